@@ -1,0 +1,43 @@
+// The words of every failure of packing and unpacking, most of them a Go buildlet's.
+import { errnoOf, GomoteError } from '../errors.ts';
+import { errnoText } from '../protocol/process-state.ts';
+
+const refuse = (message: string, cause?: unknown): GomoteError =>
+  new GomoteError('ERR_ARCHIVE', message, cause === undefined ? {} : { cause });
+
+/** A name as it is, but quoted when it would break the line. */
+const shown = (name: string): string => (/\p{Cc}/u.test(name) ? JSON.stringify(name) : name);
+
+const inEntry = (entry: string | undefined): string =>
+  entry === undefined ? '' : ` in ${shown(entry)}`;
+
+export const archiveErrors = {
+  notGzip: () => refuse('requires gzip-compressed body: gzip: invalid header'),
+  gzipHeaderCut: () => refuse('requires gzip-compressed body: unexpected EOF'),
+  cutShort: (entry: string | undefined, cause?: unknown) =>
+    refuse(`tar error: unexpected EOF${inEntry(entry)}`, cause),
+  corrupt: (reason: string, entry: string | undefined, cause: unknown) =>
+    refuse(`tar error: ${reason}${inEntry(entry)}`, cause),
+  invalidHeader: (after: string | undefined) =>
+    refuse(
+      `tar error: archive/tar: invalid tar header${after === undefined ? '' : ` after ${shown(after)}`}`,
+    ),
+  headerTooLong: () => refuse('tar error: archive/tar: header field too long'),
+  invalidName: (name: string) => refuse(`tar file contained invalid name ${JSON.stringify(name)}`),
+  unsupportedType: (name: string, type: string) =>
+    refuse(`tar file entry ${shown(name)} contained unsupported file type ${type}`),
+  /** Any other reason to refuse an entry. */
+  entry: (name: string, reason: string) => refuse(`tar file entry ${shown(name)}: ${reason}`),
+  unpackable: (path: string, reason: string) => refuse(`${shown(path)}: ${reason}`),
+};
+
+/** A system call that failed on this machine, for the entry or path `subject`. */
+export function localFileError(subject: string, error: unknown): GomoteError {
+  const code = errnoOf(error);
+  const reason = code === undefined ? String(error) : errnoText(code);
+  return new GomoteError('ERR_LOCAL_FILE', `${shown(subject)}: ${reason}`, { cause: error });
+}
+
+export function abortError(what: string, signal: AbortSignal): GomoteError {
+  return new GomoteError('ERR_ABORTED', `${what} was aborted`, { cause: signal.reason });
+}

@@ -1,0 +1,172 @@
+// Paths that stay inside a directory, whatever symbolic links stand on the way.
+import { lstatSync, readlinkSync, realpathSync, type Stats } from 'node:fs';
+import { lstat, readlink, realpath } from 'node:fs/promises';
+import { dirname, join, sep } from 'node:path';
+import { errnoOf, GomoteError } from '../errors.ts';
+import { errnoText } from '../protocol/process-state.ts';
+import { normalizeRelativePath, pathElements } from '../protocol/relative-path.ts';
+
+export interface ResolveOptions {
+  /** Whether a symbolic link as the last element is followed, too; its target must then stay inside. Default: no. */
+  follow?: boolean;
+}
+
+/** Where a walk ended, and why it may not be used. */
+export interface Trace {
+  path: string;
+  /** `outside`: it left the root. `loop`: its links never end. */
+  problem?: 'outside' | 'loop';
+}
+
+/** What stands at a path: a link's target, `other` for anything else, undefined for nothing. */
+type Look = { target: string } | 'other' | undefined;
+
+/** As many links as Linux follows in one path. */
+const maxLinks = 40;
+
+/** Whether `path` is `root` or below it; both in real form. */
+export const isInside = (root: string, path: string): boolean =>
+  path === root || path.startsWith(root.endsWith(sep) ? root : root + sep);
+
+/**
+ * Walks `elements` from `start` as the kernel would, asking its caller what stands at each path.
+ *
+ * `root` and `start` are real paths. What does not exist is where it would be made.
+ */
+function* trace(
+  root: string,
+  start: string,
+  elements: readonly string[],
+  follow: boolean,
+): Generator<string, Trace, Look> {
+  let position = start;
+  let missing = false;
+  let links = 0;
+  for (const [index, element] of elements.entries()) {
+    const followed = follow || index < elements.length - 1;
+    const pending = [element];
+    for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+      if (name === '' || name === '.') continue;
+      if (name === '..') {
+        // Stops `new/../..` in a link: what is made as `new` later decides where `..` leads.
+        if (missing) return { path: position, problem: 'outside' };
+        position = dirname(position);
+        continue;
+      }
+      const next = join(position, name);
+      const look = missing || !followed ? 'other' : yield next;
+      missing ||= look === undefined;
+      if (typeof look !== 'object') {
+        position = next;
+        continue;
+      }
+      links++;
+      // Stops `a -> b`, `b -> a`, which would be walked for ever.
+      if (links > maxLinks) return { path: next, problem: 'loop' };
+      if (look.target.startsWith('/')) position = '/';
+      pending.push(...look.target.split('/').reverse());
+    }
+    // Stops writing through a link that leaves the root, also one that another link of the path would undo:
+    // what lies outside belongs to others, who may change it.
+    if (!isInside(root, position)) return { path: position, problem: 'outside' };
+  }
+  return { path: position };
+}
+
+/** {@link trace}, done at once: whether, and where to, `elements` lead from `start` inside `root`. */
+export function traceSync(
+  root: string,
+  start: string,
+  elements: readonly string[],
+  options: ResolveOptions = {},
+): Trace {
+  const steps = trace(root, start, elements, options.follow ?? false);
+  let step = steps.next();
+  while (!step.done) step = steps.next(lookSync(step.value));
+  return step.value;
+}
+
+/**
+ * Resolves `relative`, a path of the protocol, to an absolute path inside the directory `root`.
+ *
+ * Links on the way are followed as long as they stay inside the real path of `root`. What does not exist gives
+ * the path it would have. Throws ERR_PATH for a path that is not the protocol's or that leaves `root`,
+ * ERR_LOCAL_FILE when `root` is missing or a directory on the way may not be searched.
+ */
+export async function resolveInside(
+  root: string,
+  relative: string,
+  options: ResolveOptions = {},
+): Promise<string> {
+  const elements = elementsOf(relative);
+  const real = await realpath(root).catch((error: unknown) => fail('realpath', root, error));
+  const steps = trace(real, real, elements, options.follow ?? false);
+  let step = steps.next();
+  while (!step.done) step = steps.next(await look(step.value));
+  return pathOf(step.value, relative);
+}
+
+/** {@link resolveInside} with synchronous system calls. */
+export function resolveInsideSync(
+  root: string,
+  relative: string,
+  options: ResolveOptions = {},
+): string {
+  const elements = elementsOf(relative);
+  const real = realRoot(root);
+  return pathOf(traceSync(real, real, elements, options), relative);
+}
+
+/** The real path of a directory; throws ERR_LOCAL_FILE when it has none. */
+export function realRoot(root: string): string {
+  try {
+    return realpathSync(root);
+  } catch (error) {
+    return fail('realpath', root, error);
+  }
+}
+
+function elementsOf(relative: string): string[] {
+  // Stops `/etc/passwd`, `../x` and `a\..\..\x`.
+  const normalized = normalizeRelativePath(relative);
+  if (normalized !== undefined) return pathElements(normalized);
+  throw new GomoteError('ERR_PATH', `bogus path ${JSON.stringify(relative)}`);
+}
+
+function pathOf(found: Trace, relative: string): string {
+  if (found.problem === undefined) return found.path;
+  const what =
+    found.problem === 'loop'
+      ? 'has too many levels of symbolic links'
+      : 'leaves the directory through a symbolic link';
+  throw new GomoteError('ERR_PATH', `path ${JSON.stringify(relative)} ${what}`);
+}
+
+async function look(path: string): Promise<Look> {
+  try {
+    return (await lstat(path)).isSymbolicLink() ? { target: await readlink(path) } : 'other';
+  } catch (error) {
+    return absent(path, error);
+  }
+}
+
+function lookSync(path: string): Look {
+  try {
+    const stats: Stats | undefined = lstatSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) return undefined;
+    return stats.isSymbolicLink() ? { target: readlinkSync(path) } : 'other';
+  } catch (error) {
+    return absent(path, error);
+  }
+}
+
+function absent(path: string, error: unknown): undefined {
+  const code = errnoOf(error);
+  if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+  return fail('lstat', path, error);
+}
+
+function fail(call: string, path: string, error: unknown): never {
+  const reason = errnoText(errnoOf(error) ?? String(error));
+  throw new GomoteError('ERR_LOCAL_FILE', `${call} ${path}: ${reason}`, { cause: error });
+}

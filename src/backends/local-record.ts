@@ -1,0 +1,75 @@
+// What is kept of a local buildlet, in a directory of its own: a record, its password, its socket, its log.
+import { createHash, randomBytes } from 'node:crypto';
+import { lstat, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { errnoOf, GomoteError, messageOf } from '../errors.ts';
+import { socketPathLimitBytes } from '../http/listen.ts';
+
+export interface LocalRecord {
+  readonly name: string;
+  readonly builderType: string;
+  readonly hostType: string;
+  /** RFC 3339. */
+  readonly created: string;
+  readonly socket: string;
+  readonly workDir: string;
+  /** Absent until its process has been started. */
+  readonly pid?: number | undefined;
+}
+
+/** Where all local buildlets of a user have their directories. */
+export function localRoot(environment: NodeJS.ProcessEnv): string {
+  const runtime = environment['XDG_RUNTIME_DIR'];
+  if (runtime) return join(runtime, 'gomote');
+  const home = environment['HOME'] || homedir();
+  return join(environment['XDG_STATE_HOME'] || join(home, '.local', 'state'), 'gomote');
+}
+
+/** Makes a directory that only its owner can enter, or checks that one is. */
+export async function ensurePrivateDirectory(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  const stats = await lstat(path);
+  const own = process.getuid === undefined || stats.uid === process.getuid();
+  if (!stats.isDirectory() || !own || (stats.mode & 0o077) !== 0) {
+    throw new GomoteError('ERR_CONFIG', `${path} is not a directory of yours alone`, {
+      hint: `chmod 700 ${path}, or remove it`,
+    });
+  }
+}
+
+/** The socket of the buildlet in `directory`: there, or, when that path is too long for one, in a short place. */
+export function socketPath(directory: string): string {
+  const path = join(directory, 'socket');
+  if (Buffer.byteLength(path) <= socketPathLimitBytes) return path;
+  const digest = createHash('sha256').update(directory).digest('hex').slice(0, 24);
+  const short = [tmpdir(), '/tmp'].map((temporary) =>
+    join(temporary, `gomote-${digest}`, 'socket'),
+  );
+  return short.find((candidate) => Buffer.byteLength(candidate) <= socketPathLimitBytes) ?? path;
+}
+
+export const passwordPath = (directory: string): string => join(directory, 'password');
+export const logPath = (directory: string): string => join(directory, 'log');
+const recordPath = (directory: string): string => join(directory, 'record.json');
+
+/** Writes the record under its name only when it is whole. */
+export async function writeRecord(directory: string, record: LocalRecord): Promise<void> {
+  const partial = `${recordPath(directory)}.${randomBytes(4).toString('hex')}`;
+  await writeFile(partial, `${JSON.stringify(record, undefined, 2)}\n`, { mode: 0o600 });
+  await rename(partial, recordPath(directory));
+}
+
+/** The record in `directory`; undefined when there is none. */
+export async function readRecord(directory: string): Promise<LocalRecord | undefined> {
+  const path = recordPath(directory);
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as LocalRecord;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined;
+    throw new GomoteError('ERR_LOCAL_FILE', `cannot read ${path}: ${messageOf(error)}`, {
+      hint: 'remove its directory',
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,199 @@
+// Buildlets on this machine: each a process of its own, on a unix socket, outliving the command that made it.
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BuilderType } from '../builders.ts';
+import { BuildletClient } from '../client/buildlet-client.ts';
+import { errnoOf, GomoteError, isGomoteError } from '../errors.ts';
+import type {
+  Backend,
+  BackendCall,
+  BackendSettings,
+  CreateCall,
+  Instance,
+  RequestLog,
+} from './backend.ts';
+import {
+  ensurePrivateDirectory,
+  type LocalRecord,
+  localRoot,
+  passwordPath,
+  readRecord,
+  socketPath,
+  writeRecord,
+} from './local-record.ts';
+
+type Settings = Extract<BackendSettings, { kind: 'local' }>;
+
+/** How long a probe of a buildlet may take, in ms. */
+const probeTimeoutMs = 2_000;
+
+/** How long a halted buildlet may take to end its commands and remove its files, in ms. */
+const haltTimeoutMs = 15_000;
+
+export class LocalBackend implements Backend {
+  readonly name: string;
+  readonly #environment: NodeJS.ProcessEnv;
+  readonly #root: string;
+  readonly #onRequest: RequestLog;
+
+  constructor(settings: Settings, onRequest: RequestLog) {
+    this.name = settings.name;
+    this.#environment = settings.environment;
+    this.#root = localRoot(settings.environment);
+    this.#onRequest = onRequest;
+  }
+
+  async create(builder: BuilderType, call: CreateCall): Promise<Instance> {
+    const { startLocalBuildlet } = await import('./local-process.ts');
+    await ensurePrivateDirectory(this.#root);
+    const name = await this.#reserveName(`${call.user}-${builder.name}`, call.signal);
+    const directory = join(this.#root, name);
+    const record: LocalRecord = {
+      name,
+      builderType: builder.name,
+      hostType: builder.hostType,
+      created: new Date().toISOString(),
+      socket: socketPath(directory),
+      workDir: join(await realpath(tmpdir()), `gomote-${name}-${randomBytes(4).toString('hex')}`),
+    };
+    try {
+      await writeFile(passwordPath(directory), `${randomBytes(24).toString('hex')}\n`, {
+        mode: 0o600,
+      });
+      await writeRecord(directory, record);
+      const socketDir = dirname(record.socket);
+      if (socketDir !== directory) await mkdir(socketDir, { mode: 0o700 });
+      await startLocalBuildlet(directory, record, this.#environment, call.signal);
+      return await this.#inspect(directory, record, call.signal);
+    } catch (error) {
+      await this.#remove(directory, record);
+      throw error;
+    }
+  }
+
+  /** Making the directory is what reserves the name: only one of many at once can. */
+  async #reserveName(stem: string, signal: AbortSignal): Promise<string> {
+    for (let n = 0; ; n++) {
+      signal.throwIfAborted();
+      const name = `${stem}-${n}`;
+      try {
+        await mkdir(join(this.#root, name), { mode: 0o700 });
+        return name;
+      } catch (error) {
+        if (errnoOf(error) !== 'EEXIST') throw error;
+      }
+    }
+  }
+
+  async list(call: BackendCall): Promise<Instance[]> {
+    const names = await readdir(this.#root).catch((error: unknown) => {
+      if (errnoOf(error) === 'ENOENT') return [];
+      throw error;
+    });
+    const found = await Promise.all(
+      names.sort().map(async (name): Promise<Instance | undefined> => {
+        const directory = join(this.#root, name);
+        const record = await readRecord(directory);
+        return record && (await this.#inspect(directory, record, call.signal));
+      }),
+    );
+    return found.filter((instance) => instance !== undefined);
+  }
+
+  async #inspect(directory: string, record: LocalRecord, signal: AbortSignal): Promise<Instance> {
+    const { name, builderType, hostType } = record;
+    const instance = { name, builderType, hostType, created: new Date(record.created) };
+    const client = await this.#client(directory, record);
+    try {
+      const late = AbortSignal.timeout(probeTimeoutMs);
+      const { expires } = await client.probe({ signal: AbortSignal.any([signal, late]) });
+      return { ...instance, expires, dead: undefined };
+    } catch (error) {
+      signal.throwIfAborted();
+      const silent = isGomoteError(error, 'ERR_ABORTED');
+      return { ...instance, expires: undefined, dead: silent ? 'does not answer' : 'died' };
+    } finally {
+      await client.disconnect();
+    }
+  }
+
+  async connect(name: string): Promise<BuildletClient> {
+    const { directory, record } = await this.#find(name);
+    return await this.#client(directory, record);
+  }
+
+  async #find(name: string): Promise<{ directory: string; record: LocalRecord }> {
+    const directory = join(this.#root, name);
+    const record = /^[\w.-]+$/.test(name) ? await readRecord(directory) : undefined;
+    if (record === undefined) throw unknown(name);
+    return { directory, record };
+  }
+
+  async #client(directory: string, record: LocalRecord): Promise<BuildletClient> {
+    const password = await readFile(passwordPath(directory), 'utf8').catch(() => '');
+    return new BuildletClient(
+      `unix:${record.socket}`,
+      { password: password.trim() },
+      { name: record.name, description: '(local)', onRequest: this.#onRequest },
+    );
+  }
+
+  async destroy(name: string, call: BackendCall): Promise<void> {
+    const { directory, record } = await this.#find(name);
+    const client = await this.#client(directory, record);
+    try {
+      await client.halt(call);
+      await this.#waitForEnd(directory, record, call.signal);
+    } catch (error) {
+      call.signal.throwIfAborted();
+      if (!isGomoteError(error)) throw error;
+    } finally {
+      await client.disconnect();
+    }
+    await this.#remove(directory, record);
+  }
+
+  /** Waits until the buildlet has removed its directory and its process has ended. */
+  async #waitForEnd(directory: string, record: LocalRecord, signal: AbortSignal): Promise<void> {
+    const { isRunning } = await import('./local-process.ts');
+    const deadline = performance.now() + haltTimeoutMs;
+    while (performance.now() < deadline) {
+      const gone = (await readRecord(directory)) === undefined;
+      if (gone && (record.pid === undefined || !(await isRunning(record)))) return;
+      await sleep(10, undefined, { signal });
+    }
+  }
+
+  /** Ends what is left of the buildlet's processes and removes its files. */
+  async #remove(directory: string, record: LocalRecord): Promise<void> {
+    const { endLocalBuildlet } = await import('./local-process.ts');
+    await endLocalBuildlet((await readRecord(directory)) ?? record);
+    const socketDir = dirname(record.socket);
+    if (socketDir !== directory) await rm(socketDir, { recursive: true, force: true });
+    await rm(directory, { recursive: true, force: true });
+  }
+
+  async explain(name: string, error: GomoteError): Promise<GomoteError> {
+    if (error.code !== 'ERR_CONNECT' && error.code !== 'ERR_LOST') return error;
+    const { directory, record } = await this.#find(name).catch(() => ({
+      directory: '',
+      record: undefined,
+    }));
+    if (record === undefined) return unknown(name, error);
+    const { dead } = await this.#inspect(directory, record, new AbortController().signal);
+    if (dead !== 'died') return error;
+    return new GomoteError('ERR_BUILDLET_DIED', `the buildlet "${name}" has died`, {
+      hint: `remove what is left of it: gomote destroy ${name}`,
+      cause: error,
+    });
+  }
+}
+
+const unknown = (name: string, cause?: unknown): GomoteError =>
+  new GomoteError('ERR_UNKNOWN_BUILDLET', `no local buildlet "${name}"`, {
+    hint: 'it may have expired (30 minutes without use); see gomote list, or gomote create',
+    cause,
+  });

@@ -1,0 +1,11 @@
+// The one switch from a backend's kind to its code, which loads only when it is opened.
+import type { Backend, BackendSettings, RequestLog } from './backend.ts';
+
+export async function openBackend(settings: BackendSettings, log?: RequestLog): Promise<Backend> {
+  switch (settings.kind) {
+    case 'local':
+      return new (await import('./local.ts')).LocalBackend(settings, log);
+    case 'coordinator':
+      return new (await import('./coordinator.ts')).CoordinatorBackend(settings, log);
+  }
+}

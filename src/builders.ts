@@ -1,0 +1,55 @@
+// The catalogue: which builder types there are, and on what kind of machine each runs.
+import { GomoteError } from './errors.ts';
+
+/** A kind of machine. */
+export interface HostType {
+  readonly name: string;
+  /** One sentence for `gomote types`. */
+  readonly description?: string | undefined;
+}
+
+/** A host type plus an environment: what a buildlet is asked for by. */
+export interface BuilderType {
+  readonly name: string;
+  readonly hostType: string;
+  /** `KEY=VALUE`, given to every command before its own. */
+  readonly env: readonly string[];
+  /** PATH elements as in `run -path`; absent: PATH as the machine has it. */
+  readonly path?: readonly string[] | undefined;
+}
+
+export interface Catalogue {
+  readonly hosts: readonly HostType[];
+  readonly builders: readonly BuilderType[];
+}
+
+/** What is there without any configuration. */
+export const builtInCatalogue: Catalogue = {
+  hosts: [{ name: 'host-local', description: 'a process on this machine' }],
+  builders: [{ name: 'local', hostType: 'host-local', env: [] }],
+};
+
+/** The builder type called `name`, or the only one whose name begins with it. */
+export function findBuilderType(catalogue: Catalogue, name: string): BuilderType {
+  const exact = catalogue.builders.find((builder) => builder.name === name);
+  if (exact !== undefined) return exact;
+  const candidates = catalogue.builders.filter((builder) => builder.name.startsWith(name));
+  const [only] = candidates;
+  if (only !== undefined && candidates.length === 1) return only;
+  const names = (candidates.length > 0 ? candidates : catalogue.builders).map((b) => b.name);
+  throw new GomoteError(
+    'ERR_UNKNOWN_TYPE',
+    candidates.length > 0 ? `ambiguous builder type "${name}"` : `unknown builder type "${name}"`,
+    { hint: `types are: ${names.join(', ')}` },
+  );
+}
+
+/** The builder type in an instance name `<user>-<type>-<n>` or an address `<type>@<host>`; undefined if unknown. */
+export function builderTypeOfName(catalogue: Catalogue, name: string): BuilderType | undefined {
+  const at = name.indexOf('@');
+  if (at >= 0) return catalogue.builders.find((builder) => builder.name === name.slice(0, at));
+  const stem = name.replace(/-[0-9]+$/, '');
+  return catalogue.builders
+    .filter((builder) => stem === builder.name || stem.endsWith(`-${builder.name}`))
+    .sort((a, b) => b.name.length - a.name.length)[0];
+}

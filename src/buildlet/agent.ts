@@ -1,0 +1,113 @@
+// A buildlet: its endpoints, its commands, its lease, and its orderly end.
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { messageOf } from '../errors.ts';
+import { type ListenAddress, listen } from '../http/listen.ts';
+import { sendEmpty } from '../http/reply.ts';
+import { closeServer, createHttpServer, type Route } from '../http/server.ts';
+import { endpoints } from '../protocol/endpoints.ts';
+import { type CommandHost, markPrefix } from './command.ts';
+import { baseEnvironment } from './environment.ts';
+import { liveness, status, workDirPath } from './handlers/about.ts';
+import { exec } from './handlers/exec.ts';
+import { getTar } from './handlers/get-tar.ts';
+import { list } from './handlers/list.ts';
+import { putTar } from './handlers/put-tar.ts';
+import { removeAll } from './handlers/remove-all.ts';
+import { write } from './handlers/write.ts';
+import { Lease } from './lease.ts';
+import { PipeStock } from './output-pipe.ts';
+import { endProcesses } from './process-sweep.ts';
+import { removeTree } from './remove-tree.ts';
+import { openWorkDir } from './work-dir.ts';
+
+export interface AgentOptions {
+  readonly address: ListenAddress;
+  /** Absent: a fresh directory, removed at the end; so is one that had to be made. */
+  readonly workDir?: string | undefined;
+  /** Empty or absent: none is asked for. */
+  readonly password?: string | undefined;
+  readonly tls?: { readonly certPem: string; readonly keyPem: string } | undefined;
+  readonly idleTimeoutMs?: number | undefined;
+  readonly maxLifetimeMs?: number | undefined;
+  /** What commands inherit; `META_*` is left out. */
+  readonly environment: NodeJS.ProcessEnv;
+  /** One line of talk. */
+  readonly log: (line: string) => void;
+}
+
+export interface Agent {
+  /** `unix:PATH` or `HOST:PORT`. */
+  readonly address: string;
+  readonly workDir: string;
+  /** Resolves with the reason once it was told to end, or its lease ran out. */
+  readonly ending: Promise<string>;
+  /** Ends all commands, closes all connections and removes what the buildlet made. */
+  close(): Promise<void>;
+}
+
+/** How long commands have between TERM and KILL when the buildlet ends. */
+const endGraceMs = 1_000;
+
+/** How long replies may take to go out when the buildlet ends. */
+const replyGraceMs = 1_000;
+
+/** Starts a buildlet in this process; it answers when the promise resolves. */
+export async function startAgent(options: AgentOptions): Promise<Agent> {
+  let end: (reason: string) => void = () => undefined;
+  const ending = new Promise<string>((resolve) => {
+    end = resolve;
+  });
+  const workDir = await openWorkDir(options.workDir);
+  const pipesDir = await mkdtemp(join(tmpdir(), 'buildlet-pipes-'));
+  const pipes = new PipeStock(pipesDir);
+  const lease = new Lease({ ...options, onExpired: end });
+  const host: CommandHost = {
+    workDir: workDir.path,
+    environment: baseEnvironment(options.environment, workDir.path),
+    pipes,
+  };
+  const routes: Route[] = [
+    { endpoint: endpoints.liveness, handle: liveness(lease) },
+    { endpoint: endpoints.status, handle: status },
+    { endpoint: endpoints.workDir, handle: workDirPath(workDir.path) },
+    { endpoint: endpoints.list, handle: list(workDir.path) },
+    { endpoint: endpoints.getTar, handle: getTar(workDir.path) },
+    { endpoint: endpoints.write, handle: write(workDir.path) },
+    { endpoint: endpoints.putTar, handle: putTar(workDir.path) },
+    { endpoint: endpoints.exec, handle: exec(host) },
+    { endpoint: endpoints.removeAll, handle: removeAll(workDir.path) },
+    {
+      endpoint: endpoints.halt,
+      handle: ({ response }) => {
+        response.once('close', () => end('it was halted'));
+        sendEmpty(response);
+      },
+    },
+  ];
+  const server = createHttpServer({
+    routes,
+    password: options.password,
+    tls: options.tls,
+    // Looking whether it is alive is no use of it.
+    onExchange: (endpoint) => (endpoint === endpoints.liveness ? () => undefined : lease.use()),
+    onError: (error, request) =>
+      options.log(`${request.method} ${request.url?.split('?')[0]}: ${messageOf(error)}`),
+  });
+  const close = async () => {
+    lease.stop();
+    const closed = closeServer(server, endGraceMs + replyGraceMs);
+    await endProcesses({ markPrefix: markPrefix(workDir.path) }, endGraceMs);
+    await closed;
+    await Promise.all([workDir.release(), removeTree(pipesDir)]);
+  };
+  try {
+    const address = await listen(server, options.address);
+    await pipes.fill();
+    return { address, workDir: workDir.path, ending, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

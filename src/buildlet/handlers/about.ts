@@ -1,0 +1,29 @@
+// The three small reads: is it alive, which version, where is the work dir.
+
+import { sendText } from '../../http/reply.ts';
+import type { Handler } from '../../http/server.ts';
+import {
+  buildletVersion,
+  contentTypes,
+  expiresHeader,
+  goPlatform,
+  livenessText,
+} from '../../protocol/endpoints.ts';
+import { formatStatus } from '../../protocol/status.ts';
+import type { Lease } from '../lease.ts';
+
+export function liveness(lease: Lease): Handler {
+  const { os, arch } = goPlatform(process.platform, process.arch);
+  return ({ response }) => {
+    const { expiresAt } = lease;
+    if (expiresAt !== undefined) response.setHeader(expiresHeader, expiresAt.toISOString());
+    sendText(response, livenessText(os, arch));
+  };
+}
+
+export const status: Handler = ({ response }) =>
+  sendText(response, formatStatus({ version: buildletVersion }), contentTypes.json);
+
+export function workDirPath(workDir: string): Handler {
+  return ({ response }) => sendText(response, workDir);
+}

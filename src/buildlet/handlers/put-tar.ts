@@ -1,0 +1,42 @@
+// PUT /writetgz: the body is a .tar.gz to extract. POST: the form names a URL to fetch it from.
+
+import { stat } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { join } from 'node:path';
+import { unpackTarGz } from '../../archive/unpack.ts';
+import { GomoteError } from '../../errors.ts';
+import { fetchBody } from '../../http/fetch-body.ts';
+import { readFormBody, sendText } from '../../http/reply.ts';
+import type { Handler } from '../../http/server.ts';
+import { decodeForm } from '../../protocol/form.ts';
+import { normalizeRelativePath } from '../../protocol/relative-path.ts';
+
+/** Go's bootstrap toolchain: fetched from a URL once, and left alone from then on. */
+const keptDir = 'go1.4';
+
+export function putTar(workDir: string): Handler {
+  return async ({ request, response, query, signal }) => {
+    const fromUrl = request.method === 'POST';
+    const url = fromUrl ? await readUrl(request) : undefined;
+    const dir = normalizeRelativePath(query.get('dir') ?? '');
+    if (dir === undefined) throw new GomoteError('ERR_PATH', 'bogus dir');
+    if (fromUrl && dir === keptDir && (await exists(join(workDir, dir)))) {
+      return sendText(response, 'SKIP');
+    }
+    const source = url === undefined ? request : await fetchBody(url, signal);
+    await unpackTarGz(source, { root: workDir, dir, signal });
+    sendText(response, 'OK');
+  };
+}
+
+async function readUrl(request: IncomingMessage): Promise<string> {
+  const url = decodeForm(await readFormBody(request)).get('url') ?? '';
+  if (url === '') throw new GomoteError('ERR_REQUEST', 'missing url POST param');
+  return url;
+}
+
+const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );

@@ -1,0 +1,73 @@
+// When a buildlet ends by itself: after a time without use, or at a fixed age.
+
+export interface LeaseOptions {
+  /** Ends after this long with no request being served; absent: never. */
+  readonly idleTimeoutMs?: number | undefined;
+  /** Ends at this age, whatever is running; absent: never. */
+  readonly maxLifetimeMs?: number | undefined;
+  /** Called once, with the reason in words. */
+  readonly onExpired: (reason: string) => void;
+}
+
+/** Counts uses and calls `onExpired` when it is time. Its timers keep no process alive. */
+export class Lease {
+  readonly #options: LeaseOptions;
+  readonly #startedMs = Date.now();
+  #lastUseMs = Date.now();
+  #uses = 0;
+  #idleTimer: NodeJS.Timeout | undefined;
+  readonly #lifetimeTimer: NodeJS.Timeout | undefined;
+
+  constructor(options: LeaseOptions) {
+    this.#options = options;
+    const { maxLifetimeMs } = options;
+    if (maxLifetimeMs !== undefined) {
+      this.#lifetimeTimer = setTimeout(() => this.#expire('its lifetime is over'), maxLifetimeMs);
+      this.#lifetimeTimer.unref();
+    }
+    this.#startIdleTimer();
+  }
+
+  /** Marks the begin of a use; call the result at its end. */
+  use(): () => void {
+    this.#uses++;
+    clearTimeout(this.#idleTimer);
+    let over = false;
+    return () => {
+      if (over) return;
+      over = true;
+      this.#uses--;
+      this.#lastUseMs = Date.now();
+      if (this.#uses === 0) this.#startIdleTimer();
+    };
+  }
+
+  /** When the buildlet will end if it is not used again; undefined when it will not. */
+  get expiresAt(): Date | undefined {
+    const { idleTimeoutMs, maxLifetimeMs } = this.#options;
+    const lastUseMs = this.#uses > 0 ? Date.now() : this.#lastUseMs;
+    const endMs = Math.min(
+      idleTimeoutMs === undefined ? Infinity : lastUseMs + idleTimeoutMs,
+      maxLifetimeMs === undefined ? Infinity : this.#startedMs + maxLifetimeMs,
+    );
+    return endMs === Infinity ? undefined : new Date(endMs);
+  }
+
+  /** Stops the timers: nothing expires any more. */
+  stop(): void {
+    clearTimeout(this.#idleTimer);
+    clearTimeout(this.#lifetimeTimer);
+  }
+
+  #startIdleTimer(): void {
+    const { idleTimeoutMs } = this.#options;
+    if (idleTimeoutMs === undefined) return;
+    this.#idleTimer = setTimeout(() => this.#expire('it has been idle'), idleTimeoutMs);
+    this.#idleTimer.unref();
+  }
+
+  #expire(reason: string): void {
+    this.stop();
+    this.#options.onExpired(reason);
+  }
+}

@@ -1,0 +1,76 @@
+// The buildlet as a program: options in, exit code out.
+import { execFile } from 'node:child_process';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isGomoteError, messageOf } from '../errors.ts';
+import { isLoopback, type ListenAddress } from '../http/listen.ts';
+import { readVersion } from '../package-root.ts';
+import { startAgent } from './agent.ts';
+import { type BuildletOptions, helpText, readOptions } from './options.ts';
+import { removeTree } from './remove-tree.ts';
+
+/** Runs a buildlet until it is told to end; the result is the process's exit code. */
+export async function run(argv: readonly string[]): Promise<number> {
+  // Whoever read our output may have gone; that is no reason to end.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  try {
+    const options = await readOptions(argv, process.env);
+    if (options === 'help') process.stdout.write(helpText);
+    else if (options === 'version') process.stdout.write(`${readVersion()}\n`);
+    else await serve(options);
+    return 0;
+  } catch (error) {
+    const hint = isGomoteError(error) && error.hint !== undefined ? `; ${error.hint}` : '';
+    log(`${messageOf(error)}${hint}`);
+    return isGomoteError(error, 'ERR_USAGE') ? 2 : 1;
+  }
+}
+
+async function serve(options: BuildletOptions): Promise<void> {
+  const removed = [...options.removeAtEnd];
+  try {
+    const address = options.address ?? (await privateSocket(removed));
+    const agent = await startAgent({ ...options, address, environment: process.env, log });
+    try {
+      if (options.tls === undefined && !isLoopback(address)) {
+        log('warning: the password and all data cross the network without TLS');
+      }
+      const signaled = nextSignal();
+      process.stdout.write(`${agent.address}\n`);
+      log(`ending: ${await Promise.race([agent.ending, signaled])}`);
+    } finally {
+      await agent.close();
+    }
+  } finally {
+    for (const directory of removed) await removeTree(directory);
+  }
+  if (options.powerOff) await powerOff();
+}
+
+async function privateSocket(removed: string[]): Promise<ListenAddress> {
+  const directory = await mkdtemp(join(tmpdir(), 'buildlet-'));
+  removed.push(directory);
+  return { kind: 'unix', path: join(directory, 'socket') };
+}
+
+const nextSignal = (): Promise<string> =>
+  new Promise((resolve) => {
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.on(name, () => resolve(`it got ${name}`));
+    }
+  });
+
+function powerOff(): Promise<void> {
+  return new Promise((resolve, reject) => {
+    execFile('shutdown', ['-h', 'now'], (error) => {
+      if (error === null) resolve();
+      else reject(new Error(`cannot power off: ${messageOf(error)}`, { cause: error }));
+    });
+  });
+}
+
+/** Talk goes to standard error; whoever started the buildlet may have closed it. */
+function log(line: string): void {
+  process.stderr.write(`buildlet: ${line}\n`);
+}

@@ -1,0 +1,76 @@
+// A kernel pipe that a command's stdout and stderr share, so that their order is the order of the writes.
+//
+// Node gives its children socket pairs, which cannot be opened again as /dev/stderr or /dev/stdout; build
+// scripts do that. Node cannot make a pipe, but a FIFO whose name is removed once both ends are open is one.
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { close, constants, open, unlink } from 'node:fs';
+import { Socket } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { GomoteError, messageOf } from '../errors.ts';
+
+const run = promisify(execFile);
+const openFile = promisify(open);
+const closeFile = promisify(close);
+const removeFile = promisify(unlink);
+
+/** How many FIFOs are kept ready, so that a command need not wait for one to be made. */
+const stockSize = 8;
+
+export interface OutputPipe {
+  /** Ends when every process that holds the write end has closed it. */
+  readonly reader: Socket;
+  /** For the child; to be closed here once the child has it. */
+  readonly writeFd: number;
+  closeWriter(): Promise<void>;
+}
+
+/** Makes pipes, from a stock of FIFOs in a private directory. */
+export class PipeStock {
+  readonly #directory: string;
+  #names: string[] = [];
+  #refill: Promise<void> | undefined;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** Makes FIFOs ahead of their use; a failure shows when one is taken. */
+  async fill(): Promise<void> {
+    this.#refill ??= this.#make().finally(() => {
+      this.#refill = undefined;
+    });
+    await this.#refill;
+  }
+
+  async #make(): Promise<void> {
+    const names = Array.from({ length: stockSize }, () =>
+      join(this.#directory, randomBytes(8).toString('hex')),
+    );
+    try {
+      await run('mkfifo', ['-m', '600', ...names]);
+    } catch (error) {
+      throw new GomoteError('ERR_LOCAL_FILE', `cannot make a pipe: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
+    this.#names.push(...names);
+  }
+
+  async take(): Promise<OutputPipe> {
+    let name = this.#names.pop();
+    while (name === undefined) {
+      await this.fill();
+      name = this.#names.pop();
+    }
+    if (this.#names.length < stockSize / 2) this.fill().catch(() => undefined);
+    const readFd = await openFile(name, constants.O_RDONLY | constants.O_NONBLOCK);
+    const writeFd = await openFile(name, constants.O_WRONLY).finally(() => removeFile(name));
+    return {
+      reader: new Socket({ fd: readFd, readable: true, writable: false }),
+      writeFd,
+      closeWriter: () => closeFile(writeFd),
+    };
+  }
+}

@@ -1,0 +1,83 @@
+// gomote list: your buildlets in every configured backend.
+import type { Command } from 'commander';
+import type { Instance } from '../../backends/backend.ts';
+import { GomoteError, messageOf } from '../../errors.ts';
+import type { Context } from '../context.ts';
+import { print } from '../terminal.ts';
+import { formatDuration } from '../values.ts';
+
+interface Options {
+  json?: boolean;
+}
+
+interface Row extends Instance {
+  readonly backend: string;
+}
+
+/** How long one backend may take, in ms: the others are not to wait for it for ever. */
+const listTimeoutMs = 20_000;
+
+export function define(command: Command, context: Context): void {
+  command.option('--json', 'print a JSON array').action(async (options: Options) => {
+    const chosen = await context.backendName();
+    const names = context.isBackendGiven
+      ? [chosen]
+      : [chosen, ...(await context.config()).backends.keys()];
+    const { rows, failures } = await collect([...new Set(names)], context);
+    await print(context.terminal, options.json ? toJson(rows) : toText(rows, chosen));
+    const [first] = failures;
+    if (first !== undefined) {
+      throw new GomoteError('ERR_CONNECT', failures.map(messageOf).join('; '), { cause: first });
+    }
+  });
+}
+
+async function collect(names: readonly string[], context: Context) {
+  const rows: Row[] = [];
+  const failures: unknown[] = [];
+  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(listTimeoutMs)]);
+  const results = await Promise.allSettled(
+    names.map(async (name) => await (await context.backend(name)).list({ signal })),
+  );
+  context.signal.throwIfAborted();
+  results.forEach((result, i) => {
+    const backend = names[i] ?? '';
+    if (result.status === 'fulfilled') {
+      rows.push(...result.value.map((instance) => ({ ...instance, backend })));
+    } else {
+      const message = `backend ${backend}: ${messageOf(result.reason)}`;
+      failures.push(new GomoteError('ERR_CONNECT', message, { cause: result.reason }));
+    }
+  });
+  return { rows, failures };
+}
+
+function toText(rows: readonly Row[], chosen: string): string {
+  return rows
+    .map((row) => {
+      const name = row.backend === chosen ? row.name : `${row.backend}/${row.name}`;
+      return `${name}\t${row.builderType}\t${condition(row)}\n`;
+    })
+    .join('');
+}
+
+function condition(row: Row): string {
+  if (row.dead !== undefined) return row.dead;
+  if (row.expires === undefined) return 'does not expire';
+  return `expires in ${formatDuration(Math.max(0, row.expires.getTime() - Date.now()))}`;
+}
+
+const toJson = (rows: readonly Row[]): string =>
+  `${JSON.stringify(
+    rows.map(({ backend, name, builderType, hostType, created, expires, dead }) => ({
+      backend,
+      name,
+      builderType,
+      hostType,
+      created,
+      expires,
+      state: dead ?? 'running',
+    })),
+    undefined,
+    2,
+  )}\n`;

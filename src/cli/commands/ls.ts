@@ -1,0 +1,36 @@
+// gomote ls: the files of a directory, in the buildlet's own lines.
+import type { Command } from 'commander';
+import type { Context } from '../context.ts';
+import { print } from '../terminal.ts';
+import { parseCommaList } from '../values.ts';
+
+interface Options {
+  recursive?: boolean;
+  digest?: boolean;
+  skip?: string[];
+}
+
+/** Lines are printed in pieces of about this many characters. */
+const pieceLength = 32 << 10;
+
+export function define(command: Command, context: Context): void {
+  command
+    .argument('<name>', 'buildlet')
+    .argument('[dir]', 'directory, relative to the work dir (default: the work dir)')
+    .option('-R, --recursive', 'also what is below')
+    .option('-d, --digest', 'also SHA-1 digests of files')
+    .option('--skip <dirs>', 'leave out these directories: a list with commas', parseCommaList)
+    .action(async (name: string, dir: string | undefined, options: Options) => {
+      const { signal, terminal } = context;
+      await context.withBuildlet(name, async ({ client }) => {
+        let piece = '';
+        for await (const entry of client.listDir(dir ?? '', { ...options, signal })) {
+          piece += `${entry.line}\n`;
+          if (piece.length < pieceLength) continue;
+          await print(terminal, piece);
+          piece = '';
+        }
+        await print(terminal, piece);
+      });
+    });
+}

@@ -1,0 +1,27 @@
+// gomote ping: whether a buildlet answers, with its password and all.
+import type { Command } from 'commander';
+import type { Context } from '../context.ts';
+import { print } from '../terminal.ts';
+
+interface Options {
+  status?: boolean;
+}
+
+/** How long the buildlet may take, in ms. */
+const pingTimeoutMs = 10_000;
+
+export function define(command: Command, context: Context): void {
+  command
+    .argument('<name>', 'buildlet')
+    .option('--status', 'print its status as JSON')
+    .action(async (name: string, options: Options) => {
+      const signal = AbortSignal.any([context.signal, AbortSignal.timeout(pingTimeoutMs)]);
+      await context.withBuildlet(name, async ({ client }) => {
+        const startMs = performance.now();
+        const { version } = await client.status({ signal });
+        const tookMs = Math.round(performance.now() - startMs);
+        if (options.status) await print(context.terminal, `${JSON.stringify({ version })}\n`);
+        else context.talk.say(`${name} answers: version ${version}, ${tookMs} ms`);
+      });
+    });
+}

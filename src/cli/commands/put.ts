@@ -1,0 +1,41 @@
+// gomote put: one file onto the buildlet.
+import { basename } from 'node:path';
+import type { Command } from 'commander';
+import { GomoteError } from '../../errors.ts';
+import type { Context } from '../context.ts';
+import { openSource } from '../local-files.ts';
+import { parseOctalMode } from '../values.ts';
+
+interface Options {
+  mode?: number;
+}
+
+/** The mode of what comes from standard input. */
+const defaultMode = 0o644;
+
+export function define(command: Command, context: Context): void {
+  command
+    .argument('<name>', 'buildlet')
+    .argument('<file>', 'file, or - for standard input')
+    .argument('[dest]', 'where to, relative to the work dir; a / at the end: into that directory')
+    .option(
+      '--mode <octal>',
+      "permissions, such as 755 (default: the file's own; 644 from standard input)",
+      (text) => parseOctalMode('--mode', text),
+    )
+    .action(async (name: string, file: string, dest: string | undefined, options: Options) => {
+      if (file === '-' && (dest === undefined || dest.endsWith('/'))) {
+        throw new GomoteError('ERR_USAGE', 'put of standard input needs a destination file', {
+          hint: 'gomote put NAME - DEST',
+        });
+      }
+      const { signal } = context;
+      const path =
+        dest === undefined || dest.endsWith('/') ? `${dest ?? ''}${basename(file)}` : dest;
+      const source = await openSource(file, context.terminal, 'use gomote puttar for a tree');
+      const mode = options.mode ?? source.mode ?? defaultMode;
+      await source.use((bytes) =>
+        context.withBuildlet(name, ({ client }) => client.put(bytes, path, mode, { signal })),
+      );
+    });
+}

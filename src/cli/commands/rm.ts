@@ -1,0 +1,13 @@
+// gomote rm: removes files and directories on the buildlet.
+import type { Command } from 'commander';
+import type { Context } from '../context.ts';
+
+export function define(command: Command, context: Context): void {
+  command
+    .argument('<name>', 'buildlet')
+    .argument('<path...>', 'files or directories, relative to the work dir; . empties it')
+    .action(async (name: string, paths: string[]) => {
+      const { signal } = context;
+      await context.withBuildlet(name, ({ client }) => client.removeAll(paths, { signal }));
+    });
+}

@@ -1,0 +1,202 @@
+// What every command works with: the options given anywhere, the configuration, backends and buildlets.
+import type { Backend, RequestLog } from '../backends/backend.ts';
+import { openBackend } from '../backends/open.ts';
+import { type BuilderType, builderTypeOfName } from '../builders.ts';
+import { BuildletClient } from '../client/buildlet-client.ts';
+import { GomoteError } from '../errors.ts';
+import { readPasswordFile, readToken, resolveUser } from './account.ts';
+import { type BackendConfig, type Config, loadConfig } from './config.ts';
+import { configDir } from './config-dir.ts';
+import { createTalk, type Talk, type Terminal } from './terminal.ts';
+
+/** The options that every command takes, before or after its name. */
+export interface GlobalOptions {
+  user?: string;
+  backend?: string;
+  staging?: boolean;
+  passwordFile?: string;
+  verbose?: boolean;
+  quiet?: boolean;
+  color?: boolean;
+}
+
+/** A buildlet as the command line names it. */
+export interface NamedBuildlet {
+  /** As given. */
+  readonly name: string;
+  readonly client: BuildletClient;
+  /** Known when the catalogue has its type. */
+  readonly builder: BuilderType | undefined;
+}
+
+export class Context {
+  readonly terminal: Terminal;
+  /** Aborts on Ctrl-C and the like. */
+  readonly signal: AbortSignal;
+  /** What the process ends with when nothing fails. */
+  exitCode = 0;
+  /** Whether the command is `run`, whose exit codes below 125 are the remote command's. */
+  isRun = false;
+  #globals: GlobalOptions = {};
+  #config: Promise<Config> | undefined;
+  readonly #backends = new Map<string, Promise<Backend>>();
+
+  constructor(terminal: Terminal, signal: AbortSignal) {
+    this.terminal = terminal;
+    this.signal = signal;
+  }
+
+  /** Takes the options as given; `GOMOTE_*` variables stand in for those that were not. */
+  set globals(given: GlobalOptions) {
+    const { environment } = this.terminal;
+    const flag = (name: string) => ['1', 'true', 'yes'].includes(environment[name] ?? '');
+    const backend = given.backend ?? (given.staging ? undefined : environment['GOMOTE_BACKEND']);
+    this.#globals = {
+      ...given,
+      ...optional('user', given.user ?? environment['GOMOTE_USER']),
+      ...optional('backend', backend),
+      ...optional('passwordFile', given.passwordFile ?? environment['GOMOTE_PASSWORD_FILE']),
+      staging: given.staging ?? (given.backend === undefined && flag('GOMOTE_STAGING')),
+      verbose: given.verbose ?? flag('GOMOTE_VERBOSE'),
+      quiet: given.quiet ?? flag('GOMOTE_QUIET'),
+      color: given.color !== false && !environment['NO_COLOR'] && !flag('GOMOTE_NO_COLOR'),
+    };
+    if (given.staging && given.backend !== undefined && given.backend !== 'staging') {
+      throw new GomoteError('ERR_USAGE', `--staging and --backend ${given.backend} contradict`, {
+        hint: 'give one of them',
+      });
+    }
+  }
+
+  get verbose(): boolean {
+    return this.#globals.verbose === true;
+  }
+
+  get color(): boolean {
+    return this.#globals.color === true;
+  }
+
+  get talk(): Talk {
+    const { verbose, quiet, color } = this.#globals;
+    return createTalk(this.terminal, {
+      verbose: verbose === true,
+      quiet: quiet === true,
+      color: color === true,
+    });
+  }
+
+  get #configDir(): string {
+    return configDir(this.terminal.environment, process.platform);
+  }
+
+  async config(): Promise<Config> {
+    this.#config ??= loadConfig(this.#configDir);
+    return await this.#config;
+  }
+
+  /** Whether one backend was asked for, by option or variable, and not only by the configuration. */
+  get isBackendGiven(): boolean {
+    return this.#globals.staging === true || this.#globals.backend !== undefined;
+  }
+
+  /** The backend that names without one belong to. */
+  async backendName(): Promise<string> {
+    if (this.#globals.staging) return 'staging';
+    return this.#globals.backend ?? (await this.config()).defaultBackend;
+  }
+
+  /** Opens a backend of the configuration, by default the chosen one. */
+  async backend(name?: string): Promise<Backend> {
+    const chosen = name ?? (await this.backendName());
+    const open = this.#backends.get(chosen) ?? this.#open(chosen);
+    this.#backends.set(chosen, open);
+    return await open;
+  }
+
+  async #open(name: string): Promise<Backend> {
+    const config = await this.config();
+    const found = config.backends.get(name);
+    if (found === undefined) {
+      throw new GomoteError('ERR_CONFIG', `unknown backend "${name}"`, {
+        hint: `backends are: ${[...config.backends.keys()].join(', ')}; add [backends.${name}] to config.toml`,
+      });
+    }
+    if (found.kind === 'local') {
+      const { environment } = this.terminal;
+      return await openBackend({ kind: 'local', name, environment }, this.#requestLog);
+    }
+    const account = await this.#account(found);
+    return await openBackend({ ...found, ...account }, this.#requestLog);
+  }
+
+  get #requestLog(): RequestLog {
+    return this.verbose ? (line) => this.talk.detail(`gomote: ${line}`) : undefined;
+  }
+
+  async #account(
+    backend: Extract<BackendConfig, { kind: 'coordinator' }>,
+  ): Promise<{ user: string; token: string }> {
+    const user = await this.user();
+    const isDefaultBackend = backend.name === (await this.config()).defaultBackend;
+    const { name: backendName, tokenFile } = backend;
+    const dir = this.#configDir;
+    return {
+      user,
+      token: await readToken({ configDir: dir, user, backendName, isDefaultBackend, tokenFile }),
+    };
+  }
+
+  /** Whose buildlets these are. */
+  async user(): Promise<string> {
+    return await resolveUser({
+      env: this.terminal.environment,
+      platform: process.platform,
+      configDir: this.#configDir,
+      flagUser: this.#globals.user,
+      configUser: (await this.config()).user,
+    });
+  }
+
+  /** Runs `work` on the buildlet `NAME`, `BACKEND/NAME` or `TYPE@HOST[:PORT]`, and tells its failure plainly. */
+  async withBuildlet<T>(name: string, work: (buildlet: NamedBuildlet) => Promise<T>): Promise<T> {
+    const { catalogue } = await this.config();
+    const builder = builderTypeOfName(catalogue, name);
+    if (name.includes('@')) return await this.#withDirect(name, builder, work);
+    const { backend, instance } = await this.locate(name);
+    const client = await backend.connect(instance);
+    try {
+      return await work({ name, client, builder });
+    } catch (error) {
+      throw error instanceof GomoteError ? await backend.explain(instance, error) : error;
+    } finally {
+      await client.disconnect();
+    }
+  }
+
+  /** The backend and the name there of `NAME` or `BACKEND/NAME`. */
+  async locate(name: string): Promise<{ backend: Backend; instance: string }> {
+    const slash = name.indexOf('/');
+    const backend = await this.backend(slash < 0 ? undefined : name.slice(0, slash));
+    return { backend, instance: name.slice(slash + 1) };
+  }
+
+  async #withDirect<T>(
+    name: string,
+    builder: BuilderType | undefined,
+    work: (buildlet: NamedBuildlet) => Promise<T>,
+  ): Promise<T> {
+    const { passwordFile } = this.#globals;
+    const password = passwordFile === undefined ? '' : await readPasswordFile(passwordFile);
+    const host = name.slice(name.indexOf('@') + 1);
+    const client = new BuildletClient(host, { password }, { name, onRequest: this.#requestLog });
+    try {
+      return await work({ name, client, builder });
+    } finally {
+      await client.disconnect();
+    }
+  }
+}
+
+function optional<K extends string>(key: K, value: string | undefined): { [P in K]?: string } {
+  return value === undefined || value === '' ? {} : ({ [key]: value } as { [P in K]?: string });
+}

@@ -1,0 +1,103 @@
+// The command line as a function: arguments in, exit code out; the one place where errors end.
+import { errnoOf, GomoteError, isGomoteError, messageOf, NotStartedError } from '../errors.ts';
+import { signalByName } from '../protocol/signals.ts';
+import { Context } from './context.ts';
+import { runProgram } from './program.ts';
+import { processTerminal, type Terminal } from './terminal.ts';
+
+/** The exit codes of docs/errors.md that are not a remote command's own. */
+const exitCodes = {
+  failed: 1,
+  usage: 2,
+  timeout: 124,
+  unknown: 125,
+  notExecutable: 126,
+  notFound: 127,
+};
+
+/** A closed pipe on stdout: what a program ended by SIGPIPE leaves. */
+const brokenPipeCode = 128 + 13;
+
+/** Runs one command line; resolves with the exit code for the process. */
+export async function run(
+  argv: readonly string[],
+  terminal: Terminal = processTerminal(),
+  interrupts: Interrupts = processInterrupts(),
+): Promise<number> {
+  const context = new Context(terminal, interrupts.signal);
+  // A reader that leaves is told by the failure of the write; the event has nothing to add.
+  for (const stream of [terminal.stdout, terminal.stderr]) stream.on('error', ignore);
+  try {
+    await runProgram(argv, context);
+    return context.exitCode;
+  } catch (error) {
+    return exitCodeOf(error, context, interrupts);
+  } finally {
+    interrupts.release();
+  }
+}
+
+const ignore = (): void => undefined;
+
+function exitCodeOf(error: unknown, context: Context, interrupts: Interrupts): number {
+  if (isClosedPipe(error, context.terminal)) return brokenPipeCode;
+  if (interrupts.received !== undefined)
+    return 128 + (signalByName(interrupts.received)?.number ?? 0);
+  report(error, context);
+  if (!context.isRun) return isGomoteError(error, 'ERR_USAGE') ? exitCodes.usage : exitCodes.failed;
+  if (error instanceof NotStartedError) {
+    if (error.reason === 'not-found') return exitCodes.notFound;
+    return error.reason === 'not-executable' ? exitCodes.notExecutable : exitCodes.unknown;
+  }
+  return isGomoteError(error, 'ERR_TIMEOUT') ? exitCodes.timeout : exitCodes.unknown;
+}
+
+/** Whether whoever read our output has gone. */
+function isClosedPipe(error: unknown, terminal: Terminal): boolean {
+  return (
+    errnoOf(error) === 'EPIPE' && (terminal.stdout.errored === error || terminal.stdout.destroyed)
+  );
+}
+
+/** One line: what failed, the value given, what to do next. The stack only with `--verbose`. */
+function report(error: unknown, context: Context): void {
+  const hint = error instanceof GomoteError && error.hint !== undefined ? `; ${error.hint}` : '';
+  const line = `${messageOf(error)}${hint}`.replaceAll(/\s*\n\s*/g, ' ');
+  context.terminal.stderr.write(`gomote: ${line}\n`);
+  if (!context.verbose) return;
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    context.terminal.stderr.write(`${cause.stack ?? cause.message}\n`);
+  }
+}
+
+/** The signals that end a command early. */
+export interface Interrupts {
+  /** Aborts at the first. */
+  readonly signal: AbortSignal;
+  /** The first that came. */
+  readonly received: NodeJS.Signals | undefined;
+  release(): void;
+}
+
+/** The process's own signals; a second one ends the process at once, as if it were not handled. */
+function processInterrupts(): Interrupts {
+  const controller = new AbortController();
+  let received: NodeJS.Signals | undefined;
+  const names: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+  const release = () => {
+    for (const name of names) process.off(name, handle);
+  };
+  const handle = (name: NodeJS.Signals) => {
+    received = name;
+    for (const other of names) process.off(other, handle);
+    controller.abort(new GomoteError('ERR_ABORTED', `ended by ${name}`));
+  };
+  for (const name of names) process.on(name, handle);
+  return {
+    signal: controller.signal,
+    get received() {
+      return received;
+    },
+    release,
+  };
+}

@@ -1,0 +1,167 @@
+// The table of commands, and how a command line is read by it. A command's code loads when it is named.
+import { Command, CommanderError, Option } from 'commander';
+import { GomoteError } from '../errors.ts';
+import { readVersion } from '../package-root.ts';
+import type { Context, GlobalOptions } from './context.ts';
+import { normalizeGoFlags } from './go-flags.ts';
+
+/** One command: its arguments and options, and as its action what it does. */
+export interface CommandModule {
+  define(command: Command, context: Context): void;
+}
+
+export interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  readonly load: () => Promise<CommandModule>;
+}
+
+/** In the order of `gomote -h`. */
+export const commands: readonly CommandEntry[] = [
+  {
+    name: 'create',
+    summary: 'create a buildlet; print its name',
+    load: () => import('./commands/create.ts'),
+  },
+  { name: 'destroy', summary: 'destroy buildlets', load: () => import('./commands/destroy.ts') },
+  {
+    name: 'gettar',
+    summary: 'get a directory of a buildlet as .tar.gz',
+    load: () => import('./commands/gettar.ts'),
+  },
+  { name: 'list', summary: 'list your buildlets', load: () => import('./commands/list.ts') },
+  { name: 'ls', summary: 'list files on a buildlet', load: () => import('./commands/ls.ts') },
+  {
+    name: 'ping',
+    summary: 'test whether a buildlet answers',
+    load: () => import('./commands/ping.ts'),
+  },
+  { name: 'put', summary: 'put a file on a buildlet', load: () => import('./commands/put.ts') },
+  {
+    name: 'puttar',
+    summary: 'extract a .tar.gz on a buildlet',
+    load: () => import('./commands/puttar.ts'),
+  },
+  {
+    name: 'rm',
+    summary: 'remove files or directories on a buildlet',
+    load: () => import('./commands/rm.ts'),
+  },
+  { name: 'run', summary: 'run a command on a buildlet', load: () => import('./commands/run.ts') },
+  { name: 'types', summary: 'list the builder types', load: () => import('./commands/types.ts') },
+  { name: 'version', summary: 'print the version', load: () => import('./commands/version.ts') },
+];
+
+/** The options every command takes, before or after its name. */
+const globalOptions = (): Option[] => [
+  new Option('--user <name>', 'whose buildlets (default: $USER; also GOMOTE_USER)'),
+  new Option('--backend <name>', 'where buildlets come from (also GOMOTE_BACKEND)'),
+  new Option('--staging', 'use the backend "staging"'),
+  new Option('--password-file <file>', 'password of a buildlet named as TYPE@HOST'),
+  new Option('--verbose', 'tell of every request; stack traces with errors'),
+  new Option('--quiet', 'say only what went wrong'),
+  new Option('--no-color', 'no colour and no spinners (also NO_COLOR)'),
+];
+
+/** Options that commander adds by itself. */
+const ownOptions = ['--help', '--version'];
+
+/** Reads the command line and runs the command it names. */
+export async function runProgram(argv: readonly string[], context: Context): Promise<void> {
+  const root = createRoot(context);
+  const at = commandIndex(argv, root);
+  const entry = commands.find((candidate) => candidate.name === argv[at]);
+  context.isRun = entry?.name === 'run';
+  for (const { name, summary } of commands) {
+    if (name !== entry?.name) root.command(name).summary(summary).description(summary);
+  }
+  let args = normalizeGoFlags(argv.slice(0, at), longOptions(root), { takesValue: valued(root) });
+  if (entry === undefined) {
+    args = [...args, ...argv.slice(at)];
+  } else {
+    const command = await addCommand(root, entry, context);
+    const rest = normalizeGoFlags(argv.slice(at + 1), longOptions(command), {
+      takesValue: valued(command),
+      ...(entry.name === 'run' ? { stopAfterOperands: 1 } : {}),
+    });
+    args = [...args, entry.name, ...rest];
+  }
+  try {
+    await root.parseAsync(args, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode !== 0) throw usageError(error, entry);
+  }
+}
+
+/** The program with every command in full, for its documentation. */
+export async function fullProgram(context: Context): Promise<Command> {
+  const root = createRoot(context);
+  for (const entry of commands) await addCommand(root, entry, context);
+  return root;
+}
+
+function createRoot(context: Context): Command {
+  const { stdout } = context.terminal;
+  const root = new Command('gomote')
+    .description(
+      'Remote, throw-away build machines: create one, push a tree, run commands, destroy it.',
+    )
+    .usage('[options] <command>')
+    .version(readVersion(), '--version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help for a command')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ writeOut: (text) => stdout.write(text), writeErr: () => undefined })
+    .enablePositionalOptions()
+    .exitOverride();
+  for (const option of globalOptions()) root.addOption(option);
+  return root;
+}
+
+async function addCommand(root: Command, entry: CommandEntry, context: Context): Promise<Command> {
+  const { define } = await entry.load();
+  const command = root.command(entry.name).summary(entry.summary).description(entry.summary);
+  for (const option of globalOptions()) command.addOption(option.hideHelp());
+  define(command, context);
+  command.hook('preAction', () => {
+    const { color: before, ...globals } = root.opts<GlobalOptions>();
+    const local = command.opts<GlobalOptions>();
+    context.globals = { ...globals, ...local, color: before !== false && local.color !== false };
+  });
+  return command;
+}
+
+/** Where the command's name is: the first word that is neither a global option nor its value. */
+function commandIndex(argv: readonly string[], root: Command): number {
+  const takesValue = valued(root);
+  let at = 0;
+  while (argv[at]?.startsWith('-'))
+    at += takesValue.has((argv[at] ?? '').replace(/^-?/, '-')) ? 2 : 1;
+  return at;
+}
+
+const longOptions = (command: Command): Set<string> =>
+  new Set(
+    [...ownOptions, ...command.options.flatMap(({ long }) => long ?? [])].map((name) =>
+      name.slice(2),
+    ),
+  );
+
+const valued = (command: Command): Set<string> =>
+  new Set(
+    command.options
+      .filter((option) => option.required || option.optional)
+      .flatMap(({ short, long }) => [short, long].filter((name) => name !== undefined)),
+  );
+
+/** commander's message as one line in our words. */
+function usageError(error: CommanderError, entry: CommandEntry | undefined): GomoteError {
+  const help = entry === undefined ? 'gomote -h' : `gomote ${entry.name} -h`;
+  const message = error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ');
+  return new GomoteError(
+    'ERR_USAGE',
+    error.code === 'commander.help' ? 'no command given' : message,
+    { hint: `see ${help}` },
+  );
+}

@@ -1,0 +1,71 @@
+// What the command line reads and writes: bytes on stdout, talk on stderr, colour and spinners on a terminal.
+import type { Readable, Writable } from 'node:stream';
+
+export interface Terminal {
+  readonly stdin: Readable & { isTTY?: boolean };
+  readonly stdout: Writable & { isTTY?: boolean };
+  readonly stderr: Writable & { isTTY?: boolean };
+  readonly environment: NodeJS.ProcessEnv;
+}
+
+/** The process's own. */
+export const processTerminal = (): Terminal => ({
+  // Opened on first use only: opening standard input costs time, and may change how a terminal behaves.
+  get stdin() {
+    return process.stdin;
+  },
+  get stdout() {
+    return process.stdout;
+  },
+  get stderr() {
+    return process.stderr;
+  },
+  environment: process.env,
+});
+
+/** Writes to stdout with backpressure; fails as the stream does. */
+export async function print(terminal: Terminal, text: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    terminal.stdout.write(text, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+export interface Talk {
+  /** One line on stderr, unless `--quiet`. */
+  say(line: string): void;
+  /** One line on stderr with `--verbose` only. */
+  detail(line: string): void;
+  /** Runs `work` with a spinner on a terminal. */
+  during<T>(what: string, work: () => Promise<T>): Promise<T>;
+}
+
+export interface TalkOptions {
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  readonly color: boolean;
+}
+
+export function createTalk(terminal: Terminal, options: TalkOptions): Talk {
+  const write = (line: string) => {
+    terminal.stderr.write(`${line}\n`);
+  };
+  return {
+    say: (line) => {
+      if (!options.quiet) write(line);
+    },
+    detail: (line) => {
+      if (options.verbose) write(line);
+    },
+    during: async (what, work) => {
+      const decorated = terminal.stderr.isTTY === true && !options.quiet && options.color;
+      if (!decorated) return await work();
+      const { default: ora } = await import('ora');
+      const spinner = ora({ text: what, stream: terminal.stderr as NodeJS.WriteStream }).start();
+      try {
+        return await work();
+      } finally {
+        spinner.stop();
+      }
+    },
+  };
+}

@@ -1,0 +1,37 @@
+// How a buildlet's address is written: HOST:PORT, unix:PATH or a URL.
+import { GomoteError } from '../errors.ts';
+import type { ServerAddress } from '../http/request.ts';
+
+/**
+ * Reads an address. HOST:PORT is plain HTTP, or HTTPS when `secure`; a URL says which. Throws ERR_USAGE.
+ */
+export function parseAddress(text: string, secure: boolean): ServerAddress {
+  if (text.startsWith('unix:') && text.length > 'unix:'.length) {
+    return { kind: 'unix', path: text.slice('unix:'.length) };
+  }
+  const url = parseUrl(text.includes('://') ? text : `${secure ? 'https' : 'http'}://${text}`);
+  const plain = url !== undefined && url.pathname === '/' && url.search === '' && url.hash === '';
+  if (!plain || url.hostname === '' || url.username !== '' || url.password !== '') {
+    throw new GomoteError('ERR_USAGE', `bad buildlet address "${text}"`, {
+      hint: 'give HOST:PORT, unix:PATH or https://HOST',
+    });
+  }
+  return { kind: 'tcp', origin: url.origin };
+}
+
+function parseUrl(text: string): URL | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url !== undefined && ['http:', 'https:'].includes(url.protocol) ? url : undefined;
+}
+
+/** The address as HOST:PORT, with the protocol's own port when none is written, or unix:PATH. */
+export function hostPort(address: ServerAddress): string {
+  if (address.kind === 'unix') return `unix:${address.path}`;
+  const url = new URL(address.origin);
+  return `${url.hostname}:${url.port || (url.protocol === 'https:' ? '443' : '80')}`;
+}
+
+/** The address as a URL, without the protocol's own port. */
+export function urlOf(address: ServerAddress): string {
+  return address.kind === 'unix' ? `http+unix://${address.path}` : address.origin;
+}

@@ -1,0 +1,294 @@
+// The client of one buildlet, reached directly or through a coordinator.
+import type { Readable } from 'node:stream';
+import type { Dispatcher } from 'undici';
+import { GomoteError } from '../errors.ts';
+import type { HttpRequest, HttpResponse, RequestBody, ServerAddress } from '../http/request.ts';
+import { contentTypes, defaultAuthUser, endpoints, expiresHeader } from '../protocol/endpoints.ts';
+import { encodeForm, withQuery } from '../protocol/form.ts';
+import type { DirEntry } from '../protocol/listing.ts';
+import type { BuildletStatus } from '../protocol/status.ts';
+import { hostPort, parseAddress, urlOf } from './address.ts';
+import { Connection } from './connection.ts';
+import { destroyBoth } from './destroy-vm.ts';
+import { type ExecOptions, type ExecResult, exec } from './exec.ts';
+import type { KeyPair } from './key-pair.ts';
+import { bodyStream, type ListDirOptions, listDir } from './streams.ts';
+
+/** What a call that can be cancelled takes. */
+export interface CallOptions {
+  /** Cancels the call, which then fails with ERR_ABORTED. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface BuildletClientOptions {
+  /** What the buildlet is called in messages. Default: its address. */
+  name?: string | undefined;
+  /** The buildlet's name on the coordinator at the address. Default: the address is the buildlet's own. */
+  remoteName?: string | undefined;
+  /** Basic user name. Default `gomote`; a buildlet ignores it. */
+  authUser?: string | undefined;
+  /** Where the connection came from, in a few words, for people. Default: empty. */
+  description?: string | undefined;
+  /** An undici Dispatcher to send by; it is not destroyed. Default: a pool of the client's own. */
+  dispatcher?: Dispatcher | undefined;
+  /** Milliseconds between heartbeats. Default 10,000, as the protocol says. */
+  heartbeatIntervalMs?: number | undefined;
+  /** Told of every request that was answered, in one line. */
+  onRequest?: ((line: string) => void) | undefined;
+}
+
+/** A password in place of a key pair, for a buildlet without TLS or with a certificate from a CA. */
+export interface PasswordCredentials {
+  readonly password: string;
+}
+
+/** How long `close` waits for the buildlet, in ms. */
+const closeTimeoutMs = 2_000;
+
+/**
+ * Drives one buildlet. The constructor returns at once and tests neither the address nor the password.
+ *
+ * From the first call on, a heartbeat asks for the buildlet's status; after three failures in a row every
+ * pending and later call fails with ERR_BROKEN. Neither heartbeats nor idle connections keep a process alive.
+ */
+export class BuildletClient {
+  readonly #connection: Connection;
+  readonly #address: ServerAddress;
+  #onHeartbeatFailure: (() => void) | undefined;
+
+  /** A short description of where the connection came from. */
+  description: string;
+
+  /** Asks for archives of one gzip member, for binaries that are shipped. Default false; set before use. */
+  releaseMode = false;
+
+  /**
+   * @param address `HOST:PORT`, `unix:PATH`, a URL, or an address with its own way to connect.
+   * @param credentials A key pair (TLS, pinned to its certificate), a password, or none.
+   * @throws GomoteError ERR_USAGE when the address cannot be read.
+   */
+  constructor(
+    address: string | ServerAddress,
+    credentials?: KeyPair | PasswordCredentials,
+    options: BuildletClientOptions = {},
+  ) {
+    const keyPair = credentials !== undefined && 'certPem' in credentials ? credentials : undefined;
+    const secure = keyPair?.isZero() === false;
+    const parsed = typeof address === 'string' ? parseAddress(address, secure) : address;
+    this.#address =
+      secure && parsed.kind === 'tcp' ? { ...parsed, pinnedCert: keyPair.certPem } : parsed;
+    this.description = options.description ?? '';
+    const password = credentials?.password;
+    this.#connection = new Connection({
+      address: this.#address,
+      label: options.name ?? hostPort(this.#address),
+      authUser: options.authUser ?? defaultAuthUser,
+      password: (typeof password === 'function' ? keyPair?.password() : password) ?? '',
+      remoteName: options.remoteName ?? '',
+      dispatcher: options.dispatcher,
+      heartbeatIntervalMs: options.heartbeatIntervalMs ?? 10_000,
+      onRequest: options.onRequest,
+    });
+    this.#connection.onDead = () => this.#heartbeatFailed();
+  }
+
+  /** The name given to the constructor, else the address. */
+  get name(): string {
+    return this.#connection.options.label;
+  }
+
+  /** `HOST:PORT` or `unix:PATH`. */
+  get ipPort(): string {
+    return hostPort(this.#address);
+  }
+
+  /** The buildlet's name on its coordinator; empty when it is reached directly. */
+  get remoteName(): string {
+    return this.#connection.options.remoteName;
+  }
+
+  /** The URL, without the port that is its protocol's own. */
+  get url(): string {
+    return urlOf(this.#address);
+  }
+
+  /** The URL and the description. */
+  toString(): string {
+    return `${this.url} ${this.description}`.trim();
+  }
+
+  /** Whether the client can no longer be used: closed, marked broken, or its peer is dead. */
+  get isBroken(): boolean {
+    return this.#connection.failure !== undefined;
+  }
+
+  /** Marks the client broken: every pending and later call fails with ERR_BROKEN. */
+  markBroken(): void {
+    this.#connection.fail(new GomoteError('ERR_BROKEN', `${this.name} was marked broken`));
+  }
+
+  /** Sends by this undici Dispatcher from now on; it is not destroyed by the client. Set before use. */
+  setDispatcher(dispatcher: Dispatcher): void {
+    this.#connection.dispatcher = dispatcher;
+  }
+
+  /** Is called once, when heartbeats fail or the client is closed. Set before use. */
+  set onHeartbeatFailure(listener: () => void) {
+    this.#onHeartbeatFailure = listener;
+  }
+
+  #heartbeatFailed(): void {
+    const listener = this.#onHeartbeatFailure;
+    this.#onHeartbeatFailure = undefined;
+    listener?.();
+  }
+
+  /**
+   * Ends the buildlet and loses all its state: asks it to halt, for at most 2 s, whether or not it answers;
+   * then every pending call fails with ERR_CLOSED.
+   */
+  async close(): Promise<void> {
+    await this.halt({ signal: AbortSignal.timeout(closeTimeoutMs) }).catch(() => undefined);
+    await this.#shut();
+  }
+
+  /** Asks the buildlet to end; throws when it does not take the request. */
+  async halt(options: CallOptions = {}): Promise<void> {
+    await this.#text({ method: 'POST', path: endpoints.halt.path, ...options });
+  }
+
+  /** Leaves the buildlet as it is and drops the connections; pending calls fail with ERR_CLOSED. */
+  async disconnect(): Promise<void> {
+    await this.#shut();
+  }
+
+  async #shut(): Promise<void> {
+    this.#connection.fail(new GomoteError('ERR_CLOSED', `the client of ${this.name} was closed`));
+    this.#heartbeatFailed();
+    await this.#connection.destroy();
+  }
+
+  /**
+   * Ends a buildlet and its machine: asks both at once, for at most 5 s.
+   *
+   * @param deleteMachine Asks the platform to delete the machine; resolves once that is requested.
+   * @throws GomoteError naming whichever of the two did not answer, when neither or only one did.
+   */
+  async destroyVM(deleteMachine: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    const halt = (signal: AbortSignal) => this.halt({ signal });
+    try {
+      await destroyBoth(this.name, { platform: deleteMachine, buildlet: halt });
+    } finally {
+      await this.#shut();
+    }
+  }
+
+  /**
+   * Runs a command. A command that fails is a result; the call throws when it could not be run
+   * (ERR_NOT_STARTED, with the reason), or when it is not known how it ended (ERR_LOST, ERR_BROKEN,
+   * ERR_TIMEOUT, ERR_ABORTED, ERR_CONNECT).
+   */
+  async exec(cmd: string, options: ExecOptions = {}): Promise<ExecResult> {
+    return await exec(this.#connection, cmd, options);
+  }
+
+  /**
+   * A .tar.gz of the directory, relative to the work dir; empty for all of it. The stream fails with ERR_LOST
+   * when it is cut.
+   */
+  async getTar(dir: string, options: CallOptions = {}): Promise<Readable> {
+    const signal = this.#connection.signalWith(options.signal);
+    const pargzip = this.releaseMode ? '0' : undefined;
+    const path = withQuery(endpoints.getTar.path, { dir, pargzip });
+    const response = await this.#connection.call({ method: 'GET', path, signal });
+    return bodyStream(response, signal);
+  }
+
+  /** Lists a directory, relative to the work dir; empty for the work dir itself. */
+  listDir(dir: string, options: ListDirOptions = {}): AsyncGenerator<DirEntry, void, undefined> {
+    return listDir(this.#connection, dir, options);
+  }
+
+  /**
+   * Writes a file, its path relative to the work dir; directories above it are made.
+   *
+   * @param mode Permission bits, such as 0o644.
+   */
+  async put(
+    source: RequestBody,
+    path: string,
+    mode: number,
+    options: CallOptions = {},
+  ): Promise<void> {
+    const query = { path, mode: String(mode) };
+    await this.#text({
+      method: 'PUT',
+      path: withQuery(endpoints.write.path, query),
+      body: source,
+      ...options,
+    });
+  }
+
+  /** Extracts a .tar.gz into a directory, relative to the work dir, made if absent; empty for the work dir. */
+  async putTar(source: RequestBody, dir: string, options: CallOptions = {}): Promise<void> {
+    const path = withQuery(endpoints.putTar.path, { dir });
+    await this.#text({ method: 'PUT', path, body: source, ...options });
+  }
+
+  /** As `putTar`, but the buildlet fetches the .tar.gz from a URL. */
+  async putTarFromURL(tarUrl: string, dir: string, options: CallOptions = {}): Promise<void> {
+    await this.#form(withQuery(endpoints.putTar.path, { dir }), { url: tarUrl }, options);
+  }
+
+  /** Removes files and directories, relative to the work dir; absent ones are no error, `.` empties it. */
+  async removeAll(paths: readonly string[], options: CallOptions = {}): Promise<void> {
+    if (paths.length > 0) await this.#form(endpoints.removeAll.path, { path: paths }, options);
+  }
+
+  /**
+   * Whether the buildlet answers at all: asked without a password, and not counted as a use of it. Gives when
+   * the buildlet will end by itself unless it is used, if it says so.
+   */
+  async probe(options: CallOptions = {}): Promise<{ expires: Date | undefined }> {
+    const signal = this.#connection.signalWith(options.signal);
+    const { path } = endpoints.liveness;
+    const response = await this.#connection.call({ method: 'GET', path, signal });
+    await response.body.dump();
+    const expires = response.headers[expiresHeader.toLowerCase()];
+    return { expires: typeof expires === 'string' ? new Date(expires) : undefined };
+  }
+
+  /** What the buildlet says of itself. */
+  async status(options: CallOptions = {}): Promise<BuildletStatus> {
+    const { parseStatus } = await import('../protocol/replies.ts');
+    const path = endpoints.status.path;
+    const body = await this.#text({ method: 'GET', path, ...options });
+    const status = parseStatus(body);
+    if (status !== undefined) return status;
+    throw new GomoteError('ERR_REPLY', `${this.name}: bad status reply: ${body.slice(0, 80)}`);
+  }
+
+  /** The absolute path of the work dir. */
+  async workDir(options: CallOptions = {}): Promise<string> {
+    return await this.#text({ method: 'GET', path: endpoints.workDir.path, ...options });
+  }
+
+  /**
+   * Sends a request as it is, with the client's credentials and `X-Buildlet-Proxy` added, and gives the reply
+   * as it comes, whatever its status: what a coordinator relays by.
+   */
+  async proxyRequest(request: HttpRequest): Promise<HttpResponse> {
+    const signal = this.#connection.signalWith(request.signal);
+    return await this.#connection.send({ ...request, signal });
+  }
+
+  async #text(request: HttpRequest): Promise<string> {
+    const signal = this.#connection.signalWith(request.signal);
+    return await this.#connection.callText({ ...request, signal });
+  }
+
+  async #form(path: string, values: Parameters<typeof encodeForm>[0], options: CallOptions) {
+    const headers = { 'Content-Type': contentTypes.form };
+    await this.#text({ method: 'POST', path, headers, body: encodeForm(values), ...options });
+  }
+}

@@ -1,0 +1,160 @@
+// What all calls to one buildlet share: credentials, heartbeat, and the state closed or broken.
+import type { Dispatcher } from 'undici';
+import { type GomoteError, StatusError } from '../errors.ts';
+import {
+  createDispatcher,
+  type HttpRequest,
+  type HttpResponse,
+  originOf,
+  readText,
+  type ServerAddress,
+  send,
+} from '../http/request.ts';
+import { endpoints, proxyHeader } from '../protocol/endpoints.ts';
+import { startHeartbeat } from './heartbeat.ts';
+
+export interface ConnectionOptions {
+  readonly address: ServerAddress;
+  /** What the peer is called in messages. */
+  readonly label: string;
+  readonly authUser: string;
+  /** Empty: no credentials are sent. */
+  readonly password: string;
+  /** The buildlet's name on a coordinator; empty: the peer is the buildlet itself. */
+  readonly remoteName: string;
+  /** Absent: a pool of its own, made on first use and destroyed at the end. */
+  readonly dispatcher?: Dispatcher | undefined;
+  /** Absent: no heartbeat. */
+  readonly heartbeatIntervalMs: number | undefined;
+  /** Told of every request, for `--verbose`. */
+  readonly onRequest?: ((line: string) => void) | undefined;
+}
+
+/** How much of an error's text is read, in bytes. */
+const errorTextLimitBytes = 64 << 10;
+
+export class Connection {
+  readonly #options: ConnectionOptions;
+  readonly #end = new AbortController();
+  #dispatcher: Dispatcher | undefined;
+  #ownsDispatcher = false;
+  #stopHeartbeat: (() => void) | undefined;
+  onDead: (() => void) | undefined;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    this.#dispatcher = options.dispatcher;
+  }
+
+  get options(): ConnectionOptions {
+    return this.#options;
+  }
+
+  /** Why no call can succeed any more; undefined while they can. */
+  get failure(): GomoteError | undefined {
+    return this.#end.signal.aborted ? (this.#end.signal.reason as GomoteError) : undefined;
+  }
+
+  /** A signal that aborts with the caller's, or when the connection ends. */
+  signalWith(signal: AbortSignal | undefined): AbortSignal {
+    return signal === undefined ? this.#end.signal : AbortSignal.any([signal, this.#end.signal]);
+  }
+
+  set dispatcher(dispatcher: Dispatcher) {
+    this.#dispatcher = dispatcher;
+    this.#ownsDispatcher = false;
+  }
+
+  /** Sends a request with credentials. `signal` must come from `signalWith`. */
+  async send(request: HttpRequest): Promise<HttpResponse> {
+    this.#startHeartbeat();
+    return await this.#sendNow(request);
+  }
+
+  async #sendNow(request: HttpRequest): Promise<HttpResponse> {
+    if (this.failure !== undefined) throw this.failure;
+    const { address, onRequest } = this.#options;
+    if (this.#dispatcher === undefined) {
+      this.#dispatcher = createDispatcher(address);
+      this.#ownsDispatcher = true;
+    }
+    const headers = { ...request.headers, ...this.#headers() };
+    const startMs = performance.now();
+    const response = await send(this.#dispatcher, originOf(address), { ...request, headers });
+    onRequest?.(
+      `${request.method} ${request.path} ${response.statusCode} ` +
+        `${(performance.now() - startMs).toFixed(0)} ms`,
+    );
+    return response;
+  }
+
+  /** As `send`, but a reply other than 200 is thrown as a StatusError. */
+  async call(request: HttpRequest): Promise<HttpResponse> {
+    const response = await this.send(request);
+    if (response.statusCode === 200) return response;
+    throw await statusError(response, this.#options.label, request);
+  }
+
+  /** Calls and reads the whole reply as text. */
+  async callText(request: HttpRequest): Promise<string> {
+    return await readText(await this.call(request), request.signal);
+  }
+
+  /** Every pending call fails with `error`, and every later one. */
+  fail(error: GomoteError): void {
+    if (this.#end.signal.aborted) return;
+    this.#stopHeartbeat?.();
+    this.#end.abort(error);
+  }
+
+  /** Destroys the connections of its own pool. */
+  async destroy(): Promise<void> {
+    if (this.#ownsDispatcher) await this.#dispatcher?.destroy();
+  }
+
+  #headers(): Record<string, string> {
+    const { authUser, password, remoteName } = this.#options;
+    const headers: Record<string, string> = {};
+    if (password !== '') {
+      const pair = Buffer.from(`${authUser}:${password}`).toString('base64');
+      headers['Authorization'] = `Basic ${pair}`;
+    }
+    if (remoteName !== '') headers[proxyHeader] = remoteName;
+    return headers;
+  }
+
+  #startHeartbeat(): void {
+    const { heartbeatIntervalMs } = this.#options;
+    if (heartbeatIntervalMs === undefined || this.failure !== undefined) return;
+    this.#stopHeartbeat ??= startHeartbeat({
+      beat: async (signal) => {
+        const { path } = endpoints.status;
+        const response = await this.#sendNow({ method: 'GET', path, signal });
+        await response.body.dump();
+        if (response.statusCode !== 200) throw new Error(`status ${response.statusCode}`);
+      },
+      intervalMs: heartbeatIntervalMs,
+      onDead: (error) => {
+        this.fail(error);
+        this.onDead?.();
+      },
+    });
+  }
+}
+
+/** Reads an error reply; the first line of its text is the message. */
+async function statusError(
+  response: HttpResponse,
+  label: string,
+  request: HttpRequest,
+): Promise<StatusError> {
+  const body = await readText(response, request.signal, errorTextLimitBytes);
+  const text = body.trim().split('\n', 1)[0] ?? '';
+  const refused = response.statusCode === 401 || response.statusCode === 403;
+  return new StatusError(
+    response.statusCode,
+    text,
+    `${label}: ${text === '' ? `status ${response.statusCode}` : text}`,
+    refused ? { hint: 'check the user, the token or the password' } : {},
+  );
+}

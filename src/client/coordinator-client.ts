@@ -1,0 +1,123 @@
+// The client of a coordinator: asks for buildlets, lists them, and gives clients that go through it.
+import type { Dispatcher } from 'undici';
+import { GomoteError } from '../errors.ts';
+import type { HttpRequest, ServerAddress } from '../http/request.ts';
+import { contentTypes, coordinatorPaths, gomoteVersion } from '../protocol/endpoints.ts';
+import { encodeForm } from '../protocol/form.ts';
+import {
+  parseRemoteBuildlet,
+  parseRemoteBuildlets,
+  type RemoteBuildlet,
+} from '../protocol/replies.ts';
+import { hostPort, parseAddress } from './address.ts';
+import { BuildletClient, type CallOptions } from './buildlet-client.ts';
+import { Connection } from './connection.ts';
+
+/** Who calls. */
+export interface UserPass {
+  /** With the prefix `user-`. */
+  readonly username: string;
+  /** The user's token. */
+  readonly password: string;
+}
+
+export interface CoordinatorClientOptions {
+  readonly auth: UserPass;
+  /** The coordinator: `HOST[:PORT]` (HTTPS), a URL, or an address with its pinned certificate. */
+  readonly instance: string | ServerAddress;
+  /** An undici Dispatcher to send by; it is not destroyed. Default: a pool of the client's own. */
+  readonly dispatcher?: Dispatcher | undefined;
+  /** Told of every request that was answered, in one line. */
+  readonly onRequest?: ((line: string) => void) | undefined;
+}
+
+/** Calls a build coordinator. The constructor returns at once and tests neither address nor token. */
+export class CoordinatorClient {
+  readonly #options: CoordinatorClientOptions;
+  readonly #address: ServerAddress;
+  readonly #connection: Connection;
+
+  /** @throws GomoteError ERR_USAGE when the instance's address cannot be read. */
+  constructor(options: CoordinatorClientOptions) {
+    const { instance, auth } = options;
+    this.#options = options;
+    this.#address = typeof instance === 'string' ? parseAddress(instance, true) : instance;
+    this.#connection = new Connection({
+      address: this.#address,
+      label: hostPort(this.#address),
+      authUser: auth.username,
+      password: auth.password,
+      remoteName: '',
+      dispatcher: options.dispatcher,
+      heartbeatIntervalMs: undefined,
+      onRequest: options.onRequest,
+    });
+  }
+
+  /** `HOST:PORT` of the coordinator. */
+  get ipPort(): string {
+    return hostPort(this.#address);
+  }
+
+  /**
+   * Creates a buildlet; it may take minutes, and cancelling the call cancels the creation. The buildlet may
+   * expire at any time; end it with its client's `close`.
+   */
+  async createBuildlet(builderType: string, options: CallOptions = {}): Promise<BuildletClient> {
+    return this.namedBuildlet((await this.requestBuildlet(builderType, options)).name);
+  }
+
+  /** As `createBuildlet`, but gives the coordinator's record of it. */
+  async requestBuildlet(builderType: string, options: CallOptions = {}): Promise<RemoteBuildlet> {
+    const body = await this.#text({
+      method: 'POST',
+      path: coordinatorPaths.create,
+      headers: { 'Content-Type': contentTypes.form },
+      body: encodeForm({ version: gomoteVersion, builderType }),
+      signal: options.signal,
+    });
+    return parseRemoteBuildlet(body) ?? this.#badReply(coordinatorPaths.create, body);
+  }
+
+  /** The caller's own buildlets, sorted by name. */
+  async remoteBuildlets(options: CallOptions = {}): Promise<RemoteBuildlet[]> {
+    const { signal } = options;
+    const body = await this.#text({ method: 'GET', path: coordinatorPaths.list, signal });
+    return parseRemoteBuildlets(body) ?? this.#badReply(coordinatorPaths.list, body);
+  }
+
+  /** A client of the buildlet of that name; the name is not checked, the first call tells. */
+  namedBuildlet(name: string): BuildletClient {
+    const { auth, dispatcher, onRequest } = this.#options;
+    return new BuildletClient(
+      this.#address,
+      { password: auth.password },
+      {
+        name,
+        remoteName: name,
+        authUser: auth.username,
+        description: `(${name}, through ${this.ipPort})`,
+        dispatcher,
+        onRequest,
+      },
+    );
+  }
+
+  /** Drops the connections; pending calls fail with ERR_CLOSED. Buildlets and their clients stay. */
+  async disconnect(): Promise<void> {
+    this.#connection.fail(new GomoteError('ERR_CLOSED', `the client of ${this.ipPort} was closed`));
+    await this.#connection.destroy();
+  }
+
+  async #text(request: HttpRequest): Promise<string> {
+    const signal = this.#connection.signalWith(request.signal);
+    return await this.#connection.callText({ ...request, signal });
+  }
+
+  #badReply(path: string, body: string): never {
+    throw new GomoteError(
+      'ERR_REPLY',
+      `${this.ipPort}: bad reply of ${path}: ${body.slice(0, 80)}`,
+    );
+  }
+}

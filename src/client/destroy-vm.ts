@@ -1,0 +1,33 @@
+// Ending a machine from both sides at once: the platform and the buildlet on it.
+import { GomoteError, messageOf } from '../errors.ts';
+
+/** How long both sides have, in ms. */
+const destroyTimeoutMs = 5_000;
+
+/** Asks every side at once and fails with one error that names those that refused or did not answer. */
+export async function destroyBoth(
+  name: string,
+  sides: Readonly<Record<string, (signal: AbortSignal) => Promise<void>>>,
+): Promise<void> {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), destroyTimeoutMs);
+  const names = Object.keys(sides);
+  const results = await Promise.allSettled(
+    Object.values(sides).map((ask) => inTime(ask(late.signal), late.signal)),
+  );
+  clearTimeout(timer);
+  const failed = results.flatMap((result, i) =>
+    result.status === 'rejected' ? [`${names[i]}: ${messageOf(result.reason)}`] : [],
+  );
+  if (failed.length === 0) return;
+  const code = late.signal.aborted ? 'ERR_TIMEOUT' : 'ERR_STATUS';
+  throw new GomoteError(code, `cannot destroy ${name}: ${failed.join('; ')}`);
+}
+
+/** Fails when the signal aborts first, also if the work does not heed it. */
+function inTime(work: Promise<void>, late: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    late.addEventListener('abort', () => reject(new Error('no answer in 5 s')), { once: true });
+    work.then(resolve, reject);
+  });
+}

@@ -1,0 +1,41 @@
+// Asks a peer again and again whether it is alive.
+import { GomoteError, messageOf } from '../errors.ts';
+
+export interface HeartbeatOptions {
+  /** Rejects when the peer does not answer. */
+  readonly beat: (signal: AbortSignal) => Promise<unknown>;
+  readonly intervalMs: number;
+  /** Called once, after three failures in a row. */
+  readonly onDead: (error: GomoteError) => void;
+}
+
+/** How many failures in a row mean that the peer is dead. */
+const failuresToDeath = 3;
+
+/** Starts the heartbeat and gives the function that stops it. It keeps no process alive. */
+export function startHeartbeat(options: HeartbeatOptions): () => void {
+  let failures = 0;
+  const stopped = new AbortController();
+  const stop = () => {
+    clearTimeout(timer);
+    stopped.abort();
+  };
+  const beat = async () => {
+    const late = AbortSignal.timeout(options.intervalMs);
+    try {
+      await options.beat(AbortSignal.any([stopped.signal, late]));
+      failures = 0;
+    } catch (error) {
+      if (stopped.signal.aborted) return;
+      failures++;
+      if (failures >= failuresToDeath) {
+        stop();
+        const message = `no answer to ${failures} heartbeats: ${messageOf(error)}`;
+        return options.onDead(new GomoteError('ERR_BROKEN', message, { cause: error }));
+      }
+    }
+    if (!stopped.signal.aborted) timer = setTimeout(beat, options.intervalMs).unref();
+  };
+  let timer = setTimeout(beat, options.intervalMs).unref();
+  return stop;
+}

@@ -1,0 +1,78 @@
+// Replies that are long: archives as byte streams, listings as entries.
+import { Readable } from 'node:stream';
+import { GomoteError } from '../errors.ts';
+import { type HttpResponse, transportError } from '../http/request.ts';
+import { endpoints } from '../protocol/endpoints.ts';
+import { withQuery } from '../protocol/form.ts';
+import { type DirEntry, parseListLine } from '../protocol/listing.ts';
+import type { Connection } from './connection.ts';
+
+export interface ListDirOptions {
+  /** Also what is below. Default false. */
+  recursive?: boolean | undefined;
+  /** Directories to leave out, relative to the listed one, with forward slashes, none at either end. */
+  skip?: readonly string[] | undefined;
+  /** Also the SHA-1 digests of regular files. Default false. */
+  digest?: boolean | undefined;
+  /** Cancels the call, which then fails with ERR_ABORTED. */
+  signal?: AbortSignal | undefined;
+}
+
+/** How much of a reply waits for a slow reader, in bytes. */
+const readAheadBytes = 1 << 20;
+
+/** A reply's body, whose failure is ERR_LOST or the signal's reason. */
+export function bodyStream(response: HttpResponse, signal: AbortSignal): Readable {
+  return Readable.from(chunksOf(response, signal), {
+    objectMode: false,
+    highWaterMark: readAheadBytes,
+  });
+}
+
+async function* chunksOf(response: HttpResponse, signal: AbortSignal): AsyncGenerator<Buffer> {
+  try {
+    yield* response.body as AsyncIterable<Buffer>;
+  } catch (error) {
+    throw transportError(error, signal, 'ERR_LOST');
+  }
+}
+
+/** The entries of `/ls`, as they come. */
+export async function* listDir(
+  connection: Connection,
+  dir: string,
+  options: ListDirOptions,
+): AsyncGenerator<DirEntry, void, undefined> {
+  const signal = connection.signalWith(options.signal);
+  const path = withQuery(endpoints.list.path, {
+    dir,
+    recursive: String(options.recursive ?? false),
+    digest: String(options.digest ?? false),
+    skip: options.skip,
+  });
+  const response = await connection.call({ method: 'GET', path, signal });
+  for await (const line of linesOf(chunksOf(response, signal))) {
+    const entry = parseListLine(line);
+    if (entry === undefined) {
+      const label = connection.options.label;
+      throw new GomoteError(
+        'ERR_REPLY',
+        `${label}: not a line of a listing: ${JSON.stringify(line)}`,
+      );
+    }
+    yield entry;
+  }
+}
+
+async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of chunks) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
+  if (rest !== '') {
+    throw new GomoteError('ERR_LOST', 'the listing ended in the middle of a line');
+  }
+}

@@ -1,0 +1,120 @@
+// Every failure this package reports is a GomoteError; callers match on `code`, people read `message` and `hint`.
+
+/**
+ * What went wrong, for programs. A code is stable: its meaning never changes between releases.
+ */
+export const errorCodes = {
+  /** The call was cancelled by the caller's AbortSignal. */
+  ERR_ABORTED: 'ERR_ABORTED',
+  /** A tar archive is damaged, cut short, or holds something that must not be extracted. */
+  ERR_ARCHIVE: 'ERR_ARCHIVE',
+  /** The peer stopped answering heartbeats, or a caller marked the client broken. */
+  ERR_BROKEN: 'ERR_BROKEN',
+  /** The buildlet's record is still here, but its process has gone. */
+  ERR_BUILDLET_DIED: 'ERR_BUILDLET_DIED',
+  /** The server's certificate is not the pinned one. */
+  ERR_CERTIFICATE: 'ERR_CERTIFICATE',
+  /** The client was closed; its pending calls end with this. */
+  ERR_CLOSED: 'ERR_CLOSED',
+  /** A configuration, token or password file cannot be used. */
+  ERR_CONFIG: 'ERR_CONFIG',
+  /** No connection could be made, or it broke before the reply began. */
+  ERR_CONNECT: 'ERR_CONNECT',
+  /** A file or directory on this machine cannot be read or written. */
+  ERR_LOCAL_FILE: 'ERR_LOCAL_FILE',
+  /** A stream ended without the proof that it is whole: the outcome is unknown. */
+  ERR_LOST: 'ERR_LOST',
+  /** The command never started on the buildlet; `state` says why. */
+  ERR_NOT_STARTED: 'ERR_NOT_STARTED',
+  /** A path is not one that the protocol allows, or it leaves the work dir. */
+  ERR_PATH: 'ERR_PATH',
+  /** The reply is not what the protocol says it must be. */
+  ERR_REPLY: 'ERR_REPLY',
+  /** The request is malformed. */
+  ERR_REQUEST: 'ERR_REQUEST',
+  /** The server answered with an error status. */
+  ERR_STATUS: 'ERR_STATUS',
+  /** A deadline passed. */
+  ERR_TIMEOUT: 'ERR_TIMEOUT',
+  /** The server did not accept the credentials. */
+  ERR_UNAUTHORIZED: 'ERR_UNAUTHORIZED',
+  /** There is no buildlet of that name. */
+  ERR_UNKNOWN_BUILDLET: 'ERR_UNKNOWN_BUILDLET',
+  /** There is no such builder type or host type. */
+  ERR_UNKNOWN_TYPE: 'ERR_UNKNOWN_TYPE',
+  /** The command line was used wrongly. */
+  ERR_USAGE: 'ERR_USAGE',
+} as const;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+/** Shorthands for the two codes that Go's package exports as variables. */
+export const { ERR_CLOSED, ERR_TIMEOUT } = errorCodes;
+
+export interface GomoteErrorOptions extends ErrorOptions {
+  /** What the reader can do next: a clause without a full stop. */
+  hint?: string | undefined;
+}
+
+/** The base of every error this package throws. `message` is one line: what failed and the value given. */
+export class GomoteError extends Error {
+  override readonly name: string = 'GomoteError';
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: GomoteErrorOptions = {}) {
+    super(message, options);
+    this.code = code;
+    this.hint = options.hint;
+  }
+}
+
+/** The server answered with a status that is not a success. */
+export class StatusError extends GomoteError {
+  override readonly name = 'StatusError';
+  /** The HTTP status, such as 500. */
+  readonly status: number;
+  /** The first line of the reply's body. */
+  readonly text: string;
+
+  constructor(status: number, text: string, message: string, options: GomoteErrorOptions = {}) {
+    const refused = status === 401 || status === 403;
+    super(refused ? 'ERR_UNAUTHORIZED' : 'ERR_STATUS', message, options);
+    this.status = status;
+    this.text = text;
+  }
+}
+
+/** The command never started: it was not found, may not be executed, or its directory is missing. */
+export class NotStartedError extends GomoteError {
+  override readonly name = 'NotStartedError';
+  /** The buildlet's words, as in the trailer `Process-State`. */
+  readonly state: string;
+  readonly reason: 'not-found' | 'not-executable' | 'other';
+
+  constructor(state: string, reason: NotStartedError['reason']) {
+    super('ERR_NOT_STARTED', `the command did not start: ${state}`);
+    this.state = state;
+    this.reason = reason;
+  }
+}
+
+/** Whether `error` is a GomoteError, and, with `code`, one of that code. */
+export function isGomoteError(error: unknown, code?: ErrorCode): error is GomoteError {
+  return error instanceof GomoteError && (code === undefined || error.code === code);
+}
+
+/** The one line a person should read of any thrown value. */
+export function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof AggregateError && error.message === '') {
+    return error.errors.map(messageOf).join('; ');
+  }
+  return error.message;
+}
+
+/** The system's error code of a failed system call (`ENOENT`), or undefined. */
+export function errnoOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}

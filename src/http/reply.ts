@@ -1,0 +1,102 @@
+// Replies in the shape a Go server gives them, and the reading of small request bodies.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { GomoteError } from '../errors.ts';
+import { contentTypes } from '../protocol/endpoints.ts';
+import { errorReply } from '../protocol/error-reply.ts';
+
+/** The largest form accepted, in bytes: Go's own limit. */
+const formLimitBytes = 10 << 20;
+
+/** Sends a whole reply with its length. */
+export function sendText(
+  response: ServerResponse,
+  text: string,
+  contentType: string = contentTypes.text,
+): void {
+  const body = Buffer.from(text);
+  response.writeHead(200, { 'Content-Type': contentType, 'Content-Length': body.length });
+  response.end(body);
+}
+
+/** Sends an empty success. */
+export function sendEmpty(response: ServerResponse): void {
+  response.writeHead(200, { 'Content-Length': 0 });
+  response.end();
+}
+
+/**
+ * Sends an error as one line of text. When part of a reply has already gone out, the connection is cut: a
+ * missing end is how the protocol tells of a late failure.
+ */
+export function sendError(response: ServerResponse, status: number, text: string): void;
+export function sendError(response: ServerResponse, error: unknown): void;
+export function sendError(response: ServerResponse, first: unknown, text?: string): void {
+  if (response.headersSent || response.destroyed) {
+    response.destroy();
+    return;
+  }
+  const reply =
+    typeof first === 'number' && text !== undefined ? { status: first, text } : errorReply(first);
+  const body = Buffer.from(`${reply.text}\n`);
+  response.statusCode = reply.status;
+  response.setHeader('Content-Type', contentTypes.text);
+  response.setHeader('X-Content-Type-Options', 'nosniff');
+  // A reply that announced trailers has to be chunked, as Go's are.
+  if (!response.hasHeader('Trailer')) response.setHeader('Content-Length', body.length);
+  else response.flushHeaders();
+  response.end(body);
+}
+
+/**
+ * Streams the chunks with backpressure. A body of one chunk goes out with its length; a failure before the
+ * first chunk is thrown for the caller to report, a later one cuts the connection.
+ */
+export async function sendStream(
+  response: ServerResponse,
+  chunks: AsyncIterable<string | Uint8Array>,
+  contentType: string,
+): Promise<void> {
+  let held: string | Uint8Array | undefined;
+  for await (const chunk of chunks) {
+    if (held !== undefined) {
+      if (!response.headersSent) response.writeHead(200, { 'Content-Type': contentType });
+      if (!response.write(held)) await drained(response);
+      if (response.destroyed) return;
+    }
+    held = chunk;
+  }
+  if (!response.headersSent) {
+    const headers = {
+      'Content-Type': contentType,
+      'Content-Length': Buffer.byteLength(held ?? ''),
+    };
+    response.writeHead(200, held === undefined ? { 'Content-Length': 0 } : headers);
+  }
+  response.end(held);
+}
+
+/** Resolves when the response takes more, or will never. */
+export function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    if (response.destroyed) return resolve();
+    const done = () => {
+      response.off('drain', done).off('close', done);
+      resolve();
+    };
+    response.on('drain', done).on('close', done);
+  });
+}
+
+/** Reads a form body; one over the limit is refused with ERR_REQUEST. */
+export async function readFormBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    sizeBytes += chunk.length;
+    if (sizeBytes > formLimitBytes) {
+      throw new GomoteError('ERR_REQUEST', `the form is larger than ${formLimitBytes} bytes`);
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}

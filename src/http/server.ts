@@ -1,0 +1,123 @@
+// The HTTP server under a buildlet: routes, the password, and an AbortSignal for every request.
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import { GomoteError } from '../errors.ts';
+import type { Endpoint } from '../protocol/endpoints.ts';
+import { decodeForm } from '../protocol/form.ts';
+import { sendError } from './reply.ts';
+
+/** One request being served. */
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly query: URLSearchParams;
+  /** Aborts when the client leaves before its reply is complete. */
+  readonly signal: AbortSignal;
+}
+
+export type Handler = (exchange: Exchange) => Promise<void> | void;
+
+export interface Route {
+  readonly endpoint: Endpoint;
+  readonly handle: Handler;
+}
+
+export interface ServerOptions {
+  readonly routes: readonly Route[];
+  /** Empty or absent: no password is asked for. */
+  readonly password?: string | undefined;
+  readonly tls?: { readonly certPem: string; readonly keyPem: string } | undefined;
+  /** Called for each request that will be handled; the function it returns, when its reply is over. */
+  readonly onExchange?: ((endpoint: Endpoint) => () => void) | undefined;
+  /** Called with what a handler threw that was not the client's own doing. */
+  readonly onError?: ((error: unknown, request: IncomingMessage) => void) | undefined;
+}
+
+/** How much of a reply may wait in memory for a slow reader, in bytes. */
+const replyBufferBytes = 1 << 20;
+
+/** Makes the server; the caller lets it listen and closes it. */
+export function createHttpServer(options: ServerOptions): Server {
+  const routes = new Map(options.routes.map((route) => [route.endpoint.path, route]));
+  const settings = {
+    // An upload may take hours; only the header must come soon.
+    requestTimeout: 0,
+    headersTimeout: 60_000,
+    // Longer than a client keeps an idle connection, so that it never sends on one being closed here.
+    keepAliveTimeout: 75_000,
+    maxHeaderSize: 64 << 10,
+    highWaterMark: replyBufferBytes,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: 15_000,
+  };
+  const listener = (request: IncomingMessage, response: ServerResponse) => {
+    void serve(routes, options, request, response);
+  };
+  return options.tls === undefined
+    ? createServer(settings, listener)
+    : createTlsServer(
+        { ...settings, cert: options.tls.certPem, key: options.tls.keyPem, minVersion: 'TLSv1.2' },
+        listener,
+      );
+}
+
+async function serve(
+  routes: ReadonlyMap<string, Route>,
+  options: ServerOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const gone = new AbortController();
+  response.once('close', () => {
+    if (!response.writableFinished) gone.abort(new GomoteError('ERR_LOST', 'the client left'));
+  });
+  const { path, query } = splitTarget(request.url ?? '/');
+  const route = routes.get(path);
+  let over: (() => void) | undefined;
+  try {
+    if (route === undefined) return sendError(response, 404, '404 page not found');
+    if (!route.endpoint.open && !isAuthorized(request, options.password)) {
+      return sendError(response, 403, 'invalid password');
+    }
+    if (!route.endpoint.methods.some((method) => method === request.method)) {
+      return sendError(response, 400, route.endpoint.wrongMethod);
+    }
+    over = options.onExchange?.(route.endpoint);
+    await route.handle({ request, response, query, signal: gone.signal });
+  } catch (error) {
+    if (!gone.signal.aborted) options.onError?.(error, request);
+    sendError(response, error);
+  } finally {
+    over?.();
+  }
+}
+
+function splitTarget(target: string): { path: string; query: URLSearchParams } {
+  const mark = target.indexOf('?');
+  return mark < 0
+    ? { path: target, query: new URLSearchParams() }
+    : { path: target.slice(0, mark), query: decodeForm(target.slice(mark + 1)) };
+}
+
+/** Compares digests, so that the time taken tells nothing of the password. The user name is ignored. */
+function isAuthorized(request: IncomingMessage, password: string | undefined): boolean {
+  if (password === undefined || password === '') return true;
+  const basic = /^Basic ([A-Za-z0-9+/=_-]+)$/i.exec(request.headers.authorization ?? '');
+  const pair = Buffer.from(basic?.[1] ?? '', 'base64').toString();
+  const given = pair.slice(pair.indexOf(':') + 1);
+  return timingSafeEqual(digest(given), digest(password));
+}
+
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+
+/** Closes the server: no new requests, `graceMs` for those running, then their connections are cut. */
+export async function closeServer(server: Server, graceMs: number): Promise<void> {
+  const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve());
+    server.closeIdleConnections();
+  });
+  clearTimeout(cut);
+}

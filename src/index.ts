@@ -1,0 +1,32 @@
+// The library's front door.
+
+export {
+  BuildletClient,
+  type BuildletClientOptions,
+  type CallOptions,
+  type PasswordCredentials,
+} from './client/buildlet-client.ts';
+export {
+  CoordinatorClient,
+  type CoordinatorClientOptions,
+  type UserPass,
+} from './client/coordinator-client.ts';
+export type { ExecOptions, ExecResult } from './client/exec.ts';
+export { KeyPair, NoKeyPair, newKeyPair } from './client/key-pair.ts';
+export type { ListDirOptions } from './client/streams.ts';
+export {
+  ERR_CLOSED,
+  ERR_TIMEOUT,
+  type ErrorCode,
+  errorCodes,
+  GomoteError,
+  type GomoteErrorOptions,
+  isGomoteError,
+  NotStartedError,
+  StatusError,
+} from './errors.ts';
+export type { HttpRequest, HttpResponse, RequestBody, ServerAddress } from './http/request.ts';
+export type { FileType } from './protocol/file-mode.ts';
+export type { DirEntry } from './protocol/listing.ts';
+export type { RemoteBuildlet } from './protocol/replies.ts';
+export type { BuildletStatus } from './protocol/status.ts';

@@ -1,0 +1,79 @@
+// The paths, headers, parameters and versions of the buildlet and coordinator protocol, each written once.
+
+/** The methods a buildlet endpoint accepts. */
+export type Method = 'GET' | 'PUT' | 'POST';
+
+export interface Endpoint {
+  readonly path: string;
+  readonly methods: readonly Method[];
+  /** The reply (status 400) to any other method. */
+  readonly wrongMethod: string;
+  /** Whether it answers without a password. */
+  readonly open?: boolean;
+}
+
+/** Every endpoint of a buildlet. The texts are those of a Go buildlet, version 11. */
+export const endpoints = {
+  liveness: { path: '/', methods: ['GET'], wrongMethod: 'requires GET method', open: true },
+  status: { path: '/status', methods: ['GET'], wrongMethod: 'requires GET method' },
+  workDir: { path: '/workdir', methods: ['GET'], wrongMethod: 'requires GET method' },
+  list: { path: '/ls', methods: ['GET'], wrongMethod: 'requires GET method' },
+  getTar: { path: '/tgz', methods: ['GET'], wrongMethod: 'requires GET method' },
+  // The text names the wrong method: so does the Go buildlet's.
+  write: { path: '/write', methods: ['PUT'], wrongMethod: 'requires POST method' },
+  putTar: {
+    path: '/writetgz',
+    methods: ['PUT', 'POST'],
+    wrongMethod: 'requires PUT or POST method',
+  },
+  exec: { path: '/exec', methods: ['POST'], wrongMethod: 'requires POST method' },
+  removeAll: { path: '/removeall', methods: ['POST'], wrongMethod: 'requires POST method' },
+  halt: { path: '/halt', methods: ['POST'], wrongMethod: 'requires POST method' },
+} as const satisfies Record<string, Endpoint>;
+
+export type EndpointName = keyof typeof endpoints;
+
+/** The endpoints of a coordinator itself; any other request is relayed to the buildlet named in `proxyHeader`. */
+export const coordinatorPaths = {
+  create: '/buildlet/create',
+  list: '/buildlet/list',
+} as const;
+
+/** Names the buildlet that a coordinator relays the request to. */
+export const proxyHeader = 'X-Buildlet-Proxy';
+
+/** The trailer of `/exec`: how the command ended. */
+export const processStateTrailer = 'Process-State';
+
+/** Set on the reply to `GET /`, by a buildlet that will end by itself: when, in RFC 3339. An extension. */
+export const expiresHeader = 'Gomote-Expires';
+
+/** What `/status` reports. A coordinator refuses a buildlet below 1; 11 is the version of July 2017. */
+export const buildletVersion = 11;
+
+/** The `version` that a client sends to `/buildlet/create`. */
+export const gomoteVersion = '20160922';
+
+/** The Basic user name of a client that talks to a buildlet; the buildlet ignores it. */
+export const defaultAuthUser = 'gomote';
+
+/** The Basic user name that a coordinator knows a person by. */
+export const coordinatorAuthUser = (user: string): string => `user-${user}`;
+
+export const contentTypes = {
+  text: 'text/plain; charset=utf-8',
+  json: 'application/json; charset=utf-8',
+  gzip: 'application/x-gzip',
+  form: 'application/x-www-form-urlencoded',
+} as const;
+
+/** The body of `GET /`. */
+export const livenessText = (os: string, arch: string): string =>
+  `buildlet running on ${os}-${arch}\n`;
+
+/** Go's names of Node's `process.platform` and `process.arch`. */
+export function goPlatform(platform: string, arch: string): { os: string; arch: string } {
+  const oses: Record<string, string> = { win32: 'windows', sunos: 'solaris' };
+  const arches: Record<string, string> = { x64: 'amd64', ia32: '386', ppc64: 'ppc64le' };
+  return { os: oses[platform] ?? platform, arch: arches[arch] ?? arch };
+}

@@ -1,0 +1,81 @@
+// The request of `/exec`, both ways, and the expansions it asks for.
+import { decodeForm, encodeForm, parseBool } from './form.ts';
+import { normalizeRelativePath } from './relative-path.ts';
+
+export interface ExecRequest {
+  cmd: string;
+  /** Run `cmd` as given, looked up on PATH; else it is relative to the work dir. */
+  systemLevel: boolean;
+  /** Empty: the command's directory, or in system mode the work dir. */
+  dir: string;
+  args: readonly string[];
+  /** `KEY=VALUE`, appended to the buildlet's own; the last of equal names wins. */
+  env: readonly string[];
+  /** Absent: PATH untouched. Empty: PATH removed. */
+  path?: readonly string[] | undefined;
+  debug: boolean;
+}
+
+/** The one `path` element that stands for an empty list: a form cannot tell that from an absent one. */
+const emptyPath = '$EMPTY';
+
+export function encodeExecForm(request: ExecRequest): string {
+  return encodeForm({
+    cmd: request.cmd,
+    mode: request.systemLevel ? 'sys' : '',
+    dir: request.dir,
+    cmdArg: request.args,
+    env: request.env,
+    path: request.path?.length === 0 ? emptyPath : request.path,
+    debug: String(request.debug),
+  });
+}
+
+/** Reads the form. A request the buildlet must refuse gives the text of its reply. */
+export function decodeExecForm(body: string): ExecRequest | { refused: string } {
+  const form = decodeForm(body);
+  const systemLevel = form.get('mode') === 'sys';
+  const cmd = form.get('cmd') ?? '';
+  if (cmd === '' || (!systemLevel && normalizeRelativePath(cmd) === undefined)) {
+    return { refused: "requires 'cmd' parameter" };
+  }
+  const dir = form.get('dir') ?? '';
+  const absoluteAllowed = systemLevel && dir.startsWith('/');
+  if (!absoluteAllowed && normalizeRelativePath(dir) === undefined) {
+    return { refused: "bogus 'dir' parameter" };
+  }
+  const args = form.getAll('cmdArg');
+  const env = form.getAll('env');
+  const path = form.has('path') ? form.getAll('path') : undefined;
+  if ([cmd, dir, ...args, ...env, ...(path ?? [])].some((text) => text.includes('\0'))) {
+    return { refused: 'a NUL byte cannot be passed to a command' };
+  }
+  return {
+    cmd,
+    systemLevel,
+    dir,
+    args,
+    env,
+    path: path?.length === 1 && path[0] === emptyPath ? [] : path,
+    debug: parseBool(form.get('debug')),
+  };
+}
+
+/**
+ * The PATH a command gets: undefined when it must be removed.
+ *
+ * An element equal to `$PATH` becomes the old PATH, and `$WORKDIR` inside an element the work dir.
+ */
+export function expandPath(
+  elements: readonly string[],
+  oldPath: string | undefined,
+  workDir: string,
+  separator = ':',
+): string | undefined {
+  if (elements.length === 0) return undefined;
+  return elements
+    .map((element) =>
+      element === '$PATH' ? (oldPath ?? '') : element.replaceAll('$WORKDIR', () => workDir),
+    )
+    .join(separator);
+}

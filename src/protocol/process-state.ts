@@ -1,0 +1,73 @@
+// The trailer `Process-State`: how a command ended, or why it never started.
+import { signalByName, signalByText } from './signals.ts';
+
+/** How a command ended, or why it did not start. */
+export type ProcessState =
+  | { readonly kind: 'exited'; readonly exitCode: number }
+  | { readonly kind: 'signaled'; readonly signal: string; readonly signalNumber: number }
+  | { readonly kind: 'not-started'; readonly reason: 'not-found' | 'not-executable' | 'other' };
+
+/** The trailer of a command that ended by itself or by a signal; `signal` is Node's name of it. */
+export function formatProcessState(exitCode: number | null, signal: string | null): string {
+  if (signal !== null) return `signal: ${signalByName(signal)?.text ?? signal}`;
+  return exitCode === 0 ? 'ok' : `exit status ${exitCode}`;
+}
+
+/** Reads the trailer; undefined when it is empty. An unknown text is a command that did not start. */
+export function parseProcessState(text: string): ProcessState | undefined {
+  if (text === '') return undefined;
+  if (text === 'ok') return { kind: 'exited', exitCode: 0 };
+  // Windows prints codes such as 0xc0000005 in hexadecimal.
+  const exit = /^exit status ([0-9]+|0x[0-9a-fA-F]+)$/.exec(text);
+  if (exit !== null) return { kind: 'exited', exitCode: Number(exit[1]) };
+  const killed = /^signal: (.*?)(?: \(core dumped\))?$/.exec(text);
+  const signal = killed === null ? undefined : signalByText(killed[1] ?? '');
+  if (signal !== undefined) {
+    return { kind: 'signaled', signal: signal.name, signalNumber: signal.number };
+  }
+  return { kind: 'not-started', reason: notStartedReason(text) };
+}
+
+function notStartedReason(text: string): 'not-found' | 'not-executable' | 'other' {
+  if (text.startsWith('chdir ')) return 'other';
+  if (/(?:no such file or directory|executable file not found in \S+)$/.test(text)) {
+    return 'not-found';
+  }
+  if (/(?:permission denied|exec format error|is a directory)$/.test(text)) {
+    return 'not-executable';
+  }
+  return 'other';
+}
+
+/** The texts of a command that did not start, as Go's os/exec words them. */
+export const notStarted = {
+  notOnPath: (command: string) =>
+    `exec: ${JSON.stringify(command)}: executable file not found in $PATH`,
+  exec: (file: string, reason: string) => `fork/exec ${file}: ${reason}`,
+  chdir: (directory: string, reason: string) => `chdir ${directory}: ${reason}`,
+};
+
+const reasons: Record<string, string> = {
+  E2BIG: 'argument list too long',
+  EACCES: 'permission denied',
+  EAGAIN: 'resource temporarily unavailable',
+  EINVAL: 'invalid argument',
+  EIO: 'input/output error',
+  EISDIR: 'is a directory',
+  ELOOP: 'too many levels of symbolic links',
+  EMFILE: 'too many open files',
+  ENAMETOOLONG: 'file name too long',
+  ENFILE: 'too many open files in system',
+  ENOENT: 'no such file or directory',
+  ENOEXEC: 'exec format error',
+  ENOMEM: 'cannot allocate memory',
+  ENOSPC: 'no space left on device',
+  ENOTDIR: 'not a directory',
+  ENOTEMPTY: 'directory not empty',
+  EPERM: 'operation not permitted',
+  EROFS: 'read-only file system',
+  ETXTBSY: 'text file busy',
+};
+
+/** The C library's text of a system error, as Go prints it; the code itself when it is not a common one. */
+export const errnoText = (code: string): string => reasons[code] ?? code;

@@ -1,0 +1,113 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, sep } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const src = new URL('../src/', import.meta.url).pathname;
+
+/** The floor of each room, and of each file that is a room of its own. */
+const floors: Record<string, number> = {
+  'errors.ts': 0,
+  'package-root.ts': 0,
+  'duration.ts': 1,
+  'builders.ts': 1,
+  protocol: 1,
+  archive: 2,
+  http: 2,
+  client: 3,
+  buildlet: 3,
+  sync: 4,
+  backends: 4,
+  coordinator: 5,
+  cli: 5,
+  'index.ts': 6,
+};
+
+/** Which rooms may import a package; a file instead of a room holds that one file to it. */
+const homes: Record<string, string[]> = {
+  chalk: ['cli'],
+  commander: ['cli'],
+  ora: ['cli'],
+  'smol-toml': ['cli'],
+  tar: ['archive'],
+  undici: ['http'],
+  valibot: ['protocol', 'cli'],
+  '@peculiar/x509': ['client/key-pair.ts'],
+  googleapis: ['backends/gce.ts'],
+  '@kubernetes/client-node': ['backends/kubernetes.ts'],
+  'node:http': ['http'],
+  'node:https': ['http'],
+};
+
+interface Import {
+  file: string;
+  from: string;
+  typeOnly: boolean;
+}
+
+const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) =>
+  name.endsWith('.ts'),
+);
+const importPattern =
+  /^(import|export)( type)?[^;'"]*? from '([^']+)'|import\('([^']+)'\)|^import '([^']+)'/gms;
+const imports: Import[] = files.flatMap((file) =>
+  [...readFileSync(join(src, file), 'utf8').matchAll(importPattern)].map((match) => ({
+    file: file.split(sep).join('/'),
+    from: match[3] ?? match[4] ?? match[5] ?? '',
+    typeOnly: match[2] !== undefined,
+  })),
+);
+
+const roomOf = (file: string): string => file.split('/')[0] ?? file;
+
+describe('the rooms of src/', () => {
+  it('are all known', () => {
+    expect(
+      files.map((file) => roomOf(file.split(sep).join('/'))).filter((room) => !(room in floors)),
+    ).toEqual([]);
+  });
+
+  it('import from their own room or from a lower floor', () => {
+    const wrong = imports
+      .filter(({ from }) => from.startsWith('.'))
+      .map(({ file, from }) => ({
+        file,
+        target: relative(src, join(src, dirname(file), from))
+          .split(sep)
+          .join('/'),
+      }))
+      .filter(({ file, target }) => {
+        const [own, other] = [roomOf(file), roomOf(target)];
+        return own !== other && (floors[own] ?? 0) <= (floors[other] ?? 99);
+      });
+    expect(wrong).toEqual([]);
+  });
+
+  it('import each package only where it is at home; a type may be named anywhere', () => {
+    const wrong = imports.filter(({ file, from, typeOnly }) => {
+      const name = from.startsWith('@')
+        ? from.split('/').slice(0, 2).join('/')
+        : from.replace(/\/.*/, '');
+      const key = from.startsWith('node:') ? from : name;
+      if (from.startsWith('.') || typeOnly) return false;
+      const home = homes[key];
+      if (home === undefined) return !from.startsWith('node:');
+      return !home.some((place) => file === place || file.startsWith(`${place}/`));
+    });
+    // A server's request and response are named in handlers as types only.
+    expect(wrong).toEqual([]);
+  });
+
+  it('have small files', () => {
+    const long = files.filter(
+      (file) => readFileSync(join(src, file), 'utf8').split('\n').length > 301,
+    );
+    expect(long).toEqual([]);
+  });
+
+  it('never call process.exit, which cuts output still in a pipe', () => {
+    const wrong = files.filter((file) =>
+      /process\.exit\(/.test(readFileSync(join(src, file), 'utf8')),
+    );
+    expect(wrong).toEqual([]);
+  });
+});

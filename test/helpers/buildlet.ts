@@ -1,0 +1,44 @@
+// A real buildlet in this process, on a unix socket or a port of its own.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { type Agent, type AgentOptions, startAgent } from '../../src/buildlet/agent.ts';
+import { BuildletClient, type BuildletClientOptions } from '../../src/client/buildlet-client.ts';
+
+export interface TestBuildlet extends Agent {
+  readonly log: string[];
+}
+
+/** Starts a buildlet that ends with the test. */
+export async function startBuildlet(options: Partial<AgentOptions> = {}): Promise<TestBuildlet> {
+  const directory = mkdtempSync(join(tmpdir(), 'gomote-test-'));
+  const log: string[] = [];
+  const agent = await startAgent({
+    address: { kind: 'unix', path: join(directory, 'socket') },
+    environment: { PATH: process.env.PATH, HOME: directory },
+    log: (line) => log.push(line),
+    ...options,
+  });
+  let closed: Promise<void> | undefined;
+  const close = () => {
+    closed ??= agent.close();
+    return closed;
+  };
+  onTestFinished(async () => {
+    await close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+  return { ...agent, close, log };
+}
+
+/** A client of the buildlet that is disconnected with the test. */
+export function clientOf(
+  buildlet: Agent,
+  password = '',
+  options: BuildletClientOptions = {},
+): BuildletClient {
+  const client = new BuildletClient(buildlet.address, { password }, options);
+  onTestFinished(() => client.disconnect());
+  return client;
+}
