@@ -54,7 +54,7 @@ await build({
   plugins: [slimUndici],
   // CommonJS dependencies call require for Node's own modules.
   banner: {
-    js: "import{createRequire as _r}from'node:module';const require=_r(import.meta.url);",
+    js: "import{createRequire as createRequireHere}from'node:module';const require=createRequireHere(import.meta.url);",
   },
 });
 

@@ -31,7 +31,7 @@ const homes: Record<string, string[]> = {
   tar: ['archive'],
   undici: ['http'],
   valibot: ['protocol', 'cli'],
-  '@peculiar/x509': ['client/key-pair.ts'],
+  selfsigned: ['client/key-pair.ts'],
   googleapis: ['backends/gce.ts'],
   '@kubernetes/client-node': ['backends/kubernetes.ts'],
   'node:http': ['http'],

@@ -54,17 +54,17 @@ function* trace(
         continue;
       }
       const next = join(position, name);
-      const look = missing || !followed ? 'other' : yield next;
-      missing ||= look === undefined;
-      if (typeof look !== 'object') {
+      const found: Look = missing || !followed ? 'other' : yield next;
+      missing ||= found === undefined;
+      if (typeof found !== 'object') {
         position = next;
         continue;
       }
       links++;
       // Stops `a -> b`, `b -> a`, which would be walked for ever.
       if (links > maxLinks) return { path: next, problem: 'loop' };
-      if (look.target.startsWith('/')) position = '/';
-      pending.push(...look.target.split('/').reverse());
+      if (found.target.startsWith('/')) position = '/';
+      pending.push(...found.target.split('/').reverse());
     }
     // Stops writing through a link that leaves the root, also one that another link of the path would undo:
     // what lies outside belongs to others, who may change it.

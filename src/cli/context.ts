@@ -2,7 +2,7 @@
 import type { Backend, RequestLog } from '../backends/backend.ts';
 import { openBackend } from '../backends/open.ts';
 import { type BuilderType, builderTypeOfName } from '../builders.ts';
-import { BuildletClient } from '../client/buildlet-client.ts';
+import type { BuildletClient } from '../client/buildlet-client.ts';
 import { GomoteError } from '../errors.ts';
 import { readPasswordFile, readToken, resolveUser } from './account.ts';
 import { type BackendConfig, type Config, loadConfig } from './config.ts';
@@ -188,6 +188,7 @@ export class Context {
     const { passwordFile } = this.#globals;
     const password = passwordFile === undefined ? '' : await readPasswordFile(passwordFile);
     const host = name.slice(name.indexOf('@') + 1);
+    const { BuildletClient } = await import('../client/buildlet-client.ts');
     const client = new BuildletClient(host, { password }, { name, onRequest: this.#requestLog });
     try {
       return await work({ name, client, builder });

@@ -1,9 +1,9 @@
 // The command line as a function: arguments in, exit code out; the one place where errors end.
 import { errnoOf, GomoteError, isGomoteError, messageOf, NotStartedError } from '../errors.ts';
+import { readVersion } from '../package-root.ts';
 import { signalByName } from '../protocol/signals.ts';
 import { Context } from './context.ts';
-import { runProgram } from './program.ts';
-import { processTerminal, type Terminal } from './terminal.ts';
+import { print, processTerminal, type Terminal } from './terminal.ts';
 
 /** The exit codes of docs/errors.md that are not a remote command's own. */
 const exitCodes = {
@@ -28,6 +28,12 @@ export async function run(
   // A reader that leaves is told by the failure of the write; the event has nothing to add.
   for (const stream of [terminal.stdout, terminal.stderr]) stream.on('error', ignore);
   try {
+    // Scripts ask for it to see that the program is there: it loads nothing for that.
+    if (argv.length === 1 && /^--?version$/.test(argv[0] ?? '')) {
+      await print(terminal, `${readVersion()}\n`);
+      return 0;
+    }
+    const { runProgram } = await import('./program.ts');
     await runProgram(argv, context);
     return context.exitCode;
   } catch (error) {

@@ -1,6 +1,7 @@
 // POST /exec: runs a command, its output in the body, how it ended in the trailer.
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { finished } from 'node:stream/promises';
 import { drained, readFormBody, sendError } from '../../http/reply.ts';
 import type { Handler } from '../../http/server.ts';
 import { processStateTrailer } from '../../protocol/endpoints.ts';
@@ -34,14 +35,13 @@ export function exec(host: CommandHost): Handler {
 
 /** Sends each piece as it comes; a slow reader of the response slows the command. */
 async function copyOutput(output: Socket, response: ServerResponse): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    output.on('data', (piece: Buffer) => {
-      if (response.write(piece) || response.destroyed) return;
-      output.pause();
-      void drained(response).then(() => output.resume());
-    });
-    output.once('end', resolve).once('error', reject);
+  output.on('data', (piece: Buffer) => {
+    if (response.write(piece) || response.destroyed) return;
+    output.pause();
+    void drained(response).then(() => output.resume());
   });
+  // A command without output may have ended before anyone listened.
+  await finished(output, { writable: false });
 }
 
 function finish(response: ServerResponse, state: string): void {

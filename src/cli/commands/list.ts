@@ -4,7 +4,7 @@ import type { Instance } from '../../backends/backend.ts';
 import { GomoteError, messageOf } from '../../errors.ts';
 import type { Context } from '../context.ts';
 import { print } from '../terminal.ts';
-import { formatDuration } from '../values.ts';
+import { formatDuration } from '../../duration.ts';
 
 interface Options {
   json?: boolean;

@@ -4,7 +4,8 @@ import type { BuilderType } from '../../builders.ts';
 import type { ExecResult } from '../../client/exec.ts';
 import { GomoteError } from '../../errors.ts';
 import type { Context } from '../context.ts';
-import { parseDuration, parseKeyValue, parsePathOption } from '../values.ts';
+import { parseDuration } from '../../duration.ts';
+import { parseKeyValue, parsePathOption } from '../values.ts';
 
 interface Options {
   system?: boolean;

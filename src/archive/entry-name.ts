@@ -1,0 +1,35 @@
+// Names in a tar archive: what they may be, and where a symbolic link may point.
+import { archiveErrors } from './archive-error.ts';
+
+/**
+ * The elements of an entry's name, without empty ones and `.`; none for the target directory itself.
+ *
+ * Throws ERR_ARCHIVE for a name that is empty, absolute, not UTF-8, or holds `..` or a NUL.
+ */
+export function entryElements(name: string): string[] {
+  const elements = relativeElements(name);
+  if (elements === undefined) throw archiveErrors.invalidName(name);
+  return elements;
+}
+
+/** {@link entryElements}, but undefined for a name that may not be. */
+export function relativeElements(name: string): string[] | undefined {
+  if (name === '' || name.startsWith('/') || name.includes('\0')) return undefined;
+  const elements = name.split('/').filter((element) => element !== '' && element !== '.');
+  return elements.includes('..') ? undefined : elements;
+}
+
+/**
+ * Whether a link's target stays inside the root when no other link is on its way. `directory` holds the elements of
+ * the link's own directory, from the root.
+ */
+export function targetStaysInside(directory: readonly string[], target: string): boolean {
+  if (target === '' || target.startsWith('/') || target.includes('\0')) return false;
+  let depth = directory.length;
+  for (const element of target.split('/')) {
+    if (element === '..') depth--;
+    else if (element !== '' && element !== '.') depth++;
+    if (depth < 0) return false;
+  }
+  return true;
+}

@@ -1,0 +1,63 @@
+// The certificate and key of a buildlet's TLS server, and the password that goes with them.
+import { createHash, createPrivateKey } from 'node:crypto';
+
+/** A self-signed certificate and its private key. It prints without its key. */
+export class KeyPair {
+  /** The certificate, PEM; empty for the zero pair. */
+  readonly certPem: string;
+  readonly #keyPem: string;
+
+  constructor(certPem: string, keyPem: string) {
+    this.certPem = certPem;
+    this.#keyPem = keyPem;
+  }
+
+  /** The RSA key, PKCS#1 PEM; empty for the zero pair. A secret. */
+  get keyPem(): string {
+    return this.#keyPem;
+  }
+
+  /** Whether it is no pair at all: plain HTTP, no password. */
+  isZero(): boolean {
+    return this.certPem === '' && this.#keyPem === '';
+  }
+
+  /** The buildlet's password: the lower-case hex SHA-1 of the key's PEM text; empty for the zero pair. */
+  password(): string {
+    if (this.isZero()) return '';
+    return createHash('sha1').update(this.#keyPem).digest('hex');
+  }
+}
+
+/** Plain HTTP: for buildlets behind a firewall or on a unix socket. */
+export const NoKeyPair: KeyPair = new KeyPair('', '');
+
+const yearMs = 365 * 24 * 3_600_000;
+
+/** Makes a pair: RSA of 2048 bits, self-signed, good for ten years from an hour ago. */
+export async function newKeyPair(): Promise<KeyPair> {
+  const now = Date.now();
+  const { generate } = await import('selfsigned');
+  const { cert, private: key } = await generate(
+    [
+      { name: 'organizationName', value: 'gomote' },
+      { name: 'commonName', value: 'gomote buildlet' },
+    ],
+    {
+      keySize: 2048,
+      algorithm: 'sha256',
+      // The clock of the machine may be behind ours.
+      notBeforeDate: new Date(now - 3_600_000),
+      notAfterDate: new Date(now + 10 * yearMs),
+      extensions: [
+        { name: 'basicConstraints', cA: true, critical: true },
+        { name: 'keyUsage', digitalSignature: true, keyEncipherment: true, keyCertSign: true },
+        { name: 'extKeyUsage', serverAuth: true },
+      ],
+    },
+  );
+  const keyPem = createPrivateKey(key).export({ type: 'pkcs1', format: 'pem' });
+  return new KeyPair(withFinalNewline(cert), String(keyPem));
+}
+
+const withFinalNewline = (pem: string): string => `${pem.replaceAll('\r\n', '\n').trimEnd()}\n`;

@@ -1,0 +1,42 @@
+// What `npm pack` makes is all a user needs.
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { temporaryDirectory } from '../helpers/temporary.ts';
+
+const root = new URL('../../', import.meta.url).pathname;
+const run = (cwd: string, command: string, ...args: string[]): string =>
+  execFileSync(command, args, { cwd, encoding: 'utf8', env: { ...process.env, XDG_RUNTIME_DIR: cwd } });
+
+it('the packed tarball installs in an empty directory; its programs, library and types work from there', () => {
+  const directory = temporaryDirectory();
+  const packed = JSON.parse(run(root, 'npm', 'pack', '--json', '--pack-destination', directory));
+  const [{ filename, files }] = packed as [{ filename: string; files: { path: string }[] }];
+  const rooms = new Set(files.map(({ path }) => path.split('/')[0]));
+  expect([...rooms].sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'bin', 'dist', 'docs', 'package.json']);
+
+  writeFileSync(join(directory, 'package.json'), '{"private": true, "type": "module"}');
+  run(directory, 'npm', 'install', '--no-audit', '--no-fund', join(directory, filename));
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const bin = join(directory, 'node_modules', '.bin');
+  expect(run(directory, join(bin, 'gomote'), '--version')).toBe(`${version}\n`);
+  expect(run(directory, join(bin, 'buildlet'), '--version')).toBe(`${version}\n`);
+
+  const name = run(directory, join(bin, 'gomote'), 'create', 'local').trim();
+  try {
+    expect(run(directory, join(bin, 'gomote'), 'run', name, 'echo', 'hello')).toBe('hello\n');
+    writeFileSync(
+      join(directory, 'use.ts'),
+      `import { BuildletClient, type ExecResult, KeyPair, newKeyPair, ERR_CLOSED } from 'gomote';
+       const pair: KeyPair = await newKeyPair();
+       const client = new BuildletClient('127.0.0.1:1', pair);
+       const result: Promise<ExecResult> = client.exec('true');
+       result.catch((error) => console.log(error.code, ERR_CLOSED, pair.password().length));`,
+    );
+    run(directory, join(root, 'node_modules/.bin/tsc'), '--strict', '--module', 'nodenext', '--target', 'es2023', '--types', 'node', '--typeRoots', join(root, 'node_modules/@types'), 'use.ts');
+    expect(run(directory, process.execPath, 'use.js')).toBe('ERR_CONNECT ERR_CLOSED 40\n');
+  } finally {
+    run(directory, join(bin, 'gomote'), 'destroy', name);
+  }
+});
