@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-import module from 'node:module';
+require('node:module').enableCompileCache?.();
+const { run } = require('../dist/buildlet.cjs');
 
-module.enableCompileCache?.();
-const { run } = await import('../dist/buildlet.js');
-process.exitCode = await run(process.argv.slice(2));
+run(process.argv.slice(2)).then((exitCode) => {
+  process.exitCode = exitCode;
+});

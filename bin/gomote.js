@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-import module from 'node:module';
+require('node:module').enableCompileCache?.();
+const { run } = require('../dist/gomote.cjs');
 
-module.enableCompileCache?.();
-const { run } = await import('../dist/gomote.js');
-process.exitCode = await run(process.argv.slice(2));
+run(process.argv.slice(2)).then((exitCode) => {
+  process.exitCode = exitCode;
+});

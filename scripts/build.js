@@ -1,66 +1,76 @@
 // Bundles the programs and the library into dist/.
 //
-// The programs carry all they need in few files: start-up time is mostly the reading and compiling of modules.
-// The library leaves its dependencies outside, as libraries do.
-import { readdirSync, rmSync } from 'node:fs';
+// The programs carry all they need: start-up time is mostly the finding and compiling of modules. The library
+// leaves its dependencies outside, as libraries do.
+import { rmSync } from 'node:fs';
 import { build } from 'esbuild';
 
 const common = {
   bundle: true,
   platform: 'node',
   target: 'node20.18',
-  format: 'esm',
   outdir: 'dist',
   logLevel: 'warning',
   // Chunks lie beside the entry points: src/package-root.ts counts on it.
   chunkNames: 'chunk-[hash]',
 };
 
-/** undici's public entry loads all of fetch, WebSocket and HTTP/2; the programs need the HTTP/1.1 client. */
-const slimUndici = {
-  name: 'slim-undici',
+/**
+ * Leaves out what the programs never use of their dependencies, where it would be loaded at every start:
+ * undici's public entry has fetch, WebSocket and HTTP/2, and asks Node's own HTTP only for a constant and for
+ * a class to compare with; commander loads child_process for subcommands that are programs of their own.
+ */
+const slimDependencies = {
+  name: 'slim-dependencies',
   setup(builder) {
-    builder.onResolve({ filter: /^undici$/ }, () => ({ path: 'undici', namespace: 'slim' }));
-    builder.onLoad({ filter: /^undici$/, namespace: 'slim' }, () => ({
-      resolveDir: import.meta.dirname,
-      contents: `
+    const contents = {
+      undici: `
         const Dispatcher = require('undici/lib/dispatcher/dispatcher.js');
         Dispatcher.prototype.request = require('undici/lib/api/api-request.js');
         exports.Pool = require('undici/lib/dispatcher/pool.js');
         exports.buildConnector = require('undici/lib/core/connect.js');
       `,
-    }));
-    const unused =
-      /(client-h2|web\/(fetch|webidl|infra|websocket|cookies)\/.*|web\/fetch\/body)(\.js)?$/;
-    builder.onResolve({ filter: unused }, (args) =>
-      args.importer.includes('undici') ? { path: args.path, namespace: 'absent' } : undefined,
-    );
-    builder.onLoad({ filter: /.*/, namespace: 'absent' }, () => ({
-      contents: 'module.exports = {}',
+      http: 'exports.maxHeaderSize = 16384; exports.IncomingMessage = class {};',
+      parser: "module.exports = require('undici/lib/llhttp/llhttp-wasm.js');",
+      unused: '',
+    };
+    const replace = (filter, importer, path) =>
+      builder.onResolve({ filter }, (args) =>
+        importer.test(args.importer) ? { path, namespace: 'slim' } : undefined,
+      );
+    replace(/^undici$/, /[\\/]src[\\/]/, 'undici');
+    replace(/^node:http$/, /[\\/]undici[\\/]/, 'http');
+    replace(/client-h2(\.js)?$|[\\/]web[\\/]/, /[\\/]undici[\\/]/, 'unused');
+    // One build of the parser is enough; this one runs everywhere.
+    replace(/llhttp_simd-wasm/, /[\\/]undici[\\/]/, 'parser');
+    replace(/^node:child_process$/, /[\\/]commander[\\/]/, 'unused');
+    builder.onLoad({ filter: /.*/, namespace: 'slim' }, ({ path }) => ({
+      contents: contents[path],
+      loader: 'js',
+      resolveDir: import.meta.dirname,
     }));
   },
 };
 
-for (const name of readdirSync('.').includes('dist') ? readdirSync('dist') : []) {
-  if (name.endsWith('.js')) rmSync(`dist/${name}`);
-}
+rmSync('dist', { recursive: true, force: true });
 
 await build({
   ...common,
   entryPoints: { gomote: 'src/cli/main.ts', buildlet: 'src/buildlet/main.ts' },
-  splitting: true,
+  // One CommonJS file a program: modules behind import() are evaluated, and Node's own that they need
+  // required, on first use only, and there is one file to open.
+  format: 'cjs',
+  outExtension: { '.js': '.cjs' },
   minify: true,
-  keepNames: false,
-  plugins: [slimUndici],
-  // CommonJS dependencies call require for Node's own modules.
-  banner: {
-    js: "import{createRequire as createRequireHere}from'node:module';const require=createRequireHere(import.meta.url);",
-  },
+  plugins: [slimDependencies],
+  define: { 'import.meta.url': 'importMetaUrl' },
+  banner: { js: "const importMetaUrl=require('node:url').pathToFileURL(__filename).href;" },
 });
 
 await build({
   ...common,
   entryPoints: { index: 'src/index.ts' },
+  format: 'esm',
   splitting: true,
   packages: 'external',
 });

@@ -135,7 +135,7 @@ export class TarReader {
   }
 
   #readBlock(block: Buffer, offset: number): void {
-    const header = decode(block, offset);
+    const header = decode(block, offset, this.#nameSoFar());
     const open = this.#local ?? this.#longName ?? this.#longTarget;
     if (header?.nullBlock && open === undefined) {
       this.#zeroBlocks++;
@@ -145,6 +145,11 @@ export class TarReader {
     const typeFlag = block.toString('latin1', offset + 156, offset + 157);
     if (metaTypes.includes(typeFlag)) this.#beginMeta(typeFlag, header.size);
     else this.#begin(this.#entryOf(block.subarray(offset, offset + blockSize), typeFlag, header));
+  }
+
+  /** The next entry's name, when a block before its own has said it. */
+  #nameSoFar(): string | undefined {
+    return this.#longName ?? (this.#local && paxText(this.#local, 'path'));
   }
 
   #begin(entry: TarEntry): void {
@@ -173,7 +178,7 @@ export class TarReader {
   #entryOf(block: Buffer, letter: string, header: Header): TarEntry {
     const local = this.#local;
     const records = local === undefined ? this.#global : new Map([...this.#global, ...local]);
-    const name = this.#longName ?? paxText(records, 'path') ?? headerName(block, header);
+    const name = this.#nameSoFar() ?? headerName(block, header);
     const typeFlag = fileTypes.includes(letter) ? (name.endsWith('/') ? '5' : '0') : letter;
     for (const key of records.keys()) {
       // Stops the map of a sparse file from being taken for the file's content.
@@ -203,9 +208,10 @@ export class TarReader {
 /** A plain file: by POSIX, by the format before it, and one asked to lie contiguously. */
 const fileTypes = '0\x007';
 
-function decode(block: Buffer, offset: number): Header | undefined {
+function decode(block: Buffer, offset: number, name: string | undefined): Header | undefined {
   try {
-    return new Header(block, offset);
+    // The name is told because a cut one that happens to end in a slash would make a directory of a file.
+    return new Header(block, offset, name === undefined ? undefined : { path: name });
   } catch {
     // A number in base 256 that is none, or too big.
     return undefined;

@@ -1,10 +1,8 @@
 // What is kept of a local buildlet, in a directory of its own: a record, its password, its socket, its log.
-import { createHash, randomBytes } from 'node:crypto';
-import { lstat, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { homedir, tmpdir } from 'node:os';
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { errnoOf, GomoteError, messageOf } from '../errors.ts';
-import { socketPathLimitBytes } from '../http/listen.ts';
 
 export interface LocalRecord {
   readonly name: string;
@@ -20,33 +18,10 @@ export interface LocalRecord {
 
 /** Where all local buildlets of a user have their directories. */
 export function localRoot(environment: NodeJS.ProcessEnv): string {
-  const runtime = environment['XDG_RUNTIME_DIR'];
+  const runtime = environment.XDG_RUNTIME_DIR;
   if (runtime) return join(runtime, 'gomote');
-  const home = environment['HOME'] || homedir();
-  return join(environment['XDG_STATE_HOME'] || join(home, '.local', 'state'), 'gomote');
-}
-
-/** Makes a directory that only its owner can enter, or checks that one is. */
-export async function ensurePrivateDirectory(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
-  const stats = await lstat(path);
-  const own = process.getuid === undefined || stats.uid === process.getuid();
-  if (!stats.isDirectory() || !own || (stats.mode & 0o077) !== 0) {
-    throw new GomoteError('ERR_CONFIG', `${path} is not a directory of yours alone`, {
-      hint: `chmod 700 ${path}, or remove it`,
-    });
-  }
-}
-
-/** The socket of the buildlet in `directory`: there, or, when that path is too long for one, in a short place. */
-export function socketPath(directory: string): string {
-  const path = join(directory, 'socket');
-  if (Buffer.byteLength(path) <= socketPathLimitBytes) return path;
-  const digest = createHash('sha256').update(directory).digest('hex').slice(0, 24);
-  const short = [tmpdir(), '/tmp'].map((temporary) =>
-    join(temporary, `gomote-${digest}`, 'socket'),
-  );
-  return short.find((candidate) => Buffer.byteLength(candidate) <= socketPathLimitBytes) ?? path;
+  const home = environment.HOME || homedir();
+  return join(environment.XDG_STATE_HOME || join(home, '.local', 'state'), 'gomote');
 }
 
 export const passwordPath = (directory: string): string => join(directory, 'password');
@@ -55,7 +30,7 @@ const recordPath = (directory: string): string => join(directory, 'record.json')
 
 /** Writes the record under its name only when it is whole. */
 export async function writeRecord(directory: string, record: LocalRecord): Promise<void> {
-  const partial = `${recordPath(directory)}.${randomBytes(4).toString('hex')}`;
+  const partial = `${recordPath(directory)}.${process.pid}`;
   await writeFile(partial, `${JSON.stringify(record, undefined, 2)}\n`, { mode: 0o600 });
   await rename(partial, recordPath(directory));
 }

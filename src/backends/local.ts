@@ -1,9 +1,6 @@
 // Buildlets on this machine: each a process of its own, on a unix socket, outliving the command that made it.
-import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuilderType } from '../builders.ts';
 import { BuildletClient } from '../client/buildlet-client.ts';
 import { errnoOf, GomoteError, isGomoteError } from '../errors.ts';
@@ -15,15 +12,7 @@ import type {
   Instance,
   RequestLog,
 } from './backend.ts';
-import {
-  ensurePrivateDirectory,
-  type LocalRecord,
-  localRoot,
-  passwordPath,
-  readRecord,
-  socketPath,
-  writeRecord,
-} from './local-record.ts';
+import { type LocalRecord, localRoot, passwordPath, readRecord } from './local-record.ts';
 
 type Settings = Extract<BackendSettings, { kind: 'local' }>;
 
@@ -47,44 +36,15 @@ export class LocalBackend implements Backend {
   }
 
   async create(builder: BuilderType, call: CreateCall): Promise<Instance> {
+    const { reserve } = await import('./local-create.ts');
     const { startLocalBuildlet } = await import('./local-process.ts');
-    await ensurePrivateDirectory(this.#root);
-    const name = await this.#reserveName(`${call.user}-${builder.name}`, call.signal);
-    const directory = join(this.#root, name);
-    const record: LocalRecord = {
-      name,
-      builderType: builder.name,
-      hostType: builder.hostType,
-      created: new Date().toISOString(),
-      socket: socketPath(directory),
-      workDir: join(await realpath(tmpdir()), `gomote-${name}-${randomBytes(4).toString('hex')}`),
-    };
+    const { directory, record } = await reserve(this.#root, builder, call);
     try {
-      await writeFile(passwordPath(directory), `${randomBytes(24).toString('hex')}\n`, {
-        mode: 0o600,
-      });
-      await writeRecord(directory, record);
-      const socketDir = dirname(record.socket);
-      if (socketDir !== directory) await mkdir(socketDir, { mode: 0o700 });
       await startLocalBuildlet(directory, record, this.#environment, call.signal);
       return await this.#inspect(directory, record, call.signal);
     } catch (error) {
       await this.#remove(directory, record);
       throw error;
-    }
-  }
-
-  /** Making the directory is what reserves the name: only one of many at once can. */
-  async #reserveName(stem: string, signal: AbortSignal): Promise<string> {
-    for (let n = 0; ; n++) {
-      signal.throwIfAborted();
-      const name = `${stem}-${n}`;
-      try {
-        await mkdir(join(this.#root, name), { mode: 0o700 });
-        return name;
-      } catch (error) {
-        if (errnoOf(error) !== 'EEXIST') throw error;
-      }
     }
   }
 
@@ -159,6 +119,7 @@ export class LocalBackend implements Backend {
   /** Waits until the buildlet has removed its directory and its process has ended. */
   async #waitForEnd(directory: string, record: LocalRecord, signal: AbortSignal): Promise<void> {
     const { isRunning } = await import('./local-process.ts');
+    const { setTimeout: sleep } = await import('node:timers/promises');
     const deadline = performance.now() + haltTimeoutMs;
     while (performance.now() < deadline) {
       const gone = (await readRecord(directory)) === undefined;

@@ -37,10 +37,7 @@ export async function startCommand(
 ): Promise<Command | { notStarted: string }> {
   const { workDir } = host;
   const environment = commandEnvironment(host.environment, request, workDir);
-  const found = await findCommandFile(request, workDir, [
-    environment['PATH'],
-    host.environment['PATH'],
-  ]);
+  const found = await findCommandFile(request, workDir, [environment.PATH, host.environment.PATH]);
   if ('notStarted' in found) return found;
   const mark = markPrefix(workDir) + randomBytes(8).toString('hex');
   const pipe = await host.pipes.take();

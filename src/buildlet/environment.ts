@@ -15,8 +15,8 @@ export function baseEnvironment(own: NodeJS.ProcessEnv, workDir: string): Enviro
   for (const [name, value] of Object.entries(own)) {
     if (value !== undefined && !name.startsWith('META_')) environment[name] = value;
   }
-  environment['WORKDIR'] = workDir;
-  environment['GOROOT_BOOTSTRAP'] = `${workDir}/go1.4`;
+  environment.WORKDIR = workDir;
+  environment.GOROOT_BOOTSTRAP = `${workDir}/go1.4`;
   return environment;
 }
 
@@ -32,9 +32,9 @@ export function commandEnvironment(
     if (equals > 0) environment[pair.slice(0, equals)] = pair.slice(equals + 1);
   }
   if (request.path !== undefined) {
-    const path = expandPath(request.path, environment['PATH'], workDir);
-    if (path === undefined) delete environment['PATH'];
-    else environment['PATH'] = path;
+    const path = expandPath(request.path, environment.PATH, workDir);
+    if (path === undefined) delete environment.PATH;
+    else environment.PATH = path;
   }
   return environment;
 }

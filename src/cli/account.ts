@@ -74,7 +74,9 @@ function tokenPaths(query: TokenQuery): string[] {
 export async function readPasswordFile(path: string): Promise<string> {
   const password = await readSecretFile(path);
   if (password !== undefined) return password;
-  throw new GomoteError('ERR_CONFIG', `password file ${path} is missing`, { hint: 'check the path' });
+  throw new GomoteError('ERR_CONFIG', `password file ${path} is missing`, {
+    hint: 'check the path',
+  });
 }
 
 /** The one line of a file that only its owner can read; undefined when it is absent. */
@@ -91,7 +93,9 @@ async function readSecretFile(path: string): Promise<string | undefined> {
   const secret = text.trim();
   if (secret === '' || /\p{Cc}/u.test(secret)) {
     const what = secret === '' ? 'is empty' : 'holds more than one line';
-    throw new GomoteError('ERR_CONFIG', `${path} ${what}`, { hint: 'write the one secret into it' });
+    throw new GomoteError('ERR_CONFIG', `${path} ${what}`, {
+      hint: 'write the one secret into it',
+    });
   }
   return secret;
 }

@@ -5,11 +5,19 @@ import { type BuilderType, builtInCatalogue, type HostType } from '../builders.t
 import { GomoteError } from '../errors.ts';
 import { type BackendConfig, type Config, localBackend } from './config.ts';
 
-const name = v.pipe(v.string(), v.regex(/^[\w.-]+$/, 'a name has letters, digits, ".", "_" and "-" only'));
+const name = v.pipe(
+  v.string(),
+  v.regex(/^[\w.-]+$/, 'a name has letters, digits, ".", "_" and "-" only'),
+);
 const environmentPair = v.pipe(v.string(), v.regex(/^[^=\0]+=/, 'an env element is KEY=VALUE'));
 const fingerprint = v.pipe(
   v.string(),
-  v.transform((text) => text.replace(/^sha256:/i, '').replaceAll(':', '').toLowerCase()),
+  v.transform((text) =>
+    text
+      .replace(/^sha256:/i, '')
+      .replaceAll(':', '')
+      .toLowerCase(),
+  ),
   v.regex(/^[0-9a-f]{64}$/, 'a fingerprint is sha256: and 64 hexadecimal digits'),
 );
 
@@ -29,10 +37,7 @@ const schema = v.strictObject({
     ),
     {},
   ),
-  hosts: v.optional(
-    v.record(name, v.strictObject({ description: v.optional(v.string()) })),
-    {},
-  ),
+  hosts: v.optional(v.record(name, v.strictObject({ description: v.optional(v.string()) })), {}),
   builders: v.optional(
     v.record(
       name,
@@ -111,7 +116,12 @@ function checkUrl(path: string, key: string, text: string, insecure: boolean): s
   }
   const isLoopback = /^(localhost|127\.[0-9.]+|\[::1\])$/.test(url.hostname);
   if (url.protocol === 'http:' && !isLoopback && !insecure) {
-    throw bad(path, key, text, 'the token would cross the network unprotected: use https, or insecure = true');
+    throw bad(
+      path,
+      key,
+      text,
+      'the token would cross the network unprotected: use https, or insecure = true',
+    );
   }
   return url.origin;
 }
@@ -119,13 +129,15 @@ function checkUrl(path: string, key: string, text: string, insecure: boolean): s
 function toCatalogue(path: string, file: ConfigFile): Config['catalogue'] {
   const hosts: HostType[] = [...builtInCatalogue.hosts];
   for (const [key, { description }] of Object.entries(file.hosts)) {
-    if (hosts.some((host) => host.name === key)) throw bad(path, `hosts.${key}`, key, 'it is built in');
+    if (hosts.some((host) => host.name === key))
+      throw bad(path, `hosts.${key}`, key, 'it is built in');
     hosts.push({ name: key, description });
   }
   const builders: BuilderType[] = [...builtInCatalogue.builders];
   for (const [key, { host, env, path: elements }] of Object.entries(file.builders)) {
     const at = `builders.${key}`;
-    if (builders.some((builder) => builder.name === key)) throw bad(path, at, key, 'it is built in');
+    if (builders.some((builder) => builder.name === key))
+      throw bad(path, at, key, 'it is built in');
     if (!hosts.some((candidate) => candidate.name === host)) {
       const known = hosts.map((candidate) => candidate.name).join(', ');
       throw bad(path, `${at}.host`, host, `there is no such host type; there are: ${known}`);
@@ -137,5 +149,7 @@ function toCatalogue(path: string, file: ConfigFile): Config['catalogue'] {
 
 function bad(path: string, key: string, value: unknown, why: string): GomoteError {
   const shown = JSON.stringify(value) ?? 'absent';
-  return new GomoteError('ERR_CONFIG', `${path}: ${key}: ${shown}: ${why}`, { hint: 'mend the file' });
+  return new GomoteError('ERR_CONFIG', `${path}: ${key}: ${shown}: ${why}`, {
+    hint: 'mend the file',
+  });
 }

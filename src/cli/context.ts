@@ -50,16 +50,16 @@ export class Context {
   set globals(given: GlobalOptions) {
     const { environment } = this.terminal;
     const flag = (name: string) => ['1', 'true', 'yes'].includes(environment[name] ?? '');
-    const backend = given.backend ?? (given.staging ? undefined : environment['GOMOTE_BACKEND']);
+    const backend = given.backend ?? (given.staging ? undefined : environment.GOMOTE_BACKEND);
     this.#globals = {
       ...given,
-      ...optional('user', given.user ?? environment['GOMOTE_USER']),
+      ...optional('user', given.user ?? environment.GOMOTE_USER),
       ...optional('backend', backend),
-      ...optional('passwordFile', given.passwordFile ?? environment['GOMOTE_PASSWORD_FILE']),
+      ...optional('passwordFile', given.passwordFile ?? environment.GOMOTE_PASSWORD_FILE),
       staging: given.staging ?? (given.backend === undefined && flag('GOMOTE_STAGING')),
       verbose: given.verbose ?? flag('GOMOTE_VERBOSE'),
       quiet: given.quiet ?? flag('GOMOTE_QUIET'),
-      color: given.color !== false && !environment['NO_COLOR'] && !flag('GOMOTE_NO_COLOR'),
+      color: given.color !== false && !environment.NO_COLOR && !flag('GOMOTE_NO_COLOR'),
     };
     if (given.staging && given.backend !== undefined && given.backend !== 'staging') {
       throw new GomoteError('ERR_USAGE', `--staging and --backend ${given.backend} contradict`, {

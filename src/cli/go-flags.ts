@@ -18,7 +18,8 @@ export function normalizeGoFlags(
   let operands = 0;
   for (let i = 0; i < args.length; i++) {
     const word = args[i] ?? '';
-    if (word === '--' || operands === options.stopAfterOperands) return [...result, ...args.slice(i)];
+    if (word === '--' || operands === options.stopAfterOperands)
+      return [...result, ...args.slice(i)];
     if (!word.startsWith('-') || word === '-') {
       operands++;
       result.push(word);

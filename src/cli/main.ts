@@ -33,6 +33,8 @@ export async function run(
       await print(terminal, `${readVersion()}\n`);
       return 0;
     }
+    // undici's HTTP parser is WebAssembly: compiled by V8's optimizer, it costs as much as a start of Node.
+    (await import('node:v8')).setFlagsFromString('--liftoff-only');
     const { runProgram } = await import('./program.ts');
     await runProgram(argv, context);
     return context.exitCode;

@@ -36,8 +36,8 @@ const errorTextLimitBytes = 64 << 10;
 export class Connection {
   readonly #options: ConnectionOptions;
   readonly #end = new AbortController();
-  #dispatcher: Dispatcher | undefined;
-  #ownsDispatcher = false;
+  #dispatcher: Dispatcher | Promise<Dispatcher> | undefined;
+  #ownDispatcher: Promise<Dispatcher> | undefined;
   #stopHeartbeat: (() => void) | undefined;
   onDead: (() => void) | undefined;
 
@@ -62,7 +62,6 @@ export class Connection {
 
   set dispatcher(dispatcher: Dispatcher) {
     this.#dispatcher = dispatcher;
-    this.#ownsDispatcher = false;
   }
 
   /** Sends a request with credentials. `signal` must come from `signalWith`. */
@@ -74,13 +73,10 @@ export class Connection {
   async #sendNow(request: HttpRequest): Promise<HttpResponse> {
     if (this.failure !== undefined) throw this.failure;
     const { address, onRequest } = this.#options;
-    if (this.#dispatcher === undefined) {
-      this.#dispatcher = createDispatcher(address);
-      this.#ownsDispatcher = true;
-    }
+    this.#dispatcher ??= this.#ownDispatcher = createDispatcher(address);
     const headers = { ...request.headers, ...this.#headers() };
     const startMs = performance.now();
-    const response = await send(this.#dispatcher, originOf(address), { ...request, headers });
+    const response = await send(await this.#dispatcher, originOf(address), { ...request, headers });
     onRequest?.(
       `${request.method} ${request.path} ${response.statusCode} ` +
         `${(performance.now() - startMs).toFixed(0)} ms`,
@@ -109,7 +105,7 @@ export class Connection {
 
   /** Destroys the connections of its own pool. */
   async destroy(): Promise<void> {
-    if (this.#ownsDispatcher) await this.#dispatcher?.destroy();
+    await (await this.#ownDispatcher)?.destroy();
   }
 
   #headers(): Record<string, string> {
@@ -117,7 +113,7 @@ export class Connection {
     const headers: Record<string, string> = {};
     if (password !== '') {
       const pair = Buffer.from(`${authUser}:${password}`).toString('base64');
-      headers['Authorization'] = `Basic ${pair}`;
+      headers.Authorization = `Basic ${pair}`;
     }
     if (remoteName !== '') headers[proxyHeader] = remoteName;
     return headers;

@@ -3,7 +3,6 @@ import { Readable } from 'node:stream';
 import { type Dispatcher, Pool } from 'undici';
 import { errnoOf, GomoteError, messageOf } from '../errors.ts';
 import type { Method } from '../protocol/endpoints.ts';
-import { pinnedConnector } from './tls.ts';
 
 /** How to reach a server. */
 export type ServerAddress =
@@ -37,9 +36,9 @@ export type HttpResponse = Dispatcher.ResponseData;
 const connectTimeoutMs = 10_000;
 
 /** A pool of connections to one server. The caller destroys it. */
-export function createDispatcher(address: ServerAddress): Dispatcher {
+export async function createDispatcher(address: ServerAddress): Promise<Dispatcher> {
   return new Pool(originOf(address), {
-    connect: connectorOf(address),
+    connect: await connectorOf(address),
     // Commands may be silent and transfers slow for hours: heartbeats, not timeouts, find a dead peer.
     headersTimeout: 0,
     bodyTimeout: 0,
@@ -53,12 +52,12 @@ export function createDispatcher(address: ServerAddress): Dispatcher {
 export const originOf = (address: ServerAddress): string =>
   address.kind === 'unix' ? 'http://buildlet' : address.origin;
 
-function connectorOf(address: ServerAddress): NonNullable<Pool.Options['connect']> {
+async function connectorOf(address: ServerAddress): Promise<NonNullable<Pool.Options['connect']>> {
   if (address.kind === 'unix') return { socketPath: address.path, timeout: connectTimeoutMs };
-  if (address.pinnedCert !== undefined) return pinnedConnector({ certPem: address.pinnedCert });
-  if (address.fingerprint !== undefined)
-    return pinnedConnector({ fingerprint: address.fingerprint });
-  return { timeout: connectTimeoutMs };
+  const { pinnedCert, fingerprint } = address;
+  if (pinnedCert === undefined && fingerprint === undefined) return { timeout: connectTimeoutMs };
+  const { pinnedConnector } = await import('./tls.ts');
+  return pinnedConnector({ certPem: pinnedCert, fingerprint });
 }
 
 /** Sends the request and resolves with the reply's header; its body is still to be read. */

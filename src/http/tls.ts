@@ -4,8 +4,13 @@ import type { TLSSocket } from 'node:tls';
 import { buildConnector } from 'undici';
 import { GomoteError } from '../errors.ts';
 
-/** What a server must have: the public key of a certificate (PEM), or exactly the certificate of a SHA-256 (hex). */
-export type Pin = { readonly certPem: string } | { readonly fingerprint: string };
+/** What a server must have; with both, it must have both. */
+export interface Pin {
+  /** The public key of this certificate, PEM. */
+  readonly certPem?: string | undefined;
+  /** Exactly the certificate of this SHA-256, in lower-case hex. */
+  readonly fingerprint?: string | undefined;
+}
 
 /** How long a connection may take to be made, in ms. */
 const connectTimeoutMs = 10_000;
@@ -33,15 +38,21 @@ export function pinnedConnector(pin: Pin): buildConnector.connector {
       socket.destroy();
       const seen = certificate === undefined ? 'none' : `sha256:${sha256(certificate.raw)}`;
       const message = `${options.host ?? options.hostname}: its certificate is not the pinned one (seen: ${seen})`;
-      callback(new GomoteError('ERR_CERTIFICATE', message, { hint: 'someone else may be answering there' }), null);
+      callback(
+        new GomoteError('ERR_CERTIFICATE', message, {
+          hint: 'someone else may be answering there',
+        }),
+        null,
+      );
     });
   };
 }
 
-function matcher(pin: Pin): (certificate: X509Certificate) => boolean {
-  if ('fingerprint' in pin) return ({ raw }) => sha256(raw) === pin.fingerprint;
-  const key = publicKey(new X509Certificate(pin.certPem));
-  return (certificate) => publicKey(certificate).equals(key);
+function matcher({ certPem, fingerprint }: Pin): (certificate: X509Certificate) => boolean {
+  const key = certPem === undefined ? undefined : publicKey(new X509Certificate(certPem));
+  return (certificate) =>
+    (key === undefined || publicKey(certificate).equals(key)) &&
+    (fingerprint === undefined || sha256(certificate.raw) === fingerprint);
 }
 
 const publicKey = (certificate: X509Certificate): Buffer =>

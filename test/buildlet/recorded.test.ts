@@ -9,15 +9,26 @@ import { list, type ReadEntry } from 'tar';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startBuildlet } from '../helpers/buildlet.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
-import { type Exchange, loadExchanges, type ParsedResponse, parseResponse } from '../helpers/wire.ts';
+import {
+  type Exchange,
+  loadExchanges,
+  type ParsedResponse,
+  parseResponse,
+} from '../helpers/wire.ts';
 
 /** Where we differ on purpose; docs/protocol.md says why. */
 const differences: Record<string, (recorded: ParsedResponse) => ParsedResponse> = {
   'writetgz-symlink': () => text(200, 'OK', 'OK', false),
-  'writetgz-truncated': (recorded) => ({ ...recorded, body: Buffer.from('tar error: unexpected EOF in sub/\n') }),
+  'writetgz-truncated': (recorded) => ({
+    ...recorded,
+    body: Buffer.from('tar error: unexpected EOF in sub/\n'),
+  }),
   'tgz-missing': () =>
     text(500, 'Internal Server Error', 'lstat /workdir/absent: no such file or directory\n', true),
-  'exec-http10': (recorded) => ({ ...recorded, headers: with_(recorded.headers, 'connection', 'close') }),
+  'exec-http10': (recorded) => ({
+    ...recorded,
+    headers: with_(recorded.headers, 'connection', 'close'),
+  }),
   'exec-debug': (recorded) => withoutPassword(recorded),
   'exec-env': (recorded) => withoutPassword(recorded),
   'exec-path-empty': (recorded) => withoutPassword(recorded),
@@ -25,10 +36,13 @@ const differences: Record<string, (recorded: ParsedResponse) => ParsedResponse> 
 
 const withoutPassword = (recorded: ParsedResponse): ParsedResponse => ({
   ...recorded,
-  body: Buffer.from(recorded.body.toString().replace(/"META_password=s3cret" |META_password=s3cret\n/, '')),
+  body: Buffer.from(
+    recorded.body.toString().replace(/"META_password=s3cret" |META_password=s3cret\n/, ''),
+  ),
 });
 
-const with_ = (headers: Map<string, string>, name: string, value: string) => new Map([...headers, [name, value]]);
+const with_ = (headers: Map<string, string>, name: string, value: string) =>
+  new Map([...headers, [name, value]]);
 
 function text(status: number, reason: string, body: string, isError: boolean): ParsedResponse {
   const headers = new Map([
@@ -67,7 +81,10 @@ function makeTree(workDir: string): void {
 }
 
 async function exchange(socket: string, { request }: Exchange, substitute: (t: string) => string) {
-  const body = request.body.length > 0 && request.headers.some((h) => h.includes('form')) ? Buffer.from(substitute(request.body.toString())) : request.body;
+  const body =
+    request.body.length > 0 && request.headers.some((h) => h.includes('form'))
+      ? Buffer.from(substitute(request.body.toString()))
+      : request.body;
   const head = [
     `${request.method} ${request.path} ${request.proto}`,
     'Host: buildlet',
@@ -123,7 +140,12 @@ describe('a buildlet', () => {
     const buildlet = await startBuildlet({
       workDir,
       password: 's3cret',
-      environment: { PATH: '/usr/bin:/bin', HOME: '/home/gopher', USER: 'gopher', META_password: 's3cret' },
+      environment: {
+        PATH: '/usr/bin:/bin',
+        HOME: '/home/gopher',
+        USER: 'gopher',
+        META_password: 's3cret',
+      },
     });
     const socket = buildlet.address.slice('unix:'.length);
     // What depends on the machine: the work dir, the port of the server that has nothing, this platform.
@@ -138,14 +160,22 @@ describe('a buildlet', () => {
       const parsed = parseResponse(recorded.response);
       const expected = differences[name]?.(parsed) ?? parsed;
       const isArchive = expected.headers.get('content-type') === 'application/x-gzip';
-      const expectedBody = isArchive ? expected.body : Buffer.from(substitute(expected.body.toString()));
+      const expectedBody = isArchive
+        ? expected.body
+        : Buffer.from(substitute(expected.body.toString()));
       const headers = (response: ParsedResponse, body: Buffer) => {
         const { headers: all } = response;
         const kept = new Map([...all].filter(([key]) => key !== 'date'));
-        if (kept.has('content-length')) kept.set('content-length', isArchive ? 'any' : String(body.length));
+        if (kept.has('content-length'))
+          kept.set('content-length', isArchive ? 'any' : String(body.length));
         return Object.fromEntries([...kept].sort());
       };
-      expect({ name, status: actual.status, reason: actual.reason, complete: actual.complete }).toEqual({
+      expect({
+        name,
+        status: actual.status,
+        reason: actual.reason,
+        complete: actual.complete,
+      }).toEqual({
         name,
         status: expected.status,
         reason: expected.reason,
@@ -163,7 +193,10 @@ describe('a buildlet', () => {
           body: expectedBody.toString(),
         });
       }
-      expect({ name, ...headers(actual, actual.body) }).toEqual({ name, ...headers(expected, expectedBody) });
+      expect({ name, ...headers(actual, actual.body) }).toEqual({
+        name,
+        ...headers(expected, expectedBody),
+      });
       expect([name, ...actual.trailers]).toEqual([
         name,
         ...[...expected.trailers].map(([key, value]) => [key, substitute(value)]),

@@ -11,14 +11,26 @@ type Outcome = { result: unknown } | { error: { code: string; [field: string]: u
 
 const ok = (result: unknown = undefined): Outcome => ({ result });
 const status = (code: number, text: string): Outcome => ({
-  error: { code: code === 401 || code === 403 ? 'ERR_UNAUTHORIZED' : 'ERR_STATUS', status: code, text },
+  error: {
+    code: code === 401 || code === 403 ? 'ERR_UNAUTHORIZED' : 'ERR_STATUS',
+    status: code,
+    text,
+  },
 });
-const ran = (output: string, state: string, more: object): Outcome => ok({ output, state, ...more });
+const ran = (output: string, state: string, more: object): Outcome =>
+  ok({ output, state, ...more });
 const exited = (output: string, exitCode: number): Outcome =>
-  ran(output, exitCode === 0 ? 'ok' : `exit status ${exitCode}`, { ok: exitCode === 0, exitCode, signal: undefined, signalNumber: undefined });
+  ran(output, exitCode === 0 ? 'ok' : `exit status ${exitCode}`, {
+    ok: exitCode === 0,
+    exitCode,
+    signal: undefined,
+    signalNumber: undefined,
+  });
 const killed = (signal: string, signalNumber: number, words: string): Outcome =>
   ran('', `signal: ${words}`, { ok: false, exitCode: undefined, signal, signalNumber });
-const notStarted = (state: string, reason: string): Outcome => ({ error: { code: 'ERR_NOT_STARTED', state, reason } });
+const notStarted = (state: string, reason: string): Outcome => ({
+  error: { code: 'ERR_NOT_STARTED', state, reason },
+});
 
 async function exec(client: BuildletClient): Promise<unknown> {
   let output = '';
@@ -61,7 +73,9 @@ const buildletCases: Record<string, [Call, Outcome]> = {
   'status-post': [getStatus, status(400, 'requires GET method')],
   workdir: [(client) => client.workDir(), ok('/workdir')],
   ...Object.fromEntries(
-    ['ls', 'ls-recursive-digest', 'ls-skip', 'ls-root', 'ls-file', 'ls-after-removeall-dot'].map((name) => [name, [list, ok(bodyLines(name))]]),
+    ['ls', 'ls-recursive-digest', 'ls-skip', 'ls-root', 'ls-file', 'ls-after-removeall-dot'].map(
+      (name) => [name, [list, ok(bodyLines(name))]],
+    ),
   ),
   'ls-missing': [list, status(500, 'Walk error: lstat /workdir/absent: no such file or directory')],
   'ls-bogus': [list, status(400, 'bogus dir')],
@@ -75,7 +89,10 @@ const buildletCases: Record<string, [Call, Outcome]> = {
   'write-post': [write, status(400, 'requires POST method')],
   writetgz: [upload, ok()],
   'writetgz-root': [upload, ok()],
-  'writetgz-symlink': [upload, status(400, 'tar file entry link contained unsupported file type Lrwxrwxrwx')],
+  'writetgz-symlink': [
+    upload,
+    status(400, 'tar file entry link contained unsupported file type Lrwxrwxrwx'),
+  ],
   'writetgz-dotdot': [upload, status(400, 'tar file contained invalid name "../a.txt"')],
   'writetgz-abs': [upload, status(400, 'tar file contained invalid name "/x/a.txt"')],
   'writetgz-truncated': [upload, status(400, 'tar error: unexpected EOF')],
@@ -85,9 +102,15 @@ const buildletCases: Record<string, [Call, Outcome]> = {
   'writetgz-url-missing': [fetchUrl, status(400, 'missing url POST param')],
   'writetgz-url-refused': [
     fetchUrl,
-    status(500, 'fetching URL http://127.0.0.1:1/x.tgz: Get "http://127.0.0.1:1/x.tgz": dial tcp 127.0.0.1:1: connect: connection refused'),
+    status(
+      500,
+      'fetching URL http://127.0.0.1:1/x.tgz: Get "http://127.0.0.1:1/x.tgz": dial tcp 127.0.0.1:1: connect: connection refused',
+    ),
   ],
-  'writetgz-url-404': [fetchUrl, status(500, 'writetgz: fetching provided URL "http://localhost:5936/nope": 404 Not Found')],
+  'writetgz-url-404': [
+    fetchUrl,
+    status(500, 'writetgz: fetching provided URL "http://localhost:5936/nope": 404 Not Found'),
+  ],
   'writetgz-get': [upload, status(400, 'requires PUT or POST method')],
   tgz: [tar, ok(411)],
   'tgz-release': [tar, ok(411)],
@@ -100,21 +123,41 @@ const buildletCases: Record<string, [Call, Outcome]> = {
   'exec-sigterm': [exec, killed('SIGTERM', 15, 'terminated')],
   'exec-sigsegv': [exec, killed('SIGSEGV', 11, 'segmentation fault')],
   'exec-no-cmd': [exec, status(400, "requires 'cmd' parameter")],
-  'exec-not-found': [exec, notStarted('fork/exec /no/such/cmd: no such file or directory', 'not-found')],
-  'exec-not-on-path': [exec, notStarted('exec: "nosuchcommand": executable file not found in $PATH', 'not-found')],
+  'exec-not-found': [
+    exec,
+    notStarted('fork/exec /no/such/cmd: no such file or directory', 'not-found'),
+  ],
+  'exec-not-on-path': [
+    exec,
+    notStarted('exec: "nosuchcommand": executable file not found in $PATH', 'not-found'),
+  ],
   'exec-path-lookup': [exec, exited('found by PATH\n', 0)],
-  'exec-not-executable': [exec, notStarted('fork/exec /workdir/d/a.txt: permission denied', 'not-executable')],
+  'exec-not-executable': [
+    exec,
+    notStarted('fork/exec /workdir/d/a.txt: permission denied', 'not-executable'),
+  ],
   'exec-relative': [exec, exited('ran in /workdir/d/sub with a b\n', 0)],
   'exec-relative-dir': [exec, exited('ran in /workdir/d with\n', 0)],
   'exec-sys-dir': [exec, exited('/workdir/d/sub\n', 0)],
   'exec-sys-default-dir': [exec, exited('/workdir\n', 0)],
   'exec-bogus-dir': [exec, status(400, "bogus 'dir' parameter")],
-  'exec-missing-dir': [exec, notStarted('chdir /workdir/absent: no such file or directory', 'other')],
+  'exec-missing-dir': [
+    exec,
+    notStarted('chdir /workdir/absent: no such file or directory', 'other'),
+  ],
   'exec-abs-not-sys': [exec, status(400, "requires 'cmd' parameter")],
   ...Object.fromEntries(
     ['exec-debug', 'exec-env', 'exec-path-empty'].map((name) => [
       name,
-      [exec, exited(bodyLines(name).map((line) => `${line}\n`).join(''), 0)],
+      [
+        exec,
+        exited(
+          bodyLines(name)
+            .map((line) => `${line}\n`)
+            .join(''),
+          0,
+        ),
+      ],
     ]),
   ),
   'exec-get': [exec, status(400, 'requires POST method')],
@@ -142,32 +185,36 @@ const through = (call: Call) => async (client: CoordinatorClient) => {
   return await call(buildlet);
 };
 
-const coordinatorCases: Record<string, [(client: CoordinatorClient) => Promise<unknown>, Outcome]> = {
-  'list-empty': [listRemote, ok([])],
-  'list-no-auth': [listRemote, status(400, 'missing required authentication')],
-  'list-bad-key': [listRemote, status(401, 'bad username or password')],
-  'list-bad-user': [listRemote, status(401, 'bad username or password')],
-  'list-post': [listRemote, status(400, 'GET required')],
-  'create-get': [create, status(400, 'POST required')],
-  'create-old-version': [
-    create,
-    status(400, 'gomote client version "20150101" is too old; predates server version "20160922"'),
-  ],
-  'create-no-type': [create, status(400, "missing 'builderType' parameter")],
-  'create-unknown-type': [create, status(400, "unknown builder type in 'builderType' parameter")],
-  create: [create, ok(remote)],
-  list: [listRemote, ok([remote])],
-  'list-other-user': [listRemote, ok([])],
-  'proxy-status': [through(getStatus), ok({ version: 11 })],
-  'proxy-workdir': [through((client) => client.workDir()), ok('/workdir')],
-  'proxy-no-auth': [through(getStatus), status(400, 'missing required authentication')],
-  'proxy-unknown': [through(getStatus), status(502, 'unknown or expired buildlet')],
-  'proxy-not-owner': [through(getStatus), status(401, "you don't own that buildlet")],
-  'proxy-exec': [through(exec), exited('hi\n', 3)],
-  'proxy-halt': [through((client) => client.halt()), ok()],
-  'proxy-after-halt': [through(getStatus), status(502, 'unknown or expired buildlet')],
-  'list-after-halt': [listRemote, ok([])],
-};
+const coordinatorCases: Record<string, [(client: CoordinatorClient) => Promise<unknown>, Outcome]> =
+  {
+    'list-empty': [listRemote, ok([])],
+    'list-no-auth': [listRemote, status(400, 'missing required authentication')],
+    'list-bad-key': [listRemote, status(401, 'bad username or password')],
+    'list-bad-user': [listRemote, status(401, 'bad username or password')],
+    'list-post': [listRemote, status(400, 'GET required')],
+    'create-get': [create, status(400, 'POST required')],
+    'create-old-version': [
+      create,
+      status(
+        400,
+        'gomote client version "20150101" is too old; predates server version "20160922"',
+      ),
+    ],
+    'create-no-type': [create, status(400, "missing 'builderType' parameter")],
+    'create-unknown-type': [create, status(400, "unknown builder type in 'builderType' parameter")],
+    create: [create, ok(remote)],
+    list: [listRemote, ok([remote])],
+    'list-other-user': [listRemote, ok([])],
+    'proxy-status': [through(getStatus), ok({ version: 11 })],
+    'proxy-workdir': [through((client) => client.workDir()), ok('/workdir')],
+    'proxy-no-auth': [through(getStatus), status(400, 'missing required authentication')],
+    'proxy-unknown': [through(getStatus), status(502, 'unknown or expired buildlet')],
+    'proxy-not-owner': [through(getStatus), status(401, "you don't own that buildlet")],
+    'proxy-exec': [through(exec), exited('hi\n', 3)],
+    'proxy-halt': [through((client) => client.halt()), ok()],
+    'proxy-after-halt': [through(getStatus), status(502, 'unknown or expired buildlet')],
+    'list-after-halt': [listRemote, ok([])],
+  };
 
 async function outcomeOf(work: Promise<unknown>): Promise<Outcome> {
   return await work.then(
@@ -177,13 +224,16 @@ async function outcomeOf(work: Promise<unknown>): Promise<Outcome> {
 }
 
 describe('the client reads the recorded response', () => {
-  it.each(loadExchanges('buildlet').map((exchange) => [exchange.name, exchange] as const))('%s', async (name, exchange) => {
-    const { address } = await serveRaw(exchange.response);
-    const client = new BuildletClient(address, { password: 's3cret' });
-    onTestFinished(() => client.disconnect());
-    const [call, expected] = buildletCases[name]!;
-    expect(await outcomeOf(call(client))).toMatchObject(expected);
-  });
+  it.each(loadExchanges('buildlet').map((exchange) => [exchange.name, exchange] as const))(
+    '%s',
+    async (name, exchange) => {
+      const { address } = await serveRaw(exchange.response);
+      const client = new BuildletClient(address, { password: 's3cret' });
+      onTestFinished(() => client.disconnect());
+      const [call, expected] = buildletCases[name]!;
+      expect(await outcomeOf(call(client))).toMatchObject(expected);
+    },
+  );
 
   it.each(loadExchanges('coordinator').map((exchange) => [exchange.name, exchange] as const))(
     'of a coordinator: %s',
@@ -195,8 +245,12 @@ describe('the client reads the recorded response', () => {
       const [call, expected] = coordinatorCases[name]!;
       expect(await outcomeOf(call(client))).toMatchObject(expected);
       const [request = ''] = requests;
-      expect(request).toContain(`Authorization: Basic ${Buffer.from('user-gopher:token').toString('base64')}`);
-      expect(/X-Buildlet-Proxy: user-gopher-linux-arm-0/i.test(request)).toBe(name.startsWith('proxy'));
+      expect(request).toContain(
+        `Authorization: Basic ${Buffer.from('user-gopher:token').toString('base64')}`,
+      );
+      expect(/X-Buildlet-Proxy: user-gopher-linux-arm-0/i.test(request)).toBe(
+        name.startsWith('proxy'),
+      );
     },
   );
 });

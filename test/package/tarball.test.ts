@@ -7,14 +7,26 @@ import { temporaryDirectory } from '../helpers/temporary.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
 const run = (cwd: string, command: string, ...args: string[]): string =>
-  execFileSync(command, args, { cwd, encoding: 'utf8', env: { ...process.env, XDG_RUNTIME_DIR: cwd } });
+  execFileSync(command, args, {
+    cwd,
+    encoding: 'utf8',
+    env: { ...process.env, XDG_RUNTIME_DIR: cwd },
+  });
 
 it('the packed tarball installs in an empty directory; its programs, library and types work from there', () => {
   const directory = temporaryDirectory();
   const packed = JSON.parse(run(root, 'npm', 'pack', '--json', '--pack-destination', directory));
   const [{ filename, files }] = packed as [{ filename: string; files: { path: string }[] }];
   const rooms = new Set(files.map(({ path }) => path.split('/')[0]));
-  expect([...rooms].sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'bin', 'dist', 'docs', 'package.json']);
+  expect([...rooms].sort()).toEqual([
+    'CHANGELOG.md',
+    'LICENSE',
+    'README.md',
+    'bin',
+    'dist',
+    'docs',
+    'package.json',
+  ]);
 
   writeFileSync(join(directory, 'package.json'), '{"private": true, "type": "module"}');
   run(directory, 'npm', 'install', '--no-audit', '--no-fund', join(directory, filename));
@@ -34,7 +46,20 @@ it('the packed tarball installs in an empty directory; its programs, library and
        const result: Promise<ExecResult> = client.exec('true');
        result.catch((error) => console.log(error.code, ERR_CLOSED, pair.password().length));`,
     );
-    run(directory, join(root, 'node_modules/.bin/tsc'), '--strict', '--module', 'nodenext', '--target', 'es2023', '--types', 'node', '--typeRoots', join(root, 'node_modules/@types'), 'use.ts');
+    run(
+      directory,
+      join(root, 'node_modules/.bin/tsc'),
+      '--strict',
+      '--module',
+      'nodenext',
+      '--target',
+      'es2023',
+      '--types',
+      'node',
+      '--typeRoots',
+      join(root, 'node_modules/@types'),
+      'use.ts',
+    );
     expect(run(directory, process.execPath, 'use.js')).toBe('ERR_CONNECT ERR_CLOSED 40\n');
   } finally {
     run(directory, join(bin, 'gomote'), 'destroy', name);

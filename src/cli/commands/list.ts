@@ -1,10 +1,10 @@
 // gomote list: your buildlets in every configured backend.
 import type { Command } from 'commander';
 import type { Instance } from '../../backends/backend.ts';
+import { formatDuration } from '../../duration.ts';
 import { GomoteError, messageOf } from '../../errors.ts';
 import type { Context } from '../context.ts';
 import { print } from '../terminal.ts';
-import { formatDuration } from '../../duration.ts';
 
 interface Options {
   json?: boolean;

@@ -2,9 +2,9 @@
 import type { Command } from 'commander';
 import type { BuilderType } from '../../builders.ts';
 import type { ExecResult } from '../../client/exec.ts';
+import { parseDuration } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';
 import type { Context } from '../context.ts';
-import { parseDuration } from '../../duration.ts';
 import { parseKeyValue, parsePathOption } from '../values.ts';
 
 interface Options {
