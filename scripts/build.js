@@ -29,6 +29,14 @@ const slimDependencies = {
         Dispatcher.prototype.request = require('undici/lib/api/api-request.js');
         exports.Pool = require('undici/lib/dispatcher/pool.js');
         exports.buildConnector = require('undici/lib/core/connect.js');
+        exports.Agent = require('undici/lib/dispatcher/agent.js');
+        exports.interceptors = { redirect: require('undici/lib/interceptor/redirect.js') };
+        exports.request = (url, { dispatcher, ...options }) => {
+          const { origin, pathname, search } = new URL(url);
+          return Dispatcher.prototype.request.call(dispatcher, {
+            ...options, origin, path: pathname + search, method: 'GET',
+          });
+        };
       `,
       http: 'exports.maxHeaderSize = 16384; exports.IncomingMessage = class {};',
       parser: "module.exports = require('undici/lib/llhttp/llhttp-wasm.js');",

@@ -1,37 +1,47 @@
 // Fetches a URL that a user named; failures are worded as a Go buildlet words them.
+import { STATUS_CODES } from 'node:http';
+import { Agent, interceptors, request } from 'undici';
 import { errnoOf, GomoteError, messageOf } from '../errors.ts';
 import { errnoText } from '../protocol/process-state.ts';
 
-/** The body of a successful reply to GET, redirects followed. */
+const maxRedirections = 10;
+
+/** The body of a successful reply to GET, redirects followed. Its connection closes when the body is over. */
 export async function fetchBody(
   url: string,
   signal: AbortSignal,
 ): Promise<AsyncIterable<Uint8Array>> {
-  let response: Response;
+  const agent = new Agent();
+  const dispatcher = agent.compose(interceptors.redirect({ maxRedirections }));
   try {
-    // The archive's own compression is wanted, none on top of it.
-    response = await fetch(url, { signal, headers: { 'Accept-Encoding': 'identity' } });
+    const { statusCode, body } = await request(url, { dispatcher, signal });
+    if (statusCode === 200) return closing(body, agent);
+    const line = `${statusCode} ${STATUS_CODES[statusCode] ?? ''}`.trim();
+    throw new GomoteError('ERR_STATUS', `writetgz: fetching provided URL "${url}": ${line}`);
   } catch (error) {
-    throw new GomoteError('ERR_CONNECT', `fetching URL ${url}: Get "${url}": ${reasonOf(error)}`, {
+    await agent.destroy();
+    if (error instanceof GomoteError) throw error;
+    const reason = reasonOf(error);
+    throw new GomoteError('ERR_CONNECT', `fetching URL ${url}: Get "${url}": ${reason}`, {
       cause: error,
     });
   }
-  if (!response.ok || response.body === null) {
-    await response.body?.cancel();
-    const line = `${response.status} ${response.statusText}`.trim();
-    throw new GomoteError('ERR_STATUS', `writetgz: fetching provided URL "${url}": ${line}`);
-  }
-  return response.body;
 }
 
-/** The reason beneath fetch's own "fetch failed". */
-function reasonOf(error: unknown): string {
-  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  const code = errnoOf(cause);
-  if (cause instanceof Error && code !== undefined && 'address' in cause && 'port' in cause) {
-    return `dial tcp ${cause.address}:${cause.port}: connect: ${connectReason(code)}`;
+async function* closing(body: AsyncIterable<Uint8Array>, agent: Agent): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } finally {
+    await agent.destroy();
   }
-  return messageOf(cause);
+}
+
+function reasonOf(error: unknown): string {
+  const code = errnoOf(error);
+  if (error instanceof Error && code !== undefined && 'address' in error && 'port' in error) {
+    return `dial tcp ${error.address}:${error.port}: connect: ${connectReason(code)}`;
+  }
+  return messageOf(error);
 }
 
 const connectReason = (code: string): string =>

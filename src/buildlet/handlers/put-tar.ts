@@ -5,7 +5,6 @@ import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { unpackTarGz } from '../../archive/unpack.ts';
 import { GomoteError } from '../../errors.ts';
-import { fetchBody } from '../../http/fetch-body.ts';
 import { readFormBody, sendText } from '../../http/reply.ts';
 import type { Handler } from '../../http/server.ts';
 import { decodeForm } from '../../protocol/form.ts';
@@ -23,10 +22,16 @@ export function putTar(workDir: string): Handler {
     if (fromUrl && dir === keptDir && (await exists(join(workDir, dir)))) {
       return sendText(response, 'SKIP');
     }
-    const source = url === undefined ? request : await fetchBody(url, signal);
+    const source = url === undefined ? request : await fetchUrl(url, signal);
     await unpackTarGz(source, { root: workDir, dir, signal });
     sendText(response, 'OK');
   };
+}
+
+async function fetchUrl(url: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+  // Most buildlets never make a request of their own.
+  const { fetchBody } = await import('../../http/fetch-body.ts');
+  return await fetchBody(url, signal);
 }
 
 async function readUrl(request: IncomingMessage): Promise<string> {

@@ -1,0 +1,27 @@
+// What a directory holds, in the order of the protocol.
+import { isUtf8 } from 'node:buffer';
+import { type Dirent, readdirSync, readlinkSync } from 'node:fs';
+import { compareBytes } from '../protocol/relative-path.ts';
+import { archiveErrors } from './archive-error.ts';
+
+/** The entries sorted by name as bytes. Throws ERR_ARCHIVE when a name is not UTF-8, else what readdir throws. */
+export function sortedEntries(directory: string): Dirent[] {
+  const entries = readdirSync(directory, { withFileTypes: true });
+  if (entries.some(({ name }) => name.includes('\uFFFD'))) requireUtf8(directory);
+  return entries.sort((a, b) => compareBytes(a.name, b.name));
+}
+
+/** The target of a symbolic link. Throws ERR_ARCHIVE when it is not UTF-8, else what readlink throws. */
+export function linkTargetOf(path: string): string {
+  const target = readlinkSync(path);
+  if (target.includes('\uFFFD') && !isUtf8(readlinkSync(path, { encoding: 'buffer' }))) {
+    throw archiveErrors.unpackable(path, 'its target is not UTF-8');
+  }
+  return target;
+}
+
+/** Node decodes a byte that is not UTF-8 as U+FFFD, under which name the file would not be found. */
+function requireUtf8(directory: string): void {
+  if (readdirSync(directory, { encoding: 'buffer' }).every((name) => isUtf8(name))) return;
+  throw archiveErrors.unpackable(directory, 'holds a file name that is not UTF-8');
+}

@@ -1,0 +1,115 @@
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { resolveInside, resolveInsideSync } from '../../src/archive/confine.ts';
+import { temporaryDirectory } from './tree.ts';
+
+function planted(): { root: string; outside: string } {
+  const top = temporaryDirectory();
+  const root = join(top, 'root');
+  const outside = join(top, 'outside');
+  mkdirSync(join(root, 'sub/deep'), { recursive: true });
+  mkdirSync(outside);
+  // A sibling whose path begins like the root's.
+  mkdirSync(`${root}-twin`);
+  writeFileSync(join(root, 'sub/file'), 'x');
+  symlinkSync('sub', join(root, 'to-sub'));
+  symlinkSync(join(root, 'sub'), join(root, 'to-sub-absolute'));
+  symlinkSync('../../root/sub', join(root, 'sub/round-about'));
+  symlinkSync('../outside', join(root, 'to-outside'));
+  symlinkSync(outside, join(root, 'to-outside-absolute'));
+  symlinkSync(`${root}-twin`, join(root, 'to-twin'));
+  symlinkSync('to-outside', join(root, 'to-to-outside'));
+  symlinkSync(root, join(outside, 'back'));
+  symlinkSync('loop-b', join(root, 'loop-a'));
+  symlinkSync('loop-a', join(root, 'loop-b'));
+  symlinkSync('absent', join(root, 'dangling'));
+  symlinkSync('absent/../../outside', join(root, 'dangling-out'));
+  symlinkSync('.', join(root, 'to-self'));
+  return { root, outside };
+}
+
+const resolved: [relative: string, follow: boolean, expected: string][] = [
+  ['', false, ''],
+  ['.', true, ''],
+  ['sub/file', false, 'sub/file'],
+  ['a/b/c', false, 'a/b/c'],
+  ['sub/file/below', false, 'sub/file/below'],
+  ['./sub//deep/../file', false, 'sub/file'],
+  ['to-sub/new', false, 'sub/new'],
+  ['to-sub-absolute/new', false, 'sub/new'],
+  ['sub/round-about/file', false, 'sub/file'],
+  ['to-self/to-self/to-sub/x', false, 'sub/x'],
+  ['to-sub', false, 'to-sub'],
+  ['to-sub', true, 'sub'],
+  ['to-outside', false, 'to-outside'],
+  ['dangling', true, 'absent'],
+  ['dangling/x', false, 'absent/x'],
+  ['loop-a', false, 'loop-a'],
+];
+
+test.each(resolved)('resolves %j (follow: %s) to %j', async (relative, follow, expected) => {
+  const { root } = planted();
+  expect(await resolveInside(root, relative, { follow })).toBe(join(root, expected));
+  expect(resolveInsideSync(root, relative, { follow })).toBe(join(root, expected));
+});
+
+const refused: [relative: string, follow: boolean][] = [
+  ['/etc/passwd', false],
+  ['..', false],
+  ['a/../../b', false],
+  ['a\\b', false],
+  ['a\0', false],
+  ['to-outside', true],
+  ['to-outside/x', false],
+  ['to-outside-absolute/x', false],
+  ['to-to-outside/x', false],
+  ['to-twin/x', false],
+  ['to-outside/back/sub', false],
+  ['dangling-out', true],
+  ['dangling-out/x', false],
+  ['loop-a', true],
+  ['loop-a/x', false],
+];
+
+test.each(refused)('refuses %j (follow: %s)', async (relative, follow) => {
+  const { root } = planted();
+  const error = expect.objectContaining({
+    code: 'ERR_PATH',
+    message: expect.stringContaining(JSON.stringify(relative)),
+  });
+  await expect(resolveInside(root, relative, { follow })).rejects.toEqual(error);
+  expect(() => resolveInsideSync(root, relative, { follow })).toThrow(error);
+});
+
+test('a root that is itself reached through a link gives real paths', async () => {
+  const { root, outside } = planted();
+  expect(await resolveInside(join(outside, 'back'), 'to-sub/x')).toBe(join(root, 'sub/x'));
+});
+
+test('a missing root is told by name', async () => {
+  const root = join(temporaryDirectory(), 'absent');
+  await expect(resolveInside(root, 'x')).rejects.toMatchObject({
+    code: 'ERR_LOCAL_FILE',
+    message: `realpath ${root}: no such file or directory`,
+  });
+});
+
+test('whatever the path, the result is inside or it is refused', async () => {
+  const { root } = planted();
+  const part = fc.constantFrom(
+    ...['..', '.', '', 'sub', 'deep', 'file', 'new', 'back', 'to-sub', 'to-self', 'to-outside'],
+    ...['to-sub-absolute', 'round-about', 'dangling', 'dangling-out', 'loop-a', 'to-twin'],
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(part, { maxLength: 6 }), fc.boolean(), async (parts, follow) => {
+      const path = await resolveInside(root, parts.join('/'), { follow }).catch((error) => {
+        expect(error.code).toBe('ERR_PATH');
+        return root;
+      });
+      expect(`${path}/`.startsWith(`${root}/`)).toBe(true);
+    }),
+    { numRuns: 500 },
+  );
+});
