@@ -28,7 +28,8 @@ printf '\n\033[1m$ gomote gettar -dir gomote/dist -o dist.tar.gz %s\033[0m\n' "$
 gomote gettar -dir gomote/dist -o "$work/dist.tar.gz" "$name"
 mkdir "$work/dist"
 tar xzf "$work/dist.tar.gz" -C "$work/dist"
-cmp "$work/dist/gomote.js" dist/gomote.js && echo 'the build there equals the build here'
+cmp "$work/dist/gomote.cjs" dist/gomote.cjs
+echo "the build there equals the build here"
 
 step gomote list
 step gomote destroy "$name"

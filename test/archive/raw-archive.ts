@@ -52,7 +52,8 @@ export const rawTarGz = (...entries: readonly RawEntry[]): Buffer => gzipSync(ra
 
 /** The bytes as a source that gives them in chunks. */
 export async function* chunked(bytes: Uint8Array, size = 1000): AsyncGenerator<Uint8Array> {
-  for (let start = 0; start < bytes.length; start += size) yield bytes.subarray(start, start + size);
+  for (let start = 0; start < bytes.length; start += size)
+    yield bytes.subarray(start, start + size);
 }
 
 export const unpack = (bytes: Uint8Array, root: string, dir = '.'): Promise<UnpackTotals> =>
