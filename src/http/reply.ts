@@ -91,7 +91,9 @@ export function drained(response: ServerResponse): Promise<void> {
 export async function readFormBody(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  // A request refused in the middle must live on for its reply to get out.
+  const pieces: AsyncIterable<Buffer> = request.iterator({ destroyOnReturn: false });
+  for await (const chunk of pieces) {
     sizeBytes += chunk.length;
     if (sizeBytes > formLimitBytes) {
       throw new GomoteError('ERR_REQUEST', `the form is larger than ${formLimitBytes} bytes`);

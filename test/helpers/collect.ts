@@ -1,4 +1,4 @@
-// A writable that keeps what it was given.
+// Keeping what a stream or an iteration gives.
 import { Writable } from 'node:stream';
 
 export class Collector extends Writable {
@@ -17,4 +17,11 @@ export class Collector extends Writable {
   get text(): string {
     return this.bytes.toString();
   }
+}
+
+/** All that an iteration gives. */
+export async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const result: T[] = [];
+  for await (const item of items) result.push(item);
+  return result;
 }
