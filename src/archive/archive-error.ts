@@ -5,8 +5,15 @@ import { errnoText } from '../protocol/process-state.ts';
 const refuse = (message: string, cause?: unknown): GomoteError =>
   new GomoteError('ERR_ARCHIVE', message, cause === undefined ? {} : { cause });
 
+/** Longer names are cut: an archive's names can fill a megabyte, a message is one line. */
+const maxShown = 1000;
+
+const cut = (name: string): string =>
+  name.length > maxShown ? `${name.slice(0, maxShown)}…` : name;
+
 /** A name as it is, but quoted when it would break the line. */
-const shown = (name: string): string => (/\p{Cc}/u.test(name) ? JSON.stringify(name) : name);
+const shown = (name: string): string =>
+  /\p{Cc}/u.test(name) ? JSON.stringify(cut(name)) : cut(name);
 
 const inEntry = (entry: string | undefined): string =>
   entry === undefined ? '' : ` in ${shown(entry)}`;
@@ -23,7 +30,8 @@ export const archiveErrors = {
       `tar error: archive/tar: invalid tar header${after === undefined ? '' : ` after ${shown(after)}`}`,
     ),
   headerTooLong: () => refuse('tar error: archive/tar: header field too long'),
-  invalidName: (name: string) => refuse(`tar file contained invalid name ${JSON.stringify(name)}`),
+  invalidName: (name: string) =>
+    refuse(`tar file contained invalid name ${JSON.stringify(cut(name))}`),
   unsupportedType: (name: string, type: string) =>
     refuse(`tar file entry ${shown(name)} contained unsupported file type ${type}`),
   /** Any other reason to refuse an entry. */

@@ -1,7 +1,7 @@
 // What is kept of a local buildlet, in a directory of its own: a record, its password, its socket, its log.
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, isAbsolute, join } from 'node:path';
 import { errnoOf, GomoteError, messageOf } from '../errors.ts';
 
 export interface LocalRecord {
@@ -39,7 +39,7 @@ export async function writeRecord(directory: string, record: LocalRecord): Promi
 export async function readRecord(directory: string): Promise<LocalRecord | undefined> {
   const path = recordPath(directory);
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as LocalRecord;
+    return checkRecord(directory, JSON.parse(await readFile(path, 'utf8')));
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined;
     throw new GomoteError('ERR_LOCAL_FILE', `cannot read ${path}: ${messageOf(error)}`, {
@@ -47,4 +47,21 @@ export async function readRecord(directory: string): Promise<LocalRecord | undef
       cause: error,
     });
   }
+}
+
+/** Destroying a buildlet removes the paths in its record: they must be such as were made for it. */
+function checkRecord(directory: string, value: unknown): LocalRecord {
+  const record = value as Partial<LocalRecord> | null;
+  const texts = [record?.builderType, record?.hostType, record?.created];
+  const isOurs =
+    record?.name === basename(directory) &&
+    texts.every((text) => typeof text === 'string') &&
+    isAbsolute(String(record.workDir)) &&
+    basename(String(record.workDir)).startsWith(`gomote-${record.name}-`) &&
+    isAbsolute(String(record.socket)) &&
+    (dirname(String(record.socket)) === directory ||
+      basename(dirname(String(record.socket))).startsWith('gomote-')) &&
+    (record.pid === undefined || Number.isSafeInteger(record.pid));
+  if (!isOurs) throw new Error('it is not the record of a buildlet');
+  return record as LocalRecord;
 }

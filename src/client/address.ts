@@ -6,11 +6,17 @@ import type { ServerAddress } from '../http/request.ts';
  * Reads an address. HOST:PORT is plain HTTP, or HTTPS when `secure`; a URL says which. Throws ERR_USAGE.
  */
 export function parseAddress(text: string, secure: boolean): ServerAddress {
-  if (text.startsWith('unix:') && text.length > 'unix:'.length) {
+  if (/^unix:./.test(text)) {
     return { kind: 'unix', path: text.slice('unix:'.length) };
   }
   const url = parseUrl(text.includes('://') ? text : `${secure ? 'https' : 'http'}://${text}`);
-  const plain = url !== undefined && url.pathname === '/' && url.search === '' && url.hash === '';
+
+  const plain =
+    text !== 'unix:' &&
+    url !== undefined &&
+    url.pathname === '/' &&
+    url.search === '' &&
+    url.hash === '';
   if (!plain || url.hostname === '' || url.username !== '' || url.password !== '') {
     throw new GomoteError('ERR_USAGE', `bad buildlet address "${text}"`, {
       hint: 'give HOST:PORT, unix:PATH or https://HOST',

@@ -1,12 +1,12 @@
 // Running a command over `/exec`: its output, and proof of how it ended.
 import { Writable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { GomoteError, isGomoteError, NotStartedError } from '../errors.ts';
 import { transportError } from '../http/request.ts';
 import { contentTypes, endpoints, processStateTrailer } from '../protocol/endpoints.ts';
 import { encodeExecForm } from '../protocol/exec.ts';
 import { parseProcessState } from '../protocol/process-state.ts';
 import type { Connection } from './connection.ts';
+import { copyOutput } from './copy-output.ts';
 
 export interface ExecOptions {
   /**
@@ -80,8 +80,9 @@ export async function exec(
       headersTimeoutMs,
     });
     options.onStartExec?.();
-    const output = options.output ?? nowhere();
-    await copyBody(response.body, output, signal);
+    await copyOutput(response.body, options.output ?? nowhere(), (error) =>
+      transportError(error, signal, 'ERR_LOST'),
+    );
     return resultOf(response.trailers[processStateTrailer.toLowerCase()] ?? '');
   } catch (error) {
     // A command out of time, or a buildlet that does not even take it: nothing more is to be had from it.
@@ -91,24 +92,6 @@ export async function exec(
     throw error;
   } finally {
     outOfTime?.stop();
-  }
-}
-
-/** Copies the output; an error of the writer passes as it is, one of the connection is ERR_LOST. */
-async function copyBody(
-  body: NodeJS.ReadableStream,
-  output: Writable,
-  signal: AbortSignal,
-): Promise<void> {
-  let lost: unknown;
-  body.once('error', (error) => {
-    lost = error;
-  });
-  try {
-    await pipeline(body, output, { end: false });
-  } catch (error) {
-    if (lost === undefined || (output.errored !== null && !signal.aborted)) throw error;
-    throw transportError(error, signal, 'ERR_LOST');
   }
 }
 

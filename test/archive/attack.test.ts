@@ -58,7 +58,7 @@ const attacks: [what: string, entries: RawEntry[], message: string | RegExp][] =
   ['an empty name', [{ name: '' }], invalidName('')],
   [
     'a file that is the directory itself',
-    [{ name: './' + '', type: '2', link: 'x' }],
+    [{ name: './', type: '2', link: 'x' }],
     invalidName('./'),
   ],
   ['a PAX name with a NUL', [{ name: 'x', pax: { path: 'a\0b' } }], invalidName('a\0b')],
@@ -147,18 +147,12 @@ const attacks: [what: string, entries: RawEntry[], message: string | RegExp][] =
 
 test.each(attacks)('%s is refused', async (_what, entries, message) => {
   const { root, work, outside } = scene();
-  const before = [
-    snapshot(outside),
-    names(join(root, 'sibling')),
-    names(join(root, '..', 'outside')),
-  ];
-  const name = entries[0]?.name === './' ? './' : undefined;
-  const archive = name === undefined ? rawTarGz(...entries) : rawTarGz({ ...entries[0]!, name });
-  await expect(unpack(archive, root, 'work')).rejects.toMatchObject({
+  const before = [snapshot(outside), names(join(root, 'sibling'))];
+  await expect(unpack(rawTarGz(...entries), root, 'work')).rejects.toMatchObject({
     code: 'ERR_ARCHIVE',
-    message,
+    message: typeof message === 'string' ? message : expect.stringMatching(message),
   });
-  expect([snapshot(outside), names(join(root, 'sibling')), names(outside)]).toEqual(before);
+  expect([snapshot(outside), names(join(root, 'sibling'))]).toEqual(before);
   expect(leftovers(work)).toEqual([]);
 });
 

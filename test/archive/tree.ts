@@ -9,7 +9,6 @@ import {
   readFileSync,
   readlinkSync,
   realpathSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -29,7 +28,8 @@ export const makeDirectory = (): string => realpathSync(mkdtempSync(join(tmpdir(
 export function removeDirectory(path: string): void {
   // What holds a read-only directory can be removed by root only.
   execFileSync('chmod', ['-R', 'u+rwx', path]);
-  rmSync(path, { recursive: true });
+  // Node's own removal overflows its stack in a very deep tree.
+  execFileSync('rm', ['-r', path]);
 }
 
 export type Node =
@@ -81,9 +81,16 @@ export function snapshot(root: string, prefix = ''): string[] {
   return lines;
 }
 
-/** Names below `root`. */
+/** Names below `root`. Links are not followed, as Node's own recursive listing would. */
 export const names = (root: string): string[] =>
-  (readdirSync(root, { recursive: true }) as string[]).sort();
+  readdirSync(root, { withFileTypes: true })
+    .flatMap((entry) => [
+      entry.name,
+      ...(entry.isDirectory()
+        ? names(join(root, entry.name)).map((name) => `${entry.name}/${name}`)
+        : []),
+    ])
+    .sort();
 
 /** Files that an extraction has left under a temporary name. */
 export const leftovers = (root: string): string[] =>

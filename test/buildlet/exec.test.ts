@@ -42,7 +42,10 @@ describe('a command', () => {
 
   it('can open its output again by name, as a pipe can be', async () => {
     const buildlet = await startBuildlet();
-    const { output, exitCode } = await shell(buildlet, 'echo a > /dev/stderr; echo b > /dev/stdout; echo c | tee /dev/stderr');
+    const { output, exitCode } = await shell(
+      buildlet,
+      'echo a > /dev/stderr; echo b > /dev/stdout; echo c | tee /dev/stderr',
+    );
     expect({ output, exitCode }).toEqual({ output: 'a\nb\nc\nc\n', exitCode: 0 });
   });
 
@@ -84,7 +87,10 @@ describe('a command', () => {
     const leave = new AbortController();
     const done = clientOf(buildlet).exec('/bin/sh', {
       systemLevel: true,
-      args: ['-c', `i=0; while :; do head -c 65536 /dev/zero; i=$((i+1)); echo $i > ${counter}; done`],
+      args: [
+        '-c',
+        `i=0; while :; do head -c 65536 /dev/zero; i=$((i+1)); echo $i > ${counter}; done`,
+      ],
       output: stuck,
       signal: leave.signal,
     });
@@ -127,19 +133,37 @@ describe('a command', () => {
   it('reports every exit status', async () => {
     const buildlet = await startBuildlet();
     for (const status of [0, 1, 2, 7, 124, 125, 126, 127, 128, 137, 255]) {
-      expect(await shell(buildlet, `exit ${status}`)).toMatchObject({ exitCode: status, ok: status === 0 });
+      expect(await shell(buildlet, `exit ${status}`)).toMatchObject({
+        exitCode: status,
+        ok: status === 0,
+      });
     }
   });
 
-  const harmless = ['SIGCHLD', 'SIGCONT', 'SIGSTOP', 'SIGTSTP', 'SIGTTIN', 'SIGTTOU', 'SIGURG', 'SIGWINCH'];
-  it.each(signals.filter(({ name }) => !harmless.includes(name)).map(({ name, number }) => [name, number]))(
-    'reports %s as what ended it',
-    async (name, number) => {
-      const buildlet = await startBuildlet();
-      const result = await shell(buildlet, `ulimit -c 0; kill -${number} $$; sleep 10`);
-      expect(result).toMatchObject({ signal: name, signalNumber: number, exitCode: undefined, ok: false });
-    },
-  );
+  const harmless = [
+    'SIGCHLD',
+    'SIGCONT',
+    'SIGSTOP',
+    'SIGTSTP',
+    'SIGTTIN',
+    'SIGTTOU',
+    'SIGURG',
+    'SIGWINCH',
+  ];
+  it.each(
+    signals
+      .filter(({ name }) => !harmless.includes(name))
+      .map(({ name, number }) => [name, number]),
+  )('reports %s as what ended it', async (name, number) => {
+    const buildlet = await startBuildlet();
+    const result = await shell(buildlet, `ulimit -c 0; kill -${number} $$; sleep 10`);
+    expect(result).toMatchObject({
+      signal: name,
+      signalNumber: number,
+      exitCode: undefined,
+      ok: false,
+    });
+  });
 
   it('that cannot start says why', async () => {
     const buildlet = await startBuildlet();
@@ -160,11 +184,26 @@ describe('a command', () => {
       ['plain', {}, `fork/exec ${workDir}/plain: permission denied`, 'not-executable'],
       ['directory', {}, `fork/exec ${workDir}/directory: permission denied`, 'not-executable'],
       ['absent', {}, `fork/exec ${workDir}/absent: no such file or directory`, 'not-found'],
-      ['no-interpreter', {}, `fork/exec ${workDir}/no-interpreter: no such file or directory`, 'not-found'],
+      [
+        'no-interpreter',
+        {},
+        `fork/exec ${workDir}/no-interpreter: no such file or directory`,
+        'not-found',
+      ],
       ['foreign', {}, `fork/exec ${workDir}/foreign: exec format error`, 'not-executable'],
       ['plain/x', {}, `chdir ${workDir}/plain: not a directory`, 'other'],
-      ['true', { systemLevel: true, dir: 'absent' }, `chdir ${workDir}/absent: no such file or directory`, 'other'],
-      ['no-such', { systemLevel: true }, 'exec: "no-such": executable file not found in $PATH', 'not-found'],
+      [
+        'true',
+        { systemLevel: true, dir: 'absent' },
+        `chdir ${workDir}/absent: no such file or directory`,
+        'other',
+      ],
+      [
+        'no-such',
+        { systemLevel: true },
+        'exec: "no-such": executable file not found in $PATH',
+        'not-found',
+      ],
       ['true', { systemLevel: true, args: ['x'.repeat(3 << 20)] }, 'fork/exec ', 'other'],
     ];
     for (const [cmd, options, state, reason] of cases) {
@@ -173,7 +212,8 @@ describe('a command', () => {
         (thrown) => thrown,
       );
       expect(error).toMatchObject({ code: 'ERR_NOT_STARTED', reason });
-      if (state === 'fork/exec ') expect(error.state).toMatch(/^fork\/exec \S+\/true: argument list too long$/);
+      if (state === 'fork/exec ')
+        expect(error.state).toMatch(/^fork\/exec \S+\/true: argument list too long$/);
       else expect(error.state).toBe(state);
     }
   });
@@ -181,7 +221,13 @@ describe('a command', () => {
   it('never sees the password, the key, or any other META_ variable', async () => {
     const buildlet = await startBuildlet({
       password: 's3cret',
-      environment: { PATH: process.env.PATH, META_password: 's3cret', META_TLS_KEY: 'k3y', META_other: 'x', KEPT: '1' },
+      environment: {
+        PATH: process.env.PATH,
+        META_password: 's3cret',
+        META_TLS_KEY: 'k3y',
+        META_other: 'x',
+        KEPT: '1',
+      },
     });
     const output = new Collector();
     await clientOf(buildlet, 's3cret').exec('env', { systemLevel: true, debug: true, output });
@@ -194,7 +240,11 @@ describe('a command', () => {
     mkdirSync(join(buildlet.workDir, 'bin'));
     writeFileSync(join(buildlet.workDir, 'bin/true'), '#!/bin/sh\necho mine\n', { mode: 0o755 });
     const output = new Collector();
-    await clientOf(buildlet).exec('true', { systemLevel: true, path: ['$WORKDIR/bin', '$PATH'], output });
+    await clientOf(buildlet).exec('true', {
+      systemLevel: true,
+      path: ['$WORKDIR/bin', '$PATH'],
+      output,
+    });
     expect(output.text).toBe('mine\n');
   });
 });
@@ -223,7 +273,9 @@ describe('the end of a command', () => {
     const mark = `gomote-test-${randomBytes(6).toString('hex')}`;
     const socket = connect(buildlet.address.slice('unix:'.length));
     const body = `mode=sys&cmd=/bin/sh&cmdArg=-c&cmdArg=${encodeURIComponent('echo ready; while :; do sleep 1; done')}&cmdArg=${mark}`;
-    socket.write(`POST /exec HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    socket.write(
+      `POST /exec HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
     await until(() => processesWith(mark).length > 0);
     socket.destroy();
     await until(() => processesWith(mark).length === 0);
@@ -232,7 +284,10 @@ describe('the end of a command', () => {
   it('comes with the buildlet’s, for the whole tree and what earlier commands left running', async () => {
     const buildlet = await startBuildlet();
     const mark = `gomote-test-${randomBytes(6).toString('hex')}`;
-    await shell(buildlet, `setsid sh -c 'trap "" TERM; while :; do sleep 1; done' ${mark} </dev/null >/dev/null 2>&1 &`);
+    await shell(
+      buildlet,
+      `setsid sh -c 'trap "" TERM; while :; do sleep 1; done' ${mark} </dev/null >/dev/null 2>&1 &`,
+    );
     const output = new Collector();
     const running = clientOf(buildlet).exec('/bin/sh', {
       systemLevel: true,
@@ -250,8 +305,13 @@ describe('the end of a command', () => {
   it('leaves no zombie', async () => {
     const buildlet = await startBuildlet();
     await Promise.all(Array.from({ length: 10 }, (_, i) => shell(buildlet, `exit ${i}`)));
-    const children = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8').trim().split(' ').filter(Boolean);
-    const zombies = children.filter((pid) => /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')));
+    const children = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8')
+      .trim()
+      .split(' ')
+      .filter(Boolean);
+    const zombies = children.filter((pid) =>
+      /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')),
+    );
     expect(zombies).toEqual([]);
   });
 });

@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
@@ -35,7 +44,9 @@ describe('writing a file', () => {
     const buildlet = await startBuildlet();
     writeFileSync(join(buildlet.workDir, 'x'), 'old');
     const socket = connect(socketOf(buildlet));
-    socket.write('PUT /write?path=x&mode=420 HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\npartial');
+    socket.write(
+      'PUT /write?path=x&mode=420 HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\npartial',
+    );
     await until(() => readdirSync(buildlet.workDir).length === 2);
     socket.destroy();
     await until(() => readdirSync(buildlet.workDir).length === 1);
@@ -45,7 +56,10 @@ describe('writing a file', () => {
   it('with a bad Content-Length is refused', async () => {
     const buildlet = await startBuildlet();
     for (const length of ['-1', 'abc', '5, 6', '1e3']) {
-      const reply = await sendRaw(buildlet, `PUT /write?path=x&mode=420 HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n\r\nhello`);
+      const reply = await sendRaw(
+        buildlet,
+        `PUT /write?path=x&mode=420 HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n\r\nhello`,
+      );
       expect(reply).toMatch(/^HTTP\/1\.1 400 /);
     }
     expect(readdirSync(buildlet.workDir)).toEqual([]);
@@ -71,7 +85,9 @@ describe('a link that leads out of the work dir', () => {
     await expect(client.removeAll([`${link}/secret`])).rejects.toMatchObject(refused);
     await expect(client.getTar(link)).rejects.toMatchObject(refused);
     await expect(all(client.listDir(link))).rejects.toMatchObject(refused);
-    await expect(client.putTar(gzipSync(Buffer.alloc(1024)), link)).rejects.toMatchObject({ status: 400 });
+    await expect(client.putTar(gzipSync(Buffer.alloc(1024)), link)).rejects.toMatchObject({
+      status: 400,
+    });
     expect(readdirSync(outside)).toEqual(['secret']);
     expect(readFileSync(join(outside, 'secret'), 'utf8')).toBe('secret');
   });
@@ -100,7 +116,9 @@ describe('removing', () => {
   it('of one bad path removes nothing', async () => {
     const buildlet = await startBuildlet();
     writeFileSync(join(buildlet.workDir, 'kept'), '');
-    await expect(clientOf(buildlet).removeAll(['kept', '../x'])).rejects.toMatchObject({ status: 400 });
+    await expect(clientOf(buildlet).removeAll(['kept', '../x'])).rejects.toMatchObject({
+      status: 400,
+    });
     expect(readdirSync(buildlet.workDir)).toEqual(['kept']);
   });
 });
@@ -117,7 +135,10 @@ describe('listing', () => {
 
   it('of very many files arrives whole and in order', async () => {
     const buildlet = await startBuildlet();
-    const names = Array.from({ length: 3000 }, (_, i) => `file-${String(i).padStart(5, '0')}-with-a-long-name`);
+    const names = Array.from(
+      { length: 3000 },
+      (_, i) => `file-${String(i).padStart(5, '0')}-with-a-long-name`,
+    );
     for (const name of names) writeFileSync(join(buildlet.workDir, name), name);
     const entries = await all(clientOf(buildlet).listDir('', { digest: true }));
     expect(entries.map((entry) => entry.name)).toEqual(names);
@@ -139,7 +160,10 @@ describe('archives', () => {
     const back = temporaryDirectory();
     execFileSync('tar', ['xzpf', '-', '-C', back], { input: there });
     const describeTree = (directory: string) =>
-      execFileSync('find', ['.', '-mindepth', '1', '-printf', '%p %y %m %l %Ts\\n'], { cwd: directory, encoding: 'utf8' })
+      execFileSync('find', ['.', '-mindepth', '1', '-printf', '%p %y %m %l %Ts\\n'], {
+        cwd: directory,
+        encoding: 'utf8',
+      })
         .split('\n')
         .sort()
         // The time of a link is not kept by every file system's tools.
@@ -178,9 +202,15 @@ describe('archives', () => {
     const archive = execFileSync('tar', ['cf', '-', '-C', tree, 'big'], { maxBuffer: 16 << 20 });
     const body = gzipSync(archive, { level: 0 });
     const socket = connect(socketOf(buildlet));
-    socket.write(`PUT /writetgz?dir=up HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`);
+    socket.write(
+      `PUT /writetgz?dir=up HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`,
+    );
     socket.write(body.subarray(0, 3 << 20));
-    await until(() => existsSync(join(buildlet.workDir, 'up')) && readdirSync(join(buildlet.workDir, 'up')).length > 0);
+    await until(
+      () =>
+        existsSync(join(buildlet.workDir, 'up')) &&
+        readdirSync(join(buildlet.workDir, 'up')).length > 0,
+    );
     socket.destroy();
     await until(() => readdirSync(join(buildlet.workDir, 'up')).length === 0);
   });
@@ -193,9 +223,13 @@ describe('archives', () => {
       execFileSync('mknod', [join(buildlet.workDir, 'b'), 'c', '1', '3'], { stdio: 'ignore' });
     } catch {
       // Only root makes devices; a name that is not UTF-8 fails as well, but anyone can make it.
-      execFileSync('sh', ['-c', 'mkdir b && cd b && touch "$(printf "\\377")"'], { cwd: buildlet.workDir });
+      execFileSync('sh', ['-c', 'mkdir b && cd b && touch "$(printf "\\377")"'], {
+        cwd: buildlet.workDir,
+      });
     }
-    await expect(clientOf(buildlet).getTar('').then(buffer)).rejects.toMatchObject({ code: expect.stringMatching(/^ERR_(LOST|CONNECT|STATUS)$/) });
+    await expect(clientOf(buildlet).getTar('').then(buffer)).rejects.toMatchObject({
+      code: expect.stringMatching(/^ERR_(LOST|CONNECT|STATUS)$/),
+    });
   });
 });
 
@@ -211,7 +245,10 @@ describe('limits', () => {
 
   it('a header that is too large is refused', async () => {
     const buildlet = await startBuildlet();
-    const reply = await sendRaw(buildlet, `GET /status HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(100_000)}\r\n\r\n`);
+    const reply = await sendRaw(
+      buildlet,
+      `GET /status HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(100_000)}\r\n\r\n`,
+    );
     expect(reply).toMatch(/^HTTP\/1\.1 431 /);
   });
 });

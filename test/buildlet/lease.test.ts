@@ -50,7 +50,11 @@ describe('a lease', () => {
   });
 
   it('that is stopped leaves no timer', () => {
-    const lease = new Lease({ idleTimeoutMs: 1, maxLifetimeMs: 1, onExpired: () => expect.unreachable() });
+    const lease = new Lease({
+      idleTimeoutMs: 1,
+      maxLifetimeMs: 1,
+      onExpired: () => expect.unreachable(),
+    });
     lease.stop();
     expect(vi.getTimerCount()).toBe(0);
   });

@@ -8,7 +8,9 @@ export function processesWith(text: string): number[] {
     if (!/^[0-9]+$/.test(name) || Number(name) === process.pid) return [];
     try {
       const isZombie = /^State:\s+Z/m.test(readFileSync(`/proc/${name}/status`, 'utf8'));
-      return !isZombie && readFileSync(`/proc/${name}/cmdline`, 'latin1').includes(text) ? [Number(name)] : [];
+      return !isZombie && readFileSync(`/proc/${name}/cmdline`, 'latin1').includes(text)
+        ? [Number(name)]
+        : [];
     } catch {
       return [];
     }

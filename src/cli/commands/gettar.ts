@@ -1,6 +1,6 @@
 // gomote gettar: a directory of the buildlet as .tar.gz, to stdout or a file.
-import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
+import { copyOutput } from '../../client/copy-output.ts';
 import { GomoteError } from '../../errors.ts';
 import type { Context } from '../context.ts';
 import { writeWhole } from '../local-files.ts';
@@ -26,7 +26,7 @@ export function define(command: Command, context: Context): void {
       const { signal } = context;
       await context.withBuildlet(name, async ({ client }) => {
         const archive = await client.getTar(options.dir ?? '', { signal });
-        if (output === undefined || output === '-') await pipeline(archive, stdout, { end: false });
+        if (output === undefined || output === '-') await copyOutput(archive, stdout);
         else await writeWhole(output, archive);
       });
     });

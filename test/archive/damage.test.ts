@@ -1,0 +1,146 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { isGomoteError } from '../../src/errors.ts';
+import { rawTar, rawTarGz, unpack } from './raw-archive.ts';
+import {
+  leftovers,
+  makeDirectory,
+  names,
+  removeDirectory,
+  snapshot,
+  temporaryDirectory,
+} from './tree.ts';
+
+const entries = [
+  { name: 'd/', type: '5' },
+  { name: 'd/f', content: 'hello hello hello' },
+  { name: 'x'.repeat(150), content: 'long', pax: { path: 'x'.repeat(150) } },
+  { name: 'link', type: '2', link: 'd/f' },
+  { name: 'big', content: Buffer.alloc(2000, 'ab') },
+];
+
+const tar = rawTar(...entries);
+const whole = gzipSync(tar);
+/** Split where it hurts: between two entries, inside one, and before the end. */
+const members = Buffer.concat(
+  [0, 512, 1536, 2000, tar.length - 1024]
+    .map((start, index, starts) => tar.subarray(start, starts[index + 1]))
+    .map((part) => gzipSync(part)),
+);
+const stored = gzipSync(tar, { level: 0 });
+
+async function inDirectory(use: (root: string) => Promise<void>): Promise<void> {
+  const root = makeDirectory();
+  try {
+    await use(root);
+  } finally {
+    removeDirectory(root);
+  }
+}
+
+test.each([
+  ['one member', whole],
+  ['several members', members],
+])(
+  'every cut of an archive of %s is an error and leaves no temporary file',
+  async (_what, archive) => {
+    await inDirectory((root) => unpack(archive, root).then(() => {}));
+    for (let length = 0; length < archive.length; length++) {
+      await inDirectory(async (root) => {
+        const error = await unpack(archive.subarray(0, length), root).catch((caught) => caught);
+        expect(error, `cut at ${length}`).toMatchObject({ code: 'ERR_ARCHIVE' });
+        expect(error.message).toMatch(/unexpected EOF( in |$)/);
+        expect(leftovers(root)).toEqual([]);
+      });
+    }
+  },
+);
+
+test('a cut tar stream in whole gzip is an error at every block', async () => {
+  for (let length = 0; length <= tar.length - 1024; length += 128) {
+    await inDirectory(async (root) => {
+      const archive = gzipSync(tar.subarray(0, length));
+      await expect(unpack(archive, root), `cut at ${length}`).rejects.toThrow('unexpected EOF');
+      expect(leftovers(root)).toEqual([]);
+    });
+  }
+});
+
+test.each([
+  ['nothing', 0],
+  ['nine bytes', 9],
+])('%s is no gzip header', async (_what, length) => {
+  await expect(unpack(whole.subarray(0, length), temporaryDirectory())).rejects.toMatchObject({
+    message: 'requires gzip-compressed body: unexpected EOF',
+  });
+});
+
+test('ten bytes that are not of gzip are told as that', async () => {
+  await expect(unpack(Buffer.from('not gzip at all'), temporaryDirectory())).rejects.toMatchObject({
+    code: 'ERR_ARCHIVE',
+    message: 'requires gzip-compressed body: gzip: invalid header',
+  });
+});
+
+test('a cut names the entry it is in, and none between two', async () => {
+  const within = tar.indexOf('hello') + 3;
+  const between = tar.indexOf('hello') + 512;
+  const cutAt = (length: number) => unpack(gzipSync(tar.subarray(0, length)), temporaryDirectory());
+  await expect(cutAt(within)).rejects.toThrow(/^tar error: unexpected EOF in d\/f$/);
+  await expect(cutAt(between)).rejects.toThrow(/^tar error: unexpected EOF$/);
+});
+
+test('a wrong checksum of gzip is told with the last entry', async () => {
+  const archive = Buffer.from(rawTarGz({ name: 'f', content: 'x' }));
+  archive[archive.length - 8]! ^= 1;
+  await expect(unpack(archive, temporaryDirectory())).rejects.toMatchObject({
+    code: 'ERR_ARCHIVE',
+    message: 'tar error: incorrect data check in f',
+    cause: { code: 'Z_DATA_ERROR' },
+  });
+});
+
+test('what follows the last gzip member and is no gzip is an error', async () => {
+  const archive = Buffer.concat([whole, Buffer.from('garbage')]);
+  await expect(unpack(archive, temporaryDirectory())).rejects.toThrow('incorrect header check');
+});
+
+test.each([
+  ['one member', whole],
+  ['several members', members],
+  ['stored data', stored],
+])('changed bytes in an archive of %s never pass for other contents', async (_what, archive) => {
+  let good: string[] = [];
+  await inDirectory(async (root) => {
+    await unpack(archive, root);
+    good = snapshot(root);
+  });
+  const change = fc.tuple(fc.nat(archive.length - 1), fc.integer({ min: 1, max: 255 }));
+  await fc.assert(
+    fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 3 }), async (changes) => {
+      const changed = Buffer.from(archive);
+      for (const [position, bits] of changes) changed[position]! ^= bits;
+      await inDirectory(async (root) => {
+        try {
+          await unpack(changed, root);
+          expect(snapshot(root)).toEqual(good);
+        } catch (error) {
+          if (!isGomoteError(error, 'ERR_ARCHIVE')) throw error;
+          expect(leftovers(root)).toEqual([]);
+        }
+      });
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('after an error, the files that have their names are whole', async () => {
+  const root = temporaryDirectory();
+  const archive = gzipSync(gunzipSync(whole).subarray(0, -1200));
+  await expect(unpack(archive, root)).rejects.toThrow('unexpected EOF in big');
+  expect(names(root)).toEqual(['d', 'd/f', 'x'.repeat(150)]);
+  expect(readFileSync(join(root, 'd/f'), 'utf8')).toBe('hello hello hello');
+});

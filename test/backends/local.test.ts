@@ -1,0 +1,177 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Instance } from '../../src/backends/backend.ts';
+import { LocalBackend } from '../../src/backends/local.ts';
+import { builtInCatalogue } from '../../src/builders.ts';
+import { processesWith, until } from '../helpers/processes.ts';
+import { temporaryDirectory } from '../helpers/temporary.ts';
+
+const [builder] = builtInCatalogue.builders;
+const { signal } = new AbortController();
+
+function openBackend(runtime: string = temporaryDirectory()) {
+  const environment = { ...process.env, XDG_RUNTIME_DIR: runtime };
+  const backend = new LocalBackend({ kind: 'local', name: 'local', environment }, undefined);
+  onTestFinished(async () => {
+    for (const { name } of await backend.list({ signal })) await backend.destroy(name, { signal });
+  });
+  const root = join(runtime, 'gomote');
+  const record = (name: string) =>
+    JSON.parse(readFileSync(join(root, name, 'record.json'), 'utf8'));
+  return { backend, root, record, create: () => backend.create(builder!, { user: 'me', signal }) };
+}
+
+const names = (instances: Instance[]) => instances.map((instance) => instance.name);
+
+describe('the local backend', () => {
+  it('makes a buildlet in a directory of its owner alone, and leaves nothing of it', async () => {
+    const { backend, root, record, create } = openBackend();
+    const instance = await create();
+    expect(instance).toMatchObject({
+      name: 'me-local-0',
+      builderType: 'local',
+      hostType: 'host-local',
+      dead: undefined,
+    });
+    expect(instance.expires!.getTime() - Date.now()).toBeGreaterThan(29 * 60_000);
+    const { socket, workDir, pid } = record('me-local-0');
+    const mode = (path: string) => statSync(path).mode & 0o777;
+    expect([root, join(root, 'me-local-0'), workDir].map(mode)).toEqual([0o700, 0o700, 0o700]);
+    expect([join(root, 'me-local-0', 'password'), socket].map(mode)).toEqual([0o600, 0o600]);
+    const password = readFileSync(join(root, 'me-local-0', 'password'), 'utf8').trim();
+    expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8')).not.toContain(password);
+    expect(readFileSync(`/proc/${pid}/environ`, 'utf8')).not.toContain(password);
+    await backend.destroy('me-local-0', { signal });
+    expect(readdirSync(root)).toEqual([]);
+    expect(existsSync(workDir)).toBe(false);
+    expect(processesWith(socket)).toEqual([]);
+  });
+
+  it('gives ten at once ten names', async () => {
+    const { backend, create } = openBackend();
+    const made = await Promise.all(Array.from({ length: 10 }, create));
+    const expected = Array.from({ length: 10 }, (_, i) => `me-local-${i}`);
+    expect(names(made).sort()).toEqual(expected);
+    expect(names(await backend.list({ signal }))).toEqual(expected);
+    await Promise.all(expected.map((name) => backend.destroy(name, { signal })));
+    expect(await backend.list({ signal })).toEqual([]);
+  });
+
+  it('takes the smallest free number', async () => {
+    const { backend, create } = openBackend();
+    await create();
+    await create();
+    await backend.destroy('me-local-0', { signal });
+    expect((await create()).name).toBe('me-local-0');
+  });
+
+  it('notices a buildlet that died, says so, and cleans up after it', async () => {
+    const { backend, root, record, create } = openBackend();
+    await create();
+    const { pid, workDir } = record('me-local-0');
+    const client = await backend.connect('me-local-0');
+    const mark = 'gomote-test-left-by-a-dead-buildlet';
+    const running = client.exec('/bin/sh', {
+      systemLevel: true,
+      args: ['-c', 'while :; do sleep 1; done', mark],
+    });
+    const outcome = running.catch((error) => error);
+    await until(() => processesWith(mark).length > 0);
+    process.kill(pid, 'SIGKILL');
+    const error = await outcome;
+    expect(error.code).toBe('ERR_LOST');
+    expect(await backend.explain('me-local-0', error)).toMatchObject({
+      code: 'ERR_BUILDLET_DIED',
+      message: 'the buildlet "me-local-0" has died',
+      hint: expect.stringContaining('gomote destroy me-local-0'),
+    });
+    await client.disconnect();
+    expect(await backend.list({ signal })).toMatchObject([{ name: 'me-local-0', dead: 'died' }]);
+    await backend.destroy('me-local-0', { signal });
+    expect(readdirSync(root)).toEqual([]);
+    expect(existsSync(workDir)).toBe(false);
+    expect(processesWith(mark)).toEqual([]);
+  });
+
+  it('works where the path of a socket would be too long', async () => {
+    const deep = join(temporaryDirectory(), 'd'.repeat(120));
+    mkdirSync(deep);
+    const { backend, record, create } = openBackend(deep);
+    await create();
+    const { socket } = record('me-local-0');
+    const client = await backend.connect('me-local-0');
+    expect(await client.status()).toEqual({ version: 11 });
+    await client.disconnect();
+    await backend.destroy('me-local-0', { signal });
+    expect(existsSync(join(socket, '..'))).toBe(false);
+  });
+
+  it('whose creation is cancelled leaves nothing', async () => {
+    const { backend, root } = openBackend();
+    for (const delayMs of [0, 5, 20, 40, 60, 80]) {
+      const controller = new AbortController();
+      const creating = backend.create(builder!, { user: 'me', signal: controller.signal });
+      setTimeout(() => controller.abort(new Error('cancelled')), delayMs);
+      // A creation that was quicker than its cancellation stands.
+      const made = await creating.catch(() => undefined);
+      if (made !== undefined) await backend.destroy(made.name, { signal });
+      expect(readdirSync(root)).toEqual([]);
+      expect(processesWith(root)).toEqual([]);
+    }
+  });
+
+  it('does not use a directory that others can enter', async () => {
+    const runtime = temporaryDirectory();
+    mkdirSync(join(runtime, 'gomote'), { mode: 0o755 });
+    const { create } = openBackend(runtime);
+    await expect(create()).rejects.toMatchObject({
+      code: 'ERR_CONFIG',
+      hint: expect.stringContaining('chmod 700'),
+    });
+  });
+
+  it.each(['no-such-0', '../x', 'a/b', ''])('knows no buildlet %j', async (name) => {
+    const { backend } = openBackend();
+    await expect(backend.connect(name)).rejects.toMatchObject({ code: 'ERR_UNKNOWN_BUILDLET' });
+    await expect(backend.destroy(name, { signal })).rejects.toMatchObject({
+      code: 'ERR_UNKNOWN_BUILDLET',
+    });
+  });
+
+  it('tells of a record that cannot be read', async () => {
+    const { backend, root } = openBackend();
+    const directory = join(root, 'me-local-7');
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const good = {
+      name: 'me-local-7',
+      builderType: 'local',
+      hostType: 'host-local',
+      created: '2026-01-01T00:00:00Z',
+      socket: join(directory, 'socket'),
+      workDir: '/tmp/gomote-me-local-7-abc',
+    };
+    // What a record names is removed with its buildlet: one that names anything else must not be believed.
+    const bad = [
+      '{',
+      'null',
+      '[]',
+      ...[
+        { socket: '/nowhere' },
+        { workDir: '/home/me' },
+        { workDir: 'x' },
+        { name: 'other' },
+        { pid: 'x' },
+      ].map((change) => JSON.stringify({ ...good, ...change })),
+    ];
+    for (const text of bad) {
+      writeFileSync(join(directory, 'record.json'), text);
+      await expect(backend.connect('me-local-7')).rejects.toMatchObject({ code: 'ERR_LOCAL_FILE' });
+      await expect(backend.destroy('me-local-7', { signal })).rejects.toMatchObject({
+        code: 'ERR_LOCAL_FILE',
+      });
+    }
+    writeFileSync(join(directory, 'record.json'), JSON.stringify(good));
+    expect(await backend.list({ signal })).toMatchObject([{ dead: 'died' }]);
+  });
+});
