@@ -160,9 +160,11 @@ function lookSync(path: string): Look {
   }
 }
 
+/** Nothing is there, and nothing can be. */
+const absentCodes = ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'];
+
 function absent(path: string, error: unknown): undefined {
-  const code = errnoOf(error);
-  if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+  if (absentCodes.includes(errnoOf(error) ?? '')) return undefined;
   return fail('lstat', path, error);
 }
 

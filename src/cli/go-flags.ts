@@ -8,7 +8,10 @@ export interface GoFlagOptions {
   readonly stopAfterOperands?: number;
 }
 
-/** Rewrites `-dir=x` to `--dir=x` and `-system=true` to `--system`, for long names (without dashes) only. */
+/**
+ * Rewrites `-dir=x` to `--dir=x` and `-system=true` to `--system` for long names (given without dashes), and
+ * `-e=x` to `-e x`.
+ */
 export function normalizeGoFlags(
   args: readonly string[],
   longNames: ReadonlySet<string>,
@@ -23,6 +26,11 @@ export function normalizeGoFlags(
     if (!word.startsWith('-') || word === '-') {
       operands++;
       result.push(word);
+      continue;
+    }
+    const letter = /^(-[A-Za-z])=(.*)$/s.exec(word);
+    if (letter?.[1] !== undefined && options.takesValue.has(letter[1])) {
+      result.push(letter[1], letter[2] ?? '');
       continue;
     }
     const flag = toLongFlag(word, longNames);

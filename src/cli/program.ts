@@ -67,7 +67,8 @@ const globalOptions = (): Option[] => [
 const ownOptions = ['--help', '--version'];
 
 /** Reads the command line and runs the command it names. */
-export async function runProgram(argv: readonly string[], context: Context): Promise<void> {
+export async function runProgram(given: readonly string[], context: Context): Promise<void> {
+  const argv = given[0] === 'help' && given[1] !== undefined ? [given[1], '--help'] : given;
   const root = createRoot(context);
   const at = commandIndex(argv, root);
   const entry = commands.find((candidate) => candidate.name === argv[at]);

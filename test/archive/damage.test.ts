@@ -4,7 +4,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { isGomoteError } from '../../src/errors.ts';
-import { rawTar, rawTarGz, unpack } from './raw-archive.ts';
+import { rawTar, unpack } from './raw-archive.ts';
 import {
   leftovers,
   makeDirectory,
@@ -94,7 +94,7 @@ test('a cut names the entry it is in, and none between two', async () => {
 });
 
 test('a wrong checksum of gzip is told with the last entry', async () => {
-  const archive = Buffer.from(rawTarGz({ name: 'f', content: 'x' }));
+  const archive = gzipSync(rawTar({ name: 'f', content: Buffer.alloc(1 << 20) }), { level: 0 });
   archive[archive.length - 8]! ^= 1;
   await expect(unpack(archive, temporaryDirectory())).rejects.toMatchObject({
     code: 'ERR_ARCHIVE',

@@ -9,6 +9,7 @@ import {
   readFileSync,
   readlinkSync,
   realpathSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -26,10 +27,13 @@ export function temporaryDirectory(): string {
 export const makeDirectory = (): string => realpathSync(mkdtempSync(join(tmpdir(), 'archive-')));
 
 export function removeDirectory(path: string): void {
-  // What holds a read-only directory can be removed by root only.
-  execFileSync('chmod', ['-R', 'u+rwx', path]);
-  // Node's own removal overflows its stack in a very deep tree.
-  execFileSync('rm', ['-r', path]);
+  try {
+    rmSync(path, { recursive: true });
+  } catch {
+    // An ordinary user's read-only directories, and a very deep tree, which overflows the stack of Node's removal.
+    execFileSync('chmod', ['-R', 'u+rwx', path]);
+    execFileSync('rm', ['-r', path]);
+  }
 }
 
 export type Node =

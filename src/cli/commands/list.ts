@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { Instance } from '../../backends/backend.ts';
 import { formatDuration } from '../../duration.ts';
-import { GomoteError, messageOf } from '../../errors.ts';
+import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import type { Context } from '../context.ts';
 import { print } from '../terminal.ts';
 
@@ -27,14 +27,17 @@ export function define(command: Command, context: Context): void {
     await print(context.terminal, options.json ? toJson(rows) : toText(rows, chosen));
     const [first] = failures;
     if (first !== undefined) {
-      throw new GomoteError('ERR_CONNECT', failures.map(messageOf).join('; '), { cause: first });
+      throw new GomoteError('ERR_CONNECT', failures.map(messageOf).join('; '), {
+        hint: first.hint,
+        cause: first,
+      });
     }
   });
 }
 
 async function collect(names: readonly string[], context: Context) {
   const rows: Row[] = [];
-  const failures: unknown[] = [];
+  const failures: GomoteError[] = [];
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(listTimeoutMs)]);
   const results = await Promise.allSettled(
     names.map(async (name) => await (await context.backend(name)).list({ signal })),
@@ -46,7 +49,8 @@ async function collect(names: readonly string[], context: Context) {
       rows.push(...result.value.map((instance) => ({ ...instance, backend })));
     } else {
       const message = `backend ${backend}: ${messageOf(result.reason)}`;
-      failures.push(new GomoteError('ERR_CONNECT', message, { cause: result.reason }));
+      const hint = isGomoteError(result.reason) ? result.reason.hint : undefined;
+      failures.push(new GomoteError('ERR_CONNECT', message, { hint, cause: result.reason }));
     }
   });
   return { rows, failures };

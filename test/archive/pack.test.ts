@@ -1,0 +1,369 @@
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { expect, onTestFinished, test } from 'vitest';
+import { type PackOptions, packTarGz } from '../../src/archive/pack.ts';
+import { collect, unpack } from './raw-archive.ts';
+import { directory, file, plant, snapshot, symlink, temporaryDirectory } from './tree.ts';
+
+const modes: [what: string, options: PackOptions][] = [
+  ['several gzip members', {}],
+  ['one gzip member', { release: true }],
+];
+
+/** Every kind of entry, and every length of name at which the format changes. */
+function everything(): string {
+  const root = temporaryDirectory();
+  plant(root, [
+    ['a.txt', file('hello\n')],
+    ['a', directory([['x', file('sorts before a.txt as bytes do: "." < "/"')]])],
+    ['empty', file('')],
+    ['block', file(Buffer.alloc(512, 'b'))],
+    ['big', file(randomBytes(3_000_001))],
+    ['special', file('x', 0o6755)],
+    ['sticky', directory([], 0o1777)],
+    ['read-only', directory([['f', file('x', 0o444)]], 0o555)],
+    ['empty-dir', directory()],
+    ['link', symlink('a.txt')],
+    ['dangling', symlink('no/where at all')],
+    ['ünïcödé-日本語-😀\uFFFD', file('x')],
+    ['\uE000', file('after the emoji in UTF-16, before it in bytes')],
+    ['😀', symlink('😀-target')],
+    ['new\nline\ttab \\ back', file('x')],
+    ['=', file('x')],
+    ['target-100', symlink('t'.repeat(100))],
+    ['target-101', symlink('t'.repeat(101))],
+    ['target-long', symlink('é'.repeat(1000))],
+  ]);
+  for (const length of [98, 99, 100, 101, 155, 156, 199, 254, 255]) {
+    plant(root, [['n'.repeat(length), directory([['m'.repeat(length), file(`${length}`)]])]]);
+  }
+  let deep = root;
+  for (let depth = 0; depth < 12; depth++) deep = join(deep, 'deep'.repeat(25));
+  mkdirSync(deep, { recursive: true });
+  writeFileSync(join(deep, 'f'), 'deep');
+  execFileSync('mkfifo', ['-m', '622', join(root, 'fifo')]);
+  execFileSync('touch', ['-d', '@1234567890.75', join(root, 'a.txt')]);
+  execFileSync('touch', ['-d', '@-86400', join(root, 'empty')]);
+  execFileSync('touch', ['-d', '@10000000000', join(root, 'block')]);
+  execFileSync('touch', ['-d', '@987654321', join(root, 'empty-dir')]);
+  execFileSync('touch', ['-d', '@0', join(root, 'read-only')]);
+  return root;
+}
+
+function gnuExtract(archive: Buffer): string {
+  const root = temporaryDirectory();
+  execFileSync('tar', ['-xzpC', root], { input: archive });
+  return root;
+}
+
+test.each(modes)('GNU tar extracts what it packs into %s', async (_what, options) => {
+  const root = everything();
+  const extracted = gnuExtract(await collect(packTarGz(root, '.', options)));
+  expect(snapshot(extracted)).toEqual(snapshot(root));
+});
+
+test.each(modes)('unpack extracts what it packs into %s', async (_what, options) => {
+  const root = everything();
+  const target = temporaryDirectory();
+  await unpack(await collect(packTarGz(root, '.', options)), target);
+  expect(snapshot(target)).toEqual(snapshot(root));
+});
+
+test('links are carried as they are, wherever they lead', async () => {
+  const root = temporaryDirectory();
+  plant(root, [
+    ['absolute', symlink('/etc/passwd')],
+    ['climbing', symlink('../../x')],
+  ]);
+  const extracted = gnuExtract(await collect(packTarGz(root, '.')));
+  expect(snapshot(extracted)).toEqual(snapshot(root));
+});
+
+test('names are relative to the directory, depth-first, in the order of bytes', async () => {
+  const root = temporaryDirectory();
+  plant(root, [
+    [
+      'd',
+      directory([
+        ['a', directory([['z', file()]])],
+        ['a.txt', file()],
+        ['a-b', file()],
+        ['B', file()],
+        ['\uE000', file()],
+        ['😀', file()],
+        ['é', directory()],
+      ]),
+    ],
+  ]);
+  const archive = await collect(packTarGz(root, 'd'));
+  const listed = execFileSync('tar', ['-tz', '--quoting-style=literal'], { input: archive });
+  expect(listed.toString()).toBe('B\na/\na/z\na-b\na.txt\né/\n\uE000\n😀\n');
+});
+
+test('owners are left out', async () => {
+  const root = temporaryDirectory();
+  writeFileSync(join(root, 'f'), '');
+  const block = gunzipSync(await collect(packTarGz(root, '.')));
+  expect(block.toString('latin1', 108, 124)).toBe('000000 \x00000000 \x00');
+  expect(block.subarray(265, 329).every((byte) => byte === 0)).toBe(true);
+});
+
+test('one gzip member is one, and a large tree otherwise has several', async () => {
+  const root = temporaryDirectory();
+  writeFileSync(join(root, 'big'), randomBytes(3 << 20));
+  const count = (archive: Buffer) =>
+    Number(execFileSync('python3', ['-c', countMembers], { input: archive }));
+  expect(count(await collect(packTarGz(root, '.', { release: true })))).toBe(1);
+  expect(count(await collect(packTarGz(root, '.')))).toBeGreaterThan(1);
+});
+
+const countMembers = `
+import sys, zlib
+data, members = sys.stdin.buffer.read(), 0
+while data:
+    stream = zlib.decompressobj(31)
+    stream.decompress(data)
+    data, members = stream.unused_data, members + 1
+print(members)`;
+
+test('an empty directory is an empty archive', async () => {
+  const archive = await collect(packTarGz(temporaryDirectory(), ''));
+  expect(gunzipSync(archive)).toEqual(Buffer.alloc(1024));
+});
+
+test('a regular file gives one entry with its base name', async () => {
+  const root = temporaryDirectory();
+  plant(root, [['d', directory([['f', file('content')]])]]);
+  const extracted = gnuExtract(await collect(packTarGz(root, 'd/f')));
+  expect(snapshot(extracted)).toEqual(snapshot(join(root, 'd')));
+});
+
+test('a directory is reached through a link that stays inside, and not through one that leaves', async () => {
+  const root = temporaryDirectory();
+  plant(root, [
+    ['d', directory([['f', file('content')]])],
+    ['inside', symlink('d')],
+    ['outside', symlink('/usr')],
+  ]);
+  const extracted = gnuExtract(await collect(packTarGz(root, 'inside')));
+  expect(snapshot(extracted)).toEqual(snapshot(join(root, 'd')));
+  for (const dir of ['outside', 'outside/lib', '../x', '/usr']) {
+    await expect(packTarGz(root, dir).next()).rejects.toMatchObject({ code: 'ERR_PATH' });
+  }
+});
+
+test.each(modes)('what is missing is told before the first byte (%s)', async (_what, options) => {
+  const root = temporaryDirectory();
+  await expect(packTarGz(root, 'absent', options).next()).rejects.toMatchObject({
+    code: 'ERR_LOCAL_FILE',
+    message: `lstat ${join(root, 'absent')}: no such file or directory`,
+  });
+});
+
+test('sockets are left out', async () => {
+  const root = temporaryDirectory();
+  writeFileSync(join(root, 'z'), '');
+  const server = await new Promise<Server>((resolve) => {
+    const listening = createServer().listen(join(root, 'socket'), () => resolve(listening));
+  });
+  onTestFinished(() => void server.close());
+  const archive = await collect(packTarGz(root, '.'));
+  expect(execFileSync('tar', ['-tz'], { input: archive, encoding: 'utf8' })).toBe('z\n');
+});
+
+test('a device is refused by name', async () => {
+  await expect(collect(packTarGz('/dev', 'null'))).rejects.toMatchObject({
+    code: 'ERR_ARCHIVE',
+    message: '/dev/null: a device cannot be sent',
+  });
+});
+
+test('a name or a target that is not UTF-8 is refused', async () => {
+  const root = temporaryDirectory();
+  const path = (name: Buffer) => Buffer.concat([Buffer.from(`${root}/`), name]);
+  symlinkSync(Buffer.from([0x61, 0xff]), join(root, 'link'));
+  await expect(collect(packTarGz(root, '.'))).rejects.toMatchObject({
+    code: 'ERR_ARCHIVE',
+    message: `${join(root, 'link')}: its target is not UTF-8`,
+  });
+  writeFileSync(path(Buffer.from([0x61, 0xff])), '');
+  await expect(collect(packTarGz(root, '.'))).rejects.toMatchObject({
+    code: 'ERR_ARCHIVE',
+    message: `${root}: holds a file name that is not UTF-8`,
+  });
+});
+
+test('what cannot be read is told by name', async () => {
+  const root = temporaryDirectory();
+  // Deeper than any path can name: an error also for root, who may read everything.
+  const script = 'for i in $(seq 20); do mkdir "$1" && cd "$1"; done';
+  execFileSync('bash', ['-c', script, 'bash', 'd'.repeat(250)], { cwd: root });
+  await expect(collect(packTarGz(root, '.'))).rejects.toMatchObject({
+    code: 'ERR_LOCAL_FILE',
+    message: expect.stringMatching(/^\/.*: file name too long$/),
+  });
+});
+
+/** Ways to change a tree behind the back of whoever reads it; each gives the name that is told. */
+const changes: [what: string, change: (root: string) => void, name: string][] = [
+  ['a file that shrinks', (root) => truncateSync(join(root, 'b-big'), 5_000_000), 'b-big'],
+  ['a file that becomes empty', (root) => truncateSync(join(root, 'b-big'), 0), 'b-big'],
+  ['a file that grows', (root) => appendFileSync(join(root, 'b-big'), 'x'), 'b-big'],
+  ['a file that vanishes', (root) => rmSync(join(root, 'c')), 'c'],
+  ['a directory that vanishes', (root) => rmSync(join(root, 'd'), { recursive: true }), 'd'],
+  [
+    'a file that becomes a FIFO',
+    (root) => {
+      rmSync(join(root, 'c'));
+      execFileSync('mkfifo', [join(root, 'c')]);
+    },
+    'c',
+  ],
+  [
+    'a file that becomes a link',
+    (root) => {
+      rmSync(join(root, 'c'));
+      symlinkSync('/etc/passwd', join(root, 'c'));
+    },
+    'c',
+  ],
+];
+
+const changesByMode = modes.flatMap(([mode, options]) =>
+  changes.map(([what, change, name]) => ({ what, mode, options, change, name })),
+);
+
+test.each(changesByMode)(
+  '$what is a lost stream that nobody takes for a whole one ($mode)',
+  async ({ options, change, name }) => {
+    const root = temporaryDirectory();
+    plant(root, [
+      ['a', file(randomBytes(1 << 20))],
+      ['b-big', file(randomBytes(12 << 20))],
+      ['c', file('content')],
+      ['d', directory([['e', file('content')]])],
+    ]);
+    const chunks: Buffer[] = [];
+    const read = async () => {
+      let received = 0;
+      for await (const chunk of packTarGz(root, '.', options)) {
+        chunks.push(chunk);
+        const before = received;
+        received += chunk.length;
+        // More than the first file has come, and the second is larger than all that is read ahead: it is open now.
+        if (before < 2 << 20 && received >= 2 << 20) change(root);
+      }
+    };
+    await expect(read()).rejects.toMatchObject({
+      code: 'ERR_LOST',
+      message: `${name} changed while it was read`,
+    });
+    const sent = Buffer.concat(chunks);
+    expect(() => gunzipSync(sent)).toThrow('unexpected end of file');
+    await expect(unpack(sent, temporaryDirectory())).rejects.toMatchObject({ code: 'ERR_ARCHIVE' });
+  },
+);
+
+const openFiles = (root: string): string[] =>
+  readdirSync('/proc/self/fd')
+    .map((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`);
+      } catch {
+        return '';
+      }
+    })
+    .filter((path) => path.startsWith(root));
+
+function bigFile(): string {
+  const root = temporaryDirectory();
+  writeFileSync(join(root, 'big'), randomBytes(12 << 20));
+  return root;
+}
+
+test.each(modes)('a reader that leaves early leaves no file open (%s)', async (_what, options) => {
+  const root = bigFile();
+  const packed = packTarGz(root, '.', options);
+  await packed.next();
+  expect(openFiles(root)).toEqual([join(root, 'big')]);
+  await packed.return();
+  expect(openFiles(root)).toEqual([]);
+});
+
+test.each(modes)(
+  'an abort closes the file at once and ends the stream (%s)',
+  async (_what, options) => {
+    const root = bigFile();
+    const controller = new AbortController();
+    const packed = packTarGz(root, '.', { ...options, signal: controller.signal });
+    await packed.next();
+    controller.abort(new Error('enough'));
+    expect(openFiles(root)).toEqual([]);
+    const error = { code: 'ERR_ABORTED', cause: new Error('enough') };
+    await expect(collect(packed)).rejects.toMatchObject(error);
+  },
+);
+
+test.each(modes)('a signal that is already aborted is enough (%s)', async (_what, options) => {
+  const signal = AbortSignal.abort();
+  const packed = packTarGz(temporaryDirectory(), '.', { ...options, signal });
+  await expect(packed.next()).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+});
+
+test('a slow reader holds back the packing', async () => {
+  const root = bigFile();
+  const packed = packTarGz(root, '.');
+  await packed.next();
+  const info = () => execFileSync('cat', [`/proc/${process.pid}/fdinfo/${bigFd(root)}`]).toString();
+  const position = () => Number(/pos:\s*([0-9]+)/.exec(info())?.[1]);
+  const before = position();
+  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+  expect(position()).toBe(before);
+  expect(before).toBeLessThan(10 << 20);
+  await packed.return();
+});
+
+const bigFd = (root: string): string =>
+  readdirSync('/proc/self/fd').find((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`) === join(root, 'big');
+    } catch {
+      return false;
+    }
+  })!;
+
+test('no listener stays on the signal', async () => {
+  const { signal } = new AbortController();
+  let listeners = 0;
+  const { addEventListener, removeEventListener } = signal;
+  signal.addEventListener = (...args: Parameters<typeof addEventListener>) => {
+    listeners++;
+    addEventListener.apply(signal, args);
+  };
+  signal.removeEventListener = (...args: Parameters<typeof removeEventListener>) => {
+    listeners--;
+    removeEventListener.apply(signal, args);
+  };
+  const root = bigFile();
+  await collect(packTarGz(root, '.', { signal }));
+  await packTarGz(root, 'absent', { signal })
+    .next()
+    .catch(() => {});
+  const left = packTarGz(root, '.', { signal });
+  await left.next();
+  await left.return();
+  expect(listeners).toBe(0);
+});

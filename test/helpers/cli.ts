@@ -1,0 +1,60 @@
+// The command line in this process, its output captured.
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { onTestFinished } from 'vitest';
+import { run } from '../../src/cli/main.ts';
+import { Collector } from './collect.ts';
+import { temporaryDirectory } from './temporary.ts';
+
+export interface CliResult {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+export interface CliOptions {
+  environment?: NodeJS.ProcessEnv;
+  stdin?: Iterable<Buffer | string>;
+  /** Aborts as a signal would. */
+  interrupt?: { signal: AbortSignal; received: NodeJS.Signals | undefined };
+  isTerminal?: boolean;
+}
+
+export interface Cli {
+  /** Holds the configuration (`gomote/config.toml`) and the local buildlets. */
+  readonly directory: string;
+  (argv: readonly string[], options?: CliOptions): Promise<CliResult>;
+}
+
+/** A command line with a configuration and local buildlets of its own, which end with the test. */
+export function testCli(): Cli {
+  const directory = temporaryDirectory();
+  const base = {
+    PATH: process.env.PATH,
+    HOME: directory,
+    USER: 'me',
+    XDG_CONFIG_HOME: join(directory, 'config'),
+    XDG_RUNTIME_DIR: directory,
+  };
+  const cli = async (argv: readonly string[], options: CliOptions = {}): Promise<CliResult> => {
+    const stdout = Object.assign(new Collector(), { isTTY: options.isTerminal === true });
+    const stderr = Object.assign(new Collector(), { isTTY: false });
+    const stdin = Readable.from(options.stdin ?? []);
+    const environment = { ...base, ...options.environment };
+    const { signal } = new AbortController();
+    const interrupts = {
+      signal,
+      received: undefined,
+      ...options.interrupt,
+      release: () => undefined,
+    };
+    const code = await run(argv, { stdin, stdout, stderr, environment }, interrupts);
+    return { code, stdout: stdout.text, stderr: stderr.text };
+  };
+  onTestFinished(async () => {
+    await cli(['destroy', '--all', '--backend', 'local'], {
+      environment: { XDG_CONFIG_HOME: directory },
+    });
+  });
+  return Object.assign(cli, { directory });
+}
