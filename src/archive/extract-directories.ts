@@ -11,7 +11,7 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { archiveErrors } from './archive-error.ts';
+import { archiveErrors, localFileError } from './archive-error.ts';
 import { traceSync } from './confine.ts';
 import type { TarEntry } from './tar-reader.ts';
 
@@ -21,7 +21,7 @@ const workingMode = 0o700;
 const impliedMode = 0o755;
 
 interface Attributes {
-  mode: number | undefined;
+  mode: number;
   mtime: Date | undefined;
 }
 
@@ -93,15 +93,22 @@ export class ExtractDirectories {
   /** Sets modes and times, deepest first: a directory may become read-only, and making a file changes its time. */
   finish(): void {
     const deepestFirst = [...this.#attributes].sort(([a], [b]) => b.length - a.length);
-    const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
-    for (const [path, { mode, mtime }] of deepestFirst) {
-      const fd = openSync(path, flags);
+    for (const [path, attributes] of deepestFirst) {
       try {
-        if (mtime !== undefined) futimesSync(fd, mtime, mtime);
-        if (mode !== undefined) fchmodSync(fd, mode);
-      } finally {
-        closeSync(fd);
+        setAttributes(path, attributes);
+      } catch (error) {
+        throw localFileError(path, error);
       }
     }
+  }
+}
+
+function setAttributes(path: string, { mode, mtime }: Attributes): void {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    if (mtime !== undefined) futimesSync(fd, mtime, mtime);
+    fchmodSync(fd, mode);
+  } finally {
+    closeSync(fd);
   }
 }

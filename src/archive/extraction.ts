@@ -135,15 +135,19 @@ export class Extraction implements TarSink {
       }
       this.#partial = undefined;
     }
-    recheckSymlinks(this.#root, links);
-    guarded('the directories', () => this.#directories.finish());
+    guarded('.', () => recheckSymlinks(this.#root, links));
+    this.#directories.finish();
   }
 
-  /** Closes and removes what was left half-made. */
+  /** Closes and removes what was left half-made. Never throws: there is an error already, or nothing to do. */
   discard(): void {
-    if (this.#open !== undefined) closeSync(this.#open.fd);
+    try {
+      if (this.#open !== undefined) closeSync(this.#open.fd);
+      if (this.#partial !== undefined) rmSync(this.#partial, { force: true });
+    } catch {
+      // The directory was made unwritable meanwhile: what has not got its final name stays under its temporary one.
+    }
     this.#open = undefined;
-    if (this.#partial !== undefined) rmSync(this.#partial, { force: true });
     this.#partial = undefined;
   }
 

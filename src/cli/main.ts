@@ -48,7 +48,8 @@ export async function run(
 const ignore = (): void => undefined;
 
 function exitCodeOf(error: unknown, context: Context, interrupts: Interrupts): number {
-  if (isClosedPipe(error, context.terminal)) return brokenPipeCode;
+  // Of all that can break, only our own output fails with this: what the network does is a GomoteError.
+  if (errnoOf(error) === 'EPIPE') return brokenPipeCode;
   if (interrupts.received !== undefined)
     return 128 + (signalByName(interrupts.received)?.number ?? 0);
   report(error, context);
@@ -58,13 +59,6 @@ function exitCodeOf(error: unknown, context: Context, interrupts: Interrupts): n
     return error.reason === 'not-executable' ? exitCodes.notExecutable : exitCodes.unknown;
   }
   return isGomoteError(error, 'ERR_TIMEOUT') ? exitCodes.timeout : exitCodes.unknown;
-}
-
-/** Whether whoever read our output has gone. */
-function isClosedPipe(error: unknown, terminal: Terminal): boolean {
-  return (
-    errnoOf(error) === 'EPIPE' && (terminal.stdout.errored === error || terminal.stdout.destroyed)
-  );
 }
 
 /** One line: what failed, the value given, what to do next. The stack only with `--verbose`. */

@@ -65,7 +65,7 @@ function everything(): string {
 
 function gnuExtract(archive: Buffer): string {
   const root = temporaryDirectory();
-  execFileSync('tar', ['-xzpC', root], { input: archive });
+  execFileSync('tar', ['-xzpC', root, '--warning=no-timestamp'], { input: archive });
   return root;
 }
 

@@ -21,7 +21,7 @@ export function block(entry: RawEntry): Buffer {
   const header = Buffer.alloc(512);
   new Header({
     path: entry.name,
-    mode: entry.mode ?? 0o644,
+    mode: entry.mode ?? (entry.type === '5' ? 0o755 : 0o644),
     uid: 0,
     gid: 0,
     size: content.length,
