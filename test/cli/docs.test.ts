@@ -1,0 +1,52 @@
+// docs/cli.md is made from the commands themselves: `npm run docs` writes it, this test holds it to them.
+
+import { Readable } from 'node:stream';
+import type { Command } from 'commander';
+import { expect, it } from 'vitest';
+import { helpText } from '../../src/buildlet/options.ts';
+import { Context } from '../../src/cli/context.ts';
+import { fullProgram } from '../../src/cli/program.ts';
+import { Collector } from '../helpers/collect.ts';
+
+function helpOf(command: Command): string {
+  return command
+    .configureHelp({ helpWidth: 100, showGlobalOptions: false })
+    .helpInformation()
+    .trim();
+}
+
+it('docs/cli.md says what the commands’ own help says', async () => {
+  const streams = { stdin: Readable.from([]), stdout: new Collector(), stderr: new Collector() };
+  const context = new Context({ ...streams, environment: {} }, new AbortController().signal);
+  const root = await fullProgram(context);
+  const sections = root.commands
+    .filter((command) => command.name() !== 'help')
+    .map((command) => {
+      return `## gomote ${command.name()}\n\n\`\`\`\n${helpOf(command)}\n\`\`\`\n`;
+    });
+  const text = [
+    '# The command line',
+    '',
+    'This page is made from the programs’ own help by `npm run docs`. Exit codes and messages are in',
+    '[errors.md](errors.md), the configuration file in [operations.md](operations.md).',
+    '',
+    'A buildlet is named as `gomote list` prints it: `NAME` in the chosen backend, `BACKEND/NAME` in another, or',
+    '`TYPE@HOST[:PORT]` for one reached directly. Long options may be written with one dash, as Go’s gomote has',
+    'them: `-dir=x`, `-system`. Global options go before the command or among its own; a variable `GOMOTE_USER`,',
+    '`GOMOTE_BACKEND`, `GOMOTE_STAGING`, `GOMOTE_PASSWORD_FILE`, `GOMOTE_VERBOSE`, `GOMOTE_QUIET` or',
+    '`GOMOTE_NO_COLOR` stands in for the option of its name.',
+    '',
+    '```',
+    helpOf(root),
+    '```',
+    '',
+    ...sections,
+    '## buildlet',
+    '',
+    '```',
+    helpText.trim(),
+    '```',
+    '',
+  ].join('\n');
+  await expect(text).toMatchFileSnapshot('../../docs/cli.md');
+});
