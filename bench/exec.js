@@ -1,6 +1,7 @@
 // How fast output comes: 300 MB through gomote run beside cat | cat: node bench/exec.js [RUNS]
-import { rmSync } from 'node:fs';
+
 import { spawnSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { compare, gomote, report, withBuildlet } from './paired.js';
 
 const runs = Number(process.argv[2] ?? 11);
@@ -18,7 +19,12 @@ try {
     );
     report('exec: 300 MB of output, start-up included', [
       { what: 'cat FILE | cat > /dev/null', ms: result.cat, reference: result.cat },
-      { what: 'gomote run NAME cat FILE > /dev/null', ms: result.gomote, reference: result.cat, limit: 2 },
+      {
+        what: 'gomote run NAME cat FILE > /dev/null',
+        ms: result.gomote,
+        reference: result.cat,
+        limit: 2,
+      },
     ]);
   });
 } finally {

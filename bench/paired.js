@@ -9,7 +9,9 @@ export const gomote = new URL('../bin/gomote.js', import.meta.url).pathname;
 /** Wall time of one run, in ms; the run must succeed. */
 function time(argv) {
   const start = process.hrtime.bigint();
-  const { status, stderr } = spawnSync(argv[0], argv.slice(1), { stdio: ['ignore', 'ignore', 'pipe'] });
+  const { status, stderr } = spawnSync(argv[0], argv.slice(1), {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   if (status !== 0) throw new Error(`${argv.join(' ')}: ${status}: ${stderr}`);
   return Number(process.hrtime.bigint() - start) / 1e6;
 }
@@ -50,8 +52,11 @@ export function report(title, rows) {
   console.log(`${title}, Node ${process.versions.node}`);
   for (const { what, ms, reference, limit } of rows) {
     const ratio = ms / reference;
-    const verdict = limit === undefined ? '' : ratio <= limit ? ` (at most ${limit})` : ` (OVER ${limit})`;
-    console.log(`  ${what.padEnd(44)} ${ms.toFixed(1).padStart(8)} ms  ${ratio.toFixed(2)}${verdict}`);
+    const verdict =
+      limit === undefined ? '' : ratio <= limit ? ` (at most ${limit})` : ` (OVER ${limit})`;
+    console.log(
+      `  ${what.padEnd(44)} ${ms.toFixed(1).padStart(8)} ms  ${ratio.toFixed(2)}${verdict}`,
+    );
   }
   console.log(JSON.stringify({ title, node: process.versions.node, rows }));
 }

@@ -31,7 +31,7 @@ export async function reserve(
     const password = randomBytes(24).toString('hex');
     await writeFile(passwordPath(directory), `${password}\n`, { mode: 0o600 });
     if (dirname(socket) !== directory) await mkdir(dirname(socket), { mode: 0o700 });
-    await writeRecord(directory, record);
+    writeRecord(directory, record);
     return { directory, record };
   } catch (error) {
     await rm(directory, { recursive: true, force: true });

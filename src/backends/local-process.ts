@@ -44,7 +44,7 @@ export async function startLocalBuildlet(
   });
   try {
     await once(child, 'spawn');
-    await writeRecord(directory, { ...record, pid: child.pid });
+    writeRecord(directory, { ...record, pid: child.pid });
     await ready(child, AbortSignal.any([signal, AbortSignal.timeout(startTimeoutMs)]));
     child.unref();
   } catch (error) {

@@ -1,5 +1,5 @@
 // Buildlets on this machine: each a process of its own, on a unix socket, outliving the command that made it.
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { promises } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { BuilderType } from '../builders.ts';
 import { BuildletClient } from '../client/buildlet-client.ts';
@@ -12,7 +12,7 @@ import type {
   Instance,
   RequestLog,
 } from './backend.ts';
-import { type LocalRecord, localRoot, passwordPath, readRecord } from './local-record.ts';
+import { type LocalRecord, localRoot, readPassword, readRecord } from './local-record.ts';
 
 type Settings = Extract<BackendSettings, { kind: 'local' }>;
 
@@ -49,14 +49,14 @@ export class LocalBackend implements Backend {
   }
 
   async list(call: BackendCall): Promise<Instance[]> {
-    const names = await readdir(this.#root).catch((error: unknown) => {
+    const names = await promises.readdir(this.#root).catch((error: unknown) => {
       if (errnoOf(error) === 'ENOENT') return [];
       throw error;
     });
     const found = await Promise.all(
       names.sort().map(async (name): Promise<Instance | undefined> => {
         const directory = join(this.#root, name);
-        const record = await readRecord(directory);
+        const record = readRecord(directory);
         return record && (await this.#inspect(directory, record, call.signal));
       }),
     );
@@ -66,7 +66,7 @@ export class LocalBackend implements Backend {
   async #inspect(directory: string, record: LocalRecord, signal: AbortSignal): Promise<Instance> {
     const { name, builderType, hostType } = record;
     const instance = { name, builderType, hostType, created: new Date(record.created) };
-    const client = await this.#client(directory, record);
+    const client = this.#client(directory, record);
     try {
       const late = AbortSignal.timeout(probeTimeoutMs);
       const { expires } = await client.probe({ signal: AbortSignal.any([signal, late]) });
@@ -81,29 +81,28 @@ export class LocalBackend implements Backend {
   }
 
   async connect(name: string): Promise<BuildletClient> {
-    const { directory, record } = await this.#find(name);
-    return await this.#client(directory, record);
+    const { directory, record } = this.#find(name);
+    return this.#client(directory, record);
   }
 
-  async #find(name: string): Promise<{ directory: string; record: LocalRecord }> {
+  #find(name: string): { directory: string; record: LocalRecord } {
     const directory = join(this.#root, name);
-    const record = /^[\w.-]+$/.test(name) ? await readRecord(directory) : undefined;
+    const record = /^[\w.-]+$/.test(name) ? readRecord(directory) : undefined;
     if (record === undefined) throw unknown(name);
     return { directory, record };
   }
 
-  async #client(directory: string, record: LocalRecord): Promise<BuildletClient> {
-    const password = await readFile(passwordPath(directory), 'utf8').catch(() => '');
+  #client(directory: string, record: LocalRecord): BuildletClient {
     return new BuildletClient(
       `unix:${record.socket}`,
-      { password: password.trim() },
+      { password: readPassword(directory) },
       { name: record.name, description: '(local)', onRequest: this.#onRequest },
     );
   }
 
   async destroy(name: string, call: BackendCall): Promise<void> {
-    const { directory, record } = await this.#find(name);
-    const client = await this.#client(directory, record);
+    const { directory, record } = this.#find(name);
+    const client = this.#client(directory, record);
     try {
       await client.halt(call);
       await this.#waitForEnd(directory, record, call.signal);
@@ -120,9 +119,9 @@ export class LocalBackend implements Backend {
   async #waitForEnd(directory: string, record: LocalRecord, signal: AbortSignal): Promise<void> {
     const { isRunning } = await import('./local-process.ts');
     const { setTimeout: sleep } = await import('node:timers/promises');
-    const deadline = performance.now() + haltTimeoutMs;
-    while (performance.now() < deadline) {
-      const gone = (await readRecord(directory)) === undefined;
+    const deadline = Date.now() + haltTimeoutMs;
+    while (Date.now() < deadline) {
+      const gone = readRecord(directory) === undefined;
       if (gone && (record.pid === undefined || !(await isRunning(record)))) return;
       await sleep(10, undefined, { signal });
     }
@@ -131,18 +130,16 @@ export class LocalBackend implements Backend {
   /** Ends what is left of the buildlet's processes and removes its files. */
   async #remove(directory: string, record: LocalRecord): Promise<void> {
     const { endLocalBuildlet } = await import('./local-process.ts');
-    await endLocalBuildlet((await readRecord(directory)) ?? record);
+    await endLocalBuildlet(readRecord(directory) ?? record);
     const socketDir = dirname(record.socket);
-    if (socketDir !== directory) await rm(socketDir, { recursive: true, force: true });
-    await rm(directory, { recursive: true, force: true });
+    if (socketDir !== directory) await promises.rm(socketDir, { recursive: true, force: true });
+    await promises.rm(directory, { recursive: true, force: true });
   }
 
   async explain(name: string, error: GomoteError): Promise<GomoteError> {
     if (error.code !== 'ERR_CONNECT' && error.code !== 'ERR_LOST') return error;
-    const { directory, record } = await this.#find(name).catch(() => ({
-      directory: '',
-      record: undefined,
-    }));
+    const directory = join(this.#root, name);
+    const record = readRecord(directory);
     if (record === undefined) return unknown(name, error);
     const { dead } = await this.#inspect(directory, record, new AbortController().signal);
     if (dead !== 'died') return error;

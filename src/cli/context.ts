@@ -4,7 +4,6 @@ import { openBackend } from '../backends/open.ts';
 import { type BuilderType, builderTypeOfName } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { GomoteError } from '../errors.ts';
-import { readPasswordFile, readToken, resolveUser } from './account.ts';
 import { type BackendConfig, type Config, loadConfig } from './config.ts';
 import { configDir } from './config-dir.ts';
 import { createTalk, type Talk, type Terminal } from './terminal.ts';
@@ -136,6 +135,7 @@ export class Context {
   async #account(
     backend: Extract<BackendConfig, { kind: 'coordinator' }>,
   ): Promise<{ user: string; token: string }> {
+    const { readToken } = await import('./account.ts');
     const user = await this.user();
     const isDefaultBackend = backend.name === (await this.config()).defaultBackend;
     const { name: backendName, tokenFile } = backend;
@@ -148,6 +148,7 @@ export class Context {
 
   /** Whose buildlets these are. */
   async user(): Promise<string> {
+    const { resolveUser } = await import('./account.ts');
     return await resolveUser({
       env: this.terminal.environment,
       platform: process.platform,
@@ -186,6 +187,7 @@ export class Context {
     work: (buildlet: NamedBuildlet) => Promise<T>,
   ): Promise<T> {
     const { passwordFile } = this.#globals;
+    const { readPasswordFile } = await import('./account.ts');
     const password = passwordFile === undefined ? '' : await readPasswordFile(passwordFile);
     const host = name.slice(name.indexOf('@') + 1);
     const { BuildletClient } = await import('../client/buildlet-client.ts');

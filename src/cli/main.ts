@@ -15,6 +15,8 @@ const exitCodes = {
   notFound: 127,
 };
 
+const majorVersion = Number(process.versions.node.split('.', 1)[0]);
+
 /** A closed pipe on stdout: what a program ended by SIGPIPE leaves. */
 const brokenPipeCode = 128 + 13;
 
@@ -33,8 +35,11 @@ export async function run(
       await print(terminal, `${readVersion()}\n`);
       return 0;
     }
-    // undici's HTTP parser is WebAssembly: compiled by V8's optimizer, it costs as much as a start of Node.
-    (await import('node:v8')).setFlagsFromString('--liftoff-only');
+    if (majorVersion < 22) {
+      // undici's HTTP parser is WebAssembly: compiled by the optimizer of these versions' V8, it costs as much as
+      // a start of Node.
+      (await import('node:v8')).setFlagsFromString('--liftoff-only');
+    }
     const { runProgram } = await import('./program.ts');
     await runProgram(argv, context);
     return context.exitCode;

@@ -17,9 +17,9 @@ export function define(command: Command, context: Context): void {
     .action(async (name: string, options: Options) => {
       const signal = AbortSignal.any([context.signal, AbortSignal.timeout(pingTimeoutMs)]);
       await context.withBuildlet(name, async ({ client }) => {
-        const startMs = performance.now();
+        const startMs = Date.now();
         const { version } = await client.status({ signal });
-        const tookMs = Math.round(performance.now() - startMs);
+        const tookMs = Date.now() - startMs;
         if (options.status) await print(context.terminal, `${JSON.stringify({ version })}\n`);
         else context.talk.say(`${name} answers: version ${version}, ${tookMs} ms`);
       });
