@@ -135,7 +135,7 @@ describe('the buildlet program', () => {
     const socket = connect(address.slice(5));
     socket.end('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
     expect(await text(socket)).toMatch(
-      /^HTTP\/1\.1 200 OK\r\nGomote-Expires: \d{4}-[^]*buildlet running on linux-/,
+      /^HTTP\/1\.1 200 OK\r\nGomote-Expires: \d{4}-[\s\S]*buildlet running on linux-/,
     );
     expect(await over).toBe(0);
     expect(readdirSync(join(directory, 'tmp'))).toEqual([]);
