@@ -123,6 +123,8 @@ describe('the buildlet program', () => {
     const env = {
       ...environment,
       TMPDIR: join(directory, 'tmp'),
+      // Node keeps its cache of compiled code there too.
+      NODE_DISABLE_COMPILE_CACHE: '1',
     };
     const child = start(
       'buildlet',
