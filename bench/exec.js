@@ -9,7 +9,7 @@ const file = '/dev/shm/gomote-bench-output';
 spawnSync('sh', ['-c', `head -c 300000000 /dev/urandom > ${file}`]);
 
 try {
-  withBuildlet((name) => {
+  await withBuildlet((name) => {
     const result = compare(
       {
         cat: ['sh', '-c', `cat ${file} | cat > /dev/null`],

@@ -34,13 +34,13 @@ export function compare(commands, runs) {
 }
 
 /** A local buildlet of the bench's own, ended when `work` is done. */
-export function withBuildlet(work, node = process.execPath) {
+export async function withBuildlet(work, node = process.execPath) {
   const directory = mkdtempSync(join(tmpdir(), 'gomote-bench-'));
   process.env.XDG_RUNTIME_DIR = directory;
   const run = (...args) => spawnSync(node, [gomote, ...args], { encoding: 'utf8' }).stdout.trim();
   const name = run('create', 'local');
   try {
-    return work(name, run);
+    return await work(name, run);
   } finally {
     run('destroy', name);
     rmSync(directory, { recursive: true, force: true });

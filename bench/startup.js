@@ -5,7 +5,7 @@ const runs = Number(process.argv[2] ?? 25);
 const node = process.execPath;
 const isModern = Number(process.versions.node.split('.')[0]) >= 22;
 
-withBuildlet((name) => {
+await withBuildlet((name) => {
   const result = compare(
     {
       bare: [node, '-e', '0'],
