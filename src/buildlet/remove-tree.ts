@@ -1,15 +1,22 @@
-// Removes a file or a whole directory, also one with read-only directories in it.
+// Removes a file or a whole directory, also one with read-only directories in it, and one too deep for a path.
+import { execFile } from 'node:child_process';
 import { chmod, lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { errnoOf } from '../errors.ts';
+
+const run = promisify(execFile);
 
 /** Removes `path` and all below it, never through a link; an absent one is no error. */
 export async function removeTree(path: string): Promise<void> {
   try {
     await rm(path, { recursive: true, force: true });
   } catch (error) {
+    const code = errnoOf(error) ?? '';
+    // Node works with whole paths, which the kernel bounds; rm goes from directory to directory.
+    if (code === 'ENAMETOOLONG') return void (await run('rm', ['-rf', '--', path]));
     // A directory without write permission, as in Go's module cache, keeps its files from their owner.
-    if (!['EACCES', 'EPERM', 'ENOTEMPTY'].includes(errnoOf(error) ?? '')) throw error;
+    if (!['EACCES', 'EPERM', 'ENOTEMPTY'].includes(code)) throw error;
     await makeWritable(path);
     await rm(path, { recursive: true, force: true, maxRetries: 3 });
   }
