@@ -3,7 +3,7 @@ import { errnoOf, GomoteError, isGomoteError, messageOf, NotStartedError } from 
 import { readVersion } from '../package-root.ts';
 import { signalByName } from '../protocol/signals.ts';
 import { Context } from './context.ts';
-import { print, processTerminal, type Terminal } from './terminal.ts';
+import { inRed, print, processTerminal, type Terminal } from './terminal.ts';
 
 /** The exit codes of docs/errors.md that are not a remote command's own. */
 const exitCodes = {
@@ -44,7 +44,7 @@ export async function run(
     await runProgram(argv, context);
     return context.exitCode;
   } catch (error) {
-    return exitCodeOf(error, context, interrupts);
+    return await exitCodeOf(error, context, interrupts);
   } finally {
     interrupts.release();
   }
@@ -52,12 +52,16 @@ export async function run(
 
 const ignore = (): void => undefined;
 
-function exitCodeOf(error: unknown, context: Context, interrupts: Interrupts): number {
+async function exitCodeOf(
+  error: unknown,
+  context: Context,
+  interrupts: Interrupts,
+): Promise<number> {
   // Of all that can break, only our own output fails with this: what the network does is a GomoteError.
   if (errnoOf(error) === 'EPIPE') return brokenPipeCode;
   if (interrupts.received !== undefined)
     return 128 + (signalByName(interrupts.received)?.number ?? 0);
-  report(error, context);
+  await report(error, context);
   if (!context.isRun) return isGomoteError(error, 'ERR_USAGE') ? exitCodes.usage : exitCodes.failed;
   if (error instanceof NotStartedError) {
     if (error.reason === 'not-found') return exitCodes.notFound;
@@ -67,13 +71,14 @@ function exitCodeOf(error: unknown, context: Context, interrupts: Interrupts): n
 }
 
 /** One line: what failed, the value given, what to do next. The stack only with `--verbose`. */
-function report(error: unknown, context: Context): void {
+async function report(error: unknown, context: Context): Promise<void> {
   const hint = error instanceof GomoteError && error.hint !== undefined ? `; ${error.hint}` : '';
   const line = `${messageOf(error)}${hint}`.replaceAll(/\s*\n\s*/g, ' ');
-  context.terminal.stderr.write(`gomote: ${line}\n`);
+  const { stderr, environment } = context.terminal;
+  stderr.write(`${await inRed(stderr, environment, context.color, 'gomote:')} ${line}\n`);
   if (!context.verbose) return;
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    context.terminal.stderr.write(`${cause.stack ?? cause.message}\n`);
+    stderr.write(`${cause.stack ?? cause.message}\n`);
   }
 }
 

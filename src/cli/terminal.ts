@@ -30,6 +30,18 @@ export async function print(terminal: Terminal, text: string): Promise<void> {
   });
 }
 
+/** The text in red on a terminal that shows colours, if `wanted`; elsewhere as it is. */
+export async function inRed(
+  stream: { isTTY?: boolean },
+  environment: NodeJS.ProcessEnv,
+  wanted: boolean,
+  text: string,
+): Promise<string> {
+  if (!wanted || stream.isTTY !== true || environment.TERM === 'dumb') return text;
+  const { Chalk } = await import('chalk');
+  return new Chalk({ level: 1 }).red(text);
+}
+
 export interface Talk {
   /** One line on stderr, unless `--quiet`. */
   say(line: string): void;
