@@ -7,6 +7,7 @@ import { type ListenAddress, listen } from '../http/listen.ts';
 import { sendEmpty } from '../http/reply.ts';
 import { closeServer, createHttpServer, type Route } from '../http/server.ts';
 import { endpoints } from '../protocol/endpoints.ts';
+import { buildletFeatures } from '../protocol/features.ts';
 import { type CommandHost, markPrefix } from './command.ts';
 import { baseEnvironment } from './environment.ts';
 import { liveness, status, workDirPath } from './handlers/about.ts';
@@ -33,6 +34,8 @@ export interface AgentOptions {
   readonly maxLifetimeMs?: number | undefined;
   /** What commands inherit; `META_*` is left out. */
   readonly environment: NodeJS.ProcessEnv;
+  /** The extensions to announce and serve. Default: all. */
+  readonly features?: readonly string[] | undefined;
   /** One line of talk. */
   readonly log: (line: string) => void;
 }
@@ -55,6 +58,7 @@ const replyGraceMs = 1_000;
 
 /** Starts a buildlet in this process; it answers when the promise resolves. */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
+  const { features = buildletFeatures } = options;
   let end: (reason: string) => void = () => undefined;
   const ending = new Promise<string>((resolve) => {
     end = resolve;
@@ -70,7 +74,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   };
   const routes: Route[] = [
     { endpoint: endpoints.liveness, handle: liveness(lease) },
-    { endpoint: endpoints.status, handle: status },
+    { endpoint: endpoints.status, handle: status(features) },
     { endpoint: endpoints.workDir, handle: workDirPath(workDir.path) },
     { endpoint: endpoints.list, handle: list(workDir.path) },
     { endpoint: endpoints.getTar, handle: getTar(workDir.path) },
@@ -87,7 +91,9 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     },
   ];
   const server = createHttpServer({
-    routes,
+    routes: routes.filter(
+      ({ endpoint: { feature } }) => feature === undefined || features.includes(feature),
+    ),
     password: options.password,
     tls: options.tls,
     // Looking whether it is alive is no use of it.

@@ -10,6 +10,8 @@ export interface Endpoint {
   readonly wrongMethod: string;
   /** Whether it answers without a password. */
   readonly open?: boolean;
+  /** The extension it belongs to; absent: the base protocol. */
+  readonly feature?: string;
 }
 
 /** Every endpoint of a buildlet. The texts are those of a Go buildlet, version 11. */

@@ -2,7 +2,10 @@
 import * as v from 'valibot';
 import type { BuildletStatus } from './status.ts';
 
-const statusSchema = v.object({ Version: v.number() });
+const statusSchema = v.object({
+  Version: v.number(),
+  Features: v.optional(v.array(v.string()), []),
+});
 
 const remoteBuildletSchema = v.object({
   User: v.string(),
@@ -27,7 +30,9 @@ export interface RemoteBuildlet {
 /** Reads the body of `/status`; undefined when it is not one. */
 export function parseStatus(body: string): BuildletStatus | undefined {
   const result = v.safeParse(statusSchema, parseJson(body));
-  return result.success ? { version: result.output.Version } : undefined;
+  if (!result.success) return undefined;
+  const { Version: version, Features: features } = result.output;
+  return { version, features };
 }
 
 /** Reads the reply of `/buildlet/create`; undefined when it is not one. */

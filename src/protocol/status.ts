@@ -4,7 +4,9 @@
 export interface BuildletStatus {
   /** The protocol's version; a coordinator refuses any below 1. */
   version: number;
+  /** The extensions it has; a Go buildlet announces none. */
+  features: readonly string[];
 }
 
-export const formatStatus = (status: BuildletStatus): string =>
-  JSON.stringify({ Version: status.version });
+export const formatStatus = ({ version, features }: BuildletStatus): string =>
+  JSON.stringify({ Version: version, ...(features.length > 0 && { Features: features }) });

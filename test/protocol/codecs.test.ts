@@ -305,8 +305,10 @@ describe('process states', () => {
 
 describe('JSON replies', () => {
   it('ignore unknown fields', () => {
-    expect(parseStatus('{"Version":11,"Features":["x"]}')).toEqual({ version: 11 });
-    expect(parseStatus(formatStatus({ version: 11 }))).toEqual({ version: 11 });
+    expect(parseStatus('{"Version":11,"Else":1}')).toEqual({ version: 11, features: [] });
+    expect(formatStatus({ version: 11, features: [] })).toBe('{"Version":11}');
+    const status = { version: 11, features: ['a', 'b'] };
+    expect(parseStatus(formatStatus(status))).toEqual(status);
   });
 
   it.each(['', 'null', '[]', '{"Version":"11"}', '{"Version":1'])('%j is no status', (body) => {

@@ -21,8 +21,10 @@ export function liveness(lease: Lease): Handler {
   };
 }
 
-export const status: Handler = ({ response }) =>
-  sendText(response, formatStatus({ version: buildletVersion }), contentTypes.json);
+export function status(features: readonly string[]): Handler {
+  const text = formatStatus({ version: buildletVersion, features });
+  return ({ response }) => sendText(response, text, contentTypes.json);
+}
 
 export function workDirPath(workDir: string): Handler {
   return ({ response }) => sendText(response, workDir);
