@@ -1,5 +1,5 @@
 // Where buildlets come from: the one interface all kinds of machines are behind.
-import type { BuilderType } from '../builders.ts';
+import type { BuilderType, HostType } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { GomoteError } from '../errors.ts';
 
@@ -23,6 +23,10 @@ export interface BackendCall {
 export interface CreateCall extends BackendCall {
   /** Owner; names begin with it. */
   readonly user: string;
+  /** The builder type's kind of machine. */
+  readonly host: HostType;
+  /** Told in a few words what is being waited for. */
+  readonly onProgress?: ((step: string) => void) | undefined;
 }
 
 export interface Backend {

@@ -2,20 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { builtInCatalogue, type Catalogue } from '../builders.ts';
+import type { BackendConfig } from '../config/backends.ts';
 import { errnoOf, GomoteError } from '../errors.ts';
 import { errnoText } from '../protocol/process-state.ts';
-
-export type BackendConfig =
-  | { readonly kind: 'local'; readonly name: string }
-  | {
-      readonly kind: 'coordinator';
-      readonly name: string;
-      /** Origin only. */
-      readonly url: string;
-      /** Lower-case hex SHA-256 of the one certificate accepted. */
-      readonly fingerprint?: string | undefined;
-      readonly tokenFile?: string | undefined;
-    };
 
 export interface Config {
   readonly defaultBackend: string;
@@ -23,9 +12,6 @@ export interface Config {
   readonly backends: ReadonlyMap<string, BackendConfig>;
   readonly catalogue: Catalogue;
 }
-
-/** The backend that needs no configuration. */
-export const localBackend: BackendConfig = { kind: 'local', name: 'local' };
 
 /** Reads `config.toml` in the directory; throws ERR_CONFIG. */
 export async function loadConfig(directory: string): Promise<Config> {
@@ -46,8 +32,10 @@ export async function loadConfig(directory: string): Promise<Config> {
   return parseConfig(path, bytes);
 }
 
+const localBackend: BackendConfig = { kind: 'local', name: 'local' };
+
 const withoutFile: Config = {
-  defaultBackend: localBackend.name,
-  backends: new Map([[localBackend.name, localBackend]]),
+  defaultBackend: 'local',
+  backends: new Map([['local', localBackend]]),
   catalogue: builtInCatalogue,
 };

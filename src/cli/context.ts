@@ -3,8 +3,9 @@ import type { Backend, RequestLog } from '../backends/backend.ts';
 import { openBackend } from '../backends/open.ts';
 import { type BuilderType, builderTypeOfName } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
+import type { BackendConfig } from '../config/backends.ts';
 import { GomoteError } from '../errors.ts';
-import { type BackendConfig, type Config, loadConfig } from './config.ts';
+import { type Config, loadConfig } from './config.ts';
 import { configDir } from './config-dir.ts';
 import { createTalk, type Talk, type Terminal } from './terminal.ts';
 

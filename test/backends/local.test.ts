@@ -8,6 +8,7 @@ import { processesWith, until } from '../helpers/processes.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
 const [builder] = builtInCatalogue.builders;
+const [host] = builtInCatalogue.hosts;
 const { signal } = new AbortController();
 
 function openBackend(runtime: string = temporaryDirectory()) {
@@ -19,7 +20,12 @@ function openBackend(runtime: string = temporaryDirectory()) {
   const root = join(runtime, 'gomote');
   const record = (name: string) =>
     JSON.parse(readFileSync(join(root, name, 'record.json'), 'utf8'));
-  return { backend, root, record, create: () => backend.create(builder!, { user: 'me', signal }) };
+  return {
+    backend,
+    root,
+    record,
+    create: () => backend.create(builder!, { user: 'me', host: host!, signal }),
+  };
 }
 
 const names = (instances: Instance[]) => instances.map((instance) => instance.name);
@@ -101,7 +107,7 @@ describe('the local backend', () => {
     await create();
     const { socket } = record('me-local-0');
     const client = await backend.connect('me-local-0');
-    expect(await client.status()).toEqual({ version: 11 });
+    expect(await client.status()).toMatchObject({ version: 11 });
     await client.disconnect();
     await backend.destroy('me-local-0', { signal });
     expect(existsSync(join(socket, '..'))).toBe(false);
@@ -111,7 +117,11 @@ describe('the local backend', () => {
     const { backend, root } = openBackend();
     for (const delayMs of [0, 5, 20, 40, 60, 80]) {
       const controller = new AbortController();
-      const creating = backend.create(builder!, { user: 'me', signal: controller.signal });
+      const creating = backend.create(builder!, {
+        user: 'me',
+        host: host!,
+        signal: controller.signal,
+      });
       setTimeout(() => controller.abort(new Error('cancelled')), delayMs);
       // A creation that was quicker than its cancellation stands.
       const made = await creating.catch(() => undefined);

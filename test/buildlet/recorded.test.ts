@@ -7,6 +7,9 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { list, type ReadEntry } from 'tar';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { buildletVersion } from '../../src/protocol/endpoints.ts';
+import { buildletFeatures } from '../../src/protocol/features.ts';
+import { formatStatus } from '../../src/protocol/status.ts';
 import { startBuildlet } from '../helpers/buildlet.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 import {
@@ -25,10 +28,18 @@ const differences: Record<string, (recorded: ParsedResponse) => ParsedResponse> 
     ...recorded,
     headers: with_(recorded.headers, 'connection', 'close'),
   }),
+  status: withFeatures,
+  'status-any-user': withFeatures,
   'exec-debug': (recorded) => withoutPassword(recorded),
   'exec-env': (recorded) => withoutPassword(recorded),
   'exec-path-empty': (recorded) => withoutPassword(recorded),
 };
+
+/** The recorded status announces nothing; what ours announces is an extension. */
+const withFeatures = (recorded: ParsedResponse): ParsedResponse => ({
+  ...recorded,
+  body: Buffer.from(formatStatus({ version: buildletVersion, features: buildletFeatures })),
+});
 
 const withoutPassword = (recorded: ParsedResponse): ParsedResponse => ({
   ...recorded,

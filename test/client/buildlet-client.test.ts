@@ -62,7 +62,7 @@ describe('a client', () => {
       onTestFinished(() => client.disconnect());
       return client;
     };
-    expect(await connect(pair).status()).toEqual({ version: 11 });
+    expect(await connect(pair).status()).toMatchObject({ version: 11 });
     await expect(connect(await newKeyPair()).status()).rejects.toMatchObject({
       code: 'ERR_CERTIFICATE',
     });
@@ -107,7 +107,7 @@ describe('a client', () => {
     onTestFinished(() => dispatcher.destroy());
     const client = new BuildletClient('nowhere.invalid:1');
     client.setDispatcher(dispatcher);
-    expect(await client.status()).toEqual({ version: 11 });
+    expect(await client.status()).toMatchObject({ version: 11 });
     await client.disconnect();
     expect(dispatcher.destroyed).toBe(false);
   });
@@ -207,7 +207,7 @@ describe('the heartbeat', () => {
     const client = new BuildletClient(address, undefined, { heartbeatIntervalMs: 20 });
     const failed = vi.fn();
     client.onHeartbeatFailure = failed;
-    expect(await client.status()).toEqual({ version: 11 });
+    expect(await client.status()).toMatchObject({ version: 11 });
     alive = false;
     await expect(client.workDir()).rejects.toMatchObject({ code: 'ERR_BROKEN' });
     expect(client.isBroken).toBe(true);

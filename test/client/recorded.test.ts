@@ -66,10 +66,10 @@ const bodyLines = (name: string): string[] => {
 const buildletCases: Record<string, [Call, Outcome]> = {
   root: [(client) => client.probe(), ok({ expires: undefined })],
   'not-found': [getStatus, status(404, '404 page not found')],
-  status: [getStatus, ok({ version: 11 })],
+  status: [getStatus, ok({ version: 11, features: [] })],
   'status-no-auth': [getStatus, status(403, 'invalid password')],
   'status-wrong-password': [getStatus, status(403, 'invalid password')],
-  'status-any-user': [getStatus, ok({ version: 11 })],
+  'status-any-user': [getStatus, ok({ version: 11, features: [] })],
   'status-post': [getStatus, status(400, 'requires GET method')],
   workdir: [(client) => client.workDir(), ok('/workdir')],
   ...Object.fromEntries(
@@ -205,7 +205,7 @@ const coordinatorCases: Record<string, [(client: CoordinatorClient) => Promise<u
     create: [create, ok(remote)],
     list: [listRemote, ok([remote])],
     'list-other-user': [listRemote, ok([])],
-    'proxy-status': [through(getStatus), ok({ version: 11 })],
+    'proxy-status': [through(getStatus), ok({ version: 11, features: [] })],
     'proxy-workdir': [through((client) => client.workDir()), ok('/workdir')],
     'proxy-no-auth': [through(getStatus), status(400, 'missing required authentication')],
     'proxy-unknown': [through(getStatus), status(502, 'unknown or expired buildlet')],

@@ -1,7 +1,7 @@
 // gomote create: asks the backend for buildlets and prints their names.
 import type { Command } from 'commander';
-import type { Backend, Instance } from '../../backends/backend.ts';
-import { type BuilderType, findBuilderType } from '../../builders.ts';
+import type { Backend, CreateCall, Instance } from '../../backends/backend.ts';
+import { type BuilderType, findBuilderType, hostTypeOf } from '../../builders.ts';
 import { GomoteError } from '../../errors.ts';
 import type { Context } from '../context.ts';
 import { print } from '../terminal.ts';
@@ -32,7 +32,11 @@ export function define(command: Command, context: Context): void {
       const backend = await context.backend();
       const user = await context.user();
       const instances = await context.talk.during(`creating ${builder.name}`, () =>
-        createAll(backend, builder, user, options.count ?? 1, context.signal),
+        createAll(backend, builder, options.count ?? 1, {
+          user,
+          host: hostTypeOf(catalogue, builder),
+          signal: context.signal,
+        }),
       );
       await print(context.terminal, instances.map((instance) => `${instance.name}\n`).join(''));
     });
@@ -42,17 +46,16 @@ export function define(command: Command, context: Context): void {
 async function createAll(
   backend: Backend,
   builder: BuilderType,
-  user: string,
   count: number,
-  signal: AbortSignal,
+  call: CreateCall,
 ): Promise<Instance[]> {
   const created: Instance[] = [];
   const failed = new AbortController();
-  const call = { user, signal: AbortSignal.any([signal, failed.signal]) };
+  const signal = AbortSignal.any([call.signal, failed.signal]);
   const results = await Promise.allSettled(
     Array.from({ length: count }, async () => {
       try {
-        created.push(await backend.create(builder, call));
+        created.push(await backend.create(builder, { ...call, signal }));
       } catch (error) {
         failed.abort(error);
         throw error;

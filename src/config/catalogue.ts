@@ -1,0 +1,50 @@
+// The sections [hosts.NAME] and [builders.NAME]: the catalogue beyond the built-in one.
+import * as v from 'valibot';
+import { type BuilderType, builtInCatalogue, type Catalogue, type HostType } from '../builders.ts';
+import { badValue, nameSchema } from './file.ts';
+
+const environmentPair = v.pipe(v.string(), v.regex(/^[^=\0]+=/, 'an env element is KEY=VALUE'));
+
+export const hostsSchema = v.optional(
+  v.record(nameSchema, v.strictObject({ description: v.optional(v.string()) })),
+  {},
+);
+
+export const buildersSchema = v.optional(
+  v.record(
+    nameSchema,
+    v.strictObject({
+      host: nameSchema,
+      env: v.optional(v.array(environmentPair), []),
+      path: v.optional(v.array(v.string())),
+    }),
+  ),
+  {},
+);
+
+interface Sections {
+  readonly hosts: v.InferOutput<typeof hostsSchema>;
+  readonly builders: v.InferOutput<typeof buildersSchema>;
+}
+
+/** The built-in catalogue with what the file at `path` adds; throws ERR_CONFIG. */
+export function toCatalogue(path: string, file: Sections): Catalogue {
+  const hosts: HostType[] = [...builtInCatalogue.hosts];
+  for (const [key, { description }] of Object.entries(file.hosts)) {
+    if (hosts.some((host) => host.name === key))
+      throw badValue(path, `hosts.${key}`, key, 'it is built in');
+    hosts.push({ name: key, description });
+  }
+  const builders: BuilderType[] = [...builtInCatalogue.builders];
+  for (const [key, { host, env, path: elements }] of Object.entries(file.builders)) {
+    const at = `builders.${key}`;
+    if (builders.some((builder) => builder.name === key))
+      throw badValue(path, at, key, 'it is built in');
+    if (!hosts.some((candidate) => candidate.name === host)) {
+      const known = hosts.map((candidate) => candidate.name).join(', ');
+      throw badValue(path, `${at}.host`, host, `there is no such host type; there are: ${known}`);
+    }
+    builders.push({ name: key, hostType: host, env, path: elements });
+  }
+  return { hosts, builders };
+}

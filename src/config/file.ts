@@ -1,0 +1,46 @@
+// A TOML file read and checked: every failure names the file, the key and the value.
+import { parse, TomlError } from 'smol-toml';
+import * as v from 'valibot';
+import { GomoteError } from '../errors.ts';
+
+/** What a section or file may be called. */
+export const nameSchema = v.pipe(
+  v.string(),
+  v.regex(/^[\w.-]+$/, 'a name has letters, digits, ".", "_" and "-" only'),
+);
+
+/** The file's bytes as the schema has them; throws ERR_CONFIG. */
+export function parseFile<T extends v.GenericSchema>(
+  path: string,
+  bytes: Uint8Array,
+  schema: T,
+): v.InferOutput<T> {
+  const result = v.safeParse(schema, parseToml(path, bytes));
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  const key = v.getDotPath(issue) ?? '';
+  if (issue.type === 'strict_object' && issue.expected === 'never') {
+    throw new GomoteError('ERR_CONFIG', `${path}: unknown key ${key}`, {
+      hint: 'see docs/operations.md',
+    });
+  }
+  throw badValue(path, key, issue.input, issue.message);
+}
+
+function parseToml(path: string, bytes: Uint8Array): unknown {
+  try {
+    return parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (error) {
+    const place = error instanceof TomlError ? `${path}:${error.line}:${error.column}` : path;
+    const [reason = ''] = error instanceof Error ? error.message.split('\n', 1) : [];
+    throw new GomoteError('ERR_CONFIG', `${place}: ${reason}`, { hint: 'mend it', cause: error });
+  }
+}
+
+/** The failure of one key of the file. */
+export function badValue(path: string, key: string, value: unknown, why: string): GomoteError {
+  const shown = JSON.stringify(value) ?? 'absent';
+  return new GomoteError('ERR_CONFIG', `${path}: ${key}: ${shown}: ${why}`, {
+    hint: 'mend the file',
+  });
+}
