@@ -24,10 +24,20 @@ export const errorCodes = {
   ERR_LOCAL_FILE: 'ERR_LOCAL_FILE',
   /** A stream ended without the proof that it is whole: the outcome is unknown. */
   ERR_LOST: 'ERR_LOST',
+  /** A machine was made, but it failed, ended, or its buildlet never came up. */
+  ERR_MACHINE: 'ERR_MACHINE',
+  /** The platform has a machine of that name already. */
+  ERR_NAME_TAKEN: 'ERR_NAME_TAKEN',
+  /** The platform has no room for the machine at this time. */
+  ERR_NO_CAPACITY: 'ERR_NO_CAPACITY',
   /** The command never started on the buildlet; `state` says why. */
   ERR_NOT_STARTED: 'ERR_NOT_STARTED',
   /** A path is not one that the protocol allows, or it leaves the work dir. */
   ERR_PATH: 'ERR_PATH',
+  /** The platform that makes the machines refused the request; `reason` has its own word for why. */
+  ERR_PLATFORM: 'ERR_PLATFORM',
+  /** A quota of the project or namespace is used up. */
+  ERR_QUOTA: 'ERR_QUOTA',
   /** The reply is not what the protocol says it must be. */
   ERR_REPLY: 'ERR_REPLY',
   /** The request is malformed. */
@@ -38,6 +48,8 @@ export const errorCodes = {
   ERR_TIMEOUT: 'ERR_TIMEOUT',
   /** The server did not accept the credentials. */
   ERR_UNAUTHORIZED: 'ERR_UNAUTHORIZED',
+  /** The platform's API did not work, or let too few calls through, also after several tries. */
+  ERR_UNAVAILABLE: 'ERR_UNAVAILABLE',
   /** There is no buildlet of that name. */
   ERR_UNKNOWN_BUILDLET: 'ERR_UNKNOWN_BUILDLET',
   /** There is no such builder type or host type. */
@@ -82,6 +94,18 @@ export class StatusError extends GomoteError {
     super(refused ? 'ERR_UNAUTHORIZED' : 'ERR_STATUS', message, options);
     this.status = status;
     this.text = text;
+  }
+}
+
+/** The platform that makes the machines (Compute Engine, Kubernetes) refused, or its machine failed. */
+export class PlatformError extends GomoteError {
+  override readonly name = 'PlatformError';
+  /** The platform's own word: `QUOTA_EXCEEDED`, `FailedScheduling`; empty when it gave none. */
+  readonly reason: string;
+
+  constructor(code: ErrorCode, reason: string, message: string, options: GomoteErrorOptions = {}) {
+    super(code, message, options);
+    this.reason = reason;
   }
 }
 

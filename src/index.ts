@@ -23,6 +23,7 @@ export {
   type GomoteErrorOptions,
   isGomoteError,
   NotStartedError,
+  PlatformError,
   StatusError,
 } from './errors.ts';
 export type { HttpRequest, HttpResponse, RequestBody, ServerAddress } from './http/request.ts';
@@ -30,3 +31,4 @@ export type { FileType } from './protocol/file-mode.ts';
 export type { DirEntry } from './protocol/listing.ts';
 export type { RemoteBuildlet } from './protocol/replies.ts';
 export type { BuildletStatus } from './protocol/status.ts';
+export { type Gate, type TokenBucketOptions, tokenBucket } from './rate-limit.ts';

@@ -9,6 +9,7 @@ const floors: Record<string, number> = {
   'errors.ts': 0,
   'package-root.ts': 0,
   'duration.ts': 1,
+  'rate-limit.ts': 1,
   'builders.ts': 1,
   protocol: 1,
   archive: 2,
