@@ -6,6 +6,26 @@ export interface HostType {
   readonly name: string;
   /** One sentence for `gomote types`. */
   readonly description?: string | undefined;
+  /** How it is made on Kubernetes; absent: it is not. */
+  readonly kubernetes?: KubernetesMachine | undefined;
+}
+
+/** A pod with a buildlet in it. */
+export interface KubernetesMachine {
+  /** A full reference, or a name in the backend's registry and project. */
+  readonly image: string;
+  /** Default: as Kubernetes has it, by the image's tag. */
+  readonly imagePullPolicy?: 'Always' | 'IfNotPresent' | 'Never' | undefined;
+  /** The buildlet's port in the pod. Default 5936. */
+  readonly port?: number | undefined;
+  /** What the scheduler sets aside, and the most the pod may use, as Kubernetes quantities. */
+  readonly cpu?: string | undefined;
+  readonly cpuLimit?: string | undefined;
+  readonly memory?: string | undefined;
+  /** The image's own command in place of `buildlet` with its options: for a buildlet that takes none. */
+  readonly command?: readonly string[] | undefined;
+  /** A pod's `metadata` and `spec`, laid over the one that is made; its container is called `buildlet`. */
+  readonly template?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** A host type plus an environment: what a buildlet is asked for by. */

@@ -1,6 +1,7 @@
 // Where buildlets come from: the one interface all kinds of machines are behind.
 import type { BuilderType, HostType } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
+import type { KubernetesConfig } from '../config/kubernetes.ts';
 import type { GomoteError } from '../errors.ts';
 
 /** A buildlet as its backend knows it. */
@@ -9,6 +10,8 @@ export interface Instance {
   readonly name: string;
   readonly builderType: string;
   readonly hostType: string;
+  /** Whom it was made for, if the backend keeps that; absent: for the user it was opened for. */
+  readonly owner?: string | undefined;
   readonly created: Date | undefined;
   /** When it ends by itself unless it is used; undefined when it will not, or is not known. */
   readonly expires: Date | undefined;
@@ -36,11 +39,18 @@ export interface Backend {
   create(builder: BuilderType, call: CreateCall): Promise<Instance>;
   list(call: BackendCall): Promise<Instance[]>;
   /** A client of the buildlet of that name; throws ERR_UNKNOWN_BUILDLET if it is known not to be there. */
-  connect(name: string): Promise<BuildletClient>;
+  connect(name: string, call?: BackendCall): Promise<BuildletClient>;
   /** Ends the buildlet and removes all that belongs to it, also of one that died. */
   destroy(name: string, call: BackendCall): Promise<void>;
   /** Why a call to the buildlet failed, in plainer words than the connection's, if the backend knows. */
   explain(name: string, error: GomoteError): Promise<GomoteError>;
+  /**
+   * Notes that the buildlet is in use, so that `list` shows its later end; absent where `list` asks the buildlet
+   * itself. To be called at every use: it writes at most once a minute.
+   */
+  renew?(name: string, call: BackendCall): Promise<void>;
+  /** Removes what is left of buildlets that have ended or are overdue, and says what, a line each. */
+  reap?(call: BackendCall): Promise<string[]>;
 }
 
 /** What a backend is opened with. */
@@ -53,7 +63,15 @@ export type BackendSettings =
       readonly fingerprint?: string | undefined;
       readonly user: string;
       readonly token: string;
-    };
+    }
+  | PlatformSettings<KubernetesConfig>;
+
+/** What a backend that keeps owners by itself is opened with. */
+type PlatformSettings<C> = C & {
+  /** Whose buildlets there are for this client; absent: everybody's, as for a coordinator. */
+  readonly user?: string | undefined;
+  readonly environment: NodeJS.ProcessEnv;
+};
 
 /** Told of every request that was answered. */
 export type RequestLog = ((line: string) => void) | undefined;

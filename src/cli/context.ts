@@ -4,7 +4,7 @@ import { openBackend } from '../backends/open.ts';
 import { type BuilderType, builderTypeOfName } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { BackendConfig } from '../config/backends.ts';
-import { GomoteError } from '../errors.ts';
+import { GomoteError, messageOf } from '../errors.ts';
 import { type Config, loadConfig } from './config.ts';
 import { configDir } from './config-dir.ts';
 import { createTalk, type Talk, type Terminal } from './terminal.ts';
@@ -121,12 +121,18 @@ export class Context {
         hint: `backends are: ${[...config.backends.keys()].join(', ')}; add [backends.${name}] to config.toml`,
       });
     }
-    if (found.kind === 'local') {
-      const { environment } = this.terminal;
-      return await openBackend({ kind: 'local', name, environment }, this.#requestLog);
+    const { environment } = this.terminal;
+    switch (found.kind) {
+      case 'local':
+        return await openBackend({ ...found, environment }, this.#requestLog);
+      case 'coordinator':
+        return await openBackend({ ...found, ...(await this.#account(found)) }, this.#requestLog);
+      default:
+        return await openBackend(
+          { ...found, user: await this.user(), environment },
+          this.#requestLog,
+        );
     }
-    const account = await this.#account(found);
-    return await openBackend({ ...found, ...account }, this.#requestLog);
   }
 
   get #requestLog(): RequestLog {
@@ -165,14 +171,26 @@ export class Context {
     const builder = builderTypeOfName(catalogue, name);
     if (name.includes('@')) return await this.#withDirect(name, builder, work);
     const { backend, instance } = await this.locate(name);
-    const client = await backend.connect(instance);
+    const call = { signal: this.signal };
+    const client = await backend.connect(instance, call);
+    const stopRenewal = await this.#renewWhileUsed(backend, instance);
     try {
       return await work({ name, client, builder });
     } catch (error) {
       throw error instanceof GomoteError ? await backend.explain(instance, error) : error;
     } finally {
-      await client.disconnect();
+      await Promise.all([client.disconnect(), stopRenewal?.()]);
     }
+  }
+
+  async #renewWhileUsed(backend: Backend, name: string) {
+    if (backend.renew === undefined) return undefined;
+    const { startRenewal } = await import('../backends/renewal.ts');
+    return startRenewal(
+      async (call) => await backend.renew?.(name, call),
+      { signal: this.signal },
+      (error) => this.talk.detail(`gomote: ${name} was not renewed: ${messageOf(error)}`),
+    );
   }
 
   /** The backend and the name there of `NAME` or `BACKEND/NAME`. */

@@ -43,6 +43,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./commands/puttar.ts'),
   },
   {
+    name: 'reap',
+    summary: 'remove what is left of buildlets that have ended',
+    load: () => import('./commands/reap.ts'),
+  },
+  {
     name: 'rm',
     summary: 'remove files or directories on a buildlet',
     load: () => import('./commands/rm.ts'),

@@ -35,6 +35,8 @@ export interface BuildletClientOptions {
   heartbeatIntervalMs?: number | undefined;
   /** Told of every request that was answered, in one line. */
   onRequest?: ((line: string) => void) | undefined;
+  /** Releases what the connections go through, when the client is closed or disconnected. */
+  onDisconnect?: (() => Promise<void>) | undefined;
 }
 
 /** A password in place of a key pair, for a buildlet without TLS or with a certificate from a CA. */
@@ -54,6 +56,7 @@ const closeTimeoutMs = 2_000;
 export class BuildletClient {
   readonly #connection: Connection;
   readonly #address: ServerAddress;
+  readonly #onDisconnect: (() => Promise<void>) | undefined;
   #onHeartbeatFailure: (() => void) | undefined;
 
   /** A short description of where the connection came from. */
@@ -78,6 +81,7 @@ export class BuildletClient {
     this.#address =
       secure && parsed.kind === 'tcp' ? { ...parsed, pinnedCert: keyPair.certPem } : parsed;
     this.description = options.description ?? '';
+    this.#onDisconnect = options.onDisconnect;
     const password = credentials?.password;
     this.#connection = new Connection({
       address: this.#address,
@@ -166,6 +170,7 @@ export class BuildletClient {
     this.#connection.fail(new GomoteError('ERR_CLOSED', `the client of ${this.name} was closed`));
     this.#heartbeatFailed();
     await this.#connection.destroy();
+    await this.#onDisconnect?.();
   }
 
   /**

@@ -1,6 +1,7 @@
 // The sections [backends.NAME]: where buildlets come from.
 import * as v from 'valibot';
 import { badValue, nameSchema } from './file.ts';
+import { type KubernetesConfig, kubernetesBackend, toKubernetesConfig } from './kubernetes.ts';
 
 export type BackendConfig =
   | { readonly kind: 'local'; readonly name: string }
@@ -12,7 +13,8 @@ export type BackendConfig =
       /** Lower-case hex SHA-256 of the one certificate accepted. */
       readonly fingerprint?: string | undefined;
       readonly tokenFile?: string | undefined;
-    };
+    }
+  | KubernetesConfig;
 
 /** The backend that needs no configuration. */
 export const localBackend: BackendConfig = { kind: 'local', name: 'local' };
@@ -28,21 +30,37 @@ const fingerprint = v.pipe(
   v.regex(/^[0-9a-f]{64}$/, 'a fingerprint is sha256: and 64 hexadecimal digits'),
 );
 
-export const backendsSchema = v.optional(
-  v.record(
-    nameSchema,
-    v.strictObject({
-      kind: v.optional(v.picklist(['local', 'coordinator'], 'kind is "local" or "coordinator"')),
-      url: v.optional(v.string()),
-      fingerprint: v.optional(fingerprint),
-      'token-file': v.optional(v.string()),
-      insecure: v.optional(v.boolean()),
-    }),
-  ),
-  {},
-);
+const schemas = {
+  local: v.strictObject({ kind: v.literal('local') }),
+  coordinator: v.strictObject({
+    kind: v.optional(v.literal('coordinator'), 'coordinator'),
+    url: v.string(),
+    fingerprint: v.optional(fingerprint),
+    'token-file': v.optional(v.string()),
+    insecure: v.optional(v.boolean()),
+  }),
+  kubernetes: kubernetesBackend,
+};
 
-type Section = v.InferOutput<typeof backendsSchema>[string];
+type Section = v.InferOutput<(typeof schemas)[keyof typeof schemas]>;
+
+const kinds = Object.keys(schemas).map((kind) => `"${kind}"`);
+const unknownKind = v.strictObject({
+  kind: v.picklist(Object.keys(schemas), `kind is one of ${kinds.join(', ')}`),
+});
+
+/** The schema of the section's kind; a section with a url and no kind is a coordinator. */
+function schemaOf(section: unknown): v.GenericSchema<unknown, Section> {
+  const given = v.safeParse(v.object({ kind: v.picklist(Object.keys(schemas)) }), section);
+  const hasUrl = v.is(v.object({ kind: v.optional(v.undefined()), url: v.unknown() }), section);
+  const kind = given.success ? given.output.kind : hasUrl ? 'coordinator' : undefined;
+  return (schemas[kind as keyof typeof schemas] ?? unknownKind) as v.GenericSchema<
+    unknown,
+    Section
+  >;
+}
+
+export const backendsSchema = v.optional(v.record(nameSchema, v.lazy(schemaOf)), {});
 
 /** The backends of the file at `path`, and the local one; throws ERR_CONFIG. */
 export function toBackends(
@@ -56,22 +74,25 @@ export function toBackends(
   return backends;
 }
 
-function toBackend(path: string, key: string, file: Section): BackendConfig {
-  const { kind = file.url === undefined ? undefined : 'coordinator', url } = file;
-  const at = `backends.${key}`;
-  if (kind === 'local' && url === undefined) return { kind, name: key };
-  if (key === localBackend.name)
-    throw badValue(path, at, key, 'this name is for the local backend');
-  if (kind !== 'coordinator' || url === undefined) {
-    throw badValue(path, at, kind ?? '', 'give url = "https://…", or kind = "local" without url');
+function toBackend(path: string, name: string, file: Section): BackendConfig {
+  const at = `backends.${name}`;
+  if (name === localBackend.name && file.kind !== 'local') {
+    throw badValue(path, at, name, 'this name is for the local backend');
   }
-  return {
-    kind,
-    name: key,
-    url: checkUrl(path, `${at}.url`, url, file.insecure === true),
-    fingerprint: file.fingerprint,
-    tokenFile: file['token-file'],
-  };
+  switch (file.kind) {
+    case 'local':
+      return { kind: file.kind, name };
+    case 'kubernetes':
+      return toKubernetesConfig(name, file);
+    case 'coordinator':
+      return {
+        kind: file.kind,
+        name,
+        url: checkUrl(path, `${at}.url`, file.url, file.insecure === true),
+        fingerprint: file.fingerprint,
+        tokenFile: file['token-file'],
+      };
+  }
 }
 
 function checkUrl(path: string, key: string, text: string, insecure: boolean): string {

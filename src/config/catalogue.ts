@@ -2,11 +2,15 @@
 import * as v from 'valibot';
 import { type BuilderType, builtInCatalogue, type Catalogue, type HostType } from '../builders.ts';
 import { badValue, nameSchema } from './file.ts';
+import { kubernetesHost } from './kubernetes.ts';
 
 const environmentPair = v.pipe(v.string(), v.regex(/^[^=\0]+=/, 'an env element is KEY=VALUE'));
 
 export const hostsSchema = v.optional(
-  v.record(nameSchema, v.strictObject({ description: v.optional(v.string()) })),
+  v.record(
+    nameSchema,
+    v.strictObject({ description: v.optional(v.string()), kubernetes: v.optional(kubernetesHost) }),
+  ),
   {},
 );
 
@@ -30,10 +34,10 @@ interface Sections {
 /** The built-in catalogue with what the file at `path` adds; throws ERR_CONFIG. */
 export function toCatalogue(path: string, file: Sections): Catalogue {
   const hosts: HostType[] = [...builtInCatalogue.hosts];
-  for (const [key, { description }] of Object.entries(file.hosts)) {
-    if (hosts.some((host) => host.name === key))
+  for (const [key, host] of Object.entries(file.hosts)) {
+    if (hosts.some((other) => other.name === key))
       throw badValue(path, `hosts.${key}`, key, 'it is built in');
-    hosts.push({ name: key, description });
+    hosts.push({ name: key, ...host });
   }
   const builders: BuilderType[] = [...builtInCatalogue.builders];
   for (const [key, { host, env, path: elements }] of Object.entries(file.builders)) {

@@ -1,12 +1,26 @@
 // A TOML file read and checked: every failure names the file, the key and the value.
 import { parse, TomlError } from 'smol-toml';
 import * as v from 'valibot';
+import { parseDuration } from '../duration.ts';
 import { GomoteError } from '../errors.ts';
 
 /** What a section or file may be called. */
 export const nameSchema = v.pipe(
   v.string(),
   v.regex(/^[\w.-]+$/, 'a name has letters, digits, ".", "_" and "-" only'),
+);
+
+/** A duration as Go writes it; in ms. */
+export const durationSchema = v.pipe(
+  v.string(),
+  v.rawTransform(({ dataset, addIssue, NEVER }) => {
+    try {
+      return parseDuration('duration', dataset.value);
+    } catch {
+      addIssue({ message: 'give a duration of at most 24 days, such as "90s", "30m" or "12h"' });
+      return NEVER;
+    }
+  }),
 );
 
 /** The file's bytes as the schema has them; throws ERR_CONFIG. */
@@ -23,6 +37,9 @@ export function parseFile<T extends v.GenericSchema>(
     throw new GomoteError('ERR_CONFIG', `${path}: unknown key ${key}`, {
       hint: 'see docs/operations.md',
     });
+  }
+  if (issue.type === 'strict_object') {
+    throw new GomoteError('ERR_CONFIG', `${path}: ${key} is missing`, { hint: 'mend the file' });
   }
   throw badValue(path, key, issue.input, issue.message);
 }

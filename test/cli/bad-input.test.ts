@@ -238,6 +238,47 @@ const rows: Record<string, Row> = {
     says: ['backends.b.fingerprint', 'hexadecimal'],
     config: '[backends.b]\nurl = "https://h"\nfingerprint = "sha256:xyz"',
   },
+  'an unknown kind of backend': {
+    argv: ['list'],
+    code: 1,
+    says: ['backends.b.kind: "mars"', '"coordinator"', '"kubernetes"'],
+    config: '[backends.b]\nkind = "mars"',
+  },
+  'a coordinator without its url': {
+    argv: ['list'],
+    code: 1,
+    says: ['backends.b.url is missing'],
+    config: '[backends.b]\nkind = "coordinator"',
+  },
+  "a key of another kind's": {
+    argv: ['list'],
+    code: 1,
+    says: ['unknown key backends.b.url'],
+    config: '[backends.b]\nkind = "kubernetes"\nurl = "https://h"',
+  },
+  'another kind under the name of the local backend': {
+    argv: ['list'],
+    code: 1,
+    says: ['backends.local', 'local backend'],
+    config: '[backends.local]\nurl = "https://h"',
+  },
+  'a bad duration in the configuration': {
+    argv: ['list'],
+    code: 1,
+    says: ['backends.b.idle-timeout: "soon"', '"30m"'],
+    config: '[backends.b]\nkind = "kubernetes"\nidle-timeout = "soon"',
+  },
+  'a bad quantity of a pod': {
+    argv: ['types'],
+    code: 1,
+    says: ['hosts.h.kubernetes.memory: "much"', '"4Gi"'],
+    config: '[hosts.h.kubernetes]\nimage = "i"\nmemory = "much"',
+  },
+  'reap where nothing can be left': {
+    argv: ['reap'],
+    code: 2,
+    says: ['"local" leaves nothing to reap', '--backend'],
+  },
   'a builder of an unknown host': {
     argv: ['types'],
     code: 1,

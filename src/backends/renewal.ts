@@ -1,0 +1,46 @@
+// Telling a backend that a buildlet is in use.
+import type { BackendCall } from './backend.ts';
+
+/** How often what is kept of a buildlet on its platform is rewritten at most, in ms. */
+export const renewalIntervalMs = 60_000;
+
+/** Lets one renewal of each name through in an interval. */
+export class Throttle {
+  readonly #lastMs = new Map<string, number>();
+
+  /** Whether it is time; if so, the interval begins. */
+  take(name: string): boolean {
+    const nowMs = Date.now();
+    if (nowMs - (this.#lastMs.get(name) ?? -Infinity) < renewalIntervalMs) return false;
+    this.#lastMs.set(name, nowMs);
+    return true;
+  }
+
+  /** Notes a renewal of another's, such as one read from a file. */
+  note(name: string, atMs: number): void {
+    this.#lastMs.set(name, atMs);
+  }
+}
+
+type Renew = (call: BackendCall) => Promise<void>;
+
+/**
+ * Renews at once and every minute until the result is called, which waits for a renewal under way. A renewal
+ * that fails is told to `onError` and is no failure of the use. It keeps no process alive.
+ */
+export function startRenewal(
+  renew: Renew,
+  call: BackendCall,
+  onError: (error: unknown) => void,
+): () => Promise<void> {
+  let pending: Promise<void> = Promise.resolve();
+  const once = () => {
+    pending = renew(call).catch(onError);
+  };
+  once();
+  const timer = setInterval(once, renewalIntervalMs).unref();
+  return async () => {
+    clearInterval(timer);
+    await pending;
+  };
+}

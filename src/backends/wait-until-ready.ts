@@ -1,0 +1,45 @@
+// Waits for the buildlet on a machine that is starting.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BuildletClient } from '../client/buildlet-client.ts';
+import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
+
+export interface WaitOptions {
+  /** Cancels the waiting, which then fails with the signal's reason. */
+  readonly signal: AbortSignal;
+  /** How long one try may take, in ms. Default 5,000. */
+  readonly tryMs?: number | undefined;
+  /** How long all of them may take, in ms. Default 5 minutes. */
+  readonly timeoutMs?: number | undefined;
+  /** The longest pause between two tries, in ms; the first are shorter. Default 1,000. */
+  readonly pauseMs?: number | undefined;
+}
+
+const firstPauseMs = 10;
+
+/**
+ * Asks the buildlet until it answers. Throws ERR_TIMEOUT when it has not in time, ERR_CERTIFICATE at once when
+ * something else answers in its place.
+ */
+export async function waitUntilReady(client: BuildletClient, options: WaitOptions): Promise<void> {
+  const { signal, tryMs = 5_000, timeoutMs = 300_000, pauseMs = 1_000 } = options;
+  const deadline = Date.now() + timeoutMs;
+  for (let pause = firstPauseMs; ; pause = Math.min(pause * 2, pauseMs)) {
+    const left = Math.max(1, Math.min(tryMs, deadline - Date.now()));
+    try {
+      await client.probe({ signal: AbortSignal.any([signal, AbortSignal.timeout(left)]) });
+      return;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (isGomoteError(error, 'ERR_CERTIFICATE')) throw error;
+      if (Date.now() + pause >= deadline) throw neverCameUp(client.name, timeoutMs, error);
+    }
+    await sleep(pause, undefined, { signal });
+  }
+}
+
+const neverCameUp = (name: string, timeoutMs: number, cause: unknown): GomoteError =>
+  new GomoteError(
+    'ERR_TIMEOUT',
+    `the buildlet on ${name} did not answer within ${timeoutMs / 1_000} s: ${messageOf(cause)}`,
+    { hint: 'look at its log', cause },
+  );

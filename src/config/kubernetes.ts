@@ -1,0 +1,78 @@
+// The tables of pods: [backends.NAME] with kind "kubernetes", and [hosts.NAME.kubernetes].
+import * as v from 'valibot';
+import type { KubernetesMachine } from '../builders.ts';
+import { durationSchema, nameSchema } from './file.ts';
+
+export interface KubernetesConfig {
+  readonly kind: 'kubernetes';
+  readonly name: string;
+  /** Absent: as kubectl finds it, and inside a cluster its own. */
+  readonly kubeconfig?: string | undefined;
+  /** Absent: the kubeconfig's current one. */
+  readonly context?: string | undefined;
+  /** Absent: the context's, else `default`. */
+  readonly namespace?: string | undefined;
+  /** What an image that is no full reference is taken from. */
+  readonly imageRegistry?: string | undefined;
+  readonly project?: string | undefined;
+  /** Absent: `direct` inside a cluster, `forward` outside. */
+  readonly reach?: 'direct' | 'forward' | undefined;
+  /** How long a buildlet lives without use. */
+  readonly idleTimeoutMs: number;
+  /** How long it lives at most. */
+  readonly maxLifetimeMs: number;
+  /** How long a pod may wait for a node, as where nodes are added when needed. */
+  readonly scheduleTimeoutMs: number;
+}
+
+export const kubernetesBackend = v.strictObject({
+  kind: v.literal('kubernetes'),
+  kubeconfig: v.optional(v.string()),
+  context: v.optional(v.string()),
+  namespace: v.optional(nameSchema),
+  'image-registry': v.optional(v.string()),
+  project: v.optional(v.string()),
+  reach: v.optional(v.picklist(['direct', 'forward'], 'reach is "direct" or "forward"')),
+  'idle-timeout': v.optional(durationSchema, '30m'),
+  'max-lifetime': v.optional(durationSchema, '24h'),
+  'schedule-timeout': v.optional(durationSchema, '0'),
+});
+
+export function toKubernetesConfig(
+  name: string,
+  file: v.InferOutput<typeof kubernetesBackend>,
+): KubernetesConfig {
+  const { kind, kubeconfig, context, namespace, project, reach } = file;
+  return {
+    ...{ kind, name, kubeconfig, context, namespace, project, reach },
+    imageRegistry: file['image-registry'],
+    idleTimeoutMs: file['idle-timeout'],
+    maxLifetimeMs: file['max-lifetime'],
+    scheduleTimeoutMs: file['schedule-timeout'],
+  };
+}
+
+const quantity = v.pipe(
+  v.string(),
+  v.regex(/^[0-9.]+(m|[kMGTPE]i?|Ki)?$/, 'a quantity is such as "2", "500m" or "4Gi"'),
+);
+
+export const kubernetesHost = v.pipe(
+  v.strictObject({
+    image: v.pipe(v.string(), v.minLength(1, 'it names no image')),
+    'image-pull-policy': v.optional(v.picklist(['Always', 'IfNotPresent', 'Never'])),
+    port: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535))),
+    cpu: v.optional(quantity),
+    'cpu-limit': v.optional(quantity),
+    memory: v.optional(quantity),
+    command: v.optional(v.array(v.string())),
+    template: v.optional(v.record(v.string(), v.unknown())),
+  }),
+  v.transform(
+    ({
+      'image-pull-policy': imagePullPolicy,
+      'cpu-limit': cpuLimit,
+      ...rest
+    }): KubernetesMachine => ({ ...rest, imagePullPolicy, cpuLimit }),
+  ),
+);

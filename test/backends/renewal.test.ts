@@ -1,0 +1,46 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { renewalIntervalMs, startRenewal, Throttle } from '../../src/backends/renewal.ts';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+const call = { signal: new AbortController().signal };
+
+it('lets one renewal of a name through in a minute', () => {
+  const throttle = new Throttle();
+  expect(throttle.take('a')).toBe(true);
+  expect(throttle.take('a')).toBe(false);
+  expect(throttle.take('b')).toBe(true);
+  vi.advanceTimersByTime(renewalIntervalMs);
+  expect(throttle.take('a')).toBe(true);
+});
+
+it('counts a renewal that another made', () => {
+  const throttle = new Throttle();
+  throttle.note('a', Date.now() - renewalIntervalMs / 2);
+  expect(throttle.take('a')).toBe(false);
+  vi.advanceTimersByTime(renewalIntervalMs / 2);
+  expect(throttle.take('a')).toBe(true);
+});
+
+it('renews at once and every minute of a long use, and not after it', async () => {
+  let renewed = 0;
+  const renew = async () => void renewed++;
+  const stop = startRenewal(renew, call, () => undefined);
+  expect(renewed).toBe(1);
+  vi.advanceTimersByTime(2 * renewalIntervalMs);
+  expect(renewed).toBe(3);
+  await stop();
+  vi.advanceTimersByTime(2 * renewalIntervalMs);
+  expect(renewed).toBe(3);
+});
+
+it('tells of a renewal that fails and waits for one under way', async () => {
+  const errors: unknown[] = [];
+  const renew = async () => {
+    await Promise.resolve();
+    throw new Error('no rights');
+  };
+  await startRenewal(renew, call, (error) => errors.push(error))();
+  expect(errors).toEqual([new Error('no rights')]);
+});

@@ -1,0 +1,66 @@
+import { createServer } from 'node:net';
+import { expect, it, onTestFinished } from 'vitest';
+import { waitUntilReady } from '../../src/backends/wait-until-ready.ts';
+import { BuildletClient } from '../../src/client/buildlet-client.ts';
+import { newKeyPair } from '../../src/client/key-pair.ts';
+import { startBuildlet } from '../helpers/buildlet.ts';
+
+const never = new AbortController().signal;
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === 'object' ? (address?.port ?? 0) : 0;
+}
+
+function clientOf(port: number, ...rest: [ConstructorParameters<typeof BuildletClient>[1]?]) {
+  const client = new BuildletClient(`127.0.0.1:${port}`, ...rest);
+  onTestFinished(() => client.disconnect());
+  return client;
+}
+
+it('waits for a buildlet that is not there yet', async () => {
+  const port = await freePort();
+  const waiting = waitUntilReady(clientOf(port), { signal: never });
+  await startBuildlet({ address: { kind: 'tcp', host: '127.0.0.1', port } });
+  await waiting;
+});
+
+it('gives up at the deadline and says what it met', async () => {
+  const client = clientOf(await freePort());
+  await expect(waitUntilReady(client, { signal: never, timeoutMs: 50 })).rejects.toThrow(
+    /did not answer within 0.05 s: .*ECONNREFUSED/,
+  );
+});
+
+it('gives a machine that takes connections and says nothing only so long a try', async () => {
+  const server = createServer(() => undefined);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const address = server.address();
+  const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
+  const options = { signal: never, tryMs: 20, timeoutMs: 60 };
+  await expect(waitUntilReady(clientOf(port), options)).rejects.toThrow(/did not answer/);
+});
+
+it('ends at once with the reason of the signal', async () => {
+  const controller = new AbortController();
+  const waiting = waitUntilReady(clientOf(await freePort()), { signal: controller.signal });
+  controller.abort(new Error('enough'));
+  await expect(waiting).rejects.toThrow('enough');
+});
+
+it('does not wait for a server with another key to become the right one', async () => {
+  const [theirs, ours] = await Promise.all([newKeyPair(), newKeyPair()]);
+  const port = await freePort();
+  await startBuildlet({
+    address: { kind: 'tcp', host: '127.0.0.1', port },
+    tls: { certPem: theirs.certPem, keyPem: theirs.keyPem },
+    password: theirs.password(),
+  });
+  await expect(waitUntilReady(clientOf(port, ours), { signal: never })).rejects.toThrow(
+    expect.objectContaining({ code: 'ERR_CERTIFICATE' }),
+  );
+});
