@@ -33,7 +33,9 @@ async function serve(options: BuildletOptions): Promise<void> {
     const address = options.address ?? (await privateSocket(removed));
     const agent = await startAgent({ ...options, address, environment: process.env, log });
     try {
-      if (options.tls === undefined && !isLoopback(address)) {
+      if (options.password === undefined && !isLoopback(address)) {
+        log('warning: without a password whoever reaches this address can run anything here');
+      } else if (options.tls === undefined && !isLoopback(address)) {
         log('warning: the password and all data cross the network without TLS');
       }
       const signaled = nextSignal();

@@ -1,9 +1,9 @@
-// The buildlet's command line and its META_* environment variables.
-import { readFile } from 'node:fs/promises';
+// The buildlet's command line and its META_* values.
 import { parseArgs } from 'node:util';
 import { parseDuration } from '../duration.ts';
 import { GomoteError, messageOf } from '../errors.ts';
 import { isLoopback, type ListenAddress, parseListenAddress } from '../http/listen.ts';
+import { environmentMeta, isOnGce, type Meta, readSetting } from './meta.ts';
 
 export interface BuildletOptions {
   /** Absent: a unix socket in a fresh directory. */
@@ -28,19 +28,27 @@ Options (one dash or two):
                                 needs a password; port 0 takes a free one
   --workdir DIR                 work dir (default: a fresh temporary one); removed at
                                 the end if the buildlet made it
-  --halt=true|false             power off the machine when halted (default: false,
-                                only the process ends)
+  --halt=true|false             power off the machine when the buildlet ends (default:
+                                false, only the process ends; on GCE true)
   --password-file FILE          the password is the first line of FILE
   --idle-timeout DURATION       end after this long without use, such as 30m
                                 (default: never)
   --max-lifetime DURATION       end at this age, whatever is running (default: never)
   --remove-at-end DIR           also remove DIR at the end; may be repeated
+  --gce=true|false              take the values below from the metadata server of Compute
+                                Engine (default: on a machine there that has the
+                                attribute buildlet-host-type, when neither --listen nor
+                                --password-file is given)
   --version                     print the version and end
   --help                        print this and end
 
-Environment (each also in upper case; a value @FILE is read from FILE):
+Environment (each also in upper case; a value @FILE is read from FILE); with --gce they
+are attributes of the machine instead (password, tls-cert, …):
   META_password                 the password, unless --password-file is given
   META_tls_cert, META_tls_key   certificate and key, PEM: the server then speaks TLS
+  META_listen, META_idle_timeout, META_max_lifetime
+                                as the options, unless those are given; on GCE it listens
+                                on :443 with TLS, else on :80
 
 It prints the address it listens on as its one line on standard output; all else goes
 to standard error. It ends on POST /halt, SIGTERM, SIGINT, or when its time is over;
@@ -56,9 +64,9 @@ export async function readOptions(
   const values = parse(argv);
   if (values.help === true) return 'help';
   if (values.version === true) return 'version';
-  const meta = metaReader(environment);
-  const cert = await meta('tls-cert');
-  const key = await meta('tls-key');
+  const gce = await gceMetaFor(values, environment);
+  const meta = gce ?? environmentMeta(environment);
+  const [cert, key] = [await meta('tls-cert'), await meta('tls-key')];
   if ((cert === undefined) !== (key === undefined)) {
     throw usage('META_tls_cert and META_tls_key go together', 'set both or none');
   }
@@ -66,21 +74,24 @@ export async function readOptions(
     values['password-file'] === undefined
       ? await meta('password')
       : await readSecret('--password-file', values['password-file']);
-  const address = values.listen === undefined ? undefined : parseListenAddress(values.listen);
-  if (address !== undefined && !isLoopback(address) && !password) {
+  const gceDefault = gce && (cert === undefined ? ':80' : ':443');
+  const listen = values.listen ?? (await meta('listen')) ?? gceDefault;
+  const address = listen === undefined ? undefined : parseListenAddress(listen);
+  // Who starts a virtual machine without a password counts on the firewall around it.
+  if (address !== undefined && !isLoopback(address) && !password && !gce) {
     throw usage(
-      `listening on ${values.listen} without a password would let anyone run commands here`,
+      `listening on ${listen} without a password would let anyone run commands here`,
       'give --password-file FILE, or listen on 127.0.0.1 or a unix socket',
     );
   }
   return {
     address,
     workDir: values.workdir,
-    powerOff: parseBoolean('--halt', values.halt ?? 'false'),
+    powerOff: parseBoolean('--halt', values.halt ?? (gce ? 'true' : 'false')),
     password,
     tls: cert === undefined || key === undefined ? undefined : { certPem: cert, keyPem: key },
-    idleTimeoutMs: parseTimeout('--idle-timeout', values['idle-timeout']),
-    maxLifetimeMs: parseTimeout('--max-lifetime', values['max-lifetime']),
+    idleTimeoutMs: await timeout('idle-timeout', values['idle-timeout'], meta),
+    maxLifetimeMs: await timeout('max-lifetime', values['max-lifetime'], meta),
     removeAtEnd: values['remove-at-end'] ?? [],
   };
 }
@@ -88,11 +99,12 @@ export async function readOptions(
 function parse(argv: readonly string[]) {
   try {
     const { values } = parseArgs({
-      args: argv.map((word) => word.replace(/^-(?=[a-z]{2})/, '--')).map(bareHalt),
+      args: argv.map((word) => word.replace(/^-(?=[a-z]{2})/, '--')).map(bareFlag),
       options: {
         listen: { type: 'string' },
         workdir: { type: 'string' },
         halt: { type: 'string' },
+        gce: { type: 'string' },
         'password-file': { type: 'string' },
         'idle-timeout': { type: 'string' },
         'max-lifetime': { type: 'string' },
@@ -108,7 +120,7 @@ function parse(argv: readonly string[]) {
 }
 
 /** A Go boolean flag may stand alone. */
-const bareHalt = (word: string): string => (word === '--halt' ? '--halt=true' : word);
+const bareFlag = (word: string): string => word.replace(/^--(halt|gce)$/, '$&=true');
 
 function parseBoolean(option: string, text: string): boolean {
   if (text !== 'true' && text !== 'false') {
@@ -117,35 +129,38 @@ function parseBoolean(option: string, text: string): boolean {
   return text === 'true';
 }
 
-function parseTimeout(option: string, text: string | undefined): number | undefined {
-  const durationMs = text === undefined ? 0 : parseDuration(option, text);
+/** As the option says, else as META_* does; 0 is never. */
+async function timeout(
+  key: string,
+  text: string | undefined,
+  meta: Meta,
+): Promise<number | undefined> {
+  const fromMeta = text === undefined ? await meta(key) : undefined;
+  const durationMs =
+    fromMeta === undefined
+      ? parseDuration(`--${key}`, text ?? '0')
+      : parseDuration(`META_${key.replaceAll('-', '_')}`, fromMeta);
   return durationMs === 0 ? undefined : durationMs;
 }
 
-/** Reads `META_<key>` or its upper-case form. */
-function metaReader(environment: NodeJS.ProcessEnv) {
-  return async (key: string): Promise<string | undefined> => {
-    const name = `META_${key.replaceAll('-', '_')}`;
-    const value = environment[name] ?? environment[name.toUpperCase()];
-    if (value === undefined || value === '') return undefined;
-    return value.startsWith('@') ? await readText(name, value.slice(1)) : value;
-  };
+/** The attributes of this virtual machine, when it is one of Compute Engine that was made to be a buildlet. */
+async function gceMetaFor(
+  values: ReturnType<typeof parse>,
+  environment: NodeJS.ProcessEnv,
+): Promise<Meta | undefined> {
+  const asked = values.gce === undefined ? undefined : parseBoolean('--gce', values.gce);
+  // Whoever says where it listens starts some other buildlet, such as one for this machine alone.
+  const isPlain = values.listen === undefined && values['password-file'] === undefined;
+  if (!(asked ?? (isPlain && (await isOnGce(environment))))) return undefined;
+  const { gceMeta } = await import('./gce-metadata.ts');
+  const meta = await gceMeta(environment);
+  return asked || (await meta('buildlet-host-type')) !== undefined ? meta : undefined;
 }
 
 async function readSecret(option: string, file: string): Promise<string> {
-  const password = (await readText(option, file)).split(/\r?\n/, 1)[0] ?? '';
+  const password = (await readSetting(option, file)).split(/\r?\n/, 1)[0] ?? '';
   if (password === '') throw usage(`${option}: ${file} is empty`, 'write the password into it');
   return password;
-}
-
-async function readText(what: string, file: string): Promise<string> {
-  try {
-    return (await readFile(file, 'utf8')).trim();
-  } catch (error) {
-    throw new GomoteError('ERR_CONFIG', `${what}: cannot read "${file}": ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
 }
 
 const usage = (message: string, hint: string): GomoteError =>

@@ -1,7 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { gceMeta } from '../../src/buildlet/gce-metadata.ts';
 import { helpText, readOptions } from '../../src/buildlet/options.ts';
+import { startMetadataServer } from '../helpers/metadata-server.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
 describe('the buildlet’s options', () => {
@@ -50,6 +52,25 @@ describe('the buildlet’s options', () => {
     ).toMatchObject({ password: 'other' });
   });
 
+  it('read timeouts and where to listen from META_ variables, unless the options say so', async () => {
+    const environment = {
+      META_IDLE_TIMEOUT: '30m',
+      META_max_lifetime: '2h',
+      META_listen: '127.0.0.1:8080',
+    };
+    expect(await readOptions([], environment)).toMatchObject({
+      idleTimeoutMs: 1_800_000,
+      maxLifetimeMs: 7_200_000,
+      address: { host: '127.0.0.1', port: 8080 },
+    });
+    const line = ['-idle-timeout=5m', '-max-lifetime=0', '-listen=127.0.0.1:1'];
+    expect(await readOptions(line, environment)).toMatchObject({
+      idleTimeoutMs: 300_000,
+      maxLifetimeMs: undefined,
+      address: { port: 1 },
+    });
+  });
+
   it.each([
     [
       ['--listen', '0.0.0.0:0'],
@@ -72,6 +93,8 @@ describe('the buildlet’s options', () => {
     [['--idle-timeout', 'soon'], {}, /--idle-timeout "soon"/],
     [['--bogus'], {}, /'--bogus'/],
     [['extra'], {}, /'extra'/],
+    [[], { META_idle_timeout: 'soon' }, /META_idle_timeout "soon"/],
+    [['--gce=maybe'], {}, '--gce is true or false, not "maybe"'],
     [[], { META_tls_cert: 'x' }, 'META_tls_cert and META_tls_key go together'],
   ])('%j are refused as wrong usage', async (argv, environment, message) => {
     await expect(readOptions(argv, environment)).rejects.toMatchObject({
@@ -99,6 +122,7 @@ describe('the buildlet’s options', () => {
       'password-file',
       'idle-timeout',
       'max-lifetime',
+      'gce',
       'remove-at-end',
       'version',
       'help',
@@ -107,5 +131,83 @@ describe('the buildlet’s options', () => {
     }
     expect(await readOptions(['-h'], {})).toBe('help');
     expect(await readOptions(['-version'], {})).toBe('version');
+  });
+});
+
+describe('the buildlet on Compute Engine', () => {
+  async function machine(attributes: Record<string, string>) {
+    const server = await startMetadataServer(attributes);
+    onTestFinished(() => server.close());
+    return { server, environment: { GCE_METADATA_HOST: server.host, META_password: 'not this' } };
+  }
+  const tls = { 'tls-cert': 'CERT', 'tls-key': 'KEY' };
+
+  it('is configured by the attributes of its machine instead of the environment', async () => {
+    const attributes = {
+      ...tls,
+      password: 'pw',
+      'buildlet-host-type': 'host-linux',
+      'idle-timeout': '30m',
+      'max-lifetime': '2h',
+    };
+    const { server, environment } = await machine(attributes);
+    expect(await readOptions([], environment)).toMatchObject({
+      address: { kind: 'tcp', host: '', port: 443 },
+      powerOff: true,
+      password: 'pw',
+      tls: { certPem: 'CERT', keyPem: 'KEY' },
+      idleTimeoutMs: 1_800_000,
+      maxLifetimeMs: 7_200_000,
+    });
+    expect(server.requests).toHaveLength(1);
+    expect(await readOptions(['-halt=false', '-idle-timeout=0'], environment)).toMatchObject({
+      powerOff: false,
+      idleTimeoutMs: undefined,
+    });
+  });
+
+  it('listens where it is told to, on port 80 without TLS, where the firewall is its password', async () => {
+    const hostType = { 'buildlet-host-type': 'host-linux' };
+    const plain = await machine(hostType);
+    expect(await readOptions([], plain.environment)).toMatchObject({
+      address: { host: '', port: 80 },
+      password: undefined,
+    });
+    const told = await machine({ ...hostType, ...tls, listen: ':8443' });
+    expect(await readOptions([], told.environment)).toMatchObject({ address: { port: 8443 } });
+    const line = ['--gce', '--listen', '127.0.0.9:0'];
+    expect(await readOptions(line, told.environment)).toMatchObject({
+      address: { host: '127.0.0.9', port: 0 },
+      tls: { certPem: 'CERT' },
+    });
+  });
+
+  it('is an ordinary one on a machine that was not made for it, in a pod, and where it is told to listen', async () => {
+    const ordinary = await machine({ password: 'of the machine' });
+    expect(await readOptions([], ordinary.environment)).toMatchObject({
+      address: undefined,
+      powerOff: false,
+      password: 'not this',
+    });
+    const made = await machine({ 'buildlet-host-type': 'host-linux', password: 'of the machine' });
+    const pod = { ...made.environment, IN_KUBERNETES: '1' };
+    expect(await readOptions([], pod)).toMatchObject({ password: 'not this', powerOff: false });
+    for (const line of [['--gce=false'], ['--listen', '127.0.0.1:0']]) {
+      expect(await readOptions(line, made.environment)).toMatchObject({
+        password: 'not this',
+        powerOff: false,
+      });
+    }
+    expect(made.server.requests).toEqual([]);
+  });
+
+  it('fails plainly where nobody answers for the machine', async () => {
+    const { server, environment } = await machine({});
+    server.close();
+    await expect(gceMeta(environment, 0)).rejects.toMatchObject({
+      code: 'ERR_CONFIG',
+      message: expect.stringContaining(`metadata of this machine from ${server.host}`),
+      hint: expect.stringContaining('--gce=false'),
+    });
   });
 });

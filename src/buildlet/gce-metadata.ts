@@ -1,0 +1,56 @@
+// The attributes of this virtual machine, from the metadata server of Compute Engine.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { GomoteError, messageOf } from '../errors.ts';
+import { createDispatcher, originOf, readText, type ServerAddress, send } from '../http/request.ts';
+import type { Meta } from './meta.ts';
+
+/** How often, and how many ms apart, a server that does not answer is asked: the network may still be coming up. */
+const tries = { count: 10, delayMs: 1_000, timeoutMs: 5_000 };
+
+/** Asks for all attributes at once; throws ERR_CONFIG when the server does not answer. */
+export async function gceMeta(
+  environment: NodeJS.ProcessEnv,
+  delayMs = tries.delayMs,
+): Promise<Meta> {
+  const host = environment.GCE_METADATA_HOST || 'metadata.google.internal';
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const attributes = await fetchAttributes({ kind: 'tcp', origin: `http://${host}` });
+      return async (key) => attributes.get(key) || undefined;
+    } catch (error) {
+      if (attempt === tries.count) {
+        const message = `cannot read the metadata of this machine from ${host}: ${messageOf(error)}`;
+        throw new GomoteError('ERR_CONFIG', message, {
+          hint: 'outside of Compute Engine give --gce=false',
+          cause: error,
+        });
+      }
+      await sleep(delayMs);
+    }
+  }
+}
+
+async function fetchAttributes(server: ServerAddress): Promise<Map<string, string>> {
+  const dispatcher = await createDispatcher(server);
+  try {
+    const signal = AbortSignal.timeout(tries.timeoutMs);
+    const response = await send(dispatcher, originOf(server), {
+      method: 'GET',
+      path: '/computeMetadata/v1/instance/attributes/?recursive=true',
+      headers: { 'Metadata-Flavor': 'Google' },
+      signal,
+    });
+    const body = await readText(response, signal);
+    // Without its mark the answer is some other server's, such as a proxy's.
+    if (response.statusCode !== 200 || response.headers['metadata-flavor'] !== 'Google') {
+      throw new Error(`status ${response.statusCode}, not from a metadata server`);
+    }
+    return new Map(
+      Object.entries(JSON.parse(body) as object).filter(
+        (pair): pair is [string, string] => typeof pair[1] === 'string',
+      ),
+    );
+  } finally {
+    await dispatcher.destroy();
+  }
+}

@@ -1,0 +1,36 @@
+// The configuration values called META_*, from the environment; and whether another place has them.
+import { readFile } from 'node:fs/promises';
+import { GomoteError, messageOf } from '../errors.ts';
+
+/** The value of a key such as `tls-cert`; undefined when there is none. */
+export type Meta = (key: string) => Promise<string | undefined>;
+
+/** Reads `META_<key>` or its upper-case form; a value `@FILE` is read from the file. */
+export function environmentMeta(environment: NodeJS.ProcessEnv): Meta {
+  return async (key) => {
+    const name = `META_${key.replaceAll('-', '_')}`;
+    const value = environment[name] ?? environment[name.toUpperCase()];
+    if (value === undefined || value === '') return undefined;
+    return value.startsWith('@') ? await readSetting(name, value.slice(1)) : value;
+  };
+}
+
+/** The text of the file that `what` names, without the white space around it; throws ERR_CONFIG. */
+export async function readSetting(what: string, file: string): Promise<string> {
+  try {
+    return (await readFile(file, 'utf8')).trim();
+  } catch (error) {
+    throw new GomoteError('ERR_CONFIG', `${what}: cannot read "${file}": ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Whether this is a virtual machine of Compute Engine, found out without the network. */
+export async function isOnGce(environment: NodeJS.ProcessEnv): Promise<boolean> {
+  // The machine below a pod may be Google's: what is meant for it is not meant for the pod.
+  if (environment.IN_KUBERNETES) return false;
+  if (environment.GCE_METADATA_HOST) return true;
+  const product = await readFile('/sys/class/dmi/id/product_name', 'utf8').catch(() => '');
+  return product.trim() === 'Google Compute Engine';
+}
