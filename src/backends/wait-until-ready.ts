@@ -12,12 +12,17 @@ export interface WaitOptions {
   readonly timeoutMs?: number | undefined;
   /** The longest pause between two tries, in ms; the first are shorter. Default 1,000. */
   readonly pauseMs?: number | undefined;
+  readonly onBeginTry?: (() => void | Promise<void>) | undefined;
+  /** Given why it did not answer; undefined: it did. */
+  readonly onEndTry?: ((error: unknown) => void | Promise<void>) | undefined;
 }
 
 const firstPauseMs = 10;
 
+const noError = (): undefined => undefined;
+
 /**
- * Asks the buildlet until it answers. Throws ERR_TIMEOUT when it has not in time, ERR_CERTIFICATE at once when
+ * Asks the buildlet until it answers. Throws ERR_MACHINE when it has not in time, ERR_CERTIFICATE at once when
  * something else answers in its place.
  */
 export async function waitUntilReady(client: BuildletClient, options: WaitOptions): Promise<void> {
@@ -25,21 +30,22 @@ export async function waitUntilReady(client: BuildletClient, options: WaitOption
   const deadline = Date.now() + timeoutMs;
   for (let pause = firstPauseMs; ; pause = Math.min(pause * 2, pauseMs)) {
     const left = Math.max(1, Math.min(tryMs, deadline - Date.now()));
-    try {
-      await client.probe({ signal: AbortSignal.any([signal, AbortSignal.timeout(left)]) });
-      return;
-    } catch (error) {
-      signal.throwIfAborted();
-      if (isGomoteError(error, 'ERR_CERTIFICATE')) throw error;
-      if (Date.now() + pause >= deadline) throw neverCameUp(client.name, timeoutMs, error);
-    }
+    await options.onBeginTry?.();
+    const error = await client
+      .probe({ signal: AbortSignal.any([signal, AbortSignal.timeout(left)]) })
+      .then(noError, (reason: unknown) => reason);
+    await options.onEndTry?.(error);
+    if (error === undefined) return;
+    signal.throwIfAborted();
+    if (isGomoteError(error, 'ERR_CERTIFICATE')) throw error;
+    if (Date.now() + pause >= deadline) throw neverCameUp(client.name, timeoutMs, error);
     await sleep(pause, undefined, { signal });
   }
 }
 
 const neverCameUp = (name: string, timeoutMs: number, cause: unknown): GomoteError =>
   new GomoteError(
-    'ERR_TIMEOUT',
+    'ERR_MACHINE',
     `the buildlet on ${name} did not answer within ${timeoutMs / 1_000} s: ${messageOf(cause)}`,
     { hint: 'look at its log', cause },
   );

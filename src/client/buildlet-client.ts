@@ -257,7 +257,7 @@ export class BuildletClient {
   async probe(options: CallOptions = {}): Promise<{ expires: Date | undefined }> {
     const signal = this.#connection.signalWith(options.signal);
     const { path } = endpoints.liveness;
-    const response = await this.#connection.call({ method: 'GET', path, signal });
+    const response = await this.#connection.probe({ method: 'GET', path, signal });
     await response.body.dump();
     const expires = response.headers[expiresHeader.toLowerCase()];
     return { expires: typeof expires === 'string' ? new Date(expires) : undefined };

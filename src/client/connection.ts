@@ -85,7 +85,15 @@ export class Connection {
 
   /** As `send`, but a reply other than 200 is thrown as a StatusError. */
   async call(request: HttpRequest): Promise<HttpResponse> {
-    const response = await this.send(request);
+    return await this.#checked(await this.send(request), request);
+  }
+
+  /** As `call`, for a peer that may not be there yet: it starts no heartbeat. */
+  async probe(request: HttpRequest): Promise<HttpResponse> {
+    return await this.#checked(await this.#sendNow(request), request);
+  }
+
+  async #checked(response: HttpResponse, request: HttpRequest): Promise<HttpResponse> {
     if (response.statusCode === 200) return response;
     throw await statusError(response, this.#options.label, request);
   }

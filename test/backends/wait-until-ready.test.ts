@@ -3,6 +3,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { waitUntilReady } from '../../src/backends/wait-until-ready.ts';
 import { BuildletClient } from '../../src/client/buildlet-client.ts';
 import { newKeyPair } from '../../src/client/key-pair.ts';
+import type { GomoteError } from '../../src/errors.ts';
 import { startBuildlet } from '../helpers/buildlet.ts';
 
 const never = new AbortController().signal;
@@ -33,6 +34,26 @@ it('gives up at the deadline and says what it met', async () => {
   await expect(waitUntilReady(client, { signal: never, timeoutMs: 50 })).rejects.toThrow(
     /did not answer within 0.05 s: .*ECONNREFUSED/,
   );
+});
+
+it('tells of every try, and does not take a machine that boots for a dead one', async () => {
+  const port = await freePort();
+  const client = new BuildletClient(`127.0.0.1:${port}`, undefined, { heartbeatIntervalMs: 1 });
+  onTestFinished(() => client.disconnect());
+  const seen: unknown[] = [];
+  await waitUntilReady(client, {
+    signal: never,
+    pauseMs: 20,
+    onBeginTry: async () => {
+      // More heartbeats than a living peer may miss would have failed by then.
+      if (seen.length === 8) {
+        await startBuildlet({ address: { kind: 'tcp', host: '127.0.0.1', port } });
+      }
+    },
+    onEndTry: (error) => void seen.push((error as GomoteError | undefined)?.code),
+  });
+  expect(seen).toEqual([...Array(8).fill('ERR_CONNECT'), undefined]);
+  expect(client.isBroken).toBe(false);
 });
 
 it('gives a machine that takes connections and says nothing only so long a try', async () => {
