@@ -18,6 +18,8 @@ export const errorCodes = {
   ERR_CLOSED: 'ERR_CLOSED',
   /** A configuration, token or password file cannot be used. */
   ERR_CONFIG: 'ERR_CONFIG',
+  /** The state of what the request is about does not allow it. */
+  ERR_CONFLICT: 'ERR_CONFLICT',
   /** No connection could be made, or it broke before the reply began. */
   ERR_CONNECT: 'ERR_CONNECT',
   /** A file or directory on this machine cannot be read or written. */
@@ -52,8 +54,12 @@ export const errorCodes = {
   ERR_UNAVAILABLE: 'ERR_UNAVAILABLE',
   /** There is no buildlet of that name. */
   ERR_UNKNOWN_BUILDLET: 'ERR_UNKNOWN_BUILDLET',
+  /** The buildlet has no session of that id. */
+  ERR_UNKNOWN_SESSION: 'ERR_UNKNOWN_SESSION',
   /** There is no such builder type or host type. */
   ERR_UNKNOWN_TYPE: 'ERR_UNKNOWN_TYPE',
+  /** The peer lacks an extension that is needed. */
+  ERR_UNSUPPORTED: 'ERR_UNSUPPORTED',
   /** The command line was used wrongly. */
   ERR_USAGE: 'ERR_USAGE',
 } as const;

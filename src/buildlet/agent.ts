@@ -8,6 +8,7 @@ import { sendEmpty } from '../http/reply.ts';
 import { closeServer, createHttpServer, type Route } from '../http/server.ts';
 import { endpoints } from '../protocol/endpoints.ts';
 import { buildletFeatures } from '../protocol/features.ts';
+import { pingIntervalMs } from '../protocol/session.ts';
 import { type CommandHost, markPrefix } from './command.ts';
 import { baseEnvironment } from './environment.ts';
 import { liveness, status, workDirPath } from './handlers/about.ts';
@@ -16,11 +17,21 @@ import { getTar } from './handlers/get-tar.ts';
 import { list } from './handlers/list.ts';
 import { putTar } from './handlers/put-tar.ts';
 import { removeAll } from './handlers/remove-all.ts';
+import { session } from './handlers/session.ts';
+import {
+  listSessions,
+  sessionDetach,
+  sessionInput,
+  sessionPing,
+  sessionResize,
+  sessionSignal,
+} from './handlers/session-control.ts';
 import { write } from './handlers/write.ts';
 import { Lease } from './lease.ts';
 import { PipeStock } from './output-pipe.ts';
 import { endProcesses } from './process-sweep.ts';
 import { removeTree } from './remove-tree.ts';
+import { type SessionLimits, SessionTable } from './sessions/table.ts';
 import { openWorkDir } from './work-dir.ts';
 
 export interface AgentOptions {
@@ -34,6 +45,8 @@ export interface AgentOptions {
   readonly maxLifetimeMs?: number | undefined;
   /** What commands inherit; `META_*` is left out. */
   readonly environment: NodeJS.ProcessEnv;
+  /** What sessions may take. */
+  readonly sessions?: SessionLimits | undefined;
   /** The extensions to announce and serve. Default: all. */
   readonly features?: readonly string[] | undefined;
   /** One line of talk. */
@@ -72,6 +85,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     environment: baseEnvironment(options.environment, workDir.path),
     pipes,
   };
+  const sessions = await SessionTable.create(host, options.sessions ?? {}, () => lease.use());
+  const pingMs = options.sessions?.pingMs ?? pingIntervalMs;
   const routes: Route[] = [
     { endpoint: endpoints.liveness, handle: liveness(lease) },
     { endpoint: endpoints.status, handle: status(features) },
@@ -82,6 +97,13 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     { endpoint: endpoints.putTar, handle: putTar(workDir.path) },
     { endpoint: endpoints.exec, handle: exec(host) },
     { endpoint: endpoints.removeAll, handle: removeAll(workDir.path) },
+    { endpoint: endpoints.session, handle: session(sessions, pingMs) },
+    { endpoint: endpoints.sessions, handle: listSessions(sessions) },
+    { endpoint: endpoints.sessionInput, handle: sessionInput(sessions) },
+    { endpoint: endpoints.sessionSignal, handle: sessionSignal(sessions) },
+    { endpoint: endpoints.sessionResize, handle: sessionResize(sessions) },
+    { endpoint: endpoints.sessionPing, handle: sessionPing(sessions) },
+    { endpoint: endpoints.sessionDetach, handle: sessionDetach(sessions) },
     {
       endpoint: endpoints.halt,
       handle: ({ response }) => {
@@ -104,9 +126,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const close = async () => {
     lease.stop();
     const closed = closeServer(server, endGraceMs + replyGraceMs);
+    sessions.end();
     await endProcesses({ markPrefix: markPrefix(workDir.path) }, endGraceMs);
     await closed;
-    await Promise.all([workDir.release(), removeTree(pipesDir)]);
+    await Promise.all([workDir.release(), removeTree(pipesDir), sessions.remove()]);
   };
   try {
     const address = await listen(server, options.address);

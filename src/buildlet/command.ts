@@ -1,14 +1,16 @@
-// One running command: its process group, its merged output, how it ended.
+// One running command: its process group, its streams, how it ended.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import type { Socket } from 'node:net';
+import type { Readable, Writable } from 'node:stream';
 import { errnoOf } from '../errors.ts';
 import type { ExecRequest } from '../protocol/exec.ts';
-import { errnoText, formatProcessState, notStarted } from '../protocol/process-state.ts';
+import { textOf } from '../protocol/form.ts';
+import { errnoText, notStarted } from '../protocol/process-state.ts';
+import { commandLine } from './command-bytes.ts';
 import { findCommandFile } from './command-file.ts';
 import { commandEnvironment, commandVariable, type Environment } from './environment.ts';
-import type { PipeStock } from './output-pipe.ts';
-import { endProcesses } from './process-sweep.ts';
+import type { InputPipe, OutputPipe, PipeStock } from './output-pipe.ts';
+import { endProcesses, type SweepTarget, signalProcesses } from './process-sweep.ts';
 
 export interface CommandHost {
   readonly workDir: string;
@@ -16,56 +18,117 @@ export interface CommandHost {
   readonly pipes: PipeStock;
 }
 
-export interface Command {
-  /** stdout and stderr as they were written; ends when no process holds them any more. */
-  readonly output: Socket;
-  /** The text for Process-State, once the command's own process has ended. */
-  readonly ended: Promise<string>;
-  /** Said before the output when the request asks for `debug`. */
-  readonly debugLine: string;
-  /** Ends the whole process group: TERM, `graceMs` later KILL. */
+/** Which streams a command gets. */
+export interface CommandStreams {
+  /** Whether stderr goes into the pipe of stdout. */
+  readonly merge: boolean;
+  /** Whether it gets a pipe to read from; else /dev/null. */
+  readonly stdin: boolean;
+}
+
+/** How a process ended. */
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export interface RunningCommand {
+  /** Ends when no process holds it any more; with `merge`, and on a terminal, it is stderr too. */
+  readonly stdout: Readable;
+  readonly stderr?: Readable | undefined;
+  readonly stdin?: Writable | undefined;
+  /** Resolves when the command's own process has ended. */
+  readonly exited: Promise<Exit>;
+  /** Ends all its processes, also those that left its group: TERM, `graceMs` later KILL. */
   end(graceMs: number): Promise<void>;
+  /** Sends a signal to its process group. */
+  signal(name: NodeJS.Signals): Promise<void>;
+  /** Of a command on a terminal: the terminal has another size. */
+  resize?(columns: number, rows: number): void;
 }
 
 /** Begins every mark of the commands run in this work dir. */
 export const markPrefix = (workDir: string): string => `${workDir}#`;
 
-/** Starts the command, or gives the Process-State text that says why it cannot be started. */
-export async function startCommand(
+/** What there is to run, as far as it can be told before it runs. */
+export interface PreparedCommand {
+  readonly file: string;
+  readonly argv0: string;
+  readonly args: readonly string[];
+  readonly directory: string;
+  /** Holds the mark that its processes are found by. */
+  readonly environment: Environment;
+  readonly mark: string;
+  /** Said before the output when the request asks for `debug`. */
+  readonly debugLine: string;
+}
+
+/** Finds what to run, or gives the Process-State text that says why it cannot be started. */
+export async function prepareCommand(
   request: ExecRequest,
   host: CommandHost,
-): Promise<Command | { notStarted: string }> {
+): Promise<PreparedCommand | { notStarted: string }> {
   const { workDir } = host;
   const environment = commandEnvironment(host.environment, request, workDir);
   const found = await findCommandFile(request, workDir, [environment.PATH, host.environment.PATH]);
   if ('notStarted' in found) return found;
+  const { file, name, directory } = found;
   const mark = markPrefix(workDir) + randomBytes(8).toString('hex');
-  const pipe = await host.pipes.take();
+  return {
+    ...commandLine(file, name, request.args),
+    directory,
+    environment: { ...environment, [commandVariable]: mark },
+    mark,
+    debugLine: debugLine(file, [name, ...request.args.map(textOf)], environment, directory),
+  };
+}
+
+/** Starts the command, or gives the Process-State text that says why it did not start. */
+export async function startCommand(
+  command: PreparedCommand,
+  host: CommandHost,
+  streams: CommandStreams,
+): Promise<RunningCommand | { notStarted: string }> {
+  const stdout = await host.pipes.take();
+  const stderr = streams.merge ? stdout : await host.pipes.take();
+  const stdin = streams.stdin ? await host.pipes.takeInput() : undefined;
   try {
-    const child = spawn(found.file, request.args, {
-      argv0: found.name,
-      cwd: found.directory,
-      env: { ...environment, [commandVariable]: mark },
+    const child: ChildProcess = spawn(command.file, command.args, {
+      argv0: command.argv0,
+      cwd: command.directory,
+      env: command.environment,
       // A session and process group of its own, so that the whole of it can be ended.
       detached: true,
-      stdio: ['ignore', pipe.writeFd, pipe.writeFd],
+      stdio: [stdin?.readFd ?? 'ignore', stdout.writeFd, stderr.writeFd],
     });
-    const ended = endOf(child);
+    const exited = endOf(child);
     await started(child);
     return {
-      output: pipe.reader,
-      ended,
-      debugLine: debugLine(found.file, [found.name, ...request.args], environment, found.directory),
-      end: (graceMs) => endProcesses({ groupId: child.pid, markPrefix: mark }, graceMs),
+      stdout: stdout.reader,
+      ...(stderr !== stdout && { stderr: stderr.reader }),
+      ...(stdin !== undefined && { stdin: stdin.writer }),
+      exited,
+      ...controlsOf({ groupId: child.pid, markPrefix: command.mark }),
     };
   } catch (error) {
-    pipe.reader.destroy();
+    for (const { reader } of [stdout, stderr]) reader.destroy();
+    stdin?.writer.destroy();
     const code = errnoOf(error);
     if (code === undefined) throw error;
-    return { notStarted: notStarted.exec(found.file, errnoText(code)) };
+    return { notStarted: notStarted.exec(command.file, errnoText(code)) };
   } finally {
-    await pipe.closeWriter();
+    await closeChildEnds([stdout, ...(stderr === stdout ? [] : [stderr])], stdin);
   }
+}
+
+/** What ends and signals the processes of a command. */
+export const controlsOf = (target: SweepTarget): Pick<RunningCommand, 'end' | 'signal'> => ({
+  end: (graceMs) => endProcesses(target, graceMs),
+  signal: (name) => signalProcesses(target, name),
+});
+
+async function closeChildEnds(outputs: OutputPipe[], input: InputPipe | undefined): Promise<void> {
+  await Promise.all([...outputs.map((pipe) => pipe.closeWriter()), input?.closeReader()]);
 }
 
 const started = (child: ChildProcess): Promise<void> =>
@@ -73,9 +136,9 @@ const started = (child: ChildProcess): Promise<void> =>
     child.once('spawn', resolve).once('error', reject);
   });
 
-const endOf = (child: ChildProcess): Promise<string> =>
+const endOf = (child: ChildProcess): Promise<Exit> =>
   new Promise((resolve) => {
-    child.once('exit', (exitCode, signal) => resolve(formatProcessState(exitCode, signal)));
+    child.once('exit', (code, signal) => resolve({ code, signal }));
   });
 
 function debugLine(

@@ -1,4 +1,4 @@
-// A kernel pipe that a command's stdout and stderr share, so that their order is the order of the writes.
+// Kernel pipes for a command's streams; stdout and stderr may share one, so that their order is that of the writes.
 //
 // Node gives its children socket pairs, which cannot be opened again as /dev/stderr or /dev/stdout; build
 // scripts do that. Node cannot make a pipe, but a FIFO whose name is removed once both ends are open is one.
@@ -16,7 +16,7 @@ const closeFile = promisify(close);
 const removeFile = promisify(unlink);
 
 /** How many FIFOs are kept ready, so that a command need not wait for one to be made. */
-const stockSize = 8;
+const stockSize = 24;
 
 export interface OutputPipe {
   /** Ends when every process that holds the write end has closed it. */
@@ -24,6 +24,14 @@ export interface OutputPipe {
   /** For the child; to be closed here once the child has it. */
   readonly writeFd: number;
   closeWriter(): Promise<void>;
+}
+
+export interface InputPipe {
+  /** For the child; to be closed here once the child has it. */
+  readonly readFd: number;
+  /** Fails with EPIPE when no process holds the read end any more. */
+  readonly writer: Socket;
+  closeReader(): Promise<void>;
 }
 
 /** Makes pipes, from a stock of FIFOs in a private directory. */
@@ -58,13 +66,18 @@ export class PipeStock {
     this.#names.push(...names);
   }
 
-  async take(): Promise<OutputPipe> {
+  async #takeName(): Promise<string> {
     let name = this.#names.pop();
     while (name === undefined) {
       await this.fill();
       name = this.#names.pop();
     }
     if (this.#names.length < stockSize / 2) this.fill().catch(() => undefined);
+    return name;
+  }
+
+  async take(): Promise<OutputPipe> {
+    const name = await this.#takeName();
     const readFd = await openFile(name, constants.O_RDONLY | constants.O_NONBLOCK);
     const writeFd = await openFile(name, constants.O_WRONLY).finally(() => removeFile(name));
     return {
@@ -72,5 +85,23 @@ export class PipeStock {
       writeFd,
       closeWriter: () => closeFile(writeFd),
     };
+  }
+
+  /** A pipe the other way: the child's end waits for input, ours never blocks. */
+  async takeInput(): Promise<InputPipe> {
+    const name = await this.#takeName();
+    // A FIFO opens for reading once it has a writer, and for writing without waiting once it has a reader.
+    const bothFd = await openFile(name, constants.O_RDWR | constants.O_NONBLOCK);
+    try {
+      const readFd = await openFile(name, constants.O_RDONLY);
+      const writeFd = await openFile(name, constants.O_WRONLY | constants.O_NONBLOCK);
+      return {
+        readFd,
+        writer: new Socket({ fd: writeFd, readable: false, writable: true }),
+        closeReader: () => closeFile(readFd),
+      };
+    } finally {
+      await Promise.all([removeFile(name), closeFile(bothFd)]);
+    }
   }
 }

@@ -27,6 +27,12 @@ export async function endProcesses(target: SweepTarget, graceMs: number): Promis
   await areGone(target, killWaitMs, 'SIGKILL');
 }
 
+/** Sends one signal to the process group, or to the marked processes if there is none. */
+export async function signalProcesses(target: SweepTarget, signal: NodeJS.Signals): Promise<void> {
+  if (target.groupId === undefined) await signalAll(target, signal);
+  else trySignal(-target.groupId, signal);
+}
+
 async function areGone(
   target: SweepTarget,
   withinMs: number,

@@ -31,6 +31,48 @@ export const endpoints = {
   exec: { path: '/exec', methods: ['POST'], wrongMethod: 'requires POST method' },
   removeAll: { path: '/removeall', methods: ['POST'], wrongMethod: 'requires POST method' },
   halt: { path: '/halt', methods: ['POST'], wrongMethod: 'requires POST method' },
+  session: {
+    path: '/session',
+    methods: ['GET', 'POST'],
+    wrongMethod: 'requires GET or POST method',
+    feature: 'session',
+  },
+  sessions: {
+    path: '/sessions',
+    methods: ['GET'],
+    wrongMethod: 'requires GET method',
+    feature: 'session',
+  },
+  sessionInput: {
+    path: '/session/stdin',
+    methods: ['POST'],
+    wrongMethod: 'requires POST method',
+    feature: 'session',
+  },
+  sessionSignal: {
+    path: '/session/signal',
+    methods: ['POST'],
+    wrongMethod: 'requires POST method',
+    feature: 'session',
+  },
+  sessionResize: {
+    path: '/session/resize',
+    methods: ['POST'],
+    wrongMethod: 'requires POST method',
+    feature: 'session',
+  },
+  sessionPing: {
+    path: '/session/ping',
+    methods: ['POST'],
+    wrongMethod: 'requires POST method',
+    feature: 'session',
+  },
+  sessionDetach: {
+    path: '/session/detach',
+    methods: ['POST'],
+    wrongMethod: 'requires POST method',
+    feature: 'session',
+  },
 } as const satisfies Record<string, Endpoint>;
 
 export type EndpointName = keyof typeof endpoints;

@@ -9,6 +9,7 @@ const statusOfCode: Record<ErrorCode, number> = {
   ERR_CERTIFICATE: 502,
   ERR_CLOSED: 500,
   ERR_CONFIG: 500,
+  ERR_CONFLICT: 409,
   ERR_CONNECT: 500,
   ERR_LOCAL_FILE: 500,
   ERR_LOST: 400,
@@ -26,7 +27,9 @@ const statusOfCode: Record<ErrorCode, number> = {
   ERR_UNAUTHORIZED: 403,
   ERR_UNAVAILABLE: 503,
   ERR_UNKNOWN_BUILDLET: 502,
+  ERR_UNKNOWN_SESSION: 404,
   ERR_UNKNOWN_TYPE: 400,
+  ERR_UNSUPPORTED: 501,
   ERR_USAGE: 400,
 };
 

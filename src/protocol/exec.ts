@@ -1,5 +1,5 @@
 // The request of `/exec`, both ways, and the expansions it asks for.
-import { decodeForm, encodeForm, parseBool } from './form.ts';
+import { decodeForm, encodeForm, type FormValue, formBytes, parseBool } from './form.ts';
 import { normalizeRelativePath } from './relative-path.ts';
 
 export interface ExecRequest {
@@ -8,7 +8,8 @@ export interface ExecRequest {
   systemLevel: boolean;
   /** Empty: the command's directory, or in system mode the work dir. */
   dir: string;
-  args: readonly string[];
+  /** Text, or bytes where they are not UTF-8. */
+  args: readonly FormValue[];
   /** `KEY=VALUE`, appended to the buildlet's own; the last of equal names wins. */
   env: readonly string[];
   /** Absent: PATH untouched. Empty: PATH removed. */
@@ -44,10 +45,11 @@ export function decodeExecForm(body: string): ExecRequest | { refused: string } 
   if (!absoluteAllowed && normalizeRelativePath(dir) === undefined) {
     return { refused: "bogus 'dir' parameter" };
   }
-  const args = form.getAll('cmdArg');
+  const args = formBytes(body, 'cmdArg');
   const env = form.getAll('env');
   const path = form.has('path') ? form.getAll('path') : undefined;
-  if ([cmd, dir, ...args, ...env, ...(path ?? [])].some((text) => text.includes('\0'))) {
+  const texts = [cmd, dir, ...env, ...(path ?? [])];
+  if (texts.some((text) => text.includes('\0')) || args.some(holdsNul)) {
     return { refused: 'a NUL byte cannot be passed to a command' };
   }
   return {
@@ -60,6 +62,9 @@ export function decodeExecForm(body: string): ExecRequest | { refused: string } 
     debug: parseBool(form.get('debug')),
   };
 }
+
+const holdsNul = (value: FormValue): boolean =>
+  typeof value === 'string' ? value.includes('\0') : value.includes(0);
 
 /**
  * The PATH a command gets: undefined when it must be removed.

@@ -1,16 +1,28 @@
 // application/x-www-form-urlencoded, as Go's url.Values writes and reads it.
+import { isUtf8 } from 'node:buffer';
 
-/** Parameters in order; a list value is the name repeated. */
-export type FormValues = Record<string, string | readonly string[] | undefined>;
+/** Parameters in order; a list value is the name repeated; bytes go out as they are. */
+export type FormValues = Record<string, FormValue | readonly FormValue[] | undefined>;
+export type FormValue = string | Uint8Array;
+
+/** A value for people: bytes that are not UTF-8 become U+FFFD. */
+export const textOf = (value: FormValue): string =>
+  typeof value === 'string' ? value : Buffer.from(value).toString();
 
 /** Encodes the values; an undefined value and an empty list are left out. */
 export function encodeForm(values: FormValues): string {
-  const params = new URLSearchParams();
-  for (const [name, value] of Object.entries(values)) {
-    if (value === undefined) continue;
-    for (const one of typeof value === 'string' ? [value] : value) params.append(name, one);
-  }
-  return params.toString();
+  const pairs = Object.entries(values).flatMap(([name, value]) => {
+    if (value === undefined) return [];
+    const all = typeof value === 'string' || value instanceof Uint8Array ? [value] : value;
+    return all.map((one) => encodePair(name, one));
+  });
+  return pairs.join('&');
+}
+
+function encodePair(name: string, value: FormValue): string {
+  if (typeof value === 'string') return new URLSearchParams([[name, value]]).toString();
+  const hex = Buffer.from(value).toString('hex').replaceAll(/../g, '%$&');
+  return `${new URLSearchParams([[name, '']])}${hex}`;
 }
 
 /** A path with the values as its query. */
@@ -22,6 +34,24 @@ export function withQuery(path: string, values: FormValues): string {
 /** Reads a form or a query string. */
 export function decodeForm(text: string): URLSearchParams {
   return new URLSearchParams(text);
+}
+
+/** The values of one parameter: text where it is UTF-8, else its bytes. */
+export function formBytes(body: string, name: string): FormValue[] {
+  return body.split('&').flatMap((pair) => {
+    const equals = pair.indexOf('=');
+    if (equals < 0 || pair.slice(0, equals) !== name) return [];
+    const value = pair.slice(equals + 1).replaceAll('+', ' ');
+    const bytes = Buffer.from(
+      value.replaceAll(/%([0-9a-fA-F]{2})|[^%]+|%/g, (part, hex: string | undefined) =>
+        hex === undefined
+          ? Buffer.from(part).toString('latin1')
+          : String.fromCharCode(Number.parseInt(hex, 16)),
+      ),
+      'latin1',
+    );
+    return isUtf8(bytes) ? bytes.toString() : bytes;
+  });
 }
 
 /** Go's strconv.ParseBool, where anything else is false, as the buildlet reads `recursive` and `digest`. */

@@ -1,12 +1,13 @@
 // POST /exec: runs a command, its output in the body, how it ended in the trailer.
 import type { ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { drained, readFormBody, sendError } from '../../http/reply.ts';
 import type { Handler } from '../../http/server.ts';
 import { processStateTrailer } from '../../protocol/endpoints.ts';
 import { decodeExecForm } from '../../protocol/exec.ts';
-import { type CommandHost, startCommand } from '../command.ts';
+import { formatProcessState } from '../../protocol/process-state.ts';
+import { type CommandHost, prepareCommand, startCommand } from '../command.ts';
 
 /** How long a command whose client has left has between TERM and KILL. */
 const leaveGraceMs = 5_000;
@@ -22,19 +23,22 @@ export function exec(host: CommandHost): Handler {
     // The client gives up if no header comes soon, however long the command is silent.
     response.writeHead(200);
     response.flushHeaders();
-    const command = await startCommand(form, host);
+    const prepared = await prepareCommand(form, host);
+    if ('notStarted' in prepared) return finish(response, prepared.notStarted);
+    const command = await startCommand(prepared, host, { merge: true, stdin: false });
     if ('notStarted' in command) return finish(response, command.notStarted);
     const end = () => void command.end(leaveGraceMs);
     if (signal.aborted) end();
     else signal.addEventListener('abort', end, { once: true });
-    if (form.debug) response.write(command.debugLine);
-    await copyOutput(command.output, response);
-    finish(response, await command.ended);
+    if (form.debug) response.write(prepared.debugLine);
+    await copyOutput(command.stdout, response);
+    const { code, signal: endedBy } = await command.exited;
+    finish(response, formatProcessState(code, endedBy));
   };
 }
 
 /** Sends each piece as it comes; a slow reader of the response slows the command. */
-async function copyOutput(output: Socket, response: ServerResponse): Promise<void> {
+async function copyOutput(output: Readable, response: ServerResponse): Promise<void> {
   output.on('data', (piece: Buffer) => {
     if (response.write(piece) || response.destroyed) return;
     output.pause();

@@ -1,0 +1,53 @@
+// POST /session starts a run that outlives its connection, GET /session reads its log; both send it as it grows.
+import type { ServerResponse } from 'node:http';
+import { readFormBody, sendError, sendText } from '../../http/reply.ts';
+import type { Handler } from '../../http/server.ts';
+import { contentTypes } from '../../protocol/endpoints.ts';
+import {
+  decodeSessionForm,
+  isSessionId,
+  logContentType,
+  sessionHeader,
+  wholeNumber,
+} from '../../protocol/session.ts';
+import { serveLog } from '../sessions/reader.ts';
+import type { Session } from '../sessions/session.ts';
+import type { SessionTable } from '../sessions/table.ts';
+
+export function session(table: SessionTable, pingMs: number): Handler {
+  return async ({ request, response, query }) => {
+    const id = query.get('id') ?? '';
+    if (!isSessionId(id)) return sendError(response, 400, "bogus 'id' parameter");
+    let from: number | undefined;
+    let found: Session;
+    if (request.method === 'POST') {
+      const form = await readFormBody(request);
+      const wanted = decodeSessionForm(form);
+      if ('refused' in wanted) return sendError(response, 400, wanted.refused);
+      found = table.start(id, form, wanted);
+      if (wanted.detach) return sendText(response, JSON.stringify(found.info), contentTypes.json);
+      from = 0;
+    } else {
+      found = table.get(id);
+      const text = query.get('from') ?? '0';
+      const { log } = found;
+      const end = log.isClosed ? log.end - 1 : log.end;
+      const offset = text === 'end' ? end : wholeNumber(text);
+      if (offset === undefined) return sendError(response, 400, "bogus 'from' parameter");
+      from = await log.startOfRecord(offset);
+    }
+    beginLog(response, id);
+    await serveLog(found, response, {
+      from,
+      name: query.get('reader') ?? undefined,
+      observes: query.get('observe') === '1',
+      pingMs,
+    });
+  };
+}
+
+/** The header goes out before the command says anything: the client knows that it has been taken. */
+function beginLog(response: ServerResponse, id: string): void {
+  response.writeHead(200, { 'Content-Type': logContentType, [sessionHeader]: id });
+  response.flushHeaders();
+}

@@ -1,0 +1,254 @@
+// The append-only log of one session: records in memory until they are on disk, then in files of a few MiB each.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errnoOf } from '../../errors.ts';
+import { formatRecord, recordHeader } from '../../protocol/log-records.ts';
+import type { Gap } from '../../protocol/session.ts';
+import { type LogMark, Segment } from './segment.ts';
+
+export interface LogOptions {
+  /** Where its files go: this with a number added to it. */
+  readonly path: string;
+  /** How large a file of the log may grow, in bytes. */
+  readonly segmentBytes: number;
+  /** How long a full disk is waited for, in ms. */
+  readonly fullWaitMs: number;
+  /** Told how much has been written; drops segments if that is too much. */
+  readonly onWritten: (sizeBytes: number) => void;
+  /** The disk is full: drops what can be dropped. */
+  readonly onFull: () => void;
+  /** Told once that the log cannot be written: what is not on disk stays in memory. */
+  readonly onFailure: (error: Error) => void;
+}
+
+/** Some of the log, and where it goes on. */
+export interface LogPart {
+  readonly buffers: readonly Buffer[];
+  readonly next: number;
+}
+
+/** How much of what is on disk stays in memory, for readers that are close behind, in bytes. */
+const tailBytes = 256 << 10;
+
+/** How much a reader gets at a time, in bytes; more than the largest record. */
+const partBytes = 256 << 10;
+
+/** How often a full disk is tried again, in ms. */
+const fullPollMs = 200;
+
+interface TailRecord extends LogMark {
+  readonly buffers: readonly Buffer[];
+  readonly end: number;
+}
+
+export class SessionLog {
+  readonly #options: LogOptions;
+  #stdout = 0;
+  #stderr = 0;
+  #end = 0;
+  #written = 0;
+  /** What is not on disk, and some of what is. */
+  #tail: TailRecord[] = [];
+  #segments: Segment[] = [];
+  #segmentCount = 0;
+  /** The log begins here: what was before has been dropped. */
+  #start: LogMark = { at: 0, stdout: 0, stderr: 0 };
+  #writing: Promise<void> | undefined;
+  #failed = false;
+  #closed = false;
+  #waiters: (() => void)[] = [];
+
+  constructor(options: LogOptions) {
+    this.#options = options;
+  }
+
+  /** The offset of its end. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** How much is not on disk yet. */
+  get backlogBytes(): number {
+    return this.#end - this.#written;
+  }
+
+  /** Whether the closing record is in it. */
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  /** Its files, oldest first. */
+  get segments(): readonly Segment[] {
+    return this.#segments;
+  }
+
+  append(kind: 'out' | 'err', payload: Buffer): void {
+    const mark = { at: this.#end, stdout: this.#stdout, stderr: this.#stderr };
+    const offset = kind === 'out' ? this.#stdout : this.#stderr;
+    if (kind === 'out') this.#stdout += payload.length;
+    else this.#stderr += payload.length;
+    const header = Buffer.from(recordHeader(kind, offset, payload.length), 'latin1');
+    this.#add(mark, [header, payload]);
+  }
+
+  /** Adds the closing record. */
+  close(end: string): void {
+    this.#closed = true;
+    const mark = { at: this.#end, stdout: this.#stdout, stderr: this.#stderr };
+    this.#add(mark, [formatRecord('end', 0, end)]);
+  }
+
+  #add(mark: LogMark, buffers: readonly Buffer[]): void {
+    this.#end += buffers.reduce((sum, { length }) => sum + length, 0);
+    this.#tail.push({ ...mark, buffers, end: this.#end });
+    this.wake();
+    if (!this.#failed) this.#writing ??= this.#write();
+  }
+
+  /** Resolves when it has grown, or more of it is on disk. */
+  async changed(): Promise<void> {
+    await new Promise<void>((resolve) => this.#waiters.push(resolve));
+  }
+
+  /** Lets everyone look again who waits for a change. */
+  wake(): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const resolve of waiters) resolve();
+  }
+
+  /** Resolves when all is written, or cannot be. */
+  async flushed(): Promise<void> {
+    while (this.#writing !== undefined) await this.#writing;
+  }
+
+  async #write(): Promise<void> {
+    // What comes in one turn is written together.
+    await Promise.resolve();
+    try {
+      while (this.#written < this.#end) await this.#writeSome();
+      if (this.#closed) await this.#segments.at(-1)?.close();
+    } catch (error) {
+      this.#failed = true;
+      this.#options.onFailure(error as Error);
+    } finally {
+      this.#writing = undefined;
+      this.wake();
+    }
+  }
+
+  async #writeSome(): Promise<void> {
+    const records = this.#tail.slice(this.#indexOf(this.#written));
+    const [first] = records;
+    const until = records.at(-1)?.end;
+    if (first === undefined || until === undefined) return;
+    const buffers = records.flatMap((record) => record.buffers);
+    await this.#patiently(async () => (await this.#segmentFor(first)).append(buffers));
+    const sizeBytes = until - this.#written;
+    this.#written = until;
+    this.#trim();
+    this.#options.onWritten(sizeBytes);
+    this.wake();
+  }
+
+  /** Tries again for a while when the disk is full. */
+  async #patiently(write: () => Promise<void>): Promise<void> {
+    const deadline = performance.now() + this.#options.fullWaitMs;
+    for (;;) {
+      try {
+        return await write();
+      } catch (error) {
+        const isFull = ['ENOSPC', 'EDQUOT'].includes(errnoOf(error) ?? '');
+        if (!isFull || performance.now() > deadline) throw error;
+        this.#options.onFull();
+        await sleep(fullPollMs);
+      }
+    }
+  }
+
+  async #segmentFor(mark: LogMark): Promise<Segment> {
+    const last = this.#segments.at(-1);
+    if (last?.end === mark.at && last.sizeBytes < this.#options.segmentBytes) return last;
+    await last?.close();
+    const path = `${this.#options.path}.${this.#segmentCount++}`;
+    const segment = await Segment.create(path, mark);
+    this.#segments.push(segment);
+    return segment;
+  }
+
+  /** The index in the tail of the record that holds the offset. */
+  #indexOf(offset: number): number {
+    let [low, high] = [0, this.#tail.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#tail[middle]?.end ?? 0) > offset) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  #trim(): void {
+    const isWhole = this.#closed && this.#written === this.#end;
+    // Of a log that is over, only the closing record is worth its memory.
+    const keepFrom = isWhole ? this.#end - 1 : this.#written - tailBytes;
+    const count = this.#indexOf(keepFrom);
+    if (count > 0) this.#tail.splice(0, count);
+  }
+
+  /** Drops its oldest file; gives how many bytes that frees. One that is written to is not dropped. */
+  dropOldest(): number {
+    const [segment, next] = this.#segments;
+    const isOver = this.#closed && this.backlogBytes === 0;
+    if (segment === undefined || (next === undefined && !isOver)) return 0;
+    this.#segments.shift();
+    const { at, stdout, stderr } = next?.start ?? this.#tail[0] ?? this.#start;
+    this.#start = { at, stdout, stderr };
+    void segment.drop();
+    return segment.sizeBytes;
+  }
+
+  /** What there is from `offset` on, which must be where a record begins; undefined at the end of the log. */
+  async read(offset: number): Promise<LogPart | undefined> {
+    const start = this.#start;
+    if (offset < start.at) {
+      const { stdout, stderr } = start;
+      const gap: Gap = { from: offset, to: start.at, stdout, stderr };
+      return { buffers: [formatRecord('gap', 0, JSON.stringify(gap))], next: start.at };
+    }
+    const first = this.#tail[0];
+    if (first !== undefined && offset >= first.at) return this.#readTail(offset);
+    const segment = this.#segments.find(({ end }) => offset < end);
+    if (segment === undefined) return undefined;
+    try {
+      const bytes = await segment.read(offset, partBytes);
+      return { buffers: [bytes], next: offset + bytes.length };
+    } catch (error) {
+      // It may have been dropped meanwhile.
+      if (offset < this.#start.at) return await this.read(offset);
+      throw error;
+    }
+  }
+
+  #readTail(offset: number): LogPart | undefined {
+    const buffers: Buffer[] = [];
+    let next = offset;
+    for (let i = this.#indexOf(offset); i < this.#tail.length; i++) {
+      const record = this.#tail[i];
+      if (record === undefined || next - offset >= partBytes) break;
+      buffers.push(...record.buffers);
+      next = record.end;
+    }
+    return buffers.length === 0 ? undefined : { buffers, next };
+  }
+
+  /** The offset of the record that holds `offset`, or the end. */
+  async startOfRecord(offset: number): Promise<number> {
+    if (offset >= this.#end) return this.#end;
+    if (offset <= this.#start.at) return offset === 0 ? 0 : this.#start.at;
+    const first = this.#tail[0];
+    if (first !== undefined && offset >= first.at) {
+      return this.#tail[this.#indexOf(offset)]?.at ?? this.#end;
+    }
+    const segment = this.#segments.find(({ end }) => offset < end);
+    return segment === undefined ? this.#end : await segment.startOfRecord(offset, partBytes);
+  }
+}

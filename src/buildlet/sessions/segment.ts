@@ -1,0 +1,104 @@
+// One file of a session's log: a run of whole records.
+import { type FileHandle, open, rm } from 'node:fs/promises';
+import { parseRecordHeader } from '../../protocol/log-records.ts';
+
+/** A place between two records: the log's offset and what the streams had written by then. */
+export interface LogMark {
+  readonly at: number;
+  readonly stdout: number;
+  readonly stderr: number;
+}
+
+/** More buffers than this are joined before they are written. */
+const fewBuffers = 64;
+
+let created = 0;
+
+export class Segment {
+  readonly #path: string;
+  readonly start: LogMark;
+  /** Segments of all logs in the order they were begun. */
+  readonly age = created++;
+  #handle: FileHandle | undefined;
+  sizeBytes = 0;
+
+  private constructor(path: string, handle: FileHandle, start: LogMark) {
+    this.#path = path;
+    this.#handle = handle;
+    this.start = start;
+  }
+
+  static async create(path: string, start: LogMark): Promise<Segment> {
+    return new Segment(path, await open(path, 'wx', 0o600), start);
+  }
+
+  /** The log's offset of its end. */
+  get end(): number {
+    return this.start.at + this.sizeBytes;
+  }
+
+  /** Writes whole records; one that failed may be tried again. */
+  async append(buffers: readonly Buffer[]): Promise<void> {
+    const handle = this.#handle;
+    if (handle === undefined) throw new Error('the segment is closed');
+    const size = buffers.reduce((sum, { length }) => sum + length, 0);
+    let left = buffers.length > fewBuffers ? [Buffer.concat(buffers)] : buffers;
+    for (let done = 0; done < size; ) {
+      const { bytesWritten } = await handle.writev(left, this.sizeBytes + done);
+      done += bytesWritten;
+      if (done < size) left = [Buffer.concat(buffers).subarray(done)];
+    }
+    this.sizeBytes += size;
+  }
+
+  /** Ends the writing. */
+  async close(): Promise<void> {
+    const handle = this.#handle;
+    this.#handle = undefined;
+    await handle?.close();
+  }
+
+  /** Removes its file. */
+  async drop(): Promise<void> {
+    await this.close();
+    await rm(this.#path, { force: true });
+  }
+
+  /** The whole records from the log's offset `from` on, at least one, of about `limitBytes`. */
+  async read(from: number, limitBytes: number): Promise<Buffer> {
+    const sizeBytes = Math.min(limitBytes, this.end - from);
+    const handle = await open(this.#path, 'r');
+    try {
+      const bytes = Buffer.allocUnsafe(sizeBytes);
+      const { bytesRead } = await handle.read(bytes, 0, sizeBytes, from - this.start.at);
+      return bytes.subarray(0, endOfRecords(bytes.subarray(0, bytesRead)));
+    } finally {
+      await handle.close();
+    }
+  }
+
+  /** The offset of the record that holds `offset`. */
+  async startOfRecord(offset: number, limitBytes: number): Promise<number> {
+    let start = this.start.at;
+    for (;;) {
+      const part = await this.read(start, limitBytes);
+      const inPart = offset - start;
+      if (inPart < part.length) return start + endOfRecords(part, inPart);
+      if (part.length === 0) return start;
+      start += part.length;
+    }
+  }
+}
+
+/** Where the last whole record in `bytes` ends; with a limit, where the record that holds that place begins. */
+function endOfRecords(bytes: Buffer, limit = bytes.length): number {
+  for (let at = 0; ; ) {
+    const newline = bytes.indexOf(10, at);
+    const header =
+      newline < 0 ? undefined : parseRecordHeader(bytes.toString('latin1', at, newline));
+    if (header === undefined) return at;
+    const next = newline + 1 + header.length;
+    if (next > limit) return at;
+    at = next;
+  }
+}

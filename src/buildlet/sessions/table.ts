@@ -1,0 +1,169 @@
+// The sessions of a buildlet: started once an id, listed, and kept within a quota of disk space.
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { GomoteError } from '../../errors.ts';
+import { textOf } from '../../protocol/form.ts';
+import type { SessionInfo, SessionRequest } from '../../protocol/session.ts';
+import type { CommandHost } from '../command.ts';
+import { removeTree } from '../remove-tree.ts';
+import { SessionLog } from './log.ts';
+import type { Segment } from './segment.ts';
+import { Session } from './session.ts';
+
+export interface SessionLimits {
+  /** How much disk space all logs may take, in bytes. Default 1 GiB. */
+  readonly quotaBytes?: number | undefined;
+  /** How long a full disk is waited for before the command is told, in ms. Default 10 s. */
+  readonly fullWaitMs?: number | undefined;
+  /** How often each side of a session is heard from, in ms. Default 10 s. */
+  readonly pingMs?: number | undefined;
+  /** Where logs are kept. Default: a fresh directory among the temporary ones, removed at the end. */
+  readonly directory?: string | undefined;
+}
+
+/** How long a session goes on whose reader fell silent without leaving, as a laptop does that sleeps, in ms. */
+const silentGraceMs = 30 * 60_000;
+
+/** How many finished sessions are remembered, whatever room they take. */
+const rememberedSessions = 10_000;
+
+const defaultQuotaBytes = 1 << 30;
+const defaultFullWaitMs = 10_000;
+
+interface Entry {
+  readonly session: Session;
+  /** The request that started it. */
+  readonly form: string;
+}
+
+export class SessionTable {
+  readonly #host: CommandHost;
+  readonly #directory: string;
+  readonly #limits: { readonly quotaBytes: number; readonly fullWaitMs: number };
+  /** Told when a session begins; the function it returns, when it has ended. */
+  readonly #use: () => () => void;
+  readonly #entries = new Map<string, Entry>();
+  #finished: Session[] = [];
+  #keptBytes = 0;
+
+  private constructor(
+    host: CommandHost,
+    directory: string,
+    limits: SessionLimits,
+    use: () => () => void,
+  ) {
+    this.#host = host;
+    this.#directory = directory;
+    this.#use = use;
+    this.#limits = {
+      quotaBytes: limits.quotaBytes ?? defaultQuotaBytes,
+      fullWaitMs: limits.fullWaitMs ?? defaultFullWaitMs,
+    };
+  }
+
+  static async create(
+    host: CommandHost,
+    limits: SessionLimits,
+    use: () => () => void,
+  ): Promise<SessionTable> {
+    const parent = limits.directory ?? tmpdir();
+    return new SessionTable(host, await mkdtemp(join(parent, 'buildlet-logs-')), limits, use);
+  }
+
+  /** The session of that id; throws ERR_UNKNOWN_SESSION. */
+  get(id: string): Session {
+    const entry = this.#entries.get(id);
+    if (entry !== undefined) return entry.session;
+    throw new GomoteError('ERR_UNKNOWN_SESSION', `no session "${id}"`);
+  }
+
+  list(): SessionInfo[] {
+    return [...this.#entries.values()].map(({ session }) => session.info);
+  }
+
+  /** Starts the session unless it has been; `form` is the request as it came. */
+  start(id: string, form: string, request: SessionRequest): Session {
+    const known = this.#entries.get(id);
+    if (known?.form === form) return known.session;
+    if (known !== undefined) {
+      throw new GomoteError('ERR_CONFLICT', `session "${id}" runs another command`);
+    }
+    const session = new Session({
+      id,
+      request,
+      command: [request.cmd, ...request.args.map(textOf)],
+      makeLog: (owner) => this.#makeLog(owner),
+      silentGraceMs,
+    });
+    this.#entries.set(id, { session, form });
+    const over = this.#use();
+    void session.run(this.#host).finally(() => {
+      over();
+      this.#finished.push(session);
+      if (this.#finished.length > rememberedSessions) this.#forget();
+    });
+    return session;
+  }
+
+  #makeLog(session: Session): SessionLog {
+    const { quotaBytes, fullWaitMs } = this.#limits;
+    return new SessionLog({
+      path: join(this.#directory, session.id),
+      segmentBytes: Math.min(4 << 20, Math.ceil(quotaBytes / 16)),
+      fullWaitMs,
+      onWritten: (sizeBytes) => {
+        this.#keptBytes += sizeBytes;
+        while (this.#keptBytes > quotaBytes && (this.#dropFinished() || this.#dropRunning())) {}
+        session.balance();
+      },
+      onFull: () => void (this.#dropFinished() || this.#dropRunning({ unread: false })),
+      onFailure: (error) => session.fail(error),
+    });
+  }
+
+  /** Drops the output of the session that has been over for longest; false when there is none. */
+  #dropFinished(): boolean {
+    const session = this.#finished.find(({ log }) => log.segments.length > 0);
+    let freed = 0;
+    for (let one = 1; session !== undefined && one > 0; freed += one)
+      one = session.log.dropOldest();
+    this.#keptBytes -= freed;
+    return freed > 0;
+  }
+
+  /** Drops the oldest output of those running: what some reader has, else what none has; false when there is none. */
+  #dropRunning({ unread = true } = {}): boolean {
+    const running = [...this.#entries.values()].flatMap(({ session }) => {
+      const [oldest] = session.log.segments;
+      const isDroppable = session.log.segments.length > 1;
+      return oldest === undefined || !isDroppable ? [] : [{ session, oldest }];
+    });
+    const isRead = ({ session, oldest }: { session: Session; oldest: Segment }) =>
+      oldest.end <= session.acknowledged;
+    running.sort((a, b) => a.oldest.age - b.oldest.age);
+    const chosen = running.find(isRead) ?? (unread ? running[0] : undefined);
+    const freed = chosen?.session.log.dropOldest() ?? 0;
+    this.#keptBytes -= freed;
+    return freed > 0;
+  }
+
+  /** Forgets the session that has been over for longest. */
+  #forget(): void {
+    const session = this.#finished.shift();
+    if (session === undefined) return;
+    for (let freed = 1; freed > 0; this.#keptBytes -= freed) freed = session.log.dropOldest();
+    this.#entries.delete(session.id);
+  }
+
+  /** Lets every session know that it is being ended with the buildlet. */
+  end(): void {
+    for (const { session } of this.#entries.values()) session.closing();
+  }
+
+  /** Removes all logs. */
+  async remove(): Promise<void> {
+    await Promise.all([...this.#entries.values()].map(({ session }) => session.log.flushed()));
+    await removeTree(this.#directory);
+  }
+}

@@ -1,0 +1,112 @@
+// The records of a session's log, the same on disk and on the wire: `KIND OFFSET LENGTH\n` and LENGTH bytes.
+import { GomoteError } from '../errors.ts';
+
+/** `out` and `err` carry output, `gap` and `end` JSON; `ping` is on the wire only and counts for nothing. */
+export type RecordKind = 'out' | 'err' | 'gap' | 'end' | 'ping';
+
+export interface RecordPiece {
+  readonly kind: RecordKind;
+  /** The stream's offset of `bytes`. */
+  readonly offset: number;
+  /** A part of an `out` or `err` record; the whole of any other. */
+  readonly bytes: Buffer;
+}
+
+/** The longest header line, in bytes: the kind, two numbers of 16 digits, the spaces and the line's end. */
+const headerLimitBytes = 40;
+
+/** The longest record that is not output, in bytes. */
+const metaLimitBytes = 1 << 20;
+
+export const recordHeader = (kind: RecordKind, offset: number, length: number): string =>
+  `${kind} ${offset} ${length}\n`;
+
+export function formatRecord(kind: RecordKind, offset: number, payload: string): Buffer {
+  const bytes = Buffer.from(payload);
+  return Buffer.concat([Buffer.from(recordHeader(kind, offset, bytes.length)), bytes]);
+}
+
+/** Reads a header line without its end; undefined when it is not one. */
+export function parseRecordHeader(
+  line: string,
+): { kind: RecordKind; offset: number; length: number } | undefined {
+  const match = /^(out|err|gap|end|ping) ([0-9]{1,16}) ([0-9]{1,16})$/.exec(line);
+  if (match === null) return undefined;
+  return { kind: match[1] as RecordKind, offset: Number(match[2]), length: Number(match[3]) };
+}
+
+/** Takes a log apart as it comes, in pieces of any size. */
+export class RecordParser {
+  /** Where in the log the record begins that is being read: where to go on after a cut. */
+  position: number;
+  #header = '';
+  #record: { kind: RecordKind; offset: number; left: number } | undefined;
+  #held: Buffer[] = [];
+  /** How much of the log the record being read takes. */
+  #sizeBytes = 0;
+
+  constructor(position = 0) {
+    this.position = position;
+  }
+
+  /** Forgets the record in progress: the log comes again from `position`, or from another. */
+  restart(position = this.position): void {
+    this.position = position;
+    this.#header = '';
+    this.#record = undefined;
+    this.#held = [];
+  }
+
+  /** The pieces in `chunk`; throws ERR_REPLY when it is not part of a log. */
+  *push(chunk: Buffer): Generator<RecordPiece, void, undefined> {
+    for (let at = 0; at < chunk.length; ) {
+      if (this.#record === undefined) {
+        at = this.#readHeader(chunk, at);
+        if (this.#isComplete()) yield* this.#end();
+        continue;
+      }
+      const bytes = chunk.subarray(at, at + this.#record.left);
+      at += bytes.length;
+      const { kind, offset } = this.#record;
+      this.#record.left -= bytes.length;
+      if (kind === 'out' || kind === 'err') {
+        this.#record.offset += bytes.length;
+        yield { kind, offset, bytes };
+      } else {
+        this.#held.push(bytes);
+      }
+      if (this.#isComplete()) yield* this.#end();
+    }
+  }
+
+  #isComplete(): boolean {
+    return this.#record?.left === 0;
+  }
+
+  #readHeader(chunk: Buffer, at: number): number {
+    const newline = chunk.indexOf(10, at);
+    const end = newline < 0 ? chunk.length : newline;
+    this.#header += chunk.toString('latin1', at, Math.min(end, at + headerLimitBytes));
+    if (newline < 0 && this.#header.length < headerLimitBytes) return end;
+    const header = parseRecordHeader(this.#header);
+    const isOutput = header?.kind === 'out' || header?.kind === 'err';
+    if (header === undefined || (!isOutput && header.length > metaLimitBytes)) {
+      throw new GomoteError('ERR_REPLY', `not a log's record: ${JSON.stringify(this.#header)}`);
+    }
+    this.#sizeBytes = this.#header.length + 1 + header.length;
+    this.#header = '';
+    this.#record = { kind: header.kind, offset: header.offset, left: header.length };
+    return end + 1;
+  }
+
+  *#end(): Generator<RecordPiece, void, undefined> {
+    const record = this.#record;
+    this.#record = undefined;
+    if (record === undefined) return;
+    if (record.kind !== 'gap' && record.kind !== 'ping') this.position += this.#sizeBytes;
+    if (record.kind === 'out' || record.kind === 'err') return;
+    const bytes = Buffer.concat(this.#held);
+    this.#held = [];
+    yield { kind: record.kind, offset: record.offset, bytes };
+  }
+}

@@ -1,0 +1,166 @@
+// Sessions: runs that outlive connections. Their names on the wire, the request that starts one, the closing record.
+import { decodeExecForm, type ExecRequest, encodeExecForm } from './exec.ts';
+import { decodeForm, encodeForm } from './form.ts';
+
+/** Set on the reply that carries a session's log: its id. */
+export const sessionHeader = 'Gomote-Session';
+
+/** The body of a reply that is a log. */
+export const logContentType = 'application/x-gomote-log';
+
+/** What an old buildlet answers, with status 404, to a path it does not know. */
+export const unknownPathText = '404 page not found';
+
+/** How often each side lets the other hear from it, in ms; one that is silent for three times that is taken for dead. */
+export const pingIntervalMs = 10_000;
+
+/** The longest body of one request that carries input, in bytes. */
+export const inputLimitBytes = 1 << 20;
+
+export const isSessionId = (text: string): boolean => /^[A-Za-z0-9_-]{1,64}$/.test(text);
+
+/** The size and kind of a terminal. */
+export interface TerminalRequest {
+  /** The value of TERM. */
+  readonly term: string;
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/** How a session runs, beside what it runs. */
+export interface SessionSettings {
+  /** Whether it takes input. Default: its standard input is empty. */
+  stdin?: boolean | undefined;
+  /** Whether stderr goes into the same pipe as stdout, which keeps their order exactly. Default false. */
+  merge?: boolean | undefined;
+  /** Whether it goes on however long nobody reads. Default false. */
+  detach?: boolean | undefined;
+  /** Run on a terminal of this kind. Default: none. */
+  tty?: TerminalRequest | undefined;
+  /** The longest it may take, in ms. Default: no limit. */
+  timeoutMs?: number | undefined;
+  /** The longest it may be without output, in ms. Default: no limit. */
+  idleTimeoutMs?: number | undefined;
+  /** How long it has between TERM and KILL when it is ended, in ms. Default 5,000. */
+  killAfterMs?: number | undefined;
+  /** How long it goes on when its last reader has gone, in ms. Default 60,000. */
+  graceMs?: number | undefined;
+}
+
+export interface SessionRequest extends ExecRequest, SessionSettings {}
+
+const durations = ['timeoutMs', 'idleTimeoutMs', 'killAfterMs', 'graceMs'] as const;
+const switches = ['stdin', 'merge', 'detach'] as const;
+
+export function encodeSessionForm(request: SessionRequest): string {
+  const { tty } = request;
+  const settings = encodeForm({
+    ...Object.fromEntries(switches.map((name) => [name, request[name] ? '1' : undefined])),
+    ...Object.fromEntries(durations.map((name) => [name, request[name]?.toString()])),
+    tty: tty?.term,
+    columns: tty?.columns.toString(),
+    rows: tty?.rows.toString(),
+  });
+  return [encodeExecForm(request), settings].filter((part) => part !== '').join('&');
+}
+
+/** Reads the form. A request the buildlet must refuse gives the text of its reply. */
+export function decodeSessionForm(body: string): SessionRequest | { refused: string } {
+  const exec = decodeExecForm(body);
+  if ('refused' in exec) return exec;
+  const form = decodeForm(body);
+  const settings: SessionSettings = {};
+  for (const name of switches) settings[name] = form.get(name) === '1';
+  for (const name of durations) {
+    const text = form.get(name);
+    if (text === null) continue;
+    settings[name] = wholeNumber(text, 2 ** 31 - 1);
+    if (settings[name] === undefined) return { refused: `bogus '${name}' parameter` };
+  }
+  const term = form.get('tty');
+  if (term === null) return { ...exec, ...settings };
+  const size = parseTerminalSize(form);
+  if (size === undefined) return { refused: "bogus 'columns' or 'rows' parameter" };
+  return { ...exec, ...settings, tty: { term, ...size } };
+}
+
+/** Reads `columns` and `rows`; undefined when they are not the size of a terminal. */
+export function parseTerminalSize(
+  form: URLSearchParams,
+): { columns: number; rows: number } | undefined {
+  const columns = wholeNumber(form.get('columns') ?? '', 0xffff);
+  const rows = wholeNumber(form.get('rows') ?? '', 0xffff);
+  return columns && rows ? { columns, rows } : undefined;
+}
+
+/** A number of decimal digits up to the limit, else undefined. */
+export function wholeNumber(text: string, limit = Number.MAX_SAFE_INTEGER): number | undefined {
+  const number = /^[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  return number <= limit ? number : undefined;
+}
+
+/** What a session wrote to one stream, whether or not it is still in the log. */
+export interface StreamSum {
+  readonly bytes: number;
+  /** Lower-case hex. */
+  readonly sha256: string;
+}
+
+/**
+ * Why a session ended: by itself, by a signal, by a limit (`timeout`, `idle`), because it was ended on request or for
+ * want of readers (`killed`), by the kernel for want of memory, never started, or because its log could not be written.
+ */
+export type EndReason =
+  | 'exit'
+  | 'signal'
+  | 'timeout'
+  | 'idle'
+  | 'killed'
+  | 'memory'
+  | 'not-started'
+  | 'log';
+
+/** How a session ended: the last record of its log. */
+export interface SessionEnd {
+  readonly code: number | null;
+  /** Such as SIGKILL. */
+  readonly signal: string | null;
+  readonly why: EndReason;
+  /** As in the trailer `Process-State` of `/exec`. */
+  readonly state: string;
+  /** What kept the log from being whole. */
+  readonly error?: string | undefined;
+  /** RFC 3339. */
+  readonly started: string;
+  readonly ended: string;
+  readonly durationMs: number;
+  readonly stdout: StreamSum;
+  readonly stderr: StreamSum;
+}
+
+/** What was dropped from the log before a reader had it. */
+export interface Gap {
+  /** Log offsets. */
+  readonly from: number;
+  readonly to: number;
+  /** The stream offsets at which the log goes on. */
+  readonly stdout: number;
+  readonly stderr: number;
+}
+
+/** A session as `GET /sessions` tells of it. */
+export interface SessionInfo {
+  readonly id: string;
+  /** The command with its arguments; bytes that are not UTF-8 are shown as U+FFFD. */
+  readonly command: readonly string[];
+  readonly running: boolean;
+  readonly detached: boolean;
+  /** How many read it and slow it. */
+  readonly readers: number;
+  readonly started: string;
+  /** Log offset of its end. */
+  readonly logBytes: number;
+  /** How much input it has taken. */
+  readonly stdinBytes: number;
+  readonly end?: SessionEnd | undefined;
+}
