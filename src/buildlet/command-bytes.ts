@@ -8,8 +8,7 @@ export interface CommandLine {
 }
 
 /** Undoes the escapes of its arguments and becomes the command they name. */
-const script =
-  `for _a do shift; _b=$(printf "%b." "$_a"); set -- "$@" "\${_b%.}"; done; unset _a _b; exec "$@"`;
+const script = `for _a do shift; _b=$(printf "%b." "$_a"); set -- "$@" "\${_b%.}"; done; unset _a _b; exec "$@"`;
 
 /** What to give to Node so that the command gets exactly these arguments. */
 export function commandLine(file: string, name: string, args: readonly FormValue[]): CommandLine {

@@ -12,6 +12,7 @@ import { Connection } from './connection.ts';
 import { destroyBoth } from './destroy-vm.ts';
 import { type ExecOptions, type ExecResult, exec } from './exec.ts';
 import type { KeyPair } from './key-pair.ts';
+import { Sessions } from './sessions.ts';
 import { bodyStream, type ListDirOptions, listDir } from './streams.ts';
 
 /** What a call that can be cancelled takes. */
@@ -62,6 +63,9 @@ export class BuildletClient {
   /** A short description of where the connection came from. */
   description: string;
 
+  /** Runs that outlive connections. */
+  readonly sessions: Sessions;
+
   /** Asks for archives of one gzip member, for binaries that are shipped. Default false; set before use. */
   releaseMode = false;
 
@@ -93,6 +97,7 @@ export class BuildletClient {
       heartbeatIntervalMs: options.heartbeatIntervalMs ?? 10_000,
       onRequest: options.onRequest,
     });
+    this.sessions = new Sessions(this.#connection);
     this.#connection.onDead = () => this.#heartbeatFailed();
   }
 

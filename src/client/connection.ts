@@ -1,14 +1,17 @@
 // What all calls to one buildlet share: credentials, heartbeat, and the state closed or broken.
 import type { Dispatcher } from 'undici';
 import { type GomoteError, StatusError } from '../errors.ts';
+import { type LightSender, lightSender } from '../http/light-request.ts';
 import {
   createDispatcher,
+  type HttpReply,
   type HttpRequest,
   type HttpResponse,
   originOf,
   readText,
   type ServerAddress,
   send,
+  transportError,
 } from '../http/request.ts';
 import { endpoints, proxyHeader } from '../protocol/endpoints.ts';
 import { startHeartbeat } from './heartbeat.ts';
@@ -38,6 +41,7 @@ export class Connection {
   readonly #end = new AbortController();
   #dispatcher: Dispatcher | Promise<Dispatcher> | undefined;
   #ownDispatcher: Promise<Dispatcher> | undefined;
+  #light: LightSender | undefined;
   #stopHeartbeat: (() => void) | undefined;
   onDead: (() => void) | undefined;
 
@@ -93,7 +97,33 @@ export class Connection {
     return await this.#checked(await this.#sendNow(request), request);
   }
 
-  async #checked(response: HttpResponse, request: HttpRequest): Promise<HttpResponse> {
+  /**
+   * As `call`, for a caller that learns by itself whether its peer is alive: it starts no heartbeat, and is sent by
+   * Node's own client where that can. A body must be whole.
+   */
+  async callLight(request: HttpRequest): Promise<HttpReply> {
+    if (this.failure !== undefined) throw this.failure;
+    const { address, dispatcher, onRequest } = this.#options;
+    if (dispatcher === undefined) this.#light ??= lightSender(address);
+    if (this.#light === undefined) return await this.probe(request);
+    const headers = { ...request.headers, ...this.#headers() };
+    const startMs = Date.now();
+    try {
+      const response = await this.#light.send({ ...request, headers });
+      const tookMs = Date.now() - startMs;
+      onRequest?.(`${request.method} ${request.path} ${response.statusCode} ${tookMs} ms`);
+      return await this.#checked(response, request);
+    } catch (error) {
+      throw transportError(error, request.signal, 'ERR_CONNECT');
+    }
+  }
+
+  /** As `callLight`, and reads the whole reply as text. */
+  async callLightText(request: HttpRequest): Promise<string> {
+    return await readText(await this.callLight(request), request.signal);
+  }
+
+  async #checked<T extends HttpReply>(response: T, request: HttpRequest): Promise<T> {
     if (response.statusCode === 200) return response;
     throw await statusError(response, this.#options.label, request);
   }
@@ -112,6 +142,7 @@ export class Connection {
 
   /** Destroys the connections of its own pool. */
   async destroy(): Promise<void> {
+    this.#light?.destroy();
     await (await this.#ownDispatcher)?.destroy();
   }
 
@@ -147,7 +178,7 @@ export class Connection {
 
 /** Reads an error reply; the first line of its text is the message. */
 async function statusError(
-  response: HttpResponse,
+  response: HttpReply,
   label: string,
   request: HttpRequest,
 ): Promise<StatusError> {

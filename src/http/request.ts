@@ -1,6 +1,6 @@
 // One HTTP request to a buildlet or coordinator over undici, its failures told as GomoteErrors.
 import { Readable } from 'node:stream';
-import { type Dispatcher, Pool } from 'undici';
+import type { Dispatcher, Pool } from 'undici';
 import { errnoOf, GomoteError, messageOf } from '../errors.ts';
 import type { Method } from '../protocol/endpoints.ts';
 
@@ -32,12 +32,21 @@ export interface HttpRequest {
 
 export type HttpResponse = Dispatcher.ResponseData;
 
+/** What every reply has, whoever sent the request. */
+export interface HttpReply {
+  readonly statusCode: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Readable;
+}
+
 /** How long a connection may take to be made. */
 const connectTimeoutMs = 10_000;
 
 /** A pool of connections to one server. The caller destroys it. */
 export async function createDispatcher(address: ServerAddress): Promise<Dispatcher> {
-  return new Pool(originOf(address), {
+  // It takes long to load, and some commands do without it.
+  const undici = await import('undici');
+  return new undici.Pool(originOf(address), {
     connect: await connectorOf(address),
     // Commands may be silent and transfers slow for hours: heartbeats, not timeouts, find a dead peer.
     headersTimeout: 0,
@@ -111,7 +120,7 @@ export function transportError(
 
 /** Reads a reply's body as text, at most `limitBytes` of it; the rest is dropped with the connection. */
 export async function readText(
-  response: HttpResponse,
+  response: Pick<HttpReply, 'body'>,
   signal: AbortSignal | undefined,
   limitBytes = 16 << 20,
 ): Promise<string> {

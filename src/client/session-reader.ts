@@ -1,0 +1,197 @@
+// Reading a session's log to its closing record: every byte once, whatever happens to connections on the way.
+import { createHash, type Hash } from 'node:crypto';
+import type { Readable, Writable } from 'node:stream';
+import { GomoteError } from '../errors.ts';
+import { transportError } from '../http/request.ts';
+import { RecordParser, type RecordPiece } from '../protocol/log-records.ts';
+import { formatProcessState } from '../protocol/process-state.ts';
+import type { Gap, SessionEnd, StreamSum } from '../protocol/session.ts';
+
+export interface LogOutputs {
+  /** Not ended; a slow one slows the command. Absent: discarded. */
+  readonly stdout?: Writable | undefined;
+  readonly stderr?: Writable | undefined;
+}
+
+interface Stream {
+  readonly output: Writable | undefined;
+  readonly hash: Hash;
+  /** The offset of what comes next. */
+  next: number;
+  lost: number;
+}
+
+/** Takes a log apart, writes its output and keeps count, over as many connections as it takes. */
+export class LogCopier {
+  readonly #parser: RecordParser;
+  readonly #streams: Record<'out' | 'err', Stream>;
+  /** Whether the log was read from its beginning, so that the digests must agree. */
+  readonly #fromStart: boolean;
+  #end: SessionEnd | undefined;
+  #heard = false;
+  /** How many outputs cannot take more for the moment. */
+  #waits = 0;
+
+  constructor(outputs: LogOutputs, from: number | 'end') {
+    this.#fromStart = from === 0;
+    this.#parser = new RecordParser(from === 'end' ? 0 : from);
+    const stream = (output: Writable | undefined): Stream => ({
+      output,
+      hash: createHash('sha256'),
+      // Of what is read from elsewhere, the first record tells where it is.
+      next: this.#fromStart ? 0 : -1,
+      lost: 0,
+    });
+    this.#streams = { out: stream(outputs.stdout), err: stream(outputs.stderr) };
+  }
+
+  /** Where in the log to go on. */
+  get position(): number {
+    return this.#parser.position;
+  }
+
+  /** The closing record, once it has come. */
+  get end(): SessionEnd | undefined {
+    return this.#end;
+  }
+
+  /** How many bytes of output were dropped before they could be read. */
+  get lostBytes(): number {
+    return this.#streams.out.lost + this.#streams.err.lost;
+  }
+
+  /** Whether anything has come since it was last asked, or is held up here. */
+  wasHeard(): boolean {
+    const heard = this.#heard || this.#waits > 0;
+    this.#heard = false;
+    return heard;
+  }
+
+  /** Copies one reply's body; resolves at its end, whether or not the closing record was in it. */
+  async copy(body: Readable, signal: AbortSignal): Promise<void> {
+    this.#parser.restart();
+    await new Promise<void>((resolve, reject) => {
+      const outputs = [...new Set([this.#streams.out.output, this.#streams.err.output])].filter(
+        (output) => output !== undefined,
+      );
+      const settle = (error?: unknown) => {
+        body.off('data', onData).off('end', settleQuietly).off('error', onError);
+        for (const output of outputs) {
+          output.off('error', settle).off('close', onClosed).off('drain', onDrain);
+        }
+        this.#waits = 0;
+        if (error === undefined) return resolve();
+        body.on('error', () => undefined).destroy();
+        reject(error);
+      };
+      const settleQuietly = () => settle();
+      const onError = (error: Error) => settle(transportError(error, signal, 'ERR_LOST'));
+      const onClosed = () => settle(new Error('the output was closed'));
+      const full = new Set<Writable>();
+      const onDrain = () => {
+        for (const output of full) if (!output.writableNeedDrain) full.delete(output);
+        this.#waits = full.size;
+        if (full.size === 0) body.resume();
+      };
+      const onData = (chunk: Buffer) => {
+        this.#heard = true;
+        try {
+          for (const piece of this.#parser.push(chunk)) {
+            const output = this.#take(piece);
+            if (output !== undefined) full.add(output);
+          }
+        } catch (error) {
+          return settle(error);
+        }
+        this.#waits = full.size;
+        if (full.size > 0) body.pause();
+      };
+      for (const output of outputs) {
+        output.on('error', settle).on('close', onClosed).on('drain', onDrain);
+        if (output.destroyed) return settle(output.errored ?? new Error('the output was closed'));
+      }
+      body.on('data', onData).on('end', settleQuietly).on('error', onError);
+    });
+  }
+
+  /** Takes one piece; gives the output that cannot take more for the moment. */
+  #take({ kind, offset, bytes }: RecordPiece): Writable | undefined {
+    if (kind === 'out' || kind === 'err') return this.#write(this.#streams[kind], offset, bytes);
+    if (kind === 'gap') this.#skip(readJson<Gap>(bytes));
+    if (kind === 'end') this.#end = readEnd(bytes);
+    return undefined;
+  }
+
+  #write(stream: Stream, offset: number, bytes: Buffer): Writable | undefined {
+    if (stream.next < 0) stream.next = offset;
+    if (offset > stream.next) throw new GomoteError('ERR_REPLY', 'the log skips some output');
+    const fresh = bytes.subarray(stream.next - offset);
+    if (fresh.length === 0) return undefined;
+    stream.next += fresh.length;
+    stream.hash.update(fresh);
+    return stream.output?.write(fresh) === false ? stream.output : undefined;
+  }
+
+  #skip(gap: Gap): void {
+    this.#parser.restart(gap.to);
+    for (const [stream, to] of [
+      [this.#streams.out, gap.stdout],
+      [this.#streams.err, gap.stderr],
+    ] as const) {
+      if (stream.next >= 0) stream.lost += Math.max(0, to - stream.next);
+      stream.next = Math.max(stream.next, to);
+    }
+  }
+
+  /**
+   * Whether all that the command wrote has been written here, by its counts and digests; false when that cannot be
+   * told, because some was dropped or not asked for. Throws ERR_LOST when it is not so.
+   */
+  verify(end: SessionEnd): boolean {
+    if (!this.#fromStart || this.lostBytes > 0) return false;
+    for (const [name, stream, sum] of [
+      ['stdout', this.#streams.out, end.stdout],
+      ['stderr', this.#streams.err, end.stderr],
+    ] as const) {
+      checkStream(name, stream, sum);
+    }
+    return true;
+  }
+
+  /** Resolves when the outputs have written all they got. */
+  async flush(): Promise<void> {
+    for (const { output } of Object.values(this.#streams)) {
+      await new Promise<void>((resolve, reject) => {
+        if (output === undefined) return resolve();
+        output.write('', (error) => (error ? reject(error) : resolve()));
+      });
+    }
+  }
+}
+
+function checkStream(name: string, { next, hash }: Stream, sum: StreamSum): void {
+  if (next !== sum.bytes) {
+    throw new GomoteError('ERR_LOST', `${name} came with ${next} bytes, not ${sum.bytes}`);
+  }
+  const digest = hash.digest('hex');
+  if (digest === sum.sha256) return;
+  const message = `${name} came damaged: its SHA-256 is ${digest}, not ${sum.sha256}`;
+  throw new GomoteError('ERR_LOST', message);
+}
+
+/** What it says of the end is there twice, and must agree. */
+function readEnd(bytes: Buffer): SessionEnd {
+  const end = readJson<SessionEnd>(bytes);
+  const { code, signal, why, state } = end;
+  const agrees = why === 'not-started' || formatProcessState(code, signal) === state;
+  if (agrees) return end;
+  throw new GomoteError('ERR_REPLY', `the closing record contradicts itself: ${code}, ${state}`);
+}
+
+function readJson<T>(bytes: Buffer): T {
+  try {
+    return JSON.parse(bytes.toString()) as T;
+  } catch (error) {
+    throw new GomoteError('ERR_REPLY', 'a record of the log is damaged', { cause: error });
+  }
+}

@@ -1,0 +1,263 @@
+// A session on a buildlet: a run that connections come and go on.
+import { randomBytes } from 'node:crypto';
+import { type ErrorCode, errnoOf, GomoteError, StatusError } from '../errors.ts';
+import type { HttpReply, HttpRequest } from '../http/request.ts';
+import { contentTypes, endpoints } from '../protocol/endpoints.ts';
+import { type FormValues, withQuery } from '../protocol/form.ts';
+import {
+  encodeSessionForm,
+  pingIntervalMs,
+  type SessionEnd,
+  type SessionRequest,
+  unknownPathText,
+} from '../protocol/session.ts';
+import type { Connection } from './connection.ts';
+import { Outage } from './outage.ts';
+import { sendInput } from './session-input.ts';
+import { LogCopier, type LogOutputs } from './session-reader.ts';
+
+export interface SessionReadOptions extends LogOutputs {
+  /** The log's offset to read from; `end`: only what is still to come. Default 0. */
+  from?: number | 'end' | undefined;
+  /** Neither slow the command nor keep it alive by reading. Default false. */
+  observe?: boolean | undefined;
+  /** Told once an outage that the connection was lost and is being made again. */
+  onLost?: ((error: GomoteError) => void) | undefined;
+  /** Ends the reading, which then fails with ERR_ABORTED; the session goes on. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface SessionResult {
+  readonly end: SessionEnd;
+  /** Whether the outputs got all that the command wrote, proved by its counts and digests. */
+  readonly isWhole: boolean;
+  /** How many bytes had been dropped from the log before they could be read. */
+  readonly lostBytes: number;
+}
+
+export interface SessionOptions {
+  /** How long a connection that broke is tried again, in ms. Default 5 minutes. */
+  reconnectMs?: number | undefined;
+  /** How often each side is heard from, in ms. Default 10 s. */
+  pingMs?: number | undefined;
+}
+
+const defaultReconnectMs = 5 * 60_000;
+
+/** How many ping intervals a peer may be silent. */
+const silentPings = 3;
+
+export class Session {
+  readonly id: string;
+  readonly #connection: Connection;
+  readonly #reconnectMs: number;
+  readonly #pingMs: number;
+  /** The reply to the request that started it, until it is read. */
+  #first: HttpReply | undefined;
+
+  constructor(connection: Connection, id: string, options: SessionOptions = {}) {
+    this.id = id;
+    this.#connection = connection;
+    this.#reconnectMs = options.reconnectMs ?? defaultReconnectMs;
+    this.#pingMs = options.pingMs ?? pingIntervalMs;
+  }
+
+  /**
+   * Starts it, once however often the request has to be sent; false when the buildlet knows no sessions. Its log is
+   * to be read at once, unless it is detached.
+   */
+  async start(request: SessionRequest, callerSignal?: AbortSignal): Promise<boolean> {
+    const signal = this.#connection.signalWith(callerSignal);
+    const body = encodeSessionForm(request);
+    const outage = this.#outage(signal);
+    for (;;) {
+      try {
+        const reply = await this.#connection.callLight({
+          method: 'POST',
+          path: this.#path(endpoints.session.path, { reader: readerName }),
+          headers: { 'Content-Type': contentTypes.form },
+          body,
+          signal,
+          headersTimeoutMs: this.#pingMs * silentPings,
+        });
+        if (request.detach) reply.body.resume();
+        else this.#first = reply;
+        return true;
+      } catch (error) {
+        if (isUnknownPath(error)) return false;
+        if (!wasSent(error)) throw error;
+        await outage.wait(error);
+      }
+    }
+  }
+
+  /** Copies its output until it has ended, over as many connections as that takes. */
+  async read(options: SessionReadOptions = {}): Promise<SessionResult> {
+    const { from = 0 } = options;
+    const copier = new LogCopier(options, from);
+    const signal = this.#connection.signalWith(options.signal);
+    const outage = this.#outage(signal, options.onLost);
+    while (copier.end === undefined) {
+      try {
+        const reply = this.#first ?? (await this.#open(copier.position, options, signal));
+        this.#first = undefined;
+        await this.#copy(reply, copier, outage, signal);
+      } catch (error) {
+        await outage.wait(explained(error, this.#connection.options.label));
+      }
+    }
+    const isWhole = copier.verify(copier.end);
+    await copier.flush();
+    return { end: copier.end, isWhole, lostBytes: copier.lostBytes };
+  }
+
+  async #open(
+    position: number,
+    { from, observe }: SessionReadOptions,
+    signal: AbortSignal,
+  ): Promise<HttpReply> {
+    const query = {
+      from: from === 'end' ? 'end' : String(position),
+      observe: observe ? '1' : undefined,
+      reader: readerName,
+    };
+    const path = this.#path(endpoints.session.path, query);
+    const headersTimeoutMs = this.#pingMs * silentPings;
+    return await this.#connection.callLight({ method: 'GET', path, signal, headersTimeoutMs });
+  }
+
+  async #copy(
+    { body }: HttpReply,
+    copier: LogCopier,
+    outage: Outage,
+    signal: AbortSignal,
+  ): Promise<void> {
+    let silent = 0;
+    let isOver = false;
+    const lose = (message: string) => body.destroy(new GomoteError('ERR_LOST', message));
+    const beat = setInterval(() => {
+      silent = copier.wasHeard() ? 0 : silent + 1;
+      if (silent >= silentPings) lose(`nothing was heard for ${(silent * this.#pingMs) / 1_000} s`);
+      else
+        this.#ping(copier.position, signal).catch((error: unknown) => {
+          if (error instanceof StatusError && !isOver) lose(error.message);
+        });
+    }, this.#pingMs);
+    const heard = () => outage.over();
+    body.once('data', heard);
+    try {
+      await copier.copy(body, signal);
+    } finally {
+      isOver = true;
+      clearInterval(beat);
+      body.off('data', heard);
+    }
+    if (copier.end !== undefined) return;
+    throw new GomoteError('ERR_LOST', 'the log ended without its closing record');
+  }
+
+  async #ping(position: number, signal: AbortSignal): Promise<void> {
+    const late = AbortSignal.any([signal, AbortSignal.timeout(this.#pingMs)]);
+    const query = { reader: readerName, ack: String(position) };
+    await this.#post(endpoints.sessionPing.path, query, late);
+  }
+
+  /**
+   * Sends all of the source as its input, and then the input's end; over as many connections as that takes, each byte
+   * once. Resolves also when the command takes no more.
+   */
+  async sendInput(
+    source: AsyncIterable<Uint8Array>,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<void> {
+    const signal = this.#connection.signalWith(options.signal);
+    await sendInput(source, {
+      signal,
+      outage: this.#outage(signal),
+      send: async (body, offset, end) => {
+        const query = { offset: String(offset), end: end ? '1' : undefined };
+        const text = await this.#post(endpoints.sessionInput.path, query, signal, body);
+        return JSON.parse(text) as { offset: number; closed: boolean };
+      },
+    });
+  }
+
+  /**
+   * Sends a signal to its process group.
+   *
+   * @param killAfterMs When to send KILL to what is left of it, whether or not anyone still reads. Absent: never.
+   * @throws GomoteError ERR_CONFLICT when it has ended.
+   */
+  async kill(
+    killSignal: string,
+    options: { killAfterMs?: number | undefined; signal?: AbortSignal | undefined } = {},
+  ): Promise<void> {
+    const query = { signal: killSignal, killAfterMs: options.killAfterMs?.toString() };
+    await this.#control(endpoints.sessionSignal.path, query, options.signal);
+  }
+
+  /** Tells the size of the terminal it runs on. */
+  async resize(columns: number, rows: number, signal?: AbortSignal): Promise<void> {
+    const query = { columns: String(columns), rows: String(rows) };
+    await this.#control(endpoints.sessionResize.path, query, signal);
+  }
+
+  /** Lets it go on however long nobody reads. */
+  async detach(signal?: AbortSignal): Promise<void> {
+    await this.#control(endpoints.sessionDetach.path, {}, signal);
+  }
+
+  async #control(path: string, query: FormValues, signal: AbortSignal | undefined): Promise<void> {
+    try {
+      await this.#post(path, query, this.#connection.signalWith(signal));
+    } catch (error) {
+      throw explained(error, this.#connection.options.label);
+    }
+  }
+
+  async #post(
+    path: string,
+    query: FormValues,
+    signal: AbortSignal,
+    body?: Uint8Array,
+  ): Promise<string> {
+    const request: HttpRequest = { method: 'POST', path: this.#path(path, query), signal, body };
+    return await this.#connection.callLightText(request);
+  }
+
+  #path(path: string, query: FormValues): string {
+    return withQuery(path, { id: this.id, ...query });
+  }
+
+  #outage(signal: AbortSignal, onLost?: (error: GomoteError) => void): Outage {
+    const { options: peer } = this.#connection;
+    return new Outage({ peer, reconnectMs: this.#reconnectMs, signal, onLost });
+  }
+}
+
+/** The buildlet's refusal in terms of its client. */
+export function explained(error: unknown, label: string): unknown {
+  if (!(error instanceof StatusError)) return error;
+  if (isUnknownPath(error)) {
+    return new GomoteError('ERR_UNSUPPORTED', `${label} has no sessions`, { cause: error });
+  }
+  const code = codeOfStatus[error.status];
+  return code === undefined ? error : new GomoteError(code, error.message, { cause: error });
+}
+
+/** What this process calls itself as a reader. */
+const readerName = randomBytes(6).toString('hex');
+
+const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
+  404: 'ERR_UNKNOWN_SESSION',
+  409: 'ERR_CONFLICT',
+};
+
+const isUnknownPath = (error: unknown): boolean =>
+  error instanceof StatusError && error.status === 404 && error.text === unknownPathText;
+
+/** Whether the request may have arrived: else it is told at once that the buildlet cannot be reached. */
+function wasSent(error: unknown): boolean {
+  if (!(error instanceof GomoteError) || error instanceof StatusError) return false;
+  return !['ECONNREFUSED', 'ENOENT', 'ENOTFOUND', 'EACCES'].includes(errnoOf(error.cause) ?? '');
+}

@@ -1,0 +1,56 @@
+// The sessions of one buildlet: starting them, finding them again.
+import { randomBytes } from 'node:crypto';
+import { endpoints } from '../protocol/endpoints.ts';
+import type { SessionInfo, SessionRequest } from '../protocol/session.ts';
+import type { Connection } from './connection.ts';
+import { explained, Session, type SessionOptions } from './session.ts';
+
+/** What a session runs and how; all but `cmd` may be left out. */
+export interface StartSession extends Partial<SessionRequest> {
+  readonly cmd: string;
+  /** Starting the same id twice starts it once. Default: a fresh one. */
+  readonly id?: string | undefined;
+}
+
+interface SignalOption {
+  /** Cancels the call, which then fails with ERR_ABORTED. */
+  signal?: AbortSignal | undefined;
+}
+
+export class Sessions {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /**
+   * Starts a run that outlives connections; undefined when the buildlet knows no sessions (nothing was started then).
+   * Read it at once, unless it is detached: that is how its output comes, and what it waits for.
+   */
+  async start(
+    request: StartSession,
+    options: SessionOptions & SignalOption = {},
+  ): Promise<Session | undefined> {
+    const { id = randomBytes(6).toString('hex'), ...wanted } = request;
+    const session = new Session(this.#connection, id, options);
+    const defaults = { systemLevel: false, dir: '', args: [], env: [], debug: false };
+    return (await session.start({ ...defaults, ...wanted }, options.signal)) ? session : undefined;
+  }
+
+  /** A session that was started before; nothing is asked of the buildlet yet. */
+  get(id: string, options: SessionOptions = {}): Session {
+    return new Session(this.#connection, id, options);
+  }
+
+  /** Those that the buildlet knows, running and finished; throws ERR_UNSUPPORTED when it knows none at all. */
+  async list(options: SignalOption = {}): Promise<SessionInfo[]> {
+    const signal = this.#connection.signalWith(options.signal);
+    try {
+      const { path } = endpoints.sessions;
+      return JSON.parse(await this.#connection.callLightText({ method: 'GET', path, signal }));
+    } catch (error) {
+      throw explained(error, this.#connection.options.label);
+    }
+  }
+}
