@@ -8,6 +8,7 @@ import { encodeForm, withQuery } from '../protocol/form.ts';
 import type { DirEntry } from '../protocol/listing.ts';
 import type { BuildletStatus } from '../protocol/status.ts';
 import { hostPort, parseAddress, urlOf } from './address.ts';
+import type { BuildletClientOptions, CallOptions, PasswordCredentials } from './client-options.ts';
 import { Connection } from './connection.ts';
 import { destroyBoth } from './destroy-vm.ts';
 import { type ExecOptions, type ExecResult, exec } from './exec.ts';
@@ -15,35 +16,7 @@ import type { KeyPair } from './key-pair.ts';
 import { Sessions } from './sessions.ts';
 import { bodyStream, type ListDirOptions, listDir } from './streams.ts';
 
-/** What a call that can be cancelled takes. */
-export interface CallOptions {
-  /** Cancels the call, which then fails with ERR_ABORTED. */
-  signal?: AbortSignal | undefined;
-}
-
-export interface BuildletClientOptions {
-  /** What the buildlet is called in messages. Default: its address. */
-  name?: string | undefined;
-  /** The buildlet's name on the coordinator at the address. Default: the address is the buildlet's own. */
-  remoteName?: string | undefined;
-  /** Basic user name. Default `gomote`; a buildlet ignores it. */
-  authUser?: string | undefined;
-  /** Where the connection came from, in a few words, for people. Default: empty. */
-  description?: string | undefined;
-  /** An undici Dispatcher to send by; it is not destroyed. Default: a pool of the client's own. */
-  dispatcher?: Dispatcher | undefined;
-  /** Milliseconds between heartbeats. Default 10,000, as the protocol says. */
-  heartbeatIntervalMs?: number | undefined;
-  /** Told of every request that was answered, in one line. */
-  onRequest?: ((line: string) => void) | undefined;
-  /** Releases what the connections go through, when the client is closed or disconnected. */
-  onDisconnect?: (() => Promise<void>) | undefined;
-}
-
-/** A password in place of a key pair, for a buildlet without TLS or with a certificate from a CA. */
-export interface PasswordCredentials {
-  readonly password: string;
-}
+export type { BuildletClientOptions, CallOptions, PasswordCredentials };
 
 /** How long `close` waits for the buildlet, in ms. */
 const closeTimeoutMs = 2_000;
