@@ -32,13 +32,15 @@ export const errorCodes = {
   ERR_NAME_TAKEN: 'ERR_NAME_TAKEN',
   /** The platform has no room for the machine at this time. */
   ERR_NO_CAPACITY: 'ERR_NO_CAPACITY',
+  /** The buildlet is another user's. */
+  ERR_NOT_OWNER: 'ERR_NOT_OWNER',
   /** The command never started on the buildlet; `state` says why. */
   ERR_NOT_STARTED: 'ERR_NOT_STARTED',
   /** A path is not one that the protocol allows, or it leaves the work dir. */
   ERR_PATH: 'ERR_PATH',
   /** The platform that makes the machines refused the request; `reason` has its own word for why. */
   ERR_PLATFORM: 'ERR_PLATFORM',
-  /** A quota of the project or namespace is used up. */
+  /** A quota is used up: of the project, the namespace, or the user on a coordinator. */
   ERR_QUOTA: 'ERR_QUOTA',
   /** The reply is not what the protocol says it must be. */
   ERR_REPLY: 'ERR_REPLY',

@@ -33,11 +33,13 @@ function parseUrl(text: string): URL | undefined {
 /** The address as HOST:PORT, with the protocol's own port when none is written, or unix:PATH. */
 export function hostPort(address: ServerAddress): string {
   if (address.kind === 'unix') return `unix:${address.path}`;
+  if (address.kind === 'dial') return address.label;
   const url = new URL(address.origin);
   return `${url.hostname}:${url.port || (url.protocol === 'https:' ? '443' : '80')}`;
 }
 
 /** The address as a URL, without the protocol's own port. */
 export function urlOf(address: ServerAddress): string {
-  return address.kind === 'unix' ? `http+unix://${address.path}` : address.origin;
+  if (address.kind === 'unix') return `http+unix://${address.path}`;
+  return address.kind === 'dial' ? address.label : address.origin;
 }

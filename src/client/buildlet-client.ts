@@ -2,6 +2,7 @@
 import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { GomoteError } from '../errors.ts';
+import type { ProxyTarget } from '../http/proxy.ts';
 import type { HttpRequest, HttpResponse, RequestBody, ServerAddress } from '../http/request.ts';
 import { contentTypes, defaultAuthUser, endpoints, expiresHeader } from '../protocol/endpoints.ts';
 import { encodeForm, withQuery } from '../protocol/form.ts';
@@ -92,6 +93,11 @@ export class BuildletClient {
   /** The URL, without the port that is its protocol's own. */
   get url(): string {
     return urlOf(this.#address);
+  }
+
+  /** Where requests go, and by which authorization: what a coordinator relays by. */
+  get target(): ProxyTarget {
+    return this.#connection.target;
   }
 
   /** The URL and the description. */

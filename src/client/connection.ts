@@ -2,6 +2,7 @@
 import type { Dispatcher } from 'undici';
 import { type GomoteError, StatusError } from '../errors.ts';
 import { type LightSender, lightSender } from '../http/light-request.ts';
+import type { ProxyTarget } from '../http/proxy.ts';
 import {
   createDispatcher,
   type HttpReply,
@@ -146,13 +147,18 @@ export class Connection {
     await (await this.#ownDispatcher)?.destroy();
   }
 
+  /** Where requests go, and by which authorization: for passing on those of others. */
+  get target(): ProxyTarget {
+    const { address, authUser, password } = this.#options;
+    const pair = Buffer.from(`${authUser}:${password}`).toString('base64');
+    return { address, authorization: password === '' ? '' : `Basic ${pair}` };
+  }
+
   #headers(): Record<string, string> {
-    const { authUser, password, remoteName } = this.#options;
+    const { remoteName } = this.#options;
+    const { authorization } = this.target;
     const headers: Record<string, string> = {};
-    if (password !== '') {
-      const pair = Buffer.from(`${authUser}:${password}`).toString('base64');
-      headers.Authorization = `Basic ${pair}`;
-    }
+    if (authorization !== '') headers.Authorization = authorization;
     if (remoteName !== '') headers[proxyHeader] = remoteName;
     return headers;
   }

@@ -1,5 +1,6 @@
 // One HTTP request to a buildlet or coordinator over undici, its failures told as GomoteErrors.
-import { Readable } from 'node:stream';
+import type { Socket } from 'node:net';
+import { type Duplex, Readable } from 'node:stream';
 import type { Dispatcher, Pool } from 'undici';
 import { errnoOf, GomoteError, messageOf } from '../errors.ts';
 import type { Method } from '../protocol/endpoints.ts';
@@ -14,6 +15,14 @@ export type ServerAddress =
       readonly pinnedCert?: string | undefined;
       /** Accept the server that has exactly the certificate of this SHA-256 (hex), and no other. */
       readonly fingerprint?: string | undefined;
+    }
+  | {
+      /** By a way of its own, such as a stream of another connection. */
+      readonly kind: 'dial';
+      /** What the server is called in messages. */
+      readonly label: string;
+      /** Opens a fresh byte stream to it; the caller destroys the stream. */
+      readonly dial: () => Promise<Duplex>;
     };
 
 /** What is sent as a body: a stream goes out as it comes, with backpressure. */
@@ -59,10 +68,19 @@ export async function createDispatcher(address: ServerAddress): Promise<Dispatch
 
 /** The origin that requests to the address name. */
 export const originOf = (address: ServerAddress): string =>
-  address.kind === 'unix' ? 'http://buildlet' : address.origin;
+  address.kind === 'tcp' ? address.origin : 'http://buildlet';
 
 async function connectorOf(address: ServerAddress): Promise<NonNullable<Pool.Options['connect']>> {
   if (address.kind === 'unix') return { socketPath: address.path, timeout: connectTimeoutMs };
+  if (address.kind === 'dial') {
+    return (_options, callback) => {
+      address.dial().then(
+        // undici uses of a socket what every stream has, and the rest only where it is there.
+        (stream) => callback(null, stream as Socket),
+        (error: Error) => callback(error, null),
+      );
+    };
+  }
   const { pinnedCert, fingerprint } = address;
   if (pinnedCert === undefined && fingerprint === undefined) return { timeout: connectTimeoutMs };
   const { pinnedConnector } = await import('./tls.ts');

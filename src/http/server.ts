@@ -27,7 +27,7 @@ export interface ServerOptions {
   readonly routes: readonly Route[];
   /** Empty or absent: no password is asked for. */
   readonly password?: string | undefined;
-  readonly tls?: { readonly certPem: string; readonly keyPem: string } | undefined;
+  readonly tls?: TlsIdentity | undefined;
   /** Called for each request that will be handled; the function it returns, when its reply is over. */
   readonly onExchange?: ((endpoint: Endpoint) => () => void) | undefined;
   /** Called with what a handler threw that was not the client's own doing. */
@@ -40,6 +40,21 @@ const replyBufferBytes = 1 << 20;
 /** Makes the server; the caller lets it listen and closes it. */
 export function createHttpServer(options: ServerOptions): Server {
   const routes = new Map(options.routes.map((route) => [route.endpoint.path, route]));
+  return createBareServer(
+    (request, response) => void serve(routes, options, request, response),
+    options.tls,
+  );
+}
+
+export type Listener = (request: IncomingMessage, response: ServerResponse) => void;
+
+export interface TlsIdentity {
+  readonly certPem: string;
+  readonly keyPem: string;
+}
+
+/** A server with this house's limits and times, and nothing else. */
+export function createBareServer(listener: Listener, tls?: TlsIdentity): Server {
   const settings = {
     // An upload may take hours; only the header must come soon.
     requestTimeout: 0,
@@ -52,15 +67,21 @@ export function createHttpServer(options: ServerOptions): Server {
     keepAlive: true,
     keepAliveInitialDelay: 15_000,
   };
-  const listener = (request: IncomingMessage, response: ServerResponse) => {
-    void serve(routes, options, request, response);
-  };
-  return options.tls === undefined
+  return tls === undefined
     ? createServer(settings, listener)
     : createTlsServer(
-        { ...settings, cert: options.tls.certPem, key: options.tls.keyPem, minVersion: 'TLSv1.2' },
+        { ...settings, cert: tls.certPem, key: tls.keyPem, minVersion: 'TLSv1.2' },
         listener,
       );
+}
+
+/** Aborts when the client leaves before its reply is complete. */
+export function signalOf(response: ServerResponse): AbortSignal {
+  const gone = new AbortController();
+  response.once('close', () => {
+    if (!response.writableFinished) gone.abort(new GomoteError('ERR_LOST', 'the client left'));
+  });
+  return gone.signal;
 }
 
 async function serve(
@@ -69,10 +90,7 @@ async function serve(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const gone = new AbortController();
-  response.once('close', () => {
-    if (!response.writableFinished) gone.abort(new GomoteError('ERR_LOST', 'the client left'));
-  });
+  const signal = signalOf(response);
   const { path, query } = splitTarget(request.url ?? '/');
   const route = routes.get(path);
   let over: (() => void) | undefined;
@@ -85,16 +103,16 @@ async function serve(
       return sendError(response, 400, route.endpoint.wrongMethod);
     }
     over = options.onExchange?.(route.endpoint);
-    await route.handle({ request, response, query, signal: gone.signal });
+    await route.handle({ request, response, query, signal });
   } catch (error) {
-    if (!gone.signal.aborted) options.onError?.(error, request);
+    if (!signal.aborted) options.onError?.(error, request);
     sendError(response, error);
   } finally {
     over?.();
   }
 }
 
-function splitTarget(target: string): { path: string; query: URLSearchParams } {
+export function splitTarget(target: string): { path: string; query: URLSearchParams } {
   const mark = target.indexOf('?');
   return mark < 0
     ? { path: target, query: new URLSearchParams() }
@@ -104,10 +122,18 @@ function splitTarget(target: string): { path: string; query: URLSearchParams } {
 /** Compares digests, so that the time taken tells nothing of the password. The user name is ignored. */
 function isAuthorized(request: IncomingMessage, password: string | undefined): boolean {
   if (password === undefined || password === '') return true;
+  return timingSafeEqual(digest(basicPair(request)?.password ?? ''), digest(password));
+}
+
+/** The user name and password of HTTP Basic; undefined when none came. */
+export function basicPair(
+  request: IncomingMessage,
+): { user: string; password: string } | undefined {
   const basic = /^Basic ([A-Za-z0-9+/=_-]+)$/i.exec(request.headers.authorization ?? '');
-  const pair = Buffer.from(basic?.[1] ?? '', 'base64').toString();
-  const given = pair.slice(pair.indexOf(':') + 1);
-  return timingSafeEqual(digest(given), digest(password));
+  if (basic?.[1] === undefined) return undefined;
+  const pair = Buffer.from(basic[1], 'base64').toString();
+  const colon = pair.indexOf(':');
+  return { user: pair.slice(0, Math.max(0, colon)), password: pair.slice(colon + 1) };
 }
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();

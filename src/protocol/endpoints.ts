@@ -81,6 +81,13 @@ export type EndpointName = keyof typeof endpoints;
 export const coordinatorPaths = {
   create: '/buildlet/create',
   list: '/buildlet/list',
+  /** The catalogue. An extension. */
+  types: '/buildlet/types',
+  /** More time for a buildlet. An extension. */
+  extend: '/buildlet/extend',
+  health: '/healthz',
+  ready: '/readyz',
+  metrics: '/metrics',
 } as const;
 
 /** Names the buildlet that a coordinator relays the request to. */
@@ -107,6 +114,7 @@ export const coordinatorAuthUser = (user: string): string => `user-${user}`;
 export const contentTypes = {
   text: 'text/plain; charset=utf-8',
   json: 'application/json; charset=utf-8',
+  jsonLines: 'application/x-ndjson; charset=utf-8',
   gzip: 'application/x-gzip',
   form: 'application/x-www-form-urlencoded',
 } as const;

@@ -1,0 +1,71 @@
+// A pool over any backend: machines are made when they are asked for, and destroyed when they come back.
+import type { Backend } from '../backends/backend.ts';
+import type { HostType } from '../builders.ts';
+import type { BuildletClient } from '../client/buildlet-client.ts';
+import { type GomoteError, isGomoteError } from '../errors.ts';
+import type { AcquireCall, Pool, PoolCall } from './pool.ts';
+
+export interface BackendPoolOptions {
+  readonly backend: Backend;
+  readonly kind: string;
+  readonly host: HostType;
+  /** Whose the machines are on the backend: of this coordinator alone, so that it takes no other's for its own. */
+  readonly owner: string;
+  readonly maximum: number;
+}
+
+export class BackendPool implements Pool {
+  readonly hostType: string;
+  readonly kind: string;
+  readonly capacity: number;
+  onCapacity = (): void => undefined;
+  onLost = (): void => undefined;
+  readonly #options: BackendPoolOptions;
+
+  constructor(options: BackendPoolOptions) {
+    this.#options = options;
+    this.hostType = options.host.name;
+    this.kind = options.kind;
+    this.capacity = options.maximum;
+  }
+
+  async acquire(call: AcquireCall): Promise<string> {
+    const { backend, host, owner } = this.#options;
+    // A machine is of a host type only: what a builder type adds comes with each command.
+    const builder = { name: host.name, hostType: host.name, env: [] };
+    return (await backend.create(builder, { ...call, user: owner, host })).name;
+  }
+
+  async release(id: string, call: PoolCall): Promise<void> {
+    try {
+      await this.#options.backend.destroy(id, call);
+    } catch (error) {
+      if (!isGomoteError(error, 'ERR_UNKNOWN_BUILDLET')) throw error;
+    }
+  }
+
+  async connect(id: string): Promise<BuildletClient> {
+    return await this.#options.backend.connect(id);
+  }
+
+  async explain(id: string, error: GomoteError): Promise<GomoteError> {
+    return await this.#options.backend.explain(id, error);
+  }
+
+  async reconcile(held: ReadonlySet<string>, call: PoolCall): Promise<ReadonlySet<string>> {
+    const { backend, owner } = this.#options;
+    const there = new Set<string>();
+    const orphans: string[] = [];
+    for (const { name, hostType, dead } of await backend.list(call)) {
+      if (!name.startsWith(`${owner}-`) || hostType !== this.hostType) continue;
+      if (!held.has(name)) orphans.push(name);
+      else if (dead === undefined) there.add(name);
+    }
+    await Promise.all(orphans.map((name) => this.release(name, call)));
+    return there;
+  }
+
+  async close(): Promise<void> {
+    // Machines live on without a coordinator; the next one takes them over.
+  }
+}

@@ -1,0 +1,52 @@
+// GET /buildlet/list, /buildlet/types and POST /buildlet/extend: what there is, and more time for it.
+import { parseDuration } from '../../duration.ts';
+import { GomoteError } from '../../errors.ts';
+import { readFormBody, sendText } from '../../http/reply.ts';
+import { coordinatorFeatures, formatRecord, formatRecords, pretty } from '../../protocol/coordinator.ts';
+import { contentTypes } from '../../protocol/endpoints.ts';
+import { decodeForm, parseBool } from '../../protocol/form.ts';
+import type { Coordinator } from '../coordinator.ts';
+import type { CoordinatorHandler } from '../server.ts';
+
+/** With `health=1` also how each is, and why one is dead; with `all=1`, for admins, everybody's. */
+export function list(coordinator: Coordinator): CoordinatorHandler {
+  return ({ response, query }, user) => {
+    const sessions = coordinator.list(user, parseBool(query.get('all')));
+    if (!parseBool(query.get('health'))) {
+      return sendText(response, formatRecords(sessions.filter(({ state }) => state === 'running')), contentTypes.json);
+    }
+    const withHealth = formatRecords(sessions, ({ name, reason }) => ({
+      Health: coordinator.healthOf(name),
+      ...(reason !== undefined && { Reason: reason }),
+    }));
+    sendText(response, withHealth, contentTypes.json);
+  };
+}
+
+export function types(coordinator: Coordinator): CoordinatorHandler {
+  return ({ response }) => {
+    const { hosts, builders } = coordinator.catalogue;
+    const body = pretty({
+      Features: coordinatorFeatures,
+      Hosts: hosts.map(({ name, description }) => ({ Name: name, Description: description })),
+      Builders: builders.map(({ name, hostType, env, path }) => ({
+        Name: name,
+        HostType: hostType,
+        Env: env,
+        Path: path,
+      })),
+    });
+    sendText(response, body, contentTypes.json);
+  };
+}
+
+export function extend(coordinator: Coordinator): CoordinatorHandler {
+  return async ({ request, response }, user) => {
+    const form = decodeForm(await readFormBody(request));
+    const name = form.get('name') ?? '';
+    const byMs = parseDuration('duration', form.get('duration') ?? '');
+    if (byMs === 0) throw new GomoteError('ERR_REQUEST', 'a duration is more than 0');
+    const session = await coordinator.extend(coordinator.find(user, name), byMs);
+    sendText(response, formatRecord(session), contentTypes.json);
+  };
+}

@@ -1,0 +1,75 @@
+// What names a buildlet goes to it, and comes back as it comes; POST /halt ends it.
+import { isGomoteError, messageOf } from '../../errors.ts';
+import { sendEmpty, sendError } from '../../http/reply.ts';
+import { splitTarget } from '../../http/server.ts';
+import { endpoints } from '../../protocol/endpoints.ts';
+import type { Coordinator } from '../coordinator.ts';
+import type { CoordinatorExchange } from '../server.ts';
+import type { Session } from '../session.ts';
+import type { User } from '../users.ts';
+
+/** How long a halt waits for the machine to be taken back before it answers, in ms; that goes on anyway. */
+const haltWaitMs = 30_000;
+
+export function relay(coordinator: Coordinator) {
+  return async (exchange: CoordinatorExchange, user: User, name: string): Promise<void> => {
+    const { request, response } = exchange;
+    const session = coordinator.find(user, name);
+    const { path } = splitTarget(request.url ?? '');
+    if (path === endpoints.halt.path && request.method === 'POST') {
+      await inTime(coordinator.end(session, user));
+      return sendEmpty(response);
+    }
+    if (request.httpVersion !== '1.1') {
+      return sendError(response, 400, 'HTTP/1.1 or higher required');
+    }
+    await pass(coordinator, exchange, session, path);
+  };
+}
+
+async function pass(
+  coordinator: Coordinator,
+  { request, response, signal, note, id }: CoordinatorExchange,
+  session: Session,
+  path: string,
+): Promise<void> {
+  const passage = { status: 0, requestBytes: 0, replyBytes: 0 };
+  const { method = '' } = request;
+  let failure: unknown;
+  let over: (() => void) | undefined;
+  try {
+    const link = await coordinator.use(session);
+    over = link.begin({ method, path, sinceMs: Date.now() });
+    const either = AbortSignal.any([signal, link.signal]);
+    await link.proxy.pass(request, response, either, passage);
+  } catch (error) {
+    if (signal.aborted) return;
+    failure = error;
+    note.error = messageOf(error);
+    sendError(response, 502, explain(error, session, id));
+  } finally {
+    over?.();
+    coordinator.used(session, failure);
+    Object.assign(note, { requestBytes: passage.requestBytes, replyBytes: passage.replyBytes });
+  }
+}
+
+/** Which hop failed, for whom, and what to do next, in one line. */
+function explain(error: unknown, { name, machine = '' }: Session, id: string): string {
+  if (isGomoteError(error, 'ERR_BUILDLET_DIED')) return `${messageOf(error)} (request ${id}); make another`;
+  const hop = `coordinator: no reply from the buildlet "${name}" (machine ${machine})`;
+  return `${hop}: ${messageOf(error)} (request ${id}); see gomote list for its health, then try again`;
+}
+
+async function inTime(work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, haltWaitMs);
+  });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+

@@ -1,0 +1,192 @@
+// The ways to the machines of running sessions: connections kept for reuse, what runs over them, and whether each machine is well.
+import type { BuildletClient } from '../client/buildlet-client.ts';
+import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
+import { Proxy } from '../http/proxy.ts';
+import { endpoints } from '../protocol/endpoints.ts';
+import type { Log } from './log.ts';
+import type { Pool } from './pool.ts';
+import type { Session } from './session.ts';
+
+export type Health = 'unknown' | 'well' | 'silent' | 'dead';
+
+/** A request that is being relayed. */
+export interface RunningRequest {
+  readonly method: string;
+  /** Without its query, which may hold what is nobody else's business. */
+  readonly path: string;
+  readonly sinceMs: number;
+}
+
+export interface Link {
+  readonly proxy: Proxy;
+  /** Aborts when the session is over, with the reason. */
+  readonly signal: AbortSignal;
+  /** Marks the begin of a use; call the result at its end. */
+  begin(request: RunningRequest): () => void;
+}
+
+export interface LinksOptions {
+  readonly poolOf: (hostType: string) => Pool;
+  /** Told that a session's machine is gone for good, or silent for too long. */
+  readonly onDead: (name: string, reason: string) => void;
+  readonly onHealth: () => void;
+  readonly log: Log;
+}
+
+/** How long a probe may take, in ms, and how many in a row must fail for a machine to be given up. */
+const probeTimeoutMs = 10_000;
+const failuresToDeath = 3;
+
+/** How many machines are asked at once. */
+const probesAtOnce = 32;
+
+/** A connection to the machine, and the client that knows how to let go of it. */
+interface Connected {
+  readonly proxy: Proxy;
+  readonly client: BuildletClient;
+}
+
+interface Entry {
+  /** Absent before the first use, and after it could not be made. */
+  connected: Promise<Connected> | undefined;
+  readonly end: AbortController;
+  readonly running: Set<RunningRequest>;
+  failures: number;
+  health: Health;
+  isProbing: boolean;
+}
+
+export class Links {
+  readonly #options: LinksOptions;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(options: LinksOptions) {
+    this.#options = options;
+  }
+
+  healthOf(name: string): Health {
+    return this.#entries.get(name)?.health ?? 'unknown';
+  }
+
+  runningOf(name: string): RunningRequest[] {
+    return [...(this.#entries.get(name)?.running ?? [])];
+  }
+
+  isInUse(name: string): boolean {
+    return (this.#entries.get(name)?.running.size ?? 0) > 0;
+  }
+
+  /** The way to the session's machine. */
+  async of(session: Session): Promise<Link> {
+    const entry = this.#entry(session.name);
+    const { proxy } = await this.#connected(entry, session);
+    return {
+      proxy,
+      signal: entry.end.signal,
+      begin: (request) => {
+        entry.running.add(request);
+        return () => void entry.running.delete(request);
+      },
+    };
+  }
+
+  #entry(name: string): Entry {
+    const known = this.#entries.get(name);
+    if (known !== undefined) return known;
+    const entry: Entry = {
+      connected: undefined,
+      end: new AbortController(),
+      running: new Set(),
+      failures: 0,
+      health: 'unknown',
+      isProbing: false,
+    };
+    this.#entries.set(name, entry);
+    return entry;
+  }
+
+  async #connected(entry: Entry, session: Session): Promise<Connected> {
+    entry.connected ??= this.#connect(session);
+    try {
+      return await entry.connected;
+    } catch (error) {
+      entry.connected = undefined;
+      throw error;
+    }
+  }
+
+  async #connect({ hostType, machine = '' }: Session): Promise<Connected> {
+    const client = await this.#options.poolOf(hostType).connect(machine);
+    return { client, proxy: await Proxy.to(client.target) };
+  }
+
+  /** Asks every machine whether it is well, and keeps it from ending for want of use. */
+  async probe(sessions: readonly Session[]): Promise<void> {
+    const left = [...sessions];
+    const worker = async () => {
+      for (let session = left.pop(); session !== undefined; session = left.pop()) {
+        await this.#probe(session);
+      }
+    };
+    await Promise.all(Array.from({ length: probesAtOnce }, worker));
+  }
+
+  /** A use of the machine failed: is it still there? */
+  async suspect(session: Session, error: unknown): Promise<void> {
+    if (!isGomoteError(error) || error.code === 'ERR_ABORTED') return;
+    await this.#probe(session);
+  }
+
+  async #probe(session: Session): Promise<void> {
+    const { name } = session;
+    const entry = this.#entry(name);
+    if (entry.isProbing) return;
+    entry.isProbing = true;
+    const health = entry.health;
+    try {
+      const signal = AbortSignal.any([entry.end.signal, AbortSignal.timeout(probeTimeoutMs)]);
+      const { proxy } = await this.#connected(entry, session);
+      const { status } = await proxy.get(endpoints.status.path, signal);
+      if (status !== 200) throw new GomoteError('ERR_STATUS', `it answers with status ${status}`);
+      entry.failures = 0;
+      entry.health = 'well';
+    } catch (error) {
+      if (entry.end.signal.aborted) return;
+      await this.#failed(session, entry, error);
+    } finally {
+      entry.isProbing = false;
+      if (entry.health !== health) this.#options.onHealth();
+    }
+  }
+
+  async #failed(session: Session, entry: Entry, error: unknown): Promise<void> {
+    const { name, machine = '', hostType } = session;
+    entry.failures++;
+    entry.health = 'silent';
+    const told = isGomoteError(error)
+      ? await this.#options.poolOf(hostType).explain(machine, error)
+      : error;
+    const isGone = ['ERR_BUILDLET_DIED', 'ERR_UNKNOWN_BUILDLET'].some((code) =>
+      isGomoteError(told) ? told.code === code : false,
+    );
+    this.#options.log.write('probe-failed', { name, machine, what: messageOf(told) });
+    if (isGone) return this.#options.onDead(name, messageOf(told));
+    if (entry.failures < failuresToDeath) return;
+    this.#options.onDead(name, `no answer to ${entry.failures} probes: ${messageOf(told)}`);
+  }
+
+  /** Lets go of the session's machine: what runs there fails with the reason. */
+  async drop(name: string, reason?: GomoteError): Promise<void> {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return;
+    this.#entries.delete(name);
+    entry.end.abort(reason ?? new GomoteError('ERR_CLOSED', `"${name}" was ended`));
+    const connected = await entry.connected?.catch(() => undefined);
+    connected?.proxy.close();
+    await connected?.client.disconnect();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#entries.keys()].map((name) => this.drop(name)));
+  }
+}

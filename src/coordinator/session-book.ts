@@ -1,0 +1,115 @@
+// All sessions: in memory, and each in a file of its own, written before anything is done that depends on it.
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { errnoOf } from '../errors.ts';
+import type { Session } from './session.ts';
+import { partialEnding, writeWhole } from './write-whole.ts';
+
+const schema = v.object({
+  name: v.string(),
+  owner: v.string(),
+  builderType: v.string(),
+  hostType: v.string(),
+  state: v.picklist(['creating', 'running', 'ending', 'dead']),
+  createdMs: v.number(),
+  expiresMs: v.number(),
+  machine: v.optional(v.string()),
+  key: v.optional(v.string()),
+  isClaimed: v.boolean(),
+  reason: v.optional(v.string()),
+});
+
+export class SessionBook {
+  readonly #directory: string;
+  readonly #sessions = new Map<string, Session>();
+  /** The last write of each session under way: a later one waits for it. */
+  readonly #writes = new Map<string, Promise<void>>();
+
+  private constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** Reads what is there; files that are no sessions are told of and left alone. */
+  static async open(
+    directory: string,
+    onTrouble: (what: string, error: unknown) => void,
+  ): Promise<SessionBook> {
+    const book = new SessionBook(directory);
+    for (const file of await readdir(directory)) {
+      const path = join(directory, file);
+      if (file.endsWith(partialEnding)) {
+        await rm(path, { force: true });
+        continue;
+      }
+      try {
+        const session: Session = v.parse(schema, JSON.parse(await readFile(path, 'utf8')));
+        if (`${session.name}.json` !== file) throw new Error(`it is of "${session.name}"`);
+        book.#sessions.set(session.name, session);
+      } catch (error) {
+        onTrouble(`${path} is no session`, error);
+      }
+    }
+    return book;
+  }
+
+  get(name: string): Session | undefined {
+    return this.#sessions.get(name);
+  }
+
+  has(name: string): boolean {
+    return this.#sessions.has(name);
+  }
+
+  /** Sorted by name. */
+  all(): Session[] {
+    return [...this.#sessions.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** Takes the session in at once, and resolves when it is on the disk. */
+  async save(session: Session): Promise<void> {
+    this.#sessions.set(session.name, session);
+    await this.#inOrder(session.name, async () => {
+      // A session saved again meanwhile is written as it is by then; one removed is not written at all.
+      const latest = this.#sessions.get(session.name);
+      if (latest !== undefined) await writeWhole(this.#path(session.name), JSON.stringify(latest));
+    });
+  }
+
+  /** Takes the session in; on the disk it comes with the next `save` or `flush`. */
+  note(session: Session): void {
+    this.#sessions.set(session.name, session);
+  }
+
+  async remove(name: string): Promise<void> {
+    this.#sessions.delete(name);
+    await this.#inOrder(name, async () => {
+      if (!this.#sessions.has(name)) await rm(this.#path(name), { force: true });
+    });
+  }
+
+  /** Writes every session as it is now. */
+  async flush(): Promise<void> {
+    for (const session of this.#sessions.values()) await this.save(session);
+  }
+
+  async #inOrder(name: string, work: () => Promise<void>): Promise<void> {
+    const before = this.#writes.get(name);
+    const mine = (before ?? Promise.resolve()).catch(() => undefined).then(work);
+    this.#writes.set(name, mine);
+    try {
+      await mine;
+    } catch (error) {
+      // A directory that was removed under a test or an operator's hands has nothing to keep.
+      if (errnoOf(error) !== 'ENOENT') throw error;
+    } finally {
+      if (this.#writes.get(name) === mine) this.#writes.delete(name);
+    }
+  }
+
+  readonly #path = (name: string): string => join(this.#directory, `${name}.json`);
+}

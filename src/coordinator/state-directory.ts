@@ -1,0 +1,105 @@
+// Where a coordinator keeps what it knows: one directory, of one coordinator at a time, in a format with a number.
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errnoOf, GomoteError, messageOf } from '../errors.ts';
+import { writeWhole } from './write-whole.ts';
+
+export interface StateDirectory {
+  readonly path: string;
+  readonly sessionsPath: string;
+  readonly usersPath: string;
+  /** Gives up the directory for the next coordinator. */
+  release(): Promise<void>;
+}
+
+/** The format that this version writes. */
+export const stateFormat = 1;
+
+/** What turns a directory of each format into one of the next. */
+const migrations: Readonly<Record<number, (path: string) => Promise<void>>> = {
+  // Before there was a number: a directory without users or sessions.
+  0: async () => undefined,
+};
+
+export const usersPathOf = (path: string): string => join(path, 'users.json');
+
+/** Makes the directory or brings it to this version's format. Safe beside a running coordinator. */
+export async function prepareStateDirectory(path: string): Promise<void> {
+  await mkdir(join(path, 'sessions'), { recursive: true, mode: 0o700 });
+  if (((await stat(path)).mode & 0o077) !== 0) {
+    throw new GomoteError('ERR_CONFIG', `the state directory ${path} is open to others`, {
+      hint: `chmod 700 ${path}`,
+    });
+  }
+  let format = await readFormat(path);
+  if (format > stateFormat) {
+    throw new GomoteError(
+      'ERR_CONFIG',
+      `the state directory ${path} has format ${format}, and this version knows ${stateFormat}`,
+      { hint: 'run a newer version, or give another directory' },
+    );
+  }
+  for (; format < stateFormat; format++) {
+    await migrations[format]?.(path);
+    await writeWhole(formatPath(path), `${JSON.stringify({ format: format + 1 })}\n`);
+  }
+}
+
+/** Prepares the directory and takes it for this process; throws ERR_CONFIG while another has it. */
+export async function openStateDirectory(path: string): Promise<StateDirectory> {
+  await prepareStateDirectory(path);
+  const lockPath = join(path, 'lock');
+  await lock(lockPath);
+  return {
+    path,
+    sessionsPath: join(path, 'sessions'),
+    usersPath: usersPathOf(path),
+    release: () => rm(lockPath, { force: true }),
+  };
+}
+
+const formatPath = (path: string): string => join(path, 'format.json');
+
+async function readFormat(path: string): Promise<number> {
+  try {
+    const value: { format?: unknown } = JSON.parse(await readFile(formatPath(path), 'utf8'));
+    if (typeof value.format === 'number') return value.format;
+    throw new Error('it has no format number');
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return 0;
+    throw new GomoteError('ERR_CONFIG', `cannot read ${formatPath(path)}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** The lock holds its owner's process id; one that a killed process left is taken over. */
+async function lock(path: string): Promise<void> {
+  for (let tries = 0; tries < 3; tries++) {
+    try {
+      return await writeFile(path, `${process.pid}\n`, { flag: 'wx', mode: 0o600 });
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error;
+    }
+    const holder = Number(await readFile(path, 'utf8').catch(() => ''));
+    if (holder > 0 && (await isCoordinator(holder))) {
+      throw new GomoteError('ERR_CONFIG', `process ${holder} already serves from ${path}`, {
+        hint: 'end it first, or give another state directory',
+      });
+    }
+    await rm(path, { force: true });
+  }
+  throw new GomoteError('ERR_CONFIG', `cannot lock ${path}`);
+}
+
+/** Whether the process lives and may be a coordinator: numbers are used again. */
+async function isCoordinator(pid: number): Promise<boolean> {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    return errnoOf(error) === 'EPERM';
+  }
+  if (pid === process.pid || process.platform !== 'linux') return true;
+  const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  return commandLine.includes('coordinator');
+}

@@ -1,0 +1,140 @@
+// Who may use a coordinator: names, the hashes of their tokens, roles and limits, in one file.
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import * as v from 'valibot';
+import { errnoOf, GomoteError, messageOf } from '../errors.ts';
+import { writeWhole } from './write-whole.ts';
+
+export interface User {
+  /** Without the prefix `user-`. */
+  readonly name: string;
+  /** Sees, reaches and ends the buildlets of all. */
+  readonly isAdmin: boolean;
+  /** How many buildlets at once; absent: as configured for all. */
+  readonly maximum?: number | undefined;
+}
+
+const userSchema = v.object({
+  role: v.picklist(['user', 'admin']),
+  /** SHA-256, hex. The token has 256 random bits, so that no slower hash is needed. */
+  tokenHash: v.string(),
+  created: v.string(),
+  maximum: v.optional(v.number()),
+});
+const fileSchema = v.object({ users: v.record(v.string(), userSchema) });
+
+type Records = v.InferOutput<typeof fileSchema>['users'];
+
+const hashOf = (token: string): Buffer => createHash('sha256').update(token).digest();
+
+const newToken = (): string => randomBytes(32).toString('base64url');
+
+/** Reads the file again whenever it has changed: users come and go while the coordinator runs. */
+export class Users {
+  readonly #path: string;
+  #records: Records = {};
+  #stamp = '';
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** The user whose token it is; the time it takes tells nothing. */
+  check(name: string, token: string): User | undefined {
+    const record = this.#read()[name];
+    const expected = Buffer.from(record?.tokenHash ?? '', 'hex');
+    const given = hashOf(token);
+    const isRight = timingSafeEqual(given, expected.length === given.length ? expected : hashOf(''));
+    return isRight && record !== undefined ? toUser(name, record) : undefined;
+  }
+
+  list(): (User & { created: string })[] {
+    return Object.entries(this.#read()).map(([name, record]) => ({
+      ...toUser(name, record),
+      created: record.created,
+    }));
+  }
+
+  /** Adds a user and gives the token, which is kept nowhere. */
+  async add(name: string, options: { isAdmin: boolean; maximum?: number | undefined }): Promise<string> {
+    if (!/^[a-z0-9](?:[a-z0-9_.-]{0,38}[a-z0-9])?$/.test(name)) {
+      throw new GomoteError('ERR_USAGE', `bad user name "${name}"`, {
+        hint: 'give 1 to 40 of a-z, 0-9, ".", "_" and "-", with a letter or digit at both ends',
+      });
+    }
+    const records = this.#read();
+    if (records[name] !== undefined) {
+      throw new GomoteError('ERR_USAGE', `there is a user "${name}" already`, {
+        hint: `for another token: coordinator user rotate ${name}`,
+      });
+    }
+    const token = newToken();
+    const { isAdmin, maximum } = options;
+    await this.#write({
+      ...records,
+      [name]: {
+        role: isAdmin ? 'admin' : 'user',
+        tokenHash: hashOf(token).toString('hex'),
+        created: new Date().toISOString(),
+        ...(maximum !== undefined && { maximum }),
+      },
+    });
+    return token;
+  }
+
+  async remove(name: string): Promise<void> {
+    const { [this.#known(name)]: _, ...rest } = this.#read();
+    await this.#write(rest);
+  }
+
+  /** Gives the user another token; the one before is worth nothing from then on. */
+  async rotate(name: string): Promise<string> {
+    const records = this.#read();
+    const record = records[this.#known(name)];
+    const token = newToken();
+    if (record !== undefined) {
+      await this.#write({
+        ...records,
+        [name]: { ...record, tokenHash: hashOf(token).toString('hex') },
+      });
+    }
+    return token;
+  }
+
+  #known(name: string): string {
+    if (Object.hasOwn(this.#read(), name)) return name;
+    throw new GomoteError('ERR_USAGE', `there is no user "${name}"`, {
+      hint: 'see coordinator user list',
+    });
+  }
+
+  #read(): Records {
+    try {
+      const { ino, mtimeMs, size } = statSync(this.#path);
+      const stamp = `${ino} ${mtimeMs} ${size}`;
+      if (stamp !== this.#stamp) {
+        const { users } = v.parse(fileSchema, JSON.parse(readFileSync(this.#path, 'utf8')));
+        this.#records = Object.assign(Object.create(null), users);
+        this.#stamp = stamp;
+      }
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') {
+        throw new GomoteError('ERR_CONFIG', `cannot read ${this.#path}: ${messageOf(error)}`, {
+          cause: error,
+        });
+      }
+      this.#records = {};
+    }
+    return this.#records;
+  }
+
+  async #write(users: Records): Promise<void> {
+    await writeWhole(this.#path, `${JSON.stringify({ users }, undefined, 2)}\n`);
+  }
+}
+
+const toUser = (name: string, record: Records[string]): User => ({
+  name,
+  isAdmin: record.role === 'admin',
+  maximum: record.maximum,
+});

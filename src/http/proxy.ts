@@ -1,0 +1,208 @@
+// Passes requests on to one server and its replies back: bodies, trailers and broken ends, both ways, as they come.
+import { Agent, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import type { Duplex, Writable } from 'node:stream';
+import { GomoteError, messageOf } from '../errors.ts';
+import { dialer } from './dial.ts';
+import { proxiedHeaders, repliedHeaders } from './proxy-headers.ts';
+import type { ServerAddress } from './request.ts';
+
+/** Where requests are passed on to. */
+export interface ProxyTarget {
+  readonly address: ServerAddress;
+  /** The value of `Authorization` in place of the client's own; empty: none. */
+  readonly authorization: string;
+}
+
+/** What passed. */
+export interface Passage {
+  status: number;
+  requestBytes: number;
+  replyBytes: number;
+}
+
+/** How long a connection without a request is kept, in ms: shorter than a buildlet keeps it. */
+const idleMs = 60_000;
+
+/** The most that is read of a reply to `get`. */
+const smallReplyBytes = 64 << 10;
+
+/** An agent over any byte stream, also one that is no socket. */
+class StreamAgent extends Agent {
+  readonly #dial: () => Promise<Duplex>;
+
+  constructor(dial: () => Promise<Duplex>) {
+    super({ keepAlive: true, timeout: idleMs, maxFreeSockets: 16 });
+    this.#dial = dial;
+  }
+
+  override createConnection(_options: unknown, done: Parameters<Agent['createConnection']>[1]) {
+    this.#dial().then(
+      (stream) => done?.(null, stream),
+      (error: Error) => done?.(error, undefined as never),
+    );
+    return undefined;
+  }
+
+  override keepSocketAlive(stream: Duplex): boolean {
+    if ('setTimeout' in stream && typeof stream.setTimeout === 'function') {
+      stream.setTimeout(idleMs);
+    }
+    return true;
+  }
+
+  /** A stream that is no socket cannot be held back from keeping the process alive, nor need it be. */
+  override reuseSocket(): void {}
+}
+
+export class Proxy {
+  readonly #agent: StreamAgent;
+  readonly #authorization: string;
+
+  private constructor(agent: StreamAgent, authorization: string) {
+    this.#agent = agent;
+    this.#authorization = authorization;
+  }
+
+  static async to(target: ProxyTarget): Promise<Proxy> {
+    return new Proxy(new StreamAgent(await dialer(target.address)), target.authorization);
+  }
+
+  /**
+   * Passes one exchange on. Fails with ERR_CONNECT before a reply began, when one can still be sent; with ERR_LOST
+   * when the reply broke off, and then the client's connection is cut as well; with the signal's reason.
+   */
+  async pass(
+    incoming: IncomingMessage,
+    response: ServerResponse,
+    signal: AbortSignal,
+    passage: Passage,
+  ): Promise<void> {
+    signal.throwIfAborted();
+    const onward = request({
+      agent: this.#agent,
+      method: incoming.method,
+      path: incoming.url,
+      headers: proxiedHeaders(incoming, this.#authorization),
+      maxHeaderSize: 64 << 10,
+      setHost: false,
+    });
+    const abort = () => onward.destroy(asError(signal.reason));
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      const replied = replyOf(onward);
+      onward.on('error', ignore);
+      response.on('error', ignore);
+      send(incoming, onward, passage);
+      const reply = await replied;
+      passage.status = reply.statusCode ?? 0;
+      await sendBack(reply, response, passage);
+    } catch (error) {
+      if (response.headersSent) response.destroy();
+      if (signal.aborted) throw asError(signal.reason);
+      const code = passage.status > 0 ? 'ERR_LOST' : 'ERR_CONNECT';
+      throw new GomoteError(code, messageOf(error), { cause: error });
+    } finally {
+      signal.removeEventListener('abort', abort);
+      if (!onward.writableFinished) onward.destroy();
+      // What is left of a body that nobody wants: read, so that the connection can go on.
+      if (!incoming.complete) incoming.resume();
+    }
+  }
+
+  /** Asks for a small reply, such as a status; fails with ERR_CONNECT, or the signal's reason. */
+  async get(path: string, signal: AbortSignal): Promise<{ status: number; text: string }> {
+    signal.throwIfAborted();
+    const headers = this.#authorization === '' ? {} : { Authorization: this.#authorization };
+    const asked = request({ agent: this.#agent, path, headers, signal });
+    asked.on('error', ignore);
+    try {
+      const replied = replyOf(asked);
+      asked.end();
+      const reply = await replied;
+      let text = '';
+      for await (const chunk of reply.setEncoding('utf8')) {
+        text += chunk;
+        if (text.length > smallReplyBytes) throw new Error('its reply has no end');
+      }
+      return { status: reply.statusCode ?? 0, text };
+    } catch (error) {
+      if (signal.aborted) throw asError(signal.reason);
+      throw new GomoteError('ERR_CONNECT', messageOf(error), { cause: error });
+    }
+  }
+
+  /** Drops the connections; what is passing fails. */
+  close(): void {
+    this.#agent.destroy();
+  }
+}
+
+const ignore = (): void => undefined;
+
+const asError = (reason: unknown): Error =>
+  reason instanceof Error ? reason : new GomoteError('ERR_ABORTED', 'the call was cancelled');
+
+function replyOf(onward: ReturnType<typeof request>): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    onward.once('response', resolve).once('error', reject);
+    onward.once('close', () => reject(new Error('the connection was closed before a reply')));
+  });
+}
+
+/** Copies the request's body; whatever breaks it shows at the reply. */
+function send(
+  incoming: IncomingMessage,
+  onward: ReturnType<typeof request>,
+  passage: Passage,
+): void {
+  incoming.once('end', () => {
+    addTrailers(onward, incoming.rawTrailers);
+    onward.end();
+  });
+  copy(incoming, onward, (sizeBytes) => {
+    passage.requestBytes += sizeBytes;
+  });
+}
+
+async function sendBack(
+  reply: IncomingMessage,
+  response: ServerResponse,
+  passage: Passage,
+): Promise<void> {
+  const headers = repliedHeaders(reply);
+  response.sendDate = reply.headers.date === undefined;
+  response.writeHead(passage.status, reply.statusMessage, headers);
+  // A client may wait for word that a command was taken, long before its first output.
+  if (reply.headers['content-length'] === undefined) response.flushHeaders();
+  await new Promise<void>((resolve, reject) => {
+    reply.once('error', reject);
+    reply.once('close', () => {
+      if (!reply.complete) reject(new Error('the connection was closed in the middle of a reply'));
+    });
+    reply.once('end', () => {
+      addTrailers(response, reply.rawTrailers);
+      response.end(resolve);
+    });
+    copy(reply, response, (sizeBytes) => {
+      passage.replyBytes += sizeBytes;
+    });
+  });
+}
+
+function copy(source: IncomingMessage, sink: Writable, count: (sizeBytes: number) => void): void {
+  source.on('data', (chunk: Buffer) => {
+    count(chunk.length);
+    if (!sink.write(chunk)) source.pause();
+  });
+  sink.on('drain', () => source.resume());
+}
+
+function addTrailers(
+  message: { addTrailers(trailers: [string, string][]): void },
+  raw: readonly string[],
+): void {
+  if (raw.length === 0) return;
+  const pairs: [string, string][] = [];
+  for (let at = 0; at + 1 < raw.length; at += 2) pairs.push([raw[at] ?? '', raw[at + 1] ?? '']);
+  message.addTrailers(pairs);
+}

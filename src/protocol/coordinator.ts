@@ -1,0 +1,44 @@
+// The JSON and the texts of a coordinator, as it writes them.
+import { coordinatorAuthUser } from './endpoints.ts';
+
+/** What a coordinator knows of one buildlet. */
+export interface RemoteRecord {
+  /** Without the prefix `user-`. */
+  readonly owner: string;
+  readonly name: string;
+  readonly hostType: string;
+  readonly builderType: string;
+  readonly createdMs: number;
+  readonly expiresMs: number;
+}
+
+/** Extensions of a coordinator, announced in `/buildlet/types`. */
+export const coordinatorFeatures: readonly string[] = ['create-key', 'create-progress', 'extend'];
+
+const toJson = (record: RemoteRecord) => ({
+  User: coordinatorAuthUser(record.owner),
+  Name: record.name,
+  HostType: record.hostType,
+  BuilderType: record.builderType,
+  Created: new Date(record.createdMs).toISOString(),
+  Expires: new Date(record.expiresMs).toISOString(),
+});
+
+/** The reply to `/buildlet/create`. */
+export const formatRecord = (record: RemoteRecord): string => pretty(toJson(record));
+
+/** The reply to `/buildlet/list`; `more` adds fields that the base protocol does not have. */
+export const formatRecords = <T extends RemoteRecord>(
+  records: readonly T[],
+  more?: (record: T) => object,
+): string => pretty(records.map((record) => ({ ...toJson(record), ...more?.(record) })));
+
+/** As Go's json.MarshalIndent, with a newline. */
+export const pretty = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;
+
+/** The lines of a create that was asked to tell its progress. */
+export const formatProgress = (step: string): string => `${JSON.stringify({ Progress: step })}\n`;
+export const formatCreated = (record: RemoteRecord): string =>
+  `${JSON.stringify({ Buildlet: toJson(record) })}\n`;
+export const formatFailed = (status: number, text: string): string =>
+  `${JSON.stringify({ Error: text, Status: status })}\n`;
