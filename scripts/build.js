@@ -64,7 +64,11 @@ rmSync('dist', { recursive: true, force: true });
 
 await build({
   ...common,
-  entryPoints: { gomote: 'src/cli/main.ts', buildlet: 'src/buildlet/main.ts' },
+  entryPoints: {
+    gomote: 'src/cli/main.ts',
+    buildlet: 'src/buildlet/main.ts',
+    coordinator: 'src/coordinator/main.ts',
+  },
   // One CommonJS file a program: modules behind import() are evaluated, and Node's own that they need
   // required, on first use only, and there is one file to open.
   format: 'cjs',

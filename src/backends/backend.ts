@@ -55,7 +55,14 @@ export interface Backend {
 
 /** What a backend is opened with. */
 export type BackendSettings =
-  | { readonly kind: 'local'; readonly name: string; readonly environment: NodeJS.ProcessEnv }
+  | {
+      readonly kind: 'local';
+      readonly name: string;
+      /** What buildlets inherit. */
+      readonly environment: NodeJS.ProcessEnv;
+      /** Where the buildlets have their directories. Absent: where the user's are. */
+      readonly root?: string | undefined;
+    }
   | {
       readonly kind: 'coordinator';
       readonly name: string;

@@ -31,7 +31,7 @@ export class LocalBackend implements Backend {
   constructor(settings: Settings, onRequest: RequestLog) {
     this.name = settings.name;
     this.#environment = settings.environment;
-    this.#root = localRoot(settings.environment);
+    this.#root = settings.root ?? localRoot(settings.environment);
     this.#onRequest = onRequest;
   }
 

@@ -2,7 +2,6 @@
 import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { GomoteError } from '../errors.ts';
-import type { ProxyTarget } from '../http/proxy.ts';
 import type { HttpRequest, HttpResponse, RequestBody, ServerAddress } from '../http/request.ts';
 import { contentTypes, defaultAuthUser, endpoints, expiresHeader } from '../protocol/endpoints.ts';
 import { encodeForm, withQuery } from '../protocol/form.ts';
@@ -96,7 +95,7 @@ export class BuildletClient {
   }
 
   /** Where requests go, and by which authorization: what a coordinator relays by. */
-  get target(): ProxyTarget {
+  get target() {
     return this.#connection.target;
   }
 

@@ -2,7 +2,7 @@
 import type { Dispatcher } from 'undici';
 import { type GomoteError, StatusError } from '../errors.ts';
 import { type LightSender, lightSender } from '../http/light-request.ts';
-import type { ProxyTarget } from '../http/proxy.ts';
+import type { RelayTarget } from '../http/proxy.ts';
 import {
   createDispatcher,
   type HttpReply,
@@ -148,7 +148,7 @@ export class Connection {
   }
 
   /** Where requests go, and by which authorization: for passing on those of others. */
-  get target(): ProxyTarget {
+  get target(): RelayTarget {
     const { address, authUser, password } = this.#options;
     const pair = Buffer.from(`${authUser}:${password}`).toString('base64');
     return { address, authorization: password === '' ? '' : `Basic ${pair}` };

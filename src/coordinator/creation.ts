@@ -54,7 +54,8 @@ export class Creation {
     this.#listeners.add(onProgress);
     if (this.#lastStep !== undefined) onProgress(this.#lastStep);
     return () => {
-      if (!this.#listeners.delete(onProgress) || this.#listeners.size > 0 || this.#isClaimed) return;
+      if (!this.#listeners.delete(onProgress) || this.#listeners.size > 0 || this.#isClaimed)
+        return;
       const { graceMs } = this.#options;
       if (graceMs === 0) this.#abandon();
       else this.#grace = setTimeout(() => this.#abandon(), graceMs).unref();

@@ -1,6 +1,7 @@
 // Who is calling: Basic user `user-<name>` with that user's token. Wrong ones are answered late, and told in the log.
-import { setTimeout as sleep } from 'node:timers/promises';
+
 import type { IncomingMessage } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { basicPair } from '../http/server.ts';
 import type { Log } from './log.ts';
 import type { User, Users } from './users.ts';

@@ -72,9 +72,7 @@ export class Lender {
   }
 
   get waiting(): WaitingView[] {
-    return this.#queue
-      .inOrder()
-      .map(({ owner, sinceMs }, ahead) => ({ owner, sinceMs, ahead }));
+    return this.#queue.inOrder().map(({ owner, sinceMs }, ahead) => ({ owner, sinceMs, ahead }));
   }
 
   /** Ends what nobody holds and begins to lend; resolves with those of the held that are still there. */
@@ -136,9 +134,12 @@ export class Lender {
 
   #lost(id: string, reason: string): void {
     const at = this.#warm.indexOf(id);
-    if (at < 0) return this.#options.onLost(id, reason);
-    this.#warm.splice(at, 1);
-    void this.giveBack(id);
+    if (at < 0) {
+      this.#options.onLost(id, reason);
+    } else {
+      this.#warm.splice(at, 1);
+      void this.giveBack(id);
+    }
   }
 
   get #hasRoom(): boolean {
@@ -165,9 +166,8 @@ export class Lender {
     const request = this.#queue.next();
     if (request === undefined) return;
     const ready = this.#warm.shift();
-    if (ready === undefined) return request.grant(this.#acquire(request));
-    this.#lent.add(ready);
-    request.grant(ready);
+    if (ready !== undefined) this.#lent.add(ready);
+    request.grant(ready ?? this.#acquire(request));
   }
 
   async #acquire(call: AcquireCall): Promise<string> {
@@ -196,7 +196,10 @@ export class Lender {
         `making a machine of ${this.pool.hostType} ahead: ${messageOf(error)}`,
         error,
       );
-      this.#warmRetryMs = Math.min((this.#warmRetryMs ?? this.#firstRetryMs / 2) * 2, longestRetryMs);
+      this.#warmRetryMs = Math.min(
+        (this.#warmRetryMs ?? this.#firstRetryMs / 2) * 2,
+        longestRetryMs,
+      );
       this.#warmPause ??= pause(this.#warmRetryMs, signal).then(() => {
         this.#warmPause = undefined;
         this.#grant();
@@ -217,7 +220,10 @@ export class Lender {
   }
 
   /** Does the work, again and again until it succeeds; undefined when the lender was closed first. */
-  async #insist<T>(what: string, work: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
+  async #insist<T>(
+    what: string,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T | undefined> {
     const { signal } = this.#closed;
     for (let waitMs = this.#firstRetryMs; ; waitMs = Math.min(waitMs * 2, longestRetryMs)) {
       try {

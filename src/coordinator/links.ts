@@ -1,7 +1,7 @@
 // The ways to the machines of running sessions: connections kept for reuse, what runs over them, and whether each machine is well.
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
-import { Proxy } from '../http/proxy.ts';
+import { Relay } from '../http/proxy.ts';
 import { endpoints } from '../protocol/endpoints.ts';
 import type { Log } from './log.ts';
 import type { Pool } from './pool.ts';
@@ -18,7 +18,7 @@ export interface RunningRequest {
 }
 
 export interface Link {
-  readonly proxy: Proxy;
+  readonly relay: Relay;
   /** Aborts when the session is over, with the reason. */
   readonly signal: AbortSignal;
   /** Marks the begin of a use; call the result at its end. */
@@ -42,7 +42,7 @@ const probesAtOnce = 32;
 
 /** A connection to the machine, and the client that knows how to let go of it. */
 interface Connected {
-  readonly proxy: Proxy;
+  readonly relay: Relay;
   readonly client: BuildletClient;
 }
 
@@ -79,9 +79,9 @@ export class Links {
   /** The way to the session's machine. */
   async of(session: Session): Promise<Link> {
     const entry = this.#entry(session.name);
-    const { proxy } = await this.#connected(entry, session);
+    const { relay } = await this.#connected(entry, session);
     return {
-      proxy,
+      relay,
       signal: entry.end.signal,
       begin: (request) => {
         entry.running.add(request);
@@ -117,7 +117,7 @@ export class Links {
 
   async #connect({ hostType, machine = '' }: Session): Promise<Connected> {
     const client = await this.#options.poolOf(hostType).connect(machine);
-    return { client, proxy: await Proxy.to(client.target) };
+    return { client, relay: await Relay.to(client.target) };
   }
 
   /** Asks every machine whether it is well, and keeps it from ending for want of use. */
@@ -145,8 +145,8 @@ export class Links {
     const health = entry.health;
     try {
       const signal = AbortSignal.any([entry.end.signal, AbortSignal.timeout(probeTimeoutMs)]);
-      const { proxy } = await this.#connected(entry, session);
-      const { status } = await proxy.get(endpoints.status.path, signal);
+      const { relay } = await this.#connected(entry, session);
+      const { status } = await relay.get(endpoints.status.path, signal);
       if (status !== 200) throw new GomoteError('ERR_STATUS', `it answers with status ${status}`);
       entry.failures = 0;
       entry.health = 'well';
@@ -182,7 +182,7 @@ export class Links {
     this.#entries.delete(name);
     entry.end.abort(reason ?? new GomoteError('ERR_CLOSED', `"${name}" was ended`));
     const connected = await entry.connected?.catch(() => undefined);
-    connected?.proxy.close();
+    connected?.relay.close();
     await connected?.client.disconnect();
   }
 

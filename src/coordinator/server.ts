@@ -24,7 +24,10 @@ export interface CoordinatorExchange extends Exchange {
   readonly note: Record<string, string | number | undefined>;
 }
 
-export type CoordinatorHandler = (exchange: CoordinatorExchange, user: User) => Promise<void> | void;
+export type CoordinatorHandler = (
+  exchange: CoordinatorExchange,
+  user: User,
+) => Promise<void> | void;
 
 export interface CoordinatorRoute {
   readonly path: string;
@@ -67,7 +70,10 @@ export function createCoordinatorServer(options: CoordinatorServerOptions): Serv
     const handler = options.upgrades?.get(splitTarget(request.url ?? '').path);
     socket.on('error', () => undefined);
     if (handler !== undefined) handler(request, socket, head);
-    else socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\nnothing to upgrade to here\n');
+    else
+      socket.end(
+        'HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\nnothing to upgrade to here\n',
+      );
   });
   return server;
 }
@@ -116,7 +122,8 @@ async function dispatch(
   const names = namesIn(request);
   if (names.length > 1) return sendError(response, 400, `more than one ${proxyHeader} header`);
   const [name] = names;
-  if (name === undefined && route === undefined) return sendError(response, 404, '404 page not found');
+  if (name === undefined && route === undefined)
+    return sendError(response, 404, '404 page not found');
   let user = nobody;
   if (name !== undefined || route?.access !== 'anyone') {
     const verdict = await options.doorkeeper.check(request);

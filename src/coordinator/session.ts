@@ -56,7 +56,12 @@ const allowed: Record<SessionEvent['kind'], readonly SessionState[]> = {
 };
 
 /** The session after the event; throws ERR_STATUS when it cannot happen in its state. */
-export function after(session: Session, event: SessionEvent, nowMs: number, limits: Limits): Session {
+export function after(
+  session: Session,
+  event: SessionEvent,
+  nowMs: number,
+  limits: Limits,
+): Session {
   if (!allowed[event.kind].includes(session.state)) {
     throw new GomoteError(
       'ERR_STATUS',

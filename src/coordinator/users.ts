@@ -27,7 +27,8 @@ type Records = v.InferOutput<typeof fileSchema>['users'];
 
 const hashOf = (token: string): Buffer => createHash('sha256').update(token).digest();
 
-const newToken = (): string => randomBytes(32).toString('base64url');
+/** The prefix lets those who search for leaked secrets find it. */
+const newToken = (): string => `gomote_${randomBytes(32).toString('base64url')}`;
 
 /** Reads the file again whenever it has changed: users come and go while the coordinator runs. */
 export class Users {
@@ -44,7 +45,10 @@ export class Users {
     const record = this.#read()[name];
     const expected = Buffer.from(record?.tokenHash ?? '', 'hex');
     const given = hashOf(token);
-    const isRight = timingSafeEqual(given, expected.length === given.length ? expected : hashOf(''));
+    const isRight = timingSafeEqual(
+      given,
+      expected.length === given.length ? expected : hashOf(''),
+    );
     return isRight && record !== undefined ? toUser(name, record) : undefined;
   }
 
@@ -56,7 +60,10 @@ export class Users {
   }
 
   /** Adds a user and gives the token, which is kept nowhere. */
-  async add(name: string, options: { isAdmin: boolean; maximum?: number | undefined }): Promise<string> {
+  async add(
+    name: string,
+    options: { isAdmin: boolean; maximum?: number | undefined },
+  ): Promise<string> {
     if (!/^[a-z0-9](?:[a-z0-9_.-]{0,38}[a-z0-9])?$/.test(name)) {
       throw new GomoteError('ERR_USAGE', `bad user name "${name}"`, {
         hint: 'give 1 to 40 of a-z, 0-9, ".", "_" and "-", with a letter or digit at both ends',

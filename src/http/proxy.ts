@@ -7,7 +7,7 @@ import { proxiedHeaders, repliedHeaders } from './proxy-headers.ts';
 import type { ServerAddress } from './request.ts';
 
 /** Where requests are passed on to. */
-export interface ProxyTarget {
+export interface RelayTarget {
   readonly address: ServerAddress;
   /** The value of `Authorization` in place of the client's own; empty: none. */
   readonly authorization: string;
@@ -54,7 +54,7 @@ class StreamAgent extends Agent {
   override reuseSocket(): void {}
 }
 
-export class Proxy {
+export class Relay {
   readonly #agent: StreamAgent;
   readonly #authorization: string;
 
@@ -63,8 +63,8 @@ export class Proxy {
     this.#authorization = authorization;
   }
 
-  static async to(target: ProxyTarget): Promise<Proxy> {
-    return new Proxy(new StreamAgent(await dialer(target.address)), target.authorization);
+  static async to(target: RelayTarget): Promise<Relay> {
+    return new Relay(new StreamAgent(await dialer(target.address)), target.authorization);
   }
 
   /**

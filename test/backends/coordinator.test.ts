@@ -18,7 +18,7 @@ function configure(cli: Cli, toml: string): void {
 }
 
 async function setUp(isDefault: boolean) {
-  const coordinator = await startCoordinator('me', token);
+  const coordinator = await startCoordinator({ users: { me: { token } } });
   const cli = testCli();
   configure(
     cli,
@@ -38,19 +38,23 @@ async function setUp(isDefault: boolean) {
 
 it('creates, runs with the true status, moves bytes and destroys through the coordinator', async () => {
   const { cli, coordinator } = await setUp(true);
-  expect(await cli(['create', 'linux'])).toEqual({ code: 0, stdout: 'me-linux-0\n', stderr: '' });
-  const ran = await cli(['run', 'me-linux-0', '/bin/sh', '-c', 'echo $FROM_TYPE; exit 7']);
+  expect(await cli(['create', 'linux'])).toEqual({
+    code: 0,
+    stdout: 'user-me-linux-0\n',
+    stderr: '',
+  });
+  const ran = await cli(['run', 'user-me-linux-0', '/bin/sh', '-c', 'echo $FROM_TYPE; exit 7']);
   expect(ran).toEqual({ code: 7, stdout: 'yes\n', stderr: '' });
-  const put = await cli(['put', 'me-linux-0', '-', 'dir/file'], { stdin: ['some bytes'] });
+  const put = await cli(['put', 'user-me-linux-0', '-', 'dir/file'], { stdin: ['some bytes'] });
   expect(put).toMatchObject({ code: 0 });
-  expect(await cli(['run', 'me-linux-0', 'cat', 'dir/file'])).toMatchObject({
+  expect(await cli(['run', 'user-me-linux-0', 'cat', 'dir/file'])).toMatchObject({
     code: 0,
     stdout: 'some bytes',
   });
-  expect((await cli(['list'])).stdout).toMatch(/^me-linux-0\tlinux\texpires in /);
-  expect(await cli(['destroy', 'me-linux-0'])).toEqual({ code: 0, stdout: '', stderr: '' });
+  expect((await cli(['list'])).stdout).toMatch(/^user-me-linux-0\tlinux\texpires in /);
+  expect(await cli(['destroy', 'user-me-linux-0'])).toEqual({ code: 0, stdout: '', stderr: '' });
   expect((await cli(['list'])).stdout).toBe('');
-  expect(coordinator.requests).not.toContain('refused');
+  expect(coordinator.log.map(({ event }) => event)).not.toContain('wrong-token');
 });
 
 it('lists every backend, and takes names of the others as BACKEND/NAME', async () => {
@@ -60,15 +64,15 @@ it('lists every backend, and takes names of the others as BACKEND/NAME', async (
   const { stdout } = await cli(['list']);
   expect(stdout.split('\n').map((line) => line.split('\t')[0])).toEqual([
     'me-local-0',
-    'team/me-linux-0',
+    'team/user-me-linux-0',
     '',
   ]);
   // A name is looked up in the chosen backend alone.
-  const unknown = await cli(['ping', 'me-linux-0']);
-  expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('"me-linux-0"')]);
-  expect(await cli(['run', 'team/me-linux-0', 'true'])).toMatchObject({ code: 0 });
-  expect(await cli(['ping', 'me-linux-0', '--backend', 'team'])).toMatchObject({ code: 0 });
-  expect(await cli(['destroy', 'team/me-linux-0'])).toMatchObject({ code: 0 });
+  const unknown = await cli(['ping', 'user-me-linux-0']);
+  expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('"user-me-linux-0"')]);
+  expect(await cli(['run', 'team/user-me-linux-0', 'true'])).toMatchObject({ code: 0 });
+  expect(await cli(['ping', 'user-me-linux-0', '--backend', 'team'])).toMatchObject({ code: 0 });
+  expect(await cli(['destroy', 'team/user-me-linux-0'])).toMatchObject({ code: 0 });
   expect((await cli(['list'])).stdout).toMatch(/^me-local-0\t[^\n]*\n$/);
 });
 
@@ -83,7 +87,7 @@ it('names the backend that cannot be reached, and lists the others', async () =>
 });
 
 it('sends nothing, above all no token, to a server with another certificate', async () => {
-  const coordinator = await startCoordinator('me', token);
+  const coordinator = await startCoordinator({ users: { me: { token } } });
   const cli = testCli();
   configure(
     cli,
@@ -93,7 +97,7 @@ it('sends nothing, above all no token, to a server with another certificate', as
   expect(code).not.toBe(0);
   expect(stderr).toContain('not the pinned one');
   expect(stderr).not.toContain(token);
-  expect(coordinator.requests).toEqual([]);
+  expect(coordinator.log.filter(({ event }) => event === 'request')).toEqual([]);
 });
 
 it('says that a name is unknown there', async () => {

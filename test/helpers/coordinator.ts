@@ -1,90 +1,130 @@
-// The base protocol of a coordinator over TLS, in front of real buildlets: enough to drive its client.
-import { type IncomingMessage, request as relayRequest, type ServerResponse } from 'node:http';
-import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
-import { text } from 'node:stream/consumers';
-import { pipeline } from 'node:stream/promises';
+// A real coordinator in this process, in front of real buildlets that are in it too.
+import { createHash } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { newKeyPair } from '../../src/client/key-pair.ts';
-import { fingerprintOf } from '../../src/http/tls.ts';
+import type { AgentOptions } from '../../src/buildlet/agent.ts';
+import { CoordinatorClient } from '../../src/client/coordinator-client.ts';
+import { type CoordinatorConfig, loadCoordinatorConfig } from '../../src/coordinator/config.ts';
+import { type Serving, serve } from '../../src/coordinator/serve.ts';
 import { startBuildlet, type TestBuildlet } from './buildlet.ts';
+import { temporaryDirectory } from './temporary.ts';
 
-export interface TestCoordinator {
-  readonly url: string;
-  readonly fingerprint: string;
-  /** Method and path of what came with the right user and token; else `refused`. */
-  readonly requests: string[];
+export interface LogLine {
+  event: string;
+  [field: string]: unknown;
 }
 
-/** Starts one that knows one user, and makes a buildlet in this process for each that is asked for. */
-export async function startCoordinator(user: string, token: string): Promise<TestCoordinator> {
-  const pair = await newKeyPair();
-  const requests: string[] = [];
-  const buildlets = new Map<string, { type: string; buildlet: TestBuildlet }>();
-  const expected = `Basic ${Buffer.from(`user-${user}:${token}`).toString('base64')}`;
+export interface TestCoordinator extends Omit<Serving, 'fingerprint'> {
+  readonly fingerprint: string;
+  /** Has the configuration and the state. */
+  readonly directory: string;
+  /** The machines of its static pool. */
+  readonly buildlets: readonly TestBuildlet[];
+  readonly log: LogLine[];
+  /** A client of it, by the token `token-NAME`. */
+  client(user: string): CoordinatorClient;
+  /** Ends it as a crash would end all but its machines, and starts another on the same state and port. */
+  restart(): Promise<void>;
+}
 
-  const describeOne = (name: string, type: string) => ({
-    User: `user-${user}`,
-    Name: name,
-    HostType: 'host-linux',
-    BuilderType: type,
-    Created: '2026-11-24T10:00:00Z',
-    Expires: new Date(Date.now() + 30 * 60_000).toISOString(),
-  });
+export interface TestCoordinatorOptions {
+  /** Whose tokens are `token-NAME`, unless given here. Default: one user, `me`. */
+  users?: Record<string, { token?: string; role?: 'user' | 'admin'; maximum?: number }>;
+  /** How many buildlets there are to lend. Default 2. */
+  machines?: number;
+  buildlet?: Partial<AgentOptions>;
+  hostType?: string;
+  builderType?: string;
+  /** Lines of configuration before the sections. */
+  toml?: string;
+  /** More sections. */
+  sections?: string;
+  warm?: number;
+}
 
-  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (request.headers.authorization !== expected) {
-      requests.push('refused');
-      return void response.writeHead(401).end('bad auth\n');
-    }
-    requests.push(`${request.method} ${request.url}`);
-    const name = request.headers['x-buildlet-proxy'];
-    if (name !== undefined) return await relay(String(name), request, response);
-    if (request.url === '/buildlet/create') {
-      const type = new URLSearchParams(await text(request)).get('builderType') ?? '';
-      const made = `${user}-${type}-${buildlets.size}`;
-      buildlets.set(made, { type, buildlet: await startBuildlet() });
-      return void response.end(JSON.stringify(describeOne(made, type)));
-    }
-    response.end(JSON.stringify([...buildlets].map(([made, { type }]) => describeOne(made, type))));
-  }
+export const tokenOf = (name: string): string => `token-${name}`;
 
-  async function relay(name: string, request: IncomingMessage, response: ServerResponse) {
-    const buildlet = buildlets.get(name)?.buildlet;
-    if (buildlet === undefined) {
-      return void response.writeHead(502).end('unknown or expired buildlet\n');
-    }
-    if (request.url === '/halt') {
-      buildlets.delete(name);
-      await buildlet.close();
-      return void response.end();
-    }
-    const { authorization: _, ...headers } = request.headers;
-    const onward = relayRequest({
-      socketPath: buildlet.address.slice('unix:'.length),
-      method: request.method,
-      path: request.url,
-      headers,
-    });
-    onward.on('error', () => response.destroy());
-    onward.on('response', (reply) => {
-      response.writeHead(reply.statusCode ?? 502, reply.headers);
-      reply.on('end', () => response.addTrailers(reply.trailers as Record<string, string>));
-      pipeline(reply, response).catch(() => response.destroy());
-    });
-    await pipeline(request, onward);
-  }
-
-  const listener = (request: IncomingMessage, response: ServerResponse) => {
-    handle(request, response).catch(() => response.destroy());
-  };
-  const server = createServer({ cert: pair.certPem, key: pair.keyPem }, listener);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => void server.close().closeAllConnections());
-  const { port } = server.address() as AddressInfo;
+/** Starts one with TLS that ends with the test; its one builder type is `linux`, unless told otherwise. */
+export async function startCoordinator(
+  options: TestCoordinatorOptions = {},
+): Promise<TestCoordinator> {
+  const { users = { me: {} }, hostType = 'host-linux', builderType = 'linux' } = options;
+  const directory = temporaryDirectory();
+  const buildlets = await Promise.all(
+    Array.from({ length: options.machines ?? 2 }, () => startBuildlet(options.buildlet)),
+  );
+  const toml = [
+    'listen = "127.0.0.1:0"',
+    'state-directory = "state"',
+    options.toml ?? '',
+    `[hosts.${hostType}]`,
+    `[builders.${builderType}]`,
+    `host = "${hostType}"`,
+    'env = ["FROM_TYPE=yes"]',
+    '[pools.machines]',
+    'kind = "static"',
+    `host = "${hostType}"`,
+    `warm = ${options.warm ?? 0}`,
+    `machines = [${buildlets.map(({ address }) => `{ address = "${address}" }`).join(', ')}]`,
+    options.sections ?? '',
+  ].join('\n');
+  writeFileSync(join(directory, 'coordinator.toml'), toml);
+  writeUsers(directory, users);
+  const log: LogLine[] = [];
+  let config = loadCoordinatorConfig(join(directory, 'coordinator.toml'));
+  const start = () => serveLogged(config, log);
+  let serving = await start();
+  onTestFinished(async () => await serving.drain(0));
+  const { port } = new URL(serving.url);
+  config = { ...config, listen: { kind: 'tcp', host: '127.0.0.1', port: Number(port) } };
   return {
-    url: `https://127.0.0.1:${port}`,
-    fingerprint: `sha256:${fingerprintOf(pair.certPem)}`,
-    requests,
+    ...serving,
+    fingerprint: serving.fingerprint ?? '',
+    directory,
+    buildlets,
+    log,
+    get coordinator() {
+      return serving.coordinator;
+    },
+    client(user) {
+      const client = new CoordinatorClient({
+        auth: { username: `user-${user}`, password: users[user]?.token ?? tokenOf(user) },
+        instance: {
+          kind: 'tcp',
+          origin: serving.url,
+          fingerprint: serving.fingerprint?.replace('sha256:', ''),
+        },
+      });
+      onTestFinished(() => client.disconnect());
+      return client;
+    },
+    async restart() {
+      await serving.drain(0);
+      serving = await start();
+    },
   };
+}
+
+async function serveLogged(config: CoordinatorConfig, log: LogLine[]): Promise<Serving> {
+  return await serve(config, {
+    environment: { PATH: process.env.PATH },
+    log: { write: (event, fields = {}) => log.push({ event, ...fields }) },
+  });
+}
+
+/** The file of users as `coordinator user add` writes it, but with tokens that are known. */
+export function writeUsers(
+  directory: string,
+  users: NonNullable<TestCoordinatorOptions['users']>,
+): void {
+  mkdirSync(join(directory, 'state'), { recursive: true, mode: 0o700 });
+  const records = Object.entries(users).map(([name, { token, role = 'user', maximum }]) => {
+    const tokenHash = createHash('sha256')
+      .update(token ?? tokenOf(name))
+      .digest('hex');
+    return [name, { role, tokenHash, created: '2026-11-24T00:00:00Z', maximum }];
+  });
+  const text = JSON.stringify({ users: Object.fromEntries(records) });
+  writeFileSync(join(directory, 'state', 'users.json'), text, { mode: 0o600 });
 }

@@ -1,7 +1,12 @@
 // POST /buildlet/create: a buildlet, when there is one; on request with word of what is being waited for.
 import { GomoteError } from '../../errors.ts';
 import { readFormBody, sendText } from '../../http/reply.ts';
-import { formatCreated, formatFailed, formatProgress, formatRecord } from '../../protocol/coordinator.ts';
+import {
+  formatCreated,
+  formatFailed,
+  formatProgress,
+  formatRecord,
+} from '../../protocol/coordinator.ts';
 import { contentTypes, gomoteVersion } from '../../protocol/endpoints.ts';
 import { errorReply } from '../../protocol/error-reply.ts';
 import { decodeForm, parseBool } from '../../protocol/form.ts';

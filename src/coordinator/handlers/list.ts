@@ -2,7 +2,12 @@
 import { parseDuration } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';
 import { readFormBody, sendText } from '../../http/reply.ts';
-import { coordinatorFeatures, formatRecord, formatRecords, pretty } from '../../protocol/coordinator.ts';
+import {
+  coordinatorFeatures,
+  formatRecord,
+  formatRecords,
+  pretty,
+} from '../../protocol/coordinator.ts';
 import { contentTypes } from '../../protocol/endpoints.ts';
 import { decodeForm, parseBool } from '../../protocol/form.ts';
 import type { Coordinator } from '../coordinator.ts';
@@ -13,7 +18,11 @@ export function list(coordinator: Coordinator): CoordinatorHandler {
   return ({ response, query }, user) => {
     const sessions = coordinator.list(user, parseBool(query.get('all')));
     if (!parseBool(query.get('health'))) {
-      return sendText(response, formatRecords(sessions.filter(({ state }) => state === 'running')), contentTypes.json);
+      return sendText(
+        response,
+        formatRecords(sessions.filter(({ state }) => state === 'running')),
+        contentTypes.json,
+      );
     }
     const withHealth = formatRecords(sessions, ({ name, reason }) => ({
       Health: coordinator.healthOf(name),

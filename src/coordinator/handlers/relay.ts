@@ -41,7 +41,7 @@ async function pass(
     const link = await coordinator.use(session);
     over = link.begin({ method, path, sinceMs: Date.now() });
     const either = AbortSignal.any([signal, link.signal]);
-    await link.proxy.pass(request, response, either, passage);
+    await link.relay.pass(request, response, either, passage);
   } catch (error) {
     if (signal.aborted) return;
     failure = error;
@@ -56,7 +56,8 @@ async function pass(
 
 /** Which hop failed, for whom, and what to do next, in one line. */
 function explain(error: unknown, { name, machine = '' }: Session, id: string): string {
-  if (isGomoteError(error, 'ERR_BUILDLET_DIED')) return `${messageOf(error)} (request ${id}); make another`;
+  if (isGomoteError(error, 'ERR_BUILDLET_DIED'))
+    return `${messageOf(error)} (request ${id}); make another`;
   const hop = `coordinator: no reply from the buildlet "${name}" (machine ${machine})`;
   return `${hop}: ${messageOf(error)} (request ${id}); see gomote list for its health, then try again`;
 }
@@ -72,4 +73,3 @@ async function inTime(work: Promise<void>): Promise<void> {
     clearTimeout(timer);
   }
 }
-

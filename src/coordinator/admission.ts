@@ -1,0 +1,130 @@
+// New sessions: who may have one, under which name, and its making, once for each key.
+import type { BuilderType, Catalogue } from '../builders.ts';
+import { GomoteError } from '../errors.ts';
+import { Creation } from './creation.ts';
+import type { Lender } from './lender.ts';
+import type { Log } from './log.ts';
+import type { AcquireCall } from './pool.ts';
+import { freeName, type Session } from './session.ts';
+import type { SessionBook } from './session-book.ts';
+import type { SessionLife } from './session-life.ts';
+import type { User } from './users.ts';
+
+export interface AdmissionOptions {
+  readonly book: SessionBook;
+  readonly life: SessionLife;
+  /** What can be asked for. */
+  readonly catalogue: Catalogue;
+  readonly lenderOf: (hostType: string) => Lender;
+  /** How many buildlets a user may have at once, if the user has no limit of its own. */
+  readonly perUser: number;
+  readonly audit: Log;
+}
+
+/** How long a create goes on for a client that lost its connection and may ask again with its key, in ms. */
+const retryGraceMs = 20_000;
+
+export class Admission {
+  readonly #options: AdmissionOptions;
+  /** Those whose client has not been told yet, by the session's name. */
+  readonly #creations = new Map<string, Creation>();
+  /** Set once no more are admitted. */
+  isClosed = false;
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Makes a session for the user, or joins in the making of the one that the key was first given with. Throws
+   * ERR_UNKNOWN_TYPE, ERR_QUOTA, and ERR_CLOSED.
+   */
+  create(user: User, builderType: string, key: string | undefined): Creation {
+    const { catalogue, life } = this.#options;
+    const builder = catalogue.builders.find(({ name }) => name === builderType);
+    if (builder === undefined) {
+      throw new GomoteError('ERR_UNKNOWN_TYPE', "unknown builder type in 'builderType' parameter");
+    }
+    const known = key === undefined ? undefined : this.#madeWith(user, key);
+    if (known !== undefined) return known;
+    if (this.isClosed) throw new GomoteError('ERR_CLOSED', 'the coordinator is restarting');
+    const { name } = this.#reserve(user, builder, key);
+    const creation = new Creation({
+      make: (call) => this.#make(name, call),
+      discard: (session) => {
+        this.#creations.delete(name);
+        life.end(session.name, 'nobody took it').catch(life.trouble(`ending ${session.name}`));
+      },
+      graceMs: key === undefined ? 0 : retryGraceMs,
+    });
+    this.#creations.set(name, creation);
+    return creation;
+  }
+
+  /** The creation under way with that key, or one that gives the session which was made, be it before a restart. */
+  #madeWith(user: User, key: string): Creation | undefined {
+    const session = this.#options.book
+      .all()
+      .find((one) => one.key === key && one.owner === user.name && one.state !== 'ending');
+    if (session === undefined) return undefined;
+    return (
+      this.#creations.get(session.name) ??
+      new Creation({ make: async () => session, discard: () => undefined, graceMs: 0 })
+    );
+  }
+
+  #reserve(user: User, builder: BuilderType, key: string | undefined): Session {
+    const { book, perUser } = this.#options;
+    const limit = user.maximum ?? perUser;
+    const own = book.all().filter(({ owner, state }) => owner === user.name && state !== 'dead');
+    if (own.length >= limit) {
+      const message = `you have ${own.length} buildlets, and your limit is ${limit}: destroy one first`;
+      throw new GomoteError('ERR_QUOTA', message);
+    }
+    const now = Date.now();
+    const session: Session = {
+      name: freeName(user.name, builder.name, (taken) => book.has(taken)),
+      owner: user.name,
+      builderType: builder.name,
+      hostType: builder.hostType,
+      state: 'creating',
+      createdMs: now,
+      expiresMs: now,
+      key,
+      isClaimed: false,
+    };
+    book.note(session);
+    return session;
+  }
+
+  async #make(name: string, call: AcquireCall): Promise<Session> {
+    const { book, life, audit, lenderOf } = this.#options;
+    const session = life.get(name);
+    const { owner, hostType } = session;
+    const lender = lenderOf(hostType);
+    let machine: string | undefined;
+    try {
+      // Written ahead: after a crash a machine that no session names is an orphan.
+      await book.save(session);
+      machine = await lender.lend(owner, call);
+      call.signal.throwIfAborted();
+      const running = await life.apply(name, { kind: 'granted', machine });
+      audit.write('create', { name, owner, machine, outcome: 'ok' });
+      return running;
+    } catch (error) {
+      audit.write('create', { name, owner, outcome: String(error) });
+      if (machine !== undefined) void lender.giveBack(machine);
+      this.#creations.delete(name);
+      await life.forget(name);
+      throw error;
+    }
+  }
+
+  /** A client was told of the session: it is the user's from then on. */
+  async claim(name: string): Promise<void> {
+    const { book, life } = this.#options;
+    this.#creations.get(name)?.claim();
+    this.#creations.delete(name);
+    if (book.get(name)?.isClaimed === false) await life.apply(name, { kind: 'claimed' });
+  }
+}

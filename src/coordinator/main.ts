@@ -1,0 +1,92 @@
+// The coordinator as a program: arguments in, exit code out.
+import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
+import { readVersion } from '../package-root.ts';
+import { type CoordinatorCommand, helpText, readCommand } from './options.ts';
+
+/** Runs one command line; the result is the process's exit code. */
+export async function run(argv: readonly string[]): Promise<number> {
+  // Whoever read our output may have gone; that is no reason to end.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  try {
+    await perform(readCommand(argv));
+    return 0;
+  } catch (error) {
+    const hint = isGomoteError(error) && error.hint !== undefined ? `; ${error.hint}` : '';
+    process.stderr.write(`coordinator: ${messageOf(error)}${hint}\n`);
+    return isGomoteError(error, 'ERR_USAGE') ? 2 : 1;
+  }
+}
+
+async function perform(command: CoordinatorCommand): Promise<void> {
+  switch (command.kind) {
+    case 'help':
+      return print(helpText);
+    case 'version':
+      return print(`${readVersion()}\n`);
+    case 'serve':
+      return await serveUntilTold(command.config);
+    case 'check': {
+      const { pools } = await load(command.config);
+      return print(`${command.config}: good: ${pools.length} pools\n`);
+    }
+    default:
+      return await manageUsers(command);
+  }
+}
+
+type UserCommand = Exclude<CoordinatorCommand, { kind: 'help' | 'version' | 'serve' | 'check' }>;
+
+async function manageUsers(command: UserCommand): Promise<void> {
+  const { prepareStateDirectory, usersPathOf } = await import('./state-directory.ts');
+  const { Users } = await import('./users.ts');
+  const { stateDirectory } = await load(command.config);
+  await prepareStateDirectory(stateDirectory);
+  const users = new Users(usersPathOf(stateDirectory));
+  switch (command.kind) {
+    case 'user-add':
+      return print(`${await users.add(command.name, command)}\n`);
+    case 'user-rotate':
+      return print(`${await users.rotate(command.name)}\n`);
+    case 'user-remove':
+      return await users.remove(command.name);
+    case 'user-list':
+      for (const { name, isAdmin, maximum, created } of users.list()) {
+        print(`${[name, isAdmin ? 'admin' : 'user', created, maximum ?? ''].join('\t').trim()}\n`);
+      }
+  }
+}
+
+async function load(path: string) {
+  const { loadCoordinatorConfig } = await import('./config.ts');
+  return loadCoordinatorConfig(path);
+}
+
+async function serveUntilTold(path: string): Promise<void> {
+  const config = await load(path);
+  const { serve } = await import('./serve.ts');
+  const { jsonLog } = await import('./log.ts');
+  const log = jsonLog(print);
+  const told = nextSignal();
+  const serving = await serve(config, { environment: process.env, log });
+  const first = await told;
+  log.write('draining', { signal: first, graceMs: config.drainMs });
+  // Whoever asks twice does not want to wait.
+  const impatient = new Promise<'now'>((resolve) => {
+    for (const name of signals) process.once(name, () => resolve('now'));
+  });
+  const drained = serving.drain(config.drainMs);
+  if ((await Promise.race([drained, impatient])) === 'now') {
+    throw new GomoteError('ERR_ABORTED', 'ended before running requests were over');
+  }
+}
+
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+const nextSignal = (): Promise<string> =>
+  new Promise((resolve) => {
+    for (const name of signals) process.once(name, () => resolve(name));
+  });
+
+function print(text: string): void {
+  process.stdout.write(text);
+}

@@ -1,0 +1,105 @@
+// Puts a coordinator together from its configuration and serves it.
+import { randomBytes } from 'node:crypto';
+import { appendFile, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errnoOf } from '../errors.ts';
+import { listen } from '../http/listen.ts';
+import { closeServer } from '../http/server.ts';
+import { fingerprintOf } from '../http/tls.ts';
+import type { CoordinatorConfig } from './config.ts';
+import { Coordinator } from './coordinator.ts';
+import { Doorkeeper } from './doorkeeper.ts';
+import { relay } from './handlers/relay.ts';
+import { jsonLog, type Log } from './log.ts';
+import { openPools } from './open-pools.ts';
+import { routesOf } from './routes.ts';
+import { createCoordinatorServer } from './server.ts';
+import { SessionBook } from './session-book.ts';
+import { openStateDirectory } from './state-directory.ts';
+import { tlsIdentity } from './tls-identity.ts';
+import { Users } from './users.ts';
+import { writeWhole } from './write-whole.ts';
+
+export interface ServeOptions {
+  readonly environment: NodeJS.ProcessEnv;
+  readonly log: Log;
+}
+
+export interface Serving {
+  readonly coordinator: Coordinator;
+  /** `https://HOST:PORT`, or `unix:PATH`. */
+  readonly url: string;
+  /** `sha256:…` of the certificate; undefined without TLS. */
+  readonly fingerprint: string | undefined;
+  readonly users: Users;
+  /** Takes no new creates, lets what runs finish for so long, saves, and ends. Machines stay. */
+  drain(graceMs: number): Promise<void>;
+}
+
+/** Starts a coordinator in this process; it answers when the promise resolves. */
+export async function serve(config: CoordinatorConfig, options: ServeOptions): Promise<Serving> {
+  const { log } = options;
+  const directory = await openStateDirectory(config.stateDirectory);
+  try {
+    const tls = await tlsIdentity(config, directory.path);
+    const book = await SessionBook.open(directory.sessionsPath, (what) =>
+      log.write('trouble', { what }),
+    );
+    const owner = await ownId(directory.path);
+    const place = { stateDirectory: directory.path, owner, environment: options.environment };
+    const auditPath = join(directory.path, 'audit.jsonl');
+    const coordinator = new Coordinator({
+      ...config,
+      book,
+      pools: await openPools(config, place),
+      log,
+      audit: jsonLog((line) => {
+        appendFile(auditPath, line, { mode: 0o600 }).catch((error: Error) => {
+          log.write('trouble', { what: `cannot write ${auditPath}: ${error.message}` });
+        });
+      }),
+    });
+    const users = new Users(directory.usersPath);
+    const server = createCoordinatorServer({
+      doorkeeper: new Doorkeeper(users, log),
+      routes: routesOf(coordinator, config),
+      relay: relay(coordinator),
+      tls,
+      log,
+    });
+    const address = await listen(server, config.listen);
+    coordinator.start();
+    const url = address.startsWith('unix:') ? address : `${tls ? 'https' : 'http'}://${address}`;
+    const fingerprint = tls && `sha256:${fingerprintOf(tls.certPem)}`;
+    log.write('listening', { url, fingerprint });
+    return {
+      coordinator,
+      url,
+      fingerprint,
+      users,
+      drain: async (graceMs) => {
+        coordinator.drain();
+        await closeServer(server, graceMs);
+        await coordinator.close();
+        await directory.release();
+        log.write('ended');
+      },
+    };
+  } catch (error) {
+    await directory.release();
+    throw error;
+  }
+}
+
+/** What this coordinator's machines are known by; made once and kept. */
+async function ownId(directory: string): Promise<string> {
+  const path = join(directory, 'id');
+  try {
+    return (await readFile(path, 'utf8')).trim();
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+  }
+  const id = `pool-${randomBytes(3).toString('hex')}`;
+  await writeWhole(path, `${id}\n`);
+  return id;
+}

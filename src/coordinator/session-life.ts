@@ -1,0 +1,98 @@
+// What becomes of sessions: every change of state goes through here, is written down, and is followed by what it demands.
+import { GomoteError, messageOf } from '../errors.ts';
+import type { Lender } from './lender.ts';
+import type { Links } from './links.ts';
+import type { Log } from './log.ts';
+import { after, type Limits, type Session, type SessionEvent } from './session.ts';
+import type { SessionBook } from './session-book.ts';
+
+export interface SessionLifeOptions {
+  readonly book: SessionBook;
+  readonly limits: Limits;
+  readonly lenderOf: (hostType: string) => Lender;
+  readonly links: Links;
+  readonly log: Log;
+  /** What was done to whose buildlet. */
+  readonly audit: Log;
+  readonly onChange: () => void;
+}
+
+export class SessionLife {
+  readonly #options: SessionLifeOptions;
+
+  constructor(options: SessionLifeOptions) {
+    this.#options = options;
+  }
+
+  /** The session of that name; throws ERR_UNKNOWN_BUILDLET. */
+  get(name: string): Session {
+    const session = this.#options.book.get(name);
+    if (session !== undefined) return session;
+    throw new GomoteError('ERR_UNKNOWN_BUILDLET', 'unknown or expired buildlet');
+  }
+
+  /** Applies the event; resolves with the session once it is written. */
+  async apply(name: string, event: SessionEvent): Promise<Session> {
+    const { book, limits, onChange } = this.#options;
+    const next = after(this.get(name), event, Date.now(), limits);
+    const saved = book.save(next);
+    onChange();
+    await saved;
+    return next;
+  }
+
+  /** Renews a running session; a use is written down with the next change, or some time later. */
+  touch(name: string): void {
+    const { book, limits, onChange } = this.#options;
+    const session = book.get(name);
+    if (session?.state !== 'running') return;
+    book.note(after(session, { kind: 'used' }, Date.now(), limits));
+    onChange();
+  }
+
+  /** Ends a session; resolves when its machine was taken back and nothing of it is left. */
+  async end(name: string, why: string): Promise<void> {
+    const session = this.#options.book.get(name);
+    if (session === undefined || session.state === 'creating') return;
+    if (session.state !== 'ending') {
+      await this.apply(name, { kind: 'ended' });
+      const { owner, machine } = session;
+      this.#options.audit.write('destroy', { name, owner, machine, why });
+    }
+    await this.takeBack(session);
+  }
+
+  /** Takes a session's machine back and forgets the session. */
+  async takeBack({ name, hostType, machine }: Session): Promise<void> {
+    await this.#options.links.drop(name);
+    if (machine !== undefined) await this.#options.lenderOf(hostType).giveBack(machine);
+    await this.forget(name);
+  }
+
+  async forget(name: string): Promise<void> {
+    await this.#options.book.remove(name);
+    this.#options.onChange();
+  }
+
+  /** The machine is of no use any more: it is taken back, and the owner told at the next use. */
+  died(name: string, reason: string): void {
+    const { book, log, audit, links, lenderOf } = this.#options;
+    const session = book.get(name);
+    if (session?.state !== 'running' || session.machine === undefined) return;
+    const { hostType, machine, owner } = session;
+    log.write('died', { name, owner, machine, reason });
+    audit.write('died', { name, owner, machine, reason });
+    const told = new GomoteError('ERR_BUILDLET_DIED', deathNotice(name, reason));
+    void this.apply(name, { kind: 'died', reason }).catch(this.trouble(`writing ${name}`));
+    void links.drop(name, told);
+    void lenderOf(hostType).giveBack(machine);
+  }
+
+  /** For what nobody waits for: tells its failure in the log. */
+  trouble(what: string): (error: unknown) => void {
+    return (error) => this.#options.log.write('trouble', { what: `${what}: ${messageOf(error)}` });
+  }
+}
+
+export const deathNotice = (name: string, reason: string): string =>
+  `the buildlet "${name}" is dead: ${reason}`;
