@@ -4,6 +4,7 @@
 // leaves its dependencies outside, as libraries do.
 import { rmSync } from 'node:fs';
 import { build } from 'esbuild';
+import { buildWorker } from './build-worker.js';
 
 const common = {
   bundle: true,
@@ -86,3 +87,5 @@ await build({
   splitting: true,
   packages: 'external',
 });
+
+await buildWorker();

@@ -1,38 +1,47 @@
-// Symbolic links and FIFOs of one extraction. They are made last: nothing of the archive is written through a link
-// that the archive itself brought.
-import { execFile } from 'node:child_process';
-import { chmodSync, lutimesSync, renameSync, rmSync, symlinkSync, utimesSync } from 'node:fs';
-import { promisify } from 'node:util';
+// Symbolic links and FIFOs of one extraction.
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  lstatSync,
+  lutimesSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  utimesSync,
+} from 'node:fs';
 import { archiveErrors } from './archive-error.ts';
 import { traceSync } from './confine.ts';
+import { directoryInPlace, move } from './placement.ts';
 import type { TarEntry } from './tar-reader.ts';
 
-export interface DeferredEntry {
+/** A link and its final place. */
+export interface PlacedLink {
   entry: TarEntry;
   /** Real path of the directory to make it in. */
   parent: string;
   path: string;
 }
 
-/** Makes a FIFO at `partial` and gives it its name. */
-export async function makeFifo({ entry, path }: DeferredEntry, partial: string): Promise<void> {
-  await promisify(execFile)('mkfifo', ['-m', '600', '--', partial]);
-  chmodSync(partial, entry.mode ?? 0o644);
-  if (entry.mtime !== undefined) utimesSync(partial, entry.mtime, entry.mtime);
-  renameSync(partial, path);
+export function makeFifo(entry: TarEntry, path: string): void {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats?.isDirectory()) throw directoryInPlace(entry.name);
+  if (stats !== undefined) unlinkSync(path);
+  execFileSync('mkfifo', ['-m', '600', '--', path], { stdio: ['ignore', 'ignore', 'pipe'] });
+  chmodSync(path, entry.mode ?? 0o644);
+  if (entry.mtime !== undefined) utimesSync(path, entry.mtime, entry.mtime);
 }
 
 /** Makes a symbolic link at `partial` and gives it its name, unless it leads out of `root`, a real path. */
-export function makeSymlink(root: string, deferred: DeferredEntry, partial: string): void {
-  requireInside(root, deferred);
-  const { entry, path } = deferred;
+export function makeSymlink(root: string, link: PlacedLink, partial: string): void {
+  requireInside(root, link);
+  const { entry, path } = link;
   symlinkSync(entry.linkTarget, partial);
   if (entry.mtime !== undefined) lutimesSync(partial, entry.mtime, entry.mtime);
-  renameSync(partial, path);
+  move(partial, path);
 }
 
 /** Looks again at links already made: a later one may have changed where an earlier one leads. */
-export function recheckSymlinks(root: string, links: readonly DeferredEntry[]): void {
+export function recheckSymlinks(root: string, links: readonly PlacedLink[]): void {
   for (const link of links) {
     try {
       requireInside(root, link);
@@ -44,7 +53,7 @@ export function recheckSymlinks(root: string, links: readonly DeferredEntry[]): 
   }
 }
 
-function requireInside(root: string, { entry, parent }: DeferredEntry): void {
+function requireInside(root: string, { entry, parent }: PlacedLink): void {
   const found = traceSync(root, parent, entry.linkTarget.split('/'), { follow: true });
   if (found.problem === 'outside') throw leadsOut(entry);
 }

@@ -1,30 +1,40 @@
-// A directory as a .tar.gz stream.
+// A directory as a compressed tar stream.
 import { lstat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { promisify } from 'node:util';
-import { createGzip, gzip } from 'node:zlib';
+import { createGzip } from 'node:zlib';
+import type { Compression } from '../protocol/transfer.ts';
 import { abortError, localFileError } from './archive-error.ts';
+import { fastestGzip, pieceCompressor } from './compress.ts';
 import { resolveInside } from './confine.ts';
-import { TarBlocks } from './tar-blocks.ts';
+import { type PackTotals, TarBlocks } from './tar-blocks.ts';
+
+export type { PackTotals } from './tar-blocks.ts';
 
 export interface PackOptions {
+  /** Default `gzip`. `none` is gzip, too: its pieces are stored as they are, each with its checksum. */
+  compress?: Compression | undefined;
   /** Whether the stream must be one gzip member. Default: several, compressed side by side. */
   release?: boolean | undefined;
+  /**
+   * Only these, relative to `dir`, in this order; a directory stands for its own entry, not for what is in it.
+   * Default: everything. One that is absent fails with ERR_LOST, one that leads out of `dir` with ERR_PATH.
+   */
+  paths?: Iterable<string> | undefined;
+  /** Is counted up while packing. */
+  totals?: PackTotals | undefined;
   signal?: AbortSignal | undefined;
 }
 
-/** The fastest. On a fast network a better one costs more time than it saves: three times as much at level 6. */
-const compression = { level: 1 };
 /** Node's thread pool has four threads unless told otherwise. */
 const maxThreads = 4;
-/** CRC-32 and length, the proof that a gzip member is whole. */
-const gzipTrailerBytes = 8;
+/** CRC-32 and length, the proof that a gzip member is whole; a zstd frame ends in a checksum of half that. */
+const trailerBytes = 8;
 
 /**
- * The .tar.gz of `dir`, a path of the protocol below `root`. Names are relative to it; a directory's end in `/`;
- * entries are depth-first, each directory sorted by name as bytes. A regular file gives one entry with its base
+ * `dir`, a path of the protocol below `root`, as tar in gzip or zstd. Names are relative to it; a directory's end in
+ * `/`; entries are depth-first, each directory sorted by name as bytes. A regular file gives one entry with its base
  * name.
  *
  * Symbolic links, FIFOs, permissions and times in whole seconds are kept; owners and sockets are not, and of hard
@@ -34,23 +44,25 @@ const gzipTrailerBytes = 8;
  * leave a stream that no reader takes for a whole one: ERR_LOST when a file was changed while it was read,
  * ERR_LOCAL_FILE for one that cannot be read, ERR_ARCHIVE for a device or a name that is not UTF-8, ERR_ABORTED.
  */
-export async function* packTarGz(
+export async function* packTar(
   root: string,
   dir: string,
   options: PackOptions = {},
 ): AsyncGenerator<Buffer, void, void> {
-  const { signal } = options;
+  const { signal, paths, compress = 'gzip', totals = { files: 0, bytes: 0 } } = options;
   if (signal?.aborted) throw abortError('packing', signal);
   const path = await resolveInside(root, dir, { follow: true });
   const stats = await lstat(path).catch((error: unknown) => {
     throw localFileError(`lstat ${join(resolve(root), dir)}`, error);
   });
-  const pieces = TarBlocks.pieces(path, basename(path), stats);
+  const blocks = new TarBlocks(totals);
+  const pieces =
+    paths === undefined ? blocks.pieces(path, basename(path), stats) : blocks.listed(path, paths);
   // Between two steps the reader may be idle for long: an open file must not wait for it.
   const abort = () => pieces.return();
   signal?.addEventListener('abort', abort);
   try {
-    yield* options.release ? oneMember(pieces, signal) : manyMembers(pieces, signal);
+    yield* options.release ? oneMember(pieces, signal) : manyMembers(pieces, compress, signal);
   } catch (error) {
     throw signal?.aborted ? abortError('packing', signal) : error;
   } finally {
@@ -63,7 +75,7 @@ async function* oneMember(
   pieces: Generator<Buffer, void, void>,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Buffer, void, void> {
-  const compressed = createGzip(compression);
+  const compressed = createGzip(fastestGzip);
   const fed = pipeline(pieces, compressed, signal === undefined ? {} : { signal });
   // Its failure also ends `compressed`, and is thrown from there.
   fed.catch(() => {});
@@ -78,8 +90,10 @@ async function* oneMember(
 /** Compresses each piece by itself, as many at a time as there are processors. */
 async function* manyMembers(
   pieces: Generator<Buffer, void, void>,
+  compression: Compression,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Buffer, void, void> {
+  const compressor = pieceCompressor(compression);
   const threads = Math.min(availableParallelism(), maxThreads);
   const running: Promise<Buffer>[] = [];
   const oldest = async (): Promise<Buffer> => {
@@ -91,7 +105,7 @@ async function* manyMembers(
   try {
     for (const piece of pieces) {
       signal?.throwIfAborted();
-      const member = promisify(gzip)(piece, compression);
+      const member = compressor.compress(piece);
       member.catch(() => {});
       running.push(member);
       if (running.length > threads) yield await oldest();
@@ -105,6 +119,6 @@ async function* manyMembers(
   signal?.throwIfAborted();
   const last = running.length > 0 ? await oldest() : Buffer.alloc(0);
   if (failure === undefined) yield last;
-  else if (last.length > 0) yield last.subarray(0, -gzipTrailerBytes);
+  else if (last.length > 0) yield last.subarray(0, -trailerBytes);
   if (failure !== undefined) throw failure.error;
 }

@@ -12,6 +12,7 @@ import {
 import { join } from 'node:path';
 import { errnoOf, GomoteError } from '../errors.ts';
 import { archiveErrors, localFileError } from './archive-error.ts';
+import { resolveInsideSync } from './confine.ts';
 import { linkTargetOf, sortedEntries } from './directory-names.ts';
 import { encodeHeader, type HeaderFields } from './tar-header.ts';
 
@@ -25,19 +26,51 @@ const replacedCodes = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'];
 
 const permissions = (stats: Stats): number => stats.mode & 0o7777;
 
+/** Counted up while packing: regular files, and the bytes in them. */
+export interface PackTotals {
+  files: number;
+  bytes: number;
+}
+
 export class TarBlocks {
+  readonly #totals: PackTotals;
   #piece = Buffer.allocUnsafe(pieceBytes);
   #used = 0;
   #changed: string | undefined;
 
-  /** The pieces of `path`: a directory's content without itself, or `name` alone when it is anything else. */
-  static pieces(path: string, name: string, stats: Stats): Generator<Buffer, void, void> {
-    return new TarBlocks().#whole(path, name, stats);
+  constructor(totals: PackTotals) {
+    this.#totals = totals;
   }
 
-  *#whole(path: string, name: string, stats: Stats): Generator<Buffer, void, void> {
+  /** The pieces of `path`: a directory's content without itself, or `name` alone when it is anything else. */
+  *pieces(path: string, name: string, stats: Stats): Generator<Buffer, void, void> {
     if (stats.isDirectory()) yield* this.#content(path, '');
     else yield* this.#entry(path, name, stats);
+    yield* this.#end();
+  }
+
+  /** The pieces of single entries below `directory`, a real path; of a directory, without what is in it. */
+  *listed(directory: string, paths: Iterable<string>): Generator<Buffer, void, void> {
+    const parents = new Map<string, string>();
+    for (const name of paths) {
+      const slash = name.lastIndexOf('/');
+      const parent = name.slice(0, Math.max(slash, 0));
+      // Stops a path that leads out, by itself or through a link.
+      const place = parents.get(parent) ?? resolveInsideSync(directory, parent, { follow: true });
+      parents.set(parent, place);
+      yield* this.#single(join(place, name.slice(slash + 1)), name);
+    }
+    yield* this.#end();
+  }
+
+  *#single(path: string, name: string): Generator<Buffer, void, void> {
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) this.#changed ??= name;
+    else if (!stats.isDirectory()) yield* this.#entry(path, name, stats);
+    else yield* this.#header(directoryHeader(name, stats));
+  }
+
+  *#end(): Generator<Buffer, void, void> {
     if (this.#changed !== undefined) {
       throw new GomoteError('ERR_LOST', `${this.#changed} changed while it was read`);
     }
@@ -79,7 +112,7 @@ export class TarBlocks {
     const stats = lstatSync(path);
     const common = { name, mode: permissions(stats), sizeBytes: 0, mtimeMs: stats.mtimeMs };
     if (stats.isDirectory()) {
-      yield* this.#header({ ...common, name: `${name}/`, type: 'Directory' });
+      yield* this.#header(directoryHeader(name, stats));
       yield* this.#content(path, `${name}/`);
     } else if (stats.isSymbolicLink()) {
       yield* this.#header({ ...common, type: 'SymbolicLink', linkTarget: linkTargetOf(path) });
@@ -103,6 +136,8 @@ export class TarBlocks {
       yield* this.#header({ name, type: 'File', mode, sizeBytes: size, mtimeMs });
       const missing = yield* this.#copy(fd, size);
       if (missing !== 0) this.#changed ??= name;
+      this.#totals.files++;
+      this.#totals.bytes += size;
       yield* this.#zeros(Math.max(missing, 0) + ((blockSize - (size % blockSize)) % blockSize));
     } finally {
       closeSync(fd);
@@ -153,6 +188,14 @@ export class TarBlocks {
     return taken;
   }
 }
+
+const directoryHeader = (name: string, stats: Stats): HeaderFields => ({
+  name: `${name}/`,
+  type: 'Directory',
+  mode: permissions(stats),
+  sizeBytes: 0,
+  mtimeMs: stats.mtimeMs,
+});
 
 const wasReplaced = (error: unknown): boolean => replacedCodes.includes(errnoOf(error) ?? '');
 

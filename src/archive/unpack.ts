@@ -1,12 +1,13 @@
-// Extracts a .tar.gz stream into a directory.
+// Extracts a compressed tar stream into a directory, in a thread of its own.
 import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
-import { errnoOf, GomoteError, messageOf } from '../errors.ts';
-import { abortError, archiveErrors } from './archive-error.ts';
-import { Extraction } from './extraction.ts';
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { abortError } from './archive-error.ts';
+import type { UnpackTotals } from './extract.ts';
 import { StoppableSource } from './stoppable-source.ts';
-import { TarReader } from './tar-reader.ts';
+import { type FromWorker, fromFailure, type ToWorker, type UnpackJob } from './worker-messages.ts';
+import { giveBack, takeWorker } from './worker-pool.ts';
+
+export type { UnpackTotals } from './extract.ts';
 
 export interface UnpackOptions {
   /** The directory that nothing may leave. */
@@ -16,36 +17,27 @@ export interface UnpackOptions {
   signal?: AbortSignal | undefined;
 }
 
-export interface UnpackTotals {
-  /** Regular files written. */
-  files: number;
-  /** Bytes in them. */
-  bytes: number;
-}
-
-/** Both of gzip and of tar: between two pieces the event loop gets its turn. */
-const pieceBytes = 64 * 1024;
-const gzipHeaderBytes = 10;
-const gzipMagic = Buffer.from([0x1f, 0x8b, 8]);
+/** How much may be on its way to the thread. */
+const windowBytes = 1 << 20;
+/** A larger chunk is handed over in pieces, so that an abort is heard between them. */
+const pieceBytes = 256 << 10;
 
 /**
- * Extracts `source`, a .tar.gz of one or more gzip members, into `dir` below `root`.
+ * Extracts `source`, tar in gzip of one or more members or in zstd, into `dir` below `root`.
  *
- * Modes and times are kept, owners are not. Files appear under their names only when they are whole; what was
- * extracted before a failure stays. A Node stream is read, but not destroyed when the extraction fails: it may be a
- * request that still has to be answered.
+ * Modes and times are kept, owners are not. Nothing gets its name before the whole archive has come and its
+ * checksums are right: after a failure, what was there before is as it was. A Node stream is read, but not
+ * destroyed when the extraction fails: it may be a request that still has to be answered.
  *
  * Throws ERR_ARCHIVE for an archive that is damaged, cut short, or leads out of its directory; ERR_PATH for `dir`;
  * ERR_LOCAL_FILE for what the file system refuses; ERR_LOST when `source` fails; ERR_ABORTED.
  */
-export async function unpackTarGz(
+export async function unpackTar(
   source: AsyncIterable<Uint8Array>,
   options: UnpackOptions,
 ): Promise<UnpackTotals> {
-  const { signal } = options;
+  const { root, dir, signal } = options;
   if (signal?.aborted) throw abortError('unpacking', signal);
-  const extraction = new Extraction(options.root, options.dir);
-  const reader = new TarReader(extraction);
   const stoppable = new StoppableSource(
     source instanceof Readable ? source.iterator({ destroyOnReturn: false }) : source,
   );
@@ -54,66 +46,96 @@ export async function unpackTarGz(
   };
   signal?.addEventListener('abort', abort);
   try {
-    await read(stoppable, reader);
-    await extraction.finish(signal);
-    return extraction.totals;
+    return await runInThread({ root, dir }, stoppable);
   } finally {
     signal?.removeEventListener('abort', abort);
-    extraction.discard();
   }
 }
 
-/** Feeds the whole archive to the reader. */
-async function read(source: StoppableSource, reader: TarReader): Promise<void> {
-  let failure: unknown;
-  let done = false;
-  const consume = async (pieces: AsyncIterable<Buffer>): Promise<void> => {
-    try {
-      for await (const piece of pieces) {
-        source.throwIfStopped();
-        reader.push(piece);
-      }
-      reader.finish();
-      done = true;
-    } catch (error) {
-      failure = explained(error, reader);
-    } finally {
-      // What follows the last gzip member is of no interest, and after a failure nothing is.
-      source.stop(new Error('the reader has finished'));
-    }
-  };
+async function runInThread(job: UnpackJob, source: StoppableSource): Promise<UnpackTotals> {
+  const worker = takeWorker();
+  const { port1: port, port2 } = new MessageChannel();
+  const feed = new Feed(port, source);
+  let crashed: (error: Error) => void = () => undefined;
+  const result = new Promise<UnpackTotals>((resolve, reject) => {
+    crashed = reject;
+    port.on('message', (message: FromWorker) => {
+      if ('taken' in message) feed.taken(message.taken);
+      else if ('done' in message) resolve(message.done);
+      else reject(fromFailure(message.failed));
+    });
+  });
+  const ended = () => crashed(new Error('the unpacking thread ended'));
+  worker.once('error', crashed).once('exit', ended);
+  worker.postMessage({ job, port: port2 }, [port2]);
   try {
-    await pipeline(gzipPieces(source), createGunzip({ chunkSize: pieceBytes }), consume);
+    const fed = feed.run();
+    const totals = await result.finally(() => feed.stop());
+    await fed;
+    return totals;
   } catch (error) {
-    failure ??= explained(error, reader);
+    // Why there was no more to read says more than what the thread made of that.
+    throw feed.failure ?? error;
+  } finally {
+    worker.off('error', crashed).off('exit', ended);
+    port.close();
+    giveBack(worker);
   }
-  if (!done) throw failure;
 }
 
-/** The source in small pieces, once it is known to be gzip. */
-async function* gzipPieces(source: StoppableSource): AsyncGenerator<Buffer> {
-  let head: Buffer | undefined = Buffer.alloc(0);
-  for await (const chunk of source.chunks()) {
-    let bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-    if (head !== undefined) {
-      bytes = head = Buffer.concat([head, bytes]);
-      if (head.length < gzipHeaderBytes) continue;
-      if (!head.subarray(0, gzipMagic.length).equals(gzipMagic)) throw archiveErrors.notGzip();
-      head = undefined;
-    }
-    for (let start = 0; start < bytes.length; start += pieceBytes) {
-      yield bytes.subarray(start, start + pieceBytes);
-    }
-  }
-  if (head !== undefined) throw archiveErrors.gzipHeaderCut();
-}
+/** Sends the source to a thread, never more ahead of it than the window. */
+class Feed {
+  readonly #port: MessagePort;
+  readonly #source: StoppableSource;
+  #inFlightBytes = 0;
+  #over = false;
+  #wake: (() => void) | undefined;
+  /** Why the source ended early. */
+  failure: unknown;
 
-function explained(error: unknown, reader: TarReader): unknown {
-  if (error instanceof GomoteError) return error;
-  const code = errnoOf(error);
-  if (code === 'Z_BUF_ERROR') return archiveErrors.cutShort(reader.openName, error);
-  if (code?.startsWith('Z_')) {
-    return archiveErrors.corrupt(messageOf(error), reader.lastName, error);
+  constructor(port: MessagePort, source: StoppableSource) {
+    this.#port = port;
+    this.#source = source;
   }
-  return error;
+
+  async run(): Promise<void> {
+    try {
+      for await (const chunk of this.#source.chunks()) await this.#send(chunk);
+      this.#post('end');
+    } catch (error) {
+      if (!this.#over) this.failure = error;
+      this.#post('stop');
+    }
+  }
+
+  /** The thread has used up so many bytes. */
+  taken(bytes: number): void {
+    this.#inFlightBytes -= bytes;
+    this.#wake?.();
+  }
+
+  /** The thread needs no more. */
+  stop(): void {
+    this.#over = true;
+    this.#source.stop(new Error('the thread has finished'));
+    this.#wake?.();
+  }
+
+  async #send(chunk: Uint8Array): Promise<void> {
+    for (let start = 0; start < chunk.length && !this.#over; start += pieceBytes) {
+      // A copy is given away: the chunk may be a part of something larger, or its owner's.
+      const piece = new Uint8Array(chunk.subarray(start, start + pieceBytes));
+      this.#inFlightBytes += piece.length;
+      this.#port.postMessage(piece, [piece.buffer]);
+      while (this.#inFlightBytes >= windowBytes && !this.#over) {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      }
+    }
+  }
+
+  #post(message: ToWorker): void {
+    if (!this.#over) this.#port.postMessage(message);
+  }
 }

@@ -47,30 +47,48 @@ export function sendError(response: ServerResponse, first: unknown, text?: strin
   response.end(body);
 }
 
+/** What follows a streamed reply: the trailer's name, and its value once all has gone out. */
+export interface Trailer {
+  readonly name: string;
+  readonly value: () => string;
+}
+
 /**
- * Streams the chunks with backpressure. A body of one chunk goes out with its length; a failure before the
- * first chunk is thrown for the caller to report, a later one cuts the connection.
+ * Streams the chunks with backpressure. A body of one chunk goes out with its length, unless a trailer follows it; a
+ * failure before the first chunk is thrown for the caller to report, a later one cuts the connection.
  */
 export async function sendStream(
   response: ServerResponse,
   chunks: AsyncIterable<string | Uint8Array>,
   contentType: string,
+  trailer?: Trailer,
 ): Promise<void> {
+  const headers = {
+    'Content-Type': contentType,
+    ...(trailer && { Trailer: trailer.name }),
+  };
   let held: string | Uint8Array | undefined;
   for await (const chunk of chunks) {
     if (held !== undefined) {
-      if (!response.headersSent) response.writeHead(200, { 'Content-Type': contentType });
+      if (!response.headersSent) response.writeHead(200, headers);
       if (!response.write(held)) await drained(response);
       if (response.destroyed) return;
     }
     held = chunk;
   }
+  if (trailer !== undefined) {
+    if (!response.headersSent) response.writeHead(200, headers);
+    if (held !== undefined) response.write(held);
+    response.addTrailers({ [trailer.name]: trailer.value() });
+    response.end();
+    return;
+  }
   if (!response.headersSent) {
-    const headers = {
-      'Content-Type': contentType,
-      'Content-Length': Buffer.byteLength(held ?? ''),
-    };
-    response.writeHead(200, held === undefined ? { 'Content-Length': 0 } : headers);
+    const length = Buffer.byteLength(held ?? '');
+    response.writeHead(
+      200,
+      held === undefined ? { 'Content-Length': 0 } : { ...headers, 'Content-Length': length },
+    );
   }
   response.end(held);
 }

@@ -116,6 +116,7 @@ export const contentTypes = {
   json: 'application/json; charset=utf-8',
   jsonLines: 'application/x-ndjson; charset=utf-8',
   gzip: 'application/x-gzip',
+  zstd: 'application/zstd',
   form: 'application/x-www-form-urlencoded',
 } as const;
 

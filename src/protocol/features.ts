@@ -1,4 +1,13 @@
 // What a buildlet can do beyond the base protocol: announced in `/status`, used only when announced.
 
+/** `Gomote-Compress` and `Gomote-Totals`: protocol/transfer.ts. */
+export const transferFeature = 'transfer';
+/** Archives in zstd, both ways. */
+export const zstdFeature = 'zstd';
+
 /** The extensions that ours has; docs/protocol.md has a section on each. */
-export const buildletFeatures: readonly string[] = ['session'];
+export const buildletFeatures: readonly string[] = [
+  'session',
+  transferFeature,
+  ...('zstd' in process.versions ? [zstdFeature] : []),
+];

@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { type PackOptions, packTarGz } from '../../src/archive/pack.ts';
+import { type PackOptions, packTar } from '../../src/archive/pack.ts';
 import { collect, unpack } from './raw-archive.ts';
 import { directory, file, plant, temporaryDirectory } from './tree.ts';
 
@@ -64,7 +64,7 @@ test.each(changesByMode)(
     const chunks: Buffer[] = [];
     const read = async () => {
       let received = 0;
-      for await (const chunk of packTarGz(root, '.', options)) {
+      for await (const chunk of packTar(root, '.', options)) {
         chunks.push(chunk);
         const before = received;
         received += chunk.length;
@@ -101,7 +101,7 @@ function bigFile(): string {
 
 test.each(modes)('a reader that leaves early leaves no file open (%s)', async (_what, options) => {
   const root = bigFile();
-  const packed = packTarGz(root, '.', options);
+  const packed = packTar(root, '.', options);
   await packed.next();
   expect(openFiles(root)).toEqual([join(root, 'big')]);
   await packed.return();
@@ -113,7 +113,7 @@ test.each(modes)(
   async (_what, options) => {
     const root = bigFile();
     const controller = new AbortController();
-    const packed = packTarGz(root, '.', { ...options, signal: controller.signal });
+    const packed = packTar(root, '.', { ...options, signal: controller.signal });
     await packed.next();
     controller.abort(new Error('enough'));
     expect(openFiles(root)).toEqual([]);
@@ -124,13 +124,13 @@ test.each(modes)(
 
 test.each(modes)('a signal that is already aborted is enough (%s)', async (_what, options) => {
   const signal = AbortSignal.abort();
-  const packed = packTarGz(temporaryDirectory(), '.', { ...options, signal });
+  const packed = packTar(temporaryDirectory(), '.', { ...options, signal });
   await expect(packed.next()).rejects.toMatchObject({ code: 'ERR_ABORTED' });
 });
 
 test('a slow reader holds back the packing', async () => {
   const root = bigFile();
-  const packed = packTarGz(root, '.');
+  const packed = packTar(root, '.');
   await packed.next();
   const info = () => execFileSync('cat', [`/proc/${process.pid}/fdinfo/${bigFd(root)}`]).toString();
   const position = () => Number(/pos:\s*([0-9]+)/.exec(info())?.[1]);
@@ -163,11 +163,11 @@ test('no listener stays on the signal', async () => {
     removeEventListener.apply(signal, args);
   };
   const root = bigFile();
-  await collect(packTarGz(root, '.', { signal }));
-  await packTarGz(root, 'absent', { signal })
+  await collect(packTar(root, '.', { signal }));
+  await packTar(root, 'absent', { signal })
     .next()
     .catch(() => {});
-  const left = packTarGz(root, '.', { signal });
+  const left = packTar(root, '.', { signal });
   await left.next();
   await left.return();
   expect(listeners).toBe(0);

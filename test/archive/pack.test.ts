@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { expect, onTestFinished, test } from 'vitest';
-import { type PackOptions, packTarGz } from '../../src/archive/pack.ts';
+import { type PackOptions, packTar } from '../../src/archive/pack.ts';
 import { collect, unpack } from './raw-archive.ts';
 import { directory, file, plant, snapshot, symlink, temporaryDirectory } from './tree.ts';
 
@@ -62,14 +62,14 @@ function gnuExtract(archive: Buffer): string {
 
 test.each(modes)('GNU tar extracts what it packs into %s', async (_what, options) => {
   const root = everything();
-  const extracted = gnuExtract(await collect(packTarGz(root, '.', options)));
+  const extracted = gnuExtract(await collect(packTar(root, '.', options)));
   expect(snapshot(extracted)).toEqual(snapshot(root));
 });
 
 test.each(modes)('unpack extracts what it packs into %s', async (_what, options) => {
   const root = everything();
   const target = temporaryDirectory();
-  await unpack(await collect(packTarGz(root, '.', options)), target);
+  await unpack(await collect(packTar(root, '.', options)), target);
   expect(snapshot(target)).toEqual(snapshot(root));
 });
 
@@ -79,7 +79,7 @@ test('links are carried as they are, wherever they lead', async () => {
     ['absolute', symlink('/etc/passwd')],
     ['climbing', symlink('../../x')],
   ]);
-  const extracted = gnuExtract(await collect(packTarGz(root, '.')));
+  const extracted = gnuExtract(await collect(packTar(root, '.')));
   expect(snapshot(extracted)).toEqual(snapshot(root));
 });
 
@@ -99,7 +99,7 @@ test('names are relative to the directory, depth-first, in the order of bytes', 
       ]),
     ],
   ]);
-  const archive = await collect(packTarGz(root, 'd'));
+  const archive = await collect(packTar(root, 'd'));
   const listed = execFileSync('tar', ['-tz', '--quoting-style=literal'], { input: archive });
   expect(listed.toString()).toBe('B\na/\na/z\na-b\na.txt\né/\n\uE000\n😀\n');
 });
@@ -107,7 +107,7 @@ test('names are relative to the directory, depth-first, in the order of bytes', 
 test('owners are left out', async () => {
   const root = temporaryDirectory();
   writeFileSync(join(root, 'f'), '');
-  const block = gunzipSync(await collect(packTarGz(root, '.')));
+  const block = gunzipSync(await collect(packTar(root, '.')));
   expect(block.toString('latin1', 108, 124)).toBe('000000 \x00000000 \x00');
   expect(block.subarray(265, 329).every((byte) => byte === 0)).toBe(true);
 });
@@ -117,8 +117,8 @@ test('one gzip member is one, and a large tree otherwise has several', async () 
   writeFileSync(join(root, 'big'), randomBytes(3 << 20));
   const count = (archive: Buffer) =>
     Number(execFileSync('python3', ['-c', countMembers], { input: archive }));
-  expect(count(await collect(packTarGz(root, '.', { release: true })))).toBe(1);
-  expect(count(await collect(packTarGz(root, '.')))).toBeGreaterThan(1);
+  expect(count(await collect(packTar(root, '.', { release: true })))).toBe(1);
+  expect(count(await collect(packTar(root, '.')))).toBeGreaterThan(1);
 });
 
 const countMembers = `
@@ -131,14 +131,14 @@ while data:
 print(members)`;
 
 test('an empty directory is an empty archive', async () => {
-  const archive = await collect(packTarGz(temporaryDirectory(), ''));
+  const archive = await collect(packTar(temporaryDirectory(), ''));
   expect(gunzipSync(archive)).toEqual(Buffer.alloc(1024));
 });
 
 test('a regular file gives one entry with its base name', async () => {
   const root = temporaryDirectory();
   plant(root, [['d', directory([['f', file('content')]])]]);
-  const extracted = gnuExtract(await collect(packTarGz(root, 'd/f')));
+  const extracted = gnuExtract(await collect(packTar(root, 'd/f')));
   expect(snapshot(extracted)).toEqual(snapshot(join(root, 'd')));
 });
 
@@ -149,16 +149,16 @@ test('a directory is reached through a link that stays inside, and not through o
     ['inside', symlink('d')],
     ['outside', symlink('/usr')],
   ]);
-  const extracted = gnuExtract(await collect(packTarGz(root, 'inside')));
+  const extracted = gnuExtract(await collect(packTar(root, 'inside')));
   expect(snapshot(extracted)).toEqual(snapshot(join(root, 'd')));
   for (const dir of ['outside', 'outside/lib', '../x', '/usr']) {
-    await expect(packTarGz(root, dir).next()).rejects.toMatchObject({ code: 'ERR_PATH' });
+    await expect(packTar(root, dir).next()).rejects.toMatchObject({ code: 'ERR_PATH' });
   }
 });
 
 test.each(modes)('what is missing is told before the first byte (%s)', async (_what, options) => {
   const root = temporaryDirectory();
-  await expect(packTarGz(root, 'absent', options).next()).rejects.toMatchObject({
+  await expect(packTar(root, 'absent', options).next()).rejects.toMatchObject({
     code: 'ERR_LOCAL_FILE',
     message: `lstat ${join(root, 'absent')}: no such file or directory`,
   });
@@ -171,12 +171,12 @@ test('sockets are left out', async () => {
     const listening = createServer().listen(join(root, 'socket'), () => resolve(listening));
   });
   onTestFinished(() => void server.close());
-  const archive = await collect(packTarGz(root, '.'));
+  const archive = await collect(packTar(root, '.'));
   expect(execFileSync('tar', ['-tz'], { input: archive, encoding: 'utf8' })).toBe('z\n');
 });
 
 test('a device is refused by name', async () => {
-  await expect(collect(packTarGz('/dev', 'null'))).rejects.toMatchObject({
+  await expect(collect(packTar('/dev', 'null'))).rejects.toMatchObject({
     code: 'ERR_ARCHIVE',
     message: '/dev/null: a device cannot be sent',
   });
@@ -186,12 +186,12 @@ test('a name or a target that is not UTF-8 is refused', async () => {
   const root = temporaryDirectory();
   const path = (name: Buffer) => Buffer.concat([Buffer.from(`${root}/`), name]);
   symlinkSync(Buffer.from([0x61, 0xff]), join(root, 'link'));
-  await expect(collect(packTarGz(root, '.'))).rejects.toMatchObject({
+  await expect(collect(packTar(root, '.'))).rejects.toMatchObject({
     code: 'ERR_ARCHIVE',
     message: `${join(root, 'link')}: its target is not UTF-8`,
   });
   writeFileSync(path(Buffer.from([0x61, 0xff])), '');
-  await expect(collect(packTarGz(root, '.'))).rejects.toMatchObject({
+  await expect(collect(packTar(root, '.'))).rejects.toMatchObject({
     code: 'ERR_ARCHIVE',
     message: `${root}: holds a file name that is not UTF-8`,
   });
@@ -202,7 +202,7 @@ test('what cannot be read is told by name', async () => {
   // Deeper than any path can name: an error also for root, who may read everything.
   const script = 'for i in $(seq 20); do mkdir "$1" && cd "$1"; done';
   execFileSync('bash', ['-c', script, 'bash', 'd'.repeat(250)], { cwd: root });
-  await expect(collect(packTarGz(root, '.'))).rejects.toMatchObject({
+  await expect(collect(packTar(root, '.'))).rejects.toMatchObject({
     code: 'ERR_LOCAL_FILE',
     message: expect.stringMatching(/^\/.*: file name too long$/),
   });

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { gzipSync } from 'node:zlib';
 import { Header, Pax } from 'tar';
-import { type UnpackTotals, unpackTarGz } from '../../src/archive/unpack.ts';
+import { type UnpackTotals, unpackTar } from '../../src/archive/unpack.ts';
 
 export interface RawEntry {
   name: string;
@@ -57,7 +57,7 @@ export async function* chunked(bytes: Uint8Array, size = 1000): AsyncGenerator<U
 }
 
 export const unpack = (bytes: Uint8Array, root: string, dir = '.'): Promise<UnpackTotals> =>
-  unpackTarGz(chunked(bytes), { root, dir });
+  unpackTar(chunked(bytes), { root, dir });
 
 /** GNU tar's archive of everything in `root`. */
 export const gnuTarGz = (root: string, ...options: string[]): Buffer =>

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { unpackTarGz } from '../../src/archive/unpack.ts';
+import { unpackTar } from '../../src/archive/unpack.ts';
 import { rawTar, rawTarGz } from './raw-archive.ts';
 import { leftovers, names, temporaryDirectory } from './tree.ts';
 
@@ -18,7 +18,7 @@ test('an abort ends it even while the source is silent, and leaves nothing half-
     await new Promise(() => {});
   }
   const { signal } = controller;
-  await expect(unpackTarGz(silent(), { root, dir: '.', signal })).rejects.toMatchObject({
+  await expect(unpackTar(silent(), { root, dir: '.', signal })).rejects.toMatchObject({
     code: 'ERR_ABORTED',
     cause: new Error('enough'),
   });
@@ -29,7 +29,7 @@ test('a signal that is already aborted is enough', async () => {
   const root = temporaryDirectory();
   const signal = AbortSignal.abort();
   const source = Readable.from([rawTarGz({ name: 'f' })]);
-  await expect(unpackTarGz(source, { root, dir: 'd', signal })).rejects.toMatchObject({
+  await expect(unpackTar(source, { root, dir: 'd', signal })).rejects.toMatchObject({
     code: 'ERR_ABORTED',
   });
   expect(names(root)).toEqual([]);
@@ -42,7 +42,7 @@ test('a source that fails is a lost stream, with its reason, and one that says i
     yield archive.subarray(0, 2000);
     throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
   }
-  await expect(unpackTarGz(failing(), { root, dir: '.' })).rejects.toMatchObject({
+  await expect(unpackTar(failing(), { root, dir: '.' })).rejects.toMatchObject({
     code: 'ERR_LOST',
     message: 'tar error: read ECONNRESET',
   });
@@ -53,7 +53,7 @@ test('a bad archive is refused at once, though its source has not ended, and a s
   const root = temporaryDirectory();
   const source = new Readable({ read() {} });
   source.push(rawTarGz({ name: '../x' }));
-  await expect(unpackTarGz(source, { root, dir: '.' })).rejects.toMatchObject({
+  await expect(unpackTar(source, { root, dir: '.' })).rejects.toMatchObject({
     code: 'ERR_ARCHIVE',
   });
   expect(source.destroyed).toBe(false);
@@ -70,7 +70,7 @@ test('a source that is no stream is told to end', async () => {
       ended = true;
     }
   }
-  await expect(unpackTarGz(source(), { root, dir: '.' })).rejects.toThrow('invalid name');
+  await expect(unpackTar(source(), { root, dir: '.' })).rejects.toThrow('invalid name');
   expect(ended).toBe(true);
 });
 
@@ -87,9 +87,9 @@ test('a slow directory holds back a fast source, and other work gets its turns',
       yield archive.subarray(given, given + (1 << 20));
     }
   }
-  const temporary = () => leftovers(root)[0] ?? 'none';
+  const temporary = () => leftovers(root).find((name) => name.endsWith('/f')) ?? 'none';
   const ticking = setInterval(() => turns++, 0);
-  await unpackTarGz(source(), { root, dir: '.' });
+  await unpackTar(source(), { root, dir: '.' });
   clearInterval(ticking);
   expect(furthest).toBeLessThan(3 << 20);
   expect(turns).toBeGreaterThan(5);
@@ -108,8 +108,8 @@ test('nothing stays listening on the signal', async () => {
     listeners--;
     removeEventListener.apply(signal, args);
   };
-  await unpackTarGz(Readable.from([rawTarGz()]), { root, dir: '.', signal });
+  await unpackTar(Readable.from([rawTarGz()]), { root, dir: '.', signal });
   const bad = Readable.from([rawTarGz({ name: '/x' })]);
-  await expect(unpackTarGz(bad, { root, dir: '.', signal })).rejects.toThrow();
+  await expect(unpackTar(bad, { root, dir: '.', signal })).rejects.toThrow();
   expect(listeners).toBe(0);
 });

@@ -1,16 +1,36 @@
-// GET /tgz: a directory as .tar.gz.
-import { packTarGz } from '../../archive/pack.ts';
+// GET /tgz: a directory as .tar.gz, or as the client wishes it packed.
+import { type PackOptions, packTar } from '../../archive/pack.ts';
+import { Tally, tallied } from '../../archive/tally.ts';
 import { GomoteError } from '../../errors.ts';
 import { sendStream } from '../../http/reply.ts';
 import type { Handler } from '../../http/server.ts';
 import { contentTypes } from '../../protocol/endpoints.ts';
+import { transferFeature, zstdFeature } from '../../protocol/features.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
+import {
+  compressHeader,
+  formatTotals,
+  parseCompression,
+  totalsHeader,
+} from '../../protocol/transfer.ts';
 
-export function getTar(workDir: string): Handler {
-  return async ({ response, query, signal }) => {
+export function getTar(workDir: string, features: readonly string[]): Handler {
+  const hasZstd = features.includes(zstdFeature);
+  return async ({ request, response, query, signal }) => {
     const dir = normalizeRelativePath(query.get('dir') ?? '');
     if (dir === undefined) throw new GomoteError('ERR_PATH', 'bogus dir');
-    const release = query.get('pargzip') === '0';
-    await sendStream(response, packTarGz(workDir, dir, { release, signal }), contentTypes.gzip);
+    const wish = request.headers[compressHeader.toLowerCase()];
+    const options: PackOptions = { release: query.get('pargzip') === '0', signal };
+    if (wish === undefined || !features.includes(transferFeature)) {
+      return await sendStream(response, packTar(workDir, dir, options), contentTypes.gzip);
+    }
+    const wished = parseCompression(String(wish)) ?? 'gzip';
+    const compress = wished === 'zstd' && (!hasZstd || options.release) ? 'gzip' : wished;
+    const totals = { files: 0, bytes: 0 };
+    const tally = new Tally();
+    const archive = tallied(packTar(workDir, dir, { ...options, compress, totals }), tally);
+    const type = compress === 'zstd' ? contentTypes.zstd : contentTypes.gzip;
+    const value = () => formatTotals(tally.totals(totals));
+    await sendStream(response, archive, type, { name: totalsHeader, value });
   };
 }

@@ -1,19 +1,21 @@
 // PUT /writetgz: the body is a .tar.gz to extract. POST: the form names a URL to fetch it from.
-
 import { stat } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
-import { unpackTarGz } from '../../archive/unpack.ts';
+import { Tally, tallied } from '../../archive/tally.ts';
+import { unpackTar } from '../../archive/unpack.ts';
 import { GomoteError } from '../../errors.ts';
 import { readFormBody, sendText } from '../../http/reply.ts';
 import type { Handler } from '../../http/server.ts';
+import { transferFeature } from '../../protocol/features.ts';
 import { decodeForm } from '../../protocol/form.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
+import { compressHeader, formatTotals, totalsHeader } from '../../protocol/transfer.ts';
 
 /** Go's bootstrap toolchain: fetched from a URL once, and left alone from then on. */
 const keptDir = 'go1.4';
 
-export function putTar(workDir: string): Handler {
+export function putTar(workDir: string, features: readonly string[]): Handler {
   return async ({ request, response, query, signal }) => {
     const fromUrl = request.method === 'POST';
     const url = fromUrl ? await readUrl(request) : undefined;
@@ -22,8 +24,16 @@ export function putTar(workDir: string): Handler {
     if (fromUrl && dir === keptDir && (await exists(join(workDir, dir)))) {
       return sendText(response, 'SKIP');
     }
-    const source = url === undefined ? request : await fetchUrl(url, signal);
-    await unpackTarGz(source, { root: workDir, dir, signal });
+    const source =
+      url === undefined
+        ? request.iterator({ destroyOnReturn: false })
+        : await fetchUrl(url, signal);
+    const options = { root: workDir, dir, signal };
+    if (request.headers[compressHeader.toLowerCase()] && features.includes(transferFeature)) {
+      const tally = new Tally();
+      const totals = await unpackTar(tallied(source, tally), options);
+      response.setHeader(totalsHeader, formatTotals(tally.totals(totals)));
+    } else await unpackTar(source, options);
     sendText(response, 'OK');
   };
 }

@@ -1,0 +1,45 @@
+// The tar stream in a compressed one: gzip of one or more members, or zstd.
+import type { Transform } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { archiveErrors } from './archive-error.ts';
+import { zstd } from './zstd.ts';
+
+/** Of what is decompressed at a time; so much is ready while the one before is written. */
+const pieceBytes = 256 * 1024;
+const gzipHeaderBytes = 10;
+const gzipMagic = Buffer.from([0x1f, 0x8b, 8]);
+const zstdMagic = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
+
+const streamOptions = {
+  chunkSize: pieceBytes,
+  readableHighWaterMark: 2 * pieceBytes,
+};
+
+/** What to send the source through, by its first bytes, and all of it again with those. */
+export async function decompressorFor(
+  source: AsyncGenerator<Uint8Array>,
+): Promise<{ transform: Transform; all: AsyncGenerator<Uint8Array> }> {
+  let head = Buffer.alloc(0);
+  while (head.length < gzipHeaderBytes) {
+    const next = await source.next();
+    if (next.done) throw archiveErrors.gzipHeaderCut();
+    head = Buffer.concat([head, next.value]);
+  }
+  const transform = createFor(head);
+  if (transform === undefined) throw archiveErrors.notGzip();
+  return { transform, all: prefixed(head, source) };
+}
+
+function createFor(head: Buffer): Transform | undefined {
+  const starts = (magic: Buffer) => head.subarray(0, magic.length).equals(magic);
+  if (starts(gzipMagic)) return createGunzip(streamOptions);
+  return starts(zstdMagic) ? zstd?.createDecompress(streamOptions) : undefined;
+}
+
+async function* prefixed(
+  head: Buffer,
+  rest: AsyncGenerator<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  yield head;
+  yield* rest;
+}

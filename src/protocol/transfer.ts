@@ -1,0 +1,41 @@
+// What both ends of a transfer tell each other beyond the base protocol: the compression, and what they counted.
+
+/** How an archive is packed. `none` is gzip that stores its pieces, so that every reader of gzip reads it. */
+export const compressions = ['gzip', 'zstd', 'none'] as const;
+export type Compression = (typeof compressions)[number];
+
+/**
+ * The request header that asks for `Gomote-Totals`; its value is how the archive is packed (upload) or should be
+ * (download). A buildlet that cannot pack that way uses gzip.
+ */
+export const compressHeader = 'Gomote-Compress';
+
+/** The header of an upload's reply, and the trailer of a download's: what the buildlet counted. */
+export const totalsHeader = 'Gomote-Totals';
+
+/** What passed, as one end counted it. */
+export interface TransferTotals {
+  /** Regular files. */
+  files: number;
+  /** The bytes in them. */
+  bytes: number;
+  /** The bytes of the body. */
+  wireBytes: number;
+  /** SHA-256 of the body, lower-case hex. */
+  sha256: string;
+}
+
+export const formatTotals = ({ files, bytes, wireBytes, sha256 }: TransferTotals): string =>
+  `files=${files}, bytes=${bytes}, wire=${wireBytes}, sha256=${sha256}`;
+
+/** Reads {@link formatTotals}; undefined when it is anything else. */
+export function parseTotals(text: string): TransferTotals | undefined {
+  const match = /^files=(\d+), bytes=(\d+), wire=(\d+), sha256=([0-9a-f]{64})$/.exec(text);
+  if (match === null) return undefined;
+  const [, files, bytes, wire, sha256 = ''] = match;
+  return { files: Number(files), bytes: Number(bytes), wireBytes: Number(wire), sha256 };
+}
+
+/** Reads the value of `Gomote-Compress`; undefined when it is none. */
+export const parseCompression = (text: string | undefined): Compression | undefined =>
+  compressions.find((name) => name === text);
