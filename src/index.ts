@@ -14,6 +14,7 @@ export {
 export type { ExecOptions, ExecResult } from './client/exec.ts';
 export { KeyPair, NoKeyPair, newKeyPair } from './client/key-pair.ts';
 export type { ListDirOptions } from './client/streams.ts';
+export type { Download, TransferOptions, TransferSummary } from './client/transfers.ts';
 export {
   ERR_CLOSED,
   ERR_TIMEOUT,
@@ -31,4 +32,5 @@ export type { FileType } from './protocol/file-mode.ts';
 export type { DirEntry } from './protocol/listing.ts';
 export type { RemoteBuildlet } from './protocol/replies.ts';
 export type { BuildletStatus } from './protocol/status.ts';
+export type { Compression } from './protocol/transfer.ts';
 export { type Gate, type TokenBucketOptions, tokenBucket } from './rate-limit.ts';

@@ -14,7 +14,14 @@ import { destroyBoth } from './destroy-vm.ts';
 import { type ExecOptions, type ExecResult, exec } from './exec.ts';
 import type { KeyPair } from './key-pair.ts';
 import { Sessions } from './sessions.ts';
-import { bodyStream, type ListDirOptions, listDir } from './streams.ts';
+import { type ListDirOptions, listDir } from './streams.ts';
+import {
+  type Download,
+  getTar,
+  putTar,
+  type TransferOptions,
+  type TransferSummary,
+} from './transfers.ts';
 
 export type { BuildletClientOptions, CallOptions, PasswordCredentials };
 
@@ -184,12 +191,13 @@ export class BuildletClient {
    * A .tar.gz of the directory, relative to the work dir; empty for all of it. The stream fails with ERR_LOST
    * when it is cut.
    */
-  async getTar(dir: string, options: CallOptions = {}): Promise<Readable> {
-    const signal = this.#connection.signalWith(options.signal);
-    const pargzip = this.releaseMode ? '0' : undefined;
-    const path = withQuery(endpoints.getTar.path, { dir, pargzip });
-    const response = await this.#connection.call({ method: 'GET', path, signal });
-    return bodyStream(response, signal);
+  async getTar(dir: string, options: TransferOptions = {}): Promise<Readable> {
+    return (await this.download(dir, options)).body;
+  }
+
+  /** As `getTar`, with what the archive is packed in and, at its end, what came. */
+  async download(dir: string, options: TransferOptions = {}): Promise<Download> {
+    return await getTar(this.#connection, dir, { release: this.releaseMode, ...options });
   }
 
   /** Lists a directory, relative to the work dir; empty for the work dir itself. */
@@ -217,10 +225,16 @@ export class BuildletClient {
     });
   }
 
-  /** Extracts a .tar.gz into a directory, relative to the work dir, made if absent; empty for the work dir. */
-  async putTar(source: RequestBody, dir: string, options: CallOptions = {}): Promise<void> {
-    const path = withQuery(endpoints.putTar.path, { dir });
-    await this.#text({ method: 'PUT', path, body: source, ...options });
+  /**
+   * Extracts an archive, tar in gzip, into a directory, relative to the work dir, made if absent; empty for the
+   * work dir. Throws ERR_LOST when the ends do not agree on what passed.
+   */
+  async putTar(
+    source: RequestBody,
+    dir: string,
+    options: TransferOptions = {},
+  ): Promise<TransferSummary> {
+    return await putTar(this.#connection, source, dir, options);
   }
 
   /** As `putTar`, but the buildlet fetches the .tar.gz from a URL. */

@@ -52,7 +52,7 @@ const list = async (client: BuildletClient): Promise<unknown> => {
 const tar = async (client: BuildletClient) => (await buffer(await client.getTar('d'))).length;
 const getStatus = (client: BuildletClient) => client.status();
 const write = (client: BuildletClient) => client.put('hello', 'x', 0o644);
-const upload = (client: BuildletClient) => client.putTar('x', 'up');
+const upload = async (client: BuildletClient) => void (await client.putTar('x', 'up'));
 const fetchUrl = (client: BuildletClient) => client.putTarFromURL('http://x/y', 'up');
 const remove = (client: BuildletClient) => client.removeAll(['w']);
 

@@ -1,0 +1,121 @@
+// Archives up and down, counted and digested at both ends; where the buildlet says what it counted, the ends compare.
+import { Readable } from 'node:stream';
+import { Tally, tallied } from '../archive/tally.ts';
+import { GomoteError } from '../errors.ts';
+import type { HttpResponse, RequestBody } from '../http/request.ts';
+import { contentTypes, endpoints } from '../protocol/endpoints.ts';
+import { withQuery } from '../protocol/form.ts';
+import {
+  type Compression,
+  compressHeader,
+  parseTotals,
+  type TransferTotals,
+  totalsHeader,
+} from '../protocol/transfer.ts';
+import type { Connection } from './connection.ts';
+import { bodyStream } from './streams.ts';
+
+export interface TransferOptions {
+  /** Cancels the call, which then fails with ERR_ABORTED. */
+  signal?: AbortSignal | undefined;
+  /**
+   * How the archive is packed (upload) or should be (download). Default `gzip`. Upload zstd only to a buildlet that
+   * announces it; one that cannot pack that way sends gzip.
+   */
+  compress?: Compression | undefined;
+}
+
+/** What one transfer came to. */
+export type TransferSummary = Pick<TransferTotals, 'wireBytes' | 'sha256'> & {
+  /** Undefined when the buildlet does not count them. */
+  files: number | undefined;
+  bytes: number | undefined;
+};
+
+export interface Download {
+  readonly body: Readable;
+  readonly compression: 'gzip' | 'zstd';
+  /** What came; complete once the body has ended. */
+  summary(): TransferSummary;
+}
+
+/** Sends an archive to be extracted into `dir`. */
+export async function putTar(
+  connection: Connection,
+  source: RequestBody,
+  dir: string,
+  options: TransferOptions,
+): Promise<TransferSummary> {
+  const signal = connection.signalWith(options.signal);
+  const tally = new Tally();
+  const response = await connection.call({
+    method: 'PUT',
+    path: withQuery(endpoints.putTar.path, { dir }),
+    headers: { [compressHeader]: options.compress ?? 'gzip' },
+    body: counted(source, tally),
+    signal,
+  });
+  await response.body.dump();
+  return compare(tally, response.headers[totalsHeader.toLowerCase()], connection);
+}
+
+/** Asks for `dir` as an archive; `release`: as one gzip member. */
+export async function getTar(
+  connection: Connection,
+  dir: string,
+  options: TransferOptions & { release: boolean },
+): Promise<Download> {
+  const signal = connection.signalWith(options.signal);
+  const response = await connection.call({
+    method: 'GET',
+    path: withQuery(endpoints.getTar.path, { dir, pargzip: options.release ? '0' : undefined }),
+    headers: { [compressHeader]: options.compress ?? 'gzip' },
+    signal,
+  });
+  const isZstd = response.headers['content-type'] === contentTypes.zstd;
+  let summary: TransferSummary | undefined;
+  const tally = new Tally();
+  async function* proved(): AsyncGenerator<Uint8Array> {
+    yield* tallied(bodyStream(response, signal), tally);
+    summary = compare(tally, promisedTrailer(response), connection);
+  }
+  return {
+    body: Readable.from(proved(), { objectMode: false, highWaterMark: 1 << 20 }),
+    compression: isZstd ? 'zstd' : 'gzip',
+    summary: () => summary ?? { ...tally.totals({ files: 0, bytes: 0 }), ...unknown },
+  };
+}
+
+const unknown = { files: undefined, bytes: undefined };
+
+function counted(source: RequestBody, tally: Tally): RequestBody {
+  if (typeof source !== 'string' && !(source instanceof Uint8Array)) return tallied(source, tally);
+  tally.update(Buffer.from(source));
+  return source;
+}
+
+/** The trailer with the totals, when the reply's header promised one; empty when it then did not come. */
+function promisedTrailer({ headers, trailers }: HttpResponse): string | undefined {
+  const promised = String(headers.trailer ?? '').toLowerCase();
+  if (promised !== totalsHeader.toLowerCase()) return undefined;
+  return trailers[totalsHeader.toLowerCase()] ?? '';
+}
+
+/** What passed, by both ends. Throws ERR_LOST when they do not agree. */
+function compare(
+  tally: Tally,
+  told: string | string[] | undefined,
+  connection: Connection,
+): TransferSummary {
+  const here = tally.totals({ files: 0, bytes: 0 });
+  if (told === undefined) return { ...here, ...unknown };
+  const there = parseTotals(String(told));
+  if (there?.sha256 === here.sha256 && there.wireBytes === here.wireBytes) return there;
+  const counted =
+    there === undefined ? 'did not say what' : `counted ${there.wireBytes} bytes, and digest`;
+  throw new GomoteError(
+    'ERR_LOST',
+    `what passed differs: ${connection.options.label} ${counted} ${there?.sha256 ?? 'it counted'}; here: ${here.wireBytes} bytes, ${here.sha256}`,
+    { hint: 'transfer it again' },
+  );
+}
