@@ -69,6 +69,7 @@ await build({
     gomote: 'src/cli/main.ts',
     buildlet: 'src/buildlet/main.ts',
     coordinator: 'src/coordinator/main.ts',
+    'terminal-host': 'src/buildlet/terminal-host.ts',
   },
   // One CommonJS file a program: modules behind import() are evaluated, and Node's own that they need
   // required, on first use only, and there is one file to open.

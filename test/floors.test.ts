@@ -34,6 +34,7 @@ const homes: Record<string, string[]> = {
   undici: ['http'],
   valibot: ['protocol', 'config', 'cli', 'coordinator'],
   selfsigned: ['client/key-pair.ts'],
+  '@lydell/node-pty': ['buildlet/native-terminal.ts'],
   googleapis: ['backends/gce.ts'],
   '@kubernetes/client-node': ['backends/kubernetes.ts'],
   'node:http': ['http'],

@@ -48,7 +48,7 @@ async function areGone(
 }
 
 /** Signals each process of the target and gives how many there were; signal 0 only counts. */
-async function signalAll(target: SweepTarget, signal: NodeJS.Signals | 0): Promise<number> {
+export async function signalAll(target: SweepTarget, signal: NodeJS.Signals | 0): Promise<number> {
   let count = 0;
   if (target.groupId !== undefined && trySignal(-target.groupId, signal)) count++;
   for (const pid of await markedProcesses(target.markPrefix)) {

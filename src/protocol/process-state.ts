@@ -39,12 +39,13 @@ function notStartedReason(text: string): 'not-found' | 'not-executable' | 'other
   return 'other';
 }
 
-/** The texts of a command that did not start, as Go's os/exec words them. */
+/** The texts of a command that did not start, as Go's os/exec words them; of terminals Go knows nothing. */
 export const notStarted = {
   notOnPath: (command: string) =>
     `exec: ${JSON.stringify(command)}: executable file not found in $PATH`,
   exec: (file: string, reason: string) => `fork/exec ${file}: ${reason}`,
   chdir: (directory: string, reason: string) => `chdir ${directory}: ${reason}`,
+  noTerminals: 'no terminals there: the optional package @lydell/node-pty is missing',
 };
 
 const reasons: Record<string, string> = {

@@ -3,12 +3,17 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** The ids of living processes, zombies aside, whose command line holds the text. */
-export function processesWith(text: string): number[] {
+export const processesWith = (text: string): number[] => find('cmdline', text);
+
+/** The ids of living processes whose environment holds the text. */
+export const processesMarked = (text: string): number[] => find('environ', text);
+
+function find(file: 'cmdline' | 'environ', text: string): number[] {
   return readdirSync('/proc').flatMap((name) => {
     if (!/^[0-9]+$/.test(name) || Number(name) === process.pid) return [];
     try {
       const isZombie = /^State:\s+Z/m.test(readFileSync(`/proc/${name}/status`, 'utf8'));
-      return !isZombie && readFileSync(`/proc/${name}/cmdline`, 'latin1').includes(text)
+      return !isZombie && readFileSync(`/proc/${name}/${file}`, 'latin1').includes(text)
         ? [Number(name)]
         : [];
     } catch {
