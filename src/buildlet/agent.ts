@@ -2,6 +2,7 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { messageOf } from '../errors.ts';
 import { type ListenAddress, listen } from '../http/listen.ts';
 import { sendEmpty } from '../http/reply.ts';
@@ -26,6 +27,7 @@ import {
   sessionResize,
   sessionSignal,
 } from './handlers/session-control.ts';
+import { reset } from './handlers/reset.ts';
 import { write } from './handlers/write.ts';
 import { Lease } from './lease.ts';
 import { PipeStock } from './output-pipe.ts';
@@ -59,6 +61,8 @@ export interface Agent {
   readonly workDir: string;
   /** Resolves with the reason once it was told to end, or its lease ran out. */
   readonly ending: Promise<string>;
+  /** Serves the requests that come over a connection made elsewhere as if it had been accepted here. */
+  serve(connection: Duplex): void;
   /** Ends all commands, closes all connections and removes what the buildlet made. */
   close(): Promise<void>;
 }
@@ -104,6 +108,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     { endpoint: endpoints.sessionResize, handle: sessionResize(sessions) },
     { endpoint: endpoints.sessionPing, handle: sessionPing(sessions) },
     { endpoint: endpoints.sessionDetach, handle: sessionDetach(sessions) },
+    { endpoint: endpoints.reset, handle: reset(workDir.path, sessions) },
     {
       endpoint: endpoints.halt,
       handle: ({ response }) => {
@@ -134,7 +139,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   try {
     const address = await listen(server, options.address);
     await pipes.fill();
-    return { address, workDir: workDir.path, ending, close };
+    const serve = (connection: Duplex) => void server.emit('connection', connection);
+    return { address, workDir: workDir.path, ending, serve, close };
   } catch (error) {
     await close();
     throw error;

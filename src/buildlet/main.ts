@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import { isGomoteError, messageOf } from '../errors.ts';
 import { isLoopback, type ListenAddress } from '../http/listen.ts';
 import { readVersion } from '../package-root.ts';
-import { startAgent } from './agent.ts';
+import { type Agent, startAgent } from './agent.ts';
 import { type BuildletOptions, helpText, readOptions } from './options.ts';
 import { removeTree } from './remove-tree.ts';
+import type { ReverseConnection, ReverseOptions } from './reverse.ts';
 
 /** Runs a buildlet until it is told to end; the result is the process's exit code. */
 export async function run(argv: readonly string[]): Promise<number> {
@@ -32,6 +33,8 @@ async function serve(options: BuildletOptions): Promise<void> {
   try {
     const address = options.address ?? (await privateSocket(removed));
     const agent = await startAgent({ ...options, address, environment: process.env, log });
+    let offered: ReverseConnection | undefined;
+    let reason = 'it failed';
     try {
       if (options.password === undefined && !isLoopback(address)) {
         log('warning: without a password whoever reaches this address can run anything here');
@@ -40,14 +43,23 @@ async function serve(options: BuildletOptions): Promise<void> {
       }
       const signaled = nextSignal();
       process.stdout.write(`${agent.address}\n`);
-      log(`ending: ${await Promise.race([agent.ending, signaled])}`);
+      if (options.reverse !== undefined) offered = await offer(options.reverse, agent);
+      reason = await Promise.race([agent.ending, signaled]);
+      log(`ending: ${reason}`);
     } finally {
-      await agent.close();
+      // Nothing more comes from the coordinator, but what runs can still reply how it ended.
+      await Promise.all([offered?.close(`it is ending: ${reason}`), agent.close()]);
     }
   } finally {
     for (const directory of removed) await removeTree(directory);
   }
   if (options.powerOff) await powerOff();
+}
+
+/** Offers the buildlet to a coordinator. */
+async function offer(options: ReverseOptions, agent: Agent): Promise<ReverseConnection> {
+  const { connectReverse } = await import('./reverse.ts');
+  return connectReverse(options, { onConnection: agent.serve, log });
 }
 
 async function privateSocket(removed: string[]): Promise<ListenAddress> {

@@ -4,6 +4,8 @@ import { parseDuration } from '../duration.ts';
 import { GomoteError, messageOf } from '../errors.ts';
 import { isLoopback, type ListenAddress, parseListenAddress } from '../http/listen.ts';
 import { environmentMeta, isOnGce, type Meta, readSetting } from './meta.ts';
+import type { ReverseOptions } from './reverse.ts';
+import { readReverseOptions, reverseFlags, reverseHelp } from './reverse-options.ts';
 
 export interface BuildletOptions {
   /** Absent: a unix socket in a fresh directory. */
@@ -15,6 +17,8 @@ export interface BuildletOptions {
   readonly idleTimeoutMs: number | undefined;
   readonly maxLifetimeMs: number | undefined;
   readonly removeAtEnd: readonly string[];
+  /** Absent: it waits to be called. */
+  readonly reverse: ReverseOptions | undefined;
 }
 
 export const helpText = `Usage: buildlet [options]
@@ -35,10 +39,10 @@ Options (one dash or two):
                                 (default: never)
   --max-lifetime DURATION       end at this age, whatever is running (default: never)
   --remove-at-end DIR           also remove DIR at the end; may be repeated
-  --gce=true|false              take the values below from the metadata server of Compute
+${reverseHelp}  --gce=true|false              take the values below from the metadata server of Compute
                                 Engine (default: on a machine there that has the
                                 attribute buildlet-host-type, when neither --listen nor
-                                --password-file is given)
+                                --password-file nor --coordinator is given)
   --version                     print the version and end
   --help                        print this and end
 
@@ -84,6 +88,13 @@ export async function readOptions(
       'give --password-file FILE, or listen on 127.0.0.1 or a unix socket',
     );
   }
+  const reverse = await readReverseOptions(values);
+  if (reverse !== undefined && (listen ?? password ?? cert) !== undefined) {
+    throw usage(
+      '--coordinator cannot go with --listen, a password or TLS of its own',
+      'whoever has the machine calls it over the connection to the coordinator only',
+    );
+  }
   return {
     address,
     workDir: values.workdir,
@@ -93,6 +104,7 @@ export async function readOptions(
     idleTimeoutMs: await timeout('idle-timeout', values['idle-timeout'], meta),
     maxLifetimeMs: await timeout('max-lifetime', values['max-lifetime'], meta),
     removeAtEnd: values['remove-at-end'] ?? [],
+    reverse,
   };
 }
 
@@ -109,6 +121,7 @@ function parse(argv: readonly string[]) {
         'idle-timeout': { type: 'string' },
         'max-lifetime': { type: 'string' },
         'remove-at-end': { type: 'string', multiple: true },
+        ...reverseFlags,
         version: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -150,8 +163,8 @@ async function gceMetaFor(
 ): Promise<Meta | undefined> {
   const asked = values.gce === undefined ? undefined : parseBoolean('--gce', values.gce);
   // Whoever says where it listens starts some other buildlet, such as one for this machine alone.
-  const isPlain = values.listen === undefined && values['password-file'] === undefined;
-  if (!(asked ?? (isPlain && (await isOnGce(environment))))) return undefined;
+  const given = values.listen ?? values['password-file'] ?? values.coordinator;
+  if (!(asked ?? (given === undefined && (await isOnGce(environment))))) return undefined;
   const { gceMeta } = await import('./gce-metadata.ts');
   const meta = await gceMeta(environment);
   return asked || (await meta('buildlet-host-type')) !== undefined ? meta : undefined;

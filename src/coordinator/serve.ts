@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { listen } from '../http/listen.ts';
 import { closeServer } from '../http/server.ts';
-import { fingerprintOf } from '../http/tls.ts';
+import { fingerprintOf } from '../http/pin.ts';
 import type { CoordinatorConfig } from './config.ts';
 import { Coordinator } from './coordinator.ts';
 import { Doorkeeper } from './doorkeeper.ts';

@@ -73,6 +73,12 @@ export const endpoints = {
     wrongMethod: 'requires POST method',
     feature: 'session',
   },
+  reset: {
+    path: '/reset',
+    methods: ['POST'],
+    wrongMethod: 'requires POST method',
+    feature: 'reset',
+  },
 } as const satisfies Record<string, Endpoint>;
 
 export type EndpointName = keyof typeof endpoints;

@@ -7,6 +7,7 @@ export const zstdFeature = 'zstd';
 
 /** The extensions that ours has; docs/protocol.md has a section on each. */
 export const buildletFeatures: readonly string[] = [
+  'reset',
   'session',
   transferFeature,
   ...('zstd' in process.versions ? [zstdFeature] : []),

@@ -35,6 +35,8 @@ interface Entry {
   readonly session: Session;
   /** The request that started it. */
   readonly form: string;
+  /** Resolves when it has ended. */
+  readonly over: Promise<void>;
 }
 
 export class SessionTable {
@@ -96,13 +98,14 @@ export class SessionTable {
       makeLog: (owner) => this.#makeLog(owner),
       silentGraceMs,
     });
-    this.#entries.set(id, { session, form });
-    const over = this.#use();
-    void session.run(this.#host).finally(() => {
-      over();
+    const unused = this.#use();
+    const over = session.run(this.#host).finally(() => {
+      unused();
+      if (this.#entries.get(id)?.session !== session) return;
       this.#finished.push(session);
       if (this.#finished.length > rememberedSessions) this.#forget();
     });
+    this.#entries.set(id, { session, form, over });
     return session;
   }
 
@@ -152,8 +155,27 @@ export class SessionTable {
   #forget(): void {
     const session = this.#finished.shift();
     if (session === undefined) return;
-    for (let freed = 1; freed > 0; this.#keptBytes -= freed) freed = session.log.dropOldest();
+    this.#dropOutput(session);
     this.#entries.delete(session.id);
+  }
+
+  #dropOutput({ log }: Session): void {
+    for (let freed = 1; freed > 0; this.#keptBytes -= freed) freed = log.dropOldest();
+  }
+
+  /** Ends every session and forgets all of them, with their output. */
+  async clear(): Promise<void> {
+    const entries = [...this.#entries.values()];
+    this.#entries.clear();
+    this.#finished = [];
+    await Promise.all(
+      entries.map(async ({ session, over }) => {
+        await session.endBy('killed');
+        await over;
+        await session.log.flushed();
+        this.#dropOutput(session);
+      }),
+    );
   }
 
   /** Lets every session know that it is being ended with the buildlet. */

@@ -1,0 +1,20 @@
+// POST /reset: ends every process, forgets every session and empties the work dir, so that the machine can be given to someone else.
+import { sendText } from '../../http/reply.ts';
+import type { Handler } from '../../http/server.ts';
+import { markPrefix } from '../command.ts';
+import { endProcesses } from '../process-sweep.ts';
+import { emptyDirectory } from '../remove-tree.ts';
+import type { SessionTable } from '../sessions/table.ts';
+
+/** How long processes have between TERM and KILL. */
+const resetGraceMs = 1_000;
+
+export function reset(workDir: string, sessions: SessionTable): Handler {
+  return async ({ response }) => {
+    sessions.end();
+    await endProcesses({ markPrefix: markPrefix(workDir) }, resetGraceMs);
+    await sessions.clear();
+    await emptyDirectory(workDir);
+    sendText(response, 'OK');
+  };
+}

@@ -1,0 +1,98 @@
+// The options of a buildlet that offers itself to a coordinator.
+import { hostname } from 'node:os';
+import { GomoteError } from '../errors.ts';
+import { isLoopback } from '../http/listen.ts';
+import { machineNamePattern } from '../protocol/reverse.ts';
+import { readSetting } from './meta.ts';
+import type { ReverseOptions } from './reverse.ts';
+
+export const reverseHelp = `  --coordinator URL             offer the machine to the coordinator at https://HOST[:PORT]:
+                                dial out, and be called over that connection alone; in
+                                place of --listen and a password
+  --host-type TYPE              with --coordinator: the kind of machine this is
+  --key-file FILE               with --coordinator: its first line is the key that lets
+                                machines in
+  --machine NAME                with --coordinator: what the machine is called there, the
+                                same at each start (default: its host name)
+  --fingerprint sha256:HEX      with --coordinator: accept exactly this certificate
+  --ca-file FILE                with --coordinator: accept certificates of these
+                                authorities (PEM) in place of the system's
+`;
+
+export const reverseFlags = {
+  coordinator: { type: 'string' },
+  'host-type': { type: 'string' },
+  'key-file': { type: 'string' },
+  machine: { type: 'string' },
+  fingerprint: { type: 'string' },
+  'ca-file': { type: 'string' },
+} as const;
+
+type Values = Readonly<{ [name in keyof typeof reverseFlags]?: string }>;
+
+/** Undefined without --coordinator. */
+export async function readReverseOptions(values: Values): Promise<ReverseOptions | undefined> {
+  const { coordinator, 'host-type': hostType, 'key-file': keyFile, machine = ownName() } = values;
+  if (coordinator === undefined) {
+    const stray = Object.keys(reverseFlags).find((name) => name in values);
+    if (stray === undefined) return undefined;
+    throw usage(`--${stray} goes with --coordinator`, 'see buildlet --help');
+  }
+  if (hostType === undefined || keyFile === undefined) {
+    throw usage('--coordinator needs --host-type and --key-file', 'see buildlet --help');
+  }
+  if (!machineNamePattern.test(machine)) {
+    throw usage(
+      `a machine cannot be called "${machine}"`,
+      'give --machine NAME: letters, digits, ".", "_" and "-", at most 63',
+    );
+  }
+  const key = (await readSetting('--key-file', keyFile)).split(/\r?\n/, 1)[0]?.trim() ?? '';
+  if (!/^[\x21-\x7e]+$/.test(key)) {
+    throw usage(`--key-file: ${keyFile} holds no key`, 'its first line is the key, without spaces');
+  }
+  return {
+    coordinator: checkOrigin(coordinator),
+    trust: {
+      fingerprint: values.fingerprint && parseFingerprint(values.fingerprint),
+      caPem: values['ca-file'] && (await readSetting('--ca-file', values['ca-file'])),
+    },
+    key,
+    hostType,
+    machine,
+  };
+}
+
+/** The host name without its domain. */
+const ownName = (): string => hostname().split('.', 1)[0] ?? '';
+
+function checkOrigin(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isOrigin = url?.pathname === '/' && `${url.search}${url.hash}${url.username}` === '';
+  if (url === undefined || !isOrigin || !['https:', 'http:'].includes(url.protocol)) {
+    throw usage(
+      `--coordinator "${text}" is not a URL of a coordinator`,
+      'give https://HOST[:PORT]',
+    );
+  }
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  if (url.protocol === 'http:' && !isLoopback({ kind: 'tcp', host, port: 0 })) {
+    throw usage(`--coordinator ${text}: the key would cross the network unprotected`, 'use https');
+  }
+  return url.origin;
+}
+
+function parseFingerprint(text: string): string {
+  const digits = text
+    .replace(/^sha256:/i, '')
+    .replaceAll(':', '')
+    .toLowerCase();
+  if (/^[0-9a-f]{64}$/.test(digits)) return digits;
+  throw usage(
+    `--fingerprint "${text}" is not one`,
+    'give sha256: and 64 hexadecimal digits, as the coordinator prints it',
+  );
+}
+
+const usage = (message: string, hint: string): GomoteError =>
+  new GomoteError('ERR_USAGE', message, { hint });

@@ -1,0 +1,106 @@
+// Keeps a buildlet connected to its coordinator, which calls it over that connection: dials, and dials again, for ever.
+import { randomBytes } from 'node:crypto';
+import type { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '../errors.ts';
+import { dialUpgrade, type ServerTrust } from '../http/reverse-dial.ts';
+import { type Link, servingLink } from '../http/reverse-link.ts';
+import { reverseHeaders, reversePath, reverseUpgrade } from '../protocol/reverse.ts';
+
+export interface ReverseOptions {
+  /** Origin of the coordinator. */
+  readonly coordinator: string;
+  readonly trust: ServerTrust;
+  /** Lets the machine in. A secret. */
+  readonly key: string;
+  readonly hostType: string;
+  /** What the coordinator calls the machine; the same at each start. */
+  readonly machine: string;
+  /** Milliseconds between heartbeats. Default 10,000. */
+  readonly heartbeatMs?: number | undefined;
+  /** The first and the longest wait between two tries, in ms. Default 500 and 15,000. */
+  readonly waitMs?: { readonly first: number; readonly longest: number } | undefined;
+}
+
+export interface ReverseHost {
+  /** Serves the requests that come over a connection. */
+  readonly onConnection: (connection: Duplex) => void;
+  /** One line of talk. */
+  readonly log: (line: string) => void;
+}
+
+/**
+ * The longest wait is shorter than the time in which a coordinator gives a silent machine up, so that a restart of
+ * the coordinator costs nobody a session.
+ */
+const defaultWaitMs = { first: 500, longest: 15_000 };
+
+export interface ReverseConnection {
+  /** Stops dialling and ends the connection; the coordinator is told the reason. */
+  close(reason: string): Promise<void>;
+}
+
+/** Starts dialling, until it is closed. */
+export function connectReverse(options: ReverseOptions, host: ReverseHost): ReverseConnection {
+  const stop = new AbortController();
+  const boot = randomBytes(8).toString('hex');
+  const done = (async () => {
+    const { first, longest } = options.waitMs ?? defaultWaitMs;
+    let waitMs = first;
+    while (!stop.signal.aborted) {
+      const startMs = performance.now();
+      const link = await tryDial(options, boot, host, stop.signal);
+      if (link !== undefined) {
+        host.log(`connected to ${options.coordinator} as ${options.machine}`);
+        const end = () => link.end(String(stop.signal.reason));
+        stop.signal.addEventListener('abort', end, { once: true });
+        if (stop.signal.aborted) end();
+        const reason = await link.ended;
+        stop.signal.removeEventListener('abort', end);
+        if (!stop.signal.aborted) host.log(`${options.coordinator}: ${reason}`);
+      }
+      // Machines that lost their coordinator together do not come back together.
+      const jitteredMs = waitMs * (0.5 + Math.random() / 2);
+      await sleep(jitteredMs, undefined, { signal: stop.signal }).catch(() => undefined);
+      const heldLong = performance.now() - startMs > longest;
+      waitMs = heldLong ? first : Math.min(longest, waitMs * 2);
+    }
+  })();
+  return {
+    close: async (reason) => {
+      stop.abort(reason);
+      await done;
+    },
+  };
+}
+
+async function tryDial(
+  options: ReverseOptions,
+  boot: string,
+  host: ReverseHost,
+  signal: AbortSignal,
+): Promise<Link | undefined> {
+  try {
+    const { socket, head } = await dialUpgrade({
+      origin: options.coordinator,
+      path: reversePath,
+      protocol: reverseUpgrade,
+      headers: {
+        Authorization: `Bearer ${options.key}`,
+        [reverseHeaders.hostType]: options.hostType,
+        [reverseHeaders.machine]: options.machine,
+        [reverseHeaders.boot]: boot,
+      },
+      trust: options.trust,
+      signal,
+    });
+    return servingLink(socket, head, {
+      label: 'the coordinator',
+      heartbeatMs: options.heartbeatMs,
+      onConnection: host.onConnection,
+    });
+  } catch (error) {
+    if (!signal.aborted) host.log(messageOf(error));
+    return undefined;
+  }
+}

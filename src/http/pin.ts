@@ -1,0 +1,43 @@
+// Which certificate a server must show, where neither CA nor name nor dates count.
+import { createHash, X509Certificate } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
+import { GomoteError } from '../errors.ts';
+
+/** What a server must have; with both, it must have both. */
+export interface Pin {
+  /** The public key of this certificate, PEM. */
+  readonly certPem?: string | undefined;
+  /** Exactly the certificate of this SHA-256, in lower-case hex. */
+  readonly fingerprint?: string | undefined;
+}
+
+/** Lower-case hex SHA-256 of the certificate's DER. */
+export function fingerprintOf(certPem: string): string {
+  return sha256(new X509Certificate(certPem).raw);
+}
+
+/** Gives a check of a connected socket: the error, or undefined when the server has shown what is pinned. */
+export function pinCheck(pin: Pin): (socket: TLSSocket, host: string) => GomoteError | undefined {
+  const isPinned = matcher(pin);
+  return (socket, host) => {
+    const certificate = socket.getPeerX509Certificate?.();
+    if (certificate !== undefined && isPinned(certificate)) return undefined;
+    const seen = certificate === undefined ? 'none' : `sha256:${sha256(certificate.raw)}`;
+    const message = `${host}: its certificate is not the pinned one (seen: ${seen})`;
+    return new GomoteError('ERR_CERTIFICATE', message, {
+      hint: 'someone else may be answering there',
+    });
+  };
+}
+
+function matcher({ certPem, fingerprint }: Pin): (certificate: X509Certificate) => boolean {
+  const key = certPem === undefined ? undefined : publicKey(new X509Certificate(certPem));
+  return (certificate) =>
+    (key === undefined || publicKey(certificate).equals(key)) &&
+    (fingerprint === undefined || sha256(certificate.raw) === fingerprint);
+}
+
+const publicKey = (certificate: X509Certificate): Buffer =>
+  certificate.publicKey.export({ type: 'spki', format: 'der' });
+
+const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
