@@ -38,7 +38,6 @@ const homes: Record<string, string[]> = {
   googleapis: ['backends/gce.ts'],
   '@kubernetes/client-node': ['backends/kubernetes.ts'],
   'node:http': ['http'],
-  'node:http2': ['http'],
   'node:https': ['http'],
 };
 

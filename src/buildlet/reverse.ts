@@ -81,7 +81,7 @@ async function tryDial(
   signal: AbortSignal,
 ): Promise<Link | undefined> {
   try {
-    const { socket, head } = await dialUpgrade({
+    const upgraded = await dialUpgrade({
       origin: options.coordinator,
       path: reversePath,
       protocol: reverseUpgrade,
@@ -94,11 +94,8 @@ async function tryDial(
       trust: options.trust,
       signal,
     });
-    return servingLink(socket, head, {
-      label: 'the coordinator',
-      heartbeatMs: options.heartbeatMs,
-      onConnection: host.onConnection,
-    });
+    const { heartbeatMs } = options;
+    return servingLink(upgraded, { label: 'the coordinator', heartbeatMs }, host.onConnection);
   } catch (error) {
     if (!signal.aborted) host.log(messageOf(error));
     return undefined;

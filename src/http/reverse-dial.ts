@@ -1,9 +1,10 @@
 // Dials a server and upgrades the connection to another protocol, once the server has shown who it is.
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { connect as connectPlain, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { GomoteError, messageOf, StatusError } from '../errors.ts';
 import { pinCheck } from './pin.ts';
+import type { UpgradedSocket } from './reverse-link.ts';
 
 /** How the server is believed: by this certificate alone, by these authorities, or by the system's. */
 export interface ServerTrust {
@@ -24,23 +25,17 @@ export interface UpgradeRequest {
   readonly signal: AbortSignal;
 }
 
-export interface Upgraded {
-  readonly socket: Socket;
-  /** What the server sent together with its consent. */
-  readonly head: Buffer;
-}
-
 /** How long the connection and the server's consent may take, in ms. */
 const upgradeTimeoutMs = 20_000;
 
-/** How much of a refusal is read, in bytes. */
-const refusalLimitBytes = 4_096;
+/** How much of a refusal is read, in characters. */
+const refusalLimit = 500;
 
 /**
  * Fails with ERR_CONNECT when the server cannot be reached, ERR_CERTIFICATE when it is another one (before any
  * header was sent), and StatusError when it refuses.
  */
-export async function dialUpgrade(call: UpgradeRequest): Promise<Upgraded> {
+export async function dialUpgrade(call: UpgradeRequest): Promise<UpgradedSocket> {
   const signal = AbortSignal.any([call.signal, AbortSignal.timeout(upgradeTimeoutMs)]);
   const url = new URL(call.origin);
   const socket = await open(url, call.trust, signal);
@@ -96,31 +91,40 @@ function upgrade(
   socket: Socket,
   { path, protocol, headers }: UpgradeRequest,
   signal: AbortSignal,
-): Promise<Upgraded> {
-  return new Promise((resolve, reject) => {
+): Promise<UpgradedSocket> {
+  return new Promise<UpgradedSocket>((resolve, reject) => {
     const asking = request({
       createConnection: () => socket,
       path,
       headers: { Host: url.host, ...headers, Connection: 'Upgrade', Upgrade: protocol },
-      signal,
     });
+    // Not as the request's own signal: that would reach the socket after the upgrade too.
+    const abort = () => asking.destroy(new Error('no answer in time'));
+    signal.addEventListener('abort', abort, { once: true });
+    asking.once('close', () => signal.removeEventListener('abort', abort));
     asking.once('error', (error) => reject(connectError(url, error)));
     asking.once('upgrade', (_reply, _socket, head) => resolve({ socket, head }));
     asking.once('response', (reply) => {
-      let text = '';
-      reply.setEncoding('utf8').on('data', (chunk: string) => {
-        text = (text + chunk).slice(0, refusalLimitBytes);
-      });
-      const refuse = () => {
+      readRefusal(reply).then((text) => {
         const status = reply.statusCode ?? 0;
-        const line = text.trim().split('\n', 1)[0] ?? '';
-        const why = line === '' ? `status ${status}` : line;
-        reject(new StatusError(status, line, `${url.host} refused: ${why}`));
-      };
-      reply.once('end', refuse).once('error', refuse);
+        const why = text === '' ? `status ${status}` : text;
+        reject(new StatusError(status, text, `${url.host} refused: ${why}`));
+      }, reject);
     });
     asking.end();
   });
+}
+
+/** The first line of a refusal; what comes of it, if it breaks off. */
+async function readRefusal(reply: IncomingMessage): Promise<string> {
+  let text = '';
+  try {
+    for await (const chunk of reply.setEncoding('utf8')) {
+      text += String(chunk);
+      if (text.length > refusalLimit) break;
+    }
+  } catch {}
+  return text.trim().split('\n', 1)[0]?.slice(0, refusalLimit) ?? '';
 }
 
 function connectError(url: URL, error: Error): GomoteError {

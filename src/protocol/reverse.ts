@@ -3,7 +3,7 @@
 /** Where a coordinator takes such connections: `GET` with `Connection: Upgrade`. */
 export const reversePath = '/buildlet/reverse';
 
-/** The protocol upgraded to: HTTP/2 with the coordinator as client, each stream a connection to the buildlet. */
+/** The protocol upgraded to: frames (frames.ts); the coordinator opens streams, each a connection to the buildlet. */
 export const reverseUpgrade = 'gomote-reverse';
 
 /** The headers of the upgrade, beside `Authorization: Bearer <key>`. */

@@ -5,6 +5,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { connectReverse, type ReverseOptions } from '../../src/buildlet/reverse.ts';
+import { BuildletClient } from '../../src/client/buildlet-client.ts';
 import { type CallingLink, callingLink } from '../../src/http/reverse-link.ts';
 import { reverseUpgrade } from '../../src/protocol/reverse.ts';
 import { startBuildlet, type TestBuildlet } from './buildlet.ts';
@@ -35,7 +36,7 @@ export async function startReverseServer(
     socket.write(
       `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${reverseUpgrade}\r\n\r\n`,
     );
-    const link = callingLink(socket, head, { label: 'the machine', ...options });
+    const link = callingLink({ socket, head }, { label: 'the machine', ...options });
     links.push({ link, request });
     arrivals.dispatchEvent(new Event('link'));
   });
@@ -83,4 +84,12 @@ export async function dialling(
   );
   onTestFinished(() => connection.close('the test is over'));
   return { ...buildlet, talk, hangUp: connection.close };
+}
+
+/** A client of the machine at the other end of the link, disconnected with the test. */
+export function clientOver(link: CallingLink): BuildletClient {
+  const address = { kind: 'dial', label: 'the machine', dial: async () => link.open() } as const;
+  const client = new BuildletClient(address);
+  onTestFinished(() => client.disconnect());
+  return client;
 }
