@@ -18,6 +18,7 @@ import { getTar } from './handlers/get-tar.ts';
 import { list } from './handlers/list.ts';
 import { putTar } from './handlers/put-tar.ts';
 import { removeAll } from './handlers/remove-all.ts';
+import { reset } from './handlers/reset.ts';
 import { session } from './handlers/session.ts';
 import {
   listSessions,
@@ -27,7 +28,6 @@ import {
   sessionResize,
   sessionSignal,
 } from './handlers/session-control.ts';
-import { reset } from './handlers/reset.ts';
 import { write } from './handlers/write.ts';
 import { Lease } from './lease.ts';
 import { PipeStock } from './output-pipe.ts';

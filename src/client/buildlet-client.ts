@@ -1,7 +1,7 @@
 // The client of one buildlet, reached directly or through a coordinator.
 import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
-import { GomoteError, StatusError } from '../errors.ts';
+import { GomoteError } from '../errors.ts';
 import type { HttpRequest, HttpResponse, RequestBody, ServerAddress } from '../http/request.ts';
 import { contentTypes, defaultAuthUser, endpoints, expiresHeader } from '../protocol/endpoints.ts';
 import { encodeForm, withQuery } from '../protocol/form.ts';
@@ -245,16 +245,6 @@ export class BuildletClient {
   /** Removes files and directories, relative to the work dir; absent ones are no error, `.` empties it. */
   async removeAll(paths: readonly string[], options: CallOptions = {}): Promise<void> {
     if (paths.length > 0) await this.#form(endpoints.removeAll.path, { path: paths }, options);
-  }
-
-  /** Ends every process and empties the work dir; one that cannot (Go's) only empties it. */
-  async reset(options: CallOptions = {}): Promise<void> {
-    try {
-      await this.#text({ method: 'POST', path: endpoints.reset.path, ...options });
-    } catch (error) {
-      if (!(error instanceof StatusError && error.status === 404)) throw error;
-      await this.removeAll(['.'], options);
-    }
   }
 
   /**

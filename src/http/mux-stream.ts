@@ -32,6 +32,8 @@ export class MuxStream extends Duplex {
     super({ highWaterMark: initialCreditBytes / 4 });
     this.id = id;
     this.#carrier = carrier;
+    // A connection that is lost while nobody holds the stream is no reason for the program to end.
+    this.on('error', () => undefined);
   }
 
   /** Whether there is something that may be sent now. */

@@ -43,7 +43,11 @@ export function frameHeader(type: FrameType, stream: number, lengthBytes: number
 }
 
 /** A whole frame that is not data. */
-export function controlFrame(type: FrameType, stream: number, payload = Buffer.alloc(0)): Buffer {
+export function controlFrame(
+  type: FrameType,
+  stream: number,
+  payload: Buffer = Buffer.alloc(0),
+): Buffer {
   const kept = payload.subarray(0, wordsLimitBytes);
   return Buffer.concat([frameHeader(type, stream, kept.length), kept]);
 }

@@ -1,0 +1,21 @@
+// Making a machine fit for its next user.
+import { StatusError } from '../errors.ts';
+import { readText } from '../http/request.ts';
+import { endpoints } from '../protocol/endpoints.ts';
+import type { BuildletClient, CallOptions } from './buildlet-client.ts';
+
+/**
+ * Ends every process of the buildlet, forgets its sessions and empties its work dir; one that cannot do that (Go's)
+ * is only emptied.
+ */
+export async function resetBuildlet(
+  client: BuildletClient,
+  { signal }: CallOptions = {},
+): Promise<void> {
+  const request = { method: 'POST', path: endpoints.reset.path, signal } as const;
+  const reply = await client.proxyRequest(request);
+  const text = (await readText(reply, signal)).trim();
+  if (reply.statusCode === 404) return await client.removeAll(['.'], { signal });
+  if (reply.statusCode === 200) return;
+  throw new StatusError(reply.statusCode, text, `${client.name}: cannot be reset: ${text}`);
+}
