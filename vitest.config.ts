@@ -7,6 +7,6 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     pool: 'forks',
-    globalSetup: ['scripts/build-worker.js'],
+    globalSetup: ['scripts/build-workers.js'],
   },
 });

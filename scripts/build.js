@@ -4,7 +4,7 @@
 // leaves its dependencies outside, as libraries do.
 import { rmSync } from 'node:fs';
 import { build } from 'esbuild';
-import { buildWorker } from './build-worker.js';
+import { buildWorkers } from './build-workers.js';
 
 const common = {
   bundle: true,
@@ -89,4 +89,4 @@ await build({
   packages: 'external',
 });
 
-await buildWorker();
+await buildWorkers();

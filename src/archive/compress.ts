@@ -1,28 +1,130 @@
-// One piece of a tar stream as a gzip member or zstd frame of its own, with its checksum.
+// Pieces compressed on all processors, each into a gzip member with its checksum; or one after the other into one
+// stream.
+import { availableParallelism } from 'node:os';
+import type { Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
+import { createGzip, gzip } from 'node:zlib';
 import { GomoteError } from '../errors.ts';
 import type { Compression } from '../protocol/transfer.ts';
 import { zstd } from './zstd.ts';
 
-export interface PieceCompressor {
-  compress(piece: Buffer): Promise<Buffer>;
-}
-
 /** On a fast network a better level costs more time than it saves: three times as much at level 6. */
-export const fastestGzip = { level: 1 };
+const fastestGzip = { level: 1 };
+/** For a reader that is slower than the compressing: it waits less for less. */
+const betterGzip = { level: 6 };
 const stored = { level: 0 };
-/** Of the output, in one go: enough for a whole piece that cannot be compressed. */
+/** Of the output, in one go: enough for a piece of a MiB that cannot be compressed. */
 const chunkSize = (1 << 20) + (64 << 10);
 
-/** Throws ERR_USAGE for zstd when this Node does not have it. */
-export function pieceCompressor(compression: Compression): PieceCompressor {
-  if (compression === 'zstd') {
-    if (zstd !== undefined) return zstd;
-    throw new GomoteError('ERR_USAGE', `Node ${process.versions.node} has no zstd`, {
-      hint: 'use gzip, or Node 22.15 or later',
-    });
+/** Node's thread pool has four threads unless told otherwise. */
+const maxThreads = 4;
+/** CRC-32 and length, the proof that a gzip member is whole. */
+const trailerBytes = 8;
+
+type Pieces = Iterable<Buffer> | AsyncIterable<Buffer>;
+
+/**
+ * Compresses the pieces, of at most a MiB each: into one zstd frame, or into gzip members, as many at a time as there
+ * are processors; `none` stores them in such members. When the pieces fail, what has come of them is no whole stream
+ * to any reader. Throws ERR_USAGE for zstd when this Node does not have it.
+ */
+export function compressed(
+  pieces: Pieces,
+  compression: Compression,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Buffer, void, void> {
+  if (compression !== 'zstd') return members(pieces, compression === 'none', signal);
+  if (zstd !== undefined) return through(pieces, zstd.createCompress({ chunkSize }), signal);
+  throw new GomoteError('ERR_USAGE', `Node ${process.versions.node} has no zstd`, {
+    hint: 'use gzip, or Node 22.15 or later',
+  });
+}
+
+/** All pieces in one gzip member. */
+export const oneMember = (
+  pieces: Pieces,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Buffer, void, void> => through(pieces, createGzip(fastestGzip), signal);
+
+async function* through(
+  pieces: Pieces,
+  transform: Transform,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Buffer, void, void> {
+  const fed = pipeline(pieces, transform, signal === undefined ? {} : { signal });
+  // Its failure also ends the transform, and is thrown from there.
+  fed.catch(() => {});
+  try {
+    yield* transform;
+    await fed;
+  } finally {
+    transform.destroy();
   }
-  const options = { ...(compression === 'none' ? stored : fastestGzip), chunkSize };
-  return { compress: async (piece) => await promisify(gzip)(piece, options) };
+}
+
+async function* members(
+  pieces: Pieces,
+  isStored: boolean,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Buffer, void, void> {
+  const pace = new Pace();
+  const threads = Math.min(availableParallelism(), maxThreads);
+  const running: Promise<Buffer>[] = [];
+  const oldest = async (): Promise<Buffer> => {
+    const member = await running.shift();
+    signal?.throwIfAborted();
+    return member ?? Buffer.alloc(0);
+  };
+  let failure: { error: unknown } | undefined;
+  try {
+    for await (const piece of pieces) {
+      signal?.throwIfAborted();
+      const level = isStored ? stored : pace.readerIsSlow ? betterGzip : fastestGzip;
+      const member = promisify(gzip)(piece, { ...level, chunkSize });
+      member.catch(() => {});
+      running.push(member);
+      if (running.length <= threads) continue;
+      const next = await oldest();
+      pace.ready();
+      yield next;
+      pace.taken();
+    }
+  } catch (error) {
+    failure = { error };
+  }
+  // The last member is held back to the end: when reading failed it goes out cut, as a whole one could pass for
+  // the end of the archive.
+  while (running.length > 1) yield await oldest();
+  signal?.throwIfAborted();
+  const last = running.length > 0 ? await oldest() : Buffer.alloc(0);
+  if (failure === undefined) yield last;
+  else if (last.length > 0) yield last.subarray(0, -trailerBytes);
+  if (failure !== undefined) throw failure.error;
+}
+
+/** Tells whether the reader or the compressing is the slower of the two, by the last few members. */
+class Pace {
+  #sinceMs = performance.now();
+  /** How long a member takes to come, and its reader to take it, each a running mean. */
+  #makingMs = 0;
+  #takingMs = 0;
+
+  get readerIsSlow(): boolean {
+    return this.#takingMs > 2 * this.#makingMs;
+  }
+
+  ready(): void {
+    this.#makingMs = this.#mean(this.#makingMs);
+  }
+
+  taken(): void {
+    this.#takingMs = this.#mean(this.#takingMs);
+  }
+
+  #mean(before: number): number {
+    const passedMs = performance.now() - this.#sinceMs;
+    this.#sinceMs += passedMs;
+    return (3 * before + passedMs) / 4;
+  }
 }

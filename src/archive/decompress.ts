@@ -1,5 +1,6 @@
-// The tar stream in a compressed one: gzip of one or more members, or zstd.
+// What is in a compressed stream: gzip of one or more members, or zstd.
 import type { Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { archiveErrors } from './archive-error.ts';
 import { zstd } from './zstd.ts';
@@ -15,9 +16,23 @@ const streamOptions = {
   readableHighWaterMark: 2 * pieceBytes,
 };
 
+/** The bytes of a compressed source. Fails with ERR_ARCHIVE, or with zlib's own error. */
+export async function* decompressed(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  const { transform, all } = await decompressorFor(source[Symbol.asyncIterator]());
+  const fed = pipeline(all, transform);
+  // Its failure also ends the transform, and is thrown from there.
+  fed.catch(() => {});
+  try {
+    yield* transform;
+    await fed;
+  } finally {
+    transform.destroy();
+  }
+}
+
 /** What to send the source through, by its first bytes, and all of it again with those. */
 export async function decompressorFor(
-  source: AsyncGenerator<Uint8Array>,
+  source: AsyncIterator<Uint8Array>,
 ): Promise<{ transform: Transform; all: AsyncGenerator<Uint8Array> }> {
   let head = Buffer.alloc(0);
   while (head.length < gzipHeaderBytes) {
@@ -38,8 +53,8 @@ function createFor(head: Buffer): Transform | undefined {
 
 async function* prefixed(
   head: Buffer,
-  rest: AsyncGenerator<Uint8Array>,
+  rest: AsyncIterator<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
   yield head;
-  yield* rest;
+  yield* { [Symbol.asyncIterator]: () => rest };
 }

@@ -13,6 +13,12 @@ export interface UnpackTotals {
   bytes: number;
 }
 
+/** What the thread is to do. */
+export interface UnpackJob {
+  root: string;
+  dir: string;
+}
+
 /** Extracts `source` into `dir` below `root`. What it throws is documented at `unpackTar`. */
 export async function extract(
   source: StoppableSource,

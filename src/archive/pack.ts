@@ -1,12 +1,9 @@
 // A directory as a compressed tar stream.
 import { lstat } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { basename, join, resolve } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { createGzip } from 'node:zlib';
 import type { Compression } from '../protocol/transfer.ts';
 import { abortError, localFileError } from './archive-error.ts';
-import { fastestGzip, pieceCompressor } from './compress.ts';
+import { compressed, oneMember } from './compress.ts';
 import { resolveInside } from './confine.ts';
 import { type PackTotals, TarBlocks } from './tar-blocks.ts';
 
@@ -26,11 +23,6 @@ export interface PackOptions {
   totals?: PackTotals | undefined;
   signal?: AbortSignal | undefined;
 }
-
-/** Node's thread pool has four threads unless told otherwise. */
-const maxThreads = 4;
-/** CRC-32 and length, the proof that a gzip member is whole; a zstd frame ends in a checksum of half that. */
-const trailerBytes = 8;
 
 /**
  * `dir`, a path of the protocol below `root`, as tar in gzip or zstd. Names are relative to it; a directory's end in
@@ -62,63 +54,11 @@ export async function* packTar(
   const abort = () => pieces.return();
   signal?.addEventListener('abort', abort);
   try {
-    yield* options.release ? oneMember(pieces, signal) : manyMembers(pieces, compress, signal);
+    yield* options.release ? oneMember(pieces, signal) : compressed(pieces, compress, signal);
   } catch (error) {
     throw signal?.aborted ? abortError('packing', signal) : error;
   } finally {
     signal?.removeEventListener('abort', abort);
     pieces.return();
   }
-}
-
-async function* oneMember(
-  pieces: Generator<Buffer, void, void>,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Buffer, void, void> {
-  const compressed = createGzip(fastestGzip);
-  const fed = pipeline(pieces, compressed, signal === undefined ? {} : { signal });
-  // Its failure also ends `compressed`, and is thrown from there.
-  fed.catch(() => {});
-  try {
-    yield* compressed;
-    await fed;
-  } finally {
-    compressed.destroy();
-  }
-}
-
-/** Compresses each piece by itself, as many at a time as there are processors. */
-async function* manyMembers(
-  pieces: Generator<Buffer, void, void>,
-  compression: Compression,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Buffer, void, void> {
-  const compressor = pieceCompressor(compression);
-  const threads = Math.min(availableParallelism(), maxThreads);
-  const running: Promise<Buffer>[] = [];
-  const oldest = async (): Promise<Buffer> => {
-    const member = await running.shift();
-    signal?.throwIfAborted();
-    return member ?? Buffer.alloc(0);
-  };
-  let failure: { error: unknown } | undefined;
-  try {
-    for (const piece of pieces) {
-      signal?.throwIfAborted();
-      const member = compressor.compress(piece);
-      member.catch(() => {});
-      running.push(member);
-      if (running.length > threads) yield await oldest();
-    }
-  } catch (error) {
-    failure = { error };
-  }
-  // The last member is held back to the end: when reading failed it goes out cut, as a whole one could pass for
-  // the end of the archive.
-  while (running.length > 1) yield await oldest();
-  signal?.throwIfAborted();
-  const last = running.length > 0 ? await oldest() : Buffer.alloc(0);
-  if (failure === undefined) yield last;
-  else if (last.length > 0) yield last.subarray(0, -trailerBytes);
-  if (failure !== undefined) throw failure.error;
 }

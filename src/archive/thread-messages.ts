@@ -1,17 +1,11 @@
-// What an unpacking thread and its owner tell each other; each job has a channel of its own.
+// What a thread and its owner tell each other; each job has a channel of its own.
 import { errnoOf, GomoteError, isGomoteError, messageOf } from '../errors.ts';
-import type { UnpackTotals } from './extract.ts';
 
-export interface UnpackJob {
-  root: string;
-  dir: string;
-}
-
-/** To the thread: a piece of the archive, its end, or that there will be none. */
-export type ToWorker = Uint8Array | 'end' | 'stop';
+/** To the thread: a piece of the source, its end, or that it has failed. */
+export type ToThread = Uint8Array | 'end' | 'stop';
 
 /** From the thread: a piece was used up, or the job is over. */
-export type FromWorker = { taken: number } | { done: UnpackTotals } | { failed: FailureMessage };
+export type FromThread<Result> = { taken: number } | { done: Result } | { failed: FailureMessage };
 
 /** An error as it crosses threads, where classes and codes get lost. */
 export interface FailureMessage {

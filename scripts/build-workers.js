@@ -1,0 +1,24 @@
+// Bundles the programs of threads: beside the programs and the library, and also before tests, which run
+// everything else from its source.
+import { build } from 'esbuild';
+
+/** By name in dist/, as `runInThread` takes it. */
+const entryPoints = {
+  'archive-worker': 'src/archive/worker.ts',
+};
+
+export async function buildWorkers() {
+  await build({
+    entryPoints,
+    bundle: true,
+    platform: 'node',
+    target: 'node20.18',
+    outdir: 'dist',
+    logLevel: 'warning',
+    format: 'cjs',
+    outExtension: { '.js': '.cjs' },
+    minify: true,
+  });
+}
+
+export { buildWorkers as setup };
