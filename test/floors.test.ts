@@ -30,6 +30,7 @@ const homes: Record<string, string[]> = {
   commander: ['cli'],
   ora: ['cli'],
   'smol-toml': ['config'],
+  'prom-client': ['coordinator/metrics.ts'],
   tar: ['archive'],
   undici: ['http'],
   valibot: ['protocol', 'config', 'cli', 'coordinator'],

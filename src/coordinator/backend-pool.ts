@@ -48,6 +48,10 @@ export class BackendPool implements Pool {
     return await this.#options.backend.connect(id);
   }
 
+  async renew(id: string, call: PoolCall): Promise<void> {
+    await this.#options.backend.renew?.(id, call);
+  }
+
   async explain(id: string, error: GomoteError): Promise<GomoteError> {
     return await this.#options.backend.explain(id, error);
   }

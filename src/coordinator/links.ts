@@ -150,6 +150,7 @@ export class Links {
       if (status !== 200) throw new GomoteError('ERR_STATUS', `it answers with status ${status}`);
       entry.failures = 0;
       entry.health = 'well';
+      await this.#options.poolOf(session.hostType).renew?.(session.machine ?? '', { signal });
     } catch (error) {
       if (entry.end.signal.aborted) return;
       await this.#failed(session, entry, error);

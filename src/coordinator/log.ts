@@ -1,5 +1,7 @@
 // The coordinator's words for machines: one JSON object a line.
 
+import { createWriteStream } from 'node:fs';
+
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export interface Log {
@@ -12,5 +14,17 @@ export function jsonLog(writeLine: (line: string) => void): Log {
   return {
     write: (event, fields = {}) =>
       writeLine(`${JSON.stringify({ time: new Date().toISOString(), event, ...fields })}\n`),
+  };
+}
+
+/** Appends to a file of its owner's alone; what cannot be written is told to the other log. */
+export function fileLog(path: string, trouble: Log): Log & { close(): Promise<void> } {
+  const file = createWriteStream(path, { flags: 'a', mode: 0o600 });
+  file.on('error', (error) => {
+    trouble.write('trouble', { what: `cannot write ${path}: ${error.message}` });
+  });
+  return {
+    ...jsonLog((line) => file.write(line)),
+    close: () => new Promise((resolve) => file.end(() => resolve())),
   };
 }

@@ -30,6 +30,8 @@ export interface Pool {
   release(id: string, call: PoolCall): Promise<void>;
   /** A client of the machine; its `target` is what requests are relayed to. */
   connect(id: string): Promise<BuildletClient>;
+  /** Notes that the machine is in use, where its platform would end one that is not; it writes seldom by itself. */
+  renew?(id: string, call: PoolCall): Promise<void>;
   /** Why a call to the machine failed, if the pool knows; ERR_BUILDLET_DIED when the machine is gone for good. */
   explain(id: string, error: GomoteError): Promise<GomoteError>;
   /** Once, at the start: ends all machines but those held; gives those of the held that are still there. */

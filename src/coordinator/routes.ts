@@ -5,13 +5,20 @@ import type { CoordinatorConfig } from './config.ts';
 import type { Coordinator } from './coordinator.ts';
 import { create } from './handlers/create.ts';
 import { extend, list, types } from './handlers/list.ts';
+import type { Metrics } from './metrics.ts';
 import type { CoordinatorHandler, CoordinatorRoute } from './server.ts';
 
 /** The texts are those of a Go coordinator. */
 const GET = { methods: ['GET'], wrongMethod: 'GET required' } as const;
 const POST = { methods: ['POST'], wrongMethod: 'POST required' } as const;
 
-export function routesOf(coordinator: Coordinator, _config: CoordinatorConfig): CoordinatorRoute[] {
+export interface RouteParts {
+  readonly coordinator: Coordinator;
+  readonly metrics: Metrics;
+  readonly config: CoordinatorConfig;
+}
+
+export function routesOf({ coordinator, metrics, config }: RouteParts): CoordinatorRoute[] {
   const ready: CoordinatorHandler = ({ response }) =>
     coordinator.isReady ? sendText(response, 'ready\n') : sendError(response, 503, 'not ready');
   return [
@@ -26,5 +33,14 @@ export function routesOf(coordinator: Coordinator, _config: CoordinatorConfig): 
       handle: ({ response }) => sendText(response, 'ok\n'),
     },
     { path: coordinatorPaths.ready, ...GET, access: 'anyone', handle: ready },
+    {
+      path: coordinatorPaths.metrics,
+      ...GET,
+      access: config.openMetrics ? 'anyone' : 'admin',
+      handle: async ({ response }) => {
+        const { body, contentType } = await metrics.text();
+        sendText(response, body, contentType);
+      },
+    },
   ];
 }

@@ -1,6 +1,6 @@
 // Puts a coordinator together from its configuration and serves it.
 import { randomBytes } from 'node:crypto';
-import { appendFile, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { listen } from '../http/listen.ts';
@@ -10,7 +10,8 @@ import type { CoordinatorConfig } from './config.ts';
 import { Coordinator } from './coordinator.ts';
 import { Doorkeeper } from './doorkeeper.ts';
 import { relay } from './handlers/relay.ts';
-import { jsonLog, type Log } from './log.ts';
+import { fileLog, type Log } from './log.ts';
+import { createMetrics } from './metrics.ts';
 import { openPools } from './open-pools.ts';
 import { routesOf } from './routes.ts';
 import { createCoordinatorServer } from './server.ts';
@@ -48,22 +49,21 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     const owner = await ownId(directory.path);
     const place = { stateDirectory: directory.path, owner, environment: options.environment };
     const auditPath = join(directory.path, 'audit.jsonl');
+    const audit = fileLog(auditPath, log);
     const coordinator = new Coordinator({
       ...config,
       book,
       pools: await openPools(config, place),
       log,
-      audit: jsonLog((line) => {
-        appendFile(auditPath, line, { mode: 0o600 }).catch((error: Error) => {
-          log.write('trouble', { what: `cannot write ${auditPath}: ${error.message}` });
-        });
-      }),
+      audit,
     });
+    const metrics = await createMetrics(coordinator);
     const users = new Users(directory.usersPath);
     const server = createCoordinatorServer({
       doorkeeper: new Doorkeeper(users, log),
-      routes: routesOf(coordinator, config),
-      relay: relay(coordinator),
+      routes: routesOf({ coordinator, metrics, config }),
+      relay: relay(coordinator, { log: audit, withArguments: config.auditArguments }),
+      onDone: metrics.request,
       tls,
       log,
     });
@@ -81,6 +81,7 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
         coordinator.drain();
         await closeServer(server, graceMs);
         await coordinator.close();
+        await audit.close();
         await directory.release();
         log.write('ended');
       },

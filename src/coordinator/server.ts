@@ -93,7 +93,8 @@ async function serve(
     const status = response.headersSent ? response.statusCode : 0;
     const ms = Date.now() - startMs;
     const cut = response.writableFinished ? undefined : true;
-    options.onDone?.({ path: routes.has(path) ? path : 'other', status, ms });
+    const kind = note.buildlet === undefined ? 'other' : 'relay';
+    options.onDone?.({ path: routes.has(path) && kind === 'other' ? path : kind, status, ms });
     options.log.write('request', {
       id,
       address: request.socket.remoteAddress,

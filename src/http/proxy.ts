@@ -15,10 +15,23 @@ export interface RelayTarget {
 
 /** What passed. */
 export interface Passage {
+  /** 0 until the reply began. */
   status: number;
   requestBytes: number;
   replyBytes: number;
+  /** As in the reply, once it is over: names and values. */
+  trailers: readonly string[];
+  /** Shown each piece of the request's body. */
+  readonly peek?: ((piece: Buffer) => void) | undefined;
 }
+
+export const newPassage = (peek?: Passage['peek']): Passage => ({
+  status: 0,
+  requestBytes: 0,
+  replyBytes: 0,
+  trailers: [],
+  peek,
+});
 
 /** How long a connection without a request is kept, in ms: shorter than a buildlet keeps it. */
 const idleMs = 60_000;
@@ -159,8 +172,9 @@ function send(
     addTrailers(onward, incoming.rawTrailers);
     onward.end();
   });
-  copy(incoming, onward, (sizeBytes) => {
-    passage.requestBytes += sizeBytes;
+  copy(incoming, onward, (piece) => {
+    passage.requestBytes += piece.length;
+    passage.peek?.(piece);
   });
 }
 
@@ -180,19 +194,20 @@ async function sendBack(
       if (!reply.complete) reject(new Error('the connection was closed in the middle of a reply'));
     });
     reply.once('end', () => {
+      passage.trailers = reply.rawTrailers;
       addTrailers(response, reply.rawTrailers);
       response.end(resolve);
     });
-    copy(reply, response, (sizeBytes) => {
-      passage.replyBytes += sizeBytes;
+    copy(reply, response, (piece) => {
+      passage.replyBytes += piece.length;
     });
   });
 }
 
-function copy(source: IncomingMessage, sink: Writable, count: (sizeBytes: number) => void): void {
-  source.on('data', (chunk: Buffer) => {
-    count(chunk.length);
-    if (!sink.write(chunk)) source.pause();
+function copy(source: IncomingMessage, sink: Writable, see: (piece: Buffer) => void): void {
+  source.on('data', (piece: Buffer) => {
+    see(piece);
+    if (!sink.write(piece)) source.pause();
   });
   sink.on('drain', () => source.resume());
 }

@@ -1,8 +1,10 @@
 // What names a buildlet goes to it, and comes back as it comes; POST /halt ends it.
 import { isGomoteError, messageOf } from '../../errors.ts';
+import { newPassage } from '../../http/proxy.ts';
 import { sendEmpty, sendError } from '../../http/reply.ts';
 import { splitTarget } from '../../http/server.ts';
 import { endpoints } from '../../protocol/endpoints.ts';
+import { type CommandAudit, commandPeek } from '../command-audit.ts';
 import type { Coordinator } from '../coordinator.ts';
 import type { CoordinatorExchange } from '../server.ts';
 import type { Session } from '../session.ts';
@@ -11,7 +13,7 @@ import type { User } from '../users.ts';
 /** How long a halt waits for the machine to be taken back before it answers, in ms; that goes on anyway. */
 const haltWaitMs = 30_000;
 
-export function relay(coordinator: Coordinator) {
+export function relay(coordinator: Coordinator, audit: CommandAudit) {
   return async (exchange: CoordinatorExchange, user: User, name: string): Promise<void> => {
     const { request, response } = exchange;
     const session = coordinator.find(user, name);
@@ -23,18 +25,25 @@ export function relay(coordinator: Coordinator) {
     if (request.httpVersion !== '1.1') {
       return sendError(response, 400, 'HTTP/1.1 or higher required');
     }
-    await pass(coordinator, exchange, session, path);
+    await pass({ coordinator, audit, user }, exchange, session, path);
   };
 }
 
+interface Surroundings {
+  readonly coordinator: Coordinator;
+  readonly audit: CommandAudit;
+  readonly user: User;
+}
+
 async function pass(
-  coordinator: Coordinator,
+  { coordinator, audit, user }: Surroundings,
   { request, response, signal, note, id }: CoordinatorExchange,
   session: Session,
   path: string,
 ): Promise<void> {
-  const passage = { status: 0, requestBytes: 0, replyBytes: 0 };
   const { method = '' } = request;
+  const command = commandPeek(method, path);
+  const passage = newPassage(command?.peek);
   let failure: unknown;
   let over: (() => void) | undefined;
   try {
@@ -50,6 +59,7 @@ async function pass(
   } finally {
     over?.();
     coordinator.used(session, failure);
+    command?.over(audit, { session, user, passage, failure });
     Object.assign(note, { requestBytes: passage.requestBytes, replyBytes: passage.replyBytes });
   }
 }
