@@ -28,9 +28,9 @@ export {
   StatusError,
 } from './errors.ts';
 export type { HttpRequest, HttpResponse, RequestBody, ServerAddress } from './http/request.ts';
+export type { RemoteBuildlet } from './protocol/coordinator-replies.ts';
 export type { FileType } from './protocol/file-mode.ts';
 export type { DirEntry } from './protocol/listing.ts';
-export type { RemoteBuildlet } from './protocol/replies.ts';
 export type { BuildletStatus } from './protocol/status.ts';
 export type { Compression } from './protocol/transfer.ts';
 export { type Gate, type TokenBucketOptions, tokenBucket } from './rate-limit.ts';

@@ -1,5 +1,5 @@
 // Where buildlets come from: the one interface all kinds of machines are behind.
-import type { BuilderType, HostType } from '../builders.ts';
+import type { BuilderType, Catalogue, HostType } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { KubernetesConfig } from '../config/kubernetes.ts';
 import type { GomoteError } from '../errors.ts';
@@ -17,6 +17,8 @@ export interface Instance {
   readonly expires: Date | undefined;
   /** Why it can no longer be used; undefined while it can. */
   readonly dead: string | undefined;
+  /** What is wrong with it at the moment, where that is looked after. */
+  readonly trouble?: string | undefined;
 }
 
 export interface BackendCall {
@@ -49,6 +51,14 @@ export interface Backend {
    * itself. To be called at every use: it writes at most once a minute.
    */
   renew?(name: string, call: BackendCall): Promise<void>;
+  /** What can be created there, where the backend itself knows; undefined when it does not tell. */
+  types?(call: BackendCall): Promise<Catalogue | undefined>;
+  /** Who the caller is there, where the backend itself knows; undefined when it does not tell. */
+  whoAmI?(call: BackendCall): Promise<{ name: string; isAdmin: boolean } | undefined>;
+  /** The builder type of a buildlet of that name, where the backend itself knows the types. */
+  builderOf?(name: string, call: BackendCall): Promise<BuilderType | undefined>;
+  /** Lets the buildlet live so much longer from this moment on, as far as it may; gives when it ends. */
+  extend?(name: string, byMs: number, call: BackendCall): Promise<Date | undefined>;
   /** Removes what is left of buildlets that have ended or are overdue, and says what, a line each. */
   reap?(call: BackendCall): Promise<string[]>;
 }
@@ -70,6 +80,10 @@ export type BackendSettings =
       readonly fingerprint?: string | undefined;
       readonly user: string;
       readonly token: string;
+      /** An HTTP proxy to go through. Absent: none. */
+      readonly proxy?: string | undefined;
+      /** A file to keep the coordinator's builder types in. Absent: they are not kept. */
+      readonly typesFile?: string | undefined;
     }
   | PlatformSettings<KubernetesConfig>;
 

@@ -1,5 +1,6 @@
 // Reads and checks the text of config.toml.
 import * as v from 'valibot';
+import { builtInCatalogue } from '../builders.ts';
 import { backendsSchema, localBackend, toBackends } from '../config/backends.ts';
 import { buildersSchema, hostsSchema, toCatalogue } from '../config/catalogue.ts';
 import { badValue, nameSchema, parseFile } from '../config/file.ts';
@@ -13,19 +14,29 @@ const schema = v.strictObject({
   builders: buildersSchema,
 });
 
-/** The configuration in the file's bytes; throws ERR_CONFIG, naming the file, the key and the value. */
-export function parseConfig(path: string, bytes: Uint8Array): Config {
-  const file = parseFile(path, bytes, schema);
-  const backends = toBackends(path, file.backends);
-  const defaultBackend = file.default ?? localBackend.name;
-  if (!backends.has(defaultBackend)) {
+export interface ConfigFile {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+/** The configuration in the files, of which the first counts most; throws ERR_CONFIG, naming file, key and value. */
+export function parseConfig(files: readonly ConfigFile[]): Config {
+  const parsed = files.map(({ path, bytes }) => ({ path, file: parseFile(path, bytes, schema) }));
+  const backends = new Map(
+    parsed.toReversed().flatMap(({ path, file }) => [...toBackends(path, file.backends)]),
+  );
+  const [main] = parsed;
+  const withDefault = parsed.find(({ file }) => file.default !== undefined);
+  const defaultBackend = withDefault?.file.default ?? localBackend.name;
+  if (withDefault !== undefined && !backends.has(defaultBackend)) {
     const known = [...backends.keys()].join(', ');
-    throw badValue(
-      path,
-      'default',
-      defaultBackend,
-      `there is no such backend; there are: ${known}`,
-    );
+    const why = `there is no such backend; there are: ${known}`;
+    throw badValue(withDefault.path, 'default', defaultBackend, why);
   }
-  return { defaultBackend, user: file.user, backends, catalogue: toCatalogue(path, file) };
+  return {
+    defaultBackend,
+    user: main?.file.user,
+    backends,
+    catalogue: main === undefined ? builtInCatalogue : toCatalogue(main.path, main.file),
+  };
 }

@@ -13,23 +13,33 @@ export interface Config {
   readonly catalogue: Catalogue;
 }
 
-/** Reads `config.toml` in the directory; throws ERR_CONFIG. */
+/** The file that people write, and the one that `gomote login` does. */
+export const configPath = (directory: string): string => join(directory, 'config.toml');
+export const loginsPath = (directory: string): string => join(directory, 'logins.toml');
+
+/** Reads `config.toml` and `logins.toml` in the directory; throws ERR_CONFIG. */
 export async function loadConfig(directory: string): Promise<Config> {
-  const path = join(directory, 'config.toml');
-  let bytes: Buffer;
+  const files = [configPath(directory), loginsPath(directory)].flatMap((path) => {
+    const bytes = readOptional(path);
+    return bytes === undefined ? [] : [{ path, bytes }];
+  });
+  if (files.length === 0) return withoutFile;
+  // The parsers cost start-up time that only users of a file pay.
+  const { parseConfig } = await import('./config-file.ts');
+  return parseConfig(files);
+}
+
+function readOptional(path: string): Buffer | undefined {
   try {
     // Node's promises for files cost more to load than this file to read.
-    bytes = readFileSync(path);
+    return readFileSync(path);
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return withoutFile;
+    if (errnoOf(error) === 'ENOENT') return undefined;
     throw new GomoteError('ERR_CONFIG', `cannot read ${path}: ${errnoText(errnoOf(error) ?? '')}`, {
       hint: 'make it readable, or remove it',
       cause: error,
     });
   }
-  // The parsers cost start-up time that only users of a file pay.
-  const { parseConfig } = await import('./config-file.ts');
-  return parseConfig(path, bytes);
 }
 
 const localBackend: BackendConfig = { kind: 'local', name: 'local' };

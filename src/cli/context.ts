@@ -85,12 +85,13 @@ export class Context {
     });
   }
 
-  get #configDir(): string {
+  /** Where the configuration and the tokens are. */
+  get configDir(): string {
     return configDir(this.terminal.environment, process.platform);
   }
 
   async config(): Promise<Config> {
-    this.#config ??= loadConfig(this.#configDir);
+    this.#config ??= loadConfig(this.configDir);
     return await this.#config;
   }
 
@@ -125,8 +126,19 @@ export class Context {
     switch (found.kind) {
       case 'local':
         return await openBackend({ ...found, environment }, this.#requestLog);
-      case 'coordinator':
-        return await openBackend({ ...found, ...(await this.#account(found)) }, this.#requestLog);
+      case 'coordinator': {
+        const { proxyOf } = await import('../http/env-proxy.ts');
+        const { typesPath } = await import('./logins.ts');
+        return await openBackend(
+          {
+            ...found,
+            ...(await this.#account(found)),
+            proxy: proxyOf(found.url, environment),
+            typesFile: typesPath(this.configDir, name),
+          },
+          this.#requestLog,
+        );
+      }
       default:
         return await openBackend(
           { ...found, user: await this.user(), environment },
@@ -143,35 +155,36 @@ export class Context {
     backend: Extract<BackendConfig, { kind: 'coordinator' }>,
   ): Promise<{ user: string; token: string }> {
     const { readToken } = await import('./account.ts');
-    const user = await this.user();
+    const user = await this.user(backend.user);
     const isDefaultBackend = backend.name === (await this.config()).defaultBackend;
     const { name: backendName, tokenFile } = backend;
-    const dir = this.#configDir;
+    const dir = this.configDir;
     return {
       user,
       token: await readToken({ configDir: dir, user, backendName, isDefaultBackend, tokenFile }),
     };
   }
 
-  /** Whose buildlets these are. */
-  async user(): Promise<string> {
+  /** Whose buildlets these are; a backend may know its user by another name. */
+  async user(backendUser?: string): Promise<string> {
     const { resolveUser } = await import('./account.ts');
     return await resolveUser({
       env: this.terminal.environment,
       platform: process.platform,
-      configDir: this.#configDir,
+      configDir: this.configDir,
       flagUser: this.#globals.user,
-      configUser: (await this.config()).user,
+      configUser: backendUser ?? (await this.config()).user,
     });
   }
 
   /** Runs `work` on the buildlet `NAME`, `BACKEND/NAME` or `TYPE@HOST[:PORT]`, and tells its failure plainly. */
   async withBuildlet<T>(name: string, work: (buildlet: NamedBuildlet) => Promise<T>): Promise<T> {
     const { catalogue } = await this.config();
-    const builder = builderTypeOfName(catalogue, name);
-    if (name.includes('@')) return await this.#withDirect(name, builder, work);
+    const named = builderTypeOfName(catalogue, name);
+    if (name.includes('@')) return await this.#withDirect(name, named, work);
     const { backend, instance } = await this.locate(name);
     const call = { signal: this.signal };
+    const builder = named ?? (await backend.builderOf?.(instance, call));
     const client = await backend.connect(instance, call);
     const stopRenewal = await this.#renewWhileUsed(backend, instance);
     try {

@@ -25,11 +25,26 @@ export const commands: readonly CommandEntry[] = [
   },
   { name: 'destroy', summary: 'destroy buildlets', load: () => import('./commands/destroy.ts') },
   {
+    name: 'extend',
+    summary: 'give a buildlet more time',
+    load: () => import('./commands/extend.ts'),
+  },
+  {
     name: 'gettar',
     summary: 'get a directory of a buildlet as .tar.gz',
     load: () => import('./commands/gettar.ts'),
   },
   { name: 'list', summary: 'list your buildlets', load: () => import('./commands/list.ts') },
+  {
+    name: 'login',
+    summary: 'make a coordinator a backend',
+    load: () => import('./commands/login.ts'),
+  },
+  {
+    name: 'logout',
+    summary: 'forget a coordinator and its token',
+    load: () => import('./commands/logout.ts'),
+  },
   { name: 'ls', summary: 'list files on a buildlet', load: () => import('./commands/ls.ts') },
   {
     name: 'ping',
@@ -55,6 +70,11 @@ export const commands: readonly CommandEntry[] = [
   { name: 'run', summary: 'run a command on a buildlet', load: () => import('./commands/run.ts') },
   { name: 'types', summary: 'list the builder types', load: () => import('./commands/types.ts') },
   { name: 'version', summary: 'print the version', load: () => import('./commands/version.ts') },
+  {
+    name: 'whoami',
+    summary: 'print who you are in each backend',
+    load: () => import('./commands/whoami.ts'),
+  },
 ];
 
 /** The options every command takes, before or after its name. */

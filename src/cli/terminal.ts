@@ -47,8 +47,8 @@ export interface Talk {
   say(line: string): void;
   /** One line on stderr with `--verbose` only. */
   detail(line: string): void;
-  /** Runs `work` with a spinner on a terminal. */
-  during<T>(what: string, work: () => Promise<T>): Promise<T>;
+  /** Runs `work` with a spinner on a terminal, which shows the steps that `work` tells. */
+  during<T>(what: string, work: (tell: (step: string) => void) => Promise<T>): Promise<T>;
 }
 
 export interface TalkOptions {
@@ -70,11 +70,17 @@ export function createTalk(terminal: Terminal, options: TalkOptions): Talk {
     },
     during: async (what, work) => {
       const decorated = terminal.stderr.isTTY === true && !options.quiet && options.color;
-      if (!decorated) return await work();
+      if (!decorated) {
+        return await work((step) => {
+          if (options.verbose) write(`gomote: ${what}: ${step}`);
+        });
+      }
       const { default: ora } = await import('ora');
       const spinner = ora({ text: what, stream: terminal.stderr as NodeJS.WriteStream }).start();
       try {
-        return await work();
+        return await work((step) => {
+          spinner.text = `${what}: ${step}`;
+        });
       } finally {
         spinner.stop();
       }

@@ -1,17 +1,14 @@
 // The client of a coordinator: asks for buildlets, lists them, and gives clients that go through it.
 import type { Dispatcher } from 'undici';
-import { GomoteError } from '../errors.ts';
+import { GomoteError, StatusError } from '../errors.ts';
 import type { HttpRequest, ServerAddress } from '../http/request.ts';
-import { contentTypes, coordinatorPaths, gomoteVersion } from '../protocol/endpoints.ts';
-import { encodeForm } from '../protocol/form.ts';
-import {
-  parseRemoteBuildlet,
-  parseRemoteBuildlets,
-  type RemoteBuildlet,
-} from '../protocol/replies.ts';
+import type { RemoteBuildlet, RemoteTypes } from '../protocol/coordinator-replies.ts';
+import { contentTypes, coordinatorPaths } from '../protocol/endpoints.ts';
+import { encodeForm, withQuery } from '../protocol/form.ts';
 import { hostPort, parseAddress } from './address.ts';
 import { BuildletClient, type CallOptions } from './buildlet-client.ts';
 import { Connection } from './connection.ts';
+import type { Created, CreateOptions } from './create-buildlet.ts';
 
 /** Who calls. */
 export interface UserPass {
@@ -29,6 +26,13 @@ export interface CoordinatorClientOptions {
   readonly dispatcher?: Dispatcher | undefined;
   /** Told of every request that was answered, in one line. */
   readonly onRequest?: ((line: string) => void) | undefined;
+}
+
+export interface ListOptions extends CallOptions {
+  /** Also how each is, and those that died, from a coordinator that looks after them. Default false. */
+  health?: boolean | undefined;
+  /** Also those of others, which only an admin is shown. Default false. */
+  everybody?: boolean | undefined;
 }
 
 /** Calls a build coordinator. The constructor returns at once and tests neither address nor token. */
@@ -63,27 +67,56 @@ export class CoordinatorClient {
    * Creates a buildlet; it may take minutes, and cancelling the call cancels the creation. The buildlet may
    * expire at any time; end it with its client's `close`.
    */
-  async createBuildlet(builderType: string, options: CallOptions = {}): Promise<BuildletClient> {
+  async createBuildlet(builderType: string, options: CreateOptions = {}): Promise<BuildletClient> {
     return this.namedBuildlet((await this.requestBuildlet(builderType, options)).name);
   }
 
   /** As `createBuildlet`, but gives the coordinator's record of it. */
-  async requestBuildlet(builderType: string, options: CallOptions = {}): Promise<RemoteBuildlet> {
-    const body = await this.#text({
-      method: 'POST',
-      path: coordinatorPaths.create,
-      headers: { 'Content-Type': contentTypes.form },
-      body: encodeForm({ version: gomoteVersion, builderType }),
-      signal: options.signal,
-    });
-    return parseRemoteBuildlet(body) ?? this.#badReply(coordinatorPaths.create, body);
+  async requestBuildlet(builderType: string, options: CreateOptions = {}): Promise<RemoteBuildlet> {
+    return (await this.request(builderType, options)).buildlet;
+  }
+
+  /** As `requestBuildlet`, with the builder type from a coordinator that tells it. */
+  async request(builderType: string, options: CreateOptions = {}): Promise<Created> {
+    const { createBuildlet } = await import('./create-buildlet.ts');
+    return await createBuildlet(this.#connection, builderType, options);
   }
 
   /** The caller's own buildlets, sorted by name. */
-  async remoteBuildlets(options: CallOptions = {}): Promise<RemoteBuildlet[]> {
-    const { signal } = options;
-    const body = await this.#text({ method: 'GET', path: coordinatorPaths.list, signal });
+  async remoteBuildlets(options: ListOptions = {}): Promise<RemoteBuildlet[]> {
+    const all = options.everybody === true ? '1' : undefined;
+    const health = options.health === true ? '1' : undefined;
+    const path = withQuery(coordinatorPaths.list, { health, all });
+    const body = await this.#text({ method: 'GET', path, signal: options.signal });
+    const { parseRemoteBuildlets } = await import('../protocol/coordinator-replies.ts');
     return parseRemoteBuildlets(body) ?? this.#badReply(coordinatorPaths.list, body);
+  }
+
+  /** The catalogue, and who the caller is; undefined from a coordinator that does not tell. */
+  async types(options: CallOptions = {}): Promise<RemoteTypes | undefined> {
+    const path = coordinatorPaths.types;
+    try {
+      const body = await this.#text({ method: 'GET', path, signal: options.signal });
+      const { parseTypes } = await import('../protocol/coordinator-replies.ts');
+      return parseTypes(body) ?? this.#badReply(path, body);
+    } catch (error) {
+      if (error instanceof StatusError && error.status === 404) return undefined;
+      throw error;
+    }
+  }
+
+  /** Lets a buildlet live so much longer from this moment on, as far as the coordinator allows. */
+  async extend(name: string, byMs: number, options: CallOptions = {}): Promise<RemoteBuildlet> {
+    const path = coordinatorPaths.extend;
+    const body = await this.#text({
+      method: 'POST',
+      path,
+      headers: { 'Content-Type': contentTypes.form },
+      body: encodeForm({ name, duration: `${byMs}ms` }),
+      signal: options.signal,
+    });
+    const { parseRemoteBuildlet } = await import('../protocol/coordinator-replies.ts');
+    return parseRemoteBuildlet(body) ?? this.#badReply(path, body);
   }
 
   /** A client of the buildlet of that name; the name is not checked, the first call tells. */

@@ -51,7 +51,7 @@ export async function* listDir(
     skip: options.skip,
   });
   const response = await connection.call({ method: 'GET', path, signal });
-  for await (const line of linesOf(chunksOf(response, signal))) {
+  for await (const line of linesOf(response, signal)) {
     const entry = parseListLine(line);
     if (entry === undefined) {
       const label = connection.options.label;
@@ -64,15 +64,19 @@ export async function* listDir(
   }
 }
 
-async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
+/** The lines of a reply, as they come; one that ends in the middle of a line fails with ERR_LOST. */
+export async function* linesOf(
+  response: HttpResponse,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let rest = '';
-  for await (const chunk of chunks) {
+  for await (const chunk of chunksOf(response, signal)) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
     rest = lines.pop() ?? '';
     yield* lines;
   }
   if (rest !== '') {
-    throw new GomoteError('ERR_LOST', 'the listing ended in the middle of a line');
+    throw new GomoteError('ERR_LOST', 'the reply ended in the middle of a line');
   }
 }

@@ -13,6 +13,8 @@ export type BackendConfig =
       /** Lower-case hex SHA-256 of the one certificate accepted. */
       readonly fingerprint?: string | undefined;
       readonly tokenFile?: string | undefined;
+      /** Who the user is there, in place of the name everywhere else. */
+      readonly user?: string | undefined;
     }
   | KubernetesConfig;
 
@@ -37,6 +39,7 @@ const schemas = {
     url: v.string(),
     fingerprint: v.optional(fingerprint),
     'token-file': v.optional(v.string()),
+    user: v.optional(nameSchema),
     insecure: v.optional(v.boolean()),
   }),
   kubernetes: kubernetesBackend,
@@ -91,11 +94,13 @@ function toBackend(path: string, name: string, file: Section): BackendConfig {
         url: checkUrl(path, `${at}.url`, file.url, file.insecure === true),
         fingerprint: file.fingerprint,
         tokenFile: file['token-file'],
+        user: file.user,
       };
   }
 }
 
-function checkUrl(path: string, key: string, text: string, insecure: boolean): string {
+/** The origin of a coordinator's URL; throws ERR_CONFIG, naming the file and key. */
+export function checkUrl(path: string, key: string, text: string, insecure: boolean): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !['http:', 'https:'].includes(url.protocol)) {
     throw badValue(path, key, text, 'give https://HOST[:PORT]');

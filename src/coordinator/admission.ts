@@ -1,6 +1,7 @@
 // New sessions: who may have one, under which name, and its making, once for each key.
 import type { BuilderType, Catalogue } from '../builders.ts';
 import { GomoteError } from '../errors.ts';
+import { unknownTypeText } from '../protocol/endpoints.ts';
 import { Creation } from './creation.ts';
 import type { Lender } from './lender.ts';
 import type { Log } from './log.ts';
@@ -43,7 +44,7 @@ export class Admission {
     const { catalogue, life } = this.#options;
     const builder = catalogue.builders.find(({ name }) => name === builderType);
     if (builder === undefined) {
-      throw new GomoteError('ERR_UNKNOWN_TYPE', "unknown builder type in 'builderType' parameter");
+      throw new GomoteError('ERR_UNKNOWN_TYPE', unknownTypeText);
     }
     const known = key === undefined ? undefined : this.#madeWith(user, key);
     if (known !== undefined) return known;
@@ -117,6 +118,13 @@ export class Admission {
       this.#creations.delete(name);
       await life.forget(name);
       throw error;
+    }
+  }
+
+  /** Ends what is being made with the key, at once; what its client was told of stays. */
+  cancel(user: User, key: string): void {
+    for (const { name, owner, key: other } of this.#options.book.all()) {
+      if (owner === user.name && other === key) this.#creations.get(name)?.abandon();
     }
   }
 

@@ -1,6 +1,7 @@
 // Sessions over pools: who has which machine, for how long, and what becomes of it. No HTTP in it.
 import type { Catalogue } from '../builders.ts';
 import { GomoteError } from '../errors.ts';
+import { deadBuildletText, unknownBuildletText } from '../protocol/endpoints.ts';
 import { Admission } from './admission.ts';
 import type { Creation } from './creation.ts';
 import { Lender } from './lender.ts';
@@ -9,7 +10,7 @@ import type { Log } from './log.ts';
 import type { Pool } from './pool.ts';
 import type { Limits, Session } from './session.ts';
 import type { SessionBook } from './session-book.ts';
-import { deathNotice, SessionLife } from './session-life.ts';
+import { SessionLife } from './session-life.ts';
 import type { User } from './users.ts';
 import { type CoordinatorView, viewOf } from './view.ts';
 
@@ -151,6 +152,11 @@ export class Coordinator {
     return this.#admission.create(user, builderType, key);
   }
 
+  /** The client that made a session with the key does not want it any more. */
+  cancel(user: User, key: string): void {
+    this.#admission.cancel(user, key);
+  }
+
   /** A client was told of the session. */
   async claim(name: string): Promise<void> {
     await this.#admission.claim(name);
@@ -175,7 +181,7 @@ export class Coordinator {
       throw new GomoteError('ERR_NOT_OWNER', "you don't own that buildlet");
     }
     if (session.state === 'creating' || session.state === 'ending') {
-      throw new GomoteError('ERR_UNKNOWN_BUILDLET', 'unknown or expired buildlet');
+      throw new GomoteError('ERR_UNKNOWN_BUILDLET', unknownBuildletText);
     }
     return session;
   }
@@ -183,7 +189,10 @@ export class Coordinator {
   /** The way to the session's machine, for one use; throws ERR_BUILDLET_DIED with the reason. */
   async use(session: Session): Promise<Link> {
     if (session.state === 'dead') {
-      throw new GomoteError('ERR_BUILDLET_DIED', deathNotice(session.name, session.reason ?? ''));
+      throw new GomoteError(
+        'ERR_BUILDLET_DIED',
+        deadBuildletText(session.name, session.reason ?? ''),
+      );
     }
     this.#life.touch(session.name);
     return await this.#links.of(session);

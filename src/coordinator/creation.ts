@@ -57,8 +57,8 @@ export class Creation {
       if (!this.#listeners.delete(onProgress) || this.#listeners.size > 0 || this.#isClaimed)
         return;
       const { graceMs } = this.#options;
-      if (graceMs === 0) this.#abandon();
-      else this.#grace = setTimeout(() => this.#abandon(), graceMs).unref();
+      if (graceMs === 0) this.abandon();
+      else this.#grace = setTimeout(() => this.abandon(), graceMs).unref();
     };
   }
 
@@ -67,7 +67,10 @@ export class Creation {
     this.#isClaimed = true;
   }
 
-  #abandon(): void {
+  /** Nobody wants it: what was made is discarded. */
+  abandon(): void {
+    if (this.#isClaimed) return;
+    clearTimeout(this.#grace);
     this.#cancel.abort(new GomoteError('ERR_ABORTED', 'the client left'));
     if (this.#made !== undefined) this.#options.discard(this.#made);
   }

@@ -1,5 +1,6 @@
 // What becomes of sessions: every change of state goes through here, is written down, and is followed by what it demands.
 import { GomoteError, messageOf } from '../errors.ts';
+import { deadBuildletText, unknownBuildletText } from '../protocol/endpoints.ts';
 import type { Lender } from './lender.ts';
 import type { Links } from './links.ts';
 import type { Log } from './log.ts';
@@ -28,7 +29,7 @@ export class SessionLife {
   get(name: string): Session {
     const session = this.#options.book.get(name);
     if (session !== undefined) return session;
-    throw new GomoteError('ERR_UNKNOWN_BUILDLET', 'unknown or expired buildlet');
+    throw new GomoteError('ERR_UNKNOWN_BUILDLET', unknownBuildletText);
   }
 
   /** Applies the event; resolves with the session once it is written. */
@@ -82,7 +83,7 @@ export class SessionLife {
     const { hostType, machine, owner } = session;
     log.write('died', { name, owner, machine, reason });
     audit.write('died', { name, owner, machine, reason });
-    const told = new GomoteError('ERR_BUILDLET_DIED', deathNotice(name, reason));
+    const told = new GomoteError('ERR_BUILDLET_DIED', deadBuildletText(name, reason));
     void this.apply(name, { kind: 'died', reason }).catch(this.trouble(`writing ${name}`));
     void links.drop(name, told);
     void lenderOf(hostType).giveBack(machine);
@@ -93,6 +94,3 @@ export class SessionLife {
     return (error) => this.#options.log.write('trouble', { what: `${what}: ${messageOf(error)}` });
   }
 }
-
-export const deathNotice = (name: string, reason: string): string =>
-  `the buildlet "${name}" is dead: ${reason}`;

@@ -15,6 +15,8 @@ export type ServerAddress =
       readonly pinnedCert?: string | undefined;
       /** Accept the server that has exactly the certificate of this SHA-256 (hex), and no other. */
       readonly fingerprint?: string | undefined;
+      /** An HTTP proxy's URL, to reach an https origin through. */
+      readonly proxy?: string | undefined;
     }
   | {
       /** By a way of its own, such as a stream of another connection. */
@@ -81,10 +83,13 @@ async function connectorOf(address: ServerAddress): Promise<NonNullable<Pool.Opt
       );
     };
   }
-  const { pinnedCert, fingerprint } = address;
-  if (pinnedCert === undefined && fingerprint === undefined) return { timeout: connectTimeoutMs };
-  const { pinnedConnector } = await import('./tls.ts');
-  return pinnedConnector({ certPem: pinnedCert, fingerprint });
+  const { pinnedCert: certPem, fingerprint, proxy } = address;
+  const isPinned = certPem !== undefined || fingerprint !== undefined;
+  if (!isPinned && proxy === undefined) return { timeout: connectTimeoutMs };
+  const { pinnedConnector, plainConnector } = await import('./tls.ts');
+  const connect = isPinned ? pinnedConnector({ certPem, fingerprint }) : plainConnector();
+  if (proxy === undefined) return connect;
+  return (await import('./through-proxy.ts')).throughProxy(proxy, connect);
 }
 
 /** Sends the request and resolves with the reply's header; its body is still to be read. */

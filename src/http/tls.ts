@@ -6,6 +6,11 @@ import { type Pin, pinCheck } from './pin.ts';
 /** How long a connection may take to be made, in ms. */
 const connectTimeoutMs = 10_000;
 
+/** An undici connector that believes certificates as Node does. */
+export function plainConnector(): buildConnector.connector {
+  return buildConnector({ allowH2: false, timeout: connectTimeoutMs });
+}
+
 /** An undici connector that hands a connection over only after the server has shown what is pinned. */
 export function pinnedConnector(pin: Pin): buildConnector.connector {
   const check = pinCheck(pin);
@@ -25,4 +30,30 @@ export function pinnedConnector(pin: Pin): buildConnector.connector {
       callback(wrong, null);
     });
   };
+}
+
+/** The certificate that a server shows, and whether Node would believe it without a pin. */
+export async function certificateOf(
+  origin: string,
+  proxy: string | undefined,
+): Promise<{ fingerprint: string; isTrusted: boolean }> {
+  const { protocol, hostname, host, port } = new URL(origin);
+  const direct = buildConnector({
+    rejectUnauthorized: false,
+    maxCachedSessions: 0,
+    timeout: connectTimeoutMs,
+  });
+  const connect =
+    proxy === undefined ? direct : (await import('./through-proxy.ts')).throughProxy(proxy, direct);
+  return await new Promise((resolve, reject) => {
+    connect({ protocol, hostname, host, port }, (...[error, socket]) => {
+      if (error !== null) return reject(error);
+      const { authorized } = socket as TLSSocket;
+      const certificate = (socket as TLSSocket).getPeerX509Certificate?.();
+      socket.destroy();
+      if (certificate === undefined) return reject(new Error('it shows no certificate'));
+      const fingerprint = certificate.fingerprint256.replaceAll(':', '').toLowerCase();
+      resolve({ fingerprint, isTrusted: authorized });
+    });
+  });
 }

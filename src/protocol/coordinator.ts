@@ -12,6 +12,18 @@ export interface RemoteRecord {
   readonly expiresMs: number;
 }
 
+/** A kind of machine, and a builder type, as the catalogue has them. */
+export interface HostRecord {
+  readonly name: string;
+  readonly description?: string | undefined;
+}
+export interface BuilderRecord {
+  readonly name: string;
+  readonly hostType: string;
+  readonly env: readonly string[];
+  readonly path?: readonly string[] | undefined;
+}
+
 /** Extensions of a coordinator, announced in `/buildlet/types`. */
 export const coordinatorFeatures: readonly string[] = ['create-key', 'create-progress', 'extend'];
 
@@ -33,12 +45,32 @@ export const formatRecords = <T extends RemoteRecord>(
   more?: (record: T) => object,
 ): string => pretty(records.map((record) => ({ ...toJson(record), ...more?.(record) })));
 
+const builderJson = ({ name, hostType, env, path }: BuilderRecord) => ({
+  Name: name,
+  HostType: hostType,
+  Env: env,
+  Path: path,
+});
+
+/** The reply to `/buildlet/types`. */
+export const formatTypes = (
+  hosts: readonly HostRecord[],
+  builders: readonly BuilderRecord[],
+  user: { readonly name: string; readonly isAdmin: boolean },
+): string =>
+  pretty({
+    Features: coordinatorFeatures,
+    User: { Name: user.name, Admin: user.isAdmin },
+    Hosts: hosts.map(({ name, description }) => ({ Name: name, Description: description })),
+    Builders: builders.map(builderJson),
+  });
+
 /** As Go's json.MarshalIndent, with a newline. */
-export const pretty = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;
+const pretty = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;
 
 /** The lines of a create that was asked to tell its progress. */
 export const formatProgress = (step: string): string => `${JSON.stringify({ Progress: step })}\n`;
-export const formatCreated = (record: RemoteRecord): string =>
-  `${JSON.stringify({ Buildlet: toJson(record) })}\n`;
+export const formatCreated = (record: RemoteRecord, builder: BuilderRecord | undefined): string =>
+  `${JSON.stringify({ Buildlet: toJson(record), ...(builder && { Builder: builderJson(builder) }) })}\n`;
 export const formatFailed = (status: number, text: string): string =>
   `${JSON.stringify({ Error: text, Status: status })}\n`;

@@ -96,6 +96,16 @@ export const coordinatorPaths = {
   metrics: '/metrics',
 } as const;
 
+/** What a coordinator says of a name that it does not know, or knows no longer. */
+export const unknownBuildletText = 'unknown or expired buildlet';
+
+/** What it says of a builder type that it does not have. */
+export const unknownTypeText = "unknown builder type in 'builderType' parameter";
+
+/** What it says of one whose machine died. */
+export const deadBuildletText = (name: string, reason: string): string =>
+  `the buildlet "${name}" is dead: ${reason}`;
+
 /** Names the buildlet that a coordinator relays the request to. */
 export const proxyHeader = 'X-Buildlet-Proxy';
 

@@ -15,7 +15,7 @@ const statusOfCode: Record<ErrorCode, number> = {
   ERR_LOST: 400,
   ERR_MACHINE: 502,
   ERR_NAME_TAKEN: 409,
-  ERR_NO_CAPACITY: 503,
+  ERR_NO_CAPACITY: 500,
   ERR_NOT_OWNER: 401,
   ERR_NOT_STARTED: 500,
   ERR_PATH: 400,

@@ -307,8 +307,11 @@ describe('the small ones', () => {
       [
         'create',
         'destroy',
+        'extend',
         'gettar',
         'list',
+        'login',
+        'logout',
         'ls',
         'ping',
         'put',
@@ -318,6 +321,7 @@ describe('the small ones', () => {
         'run',
         'types',
         'version',
+        'whoami',
       ],
     ]);
     for (const argv of [

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { parseRemoteBuildlets } from '../../src/protocol/coordinator-replies.ts';
 import { decodeExecForm, encodeExecForm, expandPath } from '../../src/protocol/exec.ts';
 import {
   fileTypeOf,
@@ -15,7 +16,7 @@ import {
   normalizeRelativePath,
   pathElements,
 } from '../../src/protocol/relative-path.ts';
-import { parseRemoteBuildlets, parseStatus } from '../../src/protocol/replies.ts';
+import { parseStatus } from '../../src/protocol/replies.ts';
 import { signals } from '../../src/protocol/signals.ts';
 import { formatStatus } from '../../src/protocol/status.ts';
 

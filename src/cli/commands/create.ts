@@ -1,8 +1,14 @@
 // gomote create: asks the backend for buildlets and prints their names.
 import type { Command } from 'commander';
 import type { Backend, CreateCall, Instance } from '../../backends/backend.ts';
-import { type BuilderType, findBuilderType, hostTypeOf } from '../../builders.ts';
-import { GomoteError } from '../../errors.ts';
+import {
+  type BuilderType,
+  type Catalogue,
+  findBuilderType,
+  type HostType,
+  hostTypeOf,
+} from '../../builders.ts';
+import { GomoteError, isGomoteError } from '../../errors.ts';
 import type { Context } from '../context.ts';
 import { print } from '../terminal.ts';
 import { parseCount } from '../values.ts';
@@ -21,25 +27,62 @@ export function define(command: Command, context: Context): void {
       parseCount('--count', text, countLimit),
     )
     .action(async (type: string | undefined, options: Options) => {
-      const { catalogue } = await context.config();
-      if (type === undefined) {
-        const names = catalogue.builders.map((builder) => builder.name);
-        throw new GomoteError('ERR_USAGE', 'create needs a builder type', {
-          hint: `types are: ${names.join(', ')}`,
-        });
-      }
-      const builder = findBuilderType(catalogue, type);
       const backend = await context.backend();
-      const user = await context.user();
-      const instances = await context.talk.during(`creating ${builder.name}`, () =>
-        createAll(backend, builder, options.count ?? 1, {
-          user,
-          host: hostTypeOf(catalogue, builder),
-          signal: context.signal,
-        }),
-      );
+      const make = async ({ builder, host }: Wanted) => {
+        const user = await context.user();
+        return await context.talk.during(`creating ${builder.name}`, (onProgress) =>
+          createAll(backend, builder, options.count ?? 1, {
+            user,
+            host,
+            signal: context.signal,
+            onProgress,
+          }),
+        );
+      };
+      const instances = await withType(backend, type, context, make);
       await print(context.terminal, instances.map((instance) => `${instance.name}\n`).join(''));
     });
+}
+
+interface Wanted {
+  readonly builder: BuilderType;
+  readonly host: HostType;
+}
+
+/**
+ * Calls `make` with the builder type of that name or beginning. A backend that knows its own types is asked for them
+ * only when it does not know the name as it was given: a full name costs no extra request.
+ */
+async function withType<T>(
+  backend: Backend,
+  type: string | undefined,
+  context: Context,
+  make: (wanted: Wanted) => Promise<T>,
+): Promise<T> {
+  const { catalogue: own } = await context.config();
+  if (backend.types === undefined) return await make(find(own, type));
+  if (type !== undefined) {
+    const configured = own.builders.find(({ name }) => name === type);
+    const builder = configured ?? { name: type, hostType: '', env: [] };
+    try {
+      return await make({ builder, host: { name: builder.hostType } });
+    } catch (error) {
+      if (!isGomoteError(error, 'ERR_UNKNOWN_TYPE')) throw error;
+    }
+  }
+  const theirs = await backend.types({ signal: context.signal });
+  return await make(find(theirs ?? own, type));
+}
+
+function find(catalogue: Catalogue, type: string | undefined): Wanted {
+  if (type !== undefined) {
+    const builder = findBuilderType(catalogue, type);
+    return { builder, host: hostTypeOf(catalogue, builder) };
+  }
+  const names = catalogue.builders.map((builder) => builder.name);
+  throw new GomoteError('ERR_USAGE', 'create needs a builder type', {
+    hint: `types are: ${names.join(', ')}`,
+  });
 }
 
 /** Creates all at once; when one fails, none is left. */

@@ -67,20 +67,22 @@ function toText(rows: readonly Row[], chosen: string): string {
 
 function condition(row: Row): string {
   if (row.dead !== undefined) return row.dead;
-  if (row.expires === undefined) return 'does not expire';
-  return `expires in ${formatDuration(Math.max(0, row.expires.getTime() - Date.now()))}`;
+  const trouble = row.trouble === undefined ? '' : `, ${row.trouble}`;
+  if (row.expires === undefined) return `does not expire${trouble}`;
+  const leftMs = Math.max(0, row.expires.getTime() - Date.now());
+  return `expires in ${formatDuration(leftMs)}${trouble}`;
 }
 
 const toJson = (rows: readonly Row[]): string =>
   `${JSON.stringify(
-    rows.map(({ backend, name, builderType, hostType, created, expires, dead }) => ({
+    rows.map(({ backend, name, builderType, hostType, created, expires, dead, trouble }) => ({
       backend,
       name,
       builderType,
       hostType,
       created,
       expires,
-      state: dead ?? 'running',
+      state: dead ?? trouble ?? 'running',
     })),
     undefined,
     2,

@@ -6,7 +6,10 @@ import { print } from '../terminal.ts';
 
 export function define(command: Command, context: Context): void {
   command.action(async () => {
-    const { catalogue } = await context.config();
+    const { catalogue: own } = await context.config();
+    const backend = await context.backend();
+    const theirs = await backend.types?.({ signal: context.signal });
+    const catalogue = theirs ?? own;
     const lines = catalogue.builders.map((builder) => {
       const { name, description } = hostTypeOf(catalogue, builder);
       return [builder.name, name, description].filter(Boolean).join('\t');

@@ -1,6 +1,7 @@
 // POST /buildlet/create: a buildlet, when there is one; on request with word of what is being waited for.
+import type { Catalogue } from '../../builders.ts';
 import { GomoteError } from '../../errors.ts';
-import { readFormBody, sendText } from '../../http/reply.ts';
+import { readFormBody, sendEmpty, sendText } from '../../http/reply.ts';
 import {
   formatCreated,
   formatFailed,
@@ -21,7 +22,12 @@ export function create(coordinator: Coordinator): CoordinatorHandler {
   return async (exchange, user) => {
     const form = decodeForm(await readFormBody(exchange.request));
     const builderType = checked(form);
-    const creation = coordinator.create(user, builderType, form.get('key') ?? undefined);
+    const key = form.get('key') ?? undefined;
+    if (parseBool(form.get('cancel')) && key !== undefined) {
+      coordinator.cancel(user, key);
+      return sendEmpty(exchange.response);
+    }
+    const creation = coordinator.create(user, builderType, key);
     const progress = parseBool(form.get('progress')) ? new ProgressReply(exchange) : undefined;
     const leave = creation.join((step) => progress?.tell(step));
     exchange.signal.addEventListener('abort', leave, { once: true });
@@ -33,7 +39,7 @@ export function create(coordinator: Coordinator): CoordinatorHandler {
       exchange.response.once('finish', () => void coordinator.claim(session.name));
       if (progress === undefined) {
         sendText(exchange.response, formatRecord(session), contentTypes.json);
-      } else progress.created(session);
+      } else progress.created(session, coordinator.catalogue);
     } catch (error) {
       if (progress === undefined) throw error;
       progress.failed(error);
@@ -77,8 +83,9 @@ class ProgressReply {
     this.#exchange.response.write(this.#last);
   }
 
-  created(session: Session): void {
-    this.#exchange.response.end(formatCreated(session));
+  created(session: Session, { builders }: Catalogue): void {
+    const builder = builders.find(({ name }) => name === session.builderType);
+    this.#exchange.response.end(formatCreated(session, builder));
   }
 
   failed(error: unknown): void {

@@ -2,12 +2,7 @@
 import { parseDuration } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';
 import { readFormBody, sendText } from '../../http/reply.ts';
-import {
-  coordinatorFeatures,
-  formatRecord,
-  formatRecords,
-  pretty,
-} from '../../protocol/coordinator.ts';
+import { formatRecord, formatRecords, formatTypes } from '../../protocol/coordinator.ts';
 import { contentTypes } from '../../protocol/endpoints.ts';
 import { decodeForm, parseBool } from '../../protocol/form.ts';
 import type { Coordinator } from '../coordinator.ts';
@@ -33,20 +28,9 @@ export function list(coordinator: Coordinator): CoordinatorHandler {
 }
 
 export function types(coordinator: Coordinator): CoordinatorHandler {
-  return ({ response }) => {
-    const { hosts, builders } = coordinator.catalogue;
-    const body = pretty({
-      Features: coordinatorFeatures,
-      Hosts: hosts.map(({ name, description }) => ({ Name: name, Description: description })),
-      Builders: builders.map(({ name, hostType, env, path }) => ({
-        Name: name,
-        HostType: hostType,
-        Env: env,
-        Path: path,
-      })),
-    });
-    sendText(response, body, contentTypes.json);
-  };
+  const { hosts, builders } = coordinator.catalogue;
+  return ({ response }, user) =>
+    sendText(response, formatTypes(hosts, builders, user), contentTypes.json);
 }
 
 export function extend(coordinator: Coordinator): CoordinatorHandler {

@@ -1,0 +1,28 @@
+// gomote extend: more time for a buildlet than its next use would give it.
+import type { Command } from 'commander';
+import { formatDuration, parseDuration } from '../../duration.ts';
+import { GomoteError } from '../../errors.ts';
+import type { Context } from '../context.ts';
+
+export function define(command: Command, context: Context): void {
+  command
+    .argument('<name>', 'buildlet')
+    .argument('<duration>', 'how long it shall live from this moment on, used or not, such as 2h')
+    .action(async (name: string, text: string) => {
+      const byMs = parseDuration('duration', text);
+      const { backend, instance } = await context.locate(name);
+      if (backend.extend === undefined) {
+        throw new GomoteError(
+          'ERR_USAGE',
+          `the backend ${backend.name} cannot extend a buildlet's time`,
+          {
+            hint: 'every use of a buildlet gives it more',
+          },
+        );
+      }
+      const expires = await backend.extend(instance, byMs, { signal: context.signal });
+      if (expires === undefined) return;
+      const leftMs = expires.getTime() - Date.now();
+      context.talk.say(`gomote: ${name} expires in ${formatDuration(leftMs)} unless it is used`);
+    });
+}

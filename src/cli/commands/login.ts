@@ -1,0 +1,155 @@
+// gomote login: makes a coordinator a backend, after its certificate and the token were looked at.
+import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { CoordinatorClient } from '../../client/coordinator-client.ts';
+import { checkUrl } from '../../config/backends.ts';
+import { GomoteError, messageOf } from '../../errors.ts';
+import { proxyOf } from '../../http/env-proxy.ts';
+import { coordinatorAuthUser } from '../../protocol/endpoints.ts';
+import type { Context } from '../context.ts';
+import { addLogin, readLogins } from '../logins.ts';
+import { askSecret, askYes } from '../secret-prompt.ts';
+
+interface Options {
+  name?: string;
+  tokenFile?: string;
+  fingerprint?: string;
+}
+
+const defaultName = 'team';
+
+export function define(command: Command, context: Context): void {
+  command
+    .argument('<url>', 'the coordinator: https://HOST[:PORT]')
+    .option('--name <name>', `what to call the backend (default: ${defaultName})`, checkName)
+    .option(
+      '--token-file <file>',
+      'take the token from a file; else it is asked for, or read from standard input',
+    )
+    .option(
+      '--fingerprint <sha256>',
+      'accept this certificate and no other; else it is shown and asked about',
+    )
+    .action(async (text: string, options: Options) => {
+      const origin = toOrigin(text);
+      const name = options.name ?? defaultName;
+      await refuseTaken(context, name, origin);
+      const user = await context.user();
+      const proxy = proxyOf(origin, context.terminal.environment);
+      const fingerprint = await pin(context, origin, proxy, options.fingerprint);
+      const token = await readToken(context, options.tokenFile, `token of ${user} on ${origin}: `);
+      const auth = { username: coordinatorAuthUser(user), password: token };
+      const client = new CoordinatorClient({
+        auth,
+        instance: { kind: 'tcp', origin, fingerprint, proxy },
+      });
+      try {
+        // One that does not tell its types tells at least whether it takes the token.
+        const types = await client.types({ signal: context.signal });
+        if (types === undefined) await client.remoteBuildlets({ signal: context.signal });
+      } finally {
+        await client.disconnect();
+      }
+      const pinned = fingerprint === undefined ? undefined : `sha256:${fingerprint}`;
+      const { isDefault } = await addLogin(context.configDir, name, {
+        url: origin,
+        user,
+        token,
+        ...(pinned !== undefined && { fingerprint: pinned }),
+      });
+      const which = isDefault ? 'the default backend' : `gomote --backend ${name}`;
+      context.talk.say(
+        `gomote: ${user} is logged in to ${origin}, which is now "${name}" (${which})`,
+      );
+    });
+}
+
+function toOrigin(text: string): string {
+  const url = text.includes('://') ? text : `https://${text}`;
+  try {
+    return checkUrl('login', 'URL', url, false);
+  } catch (error) {
+    throw new GomoteError('ERR_USAGE', messageOf(error));
+  }
+}
+
+function checkName(name: string): string {
+  if (/^[\w.-]+$/.test(name) && name !== 'local') return name;
+  throw new GomoteError('ERR_USAGE', `--name "${name}" cannot be a backend's name`, {
+    hint: 'give letters, digits, ".", "_" and "-", and not "local"',
+  });
+}
+
+/** A name stands for one coordinator: another one of that name has to be logged out from first. */
+async function refuseTaken(context: Context, name: string, origin: string): Promise<void> {
+  const found = (await context.config()).backends.get(name);
+  const isOwn = Object.hasOwn((await readLogins(context.configDir)).backends, name);
+  if (found === undefined || (isOwn && found.kind === 'coordinator' && found.url === origin))
+    return;
+  throw new GomoteError('ERR_USAGE', `there is a backend "${name}" already`, {
+    hint: isOwn ? `gomote logout ${name}, or give --name` : 'give --name',
+  });
+}
+
+/** The fingerprint to pin; undefined for plain HTTP to this machine. */
+async function pin(
+  context: Context,
+  origin: string,
+  proxy: string | undefined,
+  expected: string | undefined,
+): Promise<string | undefined> {
+  if (origin.startsWith('http:')) return undefined;
+  const { certificateOf } = await import('../../http/tls.ts');
+  const seen = await certificateOf(origin, proxy).catch((error: unknown) => {
+    throw new GomoteError('ERR_CONNECT', `cannot reach ${origin}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  });
+  const shown = `sha256:${seen.fingerprint}`;
+  if (expected !== undefined) {
+    const wanted = expected
+      .replace(/^sha256:/i, '')
+      .replaceAll(':', '')
+      .toLowerCase();
+    if (wanted === seen.fingerprint) return seen.fingerprint;
+    throw new GomoteError('ERR_CERTIFICATE', `${origin} shows another certificate: ${shown}`, {
+      hint: 'someone else may be answering there',
+    });
+  }
+  context.talk.say(`gomote: the certificate of ${origin} is ${shown}`);
+  if (seen.isTrusted) return seen.fingerprint;
+  const { stdin } = context.terminal;
+  const isAsked = stdin.isTTY === true;
+  if (isAsked && (await askYes(context.terminal, 'Is that the one its owner told you? [y/N] '))) {
+    return seen.fingerprint;
+  }
+  throw new GomoteError(
+    'ERR_CERTIFICATE',
+    `no authority vouches for the certificate of ${origin}`,
+    {
+      hint: `compare it with what the coordinator printed at its start, then give --fingerprint ${shown}`,
+    },
+  );
+}
+
+async function readToken(
+  context: Context,
+  file: string | undefined,
+  prompt: string,
+): Promise<string> {
+  const text =
+    file === undefined ? await askSecret(context.terminal, prompt) : await readText(file);
+  const token = text.trim();
+  if (token !== '' && !/\p{Cc}/u.test(token)) return token;
+  throw new GomoteError('ERR_USAGE', token === '' ? 'no token was given' : 'a token is one line', {
+    hint: 'give the one that "coordinator user add" printed',
+  });
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new GomoteError('ERR_USAGE', `--token-file: cannot read ${file}: ${messageOf(error)}`);
+  }
+}

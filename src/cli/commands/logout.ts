@@ -1,0 +1,17 @@
+// gomote logout: forgets a coordinator that gomote login made a backend, and its token.
+import type { Command } from 'commander';
+import { GomoteError } from '../../errors.ts';
+import type { Context } from '../context.ts';
+import { readLogins, removeLogin } from '../logins.ts';
+
+export function define(command: Command, context: Context): void {
+  command.argument('[name]', 'backend (default: the only one)').action(async (given?: string) => {
+    const names = Object.keys((await readLogins(context.configDir)).backends);
+    const name = given ?? (names.length === 1 ? names[0] : undefined);
+    if (name !== undefined && (await removeLogin(context.configDir, name))) return;
+    const known =
+      names.length === 0 ? 'you are logged in nowhere' : `logins are: ${names.join(', ')}`;
+    const message = name === undefined ? 'logout needs a name' : `there is no login "${name}"`;
+    throw new GomoteError('ERR_USAGE', message, { hint: known });
+  });
+}

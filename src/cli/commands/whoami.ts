@@ -1,0 +1,29 @@
+// gomote whoami: the user's name in every backend; a coordinator is asked whether it agrees.
+import type { Command } from 'commander';
+import { GomoteError, messageOf } from '../../errors.ts';
+import type { Context } from '../context.ts';
+import { print } from '../terminal.ts';
+
+export function define(command: Command, context: Context): void {
+  command.action(async () => {
+    const names = context.isBackendGiven
+      ? [await context.backendName()]
+      : [...(await context.config()).backends.keys()];
+    const call = { signal: context.signal };
+    const results = await Promise.allSettled(
+      names.map(async (name) => {
+        const backend = await context.backend(name);
+        return (await backend.whoAmI?.(call)) ?? { name: await context.user(), isAdmin: false };
+      }),
+    );
+    context.signal.throwIfAborted();
+    const failures: string[] = [];
+    let text = '';
+    results.forEach((result, i) => {
+      if (result.status === 'rejected') failures.push(`${names[i]}: ${messageOf(result.reason)}`);
+      else text += `${names[i]}\t${result.value.name}${result.value.isAdmin ? '\tadmin' : ''}\n`;
+    });
+    await print(context.terminal, text);
+    if (failures.length > 0) throw new GomoteError('ERR_CONNECT', failures.join('; '));
+  });
+}

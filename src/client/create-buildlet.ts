@@ -1,0 +1,141 @@
+// Asks a coordinator for a buildlet, once however often it has to be asked, and tells what is being waited for.
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BuilderType } from '../builders.ts';
+import { GomoteError, isGomoteError, StatusError } from '../errors.ts';
+import { type HttpResponse, readText, transportError } from '../http/request.ts';
+import {
+  parseCreateLine,
+  parseRemoteBuildlet,
+  type RemoteBuildlet,
+} from '../protocol/coordinator-replies.ts';
+import { contentTypes, coordinatorPaths, gomoteVersion } from '../protocol/endpoints.ts';
+import { encodeForm } from '../protocol/form.ts';
+import type { Connection } from './connection.ts';
+import { linesOf } from './streams.ts';
+
+export interface CreateOptions {
+  /** Cancels the call, and the creation with it. */
+  signal?: AbortSignal | undefined;
+  /** Told in a few words what is being waited for, by a coordinator that tells. */
+  onProgress?: ((step: string) => void) | undefined;
+  /** How long to go on asking a coordinator that is being restarted, in ms. Default 60,000. */
+  retryMs?: number | undefined;
+}
+
+/** A buildlet, and its builder type from a coordinator that tells. */
+export interface Created {
+  readonly buildlet: RemoteBuildlet;
+  readonly builder: BuilderType | undefined;
+}
+
+const defaultRetryMs = 60_000;
+const firstDelayMs = 100;
+const longestDelayMs = 2_000;
+
+/** How long the word that a buildlet is no longer wanted may take, in ms. */
+const cancelTimeoutMs = 2_000;
+
+export async function createBuildlet(
+  connection: Connection,
+  builderType: string,
+  options: CreateOptions,
+): Promise<Created> {
+  const attempt = new Attempt(connection, builderType, options);
+  const { retryMs = defaultRetryMs, signal } = options;
+  const deadlineMs = Date.now() + retryMs;
+  try {
+    for (let delayMs = firstDelayMs; ; delayMs = Math.min(delayMs * 2, longestDelayMs)) {
+      try {
+        return await attempt.ask();
+      } catch (error) {
+        if (!attempt.mayAskAgain(error) || Date.now() + delayMs > deadlineMs) throw error;
+        options.onProgress?.('the coordinator is restarting');
+      }
+      await sleep(delayMs, undefined, { signal });
+    }
+  } catch (error) {
+    if (signal?.aborted === true) await attempt.cancel();
+    throw signal === undefined ? error : transportError(error, signal, 'ERR_CONNECT');
+  }
+}
+
+const isCode = (error: unknown, code: string): boolean =>
+  isGomoteError(error) && error.code === code;
+
+class Attempt {
+  readonly #connection: Connection;
+  readonly #options: CreateOptions;
+  readonly #form: Record<string, string>;
+  /** Whether the coordinator is one that makes a buildlet only once for each key. */
+  #knowsKeys = false;
+
+  constructor(connection: Connection, builderType: string, options: CreateOptions) {
+    this.#connection = connection;
+    this.#options = options;
+    const key = randomBytes(16).toString('hex');
+    // A coordinator without these extensions ignores the last two.
+    this.#form = { version: gomoteVersion, builderType, key, progress: '1' };
+  }
+
+  async ask(): Promise<Created> {
+    const signal = this.#connection.signalWith(this.#options.signal);
+    const response = await this.#post(this.#form, signal);
+    if (response.headers['content-type'] !== contentTypes.jsonLines) {
+      const buildlet = parseRemoteBuildlet(await readText(response, signal));
+      if (buildlet !== undefined) return { buildlet, builder: undefined };
+      throw this.#badReply();
+    }
+    this.#knowsKeys = true;
+    return await this.#read(response, signal);
+  }
+
+  async #post(form: Record<string, string>, signal: AbortSignal): Promise<HttpResponse> {
+    return await this.#connection.call({
+      method: 'POST',
+      path: coordinatorPaths.create,
+      headers: { 'Content-Type': contentTypes.form },
+      body: encodeForm(form),
+      signal,
+    });
+  }
+
+  async #read(response: HttpResponse, signal: AbortSignal): Promise<Created> {
+    for await (const text of linesOf(response, signal)) {
+      const line = parseCreateLine(text);
+      if (line === undefined) throw this.#badReply();
+      if ('buildlet' in line) return line;
+      if ('progress' in line) this.#options.onProgress?.(line.progress);
+      else {
+        const message = `${this.#connection.options.label}: ${line.error}`;
+        throw new StatusError(line.status, line.error, message);
+      }
+    }
+    throw new GomoteError(
+      'ERR_LOST',
+      'the coordinator ended its reply before there was a buildlet',
+    );
+  }
+
+  #badReply(): GomoteError {
+    return new GomoteError(
+      'ERR_REPLY',
+      `${this.#connection.options.label}: bad reply of ${coordinatorPaths.create}`,
+    );
+  }
+
+  /** Whether asking again cannot make a second buildlet, and may help. */
+  mayAskAgain(error: unknown): boolean {
+    if (error instanceof StatusError) return error.status === 503;
+    return this.#knowsKeys && ['ERR_CONNECT', 'ERR_LOST'].some((code) => isCode(error, code));
+  }
+
+  /** Tells the coordinator not to wait for us: it would, for a while, as the connection may only have broken. */
+  async cancel(): Promise<void> {
+    if (!this.#knowsKeys) return;
+    const signal = this.#connection.signalWith(AbortSignal.timeout(cancelTimeoutMs));
+    await this.#post({ ...this.#form, cancel: '1' }, signal)
+      .then((response) => response.body.dump())
+      .catch(() => undefined);
+  }
+}
