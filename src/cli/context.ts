@@ -7,6 +7,7 @@ import type { BackendConfig } from '../config/backends.ts';
 import { GomoteError, messageOf } from '../errors.ts';
 import { type Config, loadConfig } from './config.ts';
 import { configDir } from './config-dir.ts';
+import type { Interrupts } from './interrupts.ts';
 import { createTalk, type Talk, type Terminal } from './terminal.ts';
 
 /** The options that every command takes, before or after its name. */
@@ -31,19 +32,23 @@ export interface NamedBuildlet {
 
 export class Context {
   readonly terminal: Terminal;
-  /** Aborts on Ctrl-C and the like. */
-  readonly signal: AbortSignal;
+  readonly interrupts: Interrupts;
   /** What the process ends with when nothing fails. */
   exitCode = 0;
-  /** Whether the command is `run`, whose exit codes below 125 are the remote command's. */
+  /** Whether the command stands for a remote one, as `run` does: its exit codes below 125 are that command's. */
   isRun = false;
   #globals: GlobalOptions = {};
   #config: Promise<Config> | undefined;
   readonly #backends = new Map<string, Promise<Backend>>();
 
-  constructor(terminal: Terminal, signal: AbortSignal) {
+  constructor(terminal: Terminal, interrupts: Interrupts) {
     this.terminal = terminal;
-    this.signal = signal;
+    this.interrupts = interrupts;
+  }
+
+  /** Aborts on Ctrl-C and the like. */
+  get signal(): AbortSignal {
+    return this.interrupts.signal;
   }
 
   /** Takes the options as given; `GOMOTE_*` variables stand in for those that were not. */

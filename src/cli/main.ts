@@ -1,24 +1,12 @@
 // The command line as a function: arguments in, exit code out; the one place where errors end.
-import { errnoOf, GomoteError, isGomoteError, messageOf, NotStartedError } from '../errors.ts';
+import { errnoOf, GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { readVersion } from '../package-root.ts';
-import { signalByName } from '../protocol/signals.ts';
 import { Context } from './context.ts';
+import { exitCodes, runFailureCode, signalCode } from './exit-codes.ts';
+import { type Interrupts, processInterrupts } from './interrupts.ts';
 import { inRed, print, processTerminal, type Terminal } from './terminal.ts';
 
-/** The exit codes of docs/errors.md that are not a remote command's own. */
-const exitCodes = {
-  failed: 1,
-  usage: 2,
-  timeout: 124,
-  unknown: 125,
-  notExecutable: 126,
-  notFound: 127,
-};
-
 const majorVersion = Number(process.versions.node.split('.', 1)[0]);
-
-/** A closed pipe on stdout: what a program ended by SIGPIPE leaves. */
-const brokenPipeCode = 128 + 13;
 
 /** Runs one command line; resolves with the exit code for the process. */
 export async function run(
@@ -26,7 +14,7 @@ export async function run(
   terminal: Terminal = processTerminal(),
   interrupts: Interrupts = processInterrupts(),
 ): Promise<number> {
-  const context = new Context(terminal, interrupts.signal);
+  const context = new Context(terminal, interrupts);
   // A reader that leaves is told by the failure of the write; the event has nothing to add.
   for (const stream of [terminal.stdout, terminal.stderr]) stream.on('error', ignore);
   try {
@@ -58,16 +46,11 @@ async function exitCodeOf(
   interrupts: Interrupts,
 ): Promise<number> {
   // Of all that can break, only our own output fails with this: what the network does is a GomoteError.
-  if (errnoOf(error) === 'EPIPE') return brokenPipeCode;
-  if (interrupts.received !== undefined)
-    return 128 + (signalByName(interrupts.received)?.number ?? 0);
+  if (errnoOf(error) === 'EPIPE') return exitCodes.brokenPipe;
+  if (interrupts.received !== undefined) return signalCode(interrupts.received);
   await report(error, context);
-  if (!context.isRun) return isGomoteError(error, 'ERR_USAGE') ? exitCodes.usage : exitCodes.failed;
-  if (error instanceof NotStartedError) {
-    if (error.reason === 'not-found') return exitCodes.notFound;
-    return error.reason === 'not-executable' ? exitCodes.notExecutable : exitCodes.unknown;
-  }
-  return isGomoteError(error, 'ERR_TIMEOUT') ? exitCodes.timeout : exitCodes.unknown;
+  if (context.isRun) return runFailureCode(error);
+  return isGomoteError(error, 'ERR_USAGE') ? exitCodes.usage : exitCodes.failed;
 }
 
 /** One line: what failed, the value given, what to do next. The stack only with `--verbose`. */
@@ -80,36 +63,4 @@ async function report(error: unknown, context: Context): Promise<void> {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     stderr.write(`${cause.stack ?? cause.message}\n`);
   }
-}
-
-/** The signals that end a command early. */
-export interface Interrupts {
-  /** Aborts at the first. */
-  readonly signal: AbortSignal;
-  /** The first that came. */
-  readonly received: NodeJS.Signals | undefined;
-  release(): void;
-}
-
-/** The process's own signals; a second one ends the process at once, as if it were not handled. */
-function processInterrupts(): Interrupts {
-  const controller = new AbortController();
-  let received: NodeJS.Signals | undefined;
-  const names: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
-  const release = () => {
-    for (const name of names) process.off(name, handle);
-  };
-  const handle = (name: NodeJS.Signals) => {
-    received = name;
-    for (const other of names) process.off(other, handle);
-    controller.abort(new GomoteError('ERR_ABORTED', `ended by ${name}`));
-  };
-  for (const name of names) process.on(name, handle);
-  return {
-    signal: controller.signal,
-    get received() {
-      return received;
-    },
-    release,
-  };
 }

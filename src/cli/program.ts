@@ -14,10 +14,18 @@ export interface CommandEntry {
   readonly name: string;
   readonly summary: string;
   readonly load: () => Promise<CommandModule>;
+  /** Whether it stands for a remote command: its exit codes below 125 are that command's. */
+  readonly isRun?: boolean;
 }
 
 /** In the order of `gomote -h`. */
 export const commands: readonly CommandEntry[] = [
+  {
+    name: 'attach',
+    summary: 'watch a run of a buildlet to its end',
+    load: () => import('./commands/attach.ts'),
+    isRun: true,
+  },
   {
     name: 'create',
     summary: 'create a buildlet; print its name',
@@ -45,6 +53,11 @@ export const commands: readonly CommandEntry[] = [
     summary: 'forget a coordinator and its token',
     load: () => import('./commands/logout.ts'),
   },
+  {
+    name: 'logs',
+    summary: 'print the output of a run, also of one that is over',
+    load: () => import('./commands/logs.ts'),
+  },
   { name: 'ls', summary: 'list files on a buildlet', load: () => import('./commands/ls.ts') },
   {
     name: 'ping',
@@ -67,7 +80,12 @@ export const commands: readonly CommandEntry[] = [
     summary: 'remove files or directories on a buildlet',
     load: () => import('./commands/rm.ts'),
   },
-  { name: 'run', summary: 'run a command on a buildlet', load: () => import('./commands/run.ts') },
+  {
+    name: 'run',
+    summary: 'run a command on a buildlet',
+    load: () => import('./commands/run.ts'),
+    isRun: true,
+  },
   { name: 'types', summary: 'list the builder types', load: () => import('./commands/types.ts') },
   { name: 'version', summary: 'print the version', load: () => import('./commands/version.ts') },
   {
@@ -97,7 +115,7 @@ export async function runProgram(given: readonly string[], context: Context): Pr
   const root = createRoot(context);
   const at = commandIndex(argv, root);
   const entry = commands.find((candidate) => candidate.name === argv[at]);
-  context.isRun = entry?.name === 'run';
+  context.isRun = entry?.isRun === true;
   for (const { name, summary } of commands) {
     if (name !== entry?.name) root.command(name).summary(summary).description(summary);
   }

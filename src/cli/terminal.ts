@@ -1,11 +1,17 @@
 // What the command line reads and writes: bytes on stdout, talk on stderr, colour and spinners on a terminal.
+import { fstatSync, type Stats, statSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
+import { isatty } from 'node:tty';
 
 export interface Terminal {
   readonly stdin: Readable & { isTTY?: boolean };
   readonly stdout: Writable & { isTTY?: boolean };
   readonly stderr: Writable & { isTTY?: boolean };
   readonly environment: NodeJS.ProcessEnv;
+  /** What a command could read from standard input. Default: data. */
+  readonly input?: 'data' | 'terminal' | 'nothing';
+  /** Whether stdout and stderr go to the same place. Default false. */
+  readonly isOutputShared?: boolean;
 }
 
 /** The process's own. */
@@ -21,7 +27,25 @@ export const processTerminal = (): Terminal => ({
     return process.stderr;
   },
   environment: process.env,
+  get input() {
+    const found = statOf(0);
+    if (found?.isCharacterDevice() !== true) return 'data';
+    if (found.rdev === statOf('/dev/null')?.rdev) return 'nothing';
+    return isatty(0) ? 'terminal' : 'data';
+  },
+  get isOutputShared() {
+    const [stdout, stderr] = [statOf(1), statOf(2)];
+    return stdout !== undefined && stdout.ino === stderr?.ino && stdout.dev === stderr.dev;
+  },
 });
+
+function statOf(file: number | string): Stats | undefined {
+  try {
+    return typeof file === 'number' ? fstatSync(file) : statSync(file);
+  } catch {
+    return undefined;
+  }
+}
 
 /** Writes to stdout with backpressure; fails as the stream does. */
 export async function print(terminal: Terminal, text: string): Promise<void> {

@@ -4,6 +4,7 @@ import { GomoteError, isGomoteError, NotStartedError } from '../errors.ts';
 import { transportError } from '../http/request.ts';
 import { contentTypes, endpoints, processStateTrailer } from '../protocol/endpoints.ts';
 import { encodeExecForm } from '../protocol/exec.ts';
+import type { FormValue } from '../protocol/form.ts';
 import { parseProcessState } from '../protocol/process-state.ts';
 import type { Connection } from './connection.ts';
 import { copyOutput } from './copy-output.ts';
@@ -16,8 +17,8 @@ export interface ExecOptions {
   output?: Writable | undefined;
   /** Where to run. Absent: the command's directory, or the work dir if `systemLevel`. */
   dir?: string | undefined;
-  /** Absent: none. */
-  args?: readonly string[] | undefined;
+  /** Text, or bytes where they are not UTF-8. Absent: none. */
+  args?: readonly FormValue[] | undefined;
   /** `KEY=VALUE`, appended to the buildlet's environment; the last of equal names wins. */
   extraEnv?: readonly string[] | undefined;
   /**

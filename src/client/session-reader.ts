@@ -27,12 +27,14 @@ export class LogCopier {
   readonly #streams: Record<'out' | 'err', Stream>;
   /** Whether the log was read from its beginning, so that the digests must agree. */
   readonly #fromStart: boolean;
+  readonly #until: number;
   #end: SessionEnd | undefined;
   #heard = false;
   /** How many outputs cannot take more for the moment. */
   #waits = 0;
 
-  constructor(outputs: LogOutputs, from: number | 'end') {
+  constructor(outputs: LogOutputs, from: number | 'end', until = Infinity) {
+    this.#until = until;
     this.#fromStart = from === 0;
     this.#parser = new RecordParser(from === 'end' ? 0 : from);
     const stream = (output: Writable | undefined): Stream => ({
@@ -67,7 +69,12 @@ export class LogCopier {
     return heard;
   }
 
-  /** Copies one reply's body; resolves at its end, whether or not the closing record was in it. */
+  /** Whether all that was wanted has come: the closing record, or all up to `until`. */
+  get isDone(): boolean {
+    return this.#end !== undefined || this.position >= this.#until;
+  }
+
+  /** Copies one reply's body, to its end or until enough has come. */
   async copy(body: Readable, signal: AbortSignal): Promise<void> {
     this.#parser.restart();
     await new Promise<void>((resolve, reject) => {
@@ -80,9 +87,9 @@ export class LogCopier {
           output.off('error', settle).off('close', onClosed).off('drain', onDrain);
         }
         this.#waits = 0;
-        if (error === undefined) return resolve();
-        body.on('error', () => undefined).destroy();
-        reject(error);
+        if (error !== undefined || !body.readableEnded) body.on('error', () => undefined).destroy();
+        if (error === undefined) resolve();
+        else reject(error);
       };
       const settleQuietly = () => settle();
       const onError = (error: Error) => settle(transportError(error, signal, 'ERR_LOST'));
@@ -104,7 +111,8 @@ export class LogCopier {
           return settle(error);
         }
         this.#waits = full.size;
-        if (full.size > 0) body.pause();
+        if (this.position >= this.#until) settleQuietly();
+        else if (full.size > 0) body.pause();
       };
       for (const output of outputs) {
         output.on('error', settle).on('close', onClosed).on('drain', onDrain);

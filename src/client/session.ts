@@ -93,11 +93,20 @@ export class Session {
 
   /** Copies its output until it has ended, over as many connections as that takes. */
   async read(options: SessionReadOptions = {}): Promise<SessionResult> {
-    const { from = 0 } = options;
-    const copier = new LogCopier(options, from);
+    const result = await this.readUntil(Infinity, options);
+    if (result.end === undefined) throw new GomoteError('ERR_LOST', 'there is no closing record');
+    return { ...result, end: result.end };
+  }
+
+  /** Copies its output up to that offset of its log, or to its end if that comes first. */
+  async readUntil(
+    until: number,
+    options: SessionReadOptions = {},
+  ): Promise<Omit<SessionResult, 'end'> & { readonly end: SessionEnd | undefined }> {
+    const copier = new LogCopier(options, options.from ?? 0, until);
     const signal = this.#connection.signalWith(options.signal);
     const outage = this.#outage(signal, options.onLost);
-    while (copier.end === undefined) {
+    while (!copier.isDone) {
       try {
         const reply = this.#first ?? (await this.#open(copier.position, options, signal));
         this.#first = undefined;
@@ -106,9 +115,10 @@ export class Session {
         await outage.wait(explained(error, this.#connection.options.label));
       }
     }
-    const isWhole = copier.verify(copier.end);
+    const { end, lostBytes } = copier;
+    const isWhole = end !== undefined && copier.verify(end);
     await copier.flush();
-    return { end: copier.end, isWhole, lostBytes: copier.lostBytes };
+    return { end, isWhole, lostBytes };
   }
 
   async #open(
@@ -152,7 +162,7 @@ export class Session {
       clearInterval(beat);
       body.off('data', heard);
     }
-    if (copier.end !== undefined) return;
+    if (copier.isDone) return;
     throw new GomoteError('ERR_LOST', 'the log ended without its closing record');
   }
 

@@ -155,7 +155,18 @@ const rows: Record<string, Row> = {
     isTerminal: true,
   },
   'rm of nothing': { argv: ['rm', 'x'], code: 2, says: ["missing required argument 'path'"] },
-  'run of nothing': { argv: ['run', 'x'], code: 125, says: ["missing required argument 'cmd'"] },
+  'run of nothing': { argv: ['run', 'x'], code: 125, says: ['run needs a command'] },
+  'a bad id of a run': { argv: ['run', '--id', 'a b', 'x', 'y'], code: 125, says: ['--id "a b"'] },
+  'a bad --on-hangup': {
+    argv: ['run', '--on-hangup', 'stay', 'x', 'y'],
+    code: 125,
+    says: ['--on-hangup "stay"', 'kill', 'detach'],
+  },
+  'a file of variables that is not there': {
+    argv: ['run', '--env-file', '/no/such', 'x', 'y'],
+    code: 125,
+    says: ['/no/such', 'no such file'],
+  },
   'run of an option': {
     argv: ['run', 'x', '-e', 'A=1', 'true'],
     code: 125,
@@ -172,9 +183,9 @@ const rows: Record<string, Row> = {
     says: ['--timeout "10"', '90s'],
   },
   'a bad KEY=VALUE': {
-    argv: ['run', '-e', 'NOVALUE', 'x', 'true'],
+    argv: ['run', '-e', '=VALUE', 'x', 'true'],
     code: 125,
-    says: ['-e "NOVALUE"', 'KEY=VALUE'],
+    says: ['-e "=VALUE"', 'KEY=VALUE'],
   },
   'a switch with a value': {
     argv: ['run', '-system=perhaps', 'x', 'true'],

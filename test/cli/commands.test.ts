@@ -184,7 +184,7 @@ describe('run', () => {
       /^:: Running \/\S*echo with args \["echo" "x"\] .*\n\nx\n$/s,
     );
     const { stderr } = await cli(['--verbose', 'run', name, 'true']);
-    expect(stderr).toMatch(/^gomote: POST \/exec 200 \d+ ms\n$/);
+    expect(stderr).toMatch(/^gomote: POST \/session\?id=\S+ 200 \d+ ms\n$/);
   });
 
   it('asks for nothing but the command itself', async () => {
@@ -305,6 +305,7 @@ describe('the small ones', () => {
     expect([code, names]).toEqual([
       0,
       [
+        'attach',
         'create',
         'destroy',
         'extend',
@@ -312,6 +313,7 @@ describe('the small ones', () => {
         'list',
         'login',
         'logout',
+        'logs',
         'ls',
         'ping',
         'put',

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { expect, it } from 'vitest';
 import { helpText } from '../../src/buildlet/options.ts';
 import { Context } from '../../src/cli/context.ts';
+import { processInterrupts } from '../../src/cli/interrupts.ts';
 import { fullProgram } from '../../src/cli/program.ts';
 import { Collector } from '../helpers/collect.ts';
 
@@ -17,7 +18,7 @@ function helpOf(command: Command): string {
 
 it('docs/cli.md says what the commands’ own help says', async () => {
   const streams = { stdin: Readable.from([]), stdout: new Collector(), stderr: new Collector() };
-  const context = new Context({ ...streams, environment: {} }, new AbortController().signal);
+  const context = new Context({ ...streams, environment: {} }, processInterrupts());
   const root = await fullProgram(context);
   const sections = root.commands
     .filter((command) => command.name() !== 'help')

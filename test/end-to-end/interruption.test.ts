@@ -25,27 +25,42 @@ describe('a running command', () => {
     const ended = ending(running);
     await once(running.stdout!, 'data');
     running.kill(signal);
-    const { code: actual, stderr } = await ended;
-    expect({ actual, stderr }).toEqual({ actual: code, stderr: '' });
+    expect(await ended).toMatchObject({ code });
     await until(() => processesWith(mark).length === 0);
   });
 
-  it('interrupted twice gives up at once', async () => {
+  it('interrupted three times is left running, at once', async () => {
     const { start, create } = workshop();
     const name = await create();
-    // Nobody reads its output: the first signal finds it with bytes it cannot get rid of.
-    const running = start('gomote', ['run', name, 'cat', '/dev/zero'], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    // Nobody reads its output: the signals find it with bytes it cannot get rid of.
+    const mark = newMark();
+    const command = ['sh', '-c', 'trap "" INT TERM; cat /dev/zero; :', mark];
+    const running = start('gomote', [
+      'run',
+      '--id',
+      'stuck',
+      '--kill-after',
+      '1h',
+      name,
+      ...command,
+    ]);
     const over = new Promise((resolve) => running.once('exit', (...how) => resolve(how)));
+    let said = '';
+    running.stderr!.on('data', (chunk) => {
+      said += chunk;
+    });
     await until(() => running.stdout!.readableLength > 0 || running.stdout!.read(1) !== null);
     running.kill('SIGINT');
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await until(() => said.includes('Ctrl-C again ends it'));
+    running.kill('SIGINT');
+    await until(() => said.includes('ending it'));
     running.kill('SIGINT');
     expect([
       [130, null],
       [null, 'SIGINT'],
     ]).toContainEqual(await over);
+    expect(said).toContain(`gomote attach ${name} stuck`);
+    expect(processesWith(mark)).not.toEqual([]);
     running.stdout!.destroy();
   });
 

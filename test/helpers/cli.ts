@@ -1,4 +1,5 @@
 // The command line in this process, its output captured.
+import type { EventEmitter } from 'node:events';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { onTestFinished } from 'vitest';
@@ -17,6 +18,8 @@ export interface CliOptions {
   stdin?: Iterable<Buffer | string>;
   /** Aborts as a signal would. */
   interrupt?: { signal: AbortSignal; received: NodeJS.Signals | undefined };
+  /** Emits `signal` with the name of one, as the process would get it. */
+  signals?: EventEmitter<{ signal: [NodeJS.Signals] }>;
   isTerminal?: boolean;
 }
 
@@ -46,9 +49,18 @@ export function testCli(): Cli {
       signal,
       received: undefined,
       ...options.interrupt,
+      take: (listener: (name: NodeJS.Signals) => void) => {
+        options.signals?.on('signal', listener);
+        return () => options.signals?.off('signal', listener);
+      },
+      giveUp: () => undefined,
       release: () => undefined,
     };
-    const code = await run(argv, { stdin, stdout, stderr, environment }, interrupts);
+    const code = await run(
+      argv,
+      { stdin, stdout, stderr, environment, input: options.stdin ? 'data' : 'nothing' },
+      interrupts,
+    );
     return { code, stdout: stdout.text, stderr: stderr.text };
   };
   onTestFinished(async () => {

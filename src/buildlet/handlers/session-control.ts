@@ -30,7 +30,7 @@ export const sessionInput = (table: SessionTable): Handler =>
     if (offset !== null && part.offset === undefined) {
       return sendError(response, 400, "bogus 'offset' parameter");
     }
-    const { input } = session;
+    const input = await session.input();
     await input.take(request.iterator({ destroyOnReturn: false }), part);
     const reply = { offset: input.taken, closed: input.isClosed };
     sendText(response, JSON.stringify(reply), contentTypes.json);

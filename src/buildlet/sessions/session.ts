@@ -51,6 +51,9 @@ export class Session {
   readonly #timers = new Set<NodeJS.Timeout>();
   #graceTimer: NodeJS.Timeout | undefined;
   #detached: boolean;
+  /** Resolves when the command runs, or never will. */
+  readonly #begun: Promise<void>;
+  #begin: () => void = () => undefined;
   #command: RunningCommand | undefined;
   #pump: OutputPump | undefined;
   #input: SessionInput | undefined;
@@ -66,6 +69,9 @@ export class Session {
     this.#options = options;
     this.#detached = options.request.detach === true;
     this.log = options.makeLog(this);
+    this.#begun = new Promise((resolve) => {
+      this.#begin = resolve;
+    });
   }
 
   get info(): SessionInfo {
@@ -103,6 +109,7 @@ export class Session {
         : await startTerminalCommand(prepared, request.tty);
     if ('notStarted' in command) return this.#finish('not-started', command.notStarted);
     this.#command = command;
+    this.#begin();
     this.#input = command.stdin && new SessionInput(command.stdin);
     const pump = new OutputPump({
       ...command,
@@ -147,6 +154,7 @@ export class Session {
       ...(this.#pump?.sums() ?? { stdout: emptySum(), stderr: emptySum() }),
     };
     this.log.close(JSON.stringify(this.#end));
+    this.#begin();
   }
 
   #startLimits(): void {
@@ -202,6 +210,7 @@ export class Session {
 
   /** Sends a signal to its processes; with `killAfterMs`, what is left of them then gets KILL. */
   async signal(name: NodeJS.Signals, killAfterMs?: number): Promise<void> {
+    await this.#begun;
     const command = this.#running();
     if (endingSignals.includes(name)) this.#askedToEnd = true;
     await command.signal(name);
@@ -216,7 +225,8 @@ export class Session {
     command.resize(columns, rows);
   }
 
-  get input(): SessionInput {
+  async input(): Promise<SessionInput> {
+    await this.#begun;
     this.#running();
     if (this.#input === undefined) throw conflict(`session "${this.id}" takes no input`);
     return this.#input;
@@ -224,7 +234,7 @@ export class Session {
 
   #running(): RunningCommand {
     if (this.#end !== undefined) throw conflict(`session "${this.id}" has ended`);
-    if (this.#command === undefined) throw conflict(`session "${this.id}" has not started yet`);
+    if (this.#command === undefined) throw conflict(`session "${this.id}" has not begun`);
     return this.#command;
   }
 

@@ -1,36 +1,39 @@
 // gomote run: a command on the buildlet, its output here, its exit status ours.
 import type { Command } from 'commander';
-import type { BuilderType } from '../../builders.ts';
-import type { ExecResult } from '../../client/exec.ts';
 import { parseDuration } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';
 import type { Context } from '../context.ts';
-import { parseKeyValue, parsePathOption } from '../values.ts';
+import { rawArguments } from '../raw-arguments.ts';
+import { parseOnHangup, type RunOptions, runCommand } from '../run-command.ts';
+import { readEnvironmentFile, readVariable } from '../run-environment.ts';
+import { parsePathOption } from '../values.ts';
 
-interface Options {
-  system?: boolean;
-  debug?: boolean;
-  env?: string[];
-  path?: string[];
-  dir?: string;
-  builderenv?: string;
-  timeout?: number;
+interface Options extends RunOptions {
+  sh?: string;
 }
 
 export function define(command: Command, context: Context): void {
+  const { environment } = context.terminal;
+  const duration = (option: string) => (text: string) => parseDuration(option, text) || undefined;
   command
     .argument('<name>', 'buildlet')
     .argument(
-      '<cmd>',
+      '[cmd]',
       'command: NAME is looked up on PATH, ./NAME is in the work dir, /NAME anywhere',
     )
     .argument('[arg...]', 'its arguments: all that follows belongs to the command')
+    .option('--sh <script>', 'run this line by /bin/sh; CMD and ARGs are its $1, $2, …')
     .option('--system', 'run outside the work dir; the default if CMD begins with /')
     .option('--debug', 'tell how the command is run before its output')
     .option(
-      '-e, --env <key=value>',
-      'set a variable; may be repeated',
-      (text, all: string[] = []) => [...all, parseKeyValue('-e', text)],
+      '-e, --env <key[=value]>',
+      'set a variable, or pass the one that is set here; may be repeated',
+      (text, all: string[] = []) => [...all, ...readVariable('-e', text, environment)],
+    )
+    .option(
+      '--env-file <file>',
+      'set the variables in a file, one a line as with -e; may be repeated',
+      (file, all: string[] = []) => [...all, ...readEnvironmentFile(file, environment)],
     )
     .option(
       '--path <elements>',
@@ -39,67 +42,60 @@ export function define(command: Command, context: Context): void {
     )
     .option('--dir <dir>', 'where to run (default: the directory of CMD, or the work dir)')
     .option('--builderenv <type>', 'use the environment of this builder type of the same host type')
+    .option('-i, --interactive', 'pass standard input also when it is a terminal')
     .option(
       '--timeout <duration>',
       'end the command after this long, such as 10m; exit status 124',
-      (text) => parseDuration('--timeout', text),
+      duration('--timeout'),
     )
+    .option(
+      '--idle-timeout <duration>',
+      'end the command when it has been without output for this long; exit status 124',
+      duration('--idle-timeout'),
+    )
+    .option(
+      '--kill-after <duration>',
+      'how long the command has between TERM and KILL (default: 5s)',
+      duration('--kill-after'),
+    )
+    .option(
+      '--reconnect <duration>',
+      'how long a lost connection is tried again (default: 5m)',
+      (text) => parseDuration('--reconnect', text),
+    )
+    .option(
+      '--detach',
+      'print the id of the run and leave it running; see attach, logs, wait, kill',
+    )
+    .option('--id <id>', 'give the run this id (default: a fresh one)')
+    .option(
+      '--on-hangup <what>',
+      'when the terminal goes: kill the command, or detach from it (default: kill)',
+      parseOnHangup,
+    )
+    .option('--status-json <file>', 'write how it ended as JSON to FILE, or to a descriptor: fd:3')
     .passThroughOptions()
-    .action(async (name: string, first: string, rest: string[], options: Options) => {
-      const [cmd = '', ...args] = first === '--' ? rest : [first, ...rest];
-      if (cmd === '' || cmd.startsWith('-')) {
-        throw new GomoteError(
-          'ERR_USAGE',
-          cmd === '' ? 'run needs a command' : `"${cmd}" cannot be a command`,
-          {
-            hint: 'options go before NAME: gomote run [options] NAME CMD [ARG...]',
-          },
-        );
-      }
-      const result = await context.withBuildlet(name, async ({ client, builder }) => {
-        const acting = await actingBuilder(builder, options.builderenv, name, context);
-        return await client.exec(cmd, {
-          args,
-          // A bare name is looked up on PATH, as in a shell; Go's gomote looks for a file in the work dir.
-          systemLevel: options.system === true || cmd.startsWith('/') || !cmd.includes('/'),
-          debug: options.debug,
-          dir: options.dir,
-          extraEnv: [...(acting?.env ?? []), ...(options.env ?? [])],
-          path: options.path ?? acting?.path,
-          timeoutMs: options.timeout || undefined,
-          output: context.terminal.stdout,
-          signal: context.signal,
-        });
-      });
-      context.exitCode = exitCodeOf(result);
-      if (result.signal !== undefined)
-        context.talk.say(`gomote: the command ended by ${result.signal}`);
+    .action(async (name: string, first: string | undefined, rest: string[], options: Options) => {
+      const words = first === undefined ? [] : [first, ...rest];
+      const [cmd, ...args] = commandOf(words, options.sh);
+      context.exitCode = await runCommand(
+        { name, cmd, args: rawArguments(args) },
+        options,
+        context,
+      );
     });
 }
 
-/** The builder type whose environment the command gets; only one of the same host type can stand in. */
-async function actingBuilder(
-  own: BuilderType | undefined,
-  wanted: string | undefined,
-  name: string,
-  context: Context,
-): Promise<BuilderType | undefined> {
-  if (wanted === undefined) return own;
-  const { catalogue } = await context.config();
-  const other = catalogue.builders.find((builder) => builder.name === wanted);
-  if (other !== undefined && (own === undefined || own.hostType === other.hostType)) return other;
+/** The command as words; `--sh` also stands after NAME, where one expects it. */
+function commandOf(words: readonly string[], script: string | undefined): [string, ...string[]] {
+  const [first, second, ...rest] = words;
+  if (script !== undefined) return ['/bin/sh', '-c', script, 'sh', ...words];
+  if (first === '--sh' && second !== undefined) return ['/bin/sh', '-c', second, 'sh', ...rest];
+  const [cmd = '', ...args] = first === '--' ? words.slice(1) : words;
+  if (cmd !== '' && !cmd.startsWith('-')) return [cmd, ...args];
   throw new GomoteError(
-    other === undefined ? 'ERR_UNKNOWN_TYPE' : 'ERR_USAGE',
-    other === undefined
-      ? `unknown builder type "${wanted}"`
-      : `--builderenv ${wanted} has host type ${other.hostType}, but ${name} has ${own?.hostType}`,
-    { hint: 'see gomote types' },
+    'ERR_USAGE',
+    cmd === '' ? 'run needs a command' : `"${cmd}" cannot be a command`,
+    { hint: 'options go before NAME: gomote run [options] NAME CMD [ARG...]' },
   );
-}
-
-/** The remote status as ours: a larger one, as Windows has them, keeps its low byte, but is never success. */
-function exitCodeOf(result: ExecResult): number {
-  if (result.signalNumber !== undefined) return 128 + result.signalNumber;
-  const { exitCode = 125 } = result;
-  return exitCode <= 255 ? exitCode : exitCode & 0xff || 1;
 }

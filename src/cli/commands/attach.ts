@@ -1,0 +1,36 @@
+// gomote attach: picks up a run that goes on, or is over, as if this had started it.
+import type { Command } from 'commander';
+import { parseDuration } from '../../duration.ts';
+import type { Context } from '../context.ts';
+import { followSession } from '../follow-session.ts';
+import { exitCodeOf, parseOnHangup, type RunOptions } from '../run-command.ts';
+
+interface Options extends Pick<RunOptions, 'interactive' | 'killAfter' | 'reconnect' | 'onHangup'> {
+  new?: boolean;
+}
+
+const defaultKillAfterMs = 5_000;
+
+export function define(command: Command, context: Context): void {
+  command
+    .argument('<name>', 'buildlet')
+    .argument('<id>', 'the run, as run --detach prints it and ps lists it')
+    .option('--new', 'leave out what it has written so far')
+    .option('-i, --interactive', 'pass standard input, after what it has had')
+    .option('--kill-after <duration>', 'as for run', (text) => parseDuration('--kill-after', text))
+    .option('--reconnect <duration>', 'as for run', (text) => parseDuration('--reconnect', text))
+    .option('--on-hangup <what>', 'as for run', parseOnHangup)
+    .action(async (name: string, id: string, options: Options) => {
+      context.exitCode = await context.withBuildlet(name, async ({ client }) => {
+        const session = client.sessions.get(id, { reconnectMs: options.reconnect });
+        const followed = await followSession(session, context, {
+          name,
+          stdin: options.interactive === true,
+          killAfterMs: options.killAfter ?? defaultKillAfterMs,
+          onHangup: options.onHangup ?? 'kill',
+          from: options.new ? 'end' : 0,
+        });
+        return exitCodeOf(followed, context);
+      });
+    });
+}

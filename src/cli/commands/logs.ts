@@ -1,0 +1,96 @@
+// gomote logs: the output of a run so far, or as it comes; and the proof that a copy of it is whole.
+import type { Command } from 'commander';
+import type { Session } from '../../client/session.ts';
+import { GomoteError } from '../../errors.ts';
+import type { SessionInfo } from '../../protocol/session.ts';
+import type { Context } from '../context.ts';
+import { LastLines } from '../last-lines.ts';
+import { parseCount } from '../values.ts';
+
+interface Options {
+  follow?: boolean;
+  sinceStart?: boolean;
+  tail?: number;
+  verify?: string;
+}
+
+export function define(command: Command, context: Context): void {
+  command
+    .argument('<name>', 'buildlet')
+    .argument('<id>', 'the run, as run --detach prints it and ps lists it')
+    .option('-f, --follow', 'go on until the run is over')
+    .option('--since-start', 'all of it (default)')
+    .option('--tail <n>', 'only the last N lines of what there is', (text) =>
+      parseCount('--tail', text, 999_999),
+    )
+    .option(
+      '--verify <file>',
+      'print nothing, but tell whether FILE is the whole output of the run',
+    )
+    .action(async (name: string, id: string, options: Options) => {
+      if (options.sinceStart && options.tail !== undefined) {
+        throw new GomoteError('ERR_USAGE', '--since-start and --tail contradict', {
+          hint: 'give one of them',
+        });
+      }
+      await context.withBuildlet(name, async ({ client }) => {
+        const { signal } = context;
+        const info = (await client.sessions.list({ signal })).find((one) => one.id === id);
+        if (info === undefined) throw unknownRun(name, id);
+        const session = client.sessions.get(id);
+        if (options.verify !== undefined)
+          return await verify(session, info, options.verify, context);
+        await printLog(session, info, options, context);
+      });
+    });
+}
+
+/** Prints what there is, or its last lines, and what is still to come if that is wanted. */
+async function printLog(
+  session: Session,
+  info: SessionInfo,
+  options: Options,
+  context: Context,
+): Promise<void> {
+  const { stdout, stderr } = context.terminal;
+  const common = { observe: true, signal: context.signal };
+  let lostBytes = 0;
+  const last = options.tail === undefined ? undefined : new LastLines(options.tail);
+  if (last !== undefined) {
+    const streams = { stdout: last.stream(stdout), stderr: last.stream(stderr) };
+    ({ lostBytes } = await session.readUntil(info.logBytes, { ...common, ...streams }));
+    await last.print();
+  }
+  const until = options.follow ? Infinity : info.logBytes;
+  const from = last === undefined ? 0 : info.logBytes;
+  if (until > from) {
+    const result = await session.readUntil(until, { ...common, stdout, stderr, from });
+    lostBytes += result.lostBytes;
+  }
+  if (lostBytes > 0) context.talk.say(`gomote: ${lostBytes} bytes of it had been dropped`);
+}
+
+async function verify(
+  session: Session,
+  info: SessionInfo,
+  file: string,
+  context: Context,
+): Promise<void> {
+  const { verifyCopy } = await import('../verify-copy.ts');
+  if (info.end === undefined) {
+    throw new GomoteError(
+      'ERR_CONFLICT',
+      `run ${info.id} is not over: no copy of it can be whole`,
+      {
+        hint: `wait for it: gomote wait NAME ${info.id}`,
+      },
+    );
+  }
+  const what = await verifyCopy(session, info.end, file, context.signal);
+  context.talk.say(`${file} is the whole ${what} of run ${info.id}`);
+}
+
+const unknownRun = (name: string, id: string): GomoteError =>
+  new GomoteError('ERR_UNKNOWN_SESSION', `${name} has no run "${id}"`, {
+    hint: `see gomote ps ${name}`,
+  });

@@ -1,0 +1,26 @@
+// The exit codes of docs/errors.md that are not a remote command's own.
+import { isGomoteError, NotStartedError } from '../errors.ts';
+import { signalByName } from '../protocol/signals.ts';
+
+export const exitCodes = {
+  failed: 1,
+  usage: 2,
+  timeout: 124,
+  unknown: 125,
+  notExecutable: 126,
+  notFound: 127,
+  /** A closed pipe on stdout: what a program ended by SIGPIPE leaves. */
+  brokenPipe: 128 + 13,
+};
+
+/** What a program leaves that a signal ended. */
+export const signalCode = (name: string): number => 128 + (signalByName(name)?.number ?? 0);
+
+/** What a command that stands for a remote one ends with when it fails. */
+export function runFailureCode(error: unknown): number {
+  if (error instanceof NotStartedError) {
+    if (error.reason === 'not-found') return exitCodes.notFound;
+    return error.reason === 'not-executable' ? exitCodes.notExecutable : exitCodes.unknown;
+  }
+  return isGomoteError(error, 'ERR_TIMEOUT') ? exitCodes.timeout : exitCodes.unknown;
+}

@@ -1,0 +1,49 @@
+// The signals that end a command early.
+import { GomoteError } from '../errors.ts';
+
+export interface Interrupts {
+  /** Aborts at the first signal that no listener takes. */
+  readonly signal: AbortSignal;
+  /** The signal that aborted it. */
+  readonly received: NodeJS.Signals | undefined;
+  /** Lets `listener` have the signals from here on; the result gives them back. */
+  take(listener: (name: NodeJS.Signals) => void): () => void;
+  /** Ends the process as the signal would, if output that nobody reads would keep it. */
+  giveUp(name: NodeJS.Signals): void;
+  release(): void;
+}
+
+/** The process's own signals; a second one that no listener takes ends the process at once, as if it were not handled. */
+export function processInterrupts(): Interrupts {
+  const controller = new AbortController();
+  let received: NodeJS.Signals | undefined;
+  let listener: ((name: NodeJS.Signals) => void) | undefined;
+  const names: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+  const release = () => {
+    for (const name of names) process.off(name, handle);
+  };
+  const handle = (name: NodeJS.Signals) => {
+    if (listener !== undefined) return listener(name);
+    received = name;
+    release();
+    controller.abort(new GomoteError('ERR_ABORTED', `ended by ${name}`));
+  };
+  for (const name of names) process.on(name, handle);
+  return {
+    signal: controller.signal,
+    get received() {
+      return received;
+    },
+    take: (taker) => {
+      listener = taker;
+      return () => {
+        listener = undefined;
+      };
+    },
+    giveUp: (name) => {
+      release();
+      if (process.stdout.writableLength > 0) process.kill(process.pid, name);
+    },
+    release,
+  };
+}

@@ -1,0 +1,157 @@
+// Running a command: as a session where the buildlet has them, else by the base protocol.
+import { randomBytes } from 'node:crypto';
+import { GomoteError } from '../errors.ts';
+import { isSessionId, type SessionEnd, type SessionRequest } from '../protocol/session.ts';
+import { actingBuilder } from './acting-builder.ts';
+import type { Context, NamedBuildlet } from './context.ts';
+import { signalCode } from './exit-codes.ts';
+import { type Followed, followSession } from './follow-session.ts';
+import { runWithoutSession } from './run-base.ts';
+import { reportOf, reportOfFailure, writeReport } from './run-report.ts';
+import { remarkOn, statusOf } from './session-status.ts';
+import { print } from './terminal.ts';
+
+export interface RunOptions {
+  system?: boolean;
+  debug?: boolean;
+  env?: string[];
+  envFile?: string[];
+  path?: string[];
+  dir?: string;
+  builderenv?: string;
+  interactive?: boolean;
+  timeout?: number;
+  idleTimeout?: number;
+  killAfter?: number;
+  reconnect?: number;
+  detach?: boolean;
+  id?: string;
+  onHangup?: 'kill' | 'detach';
+  statusJson?: string;
+}
+
+export interface CommandToRun {
+  /** The buildlet, as the user names it. */
+  readonly name: string;
+  readonly cmd: string;
+  readonly args: readonly (string | Uint8Array)[];
+}
+
+/** What is known of a run so far. */
+export interface RunRecord {
+  readonly startMs: number;
+  /** Of its session; null while it has none. */
+  id: string | null;
+  end?: SessionEnd | undefined;
+  /** The signal that gomote itself got. */
+  received?: NodeJS.Signals | undefined;
+}
+
+const defaultKillAfterMs = 5_000;
+
+/** Runs it; the result is the exit status of gomote. */
+export async function runCommand(
+  command: CommandToRun,
+  options: RunOptions,
+  context: Context,
+): Promise<number> {
+  const { id, statusJson } = options;
+  if (id !== undefined && !isSessionId(id)) {
+    throw new GomoteError('ERR_USAGE', `--id "${id}" is not an id`, {
+      hint: 'give 1 to 64 letters, digits, - and _',
+    });
+  }
+  const record: RunRecord = { startMs: Date.now(), id: null };
+  let code: number;
+  try {
+    code = await context.withBuildlet(command.name, (buildlet) =>
+      runOn(buildlet, command, options, context, record),
+    );
+  } catch (error) {
+    record.received ??= context.interrupts.received;
+    if (statusJson !== undefined) writeReport(statusJson, reportOfFailure(error, record));
+    throw error;
+  }
+  if (statusJson !== undefined) writeReport(statusJson, reportOf(code, record));
+  return code;
+}
+
+async function runOn(
+  { client, builder }: NamedBuildlet,
+  { name, cmd, args }: CommandToRun,
+  options: RunOptions,
+  context: Context,
+  record: RunRecord,
+): Promise<number> {
+  const acting = await actingBuilder(builder, options.builderenv, name, context);
+  const { input = 'data', isOutputShared } = context.terminal;
+  const request: SessionRequest = {
+    cmd,
+    args,
+    // A bare name is looked up on PATH, as in a shell; Go's gomote looks for a file in the work dir.
+    systemLevel: options.system === true || cmd.startsWith('/') || !cmd.includes('/'),
+    debug: options.debug === true,
+    dir: options.dir ?? '',
+    env: [...(acting?.env ?? []), ...(options.envFile ?? []), ...(options.env ?? [])],
+    path: options.path ?? acting?.path,
+    stdin: options.interactive === true || input === 'data',
+    // Where both streams end up in one place, one pipe keeps the order in which they were written.
+    merge: isOutputShared,
+    detach: options.detach,
+    timeoutMs: options.timeout,
+    idleTimeoutMs: options.idleTimeout,
+    killAfterMs: options.killAfter,
+    ...(options.reconnect !== undefined && { graceMs: Math.max(60_000, options.reconnect) }),
+  };
+  const id = options.id ?? randomBytes(6).toString('hex');
+  const session = client.sessions.get(id, { reconnectMs: options.reconnect });
+  if (options.detach) {
+    if (!(await session.start({ ...request, stdin: false }, context.signal))) {
+      return await runWithoutSession(client, request, options, context);
+    }
+    record.id = id;
+    await print(context.terminal, `${id}\n`);
+    return 0;
+  }
+  const followed = await followSession(session, context, {
+    name,
+    stdin: request.stdin === true,
+    killAfterMs: options.killAfter ?? defaultKillAfterMs,
+    onHangup: options.onHangup ?? 'kill',
+    start: async (signal) => {
+      const started = await session.start(request, signal);
+      if (started) record.id = id;
+      return started;
+    },
+  });
+  if (followed.kind === 'not-started') {
+    return await runWithoutSession(client, request, options, context);
+  }
+  return exitCodeOf(followed, context, record);
+}
+
+/** The exit status for a session that was followed, after a remark on stderr where it does not tell all. */
+export function exitCodeOf(followed: Followed, context: Context, record?: RunRecord): number {
+  if (followed.kind === 'not-started') {
+    throw new GomoteError('ERR_UNSUPPORTED', 'the buildlet has no sessions');
+  }
+  const { by } = followed;
+  if (record !== undefined) record.received = by;
+  if (followed.kind === 'left') return signalCode(followed.by);
+  const { end, lostBytes } = followed.result;
+  if (record !== undefined) record.end = end;
+  // Ctrl-C is for the command, and its status tells what it made of it; the others are for gomote.
+  if (by === 'SIGTERM' || by === 'SIGHUP') return signalCode(by);
+  const status = statusOf(end, lostBytes);
+  const remark = remarkOn(end);
+  if (remark !== undefined && by === undefined) context.talk.say(`gomote: ${remark}`);
+  return status;
+}
+
+/** The value of --on-hangup; throws ERR_USAGE. */
+export function parseOnHangup(text: string): 'kill' | 'detach' {
+  if (text === 'kill' || text === 'detach') return text;
+  throw new GomoteError('ERR_USAGE', `--on-hangup "${text}" is neither kill nor detach`, {
+    hint: 'give one of them',
+  });
+}
