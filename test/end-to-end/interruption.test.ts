@@ -21,7 +21,7 @@ describe('a running command', () => {
     const name = await create();
     const mark = newMark();
     const script = `sh -c 'trap "" TERM; while :; do sleep 1; done' ${mark} & echo started; wait`;
-    const running = start('gomote', ['run', name, 'sh', '-c', script]);
+    const running = start('gomote', ['run', '--kill-after', '300ms', name, 'sh', '-c', script]);
     const ended = ending(running);
     await once(running.stdout!, 'data');
     running.kill(signal);
