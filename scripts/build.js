@@ -3,8 +3,11 @@
 // The programs carry all they need: start-up time is mostly the finding and compiling of modules. The library
 // leaves its dependencies outside, as libraries do.
 import { rmSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { build } from 'esbuild';
 import { buildWorkers } from './build-workers.js';
+
+const root = join(import.meta.dirname, '..');
 
 const common = {
   bundle: true,
@@ -61,6 +64,22 @@ const slimDependencies = {
   },
 };
 
+/** Modules that stand for a large package: each is a file of its own, which the programs load when they need it. */
+const heavyModules = {
+  'src/backends/kubernetes/client-node.ts': 'kubernetes-client',
+};
+
+const heavyApart = {
+  name: 'heavy-apart',
+  setup(builder) {
+    builder.onResolve({ filter: /\.ts$/ }, ({ path, resolveDir, kind }) => {
+      const module = relative(root, join(resolveDir, path)).replaceAll('\\', '/');
+      const file = kind === 'entry-point' ? undefined : heavyModules[module];
+      return file === undefined ? undefined : { path: `./${file}.cjs`, external: true };
+    });
+  },
+};
+
 rmSync('dist', { recursive: true, force: true });
 
 await build({
@@ -70,13 +89,14 @@ await build({
     buildlet: 'src/buildlet/main.ts',
     coordinator: 'src/coordinator/main.ts',
     'terminal-host': 'src/buildlet/terminal-host.ts',
+    ...Object.fromEntries(Object.entries(heavyModules).map(([module, file]) => [file, module])),
   },
   // One CommonJS file a program: modules behind import() are evaluated, and Node's own that they need
   // required, on first use only, and there is one file to open.
   format: 'cjs',
   outExtension: { '.js': '.cjs' },
   minify: true,
-  plugins: [slimDependencies],
+  plugins: [slimDependencies, heavyApart],
   define: { 'import.meta.url': 'importMetaUrl' },
   banner: { js: "const importMetaUrl=require('node:url').pathToFileURL(__filename).href;" },
 });

@@ -66,13 +66,16 @@ export function findBuilderType(catalogue: Catalogue, name: string): BuilderType
 
 /** The builder type's kind of machine. */
 export function hostTypeOf(catalogue: Catalogue, builder: BuilderType): HostType {
-  const found = catalogue.hosts.find((host) => host.name === builder.hostType);
+  return findHostType(catalogue, builder.hostType);
+}
+
+/** The host type called `name`; throws ERR_UNKNOWN_TYPE. */
+export function findHostType(catalogue: Catalogue, name: string): HostType {
+  const found = catalogue.hosts.find((host) => host.name === name);
   if (found !== undefined) return found;
-  throw new GomoteError(
-    'ERR_UNKNOWN_TYPE',
-    `builder type "${builder.name}" has the unknown host type "${builder.hostType}"`,
-    { hint: `host types are: ${catalogue.hosts.map((host) => host.name).join(', ')}` },
-  );
+  throw new GomoteError('ERR_UNKNOWN_TYPE', `unknown host type "${name}"`, {
+    hint: `host types are: ${catalogue.hosts.map((host) => host.name).join(', ')}`,
+  });
 }
 
 /** The builder type in an instance name `<user>-<type>-<n>` or an address `<type>@<host>`; undefined if unknown. */

@@ -1,5 +1,14 @@
 // The library's front door.
 
+export { podDefaults } from './backends/kubernetes/pod.ts';
+export { type StartPodOptions, startPod } from './backends/start-pod.ts';
+export {
+  type BuilderType,
+  builtInCatalogue,
+  type Catalogue,
+  type HostType,
+  type KubernetesMachine,
+} from './builders.ts';
 export {
   BuildletClient,
   type BuildletClientOptions,

@@ -37,7 +37,7 @@ const homes: Record<string, string[]> = {
   selfsigned: ['client/key-pair.ts'],
   '@lydell/node-pty': ['buildlet/native-terminal.ts'],
   googleapis: ['backends/gce.ts'],
-  '@kubernetes/client-node': ['backends/kubernetes.ts'],
+  '@kubernetes/client-node': ['backends/kubernetes/client-node.ts'],
   'node:http': ['http'],
   'node:https': ['http'],
 };
