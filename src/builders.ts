@@ -8,6 +8,8 @@ export interface HostType {
   readonly description?: string | undefined;
   /** How it is made on Kubernetes; absent: it is not. */
   readonly kubernetes?: KubernetesMachine | undefined;
+  /** How it is made on Compute Engine; absent: it is not. */
+  readonly gce?: GceMachine | undefined;
 }
 
 /** A pod with a buildlet in it. */
@@ -26,6 +28,29 @@ export interface KubernetesMachine {
   readonly command?: readonly string[] | undefined;
   /** A pod's `metadata` and `spec`, laid over the one that is made; its container is called `buildlet`. */
   readonly template?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** A virtual machine of Compute Engine with a buildlet on it. */
+export interface GceMachine {
+  /** An image of the project, or a path such as `projects/debian-cloud/global/images/family/debian-12`. */
+  readonly image: string;
+  /** Such as `n1-standard-1`. */
+  readonly machineType: string;
+  /** Where the image fetches its buildlet from at boot; absent: it needs none. */
+  readonly buildletUrl?: string | undefined;
+  /** Default: the image's own size. */
+  readonly diskSizeGb?: number | undefined;
+  /** A regular disk in place of an SSD. Default false. */
+  readonly regularDisk?: boolean | undefined;
+  /** Such as `Intel Haswell`. */
+  readonly minCpuPlatform?: string | undefined;
+  /** `spot` costs less and may be taken away at any time; `preemptible` is its older kind, 24 hours at most. */
+  readonly pricing?: 'standard' | 'spot' | 'preemptible' | undefined;
+  /** A network's or subnetwork's path. Default: the project's network `default`. */
+  readonly network?: string | undefined;
+  readonly subnetwork?: string | undefined;
+  /** More metadata, such as a `startup-script`. */
+  readonly meta?: Readonly<Record<string, string>> | undefined;
 }
 
 /** A host type plus an environment: what a buildlet is asked for by. */

@@ -1,13 +1,16 @@
 // The library's front door.
 
-export { podDefaults } from './backends/kubernetes/pod.ts';
-export { type StartPodOptions, startPod } from './backends/start-pod.ts';
+export type { GceAuth } from './backends/gce/compute.ts';
+export { gceGate } from './backends/gce/gate.ts';
+export type { CreatedVm, GceCallOptions, StartVmOptions } from './backends/gce/start-vm.ts';
+export type { Vm } from './backends/gce/vms.ts';
+export { destroyVM, listVMs, startNewVM } from './backends/virtual-machines.ts';
 export {
   type BuilderType,
   builtInCatalogue,
   type Catalogue,
+  type GceMachine,
   type HostType,
-  type KubernetesMachine,
 } from './builders.ts';
 export {
   BuildletClient,

@@ -36,8 +36,9 @@ const homes: Record<string, string[]> = {
   valibot: ['protocol', 'config', 'cli', 'coordinator'],
   selfsigned: ['client/key-pair.ts'],
   '@lydell/node-pty': ['buildlet/native-terminal.ts'],
-  googleapis: ['backends/gce.ts'],
-  '@kubernetes/client-node': ['backends/kubernetes/client-node.ts'],
+  googleapis: ['backends/gce/google.ts'],
+  'googleapis-common': ['backends/gce/google.ts'],
+  '@kubernetes/client-node': ['backends/kubernetes.ts'],
   'node:http': ['http'],
   'node:https': ['http'],
 };

@@ -1,6 +1,7 @@
 // Where buildlets come from: the one interface all kinds of machines are behind.
 import type { BuilderType, Catalogue, HostType } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
+import type { GceConfig } from '../config/gce.ts';
 import type { KubernetesConfig } from '../config/kubernetes.ts';
 import type { GomoteError } from '../errors.ts';
 
@@ -85,7 +86,8 @@ export type BackendSettings =
       /** A file to keep the coordinator's builder types in. Absent: they are not kept. */
       readonly typesFile?: string | undefined;
     }
-  | PlatformSettings<KubernetesConfig>;
+  | PlatformSettings<KubernetesConfig>
+  | PlatformSettings<GceConfig>;
 
 /** What a backend that keeps owners by itself is opened with. */
 type PlatformSettings<C> = C & {

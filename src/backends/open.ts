@@ -1,4 +1,5 @@
 // The one switch from a backend's kind to its code, which loads only when it is opened.
+import { GomoteError } from '../errors.ts';
 import type { Backend, BackendSettings, RequestLog } from './backend.ts';
 
 export async function openBackend(settings: BackendSettings, log?: RequestLog): Promise<Backend> {
@@ -7,7 +8,9 @@ export async function openBackend(settings: BackendSettings, log?: RequestLog): 
       return new (await import('./local.ts')).LocalBackend(settings, log);
     case 'coordinator':
       return new (await import('./coordinator.ts')).CoordinatorBackend(settings, log);
+    case 'gce':
+      return new (await import('./gce/backend.ts')).GceBackend(settings, log);
     case 'kubernetes':
-      return new (await import('./kubernetes/backend.ts')).KubernetesBackend(settings, log);
+      throw new GomoteError('ERR_CONFIG', `backend ${settings.name}: kubernetes is not there yet`);
   }
 }

@@ -1,6 +1,7 @@
 // The sections [backends.NAME]: where buildlets come from.
 import * as v from 'valibot';
 import { badValue, nameSchema } from './file.ts';
+import { type GceConfig, gceBackend, toGceConfig } from './gce.ts';
 import { type KubernetesConfig, kubernetesBackend, toKubernetesConfig } from './kubernetes.ts';
 
 export type BackendConfig =
@@ -16,7 +17,8 @@ export type BackendConfig =
       /** Who the user is there, in place of the name everywhere else. */
       readonly user?: string | undefined;
     }
-  | KubernetesConfig;
+  | KubernetesConfig
+  | GceConfig;
 
 /** The backend that needs no configuration. */
 export const localBackend: BackendConfig = { kind: 'local', name: 'local' };
@@ -43,6 +45,7 @@ const schemas = {
     insecure: v.optional(v.boolean()),
   }),
   kubernetes: kubernetesBackend,
+  gce: gceBackend,
 };
 
 type Section = v.InferOutput<(typeof schemas)[keyof typeof schemas]>;
@@ -87,6 +90,8 @@ function toBackend(path: string, name: string, file: Section): BackendConfig {
       return { kind: file.kind, name };
     case 'kubernetes':
       return toKubernetesConfig(name, file);
+    case 'gce':
+      return toGceConfig(name, file);
     case 'coordinator':
       return {
         kind: file.kind,

@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { type BuilderType, builtInCatalogue, type Catalogue, type HostType } from '../builders.ts';
 import { badValue, nameSchema } from './file.ts';
+import { gceHost } from './gce.ts';
 import { kubernetesHost } from './kubernetes.ts';
 
 const environmentPair = v.pipe(v.string(), v.regex(/^[^=\0]+=/, 'an env element is KEY=VALUE'));
@@ -9,7 +10,11 @@ const environmentPair = v.pipe(v.string(), v.regex(/^[^=\0]+=/, 'an env element 
 export const hostsSchema = v.optional(
   v.record(
     nameSchema,
-    v.strictObject({ description: v.optional(v.string()), kubernetes: v.optional(kubernetesHost) }),
+    v.strictObject({
+      description: v.optional(v.string()),
+      kubernetes: v.optional(kubernetesHost),
+      gce: v.optional(gceHost),
+    }),
   ),
   {},
 );

@@ -1,0 +1,234 @@
+// Buildlets on virtual machines of Compute Engine. All that is known of one is kept by its machine.
+import type { BuilderType } from '../../builders.ts';
+import { BuildletClient } from '../../client/buildlet-client.ts';
+import { type KeyPair, newKeyPair } from '../../client/key-pair.ts';
+import type { GceConfig } from '../../config/gce.ts';
+import { GomoteError, isGomoteError, PlatformError } from '../../errors.ts';
+import { tokenBucket } from '../../rate-limit.ts';
+import type { Backend, BackendCall, CreateCall, Instance, RequestLog } from '../backend.ts';
+import { NamePool } from '../name-pool.ts';
+import { renewalIntervalMs, Throttle } from '../renewal.ts';
+import { ComputeApi, type GceAuth, type VmInstance } from './compute.ts';
+import { isNotFound } from './errors.ts';
+import { reapVms } from './reap.ts';
+import {
+  describeVm,
+  expiresLabel,
+  filterOf,
+  filterOfName,
+  recordOf,
+  type VmRecord,
+  vmNameOf,
+} from './record.ts';
+import { type CreatedVm, startVm } from './start-vm.ts';
+import { gceMachineOf, reachOf, zoneOf } from './vm.ts';
+
+interface Settings extends GceConfig {
+  readonly user?: string | undefined;
+  /** Default: the application's default credentials. */
+  readonly auth?: GceAuth | undefined;
+}
+
+export class GceBackend implements Backend {
+  readonly name: string;
+  readonly #settings: Settings;
+  readonly #onRequest: RequestLog;
+  readonly #api: ComputeApi;
+  readonly #names: NamePool;
+  readonly #throttle = new Throttle();
+  /** Machines as `connect` has found them, for the renewal that follows. */
+  readonly #found = new Map<string, VmRecord>();
+
+  constructor(settings: Settings, onRequest: RequestLog) {
+    const { project, endpoint, auth, apiRate } = settings;
+    this.name = settings.name;
+    this.#settings = settings;
+    this.#onRequest = onRequest;
+    const gate = tokenBucket({ perSecond: apiRate });
+    this.#api = new ComputeApi({ project, endpoint, auth, gate, onRequest });
+    this.#names = new NamePool(async () =>
+      (await this.#records(undefined)).map(({ name }) => name),
+    );
+  }
+
+  async create(builder: BuilderType, call: CreateCall): Promise<Instance> {
+    const machine = gceMachineOf(call.host);
+    const tls = await newKeyPair();
+    const tried: string[] = [];
+    let { pricing = 'standard' } = machine;
+    let made: string | undefined;
+    try {
+      for (;;) {
+        const name = await this.#names.reserve(`${call.user}-${builder.name}`);
+        tried.push(name);
+        const host = { ...call.host, gce: { ...machine, pricing } };
+        try {
+          const instance = await this.#createAs(name, builder, { ...call, host, tls });
+          made = name;
+          return instance;
+        } catch (error) {
+          if (call.signal.aborted) throw error;
+          if (isGomoteError(error, 'ERR_NAME_TAKEN')) {
+            this.#names.conflict();
+          } else if (isGomoteError(error, 'ERR_NO_CAPACITY') && pricing !== 'standard') {
+            call.onProgress?.(`no ${pricing} machine to be had: trying one at full price`);
+            pricing = 'standard';
+          } else {
+            throw error;
+          }
+        }
+      }
+    } finally {
+      for (const name of tried) {
+        await this.#names.release(name, name === made ? 'made' : 'given up');
+      }
+    }
+  }
+
+  async #createAs(
+    name: string,
+    builder: BuilderType,
+    call: CreateCall & { readonly tls: KeyPair },
+  ): Promise<Instance> {
+    const { project, zones, externalIp, port, idleTimeoutMs, maxLifetimeMs } = this.#settings;
+    const [zone, ...moreZones] = zones;
+    const { signal, onProgress, tls, user, host } = call;
+    const vmName = vmNameOf(name);
+    const { client, instance } = await startVm(this.#api, vmName, host, {
+      ...{ zone, moreZones, projectId: project, externalIp, port, tls, signal, onProgress },
+      ...describeVm({ name, owner: user, builderType: builder.name, idleTimeoutMs }),
+      description: `gomote buildlet ${name}`,
+      deleteInMs: maxLifetimeMs,
+      onInstanceCreated: (created) => this.#refuseSecond(created, signal),
+    });
+    await client.disconnect();
+    const record = recordOf(instance);
+    if (record !== undefined) return instanceOf(record);
+    throw new PlatformError('ERR_PLATFORM', '', `${vmName} has lost its labels or metadata`);
+  }
+
+  /**
+   * A machine's name is unique in its zone only: of two that were made at once in two zones under one name, the
+   * younger gives way.
+   */
+  async #refuseSecond({ zone, name }: CreatedVm, signal: AbortSignal): Promise<void> {
+    const [first] = (await this.#api.list(filterOfName(name), { signal })).sort(byAge);
+    if (first === undefined || zoneOf(first) === zone) return;
+    const message = `${name} is there already, in ${zoneOf(first)}`;
+    throw new PlatformError('ERR_NAME_TAKEN', 'DUPLICATE_NAME', message);
+  }
+
+  async list(call: BackendCall): Promise<Instance[]> {
+    const records = await this.#records(this.#settings.user, call);
+    return records
+      .filter(({ instance }) => !isLeaving(instance))
+      .map(instanceOf)
+      .sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
+  }
+
+  /** The buildlets of an owner, or of all. */
+  async #records(owner: string | undefined, call?: BackendCall): Promise<VmRecord[]> {
+    const found = await this.#api.list(filterOf(owner), { signal: call?.signal });
+    return found
+      .map(recordOf)
+      .filter((record) => record !== undefined)
+      .filter((record) => owner === undefined || record.owner === owner);
+  }
+
+  async connect(name: string, call?: BackendCall): Promise<BuildletClient> {
+    const record = await this.#find(name, call?.signal);
+    this.#found.set(name, record);
+    const client = this.#clientOf(record);
+    if (client !== undefined && record.dead === undefined) return client;
+    const state = record.dead ?? 'without an IP address';
+    throw new PlatformError('ERR_MACHINE', '', `the buildlet "${name}" is ${state}`, {
+      hint: record.dead === 'starting' ? 'try again in a minute' : `gomote destroy ${name}`,
+    });
+  }
+
+  #clientOf({ name, zone, instance }: VmRecord): BuildletClient | undefined {
+    const reach = reachOf(instance);
+    if (reach === undefined) return undefined;
+    const options = { name, description: `(${zone})`, onRequest: this.#onRequest };
+    return new BuildletClient(reach.ipPort, reach.tls, options);
+  }
+
+  async #find(name: string, signal: AbortSignal | undefined): Promise<VmRecord> {
+    const { user } = this.#settings;
+    const found = await this.#api.list(filterOfName(vmNameOf(name)), { signal });
+    const record = found
+      .sort(byAge)
+      .map(recordOf)
+      .find((other) => other?.name === name && (user === undefined || other.owner === user));
+    if (record !== undefined) return record;
+    throw new GomoteError('ERR_UNKNOWN_BUILDLET', `${this.name}: no buildlet "${name}"`, {
+      hint: 'it may have expired; see gomote list, or make one with gomote create',
+    });
+  }
+
+  async destroy(name: string, { signal }: BackendCall): Promise<void> {
+    const record = await this.#find(name, signal);
+    const { zone, vmName, dead } = record;
+    const deleting = this.#api.delete(zone, vmName, { signal }).catch((error: unknown) => {
+      // It ended by itself meanwhile.
+      if (!isNotFound(error)) throw error;
+    });
+    const client = dead === undefined ? this.#clientOf(record) : undefined;
+    // That the buildlet does not answer is no failure: its machine goes all the same.
+    await client?.destroyVM(async () => void (await deleting)).catch(() => undefined);
+    await deleting;
+  }
+
+  async renew(name: string, { signal }: BackendCall): Promise<void> {
+    if (!this.#throttle.take(name)) return;
+    const record = this.#found.get(name) ?? (await this.#find(name, signal));
+    // Its labels change with this: the next time it is looked up.
+    this.#found.delete(name);
+    const expiresMs = Date.now() + record.idleTimeoutMs;
+    const shownMs = record.shownExpires?.getTime() ?? 0;
+    if (record.idleTimeoutMs === 0 || expiresMs - shownMs < renewalIntervalMs) return;
+    const { zone, instance } = record;
+    const labels = expiresLabel(expiresMs);
+    await this.#api.setLabels(zone, instance, labels, { signal }).catch((error: unknown) => {
+      // Another client has just written: what it wrote is as good.
+      if (!(error instanceof PlatformError && error.reason === 'conditionNotMet')) throw error;
+    });
+  }
+
+  async reap(call: BackendCall): Promise<string[]> {
+    return await reapVms(this.#api, call);
+  }
+
+  async explain(name: string, error: GomoteError): Promise<GomoteError> {
+    if (!['ERR_CONNECT', 'ERR_LOST', 'ERR_BROKEN'].includes(error.code)) return error;
+    try {
+      const { dead } = await this.#find(name, AbortSignal.timeout(explainTimeoutMs));
+      if (dead === undefined) return error;
+      return new GomoteError('ERR_BUILDLET_DIED', `the machine of "${name}" is ${dead}`, {
+        hint: `remove what is left of it: gomote destroy ${name}`,
+        cause: error,
+      });
+    } catch (failure) {
+      return isGomoteError(failure, 'ERR_UNKNOWN_BUILDLET')
+        ? new GomoteError(failure.code, failure.message, { hint: failure.hint, cause: error })
+        : error;
+    }
+  }
+}
+
+/** How long a look at the machine of a buildlet that does not answer may take, in ms. */
+const explainTimeoutMs = 10_000;
+
+/** On its way out: nobody can use it, and nobody need destroy it. */
+const isLeaving = ({ status }: VmInstance): boolean =>
+  status === 'STOPPING' || status === 'PENDING_STOP';
+
+/** The order in which machines were made; the id decides between those of one moment. */
+const byAge = (a: VmInstance, b: VmInstance): number =>
+  Date.parse(a.creationTimestamp ?? '') - Date.parse(b.creationTimestamp ?? '') ||
+  (a.id ?? '').localeCompare(b.id ?? '', 'en', { numeric: true });
+
+function instanceOf(record: VmRecord): Instance {
+  const { name, owner, builderType, hostType, created, expires, dead } = record;
+  return { name, owner, builderType, hostType, created, expires, dead };
+}

@@ -1,0 +1,214 @@
+// The calls of the Compute API that buildlets need: gated, retried, with a deadline, their failures told plainly.
+import { randomInt } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { GomoteError } from '../../errors.ts';
+import type { Gate } from '../../rate-limit.ts';
+import type { RequestLog } from '../backend.ts';
+import { callError, isTransient, operationError, retryAfterMs } from './errors.ts';
+import { gceGate } from './gate.ts';
+import { compute_v1, GoogleAuth } from './google.ts';
+
+export type VmInstance = compute_v1.Schema$Instance;
+export type VmOperation = compute_v1.Schema$Operation;
+
+/** What Google's library takes as credentials: a GoogleAuth, an OAuth2Client, a JWT. */
+export type GceAuth = NonNullable<compute_v1.Options['auth']>;
+
+export interface ComputeOptions {
+  /** Default: the application's default credentials, as Google's libraries find them. */
+  readonly auth?: GceAuth | undefined;
+  readonly project: string;
+  /** Where the API is. Default: Google's own. */
+  readonly endpoint?: string | undefined;
+  /** Awaited before every call, after `gceGate.hook`. */
+  readonly gate?: Gate | undefined;
+  readonly onRequest?: RequestLog;
+}
+
+export interface ComputeCall {
+  readonly signal?: AbortSignal | undefined;
+  /** Once a try is under way, its answer is waited for: what it does must be known. */
+  readonly mustAnswer?: boolean | undefined;
+  /** How long one try may take, in ms. */
+  readonly tryMs?: number | undefined;
+}
+
+const scopes = ['https://www.googleapis.com/auth/compute'];
+
+const defaultTryMs = 30_000;
+
+/** The API's wait call answers after two minutes at the latest. */
+const waitTryMs = 150_000;
+
+const earlyPauseMs = 250;
+
+/** How often a call is tried when the API does not work or lets too few through. */
+const tries = 6;
+
+const firstPauseMs = 500;
+
+/** The most machines in one page of a list. */
+const pageSize = 500;
+
+export class ComputeApi {
+  readonly project: string;
+  readonly #api: compute_v1.Compute;
+  readonly #options: ComputeOptions;
+
+  constructor(options: ComputeOptions) {
+    this.#options = options;
+    this.project = options.project;
+    const { endpoint, auth = defaultAuth(options.project) } = options;
+    this.#api = new compute_v1.Compute({
+      auth,
+      retry: false,
+      ...(endpoint !== undefined && { rootUrl: endpoint }),
+    });
+  }
+
+  /** Asks for a machine. The same `requestId` never makes a second one. */
+  async insert(
+    zone: string,
+    requestBody: VmInstance,
+    requestId: string,
+    call: ComputeCall,
+  ): Promise<VmOperation> {
+    const params = { project: this.project, zone, requestId, requestBody };
+    return await this.#call(`cannot create ${requestBody.name} in ${zone}`, call, (options) =>
+      this.#api.instances.insert(params, options),
+    );
+  }
+
+  async get(zone: string, instance: string, call: ComputeCall): Promise<VmInstance> {
+    const params = { project: this.project, zone, instance };
+    return await this.#call(`cannot look at ${instance} in ${zone}`, call, (options) =>
+      this.#api.instances.get(params, options),
+    );
+  }
+
+  /** Resolves once the deletion is requested. */
+  async delete(zone: string, instance: string, call: ComputeCall): Promise<VmOperation> {
+    const params = { project: this.project, zone, instance };
+    return await this.#call(`cannot delete ${instance} in ${zone}`, call, (options) =>
+      this.#api.instances.delete(params, options),
+    );
+  }
+
+  /** Writes labels onto the machine as it was read; fails when someone else has written meanwhile. */
+  async setLabels(
+    zone: string,
+    instance: VmInstance,
+    labels: Readonly<Record<string, string>>,
+    call: ComputeCall,
+  ): Promise<void> {
+    const { name = '', labelFingerprint } = instance;
+    const requestBody = {
+      labels: { ...instance.labels, ...labels },
+      ...(labelFingerprint && { labelFingerprint }),
+    };
+    const params = { project: this.project, zone, instance: name ?? '', requestBody };
+    await this.#call(`cannot label ${name} in ${zone}`, call, (options) =>
+      this.#api.instances.setLabels(params, options),
+    );
+  }
+
+  /** The last of what the machine wrote to its first serial port. */
+  async serialOutput(zone: string, instance: string, call: ComputeCall): Promise<string> {
+    const params = { project: this.project, zone, instance };
+    const output = await this.#call(`cannot read the log of ${instance}`, call, (options) =>
+      this.#api.instances.getSerialPortOutput(params, options),
+    );
+    return output.contents ?? '';
+  }
+
+  /** All machines that match the filter (empty: all), page by page; of every zone when none is given. */
+  async list(filter: string, call: ComputeCall, zone?: string): Promise<VmInstance[]> {
+    const found: VmInstance[] = [];
+    let pageToken: string | undefined;
+    do {
+      const params = {
+        project: this.project,
+        ...(filter !== '' && { filter }),
+        maxResults: pageSize,
+        // In an outage of one region the machines of the others can still be used.
+        returnPartialSuccess: true,
+        ...(pageToken !== undefined && { pageToken }),
+      };
+      const page = await this.#call<Page>('cannot list machines', call, (options) =>
+        zone === undefined
+          ? this.#api.instances.aggregatedList(params, options)
+          : this.#api.instances.list({ ...params, zone }, options),
+      );
+      found.push(...instancesOf(page));
+      pageToken = page.nextPageToken || undefined;
+    } while (pageToken !== undefined);
+    return found;
+  }
+
+  /** Waits until the operation is done; throws what it failed with, or ERR_TIMEOUT. */
+  async waitFor(
+    what: string,
+    zone: string,
+    operation: VmOperation,
+    call: ComputeCall & { readonly timeoutMs: number },
+  ): Promise<void> {
+    const { timeoutMs, signal } = call;
+    const late = AbortSignal.timeout(timeoutMs);
+    const either = signal === undefined ? late : AbortSignal.any([signal, late]);
+    let current = operation;
+    try {
+      while (current.status !== 'DONE') {
+        const params = { project: this.project, zone, operation: operation.name ?? '' };
+        const startedMs = Date.now();
+        current = await this.#call(what, { signal: either, tryMs: waitTryMs }, (options) =>
+          this.#api.zoneOperations.wait(params, options),
+        );
+        // It may answer early, though it says that it waits: then it is not asked at once again.
+        const early = current.status !== 'DONE' && Date.now() - startedMs < earlyPauseMs;
+        if (early) await sleep(earlyPauseMs, undefined, { signal: either });
+      }
+    } catch (error) {
+      if (signal?.aborted || !late.aborted) throw error;
+      const message = `${what}: not done after ${timeoutMs / 1_000} s`;
+      throw new GomoteError('ERR_TIMEOUT', message, { cause: error });
+    }
+    const failure = operationError(what, current);
+    if (failure !== undefined) throw failure;
+  }
+
+  async #call<T>(
+    what: string,
+    call: ComputeCall,
+    ask: (options: { signal: AbortSignal }) => Promise<{ data: T }>,
+  ): Promise<T> {
+    const { signal, mustAnswer = false, tryMs = defaultTryMs } = call;
+    for (let attempt = 1; ; attempt++) {
+      await gceGate.hook?.(signal);
+      await this.#options.gate?.(signal);
+      signal?.throwIfAborted();
+      const late = AbortSignal.timeout(tryMs);
+      const either = signal === undefined || mustAnswer ? late : AbortSignal.any([signal, late]);
+      try {
+        const { data } = await ask({ signal: either });
+        this.#options.onRequest?.(`compute: ${what.replace(/^cannot /, '')}`);
+        return data;
+      } catch (error) {
+        if (!mustAnswer) signal?.throwIfAborted();
+        const failure = callError(what, late.aborted ? late.reason : error);
+        if (!isTransient(failure) || attempt === tries) throw failure;
+        const pauseMs = retryAfterMs(error) ?? randomInt(firstPauseMs * 2 ** attempt);
+        await sleep(pauseMs, undefined, signal && { signal });
+      }
+    }
+  }
+}
+
+/** Told the project, Google's library need not look for one, which takes it a run of gcloud. */
+const defaultAuth = (projectId: string): GceAuth => new GoogleAuth({ scopes, projectId });
+
+type Page = compute_v1.Schema$InstanceList | compute_v1.Schema$InstanceAggregatedList;
+
+const instancesOf = ({ items }: Page): VmInstance[] =>
+  Array.isArray(items)
+    ? items
+    : Object.values(items ?? {}).flatMap(({ instances = [] }) => instances);

@@ -1,0 +1,137 @@
+// What is known of a buildlet, kept in its machine's labels and metadata: every client with rights sees the same.
+import { createHash } from 'node:crypto';
+import { formatDuration, parseDuration } from '../../duration.ts';
+import type { Instance } from '../backend.ts';
+import type { VmInstance } from './compute.ts';
+import { metadataKeys, metadataOf, zoneOf } from './vm.ts';
+
+/** The labels: what the API can search for, and what changes. */
+const labels = { role: 'gomote', owner: 'gomote_owner', expires: 'gomote_expires' };
+const role = 'buildlet';
+
+/** The metadata: what stays as it was made. */
+const meta = {
+  name: 'gomote-name',
+  owner: 'gomote-owner',
+  builderType: 'gomote-builder-type',
+  idleTimeout: 'idle-timeout',
+};
+
+export interface VmRecord extends Instance {
+  readonly owner: string;
+  readonly zone: string;
+  /** As Compute Engine names the machine. */
+  readonly vmName: string;
+  /** 0: it does not end for want of use. */
+  readonly idleTimeoutMs: number;
+  /** When it ends unless it is used, as its label says. */
+  readonly shownExpires: Date | undefined;
+  readonly instance: VmInstance;
+}
+
+/** The states of a machine that is no buildlet to use, in words; of those not here nothing is said. */
+const deadStates: Record<string, string> = {
+  PROVISIONING: 'starting',
+  STAGING: 'starting',
+  REPAIRING: 'repairing',
+  STOPPING: 'stopping',
+  SUSPENDING: 'stopping',
+  SUSPENDED: 'suspended',
+  STOPPED: 'stopped',
+  TERMINATED: 'stopped',
+};
+
+/** The machine's name of a buildlet's: the same, or as much of it as a machine may be called, and a digest. */
+export function vmNameOf(name: string): string {
+  if (/^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) return name;
+  const digest = createHash('sha256').update(name).digest('hex').slice(0, 8);
+  const plain = name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-');
+  return `${`g-${plain}`.slice(0, 54)}-${digest}`.replaceAll(/-{2,}/g, '-');
+}
+
+/** Searches for the buildlets of an owner; of all without one. */
+export function filterOf(owner: string | undefined): string {
+  const own = owner === undefined ? '' : ` (labels.${labels.owner} = "${labelValue(owner)}")`;
+  return `(labels.${labels.role} = "${role}")${own}`;
+}
+
+export const filterOfName = (vmName: string): string => `(name = "${vmName}")`;
+
+const labelValue = (text: string): string =>
+  text
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9_-]/g, '-')
+    .slice(0, 63);
+
+export interface NewRecord {
+  readonly name: string;
+  readonly owner: string;
+  readonly builderType: string;
+  readonly idleTimeoutMs: number;
+}
+
+/** What a new machine is given to be found by. */
+export function describeVm({ name, owner, builderType, idleTimeoutMs }: NewRecord) {
+  return {
+    meta: {
+      [meta.name]: name,
+      [meta.owner]: owner,
+      [meta.builderType]: builderType,
+      [meta.idleTimeout]: formatDuration(idleTimeoutMs),
+    },
+    labels: {
+      [labels.role]: role,
+      [labels.owner]: labelValue(owner),
+      ...(idleTimeoutMs > 0 && expiresLabel(Date.now() + idleTimeoutMs)),
+    },
+  };
+}
+
+/** The label that says when the buildlet ends unless it is used. */
+export const expiresLabel = (atMs: number): Record<string, string> => ({
+  [labels.expires]: String(Math.floor(atMs / 1_000)),
+});
+
+/** Reads a machine; undefined when it is no buildlet of ours. */
+export function recordOf(instance: VmInstance): VmRecord | undefined {
+  const data = metadataOf(instance);
+  const name = data.get(meta.name);
+  if (name === undefined || instance.labels?.[labels.role] !== role) return undefined;
+  const { creationTimestamp, status } = instance;
+  const shownExpires = fromSeconds(instance.labels[labels.expires]);
+  return {
+    name,
+    owner: data.get(meta.owner) ?? '',
+    builderType: data.get(meta.builderType) ?? '',
+    hostType: data.get(metadataKeys.hostType) ?? '',
+    created: creationTimestamp ? new Date(creationTimestamp) : undefined,
+    expires: earliest(shownExpires, deleteAtOf(instance)),
+    dead: deadStates[status ?? ''],
+    zone: zoneOf(instance),
+    vmName: instance.name ?? '',
+    idleTimeoutMs: durationOf(data.get(meta.idleTimeout)),
+    shownExpires,
+    instance,
+  };
+}
+
+/** When anyone may delete the machine; undefined: at no time. */
+export const deleteAtOf = (instance: VmInstance): Date | undefined =>
+  fromSeconds(metadataOf(instance).get(metadataKeys.deleteAt));
+
+const fromSeconds = (text: string | undefined): Date | undefined =>
+  text !== undefined && /^[0-9]+$/.test(text) ? new Date(Number(text) * 1_000) : undefined;
+
+/** 0 when it is not one. */
+function durationOf(text = '0'): number {
+  try {
+    return parseDuration(meta.idleTimeout, text);
+  } catch {
+    return 0;
+  }
+}
+
+function earliest(...dates: readonly (Date | undefined)[]): Date | undefined {
+  const known = dates.filter((date) => date !== undefined);
+  return known.sort((a, b) => a.getTime() - b.getTime())[0];
+}

@@ -1,0 +1,81 @@
+// Undoes the making of a machine, at whatever moment it failed.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { GomoteError, messageOf, PlatformError } from '../../errors.ts';
+import type { ComputeApi, VmOperation } from './compute.ts';
+import { isNotFound } from './errors.ts';
+import { metadataKeys, metadataOf } from './vm.ts';
+
+interface Failed {
+  readonly zone: string;
+  readonly name: string;
+  /** What is making the machine. */
+  readonly operation: VmOperation;
+  /** Why it is to go. */
+  readonly error: unknown;
+}
+
+/** How long the undoing may take, in ms. */
+const removeTimeoutMs = 60_000;
+
+/** How long a machine that may be there is looked for, in ms. */
+const lookTimeoutMs = 20_000;
+
+const pauseMs = 500;
+
+/** Deletes the machine that the operation has made or is making; gives the error to throw. */
+export async function removeVm(api: ComputeApi, failed: Failed): Promise<unknown> {
+  const { zone, name, error } = failed;
+  // The caller's signal may be what ends it all: this goes on without it.
+  const signal = AbortSignal.timeout(removeTimeoutMs);
+  try {
+    await deleteWhenThere(api, failed, signal);
+    return error;
+  } catch (cause) {
+    const message = `${messageOf(error)}; and ${name} in ${zone} may be left: ${messageOf(cause)}`;
+    return new GomoteError(error instanceof GomoteError ? error.code : 'ERR_ABORTED', message, {
+      hint: 'it ends at its time; see gomote list, or gomote reap',
+      cause: error,
+    });
+  }
+}
+
+async function deleteWhenThere(
+  api: ComputeApi,
+  { zone, name, operation }: Failed,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let isMade = false; ; ) {
+    try {
+      await api.delete(zone, name, { signal });
+      return;
+    } catch (error) {
+      if (isMade && isNotFound(error)) return;
+      if (!isNotFound(error) && !isNotReady(error)) throw error;
+      if (isMade) await sleep(pauseMs, undefined, { signal });
+    }
+    // It is only being made: not there yet, or not ready to be deleted. Whether that succeeds is all the same.
+    const call = { signal, timeoutMs: removeTimeoutMs };
+    await api.waitFor(`${name} is being made`, zone, operation, call).catch(() => undefined);
+    signal.throwIfAborted();
+    isMade = true;
+  }
+}
+
+/** Deletes the machine of a request whose answer never came, if there is one; does what it can. */
+export async function removeVmOf(
+  api: ComputeApi,
+  { zone, name, requestId }: { zone: string; name: string; requestId: string },
+): Promise<void> {
+  const signal = AbortSignal.timeout(lookTimeoutMs);
+  try {
+    const instance = await api.get(zone, name, { signal });
+    // Another's machine may have that name.
+    if (metadataOf(instance).get(metadataKeys.request) !== requestId) return;
+    await api.delete(zone, name, { signal });
+  } catch {
+    // The API does not answer, or there is no such machine.
+  }
+}
+
+const isNotReady = (error: unknown): boolean =>
+  error instanceof PlatformError && /^(resourceNotReady|RESOURCE_NOT_READY)$/.test(error.reason);

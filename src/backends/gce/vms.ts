@@ -1,0 +1,48 @@
+// The machines that are there, and asking for one's end.
+import { KeyPair } from '../../client/key-pair.ts';
+import { ComputeApi, type GceAuth } from './compute.ts';
+import type { GceCallOptions } from './start-vm.ts';
+import { metadataKeys, metadataOf, reachOf } from './vm.ts';
+
+/** A machine with a buildlet on it. */
+export interface Vm {
+  readonly name: string;
+  /** `HOST:PORT` of its buildlet; undefined while it has no address. */
+  readonly ipPort: string | undefined;
+  /** The zero pair: plain HTTP. */
+  readonly tls: KeyPair;
+  /** Its host type. */
+  readonly type: string;
+}
+
+/** As in `virtual-machines.ts`, where it is described. */
+export async function listVMs(
+  auth: GceAuth | undefined,
+  project: string,
+  zone: string,
+  options: GceCallOptions = {},
+): Promise<Vm[]> {
+  const { signal, endpoint, gate } = options;
+  const api = new ComputeApi({ auth, project, endpoint, gate });
+  const instances = await api.list('', { signal }, zone);
+  return instances.flatMap((instance) => {
+    const type = metadataOf(instance).get(metadataKeys.hostType);
+    if (!type) return [];
+    const reach = reachOf(instance);
+    const tls = reach?.tls ?? new KeyPair('', '');
+    return [{ name: instance.name ?? '', ipPort: reach?.ipPort, tls, type }];
+  });
+}
+
+/** As in `virtual-machines.ts`, where it is described. */
+export async function destroyVM(
+  auth: GceAuth | undefined,
+  project: string,
+  zone: string,
+  instance: string,
+  options: GceCallOptions = {},
+): Promise<void> {
+  const { signal, endpoint, gate } = options;
+  const api = new ComputeApi({ auth, project, endpoint, gate });
+  await api.delete(zone, instance, { signal });
+}
