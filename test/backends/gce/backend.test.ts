@@ -1,0 +1,337 @@
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import type { Backend, CreateCall } from '../../../src/backends/backend.ts';
+import { GceBackend } from '../../../src/backends/gce/backend.ts';
+import type { BuilderType, GceMachine } from '../../../src/builders.ts';
+import type { GceConfig } from '../../../src/config/gce.ts';
+import { GomoteError } from '../../../src/errors.ts';
+import {
+  bearer,
+  fakeCompute,
+  hostType,
+  project,
+  vmPort,
+  zoneA,
+  zoneB,
+  zoneF,
+} from '../../helpers/compute/fixture.ts';
+import type { FakeCompute } from '../../helpers/compute/server.ts';
+import { until } from '../../helpers/processes.ts';
+
+const builder: BuilderType = { name: 'linux', hostType: 'host-linux', env: [] };
+const { signal } = new AbortController();
+
+interface Changes extends Partial<GceConfig> {
+  user?: string | undefined;
+}
+
+function open(fake: FakeCompute, changes: Changes = {}): Backend {
+  return new GceBackend(
+    {
+      ...{ kind: 'gce', name: 'vms', project, zones: [zoneA, zoneF], endpoint: fake.endpoint },
+      ...{ port: vmPort, externalIp: true, apiRate: 1_000, user: 'me', auth: bearer() },
+      ...{ idleTimeoutMs: 1_800_000, maxLifetimeMs: 86_400_000 },
+      ...changes,
+    },
+    undefined,
+  );
+}
+
+const create = (
+  backend: Backend,
+  call: Partial<CreateCall> = {},
+  machine: Partial<GceMachine> = {},
+) => backend.create(builder, { user: 'me', host: hostType(machine), signal, ...call });
+
+const names = (instances: readonly { name: string }[]) => instances.map(({ name }) => name);
+
+async function fakeWithMachinesHere(): Promise<FakeCompute> {
+  const fake = await fakeCompute();
+  fake.api.plan.machine = () => 'here';
+  return fake;
+}
+
+describe('the gce backend', () => {
+  it('makes a buildlet that any client with rights finds, uses and destroys', async () => {
+    const fake = await fakeCompute();
+    const steps: string[] = [];
+    const made = await create(open(fake), { onProgress: (step) => steps.push(step) });
+    expect(made).toMatchObject({
+      ...{ name: 'me-linux-0', owner: 'me', builderType: 'linux', hostType: 'host-linux' },
+      dead: undefined,
+    });
+    expect(Math.abs(made.created!.getTime() - Date.now())).toBeLessThan(30_000);
+    expect(made.expires!.getTime()).toBeGreaterThan(Date.now() + 29 * 60_000);
+    expect(steps).toEqual([
+      `asking for me-linux-0 in ${zoneA}`,
+      `waiting for me-linux-0 in ${zoneA}`,
+      'waiting for the buildlet on me-linux-0',
+    ]);
+    const other = open(fake);
+    expect(await other.list({ signal })).toEqual([made]);
+    const client = await other.connect('me-linux-0');
+    expect(
+      await client.exec('/bin/sh', { systemLevel: true, args: ['-c', 'exit 7'] }),
+    ).toMatchObject({
+      exitCode: 7,
+    });
+    await client.disconnect();
+    const { pid } = fake.api.machineOf(zoneA, 'me-linux-0')!;
+    await other.destroy('me-linux-0', { signal });
+    await until(() => fake.api.instances.length === 0);
+    expect(() => process.kill(pid!, 0)).toThrow();
+    expect(await other.list({ signal })).toEqual([]);
+    await expect(other.connect('me-linux-0')).rejects.toMatchObject({
+      code: 'ERR_UNKNOWN_BUILDLET',
+    });
+    await expect(other.destroy('me-linux-0', { signal })).rejects.toMatchObject({
+      code: 'ERR_UNKNOWN_BUILDLET',
+    });
+  });
+
+  it('limits the life of its machines by the platform and by their own timer', async () => {
+    const fake = await fakeWithMachinesHere();
+    await create(open(fake));
+    const [machine] = fake.api.instances;
+    expect(machine!.scheduling).toMatchObject({
+      maxRunDuration: { seconds: '86400' },
+      instanceTerminationAction: 'DELETE',
+    });
+    expect(machine!.metadata!.items).toContainEqual({ key: 'idle-timeout', value: '30m0s' });
+  });
+
+  it('shows one that has ended by itself as stopped until it is reaped', async () => {
+    const fake = await fakeCompute();
+    const backend = open(fake, { idleTimeoutMs: 1_000 });
+    await create(backend);
+    const client = await backend.connect('me-linux-0');
+    await until(() => fake.api.instances[0]?.status === 'TERMINATED');
+    expect(fake.api.machineOf(zoneA, 'me-linux-0')!.log).toContain('it has been idle');
+    const error = await client.status().catch((reason) => reason);
+    await client.disconnect();
+    expect(await backend.explain('me-linux-0', error)).toMatchObject({
+      code: 'ERR_BUILDLET_DIED',
+      message: 'the machine of "me-linux-0" is stopped',
+    });
+    expect(await backend.list({ signal })).toMatchObject([{ name: 'me-linux-0', dead: 'stopped' }]);
+    await expect(backend.connect('me-linux-0')).rejects.toMatchObject({ code: 'ERR_MACHINE' });
+    expect(await backend.reap!({ signal })).toEqual([`VM me-linux-0 in ${zoneA}: stopped`]);
+    await until(() => fake.api.instances.length === 0);
+    expect(await backend.explain('me-linux-0', error)).toMatchObject({
+      code: 'ERR_UNKNOWN_BUILDLET',
+    });
+    expect(await backend.reap!({ signal })).toEqual([]);
+  });
+
+  it('gives ten at once ten names, and so do two clients at once in two zones', async () => {
+    const fake = await fakeWithMachinesHere();
+    const backends = [open(fake), open(fake, { zones: [zoneB] })];
+    const made = await Promise.all(
+      backends.flatMap((backend) => Array.from({ length: 5 }, () => create(backend))),
+    );
+    expect(new Set(names(made)).size).toBe(10);
+    await until(() => fake.api.instances.length === 10);
+    expect(names(await backends[0]!.list({ signal })).sort()).toEqual(names(made).sort());
+    expect(new Set(fake.api.instances.map(({ zone }) => zone)).size).toBe(2);
+  });
+
+  it('takes the smallest free number, whoever has the others', async () => {
+    const fake = await fakeWithMachinesHere();
+    fake.api.add(zoneF, { name: 'me-linux-0' });
+    const backend = open(fake);
+    // The name of a machine that is no buildlet is taken in its zone, and given way to in another.
+    expect(names([await create(backend), await create(backend)])).toEqual([
+      'me-linux-1',
+      'me-linux-2',
+    ]);
+    expect(fake.api.instances).toHaveLength(3);
+  });
+
+  it('names machines as they may be named, and buildlets as they are called', async () => {
+    const fake = await fakeWithMachinesHere();
+    const backend = open(fake, { user: 'J.Doe_2' });
+    const made = await create(backend, { user: 'J.Doe_2' });
+    expect(made.name).toBe('J.Doe_2-linux-0');
+    expect(fake.api.instances[0]!.name).toMatch(/^g-j-doe-2-linux-0-[0-9a-f]{8}$/);
+    await (await backend.connect(made.name)).disconnect();
+    await backend.destroy(made.name, { signal });
+    await until(() => fake.api.instances.length === 0);
+  });
+
+  it('keeps owners apart; without a user it has everybody’s', async () => {
+    const fake = await fakeWithMachinesHere();
+    await create(open(fake));
+    const hers = open(fake, { user: 'you' });
+    await create(hers, { user: 'you' });
+    expect(names(await open(fake).list({ signal }))).toEqual(['me-linux-0']);
+    expect(names(await hers.list({ signal }))).toEqual(['you-linux-0']);
+    await expect(hers.connect('me-linux-0')).rejects.toMatchObject({
+      code: 'ERR_UNKNOWN_BUILDLET',
+    });
+    await expect(hers.destroy('me-linux-0', { signal })).rejects.toMatchObject({
+      code: 'ERR_UNKNOWN_BUILDLET',
+    });
+    const all = open(fake, { user: undefined });
+    expect(names(await all.list({ signal }))).toEqual(['me-linux-0', 'you-linux-0']);
+    await (await all.connect('you-linux-0')).disconnect();
+  });
+
+  it('lists more than a page of them, and nothing that is none', async () => {
+    const fake = await fakeCompute();
+    const backend = open(fake);
+    await create(backend, {}, {}).catch(() => undefined);
+    const [one] = fake.api.instances;
+    const copy = (name: string) => ({
+      ...structuredClone(one!),
+      name,
+      metadata: {
+        items: one!.metadata!.items!.map((item) =>
+          item.key === 'gomote-name' ? { key: 'gomote-name', value: name } : item,
+        ),
+      },
+    });
+    for (let n = 1; n < 1_203; n++) fake.api.add(n % 2 ? zoneA : zoneB, copy(`me-linux-${n}`));
+    for (let n = 0; n < 9; n++) fake.api.add(zoneA, { name: `other-${n}` });
+    const first = fake.count('instances.aggregatedList');
+    const listed = names(await backend.list({ signal }));
+    expect(listed).toEqual(Array.from({ length: 1_203 }, (_, n) => `me-linux-${n}`));
+    expect(fake.count('instances.aggregatedList') - first).toBe(3);
+  });
+
+  it('writes down that a buildlet is in use, once a minute', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
+    onTestFinished(() => void vi.useRealTimers());
+    const fake = await fakeWithMachinesHere();
+    await create(open(fake));
+    const shown = async () => (await open(fake).list({ signal }))[0]!.expires!.getTime();
+    const before = await shown();
+    const backend = open(fake);
+    const use = async (user = backend) => {
+      await (await user.connect('me-linux-0')).disconnect();
+      await user.renew!('me-linux-0', { signal });
+    };
+    await use();
+    expect(fake.count('instances.setLabels')).toBe(0);
+    vi.setSystemTime(Date.now() + 61_000);
+    // Another client that comes first has written it; then there is nothing to write.
+    await use(open(fake));
+    await use();
+    await use();
+    expect(fake.count('instances.setLabels')).toBe(1);
+    expect((await shown()) - before).toBeGreaterThanOrEqual(60_000);
+    vi.setSystemTime(Date.now() + 61_000);
+    await backend.renew!('me-linux-0', { signal });
+    expect(fake.count('instances.setLabels')).toBe(2);
+    // Of two at once one loses, and its writing is made up for by the other's.
+    vi.setSystemTime(Date.now() + 61_000);
+    const both = [open(fake), open(fake)];
+    await Promise.all(both.map((user) => user.connect('me-linux-0').then((c) => c.disconnect())));
+    await Promise.all(both.map((user) => user.renew!('me-linux-0', { signal })));
+    expect((await shown()) - before).toBeGreaterThanOrEqual(180_000);
+  });
+
+  it('reaps machines past their time, also another tool’s, and leaves the others', async () => {
+    const fake = await fakeWithMachinesHere();
+    const backend = open(fake);
+    await create(backend);
+    const overdue = String(Math.floor(Date.now() / 1_000) - 60);
+    const items = (more: { key: string; value: string }[]) => ({ metadata: { items: more } });
+    fake.api.add(zoneB, {
+      name: 'old',
+      ...items([
+        { key: 'buildlet-host-type', value: 'host-linux' },
+        { key: 'delete-at', value: overdue },
+      ]),
+    });
+    fake.api.add(zoneB, { name: 'no-buildlet', ...items([{ key: 'delete-at', value: overdue }]) });
+    fake.api.add(zoneB, {
+      name: 'stopped-not-ours',
+      status: 'TERMINATED',
+      ...items([{ key: 'buildlet-host-type', value: 'host-linux' }]),
+    });
+    expect(await backend.reap!({ signal })).toEqual([
+      expect.stringMatching(/^VM old in europe-west1-b: to be deleted since 20/),
+    ]);
+    await until(() => fake.api.instances.length === 3);
+    fake.api.add(zoneB, {
+      name: 'old',
+      ...items([
+        { key: 'buildlet-host-type', value: 'host-linux' },
+        { key: 'delete-at', value: overdue },
+      ]),
+    });
+    fake.fault = (verb) =>
+      verb === 'instances.delete' ? { status: 403, reason: 'forbidden', message: 'no' } : undefined;
+    await expect(backend.reap!({ signal })).rejects.toMatchObject({ code: 'ERR_UNAUTHORIZED' });
+  });
+
+  it('takes a machine at full price, under another name, where no cheaper one is to be had', async () => {
+    const fake = await fakeWithMachinesHere();
+    fake.api.plan.insertError = ({ scheduling }) =>
+      scheduling?.provisioningModel === 'SPOT'
+        ? { code: 'ZONE_RESOURCE_POOL_EXHAUSTED', message: 'none' }
+        : undefined;
+    const backend = open(fake);
+    const made = await create(backend, {}, { pricing: 'spot' });
+    expect(made.name).toBe('me-linux-1');
+    expect(names(await backend.list({ signal }))).toEqual(['me-linux-1']);
+    expect(fake.api.instances[0]!.scheduling!.preemptible).toBe(false);
+    // The name that was given up is free again.
+    expect((await create(backend)).name).toBe('me-linux-0');
+  });
+
+  it('fails with the words of the platform, and leaves nothing', async () => {
+    const fake = await fakeCompute();
+    fake.api.plan.insertError = () => ({
+      code: 'QUOTA_EXCEEDED',
+      message: "Quota 'CPUS' exceeded",
+    });
+    const backend = open(fake);
+    await expect(create(backend)).rejects.toMatchObject({
+      code: 'ERR_QUOTA',
+      reason: 'QUOTA_EXCEEDED',
+    });
+    expect(fake.api.instances).toEqual([]);
+    const local = { name: 'host-local' };
+    await expect(create(backend, { host: local })).rejects.toMatchObject({
+      code: 'ERR_UNKNOWN_TYPE',
+      hint: expect.stringContaining('[hosts.host-local.gce]'),
+    });
+  });
+
+  it('cancelled at any moment leaves nothing', async () => {
+    const fake = await fakeWithMachinesHere();
+    const count = Number(process.env.GOMOTE_FAULTS_CANCEL ?? 8);
+    const backend = open(fake);
+    for (let i = 0; i < count; i++) {
+      const cancel = new AbortController();
+      const reason = new GomoteError('ERR_ABORTED', 'ended by SIGINT');
+      const timer = setTimeout(() => cancel.abort(reason), Math.random() * 400);
+      const made = await create(backend, { signal: cancel.signal }).catch((error) => {
+        expect(error).toBe(reason);
+        return undefined;
+      });
+      clearTimeout(timer);
+      // A creation that was quicker than its cancellation stands.
+      if (made !== undefined) await backend.destroy(made.name, { signal });
+      await until(() => fake.api.instances.length === 0);
+    }
+  });
+
+  it('destroys a machine whose buildlet does not answer, and one that is gone meanwhile', async () => {
+    const fake = await fakeWithMachinesHere();
+    const backend = open(fake);
+    await create(backend);
+    const halted = await backend.connect('me-linux-0');
+    await fake.api.machineOf(zoneA, 'me-linux-0')!.kill();
+    await halted.disconnect();
+    await backend.destroy('me-linux-0', { signal });
+    await until(() => fake.api.instances.length === 0);
+    const { name } = await create(backend);
+    fake.fault = (verb) => {
+      if (verb === 'instances.delete') void fake.api.delete(zoneA, name);
+      return verb === 'instances.delete' ? { status: 404, reason: 'notFound' } : undefined;
+    };
+    await backend.destroy(name, { signal });
+    await until(() => fake.api.instances.length === 0);
+  });
+});

@@ -1,0 +1,97 @@
+// The command line as a program against the fake Compute API, with the default credentials of a machine of Google's.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { fakeCompute, project, vmPort, zoneA, zoneF } from '../helpers/compute/fixture.ts';
+import { startMetadataServer } from '../helpers/metadata-server.ts';
+import { until } from '../helpers/processes.ts';
+import { ending, workshop } from '../helpers/programs.ts';
+
+async function cloud() {
+  const fake = await fakeCompute();
+  fake.token = 'of-the-machine';
+  const metadata = await startMetadataServer({}, fake.token);
+  onTestFinished(() => metadata.close());
+  const { directory, start, environment } = workshop();
+  const config = join(directory, '.config/gomote');
+  mkdirSync(config, { recursive: true });
+  writeFileSync(
+    join(config, 'config.toml'),
+    `default = "vms"
+     [backends.vms]
+     kind = "gce"
+     project = "${project}"
+     zones = ["${zoneA}", "${zoneF}"]
+     endpoint = "${fake.endpoint}"
+     port = ${vmPort}
+     [hosts.host-linux.gce]
+     image = "linux-buildlet"
+     machine-type = "n1-standard-1"
+     [builders.linux]
+     host = "host-linux"
+     env = ["COLOR=blue"]
+    `,
+  );
+  const env = {
+    ...environment,
+    GCE_METADATA_HOST: metadata.host,
+    METADATA_SERVER_DETECTION: 'assume-present',
+  };
+  const begin = (...args: string[]) => start('gomote', args, { env });
+  return { fake, begin, gomote: async (...args: string[]) => await ending(begin(...args)) };
+}
+
+describe('gomote on virtual machines', () => {
+  it('creates, lists, runs on, and destroys one', async () => {
+    const { fake, gomote } = await cloud();
+    const created = await gomote('create', 'linux');
+    expect(created.stderr).toBe('');
+    expect(created.stdout.toString()).toBe('me-linux-0\n');
+    const listed = await gomote('list');
+    expect(listed.stdout.toString()).toMatch(/^me-linux-0\tlinux\texpires in (29m|30m)[0-9]+s\n$/);
+    const script = 'echo $COLOR; exit 7';
+    const ran = await gomote('run', 'me-linux-0', '/bin/sh', '-c', script);
+    expect(ran).toMatchObject({ code: 7, stdout: Buffer.from('blue\n') });
+    expect((await gomote('reap')).stdout.toString()).toBe('');
+    expect(await gomote('destroy', 'me-linux-0')).toMatchObject({ code: 0, stderr: '' });
+    await until(() => fake.api.instances.length === 0);
+    const again = await gomote('run', 'me-linux-0', 'true');
+    expect(again.code).toBe(125);
+    expect(again.stderr).toMatch(/^gomote: vms: no buildlet "me-linux-0"; it may have expired/);
+  });
+
+  it('makes all of several or none', async () => {
+    const { fake, gomote } = await cloud();
+    fake.api.plan.machine = () => 'here';
+    fake.api.plan.insertError = ({ name }) =>
+      name === 'me-linux-3'
+        ? { code: 'QUOTA_EXCEEDED', message: "Quota 'CPUS' exceeded" }
+        : undefined;
+    const refused = await gomote('create', '--count', '5', 'linux');
+    expect(refused).toMatchObject({ code: 1, stdout: Buffer.alloc(0) });
+    expect(refused.stderr).toContain("Quota 'CPUS' exceeded (QUOTA_EXCEEDED)");
+    await until(() => fake.api.instances.length === 0);
+    fake.api.plan.insertError = () => undefined;
+    const made = await gomote('create', '--count', '5', 'linux');
+    expect(made.stdout.toString()).toBe([0, 1, 2, 3, 4].map((n) => `me-linux-${n}\n`).join(''));
+  });
+
+  it.each(['SIGINT', 'SIGTERM'] as const)('leaves nothing when create gets %s', async (name) => {
+    const { fake, begin } = await cloud();
+    fake.api.plan.machine = () => 'here';
+    // At whichever of its calls it is.
+    const calls = ['instances.insert', 'zoneOperations.wait', 'instances.get'];
+    for (const verb of calls) {
+      let child: ReturnType<typeof begin> | undefined;
+      fake.fault = (called) => {
+        if (called === verb) child?.kill(name);
+        return undefined;
+      };
+      child = begin('create', 'linux');
+      const { code, stdout } = await ending(child);
+      expect(code).toBe(name === 'SIGINT' ? 130 : 143);
+      expect(stdout.toString()).toBe('');
+      await until(() => fake.api.instances.length === 0);
+    }
+  });
+});

@@ -1,0 +1,25 @@
+// The clients of the clouds are large: a command that asks no cloud must not load them.
+import { writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { expect, it } from 'vitest';
+import { gomoteProgram, workshop } from '../helpers/programs.ts';
+
+/** Says at the end on standard error which files were loaded. */
+const reporter = `process.on('exit', () => {
+  process.stderr.write(JSON.stringify(Object.keys(require.cache)));
+});`;
+
+it('only the program itself is loaded by --version, list, run and the rest on a local buildlet', async () => {
+  const { directory, run, create } = workshop();
+  const hook = join(directory, 'hook.cjs');
+  writeFileSync(hook, reporter);
+  const loadedBy = async (...args: string[]): Promise<string[]> => {
+    const { stderr } = await run(process.execPath, '--require', hook, gomoteProgram, ...args);
+    return (JSON.parse(stderr) as string[]).map((path) => basename(path)).sort();
+  };
+  const name = await create();
+  const program = ['gomote.cjs', 'gomote.js', 'hook.cjs'];
+  const commands = [['--version'], ['list'], ['run', name, 'true'], ['ls', name], ['types']];
+  for (const command of commands) expect(await loadedBy(...command)).toEqual(program);
+  expect(await loadedBy('destroy', name)).toEqual(program);
+});

@@ -1,0 +1,284 @@
+// A fake Compute API: instances and their operations of one project, in the words of Google's schema.
+import { randomUUID } from 'node:crypto';
+import type { compute_v1 } from 'googleapis/build/src/apis/compute/v1.js';
+import { boot, type Machine, type MachineKind } from './machine.ts';
+import { type ApiError, checkInstance, refusal } from './rules.ts';
+
+export type Instance = compute_v1.Schema$Instance;
+export type Operation = compute_v1.Schema$Operation;
+
+/** What a test changes of how the API behaves. */
+export interface Plan {
+  /** What every new machine is. Default: the buildlet program in a process of its own. */
+  machine: (instance: Instance, zone: string) => MachineKind;
+  /** What the making of a machine ends with; undefined: success. */
+  insertError: (instance: Instance, zone: string) => { code: string; message: string } | undefined;
+  /** Awaited before an operation goes on, from PENDING to RUNNING and from there to DONE. */
+  beforeStep: (operation: Operation) => Promise<void> | void;
+  /** Whether new machines get an external address when they ask for one. */
+  givesExternalIp: boolean;
+  /** The longest that a wait call waits, in ms. */
+  waitLimitMs: number;
+}
+
+interface Entry {
+  readonly zone: string;
+  readonly instance: Instance;
+  machine: Machine | undefined;
+}
+
+/** The status that an operation names beside its error. */
+const httpErrors: Record<string, Partial<Operation>> = {
+  EXHAUSTED: { httpErrorStatusCode: 503, httpErrorMessage: 'SERVICE UNAVAILABLE' },
+  QUOTA: { httpErrorStatusCode: 403, httpErrorMessage: 'FORBIDDEN' },
+};
+
+/**
+ * Loopback has 16 million addresses: those of one machine are not another's, nor those of one test process
+ * another's.
+ */
+let addresses = (process.pid >> 6) << 8;
+const nextAddress = (half: 0 | 64): string => {
+  addresses = (addresses + 1) & 0xffff;
+  return `127.${1 + half + (process.pid & 63)}.${addresses >> 8}.${addresses & 0xff}`;
+};
+
+export class FakeApi {
+  readonly project: string;
+  readonly zones: readonly string[];
+  readonly plan: Plan = {
+    machine: () => 'process',
+    insertError: () => undefined,
+    beforeStep: () => undefined,
+    givesExternalIp: true,
+    waitLimitMs: 120_000,
+  };
+  readonly #self: string;
+  readonly #entries = new Map<string, Entry>();
+  readonly #operations = new Map<string, Operation>();
+  readonly #byRequest = new Map<string, Operation>();
+  readonly #waiting = new Set<() => void>();
+  readonly #running = new Set<Promise<void>>();
+  #count = 0;
+
+  constructor(endpoint: string, project: string, zones: readonly string[]) {
+    this.project = project;
+    this.zones = zones;
+    this.#self = `${endpoint}compute/v1/projects/${project}`;
+  }
+
+  /** All machines, in the order they were made. */
+  get instances(): Instance[] {
+    return [...this.#entries.values()].map(({ instance }) => instance);
+  }
+
+  machineOf(zone: string, name: string): Machine | undefined {
+    return this.#entries.get(`${zone}/${name}`)?.machine;
+  }
+
+  /** Puts a machine there that nobody asked for, and that nothing runs on. */
+  add(zone: string, instance: Instance): void {
+    this.#entries.set(`${zone}/${instance.name}`, {
+      zone,
+      instance: { status: 'RUNNING', ...this.#outputFields(zone, instance) },
+      machine: undefined,
+    });
+  }
+
+  insert(zone: string, body: Instance, requestId: string = randomUUID()): Operation | ApiError {
+    const known = this.#byRequest.get(requestId);
+    if (known !== undefined) return known;
+    const problem = checkInstance(this.project, zone, body);
+    if (problem !== undefined) return problem;
+    const target = `projects/${this.project}/zones/${zone}/instances/${body.name}`;
+    const key = `${zone}/${body.name}`;
+    if (this.#entries.has(key)) {
+      return refusal(409, 'alreadyExists', `The resource '${target}' already exists`);
+    }
+    const failure = this.plan.insertError(body, zone);
+    const instance = { ...this.#outputFields(zone, body), status: 'PROVISIONING' };
+    const entry: Entry = { zone, instance, machine: undefined };
+    if (failure === undefined) this.#entries.set(key, entry);
+    const operation = this.#operation('insert', zone, body.name ?? '');
+    this.#byRequest.set(requestId, operation);
+    this.#run(operation, async () => {
+      if (failure !== undefined) return failure;
+      if (this.#entries.get(key) !== entry) return undefined;
+      const machine = await boot(this.plan.machine(instance, zone), instance);
+      // It may have been deleted while it booted.
+      if (this.#entries.get(key) !== entry) {
+        await machine.kill();
+        return undefined;
+      }
+      entry.machine = machine;
+      instance.status = 'RUNNING';
+      machine.off.then(() => {
+        if (instance.status === 'RUNNING') instance.status = 'TERMINATED';
+      });
+      return undefined;
+    });
+    return operation;
+  }
+
+  get(zone: string, name: string): Instance | ApiError {
+    return this.#entries.get(`${zone}/${name}`)?.instance ?? this.#notFound(zone, name);
+  }
+
+  delete(zone: string, name: string): Operation | ApiError {
+    const key = `${zone}/${name}`;
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return this.#notFound(zone, name);
+    entry.instance.status = 'STOPPING';
+    const operation = this.#operation('delete', zone, name);
+    this.#run(operation, async () => {
+      await entry.machine?.kill();
+      if (this.#entries.get(key) === entry) this.#entries.delete(key);
+      return undefined;
+    });
+    return operation;
+  }
+
+  setLabels(
+    zone: string,
+    name: string,
+    { labels, labelFingerprint }: compute_v1.Schema$InstancesSetLabelsRequest,
+  ): Operation | ApiError {
+    const entry = this.#entries.get(`${zone}/${name}`);
+    if (entry === undefined) return this.#notFound(zone, name);
+    if (labelFingerprint !== entry.instance.labelFingerprint) {
+      return refusal(
+        412,
+        'conditionNotMet',
+        'Labels fingerprint either invalid or resource labels have changed',
+      );
+    }
+    entry.instance.labels = { ...labels };
+    entry.instance.labelFingerprint = this.#fingerprint();
+    const operation = this.#operation('setLabels', zone, name);
+    this.#run(operation, async () => undefined);
+    return operation;
+  }
+
+  serialOutput(zone: string, name: string): compute_v1.Schema$SerialPortOutput | ApiError {
+    const entry = this.#entries.get(`${zone}/${name}`);
+    if (entry === undefined) return this.#notFound(zone, name);
+    const contents = entry.machine?.log ?? '';
+    return {
+      kind: 'compute#serialPortOutput',
+      contents,
+      start: '0',
+      next: String(contents.length),
+    };
+  }
+
+  operation(zone: string, name: string): Operation | ApiError {
+    const found = this.#operations.get(`${zone}/${name}`);
+    return found ?? refusal(404, 'notFound', `The resource 'operations/${name}' was not found`);
+  }
+
+  /** As the API does: answers when the operation is done, or when it has waited long enough. */
+  async wait(zone: string, name: string): Promise<Operation | ApiError> {
+    const operation = this.operation(zone, name);
+    if ('error' in operation && 'code' in operation) return operation;
+    const late = AbortSignal.timeout(this.plan.waitLimitMs);
+    while ((operation as Operation).status !== 'DONE' && !late.aborted) {
+      await new Promise<void>((resolve) => {
+        const go = () => {
+          this.#waiting.delete(go);
+          late.removeEventListener('abort', go);
+          resolve();
+        };
+        this.#waiting.add(go);
+        late.addEventListener('abort', go);
+      });
+    }
+    return { ...operation };
+  }
+
+  /** Ends all machines and waits for what is under way. */
+  async close(): Promise<void> {
+    this.plan.beforeStep = () => undefined;
+    for (const { instance, zone } of this.#entries.values()) this.delete(zone, instance.name ?? '');
+    await Promise.all(this.#running);
+  }
+
+  #run(
+    operation: Operation,
+    work: () => Promise<{ code: string; message: string } | undefined>,
+  ): void {
+    const step = (change: Partial<Operation>) => {
+      Object.assign(operation, change);
+      for (const go of [...this.#waiting]) go();
+    };
+    const running = (async () => {
+      await this.plan.beforeStep(operation);
+      step({ status: 'RUNNING', progress: 50 });
+      await this.plan.beforeStep(operation);
+      const failure = await work();
+      const end = { status: 'DONE', progress: 100, endTime: new Date().toISOString() };
+      if (failure === undefined) return step(end);
+      step({
+        ...end,
+        error: { errors: [failure] },
+        ...httpErrors[/EXHAUSTED|QUOTA/.exec(failure.code)?.[0] ?? ''],
+      });
+    })();
+    this.#running.add(running);
+    void running.finally(() => this.#running.delete(running));
+  }
+
+  #operation(type: string, zone: string, target: string): Operation {
+    const name = `operation-${randomUUID()}`;
+    const operation: Operation = {
+      kind: 'compute#operation',
+      id: String(++this.#count),
+      name,
+      zone: `${this.#self}/zones/${zone}`,
+      operationType: type,
+      targetLink: `${this.#self}/zones/${zone}/instances/${target}`,
+      selfLink: `${this.#self}/zones/${zone}/operations/${name}`,
+      status: 'PENDING',
+      progress: 0,
+      user: 'tester@example.com',
+      insertTime: new Date().toISOString(),
+    };
+    this.#operations.set(`${zone}/${name}`, operation);
+    return operation;
+  }
+
+  /** What the API adds to an instance. */
+  #outputFields(zone: string, body: Instance): Instance {
+    const number = ++this.#count;
+    return {
+      ...body,
+      kind: 'compute#instance',
+      id: String(10 ** 15 + number),
+      creationTimestamp: new Date().toISOString(),
+      zone: `${this.#self}/zones/${zone}`,
+      selfLink: `${this.#self}/zones/${zone}/instances/${body.name}`,
+      labelFingerprint: this.#fingerprint(),
+      networkInterfaces: (body.networkInterfaces ?? []).map((nic, i) => ({
+        ...nic,
+        name: `nic${i}`,
+        networkIP: nextAddress(64),
+        ...(nic.accessConfigs && {
+          accessConfigs: nic.accessConfigs.map((config) => ({
+            kind: 'compute#accessConfig',
+            ...config,
+            ...(this.plan.givesExternalIp && { natIP: nextAddress(0) }),
+          })),
+        }),
+      })),
+    };
+  }
+
+  /** Bytes in base64, as the schema has them. */
+  #fingerprint(): string {
+    return Buffer.from(`print-${++this.#count}`).toString('base64');
+  }
+
+  #notFound(zone: string, name: string): ApiError {
+    const target = `projects/${this.project}/zones/${zone}/instances/${name}`;
+    return refusal(404, 'notFound', `The resource '${target}' was not found`);
+  }
+}

@@ -1,0 +1,40 @@
+// A fake Compute API that ends with the test, and host types to make machines of.
+import { OAuth2Client } from 'googleapis-common';
+import { afterAll, expect, onTestFinished } from 'vitest';
+import type { GceMachine, HostType } from '../../../src/builders.ts';
+import { schemaProblems } from './gcloud.ts';
+import { type Exchange, type FakeCompute, startFakeCompute } from './server.ts';
+
+export const project = 'test-project';
+export const [zoneA, zoneF, zoneB] = ['us-central1-a', 'us-central1-f', 'europe-west1-b'] as const;
+
+/** Unprivileged: a test may not be allowed to listen on 443. */
+export const vmPort = 8443;
+
+const exchanges: Exchange[] = [];
+
+// Neither what our code sends nor what the fake answers may drift from what the real API knows.
+afterAll(async () => {
+  expect(await schemaProblems(exchanges)).toEqual([]);
+}, 60_000);
+
+export async function fakeCompute(): Promise<FakeCompute> {
+  const fake = await startFakeCompute(project, [zoneA, zoneF, zoneB]);
+  onTestFinished(async () => {
+    await fake.close();
+    exchanges.push(...fake.exchanges);
+  });
+  return fake;
+}
+
+export function hostType(changes: Partial<GceMachine> = {}): HostType {
+  const gce = { image: 'linux-buildlet', machineType: 'n1-standard-1', ...changes };
+  return { name: 'host-linux', gce };
+}
+
+/** Credentials that need no other server. */
+export function bearer(token = 'secret-token'): OAuth2Client {
+  const client = new OAuth2Client();
+  client.setCredentials({ access_token: token, expiry_date: Date.now() + 3_600_000 });
+  return client;
+}

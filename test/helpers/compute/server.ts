@@ -1,0 +1,239 @@
+// The fake Compute API over HTTP: what the real client and the real gcloud talk to.
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import type { compute_v1 } from 'googleapis/build/src/apis/compute/v1.js';
+import { FakeApi, type Instance } from './api.ts';
+import { type ApiError, isRefusal, refusal } from './rules.ts';
+
+/** One call and its answer, with the names that the schema has for them. */
+export interface Exchange {
+  /** Such as `instances.insert`. */
+  readonly verb: string;
+  readonly zone: string;
+  readonly name: string;
+  /** Path and query parameters. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly body: unknown;
+  readonly authorization: string | undefined;
+  readonly atMs: number;
+  status: number;
+  /** Of a call that succeeded. */
+  answer: unknown;
+}
+
+/** An answer in place of the API's own. */
+export interface Fault {
+  readonly status: number;
+  readonly reason?: string;
+  readonly message?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The call is carried out before its answer is replaced. */
+  readonly after?: boolean;
+}
+
+export interface FakeCompute {
+  readonly api: FakeApi;
+  /** The root URL: `http://127.0.0.1:PORT/`. */
+  readonly endpoint: string;
+  readonly exchanges: readonly Exchange[];
+  /** The answer to replace that of the nth call (from 0) of the verb with; `cut` breaks the connection. */
+  fault: (verb: string, nth: number) => Fault | 'cut' | 'cut-after' | undefined;
+  /** The token that calls need; undefined: any or none. */
+  token: string | undefined;
+  /** How many machines are in one page at most. */
+  pageSize: number;
+  count(verb: string): number;
+  close(): Promise<void>;
+}
+
+interface Route {
+  readonly method: string;
+  readonly path: RegExp;
+  readonly verb: string;
+}
+
+const zonal = '/zones/(?<zone>[^/]+)';
+const one = `${zonal}/instances/(?<instance>[^/]+)`;
+const operation = `${zonal}/operations/(?<operation>[^/]+)`;
+const route = (method: string, verb: string, path: string): Route => ({
+  ...{ method, verb },
+  path: new RegExp(`^/compute/v1/projects/(?<project>[^/]+)${path}$`),
+});
+
+const routes: readonly Route[] = [
+  route('POST', 'instances.insert', `${zonal}/instances`),
+  route('GET', 'instances.list', `${zonal}/instances`),
+  route('GET', 'instances.aggregatedList', '/aggregated/instances'),
+  route('GET', 'instances.get', one),
+  route('DELETE', 'instances.delete', one),
+  route('POST', 'instances.setLabels', `${one}/setLabels`),
+  route('GET', 'instances.getSerialPortOutput', `${one}/serialPort`),
+  route('GET', 'zoneOperations.get', operation),
+  route('POST', 'zoneOperations.wait', `${operation}/wait`),
+  route('GET', 'zones.get', zonal),
+  route('GET', 'projects.get', ''),
+];
+
+export async function startFakeCompute(
+  project = 'test-project',
+  zones: readonly string[] = ['us-central1-a', 'us-central1-f', 'europe-west1-b'],
+): Promise<FakeCompute> {
+  const exchanges: Exchange[] = [];
+  const server = createServer((request, response) => {
+    handle(request, response).catch((error: unknown) => {
+      reply(response, 500, refusal(500, 'internalError', String(error)));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  const api = new FakeApi(endpoint, project, zones);
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { pathname, searchParams } = new URL(request.url ?? '', endpoint);
+    const body = await text(request);
+    const found = routes.find(
+      ({ method, path }) => method === request.method && path.test(pathname),
+    );
+    const groups = found?.path.exec(pathname)?.groups ?? {};
+    const exchange: Exchange = {
+      verb: found?.verb ?? `${request.method} ${pathname}`,
+      zone: groups.zone ?? '',
+      name: groups.instance ?? groups.operation ?? '',
+      params: { ...Object.fromEntries(searchParams), ...groups },
+      body: body === '' ? undefined : JSON.parse(body),
+      authorization: request.headers.authorization,
+      atMs: performance.now(),
+      status: 0,
+      answer: undefined,
+    };
+    const nth = fake.count(exchange.verb);
+    exchanges.push(exchange);
+    const fault = fake.fault(exchange.verb, nth);
+    if (fault === 'cut') return void request.socket.destroy();
+    if (fault === 'cut-after') {
+      await answerTo(exchange);
+      return void request.socket.destroy();
+    }
+    if (fault !== undefined) {
+      if (fault.after) await answerTo(exchange);
+      const { status, reason = 'backendError', message = 'a fault of the test' } = fault;
+      exchange.status = status;
+      return reply(response, status, refusal(status, reason, message), fault.headers);
+    }
+    const answer = await answerTo(exchange);
+    exchange.status = isRefusal(answer) ? answer.error.code : 200;
+    // What is answered is what is said then, not what becomes of it.
+    if (exchange.status === 200) exchange.answer = JSON.parse(JSON.stringify(answer));
+    reply(response, exchange.status, answer);
+  }
+
+  async function answerTo(exchange: Exchange): Promise<object> {
+    const { verb, zone, name, params, body } = exchange;
+    if (fake.token !== undefined && exchange.authorization !== `Bearer ${fake.token}`) {
+      return refusal(401, 'authError', 'Invalid Credentials');
+    }
+    if (params.project !== project) {
+      return refusal(404, 'notFound', `The resource 'projects/${params.project}' was not found`);
+    }
+    if (zone !== '' && !zones.includes(zone)) {
+      return refusal(400, 'invalid', `Invalid value for field 'zone': '${zone}'. Unknown zone.`);
+    }
+    switch (verb) {
+      case 'instances.insert':
+        return api.insert(zone, body as Instance, params.requestId);
+      case 'instances.get':
+        return api.get(zone, name);
+      case 'instances.delete':
+        return api.delete(zone, name);
+      case 'instances.setLabels':
+        return api.setLabels(zone, name, body as compute_v1.Schema$InstancesSetLabelsRequest);
+      case 'instances.getSerialPortOutput':
+        return api.serialOutput(zone, name);
+      case 'instances.list':
+        return listOf(params, zone);
+      case 'instances.aggregatedList':
+        return aggregated(params);
+      case 'zoneOperations.get':
+        return api.operation(zone, name);
+      case 'zoneOperations.wait':
+        return await api.wait(zone, name);
+      case 'zones.get':
+        return { kind: 'compute#zone', name: zone, status: 'UP' } satisfies compute_v1.Schema$Zone;
+      case 'projects.get':
+        return { kind: 'compute#project', name: project } satisfies compute_v1.Schema$Project;
+      default:
+        return refusal(404, 'notFound', `${verb}: not part of the fake`);
+    }
+  }
+
+  function page(params: Exchange['params'], zone?: string) {
+    const isMatch = matcher(params.filter ?? '');
+    const all = api.instances.filter(
+      (instance) =>
+        isMatch(instance) && (zone === undefined || instance.zone?.endsWith(`/${zone}`)),
+    );
+    const start = Number(params.pageToken ?? 0);
+    const end = start + Math.min(Number(params.maxResults ?? 500), fake.pageSize);
+    const more = end < all.length ? { nextPageToken: String(end) } : {};
+    return { items: all.slice(start, end), ...more };
+  }
+
+  function listOf(params: Exchange['params'], zone: string): compute_v1.Schema$InstanceList {
+    return { kind: 'compute#instanceList', id: `projects/${project}`, ...page(params, zone) };
+  }
+
+  function aggregated(params: Exchange['params']): compute_v1.Schema$InstanceAggregatedList {
+    const { items, ...more } = page(params);
+    const scoped = zones.map((zone) => {
+      const instances = items.filter((instance) => instance.zone?.endsWith(`/${zone}`));
+      const scope = `zones/${zone}`;
+      const message = `There are no results for scope '${scope}' on this page.`;
+      const data = [{ key: 'scope', value: scope }];
+      const warning = { code: 'NO_RESULTS_ON_PAGE', message, data };
+      return [scope, instances.length > 0 ? { instances } : { warning }] as const;
+    });
+    return {
+      kind: 'compute#instanceAggregatedList',
+      id: `projects/${project}/aggregated/instances`,
+      items: Object.fromEntries(scoped),
+      ...more,
+    };
+  }
+
+  const fake: FakeCompute = {
+    ...{ api, endpoint, exchanges, token: undefined, pageSize: 500 },
+    fault: () => undefined,
+    count: (verb) => exchanges.filter((exchange) => exchange.verb === verb).length,
+    close: async () => {
+      server.close();
+      await api.close();
+      server.closeAllConnections();
+    },
+  };
+  return fake;
+}
+
+function reply(
+  response: ServerResponse,
+  status: number,
+  body: object | ApiError,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  if (response.destroyed || response.headersSent) return;
+  response.writeHead(status, { 'Content-Type': 'application/json; charset=UTF-8', ...headers });
+  response.end(JSON.stringify(body));
+}
+
+/** The part of the filter language that is in use: `(field = "value")`, all of which must hold; `name eq` of gcloud. */
+function matcher(filter: string): (instance: Instance) => boolean {
+  const terms = [...filter.matchAll(/\(?([\w.-]+) (?:=|eq) "?([^")]*)"?\)?/g)];
+  if (terms.map(([term]) => term).join('').length < filter.replaceAll(' ', '').length / 2) {
+    throw new Error(`the fake cannot read the filter ${filter}`);
+  }
+  return (instance) =>
+    terms.every(([, field = '', value]) => {
+      const label = /^labels\.(.+)$/.exec(field)?.[1];
+      return (label === undefined ? instance.name : instance.labels?.[label]) === value;
+    });
+}
