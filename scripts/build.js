@@ -66,6 +66,7 @@ const slimDependencies = {
 
 /** Modules that stand for a large package: each is a file of its own, which the programs load when they need it. */
 const heavyModules = {
+  'src/backends/kubernetes/client-node.ts': 'kubernetes-client',
   'src/backends/gce/google.ts': 'google-compute',
 };
 

@@ -4,6 +4,8 @@ export type { GceAuth } from './backends/gce/compute.ts';
 export { gceGate } from './backends/gce/gate.ts';
 export type { CreatedVm, GceCallOptions, StartVmOptions } from './backends/gce/start-vm.ts';
 export type { Vm } from './backends/gce/vms.ts';
+export { podDefaults } from './backends/kubernetes/pod.ts';
+export { type StartPodOptions, startPod } from './backends/start-pod.ts';
 export { destroyVM, listVMs, startNewVM } from './backends/virtual-machines.ts';
 export {
   type BuilderType,
@@ -11,6 +13,7 @@ export {
   type Catalogue,
   type GceMachine,
   type HostType,
+  type KubernetesMachine,
 } from './builders.ts';
 export {
   BuildletClient,

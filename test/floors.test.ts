@@ -38,7 +38,7 @@ const homes: Record<string, string[]> = {
   '@lydell/node-pty': ['buildlet/native-terminal.ts'],
   googleapis: ['backends/gce/google.ts'],
   'googleapis-common': ['backends/gce/google.ts'],
-  '@kubernetes/client-node': ['backends/kubernetes.ts'],
+  '@kubernetes/client-node': ['backends/kubernetes/client-node.ts'],
   'node:http': ['http'],
   'node:https': ['http'],
 };

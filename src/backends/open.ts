@@ -1,5 +1,4 @@
 // The one switch from a backend's kind to its code, which loads only when it is opened.
-import { GomoteError } from '../errors.ts';
 import type { Backend, BackendSettings, RequestLog } from './backend.ts';
 
 export async function openBackend(settings: BackendSettings, log?: RequestLog): Promise<Backend> {
@@ -11,6 +10,6 @@ export async function openBackend(settings: BackendSettings, log?: RequestLog): 
     case 'gce':
       return new (await import('./gce/backend.ts')).GceBackend(settings, log);
     case 'kubernetes':
-      throw new GomoteError('ERR_CONFIG', `backend ${settings.name}: kubernetes is not there yet`);
+      return new (await import('./kubernetes/backend.ts')).KubernetesBackend(settings, log);
   }
 }

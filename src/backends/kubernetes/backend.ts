@@ -1,0 +1,256 @@
+// Buildlets in pods. All that is known of one lies in its pod's labels and annotations and in its Secret.
+import { randomUUID } from 'node:crypto';
+import type { V1Pod } from '@kubernetes/client-node';
+import type { BuilderType } from '../../builders.ts';
+import type { BuildletClient } from '../../client/buildlet-client.ts';
+import { GomoteError, isGomoteError } from '../../errors.ts';
+import { tokenBucket } from '../../rate-limit.ts';
+import type {
+  Backend,
+  BackendCall,
+  BackendSettings,
+  CreateCall,
+  Instance,
+  RequestLog,
+} from '../backend.ts';
+import { Throttle } from '../renewal.ts';
+import type { Cluster } from './cluster.ts';
+import { Connections, connectionOf, type PodConnection } from './connections.ts';
+import { NameNumbers, nameStem } from './names.ts';
+import * as podData from './pod.ts';
+import { directClient, forwardedClient } from './pod-client.ts';
+import { stateOf } from './pod-state.ts';
+import type { PodWatch } from './pod-watch.ts';
+
+type Settings = Extract<BackendSettings, { kind: 'kubernetes' }>;
+
+/** What the API server is asked at most, as a burst and then steadily. */
+const gateRate = { perSecond: 50, burst: 100 };
+
+/** How long a pod may take to run, in ms: large images are pulled in it. */
+const startTimeoutMs = 10 * 60_000;
+
+/** How long a buildlet known from the file may take to answer before the cluster is asked, in ms. */
+const probeTimeoutMs = 3_000;
+
+/** How long a renewal may take, in ms: a command that is done waits for it. */
+const renewTimeoutMs = 5_000;
+
+export class KubernetesBackend implements Backend {
+  readonly name: string;
+  readonly #settings: Settings;
+  readonly #onRequest: RequestLog;
+  readonly #connections: Connections;
+  readonly #numbers = new NameNumbers();
+  readonly #throttle = new Throttle();
+  /** Tells the pods made here from all others. */
+  readonly #maker: string = randomUUID();
+  #opened: Promise<{ cluster: Cluster; watch: PodWatch }> | undefined;
+  #listing: Promise<V1Pod[]> | undefined;
+
+  constructor(settings: Settings, onRequest: RequestLog) {
+    this.name = settings.name;
+    this.#settings = settings;
+    this.#onRequest = onRequest;
+    this.#connections = new Connections(settings);
+  }
+
+  /** The library loads with the first question to the cluster. */
+  async #open() {
+    this.#opened ??= (async () => {
+      const { Cluster } = await import('./cluster.ts');
+      const { PodWatch } = await import('./pod-watch.ts');
+      const cluster = Cluster.open({ ...this.#settings, gate: tokenBucket(gateRate) });
+      const watch = new PodWatch(cluster, `${podData.labels.maker}=${this.#maker}`);
+      return { cluster, watch };
+    })();
+    return await this.#opened;
+  }
+
+  async create(builder: BuilderType, call: CreateCall): Promise<Instance> {
+    podData.kubernetesMachineOf(call.host);
+    const { cluster } = await this.#open();
+    const stem = nameStem(call.user, builder.name);
+    const used = new Set((await this.#pods(cluster, call)).map((pod) => pod.metadata?.name ?? ''));
+    for (;;) {
+      call.signal.throwIfAborted();
+      const name = this.#numbers.take(stem, used);
+      try {
+        return await this.#createNamed(name, builder, call);
+      } catch (error) {
+        if (!isGomoteError(error, 'ERR_NAME_TAKEN')) throw error;
+        used.add(name);
+      } finally {
+        this.#numbers.release(name);
+      }
+    }
+  }
+
+  async #createNamed(name: string, builder: BuilderType, call: CreateCall): Promise<Instance> {
+    const { cluster, watch } = await this.#open();
+    const [{ launchPod }, { newKeyPair }] = await Promise.all([
+      import('./launch.ts'),
+      import('../../client/key-pair.ts'),
+    ]);
+    const { imageRegistry, project, idleTimeoutMs, maxLifetimeMs, scheduleTimeoutMs } =
+      this.#settings;
+    const machine = podData.kubernetesMachineOf(call.host);
+    const secrets = podData.secretsOf(await newKeyPair());
+    const { pod, ip, client } = await launchPod(cluster, watch, {
+      plan: {
+        ...{ name, machine, idleTimeoutMs, maxLifetimeMs },
+        hostType: call.host.name,
+        image: podData.imageReference(machine.image, imageRegistry, project),
+        owner: call.user,
+        maker: this.#maker,
+        creation: randomUUID(),
+        builderType: builder.name,
+      },
+      ...{ secrets, scheduleTimeoutMs, startTimeoutMs },
+      connect: async (pod, ip) => await this.#clientOf(connectionOf(pod, ip, secrets)),
+      onPodCreating: () => call.onProgress?.(`creating pod ${name}`),
+      onPodCreated: () => call.onProgress?.(`waiting for pod ${name} to run`),
+      onGotPodInfo: () => call.onProgress?.(`waiting for the buildlet on ${name}`),
+      signal: call.signal,
+    });
+    await client.disconnect();
+    this.#connections.write({ ...connectionOf(pod, ip, secrets), renewedMs: Date.now() });
+    return podData.instanceOf(pod, undefined);
+  }
+
+  async list(call: BackendCall): Promise<Instance[]> {
+    const { cluster } = await this.#open();
+    const pods = await this.#pods(cluster, call);
+    return pods
+      .filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
+      .map((pod) => podData.instanceOf(pod, uselessness(pod)));
+  }
+
+  /** The user's pods; those who ask while they are being read get the same answer. */
+  async #pods(cluster: Cluster, { signal }: BackendCall): Promise<V1Pod[]> {
+    const selector = podData.buildletSelector(this.#settings.user);
+    this.#listing ??= cluster
+      .listPods(selector, { signal })
+      .then(({ pods }) => pods)
+      .finally(() => {
+        this.#listing = undefined;
+      });
+    return await this.#listing;
+  }
+
+  async connect(name: string, call?: BackendCall): Promise<BuildletClient> {
+    const signal = call?.signal ?? new AbortController().signal;
+    const known = this.#connections.read(name);
+    if (known !== undefined) {
+      const client = await this.#clientOf(known);
+      const late = AbortSignal.timeout(probeTimeoutMs);
+      try {
+        await client.probe({ signal: AbortSignal.any([signal, late]) });
+        this.#throttle.note(name, known.renewedMs);
+        return client;
+      } catch {
+        await client.disconnect();
+        signal.throwIfAborted();
+        this.#connections.forget(name);
+      }
+    }
+    const connection = await this.#askConnection(name, signal);
+    this.#connections.write(connection);
+    return await this.#clientOf(connection);
+  }
+
+  async #askConnection(name: string, signal: AbortSignal): Promise<PodConnection> {
+    const { cluster } = await this.#open();
+    const pod = await this.#find(cluster, name, signal);
+    const secret = await cluster.readSecret(podData.secretNameOf(pod), { signal });
+    const state = stateOf(pod);
+    if (state.kind === 'running' && secret?.data !== undefined) {
+      return connectionOf(pod, state.ip, podData.decodeSecret(secret.data));
+    }
+    if (state.kind === 'ended') throw died(name, `${state.reason}: ${state.message}`);
+    throw new GomoteError('ERR_CONNECT', `the buildlet "${name}" is not running yet`, {
+      hint: 'wait for the gomote create that makes it',
+    });
+  }
+
+  /** The pod of a buildlet of ours. */
+  async #find(cluster: Cluster, name: string, signal: AbortSignal): Promise<V1Pod> {
+    const { user } = this.#settings;
+    const isName = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(name);
+    const pod = isName ? await cluster.readPod(name, { signal }) : undefined;
+    if (pod?.metadata?.labels?.[podData.labels.role] !== 'buildlet') throw unknown(name);
+    const owner = podData.ownerOf(pod);
+    if (user === undefined || owner === user) return pod;
+    throw new GomoteError('ERR_UNKNOWN_BUILDLET', `the buildlet "${name}" is ${owner}'s`, {
+      hint: `give --user ${owner} to act as its owner`,
+    });
+  }
+
+  async #clientOf(pod: PodConnection): Promise<BuildletClient> {
+    const { reach, kubeconfig, environment } = this.#settings;
+    const options = { description: `(pod ${pod.name})`, onRequest: this.#onRequest };
+    const isInside = kubeconfig === undefined && Boolean(environment.KUBERNETES_SERVICE_HOST);
+    if ((reach ?? (isInside ? 'direct' : 'forward')) === 'direct')
+      return directClient(pod, options);
+    return await forwardedClient((await this.#open()).cluster, pod, options);
+  }
+
+  async destroy(name: string, { signal }: BackendCall): Promise<void> {
+    const { cluster } = await this.#open();
+    const { removePod } = await import('./launch.ts');
+    const pod = await this.#find(cluster, name, signal);
+    this.#connections.forget(name);
+    await removePod(cluster, pod);
+  }
+
+  async renew(name: string, { signal }: BackendCall): Promise<void> {
+    const { idleTimeoutMs } = this.#settings;
+    if (!this.#throttle.take(name)) return;
+    const late = AbortSignal.timeout(renewTimeoutMs);
+    const { cluster } = await this.#open();
+    const expires = new Date(Date.now() + idleTimeoutMs).toISOString();
+    await cluster.annotatePod(
+      name,
+      { [podData.annotations.expires]: expires },
+      { signal: AbortSignal.any([signal, late]) },
+    );
+    const known = this.#connections.read(name);
+    if (known !== undefined) this.#connections.write({ ...known, renewedMs: Date.now() });
+  }
+
+  async reap(call: BackendCall): Promise<string[]> {
+    const { cluster } = await this.#open();
+    const { reap } = await import('./reap.ts');
+    return await reap(cluster, { owner: this.#settings.user, signal: call.signal });
+  }
+
+  async explain(name: string, error: GomoteError): Promise<GomoteError> {
+    if (!['ERR_CONNECT', 'ERR_LOST', 'ERR_BROKEN', 'ERR_CERTIFICATE'].includes(error.code)) {
+      return error;
+    }
+    this.#connections.forget(name);
+    const { cluster } = await this.#open();
+    const { whatBecameOf } = await import('./post-mortem.ts');
+    const end = await whatBecameOf(cluster, name).catch(() => 'alive' as const);
+    if (end === 'alive') return error;
+    return end === 'gone' ? unknown(name, error) : died(name, end.why, error);
+  }
+}
+
+function uselessness(pod: V1Pod): string | undefined {
+  const state = stateOf(pod);
+  if (state.kind === 'running') return undefined;
+  return state.kind === 'ended' ? `ended: ${state.reason}` : 'starting';
+}
+
+const unknown = (name: string, cause?: unknown): GomoteError =>
+  new GomoteError('ERR_UNKNOWN_BUILDLET', `no buildlet "${name}" in the cluster`, {
+    hint: 'it may have expired; see gomote list, or gomote create',
+    cause,
+  });
+
+const died = (name: string, why: string, cause?: unknown): GomoteError =>
+  new GomoteError('ERR_BUILDLET_DIED', `the buildlet "${name}" has died: ${why}`, {
+    hint: `remove what is left of it: gomote destroy ${name}`,
+    cause,
+  });

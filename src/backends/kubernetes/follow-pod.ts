@@ -1,0 +1,73 @@
+// A pod on its way up: when it runs, and why it never will or does not any more.
+import type { V1Pod } from '@kubernetes/client-node';
+import { type ErrorCode, GomoteError, PlatformError } from '../../errors.ts';
+import { type PodState, stateOf } from './pod-state.ts';
+import type { PodWatch } from './pod-watch.ts';
+
+export interface FollowOptions {
+  /** How long it may wait for a node, in ms; 0: not at all. */
+  readonly scheduleTimeoutMs: number;
+  /** How long it may take to run, in ms: what its image takes to be pulled is in it. */
+  readonly startTimeoutMs: number;
+}
+
+export interface FollowedPod {
+  /** Its address, once it runs. */
+  readonly ip: Promise<string>;
+  /** Aborts when it ended or cannot come up; the reason says why. */
+  readonly ended: AbortSignal;
+  stop(): void;
+}
+
+export function followPod(watch: PodWatch, pod: V1Pod, options: FollowOptions): FollowedPod {
+  const { name = '', uid = '' } = pod.metadata ?? {};
+  const end = new AbortController();
+  let last: PodState = { kind: 'pending' };
+  let scheduling: NodeJS.Timeout | undefined;
+  let onRunning: (ip: string) => void = () => undefined;
+  const ip = new Promise<string>((resolve, reject) => {
+    onRunning = resolve;
+    end.signal.addEventListener('abort', () => reject(end.signal.reason), { once: true });
+  });
+  // Whoever waits for it hears of it; it may also fail before anybody does.
+  ip.catch(() => undefined);
+  const fail = (code: ErrorCode, reason: string, message: string, hint?: string) =>
+    end.abort(new PlatformError(code, reason, `pod ${name}: ${message}`, { hint }));
+  const noRoom = (reason: string, message: string) =>
+    fail(
+      'ERR_NO_CAPACITY',
+      reason,
+      `it cannot be scheduled: ${message}`,
+      'ask for less in the host type, or let it wait with schedule-timeout',
+    );
+  const starting = setTimeout(() => {
+    const seconds = options.startTimeoutMs / 1_000;
+    end.abort(new GomoteError('ERR_TIMEOUT', `pod ${name}: it is not running after ${seconds} s`));
+  }, options.startTimeoutMs);
+  const onChange = (changed: V1Pod | undefined) => {
+    last = changed === undefined ? gone : stateOf(changed);
+    if (last.kind !== 'unschedulable') clearTimeout(scheduling);
+    if (last.kind === 'running') {
+      clearTimeout(starting);
+      onRunning(last.ip);
+    } else if (last.kind === 'ended') {
+      fail('ERR_MACHINE', last.reason, `${last.reason}: ${last.message}`);
+    } else if (last.kind === 'unschedulable') {
+      const { reason, message } = last;
+      if (options.scheduleTimeoutMs === 0) noRoom(reason, message);
+      else scheduling ??= setTimeout(noRoom, options.scheduleTimeoutMs, reason, message);
+    }
+  };
+  const stopListening = watch.listen(uid, { onChange, onError: (error) => end.abort(error) });
+  return {
+    ip,
+    ended: end.signal,
+    stop: () => {
+      clearTimeout(starting);
+      clearTimeout(scheduling);
+      stopListening();
+    },
+  };
+}
+
+const gone: PodState = { kind: 'ended', reason: 'Deleted', message: 'it was deleted' };

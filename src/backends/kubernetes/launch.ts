@@ -1,0 +1,170 @@
+// Makes a pod with a buildlet and waits until it answers, or leaves nothing of it.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { V1Pod, V1Secret } from '@kubernetes/client-node';
+import type { BuildletClient } from '../../client/buildlet-client.ts';
+import { GomoteError, PlatformError } from '../../errors.ts';
+import { waitUntilReady } from '../wait-until-ready.ts';
+import type { Cluster } from './cluster.ts';
+import { clusterError, isTransient, refusalOf } from './cluster-error.ts';
+import { type FollowOptions, followPod } from './follow-pod.ts';
+import {
+  containerName,
+  creationOf,
+  type PodPlan,
+  type PodSecrets,
+  podOf,
+  secretNameOf,
+  secretOf,
+} from './pod.ts';
+import type { PodWatch } from './pod-watch.ts';
+
+export interface Launch extends FollowOptions {
+  readonly plan: PodPlan;
+  /** What the Secret holds. */
+  readonly secrets: PodSecrets;
+  /** A client of the buildlet on the running pod. */
+  readonly connect: (pod: V1Pod, ip: string) => Promise<BuildletClient>;
+  readonly onPodCreating?: (() => void) | undefined;
+  readonly onPodCreated?: (() => void) | undefined;
+  readonly onGotPodInfo?: (() => void) | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface Launched {
+  readonly pod: V1Pod;
+  readonly ip: string;
+  readonly client: BuildletClient;
+}
+
+/** How long a server that is away is waited for: while creating, cleaning up, and for words on a failure. */
+const patienceMs = { create: 60_000, cleanUp: 30_000, explain: 3_000 };
+
+export async function launchPod(
+  cluster: Cluster,
+  watch: PodWatch,
+  launch: Launch,
+): Promise<Launched> {
+  const { plan, signal } = launch;
+  launch.onPodCreating?.();
+  const body = podOf(plan, launch.secrets);
+  let made: V1Pod | undefined;
+  try {
+    made = await createCertainly(`create pod ${plan.name}`, signal, {
+      create: () => cluster.createPod(body, { signal }),
+      find: async () => {
+        const found = await cluster.readPod(plan.name, { patienceMs: patienceMs.create });
+        return found && creationOf(found) === plan.creation ? found : undefined;
+      },
+    });
+    return await bringUp(cluster, watch, launch, made);
+  } catch (error) {
+    // If that fails as well, the cluster itself ends the pod when its time is over.
+    if (made !== undefined) await removePod(cluster, made).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function bringUp(
+  cluster: Cluster,
+  watch: PodWatch,
+  launch: Launch,
+  pod: V1Pod,
+): Promise<Launched> {
+  const { plan, signal } = launch;
+  const { name } = plan;
+  const followed = followPod(watch, pod, launch);
+  let client: BuildletClient | undefined;
+  try {
+    const secret = secretOf(pod, launch.secrets);
+    await createCertainly<V1Secret>(`create secret ${name}`, signal, {
+      create: () => cluster.createSecret(secret),
+      find: () => cluster.readSecret(secretNameOf(pod), { patienceMs: patienceMs.create }),
+    });
+    launch.onPodCreated?.();
+    const ip = await orAborted(followed.ip, signal);
+    launch.onGotPodInfo?.();
+    client = await launch.connect(pod, ip);
+    await waitUntilReady(client, { signal: AbortSignal.any([signal, followed.ended]) });
+    signal.throwIfAborted();
+    return { pod, ip, client };
+  } catch (error) {
+    await client?.disconnect();
+    if (signal.aborted || !(error instanceof GomoteError)) throw error;
+    throw await withLastWords(cluster, pod, error);
+  } finally {
+    followed.stop();
+  }
+}
+
+/**
+ * Makes a thing exactly once. A request on its way is never cancelled, since the server may still carry it out;
+ * when it is not known whether it did, the thing is looked for. Once aborted, nothing is begun, and what may have
+ * been made is found, so that the caller can remove it.
+ */
+async function createCertainly<T>(
+  doing: string,
+  signal: AbortSignal,
+  { create, find }: { create: () => Promise<T>; find: () => Promise<T | undefined> },
+): Promise<T> {
+  const deadline = Date.now() + patienceMs.create;
+  for (let pauseMs = 50; ; pauseMs = Math.min(2 * pauseMs, 2_000)) {
+    signal.throwIfAborted();
+    try {
+      return await create();
+    } catch (error) {
+      const isTaken = refusalOf(error)?.status === 409;
+      if (!isTaken && !isTransient(error)) throw clusterError(doing, error);
+      // Also when cancelled: the caller is to know of it, and removes it.
+      const found = await find().catch(() => undefined);
+      if (found !== undefined) return found;
+      const waitMs = refusalOf(error)?.retryAfterMs ?? pauseMs;
+      if (isTaken || Date.now() + waitMs > deadline) throw clusterError(doing, error);
+      await sleep(waitMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+}
+
+/** Removes the pod and its Secret, which would go with it, but later. Throws what the pod's removal did. */
+export async function removePod(cluster: Cluster, pod: V1Pod): Promise<void> {
+  const call = { patienceMs: patienceMs.cleanUp };
+  const [removal] = await Promise.allSettled([
+    cluster.deletePod(pod.metadata?.name ?? '', pod.metadata?.uid, call),
+    cluster.deleteSecret(secretNameOf(pod), call),
+  ]);
+  if (removal.status === 'rejected') throw removal.reason;
+}
+
+/** The error with what the cluster and the buildlet said last. */
+async function withLastWords(
+  cluster: Cluster,
+  pod: V1Pod,
+  error: GomoteError,
+): Promise<GomoteError> {
+  const { name = '', uid = '' } = pod.metadata ?? {};
+  const call = { patienceMs: patienceMs.explain };
+  const [events, log] = await Promise.all([
+    cluster.eventsOf(uid, call).catch(() => []),
+    cluster.logOf(name, containerName, 5, call).catch(() => ''),
+  ]);
+  const warnings = events.filter(({ type }) => type === 'Warning');
+  const told = new Set(warnings.slice(-3).map(({ reason, message }) => `${reason}: ${message}`));
+  const parts = [
+    ...(told.size > 0 ? [`events: ${[...told].join(', ')}`] : []),
+    ...(log.trim() === '' ? [] : [`its log ends: ${log.trim().split('\n').join(' | ')}`]),
+  ];
+  if (parts.length === 0) return error;
+  const reason = error instanceof PlatformError ? error.reason : '';
+  const message = `${error.message}; ${parts.join('; ')}`;
+  return new PlatformError(error.code, reason, message, { hint: error.hint, cause: error });
+}
+
+/** The promise, or the signal's reason when it aborts first. */
+async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const over = new AbortController();
+  const aborted = new Promise<never>((_resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true, signal: over.signal });
+  });
+  return await Promise.race([work, aborted]).finally(() => over.abort());
+}

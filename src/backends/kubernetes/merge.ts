@@ -1,0 +1,29 @@
+// A user's part of a pod laid over ours.
+
+export type Tree = Readonly<Record<string, unknown>>;
+const isTree = (value: unknown): value is Tree =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Lays `over` over `base`: tables key by key, lists of things with a name by their names, all else as a whole. */
+export function merged(base: Tree, over: Tree): Tree {
+  const result: Record<string, unknown> = { ...base };
+  for (const [key, value] of Object.entries(over)) {
+    const below = base[key];
+    if (isTree(below) && isTree(value)) result[key] = merged(below, value);
+    else if (Array.isArray(below) && Array.isArray(value)) result[key] = mergedLists(below, value);
+    else result[key] = value;
+  }
+  return result;
+}
+
+function mergedLists(base: readonly unknown[], over: readonly unknown[]): unknown[] {
+  const nameOf = (item: unknown) => (isTree(item) ? item.name : undefined);
+  const isNamed = [...base, ...over].every((item) => typeof nameOf(item) === 'string');
+  if (!isNamed) return [...over];
+  const laid = base.map((item) => {
+    const other = over.find((candidate) => nameOf(candidate) === nameOf(item));
+    return isTree(item) && isTree(other) ? merged(item, other) : item;
+  });
+  const known = new Set(base.map(nameOf));
+  return [...laid, ...over.filter((item) => !known.has(nameOf(item)))];
+}

@@ -1,0 +1,44 @@
+// Names as Kubernetes allows them: a pod's is the buildlet's.
+import { createHash } from 'node:crypto';
+
+/** The longest label value and host name, in characters. */
+const limit = 63;
+
+/** What `-<n>` may take of a name. */
+const numberRoom = 7;
+
+/** The beginning of the names `<user>-<type>-<n>`, as far as letters, digits and hyphens can show it. */
+export function nameStem(user: string, builderType: string): string {
+  return fitted(`${user}-${builderType}`, /[^a-z0-9]+/g, limit - numberRoom);
+}
+
+/** Any text as a label's value; one that had to be changed ends in a digest, so that two never become one. */
+export function labelValue(text: string): string {
+  if (/^[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?$/.test(text)) return text;
+  const digest = createHash('sha256').update(text).digest('hex').slice(0, 10);
+  return `${fitted(text, /[^a-z0-9]+/g, limit - digest.length - 1)}-${digest}`;
+}
+
+function fitted(text: string, forbidden: RegExp, length: number): string {
+  const plain = text.toLowerCase().replaceAll(forbidden, '-').slice(0, length);
+  return plain.replaceAll(/^-+|-+$/g, '') || 'x';
+}
+
+/** Gives the smallest free numbers below a stem, each to one at a time in this process. */
+export class NameNumbers {
+  readonly #inUse = new Set<string>();
+
+  /** The first name that is neither in `used` nor given to another; `release` it when it is made, or not. */
+  take(stem: string, used: ReadonlySet<string>): string {
+    for (let n = 0; ; n++) {
+      const name = `${stem}-${n}`;
+      if (used.has(name) || this.#inUse.has(name)) continue;
+      this.#inUse.add(name);
+      return name;
+    }
+  }
+
+  release(name: string): void {
+    this.#inUse.delete(name);
+  }
+}

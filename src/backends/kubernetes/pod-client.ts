@@ -1,0 +1,60 @@
+// Clients of the buildlet on a pod: on the pod's own address, or through a port-forward.
+import { createServer, type Socket } from 'node:net';
+import { BuildletClient } from '../../client/buildlet-client.ts';
+import { messageOf } from '../../errors.ts';
+import type { ServerAddress } from '../../http/request.ts';
+import type { RequestLog } from '../backend.ts';
+import type { Cluster } from './cluster.ts';
+import type { PodConnection } from './connections.ts';
+
+export interface PodClientOptions {
+  readonly description: string;
+  readonly onRequest: RequestLog;
+}
+
+export function directClient(pod: PodConnection, options: PodClientOptions): BuildletClient {
+  const host = pod.ip.includes(':') ? `[${pod.ip}]` : pod.ip;
+  return clientAt(`${host}:${pod.port}`, pod, options);
+}
+
+/** Listens on a port of this machine that leads to the pod's, until the client is disconnected. */
+export async function forwardedClient(
+  cluster: Cluster,
+  pod: PodConnection,
+  options: PodClientOptions,
+): Promise<BuildletClient> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined).once('close', () => sockets.delete(socket));
+    cluster.forward(pod.name, pod.port, socket).catch((error) => {
+      options.onRequest?.(`port-forward to ${pod.name}: ${messageOf(error)}`);
+      socket.resetAndDestroy();
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen(0, '127.0.0.1', resolve).unref();
+  });
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const onDisconnect = async () => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  };
+  return clientAt(`127.0.0.1:${port}`, pod, options, onDisconnect);
+}
+
+function clientAt(
+  hostPort: string,
+  { name, password, certPem }: PodConnection,
+  { description, onRequest }: PodClientOptions,
+  onDisconnect?: () => Promise<void>,
+): BuildletClient {
+  const scheme = certPem === undefined ? 'http' : 'https';
+  const address: ServerAddress = {
+    kind: 'tcp',
+    origin: `${scheme}://${hostPort}`,
+    pinnedCert: certPem,
+  };
+  return new BuildletClient(address, { password }, { name, description, onRequest, onDisconnect });
+}

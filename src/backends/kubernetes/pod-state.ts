@@ -1,0 +1,52 @@
+// What a pod's status says: still coming up, running, or why it never will.
+import type { V1Pod } from '@kubernetes/client-node';
+import { containerName } from './pod.ts';
+
+export type PodState =
+  | { readonly kind: 'pending' }
+  /** No node has room for it; one may be added. */
+  | { readonly kind: 'unschedulable'; readonly reason: string; readonly message: string }
+  | { readonly kind: 'running'; readonly ip: string }
+  /** It runs no buildlet and never will. */
+  | { readonly kind: 'ended'; readonly reason: string; readonly message: string };
+
+/** Why a container waits, when waiting longer is of no use. */
+const hopeless = new Set([
+  'CrashLoopBackOff',
+  'CreateContainerConfigError',
+  'CreateContainerError',
+  'ErrImageNeverPull',
+  'ErrImagePull',
+  'ImageInspectError',
+  'ImagePullBackOff',
+  'InvalidImageName',
+  'RunContainerError',
+  'StartError',
+]);
+
+export function stateOf(pod: V1Pod): PodState {
+  const { metadata, status } = pod;
+  if (metadata?.deletionTimestamp !== undefined) return ended('Deleted', 'it is being deleted');
+  const state = status?.containerStatuses?.find(({ name }) => name === containerName)?.state;
+  if (status?.phase === 'Failed' || status?.phase === 'Succeeded') {
+    const { reason, message, exitCode } = state?.terminated ?? {};
+    const how = exitCode === undefined ? '' : `exit status ${exitCode}`;
+    return ended(status.reason ?? reason ?? status.phase, status.message ?? message ?? how);
+  }
+  if (state?.terminated !== undefined) {
+    const { reason = 'Terminated', message, exitCode } = state.terminated;
+    return ended(reason, message ?? `exit status ${exitCode}`);
+  }
+  const { reason, message = '' } = state?.waiting ?? {};
+  // The Secret is written right after the pod: the kubelet may look before it is there, and looks again.
+  const isEarly = /secret ".*" not found/.test(message);
+  if (reason !== undefined && hopeless.has(reason) && !isEarly) return ended(reason, message);
+  if (state?.running !== undefined && status?.podIP) return { kind: 'running', ip: status.podIP };
+  const scheduled = status?.conditions?.find(({ type }) => type === 'PodScheduled');
+  if (scheduled?.status === 'False' && scheduled.reason === 'Unschedulable') {
+    return { kind: 'unschedulable', reason: scheduled.reason, message: scheduled.message ?? '' };
+  }
+  return { kind: 'pending' };
+}
+
+const ended = (reason: string, message: string): PodState => ({ kind: 'ended', reason, message });

@@ -1,0 +1,243 @@
+// What is written of a buildlet on the cluster: its pod, its Secret, and all that is known of it in their metadata.
+import type { V1Container, V1EnvVar, V1Pod, V1Secret } from '@kubernetes/client-node';
+import type { KubernetesMachine } from '../../builders.ts';
+import type { KeyPair } from '../../client/key-pair.ts';
+import { GomoteError } from '../../errors.ts';
+import type { Instance } from '../backend.ts';
+import { merged } from './merge.ts';
+import { labelValue } from './names.ts';
+
+/** The quantities of pods whose host type gives none; may be changed. */
+export const podDefaults = {
+  /** CPUs that the scheduler sets aside. */
+  buildletCPU: '2',
+  /** The most CPUs a pod may use. */
+  buildletCPULimit: '8',
+  /** Memory, set aside and the most it may use. */
+  buildletMemory: '4000000Ki',
+};
+
+export const labels = {
+  name: 'name',
+  hostType: 'type',
+  role: 'role',
+  owner: 'gomote/owner',
+  /** The process that made it: what it watches. */
+  maker: 'gomote/maker',
+} as const;
+
+export const annotations = {
+  /** Unix seconds. */
+  deleteAt: 'delete-at',
+  owner: 'gomote/owner',
+  builderType: 'gomote/builder-type',
+  hostType: 'gomote/host-type',
+  /** Tells the pod of one creation from another's of the same name. */
+  creation: 'gomote/creation',
+  description: 'gomote/description',
+  /** RFC 3339; renewed by use. */
+  expires: 'gomote/expires',
+  port: 'gomote/port',
+} as const;
+
+/** Every pod and Secret of buildlets; only one owner's, if given. */
+export const buildletSelector = (owner: string | undefined): string =>
+  [
+    `${labels.role}=buildlet`,
+    ...(owner === undefined ? [] : [`${labels.owner}=${labelValue(owner)}`]),
+  ].join(',');
+
+export const containerName = 'buildlet';
+export const defaultPort = 5936;
+
+/** What the Secret holds, under the names by which the buildlet knows it. */
+export interface PodSecrets {
+  readonly password: string;
+  /** Absent, as its key: plain HTTP. */
+  readonly 'tls-cert'?: string;
+  readonly 'tls-key'?: string;
+}
+
+export const secretsOf = (pair: KeyPair): PodSecrets => ({
+  password: pair.password(),
+  'tls-cert': pair.certPem,
+  'tls-key': pair.keyPem,
+});
+
+export interface PodPlan {
+  readonly name: string;
+  readonly hostType: string;
+  readonly machine: KubernetesMachine;
+  /** A full reference. */
+  readonly image: string;
+  readonly owner: string;
+  readonly maker: string;
+  /** Different for each creation. */
+  readonly creation: string;
+  readonly builderType: string;
+  readonly description?: string | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** Infinity: never. */
+  readonly idleTimeoutMs: number;
+  readonly maxLifetimeMs: number;
+}
+
+/** A name alone is one in the registry and project; one that begins with a host is a full reference. */
+export function imageReference(image: string, registry = '', project = ''): string {
+  const [host = ''] = image.split('/', 1);
+  const isFull = image.includes('/') && (/[.:]/.test(host) || host === 'localhost');
+  return isFull ? image : [registry, project, image].filter((part) => part !== '').join('/');
+}
+
+/** `secrets` are named in it, not written. */
+export function podOf(plan: PodPlan, secrets: PodSecrets, nowMs = Date.now()): V1Pod {
+  const { machine, maxLifetimeMs, idleTimeoutMs } = plan;
+  const endMs = nowMs + maxLifetimeMs;
+  const expiresMs = Math.min(endMs, nowMs + idleTimeoutMs);
+  const bounded = maxLifetimeMs !== Infinity;
+  const base = {
+    metadata: {
+      name: plan.name,
+      labels: {
+        ...plan.labels,
+        [labels.name]: plan.name,
+        [labels.hostType]: labelValue(plan.hostType),
+        [labels.role]: 'buildlet',
+        [labels.owner]: labelValue(plan.owner),
+        [labels.maker]: plan.maker,
+      },
+      annotations: {
+        [annotations.owner]: plan.owner,
+        [annotations.builderType]: plan.builderType,
+        [annotations.hostType]: plan.hostType,
+        [annotations.creation]: plan.creation,
+        [annotations.port]: String(machine.port ?? defaultPort),
+        ...(plan.description !== undefined && { [annotations.description]: plan.description }),
+        ...(bounded && { [annotations.deleteAt]: String(Math.floor(endMs / 1_000)) }),
+        ...(expiresMs !== Infinity && {
+          [annotations.expires]: new Date(expiresMs).toISOString(),
+        }),
+      },
+    },
+    spec: {
+      restartPolicy: 'Never',
+      // Commands are to have no say in the cluster.
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      terminationGracePeriodSeconds: 5,
+      ...(bounded && { activeDeadlineSeconds: Math.max(1, Math.ceil(maxLifetimeMs / 1_000)) }),
+      containers: [containerOf(plan, Object.keys(secrets))],
+    },
+  };
+  const pod = machine.template === undefined ? base : (merged(base, machine.template) as V1Pod);
+  return { apiVersion: 'v1', kind: 'Pod', ...pod };
+}
+
+function containerOf(plan: PodPlan, secretKeys: readonly string[]): V1Container {
+  const { name, creation, machine, image, hostType, idleTimeoutMs } = plan;
+  const port = machine.port ?? defaultPort;
+  const memory = machine.memory ?? podDefaults.buildletMemory;
+  const secret = (key: string): V1EnvVar => ({
+    name: `META_${key.replace('-', '_').toUpperCase()}`,
+    valueFrom: { secretKeyRef: { name: secretName(name, creation), key } },
+  });
+  const idle = idleTimeoutMs === Infinity ? [] : ['--idle-timeout', `${idleTimeoutMs}ms`];
+  return {
+    name: containerName,
+    image,
+    ...(machine.imagePullPolicy !== undefined && { imagePullPolicy: machine.imagePullPolicy }),
+    ...(machine.command === undefined
+      ? { args: ['--listen', `0.0.0.0:${port}`, ...idle] }
+      : { command: [...machine.command] }),
+    ports: [{ containerPort: port }],
+    resources: {
+      requests: { cpu: machine.cpu ?? podDefaults.buildletCPU, memory },
+      limits: { cpu: machine.cpuLimit ?? podDefaults.buildletCPULimit, memory },
+    },
+    env: [
+      { name: 'IN_KUBERNETES', value: '1' },
+      { name: 'META_BUILDLET_HOST_TYPE', value: hostType },
+      ...secretKeys.map(secret),
+    ],
+  };
+}
+
+/** A pod's Secret is not another's of the same name: that may still be there when this one is made. */
+const secretName = (podName: string, creation: string): string =>
+  `${podName}-${creation.slice(0, 8)}`;
+
+export const secretNameOf = (pod: V1Pod): string =>
+  secretName(pod.metadata?.name ?? '', creationOf(pod));
+
+export const creationOf = (pod: V1Pod): string =>
+  pod.metadata?.annotations?.[annotations.creation] ?? '';
+
+/** The pod's key and password, which go with it when it is deleted. */
+export function secretOf(pod: V1Pod, secrets: PodSecrets): V1Secret {
+  const { name = '', uid = '' } = pod.metadata ?? {};
+  return {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: {
+      name: secretNameOf(pod),
+      labels: {
+        [labels.name]: name,
+        [labels.role]: 'buildlet',
+        [labels.owner]: pod.metadata?.labels?.[labels.owner] ?? '',
+      },
+      ownerReferences: [{ apiVersion: 'v1', kind: 'Pod', name, uid }],
+    },
+    immutable: true,
+    stringData: { ...secrets },
+  };
+}
+
+/** The machine of a host type; throws ERR_UNKNOWN_TYPE when it is none of this platform. */
+export function kubernetesMachineOf(host: {
+  readonly name: string;
+  readonly kubernetes?: KubernetesMachine | undefined;
+}): KubernetesMachine {
+  if (host.kubernetes !== undefined) return host.kubernetes;
+  throw new GomoteError('ERR_UNKNOWN_TYPE', `host type "${host.name}" is not one of Kubernetes`, {
+    hint: `give it an image in [hosts.${host.name}.kubernetes]`,
+  });
+}
+
+/** What list shows of a pod. */
+export function instanceOf(pod: V1Pod, dead: string | undefined): Instance {
+  const { metadata } = pod;
+  const note = (key: string) => metadata?.annotations?.[key];
+  const label = (key: string) => metadata?.labels?.[key];
+  return {
+    name: metadata?.name ?? '',
+    builderType: note(annotations.builderType) ?? label(labels.hostType) ?? '',
+    hostType: note(annotations.hostType) ?? label(labels.hostType) ?? '',
+    owner: ownerOf(pod),
+    created: metadata?.creationTimestamp,
+    expires: expiryOf(pod),
+    dead,
+  };
+}
+
+export const ownerOf = (pod: V1Pod): string => pod.metadata?.annotations?.[annotations.owner] ?? '';
+
+/** When it ends unless it is used. */
+function expiryOf({ metadata }: V1Pod): Date | undefined {
+  const idleMs = Date.parse(metadata?.annotations?.[annotations.expires] ?? '');
+  const hardMs = deleteAtMs(metadata?.annotations);
+  const endMs = Math.min(Number.isNaN(idleMs) ? Infinity : idleMs, hardMs);
+  return endMs === Infinity ? undefined : new Date(endMs);
+}
+
+/** When it is to be deleted, whatever it does; Infinity when that is not said. */
+export function deleteAtMs(notes: Readonly<Record<string, string>> | undefined): number {
+  const seconds = Number(notes?.[annotations.deleteAt]);
+  return Number.isFinite(seconds) ? seconds * 1_000 : Infinity;
+}
+
+/** The Secret as the cluster gives it. */
+export function decodeSecret(data: Readonly<Record<string, string>>): PodSecrets {
+  const text = (key: string) => Buffer.from(data[key] ?? '', 'base64').toString();
+  const password = text('password');
+  return data['tls-cert'] === undefined ? { password } : { password, 'tls-cert': text('tls-cert') };
+}

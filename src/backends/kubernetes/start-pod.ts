@@ -1,0 +1,95 @@
+// Starts one pod with a buildlet for a program of the caller's own.
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { KubeConfig } from '@kubernetes/client-node';
+import { builtInCatalogue, type Catalogue, findHostType, type HostType } from '../../builders.ts';
+import type { BuildletClient } from '../../client/buildlet-client.ts';
+import { type KeyPair, newKeyPair } from '../../client/key-pair.ts';
+import { type Gate, tokenBucket } from '../../rate-limit.ts';
+import { Cluster } from './cluster.ts';
+import { connectionOf } from './connections.ts';
+import { launchPod } from './launch.ts';
+import { imageReference, kubernetesMachineOf, labels, type PodSecrets, secretsOf } from './pod.ts';
+import { directClient, forwardedClient } from './pod-client.ts';
+import { PodWatch } from './pod-watch.ts';
+
+export interface StartPodOptions {
+  /** Where an image that is no full reference is found: `imageRegistry/projectId/image`. */
+  projectId: string;
+  imageRegistry: string;
+  /** The buildlet's key pair; `NoKeyPair` for plain HTTP and a random password. Absent: a new pair. */
+  tls?: KeyPair | undefined;
+  /** What the client's description and the pod's annotation say. Absent: the pod's name. */
+  description?: string | undefined;
+  /** Further labels of the pod. */
+  labels?: Readonly<Record<string, string>> | undefined;
+  /** How long the pod lives at most, in ms; the cluster ends it then. Absent: 30 minutes. Infinity: for ever. */
+  deleteInMs?: number | undefined;
+  /** The pod is about to be asked for. */
+  onPodCreating?: (() => void) | undefined;
+  /** The cluster has it. */
+  onPodCreated?: (() => void) | undefined;
+  /** It runs, and its address is known. */
+  onGotPodInfo?: (() => void) | undefined;
+  /** Cancels; nothing is left then. */
+  signal?: AbortSignal | undefined;
+  /** Absent: the kubeconfig's, else `default`. */
+  namespace?: string | undefined;
+  /** Where host types named by text are looked up. Absent: the built-in catalogue. */
+  catalogue?: Catalogue | undefined;
+  /** `direct` to the pod's address, or `forward` through the API server, for a caller outside. Absent: `direct`. */
+  reach?: 'direct' | 'forward' | undefined;
+  /** How long the pod may wait for a node, in ms. Absent: not at all. */
+  scheduleTimeoutMs?: number | undefined;
+  /** How long it may take to run, in ms. Absent: 10 minutes. */
+  startTimeoutMs?: number | undefined;
+  /** Is passed before every call to the API server. Absent: 50 calls a second, 100 at once. */
+  gate?: Gate | undefined;
+}
+
+const defaults = { deleteInMs: 30 * 60_000, startTimeoutMs: 10 * 60_000 };
+
+export async function startPod(
+  kubeConfig: KubeConfig,
+  podName: string,
+  hostType: string | HostType,
+  options: StartPodOptions,
+): Promise<BuildletClient> {
+  const { catalogue = builtInCatalogue, reach = 'direct', projectId, imageRegistry } = options;
+  const host = typeof hostType === 'string' ? findHostType(catalogue, hostType) : hostType;
+  const machine = kubernetesMachineOf(host);
+  const gate = options.gate ?? tokenBucket({ perSecond: 50, burst: 100 });
+  const cluster = new Cluster(kubeConfig, { namespace: options.namespace, gate });
+  const maker = randomUUID();
+  const secrets = await secretsFor(options.tls);
+  const description = options.description ?? `(pod ${podName})`;
+  const clientOptions = { description, onRequest: undefined };
+  const { onPodCreating, onPodCreated, onGotPodInfo } = options;
+  const { client } = await launchPod(cluster, new PodWatch(cluster, `${labels.maker}=${maker}`), {
+    plan: {
+      ...{ name: podName, machine, maker, creation: maker, labels: options.labels },
+      description: options.description,
+      hostType: host.name,
+      image: imageReference(machine.image, imageRegistry, projectId),
+      owner: '',
+      builderType: '',
+      idleTimeoutMs: Infinity,
+      maxLifetimeMs: options.deleteInMs ?? defaults.deleteInMs,
+    },
+    ...{ secrets, onPodCreating, onPodCreated, onGotPodInfo },
+    scheduleTimeoutMs: options.scheduleTimeoutMs ?? 0,
+    startTimeoutMs: options.startTimeoutMs ?? defaults.startTimeoutMs,
+    connect: async (pod, ip) => {
+      const connection = connectionOf(pod, ip, secrets);
+      if (reach === 'direct') return directClient(connection, clientOptions);
+      return await forwardedClient(cluster, connection, clientOptions);
+    },
+    signal: options.signal ?? new AbortController().signal,
+  });
+  return client;
+}
+
+async function secretsFor(tls: KeyPair | undefined): Promise<PodSecrets> {
+  // A buildlet on a network takes no commands without a password.
+  if (tls?.isZero()) return { password: randomBytes(24).toString('hex') };
+  return secretsOf(tls ?? (await newKeyPair()));
+}

@@ -1,0 +1,62 @@
+import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { Connections, type PodConnection } from '../../../src/backends/kubernetes/connections.ts';
+import { temporaryDirectory } from '../../helpers/temporary.ts';
+
+const connection: PodConnection = {
+  name: 'me-linux-0',
+  uid: 'uid',
+  ip: '10.0.0.9',
+  port: 5936,
+  password: 'secret',
+  certPem: 'cert',
+  renewedMs: 5,
+};
+
+function scope() {
+  const HOME = temporaryDirectory();
+  const kubeconfig = join(HOME, 'kubeconfig');
+  writeFileSync(kubeconfig, '');
+  return { kubeconfig, environment: { HOME } };
+}
+
+it('are read as they were written, until they are forgotten', () => {
+  const connections = new Connections(scope());
+  expect(connections.read('me-linux-0')).toBeUndefined();
+  connections.write(connection);
+  expect(connections.read('me-linux-0')).toEqual(connection);
+  expect(connections.read('me-linux-1')).toBeUndefined();
+  connections.forget('me-linux-0');
+  expect(connections.read('me-linux-0')).toBeUndefined();
+});
+
+it('are those of one cluster, namespace and user; another current context is another cluster', () => {
+  const first = scope();
+  new Connections(first).write(connection);
+  const others = [
+    { ...first, context: 'x' },
+    { ...first, namespace: 'x' },
+    { ...first, user: 'x' },
+  ];
+  for (const other of others) expect(new Connections(other).read('me-linux-0')).toBeUndefined();
+  expect(new Connections(first).read('me-linux-0')).toBeDefined();
+  utimesSync(first.kubeconfig, 1, 1);
+  expect(new Connections(first).read('me-linux-0')).toBeUndefined();
+});
+
+it('that are damaged, or cannot be kept, are none', () => {
+  const first = scope();
+  const connections = new Connections(first);
+  const { ip: _, ...half } = connection;
+  connections.write(half as PodConnection);
+  expect(connections.read('me-linux-0')).toBeUndefined();
+  const cache = temporaryDirectory();
+  mkdirSync(join(cache, 'gomote'));
+  writeFileSync(join(cache, 'gomote', 'kubernetes'), 'a file where a directory should be');
+  const environment = { ...first.environment, XDG_CACHE_HOME: cache };
+  const unkept = new Connections({ ...first, environment });
+  unkept.write(connection);
+  expect(unkept.read('me-linux-0')).toBeUndefined();
+  unkept.forget('me-linux-0');
+});

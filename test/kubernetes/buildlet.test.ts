@@ -1,0 +1,165 @@
+// The life of a buildlet in a pod.
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import type { V1Secret } from '@kubernetes/client-node';
+import { describe, expect, it } from 'vitest';
+import { newKeyPair } from '../../src/client/key-pair.ts';
+import type { Cli } from '../helpers/cli.ts';
+import {
+  builder,
+  clusterCli,
+  core,
+  host,
+  makeNamespace,
+  never,
+  nothingLeft,
+  openBackend,
+  pods,
+} from './cluster.ts';
+
+const namespace = await makeNamespace();
+const create = { host, signal: never };
+
+async function secretOf(name: string): Promise<V1Secret> {
+  const { items } = await core.listNamespacedSecret({ namespace, labelSelector: `name=${name}` });
+  expect(items).toHaveLength(1);
+  return items[0]!;
+}
+
+describe('a buildlet in a pod', () => {
+  it('is made, runs commands, gives its files and is gone', async () => {
+    const cli = clusterCli(namespace);
+    expect(await cli(['create', 'linux'])).toEqual({ code: 0, stdout: 'me-linux-0\n', stderr: '' });
+    expect((await cli(['list'])).stdout).toMatch(
+      /^me-linux-0\tlinux\texpires in (30m0s|29m\d+s)\n$/,
+    );
+    const script = 'seq 3; seq 4 >numbers; exit 7';
+    expect(await cli(['run', 'me-linux-0', 'sh', '-c', script])).toMatchObject({
+      code: 7,
+      stdout: '1\n2\n3\n',
+    });
+    expect((await cli(['put', 'me-linux-0', '-', 'there'], { stdin: ['text'] })).code).toBe(0);
+    const archive = join(cli.directory, 'all.tar.gz');
+    expect((await cli(['gettar', '-o', archive, 'me-linux-0'])).code).toBe(0);
+    expect(gunzipSync(readFileSync(archive)).toString('latin1')).toMatch(/numbers.*there/s);
+    expect(await cli(['destroy', 'me-linux-0'])).toEqual({ code: 0, stdout: '', stderr: '' });
+    expect((await cli(['list'])).stdout).toBe('');
+    await nothingLeft(namespace);
+    const late = await cli(['run', 'me-linux-0', 'true']);
+    expect(late).toMatchObject({ code: 125, stderr: expect.stringContaining('no buildlet') });
+  });
+
+  it('shows in its pod what is known of it, and neither password nor key', async () => {
+    const backend = openBackend(namespace);
+    const { name } = await backend.create(builder, { user: 'me', ...create });
+    const pod = (await pods(namespace)).find(({ metadata }) => metadata?.name === name);
+    const secret = await secretOf(name);
+    expect(pod?.metadata?.labels).toMatchObject({
+      ...{ name, type: 'host-pod', role: 'buildlet', 'gomote/owner': 'me' },
+    });
+    const { annotations } = pod?.metadata ?? {};
+    expect(annotations).toMatchObject({ 'gomote/owner': 'me', 'gomote/builder-type': 'linux' });
+    const inAnHour = Date.now() / 1_000 + 3_600;
+    expect(Math.abs(Number(annotations?.['delete-at']) - inAnHour)).toBeLessThan(60);
+    expect(pod?.spec).toMatchObject({
+      ...{ restartPolicy: 'Never', activeDeadlineSeconds: 3_600 },
+      automountServiceAccountToken: false,
+    });
+    expect(secret.metadata?.ownerReferences).toMatchObject([
+      { kind: 'Pod', uid: pod?.metadata?.uid },
+    ]);
+    for (const value of Object.values(secret.data ?? {})) {
+      const text = Buffer.from(value, 'base64').toString().trim();
+      expect(JSON.stringify(pod)).not.toContain(text);
+    }
+    await backend.destroy(name, { signal: never });
+    await nothingLeft(namespace);
+  });
+
+  it('keeps its password from the commands it runs', async () => {
+    const cli = clusterCli(namespace);
+    const name = (await cli(['create', 'linux'])).stdout.trim();
+    const { stdout } = await cli(['run', name, 'sh', '-c', 'cat /proc/self/environ']);
+    expect(stdout).toContain('IN_KUBERNETES');
+    expect(stdout).not.toMatch(/META_(PASSWORD|TLS_KEY)/i);
+  });
+
+  it('is reached only with its own certificate', async () => {
+    const cli = clusterCli(namespace);
+    const name = (await cli(['create', 'linux'])).stdout.trim();
+    // Another certificate in the Secret: a client that does not know the right one is given that.
+    const { certPem } = await newKeyPair();
+    const { data, metadata } = await secretOf(name);
+    const { name: secretName = '', labels, ownerReferences } = metadata ?? {};
+    const body = {
+      metadata: { name: secretName, labels: labels!, ownerReferences: ownerReferences! },
+      data: { ...data, 'tls-cert': Buffer.from(certPem).toString('base64') },
+    };
+    await core.deleteNamespacedSecret({ name: secretName, namespace });
+    await core.createNamespacedSecret({ namespace, body });
+    const stranger = clusterCli(namespace);
+    const result = await stranger(['run', name, 'true']);
+    expect(result).toMatchObject({ code: 125, stderr: expect.stringContaining('certificate') });
+    expect((await cli(['run', name, 'true'])).code).toBe(0);
+  });
+
+  it('is the same from every computer, though one has old notes of another of that name', async () => {
+    const as = (cli: Cli) => (argv: string[]) => cli(['--user', 'nomad', ...argv]);
+    const [one, two] = [as(clusterCli(namespace)), as(clusterCli(namespace))];
+    const name = 'nomad-linux-0';
+    expect((await one(['create', 'linux'])).stdout.trim()).toBe(name);
+    expect((await two(['run', name, 'sh', '-c', 'seq 1 > mark'])).code).toBe(0);
+    expect((await one(['run', name, 'cat', 'mark'])).stdout).toBe('1\n');
+    await two(['destroy', name]);
+    await nothingLeft(namespace, 'nomad');
+    expect((await two(['create', 'linux'])).stdout.trim()).toBe(name);
+    expect((await one(['run', name, 'sh', '-c', 'ls'])).stdout).toBe('');
+    await two(['destroy', name]);
+  });
+
+  it('keeps its notes to the user alone', async () => {
+    const backendHome = clusterCli(namespace);
+    const name = (await backendHome(['create', 'linux'])).stdout.trim();
+    const directory = join(backendHome.directory, '.cache', 'gomote', 'kubernetes');
+    const files = readdirSync(directory);
+    expect(files).toEqual([expect.stringMatching(new RegExp(`^[0-9a-f]{16}-${name}.json$`))]);
+    const modes = [directory, join(directory, files[0]!)].map(
+      (path) => statSync(path).mode & 0o777,
+    );
+    expect(modes).toEqual([0o700, 0o600]);
+  });
+
+  it('is reached through a port-forward, both ways and without a byte lost', async () => {
+    const cli = clusterCli(namespace, 'reach = "forward"');
+    const name = (await cli(['create', 'linux'])).stdout.trim();
+    const bytes = Buffer.alloc(8 << 20, 'some bytes of no meaning\n');
+    const digest = createHash('sha1').update(bytes).digest('hex');
+    const file = join(cli.directory, 'file');
+    writeFileSync(file, bytes);
+    expect(await cli(['put', name, file, 'file'])).toMatchObject({ code: 0, stderr: '' });
+    const sums = await cli(['run', name, 'sh', '-c', 'cat file file']);
+    expect(sums.stdout).toHaveLength(2 * bytes.length);
+    expect((await cli(['ls', '-d', name])).stdout).toContain(digest);
+  });
+
+  it('shows later expiry when it is used, written once a minute', async () => {
+    const cli = clusterCli(namespace);
+    const name = (await cli(['create', 'linux'])).stdout.trim();
+    const expires = async () => {
+      const pod = await core.readNamespacedPod({ name, namespace });
+      return String(pod.metadata?.annotations?.['gomote/expires']);
+    };
+    const first = await expires();
+    await cli(['run', name, 'true']);
+    expect(await expires()).toBe(first);
+    // Another computer does not know of that use: it writes its own, once.
+    const other = clusterCli(namespace);
+    await other(['run', name, 'true']);
+    const second = await expires();
+    expect(Date.parse(second)).toBeGreaterThan(Date.parse(first));
+    await other(['run', name, 'true']);
+    expect(await expires()).toBe(second);
+  });
+});

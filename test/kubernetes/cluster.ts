@@ -1,0 +1,121 @@
+// A namespace of the test's own on the cluster of KUBECONFIG, and a command line that makes buildlets there.
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CoreV1Api, KubeConfig, type V1Pod } from '@kubernetes/client-node';
+import { afterAll, onTestFinished } from 'vitest';
+import type { BackendSettings } from '../../src/backends/backend.ts';
+import { KubernetesBackend } from '../../src/backends/kubernetes/backend.ts';
+import type { BuilderType, HostType, KubernetesMachine } from '../../src/builders.ts';
+import { type Cli, testCli } from '../helpers/cli.ts';
+import { until } from '../helpers/processes.ts';
+import { temporaryDirectory } from '../helpers/temporary.ts';
+
+export const kubeConfig = new KubeConfig();
+kubeConfig.loadFromDefault();
+export const core = kubeConfig.makeApiClient(CoreV1Api);
+
+export const testImage = process.env.GOMOTE_TEST_IMAGE ?? '';
+
+/** `direct` where the pods' addresses can be reached from here. */
+export const reach = process.env.GOMOTE_TEST_REACH === 'direct' ? 'direct' : 'forward';
+
+/** Asks for so little that many fit on a small node. */
+export const machine: KubernetesMachine = {
+  image: testImage,
+  imagePullPolicy: 'IfNotPresent',
+  cpu: '10m',
+  cpuLimit: '2',
+  memory: '128Mi',
+};
+
+export const host: HostType = { name: 'host-pod', kubernetes: machine };
+export const builder: BuilderType = { name: 'linux', hostType: host.name, env: [] };
+export const never: AbortSignal = new AbortController().signal;
+
+/** Makes a namespace that is removed after the file's tests. */
+export async function makeNamespace(): Promise<string> {
+  const name = `gomote-test-${randomBytes(4).toString('hex')}`;
+  await core.createNamespace({ body: { metadata: { name } } });
+  afterAll(async () => {
+    await core.deleteNamespace({ name });
+  });
+  const hasAccount = async () => {
+    const { items } = await core.listNamespacedServiceAccount({ namespace: name });
+    return items.length > 0;
+  };
+  await until(hasAccount);
+  return name;
+}
+
+type Settings = Extract<BackendSettings, { kind: 'kubernetes' }>;
+
+/** A backend as another computer would have it: with files of its own. */
+export function openBackend(
+  namespace: string,
+  settings: Partial<Settings> = {},
+): KubernetesBackend {
+  return new KubernetesBackend(
+    {
+      ...{ kind: 'kubernetes', name: 'k8s', namespace, reach, user: 'me' },
+      idleTimeoutMs: 30 * 60_000,
+      maxLifetimeMs: 60 * 60_000,
+      scheduleTimeoutMs: 0,
+      environment: { KUBECONFIG: process.env.KUBECONFIG, HOME: temporaryDirectory() },
+      ...settings,
+    },
+    undefined,
+  );
+}
+
+/** A command line whose default backend is the namespace. */
+export function clusterCli(namespace: string, more = '', hostMore = ''): Cli {
+  const cli = testCli();
+  mkdirSync(join(cli.directory, 'config', 'gomote'), { recursive: true });
+  writeFileSync(
+    join(cli.directory, 'config', 'gomote', 'config.toml'),
+    `
+default = "k8s"
+[backends.k8s]
+kind = "kubernetes"
+kubeconfig = "${process.env.KUBECONFIG}"
+namespace = "${namespace}"
+${more.includes('reach') ? '' : `reach = "${reach}"`}
+${more}
+[hosts.host-pod.kubernetes]
+image = "${testImage}"
+image-pull-policy = "IfNotPresent"
+cpu = "10m"
+cpu-limit = "2"
+memory = "128Mi"
+${hostMore}
+[builders.linux]
+host = "host-pod"
+`,
+  );
+  onTestFinished(async () => {
+    await cli(['destroy', '--all']);
+  });
+  return cli;
+}
+
+/** The pods of buildlets, or of one owner's. */
+export async function pods(namespace: string, owner?: string): Promise<V1Pod[]> {
+  return (await core.listNamespacedPod({ namespace, ...ours(owner) })).items;
+}
+
+const ours = (owner: string | undefined) => ({
+  labelSelector: owner === undefined ? 'role=buildlet' : `role=buildlet,gomote/owner=${owner}`,
+});
+
+/** The names of pods and Secrets of buildlets, those being deleted too. */
+async function remains(namespace: string, owner?: string): Promise<string[]> {
+  const secrets = await core.listNamespacedSecret({ namespace, ...ours(owner) });
+  const all = [...(await pods(namespace, owner)), ...secrets.items];
+  return all.map(({ metadata }) => String(metadata?.name));
+}
+
+/** Waits until nothing of a buildlet is left; deletions take the cluster a while. */
+export async function nothingLeft(namespace: string, owner?: string): Promise<void> {
+  await until(async () => (await remains(namespace, owner)).length === 0, 90_000);
+}
