@@ -5,6 +5,7 @@ import { build } from 'esbuild';
 /** By name in dist/, as `runInThread` takes it. */
 const entryPoints = {
   'archive-worker': 'src/archive/worker.ts',
+  'tree-worker': 'src/buildlet/trees/worker.ts',
 };
 
 export async function buildWorkers() {

@@ -34,6 +34,8 @@ import { PipeStock } from './output-pipe.ts';
 import { endProcesses } from './process-sweep.ts';
 import { removeTree } from './remove-tree.ts';
 import { type SessionLimits, SessionTable } from './sessions/table.ts';
+import { treeRoutes } from './trees/routes.ts';
+import { TreeThread } from './trees/tree-thread.ts';
 import { openWorkDir } from './work-dir.ts';
 
 export interface AgentOptions {
@@ -91,6 +93,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   };
   const sessions = await SessionTable.create(host, options.sessions ?? {}, () => lease.use());
   const pingMs = options.sessions?.pingMs ?? pingIntervalMs;
+  const trees = new TreeThread(workDir.path);
   const routes: Route[] = [
     { endpoint: endpoints.liveness, handle: liveness(lease) },
     { endpoint: endpoints.status, handle: status(features) },
@@ -100,6 +103,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     { endpoint: endpoints.write, handle: write(workDir.path) },
     { endpoint: endpoints.putTar, handle: putTar(workDir.path, features) },
     { endpoint: endpoints.exec, handle: exec(host) },
+    ...treeRoutes(trees, features),
     { endpoint: endpoints.removeAll, handle: removeAll(workDir.path) },
     { endpoint: endpoints.session, handle: session(sessions, pingMs) },
     { endpoint: endpoints.sessions, handle: listSessions(sessions) },
@@ -134,6 +138,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     sessions.end();
     await endProcesses({ markPrefix: markPrefix(workDir.path) }, endGraceMs);
     await closed;
+    await trees.close();
     await Promise.all([workDir.release(), removeTree(pipesDir), sessions.remove()]);
   };
   try {

@@ -66,6 +66,11 @@ export const commands: readonly CommandEntry[] = [
   },
   { name: 'put', summary: 'put a file on a buildlet', load: () => import('./commands/put.ts') },
   {
+    name: 'push',
+    summary: 'make a directory of a buildlet equal to one here',
+    load: () => import('./commands/push.ts'),
+  },
+  {
     name: 'puttar',
     summary: 'extract a .tar.gz on a buildlet',
     load: () => import('./commands/puttar.ts'),

@@ -1,5 +1,6 @@
 // The values of options and arguments; each parser throws ERR_USAGE with the option, the value and an example.
 import { GomoteError } from '../errors.ts';
+import { type Compression, parseCompression } from '../protocol/transfer.ts';
 
 const bad = (option: string, text: string, what: string, hint: string): GomoteError =>
   new GomoteError('ERR_USAGE', `${option} "${text}" is not ${what}`, { hint });
@@ -33,4 +34,11 @@ export function parseCommaList(text: string): string[] {
 export function parsePathOption(text: string): string[] | undefined {
   if (text === '') return undefined;
   return text === 'EMPTY' ? [] : parseCommaList(text);
+}
+
+/** How archives and trees are packed; `auto` leaves it open. */
+export function parseCompress(text: string): Compression | 'auto' {
+  const found = text === 'auto' ? text : parseCompression(text);
+  if (found !== undefined) return found;
+  throw bad('--compress', text, 'a compression', 'give auto, gzip, zstd or none');
 }

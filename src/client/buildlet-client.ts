@@ -22,6 +22,7 @@ import {
   type TransferOptions,
   type TransferSummary,
 } from './transfers.ts';
+import { Trees } from './trees.ts';
 
 export type { BuildletClientOptions, CallOptions, PasswordCredentials };
 
@@ -45,6 +46,8 @@ export class BuildletClient {
 
   /** Runs that outlive connections. */
   readonly sessions: Sessions;
+  /** Trees pushed and pulled by their changes. */
+  readonly trees: Trees;
 
   /** Asks for archives of one gzip member, for binaries that are shipped. Default false; set before use. */
   releaseMode = false;
@@ -78,6 +81,7 @@ export class BuildletClient {
       onRequest: options.onRequest,
     });
     this.sessions = new Sessions(this.#connection);
+    this.trees = new Trees(this.#connection);
     this.#connection.onDead = () => this.#heartbeatFailed();
   }
 

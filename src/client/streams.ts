@@ -29,7 +29,11 @@ export function bodyStream(response: HttpResponse, signal: AbortSignal): Readabl
   });
 }
 
-async function* chunksOf(response: HttpResponse, signal: AbortSignal): AsyncGenerator<Buffer> {
+/** The pieces of a reply's body, whose failure is ERR_LOST or the signal's reason. */
+export async function* chunksOf(
+  response: HttpResponse,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
   try {
     yield* response.body as AsyncIterable<Buffer>;
   } catch (error) {

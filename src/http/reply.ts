@@ -59,7 +59,7 @@ export interface Trailer {
  */
 export async function sendStream(
   response: ServerResponse,
-  chunks: AsyncIterable<string | Uint8Array>,
+  chunks: Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>,
   contentType: string,
   trailer?: Trailer,
 ): Promise<void> {

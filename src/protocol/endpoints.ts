@@ -1,4 +1,5 @@
 // The paths, headers, parameters and versions of the buildlet and coordinator protocol, each written once.
+import { syncFeature } from './features.ts';
 
 /** The methods a buildlet endpoint accepts. */
 export type Method = 'GET' | 'PUT' | 'POST';
@@ -12,6 +13,12 @@ export interface Endpoint {
   readonly open?: boolean;
   /** The extension it belongs to; absent: the base protocol. */
   readonly feature?: string;
+}
+
+/** One of the endpoints that push and pull trees. */
+function syncEndpoint<Name extends Method>(path: string, method: Name) {
+  const wrongMethod = `requires ${method} method`;
+  return { path, methods: [method], wrongMethod, feature: syncFeature } as const;
 }
 
 /** Every endpoint of a buildlet. The texts are those of a Go buildlet, version 11. */
@@ -30,6 +37,12 @@ export const endpoints = {
   },
   exec: { path: '/exec', methods: ['POST'], wrongMethod: 'requires POST method' },
   removeAll: { path: '/removeall', methods: ['POST'], wrongMethod: 'requires POST method' },
+  treeState: syncEndpoint('/sync/state', 'GET'),
+  treeManifest: syncEndpoint('/sync/manifest', 'GET'),
+  treeDifferences: syncEndpoint('/sync/differences', 'GET'),
+  treeChunks: syncEndpoint('/sync/chunks', 'GET'),
+  treeApply: syncEndpoint('/sync/apply', 'PUT'),
+  treeRead: syncEndpoint('/sync/read', 'POST'),
   halt: { path: '/halt', methods: ['POST'], wrongMethod: 'requires POST method' },
   session: {
     path: '/session',
@@ -134,6 +147,7 @@ export const contentTypes = {
   gzip: 'application/x-gzip',
   zstd: 'application/zstd',
   form: 'application/x-www-form-urlencoded',
+  tree: 'application/x-gomote-tree',
 } as const;
 
 /** The body of `GET /`. */

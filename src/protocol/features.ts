@@ -5,10 +5,14 @@ export const transferFeature = 'transfer';
 /** Archives in zstd, both ways. */
 export const zstdFeature = 'zstd';
 
+/** Trees pushed and pulled by their changes: the endpoints below `/sync/`. */
+export const syncFeature = 'sync';
+
 /** The extensions that ours has; docs/protocol.md has a section on each. */
 export const buildletFeatures: readonly string[] = [
   'reset',
   'session',
   transferFeature,
+  syncFeature,
   ...('zstd' in process.versions ? [zstdFeature] : []),
 ];

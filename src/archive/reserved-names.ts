@@ -1,0 +1,10 @@
+// Names in a work dir that are ours: they are no part of any tree.
+
+/** At the top of the work dir: what was pushed, and how it was. */
+export const stateDirectory = '.gomote';
+
+/** Whether something below a tree is the state of the tree at the work dir's top, or not whole yet. */
+export const isReserved = (path: string): boolean =>
+  path === stateDirectory ||
+  path.startsWith(`${stateDirectory}/`) ||
+  /(?:^|\/)\.gomote-(?:push-)?[0-9a-f]{8}/.test(path);

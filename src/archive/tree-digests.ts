@@ -1,0 +1,74 @@
+// The digests of a tree's files: remembered by what tells whether a file has changed, else read.
+import { createHash, hash } from 'node:crypto';
+import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { errnoOf } from '../errors.ts';
+import type { DigestAlgorithm, TreeEntry } from '../protocol/tree-entry.ts';
+import { localFileError } from './archive-error.ts';
+import type { DigestCache } from './digest-cache.ts';
+import type { FoundEntry } from './tree-walk.ts';
+
+const pieceBytes = 1 << 20;
+const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** The file's digest, in lower-case hex; undefined when it has gone. Throws ERR_LOCAL_FILE. */
+export function digestOfFile(path: string, algorithm: DigestAlgorithm): string | undefined {
+  try {
+    const fd = openSync(path, openFlags);
+    try {
+      return digestOfOpen(fd, algorithm);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errnoOf(error) ?? '')) return undefined;
+    throw localFileError(path, error);
+  }
+}
+
+function digestOfOpen(fd: number, algorithm: DigestAlgorithm): string {
+  const buffer = Buffer.allocUnsafe(pieceBytes);
+  const first = readSync(fd, buffer, 0, pieceBytes, null);
+  if (first < pieceBytes) return hash(algorithm, buffer.subarray(0, first), 'hex');
+  const digest = createHash(algorithm);
+  for (let got = first; got > 0; got = readSync(fd, buffer, 0, pieceBytes, null)) {
+    digest.update(buffer.subarray(0, got));
+  }
+  return digest.digest('hex');
+}
+
+/** The key of a file in a cache of digests. */
+export const digestKey = (algorithm: DigestAlgorithm, path: string): string =>
+  `${algorithm} ${path}`;
+
+/** The entries with the digests of their files; one that goes meanwhile is left out. */
+export function withDigests(
+  top: string,
+  found: readonly FoundEntry[],
+  algorithm: DigestAlgorithm,
+  cache: DigestCache,
+): TreeEntry[] {
+  const entries: TreeEntry[] = [];
+  for (const entry of found) {
+    const digest = digestOf(top, entry, algorithm, cache);
+    if (digest !== undefined) entries.push(digest === '' ? entry : { ...entry, digest });
+  }
+  return entries;
+}
+
+/** Empty for anything but a file; undefined when it has gone. */
+export function digestOf(
+  top: string,
+  entry: FoundEntry,
+  algorithm: DigestAlgorithm,
+  cache: DigestCache,
+): string | undefined {
+  if (entry.kind !== 'file') return '';
+  const absolute = `${top}/${entry.path}`;
+  const key = digestKey(algorithm, absolute);
+  const known = cache.lookup(key, entry.stats);
+  if (known !== undefined) return known;
+  const startedMs = Date.now();
+  const digest = digestOfFile(absolute, algorithm);
+  if (digest !== undefined) cache.remember(key, entry.stats, digest, startedMs);
+  return digest;
+}

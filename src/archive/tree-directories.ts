@@ -1,0 +1,85 @@
+// The directories that a change of a tree goes through. No symbolic link is followed below the tree's top: what stands
+// in a directory's place is replaced by one.
+import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { posix } from 'node:path';
+
+/** While things are put into it, a directory can be written by its owner. */
+const workingMode = 0o700;
+/** Of a directory that no entry describes; the umask applies. */
+const impliedMode = 0o755;
+
+export class TreeDirectories {
+  /** Absolute paths of directories known to be real, by path in the tree. */
+  readonly #known = new Map<string, string>();
+  /** Modes to set at the end, by path in the tree. */
+  readonly #modes = new Map<string, number>();
+
+  /** `top` is the absolute path of the tree, a real directory. */
+  constructor(top: string) {
+    this.#known.set('.', top);
+  }
+
+  /** The absolute path of a directory in the tree, made if it is missing, and writable for now. */
+  enter(path: string): string {
+    const known = this.#known.get(path);
+    if (known !== undefined) return known;
+    const absolute = `${this.enter(posix.dirname(path))}/${posix.basename(path)}`;
+    const stats = lstatSync(absolute, { throwIfNoEntry: false });
+    if (stats?.isDirectory() !== true) {
+      if (stats !== undefined) unlinkSync(absolute);
+      mkdirSync(absolute, impliedMode);
+    } else this.#unlock(path, absolute, stats.mode);
+    this.#known.set(path, absolute);
+    return absolute;
+  }
+
+  /** Makes the directory, which has this mode at the end. */
+  make(path: string, mode: number): void {
+    this.enter(path);
+    this.#modes.set(path, mode);
+  }
+
+  /** The absolute path of what stands in a directory that exists, to be removed; undefined when that does not. */
+  find(path: string): string | undefined {
+    const parent = posix.dirname(path);
+    const directory = this.#known.get(parent) ?? this.#look(parent);
+    return directory === undefined ? undefined : `${directory}/${posix.basename(path)}`;
+  }
+
+  #look(path: string): string | undefined {
+    const absolute = this.find(path);
+    if (absolute === undefined) return undefined;
+    const stats = lstatSync(absolute, { throwIfNoEntry: false });
+    if (stats?.isDirectory() !== true) return undefined;
+    this.#unlock(path, absolute, stats.mode);
+    this.#known.set(path, absolute);
+    return absolute;
+  }
+
+  #unlock(path: string, absolute: string, mode: number): void {
+    if ((mode & workingMode) === workingMode) return;
+    chmodSync(absolute, (mode & 0o7777) | workingMode);
+    this.#modes.set(path, mode & 0o7777);
+  }
+
+  /** Says that the directory has been removed. */
+  forget(path: string): void {
+    this.#known.delete(path);
+    this.#modes.delete(path);
+  }
+
+  /** Sets the modes, deepest first: one may take away the right to reach what is below. */
+  finish(): void {
+    for (const [path, mode] of [...this.#modes].reverse()) {
+      const absolute = this.#known.get(path);
+      if (absolute !== undefined) chmodSync(absolute, mode);
+    }
+  }
+
+  /** Says that the tree has moved. */
+  moveTop(from: string, to: string): void {
+    for (const [path, absolute] of this.#known) {
+      this.#known.set(path, to + absolute.slice(from.length));
+    }
+  }
+}

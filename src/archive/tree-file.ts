@@ -1,0 +1,136 @@
+// One file of a tree being written, under a name that is not its own yet.
+import { createHash, hash } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  futimesSync,
+  openSync,
+  readSync,
+  writeSync,
+} from 'node:fs';
+import { GomoteError } from '../errors.ts';
+import type { PatchPart } from '../protocol/tree-change.ts';
+import type { TreeEntry } from '../protocol/tree-entry.ts';
+
+const createFlags =
+  constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW;
+const copyBytes = 1 << 20;
+
+/** Modes that a file gets by being made with them, whatever the umask: it needs no other call. */
+const exactModes = new Set<number>();
+
+/** Writes a file whose content is all there. Throws ERR_LOST, before it writes, when its digest is another. */
+export function writeWholeFile(
+  path: string,
+  entry: TreeEntry,
+  content: Buffer,
+  sha256: string,
+): void {
+  requireDigest(entry, hash('sha256', content, 'hex'), sha256);
+  const fd = openSync(path, createFlags, entry.mode & 0o777);
+  try {
+    writeAll(fd, content);
+    setAttributes(fd, entry);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** A file whose content comes in pieces, some of them from the file that it is a new version of. */
+export class TreeFile {
+  readonly #entry: TreeEntry;
+  readonly #fd: number;
+  readonly #sha256 = createHash('sha256');
+  readonly #sourceFd: number | undefined;
+  readonly #parts: Iterator<PatchPart>;
+  /** Until the next part that is copied. */
+  #literalLeft = 0;
+
+  /** `source` is the path that the parts with an `at` are copied from. */
+  constructor(path: string, entry: TreeEntry, parts: readonly PatchPart[], source?: string) {
+    this.#entry = entry;
+    this.#parts = parts[Symbol.iterator]();
+    this.#sourceFd =
+      source === undefined
+        ? undefined
+        : openSync(source, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      this.#fd = openSync(path, createFlags, entry.mode & 0o777);
+    } catch (error) {
+      if (this.#sourceFd !== undefined) closeSync(this.#sourceFd);
+      throw error;
+    }
+  }
+
+  /** Copies what comes before the first piece. */
+  start(): void {
+    while (this.#literalLeft === 0) {
+      const next = this.#parts.next();
+      if (next.done) return;
+      const { at, length } = next.value;
+      if (at === undefined) this.#literalLeft = length;
+      else this.#copy(at, length);
+    }
+  }
+
+  write(piece: Buffer): void {
+    for (let at = 0; at < piece.length; ) {
+      const bytes = piece.subarray(at, at + this.#literalLeft);
+      this.#put(bytes);
+      at += bytes.length;
+      this.#literalLeft -= bytes.length;
+      this.start();
+    }
+  }
+
+  /** Gives the file its mode and time and closes it. Throws ERR_LOST when its content is not the one announced. */
+  finish(sha256: string): void {
+    requireDigest(this.#entry, this.#sha256.digest('hex'), sha256);
+    setAttributes(this.#fd, this.#entry);
+    this.close();
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+    if (this.#sourceFd !== undefined) closeSync(this.#sourceFd);
+  }
+
+  #copy(at: number, length: number): void {
+    if (this.#sourceFd === undefined) return;
+    const buffer = Buffer.allocUnsafe(Math.min(length, copyBytes));
+    for (let done = 0; done < length; ) {
+      const asked = Math.min(length - done, copyBytes);
+      const got = readSync(this.#sourceFd, buffer, 0, asked, at + done);
+      // A source that was cut short meanwhile gives a wrong digest at the end.
+      if (got === 0) return;
+      this.#put(buffer.subarray(0, got));
+      done += got;
+    }
+  }
+
+  #put(bytes: Buffer): void {
+    this.#sha256.update(bytes);
+    writeAll(this.#fd, bytes);
+  }
+}
+
+function requireDigest({ path }: TreeEntry, found: string, announced: string): void {
+  if (found === announced) return;
+  throw new GomoteError('ERR_LOST', `${JSON.stringify(path)} did not arrive as it was sent`, {
+    hint: 'try again',
+  });
+}
+
+function writeAll(fd: number, bytes: Buffer): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at);
+}
+
+function setAttributes(fd: number, { mode, mtimeMs }: TreeEntry): void {
+  if (!exactModes.has(mode)) {
+    if ((fstatSync(fd).mode & 0o7777) === mode) exactModes.add(mode);
+    else fchmodSync(fd, mode);
+  }
+  futimesSync(fd, mtimeMs / 1000, mtimeMs / 1000);
+}

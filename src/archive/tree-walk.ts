@@ -1,0 +1,117 @@
+// What is in a directory, read with synchronous calls: names, kinds, and what tells whether a file has changed.
+import { type Dirent, lstatSync, type Stats } from 'node:fs';
+import { errnoOf, GomoteError } from '../errors.ts';
+import type { TreeEntry } from '../protocol/tree-entry.ts';
+import { localFileError } from './archive-error.ts';
+import { linkTargetOf, sortedEntries } from './directory-names.ts';
+import { isReserved } from './reserved-names.ts';
+
+/** An entry as it was found. */
+export interface FoundEntry extends TreeEntry {
+  readonly stats: Pick<Stats, 'size' | 'mtimeMs' | 'ctimeMs' | 'ino'>;
+}
+
+export interface WalkOptions {
+  /** Told of each directory, the top being empty, and of the names in it, before they are asked about. */
+  readonly onDirectory?: ((path: string, names: readonly string[]) => void) | undefined;
+  /** What to leave out, a directory with all that is in it. */
+  readonly leaveOut?: ((path: string, isDirectory: boolean) => boolean) | undefined;
+  /** Told of each FIFO, device and socket: a tree has none. */
+  readonly onOther?: ((path: string) => void) | undefined;
+}
+
+/** Everything below `top`, in the order of `comparePaths`, without digests. What goes meanwhile is left out. */
+export function walkTree(top: string, options: WalkOptions = {}): FoundEntry[] {
+  const found: FoundEntry[] = [];
+  for (const entries of directories(top, '', options)) found.push(...entries);
+  return found;
+}
+
+/** How long a walk may hold up everything else, in ms. */
+const turnMs = 5;
+
+/** {@link walkTree}, in turns with whatever else there is to do. */
+export async function walkTreeInTurns(top: string, options: WalkOptions): Promise<FoundEntry[]> {
+  const found: FoundEntry[] = [];
+  let turnEndsMs = performance.now() + turnMs;
+  for (const entries of directories(top, '', options)) {
+    found.push(...entries);
+    if (performance.now() < turnEndsMs) continue;
+    await new Promise((resolve) => setImmediate(resolve));
+    turnEndsMs = performance.now() + turnMs;
+  }
+  return found;
+}
+
+/** Entries in order, a good many at a time, but never those of more than one directory. */
+function* directories(
+  top: string,
+  prefix: string,
+  options: WalkOptions,
+): Generator<FoundEntry[], void, void> {
+  const directory = prefix === '' ? top : `${top}/${prefix}`;
+  const entries = entriesOf(directory, prefix === '');
+  if (options.onDirectory !== undefined) {
+    options.onDirectory(
+      prefix.slice(0, -1),
+      entries.map(({ name }) => name),
+    );
+  }
+  let found: FoundEntry[] = [];
+  for (const entry of entries) {
+    const path = prefix + entry.name;
+    if (isReserved(path) || options.leaveOut?.(path, entry.isDirectory()) === true) continue;
+    // The protocol has no way to name it.
+    if (entry.name.includes('\\')) {
+      throw new GomoteError('ERR_PATH', `${JSON.stringify(path)} has a backslash in its name`, {
+        hint: 'rename it, or leave it out with --exclude',
+      });
+    }
+    const seen = look(top, path);
+    if (seen === 'other') options.onOther?.(path);
+    if (typeof seen !== 'object') continue;
+    found.push(seen);
+    if (seen.kind !== 'directory') continue;
+    yield found;
+    found = [];
+    yield* directories(top, `${path}/`, options);
+  }
+  if (found.length > 0) yield found;
+}
+
+function entriesOf(directory: string, isTop: boolean): Dirent[] {
+  try {
+    return sortedEntries(directory);
+  } catch (error) {
+    if (!isTop && isGone(error)) return [];
+    throw error instanceof GomoteError ? error : localFileError(directory, error);
+  }
+}
+
+/** What stands at one path of the tree; `other` for what a tree cannot have, undefined for nothing. */
+export function look(top: string, path: string): FoundEntry | 'other' | undefined {
+  const absolute = `${top}/${path}`;
+  try {
+    const stats = lstatSync(absolute, { throwIfNoEntry: false });
+    if (stats === undefined) return undefined;
+    const mtimeMs = Math.floor(stats.mtimeMs);
+    const common = {
+      path,
+      mode: stats.mode & 0o7777,
+      size: 0,
+      mtimeMs,
+      digest: '',
+      target: '',
+      stats,
+    };
+    if (stats.isFile()) return { ...common, kind: 'file', size: stats.size };
+    if (stats.isDirectory()) return { ...common, kind: 'directory' };
+    if (!stats.isSymbolicLink()) return 'other';
+    return { ...common, kind: 'symlink', mode: 0, target: linkTargetOf(absolute) };
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error instanceof GomoteError ? error : localFileError(absolute, error);
+  }
+}
+
+const isGone = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '');

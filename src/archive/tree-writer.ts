@@ -1,0 +1,294 @@
+// Makes the changes of a tree stream below a directory: each file appears under its name only whole and proved.
+import { hash, randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  copyFileSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  unlinkSync,
+} from 'node:fs';
+import { dirname, posix, relative, sep } from 'node:path';
+import { errnoOf, GomoteError } from '../errors.ts';
+import type { TreeChange } from '../protocol/tree-change.ts';
+import type { TreeEntry } from '../protocol/tree-entry.ts';
+import { archiveErrors, localFileError } from './archive-error.ts';
+import { realRoot, resolveInsideSync } from './confine.ts';
+import { targetStaysInside } from './entry-name.ts';
+import { removeTreeSync } from './remove-tree-sync.ts';
+import { isReserved } from './reserved-names.ts';
+import { TreeDirectories } from './tree-directories.ts';
+import { TreeFile, writeWholeFile } from './tree-file.ts';
+import { leadsOut, makeTreeLinks } from './tree-links.ts';
+import type { TreeSink } from './tree-receiver.ts';
+
+export interface TreeWriterOptions {
+  /** Sees all changes before any is made; a throw refuses them. */
+  readonly check?: (changes: readonly TreeChange[]) => void;
+  /** Told of each change that is made; of a file, with its digest. */
+  readonly onDone?: (change: TreeChange, digest: string) => void;
+}
+
+export class TreeWriter implements TreeSink {
+  readonly #root: string;
+  readonly #base: string;
+  /** Where the tree is made: the base, or beside it while there is none, so that it appears in one step. */
+  #top: string;
+  readonly #prefix: string;
+  /** Of what has not got its own name yet. */
+  readonly #partial: string;
+  readonly #directories: TreeDirectories;
+  readonly #options: TreeWriterOptions;
+  /** Files that others are made from, under names of their own, by their path in the tree. */
+  readonly #sources = new Map<string, string>();
+  readonly #links: TreeEntry[] = [];
+  #open: { change: TreeChange; entry: TreeEntry; file: TreeFile } | undefined;
+  #files = 0;
+  #bytes = 0;
+
+  /** `dir` is a path of the protocol below `root`; it is made when it is absent. */
+  constructor(root: string, dir: string, options: TreeWriterOptions = {}) {
+    this.#root = realRoot(root);
+    this.#options = options;
+    this.#base = resolveInsideSync(root, dir, { follow: true });
+    const stats = lstatSync(this.#base, { throwIfNoEntry: false });
+    if (stats?.isDirectory() === false) {
+      throw new GomoteError('ERR_LOCAL_FILE', `${this.#base}: not a directory`);
+    }
+    // One change of a tree is made at a time: what else is found of this name was left by an end by force.
+    this.#prefix = `.gomote-push-${hash('sha256', this.#base, 'hex').slice(0, 8)}-`;
+    const name = this.#prefix + randomBytes(4).toString('hex');
+    this.#top = stats === undefined ? `${dirname(this.#base)}/${name}` : this.#base;
+    this.#partial = `${this.#top}/${name}`;
+    this.#directories = new TreeDirectories(this.#top);
+  }
+
+  /** Files written so far, and the bytes in them. */
+  get totals(): { files: number; bytes: number } {
+    return { files: this.#files, bytes: this.#bytes };
+  }
+
+  get #isStaged(): boolean {
+    return this.#top !== this.#base;
+  }
+
+  begin(changes: readonly TreeChange[]): void {
+    const above = relative(this.#root, this.#base).split(sep).filter(Boolean);
+    for (const change of changes) {
+      const path = pathOf(change);
+      if (isReserved(path)) throw archiveErrors.entry(path, 'the name is reserved');
+      if (change.op !== 'write' || change.entry.kind !== 'symlink') continue;
+      const directory = [...above, ...path.split('/').slice(0, -1)];
+      if (!targetStaysInside(directory, change.entry.target)) throw leadsOut(change.entry);
+    }
+    this.#options.check?.(changes);
+    guarded('.', () => {
+      if (this.#isStaged) mkdirSync(this.#top, { recursive: true, mode: 0o755 });
+      for (const directory of [dirname(this.#base), this.#base]) this.#removePartials(directory);
+      this.#keepSources(changes);
+    });
+  }
+
+  #removePartials(directory: string): void {
+    if (lstatSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) return;
+    for (const name of readdirSync(directory)) {
+      const path = `${directory}/${name}`;
+      if (name.startsWith(this.#prefix) && path !== this.#top) removeTreeSync(path);
+    }
+  }
+
+  /** Holds the files that others are made from: their names may be gone, or another file's, by then. */
+  #keepSources(changes: readonly TreeChange[]): void {
+    for (const change of changes) {
+      if (change.op !== 'write' || change.patch === undefined) continue;
+      const { source } = change.patch;
+      if (this.#sources.has(source)) continue;
+      const path = this.#directories.find(source);
+      if (path === undefined || lstatSync(path, { throwIfNoEntry: false })?.isFile() !== true) {
+        throw archiveErrors.entry(source, 'the file to patch is not there');
+      }
+      const kept = `${this.#partial}.${this.#sources.size}`;
+      try {
+        linkSync(path, kept);
+      } catch {
+        copyFileSync(path, kept);
+      }
+      this.#sources.set(source, kept);
+    }
+  }
+
+  apply(change: TreeChange): void {
+    const path = pathOf(change);
+    guarded(path, () => {
+      if (change.op === 'remove') this.#remove(path);
+      else if (change.op === 'mode') this.#changeMode(path, change.mode);
+      else if (change.entry.kind === 'symlink') this.#links.push(change.entry);
+      else this.#directories.make(path, change.entry.mode);
+    });
+    const isLink = change.op === 'write' && change.entry.kind === 'symlink';
+    if (!isLink) this.#options.onDone?.(change, '');
+  }
+
+  #remove(path: string): void {
+    const found = this.#directories.find(path);
+    if (found === undefined) return;
+    const stats = lstatSync(found, { throwIfNoEntry: false });
+    if (stats?.isDirectory() !== true) {
+      if (stats !== undefined) unlinkSync(found);
+      return;
+    }
+    try {
+      rmdirSync(found);
+      this.#directories.forget(path);
+    } catch (error) {
+      // What is still in it was not sent from here.
+      if (!['ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')) throw error;
+    }
+  }
+
+  #changeMode(path: string, mode: number): void {
+    const found = this.#directories.find(path);
+    if (found === undefined || lstatSync(found, { throwIfNoEntry: false })?.isFile() !== true) {
+      throw archiveErrors.entry(path, 'it is not there any more');
+    }
+    chmodSync(found, mode);
+  }
+
+  whole(change: TreeChange, content: Buffer, sha256: Buffer): void {
+    if (change.op !== 'write') return;
+    if (change.patch !== undefined) {
+      this.open(change);
+      this.content(content);
+      this.close(sha256);
+      return;
+    }
+    const { entry } = change;
+    const digest = sha256.toString('hex');
+    guarded(entry.path, () => {
+      const place = this.#placeOf(entry.path);
+      const temporary = this.#isStaged ? place : this.#partial;
+      try {
+        writeWholeFile(temporary, entry, content, digest);
+        if (!this.#isStaged) this.#rename(place);
+      } catch (error) {
+        rmSync(temporary, { force: true });
+        throw error;
+      }
+    });
+    this.#done(change, digest);
+  }
+
+  open(change: TreeChange): void {
+    if (change.op !== 'write') return;
+    const { entry, patch } = change;
+    guarded(entry.path, () => {
+      const parts = patch?.parts ?? [{ length: entry.size }];
+      const source = patch && this.#sources.get(patch.source);
+      const file = new TreeFile(this.#partial, entry, parts, source);
+      this.#open = { change, entry, file };
+      file.start();
+    });
+  }
+
+  content(piece: Buffer): void {
+    const open = this.#open;
+    if (open !== undefined) guarded(open.entry.path, () => open.file.write(piece));
+  }
+
+  close(sha256: Buffer): void {
+    const open = this.#open;
+    if (open === undefined) return;
+    const digest = sha256.toString('hex');
+    guarded(open.entry.path, () => {
+      open.file.finish(digest);
+      this.#open = undefined;
+      this.#rename(this.#placeOf(open.entry.path));
+    });
+    this.#done(open.change, digest);
+  }
+
+  #placeOf(path: string): string {
+    return `${this.#directories.enter(posix.dirname(path))}/${posix.basename(path)}`;
+  }
+
+  #rename(place: string): void {
+    try {
+      renameSync(this.#partial, place);
+    } catch (error) {
+      const code = errnoOf(error) ?? '';
+      if (code === 'EXDEV') this.#moveAcross(place);
+      else if (['EISDIR', 'ENOTEMPTY', 'EEXIST'].includes(code)) {
+        removeTreeSync(place);
+        renameSync(this.#partial, place);
+      } else throw error;
+    }
+  }
+
+  /** Another file system is mounted inside the tree. */
+  #moveAcross(place: string): void {
+    const near = `${place}${posix.basename(this.#partial)}`;
+    try {
+      copyFileSync(this.#partial, near);
+      renameSync(near, place);
+    } finally {
+      rmSync(near, { force: true });
+    }
+    rmSync(this.#partial);
+  }
+
+  #done(change: TreeChange, digest: string): void {
+    this.#files++;
+    if (change.op === 'write') this.#bytes += change.entry.size;
+    this.#options.onDone?.(change, digest);
+  }
+
+  /** Makes what is made last. */
+  finish(): void {
+    this.#settle();
+    const made = guarded('.', () =>
+      makeTreeLinks(this.#root, this.#links, (path) => this.#placeOf(path)),
+    );
+    for (const entry of made) this.#options.onDone?.({ op: 'write', entry }, '');
+    guarded('.', () => this.#directories.finish());
+  }
+
+  /** After a failure: what is whole stays, what is not goes. Never throws: there is an error already. */
+  abandon(): void {
+    try {
+      this.#open?.file.close();
+      rmSync(this.#partial, { force: true });
+      this.#settle();
+      this.#directories.finish();
+    } catch {
+      // The next change of the tree finds what is left.
+    }
+  }
+
+  /** Gives the tree its place and lets go of the sources. */
+  #settle(): void {
+    guarded('.', () => {
+      for (const kept of this.#sources.values()) rmSync(kept, { force: true });
+      this.#sources.clear();
+      if (!this.#isStaged || lstatSync(this.#top, { throwIfNoEntry: false }) === undefined) return;
+      renameSync(this.#top, this.#base);
+      this.#directories.moveTop(this.#top, this.#base);
+      this.#top = this.#base;
+    });
+  }
+}
+
+const pathOf = (change: TreeChange): string =>
+  change.op === 'write' ? change.entry.path : change.path;
+
+/** Runs system calls; what fails is told with the entry's name. */
+function guarded<T>(path: string, calls: () => T): T {
+  try {
+    return calls();
+  } catch (error) {
+    throw error instanceof GomoteError ? error : localFileError(path, error);
+  }
+}

@@ -1,0 +1,24 @@
+// What the thread that keeps the trees and its owner tell each other; each job has a channel of its own.
+import type { FailureMessage } from '../../archive/thread-messages.ts';
+
+/** A job, with the directory it is about, in plain form. */
+export type TreeJob = { readonly dir: string } & (
+  | { readonly kind: 'state'; readonly all: boolean }
+  | { readonly kind: 'manifest'; readonly all: boolean }
+  | { readonly kind: 'differences' }
+  | { readonly kind: 'chunks'; readonly path: string }
+  /** Takes a tree stream. */
+  | { readonly kind: 'apply'; readonly generation: string }
+  /** Gives a tree stream of these paths, or of everything. */
+  | { readonly kind: 'read'; readonly paths: readonly string[] | undefined }
+);
+
+/** To the thread: a piece of what the job takes, its end, that there will be none; or that a piece given was used. */
+export type ToTreeThread = Uint8Array | 'end' | 'stop' | 'next';
+
+/** From the thread: a piece was used up; a piece of what the job gives; or the job is over. */
+export type FromTreeThread =
+  | { readonly taken: number }
+  | { readonly piece: Uint8Array }
+  | { readonly done: unknown }
+  | { readonly failed: FailureMessage };

@@ -1,0 +1,204 @@
+// One directory of the work dir that trees are pushed into: what was sent, and what is there now.
+import { randomBytes } from 'node:crypto';
+import { lstatSync } from 'node:fs';
+import { resolveInsideSync } from '../../archive/confine.ts';
+import type { DigestCache } from '../../archive/digest-cache.ts';
+import { digestKey, digestOf, withDigests } from '../../archive/tree-digests.ts';
+import { TreeReceiver } from '../../archive/tree-receiver.ts';
+import { type FoundEntry, look, walkTree } from '../../archive/tree-walk.ts';
+import { TreeWriter } from '../../archive/tree-writer.ts';
+import { GomoteError } from '../../errors.ts';
+import { encodeChanges, type TreeChange } from '../../protocol/tree-change.ts';
+import { type TreeDifference, treeDifferences } from '../../protocol/tree-difference.ts';
+import { comparePaths, type TreeEntry } from '../../protocol/tree-entry.ts';
+import { RecordFile } from './record-file.ts';
+
+/** A change being received. `end` or `abandon` must be called. */
+export interface RunningChange {
+  push(piece: Buffer): void;
+  end(): { digest: string; files: number; bytes: number };
+  abandon(reason?: Error): void;
+}
+
+/** A file that we have written: until its own facts are known, that it was not touched since tells its digest. */
+interface Written {
+  readonly digest: string;
+  readonly size: number;
+  readonly mtimeMs: number;
+  readonly untilMs: number;
+}
+
+export class PushedTree {
+  readonly #workDir: string;
+  readonly #dir: string;
+  readonly #cache: DigestCache;
+  readonly #record: RecordFile;
+  /** What was sent, in order, with the digests it had. */
+  #pushed: Map<string, TreeEntry>;
+  readonly #written = new Map<string, Written>();
+  /** Digests of files whose record has none, or another algorithm's: as a pusher saw them and found them right. */
+  readonly #unproved = new Map<string, string>();
+  #running: RunningChange | undefined;
+  #generation = newGeneration();
+
+  constructor(workDir: string, dir: string, cache: DigestCache) {
+    this.#workDir = workDir;
+    this.#dir = dir;
+    this.#cache = cache;
+    this.#record = new RecordFile(workDir, dir);
+    const record = this.#record.load();
+    this.#pushed = new Map(record?.entries.map((entry) => [entry.path, entry]));
+  }
+
+  /** Changes with every change that is made: a change must be made to what its maker saw. */
+  get generation(): string {
+    return this.#generation;
+  }
+
+  get #top(): string {
+    return resolveInsideSync(this.#workDir, this.#dir, { follow: true });
+  }
+
+  /** What there is of what was pushed. */
+  pushed(): TreeEntry[] {
+    const top = this.#top;
+    const entries: TreeEntry[] = [];
+    let gone: string | undefined;
+    for (const { path, kind, digest: sent } of this.#pushed.values()) {
+      // What stands below a directory's place is the directory's, not some link's.
+      if (gone !== undefined && path.startsWith(gone)) continue;
+      const found = look(top, path);
+      if (kind === 'directory' && (typeof found !== 'object' || found.kind !== 'directory')) {
+        gone = `${path}/`;
+      }
+      if (typeof found !== 'object') continue;
+      if (found.kind === 'file') this.#trustWritten(top, found);
+      const digest = digestOf(top, found, 'sha256', this.#cache);
+      if (digest === undefined) continue;
+      entries.push(digest === '' ? found : { ...found, digest });
+      if (digest.length !== sent.length) this.#unproved.set(path, digest);
+    }
+    return entries;
+  }
+
+  /** Everything that there is. */
+  all(): TreeEntry[] {
+    const found = this.#walk();
+    for (const entry of found) if (entry.kind === 'file') this.#trustWritten(this.#top, entry);
+    return withDigests(this.#top, found, 'sha256', this.#cache);
+  }
+
+  #walk(): FoundEntry[] {
+    const top = this.#top;
+    const stats = lstatSync(top, { throwIfNoEntry: false });
+    return stats === undefined ? [] : walkTree(top);
+  }
+
+  /** What the buildlet's commands have made of what was pushed. */
+  differences(): TreeDifference[] {
+    const top = this.#top;
+    return treeDifferences(this.#pushed.values(), this.#walk(), (entry, algorithm) => {
+      if (algorithm === 'sha256') this.#trustWritten(top, entry);
+      return digestOf(top, entry, algorithm, this.#cache);
+    });
+  }
+
+  /**
+   * The digest of a file we wrote holds while its time is the one we gave it and nothing touched it after we let go of
+   * it.
+   */
+  #trustWritten(top: string, { path, stats, mtimeMs }: FoundEntry): void {
+    const written = this.#written.get(path);
+    if (written === undefined) return;
+    this.#written.delete(path);
+    const same = stats.size === written.size && mtimeMs === written.mtimeMs;
+    if (same && stats.ctimeMs <= written.untilMs) {
+      this.#cache.remember(
+        digestKey('sha256', `${top}/${path}`),
+        stats,
+        written.digest,
+        Date.now(),
+      );
+    }
+  }
+
+  /** Begins a change of what was seen at `generation`; one that is still running is ended. Throws ERR_CONFLICT. */
+  change(generation: string): RunningChange {
+    this.#running?.abandon(new GomoteError('ERR_CONFLICT', 'another push took over'));
+    if (generation !== this.#generation) {
+      throw new GomoteError('ERR_CONFLICT', `${this.#dir} was changed by another push meanwhile`, {
+        hint: 'push again',
+      });
+    }
+    const next = new Map(this.#pushed);
+    let isBegun = false;
+    const writer = new TreeWriter(this.#workDir, this.#dir, {
+      check: (changes) => {
+        this.#record.begin(Buffer.from(encodeChanges(changes)));
+        isBegun = true;
+      },
+      onDone: (change, digest) => this.#note(next, change, digest),
+    });
+    const receiver = new TreeReceiver(writer);
+    let ended: Error | undefined;
+    const settle = () => {
+      this.#running = undefined;
+      this.#generation = newGeneration();
+      this.#pushed = new Map([...next].sort(([a], [b]) => comparePaths(a, b)));
+      if (isBegun) this.#record.save([...this.#pushed.values()]);
+    };
+    const running: RunningChange = {
+      push: (piece) => {
+        if (ended !== undefined) throw ended;
+        receiver.push(piece);
+      },
+      end: () => {
+        if (ended !== undefined) throw ended;
+        receiver.finish();
+        writer.finish();
+        this.#takeProved(next);
+        ended = new GomoteError('ERR_CLOSED', 'the change has ended');
+        settle();
+        return { digest: receiver.proof, ...writer.totals };
+      },
+      abandon: (reason = new GomoteError('ERR_ABORTED', 'the change was given up')) => {
+        if (ended !== undefined) return;
+        ended = reason;
+        writer.abandon();
+        settle();
+      },
+    };
+    this.#running = running;
+    return running;
+  }
+
+  #takeProved(next: Map<string, TreeEntry>): void {
+    for (const [path, digest] of this.#unproved) {
+      const entry = next.get(path);
+      if (entry?.kind === 'file' && entry.digest.length !== digest.length) {
+        next.set(path, { ...entry, digest });
+      }
+    }
+    this.#unproved.clear();
+  }
+
+  #note(next: Map<string, TreeEntry>, change: TreeChange, digest: string): void {
+    if (change.op === 'remove') {
+      next.delete(change.path);
+      this.#written.delete(change.path);
+      return;
+    }
+    if (change.op === 'mode') {
+      const old = next.get(change.path);
+      if (old !== undefined) next.set(change.path, { ...old, mode: change.mode });
+      return;
+    }
+    const { entry } = change;
+    next.set(entry.path, entry.kind === 'file' ? { ...entry, digest } : entry);
+    if (entry.kind !== 'file') return;
+    const { size, mtimeMs } = entry;
+    this.#written.set(entry.path, { digest, size, mtimeMs, untilMs: Date.now() + 1 });
+  }
+}
+
+const newGeneration = (): string => randomBytes(8).toString('hex');

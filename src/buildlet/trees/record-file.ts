@@ -1,0 +1,67 @@
+// The record of a pushed tree on disk. What may be made of a change is written down before the change begins, so that a
+// buildlet that was killed still knows what is not its builds' own.
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { errnoOf } from '../../errors.ts';
+import {
+  decodeRecord,
+  encodeRecord,
+  type PushRecord,
+  pendingSuffix,
+  recordName,
+  recordsDirectory,
+} from '../../protocol/push-record.ts';
+import { decodeChanges } from '../../protocol/tree-change.ts';
+import { comparePaths, type TreeEntry } from '../../protocol/tree-entry.ts';
+
+export class RecordFile {
+  readonly #directory: string;
+  readonly #path: string;
+
+  readonly #dir: string;
+
+  constructor(workDir: string, dir: string) {
+    this.#dir = dir;
+    this.#directory = join(workDir, recordsDirectory);
+    this.#path = join(this.#directory, recordName(dir));
+  }
+
+  /** Undefined when nothing was pushed, or nothing readable is there. */
+  load(): PushRecord | undefined {
+    const text = read(this.#path);
+    const record = text === undefined ? undefined : decodeRecord(text);
+    const pending = read(this.#path + pendingSuffix);
+    const changes = pending === undefined ? undefined : decodeChanges(pending);
+    if (changes === undefined) return record;
+    const entries = new Map<string, TreeEntry>();
+    for (const entry of record?.entries ?? []) entries.set(entry.path, entry);
+    for (const change of changes) {
+      if (change.op === 'write') entries.set(change.entry.path, change.entry);
+    }
+    const sorted = [...entries.values()].sort((a, b) => comparePaths(a.path, b.path));
+    return { dir: this.#dir, entries: sorted };
+  }
+
+  /** Before a change: `head` names all that it may make. */
+  begin(head: Uint8Array): void {
+    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    writeFileSync(this.#path + pendingSuffix, head, { mode: 0o600 });
+  }
+
+  /** After a change, also one that failed. */
+  save(entries: readonly TreeEntry[]): void {
+    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    writeFileSync(`${this.#path}.new`, encodeRecord({ dir: this.#dir, entries }), { mode: 0o600 });
+    renameSync(`${this.#path}.new`, this.#path);
+    rmSync(this.#path + pendingSuffix, { force: true });
+  }
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,127 @@
+// The endpoints of pushed and pulled trees.
+import type { IncomingMessage } from 'node:http';
+import { packPieces, unpackPieces } from '../../archive/pack-pieces.ts';
+import { StoppableSource } from '../../archive/stoppable-source.ts';
+import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
+import { readFormBody, sendStream, sendText } from '../../http/reply.ts';
+import type { Exchange, Handler, Route } from '../../http/server.ts';
+import { contentTypes, endpoints } from '../../protocol/endpoints.ts';
+import { zstdFeature } from '../../protocol/features.ts';
+import { decodeForm, parseBool } from '../../protocol/form.ts';
+import { normalizeRelativePath } from '../../protocol/relative-path.ts';
+import { type Compression, compressHeader, parseCompression } from '../../protocol/transfer.ts';
+import type { TreeJob } from './messages.ts';
+import type { TreeThread } from './tree-thread.ts';
+
+export function treeRoutes(thread: TreeThread, features: readonly string[]): Route[] {
+  return [
+    { endpoint: endpoints.treeState, handle: state(thread, features) },
+    { endpoint: endpoints.treeManifest, handle: stored(thread, features, manifestJob) },
+    { endpoint: endpoints.treeDifferences, handle: stored(thread, features, differencesJob) },
+    { endpoint: endpoints.treeChunks, handle: stored(thread, features, chunksJob) },
+    { endpoint: endpoints.treeApply, handle: apply(thread) },
+    { endpoint: endpoints.treeRead, handle: read(thread, features) },
+  ];
+}
+
+const manifestJob = ({ query }: Exchange): TreeJob => ({
+  kind: 'manifest',
+  dir: dirOf(query),
+  all: parseBool(query.get('all')),
+});
+const differencesJob = ({ query }: Exchange): TreeJob => ({
+  kind: 'differences',
+  dir: dirOf(query),
+});
+const chunksJob = ({ query }: Exchange): TreeJob => ({
+  kind: 'chunks',
+  dir: dirOf(query),
+  path: query.get('path') ?? '',
+});
+
+function state(thread: TreeThread, features: readonly string[]): Handler {
+  const zstd = features.includes(zstdFeature);
+  return async ({ response, query }) => {
+    const all = parseBool(query.get('all'));
+    const answer = await thread.ask({ kind: 'state', dir: dirOf(query), all });
+    sendText(response, JSON.stringify({ ...Object(answer), zstd }), contentTypes.json);
+  };
+}
+
+/** Answers with what the job gives in one piece. */
+function stored(
+  thread: TreeThread,
+  features: readonly string[],
+  jobOf: (exchange: Exchange) => TreeJob,
+): Handler {
+  return async (exchange) => {
+    const bytes = (await thread.ask(jobOf(exchange))) as Uint8Array;
+    await sendPieces(exchange, features, slices(bytes));
+  };
+}
+
+function apply(thread: TreeThread): Handler {
+  return async ({ request, response, query, signal }) => {
+    const compression = parseCompression(headerOf(request)) ?? 'none';
+    const whole = new StoppableSource(request.iterator({ destroyOnReturn: false }));
+    const source = new StoppableSource(decompressed(whole, compression));
+    const left = () => source.stop(new GomoteError('ERR_LOST', 'the client left'));
+    signal.addEventListener('abort', left);
+    try {
+      const generation = query.get('generation') ?? '';
+      const job: TreeJob = { kind: 'apply', dir: dirOf(query), generation };
+      sendText(response, JSON.stringify(await thread.ask(job, source)), contentTypes.json);
+    } finally {
+      signal.removeEventListener('abort', left);
+      whole.stop(new Error('the change has ended'));
+    }
+  };
+}
+
+async function* decompressed(
+  source: StoppableSource,
+  compression: Compression,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* unpackPieces(source.chunks(), compression);
+  } catch (error) {
+    if (isGomoteError(error)) throw error;
+    throw new GomoteError('ERR_LOST', `tree stream: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function read(thread: TreeThread, features: readonly string[]): Handler {
+  return async (exchange) => {
+    const form = decodeForm(await readFormBody(exchange.request));
+    const paths = form.has('all') ? undefined : form.getAll('path');
+    const job: TreeJob = { kind: 'read', dir: dirOf(exchange.query), paths };
+    await sendPieces(exchange, features, thread.read(job));
+  };
+}
+
+const sliceBytes = 1 << 20;
+
+function* slices(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += sliceBytes) yield bytes.subarray(at, at + sliceBytes);
+}
+
+/** Compresses as the client wishes, if we can; the reply says how. */
+async function sendPieces(
+  { request, response, signal }: Exchange,
+  features: readonly string[],
+  pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const wished = parseCompression(headerOf(request)) ?? 'none';
+  const compression = wished === 'zstd' && !features.includes(zstdFeature) ? 'gzip' : wished;
+  response.setHeader(compressHeader, compression);
+  await sendStream(response, packPieces(pieces, compression, signal), contentTypes.tree);
+}
+
+const headerOf = (request: IncomingMessage): string =>
+  String(request.headers[compressHeader.toLowerCase()] ?? '');
+
+function dirOf(query: URLSearchParams): string {
+  const dir = normalizeRelativePath(query.get('dir') ?? '');
+  if (dir === undefined) throw new GomoteError('ERR_PATH', 'bogus dir');
+  return dir;
+}

@@ -1,0 +1,80 @@
+// All the trees of a work dir, and what is asked of them.
+import { lstatSync } from 'node:fs';
+import { chunkFile, encodeChunks } from '../../archive/chunks.ts';
+import { resolveInsideSync } from '../../archive/confine.ts';
+import { DigestCache } from '../../archive/digest-cache.ts';
+import { sendTree } from '../../archive/tree-sender.ts';
+import { look, walkTree } from '../../archive/tree-walk.ts';
+import { GomoteError } from '../../errors.ts';
+import { encodeDifferences } from '../../protocol/tree-difference.ts';
+import {
+  encodeEntries,
+  isEntryPath,
+  type TreeEntry,
+  treeDigest,
+} from '../../protocol/tree-entry.ts';
+import type { TreeJob } from './messages.ts';
+import { PushedTree, type RunningChange } from './pushed-tree.ts';
+
+type Job<Kind extends TreeJob['kind']> = Extract<TreeJob, { kind: Kind }>;
+
+export class TreeStore {
+  readonly #workDir: string;
+  readonly #cache = new DigestCache();
+  readonly #trees = new Map<string, PushedTree>();
+
+  constructor(workDir: string) {
+    this.#workDir = workDir;
+  }
+
+  #tree(dir: string): PushedTree {
+    const tree = this.#trees.get(dir) ?? new PushedTree(this.#workDir, dir, this.#cache);
+    this.#trees.set(dir, tree);
+    return tree;
+  }
+
+  answer(job: Exclude<TreeJob, { kind: 'apply' | 'read' }>): unknown {
+    if (job.kind === 'chunks') return encodeChunks(chunkFile(this.#absolute(job)).chunks);
+    if (job.kind === 'differences') {
+      return Buffer.from(encodeDifferences(this.#tree(job.dir).differences()));
+    }
+    const tree = this.#tree(job.dir);
+    const entries = job.all ? tree.all() : tree.pushed();
+    const { generation } = tree;
+    const digest = treeDigest(entries);
+    return job.kind === 'state'
+      ? { digest, generation }
+      : Buffer.from(`${digest} ${generation}\0${encodeEntries(entries)}`);
+  }
+
+  #absolute({ dir, path }: Job<'chunks'>): string {
+    const top = resolveInsideSync(this.#workDir, dir, { follow: true });
+    return resolveInsideSync(top, path);
+  }
+
+  change({ dir, generation }: Job<'apply'>): RunningChange {
+    return this.#tree(dir).change(generation);
+  }
+
+  read({ dir, paths }: Job<'read'>): Generator<Buffer, void, void> {
+    const top = resolveInsideSync(this.#workDir, dir, { follow: true });
+    if (lstatSync(top, { throwIfNoEntry: false })?.isDirectory() !== true) {
+      throw new GomoteError('ERR_LOCAL_FILE', `${top} is not a directory`);
+    }
+    const entries = paths === undefined ? walkTree(top) : paths.map((path) => find(top, path));
+    return sendTree(
+      top,
+      entries.map((entry) => ({ op: 'write', entry })),
+    );
+  }
+}
+
+function find(top: string, path: string): TreeEntry {
+  if (!isEntryPath(path)) throw new GomoteError('ERR_PATH', `bogus path ${JSON.stringify(path)}`);
+  resolveInsideSync(top, path);
+  const found = look(top, path);
+  if (typeof found === 'object') return found;
+  throw new GomoteError('ERR_LOST', `${JSON.stringify(path)} is not there any more`, {
+    hint: 'try again',
+  });
+}

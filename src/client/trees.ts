@@ -1,0 +1,164 @@
+// Trees pushed and pulled by their changes: the endpoints below `/sync/`, on a buildlet that has them.
+import { type Chunk, decodeChunks } from '../archive/chunks.ts';
+import { packPieces, unpackPieces } from '../archive/pack-pieces.ts';
+import { GomoteError } from '../errors.ts';
+import type { HttpResponse } from '../http/request.ts';
+import { contentTypes, type Endpoint, endpoints } from '../protocol/endpoints.ts';
+import { encodeForm, type FormValues, withQuery } from '../protocol/form.ts';
+import { type Compression, compressHeader, parseCompression } from '../protocol/transfer.ts';
+import { decodeDifferences, type TreeDifference } from '../protocol/tree-difference.ts';
+import { decodeEntries, type TreeEntry, treeDigest } from '../protocol/tree-entry.ts';
+import { parseAppliedReply, parseTreeState } from '../protocol/tree-replies.ts';
+import type { Connection } from './connection.ts';
+import { chunksOf } from './streams.ts';
+
+/** What a directory of the buildlet holds, in one digest. */
+export interface TreeState {
+  readonly digest: string;
+  /** What a change must name: it fails when another change was made since. */
+  readonly generation: string;
+  /** Whether the buildlet can pack and unpack zstd. */
+  readonly zstd?: boolean | undefined;
+}
+
+export interface TreeCallOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** How what is sent is packed, and what comes should be. Default `none`. */
+  readonly compress?: Compression | undefined;
+  /** Told of bytes as they pass on the wire. */
+  readonly onWire?: ((bytes: number) => void) | undefined;
+}
+
+/** Everything in the directory, or only what was pushed into it. */
+export type Scope = 'all' | 'pushed';
+
+export class Trees {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  async state(dir: string, scope: Scope, options: TreeCallOptions = {}): Promise<TreeState> {
+    const response = await this.#get(endpoints.treeState, { dir, all: allOf(scope) }, options);
+    const text = (await this.#bytes(response, options)).toString();
+    return parseTreeState(text) ?? this.#fail('a state', text);
+  }
+
+  async manifest(
+    dir: string,
+    scope: Scope,
+    options: TreeCallOptions = {},
+  ): Promise<TreeState & { entries: TreeEntry[] }> {
+    const response = await this.#get(endpoints.treeManifest, { dir, all: allOf(scope) }, options);
+    const text = (await this.#bytes(response, options)).toString();
+    const end = text.indexOf('\0');
+    const [digest = '', generation = ''] = text.slice(0, Math.max(end, 0)).split(' ');
+    const entries = decodeEntries(text.slice(end + 1));
+    if (entries === undefined || treeDigest(entries) !== digest) {
+      return this.#fail('a manifest', text);
+    }
+    return { digest, generation, entries };
+  }
+
+  /** What the buildlet's commands have made of what was pushed into the directory. */
+  async differences(dir: string, options: TreeCallOptions = {}): Promise<TreeDifference[]> {
+    const response = await this.#get(endpoints.treeDifferences, { dir }, options);
+    const text = (await this.#bytes(response, options)).toString();
+    return decodeDifferences(text) ?? this.#fail('differences', text);
+  }
+
+  /** A file's content as chunks. */
+  async chunks(dir: string, path: string, options: TreeCallOptions = {}): Promise<Chunk[]> {
+    const response = await this.#get(endpoints.treeChunks, { dir, path }, options);
+    return decodeChunks(await this.#bytes(response, options));
+  }
+
+  /** Sends a tree stream; gives what the buildlet made of it. */
+  async apply(
+    dir: string,
+    generation: string,
+    pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    options: TreeCallOptions = {},
+  ): Promise<{ digest: string; files: number; bytes: number }> {
+    const { compress = 'none' } = options;
+    const signal = this.#connection.signalWith(options.signal);
+    const { path } = endpoints.treeApply;
+    const text = await this.#connection.callText({
+      method: 'PUT',
+      path: withQuery(path, { dir, generation }),
+      headers: { 'Content-Type': contentTypes.tree, [compressHeader]: compress },
+      body: counted(packPieces(pieces, compress, signal), options),
+      signal,
+    });
+    return parseAppliedReply(text) ?? this.#fail('an answer to a push', text);
+  }
+
+  /** A tree stream of the paths, or of everything in the directory. */
+  async read(
+    dir: string,
+    paths: readonly string[] | undefined,
+    options: TreeCallOptions = {},
+  ): Promise<AsyncIterable<Uint8Array>> {
+    const response = await this.#connection.call({
+      method: 'POST',
+      path: withQuery(endpoints.treeRead.path, { dir }),
+      headers: { 'Content-Type': contentTypes.form, ...wish(options) },
+      body: encodeForm(paths === undefined ? { all: 'true' } : { path: paths }),
+      signal: this.#connection.signalWith(options.signal),
+    });
+    return this.#decompressed(response, options);
+  }
+
+  async #get(
+    { path }: Endpoint,
+    query: FormValues,
+    options: TreeCallOptions,
+  ): Promise<HttpResponse> {
+    const signal = this.#connection.signalWith(options.signal);
+    return await this.#connection.call({
+      method: 'GET',
+      path: withQuery(path, query),
+      headers: wish(options),
+      signal,
+    });
+  }
+
+  #decompressed(response: HttpResponse, options: TreeCallOptions): AsyncIterable<Uint8Array> {
+    const told = String(response.headers[compressHeader.toLowerCase()] ?? '');
+    const signal = this.#connection.signalWith(options.signal);
+    return unpackPieces(
+      counted(chunksOf(response, signal), options),
+      parseCompression(told) ?? 'none',
+    );
+  }
+
+  async #bytes(response: HttpResponse, options: TreeCallOptions): Promise<Buffer> {
+    const pieces: Uint8Array[] = [];
+    for await (const piece of this.#decompressed(response, options)) pieces.push(piece);
+    return Buffer.concat(pieces);
+  }
+
+  #fail(what: string, text: string): never {
+    const { label } = this.#connection.options;
+    throw new GomoteError(
+      'ERR_REPLY',
+      `${label}: not ${what}: ${JSON.stringify(text.slice(0, 80))}`,
+    );
+  }
+}
+
+const allOf = (scope: Scope): string => String(scope === 'all');
+
+const wish = ({ compress }: TreeCallOptions): Record<string, string> =>
+  compress === undefined ? {} : { [compressHeader]: compress };
+
+async function* counted(
+  pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  { onWire }: TreeCallOptions,
+): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) {
+    onWire?.(piece.length);
+    yield piece;
+  }
+}

@@ -1,0 +1,32 @@
+// What was pushed into one directory, as it is kept in the work dir: both our buildlet and our client write it, the
+// latter where the buildlet knows nothing of pushes.
+import { hash } from 'node:crypto';
+import { normalizeRelativePath } from './relative-path.ts';
+import { decodeEntries, encodeEntries, type TreeEntry } from './tree-entry.ts';
+
+export interface PushRecord {
+  /** Relative to the work dir, in plain form. */
+  readonly dir: string;
+  /** What was sent and is not deleted, with the digests it had: SHA-256 or SHA-1, as its length tells. */
+  readonly entries: readonly TreeEntry[];
+}
+
+/** Where the records are, relative to the work dir; each in a file named by {@link recordName}. */
+export const recordsDirectory = '.gomote/push';
+
+/** A changed tree's record is preceded by this, which names what may have been made of a change not finished. */
+export const pendingSuffix = '.pending';
+
+export const recordName = (dir: string): string => hash('sha256', dir, 'hex').slice(0, 16);
+
+export const encodeRecord = ({ dir, entries }: PushRecord): string =>
+  `gomote push 1\0${dir}\0${encodeEntries(entries)}`;
+
+/** Reads {@link encodeRecord}; undefined when the text is none. */
+export function decodeRecord(text: string): PushRecord | undefined {
+  const match = /^gomote push 1\0([^\0]*)\0/.exec(text);
+  const [start = '', dir = ''] = match ?? [];
+  const entries = match === null ? undefined : decodeEntries(text.slice(start.length));
+  if (entries === undefined || normalizeRelativePath(dir) !== dir) return undefined;
+  return { dir, entries };
+}

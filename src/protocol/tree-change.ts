@@ -1,0 +1,114 @@
+// What is to be done to a tree, as the head of a tree stream says it. The contents of files follow in its order.
+import { decodeEntry, encodeEntries, isEntryPath, type TreeEntry } from './tree-entry.ts';
+
+/** A part of a patched file: bytes of the source from `at` on, or, without `at`, bytes of the stream. */
+export interface PatchPart {
+  readonly at?: number;
+  readonly length: number;
+}
+
+/** A file made from parts of one that is already there. */
+export interface Patch {
+  /** Path of that file in the tree as it was before the changes. */
+  readonly source: string;
+  readonly parts: readonly PatchPart[];
+}
+
+export type TreeChange =
+  /** A file or link, or a directory if nothing is left in it. */
+  | { readonly op: 'remove'; readonly path: string }
+  /** A file's permissions alone. */
+  | { readonly op: 'mode'; readonly path: string; readonly mode: number }
+  /** Made, or put in the place of what is there. */
+  | { readonly op: 'write'; readonly entry: TreeEntry; readonly patch?: Patch };
+
+export function encodeChanges(changes: readonly TreeChange[]): string {
+  let text = '';
+  for (const change of changes) {
+    if (change.op === 'remove') text += `x\0${change.path}\0\0`;
+    else if (change.op === 'mode') text += `m ${change.mode.toString(8)}\0${change.path}\0\0`;
+    else if (change.patch === undefined) text += encodeEntries([change.entry]);
+    else text += `p${encodeEntries([change.entry])}${encodePatch(change.patch)}\0`;
+  }
+  return text;
+}
+
+/** Reads {@link encodeChanges}; undefined when the text is none. */
+export function decodeChanges(text: string): TreeChange[] | undefined {
+  const fields = text.split('\0');
+  if (fields.pop() !== '') return undefined;
+  const changes: TreeChange[] = [];
+  for (let at = 0; at < fields.length; ) {
+    const [facts = '', path = '', extra = '', patch = ''] = fields.slice(at, at + 4);
+    const isPatched = facts.startsWith('p');
+    const change = isPatched
+      ? decodePatched(facts.slice(1), path, extra, patch)
+      : decodeChange(facts, path, extra);
+    if (change === undefined) return undefined;
+    changes.push(change);
+    at += isPatched ? 4 : 3;
+  }
+  return changes;
+}
+
+function decodeChange(facts: string, path: string, extra: string): TreeChange | undefined {
+  if (facts === 'x') return isEntryPath(path) ? { op: 'remove', path } : undefined;
+  const mode = /^m ([0-7]{1,4})$/.exec(facts)?.[1];
+  if (mode !== undefined) {
+    return isEntryPath(path) ? { op: 'mode', path, mode: Number.parseInt(mode, 8) } : undefined;
+  }
+  const entry = decodeEntry(facts, path, extra);
+  return entry && { op: 'write', entry };
+}
+
+function decodePatched(
+  facts: string,
+  path: string,
+  digest: string,
+  text: string,
+): TreeChange | undefined {
+  const entry = decodeEntry(facts, path, digest);
+  const patch = decodePatch(text);
+  if (entry?.kind !== 'file' || patch === undefined) return undefined;
+  const total = patch.parts.reduce((sum, { length }) => sum + length, 0);
+  return total === entry.size ? { op: 'write', entry, patch } : undefined;
+}
+
+/** `<at>+<length>` copies, `<length>` is literal; commas between them, then a space and the source's path. */
+const encodePatch = ({ source, parts }: Patch): string =>
+  `${parts.map(({ at, length }) => (at === undefined ? length : `${at}+${length}`)).join(',')} ${source}`;
+
+function decodePatch(text: string): Patch | undefined {
+  const space = text.indexOf(' ');
+  const parts = text.slice(0, Math.max(space, 0)).split(',').map(decodePart);
+  const source = text.slice(space + 1);
+  if (!isEntryPath(source) || !parts.every((part) => part !== undefined)) return undefined;
+  return { source, parts };
+}
+
+function decodePart(text: string): PatchPart | undefined {
+  const match = /^(?:([0-9]{1,15})\+)?([0-9]{1,15})$/.exec(text);
+  if (match === null) return undefined;
+  const length = Number(match[2]);
+  return match[1] === undefined ? { length } : { at: Number(match[1]), length };
+}
+
+/** How many bytes of the stream a change takes: a file's content, or what its patch does not copy. */
+export function literalBytes(change: TreeChange): number {
+  if (change.op !== 'write' || change.entry.kind !== 'file') return 0;
+  if (change.patch === undefined) return change.entry.size;
+  return change.patch.parts.reduce(
+    (sum, { at, length }) => sum + (at === undefined ? length : 0),
+    0,
+  );
+}
+
+/** Bytes of each number and digest in a tree stream. */
+export const treeStream = {
+  /** Length of the head, as a 32-bit number, before it. */
+  lengthBytes: 4,
+  /** SHA-256 of the head after it, and of each file's content after that. */
+  digestBytes: 32,
+  /** The longest head: names of about a million files. */
+  maxHeadBytes: 256 << 20,
+} as const;

@@ -1,0 +1,61 @@
+// What has happened to a tree since it was pushed.
+import { comparePaths, type DigestAlgorithm, type TreeEntry } from './tree-entry.ts';
+
+export interface TreeDifference {
+  /** `A`: added, `M`: modified, `D`: deleted. */
+  readonly status: 'A' | 'M' | 'D';
+  readonly path: string;
+}
+
+/** Which algorithm a digest comes from. */
+export const algorithmOf = (digest: string): DigestAlgorithm =>
+  digest.length === 40 ? 'sha1' : 'sha256';
+
+/**
+ * Compares what was sent with what is there now, in the order of paths. `digestOf` gives the digest of a file that is
+ * there. An entry whose digest is not known, because its push was cut, counts as what was sent.
+ */
+export function treeDifferences<Entry extends TreeEntry>(
+  sent: Iterable<TreeEntry>,
+  now: readonly Entry[],
+  digestOf: (entry: Entry, algorithm: DigestAlgorithm) => string | undefined,
+): TreeDifference[] {
+  const before = new Map<string, TreeEntry>();
+  for (const entry of sent) before.set(entry.path, entry);
+  const differences: TreeDifference[] = [];
+  for (const entry of now) {
+    const old = before.get(entry.path);
+    before.delete(entry.path);
+    if (old === undefined) differences.push({ status: 'A', path: entry.path });
+    else if (!isSame(old, entry, digestOf)) differences.push({ status: 'M', path: entry.path });
+  }
+  for (const path of before.keys()) differences.push({ status: 'D', path });
+  return differences.sort((a, b) => comparePaths(a.path, b.path));
+}
+
+function isSame<Entry extends TreeEntry>(
+  old: TreeEntry,
+  entry: Entry,
+  digestOf: (entry: Entry, algorithm: DigestAlgorithm) => string | undefined,
+): boolean {
+  if (old.kind !== entry.kind || old.mode !== entry.mode || old.target !== entry.target)
+    return false;
+  if (old.kind !== 'file' || old.digest === '') return true;
+  return old.size === entry.size && digestOf(entry, algorithmOf(old.digest)) === old.digest;
+}
+
+export const encodeDifferences = (differences: readonly TreeDifference[]): string =>
+  differences.map(({ status, path }) => `${status}\0${path}\0`).join('');
+
+/** Reads {@link encodeDifferences}; undefined when the text is none. */
+export function decodeDifferences(text: string): TreeDifference[] | undefined {
+  const fields = text.split('\0');
+  if (fields.pop() !== '' || fields.length % 2 !== 0) return undefined;
+  const differences: TreeDifference[] = [];
+  for (let at = 0; at < fields.length; at += 2) {
+    const status = fields[at];
+    if (status !== 'A' && status !== 'M' && status !== 'D') return undefined;
+    differences.push({ status, path: fields[at + 1] ?? '' });
+  }
+  return differences;
+}

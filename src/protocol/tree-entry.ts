@@ -1,0 +1,94 @@
+// What a tree holds, entry by entry: as text for the wire, and as the one digest that equal trees share.
+import { hash } from 'node:crypto';
+import { compareBytes, normalizeRelativePath } from './relative-path.ts';
+
+/** How the digests of files are made: SHA-256 between our own ends, SHA-1 where only `/ls` tells them. */
+export type DigestAlgorithm = 'sha256' | 'sha1';
+
+export interface TreeEntry {
+  readonly kind: 'file' | 'directory' | 'symlink';
+  /** Relative, in plain form. */
+  readonly path: string;
+  /** Permissions with setuid, setgid and sticky; 0 for a symbolic link. */
+  readonly mode: number;
+  /** 0 for anything but a file. */
+  readonly size: number;
+  /** Whole milliseconds. */
+  readonly mtimeMs: number;
+  /** A file's, in lower-case hex; empty while it is not known. */
+  readonly digest: string;
+  /** A symbolic link's; else empty. */
+  readonly target: string;
+}
+
+const letters = { file: 'f', directory: 'd', symlink: 'l' } as const;
+const kinds: ReadonlyMap<string, TreeEntry['kind']> = new Map([
+  ['f', 'file'],
+  ['d', 'directory'],
+  ['l', 'symlink'],
+]);
+
+/**
+ * SHA-256 over kind, mode, path and content of every entry, which must be in the order of {@link comparePaths}. Times do
+ * not count.
+ */
+export function treeDigest(entries: readonly TreeEntry[]): string {
+  let text = '';
+  for (const { kind, mode, digest, target, path } of entries) {
+    text += `${letters[kind]}${mode} ${digest}${target}\0${path}\0`;
+  }
+  return hash('sha256', text, 'hex');
+}
+
+/** Depth-first order, each directory sorted by name as bytes. */
+export function comparePaths(a: string, b: string): number {
+  let at = 0;
+  while (at < a.length && a.charCodeAt(at) === b.charCodeAt(at)) at++;
+  if (a.charCodeAt(at) === slash) return at < b.length ? -1 : 1;
+  if (b.charCodeAt(at) === slash) return at < a.length ? 1 : -1;
+  return compareBytes(a.slice(at), b.slice(at));
+}
+
+const slash = 0x2f;
+
+/** Whether both are the same in kind, mode and content. */
+export const sameEntry = (a: TreeEntry, b: TreeEntry): boolean =>
+  a.kind === b.kind && a.mode === b.mode && a.digest === b.digest && a.target === b.target;
+
+/** Three fields an entry, each ended by a NUL: `<letter> <mode> <size> <mtime>`, the path, and digest or target. */
+export function encodeEntries(entries: readonly TreeEntry[]): string {
+  let text = '';
+  for (const { kind, mode, size, mtimeMs, path, digest, target } of entries) {
+    text += `${letters[kind]} ${mode.toString(8)} ${size} ${mtimeMs}\0${path}\0${digest}${target}\0`;
+  }
+  return text;
+}
+
+/** Reads {@link encodeEntries}; undefined when the text is none. */
+export function decodeEntries(text: string): TreeEntry[] | undefined {
+  const fields = text.split('\0');
+  if (fields.pop() !== '' || fields.length % 3 !== 0) return undefined;
+  const entries: TreeEntry[] = [];
+  for (let at = 0; at < fields.length; at += 3) {
+    const entry = decodeEntry(fields[at] ?? '', fields[at + 1] ?? '', fields[at + 2] ?? '');
+    if (entry === undefined) return undefined;
+    entries.push(entry);
+  }
+  return entries;
+}
+
+/** Reads the three fields of an entry; undefined when they are none. */
+export function decodeEntry(facts: string, path: string, extra: string): TreeEntry | undefined {
+  const [letter = '', mode = '', size = '', mtime = ''] = facts.split(' ');
+  const kind = kinds.get(letter);
+  const numbers = { mode: Number.parseInt(mode, 8), size: Number(size), mtimeMs: Number(mtime) };
+  if (kind === undefined || !Object.values(numbers).every(Number.isSafeInteger)) return undefined;
+  if (numbers.mode < 0 || numbers.mode > 0o7777 || numbers.size < 0) return undefined;
+  if (!isEntryPath(path)) return undefined;
+  const isFile = kind === 'file';
+  return { kind, path, ...numbers, digest: isFile ? extra : '', target: isFile ? '' : extra };
+}
+
+/** Whether the path names something below a directory, in plain form. */
+export const isEntryPath = (path: string): boolean =>
+  path !== '.' && normalizeRelativePath(path) === path;

@@ -1,0 +1,75 @@
+// What a buildlet that knows nothing of trees holds: its listing, and the records of pushes in its work dir.
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isReserved } from '../archive/reserved-names.ts';
+import { unpackTar } from '../archive/unpack.ts';
+import type { BuildletClient } from '../client/buildlet-client.ts';
+import { StatusError } from '../errors.ts';
+import type { DirEntry } from '../protocol/listing.ts';
+import { decodeRecord, type PushRecord, recordsDirectory } from '../protocol/push-record.ts';
+import type { TreeEntry } from '../protocol/tree-entry.ts';
+
+/** Everything below the directory, files with their SHA-1; nothing when there is no such directory. */
+export async function listTree(
+  client: BuildletClient,
+  dir: string,
+  signal: AbortSignal,
+): Promise<TreeEntry[]> {
+  const entries: TreeEntry[] = [];
+  const options = { recursive: true, digest: true, signal };
+  for (const entry of await listed(client, dir, options)) {
+    const { type, name } = entry;
+    if (type !== 'file' && type !== 'directory' && type !== 'symlink') continue;
+    if (name === '' || isReserved(name)) continue;
+    entries.push({
+      kind: type,
+      path: name,
+      mode: type === 'symlink' ? 0 : entry.permissions,
+      size: entry.size ?? 0,
+      mtimeMs: entry.mtime?.getTime() ?? 0,
+      digest: entry.digest ?? '',
+      // It is not told: a link is always sent again.
+      target: '',
+    });
+  }
+  return entries;
+}
+
+async function listed(
+  client: BuildletClient,
+  dir: string,
+  options: Parameters<BuildletClient['listDir']>[1],
+): Promise<DirEntry[]> {
+  const entries: DirEntry[] = [];
+  try {
+    for await (const entry of client.listDir(dir === '.' ? '' : dir, options)) entries.push(entry);
+    return entries;
+  } catch (error) {
+    const isAbsent = error instanceof StatusError && /no such file or directory/.test(error.text);
+    if (isAbsent && entries.length === 0) return [];
+    throw error;
+  }
+}
+
+/** The records of all pushes into the work dir. */
+export async function readRecords(
+  client: BuildletClient,
+  signal: AbortSignal,
+): Promise<PushRecord[]> {
+  const files = await listed(client, recordsDirectory, { signal });
+  if (files.length === 0) return [];
+  const directory = await mkdtemp(join(tmpdir(), 'gomote-'));
+  try {
+    const archive = await client.getTar(recordsDirectory, { signal });
+    await unpackTar(archive, { root: directory, dir: '.', signal });
+    const records: PushRecord[] = [];
+    for (const name of await readdir(directory)) {
+      const record = decodeRecord(await readFile(join(directory, name), 'utf8'));
+      if (record !== undefined) records.push(record);
+    }
+    return records;
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,125 @@
+// A tree on a buildlet that knows nothing of trees: the base protocol lists it with digests, takes archives and removes
+// paths. What was pushed is kept in the work dir, as the extension keeps it.
+import { packTar } from '../archive/pack.ts';
+import type { BuildletClient } from '../client/buildlet-client.ts';
+import { GomoteError } from '../errors.ts';
+import { encodeRecord, recordName, recordsDirectory } from '../protocol/push-record.ts';
+import { comparePaths, type TreeEntry } from '../protocol/tree-entry.ts';
+import { listTree, readRecords } from './base-listing.ts';
+import { chooseCompression } from './compression.ts';
+import type { RemoteTree, RemoteTreeOptions, Sending } from './remote-tree.ts';
+
+/** How many paths go into one request to remove them. */
+const removedAtOnce = 2000;
+
+export class BaseTree implements RemoteTree {
+  readonly algorithm = 'sha1';
+  readonly digest = undefined;
+  readonly #client: BuildletClient;
+  readonly #options: RemoteTreeOptions;
+  /** Everything in the directory, by path. */
+  #all = new Map<string, TreeEntry>();
+  /** What was sent, by path. */
+  #sent = new Map<string, TreeEntry>();
+
+  constructor(client: BuildletClient, options: RemoteTreeOptions) {
+    this.#client = client;
+    this.#options = options;
+  }
+
+  async entries(): Promise<TreeEntry[]> {
+    const { dir, scope, signal } = this.#options;
+    const entries = await listTree(this.#client, dir, signal);
+    const records = await readRecords(this.#client, signal);
+    const record = records.find((candidate) => candidate.dir === dir);
+    this.#all = new Map(entries.map((entry) => [entry.path, entry]));
+    this.#sent = new Map(record?.entries.map((entry) => [entry.path, entry]));
+    return scope === 'all' ? entries : entries.filter(({ path }) => this.#sent.has(path));
+  }
+
+  async chunks(): Promise<undefined> {
+    return undefined;
+  }
+
+  async send(sending: Sending): Promise<void> {
+    const { changes } = sending;
+    const writes = changes.filter((change) => change.op !== 'remove');
+    const written = writes.map((change) =>
+      change.op === 'mode' ? change.path : change.entry.path,
+    );
+    const here = sending.here.map((entry) => ({ ...entry, digest: sending.digestOf(entry) ?? '' }));
+    // Before anything is changed: what is cut short must not be taken for the buildlet's own later.
+    await this.#saveRecord([...this.#sent.values(), ...here]);
+    await this.#remove(this.#removable(sending));
+    if (written.length > 0) await this.#write(sending.top, written);
+    await this.#prove(here);
+    await this.#saveRecord(here);
+  }
+
+  async #write(top: string, paths: readonly string[]): Promise<void> {
+    const { dir, signal, compress, onWire } = this.#options;
+    const wished = chooseCompression(this.#client, compress, {});
+    const archive = packTar(top, '.', { paths, compress: wished, signal });
+    const to = dir === '.' ? '' : dir;
+    const { wireBytes } = await this.#client.putTar(archive, to, { compress: wished, signal });
+    onWire(wireBytes);
+  }
+
+  /** What goes, and what is in the way of something of another kind. A directory only when nothing is left in it. */
+  #removable({ changes }: Sending): string[] {
+    const going = new Set<string>();
+    for (const change of changes) {
+      if (change.op === 'remove') going.add(change.path);
+    }
+    const holding = new Set<string>();
+    for (const path of this.#all.keys()) {
+      if (going.has(path)) continue;
+      for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1)) {
+        holding.add(path.slice(0, at));
+      }
+    }
+    const removable = [...going].filter((path) => this.#all.has(path) && !holding.has(path));
+    for (const change of changes) {
+      if (change.op !== 'write') continue;
+      const there = this.#all.get(change.entry.path);
+      if (there !== undefined && there.kind !== change.entry.kind) removable.push(there.path);
+    }
+    return removable;
+  }
+
+  async #remove(paths: readonly string[]): Promise<void> {
+    const { dir, signal } = this.#options;
+    const prefix = dir === '.' ? '' : `${dir}/`;
+    for (let at = 0; at < paths.length; at += removedAtOnce) {
+      const some = paths.slice(at, at + removedAtOnce).map((path) => prefix + path);
+      await this.#client.removeAll(some, { signal });
+    }
+  }
+
+  /** Throws ERR_LOST unless all that is here is there. */
+  async #prove(here: readonly TreeEntry[]): Promise<void> {
+    const { dir, signal } = this.#options;
+    const listed = await listTree(this.#client, dir, signal);
+    const there = new Map(listed.map((entry) => [entry.path, entry]));
+    const wrong = here.find((entry) => {
+      const found = there.get(entry.path);
+      return (
+        found?.kind !== entry.kind || found.mode !== entry.mode || found.digest !== entry.digest
+      );
+    });
+    if (wrong === undefined) return;
+    throw new GomoteError(
+      'ERR_LOST',
+      `${this.#client.name}: ${JSON.stringify(wrong.path)} did not arrive as it is here`,
+      { hint: 'push again, when nothing changes it' },
+    );
+  }
+
+  async #saveRecord(entries: readonly TreeEntry[]): Promise<void> {
+    const { dir, signal } = this.#options;
+    const unique = new Map(entries.map((entry) => [entry.path, entry]));
+    const sorted = [...unique.values()].sort((a, b) => comparePaths(a.path, b.path));
+    const text = encodeRecord({ dir, entries: sorted });
+    await this.#client.put(text, `${recordsDirectory}/${recordName(dir)}`, 0o600, { signal });
+  }
+}

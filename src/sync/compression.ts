@@ -1,0 +1,24 @@
+// How what is sent is packed, when the user leaves it open.
+import type { BuildletClient } from '../client/buildlet-client.ts';
+import { GomoteError } from '../errors.ts';
+import type { Compression } from '../protocol/transfer.ts';
+
+const clientHasZstd = 'zstd' in process.versions;
+
+/** `auto` is nothing on this machine, and over a network zstd if both ends have it, else gzip. Throws ERR_USAGE. */
+export function chooseCompression(
+  client: BuildletClient,
+  wished: Compression | 'auto',
+  { zstd }: { readonly zstd?: boolean | undefined },
+): Compression {
+  if (wished === 'zstd' && !(clientHasZstd && zstd === true)) {
+    const who = clientHasZstd ? client.name : `Node ${process.versions.node}`;
+    throw new GomoteError('ERR_USAGE', `${who} has no zstd`, { hint: 'give --compress gzip' });
+  }
+  if (wished !== 'auto') return wished;
+  if (isOnThisMachine(client.url)) return 'none';
+  return clientHasZstd && zstd === true ? 'zstd' : 'gzip';
+}
+
+const isOnThisMachine = (url: string): boolean =>
+  /^http\+unix:|^https?:\/\/(?:127\.|localhost[:/]|\[::1\])/.test(`${url}/`);

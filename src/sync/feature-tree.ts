@@ -1,0 +1,60 @@
+// A tree on a buildlet that knows of trees.
+import type { Chunk } from '../archive/chunks.ts';
+import type { BuildletClient } from '../client/buildlet-client.ts';
+import type { TreeCallOptions, TreeState } from '../client/trees.ts';
+import { GomoteError } from '../errors.ts';
+import type { TreeEntry } from '../protocol/tree-entry.ts';
+import { chooseCompression } from './compression.ts';
+import type { RemoteTree, RemoteTreeOptions, Sending } from './remote-tree.ts';
+
+export class FeatureTree implements RemoteTree {
+  readonly algorithm = 'sha256';
+  readonly #client: BuildletClient;
+  readonly #options: RemoteTreeOptions;
+  #state: TreeState;
+
+  private constructor(client: BuildletClient, options: RemoteTreeOptions, state: TreeState) {
+    this.#client = client;
+    this.#options = options;
+    this.#state = state;
+  }
+
+  /** Throws a StatusError of 404 when the buildlet does not know of trees. */
+  static async open(client: BuildletClient, options: RemoteTreeOptions): Promise<FeatureTree> {
+    const state = await client.trees.state(options.dir, options.scope, {
+      signal: options.signal,
+      onWire: options.onWire,
+    });
+    return new FeatureTree(client, options, state);
+  }
+
+  get digest(): string {
+    return this.#state.digest;
+  }
+
+  get #call(): TreeCallOptions {
+    const { signal, onWire, compress } = this.#options;
+    return { signal, onWire, compress: chooseCompression(this.#client, compress, this.#state) };
+  }
+
+  async entries(): Promise<TreeEntry[]> {
+    const { dir, scope } = this.#options;
+    const found = await this.#client.trees.manifest(dir, scope, this.#call);
+    this.#state = { ...this.#state, ...found };
+    return found.entries;
+  }
+
+  async chunks(path: string): Promise<Chunk[]> {
+    return await this.#client.trees.chunks(this.#options.dir, path, this.#call);
+  }
+
+  async send({ pieces, proof }: Sending): Promise<void> {
+    const { dir } = this.#options;
+    const { generation } = this.#state;
+    const applied = await this.#client.trees.apply(dir, generation, pieces(), this.#call);
+    if (applied.digest === proof()) return;
+    throw new GomoteError('ERR_LOST', `${this.#client.name} got something else than was sent`, {
+      hint: 'push again',
+    });
+  }
+}

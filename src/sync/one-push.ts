@@ -1,0 +1,117 @@
+// One buildlet's part of a push: what is there, what has to be done, and what came of it.
+import type { FoundEntry } from '../archive/tree-walk.ts';
+import type { BuildletClient } from '../client/buildlet-client.ts';
+import type { TreeChange } from '../protocol/tree-change.ts';
+import { type TreeEntry, treeDigest } from '../protocol/tree-entry.ts';
+import type { LocalCache } from './local-cache.ts';
+import type { LocalTree } from './local-tree.ts';
+import { withPatches } from './patches.ts';
+import { planChanges } from './plan.ts';
+import type { PushOptions, PushSummary } from './push.ts';
+import { openRemoteTree, type RemoteTree, type Sending } from './remote-tree.ts';
+
+const emptyTree = treeDigest([]);
+
+export class OnePush {
+  readonly #client: BuildletClient;
+  readonly #options: PushOptions;
+  #opening: Promise<RemoteTree> | undefined;
+  #changes: readonly TreeChange[] = [];
+  #there: readonly TreeEntry[] = [];
+  #wireBytes = 0;
+  /** How often it was sent in vain. */
+  tries = 0;
+
+  constructor(client: BuildletClient, options: PushOptions) {
+    this.#client = client;
+    this.#options = options;
+  }
+
+  get changes(): readonly TreeChange[] {
+    return this.#changes;
+  }
+
+  /** Begins to look at what is there. */
+  open(): void {
+    const { dir, mirror, compress = 'auto', signal } = this.#options;
+    this.#opening = openRemoteTree(this.#client, {
+      dir,
+      scope: mirror ? 'all' : 'pushed',
+      compress,
+      signal,
+      onWire: (bytes) => {
+        this.#wireBytes += bytes;
+      },
+    });
+    this.#opening.catch(() => undefined);
+  }
+
+  async #remote(): Promise<RemoteTree> {
+    if (this.#opening === undefined) this.open();
+    const remote = await this.#opening;
+    if (remote === undefined) throw new Error('not opened');
+    return remote;
+  }
+
+  /** What has to be done. */
+  async plan(tree: LocalTree, cache: LocalCache): Promise<readonly TreeChange[]> {
+    const remote = await this.#remote();
+    const { algorithm } = remote;
+    this.#changes = [];
+    if (remote.digest !== undefined && this.#isSame(remote.digest, tree, cache)) return [];
+    this.#there = await this.#entriesOf(remote, cache);
+    const planned = planChanges<FoundEntry>(tree.entries, this.#there, {
+      digestOf: (entry) => cache.digest(entry, algorithm),
+    });
+    const adjusted = (await this.#options.adjust?.(planned)) ?? planned;
+    this.#changes = await withPatches(adjusted, {
+      top: tree.top,
+      there: this.#there,
+      chunksOf: (path) => remote.chunks(path),
+    });
+    return this.#changes;
+  }
+
+  /** Whether nothing has changed, told without reading a file. */
+  #isSame(digest: string, tree: LocalTree, cache: LocalCache): boolean {
+    const known = cache.allKnown(tree.entries, 'sha256');
+    return known !== undefined && treeDigest(known) === digest;
+  }
+
+  async #entriesOf(remote: RemoteTree, cache: LocalCache): Promise<readonly TreeEntry[]> {
+    if (remote.digest === emptyTree) return [];
+    const cached = remote.digest === undefined ? undefined : cache.pushed(remote.digest);
+    return cached ?? (await remote.entries());
+  }
+
+  async send(
+    stream: Pick<Sending, 'pieces' | 'proof'>,
+    { top, entries }: LocalTree,
+    cache: LocalCache,
+  ): Promise<void> {
+    const remote = await this.#remote();
+    await remote.send({
+      ...stream,
+      top,
+      changes: this.#changes,
+      there: this.#there,
+      here: entries,
+      digestOf: (entry) => cache.digest(entry, remote.algorithm),
+    });
+  }
+
+  summary(tree: LocalTree, cache: LocalCache): PushSummary {
+    const sent = this.#changes.flatMap((change) =>
+      change.op === 'write' && change.entry.kind === 'file' ? [change.entry.size] : [],
+    );
+    const known = cache.allKnown(tree.entries, 'sha256') ?? cache.allKnown(tree.entries, 'sha1');
+    return {
+      changes: this.#changes,
+      files: sent.length,
+      bytes: sent.reduce((sum, size) => sum + size, 0),
+      removed: this.#changes.filter(({ op }) => op === 'remove').length,
+      wireBytes: this.#wireBytes,
+      digest: known === undefined ? '' : treeDigest(known),
+    };
+  }
+}

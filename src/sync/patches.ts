@@ -1,0 +1,58 @@
+// Large files that changed: only what is new of them is sent.
+import { type Chunk, chunkFile, patchParts } from '../archive/chunks.ts';
+import type { TreeChange } from '../protocol/tree-change.ts';
+import type { TreeEntry } from '../protocol/tree-entry.ts';
+
+/** A smaller file is sent whole: asking for its chunks takes a round trip. */
+const patchedBytes = 1 << 20;
+
+export interface PatchOptions {
+  /** Of the tree here, absolute. */
+  readonly top: string;
+  readonly there: readonly TreeEntry[];
+  readonly chunksOf: (path: string) => Promise<readonly Chunk[] | undefined>;
+}
+
+/** The changes, those of large files that are there already as patches of them. */
+export async function withPatches(
+  changes: readonly TreeChange[],
+  { top, there, chunksOf }: PatchOptions,
+): Promise<TreeChange[]> {
+  const large = new Set(
+    there
+      .filter(({ kind, size }) => kind === 'file' && size >= patchedBytes)
+      .map(({ path }) => path),
+  );
+  const result: TreeChange[] = [];
+  for (const change of changes) {
+    const isLarge =
+      change.op === 'write' &&
+      change.patch === undefined &&
+      change.entry.size >= patchedBytes &&
+      large.has(change.entry.path);
+    const patched = isLarge ? await patchOf(change.entry, top, chunksOf) : undefined;
+    result.push(patched ?? change);
+  }
+  return result;
+}
+
+async function patchOf(
+  entry: TreeEntry,
+  top: string,
+  chunksOf: PatchOptions['chunksOf'],
+): Promise<TreeChange | undefined> {
+  const asked = chunksOf(entry.path);
+  asked.catch(() => undefined);
+  // The request goes out before this thread is busy with the file here.
+  await new Promise((resolve) => setImmediate(resolve));
+  const now = chunkFile(`${top}/${entry.path}`);
+  const old = await asked;
+  // A file that grew or shrank meanwhile is found out when it is sent.
+  if (old === undefined || now.size !== entry.size) return undefined;
+  const parts = patchParts(old, now.chunks);
+  return {
+    op: 'write',
+    entry: { ...entry, digest: now.sha256 },
+    patch: { source: entry.path, parts },
+  };
+}

@@ -1,0 +1,86 @@
+// What has to be done to make one tree equal to another.
+import type { TreeChange } from '../protocol/tree-change.ts';
+import type { TreeEntry } from '../protocol/tree-entry.ts';
+
+export interface PlanOptions<Entry extends TreeEntry> {
+  /** The digest of a file here; undefined when it has gone. Asked for only where it matters. */
+  readonly digestOf: (entry: Entry) => string | undefined;
+  /** Whether a path of the other tree is left alone. */
+  readonly keeps?: ((path: string) => boolean) | undefined;
+}
+
+/** Renamed files below this size are sent: saying where they were costs as much. */
+const renameBytes = 4096;
+
+/**
+ * The changes that make `there` what `here` is; both are in the order of paths. What goes, goes first and deepest first,
+ * so that a name that only changes its case is not lost where case does not count.
+ */
+export function planChanges<Entry extends TreeEntry>(
+  here: readonly Entry[],
+  there: readonly TreeEntry[],
+  options: PlanOptions<Entry>,
+): TreeChange[] {
+  const old = new Map(there.map((entry) => [entry.path, entry]));
+  const writes: Extract<TreeChange, { op: 'write' | 'mode' }>[] = [];
+  const changed: Entry[] = [];
+  for (const entry of here) {
+    const other = old.get(entry.path);
+    old.delete(entry.path);
+    const change = changeOf(entry, other, options);
+    if (change === undefined) continue;
+    writes.push(change);
+    if (change.op === 'write' && entry.kind === 'file') changed.push(entry);
+  }
+  const gone = [...old.values()].filter(({ path }) => options.keeps?.(path) !== true);
+  const sources = renames(changed, gone, options);
+  const removes = gone.reverse().map(({ path }): TreeChange => ({ op: 'remove', path }));
+  return [
+    ...removes,
+    ...writes.map((change): TreeChange => {
+      const source = change.op === 'write' ? sources.get(change.entry.path) : undefined;
+      if (change.op !== 'write' || source === undefined) return change;
+      const { size } = change.entry;
+      const entry = { ...change.entry, digest: source.digest };
+      return {
+        op: 'write',
+        entry,
+        patch: { source: source.path, parts: [{ at: 0, length: size }] },
+      };
+    }),
+  ];
+}
+
+function changeOf<Entry extends TreeEntry>(
+  entry: Entry,
+  other: TreeEntry | undefined,
+  options: PlanOptions<Entry>,
+): Extract<TreeChange, { op: 'write' | 'mode' }> | undefined {
+  const write = { op: 'write', entry } as const;
+  if (other?.kind !== entry.kind) return write;
+  if (entry.kind === 'symlink') return other.target === entry.target ? undefined : write;
+  if (entry.kind === 'directory') return other.mode === entry.mode ? undefined : write;
+  if (other.size !== entry.size || options.digestOf(entry) !== other.digest) return write;
+  return other.mode === entry.mode ? undefined : { op: 'mode', path: entry.path, mode: entry.mode };
+}
+
+/** Files that were elsewhere before, by their new path. */
+function renames<Entry extends TreeEntry>(
+  changed: readonly Entry[],
+  gone: readonly TreeEntry[],
+  options: PlanOptions<Entry>,
+): Map<string, TreeEntry> {
+  const bySize = new Map<number, TreeEntry[]>();
+  for (const entry of gone) {
+    if (entry.kind !== 'file' || entry.size < renameBytes) continue;
+    bySize.set(entry.size, [...(bySize.get(entry.size) ?? []), entry]);
+  }
+  const sources = new Map<string, TreeEntry>();
+  for (const entry of changed) {
+    const candidates = bySize.get(entry.size);
+    const digest = candidates && options.digestOf(entry);
+    const source = candidates?.find((candidate) => candidate.digest === digest);
+    if (source !== undefined) sources.set(entry.path, source);
+  }
+  return sources;
+}

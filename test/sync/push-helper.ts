@@ -1,0 +1,48 @@
+// Pushing in tests: a tree here, a buildlet of either kind there.
+import { join } from 'node:path';
+import { describe } from 'vitest';
+import type { AgentOptions } from '../../src/buildlet/agent.ts';
+import type { BuildletClient } from '../../src/client/buildlet-client.ts';
+import { type PushOptions, type PushSummary, push } from '../../src/sync/push.ts';
+import { clientOf, startBuildlet, type TestBuildlet } from '../helpers/buildlet.ts';
+import { temporaryDirectory } from '../helpers/temporary.ts';
+
+/** A buildlet that knows of trees, and one that knows the base protocol alone. */
+export const bothKinds: readonly [kind: string, options: Partial<AgentOptions>][] = [
+  ['a buildlet that knows of trees', {}],
+  ['an old buildlet', { features: [] }],
+];
+
+export const onBothKinds = (suite: (options: Partial<AgentOptions>) => void): void => {
+  for (const [kind, options] of bothKinds) describe(`to ${kind}`, () => suite(options));
+};
+
+export interface PushBench {
+  /** The tree here. */
+  readonly top: string;
+  readonly buildlet: TestBuildlet;
+  readonly client: BuildletClient;
+  /** The tree there. */
+  readonly there: string;
+  push(options?: Partial<PushOptions>): Promise<PushSummary>;
+}
+
+export async function pushBench(options: Partial<AgentOptions>): Promise<PushBench> {
+  const top = temporaryDirectory();
+  const cacheDirectory = temporaryDirectory();
+  const buildlet = await startBuildlet(options);
+  const client = clientOf(buildlet);
+  return {
+    top,
+    buildlet,
+    client,
+    there: join(buildlet.workDir, 'tree'),
+    push: async (more = {}) => {
+      const { signal } = new AbortController();
+      const all = { dir: 'tree', signal, cacheDirectory, ...more };
+      const [result] = await push([client], top, all);
+      if (result?.status !== 'fulfilled') throw result?.reason;
+      return result.value;
+    },
+  };
+}

@@ -1,0 +1,254 @@
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import {
+  directory,
+  file,
+  leftovers,
+  names,
+  plant,
+  snapshot,
+  symlink,
+  type Tree,
+} from '../archive/tree.ts';
+import { onBothKinds, pushBench } from './push-helper.ts';
+
+const tree: Tree = [
+  ['a.txt', file('alpha\n')],
+  ['bin', directory([['tool', file('#!/bin/sh\n', 0o755)]])],
+  ['empty', directory()],
+  ['link', symlink('bin/tool')],
+  ['name with spaces é 漢', file('odd')],
+  ['none', file('')],
+  ['private', directory([['secret', file('s', 0o600)]], 0o700)],
+  [
+    'sub',
+    directory([
+      ['up', symlink('../a.txt')],
+      ['b.txt', file('beta\n')],
+    ]),
+  ],
+];
+
+/** Names, kinds, modes and contents; a time is that of the file that was sent. */
+const withoutTimes = (lines: string[]): string[] =>
+  lines.map((line) => line.replace(/^("(?:[^"\\]|\\.)*" \d+) \d+ /, '$1 '));
+const same = (a: string, b: string): void =>
+  expect(withoutTimes(snapshot(a))).toEqual(withoutTimes(snapshot(b)));
+
+onBothKinds((kind) => {
+  describe('push', () => {
+    it('makes the directory there what the one here is', async () => {
+      const { top, there, push } = await pushBench(kind);
+      plant(top, tree);
+      expect(await push()).toMatchObject({ files: 6, bytes: 25, removed: 0 });
+      same(there, top);
+      expect(leftovers(there)).toEqual([]);
+      const seconds = (root: string) => Math.floor(lstatSync(join(root, 'a.txt')).mtimeMs / 1000);
+      expect(seconds(there)).toBe(seconds(top));
+    });
+
+    it('sends nothing when nothing has changed', async () => {
+      const { top, push } = await pushBench(kind);
+      plant(
+        top,
+        tree.filter(([name]) => !['link', 'sub'].includes(name)),
+      );
+      await push();
+      expect(await push()).toMatchObject({ changes: [], files: 0 });
+    });
+
+    it('sends only what has changed, also without anything remembered', async () => {
+      const { top, there, push } = await pushBench(kind);
+      plant(top, tree);
+      await push();
+      writeFileSync(join(top, 'a.txt'), 'other\n');
+      const { changes } = await push({ cacheDirectory: undefined });
+      const files = changes.filter(
+        (change) => change.op === 'write' && change.entry.kind === 'file',
+      );
+      expect(files).toMatchObject([{ entry: { path: 'a.txt' } }]);
+      same(there, top);
+    });
+
+    it('finds a change that keeps size and time', async () => {
+      const { top, there, push } = await pushBench(kind);
+      plant(top, tree);
+      const path = join(top, 'a.txt');
+      const { atime, mtime } = lstatSync(path);
+      for (const text of ['ALPHA\n', 'again\n']) {
+        await push();
+        writeFileSync(path, text);
+        utimesSync(path, atime, mtime);
+        await push();
+        expect(readFileSync(join(there, 'a.txt'), 'utf8')).toBe(text);
+      }
+    });
+
+    it('does not send a file again whose time alone has changed', async () => {
+      const { top, push } = await pushBench(kind);
+      writeFileSync(join(top, 'f'), 'same');
+      await push();
+      utimesSync(join(top, 'f'), 1, 1);
+      expect(await push()).toMatchObject({ changes: [] });
+    });
+
+    it('removes what was sent and is gone here, and keeps what builds have made', async () => {
+      const { top, there, push } = await pushBench(kind);
+      plant(top, tree);
+      await push();
+      writeFileSync(join(there, 'sub/made.o'), 'made');
+      mkdirSync(join(there, 'out'));
+      rmSync(join(top, 'sub'), { recursive: true });
+      rmSync(join(top, 'a.txt'));
+      rmSync(join(top, 'private'), { recursive: true });
+      await push();
+      expect(readdirSync(there).sort()).toEqual(
+        ['bin', 'empty', 'link', 'name with spaces é 漢', 'none', 'out', 'sub'].sort(),
+      );
+      expect(readdirSync(join(there, 'sub'))).toEqual(['made.o']);
+    });
+
+    it('removes what builds have made when it is to mirror', async () => {
+      const { top, there, push } = await pushBench(kind);
+      plant(top, tree);
+      await push();
+      mkdirSync(join(there, 'out/deep'), { recursive: true });
+      writeFileSync(join(there, 'out/deep/x'), '');
+      await push({ mirror: true });
+      same(there, top);
+    });
+
+    it('restores what a build has changed or removed', async () => {
+      const { top, there, push } = await pushBench(kind);
+      plant(top, tree);
+      await push();
+      writeFileSync(join(there, 'a.txt'), 'built');
+      rmSync(join(there, 'bin'), { recursive: true });
+      rmSync(join(there, 'link'));
+      symlinkSync('a.txt', join(there, 'link'));
+      await push();
+      same(there, top);
+    });
+
+    it('replaces a file by a directory, a directory by a link, and back', async () => {
+      const { top, there, push } = await pushBench(kind);
+      const forms: Tree[] = [
+        [
+          ['x', file('file')],
+          ['y', file('y')],
+        ],
+        [
+          ['x', directory([['in', directory([['deep', file('d')]])]])],
+          ['y', file('y')],
+        ],
+        [
+          ['x', symlink('y')],
+          ['y', file('y')],
+        ],
+        [
+          ['x', directory()],
+          ['y', symlink('x')],
+        ],
+        [
+          ['x', file('file')],
+          ['y', directory([['z', file('z')]])],
+        ],
+      ];
+      for (const form of [...forms, ...forms.toReversed()]) {
+        rmSync(join(top, 'x'), { recursive: true, force: true });
+        rmSync(join(top, 'y'), { recursive: true, force: true });
+        plant(top, form);
+        await push();
+        same(there, top);
+      }
+    });
+
+    it('follows renames, also one of case alone and an exchange of two names', async () => {
+      const { top, there, push } = await pushBench(kind);
+      plant(top, [
+        ['Readme', file('r'.repeat(5000))],
+        ['one', file('1'.repeat(9000))],
+        ['two', file('2'.repeat(9000))],
+        ['old', directory([['f', file('f'.repeat(7000))]])],
+      ]);
+      await push();
+      renameSync(join(top, 'Readme'), join(top, 'README'));
+      renameSync(join(top, 'old'), join(top, 'new'));
+      renameSync(join(top, 'one'), join(top, 't'));
+      renameSync(join(top, 'two'), join(top, 'one'));
+      renameSync(join(top, 't'), join(top, 'two'));
+      await push();
+      same(there, top);
+    });
+
+    it('follows modes, also of directories that cannot be written', async () => {
+      const { top, there, push } = await pushBench(kind);
+      plant(top, tree);
+      await push();
+      chmodSync(join(top, 'a.txt'), 0o640);
+      chmodSync(join(top, 'bin/tool'), 0o555);
+      chmodSync(join(top, 'empty'), 0o750);
+      await push();
+      same(there, top);
+    });
+
+    it('changes nothing when it is dry', async () => {
+      const { top, there, push } = await pushBench(kind);
+      plant(top, tree);
+      const { changes } = await push({ dryRun: true });
+      expect(changes).toHaveLength(12);
+      expect(existsSync(there)).toBe(false);
+    });
+
+    it('refuses a link that leads out of the work dir, before anything is changed', async () => {
+      const { top, there, push } = await pushBench(kind);
+      plant(top, [['a', file('a')]]);
+      await push();
+      plant(top, [
+        ['b', file('b')],
+        ['evil', symlink('../../etc')],
+      ]);
+      await expect(push()).rejects.toThrow(/"?evil"?.*leads out of the work dir/);
+      expect(readdirSync(there)).toEqual(['a']);
+    });
+
+    it('goes to any directory of the work dir, and to the work dir itself', async () => {
+      const { top, buildlet, push } = await pushBench(kind);
+      plant(top, tree);
+      for (const dir of ['deep/er', '.']) {
+        await push({ dir });
+        expect(readlinkSync(join(buildlet.workDir, dir, 'link'))).toBe('bin/tool');
+        expect(await push({ dir, mirror: true })).toMatchObject({ files: 0 });
+      }
+      expect(existsSync(join(buildlet.workDir, 'deep'))).toBe(false);
+      expect(existsSync(join(buildlet.workDir, '.gomote/push'))).toBe(true);
+    });
+
+    it('knows what an earlier process of the buildlet was sent', async () => {
+      const first = await pushBench(kind);
+      plant(first.top, tree);
+      await first.push();
+      const second = await pushBench({ ...kind, workDir: first.buildlet.workDir });
+      plant(
+        second.top,
+        tree.filter(([name]) => name !== 'a.txt'),
+      );
+      await second.push();
+      expect(names(first.there)).toEqual(names(second.top));
+    });
+  });
+});
