@@ -4,13 +4,18 @@ import { openBackend } from '../backends/open.ts';
 import { GomoteError } from '../errors.ts';
 import { BackendPool } from './backend-pool.ts';
 import type { CoordinatorConfig, PoolConfig } from './config.ts';
+import type { Log } from './log.ts';
 import type { Pool } from './pool.ts';
+import type { ReverseGate } from './reverse-gate.ts';
 
 export interface PoolPlace {
   readonly stateDirectory: string;
   /** Whose this coordinator's machines are where others have some too. */
   readonly owner: string;
   readonly environment: NodeJS.ProcessEnv;
+  readonly log: Log;
+  /** Where the machines of reverse pools come in. */
+  readonly gate: ReverseGate;
 }
 
 export async function openPools(
@@ -46,8 +51,12 @@ async function openPool(config: PoolConfig, place: PoolPlace): Promise<Pool> {
       const backend = await openBackend({ ...found, environment });
       return new BackendPool({ backend, kind: found.kind, host, maximum, owner });
     }
-    case 'reverse':
-      throw new GomoteError('ERR_CONFIG', 'reverse pools are not there yet');
+    case 'reverse': {
+      const { ReversePool } = await import('./reverse-pool.ts');
+      const pool = new ReversePool({ hostType: config.host.name, log: place.log });
+      place.gate.add({ pool, keyFile: config.keyFile });
+      return pool;
+    }
   }
 }
 

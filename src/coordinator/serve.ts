@@ -6,6 +6,7 @@ import { errnoOf } from '../errors.ts';
 import { listen } from '../http/listen.ts';
 import { fingerprintOf } from '../http/pin.ts';
 import { closeServer } from '../http/server.ts';
+import { reversePath } from '../protocol/reverse.ts';
 import type { CoordinatorConfig } from './config.ts';
 import { Coordinator } from './coordinator.ts';
 import { Doorkeeper } from './doorkeeper.ts';
@@ -13,6 +14,7 @@ import { relay } from './handlers/relay.ts';
 import { fileLog, type Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { openPools } from './open-pools.ts';
+import { ReverseGate } from './reverse-gate.ts';
 import { routesOf } from './routes.ts';
 import { createCoordinatorServer } from './server.ts';
 import { SessionBook } from './session-book.ts';
@@ -47,7 +49,9 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
       log.write('trouble', { what }),
     );
     const owner = await ownId(directory.path);
-    const place = { stateDirectory: directory.path, owner, environment: options.environment };
+    const gate = new ReverseGate(log);
+    const { environment } = options;
+    const place = { stateDirectory: directory.path, owner, environment, log, gate };
     const auditPath = join(directory.path, 'audit.jsonl');
     const audit = fileLog(auditPath, log);
     const coordinator = new Coordinator({
@@ -59,10 +63,11 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     });
     const metrics = await createMetrics(coordinator);
     const users = new Users(directory.usersPath);
-    const server = createCoordinatorServer({
+    const { server, quiet } = createCoordinatorServer({
       doorkeeper: new Doorkeeper(users, log),
       routes: routesOf({ coordinator, metrics, config }),
       relay: relay(coordinator, { log: audit, withArguments: config.auditArguments }),
+      upgrades: new Map([[reversePath, gate.handle]]),
       onDone: metrics.request,
       tls,
       log,
@@ -79,8 +84,12 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
       users,
       drain: async (graceMs) => {
         coordinator.drain();
-        await closeServer(server, graceMs);
+        gate.close();
+        const closed = closeServer(server, graceMs);
+        await quiet();
+        // With it go the connections of machines that dialled, which the server waits for.
         await coordinator.close();
+        await closed;
         await audit.close();
         await directory.release();
         log.write('ended');

@@ -59,10 +59,25 @@ export const nobody: User = { name: '', isAdmin: false };
 /** How long a request's header may take, in ms: one that dribbles in holds a connection for no longer. */
 const headersTimeoutMs = 20_000;
 
+export interface CoordinatorServer {
+  readonly server: Server;
+  /** Resolves when no request is being served; upgraded connections do not count. */
+  quiet(): Promise<void>;
+}
+
 /** Makes the server; the caller lets it listen and closes it. */
-export function createCoordinatorServer(options: CoordinatorServerOptions): Server {
+export function createCoordinatorServer(options: CoordinatorServerOptions): CoordinatorServer {
   const routes = new Map(options.routes.map((route) => [route.path, route]));
+  let running = 0;
+  let waiting: (() => void)[] = [];
   const server = createBareServer((request, response) => {
+    running++;
+    response.once('close', () => {
+      running--;
+      if (running > 0) return;
+      for (const resolve of waiting) resolve();
+      waiting = [];
+    });
     void serve(routes, options, request, response);
   }, options.tls);
   server.headersTimeout = headersTimeoutMs;
@@ -75,7 +90,12 @@ export function createCoordinatorServer(options: CoordinatorServerOptions): Serv
         'HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\nnothing to upgrade to here\n',
       );
   });
-  return server;
+  const quiet = () =>
+    new Promise<void>((resolve) => {
+      if (running === 0) resolve();
+      else waiting.push(resolve);
+    });
+  return { server, quiet };
 }
 
 async function serve(

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { BuildletClient } from '../client/buildlet-client.ts';
 import { KeyPair } from '../client/key-pair.ts';
+import { resetBuildlet } from '../client/reset.ts';
 import { GomoteError, messageOf } from '../errors.ts';
 import type { StaticMachine } from './config.ts';
 import type { AcquireCall, Pool, PoolCall } from './pool.ts';
@@ -59,14 +60,14 @@ export class StaticPool implements Pool {
     this.#free.push(id);
   }
 
-  /** Empties the work dir; a machine that cannot be emptied is not lent. */
+  /** Ends its processes and empties it; a machine that cannot be cleaned is not lent. */
   async #clean(id: string, signal: AbortSignal): Promise<void> {
     const client = await this.connect(id);
     const within = (ms: number) => AbortSignal.any([signal, AbortSignal.timeout(ms)]);
     try {
       const { version } = await client.status({ signal: within(answerTimeoutMs) });
       if (version < 1) throw new GomoteError('ERR_REPLY', `it has protocol version ${version}`);
-      await client.removeAll(['.'], { signal: within(cleanTimeoutMs) });
+      await resetBuildlet(client, { signal: within(cleanTimeoutMs) });
     } finally {
       await client.disconnect();
     }

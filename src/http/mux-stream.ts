@@ -27,6 +27,7 @@ export class MuxStream extends Duplex {
   /** How much came that was not given back as credit. */
   #owedBytes = 0;
   #isReset = false;
+  #idleTimer: NodeJS.Timeout | undefined;
 
   constructor(id: number, carrier: Carrier) {
     super({ highWaterMark: initialCreditBytes / 4 });
@@ -34,6 +35,15 @@ export class MuxStream extends Duplex {
     this.#carrier = carrier;
     // A connection that is lost while nobody holds the stream is no reason for the program to end.
     this.on('error', () => undefined);
+  }
+
+  /** As of a socket, which both ends of HTTP ask for: emits `timeout` after so long without data; 0: never. */
+  setTimeout(idleMs: number, listener?: () => void): this {
+    clearTimeout(this.#idleTimer);
+    this.#idleTimer =
+      idleMs > 0 ? setTimeout(() => this.emit('timeout'), idleMs).unref() : undefined;
+    if (listener !== undefined) this.once('timeout', listener);
+    return this;
   }
 
   /** Whether there is something that may be sent now. */
@@ -50,6 +60,7 @@ export class MuxStream extends Duplex {
       this.#finishing = undefined;
       return undefined;
     }
+    this.#idleTimer?.refresh();
     const piece = first.subarray(0, Math.min(this.#creditBytes, dataLimitBytes));
     this.#creditBytes -= piece.length;
     if (piece.length < first.length) this.#pending[0] = first.subarray(piece.length);
@@ -75,6 +86,7 @@ export class MuxStream extends Duplex {
     this.#grantedBytes -= piece.length;
     if (this.#grantedBytes < 0) throw new Error('more data than credit');
     this.#owedBytes += piece.length;
+    this.#idleTimer?.refresh();
     this.push(piece);
   }
 
@@ -122,6 +134,7 @@ export class MuxStream extends Duplex {
 
   override _destroy(error: Error | null, done: Done): void {
     const isWhole = this.readableEnded && this.writableFinished;
+    clearTimeout(this.#idleTimer);
     this.#pending = [];
     const words = isWhole || this.#isReset ? undefined : error === null ? '' : messageOf(error);
     this.#carrier.onClosed(this, words);

@@ -27,6 +27,8 @@ export interface Link {
 export interface CallingLink extends Link {
   /** A new connection to the other end's server; throws ERR_CONNECT when the link is over. */
   open(): Duplex;
+  /** Whether the other end has said that it ends. */
+  readonly saidGoodbye: boolean;
   /** Whether the other end answers within the time. */
   answers(withinMs: number): Promise<boolean>;
 }
@@ -53,6 +55,7 @@ export function servingLink(
 
 class LinkEnd implements CallingLink {
   readonly ended: Promise<string>;
+  saidGoodbye = false;
   readonly #socket: Duplex;
   readonly #mux: Mux;
   readonly #label: string;
@@ -70,6 +73,7 @@ class LinkEnd implements CallingLink {
     this.#mux = new Mux(socket, head, label, {
       onStream,
       onBye: (reason) => {
+        this.saidGoodbye = true;
         this.#reason ??= reason;
         this.#closeWhenIdle();
       },

@@ -82,7 +82,9 @@ export async function dialling(
     },
     { onConnection: buildlet.serve, log: (line) => talk.push(line) },
   );
-  onTestFinished(() => connection.close('the test is over'));
+  onTestFinished(async () => {
+    await Promise.all([connection.close('the test is over'), buildlet.close()]);
+  });
   return { ...buildlet, talk, hangUp: connection.close };
 }
 
