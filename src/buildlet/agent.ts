@@ -3,6 +3,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
+import { DigestCache } from '../archive/digest-cache.ts';
 import { messageOf } from '../errors.ts';
 import { type ListenAddress, listen } from '../http/listen.ts';
 import { sendEmpty } from '../http/reply.ts';
@@ -94,11 +95,12 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const sessions = await SessionTable.create(host, options.sessions ?? {}, () => lease.use());
   const pingMs = options.sessions?.pingMs ?? pingIntervalMs;
   const trees = new TreeThread(workDir.path);
+  const digests = new DigestCache();
   const routes: Route[] = [
     { endpoint: endpoints.liveness, handle: liveness(lease) },
     { endpoint: endpoints.status, handle: status(features) },
     { endpoint: endpoints.workDir, handle: workDirPath(workDir.path) },
-    { endpoint: endpoints.list, handle: list(workDir.path) },
+    { endpoint: endpoints.list, handle: list(workDir.path, digests) },
     { endpoint: endpoints.getTar, handle: getTar(workDir.path, features) },
     { endpoint: endpoints.write, handle: write(workDir.path) },
     { endpoint: endpoints.putTar, handle: putTar(workDir.path, features) },

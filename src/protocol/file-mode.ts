@@ -37,8 +37,19 @@ export function fileTypeOf(mode: number): FileType | undefined {
   return typeBits.get(mode & 0o170000);
 }
 
+/** Of the few modes that there are in a tree. */
+const modeTexts = new Map<number, string>();
+
 /** The mode text of a Unix `st_mode`; an unknown type prints as Go's irregular `?`. */
 export function formatFileMode(mode: number): string {
+  const known = modeTexts.get(mode);
+  if (known !== undefined) return known;
+  const text = modeText(mode);
+  modeTexts.set(mode, text);
+  return text;
+}
+
+function modeText(mode: number): string {
   const type = fileTypeOf(mode);
   // Go writes its letters in the order of its mode bits: d…L D p S u g c t.
   const letters = type === undefined ? '?' : typeLetters[type];
@@ -55,7 +66,7 @@ export function formatFileMode(mode: number): string {
   return (special || '-') + permissions;
 }
 
-const modeText = /^(?:-|([dLDpS?]?)(u?)(g?)(c?)(t?))([r-][w-][x-][r-][w-][x-][r-][w-][x-])$/;
+const modePattern = /^(?:-|([dLDpS?]?)(u?)(g?)(c?)(t?))([r-][w-][x-][r-][w-][x-][r-][w-][x-])$/;
 
 export interface ParsedFileMode {
   type: FileType | undefined;
@@ -65,7 +76,7 @@ export interface ParsedFileMode {
 
 /** Reads a mode text; undefined when it is none. */
 export function parseFileMode(text: string): ParsedFileMode | undefined {
-  const match = modeText.exec(text);
+  const match = modePattern.exec(text);
   if (match === null) return undefined;
   const [, type = '', setuid, setgid, char = '', sticky, rwx = ''] = match;
   let permissions = (setuid ? 0o4000 : 0) | (setgid ? 0o2000 : 0) | (sticky ? 0o1000 : 0);

@@ -25,7 +25,8 @@ export function pathElements(normalized: string): string[] {
 
 /** Orders names as bytes of UTF-8, as the protocol's listings are. */
 export function compareBytes(a: string, b: string): number {
-  // UTF-16 order differs from byte order only where surrogates meet characters from U+E000 on.
+  // UTF-16 order, which is the language's own, differs from byte order only where surrogates meet characters from
+  // U+E000 on.
   for (let i = 0; i < a.length && i < b.length; i++) {
     const x = a.charCodeAt(i);
     const y = b.charCodeAt(i);

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   existsSync,
   lstatSync,
@@ -7,6 +8,7 @@ import {
   readFileSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:http';
@@ -131,6 +133,25 @@ describe('listing', () => {
       code: 'ERR_STATUS',
       text: 'a listing cannot carry the name "a\\tb"',
     });
+  });
+
+  it('reads a file again whose content alone has changed, and else remembers its digest', async () => {
+    const buildlet = await startBuildlet();
+    const client = clientOf(buildlet);
+    const path = join(buildlet.workDir, 'f');
+    const digest = async () => (await all(client.listDir('', { digest: true })))[0]?.digest;
+    const write = (content: string) => {
+      writeFileSync(path, content);
+      utimesSync(path, 1e9, 1e9);
+    };
+    write('hello');
+    await until(() => Date.now() - statSync(path).ctimeMs > 100);
+    const first = await digest();
+    const { atimeMs } = statSync(path);
+    expect(await digest()).toBe(first);
+    expect(statSync(path).atimeMs).toBe(atimeMs);
+    write('HELLO');
+    expect(await digest()).toBe(createHash('sha1').update('HELLO').digest('hex'));
   });
 
   it('of very many files arrives whole and in order', async () => {

@@ -1,10 +1,9 @@
 // GET /ls: one line an entry, depth-first, each directory sorted by name as bytes.
-import { createHash } from 'node:crypto';
-import { createReadStream, type Stats } from 'node:fs';
-import { lstat, readdir } from 'node:fs/promises';
+import { lstatSync, readdirSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
+import { setImmediate } from 'node:timers/promises';
 import { resolveInside } from '../../archive/confine.ts';
+import type { DigestCache } from '../../archive/digest-cache.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { sendStream } from '../../http/reply.ts';
 import type { Handler } from '../../http/server.ts';
@@ -13,27 +12,36 @@ import { parseBool } from '../../protocol/form.ts';
 import { canListName, formatListLine } from '../../protocol/listing.ts';
 import { errnoText } from '../../protocol/process-state.ts';
 import { compareBytes, normalizeRelativePath } from '../../protocol/relative-path.ts';
+import { fileDigest } from '../file-digest.ts';
 
 interface Listing {
   /** Absolute path of the listed directory. */
   readonly top: string;
   readonly recursive: boolean;
-  readonly digest: boolean;
+  /** Undefined: no digests are asked for. */
+  readonly digests: DigestCache | undefined;
   /** Directories left out, relative to the listed one. */
   readonly skip: ReadonlySet<string>;
 }
 
+interface Found {
+  readonly name: string;
+  readonly stats: Stats;
+}
+
 /** Lines are sent in pieces of about this many characters. */
 const pieceLength = 32 << 10;
+/** How long the event loop may be held up before others get their turn. */
+const turnMs = 5;
 
-export function list(workDir: string): Handler {
+export function list(workDir: string, digests: DigestCache): Handler {
   return async ({ response, query }) => {
     const dir = normalizeRelativePath(query.get('dir') ?? '');
     if (dir === undefined) throw new GomoteError('ERR_PATH', 'bogus dir');
     const listing: Listing = {
       top: await resolveInside(workDir, dir, { follow: true }),
       recursive: parseBool(query.get('recursive')),
-      digest: parseBool(query.get('digest')),
+      digests: parseBool(query.get('digest')) ? digests : undefined,
       skip: new Set(query.getAll('skip')),
     };
     await sendStream(response, pieces(listing), contentTypes.text);
@@ -42,8 +50,19 @@ export function list(workDir: string): Handler {
 
 async function* pieces(listing: Listing): AsyncGenerator<string> {
   let piece = '';
-  for await (const line of lines(listing)) {
-    piece += line;
+  let turnEndsMs = performance.now() + turnMs;
+  for (const { name, stats } of entries(listing)) {
+    const { mode, size, mtimeMs } = stats;
+    let sha1: string | undefined;
+    if (listing.digests !== undefined && stats.isFile()) {
+      const path = join(listing.top, name);
+      sha1 = listing.digests.lookup(`sha1 ${path}`, stats) ?? (await read(path, listing.digests));
+    }
+    piece += formatListLine({ mode, name, sizeBytes: size, mtimeMs, sha1 });
+    if (performance.now() > turnEndsMs) {
+      await setImmediate();
+      turnEndsMs = performance.now() + turnMs;
+    }
     if (piece.length < pieceLength) continue;
     yield piece;
     piece = '';
@@ -51,53 +70,43 @@ async function* pieces(listing: Listing): AsyncGenerator<string> {
   if (piece !== '') yield piece;
 }
 
-async function* lines(listing: Listing): AsyncGenerator<string> {
-  const stats = await lstat(listing.top).catch((error: unknown) => {
-    throw walkError(listing.top, error);
-  });
+/** Synchronous: an asynchronous call for each file costs several times as much. */
+function* entries(listing: Listing): Generator<Found> {
+  const stats = guarded(listing.top, () => lstatSync(listing.top));
   if (stats.isDirectory()) yield* below(listing, '');
-  else yield await line(listing, '', stats);
+  else yield { name: '', stats };
 }
 
-async function* below(listing: Listing, prefix: string): AsyncGenerator<string> {
+function* below(listing: Listing, prefix: string): Generator<Found> {
   const directory = join(listing.top, prefix);
-  const names = await readdir(directory).catch((error: unknown) => {
-    throw walkError(directory, error);
-  });
-  for (const name of names.sort(compareBytes)) {
-    const path = prefix + name;
-    const stats = await lstat(join(listing.top, path)).catch(() => undefined);
+  for (const base of guarded(directory, () => readdirSync(directory)).sort(compareBytes)) {
+    const name = prefix + base;
+    const stats = lstatSync(`${listing.top}/${name}`, { throwIfNoEntry: false });
     // Gone since its name was read: as if the listing had begun a moment later.
     if (stats === undefined) continue;
-    if (!canListName(name)) {
-      throw new GomoteError('ERR_PATH', `a listing cannot carry the name ${JSON.stringify(path)}`);
+    if (!canListName(base)) {
+      throw new GomoteError('ERR_PATH', `a listing cannot carry the name ${JSON.stringify(name)}`);
     }
-    if (stats.isDirectory() && listing.skip.has(path)) continue;
-    yield await line(listing, path, stats);
-    if (stats.isDirectory() && listing.recursive) yield* below(listing, `${path}/`);
+    if (stats.isDirectory() && listing.skip.has(name)) continue;
+    yield { name, stats };
+    if (stats.isDirectory() && listing.recursive) yield* below(listing, `${name}/`);
   }
 }
 
-async function line(listing: Listing, name: string, stats: Stats): Promise<string> {
-  const sha1 =
-    listing.digest && stats.isFile() ? await digestOf(join(listing.top, name)) : undefined;
-  return formatListLine({
-    mode: stats.mode,
-    name,
-    sizeBytes: stats.size,
-    mtimeMs: stats.mtimeMs,
-    sha1,
-  });
-}
-
-async function digestOf(path: string): Promise<string> {
-  const hash = createHash('sha1');
+async function read(path: string, digests: DigestCache): Promise<string> {
   try {
-    await pipeline(createReadStream(path), hash);
+    return await fileDigest(path, 'sha1', digests);
   } catch (error) {
     throw walkError(path, error);
   }
-  return hash.digest('hex');
+}
+
+function guarded<T>(path: string, call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw walkError(path, error);
+  }
 }
 
 function walkError(path: string, error: unknown): GomoteError {

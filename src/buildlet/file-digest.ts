@@ -1,0 +1,39 @@
+// The digest of a file, read once and remembered.
+import { createHash } from 'node:crypto';
+import { closeSync, constants, createReadStream, fstatSync, openSync, readSync } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import type { DigestCache } from '../archive/digest-cache.ts';
+
+/** A file up to this size is read in one call, which is by far the quickest for a small one. */
+const smallBytes = 256 << 10;
+const buffer = Buffer.allocUnsafe(smallBytes);
+
+/** Reads the file and keeps its digest, lower-case hex, under `<algorithm> <path>`, unless it changed meanwhile. */
+export async function fileDigest(
+  path: string,
+  algorithm: 'sha1' | 'sha256',
+  cache: DigestCache,
+): Promise<string> {
+  // Without O_NONBLOCK, a FIFO put in the file's place would hold up everything.
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const startedMs = Date.now();
+    const before = fstatSync(fd);
+    const hash = createHash(algorithm);
+    if (before.size < smallBytes) {
+      const got = readSync(fd, buffer, 0, smallBytes, 0);
+      hash.update(buffer.subarray(0, got));
+    } else {
+      const options = { fd, autoClose: false, start: 0, highWaterMark: 1 << 20 };
+      await pipeline(createReadStream('', options), hash);
+    }
+    const digest = hash.digest('hex');
+    const { size, mtimeMs, ctimeMs } = fstatSync(fd);
+    const isUnchanged =
+      size === before.size && mtimeMs === before.mtimeMs && ctimeMs === before.ctimeMs;
+    if (isUnchanged) cache.remember(`${algorithm} ${path}`, before, digest, startedMs);
+    return digest;
+  } finally {
+    closeSync(fd);
+  }
+}
