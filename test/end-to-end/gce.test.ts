@@ -3,11 +3,12 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { fakeCompute, project, vmPort, zoneA, zoneF } from '../helpers/compute/fixture.ts';
+import { times } from '../helpers/counts.ts';
 import { startMetadataServer } from '../helpers/metadata-server.ts';
 import { until } from '../helpers/processes.ts';
 import { ending, workshop } from '../helpers/programs.ts';
 
-async function cloud() {
+async function cloud(backend = '') {
   const fake = await fakeCompute();
   fake.token = 'of-the-machine';
   const metadata = await startMetadataServer({}, fake.token);
@@ -24,6 +25,7 @@ async function cloud() {
      zones = ["${zoneA}", "${zoneF}"]
      endpoint = "${fake.endpoint}"
      port = ${vmPort}
+     ${backend}
      [hosts.host-linux.gce]
      image = "linux-buildlet"
      machine-type = "n1-standard-1"
@@ -60,20 +62,32 @@ describe('gomote on virtual machines', () => {
     expect(again.stderr).toMatch(/^gomote: vms: no buildlet "me-linux-0"; it may have expired/);
   });
 
-  it('makes all of several or none', async () => {
-    const { fake, gomote } = await cloud();
+  it('makes all of many at once or none, and no more calls than it may', async () => {
+    const { fake, gomote } = await cloud('api-rate = 20');
+    const count = times(5, 100);
     fake.api.plan.machine = () => 'here';
     fake.api.plan.insertError = ({ name }) =>
-      name === 'me-linux-3'
+      name === `me-linux-${count - 1}`
         ? { code: 'QUOTA_EXCEEDED', message: "Quota 'CPUS' exceeded" }
         : undefined;
-    const refused = await gomote('create', '--count', '5', 'linux');
+    const refused = await gomote('create', '--count', String(count), 'linux');
     expect(refused).toMatchObject({ code: 1, stdout: Buffer.alloc(0) });
     expect(refused.stderr).toContain("Quota 'CPUS' exceeded (QUOTA_EXCEEDED)");
     await until(() => fake.api.instances.length === 0);
     fake.api.plan.insertError = () => undefined;
-    const made = await gomote('create', '--count', '5', 'linux');
-    expect(made.stdout.toString()).toBe([0, 1, 2, 3, 4].map((n) => `me-linux-${n}\n`).join(''));
+    const [calls, startMs] = [fake.exchanges.length, performance.now()];
+    const made = await gomote('create', '--count', String(count), 'linux');
+    const tookMs = performance.now() - startMs;
+    expect(made.stderr).toBe('');
+    const names = Array.from({ length: count }, (_, n) => `me-linux-${n}\n`);
+    expect(made.stdout.toString()).toBe(names.join(''));
+    expect(fake.api.instances).toHaveLength(count);
+    // One listing for all; for each insert, wait, get, and a look whether its name is its own. The first 20 calls are
+    // the burst.
+    const madeCalls = fake.exchanges.length - calls;
+    expect(madeCalls).toBeGreaterThanOrEqual(1 + 4 * count);
+    expect(tookMs).toBeGreaterThanOrEqual(((madeCalls - 20) / 20) * 1_000);
+    if (count > 5) console.log(`${count} machines: ${madeCalls} calls in ${Math.round(tookMs)} ms`);
   });
 
   it.each(['SIGINT', 'SIGTERM'] as const)('leaves nothing when create gets %s', async (name) => {

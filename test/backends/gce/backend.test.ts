@@ -15,6 +15,7 @@ import {
   zoneF,
 } from '../../helpers/compute/fixture.ts';
 import type { FakeCompute } from '../../helpers/compute/server.ts';
+import { times } from '../../helpers/counts.ts';
 import { until } from '../../helpers/processes.ts';
 
 const builder: BuilderType = { name: 'linux', hostType: 'host-linux', env: [] };
@@ -300,7 +301,7 @@ describe('the gce backend', () => {
 
   it('cancelled at any moment leaves nothing', async () => {
     const fake = await fakeWithMachinesHere();
-    const count = Number(process.env.GOMOTE_FAULTS_CANCEL ?? 8);
+    const count = times(8, 200);
     const backend = open(fake);
     for (let i = 0; i < count; i++) {
       const cancel = new AbortController();

@@ -17,6 +17,7 @@ import {
   zoneF,
 } from '../../helpers/compute/fixture.ts';
 import type { FakeCompute, Fault } from '../../helpers/compute/server.ts';
+import { times } from '../../helpers/counts.ts';
 import { startMetadataServer } from '../../helpers/metadata-server.ts';
 import { until } from '../../helpers/processes.ts';
 
@@ -487,7 +488,7 @@ describe('startNewVM, cancelled', () => {
 
   it('at any moment leaves nothing', async () => {
     const fake = await fakeCompute();
-    const count = Number(process.env.GOMOTE_FAULTS_CANCEL ?? 8);
+    const count = times(8, 200);
     for (let i = 0; i < count; i++) {
       const cancel = new AbortController();
       const timer = setTimeout(() => cancel.abort(), Math.random() * 300);

@@ -1,0 +1,72 @@
+// Virtual machines handed out by a coordinator.
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { Collector } from '../helpers/collect.ts';
+import { fakeCompute, project, vmPort, zoneA } from '../helpers/compute/fixture.ts';
+import type { FakeCompute } from '../helpers/compute/server.ts';
+import { startCoordinator } from '../helpers/coordinator.ts';
+import { startMetadataServer } from '../helpers/metadata-server.ts';
+import { until } from '../helpers/processes.ts';
+
+async function cloud(): Promise<FakeCompute> {
+  const fake = await fakeCompute();
+  fake.api.plan.machine = () => 'here';
+  fake.token = 'of-the-machine';
+  const metadata = await startMetadataServer({}, fake.token);
+  vi.stubEnv('GCE_METADATA_HOST', metadata.host);
+  vi.stubEnv('METADATA_SERVER_DETECTION', 'assume-present');
+  vi.stubEnv('HOME', '/nonexistent');
+  onTestFinished(() => {
+    metadata.close();
+    vi.unstubAllEnvs();
+  });
+  return fake;
+}
+
+const sections = ({ endpoint }: FakeCompute) => `
+  [backends.vms]
+  kind = "gce"
+  project = "${project}"
+  zones = ["${zoneA}"]
+  endpoint = "${endpoint}"
+  port = ${vmPort}
+  [hosts.host-vm.gce]
+  image = "linux-buildlet"
+  machine-type = "n1-standard-1"
+  [builders.vm]
+  host = "host-vm"
+  [pools.vms]
+  kind = "backend"
+  backend = "vms"
+  host = "host-vm"
+  maximum = 3
+`;
+
+it('a coordinator makes, uses and ends virtual machines, and leaves those of another', async () => {
+  const fake = await cloud();
+  const options = { machines: 1, sections: sections(fake) };
+  const coordinator = await startCoordinator(options);
+  const other = await startCoordinator(options);
+  const { signal } = new AbortController();
+  const [mine, theirs] = await Promise.all(
+    [coordinator, other].map((one) => one.client('me').requestBuildlet('vm', { signal })),
+  );
+  expect(fake.api.instances).toHaveLength(2);
+  const buildlet = coordinator.client('me').namedBuildlet(mine!.name);
+  onTestFinished(() => buildlet.disconnect());
+  const output = new Collector();
+  await buildlet.exec('echo', { systemLevel: true, args: ['on a machine'], output });
+  expect(output.text).toBe('on a machine\n');
+  // A coordinator that starts anew takes over its own and touches no other's.
+  await coordinator.restart();
+  expect(fake.api.instances.map(({ status }) => status)).toEqual(['RUNNING', 'RUNNING']);
+  expect(await coordinator.client('me').remoteBuildlets({ signal })).toMatchObject([
+    { name: mine!.name },
+  ]);
+  await buildlet.halt();
+  await until(() => fake.api.instances.length === 1);
+  const left = other.client('me').namedBuildlet(theirs!.name);
+  onTestFinished(() => left.disconnect());
+  expect((await left.status()).version).toBe(11);
+  await left.halt();
+  await until(() => fake.api.instances.length === 0);
+});
