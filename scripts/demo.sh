@@ -18,7 +18,7 @@ name=$(gomote create local)
 echo "$name"
 
 printf '\n\033[1m$ tar cz . | gomote puttar -dir gomote %s -\033[0m   # this project, with its node_modules\n' "$name" >&2
-tar cz --exclude=.git --exclude=./dist . | gomote puttar -dir gomote "$name" -
+tar cz --exclude-from=scripts/not-for-building.txt . | gomote puttar -dir gomote "$name" -
 
 step gomote run -dir gomote "$name" node scripts/build.js
 step gomote ls "$name" gomote/dist
