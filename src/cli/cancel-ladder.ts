@@ -9,7 +9,9 @@ export interface LadderOptions {
   readonly name: string;
   /** How long the command has between TERM and KILL, in ms. */
   readonly killAfterMs: number;
-  /** What the loss of the terminal does. */
+  /** Whether it has a terminal. Default false. */
+  readonly tty?: boolean | undefined;
+  /** What the loss of the user's terminal does. */
   readonly onHangup: 'kill' | 'detach';
 }
 
@@ -57,11 +59,13 @@ export class CancelLadder {
 
   #handle(name: NodeJS.Signals): void {
     this.received ??= name;
-    const { killAfterMs, onHangup } = this.#options;
-    if (name === 'SIGHUP' && onHangup === 'detach') return void this.#leave();
+    const { killAfterMs, onHangup, tty } = this.#options;
+    if (name === 'SIGHUP' && onHangup === 'detach') return void this.leave();
     if (name !== 'SIGINT') {
       this.#terminations++;
-      return void this.#send('SIGTERM', this.#terminations === 1 ? killAfterMs : 0);
+      // What an interactive shell heeds.
+      const ending = tty ? 'SIGHUP' : 'SIGTERM';
+      return void this.#send(ending, this.#terminations === 1 ? killAfterMs : 0);
     }
     this.#interrupts++;
     clearTimeout(this.#reminder);
@@ -73,7 +77,7 @@ export class CancelLadder {
       this.#say(`ending it: TERM, and KILL ${killAfterMs / 1_000} s later; Ctrl-C leaves it`);
       return void this.#send('SIGTERM', killAfterMs);
     }
-    void this.#leave();
+    void this.leave();
   }
 
   #say(line: string): void {
@@ -95,7 +99,8 @@ export class CancelLadder {
     }
   }
 
-  async #leave(): Promise<void> {
+  /** Leaves the command running. */
+  async leave(): Promise<void> {
     if (this.hasLeft) return;
     this.hasLeft = true;
     const { id } = this.#session;

@@ -7,6 +7,8 @@ import type { Context } from './context.ts';
 export interface FollowOptions extends LadderOptions {
   /** Whether to pass standard input. */
   readonly stdin: boolean;
+  /** How much input it has had before. Default 0. */
+  readonly stdinBytes?: number | undefined;
   /** Starts it; false when that cannot be. Absent: it has been started. */
   readonly start?: ((signal: AbortSignal) => Promise<boolean>) | undefined;
   readonly from?: number | 'end' | undefined;
@@ -19,8 +21,8 @@ export type Followed =
       readonly result: SessionResult;
       readonly by: NodeJS.Signals | undefined;
     }
-  /** The command was left running, on a signal. */
-  | { readonly kind: 'left'; readonly by: NodeJS.Signals }
+  /** The command was left running, on a signal or by `~d`. */
+  | { readonly kind: 'left'; readonly by: NodeJS.Signals | undefined }
   | { readonly kind: 'not-started' };
 
 export async function followSession(
@@ -36,9 +38,7 @@ export async function followSession(
     const result = await copyBothWays(session, context, options, ladder);
     return { kind: 'ended', result, by: ladder.received };
   } catch (error) {
-    if (ladder.hasLeft && ladder.received !== undefined) {
-      return { kind: 'left', by: ladder.received };
-    }
+    if (ladder.hasLeft) return { kind: 'left', by: ladder.received };
     throw hasStarted ? await failureOf(error, session, options) : error;
   } finally {
     ladder.release();
@@ -53,23 +53,27 @@ async function copyBothWays(
 ): Promise<SessionResult> {
   const { stdout, stderr } = context.terminal;
   const over = new AbortController();
-  const reading = session.read({
-    stdout,
-    stderr,
+  const reading = {
     from: options.from,
     signal: AbortSignal.any([ladder.signal, over.signal]),
-    onLost: (error) => context.talk.say(`gomote: ${error.message}; connecting again`),
-  });
+    onLost: (error: GomoteError) => context.talk.say(`gomote: ${error.message}; connecting again`),
+  };
+  const { stdinBytes } = options;
+  if (options.tty) {
+    const { interact } = await import('./interaction.ts');
+    const onDetach = () => ladder.leave();
+    return await interact(session, context, { ...reading, stdinBytes, onDetach });
+  }
   if (options.stdin) {
     const { stdin } = context.terminal;
     void session
-      .sendInput(stdin, { signal: over.signal })
+      .sendInput(stdin, { signal: over.signal, offset: stdinBytes })
       // What stops the input stops the output too, unless it is the end.
       .catch((error) => over.abort(error))
       .finally(() => stdin.destroy());
   }
   try {
-    return await reading;
+    return await session.read({ ...reading, stdout, stderr });
   } finally {
     over.abort(new GomoteError('ERR_ABORTED', 'the command has ended'));
     if (options.stdin) context.terminal.stdin.destroy();

@@ -16,6 +16,8 @@ export interface CommandEntry {
   readonly load: () => Promise<CommandModule>;
   /** Whether it stands for a remote command: its exit codes below 125 are that command's. */
   readonly isRun?: boolean;
+  /** Whether a command for the buildlet follows the first operand: its options are left alone. */
+  readonly takesCommand?: boolean;
 }
 
 /** In the order of `gomote -h`. */
@@ -42,6 +44,11 @@ export const commands: readonly CommandEntry[] = [
     summary: 'get a directory of a buildlet as .tar.gz',
     load: () => import('./commands/gettar.ts'),
   },
+  {
+    name: 'kill',
+    summary: 'send a signal to runs of a buildlet',
+    load: () => import('./commands/kill.ts'),
+  },
   { name: 'list', summary: 'list your buildlets', load: () => import('./commands/list.ts') },
   {
     name: 'login',
@@ -64,6 +71,7 @@ export const commands: readonly CommandEntry[] = [
     summary: 'test whether a buildlet answers',
     load: () => import('./commands/ping.ts'),
   },
+  { name: 'ps', summary: 'list the runs of a buildlet', load: () => import('./commands/ps.ts') },
   { name: 'put', summary: 'put a file on a buildlet', load: () => import('./commands/put.ts') },
   {
     name: 'push',
@@ -90,9 +98,30 @@ export const commands: readonly CommandEntry[] = [
     summary: 'run a command on a buildlet',
     load: () => import('./commands/run.ts'),
     isRun: true,
+    takesCommand: true,
+  },
+  {
+    name: 'shell',
+    summary: 'a shell on a buildlet',
+    load: () => import('./commands/shell.ts'),
+    isRun: true,
+    takesCommand: true,
+  },
+  {
+    name: 'ssh',
+    summary: 'the same as shell',
+    load: () => import('./commands/shell.ts'),
+    isRun: true,
+    takesCommand: true,
   },
   { name: 'types', summary: 'list the builder types', load: () => import('./commands/types.ts') },
   { name: 'version', summary: 'print the version', load: () => import('./commands/version.ts') },
+  {
+    name: 'wait',
+    summary: 'wait for the end of runs of a buildlet',
+    load: () => import('./commands/wait.ts'),
+    isRun: true,
+  },
   {
     name: 'whoami',
     summary: 'print who you are in each backend',
@@ -131,7 +160,7 @@ export async function runProgram(given: readonly string[], context: Context): Pr
     const command = await addCommand(root, entry, context);
     const rest = normalizeGoFlags(argv.slice(at + 1), longOptions(command), {
       takesValue: valued(command),
-      ...(entry.name === 'run' ? { stopAfterOperands: 1 } : {}),
+      ...(entry.takesCommand ? { stopAfterOperands: 1 } : {}),
     });
     args = [...args, entry.name, ...rest];
   }

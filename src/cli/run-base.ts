@@ -14,6 +14,7 @@ const needSession: ReadonlyArray<[keyof RunOptions, string]> = [
   ['interactive', '-i'],
   ['killAfter', '--kill-after'],
   ['onHangup', '--on-hangup'],
+  ['tty', '-t'],
 ];
 
 /** Runs it; the result is the exit status. */
@@ -23,7 +24,7 @@ export async function runWithoutSession(
   options: RunOptions,
   context: Context,
 ): Promise<number> {
-  const [, option] = needSession.find(([key]) => options[key] !== undefined) ?? [];
+  const [, option] = needSession.find(([key]) => options[key]) ?? [];
   if (option !== undefined) {
     throw new GomoteError(
       'ERR_UNSUPPORTED',

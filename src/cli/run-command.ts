@@ -9,7 +9,7 @@ import { type Followed, followSession } from './follow-session.ts';
 import { runWithoutSession } from './run-base.ts';
 import { reportOf, reportOfFailure, writeReport } from './run-report.ts';
 import { remarkOn, statusOf } from './session-status.ts';
-import { print } from './terminal.ts';
+import { print, terminalLike, wantsTerminal } from './terminal.ts';
 
 export interface RunOptions {
   system?: boolean;
@@ -20,6 +20,7 @@ export interface RunOptions {
   dir?: string;
   builderenv?: string;
   interactive?: boolean;
+  tty?: boolean;
   timeout?: number;
   idleTimeout?: number;
   killAfter?: number;
@@ -85,6 +86,7 @@ async function runOn(
 ): Promise<number> {
   const acting = await actingBuilder(builder, options.builderenv, name, context);
   const { input = 'data', isOutputShared } = context.terminal;
+  const tty = wantsTerminal(options, context.terminal) ? terminalLike(context.terminal) : undefined;
   const request: SessionRequest = {
     cmd,
     args,
@@ -97,6 +99,7 @@ async function runOn(
     stdin: options.interactive === true || input === 'data',
     // Where both streams end up in one place, one pipe keeps the order in which they were written.
     merge: isOutputShared,
+    tty,
     detach: options.detach,
     timeoutMs: options.timeout,
     idleTimeoutMs: options.idleTimeout,
@@ -116,6 +119,7 @@ async function runOn(
   const followed = await followSession(session, context, {
     name,
     stdin: request.stdin === true,
+    tty: tty !== undefined,
     killAfterMs: options.killAfter ?? defaultKillAfterMs,
     onHangup: options.onHangup ?? 'kill',
     start: async (signal) => {
@@ -137,7 +141,7 @@ export function exitCodeOf(followed: Followed, context: Context, record?: RunRec
   }
   const { by } = followed;
   if (record !== undefined) record.received = by;
-  if (followed.kind === 'left') return signalCode(followed.by);
+  if (followed.kind === 'left') return by === undefined ? 0 : signalCode(by);
   const { end, lostBytes } = followed.result;
   if (record !== undefined) record.end = end;
   // Ctrl-C is for the command, and its status tells what it made of it; the others are for gomote.

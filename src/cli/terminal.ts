@@ -2,16 +2,19 @@
 import { fstatSync, type Stats, statSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { isatty } from 'node:tty';
+import type { TerminalRequest } from '../protocol/session.ts';
 
 export interface Terminal {
-  readonly stdin: Readable & { isTTY?: boolean };
-  readonly stdout: Writable & { isTTY?: boolean };
+  readonly stdin: Readable & { isTTY?: boolean; setRawMode?(raw: boolean): unknown };
+  readonly stdout: Writable & { isTTY?: boolean; columns?: number; rows?: number };
   readonly stderr: Writable & { isTTY?: boolean };
   readonly environment: NodeJS.ProcessEnv;
   /** What a command could read from standard input. Default: data. */
   readonly input?: 'data' | 'terminal' | 'nothing';
   /** Whether stdout and stderr go to the same place. Default false. */
   readonly isOutputShared?: boolean;
+  /** Whether the terminal belongs to a remote command for the time being, and leaves the ends of lines to it. */
+  isRaw?: boolean;
 }
 
 /** The process's own. */
@@ -46,6 +49,24 @@ function statOf(file: number | string): Stats | undefined {
     return undefined;
   }
 }
+
+/** Whether a command is to run on a terminal: as told, else when its input is passed from one and shown on one. */
+export function wantsTerminal(
+  options: { readonly tty?: boolean | undefined; readonly interactive?: boolean | undefined },
+  terminal: Terminal,
+): boolean {
+  if (options.tty !== undefined) return options.tty;
+  return (
+    options.interactive === true && terminal.input === 'terminal' && terminal.stdout.isTTY === true
+  );
+}
+
+/** The kind and size of the user's terminal, for a remote one to be like it. */
+export const terminalLike = ({ stdout, environment }: Terminal): TerminalRequest => ({
+  term: environment.TERM || 'dumb',
+  columns: stdout.columns || 80,
+  rows: stdout.rows || 24,
+});
 
 /** Writes to stdout with backpressure; fails as the stream does. */
 export async function print(terminal: Terminal, text: string): Promise<void> {
@@ -83,7 +104,7 @@ export interface TalkOptions {
 
 export function createTalk(terminal: Terminal, options: TalkOptions): Talk {
   const write = (line: string) => {
-    terminal.stderr.write(`${line}\n`);
+    terminal.stderr.write(terminal.isRaw ? `\r\n${line}\r\n` : `${line}\n`);
   };
   return {
     say: (line) => {

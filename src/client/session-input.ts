@@ -6,6 +6,8 @@ import type { Outage } from './outage.ts';
 export interface InputOptions {
   readonly signal: AbortSignal;
   readonly outage: Outage;
+  /** Where in the input the source begins. */
+  readonly offset: number;
   /** Sends bytes for the offset, and whether the input ends with them; gives how much has been taken in all. */
   readonly send: (
     bytes: Uint8Array,
@@ -20,7 +22,7 @@ export async function sendInput(
   options: InputOptions,
 ): Promise<void> {
   const pieces = gathered(source, options.signal);
-  let offset = 0;
+  let { offset } = options;
   try {
     for await (const { bytes, end } of pieces) {
       if (!(await sendPiece(bytes, offset, end, options))) return;

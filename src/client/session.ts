@@ -175,14 +175,17 @@ export class Session {
   /**
    * Sends all of the source as its input, and then the input's end; over as many connections as that takes, each byte
    * once. Resolves also when the command takes no more.
+   *
+   * @param offset How much input it has had from elsewhere. Default 0.
    */
   async sendInput(
     source: AsyncIterable<Uint8Array>,
-    options: { signal?: AbortSignal | undefined } = {},
+    options: { signal?: AbortSignal | undefined; offset?: number | undefined } = {},
   ): Promise<void> {
     const signal = this.#connection.signalWith(options.signal);
     await sendInput(source, {
       signal,
+      offset: options.offset ?? 0,
       outage: this.#outage(signal),
       send: async (body, offset, end) => {
         const query = { offset: String(offset), end: end ? '1' : undefined };

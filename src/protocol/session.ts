@@ -155,6 +155,8 @@ export interface SessionInfo {
   readonly command: readonly string[];
   readonly running: boolean;
   readonly detached: boolean;
+  /** Whether it runs on a terminal. */
+  readonly tty: boolean;
   /** How many read it and slow it. */
   readonly readers: number;
   readonly started: string;

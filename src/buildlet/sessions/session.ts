@@ -80,6 +80,7 @@ export class Session {
       command: this.#options.command,
       running: this.#end === undefined,
       detached: this.#detached,
+      tty: this.#options.request.tty !== undefined,
       readers: this.#attached.length,
       started: this.#started.toISOString(),
       logBytes: this.log.end,

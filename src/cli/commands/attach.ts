@@ -16,16 +16,25 @@ export function define(command: Command, context: Context): void {
     .argument('<name>', 'buildlet')
     .argument('<id>', 'the run, as run --detach prints it and ps lists it')
     .option('--new', 'leave out what it has written so far')
-    .option('-i, --interactive', 'pass standard input, after what it has had')
+    .option(
+      '-i, --interactive',
+      'pass standard input, after what it has had; on a terminal also without',
+    )
     .option('--kill-after <duration>', 'as for run', (text) => parseDuration('--kill-after', text))
     .option('--reconnect <duration>', 'as for run', (text) => parseDuration('--reconnect', text))
     .option('--on-hangup <what>', 'as for run', parseOnHangup)
     .action(async (name: string, id: string, options: Options) => {
       context.exitCode = await context.withBuildlet(name, async ({ client }) => {
         const session = client.sessions.get(id, { reconnectMs: options.reconnect });
+        const runs = await client.sessions.list({ signal: context.signal });
+        const run = runs.find((one) => one.id === id);
+        const { input, stdout } = context.terminal;
+        const tty = run?.tty === true && input === 'terminal' && stdout.isTTY === true;
         const followed = await followSession(session, context, {
           name,
+          tty,
           stdin: options.interactive === true,
+          stdinBytes: run?.stdinBytes,
           killAfterMs: options.killAfter ?? defaultKillAfterMs,
           onHangup: options.onHangup ?? 'kill',
           from: options.new ? 'end' : 0,

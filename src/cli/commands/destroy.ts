@@ -1,6 +1,7 @@
 // gomote destroy: ends buildlets and removes all that belongs to them.
 import type { Command } from 'commander';
-import { GomoteError, messageOf } from '../../errors.ts';
+import { GomoteError } from '../../errors.ts';
+import { doAll } from '../all.ts';
 import type { Context } from '../context.ts';
 
 interface Options {
@@ -16,30 +17,17 @@ export function define(command: Command, context: Context): void {
         const message = options.all ? 'give names or --all, not both' : 'destroy needs a name';
         throw new GomoteError('ERR_USAGE', message, { hint: 'gomote destroy NAME... or --all' });
       }
-      await destroyAll(options.all ? await allNames(context) : given, context);
+      await doAll(
+        options.all ? await allNames(context) : given,
+        (name) => destroyOne(name, context),
+        (counts) => `${counts} were not destroyed`,
+      );
     });
 }
 
 async function allNames(context: Context): Promise<string[]> {
   const backend = await context.backend();
   return (await backend.list({ signal: context.signal })).map((instance) => instance.name);
-}
-
-async function destroyAll(names: readonly string[], context: Context): Promise<void> {
-  const unique = [...new Set(names)];
-  const results = await Promise.allSettled(unique.map((name) => destroyOne(name, context)));
-  const failures = results.flatMap((result) =>
-    result.status === 'rejected' ? [result.reason] : [],
-  );
-  const [first] = failures;
-  if (failures.length === 1) throw first;
-  if (failures.length > 1) {
-    throw new GomoteError(
-      'ERR_STATUS',
-      `${failures.length} of ${unique.length} were not destroyed: ${failures.map(messageOf).join('; ')}`,
-      { cause: first },
-    );
-  }
 }
 
 async function destroyOne(name: string, context: Context): Promise<void> {

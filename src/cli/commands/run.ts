@@ -43,6 +43,8 @@ export function define(command: Command, context: Context): void {
     .option('--dir <dir>', 'where to run (default: the directory of CMD, or the work dir)')
     .option('--builderenv <type>', 'use the environment of this builder type of the same host type')
     .option('-i, --interactive', 'pass standard input also when it is a terminal')
+    .option('-t, --tty', 'run on a terminal (default: with -i, if this is one)')
+    .option('-T, --no-tty', 'run on no terminal')
     .option(
       '--timeout <duration>',
       'end the command after this long, such as 10m; exit status 124',

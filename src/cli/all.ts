@@ -1,0 +1,25 @@
+// Doing one thing to several that the user named: all are tried, and every failure is told.
+import { GomoteError, messageOf } from '../errors.ts';
+
+/**
+ * Does `work` to each of them once. When one fails, its error is thrown; of several failures `summary` makes one.
+ *
+ * @param summary What failed, given how many of how many: `2 of 3 were not destroyed`.
+ */
+export async function doAll(
+  names: readonly string[],
+  work: (name: string) => Promise<void>,
+  summary: (counts: string) => string,
+): Promise<void> {
+  const unique = [...new Set(names)];
+  const results = await Promise.allSettled(unique.map(work));
+  const failures = results.flatMap((result) =>
+    result.status === 'rejected' ? [result.reason] : [],
+  );
+  const [first] = failures;
+  if (failures.length === 1) throw first;
+  if (failures.length === 0) return;
+  const counts = `${failures.length} of ${unique.length}`;
+  const message = `${summary(counts)}: ${failures.map(messageOf).join('; ')}`;
+  throw new GomoteError('ERR_STATUS', message, { cause: first });
+}

@@ -1,0 +1,48 @@
+// gomote shell, also named ssh: the remote user's shell, in the work dir.
+import type { Command } from 'commander';
+import { parseDuration } from '../../duration.ts';
+import type { Context } from '../context.ts';
+import { type RunOptions, runCommand } from '../run-command.ts';
+import { readEnvironmentFile, readVariable } from '../run-environment.ts';
+
+/** Becomes `$SHELL`, or `sh` where that is unset or gone, as a login shell, or to run one line. */
+const becomeShell =
+  's=$SHELL; command -v "$s" >/dev/null || s=sh; ' +
+  'if [ $# -eq 0 ]; then exec "$s" -l; else exec "$s" -c "$1"; fi';
+
+export function define(command: Command, context: Context): void {
+  const { environment } = context.terminal;
+  command
+    .argument('<name>', 'buildlet')
+    .argument(
+      '[cmd...]',
+      'run this by the shell, its words joined by spaces, as ssh does (run takes them as they are)',
+    )
+    .option('--dir <dir>', 'where to begin (default: the work dir)')
+    .option(
+      '-e, --env <key[=value]>',
+      'set a variable, or pass the one that is set here; may be repeated',
+      (text, all: string[] = []) => [...all, ...readVariable('-e', text, environment)],
+    )
+    .option(
+      '--env-file <file>',
+      'set the variables in a file, one a line as with -e; may be repeated',
+      (file, all: string[] = []) => [...all, ...readEnvironmentFile(file, environment)],
+    )
+    .option('-t, --tty', 'on a terminal (default: without CMD, if this is one)')
+    .option('-T, --no-tty', 'on no terminal')
+    .option(
+      '--reconnect <duration>',
+      'how long a lost connection is tried again (default: 5m)',
+      (text) => parseDuration('--reconnect', text),
+    )
+    .passThroughOptions()
+    .action(async (name: string, words: string[], options: RunOptions) => {
+      const line = words.join(' ');
+      context.exitCode = await runCommand(
+        { name, cmd: '/bin/sh', args: ['-c', becomeShell, 'sh', ...(line === '' ? [] : [line])] },
+        { interactive: true, ...(line !== '' && { tty: false }), ...options, system: true },
+        context,
+      );
+    });
+}

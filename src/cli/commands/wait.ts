@@ -1,0 +1,40 @@
+// gomote wait: until runs have ended; its status is theirs.
+import type { Command } from 'commander';
+import type { BuildletClient } from '../../client/buildlet-client.ts';
+import { messageOf } from '../../errors.ts';
+import type { Context } from '../context.ts';
+import { remarkOn, statusOf } from '../session-status.ts';
+
+export function define(command: Command, context: Context): void {
+  command
+    .argument('<name>', 'buildlet')
+    .argument('<id...>', 'runs; of several, the first in this order that failed gives the status')
+    .action(async (name: string, given: string[]) => {
+      const ids = [...new Set(given)];
+      await context.withBuildlet(name, async ({ client }) => {
+        const outcomes = await Promise.allSettled(ids.map((id) => waitFor(id, client, context)));
+        context.signal.throwIfAborted();
+        const failed = outcomes.findIndex(
+          (outcome) => outcome.status === 'rejected' || outcome.value !== 0,
+        );
+        const outcome = outcomes[failed];
+        // More than one failure is told here; the one that gives the status is told as any other.
+        outcomes.forEach((other, i) => {
+          if (other.status === 'rejected' && i !== failed)
+            context.talk.say(`gomote: ${ids[i]}: ${messageOf(other.reason)}`);
+        });
+        if (outcome === undefined) return;
+        if (outcome.status === 'rejected') throw outcome.reason;
+        context.exitCode = outcome.value;
+      });
+    });
+}
+
+async function waitFor(id: string, client: BuildletClient, context: Context): Promise<number> {
+  const { end } = await client.sessions
+    .get(id)
+    .read({ from: 'end', observe: true, signal: context.signal });
+  const remark = remarkOn(end);
+  if (remark !== undefined) context.talk.say(`gomote: ${id}: ${remark}`);
+  return statusOf(end);
+}

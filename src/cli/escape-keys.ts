@@ -1,0 +1,52 @@
+// What is typed at the start of a line to gomote itself, not to the remote command: `~.` and the like, as ssh has them.
+
+export type EscapeCommand = 'end' | 'detach' | 'suspend' | 'help';
+
+const tilde = 0x7e;
+const ctrlZ = 0x1a;
+
+const commands = new Map<number, EscapeCommand>([
+  ['.'.charCodeAt(0), 'end'],
+  ['d'.charCodeAt(0), 'detach'],
+  [ctrlZ, 'suspend'],
+  ['?'.charCodeAt(0), 'help'],
+]);
+
+/** What `~?` prints; it may stand on a terminal that is raw. */
+export const escapeHelp = [
+  'at the start of a line:',
+  '  ~.   end the command',
+  '  ~d   detach: it goes on without you',
+  '  ~^Z  suspend gomote',
+  '  ~?   this list',
+  '  ~~   a ~',
+].join('\r\n');
+
+/** Takes the escapes out of what is typed. */
+export class EscapeKeys {
+  #atLineStart = true;
+  #afterTilde = false;
+
+  /** What of the keys is for the remote command, and what they ask of gomote. */
+  push(keys: Buffer): { rest: Buffer; asked: EscapeCommand[] } {
+    const asked: EscapeCommand[] = [];
+    const rest: number[] = [];
+    for (const key of keys) {
+      if (this.#afterTilde) {
+        this.#afterTilde = false;
+        const command = commands.get(key);
+        if (command !== undefined) {
+          asked.push(command);
+          continue;
+        }
+        if (key !== tilde) rest.push(tilde);
+      } else if (this.#atLineStart && key === tilde) {
+        this.#afterTilde = true;
+        continue;
+      }
+      this.#atLineStart = key === 0x0d || key === 0x0a;
+      rest.push(key);
+    }
+    return { rest: Buffer.from(rest), asked };
+  }
+}

@@ -1,0 +1,14 @@
+// Words as one would type them to a shell.
+
+/** The words as a line that a shell reads as just these; what cannot be shown is escaped. */
+export const shellLine = (words: readonly string[]): string => words.map(shellWord).join(' ');
+
+function shellWord(word: string): string {
+  if (/^[\w@%+=:,./-]+$/.test(word)) return word;
+  if (!/\p{Cc}/u.test(word)) return `'${word.replaceAll("'", `'\\''`)}'`;
+  const escaped = word.replaceAll(/[\\']|\p{Cc}/gu, (character) => {
+    const known = { '\n': '\\n', '\t': '\\t', '\\': '\\\\', "'": "\\'" }[character];
+    return known ?? `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  });
+  return `$'${escaped}'`;
+}

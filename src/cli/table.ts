@@ -1,0 +1,16 @@
+// Rows of text: in columns for people at a terminal, with tabs between for programs.
+import type { Terminal } from './terminal.ts';
+
+/** The rows as lines; on a terminal all cells but the last are as wide as their column's widest. */
+export function formatTable(rows: readonly (readonly string[])[], { stdout }: Terminal): string {
+  if (stdout.isTTY !== true) return rows.map((row) => `${row.join('\t')}\n`).join('');
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, i) => {
+      widths[i] = Math.max(widths[i] ?? 0, cell.length);
+    });
+  }
+  const line = (row: readonly string[]) =>
+    row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] ?? 0))).join('  ');
+  return rows.map((row) => `${line(row)}\n`).join('');
+}
