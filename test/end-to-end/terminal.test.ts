@@ -1,12 +1,12 @@
 // A user at a real terminal, and a shell on a buildlet.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { startBuildlet } from '../helpers/buildlet.ts';
 import { startCutter } from '../helpers/cutter.ts';
 import { until } from '../helpers/processes.ts';
-import { workshop } from '../helpers/programs.ts';
+import { projectRoot, workshop } from '../helpers/programs.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 import { hasTmux, openScreen, type Screen } from '../helpers/tmux.ts';
 
@@ -251,5 +251,23 @@ describe('run -t without a terminal here', () => {
       'stty size; test -t 0; exit 6',
     );
     expect({ code, stdout: stdout.toString() }).toEqual({ code: 6, stdout: '24 80\r\n' });
+  });
+});
+
+describe('a buildlet without node-pty', () => {
+  it('says so in one line when a terminal is asked for, and runs all else', async () => {
+    const { directory, run } = workshop();
+    // The bundled programs need no other package.
+    for (const part of ['bin', 'dist', 'package.json']) {
+      cpSync(join(projectRoot, part), join(directory, 'bare', part), { recursive: true });
+    }
+    const gomote = (...args: string[]) => run(process.execPath, 'bare/bin/gomote.js', ...args);
+    const name = (await gomote('create', 'local')).stdout.toString().trim();
+    expect(await gomote('run', '-t', name, 'echo', 'hi')).toMatchObject({
+      code: 125,
+      stderr:
+        'gomote: the command did not start: no terminals there: the optional package @lydell/node-pty is missing\n',
+    });
+    expect(await gomote('run', name, 'echo', 'hi')).toMatchObject({ code: 0, stderr: '' });
   });
 });
