@@ -72,12 +72,12 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./commands/ping.ts'),
   },
   { name: 'ps', summary: 'list the runs of a buildlet', load: () => import('./commands/ps.ts') },
-  { name: 'put', summary: 'put a file on a buildlet', load: () => import('./commands/put.ts') },
   {
     name: 'push',
     summary: 'make a directory of a buildlet equal to one here',
     load: () => import('./commands/push.ts'),
   },
+  { name: 'put', summary: 'put a file on a buildlet', load: () => import('./commands/put.ts') },
   {
     name: 'puttar',
     summary: 'extract a .tar.gz on a buildlet',
