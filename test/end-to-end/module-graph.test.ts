@@ -1,8 +1,8 @@
 // The clients of the clouds are large: a command that asks no cloud must not load them.
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { expect, it } from 'vitest';
-import { gomoteProgram, workshop } from '../helpers/programs.ts';
+import { gomoteProgram, projectRoot, workshop } from '../helpers/programs.ts';
 
 /** Says at the end on standard error which files were loaded. */
 const reporter = `process.on('exit', () => {
@@ -22,4 +22,17 @@ it('only the program itself is loaded by --version, list, run and the rest on a 
   const commands = [['--version'], ['list'], ['run', name, 'true'], ['ls', name], ['types']];
   for (const command of commands) expect(await loadedBy(...command)).toEqual(program);
   expect(await loadedBy('destroy', name)).toEqual(program);
+});
+
+it('they are in files of their own, not in the programs', () => {
+  const textOf = (file: string) => readFileSync(join(projectRoot, 'dist', file), 'latin1');
+  const marks = {
+    'kubernetes-client.cjs': '/api/v1/namespaces/{namespace}/pods',
+    'google-compute.cjs': 'compute/v1/projects/{project}',
+  };
+  for (const [file, mark] of Object.entries(marks)) {
+    expect(textOf(file)).toContain(mark);
+    for (const program of ['gomote.cjs', 'buildlet.cjs', 'coordinator.cjs'])
+      expect([program, textOf(program).includes(mark)]).toEqual([program, false]);
+  }
 });

@@ -69,7 +69,12 @@ export function openBackend(
 }
 
 /** A command line whose default backend is the namespace. */
-export function clusterCli(namespace: string, more = '', hostMore = ''): Cli {
+export function clusterCli(
+  namespace: string,
+  more = '',
+  hostMore = '',
+  kubeconfig = String(process.env.KUBECONFIG),
+): Cli {
   const cli = testCli();
   mkdirSync(join(cli.directory, 'config', 'gomote'), { recursive: true });
   writeFileSync(
@@ -78,7 +83,7 @@ export function clusterCli(namespace: string, more = '', hostMore = ''): Cli {
 default = "k8s"
 [backends.k8s]
 kind = "kubernetes"
-kubeconfig = "${process.env.KUBECONFIG}"
+kubeconfig = "${kubeconfig}"
 namespace = "${namespace}"
 ${more.includes('reach') ? '' : `reach = "${reach}"`}
 ${more}

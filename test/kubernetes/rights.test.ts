@@ -1,0 +1,130 @@
+// What a client may do: nothing without rights, and all of gomote with those in docs/kubernetes/.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  AuthorizationV1Api,
+  KubeConfig,
+  loadAllYaml,
+  NetworkingV1Api,
+  RbacAuthorizationV1Api,
+  type V1NetworkPolicy,
+  type V1ObjectMeta,
+  type V1Role,
+} from '@kubernetes/client-node';
+import { describe, expect, it } from 'vitest';
+import { temporaryDirectory } from '../helpers/temporary.ts';
+import {
+  builder,
+  clusterCli,
+  core,
+  host,
+  kubeConfig,
+  makeNamespace,
+  never,
+  nothingLeft,
+  openBackend,
+} from './cluster.ts';
+
+const namespace = await makeNamespace();
+const manifests = loadAllYaml(
+  readFileSync(new URL('../../docs/kubernetes/buildlets.yaml', import.meta.url), 'utf8'),
+) as { kind: string; metadata: V1ObjectMeta }[];
+const manifest = <T>(kind: string): T => {
+  const { metadata, ...rest } = manifests.find((one) => one.kind === kind)!;
+  return { ...rest, metadata: { ...metadata, namespace } } as T;
+};
+
+/** A kubeconfig of a user with this token. */
+function kubeconfigOf(name: string, token: string): string {
+  const config = new KubeConfig();
+  config.loadFromClusterAndUser(kubeConfig.getCurrentCluster()!, { name, token });
+  const file = join(temporaryDirectory(), 'kubeconfig');
+  writeFileSync(file, config.exportConfig(), { mode: 0o600 });
+  return file;
+}
+
+/** A kubeconfig of an account without rights. */
+async function limitedKubeconfig(name: string): Promise<string> {
+  await core.createNamespacedServiceAccount({ namespace, body: { metadata: { name } } });
+  const body = { spec: { audiences: [], expirationSeconds: 3_600 } };
+  const { status } = await core.createNamespacedServiceAccountToken({ name, namespace, body });
+  return kubeconfigOf(name, status!.token);
+}
+
+const backendOf = (kubeconfig: string) =>
+  openBackend(namespace, {
+    environment: { KUBECONFIG: kubeconfig, HOME: temporaryDirectory() },
+  });
+
+describe('a client', () => {
+  it('without rights is told so, and makes nothing', async () => {
+    const backend = backendOf(await limitedKubeconfig('nobody'));
+    const refused = { code: 'ERR_UNAUTHORIZED', message: expect.stringContaining('forbidden') };
+    const calls = [
+      () => backend.create(builder, { user: 'me', host, signal: never }),
+      () => backend.list({ signal: never }),
+      () => backend.destroy('me-linux-0', { signal: never }),
+      () => backend.reap({ signal: never }),
+    ];
+    for (const call of calls)
+      await expect(call()).rejects.toThrow(expect.objectContaining(refused));
+    await nothingLeft(namespace);
+  });
+
+  it('with a token that is not known is told so', async () => {
+    const backend = backendOf(kubeconfigOf('stranger', 'no-such-token'));
+    await expect(backend.list({ signal: never })).rejects.toThrow(
+      expect.objectContaining({ code: 'ERR_UNAUTHORIZED' }),
+    );
+  });
+
+  it('with the rights of the manifests can do everything, and no more', async () => {
+    const rbac = kubeConfig.makeApiClient(RbacAuthorizationV1Api);
+    const kubeconfig = await limitedKubeconfig('developer');
+    await rbac.createNamespacedRole({ namespace, body: manifest<V1Role>('Role') });
+    await rbac.createNamespacedRoleBinding({
+      namespace,
+      body: {
+        metadata: { name: 'developer' },
+        subjects: [{ kind: 'ServiceAccount', name: 'developer', namespace }],
+        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'gomote' },
+      },
+    });
+    const cli = clusterCli(namespace, '', '', kubeconfig);
+    const made = await cli(['create', 'linux']);
+    expect(made).toEqual({ code: 0, stdout: 'me-linux-0\n', stderr: '' });
+    const forwarded = clusterCli(namespace, 'reach = "forward"', '', kubeconfig);
+    for (const client of [cli, forwarded])
+      expect(await client(['run', '--verbose', 'me-linux-0', 'true'])).toMatchObject({
+        code: 0,
+        stderr: expect.not.stringContaining('not renewed'),
+      });
+    // Its log and its events are part of the message.
+    const failing = 'command = ["sh", "-c", "echo why >&2; exit 1"]';
+    const broken = clusterCli(namespace, '', failing, kubeconfig);
+    expect((await broken(['create', 'linux'])).stderr).toContain('its log ends: why');
+    expect((await cli(['destroy', 'me-linux-0'])).code).toBe(0);
+    expect((await cli(['reap'])).code).toBe(0);
+    const config = new KubeConfig();
+    config.loadFromFile(kubeconfig);
+    const authorization = config.makeApiClient(AuthorizationV1Api);
+    for (const [verb, resource] of [
+      ['create', 'pods/exec'],
+      ['update', 'secrets'],
+      ['create', 'deployments'],
+      ['get', 'configmaps'],
+    ] as const) {
+      const body = { spec: { resourceAttributes: { namespace, verb, resource } } };
+      const { status } = await authorization.createSelfSubjectAccessReview({ body });
+      expect([verb, resource, status?.allowed]).toEqual([verb, resource, false]);
+    }
+    await nothingLeft(namespace);
+  });
+});
+
+it('the network policy of the manifests is one the cluster takes, for buildlets only', async () => {
+  const networking = kubeConfig.makeApiClient(NetworkingV1Api);
+  const body = manifest<V1NetworkPolicy>('NetworkPolicy');
+  const made = await networking.createNamespacedNetworkPolicy({ namespace, body });
+  expect(made.spec?.podSelector?.matchLabels).toEqual({ role: 'buildlet' });
+});
