@@ -71,7 +71,7 @@ export type BackendSettings =
       readonly name: string;
       /** What buildlets inherit. */
       readonly environment: NodeJS.ProcessEnv;
-      /** Where the buildlets have their directories. Absent: where the user's are. */
+      /** Where the buildlets have their directories, for this process alone. Absent: where the user's are. */
       readonly root?: string | undefined;
     }
   | {

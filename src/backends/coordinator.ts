@@ -45,7 +45,7 @@ export class CoordinatorBackend implements Backend {
     if (builder !== undefined) {
       const known = readKnownTypes(this.#typesFile);
       const types = withType(known, builder);
-      if (types !== known) writeKnownTypes(this.#typesFile, types);
+      if (types !== known) await writeKnownTypes(this.#typesFile, types);
     }
     return toInstance(buildlet);
   }
@@ -86,7 +86,7 @@ export class CoordinatorBackend implements Backend {
 
   async types(call: BackendCall): Promise<Catalogue | undefined> {
     const types = await this.#client.types(call);
-    if (types !== undefined) writeKnownTypes(this.#typesFile, types.catalogue);
+    if (types !== undefined) await writeKnownTypes(this.#typesFile, types.catalogue);
     return types?.catalogue;
   }
 

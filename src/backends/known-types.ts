@@ -1,5 +1,5 @@
 // What a coordinator said of its builder types, kept in a file: a command need not ask again what its type adds.
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { BuilderType, Catalogue } from '../builders.ts';
 
 const nothing: Catalogue = { hosts: [], builders: [] };
@@ -16,15 +16,14 @@ export function readKnownTypes(path: string | undefined): Catalogue {
 }
 
 /** Keeps the types, if they can be written: without the file they are asked for again. */
-export function writeKnownTypes(path: string | undefined, catalogue: Catalogue): void {
+export async function writeKnownTypes(
+  path: string | undefined,
+  catalogue: Catalogue,
+): Promise<void> {
   if (path === undefined) return;
-  try {
-    const partial = `${path}.${process.pid}`;
-    writeFileSync(partial, JSON.stringify(catalogue), { mode: 0o600 });
-    renameSync(partial, path);
-  } catch {
-    // A configuration directory that is read-only or not there.
-  }
+  const { writeWhole } = await import('../write-whole.ts');
+  // A configuration directory may be read-only, or not there.
+  await writeWhole(path, JSON.stringify(catalogue)).catch(() => undefined);
 }
 
 /** The types with this one in place of the one of its name; the same object if nothing is new. */

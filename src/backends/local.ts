@@ -22,15 +22,21 @@ const probeTimeoutMs = 2_000;
 /** How long a halted buildlet may take to end its commands and remove its files, in ms. */
 const haltTimeoutMs = 15_000;
 
+/** How old what has no record must be to be left over, in ms: a create takes less. */
+const youngMs = 60_000;
+
 export class LocalBackend implements Backend {
   readonly name: string;
   readonly #environment: NodeJS.ProcessEnv;
   readonly #root: string;
+  /** Whether nobody else makes buildlets in the root. */
+  readonly #isSole: boolean;
   readonly #onRequest: RequestLog;
 
   constructor(settings: Settings, onRequest: RequestLog) {
     this.name = settings.name;
     this.#environment = settings.environment;
+    this.#isSole = settings.root !== undefined;
     this.#root = settings.root ?? localRoot(settings.environment);
     this.#onRequest = onRequest;
   }
@@ -134,6 +140,12 @@ export class LocalBackend implements Backend {
     const socketDir = dirname(record.socket);
     if (socketDir !== directory) await promises.rm(socketDir, { recursive: true, force: true });
     await promises.rm(directory, { recursive: true, force: true });
+  }
+
+  /** What is being created by another process has no record yet, or is young. */
+  async reap(): Promise<string[]> {
+    const { reapLocal } = await import('./local-reap.ts');
+    return await reapLocal(this.#root, this.#isSole ? 0 : youngMs);
   }
 
   async explain(name: string, error: GomoteError): Promise<GomoteError> {

@@ -1,9 +1,10 @@
 // The backends that `gomote login` made, in a file of its own, and what belongs to each.
-import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { nameSchema, parseFile } from '../config/file.ts';
 import { errnoOf } from '../errors.ts';
+import { writeWhole } from '../write-whole.ts';
 import { loginsPath } from './config.ts';
 
 /** Where a coordinator's builder types are kept. */
@@ -51,7 +52,7 @@ export async function addLogin(
   const logins = await readLogins(directory);
   const isDefault = (logins.default ?? name) === name;
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  await writePrivate(tokenPath(directory, name, login.user), `${token}\n`);
+  await writeWhole(tokenPath(directory, name, login.user), `${token}\n`);
   await writeLogins(directory, {
     default: logins.default ?? name,
     backends: { ...logins.backends, [name]: section },
@@ -81,13 +82,5 @@ async function writeLogins(directory: string, logins: Logins): Promise<void> {
     lines.push('', `[backends.${quoted(name)}]`, `url = ${quoted(url)}`, `user = ${quoted(user)}`);
     if (fingerprint !== undefined) lines.push(`fingerprint = ${quoted(fingerprint)}`);
   }
-  await writePrivate(loginsPath(directory), `${lines.join('\n')}\n`);
-}
-
-/** Replaces a file by one of its owner's alone. */
-async function writePrivate(path: string, content: string): Promise<void> {
-  const partial = `${path}.${process.pid}`;
-  await writeFile(partial, content, { mode: 0o600 });
-  await chmod(partial, 0o600);
-  await rename(partial, path);
+  await writeWhole(loginsPath(directory), `${lines.join('\n')}\n`);
 }

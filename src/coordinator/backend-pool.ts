@@ -66,6 +66,7 @@ export class BackendPool implements Pool {
       else if (dead === undefined) there.add(name);
     }
     await Promise.all(orphans.map((name) => this.release(name, call)));
+    await backend.reap?.(call);
     return there;
   }
 

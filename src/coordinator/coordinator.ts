@@ -251,9 +251,10 @@ export class Coordinator {
     }, changeIntervalMs).unref();
   }
 
-  /** No more creates. */
+  /** No more creates: those that wait are turned away, those that have their machine being made get it. */
   drain(): void {
     this.#admission.isClosed = true;
+    for (const lender of this.#lenders.values()) lender.turnAway();
   }
 
   /** Saves everything and lets go of the machines, which stay. */

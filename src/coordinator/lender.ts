@@ -28,6 +28,7 @@ interface Request extends AcquireCall {
   /** The last position told. */
   told: number | undefined;
   readonly grant: (id: string | Promise<string>) => void;
+  readonly refuse: (error: unknown) => void;
 }
 
 const longestRetryMs = 60_000;
@@ -91,8 +92,7 @@ export class Lender {
     call.signal.throwIfAborted();
     return await new Promise((resolve, reject) => {
       const leave = () => {
-        if (!this.#queue.remove(request)) return;
-        reject(call.signal.reason);
+        if (this.#queue.remove(request)) request.refuse(call.signal.reason);
         this.#tellPositions();
       };
       const request: Request = {
@@ -104,6 +104,7 @@ export class Lender {
           call.signal.removeEventListener('abort', leave);
           resolve(id);
         },
+        refuse: reject,
       };
       call.signal.addEventListener('abort', leave, { once: true });
       this.#queue.push(request);
@@ -123,6 +124,15 @@ export class Lender {
     await this.#insist(`taking back ${id}`, (signal) => this.pool.release(id, { signal }));
     this.#releasing.delete(id);
     this.#grant();
+  }
+
+  /** Turns away all who wait; what is being made is finished. */
+  turnAway(): void {
+    this.#isOpen = false;
+    for (const request of this.#queue.inOrder()) {
+      this.#queue.remove(request);
+      request.refuse(new GomoteError('ERR_CLOSED', 'the coordinator is restarting'));
+    }
   }
 
   /** Stops lending; what is lent stays so, and what was ready goes at the next start. */

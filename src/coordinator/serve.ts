@@ -7,6 +7,7 @@ import { listen } from '../http/listen.ts';
 import { fingerprintOf } from '../http/pin.ts';
 import { closeServer } from '../http/server.ts';
 import { reversePath } from '../protocol/reverse.ts';
+import { writeWhole } from '../write-whole.ts';
 import type { CoordinatorConfig } from './config.ts';
 import { Coordinator } from './coordinator.ts';
 import { Doorkeeper } from './doorkeeper.ts';
@@ -21,7 +22,6 @@ import { SessionBook } from './session-book.ts';
 import { openStateDirectory } from './state-directory.ts';
 import { tlsIdentity } from './tls-identity.ts';
 import { Users } from './users.ts';
-import { writeWhole } from './write-whole.ts';
 
 export interface ServeOptions {
   readonly environment: NodeJS.ProcessEnv;

@@ -3,8 +3,8 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { errnoOf } from '../errors.ts';
+import { partialEnding, writeWhole } from '../write-whole.ts';
 import type { Session } from './session.ts';
-import { partialEnding, writeWhole } from './write-whole.ts';
 
 const schema = v.object({
   name: v.string(),

@@ -4,7 +4,7 @@ import { deadBuildletText, unknownBuildletText } from '../protocol/endpoints.ts'
 import type { Lender } from './lender.ts';
 import type { Links } from './links.ts';
 import type { Log } from './log.ts';
-import { after, type Limits, type Session, type SessionEvent } from './session.ts';
+import { applied, type Limits, type Session, type SessionEvent } from './session.ts';
 import type { SessionBook } from './session-book.ts';
 
 export interface SessionLifeOptions {
@@ -35,7 +35,7 @@ export class SessionLife {
   /** Applies the event; resolves with the session once it is written. */
   async apply(name: string, event: SessionEvent): Promise<Session> {
     const { book, limits, onChange } = this.#options;
-    const next = after(this.get(name), event, Date.now(), limits);
+    const next = applied(this.get(name), event, Date.now(), limits);
     const saved = book.save(next);
     onChange();
     await saved;
@@ -47,7 +47,7 @@ export class SessionLife {
     const { book, limits, onChange } = this.#options;
     const session = book.get(name);
     if (session?.state !== 'running') return;
-    book.note(after(session, { kind: 'used' }, Date.now(), limits));
+    book.note(applied(session, { kind: 'used' }, Date.now(), limits));
     onChange();
   }
 

@@ -56,7 +56,7 @@ const allowed: Record<SessionEvent['kind'], readonly SessionState[]> = {
 };
 
 /** The session after the event; throws ERR_STATUS when it cannot happen in its state. */
-export function after(
+export function applied(
   session: Session,
   event: SessionEvent,
   nowMs: number,

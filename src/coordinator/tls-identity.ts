@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { KeyPair, newKeyPair } from '../client/key-pair.ts';
 import { errnoOf, GomoteError, messageOf } from '../errors.ts';
 import type { TlsIdentity } from '../http/server.ts';
+import { writeWhole } from '../write-whole.ts';
 import type { CoordinatorConfig } from './config.ts';
-import { writeWhole } from './write-whole.ts';
 
 export async function tlsIdentity(
   { tls }: CoordinatorConfig,

@@ -112,3 +112,9 @@ it('says that a name is unknown there', async () => {
     expect(stderr).toContain('gomote list');
   }
 });
+
+it('says that there is nothing to reap there', async () => {
+  const { cli } = await setUp(true);
+  const { code, stderr } = await cli(['reap']);
+  expect([code, stderr]).toEqual([2, expect.stringContaining('"team" leaves nothing to reap')]);
+});

@@ -285,11 +285,6 @@ const rows: Record<string, Row> = {
     says: ['hosts.h.kubernetes.memory: "much"', '"4Gi"'],
     config: '[hosts.h.kubernetes]\nimage = "i"\nmemory = "much"',
   },
-  'reap where nothing can be left': {
-    argv: ['reap'],
-    code: 2,
-    says: ['"local" leaves nothing to reap', '--backend'],
-  },
   'a builder of an unknown host': {
     argv: ['types'],
     code: 1,

@@ -1,0 +1,90 @@
+// Users and their tokens, the file they are in, and those who guess.
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { Doorkeeper } from '../../src/coordinator/doorkeeper.ts';
+import { Users } from '../../src/coordinator/users.ts';
+import { temporaryDirectory } from '../helpers/temporary.ts';
+
+const users = () => {
+  const path = join(temporaryDirectory(), 'users.json');
+  return { path, users: new Users(path) };
+};
+
+describe('users', () => {
+  it('are known by the token that was shown once, and by no other', async () => {
+    const { users: some, path } = users();
+    const token = await some.add('gopher', { isAdmin: false });
+    const admin = await some.add('root', { isAdmin: true, maximum: 3 });
+    expect(some.check('gopher', token)).toEqual({ name: 'gopher', isAdmin: false });
+    expect(some.check('root', admin)).toEqual({ name: 'root', isAdmin: true, maximum: 3 });
+    for (const [name, wrong] of [
+      ['gopher', admin],
+      ['gopher', ''],
+      ['nobody', token],
+      ['__proto__', token],
+      ['constructor', token],
+    ] as const) {
+      expect(some.check(name, wrong)).toBeUndefined();
+    }
+    const file = readFileSync(path, 'utf8');
+    expect(file).not.toContain(token);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(token).toMatch(/^gomote_[\w-]{43}$/);
+  });
+
+  it('are seen by a server that is running when they come, go and change', async () => {
+    const { users: server, path } = users();
+    const command = new Users(path);
+    const first = await command.add('gopher', { isAdmin: false });
+    expect(server.check('gopher', first)?.name).toBe('gopher');
+    const second = await command.rotate('gopher');
+    expect(server.check('gopher', first)).toBeUndefined();
+    expect(server.check('gopher', second)?.name).toBe('gopher');
+    await command.remove('gopher');
+    expect(server.check('gopher', second)).toBeUndefined();
+    expect(server.list()).toEqual([]);
+  });
+
+  it('have names that fit into a buildlet’s, once each', async () => {
+    const { users: some } = users();
+    for (const name of ['', 'A', 'a b', 'a/b', '../x', '-a', 'a-', 'x'.repeat(41), 'é']) {
+      await expect(some.add(name, { isAdmin: false })).rejects.toMatchObject({ code: 'ERR_USAGE' });
+    }
+    await some.add('gopher', { isAdmin: false });
+    await expect(some.add('gopher', { isAdmin: true })).rejects.toMatchObject({
+      hint: expect.stringContaining('rotate gopher'),
+    });
+    await expect(some.remove('other')).rejects.toThrow('no user "other"');
+    await expect(some.rotate('other')).rejects.toThrow('no user "other"');
+  });
+});
+
+describe('the doorkeeper', () => {
+  it('lets the right token in at once, however many wrong ones came', async () => {
+    const { users: some } = users();
+    const token = await some.add('gopher', { isAdmin: false });
+    const lines: object[] = [];
+    const keeper = new Doorkeeper(some, { write: (event, more) => lines.push({ event, ...more }) });
+    const guesses = Array.from({ length: 2_000 }, (_, i) =>
+      keeper.authenticate(`user-gopher`, `guess ${i}`, '192.0.2.1'),
+    );
+    const right = await Promise.race([
+      keeper.authenticate('user-gopher', token, '192.0.2.1'),
+      Promise.all(guesses),
+    ]);
+    expect(right).toMatchObject({ user: { name: 'gopher' } });
+    expect(lines.length).toBe(2_000);
+    expect(lines[0]).toMatchObject({ event: 'wrong-token', user: 'user-gopher', count: 1 });
+    expect(JSON.stringify(lines)).not.toContain('guess');
+  });
+
+  it('wants the prefix, and is quick with an honest mistake', async () => {
+    const { users: some } = users();
+    const token = await some.add('gopher', { isAdmin: false });
+    const keeper = new Doorkeeper(some, { write: () => undefined });
+    const wrong = { status: 401, text: 'bad username or password' };
+    expect(await keeper.authenticate('gopher', token, 'a')).toEqual(wrong);
+    expect(await keeper.authenticate('user-gopher', `${token}x`, 'a')).toEqual(wrong);
+  });
+});
