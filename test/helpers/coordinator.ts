@@ -1,10 +1,14 @@
 // A real coordinator in this process, in front of real buildlets that are in it too.
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
 import type { AgentOptions } from '../../src/buildlet/agent.ts';
 import { CoordinatorClient } from '../../src/client/coordinator-client.ts';
+import { type KeyPair, newKeyPair } from '../../src/client/key-pair.ts';
 import { type CoordinatorConfig, loadCoordinatorConfig } from '../../src/coordinator/config.ts';
 import { type Serving, serve } from '../../src/coordinator/serve.ts';
 import { startBuildlet, type TestBuildlet } from './buildlet.ts';
@@ -33,6 +37,8 @@ export interface TestCoordinatorOptions {
   users?: Record<string, { token?: string; role?: 'user' | 'admin'; maximum?: number }>;
   /** How many buildlets there are to lend. Default 2. */
   machines?: number;
+  /** Machines at these addresses in their place. */
+  addresses?: readonly string[];
   buildlet?: Partial<AgentOptions>;
   hostType?: string;
   builderType?: string;
@@ -41,6 +47,14 @@ export interface TestCoordinatorOptions {
   /** More sections. */
   sections?: string;
   warm?: number;
+}
+
+let pairs: Promise<KeyPair> | undefined;
+
+/** One for all tests of a file: making it takes longer than most of them. */
+function keyPair(): Promise<KeyPair> {
+  pairs ??= newKeyPair();
+  return pairs;
 }
 
 export const tokenOf = (name: string): string => `token-${name}`;
@@ -52,8 +66,11 @@ export async function startCoordinator(
   const { users = { me: {} }, hostType = 'host-linux', builderType = 'linux' } = options;
   const directory = temporaryDirectory();
   const buildlets = await Promise.all(
-    Array.from({ length: options.machines ?? 2 }, () => startBuildlet(options.buildlet)),
+    Array.from({ length: options.addresses ? 0 : (options.machines ?? 2) }, () =>
+      startBuildlet(options.buildlet),
+    ),
   );
+  const addresses = options.addresses ?? buildlets.map(({ address }) => address);
   const toml = [
     'listen = "127.0.0.1:0"',
     'state-directory = "state"',
@@ -66,11 +83,14 @@ export async function startCoordinator(
     'kind = "static"',
     `host = "${hostType}"`,
     `warm = ${options.warm ?? 0}`,
-    `machines = [${buildlets.map(({ address }) => `{ address = "${address}" }`).join(', ')}]`,
+    `machines = [${addresses.map((address) => `{ address = "${address}" }`).join(', ')}]`,
     options.sections ?? '',
   ].join('\n');
   writeFileSync(join(directory, 'coordinator.toml'), toml);
   writeUsers(directory, users);
+  const pair = await keyPair();
+  writeFileSync(join(directory, 'state', 'tls-key.pem'), pair.keyPem, { mode: 0o600 });
+  writeFileSync(join(directory, 'state', 'tls-cert.pem'), pair.certPem, { mode: 0o600 });
   const log: LogLine[] = [];
   let config = loadCoordinatorConfig(join(directory, 'coordinator.toml'));
   const start = () => serveLogged(config, log);
@@ -127,4 +147,24 @@ export function writeUsers(
   });
   const text = JSON.stringify({ users: Object.fromEntries(records) });
   writeFileSync(join(directory, 'state', 'users.json'), text, { mode: 0o600 });
+}
+
+/** A plain request to the coordinator, with the token of a user or none. */
+export async function ask(
+  { url }: TestCoordinator,
+  path: string,
+  options: { user?: string; method?: string; headers?: Record<string, string>; body?: string } = {},
+): Promise<{ status: number; text: string }> {
+  const { user, method = 'GET', body, headers = {} } = options;
+  const pair = Buffer.from(`user-${user}:${tokenOf(user ?? '')}`).toString('base64');
+  const outgoing = request(url + path, {
+    method,
+    rejectUnauthorized: false,
+    headers: { ...headers, ...(user !== undefined && { Authorization: `Basic ${pair}` }) },
+  });
+  outgoing.end(body);
+  const reply = await new Promise<IncomingMessage>((resolve, reject) => {
+    outgoing.once('response', resolve).once('error', reject);
+  });
+  return { status: reply.statusCode ?? 0, text: await text(reply) };
 }
