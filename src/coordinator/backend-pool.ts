@@ -1,4 +1,5 @@
 // A pool over any backend: machines are made when they are asked for, and destroyed when they come back.
+import { randomBytes } from 'node:crypto';
 import type { Backend } from '../backends/backend.ts';
 import type { HostType } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
@@ -33,7 +34,9 @@ export class BackendPool implements Pool {
     const { backend, host, owner } = this.#options;
     // A machine is of a host type only: what a builder type adds comes with each command.
     const builder = { name: host.name, hostType: host.name, env: [] };
-    return (await backend.create(builder, { ...call, user: owner, host })).name;
+    // A name is never used again: after a crash one name must not stand for two machines.
+    const user = `${owner}-${randomBytes(4).toString('hex')}`;
+    return (await backend.create(builder, { ...call, user, host })).name;
   }
 
   async release(id: string, call: PoolCall): Promise<void> {

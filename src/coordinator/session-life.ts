@@ -63,11 +63,14 @@ export class SessionLife {
     await this.takeBack(session);
   }
 
-  /** Takes a session's machine back and forgets the session. */
+  /**
+   * Forgets a session and takes its machine back, in this order: were the machine lent again while the session is
+   * still written down, a crash would give it two owners. A machine that no session names is taken back anyway.
+   */
   async takeBack({ name, hostType, machine }: Session): Promise<void> {
     await this.#options.links.drop(name);
-    if (machine !== undefined) await this.#options.lenderOf(hostType).giveBack(machine);
     await this.forget(name);
+    if (machine !== undefined) await this.#options.lenderOf(hostType).giveBack(machine);
   }
 
   async forget(name: string): Promise<void> {
@@ -84,9 +87,10 @@ export class SessionLife {
     log.write('died', { name, owner, machine, reason });
     audit.write('died', { name, owner, machine, reason });
     const told = new GomoteError('ERR_BUILDLET_DIED', deadBuildletText(name, reason));
-    void this.apply(name, { kind: 'died', reason }).catch(this.trouble(`writing ${name}`));
     void links.drop(name, told);
-    void lenderOf(hostType).giveBack(machine);
+    this.apply(name, { kind: 'died', reason })
+      .catch(this.trouble(`writing ${name}`))
+      .then(() => lenderOf(hostType).giveBack(machine));
   }
 
   /** For what nobody waits for: tells its failure in the log. */

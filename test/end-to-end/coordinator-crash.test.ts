@@ -1,0 +1,156 @@
+// The coordinator is killed at any moment of creates, commands and destroys; the next one takes up what it left.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, it, onTestFinished } from 'vitest';
+import { CoordinatorClient } from '../../src/client/coordinator-client.ts';
+import { Collector } from '../helpers/collect.ts';
+import { tokenOf, writeUsers } from '../helpers/coordinator.ts';
+import { processesWith, until } from '../helpers/processes.ts';
+import { projectRoot } from '../helpers/programs.ts';
+import { temporaryDirectory } from '../helpers/temporary.ts';
+
+const kills = Number(process.env.GOMOTE_CRASHES ?? 6);
+const users = ['ann', 'ben', 'cat'];
+const poolSize = 4;
+
+const toml = [
+  'listen = "unix:socket"',
+  'tls = "off"',
+  'state-directory = "state"',
+  '[pools.here]',
+  'kind = "local"',
+  'host = "host-local"',
+  `maximum = ${poolSize}`,
+  'warm = 1',
+].join('\n');
+
+class Coordinator {
+  readonly directory = temporaryDirectory();
+  #child: ChildProcess | undefined;
+  #events = '';
+
+  constructor() {
+    writeFileSync(join(this.directory, 'c.toml'), toml);
+    writeUsers(this.directory, Object.fromEntries(users.map((name) => [name, {}])));
+    onTestFinished(async () => {
+      this.#child?.kill('SIGKILL');
+      for (const pid of processesWith(this.directory)) process.kill(pid, 'SIGKILL');
+    });
+  }
+
+  async start(): Promise<void> {
+    this.#events = '';
+    const program = join(projectRoot, 'bin/coordinator.js');
+    this.#child = spawn(process.execPath, [program, 'serve', '--config', 'c.toml'], {
+      cwd: this.directory,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    this.#child.stdout?.on('data', (chunk) => {
+      this.#events += String(chunk);
+    });
+    await until(() => this.#events.includes('"event":"pool-open"'));
+  }
+
+  async kill(): Promise<void> {
+    this.#child?.kill('SIGKILL');
+    await once(this.#child as ChildProcess, 'exit');
+  }
+
+  client(user: string): CoordinatorClient {
+    const client = new CoordinatorClient({
+      auth: { username: `user-${user}`, password: tokenOf(user) },
+      instance: { kind: 'unix', path: join(this.directory, 'socket') },
+    });
+    onTestFinished(() => client.disconnect());
+    return client;
+  }
+
+  /** The buildlets' processes. */
+  get machines(): number[] {
+    return processesWith(`${join(this.directory, 'state', 'pools')}/`);
+  }
+}
+
+interface Held {
+  readonly user: string;
+  /** What its owner wrote into it. */
+  readonly mark: string;
+}
+
+/** One user's creates, commands and destroys until the coordinator is gone; notes what is certain. */
+async function work(coordinator: Coordinator, user: string, held: Map<string, Held>) {
+  const client = coordinator.client(user);
+  for (;;) {
+    const { name } = await client.requestBuildlet('local', { retryMs: 0 });
+    const buildlet = client.namedBuildlet(name);
+    try {
+      const mark = `${user} ${Math.random()}`;
+      await buildlet.put(mark, 'mark', 0o644);
+      held.set(name, { user, mark });
+      await buildlet.exec('sleep', { args: ['0.05'], systemLevel: true });
+      if (Math.random() < 0.6) {
+        // From here on it may be there or not.
+        held.delete(name);
+        await buildlet.halt();
+      }
+    } finally {
+      await buildlet.disconnect();
+    }
+  }
+}
+
+async function read(client: CoordinatorClient, name: string): Promise<string> {
+  const buildlet = client.namedBuildlet(name);
+  try {
+    const output = new Collector();
+    await buildlet.exec('cat', { args: ['mark'], systemLevel: true, output });
+    return output.text;
+  } finally {
+    await buildlet.disconnect();
+  }
+}
+
+it(`loses no session and leaves no orphan, killed ${kills} times`, {
+  timeout: 20_000 + kills * 10_000,
+}, async () => {
+  const coordinator = new Coordinator();
+  await coordinator.start();
+  for (let round = 0; round < kills; round++) {
+    const held = new Map<string, Held>();
+    const working = users.map((user) => work(coordinator, user, held));
+    const broken = Promise.allSettled(working);
+    await sleep(Math.random() * 1_200);
+    await coordinator.kill();
+    await broken;
+    for (const file of readdirSync(join(coordinator.directory, 'state/sessions'))) {
+      if (file.endsWith('.json')) {
+        JSON.parse(readFileSync(join(coordinator.directory, 'state/sessions', file), 'utf8'));
+      }
+    }
+    await coordinator.start();
+    // Every session that its user was sure of is there, is that user's, and is the same machine.
+    let total = 0;
+    for (const user of users) {
+      const client = coordinator.client(user);
+      const names = (await client.remoteBuildlets({ health: true })).map(({ name }) => name);
+      total += names.length;
+      expect(names.filter((name) => !name.startsWith(`user-${user}-`))).toEqual([]);
+      for (const [name, { mark }] of [...held].filter(([, one]) => one.user === user)) {
+        expect({ round, name, mark: await read(client, name) }).toEqual({ round, name, mark });
+      }
+    }
+    // Each session has one process, one more is warm if there is room, and there is no other.
+    const expected = Math.min(total + 1, poolSize);
+    await until(() => coordinator.machines.length === expected);
+    for (const user of users) {
+      const client = coordinator.client(user);
+      for (const { name } of await client.remoteBuildlets({ health: true })) {
+        await client.namedBuildlet(name).halt();
+      }
+    }
+  }
+  await coordinator.kill();
+});
