@@ -138,8 +138,10 @@ export class LocalBackend implements Backend {
     const { endLocalBuildlet } = await import('./local-process.ts');
     await endLocalBuildlet(readRecord(directory) ?? record);
     const socketDir = dirname(record.socket);
-    if (socketDir !== directory) await promises.rm(socketDir, { recursive: true, force: true });
-    await promises.rm(directory, { recursive: true, force: true });
+    // A thread of a process that was killed may still finish making a file.
+    const options = { recursive: true, force: true, maxRetries: 10 };
+    if (socketDir !== directory) await promises.rm(socketDir, options);
+    await promises.rm(directory, options);
   }
 
   /** What is being created by another process has no record yet, or is young. */
