@@ -39,6 +39,10 @@ const sweepIntervalMs = 60_000;
 /** How much of an expiry may be lost in a crash, in ms: uses are written no more often. */
 const noteIntervalMs = 30_000;
 
+/** How long a probe may take, in ms: as long as the interval, within these limits. */
+const shortestProbeMs = 200;
+const longestProbeMs = 10_000;
+
 /** How often watchers are told of changes, in ms, at most. */
 const changeIntervalMs = 250;
 
@@ -76,6 +80,7 @@ export class Coordinator {
     };
     const lenderOf = (hostType: string) => this.#lenderOf(hostType);
     this.#links = new Links({
+      probeTimeoutMs: Math.min(longestProbeMs, Math.max(shortestProbeMs, options.probeIntervalMs)),
       poolOf: (hostType) => lenderOf(hostType).pool,
       onDead: (name, reason) => this.#life.died(name, reason),
       onHealth: onChange,

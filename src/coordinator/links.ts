@@ -26,6 +26,8 @@ export interface Link {
 }
 
 export interface LinksOptions {
+  /** How long a probe may take, in ms. */
+  readonly probeTimeoutMs: number;
   readonly poolOf: (hostType: string) => Pool;
   /** Told that a session's machine is gone for good, or silent for too long. */
   readonly onDead: (name: string, reason: string) => void;
@@ -33,8 +35,7 @@ export interface LinksOptions {
   readonly log: Log;
 }
 
-/** How long a probe may take, in ms, and how many in a row must fail for a machine to be given up. */
-const probeTimeoutMs = 10_000;
+/** How many probes in a row must fail for a machine to be given up. */
 const failuresToDeath = 3;
 
 /** How many machines are asked at once. */
@@ -144,7 +145,10 @@ export class Links {
     entry.isProbing = true;
     const health = entry.health;
     try {
-      const signal = AbortSignal.any([entry.end.signal, AbortSignal.timeout(probeTimeoutMs)]);
+      const signal = AbortSignal.any([
+        entry.end.signal,
+        AbortSignal.timeout(this.#options.probeTimeoutMs),
+      ]);
       const { relay } = await this.#connected(entry, session);
       const { status } = await relay.get(endpoints.status.path, signal);
       if (status !== 200) throw new GomoteError('ERR_STATUS', `it answers with status ${status}`);

@@ -271,19 +271,31 @@ describe('the relay', () => {
     expect(lastLog(coordinator)?.cut).toBe(true);
   });
 
-  it('gives a machine up that never answers, and tells those who wait', async () => {
-    const { coordinator, name } = await withMachine(
-      { '/never': () => undefined },
+  it('gives a machine up that stops answering, and tells those who wait', async () => {
+    let hangs = false;
+    const { coordinator, machine, name } = await withMachine(
+      {
+        '/status': (_, response) => void (hangs || response.end('{"Version":11}')),
+        '/never': () => undefined,
+      },
       'probe-interval = "20ms"',
     );
-    const waiting = ask(coordinator, '/never', {
-      user: 'me',
-      headers: { 'X-Buildlet-Proxy': name },
+    const proxied = { user: 'me', headers: { 'X-Buildlet-Proxy': name } };
+    const waiting = ask(coordinator, '/never', proxied);
+    await until(() => machine.requests.some(({ line }) => line === 'GET /never'));
+    hangs = true;
+    expect(await waiting).toMatchObject({
+      status: 502,
+      text: expect.stringContaining(`"${name}" is dead: no answer to 3 probes`),
     });
-    await until(() => coordinator.coordinator.healthOf(name) === 'well');
-    // What hangs is one request; the machine itself is well, so the request may go on.
-    const [session] = coordinator.coordinator.list({ name: 'me', isAdmin: false });
-    await coordinator.coordinator.end(session!, { name: 'me', isAdmin: false });
+  });
+
+  it('tells those who wait for a machine that its owner ends', async () => {
+    const { coordinator, machine, name } = await withMachine({ '/never': () => undefined });
+    const proxied = { user: 'me', headers: { 'X-Buildlet-Proxy': name } };
+    const waiting = ask(coordinator, '/never', proxied);
+    await until(() => machine.requests.some(({ line }) => line === 'GET /never'));
+    expect((await ask(coordinator, '/halt', { ...proxied, method: 'POST' })).status).toBe(200);
     expect(await waiting).toMatchObject({
       status: 502,
       text: expect.stringContaining('was ended'),

@@ -8,11 +8,12 @@ import { expect, it, onTestFinished } from 'vitest';
 import { CoordinatorClient } from '../../src/client/coordinator-client.ts';
 import { Collector } from '../helpers/collect.ts';
 import { tokenOf, writeUsers } from '../helpers/coordinator.ts';
+import { times } from '../helpers/counts.ts';
 import { processesWith, until } from '../helpers/processes.ts';
 import { projectRoot } from '../helpers/programs.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
-const kills = Number(process.env.GOMOTE_CRASHES ?? 6);
+const kills = times(5, 100);
 const users = ['ann', 'ben', 'cat'];
 const poolSize = 4;
 
