@@ -1,4 +1,4 @@
-// Which commands were run on whose buildlet, for the audit trail: read off the requests that pass.
+// Which commands run on whose buildlet, for the audit trail and the status page: read off the requests that pass.
 import { messageOf } from '../errors.ts';
 import type { Passage } from '../http/proxy.ts';
 import { endpoints, processStateTrailer } from '../protocol/endpoints.ts';
@@ -22,6 +22,8 @@ export interface CommandOver {
 
 export interface CommandPeek {
   readonly peek: (piece: Buffer) => void;
+  /** The command, as far as it is known. */
+  text(withArguments: boolean): string;
   /** Writes what was run, and how it ended as far as the reply says. */
   over(audit: CommandAudit, over: CommandOver): void;
 }
@@ -37,20 +39,24 @@ export function commandPeek(method: string, path: string): CommandPeek | undefin
   if (method !== 'POST' || !starts.includes(path)) return undefined;
   const pieces: Buffer[] = [];
   let sizeBytes = 0;
+  const text = (withArguments: boolean): string => {
+    const form = decodeForm(Buffer.concat(pieces).toString());
+    const words = [form.get('cmd') ?? '', ...(withArguments ? form.getAll('cmdArg') : [])];
+    return words.join(' ').slice(0, commandLimit);
+  };
   return {
+    text,
     peek: (piece) => {
       if (sizeBytes < peekLimitBytes) pieces.push(piece.subarray(0, peekLimitBytes - sizeBytes));
       sizeBytes += piece.length;
     },
     over: ({ log, withArguments }, { session, user, passage, failure }) => {
-      const form = decodeForm(Buffer.concat(pieces).toString());
-      const words = [form.get('cmd') ?? '', ...(withArguments ? form.getAll('cmdArg') : [])];
       log.write('exec', {
         name: session.name,
         owner: session.owner,
         by: user.name,
         machine: session.machine,
-        command: words.join(' ').slice(0, commandLimit),
+        command: text(withArguments),
         outcome: failure === undefined ? outcomeOf(passage) : messageOf(failure),
       });
     },

@@ -15,6 +15,8 @@ export interface RunningRequest {
   /** Without its query, which may hold what is nobody else's business. */
   readonly path: string;
   readonly sinceMs: number;
+  /** What it runs, when it starts a command. */
+  readonly command: string | undefined;
 }
 
 export interface Link {

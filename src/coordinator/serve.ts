@@ -15,6 +15,7 @@ import { relay } from './handlers/relay.ts';
 import { fileLog, type Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { openPools } from './open-pools.ts';
+import { StatusPage } from './page/status-page.ts';
 import { ReverseGate } from './reverse-gate.ts';
 import { routesOf } from './routes.ts';
 import { createCoordinatorServer } from './server.ts';
@@ -63,9 +64,12 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     });
     const metrics = await createMetrics(coordinator);
     const users = new Users(directory.usersPath);
+    const doorkeeper = new Doorkeeper(users, log);
+    const isSecure = tls !== undefined;
+    const page = new StatusPage({ coordinator, doorkeeper, users, isSecure });
     const { server, quiet } = createCoordinatorServer({
-      doorkeeper: new Doorkeeper(users, log),
-      routes: routesOf({ coordinator, metrics, config }),
+      doorkeeper,
+      routes: [...routesOf({ coordinator, metrics, config }), ...page.routes],
       relay: relay(coordinator, { log: audit, withArguments: config.auditArguments }),
       upgrades: new Map([[reversePath, gate.handle]]),
       onDone: metrics.request,
@@ -85,6 +89,7 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
       drain: async (graceMs) => {
         coordinator.drain();
         gate.close();
+        page.close();
         const closed = closeServer(server, graceMs);
         await quiet();
         // With it go the connections of machines that dialled, which the server waits for.

@@ -52,6 +52,12 @@ export class Users {
     return isRight && record !== undefined ? toUser(name, record) : undefined;
   }
 
+  /** The user of that name as of now; `generation` changes with each new token. */
+  current(name: string): { readonly user: User; readonly generation: string } | undefined {
+    const record = this.#read()[name];
+    return record && { user: toUser(name, record), generation: record.tokenHash };
+  }
+
   list(): (User & { created: string })[] {
     return Object.entries(this.#read()).map(([name, record]) => ({
       ...toUser(name, record),

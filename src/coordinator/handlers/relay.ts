@@ -48,7 +48,14 @@ async function pass(
   let over: (() => void) | undefined;
   try {
     const link = await coordinator.use(session);
-    over = link.begin({ method, path, sinceMs: Date.now() });
+    over = link.begin({
+      method,
+      path,
+      sinceMs: Date.now(),
+      get command() {
+        return command?.text(audit.withArguments);
+      },
+    });
     const either = AbortSignal.any([signal, link.signal]);
     await link.relay.pass(request, response, either, passage);
   } catch (error) {
