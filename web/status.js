@@ -24,26 +24,23 @@ function element(tag, properties = {}, ...children) {
   return made;
 }
 
-/** `3 d 4 h`, `2 h 5 min`, `4 min 10 s`, `9 s`. */
+const units = [
+  [86_400_000, 'd'],
+  [3_600_000, 'h'],
+  [60_000, 'min'],
+  [1_000, 's'],
+];
+
+/** `3 d 4 h`, `2 h 5 min`, `29 min`, `4 min 10 s`, `9 s`. */
 function duration(ms) {
-  const seconds = Math.max(0, Math.round(ms / 1000));
-  const units = [
-    [86_400, 'd'],
-    [3_600, 'h'],
-    [60, 'min'],
-    [1, 's'],
-  ];
-  const first = units.findIndex(([size]) => seconds >= size);
-  if (first < 0) return '0 s';
-  return units
-    .slice(first, first + 2)
-    .map(([size, unit], at) => [
-      Math.floor((seconds % (units[first + at - 1]?.[0] ?? Infinity)) / size),
-      unit,
-    ])
-    .filter(([count], at) => at === 0 || count > 0)
-    .map(([count, unit]) => `${count} ${unit}`)
-    .join(' ');
+  const at = units.findIndex(([unitMs]) => ms >= unitMs);
+  if (at < 0) return '0 s';
+  const [unitMs, unit] = units[at];
+  const first = `${Math.floor(ms / unitMs)} ${unit}`;
+  const [nextMs, next] = units[at + 1] ?? [];
+  const rest = Math.floor((ms % unitMs) / nextMs);
+  // Seconds beside many minutes only distract.
+  return rest > 0 && (next !== 's' || ms < soonMs) ? `${first} ${rest} ${next}` : first;
 }
 
 /** A time that goes on by itself: since then, or until then. */
@@ -70,7 +67,7 @@ function cell(label, content, properties = {}) {
   const td = element('td', { ...properties, data: { label } });
   td.setAttribute('role', 'cell');
   td.append(...[content].flat());
-  if (td.textContent === '' && td.children.length === 0) td.classList.add('nothing');
+  if (td.textContent === '') td.classList.add('nothing');
   return td;
 }
 
@@ -88,6 +85,8 @@ function tableRow(...cells) {
 
 /** What a person should know first: that it is not in use any more, else how its machine is. */
 const stateOf = ({ state, health }) => (state === 'running' ? health : state);
+
+const isLasting = ({ state }) => state === 'running' || state === 'dead';
 
 function commandsOf({ running }) {
   if (running.length === 0) return [];
@@ -115,7 +114,7 @@ function buildletRow(view) {
     cell('Owner', view.owner),
     cell('Type', view.builderType),
     cell('Age', clock('since', view.createdMs)),
-    cell('Expires', clock('until', view.expiresMs)),
+    cell('Expires', isLasting(view) ? clock('until', view.expiresMs) : ''),
     cell('Running', commandsOf(view)),
   );
 }
@@ -169,7 +168,7 @@ function poolRow({ hostType, kind, capacity, lent, warm, waiting }) {
 
 const queueRow = ({ ahead, owner, hostType, sinceMs }) =>
   tableRow(
-    cell('Place', String(ahead + 1), { className: 'number' }),
+    cell('Place', String(ahead + 1)),
     cell('Owner', owner),
     cell('Host type', hostType),
     cell('Waits for', clock('since', sinceMs)),
@@ -216,7 +215,7 @@ function listen() {
     showLink('lost', 'connection lost, trying again');
     if (events.readyState !== EventSource.CLOSED) return;
     // The server refused: it may be that one has to sign in again, which loading the page tells.
-    setTimeout(() => location.reload(), 5_000);
+    setTimeout(() => location.reload(), 2_000);
   });
 }
 

@@ -1,5 +1,5 @@
 // Passes requests on to one server and its replies back: bodies, trailers and broken ends, both ways, as they come.
-import { Agent, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { Agent, type ClientRequest, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { Duplex, Writable } from 'node:stream';
 import { GomoteError, messageOf } from '../errors.ts';
 import { dialer } from './dial.ts';
@@ -63,8 +63,11 @@ class StreamAgent extends Agent {
     return true;
   }
 
-  /** A stream that is no socket cannot be held back from keeping the process alive, nor need it be. */
-  override reuseSocket(): void {}
+  /** Node's own takes off what listened while the connection was idle, and asks for a method of sockets. */
+  override reuseSocket(stream: Duplex, request: ClientRequest): void {
+    if (!('ref' in stream)) Object.assign(stream, { ref: () => stream });
+    super.reuseSocket(stream, request);
+  }
 }
 
 export class Relay {

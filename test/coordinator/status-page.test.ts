@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { BuildletClient } from '../../src/client/buildlet-client.ts';
-import { askPage, browse, hasBrowser } from '../helpers/browser.ts';
+import { askPage, browse, hasBrowser, visit } from '../helpers/browser.ts';
 import { startCoordinator, type TestCoordinator, tokenOf } from '../helpers/coordinator.ts';
 
 const users = { me: {}, other: {}, boss: { role: 'admin' } } as const;
@@ -15,7 +15,7 @@ async function create(from: TestCoordinator, user: string): Promise<BuildletClie
 }
 
 async function signIn(page: Page, { url }: TestCoordinator, user: string): Promise<void> {
-  await page.goto(url);
+  await visit(page, url);
   await page.getByLabel('User').fill(user);
   await page.getByLabel('Token').fill(tokenOf(user));
   await page.getByRole('button', { name: 'Sign in' }).click();
@@ -44,7 +44,7 @@ describe.runIf(hasBrowser)('the status page', () => {
     await create(coordinator, 'me');
     await create(coordinator, 'other');
     const { page, complaints } = await browse();
-    await page.goto(coordinator.url);
+    await visit(page, coordinator.url);
     await page.getByLabel('User').fill('me');
     await page.getByLabel('Token').fill('wrong');
     await page.getByRole('button', { name: 'Sign in' }).click();
@@ -66,7 +66,7 @@ describe.runIf(hasBrowser)('the status page', () => {
     expect(await rows(page, 'Pools')).toEqual([['host-linux', 'static', '2 of 2', '0', '0']]);
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.getByLabel('Token').waitFor();
-    await page.goto(coordinator.url);
+    await visit(page, coordinator.url);
     await page.getByLabel('Token').waitFor();
     expect(complaints).toEqual([]);
   });
@@ -85,7 +85,7 @@ describe.runIf(hasBrowser)('the status page', () => {
     await page.getByRole('row', { name: 'user-other-linux-0' }).waitFor();
     const leave = new AbortController();
     const call = { systemLevel: true, signal: leave.signal };
-    const running = mine.exec('sleep', { ...call, args: ['1000', '<b>x'] });
+    const running = mine.exec('sh', { ...call, args: ['-c', 'sleep 1000', '<b>x'] });
     const building = others.exec('sh', { ...call, args: ['-c', 'make -j8 all; sleep 1000'] });
     await page.getByText('sleep 1000 <b>x').waitFor();
     await page.getByText('make -j8 all').waitFor();
@@ -94,6 +94,7 @@ describe.runIf(hasBrowser)('the status page', () => {
       'user-other-linux-0',
     ]);
     await create(coordinator, 'other');
+    for (const one of [running, building]) one.catch(() => undefined);
     const waiting = coordinator.client('me').createBuildlet('linux', { signal: leave.signal });
     await page.getByRole('table', { name: 'Queue' }).waitFor();
     expect(await rows(page, 'Queue')).toEqual([['1', 'me', 'host-linux', expect.any(String)]]);
@@ -108,7 +109,7 @@ describe.runIf(hasBrowser)('the status page', () => {
     await picture(page, 'phone');
     leave.abort();
     await Promise.allSettled([running, building, waiting]);
-    await page.getByText('sleep 1000').waitFor({ state: 'detached' });
+    await page.getByText('sleep 1000').first().waitFor({ state: 'detached' });
     expect(complaints).toEqual([]);
   });
 
@@ -151,7 +152,7 @@ describe.runIf(hasBrowser)('the status page', () => {
     const coordinator = await startCoordinator({ users, machines: 1 });
     await create(coordinator, 'me');
     const { page } = await browse({ colorScheme, viewport: { width, height: 800 } });
-    await page.goto(coordinator.url);
+    await visit(page, coordinator.url);
     await picture(page, `login-${colorScheme}-${width}`);
     expect(await askPage(page, 'faintTexts')).toEqual([]);
     await signIn(page, coordinator, 'me');

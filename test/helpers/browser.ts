@@ -1,7 +1,7 @@
 // Chromium, as people have it, driven by playwright-core.
 import { existsSync, readFileSync } from 'node:fs';
-import { type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { onTestFinished } from 'vitest';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { afterAll, onTestFinished } from 'vitest';
 
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
@@ -31,6 +31,16 @@ export interface Browsing {
   readonly complaints: string[];
 }
 
+/** Goes to the address, again when the browser was disturbed by a change of the machine's networks. */
+export async function visit(page: Page, url: string): Promise<void> {
+  try {
+    await page.goto(url);
+  } catch (error) {
+    if (!String(error).includes('ERR_NETWORK_CHANGED')) throw error;
+    await visit(page, url);
+  }
+}
+
 const inPage = readFileSync(new URL('in-page.js', import.meta.url), 'utf8');
 
 /** Calls a function of in-page.js in the page. */
@@ -38,11 +48,14 @@ export async function askPage(page: Page, name: 'faintTexts' | 'overflow' | 'foc
   return await page.evaluate(`${inPage}; inPage.${name}()`);
 }
 
-/** A page of a fresh browser, which ends with the test. */
+let browser: Promise<Browser> | undefined;
+afterAll(async () => await (await browser)?.close());
+
+/** A page in a context of its own, which ends with the test. */
 export async function browse(options: BrowserContextOptions = {}): Promise<Browsing> {
-  const browser = await chromium.launch({ executablePath, args });
-  onTestFinished(() => browser.close());
-  const context = await browser.newContext({ ignoreHTTPSErrors: true, ...options });
+  browser ??= chromium.launch({ executablePath, args });
+  const context = await (await browser).newContext({ ignoreHTTPSErrors: true, ...options });
+  onTestFinished(() => context.close());
   const page = await context.newPage();
   page.setDefaultTimeout(10_000);
   const complaints: string[] = [];

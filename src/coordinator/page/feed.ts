@@ -14,6 +14,9 @@ export interface FeedSource {
 const leastMs = 500;
 const pingMs = 15_000;
 
+/** How soon a browser that lost the connection tries again, in ms. */
+const retryMs = 1_000;
+
 /** Feeds the viewer until they leave or are signed out; gives the function that ends it. */
 export function startFeed(response: ServerResponse, source: FeedSource): () => void {
   const sent = new Map<string, string>();
@@ -44,6 +47,7 @@ export function startFeed(response: ServerResponse, source: FeedSource): () => v
     if (source.look() === undefined) end();
     else if (!response.writableNeedDrain) response.write(': ping\n\n');
   }, pingMs);
+  response.write(`retry: ${retryMs}\n\n`);
   response.on('drain', later);
   response.once('close', () => {
     unwatch();

@@ -1,0 +1,214 @@
+// What the status page says over HTTP: who gets in, what guards it, what its events hold.
+import type { IncomingMessage } from 'node:http';
+import { type RequestOptions, request } from 'node:https';
+import { text } from 'node:stream/consumers';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { startCoordinator, type TestCoordinator, tokenOf } from '../helpers/coordinator.ts';
+import { until } from '../helpers/processes.ts';
+
+const users = { me: {}, other: {}, boss: { role: 'admin' } } as const;
+
+interface Ask extends RequestOptions {
+  readonly form?: Record<string, string>;
+}
+
+function open({ url }: TestCoordinator, path: string, { form, ...options }: Ask = {}) {
+  return new Promise<IncomingMessage>((resolve, reject) => {
+    const asking = request(new URL(path, url), {
+      rejectUnauthorized: false,
+      method: form === undefined ? 'GET' : 'POST',
+      ...options,
+    });
+    asking.once('response', resolve).once('error', reject);
+    asking.end(form === undefined ? '' : new URLSearchParams(form).toString());
+  });
+}
+
+async function ask(coordinator: TestCoordinator, path: string, options: Ask = {}) {
+  const { statusCode, headers, ...rest } = await open(coordinator, path, options).then(
+    async (reply) => ({
+      statusCode: reply.statusCode,
+      headers: reply.headers,
+      body: await text(reply),
+    }),
+  );
+  return { status: statusCode, headers, ...rest };
+}
+
+/** Signs in; the value is the cookie to send. */
+async function signIn(coordinator: TestCoordinator, user: string): Promise<string> {
+  const { headers } = await ask(coordinator, '/page/login', {
+    form: { user, token: tokenOf(user) },
+    headers: { Origin: coordinator.url },
+  });
+  return headers['set-cookie']?.[0]?.split(';')[0] ?? '';
+}
+
+type Event = Record<string, unknown> & {
+  isFirst: boolean;
+  buildlets: { changed: { name: string }[]; gone: string[] };
+};
+
+/** Collects the events of a signed-in viewer, until the test ends. */
+async function follow(coordinator: TestCoordinator, cookie: string): Promise<Event[]> {
+  const reply = await open(coordinator, '/page/events', { headers: { Cookie: cookie } });
+  expect(reply.headers['content-type']).toBe('text/event-stream');
+  onTestFinished(() => void reply.destroy());
+  const events: Event[] = [];
+  let rest = '';
+  reply.on('error', () => undefined).setEncoding('utf8');
+  reply.on('data', (chunk: string) => {
+    const blocks = (rest + chunk).split('\n\n');
+    rest = blocks.pop() ?? '';
+    for (const block of blocks) {
+      const data = /^event: state\ndata: (.*)$/.exec(block)?.[1];
+      if (data !== undefined) events.push(JSON.parse(data));
+    }
+  });
+  return events;
+}
+
+const namesIn = (events: readonly Event[]): string[] =>
+  events.flatMap(({ buildlets }) => buildlets.changed.map(({ name }) => name));
+
+describe('the page over HTTP', () => {
+  it('is the sign-in form for whoever is not signed in, and loads nothing from elsewhere', async () => {
+    const coordinator = await startCoordinator({ users });
+    const { status, headers, body } = await ask(coordinator, '/');
+    expect(status).toBe(200);
+    expect(body).toContain('action="/page/login"');
+    expect(headers).toMatchObject({
+      'content-type': 'text/html; charset=utf-8',
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      'referrer-policy': 'same-origin',
+    });
+    const policy = String(headers['content-security-policy']).split('; ');
+    expect(policy).toEqual(
+      expect.arrayContaining([
+        "default-src 'none'",
+        "script-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+      ]),
+    );
+    expect(policy.join()).not.toMatch(/unsafe|http|\*/);
+  });
+
+  it('sets a cookie that no script reads, that no other site sends, and that only TLS carries', async () => {
+    const coordinator = await startCoordinator({ users });
+    const { status, headers } = await ask(coordinator, '/page/login', {
+      form: { user: 'user-me', token: tokenOf('me') },
+      headers: { Origin: coordinator.url },
+    });
+    expect({ status, location: headers.location }).toEqual({ status: 303, location: '/' });
+    expect(headers['set-cookie']).toEqual([
+      expect.stringMatching(
+        /^__Host-gomote=[\w-]{43}; Max-Age=43200; Path=\/; HttpOnly; SameSite=Strict; Secure$/,
+      ),
+    ]);
+    expect(JSON.stringify(coordinator.log)).not.toContain(tokenOf('me'));
+  });
+
+  it('over plain HTTP on this machine sets a cookie that this can carry', async () => {
+    const coordinator = await startCoordinator({ users, toml: 'tls = "off"' });
+    const reply = await fetch(new URL('/page/login', coordinator.url), {
+      method: 'POST',
+      body: new URLSearchParams({ user: 'me', token: tokenOf('me') }),
+      headers: { Origin: coordinator.url },
+      redirect: 'manual',
+    });
+    expect(reply.headers.getSetCookie()[0]).toMatch(/^gomote=.*HttpOnly; SameSite=Strict$/);
+  });
+
+  it.each([
+    ['no word of where from', {}],
+    ['another origin', { Origin: 'https://evil.example' }],
+    ['an opaque origin', { Origin: 'null' }],
+    ['a browser that says cross-site', { 'Sec-Fetch-Site': 'cross-site' }],
+    ['a browser that says same-site', { 'Sec-Fetch-Site': 'same-site' }],
+  ])('takes no form with %s', async (_, headers) => {
+    const coordinator = await startCoordinator({ users });
+    const form = { user: 'me', token: tokenOf('me') };
+    const { status, headers: replied } = await ask(coordinator, '/page/login', { form, headers });
+    expect(status).toBe(403);
+    expect(replied['set-cookie']).toBeUndefined();
+  });
+
+  it('shows nothing without a cookie, with a made-up one, or after signing out', async () => {
+    const coordinator = await startCoordinator({ users });
+    const cookie = await signIn(coordinator, 'me');
+    const events = (Cookie: string) =>
+      ask(coordinator, '/page/events', { headers: Cookie === '' ? {} : { Cookie } });
+    expect(await events('')).toMatchObject({ status: 401, body: 'sign in first\n' });
+    expect(await events('__Host-gomote=')).toMatchObject({ status: 401 });
+    expect(await events(`__Host-gomote=${'A'.repeat(43)}`)).toMatchObject({ status: 401 });
+    const headers = { Cookie: cookie, Origin: coordinator.url };
+    expect((await ask(coordinator, '/page/logout', { form: {}, headers })).headers).toMatchObject({
+      'set-cookie': [expect.stringContaining('Max-Age=0')],
+    });
+    expect(await events(cookie)).toMatchObject({ status: 401 });
+  });
+
+  it('answers wrong tokens late, and says so in the log', async () => {
+    const coordinator = await startCoordinator({ users });
+    const form = { user: 'me', token: 'wrong' };
+    for (let time = 0; time < 4; time++) {
+      const headers = { Origin: coordinator.url };
+      const reply = await ask(coordinator, '/page/login', { form, headers });
+      expect(reply).toMatchObject({ status: 401, body: expect.stringContaining('role="alert"') });
+    }
+    expect(coordinator.log.filter(({ event }) => event === 'wrong-token')).toHaveLength(4);
+  });
+
+  it('leaves requests that name a buildlet to the buildlet', async () => {
+    const coordinator = await startCoordinator({ users });
+    const { name } = await coordinator.client('me').requestBuildlet('linux');
+    const pair = Buffer.from(`user-me:${tokenOf('me')}`).toString('base64');
+    const { body } = await ask(coordinator, '/', {
+      headers: { 'X-Buildlet-Proxy': name, Authorization: `Basic ${pair}` },
+    });
+    expect(body).toMatch(/^buildlet running on /);
+  });
+});
+
+describe('events', () => {
+  it('hold own rows only, for an admin all; first all, then what changed', async () => {
+    const coordinator = await startCoordinator({ users, machines: 3 });
+    const [mine, all] = await Promise.all(
+      ['me', 'boss'].map(async (user) => follow(coordinator, await signIn(coordinator, user))),
+    );
+    await until(() => mine?.length === 1 && all?.length === 1);
+    expect(mine?.[0]).toMatchObject({ user: 'me', isAdmin: false, isFirst: true });
+    await coordinator.client('me').requestBuildlet('linux');
+    await coordinator.client('other').requestBuildlet('linux');
+    await until(() => namesIn(all ?? []).includes('user-other-linux-0'));
+    expect(new Set(namesIn(mine ?? []))).toEqual(new Set(['user-me-linux-0']));
+    const buildlet = coordinator.client('me').namedBuildlet('user-me-linux-0');
+    onTestFinished(() => buildlet.disconnect());
+    await buildlet.halt();
+    await until(() => mine?.at(-1)?.buildlets.gone.includes('user-me-linux-0') === true);
+    expect(mine?.slice(1).every(({ isFirst }) => !isFirst)).toBe(true);
+  });
+
+  it('end when the viewer’s token is replaced', async () => {
+    const coordinator = await startCoordinator({ users });
+    const cookie = await signIn(coordinator, 'me');
+    const reply = await open(coordinator, '/page/events', { headers: { Cookie: cookie } });
+    const over = text(reply);
+    await coordinator.users.rotate('me');
+    await coordinator.client('other').requestBuildlet('linux');
+    expect(await over).toMatch(/^retry: 1000\n\nevent: state\n/);
+  });
+
+  it('do not hold up a coordinator that ends', async () => {
+    const coordinator = await startCoordinator({ users });
+    const reply = await open(coordinator, '/page/events', {
+      headers: { Cookie: await signIn(coordinator, 'me') },
+    });
+    const over = text(reply);
+    await coordinator.drain(60_000);
+    expect(await over).toContain('event: state');
+  });
+});
