@@ -13,27 +13,41 @@ export const leadsOut = ({ path, target }: TreeEntry): Error =>
     `the symbolic link to ${JSON.stringify(target)} leads out of the work dir`,
   );
 
-/** Makes the links; `placeOf` gives the absolute path of each. Throws ERR_ARCHIVE, leaving none, when one leads out. */
+export interface TreeLinksOptions {
+  /** What no link may lead out of. */
+  readonly fence: string;
+  /** Gives the absolute path of an entry. */
+  readonly placeOf: (path: string) => string;
+  /** Told of each that is not made because it leads out. */
+  readonly onLeadsOut?: ((entry: TreeEntry) => void) | undefined;
+}
+
+/** Makes the links and gives them. Throws ERR_ARCHIVE, leaving none, when one leads out and nobody wants to be told. */
 export function makeTreeLinks(
-  root: string,
   entries: readonly TreeEntry[],
-  placeOf: (path: string) => string,
-): readonly TreeEntry[] {
-  const places = entries.map((entry) => ({ entry, place: placeOf(entry.path) }));
-  for (const link of places) {
-    requireInside(root, link);
-    makeLink(link);
-  }
-  // Stops `a -> b/../x`, `b -> .`: each stays inside alone, and both together do not.
-  for (const link of places) {
-    try {
-      requireInside(root, link);
-    } catch (error) {
-      for (const { place } of places) rmSync(place, { force: true });
-      throw error;
+  { fence, placeOf, onLeadsOut }: TreeLinksOptions,
+): TreeEntry[] {
+  const made: PlacedLink[] = [];
+  const refuse = (entry: TreeEntry) => {
+    if (onLeadsOut !== undefined) return onLeadsOut(entry);
+    for (const { place } of made) rmSync(place, { force: true });
+    throw leadsOut(entry);
+  };
+  for (const entry of entries) {
+    const link = { entry, place: placeOf(entry.path) };
+    if (!staysInside(fence, link)) refuse(entry);
+    else {
+      makeLink(link);
+      made.push(link);
     }
   }
-  return entries;
+  // Stops `a -> b/../x`, `b -> .`: each stays inside alone, and both together do not.
+  return made.flatMap((link) => {
+    if (staysInside(fence, link)) return [link.entry];
+    rmSync(link.place, { force: true });
+    refuse(link.entry);
+    return [];
+  });
 }
 
 interface PlacedLink {
@@ -41,10 +55,8 @@ interface PlacedLink {
   readonly place: string;
 }
 
-function requireInside(root: string, { entry, place }: PlacedLink): void {
-  const found = traceSync(root, dirname(place), entry.target.split('/'), { follow: true });
-  if (found.problem === 'outside') throw leadsOut(entry);
-}
+const staysInside = (fence: string, { entry, place }: PlacedLink): boolean =>
+  traceSync(fence, dirname(place), entry.target.split('/'), { follow: true }).problem !== 'outside';
 
 function makeLink({ entry, place }: PlacedLink): void {
   if (lstatSync(place, { throwIfNoEntry: false })?.isDirectory()) removeTreeSync(place);

@@ -3,7 +3,6 @@ import { hash, randomBytes } from 'node:crypto';
 import {
   chmodSync,
   copyFileSync,
-  linkSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -19,6 +18,7 @@ import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { archiveErrors, localFileError } from './archive-error.ts';
 import { realRoot, resolveInsideSync } from './confine.ts';
 import { targetStaysInside } from './entry-name.ts';
+import { PatchSources } from './patch-sources.ts';
 import { removeTreeSync } from './remove-tree-sync.ts';
 import { isReserved } from './reserved-names.ts';
 import { TreeDirectories } from './tree-directories.ts';
@@ -27,6 +27,10 @@ import { leadsOut, makeTreeLinks } from './tree-links.ts';
 import type { TreeSink } from './tree-receiver.ts';
 
 export interface TreeWriterOptions {
+  /** Whether symbolic links must stay inside the tree itself, not only inside the root. Default: no. */
+  readonly linksStayInTree?: boolean;
+  /** Told of each link that is not made because it leads out. Absent: the first one refuses all changes. */
+  readonly onLeadsOut?: (entry: TreeEntry) => void;
   /** Sees all changes before any is made; a throw refuses them. */
   readonly check?: (changes: readonly TreeChange[]) => void;
   /** Told of each change that is made; of a file, with its digest. */
@@ -43,10 +47,10 @@ export class TreeWriter implements TreeSink {
   readonly #partial: string;
   readonly #directories: TreeDirectories;
   readonly #options: TreeWriterOptions;
-  /** Files that others are made from, under names of their own, by their path in the tree. */
-  readonly #sources = new Map<string, string>();
+  readonly #sources: PatchSources;
   readonly #links: TreeEntry[] = [];
   #open: { change: TreeChange; entry: TreeEntry; file: TreeFile } | undefined;
+  #isOver = false;
   #files = 0;
   #bytes = 0;
 
@@ -65,6 +69,7 @@ export class TreeWriter implements TreeSink {
     this.#top = stats === undefined ? `${dirname(this.#base)}/${name}` : this.#base;
     this.#partial = `${this.#top}/${name}`;
     this.#directories = new TreeDirectories(this.#top);
+    this.#sources = new PatchSources(this.#partial);
   }
 
   /** Files written so far, and the bytes in them. */
@@ -76,21 +81,30 @@ export class TreeWriter implements TreeSink {
     return this.#top !== this.#base;
   }
 
+  /** What links must stay inside. */
+  get #fence(): string {
+    return this.#options.linksStayInTree ? this.#base : this.#root;
+  }
+
   begin(changes: readonly TreeChange[]): void {
-    const above = relative(this.#root, this.#base).split(sep).filter(Boolean);
     for (const change of changes) {
       const path = pathOf(change);
       if (isReserved(path)) throw archiveErrors.entry(path, 'the name is reserved');
-      if (change.op !== 'write' || change.entry.kind !== 'symlink') continue;
-      const directory = [...above, ...path.split('/').slice(0, -1)];
-      if (!targetStaysInside(directory, change.entry.target)) throw leadsOut(change.entry);
+      const leads = change.op === 'write' && this.#leadsOut(change.entry);
+      if (leads && this.#options.onLeadsOut === undefined) throw leadsOut(change.entry);
     }
     this.#options.check?.(changes);
     guarded('.', () => {
       if (this.#isStaged) mkdirSync(this.#top, { recursive: true, mode: 0o755 });
       for (const directory of [dirname(this.#base), this.#base]) this.#removePartials(directory);
-      this.#keepSources(changes);
+      this.#sources.keep(changes, this.#directories);
     });
+  }
+
+  #leadsOut({ kind, path, target }: TreeEntry): boolean {
+    if (kind !== 'symlink') return false;
+    const above = relative(this.#fence, this.#base).split(sep).filter(Boolean);
+    return !targetStaysInside([...above, ...path.split('/').slice(0, -1)], target);
   }
 
   #removePartials(directory: string): void {
@@ -101,31 +115,12 @@ export class TreeWriter implements TreeSink {
     }
   }
 
-  /** Holds the files that others are made from: their names may be gone, or another file's, by then. */
-  #keepSources(changes: readonly TreeChange[]): void {
-    for (const change of changes) {
-      if (change.op !== 'write' || change.patch === undefined) continue;
-      const { source } = change.patch;
-      if (this.#sources.has(source)) continue;
-      const path = this.#directories.find(source);
-      if (path === undefined || lstatSync(path, { throwIfNoEntry: false })?.isFile() !== true) {
-        throw archiveErrors.entry(source, 'the file to patch is not there');
-      }
-      const kept = `${this.#partial}.${this.#sources.size}`;
-      try {
-        linkSync(path, kept);
-      } catch {
-        copyFileSync(path, kept);
-      }
-      this.#sources.set(source, kept);
-    }
-  }
-
   apply(change: TreeChange): void {
     const path = pathOf(change);
     guarded(path, () => {
       if (change.op === 'remove') this.#remove(path);
       else if (change.op === 'mode') this.#changeMode(path, change.mode);
+      else if (this.#leadsOut(change.entry)) this.#options.onLeadsOut?.(change.entry);
       else if (change.entry.kind === 'symlink') this.#links.push(change.entry);
       else this.#directories.make(path, change.entry.mode);
     });
@@ -187,7 +182,7 @@ export class TreeWriter implements TreeSink {
     const { entry, patch } = change;
     guarded(entry.path, () => {
       const parts = patch?.parts ?? [{ length: entry.size }];
-      const source = patch && this.#sources.get(patch.source);
+      const source = patch && this.#sources.pathOf(patch.source);
       const file = new TreeFile(this.#partial, entry, parts, source);
       this.#open = { change, entry, file };
       file.start();
@@ -248,16 +243,27 @@ export class TreeWriter implements TreeSink {
 
   /** Makes what is made last. */
   finish(): void {
+    this.#finish();
+    this.#isOver = true;
+  }
+
+  #finish(): void {
     this.#settle();
     const made = guarded('.', () =>
-      makeTreeLinks(this.#root, this.#links, (path) => this.#placeOf(path)),
+      makeTreeLinks(this.#links, {
+        fence: this.#fence,
+        placeOf: (path) => this.#placeOf(path),
+        onLeadsOut: this.#options.onLeadsOut,
+      }),
     );
     for (const entry of made) this.#options.onDone?.({ op: 'write', entry }, '');
     guarded('.', () => this.#directories.finish());
   }
 
-  /** After a failure: what is whole stays, what is not goes. Never throws: there is an error already. */
+  /** Unless it is finished: what is whole stays, what is not goes. Never throws: there is an error already. */
   abandon(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
     try {
       this.#open?.file.close();
       rmSync(this.#partial, { force: true });
@@ -271,8 +277,7 @@ export class TreeWriter implements TreeSink {
   /** Gives the tree its place and lets go of the sources. */
   #settle(): void {
     guarded('.', () => {
-      for (const kept of this.#sources.values()) rmSync(kept, { force: true });
-      this.#sources.clear();
+      this.#sources.release();
       if (!this.#isStaged || lstatSync(this.#top, { throwIfNoEntry: false }) === undefined) return;
       renameSync(this.#top, this.#base);
       this.#directories.moveTop(this.#top, this.#base);

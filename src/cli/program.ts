@@ -40,6 +40,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./commands/extend.ts'),
   },
   {
+    name: 'diff',
+    summary: 'list what commands have made of what was pushed',
+    load: () => import('./commands/diff.ts'),
+  },
+  {
     name: 'gettar',
     summary: 'get a directory of a buildlet as .tar.gz',
     load: () => import('./commands/gettar.ts'),
@@ -72,6 +77,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./commands/ping.ts'),
   },
   { name: 'ps', summary: 'list the runs of a buildlet', load: () => import('./commands/ps.ts') },
+  {
+    name: 'pull',
+    summary: 'make a directory here hold what one of a buildlet holds',
+    load: () => import('./commands/pull.ts'),
+  },
   {
     name: 'push',
     summary: 'make a directory of a buildlet equal to one here',

@@ -61,8 +61,11 @@ export class Trees {
     return { digest, generation, entries };
   }
 
-  /** What the buildlet's commands have made of what was pushed into the directory. */
-  async differences(dir: string, options: TreeCallOptions = {}): Promise<TreeDifference[]> {
+  /** What the buildlet's commands have made of what was pushed into the directory; undefined: into any. */
+  async differences(
+    dir: string | undefined,
+    options: TreeCallOptions = {},
+  ): Promise<TreeDifference[]> {
     const response = await this.#get(endpoints.treeDifferences, { dir }, options);
     const text = (await this.#bytes(response, options)).toString();
     return decodeDifferences(text) ?? this.#fail('differences', text);

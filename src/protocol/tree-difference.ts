@@ -44,6 +44,13 @@ function isSame<Entry extends TreeEntry>(
   return old.size === entry.size && digestOf(entry, algorithmOf(old.digest)) === old.digest;
 }
 
+/** The differences of a directory, with paths from where that is. */
+export const belowDirectory = (
+  dir: string,
+  differences: readonly TreeDifference[],
+): TreeDifference[] =>
+  differences.map(({ status, path }) => ({ status, path: dir === '.' ? path : `${dir}/${path}` }));
+
 export const encodeDifferences = (differences: readonly TreeDifference[]): string =>
   differences.map(({ status, path }) => `${status}\0${path}\0`).join('');
 

@@ -6,11 +6,10 @@ import { isReserved } from '../archive/reserved-names.ts';
 import { unpackTar } from '../archive/unpack.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { StatusError } from '../errors.ts';
-import type { DirEntry } from '../protocol/listing.ts';
 import { decodeRecord, type PushRecord, recordsDirectory } from '../protocol/push-record.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 
-/** Everything below the directory, files with their SHA-1; nothing when there is no such directory. */
+/** Everything below the directory, files with their SHA-1. Throws a StatusError when there is no such directory. */
 export async function listTree(
   client: BuildletClient,
   dir: string,
@@ -18,7 +17,7 @@ export async function listTree(
 ): Promise<TreeEntry[]> {
   const entries: TreeEntry[] = [];
   const options = { recursive: true, digest: true, signal };
-  for (const entry of await listed(client, dir, options)) {
+  for await (const entry of client.listDir(dir === '.' ? '' : dir, options)) {
     const { type, name } = entry;
     if (type !== 'file' && type !== 'directory' && type !== 'symlink') continue;
     if (name === '' || isReserved(name)) continue;
@@ -36,29 +35,16 @@ export async function listTree(
   return entries;
 }
 
-async function listed(
-  client: BuildletClient,
-  dir: string,
-  options: Parameters<BuildletClient['listDir']>[1],
-): Promise<DirEntry[]> {
-  const entries: DirEntry[] = [];
-  try {
-    for await (const entry of client.listDir(dir === '.' ? '' : dir, options)) entries.push(entry);
-    return entries;
-  } catch (error) {
-    const isAbsent = error instanceof StatusError && /no such file or directory/.test(error.text);
-    if (isAbsent && entries.length === 0) return [];
-    throw error;
-  }
-}
+/** Whether a call failed because there is no such directory. */
+export const isAbsent = (error: unknown): boolean =>
+  error instanceof StatusError && /no such file or directory/.test(error.text);
 
 /** The records of all pushes into the work dir. */
 export async function readRecords(
   client: BuildletClient,
   signal: AbortSignal,
 ): Promise<PushRecord[]> {
-  const files = await listed(client, recordsDirectory, { signal });
-  if (files.length === 0) return [];
+  if (!(await hasRecords(client, signal))) return [];
   const directory = await mkdtemp(join(tmpdir(), 'gomote-'));
   try {
     const archive = await client.getTar(recordsDirectory, { signal });
@@ -71,5 +57,15 @@ export async function readRecords(
     return records;
   } finally {
     await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function hasRecords(client: BuildletClient, signal: AbortSignal): Promise<boolean> {
+  try {
+    for await (const _ of client.listDir(recordsDirectory, { signal })) return true;
+    return false;
+  } catch (error) {
+    if (isAbsent(error)) return false;
+    throw error;
   }
 }

@@ -5,7 +5,7 @@ import type { BuildletClient } from '../client/buildlet-client.ts';
 import { GomoteError } from '../errors.ts';
 import { encodeRecord, recordName, recordsDirectory } from '../protocol/push-record.ts';
 import { comparePaths, type TreeEntry } from '../protocol/tree-entry.ts';
-import { listTree, readRecords } from './base-listing.ts';
+import { isAbsent, listTree, readRecords } from './base-listing.ts';
 import { chooseCompression } from './compression.ts';
 import type { RemoteTree, RemoteTreeOptions, Sending } from './remote-tree.ts';
 
@@ -29,12 +29,20 @@ export class BaseTree implements RemoteTree {
 
   async entries(): Promise<TreeEntry[]> {
     const { dir, scope, signal } = this.#options;
-    const entries = await listTree(this.#client, dir, signal);
+    const entries = await this.#listed();
     const records = await readRecords(this.#client, signal);
     const record = records.find((candidate) => candidate.dir === dir);
     this.#all = new Map(entries.map((entry) => [entry.path, entry]));
     this.#sent = new Map(record?.entries.map((entry) => [entry.path, entry]));
     return scope === 'all' ? entries : entries.filter(({ path }) => this.#sent.has(path));
+  }
+
+  async #listed(): Promise<TreeEntry[]> {
+    const { dir, signal } = this.#options;
+    return await listTree(this.#client, dir, signal).catch((error: unknown) => {
+      if (isAbsent(error)) return [];
+      throw error;
+    });
   }
 
   async chunks(): Promise<undefined> {
@@ -98,8 +106,7 @@ export class BaseTree implements RemoteTree {
 
   /** Throws ERR_LOST unless all that is here is there. */
   async #prove(here: readonly TreeEntry[]): Promise<void> {
-    const { dir, signal } = this.#options;
-    const listed = await listTree(this.#client, dir, signal);
+    const listed = await this.#listed();
     const there = new Map(listed.map((entry) => [entry.path, entry]));
     const wrong = here.find((entry) => {
       const found = there.get(entry.path);

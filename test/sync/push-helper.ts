@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe } from 'vitest';
 import type { AgentOptions } from '../../src/buildlet/agent.ts';
 import type { BuildletClient } from '../../src/client/buildlet-client.ts';
+import { type PullOptions, type PullSummary, pull } from '../../src/sync/pull.ts';
 import { type PushOptions, type PushSummary, push } from '../../src/sync/push.ts';
 import { clientOf, startBuildlet, type TestBuildlet } from '../helpers/buildlet.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
@@ -25,6 +26,7 @@ export interface PushBench {
   /** The tree there. */
   readonly there: string;
   push(options?: Partial<PushOptions>): Promise<PushSummary>;
+  pull(to: string, options?: Partial<PullOptions>): Promise<PullSummary>;
 }
 
 export async function pushBench(options: Partial<AgentOptions>): Promise<PushBench> {
@@ -43,6 +45,10 @@ export async function pushBench(options: Partial<AgentOptions>): Promise<PushBen
       const [result] = await push([client], top, all);
       if (result?.status !== 'fulfilled') throw result?.reason;
       return result.value;
+    },
+    pull: async (to, more = {}) => {
+      const { signal } = new AbortController();
+      return await pull(client, to, { dir: 'tree', signal, cacheDirectory, ...more });
     },
   };
 }

@@ -5,6 +5,7 @@ import type { FailureMessage } from '../../archive/thread-messages.ts';
 export type TreeJob = { readonly dir: string } & (
   | { readonly kind: 'state'; readonly all: boolean }
   | { readonly kind: 'manifest'; readonly all: boolean }
+  /** With `dir` being empty, of all that was pushed, by paths relative to the work dir. */
   | { readonly kind: 'differences' }
   | { readonly kind: 'chunks'; readonly path: string }
   /** Takes a tree stream. */

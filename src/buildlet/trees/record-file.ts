@@ -1,6 +1,14 @@
 // The record of a pushed tree on disk. What may be made of a change is written down before the change begins, so that a
 // buildlet that was killed still knows what is not its builds' own.
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../../errors.ts';
 import {
@@ -64,4 +72,15 @@ function read(path: string): string | undefined {
     if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return undefined;
     throw error;
   }
+}
+
+/** The directories that trees were pushed into. */
+export function pushedDirectories(workDir: string): string[] {
+  const directory = join(workDir, recordsDirectory);
+  const names = existsSync(directory) ? readdirSync(directory) : [];
+  const dirs = names.flatMap((name) => {
+    const text = name.includes('.') ? undefined : read(join(directory, name));
+    return (text === undefined ? undefined : decodeRecord(text)?.dir) ?? [];
+  });
+  return dirs.sort();
 }

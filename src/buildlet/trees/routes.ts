@@ -31,7 +31,7 @@ const manifestJob = ({ query }: Exchange): TreeJob => ({
 });
 const differencesJob = ({ query }: Exchange): TreeJob => ({
   kind: 'differences',
-  dir: dirOf(query),
+  dir: query.has('dir') ? dirOf(query) : '',
 });
 const chunksJob = ({ query }: Exchange): TreeJob => ({
   kind: 'chunks',

@@ -6,7 +6,11 @@ import { DigestCache } from '../../archive/digest-cache.ts';
 import { sendTree } from '../../archive/tree-sender.ts';
 import { look, walkTree } from '../../archive/tree-walk.ts';
 import { GomoteError } from '../../errors.ts';
-import { encodeDifferences } from '../../protocol/tree-difference.ts';
+import {
+  belowDirectory,
+  encodeDifferences,
+  type TreeDifference,
+} from '../../protocol/tree-difference.ts';
 import {
   encodeEntries,
   isEntryPath,
@@ -15,6 +19,7 @@ import {
 } from '../../protocol/tree-entry.ts';
 import type { TreeJob } from './messages.ts';
 import { PushedTree, type RunningChange } from './pushed-tree.ts';
+import { pushedDirectories } from './record-file.ts';
 
 type Job<Kind extends TreeJob['kind']> = Extract<TreeJob, { kind: Kind }>;
 
@@ -36,7 +41,7 @@ export class TreeStore {
   answer(job: Exclude<TreeJob, { kind: 'apply' | 'read' }>): unknown {
     if (job.kind === 'chunks') return encodeChunks(chunkFile(this.#absolute(job)).chunks);
     if (job.kind === 'differences') {
-      return Buffer.from(encodeDifferences(this.#tree(job.dir).differences()));
+      return Buffer.from(encodeDifferences(this.#differences(job.dir)));
     }
     const tree = this.#tree(job.dir);
     const entries = job.all ? tree.all() : tree.pushed();
@@ -45,6 +50,13 @@ export class TreeStore {
     return job.kind === 'state'
       ? { digest, generation }
       : Buffer.from(`${digest} ${generation}\0${encodeEntries(entries)}`);
+  }
+
+  #differences(dir: string): TreeDifference[] {
+    if (dir !== '') return this.#tree(dir).differences();
+    return pushedDirectories(this.#workDir).flatMap((pushed) =>
+      belowDirectory(pushed, this.#tree(pushed).differences()),
+    );
   }
 
   #absolute({ dir, path }: Job<'chunks'>): string {

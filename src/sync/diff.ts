@@ -1,0 +1,23 @@
+// What a buildlet's commands have made of all that was pushed to it.
+import type { BuildletClient } from '../client/buildlet-client.ts';
+import { StatusError } from '../errors.ts';
+import { belowDirectory, type TreeDifference } from '../protocol/tree-difference.ts';
+import { wishedCompression } from './compression.ts';
+
+/** In the order of directories and paths, which are relative to the work dir. */
+export async function diff(client: BuildletClient, signal: AbortSignal): Promise<TreeDifference[]> {
+  try {
+    const compress = wishedCompression(client, 'auto');
+    return await client.trees.differences(undefined, { signal, compress });
+  } catch (error) {
+    if (!(error instanceof StatusError && error.status === 404)) throw error;
+  }
+  const { BaseSource } = await import('./base-source.ts');
+  const { readRecords } = await import('./base-listing.ts');
+  const differences: TreeDifference[] = [];
+  for (const { dir } of await readRecords(client, signal)) {
+    const source = new BaseSource(client, { dir, signal, onWire: () => undefined });
+    differences.push(...belowDirectory(dir, await source.differences()));
+  }
+  return differences;
+}

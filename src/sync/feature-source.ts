@@ -1,0 +1,46 @@
+// A directory of a buildlet that knows of trees.
+import { TreeReceiver, type TreeSink } from '../archive/tree-receiver.ts';
+import type { BuildletClient } from '../client/buildlet-client.ts';
+import type { TreeCallOptions } from '../client/trees.ts';
+import type { TreeDifference } from '../protocol/tree-difference.ts';
+import type { TreeEntry } from '../protocol/tree-entry.ts';
+import { wishedCompression } from './compression.ts';
+import type { Source, SourceOptions } from './source.ts';
+
+export class FeatureSource implements Source {
+  readonly algorithm = 'sha256';
+  readonly #client: BuildletClient;
+  readonly #options: SourceOptions;
+
+  constructor(client: BuildletClient, options: SourceOptions) {
+    this.#client = client;
+    this.#options = options;
+  }
+
+  get #call(): TreeCallOptions {
+    const { signal, onWire, compress } = this.#options;
+    return { signal, onWire, compress: wishedCompression(this.#client, compress) };
+  }
+
+  async entries(): Promise<TreeEntry[]> {
+    const { dir } = this.#options;
+    const { entries } = await this.#client.trees.manifest(dir, 'all', this.#call);
+    // Nothing may be in it, or it may not be there: then this fails.
+    if (entries.length === 0) await this.#client.trees.read(dir, [], this.#call);
+    return entries;
+  }
+
+  async differences(): Promise<TreeDifference[]> {
+    return await this.#client.trees.differences(this.#options.dir, this.#call);
+  }
+
+  async fetch(entries: readonly TreeEntry[] | undefined, sink: TreeSink): Promise<void> {
+    const paths = entries?.map(({ path }) => path);
+    const stream = await this.#client.trees.read(this.#options.dir, paths, this.#call);
+    const receiver = new TreeReceiver(sink);
+    for await (const { buffer, byteOffset, byteLength } of stream) {
+      receiver.push(Buffer.from(buffer, byteOffset, byteLength));
+    }
+    receiver.finish();
+  }
+}

@@ -1,0 +1,209 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, lstatSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { BuildletClient } from '../../src/client/buildlet-client.ts';
+import { pull } from '../../src/sync/pull.ts';
+import { push } from '../../src/sync/push.ts';
+import { directory, file, leftovers, names, plant, snapshot, type Tree } from '../archive/tree.ts';
+import { startBuildlet } from '../helpers/buildlet.ts';
+import { type Fault, startCutter } from '../helpers/cutter.ts';
+import { temporaryDirectory } from '../helpers/temporary.ts';
+import { onBothKinds } from './push-helper.ts';
+
+/** How many faults there are of each kind of transfer: `npm run test:faults` has more. */
+const cuts = Number(process.env.GOMOTE_CUTS ?? 6);
+
+/** A generator of numbers that gives the same ones every time. */
+function randomNumbers(seed: number): (limit: number) => number {
+  let state = seed;
+  return (limit) => {
+    state = (state * 1103515245 + 12345) % 2147483648;
+    return Math.floor((state / 2147483648) * limit);
+  };
+}
+
+const bytes = (size: number, seed: number): Buffer => {
+  const next = randomNumbers(seed);
+  return Buffer.from(Array.from({ length: size }, () => next(256)));
+};
+
+const tree = (seed: number): Tree => [
+  ['big', file(bytes(300_000, seed))],
+  [
+    'd',
+    directory(
+      Array.from({ length: 40 }, (_, i) => [`f${i}`, file(bytes(i * 50, seed + i))] as const),
+    ),
+  ],
+  ['exec', file('#!/bin/sh\n', 0o755)],
+  [`only-${seed}`, file('x')],
+];
+
+const facts = (root: string): string[] =>
+  snapshot(root).map((line) => line.replace(/^("(?:[^"\\]|\\.)*" \d+) \d+ /, '$1 '));
+
+/** Contents by path. */
+const contents = (root: string): Map<string, string> =>
+  new Map(
+    existsSync(root)
+      ? names(root)
+          .filter((name) => lstatSync(join(root, name)).isFile())
+          .map((name) => [name, readFileSync(join(root, name)).toString('base64')])
+      : [],
+  );
+
+/** Every file there is one of those it may be, whole. */
+function expectOnlyWhole(root: string, allowed: readonly Map<string, string>[]): void {
+  for (const [name, content] of contents(root)) {
+    if (name.includes('.gomote-')) continue;
+    expect(allowed.map((one) => one.get(name))).toContain(content);
+  }
+}
+
+const loopback = { kind: 'tcp', host: '127.0.0.1', port: 0 } as const;
+
+const faultKinds: Fault['kind'][] = ['cut', 'end', 'corrupt', 'split', 'stall'];
+
+onBothKinds((kind) => {
+  const isOld = kind.features !== undefined;
+
+  describe(`${cuts} faults anywhere in the stream`, () => {
+    it('of a push never leave a wrong file, and the next push completes', async () => {
+      const buildlet = await startBuildlet({ ...kind, address: loopback });
+      const cutter = await startCutter(buildlet.address);
+      const next = randomNumbers(7);
+      const there = join(buildlet.workDir, 't');
+      let before = temporaryDirectory();
+      plant(before, tree(0));
+      for (let round = 1; round <= cuts; round++) {
+        const top = temporaryDirectory();
+        plant(top, tree(round));
+        const fault: Fault = {
+          kind: faultKinds[round % faultKinds.length] ?? 'cut',
+          direction: next(3) === 0 ? 'down' : 'up',
+          afterBytes: next(next(2) === 0 ? 600 : 400_000),
+        };
+        const run = async (withFault: boolean) => {
+          cutter.plan = () => (withFault ? fault : undefined);
+          const client = new BuildletClient(cutter.address);
+          onTestFinished(() => client.disconnect());
+          const signal = AbortSignal.timeout(withFault ? 1500 : 20_000);
+          try {
+            return (await push([client], top, { dir: 't', signal, compress: 'none' }))[0]?.status;
+          } finally {
+            await client.disconnect();
+          }
+        };
+        const status = await run(true);
+        // A broken stream is never a success with something missing.
+        if (status === 'fulfilled') expect(facts(there)).toEqual(facts(top));
+        else if (!isOld) expectOnlyWhole(there, [contents(before), contents(top)]);
+        expect(await run(false)).toBe('fulfilled');
+        expect({ fault, left: leftovers(there) }).toEqual({ fault, left: [] });
+        expect(facts(there)).toEqual(facts(top));
+        before = top;
+      }
+    }, 600_000);
+
+    it('of a pull never leave a wrong file, and the next pull completes', async () => {
+      const buildlet = await startBuildlet({ ...kind, address: loopback });
+      const cutter = await startCutter(buildlet.address);
+      const next = randomNumbers(11);
+      const there = join(buildlet.workDir, 't');
+      const parent = temporaryDirectory();
+      const to = join(parent, 'here');
+      for (let round = 1; round <= cuts; round++) {
+        rmSync(there, { recursive: true, force: true });
+        plant(buildlet.workDir, [['t', directory(tree(round))]]);
+        if (round % 2 === 0) rmSync(to, { recursive: true, force: true });
+        const before = contents(to);
+        const fault: Fault = {
+          kind: faultKinds[round % faultKinds.length] ?? 'cut',
+          direction: next(4) === 0 ? 'up' : 'down',
+          afterBytes: next(next(2) === 0 ? 600 : 400_000),
+        };
+        const run = async (withFault: boolean): Promise<boolean> => {
+          cutter.plan = () => (withFault ? fault : undefined);
+          const client = new BuildletClient(cutter.address);
+          const signal = AbortSignal.timeout(withFault ? 1500 : 20_000);
+          try {
+            await pull(client, to, { dir: 't', signal, force: true, compress: 'none' });
+            return true;
+          } catch {
+            return false;
+          } finally {
+            await client.disconnect();
+          }
+        };
+        const isDone = await run(true);
+        if (!isDone) expectOnlyWhole(to, [before, contents(there)]);
+        else expect(contents(there)).toEqual(subset(contents(to), contents(there)));
+        expect(await run(false)).toBe(true);
+        expect(contents(there)).toEqual(subset(contents(to), contents(there)));
+        expect(leftovers(parent)).toEqual([]);
+      }
+    }, 600_000);
+  });
+
+  describe('a full disk', () => {
+    const isRoot = process.getuid?.() === 0;
+    const smallDisk = (): string => {
+      const path = temporaryDirectory();
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', path]);
+      onTestFinished(() => void execFileSync('umount', ['-l', path]));
+      return path;
+    };
+
+    it.runIf(isRoot)('there is a clear error, and leaves nothing half-written', async () => {
+      const workDir = smallDisk();
+      const buildlet = await startBuildlet({ ...kind, workDir });
+      const top = temporaryDirectory();
+      plant(top, [
+        ['a', file('a')],
+        ['b', file(bytes(2_000_000, 1))],
+      ]);
+      const client = new BuildletClient(buildlet.address);
+      const signal = new AbortController().signal;
+      const [result] = await push([client], top, { dir: 't', signal });
+      expect(result).toMatchObject({
+        reason: { message: expect.stringContaining('no space left on device') },
+      });
+      const there = join(workDir, 't');
+      expectOnlyWhole(there, [contents(top)]);
+      expect(contents(there).has('b')).toBe(false);
+      rmSync(join(top, 'b'));
+      const [again] = await push([client], top, { dir: 't', signal });
+      expect(again?.status).toBe('fulfilled');
+      expect(contents(there)).toEqual(contents(top));
+      await client.disconnect();
+    });
+
+    it.runIf(isRoot)('here is a clear error, and leaves nothing half-written', async () => {
+      const buildlet = await startBuildlet(kind);
+      plant(buildlet.workDir, [
+        [
+          't',
+          directory([
+            ['a', file('a')],
+            ['b', file(bytes(2_000_000, 1))],
+          ]),
+        ],
+      ]);
+      const to = join(smallDisk(), 'here');
+      const client = new BuildletClient(buildlet.address);
+      const signal = new AbortController().signal;
+      await expect(pull(client, to, { dir: 't', signal })).rejects.toThrow(
+        /no space left on device/,
+      );
+      expect(contents(to).has('b')).toBe(false);
+      writeFileSync(join(buildlet.workDir, 't/b'), 'small');
+      await pull(client, to, { dir: 't', signal });
+      expect(contents(to)).toEqual(contents(join(buildlet.workDir, 't')));
+      await client.disconnect();
+    });
+  });
+});
+
+const subset = (all: Map<string, string>, of: Map<string, string>): Map<string, string> =>
+  new Map([...all].filter(([name]) => of.has(name)));
