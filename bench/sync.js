@@ -1,0 +1,92 @@
+// push and pull beside rsync: node bench/sync.js [TREE] [RUNS]
+//
+// Whole commands with their start-up, on tmpfs, against a local buildlet; TREE is copied there first. Default: Debian's
+// golang-1.19-src.
+import { spawnSync } from 'node:child_process';
+import { appendFileSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { gomote, median, report, withBuildlet } from './paired.js';
+
+const tree = process.argv[2] ?? '/usr/share/go-1.19';
+const runs = Number(process.argv[3] ?? 7);
+const directory = mkdtempSync('/dev/shm/gomote-bench-');
+process.env.XDG_CACHE_HOME = join(directory, 'cache');
+process.env.TMPDIR = directory;
+const source = join(directory, 'tree');
+const copy = join(directory, 'copy');
+const pulled = join(directory, 'pulled');
+
+function run(argv) {
+  const { status, stderr } = spawnSync(argv[0], argv.slice(1), {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  if (status !== 0) throw new Error(`${argv.join(' ')}: ${status}: ${stderr}`);
+}
+
+function timed({ before, argv }) {
+  before?.();
+  const start = process.hrtime.bigint();
+  run(argv);
+  return Number(process.hrtime.bigint() - start) / 1e6;
+}
+
+/** Medians in ms of alternating runs, after two that do not count. */
+function medians(works) {
+  const times = works.map(() => []);
+  for (let round = -2; round < runs; round++) {
+    works.forEach((work, index) => {
+      const ms = timed(work);
+      if (round >= 0) times[index].push(ms);
+    });
+  }
+  return times.map(median);
+}
+
+const remove = (path) => rmSync(path, { recursive: true, force: true });
+const rsync = (...args) => ['rsync', '-a', ...args];
+
+try {
+  cpSync(tree, source, { recursive: true, preserveTimestamps: true });
+  mkdirSync(copy);
+  await withBuildlet((name) => {
+    const push = [process.execPath, gomote, '--quiet', 'push', '--dest', 'tree', name, source];
+    const pull = [process.execPath, gomote, '--quiet', 'pull', name, 'tree', pulled];
+    const onTree = (...args) => run([process.execPath, gomote, ...args]);
+    const emptied = {
+      before: () => {
+        remove(copy);
+        mkdirSync(copy);
+      },
+      argv: rsync(`${source}/`, copy),
+    };
+    const first = {
+      before: () => {
+        onTree('rm', name, '.');
+        remove(process.env.XDG_CACHE_HOME);
+      },
+      argv: push,
+    };
+    let count = 0;
+    const oneChanged = {
+      before: () => appendFileSync(join(source, 'src/make.bash'), `# ${count++}\n`),
+      argv: push,
+    };
+    const rows = [];
+    const row = (what, limit, [reference, ms]) => rows.push({ what, ms, reference, limit });
+    row('push, first time; rsync -a', 1.0, medians([emptied, first]));
+    row(
+      'push, nothing changed; rsync -a',
+      2.5,
+      medians([{ argv: rsync(`${source}/`, copy) }, { argv: push }]),
+    );
+    row('push, one file changed; push, nothing', 1.15, medians([{ argv: push }, oneChanged]));
+    row(
+      'pull, first time; rsync -a',
+      1.0,
+      medians([emptied, { before: () => remove(pulled), argv: pull }]),
+    );
+    report(`push and pull of ${tree}`, rows);
+  });
+} finally {
+  remove(directory);
+}
