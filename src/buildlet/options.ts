@@ -88,7 +88,7 @@ export async function readOptions(
       'give --password-file FILE, or listen on 127.0.0.1 or a unix socket',
     );
   }
-  const reverse = await readReverseOptions(values);
+  const reverse = await readReverseOptions(values, environment);
   if (reverse !== undefined && (listen ?? password ?? cert) !== undefined) {
     throw usage(
       '--coordinator cannot go with --listen, a password or TLS of its own',
@@ -128,7 +128,7 @@ function parse(argv: readonly string[]) {
     });
     return values;
   } catch (error) {
-    throw usage(messageOf(error).split('. ')[0] ?? '', 'see buildlet --help');
+    throw usage(messageOf(error).split(/\.? *\n|\. /)[0] ?? '', 'see buildlet --help');
   }
 }
 

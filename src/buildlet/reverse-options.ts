@@ -1,14 +1,16 @@
 // The options of a buildlet that offers itself to a coordinator.
 import { hostname } from 'node:os';
 import { GomoteError } from '../errors.ts';
+import { proxyOf } from '../http/env-proxy.ts';
 import { isLoopback } from '../http/listen.ts';
 import { machineNamePattern } from '../protocol/reverse.ts';
 import { readSetting } from './meta.ts';
 import type { ReverseOptions } from './reverse.ts';
 
 export const reverseHelp = `  --coordinator URL             offer the machine to the coordinator at https://HOST[:PORT]:
-                                dial out, and be called over that connection alone; in
-                                place of --listen and a password
+                                dial out (through HTTPS_PROXY, if set), and be called
+                                over that connection alone; in place of --listen and a
+                                password
   --host-type TYPE              with --coordinator: the kind of machine this is
   --key-file FILE               with --coordinator: its first line is the key that lets
                                 machines in
@@ -31,7 +33,10 @@ export const reverseFlags = {
 type Values = Readonly<{ [name in keyof typeof reverseFlags]?: string }>;
 
 /** Undefined without --coordinator. */
-export async function readReverseOptions(values: Values): Promise<ReverseOptions | undefined> {
+export async function readReverseOptions(
+  values: Values,
+  environment: NodeJS.ProcessEnv,
+): Promise<ReverseOptions | undefined> {
   const { coordinator, 'host-type': hostType, 'key-file': keyFile, machine = ownName() } = values;
   if (coordinator === undefined) {
     const stray = Object.keys(reverseFlags).find((name) => name in values);
@@ -51,8 +56,10 @@ export async function readReverseOptions(values: Values): Promise<ReverseOptions
   if (!/^[\x21-\x7e]+$/.test(key)) {
     throw usage(`--key-file: ${keyFile} holds no key`, 'its first line is the key, without spaces');
   }
+  const origin = checkOrigin(coordinator);
   return {
-    coordinator: checkOrigin(coordinator),
+    coordinator: origin,
+    proxy: proxyOf(origin, environment),
     trust: {
       fingerprint: values.fingerprint && parseFingerprint(values.fingerprint),
       caPem: values['ca-file'] && (await readSetting('--ca-file', values['ca-file'])),

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf } from '../errors.ts';
+import { isGomoteError, messageOf } from '../errors.ts';
 import { dialUpgrade, type ServerTrust } from '../http/reverse-dial.ts';
 import { type Link, servingLink } from '../http/reverse-link.ts';
 import { reverseHeaders, reversePath, reverseUpgrade } from '../protocol/reverse.ts';
@@ -11,6 +11,8 @@ export interface ReverseOptions {
   /** Origin of the coordinator. */
   readonly coordinator: string;
   readonly trust: ServerTrust;
+  /** An HTTP proxy's URL to go through. */
+  readonly proxy?: string | undefined;
   /** Lets the machine in. A secret. */
   readonly key: string;
   readonly hostType: string;
@@ -43,21 +45,27 @@ export interface ReverseConnection {
 /** Starts dialling, until it is closed. */
 export function connectReverse(options: ReverseOptions, host: ReverseHost): ReverseConnection {
   const stop = new AbortController();
+  let lastLine = '';
+  /** For ever would be many lines: what is said again is left out. */
+  const log = (line: string) => {
+    if (line !== lastLine) host.log(line);
+    lastLine = line;
+  };
   const boot = randomBytes(8).toString('hex');
   const done = (async () => {
     const { first, longest } = options.waitMs ?? defaultWaitMs;
     let waitMs = first;
     while (!stop.signal.aborted) {
       const startMs = performance.now();
-      const link = await tryDial(options, boot, host, stop.signal);
+      const link = await tryDial(options, boot, { ...host, log }, stop.signal);
       if (link !== undefined) {
-        host.log(`connected to ${options.coordinator} as ${options.machine}`);
+        log(`connected to ${options.coordinator} as ${options.machine}`);
         const end = () => link.end(String(stop.signal.reason));
         stop.signal.addEventListener('abort', end, { once: true });
         if (stop.signal.aborted) end();
         const reason = await link.ended;
         stop.signal.removeEventListener('abort', end);
-        if (!stop.signal.aborted) host.log(`${options.coordinator}: ${reason}`);
+        if (!stop.signal.aborted) log(`${options.coordinator}: ${reason}`);
       }
       // Machines that lost their coordinator together do not come back together.
       const jitteredMs = waitMs * (0.5 + Math.random() / 2);
@@ -92,12 +100,18 @@ async function tryDial(
         [reverseHeaders.boot]: boot,
       },
       trust: options.trust,
+      proxy: options.proxy,
       signal,
     });
     const { heartbeatMs } = options;
     return servingLink(upgraded, { label: 'the coordinator', heartbeatMs }, host.onConnection);
   } catch (error) {
-    if (!signal.aborted) host.log(messageOf(error));
+    if (!signal.aborted) host.log(withHint(error));
     return undefined;
   }
 }
+
+const withHint = (error: unknown): string =>
+  isGomoteError(error) && error.hint !== undefined
+    ? `${messageOf(error)}; ${error.hint}`
+    : messageOf(error);

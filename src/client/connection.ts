@@ -1,4 +1,5 @@
 // What all calls to one buildlet share: credentials, heartbeat, and the state closed or broken.
+import { setMaxListeners } from 'node:events';
 import type { Dispatcher } from 'undici';
 import { type GomoteError, StatusError } from '../errors.ts';
 import { type LightSender, lightSender } from '../http/light-request.ts';
@@ -49,6 +50,8 @@ export class Connection {
   constructor(options: ConnectionOptions) {
     this.#options = options;
     this.#dispatcher = options.dispatcher;
+    // One for each call under way, however many those are.
+    setMaxListeners(0, this.#end.signal);
   }
 
   get options(): ConnectionOptions {

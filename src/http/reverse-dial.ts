@@ -1,9 +1,7 @@
 // Dials a server and upgrades the connection to another protocol, once the server has shown who it is.
 import { type IncomingMessage, request } from 'node:http';
-import { connect as connectPlain, type Socket } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
-import { GomoteError, messageOf, StatusError } from '../errors.ts';
-import { pinCheck } from './pin.ts';
+import type { Socket } from 'node:net';
+import { errnoOf, GomoteError, messageOf, StatusError } from '../errors.ts';
 import type { UpgradedSocket } from './reverse-link.ts';
 
 /** How the server is believed: by this certificate alone, by these authorities, or by the system's. */
@@ -22,6 +20,8 @@ export interface UpgradeRequest {
   readonly protocol: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly trust: ServerTrust;
+  /** An HTTP proxy's URL to go through. */
+  readonly proxy?: string | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -37,57 +37,42 @@ const refusalLimit = 500;
  */
 export async function dialUpgrade(call: UpgradeRequest): Promise<UpgradedSocket> {
   const signal = AbortSignal.any([call.signal, AbortSignal.timeout(upgradeTimeoutMs)]);
-  const url = new URL(call.origin);
-  const socket = await open(url, call.trust, signal);
+  const { host } = new URL(call.origin);
+  let socket: Socket | undefined;
   try {
-    return await upgrade(url, socket, call, signal);
+    socket = await open(call, signal);
+    return await upgrade(host, socket, call, signal);
   } catch (error) {
-    socket.destroy();
-    throw error;
+    socket?.destroy();
+    throw connectError(host, error);
   }
 }
 
-function open(url: URL, trust: ServerTrust, signal: AbortSignal): Promise<Socket> {
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  const isTls = url.protocol === 'https:';
-  const port = Number(url.port || (isTls ? 443 : 80));
-  const socket = isTls
-    ? connectTls({ host, port, servername: isIpAddress(host) ? '' : host, ...tlsOptions(trust) })
-    : connectPlain({ host, port });
-  socket.setNoDelay(true);
-  return new Promise((resolve, reject) => {
-    const fail = (error: Error) => {
-      signal.removeEventListener('abort', abort);
-      socket.on('error', () => undefined).destroy();
-      reject(connectError(url, error));
-    };
-    const abort = () => fail(new Error('no answer in time'));
-    if (signal.aborted) return abort();
-    signal.addEventListener('abort', abort, { once: true });
-    socket.once('error', fail);
-    socket.once(isTls ? 'secureConnect' : 'connect', () => {
-      const { fingerprint } = trust;
-      const wrong =
-        isTls && fingerprint !== undefined
-          ? pinCheck({ fingerprint })(socket as TLSSocket, url.host)
-          : undefined;
-      if (wrong !== undefined) return fail(wrong);
-      signal.removeEventListener('abort', abort);
-      socket.off('error', fail);
-      resolve(socket);
+async function open(
+  { origin, trust, proxy }: UpgradeRequest,
+  signal: AbortSignal,
+): Promise<Socket> {
+  const { plainConnector, pinnedConnector } = await import('./tls.ts');
+  const { fingerprint, caPem } = trust;
+  const direct =
+    fingerprint === undefined ? plainConnector(caPem) : pinnedConnector({ fingerprint });
+  const connect =
+    proxy === undefined ? direct : (await import('./through-proxy.ts')).throughProxy(proxy, direct);
+  const { protocol, hostname, host, port } = new URL(origin);
+  return await new Promise((resolve, reject) => {
+    const late = () => reject(new Error('no answer in time'));
+    signal.addEventListener('abort', late, { once: true });
+    connect({ protocol, hostname, host, port }, (...[error, socket]) => {
+      signal.removeEventListener('abort', late);
+      if (error !== null) reject(error);
+      else if (signal.aborted) socket.destroy();
+      else resolve(socket);
     });
   });
 }
 
-const isIpAddress = (host: string): boolean => /^[0-9.]+$|:/.test(host);
-
-const tlsOptions = ({ fingerprint, caPem }: ServerTrust) =>
-  fingerprint === undefined
-    ? { minVersion: 'TLSv1.2' as const, ...(caPem !== undefined && { ca: caPem }) }
-    : { minVersion: 'TLSv1.2' as const, rejectUnauthorized: false };
-
 function upgrade(
-  url: URL,
+  host: string,
   socket: Socket,
   { path, protocol, headers }: UpgradeRequest,
   signal: AbortSignal,
@@ -96,19 +81,19 @@ function upgrade(
     const asking = request({
       createConnection: () => socket,
       path,
-      headers: { Host: url.host, ...headers, Connection: 'Upgrade', Upgrade: protocol },
+      headers: { Host: host, ...headers, Connection: 'Upgrade', Upgrade: protocol },
     });
     // Not as the request's own signal: that would reach the socket after the upgrade too.
     const abort = () => asking.destroy(new Error('no answer in time'));
     signal.addEventListener('abort', abort, { once: true });
     asking.once('close', () => signal.removeEventListener('abort', abort));
-    asking.once('error', (error) => reject(connectError(url, error)));
+    asking.once('error', reject);
     asking.once('upgrade', (_reply, _socket, head) => resolve({ socket, head }));
     asking.once('response', (reply) => {
       readRefusal(reply).then((text) => {
         const status = reply.statusCode ?? 0;
         const why = text === '' ? `status ${status}` : text;
-        reject(new StatusError(status, text, `${url.host} refused: ${why}`));
+        reject(new StatusError(status, text, `${host} refused: ${why}`));
       }, reject);
     });
     asking.end();
@@ -127,9 +112,12 @@ async function readRefusal(reply: IncomingMessage): Promise<string> {
   return text.trim().split('\n', 1)[0]?.slice(0, refusalLimit) ?? '';
 }
 
-function connectError(url: URL, error: Error): GomoteError {
+function connectError(host: string, error: unknown): GomoteError {
   if (error instanceof GomoteError) return error;
-  return new GomoteError('ERR_CONNECT', `cannot reach ${url.host}: ${messageOf(error)}`, {
-    cause: error,
-  });
+  const message = `cannot reach ${host}: ${messageOf(error)}`;
+  if (/CERT|SIGNATURE|ALTNAME/.test(errnoOf(error) ?? '')) {
+    const hint = 'give the fingerprint that the coordinator prints, or its authority';
+    return new GomoteError('ERR_CERTIFICATE', message, { hint, cause: error });
+  }
+  return new GomoteError('ERR_CONNECT', message, { cause: error });
 }

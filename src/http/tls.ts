@@ -6,9 +6,10 @@ import { type Pin, pinCheck } from './pin.ts';
 /** How long a connection may take to be made, in ms. */
 const connectTimeoutMs = 10_000;
 
-/** An undici connector that believes certificates as Node does. */
-export function plainConnector(): buildConnector.connector {
-  return buildConnector({ allowH2: false, timeout: connectTimeoutMs });
+/** An undici connector that believes certificates as Node does, or those of the given authorities (PEM) alone. */
+export function plainConnector(caPem?: string): buildConnector.connector {
+  const ca = caPem === undefined ? {} : { ca: caPem };
+  return buildConnector({ allowH2: false, timeout: connectTimeoutMs, ...ca });
 }
 
 /** An undici connector that hands a connection over only after the server has shown what is pinned. */

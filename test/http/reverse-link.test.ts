@@ -221,7 +221,7 @@ describe('a connection that breaks', () => {
     cutter.accepting = false;
     cutter.cutAll();
     await link.ended;
-    await until(() => buildlet.talk.filter((line) => /cannot reach/.test(line)).length > 3);
+    await until(() => buildlet.talk.some((line) => /cannot reach/.test(line)));
     const arrival = server.next();
     cutter.accepting = true;
     expect(await clientOver(await arrival).workDir()).toBe(buildlet.workDir);
@@ -274,7 +274,7 @@ describe('dialling', () => {
     const server = await startReverseServer();
     server.refusal = 'HTTP/1.1 401 Unauthorized\r\nContent-Length: 8\r\n\r\nbad key\n';
     const buildlet = await dialling(`http://${server.address}`);
-    await until(() => buildlet.talk.length > 2);
+    await until(() => buildlet.talk.length > 0);
     expect(buildlet.talk[0]).toBe(`${server.address} refused: bad key`);
     const arrival = server.next();
     server.refusal = undefined;
@@ -305,7 +305,7 @@ describe('dialling', () => {
     });
     await until(() => buildlet.talk.length > 0);
     // It was made for no name.
-    expect(buildlet.talk[0]).toMatch(/cannot reach .*(altnames|does not match)/);
+    expect(buildlet.talk[0]).toMatch(/cannot reach .*(altnames|does not match).*; give the finger/);
   });
 
   it('sends no key to a server with another certificate', async () => {
@@ -314,7 +314,7 @@ describe('dialling', () => {
     const buildlet = await dialling(`https://${server.address}`, {
       trust: { fingerprint: '0'.repeat(64) },
     });
-    await until(() => buildlet.talk.length > 1);
+    await until(() => buildlet.talk.length > 0);
     expect(buildlet.talk[0]).toContain('its certificate is not the pinned one');
     expect(server.links).toEqual([]);
   });

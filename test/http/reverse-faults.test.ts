@@ -1,0 +1,65 @@
+// A link cut, stalled or spoiled at any byte: never a wrong byte, never a success that is none, and it comes back.
+import { createHash, randomBytes } from 'node:crypto';
+import { expect, it } from 'vitest';
+import { GomoteError } from '../../src/errors.ts';
+import type { CallingLink } from '../../src/http/reverse-link.ts';
+import { Collector } from '../helpers/collect.ts';
+import { times } from '../helpers/counts.ts';
+import { type Fault, startCutter } from '../helpers/cutter.ts';
+import { until } from '../helpers/processes.ts';
+import { clientOver, dialling, startReverseServer } from '../helpers/reverse.ts';
+
+const sizeBytes = 1 << 20;
+const kinds: Fault['kind'][] = ['cut', 'end', 'stall', 'split'];
+
+const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
+
+/** Sends a file there and reads it back; whether it came whole, or why not. */
+async function roundTrip(link: CallingLink): Promise<'whole' | GomoteError> {
+  const client = clientOver(link);
+  const bytes = randomBytes(sizeBytes);
+  const output = new Collector();
+  try {
+    await client.put(bytes, 'file', 0o600);
+    await client.exec('cat', { systemLevel: true, args: ['file'], output });
+  } catch (error) {
+    if (error instanceof GomoteError) return error;
+    throw error;
+  } finally {
+    await client.disconnect();
+  }
+  expect(sha256(output.bytes)).toBe(sha256(bytes));
+  return 'whole';
+}
+
+it('loses no byte without saying so, wherever the connection breaks, and comes back', async () => {
+  const server = await startReverseServer({ heartbeatMs: 50 });
+  const cutter = await startCutter(server.address);
+  const arrival = server.next();
+  const buildlet = await dialling(`http://${cutter.address}`, { heartbeatMs: 50 });
+  const linkAfter = async (last: CallingLink): Promise<CallingLink> => {
+    await until(() => server.links.at(-1)?.link !== last);
+    return server.links.at(-1)!.link;
+  };
+  let link = await arrival;
+  let broken = 0;
+  for (let round = 0; round < times(16, 200); round++) {
+    const direction = round % 2 === 0 ? 'up' : 'down';
+    const kind = kinds[Math.floor(round / 2) % kinds.length] ?? 'cut';
+    const afterBytes = Math.floor(Math.random() * sizeBytes * 1.2);
+    const next = cutter.connections;
+    cutter.plan = (connection) =>
+      connection === next ? { kind, direction, afterBytes } : undefined;
+    link.end('another, please');
+    link = await linkAfter(link);
+    const outcome = await roundTrip(link);
+    if (outcome === 'whole') continue;
+    broken++;
+    expect(['ERR_LOST', 'ERR_CONNECT']).toContain(outcome.code);
+    expect(outcome.message).toMatch(/connection|heartbeats/);
+    link = await linkAfter(link);
+    expect(await roundTrip(link)).toBe('whole');
+  }
+  expect(broken).toBeGreaterThan(0);
+  expect(buildlet.log).toEqual([]);
+});
