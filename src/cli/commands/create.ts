@@ -94,9 +94,10 @@ async function createAll(
 ): Promise<Instance[]> {
   const created: Instance[] = [];
   const failed = new AbortController();
-  const signal = AbortSignal.any([call.signal, failed.signal]);
   const results = await Promise.allSettled(
     Array.from({ length: count }, async () => {
+      // Each has one of its own: Node warns of a signal that so many listen to.
+      const signal = AbortSignal.any([call.signal, failed.signal]);
       try {
         created.push(await backend.create(builder, { ...call, signal }));
       } catch (error) {
@@ -108,7 +109,8 @@ async function createAll(
   if (results.every((result) => result.status === 'fulfilled')) {
     return created.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
   }
-  const cleanUp = { signal: new AbortController().signal };
-  await Promise.allSettled(created.map((instance) => backend.destroy(instance.name, cleanUp)));
+  await Promise.allSettled(
+    created.map(({ name }) => backend.destroy(name, { signal: new AbortController().signal })),
+  );
   throw failed.signal.reason;
 }
