@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { GomoteError } from '../../errors.ts';
 import type { Gate } from '../../rate-limit.ts';
 import type { RequestLog } from '../backend.ts';
-import { callError, isTransient, operationError, retryAfterMs } from './errors.ts';
+import { callError, operationError, retryAfterMs, triesFor } from './errors.ts';
 import { gceGate } from './gate.ts';
 import { compute_v1, GoogleAuth } from './google.ts';
 
@@ -41,9 +41,6 @@ const defaultTryMs = 30_000;
 const waitTryMs = 150_000;
 
 const earlyPauseMs = 250;
-
-/** How often a call is tried when the API does not work or lets too few through. */
-const tries = 6;
 
 const firstPauseMs = 500;
 
@@ -195,7 +192,7 @@ export class ComputeApi {
       } catch (error) {
         if (!mustAnswer) signal?.throwIfAborted();
         const failure = callError(what, late.aborted ? late.reason : error);
-        if (!isTransient(failure) || attempt === tries) throw failure;
+        if (attempt >= triesFor(failure)) throw failure;
         const pauseMs = retryAfterMs(error) ?? randomInt(firstPauseMs * 2 ** attempt);
         await sleep(pauseMs, undefined, signal && { signal });
       }

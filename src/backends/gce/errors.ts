@@ -63,9 +63,11 @@ export function operationError(
   return platformError(code, reason, `${what}: ${text}`);
 }
 
-/** Whether the same call may succeed a moment later. */
-export const isTransient = (error: unknown): boolean =>
-  error instanceof GomoteError && error.code === 'ERR_UNAVAILABLE';
+/** How often a call that failed with this is tried in all: nobody waits long for a network that is not there. */
+export function triesFor(error: GomoteError): number {
+  if (!(error instanceof PlatformError) || error.code !== 'ERR_UNAVAILABLE') return 1;
+  return /^E[A-Z_]+$/.test(error.reason) ? 3 : 6;
+}
 
 /** How long the server asks to wait before the next try, in ms; undefined when it does not say. */
 export function retryAfterMs(error: unknown): number | undefined {
@@ -103,7 +105,9 @@ function transportError(what: string, error: unknown): PlatformError {
   const late = error instanceof Error && error.name === 'TimeoutError';
   const errno = errnoOf(error);
   const code = late || errno !== undefined ? 'ERR_UNAVAILABLE' : 'ERR_UNAUTHORIZED';
-  const message = late ? 'no answer in time' : messageOf(error);
+  // The fetch of Google's library puts the whole URL before what happened.
+  const happened = messageOf(error).replace(/^request to \S+ failed, reason: /, '');
+  const message = late ? 'no answer in time' : happened;
   return platformError(code, errno ?? '', `${what}: ${message}`, bare(error));
 }
 
