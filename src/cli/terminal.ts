@@ -7,7 +7,7 @@ import type { TerminalRequest } from '../protocol/session.ts';
 export interface Terminal {
   readonly stdin: Readable & { isTTY?: boolean; setRawMode?(raw: boolean): unknown };
   readonly stdout: Writable & { isTTY?: boolean; columns?: number; rows?: number };
-  readonly stderr: Writable & { isTTY?: boolean };
+  readonly stderr: Writable & { isTTY?: boolean; columns?: number };
   readonly environment: NodeJS.ProcessEnv;
   /** What a command could read from standard input. Default: data. */
   readonly input?: 'data' | 'terminal' | 'nothing';
@@ -114,7 +114,9 @@ export function createTalk(terminal: Terminal, options: TalkOptions): Talk {
       if (options.verbose) write(line);
     },
     during: async (what, work) => {
-      const decorated = terminal.stderr.isTTY === true && !options.quiet && options.color;
+      // A terminal of no width, as under script(1), would keep the spinner wrapping its line for ever.
+      const isScreen = terminal.stderr.isTTY === true && terminal.stderr.columns !== 0;
+      const decorated = isScreen && !options.quiet && options.color;
       if (!decorated) {
         return await work((step) => {
           if (options.verbose) write(`gomote: ${what}: ${step}`);
