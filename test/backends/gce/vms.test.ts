@@ -59,8 +59,10 @@ describe('listVMs and destroyVM', () => {
     expect(vm).toMatchObject({ name: 'vm-1', ipPort: client.ipPort, type: 'host-linux' });
     expect(vm!.tls.password()).toBe(tls.password());
     const machine = fake.api.machineOf(zoneA, 'vm-1');
+    // Compute Engine takes its time: the buildlet is the first to end its machine.
+    fake.api.plan.beforeStep = ({ operationType }) =>
+      operationType === 'delete' ? machine!.off : undefined;
     await client.destroyVM(() => destroyVM(bearer(), project, zoneA, 'vm-1', options));
-    await machine!.off;
     await until(() => fake.api.instances.length === 0);
   });
 
