@@ -1,10 +1,9 @@
 // Counts and digests the bytes of a transfer as they pass.
 import { createHash } from 'node:crypto';
-import type { TransferTotals } from '../protocol/transfer.ts';
+import type { TransferSummary, TransferTotals } from '../protocol/transfer.ts';
 
 export class Tally {
   readonly #hash = createHash('sha256');
-  #sha256: string | undefined;
   #wireBytes = 0;
 
   get wireBytes(): number {
@@ -16,10 +15,15 @@ export class Tally {
     this.#wireBytes += chunk.length;
   }
 
-  /** What passed, together with what was in it; nothing can be added after. */
+  /** What has passed so far, without what was in it. */
+  summary(): TransferSummary {
+    const sha256 = this.#hash.copy().digest('hex');
+    return { files: undefined, bytes: undefined, wireBytes: this.#wireBytes, sha256 };
+  }
+
+  /** What has passed so far, together with what was in it. */
   totals({ files, bytes }: { files: number; bytes: number }): TransferTotals {
-    this.#sha256 ??= this.#hash.digest('hex');
-    return { files, bytes, wireBytes: this.#wireBytes, sha256: this.#sha256 };
+    return { ...this.summary(), files, bytes };
   }
 }
 

@@ -15,6 +15,7 @@ import { type CommandHost, markPrefix } from './command.ts';
 import { baseEnvironment } from './environment.ts';
 import { liveness, status, workDirPath } from './handlers/about.ts';
 import { exec } from './handlers/exec.ts';
+import { file } from './handlers/file.ts';
 import { getTar } from './handlers/get-tar.ts';
 import { list } from './handlers/list.ts';
 import { putTar } from './handlers/put-tar.ts';
@@ -103,6 +104,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     { endpoint: endpoints.list, handle: list(workDir.path, digests) },
     { endpoint: endpoints.getTar, handle: getTar(workDir.path, features) },
     { endpoint: endpoints.write, handle: write(workDir.path) },
+    { endpoint: endpoints.file, handle: file(workDir.path) },
     { endpoint: endpoints.putTar, handle: putTar(workDir.path, features) },
     { endpoint: endpoints.exec, handle: exec(host) },
     ...treeRoutes(trees, features),

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { GomoteError } from '../errors.ts';
 import type { HttpRequest, HttpResponse, RequestBody, ServerAddress } from '../http/request.ts';
-import { contentTypes, defaultAuthUser, endpoints, expiresHeader } from '../protocol/endpoints.ts';
+import { contentTypes, defaultAuthUser, endpoints } from '../protocol/endpoints.ts';
 import { encodeForm, withQuery } from '../protocol/form.ts';
 import type { DirEntry } from '../protocol/listing.ts';
 import type { BuildletStatus } from '../protocol/status.ts';
@@ -12,8 +12,10 @@ import type { BuildletClientOptions, CallOptions, PasswordCredentials } from './
 import { Connection } from './connection.ts';
 import { destroyBoth } from './destroy-vm.ts';
 import { type ExecOptions, type ExecResult, exec } from './exec.ts';
+import { Files } from './files.ts';
 import type { KeyPair } from './key-pair.ts';
 import { Sessions } from './sessions.ts';
+import { hasFeature, probe, readStatus } from './status.ts';
 import { type ListDirOptions, listDir } from './streams.ts';
 import {
   type Download,
@@ -48,6 +50,8 @@ export class BuildletClient {
   readonly sessions: Sessions;
   /** Trees pushed and pulled by their changes. */
   readonly trees: Trees;
+  /** Single files. */
+  readonly files: Files;
 
   /** Asks for archives of one gzip member, for binaries that are shipped. Default false; set before use. */
   releaseMode = false;
@@ -82,6 +86,7 @@ export class BuildletClient {
     });
     this.sessions = new Sessions(this.#connection);
     this.trees = new Trees(this.#connection);
+    this.files = new Files(this.#connection);
     this.#connection.onDead = () => this.#heartbeatFailed();
   }
 
@@ -256,22 +261,17 @@ export class BuildletClient {
    * the buildlet will end by itself unless it is used, if it says so.
    */
   async probe(options: CallOptions = {}): Promise<{ expires: Date | undefined }> {
-    const signal = this.#connection.signalWith(options.signal);
-    const { path } = endpoints.liveness;
-    const response = await this.#connection.probe({ method: 'GET', path, signal });
-    await response.body.dump();
-    const expires = response.headers[expiresHeader.toLowerCase()];
-    return { expires: typeof expires === 'string' ? new Date(expires) : undefined };
+    return await probe(this.#connection, options.signal);
   }
 
   /** What the buildlet says of itself. */
   async status(options: CallOptions = {}): Promise<BuildletStatus> {
-    const { parseStatus } = await import('../protocol/replies.ts');
-    const path = endpoints.status.path;
-    const body = await this.#text({ method: 'GET', path, ...options });
-    const status = parseStatus(body);
-    if (status !== undefined) return status;
-    throw new GomoteError('ERR_REPLY', `${this.name}: bad status reply: ${body.slice(0, 80)}`);
+    return await readStatus(this.#connection, options.signal);
+  }
+
+  /** Whether it announces an extension; asked once. */
+  async has(feature: string, options: CallOptions = {}): Promise<boolean> {
+    return await hasFeature(this.#connection, feature, options.signal);
   }
 
   /** The absolute path of the work dir. */

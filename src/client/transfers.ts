@@ -9,11 +9,13 @@ import {
   type Compression,
   compressHeader,
   parseTotals,
-  type TransferTotals,
+  type TransferSummary,
   totalsHeader,
 } from '../protocol/transfer.ts';
 import type { Connection } from './connection.ts';
 import { bodyStream } from './streams.ts';
+
+export type { TransferSummary } from '../protocol/transfer.ts';
 
 export interface TransferOptions {
   /** Cancels the call, which then fails with ERR_ABORTED. */
@@ -24,13 +26,6 @@ export interface TransferOptions {
    */
   compress?: Compression | undefined;
 }
-
-/** What one transfer came to. */
-export type TransferSummary = Pick<TransferTotals, 'wireBytes' | 'sha256'> & {
-  /** Undefined when the buildlet does not count them. */
-  files: number | undefined;
-  bytes: number | undefined;
-};
 
 export interface Download {
   readonly body: Readable;
@@ -82,11 +77,9 @@ export async function getTar(
   return {
     body: Readable.from(proved(), { objectMode: false, highWaterMark: 1 << 20 }),
     compression: isZstd ? 'zstd' : 'gzip',
-    summary: () => summary ?? { ...tally.totals({ files: 0, bytes: 0 }), ...unknown },
+    summary: () => summary ?? tally.summary(),
   };
 }
-
-const unknown = { files: undefined, bytes: undefined };
 
 function counted(source: RequestBody, tally: Tally): RequestBody {
   if (typeof source !== 'string' && !(source instanceof Uint8Array)) return tallied(source, tally);
@@ -95,20 +88,20 @@ function counted(source: RequestBody, tally: Tally): RequestBody {
 }
 
 /** The trailer with the totals, when the reply's header promised one; empty when it then did not come. */
-function promisedTrailer({ headers, trailers }: HttpResponse): string | undefined {
+export function promisedTrailer({ headers, trailers }: HttpResponse): string | undefined {
   const promised = String(headers.trailer ?? '').toLowerCase();
   if (promised !== totalsHeader.toLowerCase()) return undefined;
   return trailers[totalsHeader.toLowerCase()] ?? '';
 }
 
 /** What passed, by both ends. Throws ERR_LOST when they do not agree. */
-function compare(
+export function compare(
   tally: Tally,
   told: string | string[] | undefined,
   connection: Connection,
 ): TransferSummary {
-  const here = tally.totals({ files: 0, bytes: 0 });
-  if (told === undefined) return { ...here, ...unknown };
+  const here = tally.summary();
+  if (told === undefined) return here;
   const there = parseTotals(String(told));
   if (there?.sha256 === here.sha256 && there.wireBytes === here.wireBytes) return there;
   const counted =

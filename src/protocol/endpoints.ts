@@ -1,5 +1,5 @@
 // The paths, headers, parameters and versions of the buildlet and coordinator protocol, each written once.
-import { syncFeature } from './features.ts';
+import { fileFeature, syncFeature } from './features.ts';
 
 /** The methods a buildlet endpoint accepts. */
 export type Method = 'GET' | 'PUT' | 'POST';
@@ -34,6 +34,12 @@ export const endpoints = {
     path: '/writetgz',
     methods: ['PUT', 'POST'],
     wrongMethod: 'requires PUT or POST method',
+  },
+  file: {
+    path: '/file',
+    methods: ['GET', 'PUT'],
+    wrongMethod: 'requires GET or PUT method',
+    feature: fileFeature,
   },
   exec: { path: '/exec', methods: ['POST'], wrongMethod: 'requires POST method' },
   removeAll: { path: '/removeall', methods: ['POST'], wrongMethod: 'requires POST method' },
@@ -146,6 +152,7 @@ export const contentTypes = {
   jsonLines: 'application/x-ndjson; charset=utf-8',
   gzip: 'application/x-gzip',
   zstd: 'application/zstd',
+  binary: 'application/octet-stream',
   form: 'application/x-www-form-urlencoded',
   tree: 'application/x-gomote-tree',
 } as const;

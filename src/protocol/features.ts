@@ -4,6 +4,8 @@
 export const transferFeature = 'transfer';
 /** Archives in zstd, both ways. */
 export const zstdFeature = 'zstd';
+/** Single files, read on after a cut, and written with checksums: `/file`. */
+export const fileFeature = 'file';
 
 /** Trees pushed and pulled by their changes: the endpoints below `/sync/`. */
 export const syncFeature = 'sync';
@@ -13,6 +15,7 @@ export const buildletFeatures: readonly string[] = [
   'reset',
   'session',
   transferFeature,
+  fileFeature,
   syncFeature,
   ...('zstd' in process.versions ? [zstdFeature] : []),
 ];

@@ -25,6 +25,12 @@ export interface TransferTotals {
   sha256: string;
 }
 
+/** As an end that does not know what is in the body counts it. */
+export type TransferSummary = Pick<TransferTotals, 'wireBytes' | 'sha256'> & {
+  files: number | undefined;
+  bytes: number | undefined;
+};
+
 export const formatTotals = ({ files, bytes, wireBytes, sha256 }: TransferTotals): string =>
   `files=${files}, bytes=${bytes}, wire=${wireBytes}, sha256=${sha256}`;
 

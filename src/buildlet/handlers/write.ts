@@ -1,47 +1,79 @@
-// PUT /write: one file, under its final name only when it is whole.
+// PUT /write and PUT /file: one file, under its final name only when it is whole.
 import { randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { chmod, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { chmod, mkdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { resolveInside } from '../../archive/confine.ts';
+import { decompressed } from '../../archive/decompress.ts';
+import { Tally, tallied } from '../../archive/tally.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { sendText } from '../../http/reply.ts';
 import type { Handler } from '../../http/server.ts';
 import { parseWriteMode } from '../../protocol/file-mode.ts';
 import { errnoText } from '../../protocol/process-state.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
+import { formatTotals, totalsHeader } from '../../protocol/transfer.ts';
 
+/** PUT /write: the body is the content. */
 export function write(workDir: string): Handler {
   return async ({ request, response, query, signal }) => {
-    const path = normalizeRelativePath(query.get('path') ?? '');
-    if (path === undefined || path === '.') throw new GomoteError('ERR_PATH', 'bad path');
-    const mode = parseWriteMode(query.get('mode') ?? '');
-    if (mode === undefined) throw new GomoteError('ERR_REQUEST', 'bad mode');
-    const target = await resolveInside(workDir, path);
-    const partial = join(dirname(target), `.gomote-${randomBytes(8).toString('hex')}`);
-    try {
-      if ((await stat(target).catch(() => undefined))?.isDirectory() === true) {
-        throw new GomoteError('ERR_LOCAL_FILE', `open ${target}: ${errnoText('EISDIR')}`);
-      }
-      await mkdir(dirname(target), { recursive: true });
-      await pipeline(request, createWriteStream(partial, { flags: 'wx', mode: 0o600 }), { signal });
-      await chmod(partial, mode);
-      await rename(partial, target);
-    } catch (error) {
-      await rm(partial, { force: true });
-      throw describe(error, target);
-    }
+    await store(request, { workDir, query, signal });
     sendText(response, 'OK');
   };
+}
+
+/** PUT /file: the body is the content in gzip or zstd, with its checksums; `mtime`, in ms, is the file's time. */
+export function putFile(workDir: string): Handler {
+  return async ({ request, response, query, signal }) => {
+    const tally = new Tally();
+    const body = tallied(request.iterator({ destroyOnReturn: false }), tally);
+    const bytes = await store(decompressed(body), { workDir, query, signal });
+    response.setHeader(totalsHeader, formatTotals(tally.totals({ files: 1, bytes })));
+    sendText(response, 'OK');
+  };
+}
+
+interface Target {
+  readonly workDir: string;
+  readonly query: URLSearchParams;
+  readonly signal: AbortSignal;
+}
+
+/** Writes the file under a name of its own, and gives it its final one when all is there. Resolves with its size. */
+async function store(source: AsyncIterable<Buffer>, { workDir, query, signal }: Target) {
+  const path = normalizeRelativePath(query.get('path') ?? '');
+  if (path === undefined || path === '.') throw new GomoteError('ERR_PATH', 'bad path');
+  const mode = parseWriteMode(query.get('mode') ?? '');
+  const mtimeMs = Number(query.get('mtime') ?? 'NaN');
+  if (mode === undefined) throw new GomoteError('ERR_REQUEST', 'bad mode');
+  const target = await resolveInside(workDir, path);
+  const partial = join(dirname(target), `.gomote-${randomBytes(8).toString('hex')}`);
+  try {
+    if ((await stat(target).catch(() => undefined))?.isDirectory() === true) {
+      throw new GomoteError('ERR_LOCAL_FILE', `open ${target}: ${errnoText('EISDIR')}`);
+    }
+    await mkdir(dirname(target), { recursive: true });
+    const file = createWriteStream(partial, { flags: 'wx', mode: 0o600 });
+    await pipeline(source, file, { signal });
+    await chmod(partial, mode);
+    if (!Number.isNaN(mtimeMs)) await utimes(partial, mtimeMs / 1000, mtimeMs / 1000);
+    await rename(partial, target);
+    return file.bytesWritten;
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw describe(error, target);
+  }
 }
 
 /** Words a system error as Go does: the operation, the path, the reason. */
 function describe(error: unknown, target: string): unknown {
   const code = errnoOf(error);
   if (error instanceof GomoteError || code === undefined) return error;
-  if (code === 'ECONNRESET' || code === 'ABORT_ERR') {
-    return new GomoteError('ERR_LOST', `the upload of ${target} was cut`, { cause: error });
+  if (code === 'ECONNRESET' || code === 'ABORT_ERR' || code.startsWith('Z')) {
+    return new GomoteError('ERR_LOST', `the upload of ${target} was cut or damaged`, {
+      cause: error,
+    });
   }
   return new GomoteError('ERR_LOCAL_FILE', `open ${target}: ${errnoText(code)}`, { cause: error });
 }

@@ -1,0 +1,23 @@
+// A stream of bytes in pieces of a size that is worth a compression by itself.
+const pieceBytes = 1 << 20;
+
+/** The same bytes, at most a MiB at a time; of nothing, one empty piece. */
+export async function* inPieces(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  let piece = Buffer.allocUnsafe(pieceBytes);
+  let used = 0;
+  let isEmpty = true;
+  for await (const chunk of source) {
+    for (let start = 0; start < chunk.length; ) {
+      const taken = Math.min(chunk.length - start, pieceBytes - used);
+      piece.set(chunk.subarray(start, start + taken), used);
+      used += taken;
+      start += taken;
+      if (used < pieceBytes) continue;
+      yield piece;
+      isEmpty = false;
+      piece = Buffer.allocUnsafe(pieceBytes);
+      used = 0;
+    }
+  }
+  if (used > 0 || isEmpty) yield piece.subarray(0, used);
+}

@@ -1,0 +1,88 @@
+// GET /file: the content of one file from any byte on, followed by the digest of all of it.
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { resolveInside } from '../../archive/confine.ts';
+import { Tally } from '../../archive/tally.ts';
+import { errnoOf, GomoteError } from '../../errors.ts';
+import { sendStream } from '../../http/reply.ts';
+import type { Handler } from '../../http/server.ts';
+import { contentTypes } from '../../protocol/endpoints.ts';
+import { type FileInfo, fileInfoHeader, formatFileInfo } from '../../protocol/file-info.ts';
+import { errnoText } from '../../protocol/process-state.ts';
+import { normalizeRelativePath } from '../../protocol/relative-path.ts';
+import { formatTotals, totalsHeader } from '../../protocol/transfer.ts';
+
+const pieceBytes = 256 << 10;
+/** Without O_NONBLOCK, a FIFO would hold up everything. */
+const openFlags = constants.O_RDONLY | constants.O_NONBLOCK;
+
+export function getFile(workDir: string): Handler {
+  return async ({ response, query, signal }) => {
+    const path = normalizeRelativePath(query.get('path') ?? '');
+    if (path === undefined) throw new GomoteError('ERR_PATH', 'bad path');
+    const target = await resolveInside(workDir, path, { follow: true });
+    const handle = await open(target, openFlags).catch((error: unknown) => {
+      throw fileError(target, errnoOf(error) ?? 'EIO', error);
+    });
+    try {
+      const info = await infoOf(handle, target);
+      const start = startOf(query, info, path);
+      response.setHeader(fileInfoHeader, formatFileInfo(info));
+      const tally = new Tally();
+      const value = () => formatTotals(tally.totals({ files: 1, bytes: info.sizeBytes }));
+      const trailer = { name: totalsHeader, value };
+      const content = contentFrom(handle, path, info, { start, tally, signal });
+      await sendStream(response, content, contentTypes.binary, trailer);
+    } finally {
+      await handle.close();
+    }
+  };
+}
+
+async function infoOf(handle: FileHandle, target: string): Promise<FileInfo> {
+  const stats = await handle.stat();
+  if (stats.isDirectory()) throw fileError(target, 'EISDIR');
+  if (!stats.isFile()) {
+    throw new GomoteError('ERR_LOCAL_FILE', `open ${target}: not a regular file`);
+  }
+  const { mode, size, mtimeMs, ctimeMs, ino } = stats;
+  const version = `${ino}-${size}-${mtimeMs}-${ctimeMs}`;
+  return { mode: mode & 0o777, sizeBytes: size, mtimeMs, version };
+}
+
+function startOf(query: URLSearchParams, info: FileInfo, path: string): number {
+  const text = query.get('start') ?? '0';
+  const start = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(start <= info.sizeBytes)) throw new GomoteError('ERR_REQUEST', `bad start ${text}`);
+  const version = query.get('version');
+  if (version !== null && version !== info.version) throw changed(path);
+  return start;
+}
+
+/** Digests the whole file and gives what lies from `start` on; fails when the file changes meanwhile. */
+async function* contentFrom(
+  handle: FileHandle,
+  path: string,
+  info: FileInfo,
+  options: { start: number; tally: Tally; signal: AbortSignal },
+): AsyncGenerator<Buffer> {
+  const { start, tally, signal } = options;
+  let position = 0;
+  while (position < info.sizeBytes) {
+    signal.throwIfAborted();
+    const piece = Buffer.allocUnsafe(Math.min(pieceBytes, info.sizeBytes - position));
+    const { bytesRead } = await handle.read(piece, 0, piece.length, position);
+    if (bytesRead === 0) throw changed(path);
+    tally.update(piece.subarray(0, bytesRead));
+    const skipped = Math.max(start - position, 0);
+    position += bytesRead;
+    if (skipped < bytesRead) yield piece.subarray(skipped, bytesRead);
+  }
+  if ((await infoOf(handle, path)).version !== info.version) throw changed(path);
+}
+
+const changed = (path: string): GomoteError =>
+  new GomoteError('ERR_LOST', `${path} changed while it was read`);
+
+const fileError = (target: string, code: string, cause?: unknown): GomoteError =>
+  new GomoteError('ERR_LOCAL_FILE', `open ${target}: ${errnoText(code)}`, { cause });

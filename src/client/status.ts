@@ -1,0 +1,51 @@
+// What a buildlet says of itself, and which extensions it announces: asked once a connection.
+import { GomoteError } from '../errors.ts';
+import { endpoints, expiresHeader } from '../protocol/endpoints.ts';
+import type { BuildletStatus } from '../protocol/status.ts';
+import type { Connection } from './connection.ts';
+
+const asked = new WeakMap<Connection, Promise<BuildletStatus>>();
+
+/** Asks for `/status`. */
+export async function readStatus(
+  connection: Connection,
+  signal: AbortSignal | undefined,
+): Promise<BuildletStatus> {
+  const { parseStatus } = await import('../protocol/replies.ts');
+  const { path } = endpoints.status;
+  const request = { method: 'GET', path, signal: connection.signalWith(signal) } as const;
+  const body = await connection.callText(request);
+  const status = parseStatus(body);
+  if (status !== undefined) return status;
+  const { label } = connection.options;
+  throw new GomoteError('ERR_REPLY', `${label}: bad status reply: ${body.slice(0, 80)}`);
+}
+
+/** Whether the buildlet announces the extension. */
+export async function hasFeature(
+  connection: Connection,
+  feature: string,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const status = asked.get(connection) ?? readStatus(connection, signal);
+  asked.set(connection, status);
+  // A failure is no answer.
+  status.catch(() => asked.delete(connection));
+  return (await status).features.includes(feature);
+}
+
+/** Whether it answers at all, and when it will end by itself, if it says so. */
+export async function probe(
+  connection: Connection,
+  signal: AbortSignal | undefined,
+): Promise<{ expires: Date | undefined }> {
+  const { path } = endpoints.liveness;
+  const response = await connection.probe({
+    method: 'GET',
+    path,
+    signal: connection.signalWith(signal),
+  });
+  await response.body.dump();
+  const expires = response.headers[expiresHeader.toLowerCase()];
+  return { expires: typeof expires === 'string' ? new Date(expires) : undefined };
+}

@@ -1,0 +1,23 @@
+// What `GET /file` says of the file before its content, in the header `Gomote-File`.
+
+export const fileInfoHeader = 'Gomote-File';
+
+export interface FileInfo {
+  /** Permission bits. */
+  mode: number;
+  sizeBytes: number;
+  mtimeMs: number;
+  /** Differs once the file has changed: names the version that a later request reads on in. */
+  version: string;
+}
+
+export const formatFileInfo = ({ mode, sizeBytes, mtimeMs, version }: FileInfo): string =>
+  `mode=${mode}, size=${sizeBytes}, mtime=${mtimeMs}, version=${version}`;
+
+/** Reads {@link formatFileInfo}; undefined when it is anything else. */
+export function parseFileInfo(text: string): FileInfo | undefined {
+  const match = /^mode=(\d+), size=(\d+), mtime=(-?[\d.]+), version=([\w.-]+)$/.exec(text);
+  if (match === null) return undefined;
+  const [, mode, size, mtime, version = ''] = match;
+  return { mode: Number(mode), sizeBytes: Number(size), mtimeMs: Number(mtime), version };
+}
