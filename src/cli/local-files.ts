@@ -1,9 +1,8 @@
 // Files on this machine: read as a stream to send, written so that only a whole one has its name.
 import { randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { open, rename, rm, stat } from 'node:fs/promises';
+import { chmod, open, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { errnoOf, GomoteError, isGomoteError } from '../errors.ts';
 import { errnoText } from '../protocol/process-state.ts';
@@ -12,6 +11,8 @@ import type { Terminal } from './terminal.ts';
 export interface Source {
   /** Permission bits; undefined for standard input. */
   readonly mode: number | undefined;
+  /** Undefined for standard input, and for what is no regular file. */
+  readonly sizeBytes: number | undefined;
   /** Opens it, and closes it when `send` is done with it. */
   use<T>(send: (bytes: AsyncIterable<Uint8Array>) => Promise<T>): Promise<T>;
 }
@@ -24,7 +25,11 @@ export async function openSource(
 ): Promise<Source> {
   if (file === '-') {
     const { stdin } = terminal;
-    return { mode: undefined, use: (send) => send(stdin).finally(() => stdin.destroy()) };
+    return {
+      mode: undefined,
+      sizeBytes: undefined,
+      use: (send) => send(stdin).finally(() => stdin.destroy()),
+    };
   }
   try {
     const handle = await open(file, 'r');
@@ -36,6 +41,7 @@ export async function openSource(
     const chunks = handle.createReadStream({ highWaterMark: 256 << 10 });
     return {
       mode: stats.mode & 0o777,
+      sizeBytes: stats.isFile() ? stats.size : undefined,
       use: async (send) => {
         try {
           return await send(chunks);
@@ -49,8 +55,18 @@ export async function openSource(
   }
 }
 
+/** What a file gets besides its content. */
+export interface Attributes {
+  readonly mode: number;
+  readonly mtimeMs: number;
+}
+
 /** Writes the stream to a temporary name beside `file`, which gets its own when all is there. */
-export async function writeWhole(file: string, source: Readable): Promise<void> {
+export async function writeWhole(
+  file: string,
+  source: AsyncIterable<Uint8Array>,
+  attributes?: Attributes,
+): Promise<void> {
   const partial = join(dirname(file), `.gomote-${randomBytes(8).toString('hex')}`);
   const direct = (await stat(file).catch(() => undefined))?.isFile() === false;
   try {
@@ -59,9 +75,14 @@ export async function writeWhole(file: string, source: Readable): Promise<void> 
       source,
       createWriteStream(direct ? file : partial, { flags: direct ? 'w' : 'wx' }),
     );
-    if (!direct) await rename(partial, file);
+    if (direct) return;
+    if (attributes !== undefined) {
+      const seconds = attributes.mtimeMs / 1000;
+      await chmod(partial, attributes.mode);
+      await utimes(partial, seconds, seconds);
+    }
+    await rename(partial, file);
   } catch (error) {
-    source.destroy();
     if (!direct) await rm(partial, { force: true });
     throw isGomoteError(error) ? error : localError('write', file, error);
   }

@@ -39,6 +39,7 @@ export const commands: readonly CommandEntry[] = [
     summary: 'give a buildlet more time',
     load: () => import('./commands/extend.ts'),
   },
+  { name: 'get', summary: 'get a file of a buildlet', load: () => import('./commands/get.ts') },
   {
     name: 'diff',
     summary: 'list what commands have made of what was pushed',
@@ -90,7 +91,7 @@ export const commands: readonly CommandEntry[] = [
   { name: 'put', summary: 'put a file on a buildlet', load: () => import('./commands/put.ts') },
   {
     name: 'puttar',
-    summary: 'extract a .tar.gz on a buildlet',
+    summary: 'extract a .tar.gz or a directory on a buildlet',
     load: () => import('./commands/puttar.ts'),
   },
   {

@@ -3,6 +3,7 @@ import { fstatSync, type Stats, statSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { isatty } from 'node:tty';
 import type { TerminalRequest } from '../protocol/session.ts';
+import type { Passed } from './progress.ts';
 
 export interface Terminal {
   readonly stdin: Readable & { isTTY?: boolean; setRawMode?(raw: boolean): unknown };
@@ -94,6 +95,8 @@ export interface Talk {
   detail(line: string): void;
   /** Runs `work` with a spinner on a terminal, which shows the steps that `work` tells. */
   during<T>(what: string, work: (tell: (step: string) => void) => Promise<T>): Promise<T>;
+  /** Runs `work` with a line on a terminal that shows how far it is. */
+  showing<T>(passed: () => Passed, work: () => Promise<T>): Promise<T>;
 }
 
 export interface TalkOptions {
@@ -106,6 +109,9 @@ export function createTalk(terminal: Terminal, options: TalkOptions): Talk {
   const write = (line: string) => {
     terminal.stderr.write(terminal.isRaw ? `\r\n${line}\r\n` : `${line}\n`);
   };
+  // A terminal of no width, as under script(1), would keep the spinner wrapping its line for ever.
+  const isScreen = terminal.stderr.isTTY === true && terminal.stderr.columns !== 0;
+  const decorated = isScreen && !options.quiet && options.color;
   return {
     say: (line) => {
       if (!options.quiet) write(line);
@@ -113,10 +119,17 @@ export function createTalk(terminal: Terminal, options: TalkOptions): Talk {
     detail: (line) => {
       if (options.verbose) write(line);
     },
+    showing: async (passed, work) => {
+      if (!decorated) return await work();
+      const { showProgress } = await import('./progress.ts');
+      const stop = showProgress(terminal.stderr, passed);
+      try {
+        return await work();
+      } finally {
+        stop();
+      }
+    },
     during: async (what, work) => {
-      // A terminal of no width, as under script(1), would keep the spinner wrapping its line for ever.
-      const isScreen = terminal.stderr.isTTY === true && terminal.stderr.columns !== 0;
-      const decorated = isScreen && !options.quiet && options.color;
       if (!decorated) {
         return await work((step) => {
           if (options.verbose) write(`gomote: ${what}: ${step}`);

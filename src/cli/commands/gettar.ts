@@ -1,13 +1,20 @@
 // gomote gettar: a directory of the buildlet as .tar.gz, to stdout or a file.
+import { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import { copyOutput } from '../../client/copy-output.ts';
 import { GomoteError } from '../../errors.ts';
+import type { Compression } from '../../protocol/transfer.ts';
 import type { Context } from '../context.ts';
 import { writeWhole } from '../local-files.ts';
+import type { Passed } from '../progress.ts';
+import { reported, watched } from '../transfer-report.ts';
+import { parseCompress } from '../values.ts';
 
 interface Options {
   dir?: string;
   output?: string;
+  compress?: Compression | 'auto';
+  json?: boolean;
 }
 
 export function define(command: Command, context: Context): void {
@@ -15,6 +22,12 @@ export function define(command: Command, context: Context): void {
     .argument('<name>', 'buildlet')
     .option('--dir <dir>', 'directory, relative to the work dir (default: all of it)')
     .option('-o, --output <file>', 'write to this file, under its name only when it is whole')
+    .option(
+      '--compress <how>',
+      'gzip, zstd, or none, which is gzip that stores (default: auto, which is gzip)',
+      parseCompress,
+    )
+    .option('--json', 'print a summary as JSON')
     .action(async (name: string, options: Options) => {
       const { stdout } = context.terminal;
       const { output } = options;
@@ -23,11 +36,29 @@ export function define(command: Command, context: Context): void {
           hint: 'give -o FILE, or redirect the output',
         });
       }
+      const isToStdout = output === undefined || output === '-';
+      if (isToStdout && options.json) {
+        throw new GomoteError('ERR_USAGE', '--json has no place beside the archive on stdout', {
+          hint: 'give -o FILE',
+        });
+      }
       const { signal } = context;
-      await context.withBuildlet(name, async ({ client }) => {
-        const archive = await client.getTar(options.dir ?? '', { signal });
-        if (output === undefined || output === '-') await copyOutput(archive, stdout);
-        else await writeWhole(output, archive);
-      });
+      const compress = options.compress === 'auto' ? 'gzip' : options.compress;
+      const passed: Passed = { bytes: 0 };
+      await context.withBuildlet(name, ({ client }) =>
+        reported(context, { json: options.json, passed: () => passed }, async () => {
+          const download = await client.download(options.dir ?? '', { compress, signal });
+          requireKind(compress, download.compression, name);
+          const archive = watched(download.body, passed);
+          if (isToStdout) await copyOutput(Readable.from(archive), stdout);
+          else await writeWhole(output, archive);
+          return download.summary();
+        }),
+      );
     });
+}
+
+function requireKind(wished: Compression | undefined, got: string, name: string): void {
+  if (wished !== 'zstd' || got === 'zstd') return;
+  throw new GomoteError('ERR_USAGE', `${name} has no zstd`, { hint: 'give --compress gzip' });
 }

@@ -2,12 +2,17 @@
 import { basename } from 'node:path';
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
+import type { Compression } from '../../protocol/transfer.ts';
 import type { Context } from '../context.ts';
 import { openSource } from '../local-files.ts';
-import { parseOctalMode } from '../values.ts';
+import type { Passed } from '../progress.ts';
+import { compressionFor, reported, watched } from '../transfer-report.ts';
+import { parseCompress, parseOctalMode } from '../values.ts';
 
 interface Options {
   mode?: number;
+  compress?: Compression | 'auto';
+  json?: boolean;
 }
 
 /** The mode of what comes from standard input. */
@@ -23,6 +28,8 @@ export function define(command: Command, context: Context): void {
       "permissions, such as 755 (default: the file's own; 644 from standard input)",
       (text) => parseOctalMode('--mode', text),
     )
+    .option('--compress <how>', 'auto, gzip, zstd or none (default: auto)', parseCompress)
+    .option('--json', 'print a summary as JSON')
     .action(async (name: string, file: string, dest: string | undefined, options: Options) => {
       if (file === '-' && (dest === undefined || dest.endsWith('/'))) {
         throw new GomoteError('ERR_USAGE', 'put of standard input needs a destination file', {
@@ -34,8 +41,16 @@ export function define(command: Command, context: Context): void {
         dest === undefined || dest.endsWith('/') ? `${dest ?? ''}${basename(file)}` : dest;
       const source = await openSource(file, context.terminal, 'use gomote puttar for a tree');
       const mode = options.mode ?? source.mode ?? defaultMode;
+      const passed: Passed = { bytes: 0, totalBytes: source.sizeBytes };
       await source.use((bytes) =>
-        context.withBuildlet(name, ({ client }) => client.put(bytes, path, mode, { signal })),
+        context.withBuildlet(name, async ({ client }) => {
+          const compress = await compressionFor(client, options.compress ?? 'auto', signal);
+          await reported(context, { json: options.json, passed: () => passed }, async () => {
+            const body = watched(bytes, passed);
+            const sent = await client.files.put(body, path, { mode, compress, signal });
+            return { ...sent, files: 1, bytes: passed.bytes };
+          });
+        }),
       );
     });
 }

@@ -1,60 +1,128 @@
-// gomote puttar: a .tar.gz, extracted on the buildlet.
+// gomote puttar: an archive, or a directory packed on its way, extracted on the buildlet.
+import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
+import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError } from '../../errors.ts';
+import type { Compression } from '../../protocol/transfer.ts';
 import type { Context } from '../context.ts';
 import { openSource } from '../local-files.ts';
+import type { Passed } from '../progress.ts';
+import { compressionFor, reported, watched } from '../transfer-report.ts';
+import { parseCompress } from '../values.ts';
 
 interface Options {
   dir?: string;
   url?: string;
   gorev?: string;
+  compress?: Compression | 'auto';
+  json?: boolean;
 }
 
 export function define(command: Command, context: Context): void {
   command
     .argument('<name>', 'buildlet')
-    .argument('[file]', '.tar.gz, or - for standard input')
+    .argument(
+      '[file]',
+      '.tar.gz, - for one from standard input, or a directory to send the content of',
+    )
     .option(
       '--dir <dir>',
       'directory, relative to the work dir, made if absent (default: the work dir)',
     )
     .option('--url <url>', 'let the buildlet fetch the .tar.gz from this URL')
     .option('--gorev <rev>', "a revision of Go's own repository, fetched by the buildlet")
+    .option(
+      '--compress <how>',
+      'of a directory: auto, gzip, zstd or none (default: auto)',
+      parseCompress,
+    )
+    .option('--json', 'print a summary as JSON')
     .action(async (name: string, file: string | undefined, options: Options) => {
-      const { url, gorev, dir = '' } = options;
-      const given = [file, url, gorev].filter((source) => source !== undefined);
-      if (given.length !== 1) {
-        const message =
-          given.length === 0
-            ? 'puttar needs a source'
-            : `puttar takes one source, not ${given.length}`;
-        throw new GomoteError(
-          'ERR_USAGE',
-          `${message}${given.length > 1 ? `: ${given.join(', ')}` : ''}`,
-          {
-            hint: 'give FILE, -, --url URL or --gorev REV',
-          },
-        );
-      }
-      const { signal } = context;
-      if (file !== undefined) {
-        const source = await openSource(
-          file,
-          context.terminal,
-          'make a .tar.gz of it: tar czf - DIR | gomote puttar NAME -',
-        );
-        await source.use((bytes) =>
-          context.withBuildlet(name, ({ client }) => client.putTar(bytes, dir, { signal })),
-        );
-        return;
-      }
-      await context.withBuildlet(name, async ({ client }) => {
-        await client.putTarFromURL(checkUrl(url ?? goArchiveUrl(gorev ?? '')), dir, { signal });
-        // Go's build asks git for its version unless there is this file.
-        const versionFile = `${dir === '' ? '' : `${dir}/`}VERSION`;
-        if (gorev !== undefined) await client.put(`devel ${gorev}`, versionFile, 0o644, { signal });
-      });
+      checkSources(file, options);
+      if (file === undefined) await fetchThere(name, options, context);
+      else if (await isDirectory(file)) await sendDirectory(name, file, options, context);
+      else await sendFile(name, file, options, context);
     });
+}
+
+function checkSources(file: string | undefined, { url, gorev, json }: Options): void {
+  const given = [file, url, gorev].filter((source) => source !== undefined);
+  if (given.length !== 1) {
+    const message =
+      given.length === 0
+        ? 'puttar needs a source'
+        : `puttar takes one source, not ${given.length}: ${given.join(', ')}`;
+    const hint = 'give FILE, DIR, -, --url URL or --gorev REV';
+    throw new GomoteError('ERR_USAGE', message, { hint });
+  }
+  if (json && file === undefined) {
+    throw new GomoteError('ERR_USAGE', '--json counts what passes here, and nothing does', {
+      hint: 'leave it out with --url and --gorev',
+    });
+  }
+}
+
+const isDirectory = async (file: string): Promise<boolean> =>
+  file !== '-' && (await stat(file).catch(() => undefined))?.isDirectory() === true;
+
+async function sendFile(
+  name: string,
+  file: string,
+  { dir = '', compress, json }: Options,
+  context: Context,
+): Promise<void> {
+  if (compress !== undefined) {
+    throw new GomoteError(
+      'ERR_USAGE',
+      `--compress is for a directory; "${file}" is sent as it is`,
+      {
+        hint: 'leave it out',
+      },
+    );
+  }
+  const { signal } = context;
+  const source = await openSource(file, context.terminal, 'give its name without a / at the end');
+  const passed: Passed = { bytes: 0, totalBytes: source.sizeBytes };
+  await source.use((bytes) =>
+    context.withBuildlet(name, ({ client }) =>
+      reported(context, { json, passed: () => passed }, () =>
+        client.putTar(watched(bytes, passed), dir, { signal }),
+      ),
+    ),
+  );
+}
+
+async function sendDirectory(
+  name: string,
+  directory: string,
+  { dir = '', compress: wished = 'auto', json }: Options,
+  context: Context,
+): Promise<void> {
+  const { signal } = context;
+  const { packTar } = await import('../../archive/pack.ts');
+  const totals = { files: 0, bytes: 0 };
+  const send = async (client: BuildletClient) => {
+    const compress = await compressionFor(client, wished, signal);
+    const packed = packTar(directory, '.', { compress, totals, signal });
+    return { ...(await client.putTar(packed, dir, { compress, signal })), ...totals };
+  };
+  await context.withBuildlet(name, ({ client }) =>
+    reported(context, { json, passed: () => totals }, () => send(client)),
+  );
+}
+
+async function fetchThere(
+  name: string,
+  { url, gorev, dir = '' }: Options,
+  context: Context,
+): Promise<void> {
+  const { signal } = context;
+  await context.withBuildlet(name, async ({ client }) => {
+    await client.putTarFromURL(checkUrl(url ?? goArchiveUrl(gorev ?? '')), dir, { signal });
+    // Go's build asks git for its version unless there is this file.
+    const versionFile = `${dir === '' ? '' : `${dir}/`}VERSION`;
+    if (gorev !== undefined) await client.put(`devel ${gorev}`, versionFile, 0o644, { signal });
+  });
 }
 
 const goArchiveUrl = (revision: string): string =>

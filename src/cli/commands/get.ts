@@ -1,0 +1,51 @@
+// gomote get: one file of the buildlet, to a file here or to standard output.
+import { stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { Readable } from 'node:stream';
+import type { Command } from 'commander';
+import { copyOutput } from '../../client/copy-output.ts';
+import { GomoteError } from '../../errors.ts';
+import type { Context } from '../context.ts';
+import { writeWhole } from '../local-files.ts';
+import type { Passed } from '../progress.ts';
+import { reported, watched } from '../transfer-report.ts';
+
+interface Options {
+  json?: boolean;
+}
+
+export function define(command: Command, context: Context): void {
+  command
+    .argument('<name>', 'buildlet')
+    .argument('<path>', 'file, relative to the work dir')
+    .argument('[file]', 'where to, - for standard output (default: its base name, here)')
+    .option('--json', 'print a summary as JSON')
+    .action(async (name: string, path: string, given: string | undefined, options: Options) => {
+      if (given === '-' && options.json) {
+        throw new GomoteError('ERR_USAGE', '--json has no place beside the file on stdout', {
+          hint: 'give a FILE',
+        });
+      }
+      const { signal } = context;
+      const file = given === '-' ? undefined : await localName(given, path);
+      const passed: Passed = { bytes: 0 };
+      await context.withBuildlet(name, ({ client }) =>
+        reported(context, { json: options.json, passed: () => passed }, async () => {
+          const remote = await client.files.get(path, { signal });
+          passed.totalBytes = remote.sizeBytes;
+          const body = watched(remote.body, passed);
+          if (file === undefined) await copyOutput(Readable.from(body), context.terminal.stdout);
+          else await writeWhole(file, body, remote);
+          return remote.summary();
+        }),
+      );
+    });
+}
+
+/** The file's own name in the current directory, or in the one that is given. */
+async function localName(given: string | undefined, path: string): Promise<string> {
+  if (given === undefined) return basename(path);
+  const isDirectory =
+    given.endsWith('/') || (await stat(given).catch(() => undefined))?.isDirectory();
+  return isDirectory ? join(given, basename(path)) : given;
+}

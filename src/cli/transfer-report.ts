@@ -1,0 +1,51 @@
+// What a command that moves files tells: a progress line on a terminal, and with `--json` a summary.
+import type { BuildletClient } from '../client/buildlet-client.ts';
+import { zstdFeature } from '../protocol/features.ts';
+import type { Compression, TransferSummary } from '../protocol/transfer.ts';
+import { chooseCompression } from '../sync/compression.ts';
+import type { Context } from './context.ts';
+import type { Passed } from './progress.ts';
+import { print } from './terminal.ts';
+
+export interface ReportOptions {
+  /** Whether to print the summary. */
+  readonly json: boolean | undefined;
+  /** How far it is, asked now and then. */
+  readonly passed: () => Passed;
+}
+
+/** Runs a transfer, shows how far it is, and prints its summary. */
+export async function reported(
+  context: Context,
+  { json, passed }: ReportOptions,
+  work: () => Promise<TransferSummary>,
+): Promise<void> {
+  const startMs = performance.now();
+  const { files, bytes, wireBytes, sha256 } = await context.talk.showing(passed, work);
+  if (!json) return;
+  const seconds = (performance.now() - startMs) / 1000;
+  const summary = { files, bytes, wireBytes, seconds, digest: sha256 };
+  await print(context.terminal, `${JSON.stringify(summary)}\n`);
+}
+
+/** How to pack what is sent; the buildlet is asked only when the answer decides. */
+export async function compressionFor(
+  client: BuildletClient,
+  wished: Compression | 'auto',
+  signal: AbortSignal,
+): Promise<Compression> {
+  const decides = wished === 'zstd' || (wished === 'auto' && 'zstd' in process.versions);
+  const isZstdKnown = decides && (await client.has(zstdFeature, { signal }));
+  return chooseCompression(client, wished, { zstd: isZstdKnown });
+}
+
+/** The same chunks, counted on their way. */
+export async function* watched(
+  source: AsyncIterable<Uint8Array>,
+  passed: Passed,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of source) {
+    passed.bytes += chunk.length;
+    yield chunk;
+  }
+}
