@@ -1,18 +1,23 @@
-// Tree streams on the wire: packed or as they are, for each file in them has its own proof.
+// Tree streams on the wire: packed or as they are, for each file in them has its own proof. What packs is loaded on
+// first use: most commands need none of it.
 import type { Compression } from '../protocol/transfer.ts';
-import { compressed } from './compress.ts';
-import { decompressed } from './decompress.ts';
 
 type Pieces = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
 /** The pieces, of at most a MiB each, packed; with `none` as they are. */
-export function packPieces(
+export const packPieces = (
   pieces: Pieces,
   compression: Compression,
   signal: AbortSignal | undefined,
-): Pieces {
-  if (compression === 'none') return pieces;
-  return compressed(buffers(pieces), compression, signal);
+): Pieces => (compression === 'none' ? pieces : packed(pieces, compression, signal));
+
+async function* packed(
+  pieces: Pieces,
+  compression: Compression,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  const { compressed } = await import('./compress.ts');
+  yield* compressed(buffers(pieces), compression, signal);
 }
 
 async function* buffers(pieces: Pieces): AsyncGenerator<Buffer> {
@@ -25,4 +30,9 @@ async function* buffers(pieces: Pieces): AsyncGenerator<Buffer> {
 export const unpackPieces = (
   source: AsyncIterable<Uint8Array>,
   compression: Compression,
-): AsyncIterable<Uint8Array> => (compression === 'none' ? source : decompressed(source));
+): AsyncIterable<Uint8Array> => (compression === 'none' ? source : unpacked(source));
+
+async function* unpacked(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const { decompressed } = await import('./decompress.ts');
+  yield* decompressed(source);
+}

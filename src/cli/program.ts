@@ -35,16 +35,16 @@ export const commands: readonly CommandEntry[] = [
   },
   { name: 'destroy', summary: 'destroy buildlets', load: () => import('./commands/destroy.ts') },
   {
+    name: 'diff',
+    summary: 'list what commands have made of what was pushed',
+    load: () => import('./commands/diff.ts'),
+  },
+  {
     name: 'extend',
     summary: 'give a buildlet more time',
     load: () => import('./commands/extend.ts'),
   },
   { name: 'get', summary: 'get a file of a buildlet', load: () => import('./commands/get.ts') },
-  {
-    name: 'diff',
-    summary: 'list what commands have made of what was pushed',
-    load: () => import('./commands/diff.ts'),
-  },
   {
     name: 'gettar',
     summary: 'get a directory of a buildlet as .tar.gz',

@@ -17,13 +17,7 @@ import type { KeyPair } from './key-pair.ts';
 import { Sessions } from './sessions.ts';
 import { hasFeature, probe, readStatus } from './status.ts';
 import { type ListDirOptions, listDir } from './streams.ts';
-import {
-  type Download,
-  getTar,
-  putTar,
-  type TransferOptions,
-  type TransferSummary,
-} from './transfers.ts';
+import type { Download, TransferOptions, TransferSummary } from './transfers.ts';
 import { Trees } from './trees.ts';
 
 export type { BuildletClientOptions, CallOptions, PasswordCredentials };
@@ -206,6 +200,7 @@ export class BuildletClient {
 
   /** As `getTar`, with what the archive is packed in and, at its end, what came. */
   async download(dir: string, options: TransferOptions = {}): Promise<Download> {
+    const { getTar } = await import('./transfers.ts');
     return await getTar(this.#connection, dir, { release: this.releaseMode, ...options });
   }
 
@@ -243,6 +238,7 @@ export class BuildletClient {
     dir: string,
     options: TransferOptions = {},
   ): Promise<TransferSummary> {
+    const { putTar } = await import('./transfers.ts');
     return await putTar(this.#connection, source, dir, options);
   }
 

@@ -42,7 +42,8 @@ export function testCli(): Cli {
   const cli = async (argv: readonly string[], options: CliOptions = {}): Promise<CliResult> => {
     const stdout = Object.assign(new Collector(), { isTTY: options.isTerminal === true });
     const stderr = Object.assign(new Collector(), { isTTY: false });
-    const stdin = Readable.from(options.stdin ?? []);
+    // Standard input is bytes.
+    const stdin = Readable.from([...(options.stdin ?? [])].map((text) => Buffer.from(text)));
     const environment = { ...base, ...options.environment };
     const { signal } = new AbortController();
     const interrupts = {
