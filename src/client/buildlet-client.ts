@@ -69,14 +69,13 @@ export class BuildletClient {
     this.#onDisconnect = options.onDisconnect;
     const password = credentials?.password;
     this.#connection = new Connection({
+      ...options,
       address: this.#address,
       label: options.name ?? hostPort(this.#address),
       authUser: options.authUser ?? defaultAuthUser,
       password: (typeof password === 'function' ? keyPair?.password() : password) ?? '',
       remoteName: options.remoteName ?? '',
-      dispatcher: options.dispatcher,
       heartbeatIntervalMs: options.heartbeatIntervalMs ?? 10_000,
-      onRequest: options.onRequest,
     });
     this.sessions = new Sessions(this.#connection);
     this.trees = new Trees(this.#connection);

@@ -1,5 +1,7 @@
 // What clients of buildlets and their calls take.
+
 import type { Dispatcher } from 'undici';
+import type { GomoteError } from '../errors.ts';
 
 /** What a call that can be cancelled takes. */
 export interface CallOptions {
@@ -22,6 +24,11 @@ export interface BuildletClientOptions {
   heartbeatIntervalMs?: number | undefined;
   /** Told of every request that was answered, in one line. */
   onRequest?: ((line: string) => void) | undefined;
+  /**
+   * Asked while the buildlet does not answer: why it never will again, if that is known; must not reject. Then waiting
+   * for it ends with that error.
+   */
+  whyGone?: (() => Promise<GomoteError | undefined>) | undefined;
   /** Releases what the connections go through, when the client is closed or disconnected. */
   onDisconnect?: (() => Promise<void>) | undefined;
 }

@@ -33,6 +33,8 @@ export interface ConnectionOptions {
   readonly heartbeatIntervalMs: number | undefined;
   /** Told of every request, for `--verbose`. */
   readonly onRequest?: ((line: string) => void) | undefined;
+  /** Why the peer will never answer again, if that is known; does not reject. */
+  readonly whyGone?: (() => Promise<GomoteError | undefined>) | undefined;
 }
 
 /** How much of an error's text is read, in bytes. */

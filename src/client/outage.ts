@@ -4,7 +4,7 @@ import { errnoOf, type GomoteError, isGomoteError, StatusError } from '../errors
 import type { ConnectionOptions } from './connection.ts';
 
 export interface OutageOptions {
-  readonly peer: Pick<ConnectionOptions, 'address' | 'remoteName'>;
+  readonly peer: Pick<ConnectionOptions, 'address' | 'remoteName' | 'whyGone'>;
   /** For how long to try, in ms. */
   readonly reconnectMs: number;
   readonly signal: AbortSignal;
@@ -39,14 +39,18 @@ export class Outage {
 
   /** Waits until it is time to try again; throws `error` when that has no point any more. */
   async wait(error: unknown): Promise<void> {
-    const { signal, reconnectMs, onLost } = this.#options;
+    const { peer, signal, reconnectMs, onLost } = this.#options;
     signal.throwIfAborted();
     const limitMs = Math.min(reconnectMs, this.#limitFor(error));
     const nowMs = performance.now();
     if (this.#sinceMs === undefined && limitMs > 0) onLost?.(error as GomoteError);
     this.#sinceMs ??= nowMs;
     if (nowMs - this.#sinceMs >= limitMs) throw error;
-    await sleep(this.#delayMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+    const [gone] = await Promise.all([
+      peer.whyGone?.(),
+      sleep(this.#delayMs, undefined, { signal }).catch(() => signal.throwIfAborted()),
+    ]);
+    if (gone !== undefined) throw gone;
     this.#delayMs = Math.min(this.#delayMs * 2, longestDelayMs);
   }
 

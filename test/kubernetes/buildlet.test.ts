@@ -46,7 +46,7 @@ describe('a buildlet in a pod', () => {
     expect(gunzipSync(readFileSync(archive)).toString('latin1')).toMatch(/numbers.*there/s);
     expect(await cli(['destroy', 'me-linux-0'])).toEqual({ code: 0, stdout: '', stderr: '' });
     expect((await cli(['list'])).stdout).toBe('');
-    await nothingLeft(namespace);
+    await nothingLeft(namespace, 'me');
     const late = await cli(['run', 'me-linux-0', 'true']);
     expect(late).toMatchObject({ code: 125, stderr: expect.stringContaining('no buildlet') });
   });
@@ -75,7 +75,6 @@ describe('a buildlet in a pod', () => {
       expect(JSON.stringify(pod)).not.toContain(text);
     }
     await backend.destroy(name, { signal: never });
-    await nothingLeft(namespace);
   });
 
   it('keeps its password from the commands it runs', async () => {
@@ -162,4 +161,8 @@ describe('a buildlet in a pod', () => {
     await other(['run', name, 'true']);
     expect(await expires()).toBe(second);
   });
+});
+
+it('nothing is left of all of them', async () => {
+  await nothingLeft(namespace);
 });

@@ -17,7 +17,6 @@ describe('a buildlet in a pod', () => {
       stderr: expect.stringContaining('has died: Completed'),
     });
     expect((await cli(['reap'])).stdout).toContain(`pod ${name}: ended (Completed)\n`);
-    await nothingLeft(namespace);
   });
 
   it('is ended by the cluster when its longest time is over, whatever runs', async () => {
@@ -29,7 +28,6 @@ describe('a buildlet in a pod', () => {
     await until(async () => (await cli(['list'])).stdout.includes('ended'), 30_000);
     expect((await cli(['list'])).stdout).toBe(`${name}\tlinux\tended: DeadlineExceeded\n`);
     expect((await cli(['reap'])).stdout).toBe(`pod ${name}: ended (DeadlineExceeded)\n`);
-    await nothingLeft(namespace);
   });
 
   it('that is deleted while a command runs ends the command, and never as a success', async () => {
@@ -46,9 +44,7 @@ describe('a buildlet in a pod', () => {
   });
 
   it('that is killed while a command runs leaves its outcome unknown, and it is said why', async () => {
-    // The container's first process cannot be killed from inside: here it is another's.
-    const shared = 'template = { spec = { shareProcessNamespace = true } }';
-    const cli = clusterCli(namespace, '', shared);
+    const cli = clusterCli(namespace);
     const name = (await cli(['create', 'linux'])).stdout.trim();
     expect(await cli(['run', name, 'sh', '-c', 'kill -9 $PPID; sleep 60'])).toMatchObject({
       code: 125,
@@ -57,6 +53,10 @@ describe('a buildlet in a pod', () => {
       ),
     });
   });
+});
+
+it('nothing is left of all of them', async () => {
+  await nothingLeft(namespace);
 });
 
 /** Waits until the command that sleeps is running. */

@@ -21,6 +21,7 @@ import * as podData from './pod.ts';
 import { directClient, forwardedClient } from './pod-client.ts';
 import { stateOf } from './pod-state.ts';
 import type { PodWatch } from './pod-watch.ts';
+import type { Fate } from './post-mortem.ts';
 
 type Settings = Extract<BackendSettings, { kind: 'kubernetes' }>;
 
@@ -188,7 +189,8 @@ export class KubernetesBackend implements Backend {
 
   async #clientOf(pod: PodConnection): Promise<BuildletClient> {
     const { reach, kubeconfig, environment } = this.#settings;
-    const options = { description: `(pod ${pod.name})`, onRequest: this.#onRequest };
+    const whyGone = () => this.#whyGone(pod).catch(() => undefined);
+    const options = { description: `(pod ${pod.name})`, onRequest: this.#onRequest, whyGone };
     const isInside = kubeconfig === undefined && Boolean(environment.KUBERNETES_SERVICE_HOST);
     if ((reach ?? (isInside ? 'direct' : 'forward')) === 'direct')
       return directClient(pod, options);
@@ -230,11 +232,20 @@ export class KubernetesBackend implements Backend {
     }
     this.#connections.forget(name);
     const { cluster } = await this.#open();
-    const { whatBecameOf } = await import('./post-mortem.ts');
-    const end = await whatBecameOf(cluster, name).catch(() => 'alive' as const);
-    if (end === 'alive') return error;
-    return end === 'gone' ? unknown(name, error) : died(name, end.why, error);
+    const { fateInAMoment } = await import('./post-mortem.ts');
+    return obituary(name, await fateInAMoment(cluster, name), error) ?? error;
   }
+
+  async #whyGone({ name, uid }: PodConnection): Promise<GomoteError | undefined> {
+    const { cluster } = await this.#open();
+    const { fateOf } = await import('./post-mortem.ts');
+    return obituary(name, await fateOf(cluster, name, uid));
+  }
+}
+
+function obituary(name: string, fate: Fate, cause?: unknown): GomoteError | undefined {
+  if (fate === undefined) return undefined;
+  return fate === 'gone' ? unknown(name, cause) : died(name, fate.ended, cause);
 }
 
 function uselessness(pod: V1Pod): string | undefined {

@@ -1,7 +1,7 @@
 // Clients of the buildlet on a pod: on the pod's own address, or through a port-forward.
 import { createServer, type Socket } from 'node:net';
 import { BuildletClient } from '../../client/buildlet-client.ts';
-import { messageOf } from '../../errors.ts';
+import { type GomoteError, messageOf } from '../../errors.ts';
 import type { ServerAddress } from '../../http/request.ts';
 import type { RequestLog } from '../backend.ts';
 import type { Cluster } from './cluster.ts';
@@ -10,6 +10,8 @@ import type { PodConnection } from './connections.ts';
 export interface PodClientOptions {
   readonly description: string;
   readonly onRequest: RequestLog;
+  /** Why the pod's buildlet will never answer again. */
+  readonly whyGone?: (() => Promise<GomoteError | undefined>) | undefined;
 }
 
 export function directClient(pod: PodConnection, options: PodClientOptions): BuildletClient {
@@ -47,7 +49,7 @@ export async function forwardedClient(
 function clientAt(
   hostPort: string,
   { name, password, certPem }: PodConnection,
-  { description, onRequest }: PodClientOptions,
+  options: PodClientOptions,
   onDisconnect?: () => Promise<void>,
 ): BuildletClient {
   const scheme = certPem === undefined ? 'http' : 'https';
@@ -56,5 +58,5 @@ function clientAt(
     origin: `${scheme}://${hostPort}`,
     pinnedCert: certPem,
   };
-  return new BuildletClient(address, { password }, { name, description, onRequest, onDisconnect });
+  return new BuildletClient(address, { password }, { ...options, name, onDisconnect });
 }

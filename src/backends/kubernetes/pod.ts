@@ -124,6 +124,8 @@ export function podOf(plan: PodPlan, secrets: PodSecrets, nowMs = Date.now()): V
       // Commands are to have no say in the cluster.
       automountServiceAccountToken: false,
       enableServiceLinks: false,
+      // What commands leave running is collected by the pod's first process, not by the buildlet.
+      shareProcessNamespace: true,
       terminationGracePeriodSeconds: 5,
       ...(bounded && { activeDeadlineSeconds: Math.max(1, Math.ceil(maxLifetimeMs / 1_000)) }),
       containers: [containerOf(plan, Object.keys(secrets))],

@@ -1,23 +1,36 @@
-// What became of a pod whose buildlet stopped answering.
+// What became of a pod whose buildlet does not answer.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from './cluster.ts';
 import { stateOf } from './pod-state.ts';
 
-/** The kubelet tells the cluster of a death a moment after the connection broke; in ms. */
+/** How long the cluster may take to say, in ms. */
+const askTimeoutMs = 3_000;
+
+/** The kubelet tells the cluster of a death a moment after the connection broke, in ms. */
 const tellTimeMs = 3_000;
 
-export async function whatBecameOf(
-  cluster: Cluster,
-  name: string,
-): Promise<'alive' | 'gone' | { readonly why: string }> {
-  const deadline = Date.now() + tellTimeMs;
-  const call = { signal: AbortSignal.timeout(2 * tellTimeMs), patienceMs: tellTimeMs };
-  for (;;) {
+/** Why the pod ended, or that it is gone; undefined while it runs, or when the cluster does not say. */
+export type Fate = { readonly ended: string } | 'gone' | undefined;
+
+/** As the cluster sees the pod of that name and uid now; does not reject. */
+export async function fateOf(cluster: Cluster, name: string, uid?: string): Promise<Fate> {
+  const call = { signal: AbortSignal.timeout(askTimeoutMs), patienceMs: 0 };
+  try {
     const pod = await cluster.readPod(name, call);
-    if (pod === undefined) return 'gone';
+    if (pod === undefined || (uid !== undefined && pod.metadata?.uid !== uid)) return 'gone';
     const state = stateOf(pod);
-    if (state.kind === 'ended') return { why: `${state.reason}: ${state.message}` };
-    if (Date.now() > deadline) return 'alive';
+    return state.kind === 'ended' ? { ended: `${state.reason}: ${state.message}` } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** As `fateOf`, given a moment in which a death becomes known. */
+export async function fateInAMoment(cluster: Cluster, name: string): Promise<Fate> {
+  const deadline = Date.now() + tellTimeMs;
+  for (;;) {
+    const fate = await fateOf(cluster, name);
+    if (fate !== undefined || Date.now() > deadline) return fate;
     await sleep(200);
   }
 }
