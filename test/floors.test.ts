@@ -8,6 +8,7 @@ const src = new URL('../src/', import.meta.url).pathname;
 const floors: Record<string, number> = {
   'errors.ts': 0,
   'package-root.ts': 0,
+  'timeout-signal.ts': 0,
   'write-whole.ts': 0,
   'duration.ts': 1,
   'rate-limit.ts': 1,
@@ -113,6 +114,15 @@ describe('the rooms of src/', () => {
   it('never call process.exit, which cuts output still in a pipe', () => {
     const wrong = files.filter((file) =>
       /process\.exit\(/.test(readFileSync(join(src, file), 'utf8')),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it('never use AbortSignal.timeout, which Node 20 forgets below AbortSignal.any', () => {
+    const wrong = files.filter(
+      (file) =>
+        file !== 'timeout-signal.ts' &&
+        readFileSync(join(src, file), 'utf8').includes('AbortSignal.timeout('),
     );
     expect(wrong).toEqual([]);
   });

@@ -10,6 +10,7 @@ import { endProcesses } from '../buildlet/process-sweep.ts';
 import { removeTree } from '../buildlet/remove-tree.ts';
 import { GomoteError } from '../errors.ts';
 import { packageRoot } from '../package-root.ts';
+import { timeoutSignal } from '../timeout-signal.ts';
 import { type LocalRecord, logPath, passwordPath, writeRecord } from './local-record.ts';
 
 /** How long a local buildlet lives without use. */
@@ -45,7 +46,7 @@ export async function startLocalBuildlet(
   try {
     await once(child, 'spawn');
     writeRecord(directory, { ...record, pid: child.pid });
-    await ready(child, AbortSignal.any([signal, AbortSignal.timeout(startTimeoutMs)]));
+    await ready(child, AbortSignal.any([signal, timeoutSignal(startTimeoutMs)]));
     child.unref();
   } catch (error) {
     child.kill('SIGKILL');

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import type { BuilderType } from '../builders.ts';
 import { BuildletClient } from '../client/buildlet-client.ts';
 import { errnoOf, GomoteError, isGomoteError } from '../errors.ts';
+import { timeoutSignal } from '../timeout-signal.ts';
 import type {
   Backend,
   BackendCall,
@@ -74,7 +75,7 @@ export class LocalBackend implements Backend {
     const instance = { name, builderType, hostType, created: new Date(record.created) };
     const client = this.#client(directory, record);
     try {
-      const late = AbortSignal.timeout(probeTimeoutMs);
+      const late = timeoutSignal(probeTimeoutMs);
       const { expires } = await client.probe({ signal: AbortSignal.any([signal, late]) });
       return { ...instance, expires, dead: undefined };
     } catch (error) {

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GomoteError, messageOf } from '../errors.ts';
 import { createDispatcher, originOf, readText, type ServerAddress, send } from '../http/request.ts';
+import { timeoutSignal } from '../timeout-signal.ts';
 import type { Meta } from './meta.ts';
 
 /** How often, and how many ms apart, a server that does not answer is asked: the network may still be coming up. */
@@ -33,7 +34,7 @@ export async function gceMeta(
 async function fetchAttributes(server: ServerAddress): Promise<Map<string, string>> {
   const dispatcher = await createDispatcher(server);
   try {
-    const signal = AbortSignal.timeout(tries.timeoutMs);
+    const signal = timeoutSignal(tries.timeoutMs);
     const response = await send(dispatcher, originOf(server), {
       method: 'GET',
       path: '/computeMetadata/v1/instance/attributes/?recursive=true',

@@ -2,6 +2,7 @@
 
 import type { Session } from '../client/session.ts';
 import { GomoteError, isGomoteError } from '../errors.ts';
+import { timeoutSignal } from '../timeout-signal.ts';
 import type { Context } from './context.ts';
 
 export interface LadderOptions {
@@ -105,7 +106,7 @@ export class CancelLadder {
     this.hasLeft = true;
     const { id } = this.#session;
     try {
-      await this.#session.detach(AbortSignal.timeout(leaveMs));
+      await this.#session.detach(timeoutSignal(leaveMs));
       this.#say(`${id} is left running; pick it up: gomote attach ${this.#options.name} ${id}`);
     } catch {
       this.#say(`the buildlet does not answer: ${id} may end within a minute, or be running`);

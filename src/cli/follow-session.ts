@@ -1,6 +1,7 @@
 // Watching one session to its end: its output here, our input there, signals between.
 import type { Session, SessionResult } from '../client/session.ts';
 import { GomoteError, isGomoteError } from '../errors.ts';
+import { timeoutSignal } from '../timeout-signal.ts';
 import { CancelLadder, type LadderOptions } from './cancel-ladder.ts';
 import type { Context } from './context.ts';
 
@@ -95,7 +96,7 @@ async function failureOf(
       cause: error,
     });
   }
-  const late = AbortSignal.timeout(2_000);
+  const late = timeoutSignal(2_000);
   await session.kill('SIGTERM', { killAfterMs, signal: late }).catch(() => undefined);
   return error;
 }

@@ -3,6 +3,7 @@ import { PassThrough, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Session, SessionReadOptions, SessionResult } from '../client/session.ts';
 import { GomoteError, isGomoteError } from '../errors.ts';
+import { timeoutSignal } from '../timeout-signal.ts';
 import type { Context } from './context.ts';
 import { type EscapeCommand, EscapeKeys, escapeHelp } from './escape-keys.ts';
 import { type RawTerminal, takeTerminal } from './raw-terminal.ts';
@@ -129,7 +130,7 @@ class Interaction {
 
   async #end(): Promise<void> {
     const over = this.#over.signal;
-    const signal = AbortSignal.any([over, AbortSignal.timeout(answerMs)]);
+    const signal = AbortSignal.any([over, timeoutSignal(answerMs)]);
     try {
       await this.#session.kill('SIGHUP', { killAfterMs: hangUpMs, signal });
       await sleep(farewellMs, undefined, { signal: over });

@@ -7,6 +7,7 @@ import { contentTypes, defaultAuthUser, endpoints } from '../protocol/endpoints.
 import { encodeForm, withQuery } from '../protocol/form.ts';
 import type { DirEntry } from '../protocol/listing.ts';
 import type { BuildletStatus } from '../protocol/status.ts';
+import { timeoutSignal } from '../timeout-signal.ts';
 import { hostPort, parseAddress, urlOf } from './address.ts';
 import type { BuildletClientOptions, CallOptions, PasswordCredentials } from './client-options.ts';
 import { Connection } from './connection.ts';
@@ -144,7 +145,7 @@ export class BuildletClient {
    * then every pending call fails with ERR_CLOSED.
    */
   async close(): Promise<void> {
-    await this.halt({ signal: AbortSignal.timeout(closeTimeoutMs) }).catch(() => undefined);
+    await this.halt({ signal: timeoutSignal(closeTimeoutMs) }).catch(() => undefined);
     await this.#shut();
   }
 

@@ -11,6 +11,7 @@ import {
 } from '../protocol/coordinator-replies.ts';
 import { contentTypes, coordinatorPaths, gomoteVersion } from '../protocol/endpoints.ts';
 import { encodeForm } from '../protocol/form.ts';
+import { timeoutSignal } from '../timeout-signal.ts';
 import type { Connection } from './connection.ts';
 import { linesOf } from './streams.ts';
 
@@ -133,7 +134,7 @@ class Attempt {
   /** Tells the coordinator not to wait for us: it would, for a while, as the connection may only have broken. */
   async cancel(): Promise<void> {
     if (!this.#knowsKeys) return;
-    const signal = this.#connection.signalWith(AbortSignal.timeout(cancelTimeoutMs));
+    const signal = this.#connection.signalWith(timeoutSignal(cancelTimeoutMs));
     await this.#post({ ...this.#form, cancel: '1' }, signal)
       .then((response) => response.body.dump())
       .catch(() => undefined);

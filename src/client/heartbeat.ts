@@ -1,5 +1,6 @@
 // Asks a peer again and again whether it is alive.
 import { GomoteError, messageOf } from '../errors.ts';
+import { timeoutSignal } from '../timeout-signal.ts';
 
 export interface HeartbeatOptions {
   /** Rejects when the peer does not answer. */
@@ -21,7 +22,7 @@ export function startHeartbeat(options: HeartbeatOptions): () => void {
     stopped.abort();
   };
   const beat = async () => {
-    const late = AbortSignal.timeout(options.intervalMs);
+    const late = timeoutSignal(options.intervalMs);
     try {
       await options.beat(AbortSignal.any([stopped.signal, late]));
       failures = 0;

@@ -11,6 +11,7 @@ import {
   type SessionRequest,
   unknownPathText,
 } from '../protocol/session.ts';
+import { timeoutSignal } from '../timeout-signal.ts';
 import type { Connection } from './connection.ts';
 import { Outage } from './outage.ts';
 import { sendInput } from './session-input.ts';
@@ -167,7 +168,7 @@ export class Session {
   }
 
   async #ping(position: number, signal: AbortSignal): Promise<void> {
-    const late = AbortSignal.any([signal, AbortSignal.timeout(this.#pingMs)]);
+    const late = AbortSignal.any([signal, timeoutSignal(this.#pingMs)]);
     const query = { reader: readerName, ack: String(position) };
     await this.#post(endpoints.sessionPing.path, query, late);
   }

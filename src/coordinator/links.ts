@@ -3,6 +3,7 @@ import type { BuildletClient } from '../client/buildlet-client.ts';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { Relay } from '../http/proxy.ts';
 import { endpoints } from '../protocol/endpoints.ts';
+import { timeoutSignal } from '../timeout-signal.ts';
 import type { Log } from './log.ts';
 import type { Pool } from './pool.ts';
 import type { Session } from './session.ts';
@@ -149,7 +150,7 @@ export class Links {
     try {
       const signal = AbortSignal.any([
         entry.end.signal,
-        AbortSignal.timeout(this.#options.probeTimeoutMs),
+        timeoutSignal(this.#options.probeTimeoutMs),
       ]);
       const { relay } = await this.#connected(entry, session);
       const { status } = await relay.get(endpoints.status.path, signal);

@@ -3,6 +3,7 @@ import { BuildletClient } from '../client/buildlet-client.ts';
 import { resetBuildlet } from '../client/reset.ts';
 import { GomoteError, messageOf } from '../errors.ts';
 import type { CallingLink } from '../http/reverse-link.ts';
+import { timeoutSignal } from '../timeout-signal.ts';
 import type { Log } from './log.ts';
 import type { AcquireCall, Pool, PoolCall } from './pool.ts';
 
@@ -134,7 +135,7 @@ export class ReversePool implements Pool {
   async #offer(machine: Machine, link: CallingLink, retryMs = this.#firstRetryMs): Promise<void> {
     const isCurrent = () => machine.link === link && machine.state === 'dirty';
     try {
-      await this.#clean(machine, AbortSignal.timeout(cleanTimeoutMs));
+      await this.#clean(machine, timeoutSignal(cleanTimeoutMs));
       if (!isCurrent()) return;
       machine.state = 'clean';
       // The last to become free is the last to be lent.
@@ -189,7 +190,7 @@ export class ReversePool implements Pool {
     machine.state = 'releasing';
     const { link } = machine;
     try {
-      const late = AbortSignal.timeout(cleanTimeoutMs);
+      const late = timeoutSignal(cleanTimeoutMs);
       if (link !== undefined) await this.#clean(machine, AbortSignal.any([call.signal, late]));
     } catch (error) {
       // One that is away is cleaned when it comes again, before it is offered.

@@ -4,6 +4,7 @@ import { BuildletClient } from '../client/buildlet-client.ts';
 import { KeyPair } from '../client/key-pair.ts';
 import { resetBuildlet } from '../client/reset.ts';
 import { GomoteError, messageOf } from '../errors.ts';
+import { timeoutSignal } from '../timeout-signal.ts';
 import type { StaticMachine } from './config.ts';
 import type { AcquireCall, Pool, PoolCall } from './pool.ts';
 
@@ -63,7 +64,7 @@ export class StaticPool implements Pool {
   /** Ends its processes and empties it; a machine that cannot be cleaned is not lent. */
   async #clean(id: string, signal: AbortSignal): Promise<void> {
     const client = await this.connect(id);
-    const within = (ms: number) => AbortSignal.any([signal, AbortSignal.timeout(ms)]);
+    const within = (ms: number) => AbortSignal.any([signal, timeoutSignal(ms)]);
     try {
       const { version } = await client.status({ signal: within(answerTimeoutMs) });
       if (version < 1) throw new GomoteError('ERR_REPLY', `it has protocol version ${version}`);

@@ -2,6 +2,7 @@
 import { type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
 import { errnoOf, GomoteError, messageOf, StatusError } from '../errors.ts';
+import { timeoutSignal } from '../timeout-signal.ts';
 import type { UpgradedSocket } from './reverse-link.ts';
 
 /** How the server is believed: by this certificate alone, by these authorities, or by the system's. */
@@ -36,7 +37,7 @@ const refusalLimit = 500;
  * header was sent), and StatusError when it refuses.
  */
 export async function dialUpgrade(call: UpgradeRequest): Promise<UpgradedSocket> {
-  const signal = AbortSignal.any([call.signal, AbortSignal.timeout(upgradeTimeoutMs)]);
+  const signal = AbortSignal.any([call.signal, timeoutSignal(upgradeTimeoutMs)]);
   const { host } = new URL(call.origin);
   let socket: Socket | undefined;
   try {

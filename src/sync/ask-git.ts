@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { errnoOf, GomoteError } from '../errors.ts';
+import { timeoutSignal } from '../timeout-signal.ts';
 
 /** How long git may take, in ms. */
 const deadlineMs = 60_000;
@@ -29,7 +30,7 @@ export interface AskGitOptions {
 export async function askGit(directory: string, options: AskGitOptions = {}): Promise<Set<string>> {
   const { timeoutMs = deadlineMs } = options;
   const args = ['ls-files', '-z', '--others', '--ignored', '--exclude-standard', '--directory'];
-  const deadline = AbortSignal.timeout(timeoutMs);
+  const deadline = timeoutSignal(timeoutMs);
   const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
   const child = spawn('git', args, {
     cwd: directory,

@@ -5,6 +5,7 @@ import { type KeyPair, newKeyPair } from '../../client/key-pair.ts';
 import type { GceConfig } from '../../config/gce.ts';
 import { GomoteError, isGomoteError, PlatformError } from '../../errors.ts';
 import { tokenBucket } from '../../rate-limit.ts';
+import { timeoutSignal } from '../../timeout-signal.ts';
 import type { Backend, BackendCall, CreateCall, Instance, RequestLog } from '../backend.ts';
 import { NamePool } from '../name-pool.ts';
 import { renewalIntervalMs, Throttle } from '../renewal.ts';
@@ -202,7 +203,7 @@ export class GceBackend implements Backend {
   async explain(name: string, error: GomoteError): Promise<GomoteError> {
     if (!['ERR_CONNECT', 'ERR_LOST', 'ERR_BROKEN'].includes(error.code)) return error;
     try {
-      const { dead } = await this.#find(name, AbortSignal.timeout(explainTimeoutMs));
+      const { dead } = await this.#find(name, timeoutSignal(explainTimeoutMs));
       if (dead === undefined) return error;
       return new GomoteError('ERR_BUILDLET_DIED', `the machine of "${name}" is ${dead}`, {
         hint: `remove what is left of it: gomote destroy ${name}`,

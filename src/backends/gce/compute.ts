@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GomoteError } from '../../errors.ts';
 import type { Gate } from '../../rate-limit.ts';
+import { timeoutSignal } from '../../timeout-signal.ts';
 import type { RequestLog } from '../backend.ts';
 import { callError, operationError, retryAfterMs, triesFor } from './errors.ts';
 import { gceGate } from './gate.ts';
@@ -150,7 +151,7 @@ export class ComputeApi {
     call: ComputeCall & { readonly timeoutMs: number },
   ): Promise<void> {
     const { timeoutMs, signal } = call;
-    const late = AbortSignal.timeout(timeoutMs);
+    const late = timeoutSignal(timeoutMs);
     const either = signal === undefined ? late : AbortSignal.any([signal, late]);
     let current = operation;
     try {
@@ -183,7 +184,7 @@ export class ComputeApi {
       await gceGate.hook?.(signal);
       await this.#options.gate?.(signal);
       signal?.throwIfAborted();
-      const late = AbortSignal.timeout(tryMs);
+      const late = timeoutSignal(tryMs);
       const either = signal === undefined || mustAnswer ? late : AbortSignal.any([signal, late]);
       try {
         const { data } = await ask({ signal: either });

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { type GomoteError, isGomoteError, PlatformError } from '../../errors.ts';
+import { timeoutSignal } from '../../timeout-signal.ts';
 import { waitUntilReady } from '../wait-until-ready.ts';
 import type { ComputeApi } from './compute.ts';
 import { isNotFound } from './errors.ts';
@@ -77,7 +78,7 @@ async function withLog(
   { zone, name }: ProbeOptions,
   error: GomoteError,
 ): Promise<GomoteError> {
-  const call = { signal: AbortSignal.timeout(logTimeoutMs) };
+  const call = { signal: timeoutSignal(logTimeoutMs) };
   const log = await api.serialOutput(zone, name, call).catch(() => '');
   const last = log.trimEnd().split(/\r?\n/).slice(-logLines).join(' / ');
   if (last === '') return error;

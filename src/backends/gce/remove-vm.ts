@@ -1,6 +1,7 @@
 // Undoes the making of a machine, at whatever moment it failed.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GomoteError, messageOf, PlatformError } from '../../errors.ts';
+import { timeoutSignal } from '../../timeout-signal.ts';
 import type { ComputeApi, VmOperation } from './compute.ts';
 import { isNotFound } from './errors.ts';
 import { metadataKeys, metadataOf } from './vm.ts';
@@ -26,7 +27,7 @@ const pauseMs = 500;
 export async function removeVm(api: ComputeApi, failed: Failed): Promise<unknown> {
   const { zone, name, error } = failed;
   // The caller's signal may be what ends it all: this goes on without it.
-  const signal = AbortSignal.timeout(removeTimeoutMs);
+  const signal = timeoutSignal(removeTimeoutMs);
   try {
     await deleteWhenThere(api, failed, signal);
     return error;
@@ -66,7 +67,7 @@ export async function removeVmOf(
   api: ComputeApi,
   { zone, name, requestId }: { zone: string; name: string; requestId: string },
 ): Promise<void> {
-  const signal = AbortSignal.timeout(lookTimeoutMs);
+  const signal = timeoutSignal(lookTimeoutMs);
   try {
     const instance = await api.get(zone, name, { signal });
     // Another's machine may have that name.

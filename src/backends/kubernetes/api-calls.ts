@@ -6,6 +6,7 @@ import type {
   ResponseContext,
 } from '@kubernetes/client-node';
 import type { Gate } from '../../rate-limit.ts';
+import { timeoutSignal } from '../../timeout-signal.ts';
 import { Observable } from './client-node.ts';
 import { clusterError, isTransient, refusalOf } from './cluster-error.ts';
 
@@ -81,7 +82,7 @@ export class ApiCalls {
 
   /** What a call needs beyond its arguments: its signal, its headers, and connections that are kept. */
   #options(signal: AbortSignal | undefined, headers: Headers): CallOptions {
-    const late = AbortSignal.timeout(callTimeoutMs);
+    const late = timeoutSignal(callTimeoutMs);
     return {
       middleware: [
         {

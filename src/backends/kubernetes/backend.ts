@@ -5,6 +5,7 @@ import type { BuilderType } from '../../builders.ts';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
 import { tokenBucket } from '../../rate-limit.ts';
+import { timeoutSignal } from '../../timeout-signal.ts';
 import type {
   Backend,
   BackendCall,
@@ -144,7 +145,7 @@ export class KubernetesBackend implements Backend {
     const known = this.#connections.read(name);
     if (known !== undefined) {
       const client = await this.#clientOf(known);
-      const late = AbortSignal.timeout(probeTimeoutMs);
+      const late = timeoutSignal(probeTimeoutMs);
       try {
         await client.probe({ signal: AbortSignal.any([signal, late]) });
         this.#throttle.note(name, known.renewedMs);
@@ -208,7 +209,7 @@ export class KubernetesBackend implements Backend {
   async renew(name: string, { signal }: BackendCall): Promise<void> {
     const { idleTimeoutMs } = this.#settings;
     if (!this.#throttle.take(name)) return;
-    const late = AbortSignal.timeout(renewTimeoutMs);
+    const late = timeoutSignal(renewTimeoutMs);
     const { cluster } = await this.#open();
     const expires = new Date(Date.now() + idleTimeoutMs).toISOString();
     await cluster.annotatePod(

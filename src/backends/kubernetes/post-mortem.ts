@@ -1,5 +1,6 @@
 // What became of a pod whose buildlet does not answer.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { timeoutSignal } from '../../timeout-signal.ts';
 import type { Cluster } from './cluster.ts';
 import { stateOf } from './pod-state.ts';
 
@@ -14,7 +15,7 @@ export type Fate = { readonly ended: string } | 'gone' | undefined;
 
 /** As the cluster sees the pod of that name and uid now; does not reject. */
 export async function fateOf(cluster: Cluster, name: string, uid?: string): Promise<Fate> {
-  const call = { signal: AbortSignal.timeout(askTimeoutMs), patienceMs: 0 };
+  const call = { signal: timeoutSignal(askTimeoutMs), patienceMs: 0 };
   try {
     const pod = await cluster.readPod(name, call);
     if (pod === undefined || (uid !== undefined && pod.metadata?.uid !== uid)) return 'gone';

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { Instance } from '../../backends/backend.ts';
 import { formatDuration } from '../../duration.ts';
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
+import { timeoutSignal } from '../../timeout-signal.ts';
 import type { Context } from '../context.ts';
 import { print } from '../terminal.ts';
 
@@ -38,7 +39,7 @@ export function define(command: Command, context: Context): void {
 async function collect(names: readonly string[], context: Context) {
   const rows: Row[] = [];
   const failures: GomoteError[] = [];
-  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(listTimeoutMs)]);
+  const signal = AbortSignal.any([context.signal, timeoutSignal(listTimeoutMs)]);
   const results = await Promise.allSettled(
     names.map(async (name) => await (await context.backend(name)).list({ signal })),
   );
