@@ -6,6 +6,8 @@ export interface HostType {
   readonly name: string;
   /** One sentence for `gomote types`. */
   readonly description?: string | undefined;
+  /** URL of a .tar.gz with the Go toolchain that builds Go, for `push --go`; absent: there is one, or none is needed. */
+  readonly goBootstrap?: string | undefined;
   /** How it is made on Kubernetes; absent: it is not. */
   readonly kubernetes?: KubernetesMachine | undefined;
   /** How it is made on Compute Engine; absent: it is not. */

@@ -1,49 +1,42 @@
 // Several buildlets at once.
-import type { BuildletClient } from '../client/buildlet-client.ts';
-import type { Context } from './context.ts';
+import type { Context, NamedBuildlet } from './context.ts';
 
 /**
- * Runs `work` on all of the named buildlets that can be reached. One result for each, in their order; its failure is told
- * as `withBuildlet` tells it.
+ * Runs `work` on all of the named buildlets that can be reached. One result for each name, in their order; a failure is
+ * told as `withBuildlet` tells it.
  */
 export async function withBuildlets<T>(
   context: Context,
   names: readonly string[],
-  work: (clients: readonly BuildletClient[]) => Promise<PromiseSettledResult<T>[]>,
+  work: (buildlets: readonly NamedBuildlet[]) => Promise<PromiseSettledResult<T>[]>,
 ): Promise<PromiseSettledResult<T>[]> {
-  const opened = names.map(() => opening());
-  const all = Promise.all(opened.map(({ promise }) => promise)).then(async (clients) => {
-    const reached = clients.filter((client) => client !== undefined);
+  const openings = names.map(() => new Opening());
+  const worked = Promise.all(openings.map(({ done }) => done)).then(async (opened) => {
+    const reached = opened.filter((buildlet) => buildlet !== undefined);
     const results = await work(reached);
-    return clients.map((client) =>
-      client === undefined ? undefined : results[reached.indexOf(client)],
-    );
+    return new Map(reached.map((buildlet, index) => [buildlet, results[index]]));
   });
-  all.catch(() => undefined);
+  worked.catch(() => undefined);
   return await Promise.allSettled(
-    names.map(async (name, index) => {
+    openings.map(async (opening, index) => {
       try {
-        return await context.withBuildlet(name, async ({ client }) => {
-          opened[index]?.resolve(client);
-          const result = (await all)[index];
+        return await context.withBuildlet(names[index] ?? '', async (buildlet) => {
+          opening.settle(buildlet);
+          const result = (await worked).get(buildlet);
           if (result?.status !== 'fulfilled') throw result?.reason;
           return result.value;
         });
       } finally {
-        opened[index]?.resolve(undefined);
+        opening.settle(undefined);
       }
     }),
   );
 }
 
-/** A promise of a client, and what settles it. */
-function opening(): {
-  promise: Promise<BuildletClient | undefined>;
-  resolve: (client: BuildletClient | undefined) => void;
-} {
-  let resolve: (client: BuildletClient | undefined) => void = () => undefined;
-  const promise = new Promise<BuildletClient | undefined>((done) => {
-    resolve = done;
+/** A buildlet, once it is known whether it can be reached. */
+class Opening {
+  settle: (buildlet: NamedBuildlet | undefined) => void = () => undefined;
+  readonly done = new Promise<NamedBuildlet | undefined>((resolve) => {
+    this.settle = resolve;
   });
-  return { promise, resolve };
 }

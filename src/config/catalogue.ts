@@ -12,6 +12,7 @@ export const hostsSchema = v.optional(
     nameSchema,
     v.strictObject({
       description: v.optional(v.string()),
+      'go-bootstrap': v.optional(v.pipe(v.string(), v.url())),
       kubernetes: v.optional(kubernetesHost),
       gce: v.optional(gceHost),
     }),
@@ -39,10 +40,10 @@ interface Sections {
 /** The built-in catalogue with what the file at `path` adds; throws ERR_CONFIG. */
 export function toCatalogue(path: string, file: Sections): Catalogue {
   const hosts: HostType[] = [...builtInCatalogue.hosts];
-  for (const [key, host] of Object.entries(file.hosts)) {
+  for (const [key, { 'go-bootstrap': goBootstrap, ...host }] of Object.entries(file.hosts)) {
     if (hosts.some((other) => other.name === key))
       throw badValue(path, `hosts.${key}`, key, 'it is built in');
-    hosts.push({ name: key, ...host });
+    hosts.push({ name: key, goBootstrap, ...host });
   }
   const builders: BuilderType[] = [...builtInCatalogue.builders];
   for (const [key, { host, env, path: elements }] of Object.entries(file.builders)) {

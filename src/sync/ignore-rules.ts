@@ -10,6 +10,8 @@ export const ignoreFileName = '.gomoteignore';
 export interface IgnoreOptions extends AskGitOptions {
   /** Patterns as in a gitignore file at the tree's top; they hold in any case. */
   readonly exclude?: readonly string[] | undefined;
+  /** What else is left out. */
+  readonly leavesOut?: ((path: string, isDirectory: boolean) => boolean) | undefined;
   /** Sends what git, `.gomoteignore` and the rule for editors' backups would leave out. */
   readonly noIgnore?: boolean | undefined;
 }
@@ -32,6 +34,7 @@ export async function ignoreRules(top: string, options: IgnoreOptions): Promise<
     leavesOut: (path, isDirectory) => {
       const name = path.slice(path.lastIndexOf('/') + 1);
       if (name === '.git' || excluded.test(path, isDirectory) === true) return true;
+      if (options.leavesOut?.(path, isDirectory) === true) return true;
       if (noIgnore) return false;
       if (isEditorBackup(name)) return true;
       return (

@@ -62,6 +62,7 @@ export class OnePush {
     this.#there = await this.#entriesOf(remote, cache);
     const planned = planChanges<FoundEntry>(tree.entries, this.#there, {
       digestOf: (entry) => cache.digest(entry, algorithm),
+      keeps: this.#options.keeps,
     });
     const adjusted = (await this.#options.adjust?.(planned)) ?? planned;
     this.#changes = await withPatches(adjusted, {

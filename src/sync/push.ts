@@ -26,6 +26,8 @@ export interface PushOptions extends IgnoreOptions {
   readonly onTree?: ((tree: LocalTree) => void) | undefined;
   /** Told what will be done to each buildlet's tree. */
   readonly onPlan?: ((changes: readonly TreeChange[]) => void) | undefined;
+  /** Which paths there are left alone, whatever is here. */
+  readonly keeps?: ((path: string) => boolean) | undefined;
   /** The last word on what is done. */
   readonly adjust?: ((changes: TreeChange[]) => Promise<TreeChange[]>) | undefined;
   /** Told of bytes of files as they are sent, to all buildlets at once. */

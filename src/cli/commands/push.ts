@@ -1,18 +1,18 @@
 // gomote push: makes a directory of one or more buildlets equal to one of this machine.
 import { basename } from 'node:path';
 import type { Command } from 'commander';
-import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
+import { hostTypeOf } from '../../builders.ts';
+import { GomoteError, messageOf } from '../../errors.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
-import type { TreeChange } from '../../protocol/tree-change.ts';
 import { gitWorkTree } from '../../sync/ask-git.ts';
-import { largestPaths } from '../../sync/largest-paths.ts';
+import { giveVersion, goPushOptions, goRoot, installBootstrap } from '../../sync/go-root.ts';
 import { realDirectory } from '../../sync/local-tree.ts';
-import { type PushOptions, type PushSummary, push } from '../../sync/push.ts';
+import { type PushOptions, push } from '../../sync/push.ts';
+import { TreeWatch } from '../../sync/watch.ts';
 import { withBuildlets } from '../buildlets.ts';
 import { cacheDir } from '../cache-dir.ts';
-import type { Context } from '../context.ts';
-import { formatBytes } from '../format-bytes.ts';
-import { print } from '../terminal.ts';
+import type { Context, NamedBuildlet } from '../context.ts';
+import { reportPush, warnIfLarge } from '../push-report.ts';
 import { parseCommaList, parseCompress } from '../values.ts';
 
 interface Options {
@@ -27,9 +27,6 @@ interface Options {
   json?: boolean;
 }
 
-/** More than this to send is worth a warning, in bytes. */
-const largeBytes = 200e6;
-
 export function define(command: Command, context: Context): void {
   command
     .argument('<names>', 'buildlet, or several with commas between them')
@@ -39,11 +36,18 @@ export function define(command: Command, context: Context): void {
     .option('--mirror', 'also remove what was not sent, such as what builds made')
     .option('--exclude <pattern>', 'leave out, as in a .gitignore; can be repeated', collect, [])
     .option('--no-ignore', 'send also what git, .gomoteignore and editors would leave out')
+    .option('--watch', 'push again whenever something changes, until Ctrl-C')
+    .option('--go', "push Go's own tree as Go's gomote does: GOROOT to go/")
     .option('--compress <how>', 'auto, gzip, zstd or none (default: auto)', parseCompress)
     .option('--json', 'print a summary as JSON, a line a buildlet')
     .action(async (names: string, dir: string | undefined, options: Options) => {
-      const top = realDirectory(dir ?? gitWorkTree(process.cwd()) ?? process.cwd());
-      await pushTo(parseNames(names), top, destinationOf(options.dest, top), options, context);
+      const { environment } = context.terminal;
+      const tree = options.go ? await goRoot(environment) : gitWorkTree(process.cwd());
+      const top = realDirectory(dir ?? tree ?? process.cwd());
+      const given = options.go
+        ? goPushOptions(top, environment)
+        : { dir: destinationOf(options.dest, top) };
+      await pushTo(parseNames(names), top, given, options, context);
     });
 }
 
@@ -68,15 +72,14 @@ function destinationOf(given: string | undefined, top: string): string {
 async function pushTo(
   names: readonly string[],
   top: string,
-  dir: string,
+  given: Pick<PushOptions, 'dir'> & Partial<PushOptions>,
   options: Options,
   context: Context,
 ): Promise<void> {
   const { signal, talk, terminal } = context;
-  const startMs = performance.now();
   let isWarned = false;
+  const watch = options.watch ? new TreeWatch(top) : undefined;
   const pushOptions: PushOptions = {
-    dir,
     signal,
     mirror: options.mirror,
     dryRun: options.dryRun,
@@ -85,71 +88,60 @@ async function pushTo(
     compress: options.compress,
     environment: terminal.environment,
     cacheDirectory: cacheDir(terminal.environment, process.platform),
-    onTree: ({ others }) => {
+    onTree: ({ entries, others }) => {
+      watch?.follow(entries.flatMap(({ kind, path }) => (kind === 'directory' ? [path] : [])));
+      if (isWarned) return;
       for (const path of others) talk.say(`not sent, for it is no file: ${path}`);
     },
     onPlan: (changes) => {
       if (!isWarned) isWarned = warnIfLarge(changes, context);
     },
+    ...given,
   };
-  const results = await withBuildlets(context, names, (clients) => push(clients, top, pushOptions));
-  const seconds = (performance.now() - startMs) / 1000;
-  const failures: unknown[] = [];
-  for (const [index, result] of results.entries()) {
-    const name = names[index] ?? '';
-    if (result.status === 'rejected') failures.push(result.reason);
-    else if (options.dryRun) await printPlan(name, result.value, names.length > 1, context);
-    else if (options.json) await print(terminal, `${toJson(name, result.value, seconds)}\n`);
-    else talk.say(`${name}: ${inWords(result.value)}`);
-  }
-  throwIfAny(failures);
-}
-
-function throwIfAny(failures: readonly unknown[]): void {
-  const [first, ...others] = failures;
-  if (first === undefined) return;
-  if (others.length === 0) throw first;
-  const hint = isGomoteError(first) ? first.hint : undefined;
-  const code = isGomoteError(first) ? first.code : 'ERR_LOST';
-  throw new GomoteError(code, failures.map(messageOf).join('; '), { hint, cause: first });
-}
-
-function warnIfLarge(changes: readonly TreeChange[], { talk }: Context): boolean {
-  const { sizeBytes, largest } = largestPaths(changes, 3);
-  if (sizeBytes <= largeBytes) return false;
-  const paths = largest.map(({ path, sizeBytes: size }) => `${path} (${formatBytes(size)})`);
-  talk.say(
-    `warning: ${formatBytes(sizeBytes)} to send, most of it in ${paths.join(', ')}; --exclude leaves out`,
-  );
-  return true;
-}
-
-async function printPlan(
-  name: string,
-  { changes, files, bytes }: PushSummary,
-  isOneOfMany: boolean,
-  { terminal, talk }: Context,
-): Promise<void> {
-  const lines = changes.map((change) => {
-    if (change.op === 'remove') return `remove ${change.path}\n`;
-    if (change.op === 'mode') return `mode ${change.mode.toString(8)} ${change.path}\n`;
-    const { path, kind } = change.entry;
-    return `send ${path}${kind === 'directory' ? '/' : ''}\n`;
+  const pushOnce = async (buildlets: readonly NamedBuildlet[]) => {
+    const clients = buildlets.map(({ client }) => client);
+    if (options.go && !options.dryRun) await prepareGo(buildlets, context);
+    const results = await push(clients, top, pushOptions);
+    if (options.go && !options.dryRun) {
+      for (const client of clients) await giveVersion(client, signal);
+    }
+    return results;
+  };
+  const startMs = performance.now();
+  const results = await withBuildlets(context, names, async (buildlets) => {
+    const first = await pushOnce(buildlets);
+    if (watch === undefined || buildlets.length === 0) return first;
+    const reached = buildlets.map(({ name }) => name);
+    const report = async (some: typeof first, sinceMs: number, onlyChanges: boolean) => {
+      const seconds = (performance.now() - sinceMs) / 1000;
+      await reportPush(reached, some, seconds, { ...options, onlyChanges }, context);
+    };
+    await report(first, startMs, false);
+    talk.say(`watching ${top}; Ctrl-C ends it`);
+    try {
+      for (;;) {
+        await watch.changed(signal);
+        const changedMs = performance.now();
+        try {
+          await report(await pushOnce(buildlets), changedMs, true);
+        } catch (error) {
+          // A file that changes while it is sent is sent again after that.
+          if (signal.aborted || buildlets.every(({ client }) => client.isBroken)) throw error;
+          talk.say(messageOf(error));
+        }
+      }
+    } finally {
+      watch.close();
+    }
   });
-  const title = isOneOfMany ? `${name}:\n` : '';
-  await print(terminal, title + lines.join(''));
-  talk.say(`${name}: would send ${files} files, ${formatBytes(bytes)}`);
+  await reportPush(names, results, (performance.now() - startMs) / 1000, options, context);
 }
 
-function inWords({ changes, files, bytes, removed, wireBytes }: PushSummary): string {
-  if (changes.length === 0) return 'nothing has changed';
-  const parts = [`${files} ${files === 1 ? 'file' : 'files'} sent (${formatBytes(bytes)})`];
-  if (removed > 0) parts.push(`${removed} removed`);
-  return `${parts.join(', ')}; ${formatBytes(wireBytes)} on the wire`;
+/** Sees to Go's bootstrap toolchain on each of the buildlets. */
+async function prepareGo(buildlets: readonly NamedBuildlet[], context: Context): Promise<void> {
+  const { catalogue } = await context.config();
+  for (const { client, builder } of buildlets) {
+    const host = builder && hostTypeOf(catalogue, builder);
+    await installBootstrap(client, host?.goBootstrap, context.signal);
+  }
 }
-
-const toJson = (
-  name: string,
-  { files, bytes, removed, wireBytes, digest }: PushSummary,
-  seconds: number,
-): string => JSON.stringify({ name, files, bytes, removed, wireBytes, seconds, digest });
