@@ -8,16 +8,19 @@ interface Reader<T> {
   wake: () => void;
 }
 
-/** The same pieces for `count` readers. One that stops early no longer counts; the source's failure is everybody's. */
-export function broadcast<T>(source: AsyncIterable<T>, count: number): AsyncIterable<T>[] {
-  if (count === 1) return [source];
-  return new Broadcast(source, count).outputs;
+export interface Output<T> extends AsyncIterable<T> {
+  /** Says that it will not be read, or not any further: the others wait for it no longer. */
+  release(): void;
 }
+
+/** The same pieces for `count` readers, each of which is to be released at its end. The source's failure is everybody's. */
+export const broadcast = <T>(source: AsyncIterable<T>, count: number): Output<T>[] =>
+  new Broadcast(source, count).outputs;
 
 class Broadcast<T> {
   readonly #source: AsyncIterator<T>;
   readonly #readers = new Set<Reader<T>>();
-  readonly outputs: AsyncIterable<T>[];
+  readonly outputs: Output<T>[];
   #failure: { error: unknown } | undefined;
   #wakePump: () => void = () => undefined;
   #isRunning = false;
@@ -27,7 +30,8 @@ class Broadcast<T> {
     this.outputs = Array.from({ length: count }, () => {
       const reader: Reader<T> = { waiting: [], wake: () => undefined };
       this.#readers.add(reader);
-      return { [Symbol.asyncIterator]: () => this.#read(reader) };
+      const release = () => this.#release(reader);
+      return { release, [Symbol.asyncIterator]: () => this.#read(reader) };
     });
   }
 
@@ -48,9 +52,13 @@ class Broadcast<T> {
         }
       }
     } finally {
-      this.#readers.delete(reader);
-      this.#wakePump();
+      this.#release(reader);
     }
+  }
+
+  #release(reader: Reader<T>): void {
+    this.#readers.delete(reader);
+    this.#wakePump();
   }
 
   async #pump(): Promise<void> {

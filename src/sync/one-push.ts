@@ -18,6 +18,7 @@ export class OnePush {
   #opening: Promise<RemoteTree> | undefined;
   #changes: readonly TreeChange[] = [];
   #there: readonly TreeEntry[] = [];
+  #takesStream = false;
   #wireBytes = 0;
   /** How often it was sent in vain. */
   tries = 0;
@@ -29,6 +30,11 @@ export class OnePush {
 
   get changes(): readonly TreeChange[] {
     return this.#changes;
+  }
+
+  /** Whether its buildlet takes a tree stream, once it has been planned. */
+  get takesStream(): boolean {
+    return this.#takesStream;
   }
 
   /** Begins to look at what is there. */
@@ -58,6 +64,7 @@ export class OnePush {
     const remote = await this.#remote();
     const { algorithm } = remote;
     this.#changes = [];
+    this.#takesStream = remote.digest !== undefined;
     if (remote.digest !== undefined && this.#isSame(remote.digest, tree, cache)) return [];
     this.#there = await this.#entriesOf(remote, cache);
     const planned = planChanges<FoundEntry>(tree.entries, this.#there, {

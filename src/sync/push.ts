@@ -86,11 +86,12 @@ class PushRun {
     const plans = await Promise.allSettled(pushes.map((one) => this.#plan(one)));
     if (this.#options.dryRun) return plans.map(withoutValue);
     // Those that get the same share one reading of the files.
-    const groups = new Map<string, OnePush[]>();
+    const groups = new Map<string | OnePush, OnePush[]>();
     plans.forEach((plan, index) => {
       const one = pushes[index];
       if (one === undefined || plan.status === 'rejected' || plan.value === '') return;
-      groups.set(plan.value, [...(groups.get(plan.value) ?? []), one]);
+      const key = one.takesStream ? plan.value : one;
+      groups.set(key, [...(groups.get(key) ?? []), one]);
     });
     const sent = new Map<OnePush, Promise<void>>();
     for (const group of groups.values()) {
@@ -119,8 +120,11 @@ class PushRun {
     const outputs = broadcast(source, group.length);
     return new Map(
       group.map((one, index) => {
-        const pieces = () => outputs[index] ?? source;
-        const sent = one.send({ pieces, proof: () => proof }, this.#tree, this.#cache);
+        const output = outputs[index];
+        const pieces = () => output ?? source;
+        const sent = one
+          .send({ pieces, proof: () => proof }, this.#tree, this.#cache)
+          .finally(() => output?.release());
         return [one, sent.catch((error: unknown) => this.#again(one, error))];
       }),
     );
