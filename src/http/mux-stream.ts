@@ -42,7 +42,8 @@ export class MuxStream extends Duplex {
     clearTimeout(this.#idleTimer);
     this.#idleTimer =
       idleMs > 0 ? setTimeout(() => this.emit('timeout'), idleMs).unref() : undefined;
-    if (listener !== undefined) this.once('timeout', listener);
+    if (listener !== undefined && idleMs > 0) this.once('timeout', listener);
+    if (listener !== undefined && idleMs === 0) this.off('timeout', listener);
     return this;
   }
 

@@ -66,7 +66,7 @@ export class Mux {
     return this.#streams.size === 0;
   }
 
-  open(): Duplex {
+  open(): MuxStream {
     this.#lastId++;
     this.#socket.write(controlFrame(frameTypes.open, this.#lastId));
     return this.#add(this.#lastId);

@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream';
 import { GomoteError, messageOf } from '../errors.ts';
 import { Mux } from './mux.ts';
+import type { MuxStream } from './mux-stream.ts';
 
 export interface LinkOptions {
   /** What the other end is called in errors. */
@@ -26,7 +27,7 @@ export interface Link {
 /** The end that calls: a coordinator's. */
 export interface CallingLink extends Link {
   /** A new connection to the other end's server; throws ERR_CONNECT when the link is over. */
-  open(): Duplex;
+  open(): MuxStream;
   /** Whether the other end has said that it ends. */
   readonly saidGoodbye: boolean;
   /** Whether the other end answers within the time. */
@@ -96,7 +97,7 @@ class LinkEnd implements CallingLink {
     });
   }
 
-  open(): Duplex {
+  open(): MuxStream {
     if (this.#reason === undefined) return this.#mux.open();
     throw new GomoteError('ERR_CONNECT', `${this.#label}: ${this.#reason}`);
   }

@@ -126,6 +126,18 @@ describe('streams over one socket', () => {
     expect((await left)[0]).toMatchObject({ message: 'the caller: it cut the stream' });
   });
 
+  it('time out as sockets do, when they are idle and while someone asks for it', async () => {
+    const [caller] = await links(echo);
+    const stream = caller.open();
+    const timedOut = once(stream, 'timeout');
+    stream.setTimeout(10);
+    await timedOut;
+    const never = () => expect.unreachable();
+    stream.setTimeout(60_000, never).setTimeout(0, never);
+    expect(stream.listenerCount('timeout')).toBe(0);
+    stream.destroy();
+  });
+
   it('go on in one direction when the other has ended', async () => {
     const [caller] = await links((stream) => {
       let got = 0;
