@@ -1,35 +1,46 @@
-// How fast output comes: 300 MB through gomote run beside cat | cat: node bench/exec.js [RUNS]
-
+// How fast output comes: through gomote run to a file, beside ssh and cat | cat: node bench/exec.js [RUNS] [MIB]
 import { spawnSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, readSync, rmSync } from 'node:fs';
 import { compare, gomote, report, withBuildlet } from './paired.js';
+import { withSsh } from './ssh-server.js';
 
-const runs = Number(process.argv[2] ?? 11);
+const runs = Number(process.argv[2] ?? 7);
+const mib = Number(process.argv[3] ?? 1024);
 const file = '/dev/shm/gomote-bench-output';
-spawnSync('sh', ['-c', `head -c 300000000 /dev/urandom > ${file}`]);
+const copy = '/dev/shm/gomote-bench-copy';
+spawnSync('sh', ['-c', `head -c ${mib << 20} /dev/urandom > ${file}`]);
+const toFile = (argv) => ['sh', '-c', `"$@" > ${copy}`, 'sh', ...argv];
 
 try {
-  await withBuildlet((name) => {
-    const result = compare(
-      {
-        cat: ['sh', '-c', `cat ${file} | cat > /dev/null`],
-        start: [process.execPath, gomote, 'run', name, '/bin/true'],
-        gomote: [process.execPath, gomote, 'run', name, 'cat', file],
-      },
-      runs,
-    );
-    report('exec: 300 MB of output', [
-      { what: 'cat FILE | cat > /dev/null', ms: result.cat, reference: result.cat },
-      { what: 'gomote run NAME /bin/true', ms: result.start, reference: result.cat },
-      { what: 'gomote run NAME cat FILE', ms: result.gomote, reference: result.cat },
-      {
-        what: 'the same without its start',
-        ms: result.gomote - result.start,
-        reference: result.cat,
-        limit: 2,
-      },
-    ]);
-  });
+  await withBuildlet((name) =>
+    withSsh((ssh) => {
+      const run = [process.execPath, gomote, 'run', name];
+      const result = compare(
+        {
+          cat: ['sh', '-c', `cat ${file} | cat > ${copy}`],
+          ssh: toFile([...ssh, 'cat', file]),
+          gomote: toFile([...run, 'cat', file]),
+        },
+        runs,
+      );
+      if (sha256(copy) !== sha256(file)) throw new Error('the copy differs');
+      report(`exec: ${mib} MiB of output to a file`, [
+        { what: 'ssh 127.0.0.1 cat FILE', ms: result.ssh, reference: result.ssh },
+        { what: 'cat FILE | cat', ms: result.cat, reference: result.ssh },
+        { what: 'gomote run NAME cat FILE', ms: result.gomote, reference: result.ssh, limit: 1 },
+      ]);
+    }),
+  );
 } finally {
-  rmSync(file, { force: true });
+  for (const path of [file, copy]) rmSync(path, { force: true });
+}
+
+function sha256(path) {
+  const hash = createHash('sha256');
+  const buffer = Buffer.alloc(1 << 20);
+  const fd = openSync(path, 'r');
+  for (let n = 1; n > 0; hash.update(buffer.subarray(0, n))) n = readSync(fd, buffer);
+  closeSync(fd);
+  return hash.digest('hex');
 }

@@ -46,8 +46,8 @@ async function sendPiece(
       outage.over();
       return !closed;
     } catch (error) {
-      // The command has ended: what it has not read, nobody will.
-      if (error instanceof StatusError && [404, 409].includes(error.status)) return false;
+      // A session that is known no more has ended, or its reader says what has become of it.
+      if (error instanceof StatusError && error.status === 404) return false;
       if (!isGomoteError(error)) throw error;
       await outage.wait(error);
     }

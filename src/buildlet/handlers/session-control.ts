@@ -51,12 +51,12 @@ export const sessionSignal = (table: SessionTable): Handler =>
   });
 
 export const sessionResize = (table: SessionTable): Handler =>
-  about(table, (session, { response, query }) => {
+  about(table, async (session, { response, query }) => {
     const size = parseTerminalSize(query);
     if (size === undefined) {
       return sendError(response, 400, "bogus 'columns' or 'rows' parameter");
     }
-    session.resize(size.columns, size.rows);
+    await session.resize(size.columns, size.rows);
     sendEmpty(response);
   });
 

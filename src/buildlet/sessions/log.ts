@@ -35,6 +35,10 @@ const partBytes = 256 << 10;
 /** How often a full disk is tried again, in ms. */
 const fullPollMs = 200;
 
+/** As much is written at once, in bytes, if it comes within this time, in ms. */
+const writeBytes = 1 << 20;
+const gatherMs = 5;
+
 interface TailRecord extends LogMark {
   readonly buffers: readonly Buffer[];
   readonly end: number;
@@ -122,10 +126,11 @@ export class SessionLog {
   }
 
   async #write(): Promise<void> {
-    // What comes in one turn is written together.
-    await Promise.resolve();
     try {
-      while (this.#written < this.#end) await this.#writeSome();
+      while (this.#written < this.#end) {
+        await this.#gather();
+        await this.#writeSome();
+      }
       if (this.#closed) await this.#segments.at(-1)?.close();
     } catch (error) {
       this.#failed = true;
@@ -133,6 +138,14 @@ export class SessionLog {
     } finally {
       this.#writing = undefined;
       this.wake();
+    }
+  }
+
+  /** Waits a little for more, so that writes are few and large. */
+  async #gather(): Promise<void> {
+    const soon = performance.now() + gatherMs;
+    while (this.backlogBytes < writeBytes && !this.#closed && performance.now() < soon) {
+      await sleep(1);
     }
   }
 

@@ -26,6 +26,9 @@ export interface ReaderOptions {
 /** How many ping intervals a reader may be silent. */
 const silentPings = 3;
 
+/** More small pieces than this are joined before they are sent. */
+const fewBuffers = 16;
+
 /** Sends the log from `from` to its end. */
 export async function serveLog(
   session: Session,
@@ -67,9 +70,12 @@ export async function serveLog(
       if (part !== undefined) {
         next = part.next;
         lastSentMs = performance.now();
-        const more = response.write(Buffer.concat(part.buffers));
+        const { buffers } = part;
+        for (const bytes of buffers.length > fewBuffers ? [Buffer.concat(buffers)] : buffers) {
+          response.write(bytes);
+        }
         session.balance();
-        if (!more) await drained(response);
+        if (response.writableNeedDrain) await drained(response);
       } else if (log.isClosed && next >= log.end) {
         break;
       } else if (next === log.end) {

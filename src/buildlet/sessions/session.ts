@@ -30,7 +30,7 @@ export interface SessionOptions {
 const readerLagBytes = 256 << 10;
 
 /** How far the log in memory may be ahead of the disk, in bytes. */
-const diskLagBytes = 1 << 20;
+const diskLagBytes = 8 << 20;
 
 const defaultGraceMs = 60_000;
 const defaultKillAfterMs = 5_000;
@@ -220,17 +220,18 @@ export class Session {
     }
   }
 
-  resize(columns: number, rows: number): void {
+  async resize(columns: number, rows: number): Promise<void> {
+    await this.#begun;
     const command = this.#running();
     if (command.resize === undefined) throw conflict(`session "${this.id}" has no terminal`);
     command.resize(columns, rows);
   }
 
+  /** Its input; throws ERR_CONFLICT when it was to have none. */
   async input(): Promise<SessionInput> {
     await this.#begun;
-    this.#running();
-    if (this.#input === undefined) throw conflict(`session "${this.id}" takes no input`);
-    return this.#input;
+    if (this.#input !== undefined) return this.#input;
+    throw conflict(`session "${this.id}" takes no input`);
   }
 
   #running(): RunningCommand {

@@ -1,0 +1,60 @@
+// Debian's openssh-server on a loopback port of its own, to compare with; ended when `work` is done.
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Calls `work` with the words of a command line that runs what follows them over ssh. */
+export async function withSsh(work) {
+  const directory = mkdtempSync('/dev/shm/gomote-bench-ssh-');
+  const at = (name) => join(directory, name);
+  for (const name of ['host', 'user']) {
+    spawnSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', at(name)]);
+  }
+  copyFileSync(at('user.pub'), at('authorized'));
+  const port = await freePort();
+  const settings = [
+    `Port ${port}`,
+    'ListenAddress 127.0.0.1',
+    `HostKey ${at('host')}`,
+    `AuthorizedKeysFile ${at('authorized')}`,
+    'PidFile none',
+    'StrictModes no',
+    'UsePAM no',
+  ];
+  writeFileSync(at('config'), `${settings.join('\n')}\n`);
+  mkdirSync('/run/sshd', { recursive: true });
+  const server = spawn('/usr/sbin/sshd', ['-D', '-f', at('config')], { stdio: 'ignore' });
+  try {
+    while (!(await answers(port))) await sleep(20);
+    const options = [
+      ['StrictHostKeyChecking', 'no'],
+      ['UserKnownHostsFile', '/dev/null'],
+      ['LogLevel', 'ERROR'],
+    ].flatMap(([name, value]) => ['-o', `${name}=${value}`]);
+    const login = ['-F', 'none', '-p', String(port), '-i', at('user'), ...options, '127.0.0.1'];
+    return await work(['ssh', ...login]);
+  } finally {
+    server.kill();
+    await once(server, 'exit');
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+const answers = (port) =>
+  new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('close', () => undefined).once('data', () => socket.destroy());
+  });
