@@ -86,6 +86,11 @@ async function runOn(
 ): Promise<number> {
   const acting = await actingBuilder(builder, options.builderenv, name, context);
   const { input = 'data', isOutputShared } = context.terminal;
+  if (input === 'directory') {
+    throw new GomoteError('ERR_LOCAL_FILE', 'standard input is a directory, which cannot be read', {
+      hint: 'give a file, or </dev/null',
+    });
+  }
   const tty = wantsTerminal(options, context.terminal) ? terminalLike(context.terminal) : undefined;
   const request: SessionRequest = {
     cmd,

@@ -11,7 +11,7 @@ export interface Terminal {
   readonly stderr: Writable & { isTTY?: boolean; columns?: number };
   readonly environment: NodeJS.ProcessEnv;
   /** What a command could read from standard input. Default: data. */
-  readonly input?: 'data' | 'terminal' | 'nothing';
+  readonly input?: 'data' | 'terminal' | 'nothing' | 'directory';
   /** Whether stdout and stderr go to the same place. Default false. */
   readonly isOutputShared?: boolean;
   /** Whether the terminal belongs to a remote command for the time being, and leaves the ends of lines to it. */
@@ -33,6 +33,7 @@ export const processTerminal = (): Terminal => ({
   environment: process.env,
   get input() {
     const found = statOf(0);
+    if (found?.isDirectory()) return 'directory';
     if (found?.isCharacterDevice() !== true) return 'data';
     if (found.rdev === statOf('/dev/null')?.rdev) return 'nothing';
     return isatty(0) ? 'terminal' : 'data';

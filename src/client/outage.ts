@@ -1,6 +1,7 @@
 // Trying again while a connection is down: sooner or later, and for how long.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf, type GomoteError, isGomoteError, StatusError } from '../errors.ts';
+import { transportError } from '../http/request.ts';
 import type { ConnectionOptions } from './connection.ts';
 
 export interface OutageOptions {
@@ -40,7 +41,7 @@ export class Outage {
   /** Waits until it is time to try again; throws `error` when that has no point any more. */
   async wait(error: unknown): Promise<void> {
     const { peer, signal, reconnectMs, onLost } = this.#options;
-    signal.throwIfAborted();
+    throwIfAborted(signal);
     const limitMs = Math.min(reconnectMs, this.#limitFor(error));
     const nowMs = performance.now();
     if (this.#sinceMs === undefined && limitMs > 0) onLost?.(error as GomoteError);
@@ -48,7 +49,7 @@ export class Outage {
     if (nowMs - this.#sinceMs >= limitMs) throw error;
     const [gone] = await Promise.all([
       peer.whyGone?.(),
-      sleep(this.#delayMs, undefined, { signal }).catch(() => signal.throwIfAborted()),
+      sleep(this.#delayMs, undefined, { signal }).catch(() => throwIfAborted(signal)),
     ]);
     if (gone !== undefined) throw gone;
     this.#delayMs = Math.min(this.#delayMs * 2, longestDelayMs);
@@ -68,4 +69,8 @@ export class Outage {
     }
     return 0;
   }
+}
+
+function throwIfAborted(signal: AbortSignal): void {
+  if (signal.aborted) throw transportError(signal.reason, signal, 'ERR_LOST');
 }

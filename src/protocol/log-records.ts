@@ -1,4 +1,5 @@
 // The records of a session's log, the same on disk and on the wire: `KIND OFFSET LENGTH\n` and LENGTH bytes.
+import { createHash } from 'node:crypto';
 import { GomoteError } from '../errors.ts';
 
 /** `out` and `err` carry output, `gap` and `end` JSON; `ping` is on the wire only and counts for nothing. */
@@ -6,7 +7,7 @@ export type RecordKind = 'out' | 'err' | 'gap' | 'end' | 'ping';
 
 export interface RecordPiece {
   readonly kind: RecordKind;
-  /** The stream's offset of `bytes`. */
+  /** The stream's offset of `bytes`; of other records nothing. */
   readonly offset: number;
   /** A part of an `out` or `err` record; the whole of any other. */
   readonly bytes: Buffer;
@@ -21,10 +22,15 @@ const metaLimitBytes = 1 << 20;
 export const recordHeader = (kind: RecordKind, offset: number, length: number): string =>
   `${kind} ${offset} ${length}\n`;
 
-export function formatRecord(kind: RecordKind, offset: number, payload: string): Buffer {
+/** A record that is not output. In place of an offset it has a check of its bytes. */
+export function formatRecord(kind: 'gap' | 'end', payload: string): Buffer {
   const bytes = Buffer.from(payload);
-  return Buffer.concat([Buffer.from(recordHeader(kind, offset, bytes.length)), bytes]);
+  return Buffer.concat([Buffer.from(recordHeader(kind, checkOf(bytes), bytes.length)), bytes]);
 }
+
+/** The first 48 bits of their SHA-256: output is proved by the closing record, and that by this. */
+const checkOf = (bytes: Buffer): number =>
+  createHash('sha256').update(bytes).digest().readUIntBE(0, 6);
 
 /** Reads a header line without its end; undefined when it is not one. */
 export function parseRecordHeader(
@@ -107,6 +113,9 @@ export class RecordParser {
     if (record.kind === 'out' || record.kind === 'err') return;
     const bytes = Buffer.concat(this.#held);
     this.#held = [];
+    if (record.kind !== 'ping' && checkOf(bytes) !== record.offset) {
+      throw new GomoteError('ERR_REPLY', `the log's record "${record.kind}" is damaged`);
+    }
     yield { kind: record.kind, offset: record.offset, bytes };
   }
 }

@@ -53,6 +53,7 @@ async function runThrough(
   status: number,
 ): Promise<SessionResult & { stdout: string; stderr: string }> {
   const id = `run-${randomInt(2 ** 40)}`;
+  const args = ['-c', counting(lines, status)];
   let isFirst = true;
   for (let tries = 0; tries < 100; tries++) {
     const [stdout, stderr] = [new Collector(), new Collector()];
@@ -61,7 +62,7 @@ async function runThrough(
     const options = { pingMs, reconnectMs: 20_000 };
     try {
       if (isFirst && randomInt(4) === 0) setTimeout(() => leave.abort(), randomInt(60));
-      const request = { id, cmd: 'sh', args: ['-c', counting(lines, status)], systemLevel: true };
+      const request = { id, cmd: 'sh', args, systemLevel: true };
       const session = isFirst
         ? await client.sessions.start(request, { ...options, signal: leave.signal })
         : client.sessions.get(id, options);

@@ -31,10 +31,10 @@ export function session(table: SessionTable, pingMs: number): Handler {
       found = table.get(id);
       const text = query.get('from') ?? '0';
       const { log } = found;
-      const end = log.isClosed ? log.end - 1 : log.end;
-      const offset = text === 'end' ? end : wholeNumber(text);
+      const offset = text === 'end' ? log.end : wholeNumber(text);
       if (offset === undefined) return sendError(response, 400, "bogus 'from' parameter");
-      from = await log.startOfRecord(offset);
+      // Of a log that is over, every reader gets the closing record.
+      from = await log.startOfRecord(Math.min(offset, log.isClosed ? log.end - 1 : log.end));
     }
     beginLog(response, id);
     await serveLog(found, response, {

@@ -98,7 +98,7 @@ export class SessionLog {
   close(end: string): void {
     this.#closed = true;
     const mark = { at: this.#end, stdout: this.#stdout, stderr: this.#stderr };
-    this.#add(mark, [formatRecord('end', 0, end)]);
+    this.#add(mark, [formatRecord('end', end)]);
   }
 
   #add(mark: LogMark, buffers: readonly Buffer[]): void {
@@ -150,7 +150,9 @@ export class SessionLog {
   }
 
   async #writeSome(): Promise<void> {
-    const records = this.#tail.slice(this.#indexOf(this.#written));
+    const start = this.#indexOf(this.#written);
+    const limit = this.#written + this.#options.segmentBytes;
+    const records = this.#tail.slice(start, Math.max(this.#indexOf(limit), start + 1));
     const [first] = records;
     const until = records.at(-1)?.end;
     if (first === undefined || until === undefined) return;
@@ -225,7 +227,7 @@ export class SessionLog {
     if (offset < start.at) {
       const { stdout, stderr } = start;
       const gap: Gap = { from: offset, to: start.at, stdout, stderr };
-      return { buffers: [formatRecord('gap', 0, JSON.stringify(gap))], next: start.at };
+      return { buffers: [formatRecord('gap', JSON.stringify(gap))], next: start.at };
     }
     const first = this.#tail[0];
     if (first !== undefined && offset >= first.at) return this.#readTail(offset);

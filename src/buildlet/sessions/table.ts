@@ -125,12 +125,10 @@ export class SessionTable {
     });
   }
 
-  /** Drops the output of the session that has been over for longest; false when there is none. */
+  /** Drops the oldest output of the session that has been over for longest; false when there is none. */
   #dropFinished(): boolean {
     const session = this.#finished.find(({ log }) => log.segments.length > 0);
-    let freed = 0;
-    for (let one = 1; session !== undefined && one > 0; freed += one)
-      one = session.log.dropOldest();
+    const freed = session?.log.dropOldest() ?? 0;
     this.#keptBytes -= freed;
     return freed > 0;
   }
