@@ -68,6 +68,7 @@ const slimDependencies = {
 const heavyModules = {
   'src/backends/kubernetes/client-node.ts': 'kubernetes-client',
   'src/backends/gce/google.ts': 'google-compute',
+  'src/client/self-signed.ts': 'self-signed',
 };
 
 const heavyApart = {

@@ -36,7 +36,7 @@ const homes: Record<string, string[]> = {
   tar: ['archive'],
   undici: ['http'],
   valibot: ['protocol', 'config', 'cli', 'coordinator'],
-  selfsigned: ['client/key-pair.ts'],
+  selfsigned: ['client/self-signed.ts'],
   '@lydell/node-pty': ['buildlet/native-terminal.ts'],
   googleapis: ['backends/gce/google.ts'],
   'googleapis-common': ['backends/gce/google.ts'],

@@ -1,5 +1,14 @@
-// Which file and directory a command runs, by the rules of `/exec`, and whether it can be run at all.
-import { access, constants, open, stat } from 'node:fs/promises';
+// Which file and directory a command runs, by the rules of `/exec`, and whether it can be run at all. The calls are
+// synchronous, as the start of the command is, which reads the same files.
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readSync,
+  statSync,
+} from 'node:fs';
 import { endianness } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { errnoOf } from '../errors.ts';
@@ -16,21 +25,21 @@ export interface CommandFile {
 }
 
 /** Finds the file, or gives the Process-State text of a command that cannot start. */
-export async function findCommandFile(
+export function findCommandFile(
   request: ExecRequest,
   workDir: string,
   searchPaths: ReadonlyArray<string | undefined>,
-): Promise<CommandFile | { notStarted: string }> {
+): CommandFile | { notStarted: string } {
   const directory = commandDirectory(request, workDir);
   let file = resolve(request.systemLevel ? directory : workDir, request.cmd);
   if (request.systemLevel && !request.cmd.includes('/')) {
-    const found = await lookUp(request.cmd, searchPaths, directory);
+    const found = lookUp(request.cmd, searchPaths, directory);
     if (found === undefined) return { notStarted: notStarted.notOnPath(request.cmd) };
     file = found;
   }
-  const noDirectory = await whyNoDirectory(directory);
+  const noDirectory = whyNoDirectory(directory);
   if (noDirectory !== undefined) return { notStarted: notStarted.chdir(directory, noDirectory) };
-  const noExec = await whyNotExecutable(file);
+  const noExec = whyNotExecutable(file);
   if (noExec !== undefined) return { notStarted: notStarted.exec(file, noExec) };
   return { file, name: request.systemLevel ? request.cmd : file, directory };
 }
@@ -41,36 +50,37 @@ function commandDirectory(request: ExecRequest, workDir: string): string {
 }
 
 /** The first executable of that name on the search paths; a relative element counts from the directory. */
-async function lookUp(
+function lookUp(
   name: string,
   searchPaths: ReadonlyArray<string | undefined>,
   directory: string,
-): Promise<string | undefined> {
+): string | undefined {
   for (const element of searchPaths.flatMap((path) => path?.split(':') ?? [])) {
     const file = resolve(isAbsolute(element) ? element : resolve(directory, element), name);
-    if ((await whyNotExecutable(file)) === undefined) return file;
+    if (whyNotExecutable(file) === undefined) return file;
   }
   return undefined;
 }
 
-async function whyNoDirectory(directory: string): Promise<string | undefined> {
+function whyNoDirectory(directory: string): string | undefined {
   try {
-    if (!(await stat(directory)).isDirectory()) return errnoText('ENOTDIR');
-    await access(directory, constants.X_OK);
+    if (!statSync(directory).isDirectory()) return errnoText('ENOTDIR');
+    accessSync(directory, constants.X_OK);
     return undefined;
   } catch (error) {
     return errnoText(errnoOf(error) ?? 'EIO');
   }
 }
 
-async function whyNotExecutable(file: string): Promise<string | undefined> {
+function whyNotExecutable(file: string): string | undefined {
   try {
-    if ((await stat(file)).isDirectory()) return errnoText('EACCES');
-    await access(file, constants.X_OK);
+    // A pipe or device is no program either, and to read it might take for ever.
+    if (!statSync(file).isFile()) return errnoText('EACCES');
+    accessSync(file, constants.X_OK);
   } catch (error) {
     return errnoText(errnoOf(error) ?? 'EIO');
   }
-  return (await isForeignFormat(file)) ? errnoText('ENOEXEC') : undefined;
+  return isForeignFormat(file) ? errnoText('ENOEXEC') : undefined;
 }
 
 /** ELF machine numbers of Node's architectures. */
@@ -89,10 +99,10 @@ const elfMachines: Record<string, readonly number[]> = {
  * Whether the kernel would refuse the file's format. The C library then runs it as a shell script, so a
  * program built for another machine would seem to have run and failed.
  */
-async function isForeignFormat(file: string): Promise<boolean> {
+function isForeignFormat(file: string): boolean {
   const machines = elfMachines[process.arch];
   if (process.platform !== 'linux' || machines === undefined) return false;
-  const head = await readHead(file);
+  const head = readHead(file);
   // What cannot be read can still be executed; an empty file is for the kernel to judge.
   if (head === undefined || head.toString('latin1', 0, 2) === '#!') return false;
   const isElf = head.toString('latin1', 0, 4) === '\x7fELF' && head.length >= 20;
@@ -100,25 +110,21 @@ async function isForeignFormat(file: string): Promise<boolean> {
     const machine = endianness() === 'LE' ? head.readUInt16LE(18) : head.readUInt16BE(18);
     if (machines.includes(machine)) return false;
   }
-  return !(await hasForeignInterpreters());
+  return !hasForeignInterpreters();
 }
 
-async function readHead(file: string): Promise<Buffer | undefined> {
-  const handle = await open(file, 'r').catch(() => undefined);
-  if (handle === undefined) return undefined;
+function readHead(file: string): Buffer | undefined {
+  let fd: number | undefined;
   try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(20), 0, 20, 0);
-    return buffer.subarray(0, bytesRead);
+    fd = openSync(file, 'r');
+    const head = Buffer.alloc(20);
+    return head.subarray(0, readSync(fd, head, 0, head.length, 0));
   } catch {
     return undefined;
   } finally {
-    await handle.close();
+    if (fd !== undefined) closeSync(fd);
   }
 }
 
 /** Whether the kernel has been taught other formats, as by qemu-user. */
-async function hasForeignInterpreters(): Promise<boolean> {
-  const status = await open('/proc/sys/fs/binfmt_misc/status', 'r').catch(() => undefined);
-  await status?.close();
-  return status !== undefined;
-}
+const hasForeignInterpreters = (): boolean => existsSync('/proc/sys/fs/binfmt_misc/status');

@@ -9,7 +9,7 @@ import { errnoText, notStarted } from '../protocol/process-state.ts';
 import { commandLine } from './command-bytes.ts';
 import { findCommandFile } from './command-file.ts';
 import { commandEnvironment, commandVariable, type Environment } from './environment.ts';
-import type { InputPipe, OutputPipe, PipeStock } from './output-pipe.ts';
+import type { PipeStock } from './output-pipe.ts';
 import { endProcesses, type SweepTarget, signalProcesses } from './process-sweep.ts';
 
 export interface CommandHost {
@@ -70,7 +70,7 @@ export async function prepareCommand(
 ): Promise<PreparedCommand | { notStarted: string }> {
   const { workDir } = host;
   const environment = commandEnvironment(host.environment, request, workDir);
-  const found = await findCommandFile(request, workDir, [environment.PATH, host.environment.PATH]);
+  const found = findCommandFile(request, workDir, [environment.PATH, host.environment.PATH]);
   if ('notStarted' in found) return found;
   const { file, name, directory } = found;
   const mark = markPrefix(workDir) + randomBytes(8).toString('hex');
@@ -117,7 +117,8 @@ export async function startCommand(
     if (code === undefined) throw error;
     return { notStarted: notStarted.exec(command.file, errnoText(code)) };
   } finally {
-    await closeChildEnds([stdout, ...(stderr === stdout ? [] : [stderr])], stdin);
+    for (const { closeWriter } of new Set([stdout, stderr])) closeWriter();
+    stdin?.closeReader();
   }
 }
 
@@ -126,10 +127,6 @@ export const controlsOf = (target: SweepTarget): Pick<RunningCommand, 'end' | 's
   end: (graceMs) => endProcesses(target, graceMs),
   signal: (name) => signalProcesses(target, name),
 });
-
-async function closeChildEnds(outputs: OutputPipe[], input: InputPipe | undefined): Promise<void> {
-  await Promise.all([...outputs.map((pipe) => pipe.closeWriter()), input?.closeReader()]);
-}
 
 const started = (child: ChildProcess): Promise<void> =>
   new Promise((resolve, reject) => {

@@ -1,19 +1,17 @@
 // Kernel pipes for a command's streams; stdout and stderr may share one, so that their order is that of the writes.
 //
 // Node gives its children socket pairs, which cannot be opened again as /dev/stderr or /dev/stdout; build
-// scripts do that. Node cannot make a pipe, but a FIFO whose name is removed once both ends are open is one.
+// scripts do that. Node cannot make a pipe, but a FIFO whose name is removed once both ends are open is one. It is
+// opened by synchronous calls: they never wait, and handing them to another thread takes longer than they do.
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { close, constants, open, unlink } from 'node:fs';
+import { closeSync, constants, openSync, unlinkSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { GomoteError, messageOf } from '../errors.ts';
 
 const run = promisify(execFile);
-const openFile = promisify(open);
-const closeFile = promisify(close);
-const removeFile = promisify(unlink);
 
 /** How many FIFOs are kept ready, so that a command need not wait for one to be made. */
 const stockSize = 24;
@@ -23,7 +21,7 @@ export interface OutputPipe {
   readonly reader: Socket;
   /** For the child; to be closed here once the child has it. */
   readonly writeFd: number;
-  closeWriter(): Promise<void>;
+  closeWriter(): void;
 }
 
 export interface InputPipe {
@@ -31,7 +29,7 @@ export interface InputPipe {
   readonly readFd: number;
   /** Fails with EPIPE when no process holds the read end any more. */
   readonly writer: Socket;
-  closeReader(): Promise<void>;
+  closeReader(): void;
 }
 
 /** Makes pipes, from a stock of FIFOs in a private directory. */
@@ -78,30 +76,35 @@ export class PipeStock {
 
   async take(): Promise<OutputPipe> {
     const name = await this.#takeName();
-    const readFd = await openFile(name, constants.O_RDONLY | constants.O_NONBLOCK);
-    const writeFd = await openFile(name, constants.O_WRONLY).finally(() => removeFile(name));
-    return {
-      reader: new Socket({ fd: readFd, readable: true, writable: false }),
-      writeFd,
-      closeWriter: () => closeFile(writeFd),
-    };
+    try {
+      const readFd = openSync(name, constants.O_RDONLY | constants.O_NONBLOCK);
+      const writeFd = openSync(name, constants.O_WRONLY);
+      return {
+        reader: new Socket({ fd: readFd, readable: true, writable: false }),
+        writeFd,
+        closeWriter: () => closeSync(writeFd),
+      };
+    } finally {
+      unlinkSync(name);
+    }
   }
 
   /** A pipe the other way: the child's end waits for input, ours never blocks. */
   async takeInput(): Promise<InputPipe> {
     const name = await this.#takeName();
     // A FIFO opens for reading once it has a writer, and for writing without waiting once it has a reader.
-    const bothFd = await openFile(name, constants.O_RDWR | constants.O_NONBLOCK);
+    const bothFd = openSync(name, constants.O_RDWR | constants.O_NONBLOCK);
     try {
-      const readFd = await openFile(name, constants.O_RDONLY);
-      const writeFd = await openFile(name, constants.O_WRONLY | constants.O_NONBLOCK);
+      const readFd = openSync(name, constants.O_RDONLY);
+      const writeFd = openSync(name, constants.O_WRONLY | constants.O_NONBLOCK);
       return {
         readFd,
         writer: new Socket({ fd: writeFd, readable: false, writable: true }),
-        closeReader: () => closeFile(readFd),
+        closeReader: () => closeSync(readFd),
       };
     } finally {
-      await Promise.all([removeFile(name), closeFile(bothFd)]);
+      unlinkSync(name);
+      closeSync(bothFd);
     }
   }
 }

@@ -161,8 +161,10 @@ export async function runProgram(given: readonly string[], context: Context): Pr
   const at = commandIndex(argv, root);
   const entry = commands.find((candidate) => candidate.name === argv[at]);
   context.isRun = entry?.isRun === true;
-  for (const { name, summary } of commands) {
-    if (name !== entry?.name) root.command(name).summary(summary).description(summary);
+  if (entry === undefined) {
+    for (const { name, summary } of commands) {
+      root.command(name).summary(summary).description(summary);
+    }
   }
   let args = normalizeGoFlags(argv.slice(0, at), longOptions(root), { takesValue: valued(root) });
   if (entry === undefined) {

@@ -1,5 +1,5 @@
 // Running a command: as a session where the buildlet has them, else by the base protocol.
-import { randomBytes } from 'node:crypto';
+import { randomId } from '../client/random-id.ts';
 import { GomoteError } from '../errors.ts';
 import { isSessionId, type SessionEnd, type SessionRequest } from '../protocol/session.ts';
 import { actingBuilder } from './acting-builder.ts';
@@ -111,7 +111,7 @@ async function runOn(
     killAfterMs: options.killAfter,
     ...(options.reconnect !== undefined && { graceMs: Math.max(60_000, options.reconnect) }),
   };
-  const id = options.id ?? randomBytes(6).toString('hex');
+  const id = options.id ?? randomId();
   const session = client.sessions.get(id, { reconnectMs: options.reconnect });
   if (options.detach) {
     if (!(await session.start({ ...request, stdin: false }, context.signal))) {

@@ -1,7 +1,6 @@
 // What the command line reads and writes: bytes on stdout, talk on stderr, colour and spinners on a terminal.
 import { fstatSync, type Stats, statSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
-import { isatty } from 'node:tty';
 import type { TerminalRequest } from '../protocol/session.ts';
 import type { Passed } from './progress.ts';
 
@@ -36,7 +35,8 @@ export const processTerminal = (): Terminal => ({
     if (found?.isDirectory()) return 'directory';
     if (found?.isCharacterDevice() !== true) return 'data';
     if (found.rdev === statOf('/dev/null')?.rdev) return 'nothing';
-    return isatty(0) ? 'terminal' : 'data';
+    // Loaded for a device only: most commands in scripts read none.
+    return process.getBuiltinModule('node:tty').isatty(0) ? 'terminal' : 'data';
   },
   get isOutputShared() {
     const [stdout, stderr] = [statOf(1), statOf(2)];

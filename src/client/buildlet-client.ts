@@ -11,15 +11,14 @@ import { timeoutSignal } from '../timeout-signal.ts';
 import { hostPort, parseAddress, urlOf } from './address.ts';
 import type { BuildletClientOptions, CallOptions, PasswordCredentials } from './client-options.ts';
 import { Connection } from './connection.ts';
-import { destroyBoth } from './destroy-vm.ts';
-import { type ExecOptions, type ExecResult, exec } from './exec.ts';
+import type { ExecOptions, ExecResult } from './exec.ts';
 import { Files } from './files.ts';
 import type { KeyPair } from './key-pair.ts';
 import { Sessions } from './sessions.ts';
 import { hasFeature, probe, readStatus } from './status.ts';
-import { type ListDirOptions, listDir } from './streams.ts';
+import type { ListDirOptions } from './streams.ts';
 import type { Download, TransferOptions, TransferSummary } from './transfers.ts';
-import { Trees } from './trees.ts';
+import type { Trees } from './trees.ts';
 
 export type { BuildletClientOptions, CallOptions, PasswordCredentials };
 
@@ -27,7 +26,8 @@ export type { BuildletClientOptions, CallOptions, PasswordCredentials };
 const closeTimeoutMs = 2_000;
 
 /**
- * Drives one buildlet. The constructor returns at once and tests neither the address nor the password.
+ * Drives one buildlet. The constructor returns at once and tests neither the address nor the password. What one kind
+ * of call needs is loaded with the first.
  *
  * From the first call on, a heartbeat asks for the buildlet's status; after three failures in a row every
  * pending and later call fails with ERR_BROKEN. Neither heartbeats nor idle connections keep a process alive.
@@ -43,8 +43,6 @@ export class BuildletClient {
 
   /** Runs that outlive connections. */
   readonly sessions: Sessions;
-  /** Trees pushed and pulled by their changes. */
-  readonly trees: Trees;
   /** Single files. */
   readonly files: Files;
 
@@ -79,7 +77,6 @@ export class BuildletClient {
       heartbeatIntervalMs: options.heartbeatIntervalMs ?? 10_000,
     });
     this.sessions = new Sessions(this.#connection);
-    this.trees = new Trees(this.#connection);
     this.files = new Files(this.#connection);
     this.#connection.onDead = () => this.#heartbeatFailed();
   }
@@ -175,7 +172,10 @@ export class BuildletClient {
   async destroyVM(deleteMachine: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const halt = (signal: AbortSignal) => this.halt({ signal });
     try {
-      await destroyBoth(this.name, { platform: deleteMachine, buildlet: halt });
+      await (await import('./destroy-vm.ts')).destroyBoth(this.name, {
+        platform: deleteMachine,
+        buildlet: halt,
+      });
     } finally {
       await this.#shut();
     }
@@ -187,7 +187,7 @@ export class BuildletClient {
    * ERR_TIMEOUT, ERR_ABORTED, ERR_CONNECT).
    */
   async exec(cmd: string, options: ExecOptions = {}): Promise<ExecResult> {
-    return await exec(this.#connection, cmd, options);
+    return await (await import('./exec.ts')).exec(this.#connection, cmd, options);
   }
 
   /**
@@ -200,13 +200,23 @@ export class BuildletClient {
 
   /** As `getTar`, with what the archive is packed in and, at its end, what came. */
   async download(dir: string, options: TransferOptions = {}): Promise<Download> {
-    const { getTar } = await import('./transfers.ts');
-    return await getTar(this.#connection, dir, { release: this.releaseMode, ...options });
+    return await (await import('./transfers.ts')).getTar(this.#connection, dir, {
+      release: this.releaseMode,
+      ...options,
+    });
   }
 
   /** Lists a directory, relative to the work dir; empty for the work dir itself. */
-  listDir(dir: string, options: ListDirOptions = {}): AsyncGenerator<DirEntry, void, undefined> {
-    return listDir(this.#connection, dir, options);
+  async *listDir(
+    dir: string,
+    options: ListDirOptions = {},
+  ): AsyncGenerator<DirEntry, void, undefined> {
+    yield* (await import('./streams.ts')).listDir(this.#connection, dir, options);
+  }
+
+  /** Trees pushed and pulled by their changes. */
+  async trees(): Promise<Trees> {
+    return new (await import('./trees.ts')).Trees(this.#connection);
   }
 
   /**
@@ -238,8 +248,7 @@ export class BuildletClient {
     dir: string,
     options: TransferOptions = {},
   ): Promise<TransferSummary> {
-    const { putTar } = await import('./transfers.ts');
-    return await putTar(this.#connection, source, dir, options);
+    return await (await import('./transfers.ts')).putTar(this.#connection, source, dir, options);
   }
 
   /** As `putTar`, but the buildlet fetches the .tar.gz from a URL. */

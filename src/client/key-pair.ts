@@ -37,7 +37,7 @@ const yearMs = 365 * 24 * 3_600_000;
 /** Makes a pair: RSA of 2048 bits, self-signed, good for ten years from an hour ago. */
 export async function newKeyPair(): Promise<KeyPair> {
   const now = Date.now();
-  const { generate } = await import('selfsigned');
+  const { generate } = await import('./self-signed.ts');
   const { cert, private: key } = await generate(
     [
       { name: 'organizationName', value: 'gomote' },

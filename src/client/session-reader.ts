@@ -1,10 +1,10 @@
 // Reading a session's log to its closing record: every byte once, whatever happens to connections on the way.
-import { createHash, type Hash } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
 import { GomoteError } from '../errors.ts';
 import { transportError } from '../http/request.ts';
 import { RecordParser, type RecordPiece } from '../protocol/log-records.ts';
 import type { Gap, SessionEnd, StreamSum } from '../protocol/session.ts';
+import { StreamDigest } from './stream-digest.ts';
 
 export interface LogOutputs {
   /** Not ended; a slow one slows the command. Absent: discarded. */
@@ -14,7 +14,7 @@ export interface LogOutputs {
 
 interface Stream {
   readonly output: Writable | undefined;
-  readonly hash: Hash;
+  readonly digest: StreamDigest;
   /** The offset of what comes next. */
   next: number;
   lost: number;
@@ -38,7 +38,7 @@ export class LogCopier {
     this.#parser = new RecordParser(from === 'end' ? 0 : from);
     const stream = (output: Writable | undefined): Stream => ({
       output,
-      hash: createHash('sha256'),
+      digest: new StreamDigest(),
       // Of what is read from elsewhere, the first record tells where it is.
       next: this.#fromStart ? 0 : -1,
       lost: 0,
@@ -140,7 +140,7 @@ export class LogCopier {
     const fresh = bytes.subarray(stream.next - offset);
     if (fresh.length === 0) return undefined;
     stream.next += fresh.length;
-    stream.hash.update(fresh);
+    stream.digest.update(fresh);
     return stream.output?.write(fresh) === false ? stream.output : undefined;
   }
 
@@ -181,13 +181,13 @@ export class LogCopier {
   }
 }
 
-function checkStream(name: string, { next, hash }: Stream, sum: StreamSum): void {
+function checkStream(name: string, { next, digest }: Stream, sum: StreamSum): void {
   if (next !== sum.bytes) {
     throw new GomoteError('ERR_LOST', `${name} came with ${next} bytes, not ${sum.bytes}`);
   }
-  const digest = hash.digest('hex');
-  if (digest === sum.sha256) return;
-  const message = `${name} came damaged: its SHA-256 is ${digest}, not ${sum.sha256}`;
+  const found = digest.hex();
+  if (found === sum.sha256) return;
+  const message = `${name} came damaged: its SHA-256 is ${found}, not ${sum.sha256}`;
   throw new GomoteError('ERR_LOST', message);
 }
 

@@ -1,5 +1,4 @@
 // A session on a buildlet: a run that connections come and go on.
-import { randomBytes } from 'node:crypto';
 import { type ErrorCode, errnoOf, GomoteError, StatusError } from '../errors.ts';
 import type { HttpReply, HttpRequest } from '../http/request.ts';
 import { contentTypes, endpoints } from '../protocol/endpoints.ts';
@@ -14,6 +13,7 @@ import {
 import { timeoutSignal } from '../timeout-signal.ts';
 import type { Connection } from './connection.ts';
 import { Outage } from './outage.ts';
+import { randomId } from './random-id.ts';
 import { sendInput } from './session-input.ts';
 import { LogCopier, type LogOutputs } from './session-reader.ts';
 
@@ -260,7 +260,7 @@ export function explained(error: unknown, label: string): unknown {
 }
 
 /** What this process calls itself as a reader. */
-const readerName = randomBytes(6).toString('hex');
+const readerName = randomId();
 
 const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
   404: 'ERR_UNKNOWN_SESSION',

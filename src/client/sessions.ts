@@ -1,8 +1,8 @@
 // The sessions of one buildlet: starting them, finding them again.
-import { randomBytes } from 'node:crypto';
 import { endpoints } from '../protocol/endpoints.ts';
 import type { SessionInfo, SessionRequest } from '../protocol/session.ts';
 import type { Connection } from './connection.ts';
+import { randomId } from './random-id.ts';
 import { explained, Session, type SessionOptions } from './session.ts';
 
 /** What a session runs and how; all but `cmd` may be left out. */
@@ -32,7 +32,7 @@ export class Sessions {
     request: StartSession,
     options: SessionOptions & SignalOption = {},
   ): Promise<Session | undefined> {
-    const { id = randomBytes(6).toString('hex'), ...wanted } = request;
+    const { id = randomId(), ...wanted } = request;
     const session = new Session(this.#connection, id, options);
     const defaults = { systemLevel: false, dir: '', args: [], env: [], debug: false };
     return (await session.start({ ...defaults, ...wanted }, options.signal)) ? session : undefined;

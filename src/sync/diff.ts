@@ -8,7 +8,8 @@ import { wishedCompression } from './compression.ts';
 export async function diff(client: BuildletClient, signal: AbortSignal): Promise<TreeDifference[]> {
   try {
     const compress = wishedCompression(client, 'auto');
-    return await client.trees.differences(undefined, { signal, compress });
+    const trees = await client.trees();
+    return await trees.differences(undefined, { signal, compress });
   } catch (error) {
     if (!(error instanceof StatusError && error.status === 404)) throw error;
   }

@@ -24,19 +24,22 @@ export class FeatureSource implements Source {
 
   async entries(): Promise<TreeEntry[]> {
     const { dir } = this.#options;
-    const { entries } = await this.#client.trees.manifest(dir, 'all', this.#call);
+    const trees = await this.#client.trees();
+    const { entries } = await trees.manifest(dir, 'all', this.#call);
     // Nothing may be in it, or it may not be there: then this fails.
-    if (entries.length === 0) await this.#client.trees.read(dir, [], this.#call);
+    if (entries.length === 0) await trees.read(dir, [], this.#call);
     return entries;
   }
 
   async differences(): Promise<TreeDifference[]> {
-    return await this.#client.trees.differences(this.#options.dir, this.#call);
+    const trees = await this.#client.trees();
+    return await trees.differences(this.#options.dir, this.#call);
   }
 
   async fetch(entries: readonly TreeEntry[] | undefined, sink: TreeSink): Promise<void> {
     const paths = entries?.map(({ path }) => path);
-    const stream = await this.#client.trees.read(this.#options.dir, paths, this.#call);
+    const trees = await this.#client.trees();
+    const stream = await trees.read(this.#options.dir, paths, this.#call);
     const receiver = new TreeReceiver(sink);
     for await (const { buffer, byteOffset, byteLength } of stream) {
       receiver.push(Buffer.from(buffer, byteOffset, byteLength));

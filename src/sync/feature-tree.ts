@@ -1,7 +1,7 @@
 // A tree on a buildlet that knows of trees.
 import type { Chunk } from '../archive/chunks.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
-import type { TreeCallOptions, TreeState } from '../client/trees.ts';
+import type { TreeCallOptions, TreeState, Trees } from '../client/trees.ts';
 import { GomoteError } from '../errors.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { chooseCompression } from './compression.ts';
@@ -10,22 +10,30 @@ import type { RemoteTree, RemoteTreeOptions, Sending } from './remote-tree.ts';
 export class FeatureTree implements RemoteTree {
   readonly algorithm = 'sha256';
   readonly #client: BuildletClient;
+  readonly #trees: Trees;
   readonly #options: RemoteTreeOptions;
   #state: TreeState;
 
-  private constructor(client: BuildletClient, options: RemoteTreeOptions, state: TreeState) {
+  private constructor(
+    client: BuildletClient,
+    trees: Trees,
+    options: RemoteTreeOptions,
+    state: TreeState,
+  ) {
     this.#client = client;
+    this.#trees = trees;
     this.#options = options;
     this.#state = state;
   }
 
   /** Throws a StatusError of 404 when the buildlet does not know of trees. */
   static async open(client: BuildletClient, options: RemoteTreeOptions): Promise<FeatureTree> {
-    const state = await client.trees.state(options.dir, options.scope, {
+    const trees = await client.trees();
+    const state = await trees.state(options.dir, options.scope, {
       signal: options.signal,
       onWire: options.onWire,
     });
-    return new FeatureTree(client, options, state);
+    return new FeatureTree(client, trees, options, state);
   }
 
   get digest(): string {
@@ -39,19 +47,19 @@ export class FeatureTree implements RemoteTree {
 
   async entries(): Promise<TreeEntry[]> {
     const { dir, scope } = this.#options;
-    const found = await this.#client.trees.manifest(dir, scope, this.#call);
+    const found = await this.#trees.manifest(dir, scope, this.#call);
     this.#state = { ...this.#state, ...found };
     return found.entries;
   }
 
   async chunks(path: string): Promise<Chunk[]> {
-    return await this.#client.trees.chunks(this.#options.dir, path, this.#call);
+    return await this.#trees.chunks(this.#options.dir, path, this.#call);
   }
 
   async send({ pieces, proof }: Sending): Promise<void> {
     const { dir } = this.#options;
     const { generation } = this.#state;
-    const applied = await this.#client.trees.apply(dir, generation, pieces(), this.#call);
+    const applied = await this.#trees.apply(dir, generation, pieces(), this.#call);
     if (applied.digest === proof()) return;
     throw new GomoteError('ERR_LOST', `${this.#client.name} got something else than was sent`, {
       hint: 'push again',

@@ -1,10 +1,11 @@
-// How many processes the kernel has killed for want of memory, where it says so.
-import { readFile } from 'node:fs/promises';
+// How many processes the kernel has killed for want of memory, where it says so. What it says is in memory: to read it
+// at once takes less time than to hand it to another thread.
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** The count for the control group of this process; undefined where the kernel keeps none. */
-export async function countMemoryKills(root = '/'): Promise<number | undefined> {
-  const groups = await readText(join(root, 'proc/self/cgroup'));
+export function countMemoryKills(root = '/'): number | undefined {
+  const groups = readText(join(root, 'proc/self/cgroup'));
   const paths = (groups ?? '').split('\n').flatMap((line) => {
     const [, controllers, path] = /^[0-9]+:([^:]*):(.*)$/.exec(line) ?? [];
     if (path === undefined) return [];
@@ -16,12 +17,17 @@ export async function countMemoryKills(root = '/'): Promise<number | undefined> 
       : [];
   });
   for (const path of paths) {
-    const text = await readText(join(root, 'sys/fs/cgroup', path));
+    const text = readText(join(root, 'sys/fs/cgroup', path));
     const count = /^oom_kill ([0-9]+)$/m.exec(text ?? '')?.[1];
     if (count !== undefined) return Number(count);
   }
   return undefined;
 }
 
-const readText = (path: string): Promise<string | undefined> =>
-  readFile(path, 'utf8').catch(() => undefined);
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}

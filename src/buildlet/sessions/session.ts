@@ -100,7 +100,7 @@ export class Session {
 
   async #run(host: CommandHost): Promise<void> {
     const { request } = this.#options;
-    const killsBefore = await countMemoryKills();
+    const killsBefore = countMemoryKills();
     const prepared = await prepareCommand(request, host);
     if ('notStarted' in prepared) return this.#finish('not-started', prepared.notStarted);
     const streams = { merge: request.merge === true, stdin: request.stdin === true };
@@ -127,8 +127,7 @@ export class Session {
     if (this.#askedToEnd) void this.#endProcesses(this.#killAfterMs);
     await pump.ended;
     const killed = exit.signal === 'SIGKILL' || exit.code === 128 + 9;
-    const noMemory =
-      killed && killsBefore !== undefined && ((await countMemoryKills()) ?? 0) > killsBefore;
+    const noMemory = killed && killsBefore !== undefined && (countMemoryKills() ?? 0) > killsBefore;
     const state = formatProcessState(exit.code, exit.signal);
     this.#finish(this.#reasonOf(exit, noMemory), state, exit);
   }
