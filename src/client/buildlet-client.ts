@@ -26,8 +26,7 @@ export type { BuildletClientOptions, CallOptions, PasswordCredentials };
 const closeTimeoutMs = 2_000;
 
 /**
- * Drives one buildlet. The constructor returns at once and tests neither the address nor the password. What one kind
- * of call needs is loaded with the first.
+ * Drives one buildlet. The constructor returns at once and tests neither the address nor the password.
  *
  * From the first call on, a heartbeat asks for the buildlet's status; after three failures in a row every
  * pending and later call fails with ERR_BROKEN. Neither heartbeats nor idle connections keep a process alive.
@@ -207,10 +206,7 @@ export class BuildletClient {
   }
 
   /** Lists a directory, relative to the work dir; empty for the work dir itself. */
-  async *listDir(
-    dir: string,
-    options: ListDirOptions = {},
-  ): AsyncGenerator<DirEntry, void, undefined> {
+  async *listDir(dir: string, options: ListDirOptions = {}): AsyncGenerator<DirEntry, void> {
     yield* (await import('./streams.ts')).listDir(this.#connection, dir, options);
   }
 
@@ -230,10 +226,9 @@ export class BuildletClient {
     mode: number,
     options: CallOptions = {},
   ): Promise<void> {
-    const query = { path, mode: String(mode) };
     await this.#text({
       method: 'PUT',
-      path: withQuery(endpoints.write.path, query),
+      path: withQuery(endpoints.write.path, { path, mode: String(mode) }),
       body: source,
       ...options,
     });
