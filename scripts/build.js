@@ -2,7 +2,7 @@
 //
 // The programs carry all they need: start-up time is mostly the finding and compiling of modules. The library
 // leaves its dependencies outside, as libraries do.
-import { rmSync } from 'node:fs';
+import { cpSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { build } from 'esbuild';
 import { buildWorkers } from './build-workers.js';
@@ -112,3 +112,6 @@ await build({
 });
 
 await buildWorkers();
+
+// The status page is what browsers get, as it is.
+cpSync('src/coordinator/page/web', 'dist/web', { recursive: true });

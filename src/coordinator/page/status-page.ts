@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { readFormBody, sendError } from '../../http/reply.ts';
-import { packageRoot } from '../../package-root.ts';
 import { decodeForm } from '../../protocol/form.ts';
 import type { Coordinator } from '../coordinator.ts';
 import { type Doorkeeper, userPrefix } from '../doorkeeper.ts';
@@ -37,7 +36,9 @@ const securityHeaders = {
   'Cross-Origin-Resource-Policy': 'same-origin',
 };
 
-const readWeb = (file: string): string => readFileSync(new URL(`web/${file}`, packageRoot), 'utf8');
+/** In src/ and in dist/ alike, the files lie in `web/` beside the module. */
+const readWeb = (file: string): string =>
+  readFileSync(new URL(`web/${file}`, import.meta.url), 'utf8');
 
 /** How many feeds there may be at once. */
 const feedLimit = 1_000;
