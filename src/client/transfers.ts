@@ -1,5 +1,6 @@
 // Archives up and down, counted and digested at both ends; where the buildlet says what it counted, the ends compare.
 import { Readable } from 'node:stream';
+import { checkedGzip } from '../archive/checked-gzip.ts';
 import { Tally, tallied } from '../archive/tally.ts';
 import { GomoteError } from '../errors.ts';
 import type { HttpResponse, RequestBody } from '../http/request.ts';
@@ -71,7 +72,8 @@ export async function getTar(
   let summary: TransferSummary | undefined;
   const tally = new Tally();
   async function* proved(): AsyncGenerator<Uint8Array> {
-    yield* tallied(bodyStream(response, signal), tally);
+    const body = tallied(bodyStream(response, signal), tally);
+    yield* response.headers.trailer === undefined ? checkedGzip(body) : body;
     summary = compare(tally, promisedTrailer(response), connection);
   }
   return {
