@@ -11,6 +11,7 @@ const floors: Record<string, number> = {
   'timeout-signal.ts': 0,
   'write-whole.ts': 0,
   'duration.ts': 1,
+  'fingerprint.ts': 1,
   'rate-limit.ts': 1,
   'builders.ts': 1,
   protocol: 1,

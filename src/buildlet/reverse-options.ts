@@ -1,6 +1,7 @@
 // The options of a buildlet that offers itself to a coordinator.
 import { hostname } from 'node:os';
 import { GomoteError } from '../errors.ts';
+import { fingerprintDigits, fingerprintPattern } from '../fingerprint.ts';
 import { proxyOf } from '../http/env-proxy.ts';
 import { isLoopback } from '../http/listen.ts';
 import { machineNamePattern } from '../protocol/reverse.ts';
@@ -90,11 +91,8 @@ function checkOrigin(text: string): string {
 }
 
 function parseFingerprint(text: string): string {
-  const digits = text
-    .replace(/^sha256:/i, '')
-    .replaceAll(':', '')
-    .toLowerCase();
-  if (/^[0-9a-f]{64}$/.test(digits)) return digits;
+  const digits = fingerprintDigits(text);
+  if (fingerprintPattern.test(digits)) return digits;
   throw usage(
     `--fingerprint "${text}" is not one`,
     'give sha256: and 64 hexadecimal digits, as the coordinator prints it',

@@ -1,5 +1,6 @@
 // The sections [backends.NAME]: where buildlets come from.
 import * as v from 'valibot';
+import { fingerprintDigits, fingerprintPattern } from '../fingerprint.ts';
 import { badValue, nameSchema } from './file.ts';
 import { type GceConfig, gceBackend, toGceConfig } from './gce.ts';
 import { type KubernetesConfig, kubernetesBackend, toKubernetesConfig } from './kubernetes.ts';
@@ -25,13 +26,8 @@ export const localBackend: BackendConfig = { kind: 'local', name: 'local' };
 
 const fingerprint = v.pipe(
   v.string(),
-  v.transform((text) =>
-    text
-      .replace(/^sha256:/i, '')
-      .replaceAll(':', '')
-      .toLowerCase(),
-  ),
-  v.regex(/^[0-9a-f]{64}$/, 'a fingerprint is sha256: and 64 hexadecimal digits'),
+  v.transform(fingerprintDigits),
+  v.regex(fingerprintPattern, 'a fingerprint is sha256: and 64 hexadecimal digits'),
 );
 
 const schemas = {

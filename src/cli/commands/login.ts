@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { CoordinatorClient } from '../../client/coordinator-client.ts';
 import { checkUrl } from '../../config/backends.ts';
 import { GomoteError, messageOf } from '../../errors.ts';
+import { fingerprintDigits } from '../../fingerprint.ts';
 import { proxyOf } from '../../http/env-proxy.ts';
 import { coordinatorAuthUser } from '../../protocol/endpoints.ts';
 import type { Context } from '../context.ts';
@@ -107,11 +108,7 @@ async function pin(
   });
   const shown = `sha256:${seen.fingerprint}`;
   if (expected !== undefined) {
-    const wanted = expected
-      .replace(/^sha256:/i, '')
-      .replaceAll(':', '')
-      .toLowerCase();
-    if (wanted === seen.fingerprint) return seen.fingerprint;
+    if (fingerprintDigits(expected) === seen.fingerprint) return seen.fingerprint;
     throw new GomoteError('ERR_CERTIFICATE', `${origin} shows another certificate: ${shown}`, {
       hint: 'someone else may be answering there',
     });
