@@ -143,22 +143,27 @@ describe.runIf(hasBrowser)('the status page', () => {
     await page.getByLabel('Token').waitFor();
   });
 
-  it.each([
-    ['light', 1280],
-    ['dark', 1280],
-    ['light', 360],
-    ['dark', 360],
-  ] as const)('can be read and reached: %s, %i wide', async (colorScheme, width) => {
+  it('can be read and reached, in light and dark, on a desk and on a phone', async () => {
     const coordinator = await startCoordinator({ users, machines: 1 });
     await create(coordinator, 'me');
-    const { page } = await browse({ colorScheme, viewport: { width, height: 800 } });
+    const { page } = await browse();
+    const looks = (['light', 'dark'] as const).flatMap((colorScheme) =>
+      [1280, 360].map((width) => ({ colorScheme, width })),
+    );
+    const check = async (name: string) => {
+      for (const { colorScheme, width } of looks) {
+        await page.emulateMedia({ colorScheme });
+        await page.setViewportSize({ width, height: 800 });
+        await picture(page, `${name}-${colorScheme}-${width}`);
+        expect(await askPage(page, 'faintTexts')).toEqual([]);
+        // Nothing has to be scrolled sideways.
+        expect(await askPage(page, 'overflow')).toBe(0);
+      }
+    };
     await visit(page, coordinator.url);
-    await picture(page, `login-${colorScheme}-${width}`);
-    expect(await askPage(page, 'faintTexts')).toEqual([]);
+    await check('login');
     await signIn(page, coordinator, 'me');
-    expect(await askPage(page, 'faintTexts')).toEqual([]);
-    // Nothing has to be scrolled sideways.
-    expect(await askPage(page, 'overflow')).toBe(0);
+    await check('own');
     // Tables are tables on a phone too, and the keyboard gets everywhere.
     expect(await page.getByRole('columnheader').count()).toBeGreaterThan(5);
     const stops: unknown[] = [];
