@@ -158,6 +158,7 @@ export class GceBackend implements Backend {
     const { user } = this.#settings;
     const found = await this.#api.list(filterOfName(vmNameOf(name)), { signal });
     const record = found
+      .filter((instance) => !isLeaving(instance))
       .sort(byAge)
       .map(recordOf)
       .find((other) => other?.name === name && (user === undefined || other.owner === user));

@@ -121,10 +121,11 @@ function scheduling({ pricing, deleteInMs }: VmRequest): NonNullable<VmInstance[
   const seconds = Math.max(least, Math.ceil(deleteInMs / 1_000));
   const ends = seconds <= most;
   return {
-    ...(pricing === 'spot' && { provisioningModel: 'SPOT' }),
     preemptible: pricing !== 'standard',
-    // These are what Compute Engine asks of machines that it may take away.
-    ...(pricing !== 'standard' && { automaticRestart: false, onHostMaintenance: 'TERMINATE' }),
+    ...(pricing !== 'preemptible' && { provisioningModel: pricing.toUpperCase() }),
+    // One that started anew would have lost what its user put on it.
+    automaticRestart: false,
+    ...(pricing !== 'standard' && { onHostMaintenance: 'TERMINATE' }),
     ...(ends && { maxRunDuration: { seconds: String(seconds) } }),
     ...((ends || pricing === 'spot') && { instanceTerminationAction: 'DELETE' }),
   };

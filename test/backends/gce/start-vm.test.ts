@@ -103,6 +103,8 @@ describe('startNewVM', () => {
       metadata: { items: expect.any(Array) },
       scheduling: {
         preemptible: false,
+        provisioningModel: 'STANDARD',
+        automaticRestart: false,
         maxRunDuration: { seconds: '3600' },
         instanceTerminationAction: 'DELETE',
       },
@@ -140,7 +142,7 @@ describe('startNewVM', () => {
       'gomote-request',
       'listen',
     ]);
-    expect(machine?.scheduling).toEqual({ preemptible: false });
+    expect(machine?.scheduling).not.toHaveProperty('maxRunDuration');
   });
 
   it('takes the host type’s disk, network, platform and price', async () => {
