@@ -34,8 +34,21 @@ export const NoKeyPair: KeyPair = new KeyPair('', '');
 
 const yearMs = 365 * 24 * 3_600_000;
 
-/** Makes a pair: RSA of 2048 bits, self-signed, good for ten years from an hour ago. */
+/** How many pairs are made at once: of a hundred begun together all would be ready only with the last. */
+const makersAtOnce = 2;
+
+const makers: Promise<unknown>[] = Array(makersAtOnce).fill(Promise.resolve());
+
+/** Makes a pair: RSA of 2048 bits, self-signed, good for ten years from an hour ago. Many are made in turn. */
 export async function newKeyPair(): Promise<KeyPair> {
+  const [before] = makers.splice(0, 1);
+  const making = Promise.resolve(before).then(makeKeyPair);
+  // The next in line waits for this one, however it ends.
+  makers.push(making.catch(() => undefined));
+  return await making;
+}
+
+async function makeKeyPair(): Promise<KeyPair> {
   const now = Date.now();
   const { generate } = await import('./self-signed.ts');
   const { cert, private: key } = await generate(
