@@ -88,12 +88,15 @@ class LinkEnd implements CallingLink {
     });
     socket.once('end', () => this.#die('the connection was closed'));
     this.ended = new Promise((resolve) => {
-      socket.once('close', () => {
+      const over = () => {
         this.#stopHeartbeat();
         this.#reason ??= 'the connection was lost';
         this.#mux.fail(this.#reason);
         resolve(this.#reason);
-      });
+      };
+      // It may have been lost while the other end's right to it was looked into.
+      if (socket.destroyed) over();
+      else socket.once('close', over);
     });
   }
 

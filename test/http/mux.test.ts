@@ -186,6 +186,15 @@ describe('a link', () => {
     expect((await once(served[0] as Duplex, 'data'))[0]).toHaveLength(3);
   });
 
+  it('is over at once when its socket is', async () => {
+    const [near] = await socketPair();
+    near.destroy();
+    await once(near, 'close');
+    const link = callingLink({ socket: near, head }, { label: 'x' });
+    expect(await link.ended).toBe('the connection was lost');
+    expect(() => link.open()).toThrow('x: the connection was lost');
+  });
+
   it('knows whether the other end answers', async () => {
     const [caller, server] = await links(() => undefined);
     expect(await caller.answers(5_000)).toBe(true);
