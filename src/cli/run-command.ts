@@ -50,21 +50,26 @@ export interface RunRecord {
 
 const defaultKillAfterMs = 5_000;
 
-/** Runs it; the result is the exit status of gomote. */
+/**
+ * Runs it; the result is the exit status of gomote.
+ *
+ * @param read Gives the command; what is wrong with it is reported like any other failure.
+ */
 export async function runCommand(
-  command: CommandToRun,
+  read: () => CommandToRun,
   options: RunOptions,
   context: Context,
 ): Promise<number> {
   const { id, statusJson } = options;
-  if (id !== undefined && !isSessionId(id)) {
-    throw new GomoteError('ERR_USAGE', `--id "${id}" is not an id`, {
-      hint: 'give 1 to 64 letters, digits, - and _',
-    });
-  }
   const record: RunRecord = { startMs: Date.now(), id: null };
   let code: number;
   try {
+    if (id !== undefined && !isSessionId(id)) {
+      throw new GomoteError('ERR_USAGE', `--id "${id}" is not an id`, {
+        hint: 'give 1 to 64 letters, digits, - and _',
+      });
+    }
+    const command = read();
     code = await context.withBuildlet(command.name, (buildlet) =>
       runOn(buildlet, command, options, context, record),
     );

@@ -79,12 +79,11 @@ export function define(command: Command, context: Context): void {
     .passThroughOptions()
     .action(async (name: string, first: string | undefined, rest: string[], options: Options) => {
       const words = first === undefined ? [] : [first, ...rest];
-      const [cmd, ...args] = commandOf(words, options.sh);
-      context.exitCode = await runCommand(
-        { name, cmd, args: rawArguments(args) },
-        options,
-        context,
-      );
+      const read = () => {
+        const [cmd, ...args] = commandOf(words, options.sh);
+        return { name, cmd, args: rawArguments(args) };
+      };
+      context.exitCode = await runCommand(read, options, context);
     });
 }
 
