@@ -21,7 +21,7 @@ await withBuildlet((name) => {
       what: 'gomote run NAME /bin/true',
       ms: result.run,
       reference: result.bare,
-      limit: isModern ? 2.5 : 2.0,
+      limit: isModern ? 2.2 : 1.8,
     },
   ]);
 });

@@ -6,7 +6,7 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, openSync, unlinkSync } from 'node:fs';
-import { Socket } from 'node:net';
+import { Socket, type SocketConstructorOpts } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { GomoteError, messageOf } from '../errors.ts';
@@ -80,7 +80,7 @@ export class PipeStock {
       const readFd = openSync(name, constants.O_RDONLY | constants.O_NONBLOCK);
       const writeFd = openSync(name, constants.O_WRONLY);
       return {
-        reader: new Socket({ fd: readFd, readable: true, writable: false }),
+        reader: new Socket(readerOptions(readFd)),
         writeFd,
         closeWriter: () => closeSync(writeFd),
       };
@@ -108,3 +108,11 @@ export class PipeStock {
     }
   }
 }
+
+/** Paused, it stops to read after one piece: what follows gathers in the pipe, not here in as many pieces. */
+const readerOptions = (fd: number): SocketConstructorOpts & { highWaterMark: number } => ({
+  fd,
+  readable: true,
+  writable: false,
+  highWaterMark: 1,
+});

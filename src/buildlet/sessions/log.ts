@@ -131,11 +131,11 @@ export class SessionLog {
         await this.#gather();
         await this.#writeSome();
       }
-      if (this.#closed) await this.#segments.at(-1)?.close();
     } catch (error) {
       this.#failed = true;
       this.#options.onFailure(error as Error);
     } finally {
+      if (this.#closed || this.#failed) await this.#segments.at(-1)?.close();
       this.#writing = undefined;
       this.wake();
     }

@@ -155,6 +155,9 @@ export class Session {
     };
     this.log.close(JSON.stringify(this.#end));
     this.#begin();
+    // A session that is over is remembered for long: only what is asked of it is kept.
+    this.#command = undefined;
+    this.#pump = undefined;
   }
 
   #startLimits(): void {

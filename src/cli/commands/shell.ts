@@ -40,7 +40,11 @@ export function define(command: Command, context: Context): void {
     .action(async (name: string, words: string[], options: RunOptions) => {
       const line = words.join(' ');
       context.exitCode = await runCommand(
-        { name, cmd: '/bin/sh', args: ['-c', becomeShell, 'sh', ...(line === '' ? [] : [line])] },
+        () => ({
+          name,
+          cmd: '/bin/sh',
+          args: ['-c', becomeShell, 'sh', ...(line === '' ? [] : [line])],
+        }),
         { interactive: true, ...(line !== '' && { tty: false }), ...options, system: true },
         context,
       );
