@@ -56,24 +56,19 @@ class StreamAgent extends Agent {
 
   override createConnection(_options: unknown, done: Parameters<Agent['createConnection']>[1]) {
     this.#dial().then(
-      (stream) => done?.(null, stream),
+      (stream) => done?.(null, asSocket(stream)),
       (error: Error) => done?.(error, undefined as never),
     );
     return undefined;
   }
+}
 
-  override keepSocketAlive(stream: Duplex): boolean {
-    if ('setTimeout' in stream && typeof stream.setTimeout === 'function') {
-      stream.setTimeout(idleMs);
-    }
-    return true;
+/** Gives a stream that is no socket what an agent calls of one between requests. */
+function asSocket(stream: Duplex): Duplex {
+  for (const name of ['ref', 'unref', 'setKeepAlive', 'setTimeout']) {
+    if (!(name in stream)) Object.assign(stream, { [name]: () => stream });
   }
-
-  /** Node's own takes off what listened while the connection was idle, and asks for a method of sockets. */
-  override reuseSocket(stream: Duplex, request: ClientRequest): void {
-    if (!('ref' in stream)) Object.assign(stream, { ref: () => stream });
-    super.reuseSocket(stream, request);
-  }
+  return stream;
 }
 
 export class Relay {
