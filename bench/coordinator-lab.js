@@ -21,7 +21,7 @@ export async function cleanUp() {
 
 /** Starts a program that prints a line when it is ready. */
 async function startProgram(args, cwd) {
-  const child = spawn(process.execPath, [...(process.env.PROF && args[0].includes("coordinator.js") ? ["--cpu-prof","--cpu-prof-dir=/dev/shm/coord/prof"] : []), ...args], { cwd, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, args, { cwd, stdio: ['ignore', 'pipe', 'inherit'] });
   cleanUps.push(async () => {
     child.kill('SIGTERM');
     if (child.exitCode === null) await once(child, 'exit');

@@ -1,4 +1,5 @@
 // Lends the machines of one pool: never more than it has, to each user in turn, some of them made ahead.
+import { setMaxListeners } from 'node:events';
 import { GomoteError, messageOf } from '../errors.ts';
 import { FairQueue } from './fair-queue.ts';
 import type { AcquireCall, Pool } from './pool.ts';
@@ -51,6 +52,8 @@ export class Lender {
   constructor(pool: Pool, options: LenderOptions) {
     this.pool = pool;
     this.#options = options;
+    // As many listen as there are machines being made or taken back.
+    setMaxListeners(0, this.#closed.signal);
     pool.onCapacity = () => this.#grant();
     pool.onLost = (id, reason) => this.#lost(id, reason);
   }
