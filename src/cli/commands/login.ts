@@ -58,10 +58,8 @@ export function define(command: Command, context: Context): void {
         token,
         ...(pinned !== undefined && { fingerprint: pinned }),
       });
-      const which = isDefault ? 'the default backend' : `gomote --backend ${name}`;
-      context.talk.say(
-        `gomote: ${user} is logged in to ${origin}, which is now "${name}" (${which})`,
-      );
+      const which = isDefault ? 'the default' : `used by --backend ${name}`;
+      context.talk.say(`gomote: logged in to ${origin} as ${user}: backend "${name}", ${which}`);
     });
 }
 

@@ -1,0 +1,105 @@
+// Logging in to a coordinator: what is asked, what is kept, and what is refused.
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { testCli } from '../helpers/cli.ts';
+import { startCoordinator, tokenOf } from '../helpers/coordinator.ts';
+
+const stdin = [`${tokenOf('me')}\n`];
+
+async function setUp() {
+  const coordinator = await startCoordinator({ users: { me: { role: 'admin' } } });
+  const cli = testCli();
+  const { url, fingerprint } = coordinator;
+  const directory = join(cli.directory, 'config', 'gomote');
+  const login = (...more: string[]) =>
+    cli(['login', url, '--fingerprint', fingerprint, ...more], { stdin });
+  return { coordinator, cli, url, fingerprint, directory, login };
+}
+
+describe('login', () => {
+  it('makes the coordinator the default backend, kept in files of one’s own', async () => {
+    const { cli, url, directory, login } = await setUp();
+    expect(await login()).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: `gomote: logged in to ${url} as me: backend "team", the default\n`,
+    });
+    expect(readdirSync(directory).sort()).toEqual(['logins.toml', 'team-user-me.token']);
+    for (const file of readdirSync(directory)) {
+      expect(statSync(join(directory, file)).mode & 0o777).toBe(0o600);
+    }
+    expect(await cli(['whoami'])).toMatchObject({ stdout: 'local\tme\nteam\tme\tadmin\n' });
+    expect(await cli(['types'])).toMatchObject({ code: 0, stdout: 'linux\thost-linux\n' });
+    expect(await cli(['create', 'linux'])).toMatchObject({ stdout: 'user-me-linux-0\n' });
+    // The type's environment comes from the coordinator, without a line of configuration.
+    const ran = await cli(['run', 'user-me-linux-0', '/bin/sh', '-c', 'echo $FROM_TYPE']);
+    expect(ran).toMatchObject({ code: 0, stdout: 'yes\n' });
+    expect(await cli(['extend', 'user-me-linux-0', '2h'])).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/^gomote: user-me-linux-0 expires in (2h0m0s|1h59m)/),
+    });
+    expect(await cli(['logout'])).toEqual({ code: 0, stdout: '', stderr: '' });
+    expect(readdirSync(directory)).toEqual(['logins.toml']);
+    expect(readFileSync(join(directory, 'logins.toml'), 'utf8')).not.toContain('team');
+    expect((await cli(['list'])).code).toBe(0);
+  });
+
+  it('shows the certificate and believes none that nobody vouches for', async () => {
+    const { cli, url, fingerprint, directory } = await setUp();
+    const { code, stderr } = await cli(['login', url], { stdin });
+    expect(code).not.toBe(0);
+    expect(stderr).toContain(`the certificate of ${url} is ${fingerprint}`);
+    expect(stderr).toContain(`--fingerprint ${fingerprint}`);
+    const wrong = await cli(['login', url, '--fingerprint', `sha256:${'0'.repeat(64)}`], { stdin });
+    expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining('another certificate')]);
+    expect(() => readdirSync(directory)).toThrow();
+  });
+
+  it('keeps nothing when the token is wrong, and never says it', async () => {
+    const { cli, url, fingerprint, directory } = await setUp();
+    for (const token of ['wrong-token-of-mine', '', 'two\nlines']) {
+      const argv = ['login', url, '--fingerprint', fingerprint];
+      const { code, stderr } = await cli(argv, { stdin: [token] });
+      expect(code).not.toBe(0);
+      expect(stderr).not.toContain('wrong-token-of-mine');
+      expect(() => readdirSync(directory)).toThrow();
+    }
+  });
+
+  it('takes the token from a file, and another name for a second coordinator', async () => {
+    const { cli, login, directory } = await setUp();
+    const file = join(cli.directory, 'token');
+    writeFileSync(file, tokenOf('me'));
+    expect(await login('--token-file', file)).toMatchObject({ code: 0 });
+    const other = await startCoordinator({ users: { gopher: {} } });
+    const argv = ['login', other.url, '--fingerprint', other.fingerprint, '--user', 'gopher'];
+    const given = { stdin: [tokenOf('gopher')] };
+    const taken = await cli(argv, given);
+    expect([taken.code, taken.stderr]).toEqual([2, expect.stringContaining('"team" already')]);
+    expect(await cli([...argv, '--name', 'other'], given)).toMatchObject({ code: 0 });
+    expect(readdirSync(directory)).toContain('other-user-gopher.token');
+    expect(await cli(['whoami'])).toMatchObject({
+      stdout: 'local\tme\nteam\tme\tadmin\nother\tgopher\n',
+    });
+    expect(await cli(['create', 'linux', '--backend', 'other'])).toMatchObject({
+      stdout: 'user-gopher-linux-0\n',
+    });
+    await cli(['create', 'linux']);
+    const { stdout } = await cli(['list']);
+    expect(stdout.split('\n').map((line) => line.split('\t')[0])).toEqual([
+      'user-me-linux-0',
+      'other/user-gopher-linux-0',
+      '',
+    ]);
+  });
+
+  it.each([
+    ['http://example.com', 'use https'],
+    ['https://example.com/path', 'host and port alone'],
+    ['ftp://example.com', 'give https://'],
+  ])('refuses %s', async (url, why) => {
+    const { code, stderr } = await testCli()(['login', url], { stdin });
+    expect([code, stderr]).toEqual([2, expect.stringContaining(why)]);
+  });
+});

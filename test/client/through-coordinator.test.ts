@@ -1,0 +1,125 @@
+// How many requests commands make through a coordinator, and by which way: straight, or through a proxy.
+import { createServer, type IncomingMessage } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { proxyOf } from '../../src/http/env-proxy.ts';
+import { testCli } from '../helpers/cli.ts';
+import { startCoordinator, type TestCoordinator, tokenOf } from '../helpers/coordinator.ts';
+
+async function loggedIn() {
+  const coordinator = await startCoordinator();
+  const cli = testCli();
+  const { url, fingerprint } = coordinator;
+  await cli(['login', url, '--fingerprint', fingerprint], { stdin: [tokenOf('me')] });
+  coordinator.log.length = 0;
+  return { coordinator, cli };
+}
+
+/** What came since the last call. */
+const requests = (coordinator: TestCoordinator): string[] => {
+  const lines = coordinator.log
+    .filter(({ event }) => event === 'request')
+    .map(({ method, path }) => `${method} ${path}`);
+  coordinator.log.length = 0;
+  return lines;
+};
+
+it('commands make one request each: the name goes straight to the buildlet', async () => {
+  const { coordinator, cli } = await loggedIn();
+  await cli(['create', 'linux']);
+  expect(requests(coordinator)).toEqual(['POST /buildlet/create']);
+  const name = 'user-me-linux-0';
+  const cases: [string[], RegExp][] = [
+    [['run', name, 'true'], /^POST \/(exec|session)$/],
+    [['put', name, '-', 'file'], /^PUT \/write$/],
+    [['ls', name], /^GET \/ls$/],
+    [['rm', name, 'file'], /^POST \/removeall$/],
+    [['ping', name], /^GET \/(status)?$/],
+    [['list', '--backend', 'team'], /^GET \/buildlet\/list$/],
+    [['destroy', name], /^POST \/halt$/],
+  ];
+  for (const [argv, expected] of cases) {
+    expect(await cli(argv, { stdin: ['x'] })).toMatchObject({ code: 0 });
+    expect({ argv, made: requests(coordinator) }).toEqual({
+      argv,
+      made: [expect.stringMatching(expected)],
+    });
+  }
+});
+
+/** An HTTP proxy that counts what it is asked for. */
+async function startProxy(reply?: string) {
+  const asked: { target: string; authorization: string | undefined }[] = [];
+  const server = createServer((_, response) => response.writeHead(405).end());
+  const sockets = new Set<Socket>();
+  server.on('connect', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    const target = request.url ?? '';
+    asked.push({ target, authorization: request.headers['proxy-authorization'] });
+    socket.on('error', () => undefined);
+    if (reply !== undefined) return void socket.end(reply);
+    const [host = '', port] = target.split(':');
+    const onward = connect(Number(port), host);
+    sockets.add(socket).add(onward);
+    onward.on('error', () => socket.destroy());
+    socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+    onward.write(head);
+    onward.on('data', (chunk) => socket.write(chunk)).on('end', () => socket.end());
+    socket.on('data', (chunk) => onward.write(chunk)).on('end', () => onward.end());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked };
+}
+
+describe('a proxy in the environment', () => {
+  it('carries TLS to the coordinator, whose certificate is still the pinned one', async () => {
+    const { coordinator, cli } = await loggedIn();
+    const proxy = await startProxy();
+    const environment = { HTTPS_PROXY: proxy.url.replace('http://', 'http://me:pw@') };
+    expect(await cli(['create', 'linux'], { environment })).toMatchObject({
+      code: 0,
+      stdout: 'user-me-linux-0\n',
+    });
+    const ran = await cli(['run', 'user-me-linux-0', 'echo', 'hi'], { environment });
+    expect(ran).toMatchObject({ code: 0, stdout: 'hi\n' });
+    const target = new URL(coordinator.url).host;
+    const authorization = `Basic ${btoa('me:pw')}`;
+    expect(proxy.asked[0]).toEqual({ target, authorization });
+    const count = proxy.asked.length;
+    const spared = { ...environment, NO_PROXY: 'example.com,127.0.0.1' };
+    expect(await cli(['list'], { environment: spared })).toMatchObject({ code: 0 });
+    expect(proxy.asked.length).toBe(count);
+  });
+
+  it('is named when it gives no way', async () => {
+    const { cli } = await loggedIn();
+    const proxy = await startProxy('HTTP/1.1 403 Forbidden\r\n\r\n');
+    const environment = { HTTPS_PROXY: proxy.url };
+    const { code, stderr } = await cli(['create', 'linux'], { environment });
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/proxy 127.*403 Forbidden.*NO_PROXY/),
+    ]);
+  });
+
+  it.each([
+    [{ HTTPS_PROXY: 'p:1' }, 'https://h', 'http://p:1'],
+    [{ https_proxy: 'https://p' }, 'https://h', 'https://p'],
+    [{ HTTPS_PROXY: 'p:1' }, 'http://h', undefined],
+    [{ HTTPS_PROXY: 'p:1', NO_PROXY: '*' }, 'https://h', undefined],
+    [{ HTTPS_PROXY: 'p:1', NO_PROXY: 'other, .h.org' }, 'https://a.h.org', undefined],
+    [{ HTTPS_PROXY: 'p:1', NO_PROXY: 'h.org' }, 'https://a.h.org', undefined],
+    [{ HTTPS_PROXY: 'p:1', NO_PROXY: 'h.org' }, 'https://ah.org', 'http://p:1'],
+    [{ HTTPS_PROXY: 'p:1', no_proxy: 'h.org:444' }, 'https://h.org', 'http://p:1'],
+    [{ HTTPS_PROXY: 'p:1', no_proxy: 'h.org:444' }, 'https://h.org:444', undefined],
+  ])('%j for %s is %s', (environment, origin, expected) => {
+    expect(proxyOf(origin, environment)).toBe(expected);
+  });
+
+  it('that is no proxy is an error', () => {
+    expect(() => proxyOf('https://h', { HTTPS_PROXY: 'socks5://x' })).toThrow('is no proxy');
+  });
+});
