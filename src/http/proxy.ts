@@ -1,11 +1,5 @@
 // Passes requests on to one server and its replies back: bodies, trailers and broken ends, both ways, as they come.
-import {
-  Agent,
-  type ClientRequest,
-  type IncomingMessage,
-  request,
-  type ServerResponse,
-} from 'node:http';
+import { Agent, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { Duplex, Writable } from 'node:stream';
 import { GomoteError, messageOf } from '../errors.ts';
 import { dialer } from './dial.ts';
