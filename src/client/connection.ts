@@ -45,7 +45,7 @@ export class Connection {
   readonly #end = new AbortController();
   #dispatcher: Dispatcher | Promise<Dispatcher> | undefined;
   #ownDispatcher: Promise<Dispatcher> | undefined;
-  #light: LightSender | undefined;
+  #light: Promise<LightSender | undefined> | undefined;
   #stopHeartbeat: (() => void) | undefined;
   onDead: (() => void) | undefined;
 
@@ -111,11 +111,12 @@ export class Connection {
     if (this.failure !== undefined) throw this.failure;
     const { address, dispatcher, onRequest } = this.#options;
     if (dispatcher === undefined) this.#light ??= lightSender(address);
-    if (this.#light === undefined) return await this.probe(request);
+    const light = await this.#light;
+    if (light === undefined) return await this.probe(request);
     const headers = { ...request.headers, ...this.#headers() };
     const startMs = Date.now();
     try {
-      const response = await this.#light.send({ ...request, headers });
+      const response = await light.send({ ...request, headers });
       const tookMs = Date.now() - startMs;
       onRequest?.(`${request.method} ${request.path} ${response.statusCode} ${tookMs} ms`);
       return await this.#checked(response, request);
@@ -148,7 +149,7 @@ export class Connection {
 
   /** Destroys the connections of its own pool. */
   async destroy(): Promise<void> {
-    this.#light?.destroy();
+    (await this.#light)?.destroy();
     await (await this.#ownDispatcher)?.destroy();
   }
 

@@ -1,5 +1,6 @@
 // What a buildlet says of itself, and which extensions it announces: asked once a connection.
 import { GomoteError } from '../errors.ts';
+import { readText } from '../http/request.ts';
 import { endpoints, expiresHeader } from '../protocol/endpoints.ts';
 import type { BuildletStatus } from '../protocol/status.ts';
 import type { Connection } from './connection.ts';
@@ -40,12 +41,9 @@ export async function probe(
   signal: AbortSignal | undefined,
 ): Promise<{ expires: Date | undefined }> {
   const { path } = endpoints.liveness;
-  const response = await connection.probe({
-    method: 'GET',
-    path,
-    signal: connection.signalWith(signal),
-  });
-  await response.body.dump();
+  const request = { method: 'GET', path, signal: connection.signalWith(signal) } as const;
+  const response = await connection.callLight(request);
+  await readText(response, request.signal);
   const expires = response.headers[expiresHeader.toLowerCase()];
   return { expires: typeof expires === 'string' ? new Date(expires) : undefined };
 }

@@ -1,5 +1,5 @@
 // HTTP requests by Node's own client, which is part of Node and loads in a fraction of undici's time: for commands
-// that make few requests, over plain connections.
+// that make few requests.
 import { Agent, type IncomingMessage, request as startRequest } from 'node:http';
 import type { Readable } from 'node:stream';
 import { GomoteError } from '../errors.ts';
@@ -14,21 +14,30 @@ export interface LightSender {
   destroy(): void;
 }
 
-/** A sender to the address; undefined when it is one that needs more than a plain connection. */
-export function lightSender(address: ServerAddress): LightSender | undefined {
-  const isUnix = address.kind === 'unix';
-  const isPlain = address.kind === 'tcp' && address.origin.startsWith('http:');
-  if (!isUnix && !isPlain) return undefined;
-  const url = new URL(isUnix ? 'http://buildlet' : address.origin);
-  const where = isUnix
-    ? { socketPath: address.path }
-    : { host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port: url.port || 80 };
-  const agent = new Agent({ keepAlive: true, noDelay: true });
-  return {
-    send: (request) => sendOne({ ...where, agent, headers: { Host: url.host } }, request),
-    destroy: () => agent.destroy(),
+/** A sender to the address; undefined when it is one that needs more than a connection to it. */
+export async function lightSender(address: ServerAddress): Promise<LightSender | undefined> {
+  if (address.kind === 'unix') {
+    return senderBy(new Agent(keptOpen), { socketPath: address.path }, 'buildlet');
+  }
+  if (address.kind !== 'tcp' || address.proxy !== undefined) return undefined;
+  const { host, hostname, port, protocol } = new URL(address.origin);
+  const where = {
+    host: hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: Number(port || (protocol === 'http:' ? 80 : 443)),
   };
+  if (protocol === 'http:') return senderBy(new Agent(keptOpen), where, host);
+  const { pinnedCert: certPem, fingerprint } = address;
+  if (certPem === undefined && fingerprint === undefined) return undefined;
+  const { pinnedAgent } = await import('./light-tls.ts');
+  return senderBy(pinnedAgent({ certPem, fingerprint }, where), where, host);
 }
+
+const keptOpen = { keepAlive: true, noDelay: true };
+
+const senderBy = (agent: Agent, where: object, host: string): LightSender => ({
+  send: (request) => sendOne({ ...where, agent, headers: { Host: host } }, request),
+  destroy: () => agent.destroy(),
+});
 
 async function sendOne(
   where: { agent: Agent; headers: Record<string, string> },
