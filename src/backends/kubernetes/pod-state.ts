@@ -39,7 +39,7 @@ export function stateOf(pod: V1Pod): PodState {
   }
   const { reason, message = '' } = state?.waiting ?? {};
   // The Secret is written right after the pod: the kubelet may look before it is there, and looks again.
-  const isEarly = /secret ".*" not found/.test(message);
+  const isEarly = /secret ".*" not found|failed to sync secret cache/.test(message);
   if (reason !== undefined && hopeless.has(reason) && !isEarly) return ended(reason, message);
   if (state?.running !== undefined && status?.podIP) return { kind: 'running', ip: status.podIP };
   const scheduled = status?.conditions?.find(({ type }) => type === 'PodScheduled');

@@ -24,6 +24,11 @@ const rows: [string, V1PodStatus, object][] = [
     pending,
   ],
   [
+    'a kubelet that is busy',
+    waiting('CreateContainerConfigError', 'failed to sync secret cache: timed out'),
+    pending,
+  ],
+  [
     'a broken configuration',
     waiting('CreateContainerConfigError'),
     ended('CreateContainerConfigError', 'why'),
