@@ -62,6 +62,16 @@ describe('gomote on virtual machines', () => {
     expect(again.stderr).toMatch(/^gomote: vms: no buildlet "me-linux-0"; it may have expired/);
   });
 
+  it('says so when the machine is taken away while a command runs', async () => {
+    const { fake, begin, gomote } = await cloud();
+    await gomote('create', 'linux');
+    const child = begin('run', 'me-linux-0', '/bin/sh', '-c', 'echo started; exec sleep 60');
+    child.stdout!.once('data', () => void fake.api.machineOf(zoneA, 'me-linux-0')!.kill());
+    const { code, stdout, stderr } = await ending(child);
+    expect({ code, stdout: stdout.toString() }).toEqual({ code: 125, stdout: 'started\n' });
+    expect(stderr).toMatch(/the machine of "me-linux-0" is stopped; remove what is left of it/);
+  });
+
   it('makes all of many at once or none, and no more calls than it may', async () => {
     const { fake, gomote } = await cloud('api-rate = 20');
     const count = times(5, 100);

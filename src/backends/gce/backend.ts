@@ -150,7 +150,8 @@ export class GceBackend implements Backend {
   #clientOf({ name, zone, instance }: VmRecord): BuildletClient | undefined {
     const reach = reachOf(instance);
     if (reach === undefined) return undefined;
-    const options = { name, description: `(${zone})`, onRequest: this.#onRequest };
+    const whyGone = () => this.#whyGone(name);
+    const options = { name, description: `(${zone})`, onRequest: this.#onRequest, whyGone };
     return new BuildletClient(reach.ipPort, reach.tls, options);
   }
 
@@ -202,24 +203,28 @@ export class GceBackend implements Backend {
   }
 
   async explain(name: string, error: GomoteError): Promise<GomoteError> {
-    if (!['ERR_CONNECT', 'ERR_LOST', 'ERR_BROKEN'].includes(error.code)) return error;
+    const codes = ['ERR_CONNECT', 'ERR_LOST', 'ERR_BROKEN', 'ERR_CERTIFICATE'];
+    return (codes.includes(error.code) && (await this.#whyGone(name, error))) || error;
+  }
+
+  /** Why the buildlet will not answer any more; undefined: it may, or nobody knows. */
+  async #whyGone(name: string, cause?: GomoteError): Promise<GomoteError | undefined> {
     try {
-      const { dead } = await this.#find(name, timeoutSignal(explainTimeoutMs));
-      if (dead === undefined) return error;
+      const { dead } = await this.#find(name, timeoutSignal(lookTimeoutMs));
+      if (dead === undefined) return undefined;
       return new GomoteError('ERR_BUILDLET_DIED', `the machine of "${name}" is ${dead}`, {
         hint: `remove what is left of it: gomote destroy ${name}`,
-        cause: error,
+        cause,
       });
     } catch (failure) {
-      return isGomoteError(failure, 'ERR_UNKNOWN_BUILDLET')
-        ? new GomoteError(failure.code, failure.message, { hint: failure.hint, cause: error })
-        : error;
+      if (!isGomoteError(failure, 'ERR_UNKNOWN_BUILDLET')) return undefined;
+      return new GomoteError(failure.code, failure.message, { hint: failure.hint, cause });
     }
   }
 }
 
 /** How long a look at the machine of a buildlet that does not answer may take, in ms. */
-const explainTimeoutMs = 10_000;
+const lookTimeoutMs = 10_000;
 
 /** On its way out: nobody can use it, and nobody need destroy it. */
 const isLeaving = ({ status }: VmInstance): boolean =>
