@@ -94,24 +94,30 @@ export function look(top: string, path: string): FoundEntry | 'other' | undefine
   try {
     const stats = lstatSync(absolute, { throwIfNoEntry: false });
     if (stats === undefined) return undefined;
-    const mtimeMs = Math.floor(stats.mtimeMs);
-    const common = {
+    const kind = kindOf(stats.mode);
+    if (kind === undefined) return 'other';
+    const { size, mtimeMs, ctimeMs, ino } = stats;
+    return {
+      kind,
       path,
-      mode: stats.mode & 0o7777,
-      size: 0,
-      mtimeMs,
+      mode: kind === 'symlink' ? 0 : stats.mode & 0o7777,
+      size: kind === 'file' ? size : 0,
+      mtimeMs: Math.floor(mtimeMs),
       digest: '',
-      target: '',
-      stats,
+      target: kind === 'symlink' ? linkTargetOf(absolute) : '',
+      stats: { size, mtimeMs, ctimeMs, ino },
     };
-    if (stats.isFile()) return { ...common, kind: 'file', size: stats.size };
-    if (stats.isDirectory()) return { ...common, kind: 'directory' };
-    if (!stats.isSymbolicLink()) return 'other';
-    return { ...common, kind: 'symlink', mode: 0, target: linkTargetOf(absolute) };
   } catch (error) {
     if (isGone(error)) return undefined;
     throw error instanceof GomoteError ? error : localFileError(absolute, error);
   }
+}
+
+function kindOf(mode: number): TreeEntry['kind'] | undefined {
+  const type = mode & 0o170000;
+  if (type === 0o100000) return 'file';
+  if (type === 0o040000) return 'directory';
+  return type === 0o120000 ? 'symlink' : undefined;
 }
 
 const isGone = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '');

@@ -1,4 +1,5 @@
-// What is known of a tree of this machine from before: the digests of its files, and how it was last pushed.
+// What is known of a tree of this machine from before: the digests of its files, and how it was last pushed. Only a cache:
+// without it, a push takes longer.
 import { hash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -12,50 +13,47 @@ import {
   type TreeEntry,
   treeDigest,
 } from '../protocol/tree-entry.ts';
+import { encodeStoredDigests, type StoredDigest, StoredDigests } from './stored-digests.ts';
 
-/** Only a cache: without it, a push takes longer. */
 export class LocalCache {
-  readonly #path: string | undefined;
+  /** What the names of the files begin with; undefined: there are none. */
+  readonly #prefix: string | undefined;
   readonly #top: string;
-  #digests = new DigestCache();
+  readonly #stored = new Map<DigestAlgorithm, StoredDigests>();
+  /** What was found out in this run and can be kept. */
+  readonly #digests = new DigestCache();
+  /** What was found out in this run, by algorithm and path: it holds to the end of the run. */
   readonly #fresh = new Map<string, string>();
-  #isChanged = false;
-  /** The tree as it was last pushed, in the form of `encodeEntries`. */
-  #pushed = '';
+  readonly #changed = new Set<DigestAlgorithm>();
 
-  /** `directory` is where it is kept; undefined: nowhere. */
-  constructor(directory: string | undefined, top: string) {
+  /** `directory` is where it is kept, apart for each use; undefined: nowhere. */
+  constructor(directory: string | undefined, top: string, use: 'push' | 'pull') {
     this.#top = top;
-    this.#path =
-      directory && join(directory, `tree-${hash('sha256', top, 'hex').slice(0, 16)}.json`);
-    if (this.#path !== undefined) this.#load(this.#path);
+    this.#prefix =
+      directory && join(directory, `${use}-${hash('sha256', top, 'hex').slice(0, 16)}`);
   }
 
-  #load(path: string): void {
-    try {
-      const saved: unknown = JSON.parse(readFileSync(path, 'utf8'));
-      if (!isSaved(saved)) return;
-      this.#digests = new DigestCache(saved.digests);
-      this.#pushed = saved.pushed;
-    } catch {
-      // None yet, or none that can be used.
-    }
+  #storedBy(algorithm: DigestAlgorithm): StoredDigests {
+    const known = this.#stored.get(algorithm);
+    if (known !== undefined) return known;
+    const stored = StoredDigests.decode(this.#read(algorithm) ?? Buffer.alloc(0));
+    this.#stored.set(algorithm, stored);
+    return stored;
   }
 
-  /** The file's digest if it is known without reading it; what was found out in this run holds to its end. */
+  /** The file's digest if it is known without reading it. */
   known(entry: FoundEntry, algorithm: DigestAlgorithm): string | undefined {
     if (entry.kind !== 'file') return '';
-    const fresh = this.#fresh.get(`${algorithm} ${entry.path}`);
-    return (
-      fresh ?? this.#digests.lookup(digestKey(algorithm, `${this.#top}/${entry.path}`), entry.stats)
-    );
+    const fresh =
+      this.#fresh.size === 0 ? undefined : this.#fresh.get(`${algorithm} ${entry.path}`);
+    return fresh ?? this.#storedBy(algorithm).lookup(entry);
   }
 
   /** The file's digest, read if need be; undefined when it has gone. */
   digest(entry: FoundEntry, algorithm: DigestAlgorithm): string | undefined {
     const known = this.known(entry, algorithm);
     if (known !== undefined) return known;
-    this.#isChanged = true;
+    this.#changed.add(algorithm);
     const digest = digestOf(this.#top, entry, algorithm, this.#digests);
     if (digest !== undefined) this.#fresh.set(`${algorithm} ${entry.path}`, digest);
     return digest;
@@ -74,48 +72,56 @@ export class LocalCache {
 
   /** Takes a digest made while the file was sent. */
   learn(entry: FoundEntry, sha256: string, readMs: number): void {
-    this.#isChanged = true;
+    this.#changed.add('sha256');
     this.#fresh.set(`sha256 ${entry.path}`, sha256);
-    this.#digests.remember(
-      digestKey('sha256', `${this.#top}/${entry.path}`),
-      entry.stats,
-      sha256,
-      readMs,
-    );
+    this.#digests.remember(this.#key('sha256', entry), entry.stats, sha256, readMs);
+  }
+
+  #key(algorithm: DigestAlgorithm, { path }: FoundEntry): string {
+    return digestKey(algorithm, `${this.#top}/${path}`);
   }
 
   /** The tree that was last pushed, if its digest is this. */
   pushed(digest: string): TreeEntry[] | undefined {
-    const entries = decodeEntries(this.#pushed);
+    const entries = decodeEntries(this.#read('pushed')?.toString() ?? '');
     return entries !== undefined && treeDigest(entries) === digest ? entries : undefined;
   }
 
-  /** Keeps what has been learned; `isPushed`: also that the tree was pushed as it is. */
+  /** Keeps what has been learned of the tree's files; `isPushed`: also that the tree was pushed as it is. */
   save(entries: readonly FoundEntry[], isPushed: boolean): void {
+    for (const algorithm of this.#changed) {
+      const stored = entries.flatMap((entry): StoredDigest | [] => {
+        if (entry.kind !== 'file') return [];
+        const digest =
+          this.#digests.lookup(this.#key(algorithm, entry), entry.stats) ??
+          this.#storedBy(algorithm).lookup(entry);
+        return digest === undefined ? [] : { entry, digest };
+      });
+      this.#write(algorithm, encodeStoredDigests(stored));
+    }
+    this.#changed.clear();
     const pushed = isPushed ? this.allKnown(entries, 'sha256') : undefined;
-    const text = pushed === undefined ? this.#pushed : encodeEntries(pushed);
-    if (this.#path === undefined || (!this.#isChanged && text === this.#pushed)) return;
-    this.#pushed = text;
-    this.#isChanged = false;
+    if (pushed !== undefined) this.#write('pushed', encodeEntries(pushed));
+  }
+
+  #read(name: string): Buffer | undefined {
     try {
-      mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
-      const partial = `${this.#path}.${process.pid}`;
-      const saved = JSON.stringify({ digests: [...this.#digests.entries()], pushed: text });
-      writeFileSync(partial, saved, { mode: 0o600 });
-      renameSync(partial, this.#path);
+      return this.#prefix === undefined ? undefined : readFileSync(`${this.#prefix}.${name}`);
+    } catch {
+      // There is none yet, or none that can be used.
+      return undefined;
+    }
+  }
+
+  #write(name: string, content: string | Buffer): void {
+    if (this.#prefix === undefined) return;
+    try {
+      mkdirSync(dirname(this.#prefix), { recursive: true, mode: 0o700 });
+      const partial = `${this.#prefix}.${name}.${process.pid}`;
+      writeFileSync(partial, content, { mode: 0o600 });
+      renameSync(partial, `${this.#prefix}.${name}`);
     } catch {
       // The next push is slower.
     }
   }
 }
-
-type Saved = { digests: ConstructorParameters<typeof DigestCache>[0] & object; pushed: string };
-
-/** Files of ours are not read by anybody else: what is in them is not looked at more closely. */
-const isSaved = (value: unknown): value is Saved =>
-  typeof value === 'object' &&
-  value !== null &&
-  'digests' in value &&
-  Array.isArray(value.digests) &&
-  'pushed' in value &&
-  typeof value.pushed === 'string';

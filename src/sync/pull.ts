@@ -1,7 +1,7 @@
 // Makes a directory of this machine hold what one of a buildlet holds. Nothing is removed here.
 import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { look } from '../archive/tree-walk.ts';
+import { type FoundEntry, look } from '../archive/tree-walk.ts';
 import { TreeWriter } from '../archive/tree-writer.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { Compression } from '../protocol/transfer.ts';
@@ -107,14 +107,17 @@ async function choose(
     : undefined;
   if (changed?.size === 0) return { wanted: [], kept: [] };
   const entries = await source.entries();
-  const cache = new LocalCache(options.cacheDirectory, top);
+  const cache = new LocalCache(options.cacheDirectory, top, 'pull');
+  const seen: FoundEntry[] = [];
   const wanted: TreeEntry[] = [];
   const kept: string[] = [];
   let below: string | undefined;
   for (const entry of entries) {
     if (changed?.has(entry.path) === false) continue;
     if (below !== undefined && entry.path.startsWith(below)) continue;
-    const verdict = compare(entry, top, source.algorithm, cache);
+    const here = look(top, entry.path);
+    if (typeof here === 'object') seen.push(here);
+    const verdict = compare(entry, here, source.algorithm, cache);
     if (verdict === 'same') continue;
     if (verdict === 'wanted' || options.force === true) wanted.push(entry);
     else {
@@ -123,17 +126,16 @@ async function choose(
       if (entry.kind === 'directory') below = `${entry.path}/`;
     }
   }
-  cache.save([], false);
+  if (changed === undefined) cache.save(seen, false);
   return { wanted, kept };
 }
 
 function compare(
   entry: TreeEntry,
-  top: string,
+  here: ReturnType<typeof look>,
   algorithm: DigestAlgorithm,
   cache: LocalCache,
 ): 'same' | 'wanted' | 'newer here' {
-  const here = look(top, entry.path);
   if (here === undefined) return 'wanted';
   if (here === 'other' || here.kind !== entry.kind) return 'newer here';
   if (entry.kind === 'directory') return here.mode === entry.mode ? 'same' : 'wanted';

@@ -59,10 +59,10 @@ export async function push(
   for (const one of pushes) one.open();
   const tree = await readLocalTree(top, options);
   options.onTree?.(tree);
-  const cache = new LocalCache(options.cacheDirectory, top);
+  const cache = new LocalCache(options.cacheDirectory, top, 'push');
   const run = new PushRun(tree, cache, options);
   const results = await run.all(pushes);
-  cache.save(tree.entries, run.hasSent);
+  run.save();
   return pushes.map((one, index): PromiseSettledResult<PushSummary> => {
     const result = results[index];
     if (result?.status === 'rejected') return result;
@@ -74,12 +74,20 @@ class PushRun {
   readonly #tree: LocalTree;
   readonly #cache: LocalCache;
   readonly #options: PushOptions;
-  hasSent = false;
+  #hasSent = false;
+  #isSaved = false;
 
   constructor(tree: LocalTree, cache: LocalCache, options: PushOptions) {
     this.#tree = tree;
     this.#cache = cache;
     this.#options = options;
+  }
+
+  /** Keeps what was learned, once. */
+  save(): void {
+    if (this.#isSaved) return;
+    this.#isSaved = true;
+    this.#cache.save(this.#tree.entries, this.#hasSent);
   }
 
   async all(pushes: readonly OnePush[]): Promise<PromiseSettledResult<void>[]> {
@@ -144,7 +152,7 @@ class PushRun {
   ): AsyncGenerator<Uint8Array> {
     const { top, entries, readMs } = this.#tree;
     const found = new Map(entries.map((entry) => [entry.path, entry]));
-    this.hasSent = true;
+    this.#hasSent = true;
     const pieces = sendTree(top, changes, {
       onProof,
       onDigest: ({ path, size }, sha256) => {
@@ -158,7 +166,7 @@ class PushRun {
       this.#options.signal.throwIfAborted();
     }
     // While the buildlet is busy with the last of it.
-    setImmediate(() => this.#cache.save(entries, true));
+    setImmediate(() => this.save());
   }
 }
 

@@ -89,8 +89,7 @@ describe('gomote push', () => {
     const cache = temporaryDirectory();
     writeFileSync(join(top, 'f'), 'hello');
     await cli(['push', name, top], { environment: { XDG_CACHE_HOME: cache } });
-    const [file = ''] = readdirSync(join(cache, 'gomote'));
-    const saved = JSON.parse(readFileSync(join(cache, 'gomote', file), 'utf8'));
-    expect(saved.pushed.split('\0')[1]).toBe('f');
+    const saved = readdirSync(join(cache, 'gomote')).find((file) => file.endsWith('.pushed'));
+    expect(readFileSync(join(cache, 'gomote', saved ?? ''), 'utf8').split('\0')[1]).toBe('f');
   });
 });

@@ -40,6 +40,7 @@ export class PushedTree {
   readonly #unproved = new Map<string, string>();
   #running: RunningChange | undefined;
   #generation = newGeneration();
+  #isUnsaved = false;
 
   constructor(workDir: string, dir: string, cache: DigestCache) {
     this.#workDir = workDir;
@@ -134,6 +135,7 @@ export class PushedTree {
     let isBegun = false;
     const writer = new TreeWriter(this.#workDir, this.#dir, {
       check: (changes) => {
+        this.#save();
         this.#record.begin(Buffer.from(encodeChanges(changes)));
         isBegun = true;
       },
@@ -144,8 +146,10 @@ export class PushedTree {
     const settle = () => {
       this.#running = undefined;
       this.#generation = newGeneration();
-      this.#pushed = new Map([...next].sort(([a], [b]) => comparePaths(a, b)));
-      if (isBegun) this.#record.save([...this.#pushed.values()]);
+      this.#pushed = inOrder(next);
+      // Until then, the pending change on disk names all that may have been made.
+      this.#isUnsaved ||= isBegun;
+      setImmediate(() => this.#save());
     };
     const running: RunningChange = {
       push: (piece) => {
@@ -170,6 +174,16 @@ export class PushedTree {
     };
     this.#running = running;
     return running;
+  }
+
+  #save(): void {
+    if (!this.#isUnsaved) return;
+    try {
+      this.#record.save([...this.#pushed.values()]);
+      this.#isUnsaved = false;
+    } catch {
+      // A full disk, say: the pending change stays on it, and the next change tries again.
+    }
   }
 
   #takeProved(next: Map<string, TreeEntry>): void {
@@ -202,3 +216,15 @@ export class PushedTree {
 }
 
 const newGeneration = (): string => randomBytes(8).toString('hex');
+
+/** The entries in the order of paths; most often they are already. */
+function inOrder(entries: Map<string, TreeEntry>): Map<string, TreeEntry> {
+  let last: string | undefined;
+  for (const path of entries.keys()) {
+    if (last !== undefined && comparePaths(last, path) > 0) {
+      return new Map([...entries].sort(([a], [b]) => comparePaths(a, b)));
+    }
+    last = path;
+  }
+  return entries;
+}

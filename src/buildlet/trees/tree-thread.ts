@@ -80,7 +80,11 @@ export class TreeThread {
   }
 
   #spawn(): Worker {
-    const worker = new Worker(program, { workerData: { workDir: this.#workDir } });
+    const worker = new Worker(program, {
+      workerData: { workDir: this.#workDir },
+      // Large trees make many small objects that live on: with more room for new ones they are moved less.
+      resourceLimits: { maxYoungGenerationSizeMb: 64 },
+    });
     worker.unref();
     worker.setMaxListeners(0);
     worker

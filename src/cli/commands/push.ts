@@ -12,6 +12,7 @@ import { TreeWatch } from '../../sync/watch.ts';
 import { withBuildlets } from '../buildlets.ts';
 import { cacheDir } from '../cache-dir.ts';
 import type { Context, NamedBuildlet } from '../context.ts';
+import { growHeapFast } from '../heap.ts';
 import { reportPush, warnIfLarge } from '../push-report.ts';
 import { parseCommaList, parseCompress } from '../values.ts';
 
@@ -41,6 +42,7 @@ export function define(command: Command, context: Context): void {
     .option('--compress <how>', 'auto, gzip, zstd or none (default: auto)', parseCompress)
     .option('--json', 'print a summary as JSON, a line a buildlet')
     .action(async (names: string, dir: string | undefined, options: Options) => {
+      growHeapFast();
       const { environment } = context.terminal;
       const tree = options.go ? await goRoot(environment) : gitWorkTree(process.cwd());
       const top = realDirectory(dir ?? tree ?? process.cwd());
