@@ -5,12 +5,15 @@ import type { ToThread } from './thread-messages.ts';
 
 /** How much may be on its way. */
 const windowBytes = 1 << 20;
-/** A larger chunk is handed over in pieces, so that an abort is heard between them. */
+/** What is handed over at a time: telling the other thread of a piece costs as much as copying some 50 KiB. */
 const pieceBytes = 256 << 10;
 
 export class Feed {
   readonly #port: MessagePort;
   readonly #source: StoppableSource;
+  /** What has not been handed over: its memory will be given away, so it is no part of a pool. */
+  #piece = Buffer.allocUnsafeSlow(pieceBytes);
+  #used = 0;
   #inFlightBytes = 0;
   #over = false;
   #wake: (() => void) | undefined;
@@ -24,10 +27,13 @@ export class Feed {
 
   async run(): Promise<void> {
     try {
-      for await (const chunk of this.#source.chunks()) await this.#send(chunk);
+      for await (const chunk of this.#source.chunks()) await this.#take(chunk);
+      this.#send();
       this.#post('end');
     } catch (error) {
       if (!this.#over) this.failure = error;
+      // What has come is of use to some jobs.
+      this.#send();
       this.#post('stop');
     }
   }
@@ -35,6 +41,7 @@ export class Feed {
   /** The thread has used up so many bytes. */
   taken(bytes: number): void {
     this.#inFlightBytes -= bytes;
+    if (this.#inFlightBytes === 0) this.#send();
     this.#wake?.();
   }
 
@@ -45,18 +52,29 @@ export class Feed {
     this.#wake?.();
   }
 
-  async #send(chunk: Uint8Array): Promise<void> {
-    for (let start = 0; start < chunk.length && !this.#over; start += pieceBytes) {
-      // A copy is given away: the chunk may be a part of something larger, or its owner's.
-      const piece = new Uint8Array(chunk.subarray(start, start + pieceBytes));
-      this.#inFlightBytes += piece.length;
-      this.#port.postMessage(piece, [piece.buffer]);
+  async #take(chunk: Uint8Array): Promise<void> {
+    for (let at = 0; at < chunk.length && !this.#over; ) {
+      const part = chunk.subarray(at, at + pieceBytes - this.#used);
+      this.#piece.set(part, this.#used);
+      this.#used += part.length;
+      at += part.length;
+      // While the thread is busy, small chunks wait for more; an idle one gets what there is.
+      if (this.#used === pieceBytes || this.#inFlightBytes === 0) this.#send();
       while (this.#inFlightBytes >= windowBytes && !this.#over) {
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
         });
       }
     }
+  }
+
+  #send(): void {
+    if (this.#over || this.#used === 0) return;
+    const piece = this.#piece.subarray(0, this.#used);
+    this.#piece = Buffer.allocUnsafeSlow(pieceBytes);
+    this.#used = 0;
+    this.#inFlightBytes += piece.length;
+    this.#port.postMessage(piece, [piece.buffer]);
   }
 
   #post(message: ToThread): void {
