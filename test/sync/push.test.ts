@@ -238,6 +238,18 @@ onBothKinds((kind) => {
       expect(existsSync(join(buildlet.workDir, '.gomote/push'))).toBe(true);
     });
 
+    it('forgets what was sent when the work dir is emptied', async () => {
+      const { top, there, client, push } = await pushBench(kind);
+      plant(top, tree);
+      await push();
+      await client.removeAll(['.']);
+      mkdirSync(there);
+      writeFileSync(join(there, 'a.txt'), 'made there');
+      rmSync(join(top, 'a.txt'));
+      await push();
+      expect(readFileSync(join(there, 'a.txt'), 'utf8')).toBe('made there');
+    });
+
     it('knows what an earlier process of the buildlet was sent', async () => {
       const first = await pushBench(kind);
       plant(first.top, tree);

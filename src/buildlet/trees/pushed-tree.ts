@@ -60,8 +60,18 @@ export class PushedTree {
     return resolveInsideSync(this.#workDir, this.#dir, { follow: true });
   }
 
+  /** Whoever removed the record, as one does who empties the work dir, has made all that is there their own. */
+  #forgetIfRemoved(): void {
+    if (this.#pushed.size === 0 || this.#isUnsaved || this.#running !== undefined) return;
+    if (this.#record.exists) return;
+    this.#pushed = new Map();
+    this.#written.clear();
+    this.#generation = newGeneration();
+  }
+
   /** What there is of what was pushed. */
   pushed(): TreeEntry[] {
+    this.#forgetIfRemoved();
     const top = this.#top;
     const entries: TreeEntry[] = [];
     let gone: string | undefined;
@@ -84,6 +94,7 @@ export class PushedTree {
 
   /** Everything that there is. */
   all(): TreeEntry[] {
+    this.#forgetIfRemoved();
     const found = this.#walk();
     for (const entry of found) if (entry.kind === 'file') this.#trustWritten(this.#top, entry);
     return withDigests(this.#top, found, 'sha256', this.#cache);
@@ -97,6 +108,7 @@ export class PushedTree {
 
   /** What the buildlet's commands have made of what was pushed. */
   differences(): TreeDifference[] {
+    this.#forgetIfRemoved();
     const top = this.#top;
     return treeDifferences(this.#pushed.values(), this.#walk(), (entry, algorithm) => {
       if (algorithm === 'sha256') this.#trustWritten(top, entry);

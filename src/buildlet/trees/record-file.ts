@@ -34,6 +34,11 @@ export class RecordFile {
     this.#path = join(this.#directory, recordName(dir));
   }
 
+  /** Whether there is one, finished or pending. */
+  get exists(): boolean {
+    return existsSync(this.#path) || existsSync(this.#path + pendingSuffix);
+  }
+
   /** Undefined when nothing was pushed, or nothing readable is there. */
   load(): PushRecord | undefined {
     const text = read(this.#path);
