@@ -12,7 +12,7 @@ import { temporaryDirectory } from '../helpers/temporary.ts';
 import { onBothKinds } from './push-helper.ts';
 
 /** How many faults there are of each kind of transfer: `npm run test:faults` has more. */
-const cuts = Number(process.env.GOMOTE_CUTS ?? 6);
+const cuts = process.env.GOMOTE_FAULTS === 'full' ? 50 : 5;
 
 /** A generator of numbers that gives the same ones every time. */
 function randomNumbers(seed: number): (limit: number) => number {
