@@ -1,5 +1,8 @@
 // What a coordinator costs, and how it grows: node bench/coordinator.js [relay|scale|queue …]
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import {
   body,
   cleanUp,
@@ -113,16 +116,11 @@ async function scale(count, seconds) {
   const to = peer(url);
   const names = [];
   const createMs = await timed(() => each(addresses, 20, async () => names.push(await create(to))));
-  const lists = [];
+  const watch = new Worker(new URL('./list-watch.js', import.meta.url), { workerData: url });
   let highest = 0;
-  let isOver = false;
-  const watching = (async () => {
-    while (!isOver) {
-      lists.push(await timed(() => to.call('GET', '/buildlet/list')));
-      highest = Math.max(highest, memoryOf(pid));
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  })();
+  const memory = setInterval(() => {
+    highest = Math.max(highest, memoryOf(pid));
+  }, 100);
   let bytes = 0;
   const streams = Math.min(200, count);
   const transfers = Math.min(20, count);
@@ -144,7 +142,7 @@ async function scale(count, seconds) {
   const transfer = async (name, until) => {
     const at = peer(url, { name });
     const piece = Buffer.alloc(64 << 10, name);
-    const size = 16 << 20;
+    const size = 8 << 20;
     const expected = digestOf(repeated(piece, size));
     do {
       await at.call('PUT', '/write?path=file&mode=420', body(piece, size));
@@ -152,6 +150,7 @@ async function scale(count, seconds) {
       await exec(at, ['cat', 'file'], (chunk) => hash.update(chunk));
       if (hash.digest('hex') !== expected) throw new Error(`${name}: another file came back`);
       bytes += 2 * size;
+      await sleep(2_000);
     } while (performance.now() < until);
     at.close();
   };
@@ -160,8 +159,9 @@ async function scale(count, seconds) {
     ...names.slice(0, streams).map(stream),
     ...names.slice(-transfers).map((name) => transfer(name, until)),
   ]);
-  isOver = true;
-  await watching;
+  clearInterval(memory);
+  watch.postMessage('over');
+  const [lists] = await once(watch, 'message');
   report(`${count} buildlets`, {
     'ms a create': (createMs / count).toFixed(1),
     streams,

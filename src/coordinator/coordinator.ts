@@ -46,6 +46,9 @@ const longestProbeMs = 10_000;
 /** How often watchers are told of changes, in ms, at most. */
 const changeIntervalMs = 250;
 
+const sortedByName = (sessions: Session[]): Session[] =>
+  sessions.sort((a, b) => (a.name < b.name ? -1 : 1));
+
 export class Coordinator {
   /** Builder types that there are machines for. */
   readonly catalogue: Catalogue;
@@ -167,12 +170,13 @@ export class Coordinator {
     await this.#admission.claim(name);
   }
 
-  /** The user's sessions, running or dead; those of all for an admin who asks. */
+  /** The user's sessions, running or dead, sorted by name; those of all for an admin who asks. */
   list(user: User, everybody = false): Session[] {
-    return this.#book.all().filter(({ owner, state }) => {
+    const shown = this.#book.all().filter(({ owner, state }) => {
       const isShown = state === 'running' || state === 'dead';
       return isShown && (owner === user.name || (everybody && user.isAdmin));
     });
+    return sortedByName(shown);
   }
 
   healthOf(name: string): Health {
@@ -239,7 +243,7 @@ export class Coordinator {
 
   /** What a user may see: own rows, or all for an admin. */
   view(user: User): CoordinatorView {
-    return viewOf(user, this.#book.all(), [...this.#lenders.values()], this.#links);
+    return viewOf(user, sortedByName(this.#book.all()), [...this.#lenders.values()], this.#links);
   }
 
   /** Calls the listener after changes, not at each of many; gives the function that ends it. */

@@ -61,9 +61,9 @@ export class SessionBook {
     return this.#sessions.has(name);
   }
 
-  /** Sorted by name. */
+  /** In the order they came. */
   all(): Session[] {
-    return [...this.#sessions.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    return [...this.#sessions.values()];
   }
 
   get size(): number {
