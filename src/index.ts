@@ -24,8 +24,10 @@ export {
 export {
   CoordinatorClient,
   type CoordinatorClientOptions,
+  type ListOptions,
   type UserPass,
 } from './client/coordinator-client.ts';
+export type { Created, CreateOptions } from './client/create-buildlet.ts';
 export type { ExecOptions, ExecResult } from './client/exec.ts';
 export { KeyPair, NoKeyPair, newKeyPair } from './client/key-pair.ts';
 export type { ListDirOptions } from './client/streams.ts';
@@ -43,7 +45,7 @@ export {
   StatusError,
 } from './errors.ts';
 export type { HttpRequest, HttpResponse, RequestBody, ServerAddress } from './http/request.ts';
-export type { RemoteBuildlet } from './protocol/coordinator-replies.ts';
+export type { RemoteBuildlet, RemoteTypes } from './protocol/coordinator-replies.ts';
 export type { FileType } from './protocol/file-mode.ts';
 export type { DirEntry } from './protocol/listing.ts';
 export type { BuildletStatus } from './protocol/status.ts';
