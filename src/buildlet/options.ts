@@ -17,6 +17,7 @@ export interface BuildletOptions {
   readonly idleTimeoutMs: number | undefined;
   readonly maxLifetimeMs: number | undefined;
   readonly removeAtEnd: readonly string[];
+  readonly sessions: { readonly quotaBytes: number | undefined };
   /** Absent: it waits to be called. */
   readonly reverse: ReverseOptions | undefined;
 }
@@ -38,6 +39,8 @@ Options (one dash or two):
   --idle-timeout DURATION       end after this long without use, such as 30m
                                 (default: never)
   --max-lifetime DURATION       end at this age, whatever is running (default: never)
+  --log-quota SIZE              how much disk space the output of runs may take, such as
+                                512M (default: 1G); the oldest goes first
   --remove-at-end DIR           also remove DIR at the end; may be repeated
 ${reverseHelp}  --gce=true|false              take the values below from the metadata server of Compute
                                 Engine (default: on a machine there that has the
@@ -104,6 +107,7 @@ export async function readOptions(
     idleTimeoutMs: await timeout('idle-timeout', values['idle-timeout'], meta),
     maxLifetimeMs: await timeout('max-lifetime', values['max-lifetime'], meta),
     removeAtEnd: values['remove-at-end'] ?? [],
+    sessions: { quotaBytes: parseSize('--log-quota', values['log-quota']) },
     reverse,
   };
 }
@@ -120,6 +124,7 @@ function parse(argv: readonly string[]) {
         'password-file': { type: 'string' },
         'idle-timeout': { type: 'string' },
         'max-lifetime': { type: 'string' },
+        'log-quota': { type: 'string' },
         'remove-at-end': { type: 'string', multiple: true },
         ...reverseFlags,
         version: { type: 'boolean' },
@@ -140,6 +145,14 @@ function parseBoolean(option: string, text: string): boolean {
     throw usage(`${option} is true or false, not "${text}"`, 'see buildlet --help');
   }
   return text === 'true';
+}
+
+/** A number of bytes, or of K, M or G of them. */
+function parseSize(option: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const [, digits = '', unit = ''] = /^([1-9][0-9]{0,9})([KMG]?)$/.exec(text) ?? [];
+  if (digits !== '') return Number(digits) * 1024 ** ' KMG'.indexOf(unit || ' ');
+  throw usage(`${option} "${text}" is not a size`, 'give one such as 512M');
 }
 
 /** As the option says, else as META_* does; 0 is never. */

@@ -1,6 +1,6 @@
 // Trying again while a connection is down: sooner or later, and for how long.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errnoOf, type GomoteError, isGomoteError, StatusError } from '../errors.ts';
+import { errnoOf, GomoteError, isGomoteError, StatusError } from '../errors.ts';
 import { transportError } from '../http/request.ts';
 import type { ConnectionOptions } from './connection.ts';
 
@@ -46,7 +46,7 @@ export class Outage {
     const nowMs = performance.now();
     if (this.#sinceMs === undefined && limitMs > 0) onLost?.(error as GomoteError);
     this.#sinceMs ??= nowMs;
-    if (nowMs - this.#sinceMs >= limitMs) throw error;
+    if (nowMs - this.#sinceMs >= limitMs) throw isRefused(error) ? goneError(error) : error;
     const [gone] = await Promise.all([
       peer.whyGone?.(),
       sleep(this.#delayMs, undefined, { signal }).catch(() => throwIfAborted(signal)),
@@ -60,9 +60,8 @@ export class Outage {
     if (error instanceof StatusError)
       return error.status > 500 || error.status === 410 ? refusedMs : 0;
     if (!isGomoteError(error)) return 0;
-    const errno = errnoOf(error.cause) ?? '';
     if (['ERR_CONNECT', 'ERR_LOST', 'ERR_BROKEN'].includes(error.code)) {
-      if (!['ECONNREFUSED', 'ENOENT'].includes(errno)) return Infinity;
+      if (!isRefused(error)) return Infinity;
       if (address.kind === 'unix') return refusedHereMs;
       // A coordinator that refuses may be starting again, and its buildlets live on.
       return remoteName === '' ? refusedMs : Infinity;
@@ -70,6 +69,14 @@ export class Outage {
     return 0;
   }
 }
+
+/** Whether nothing listens at the address. */
+const isRefused = (error: unknown): error is GomoteError =>
+  isGomoteError(error, 'ERR_CONNECT') &&
+  ['ECONNREFUSED', 'ENOENT'].includes(errnoOf(error.cause) ?? '');
+
+const goneError = (error: GomoteError): GomoteError =>
+  new GomoteError(error.code, `the buildlet is gone: ${error.message}`, { cause: error.cause });
 
 function throwIfAborted(signal: AbortSignal): void {
   if (signal.aborted) throw transportError(signal.reason, signal, 'ERR_LOST');

@@ -114,6 +114,21 @@ describe('the buildlet’s options', () => {
     ).rejects.toMatchObject({ code: 'ERR_USAGE' });
   });
 
+  it('say how much room logs get', async () => {
+    for (const [size, quotaBytes] of [
+      ['512M', 512 << 20],
+      ['2G', 2 * 2 ** 30],
+      ['700', 700],
+    ] as const) {
+      expect(await readOptions(['--log-quota', size], {})).toMatchObject({
+        sessions: { quotaBytes },
+      });
+    }
+    await expect(readOptions(['--log-quota', '1.5G'], {})).rejects.toMatchObject({
+      code: 'ERR_USAGE',
+    });
+  });
+
   it('are all in the help', async () => {
     for (const option of [
       'listen',
@@ -124,6 +139,7 @@ describe('the buildlet’s options', () => {
       'max-lifetime',
       'gce',
       'remove-at-end',
+      'log-quota',
       'version',
       'help',
     ]) {
