@@ -31,6 +31,7 @@ describe('the buildlet’s options', () => {
       idleTimeoutMs: undefined,
       maxLifetimeMs: undefined,
       removeAtEnd: [],
+      sessions: { quotaBytes: undefined },
     });
   });
 
