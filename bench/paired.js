@@ -9,10 +9,7 @@ export const gomote = new URL('../bin/gomote.js', import.meta.url).pathname;
 /** Wall time of one run, in ms; the run must succeed. */
 function time(argv) {
   const start = process.hrtime.bigint();
-  const { status, stderr } = spawnSync(argv[0], argv.slice(1), {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  if (status !== 0) throw new Error(`${argv.join(' ')}: ${status}: ${stderr}`);
+  run(argv);
   return Number(process.hrtime.bigint() - start) / 1e6;
 }
 
@@ -31,6 +28,27 @@ export function compare(commands, runs) {
     }
   }
   return Object.fromEntries(Object.entries(times).map(([name, list]) => [name, median(list)]));
+}
+
+/** Runs a program that must succeed. */
+export function run(argv) {
+  const { status, stderr } = spawnSync(argv[0], argv.slice(1), {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  if (status !== 0) throw new Error(`${argv.join(' ')}: ${status}: ${stderr}`);
+}
+
+/** Medians in ms of `runs` alternating runs of each work, after two that do not count; `before` is not timed. */
+export function medians(works, runs) {
+  const times = works.map(() => []);
+  for (let round = -2; round < runs; round++) {
+    works.forEach(({ before, argv }, index) => {
+      before?.();
+      const ms = time(argv);
+      if (round >= 0) times[index].push(ms);
+    });
+  }
+  return times.map(median);
 }
 
 /** A local buildlet of the bench's own, ended when `work` is done. */

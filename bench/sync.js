@@ -2,10 +2,9 @@
 //
 // Whole commands with their start-up, on tmpfs, against a local buildlet; TREE is copied there first. Default: Debian's
 // golang-1.19-src.
-import { spawnSync } from 'node:child_process';
 import { appendFileSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { gomote, median, report, withBuildlet } from './paired.js';
+import { gomote, medians as mediansOf, report, run, withBuildlet } from './paired.js';
 
 const tree = process.argv[2] ?? '/usr/share/go-1.19';
 const runs = Number(process.argv[3] ?? 7);
@@ -16,32 +15,7 @@ const source = join(directory, 'tree');
 const copy = join(directory, 'copy');
 const pulled = join(directory, 'pulled');
 
-function run(argv) {
-  const { status, stderr } = spawnSync(argv[0], argv.slice(1), {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  if (status !== 0) throw new Error(`${argv.join(' ')}: ${status}: ${stderr}`);
-}
-
-function timed({ before, argv }) {
-  before?.();
-  const start = process.hrtime.bigint();
-  run(argv);
-  return Number(process.hrtime.bigint() - start) / 1e6;
-}
-
-/** Medians in ms of alternating runs, after two that do not count. */
-function medians(works) {
-  const times = works.map(() => []);
-  for (let round = -2; round < runs; round++) {
-    works.forEach((work, index) => {
-      const ms = timed(work);
-      if (round >= 0) times[index].push(ms);
-    });
-  }
-  return times.map(median);
-}
-
+const medians = (works) => mediansOf(works, runs);
 const remove = (path) => rmSync(path, { recursive: true, force: true });
 const rsync = (...args) => ['rsync', '-a', ...args];
 
