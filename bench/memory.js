@@ -1,4 +1,6 @@
 // Peak memory of both ends while 2 GiB move either way: node bench/memory.js [MIB]
+//
+// On tmpfs, or in $TMPDIR when it is set: 10 GiB need 30 GiB there.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,7 +8,7 @@ import { gomote, withBuildlet } from './paired.js';
 
 const sizeMib = Number(process.argv[2] ?? 2048);
 const limitMb = 150;
-const directory = mkdtempSync('/dev/shm/gomote-bench-');
+const directory = mkdtempSync(join(process.env.TMPDIR ?? '/dev/shm', 'gomote-bench-'));
 const file = join(directory, 'file');
 const archive = join(directory, 'file.tar.gz');
 
@@ -54,6 +56,7 @@ const random = 'openssl enc -aes-128-ctr -K 00 -iv 00 -in /dev/zero 2>/dev/null'
 const works = [
   ['put', (name) => ['put', name, file, 'file'], '/dev/null'],
   ['run', (name) => ['run', name, 'cat', 'file'], '/dev/null'],
+  ['get', (name) => ['get', name, 'file', '-'], '/dev/null'],
   ['gettar', (name) => ['gettar', name], archive],
   ['puttar', (name) => ['puttar', name, archive], '/dev/null'],
 ];
@@ -63,7 +66,7 @@ try {
   console.log(`memory: ${sizeMib} MiB of random bytes each way, Node ${process.versions.node}`);
   for (const [what, argsOf, stdout] of works) {
     await withBuildlet(async (name) => {
-      if (what === 'run' || what === 'gettar') await clientPeak(works[0][1](name), '/dev/null');
+      if (['run', 'get', 'gettar'].includes(what)) await clientPeak(works[0][1](name), '/dev/null');
       const before = peakMb(buildletPid());
       const client = await clientPeak(argsOf(name), stdout);
       const buildlet = peakMb(buildletPid());

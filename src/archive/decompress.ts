@@ -6,7 +6,7 @@ import { archiveErrors } from './archive-error.ts';
 import { zstd } from './zstd.ts';
 
 /** Of what is decompressed at a time; so much is ready while the one before is written. */
-const pieceBytes = 256 * 1024;
+const pieceBytes = 512 * 1024;
 const gzipHeaderBytes = 10;
 const gzipMagic = Buffer.from([0x1f, 0x8b, 8]);
 const zstdMagic = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
