@@ -2,9 +2,6 @@
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import { type FromThread, type ToThread, toFailure } from './thread-messages.ts';
 
-/** An abort is heard between two. */
-const maxJoinedBytes = 256 << 10;
-
 /** Makes this thread run each job it is sent; a job reads its source to the end, or fails. */
 export function serveJobs<Job, Result>(
   run: (job: Job, source: AsyncGenerator<Uint8Array>) => Promise<Result>,
@@ -38,23 +35,8 @@ async function* received(port: MessagePort): AsyncGenerator<Uint8Array> {
       });
       continue;
     }
-    const piece = joined(message, waiting);
-    yield piece;
-    const taken: FromThread<never> = { taken: piece.length };
+    yield message;
+    const taken: FromThread<never> = { taken: message.length };
     port.postMessage(taken);
   }
-}
-
-/** The piece with those that wait behind it: fewer turns, each of more work. */
-function joined(first: Uint8Array, waiting: ToThread[]): Uint8Array {
-  const pieces = [first];
-  let bytes = first.length;
-  for (;;) {
-    const next = waiting[0];
-    if (!(next instanceof Uint8Array) || bytes + next.length > maxJoinedBytes) break;
-    pieces.push(next);
-    bytes += next.length;
-    waiting.shift();
-  }
-  return pieces.length === 1 ? first : Buffer.concat(pieces);
 }

@@ -51,15 +51,23 @@ export function define(command: Command, context: Context): void {
           });
         }
         const here = to ?? (remote === undefined ? tree : dir === '.' ? '.' : basename(dir));
+        const passed = { bytes: 0 };
+        const pullOptions: PullOptions = {
+          dir,
+          signal: context.signal,
+          changedOnly: options.changed,
+          force: options.force,
+          compress: options.compress,
+          cacheDirectory: cacheDir(context.terminal.environment, process.platform),
+          onCome: (bytes) => {
+            passed.bytes += bytes;
+          },
+        };
         const summary = await context.withBuildlet(name, ({ client }) =>
-          pull(client, resolve(here), {
-            dir,
-            signal: context.signal,
-            changedOnly: options.changed,
-            force: options.force,
-            compress: options.compress,
-            cacheDirectory: cacheDir(context.terminal.environment, process.platform),
-          }),
+          context.talk.showing(
+            () => passed,
+            () => pull(client, resolve(here), pullOptions),
+          ),
         );
         const seconds = (performance.now() - startMs) / 1000;
         if (options.json)

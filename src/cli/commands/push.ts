@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { hostTypeOf } from '../../builders.ts';
 import { GomoteError, messageOf } from '../../errors.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
+import { literalBytes } from '../../protocol/tree-change.ts';
 import { gitWorkTree } from '../../sync/ask-git.ts';
 import { giveVersion, goPushOptions, goRoot, installBootstrap } from '../../sync/go-root.ts';
 import { realDirectory } from '../../sync/local-tree.ts';
@@ -13,6 +14,7 @@ import { withBuildlets } from '../buildlets.ts';
 import { cacheDir } from '../cache-dir.ts';
 import type { Context, NamedBuildlet } from '../context.ts';
 import { growHeapFast } from '../heap.ts';
+import type { Passed } from '../progress.ts';
 import { reportPush, warnIfLarge } from '../push-report.ts';
 import { parseCommaList, parseCompress } from '../values.ts';
 
@@ -81,6 +83,7 @@ async function pushTo(
   const { signal, talk, terminal } = context;
   let isWarned = false;
   const watch = options.watch ? new TreeWatch(top) : undefined;
+  const passed: Passed = { bytes: 0 };
   const pushOptions: PushOptions = {
     signal,
     mirror: options.mirror,
@@ -95,7 +98,14 @@ async function pushTo(
       if (isWarned) return;
       for (const path of others) talk.say(`not sent, for it is no file: ${path}`);
     },
+    onSent: (bytes) => {
+      passed.bytes += bytes;
+    },
     onPlan: (changes) => {
+      passed.totalBytes = changes.reduce(
+        (sum, one) => sum + literalBytes(one),
+        passed.totalBytes ?? 0,
+      );
       if (!isWarned) isWarned = warnIfLarge(changes, context);
     },
     ...given,
@@ -103,7 +113,10 @@ async function pushTo(
   const pushOnce = async (buildlets: readonly NamedBuildlet[]) => {
     const clients = buildlets.map(({ client }) => client);
     if (options.go && !options.dryRun) await prepareGo(buildlets, context);
-    const results = await push(clients, top, pushOptions);
+    const results = await talk.showing(
+      () => passed,
+      () => push(clients, top, pushOptions),
+    );
     if (options.go && !options.dryRun) {
       for (const client of clients) await giveVersion(client, signal);
     }
