@@ -144,7 +144,7 @@ describe('the gce backend', () => {
       'me-linux-1',
       'me-linux-2',
     ]);
-    expect(fake.api.instances).toHaveLength(3);
+    await until(() => fake.api.instances.length === 3);
   });
 
   it('names machines as they may be named, and buildlets as they are called', async () => {
