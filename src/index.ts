@@ -30,6 +30,13 @@ export {
 export type { Created, CreateOptions } from './client/create-buildlet.ts';
 export type { ExecOptions, ExecResult } from './client/exec.ts';
 export { KeyPair, NoKeyPair, newKeyPair } from './client/key-pair.ts';
+export type {
+  Session,
+  SessionOptions,
+  SessionReadOptions,
+  SessionResult,
+} from './client/session.ts';
+export type { Sessions, StartSession } from './client/sessions.ts';
 export type { ListDirOptions } from './client/streams.ts';
 export type { Download, TransferOptions, TransferSummary } from './client/transfers.ts';
 export {
@@ -48,6 +55,7 @@ export type { HttpRequest, HttpResponse, RequestBody, ServerAddress } from './ht
 export type { RemoteBuildlet, RemoteTypes } from './protocol/coordinator-replies.ts';
 export type { FileType } from './protocol/file-mode.ts';
 export type { DirEntry } from './protocol/listing.ts';
+export type { SessionEnd, SessionInfo, SessionRequest } from './protocol/session.ts';
 export type { BuildletStatus } from './protocol/status.ts';
 export type { Compression } from './protocol/transfer.ts';
 export { type Gate, type TokenBucketOptions, tokenBucket } from './rate-limit.ts';
