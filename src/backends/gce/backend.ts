@@ -99,7 +99,7 @@ export class GceBackend implements Backend {
       ...{ zone, moreZones, projectId: project, externalIp, port, tls, signal, onProgress },
       ...describeVm({ name, owner: user, builderType: builder.name, idleTimeoutMs }),
       description: `gomote buildlet ${name}`,
-      deleteInMs: maxLifetimeMs,
+      deleteInMs: maxLifetimeMs === 0 ? Number.POSITIVE_INFINITY : maxLifetimeMs,
       onInstanceCreated: (created) => this.#refuseSecond(created, signal),
     });
     await client.disconnect();

@@ -98,6 +98,9 @@ describe('the gce backend', () => {
       instanceTerminationAction: 'DELETE',
     });
     expect(machine!.metadata!.items).toContainEqual({ key: 'idle-timeout', value: '30m0s' });
+    const endless = await create(open(fake, { idleTimeoutMs: 0, maxLifetimeMs: 0 }));
+    expect(endless.expires).toBeUndefined();
+    expect(fake.api.instances[1]!.scheduling).not.toHaveProperty('maxRunDuration');
   });
 
   it('shows one that has ended by itself as stopped until it is reaped', async () => {
