@@ -1,4 +1,4 @@
-// Peak memory of both ends while 2 GiB move either way: node bench/memory.js [MIB]
+// Peak memory of both ends while 2 GiB move either way: node bench/memory.js [MIB] [WORK,…]
 //
 // On tmpfs, or in $TMPDIR when it is set: 10 GiB need 30 GiB there.
 import { spawn, spawnSync } from 'node:child_process';
@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { gomote, withBuildlet } from './paired.js';
 
 const sizeMib = Number(process.argv[2] ?? 2048);
+const wanted = process.argv[3]?.split(',');
 const limitMb = 150;
 const directory = mkdtempSync(join(process.env.TMPDIR ?? '/dev/shm', 'gomote-bench-'));
 const file = join(directory, 'file');
@@ -65,6 +66,7 @@ try {
   spawnSync('sh', ['-c', `${random} | head -c ${sizeMib}M > ${file}`]);
   console.log(`memory: ${sizeMib} MiB of random bytes each way, Node ${process.versions.node}`);
   for (const [what, argsOf, stdout] of works) {
+    if (wanted?.includes(what) === false) continue;
     await withBuildlet(async (name) => {
       if (['run', 'get', 'gettar'].includes(what)) await clientPeak(works[0][1](name), '/dev/null');
       const before = peakMb(buildletPid());

@@ -74,8 +74,19 @@ export interface ParsedFileMode {
   permissions: number;
 }
 
+/** Of the few mode texts that there are in a listing. */
+const parsedModes = new Map<string, ParsedFileMode>();
+
 /** Reads a mode text; undefined when it is none. */
 export function parseFileMode(text: string): ParsedFileMode | undefined {
+  const known = parsedModes.get(text);
+  if (known !== undefined) return known;
+  const parsed = parseMode(text);
+  if (parsed !== undefined) parsedModes.set(text, parsed);
+  return parsed;
+}
+
+function parseMode(text: string): ParsedFileMode | undefined {
   const match = modePattern.exec(text);
   if (match === null) return undefined;
   const [, type = '', setuid, setgid, char = '', sticky, rwx = ''] = match;
