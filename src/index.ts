@@ -29,6 +29,7 @@ export {
 } from './client/coordinator-client.ts';
 export type { Created, CreateOptions } from './client/create-buildlet.ts';
 export type { ExecOptions, ExecResult } from './client/exec.ts';
+export type { Files, PutFileOptions, RemoteFile } from './client/files.ts';
 export { KeyPair, NoKeyPair, newKeyPair } from './client/key-pair.ts';
 export type {
   Session,

@@ -105,7 +105,12 @@ export class Placement {
         if (replaces) unlinkSync(to);
         move(this.#staging.pathOf(name), to);
       } catch (error) {
-        throw errnoOf(error) === 'EISDIR' ? directoryInPlace(name) : localFileError(to, error);
+        const code = errnoOf(error);
+        if (code === 'ENOTEMPTY' || code === 'EEXIST') {
+          // Another upload has made this directory since: the loop goes on with what the plan adds for it.
+          this.#places.set(name, to);
+          this.#planDirectory(name, to);
+        } else throw code === 'EISDIR' ? directoryInPlace(name) : localFileError(to, error);
       }
     }
   }

@@ -113,3 +113,12 @@ test('nothing stays listening on the signal', async () => {
   await expect(unpackTar(bad, { root, dir: '.', signal })).rejects.toThrow();
   expect(listeners).toBe(0);
 });
+
+test('several at once, also into one directory, do not get in each other’s way', async () => {
+  const root = temporaryDirectory();
+  const numbers = Array.from({ length: 6 }, (_, i) => i);
+  const archive = (i: number) => rawTarGz({ name: `d/f${i}`, content: String(i) });
+  const options = { root, dir: '.' };
+  await Promise.all(numbers.map((i) => unpackTar(Readable.from([archive(i)]), options)));
+  expect(names(root)).toEqual(['d', ...numbers.map((i) => `d/f${i}`)]);
+});
