@@ -5,6 +5,9 @@ import type { Readable } from 'node:stream';
 import { GomoteError } from '../errors.ts';
 import type { HttpReply, HttpRequest, ServerAddress } from './request.ts';
 
+/** Of use to TLS only, but without it Node finds out at length whether the host is an address. */
+const noName = { servername: '' };
+
 /** How long a connection may take to be made, in ms. */
 const connectTimeoutMs = 10_000;
 
@@ -17,7 +20,7 @@ export interface LightSender {
 /** A sender to the address; undefined when it is one that needs more than a connection to it. */
 export async function lightSender(address: ServerAddress): Promise<LightSender | undefined> {
   if (address.kind === 'unix') {
-    return senderBy(new Agent(keptOpen), { socketPath: address.path }, 'buildlet');
+    return senderBy(new Agent(keptOpen), { ...noName, socketPath: address.path }, 'buildlet');
   }
   if (address.kind !== 'tcp' || address.proxy !== undefined) return undefined;
   const { host, hostname, port, protocol } = new URL(address.origin);
@@ -25,7 +28,7 @@ export async function lightSender(address: ServerAddress): Promise<LightSender |
     host: hostname.replace(/^\[(.*)\]$/, '$1'),
     port: Number(port || (protocol === 'http:' ? 80 : 443)),
   };
-  if (protocol === 'http:') return senderBy(new Agent(keptOpen), where, host);
+  if (protocol === 'http:') return senderBy(new Agent(keptOpen), { ...noName, ...where }, host);
   const { pinnedCert: certPem, fingerprint } = address;
   if (certPem === undefined && fingerprint === undefined) return undefined;
   const { pinnedAgent } = await import('./light-tls.ts');

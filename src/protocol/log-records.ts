@@ -1,5 +1,4 @@
 // The records of a session's log, the same on disk and on the wire: `KIND OFFSET LENGTH\n` and LENGTH bytes.
-import { createHash } from 'node:crypto';
 import { GomoteError } from '../errors.ts';
 
 /** `out` and `err` carry output, `gap` and `end` JSON; `ping` is on the wire only and counts for nothing. */
@@ -28,9 +27,18 @@ export function formatRecord(kind: 'gap' | 'end', payload: string): Buffer {
   return Buffer.concat([Buffer.from(recordHeader(kind, checkOf(bytes), bytes.length)), bytes]);
 }
 
-/** The first 48 bits of their SHA-256: output is proved by the closing record, and that by this. */
-const checkOf = (bytes: Buffer): number =>
-  createHash('sha256').update(bytes).digest().readUIntBE(0, 6);
+/**
+ * Their CRC-32, as gzip has it: output is proved by the closing record, and that by this. Node's own takes longer to load
+ * than these few bytes to check.
+ */
+function checkOf(bytes: Buffer): number {
+  let crc = ~0;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  return ~crc >>> 0;
+}
 
 /** Reads a header line without its end; undefined when it is not one. */
 export function parseRecordHeader(
