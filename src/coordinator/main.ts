@@ -66,8 +66,15 @@ async function serveUntilTold(path: string): Promise<void> {
   const { serve } = await import('./serve.ts');
   const { jsonLog } = await import('./log.ts');
   const log = jsonLog(print);
-  const told = nextSignal();
-  const serving = await serve(config, { environment: process.env, log });
+  const waiting = new AbortController();
+  let onLost: () => void = () => undefined;
+  const lost = new Promise<string>((resolve) => {
+    onLost = () => resolve('its state directory is another’s');
+  });
+  const told = Promise.race([nextSignal(), lost]);
+  told.then(() => waiting.abort(new GomoteError('ERR_ABORTED', 'ended while it waited')));
+  const { signal } = waiting;
+  const serving = await serve(config, { environment: process.env, log, signal, onLost });
   const first = await told;
   log.write('draining', { signal: first, graceMs: config.drainMs });
   // Whoever asks twice does not want to wait.

@@ -27,6 +27,10 @@ import { Users } from './users.ts';
 export interface ServeOptions {
   readonly environment: NodeJS.ProcessEnv;
   readonly log: Log;
+  /** Ends the wait for a coordinator on another machine that has the state directory. */
+  readonly signal?: AbortSignal | undefined;
+  /** The state directory was lost to another machine's: this one is to end. */
+  readonly onLost?: (() => void) | undefined;
 }
 
 export interface Serving {
@@ -43,7 +47,11 @@ export interface Serving {
 /** Starts a coordinator in this process; it answers when the promise resolves. */
 export async function serve(config: CoordinatorConfig, options: ServeOptions): Promise<Serving> {
   const { log } = options;
-  const directory = await openStateDirectory(config.stateDirectory);
+  const directory = await openStateDirectory(config.stateDirectory, {
+    signal: options.signal,
+    onWaiting: (host) => log.write('waiting', { for: host, directory: config.stateDirectory }),
+    onLost: options.onLost,
+  });
   try {
     const tls = await tlsIdentity(config, directory.path);
     const book = await SessionBook.open(directory.sessionsPath, (what) =>

@@ -1,8 +1,9 @@
 // Where a coordinator keeps what it knows: one directory, of one coordinator at a time, in a format with a number.
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, GomoteError, messageOf } from '../errors.ts';
 import { writeWhole } from '../write-whole.ts';
+import { type LockOptions, takeLock } from './state-lock.ts';
 
 export interface StateDirectory {
   readonly path: string;
@@ -45,16 +46,18 @@ export async function prepareStateDirectory(path: string): Promise<void> {
   }
 }
 
-/** Prepares the directory and takes it for this process; throws ERR_CONFIG while another has it. */
-export async function openStateDirectory(path: string): Promise<StateDirectory> {
+/** Prepares the directory and takes it for this process, as `takeLock` says. */
+export async function openStateDirectory(
+  path: string,
+  options: LockOptions = {},
+): Promise<StateDirectory> {
   await prepareStateDirectory(path);
-  const lockPath = join(path, 'lock');
-  await lock(lockPath);
+  const release = await takeLock(join(path, 'lock'), options);
   return {
     path,
     sessionsPath: join(path, 'sessions'),
     usersPath: usersPathOf(path),
-    release: () => rm(lockPath, { force: true }),
+    release,
   };
 }
 
@@ -71,35 +74,4 @@ async function readFormat(path: string): Promise<number> {
       cause: error,
     });
   }
-}
-
-/** The lock holds its owner's process id; one that a killed process left is taken over. */
-async function lock(path: string): Promise<void> {
-  for (let tries = 0; tries < 3; tries++) {
-    try {
-      return await writeFile(path, `${process.pid}\n`, { flag: 'wx', mode: 0o600 });
-    } catch (error) {
-      if (errnoOf(error) !== 'EEXIST') throw error;
-    }
-    const holder = Number(await readFile(path, 'utf8').catch(() => ''));
-    if (holder > 0 && (await isCoordinator(holder))) {
-      throw new GomoteError('ERR_CONFIG', `process ${holder} already serves from ${path}`, {
-        hint: 'end it first, or give another state directory',
-      });
-    }
-    await rm(path, { force: true });
-  }
-  throw new GomoteError('ERR_CONFIG', `cannot lock ${path}`);
-}
-
-/** Whether the process lives and may be a coordinator: numbers are used again. */
-async function isCoordinator(pid: number): Promise<boolean> {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    return errnoOf(error) === 'EPERM';
-  }
-  if (pid === process.pid || process.platform !== 'linux') return true;
-  const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-  return commandLine.includes('coordinator');
 }
