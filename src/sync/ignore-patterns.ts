@@ -41,7 +41,7 @@ function parsePattern(line: string): Pattern | undefined {
   if (text === '') return undefined;
   const isAnchored = text.includes('/');
   if (text.startsWith('/')) text = text.slice(1);
-  const source = toRegExp(text);
+  const source = toRegExp(text, isAnchored);
   if (source === undefined) return undefined;
   return { isNegated, onlyDirectories, isAnchored, regExp: new RegExp(`^${source}$`, 'su') };
 }
@@ -55,12 +55,12 @@ function withoutTrailingSpaces(line: string): string {
 }
 
 /** The pattern as the source of a regular expression; undefined when it can match nothing. */
-function toRegExp(pattern: string): string | undefined {
+function toRegExp(pattern: string, isAnchored: boolean): string | undefined {
   const elements = pattern.split('/');
   let source = '';
   for (const [index, element] of elements.entries()) {
     const isLast = index === elements.length - 1;
-    if (element === '**' && elements.length > 1) {
+    if (element === '**' && isAnchored) {
       source += isLast ? '.+' : '(?:.*/)?';
       continue;
     }

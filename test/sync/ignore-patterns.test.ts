@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { IgnorePatterns, ignoreLines } from '../../src/sync/ignore-patterns.ts';
+import { times } from '../helpers/counts.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
 const ignores = (patterns: string, path: string, isDirectory = false) =>
@@ -19,6 +20,7 @@ describe('patterns of an ignore file', () => {
     ['a/b', 'x/a/b', undefined],
     ['**/b', 'x/y/b', true],
     ['a/**', 'a/x/y', true],
+    ['/**', 'a/x', true],
     ['a/**', 'a', undefined],
     ['a/**/b', 'a/b', true],
     ['a/**/b', 'a/x/y/b', true],
@@ -98,7 +100,7 @@ describe('patterns of an ignore file', () => {
           }
         },
       ),
-      { numRuns: process.env.GOMOTE_FAULTS === 'full' ? 1000 : 60 },
+      { numRuns: times(60, 1000) },
     );
   });
 });
