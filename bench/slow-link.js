@@ -10,24 +10,31 @@ const freeAt = { up: 0, down: 0 };
 
 /** Passes what comes at the link's rate, each byte half a round trip late. */
 function relay(from, to, direction) {
+  const queue = [];
   let waiting = 0;
+  let timer;
+  const enqueue = (work, length) => {
+    const now = performance.now();
+    freeAt[direction] = Math.max(now, freeAt[direction]) + length / bytesPerMs;
+    queue.push({ at: freeAt[direction] + ms / 2, work });
+    if (timer === undefined) timer = setTimeout(pass, 1);
+  };
+  // In the order in which it came: timers of different lengths would not keep it.
+  const pass = () => {
+    while (queue.length > 0 && queue[0].at <= performance.now()) queue.shift().work();
+    timer = queue.length > 0 ? setTimeout(pass, 1) : undefined;
+  };
   from.on('data', (chunk) => {
     waiting += chunk.length;
     if (waiting > bufferBytes) from.pause();
-    const now = performance.now();
-    freeAt[direction] = Math.max(now, freeAt[direction]) + chunk.length / bytesPerMs;
-    setTimeout(
-      () => {
-        waiting -= chunk.length;
-        if (waiting <= bufferBytes) from.resume();
-        to.write(chunk);
-      },
-      freeAt[direction] - now + ms / 2,
-    );
+    enqueue(() => {
+      waiting -= chunk.length;
+      if (waiting <= bufferBytes) from.resume();
+      to.write(chunk);
+    }, chunk.length);
   });
-  const later = (work) => setTimeout(work, Math.max(0, freeAt[direction] - performance.now()) + ms);
-  from.on('end', () => later(() => to.end()));
-  from.on('error', () => later(() => to.destroy()));
+  from.on('end', () => enqueue(() => to.end(), 0));
+  from.on('error', () => enqueue(() => to.destroy(), 0));
 }
 
 const server = createServer({ allowHalfOpen: true }, (near) => {

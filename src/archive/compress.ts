@@ -27,14 +27,15 @@ type Pieces = Iterable<Buffer> | AsyncIterable<Buffer>;
 /**
  * Compresses the pieces, of at most a MiB each: into one zstd frame, or into gzip members, as many at a time as there
  * are processors; `none` stores them in such members. When the pieces fail, what has come of them is no whole stream
- * to any reader. Throws ERR_USAGE for zstd when this Node does not have it.
+ * to any reader. Throws ERR_USAGE for zstd when this Node does not have it. `pace` tells how fast the reader is at first.
  */
 export function compressed(
   pieces: Pieces,
   compression: Compression,
   signal: AbortSignal | undefined,
+  pace = new Pace(),
 ): AsyncGenerator<Buffer, void, void> {
-  if (compression !== 'zstd') return members(pieces, compression === 'none', signal);
+  if (compression !== 'zstd') return members(pieces, compression === 'none', signal, pace);
   if (zstd !== undefined) return through(pieces, zstd.createCompress({ chunkSize }), signal);
   throw new GomoteError('ERR_USAGE', `Node ${process.versions.node} has no zstd`, {
     hint: 'use gzip, or Node 22.15 or later',
@@ -67,8 +68,8 @@ async function* members(
   pieces: Pieces,
   isStored: boolean,
   signal: AbortSignal | undefined,
+  pace: Pace,
 ): AsyncGenerator<Buffer, void, void> {
-  const pace = new Pace();
   const threads = Math.min(availableParallelism(), maxThreads);
   const running: Promise<Buffer>[] = [];
   const oldest = async (): Promise<Buffer> => {
@@ -104,11 +105,16 @@ async function* members(
 }
 
 /** Tells whether the reader or the compressing is the slower of the two, by the last few members. */
-class Pace {
+export class Pace {
   #sinceMs = performance.now();
   /** How long a member takes to come, and its reader to take it, each a running mean. */
   #makingMs = 0;
-  #takingMs = 0;
+  #takingMs: number;
+
+  /** `expectedMs`: how long a reader is expected to take for a member, as over a slow network. Default: no time. */
+  constructor(expectedMs = 0) {
+    this.#takingMs = expectedMs;
+  }
 
   get readerIsSlow(): boolean {
     return this.#takingMs > 2 * this.#makingMs;

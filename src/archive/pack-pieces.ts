@@ -4,6 +4,9 @@ import type { Compression } from '../protocol/transfer.ts';
 
 type Pieces = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
+/** What a network takes for a piece at first: what is packed at all is packed for a network. */
+const networkMs = 500;
+
 /** The pieces, of at most a MiB each, packed; with `none` as they are. */
 export const packPieces = (
   pieces: Pieces,
@@ -16,8 +19,8 @@ async function* packed(
   compression: Compression,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
-  const { compressed } = await import('./compress.ts');
-  yield* compressed(buffers(pieces), compression, signal);
+  const { compressed, Pace } = await import('./compress.ts');
+  yield* compressed(buffers(pieces), compression, signal, new Pace(networkMs));
 }
 
 async function* buffers(pieces: Pieces): AsyncGenerator<Buffer> {
