@@ -131,6 +131,8 @@ async function scale(count, seconds) {
     const hash = createHash('sha256');
     const script =
       '$|=1; for (1..$ARGV[1]) { print "$ARGV[0]\\n" x $ARGV[2]; select(undef,undef,undef,.25) }';
+    // They do not all write at the same moment.
+    await sleep((i * 250) / streams);
     const argv = ['perl', '-e', script, String(line).trimEnd(), String(seconds * 4)];
     await exec(peer(url, { name }), [...argv, String(chunk / line.length)], (piece) => {
       hash.update(piece);
@@ -142,7 +144,7 @@ async function scale(count, seconds) {
   const transfer = async (name, until) => {
     const at = peer(url, { name });
     const piece = Buffer.alloc(64 << 10, name);
-    const size = 8 << 20;
+    const size = 4 << 20;
     const expected = digestOf(repeated(piece, size));
     do {
       await at.call('PUT', '/write?path=file&mode=420', body(piece, size));

@@ -87,6 +87,7 @@ export class Coordinator {
       poolOf: (hostType) => lenderOf(hostType).pool,
       onDead: (name, reason) => this.#life.died(name, reason),
       onHealth: onChange,
+      isRunning: (name) => book.get(name)?.state === 'running',
       log,
     });
     const links = this.#links;
@@ -126,7 +127,7 @@ export class Coordinator {
     const every = (ms: number, work: () => void) =>
       this.#timers.push(setInterval(work, ms).unref());
     every(Math.min(sweepIntervalMs, Math.max(limits.idleMs / 4, 10)), () => this.#sweep());
-    every(probeIntervalMs, () => void this.#links.probe(this.#running()));
+    every(probeIntervalMs, () => void this.#links.probe(this.#running(), probeIntervalMs / 2));
     every(noteIntervalMs, () => {
       this.#book.flush().catch(this.#life.trouble('saving sessions'));
     });

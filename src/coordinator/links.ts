@@ -1,4 +1,5 @@
 // The ways to the machines of running sessions: connections kept for reuse, what runs over them, and whether each machine is well.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { Relay } from '../http/proxy.ts';
@@ -35,14 +36,12 @@ export interface LinksOptions {
   /** Told that a session's machine is gone for good, or silent for too long. */
   readonly onDead: (name: string, reason: string) => void;
   readonly onHealth: () => void;
+  readonly isRunning: (name: string) => boolean;
   readonly log: Log;
 }
 
 /** How many probes in a row must fail for a machine to be given up. */
 const failuresToDeath = 3;
-
-/** How many machines are asked at once. */
-const probesAtOnce = 32;
 
 /** A connection to the machine, and the client that knows how to let go of it. */
 interface Connected {
@@ -124,15 +123,15 @@ export class Links {
     return { client, relay: await Relay.to(client.target) };
   }
 
-  /** Asks every machine whether it is well, and keeps it from ending for want of use. */
-  async probe(sessions: readonly Session[]): Promise<void> {
-    const left = [...sessions];
-    const worker = async () => {
-      for (let session = left.pop(); session !== undefined; session = left.pop()) {
-        await this.#probe(session);
-      }
-    };
-    await Promise.all(Array.from({ length: probesAtOnce }, worker));
+  /**
+   * Asks every machine whether it is well, and keeps it from ending for want of use; one after the other within the
+   * time, so that a thousand of them are no burst.
+   */
+  async probe(sessions: readonly Session[], withinMs: number): Promise<void> {
+    for (const session of sessions) {
+      void this.#probe(session);
+      await sleep(withinMs / sessions.length, undefined, { ref: false });
+    }
   }
 
   /** A use of the machine failed: is it still there? */
@@ -143,6 +142,8 @@ export class Links {
 
   async #probe(session: Session): Promise<void> {
     const { name } = session;
+    // It may have ended since it was listed.
+    if (!this.#options.isRunning(name)) return;
     const entry = this.#entry(name);
     if (entry.isProbing) return;
     entry.isProbing = true;

@@ -23,6 +23,8 @@ const schema = v.object({
 export class SessionBook {
   readonly #directory: string;
   readonly #sessions = new Map<string, Session>();
+  /** The names of those that are not on the disk as they are. */
+  readonly #noted = new Set<string>();
   /** The last write of each session under way: a later one waits for it. */
   readonly #writes = new Map<string, Promise<void>>();
 
@@ -73,6 +75,7 @@ export class SessionBook {
   /** Takes the session in at once, and resolves when it is on the disk. */
   async save(session: Session): Promise<void> {
     this.#sessions.set(session.name, session);
+    this.#noted.delete(session.name);
     await this.#inOrder(session.name, async () => {
       // A session saved again meanwhile is written as it is by then; one removed is not written at all.
       const latest = this.#sessions.get(session.name);
@@ -83,18 +86,23 @@ export class SessionBook {
   /** Takes the session in; on the disk it comes with the next `save` or `flush`. */
   note(session: Session): void {
     this.#sessions.set(session.name, session);
+    this.#noted.add(session.name);
   }
 
   async remove(name: string): Promise<void> {
     this.#sessions.delete(name);
+    this.#noted.delete(name);
     await this.#inOrder(name, async () => {
       if (!this.#sessions.has(name)) await rm(this.#path(name), { force: true });
     });
   }
 
-  /** Writes every session as it is now. */
+  /** Writes what was only noted. */
   async flush(): Promise<void> {
-    for (const session of this.#sessions.values()) await this.save(session);
+    for (const name of [...this.#noted]) {
+      const session = this.#sessions.get(name);
+      if (session !== undefined) await this.save(session);
+    }
   }
 
   async #inOrder(name: string, work: () => Promise<void>): Promise<void> {

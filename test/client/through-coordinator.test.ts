@@ -5,6 +5,9 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { proxyOf } from '../../src/http/env-proxy.ts';
 import { testCli } from '../helpers/cli.ts';
 import { startCoordinator, type TestCoordinator, tokenOf } from '../helpers/coordinator.ts';
+import { until } from '../helpers/processes.ts';
+
+const root = { name: 'root', isAdmin: true };
 
 async function loggedIn() {
   const coordinator = await startCoordinator();
@@ -120,5 +123,19 @@ describe('a proxy in the environment', () => {
 
   it('that is no proxy is an error', () => {
     expect(() => proxyOf('https://h', { HTTPS_PROXY: 'socks5://x' })).toThrow('is no proxy');
+  });
+});
+
+describe('a restart of the coordinator', () => {
+  it('in the middle of a run is waited for, and the command runs once', async () => {
+    const { coordinator, cli } = await loggedIn();
+    await cli(['create', 'linux']);
+    const script =
+      'echo x >> runs; for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.1; done; cat runs';
+    const running = cli(['run', 'user-me-linux-0', '/bin/sh', '-c', script]);
+    await until(() => coordinator.coordinator.view(root).sessions[0]?.running.length === 1);
+    await coordinator.restart();
+    const { code, stdout } = await running;
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '1\n2\n3\n4\n5\n6\n7\n8\nx\n' });
   });
 });

@@ -1,0 +1,156 @@
+// The configuration, the state directory and the command line of the coordinator: what is wrong is said by name.
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { loadCoordinatorConfig } from '../../src/coordinator/config.ts';
+import { readCommand } from '../../src/coordinator/options.ts';
+import { SessionBook } from '../../src/coordinator/session-book.ts';
+import { prepareStateDirectory, stateFormat } from '../../src/coordinator/state-directory.ts';
+import { projectRoot } from '../helpers/programs.ts';
+import { temporaryDirectory } from '../helpers/temporary.ts';
+
+const pool = '[pools.p]\nkind = "local"\nhost = "host-local"\nmaximum = 2\n';
+const state = 'state-directory = "state"\n';
+
+const bad: Record<string, [string, string[]]> = {
+  'no state directory': [pool, ['state-directory']],
+  'no pool': [`${state}[pools]\n`, ['pools', 'there is no pool']],
+  'a key that is not known': [`${state}port = 1\n${pool}`, ['unknown key port']],
+  'a bad address': [`listen = "nowhere"\n${state}${pool}`, ['listen', '"nowhere"']],
+  'a bad duration': [`${state}drain-timeout = "soon"\n${pool}`, ['drain-timeout', '"soon"']],
+  'TLS of no kind': [`${state}tls = "maybe"\n${pool}`, ['tls', 'self-signed']],
+  'a limit of nothing': [`${state}limits = { per-user = 0 }\n${pool}`, ['limits.per-user', '1']],
+  'a pool of no kind': [
+    `${state}[pools.p]\nkind = "magic"\nhost = "host-local"\n`,
+    ['pools.p.kind', 'static'],
+  ],
+  'a pool of an unknown host': [
+    `${state}${pool.replace('host-local', 'nope')}`,
+    ['pools.p.host', '"nope"', 'host-local'],
+  ],
+  'two pools of one host': [
+    `${state}${pool}${pool.replace('pools.p', 'pools.q')}`,
+    ['pools.q.host', 'pools.p'],
+  ],
+  'a builder that no pool serves': [
+    `${state}[hosts.h]\n[builders.b]\nhost = "h"\n${pool}`,
+    ['builders.b.host', 'no pool'],
+  ],
+  'a backend that is not there': [
+    `${state}[pools.p]\nkind = "backend"\nhost = "host-local"\nmaximum = 1\nbackend = "x"\n`,
+    ['pools.p.backend', '"x"'],
+  ],
+  'machines that are none': [
+    `${state}[pools.p]\nkind = "static"\nhost = "host-local"\nmachines = []\n`,
+    ['pools.p.machines', 'at least one'],
+  ],
+};
+
+describe('the configuration', () => {
+  it.each(Object.keys(bad))('with %s is refused', (what) => {
+    const [toml, says] = bad[what]!;
+    const path = join(temporaryDirectory(), 'c.toml');
+    writeFileSync(path, toml);
+    let said = '';
+    try {
+      loadCoordinatorConfig(path);
+    } catch (error) {
+      said = String(error);
+    }
+    for (const words of [path, ...says]) expect(said).toContain(words);
+  });
+
+  it('of the documentation is good, and has every key', () => {
+    const path = join(projectRoot, 'docs/coordinator.toml');
+    expect(loadCoordinatorConfig(path).pools.map(({ kind }) => kind)).toEqual([
+      'local',
+      'static',
+      'reverse',
+      'backend',
+    ]);
+    const source = readFileSync(join(projectRoot, 'src/coordinator/config.ts'), 'utf8');
+    const keys = [...source.matchAll(/^\s+'?([a-z-]+)'?: v\.optional\(/gm)].map(
+      (match) => match[1],
+    );
+    const text = readFileSync(path, 'utf8');
+    expect(keys.filter((key) => !text.includes(`${key}`))).toEqual([]);
+  });
+});
+
+describe('the state directory', () => {
+  it('is brought to its format, and refused when it is newer or open to others', async () => {
+    const path = join(temporaryDirectory(), 'state');
+    await prepareStateDirectory(path);
+    const format = join(path, 'format.json');
+    expect(JSON.parse(readFileSync(format, 'utf8'))).toEqual({ format: stateFormat });
+    writeFileSync(format, JSON.stringify({ format: stateFormat + 1 }));
+    await expect(prepareStateDirectory(path)).rejects.toThrow(`has format ${stateFormat + 1}`);
+    writeFileSync(format, 'no JSON');
+    await expect(prepareStateDirectory(path)).rejects.toMatchObject({ code: 'ERR_CONFIG' });
+    writeFileSync(format, JSON.stringify({ format: stateFormat }));
+    chmodSync(path, 0o755);
+    await expect(prepareStateDirectory(path)).rejects.toThrow('open to others');
+  });
+
+  it('keeps the sessions it can read, and tells of what it cannot', async () => {
+    const directory = join(temporaryDirectory(), 'sessions');
+    mkdirSync(directory);
+    const book = await SessionBook.open(directory, () => undefined);
+    const session = {
+      name: 'user-a-linux-0',
+      owner: 'a',
+      builderType: 'linux',
+      hostType: 'h',
+      state: 'running' as const,
+      createdMs: 1,
+      expiresMs: 2,
+      machine: 'm',
+      isClaimed: true,
+    };
+    await Promise.all([book.save(session), book.save({ ...session, expiresMs: 3 })]);
+    writeFileSync(join(directory, 'user-b-linux-0.json'), JSON.stringify(session));
+    writeFileSync(join(directory, 'torn.json'), '{"name":');
+    writeFileSync(join(directory, 'user-a-linux-0.json.partial'), '{');
+    const troubles: string[] = [];
+    const read = await SessionBook.open(directory, (what) => troubles.push(what));
+    expect(read.all()).toEqual([{ ...session, expiresMs: 3 }]);
+    expect(troubles.map((what) => what.split('/').at(-1)).sort()).toEqual([
+      'torn.json is no session',
+      'user-b-linux-0.json is no session',
+    ]);
+    await read.remove(session.name);
+    expect((await SessionBook.open(directory, () => undefined)).size).toBe(0);
+  });
+});
+
+describe('the command line', () => {
+  it.each([
+    ['serve', { kind: 'serve', config: 'coordinator.toml' }],
+    ['check -config x.toml', { kind: 'check', config: 'x.toml' }],
+    ['user list', { kind: 'user-list', config: 'coordinator.toml' }],
+    [
+      'user add --admin --maximum 3 gopher',
+      { kind: 'user-add', config: 'coordinator.toml', name: 'gopher', isAdmin: true, maximum: 3 },
+    ],
+    ['user rotate gopher', { kind: 'user-rotate', config: 'coordinator.toml', name: 'gopher' }],
+    ['--version', { kind: 'version' }],
+  ])('reads %s', (words, expected) => {
+    expect(readCommand(words.split(' '))).toEqual(expected);
+  });
+
+  it.each([
+    '',
+    'fly',
+    'serve now',
+    'user',
+    'user add',
+    'user add a b',
+    'user list --admin',
+    'user add a --maximum 0',
+    '--nope',
+  ])('refuses "%s"', (words) => {
+    expect(() => readCommand(words.split(' ').filter(Boolean))).toThrow(
+      expect.objectContaining({ code: 'ERR_USAGE', hint: 'see coordinator --help' }),
+    );
+  });
+});
