@@ -1,4 +1,4 @@
-// Peak memory of both ends while 2 GiB move either way: node bench/memory.js [MIB] [WORK,…]
+// Peak memory of both ends while 2 GiB move either way: node bench/memory.js [MIB] [WORK,…] [zeros]
 //
 // On tmpfs, or in $TMPDIR when it is set: 10 GiB need 30 GiB there.
 import { spawn, spawnSync } from 'node:child_process';
@@ -8,6 +8,7 @@ import { gomote, withBuildlet } from './paired.js';
 
 const sizeMib = Number(process.argv[2] ?? 2048);
 const wanted = process.argv[3]?.split(',');
+const zeros = process.argv[4] === 'zeros';
 const limitMb = 150;
 const directory = mkdtempSync(join(process.env.TMPDIR ?? '/dev/shm', 'gomote-bench-'));
 const file = join(directory, 'file');
@@ -63,8 +64,13 @@ const works = [
 ];
 
 try {
-  spawnSync('sh', ['-c', `${random} | head -c ${sizeMib}M > ${file}`]);
-  console.log(`memory: ${sizeMib} MiB of random bytes each way, Node ${process.versions.node}`);
+  const make = zeros
+    ? `truncate -s ${sizeMib}M ${file}`
+    : `${random} | head -c ${sizeMib}M > ${file}`;
+  spawnSync('sh', ['-c', make]);
+  console.log(
+    `memory: ${sizeMib} MiB of ${zeros ? 'zeros' : 'random bytes'} each way, Node ${process.versions.node}`,
+  );
   for (const [what, argsOf, stdout] of works) {
     if (wanted?.includes(what) === false) continue;
     await withBuildlet(async (name) => {
