@@ -44,7 +44,7 @@ async function inARow(count) {
 }
 
 async function atOnce(count, seconds) {
-  const script = `i=0; while [ $i -lt ${seconds * 8} ]; do head -c 131072 /dev/zero; sleep 0.125; i=$((i+1)); done`;
+  const script = `$| = 1; for (1..${seconds * 8}) { syswrite STDOUT, "x" x 131072; select(undef, undef, undef, 0.125) }`;
   const statusMs = [];
   let over = false;
   const probing = (async () => {
@@ -55,10 +55,12 @@ async function atOnce(count, seconds) {
       await sleep(20);
     }
   })();
-  const results = await Promise.all(
-    Array.from({ length: count }, async () => (await start('sh', ['-c', script])).read()),
+  const work = Array.from({ length: count }, async () =>
+    (await start('perl', ['-e', script])).read(),
   );
-  over = true;
+  const results = await Promise.all(work).finally(() => {
+    over = true;
+  });
   await probing;
   const whole = results.filter(
     ({ isWhole, end }) => isWhole && end.stdout.bytes === seconds * (1 << 20),
