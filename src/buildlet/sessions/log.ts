@@ -258,12 +258,20 @@ export class SessionLog {
   /** The offset of the record that holds `offset`, or the end. */
   async startOfRecord(offset: number): Promise<number> {
     if (offset >= this.#end) return this.#end;
-    if (offset <= this.#start.at) return offset === 0 ? 0 : this.#start.at;
+    // What is no more is a gap, which every reader is told of.
+    if (offset <= this.#start.at) return offset;
     const first = this.#tail[0];
     if (first !== undefined && offset >= first.at) {
       return this.#tail[this.#indexOf(offset)]?.at ?? this.#end;
     }
     const segment = this.#segments.find(({ end }) => offset < end);
-    return segment === undefined ? this.#end : await segment.startOfRecord(offset, partBytes);
+    if (segment === undefined) return this.#end;
+    try {
+      return await segment.startOfRecord(offset, partBytes);
+    } catch (error) {
+      // It may have been dropped meanwhile.
+      if (offset < this.#start.at) return offset;
+      throw error;
+    }
   }
 }
