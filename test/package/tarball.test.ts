@@ -34,6 +34,7 @@ it('the packed tarball installs in an empty directory; its programs, library and
   const bin = join(directory, 'node_modules', '.bin');
   expect(run(directory, join(bin, 'gomote'), '--version')).toBe(`${version}\n`);
   expect(run(directory, join(bin, 'buildlet'), '--version')).toBe(`${version}\n`);
+  expect(run(directory, join(bin, 'coordinator'), '--version')).toBe(`${version}\n`);
 
   const name = run(directory, join(bin, 'gomote'), 'create', 'local').trim();
   try {
