@@ -13,9 +13,10 @@ import { zstd } from './zstd.ts';
 const fastestGzip = { level: 1 };
 /** For a reader that is slower than the compressing: it waits less for less. */
 const betterGzip = { level: 6 };
-const stored = { level: 0 };
-/** Of the output, in one go: enough for a piece of a MiB that cannot be compressed. */
-const chunkSize = (1 << 20) + (64 << 10);
+/** Of the output, in one go: a piece of a MiB that is stored fits, and so does most of what is compressed. */
+const storedChunkSize = (1 << 20) + (64 << 10);
+const chunkSize = 256 << 10;
+const stored = { level: 0, chunkSize: storedChunkSize };
 
 /** Node's thread pool has four threads unless told otherwise. */
 const maxThreads = 4;
@@ -82,7 +83,7 @@ async function* members(
     for await (const piece of pieces) {
       signal?.throwIfAborted();
       const level = isStored ? stored : pace.readerIsSlow ? betterGzip : fastestGzip;
-      const member = promisify(gzip)(piece, { ...level, chunkSize });
+      const member = promisify(gzip)(piece, { chunkSize, ...level });
       member.catch(() => {});
       running.push(member);
       if (running.length <= threads) continue;
