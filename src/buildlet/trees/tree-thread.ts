@@ -80,11 +80,7 @@ export class TreeThread {
   }
 
   #spawn(): Worker {
-    const worker = new Worker(program, {
-      workerData: { workDir: this.#workDir },
-      // Large trees make many small objects that live on: with more room for new ones they are moved less.
-      resourceLimits: { maxYoungGenerationSizeMb: 64 },
-    });
+    const worker = new Worker(program, { workerData: { workDir: this.#workDir } });
     worker.unref();
     worker.setMaxListeners(0);
     worker
