@@ -40,7 +40,7 @@ export async function waitUntilReady(client: BuildletClient, options: WaitOption
     signal.throwIfAborted();
     if (isGomoteError(error, 'ERR_CERTIFICATE')) throw error;
     if (Date.now() + pause >= deadline) throw neverCameUp(client.name, timeoutMs, error);
-    await sleep(pause, undefined, { signal });
+    await sleep(pause, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }
 

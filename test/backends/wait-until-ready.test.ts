@@ -73,6 +73,15 @@ it('ends at once with the reason of the signal', async () => {
   await expect(waiting).rejects.toThrow('enough');
 });
 
+it('ends with that reason also between two tries', async () => {
+  const controller = new AbortController();
+  const waiting = waitUntilReady(clientOf(await freePort()), {
+    signal: controller.signal,
+    onEndTry: () => void setImmediate(() => controller.abort(new Error('enough'))),
+  });
+  await expect(waiting).rejects.toThrow('enough');
+});
+
 it('does not wait for a server with another key to become the right one', async () => {
   const [theirs, ours] = await Promise.all([newKeyPair(), newKeyPair()]);
   const port = await freePort();

@@ -122,5 +122,5 @@ async function remains(namespace: string, owner?: string): Promise<string[]> {
 
 /** Waits until nothing of a buildlet is left; deletions take the cluster a while. */
 export async function nothingLeft(namespace: string, owner?: string): Promise<void> {
-  await until(async () => (await remains(namespace, owner)).length === 0, 90_000);
+  await until(async () => (await remains(namespace, owner)).length === 0, 180_000);
 }

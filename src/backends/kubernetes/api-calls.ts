@@ -56,7 +56,7 @@ export class ApiCalls {
         signal?.throwIfAborted();
         const waitMs = refusalOf(error)?.retryAfterMs ?? pauseMs;
         if (!isTransient(error) || Date.now() + waitMs > deadline) throw clusterError(doing, error);
-        await sleep(waitMs, undefined, signal && { signal });
+        await sleep(waitMs, undefined, signal && { signal }).catch(() => signal?.throwIfAborted());
       }
     }
   }
