@@ -158,7 +158,7 @@ export class Links {
       if (status !== 200) throw new GomoteError('ERR_STATUS', `it answers with status ${status}`);
       entry.failures = 0;
       entry.health = 'well';
-      await this.#options.poolOf(session.hostType).renew?.(session.machine ?? '', { signal });
+      this.#renew(session);
     } catch (error) {
       if (entry.end.signal.aborted) return;
       await this.#failed(session, entry, error);
@@ -166,6 +166,15 @@ export class Links {
       entry.isProbing = false;
       if (entry.health !== health) this.#options.onHealth();
     }
+  }
+
+  /** That its platform cannot be told does not make a machine ill. */
+  #renew({ name, hostType, machine = '' }: Session): void {
+    const call = { signal: AbortSignal.timeout(this.#options.probeTimeoutMs) };
+    const renewing = this.#options.poolOf(hostType).renew?.(machine, call);
+    renewing?.catch((error: unknown) => {
+      this.#options.log.write('trouble', { what: `renewing ${name}: ${messageOf(error)}` });
+    });
   }
 
   async #failed(session: Session, entry: Entry, error: unknown): Promise<void> {

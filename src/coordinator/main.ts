@@ -83,6 +83,8 @@ async function serveUntilTold(path: string): Promise<void> {
   });
   const drained = serving.drain(config.drainMs);
   if ((await Promise.race([drained, impatient])) === 'now') {
+    serving.hurry();
+    await drained;
     throw new GomoteError('ERR_ABORTED', 'ended before running requests were over');
   }
 }
