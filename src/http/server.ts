@@ -138,12 +138,18 @@ export function basicPair(
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
+/** How often a closing server looks for connections that have become idle, in ms. */
+const sweepIntervalMs = 50;
+
 /** Closes the server: no new requests, `graceMs` for those running, then their connections are cut. */
 export async function closeServer(server: Server, graceMs: number): Promise<void> {
   const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+  // A connection whose request ends meanwhile is kept by its client, and by nothing else.
+  const sweep = setInterval(() => server.closeIdleConnections(), sweepIntervalMs);
   await new Promise<void>((resolve) => {
     server.close(() => resolve());
     server.closeIdleConnections();
   });
   clearTimeout(cut);
+  clearInterval(sweep);
 }
