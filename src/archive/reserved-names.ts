@@ -1,6 +1,6 @@
 // Names in a work dir that are ours: they are no part of any tree.
 
-/** At the top of the work dir: what was pushed, and how it was. */
+/** At the top of the work dir: what was pushed, and how it was. Neither listed nor packed with what lies beside it. */
 export const stateDirectory = '.gomote';
 
 /** Whether something below a tree is the state of the tree at the work dir's top, or not whole yet. */

@@ -14,6 +14,7 @@ import { errnoOf, GomoteError } from '../errors.ts';
 import { archiveErrors, localFileError } from './archive-error.ts';
 import { resolveInsideSync } from './confine.ts';
 import { linkTargetOf, sortedEntries } from './directory-names.ts';
+import { stateDirectory } from './reserved-names.ts';
 import { encodeHeader, type HeaderFields } from './tar-header.ts';
 
 /** How much is read before it is handed on: a good many small files, or a part of a large one. */
@@ -89,6 +90,7 @@ export class TarBlocks {
       return;
     }
     for (const entry of entries) {
+      if (prefix === '' && entry.name === stateDirectory) continue;
       yield* this.#entry(join(directory, entry.name), prefix + entry.name, entry);
     }
   }

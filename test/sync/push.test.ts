@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -13,6 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import {
   directory,
@@ -24,6 +26,7 @@ import {
   symlink,
   type Tree,
 } from '../archive/tree.ts';
+import { all } from '../helpers/collect.ts';
 import { onBothKinds, pushBench } from './push-helper.ts';
 
 const tree: Tree = [
@@ -236,6 +239,16 @@ onBothKinds((kind) => {
       }
       expect(existsSync(join(buildlet.workDir, 'deep'))).toBe(false);
       expect(existsSync(join(buildlet.workDir, '.gomote/push'))).toBe(true);
+    });
+
+    it('leaves nothing of its own in a listing or an archive of the work dir', async () => {
+      const { top, client, push } = await pushBench(kind);
+      plant(top, [['a', file('a')]]);
+      await push();
+      const listed = (await all(client.listDir('', { recursive: true }))).map(({ name }) => name);
+      expect(listed).toEqual(['tree', 'tree/a']);
+      const packed = spawnSync('tar', ['tz'], { input: await buffer(await client.getTar('')) });
+      expect(packed.stdout.toString()).toBe('tree/\ntree/a\n');
     });
 
     it('forgets what was sent when the work dir is emptied', async () => {

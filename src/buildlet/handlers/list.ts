@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { resolveInside } from '../../archive/confine.ts';
 import type { DigestCache } from '../../archive/digest-cache.ts';
+import { stateDirectory } from '../../archive/reserved-names.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { sendStream } from '../../http/reply.ts';
 import type { Handler } from '../../http/server.ts';
@@ -81,6 +82,7 @@ function* below(listing: Listing, prefix: string): Generator<Found> {
   const directory = join(listing.top, prefix);
   for (const base of guarded(directory, () => readdirSync(directory)).sort(compareBytes)) {
     const name = prefix + base;
+    if (name === stateDirectory) continue;
     const stats = lstatSync(`${listing.top}/${name}`, { throwIfNoEntry: false });
     // Gone since its name was read: as if the listing had begun a moment later.
     if (stats === undefined) continue;
