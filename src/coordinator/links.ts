@@ -170,7 +170,7 @@ export class Links {
 
   /** That its platform cannot be told does not make a machine ill. */
   #renew({ name, hostType, machine = '' }: Session): void {
-    const call = { signal: AbortSignal.timeout(this.#options.probeTimeoutMs) };
+    const call = { signal: timeoutSignal(this.#options.probeTimeoutMs) };
     const renewing = this.#options.poolOf(hostType).renew?.(machine, call);
     renewing?.catch((error: unknown) => {
       this.#options.log.write('trouble', { what: `renewing ${name}: ${messageOf(error)}` });
