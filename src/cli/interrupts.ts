@@ -10,10 +10,12 @@ export interface Interrupts {
   take(listener: (name: NodeJS.Signals) => void): () => void;
   /** Ends the process as the signal would, if output that nobody reads would keep it. */
   giveUp(name: NodeJS.Signals): void;
-  release(): void;
 }
 
-/** The process's own signals; a second one that no listener takes ends the process at once, as if it were not handled. */
+/**
+ * The process's own signals; a second one that no listener takes ends the process at once, as if it were not handled.
+ * They are held to the process's end: one that comes when all is done, and the name of a buildlet printed, changes nothing.
+ */
 export function processInterrupts(): Interrupts {
   const controller = new AbortController();
   let received: NodeJS.Signals | undefined;
@@ -44,6 +46,5 @@ export function processInterrupts(): Interrupts {
       release();
       if (process.stdout.writableLength > 0) process.kill(process.pid, name);
     },
-    release,
   };
 }

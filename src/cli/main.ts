@@ -33,8 +33,6 @@ export async function run(
     return context.exitCode;
   } catch (error) {
     return await exitCodeOf(error, context, interrupts);
-  } finally {
-    interrupts.release();
   }
 }
 

@@ -11,7 +11,7 @@ import { temporaryDirectory } from '../helpers/temporary.ts';
 const toml = (listen: string): string => `
 listen = "${listen}"
 state-directory = "state"
-probe-interval = "200ms"
+probe-interval = "1s"
 [hosts.host-mac]
 [builders.mac]
 host = "host-mac"

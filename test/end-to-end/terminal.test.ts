@@ -180,7 +180,7 @@ describe.runIf(hasTmux)('gomote shell', () => {
     screen.enter('printf "\\033[?1049h\\033[?25l\\033[Hanother screen"');
     await screen.shows(/^another screen/);
     signal('SIGUSR2');
-    await screen.shows(/^status=1$/m);
+    await screen.shows(/^status=125$/m);
     expect(screen.text()).toMatch(/^remote> printf/);
     expect(await after()).toBe(before);
   });

@@ -55,7 +55,6 @@ export function testCli(): Cli {
         return () => options.signals?.off('signal', listener);
       },
       giveUp: () => undefined,
-      release: () => undefined,
     };
     const code = await run(
       argv,
