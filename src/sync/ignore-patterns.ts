@@ -60,7 +60,8 @@ function toRegExp(pattern: string, isAnchored: boolean): string | undefined {
   let source = '';
   for (const [index, element] of elements.entries()) {
     const isLast = index === elements.length - 1;
-    if (element === '**' && isAnchored) {
+    // Three stars are two, as git has it.
+    if (isAnchored && /^\*{2,}$/.test(element)) {
       source += isLast ? '.+' : '(?:.*/)?';
       continue;
     }

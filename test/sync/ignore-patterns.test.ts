@@ -19,6 +19,7 @@ describe('patterns of an ignore file', () => {
     ['a/b', 'a/b', true],
     ['a/b', 'x/a/b', undefined],
     ['**/b', 'x/y/b', true],
+    ['***/b', 'b', true],
     ['a/**', 'a/x/y', true],
     ['/**', 'a/x', true],
     ['a/**', 'a', undefined],
