@@ -50,7 +50,7 @@ const slimDependencies = {
       builder.onResolve({ filter }, (args) =>
         importer.test(args.importer) ? { path, namespace: 'slim' } : undefined,
       );
-    replace(/^undici$/, /[\\/]src[\\/]/, 'undici');
+    replace(/^undici$/, /^$/, 'undici');
     replace(/^node:http$/, /[\\/]undici[\\/]/, 'http');
     replace(/client-h2(\.js)?$|[\\/]web[\\/]/, /[\\/]undici[\\/]/, 'unused');
     // One build of the parser is enough; this one runs everywhere.
@@ -71,9 +71,17 @@ const heavyModules = {
   'src/client/self-signed.ts': 'self-signed',
 };
 
+/** Packages that a plain command never loads, each a file of its own too: a file is read, and half compiled, as a whole. */
+const heavyPackages = ['undici', 'tar'];
+
 const heavyApart = {
   name: 'heavy-apart',
   setup(builder) {
+    for (const name of heavyPackages) {
+      builder.onResolve({ filter: new RegExp(`^${name}$`) }, ({ kind }) =>
+        kind === 'entry-point' ? undefined : { path: `./${name}.cjs`, external: true },
+      );
+    }
     builder.onResolve({ filter: /\.ts$/ }, ({ path, resolveDir, kind }) => {
       const module = relative(root, join(resolveDir, path)).replaceAll('\\', '/');
       const file = kind === 'entry-point' ? undefined : heavyModules[module];
@@ -92,6 +100,7 @@ await build({
     coordinator: 'src/coordinator/main.ts',
     'terminal-host': 'src/buildlet/terminal-host.ts',
     ...Object.fromEntries(Object.entries(heavyModules).map(([module, file]) => [file, module])),
+    ...Object.fromEntries(heavyPackages.map((name) => [name, name])),
   },
   // One CommonJS file a program: modules behind import() are evaluated, and Node's own that they need
   // required, on first use only, and there is one file to open.

@@ -19,9 +19,13 @@ it('only the program itself is loaded by --version, list, run and the rest on a 
   };
   const name = await create();
   const program = ['gomote.cjs', 'gomote.js', 'hook.cjs'];
-  const commands = [['--version'], ['list'], ['run', name, 'true'], ['ls', name], ['types']];
-  for (const command of commands) expect(await loadedBy(...command)).toEqual(program);
-  expect(await loadedBy('destroy', name)).toEqual(program);
+  for (const command of [['--version'], ['list'], ['run', name, 'true'], ['types']])
+    expect(await loadedBy(...command)).toEqual(program);
+  for (const command of [
+    ['ls', name],
+    ['destroy', name],
+  ])
+    expect(await loadedBy(...command)).toEqual([...program, 'undici.cjs']);
 });
 
 it('they are in files of their own, not in the programs', () => {
