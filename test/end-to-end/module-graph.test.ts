@@ -40,3 +40,11 @@ it('they are in files of their own, not in the programs', () => {
       expect([program, textOf(program).includes(mark)]).toEqual([program, false]);
   }
 });
+
+it('the image of a buildlet holds every file that a buildlet loads', () => {
+  const dockerfile = readFileSync(join(projectRoot, 'docs/kubernetes/buildlet.Dockerfile'), 'utf8');
+  const program = readFileSync(join(projectRoot, 'dist/buildlet.cjs'), 'latin1');
+  const loaded = [...program.matchAll(/require\("\.\/([a-z-]+\.cjs)"\)/g)].map(([, file]) => file);
+  expect(loaded).toContain('tar.cjs');
+  for (const file of loaded) expect(dockerfile).toContain(`dist/${file}`);
+});
