@@ -103,7 +103,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     { endpoint: endpoints.workDir, handle: workDirPath(workDir.path) },
     { endpoint: endpoints.list, handle: list(workDir.path, digests) },
     { endpoint: endpoints.getTar, handle: getTar(workDir.path, features) },
-    { endpoint: endpoints.write, handle: write(workDir.path) },
+    { endpoint: endpoints.write, handle: write(workDir.path, features) },
     { endpoint: endpoints.file, handle: file(workDir.path) },
     { endpoint: endpoints.putTar, handle: putTar(workDir.path, features) },
     { endpoint: endpoints.exec, handle: exec(host) },

@@ -34,7 +34,8 @@ export async function compressionFor(
   wished: Compression | 'auto',
   signal: AbortSignal,
 ): Promise<Compression> {
-  const decides = wished === 'zstd' || (wished === 'auto' && 'zstd' in process.versions);
+  const isOpen = wished === 'auto' && chooseCompression(client, wished, {}) !== 'none';
+  const decides = wished === 'zstd' || (isOpen && 'zstd' in process.versions);
   const isZstdKnown = decides && (await client.has(zstdFeature, { signal }));
   return chooseCompression(client, wished, { zstd: isZstdKnown });
 }

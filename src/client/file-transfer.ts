@@ -4,11 +4,12 @@ import { compressed } from '../archive/compress.ts';
 import { inPieces } from '../archive/pieces.ts';
 import { Tally, tallied } from '../archive/tally.ts';
 import { GomoteError, isGomoteError, StatusError } from '../errors.ts';
-import type { HttpResponse } from '../http/request.ts';
-import { endpoints } from '../protocol/endpoints.ts';
+import type { HttpRequest, HttpResponse } from '../http/request.ts';
+import { type Endpoint, endpoints } from '../protocol/endpoints.ts';
 import { fileFeature } from '../protocol/features.ts';
 import { type FileInfo, fileInfoHeader, parseFileInfo } from '../protocol/file-info.ts';
 import { withQuery } from '../protocol/form.ts';
+import { formatTotals, totalsHeader } from '../protocol/transfer.ts';
 import type { Connection } from './connection.ts';
 import { getFromTar } from './file-from-tar.ts';
 import type { PutFileOptions, RemoteFile } from './files.ts';
@@ -48,20 +49,64 @@ export class FileTransfer {
     path: string,
     options: PutFileOptions,
   ): Promise<TransferSummary> {
-    const signal = this.#connection.signalWith(options.signal);
-    const { mode, mtimeMs, compress = 'none' } = options;
+    const pieces = inPieces(source);
+    const first = await pieces.next();
+    const second = await pieces.next();
+    const { compress = 'none' } = options;
+    const isPlain = typeof compress === 'function' || compress === 'none';
+    if (second.done && isPlain) return await this.#putSmall(first.value ?? empty, path, options);
+    return await this.#putLarge(resumed([first, second], pieces), path, options);
+  }
+
+  /**
+   * By one request that carries the proof of its body in its header: a buildlet without the extension takes the same
+   * request, and proves nothing.
+   */
+  async #putSmall(
+    content: Buffer,
+    path: string,
+    options: PutFileOptions,
+  ): Promise<TransferSummary> {
     const tally = new Tally();
-    const query = { path, mode: String(mode), mtime: mtimeMs?.toString() };
+    tally.update(content);
+    const totals = tally.totals({ files: 1, bytes: content.length });
+    const headers = { [totalsHeader]: formatTotals(totals) };
+    return await this.#send({ endpoint: endpoints.write, headers, body: content }, tally, {
+      path,
+      options,
+    });
+  }
+
+  /** Asks first what the buildlet knows: what is long goes with its proof in it, or packed, only where that is read. */
+  async #putLarge(
+    pieces: AsyncIterable<Buffer>,
+    path: string,
+    options: PutFileOptions,
+  ): Promise<TransferSummary> {
+    const signal = this.#connection.signalWith(options.signal);
+    const tally = new Tally();
     const isKnown = await hasFeature(this.#connection, fileFeature, signal);
-    const body = isKnown ? compressed(inPieces(source), compress, signal) : source;
+    const { compress = 'none' } = options;
+    const how = typeof compress === 'function' ? await compress() : compress;
+    const body = tallied(isKnown ? compressed(pieces, how, signal) : pieces, tally);
+    const endpoint = isKnown ? endpoints.file : endpoints.write;
+    return await this.#send({ endpoint, body }, tally, { path, options });
+  }
+
+  async #send(
+    { endpoint, ...request }: Pick<HttpRequest, 'headers' | 'body'> & { endpoint: Endpoint },
+    tally: Tally,
+    { path, options }: { path: string; options: PutFileOptions },
+  ): Promise<TransferSummary> {
+    const query = { path, mode: String(options.mode), mtime: options.mtimeMs?.toString() };
     const response = await this.#connection.call({
       method: 'PUT',
-      path: withQuery((isKnown ? endpoints.file : endpoints.write).path, query),
-      body: tallied(body, tally),
-      signal,
+      path: withQuery(endpoint.path, query),
+      signal: this.#connection.signalWith(options.signal),
+      ...request,
     });
     await response.body.dump();
-    return compare(tally, response.headers['gomote-totals'], this.#connection);
+    return compare(tally, response.headers[totalsHeader.toLowerCase()], this.#connection);
   }
 
   async #open(path: string, from: Position | undefined, signal: AbortSignal): Promise<Opened> {
@@ -101,6 +146,17 @@ export class FileTransfer {
     }
     onSummary(compare(tally, promisedTrailer(opened.response), this.#connection));
   }
+}
+
+const empty = Buffer.alloc(0);
+
+/** What was taken out of an iterator, and then the rest of it. */
+async function* resumed(
+  taken: readonly IteratorResult<Buffer>[],
+  rest: AsyncIterable<Buffer>,
+): AsyncGenerator<Buffer> {
+  for (const { done, value } of taken) if (done !== true) yield value;
+  yield* rest;
 }
 
 interface Opened {

@@ -1,4 +1,5 @@
 // Single files of a buildlet.
+import type { Compression } from '../protocol/transfer.ts';
 import type { Connection } from './connection.ts';
 import type { TransferOptions, TransferSummary } from './transfers.ts';
 
@@ -14,7 +15,12 @@ export interface RemoteFile {
   summary(): TransferSummary;
 }
 
-export interface PutFileOptions extends TransferOptions {
+export interface PutFileOptions extends Omit<TransferOptions, 'compress'> {
+  /**
+   * How it is packed on its way. Default `none`. A function is asked when the file is larger than a MiB; what is smaller
+   * then goes as it is, by a single request.
+   */
+  compress?: Compression | (() => Promise<Compression>) | undefined;
   /** Permission bits. */
   mode: number;
   /** Absent: the time it is written. A buildlet without the extension always takes that. */

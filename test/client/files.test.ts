@@ -43,6 +43,7 @@ describe.each([
 
   it.each([
     ['large', content],
+    ['small', content.subarray(0, 1000)],
     ['empty', Buffer.alloc(0)],
   ])('is written whole with its mode (%s)', async (_size, bytes) => {
     const buildlet = await start();
@@ -101,17 +102,22 @@ describe('a connection that breaks', () => {
     await expect(buffer(file.body)).rejects.toMatchObject({ code: 'ERR_LOST' });
   });
 
-  it.each(['cut', 'end', 'corrupt'] as const)(
-    'leaves what was there when a file is written (%s)',
-    async (kind) => {
-      const { client, buildlet } = await behindCutter(kind, 'up');
-      writeFileSync(join(buildlet.workDir, 'f'), 'old');
-      const other = Readable.from([randomBytes(content.length)]);
-      const put = client.files.put(other, 'f', { mode: 0o644 });
-      await expect(put).rejects.toThrow();
-      await client.disconnect();
-      await until(() => readdirSync(buildlet.workDir).length === 1);
-      expect(readFileSync(join(buildlet.workDir, 'f'), 'utf8')).toBe('old');
-    },
-  );
+  it.each(
+    (['cut', 'end', 'corrupt'] as const).flatMap(
+      (kind) =>
+        [
+          [kind, 'large', content.length],
+          [kind, 'small', 900_000],
+        ] as const,
+    ),
+  )('leaves what was there when a file is written (%s, %s)', async (kind, _size, sizeBytes) => {
+    const { client, buildlet } = await behindCutter(kind, 'up');
+    writeFileSync(join(buildlet.workDir, 'f'), 'old');
+    const other = Readable.from([randomBytes(sizeBytes)]);
+    const put = client.files.put(other, 'f', { mode: 0o644 });
+    await expect(put).rejects.toThrow();
+    await client.disconnect();
+    await until(() => readdirSync(buildlet.workDir).length === 1);
+    expect(readFileSync(join(buildlet.workDir, 'f'), 'utf8')).toBe('old');
+  });
 });

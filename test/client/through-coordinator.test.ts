@@ -1,16 +1,25 @@
 // How many requests commands make through a coordinator, and by which way: straight, or through a proxy.
+
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { AgentOptions } from '../../src/buildlet/agent.ts';
 import { proxyOf } from '../../src/http/env-proxy.ts';
 import { testCli } from '../helpers/cli.ts';
-import { startCoordinator, type TestCoordinator, tokenOf } from '../helpers/coordinator.ts';
+import {
+  startCoordinator,
+  type TestCoordinator,
+  type TestCoordinatorOptions,
+  tokenOf,
+} from '../helpers/coordinator.ts';
 import { until } from '../helpers/processes.ts';
 
 const root = { name: 'root', isAdmin: true };
 
-async function loggedIn() {
-  const coordinator = await startCoordinator();
+async function loggedIn(options: TestCoordinatorOptions = {}) {
+  const coordinator = await startCoordinator(options);
   const cli = testCli();
   const { url, fingerprint } = coordinator;
   await cli(['login', url, '--fingerprint', fingerprint], { stdin: [tokenOf('me')] });
@@ -27,26 +36,107 @@ const requests = (coordinator: TestCoordinator): string[] => {
   return lines;
 };
 
-it('commands make one request each: the name goes straight to the buildlet', async () => {
-  const { coordinator, cli } = await loggedIn();
-  await cli(['create', 'linux']);
-  expect(requests(coordinator)).toEqual(['POST /buildlet/create']);
-  const name = 'user-me-linux-0';
-  const cases: [string[], RegExp][] = [
-    [['run', name, 'true'], /^POST \/(exec|session)$/],
-    [['ls', name], /^GET \/ls$/],
-    [['rm', name, 'file'], /^POST \/removeall$/],
-    [['ping', name], /^GET \/(status)?$/],
-    [['list', '--backend', 'team'], /^GET \/buildlet\/list$/],
-    [['destroy', name], /^POST \/halt$/],
-  ];
-  for (const [argv, expected] of cases) {
-    expect(await cli(argv)).toMatchObject({ code: 0 });
-    expect({ argv, made: requests(coordinator) }).toEqual({
-      argv,
-      made: [expect.stringMatching(expected)],
-    });
+describe('the requests of a command', () => {
+  /** Runs each and expects it to end well with just these requests. */
+  async function expectRequests(
+    { coordinator, cli }: Awaited<ReturnType<typeof loggedIn>>,
+    cases: readonly (readonly [argv: string[], made: readonly string[]])[],
+  ) {
+    for (const [argv, made] of cases) {
+      coordinator.log.length = 0;
+      const { code, stderr } = await cli(argv);
+      expect({ argv, code, stderr, made: requests(coordinator) }).toMatchObject({
+        ...{ argv, code: 0, made },
+      });
+    }
   }
+
+  async function scene(buildlet: Partial<AgentOptions> = {}) {
+    const { coordinator, cli } = await loggedIn({ buildlet });
+    await cli(['create', 'linux']);
+    expect(requests(coordinator)).toEqual(['POST /buildlet/create']);
+    const here = (name: string) => join(cli.directory, name);
+    mkdirSync(here('tree'));
+    writeFileSync(here('tree/f'), 'content');
+    writeFileSync(here('large'), Buffer.alloc((1 << 20) + 1, 'x'));
+    return { coordinator, cli, here, name: 'user-me-linux-0' };
+  }
+
+  it('is one: the name goes straight to the buildlet', async () => {
+    const { here, name, ...both } = await scene();
+    await expectRequests(both, [
+      [['run', name, 'true'], ['POST /session']],
+      [['run', '--detach', name, 'cat'], ['POST /session']],
+      [['ps', name], ['GET /sessions']],
+      [['ls', name], ['GET /ls']],
+      [['put', name, here('tree/f'), 'd/f'], ['PUT /write']],
+      [['get', name, 'd/f', here('got')], ['GET /file']],
+      [['puttar', name, here('tree')], ['PUT /writetgz']],
+      [['gettar', name, '-o', here('got.tgz')], ['GET /tgz']],
+      [['puttar', name, here('got.tgz')], ['PUT /writetgz']],
+      // What is there comes first; what is there as it should be is all that is asked.
+      [
+        ['push', name, here('tree')],
+        ['GET /sync/state', 'PUT /sync/apply'],
+      ],
+      [['push', name, here('tree')], ['GET /sync/state']],
+      [['diff', name], ['GET /sync/differences']],
+      [['pull', name, 'tree', here('pulled')], ['POST /sync/read']],
+      [['rm', name, 'd'], ['POST /removeall']],
+      [['ping', name], ['GET /status']],
+      [['list', '--backend', 'team'], ['GET /buildlet/list']],
+      [['types'], ['GET /buildlet/types']],
+      [['whoami'], ['GET /buildlet/types']],
+      [['extend', name, '1h'], ['POST /buildlet/extend']],
+      [['destroy', name], ['POST /halt']],
+    ]);
+  });
+
+  it('that looks at a run is one, but of logs and attach, which ask first how far it is', async () => {
+    const { name, ...both } = await scene();
+    const { stdout } = await both.cli(['run', '--detach', name, 'echo', 'hi']);
+    const id = stdout.trim();
+    await expectRequests(both, [
+      [
+        ['logs', name, id],
+        ['GET /sessions', 'GET /session'],
+      ],
+      [
+        ['attach', name, id],
+        ['GET /sessions', 'GET /session'],
+      ],
+      [['wait', name, id], ['GET /session']],
+    ]);
+  });
+
+  it('are two for a large file: how it may be packed is asked first', async () => {
+    const { here, name, ...both } = await scene();
+    await expectRequests(both, [
+      [
+        ['put', name, here('large')],
+        ['GET /status', 'PUT /file'],
+      ],
+    ]);
+  });
+
+  it('are no more than that to a buildlet without extensions', async () => {
+    const { here, name, ...both } = await scene({ features: [] });
+    await expectRequests(both, [
+      [['put', name, here('tree/f'), 'd/f'], ['PUT /write']],
+      [['puttar', name, here('tree')], ['PUT /writetgz']],
+      [['gettar', name, '-o', here('got.tgz')], ['GET /tgz']],
+      [['ls', name], ['GET /ls']],
+      // Each of these finds out by what it wanted to do.
+      [
+        ['run', name, 'true'],
+        ['POST /session', 'POST /exec'],
+      ],
+      [
+        ['get', name, 'd/f', here('got')],
+        ['GET /file', 'GET /tgz'],
+      ],
+    ]);
+  });
 });
 
 /** An HTTP proxy that counts what it is asked for. */

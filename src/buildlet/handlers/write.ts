@@ -10,15 +10,29 @@ import { Tally, tallied } from '../../archive/tally.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { sendText } from '../../http/reply.ts';
 import type { Handler } from '../../http/server.ts';
+import { fileFeature } from '../../protocol/features.ts';
 import { parseWriteMode } from '../../protocol/file-mode.ts';
 import { errnoText } from '../../protocol/process-state.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { formatTotals, totalsHeader } from '../../protocol/transfer.ts';
 
-/** PUT /write: the body is the content. */
-export function write(workDir: string): Handler {
+/** PUT /write: the body is the content; a client that has it whole sends its totals ahead, and gets them back. */
+export function write(workDir: string, features: readonly string[]): Handler {
   return async ({ request, response, query, signal }) => {
-    await store(request, { workDir, query, signal });
+    const told = request.headers[totalsHeader.toLowerCase()];
+    if (told === undefined || !features.includes(fileFeature)) {
+      await store(request, { workDir, query, signal });
+    } else {
+      const tally = new Tally();
+      const body = tallied(request.iterator({ destroyOnReturn: false }), tally);
+      const counted = (bytes: number) => formatTotals(tally.totals({ files: 1, bytes }));
+      const prove = (bytes: number) => {
+        if (counted(bytes) === told) return;
+        throw new GomoteError('ERR_LOST', `what came is not what was sent: ${counted(bytes)}`);
+      };
+      const bytes = await store(body, { workDir, query, signal, prove });
+      response.setHeader(totalsHeader, counted(bytes));
+    }
     sendText(response, 'OK');
   };
 }
@@ -38,31 +52,35 @@ interface Target {
   readonly workDir: string;
   readonly query: URLSearchParams;
   readonly signal: AbortSignal;
+  /** Throws when it is not whole, before it gets its name. */
+  readonly prove?: (bytes: number) => void;
 }
 
 /** Writes the file under a name of its own, and gives it its final one when all is there. Resolves with its size. */
-async function store(source: AsyncIterable<Buffer>, { workDir, query, signal }: Target) {
+async function store(source: AsyncIterable<Buffer>, target: Target): Promise<number> {
+  const { workDir, query, signal, prove } = target;
   const path = normalizeRelativePath(query.get('path') ?? '');
   if (path === undefined || path === '.') throw new GomoteError('ERR_PATH', 'bad path');
   const mode = parseWriteMode(query.get('mode') ?? '');
   const mtimeMs = Number(query.get('mtime') ?? 'NaN');
   if (mode === undefined) throw new GomoteError('ERR_REQUEST', 'bad mode');
-  const target = await resolveInside(workDir, path);
-  const partial = join(dirname(target), `.gomote-${randomBytes(8).toString('hex')}`);
+  const name = await resolveInside(workDir, path);
+  const partial = join(dirname(name), `.gomote-${randomBytes(8).toString('hex')}`);
   try {
-    if ((await stat(target).catch(() => undefined))?.isDirectory() === true) {
-      throw new GomoteError('ERR_LOCAL_FILE', `open ${target}: ${errnoText('EISDIR')}`);
+    if ((await stat(name).catch(() => undefined))?.isDirectory() === true) {
+      throw new GomoteError('ERR_LOCAL_FILE', `open ${name}: ${errnoText('EISDIR')}`);
     }
-    await mkdir(dirname(target), { recursive: true });
+    await mkdir(dirname(name), { recursive: true });
     const file = createWriteStream(partial, { flags: 'wx', mode: 0o600 });
     await pipeline(source, file, { signal });
+    prove?.(file.bytesWritten);
     await chmod(partial, mode);
     if (!Number.isNaN(mtimeMs)) await utimes(partial, mtimeMs / 1000, mtimeMs / 1000);
-    await rename(partial, target);
+    await rename(partial, name);
     return file.bytesWritten;
   } catch (error) {
     await rm(partial, { force: true });
-    throw describe(error, target);
+    throw describe(error, name);
   }
 }
 

@@ -44,7 +44,9 @@ export function define(command: Command, context: Context): void {
       const passed: Passed = { bytes: 0, totalBytes: source.sizeBytes };
       await source.use((bytes) =>
         context.withBuildlet(name, async ({ client }) => {
-          const compress = await compressionFor(client, options.compress ?? 'auto', signal);
+          const { compress: wished = 'auto' } = options;
+          const choose = () => compressionFor(client, wished, signal);
+          const compress = wished === 'auto' ? choose : await choose();
           await reported(context, { json: options.json, passed: () => passed }, async () => {
             const body = watched(bytes, passed);
             const sent = await client.files.put(body, path, { mode, compress, signal });
