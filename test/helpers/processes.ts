@@ -22,10 +22,10 @@ function find(file: 'cmdline' | 'environ', text: string): number[] {
   });
 }
 
-/** Waits until the condition holds; fails after ten seconds, or the time given. */
+/** Waits until the condition holds; fails after a minute, or the time given. */
 export async function until(
   condition: () => boolean | Promise<boolean>,
-  timeoutMs = 10_000,
+  timeoutMs = 60_000,
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!(await condition())) {

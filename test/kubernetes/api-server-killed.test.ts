@@ -4,7 +4,6 @@ import { readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { Cluster } from '../../src/backends/kubernetes/cluster.ts';
-import { until } from '../helpers/processes.ts';
 import {
   builder,
   core,
@@ -33,11 +32,8 @@ async function killApiServer(awayMs: number): Promise<void> {
   writeFileSync(pidFile, `${child.pid}\n`);
 }
 
-const isBack = async (): Promise<boolean> => {
-  return await core.listNamespacedPod({ namespace }).then(
-    () => true,
-    () => false,
-  );
+const serverIsBack = async (): Promise<void> => {
+  await expect.poll(() => core.listNamespacedPod({ namespace })).toMatchObject({ kind: 'PodList' });
 };
 
 it.for(['creating pod', 'waiting for pod'])(
@@ -58,7 +54,7 @@ it.for(['creating pod', 'waiting for pod'])(
     expect((await client.exec('true', { systemLevel: true })).ok).toBe(true);
     await client.disconnect();
     await backend.destroy(name, { signal: never });
-    await until(isBack, 30_000);
+    await serverIsBack();
   },
 );
 
@@ -70,13 +66,13 @@ it('a buildlet that is in use is not disturbed by it', async () => {
   await killApiServer(500);
   expect((await running).exitCode).toBe(5);
   await client.disconnect();
-  await until(isBack, 30_000);
+  await serverIsBack();
   await backend.destroy(name, { signal: never });
 });
 
 it('a watch from before it is told that its place is forgotten', async () => {
   await killApiServer(100);
-  await until(isBack, 30_000);
+  await serverIsBack();
   const cluster = new Cluster(kubeConfig, { namespace, gate: () => undefined });
   const watch = cluster.watchPods('role=buildlet', '1', () => undefined, never);
   await expect(watch).rejects.toMatchObject({ code: 410 });

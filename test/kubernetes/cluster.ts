@@ -3,12 +3,11 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CoreV1Api, KubeConfig, type V1Pod } from '@kubernetes/client-node';
-import { afterAll, onTestFinished } from 'vitest';
+import { afterAll, expect, onTestFinished, vi } from 'vitest';
 import type { BackendSettings } from '../../src/backends/backend.ts';
 import { KubernetesBackend } from '../../src/backends/kubernetes/backend.ts';
 import type { BuilderType, HostType, KubernetesMachine } from '../../src/builders.ts';
 import { type Cli, testCli } from '../helpers/cli.ts';
-import { until } from '../helpers/processes.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
 export const kubeConfig = new KubeConfig();
@@ -40,11 +39,11 @@ export async function makeNamespace(): Promise<string> {
   afterAll(async () => {
     await core.deleteNamespace({ name });
   });
-  const hasAccount = async () => {
-    const { items } = await core.listNamespacedServiceAccount({ namespace: name });
-    return items.length > 0;
-  };
-  await until(hasAccount);
+  // Without it no pod is admitted.
+  await vi.waitFor(
+    async () => await core.readNamespacedServiceAccount({ namespace: name, name: 'default' }),
+    { timeout: 120_000 },
+  );
   return name;
 }
 
@@ -104,6 +103,13 @@ host = "host-pod"
   return cli;
 }
 
+/** Makes a buildlet and gives its name. */
+export async function created(cli: Cli): Promise<string> {
+  const result = await cli(['create', 'linux']);
+  expect(result).toMatchObject({ code: 0 });
+  return result.stdout.trim();
+}
+
 /** The pods of buildlets, or of one owner's. */
 export async function pods(namespace: string, owner?: string): Promise<V1Pod[]> {
   return (await core.listNamespacedPod({ namespace, ...ours(owner) })).items;
@@ -122,5 +128,5 @@ async function remains(namespace: string, owner?: string): Promise<string[]> {
 
 /** Waits until nothing of a buildlet is left; deletions take the cluster a while. */
 export async function nothingLeft(namespace: string, owner?: string): Promise<void> {
-  await until(async () => (await remains(namespace, owner)).length === 0, 180_000);
+  await expect.poll(() => remains(namespace, owner)).toEqual([]);
 }

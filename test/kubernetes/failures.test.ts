@@ -2,7 +2,6 @@
 import { describe, expect, it } from 'vitest';
 import type { KubernetesMachine } from '../../src/builders.ts';
 import { PlatformError } from '../../src/errors.ts';
-import { until } from '../helpers/processes.ts';
 import {
   builder,
   clusterCli,
@@ -104,10 +103,12 @@ describe('a quota', () => {
     const quota = await makeNamespace();
     const body = { metadata: { name: 'two' }, spec: { hard: { pods: '2' } } };
     await core.createNamespacedResourceQuota({ namespace: quota, body });
-    await until(async () => {
-      const { status } = await core.readNamespacedResourceQuota({ namespace: quota, name: 'two' });
-      return status?.used?.pods === '0';
-    }, 30_000);
+    const ofQuota = { namespace: quota, name: 'two' };
+    await expect
+      .poll(() => core.readNamespacedResourceQuota(ofQuota))
+      .toMatchObject({
+        status: { used: { pods: '0' } },
+      });
     const cli = clusterCli(quota);
     const result = await cli(['create', '--count', '3', 'linux']);
     expect(result).toMatchObject({ code: 1, stdout: '' });
@@ -115,7 +116,7 @@ describe('a quota', () => {
     expect((await cli(['list'])).stdout).toBe('');
     await nothingLeft(quota);
     // What was held is free again.
-    await until(async () => (await cli(['create', '--count', '2', 'linux'])).code === 0, 60_000);
+    await expect.poll(() => cli(['create', '--count', '2', 'linux'])).toMatchObject({ code: 0 });
   });
 });
 

@@ -7,7 +7,6 @@ import { describe, expect, it } from 'vitest';
 import { Cluster } from '../../src/backends/kubernetes/cluster.ts';
 import { PodWatch } from '../../src/backends/kubernetes/pod-watch.ts';
 import { type Cutter, startCutter } from '../helpers/cutter.ts';
-import { until } from '../helpers/processes.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 import {
   builder,
@@ -66,7 +65,6 @@ async function isMadeOnce(user: string): Promise<void> {
 describe('a creation while the API server is away', () => {
   it.for(['before', 'creating pod', 'waiting for pod', 'waiting for the buildlet'])(
     'for a moment goes on when it is back: %s',
-    { timeout: 60_000 },
     async (moment) => {
       const user = moment.replaceAll(' ', '-');
       const { cutter, backend } = await behindRelay(user);
@@ -139,9 +137,9 @@ describe('a watch', () => {
       onChange: (changed) => seen.push(changed?.metadata?.name),
       onError: (error) => seen.push(error.message),
     });
-    await until(() => lists === 2);
+    await expect.poll(() => lists).toBe(2);
     await core.deleteNamespacedPod({ namespace, name: 'watched', body: { gracePeriodSeconds: 0 } });
-    await until(() => seen.at(-1) === undefined);
+    await expect.poll(() => [...seen]).toContain(undefined);
     stop();
     expect(new Set(seen)).toEqual(new Set(['watched', undefined]));
   });
