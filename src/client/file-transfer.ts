@@ -1,9 +1,8 @@
 // How single files are read on after a cut, and written with checksums.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { compressed } from '../archive/compress.ts';
 import { inPieces } from '../archive/pieces.ts';
 import { Tally, tallied } from '../archive/tally.ts';
-import { GomoteError, isGomoteError, StatusError } from '../errors.ts';
+import { GomoteError, StatusError } from '../errors.ts';
 import type { HttpRequest, HttpResponse } from '../http/request.ts';
 import { type Endpoint, endpoints } from '../protocol/endpoints.ts';
 import { fileFeature } from '../protocol/features.ts';
@@ -13,12 +12,13 @@ import { formatTotals, totalsHeader } from '../protocol/transfer.ts';
 import type { Connection } from './connection.ts';
 import { getFromTar } from './file-from-tar.ts';
 import type { PutFileOptions, RemoteFile } from './files.ts';
+import { Outage } from './outage.ts';
 import { hasFeature } from './status.ts';
 import { chunksOf } from './streams.ts';
 import { compare, promisedTrailer, type TransferSummary } from './transfers.ts';
 
-/** After a cut, each try waits longer; one that brings something starts over. */
-const retryDelaysMs = [100, 500, 1000, 2000, 4000];
+/** For how long a cut is tried to be mended, in ms; a try that brings something starts over. */
+const reconnectMs = 60_000;
 
 export class FileTransfer {
   readonly #connection: Connection;
@@ -128,20 +128,18 @@ export class FileTransfer {
   ): AsyncGenerator<Uint8Array> {
     const { version } = first.info;
     const tally = new Tally();
+    const outage = new Outage({ peer: this.#connection.options, reconnectMs, signal });
     let opened: Opened | undefined = first;
-    for (let failures = 0; ; failures++) {
+    for (;;) {
       const start = tally.wireBytes;
       try {
         opened ??= await this.#open(path, { start, version }, signal);
         yield* tallied(chunksOf(opened.response, signal), tally);
         break;
       } catch (error) {
-        if (tally.wireBytes > start) failures = 0;
-        const delayMs = retryDelaysMs[failures];
-        if (delayMs === undefined || !isCut(error)) throw error;
+        if (tally.wireBytes > start) outage.over();
         opened = undefined;
-        await sleep(delayMs);
-        signal.throwIfAborted();
+        await outage.wait(error);
       }
     }
     onSummary(compare(tally, promisedTrailer(opened.response), this.#connection));
@@ -169,6 +167,3 @@ interface Position {
   readonly start: number;
   readonly version: string;
 }
-
-const isCut = (error: unknown): boolean =>
-  isGomoteError(error, 'ERR_LOST') || isGomoteError(error, 'ERR_CONNECT');
