@@ -1,4 +1,5 @@
 // Asking for a secret: on a terminal without showing it, else the first line of standard input.
+import { on } from 'node:events';
 import { GomoteError } from '../errors.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -7,45 +8,63 @@ const limitBytes = 4_096;
 
 const keys = { enter: ['\r', '\n'], erase: ['\x7f', '\b'], interrupt: '\x03', end: '\x04' };
 
-export async function askSecret(terminal: Terminal, prompt: string): Promise<string> {
+/** The secret; throws the signal's reason. */
+export async function askSecret(
+  terminal: Terminal,
+  prompt: string,
+  signal: AbortSignal,
+): Promise<string> {
   const { stdin, stderr } = terminal;
   if (stdin.isTTY !== true) return firstLine(await readAll(terminal));
-  stderr.write(prompt);
   const setRaw = (isRaw: boolean) => {
     if ('setRawMode' in stdin && typeof stdin.setRawMode === 'function') stdin.setRawMode(isRaw);
   };
   setRaw(true);
+  stderr.write(prompt);
   try {
-    return await readKeys(terminal);
+    return await readKeys(terminal, signal);
   } finally {
     setRaw(false);
-    stdin.pause();
     stderr.write('\n');
   }
 }
 
-/** A yes or no; only a clear yes is one. */
-export async function askYes(terminal: Terminal, question: string): Promise<boolean> {
-  const { stdin, stderr } = terminal;
-  stderr.write(question);
-  for await (const chunk of stdin.iterator({ destroyOnReturn: false })) {
-    stdin.pause();
-    return /^y(es)?\s*$/i.test(String(chunk));
-  }
+/** A yes or no; only a clear yes is one. Throws the signal's reason. */
+export async function askYes(
+  terminal: Terminal,
+  question: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  terminal.stderr.write(question);
+  for await (const line of typed(terminal, signal)) return /^y(es)?\s*$/i.test(line);
   return false;
 }
 
-async function readKeys({ stdin }: Terminal): Promise<string> {
+async function readKeys(terminal: Terminal, signal: AbortSignal): Promise<string> {
   let secret = '';
-  for await (const chunk of stdin.iterator({ destroyOnReturn: false })) {
-    for (const key of String(chunk)) {
+  for await (const text of typed(terminal, signal)) {
+    for (const key of text) {
       if (keys.enter.includes(key) || key === keys.end) return secret;
-      if (key === keys.interrupt) throw new GomoteError('ERR_ABORTED', 'ended by Ctrl-C');
-      if (keys.erase.includes(key)) secret = secret.slice(0, -1);
+      // What the terminal would have made of it, had it not been told to leave keys alone.
+      if (key === keys.interrupt) process.kill(process.pid, 'SIGINT');
+      else if (keys.erase.includes(key)) secret = secret.slice(0, -1);
       else secret += key;
     }
   }
   return secret;
+}
+
+/** What is typed until nobody wants more, or the signal aborts. */
+async function* typed({ stdin }: Terminal, signal: AbortSignal): AsyncGenerator<string> {
+  const chunks = on(stdin, 'data', { signal, close: ['end'] });
+  stdin.resume();
+  try {
+    for await (const [chunk] of chunks) yield String(chunk);
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error;
+  } finally {
+    stdin.pause();
+  }
 }
 
 async function readAll({ stdin }: Terminal): Promise<string> {

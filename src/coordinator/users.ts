@@ -4,6 +4,7 @@ import { readFileSync, statSync } from 'node:fs';
 import * as v from 'valibot';
 import { errnoOf, GomoteError, messageOf } from '../errors.ts';
 import { writeWhole } from '../write-whole.ts';
+import { inTurn } from './file-turn.ts';
 
 export interface User {
   /** Without the prefix `user-`. */
@@ -75,50 +76,38 @@ export class Users {
         hint: 'give 1 to 40 of a-z, 0-9, ".", "_" and "-", with a letter or digit at both ends',
       });
     }
-    const records = this.#read();
-    if (records[name] !== undefined) {
-      throw new GomoteError('ERR_USAGE', `there is a user "${name}" already`, {
-        hint: `for another token: coordinator user rotate ${name}`,
-      });
-    }
     const token = newToken();
     const { isAdmin, maximum } = options;
-    await this.#write({
-      ...records,
-      [name]: {
+    await this.#change((records) => {
+      if (records[name] !== undefined) {
+        throw new GomoteError('ERR_USAGE', `there is a user "${name}" already`, {
+          hint: `for another token: coordinator user rotate ${name}`,
+        });
+      }
+      records[name] = {
         role: isAdmin ? 'admin' : 'user',
         tokenHash: hashOf(token).toString('hex'),
         created: new Date().toISOString(),
         ...(maximum !== undefined && { maximum }),
-      },
+      };
     });
     return token;
   }
 
   async remove(name: string): Promise<void> {
-    const { [this.#known(name)]: _, ...rest } = this.#read();
-    await this.#write(rest);
+    await this.#change((records) => {
+      known(records, name);
+      delete records[name];
+    });
   }
 
   /** Gives the user another token; the one before is worth nothing from then on. */
   async rotate(name: string): Promise<string> {
-    const records = this.#read();
-    const record = records[this.#known(name)];
     const token = newToken();
-    if (record !== undefined) {
-      await this.#write({
-        ...records,
-        [name]: { ...record, tokenHash: hashOf(token).toString('hex') },
-      });
-    }
-    return token;
-  }
-
-  #known(name: string): string {
-    if (Object.hasOwn(this.#read(), name)) return name;
-    throw new GomoteError('ERR_USAGE', `there is no user "${name}"`, {
-      hint: 'see coordinator user list',
+    await this.#change((records) => {
+      records[name] = { ...known(records, name), tokenHash: hashOf(token).toString('hex') };
     });
+    return token;
   }
 
   #read(): Records {
@@ -141,9 +130,22 @@ export class Users {
     return this.#records;
   }
 
-  async #write(users: Records): Promise<void> {
-    await writeWhole(this.#path, `${JSON.stringify({ users }, undefined, 2)}\n`);
+  /** Nobody else changes the file meanwhile: of two that each add a user, neither undoes the other's work. */
+  async #change(change: (records: Records) => void): Promise<void> {
+    await inTurn(this.#path, async () => {
+      const users = { ...this.#read() };
+      change(users);
+      await writeWhole(this.#path, `${JSON.stringify({ users }, undefined, 2)}\n`);
+    });
   }
+}
+
+function known(records: Records, name: string): Records[string] {
+  const record = Object.hasOwn(records, name) ? records[name] : undefined;
+  if (record !== undefined) return record;
+  throw new GomoteError('ERR_USAGE', `there is no user "${name}"`, {
+    hint: 'see coordinator user list',
+  });
 }
 
 const toUser = (name: string, record: Records[string]): User => ({

@@ -20,6 +20,9 @@ export interface Screen {
   resize(columns: number, rows: number): void;
 }
 
+/** A failure's end, in ms: the machine may be busy. */
+const patienceMs = 60_000;
+
 let count = 0;
 
 /** A terminal of 80 columns and 24 rows with a shell in the workshop's directory, which ends with the test. */
@@ -52,9 +55,9 @@ export function openScreen({ directory, environment }: Workshop): Screen {
     text,
     shows: async (wanted) => {
       try {
-        await until(() =>
-          typeof wanted === 'string' ? text().includes(wanted) : wanted.test(text()),
-        );
+        const isShown = () =>
+          typeof wanted === 'string' ? text().includes(wanted) : wanted.test(text());
+        await until(isShown, patienceMs);
       } catch {
         throw new Error(`${wanted} is never shown, but:\n${text()}`);
       }

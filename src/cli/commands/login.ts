@@ -113,9 +113,9 @@ async function pin(
   }
   context.talk.say(`gomote: the certificate of ${origin} is ${shown}`);
   if (seen.isTrusted) return seen.fingerprint;
-  const { stdin } = context.terminal;
-  const isAsked = stdin.isTTY === true;
-  if (isAsked && (await askYes(context.terminal, 'Is that the one its owner told you? [y/N] '))) {
+  const { terminal, signal } = context;
+  const question = 'Is that the one its owner told you? [y/N] ';
+  if (terminal.stdin.isTTY === true && (await askYes(terminal, question, signal))) {
     return seen.fingerprint;
   }
   throw new GomoteError(
@@ -133,7 +133,9 @@ async function readToken(
   prompt: string,
 ): Promise<string> {
   const text =
-    file === undefined ? await askSecret(context.terminal, prompt) : await readText(file);
+    file === undefined
+      ? await askSecret(context.terminal, prompt, context.signal)
+      : await readText(file);
   const token = text.trim();
   if (token !== '' && !/\p{Cc}/u.test(token)) return token;
   throw new GomoteError('ERR_USAGE', token === '' ? 'no token was given' : 'a token is one line', {
