@@ -1,4 +1,5 @@
-// How fast output comes: through gomote run to a file, beside ssh and cat | cat: node bench/exec.js [RUNS] [MIB]
+// How fast output comes: through gomote run to a file beside ssh, and to nowhere beside cat | cat:
+// node bench/exec.js [RUNS] [MIB] [MB]
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync, rmSync } from 'node:fs';
@@ -7,31 +8,36 @@ import { withSsh } from './ssh-server.js';
 
 const runs = Number(process.argv[2] ?? 7);
 const mib = Number(process.argv[3] ?? 1024);
+const mb = Number(process.argv[4] ?? 300);
 const file = '/dev/shm/gomote-bench-output';
 const copy = '/dev/shm/gomote-bench-copy';
-spawnSync('sh', ['-c', `head -c ${mib << 20} /dev/urandom > ${file}`]);
+const fill = (sizeBytes) => spawnSync('sh', ['-c', `head -c ${sizeBytes} /dev/urandom > ${file}`]);
+
 const toFile = (argv) => ['sh', '-c', `"$@" > ${copy}`, 'sh', ...argv];
+const toNowhere = (argv) => ['sh', '-c', '"$@" > /dev/null', 'sh', ...argv];
 
 try {
-  await withBuildlet((name) =>
-    withSsh((ssh) => {
-      const run = [process.execPath, gomote, 'run', name];
-      const result = compare(
-        {
-          cat: ['sh', '-c', `cat ${file} | cat > ${copy}`],
-          ssh: toFile([...ssh, 'cat', file]),
-          gomote: toFile([...run, 'cat', file]),
-        },
-        runs,
-      );
+  await withBuildlet((name) => {
+    const run = [process.execPath, gomote, 'run', name, 'cat', file];
+    fill(mb * 1_000_000);
+    const nowhere = compare(
+      { cat: ['sh', '-c', `cat ${file} | cat > /dev/null`], gomote: toNowhere(run) },
+      runs,
+    );
+    report(`exec: ${mb} MB of output to /dev/null`, [
+      { what: 'cat FILE | cat', ms: nowhere.cat, reference: nowhere.cat },
+      { what: 'gomote run NAME cat FILE', ms: nowhere.gomote, reference: nowhere.cat, limit: 2 },
+    ]);
+    fill(mib << 20);
+    return withSsh((ssh) => {
+      const result = compare({ ssh: toFile([...ssh, 'cat', file]), gomote: toFile(run) }, runs);
       if (sha256(copy) !== sha256(file)) throw new Error('the copy differs');
       report(`exec: ${mib} MiB of output to a file`, [
         { what: 'ssh 127.0.0.1 cat FILE', ms: result.ssh, reference: result.ssh },
-        { what: 'cat FILE | cat', ms: result.cat, reference: result.ssh },
         { what: 'gomote run NAME cat FILE', ms: result.gomote, reference: result.ssh, limit: 1 },
       ]);
-    }),
-  );
+    });
+  });
 } finally {
   for (const path of [file, copy]) rmSync(path, { force: true });
 }

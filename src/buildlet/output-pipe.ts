@@ -6,7 +6,7 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, openSync, unlinkSync } from 'node:fs';
-import { Socket, type SocketConstructorOpts } from 'node:net';
+import { type OnReadOpts, Socket } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { GomoteError, messageOf } from '../errors.ts';
@@ -17,7 +17,10 @@ const run = promisify(execFile);
 const stockSize = 24;
 
 export interface OutputPipe {
-  /** Ends when every process that holds the write end has closed it. */
+  /**
+   * Ends when every process that holds the write end has closed it. What its `data` events give is to be used or
+   * copied before the event is over: all readers read into one buffer.
+   */
   readonly reader: Socket;
   /** For the child; to be closed here once the child has it. */
   readonly writeFd: number;
@@ -80,7 +83,7 @@ export class PipeStock {
       const readFd = openSync(name, constants.O_RDONLY | constants.O_NONBLOCK);
       const writeFd = openSync(name, constants.O_WRONLY);
       return {
-        reader: new Socket(readerOptions(readFd)),
+        reader: lendingReader(readFd),
         writeFd,
         closeWriter: () => closeSync(writeFd),
       };
@@ -109,10 +112,15 @@ export class PipeStock {
   }
 }
 
-/** Paused, it stops to read after one piece: what follows gathers in the pipe, not here in as many pieces. */
-const readerOptions = (fd: number): SocketConstructorOpts & { highWaterMark: number } => ({
-  fd,
-  readable: true,
-  writable: false,
-  highWaterMark: 1,
-});
+/** As much as a pipe holds. */
+const readBuffer = Buffer.allocUnsafeSlow(64 << 10);
+
+function lendingReader(fd: number): Socket {
+  const onread: OnReadOpts = {
+    buffer: readBuffer,
+    callback: (size) => reader.emit('data', readBuffer.subarray(0, size)),
+  };
+  const options = { fd, readable: true, writable: false, manualStart: true, onread };
+  const reader: Socket = new Socket(options);
+  return reader;
+}

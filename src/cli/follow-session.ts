@@ -52,7 +52,7 @@ async function copyBothWays(
   options: FollowOptions,
   ladder: CancelLadder,
 ): Promise<SessionResult> {
-  const { stdout, stderr } = context.terminal;
+  const { stdout, stderr, lend } = context.terminal;
   const over = new AbortController();
   const reading = {
     from: options.from,
@@ -74,7 +74,7 @@ async function copyBothWays(
       .finally(() => stdin.destroy());
   }
   try {
-    return await session.read({ ...reading, stdout, stderr });
+    return await session.read({ ...reading, stdout, stderr, lend });
   } finally {
     over.abort(new GomoteError('ERR_ABORTED', 'the command has ended'));
     if (options.stdin) context.terminal.stdin.destroy();

@@ -13,6 +13,8 @@ export interface Terminal {
   readonly input?: 'data' | 'terminal' | 'nothing' | 'directory';
   /** Whether stdout and stderr go to the same place. Default false. */
   readonly isOutputShared?: boolean;
+  /** Whether stdout and stderr need a chunk no more once they have written it. Default false. */
+  readonly lend?: boolean;
   /** Whether the terminal belongs to a remote command for the time being, and leaves the ends of lines to it. */
   isRaw?: boolean;
 }
@@ -30,6 +32,7 @@ export const processTerminal = (): Terminal => ({
     return process.stderr;
   },
   environment: process.env,
+  lend: true,
   get input() {
     const found = statOf(0);
     if (found?.isDirectory()) return 'directory';

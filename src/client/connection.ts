@@ -105,7 +105,7 @@ export class Connection {
 
   /**
    * As `call`, for a caller that learns by itself whether its peer is alive: it starts no heartbeat, and is sent by
-   * Node's own client where that can. A body must be whole.
+   * `LightSender` where that can. A body must be whole.
    */
   async callLight(request: HttpRequest): Promise<HttpReply> {
     if (this.failure !== undefined) throw this.failure;

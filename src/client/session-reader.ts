@@ -1,7 +1,7 @@
 // Reading a session's log to its closing record: every byte once, whatever happens to connections on the way.
-import type { Readable, Writable } from 'node:stream';
+import type { Writable } from 'node:stream';
 import { GomoteError } from '../errors.ts';
-import { transportError } from '../http/request.ts';
+import { type HttpReply, transportError } from '../http/request.ts';
 import { RecordParser, type RecordPiece } from '../protocol/log-records.ts';
 import type { Gap, SessionEnd, StreamSum } from '../protocol/session.ts';
 import { StreamDigest } from './stream-digest.ts';
@@ -10,6 +10,11 @@ export interface LogOutputs {
   /** Not ended; a slow one slows the command. Absent: discarded. */
   readonly stdout?: Writable | undefined;
   readonly stderr?: Writable | undefined;
+  /**
+   * Whether the outputs need a chunk no more once they have called back for it: then its memory is used for the next.
+   * Default false: they may keep chunks.
+   */
+  readonly lend?: boolean | undefined;
 }
 
 interface Stream {
@@ -27,6 +32,7 @@ export class LogCopier {
   /** Whether the log was read from its beginning, so that the digests must agree. */
   readonly #fromStart: boolean;
   readonly #until: number;
+  readonly #lend: boolean;
   #end: SessionEnd | undefined;
   #heard = false;
   /** How many outputs cannot take more for the moment. */
@@ -34,6 +40,7 @@ export class LogCopier {
 
   constructor(outputs: LogOutputs, from: number | 'end', until = Infinity) {
     this.#until = until;
+    this.#lend = outputs.lend === true;
     this.#fromStart = from === 0;
     this.#parser = new RecordParser(from === 'end' ? 0 : from);
     const stream = (output: Writable | undefined): Stream => ({
@@ -74,7 +81,7 @@ export class LogCopier {
   }
 
   /** Copies one reply's body, to its end or until enough has come. */
-  async copy(body: Readable, signal: AbortSignal): Promise<void> {
+  async copy(body: HttpReply['body'], signal: AbortSignal): Promise<void> {
     this.#parser.restart();
     await new Promise<void>((resolve, reject) => {
       const outputs = [...new Set([this.#streams.out.output, this.#streams.err.output])].filter(
@@ -96,6 +103,9 @@ export class LogCopier {
       // The reply may have been asked for on behalf of another signal.
       const onAbort = () => onError(new Error('the reading was ended'));
       const onClosed = () => settle(new Error('the output was closed'));
+      if (this.#lend) {
+        body.isUsedUp = () => outputs.every(({ writableLength }) => writableLength === 0);
+      }
       const full = new Set<Writable>();
       const onDrain = () => {
         for (const output of full) if (!output.writableNeedDrain) full.delete(output);

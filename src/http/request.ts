@@ -47,7 +47,13 @@ export type HttpResponse = Dispatcher.ResponseData;
 export interface HttpReply {
   readonly statusCode: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly body: Readable;
+  readonly body: Readable & {
+    /**
+     * May be set by a reader of its `data` events: tells whether it is done with every piece that it has had. Then their
+     * memory may be used again for the next.
+     */
+    isUsedUp?: (() => boolean) | undefined;
+  };
 }
 
 /** How long a connection may take to be made. */

@@ -87,7 +87,8 @@ export class RecordParser {
         this.#record.offset += bytes.length;
         yield { kind, offset, bytes };
       } else {
-        this.#held.push(bytes);
+        // The chunk's memory may be used for the next.
+        this.#held.push(Buffer.from(bytes));
       }
       if (this.#isComplete()) yield* this.#end();
     }

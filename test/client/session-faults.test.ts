@@ -46,6 +46,15 @@ function planFaults(cutter: Cutter, sizeBytes: number): string[] {
   return planned;
 }
 
+/** Keeps copies, as one must of what is lent; at times it is slow. */
+class CopyingCollector extends Collector {
+  override _write(chunk: Buffer, encoding: BufferEncoding, done: () => void): void {
+    const write = () => super._write(Buffer.from(chunk), encoding, done);
+    if (randomInt(4) === 0) setTimeout(write, randomInt(5));
+    else write();
+  }
+}
+
 /** Runs it by a client that may be left for another in the middle. */
 async function runThrough(
   address: string,
@@ -56,7 +65,7 @@ async function runThrough(
   const args = ['-c', counting(lines, status)];
   let isFirst = true;
   for (let tries = 0; tries < 100; tries++) {
-    const [stdout, stderr] = [new Collector(), new Collector()];
+    const [stdout, stderr] = [new CopyingCollector(), new CopyingCollector()];
     const client = new BuildletClient(address);
     const leave = new AbortController();
     const options = { pingMs, reconnectMs: 20_000 };
@@ -66,7 +75,8 @@ async function runThrough(
       const session = isFirst
         ? await client.sessions.start(request, { ...options, signal: leave.signal })
         : client.sessions.get(id, options);
-      const result = await session!.read({ stdout, stderr, signal: leave.signal });
+      const lend = randomInt(2) === 0;
+      const result = await session!.read({ stdout, stderr, lend, signal: leave.signal });
       return { ...result, stdout: stdout.text, stderr: stderr.text };
     } catch (error) {
       // One that was left before it had begun is not there to be picked up: it is begun again.

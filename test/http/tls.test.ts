@@ -66,7 +66,7 @@ describe('a buildlet with a key pair', () => {
     expect(client.url).toMatch(/^https:/);
   });
 
-  // undici sends the first, Node's own client the second.
+  // undici sends the first, the client's own sockets the second.
   for (const [what, ask] of [
     ['a call', (client: BuildletClient) => client.removeAll(['x'])],
     ['a light call', (client: BuildletClient) => client.probe()],

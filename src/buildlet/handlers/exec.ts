@@ -40,7 +40,7 @@ export function exec(host: CommandHost): Handler {
 /** Sends each piece as it comes; a slow reader of the response slows the command. */
 async function copyOutput(output: Readable, response: ServerResponse): Promise<void> {
   output.on('data', (piece: Buffer) => {
-    if (response.write(piece) || response.destroyed) return;
+    if (response.write(Buffer.from(piece)) || response.destroyed) return;
     output.pause();
     void drained(response).then(() => output.resume());
   });

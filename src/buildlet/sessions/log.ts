@@ -1,8 +1,9 @@
 // The append-only log of one session: records in memory until they are on disk, then in files of a few MiB each.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../../errors.ts';
-import { formatRecord, recordHeader } from '../../protocol/log-records.ts';
+import { formatRecord } from '../../protocol/log-records.ts';
 import type { Gap } from '../../protocol/session.ts';
+import { LogTail, type TailPart } from './log-tail.ts';
 import { type LogMark, Segment } from './segment.ts';
 
 export interface LogOptions {
@@ -21,15 +22,14 @@ export interface LogOptions {
 }
 
 /** Some of the log, and where it goes on. */
-export interface LogPart {
-  readonly buffers: readonly Buffer[];
+export interface LogPart extends TailPart {
   readonly next: number;
 }
 
 /** How much of what is on disk stays in memory, for readers that are close behind, in bytes. */
 const tailBytes = 256 << 10;
 
-/** How much a reader gets at a time, in bytes; more than the largest record. */
+/** How much of what is no more in memory a reader gets at a time, in bytes; more than the largest record. */
 const partBytes = 256 << 10;
 
 /** How often a full disk is tried again, in ms. */
@@ -39,19 +39,9 @@ const fullPollMs = 200;
 const writeBytes = 1 << 20;
 const gatherMs = 5;
 
-interface TailRecord extends LogMark {
-  readonly buffers: readonly Buffer[];
-  readonly end: number;
-}
-
 export class SessionLog {
   readonly #options: LogOptions;
-  #stdout = 0;
-  #stderr = 0;
-  #end = 0;
-  #written = 0;
-  /** What is not on disk, and some of what is. */
-  #tail: TailRecord[] = [];
+  readonly #tail: LogTail;
   #segments: Segment[] = [];
   #segmentCount = 0;
   /** The log begins here: what was before has been dropped. */
@@ -63,16 +53,17 @@ export class SessionLog {
 
   constructor(options: LogOptions) {
     this.#options = options;
+    this.#tail = new LogTail(options.segmentBytes);
   }
 
   /** The offset of its end. */
   get end(): number {
-    return this.#end;
+    return this.#tail.end.at;
   }
 
   /** How much is not on disk yet. */
   get backlogBytes(): number {
-    return this.#end - this.#written;
+    return this.#tail.end.at - this.#tail.written.at;
   }
 
   /** Whether the closing record is in it. */
@@ -85,25 +76,20 @@ export class SessionLog {
     return this.#segments;
   }
 
+  /** Adds a copy of the bytes. */
   append(kind: 'out' | 'err', payload: Buffer): void {
-    const mark = { at: this.#end, stdout: this.#stdout, stderr: this.#stderr };
-    const offset = kind === 'out' ? this.#stdout : this.#stderr;
-    if (kind === 'out') this.#stdout += payload.length;
-    else this.#stderr += payload.length;
-    const header = Buffer.from(recordHeader(kind, offset, payload.length), 'latin1');
-    this.#add(mark, [header, payload]);
+    this.#tail.append(kind, payload);
+    this.#grown();
   }
 
   /** Adds the closing record. */
   close(end: string): void {
     this.#closed = true;
-    const mark = { at: this.#end, stdout: this.#stdout, stderr: this.#stderr };
-    this.#add(mark, [formatRecord('end', end)]);
+    this.#tail.close(end);
+    this.#grown();
   }
 
-  #add(mark: LogMark, buffers: readonly Buffer[]): void {
-    this.#end += buffers.reduce((sum, { length }) => sum + length, 0);
-    this.#tail.push({ ...mark, buffers, end: this.#end });
+  #grown(): void {
     this.wake();
     if (!this.#failed) this.#writing ??= this.#write();
   }
@@ -127,7 +113,7 @@ export class SessionLog {
 
   async #write(): Promise<void> {
     try {
-      while (this.#written < this.#end) {
+      while (this.backlogBytes > 0) {
         await this.#gather();
         await this.#writeSome();
       }
@@ -150,18 +136,14 @@ export class SessionLog {
   }
 
   async #writeSome(): Promise<void> {
-    const start = this.#indexOf(this.#written);
-    const limit = this.#written + this.#options.segmentBytes;
-    const records = this.#tail.slice(start, Math.max(this.#indexOf(limit), start + 1));
-    const [first] = records;
-    const until = records.at(-1)?.end;
-    if (first === undefined || until === undefined) return;
-    const buffers = records.flatMap((record) => record.buffers);
-    await this.#patiently(async () => (await this.#segmentFor(first)).append(buffers));
-    const sizeBytes = until - this.#written;
-    this.#written = until;
-    this.#trim();
-    this.#options.onWritten(sizeBytes);
+    const part = this.#tail.unwritten(this.#options.segmentBytes);
+    if (part === undefined) return;
+    const { buffers, start, end } = part;
+    await this.#patiently(async () => (await this.#segmentFor(start)).append(buffers));
+    const isWhole = this.#closed && end.at === this.end;
+    // Of a log that is over, only the closing record is worth its memory.
+    this.#tail.wrote(end, isWhole ? end.at - 1 : end.at - tailBytes);
+    this.#options.onWritten(end.at - start.at);
     this.wake();
   }
 
@@ -190,33 +172,13 @@ export class SessionLog {
     return segment;
   }
 
-  /** The index in the tail of the record that holds the offset. */
-  #indexOf(offset: number): number {
-    let [low, high] = [0, this.#tail.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((this.#tail[middle]?.end ?? 0) > offset) high = middle;
-      else low = middle + 1;
-    }
-    return low;
-  }
-
-  #trim(): void {
-    const isWhole = this.#closed && this.#written === this.#end;
-    // Of a log that is over, only the closing record is worth its memory.
-    const keepFrom = isWhole ? this.#end - 1 : this.#written - tailBytes;
-    const count = this.#indexOf(keepFrom);
-    if (count > 0) this.#tail.splice(0, count);
-  }
-
   /** Drops its oldest file; gives how many bytes that frees. One that is written to is not dropped. */
   dropOldest(): number {
     const [segment, next] = this.#segments;
     const isOver = this.#closed && this.backlogBytes === 0;
     if (segment === undefined || (next === undefined && !isOver)) return 0;
     this.#segments.shift();
-    const { at, stdout, stderr } = next?.start ?? this.#tail[0] ?? this.#start;
-    this.#start = { at, stdout, stderr };
+    this.#start = next?.start ?? this.#tail.start;
     void segment.drop();
     return segment.sizeBytes;
   }
@@ -227,15 +189,17 @@ export class SessionLog {
     if (offset < start.at) {
       const { stdout, stderr } = start;
       const gap: Gap = { from: offset, to: start.at, stdout, stderr };
-      return { buffers: [formatRecord('gap', JSON.stringify(gap))], next: start.at };
+      return ownPart(formatRecord('gap', JSON.stringify(gap)), start.at);
     }
-    const first = this.#tail[0];
-    if (first !== undefined && offset >= first.at) return this.#readTail(offset);
+    if (offset >= this.#tail.start.at) {
+      const part = this.#tail.read(offset);
+      return part && { ...part, next: offset + part.bytes.length };
+    }
     const segment = this.#segments.find(({ end }) => offset < end);
     if (segment === undefined) return undefined;
     try {
       const bytes = await segment.read(offset, partBytes);
-      return { buffers: [bytes], next: offset + bytes.length };
+      return ownPart(bytes, offset + bytes.length);
     } catch (error) {
       // It may have been dropped meanwhile.
       if (offset < this.#start.at) return await this.read(offset);
@@ -243,29 +207,14 @@ export class SessionLog {
     }
   }
 
-  #readTail(offset: number): LogPart | undefined {
-    const buffers: Buffer[] = [];
-    let next = offset;
-    for (let i = this.#indexOf(offset); i < this.#tail.length; i++) {
-      const record = this.#tail[i];
-      if (record === undefined || next - offset >= partBytes) break;
-      buffers.push(...record.buffers);
-      next = record.end;
-    }
-    return buffers.length === 0 ? undefined : { buffers, next };
-  }
-
   /** The offset of the record that holds `offset`, or the end. */
   async startOfRecord(offset: number): Promise<number> {
-    if (offset >= this.#end) return this.#end;
+    if (offset >= this.end) return this.end;
     // What is no more is a gap, which every reader is told of.
     if (offset <= this.#start.at) return offset;
-    const first = this.#tail[0];
-    if (first !== undefined && offset >= first.at) {
-      return this.#tail[this.#indexOf(offset)]?.at ?? this.#end;
-    }
+    if (offset >= this.#tail.start.at) return this.#tail.startOfRecord(offset);
     const segment = this.#segments.find(({ end }) => offset < end);
-    if (segment === undefined) return this.#end;
+    if (segment === undefined) return this.end;
     try {
       return await segment.startOfRecord(offset, partBytes);
     } catch (error) {
@@ -275,3 +224,10 @@ export class SessionLog {
     }
   }
 }
+
+/** A part whose memory is nobody else's. */
+const ownPart = (bytes: Buffer, next: number): LogPart => ({
+  bytes,
+  next,
+  release: () => undefined,
+});

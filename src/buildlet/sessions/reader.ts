@@ -26,9 +26,6 @@ export interface ReaderOptions {
 /** How many ping intervals a reader may be silent. */
 const silentPings = 3;
 
-/** More small pieces than this are joined before they are sent. */
-const fewBuffers = 16;
-
 /** Sends the log from `from` to its end. */
 export async function serveLog(
   session: Session,
@@ -70,10 +67,7 @@ export async function serveLog(
       if (part !== undefined) {
         next = part.next;
         lastSentMs = performance.now();
-        const { buffers } = part;
-        for (const bytes of buffers.length > fewBuffers ? [Buffer.concat(buffers)] : buffers) {
-          response.write(bytes);
-        }
+        response.write(part.bytes, part.release);
         session.balance();
         if (response.writableNeedDrain) await drained(response);
       } else if (log.isClosed && next >= log.end) {

@@ -9,9 +9,6 @@ export interface LogMark {
   readonly stderr: number;
 }
 
-/** More buffers than this are joined before they are written. */
-const fewBuffers = 64;
-
 let created = 0;
 
 export class Segment {
@@ -42,7 +39,7 @@ export class Segment {
     const handle = this.#handle;
     if (handle === undefined) throw new Error('the segment is closed');
     const size = buffers.reduce((sum, { length }) => sum + length, 0);
-    let left = buffers.length > fewBuffers ? [Buffer.concat(buffers)] : buffers;
+    let left = buffers;
     for (let done = 0; done < size; ) {
       const { bytesWritten } = await handle.writev(left, this.sizeBytes + done);
       done += bytesWritten;
@@ -71,7 +68,7 @@ export class Segment {
     try {
       const bytes = Buffer.allocUnsafe(sizeBytes);
       const { bytesRead } = await handle.read(bytes, 0, sizeBytes, from - this.start.at);
-      return bytes.subarray(0, endOfRecords(bytes.subarray(0, bytesRead)));
+      return bytes.subarray(0, startOfRecord(bytes.subarray(0, bytesRead)));
     } finally {
       await handle.close();
     }
@@ -83,22 +80,22 @@ export class Segment {
     for (;;) {
       const part = await this.read(start, limitBytes);
       const inPart = offset - start;
-      if (inPart < part.length) return start + endOfRecords(part, inPart);
+      if (inPart < part.length) return start + startOfRecord(part, inPart);
       if (part.length === 0) return start;
       start += part.length;
     }
   }
 }
 
-/** Where the last whole record in `bytes` ends; with a limit, where the record that holds that place begins. */
-function endOfRecords(bytes: Buffer, limit = bytes.length): number {
+/** Where in `bytes` the record begins that holds `place`; by default, the first that is not whole. */
+export function startOfRecord(bytes: Buffer, place = bytes.length): number {
   for (let at = 0; ; ) {
     const newline = bytes.indexOf(10, at);
     const header =
       newline < 0 ? undefined : parseRecordHeader(bytes.toString('latin1', at, newline));
     if (header === undefined) return at;
     const next = newline + 1 + header.length;
-    if (next > limit) return at;
+    if (next > place) return at;
     at = next;
   }
 }

@@ -1,0 +1,184 @@
+// The newest part of a session's log, in memory: whole records one after another in a few large buffers, so that much
+// of it goes to a reader or to disk as one piece, and buffers are used again instead of made anew.
+import { formatRecord, recordHeader } from '../../protocol/log-records.ts';
+import { type LogMark, startOfRecord } from './segment.ts';
+
+/** Some whole records. */
+export interface TailPart {
+  readonly bytes: Buffer;
+  /** Lets its memory be used again: called when nothing reads `bytes` any more. */
+  readonly release: () => void;
+}
+
+/** What is to be written to disk next. */
+export interface Unwritten {
+  readonly buffers: readonly Buffer[];
+  readonly start: LogMark;
+  readonly end: LogMark;
+}
+
+interface Slab {
+  readonly start: LogMark;
+  readonly bytes: Buffer;
+  readonly madeMs: number;
+  used: number;
+  /** How many parts of it are being sent. */
+  lent: number;
+  /** Whether it is in the log no more. */
+  isOut: boolean;
+}
+
+/** The size of buffers, in bytes: that of a quiet session's, and the most that one grows to. */
+const leastBytes = 8 << 10;
+const mostBytes = 512 << 10;
+
+/** A buffer that was full within this time is followed by one of twice the size; one that took longer, by half of it. */
+const quickMs = 50;
+const slowMs = 500;
+
+/** Full-sized buffers that wait to be used again, by any log. */
+const spares: Buffer[] = [];
+const spareLimit = 8;
+
+export class LogTail {
+  readonly #mostBytes: number;
+  readonly #slabs: Slab[] = [];
+  #end: LogMark = { at: 0, stdout: 0, stderr: 0 };
+  #written = this.#end;
+
+  /** @param limitBytes The largest buffer that is of use, unless a record needs more. */
+  constructor(limitBytes: number) {
+    this.#mostBytes = Math.min(limitBytes, mostBytes);
+  }
+
+  /** Where it begins. */
+  get start(): LogMark {
+    return this.#slabs[0]?.start ?? this.#end;
+  }
+
+  /** The end of the log. */
+  get end(): LogMark {
+    return this.#end;
+  }
+
+  /** Up to where it is on disk. */
+  get written(): LogMark {
+    return this.#written;
+  }
+
+  /** Adds a record, with a copy of its bytes. */
+  append(kind: 'out' | 'err', payload: Buffer): void {
+    const { at, stdout, stderr } = this.#end;
+    const header = recordHeader(kind, kind === 'out' ? stdout : stderr, payload.length);
+    const size = header.length + payload.length;
+    const slab = this.#roomFor(size);
+    slab.bytes.write(header, slab.used, 'latin1');
+    payload.copy(slab.bytes, slab.used + header.length);
+    slab.used += size;
+    this.#end = {
+      at: at + size,
+      stdout: kind === 'out' ? stdout + payload.length : stdout,
+      stderr: kind === 'err' ? stderr + payload.length : stderr,
+    };
+  }
+
+  /** Adds the closing record, in a buffer of its own. */
+  close(text: string): void {
+    const bytes = Buffer.from(formatRecord('end', text));
+    this.#slabs.push(slabOf(bytes, this.#end, bytes.length));
+    this.#end = { ...this.#end, at: this.#end.at + bytes.length };
+  }
+
+  #roomFor(size: number): Slab {
+    const last = this.#slabs.at(-1);
+    if (last !== undefined && last.bytes.length - last.used >= size) return last;
+    const slab = slabOf(bufferOf(Math.max(this.#nextBytes(last), size)), this.#end);
+    this.#slabs.push(slab);
+    return slab;
+  }
+
+  #nextBytes(last: Slab | undefined): number {
+    if (last === undefined) return leastBytes;
+    const tookMs = performance.now() - last.madeMs;
+    const factor = tookMs < quickMs ? 2 : tookMs > slowMs ? 0.5 : 1;
+    return Math.min(Math.max(last.bytes.length * factor, leastBytes), this.#mostBytes);
+  }
+
+  /** What is not on disk, about as much as given at most; undefined when all is. */
+  unwritten(limitBytes: number): Unwritten | undefined {
+    const start = this.#written;
+    const buffers: Buffer[] = [];
+    let sizeBytes = 0;
+    for (let i = this.#indexOf(start.at); i < this.#slabs.length; i++) {
+      const slab = this.#slabs[i];
+      if (slab === undefined) break;
+      const bytes = slab.bytes.subarray(Math.max(0, start.at - slab.start.at), slab.used);
+      if (sizeBytes > 0 && sizeBytes + bytes.length > limitBytes) {
+        return { buffers, start, end: slab.start };
+      }
+      buffers.push(bytes);
+      sizeBytes += bytes.length;
+    }
+    return sizeBytes === 0 ? undefined : { buffers, start, end: this.#end };
+  }
+
+  /** It is on disk up to there; what lies before `keepFrom`, besides, need not stay in memory. */
+  wrote(end: LogMark, keepFrom: number): void {
+    this.#written = end;
+    const limit = Math.min(keepFrom, end.at);
+    for (let slab = this.#slabs[0]; slab !== undefined && endOf(slab) <= limit; ) {
+      this.#slabs.shift();
+      slab.isOut = true;
+      reuse(slab);
+      slab = this.#slabs[0];
+    }
+  }
+
+  /** The records from `offset` on that lie together; undefined when there are none. */
+  read(offset: number): TailPart | undefined {
+    const slab = this.#slabs[this.#indexOf(offset)];
+    if (slab === undefined) return undefined;
+    slab.lent++;
+    return {
+      bytes: slab.bytes.subarray(offset - slab.start.at, slab.used),
+      release: () => {
+        slab.lent--;
+        reuse(slab);
+      },
+    };
+  }
+
+  /** The offset of the record that holds `offset`. */
+  startOfRecord(offset: number): number {
+    const slab = this.#slabs[this.#indexOf(offset)];
+    if (slab === undefined) return this.#end.at;
+    const { start, bytes, used } = slab;
+    return start.at + startOfRecord(bytes.subarray(0, used), offset - start.at);
+  }
+
+  /** The index of the buffer that holds the offset. */
+  #indexOf(offset: number): number {
+    const index = this.#slabs.findIndex((slab) => endOf(slab) > offset);
+    return index < 0 ? this.#slabs.length : index;
+  }
+}
+
+const endOf = ({ start, used }: Slab): number => start.at + used;
+
+const slabOf = (bytes: Buffer, start: LogMark, used = 0): Slab => ({
+  start,
+  bytes,
+  madeMs: performance.now(),
+  used,
+  lent: 0,
+  isOut: false,
+});
+
+const bufferOf = (size: number): Buffer =>
+  (size === mostBytes ? spares.pop() : undefined) ?? Buffer.allocUnsafeSlow(size);
+
+/** Keeps the buffer for another slab, once nothing reads it. */
+function reuse({ bytes, lent, isOut }: Slab): void {
+  const isSpare = isOut && lent === 0 && bytes.length === mostBytes;
+  if (isSpare && spares.length < spareLimit) spares.push(bytes);
+}

@@ -1,0 +1,270 @@
+// HTTP requests over sockets of our own, against Node's server and against raw bytes.
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, get as httpGet, type RequestListener } from 'node:http';
+import { type AddressInfo, createServer as createRawServer, type Socket } from 'node:net';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import fc from 'fast-check';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type LightSender, lightSender } from '../../src/http/light-request.ts';
+import { ReplyParser } from '../../src/http/reply-parser.ts';
+import { type HttpReply, readText } from '../../src/http/request.ts';
+import { until } from '../helpers/processes.ts';
+
+async function senderTo(port: number): Promise<LightSender> {
+  const sender = await lightSender({ kind: 'tcp', origin: `http://127.0.0.1:${port}` });
+  if (sender === undefined) throw new Error('no sender');
+  onTestFinished(() => sender.destroy());
+  return sender;
+}
+
+/** A real server; also tells how many connections it has had. */
+async function serve(listener: RequestListener) {
+  const connections = new Set<Socket>();
+  const server = createServer(listener).on('connection', (socket) => connections.add(socket));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close().closeAllConnections());
+  const { port } = server.address() as AddressInfo;
+  return { connections, sender: await senderTo(port) };
+}
+
+/** A server that answers every request with those bytes, and then ends the connection. */
+async function serveRaw(reply: Buffer): Promise<number> {
+  const server = createRawServer((socket) => {
+    socket.on('error', () => undefined).once('data', () => socket.end(reply));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+const getRequest = { method: 'GET', path: '/x' } as const;
+
+describe('a request', () => {
+  it('arrives with its headers and body, and the reply with its own', async () => {
+    const { sender } = await serve((request, response) => {
+      const chunks: Buffer[] = [];
+      request
+        .on('data', (chunk: Buffer) => chunks.push(chunk))
+        .on('end', () => {
+          response.setHeader(
+            'X-Seen',
+            `${request.method} ${request.url} ${request.headers['x-mine']}`,
+          );
+          response.end(Buffer.concat(chunks));
+        });
+    });
+    for (const body of ['ü'.repeat(70_000), Buffer.from([0, 255, 10]), '', undefined]) {
+      const headers = { 'X-Mine': 'a value' };
+      const reply = await sender.send({ method: 'POST', path: '/p?q=1', headers, body });
+      expect(reply).toMatchObject({
+        statusCode: 200,
+        headers: { 'x-seen': 'POST /p?q=1 a value' },
+      });
+      expect(await readText(reply, undefined)).toBe(String(body ?? ''));
+    }
+  });
+
+  it.each([
+    ['path', { path: '/a b' }],
+    ['path', { path: '/a\r\nX: y' }],
+    ['header', { headers: { 'X-Y': 'a\r\nZ: b' } }],
+    ['header', { headers: { 'X-Y': '\u0101' } }],
+  ])('with a bad %s is not sent: %j', async (_, part) => {
+    const { sender, connections } = await serve((_request, response) => response.end());
+    await expect(sender.send({ ...getRequest, ...part })).rejects.toMatchObject({
+      code: 'ERR_REQUEST',
+    });
+    expect(connections.size).toBe(0);
+  });
+
+  it('goes over the connection of the one before it, and at the same time over another', async () => {
+    const { sender, connections } = await serve((_request, response) => response.end('x'));
+    for (let i = 0; i < 3; i++) await readText(await sender.send(getRequest), undefined);
+    expect(connections.size).toBe(1);
+    const replies = await Promise.all([sender.send(getRequest), sender.send(getRequest)]);
+    for (const reply of replies) await readText(reply, undefined);
+    expect(connections.size).toBe(2);
+  });
+
+  it('goes over a fresh connection when the server has closed the other', async () => {
+    const { sender, connections } = await serve((_request, response) => response.end('x'));
+    await readText(await sender.send(getRequest), undefined);
+    for (const socket of connections) socket.destroy();
+    // The client may not have seen it yet.
+    await until(async () => (await outcomeOf(sender.send(getRequest))).text === 'x');
+    expect(connections.size).toBe(2);
+  });
+
+  it('fails when it is cancelled, before its reply and in it', async () => {
+    const { sender, connections } = await serve((request, response) => {
+      if (request.url === '/begins') response.write('x');
+    });
+    const one = new AbortController();
+    const silent = sender.send({ ...getRequest, signal: one.signal });
+    await until(() => connections.size === 1);
+    one.abort();
+    await expect(silent).rejects.toThrow('cancelled');
+    const two = new AbortController();
+    const reply = await sender.send({ method: 'GET', path: '/begins', signal: two.signal });
+    const text = readText(reply, two.signal);
+    two.abort();
+    await expect(text).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+    await until(() => [...connections].every((socket) => socket.destroyed));
+  });
+
+  it('fails when no reply comes in time, and when nobody is there', async () => {
+    const { sender } = await serve(() => undefined);
+    const late = sender.send({ ...getRequest, headersTimeoutMs: 30 });
+    await expect(late).rejects.toThrow('no reply came in time');
+    const nobody = await senderTo(1);
+    await expect(nobody.send(getRequest)).rejects.toThrow('ECONNREFUSED');
+  });
+});
+
+describe('a reply', () => {
+  it('that is dropped ends its connection', async () => {
+    const { sender, connections } = await serve((_request, response) => void response.write('x'));
+    const reply = await sender.send(getRequest);
+    reply.body.destroy();
+    await until(() => [...connections].every((socket) => socket.destroyed));
+  });
+
+  it('that is not read holds the server back', async () => {
+    let written = 0;
+    const { sender } = await serve(async (_request, response) => {
+      const piece = Buffer.alloc(64 << 10);
+      for (; written < 64 << 20; written += piece.length) {
+        if (!response.write(piece)) await once(response, 'drain');
+      }
+      response.end();
+    });
+    const reply = await sender.send(getRequest);
+    let before = -1;
+    while (before !== written) {
+      before = written;
+      await sleep(100);
+    }
+    expect(written).toBeLessThan(32 << 20);
+    let read = 0;
+    for await (const chunk of reply.body) read += (chunk as Buffer).length;
+    expect(read).toBe(64 << 20);
+  });
+
+  it('is whole for a reader that lends its pieces and is slow at times', async () => {
+    const sent = randomBytes(5_000_000);
+    const { sender } = await serve((_request, response) => response.end(sent));
+    const reply = await sender.send(getRequest);
+    const hash = createHash('sha256');
+    const pending = new Set<Buffer>();
+    reply.body.isUsedUp = () => pending.size === 0;
+    reply.body.on('data', (chunk: Buffer) => {
+      if (Math.random() < 0.5) return void hash.update(chunk);
+      pending.add(chunk);
+      reply.body.pause();
+      void turn().then(() => {
+        hash.update(chunk);
+        pending.delete(chunk);
+        reply.body.resume();
+      });
+    });
+    // It may end while its last piece is still in use.
+    await once(reply.body, 'end');
+    await until(() => pending.size === 0);
+    expect(hash.digest('hex')).toBe(createHash('sha256').update(sent).digest('hex'));
+  });
+});
+
+const replies: Record<string, string> = {
+  'a length': 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello',
+  chunks:
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n',
+  'a trailer':
+    'HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\nTrailer: T\r\n\r\n5\r\nhello\r\n0\r\nT: x\r\n\r\n',
+  'no length': 'HTTP/1.1 200 OK\r\n\r\nhello',
+  'no body': 'HTTP/1.1 204 No Content\r\n\r\n',
+  'an empty body': 'HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n',
+  'an interim reply': 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok',
+  'HTTP/1.0': 'HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok',
+  'headers of one name': 'HTTP/1.1 200 OK\r\nX-A: 1\r\nx-a: 2\r\nContent-Length: 0\r\n\r\n',
+  'a body cut short': 'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello',
+  'chunks cut short': 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n',
+  'a head cut short': 'HTTP/1.1 200 OK\r\nContent-Len',
+  nothing: '',
+  'another protocol': 'SSH-2.0-OpenSSH_9.2\r\n\r\n',
+  'a bad chunk size': 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n',
+  'a chunk too long':
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhello\r\n0\r\n\r\n',
+  'a bad length': 'HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n',
+  'two lengths': 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxy',
+  'a length and chunks':
+    'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+  'a header without a name': 'HTTP/1.1 200 OK\r\n: x\r\n\r\n',
+  'a header too long': `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(1 << 20)}\r\n\r\n`,
+};
+
+interface Outcome {
+  status?: number;
+  text?: string;
+  failed?: boolean;
+}
+
+/** What a reader of the reply gets. */
+async function outcomeOf(reply: Promise<Pick<HttpReply, 'statusCode' | 'body'>>): Promise<Outcome> {
+  try {
+    const { statusCode, body } = await reply;
+    return { status: statusCode, text: await readText({ body }, undefined) };
+  } catch {
+    return { failed: true };
+  }
+}
+
+describe('a raw reply', () => {
+  it.each(Object.entries(replies))('is read as by Node’s own client: %s', async (_, text) => {
+    const port = await serveRaw(Buffer.from(text, 'latin1'));
+    const theirs = await outcomeOf(
+      new Promise((resolve, reject) => {
+        httpGet({ port, host: '127.0.0.1', path: '/x' }, (incoming) =>
+          resolve({ statusCode: incoming.statusCode ?? 0, body: incoming }),
+        ).on('error', reject);
+      }),
+    );
+    expect(await outcomeOf((await senderTo(port)).send(getRequest))).toEqual(theirs);
+  });
+
+  it('is the same however it is cut', () => {
+    const texts = Object.values(replies).filter((text) => text.length < 200);
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...texts),
+        fc.array(fc.nat(200), { maxLength: 6 }),
+        (text, cuts) => {
+          const parse = (pieces: string[]) => {
+            const seen = { head: '', body: '' };
+            const parser = new ReplyParser({
+              onHead: (head) => {
+                seen.head += JSON.stringify(head);
+              },
+              onBody: (bytes) => {
+                seen.body += bytes.toString('latin1');
+              },
+            });
+            try {
+              for (const piece of pieces) parser.push(Buffer.from(piece, 'latin1'));
+              parser.end();
+            } catch {
+              return 'refused';
+            }
+            return { ...seen, staysOpen: parser.staysOpen };
+          };
+          const places = [0, ...cuts.sort((a, b) => a - b), text.length];
+          expect(parse(places.map((place, i) => text.slice(place, places[i + 1])))).toEqual(
+            parse([text]),
+          );
+        },
+      ),
+    );
+  });
+});
