@@ -2,7 +2,7 @@
 import { messageOf } from '../errors.ts';
 import type { Passage } from '../http/proxy.ts';
 import { endpoints, processStateTrailer } from '../protocol/endpoints.ts';
-import { decodeForm } from '../protocol/form.ts';
+import { decodeForm, parseBool } from '../protocol/form.ts';
 import type { Log } from './log.ts';
 import type { Session } from './session.ts';
 import type { User } from './users.ts';
@@ -24,6 +24,8 @@ export interface CommandPeek {
   readonly peek: (piece: Buffer) => void;
   /** The command, as far as it is known. */
   text(withArguments: boolean): string;
+  /** Whether it runs on by itself once it was started. */
+  readonly isDetached: boolean;
   /** Writes what was run, and how it ended as far as the reply says. */
   over(audit: CommandAudit, over: CommandOver): void;
 }
@@ -39,13 +41,17 @@ export function commandPeek(method: string, path: string): CommandPeek | undefin
   if (method !== 'POST' || !starts.includes(path)) return undefined;
   const pieces: Buffer[] = [];
   let sizeBytes = 0;
+  const seen = () => decodeForm(Buffer.concat(pieces).toString());
   const text = (withArguments: boolean): string => {
-    const form = decodeForm(Buffer.concat(pieces).toString());
+    const form = seen();
     const words = [form.get('cmd') ?? '', ...(withArguments ? form.getAll('cmdArg') : [])];
     return words.join(' ').slice(0, commandLimit);
   };
   return {
     text,
+    get isDetached() {
+      return parseBool(seen().get('detach'));
+    },
     peek: (piece) => {
       if (sizeBytes < peekLimitBytes) pieces.push(piece.subarray(0, peekLimitBytes - sizeBytes));
       sizeBytes += piece.length;

@@ -28,6 +28,8 @@ export interface CoordinatorOptions {
   readonly log: Log;
   /** What was done to whose buildlet. */
   readonly audit: Log;
+  /** Whether the arguments of commands may be written and shown. */
+  readonly auditArguments: boolean;
 }
 
 /** How long a session of which no client was told is kept after a restart, in ms. */
@@ -87,6 +89,7 @@ export class Coordinator {
       poolOf: (hostType) => lenderOf(hostType).pool,
       onDead: (name, reason) => this.#life.died(name, reason),
       onHealth: onChange,
+      withArguments: options.auditArguments,
       isRunning: (name) => book.get(name)?.state === 'running',
       log,
     });

@@ -6,6 +6,7 @@ import { Relay } from '../http/proxy.ts';
 import { endpoints } from '../protocol/endpoints.ts';
 import { timeoutSignal } from '../timeout-signal.ts';
 import type { Log } from './log.ts';
+import { MachineRuns, runsReplyBytes } from './machine-runs.ts';
 import type { Pool } from './pool.ts';
 import type { Session } from './session.ts';
 
@@ -19,14 +20,16 @@ export interface RunningRequest {
   readonly sinceMs: number;
   /** What it runs, when it starts a command. */
   readonly command: string | undefined;
+  /** The id of the run that it starts or reads. */
+  readonly run?: string | undefined;
 }
 
 export interface Link {
   readonly relay: Relay;
   /** Aborts when the session is over, with the reason. */
   readonly signal: AbortSignal;
-  /** Marks the begin of a use; call the result at its end. */
-  begin(request: RunningRequest): () => void;
+  /** Marks the begin of a use; call the result at its end, with whether a run may go on without it. */
+  begin(request: RunningRequest): (leavesRun: boolean) => void;
 }
 
 export interface LinksOptions {
@@ -37,6 +40,8 @@ export interface LinksOptions {
   readonly onDead: (name: string, reason: string) => void;
   readonly onHealth: () => void;
   readonly isRunning: (name: string) => boolean;
+  /** Whether the arguments of commands may be shown. */
+  readonly withArguments: boolean;
   readonly log: Log;
 }
 
@@ -54,6 +59,7 @@ interface Entry {
   connected: Promise<Connected> | undefined;
   readonly end: AbortController;
   readonly running: Set<RunningRequest>;
+  readonly runs: MachineRuns;
   failures: number;
   health: Health;
   isProbing: boolean;
@@ -71,12 +77,29 @@ export class Links {
     return this.#entries.get(name)?.health ?? 'unknown';
   }
 
+  /** What passes at the moment, and the runs that go on by themselves, each once. */
   runningOf(name: string): RunningRequest[] {
-    return [...(this.#entries.get(name)?.running ?? [])];
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return [];
+    const { path } = endpoints.session;
+    const runs = entry.runs.all.map(({ id, command, sinceMs }) => {
+      const words = this.#options.withArguments ? command : command.slice(0, 1);
+      return { method: 'POST', path, sinceMs, command: words.join(' '), run: id };
+    });
+    // Input, signals and signs of life belong to runs that are shown anyway.
+    const passing = [...entry.running].filter((one) => !one.path.startsWith(`${path}/`));
+    const seen = new Set(passing.map(({ command, run }) => command && run));
+    const read = new Set(runs.map(({ run }) => run));
+    return [
+      ...passing.filter(({ command, run }) => command !== undefined || !read.has(run ?? '')),
+      ...runs.filter(({ run }) => !seen.has(run)),
+    ];
   }
 
+  /** Whether something passes, or runs there without anybody: it is not idle then. */
   isInUse(name: string): boolean {
-    return (this.#entries.get(name)?.running.size ?? 0) > 0;
+    const entry = this.#entries.get(name);
+    return entry !== undefined && (entry.running.size > 0 || entry.runs.all.length > 0);
   }
 
   /** The way to the session's machine. */
@@ -88,7 +111,12 @@ export class Links {
       signal: entry.end.signal,
       begin: (request) => {
         entry.running.add(request);
-        return () => void entry.running.delete(request);
+        return (leavesRun) => {
+          entry.running.delete(request);
+          if (!leavesRun) return;
+          entry.runs.left();
+          void this.#probe(session);
+        };
       },
     };
   }
@@ -100,6 +128,7 @@ export class Links {
       connected: undefined,
       end: new AbortController(),
       running: new Set(),
+      runs: new MachineRuns(),
       failures: 0,
       health: 'unknown',
       isProbing: false,
@@ -148,14 +177,14 @@ export class Links {
     if (entry.isProbing) return;
     entry.isProbing = true;
     const health = entry.health;
+    let isOther = false;
     try {
       const signal = AbortSignal.any([
         entry.end.signal,
         timeoutSignal(this.#options.probeTimeoutMs),
       ]);
       const { relay } = await this.#connected(entry, session);
-      const { status } = await relay.get(endpoints.status.path, signal);
-      if (status !== 200) throw new GomoteError('ERR_STATUS', `it answers with status ${status}`);
+      isOther = await look(relay, entry.runs, signal);
       entry.failures = 0;
       entry.health = 'well';
       this.#renew(session);
@@ -164,7 +193,7 @@ export class Links {
       await this.#failed(session, entry, error);
     } finally {
       entry.isProbing = false;
-      if (entry.health !== health) this.#options.onHealth();
+      if (entry.health !== health || isOther) this.#options.onHealth();
     }
   }
 
@@ -207,4 +236,16 @@ export class Links {
   async close(): Promise<void> {
     await Promise.all([...this.#entries.keys()].map((name) => this.drop(name)));
   }
+}
+
+/** Whether the machine answers as it should, and which runs go on there, in one request where that is known to do. */
+async function look(relay: Relay, runs: MachineRuns, signal: AbortSignal): Promise<boolean> {
+  if (runs.mayHaveSome) {
+    const { status, text } = await relay.get(MachineRuns.path, signal, runsReplyBytes);
+    if (status === 200) return runs.take(text);
+    runs.take(undefined);
+  }
+  const { status } = await relay.get(endpoints.status.path, signal);
+  if (status !== 200) throw new GomoteError('ERR_STATUS', `it answers with status ${status}`);
+  return false;
 }

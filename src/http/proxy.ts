@@ -36,7 +36,7 @@ export const newPassage = (peek?: Passage['peek']): Passage => ({
 /** How long a connection without a request is kept, in ms: shorter than a buildlet keeps it. */
 const idleMs = 60_000;
 
-/** The most that is read of a reply to `get`. */
+/** The most that is read of a reply to `get`, unless told otherwise. */
 const smallReplyBytes = 64 << 10;
 
 /** An agent over any byte stream, also one that is no socket. */
@@ -121,7 +121,11 @@ export class Relay {
   }
 
   /** Asks for a small reply, such as a status; fails with ERR_CONNECT, or the signal's reason. */
-  async get(path: string, signal: AbortSignal): Promise<{ status: number; text: string }> {
+  async get(
+    path: string,
+    signal: AbortSignal,
+    limitBytes = smallReplyBytes,
+  ): Promise<{ status: number; text: string }> {
     signal.throwIfAborted();
     const headers = this.#authorization === '' ? {} : { Authorization: this.#authorization };
     const asked = request({ agent: this.#agent, path, headers, signal });
@@ -133,7 +137,7 @@ export class Relay {
       let text = '';
       for await (const chunk of reply.setEncoding('utf8')) {
         text += chunk;
-        if (text.length > smallReplyBytes) throw new Error('its reply has no end');
+        if (text.length > limitBytes) throw new Error('its reply has no end');
       }
       return { status: reply.statusCode ?? 0, text };
     } catch (error) {

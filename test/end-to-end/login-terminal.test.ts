@@ -12,10 +12,10 @@ async function scene() {
   const coordinator = await startCoordinator();
   const shop = workshop();
   const screen = openScreen(shop);
-  /** What stty says, read from a file so that no width folds it. */
+  /** What stty says, read from a file so that no width folds it; what is typed early comes before the shell's prompt. */
   const settings = async (name: string) => {
     screen.enter(`stty -a >${name}; echo noted ${name}`);
-    await screen.shows(new RegExp(`^noted ${name}$`, 'm'));
+    await screen.shows(new RegExp(`^(# |\\$ )?noted ${name}$`, 'm'));
     return readFileSync(join(shop.directory, name), 'utf8');
   };
   const before = await settings('before');

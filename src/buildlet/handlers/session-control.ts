@@ -7,8 +7,13 @@ import { signalByName } from '../../protocol/signals.ts';
 import type { Session } from '../sessions/session.ts';
 import type { SessionTable } from '../sessions/table.ts';
 
+/** With `running=1` only those that go on. */
 export function listSessions(table: SessionTable): Handler {
-  return ({ response }) => sendText(response, JSON.stringify(table.list()), contentTypes.json);
+  return ({ response, query }) => {
+    const onlyRunning = query.get('running') === '1';
+    const listed = table.list().filter(({ running }) => running || !onlyRunning);
+    sendText(response, JSON.stringify(listed), contentTypes.json);
+  };
 }
 
 /** A handler about one session; throws ERR_UNKNOWN_SESSION. */

@@ -17,7 +17,7 @@ export function relay(coordinator: Coordinator, audit: CommandAudit) {
   return async (exchange: CoordinatorExchange, user: User, name: string): Promise<void> => {
     const { request, response } = exchange;
     const session = coordinator.find(user, name);
-    const { path } = splitTarget(request.url ?? '');
+    const { path, query } = splitTarget(request.url ?? '');
     if (path === endpoints.halt.path && request.method === 'POST') {
       await inTime(coordinator.end(session, user));
       return sendEmpty(response);
@@ -25,7 +25,7 @@ export function relay(coordinator: Coordinator, audit: CommandAudit) {
     if (request.httpVersion !== '1.1') {
       return sendError(response, 400, 'HTTP/1.1 or higher required');
     }
-    await pass({ coordinator, audit, user }, exchange, session, path);
+    await pass({ coordinator, audit, user }, exchange, session, { path, run: query.get('id') });
   };
 }
 
@@ -39,19 +39,20 @@ async function pass(
   { coordinator, audit, user }: Surroundings,
   { request, response, signal, note, id }: CoordinatorExchange,
   session: Session,
-  path: string,
+  { path, run }: { path: string; run: string | null },
 ): Promise<void> {
   const { method = '' } = request;
   const command = commandPeek(method, path);
   const passage = newPassage(command?.peek);
   let failure: unknown;
-  let over: (() => void) | undefined;
+  let over: ((leavesRun: boolean) => void) | undefined;
   try {
     const link = await coordinator.use(session);
     over = link.begin({
       method,
       path,
       sinceMs: Date.now(),
+      run: run ?? undefined,
       get command() {
         return command?.text(audit.withArguments);
       },
@@ -64,7 +65,7 @@ async function pass(
     note.error = messageOf(error);
     sendError(response, 502, explain(error, session, id));
   } finally {
-    over?.();
+    over?.(path === endpoints.session.path && (signal.aborted || command?.isDetached === true));
     coordinator.used(session, failure);
     command?.over(audit, { session, user, passage, failure });
     Object.assign(note, { requestBytes: passage.requestBytes, replyBytes: passage.replyBytes });
