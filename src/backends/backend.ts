@@ -20,10 +20,17 @@ export interface Instance {
   readonly dead: string | undefined;
   /** What is wrong with it at the moment, where that is looked after. */
   readonly trouble?: string | undefined;
+  /** What `Backend.note` has kept with it. */
+  readonly note?: string | undefined;
 }
 
 export interface BackendCall {
   readonly signal: AbortSignal;
+}
+
+export interface ListCall extends BackendCall {
+  /** Fails rather than leave some out, when a part of the platform does not answer. */
+  readonly isWhole?: boolean | undefined;
 }
 
 export interface CreateCall extends BackendCall {
@@ -40,7 +47,7 @@ export interface Backend {
   readonly name: string;
   /** Makes a buildlet and waits until it answers. When it fails or is cancelled, nothing is left behind. */
   create(builder: BuilderType, call: CreateCall): Promise<Instance>;
-  list(call: BackendCall): Promise<Instance[]>;
+  list(call: ListCall): Promise<Instance[]>;
   /** A client of the buildlet of that name; throws ERR_UNKNOWN_BUILDLET if it is known not to be there. */
   connect(name: string, call?: BackendCall): Promise<BuildletClient>;
   /** Ends the buildlet and removes all that belongs to it, also of one that died. */
@@ -52,6 +59,15 @@ export interface Backend {
    * itself. To be called at every use: it writes at most once a minute.
    */
   renew?(name: string, call: BackendCall): Promise<void>;
+  /**
+   * Keeps a short text with the buildlet, where everybody who lists sees it; absent where there is no such place.
+   * `amend` is given what is there and says what is to be there; it may be asked again when another writes meanwhile.
+   */
+  note?(
+    name: string,
+    amend: (note: string | undefined) => string,
+    call: BackendCall,
+  ): Promise<void>;
   /** What can be created there, where the backend itself knows; undefined when it does not tell. */
   types?(call: BackendCall): Promise<Catalogue | undefined>;
   /** Who the caller is there, where the backend itself knows; undefined when it does not tell. */

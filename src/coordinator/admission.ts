@@ -5,8 +5,8 @@ import { unknownTypeText } from '../protocol/endpoints.ts';
 import { Creation } from './creation.ts';
 import type { Lender } from './lender.ts';
 import type { Log } from './log.ts';
-import type { AcquireCall } from './pool.ts';
-import { freeName, type Session } from './session.ts';
+import type { AcquireCall, PoolCall } from './pool.ts';
+import { applied, freeName, type Limits, type Session } from './session.ts';
 import type { SessionBook } from './session-book.ts';
 import type { SessionLife } from './session-life.ts';
 import type { User } from './users.ts';
@@ -19,7 +19,12 @@ export interface AdmissionOptions {
   readonly lenderOf: (hostType: string) => Lender;
   /** How many buildlets a user may have at once, if the user has no limit of its own. */
   readonly perUser: number;
+  readonly limits: Limits;
   readonly audit: Log;
+  /** Whether a name cannot be given. */
+  readonly isTaken: (name: string) => boolean;
+  /** Tells other coordinators of a new session; gives it under a name that none of them has given. */
+  readonly publish: (session: Session, call: PoolCall) => Promise<Session>;
 }
 
 /** How long a create goes on for a client that lost its connection and may ask again with its key, in ms. */
@@ -53,7 +58,7 @@ export class Admission {
     const creation = new Creation({
       make: (call) => this.#make(name, call),
       discard: (session) => {
-        this.#creations.delete(name);
+        this.#creations.delete(session.name);
         life.end(session.name, 'nobody took it').catch(life.trouble(`ending ${session.name}`));
       },
       graceMs: key === undefined ? 0 : retryGraceMs,
@@ -75,7 +80,7 @@ export class Admission {
   }
 
   #reserve(user: User, builder: BuilderType, key: string | undefined): Session {
-    const { book, perUser } = this.#options;
+    const { book, perUser, isTaken } = this.#options;
     const limit = user.maximum ?? perUser;
     const own = book.all().filter(({ owner, state }) => owner === user.name && state !== 'dead');
     if (own.length >= limit) {
@@ -84,7 +89,7 @@ export class Admission {
     }
     const now = Date.now();
     const session: Session = {
-      name: freeName(user.name, builder.name, (taken) => book.has(taken)),
+      name: freeName(user.name, builder.name, isTaken),
       owner: user.name,
       builderType: builder.name,
       hostType: builder.hostType,
@@ -99,26 +104,41 @@ export class Admission {
   }
 
   async #make(name: string, call: AcquireCall): Promise<Session> {
-    const { book, life, audit, lenderOf } = this.#options;
+    const { book, life, audit, lenderOf, publish, limits } = this.#options;
     const session = life.get(name);
     const { owner, hostType } = session;
     const lender = lenderOf(hostType);
     let machine: string | undefined;
+    let running: Session | undefined;
     try {
       // Written ahead: after a crash a machine that no session names is an orphan.
       await book.save(session);
       machine = await lender.lend(owner, call);
       call.signal.throwIfAborted();
-      const running = await life.apply(name, { kind: 'granted', machine });
-      audit.write('create', { name, owner, machine, outcome: 'ok' });
+      const granted = applied(session, { kind: 'granted', machine }, Date.now(), limits);
+      running = await publish(granted, call);
+      call.signal.throwIfAborted();
+      this.#rename(name, running.name);
+      await life.save(running);
+      if (running.name !== name) await life.forget(name);
+      audit.write('create', { name: running.name, owner, machine, outcome: 'ok' });
       return running;
     } catch (error) {
       audit.write('create', { name, owner, outcome: String(error) });
       if (machine !== undefined) void lender.giveBack(machine);
-      this.#creations.delete(name);
-      await life.forget(name);
+      for (const one of new Set([name, running?.name ?? name])) {
+        this.#creations.delete(one);
+        await life.forget(one);
+      }
       throw error;
     }
+  }
+
+  #rename(from: string, to: string): void {
+    const creation = this.#creations.get(from);
+    if (creation === undefined || from === to) return;
+    this.#creations.delete(from);
+    this.#creations.set(to, creation);
   }
 
   /** Ends what is being made with the key, at once; what its client was told of stays. */

@@ -5,6 +5,7 @@ import type { HostType } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { type GomoteError, isGomoteError } from '../errors.ts';
 import type { AcquireCall, Pool, PoolCall } from './pool.ts';
+import { SharedMachines } from './shared-machines.ts';
 
 export interface BackendPoolOptions {
   readonly backend: Backend;
@@ -12,6 +13,8 @@ export interface BackendPoolOptions {
   readonly host: HostType;
   /** Whose the machines are on the backend: of this coordinator alone, so that it takes no other's for its own. */
   readonly owner: string;
+  /** See SharedMachines. */
+  readonly team: string;
   readonly maximum: number;
 }
 
@@ -19,6 +22,7 @@ export class BackendPool implements Pool {
   readonly hostType: string;
   readonly kind: string;
   readonly capacity: number;
+  readonly shared: SharedMachines | undefined;
   onCapacity = (): void => undefined;
   onLost = (): void => undefined;
   readonly #options: BackendPoolOptions;
@@ -28,6 +32,7 @@ export class BackendPool implements Pool {
     this.hostType = options.host.name;
     this.kind = options.kind;
     this.capacity = options.maximum;
+    this.shared = sharedOf(options);
   }
 
   async acquire(call: AcquireCall): Promise<string> {
@@ -63,10 +68,11 @@ export class BackendPool implements Pool {
     const { backend, owner } = this.#options;
     const there = new Set<string>();
     const orphans: string[] = [];
-    for (const { name, hostType, dead } of await backend.list(call)) {
-      if (!name.startsWith(`${owner}-`) || hostType !== this.hostType) continue;
-      if (!held.has(name)) orphans.push(name);
-      else if (dead === undefined) there.add(name);
+    for (const { name, hostType, dead, note } of await backend.list(call)) {
+      if (hostType !== this.hostType) continue;
+      if (held.has(name)) {
+        if (dead === undefined) there.add(name);
+      } else if (name.startsWith(`${owner}-`) && note === undefined) orphans.push(name);
     }
     await Promise.all(orphans.map((name) => this.release(name, call)));
     await backend.reap?.(call);
@@ -76,4 +82,11 @@ export class BackendPool implements Pool {
   async close(): Promise<void> {
     // Machines live on without a coordinator; the next one takes them over.
   }
+}
+
+function sharedOf({ backend, host, ...options }: BackendPoolOptions): SharedMachines | undefined {
+  const note = backend.note?.bind(backend);
+  if (note === undefined) return undefined;
+  const list = backend.list.bind(backend);
+  return new SharedMachines({ ...options, list, note, hostType: host.name });
 }

@@ -14,6 +14,10 @@ export interface CoordinatorConfig {
   readonly stateDirectory: string;
   /** `self-signed`: made at the first start and kept in the state directory. `off`: plain HTTP. */
   readonly tls: 'self-signed' | 'off' | { readonly certFile: string; readonly keyFile: string };
+  /** Where the users are. Absent: in the state directory. */
+  readonly usersFile: string | undefined;
+  /** Coordinators of one team share their sessions, where machines are of a platform that keeps them. */
+  readonly team: string;
   readonly limits: {
     readonly perUser: number;
     readonly idleMs: number;
@@ -95,6 +99,8 @@ const poolSchema = v.variant(
 const schema = v.strictObject({
   listen: v.optional(v.string(), '127.0.0.1:8443'),
   'state-directory': v.string(),
+  'users-file': v.optional(v.string()),
+  team: v.optional(nameSchema, 'gomote'),
   tls: v.optional(
     v.union(
       [
@@ -148,6 +154,8 @@ export function loadCoordinatorConfig(path: string): CoordinatorConfig {
   return {
     listen: toListenAddress(path, file.listen),
     stateDirectory: at(file['state-directory']),
+    usersFile: optionally(at, file['users-file']),
+    team: file.team,
     tls:
       typeof tls === 'string'
         ? tls

@@ -4,6 +4,7 @@ import { GomoteError } from '../errors.ts';
 import { deadBuildletText, unknownBuildletText } from '../protocol/endpoints.ts';
 import { Admission } from './admission.ts';
 import type { Creation } from './creation.ts';
+import { endExpired } from './expiry.ts';
 import { Lender } from './lender.ts';
 import { type Health, type Link, Links } from './links.ts';
 import type { Log } from './log.ts';
@@ -11,6 +12,7 @@ import type { Pool } from './pool.ts';
 import type { Limits, Session } from './session.ts';
 import type { SessionBook } from './session-book.ts';
 import { SessionLife } from './session-life.ts';
+import { Sharing } from './sharing.ts';
 import type { User } from './users.ts';
 import { type CoordinatorView, viewOf } from './view.ts';
 
@@ -18,6 +20,8 @@ export interface CoordinatorOptions {
   readonly catalogue: Catalogue;
   readonly book: SessionBook;
   /** One a host type, with how many machines to keep ready ahead. */
+  /** Whether there is such a user: sessions of others that other coordinators made are left alone. */
+  readonly isUser: (name: string) => boolean;
   readonly pools: readonly { readonly pool: Pool; readonly warm: number }[];
   readonly limits: Limits & {
     /** How many buildlets a user may have at once. */
@@ -45,6 +49,9 @@ const noteIntervalMs = 30_000;
 const shortestProbeMs = 200;
 const longestProbeMs = 10_000;
 
+/** How long a list of sessions waits to hear of those of other coordinators, in ms. */
+const listWaitMs = 3_000;
+
 /** How often watchers are told of changes, in ms, at most. */
 const changeIntervalMs = 250;
 
@@ -60,6 +67,7 @@ export class Coordinator {
   readonly #links: Links;
   readonly #life: SessionLife;
   readonly #admission: Admission;
+  readonly #sharing: Sharing;
   readonly #watchers = new Set<() => void>();
   readonly #timers: NodeJS.Timeout[] = [];
   #changeTimer: NodeJS.Timeout | undefined;
@@ -74,7 +82,7 @@ export class Coordinator {
         warm,
         onTrouble: (what) => log.write('trouble', { what }),
         onChange,
-        onLost: (id, reason) => this.#machineLost(pool.hostType, id, reason),
+        onLost: (id, reason) => this.#life.machineLost(pool.hostType, id, reason),
       });
       this.#lenders.set(pool.hostType, lender);
     }
@@ -84,24 +92,37 @@ export class Coordinator {
       builders: builders.filter(({ hostType }) => this.#lenders.has(hostType)),
     };
     const lenderOf = (hostType: string) => this.#lenderOf(hostType);
+    const isShared = (hostType: string) => this.#sharing.isShared(hostType);
     this.#links = new Links({
       probeTimeoutMs: Math.min(longestProbeMs, Math.max(shortestProbeMs, options.probeIntervalMs)),
       poolOf: (hostType) => lenderOf(hostType).pool,
-      onDead: (name, reason) => this.#life.died(name, reason),
+      onDead: (name, reason, how) => this.#life.lost(name, reason, how),
       onHealth: onChange,
       withArguments: options.auditArguments,
       isRunning: (name) => book.get(name)?.state === 'running',
       log,
     });
     const links = this.#links;
-    this.#life = new SessionLife({ book, limits, lenderOf, links, log, audit, onChange });
+    const onEnded = (session: Session) => this.#sharing.ended(session);
+    this.#life = new SessionLife({
+      ...{ book, limits, lenderOf, isShared, links, log, audit },
+      ...{ onChange, onEnded },
+    });
+    this.#sharing = new Sharing({
+      ...{ book, life: this.#life, lenders: this.#lenders, isUser: options.isUser },
+      intervalMs: Math.min(noteIntervalMs, Math.max(limits.idleMs / 4, 10)),
+      ...{ unclaimedMs, log },
+    });
     this.#admission = new Admission({
       book,
       life: this.#life,
       catalogue: this.catalogue,
       lenderOf,
       perUser: limits.perUser,
+      limits,
       audit,
+      isTaken: (name) => this.#sharing.isTaken(name),
+      publish: async (session, call) => await this.#sharing.publish(session, call),
     });
   }
 
@@ -127,32 +148,40 @@ export class Coordinator {
     }
     for (const [hostType, lender] of this.#lenders) void this.#open(hostType, lender);
     const { limits, probeIntervalMs } = this.#options;
+    const [book, links, life, sharing] = [this.#book, this.#links, this.#life, this.#sharing];
     const every = (ms: number, work: () => void) =>
       this.#timers.push(setInterval(work, ms).unref());
-    every(Math.min(sweepIntervalMs, Math.max(limits.idleMs / 4, 10)), () => this.#sweep());
+    every(Math.min(sweepIntervalMs, Math.max(limits.idleMs / 4, 10)), () => {
+      endExpired({ book, links, life, sharing }).catch(life.trouble('ending expired sessions'));
+    });
     every(probeIntervalMs, () => void this.#links.probe(this.#running(), probeIntervalMs / 2));
-    every(noteIntervalMs, () => {
-      this.#book.flush().catch(this.#life.trouble('saving sessions'));
+    every(sharing.intervalMs, () => {
+      book.flush().catch(life.trouble('saving sessions'));
+      sharing.look().catch(life.trouble('looking for sessions of other coordinators'));
+      void sharing.flush();
     });
   }
 
   async #open(hostType: string, lender: Lender): Promise<void> {
     const held = new Map<string, string>();
     for (const session of this.#book.all()) {
-      if (session.hostType === hostType && session.machine !== undefined) {
-        held.set(session.machine, session.name);
-      }
+      const { name, machine, state } = session;
+      if (session.hostType !== hostType || state === 'dead') continue;
+      if (machine !== undefined) held.set(machine, name);
     }
     const there = await lender.open(new Set(held.keys()));
     for (const [machine, name] of held) {
       const session = this.#book.get(name);
       if (session?.state === 'ending') {
         this.#life.takeBack(session).catch(this.#life.trouble(`ending ${name}`));
-      } else if (!there.has(machine)) {
+      } else if (!there.has(machine) && lender.pool.shared === undefined) {
         this.#life.died(name, 'its machine was gone when the coordinator started');
       }
     }
     this.#options.log.write('pool-open', { hostType, held: held.size });
+    if (lender.pool.shared !== undefined) {
+      await this.#sharing.look().catch(this.#life.trouble(`looking for sessions of ${hostType}`));
+    }
   }
 
   #running(): Session[] {
@@ -172,10 +201,12 @@ export class Coordinator {
   /** A client was told of the session. */
   async claim(name: string): Promise<void> {
     await this.#admission.claim(name);
+    await this.#sharing.keep(name).catch(this.#life.trouble(`keeping ${name}`));
   }
 
   /** The user's sessions, running or dead, sorted by name; those of all for an admin who asks. */
-  list(user: User, everybody = false): Session[] {
+  async list(user: User, everybody = false): Promise<Session[]> {
+    await this.#sharing.lookWithin(listWaitMs);
     const shown = this.#book.all().filter(({ owner, state }) => {
       const isShown = state === 'running' || state === 'dead';
       return isShown && (owner === user.name || (everybody && user.isAdmin));
@@ -188,7 +219,9 @@ export class Coordinator {
   }
 
   /** The user's session of that name; throws ERR_UNKNOWN_BUILDLET and ERR_NOT_OWNER. */
-  find(user: User, name: string): Session {
+  async find(user: User, name: string): Promise<Session> {
+    // Another coordinator may have made it a moment ago.
+    if (!this.#book.has(name)) await this.#sharing.look();
     const session = this.#life.get(name);
     if (session.owner !== user.name && !user.isAdmin) {
       throw new GomoteError('ERR_NOT_OWNER', "you don't own that buildlet");
@@ -219,30 +252,14 @@ export class Coordinator {
 
   /** Lets the session live so much longer from this moment on, as far as its maximum allows. */
   async extend(session: Session, byMs: number): Promise<Session> {
-    return await this.#life.apply(session.name, { kind: 'extended', byMs });
+    const extended = await this.#life.apply(session.name, { kind: 'extended', byMs });
+    await this.#sharing.keep(session.name).catch(this.#life.trouble(`keeping ${session.name}`));
+    return extended;
   }
 
   /** Ends the session; resolves when its machine was taken back. */
   async end(session: Session, by: User): Promise<void> {
     await this.#life.end(session.name, `destroyed by ${by.name}`);
-  }
-
-  #machineLost(hostType: string, machine: string, reason: string): void {
-    const session = this.#running().find(
-      (one) => one.hostType === hostType && one.machine === machine,
-    );
-    if (session !== undefined) this.#life.died(session.name, reason);
-  }
-
-  #sweep(): void {
-    const now = Date.now();
-    for (const { name, state, expiresMs } of this.#book.all()) {
-      if (this.#links.isInUse(name)) this.#life.touch(name);
-      if (state !== 'running' && state !== 'dead') continue;
-      if ((this.#book.get(name)?.expiresMs ?? expiresMs) <= now) {
-        this.#life.end(name, 'expired').catch(this.#life.trouble(`ending ${name}`));
-      }
-    }
   }
 
   /** What a user may see: own rows, or all for an admin. */

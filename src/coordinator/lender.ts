@@ -3,6 +3,7 @@ import { setMaxListeners } from 'node:events';
 import { GomoteError, messageOf } from '../errors.ts';
 import { FairQueue } from './fair-queue.ts';
 import type { AcquireCall, Pool } from './pool.ts';
+import { Recent } from './recent.ts';
 
 export interface LenderOptions {
   /** How many machines to keep ready ahead. */
@@ -34,12 +35,17 @@ interface Request extends AcquireCall {
 
 const longestRetryMs = 60_000;
 
+/** How long a machine that was taken back is remembered, in ms: longer than a list of machines takes. */
+const rememberMs = 300_000;
+
 export class Lender {
   readonly pool: Pool;
   readonly #options: LenderOptions;
   readonly #queue = new FairQueue<Request>();
   readonly #lent = new Set<string>();
-  readonly #releasing = new Map<string, Promise<void>>();
+  readonly #releasing = new Map<string, Promise<boolean>>();
+  /** Those that were taken back: a list of what is there may be older. */
+  readonly #returned = new Recent(rememberMs);
   readonly #warm: string[] = [];
   readonly #closed = new AbortController();
   #acquiring = 0;
@@ -115,17 +121,43 @@ export class Lender {
     });
   }
 
-  /** Takes a machine back; resolves when it is clean or gone. It is tried until it succeeds. */
-  async giveBack(id: string): Promise<void> {
+  /**
+   * Takes a machine back; resolves when it is clean or gone, or with false when the lender was closed before. It is
+   * tried until it succeeds.
+   */
+  async giveBack(id: string): Promise<boolean> {
     this.#lent.delete(id);
     const running = this.#releasing.get(id) ?? this.#release(id);
     this.#releasing.set(id, running);
-    await running;
+    return await running;
   }
 
-  async #release(id: string): Promise<void> {
-    await this.#insist(`taking back ${id}`, (signal) => this.pool.release(id, { signal }));
+  async #release(id: string): Promise<boolean> {
+    const isDone = await this.#insist(`taking back ${id}`, async (signal) => {
+      await this.pool.release(id, { signal });
+      return true;
+    });
+    this.#returned.add(id);
     this.#releasing.delete(id);
+    this.#grant();
+    return isDone === true;
+  }
+
+  /** Whether the machine is in this lender's hands, or has just been. */
+  knows(id: string): boolean {
+    const isHere = this.#lent.has(id) || this.#releasing.has(id) || this.#returned.has(id);
+    return isHere || this.#warm.includes(id);
+  }
+
+  /** Counts a machine that another coordinator has lent. */
+  adopt(id: string): void {
+    this.#lent.add(id);
+  }
+
+  /** The machine is gone, or nobody's business but its user's. */
+  disown(id: string): void {
+    this.#lent.delete(id);
+    this.#returned.add(id);
     this.#grant();
   }
 

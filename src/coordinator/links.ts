@@ -32,12 +32,15 @@ export interface Link {
   begin(request: RunningRequest): (leavesRun: boolean) => void;
 }
 
+/** A machine that has ended, one that its platform does not know, one that has not answered for long. */
+export type Death = 'ended' | 'unknown' | 'silent';
+
 export interface LinksOptions {
   /** How long a probe may take, in ms. */
   readonly probeTimeoutMs: number;
   readonly poolOf: (hostType: string) => Pool;
-  /** Told that a session's machine is gone for good, or silent for too long. */
-  readonly onDead: (name: string, reason: string) => void;
+  /** Told that a session's machine is of no use any more. */
+  readonly onDead: (name: string, reason: string, how: Death) => void;
   readonly onHealth: () => void;
   readonly isRunning: (name: string) => boolean;
   /** Whether the arguments of commands may be shown. */
@@ -213,13 +216,13 @@ export class Links {
     const told = isGomoteError(error)
       ? await this.#options.poolOf(hostType).explain(machine, error)
       : error;
-    const isGone = ['ERR_BUILDLET_DIED', 'ERR_UNKNOWN_BUILDLET'].some((code) =>
-      isGomoteError(told) ? told.code === code : false,
-    );
-    this.#options.log.write('probe-failed', { name, machine, what: messageOf(told) });
-    if (isGone) return this.#options.onDead(name, messageOf(told));
+    const { log, onDead } = this.#options;
+    log.write('probe-failed', { name, machine, what: messageOf(told) });
+    if (isGomoteError(told, 'ERR_BUILDLET_DIED')) return onDead(name, messageOf(told), 'ended');
+    if (isGomoteError(told, 'ERR_UNKNOWN_BUILDLET'))
+      return onDead(name, messageOf(told), 'unknown');
     if (entry.failures < failuresToDeath) return;
-    this.#options.onDead(name, `no answer to ${entry.failures} probes: ${messageOf(told)}`);
+    onDead(name, `no answer to ${entry.failures} probes: ${messageOf(told)}`, 'silent');
   }
 
   /** Lets go of the session's machine: what runs there fails with the reason. */

@@ -39,9 +39,9 @@ type UserCommand = Exclude<CoordinatorCommand, { kind: 'help' | 'version' | 'ser
 async function manageUsers(command: UserCommand): Promise<void> {
   const { prepareStateDirectory, usersPathOf } = await import('./state-directory.ts');
   const { Users } = await import('./users.ts');
-  const { stateDirectory } = await load(command.config);
-  await prepareStateDirectory(stateDirectory);
-  const users = new Users(usersPathOf(stateDirectory));
+  const { stateDirectory, usersFile } = await load(command.config);
+  if (usersFile === undefined) await prepareStateDirectory(stateDirectory);
+  const users = new Users(usersFile ?? usersPathOf(stateDirectory));
   switch (command.kind) {
     case 'user-add':
       return print(`${await users.add(command.name, command)}\n`);

@@ -12,6 +12,8 @@ export interface PoolPlace {
   readonly stateDirectory: string;
   /** Whose this coordinator's machines are where others have some too. */
   readonly owner: string;
+  /** Which coordinators share their sessions with it, where the platform keeps them. */
+  readonly team: string;
   readonly environment: NodeJS.ProcessEnv;
   readonly log: Log;
   /** Where the machines of reverse pools come in. */
@@ -31,13 +33,13 @@ export async function openPools(
 }
 
 async function openPool(config: PoolConfig, place: PoolPlace): Promise<Pool> {
-  const { environment, owner } = place;
+  const { environment, owner, team } = place;
   switch (config.kind) {
     case 'local': {
       const root = join(place.stateDirectory, 'pools', config.name);
       const settings = { kind: config.kind, name: config.name, root };
       const backend = await openBackend({ ...settings, environment: inherited(environment) });
-      return new BackendPool({ ...config, backend, owner });
+      return new BackendPool({ ...config, backend, owner, team });
     }
     case 'static': {
       const { StaticPool } = await import('./static-pool.ts');
@@ -49,7 +51,7 @@ async function openPool(config: PoolConfig, place: PoolPlace): Promise<Pool> {
         throw new GomoteError('ERR_CONFIG', `a backend of kind ${found.kind} cannot be a pool`);
       }
       const backend = await openBackend({ ...found, environment });
-      return new BackendPool({ backend, kind: found.kind, host, maximum, owner });
+      return new BackendPool({ backend, kind: found.kind, host, maximum, owner, team });
     }
     case 'reverse': {
       const { ReversePool } = await import('./reverse-pool.ts');

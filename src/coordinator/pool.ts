@@ -1,6 +1,7 @@
 // Where a coordinator's machines of one host type come from.
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { GomoteError } from '../errors.ts';
+import type { SharedMachines } from './shared-machines.ts';
 
 export interface PoolCall {
   readonly signal: AbortSignal;
@@ -17,6 +18,8 @@ export interface Pool {
   readonly kind: string;
   /** How many machines can be lent at once, at this moment. */
   readonly capacity: number;
+  /** Where sessions are kept with their machines, for all coordinators; absent: the machines are this one's alone. */
+  readonly shared?: SharedMachines | undefined;
   /** Set by the lender: to be called when the capacity has grown. */
   onCapacity: () => void;
   /** Set by the lender: to be called when a machine is gone for good. */
@@ -34,7 +37,7 @@ export interface Pool {
   renew?(id: string, call: PoolCall): Promise<void>;
   /** Why a call to the machine failed, if the pool knows; ERR_BUILDLET_DIED when the machine is gone for good. */
   explain(id: string, error: GomoteError): Promise<GomoteError>;
-  /** Once, at the start: ends all machines but those held; gives those of the held that are still there. */
+  /** Once, at the start: ends all that no session has; gives those of the held that are still there. */
   reconcile(held: ReadonlySet<string>, call: PoolCall): Promise<ReadonlySet<string>>;
   /** The coordinator ends; the machines stay. */
   close(): Promise<void>;

@@ -62,18 +62,20 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     const owner = await ownId(directory.path);
     const gate = new ReverseGate(log);
     const { environment } = options;
-    const place = { stateDirectory: directory.path, owner, environment, log, gate };
+    const { team } = config;
+    const place = { stateDirectory: directory.path, owner, team, environment, log, gate };
     const auditPath = join(directory.path, 'audit.jsonl');
     const audit = fileLog(auditPath, log);
+    const users = new Users(config.usersFile ?? directory.usersPath);
     const coordinator = new Coordinator({
       ...config,
       book,
+      isUser: (name) => users.current(name) !== undefined,
       pools: await openPools(config, place),
       log,
       audit,
     });
     const metrics = await createMetrics(coordinator);
-    const users = new Users(directory.usersPath);
     const doorkeeper = new Doorkeeper(users, log);
     const isSecure = tls !== undefined;
     const page = new StatusPage({ coordinator, doorkeeper, users, isSecure });

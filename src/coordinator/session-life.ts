@@ -2,7 +2,7 @@
 import { GomoteError, messageOf } from '../errors.ts';
 import { deadBuildletText, unknownBuildletText } from '../protocol/endpoints.ts';
 import type { Lender } from './lender.ts';
-import type { Links } from './links.ts';
+import type { Death, Links } from './links.ts';
 import type { Log } from './log.ts';
 import { applied, type Limits, type Session, type SessionEvent } from './session.ts';
 import type { SessionBook } from './session-book.ts';
@@ -11,11 +11,15 @@ export interface SessionLifeOptions {
   readonly book: SessionBook;
   readonly limits: Limits;
   readonly lenderOf: (hostType: string) => Lender;
+  /** Whether sessions of the host type are kept with their machines, for other coordinators to find. */
+  readonly isShared: (hostType: string) => boolean;
   readonly links: Links;
   readonly log: Log;
   /** What was done to whose buildlet. */
   readonly audit: Log;
   readonly onChange: () => void;
+  /** Told of each session that is not there any more. */
+  readonly onEnded: (session: Session) => void;
 }
 
 export class SessionLife {
@@ -34,12 +38,15 @@ export class SessionLife {
 
   /** Applies the event; resolves with the session once it is written. */
   async apply(name: string, event: SessionEvent): Promise<Session> {
-    const { book, limits, onChange } = this.#options;
-    const next = applied(this.get(name), event, Date.now(), limits);
-    const saved = book.save(next);
-    onChange();
-    await saved;
+    const next = applied(this.get(name), event, Date.now(), this.#options.limits);
+    await this.save(next);
     return next;
+  }
+
+  async save(session: Session): Promise<void> {
+    const saved = this.#options.book.save(session);
+    this.#options.onChange();
+    await saved;
   }
 
   /** Renews a running session; a use is written down with the next change, or some time later. */
@@ -65,21 +72,64 @@ export class SessionLife {
 
   /**
    * Forgets a session and takes its machine back, in this order: were the machine lent again while the session is
-   * still written down, a crash would give it two owners. A machine that no session names is taken back anyway.
+   * still written down, a crash would give it two owners. A machine that no session names is taken back anyway. One
+   * that the session is kept with is gone first: else the session would be found again with it.
    */
   async takeBack({ name, hostType, machine }: Session): Promise<void> {
-    await this.#options.links.drop(name);
-    await this.forget(name);
-    if (machine !== undefined) await this.#options.lenderOf(hostType).giveBack(machine);
+    const { links, lenderOf, isShared } = this.#options;
+    await links.drop(name);
+    if (machine === undefined || !isShared(hostType)) {
+      await this.forget(name);
+      if (machine !== undefined) await lenderOf(hostType).giveBack(machine);
+    } else if (await lenderOf(hostType).giveBack(machine)) await this.forget(name);
   }
 
   async forget(name: string): Promise<void> {
-    await this.#options.book.remove(name);
-    this.#options.onChange();
+    const { book, onEnded, onChange } = this.#options;
+    const session = book.get(name);
+    await book.remove(name);
+    if (session !== undefined) onEnded(session);
+    onChange();
   }
 
-  /** The machine is of no use any more: it is taken back, and the owner told at the next use. */
-  died(name: string, reason: string): void {
+  /** The platform has the machine no more: another coordinator has ended the session, or somebody else. */
+  async vanished(name: string): Promise<void> {
+    const { book, log, links, lenderOf } = this.#options;
+    const session = book.get(name);
+    if (session?.machine === undefined) return;
+    const { hostType, machine, owner } = session;
+    log.write('vanished', { name, owner, machine });
+    void links.drop(name, new GomoteError('ERR_UNKNOWN_BUILDLET', unknownBuildletText));
+    lenderOf(hostType).disown(machine);
+    await this.forget(name);
+  }
+
+  /** A session's machine is of no use any more, as far as it is known here. */
+  lost(name: string, reason: string, how: Death): void {
+    const { book, isShared, lenderOf } = this.#options;
+    const session = book.get(name);
+    if (session?.machine === undefined) return;
+    const { hostType, machine } = session;
+    if (!isShared(hostType)) this.died(name, reason);
+    else if (how === 'unknown') this.vanished(name).catch(this.trouble(`forgetting ${name}`));
+    else if (how === 'ended') this.died(name, reason, { leavesMachine: true });
+    // One of another coordinator's that is silent here may well answer there.
+    else if (lenderOf(hostType).pool.shared?.isOwn(machine)) this.died(name, reason);
+  }
+
+  /** A pool has lost the machine, whoever has it. */
+  machineLost(hostType: string, machine: string, reason: string): void {
+    const session = this.#options.book
+      .all()
+      .find((one) => one.hostType === hostType && one.machine === machine);
+    if (session !== undefined) this.died(session.name, reason);
+  }
+
+  /**
+   * The machine is of no use any more: it is taken back, and the owner told at the next use. What is left of one that
+   * the session is kept with may stay until the session ends: other coordinators tell the owner as well.
+   */
+  died(name: string, reason: string, options: { readonly leavesMachine?: boolean } = {}): void {
     const { book, log, audit, links, lenderOf } = this.#options;
     const session = book.get(name);
     if (session?.state !== 'running' || session.machine === undefined) return;
@@ -88,9 +138,13 @@ export class SessionLife {
     audit.write('died', { name, owner, machine, reason });
     const told = new GomoteError('ERR_BUILDLET_DIED', deadBuildletText(name, reason));
     void links.drop(name, told);
-    this.apply(name, { kind: 'died', reason })
+    const { leavesMachine = false } = options;
+    this.apply(name, { kind: 'died', reason, leavesMachine })
       .catch(this.trouble(`writing ${name}`))
-      .then(() => lenderOf(hostType).giveBack(machine));
+      .then(async () => {
+        if (leavesMachine) lenderOf(hostType).disown(machine);
+        else await lenderOf(hostType).giveBack(machine);
+      });
   }
 
   /** For what nobody waits for: tells its failure in the log. */

@@ -20,7 +20,7 @@ export interface Session {
   readonly state: SessionState;
   readonly createdMs: number;
   readonly expiresMs: number;
-  /** Its id in the host type's pool; absent before it has one and after it died. */
+  /** Its id in the host type's pool; absent before it has one, and after it died unless its remains are there. */
   readonly machine?: string | undefined;
   /** What the client chose so that asking again gives the same session. */
   readonly key?: string | undefined;
@@ -42,7 +42,7 @@ export type SessionEvent =
   | { readonly kind: 'claimed' }
   | { readonly kind: 'used' }
   | { readonly kind: 'extended'; readonly byMs: number }
-  | { readonly kind: 'died'; readonly reason: string }
+  | { readonly kind: 'died'; readonly reason: string; readonly leavesMachine?: boolean }
   | { readonly kind: 'ended' };
 
 /** From which states each event may come. */
@@ -84,7 +84,12 @@ export function applied(
     case 'extended':
       return renewed(session, nowMs + event.byMs, limits);
     case 'died':
-      return { ...session, state: 'dead', machine: undefined, reason: event.reason };
+      return {
+        ...session,
+        state: 'dead',
+        machine: event.leavesMachine ? session.machine : undefined,
+        reason: event.reason,
+      };
     case 'ended':
       return { ...session, state: 'ending' };
   }

@@ -1,26 +1,19 @@
 // The coordinator is killed at any moment of creates, commands and destroys; the next one takes up what it left.
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
-import { CoordinatorClient } from '../../src/client/coordinator-client.ts';
+import type { CoordinatorClient } from '../../src/client/coordinator-client.ts';
 import { Collector } from '../helpers/collect.ts';
-import { tokenOf, writeUsers } from '../helpers/coordinator.ts';
+import { CoordinatorProcess } from '../helpers/coordinator-process.ts';
 import { times } from '../helpers/counts.ts';
 import { processesWith, until } from '../helpers/processes.ts';
-import { projectRoot } from '../helpers/programs.ts';
-import { temporaryDirectory } from '../helpers/temporary.ts';
 
 const kills = times(5, 100);
 const users = ['ann', 'ben', 'cat'];
 const poolSize = 4;
 
 const toml = [
-  'listen = "unix:socket"',
-  'tls = "off"',
-  'state-directory = "state"',
   '[pools.here]',
   'kind = "local"',
   'host = "host-local"',
@@ -28,45 +21,12 @@ const toml = [
   'warm = 1',
 ].join('\n');
 
-class Coordinator {
-  readonly directory = temporaryDirectory();
-  #child: ChildProcess | undefined;
-  #events = '';
-
+class Coordinator extends CoordinatorProcess {
   constructor() {
-    writeFileSync(join(this.directory, 'c.toml'), toml);
-    writeUsers(this.directory, Object.fromEntries(users.map((name) => [name, {}])));
-    onTestFinished(async () => {
-      this.#child?.kill('SIGKILL');
-      for (const pid of processesWith(this.directory)) process.kill(pid, 'SIGKILL');
+    super({ toml, users });
+    onTestFinished(() => {
+      for (const pid of this.machines) process.kill(pid, 'SIGKILL');
     });
-  }
-
-  async start(): Promise<void> {
-    this.#events = '';
-    const program = join(projectRoot, 'bin/coordinator.js');
-    this.#child = spawn(process.execPath, [program, 'serve', '--config', 'c.toml'], {
-      cwd: this.directory,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    this.#child.stdout?.on('data', (chunk) => {
-      this.#events += String(chunk);
-    });
-    await until(() => this.#events.includes('"event":"pool-open"'));
-  }
-
-  async kill(): Promise<void> {
-    this.#child?.kill('SIGKILL');
-    await once(this.#child as ChildProcess, 'exit');
-  }
-
-  client(user: string): CoordinatorClient {
-    const client = new CoordinatorClient({
-      auth: { username: `user-${user}`, password: tokenOf(user) },
-      instance: { kind: 'unix', path: join(this.directory, 'socket') },
-    });
-    onTestFinished(() => client.disconnect());
-    return client;
   }
 
   /** The buildlets' processes. */

@@ -6,7 +6,14 @@ import type { GceConfig } from '../../config/gce.ts';
 import { GomoteError, isGomoteError, PlatformError } from '../../errors.ts';
 import { tokenBucket } from '../../rate-limit.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
-import type { Backend, BackendCall, CreateCall, Instance, RequestLog } from '../backend.ts';
+import type {
+  Backend,
+  BackendCall,
+  CreateCall,
+  Instance,
+  ListCall,
+  RequestLog,
+} from '../backend.ts';
 import { NamePool } from '../name-pool.ts';
 import { renewalIntervalMs, Throttle } from '../renewal.ts';
 import { ComputeApi, type GceAuth, type VmInstance } from './compute.ts';
@@ -17,6 +24,7 @@ import {
   expiresLabel,
   filterOf,
   filterOfName,
+  noteItem,
   recordOf,
   type VmRecord,
   vmNameOf,
@@ -119,7 +127,7 @@ export class GceBackend implements Backend {
     throw new PlatformError('ERR_NAME_TAKEN', 'DUPLICATE_NAME', message);
   }
 
-  async list(call: BackendCall): Promise<Instance[]> {
+  async list(call: ListCall): Promise<Instance[]> {
     const records = await this.#records(this.#settings.user, call);
     return records
       .filter(({ instance }) => !isLeaving(instance))
@@ -128,8 +136,8 @@ export class GceBackend implements Backend {
   }
 
   /** The buildlets of an owner, or of all. */
-  async #records(owner: string | undefined, call?: BackendCall): Promise<VmRecord[]> {
-    const found = await this.#api.list(filterOf(owner), { signal: call?.signal });
+  async #records(owner: string | undefined, call?: ListCall): Promise<VmRecord[]> {
+    const found = await this.#api.list(filterOf(owner), { ...call });
     return found
       .map(recordOf)
       .filter((record) => record !== undefined)
@@ -194,8 +202,25 @@ export class GceBackend implements Backend {
     const labels = expiresLabel(expiresMs);
     await this.#api.setLabels(zone, instance, labels, { signal }).catch((error: unknown) => {
       // Another client has just written: what it wrote is as good.
-      if (!(error instanceof PlatformError && error.reason === 'conditionNotMet')) throw error;
+      if (!isConflict(error)) throw error;
     });
+  }
+
+  async note(
+    name: string,
+    amend: (note: string | undefined) => string,
+    { signal }: BackendCall,
+  ): Promise<void> {
+    for (;;) {
+      const { zone, instance, note: before } = await this.#find(name, signal);
+      const note = amend(before);
+      if (note === before) return;
+      try {
+        return await this.#api.setMetadata(zone, instance, noteItem(note), { signal });
+      } catch (error) {
+        if (!isConflict(error)) throw error;
+      }
+    }
   }
 
   async reap(call: BackendCall): Promise<string[]> {
@@ -223,6 +248,10 @@ export class GceBackend implements Backend {
   }
 }
 
+/** Whether another has written since it was read. */
+const isConflict = (error: unknown): boolean =>
+  error instanceof PlatformError && error.reason === 'conditionNotMet';
+
 /** How long a look at the machine of a buildlet that does not answer may take, in ms. */
 const lookTimeoutMs = 10_000;
 
@@ -236,6 +265,6 @@ const byAge = (a: VmInstance, b: VmInstance): number =>
   (a.id ?? '').localeCompare(b.id ?? '', 'en', { numeric: true });
 
 function instanceOf(record: VmRecord): Instance {
-  const { name, owner, builderType, hostType, created, expires, dead } = record;
-  return { name, owner, builderType, hostType, created, expires, dead };
+  const { name, owner, builderType, hostType, created, expires, dead, note } = record;
+  return { name, owner, builderType, hostType, created, expires, dead, note };
 }

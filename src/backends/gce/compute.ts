@@ -43,6 +43,9 @@ const waitTryMs = 150_000;
 
 const earlyPauseMs = 250;
 
+/** How long a change of metadata may take, in ms. */
+const writeTimeoutMs = 60_000;
+
 const firstPauseMs = 500;
 
 /** The most machines in one page of a list. */
@@ -110,6 +113,27 @@ export class ComputeApi {
     );
   }
 
+  /** Lays an item over the metadata of the machine as it was read; fails as `setLabels` does. */
+  async setMetadata(
+    zone: string,
+    instance: VmInstance,
+    item: { readonly key: string; readonly value: string },
+    call: ComputeCall,
+  ): Promise<void> {
+    const { name = '', metadata } = instance;
+    const others = metadata?.items?.filter(({ key }) => key !== item.key) ?? [];
+    const requestBody = {
+      items: [...others, item],
+      ...(metadata?.fingerprint && { fingerprint: metadata.fingerprint }),
+    };
+    const params = { project: this.project, zone, instance: name ?? '', requestBody };
+    const what = `cannot write metadata of ${name} in ${zone}`;
+    const operation = await this.#call(what, call, (options) =>
+      this.#api.instances.setMetadata(params, options),
+    );
+    await this.waitFor(what, zone, operation, { ...call, timeoutMs: writeTimeoutMs });
+  }
+
   /** The last of what the machine wrote to its first serial port. */
   async serialOutput(zone: string, instance: string, call: ComputeCall): Promise<string> {
     const params = { project: this.project, zone, instance };
@@ -119,8 +143,15 @@ export class ComputeApi {
     return output.contents ?? '';
   }
 
-  /** All machines that match the filter (empty: all), page by page; of every zone when none is given. */
-  async list(filter: string, call: ComputeCall, zone?: string): Promise<VmInstance[]> {
+  /**
+   * All machines that match the filter (empty: all), page by page; of every zone when none is given. In an outage of
+   * one region those of the others are given, unless it is to be the whole list or none.
+   */
+  async list(
+    filter: string,
+    call: ComputeCall & { readonly isWhole?: boolean | undefined },
+    zone?: string,
+  ): Promise<VmInstance[]> {
     const found: VmInstance[] = [];
     let pageToken: string | undefined;
     do {
@@ -128,8 +159,7 @@ export class ComputeApi {
         project: this.project,
         ...(filter !== '' && { filter }),
         maxResults: pageSize,
-        // In an outage of one region the machines of the others can still be used.
-        returnPartialSuccess: true,
+        returnPartialSuccess: call.isWhole !== true,
         ...(pageToken !== undefined && { pageToken }),
       };
       const page = await this.#call<Page>('cannot list machines', call, (options) =>

@@ -15,7 +15,11 @@ const meta = {
   owner: 'gomote-owner',
   builderType: 'gomote-builder-type',
   idleTimeout: 'idle-timeout',
+  note: 'gomote-note',
 };
+
+/** What a coordinator keeps with a machine, as an item of its metadata. */
+export const noteItem = (note: string) => ({ key: meta.note, value: note });
 
 export interface VmRecord extends Instance {
   readonly owner: string;
@@ -107,6 +111,7 @@ export function recordOf(instance: VmInstance): VmRecord | undefined {
     created: creationTimestamp ? new Date(creationTimestamp) : undefined,
     expires: earliest(shownExpires, deleteAtOf(instance)),
     dead: deadStates[status ?? ''],
+    note: data.get(meta.note),
     zone: zoneOf(instance),
     vmName: instance.name ?? '',
     idleTimeoutMs: durationOf(data.get(meta.idleTimeout)),

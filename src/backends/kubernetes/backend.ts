@@ -221,6 +221,27 @@ export class KubernetesBackend implements Backend {
     if (known !== undefined) this.#connections.write({ ...known, renewedMs: Date.now() });
   }
 
+  async note(
+    name: string,
+    amend: (note: string | undefined) => string,
+    call: BackendCall,
+  ): Promise<void> {
+    const { cluster } = await this.#open();
+    for (;;) {
+      const { metadata } = await this.#find(cluster, name, call.signal);
+      const before = metadata?.annotations?.[podData.annotations.note];
+      const note = amend(before);
+      if (note === before) return;
+      try {
+        const changes = { [podData.annotations.note]: note };
+        return await cluster.annotatePod(name, changes, call, metadata?.resourceVersion);
+      } catch (error) {
+        // The pod has changed since it was read.
+        if (!isGomoteError(error, 'ERR_NAME_TAKEN')) throw error;
+      }
+    }
+  }
+
   async reap(call: BackendCall): Promise<string[]> {
     const { cluster } = await this.#open();
     const { reap } = await import('./reap.ts');

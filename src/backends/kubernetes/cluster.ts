@@ -125,13 +125,14 @@ export class Cluster {
     );
   }
 
-  /** Lays annotations over the pod's. */
+  /** Lays annotations over the pod's; onto that version of it only, if given, else with ERR_NAME_TAKEN. */
   async annotatePod(
     name: string,
     annotations: Readonly<Record<string, string>>,
     call: ApiCall,
+    resourceVersion?: string,
   ): Promise<void> {
-    const body = { metadata: { annotations } };
+    const body = { metadata: { annotations, ...(resourceVersion && { resourceVersion }) } };
     const patch = { 'Content-Type': 'application/merge-patch+json' };
     await this.#calls.optional(
       `annotate pod ${name}`,

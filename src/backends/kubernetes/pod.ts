@@ -38,6 +38,8 @@ export const annotations = {
   /** RFC 3339; renewed by use. */
   expires: 'gomote/expires',
   port: 'gomote/port',
+  /** What a coordinator keeps with it. */
+  note: 'gomote/note',
 } as const;
 
 /** Every pod and Secret of buildlets; only one owner's, if given. */
@@ -218,6 +220,7 @@ export function instanceOf(pod: V1Pod, dead: string | undefined): Instance {
     created: metadata?.creationTimestamp,
     expires: expiryOf(pod),
     dead,
+    note: note(annotations.note),
   };
 }
 

@@ -10,8 +10,8 @@ import type { CoordinatorHandler } from '../server.ts';
 
 /** With `health=1` also how each is, and why one is dead; with `all=1`, for admins, everybody's. */
 export function list(coordinator: Coordinator): CoordinatorHandler {
-  return ({ response, query }, user) => {
-    const sessions = coordinator.list(user, parseBool(query.get('all')));
+  return async ({ response, query }, user) => {
+    const sessions = await coordinator.list(user, parseBool(query.get('all')));
     if (!parseBool(query.get('health'))) {
       return sendText(
         response,
@@ -39,7 +39,7 @@ export function extend(coordinator: Coordinator): CoordinatorHandler {
     const name = form.get('name') ?? '';
     const byMs = parseDuration('duration', form.get('duration') ?? '');
     if (byMs === 0) throw new GomoteError('ERR_REQUEST', 'a duration is more than 0');
-    const session = await coordinator.extend(coordinator.find(user, name), byMs);
+    const session = await coordinator.extend(await coordinator.find(user, name), byMs);
     sendText(response, formatRecord(session), contentTypes.json);
   };
 }

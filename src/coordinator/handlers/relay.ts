@@ -16,7 +16,7 @@ const haltWaitMs = 30_000;
 export function relay(coordinator: Coordinator, audit: CommandAudit) {
   return async (exchange: CoordinatorExchange, user: User, name: string): Promise<void> => {
     const { request, response } = exchange;
-    const session = coordinator.find(user, name);
+    const session = await coordinator.find(user, name);
     const { path, query } = splitTarget(request.url ?? '');
     if (path === endpoints.halt.path && request.method === 'POST') {
       await inTime(coordinator.end(session, user));

@@ -159,6 +159,30 @@ export class FakeApi {
     return operation;
   }
 
+  setMetadata(
+    zone: string,
+    name: string,
+    { items, fingerprint }: compute_v1.Schema$Metadata,
+  ): Operation | ApiError {
+    const entry = this.#entries.get(`${zone}/${name}`);
+    if (entry === undefined) return this.#notFound(zone, name);
+    if (fingerprint !== entry.instance.metadata?.fingerprint) {
+      return refusal(
+        412,
+        'conditionNotMet',
+        'Supplied fingerprint does not match current metadata',
+      );
+    }
+    entry.instance.metadata = {
+      kind: 'compute#metadata',
+      items: items ?? [],
+      fingerprint: this.#fingerprint(),
+    };
+    const operation = this.#operation('setMetadata', zone, name);
+    this.#run(operation, async () => undefined);
+    return operation;
+  }
+
   serialOutput(zone: string, name: string): compute_v1.Schema$SerialPortOutput | ApiError {
     const entry = this.#entries.get(`${zone}/${name}`);
     if (entry === undefined) return this.#notFound(zone, name);
@@ -257,6 +281,11 @@ export class FakeApi {
       zone: `${this.#self}/zones/${zone}`,
       selfLink: `${this.#self}/zones/${zone}/instances/${body.name}`,
       labelFingerprint: this.#fingerprint(),
+      metadata: {
+        kind: 'compute#metadata',
+        ...body.metadata,
+        fingerprint: this.#fingerprint(),
+      },
       networkInterfaces: (body.networkInterfaces ?? []).map((nic, i) => ({
         ...nic,
         name: `nic${i}`,

@@ -15,11 +15,16 @@ from googlecloudsdk.generated_clients.apis.compute.v1 import (  # noqa: E402
     compute_v1_messages as compute,
 )
 
-BODIES = {"instances.insert": "Instance", "instances.setLabels": "InstancesSetLabelsRequest"}
+BODIES = {
+    "instances.insert": "Instance",
+    "instances.setLabels": "InstancesSetLabelsRequest",
+    "instances.setMetadata": "Metadata",
+}
 ANSWERS = {
     "instances.insert": "Operation",
     "instances.delete": "Operation",
     "instances.setLabels": "Operation",
+    "instances.setMetadata": "Operation",
     "zoneOperations.get": "Operation",
     "zoneOperations.wait": "Operation",
     "instances.get": "Instance",

@@ -68,6 +68,7 @@ const routes: readonly Route[] = [
   route('GET', 'instances.get', one),
   route('DELETE', 'instances.delete', one),
   route('POST', 'instances.setLabels', `${one}/setLabels`),
+  route('POST', 'instances.setMetadata', `${one}/setMetadata`),
   route('GET', 'instances.getSerialPortOutput', `${one}/serialPort`),
   route('GET', 'zoneOperations.get', operation),
   route('POST', 'zoneOperations.wait', `${operation}/wait`),
@@ -148,6 +149,8 @@ export async function startFakeCompute(
         return api.delete(zone, name);
       case 'instances.setLabels':
         return api.setLabels(zone, name, body as compute_v1.Schema$InstancesSetLabelsRequest);
+      case 'instances.setMetadata':
+        return api.setMetadata(zone, name, body as compute_v1.Schema$Metadata);
       case 'instances.getSerialPortOutput':
         return api.serialOutput(zone, name);
       case 'instances.list':

@@ -1,0 +1,101 @@
+// A coordinator as a program, which can be killed, on a socket in a directory of its own.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { CoordinatorClient } from '../../src/client/coordinator-client.ts';
+import { tokenOf, writeUsers } from './coordinator.ts';
+import { until } from './processes.ts';
+import { projectRoot } from './programs.ts';
+import { temporaryDirectory } from './temporary.ts';
+
+export interface CoordinatorProcessOptions {
+  /** Lines of configuration after `listen`, `tls` and `state-directory`. */
+  readonly toml: string;
+  readonly users?: readonly string[];
+  readonly environment?: NodeJS.ProcessEnv;
+  /** Where another has its state. Absent: a state of its own. */
+  readonly directory?: string;
+  /** What the program is run by. */
+  readonly launcher?: readonly string[];
+  /** The name of its socket. */
+  readonly socket?: string;
+}
+
+const program = join(projectRoot, 'bin/coordinator.js');
+
+export class CoordinatorProcess {
+  readonly directory: string;
+  readonly #options: CoordinatorProcessOptions;
+  readonly #socket: string;
+  #child: ChildProcess | undefined;
+  #output = '';
+
+  constructor(options: CoordinatorProcessOptions) {
+    const { users = ['me'], directory, socket = 'socket' } = options;
+    this.#options = options;
+    this.#socket = socket;
+    this.directory = directory ?? temporaryDirectory();
+    const lines = [`listen = "unix:${socket}"`, 'tls = "off"', 'state-directory = "state"'];
+    writeFileSync(join(this.directory, `${socket}.toml`), [...lines, options.toml].join('\n'));
+    if (directory === undefined) this.#writeUsers(users);
+    onTestFinished(() => this.kill());
+  }
+
+  #writeUsers(users: readonly string[]): void {
+    writeUsers(this.directory, Object.fromEntries(users.map((name) => [name, {}])));
+  }
+
+  /** Starts it; resolves when it has looked at what an earlier one left. */
+  async start(): Promise<void> {
+    this.launch();
+    await this.event('pool-open');
+  }
+
+  launch(): void {
+    const { launcher = [], environment } = this.#options;
+    const [command = '', ...args] = [
+      ...launcher,
+      ...[process.execPath, program, 'serve', '--config', `${this.#socket}.toml`],
+    ];
+    this.#output = '';
+    this.#child = spawn(command, args, {
+      cwd: this.directory,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      ...(environment && { env: { ...process.env, ...environment } }),
+    });
+    this.#child.stdout?.on('data', (chunk) => {
+      this.#output += String(chunk);
+    });
+  }
+
+  /** Waits until its log tells of it. */
+  async event(name: string): Promise<void> {
+    await until(() => this.#output.includes(`"event":"${name}"`));
+  }
+
+  async kill(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  }
+
+  /** Loses all that it knows but its users. */
+  loseState(users: readonly string[] = ['me']): void {
+    rmSync(join(this.directory, 'state'), { recursive: true });
+    this.#writeUsers(users);
+  }
+
+  client(user = 'me'): CoordinatorClient {
+    const client = new CoordinatorClient({
+      auth: { username: `user-${user}`, password: tokenOf(user) },
+      instance: { kind: 'unix', path: join(this.directory, this.#socket) },
+    });
+    onTestFinished(() => client.disconnect());
+    return client;
+  }
+}
