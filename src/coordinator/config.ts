@@ -28,6 +28,8 @@ export interface CoordinatorConfig {
   readonly drainMs: number;
   /** Whether `/metrics` asks for no admin's token. */
   readonly openMetrics: boolean;
+  /** Where the audit trail goes: to a file in the state directory, or among the lines of the log. */
+  readonly auditTo: 'file' | 'log';
   /** Whether the audit trail holds the arguments of commands. */
   readonly auditArguments: boolean;
   readonly catalogue: Catalogue;
@@ -122,6 +124,7 @@ const schema = v.strictObject({
   'probe-interval': v.optional(durationSchema, '10s'),
   'drain-timeout': v.optional(durationSchema, '30s'),
   'open-metrics': v.optional(v.boolean(), false),
+  'audit-to': v.optional(v.picklist(['file', 'log'], 'audit-to is "file" or "log"'), 'file'),
   'audit-arguments': v.optional(v.boolean(), true),
   backends: backendsSchema,
   hosts: hostsSchema,
@@ -168,6 +171,7 @@ export function loadCoordinatorConfig(path: string): CoordinatorConfig {
     probeIntervalMs: file['probe-interval'],
     drainMs: file['drain-timeout'],
     openMetrics: file['open-metrics'],
+    auditTo: file['audit-to'],
     auditArguments: file['audit-arguments'],
     catalogue,
     pools,

@@ -9,6 +9,11 @@ export interface Log {
   write(event: string, fields?: LogFields): void;
 }
 
+export interface ClosableLog extends Log {
+  /** Resolves when everything is written. */
+  close(): Promise<void>;
+}
+
 /** Writes lines by the function, with the time first. */
 export function jsonLog(writeLine: (line: string) => void): Log {
   return {
@@ -17,8 +22,14 @@ export function jsonLog(writeLine: (line: string) => void): Log {
   };
 }
 
+/** Writes into another log, as events of its own: `audit-NAME`. */
+export const auditIn = (log: Log): ClosableLog => ({
+  write: (event, fields) => log.write(`audit-${event}`, fields),
+  close: async () => undefined,
+});
+
 /** Appends to a file of its owner's alone; what cannot be written is told to the other log. */
-export function fileLog(path: string, trouble: Log): Log & { close(): Promise<void> } {
+export function fileLog(path: string, trouble: Log): ClosableLog {
   const file = createWriteStream(path, { flags: 'a', mode: 0o600 });
   file.on('error', (error) => {
     trouble.write('trouble', { what: `cannot write ${path}: ${error.message}` });

@@ -12,7 +12,7 @@ import type { CoordinatorConfig } from './config.ts';
 import { Coordinator } from './coordinator.ts';
 import { Doorkeeper } from './doorkeeper.ts';
 import { relay } from './handlers/relay.ts';
-import { fileLog, type Log } from './log.ts';
+import { auditIn, fileLog, type Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { openPools } from './open-pools.ts';
 import { StatusPage } from './page/status-page.ts';
@@ -65,7 +65,7 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     const { team } = config;
     const place = { stateDirectory: directory.path, owner, team, environment, log, gate };
     const auditPath = join(directory.path, 'audit.jsonl');
-    const audit = fileLog(auditPath, log);
+    const audit = config.auditTo === 'log' ? auditIn(log) : fileLog(auditPath, log);
     const users = new Users(config.usersFile ?? directory.usersPath);
     const coordinator = new Coordinator({
       ...config,

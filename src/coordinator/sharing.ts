@@ -133,12 +133,25 @@ export class Sharing {
       const isSame = session?.machine === machine && session.state !== 'ending';
       if (isSame && !listing.machines.has(machine)) await life.vanished(name);
     }
+    const names = new Map(this.#heldIn(lender).map(({ name, machine }) => [machine, name]));
     for (const found of listing.sessions) {
+      const known = names.get(found.machine) ?? found.name;
+      if (known !== found.name) await this.#rename(lender, known, found);
       const session = book.get(found.name);
       if (session?.machine === found.machine) this.#join(session, found);
       else if (session === undefined || (session.state === 'dead' && !isHeld(session)))
         await this.#adopt(lender, found);
     }
+  }
+
+  /** Another coordinator may have chosen a name, and given way with it before it told its client. */
+  async #rename(lender: Lender, from: string, { name, machine }: SharedSession): Promise<void> {
+    const { book, life } = this.#options;
+    const session = book.get(from);
+    if (session?.state !== 'running' || session.machine !== machine || book.has(name)) return;
+    if (lender.pool.shared?.isOwn(machine) !== false) return;
+    await life.save({ ...session, name });
+    await life.leave(from);
   }
 
   #join(session: Session, kept: Pick<Session, 'expiresMs' | 'isClaimed'>): void {

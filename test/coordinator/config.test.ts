@@ -153,4 +153,17 @@ describe('the command line', () => {
       expect.objectContaining({ code: 'ERR_USAGE', hint: 'see coordinator --help' }),
     );
   });
+
+  it('that the manifests give a coordinator in a cluster is one', () => {
+    const manifests = readFileSync('docs/kubernetes/coordinator.yaml', 'utf8');
+    const block = /coordinator\.toml: \|\n((?: {4}.*\n|\n)+)/.exec(manifests)?.[1] ?? '';
+    const path = join(temporaryDirectory(), 'coordinator.toml');
+    writeFileSync(path, block.replaceAll(/^ {4}/gm, ''));
+    expect(loadCoordinatorConfig(path)).toMatchObject({
+      usersFile: '/etc/gomote-users/users.json',
+      auditTo: 'log',
+      pools: [{ kind: 'backend' }],
+    });
+    expect(manifests).toContain('mountPath: /etc/gomote-users');
+  });
 });

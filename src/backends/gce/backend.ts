@@ -151,7 +151,7 @@ export class GceBackend implements Backend {
     if (client !== undefined && record.dead === undefined) return client;
     const state = record.dead ?? 'without an IP address';
     throw new PlatformError('ERR_MACHINE', '', `the buildlet "${name}" is ${state}`, {
-      hint: record.dead === 'starting' ? 'try again in a minute' : `gomote destroy ${name}`,
+      hint: isComing(state) ? 'try again in a minute' : `gomote destroy ${name}`,
     });
   }
 
@@ -228,7 +228,7 @@ export class GceBackend implements Backend {
   }
 
   async explain(name: string, error: GomoteError): Promise<GomoteError> {
-    const codes = ['ERR_CONNECT', 'ERR_LOST', 'ERR_BROKEN', 'ERR_CERTIFICATE'];
+    const codes = ['ERR_CONNECT', 'ERR_LOST', 'ERR_BROKEN', 'ERR_CERTIFICATE', 'ERR_MACHINE'];
     return (codes.includes(error.code) && (await this.#whyGone(name, error))) || error;
   }
 
@@ -236,7 +236,7 @@ export class GceBackend implements Backend {
   async #whyGone(name: string, cause?: GomoteError): Promise<GomoteError | undefined> {
     try {
       const { dead } = await this.#find(name, timeoutSignal(lookTimeoutMs));
-      if (dead === undefined) return undefined;
+      if (dead === undefined || isComing(dead)) return undefined;
       return new GomoteError('ERR_BUILDLET_DIED', `the machine of "${name}" is ${dead}`, {
         hint: `remove what is left of it: gomote destroy ${name}`,
         cause,
@@ -247,6 +247,9 @@ export class GceBackend implements Backend {
     }
   }
 }
+
+/** Whether a machine that cannot be used may be soon. */
+const isComing = (dead: string): boolean => dead === 'starting' || dead === 'repairing';
 
 /** Whether another has written since it was read. */
 const isConflict = (error: unknown): boolean =>

@@ -76,7 +76,7 @@ function meaningOf(status: number, message: string): [GomoteError['code'], strin
   }
   if (status === 401) return ['ERR_UNAUTHORIZED', 'check the user of the kubeconfig'];
   if (status === 403) {
-    return ['ERR_UNAUTHORIZED', 'the rights needed are in docs/kubernetes/coordinator.yaml'];
+    return ['ERR_UNAUTHORIZED', 'the rights needed are in docs/kubernetes/buildlets.yaml'];
   }
   if (status === 409) return ['ERR_NAME_TAKEN', undefined];
   if (status === 400 || status === 404 || status === 422) {
