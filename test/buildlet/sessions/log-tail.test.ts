@@ -18,7 +18,11 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
 
 it('gives and writes what it was given, whatever is lent, used again, written and dropped', () => {
   fc.assert(
-    fc.property(fc.array(steps, { minLength: 20, maxLength: 80 }), fc.integer({ min: 1, max: 2 << 20 }), check),
+    fc.property(
+      fc.array(steps, { minLength: 20, maxLength: 80 }),
+      fc.integer({ min: 1, max: 2 << 20 }),
+      check,
+    ),
   );
 });
 
