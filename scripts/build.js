@@ -106,6 +106,8 @@ await build({
   // required, on first use only, and there is one file to open.
   format: 'cjs',
   outExtension: { '.js': '.cjs' },
+  // The files apart are required as well: import() would start Node's ES module loader, which parses each once more.
+  supported: { 'dynamic-import': false },
   minify: true,
   plugins: [slimDependencies, heavyApart],
   define: { 'import.meta.url': 'importMetaUrl' },

@@ -50,7 +50,7 @@ export class DigestCache {
   remember(key: string, file: FileIdentity, digest: string, startedMs: number): void {
     const { size, mtimeMs, ctimeMs, ino } = file;
     this.#known.delete(key);
-    if (startedMs - Math.max(mtimeMs, ctimeMs) < tickMs(ctimeMs)) return;
+    if (!isSettled(file, startedMs)) return;
     this.#known.set(key, [size, mtimeMs, ctimeMs, ino, digest]);
     if (this.#known.size > this.#limit) this.#dropOldest();
   }
@@ -65,6 +65,12 @@ export class DigestCache {
     if (oldest !== undefined) this.#known.delete(oldest);
   }
 }
+
+/** Whether every change of the file from `startedMs` on will show. */
+export const isSettled = (
+  { mtimeMs, ctimeMs }: Pick<FileIdentity, 'mtimeMs' | 'ctimeMs'>,
+  startedMs: number,
+): boolean => startedMs - Math.max(mtimeMs, ctimeMs) >= tickMs(ctimeMs);
 
 const tickMs = (timeMs: number): number =>
   Number.isInteger(timeMs / 1000) ? coarseTickMs : fineTickMs;

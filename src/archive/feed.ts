@@ -14,6 +14,8 @@ export class Feed {
   /** What has not been handed over: its memory will be given away, so it is no part of a pool. */
   #piece = Buffer.allocUnsafeSlow(pieceBytes);
   #used = 0;
+  /** Memory that the thread has given back. */
+  readonly #spare: ArrayBuffer[] = [];
   #inFlightBytes = 0;
   #over = false;
   #wake: (() => void) | undefined;
@@ -38,9 +40,10 @@ export class Feed {
     }
   }
 
-  /** The thread has used up so many bytes. */
-  taken(bytes: number): void {
+  /** The thread has used up so many bytes; `memory` is what they were in, if it gives that back. */
+  taken(bytes: number, memory?: ArrayBuffer): void {
     this.#inFlightBytes -= bytes;
+    if (memory !== undefined) this.#spare.push(memory);
     if (this.#inFlightBytes === 0) this.#send();
     this.#wake?.();
   }
@@ -71,7 +74,8 @@ export class Feed {
   #send(): void {
     if (this.#over || this.#used === 0) return;
     const piece = this.#piece.subarray(0, this.#used);
-    this.#piece = Buffer.allocUnsafeSlow(pieceBytes);
+    const spare = this.#spare.pop();
+    this.#piece = spare === undefined ? Buffer.allocUnsafeSlow(pieceBytes) : Buffer.from(spare);
     this.#used = 0;
     this.#inFlightBytes += piece.length;
     this.#port.postMessage(piece, [piece.buffer]);

@@ -9,8 +9,8 @@ import {
 } from '../protocol/tree-change.ts';
 
 export interface TreeSink {
-  /** All that will be done, before any of it is. A throw refuses it. */
-  begin(changes: readonly TreeChange[]): void;
+  /** All that a part of the stream does, before any of it is done, and the part's head. A throw refuses it. */
+  begin(changes: readonly TreeChange[], head: Buffer): void;
   /** A change that has no content. */
   apply(change: TreeChange): void;
   /** A file whose content came in one piece. */
@@ -47,7 +47,7 @@ export class TreeReceiver {
   #next = 0;
   #contentLeft = 0;
 
-  /** SHA-256 over the digests of the head and of all contents, once the stream is whole. */
+  /** SHA-256 over the digests of all heads and contents, once the stream is whole. */
   proof = '';
 
   constructor(sink: TreeSink) {
@@ -93,7 +93,7 @@ export class TreeReceiver {
     if (this.#state === 'length') {
       const length = field.readUInt32BE();
       if (length > maxHeadBytes) throw damaged('its head is too long');
-      if (length === 0) this.#expect('head digest', digestBytes);
+      if (length === 0) this.#expect('end digest', digestBytes);
       else this.#expect('head', length);
     } else if (this.#state === 'head') {
       this.#head = Buffer.from(field);
@@ -117,10 +117,11 @@ export class TreeReceiver {
     }
     const changes = decodeChanges(this.#head.toString());
     if (changes === undefined) throw damaged('bad head');
-    this.#head = Buffer.alloc(0);
     this.#changes = changes;
+    this.#next = 0;
     this.#proof.update(digest);
-    this.#sink.begin(changes);
+    this.#sink.begin(changes, this.#head);
+    this.#head = Buffer.alloc(0);
     this.#advance();
   }
 
@@ -129,7 +130,7 @@ export class TreeReceiver {
     for (; ; this.#next++) {
       const change = this.#changes[this.#next];
       if (change === undefined) {
-        this.#expect('end digest', digestBytes);
+        this.#expect('length', lengthBytes);
         return;
       }
       if (change.op === 'write' && change.entry.kind === 'file') {

@@ -1,4 +1,4 @@
-// Writes a tree stream: its head, and the contents of the files that it names, read with synchronous calls.
+// Writes a tree stream: parts of a head and the contents of the files that it names, read with synchronous calls.
 import { createHash, hash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { errnoOf, GomoteError } from '../errors.ts';
@@ -7,9 +7,9 @@ import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { localFileError } from './archive-error.ts';
 
 /** How much is read before it is handed on. */
-const pieceBytes = 1 << 20;
+const pieceBytes = 256 << 10;
 /** Files up to this size are read in one call and digested at once. */
-const smallBytes = 256 << 10;
+const smallBytes = 64 << 10;
 /** Without O_NONBLOCK, a FIFO put in a file's place would hold up everything. */
 const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
@@ -18,41 +18,46 @@ const { digestBytes, lengthBytes } = treeStream;
 export interface TreeSenderOptions {
   /** Told the SHA-256 of each file's content as it was sent. */
   readonly onDigest?: (entry: TreeEntry, sha256: string) => void;
-  /** Told SHA-256 over the digests of the head and of all contents, when all has been sent. */
+  /** Told SHA-256 over the digests of all heads and contents, when all has been sent. */
   readonly onProof?: (sha256: string) => void;
 }
 
-/**
- * The pieces of the stream of `changes` to the tree at `top`. Throws ERR_LOST when a file is no longer what its
- * entry says, ERR_LOCAL_FILE when it cannot be read; the stream is then without its end.
- */
-export function sendTree(
+/** The pieces of the stream of `changes` to the tree at `top`, in one part; throws as {@link TreeSender.part} does. */
+export function* sendTree(
   top: string,
   changes: readonly TreeChange[],
   options: TreeSenderOptions = {},
 ): Generator<Buffer, void, void> {
-  return new TreeSender(top, options).pieces(changes);
+  const sender = new TreeSender(top, options);
+  yield* sender.part(changes);
+  yield* sender.end();
 }
 
-class TreeSender {
+/** The writing of one stream: any number of parts, then the end. */
+export class TreeSender {
   readonly #top: string;
   readonly #options: TreeSenderOptions;
   readonly #proof = createHash('sha256');
   #piece = Buffer.allocUnsafe(pieceBytes);
   #used = 0;
 
-  constructor(top: string, options: TreeSenderOptions) {
+  constructor(top: string, options: TreeSenderOptions = {}) {
     this.#top = top;
     this.#options = options;
   }
 
-  *pieces(changes: readonly TreeChange[]): Generator<Buffer, void, void> {
+  /**
+   * The pieces of a part. Throws ERR_LOST when a file is no longer what its entry says, ERR_LOCAL_FILE when it cannot be
+   * read; the stream is then without its end.
+   */
+  *part(changes: readonly TreeChange[]): Generator<Buffer, void, void> {
+    if (changes.length === 0) return;
     const head = Buffer.from(encodeChanges(changes));
+    const digest = hash('sha256', head, 'buffer');
+    this.#proof.update(digest);
     const length = Buffer.alloc(lengthBytes);
     length.writeUInt32BE(head.length);
-    const digest = createHash('sha256').update(head).digest();
-    this.#proof.update(digest);
-    yield Buffer.concat([length, head, digest]);
+    for (const field of [length, head, digest]) yield* this.#bytes(field);
     for (const change of changes) {
       if (change.op !== 'write' || change.entry.kind !== 'file') continue;
       try {
@@ -61,10 +66,22 @@ class TreeSender {
         throw described(change.entry.path, error);
       }
     }
-    yield this.#take();
+  }
+
+  *end(): Generator<Buffer, void, void> {
     const proof = this.#proof.digest();
+    for (const field of [Buffer.alloc(lengthBytes), proof]) yield* this.#bytes(field);
     this.#options.onProof?.(proof.toString('hex'));
-    yield proof;
+    yield this.#take();
+  }
+
+  *#bytes(bytes: Buffer): Generator<Buffer, void, void> {
+    for (let at = 0; at < bytes.length; ) {
+      if (this.#used === pieceBytes) yield this.#take();
+      const copied = bytes.copy(this.#piece, this.#used, at);
+      this.#used += copied;
+      at += copied;
+    }
   }
 
   *#file(change: Extract<TreeChange, { op: 'write' }>): Generator<Buffer, void, void> {

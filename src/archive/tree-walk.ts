@@ -23,32 +23,24 @@ export interface WalkOptions {
 /** Everything below `top`, in the order of `comparePaths`, without digests. What goes meanwhile is left out. */
 export function walkTree(top: string, options: WalkOptions = {}): FoundEntry[] {
   const found: FoundEntry[] = [];
-  for (const entries of directories(top, '', options)) found.push(...entries);
+  for (const entries of walkSteps(top, options)) found.push(...entries);
   return found;
 }
 
-/** How long a walk may hold up everything else, in ms. */
-const turnMs = 5;
+/**
+ * {@link walkTree} in steps: entries in order, a good many at a time, but never those of more than one directory. There is
+ * a step without any after `onDirectory`.
+ */
+export const walkSteps = (
+  top: string,
+  options: WalkOptions = {},
+): Generator<readonly FoundEntry[], void, void> => directories(top, '', options);
 
-/** {@link walkTree}, in turns with whatever else there is to do. */
-export async function walkTreeInTurns(top: string, options: WalkOptions): Promise<FoundEntry[]> {
-  const found: FoundEntry[] = [];
-  let turnEndsMs = performance.now() + turnMs;
-  for (const entries of directories(top, '', options)) {
-    found.push(...entries);
-    if (performance.now() < turnEndsMs) continue;
-    await new Promise((resolve) => setImmediate(resolve));
-    turnEndsMs = performance.now() + turnMs;
-  }
-  return found;
-}
-
-/** Entries in order, a good many at a time, but never those of more than one directory. */
 function* directories(
   top: string,
   prefix: string,
   options: WalkOptions,
-): Generator<FoundEntry[], void, void> {
+): Generator<readonly FoundEntry[], void, void> {
   const directory = prefix === '' ? top : `${top}/${prefix}`;
   const entries = entriesOf(directory, prefix === '');
   if (options.onDirectory !== undefined) {
@@ -56,6 +48,7 @@ function* directories(
       prefix.slice(0, -1),
       entries.map(({ name }) => name),
     );
+    yield [];
   }
   let found: FoundEntry[] = [];
   for (const entry of entries) {

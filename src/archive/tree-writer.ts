@@ -2,7 +2,6 @@
 import { hash, randomBytes } from 'node:crypto';
 import {
   chmodSync,
-  copyFileSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -19,6 +18,7 @@ import { archiveErrors, localFileError } from './archive-error.ts';
 import { realRoot, resolveInsideSync } from './confine.ts';
 import { targetStaysInside } from './entry-name.ts';
 import { PatchSources } from './patch-sources.ts';
+import { putInPlace } from './put-in-place.ts';
 import { removeTreeSync } from './remove-tree-sync.ts';
 import { isReserved } from './reserved-names.ts';
 import { TreeDirectories } from './tree-directories.ts';
@@ -31,8 +31,8 @@ export interface TreeWriterOptions {
   readonly linksStayInTree?: boolean;
   /** Told of each link that is not made because it leads out. Absent: the first one refuses all changes. */
   readonly onLeadsOut?: (entry: TreeEntry) => void;
-  /** Sees all changes before any is made; a throw refuses them. */
-  readonly check?: (changes: readonly TreeChange[]) => void;
+  /** Sees the head of each part of the changes before any of the part is made; a throw refuses them. */
+  readonly onHead?: (head: Buffer) => void;
   /** Told of each change that is made; of a file, with its digest. */
   readonly onDone?: (change: TreeChange, digest: string) => void;
 }
@@ -50,6 +50,8 @@ export class TreeWriter implements TreeSink {
   readonly #sources: PatchSources;
   readonly #links: TreeEntry[] = [];
   #open: { change: TreeChange; entry: TreeEntry; file: TreeFile } | undefined;
+  #isBegun = false;
+  #isRefused = false;
   #isOver = false;
   #files = 0;
   #bytes = 0;
@@ -77,6 +79,11 @@ export class TreeWriter implements TreeSink {
     return { files: this.#files, bytes: this.#bytes };
   }
 
+  /** Whether an end now leaves nothing of what was made. */
+  get leavesNothing(): boolean {
+    return this.#isRefused && this.#isStaged;
+  }
+
   get #isStaged(): boolean {
     return this.#top !== this.#base;
   }
@@ -86,19 +93,29 @@ export class TreeWriter implements TreeSink {
     return this.#options.linksStayInTree ? this.#base : this.#root;
   }
 
-  begin(changes: readonly TreeChange[]): void {
+  begin(changes: readonly TreeChange[], head: Buffer): void {
+    this.#isRefused = true;
     for (const change of changes) {
       const path = pathOf(change);
       if (isReserved(path)) throw archiveErrors.entry(path, 'the name is reserved');
       const leads = change.op === 'write' && this.#leadsOut(change.entry);
       if (leads && this.#options.onLeadsOut === undefined) throw leadsOut(change.entry);
     }
-    this.#options.check?.(changes);
+    this.#isRefused = false;
+    this.#options.onHead?.(head);
     guarded('.', () => {
-      if (this.#isStaged) mkdirSync(this.#top, { recursive: true, mode: 0o755 });
-      for (const directory of [dirname(this.#base), this.#base]) this.#removePartials(directory);
+      this.#prepare();
+      this.#sources.release();
       this.#sources.keep(changes, this.#directories);
     });
+  }
+
+  /** Sees to the place, once. */
+  #prepare(): void {
+    if (this.#isBegun) return;
+    this.#isBegun = true;
+    if (this.#isStaged) mkdirSync(this.#top, { recursive: true, mode: 0o755 });
+    for (const directory of [dirname(this.#base), this.#base]) this.#removePartials(directory);
   }
 
   #leadsOut({ kind, path, target }: TreeEntry): boolean {
@@ -168,7 +185,7 @@ export class TreeWriter implements TreeSink {
       const temporary = this.#isStaged ? place : this.#partial;
       try {
         writeWholeFile(temporary, entry, content, digest);
-        if (!this.#isStaged) this.#rename(place);
+        if (!this.#isStaged) putInPlace(temporary, place);
       } catch (error) {
         rmSync(temporary, { force: true });
         throw error;
@@ -201,38 +218,13 @@ export class TreeWriter implements TreeSink {
     guarded(open.entry.path, () => {
       open.file.finish(digest);
       this.#open = undefined;
-      this.#rename(this.#placeOf(open.entry.path));
+      putInPlace(this.#partial, this.#placeOf(open.entry.path));
     });
     this.#done(open.change, digest);
   }
 
   #placeOf(path: string): string {
     return `${this.#directories.enter(posix.dirname(path))}/${posix.basename(path)}`;
-  }
-
-  #rename(place: string): void {
-    try {
-      renameSync(this.#partial, place);
-    } catch (error) {
-      const code = errnoOf(error) ?? '';
-      if (code === 'EXDEV') this.#moveAcross(place);
-      else if (['EISDIR', 'ENOTEMPTY', 'EEXIST'].includes(code)) {
-        removeTreeSync(place);
-        renameSync(this.#partial, place);
-      } else throw error;
-    }
-  }
-
-  /** Another file system is mounted inside the tree. */
-  #moveAcross(place: string): void {
-    const near = `${place}${posix.basename(this.#partial)}`;
-    try {
-      copyFileSync(this.#partial, near);
-      renameSync(near, place);
-    } finally {
-      rmSync(near, { force: true });
-    }
-    rmSync(this.#partial);
   }
 
   #done(change: TreeChange, digest: string): void {
@@ -248,6 +240,7 @@ export class TreeWriter implements TreeSink {
   }
 
   #finish(): void {
+    guarded('.', () => this.#prepare());
     this.#settle();
     const made = guarded('.', () =>
       makeTreeLinks(this.#links, {
@@ -260,15 +253,21 @@ export class TreeWriter implements TreeSink {
     guarded('.', () => this.#directories.finish());
   }
 
-  /** Unless it is finished: what is whole stays, what is not goes. Never throws: there is an error already. */
+  /**
+   * Unless it is finished: what is whole stays, what is not goes; of a tree that was not there before and was refused,
+   * nothing stays. Never throws: there is an error already.
+   */
   abandon(): void {
     if (this.#isOver) return;
     this.#isOver = true;
     try {
       this.#open?.file.close();
       rmSync(this.#partial, { force: true });
-      this.#settle();
-      this.#directories.finish();
+      if (this.leavesNothing) removeTreeSync(this.#top);
+      else {
+        this.#settle();
+        this.#directories.finish();
+      }
     } catch {
       // The next change of the tree finds what is left.
     }

@@ -1,6 +1,6 @@
 // What a push says of itself.
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
-import type { TreeChange } from '../protocol/tree-change.ts';
+import { literalBytes, type TreeChange } from '../protocol/tree-change.ts';
 import { largestPaths } from '../sync/largest-paths.ts';
 import type { PushSummary } from '../sync/push.ts';
 import type { Context } from './context.ts';
@@ -51,9 +51,11 @@ function throwIfAny(failures: readonly unknown[]): void {
 
 /** Warns of a large push, and gives whether it did. */
 export function warnIfLarge(changes: readonly TreeChange[], { talk }: Context): boolean {
-  const { sizeBytes, largest } = largestPaths(changes, namedPaths);
+  const sizeBytes = changes.reduce((sum, change) => sum + literalBytes(change), 0);
   if (sizeBytes <= largeBytes) return false;
-  const paths = largest.map(({ path, sizeBytes: size }) => `${path} (${formatBytes(size)})`);
+  const paths = largestPaths(changes, namedPaths).map(
+    ({ path, sizeBytes: size }) => `${path} (${formatBytes(size)})`,
+  );
   talk.say(
     `warning: ${formatBytes(sizeBytes)} to send, most of it in ${paths.join(', ')}; --exclude leaves out`,
   );

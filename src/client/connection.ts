@@ -103,10 +103,13 @@ export class Connection {
     return await this.#checked(await this.#sendNow(request), request);
   }
 
-  /**
-   * As `call`, for a caller that learns by itself whether its peer is alive: it starts no heartbeat, and is sent by
-   * `LightSender` where that can. A body must be whole.
-   */
+  /** As `call`, sent by `LightSender` where that can. */
+  async callQuick(request: HttpRequest): Promise<HttpReply> {
+    this.#startHeartbeat();
+    return await this.callLight(request);
+  }
+
+  /** As `callQuick`, for a caller that learns by itself whether its peer is alive: it starts no heartbeat. */
   async callLight(request: HttpRequest): Promise<HttpReply> {
     if (this.failure !== undefined) throw this.failure;
     const { address, dispatcher, onRequest } = this.#options;

@@ -1,7 +1,8 @@
 // Replies that are long: archives as byte streams, listings as entries.
 import { Readable } from 'node:stream';
 import { GomoteError } from '../errors.ts';
-import { type HttpResponse, transportError } from '../http/request.ts';
+import { flowing } from '../http/flowing.ts';
+import { type HttpReply, type HttpResponse, transportError } from '../http/request.ts';
 import { endpoints } from '../protocol/endpoints.ts';
 import { withQuery } from '../protocol/form.ts';
 import { type DirEntry, parseListLine } from '../protocol/listing.ts';
@@ -30,12 +31,9 @@ export function bodyStream(response: HttpResponse, signal: AbortSignal): Readabl
 }
 
 /** The pieces of a reply's body, whose failure is ERR_LOST or the signal's reason. */
-export async function* chunksOf(
-  response: HttpResponse,
-  signal: AbortSignal,
-): AsyncGenerator<Buffer> {
+export async function* chunksOf(response: HttpReply, signal: AbortSignal): AsyncGenerator<Buffer> {
   try {
-    yield* response.body as AsyncIterable<Buffer>;
+    for await (const piece of flowing(response.body)) yield piece;
   } catch (error) {
     throw transportError(error, signal, 'ERR_LOST');
   }

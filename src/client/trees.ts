@@ -2,7 +2,7 @@
 import { type Chunk, decodeChunks } from '../archive/chunks.ts';
 import { packPieces, unpackPieces } from '../archive/pack-pieces.ts';
 import { GomoteError } from '../errors.ts';
-import type { HttpResponse } from '../http/request.ts';
+import { type HttpReply, readText } from '../http/request.ts';
 import { contentTypes, type Endpoint, endpoints } from '../protocol/endpoints.ts';
 import { encodeForm, type FormValues, withQuery } from '../protocol/form.ts';
 import { type Compression, compressHeader, parseCompression } from '../protocol/transfer.ts';
@@ -87,13 +87,14 @@ export class Trees {
     const { compress = 'none' } = options;
     const signal = this.#connection.signalWith(options.signal);
     const { path } = endpoints.treeApply;
-    const text = await this.#connection.callText({
+    const response = await this.#connection.callQuick({
       method: 'PUT',
       path: withQuery(path, { dir, generation }),
       headers: { 'Content-Type': contentTypes.tree, [compressHeader]: compress },
       body: counted(packPieces(pieces, compress, signal), options),
       signal,
     });
+    const text = await readText(response, signal);
     return parseAppliedReply(text) ?? this.#fail('an answer to a push', text);
   }
 
@@ -103,7 +104,7 @@ export class Trees {
     paths: readonly string[] | undefined,
     options: TreeCallOptions = {},
   ): Promise<AsyncIterable<Uint8Array>> {
-    const response = await this.#connection.call({
+    const response = await this.#connection.callQuick({
       method: 'POST',
       path: withQuery(endpoints.treeRead.path, { dir }),
       headers: { 'Content-Type': contentTypes.form, ...wish(options) },
@@ -113,13 +114,9 @@ export class Trees {
     return this.#decompressed(response, options);
   }
 
-  async #get(
-    { path }: Endpoint,
-    query: FormValues,
-    options: TreeCallOptions,
-  ): Promise<HttpResponse> {
+  async #get({ path }: Endpoint, query: FormValues, options: TreeCallOptions): Promise<HttpReply> {
     const signal = this.#connection.signalWith(options.signal);
-    return await this.#connection.call({
+    return await this.#connection.callQuick({
       method: 'GET',
       path: withQuery(path, query),
       headers: wish(options),
@@ -127,7 +124,7 @@ export class Trees {
     });
   }
 
-  #decompressed(response: HttpResponse, options: TreeCallOptions): AsyncIterable<Uint8Array> {
+  #decompressed(response: HttpReply, options: TreeCallOptions): AsyncIterable<Uint8Array> {
     const told = String(response.headers[compressHeader.toLowerCase()] ?? '');
     const signal = this.#connection.signalWith(options.signal);
     return unpackPieces(
@@ -136,7 +133,7 @@ export class Trees {
     );
   }
 
-  async #bytes(response: HttpResponse, options: TreeCallOptions): Promise<Buffer> {
+  async #bytes(response: HttpReply, options: TreeCallOptions): Promise<Buffer> {
     const pieces: Uint8Array[] = [];
     for await (const piece of this.#decompressed(response, options)) pieces.push(piece);
     return Buffer.concat(pieces);

@@ -1,10 +1,11 @@
-// HTTP requests over sockets of our own: for commands that make few requests, and runs whose output is long. Node's own
+// HTTP requests over sockets of our own: for commands that make few requests, runs whose output is long, and trees. Node's own
 // client and undici take longer to load than a short command to run, and copy every piece of a reply.
 import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { GomoteError } from '../errors.ts';
 import { ReplyParser } from './reply-parser.ts';
 import type { HttpReply, HttpRequest, ServerAddress } from './request.ts';
+import { writeChunks } from './write-chunks.ts';
 
 /** How long a connection may take to be made, in ms. */
 const connectTimeoutMs = 10_000;
@@ -35,6 +36,8 @@ export async function lightSender(address: ServerAddress): Promise<LightSender |
 interface Wire {
   readonly socket: Socket;
   body?: Body | undefined;
+  /** Whether all of the request has been handed to the socket. */
+  isSent?: boolean;
 }
 
 /** How much is read at once, in bytes. */
@@ -73,19 +76,27 @@ export class LightSender {
   /** Resolves with the reply's header; fails with what the connection says. */
   async send(request: HttpRequest): Promise<HttpReply> {
     const { body } = request;
-    if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)) {
-      throw new GomoteError('ERR_REQUEST', 'a light request has a body that is whole');
-    }
-    const head = formatHead(request, this.#host, Buffer.byteLength(body ?? ''));
+    const isWhole = body === undefined || typeof body === 'string' || body instanceof Uint8Array;
+    const head = formatHead(
+      request,
+      this.#host,
+      isWhole ? Buffer.byteLength(body ?? '') : undefined,
+    );
     const wire = [...this.#idle].at(-1) ?? (await this.#open());
     this.#idle.delete(wire);
     const { socket } = wire;
     socket.ref();
+    wire.isSent = false;
     const reply = exchange(wire, request, () => this.#idle.add(wire));
+    const sent = () => {
+      wire.isSent = true;
+    };
     socket.cork();
     socket.write(head, 'latin1');
-    if (body !== undefined && body.length > 0) socket.write(body);
+    if (isWhole && body !== undefined && body.length > 0) socket.write(body);
     socket.uncork();
+    if (isWhole) sent();
+    else writeChunks(socket, body).then(sent, (error: Error) => socket.destroy(error));
     return await reply;
   }
 
@@ -112,8 +123,15 @@ export class LightSender {
   }
 }
 
-function formatHead({ method, path, headers }: HttpRequest, host: string, length: number): string {
-  const fields = { Host: host, ...headers, ...(method !== 'GET' && { 'Content-Length': length }) };
+/** `length` is the body's; undefined when it comes in chunks. */
+function formatHead(
+  { method, path, headers }: HttpRequest,
+  host: string,
+  length: number | undefined,
+): string {
+  const framing =
+    length === undefined ? { 'Transfer-Encoding': 'chunked' } : { 'Content-Length': length };
+  const fields = { Host: host, ...headers, ...(method !== 'GET' && framing) };
   const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
   const head = `${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n`;
   const isSafe = lines.every((line) => /^[ -~\u00a0-\u00ff]*\r\n$/.test(line));
@@ -155,7 +173,9 @@ function exchange(
       settle();
       body?.finish();
       // What has not been sent of the request would be taken for the beginning of the next.
-      if (!parser.staysOpen || socket.writableLength > 0) return void socket.destroy();
+      if (!parser.staysOpen || wire.isSent !== true || socket.writableLength > 0) {
+        return void socket.destroy();
+      }
       wire.body = undefined;
       socket.resume();
       socket.unref();

@@ -1,4 +1,4 @@
-// What is to be done to a tree, as the head of a tree stream says it. The contents of files follow in its order.
+// What is to be done to a tree, as the head of a part of a tree stream says it. The contents of files follow in its order.
 import { decodeEntry, encodeEntries, isEntryPath, type TreeEntry } from './tree-entry.ts';
 
 /** A part of a patched file: bytes of the source from `at` on, or, without `at`, bytes of the stream. */
@@ -9,7 +9,7 @@ export interface PatchPart {
 
 /** A file made from parts of one that is already there. */
 export interface Patch {
-  /** Path of that file in the tree as it was before the changes. */
+  /** Path of that file in the tree as it was before the changes of the same part. */
   readonly source: string;
   readonly parts: readonly PatchPart[];
 }
@@ -39,10 +39,12 @@ export function decodeChanges(text: string): TreeChange[] | undefined {
   if (fields.pop() !== '') return undefined;
   const changes: TreeChange[] = [];
   for (let at = 0; at < fields.length; ) {
-    const [facts = '', path = '', extra = '', patch = ''] = fields.slice(at, at + 4);
+    const facts = fields[at] ?? '';
+    const path = fields[at + 1] ?? '';
+    const extra = fields[at + 2] ?? '';
     const isPatched = facts.startsWith('p');
     const change = isPatched
-      ? decodePatched(facts.slice(1), path, extra, patch)
+      ? decodePatched(facts.slice(1), path, extra, fields[at + 3] ?? '')
       : decodeChange(facts, path, extra);
     if (change === undefined) return undefined;
     changes.push(change);
@@ -53,9 +55,10 @@ export function decodeChanges(text: string): TreeChange[] | undefined {
 
 function decodeChange(facts: string, path: string, extra: string): TreeChange | undefined {
   if (facts === 'x') return isEntryPath(path) ? { op: 'remove', path } : undefined;
-  const mode = /^m ([0-7]{1,4})$/.exec(facts)?.[1];
-  if (mode !== undefined) {
-    return isEntryPath(path) ? { op: 'mode', path, mode: Number.parseInt(mode, 8) } : undefined;
+  if (facts.startsWith('m')) {
+    const mode = /^m ([0-7]{1,4})$/.exec(facts)?.[1];
+    if (mode === undefined || !isEntryPath(path)) return undefined;
+    return { op: 'mode', path, mode: Number.parseInt(mode, 8) };
   }
   const entry = decodeEntry(facts, path, extra);
   return entry && { op: 'write', entry };
@@ -103,11 +106,11 @@ export function literalBytes(change: TreeChange): number {
   );
 }
 
-/** Bytes of each number and digest in a tree stream. */
+/** Bytes of each number and digest in a tree stream: parts of a head and contents, then the end. */
 export const treeStream = {
-  /** Length of the head, as a 32-bit number, before it. */
+  /** Length of a part's head, as a 32-bit number, before it; 0 is the end. */
   lengthBytes: 4,
-  /** SHA-256 of the head after it, and of each file's content after that. */
+  /** SHA-256 of the head after it, of each file's content after that, and over all of those at the end. */
   digestBytes: 32,
   /** The longest head: names of about a million files. */
   maxHeadBytes: 256 << 20,

@@ -1,6 +1,6 @@
 // What a tree holds, entry by entry: as text for the wire, and as the one digest that equal trees share.
 import { hash } from 'node:crypto';
-import { compareBytes, normalizeRelativePath } from './relative-path.ts';
+import { compareBytes } from './relative-path.ts';
 
 /** How the digests of files are made: SHA-256 between our own ends, SHA-1 where only `/ls` tells them. */
 export type DigestAlgorithm = 'sha256' | 'sha1';
@@ -32,9 +32,19 @@ const kinds: ReadonlyMap<string, TreeEntry['kind']> = new Map([
  * SHA-256 over kind, mode, path and content of every entry, which must be in the order of {@link comparePaths}. Times do
  * not count.
  */
-export function treeDigest(entries: readonly TreeEntry[]): string {
+export const treeDigest = (entries: readonly TreeEntry[]): string =>
+  treeDigestBy(entries, ({ digest }) => digest) ?? '';
+
+/** {@link treeDigest}, told the digests of files; undefined when one is. */
+export function treeDigestBy<Entry extends TreeEntry>(
+  entries: readonly Entry[],
+  digestOf: (entry: Entry) => string | undefined,
+): string | undefined {
   let text = '';
-  for (const { kind, mode, digest, target, path } of entries) {
+  for (const entry of entries) {
+    const { kind, mode, target, path } = entry;
+    const digest = kind === 'file' ? digestOf(entry) : '';
+    if (digest === undefined) return undefined;
     text += `${letters[kind]}${mode} ${digest}${target}\0${path}\0`;
   }
   return hash('sha256', text, 'hex');
@@ -79,16 +89,30 @@ export function decodeEntries(text: string): TreeEntry[] | undefined {
 
 /** Reads the three fields of an entry; undefined when they are none. */
 export function decodeEntry(facts: string, path: string, extra: string): TreeEntry | undefined {
-  const [letter = '', mode = '', size = '', mtime = ''] = facts.split(' ');
-  const kind = kinds.get(letter);
-  const numbers = { mode: Number.parseInt(mode, 8), size: Number(size), mtimeMs: Number(mtime) };
-  if (kind === undefined || !Object.values(numbers).every(Number.isSafeInteger)) return undefined;
-  if (numbers.mode < 0 || numbers.mode > 0o7777 || numbers.size < 0) return undefined;
-  if (!isEntryPath(path)) return undefined;
+  const modeAt = facts.indexOf(' ') + 1;
+  const sizeAt = facts.indexOf(' ', modeAt) + 1;
+  const mtimeAt = facts.indexOf(' ', sizeAt) + 1;
+  const kind = kinds.get(facts.slice(0, modeAt - 1));
+  if (kind === undefined || sizeAt === 0 || mtimeAt === 0 || !isEntryPath(path)) return undefined;
+  const mode = Number.parseInt(facts.slice(modeAt, sizeAt), 8);
+  const size = Number(facts.slice(sizeAt, mtimeAt));
+  const mtimeMs = Number(facts.slice(mtimeAt));
+  if (!(mode >= 0 && mode <= 0o7777 && size >= 0)) return undefined;
+  if (!Number.isSafeInteger(size) || !Number.isSafeInteger(mtimeMs)) return undefined;
   const isFile = kind === 'file';
-  return { kind, path, ...numbers, digest: isFile ? extra : '', target: isFile ? '' : extra };
+  return {
+    kind,
+    path,
+    mode,
+    size,
+    mtimeMs,
+    digest: isFile ? extra : '',
+    target: isFile ? '' : extra,
+  };
 }
 
 /** Whether the path names something below a directory, in plain form. */
-export const isEntryPath = (path: string): boolean =>
-  path !== '.' && normalizeRelativePath(path) === path;
+export const isEntryPath = (path: string): boolean => !notPlain.test(path);
+
+/** A backslash or NUL, an element that is empty, `.` or `..`; faster than to bring each of many paths into plain form. */
+const notPlain = /[\\\0]|(?:^|\/)\.{0,2}(?:\/|$)/;

@@ -1,6 +1,7 @@
 // What of a local tree is not sent: `.git` never, and unless told otherwise what git or `.gomoteignore` ignores and what
 // editors leave behind.
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { GomoteError, messageOf } from '../errors.ts';
 import { type AskGitOptions, askGit, gitWorkTree } from './ask-git.ts';
 import { IgnorePatterns, ignoreLines } from './ignore-patterns.ts';
@@ -17,8 +18,8 @@ export interface IgnoreOptions extends AskGitOptions {
 }
 
 export interface IgnoreRules {
-  /** Says what is in a directory, before anything in it is asked for. */
-  enter(directory: string, names: readonly string[]): void;
+  /** Says what is in a directory; nothing in it may be asked for before what this gives is over. */
+  enter(directory: string, names: readonly string[]): Promise<void> | undefined;
   leavesOut(path: string, isDirectory: boolean): boolean;
 }
 
@@ -27,25 +28,56 @@ export async function ignoreRules(top: string, options: IgnoreOptions): Promise<
   const { noIgnore = false, exclude = [] } = options;
   const excluded = new IgnorePatterns(exclude);
   const isGit = !noIgnore && gitWorkTree(top) !== undefined;
-  const byGit = isGit ? await askGit(top, options) : new Set<string>();
+  const git = isGit ? new GitIgnored(top, options) : undefined;
+  await git?.ask('');
   const files = !noIgnore && !isGit ? new IgnoreFiles(top) : undefined;
   return {
-    enter: (directory, names) => files?.enter(directory, names),
+    enter: (directory, names) => {
+      files?.enter(directory, names);
+      // git says nothing of what is inside a repository in the repository.
+      return names.includes('.git') && directory !== '' ? git?.ask(directory) : undefined;
+    },
     leavesOut: (path, isDirectory) => {
       const name = path.slice(path.lastIndexOf('/') + 1);
       if (name === '.git' || excluded.test(path, isDirectory) === true) return true;
       if (options.leavesOut?.(path, isDirectory) === true) return true;
       if (noIgnore) return false;
       if (isEditorBackup(name)) return true;
-      return (
-        byGit.has(isDirectory ? `${path}/` : path) || files?.ignores(path, isDirectory) === true
-      );
+      return (git ?? files)?.ignores(path, isDirectory) === true;
     },
   };
 }
 
 /** As Go's gomote has it: vi's swap files, and what emacs leaves. */
 export const isEditorBackup = (name: string): boolean => /^\..*\.swp$|[~#]$|^\.?#/s.test(name);
+
+/** What git ignores in a repository and in those inside it. */
+class GitIgnored {
+  readonly #top: string;
+  readonly #options: AskGitOptions;
+  /** By what the paths of a repository begin with, which it leaves out. */
+  readonly #ignored = new Map<string, ReadonlySet<string>>();
+
+  constructor(top: string, options: AskGitOptions) {
+    this.#top = top;
+    this.#options = options;
+  }
+
+  /** Asks about the repository in this directory, the top's being empty. */
+  async ask(directory: string): Promise<void> {
+    const ignored = await askGit(join(this.#top, directory), this.#options);
+    if (ignored.size > 0) this.#ignored.set(directory === '' ? '' : `${directory}/`, ignored);
+  }
+
+  ignores(path: string, isDirectory: boolean): boolean {
+    for (const [prefix, ignored] of this.#ignored) {
+      if (!path.startsWith(prefix)) continue;
+      const below = path.slice(prefix.length);
+      if (ignored.has(isDirectory ? `${below}/` : below)) return true;
+    }
+    return false;
+  }
+}
 
 /** The ignore files of a tree outside git. */
 class IgnoreFiles {

@@ -10,11 +10,8 @@ export interface PathSize {
 /** How much of a directory one thing in it has to be, to be named in its place. */
 const mostOf = 0.8;
 
-/** What is sent for the changes, and the `count` largest of it: files, or directories with many. */
-export function largestPaths(
-  changes: readonly TreeChange[],
-  count: number,
-): { sizeBytes: number; largest: PathSize[] } {
+/** The `count` largest of what is sent for the changes: files, or directories with many. */
+export function largestPaths(changes: readonly TreeChange[], count: number): PathSize[] {
   const sizes = new Map<string, number>();
   const children = new Map<string, Set<string>>();
   for (const change of changes) {
@@ -36,11 +33,8 @@ export function largestPaths(
     return most === undefined ? path : within(most);
   };
   const top = [...(children.get('.') ?? [])].sort((a, b) => sizeOf(b) - sizeOf(a));
-  return {
-    sizeBytes: top.reduce((sum, path) => sum + sizeOf(path), 0),
-    largest: top
-      .slice(0, count)
-      .map(within)
-      .map((path) => ({ path, sizeBytes: sizeOf(path) })),
-  };
+  return top
+    .slice(0, count)
+    .map(within)
+    .map((path) => ({ path, sizeBytes: sizeOf(path) }));
 }

@@ -3,28 +3,26 @@
 import { hash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { DigestCache } from '../archive/digest-cache.ts';
-import { digestKey, digestOf } from '../archive/tree-digests.ts';
+import { isSettled } from '../archive/digest-cache.ts';
+import { digestOfFile } from '../archive/tree-digests.ts';
 import type { FoundEntry } from '../archive/tree-walk.ts';
-import {
-  type DigestAlgorithm,
-  decodeEntries,
-  encodeEntries,
-  type TreeEntry,
-  treeDigest,
-} from '../protocol/tree-entry.ts';
-import { encodeStoredDigests, type StoredDigest, StoredDigests } from './stored-digests.ts';
+import { type DigestAlgorithm, type TreeEntry, treeDigestBy } from '../protocol/tree-entry.ts';
+import { encodeStoredTree, type StoredEntry, StoredTree } from './stored-tree.ts';
+
+interface Fresh {
+  readonly digest: string;
+  /** Whether the file's facts will tell that it is still the same. */
+  readonly isTold: boolean;
+}
 
 export class LocalCache {
   /** What the names of the files begin with; undefined: there are none. */
   readonly #prefix: string | undefined;
   readonly #top: string;
-  readonly #stored = new Map<DigestAlgorithm, StoredDigests>();
-  /** What was found out in this run and can be kept. */
-  readonly #digests = new DigestCache();
-  /** What was found out in this run, by algorithm and path: it holds to the end of the run. */
-  readonly #fresh = new Map<string, string>();
-  readonly #changed = new Set<DigestAlgorithm>();
+  readonly #stored = new Map<DigestAlgorithm, StoredTree>();
+  /** What was found out in this run, by path: it holds to the end of the run. */
+  readonly #fresh = { sha256: new Map<string, Fresh>(), sha1: new Map<string, Fresh>() };
+  #ofTree: { readonly entries: readonly FoundEntry[]; readonly digest: string } | undefined;
 
   /** `directory` is where it is kept, apart for each use; undefined: nowhere. */
   constructor(directory: string | undefined, top: string, use: 'push' | 'pull') {
@@ -33,10 +31,10 @@ export class LocalCache {
       directory && join(directory, `${use}-${hash('sha256', top, 'hex').slice(0, 16)}`);
   }
 
-  #storedBy(algorithm: DigestAlgorithm): StoredDigests {
+  #storedBy(algorithm: DigestAlgorithm): StoredTree {
     const known = this.#stored.get(algorithm);
     if (known !== undefined) return known;
-    const stored = StoredDigests.decode(this.#read(algorithm) ?? Buffer.alloc(0));
+    const stored = StoredTree.decode(this.#read(algorithm) ?? Buffer.alloc(0));
     this.#stored.set(algorithm, stored);
     return stored;
   }
@@ -44,64 +42,75 @@ export class LocalCache {
   /** The file's digest if it is known without reading it. */
   known(entry: FoundEntry, algorithm: DigestAlgorithm): string | undefined {
     if (entry.kind !== 'file') return '';
-    const fresh =
-      this.#fresh.size === 0 ? undefined : this.#fresh.get(`${algorithm} ${entry.path}`);
-    return fresh ?? this.#storedBy(algorithm).lookup(entry);
+    const fresh = this.#fresh[algorithm];
+    const found = fresh.size === 0 ? undefined : fresh.get(entry.path)?.digest;
+    return found ?? this.#storedBy(algorithm).lookup(entry);
   }
 
   /** The file's digest, read if need be; undefined when it has gone. */
   digest(entry: FoundEntry, algorithm: DigestAlgorithm): string | undefined {
     const known = this.known(entry, algorithm);
     if (known !== undefined) return known;
-    this.#changed.add(algorithm);
-    const digest = digestOf(this.#top, entry, algorithm, this.#digests);
-    if (digest !== undefined) this.#fresh.set(`${algorithm} ${entry.path}`, digest);
+    const startedMs = Date.now();
+    const digest = digestOfFile(`${this.#top}/${entry.path}`, algorithm);
+    if (digest !== undefined) this.#learn(entry, algorithm, digest, startedMs);
     return digest;
-  }
-
-  /** The entries with their digests; undefined when a file would have to be read for that. */
-  allKnown(entries: readonly FoundEntry[], algorithm: DigestAlgorithm): TreeEntry[] | undefined {
-    const known: TreeEntry[] = [];
-    for (const entry of entries) {
-      const digest = this.known(entry, algorithm);
-      if (digest === undefined) return undefined;
-      known.push(digest === '' ? entry : { ...entry, digest });
-    }
-    return known;
   }
 
   /** Takes a digest made while the file was sent. */
   learn(entry: FoundEntry, sha256: string, readMs: number): void {
-    this.#changed.add('sha256');
-    this.#fresh.set(`sha256 ${entry.path}`, sha256);
-    this.#digests.remember(this.#key('sha256', entry), entry.stats, sha256, readMs);
+    this.#learn(entry, 'sha256', sha256, readMs);
   }
 
-  #key(algorithm: DigestAlgorithm, { path }: FoundEntry): string {
-    return digestKey(algorithm, `${this.#top}/${path}`);
+  #learn(entry: FoundEntry, algorithm: DigestAlgorithm, digest: string, readMs: number): void {
+    this.#fresh[algorithm].set(entry.path, { digest, isTold: isSettled(entry.stats, readMs) });
+    this.#ofTree = undefined;
+  }
+
+  /** The digest of the tree; undefined when a file would have to be read for that. */
+  treeDigest(
+    entries: readonly FoundEntry[],
+    algorithm: DigestAlgorithm = 'sha256',
+  ): string | undefined {
+    if (algorithm === 'sha256' && this.#ofTree?.entries === entries) return this.#ofTree.digest;
+    const stored = this.#storedBy(algorithm);
+    const isStored =
+      stored.digest !== '' && this.#fresh[algorithm].size === 0 && stored.isOf(entries);
+    const digest = isStored
+      ? stored.digest
+      : treeDigestBy(entries, (entry) => this.known(entry, algorithm));
+    if (algorithm === 'sha256' && digest !== undefined) this.#ofTree = { entries, digest };
+    return digest;
   }
 
   /** The tree that was last pushed, if its digest is this. */
   pushed(digest: string): TreeEntry[] | undefined {
-    const entries = decodeEntries(this.#read('pushed')?.toString() ?? '');
-    return entries !== undefined && treeDigest(entries) === digest ? entries : undefined;
+    const stored = this.#storedBy('sha256');
+    return stored.digest === digest ? stored.entries() : undefined;
   }
 
   /** Keeps what has been learned of the tree's files; `isPushed`: also that the tree was pushed as it is. */
   save(entries: readonly FoundEntry[], isPushed: boolean): void {
-    for (const algorithm of this.#changed) {
-      const stored = entries.flatMap((entry): StoredDigest | [] => {
-        if (entry.kind !== 'file') return [];
-        const digest =
-          this.#digests.lookup(this.#key(algorithm, entry), entry.stats) ??
-          this.#storedBy(algorithm).lookup(entry);
-        return digest === undefined ? [] : { entry, digest };
-      });
-      this.#write(algorithm, encodeStoredDigests(stored));
+    if (isPushed || this.#fresh.sha256.size > 0) {
+      this.#save('sha256', entries, isPushed ? this.treeDigest(entries) : undefined);
     }
-    this.#changed.clear();
-    const pushed = isPushed ? this.allKnown(entries, 'sha256') : undefined;
-    if (pushed !== undefined) this.#write('pushed', encodeEntries(pushed));
+    if (this.#fresh.sha1.size > 0) this.#save('sha1', entries, undefined);
+  }
+
+  #save(
+    algorithm: DigestAlgorithm,
+    entries: readonly FoundEntry[],
+    treeDigest: string | undefined,
+  ): void {
+    if (this.#prefix === undefined) return;
+    const fresh = this.#fresh[algorithm];
+    const stored = this.#storedBy(algorithm);
+    const known = entries.map((entry): StoredEntry => {
+      const found = fresh.size === 0 ? undefined : fresh.get(entry.path);
+      if (found !== undefined) return { entry, digest: found.digest, isTold: found.isTold };
+      return { entry, digest: stored.lookup(entry) ?? '', isTold: true };
+    });
+    this.#write(algorithm, encodeStoredTree(known, treeDigest));
   }
 
   #read(name: string): Buffer | undefined {

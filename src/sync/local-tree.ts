@@ -1,10 +1,8 @@
 import { realpathSync, statSync } from 'node:fs';
-import { join } from 'node:path';
-import { type FoundEntry, walkTreeInTurns } from '../archive/tree-walk.ts';
+import { type FoundEntry, walkSteps } from '../archive/tree-walk.ts';
 import { errnoOf, GomoteError } from '../errors.ts';
 import { errnoText } from '../protocol/process-state.ts';
-import { askGit, gitWorkTree } from './ask-git.ts';
-import { type IgnoreOptions, ignoreRules } from './ignore-rules.ts';
+import { type IgnoreOptions, type IgnoreRules, ignoreRules } from './ignore-rules.ts';
 
 export interface LocalTree {
   /** Absolute, without links. */
@@ -32,46 +30,61 @@ export function realDirectory(directory: string): string {
   }
 }
 
-/** Reads the names, kinds and times below `top`, a real path. Throws ERR_LOCAL_FILE, ERR_TIMEOUT. */
-export async function readLocalTree(top: string, options: IgnoreOptions): Promise<LocalTree> {
-  const rules = await ignoreRules(top, options);
-  const readMs = Date.now();
-  const others: string[] = [];
-  const repositories: string[] = [];
-  const entries = await walkTreeInTurns(top, {
-    onDirectory: rules.enter,
-    leaveOut: (path, isDirectory) => {
-      if (path.endsWith('/.git')) repositories.push(path.slice(0, -'/.git'.length));
-      return rules.leavesOut(path, isDirectory);
-    },
-    onOther: (path) => others.push(path),
-  });
-  if (options.noIgnore === true || gitWorkTree(top) === undefined) {
-    return { top, entries, others, readMs };
+/** How long a walk may hold up everything else, in ms. */
+const turnMs = 5;
+
+/** The reading of names, kinds and times below a directory, in turns with whatever else there is to do. */
+export class LocalWalk implements LocalTree {
+  readonly top: string;
+  readonly readMs = Date.now();
+  /** Those found so far. */
+  readonly entries: FoundEntry[] = [];
+  readonly others: string[] = [];
+  readonly #steps: Iterator<readonly FoundEntry[]>;
+  #entering: Promise<void> | undefined;
+  #isOver = false;
+
+  private constructor(top: string, rules: IgnoreRules) {
+    this.top = top;
+    this.#steps = walkSteps(top, {
+      onDirectory: (directory, names) => {
+        this.#entering = rules.enter(directory, names);
+      },
+      leaveOut: rules.leavesOut,
+      onOther: (path) => this.others.push(path),
+    });
   }
-  let kept = entries;
-  // git says nothing of what is inside a repository in the repository.
-  for (const repository of repositories)
-    kept = await withoutIgnored(top, repository, kept, options);
-  return { top, entries: kept, others, readMs };
+
+  /** `top` is a real path. Throws ERR_LOCAL_FILE, ERR_TIMEOUT. */
+  static async begin(top: string, options: IgnoreOptions): Promise<LocalWalk> {
+    return new LocalWalk(top, await ignoreRules(top, options));
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Walks on for a turn. Throws ERR_LOCAL_FILE, ERR_TIMEOUT. */
+  async walk(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    const turnEndsMs = performance.now() + turnMs;
+    while (!this.#isOver && performance.now() < turnEndsMs) {
+      const step = this.#steps.next();
+      if (step.done) this.#isOver = true;
+      else this.entries.push(...step.value);
+      const entering = this.#entering;
+      this.#entering = undefined;
+      await entering;
+    }
+  }
+
+  /** Walks to the end. */
+  async finish(): Promise<LocalTree> {
+    while (!this.#isOver) await this.walk();
+    return this;
+  }
 }
 
-async function withoutIgnored(
-  top: string,
-  repository: string,
-  entries: FoundEntry[],
-  options: IgnoreOptions,
-): Promise<FoundEntry[]> {
-  const ignored = await askGit(join(top, repository), options);
-  if (ignored.size === 0) return entries;
-  const prefix = `${repository}/`;
-  let skipped: string | undefined;
-  return entries.filter(({ path, kind }) => {
-    if (!path.startsWith(prefix)) return true;
-    if (skipped !== undefined && path.startsWith(skipped)) return false;
-    const below = path.slice(prefix.length);
-    if (!ignored.has(kind === 'directory' ? `${below}/` : below)) return true;
-    if (kind === 'directory') skipped = `${path}/`;
-    return false;
-  });
-}
+/** All that is below `top`, a real path. Throws ERR_LOCAL_FILE, ERR_TIMEOUT. */
+export const readLocalTree = async (top: string, options: IgnoreOptions): Promise<LocalTree> =>
+  await (await LocalWalk.begin(top, options)).finish();

@@ -19,6 +19,7 @@ export class OnePush {
   #changes: readonly TreeChange[] = [];
   #there: readonly TreeEntry[] = [];
   #takesStream = false;
+  #isOpen = false;
   #wireBytes = 0;
   /** How often it was sent in vain. */
   tries = 0;
@@ -37,6 +38,11 @@ export class OnePush {
     return this.#takesStream;
   }
 
+  /** Whether it is known what is there, or why that cannot be known. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
   /** Begins to look at what is there. */
   open(): void {
     const { dir, mirror, compress = 'auto', signal } = this.#options;
@@ -49,7 +55,10 @@ export class OnePush {
         this.#wireBytes += bytes;
       },
     });
-    this.#opening.catch(() => undefined);
+    const opened = () => {
+      this.#isOpen = true;
+    };
+    this.#opening.then(opened, opened);
   }
 
   async #remote(): Promise<RemoteTree> {
@@ -57,6 +66,21 @@ export class OnePush {
     const remote = await this.#opening;
     if (remote === undefined) throw new Error('not opened');
     return remote;
+  }
+
+  /** Whether nothing is there, so that all that is here has to be sent. */
+  async isNew(): Promise<boolean> {
+    return (await this.#remote()).digest === emptyTree;
+  }
+
+  /** As {@link plan} and {@link send} where nothing is there: `pieces` tell in the end what they were of. */
+  async sendNew(
+    stream: Pick<Sending, 'pieces' | 'proof'> & { changes: () => readonly TreeChange[] },
+    tree: LocalTree,
+    cache: LocalCache,
+  ): Promise<void> {
+    await this.send(stream, tree, cache);
+    this.#changes = stream.changes();
   }
 
   /** What has to be done. */
@@ -82,8 +106,7 @@ export class OnePush {
 
   /** Whether nothing has changed, told without reading a file. */
   #isSame(digest: string, tree: LocalTree, cache: LocalCache): boolean {
-    const known = cache.allKnown(tree.entries, 'sha256');
-    return known !== undefined && treeDigest(known) === digest;
+    return cache.treeDigest(tree.entries) === digest;
   }
 
   async #entriesOf(remote: RemoteTree, cache: LocalCache): Promise<readonly TreeEntry[]> {
@@ -112,14 +135,15 @@ export class OnePush {
     const sent = this.#changes.flatMap((change) =>
       change.op === 'write' && change.entry.kind === 'file' ? [change.entry.size] : [],
     );
-    const known = cache.allKnown(tree.entries, 'sha256') ?? cache.allKnown(tree.entries, 'sha1');
     return {
       changes: this.#changes,
       files: sent.length,
       bytes: sent.reduce((sum, size) => sum + size, 0),
       removed: this.#changes.filter(({ op }) => op === 'remove').length,
       wireBytes: this.#wireBytes,
-      digest: known === undefined ? '' : treeDigest(known),
+      get digest() {
+        return cache.treeDigest(tree.entries) ?? cache.treeDigest(tree.entries, 'sha1') ?? '';
+      },
     };
   }
 }

@@ -1,13 +1,15 @@
 // Makes a directory of one or more buildlets equal to one of this machine.
-import { sendTree } from '../archive/tree-sender.ts';
+import { TreeSender } from '../archive/tree-sender.ts';
+import type { FoundEntry } from '../archive/tree-walk.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { StatusError } from '../errors.ts';
 import type { Compression } from '../protocol/transfer.ts';
-import { encodeChanges, type TreeChange } from '../protocol/tree-change.ts';
+import { encodeChanges, literalBytes, type TreeChange } from '../protocol/tree-change.ts';
+import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { broadcast } from './broadcast.ts';
 import type { IgnoreOptions } from './ignore-rules.ts';
 import { LocalCache } from './local-cache.ts';
-import { type LocalTree, readLocalTree } from './local-tree.ts';
+import { type LocalTree, LocalWalk } from './local-tree.ts';
 import { OnePush } from './one-push.ts';
 
 export interface PushOptions extends IgnoreOptions {
@@ -57,48 +59,56 @@ export async function push(
   const pushes = clients.map((client) => new OnePush(client, options));
   // The buildlets look while we look here.
   for (const one of pushes) one.open();
-  const tree = await readLocalTree(top, options);
-  options.onTree?.(tree);
+  const walk = await LocalWalk.begin(top, options);
   const cache = new LocalCache(options.cacheDirectory, top, 'push');
-  const run = new PushRun(tree, cache, options);
+  const run = new PushRun(walk, cache, options);
   const results = await run.all(pushes);
   run.save();
   return pushes.map((one, index): PromiseSettledResult<PushSummary> => {
     const result = results[index];
     if (result?.status === 'rejected') return result;
-    return { status: 'fulfilled', value: one.summary(tree, cache) };
+    return { status: 'fulfilled', value: one.summary(walk, cache) };
   });
 }
 
+/** How much may have been found before all of it is, and can be told: so much is soon sent, in bytes. */
+const untoldBytes = 100e6;
+
 class PushRun {
-  readonly #tree: LocalTree;
+  readonly #walk: LocalWalk;
   readonly #cache: LocalCache;
   readonly #options: PushOptions;
   #hasSent = false;
   #isSaved = false;
+  #isTold = false;
 
-  constructor(tree: LocalTree, cache: LocalCache, options: PushOptions) {
-    this.#tree = tree;
+  constructor(walk: LocalWalk, cache: LocalCache, options: PushOptions) {
+    this.#walk = walk;
     this.#cache = cache;
     this.#options = options;
   }
 
   /** Keeps what was learned, once. */
   save(): void {
-    if (this.#isSaved) return;
+    if (this.#isSaved || !this.#walk.isOver) return;
     this.#isSaved = true;
-    this.#cache.save(this.#tree.entries, this.#hasSent);
+    this.#cache.save(this.#walk.entries, this.#hasSent);
   }
 
   async all(pushes: readonly OnePush[]): Promise<PromiseSettledResult<void>[]> {
+    const only = pushes.length === 1 ? pushes[0] : undefined;
+    if (only !== undefined && (await this.#isNew(only))) {
+      return await Promise.allSettled([this.#sendNew(only)]);
+    }
+    await this.#findAll();
     const plans = await Promise.allSettled(pushes.map((one) => this.#plan(one)));
     if (this.#options.dryRun) return plans.map(withoutValue);
     // Those that get the same share one reading of the files.
     const groups = new Map<string | OnePush, OnePush[]>();
     plans.forEach((plan, index) => {
       const one = pushes[index];
-      if (one === undefined || plan.status === 'rejected' || plan.value === '') return;
-      const key = one.takesStream ? plan.value : one;
+      if (one === undefined || plan.status === 'rejected' || plan.value.length === 0) return;
+      const key = one.takesStream && one !== only ? encodeChanges(plan.value) : one;
       groups.set(key, [...(groups.get(key) ?? []), one]);
     });
     const sent = new Map<OnePush, Promise<void>>();
@@ -111,27 +121,77 @@ class PushRun {
     );
   }
 
-  async #plan(one: OnePush): Promise<string> {
-    const changes = await one.plan(this.#tree, this.#cache);
+  /** Whether nothing is there yet; walks here until that is known. */
+  async #isNew(one: OnePush): Promise<boolean> {
+    if (this.#options.dryRun || this.#options.adjust !== undefined) return false;
+    while (!one.isOpen && !this.#walk.isOver) await this.#walk.walk();
+    // What keeps that from being known keeps it from being planned, too.
+    return await one.isNew().catch(() => false);
+  }
+
+  /** Sends all that is here while it is found. */
+  async #sendNew(one: OnePush): Promise<void> {
+    let proof = '';
+    const changes: TreeChange[] = [];
+    const pieces = this.#pieces(this.#found(changes), (sha256) => {
+      proof = sha256;
+    });
+    const stream = { pieces: () => pieces, proof: () => proof, changes: () => changes };
+    try {
+      await one.sendNew(stream, this.#walk, this.#cache);
+    } catch (error) {
+      await this.#again(one, error);
+    }
+  }
+
+  async #findAll(): Promise<void> {
+    await this.#walk.finish();
+    if (!this.#isTold) this.#options.onTree?.(this.#walk);
+    this.#isTold = true;
+  }
+
+  /** What is to be sent, part by part, as it is found here; also put into `all`. */
+  async *#found(all: TreeChange[]): AsyncGenerator<TreeChange[]> {
+    let bytes = 0;
+    for (let at = 0; ; ) {
+      if (bytes >= untoldBytes) await this.#findAll();
+      const isOver = this.#walk.isOver;
+      const changes = this.#walk.entries
+        .slice(at)
+        .map((entry): TreeChange => ({ op: 'write', entry }));
+      at += changes.length;
+      all.push(...changes);
+      for (const change of changes) bytes += literalBytes(change);
+      if (isOver) {
+        await this.#findAll();
+        this.#options.onPlan?.(all);
+      }
+      yield changes;
+      if (isOver) return;
+      await this.#walk.walk();
+    }
+  }
+
+  async #plan(one: OnePush): Promise<readonly TreeChange[]> {
+    const changes = await one.plan(this.#walk, this.#cache);
     this.#options.onPlan?.(changes);
-    return encodeChanges(changes);
+    return changes;
   }
 
   /** Sends the same changes to all of the group. */
   #send(group: readonly OnePush[]): Map<OnePush, Promise<void>> {
     const [first] = group;
-    const changes = first?.changes ?? [];
     let proof = '';
-    const source = this.#pieces(changes, (sha256) => {
+    const source = this.#pieces([first?.changes ?? []], (sha256) => {
       proof = sha256;
     });
-    const outputs = broadcast(source, group.length);
+    const outputs = group.length > 1 ? broadcast(source, group.length) : [];
     return new Map(
       group.map((one, index) => {
         const output = outputs[index];
         const pieces = () => output ?? source;
         const sent = one
-          .send({ pieces, proof: () => proof }, this.#tree, this.#cache)
+          .send({ pieces, proof: () => proof }, this.#walk, this.#cache)
           .finally(() => output?.release());
         return [one, sent.catch((error: unknown) => this.#again(one, error))];
       }),
@@ -143,32 +203,37 @@ class PushRun {
     const isConflict = error instanceof StatusError && error.status === 409;
     if (!isConflict || ++one.tries >= maxTries) throw error;
     one.open();
-    if ((await this.#plan(one)) !== '') await this.#send([one]).get(one);
+    await this.#findAll();
+    if ((await this.#plan(one)).length > 0) await this.#send([one]).get(one);
   }
 
   async *#pieces(
-    changes: readonly TreeChange[],
+    parts: Iterable<readonly TreeChange[]> | AsyncIterable<readonly TreeChange[]>,
     onProof: (sha256: string) => void,
   ): AsyncGenerator<Uint8Array> {
-    const { top, entries, readMs } = this.#tree;
-    const found = new Map(entries.map((entry) => [entry.path, entry]));
+    const { top, readMs } = this.#walk;
     this.#hasSent = true;
-    const pieces = sendTree(top, changes, {
+    const sender = new TreeSender(top, {
       onProof,
-      onDigest: ({ path, size }, sha256) => {
-        const entry = found.get(path);
-        if (entry !== undefined) this.#cache.learn(entry, sha256, readMs);
-        this.#options.onSent?.(size);
+      onDigest: (entry, sha256) => {
+        if (isFound(entry)) this.#cache.learn(entry, sha256, readMs);
+        this.#options.onSent?.(entry.size);
       },
     });
-    for (const piece of pieces) {
-      yield piece;
-      this.#options.signal.throwIfAborted();
+    for await (const changes of parts) {
+      for (const piece of sender.part(changes)) {
+        yield piece;
+        this.#options.signal.throwIfAborted();
+      }
     }
+    yield* sender.end();
     // While the buildlet is busy with the last of it.
     setImmediate(() => this.save());
   }
 }
+
+/** Whether it is an entry of the walk, which knows more than what is sent of it. */
+const isFound = (entry: TreeEntry): entry is FoundEntry => 'stats' in entry;
 
 function withoutValue(
   result: PromiseSettledResult<unknown> | undefined,

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -89,7 +90,9 @@ describe('gomote push', () => {
     const cache = temporaryDirectory();
     writeFileSync(join(top, 'f'), 'hello');
     await cli(['push', name, top], { environment: { XDG_CACHE_HOME: cache } });
-    const saved = readdirSync(join(cache, 'gomote')).find((file) => file.endsWith('.pushed'));
-    expect(readFileSync(join(cache, 'gomote', saved ?? ''), 'utf8').split('\0')[1]).toBe('f');
+    const saved = readdirSync(join(cache, 'gomote'));
+    expect(saved).toEqual([expect.stringMatching(/^push-.*\.sha256$/)]);
+    const text = readFileSync(join(cache, 'gomote', saved[0] ?? ''), 'latin1');
+    expect(text).toContain(createHash('sha256').update('hello').digest('hex'));
   });
 });

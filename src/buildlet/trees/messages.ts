@@ -17,9 +17,9 @@ export type TreeJob = { readonly dir: string } & (
 /** To the thread: a piece of what the job takes, its end, that there will be none; or that a piece given was used. */
 export type ToTreeThread = Uint8Array | 'end' | 'stop' | 'next';
 
-/** From the thread: a piece was used up; a piece of what the job gives; or the job is over. */
+/** From the thread: a piece was used up, and its memory; a piece of what the job gives; or the job is over. */
 export type FromTreeThread =
-  | { readonly taken: number }
+  | { readonly taken: number; readonly memory: ArrayBuffer }
   | { readonly piece: Uint8Array }
   | { readonly done: unknown }
   | { readonly failed: FailureMessage };

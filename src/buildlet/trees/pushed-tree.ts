@@ -8,7 +8,7 @@ import { TreeReceiver } from '../../archive/tree-receiver.ts';
 import { type FoundEntry, look, walkTree } from '../../archive/tree-walk.ts';
 import { TreeWriter } from '../../archive/tree-writer.ts';
 import { GomoteError } from '../../errors.ts';
-import { encodeChanges, type TreeChange } from '../../protocol/tree-change.ts';
+import type { TreeChange } from '../../protocol/tree-change.ts';
 import { type TreeDifference, treeDifferences } from '../../protocol/tree-difference.ts';
 import { comparePaths, type TreeEntry } from '../../protocol/tree-entry.ts';
 import { RecordFile } from './record-file.ts';
@@ -22,9 +22,7 @@ export interface RunningChange {
 
 /** A file that we have written: until its own facts are known, that it was not touched since tells its digest. */
 interface Written {
-  readonly digest: string;
-  readonly size: number;
-  readonly mtimeMs: number;
+  readonly entry: TreeEntry;
   readonly untilMs: number;
 }
 
@@ -41,6 +39,7 @@ export class PushedTree {
   #running: RunningChange | undefined;
   #generation = newGeneration();
   #isUnsaved = false;
+  #isInOrder = true;
 
   constructor(workDir: string, dir: string, cache: DigestCache) {
     this.#workDir = workDir;
@@ -72,6 +71,7 @@ export class PushedTree {
   /** What there is of what was pushed. */
   pushed(): TreeEntry[] {
     this.#forgetIfRemoved();
+    this.#putInOrder();
     const top = this.#top;
     const entries: TreeEntry[] = [];
     let gone: string | undefined;
@@ -124,15 +124,9 @@ export class PushedTree {
     const written = this.#written.get(path);
     if (written === undefined) return;
     this.#written.delete(path);
-    const same = stats.size === written.size && mtimeMs === written.mtimeMs;
-    if (same && stats.ctimeMs <= written.untilMs) {
-      this.#cache.remember(
-        digestKey('sha256', `${top}/${path}`),
-        stats,
-        written.digest,
-        Date.now(),
-      );
-    }
+    const { size, mtimeMs: sentMs, digest } = written.entry;
+    if (stats.size !== size || mtimeMs !== sentMs || stats.ctimeMs > written.untilMs) return;
+    this.#cache.remember(digestKey('sha256', `${top}/${path}`), stats, digest, Date.now());
   }
 
   /** Begins a change of what was seen at `generation`; one that is still running is ended. Throws ERR_CONFLICT. */
@@ -146,9 +140,9 @@ export class PushedTree {
     const next = new Map(this.#pushed);
     let isBegun = false;
     const writer = new TreeWriter(this.#workDir, this.#dir, {
-      check: (changes) => {
+      onHead: (head) => {
         this.#save();
-        this.#record.begin(Buffer.from(encodeChanges(changes)));
+        this.#record.expect(head, isBegun ? 'next' : 'first');
         isBegun = true;
       },
       onDone: (change, digest) => this.#note(next, change, digest),
@@ -158,7 +152,8 @@ export class PushedTree {
     const settle = () => {
       this.#running = undefined;
       this.#generation = newGeneration();
-      this.#pushed = inOrder(next);
+      if (!writer.leavesNothing) this.#pushed = next;
+      this.#isInOrder = false;
       // Until then, the pending change on disk names all that may have been made.
       this.#isUnsaved ||= isBegun;
       setImmediate(() => this.#save());
@@ -190,6 +185,7 @@ export class PushedTree {
 
   #save(): void {
     if (!this.#isUnsaved) return;
+    this.#putInOrder();
     try {
       this.#record.save([...this.#pushed.values()]);
       this.#isUnsaved = false;
@@ -219,17 +215,20 @@ export class PushedTree {
       if (old !== undefined) next.set(change.path, { ...old, mode: change.mode });
       return;
     }
-    const { entry } = change;
-    next.set(entry.path, entry.kind === 'file' ? { ...entry, digest } : entry);
-    if (entry.kind !== 'file') return;
-    const { size, mtimeMs } = entry;
-    this.#written.set(entry.path, { digest, size, mtimeMs, untilMs: Date.now() + 1 });
+    const entry = change.entry.kind === 'file' ? { ...change.entry, digest } : change.entry;
+    next.set(entry.path, entry);
+    if (entry.kind === 'file') this.#written.set(entry.path, { entry, untilMs: Date.now() + 1 });
+  }
+
+  /** Puts what was pushed into the order of paths; most often it is already. */
+  #putInOrder(): void {
+    if (!this.#isInOrder) this.#pushed = inOrder(this.#pushed);
+    this.#isInOrder = true;
   }
 }
 
 const newGeneration = (): string => randomBytes(8).toString('hex');
 
-/** The entries in the order of paths; most often they are already. */
 function inOrder(entries: Map<string, TreeEntry>): Map<string, TreeEntry> {
   let last: string | undefined;
   for (const path of entries.keys()) {

@@ -55,10 +55,11 @@ export class RecordFile {
     return { dir: this.#dir, entries: sorted };
   }
 
-  /** Before a change: `head` names all that it may make. */
-  begin(head: Uint8Array): void {
+  /** Before a change, or before the next part of one that has begun: `head` names all that it may make. */
+  expect(head: Uint8Array, part: 'first' | 'next'): void {
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
-    writeFileSync(this.#path + pendingSuffix, head, { mode: 0o600 });
+    const flag = part === 'first' ? 'w' : 'a';
+    writeFileSync(this.#path + pendingSuffix, head, { mode: 0o600, flag });
   }
 
   /** After a change, also one that failed. */

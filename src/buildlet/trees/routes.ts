@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { packPieces, unpackPieces } from '../../archive/pack-pieces.ts';
 import { StoppableSource } from '../../archive/stoppable-source.ts';
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
+import { flowing } from '../../http/flowing.ts';
 import { readFormBody, sendStream, sendText } from '../../http/reply.ts';
 import type { Exchange, Handler, Route } from '../../http/server.ts';
 import { contentTypes, endpoints } from '../../protocol/endpoints.ts';
@@ -63,8 +64,9 @@ function stored(
 function apply(thread: TreeThread): Handler {
   return async ({ request, response, query, signal }) => {
     const compression = parseCompression(headerOf(request)) ?? 'none';
-    const whole = new StoppableSource(request.iterator({ destroyOnReturn: false }));
-    const source = new StoppableSource(decompressed(whole, compression));
+    const whole = new StoppableSource(flowing(request));
+    const source =
+      compression === 'none' ? whole : new StoppableSource(decompressed(whole, compression));
     const left = () => source.stop(new GomoteError('ERR_LOST', 'the client left'));
     signal.addEventListener('abort', left);
     try {

@@ -25,7 +25,7 @@ export class TreeThread {
     const fed = feed?.run();
     try {
       for await (const message of messages) {
-        if ('taken' in message) feed?.taken(message.taken);
+        if ('taken' in message) feed?.taken(message.taken, message.memory);
         else if ('done' in message) return message.done;
         else if ('failed' in message) throw fromFailure(message.failed);
       }

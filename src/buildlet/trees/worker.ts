@@ -65,7 +65,7 @@ class Channel {
     this.#port.close();
   }
 
-  /** What comes, each piece acknowledged when the next is asked for. */
+  /** What comes; each piece's memory is given back when the next is asked for. */
   async *taken(): AsyncGenerator<Buffer> {
     for (;;) {
       const message = this.#waiting.shift();
@@ -73,8 +73,10 @@ class Channel {
       if (message === 'stop') throw stopped();
       if (!(message instanceof Uint8Array)) await this.#message();
       else {
-        yield Buffer.from(message.buffer, message.byteOffset, message.byteLength);
-        this.post({ taken: message.length });
+        const memory = message.buffer as ArrayBuffer;
+        const taken = message.length;
+        yield Buffer.from(memory, message.byteOffset, taken);
+        this.post({ taken, memory }, [memory]);
       }
     }
   }

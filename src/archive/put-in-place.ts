@@ -1,0 +1,31 @@
+// Gives a finished file the name that it is for, whatever has that name.
+import { copyFileSync, renameSync, rmSync } from 'node:fs';
+import { posix } from 'node:path';
+import { errnoOf } from '../errors.ts';
+import { removeTreeSync } from './remove-tree-sync.ts';
+
+/** `partial` has a name that begins with a dot and is nobody else's. Throws what the system says. */
+export function putInPlace(partial: string, place: string): void {
+  try {
+    renameSync(partial, place);
+  } catch (error) {
+    const code = errnoOf(error) ?? '';
+    if (code === 'EXDEV') moveAcross(partial, place);
+    else if (['EISDIR', 'ENOTEMPTY', 'EEXIST'].includes(code)) {
+      removeTreeSync(place);
+      renameSync(partial, place);
+    } else throw error;
+  }
+}
+
+/** Another file system is mounted where the file belongs. */
+function moveAcross(partial: string, place: string): void {
+  const near = `${place}${posix.basename(partial)}`;
+  try {
+    copyFileSync(partial, near);
+    renameSync(near, place);
+  } finally {
+    rmSync(near, { force: true });
+  }
+  rmSync(partial);
+}

@@ -1,0 +1,64 @@
+// The pieces of a stream just as they come: Node's own iterator joins all that waits into one piece, and so copies each
+// byte once more.
+import type { HttpReply } from './request.ts';
+
+/** How much may wait for the reader before the stream is paused, in bytes. */
+const aheadBytes = 256 << 10;
+
+export interface FlowingOptions {
+  /** Whether the reader is done with each piece when it asks for the next, so that its memory may be used again. Default: no. */
+  readonly isUsedAtOnce?: boolean;
+}
+
+/**
+ * Reads to the end, or fails as the stream does. A reader that leaves early leaves the stream paused, not destroyed: a
+ * request that is refused in its middle must live on for its reply to get out.
+ */
+export async function* flowing(
+  stream: HttpReply['body'],
+  { isUsedAtOnce = false }: FlowingOptions = {},
+): AsyncGenerator<Buffer> {
+  const waiting: Buffer[] = [];
+  let waitingBytes = 0;
+  let end: { readonly error: unknown } | undefined;
+  let isInUse = false;
+  let wake: () => void = () => undefined;
+  const ended = (error?: unknown) => {
+    end ??= { error };
+    wake();
+  };
+  const onData = (piece: Buffer) => {
+    waiting.push(piece);
+    waitingBytes += piece.length;
+    if (waitingBytes >= aheadBytes) stream.pause();
+    wake();
+  };
+  const onEnd = () => ended();
+  const onClose = () => ended(stream.errored ?? new Error('closed before its end'));
+  stream.on('data', onData).on('end', onEnd).on('error', ended).on('close', onClose);
+  if (isUsedAtOnce) stream.isUsedUp = () => !isInUse && waiting.length === 0;
+  if (stream.readableEnded) onEnd();
+  else if (stream.destroyed) onClose();
+  try {
+    for (;;) {
+      const piece = waiting.shift();
+      if (piece !== undefined) {
+        waitingBytes -= piece.length;
+        if (waitingBytes < aheadBytes && stream.isPaused()) stream.resume();
+        isInUse = true;
+        yield piece;
+        isInUse = false;
+      } else if (end === undefined) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      } else if (end.error === undefined) return;
+      else throw end.error;
+    }
+  } finally {
+    stream.off('data', onData).off('end', onEnd).off('close', onClose).off('error', ended);
+    // Its failure has been told, or interests nobody any more.
+    stream.on('error', () => undefined);
+    stream.pause();
+  }
+}

@@ -1,0 +1,146 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { TreeReceiver } from '../../src/archive/tree-receiver.ts';
+import { sendTree, TreeSender } from '../../src/archive/tree-sender.ts';
+import { walkTree } from '../../src/archive/tree-walk.ts';
+import { TreeWriter, type TreeWriterOptions } from '../../src/archive/tree-writer.ts';
+import type { TreeChange } from '../../src/protocol/tree-change.ts';
+import { directory, file, names, plant, snapshot, symlink, temporaryDirectory } from './tree.ts';
+
+const writes = (top: string): TreeChange[] =>
+  walkTree(top).map((entry) => ({ op: 'write', entry }));
+
+/** Writes the pieces below `root/dir`, pushed in chunks of at most `chunkBytes`. */
+function receive(
+  root: string,
+  pieces: Iterable<Buffer>,
+  { chunkBytes = Infinity, ...options }: TreeWriterOptions & { chunkBytes?: number } = {},
+): string {
+  const writer = new TreeWriter(root, 'there', options);
+  const receiver = new TreeReceiver(writer);
+  try {
+    for (const piece of pieces) {
+      for (let at = 0; at < piece.length; at += chunkBytes) {
+        receiver.push(Buffer.from(piece.subarray(at, at + chunkBytes)));
+      }
+    }
+    receiver.finish();
+    writer.finish();
+  } finally {
+    writer.abandon();
+  }
+  return receiver.proof;
+}
+
+function* inParts(
+  sender: TreeSender,
+  ...parts: readonly (readonly TreeChange[])[]
+): Generator<Buffer> {
+  for (const part of parts) yield* sender.part(part);
+  yield* sender.end();
+}
+
+/** What a tree holds, but for the times of its directories, which are not sent. */
+const facts = (root: string): string[] =>
+  snapshot(root).map((line) => {
+    const told = line.replace(/^("[^"]*" 40\d+) \d+ /, '$1 ');
+    return told.length < 200 ? told : createHash('sha256').update(told).digest('hex');
+  });
+
+const planted = (): string => {
+  const top = temporaryDirectory();
+  plant(top, [
+    ['a', file('a')],
+    [
+      'd',
+      directory([
+        ['big', file('0123456789'.repeat(90_000))],
+        ['empty', file('')],
+        ['link', symlink('../a')],
+      ]),
+    ],
+    ['z', directory([], 0o700)],
+  ]);
+  return top;
+};
+
+describe('a tree stream', () => {
+  it.each([1, 7, 4096, Infinity])('arrives in chunks of %d bytes', (chunkBytes) => {
+    const top = planted();
+    const root = temporaryDirectory();
+    let proof = '';
+    const pieces = sendTree(top, writes(top), {
+      onProof: (sha256) => {
+        proof = sha256;
+      },
+    });
+    expect(receive(root, pieces, { chunkBytes })).toBe(proof);
+    expect(facts(join(root, 'there'))).toEqual(facts(top));
+  });
+
+  it('may come in parts, each of which says first what it will do', () => {
+    const top = planted();
+    const root = temporaryDirectory();
+    const [a, ...others] = writes(top);
+    const heads: string[] = [];
+    receive(root, inParts(new TreeSender(top), [a as TreeChange], [], others), {
+      onHead: (head) => heads.push(head.toString()),
+    });
+    expect(facts(join(root, 'there'))).toEqual(facts(top));
+    expect(heads).toEqual([expect.stringContaining('\0a\0'), expect.stringContaining('\0d/big\0')]);
+  });
+
+  it('makes an empty directory of no part at all', () => {
+    const root = temporaryDirectory();
+    receive(root, sendTree('/', []));
+    expect(readdirSync(join(root, 'there'))).toEqual([]);
+  });
+
+  it('patches a file with what it was before the part', () => {
+    const top = temporaryDirectory();
+    const root = temporaryDirectory();
+    plant(top, [['f', file('abcd')]]);
+    receive(root, sendTree(top, writes(top)));
+    writeFileSync(join(top, 'f'), 'ab-cd');
+    const digest = '2bd4cfcd9d2c0fd8c9ae6e1b0e1c1b6f';
+    const [entry] = walkTree(top);
+    if (entry === undefined) throw new Error('nothing was found');
+    const wrong: TreeChange = {
+      op: 'write',
+      entry: { ...entry, digest },
+      patch: { source: 'f', parts: [{ at: 0, length: 2 }, { length: 1 }, { at: 2, length: 2 }] },
+    };
+    expect(() => receive(root, sendTree(top, [wrong]))).toThrow(/did not arrive as it was sent/);
+    expect(readFileSync(join(root, 'there/f'), 'utf8')).toBe('abcd');
+  });
+
+  it.each([
+    ['is cut', (bytes: Buffer) => bytes.subarray(0, -1), /unexpected end/],
+    ['goes on', (bytes: Buffer) => Buffer.concat([bytes, Buffer.alloc(1)]), /bytes after its end/],
+  ])('fails when it %s', (_, change, message) => {
+    const top = planted();
+    const root = temporaryDirectory();
+    const whole = Buffer.concat([...sendTree(top, writes(top))]);
+    expect(() => receive(root, [change(whole)])).toThrow(message);
+  });
+
+  it('leaves nothing of a tree that was not there when a later part is refused', () => {
+    const top = planted();
+    const root = temporaryDirectory();
+    const bad = temporaryDirectory();
+    plant(bad, [['evil', symlink('../../../etc')]]);
+    const pieces = inParts(new TreeSender(top), writes(top), writes(bad));
+    expect(() => receive(root, pieces)).toThrow(/leads out of the work dir/);
+    expect(names(root)).toEqual([]);
+  });
+
+  it('keeps what is whole when it ends early', () => {
+    const top = planted();
+    const root = temporaryDirectory();
+    const whole = Buffer.concat([...sendTree(top, writes(top))]);
+    expect(() => receive(root, [whole.subarray(0, 1000)])).toThrow(/unexpected end/);
+    expect(names(root)).toEqual(['there', 'there/a', 'there/d']);
+  });
+});
