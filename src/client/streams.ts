@@ -1,7 +1,7 @@
 // Replies that are long: archives as byte streams, listings as entries.
 import { Readable } from 'node:stream';
 import { GomoteError } from '../errors.ts';
-import { flowing } from '../http/flowing.ts';
+import { type FlowingOptions, flowing } from '../http/flowing.ts';
 import { type HttpReply, type HttpResponse, transportError } from '../http/request.ts';
 import { endpoints } from '../protocol/endpoints.ts';
 import { withQuery } from '../protocol/form.ts';
@@ -31,9 +31,13 @@ export function bodyStream(response: HttpResponse, signal: AbortSignal): Readabl
 }
 
 /** The pieces of a reply's body, whose failure is ERR_LOST or the signal's reason. */
-export async function* chunksOf(response: HttpReply, signal: AbortSignal): AsyncGenerator<Buffer> {
+export async function* chunksOf(
+  response: HttpReply,
+  signal: AbortSignal,
+  options: FlowingOptions = {},
+): AsyncGenerator<Buffer> {
   try {
-    for await (const piece of flowing(response.body)) yield piece;
+    for await (const piece of flowing(response.body, options)) yield piece;
   } catch (error) {
     throw transportError(error, signal, 'ERR_LOST');
   }

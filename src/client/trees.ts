@@ -2,6 +2,7 @@
 import { type Chunk, decodeChunks } from '../archive/chunks.ts';
 import { packPieces, unpackPieces } from '../archive/pack-pieces.ts';
 import { GomoteError } from '../errors.ts';
+import type { FlowingOptions } from '../http/flowing.ts';
 import { type HttpReply, readText } from '../http/request.ts';
 import { contentTypes, type Endpoint, endpoints } from '../protocol/endpoints.ts';
 import { encodeForm, type FormValues, withQuery } from '../protocol/form.ts';
@@ -98,7 +99,7 @@ export class Trees {
     return parseAppliedReply(text) ?? this.#fail('an answer to a push', text);
   }
 
-  /** A tree stream of the paths, or of everything in the directory. */
+  /** A tree stream of the paths, or of everything in the directory; each piece holds until the next is asked for. */
   async read(
     dir: string,
     paths: readonly string[] | undefined,
@@ -111,7 +112,7 @@ export class Trees {
       body: encodeForm(paths === undefined ? { all: 'true' } : { path: paths }),
       signal: this.#connection.signalWith(options.signal),
     });
-    return this.#decompressed(response, options);
+    return this.#decompressed(response, options, { isUsedAtOnce: true });
   }
 
   async #get({ path }: Endpoint, query: FormValues, options: TreeCallOptions): Promise<HttpReply> {
@@ -124,13 +125,17 @@ export class Trees {
     });
   }
 
-  #decompressed(response: HttpReply, options: TreeCallOptions): AsyncIterable<Uint8Array> {
+  #decompressed(
+    response: HttpReply,
+    options: TreeCallOptions,
+    { isUsedAtOnce }: FlowingOptions = {},
+  ): AsyncIterable<Uint8Array> {
     const told = String(response.headers[compressHeader.toLowerCase()] ?? '');
+    const compression = parseCompression(told) ?? 'none';
     const signal = this.#connection.signalWith(options.signal);
-    return unpackPieces(
-      counted(chunksOf(response, signal), options),
-      parseCompression(told) ?? 'none',
-    );
+    // What decompresses has its input for longer.
+    const flow = { isUsedAtOnce: isUsedAtOnce === true && compression === 'none' };
+    return unpackPieces(counted(chunksOf(response, signal, flow), options), compression);
   }
 
   async #bytes(response: HttpReply, options: TreeCallOptions): Promise<Buffer> {
