@@ -82,9 +82,11 @@ export class LogTail {
     };
   }
 
-  /** Adds the closing record, in a buffer of its own. */
+  /** Adds the closing record, in a buffer of its own: it stays when the rest has gone. */
   close(text: string): void {
-    const bytes = Buffer.from(formatRecord('end', text));
+    const record = formatRecord('end', text);
+    const bytes = Buffer.allocUnsafeSlow(record.length);
+    record.copy(bytes);
     this.#slabs.push(slabOf(bytes, this.#end, bytes.length));
     this.#end = { ...this.#end, at: this.#end.at + bytes.length };
   }

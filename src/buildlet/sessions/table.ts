@@ -113,7 +113,7 @@ export class SessionTable {
     const { quotaBytes, fullWaitMs } = this.#limits;
     return new SessionLog({
       path: join(this.#directory, session.id),
-      segmentBytes: Math.min(4 << 20, Math.ceil(quotaBytes / 16)),
+      segmentBytes: Math.min(16 << 20, Math.ceil(quotaBytes / 16)),
       fullWaitMs,
       onWritten: (sizeBytes) => {
         this.#keptBytes += sizeBytes;
