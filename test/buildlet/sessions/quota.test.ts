@@ -112,7 +112,7 @@ describe('when the quota is reached', () => {
     await other.write(10);
     await until(async () => (await lost(buildlet, 'one')) > 250_000);
     const url = `http://${buildlet.address}/session?id=one&observe=1&from=${logBytes - 50_000}`;
-    expect(await (await fetch(url)).text()).toMatch(/^gap \d+ \d+\n.*\nend /s);
+    expect(await (await fetch(url)).text()).toMatch(/^gap \d+ \d+\n.*end \d+ \d+\n{/s);
   });
 });
 
