@@ -5,10 +5,11 @@ import { unknownTypeText } from '../protocol/endpoints.ts';
 import { Creation } from './creation.ts';
 import type { Lender } from './lender.ts';
 import type { Log } from './log.ts';
-import type { AcquireCall, PoolCall } from './pool.ts';
+import type { AcquireCall } from './pool.ts';
 import { applied, freeName, type Limits, type Session } from './session.ts';
 import type { SessionBook } from './session-book.ts';
 import type { SessionLife } from './session-life.ts';
+import type { Sharing } from './sharing.ts';
 import type { User } from './users.ts';
 
 export interface AdmissionOptions {
@@ -23,8 +24,8 @@ export interface AdmissionOptions {
   readonly audit: Log;
   /** Whether a name cannot be given. */
   readonly isTaken: (name: string) => boolean;
-  /** Tells other coordinators of a new session; gives it under a name that none of them has given. */
-  readonly publish: (session: Session, call: PoolCall) => Promise<Session>;
+  /** Tells other coordinators of a new session; see Sharing. */
+  readonly publish: Sharing['publish'];
 }
 
 /** How long a create goes on for a client that lost its connection and may ask again with its key, in ms. */
@@ -109,36 +110,42 @@ export class Admission {
     const { owner, hostType } = session;
     const lender = lenderOf(hostType);
     let machine: string | undefined;
-    let running: Session | undefined;
+    let current = name;
     try {
       // Written ahead: after a crash a machine that no session names is an orphan.
       await book.save(session);
       machine = await lender.lend(owner, call);
       call.signal.throwIfAborted();
       const granted = applied(session, { kind: 'granted', machine }, Date.now(), limits);
-      running = await publish(granted, call);
+      const running = await publish(granted, call, (from, isTaken) => {
+        current = this.#rename(from, isTaken);
+        return current;
+      });
       call.signal.throwIfAborted();
-      this.#rename(name, running.name);
       await life.save(running);
-      if (running.name !== name) await life.forget(name);
       audit.write('create', { name: running.name, owner, machine, outcome: 'ok' });
       return running;
     } catch (error) {
       audit.write('create', { name, owner, outcome: String(error) });
       if (machine !== undefined) void lender.giveBack(machine);
-      for (const one of new Set([name, running?.name ?? name])) {
-        this.#creations.delete(one);
-        await life.forget(one);
-      }
+      this.#creations.delete(current);
+      await life.forget(current);
       throw error;
     }
   }
 
-  #rename(from: string, to: string): void {
+  /** Gives a session that is being made another name. */
+  #rename(from: string, isTakenElsewhere: (name: string) => boolean): string {
+    const { book, life, isTaken } = this.#options;
+    const session = life.get(from);
+    const { owner, builderType } = session;
+    const name = freeName(owner, builderType, (one) => isTaken(one) || isTakenElsewhere(one));
     const creation = this.#creations.get(from);
-    if (creation === undefined || from === to) return;
     this.#creations.delete(from);
-    this.#creations.set(to, creation);
+    if (creation !== undefined) this.#creations.set(name, creation);
+    book.note({ ...session, name });
+    book.remove(from).catch(life.trouble(`forgetting ${from}`));
+    return name;
   }
 
   /** Ends what is being made with the key, at once; what its client was told of stays. */

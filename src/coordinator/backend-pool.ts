@@ -72,7 +72,9 @@ export class BackendPool implements Pool {
       if (hostType !== this.hostType) continue;
       if (held.has(name)) {
         if (dead === undefined) there.add(name);
-      } else if (name.startsWith(`${owner}-`) && note === undefined) orphans.push(name);
+      } else if (name.startsWith(`${owner}-`) && this.shared?.hasSession(name, note) !== true) {
+        orphans.push(name);
+      }
     }
     await Promise.all(orphans.map((name) => this.release(name, call)));
     await backend.reap?.(call);

@@ -111,7 +111,7 @@ export class Coordinator {
     this.#sharing = new Sharing({
       ...{ book, life: this.#life, lenders: this.#lenders, isUser: options.isUser },
       intervalMs: Math.min(noteIntervalMs, Math.max(limits.idleMs / 4, 10)),
-      ...{ unclaimedMs, log },
+      log,
     });
     this.#admission = new Admission({
       book,
@@ -122,7 +122,7 @@ export class Coordinator {
       limits,
       audit,
       isTaken: (name) => this.#sharing.isTaken(name),
-      publish: async (session, call) => await this.#sharing.publish(session, call),
+      publish: (session, call, rename) => this.#sharing.publish(session, call, rename),
     });
   }
 
@@ -201,7 +201,6 @@ export class Coordinator {
   /** A client was told of the session. */
   async claim(name: string): Promise<void> {
     await this.#admission.claim(name);
-    await this.#sharing.keep(name).catch(this.#life.trouble(`keeping ${name}`));
   }
 
   /** The user's sessions, running or dead, sorted by name; those of all for an admin who asks. */

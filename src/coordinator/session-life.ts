@@ -92,12 +92,6 @@ export class SessionLife {
     onChange();
   }
 
-  /** Forgets a name and the way that it leads, not the machine. */
-  async leave(name: string): Promise<void> {
-    await this.#options.links.drop(name);
-    await this.forget(name);
-  }
-
   /** The platform has the machine no more: another coordinator has ended the session, or somebody else. */
   async vanished(name: string): Promise<void> {
     const { book, log, links, lenderOf } = this.#options;

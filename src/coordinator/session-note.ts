@@ -2,9 +2,14 @@
 import * as v from 'valibot';
 import type { Session } from './session.ts';
 
-/** What a coordinator cannot know of another's session but from its machine. */
-export type SharedSession = Omit<Session, 'state' | 'reason' | 'machine'> & {
+/** What one coordinator can know of another's session. */
+export type SharedSession = Pick<
+  Session,
+  'name' | 'owner' | 'builderType' | 'hostType' | 'createdMs' | 'expiresMs' | 'key'
+> & {
   readonly machine: string;
+  /** False while its coordinator only asks whether another has given the name. */
+  readonly isSettled: boolean;
 };
 
 const schema = v.object({
@@ -15,13 +20,17 @@ const schema = v.object({
   hostType: v.string(),
   createdMs: v.number(),
   expiresMs: v.number(),
-  isClaimed: v.boolean(),
   key: v.optional(v.string()),
+  isSettled: v.boolean(),
 });
 
-export function formatNote(team: string, session: Session): string {
-  const { name, owner, builderType, hostType, createdMs, expiresMs, isClaimed, key } = session;
-  const kept = { team, name, owner, builderType, hostType, createdMs, expiresMs, isClaimed, key };
+export function formatNote(
+  team: string,
+  session: Session,
+  { isSettled = true }: { isSettled?: boolean | undefined } = {},
+): string {
+  const { name, owner, builderType, hostType, createdMs, expiresMs, key } = session;
+  const kept = { team, name, owner, builderType, hostType, createdMs, expiresMs, key, isSettled };
   return JSON.stringify(kept);
 }
 
@@ -37,12 +46,4 @@ export function parseNote(
   } catch {
     return undefined;
   }
-}
-
-/** One session as two coordinators know it: whoever knows of a later use is right. */
-export function joined(session: Session, other: Pick<Session, 'isClaimed' | 'expiresMs'>): Session {
-  // Of one that no client was told of, each coordinator decides by itself how long it waits for that.
-  if (!session.isClaimed && !other.isClaimed) return session;
-  const expiresMs = Math.max(session.expiresMs, other.expiresMs);
-  return { ...session, isClaimed: true, expiresMs };
 }

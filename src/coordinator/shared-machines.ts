@@ -2,7 +2,7 @@
 import type { Backend } from '../backends/backend.ts';
 import type { PoolCall } from './pool.ts';
 import type { Session } from './session.ts';
-import { formatNote, joined, parseNote, type SharedSession } from './session-note.ts';
+import { formatNote, parseNote, type SharedSession } from './session-note.ts';
 
 export interface SharedMachinesOptions {
   readonly list: Backend['list'];
@@ -14,10 +14,18 @@ export interface SharedMachinesOptions {
   readonly team: string;
 }
 
+/** A session that has its machine. */
+export type Held = Session & { readonly machine: string };
+
+export interface KeepCall extends PoolCall {
+  /** Default true: it is the session's for good, and for others to take up. */
+  readonly isSettled?: boolean;
+}
+
 export interface SharedListing {
   /** All machines of the host type. */
   readonly machines: ReadonlySet<string>;
-  /** Those that the team's users have. */
+  /** Those that the team's users have, or are about to. */
   readonly sessions: readonly SharedSession[];
 }
 
@@ -46,17 +54,21 @@ export class SharedMachines {
     };
   }
 
-  /** Writes the session to its machine, joined with what another coordinator has written; gives what is there then. */
-  async keep(session: Session & { readonly machine: string }, call: PoolCall): Promise<Session> {
+  /** Whether the machine's note says whose it is. */
+  hasSession(machine: string, note: string | undefined): boolean {
+    return parseNote(this.#options.team, note, machine)?.isSettled === true;
+  }
+
+  /** Writes the session to its machine; gives when it ends: the later of what it says and what another has written. */
+  async keep(session: Held, call: KeepCall): Promise<number> {
     const { team } = this.#options;
-    const { name, machine } = session;
-    let kept: Session = session;
+    let { expiresMs } = session;
     const amend = (note: string | undefined) => {
-      const other = parseNote(team, note, machine);
-      kept = other?.name === name ? joined(session, other) : session;
-      return formatNote(team, kept);
+      const other = parseNote(team, note, session.machine);
+      expiresMs = Math.max(session.expiresMs, other?.expiresMs ?? 0);
+      return formatNote(team, { ...session, expiresMs }, call);
     };
-    await this.#options.note(machine, amend, call);
-    return kept;
+    await this.#options.note(session.machine, amend, call);
+    return expiresMs;
   }
 }

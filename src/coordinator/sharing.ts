@@ -5,11 +5,11 @@ import type { Lender } from './lender.ts';
 import type { Log } from './log.ts';
 import type { PoolCall } from './pool.ts';
 import { Recent } from './recent.ts';
-import { freeName, type Session } from './session.ts';
+import type { Session } from './session.ts';
 import type { SessionBook } from './session-book.ts';
 import type { SessionLife } from './session-life.ts';
-import { joined, type SharedSession } from './session-note.ts';
-import type { SharedListing, SharedMachines } from './shared-machines.ts';
+import type { SharedSession } from './session-note.ts';
+import type { Held, SharedListing, SharedMachines } from './shared-machines.ts';
 
 export interface SharingOptions {
   readonly book: SessionBook;
@@ -18,13 +18,8 @@ export interface SharingOptions {
   /** Sessions of others are none of this coordinator's. */
   readonly isUser: (name: string) => boolean;
   readonly intervalMs: number;
-  /** How long a session is kept that no client was told of, in ms. */
-  readonly unclaimedMs: number;
   readonly log: Log;
 }
-
-/** A session that has its machine. */
-type Held = Session & { readonly machine: string };
 
 const isHeld = (session: Session | undefined): session is Held => session?.machine !== undefined;
 
@@ -36,8 +31,8 @@ export class Sharing {
   /** How often `look` and `flush` are to be called, in ms. */
   readonly intervalMs: number;
   readonly #options: SharingOptions;
-  /** What the platform is known to hold of each session. */
-  readonly #kept = new Map<string, Pick<Session, 'expiresMs' | 'isClaimed'>>();
+  /** The end of each session that is known to be written on the platform. */
+  readonly #kept = new Map<string, number>();
   /** Names that are not given again: another coordinator may still take them for a machine that is gone. */
   readonly #resting: Recent;
   #running: Promise<void> | undefined;
@@ -133,70 +128,58 @@ export class Sharing {
       const isSame = session?.machine === machine && session.state !== 'ending';
       if (isSame && !listing.machines.has(machine)) await life.vanished(name);
     }
-    const names = new Map(this.#heldIn(lender).map(({ name, machine }) => [machine, name]));
     for (const found of listing.sessions) {
-      const known = names.get(found.machine) ?? found.name;
-      if (known !== found.name) await this.#rename(lender, known, found);
+      if (!found.isSettled) continue;
       const session = book.get(found.name);
-      if (session?.machine === found.machine) this.#join(session, found);
+      if (session?.machine === found.machine) this.#join(session, found.expiresMs);
       else if (session === undefined || (session.state === 'dead' && !isHeld(session)))
         await this.#adopt(lender, found);
     }
   }
 
-  /** Another coordinator may have chosen a name, and given way with it before it told its client. */
-  async #rename(lender: Lender, from: string, { name, machine }: SharedSession): Promise<void> {
-    const { book, life } = this.#options;
-    const session = book.get(from);
-    if (session?.state !== 'running' || session.machine !== machine || book.has(name)) return;
-    if (lender.pool.shared?.isOwn(machine) !== false) return;
-    await life.save({ ...session, name });
-    await life.leave(from);
-  }
-
-  #join(session: Session, kept: Pick<Session, 'expiresMs' | 'isClaimed'>): void {
-    this.#kept.set(session.name, kept);
-    if (session.state !== 'running') return;
-    const next = joined(session, kept);
-    if (next.expiresMs !== session.expiresMs || next.isClaimed !== session.isClaimed) {
-      this.#options.book.note(next);
+  #join(session: Session, expiresMs: number): void {
+    this.#kept.set(session.name, expiresMs);
+    if (session.state === 'running' && expiresMs > session.expiresMs) {
+      this.#options.book.note({ ...session, expiresMs });
     }
   }
 
-  async #adopt(lender: Lender, found: SharedSession): Promise<void> {
-    const { book, isUser, unclaimedMs, log } = this.#options;
-    const { name, owner, machine, isClaimed } = found;
+  async #adopt(lender: Lender, { isSettled: _, ...found }: SharedSession): Promise<void> {
+    const { book, isUser, log } = this.#options;
+    const { name, owner, machine, expiresMs } = found;
     // What this coordinator is making or ending is its own business.
     if (lender.knows(machine) || !isUser(owner)) return;
     lender.adopt(machine);
-    this.#kept.set(name, found);
-    const expiresMs = isClaimed
-      ? found.expiresMs
-      : Math.min(found.expiresMs, Date.now() + unclaimedMs);
+    this.#kept.set(name, expiresMs);
     log.write('adopted', { name, owner, machine });
-    await book.save({ ...found, state: 'running', expiresMs });
+    await book.save({ ...found, state: 'running', isClaimed: true });
   }
 
-  /** Keeps a new session with its machine, under a name that no other has; gives it with that. */
-  async publish(session: Session, call: PoolCall): Promise<Session> {
+  /**
+   * Keeps a new session with its machine, under a name that no other coordinator has given; gives it with that. The
+   * name is written before it is looked for elsewhere: of two that want it at once, at least one sees the other.
+   *
+   * @param rename Gives another name, of those that are not taken.
+   */
+  async publish(
+    session: Session,
+    call: PoolCall,
+    rename: (from: string, isTaken: (name: string) => boolean) => string,
+  ): Promise<Session> {
     const shared = this.#sharedOf(session.hostType);
     if (shared === undefined || !isHeld(session)) return session;
-    const { owner, builderType, machine } = session;
     for (let named: Held = session, tries = 1; ; tries++) {
-      await shared.keep(named, call);
+      await shared.keep(named, { ...call, isSettled: false });
       const { sessions } = await shared.list(call);
-      const others = sessions.filter((other) => other.machine !== machine);
+      const others = sessions.filter(({ machine }) => machine !== named.machine);
       if (!others.some(({ name }) => name === named.name)) {
-        this.#kept.set(named.name, named);
+        this.#kept.set(named.name, await shared.keep(named, call));
         return named;
       }
-      // Another coordinator chose it at the same moment, and gives way as well.
-      let skip = Math.floor(Math.random() * 3 * tries);
-      const name = freeName(owner, builderType, (candidate) => {
-        const isTaken = this.isTaken(candidate) || others.some((other) => other.name === candidate);
-        return isTaken || skip-- > 0;
-      });
-      named = { ...named, name };
+      // The other may give way as well: both are not to want the same name again.
+      let skip = Math.floor(Math.random() * 2 * tries);
+      const isTaken = (name: string) => others.some((other) => other.name === name) || skip-- > 0;
+      named = { ...named, name: rename(named.name, isTaken) };
     }
   }
 
@@ -206,18 +189,19 @@ export class Sharing {
     const session = book.get(name);
     if (session?.state !== 'running' || !isHeld(session)) return;
     const call = { signal: timeoutSignal(writeTimeoutMs) };
-    const kept = await this.#sharedOf(session.hostType)?.keep(session, call);
+    const expiresMs = await this.#sharedOf(session.hostType)?.keep(session, call);
     const current = book.get(name);
-    if (kept !== undefined && current?.machine === session.machine) this.#join(current, kept);
+    if (expiresMs !== undefined && current?.machine === session.machine) {
+      this.#join(current, expiresMs);
+    }
   }
 
-  /** Writes what others are to know: that a session was used, or that its owner knows of it. */
+  /** Writes down for others which sessions were used. */
   async flush(): Promise<void> {
     const { book, log } = this.#options;
     const changed = book.all().filter((session) => {
-      const kept = this.#kept.get(session.name);
-      const isLater = session.expiresMs - (kept?.expiresMs ?? 0) >= this.#stepMs;
-      return this.isShared(session.hostType) && (isLater || session.isClaimed !== kept?.isClaimed);
+      const keptMs = this.#kept.get(session.name) ?? 0;
+      return this.isShared(session.hostType) && session.expiresMs - keptMs >= this.#stepMs;
     });
     await Promise.all(
       changed.map(({ name }) =>

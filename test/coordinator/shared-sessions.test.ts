@@ -1,15 +1,18 @@
 // What a coordinator makes of the sessions that others have written to the machines of a platform.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ListCall } from '../../src/backends/backend.ts';
+import { Admission } from '../../src/coordinator/admission.ts';
 import { Lender } from '../../src/coordinator/lender.ts';
 import type { Links } from '../../src/coordinator/links.ts';
 import type { Pool } from '../../src/coordinator/pool.ts';
 import type { Session } from '../../src/coordinator/session.ts';
 import { SessionBook } from '../../src/coordinator/session-book.ts';
 import { SessionLife } from '../../src/coordinator/session-life.ts';
-import { formatNote, joined, parseNote } from '../../src/coordinator/session-note.ts';
+import { formatNote, parseNote } from '../../src/coordinator/session-note.ts';
 import { SharedMachines } from '../../src/coordinator/shared-machines.ts';
 import { Sharing } from '../../src/coordinator/sharing.ts';
+import { times } from '../helpers/counts.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
 const hour = 3_600_000;
@@ -23,12 +26,18 @@ const session = (changes: Partial<Session> = {}): Session => ({
 /** The platform: machines and what is written to them. */
 const platform = new Map<string, string | undefined>();
 let onList: () => void | Promise<void>;
+let onWrite: () => void | Promise<void>;
 const never = () => undefined;
+
+/** Anything may happen meanwhile. */
+const pause = () => sleep(Math.random() * 6);
+const rounds = times(5, 200);
 const log = { write: never };
 
 beforeEach(() => {
   platform.clear();
   onList = never;
+  onWrite = never;
 });
 
 const note = (machine: string, changes: Partial<Session> = {}): void =>
@@ -39,6 +48,7 @@ async function coordinator(owner = 'mine') {
   const shared = new SharedMachines({
     ...{ hostType: 'host-vm', owner, team: 'team' },
     list: async (_: ListCall) => {
+      await onList();
       const machines = [...platform].map(([name, text]) => {
         const times = { created: undefined, expires: undefined, dead: undefined };
         return { name, builderType: '', hostType: 'host-vm', note: text, ...times };
@@ -46,9 +56,25 @@ async function coordinator(owner = 'mine') {
       await onList();
       return machines;
     },
-    note: async (machine, amend) => void platform.set(machine, amend(platform.get(machine))),
+    note: async (machine, amend) => {
+      for (;;) {
+        const before = platform.get(machine);
+        const note = amend(before);
+        await onWrite();
+        if (platform.get(machine) !== before) continue;
+        platform.set(machine, note);
+        return await onWrite();
+      }
+    },
   });
-  const pool = { hostType: 'host-vm', capacity: 9, shared, release: never } as unknown as Pool;
+  const acquire = async () => {
+    const machine = `${owner}-${platform.size}`;
+    platform.set(machine, undefined);
+    await onWrite();
+    return machine;
+  };
+  const ends = { release: never, reconcile: async () => new Set() };
+  const pool = { hostType: 'host-vm', capacity: 99, shared, acquire, ...ends } as unknown as Pool;
   const lender = new Lender(pool, { warm: 0, onTrouble: never, onChange: never, onLost: never });
   const limits = { idleMs: hour, maximumMs: 24 * hour };
   const life: SessionLife = new SessionLife({
@@ -58,9 +84,17 @@ async function coordinator(owner = 'mine') {
   });
   const sharing: Sharing = new Sharing({
     ...{ book, life, lenders: new Map([['host-vm', lender]]), isUser: (name) => name === 'me' },
-    ...{ intervalMs: 1_000, unclaimedMs: 120_000, log },
+    ...{ intervalMs: 1_000, log },
   });
-  return { book, lender, life, sharing };
+  await lender.open(new Set());
+  const builder = { name: 'vm', hostType: 'host-vm', env: [] };
+  const admission = new Admission({
+    ...{ book, life, limits, lenderOf: () => lender, perUser: 99, audit: log },
+    catalogue: { hosts: [], builders: [builder] },
+    isTaken: (name) => sharing.isTaken(name),
+    publish: (made, how, rename) => sharing.publish(made, how, rename),
+  });
+  return { book, lender, life, sharing, admission };
 }
 
 describe('a look', () => {
@@ -102,37 +136,65 @@ describe('a look', () => {
     expect(book.all()).toEqual([]);
   });
 
-  it('follows a name that its coordinator gave up before it told anybody', async () => {
-    const { book, lender, sharing } = await coordinator();
-    note('a-1', { isClaimed: false });
-    await sharing.look();
-    note('a-1', { name: 'user-me-vm-1' });
-    await sharing.look();
-    expect(book.all()).toMatchObject([{ name: 'user-me-vm-1', machine: 'a-1' }]);
-    expect(lender.lent).toBe(1);
-  });
-
-  it('keeps one that no client was told of for a short time only, until one was', async () => {
+  it('leaves one alone whose coordinator only asks whether it may have the name', async () => {
     const { book, sharing } = await coordinator();
-    note('a-1', { isClaimed: false });
+    platform.set('a-1', formatNote('team', session(), { isSettled: false }));
     await sharing.look();
-    expect(Number(book.get('user-me-vm-0')?.expiresMs) - Date.now()).toBeLessThanOrEqual(120_000);
-    note('a-1', { isClaimed: true });
-    await sharing.look();
-    expect(Number(book.get('user-me-vm-0')?.expiresMs) - Date.now()).toBeGreaterThan(hour / 2);
+    expect(book.all()).toEqual([]);
   });
 });
 
 describe('a new session', () => {
-  it('gives way to any that has its name already', async () => {
-    const { book, sharing } = await coordinator();
-    note('a-1');
-    const published = await sharing.publish(session({ machine: 'mine-1' }), call);
-    expect(published.name).not.toBe('user-me-vm-0');
-    expect(parseNote('team', platform.get('mine-1'), 'mine-1')?.name).toBe(published.name);
-    await book.save(published);
-    await sharing.look();
-    expect(book.all().map(({ machine }) => machine)).toEqual(['mine-1', 'a-1']);
+  it('gives way to any that has its name already, or asks for it', async () => {
+    for (const isSettled of [true, false]) {
+      platform.clear();
+      const { sharing } = await coordinator();
+      platform.set('a-1', formatNote('team', session(), { isSettled }));
+      const made = session({ machine: 'mine-1' });
+      const published = await sharing.publish(made, call, (from, isTaken) => {
+        expect([from, isTaken(from)]).toEqual(['user-me-vm-0', true]);
+        return 'user-me-vm-7';
+      });
+      expect(published).toEqual({ ...made, name: 'user-me-vm-7' });
+      const note = parseNote('team', platform.get('mine-1'), 'mine-1');
+      expect(note).toMatchObject({ name: 'user-me-vm-7', isSettled: true });
+    }
+  });
+
+  it(`has a name of its own, however many are made at once by two coordinators, ${rounds} times`, async () => {
+    for (let round = 0; round < rounds; round++) {
+      platform.clear();
+      onList = pause;
+      onWrite = pause;
+      const two = [await coordinator('a'), await coordinator('b')];
+      let isOver = false;
+      const looking = two.map(async ({ sharing }) => {
+        while (!isOver) await Promise.all([sharing.look(), pause()]);
+      });
+      const made = await Promise.all(
+        Array.from({ length: 12 }, async (_, n) => {
+          for (let pauses = Math.random() * 8; pauses > 0; pauses--) await pause();
+          const creation = two[n % 2]!.admission.create(
+            { name: 'me', isAdmin: false },
+            'vm',
+            undefined,
+          );
+          creation.join(never);
+          const { name, machine } = await creation.result;
+          await two[n % 2]!.admission.claim(name);
+          return { name, machine };
+        }),
+      );
+      isOver = true;
+      await Promise.all(looking);
+      const byName = (all: readonly Pick<Session, 'name' | 'machine'>[]) =>
+        all.map(({ name, machine }) => `${name} ${machine}`).sort();
+      expect(new Set(made.map(({ name }) => name)).size).toBe(12);
+      for (const { sharing, book } of two) {
+        await sharing.look();
+        expect(byName(book.all())).toEqual(byName(made));
+      }
+    }
   });
 });
 
@@ -160,16 +222,6 @@ describe('a use', () => {
     await sharing.flush();
     expect(platform.get('a-1')).not.toBe(before);
   });
-});
-
-it('of two that know a session the later expiry holds, once a client was told of it', () => {
-  const early = { isClaimed: false, expiresMs: 1 };
-  expect(joined(session({ ...early }), { isClaimed: false, expiresMs: 2 })).toMatchObject(early);
-  for (const isClaimed of [true, false]) {
-    const one = session({ isClaimed, expiresMs: 1 });
-    const both = { isClaimed: true, expiresMs: 2 };
-    expect(joined(one, { isClaimed: !isClaimed, expiresMs: 2 })).toMatchObject(both);
-  }
 });
 
 it('a note of another team, or that is none, is no session', () => {
