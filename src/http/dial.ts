@@ -1,6 +1,8 @@
 // Opens byte streams to a server, by whatever way its address says.
+import type { NetConnectOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { buildConnector } from 'undici';
+import { BulkSocket } from './bulk-socket.ts';
 import type { ServerAddress } from './request.ts';
 
 /** How long a connection may take to be made, in ms. */
@@ -9,11 +11,13 @@ const connectTimeoutMs = 10_000;
 /** A function that opens a fresh connection to the address each time; the caller destroys what it gives. */
 export async function dialer(address: ServerAddress): Promise<() => Promise<Duplex>> {
   if (address.kind === 'dial') return address.dial;
-  if (address.kind === 'unix') {
-    return by(buildConnector({ socketPath: address.path, timeout: connectTimeoutMs }), nowhere);
-  }
+  if (address.kind === 'unix') return bulk({ path: address.path });
   const { pinnedCert: certPem, fingerprint } = address;
   const url = new URL(address.origin);
+  if (url.protocol === 'http:') {
+    const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+    return bulk({ host, port: Number(url.port || 80) });
+  }
   if (certPem === undefined && fingerprint === undefined) {
     return by(buildConnector({ timeout: connectTimeoutMs, allowH2: false }), url);
   }
@@ -21,7 +25,8 @@ export async function dialer(address: ServerAddress): Promise<() => Promise<Dupl
   return by(pinnedConnector({ certPem, fingerprint }), url);
 }
 
-const nowhere = new URL('http://buildlet');
+const bulk = (where: NetConnectOpts) => (): Promise<Duplex> =>
+  BulkSocket.connect(where, connectTimeoutMs);
 
 function by(connect: buildConnector.connector, url: URL): () => Promise<Duplex> {
   const { protocol, hostname, host, port } = url;

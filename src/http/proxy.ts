@@ -2,6 +2,7 @@
 import { Agent, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { Duplex, Writable } from 'node:stream';
 import { GomoteError, messageOf } from '../errors.ts';
+import { BulkSocket } from './bulk-socket.ts';
 import { dialer } from './dial.ts';
 import { proxiedHeaders, repliedHeaders } from './proxy-headers.ts';
 import type { ServerAddress } from './request.ts';
@@ -100,13 +101,21 @@ export class Relay {
     const abort = () => onward.destroy(asError(signal.reason));
     signal.addEventListener('abort', abort, { once: true });
     try {
-      const replied = replyOf(onward);
+      let sent: Promise<void> | undefined;
+      // At once: what of the reply's body was read with its head may still go another way.
+      const replied = replyOf(onward, (reply) => {
+        passage.status = reply.statusCode ?? 0;
+        sent = sendBack(reply, response, passage);
+        sent.catch(ignore);
+      });
+      onward.once('socket', (socket: Duplex) => {
+        if (socket instanceof BulkSocket) socket.expectHead();
+      });
       onward.on('error', ignore);
       response.on('error', ignore);
       send(incoming, onward, passage);
-      const reply = await replied;
-      passage.status = reply.statusCode ?? 0;
-      await sendBack(reply, response, passage);
+      await replied;
+      await sent;
     } catch (error) {
       if (response.headersSent) response.destroy();
       if (signal.aborted) throw asError(signal.reason);
@@ -157,9 +166,12 @@ const ignore = (): void => undefined;
 const asError = (reason: unknown): Error =>
   reason instanceof Error ? reason : new GomoteError('ERR_ABORTED', 'the call was cancelled');
 
-function replyOf(onward: ReturnType<typeof request>): Promise<IncomingMessage> {
+function replyOf(
+  onward: ReturnType<typeof request>,
+  onReply: (reply: IncomingMessage) => void = ignore,
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    onward.once('response', resolve).once('error', reject);
+    onward.once('response', onReply).once('response', resolve).once('error', reject);
     onward.once('close', () => reject(new Error('the connection was closed before a reply')));
   });
 }
@@ -190,6 +202,7 @@ async function sendBack(
   response.writeHead(passage.status, reply.statusMessage, headers);
   // A client may wait for word that a command was taken, long before its first output.
   if (reply.headers['content-length'] === undefined) response.flushHeaders();
+  divertBody(reply, response, passage);
   await new Promise<void>((resolve, reject) => {
     reply.once('error', reject);
     reply.once('close', () => {
@@ -203,6 +216,30 @@ async function sendBack(
     copy(reply, response, (piece) => {
       passage.replyBytes += piece.length;
     });
+  });
+}
+
+/**
+ * Where both connections allow, the frames of a chunked body are passed on as they are: the two connections frame
+ * bodies alike, and taking each frame apart and making it anew would cost as much again as moving its bytes.
+ */
+function divertBody(reply: IncomingMessage, response: ServerResponse, passage: Passage): void {
+  const from: Duplex = reply.socket;
+  const to = response.socket;
+  const isChunked = reply.headers['transfer-encoding'] === 'chunked' && response.chunkedEncoding;
+  if (to === null || !isChunked || !(from instanceof BulkSocket)) return;
+  from.divert({
+    pass: (frames, free) => {
+      passage.replyBytes += frames.length;
+      let isFree = false;
+      to.write(frames, () => isFree || free());
+      // What the kernel has taken needs its memory no more.
+      isFree = to.writableLength === 0;
+      return isFree;
+    },
+    end: (dataBytes) => {
+      passage.replyBytes = dataBytes;
+    },
   });
 }
 

@@ -261,6 +261,12 @@ describe('the relay', () => {
       void request.socket.end(
         'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n',
       ),
+    '/longer-chunk': (request) =>
+      void request.socket.end(
+        'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcdef\r\n0\r\n\r\n',
+      ),
+    '/no-last-chunk': (request) =>
+      void request.socket.end('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n'),
   };
 
   it.each(Object.keys(breakers))('cuts a reply that was cut: %s', async (path) => {

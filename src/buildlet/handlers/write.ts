@@ -16,6 +16,9 @@ import { errnoText } from '../../protocol/process-state.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { formatTotals, totalsHeader } from '../../protocol/transfer.ts';
 
+/** What comes while the disk is busy is written in one go, up to so many bytes. */
+const gatheredBytes = 1 << 20;
+
 /** PUT /write: the body is the content; a client that has it whole sends its totals ahead, and gets them back. */
 export function write(workDir: string, features: readonly string[]): Handler {
   return async ({ request, response, query, signal }) => {
@@ -71,7 +74,11 @@ async function store(source: AsyncIterable<Buffer>, target: Target): Promise<num
       throw new GomoteError('ERR_LOCAL_FILE', `open ${name}: ${errnoText('EISDIR')}`);
     }
     await mkdir(dirname(name), { recursive: true });
-    const file = createWriteStream(partial, { flags: 'wx', mode: 0o600 });
+    const file = createWriteStream(partial, {
+      flags: 'wx',
+      mode: 0o600,
+      highWaterMark: gatheredBytes,
+    });
     await pipeline(source, file, { signal });
     prove?.(file.bytesWritten);
     await chmod(partial, mode);

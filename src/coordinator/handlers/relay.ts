@@ -44,6 +44,10 @@ async function pass(
   const { method = '' } = request;
   const command = commandPeek(method, path);
   const passage = newPassage(command?.peek);
+  // The request's line in the log is written as soon as the reply is out.
+  for (const name of ['requestBytes', 'replyBytes'] as const) {
+    Object.defineProperty(note, name, { enumerable: true, get: () => passage[name] });
+  }
   let failure: unknown;
   let over: ((leavesRun: boolean) => void) | undefined;
   try {
@@ -68,7 +72,6 @@ async function pass(
     over?.(path === endpoints.session.path && (signal.aborted || command?.isDetached === true));
     coordinator.used(session, failure);
     command?.over(audit, { session, user, passage, failure });
-    Object.assign(note, { requestBytes: passage.requestBytes, replyBytes: passage.replyBytes });
   }
 }
 

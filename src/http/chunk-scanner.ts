@@ -1,0 +1,69 @@
+// Follows the framing of a chunked body without taking it apart: how much of it may be passed on as it is.
+
+const cr = 0x0d;
+const lf = 0x0a;
+
+/** A size of at most seven hex digits, and nothing else in the line: all else is left to a whole parser. */
+const sizeLine = /^([0-9a-f]{1,7})\r\n$/i;
+const longestLineBytes = 9;
+
+const nothing = Buffer.alloc(0);
+
+export class ChunkScanner {
+  /** Of the current chunk, with the CR LF at its end; 0 between chunks. */
+  #left = 0;
+  /** The beginning of a size line whose end has not come. */
+  #held = nothing;
+  #dataBytes = 0;
+  #isOver = false;
+
+  /** How much data has begun to come. */
+  get dataBytes(): number {
+    return this.#dataBytes;
+  }
+
+  /** Whether the last chunk, or something that is no chunk, has come: what is not passed on is for a whole parser. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /**
+   * Takes what came next. Gives it, with what was held back before, and how much of it may be passed on; until it is over,
+   * the rest is held back. Throws when a chunk does not end as it must.
+   */
+  scan(next: Buffer): { piece: Buffer; passable: number } {
+    const piece = this.#held.length === 0 ? next : Buffer.concat([this.#held, next]);
+    let at = 0;
+    while (at < piece.length && !this.#isOver) {
+      const end = this.#left > 0 ? this.#skip(piece, at) : this.#readSize(piece, at);
+      if (end === undefined) break;
+      at = end;
+    }
+    this.#held = this.#isOver ? nothing : Buffer.from(piece.subarray(at));
+    return { piece, passable: at };
+  }
+
+  /** Where the size line ends; undefined when it is not all there, or not one to pass on. */
+  #readSize(piece: Buffer, at: number): number | undefined {
+    const text = piece.toString('latin1', at, at + longestLineBytes);
+    const end = text.indexOf('\n') + 1;
+    if (end === 0 && text.length < longestLineBytes) return undefined;
+    const size = Number.parseInt(sizeLine.exec(text.slice(0, end))?.[1] ?? '0', 16);
+    this.#isOver = size === 0;
+    if (this.#isOver) return undefined;
+    this.#left = size + 2;
+    this.#dataBytes += size;
+    return at + end;
+  }
+
+  /** Goes over the rest of a chunk. */
+  #skip(piece: Buffer, from: number): number {
+    const to = Math.min(piece.length, from + this.#left);
+    this.#left -= to - from;
+    const isWrong =
+      (this.#left === 1 && piece[to - 1] !== cr) ||
+      (this.#left === 0 && (piece[to - 1] !== lf || (to - from > 1 && piece[to - 2] !== cr)));
+    if (isWrong) throw new Error('a chunk does not end where it should');
+    return to;
+  }
+}
