@@ -1,7 +1,8 @@
 // How fast output comes: through gomote run to a file beside ssh, and to nowhere beside cat | cat:
 // node bench/exec.js [RUNS] [MIB] [MB]
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { closeSync, openSync, readSync, rmSync } from 'node:fs';
 import { compare, gomote, report, withBuildlet } from './paired.js';
 import { withSsh } from './ssh-server.js';
@@ -17,19 +18,26 @@ const toFile = (argv) => ['sh', '-c', `"$@" > ${copy}`, 'sh', ...argv];
 const toNowhere = (argv) => ['sh', '-c', '"$@" > /dev/null', 'sh', ...argv];
 
 try {
-  await withBuildlet((name) => {
+  await withBuildlet(async (name) => {
     const run = [process.execPath, gomote, 'run', name, 'cat', file];
     fill(mb * 1_000_000);
-    const nowhere = compare(
-      { cat: ['sh', '-c', `cat ${file} | cat > /dev/null`], gomote: toNowhere(run) },
-      runs,
+    const nowhere = await withBareRelay((bare) =>
+      compare(
+        {
+          cat: ['sh', '-c', `cat ${file} | cat > /dev/null`],
+          bare: toNowhere(bare),
+          gomote: toNowhere(run),
+        },
+        runs,
+      ),
     );
     report(`exec: ${mb} MB of output to /dev/null`, [
       { what: 'cat FILE | cat', ms: nowhere.cat, reference: nowhere.cat },
+      { what: 'two bare Node programs', ms: nowhere.bare, reference: nowhere.cat },
       { what: 'gomote run NAME cat FILE', ms: nowhere.gomote, reference: nowhere.cat, limit: 2 },
     ]);
     fill(mib << 20);
-    return withSsh((ssh) => {
+    await withSsh((ssh) => {
       const result = compare({ ssh: toFile([...ssh, 'cat', file]), gomote: toFile(run) }, runs);
       if (sha256(copy) !== sha256(file)) throw new Error('the copy differs');
       report(`exec: ${mib} MiB of output to a file`, [
@@ -40,6 +48,22 @@ try {
   });
 } finally {
   for (const path of [file, copy]) rmSync(path, { force: true });
+}
+
+/** Gives the command that reads FILE from a server as small as can be. */
+async function withBareRelay(use) {
+  const program = new URL('bare-relay.js', import.meta.url).pathname;
+  const socket = '/dev/shm/gomote-bench-bare';
+  rmSync(socket, { force: true });
+  const server = spawn(process.execPath, [program, 'serve', socket, 'cat', file], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  try {
+    await once(server.stdout, 'data');
+    return await use([process.execPath, program, 'read', socket]);
+  } finally {
+    server.kill();
+  }
 }
 
 function sha256(path) {
