@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import {
   AuthorizationV1Api,
   KubeConfig,
+  KubernetesObjectApi,
   loadAllYaml,
   NetworkingV1Api,
   RbacAuthorizationV1Api,
@@ -26,9 +27,11 @@ import {
 } from './cluster.ts';
 
 const namespace = await makeNamespace();
-const manifests = loadAllYaml(
-  readFileSync(new URL('../../docs/kubernetes/buildlets.yaml', import.meta.url), 'utf8'),
-) as { kind: string; metadata: V1ObjectMeta }[];
+const read = (name: string) =>
+  loadAllYaml(
+    readFileSync(new URL(`../../docs/kubernetes/${name}.yaml`, import.meta.url), 'utf8'),
+  ) as { kind: string; metadata: V1ObjectMeta }[];
+const manifests = read('buildlets');
 const manifest = <T>(kind: string): T => {
   const { metadata, ...rest } = manifests.find((one) => one.kind === kind)!;
   return { ...rest, metadata: { ...metadata, namespace } } as T;
@@ -127,4 +130,18 @@ it('the network policy of the manifests is one the cluster takes, for buildlets 
   const body = manifest<V1NetworkPolicy>('NetworkPolicy');
   const made = await networking.createNamespacedNetworkPolicy({ namespace, body });
   expect(made.spec?.podSelector?.matchLabels).toEqual({ role: 'buildlet' });
+});
+
+it('the coordinator of the manifests is one the cluster takes', async () => {
+  const objects = KubernetesObjectApi.makeApiClient(kubeConfig);
+  const kinds: string[] = [];
+  for (const { metadata, ...rest } of read('coordinator')) {
+    const made = await objects.create(
+      { ...rest, metadata: { ...metadata, namespace } },
+      undefined,
+      'All',
+    );
+    kinds.push(String(made.kind));
+  }
+  expect(kinds).toEqual(['ServiceAccount', 'RoleBinding', 'ConfigMap', 'Deployment', 'Service']);
 });
