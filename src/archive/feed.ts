@@ -17,6 +17,7 @@ export class Feed {
   /** Memory that the thread has given back. */
   readonly #spare: ArrayBuffer[] = [];
   #inFlightBytes = 0;
+  #isDue = false;
   #over = false;
   #wake: (() => void) | undefined;
   /** Why the source ended early. */
@@ -61,14 +62,25 @@ export class Feed {
       this.#piece.set(part, this.#used);
       this.#used += part.length;
       at += part.length;
-      // While the thread is busy, small chunks wait for more; an idle one gets what there is.
-      if (this.#used === pieceBytes || this.#inFlightBytes === 0) this.#send();
+      // While the thread is busy, small chunks wait for more; an idle one soon gets what there is.
+      if (this.#used === pieceBytes) this.#send();
+      else if (this.#inFlightBytes === 0) this.#sendSoon();
       while (this.#inFlightBytes >= windowBytes && !this.#over) {
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
         });
       }
     }
+  }
+
+  /** What comes in the same turn of the event loop goes with it. */
+  #sendSoon(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    setImmediate(() => {
+      this.#isDue = false;
+      if (this.#inFlightBytes === 0) this.#send();
+    });
   }
 
   #send(): void {

@@ -3,6 +3,7 @@ import { createHash, type Hash, hash } from 'node:crypto';
 import { GomoteError } from '../errors.ts';
 import {
   decodeChanges,
+  decodeFailure,
   literalBytes,
   type TreeChange,
   treeStream,
@@ -115,7 +116,10 @@ export class TreeReceiver {
     if (hash('sha256', this.#head, 'hex') !== digest.toString('hex')) {
       throw damaged('wrong digest of its head');
     }
-    const changes = decodeChanges(this.#head.toString());
+    const text = this.#head.toString();
+    const failure = decodeFailure(text);
+    if (failure !== undefined) throw new GomoteError('ERR_LOST', failure);
+    const changes = decodeChanges(text);
     if (changes === undefined) throw damaged('bad head');
     this.#changes = changes;
     this.#next = 0;

@@ -1,8 +1,13 @@
 // Writes a tree stream: parts of a head and the contents of the files that it names, read with synchronous calls.
 import { createHash, hash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { errnoOf, GomoteError } from '../errors.ts';
-import { encodeChanges, type TreeChange, treeStream } from '../protocol/tree-change.ts';
+import { errnoOf, GomoteError, messageOf } from '../errors.ts';
+import {
+  encodeChanges,
+  encodeFailure,
+  type TreeChange,
+  treeStream,
+} from '../protocol/tree-change.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { localFileError } from './archive-error.ts';
 
@@ -52,12 +57,7 @@ export class TreeSender {
    */
   *part(changes: readonly TreeChange[]): Generator<Buffer, void, void> {
     if (changes.length === 0) return;
-    const head = Buffer.from(encodeChanges(changes));
-    const digest = hash('sha256', head, 'buffer');
-    this.#proof.update(digest);
-    const length = Buffer.alloc(lengthBytes);
-    length.writeUInt32BE(head.length);
-    for (const field of [length, head, digest]) yield* this.#bytes(field);
+    yield* this.#head(encodeChanges(changes));
     for (const change of changes) {
       if (change.op !== 'write' || change.entry.kind !== 'file') continue;
       try {
@@ -66,6 +66,21 @@ export class TreeSender {
         throw described(change.entry.path, error);
       }
     }
+  }
+
+  /** Ends the stream between two parts, so that its reader fails and says why. */
+  *failure(error: unknown): Generator<Buffer, void, void> {
+    yield* this.#head(encodeFailure(messageOf(error)));
+    yield this.#take();
+  }
+
+  *#head(text: string): Generator<Buffer, void, void> {
+    const head = Buffer.from(text);
+    const digest = hash('sha256', head, 'buffer');
+    this.#proof.update(digest);
+    const length = Buffer.alloc(lengthBytes);
+    length.writeUInt32BE(head.length);
+    for (const field of [length, head, digest]) yield* this.#bytes(field);
   }
 
   *end(): Generator<Buffer, void, void> {

@@ -53,6 +53,13 @@ export function decodeChanges(text: string): TreeChange[] | undefined {
   return changes;
 }
 
+/** Why the sender cannot go on, in place of what is to be done. */
+export const encodeFailure = (message: string): string => `e\0${message}`;
+
+/** Reads {@link encodeFailure}; undefined when the text is none. */
+export const decodeFailure = (text: string): string | undefined =>
+  text.startsWith('e\0') ? text.slice(2) : undefined;
+
 function decodeChange(facts: string, path: string, extra: string): TreeChange | undefined {
   if (facts === 'x') return isEntryPath(path) ? { op: 'remove', path } : undefined;
   if (facts.startsWith('m')) {

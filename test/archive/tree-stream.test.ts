@@ -136,6 +136,15 @@ describe('a tree stream', () => {
     expect(names(root)).toEqual([]);
   });
 
+  it('tells its reader why it cannot go on', () => {
+    const top = planted();
+    const root = temporaryDirectory();
+    const sender = new TreeSender(top);
+    const pieces = [...sender.part(writes(top)), ...sender.failure(new Error('out of luck'))];
+    expect(() => receive(root, pieces)).toThrow(/^out of luck$/);
+    expect(names(join(root, 'there'))).toContain('d/big');
+  });
+
   it('keeps what is whole when it ends early', () => {
     const top = planted();
     const root = temporaryDirectory();

@@ -3,9 +3,10 @@ import { lstatSync } from 'node:fs';
 import { chunkFile, encodeChunks } from '../../archive/chunks.ts';
 import { resolveInsideSync } from '../../archive/confine.ts';
 import { DigestCache } from '../../archive/digest-cache.ts';
-import { sendTree } from '../../archive/tree-sender.ts';
-import { look, walkTree } from '../../archive/tree-walk.ts';
+import { sendTree, TreeSender } from '../../archive/tree-sender.ts';
+import { look, walkSteps } from '../../archive/tree-walk.ts';
 import { GomoteError } from '../../errors.ts';
+import type { TreeChange } from '../../protocol/tree-change.ts';
 import {
   belowDirectory,
   encodeDifferences,
@@ -73,12 +74,34 @@ export class TreeStore {
     if (lstatSync(top, { throwIfNoEntry: false })?.isDirectory() !== true) {
       throw new GomoteError('ERR_LOCAL_FILE', `${top} is not a directory`);
     }
-    const entries = paths === undefined ? walkTree(top) : paths.map((path) => find(top, path));
-    return sendTree(
-      top,
-      entries.map((entry) => ({ op: 'write', entry })),
-    );
+    if (paths === undefined) return sendAll(top);
+    return sendTree(top, paths.map((path) => find(top, path)).map(written));
   }
+}
+
+const written = (entry: TreeEntry): TreeChange => ({ op: 'write', entry });
+
+/** How many entries are told of at a time. */
+const partEntries = 256;
+
+/** Everything below `top` while it is found, which may fail at any moment. */
+function* sendAll(top: string): Generator<Buffer, void, void> {
+  const sender = new TreeSender(top);
+  const steps = walkSteps(top);
+  for (let isOver = false; !isOver; ) {
+    const found: TreeEntry[] = [];
+    try {
+      while (!isOver && found.length < partEntries) {
+        const step = steps.next();
+        if (step.done) isOver = true;
+        else found.push(...step.value);
+      }
+    } catch (error) {
+      return yield* sender.failure(error);
+    }
+    yield* sender.part(found.map(written));
+  }
+  yield* sender.end();
 }
 
 function find(top: string, path: string): TreeEntry {
