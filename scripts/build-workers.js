@@ -18,7 +18,7 @@ export async function buildWorkers() {
     logLevel: 'warning',
     format: 'cjs',
     outExtension: { '.js': '.cjs' },
-    minify: true,
+    minify: !process.env.NOMINIFY,
   });
 }
 

@@ -108,7 +108,7 @@ await build({
   outExtension: { '.js': '.cjs' },
   // The files apart are required as well: import() would start Node's ES module loader, which parses each once more.
   supported: { 'dynamic-import': false },
-  minify: true,
+  minify: !process.env.NOMINIFY,
   plugins: [slimDependencies, heavyApart],
   define: { 'import.meta.url': 'importMetaUrl' },
   banner: { js: "const importMetaUrl=require('node:url').pathToFileURL(__filename).href;" },

@@ -83,6 +83,14 @@ export class LocalCache {
     return digest;
   }
 
+  /** Whether the tree is told to have this digest, without a file being read. */
+  hasDigest(entries: readonly FoundEntry[], digest: string): boolean {
+    const stored = this.#storedBy('sha256');
+    // What differs from the tree that was pushed need not be looked at for more than that.
+    if (stored.digest === digest) return stored.isOf(entries);
+    return this.treeDigest(entries) === digest;
+  }
+
   /** The tree that was last pushed, if its digest is this. */
   pushed(digest: string): TreeEntry[] | undefined {
     const stored = this.#storedBy('sha256');

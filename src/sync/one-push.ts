@@ -89,7 +89,8 @@ export class OnePush {
     const { algorithm } = remote;
     this.#changes = [];
     this.#takesStream = remote.digest !== undefined;
-    if (remote.digest !== undefined && this.#isSame(remote.digest, tree, cache)) return [];
+    const { digest } = remote;
+    if (digest !== undefined && cache.hasDigest(tree.entries, digest)) return [];
     this.#there = await this.#entriesOf(remote, cache);
     const planned = planChanges<FoundEntry>(tree.entries, this.#there, {
       digestOf: (entry) => cache.digest(entry, algorithm),
@@ -102,11 +103,6 @@ export class OnePush {
       chunksOf: (path) => remote.chunks(path),
     });
     return this.#changes;
-  }
-
-  /** Whether nothing has changed, told without reading a file. */
-  #isSame(digest: string, tree: LocalTree, cache: LocalCache): boolean {
-    return cache.treeDigest(tree.entries) === digest;
   }
 
   async #entriesOf(remote: RemoteTree, cache: LocalCache): Promise<readonly TreeEntry[]> {

@@ -18,23 +18,25 @@ export async function withPatches(
   changes: readonly TreeChange[],
   { top, there, chunksOf }: PatchOptions,
 ): Promise<TreeChange[]> {
-  const large = new Set(
-    there
-      .filter(({ kind, size }) => kind === 'file' && size >= patchedBytes)
-      .map(({ path }) => path),
-  );
+  let large: Set<string> | undefined;
+  const isLargeThere = (path: string): boolean => {
+    large ??= new Set(there.filter(isLargeFile).map((entry) => entry.path));
+    return large.has(path);
+  };
   const result: TreeChange[] = [];
   for (const change of changes) {
     const isLarge =
       change.op === 'write' &&
       change.patch === undefined &&
-      change.entry.size >= patchedBytes &&
-      large.has(change.entry.path);
+      isLargeFile(change.entry) &&
+      isLargeThere(change.entry.path);
     const patched = isLarge ? await patchOf(change.entry, top, chunksOf) : undefined;
     result.push(patched ?? change);
   }
   return result;
 }
+
+const isLargeFile = ({ kind, size }: TreeEntry): boolean => kind === 'file' && size >= patchedBytes;
 
 async function patchOf(
   entry: TreeEntry,

@@ -21,18 +21,17 @@ export function planChanges<Entry extends TreeEntry>(
   there: readonly TreeEntry[],
   options: PlanOptions<Entry>,
 ): TreeChange[] {
-  const old = new Map(there.map((entry) => [entry.path, entry]));
+  const old = new Remaining(there);
   const writes: Extract<TreeChange, { op: 'write' | 'mode' }>[] = [];
   const changed: Entry[] = [];
   for (const entry of here) {
-    const other = old.get(entry.path);
-    old.delete(entry.path);
+    const other = old.take(entry.path);
     const change = changeOf(entry, other, options);
     if (change === undefined) continue;
     writes.push(change);
     if (change.op === 'write' && entry.kind === 'file') changed.push(entry);
   }
-  const gone = [...old.values()].filter(({ path }) => options.keeps?.(path) !== true);
+  const gone = old.rest().filter(({ path }) => options.keeps?.(path) !== true);
   const sources = renames(changed, gone, options);
   const removes = gone.reverse().map(({ path }): TreeChange => ({ op: 'remove', path }));
   return [
@@ -49,6 +48,36 @@ export function planChanges<Entry extends TreeEntry>(
       };
     }),
   ];
+}
+
+/** The entries there that nothing here has been compared with; most often the next to be compared is the first of them. */
+class Remaining {
+  readonly #entries: readonly TreeEntry[];
+  #next = 0;
+  #skipped: Map<string, TreeEntry> | undefined;
+
+  constructor(entries: readonly TreeEntry[]) {
+    this.#entries = entries;
+  }
+
+  take(path: string): TreeEntry | undefined {
+    const next = this.#entries[this.#next];
+    if (this.#skipped === undefined && next?.path === path) {
+      this.#next++;
+      return next;
+    }
+    this.#skipped ??= new Map(this.#entries.slice(this.#next).map((entry) => [entry.path, entry]));
+    const found = this.#skipped.get(path);
+    this.#skipped.delete(path);
+    return found;
+  }
+
+  /** What was not taken, in order. */
+  rest(): TreeEntry[] {
+    return this.#skipped === undefined
+      ? this.#entries.slice(this.#next)
+      : [...this.#skipped.values()];
+  }
 }
 
 function changeOf<Entry extends TreeEntry>(
