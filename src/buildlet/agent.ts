@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { DigestCache } from '../archive/digest-cache.ts';
 import { messageOf } from '../errors.ts';
+import { withIdleLimit } from '../http/idle-limit.ts';
 import { type ListenAddress, listen } from '../http/listen.ts';
 import { sendEmpty } from '../http/reply.ts';
 import { closeServer, createHttpServer, type Route } from '../http/server.ts';
-import { endpoints } from '../protocol/endpoints.ts';
+import { type Endpoint, endpoints } from '../protocol/endpoints.ts';
 import { buildletFeatures } from '../protocol/features.ts';
 import { pingIntervalMs } from '../protocol/session.ts';
 import { type CommandHost, markPrefix } from './command.ts';
@@ -53,6 +54,8 @@ export interface AgentOptions {
   readonly environment: NodeJS.ProcessEnv;
   /** What sessions may take. */
   readonly sessions?: SessionLimits | undefined;
+  /** How long an upload may bring nothing before it is given up. Default: an hour. */
+  readonly uploadIdleMs?: number | undefined;
   /** The extensions to announce and serve. Default: all. */
   readonly features?: readonly string[] | undefined;
   /** One line of talk. */
@@ -77,9 +80,19 @@ const endGraceMs = 1_000;
 /** How long replies may take to go out when the buildlet ends. */
 const replyGraceMs = 1_000;
 
+/** Whoever pipes into an upload may be silent for long. */
+const defaultUploadIdleMs = 3_600_000;
+
+const uploads: readonly Endpoint[] = [
+  endpoints.write,
+  endpoints.file,
+  endpoints.putTar,
+  endpoints.treeApply,
+];
+
 /** Starts a buildlet in this process; it answers when the promise resolves. */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
-  const { features = buildletFeatures } = options;
+  const { features = buildletFeatures, uploadIdleMs = defaultUploadIdleMs } = options;
   let end: (reason: string) => void = () => undefined;
   const ending = new Promise<string>((resolve) => {
     end = resolve;
@@ -126,9 +139,12 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     },
   ];
   const server = createHttpServer({
-    routes: routes.filter(
-      ({ endpoint: { feature } }) => feature === undefined || features.includes(feature),
-    ),
+    routes: routes
+      .filter(({ endpoint: { feature } }) => feature === undefined || features.includes(feature))
+      .map(({ endpoint, handle }) => ({
+        endpoint,
+        handle: uploads.includes(endpoint) ? withIdleLimit(handle, uploadIdleMs) : handle,
+      })),
     password: options.password,
     tls: options.tls,
     // Looking whether it is alive is no use of it.

@@ -30,14 +30,20 @@ export function bodyStream(response: HttpResponse, signal: AbortSignal): Readabl
   });
 }
 
-/** The pieces of a reply's body, whose failure is ERR_LOST or the signal's reason. */
+/** How long nothing may come of a body that has begun, in ms: a heartbeat goes by another connection. */
+const idleMs = 120_000;
+
+/**
+ * The pieces of a reply's body, whose failure is ERR_LOST or the signal's reason. A body that stops coming fails after two
+ * minutes, unless told otherwise.
+ */
 export async function* chunksOf(
   response: HttpReply,
   signal: AbortSignal,
   options: FlowingOptions = {},
 ): AsyncGenerator<Buffer> {
   try {
-    for await (const piece of flowing(response.body, options)) yield piece;
+    for await (const piece of flowing(response.body, { idleMs, ...options })) yield piece;
   } catch (error) {
     throw transportError(error, signal, 'ERR_LOST');
   }
@@ -77,7 +83,8 @@ export async function* linesOf(
 ): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let rest = '';
-  for await (const chunk of chunksOf(response, signal)) {
+  // The digest of a large file may take longer.
+  for await (const chunk of chunksOf(response, signal, { idleMs: undefined })) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
     rest = lines.pop() ?? '';
     yield* lines;

@@ -6,6 +6,8 @@ import type { HttpReply } from './request.ts';
 const aheadBytes = 256 << 10;
 
 export interface FlowingOptions {
+  /** How long nothing may come while the reader waits. Default: for ever. */
+  readonly idleMs?: number | undefined;
   /** Whether the reader is done with each piece when it asks for the next, so that its memory may be used again. Default: no. */
   readonly isUsedAtOnce?: boolean;
 }
@@ -16,7 +18,7 @@ export interface FlowingOptions {
  */
 export async function* flowing(
   stream: HttpReply['body'],
-  { isUsedAtOnce = false }: FlowingOptions = {},
+  { isUsedAtOnce = false, idleMs }: FlowingOptions = {},
 ): AsyncGenerator<Buffer> {
   const waiting: Buffer[] = [];
   let waitingBytes = 0;
@@ -27,7 +29,13 @@ export async function* flowing(
     end ??= { error };
     wake();
   };
+  const onIdle = () => {
+    if (isInUse || waiting.length > 0) idle?.refresh();
+    else stream.destroy(new Error(`nothing came for ${(idleMs ?? 0) / 1000} s`));
+  };
+  const idle = idleMs === undefined ? undefined : setTimeout(onIdle, idleMs).unref();
   const onData = (piece: Buffer) => {
+    idle?.refresh();
     waiting.push(piece);
     waitingBytes += piece.length;
     if (waitingBytes >= aheadBytes) stream.pause();
@@ -56,6 +64,7 @@ export async function* flowing(
       else throw end.error;
     }
   } finally {
+    clearTimeout(idle);
     stream.off('data', onData).off('end', onEnd).off('close', onClose).off('error', ended);
     // Its failure has been told, or interests nobody any more.
     stream.on('error', () => undefined);

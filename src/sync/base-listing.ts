@@ -6,7 +6,12 @@ import { isReserved } from '../archive/reserved-names.ts';
 import { unpackTar } from '../archive/unpack.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { StatusError } from '../errors.ts';
-import { decodeRecord, type PushRecord, recordsDirectory } from '../protocol/push-record.ts';
+import {
+  decodeRecord,
+  type PushRecord,
+  recordName,
+  recordsDirectory,
+} from '../protocol/push-record.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 
 /** Everything below the directory, files with their SHA-1. Throws a StatusError when there is no such directory. */
@@ -35,9 +40,9 @@ export async function listTree(
   return entries;
 }
 
-/** Whether a call failed because there is no such directory. */
-export const isAbsent = (error: unknown): boolean =>
-  error instanceof StatusError && /no such file or directory/.test(error.text);
+/** Whether a call failed because this directory is not there, and not because of something in it that has gone meanwhile. */
+export const isAbsent = (error: unknown, dir: string): boolean =>
+  error instanceof StatusError && error.text.includes(`/${dir}: no such file or directory`);
 
 /** The records of all pushes into the work dir. */
 export async function readRecords(
@@ -52,7 +57,8 @@ export async function readRecords(
     const records: PushRecord[] = [];
     for (const name of await readdir(directory)) {
       const record = decodeRecord(await readFile(join(directory, name), 'utf8'));
-      if (record !== undefined) records.push(record);
+      // A request that was damaged on its way may have put one under a name that is not its own.
+      if (record !== undefined && recordName(record.dir) === name) records.push(record);
     }
     return records;
   } finally {
@@ -65,7 +71,7 @@ async function hasRecords(client: BuildletClient, signal: AbortSignal): Promise<
     for await (const _ of client.listDir(recordsDirectory, { signal })) return true;
     return false;
   } catch (error) {
-    if (isAbsent(error)) return false;
+    if (isAbsent(error, recordsDirectory)) return false;
     throw error;
   }
 }

@@ -40,7 +40,7 @@ export class BaseTree implements RemoteTree {
   async #listed(): Promise<TreeEntry[]> {
     const { dir, signal } = this.#options;
     return await listTree(this.#client, dir, signal).catch((error: unknown) => {
-      if (isAbsent(error)) return [];
+      if (isAbsent(error, dir)) return [];
       throw error;
     });
   }

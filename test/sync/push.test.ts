@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -261,6 +262,23 @@ onBothKinds((kind) => {
       rmSync(join(top, 'a.txt'));
       await push();
       expect(readFileSync(join(there, 'a.txt'), 'utf8')).toBe('made there');
+    });
+
+    it('takes no notice of a record that is not under its own name', async () => {
+      const { top, there, buildlet, client, push } = await pushBench(kind);
+      plant(top, [['a', file('a')]]);
+      await push();
+      const records = join(buildlet.workDir, '.gomote/push');
+      const [name = ''] = readdirSync(records);
+      copyFileSync(join(records, name), join(records, '0'.repeat(16)));
+      plant(top, [['b', file('b')]]);
+      await push();
+      rmSync(join(top, 'b'));
+      await push({ cacheDirectory: undefined });
+      expect(readdirSync(there)).toEqual(['a']);
+      if (kind.features === undefined) {
+        expect(await (await client.trees()).differences(undefined)).toEqual([]);
+      }
     });
 
     it('knows what an earlier process of the buildlet was sent', async () => {

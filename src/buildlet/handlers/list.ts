@@ -58,6 +58,7 @@ async function* pieces(listing: Listing): AsyncGenerator<string> {
     if (listing.digests !== undefined && stats.isFile()) {
       const path = join(listing.top, name);
       sha1 = listing.digests.lookup(`sha1 ${path}`, stats) ?? (await read(path, listing.digests));
+      if (sha1 === undefined) continue;
     }
     piece += formatListLine({ mode, name, sizeBytes: size, mtimeMs, sha1 });
     if (performance.now() > turnEndsMs) {
@@ -79,8 +80,7 @@ function* entries(listing: Listing): Generator<Found> {
 }
 
 function* below(listing: Listing, prefix: string): Generator<Found> {
-  const directory = join(listing.top, prefix);
-  for (const base of guarded(directory, () => readdirSync(directory)).sort(compareBytes)) {
+  for (const base of namesIn(join(listing.top, prefix), prefix === '').sort(compareBytes)) {
     const name = prefix + base;
     if (name === stateDirectory) continue;
     const stats = lstatSync(`${listing.top}/${name}`, { throwIfNoEntry: false });
@@ -95,13 +95,29 @@ function* below(listing: Listing, prefix: string): Generator<Found> {
   }
 }
 
-async function read(path: string, digests: DigestCache): Promise<string> {
+/** A directory that has gone since it was found has nothing in it. */
+function namesIn(directory: string, isTop: boolean): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if (!isTop && isGone(error)) return [];
+    throw walkError(directory, error);
+  }
+}
+
+/** The file's digest; undefined when it has gone since it was found. */
+async function read(path: string, digests: DigestCache): Promise<string | undefined> {
   try {
     return await fileDigest(path, 'sha1', digests);
   } catch (error) {
+    if (isGone(error)) return undefined;
     throw walkError(path, error);
   }
 }
+
+/** Whether there is something else, or nothing, at the path. */
+const isGone = (error: unknown): boolean =>
+  ['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errnoOf(error) ?? '');
 
 function guarded<T>(path: string, call: () => T): T {
   try {

@@ -86,7 +86,8 @@ export function pushedDirectories(workDir: string): string[] {
   const names = existsSync(directory) ? readdirSync(directory) : [];
   const dirs = names.flatMap((name) => {
     const text = name.includes('.') ? undefined : read(join(directory, name));
-    return (text === undefined ? undefined : decodeRecord(text)?.dir) ?? [];
+    const dir = text === undefined ? undefined : decodeRecord(text)?.dir;
+    return dir !== undefined && recordName(dir) === name ? [dir] : [];
   });
   return dirs.sort();
 }
