@@ -1,10 +1,9 @@
 // The status page in a real browser, in front of a real coordinator with real buildlets.
-import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { BuildletClient } from '../../src/client/buildlet-client.ts';
-import { askPage, browse, hasBrowser, visit } from '../helpers/browser.ts';
-import { startCoordinator, type TestCoordinator, tokenOf } from '../helpers/coordinator.ts';
+import { askPage, browse, hasBrowser, picture, signIn, visit } from '../helpers/browser.ts';
+import { startCoordinator, type TestCoordinator } from '../helpers/coordinator.ts';
 
 const users = { me: {}, other: {}, boss: { role: 'admin' } } as const;
 
@@ -12,14 +11,6 @@ async function create(from: TestCoordinator, user: string): Promise<BuildletClie
   const buildlet = await from.client(user).createBuildlet('linux');
   onTestFinished(() => buildlet.disconnect());
   return buildlet;
-}
-
-async function signIn(page: Page, { url }: TestCoordinator, user: string): Promise<void> {
-  await visit(page, url);
-  await page.getByLabel('User').fill(user);
-  await page.getByLabel('Token').fill(tokenOf(user));
-  await page.getByRole('button', { name: 'Sign in' }).click();
-  await page.getByText('live', { exact: true }).waitFor();
 }
 
 /** The cells of each row of the table with that name, as a person reads them. */
@@ -30,12 +21,6 @@ async function rows(page: Page, table: string): Promise<string[][]> {
       (await row.locator('th, td').allInnerTexts()).map((text) => text.replaceAll(/\s+/g, ' ')),
     ),
   );
-}
-
-/** A picture for whoever wants to look, in the directory of $GOMOTE_PICTURES. */
-async function picture(page: Page, name: string): Promise<void> {
-  const directory = process.env.GOMOTE_PICTURES;
-  if (directory) await page.screenshot({ path: join(directory, `${name}.png`), fullPage: true });
 }
 
 describe.runIf(hasBrowser)('the status page', () => {

@@ -1,7 +1,9 @@
 // Chromium, as people have it, driven by playwright-core.
 import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { afterAll, onTestFinished } from 'vitest';
+import { type TestCoordinator, tokenOf } from './coordinator.ts';
 
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
@@ -64,4 +66,19 @@ export async function browse(options: BrowserContextOptions = {}): Promise<Brows
   });
   page.on('pageerror', (error) => complaints.push(String(error)));
   return { page, complaints };
+}
+
+/** Signs in on the status page, and waits until it is live. */
+export async function signIn(page: Page, { url }: TestCoordinator, user: string): Promise<void> {
+  await visit(page, url);
+  await page.getByLabel('User').fill(user);
+  await page.getByLabel('Token').fill(tokenOf(user));
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByText('live', { exact: true }).waitFor();
+}
+
+/** A picture for whoever wants to look, in the directory of $GOMOTE_PICTURES. */
+export async function picture(page: Page, name: string): Promise<void> {
+  const directory = process.env.GOMOTE_PICTURES;
+  if (directory) await page.screenshot({ path: join(directory, `${name}.png`), fullPage: true });
 }

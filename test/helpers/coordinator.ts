@@ -46,6 +46,8 @@ export interface TestCoordinatorOptions {
   toml?: string;
   /** More sections. */
   sections?: string;
+  /** Called with the directory before the coordinator is started in it. */
+  prepare?: (directory: string) => void;
   warm?: number;
 }
 
@@ -91,6 +93,7 @@ export async function startCoordinator(
   const pair = await keyPair();
   writeFileSync(join(directory, 'state', 'tls-key.pem'), pair.keyPem, { mode: 0o600 });
   writeFileSync(join(directory, 'state', 'tls-cert.pem'), pair.certPem, { mode: 0o600 });
+  options.prepare?.(directory);
   const log: LogLine[] = [];
   let config = loadCoordinatorConfig(join(directory, 'coordinator.toml'));
   const start = () => serveLogged(config, log);
