@@ -39,11 +39,31 @@ const toJson = (record: RemoteRecord) => ({
 /** The reply to `/buildlet/create`. */
 export const formatRecord = (record: RemoteRecord): string => pretty(toJson(record));
 
+/** As it is in a list; kept for as long as the record is, since most of a long list stays as it was. */
+const listed = new WeakMap<RemoteRecord, string>();
+
+function listedText(record: RemoteRecord, more: object): string {
+  const kept = listed.get(record);
+  const text = kept ?? JSON.stringify(toJson(record), undefined, 2).replaceAll('\n', '\n  ');
+  if (kept === undefined) listed.set(record, text);
+  const added = Object.entries(more).flatMap(([name, value]) =>
+    value === undefined ? [] : [`,\n    ${JSON.stringify(name)}: ${JSON.stringify(value)}`],
+  );
+  return added.length === 0
+    ? text
+    : `${text.slice(0, -endOfListed.length)}${added.join('')}${endOfListed}`;
+}
+
+const endOfListed = '\n  }';
+
 /** The reply to `/buildlet/list`; `more` adds fields that the base protocol does not have. */
-export const formatRecords = <T extends RemoteRecord>(
+export function formatRecords<T extends RemoteRecord>(
   records: readonly T[],
-  more?: (record: T) => object,
-): string => pretty(records.map((record) => ({ ...toJson(record), ...more?.(record) })));
+  more: (record: T) => object = () => ({}),
+): string {
+  if (records.length === 0) return '[]\n';
+  return `[\n  ${records.map((record) => listedText(record, more(record))).join(',\n  ')}\n]\n`;
+}
 
 const builderJson = ({ name, hostType, env, path }: BuilderRecord) => ({
   Name: name,
