@@ -71,6 +71,7 @@ export class Session {
     const signal = this.#connection.signalWith(callerSignal);
     const body = encodeSessionForm(request);
     const outage = this.#outage(signal);
+    let mayHaveArrived = false;
     for (;;) {
       try {
         const reply = await this.#connection.callLight({
@@ -86,7 +87,9 @@ export class Session {
         return true;
       } catch (error) {
         if (isUnknownPath(error)) return false;
-        if (!wasSent(error)) throw error;
+        // Once it may run, that nobody answers at the moment tells nothing of it.
+        mayHaveArrived ||= wasSent(error);
+        if (!mayHaveArrived) throw error;
         await outage.wait(error);
       }
     }
