@@ -154,7 +154,7 @@ export class Coordinator {
     every(Math.min(sweepIntervalMs, Math.max(limits.idleMs / 4, 10)), () => {
       endExpired({ book, links, life, sharing }).catch(life.trouble('ending expired sessions'));
     });
-    every(probeIntervalMs, () => void this.#links.probe(this.#running(), probeIntervalMs / 2));
+    every(probeIntervalMs, () => void this.#links.probe(this.#running(), probeIntervalMs * 0.8));
     every(sharing.intervalMs, () => {
       book.flush().catch(life.trouble('saving sessions'));
       sharing.look().catch(life.trouble('looking for sessions of other coordinators'));
