@@ -61,8 +61,13 @@ export class PushedTree {
 
   /** Whoever removed the record, as one does who empties the work dir, has made all that is there their own. */
   #forgetIfRemoved(): void {
-    if (this.#pushed.size === 0 || this.#isUnsaved || this.#running !== undefined) return;
-    if (this.#record.exists) return;
+    if (this.#running !== undefined) return;
+    this.#save();
+    if (this.#pushed.size === 0 || this.#isUnsaved) return;
+    if (!this.#record.exists) this.#forget();
+  }
+
+  #forget(): void {
     this.#pushed = new Map();
     this.#written.clear();
     this.#generation = newGeneration();
@@ -132,6 +137,7 @@ export class PushedTree {
   /** Begins a change of what was seen at `generation`; one that is still running is ended. Throws ERR_CONFLICT. */
   change(generation: string): RunningChange {
     this.#running?.abandon(new GomoteError('ERR_CONFLICT', 'another push took over'));
+    this.#save();
     if (generation !== this.#generation) {
       throw new GomoteError('ERR_CONFLICT', `${this.#dir} was changed by another push meanwhile`, {
         hint: 'push again',
@@ -187,7 +193,8 @@ export class PushedTree {
     if (!this.#isUnsaved) return;
     this.#putInOrder();
     try {
-      this.#record.save([...this.#pushed.values()]);
+      // The change is written down after its reply: whoever was told of it may have emptied the work dir since.
+      if (!this.#record.save([...this.#pushed.values()])) this.#forget();
       this.#isUnsaved = false;
     } catch {
       // A full disk, say: the pending change stays on it, and the next change tries again.

@@ -62,12 +62,19 @@ export class RecordFile {
     writeFileSync(this.#path + pendingSuffix, head, { mode: 0o600, flag });
   }
 
-  /** After a change, also one that failed. */
-  save(entries: readonly TreeEntry[]): void {
+  /** After a change, also one that failed. False, and nothing is there, when somebody has removed the record meanwhile. */
+  save(entries: readonly TreeEntry[]): boolean {
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
     writeFileSync(`${this.#path}.new`, encodeRecord({ dir: this.#dir, entries }), { mode: 0o600 });
     renameSync(`${this.#path}.new`, this.#path);
-    rmSync(this.#path + pendingSuffix, { force: true });
+    try {
+      rmSync(this.#path + pendingSuffix);
+      return true;
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error;
+      rmSync(this.#path, { force: true });
+      return false;
+    }
   }
 }
 
