@@ -6,23 +6,11 @@ import { Relay } from '../http/proxy.ts';
 import { endpoints } from '../protocol/endpoints.ts';
 import { timeoutSignal } from '../timeout-signal.ts';
 import type { Log } from './log.ts';
-import { MachineRuns, runsReplyBytes } from './machine-runs.ts';
+import { MachineRuns, type RunningRequest, runningThere, runsReplyBytes } from './machine-runs.ts';
 import type { Pool } from './pool.ts';
 import type { Session } from './session.ts';
 
 export type Health = 'unknown' | 'well' | 'silent' | 'dead';
-
-/** A request that is being relayed. */
-export interface RunningRequest {
-  readonly method: string;
-  /** Without its query, which may hold what is nobody else's business. */
-  readonly path: string;
-  readonly sinceMs: number;
-  /** What it runs, when it starts a command. */
-  readonly command: string | undefined;
-  /** The id of the run that it starts or reads. */
-  readonly run?: string | undefined;
-}
 
 export interface Link {
   readonly relay: Relay;
@@ -84,19 +72,7 @@ export class Links {
   runningOf(name: string): RunningRequest[] {
     const entry = this.#entries.get(name);
     if (entry === undefined) return [];
-    const { path } = endpoints.session;
-    const runs = entry.runs.all.map(({ id, command, sinceMs }) => {
-      const words = this.#options.withArguments ? command : command.slice(0, 1);
-      return { method: 'POST', path, sinceMs, command: words.join(' '), run: id };
-    });
-    // Input, signals and signs of life belong to runs that are shown anyway.
-    const passing = [...entry.running].filter((one) => !one.path.startsWith(`${path}/`));
-    const seen = new Set(passing.map(({ command, run }) => command && run));
-    const read = new Set(runs.map(({ run }) => run));
-    return [
-      ...passing.filter(({ command, run }) => command !== undefined || !read.has(run ?? '')),
-      ...runs.filter(({ run }) => !seen.has(run)),
-    ];
+    return runningThere([...entry.running], entry.runs.all, this.#options.withArguments);
   }
 
   /** Whether something passes, or runs there without anybody: it is not idle then. */

@@ -3,7 +3,19 @@ import * as v from 'valibot';
 import { endpoints } from '../protocol/endpoints.ts';
 import { withQuery } from '../protocol/form.ts';
 
-/** One that goes on. */
+/** A request that is being relayed. */
+export interface RunningRequest {
+  readonly method: string;
+  /** Without its query, which may hold what is nobody else's business. */
+  readonly path: string;
+  readonly sinceMs: number;
+  /** What it runs, when it starts a command. */
+  readonly command: string | undefined;
+  /** The id of the run that it starts or reads. */
+  readonly run?: string | undefined;
+}
+
+/** A run that goes on. */
 export interface Run {
   readonly id: string;
   readonly command: readonly string[];
@@ -62,4 +74,30 @@ function goingOn(reply: string): Run[] {
   } catch {
     return [];
   }
+}
+
+/** All that goes on there, each run once: as the request that started it and has its output, else by itself. */
+export function runningThere(
+  requests: readonly RunningRequest[],
+  runs: readonly Run[],
+  withArguments: boolean,
+): RunningRequest[] {
+  const { path } = endpoints.session;
+  const starting = requests.filter(({ command }) => command !== undefined);
+  const started = new Set(starting.map(({ run }) => run));
+  const known = new Set(runs.map(({ id }) => id));
+  // Who reads a run, or sends it input, signals and signs of life, is no more than the run is.
+  const others = requests.filter(
+    ({ command, run, path: at }) =>
+      command === undefined && !at.startsWith(`${path}/`) && !known.has(run ?? ''),
+  );
+  const alone = runs.filter(({ id }) => !started.has(id));
+  return [
+    ...starting,
+    ...others,
+    ...alone.map(({ id, command, sinceMs }) => {
+      const words = withArguments ? command : command.slice(0, 1);
+      return { method: 'POST', path, sinceMs, command: words.join(' '), run: id };
+    }),
+  ];
 }

@@ -1,6 +1,7 @@
 // What a person may see of a coordinator, for `list` and the status page.
 import type { Lender } from './lender.ts';
-import type { Health, Links, RunningRequest } from './links.ts';
+import type { Health, Links } from './links.ts';
+import type { RunningRequest } from './machine-runs.ts';
 import type { Session, SessionState } from './session.ts';
 import type { User } from './users.ts';
 
