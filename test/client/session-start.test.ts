@@ -6,6 +6,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { BuildletClient } from '../../src/client/buildlet-client.ts';
 import { startBuildlet } from '../helpers/buildlet.ts';
 import { Collector } from '../helpers/collect.ts';
+import { ownLoopback } from '../helpers/loopback.ts';
 
 /** How long nobody listens, in ms: longer than a client waits before it tries again. */
 const downMs = 300;
@@ -31,16 +32,16 @@ async function startGateway(target: string): Promise<string> {
       isFirst = false;
       server.close();
       near.resetAndDestroy();
-      setTimeout(() => server.listen(own, '127.0.0.1'), downMs);
+      setTimeout(() => server.listen(own, ownLoopback), downMs);
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, ownLoopback, resolve));
   const { port: own } = server.address() as AddressInfo;
   onTestFinished(() => {
     for (const socket of sockets) socket.destroy();
     server.close();
   });
-  return `127.0.0.1:${own}`;
+  return `${ownLoopback}:${own}`;
 }
 
 it('is sent until somebody answers again, and the command runs once', async () => {

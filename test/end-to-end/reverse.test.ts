@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { tokenOf, writeUsers } from '../helpers/coordinator.ts';
+import { ownLoopback } from '../helpers/loopback.ts';
 import { until } from '../helpers/processes.ts';
 import { type Ended, ending, gomoteProgram, projectRoot } from '../helpers/programs.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
@@ -49,7 +50,7 @@ class Place {
 
   /** Starts the coordinator, again at the same address. */
   async coordinator(): Promise<ChildProcess> {
-    const listen = this.#url === '' ? '127.0.0.1:0' : new URL(this.#url).host;
+    const listen = this.#url === '' ? `${ownLoopback}:0` : new URL(this.#url).host;
     writeFileSync(join(this.directory, 'c.toml'), toml(listen));
     const program = join(projectRoot, 'bin/coordinator.js');
     const child = this.#start(program, ['serve', '--config', 'c.toml']);

@@ -5,12 +5,14 @@ import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 import type { AgentOptions } from '../../src/buildlet/agent.ts';
 import { CoordinatorClient } from '../../src/client/coordinator-client.ts';
 import { type KeyPair, newKeyPair } from '../../src/client/key-pair.ts';
 import { type CoordinatorConfig, loadCoordinatorConfig } from '../../src/coordinator/config.ts';
 import { type Serving, serve } from '../../src/coordinator/serve.ts';
+import { errnoOf } from '../../src/errors.ts';
 import { startBuildlet, type TestBuildlet } from './buildlet.ts';
 import { temporaryDirectory } from './temporary.ts';
 
@@ -98,6 +100,13 @@ export async function startCoordinator(
   let config = loadCoordinatorConfig(join(directory, 'coordinator.toml'));
   const start = () => serveLogged(config, log);
   let serving = await start();
+  // A connection that was made meanwhile may have taken its port for a moment.
+  const startLater = async (error: unknown): Promise<Serving> => {
+    if (errnoOf(error instanceof Error ? (error.cause ?? error) : error) !== 'EADDRINUSE')
+      throw error;
+    await sleep(20);
+    return await start().catch(startLater);
+  };
   onTestFinished(async () => await serving.drain(0));
   const { port } = new URL(serving.url);
   config = { ...config, listen: { kind: 'tcp', host: '127.0.0.1', port: Number(port) } };
@@ -124,7 +133,7 @@ export async function startCoordinator(
     },
     async restart() {
       await serving.drain(0);
-      serving = await start();
+      serving = await start().catch(startLater);
     },
   };
 }
