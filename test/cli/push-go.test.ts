@@ -1,7 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { startBuildlet } from '../helpers/buildlet.ts';
 import { testCli } from '../helpers/cli.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
@@ -75,6 +78,43 @@ describe('gomote push --go', () => {
       .map((path) => path.slice('go/'.length));
     const expected = [...sent.filter((path) => path !== 'test/a.go'), ...kept].sort();
     expect((await list()).sort()).toEqual(expected);
+  });
+
+  it('has the buildlet fetch the bootstrap toolchain of its host type, once', async () => {
+    const toolchain = temporaryDirectory();
+    plantFiles(toolchain, ['bin/go']);
+    const archive = execFileSync('tar', ['cz', '-C', toolchain, '.']);
+    const asked: string[] = [];
+    const server = createServer((request, response) => {
+      asked.push(`${request.method} ${request.url}`);
+      // The first try fails.
+      if (asked.length === 1) response.writeHead(503);
+      response.end(asked.length === 1 ? 'not yet' : archive);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    const buildlet = await startBuildlet({
+      address: { kind: 'tcp', host: '127.0.0.1', port: 0 },
+    });
+    const cli = testCli();
+    const configDir = join(cli.directory, 'config/gomote');
+    mkdirSync(configDir, { recursive: true });
+    writeFileSync(
+      join(configDir, 'config.toml'),
+      `[hosts.host-go]\ngo-bootstrap = "http://127.0.0.1:${port}/boot.tar.gz"\n` +
+        '[builders.linux-go]\nhost = "host-go"\n',
+    );
+    const root = temporaryDirectory();
+    plantFiles(root, goTree);
+    const name = `linux-go@${buildlet.address}`;
+    const push = async () => await cli(['push', '--go', name], { environment: { GOROOT: root } });
+    expect(await push()).toMatchObject({ code: 1, stderr: expect.stringContaining('503') });
+    expect(existsSync(join(buildlet.workDir, 'go1.4'))).toBe(false);
+    for (let round = 0; round < 2; round++) expect(await push()).toMatchObject({ code: 0 });
+    expect(asked).toEqual(['GET /boot.tar.gz', 'GET /boot.tar.gz']);
+    expect(readFileSync(join(buildlet.workDir, 'go1.4/bin/go'), 'utf8')).toBe('bin/go');
+    expect(existsSync(join(buildlet.workDir, 'go/src/make.bash'))).toBe(true);
   });
 
   it('says where it looked for the tree', async () => {
