@@ -2,7 +2,7 @@
 //
 // On tmpfs, or in $TMPDIR when it is set: 10 GiB need 30 GiB there.
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { gomote, withBuildlet } from './paired.js';
 
@@ -11,7 +11,9 @@ const wanted = process.argv[3]?.split(',');
 const zeros = process.argv[4] === 'zeros';
 const limitMb = 150;
 const directory = mkdtempSync(join(process.env.TMPDIR ?? '/dev/shm', 'gomote-bench-'));
-const file = join(directory, 'file');
+const tree = join(directory, 'tree');
+const file = join(tree, 'file');
+const back = join(directory, 'back');
 const archive = join(directory, 'file.tar.gz');
 
 /** The most memory the process has held so far, in MB; 0 when it is gone. */
@@ -61,9 +63,12 @@ const works = [
   ['get', (name) => ['get', name, 'file', '-'], '/dev/null'],
   ['gettar', (name) => ['gettar', name], archive],
   ['puttar', (name) => ['puttar', name, archive], '/dev/null'],
+  ['push', (name) => ['--quiet', 'push', '--dest', '.', name, tree], '/dev/null'],
+  ['pull', (name) => ['--quiet', 'pull', name, '.', back], '/dev/null'],
 ];
 
 try {
+  mkdirSync(tree);
   const make = zeros
     ? `truncate -s ${sizeMib}M ${file}`
     : `${random} | head -c ${sizeMib}M > ${file}`;
@@ -74,7 +79,8 @@ try {
   for (const [what, argsOf, stdout] of works) {
     if (wanted?.includes(what) === false) continue;
     await withBuildlet(async (name) => {
-      if (['run', 'get', 'gettar'].includes(what)) await clientPeak(works[0][1](name), '/dev/null');
+      if (['run', 'get', 'gettar', 'pull'].includes(what))
+        await clientPeak(works[0][1](name), '/dev/null');
       const before = peakMb(buildletPid());
       const client = await clientPeak(argsOf(name), stdout);
       const buildlet = peakMb(buildletPid());
