@@ -23,6 +23,8 @@ const { digestBytes, lengthBytes } = treeStream;
 export interface TreeSenderOptions {
   /** Told the SHA-256 of each file's content as it was sent. */
   readonly onDigest?: (entry: TreeEntry, sha256: string) => void;
+  /** Gives memory for a piece, if there is some that is not used any more. */
+  readonly memory?: () => ArrayBuffer | undefined;
   /** Told SHA-256 over the digests of all heads and contents, when all has been sent. */
   readonly onProof?: (sha256: string) => void;
 }
@@ -43,12 +45,13 @@ export class TreeSender {
   readonly #top: string;
   readonly #options: TreeSenderOptions;
   readonly #proof = createHash('sha256');
-  #piece = Buffer.allocUnsafe(pieceBytes);
+  #piece: Buffer;
   #used = 0;
 
   constructor(top: string, options: TreeSenderOptions = {}) {
     this.#top = top;
     this.#options = options;
+    this.#piece = this.#freshPiece();
   }
 
   /**
@@ -164,9 +167,16 @@ export class TreeSender {
   /** The piece so far; its memory belongs to the reader from now on. */
   #take(): Buffer {
     const taken = this.#piece.subarray(0, this.#used);
-    this.#piece = Buffer.allocUnsafe(pieceBytes);
+    this.#piece = this.#freshPiece();
     this.#used = 0;
     return taken;
+  }
+
+  #freshPiece(): Buffer {
+    const memory = this.#options.memory?.();
+    return memory?.byteLength === pieceBytes
+      ? Buffer.from(memory)
+      : Buffer.allocUnsafeSlow(pieceBytes);
   }
 }
 

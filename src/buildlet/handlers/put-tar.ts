@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Tally, tallied } from '../../archive/tally.ts';
 import { unpackTar } from '../../archive/unpack.ts';
 import { GomoteError } from '../../errors.ts';
+import { flowing } from '../../http/flowing.ts';
 import { readFormBody, sendText } from '../../http/reply.ts';
 import type { Handler } from '../../http/server.ts';
 import { transferFeature } from '../../protocol/features.ts';
@@ -24,10 +25,7 @@ export function putTar(workDir: string, features: readonly string[]): Handler {
     if (fromUrl && dir === keptDir && (await exists(join(workDir, dir)))) {
       return sendText(response, 'SKIP');
     }
-    const source =
-      url === undefined
-        ? request.iterator({ destroyOnReturn: false })
-        : await fetchUrl(url, signal);
+    const source = url === undefined ? flowing(request) : await fetchUrl(url, signal);
     const options = { root: workDir, dir, signal };
     if (request.headers[compressHeader.toLowerCase()] && features.includes(transferFeature)) {
       const tally = new Tally();

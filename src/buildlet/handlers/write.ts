@@ -8,6 +8,7 @@ import { resolveInside } from '../../archive/confine.ts';
 import { decompressed } from '../../archive/decompress.ts';
 import { Tally, tallied } from '../../archive/tally.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
+import { flowing } from '../../http/flowing.ts';
 import { sendText } from '../../http/reply.ts';
 import type { Handler } from '../../http/server.ts';
 import { fileFeature } from '../../protocol/features.ts';
@@ -24,10 +25,10 @@ export function write(workDir: string, features: readonly string[]): Handler {
   return async ({ request, response, query, signal }) => {
     const told = request.headers[totalsHeader.toLowerCase()];
     if (told === undefined || !features.includes(fileFeature)) {
-      await store(request, { workDir, query, signal });
+      await store(flowing(request), { workDir, query, signal });
     } else {
       const tally = new Tally();
-      const body = tallied(request.iterator({ destroyOnReturn: false }), tally);
+      const body = tallied(flowing(request), tally);
       const counted = (bytes: number) => formatTotals(tally.totals({ files: 1, bytes }));
       const prove = (bytes: number) => {
         if (counted(bytes) === told) return;
@@ -44,7 +45,7 @@ export function write(workDir: string, features: readonly string[]): Handler {
 export function putFile(workDir: string): Handler {
   return async ({ request, response, query, signal }) => {
     const tally = new Tally();
-    const body = tallied(request.iterator({ destroyOnReturn: false }), tally);
+    const body = tallied(flowing(request), tally);
     const bytes = await store(decompressed(body), { workDir, query, signal });
     response.setHeader(totalsHeader, formatTotals(tally.totals({ files: 1, bytes })));
     sendText(response, 'OK');

@@ -14,8 +14,8 @@ export type TreeJob = { readonly dir: string } & (
   | { readonly kind: 'read'; readonly paths: readonly string[] | undefined }
 );
 
-/** To the thread: a piece of what the job takes, its end, that there will be none; or that a piece given was used. */
-export type ToTreeThread = Uint8Array | 'end' | 'stop' | 'next';
+/** To the thread: a piece of what the job takes, its end, that there will be none; that a piece given was used; memory of such. */
+export type ToTreeThread = Uint8Array | 'end' | 'stop' | 'next' | ArrayBuffer;
 
 /** From the thread: a piece was used up, and its memory; a piece of what the job gives; or the job is over. */
 export type FromTreeThread =

@@ -1,5 +1,5 @@
 // The endpoints of pushed and pulled trees.
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { packPieces, unpackPieces } from '../../archive/pack-pieces.ts';
 import { StoppableSource } from '../../archive/stoppable-source.ts';
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
@@ -97,8 +97,37 @@ function read(thread: TreeThread, features: readonly string[]): Handler {
     const form = decodeForm(await readFormBody(exchange.request));
     const paths = form.has('all') ? undefined : form.getAll('path');
     const job: TreeJob = { kind: 'read', dir: dirOf(exchange.query), paths };
-    await sendPieces(exchange, features, thread.read(job));
+    const sent = new SentPieces(exchange.response);
+    await sendPieces(exchange, features, sent.noted(thread.read(job, () => sent.takeBack())));
   };
+}
+
+/** Pieces that are sent as they are, and their memory once they have gone out. */
+class SentPieces {
+  readonly #response: ServerResponse;
+  #written: ArrayBuffer[] = [];
+  #held: ArrayBuffer | undefined;
+
+  constructor(response: ServerResponse) {
+    this.#response = response;
+  }
+
+  async *noted(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const piece of pieces) {
+      yield piece;
+      // The one before is written when this one has been taken.
+      if (this.#held !== undefined) this.#written.push(this.#held);
+      this.#held = piece.buffer as ArrayBuffer;
+    }
+  }
+
+  takeBack(): readonly ArrayBuffer[] {
+    const isPacked = this.#response.getHeader(compressHeader) !== 'none';
+    if (isPacked || this.#response.writableLength > 0) return [];
+    const free = this.#written;
+    this.#written = [];
+    return free;
+  }
 }
 
 const sliceBytes = 1 << 20;

@@ -3,7 +3,7 @@ import { lstatSync } from 'node:fs';
 import { chunkFile, encodeChunks } from '../../archive/chunks.ts';
 import { resolveInsideSync } from '../../archive/confine.ts';
 import { DigestCache } from '../../archive/digest-cache.ts';
-import { sendTree, TreeSender } from '../../archive/tree-sender.ts';
+import { TreeSender } from '../../archive/tree-sender.ts';
 import { look, walkSteps } from '../../archive/tree-walk.ts';
 import { GomoteError } from '../../errors.ts';
 import type { TreeChange } from '../../protocol/tree-change.ts';
@@ -69,24 +69,33 @@ export class TreeStore {
     return this.#tree(dir).change(generation);
   }
 
-  read({ dir, paths }: Job<'read'>): Generator<Buffer, void, void> {
+  /** `memory` gives some of a piece that is not used any more. */
+  read(
+    { dir, paths }: Job<'read'>,
+    memory: () => ArrayBuffer | undefined,
+  ): Generator<Buffer, void, void> {
     const top = resolveInsideSync(this.#workDir, dir, { follow: true });
     if (lstatSync(top, { throwIfNoEntry: false })?.isDirectory() !== true) {
       throw new GomoteError('ERR_LOCAL_FILE', `${top} is not a directory`);
     }
-    if (paths === undefined) return sendAll(top);
-    return sendTree(top, paths.map((path) => find(top, path)).map(written));
+    const sender = new TreeSender(top, { memory });
+    if (paths === undefined) return sendAll(top, sender);
+    return sendSome(sender, paths.map((path) => find(top, path)).map(written));
   }
 }
 
 const written = (entry: TreeEntry): TreeChange => ({ op: 'write', entry });
 
+function* sendSome(sender: TreeSender, changes: readonly TreeChange[]): Generator<Buffer> {
+  yield* sender.part(changes);
+  yield* sender.end();
+}
+
 /** How many entries are told of at a time. */
 const partEntries = 256;
 
 /** Everything below `top` while it is found, which may fail at any moment. */
-function* sendAll(top: string): Generator<Buffer, void, void> {
-  const sender = new TreeSender(top);
+function* sendAll(top: string, sender: TreeSender): Generator<Buffer, void, void> {
   const steps = walkSteps(top);
   for (let isOver = false; !isOver; ) {
     const found: TreeEntry[] = [];

@@ -40,8 +40,11 @@ export class TreeThread {
     }
   }
 
-  /** Does a job that gives a stream. */
-  async *read(job: TreeJob): AsyncGenerator<Uint8Array> {
+  /** Does a job that gives a stream; `takeBack` gives memory of pieces that are not used any more. */
+  async *read(
+    job: TreeJob,
+    takeBack: () => readonly ArrayBuffer[] = () => [],
+  ): AsyncGenerator<Uint8Array> {
     const { port, messages, release } = this.#start(job);
     const tell = (message: ToTreeThread) => port.postMessage(message);
     try {
@@ -50,6 +53,7 @@ export class TreeThread {
         if ('failed' in message) throw fromFailure(message.failed);
         if (!('piece' in message)) continue;
         yield message.piece;
+        for (const memory of takeBack()) port.postMessage(memory, [memory]);
         tell('next');
       }
       throw new GomoteError('ERR_CLOSED', 'the thread has ended');

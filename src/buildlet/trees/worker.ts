@@ -28,7 +28,7 @@ async function run(job: TreeJob, channel: Channel): Promise<void> {
 async function resultOf(job: TreeJob, channel: Channel): Promise<unknown> {
   if (job.kind === 'apply') return await apply(job, channel);
   if (job.kind !== 'read') return store.answer(job);
-  for (const piece of store.read(job)) await channel.give(piece);
+  for (const piece of store.read(job, () => channel.spare.pop())) await channel.give(piece);
   return undefined;
 }
 
@@ -45,6 +45,8 @@ async function apply(job: Extract<TreeJob, { kind: 'apply' }>, channel: Channel)
 class Channel {
   readonly #port: MessagePort;
   readonly #waiting: ToTreeThread[] = [];
+  /** Memory that was given away and has come back. */
+  readonly spare: ArrayBuffer[] = [];
   #given = 0;
   #wake: (() => void) | undefined;
 
@@ -52,6 +54,7 @@ class Channel {
     this.#port = port;
     port.on('message', (message: ToTreeThread) => {
       if (message === 'next') this.#given--;
+      else if (message instanceof ArrayBuffer) this.spare.push(message);
       else this.#waiting.push(message);
       this.#wake?.();
     });
