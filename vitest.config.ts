@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -8,6 +9,8 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     pool: 'forks',
+    // They mostly wait for processes.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     globalSetup: ['scripts/build-workers.js'],
   },
 });
