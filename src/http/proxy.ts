@@ -1,12 +1,6 @@
 // Passes requests on to one server and its replies back: bodies, trailers and broken ends, both ways, as they come.
-import {
-  Agent,
-  type IncomingMessage,
-  type OutgoingMessage,
-  request,
-  type ServerResponse,
-} from 'node:http';
-import type { Duplex } from 'node:stream';
+import { Agent, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import type { Duplex, Writable } from 'node:stream';
 import { GomoteError, messageOf } from '../errors.ts';
 import { BulkSocket } from './bulk-socket.ts';
 import { dialer } from './dial.ts';
@@ -249,20 +243,9 @@ function divertBody(reply: IncomingMessage, response: ServerResponse, passage: P
   });
 }
 
-/** What comes in one go, as the records of TLS do, leaves as one chunk. */
-function copy(source: IncomingMessage, sink: OutgoingMessage, see: (piece: Buffer) => void): void {
-  let isCorked = false;
-  const uncork = () => {
-    isCorked = false;
-    sink.uncork();
-  };
+function copy(source: IncomingMessage, sink: Writable, see: (piece: Buffer) => void): void {
   source.on('data', (piece: Buffer) => {
     see(piece);
-    if (!isCorked) {
-      isCorked = true;
-      sink.cork();
-      process.nextTick(uncork);
-    }
     if (!sink.write(piece)) source.pause();
   });
   sink.on('drain', () => source.resume());
