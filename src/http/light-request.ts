@@ -51,7 +51,8 @@ function plainWire(where: NetConnectOpts): Wire {
     ...where,
     onread: {
       buffer: () => {
-        if (wire?.body?.isFree() === false) buffer = Buffer.allocUnsafeSlow(readBytes);
+        // The last of a reply may be held by its reader when the connection has none any more.
+        if (wire?.body?.isFree() !== true) buffer = Buffer.allocUnsafeSlow(readBytes);
         return buffer;
       },
       callback: (size) => socket.emit('data', buffer.subarray(0, size)),

@@ -43,6 +43,22 @@ async function serveRaw(reply: Buffer): Promise<number> {
 const getRequest = { method: 'GET', path: '/x' } as const;
 
 describe('a request', () => {
+  it('leaves the reply before it as it was, which its reader may keep', async () => {
+    let count = 0;
+    const { sender, connections } = await serve((_, response) => {
+      response.end(String(count++).repeat(50_000));
+    });
+    const kept: Buffer[] = [];
+    for (let n = 0; n < 5; n++) {
+      const { body } = await sender.send(getRequest);
+      body.on('data', (chunk: Buffer) => kept.push(chunk));
+      await once(body, 'end');
+    }
+    expect(connections.size).toBe(1);
+    const expected = [0, 1, 2, 3, 4].map((n) => String(n).repeat(50_000)).join('');
+    expect(Buffer.concat(kept).toString() === expected).toBe(true);
+  });
+
   it('arrives with its headers and body, and the reply with its own', async () => {
     const { sender } = await serve((request, response) => {
       const chunks: Buffer[] = [];
