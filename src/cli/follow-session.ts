@@ -32,19 +32,25 @@ export async function followSession(
   options: FollowOptions,
 ): Promise<Followed> {
   const ladder = new CancelLadder(session, context, options);
-  let hasStarted = options.start === undefined;
+  const { start } = options;
   try {
-    hasStarted ||= (await options.start?.(ladder.signal)) === true;
-    if (!hasStarted) return { kind: 'not-started' };
+    if (start !== undefined && !(await start(ladder.signal))) return { kind: 'not-started' };
     const result = await copyBothWays(session, context, options, ladder);
     return { kind: 'ended', result, by: ladder.received };
   } catch (error) {
     if (ladder.hasLeft) return { kind: 'left', by: ladder.received };
-    throw hasStarted ? await failureOf(error, session, options) : error;
+    const mayRun = start === undefined || session.mayRun;
+    throw mayRun ? await failureOf(error, session, options) : error;
   } finally {
     ladder.release();
   }
 }
+
+/** Tells of an outage. */
+export const sayLost =
+  ({ talk }: Context) =>
+  (error: GomoteError): void =>
+    talk.say(`gomote: ${error.message}; connecting again`);
 
 async function copyBothWays(
   session: Session,
@@ -57,7 +63,7 @@ async function copyBothWays(
   const reading = {
     from: options.from,
     signal: AbortSignal.any([ladder.signal, over.signal]),
-    onLost: (error: GomoteError) => context.talk.say(`gomote: ${error.message}; connecting again`),
+    onLost: sayLost(context),
   };
   const { stdinBytes } = options;
   if (options.tty) {

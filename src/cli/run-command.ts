@@ -5,7 +5,7 @@ import { isSessionId, type SessionEnd, type SessionRequest } from '../protocol/s
 import { actingBuilder } from './acting-builder.ts';
 import type { Context, NamedBuildlet } from './context.ts';
 import { signalCode } from './exit-codes.ts';
-import { type Followed, followSession } from './follow-session.ts';
+import { type Followed, followSession, sayLost } from './follow-session.ts';
 import { runWithoutSession } from './run-base.ts';
 import { reportOf, reportOfFailure, writeReport } from './run-report.ts';
 import { remarkOn, statusOf } from './session-status.ts';
@@ -118,8 +118,9 @@ async function runOn(
   };
   const id = options.id ?? randomId();
   const session = client.sessions.get(id, { reconnectMs: options.reconnect });
+  const onLost = sayLost(context);
   if (options.detach) {
-    if (!(await session.start({ ...request, stdin: false }, context.signal))) {
+    if (!(await session.start({ ...request, stdin: false }, { signal: context.signal, onLost }))) {
       return await runWithoutSession(client, request, options, context);
     }
     record.id = id;
@@ -133,9 +134,11 @@ async function runOn(
     killAfterMs: options.killAfter ?? defaultKillAfterMs,
     onHangup: options.onHangup ?? 'kill',
     start: async (signal) => {
-      const started = await session.start(request, signal);
-      if (started) record.id = id;
-      return started;
+      try {
+        return await session.start(request, { signal, onLost });
+      } finally {
+        if (session.mayRun) record.id = id;
+      }
     },
   });
   if (followed.kind === 'not-started') {

@@ -1,5 +1,5 @@
 // A session on a buildlet: a run that connections come and go on.
-import { type ErrorCode, errnoOf, GomoteError, StatusError } from '../errors.ts';
+import { type ErrorCode, errnoOf, GomoteError, isGomoteError, StatusError } from '../errors.ts';
 import type { HttpReply, HttpRequest } from '../http/request.ts';
 import { contentTypes, endpoints } from '../protocol/endpoints.ts';
 import { type FormValues, withQuery } from '../protocol/form.ts';
@@ -55,6 +55,7 @@ export class Session {
   readonly #pingMs: number;
   /** The reply to the request that started it, until it is read. */
   #first: HttpReply | undefined;
+  #mayRun = false;
 
   constructor(connection: Connection, id: string, options: SessionOptions = {}) {
     this.id = id;
@@ -63,15 +64,22 @@ export class Session {
     this.#pingMs = options.pingMs ?? pingIntervalMs;
   }
 
+  /** Whether a request to start it, by this object, has arrived for all that is known here. */
+  get mayRun(): boolean {
+    return this.#mayRun;
+  }
+
   /**
    * Starts it, once however often the request has to be sent; false when the buildlet knows no sessions. Its log is
    * to be read at once, unless it is detached.
    */
-  async start(request: SessionRequest, callerSignal?: AbortSignal): Promise<boolean> {
-    const signal = this.#connection.signalWith(callerSignal);
+  async start(
+    request: SessionRequest,
+    options: Pick<SessionReadOptions, 'signal' | 'onLost'> = {},
+  ): Promise<boolean> {
+    const signal = this.#connection.signalWith(options.signal);
     const body = encodeSessionForm(request);
-    const outage = this.#outage(signal);
-    let mayHaveArrived = false;
+    const outage = this.#outage(signal, options.onLost);
     for (;;) {
       try {
         const reply = await this.#connection.callLight({
@@ -82,14 +90,15 @@ export class Session {
           signal,
           headersTimeoutMs: this.#pingMs * silentPings,
         });
+        this.#mayRun = true;
         if (request.detach) reply.body.resume();
         else this.#first = reply;
         return true;
       } catch (error) {
         if (isUnknownPath(error)) return false;
         // Once it may run, that nobody answers at the moment tells nothing of it.
-        mayHaveArrived ||= wasSent(error);
-        if (!mayHaveArrived) throw error;
+        this.#mayRun ||= wasSent(error);
+        if (!this.#mayRun) throw error;
         await outage.wait(error);
       }
     }
@@ -275,6 +284,7 @@ const isUnknownPath = (error: unknown): boolean =>
 
 /** Whether the request may have arrived: else it is told at once that the buildlet cannot be reached. */
 function wasSent(error: unknown): boolean {
-  if (!(error instanceof GomoteError) || error instanceof StatusError) return false;
+  const codes = ['ERR_CONNECT', 'ERR_LOST', 'ERR_BROKEN', 'ERR_ABORTED'];
+  if (!isGomoteError(error) || !codes.includes(error.code)) return false;
   return !['ECONNREFUSED', 'ENOENT', 'ENOTFOUND', 'EACCES'].includes(errnoOf(error.cause) ?? '');
 }

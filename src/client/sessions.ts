@@ -35,7 +35,7 @@ export class Sessions {
     const { id = randomId(), ...wanted } = request;
     const session = new Session(this.#connection, id, options);
     const defaults = { systemLevel: false, dir: '', args: [], env: [], debug: false };
-    return (await session.start({ ...defaults, ...wanted }, options.signal)) ? session : undefined;
+    return (await session.start({ ...defaults, ...wanted }, options)) ? session : undefined;
   }
 
   /** A session that was started before; nothing is asked of the buildlet yet. */
