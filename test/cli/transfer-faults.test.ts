@@ -117,7 +117,11 @@ function someFault(direction: 'up' | 'down', index: number, sizeBytes: number): 
 /** A stalled connection is cut in the end, as keep-alive does it. */
 async function unstalled<T>(cutter: Cutter, fault: Fault, work: Promise<T>): Promise<T> {
   const timer = setInterval(() => fault.kind === 'stall' && cutter.cutAll(), 300);
-  return await work.finally(() => clearInterval(timer));
+  return await work.finally(() => {
+    clearInterval(timer);
+    // The relay keeps its other half open also when the client has left.
+    if (fault.kind === 'stall') cutter.cutAll();
+  });
 }
 
 const cases = works.flatMap((work) => [
