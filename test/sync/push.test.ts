@@ -54,6 +54,15 @@ const withoutTimes = (lines: string[]): string[] =>
 const same = (a: string, b: string): void =>
   expect(withoutTimes(snapshot(a))).toEqual(withoutTimes(snapshot(b)));
 
+/** The path of a push's record, which is written down after the answer. */
+async function recordIn(workDir: string): Promise<string> {
+  const records = join(workDir, '.gomote/push');
+  const find = () =>
+    existsSync(records) ? readdirSync(records).find((name) => !name.endsWith('.new')) : undefined;
+  await until(() => find() !== undefined);
+  return join(records, find() ?? '');
+}
+
 onBothKinds((kind) => {
   describe('push', () => {
     it('makes the directory there what the one here is', async () => {
@@ -269,14 +278,8 @@ onBothKinds((kind) => {
       const { top, there, buildlet, client, push } = await pushBench(kind);
       plant(top, [['a', file('a')]]);
       await push();
-      const records = join(buildlet.workDir, '.gomote/push');
-      // The buildlet answers before it has written its record down.
-      const kept = () =>
-        existsSync(records)
-          ? readdirSync(records).find((name) => !name.endsWith('.new'))
-          : undefined;
-      await until(() => kept() !== undefined);
-      copyFileSync(join(records, kept() ?? ''), join(records, '0'.repeat(16)));
+      const record = await recordIn(buildlet.workDir);
+      copyFileSync(record, join(record, '..', '0'.repeat(16)));
       plant(top, [['b', file('b')]]);
       await push();
       rmSync(join(top, 'b'));
@@ -291,6 +294,7 @@ onBothKinds((kind) => {
       const first = await pushBench(kind);
       plant(first.top, tree);
       await first.push();
+      await recordIn(first.buildlet.workDir);
       const second = await pushBench({ ...kind, workDir: first.buildlet.workDir });
       plant(
         second.top,
