@@ -1,14 +1,30 @@
 #!/usr/bin/env node
-require('node:module').enableCompileCache?.();
-const { run } = require('../dist/gomote.cjs');
+const { writeSync } = require('node:fs');
 
-// A program that stops before it is told how it ended has not succeeded, and its status is nobody's but its own.
-let exitCode = 125;
-process.on('exit', () => {
-  process.exitCode = exitCode;
-});
+const argv = process.argv.slice(2);
+if (argv.length === 1 && /^--?version$/.test(argv[0])) printVersion();
+else runProgram(argv);
 
-run(process.argv.slice(2)).then((code) => {
-  exitCode = code;
-  process.exitCode = code;
-});
+/** Scripts ask for it to see that the program is there: nothing is loaded for that. */
+function printVersion() {
+  try {
+    writeSync(1, `${require('../package.json').version}\n`);
+  } catch {
+    // The program says what is wrong.
+    runProgram(['version']);
+  }
+}
+
+function runProgram(args) {
+  require('node:module').enableCompileCache?.();
+  const { run } = require('../dist/gomote.cjs');
+  // A program that stops before it is told how it ended has not succeeded, and its status is nobody's but its own.
+  let exitCode = 125;
+  process.on('exit', () => {
+    process.exitCode = exitCode;
+  });
+  run(args).then((code) => {
+    exitCode = code;
+    process.exitCode = code;
+  });
+}

@@ -1,10 +1,9 @@
 // The command line as a function: arguments in, exit code out; the one place where errors end.
 import { errnoOf, GomoteError, isGomoteError, messageOf } from '../errors.ts';
-import { readVersion } from '../package-root.ts';
 import { Context } from './context.ts';
 import { exitCodes, runFailureCode, signalCode } from './exit-codes.ts';
 import { type Interrupts, processInterrupts } from './interrupts.ts';
-import { inRed, print, processTerminal, type Terminal } from './terminal.ts';
+import { inRed, processTerminal, type Terminal } from './terminal.ts';
 
 const majorVersion = Number(process.versions.node.split('.', 1)[0]);
 
@@ -18,11 +17,6 @@ export async function run(
   // A reader that leaves is told by the failure of the write; the event has nothing to add.
   for (const stream of [terminal.stdout, terminal.stderr]) stream.on('error', ignore);
   try {
-    // Scripts ask for it to see that the program is there: it loads nothing for that.
-    if (argv.length === 1 && /^--?version$/.test(argv[0] ?? '')) {
-      await print(terminal, `${readVersion()}\n`);
-      return 0;
-    }
     if (majorVersion < 22) {
       // undici's HTTP parser is WebAssembly: compiled by the optimizer of these versions' V8, it costs as much as
       // a start of Node.

@@ -1,5 +1,5 @@
 // The clients of the clouds are large: a command that asks no cloud must not load them.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { gomoteProgram, projectRoot, workshop } from '../helpers/programs.ts';
@@ -9,7 +9,7 @@ const reporter = `process.on('exit', () => {
   process.stderr.write(JSON.stringify(Object.keys(require.cache)));
 });`;
 
-it('only the program itself is loaded by --version, list, run and the rest on a local buildlet', async () => {
+it('only the program itself is loaded by list, run and the rest on a local buildlet, and not even that by --version', async () => {
   const { directory, run, create } = workshop();
   const hook = join(directory, 'hook.cjs');
   writeFileSync(hook, reporter);
@@ -19,7 +19,8 @@ it('only the program itself is loaded by --version, list, run and the rest on a 
   };
   const name = await create();
   const program = ['gomote.cjs', 'gomote.js', 'hook.cjs'];
-  for (const command of [['--version'], ['list'], ['run', name, 'true'], ['types']])
+  expect(await loadedBy('--version')).toEqual(['gomote.js', 'hook.cjs', 'package.json']);
+  for (const command of [['list'], ['run', name, 'true'], ['types']])
     expect(await loadedBy(...command)).toEqual(program);
   for (const command of [
     ['ls', name],
@@ -47,4 +48,17 @@ it('the image of a buildlet holds every file that a buildlet loads', () => {
   const loaded = [...program.matchAll(/require\("\.\/([a-z-]+\.cjs)"\)/g)].map(([, file]) => file);
   expect(loaded).toContain('tar.cjs');
   for (const file of loaded) expect(dockerfile).toContain(`dist/${file}`);
+});
+
+it('the version comes whole, or with a failure', async () => {
+  const { run } = workshop();
+  const { version } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8'));
+  for (const flag of ['--version', '-version'])
+    expect(await run('gomote', flag)).toMatchObject({ code: 0, stderr: '' });
+  expect(String((await run('gomote', '--version')).stdout)).toBe(`${version}\n`);
+  if (!existsSync('/dev/full')) return;
+  expect(await run('sh', '-c', 'gomote --version >/dev/full')).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^gomote: ENOSPC.*\n$/),
+  });
 });
