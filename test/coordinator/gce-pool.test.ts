@@ -1,7 +1,7 @@
 // Virtual machines handed out by a coordinator.
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { Collector } from '../helpers/collect.ts';
-import { fakeCompute, project, vmPort, zoneA } from '../helpers/compute/fixture.ts';
+import { fakeCompute, vmPool } from '../helpers/compute/fixture.ts';
 import type { FakeCompute } from '../helpers/compute/server.ts';
 import { startCoordinator } from '../helpers/coordinator.ts';
 import { startMetadataServer } from '../helpers/metadata-server.ts';
@@ -22,28 +22,9 @@ async function cloud(): Promise<FakeCompute> {
   return fake;
 }
 
-const sections = ({ endpoint }: FakeCompute) => `
-  [backends.vms]
-  kind = "gce"
-  project = "${project}"
-  zones = ["${zoneA}"]
-  endpoint = "${endpoint}"
-  port = ${vmPort}
-  [hosts.host-vm.gce]
-  image = "linux-buildlet"
-  machine-type = "n1-standard-1"
-  [builders.vm]
-  host = "host-vm"
-  [pools.vms]
-  kind = "backend"
-  backend = "vms"
-  host = "host-vm"
-  maximum = 3
-`;
-
 it('a coordinator makes, uses and ends virtual machines, and leaves those of another', async () => {
   const fake = await cloud();
-  const options = { machines: 1, sections: sections(fake) };
+  const options = { machines: 1, sections: vmPool(fake, 3) };
   const coordinator = await startCoordinator(options);
   const other = await startCoordinator(options);
   const { signal } = new AbortController();

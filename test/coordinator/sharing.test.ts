@@ -2,7 +2,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { CoordinatorClient } from '../../src/client/coordinator-client.ts';
 import { Collector } from '../helpers/collect.ts';
-import { fakeCompute, project, vmPort, zoneA } from '../helpers/compute/fixture.ts';
+import { fakeCompute, vmPool, zoneA } from '../helpers/compute/fixture.ts';
 import type { FakeCompute } from '../helpers/compute/server.ts';
 import { CoordinatorProcess } from '../helpers/coordinator-process.ts';
 import { startMetadataServer } from '../helpers/metadata-server.ts';
@@ -36,22 +36,7 @@ async function cloud({ users = [['me'], ['me']], teams = [], limits = '' }: Sett
       ${teams[n] === undefined ? '' : `team = "${teams[n]}"`}
       [limits]
       ${limits}
-      [backends.vms]
-      kind = "gce"
-      project = "${project}"
-      zones = ["${zoneA}"]
-      endpoint = "${fake.endpoint}"
-      port = ${vmPort}
-      [hosts.host-vm.gce]
-      image = "linux-buildlet"
-      machine-type = "n1-standard-1"
-      [builders.vm]
-      host = "host-vm"
-      [pools.vms]
-      kind = "backend"
-      backend = "vms"
-      host = "host-vm"
-      maximum = 10
+      ${vmPool(fake, 10)}
     `;
     return new CoordinatorProcess({ toml, users: names, environment });
   });

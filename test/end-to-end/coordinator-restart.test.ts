@@ -1,17 +1,14 @@
 // The coordinator ends, by a kill or as it is told to, in the middle of transfers, and is started again.
-import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { startBuildlet, type TestBuildlet } from '../helpers/buildlet.ts';
 import { testCli } from '../helpers/cli.ts';
-import { tokenOf, writeUsers } from '../helpers/coordinator.ts';
+import { tokenOf } from '../helpers/coordinator.ts';
+import { CoordinatorProcess } from '../helpers/coordinator-process.ts';
 import { type Cutter, startCutter } from '../helpers/cutter.ts';
 import { until } from '../helpers/processes.ts';
-import { projectRoot } from '../helpers/programs.ts';
-import { temporaryDirectory } from '../helpers/temporary.ts';
 
 /** A failure's end, not a measure of anything. */
 const patienceMs = 60_000;
@@ -20,9 +17,7 @@ const patienceMs = 60_000;
 const passedBytes = 2_000_000;
 const content = randomBytes(6_000_000);
 
-const toml = (machine: string): string => `listen = "unix:socket"
-tls = "off"
-state-directory = "state"
+const toml = (machine: string): string => `
 drain-timeout = "200ms"
 [hosts.host-linux]
 [builders.linux]
@@ -33,41 +28,9 @@ host = "host-linux"
 machines = [{ address = "${machine}" }]
 `;
 
-class Coordinator {
-  readonly directory = temporaryDirectory();
-  readonly socket = join(this.directory, 'socket');
-  #child: ChildProcess | undefined;
-
-  constructor(machine: string) {
-    writeFileSync(join(this.directory, 'c.toml'), toml(machine));
-    writeUsers(this.directory, { me: {} });
-    onTestFinished(() => void this.#child?.kill('SIGKILL'));
-  }
-
-  async start(): Promise<void> {
-    let said = '';
-    const program = join(projectRoot, 'bin/coordinator.js');
-    const child = spawn(process.execPath, [program, 'serve', '--config', 'c.toml'], {
-      cwd: this.directory,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    this.#child = child;
-    child.stdout.on('data', (chunk) => {
-      said += String(chunk);
-    });
-    await until(() => said.includes('"event":"pool-open"'), patienceMs);
-  }
-
-  async end(signal: NodeJS.Signals): Promise<void> {
-    const ended = once(this.#child as ChildProcess, 'exit');
-    this.#child?.kill(signal);
-    await ended;
-  }
-}
-
 interface Scene {
   readonly cli: ReturnType<typeof testCli>;
-  readonly coordinator: Coordinator;
+  readonly coordinator: CoordinatorProcess;
   /** Between the client and the coordinator. */
   readonly cutter: Cutter;
   readonly buildlet: TestBuildlet;
@@ -79,9 +42,9 @@ const name = 'user-me-linux-0';
 
 async function scene(): Promise<Scene> {
   const buildlet = await startBuildlet();
-  const coordinator = new Coordinator(buildlet.address);
+  const coordinator = new CoordinatorProcess({ toml: toml(buildlet.address) });
   await coordinator.start();
-  const cutter = await startCutter(`unix:${coordinator.socket}`);
+  const cutter = await startCutter(`unix:${coordinator.socketPath}`);
   const cli = testCli();
   const url = `http://${cutter.address}`;
   expect(await cli(['login', url], { stdin: [tokenOf('me')] })).toMatchObject({ code: 0 });
@@ -120,7 +83,7 @@ async function throughEnd(
   await until(() => cutter.upBytes + cutter.downBytes - before >= passedBytes, patienceMs);
   expect(stalls).toBeGreaterThan(0);
   cutter.plan = () => undefined;
-  await coordinator.end(signal);
+  await coordinator.kill(signal);
   // The kernel closes a dead process's connections; one that is stalled does not pass that on.
   cutter.cutAll();
   await coordinator.start();

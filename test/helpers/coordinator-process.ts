@@ -75,12 +75,17 @@ export class CoordinatorProcess {
     await until(() => this.#output.includes(`"event":"${name}"`));
   }
 
-  async kill(): Promise<void> {
+  get socketPath(): string {
+    return join(this.directory, this.#socket);
+  }
+
+  /** Resolves when the signal has ended it. */
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const exited = once(child, 'exit');
-    child.kill('SIGKILL');
+    child.kill(signal);
     await exited;
   }
 
@@ -93,7 +98,7 @@ export class CoordinatorProcess {
   client(user = 'me'): CoordinatorClient {
     const client = new CoordinatorClient({
       auth: { username: `user-${user}`, password: tokenOf(user) },
-      instance: { kind: 'unix', path: join(this.directory, this.#socket) },
+      instance: { kind: 'unix', path: this.socketPath },
     });
     onTestFinished(() => client.disconnect());
     return client;

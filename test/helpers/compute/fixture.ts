@@ -27,6 +27,26 @@ export async function fakeCompute(): Promise<FakeCompute> {
   return fake;
 }
 
+/** A coordinator's pool of machines from the fake: the builder type `vm`. */
+export const vmPool = ({ endpoint }: FakeCompute, maximum: number): string => `
+  [backends.vms]
+  kind = "gce"
+  project = "${project}"
+  zones = ["${zoneA}"]
+  endpoint = "${endpoint}"
+  port = ${vmPort}
+  [hosts.host-vm.gce]
+  image = "linux-buildlet"
+  machine-type = "n1-standard-1"
+  [builders.vm]
+  host = "host-vm"
+  [pools.vms]
+  kind = "backend"
+  backend = "vms"
+  host = "host-vm"
+  maximum = ${maximum}
+`;
+
 export function hostType(changes: Partial<GceMachine> = {}): HostType {
   const gce = { image: 'linux-buildlet', machineType: 'n1-standard-1', ...changes };
   return { name: 'host-linux', gce };
