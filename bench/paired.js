@@ -1,6 +1,8 @@
 // Runs programs in turns, so that what else the machine does falls on all of them alike.
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -77,4 +79,14 @@ export function report(title, rows) {
     );
   }
   console.log(JSON.stringify({ title, node: process.versions.node, rows }));
+}
+
+/** A port of loopback that nobody listens on, for programs that cannot choose one themselves. */
+export async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
 }

@@ -4,9 +4,8 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { gomote, median, report } from './paired.js';
+import { freePort, gomote, median, report } from './paired.js';
 
 const tree = process.argv[2] ?? '/usr/share/go-1.19';
 const runs = Number(process.argv[3] ?? 3);
@@ -39,15 +38,6 @@ async function start(...argv) {
 
 const slowed = async (port) =>
   await start(process.execPath, fileBeside('slow-link.js'), String(port), '50', '40');
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 async function rsyncDaemon() {
   const port = await freePort();
