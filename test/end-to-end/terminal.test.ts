@@ -108,11 +108,13 @@ describe.runIf(hasTmux)('gomote shell', () => {
     screen.enter('echo ready; sleep 1000');
     await screen.shows(/^ready$/m);
     screen.press('C-c');
-    screen.enter('echo was $?; echo again; sleep 1000');
+    const goingOn = `sh -c 'trap "echo goes on" CONT; echo again; while :; do sleep 0.05; done'`;
+    screen.enter(`echo was $?; ${goingOn}`);
     await screen.shows(/^was 130\nagain$/m);
     screen.press('C-z');
     await screen.shows('Stopped');
     screen.enter('fg');
+    await screen.shows(/^goes on$/m);
     screen.press('C-c');
     screen.enter('exit 0');
     await screen.shows(/^status=0$/m);
