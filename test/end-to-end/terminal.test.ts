@@ -32,14 +32,14 @@ async function pictures(
   const seen: string[] = [];
   const look = async () => {
     const wanted = expected?.[seen.length];
-    const show = () => screen.text().replaceAll(/\d+ seconds? ago|\d\d:\d\d:\d\d/g, '');
+    const show = () => screen.text().replaceAll(/(\d+ seconds? ago|\d\d:\d\d:\d\d) */g, '');
     let last = seen.at(-1) ?? show();
     let repeats = 0;
     const isDrawn = () => {
       const now = show();
       repeats = now === last && now !== seen.at(-1) ? repeats + 1 : 0;
       last = now;
-      return now === wanted || (wanted === undefined && repeats === 3);
+      return now === wanted || (wanted === undefined && repeats === 15);
     };
     await until(isDrawn).catch(() => undefined);
     seen.push(last);
