@@ -7,6 +7,7 @@ const src = new URL('../src/', import.meta.url).pathname;
 /** The floor of each room, and of each file that is a room of its own. */
 const floors: Record<string, number> = {
   'errors.ts': 0,
+  'file-identity.ts': 0,
   'package-root.ts': 0,
   'timeout-signal.ts': 0,
   'write-whole.ts': 0,

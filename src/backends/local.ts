@@ -103,7 +103,12 @@ export class LocalBackend implements Backend {
     return new BuildletClient(
       `unix:${record.socket}`,
       { password: readPassword(directory) },
-      { name: record.name, description: '(local)', onRequest: this.#onRequest },
+      {
+        name: record.name,
+        description: '(local)',
+        sharesFiles: true,
+        onRequest: this.#onRequest,
+      },
     );
   }
 

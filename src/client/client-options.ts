@@ -18,6 +18,11 @@ export interface BuildletClientOptions {
   authUser?: string | undefined;
   /** Where the connection came from, in a few words, for people. Default: empty. */
   description?: string | undefined;
+  /**
+   * Whether the buildlet is a process of this user's on this machine, so that each can open the other's files: then they
+   * name large content to each other instead of sending it, where both can. Default false.
+   */
+  sharesFiles?: boolean | undefined;
   /** An undici Dispatcher to send by; it is not destroyed. Default: a pool of the client's own. */
   dispatcher?: Dispatcher | undefined;
   /** Milliseconds between heartbeats. Default 10,000, as the protocol says. */

@@ -27,6 +27,8 @@ export interface ConnectionOptions {
   readonly password: string;
   /** The buildlet's name on a coordinator; empty: the peer is the buildlet itself. */
   readonly remoteName: string;
+  /** Whether each end can open the other's files. Default false. */
+  readonly sharesFiles?: boolean | undefined;
   /** Absent: a pool of its own, made on first use and destroyed at the end. */
   readonly dispatcher?: Dispatcher | undefined;
   /** Absent: no heartbeat. */

@@ -1,0 +1,13 @@
+// Two processes that name a file to each other must mean the same one: they may see different file systems.
+import { fstatSync, statSync } from 'node:fs';
+
+/**
+ * What tells a file or directory from every other one of its machine, whatever its path: its device and inode. Links are
+ * followed. Throws as `stat` does.
+ */
+export function fileIdentity(file: string | number): string {
+  const options = { bigint: true } as const;
+  const { dev, ino } =
+    typeof file === 'string' ? statSync(file, options) : fstatSync(file, options);
+  return `${dev}:${ino}`;
+}
