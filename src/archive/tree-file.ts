@@ -21,14 +21,18 @@ const copyBytes = 1 << 20;
 /** Modes that a file gets by being made with them, whatever the umask: it needs no other call. */
 const exactModes = new Set<number>();
 
-/** Writes a file whose content is all there. Throws ERR_LOST, before it writes, when its digest is another. */
+/**
+ * Writes a file whose content is all there, and gives its digest. Throws ERR_LOST, before it writes, when that is not the
+ * one announced.
+ */
 export function writeWholeFile(
   path: string,
   entry: TreeEntry,
   content: Buffer,
-  sha256: string,
-): void {
-  requireDigest(entry, hash('sha256', content, 'hex'), sha256);
+  announced: string | undefined,
+): string {
+  const sha256 = hash('sha256', content, 'hex');
+  requireDigest(entry, sha256, announced);
   const fd = openSync(path, createFlags, entry.mode & 0o777);
   try {
     writeAll(fd, content);
@@ -36,6 +40,7 @@ export function writeWholeFile(
   } finally {
     closeSync(fd);
   }
+  return sha256;
 }
 
 /** A file whose content comes in pieces, some of them from the file that it is a new version of. */
@@ -85,11 +90,15 @@ export class TreeFile {
     }
   }
 
-  /** Gives the file its mode and time and closes it. Throws ERR_LOST when its content is not the one announced. */
-  finish(sha256: string): void {
-    requireDigest(this.#entry, this.#sha256.digest('hex'), sha256);
+  /**
+   * Gives the file its mode and time, closes it and gives its digest. Throws ERR_LOST when that is not the one announced.
+   */
+  finish(announced: string | undefined): string {
+    const sha256 = this.#sha256.digest('hex');
+    requireDigest(this.#entry, sha256, announced);
     setAttributes(this.#fd, this.#entry);
     this.close();
+    return sha256;
   }
 
   close(): void {
@@ -116,8 +125,8 @@ export class TreeFile {
   }
 }
 
-function requireDigest({ path }: TreeEntry, found: string, announced: string): void {
-  if (found === announced) return;
+function requireDigest({ path }: TreeEntry, found: string, announced: string | undefined): void {
+  if (announced === undefined || found === announced) return;
   throw new GomoteError('ERR_LOST', `${JSON.stringify(path)} did not arrive as it was sent`, {
     hint: 'try again',
   });

@@ -4,27 +4,35 @@ import { GomoteError } from '../errors.ts';
 import {
   decodeChanges,
   decodeFailure,
+  decodeNamed,
   literalBytes,
   type TreeChange,
   treeStream,
 } from '../protocol/tree-change.ts';
+import { TreeFiles } from './tree-files.ts';
 
+/** Digests that are absent are those of contents that were not sent, but copied by us. */
 export interface TreeSink {
   /** All that a part of the stream does, before any of it is done, and the part's head. A throw refuses it. */
   begin(changes: readonly TreeChange[], head: Buffer): void;
   /** A change that has no content. */
   apply(change: TreeChange): void;
   /** A file whose content came in one piece. */
-  whole(change: TreeChange, content: Buffer, sha256: Buffer): void;
+  whole(change: TreeChange, content: Buffer, sha256?: Buffer): void;
   /** A file whose content comes piece by piece, until `close`. */
   open(change: TreeChange): void;
   content(piece: Buffer): void;
-  close(sha256: Buffer): void;
+  close(sha256?: Buffer): void;
 }
 
 const { lengthBytes, digestBytes, maxHeadBytes } = treeStream;
 
 const damaged = (what: string): GomoteError => new GomoteError('ERR_LOST', `tree stream: ${what}`);
+
+/** How much is copied in a step, in bytes. */
+const stepBytes = 4 << 20;
+/** A file takes time even if there is nothing in it: as much as so many bytes. */
+const bytesPerFile = 32 << 10;
 
 type State =
   | 'length'
@@ -40,6 +48,7 @@ export class TreeReceiver {
   readonly #sink: TreeSink;
   readonly #proof: Hash = createHash('sha256');
   #state: State = 'length';
+  #isBegun = false;
   /** What has come of the field being read. */
   #field: Buffer[] = [];
   #fieldLeft: number = lengthBytes;
@@ -47,6 +56,10 @@ export class TreeReceiver {
   #changes: readonly TreeChange[] = [];
   #next = 0;
   #contentLeft = 0;
+  /** Where the contents are, when the stream has none. */
+  #files: TreeFiles | undefined;
+  /** What is to be done with contents that the stream has not. */
+  #due: TreeChange[] = [];
 
   /** SHA-256 over the digests of all heads and contents, once the stream is whole. */
   proof = '';
@@ -55,14 +68,45 @@ export class TreeReceiver {
     this.#sink = sink;
   }
 
+  /** Whether the stream has no contents but names them. */
+  get isNamed(): boolean {
+    return this.#files !== undefined;
+  }
+
+  /** Of a stream that names its contents, `copy` must be called after it. */
   push(chunk: Buffer): void {
     let at = 0;
     while (at < chunk.length) at += this.#take(chunk, at);
   }
 
+  /** Does what a stream without contents has said, in steps that are not long; before each there is time for other things. */
+  *copy(): Generator<void, void, void> {
+    const files = this.#files;
+    if (files === undefined) return;
+    const due = this.#due;
+    this.#due = [];
+    let bytes = Infinity;
+    for (const change of due) {
+      if (bytes >= stepBytes) {
+        yield;
+        bytes = 0;
+      }
+      bytes += bytesPerFile;
+      if (change.op !== 'write' || change.entry.kind !== 'file') this.#sink.apply(change);
+      else {
+        for (const copied of files.copy(change, this.#sink)) {
+          bytes += copied;
+          if (bytes < stepBytes) continue;
+          yield;
+          bytes = 0;
+        }
+      }
+    }
+  }
+
   /** Says that the stream has ended. Throws ERR_LOST unless it was whole. */
   finish(): void {
-    if (this.#state !== 'end') throw damaged('unexpected end');
+    if (this.#state !== 'end' || this.#due.length > 0) throw damaged('unexpected end');
   }
 
   /** Reads on from `at`; gives how many bytes it took. */
@@ -119,14 +163,25 @@ export class TreeReceiver {
     const text = this.#head.toString();
     const failure = decodeFailure(text);
     if (failure !== undefined) throw new GomoteError('ERR_LOST', failure);
-    const changes = decodeChanges(text);
-    if (changes === undefined) throw damaged('bad head');
-    this.#changes = changes;
-    this.#next = 0;
     this.#proof.update(digest);
-    this.#sink.begin(changes, this.#head);
+    const named = this.#isBegun ? undefined : decodeNamed(text);
+    this.#isBegun = true;
+    if (named !== undefined) this.#files = TreeFiles.of(named);
+    else this.#beginPart(text);
     this.#head = Buffer.alloc(0);
     this.#advance();
+  }
+
+  #beginPart(text: string): void {
+    const changes = decodeChanges(text);
+    if (changes === undefined) throw damaged('bad head');
+    const isNamed = this.#files !== undefined;
+    // What a patch is made of may be gone when it is its turn.
+    if (isNamed && changes.some(isPatch)) throw damaged('a patch without its contents');
+    this.#sink.begin(changes, this.#head);
+    if (isNamed) this.#due = this.#due.concat(changes);
+    this.#changes = isNamed ? [] : changes;
+    this.#next = 0;
   }
 
   /** Does what has no content, up to the next file. */
@@ -171,3 +226,6 @@ export class TreeReceiver {
     return piece.length;
   }
 }
+
+const isPatch = (change: TreeChange): boolean =>
+  change.op === 'write' && change.patch !== undefined;

@@ -1,26 +1,26 @@
 // Writes a tree stream: parts of a head and the contents of the files that it names, read with synchronous calls.
 import { createHash, hash } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { errnoOf, GomoteError, messageOf } from '../errors.ts';
+import { closeSync } from 'node:fs';
+import { messageOf } from '../errors.ts';
+import { fileIdentity } from '../file-identity.ts';
 import {
   encodeChanges,
   encodeFailure,
+  encodeNamed,
   type TreeChange,
   treeStream,
 } from '../protocol/tree-change.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
-import { localFileError } from './archive-error.ts';
+import { isSmall, readSome, readWhole, requireSize, TreeFiles, whyUnread } from './tree-files.ts';
 
 /** How much is read before it is handed on. */
 const pieceBytes = 256 << 10;
-/** Files up to this size are read in one call and digested at once. */
-const smallBytes = 64 << 10;
-/** Without O_NONBLOCK, a FIFO put in a file's place would hold up everything. */
-const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 const { digestBytes, lengthBytes } = treeStream;
 
 export interface TreeSenderOptions {
+  /** Whether the reader can open the files itself: then the stream names them and has no contents. Default: no. */
+  readonly isNamed?: boolean;
   /** Told the SHA-256 of each file's content as it was sent. */
   readonly onDigest?: (entry: TreeEntry, sha256: string) => void;
   /** Gives memory for a piece, if there is some that is not used any more. */
@@ -43,13 +43,16 @@ export function* sendTree(
 /** The writing of one stream: any number of parts, then the end. */
 export class TreeSender {
   readonly #top: string;
+  readonly #files: TreeFiles;
   readonly #options: TreeSenderOptions;
   readonly #proof = createHash('sha256');
   #piece: Buffer;
   #used = 0;
+  #isBegun = false;
 
   constructor(top: string, options: TreeSenderOptions = {}) {
     this.#top = top;
+    this.#files = new TreeFiles(top);
     this.#options = options;
     this.#piece = this.#freshPiece();
   }
@@ -60,15 +63,25 @@ export class TreeSender {
    */
   *part(changes: readonly TreeChange[]): Generator<Buffer, void, void> {
     if (changes.length === 0) return;
+    if (this.#options.isNamed) return yield* this.#named(changes);
     yield* this.#head(encodeChanges(changes));
     for (const change of changes) {
       if (change.op !== 'write' || change.entry.kind !== 'file') continue;
       try {
         yield* this.#file(change);
       } catch (error) {
-        throw described(change.entry.path, error);
+        throw whyUnread(change.entry.path, error);
       }
     }
+  }
+
+  *#named(changes: readonly TreeChange[]): Generator<Buffer, void, void> {
+    const top = this.#top;
+    if (!this.#isBegun) yield* this.#head(encodeNamed({ top, identity: fileIdentity(top) }));
+    this.#isBegun = true;
+    yield* this.#head(encodeChanges(changes));
+    // Its reader has more to do for it than we have.
+    yield this.#take();
   }
 
   /** Ends the stream between two parts, so that its reader fails and says why. */
@@ -104,9 +117,9 @@ export class TreeSender {
 
   *#file(change: Extract<TreeChange, { op: 'write' }>): Generator<Buffer, void, void> {
     const { entry, patch } = change;
-    const fd = openSync(`${this.#top}/${entry.path}`, openFlags);
+    const fd = this.#files.open(entry.path);
     try {
-      if (patch === undefined && entry.size <= smallBytes) yield* this.#small(fd, entry);
+      if (patch === undefined && isSmall(entry)) yield* this.#small(fd, entry);
       else if (patch === undefined) yield* this.#large(fd, entry);
       else {
         let at = 0;
@@ -124,10 +137,7 @@ export class TreeSender {
   *#small(fd: number, entry: TreeEntry): Generator<Buffer, void, void> {
     const { size } = entry;
     if (pieceBytes - this.#used < size + 1 + digestBytes) yield this.#take();
-    // One byte more than is due tells in the same call whether the file has grown.
-    const got = readSync(fd, this.#piece, this.#used, size + 1, null);
-    if (got !== size) throw changed(entry);
-    const content = this.#piece.subarray(this.#used, this.#used + size);
+    const content = readWhole(fd, entry, this.#piece.subarray(this.#used));
     const sha256 = hash('sha256', content, 'buffer');
     this.#used += size;
     yield* this.#digest(entry, sha256);
@@ -136,7 +146,7 @@ export class TreeSender {
   *#large(fd: number, entry: TreeEntry): Generator<Buffer, void, void> {
     const sha256 = createHash('sha256');
     yield* this.#copy(fd, entry, { at: 0, length: entry.size }, (bytes) => sha256.update(bytes));
-    if (fstatSync(fd).size !== entry.size) throw changed(entry);
+    requireSize(fd, entry);
     yield* this.#digest(entry, sha256.digest());
   }
 
@@ -148,12 +158,11 @@ export class TreeSender {
   ): Generator<Buffer, void, void> {
     for (let done = 0; done < range.length; ) {
       if (this.#used === pieceBytes) yield this.#take();
-      const asked = Math.min(range.length - done, pieceBytes - this.#used);
-      const got = readSync(fd, this.#piece, this.#used, asked, range.at + done);
-      if (got === 0) throw changed(entry);
-      onBytes(this.#piece.subarray(this.#used, this.#used + got));
-      this.#used += got;
-      done += got;
+      const room = this.#piece.subarray(this.#used, this.#used + range.length - done);
+      const bytes = readSome(fd, entry, room, range.at + done);
+      onBytes(bytes);
+      this.#used += bytes.length;
+      done += bytes.length;
     }
   }
 
@@ -178,20 +187,4 @@ export class TreeSender {
       ? Buffer.from(memory)
       : Buffer.allocUnsafeSlow(pieceBytes);
   }
-}
-
-const changed = ({ path }: TreeEntry): GomoteError =>
-  new GomoteError('ERR_LOST', `${JSON.stringify(path)} changed while it was read`, {
-    hint: 'try again when nothing writes to it',
-  });
-
-function described(path: string, error: unknown): unknown {
-  if (error instanceof GomoteError) return error;
-  if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errnoOf(error) ?? '')) {
-    return new GomoteError('ERR_LOST', `${JSON.stringify(path)} has gone while it was to be read`, {
-      hint: 'try again',
-      cause: error,
-    });
-  }
-  return localFileError(path, error);
 }

@@ -170,7 +170,7 @@ export class TreeWriter implements TreeSink {
     chmodSync(found, mode);
   }
 
-  whole(change: TreeChange, content: Buffer, sha256: Buffer): void {
+  whole(change: TreeChange, content: Buffer, sha256?: Buffer): void {
     if (change.op !== 'write') return;
     if (change.patch !== undefined) {
       this.open(change);
@@ -179,13 +179,13 @@ export class TreeWriter implements TreeSink {
       return;
     }
     const { entry } = change;
-    const digest = sha256.toString('hex');
-    guarded(entry.path, () => {
+    const digest = guarded(entry.path, () => {
       const place = this.#placeOf(entry.path);
       const temporary = this.#isStaged ? place : this.#partial;
       try {
-        writeWholeFile(temporary, entry, content, digest);
+        const written = writeWholeFile(temporary, entry, content, sha256?.toString('hex'));
         if (!this.#isStaged) putInPlace(temporary, place);
+        return written;
       } catch (error) {
         rmSync(temporary, { force: true });
         throw error;
@@ -211,14 +211,14 @@ export class TreeWriter implements TreeSink {
     if (open !== undefined) guarded(open.entry.path, () => open.file.write(piece));
   }
 
-  close(sha256: Buffer): void {
+  close(sha256?: Buffer): void {
     const open = this.#open;
     if (open === undefined) return;
-    const digest = sha256.toString('hex');
-    guarded(open.entry.path, () => {
-      open.file.finish(digest);
+    const digest = guarded(open.entry.path, () => {
+      const written = open.file.finish(sha256?.toString('hex'));
       this.#open = undefined;
       putInPlace(this.#partial, this.#placeOf(open.entry.path));
+      return written;
     });
     this.#done(open.change, digest);
   }

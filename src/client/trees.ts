@@ -10,6 +10,7 @@ import { type Compression, compressHeader, parseCompression } from '../protocol/
 import { decodeDifferences, type TreeDifference } from '../protocol/tree-difference.ts';
 import { decodeEntries, type TreeEntry, treeDigest } from '../protocol/tree-entry.ts';
 import { parseAppliedReply, parseTreeState } from '../protocol/tree-replies.ts';
+import { type Applied, readNamedReply } from './apply-reply.ts';
 import type { Connection } from './connection.ts';
 import { chunksOf } from './streams.ts';
 
@@ -20,6 +21,8 @@ export interface TreeState {
   readonly generation: string;
   /** Whether the buildlet can pack and unpack zstd. */
   readonly zstd?: boolean | undefined;
+  /** Whether it takes a stream that names its contents. */
+  readonly named?: boolean | undefined;
 }
 
 export interface TreeCallOptions {
@@ -78,14 +81,22 @@ export class Trees {
     return decodeChunks(await this.#bytes(response, options));
   }
 
-  /** Sends a tree stream; gives what the buildlet made of it. */
+  /** Whether each end can open the other's files, so that streams may name their contents. */
+  get sharesFiles(): boolean {
+    return this.#connection.options.sharesFiles === true;
+  }
+
+  /**
+   * Sends a tree stream; gives what the buildlet made of it. Of a stream that names its contents, `onDigest` is told the
+   * SHA-256 of each file as it is copied, in the order of the stream; the reply begins while it is sent.
+   */
   async apply(
     dir: string,
     generation: string,
     pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-    options: TreeCallOptions = {},
-  ): Promise<{ digest: string; files: number; bytes: number }> {
-    const { compress = 'none' } = options;
+    options: TreeCallOptions & { onDigest?: ((sha256: string) => void) | undefined } = {},
+  ): Promise<Applied> {
+    const { compress = 'none', onDigest } = options;
     const signal = this.#connection.signalWith(options.signal);
     const { path } = endpoints.treeApply;
     const response = await this.#connection.callQuick({
@@ -95,19 +106,28 @@ export class Trees {
       body: counted(packPieces(pieces, compress, signal), options),
       signal,
     });
+    if (onDigest !== undefined) {
+      const { label } = this.#connection.options;
+      // The copying of a large file may take longer than any limit.
+      const lines = counted(chunksOf(response, signal, { idleMs: undefined }), options);
+      return (await readNamedReply(lines, label, onDigest)) ?? this.#fail(applyAnswer, '');
+    }
     const text = await readText(response, signal);
-    return parseAppliedReply(text) ?? this.#fail('an answer to a push', text);
+    return parseAppliedReply(text) ?? this.#fail(applyAnswer, text);
   }
 
-  /** A tree stream of the paths, or of everything in the directory; each piece holds until the next is asked for. */
+  /**
+   * A tree stream of the paths, or of everything in the directory; each piece holds until the next is asked for. If
+   * `isNamed`, the stream names its contents, unless the buildlet does not know of that.
+   */
   async read(
     dir: string,
     paths: readonly string[] | undefined,
-    options: TreeCallOptions = {},
+    options: TreeCallOptions & { isNamed?: boolean } = {},
   ): Promise<AsyncIterable<Uint8Array>> {
     const response = await this.#connection.callQuick({
       method: 'POST',
-      path: withQuery(endpoints.treeRead.path, { dir }),
+      path: withQuery(endpoints.treeRead.path, { dir, named: options.isNamed ? '1' : undefined }),
       headers: { 'Content-Type': contentTypes.form, ...wish(options) },
       body: encodeForm(paths === undefined ? { all: 'true' } : { path: paths }),
       signal: this.#connection.signalWith(options.signal),
@@ -152,6 +172,8 @@ export class Trees {
     );
   }
 }
+
+const applyAnswer = 'an answer to a push';
 
 const allOf = (scope: Scope): string => String(scope === 'all');
 

@@ -60,6 +60,23 @@ export const encodeFailure = (message: string): string => `e\0${message}`;
 export const decodeFailure = (text: string): string | undefined =>
   text.startsWith('e\0') ? text.slice(2) : undefined;
 
+/** Where the contents of all files are, by their paths below it, in place of the stream. */
+export interface NamedTree {
+  /** Absolute, without links. */
+  readonly top: string;
+  /** The directory's, as `fileIdentity` tells it. */
+  readonly identity: string;
+}
+
+/** Says before all parts of a stream that it has no contents. */
+export const encodeNamed = ({ top, identity }: NamedTree): string => `n\0${identity}\0${top}`;
+
+/** Reads {@link encodeNamed}; undefined when the text is none. */
+export function decodeNamed(text: string): NamedTree | undefined {
+  const [letter, identity = '', top = ''] = text.split('\0');
+  return letter === 'n' && top.startsWith('/') ? { identity, top } : undefined;
+}
+
 function decodeChange(facts: string, path: string, extra: string): TreeChange | undefined {
   if (facts === 'x') return isEntryPath(path) ? { op: 'remove', path } : undefined;
   if (facts.startsWith('m')) {

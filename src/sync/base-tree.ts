@@ -15,6 +15,7 @@ const removedAtOnce = 2000;
 export class BaseTree implements RemoteTree {
   readonly algorithm = 'sha1';
   readonly digest = undefined;
+  readonly takesNames = false;
   readonly #client: BuildletClient;
   readonly #options: RemoteTreeOptions;
   /** Everything in the directory, by path. */

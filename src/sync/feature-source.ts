@@ -2,6 +2,7 @@
 import { TreeReceiver, type TreeSink } from '../archive/tree-receiver.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { TreeCallOptions } from '../client/trees.ts';
+import { isGomoteError } from '../errors.ts';
 import type { TreeDifference } from '../protocol/tree-difference.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { wishedCompression } from './compression.ts';
@@ -39,10 +40,27 @@ export class FeatureSource implements Source {
   async fetch(entries: readonly TreeEntry[] | undefined, sink: TreeSink): Promise<void> {
     const paths = entries?.map(({ path }) => path);
     const trees = await this.#client.trees();
-    const stream = await trees.read(this.#options.dir, paths, this.#call);
+    const isNamed = trees.sharesFiles && this.#options.compress === 'auto';
+    try {
+      await this.#receive(
+        await trees.read(this.#options.dir, paths, { ...this.#call, isNamed }),
+        sink,
+      );
+    } catch (error) {
+      // Before anything was made: the directory that it names is not that one here.
+      if (!(isNamed && isGomoteError(error, 'ERR_UNSUPPORTED'))) throw error;
+      await this.#receive(await trees.read(this.#options.dir, paths, this.#call), sink);
+    }
+  }
+
+  async #receive(stream: AsyncIterable<Uint8Array>, sink: TreeSink): Promise<void> {
     const receiver = new TreeReceiver(sink);
     for await (const { buffer, byteOffset, byteLength } of stream) {
       receiver.push(Buffer.from(buffer, byteOffset, byteLength));
+      for (const _ of receiver.copy()) {
+        await new Promise((resolve) => setImmediate(resolve));
+        this.#options.signal.throwIfAborted();
+      }
     }
     receiver.finish();
   }

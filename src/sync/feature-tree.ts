@@ -40,6 +40,12 @@ export class FeatureTree implements RemoteTree {
     return this.#state.digest;
   }
 
+  get takesNames(): boolean {
+    // Whoever asks for a compression wants something sent.
+    const isOpen = this.#options.compress === 'auto';
+    return isOpen && this.#trees.sharesFiles && this.#state.named === true;
+  }
+
   get #call(): TreeCallOptions {
     const { signal, onWire, compress } = this.#options;
     return { signal, onWire, compress: chooseCompression(this.#client, compress, this.#state) };
@@ -56,10 +62,11 @@ export class FeatureTree implements RemoteTree {
     return await this.#trees.chunks(this.#options.dir, path, this.#call);
   }
 
-  async send({ pieces, proof }: Sending): Promise<void> {
+  async send({ pieces, proof, onDigest }: Sending): Promise<void> {
     const { dir } = this.#options;
     const { generation } = this.#state;
-    const applied = await this.#trees.apply(dir, generation, pieces(), this.#call);
+    const call = { ...this.#call, onDigest };
+    const applied = await this.#trees.apply(dir, generation, pieces(), call);
     if (applied.digest === proof()) return;
     throw new GomoteError('ERR_LOST', `${this.#client.name} got something else than was sent`, {
       hint: 'push again',

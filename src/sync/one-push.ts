@@ -10,23 +10,29 @@ import { planChanges } from './plan.ts';
 import type { PushOptions, PushSummary } from './push.ts';
 import { openRemoteTree, type RemoteTree, type Sending } from './remote-tree.ts';
 
+export type PushStream = Pick<Sending, 'pieces' | 'proof' | 'onDigest'>;
+
 const emptyTree = treeDigest([]);
 
 export class OnePush {
   readonly #client: BuildletClient;
   readonly #options: PushOptions;
+  #mayName: boolean;
   #opening: Promise<RemoteTree> | undefined;
   #changes: readonly TreeChange[] = [];
   #there: readonly TreeEntry[] = [];
   #takesStream = false;
+  #takesNames = false;
   #isOpen = false;
   #wireBytes = 0;
   /** How often it was sent in vain. */
   tries = 0;
 
-  constructor(client: BuildletClient, options: PushOptions) {
+  /** @param mayName Whether contents are named where the buildlet can open them, in place of being sent. */
+  constructor(client: BuildletClient, options: PushOptions, mayName: boolean) {
     this.#client = client;
     this.#options = options;
+    this.#mayName = mayName;
   }
 
   get changes(): readonly TreeChange[] {
@@ -36,6 +42,16 @@ export class OnePush {
   /** Whether its buildlet takes a tree stream, once it has been planned. */
   get takesStream(): boolean {
     return this.#takesStream;
+  }
+
+  /** Whether it gets a stream that names its contents, once it is open. */
+  get takesNames(): boolean {
+    return this.#mayName && this.#takesNames;
+  }
+
+  /** From now on, contents are sent: the buildlet has others by the names. */
+  giveUpNames(): void {
+    this.#mayName = false;
   }
 
   /** Whether it is known what is there, or why that cannot be known. */
@@ -55,10 +71,11 @@ export class OnePush {
         this.#wireBytes += bytes;
       },
     });
-    const opened = () => {
+    const opened = (remote?: RemoteTree) => {
       this.#isOpen = true;
+      this.#takesNames = remote?.takesNames === true;
     };
-    this.#opening.then(opened, opened);
+    this.#opening.then(opened, () => opened());
   }
 
   async #remote(): Promise<RemoteTree> {
@@ -75,7 +92,7 @@ export class OnePush {
 
   /** As {@link plan} and {@link send} where nothing is there: `pieces` tell in the end what they were of. */
   async sendNew(
-    stream: Pick<Sending, 'pieces' | 'proof'> & { changes: () => readonly TreeChange[] },
+    stream: PushStream & { changes: () => readonly TreeChange[] },
     tree: LocalTree,
     cache: LocalCache,
   ): Promise<void> {
@@ -97,11 +114,13 @@ export class OnePush {
       keeps: this.#options.keeps,
     });
     const adjusted = (await this.#options.adjust?.(planned)) ?? planned;
-    this.#changes = await withPatches(adjusted, {
-      top: tree.top,
-      there: this.#there,
-      chunksOf: (path) => remote.chunks(path),
-    });
+    this.#changes = this.takesNames
+      ? adjusted.map(withoutPatch)
+      : await withPatches(adjusted, {
+          top: tree.top,
+          there: this.#there,
+          chunksOf: (path) => remote.chunks(path),
+        });
     return this.#changes;
   }
 
@@ -111,11 +130,7 @@ export class OnePush {
     return cached ?? (await remote.entries());
   }
 
-  async send(
-    stream: Pick<Sending, 'pieces' | 'proof'>,
-    { top, entries }: LocalTree,
-    cache: LocalCache,
-  ): Promise<void> {
+  async send(stream: PushStream, { top, entries }: LocalTree, cache: LocalCache): Promise<void> {
     const remote = await this.#remote();
     await remote.send({
       ...stream,
@@ -143,3 +158,7 @@ export class OnePush {
     };
   }
 }
+
+/** A file that is copied here costs no more than one made of parts of others there. */
+const withoutPatch = (change: TreeChange): TreeChange =>
+  change.op === 'write' ? { op: 'write', entry: change.entry } : change;

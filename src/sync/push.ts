@@ -1,5 +1,4 @@
 // Makes a directory of one or more buildlets equal to one of this machine.
-import { TreeSender } from '../archive/tree-sender.ts';
 import type { FoundEntry } from '../archive/tree-walk.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { StatusError } from '../errors.ts';
@@ -10,7 +9,8 @@ import { broadcast } from './broadcast.ts';
 import type { IgnoreOptions } from './ignore-rules.ts';
 import { LocalCache } from './local-cache.ts';
 import { type LocalTree, LocalWalk } from './local-tree.ts';
-import { OnePush } from './one-push.ts';
+import { OnePush, type PushStream } from './one-push.ts';
+import { type Parts, pushStream } from './push-stream.ts';
 
 export interface PushOptions extends IgnoreOptions {
   /** Where to, relative to the work dir, in plain form. */
@@ -56,7 +56,9 @@ export async function push(
   top: string,
   options: PushOptions,
 ): Promise<PromiseSettledResult<PushSummary>[]> {
-  const pushes = clients.map((client) => new OnePush(client, options));
+  // For several, the files are read once and sent to all.
+  const mayName = clients.length === 1;
+  const pushes = clients.map((client) => new OnePush(client, options, mayName));
   // The buildlets look while we look here.
   for (const one of pushes) one.open();
   const walk = await LocalWalk.begin(top, options);
@@ -131,12 +133,9 @@ class PushRun {
 
   /** Sends all that is here while it is found. */
   async #sendNew(one: OnePush): Promise<void> {
-    let proof = '';
     const changes: TreeChange[] = [];
-    const pieces = this.#pieces(this.#found(changes), (sha256) => {
-      proof = sha256;
-    });
-    const stream = { pieces: () => pieces, proof: () => proof, changes: () => changes };
+    const parts = this.#found(changes);
+    const stream = { ...this.#stream(parts, one.takesNames), changes: () => changes };
     try {
       await one.sendNew(stream, this.#walk, this.#cache);
     } catch (error) {
@@ -181,54 +180,45 @@ class PushRun {
   /** Sends the same changes to all of the group. */
   #send(group: readonly OnePush[]): Map<OnePush, Promise<void>> {
     const [first] = group;
-    let proof = '';
-    const source = this.#pieces([first?.changes ?? []], (sha256) => {
-      proof = sha256;
-    });
+    const stream = this.#stream([first?.changes ?? []], first?.takesNames === true);
+    const source = stream.pieces();
     const outputs = group.length > 1 ? broadcast(source, group.length) : [];
     return new Map(
       group.map((one, index) => {
         const output = outputs[index];
         const pieces = () => output ?? source;
         const sent = one
-          .send({ pieces, proof: () => proof }, this.#walk, this.#cache)
+          .send({ ...stream, pieces }, this.#walk, this.#cache)
           .finally(() => output?.release());
         return [one, sent.catch((error: unknown) => this.#again(one, error))];
       }),
     );
   }
 
-  /** Another push came between: what is there has to be looked at anew. */
+  /** What is there has to be looked at anew: another push came between, or contents have other names there. */
   async #again(one: OnePush, error: unknown): Promise<void> {
-    const isConflict = error instanceof StatusError && error.status === 409;
-    if (!isConflict || ++one.tries >= maxTries) throw error;
+    const status = error instanceof StatusError ? error.status : undefined;
+    const isRefused = status === 501 && one.takesNames;
+    if (!(isRefused || status === 409) || ++one.tries >= maxTries) throw error;
+    if (isRefused) one.giveUpNames();
     one.open();
     await this.#findAll();
     if ((await this.#plan(one)).length > 0) await this.#send([one]).get(one);
   }
 
-  async *#pieces(
-    parts: Iterable<readonly TreeChange[]> | AsyncIterable<readonly TreeChange[]>,
-    onProof: (sha256: string) => void,
-  ): AsyncGenerator<Uint8Array> {
-    const { top, readMs } = this.#walk;
+  #stream(parts: Parts, isNamed: boolean): PushStream {
     this.#hasSent = true;
-    const sender = new TreeSender(top, {
-      onProof,
+    const { signal, onSent } = this.#options;
+    return pushStream(this.#walk, parts, {
+      isNamed,
+      signal,
       onDigest: (entry, sha256) => {
-        if (isFound(entry)) this.#cache.learn(entry, sha256, readMs);
-        this.#options.onSent?.(entry.size);
+        if (isFound(entry)) this.#cache.learn(entry, sha256, this.#walk.readMs);
+        onSent?.(entry.size);
       },
+      // While the buildlet is busy with the last of it.
+      onEnd: () => setImmediate(() => this.save()),
     });
-    for await (const changes of parts) {
-      for (const piece of sender.part(changes)) {
-        yield piece;
-        this.#options.signal.throwIfAborted();
-      }
-    }
-    yield* sender.end();
-    // While the buildlet is busy with the last of it.
-    setImmediate(() => this.save());
   }
 }
 

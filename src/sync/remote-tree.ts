@@ -23,16 +23,23 @@ export interface Sending {
   readonly pieces: () => AsyncIterable<Uint8Array>;
   /** The stream's proof, once it has ended. */
   readonly proof: () => string;
+  /** Where the stream names its contents: told the digest of each file as the buildlet copies it. */
+  readonly onDigest?: ((sha256: string) => void) | undefined;
 }
 
 export interface RemoteTree {
   readonly algorithm: DigestAlgorithm;
   /** The digest of all that is there; undefined where only the entries tell. */
   readonly digest: string | undefined;
+  /** Whether it takes a stream that names its contents. */
+  readonly takesNames: boolean;
   entries(): Promise<TreeEntry[]>;
   /** The chunks of a file, to send only what is new of it; undefined where the whole has to be sent. */
   chunks(path: string): Promise<Chunk[] | undefined>;
-  /** Makes the changes, and proves that they were made. Throws ERR_STATUS with 409 when the tree is no longer what it was. */
+  /**
+   * Makes the changes, and proves that they were made. Throws ERR_STATUS with 409 when the tree is no longer what it was,
+   * with 501 when the contents that a stream names are not the same there.
+   */
   send(sending: Sending): Promise<void>;
 }
 

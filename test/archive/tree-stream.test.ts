@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { TreeReceiver } from '../../src/archive/tree-receiver.ts';
 import { sendTree, TreeSender } from '../../src/archive/tree-sender.ts';
 import { walkTree } from '../../src/archive/tree-walk.ts';
@@ -24,6 +24,7 @@ function receive(
     for (const piece of pieces) {
       for (let at = 0; at < piece.length; at += chunkBytes) {
         receiver.push(Buffer.from(piece.subarray(at, at + chunkBytes)));
+        for (const _ of receiver.copy());
       }
     }
     receiver.finish();
@@ -151,5 +152,79 @@ describe('a tree stream', () => {
     const whole = Buffer.concat([...sendTree(top, writes(top))]);
     expect(() => receive(root, [whole.subarray(0, 1000)])).toThrow(/unexpected end/);
     expect(names(root)).toEqual(['there', 'there/a', 'there/d']);
+  });
+});
+
+describe('a tree stream that names its contents', () => {
+  it.each([1, 7, Infinity])('is made of them, arriving in chunks of %d bytes', (chunkBytes) => {
+    const top = planted();
+    const root = temporaryDirectory();
+    const digests = new Map<string, string>();
+    const sender = new TreeSender(top, { isNamed: true });
+    const [a, ...others] = writes(top);
+    const pieces = [...inParts(sender, [a as TreeChange], others)];
+    const onDone = (change: TreeChange, digest: string) => {
+      if (change.op === 'write') digests.set(change.entry.path, digest);
+    };
+    receive(root, pieces, { chunkBytes, onDone });
+    expect(facts(join(root, 'there'))).toEqual(facts(top));
+    expect(Buffer.concat(pieces).length).toBeLessThan(1000);
+    const big = createHash('sha256')
+      .update(readFileSync(join(top, 'd/big')))
+      .digest('hex');
+    expect(digests.get('d/big')).toBe(big);
+  });
+
+  const named = (top: string, change: (bytes: Buffer) => Buffer = (bytes) => bytes): Buffer[] => [
+    change(Buffer.concat([...sendTree(top, writes(top), { isNamed: true })])),
+  ];
+
+  it('is refused, before anything is made, when its directory is another one here', () => {
+    const top = planted();
+    const root = temporaryDirectory();
+    const pieces = named(top);
+    renameSync(top, `${top}.old`);
+    onTestFinished(() => rmSync(`${top}.old`, { recursive: true }));
+    for (const meanwhile of ['nothing', 'another']) {
+      if (meanwhile === 'another') mkdirSync(top);
+      expect(() => receive(root, pieces)).toThrow(
+        expect.objectContaining({ code: 'ERR_UNSUPPORTED' }),
+      );
+    }
+    expect(readdirSync(root)).toEqual([]);
+  });
+
+  it.each([
+    ['is cut', (bytes: Buffer) => bytes.subarray(0, -1), /unexpected end/],
+    ['has contents after all', (bytes: Buffer) => Buffer.concat([bytes, bytes]), /after its end/],
+  ])('fails when it %s', (_, change, message) => {
+    const top = planted();
+    expect(() => receive(temporaryDirectory(), named(top, change))).toThrow(message);
+  });
+
+  it('has no patches', () => {
+    const top = planted();
+    const [entry] = walkTree(top);
+    if (entry === undefined) throw new Error('nothing was found');
+    const patch = { source: 'd/big', parts: [{ length: entry.size }] };
+    const pieces = sendTree(top, [{ op: 'write', entry, patch }], { isNamed: true });
+    expect(() => receive(temporaryDirectory(), pieces)).toThrow(/a patch without its contents/);
+  });
+
+  it('is copied in steps, and leaves nothing half-written when it is given up between two', () => {
+    const top = temporaryDirectory();
+    const root = temporaryDirectory();
+    plant(top, [
+      ['a', file('a')],
+      ['big', file(Buffer.alloc(20 << 20, 'big'))],
+    ]);
+    const writer = new TreeWriter(root, 'there');
+    const receiver = new TreeReceiver(writer);
+    for (const piece of named(top)) receiver.push(piece);
+    let steps = 0;
+    for (const _ of receiver.copy()) if (++steps === 3) break;
+    expect(names(root).filter((name) => name.endsWith('/a'))).toHaveLength(1);
+    writer.abandon();
+    expect(names(root)).toEqual(['there', 'there/a']);
   });
 });

@@ -15,7 +15,7 @@ import { describe, expect, it } from 'vitest';
 import { diff } from '../../src/sync/diff.ts';
 import { directory, file, names, plant, snapshot, symlink, type Tree } from '../archive/tree.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
-import { onBothKinds, pushBench } from './push-helper.ts';
+import { onAllKinds, pushBench } from './push-helper.ts';
 
 const tree: Tree = [
   ['a.txt', file('alpha\n')],
@@ -37,7 +37,7 @@ const tree: Tree = [
 const facts = (root: string): string[] =>
   snapshot(root).map((line) => line.replace(/( 4\d{4}) \d+ /, '$1 '));
 
-onBothKinds((kind) => {
+onAllKinds((kind) => {
   describe('pull', () => {
     it('brings everything, and nothing when nothing has changed', async () => {
       const { there, pull } = await pushBench(kind);

@@ -8,14 +8,20 @@ import { type PushOptions, type PushSummary, push } from '../../src/sync/push.ts
 import { clientOf, startBuildlet, type TestBuildlet } from '../helpers/buildlet.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
-/** A buildlet that knows of trees, and one that knows the base protocol alone. */
-export const bothKinds: readonly [kind: string, options: Partial<AgentOptions>][] = [
+export interface Kind extends Partial<AgentOptions> {
+  /** Whether client and buildlet open each other's files. */
+  readonly sharesFiles?: boolean;
+}
+
+/** A buildlet that gets contents, one that gets their names, and one that knows the base protocol alone. */
+export const allKinds: readonly [kind: string, options: Kind][] = [
   ['a buildlet that knows of trees', {}],
+  ['a buildlet that shares files', { sharesFiles: true }],
   ['an old buildlet', { features: [] }],
 ];
 
-export const onBothKinds = (suite: (options: Partial<AgentOptions>) => void): void => {
-  for (const [kind, options] of bothKinds) describe(`to ${kind}`, () => suite(options));
+export const onAllKinds = (suite: (options: Kind) => void): void => {
+  for (const [kind, options] of allKinds) describe(`to ${kind}`, () => suite(options));
 };
 
 export interface PushBench {
@@ -29,11 +35,11 @@ export interface PushBench {
   pull(to: string, options?: Partial<PullOptions>): Promise<PullSummary>;
 }
 
-export async function pushBench(options: Partial<AgentOptions>): Promise<PushBench> {
+export async function pushBench({ sharesFiles, ...options }: Kind): Promise<PushBench> {
   const top = temporaryDirectory();
   const cacheDirectory = temporaryDirectory();
   const buildlet = await startBuildlet(options);
-  const client = clientOf(buildlet);
+  const client = clientOf(buildlet, '', { sharesFiles });
   return {
     top,
     buildlet,

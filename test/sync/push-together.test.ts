@@ -7,7 +7,7 @@ import { file, plant, snapshot } from '../archive/tree.ts';
 import { clientOf, startBuildlet } from '../helpers/buildlet.ts';
 import { startCutter } from '../helpers/cutter.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
-import { bothKinds, pushBench } from './push-helper.ts';
+import { allKinds, type Kind, pushBench } from './push-helper.ts';
 
 const { signal } = new AbortController();
 
@@ -18,11 +18,12 @@ describe('a push', () => {
       ['a', file(randomBytes(3 << 20))],
       ['b', file('b')],
     ]);
-    const buildlets = await Promise.all(
-      [...bothKinds, ...bothKinds].map(([, options]) => startBuildlet(options)),
-    );
+    const kinds: readonly Kind[] = [...allKinds, ...allKinds].map(([, options]) => options);
+    const buildlets = await Promise.all(kinds.map((options) => startBuildlet(options)));
     const gone = await startBuildlet();
-    const clients = [...buildlets, gone].map((buildlet) => clientOf(buildlet));
+    const clients = [...buildlets, gone].map((buildlet, i) =>
+      clientOf(buildlet, '', { sharesFiles: kinds[i]?.sharesFiles }),
+    );
     await gone.close();
     const results = await push(clients, top, { dir: 't', signal });
     expect(results.map(({ status }) => status)).toEqual([
@@ -37,24 +38,27 @@ describe('a push', () => {
     expect(again).toMatchObject(buildlets.map(() => ({ value: { files: 1, bytes: 7 } })));
   });
 
-  it('begins anew when another one came between', async () => {
-    const { top, buildlet, there, push: pushOnce } = await pushBench({});
-    plant(top, [['a', file('a')]]);
-    await pushOnce();
-    const other = temporaryDirectory();
-    plant(other, [['b', file('b')]]);
-    let isFirst = true;
-    plant(top, [['c', file('c')]]);
-    await pushOnce({
-      adjust: async (changes) => {
-        if (isFirst) await push([clientOf(buildlet)], other, { dir: 'tree', signal });
-        isFirst = false;
-        return changes;
-      },
-    });
-    const names = (root: string) => snapshot(root).map((line) => line.split(' ')[0]);
-    expect(names(there)).toEqual(names(top));
-  });
+  it.each([{}, { sharesFiles: true }])(
+    'begins anew when another one came between: %o',
+    async (kind) => {
+      const { top, buildlet, there, push: pushOnce } = await pushBench(kind);
+      plant(top, [['a', file('a')]]);
+      await pushOnce();
+      const other = temporaryDirectory();
+      plant(other, [['b', file('b')]]);
+      let isFirst = true;
+      plant(top, [['c', file('c')]]);
+      await pushOnce({
+        adjust: async (changes) => {
+          if (isFirst) await push([clientOf(buildlet)], other, { dir: 'tree', signal });
+          isFirst = false;
+          return changes;
+        },
+      });
+      const names = (root: string) => snapshot(root).map((line) => line.split(' ')[0]);
+      expect(names(there)).toEqual(names(top));
+    },
+  );
 
   it('takes one round trip when nothing has changed, and two for a change', async () => {
     const { top, buildlet, push: pushOnce } = await pushBench({});

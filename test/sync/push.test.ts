@@ -29,7 +29,7 @@ import {
 } from '../archive/tree.ts';
 import { all } from '../helpers/collect.ts';
 import { until } from '../helpers/processes.ts';
-import { onBothKinds, pushBench } from './push-helper.ts';
+import { onAllKinds, pushBench } from './push-helper.ts';
 
 const tree: Tree = [
   ['a.txt', file('alpha\n')],
@@ -63,7 +63,7 @@ async function recordIn(workDir: string): Promise<string> {
   return join(records, find() ?? '');
 }
 
-onBothKinds((kind) => {
+onAllKinds((kind) => {
   describe('push', () => {
     it('makes the directory there what the one here is', async () => {
       const { top, there, push } = await pushBench(kind);

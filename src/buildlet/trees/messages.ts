@@ -11,7 +11,11 @@ export type TreeJob = { readonly dir: string } & (
   /** Takes a tree stream. */
   | { readonly kind: 'apply'; readonly generation: string }
   /** Gives a tree stream of these paths, or of everything. */
-  | { readonly kind: 'read'; readonly paths: readonly string[] | undefined }
+  | {
+      readonly kind: 'read';
+      readonly paths: readonly string[] | undefined;
+      readonly isNamed: boolean;
+    }
 );
 
 /** To the thread: a piece of what the job takes, its end, that there will be none; that a piece given was used; memory of such. */
@@ -21,5 +25,7 @@ export type ToTreeThread = Uint8Array | 'end' | 'stop' | 'next' | ArrayBuffer;
 export type FromTreeThread =
   | { readonly taken: number; readonly memory: ArrayBuffer }
   | { readonly piece: Uint8Array }
+  /** Of files of a stream that names them, in its order, each with a newline; the first time none. */
+  | { readonly digests: string }
   | { readonly done: unknown }
   | { readonly failed: FailureMessage };

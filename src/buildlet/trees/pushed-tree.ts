@@ -16,6 +16,11 @@ import { RecordFile } from './record-file.ts';
 /** A change being received. `end` or `abandon` must be called. */
 export interface RunningChange {
   push(piece: Buffer): void;
+  /**
+   * To be gone through after each piece of a stream that names its contents; it is short of time between its steps. Gives
+   * the digests of the files that were copied since, each with a newline.
+   */
+  copy(): Generator<string, void, void>;
   end(): { digest: string; files: number; bytes: number };
   abandon(reason?: Error): void;
 }
@@ -151,10 +156,19 @@ export class PushedTree {
         this.#record.expect(head, isBegun ? 'next' : 'first');
         isBegun = true;
       },
-      onDone: (change, digest) => this.#note(next, change, digest),
+      onDone: (change, digest) => {
+        this.#note(next, change, digest);
+        if (receiver.isNamed && digest !== '') copied += `${digest}\n`;
+      },
     });
     const receiver = new TreeReceiver(writer);
     let ended: Error | undefined;
+    let copied = '';
+    const takeCopied = () => {
+      const taken = copied;
+      copied = '';
+      return taken;
+    };
     const settle = () => {
       this.#running = undefined;
       this.#generation = newGeneration();
@@ -168,6 +182,13 @@ export class PushedTree {
       push: (piece) => {
         if (ended !== undefined) throw ended;
         receiver.push(piece);
+      },
+      copy: function* () {
+        for (const _ of receiver.copy()) {
+          yield takeCopied();
+          if (ended !== undefined) throw ended;
+        }
+        if (copied !== '') yield takeCopied();
       },
       end: () => {
         if (ended !== undefined) throw ended;

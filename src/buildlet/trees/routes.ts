@@ -11,6 +11,7 @@ import { zstdFeature } from '../../protocol/features.ts';
 import { decodeForm, parseBool } from '../../protocol/form.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { type Compression, compressHeader, parseCompression } from '../../protocol/transfer.ts';
+import { ApplyReply } from './apply-reply.ts';
 import type { TreeJob } from './messages.ts';
 import type { TreeThread } from './tree-thread.ts';
 
@@ -45,7 +46,7 @@ function state(thread: TreeThread, features: readonly string[]): Handler {
   return async ({ response, query }) => {
     const all = parseBool(query.get('all'));
     const answer = await thread.ask({ kind: 'state', dir: dirOf(query), all });
-    sendText(response, JSON.stringify({ ...Object(answer), zstd }), contentTypes.json);
+    sendText(response, JSON.stringify({ ...Object(answer), zstd, named: true }), contentTypes.json);
   };
 }
 
@@ -69,10 +70,14 @@ function apply(thread: TreeThread): Handler {
       compression === 'none' ? whole : new StoppableSource(decompressed(whole, compression));
     const left = () => source.stop(new GomoteError('ERR_LOST', 'the client left'));
     signal.addEventListener('abort', left);
+    const reply = new ApplyReply(response);
+    const onDigests = (digests: string) => reply.tell(digests);
     try {
       const generation = query.get('generation') ?? '';
       const job: TreeJob = { kind: 'apply', dir: dirOf(query), generation };
-      sendText(response, JSON.stringify(await thread.ask(job, source)), contentTypes.json);
+      reply.end(await thread.ask(job, source, { stops: signal, onDigests }));
+    } catch (error) {
+      reply.fail(error);
     } finally {
       signal.removeEventListener('abort', left);
       whole.stop(new Error('the change has ended'));
@@ -96,7 +101,8 @@ function read(thread: TreeThread, features: readonly string[]): Handler {
   return async (exchange) => {
     const form = decodeForm(await readFormBody(exchange.request));
     const paths = form.has('all') ? undefined : form.getAll('path');
-    const job: TreeJob = { kind: 'read', dir: dirOf(exchange.query), paths };
+    const isNamed = parseBool(exchange.query.get('named'));
+    const job: TreeJob = { kind: 'read', dir: dirOf(exchange.query), paths, isNamed };
     const sent = new SentPieces(exchange.response);
     await sendPieces(exchange, features, sent.noted(thread.read(job, () => sent.takeBack())));
   };

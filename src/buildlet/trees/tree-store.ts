@@ -71,14 +71,14 @@ export class TreeStore {
 
   /** `memory` gives some of a piece that is not used any more. */
   read(
-    { dir, paths }: Job<'read'>,
+    { dir, paths, isNamed }: Job<'read'>,
     memory: () => ArrayBuffer | undefined,
   ): Generator<Buffer, void, void> {
     const top = resolveInsideSync(this.#workDir, dir, { follow: true });
     if (lstatSync(top, { throwIfNoEntry: false })?.isDirectory() !== true) {
       throw new GomoteError('ERR_LOCAL_FILE', `${top} is not a directory`);
     }
-    const sender = new TreeSender(top, { memory });
+    const sender = new TreeSender(top, { memory, isNamed });
     if (paths === undefined) return sendAll(top, sender);
     return sendSome(sender, paths.map((path) => find(top, path)).map(written));
   }

@@ -10,6 +10,12 @@ import type { FromTreeThread, ToTreeThread, TreeJob } from './messages.ts';
 /** Built by scripts/build.js beside the programs. */
 const program = new URL('dist/tree-worker.cjs', packageRoot);
 
+export interface AskOptions {
+  readonly stops?: AbortSignal;
+  /** Told the digests of files that were copied, each with a newline; first of all, none. */
+  readonly onDigests?: (digests: string) => void;
+}
+
 export class TreeThread {
   readonly #workDir: string;
   #worker: Worker | undefined;
@@ -18,14 +24,21 @@ export class TreeThread {
     this.#workDir = workDir;
   }
 
-  /** Does a job that gives one answer; `source` is what it takes. */
-  async ask(job: TreeJob, source?: StoppableSource): Promise<unknown> {
+  /** Does a job that gives one answer; `source` is what it takes. `stops` ends it also when it has taken everything. */
+  async ask(
+    job: TreeJob,
+    source?: StoppableSource,
+    { stops, onDigests }: AskOptions = {},
+  ): Promise<unknown> {
     const { port, messages, release } = this.#start(job);
     const feed = source && new Feed(port, source);
     const fed = feed?.run();
+    const stop = () => port.postMessage('stop' satisfies ToTreeThread);
+    stops?.addEventListener('abort', stop);
     try {
       for await (const message of messages) {
-        if ('taken' in message) feed?.taken(message.taken, message.memory);
+        if ('digests' in message) onDigests?.(message.digests);
+        else if ('taken' in message) feed?.taken(message.taken, message.memory);
         else if ('done' in message) return message.done;
         else if ('failed' in message) throw fromFailure(message.failed);
       }
@@ -34,6 +47,7 @@ export class TreeThread {
       // Why there was no more to read says more than what the thread made of that.
       throw feed?.failure ?? error;
     } finally {
+      stops?.removeEventListener('abort', stop);
       feed?.stop();
       await fed;
       release();

@@ -35,7 +35,13 @@ async function resultOf(job: TreeJob, channel: Channel): Promise<unknown> {
 async function apply(job: Extract<TreeJob, { kind: 'apply' }>, channel: Channel): Promise<unknown> {
   const change = store.change(job);
   try {
-    for await (const piece of channel.taken()) change.push(piece);
+    for await (const piece of channel.taken()) {
+      change.push(piece);
+      for (const digests of change.copy()) {
+        channel.post({ digests });
+        await channel.turn();
+      }
+    }
     return change.end();
   } finally {
     change.abandon();
@@ -66,6 +72,12 @@ class Channel {
 
   close(): void {
     this.#port.close();
+  }
+
+  /** Lets what has come be heard. Throws ERR_LOST when it is that there is nobody any more. */
+  async turn(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (this.#waiting.includes('stop')) throw stopped();
   }
 
   /** What comes; each piece's memory is given back when the next is asked for. */
