@@ -32,23 +32,18 @@ const kinds: ReadonlyMap<string, TreeEntry['kind']> = new Map([
  * SHA-256 over kind, mode, path and content of every entry, which must be in the order of {@link comparePaths}. Times do
  * not count.
  */
-export const treeDigest = (entries: readonly TreeEntry[]): string =>
-  treeDigestBy(entries, ({ digest }) => digest) ?? '';
-
-/** {@link treeDigest}, told the digests of files; undefined when one is. */
-export function treeDigestBy<Entry extends TreeEntry>(
-  entries: readonly Entry[],
-  digestOf: (entry: Entry) => string | undefined,
-): string | undefined {
+export function treeDigest(entries: readonly TreeEntry[]): string {
   let text = '';
-  for (const entry of entries) {
-    const { kind, mode, target, path } = entry;
-    const digest = kind === 'file' ? digestOf(entry) : '';
-    if (digest === undefined) return undefined;
-    text += `${letters[kind]}${mode} ${digest}${target}\0${path}\0`;
-  }
+  for (const entry of entries) text += `${digestText(entry, entry.digest)}\0${entry.path}\0`;
   return hash('sha256', text, 'hex');
 }
+
+/** What is digested of an entry beside its path; a file's `digest` may come from elsewhere. */
+export const digestText = ({ kind, mode, target }: TreeEntry, digest: string): string =>
+  `${letters[kind]}${mode} ${digest}${target}`;
+
+/** The digest, or the target, in a {@link digestText}. */
+export const contentIn = (text: string): string => text.slice(text.indexOf(' ') + 1);
 
 /** Depth-first order, each directory sorted by name as bytes. */
 export function comparePaths(a: string, b: string): number {

@@ -6,13 +6,12 @@ import { dirname, join } from 'node:path';
 import { isSettled } from '../archive/digest-cache.ts';
 import { digestOfFile } from '../archive/tree-digests.ts';
 import type { FoundEntry } from '../archive/tree-walk.ts';
-import { type DigestAlgorithm, type TreeEntry, treeDigestBy } from '../protocol/tree-entry.ts';
-import { encodeStoredTree, type StoredEntry, StoredTree } from './stored-tree.ts';
+import type { DigestAlgorithm, TreeEntry } from '../protocol/tree-entry.ts';
+import { type FreshDigest, StoredTree } from './stored-tree.ts';
 
-interface Fresh {
-  readonly digest: string;
-  /** Whether the file's facts will tell that it is still the same. */
-  readonly isTold: boolean;
+interface Made {
+  readonly entries: readonly FoundEntry[];
+  readonly tree: StoredTree;
 }
 
 export class LocalCache {
@@ -21,8 +20,12 @@ export class LocalCache {
   readonly #top: string;
   readonly #stored = new Map<DigestAlgorithm, StoredTree>();
   /** What was found out in this run, by path: it holds to the end of the run. */
-  readonly #fresh = { sha256: new Map<string, Fresh>(), sha1: new Map<string, Fresh>() };
-  #ofTree: { readonly entries: readonly FoundEntry[]; readonly digest: string } | undefined;
+  readonly #fresh = {
+    sha256: new Map<string, FreshDigest>(),
+    sha1: new Map<string, FreshDigest>(),
+  };
+  /** What was made of the tree as it is here. */
+  readonly #made: { [Algorithm in DigestAlgorithm]?: Made } = {};
 
   /** `directory` is where it is kept, apart for each use; undefined: nowhere. */
   constructor(directory: string | undefined, top: string, use: 'push' | 'pull') {
@@ -64,7 +67,7 @@ export class LocalCache {
 
   #learn(entry: FoundEntry, algorithm: DigestAlgorithm, digest: string, readMs: number): void {
     this.#fresh[algorithm].set(entry.path, { digest, isTold: isSettled(entry.stats, readMs) });
-    this.#ofTree = undefined;
+    delete this.#made[algorithm];
   }
 
   /** The digest of the tree; undefined when a file would have to be read for that. */
@@ -72,53 +75,36 @@ export class LocalCache {
     entries: readonly FoundEntry[],
     algorithm: DigestAlgorithm = 'sha256',
   ): string | undefined {
-    if (algorithm === 'sha256' && this.#ofTree?.entries === entries) return this.#ofTree.digest;
-    const stored = this.#storedBy(algorithm);
-    const isStored =
-      stored.digest !== '' && this.#fresh[algorithm].size === 0 && stored.isOf(entries);
-    const digest = isStored
-      ? stored.digest
-      : treeDigestBy(entries, (entry) => this.known(entry, algorithm));
-    if (algorithm === 'sha256' && digest !== undefined) this.#ofTree = { entries, digest };
-    return digest;
+    return this.#treeOf(entries, algorithm).digest || undefined;
   }
 
-  /** Whether the tree is told to have this digest, without a file being read. */
-  hasDigest(entries: readonly FoundEntry[], digest: string): boolean {
-    const stored = this.#storedBy('sha256');
-    // What differs from the tree that was pushed need not be looked at for more than that.
-    if (stored.digest === digest) return stored.isOf(entries);
-    return this.treeDigest(entries) === digest;
+  #treeOf(entries: readonly FoundEntry[], algorithm: DigestAlgorithm): StoredTree {
+    const made = this.#made[algorithm];
+    if (made?.entries === entries) return made.tree;
+    const tree = this.#storedBy(algorithm).next(entries, this.#fresh[algorithm]);
+    this.#made[algorithm] = { entries, tree };
+    return tree;
   }
 
-  /** The tree that was last pushed, if its digest is this. */
-  pushed(digest: string): TreeEntry[] | undefined {
-    const stored = this.#storedBy('sha256');
-    return stored.digest === digest ? stored.entries() : undefined;
-  }
-
-  /** Keeps what has been learned of the tree's files; `isPushed`: also that the tree was pushed as it is. */
-  save(entries: readonly FoundEntry[], isPushed: boolean): void {
-    if (isPushed || this.#fresh.sha256.size > 0) {
-      this.#save('sha256', entries, isPushed ? this.treeDigest(entries) : undefined);
-    }
-    if (this.#fresh.sha1.size > 0) this.#save('sha1', entries, undefined);
-  }
-
-  #save(
-    algorithm: DigestAlgorithm,
+  /**
+   * What may differ between the tree here and one with this digest, as far as that can be told without reading a file;
+   * undefined when what such a tree holds is not known.
+   */
+  differing(
     entries: readonly FoundEntry[],
-    treeDigest: string | undefined,
-  ): void {
-    if (this.#prefix === undefined) return;
-    const fresh = this.#fresh[algorithm];
-    const stored = this.#storedBy(algorithm);
-    const known = entries.map((entry): StoredEntry => {
-      const found = fresh.size === 0 ? undefined : fresh.get(entry.path);
-      if (found !== undefined) return { entry, digest: found.digest, isTold: found.isTold };
-      return { entry, digest: stored.lookup(entry) ?? '', isTold: true };
-    });
-    this.#write(algorithm, encodeStoredTree(known, treeDigest));
+    digest: string,
+  ): { here: readonly FoundEntry[]; there: readonly TreeEntry[] } | undefined {
+    const stored = this.#storedBy('sha256');
+    if (stored.digest === digest) return stored.differing(entries);
+    return this.treeDigest(entries) === digest ? { here: [], there: [] } : undefined;
+  }
+
+  /** Keeps what has been learned of the tree's files; `isPushed`: also that there are these and no others. */
+  save(entries: readonly FoundEntry[], isPushed: boolean): void {
+    for (const algorithm of ['sha256', 'sha1'] as const) {
+      const isNew = this.#fresh[algorithm].size > 0 || (isPushed && algorithm === 'sha256');
+      if (isNew) this.#write(algorithm, this.#treeOf(entries, algorithm).encode());
+    }
   }
 
   #read(name: string): Buffer | undefined {
@@ -130,7 +116,7 @@ export class LocalCache {
     }
   }
 
-  #write(name: string, content: string | Buffer): void {
+  #write(name: string, content: Buffer): void {
     if (this.#prefix === undefined) return;
     try {
       mkdirSync(dirname(this.#prefix), { recursive: true, mode: 0o700 });

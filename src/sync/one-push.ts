@@ -103,14 +103,12 @@ export class OnePush {
   /** What has to be done. */
   async plan(tree: LocalTree, cache: LocalCache): Promise<readonly TreeChange[]> {
     const remote = await this.#remote();
-    const { algorithm } = remote;
     this.#changes = [];
     this.#takesStream = remote.digest !== undefined;
-    const { digest } = remote;
-    if (digest !== undefined && cache.hasDigest(tree.entries, digest)) return [];
-    this.#there = await this.#entriesOf(remote, cache);
-    const planned = planChanges<FoundEntry>(tree.entries, this.#there, {
-      digestOf: (entry) => cache.digest(entry, algorithm),
+    const { here, there } = await this.#compared(remote, tree, cache);
+    this.#there = there;
+    const planned = planChanges<FoundEntry>(here, there, {
+      digestOf: (entry) => cache.digest(entry, remote.algorithm),
       keeps: this.#options.keeps,
     });
     const adjusted = (await this.#options.adjust?.(planned)) ?? planned;
@@ -124,10 +122,16 @@ export class OnePush {
     return this.#changes;
   }
 
-  async #entriesOf(remote: RemoteTree, cache: LocalCache): Promise<readonly TreeEntry[]> {
-    if (remote.digest === emptyTree) return [];
-    const cached = remote.digest === undefined ? undefined : cache.pushed(remote.digest);
-    return cached ?? (await remote.entries());
+  /** What has to be compared: where it is known what is there, only what may differ. */
+  async #compared(
+    remote: RemoteTree,
+    { entries }: LocalTree,
+    cache: LocalCache,
+  ): Promise<{ here: readonly FoundEntry[]; there: readonly TreeEntry[] }> {
+    const { digest } = remote;
+    if (digest === emptyTree) return { here: entries, there: [] };
+    const differing = digest === undefined ? undefined : cache.differing(entries, digest);
+    return differing ?? { here: entries, there: await remote.entries() };
   }
 
   async send(stream: PushStream, { top, entries }: LocalTree, cache: LocalCache): Promise<void> {

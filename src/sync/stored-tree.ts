@@ -1,22 +1,28 @@
-// A tree in a file: what told each entry from a changed one, and its digest. In the order that a walk gives, so that it
-// is read back, and compared with a tree as it is found, without making an object of each entry.
+// A tree in a file: what told each entry from a changed one, and the text that the tree's digest is made of. In the order
+// that a walk gives, so that it is read back, compared and written anew without making an object of each entry.
 import { hash } from 'node:crypto';
 import type { FoundEntry } from '../archive/tree-walk.ts';
-import type { TreeEntry } from '../protocol/tree-entry.ts';
+import { contentIn, digestText, type TreeEntry } from '../protocol/tree-entry.ts';
+import { matchTrees, type TreeMatch } from './tree-match.ts';
 
-export interface StoredEntry {
-  readonly entry: FoundEntry;
-  /** A file's, in lower-case hex; empty when it is not known. */
+/** A file's digest, as it was found out. */
+export interface FreshDigest {
   readonly digest: string;
-  /** Whether the file's size, times and inode tell that it is still the same. */
+  /** Whether the file's size, times and inode will tell that it is still the same. */
   readonly isTold: boolean;
 }
 
-const magic = 'gomote02';
-/** magic; numbers of entries and of bytes of the paths and of the digests; checksum of the rest; the tree's digest. */
-const headerBytes = 120;
-const checksumAt = 24;
-const digestAt = 56;
+interface Matched extends TreeMatch {
+  readonly entries: readonly FoundEntry[];
+}
+
+const magic = 'gomote03';
+/** magic; checksum of what follows, without the text, whose digest it has; number of entries; whether all digests are known. */
+const headerBytes = 112;
+const checksumAt = 8;
+const digestAt = 40;
+const countAt = 104;
+const wholeAt = 108;
 /** size, mtime, ctime, inode, kind and mode. */
 const factCount = 5;
 const kinds = ['file', 'directory', 'symlink'] as const;
@@ -25,133 +31,188 @@ const modeBits = 0o10000;
 const kindAndMode = ({ kind, mode }: TreeEntry): number => kinds.indexOf(kind) * modeBits + mode;
 
 export class StoredTree {
-  /** Of the whole tree, as it was pushed; empty when it was not. */
+  /** Of the whole tree; empty while a file's is not known. */
   readonly digest: string;
   readonly #facts: Float64Array;
-  readonly #paths: readonly string[];
-  /** Of files; of symbolic links, where they lead. */
-  readonly #digestBytes: Buffer;
-  #digestList: readonly string[] | undefined;
+  /** Two for each entry, as they are digested: what it is, and its path. */
+  readonly #fields: readonly string[];
+  /** All of those, each ended by a NUL. */
+  readonly #text: Buffer;
   /** Where the last one was found: the next is most often right behind it. */
   #last = -1;
   #byPath: Map<string, number> | undefined;
+  /** With what it was compared last. */
+  #match: Matched | undefined;
 
   private constructor(
     digest: string,
     facts: Float64Array,
-    paths: readonly string[],
-    digestBytes: Buffer,
+    text: Buffer,
+    fields: readonly string[] = text.toString().split('\0'),
   ) {
     this.digest = digest;
     this.#facts = facts;
-    this.#paths = paths;
-    this.#digestBytes = digestBytes;
+    this.#text = text;
+    this.#fields = fields;
   }
 
-  /** Reads {@link encodeStoredTree}; nothing is known when the bytes are something else. */
+  static readonly empty: StoredTree = new StoredTree('', new Float64Array(), Buffer.alloc(0));
+
+  /** Reads what {@link encode} gave; nothing is known when the bytes are something else. */
   static decode(bytes: Buffer): StoredTree {
-    const empty = new StoredTree('', new Float64Array(), [], Buffer.alloc(0));
-    if (bytes.length < headerBytes || bytes.toString('latin1', 0, 8) !== magic) return empty;
-    const checksum = hash('sha256', bytes.subarray(digestAt), 'buffer');
-    if (!checksum.equals(bytes.subarray(checksumAt, digestAt))) return empty;
-    const count = bytes.readUInt32LE(8);
-    const factsEnd = headerBytes + count * factCount * 8;
-    const pathsEnd = factsEnd + bytes.readUInt32LE(12);
+    if (bytes.length < headerBytes || bytes.toString('latin1', 0, checksumAt) !== magic) {
+      return StoredTree.empty;
+    }
+    const textAt = headerBytes + bytes.readUInt32LE(countAt) * factCount * 8;
+    const checksum = hash('sha256', bytes.subarray(digestAt, textAt), 'buffer');
+    const text = bytes.subarray(textAt);
+    const digest = bytes.toString('latin1', digestAt, countAt);
+    const isRight =
+      checksum.equals(bytes.subarray(checksumAt, digestAt)) &&
+      hash('sha256', text, 'hex') === digest;
+    if (!isRight) return StoredTree.empty;
     // A view needs an aligned start, which a buffer from a pool need not have.
     const facts = new Float64Array(
-      bytes.buffer.slice(bytes.byteOffset + headerBytes, bytes.byteOffset + factsEnd),
+      bytes.buffer.slice(bytes.byteOffset + headerBytes, bytes.byteOffset + textAt),
     );
-    const paths = count === 0 ? [] : bytes.toString('utf8', factsEnd, pathsEnd).split('\0');
-    const digest = bytes.toString('latin1', digestAt, headerBytes).replace(/\0+$/, '');
-    return new StoredTree(digest, facts, paths, bytes.subarray(pathsEnd));
+    return new StoredTree(bytes.readUInt32LE(wholeAt) === 1 ? digest : '', facts, text);
+  }
+
+  get #count(): number {
+    return this.#facts.length / factCount;
+  }
+
+  /** The tree that these entries are, in order, with the digests that were found out since this one. */
+  next(entries: readonly FoundEntry[], fresh: ReadonlyMap<string, FreshDigest>): StoredTree {
+    const { runs, here } = this.#matched(entries);
+    const facts = new Float64Array(entries.length * factCount);
+    const fields: string[] = new Array(2 * entries.length + 1).fill('');
+    for (const { at, from, length } of runs) {
+      facts.set(
+        this.#facts.subarray(from * factCount, (from + length) * factCount),
+        at * factCount,
+      );
+      for (let field = 0; field < 2 * length; field++) {
+        fields[2 * at + field] = this.#fields[2 * from + field] ?? '';
+      }
+    }
+    let isWhole = true;
+    const put = (index: number, known: FreshDigest | undefined) => {
+      const entry = entries[index];
+      if (entry === undefined) return;
+      const { size, mtimeMs, ctimeMs, ino } = entry.stats;
+      const told = known?.isTold === false ? Number.NaN : ctimeMs;
+      facts.set([size, mtimeMs, told, ino, kindAndMode(entry)], index * factCount);
+      fields[2 * index] = digestText(entry, known?.digest ?? '');
+      fields[2 * index + 1] = entry.path;
+      if (entry.kind === 'file' && known === undefined) isWhole = false;
+    };
+    let left = fresh.size;
+    for (const index of here) {
+      const known = fresh.get(entries[index]?.path ?? '');
+      put(index, known);
+      if (known !== undefined) left--;
+    }
+    if (left > 0) {
+      entries.forEach(({ path }, index) => {
+        const known = fresh.get(path);
+        if (known !== undefined) put(index, known);
+      });
+    }
+    const text = Buffer.from(fields.join('\0'));
+    return new StoredTree(isWhole ? hash('sha256', text, 'hex') : '', facts, text, fields);
   }
 
   /** The file's digest, unless it may have changed since. */
   lookup(entry: FoundEntry): string | undefined {
+    if (entry.kind !== 'file') return undefined;
     const index = this.#indexOf(entry.path);
-    if (index === undefined || !this.#isUnchanged(index, entry)) return undefined;
-    return this.#digestOf(index) || undefined;
+    if (index === undefined || !this.#isSame(index, entry)) return undefined;
+    return contentIn(this.#fields[2 * index] ?? '');
   }
 
-  /** Whether a tree, all of it, is told to be this one. */
-  isOf(entries: readonly FoundEntry[]): boolean {
-    if (entries.length !== this.#paths.length) return false;
-    return entries.every((entry, index) => {
-      if (entry.path !== this.#paths[index]) return false;
-      if (this.#facts[index * factCount + 4] !== kindAndMode(entry)) return false;
-      if (entry.kind === 'file') return this.#isUnchanged(index, entry);
-      return entry.kind === 'directory' || entry.target === this.#digestOf(index);
+  /** What is not told to be the same in both: of the entries, which are in order, and of this tree. */
+  differing(entries: readonly FoundEntry[]): { here: FoundEntry[]; there: TreeEntry[] } {
+    const { here, there } = this.#matched(entries);
+    return {
+      here: here.flatMap((index) => entries[index] ?? []),
+      there: there.map((index) => this.#entryOf(index)),
+    };
+  }
+
+  #matched(entries: readonly FoundEntry[]): Matched {
+    if (this.#match?.entries === entries) return this.#match;
+    const match = matchTrees(entries, {
+      length: this.#count,
+      pathOf: (index) => this.#pathOf(index),
+      isSame: (index, entry: FoundEntry) => this.#isSame(index, entry),
     });
+    this.#match = { ...match, entries };
+    return this.#match;
   }
 
-  entries(): TreeEntry[] {
-    return this.#paths.map((path, index) => {
-      const at = index * factCount;
-      const told = this.#facts[at + 4] ?? 0;
-      const kind = kinds[Math.floor(told / modeBits)] ?? 'file';
-      const isFile = kind === 'file';
-      const text = this.#digestOf(index);
-      return {
-        kind,
-        path,
-        mode: told % modeBits,
-        size: isFile ? (this.#facts[at] ?? 0) : 0,
-        mtimeMs: Math.floor(this.#facts[at + 1] ?? 0),
-        digest: isFile ? text : '',
-        target: isFile ? '' : text,
-      };
-    });
-  }
-
-  #isUnchanged(index: number, { stats }: FoundEntry): boolean {
+  /** Whether the entry is told to be the one stored; never a file whose digest is not known. */
+  #isSame(index: number, entry: FoundEntry): boolean {
     const at = index * factCount;
     const facts = this.#facts;
+    const text = this.#fields[2 * index] ?? '';
+    if (facts[at + 4] !== kindAndMode(entry)) return false;
+    if (entry.kind !== 'file')
+      return entry.kind === 'directory' || contentIn(text) === entry.target;
+    const { stats } = entry;
     return (
       facts[at] === stats.size &&
       facts[at + 1] === stats.mtimeMs &&
       facts[at + 2] === stats.ctimeMs &&
-      facts[at + 3] === stats.ino
+      facts[at + 3] === stats.ino &&
+      !text.endsWith(' ')
     );
   }
 
-  #digestOf(index: number): string {
-    this.#digestList ??= this.#digestBytes.toString().split('\0');
-    return this.#digestList[index] ?? '';
+  #pathOf(index: number): string | undefined {
+    return index < this.#count ? this.#fields[2 * index + 1] : undefined;
+  }
+
+  #entryOf(index: number): TreeEntry {
+    const at = index * factCount;
+    const told = this.#facts[at + 4] ?? 0;
+    const kind = kinds[Math.floor(told / modeBits)] ?? 'file';
+    const isFile = kind === 'file';
+    const text = contentIn(this.#fields[2 * index] ?? '');
+    return {
+      kind,
+      path: this.#pathOf(index) ?? '',
+      mode: told % modeBits,
+      size: isFile ? (this.#facts[at] ?? 0) : 0,
+      mtimeMs: Math.floor(this.#facts[at + 1] ?? 0),
+      digest: isFile ? text : '',
+      target: isFile ? '' : text,
+    };
   }
 
   #indexOf(path: string): number | undefined {
-    if (this.#paths[this.#last + 1] === path) return ++this.#last;
-    if (this.#paths[this.#last] === path) return this.#last;
-    this.#byPath ??= new Map(this.#paths.map((known, index) => [known, index]));
+    if (this.#pathOf(this.#last + 1) === path) return ++this.#last;
+    if (this.#pathOf(this.#last) === path) return this.#last;
+    if (this.#byPath === undefined) {
+      this.#byPath = new Map();
+      for (let index = 0; index < this.#count; index++) {
+        this.#byPath.set(this.#pathOf(index) ?? '', index);
+      }
+    }
     const index = this.#byPath.get(path);
     if (index !== undefined) this.#last = index;
     return index;
   }
-}
 
-/** `digest` is the tree's, if it was pushed as it is. */
-export function encodeStoredTree(stored: readonly StoredEntry[], digest = ''): Buffer {
-  const facts = new Float64Array(stored.length * factCount);
-  stored.forEach(({ entry, isTold }, index) => {
-    const { size, mtimeMs, ctimeMs, ino } = entry.stats;
-    const at = index * factCount;
-    facts[at] = size;
-    facts[at + 1] = mtimeMs;
-    facts[at + 2] = isTold ? ctimeMs : Number.NaN;
-    facts[at + 3] = ino;
-    facts[at + 4] = kindAndMode(entry);
-  });
-  const paths = Buffer.from(stored.map(({ entry }) => entry.path).join('\0'));
-  const digests = Buffer.from(
-    stored.map((one) => (one.entry.kind === 'file' ? one.digest : one.entry.target)).join('\0'),
-  );
-  const header = Buffer.alloc(headerBytes);
-  header.write(magic, 'latin1');
-  header.writeUInt32LE(stored.length, 8);
-  header.writeUInt32LE(paths.length, 12);
-  header.writeUInt32LE(digests.length, 16);
-  header.write(digest, digestAt, 'latin1');
-  const whole = Buffer.concat([header, Buffer.from(facts.buffer), paths, digests]);
-  hash('sha256', whole.subarray(digestAt), 'buffer').copy(whole, checksumAt);
-  return whole;
+  encode(): Buffer {
+    const header = Buffer.alloc(headerBytes);
+    header.write(magic, 'latin1');
+    header.write(this.digest || hash('sha256', this.#text, 'hex'), digestAt, 'latin1');
+    header.writeUInt32LE(this.#count, countAt);
+    header.writeUInt32LE(this.digest === '' ? 0 : 1, wholeAt);
+    const whole = Buffer.concat([header, Buffer.from(this.#facts.buffer), this.#text]);
+    const textAt = whole.length - this.#text.length;
+    hash('sha256', whole.subarray(digestAt, textAt), 'buffer').copy(whole, checksumAt);
+    return whole;
+  }
 }

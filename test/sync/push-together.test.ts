@@ -75,9 +75,15 @@ describe('a push', () => {
     await again(cache);
     expect(await again(cache)).toEqual(['/sync/state']);
     writeFileSync(join(top, 'a'), 'b');
-    expect(await again(cache)).toEqual(['/sync/state', '/sync/manifest', '/sync/apply']);
-    writeFileSync(join(top, 'a'), 'c');
     expect(await again(cache)).toEqual(['/sync/state', '/sync/apply']);
+    // What another pusher has sent is not known here.
+    await push([client], temporaryDirectory(), { dir: 'tree', signal });
+    plant(top, [['b', file('b')]]);
+    expect(await again(cache)).toEqual(['/sync/state', '/sync/apply']);
+    const other = temporaryDirectory();
+    plant(other, [['b', file('other')]]);
+    await push([client], other, { dir: 'tree', signal });
+    expect(await again(cache)).toEqual(['/sync/state', '/sync/manifest', '/sync/apply']);
   });
 
   it('sends about what is new of a large file, also when bytes were put in', async () => {
