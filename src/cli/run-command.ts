@@ -117,7 +117,10 @@ async function runOn(
     ...(options.reconnect !== undefined && { graceMs: Math.max(60_000, options.reconnect) }),
   };
   const id = options.id ?? randomId();
-  const session = client.sessions.get(id, { reconnectMs: options.reconnect });
+  const session = client.sessions.get(id, {
+    reconnectMs: options.reconnect,
+    runAhead: context.terminal.isOutputShown !== true,
+  });
   const onLost = sayLost(context);
   if (options.detach) {
     if (!(await session.start({ ...request, stdin: false }, { signal: context.signal, onLost }))) {

@@ -11,6 +11,8 @@ export interface Terminal {
   readonly environment: NodeJS.ProcessEnv;
   /** What a command could read from standard input. Default: data. */
   readonly input?: 'data' | 'terminal' | 'nothing' | 'directory';
+  /** Whether stdout is a terminal, told without opening it: that takes time. Default false. */
+  readonly isOutputShown?: boolean;
   /** Whether stdout and stderr go to the same place. Default false. */
   readonly isOutputShared?: boolean;
   /** Whether stdout and stderr need a chunk no more once they have written it. Default false. */
@@ -38,14 +40,19 @@ export const processTerminal = (): Terminal => ({
     if (found?.isDirectory()) return 'directory';
     if (found?.isCharacterDevice() !== true) return 'data';
     if (found.rdev === statOf('/dev/null')?.rdev) return 'nothing';
-    // Loaded for a device only: most commands in scripts read none.
-    return process.getBuiltinModule('node:tty').isatty(0) ? 'terminal' : 'data';
+    return isTerminal(0) ? 'terminal' : 'data';
+  },
+  get isOutputShown() {
+    return statOf(1)?.isCharacterDevice() === true && isTerminal(1);
   },
   get isOutputShared() {
     const [stdout, stderr] = [statOf(1), statOf(2)];
     return stdout !== undefined && stdout.ino === stderr?.ino && stdout.dev === stderr.dev;
   },
 });
+
+// Loaded for a device only: most commands in scripts have none.
+const isTerminal = (fd: number): boolean => process.getBuiltinModule('node:tty').isatty(fd);
 
 function statOf(file: number | string): Stats | undefined {
   try {

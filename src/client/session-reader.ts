@@ -2,8 +2,9 @@
 import type { Writable } from 'node:stream';
 import { GomoteError } from '../errors.ts';
 import { type HttpReply, transportError } from '../http/request.ts';
-import { RecordParser, type RecordPiece } from '../protocol/log-records.ts';
+import { type FileRange, RecordParser, type RecordPiece } from '../protocol/log-records.ts';
 import type { Gap, SessionEnd, StreamSum } from '../protocol/session.ts';
+import { LogFiles } from './log-files.ts';
 import { StreamDigest } from './stream-digest.ts';
 
 export interface LogOutputs {
@@ -80,15 +81,28 @@ export class LogCopier {
     return this.#end !== undefined || this.position >= this.#until;
   }
 
-  /** Copies one reply's body, to its end or until enough has come. */
-  async copy(body: HttpReply['body'], signal: AbortSignal): Promise<void> {
+  /**
+   * Copies one reply's body, to its end or until enough has come. Fails with NotShared when that names a file which
+   * cannot be read here.
+   *
+   * @param onTaken Told whenever the position has changed.
+   */
+  async copy(
+    body: HttpReply['body'],
+    signal: AbortSignal,
+    onTaken: () => void = () => undefined,
+  ): Promise<void> {
     this.#parser.restart();
+    const files = new LogFiles(this.#lend);
     await new Promise<void>((resolve, reject) => {
-      const outputs = [...new Set([this.#streams.out.output, this.#streams.err.output])].filter(
-        (output) => output !== undefined,
-      );
+      const outputs = this.#outputs;
+      let isOver = false;
+      let isReadingFile = false;
+      let hasReadFile = false;
+      let hasEnded = false;
       const settle = (error?: unknown) => {
-        body.off('data', onData).off('end', settleQuietly).off('error', onError);
+        isOver = true;
+        body.off('data', onData).off('end', onEnd).off('error', onError);
         signal.removeEventListener('abort', onAbort);
         for (const output of outputs) {
           output.off('error', settle).off('close', onClosed).off('drain', onDrain);
@@ -98,42 +112,88 @@ export class LogCopier {
         if (error === undefined) resolve();
         else reject(error);
       };
-      const settleQuietly = () => settle();
+      const onEnd = () => {
+        hasEnded = true;
+        if (!isReadingFile) settle();
+      };
       const onError = (error: Error) => settle(transportError(error, signal, 'ERR_LOST'));
       // The reply may have been asked for on behalf of another signal.
       const onAbort = () => onError(new Error('the reading was ended'));
       const onClosed = () => settle(new Error('the output was closed'));
       if (this.#lend) {
-        body.isUsedUp = () => outputs.every(({ writableLength }) => writableLength === 0);
+        body.isUsedUp = () =>
+          !isReadingFile && outputs.every(({ writableLength }) => writableLength === 0);
       }
       const full = new Set<Writable>();
       const onDrain = () => {
         for (const output of full) if (!output.writableNeedDrain) full.delete(output);
         this.#waits = full.size;
-        if (full.size === 0) body.resume();
+        if (full.size === 0 && !isReadingFile) body.resume();
       };
-      const onData = (chunk: Buffer) => {
-        this.#heard = true;
+      const take = (pieces: Iterator<RecordPiece, void>) => {
         try {
-          for (const piece of this.#parser.push(chunk)) {
-            const output = this.#take(piece);
+          for (let step = pieces.next(); !step.done; step = pieces.next()) {
+            if (step.value.kind === 'file') return takeFile(step.value, pieces);
+            const output = this.#take(step.value);
             if (output !== undefined) full.add(output);
           }
         } catch (error) {
           return settle(error);
         }
         this.#waits = full.size;
-        if (this.position >= this.#until) settleQuietly();
+        onTaken();
+        // Who names files ends the reply only when all of them have been read.
+        const isEnough = this.position >= this.#until || (this.#end !== undefined && hasReadFile);
+        if (isEnough || hasEnded) settle();
         else if (full.size > 0) body.pause();
+        else if (body.isPaused()) body.resume();
+      };
+      /** What comes after it has to wait. */
+      const takeFile = ({ bytes }: RecordPiece, rest: Iterator<RecordPiece, void>) => {
+        isReadingFile = hasReadFile = true;
+        body.pause();
+        const range = readJson<FileRange>(bytes);
+        this.#copyFile(files.pieces(range), () => isOver, onTaken).then(() => {
+          isReadingFile = false;
+          if (!isOver) take(rest);
+        }, settle);
+      };
+      const onData = (chunk: Buffer) => {
+        this.#heard = true;
+        take(this.#parser.push(chunk));
       };
       for (const output of outputs) {
         output.on('error', settle).on('close', onClosed).on('drain', onDrain);
         if (output.destroyed) return settle(output.errored ?? new Error('the output was closed'));
       }
-      body.on('data', onData).on('end', settleQuietly).on('error', onError);
+      body.on('data', onData).on('end', onEnd).on('error', onError);
       signal.addEventListener('abort', onAbort);
       if (signal.aborted) onAbort();
-    });
+    }).finally(() => files.close());
+  }
+
+  /** Copies records out of a file, and waits for the outputs after each piece. */
+  async #copyFile(
+    pieces: Iterable<Buffer>,
+    isOver: () => boolean,
+    onTaken: () => void,
+  ): Promise<void> {
+    for (const bytes of pieces) {
+      for (const piece of this.#parser.push(bytes)) this.#take(piece);
+      this.#waits = 1;
+      if (this.#outputs.some(({ writableLength }) => writableLength > 0)) await this.flush();
+      // Reading a file never waits: everything else gets its turn here.
+      await new Promise((resolve) => setImmediate(resolve));
+      if (isOver() || this.position >= this.#until) return;
+      this.#waits = 0;
+      this.#heard = true;
+      onTaken();
+    }
+  }
+
+  get #outputs(): Writable[] {
+    const { out, err } = this.#streams;
+    return [...new Set([out.output, err.output])].filter((output) => output !== undefined);
   }
 
   /** Takes one piece; gives the output that cannot take more for the moment. */

@@ -12,10 +12,12 @@ import {
 } from '../protocol/session.ts';
 import { timeoutSignal } from '../timeout-signal.ts';
 import type { Connection } from './connection.ts';
+import { NotShared } from './log-files.ts';
 import { Outage } from './outage.ts';
 import { randomId } from './random-id.ts';
 import { sendInput } from './session-input.ts';
 import { LogCopier, type LogOutputs } from './session-reader.ts';
+import { silentPings, watchedCopy } from './watched-copy.ts';
 
 export interface SessionReadOptions extends LogOutputs {
   /** The log's offset to read from; `end`: only what is still to come. Default 0. */
@@ -41,12 +43,20 @@ export interface SessionOptions {
   reconnectMs?: number | undefined;
   /** How often each side is heard from, in ms. Default 10 s. */
   pingMs?: number | undefined;
+  /**
+   * Whether the command may be some 16 MiB ahead of a slow reader, as it is when the client shares its files with the
+   * buildlet and reads long output out of those of the log. Default true.
+   */
+  runAhead?: boolean | undefined;
+}
+
+/** A log as it comes, and what its reader is called. */
+interface OpenLog {
+  readonly reply: HttpReply;
+  readonly reader: string;
 }
 
 const defaultReconnectMs = 5 * 60_000;
-
-/** How many ping intervals a peer may be silent. */
-const silentPings = 3;
 
 export class Session {
   readonly id: string;
@@ -54,14 +64,17 @@ export class Session {
   readonly #reconnectMs: number;
   readonly #pingMs: number;
   /** The reply to the request that started it, until it is read. */
-  #first: HttpReply | undefined;
+  #first: OpenLog | undefined;
   #mayRun = false;
+  /** Whether the buildlet may name the log's files instead of sending what is in them. */
+  #named: boolean;
 
   constructor(connection: Connection, id: string, options: SessionOptions = {}) {
     this.id = id;
     this.#connection = connection;
     this.#reconnectMs = options.reconnectMs ?? defaultReconnectMs;
     this.#pingMs = options.pingMs ?? pingIntervalMs;
+    this.#named = options.runAhead !== false && connection.options.sharesFiles === true;
   }
 
   /** Whether a request to start it, by this object, has arrived for all that is known here. */
@@ -80,11 +93,12 @@ export class Session {
     const signal = this.#connection.signalWith(options.signal);
     const body = encodeSessionForm(request);
     const outage = this.#outage(signal, options.onLost);
+    const reader = randomId();
     for (;;) {
       try {
         const reply = await this.#connection.callLight({
           method: 'POST',
-          path: this.#path(endpoints.session.path, { reader: readerName }),
+          path: this.#path(endpoints.session.path, this.#as(reader)),
           headers: { 'Content-Type': contentTypes.form },
           body,
           signal,
@@ -92,7 +106,7 @@ export class Session {
         });
         this.#mayRun = true;
         if (request.detach) reply.body.resume();
-        else this.#first = reply;
+        else this.#first = { reply, reader };
         return true;
       } catch (error) {
         if (isUnknownPath(error)) return false;
@@ -121,11 +135,19 @@ export class Session {
     const outage = this.#outage(signal, options.onLost);
     while (!copier.isDone) {
       try {
-        const reply = this.#first ?? (await this.#open(copier.position, options, signal));
+        const { reply, reader } =
+          this.#first ?? (await this.#open(copier.position, options, signal));
         this.#first = undefined;
-        await this.#copy(reply, copier, outage, signal);
+        await watchedCopy(reply.body, copier, {
+          ping: (taken) => this.#ping(reader, taken, signal),
+          pingMs: this.#pingMs,
+          tellsTaken: this.#named,
+          onHeard: () => outage.over(),
+          signal,
+        });
       } catch (error) {
-        await outage.wait(explained(error, this.#connection.options.label));
+        if (error instanceof NotShared) this.#named = false;
+        else await outage.wait(explained(error, this.#connection.options.label));
       }
     }
     const { end, lostBytes } = copier;
@@ -138,50 +160,22 @@ export class Session {
     position: number,
     { from, observe }: SessionReadOptions,
     signal: AbortSignal,
-  ): Promise<HttpReply> {
+  ): Promise<OpenLog> {
+    const reader = randomId();
     const query = {
       from: from === 'end' ? 'end' : String(position),
       observe: observe ? '1' : undefined,
-      reader: readerName,
+      ...this.#as(reader),
     };
     const path = this.#path(endpoints.session.path, query);
     const headersTimeoutMs = this.#pingMs * silentPings;
-    return await this.#connection.callLight({ method: 'GET', path, signal, headersTimeoutMs });
+    const request = { method: 'GET', path, signal, headersTimeoutMs } as const;
+    return { reply: await this.#connection.callLight(request), reader };
   }
 
-  async #copy(
-    { body }: HttpReply,
-    copier: LogCopier,
-    outage: Outage,
-    signal: AbortSignal,
-  ): Promise<void> {
-    let silent = 0;
-    let isOver = false;
-    const lose = (message: string) => body.destroy(new GomoteError('ERR_LOST', message));
-    const beat = setInterval(() => {
-      silent = copier.wasHeard() ? 0 : silent + 1;
-      if (silent >= silentPings) lose(`nothing was heard for ${(silent * this.#pingMs) / 1_000} s`);
-      else
-        this.#ping(copier.position, signal).catch((error: unknown) => {
-          if (error instanceof StatusError && !isOver) lose(error.message);
-        });
-    }, this.#pingMs);
-    const heard = () => outage.over();
-    body.once('data', heard);
-    try {
-      await copier.copy(body, signal);
-    } finally {
-      isOver = true;
-      clearInterval(beat);
-      body.off('data', heard);
-    }
-    if (copier.isDone) return;
-    throw new GomoteError('ERR_LOST', 'the log ended without its closing record');
-  }
-
-  async #ping(position: number, signal: AbortSignal): Promise<void> {
+  async #ping(reader: string, position: number, signal: AbortSignal): Promise<void> {
     const late = AbortSignal.any([signal, timeoutSignal(this.#pingMs)]);
-    const query = { reader: readerName, ack: String(position) };
+    const query = { reader, ack: String(position) };
     await this.#post(endpoints.sessionPing.path, query, late);
   }
 
@@ -251,6 +245,10 @@ export class Session {
     return await this.#connection.callLightText(request);
   }
 
+  #as(reader: string): FormValues {
+    return { reader, named: this.#named ? '1' : undefined };
+  }
+
   #path(path: string, query: FormValues): string {
     return withQuery(path, { id: this.id, ...query });
   }
@@ -270,9 +268,6 @@ export function explained(error: unknown, label: string): unknown {
   const code = codeOfStatus[error.status];
   return code === undefined ? error : new GomoteError(code, error.message, { cause: error });
 }
-
-/** What this process calls itself as a reader. */
-const readerName = randomId();
 
 const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
   404: 'ERR_UNKNOWN_SESSION',

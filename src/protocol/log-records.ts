@@ -1,8 +1,20 @@
 // The records of a session's log, the same on disk and on the wire: `KIND OFFSET LENGTH\n` and LENGTH bytes.
 import { GomoteError } from '../errors.ts';
 
-/** `out` and `err` carry output, `gap` and `end` JSON; `ping` is on the wire only and counts for nothing. */
-export type RecordKind = 'out' | 'err' | 'gap' | 'end' | 'ping';
+/**
+ * `out` and `err` carry output, `gap` and `end` JSON. On the wire only, and without a place in the log: `ping`, which counts
+ * for nothing, and `file`, which says in JSON where the records lie that come next.
+ */
+export type RecordKind = 'out' | 'err' | 'gap' | 'end' | 'ping' | 'file';
+
+/** Whole records of a log in a file of the buildlet's machine: what a `file` record says. */
+export interface FileRange {
+  readonly path: string;
+  /** Which file the path means at the buildlet. */
+  readonly identity: string;
+  readonly at: number;
+  readonly bytes: number;
+}
 
 export interface RecordPiece {
   readonly kind: RecordKind;
@@ -22,7 +34,7 @@ export const recordHeader = (kind: RecordKind, offset: number, length: number): 
   `${kind} ${offset} ${length}\n`;
 
 /** A record that is not output. In place of an offset it has a check of its bytes. */
-export function formatRecord(kind: 'gap' | 'end', payload: string): Buffer {
+export function formatRecord(kind: 'gap' | 'end' | 'file', payload: string): Buffer {
   const bytes = Buffer.from(payload);
   return Buffer.concat([Buffer.from(recordHeader(kind, checkOf(bytes), bytes.length)), bytes]);
 }
@@ -44,7 +56,7 @@ function checkOf(bytes: Buffer): number {
 export function parseRecordHeader(
   line: string,
 ): { kind: RecordKind; offset: number; length: number } | undefined {
-  const match = /^(out|err|gap|end|ping) ([0-9]{1,16}) ([0-9]{1,16})$/.exec(line);
+  const match = /^(out|err|gap|end|ping|file) ([0-9]{1,16}) ([0-9]{1,16})$/.exec(line);
   if (match === null) return undefined;
   return { kind: match[1] as RecordKind, offset: Number(match[2]), length: Number(match[3]) };
 }
@@ -118,13 +130,14 @@ export class RecordParser {
     const record = this.#record;
     this.#record = undefined;
     if (record === undefined) return;
-    if (record.kind !== 'gap' && record.kind !== 'ping') this.position += this.#sizeBytes;
-    if (record.kind === 'out' || record.kind === 'err') return;
+    const { kind } = record;
+    if (kind === 'out' || kind === 'err' || kind === 'end') this.position += this.#sizeBytes;
+    if (kind === 'out' || kind === 'err') return;
     const bytes = Buffer.concat(this.#held);
     this.#held = [];
-    if (record.kind !== 'ping' && checkOf(bytes) !== record.offset) {
-      throw new GomoteError('ERR_REPLY', `the log's record "${record.kind}" is damaged`);
+    if (kind !== 'ping' && checkOf(bytes) !== record.offset) {
+      throw new GomoteError('ERR_REPLY', `the log's record "${kind}" is damaged`);
     }
-    yield { kind: record.kind, offset: record.offset, bytes };
+    yield { kind, offset: record.offset, bytes };
   }
 }

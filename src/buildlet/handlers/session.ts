@@ -41,6 +41,7 @@ export function session(table: SessionTable, pingMs: number): Handler {
       from,
       name: query.get('reader') ?? undefined,
       observes: query.get('observe') === '1',
+      named: query.get('named') === '1',
       pingMs,
     });
   };

@@ -38,7 +38,7 @@ const slowMs = 500;
 
 /** Full-sized buffers that wait to be used again, by any log. */
 const spares: Buffer[] = [];
-const spareLimit = 8;
+const spareLimit = 20;
 
 export class LogTail {
   readonly #mostBytes: number;

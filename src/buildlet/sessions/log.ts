@@ -1,7 +1,7 @@
 // The append-only log of one session: records in memory until they are on disk, then in files of a few MiB each.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../../errors.ts';
-import { formatRecord } from '../../protocol/log-records.ts';
+import { type FileRange, formatRecord } from '../../protocol/log-records.ts';
 import type { Gap } from '../../protocol/session.ts';
 import { LogTail, type TailPart } from './log-tail.ts';
 import { type LogMark, Segment } from './segment.ts';
@@ -50,6 +50,7 @@ export class SessionLog {
   #failed = false;
   #closed = false;
   #waiters: (() => void)[] = [];
+  #diskWaiters: (() => void)[] = [];
 
   constructor(options: LogOptions) {
     this.#options = options;
@@ -63,7 +64,17 @@ export class SessionLog {
 
   /** How much is not on disk yet. */
   get backlogBytes(): number {
-    return this.#tail.end.at - this.#tail.written.at;
+    return this.end - this.written;
+  }
+
+  /** The offset up to which it is on disk. */
+  get written(): number {
+    return this.#tail.written.at;
+  }
+
+  /** Whether what is not on disk never will be. */
+  get hasFailed(): boolean {
+    return this.#failed;
   }
 
   /** Whether the closing record is in it. */
@@ -90,7 +101,7 @@ export class SessionLog {
   }
 
   #grown(): void {
-    this.wake();
+    this.#waiters = resolved(this.#waiters);
     if (!this.#failed) this.#writing ??= this.#write();
   }
 
@@ -99,11 +110,15 @@ export class SessionLog {
     await new Promise<void>((resolve) => this.#waiters.push(resolve));
   }
 
+  /** Resolves when more of it is on disk, or never will be. */
+  async stored(): Promise<void> {
+    await new Promise<void>((resolve) => this.#diskWaiters.push(resolve));
+  }
+
   /** Lets everyone look again who waits for a change. */
   wake(): void {
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const resolve of waiters) resolve();
+    this.#waiters = resolved(this.#waiters);
+    this.#diskWaiters = resolved(this.#diskWaiters);
   }
 
   /** Resolves when all is written, or cannot be. */
@@ -207,6 +222,12 @@ export class SessionLog {
     }
   }
 
+  /** The file that holds what follows `offset`, as far as it does; undefined when none does. */
+  place(offset: number): FileRange | undefined {
+    if (offset < this.#start.at) return undefined;
+    return this.#segments.find(({ end }) => offset < end)?.rangeFrom(offset);
+  }
+
   /** The offset of the record that holds `offset`, or the end. */
   async startOfRecord(offset: number): Promise<number> {
     if (offset >= this.end) return this.end;
@@ -223,6 +244,12 @@ export class SessionLog {
       throw error;
     }
   }
+}
+
+/** Calls all of them; gives a list for those to come. */
+function resolved(waiters: readonly (() => void)[]): (() => void)[] {
+  for (const resolve of waiters) resolve();
+  return [];
 }
 
 /** A part whose memory is nobody else's. */

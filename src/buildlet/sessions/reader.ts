@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import { drained } from '../../http/reply.ts';
 import { recordHeader } from '../../protocol/log-records.ts';
+import { Reading } from './reading.ts';
 import type { Session } from './session.ts';
 
 export interface Reader {
@@ -9,8 +10,8 @@ export interface Reader {
   readonly name: string | undefined;
   /** Whether it neither slows the session nor keeps it alive. */
   readonly observes: boolean;
-  /** The log's offset of what it gets next. */
-  readonly next: number;
+  /** Whether the session is to wait for it. */
+  readonly isBehind: boolean;
   /** It was heard from, and has the log up to there. */
   heard(acknowledged: number): void;
 }
@@ -19,6 +20,8 @@ export interface ReaderOptions {
   readonly name: string | undefined;
   readonly observes: boolean;
   readonly from: number;
+  /** Whether it can open the log's files: they are named to it then, once there is much. */
+  readonly named: boolean;
   /** How often each side is heard from, in ms. */
   readonly pingMs: number;
 }
@@ -34,19 +37,21 @@ export async function serveLog(
 ): Promise<void> {
   const { log } = session;
   const ping = recordHeader('ping', 0, 0);
-  let next = options.from;
+  const reading = new Reading(log, options.from, options.named);
   let lastHeardMs = performance.now();
   let lastSentMs = lastHeardMs;
   let fellSilent = false;
   const reader: Reader = {
     name: options.name,
     observes: options.observes,
-    get next() {
-      return next;
+    get isBehind() {
+      return reading.isBehind;
     },
     heard: (acknowledged) => {
       lastHeardMs = performance.now();
-      session.acknowledged = Math.max(session.acknowledged, Math.min(acknowledged, next));
+      session.acknowledged = Math.max(session.acknowledged, reading.heard(acknowledged));
+      session.balance();
+      log.wake();
     },
   };
   const beat = setInterval(() => {
@@ -54,7 +59,7 @@ export async function serveLog(
     if (reader.name !== undefined && nowMs - lastHeardMs > options.pingMs * silentPings) {
       fellSilent = true;
       response.destroy();
-    } else if (next === log.end && nowMs - lastSentMs > options.pingMs / 2) {
+    } else if (reading.mustWait && nowMs - lastSentMs > options.pingMs / 2) {
       response.write(ping);
     }
   }, options.pingMs);
@@ -63,18 +68,14 @@ export async function serveLog(
   session.attach(reader);
   try {
     while (!response.destroyed) {
-      const part = await log.read(next);
+      const part = await reading.part();
       if (part !== undefined) {
-        next = part.next;
         lastSentMs = performance.now();
         response.write(part.bytes, part.release);
         session.balance();
         if (response.writableNeedDrain) await drained(response);
-      } else if (log.isClosed && next >= log.end) {
-        break;
-      } else if (next === log.end) {
-        await log.changed();
-      }
+      } else if (reading.isOver) break;
+      else if (reading.mustWait) await reading.change();
     }
     response.end();
   } finally {

@@ -1,6 +1,7 @@
 // One file of a session's log: a run of whole records.
 import { type FileHandle, open, rm } from 'node:fs/promises';
-import { parseRecordHeader } from '../../protocol/log-records.ts';
+import { fileIdentity } from '../../file-identity.ts';
+import { type FileRange, parseRecordHeader } from '../../protocol/log-records.ts';
 
 /** A place between two records: the log's offset and what the streams had written by then. */
 export interface LogMark {
@@ -59,6 +60,13 @@ export class Segment {
   async drop(): Promise<void> {
     await this.close();
     await rm(this.#path, { force: true });
+  }
+
+  /** Where all lies that is written of the log from its offset `from` on. */
+  rangeFrom(from: number): FileRange {
+    const path = this.#path;
+    const at = from - this.start.at;
+    return { path, identity: fileIdentity(path), at, bytes: this.sizeBytes - at };
   }
 
   /** The whole records from the log's offset `from` on, at least one, of about `limitBytes`. */

@@ -26,9 +26,6 @@ export interface SessionOptions {
   readonly silentGraceMs: number;
 }
 
-/** How far the log may be ahead of an attached reader, in bytes. */
-const readerLagBytes = 256 << 10;
-
 /** How far the log in memory may be ahead of the disk, in bytes. */
 const diskLagBytes = 8 << 20;
 
@@ -278,7 +275,7 @@ export class Session {
 
   /** Holds the command back while the disk or an attached reader is behind; to be called when that may have changed. */
   balance(): void {
-    const behind = this.#attached.some(({ next }) => this.log.end - next > readerLagBytes);
+    const behind = this.#attached.some(({ isBehind }) => isBehind);
     this.#pump?.hold(behind || this.log.backlogBytes > diskLagBytes);
   }
 }

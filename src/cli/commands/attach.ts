@@ -25,7 +25,10 @@ export function define(command: Command, context: Context): void {
     .option('--on-hangup <what>', 'as for run', parseOnHangup)
     .action(async (name: string, id: string, options: Options) => {
       context.exitCode = await context.withBuildlet(name, async ({ client }) => {
-        const session = client.sessions.get(id, { reconnectMs: options.reconnect });
+        const session = client.sessions.get(id, {
+          reconnectMs: options.reconnect,
+          runAhead: context.terminal.isOutputShown !== true,
+        });
         const runs = await client.sessions.list({ signal: context.signal });
         const run = runs.find((one) => one.id === id);
         const { input, stdout } = context.terminal;

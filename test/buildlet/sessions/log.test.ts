@@ -143,20 +143,30 @@ describe('many small writes', () => {
 
 describe('the records of a log', () => {
   it('are taken apart wherever they are cut', () => {
+    const file = formatRecord('file', '{"path":"/x"}');
     const log = Buffer.concat([
-      Buffer.from('out 0 5\nhelloerr 0 2\nxyping 0 0\nout 5 0\nout 5 1\n!'),
+      Buffer.from('out 0 5\nhelloerr 0 2\nxyping 0 0\n'),
+      file,
+      Buffer.from('out 5 0\nout 5 1\n!'),
       formatRecord('end', '{}'),
     ]);
+    const isNoPart = file.length + recordHeader('ping', 0, 0).length;
     for (let size = 1; size <= log.length; size++) {
       const parser = new RecordParser();
-      const seen: Record<string, string> = { out: '', err: '', end: '', ping: '' };
+      const seen: Record<string, string> = { out: '', err: '', end: '', ping: '', file: '' };
       for (let at = 0; at < log.length; at += size) {
         for (const { kind, bytes } of parser.push(log.subarray(at, at + size))) {
           seen[kind] = `${seen[kind]}${bytes}`;
         }
       }
-      expect(seen).toEqual({ out: 'hello!', err: 'xy', end: '{}', ping: '' });
-      expect(parser.position).toBe(log.length - recordHeader('ping', 0, 0).length);
+      expect(seen).toEqual({
+        out: 'hello!',
+        err: 'xy',
+        end: '{}',
+        ping: '',
+        file: '{"path":"/x"}',
+      });
+      expect(parser.position).toBe(log.length - isNoPart);
     }
   });
 

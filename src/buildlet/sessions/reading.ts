@@ -1,0 +1,92 @@
+// How far one reader of a log is, and what it gets next: records, or the name of the file that holds them.
+import { formatRecord } from '../../protocol/log-records.ts';
+import type { SessionLog } from './log.ts';
+import type { TailPart } from './log-tail.ts';
+
+/** How far the log may be ahead of a reader that records are sent to, in bytes. */
+const sentLagBytes = 256 << 10;
+
+/** How far it may be ahead of what a reader has said to have, to which files are named, in bytes. */
+const namedLagBytes = 16 << 20;
+
+/** As much is sent first, in bytes: for short output, files are not worth opening. */
+const sentFirstBytes = 1 << 20;
+
+/** Less than this, in bytes, is sent at once rather than named once it is on disk. */
+const leastNamedBytes = 64 << 10;
+
+export class Reading {
+  readonly #log: SessionLog;
+  readonly #mayName: boolean;
+  /** The log's offset of what comes next. */
+  #next: number;
+  #sentBytes = 0;
+  /** The end of what was named last. */
+  #namedEnd = 0;
+  #acknowledged: number;
+
+  /** @param mayName Whether the reader can open the log's files. */
+  constructor(log: SessionLog, from: number, mayName: boolean) {
+    this.#log = log;
+    this.#next = from;
+    this.#acknowledged = from;
+    this.#mayName = mayName;
+  }
+
+  /** Whether the reader has the whole log, which is closed, or what it has not is on its way. */
+  get isOver(): boolean {
+    const { isClosed, end } = this.#log;
+    return isClosed && this.#next >= end && this.#acknowledged >= this.#namedEnd;
+  }
+
+  /** Whether there is nothing to give before the log has changed. */
+  get mustWait(): boolean {
+    return this.#next === this.#log.end || this.#awaitsDisk;
+  }
+
+  /** Resolves when there may be something to give; to be called at once when it must wait. */
+  async change(): Promise<void> {
+    await (this.#awaitsDisk ? this.#log.stored() : this.#log.changed());
+  }
+
+  /** Whether the session is to wait for it. */
+  get isBehind(): boolean {
+    const { end } = this.#log;
+    return this.#namedEnd > 0
+      ? end - this.#acknowledged > namedLagBytes
+      : end - this.#next > sentLagBytes;
+  }
+
+  /** The reader has the log up to there; gives how far it can have. */
+  heard(acknowledged: number): number {
+    this.#acknowledged = Math.max(this.#acknowledged, Math.min(acknowledged, this.#next));
+    return this.#acknowledged;
+  }
+
+  get #names(): boolean {
+    return this.#mayName && this.#sentBytes >= sentFirstBytes && !this.#log.hasFailed;
+  }
+
+  get #awaitsDisk(): boolean {
+    const { end, written } = this.#log;
+    const isMuch = end - this.#next >= leastNamedBytes;
+    return this.#names && isMuch && written - this.#next < leastNamedBytes;
+  }
+
+  /** What comes next; undefined when it has to wait or is over. */
+  async part(): Promise<TailPart | undefined> {
+    const isNamed = this.#names && this.#log.written - this.#next >= leastNamedBytes;
+    const range = isNamed ? this.#log.place(this.#next) : undefined;
+    if (range !== undefined) {
+      this.#next += range.bytes;
+      this.#namedEnd = this.#next;
+      return { bytes: formatRecord('file', JSON.stringify(range)), release: () => undefined };
+    }
+    if (this.#awaitsDisk) return undefined;
+    const part = await this.#log.read(this.#next);
+    if (part === undefined) return undefined;
+    this.#next = part.next;
+    this.#sentBytes += part.bytes.length;
+    return part;
+  }
+}

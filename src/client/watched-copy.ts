@@ -1,0 +1,67 @@
+// Copying a log from one connection, with the signs of life that go both ways meanwhile.
+import { GomoteError, StatusError } from '../errors.ts';
+import type { HttpReply } from '../http/request.ts';
+import type { LogCopier } from './session-reader.ts';
+
+export interface WatchOptions {
+  /** Tells the buildlet that all of the log has been taken up to there. */
+  readonly ping: (position: number) => Promise<unknown>;
+  /** How often each side is heard from, in ms. */
+  readonly pingMs: number;
+  /** Whether the buildlet learns only by pings how much has been taken. */
+  readonly tellsTaken: boolean;
+  /** Told that something has come. */
+  readonly onHeard: () => void;
+  readonly signal: AbortSignal;
+}
+
+/** How many ping intervals a peer may be silent. */
+export const silentPings = 3;
+
+/** How much is taken before the buildlet is told, in bytes. */
+const tellBytes = 4 << 20;
+
+/** Copies until the copier has enough; throws ERR_LOST when that does not come, and as the copier does. */
+export async function watchedCopy(
+  body: HttpReply['body'],
+  copier: LogCopier,
+  { ping, pingMs, tellsTaken, onHeard, signal }: WatchOptions,
+): Promise<void> {
+  let silent = 0;
+  let isOver = false;
+  let toldBytes = copier.position;
+  let isTelling = false;
+  const lose = (message: string) => body.destroy(new GomoteError('ERR_LOST', message));
+  const tell = async () => {
+    toldBytes = copier.position;
+    try {
+      await ping(toldBytes);
+    } catch (error) {
+      if (error instanceof StatusError && !isOver) lose(error.message);
+    }
+  };
+  const onTaken = () => {
+    if (!tellsTaken || isTelling || isOver || copier.position - toldBytes < tellBytes) return;
+    isTelling = true;
+    void tell().finally(() => {
+      isTelling = false;
+      onTaken();
+    });
+  };
+  const beat = setInterval(() => {
+    silent = copier.wasHeard() ? 0 : silent + 1;
+    if (silent >= silentPings) lose(`nothing was heard for ${(silent * pingMs) / 1_000} s`);
+    else void tell();
+  }, pingMs);
+  body.once('data', onHeard);
+  try {
+    await copier.copy(body, signal, onTaken);
+  } finally {
+    isOver = true;
+    clearInterval(beat);
+    body.off('data', onHeard);
+  }
+  if (!copier.isDone) {
+    throw new GomoteError('ERR_LOST', 'the log ended without its closing record');
+  }
+}
