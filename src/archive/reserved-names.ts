@@ -5,6 +5,6 @@ export const stateDirectory = '.gomote';
 
 /** Whether something below a tree is the state of the tree at the work dir's top, or not whole yet. */
 export const isReserved = (path: string): boolean =>
-  path === stateDirectory ||
-  path.startsWith(`${stateDirectory}/`) ||
-  /(?:^|\/)\.gomote-(?:push-)?[0-9a-f]{8}/.test(path);
+  path.includes(stateDirectory) && reserved.test(path);
+
+const reserved = /^\.gomote(?:$|\/)|(?:^|\/)\.gomote-(?:push-)?[0-9a-f]{8}/;

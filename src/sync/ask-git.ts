@@ -1,8 +1,6 @@
 // What git ignores in a directory, as git itself says: one process for the whole tree.
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { buffer } from 'node:stream/consumers';
 import { errnoOf, GomoteError } from '../errors.ts';
 import { timeoutSignal } from '../timeout-signal.ts';
 
@@ -28,6 +26,8 @@ export interface AskGitOptions {
  * ERR_TIMEOUT when it takes too long.
  */
 export async function askGit(directory: string, options: AskGitOptions = {}): Promise<Set<string>> {
+  const { spawn } = await import('node:child_process');
+  const { buffer } = await import('node:stream/consumers');
   const { timeoutMs = deadlineMs } = options;
   const args = ['ls-files', '-z', '--others', '--ignored', '--exclude-standard', '--directory'];
   const deadline = timeoutSignal(timeoutMs);

@@ -49,7 +49,11 @@ export async function ignoreRules(top: string, options: IgnoreOptions): Promise<
 }
 
 /** As Go's gomote has it: vi's swap files, and what emacs leaves. */
-export const isEditorBackup = (name: string): boolean => /^\..*\.swp$|[~#]$|^\.?#/s.test(name);
+export const isEditorBackup = (name: string): boolean =>
+  name.endsWith('~') ||
+  name.endsWith('#') ||
+  name.startsWith('#') ||
+  (name.startsWith('.') && /^\..*\.swp$|^\.#/s.test(name));
 
 /** What git ignores in a repository and in those inside it. */
 class GitIgnored {

@@ -71,8 +71,9 @@ export class LocalWalk implements LocalTree {
     while (!this.#isOver && performance.now() < turnEndsMs) {
       const step = this.#steps.next();
       if (step.done) this.#isOver = true;
-      else this.entries.push(...step.value);
+      else for (const entry of step.value) this.entries.push(entry);
       const entering = this.#entering;
+      if (entering === undefined) continue;
       this.#entering = undefined;
       await entering;
     }

@@ -6,7 +6,6 @@ import { GomoteError, messageOf } from '../../errors.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { literalBytes } from '../../protocol/tree-change.ts';
 import { gitWorkTree } from '../../sync/ask-git.ts';
-import { giveVersion, goPushOptions, goRoot, installBootstrap } from '../../sync/go-root.ts';
 import { realDirectory } from '../../sync/local-tree.ts';
 import { type PushOptions, push } from '../../sync/push.ts';
 import { TreeWatch } from '../../sync/watch.ts';
@@ -46,14 +45,18 @@ export function define(command: Command, context: Context): void {
     .action(async (names: string, dir: string | undefined, options: Options) => {
       growHeapFast();
       const { environment } = context.terminal;
-      const tree = options.go ? await goRoot(environment) : gitWorkTree(process.cwd());
+      const go = options.go ? await goRoots() : undefined;
+      const tree = go ? await go.goRoot(environment) : gitWorkTree(process.cwd());
       const top = realDirectory(dir ?? tree ?? process.cwd());
-      const given = options.go
-        ? goPushOptions(top, environment)
-        : { dir: destinationOf(options.dest, top) };
+      const given = go?.goPushOptions(top, environment) ?? {
+        dir: destinationOf(options.dest, top),
+      };
       await pushTo(parseNames(names), top, given, options, context);
     });
 }
+
+/** Needed by few: what it is made of takes long to load. */
+const goRoots = () => import('../../sync/go-root.ts');
 
 const collect = (value: string, before: string[]): string[] => [...before, value];
 
@@ -118,6 +121,7 @@ async function pushTo(
       () => push(clients, top, pushOptions),
     );
     if (options.go && !options.dryRun) {
+      const { giveVersion } = await goRoots();
       for (const client of clients) await giveVersion(client, signal);
     }
     return results;
@@ -154,6 +158,7 @@ async function pushTo(
 
 /** Sees to Go's bootstrap toolchain on each of the buildlets. */
 async function prepareGo(buildlets: readonly NamedBuildlet[], context: Context): Promise<void> {
+  const { installBootstrap } = await goRoots();
   const { catalogue } = await context.config();
   for (const { client, builder } of buildlets) {
     const host = builder && hostTypeOf(catalogue, builder);
