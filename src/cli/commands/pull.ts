@@ -8,7 +8,7 @@ import { type PullOptions, type PullSummary, pull } from '../../sync/pull.ts';
 import { cacheDir } from '../cache-dir.ts';
 import type { Context } from '../context.ts';
 import { formatBytes } from '../format-bytes.ts';
-import { growHeapFast } from '../heap.ts';
+import { expectShortLife } from '../short-life.ts';
 import { print } from '../terminal.ts';
 import { parseCompress } from '../values.ts';
 
@@ -41,7 +41,7 @@ export function define(command: Command, context: Context): void {
         to: string | undefined,
         options: Options,
       ) => {
-        growHeapFast();
+        expectShortLife();
         const startMs = performance.now();
         const tree = gitWorkTree(process.cwd()) ?? process.cwd();
         const dir = normalizeRelativePath(remote ?? basename(tree));

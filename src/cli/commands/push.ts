@@ -12,9 +12,9 @@ import { TreeWatch } from '../../sync/watch.ts';
 import { withBuildlets } from '../buildlets.ts';
 import { cacheDir } from '../cache-dir.ts';
 import type { Context, NamedBuildlet } from '../context.ts';
-import { growHeapFast } from '../heap.ts';
 import type { Passed } from '../progress.ts';
 import { reportPush, warnIfLarge } from '../push-report.ts';
+import { expectShortLife } from '../short-life.ts';
 import { parseCommaList, parseCompress } from '../values.ts';
 
 interface Options {
@@ -43,7 +43,7 @@ export function define(command: Command, context: Context): void {
     .option('--compress <how>', 'auto, gzip, zstd or none (default: auto)', parseCompress)
     .option('--json', 'print a summary as JSON, a line a buildlet')
     .action(async (names: string, dir: string | undefined, options: Options) => {
-      growHeapFast();
+      expectShortLife();
       const { environment } = context.terminal;
       const go = options.go ? await goRoots() : undefined;
       const tree = go ? await go.goRoot(environment) : gitWorkTree(process.cwd());
