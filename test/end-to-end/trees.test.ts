@@ -32,8 +32,8 @@ describe('a tree', () => {
       const first = await said('push', ...how, name, 'tree');
       expect(first).toMatchObject({ files: 302, digest: expect.stringMatching(/^[0-9a-f]{64}$/) });
       // Left to choose, they name the files to each other.
-      const isPacked = compress !== 'none';
-      expect(first.wireBytes < content.length).toBe(isPacked);
+      const isShort = compress !== 'none';
+      expect(first.wireBytes < content.length).toBe(isShort);
       expect(await said('pull', ...how, name, 'tree', 'back')).toMatchObject({ files: 302 });
       const same = async () => {
         expect(await run('diff', '-r', 'tree', 'back')).toMatchObject({ code: 0, stderr: '' });
