@@ -1,5 +1,5 @@
 // One file of a tree being written, under a name that is not its own yet.
-import { createHash, hash } from 'node:crypto';
+import { createHash, type Hash, hash } from 'node:crypto';
 import {
   closeSync,
   constants,
@@ -21,18 +21,12 @@ const copyBytes = 1 << 20;
 /** Modes that a file gets by being made with them, whatever the umask: it needs no other call. */
 const exactModes = new Set<number>();
 
-/**
- * Writes a file whose content is all there, and gives its digest. Throws ERR_LOST, before it writes, when that is not the
- * one announced.
- */
-export function writeWholeFile(
-  path: string,
-  entry: TreeEntry,
-  content: Buffer,
-  announced: string | undefined,
-): string {
-  const sha256 = hash('sha256', content, 'hex');
-  requireDigest(entry, sha256, announced);
+/** Throws ERR_LOST when the digest of a file's content is not the one announced. */
+export const proveContent = (entry: TreeEntry, content: Buffer, sha256: string): void =>
+  requireDigest(entry, hash('sha256', content, 'hex'), sha256);
+
+/** Writes a file whose content is all there, and proved. */
+export function writeWholeFile(path: string, entry: TreeEntry, content: Buffer): void {
   const fd = openSync(path, createFlags, entry.mode & 0o777);
   try {
     writeAll(fd, content);
@@ -40,23 +34,32 @@ export function writeWholeFile(
   } finally {
     closeSync(fd);
   }
-  return sha256;
+}
+
+export interface TreeFileOptions {
+  /** What it is made of. Default: pieces that come, alone. */
+  readonly parts: readonly PatchPart[] | undefined;
+  /** The path that the parts with an `at` are copied from. */
+  readonly source: string | undefined;
+  /** Whether its content needs no proof. */
+  readonly isTrusted: boolean;
 }
 
 /** A file whose content comes in pieces, some of them from the file that it is a new version of. */
 export class TreeFile {
   readonly #entry: TreeEntry;
   readonly #fd: number;
-  readonly #sha256 = createHash('sha256');
+  /** None when its content needs no proof. */
+  readonly #sha256: Hash | undefined;
   readonly #sourceFd: number | undefined;
   readonly #parts: Iterator<PatchPart>;
   /** Until the next part that is copied. */
   #literalLeft = 0;
 
-  /** `source` is the path that the parts with an `at` are copied from. */
-  constructor(path: string, entry: TreeEntry, parts: readonly PatchPart[], source?: string) {
+  constructor(path: string, entry: TreeEntry, { parts, source, isTrusted }: TreeFileOptions) {
     this.#entry = entry;
-    this.#parts = parts[Symbol.iterator]();
+    this.#parts = (parts ?? [{ length: entry.size }])[Symbol.iterator]();
+    this.#sha256 = isTrusted ? undefined : createHash('sha256');
     this.#sourceFd =
       source === undefined
         ? undefined
@@ -90,15 +93,11 @@ export class TreeFile {
     }
   }
 
-  /**
-   * Gives the file its mode and time, closes it and gives its digest. Throws ERR_LOST when that is not the one announced.
-   */
-  finish(announced: string | undefined): string {
-    const sha256 = this.#sha256.digest('hex');
-    requireDigest(this.#entry, sha256, announced);
+  /** Gives the file its mode and time and closes it. Throws ERR_LOST when its content is not the one announced. */
+  finish(sha256: string): void {
+    if (this.#sha256 !== undefined) requireDigest(this.#entry, this.#sha256.digest('hex'), sha256);
     setAttributes(this.#fd, this.#entry);
     this.close();
-    return sha256;
   }
 
   close(): void {
@@ -120,13 +119,13 @@ export class TreeFile {
   }
 
   #put(bytes: Buffer): void {
-    this.#sha256.update(bytes);
+    this.#sha256?.update(bytes);
     writeAll(this.#fd, bytes);
   }
 }
 
-function requireDigest({ path }: TreeEntry, found: string, announced: string | undefined): void {
-  if (announced === undefined || found === announced) return;
+function requireDigest({ path }: TreeEntry, found: string, announced: string): void {
+  if (found === announced) return;
   throw new GomoteError('ERR_LOST', `${JSON.stringify(path)} did not arrive as it was sent`, {
     hint: 'try again',
   });

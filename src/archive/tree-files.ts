@@ -1,4 +1,5 @@
 // The files of a tree, read as their entries say they are: to be sent, or to be copied by whoever was told their names.
+import { createHash, hash } from 'node:crypto';
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from 'node:fs';
 import { errnoOf, GomoteError, messageOf } from '../errors.ts';
 import { fileIdentity } from '../file-identity.ts';
@@ -21,21 +22,23 @@ export class TreeFiles {
   /** Directories that were seen to be no links. */
   readonly #real = new Set<string>();
   #memory: Buffer | undefined;
+  readonly #isDigested: boolean;
 
-  /** `top` is the absolute path of the tree. */
-  constructor(top: string) {
+  /** `top` is the absolute path of the tree; `isDigested`: what is copied gets digests. */
+  constructor(top: string, isDigested = true) {
     this.#top = top;
+    this.#isDigested = isDigested;
   }
 
   /** The files of a tree that another process has named. Throws ERR_UNSUPPORTED when it is not that one here. */
-  static of({ top, identity }: NamedTree): TreeFiles {
+  static of({ top, identity }: NamedTree, isDigested: boolean): TreeFiles {
     let found: string;
     try {
       found = fileIdentity(top);
     } catch (error) {
       found = messageOf(error);
     }
-    if (found === identity) return new TreeFiles(top);
+    if (found === identity) return new TreeFiles(top, isDigested);
     throw new GomoteError('ERR_UNSUPPORTED', `${top} is not ${identity} here, but ${found}`);
   }
 
@@ -54,7 +57,7 @@ export class TreeFiles {
   }
 
   /**
-   * Gives the file's content to the sink, and how much in each step. Throws ERR_LOST when the file is not what its entry
+   * Gives the file's content to the sink, which trusts it, and how much in each step. Throws ERR_LOST when the file is not what its entry
    * says, ERR_LOCAL_FILE when it cannot be read, and as the sink does.
    */
   *copy(
@@ -67,18 +70,21 @@ export class TreeFiles {
       const fd = this.open(entry.path);
       try {
         if (isSmall(entry)) {
-          sink.whole(change, readWhole(fd, entry, this.#memory));
+          const content = readWhole(fd, entry, this.#memory);
+          sink.whole(change, content, this.#isDigested ? hash('sha256', content, 'hex') : '');
           return yield entry.size;
         }
+        const sha256 = this.#isDigested ? createHash('sha256') : undefined;
         sink.open(change);
         for (let at = 0; at < entry.size; ) {
           const piece = readSome(fd, entry, this.#memory.subarray(0, entry.size - at), at);
+          sha256?.update(piece);
           sink.content(piece);
           at += piece.length;
           yield piece.length;
         }
         requireSize(fd, entry);
-        sink.close();
+        sink.close(sha256?.digest('hex') ?? '');
       } finally {
         closeSync(fd);
       }

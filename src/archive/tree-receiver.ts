@@ -11,18 +11,22 @@ import {
 } from '../protocol/tree-change.ts';
 import { TreeFiles } from './tree-files.ts';
 
-/** Digests that are absent are those of contents that were not sent, but copied by us. */
 export interface TreeSink {
   /** All that a part of the stream does, before any of it is done, and the part's head. A throw refuses it. */
   begin(changes: readonly TreeChange[], head: Buffer): void;
   /** A change that has no content. */
   apply(change: TreeChange): void;
+  /**
+   * Says that all contents are copied on this machine: they are as their digests say, and those may be empty, where
+   * nobody wants to know them.
+   */
+  trust(): void;
   /** A file whose content came in one piece. */
-  whole(change: TreeChange, content: Buffer, sha256?: Buffer): void;
+  whole(change: TreeChange, content: Buffer, sha256: string): void;
   /** A file whose content comes piece by piece, until `close`. */
   open(change: TreeChange): void;
   content(piece: Buffer): void;
-  close(sha256?: Buffer): void;
+  close(sha256: string): void;
 }
 
 const { lengthBytes, digestBytes, maxHeadBytes } = treeStream;
@@ -44,8 +48,17 @@ type State =
   | 'end digest'
   | 'end';
 
+export interface TreeReceiverOptions {
+  /**
+   * Takes a stream that names its contents, whose files are digested while they are copied or not: whoever is not of this
+   * machine, or not to be trusted, must not make us read files of ours. Default: refuses it.
+   */
+  readonly named?: 'digested' | 'undigested';
+}
+
 export class TreeReceiver {
   readonly #sink: TreeSink;
+  readonly #options: TreeReceiverOptions;
   readonly #proof: Hash = createHash('sha256');
   #state: State = 'length';
   #isBegun = false;
@@ -64,8 +77,9 @@ export class TreeReceiver {
   /** SHA-256 over the digests of all heads and contents, once the stream is whole. */
   proof = '';
 
-  constructor(sink: TreeSink) {
+  constructor(sink: TreeSink, options: TreeReceiverOptions = {}) {
     this.#sink = sink;
+    this.#options = options;
   }
 
   /** Whether the stream has no contents but names them. */
@@ -145,7 +159,7 @@ export class TreeReceiver {
       this.#expect('head digest', digestBytes);
     } else if (this.#state === 'head digest') this.#begin(field);
     else if (this.#state === 'digest') {
-      this.#sink.close(field);
+      this.#sink.close(field.toString('hex'));
       this.#proof.update(field);
       this.#advance();
     } else {
@@ -164,10 +178,14 @@ export class TreeReceiver {
     const failure = decodeFailure(text);
     if (failure !== undefined) throw new GomoteError('ERR_LOST', failure);
     this.#proof.update(digest);
-    const named = this.#isBegun ? undefined : decodeNamed(text);
+    const { named: how } = this.#options;
+    const named = this.#isBegun || how === undefined ? undefined : decodeNamed(text);
     this.#isBegun = true;
-    if (named !== undefined) this.#files = TreeFiles.of(named);
-    else this.#beginPart(text);
+    if (named === undefined) this.#beginPart(text);
+    else {
+      this.#files = TreeFiles.of(named, how === 'digested');
+      this.#sink.trust();
+    }
     this.#head = Buffer.alloc(0);
     this.#advance();
   }
@@ -212,7 +230,7 @@ export class TreeReceiver {
       return 0;
     }
     const sha256 = chunk.subarray(end, end + digestBytes);
-    this.#sink.whole(change, chunk.subarray(at, end), sha256);
+    this.#sink.whole(change, chunk.subarray(at, end), sha256.toString('hex'));
     this.#proof.update(sha256);
     this.#advance();
     return end + digestBytes - at;

@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { dirname, posix, relative, sep } from 'node:path';
 import { errnoOf, GomoteError } from '../errors.ts';
-import type { TreeChange } from '../protocol/tree-change.ts';
+import { pathOf, type TreeChange } from '../protocol/tree-change.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { archiveErrors, localFileError } from './archive-error.ts';
 import { realRoot, resolveInsideSync } from './confine.ts';
@@ -22,7 +22,7 @@ import { putInPlace } from './put-in-place.ts';
 import { removeTreeSync } from './remove-tree-sync.ts';
 import { isReserved } from './reserved-names.ts';
 import { TreeDirectories } from './tree-directories.ts';
-import { TreeFile, writeWholeFile } from './tree-file.ts';
+import { proveContent, TreeFile, writeWholeFile } from './tree-file.ts';
 import { leadsOut, makeTreeLinks } from './tree-links.ts';
 import type { TreeSink } from './tree-receiver.ts';
 
@@ -52,6 +52,7 @@ export class TreeWriter implements TreeSink {
   #open: { change: TreeChange; entry: TreeEntry; file: TreeFile } | undefined;
   #isBegun = false;
   #isRefused = false;
+  #isTrusted = false;
   #isOver = false;
   #files = 0;
   #bytes = 0;
@@ -170,7 +171,11 @@ export class TreeWriter implements TreeSink {
     chmodSync(found, mode);
   }
 
-  whole(change: TreeChange, content: Buffer, sha256?: Buffer): void {
+  trust(): void {
+    this.#isTrusted = true;
+  }
+
+  whole(change: TreeChange, content: Buffer, sha256: string): void {
     if (change.op !== 'write') return;
     if (change.patch !== undefined) {
       this.open(change);
@@ -179,28 +184,28 @@ export class TreeWriter implements TreeSink {
       return;
     }
     const { entry } = change;
-    const digest = guarded(entry.path, () => {
+    guarded(entry.path, () => {
+      if (!this.#isTrusted) proveContent(entry, content, sha256);
       const place = this.#placeOf(entry.path);
       const temporary = this.#isStaged ? place : this.#partial;
       try {
-        const written = writeWholeFile(temporary, entry, content, sha256?.toString('hex'));
+        writeWholeFile(temporary, entry, content);
         if (!this.#isStaged) putInPlace(temporary, place);
-        return written;
       } catch (error) {
         rmSync(temporary, { force: true });
         throw error;
       }
     });
-    this.#done(change, digest);
+    this.#done(change, sha256);
   }
 
   open(change: TreeChange): void {
     if (change.op !== 'write') return;
     const { entry, patch } = change;
     guarded(entry.path, () => {
-      const parts = patch?.parts ?? [{ length: entry.size }];
       const source = patch && this.#sources.pathOf(patch.source);
-      const file = new TreeFile(this.#partial, entry, parts, source);
+      const options = { parts: patch?.parts, source, isTrusted: this.#isTrusted };
+      const file = new TreeFile(this.#partial, entry, options);
       this.#open = { change, entry, file };
       file.start();
     });
@@ -211,16 +216,15 @@ export class TreeWriter implements TreeSink {
     if (open !== undefined) guarded(open.entry.path, () => open.file.write(piece));
   }
 
-  close(sha256?: Buffer): void {
+  close(sha256: string): void {
     const open = this.#open;
     if (open === undefined) return;
-    const digest = guarded(open.entry.path, () => {
-      const written = open.file.finish(sha256?.toString('hex'));
+    guarded(open.entry.path, () => {
+      open.file.finish(sha256);
       this.#open = undefined;
       putInPlace(this.#partial, this.#placeOf(open.entry.path));
-      return written;
     });
-    this.#done(open.change, digest);
+    this.#done(open.change, sha256);
   }
 
   #placeOf(path: string): string {
@@ -284,9 +288,6 @@ export class TreeWriter implements TreeSink {
     });
   }
 }
-
-const pathOf = (change: TreeChange): string =>
-  change.op === 'write' ? change.entry.path : change.path;
 
 /** Runs system calls; what fails is told with the entry's name. */
 function guarded<T>(path: string, calls: () => T): T {

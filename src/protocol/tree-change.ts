@@ -22,6 +22,10 @@ export type TreeChange =
   /** Made, or put in the place of what is there. */
   | { readonly op: 'write'; readonly entry: TreeEntry; readonly patch?: Patch };
 
+/** The path that the change is about. */
+export const pathOf = (change: TreeChange): string =>
+  change.op === 'write' ? change.entry.path : change.path;
+
 export function encodeChanges(changes: readonly TreeChange[]): string {
   let text = '';
   for (const change of changes) {

@@ -4,6 +4,7 @@ import { packTar } from '../archive/pack.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { GomoteError } from '../errors.ts';
 import { encodeRecord, recordName, recordsDirectory } from '../protocol/push-record.ts';
+import { pathOf } from '../protocol/tree-change.ts';
 import { comparePaths, type TreeEntry } from '../protocol/tree-entry.ts';
 import { isAbsent, listTree, readRecords } from './base-listing.ts';
 import { chooseCompression } from './compression.ts';
@@ -53,9 +54,7 @@ export class BaseTree implements RemoteTree {
   async send(sending: Sending): Promise<void> {
     const { changes } = sending;
     const writes = changes.filter((change) => change.op !== 'remove');
-    const written = writes.map((change) =>
-      change.op === 'mode' ? change.path : change.entry.path,
-    );
+    const written = writes.map(pathOf);
     const here = sending.here.map((entry) => ({ ...entry, digest: sending.digestOf(entry) ?? '' }));
     // Before anything is changed: what is cut short must not be taken for the buildlet's own later.
     await this.#saveRecord([...this.#sent.values(), ...here]);

@@ -40,28 +40,27 @@ export class FeatureSource implements Source {
   async fetch(entries: readonly TreeEntry[] | undefined, sink: TreeSink): Promise<void> {
     const paths = entries?.map(({ path }) => path);
     const trees = await this.#client.trees();
-    const isNamed = trees.sharesFiles && this.#options.compress === 'auto';
-    try {
-      await this.#receive(
-        await trees.read(this.#options.dir, paths, { ...this.#call, isNamed }),
-        sink,
-      );
-    } catch (error) {
-      // Before anything was made: the directory that it names is not that one here.
-      if (!(isNamed && isGomoteError(error, 'ERR_UNSUPPORTED'))) throw error;
-      await this.#receive(await trees.read(this.#options.dir, paths, this.#call), sink);
-    }
-  }
-
-  async #receive(stream: AsyncIterable<Uint8Array>, sink: TreeSink): Promise<void> {
-    const receiver = new TreeReceiver(sink);
-    for await (const { buffer, byteOffset, byteLength } of stream) {
-      receiver.push(Buffer.from(buffer, byteOffset, byteLength));
-      for (const _ of receiver.copy()) {
-        await new Promise((resolve) => setImmediate(resolve));
-        this.#options.signal.throwIfAborted();
+    const { dir, compress, signal } = this.#options;
+    const receive = async (isNamed: boolean) => {
+      const stream = await trees.read(dir, paths, { ...this.#call, isNamed });
+      // Nothing here would be compared with the digests of what is copied.
+      const receiver = new TreeReceiver(sink, isNamed ? { named: 'undigested' } : {});
+      for await (const { buffer, byteOffset, byteLength } of stream) {
+        receiver.push(Buffer.from(buffer, byteOffset, byteLength));
+        for (const _ of receiver.copy()) {
+          await new Promise((resolve) => setImmediate(resolve));
+          signal.throwIfAborted();
+        }
       }
+      receiver.finish();
+    };
+    const isNamed = trees.sharesFiles && compress === 'auto';
+    try {
+      await receive(isNamed);
+    } catch (error) {
+      if (!(isNamed && isGomoteError(error, 'ERR_UNSUPPORTED'))) throw error;
+      // The directory that it names is not that one here: nothing was made.
+      await receive(false);
     }
-    receiver.finish();
   }
 }

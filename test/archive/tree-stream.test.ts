@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { TreeReceiver } from '../../src/archive/tree-receiver.ts';
+import { TreeReceiver, type TreeReceiverOptions } from '../../src/archive/tree-receiver.ts';
 import { sendTree, TreeSender } from '../../src/archive/tree-sender.ts';
 import { walkTree } from '../../src/archive/tree-walk.ts';
 import { TreeWriter, type TreeWriterOptions } from '../../src/archive/tree-writer.ts';
@@ -16,10 +16,14 @@ const writes = (top: string): TreeChange[] =>
 function receive(
   root: string,
   pieces: Iterable<Buffer>,
-  { chunkBytes = Infinity, ...options }: TreeWriterOptions & { chunkBytes?: number } = {},
+  {
+    chunkBytes = Infinity,
+    named = 'digested',
+    ...options
+  }: TreeWriterOptions & TreeReceiverOptions & { chunkBytes?: number } = {},
 ): string {
   const writer = new TreeWriter(root, 'there', options);
-  const receiver = new TreeReceiver(writer);
+  const receiver = new TreeReceiver(writer, { named });
   try {
     for (const piece of pieces) {
       for (let at = 0; at < piece.length; at += chunkBytes) {
@@ -202,6 +206,14 @@ describe('a tree stream that names its contents', () => {
     expect(() => receive(temporaryDirectory(), named(top, change))).toThrow(message);
   });
 
+  it('is nothing for a reader that has not asked for it', () => {
+    const top = planted();
+    const root = temporaryDirectory();
+    const receiver = new TreeReceiver(new TreeWriter(root, 'there'));
+    expect(() => receiver.push(named(top)[0] as Buffer)).toThrow(/bad head/);
+    expect(readdirSync(root)).toEqual([]);
+  });
+
   it('has no patches', () => {
     const top = planted();
     const [entry] = walkTree(top);
@@ -219,7 +231,7 @@ describe('a tree stream that names its contents', () => {
       ['big', file(Buffer.alloc(20 << 20, 'big'))],
     ]);
     const writer = new TreeWriter(root, 'there');
-    const receiver = new TreeReceiver(writer);
+    const receiver = new TreeReceiver(writer, { named: 'undigested' });
     for (const piece of named(top)) receiver.push(piece);
     let steps = 0;
     for (const _ of receiver.copy()) if (++steps === 3) break;

@@ -161,7 +161,7 @@ export class PushedTree {
         if (receiver.isNamed && digest !== '') copied += `${digest}\n`;
       },
     });
-    const receiver = new TreeReceiver(writer);
+    const receiver = new TreeReceiver(writer, { named: 'digested' });
     let ended: Error | undefined;
     let copied = '';
     const takeCopied = () => {
