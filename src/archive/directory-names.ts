@@ -7,8 +7,12 @@ import { archiveErrors } from './archive-error.ts';
 /** The entries sorted by name as bytes. Throws ERR_ARCHIVE when a name is not UTF-8, else what readdir throws. */
 export function sortedEntries(directory: string): Dirent[] {
   const entries = readdirSync(directory, { withFileTypes: true });
-  if (entries.some(({ name }) => name.includes('\uFFFD'))) requireUtf8(directory);
-  return entries.sort((a, b) => compareBytes(a.name, b.name));
+  const odd = entries.filter(({ name }) => /[\ud800-\uffff]/.test(name));
+  if (odd.some(({ name }) => name.includes('\uFFFD'))) requireUtf8(directory);
+  // Without such characters, the language's own order is the same, and much faster.
+  return odd.length > 0
+    ? entries.sort((a, b) => compareBytes(a.name, b.name))
+    : entries.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** The target of a symbolic link. Throws ERR_ARCHIVE when it is not UTF-8, else what readlink throws. */

@@ -33,8 +33,8 @@ const { lengthBytes, digestBytes, maxHeadBytes } = treeStream;
 
 const damaged = (what: string): GomoteError => new GomoteError('ERR_LOST', `tree stream: ${what}`);
 
-/** How much is copied in a step, in bytes. */
-const stepBytes = 4 << 20;
+/** How much is copied in a step, in bytes: some milliseconds, which is long beside what it takes to look up from it. */
+const stepBytes = 16 << 20;
 /** A file takes time even if there is nothing in it: as much as so many bytes. */
 const bytesPerFile = 32 << 10;
 

@@ -40,7 +40,9 @@ export function pushStream(
   });
   const pieces = (async function* () {
     for await (const changes of parts) {
-      if (isNamed) due.push(...filesOf(changes));
+      for (const change of isNamed ? changes : []) {
+        if (change.op === 'write' && change.entry.kind === 'file') due.push(change.entry);
+      }
       for (const piece of sender.part(changes)) {
         yield piece;
         signal.throwIfAborted();
@@ -57,8 +59,3 @@ export function pushStream(
   };
   return { pieces: () => pieces, proof: () => proof, ...(isNamed && { onDigest: named }) };
 }
-
-const filesOf = (changes: readonly TreeChange[]): TreeEntry[] =>
-  changes.flatMap((change) =>
-    change.op === 'write' && change.entry.kind === 'file' ? [change.entry] : [],
-  );
