@@ -1,5 +1,5 @@
 // Runs programs in turns, so that what else the machine does falls on all of them alike.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -63,6 +63,22 @@ export async function withBuildlet(work, node = process.execPath) {
     return await work(name, run);
   } finally {
     run('destroy', name);
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** A buildlet as on another machine: reached through a port, by a client that is told nothing else of it. */
+export async function withBuildletOnPort(work) {
+  const directory = mkdtempSync(join(tmpdir(), 'gomote-bench-'));
+  const program = new URL('../bin/buildlet.js', import.meta.url).pathname;
+  const argv = [program, '--listen', '127.0.0.1:0', '--workdir', directory];
+  const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'ignore'] });
+  try {
+    const [line] = await once(child.stdout, 'data');
+    return await work(`any@${String(line).trim()}`);
+  } finally {
+    child.kill();
+    await once(child, 'exit');
     rmSync(directory, { recursive: true, force: true });
   }
 }

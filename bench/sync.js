@@ -1,10 +1,17 @@
 // push and pull beside rsync: node bench/sync.js [TREE] [RUNS]
 //
-// Whole commands with their start-up, on tmpfs, against a local buildlet; TREE is copied there first. Default: Debian's
-// golang-1.19-src.
+// Whole commands with their start-up, on tmpfs, against a local buildlet, and the first times also against one that shares no
+// files with its client as far as that knows; TREE is copied there first. Default: Debian's golang-1.19-src.
 import { appendFileSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { gomote, medians as mediansOf, report, run, withBuildlet } from './paired.js';
+import {
+  gomote,
+  medians as mediansOf,
+  report,
+  run,
+  withBuildlet,
+  withBuildletOnPort,
+} from './paired.js';
 
 const tree = process.argv[2] ?? '/usr/share/go-1.19';
 const runs = Number(process.argv[3] ?? 7);
@@ -22,45 +29,51 @@ const rsync = (...args) => ['rsync', '-a', ...args];
 try {
   cpSync(tree, source, { recursive: true, preserveTimestamps: true });
   mkdirSync(copy);
+  const rows = [];
+  const row = (what, limit, [reference, ms]) => rows.push({ what, ms, reference, limit });
+  const emptied = {
+    before: () => {
+      remove(copy);
+      mkdirSync(copy);
+    },
+    argv: rsync(`${source}/`, copy),
+  };
+  const pushTo = (name) => [
+    ...[process.execPath, gomote, '--quiet', 'push'],
+    ...['--dest', 'tree', name, source],
+  ];
+  const firstPush = (name) => ({
+    before: () => {
+      run([process.execPath, gomote, 'rm', name, '.']);
+      remove(process.env.XDG_CACHE_HOME);
+    },
+    argv: pushTo(name),
+  });
+  const firstPull = (name) => ({
+    before: () => remove(pulled),
+    argv: [process.execPath, gomote, '--quiet', 'pull', name, 'tree', pulled],
+  });
   await withBuildlet((name) => {
-    const push = [process.execPath, gomote, '--quiet', 'push', '--dest', 'tree', name, source];
-    const pull = [process.execPath, gomote, '--quiet', 'pull', name, 'tree', pulled];
-    const onTree = (...args) => run([process.execPath, gomote, ...args]);
-    const emptied = {
-      before: () => {
-        remove(copy);
-        mkdirSync(copy);
-      },
-      argv: rsync(`${source}/`, copy),
-    };
-    const first = {
-      before: () => {
-        onTree('rm', name, '.');
-        remove(process.env.XDG_CACHE_HOME);
-      },
-      argv: push,
-    };
+    const push = pushTo(name);
     let count = 0;
     const oneChanged = {
       before: () => appendFileSync(join(source, 'src/make.bash'), `# ${count++}\n`),
       argv: push,
     };
-    const rows = [];
-    const row = (what, limit, [reference, ms]) => rows.push({ what, ms, reference, limit });
-    row('push, first time; rsync -a', 1.0, medians([emptied, first]));
+    row('push, first time; rsync -a', 1.0, medians([emptied, firstPush(name)]));
     row(
       'push, nothing changed; rsync -a',
       2.5,
       medians([{ argv: rsync(`${source}/`, copy) }, { argv: push }]),
     );
     row('push, one file changed; push, nothing', 1.15, medians([{ argv: push }, oneChanged]));
-    row(
-      'pull, first time; rsync -a',
-      1.0,
-      medians([emptied, { before: () => remove(pulled), argv: pull }]),
-    );
-    report(`push and pull of ${tree}`, rows);
+    row('pull, first time; rsync -a', 1.0, medians([emptied, firstPull(name)]));
   });
+  await withBuildletOnPort((name) => {
+    row('push, first time, by a socket; rsync -a', undefined, medians([emptied, firstPush(name)]));
+    row('pull, first time, by a socket; rsync -a', undefined, medians([emptied, firstPull(name)]));
+  });
+  report(`push and pull of ${tree}`, rows);
 } finally {
   remove(directory);
 }
