@@ -13,6 +13,9 @@ export interface UnpackTotals {
   bytes: number;
 }
 
+/** So often while it writes does the thread see to it that decompressing goes on, in bytes. */
+const turnBytes = 128 << 10;
+
 /** What the thread is to do. */
 export interface UnpackJob {
   root: string;
@@ -42,8 +45,11 @@ async function read(source: StoppableSource, reader: TarReader): Promise<void> {
   const consume = async (pieces: AsyncIterable<Buffer>): Promise<void> => {
     try {
       for await (const piece of pieces) {
-        source.throwIfStopped();
-        reader.push(piece);
+        for (let at = 0; at < piece.length; at += turnBytes) {
+          if (at > 0) await new Promise((resolve) => setImmediate(resolve));
+          source.throwIfStopped();
+          reader.push(piece.subarray(at, at + turnBytes));
+        }
       }
       reader.finish();
       done = true;

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { checkedGzip } from '../archive/checked-gzip.ts';
 import { Tally, tallied } from '../archive/tally.ts';
 import { GomoteError } from '../errors.ts';
-import type { HttpResponse, RequestBody } from '../http/request.ts';
+import { type HttpResponse, type RequestBody, readText } from '../http/request.ts';
 import { contentTypes, endpoints } from '../protocol/endpoints.ts';
 import { withQuery } from '../protocol/form.ts';
 import {
@@ -44,14 +44,14 @@ export async function putTar(
 ): Promise<TransferSummary> {
   const signal = connection.signalWith(options.signal);
   const tally = new Tally();
-  const response = await connection.call({
+  const response = await connection.callQuick({
     method: 'PUT',
     path: withQuery(endpoints.putTar.path, { dir }),
     headers: { [compressHeader]: options.compress ?? 'gzip' },
     body: counted(source, tally),
     signal,
   });
-  await response.body.dump();
+  await readText(response, signal);
   return compare(tally, response.headers[totalsHeader.toLowerCase()], connection);
 }
 
