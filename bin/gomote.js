@@ -16,15 +16,16 @@ function printVersion() {
 }
 
 function runProgram(args) {
-  require('node:module').enableCompileCache?.();
-  const { run } = require('../dist/gomote.cjs');
+  const command = /^[a-z]+$/.test(args[0]) ? args[0] : '';
+  const { exports: program, keep } = require('./load.js')('gomote', command);
   // A program that stops before it is told how it ended has not succeeded, and its status is nobody's but its own.
   let exitCode = 125;
   process.on('exit', () => {
     process.exitCode = exitCode;
   });
-  run(args).then((code) => {
+  program.run(args).then((code) => {
     exitCode = code;
     process.exitCode = code;
+    if (code === 0) keep();
   });
 }

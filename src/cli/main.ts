@@ -5,8 +5,6 @@ import { exitCodes, runFailureCode, signalCode } from './exit-codes.ts';
 import { type Interrupts, processInterrupts } from './interrupts.ts';
 import { inRed, processTerminal, type Terminal } from './terminal.ts';
 
-const majorVersion = Number(process.versions.node.split('.', 1)[0]);
-
 /** Runs one command line; resolves with the exit code for the process. */
 export async function run(
   argv: readonly string[],
@@ -17,11 +15,6 @@ export async function run(
   // A reader that leaves is told by the failure of the write; the event has nothing to add.
   for (const stream of [terminal.stdout, terminal.stderr]) stream.on('error', ignore);
   try {
-    if (majorVersion < 22) {
-      // undici's HTTP parser is WebAssembly: compiled by the optimizer of these versions' V8, it costs as much as
-      // a start of Node.
-      (await import('node:v8')).setFlagsFromString('--liftoff-only');
-    }
     const { runProgram } = await import('./program.ts');
     await runProgram(argv, context);
     return context.exitCode;

@@ -7,7 +7,7 @@ import type { FileRange } from '../protocol/log-records.ts';
 export class NotShared extends Error {}
 
 /** How much is read at once, in bytes. */
-const pieceBytes = 256 << 10;
+const pieceBytes = 512 << 10;
 
 export class LogFiles {
   readonly #reuses: boolean;
