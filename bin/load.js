@@ -37,6 +37,9 @@ module.exports = function load(program, use) {
   };
 };
 
+/** What src/cli/short-life.ts changes, as it was when the code was compiled. */
+const usualFlags = ['--semi-space-growth-factor=2', '--turbofan', '--incremental-marking'];
+
 /** Where the compiled code is kept; undefined where it cannot be told whose that is. */
 function cachePath(path, program, use) {
   const { HOME, XDG_CACHE_HOME } = process.env;
@@ -76,8 +79,7 @@ function checkOf({ buffer, byteOffset, length }) {
 function keepCode(path, script) {
   try {
     const { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } = require('node:fs');
-    // Commands that need much memory change it.
-    setFlagsFromString('--semi-space-growth-factor=2');
+    for (const flag of usualFlags) setFlagsFromString(flag);
     const code = script.createCachedData();
     const check = Buffer.alloc(4);
     check.writeInt32LE(checkOf(code));

@@ -24,6 +24,21 @@ it('a silent run loads no part of Node but for a plain connection', async () => 
 
 const isOld = !('enableCompileCache' in process.getBuiltinModule('node:module'));
 
+it.runIf(isOld)('what V8 makes of a push, which has flags of its own, is kept, too', async () => {
+  const { directory, environment, start, create } = workshop();
+  const cache = join(directory, 'cache');
+  const code = join(cache, 'gomote', 'code');
+  const env = { ...environment, XDG_CACHE_HOME: cache };
+  const name = await create();
+  const kept = async () => {
+    expect(await ending(start('gomote', ['push', name, '.bin'], { env }))).toMatchObject({
+      code: 0,
+    });
+    return readdirSync(code).map((one) => statSync(join(code, one)).ino);
+  };
+  expect(await kept()).toEqual(await kept());
+});
+
 it.runIf(isOld)('what V8 makes of the program is kept, unless it is damaged', async () => {
   const { directory, environment, start } = workshop();
   const code = join(directory, 'cache', 'gomote', 'code');
