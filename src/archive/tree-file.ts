@@ -8,6 +8,7 @@ import {
   futimesSync,
   openSync,
   readSync,
+  rmSync,
   writeSync,
 } from 'node:fs';
 import { GomoteError } from '../errors.ts';
@@ -25,12 +26,15 @@ const exactModes = new Set<number>();
 export const proveContent = (entry: TreeEntry, content: Buffer, sha256: string): void =>
   requireDigest(entry, hash('sha256', content, 'hex'), sha256);
 
-/** Writes a file whose content is all there, and proved. */
+/** Writes a file whose content is all there, and proved, where nothing is. What fails leaves nothing. */
 export function writeWholeFile(path: string, entry: TreeEntry, content: Buffer): void {
   const fd = openSync(path, createFlags, entry.mode & 0o777);
   try {
     writeAll(fd, content);
     setAttributes(fd, entry);
+  } catch (error) {
+    rmSync(path, { force: true });
+    throw error;
   } finally {
     closeSync(fd);
   }

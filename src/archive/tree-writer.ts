@@ -192,7 +192,7 @@ export class TreeWriter implements TreeSink {
         writeWholeFile(temporary, entry, content);
         if (!this.#isStaged) putInPlace(temporary, place);
       } catch (error) {
-        rmSync(temporary, { force: true });
+        rmSync(this.#partial, { force: true });
         throw error;
       }
     });

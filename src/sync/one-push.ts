@@ -147,14 +147,18 @@ export class OnePush {
   }
 
   summary(tree: LocalTree, cache: LocalCache): PushSummary {
-    const sent = this.#changes.flatMap((change) =>
-      change.op === 'write' && change.entry.kind === 'file' ? [change.entry.size] : [],
-    );
+    let [files, bytes, removed] = [0, 0, 0];
+    for (const change of this.#changes) {
+      if (change.op === 'remove') removed++;
+      if (change.op !== 'write' || change.entry.kind !== 'file') continue;
+      files++;
+      bytes += change.entry.size;
+    }
     return {
       changes: this.#changes,
-      files: sent.length,
-      bytes: sent.reduce((sum, size) => sum + size, 0),
-      removed: this.#changes.filter(({ op }) => op === 'remove').length,
+      files,
+      bytes,
+      removed,
       wireBytes: this.#wireBytes,
       get digest() {
         return cache.treeDigest(tree.entries) ?? cache.treeDigest(tree.entries, 'sha1') ?? '';
