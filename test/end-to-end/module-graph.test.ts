@@ -18,15 +18,22 @@ it('only the program itself is loaded by list, run and the rest on a local build
     return (JSON.parse(stderr) as string[]).map((path) => basename(path)).sort();
   };
   const name = await create();
-  const program = ['gomote.cjs', 'gomote.js', 'hook.cjs'];
-  expect(await loadedBy('--version')).toEqual(['gomote.js', 'hook.cjs', 'package.json']);
+  const started = ['gomote.js', 'hook.cjs', 'package.json'];
+  expect(await loadedBy('--version')).toEqual(started);
+  // Node 20 does not know of the program's own file, whose compiled code is kept for it.
+  const program = [...started, 'gomote.cjs', 'load.js'];
+  const besideIt = async (...args: string[]) => {
+    const loaded = await loadedBy(...args);
+    expect(loaded).toContain('load.js');
+    return loaded.filter((one) => !program.includes(one));
+  };
   for (const command of [['list'], ['run', name, 'true'], ['types']])
-    expect(await loadedBy(...command)).toEqual(program);
+    expect(await besideIt(...command)).toEqual([]);
   for (const command of [
     ['ls', name],
     ['destroy', name],
   ])
-    expect(await loadedBy(...command)).toEqual([...program, 'undici.cjs']);
+    expect(await besideIt(...command)).toEqual(['undici.cjs']);
 });
 
 it('they are in files of their own, not in the programs', () => {
