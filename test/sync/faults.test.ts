@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, lstatSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { BuildletClient } from '../../src/client/buildlet-client.ts';
+import { errnoOf } from '../../src/errors.ts';
 import { pull } from '../../src/sync/pull.ts';
 import { push } from '../../src/sync/push.ts';
-import { directory, file, leftovers, names, plant, snapshot, type Tree } from '../archive/tree.ts';
+import { directory, file, leftovers, plant, snapshot, type Tree } from '../archive/tree.ts';
 import { startBuildlet } from '../helpers/buildlet.ts';
 import { times } from '../helpers/counts.ts';
 import { type Fault, startCutter } from '../helpers/cutter.ts';
@@ -47,16 +48,28 @@ const facts = (root: string): string[] =>
 const ownFacts = (root: string): string[] =>
   facts(root).filter((line) => !line.startsWith('".gomote-'));
 
-/** Contents by path. */
-const contents = (root: string): Map<string, string> =>
-  new Map(
-    existsSync(root)
-      ? names(root)
-          // What is on its way to its name may go at any time.
-          .filter((name) => !name.includes('.gomote-') && lstatSync(join(root, name)).isFile())
-          .map((name) => [name, readFileSync(join(root, name)).toString('base64')])
-      : [],
+/** Contents by path. The other end may still be at it: what goes meanwhile is not there, nor is what has no name yet. */
+const contents = (root: string): Map<string, string> => new Map(contentsBelow(root, ''));
+
+const contentsBelow = (root: string, prefix: string): [path: string, content: string][] =>
+  (unlessGone(() => readdirSync(join(root, prefix), { withFileTypes: true })) ?? []).flatMap(
+    (entry) => {
+      const path = `${prefix}${entry.name}`;
+      if (entry.name.startsWith('.gomote-')) return [];
+      if (entry.isDirectory()) return contentsBelow(root, `${path}/`);
+      const content = entry.isFile() && unlessGone(() => readFileSync(join(root, path)));
+      return content ? [[path, content.toString('base64')]] : [];
+    },
   );
+
+function unlessGone<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    return undefined;
+  }
+}
 
 /** Every file there is one of those it may be, whole. */
 function expectOnlyWhole(root: string, allowed: readonly Map<string, string>[]): void {
