@@ -5,15 +5,19 @@ import { createGunzip } from 'node:zlib';
 import { archiveErrors } from './archive-error.ts';
 import { zstd } from './zstd.ts';
 
-/** Of what is decompressed at a time; so much is ready while the one before is written. */
+/** Of what is decompressed at a time. */
 const pieceBytes = 512 * 1024;
+/** So many pieces are ready while the one before is written. */
+const piecesAhead = 2;
 const gzipHeaderBytes = 10;
 const gzipMagic = Buffer.from([0x1f, 0x8b, 8]);
 const zstdMagic = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
 
 const streamOptions = {
   chunkSize: pieceBytes,
-  readableHighWaterMark: 2 * pieceBytes,
+  readableHighWaterMark: piecesAhead,
+  // Else a reader is given all that is ready, copied into one.
+  readableObjectMode: true,
 };
 
 /** The bytes of a compressed source. Fails with ERR_ARCHIVE, or with zlib's own error. */

@@ -4,6 +4,7 @@ import { errnoOf, GomoteError, messageOf } from '../errors.ts';
 import { archiveErrors } from './archive-error.ts';
 import { decompressorFor } from './decompress.ts';
 import { Extraction } from './extraction.ts';
+import { releaseAtEnd } from './release.ts';
 import type { StoppableSource } from './stoppable-source.ts';
 import { TarReader } from './tar-reader.ts';
 
@@ -50,6 +51,8 @@ async function read(source: StoppableSource, reader: TarReader): Promise<void> {
           source.throwIfStopped();
           reader.push(piece.subarray(at, at + turnBytes));
         }
+        // Decompressing fills one buffer after the other, each to its end.
+        releaseAtEnd(piece);
       }
       reader.finish();
       done = true;
