@@ -2,7 +2,15 @@
 //
 // Whole commands with their start-up, on tmpfs, against a local buildlet, and the first times also against one that shares no
 // files with its client as far as that knows; TREE is copied there first. Default: Debian's golang-1.19-src.
-import { appendFileSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import {
   gomote,
@@ -24,6 +32,12 @@ const pulled = join(directory, 'pulled');
 
 const medians = (works) => mediansOf(works, runs);
 const remove = (path) => rmSync(path, { recursive: true, force: true });
+/** Nothing is known of the tree, as before its first push; the compiled programs stay, as rsync does. */
+function forgetPushes() {
+  const cache = join(process.env.XDG_CACHE_HOME, 'gomote');
+  if (!existsSync(cache)) return;
+  for (const name of readdirSync(cache)) if (name.startsWith('push-')) remove(join(cache, name));
+}
 const rsync = (...args) => ['rsync', '-a', ...args];
 
 try {
@@ -45,7 +59,7 @@ try {
   const firstPush = (name) => ({
     before: () => {
       run([process.execPath, gomote, 'rm', name, '.']);
-      remove(process.env.XDG_CACHE_HOME);
+      forgetPushes();
     },
     argv: pushTo(name),
   });
