@@ -105,20 +105,25 @@ async function* members(
   if (failure !== undefined) throw failure.error;
 }
 
+/** Of how many members a running mean is: a network takes many at once into its buffers, and then none for a while. */
+const meanOver = 16;
+
 /** Tells whether the reader or the compressing is the slower of the two, by the last few members. */
 export class Pace {
   #sinceMs = performance.now();
   /** How long a member takes to come, and its reader to take it, each a running mean. */
   #makingMs = 0;
   #takingMs: number;
+  #readerIsSlow: boolean;
 
   /** `expectedMs`: how long a reader is expected to take for a member, as over a slow network. Default: no time. */
   constructor(expectedMs = 0) {
     this.#takingMs = expectedMs;
+    this.#readerIsSlow = expectedMs > 0;
   }
 
   get readerIsSlow(): boolean {
-    return this.#takingMs > 2 * this.#makingMs;
+    return this.#readerIsSlow;
   }
 
   ready(): void {
@@ -127,11 +132,14 @@ export class Pace {
 
   taken(): void {
     this.#takingMs = this.#mean(this.#takingMs);
+    // What is made for a slow reader takes longer to make: that alone is no reason to take it for a fast one.
+    const bound = this.#readerIsSlow ? this.#makingMs / 2 : 2 * this.#makingMs;
+    this.#readerIsSlow = this.#takingMs > bound;
   }
 
   #mean(before: number): number {
     const passedMs = performance.now() - this.#sinceMs;
     this.#sinceMs += passedMs;
-    return (3 * before + passedMs) / 4;
+    return before + (passedMs - before) / meanOver;
   }
 }

@@ -5,7 +5,7 @@ import type { Compression } from '../protocol/transfer.ts';
 type Pieces = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
 /** What a network takes for a piece at first: what is packed at all is packed for a network. */
-const networkMs = 500;
+const networkMs = 60;
 
 /** The pieces, of at most a MiB each, packed; with `none` as they are. */
 export const packPieces = (
