@@ -11,6 +11,10 @@ const impliedMode = 0o755;
 export class TreeDirectories {
   /** Absolute paths of directories known to be real, by path in the tree. */
   readonly #known = new Map<string, string>();
+  /** Those that were made, which may have their mode already. */
+  readonly #made = new Set<string>();
+  /** Whether those have `impliedMode`, as far as that is known. */
+  #isModeExact: boolean | undefined;
   /** Modes to set at the end, by path in the tree. */
   readonly #modes = new Map<string, number>();
 
@@ -28,6 +32,7 @@ export class TreeDirectories {
     if (stats?.isDirectory() !== true) {
       if (stats !== undefined) unlinkSync(absolute);
       mkdirSync(absolute, impliedMode);
+      this.#made.add(path);
     } else this.#unlock(path, absolute, stats.mode);
     this.#known.set(path, absolute);
     return absolute;
@@ -66,14 +71,22 @@ export class TreeDirectories {
   forget(path: string): void {
     this.#known.delete(path);
     this.#modes.delete(path);
+    this.#made.delete(path);
   }
 
   /** Sets the modes, deepest first: one may take away the right to reach what is below. */
   finish(): void {
     for (const [path, mode] of [...this.#modes].reverse()) {
       const absolute = this.#known.get(path);
-      if (absolute !== undefined) chmodSync(absolute, mode);
+      if (absolute === undefined) continue;
+      if (mode !== impliedMode || !this.#hasImpliedMode(path, absolute)) chmodSync(absolute, mode);
     }
+  }
+
+  #hasImpliedMode(path: string, absolute: string): boolean {
+    if (!this.#made.has(path)) return false;
+    this.#isModeExact ??= (lstatSync(absolute).mode & 0o7777) === impliedMode;
+    return this.#isModeExact;
   }
 
   /** Says that the tree has moved. */

@@ -14,6 +14,7 @@ const smallBytes = 64 << 10;
 const pieceBytes = 256 << 10;
 /** Without O_NONBLOCK, a FIFO put in a file's place would hold up everything. */
 const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+const directoryFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_DIRECTORY;
 
 export const isSmall = ({ size }: TreeEntry): boolean => size <= smallBytes;
 
@@ -52,7 +53,10 @@ export class TreeFiles {
     const directory = path.slice(0, Math.max(path.lastIndexOf('/'), 0));
     if (directory === '' || this.#real.has(directory)) return;
     this.#enter(directory);
-    if (!lstatSync(`${this.#top}/${directory}`).isDirectory()) throw gone(path);
+    const absolute = `${this.#top}/${directory}`;
+    // Opening it takes a fraction of the time that Node needs for what lstat tells.
+    if (constants.O_DIRECTORY !== undefined) closeSync(openSync(absolute, directoryFlags));
+    else if (!lstatSync(absolute).isDirectory()) throw gone(path);
     this.#real.add(directory);
   }
 
