@@ -114,9 +114,11 @@ export class Connection {
   /** As `callQuick`, for a caller that learns by itself whether its peer is alive: it starts no heartbeat. */
   async callLight(request: HttpRequest): Promise<HttpReply> {
     if (this.failure !== undefined) throw this.failure;
-    const { address, dispatcher, onRequest } = this.#options;
-    if (dispatcher === undefined) this.#light ??= lightSender(address);
-    const light = await this.#light;
+    const { address, onRequest } = this.#options;
+    // Whoever gives a dispatcher wants everything sent by it.
+    const isGiven = this.#dispatcher !== this.#ownDispatcher;
+    if (!isGiven) this.#light ??= lightSender(address);
+    const light = isGiven ? undefined : await this.#light;
     if (light === undefined) return await this.probe(request);
     const headers = { ...request.headers, ...this.#headers() };
     const startMs = Date.now();

@@ -3,7 +3,7 @@ import { compressed } from '../archive/compress.ts';
 import { inPieces } from '../archive/pieces.ts';
 import { Tally, tallied } from '../archive/tally.ts';
 import { GomoteError, StatusError } from '../errors.ts';
-import type { HttpRequest, HttpResponse } from '../http/request.ts';
+import { type HttpRequest, type HttpResponse, readText } from '../http/request.ts';
 import { type Endpoint, endpoints } from '../protocol/endpoints.ts';
 import { fileFeature } from '../protocol/features.ts';
 import { type FileInfo, fileInfoHeader, parseFileInfo } from '../protocol/file-info.ts';
@@ -99,13 +99,14 @@ export class FileTransfer {
     { path, options }: { path: string; options: PutFileOptions },
   ): Promise<TransferSummary> {
     const query = { path, mode: String(options.mode), mtime: options.mtimeMs?.toString() };
-    const response = await this.#connection.call({
+    const signal = this.#connection.signalWith(options.signal);
+    const response = await this.#connection.callQuick({
       method: 'PUT',
       path: withQuery(endpoint.path, query),
-      signal: this.#connection.signalWith(options.signal),
+      signal,
       ...request,
     });
-    await response.body.dump();
+    await readText(response, signal);
     return compare(tally, response.headers[totalsHeader.toLowerCase()], this.#connection);
   }
 

@@ -15,7 +15,7 @@ export async function readStatus(
   const { parseStatus } = await import('../protocol/replies.ts');
   const { path } = endpoints.status;
   const request = { method: 'GET', path, signal: connection.signalWith(signal) } as const;
-  const body = await connection.callText(request);
+  const body = await readText(await connection.callQuick(request), request.signal);
   const status = parseStatus(body);
   if (status !== undefined) return status;
   const { label } = connection.options;
