@@ -16,7 +16,8 @@ function printVersion() {
 }
 
 function runProgram(args) {
-  const command = /^[a-z]+$/.test(args[0]) ? args[0] : '';
+  const [first = ''] = args;
+  const command = /^[a-z]+$/.test(first) ? first : '';
   const { exports: program, keep } = require('./load.js')('gomote', command);
   // A program that stops before it is told how it ended has not succeeded, and its status is nobody's but its own.
   let exitCode = 125;

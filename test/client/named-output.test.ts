@@ -1,6 +1,6 @@
 // Long output to a client that shares its files with the buildlet: read out of the log's files, each byte proved.
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -16,6 +16,7 @@ import { Collector } from '../helpers/collect.ts';
 import { startCutter } from '../helpers/cutter.ts';
 import { until } from '../helpers/processes.ts';
 import { serveRaw } from '../helpers/raw-server.ts';
+import { standstill } from '../helpers/standstill.ts';
 
 /** A buildlet, a way to it that counts, and a client that shares its files. */
 async function startSharing(options: Partial<AgentOptions> = {}) {
@@ -156,17 +157,45 @@ describe('long output on one machine', () => {
     });
     const leave = new AbortController();
     const reading = session.read({ stdout: stuck, signal: leave.signal });
-    const count = () => Number(readFileSync(counter, { encoding: 'utf8', flag: 'a+' }).trim());
-    let [last, still] = [-1, 0];
-    await until(async () => {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      still = count() === last && last > 8 ? still + 1 : 0;
-      last = count();
-      return still >= 6;
-    });
+    const last = await standstill(counter, 9);
     expect(last).toBeLessThan(64);
     leave.abort();
     await expect(reading).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+  });
+
+  it('is all there for a slow reader, however little room there is for logs', async () => {
+    const { client } = await startSharing({ sessions: { quotaBytes: 8 << 20 } });
+    const session = await start(client, 'seq 1 5000000');
+    const stdout = new Digester(1);
+    const result = await session.read({ stdout });
+    expect(result).toMatchObject({ isWhole: true, lostBytes: 0 });
+    expect(stdout.sha256).toBe(sha256(numbers(5_000_000)));
+  });
+
+  it('stays for a slow reader when others need the room', async () => {
+    const { buildlet, client } = await startSharing({ sessions: { quotaBytes: 64 << 20 } });
+    const counter = join(buildlet.workDir, 'counter');
+    const script = `for i in $(seq 1 60); do seq 1 100000; echo $i > ${counter}; done`;
+    const session = await start(client, script);
+    let goOn: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const stdout = new Digester();
+    const slow = new Writable({
+      write: async (chunk: Buffer, encoding, done) => {
+        if (stdout.sizeBytes > 4e6) await gate;
+        stdout.write(chunk, encoding, done);
+      },
+    });
+    const reading = session.read({ stdout: slow });
+    await standstill(counter, 8);
+    const other = await start(client, 'head -c 150000000 /dev/zero', { detach: true });
+    await until(async () => (await client.sessions.list()).some(({ running }) => !running));
+    expect((await other.read({ observe: true })).lostBytes).toBeGreaterThan(50e6);
+    goOn();
+    expect(await reading).toMatchObject({ isWhole: true, lostBytes: 0 });
+    expect(stdout.sha256).toBe(sha256(numbers(100_000).repeat(60)));
   });
 
   it('that nobody acknowledges does not slow it when the reader only observes', async () => {

@@ -10,6 +10,7 @@ import { clientOf, startBuildlet, type TestBuildlet } from '../helpers/buildlet.
 import { Collector } from '../helpers/collect.ts';
 import { startCutter } from '../helpers/cutter.ts';
 import { processesWith, until } from '../helpers/processes.ts';
+import { standstill } from '../helpers/standstill.ts';
 
 const newMark = (): string => `gomote-session-${randomBytes(6).toString('hex')}`;
 
@@ -306,14 +307,7 @@ describe('the readers of a session', () => {
     const stuck = new Writable({ highWaterMark: 1, write: () => undefined });
     const leave = new AbortController();
     const reading = session.read({ stdout: stuck, signal: leave.signal });
-    const count = () => Number(readFileSync(counter, { encoding: 'utf8', flag: 'a+' }).trim());
-    let [last, still] = [-1, 0];
-    await until(async () => {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      still = count() === last && last > 0 ? still + 1 : 0;
-      last = count();
-      return still >= 6;
-    });
+    const last = await standstill(counter, 1);
     expect(last * 65_536).toBeLessThan(16 << 20);
     leave.abort();
     await expect(reading).rejects.toMatchObject({ code: 'ERR_ABORTED' });

@@ -13,6 +13,8 @@ export interface LogOptions {
   readonly segmentBytes: number;
   /** How long a full disk is waited for, in ms. */
   readonly fullWaitMs: number;
+  /** Whether there is room for as much as a reader may be behind to whom files are named. */
+  readonly mayRunAhead: () => boolean;
   /** Told how much has been written; drops segments if that is too much. */
   readonly onWritten: (sizeBytes: number) => void;
   /** The disk is full: drops what can be dropped. */
@@ -72,6 +74,11 @@ export class SessionLog {
     return this.#tail.written.at;
   }
 
+  /** Whether there is room for as much as a reader may be behind to whom files are named. */
+  get mayRunAhead(): boolean {
+    return this.#options.mayRunAhead();
+  }
+
   /** Whether what is not on disk never will be. */
   get hasFailed(): boolean {
     return this.#failed;
@@ -82,9 +89,10 @@ export class SessionLog {
     return this.#closed;
   }
 
-  /** Its files, oldest first. */
-  get segments(): readonly Segment[] {
-    return this.#segments;
+  /** Its oldest file, unless that is still written to. */
+  get oldest(): Segment | undefined {
+    const isOver = this.#closed && this.backlogBytes === 0;
+    return this.#segments.length > 1 || isOver ? this.#segments[0] : undefined;
   }
 
   /** Adds a copy of the bytes. */
@@ -187,13 +195,12 @@ export class SessionLog {
     return segment;
   }
 
-  /** Drops its oldest file; gives how many bytes that frees. One that is written to is not dropped. */
+  /** Drops that; gives how many bytes it frees. */
   dropOldest(): number {
-    const [segment, next] = this.#segments;
-    const isOver = this.#closed && this.backlogBytes === 0;
-    if (segment === undefined || (next === undefined && !isOver)) return 0;
+    const segment = this.oldest;
+    if (segment === undefined) return 0;
     this.#segments.shift();
-    this.#start = next?.start ?? this.#tail.start;
+    this.#start = this.#segments[0]?.start ?? this.#tail.start;
     void segment.drop();
     return segment.sizeBytes;
   }

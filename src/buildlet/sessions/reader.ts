@@ -10,6 +10,8 @@ export interface Reader {
   readonly name: string | undefined;
   /** Whether it neither slows the session nor keeps it alive. */
   readonly observes: boolean;
+  /** What lies before it in the log is not needed for it any more. */
+  readonly needsFrom: number;
   /** Whether the session is to wait for it. */
   readonly isBehind: boolean;
   /** It was heard from, and has the log up to there. */
@@ -44,6 +46,9 @@ export async function serveLog(
   const reader: Reader = {
     name: options.name,
     observes: options.observes,
+    get needsFrom() {
+      return reading.needsFrom;
+    },
     get isBehind() {
       return reading.isBehind;
     },

@@ -7,7 +7,7 @@ import type { TailPart } from './log-tail.ts';
 const sentLagBytes = 256 << 10;
 
 /** How far it may be ahead of what a reader has said to have, to which files are named, in bytes. */
-const namedLagBytes = 16 << 20;
+export const namedLagBytes = 16 << 20;
 
 /** As much is sent first, in bytes: for short output, files are not worth opening. */
 const sentFirstBytes = 1 << 20;
@@ -49,12 +49,15 @@ export class Reading {
     await (this.#awaitsDisk ? this.#log.stored() : this.#log.changed());
   }
 
+  /** What lies before it in the log is not needed for the reader any more. */
+  get needsFrom(): number {
+    return this.#namedEnd > 0 ? this.#acknowledged : this.#next;
+  }
+
   /** Whether the session is to wait for it. */
   get isBehind(): boolean {
-    const { end } = this.#log;
-    return this.#namedEnd > 0
-      ? end - this.#acknowledged > namedLagBytes
-      : end - this.#next > sentLagBytes;
+    const lagBytes = this.#namedEnd > 0 ? namedLagBytes : sentLagBytes;
+    return this.#log.end - this.needsFrom > lagBytes;
   }
 
   /** The reader has the log up to there; gives how far it can have. */
@@ -64,7 +67,8 @@ export class Reading {
   }
 
   get #names(): boolean {
-    return this.#mayName && this.#sentBytes >= sentFirstBytes && !this.#log.hasFailed;
+    const { hasFailed, mayRunAhead } = this.#log;
+    return this.#mayName && this.#sentBytes >= sentFirstBytes && !hasFailed && mayRunAhead;
   }
 
   get #awaitsDisk(): boolean {

@@ -250,6 +250,11 @@ export class Session {
     return [...this.#readers].filter(({ observes }) => !observes);
   }
 
+  /** What lies before it in the log has gone to all of those. */
+  get neededFrom(): number {
+    return Math.min(...this.#attached.map(({ needsFrom }) => needsFrom));
+  }
+
   attach(reader: Reader): void {
     this.#readers.add(reader);
     if (!reader.observes) clearTimeout(this.#graceTimer);

@@ -8,7 +8,7 @@ import type { SessionInfo, SessionRequest } from '../../protocol/session.ts';
 import type { CommandHost } from '../command.ts';
 import { removeTree } from '../remove-tree.ts';
 import { SessionLog } from './log.ts';
-import type { Segment } from './segment.ts';
+import { namedLagBytes } from './reading.ts';
 import { Session } from './session.ts';
 
 export interface SessionLimits {
@@ -115,36 +115,48 @@ export class SessionTable {
       path: join(this.#directory, session.id),
       segmentBytes: Math.min(16 << 20, Math.ceil(quotaBytes / 16)),
       fullWaitMs,
+      mayRunAhead: () => 2 * this.#runningCount * namedLagBytes <= quotaBytes,
       onWritten: (sizeBytes) => {
         this.#keptBytes += sizeBytes;
-        while (this.#keptBytes > quotaBytes && (this.#dropFinished() || this.#dropRunning())) {}
+        while (
+          this.#keptBytes > quotaBytes &&
+          (this.#dropUnneeded() || this.#drop(this.#byAge()[0]))
+        ) {}
         session.balance();
       },
-      onFull: () => void (this.#dropFinished() || this.#dropRunning({ unread: false })),
+      onFull: () => void this.#dropUnneeded({ unread: false }),
       onFailure: (error) => session.fail(error),
     });
   }
 
-  /** Drops the oldest output of the session that has been over for longest; false when there is none. */
-  #dropFinished(): boolean {
-    const session = this.#finished.find(({ log }) => log.segments.length > 0);
-    const freed = session?.log.dropOldest() ?? 0;
-    this.#keptBytes -= freed;
-    return freed > 0;
+  get #runningCount(): number {
+    return this.#entries.size - this.#finished.length;
   }
 
-  /** Drops the oldest output of those running: what some reader has, else what none has; false when there is none. */
-  #dropRunning({ unread = true } = {}): boolean {
-    const running = [...this.#entries.values()].flatMap(({ session }) => {
-      const [oldest] = session.log.segments;
-      const isDroppable = session.log.segments.length > 1;
-      return oldest === undefined || !isDroppable ? [] : [{ session, oldest }];
-    });
-    const isRead = ({ session, oldest }: { session: Session; oldest: Segment }) =>
-      oldest.end <= session.acknowledged;
-    running.sort((a, b) => a.oldest.age - b.oldest.age);
-    const chosen = running.find(isRead) ?? (unread ? running[0] : undefined);
-    const freed = chosen?.session.log.dropOldest() ?? 0;
+  /**
+   * Drops some output that no attached reader waits for: the oldest of the session that has been over for longest, else of those
+   * running; of those, what some reader has before what none has. False when there is none.
+   */
+  #dropUnneeded({ unread = true } = {}): boolean {
+    const unneeded = (session: Session) => canDropBefore(session, session.neededFrom);
+    const finished = this.#finished.find(unneeded);
+    if (finished !== undefined) return this.#drop(finished);
+    const running = this.#byAge().filter(unneeded);
+    const isRead = (session: Session) => canDropBefore(session, session.acknowledged);
+    return this.#drop(running.find(isRead) ?? (unread ? running[0] : undefined));
+  }
+
+  /** Those that have output to drop, that with the oldest first. */
+  #byAge(): Session[] {
+    const age = ({ log }: Session) => log.oldest?.age ?? 0;
+    return [...this.#entries.values()]
+      .map(({ session }) => session)
+      .filter(({ log }) => log.oldest !== undefined)
+      .sort((a, b) => age(a) - age(b));
+  }
+
+  #drop(session: Session | undefined): boolean {
+    const freed = session?.log.dropOldest() ?? 0;
     this.#keptBytes -= freed;
     return freed > 0;
   }
@@ -187,3 +199,7 @@ export class SessionTable {
     await removeTree(this.#directory);
   }
 }
+
+/** Whether its oldest output can be dropped, and lies before that place in its log. */
+const canDropBefore = ({ log: { oldest } }: Session, place: number): boolean =>
+  oldest !== undefined && oldest.end <= place;
