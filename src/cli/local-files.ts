@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { errnoOf, GomoteError, isGomoteError } from '../errors.ts';
 import { errnoText } from '../protocol/process-state.ts';
+import { writeNew } from '../write-whole.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface Source {
@@ -71,11 +72,8 @@ export async function writeWhole(
   const direct = (await stat(file).catch(() => undefined))?.isFile() === false;
   try {
     // A device or a FIFO, such as /dev/null, is written to as it is.
-    await pipeline(
-      source,
-      createWriteStream(direct ? file : partial, { flags: direct ? 'w' : 'wx' }),
-    );
-    if (direct) return;
+    if (direct) return await pipeline(source, createWriteStream(file));
+    await writeNew(partial, source);
     if (attributes !== undefined) {
       const seconds = attributes.mtimeMs / 1000;
       await chmod(partial, attributes.mode);

@@ -1,9 +1,7 @@
 // PUT /write and PUT /file: one file, under its final name only when it is whole.
 import { randomBytes } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
 import { chmod, mkdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { resolveInside } from '../../archive/confine.ts';
 import { decompressed } from '../../archive/decompress.ts';
 import { Tally, tallied } from '../../archive/tally.ts';
@@ -16,6 +14,7 @@ import { parseWriteMode } from '../../protocol/file-mode.ts';
 import { errnoText } from '../../protocol/process-state.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { formatTotals, totalsHeader } from '../../protocol/transfer.ts';
+import { writeNew } from '../../write-whole.ts';
 
 /** What comes while the disk is busy is written in one go, up to so many bytes. */
 const gatheredBytes = 1 << 20;
@@ -75,17 +74,13 @@ async function store(source: AsyncIterable<Buffer>, target: Target): Promise<num
       throw new GomoteError('ERR_LOCAL_FILE', `open ${name}: ${errnoText('EISDIR')}`);
     }
     await mkdir(dirname(name), { recursive: true });
-    const file = createWriteStream(partial, {
-      flags: 'wx',
-      mode: 0o600,
-      highWaterMark: gatheredBytes,
-    });
-    await pipeline(source, file, { signal });
-    prove?.(file.bytesWritten);
+    const options = { mode: 0o600, highWaterMark: gatheredBytes, signal };
+    const sizeBytes = await writeNew(partial, source, options);
+    prove?.(sizeBytes);
     await chmod(partial, mode);
     if (!Number.isNaN(mtimeMs)) await utimes(partial, mtimeMs / 1000, mtimeMs / 1000);
     await rename(partial, name);
-    return file.bytesWritten;
+    return sizeBytes;
   } catch (error) {
     await rm(partial, { force: true });
     throw describe(error, name);
