@@ -9,8 +9,8 @@ import {
   unlinkSync,
   utimesSync,
 } from 'node:fs';
+import { traceSync } from '../files/confine.ts';
 import { archiveErrors } from './archive-error.ts';
-import { traceSync } from './confine.ts';
 import { directoryInPlace, move } from './placement.ts';
 import type { TarEntry } from './tar-reader.ts';
 

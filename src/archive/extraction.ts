@@ -10,9 +10,9 @@ import {
 } from 'node:fs';
 import { join, relative, resolve, sep } from 'node:path';
 import { errnoOf, GomoteError } from '../errors.ts';
+import { realRoot, resolveInsideSync, traceSync } from '../files/confine.ts';
 import { formatFileMode } from '../protocol/file-mode.ts';
 import { archiveErrors, localFileError } from './archive-error.ts';
-import { realRoot, resolveInsideSync, traceSync } from './confine.ts';
 import { entryElements, relativeElements, targetStaysInside } from './entry-name.ts';
 import { leadsOut, makeFifo, makeSymlink, recheckSymlinks } from './extract-links.ts';
 import { type Attributes, directoryInPlace, Placement } from './placement.ts';

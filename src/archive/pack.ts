@@ -1,10 +1,10 @@
 // A directory as a compressed tar stream.
 import { lstat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { resolveInside } from '../files/confine.ts';
 import type { Compression } from '../protocol/transfer.ts';
 import { abortError, localFileError } from './archive-error.ts';
 import { compressed, oneMember } from './compress.ts';
-import { resolveInside } from './confine.ts';
 import { type PackTotals, TarBlocks } from './tar-blocks.ts';
 
 export type { PackTotals } from './tar-blocks.ts';

@@ -17,8 +17,8 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errnoOf } from '../errors.ts';
+import { traceSync } from '../files/confine.ts';
 import { archiveErrors, localFileError } from './archive-error.ts';
-import { traceSync } from './confine.ts';
 import type { Staging } from './staging.ts';
 
 /** What the archive says of a directory; set at the end, since making a file in it changes its time. */

@@ -11,8 +11,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, GomoteError } from '../errors.ts';
+import { resolveInsideSync } from '../files/confine.ts';
 import { archiveErrors, localFileError } from './archive-error.ts';
-import { resolveInsideSync } from './confine.ts';
 import { linkTargetOf, sortedEntries } from './directory-names.ts';
 import { stateDirectory } from './reserved-names.ts';
 import { encodeHeader, type HeaderFields } from './tar-header.ts';

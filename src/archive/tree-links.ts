@@ -2,9 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import { lstatSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { traceSync } from '../files/confine.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { archiveErrors } from './archive-error.ts';
-import { traceSync } from './confine.ts';
 import { removeTreeSync } from './remove-tree-sync.ts';
 
 export const leadsOut = ({ path, target }: TreeEntry): Error =>

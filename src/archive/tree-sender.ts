@@ -2,7 +2,7 @@
 import { createHash, hash } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { messageOf } from '../errors.ts';
-import { fileIdentity } from '../file-identity.ts';
+import { fileIdentity } from '../files/file-identity.ts';
 import {
   encodeChanges,
   encodeFailure,

@@ -12,10 +12,10 @@ import {
 } from 'node:fs';
 import { dirname, posix, relative, sep } from 'node:path';
 import { errnoOf, GomoteError } from '../errors.ts';
+import { realRoot, resolveInsideSync } from '../files/confine.ts';
 import { pathOf, type TreeChange } from '../protocol/tree-change.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { archiveErrors, localFileError } from './archive-error.ts';
-import { realRoot, resolveInsideSync } from './confine.ts';
 import { targetStaysInside } from './entry-name.ts';
 import { PatchSources } from './patch-sources.ts';
 import { putInPlace } from './put-in-place.ts';

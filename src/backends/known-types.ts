@@ -21,7 +21,7 @@ export async function writeKnownTypes(
   catalogue: Catalogue,
 ): Promise<void> {
   if (path === undefined) return;
-  const { writeWhole } = await import('../write-whole.ts');
+  const { writeWhole } = await import('../files/write-whole.ts');
   // A configuration directory may be read-only, or not there.
   await writeWhole(path, JSON.stringify(catalogue)).catch(() => undefined);
 }

@@ -5,8 +5,8 @@ import { chmod, open, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { errnoOf, GomoteError, isGomoteError } from '../errors.ts';
+import { writeNew } from '../files/write-whole.ts';
 import { errnoText } from '../protocol/process-state.ts';
-import { writeNew } from '../write-whole.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface Source {

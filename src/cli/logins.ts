@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { nameSchema, parseFile } from '../config/file.ts';
 import { errnoOf } from '../errors.ts';
-import { writeWhole } from '../write-whole.ts';
+import { writeWhole } from '../files/write-whole.ts';
 import { loginsPath } from './config.ts';
 
 /** Where a coordinator's builder types are kept. */

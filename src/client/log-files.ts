@@ -1,6 +1,6 @@
 // Reads those parts of a session's log that the buildlet, on this machine, names instead of sending.
 import { closeSync, constants, openSync, readSync } from 'node:fs';
-import { fileIdentity } from '../file-identity.ts';
+import { fileIdentity } from '../files/file-identity.ts';
 import type { FileRange } from '../protocol/log-records.ts';
 
 /** A file that was named cannot be read here, or is another one: what is in it has to be sent. */

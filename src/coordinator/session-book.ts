@@ -3,7 +3,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { errnoOf } from '../errors.ts';
-import { partialEnding, writeWhole } from '../write-whole.ts';
+import { partialEnding, writeWhole } from '../files/write-whole.ts';
 import type { Session } from './session.ts';
 
 const schema = v.object({

@@ -2,7 +2,7 @@
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, GomoteError, messageOf } from '../errors.ts';
-import { writeWhole } from '../write-whole.ts';
+import { writeWhole } from '../files/write-whole.ts';
 import { type LockOptions, takeLock } from './state-lock.ts';
 
 export interface StateDirectory {

@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KeyPair, newKeyPair } from '../client/key-pair.ts';
 import { errnoOf, GomoteError, messageOf } from '../errors.ts';
+import { writeWhole } from '../files/write-whole.ts';
 import type { TlsIdentity } from '../http/server.ts';
-import { writeWhole } from '../write-whole.ts';
 import type { CoordinatorConfig } from './config.ts';
 
 export async function tlsIdentity(

@@ -9,7 +9,7 @@ import type { AgentOptions } from '../../src/buildlet/agent.ts';
 import { BuildletClient } from '../../src/client/buildlet-client.ts';
 import type { SessionReadOptions } from '../../src/client/session.ts';
 import type { StartSession } from '../../src/client/sessions.ts';
-import { fileIdentity } from '../../src/file-identity.ts';
+import { fileIdentity } from '../../src/files/file-identity.ts';
 import { formatRecord, recordHeader } from '../../src/protocol/log-records.ts';
 import { startBuildlet } from '../helpers/buildlet.ts';
 import { Collector } from '../helpers/collect.ts';

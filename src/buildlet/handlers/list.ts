@@ -2,10 +2,10 @@
 import { lstatSync, readdirSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { resolveInside } from '../../archive/confine.ts';
 import type { DigestCache } from '../../archive/digest-cache.ts';
 import { stateDirectory } from '../../archive/reserved-names.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
+import { resolveInside } from '../../files/confine.ts';
 import { sendStream } from '../../http/reply.ts';
 import type { Handler } from '../../http/server.ts';
 import { contentTypes } from '../../protocol/endpoints.ts';

@@ -1,6 +1,7 @@
 // POST /removeall: removes paths; the work dir itself is emptied.
-import { resolveInside } from '../../archive/confine.ts';
+
 import { GomoteError } from '../../errors.ts';
+import { resolveInside } from '../../files/confine.ts';
 import { readFormBody, sendEmpty } from '../../http/reply.ts';
 import type { Handler } from '../../http/server.ts';
 import { decodeForm } from '../../protocol/form.ts';

@@ -2,10 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { resolveInside } from '../../archive/confine.ts';
 import { decompressed } from '../../archive/decompress.ts';
 import { Tally, tallied } from '../../archive/tally.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
+import { resolveInside } from '../../files/confine.ts';
+import { writeNew } from '../../files/write-whole.ts';
 import { flowing } from '../../http/flowing.ts';
 import { sendText } from '../../http/reply.ts';
 import type { Handler } from '../../http/server.ts';
@@ -14,7 +15,6 @@ import { parseWriteMode } from '../../protocol/file-mode.ts';
 import { errnoText } from '../../protocol/process-state.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { formatTotals, totalsHeader } from '../../protocol/transfer.ts';
-import { writeNew } from '../../write-whole.ts';
 
 /** What comes while the disk is busy is written in one go, up to so many bytes. */
 const gatheredBytes = 1 << 20;

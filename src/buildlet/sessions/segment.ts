@@ -1,6 +1,6 @@
 // One file of a session's log: a run of whole records.
 import { type FileHandle, open, rm } from 'node:fs/promises';
-import { fileIdentity } from '../../file-identity.ts';
+import { fileIdentity } from '../../files/file-identity.ts';
 import { type FileRange, parseRecordHeader } from '../../protocol/log-records.ts';
 
 /** A place between two records: the log's offset and what the streams had written by then. */

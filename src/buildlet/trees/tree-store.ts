@@ -1,11 +1,11 @@
 // All the trees of a work dir, and what is asked of them.
 import { lstatSync } from 'node:fs';
 import { chunkFile, encodeChunks } from '../../archive/chunks.ts';
-import { resolveInsideSync } from '../../archive/confine.ts';
 import { DigestCache } from '../../archive/digest-cache.ts';
 import { TreeSender } from '../../archive/tree-sender.ts';
 import { look, walkSteps } from '../../archive/tree-walk.ts';
 import { GomoteError } from '../../errors.ts';
+import { resolveInsideSync } from '../../files/confine.ts';
 import type { TreeChange } from '../../protocol/tree-change.ts';
 import {
   belowDirectory,

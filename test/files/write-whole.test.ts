@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { writeNew } from '../src/write-whole.ts';
-import { temporaryDirectory } from './helpers/temporary.ts';
+import { writeNew } from '../../src/files/write-whole.ts';
+import { temporaryDirectory } from '../helpers/temporary.ts';
 
 const failing = async function* (...pieces: string[]) {
   for (const piece of pieces) yield Buffer.from(piece);

@@ -2,8 +2,8 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { resolveInside, resolveInsideSync } from '../../src/archive/confine.ts';
-import { temporaryDirectory } from './tree.ts';
+import { resolveInside, resolveInsideSync } from '../../src/files/confine.ts';
+import { temporaryDirectory } from '../archive/tree.ts';
 
 function planted(): { root: string; outside: string } {
   const top = temporaryDirectory();
