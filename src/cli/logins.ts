@@ -2,7 +2,7 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { nameSchema, parseFile } from '../config/file.ts';
+import { namedValues, nameSchema, parseFile } from '../config/file.ts';
 import { errnoOf } from '../errors.ts';
 import { writeWhole } from '../files/write-whole.ts';
 import { loginsPath } from './config.ts';
@@ -17,7 +17,7 @@ export const tokenPath = (directory: string, backend: string, user: string): str
 const schema = v.strictObject({
   default: v.optional(nameSchema),
   backends: v.optional(
-    v.record(
+    namedValues(
       nameSchema,
       v.strictObject({
         url: v.string(),
@@ -30,14 +30,14 @@ const schema = v.strictObject({
 });
 
 type Logins = v.InferOutput<typeof schema>;
-export type Login = Logins['backends'][string];
+export type Login = Logins['backends'] extends Map<string, infer One> ? One : never;
 
 export async function readLogins(directory: string): Promise<Logins> {
   const path = loginsPath(directory);
   try {
     return parseFile(path, await readFile(path), schema);
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return { backends: {} };
+    if (errnoOf(error) === 'ENOENT') return { backends: new Map() };
     throw error;
   }
 }
@@ -55,7 +55,7 @@ export async function addLogin(
   await writeWhole(tokenPath(directory, name, login.user), `${token}\n`);
   await writeLogins(directory, {
     default: logins.default ?? name,
-    backends: { ...logins.backends, [name]: section },
+    backends: new Map([...logins.backends, [name, section]]),
   });
   return { isDefault };
 }
@@ -63,8 +63,9 @@ export async function addLogin(
 /** Forgets the backend with its token and types; whether there was one. */
 export async function removeLogin(directory: string, name: string): Promise<boolean> {
   const logins = await readLogins(directory);
-  const { [name]: login, ...backends } = logins.backends;
+  const login = logins.backends.get(name);
   if (login === undefined) return false;
+  const backends = new Map([...logins.backends].filter(([other]) => other !== name));
   await writeLogins(directory, {
     ...(logins.default !== name && { default: logins.default }),
     backends,
@@ -78,7 +79,7 @@ async function writeLogins(directory: string, logins: Logins): Promise<void> {
   const quoted = (text: string): string => JSON.stringify(text);
   const lines = ['# Written by gomote login and gomote logout.'];
   if (logins.default !== undefined) lines.push(`default = ${quoted(logins.default)}`);
-  for (const [name, { url, user, fingerprint }] of Object.entries(logins.backends)) {
+  for (const [name, { url, user, fingerprint }] of logins.backends) {
     lines.push('', `[backends.${quoted(name)}]`, `url = ${quoted(url)}`, `user = ${quoted(user)}`);
     if (fingerprint !== undefined) lines.push(`fingerprint = ${quoted(fingerprint)}`);
   }

@@ -1,7 +1,7 @@
 // The sections [backends.NAME]: where buildlets come from.
 import * as v from 'valibot';
 import { fingerprintDigits, fingerprintPattern } from '../fingerprint.ts';
-import { badValue, nameSchema } from './file.ts';
+import { badValue, namedValues, nameSchema } from './file.ts';
 import { type GceConfig, gceBackend, toGceConfig } from './gce.ts';
 import { type KubernetesConfig, kubernetesBackend, toKubernetesConfig } from './kubernetes.ts';
 
@@ -62,7 +62,7 @@ function schemaOf(section: unknown): v.GenericSchema<unknown, Section> {
   >;
 }
 
-export const backendsSchema = v.optional(v.record(nameSchema, v.lazy(schemaOf)), {});
+export const backendsSchema = v.optional(namedValues(nameSchema, v.lazy(schemaOf)), {});
 
 /** The backends of the file at `path`, and the local one; throws ERR_CONFIG. */
 export function toBackends(
@@ -70,7 +70,7 @@ export function toBackends(
   sections: v.InferOutput<typeof backendsSchema>,
 ): Map<string, BackendConfig> {
   const backends = new Map([[localBackend.name, localBackend]]);
-  for (const [key, section] of Object.entries(sections)) {
+  for (const [key, section] of sections) {
     backends.set(key, toBackend(path, key, section));
   }
   return backends;

@@ -1,14 +1,14 @@
 // The sections [hosts.NAME] and [builders.NAME]: the catalogue beyond the built-in one.
 import * as v from 'valibot';
 import { type BuilderType, builtInCatalogue, type Catalogue, type HostType } from '../builders.ts';
-import { badValue, nameSchema } from './file.ts';
+import { badValue, namedValues, nameSchema } from './file.ts';
 import { gceHost } from './gce.ts';
 import { kubernetesHost } from './kubernetes.ts';
 
 const environmentPair = v.pipe(v.string(), v.regex(/^[^=\0]+=/, 'an env element is KEY=VALUE'));
 
 export const hostsSchema = v.optional(
-  v.record(
+  namedValues(
     nameSchema,
     v.strictObject({
       description: v.optional(v.string()),
@@ -21,7 +21,7 @@ export const hostsSchema = v.optional(
 );
 
 export const buildersSchema = v.optional(
-  v.record(
+  namedValues(
     nameSchema,
     v.strictObject({
       host: nameSchema,
@@ -40,13 +40,13 @@ interface Sections {
 /** The built-in catalogue with what the file at `path` adds; throws ERR_CONFIG. */
 export function toCatalogue(path: string, file: Sections): Catalogue {
   const hosts: HostType[] = [...builtInCatalogue.hosts];
-  for (const [key, { 'go-bootstrap': goBootstrap, ...host }] of Object.entries(file.hosts)) {
+  for (const [key, { 'go-bootstrap': goBootstrap, ...host }] of file.hosts) {
     if (hosts.some((other) => other.name === key))
       throw badValue(path, `hosts.${key}`, key, 'it is built in');
     hosts.push({ name: key, goBootstrap, ...host });
   }
   const builders: BuilderType[] = [...builtInCatalogue.builders];
-  for (const [key, { host, env, path: elements }] of Object.entries(file.builders)) {
+  for (const [key, { host, env, path: elements }] of file.builders) {
     const at = `builders.${key}`;
     if (builders.some((builder) => builder.name === key))
       throw badValue(path, at, key, 'it is built in');

@@ -10,6 +10,26 @@ export const nameSchema = v.pipe(
   v.regex(/^[\w.-]+$/, 'a name has letters, digits, ".", "_" and "-" only'),
 );
 
+/**
+ * A table whose keys are names from outside, as a Map: a name such as `constructor` finds nothing that was not given,
+ * and none is dropped, as `v.record` does.
+ */
+export const namedValues = <
+  const Key extends v.GenericSchema<string, string>,
+  const Value extends v.GenericSchema,
+>(
+  key: Key,
+  value: Value,
+) =>
+  v.pipe(
+    v.custom<Readonly<Record<string, v.InferInput<Value>>>>(
+      (given) => typeof given === 'object' && given !== null && !Array.isArray(given),
+      'it is a table of names',
+    ),
+    v.transform((given) => new Map<string, unknown>(Object.entries(given))),
+    v.map(key, value),
+  );
+
 /** A duration as Go writes it; in ms. */
 export const durationSchema = v.pipe(
   v.string(),

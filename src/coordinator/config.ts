@@ -5,7 +5,7 @@ import * as v from 'valibot';
 import { builtInCatalogue, type Catalogue, type HostType } from '../builders.ts';
 import { type BackendConfig, backendsSchema, toBackends } from '../config/backends.ts';
 import { buildersSchema, hostsSchema, toCatalogue } from '../config/catalogue.ts';
-import { badValue, durationSchema, nameSchema, parseFile } from '../config/file.ts';
+import { badValue, durationSchema, namedValues, nameSchema, parseFile } from '../config/file.ts';
 import { GomoteError, messageOf } from '../errors.ts';
 import { type ListenAddress, parseListenAddress } from '../http/listen.ts';
 
@@ -129,7 +129,7 @@ const schema = v.strictObject({
   backends: backendsSchema,
   hosts: hostsSchema,
   builders: buildersSchema,
-  pools: v.record(nameSchema, poolSchema),
+  pools: namedValues(nameSchema, poolSchema),
 });
 
 type PoolSection = v.InferOutput<typeof poolSchema>;
@@ -150,7 +150,7 @@ export function loadCoordinatorConfig(path: string): CoordinatorConfig {
   const catalogue = toCatalogue(path, file);
   const backends = toBackends(path, file.backends);
   const { tls, limits } = file;
-  const pools = Object.entries(file.pools).map(([name, section]) =>
+  const pools = [...file.pools].map(([name, section]) =>
     toPool(path, name, section, { catalogue, backends, at }),
   );
   checkPools(path, pools, catalogue);

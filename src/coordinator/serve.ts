@@ -66,7 +66,9 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     const place = { stateDirectory: directory.path, owner, team, environment, log, gate };
     const auditPath = join(directory.path, 'audit.jsonl');
     const audit = config.auditTo === 'log' ? auditIn(log) : fileLog(auditPath, log);
-    const users = new Users(config.usersFile ?? directory.usersPath);
+    const usersPath = config.usersFile ?? directory.usersPath;
+    const users = new Users(usersPath);
+    const hasUsers = !users.isEmpty;
     const coordinator = new Coordinator({
       ...config,
       book,
@@ -93,6 +95,12 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     const url = address.startsWith('unix:') ? address : `${tls ? 'https' : 'http'}://${address}`;
     const fingerprint = tls && `sha256:${fingerprintOf(tls.certPem)}`;
     log.write('listening', { url, fingerprint });
+    if (!hasUsers) {
+      log.write('no-users', {
+        what: `nobody can use this coordinator: ${usersPath} has no user with a token`,
+        hint: 'coordinator user add NAME',
+      });
+    }
     return {
       coordinator,
       url,

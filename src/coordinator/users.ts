@@ -2,6 +2,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import * as v from 'valibot';
+import { namedValues } from '../config/file.ts';
 import { errnoOf, GomoteError, messageOf } from '../errors.ts';
 import { writeWhole } from '../files/write-whole.ts';
 import { inTurn } from './file-turn.ts';
@@ -17,16 +18,25 @@ export interface User {
 
 const userSchema = v.object({
   role: v.picklist(['user', 'admin']),
-  /** SHA-256, hex. The token has 256 random bits, so that no slower hash is needed. */
+  /** SHA-256, hex. The token has 256 random bits, so no slower hash is needed. */
   tokenHash: v.string(),
   created: v.string(),
   maximum: v.optional(v.number()),
 });
-const fileSchema = v.object({ users: v.record(v.string(), userSchema) });
+/** `namedValues` keeps every name, also `constructor` and `__proto__`, and finds nothing that is not in the file. */
+const fileSchema = v.object({ users: namedValues(v.string(), userSchema) });
 
-type Records = v.InferOutput<typeof fileSchema>['users'];
+type UserRecord = v.InferOutput<typeof userSchema>;
+type Records = Map<string, UserRecord>;
 
 const hashOf = (token: string): Buffer => createHash('sha256').update(token).digest();
+
+/** Compared with in place of a hash that is not there, so that the time taken is the same. */
+const noHash = Buffer.alloc(32);
+
+/** The bytes of a whole SHA-256 in hex; undefined for anything else, which no token matches. */
+const wholeHash = (text: string | undefined): Buffer | undefined =>
+  text !== undefined && /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, 'hex') : undefined;
 
 /** The prefix lets those who search for leaked secrets find it. */
 const newToken = (): string => `gomote_${randomBytes(32).toString('base64url')}`;
@@ -34,33 +44,36 @@ const newToken = (): string => `gomote_${randomBytes(32).toString('base64url')}`
 /** Reads the file again whenever it has changed: users come and go while the coordinator runs. */
 export class Users {
   readonly #path: string;
-  #records: Records = {};
+  #records: Records = new Map();
   #stamp = '';
 
   constructor(path: string) {
     this.#path = path;
   }
 
-  /** The user whose token it is; the time it takes tells nothing. */
+  /** The user with this name and token; how long the check takes reveals nothing about either. */
   check(name: string, token: string): User | undefined {
-    const record = this.#read()[name];
-    const expected = Buffer.from(record?.tokenHash ?? '', 'hex');
-    const given = hashOf(token);
-    const isRight = timingSafeEqual(
-      given,
-      expected.length === given.length ? expected : hashOf(''),
-    );
-    return isRight && record !== undefined ? toUser(name, record) : undefined;
+    const record = this.#read().get(name);
+    const expected = wholeHash(record?.tokenHash);
+    const isEqual = timingSafeEqual(hashOf(token), expected ?? noHash);
+    if (record === undefined || expected === undefined || token === '' || !isEqual)
+      return undefined;
+    return toUser(name, record);
   }
 
   /** The user of that name as of now; `generation` changes with each new token. */
   current(name: string): { readonly user: User; readonly generation: string } | undefined {
-    const record = this.#read()[name];
+    const record = this.#read().get(name);
     return record && { user: toUser(name, record), generation: record.tokenHash };
   }
 
+  /** Whether nobody can sign in: there is no user with a token. */
+  get isEmpty(): boolean {
+    return ![...this.#read().values()].some(({ tokenHash }) => wholeHash(tokenHash));
+  }
+
   list(): (User & { created: string })[] {
-    return Object.entries(this.#read()).map(([name, record]) => ({
+    return [...this.#read()].map(([name, record]) => ({
       ...toUser(name, record),
       created: record.created,
     }));
@@ -79,17 +92,17 @@ export class Users {
     const token = newToken();
     const { isAdmin, maximum } = options;
     await this.#change((records) => {
-      if (records[name] !== undefined) {
+      if (records.has(name)) {
         throw new GomoteError('ERR_USAGE', `there is a user "${name}" already`, {
           hint: `for another token: coordinator user rotate ${name}`,
         });
       }
-      records[name] = {
+      records.set(name, {
         role: isAdmin ? 'admin' : 'user',
         tokenHash: hashOf(token).toString('hex'),
         created: new Date().toISOString(),
         ...(maximum !== undefined && { maximum }),
-      };
+      });
     });
     return token;
   }
@@ -97,7 +110,7 @@ export class Users {
   async remove(name: string): Promise<void> {
     await this.#change((records) => {
       known(records, name);
-      delete records[name];
+      records.delete(name);
     });
   }
 
@@ -105,7 +118,8 @@ export class Users {
   async rotate(name: string): Promise<string> {
     const token = newToken();
     await this.#change((records) => {
-      records[name] = { ...known(records, name), tokenHash: hashOf(token).toString('hex') };
+      const tokenHash = hashOf(token).toString('hex');
+      records.set(name, { ...known(records, name), tokenHash });
     });
     return token;
   }
@@ -116,7 +130,7 @@ export class Users {
       const stamp = `${ino} ${mtimeMs} ${size}`;
       if (stamp !== this.#stamp) {
         const { users } = v.parse(fileSchema, JSON.parse(readFileSync(this.#path, 'utf8')));
-        this.#records = Object.assign(Object.create(null), users);
+        this.#records = users;
         this.#stamp = stamp;
       }
     } catch (error) {
@@ -125,7 +139,8 @@ export class Users {
           cause: error,
         });
       }
-      this.#records = {};
+      this.#records = new Map();
+      this.#stamp = '';
     }
     return this.#records;
   }
@@ -133,22 +148,24 @@ export class Users {
   /** Nobody else changes the file meanwhile: of two that each add a user, neither undoes the other's work. */
   async #change(change: (records: Records) => void): Promise<void> {
     await inTurn(this.#path, async () => {
-      const users = { ...this.#read() };
-      change(users);
+      const records = new Map(this.#read());
+      change(records);
+      // An object made from entries keeps names such as `__proto__` as its own.
+      const users = Object.fromEntries(records);
       await writeWhole(this.#path, `${JSON.stringify({ users }, undefined, 2)}\n`);
     });
   }
 }
 
-function known(records: Records, name: string): Records[string] {
-  const record = Object.hasOwn(records, name) ? records[name] : undefined;
+function known(records: Records, name: string): UserRecord {
+  const record = records.get(name);
   if (record !== undefined) return record;
   throw new GomoteError('ERR_USAGE', `there is no user "${name}"`, {
     hint: 'see coordinator user list',
   });
 }
 
-const toUser = (name: string, record: Records[string]): User => ({
+const toUser = (name: string, record: UserRecord): User => ({
   name,
   isAdmin: record.role === 'admin',
   maximum: record.maximum,

@@ -25,7 +25,7 @@ export class ReplyParser {
   #line = '';
   #lineBytes = 0;
   #statusLine: string | undefined;
-  #headers: Record<string, string> = {};
+  #headers = noHeaders();
   /** How much is to come of the body or chunk. */
   #left = 0;
   #staysOpen = false;
@@ -125,7 +125,7 @@ export class ReplyParser {
     if (match === null) throw bad(`it begins with ${JSON.stringify(statusLine.slice(0, 40))}`);
     const statusCode = Number(match[2]);
     this.#statusLine = undefined;
-    this.#headers = {};
+    this.#headers = noHeaders();
     this.#lineBytes = 0;
     if (statusCode === 101) throw bad('it changes the protocol');
     // An interim reply: the real one follows.
@@ -156,6 +156,9 @@ export class ReplyParser {
     }
   }
 }
+
+/** Without a prototype: a header may be called `constructor`. */
+const noHeaders = (): Record<string, string> => Object.create(null);
 
 const bad = (what: string): GomoteError =>
   new GomoteError('ERR_REPLY', `not an HTTP reply: ${what}`);

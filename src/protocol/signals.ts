@@ -48,10 +48,13 @@ export const signals: readonly SignalInfo[] = rows.map(([name, number, text]) =>
 }));
 
 /** Node's other names for signals in the table. */
-const aliases: Record<string, string> = { SIGIOT: 'SIGABRT', SIGPOLL: 'SIGIO' };
+const aliases: ReadonlyMap<string, string> = new Map([
+  ['SIGIOT', 'SIGABRT'],
+  ['SIGPOLL', 'SIGIO'],
+]);
 
 export function signalByName(name: string): SignalInfo | undefined {
-  const wanted = aliases[name] ?? name;
+  const wanted = aliases.get(name) ?? name;
   return signals.find((signal) => signal.name === wanted);
 }
 

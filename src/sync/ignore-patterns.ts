@@ -98,20 +98,22 @@ function elementToRegExp(element: string): string | undefined {
   return source;
 }
 
-const classes: Record<string, string> = {
-  alnum: 'a-zA-Z0-9',
-  alpha: 'a-zA-Z',
-  blank: ' \\t',
-  cntrl: '\\x00-\\x1f\\x7f',
-  digit: '0-9',
-  graph: '!-~',
-  lower: 'a-z',
-  print: ' -~',
-  punct: '!-\\/:-@\\[-`\\{-~',
-  space: '\\s',
-  upper: 'A-Z',
-  xdigit: '0-9a-fA-F',
-};
+const classes: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    alnum: 'a-zA-Z0-9',
+    alpha: 'a-zA-Z',
+    blank: ' \\t',
+    cntrl: '\\x00-\\x1f\\x7f',
+    digit: '0-9',
+    graph: '!-~',
+    lower: 'a-z',
+    print: ' -~',
+    punct: '!-\\/:-@\\[-`\\{-~',
+    space: '\\s',
+    upper: 'A-Z',
+    xdigit: '0-9a-fA-F',
+  }),
+);
 
 /** The bracket expression that `text` begins with; undefined when it is not closed or not valid. */
 function bracketOf(text: string): { source: string; length: number } | undefined {
@@ -124,7 +126,7 @@ function bracketOf(text: string): { source: string; length: number } | undefined
     if (text[at] === undefined) return undefined;
     if (text[at] === ']' && !isFirst) break;
     if (name !== null) {
-      const found = classes[name[1] ?? ''];
+      const found = classes.get(name[1] ?? '');
       if (found === undefined) return undefined;
       items.push(found);
       at += name[0].length;

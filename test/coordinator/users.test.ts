@@ -1,5 +1,6 @@
 // Users and their tokens, the file they are in, and those who guess.
-import { readFileSync, statSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Doorkeeper } from '../../src/coordinator/doorkeeper.ts';
@@ -58,6 +59,70 @@ describe('users', () => {
     });
     await expect(some.remove('other')).rejects.toThrow('no user "other"');
     await expect(some.rotate('other')).rejects.toThrow('no user "other"');
+  });
+});
+
+describe('names and tokens that must not let anybody in', () => {
+  const names = ['constructor', '__proto__', 'toString', 'hasOwnProperty', 'valueOf', 'nobody', ''];
+  const tokens = ['', 'undefined', 'null', ' '];
+
+  it.each(names)(
+    '"%s" is refused without a file, with an empty one, and after it is gone',
+    async (name) => {
+      const { users: some, path } = users();
+      const refuseAll = () => {
+        for (const token of tokens) expect(some.check(name, token)).toBeUndefined();
+        expect(some.current(name)).toBeUndefined();
+      };
+      refuseAll();
+      expect(some.isEmpty).toBe(true);
+      writeFileSync(path, '{"users": {}}');
+      refuseAll();
+      await some.add('gopher', { isAdmin: false });
+      refuseAll();
+      rmSync(path);
+      refuseAll();
+    },
+  );
+
+  const hashes = [
+    '',
+    ' ',
+    '0',
+    'zz',
+    'e3b0',
+    `${'a'.repeat(63)}`,
+    `${'a'.repeat(65)}`,
+    `${'z'.repeat(64)}`,
+  ];
+
+  it.each(hashes)('a record with the token hash "%s" matches no token', (tokenHash) => {
+    const { users: some, path } = users();
+    const record = { role: 'admin', tokenHash, created: '2026-11-24T00:00:00Z' };
+    writeFileSync(path, JSON.stringify({ users: { gopher: record } }));
+    for (const token of tokens) expect(some.check('gopher', token)).toBeUndefined();
+    expect(some.isEmpty).toBe(true);
+  });
+
+  it('the hash of the empty token matches no token', () => {
+    const { users: some, path } = users();
+    const tokenHash = createHash('sha256').update('').digest('hex');
+    const record = { role: 'admin', tokenHash, created: '2026-11-24T00:00:00Z' };
+    writeFileSync(path, JSON.stringify({ users: { gopher: record } }));
+    expect(some.check('gopher', '')).toBeUndefined();
+  });
+
+  it('a user called constructor is a user like any other', async () => {
+    const { users: some, path } = users();
+    const token = await some.add('constructor', { isAdmin: false });
+    await some.add('gopher', { isAdmin: false });
+    expect(some.check('constructor', token)?.name).toBe('constructor');
+    expect(new Users(path).list().map(({ name }) => name)).toEqual(['constructor', 'gopher']);
+    await expect(some.add('constructor', { isAdmin: true })).rejects.toMatchObject({
+      code: 'ERR_USAGE',
+    });
+    await some.remove('constructor');
+    expect(some.check('constructor', token)).toBeUndefined();
   });
 });
 

@@ -34,16 +34,18 @@ export interface VmRecord extends Instance {
 }
 
 /** The states of a machine that is no buildlet to use, in words; of those not here nothing is said. */
-const deadStates: Record<string, string> = {
-  PROVISIONING: 'starting',
-  STAGING: 'starting',
-  REPAIRING: 'repairing',
-  STOPPING: 'stopping',
-  SUSPENDING: 'stopping',
-  SUSPENDED: 'suspended',
-  STOPPED: 'stopped',
-  TERMINATED: 'stopped',
-};
+const deadStates: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    PROVISIONING: 'starting',
+    STAGING: 'starting',
+    REPAIRING: 'repairing',
+    STOPPING: 'stopping',
+    SUSPENDING: 'stopping',
+    SUSPENDED: 'suspended',
+    STOPPED: 'stopped',
+    TERMINATED: 'stopped',
+  }),
+);
 
 /** The machine's name of a buildlet's: the same, or as much of it as a machine may be called, and a digest. */
 export function vmNameOf(name: string): string {
@@ -110,7 +112,7 @@ export function recordOf(instance: VmInstance): VmRecord | undefined {
     hostType: data.get(metadataKeys.hostType) ?? '',
     created: creationTimestamp ? new Date(creationTimestamp) : undefined,
     expires: earliest(shownExpires, deleteAtOf(instance)),
-    dead: deadStates[status ?? ''],
+    dead: deadStates.get(status ?? ''),
     note: data.get(meta.note),
     zone: zoneOf(instance),
     vmName: instance.name ?? '',

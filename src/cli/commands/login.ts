@@ -82,7 +82,7 @@ function checkName(name: string): string {
 /** A name stands for one coordinator: another one of that name has to be logged out from first. */
 async function refuseTaken(context: Context, name: string, origin: string): Promise<void> {
   const found = (await context.config()).backends.get(name);
-  const isOwn = Object.hasOwn((await readLogins(context.configDir)).backends, name);
+  const isOwn = (await readLogins(context.configDir)).backends.has(name);
   if (found === undefined || (isOwn && found.kind === 'coordinator' && found.url === origin))
     return;
   throw new GomoteError('ERR_USAGE', `there is a backend "${name}" already`, {

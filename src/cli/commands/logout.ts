@@ -6,7 +6,7 @@ import { readLogins, removeLogin } from '../logins.ts';
 
 export function define(command: Command, context: Context): void {
   command.argument('[name]', 'backend (default: the only one)').action(async (given?: string) => {
-    const names = Object.keys((await readLogins(context.configDir)).backends);
+    const names = [...(await readLogins(context.configDir)).backends.keys()];
     const name = given ?? (names.length === 1 ? names[0] : undefined);
     if (name !== undefined && (await removeLogin(context.configDir, name))) return;
     const known =
