@@ -1,7 +1,7 @@
 // Bundles the programs and the library into dist/.
 //
 // The programs carry all they need: start-up time is mostly the finding and compiling of modules. The library
-// leaves its dependencies outside, as libraries do.
+// leaves undici, tar and valibot outside; the large packages come with it, since npm would install all of each.
 import { cpSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { build } from 'esbuild';
@@ -64,7 +64,7 @@ const slimDependencies = {
   },
 };
 
-/** Modules that stand for a large package: each is a file of its own, which the programs load when they need it. */
+/** Modules that stand for a large package: each is a file of its own, which programs and library load when they need it. */
 const heavyModules = {
   'src/backends/kubernetes/client-node.ts': 'kubernetes-client',
   'src/backends/gce/google.ts': 'google-compute',
@@ -74,14 +74,20 @@ const heavyModules = {
 /** Packages that a plain command never loads, each a file of its own too: a file is read, and half compiled, as a whole. */
 const heavyPackages = ['undici', 'tar'];
 
-const heavyApart = {
-  name: 'heavy-apart',
+const heavyPackagesApart = {
+  name: 'heavy-packages-apart',
   setup(builder) {
     for (const name of heavyPackages) {
       builder.onResolve({ filter: new RegExp(`^${name}$`) }, ({ kind }) =>
         kind === 'entry-point' ? undefined : { path: `./${name}.cjs`, external: true },
       );
     }
+  },
+};
+
+const heavyModulesApart = {
+  name: 'heavy-modules-apart',
+  setup(builder) {
     builder.onResolve({ filter: /\.ts$/ }, ({ path, resolveDir, kind }) => {
       const module = relative(root, join(resolveDir, path)).replaceAll('\\', '/');
       const file = kind === 'entry-point' ? undefined : heavyModules[module];
@@ -109,7 +115,7 @@ await build({
   // The files apart are required as well: import() would start Node's ES module loader, which parses each once more.
   supported: { 'dynamic-import': false },
   minify: !process.env.NOMINIFY,
-  plugins: [slimDependencies, heavyApart],
+  plugins: [slimDependencies, heavyPackagesApart, heavyModulesApart],
   define: { 'import.meta.url': 'importMetaUrl' },
   banner: { js: "const importMetaUrl=require('node:url').pathToFileURL(__filename).href;" },
 });
@@ -120,6 +126,7 @@ await build({
   format: 'esm',
   splitting: true,
   packages: 'external',
+  plugins: [heavyModulesApart],
 });
 
 await buildWorkers();

@@ -1,10 +1,15 @@
 // The library's front door.
 
-export type { GceAuth } from './backends/gce/compute.ts';
 export { gceGate } from './backends/gce/gate.ts';
-export type { CreatedVm, GceCallOptions, StartVmOptions } from './backends/gce/start-vm.ts';
-export type { Vm } from './backends/gce/vms.ts';
-export { podDefaults } from './backends/kubernetes/pod.ts';
+export type {
+  CreatedVm,
+  GceAuth,
+  GceCallOptions,
+  StartVmOptions,
+  Vm,
+} from './backends/gce/options.ts';
+export type { ClusterConfig } from './backends/kubernetes/cluster-config.ts';
+export { podDefaults } from './backends/kubernetes/pod-defaults.ts';
 export { type StartPodOptions, startPod } from './backends/start-pod.ts';
 export { destroyVM, listVMs, startNewVM } from './backends/virtual-machines.ts';
 export {

@@ -1,7 +1,7 @@
 // `startPod` as the library exports it: all it needs loads when it is called.
-import type { KubeConfig } from '@kubernetes/client-node';
 import type { HostType } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
+import type { ClusterConfig } from './kubernetes/cluster-config.ts';
 import type { StartPodOptions } from './kubernetes/start-pod.ts';
 
 export type { StartPodOptions } from './kubernetes/start-pod.ts';
@@ -10,14 +10,14 @@ export type { StartPodOptions } from './kubernetes/start-pod.ts';
  * Makes a pod with a buildlet and gives a client of it once it answers; `client.close()` ends the buildlet, and with
  * it the pod. When it fails or is cancelled, nothing is left behind.
  *
- * @param kubeConfig The cluster and who asks, from @kubernetes/client-node.
+ * @param kubeConfig The cluster and who asks: a `KubeConfig` of @kubernetes/client-node.
  * @param podName The pod's name; one that is taken is ERR_NAME_TAKEN.
  * @param hostType A host type, or the name of one in the catalogue; ERR_UNKNOWN_TYPE when it has no image.
  * @throws PlatformError with Kubernetes' own reason: ERR_MACHINE for a pod that failed, could not pull its image or
  *   ended; ERR_NO_CAPACITY for one that no node has room for; ERR_QUOTA; ERR_UNAUTHORIZED; ERR_UNAVAILABLE.
  */
 export async function startPod(
-  kubeConfig: KubeConfig,
+  kubeConfig: ClusterConfig,
   podName: string,
   hostType: string | HostType,
   options: StartPodOptions,

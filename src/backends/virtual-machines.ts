@@ -1,9 +1,7 @@
 // Virtual machines of Compute Engine, for users of the library; Google's client loads with the first call.
 import type { HostType } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
-import type { GceAuth } from './gce/compute.ts';
-import type { GceCallOptions, StartVmOptions } from './gce/start-vm.ts';
-import type { Vm } from './gce/vms.ts';
+import type { GceAuth, GceCallOptions, StartVmOptions, Vm } from './gce/options.ts';
 
 /**
  * Makes a machine of the host type and gives a client of the buildlet on it, once that answers. When it fails or is

@@ -1,6 +1,6 @@
 // What `npm pack` makes is all a user needs.
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { temporaryDirectory } from '../helpers/temporary.ts';
@@ -12,6 +12,15 @@ const run = (cwd: string, command: string, ...args: string[]): string =>
     encoding: 'utf8',
     env: { ...process.env, XDG_RUNTIME_DIR: cwd },
   });
+
+/** The most that an installation may take, without the packages that are optional, in bytes. */
+const installLimitBytes = 15e6;
+
+function sizeOf(path: string): number {
+  const stats = statSync(path);
+  if (!stats.isDirectory()) return stats.size;
+  return readdirSync(path).reduce((sum, name) => sum + sizeOf(join(path, name)), 0);
+}
 
 it('the packed tarball installs in an empty directory; its programs, library and types work from there', () => {
   const directory = temporaryDirectory();
@@ -30,6 +39,14 @@ it('the packed tarball installs in an empty directory; its programs, library and
 
   writeFileSync(join(directory, 'package.json'), '{"private": true, "type": "module"}');
   run(directory, 'npm', 'install', '--no-audit', '--no-fund', join(directory, filename));
+  const installed = readdirSync(join(directory, 'node_modules')).filter(
+    (name) => !name.startsWith('.') && name !== '@lydell',
+  );
+  expect(installed).not.toContain('googleapis');
+  expect(installed).not.toContain('@kubernetes');
+  const sizes = installed.map((name) => sizeOf(join(directory, 'node_modules', name)));
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(installLimitBytes);
+
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const bin = join(directory, 'node_modules', '.bin');
   expect(run(directory, join(bin, 'gomote'), '--version')).toBe(`${version}\n`);
@@ -41,11 +58,28 @@ it('the packed tarball installs in an empty directory; its programs, library and
     expect(run(directory, join(bin, 'gomote'), 'run', name, 'echo', 'hello')).toBe('hello\n');
     writeFileSync(
       join(directory, 'use.ts'),
-      `import { BuildletClient, type ExecResult, KeyPair, newKeyPair, ERR_CLOSED } from 'gomote';
+      `import {
+         BuildletClient, type ExecResult, KeyPair, newKeyPair, ERR_CLOSED, listVMs, startPod,
+       } from 'gomote';
        const pair: KeyPair = await newKeyPair();
        const client = new BuildletClient('127.0.0.1:1', pair);
        const result: Promise<ExecResult> = client.exec('true');
-       result.catch((error) => console.log(error.code, ERR_CLOSED, pair.password().length));`,
+       await result.catch((error) => console.log(error.code, ERR_CLOSED, pair.password().length));
+       // What comes with the library of the platforms' own packages loads, and answers.
+       const signal = AbortSignal.abort();
+       const vms = listVMs('key', 'project', 'zone', { endpoint: 'http://127.0.0.1:1', signal });
+       await vms.catch((error) => console.log(/abort/i.test(error.code + error.name)));
+       const config = {
+         getCurrentCluster: () => null,
+         getCurrentContext: () => '',
+         getContextObject: () => null,
+         applyToFetchOptions: async () => ({}),
+         applyToHTTPSOptions: async () => {},
+         applySecurityAuthentication: async () => {},
+       };
+       const options = { projectId: 'p', imageRegistry: 'r' };
+       await startPod(config, 'pod', { name: 'h', kubernetes: { image: 'i' } } as never, options)
+         .catch((error) => console.log(error.code));`,
     );
     run(
       directory,
@@ -61,7 +95,9 @@ it('the packed tarball installs in an empty directory; its programs, library and
       join(root, 'node_modules/@types'),
       'use.ts',
     );
-    expect(run(directory, process.execPath, 'use.js')).toBe('ERR_CONNECT ERR_CLOSED 40\n');
+    expect(run(directory, process.execPath, 'use.js')).toBe(
+      'ERR_CONNECT ERR_CLOSED 40\ntrue\nERR_CONFIG\n',
+    );
   } finally {
     run(directory, join(bin, 'gomote'), 'destroy', name);
   }

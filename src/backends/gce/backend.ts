@@ -16,8 +16,9 @@ import type {
 } from '../backend.ts';
 import { NamePool } from '../name-pool.ts';
 import { renewalIntervalMs, Throttle } from '../renewal.ts';
-import { ComputeApi, type GceAuth, type VmInstance } from './compute.ts';
+import { ComputeApi, type VmInstance } from './compute.ts';
 import { isNotFound } from './errors.ts';
+import type { CreatedVm, GceAuth } from './options.ts';
 import { reapVms } from './reap.ts';
 import {
   describeVm,
@@ -29,7 +30,7 @@ import {
   type VmRecord,
   vmNameOf,
 } from './record.ts';
-import { type CreatedVm, startVm } from './start-vm.ts';
+import { startVm } from './start-vm.ts';
 import { gceMachineOf, reachOf, zoneOf } from './vm.ts';
 
 interface Settings extends GceConfig {

@@ -8,12 +8,10 @@ import type { RequestLog } from '../backend.ts';
 import { callError, operationError, retryAfterMs, triesFor } from './errors.ts';
 import { gceGate } from './gate.ts';
 import { compute_v1, GoogleAuth } from './google.ts';
+import type { GceAuth } from './options.ts';
 
 export type VmInstance = compute_v1.Schema$Instance;
 export type VmOperation = compute_v1.Schema$Operation;
-
-/** What Google's library takes as credentials: a GoogleAuth, an OAuth2Client, a JWT. */
-export type GceAuth = NonNullable<compute_v1.Options['auth']>;
 
 export interface ComputeOptions {
   /** Default: the application's default credentials, as Google's libraries find them. */
@@ -61,7 +59,7 @@ export class ComputeApi {
     this.project = options.project;
     const { endpoint, auth = defaultAuth(options.project) } = options;
     this.#api = new compute_v1.Compute({
-      auth,
+      auth: auth as NonNullable<compute_v1.Options['auth']>,
       retry: false,
       ...(endpoint !== undefined && { rootUrl: endpoint }),
     });

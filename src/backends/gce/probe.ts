@@ -6,7 +6,7 @@ import { timeoutSignal } from '../../timeout-signal.ts';
 import { waitUntilReady } from '../wait-until-ready.ts';
 import type { ComputeApi } from './compute.ts';
 import { isNotFound } from './errors.ts';
-import type { StartVmOptions } from './start-vm.ts';
+import type { StartVmOptions } from './options.ts';
 
 interface ProbeOptions
   extends Pick<StartVmOptions, 'probeTimeoutMs' | 'onBeginBuildletProbe' | 'onEndBuildletProbe'> {

@@ -1,74 +1,15 @@
 // Starts a virtual machine and waits for its buildlet; what fails or is cancelled leaves no machine.
 import { randomUUID } from 'node:crypto';
-import { builtInCatalogue, type Catalogue, findHostType, type HostType } from '../../builders.ts';
+import { builtInCatalogue, findHostType, type HostType } from '../../builders.ts';
 import { BuildletClient } from '../../client/buildlet-client.ts';
-import { type KeyPair, NoKeyPair } from '../../client/key-pair.ts';
+import { NoKeyPair } from '../../client/key-pair.ts';
 import { GomoteError, isGomoteError, PlatformError } from '../../errors.ts';
-import type { Gate } from '../../rate-limit.ts';
-import { ComputeApi, type GceAuth, type VmInstance } from './compute.ts';
+import { ComputeApi, type VmInstance } from './compute.ts';
 import { isRefusal } from './errors.ts';
+import type { GceAuth, StartVmOptions } from './options.ts';
 import { probeVm } from './probe.ts';
 import { removeVm, removeVmOf } from './remove-vm.ts';
 import { gceMachineOf, reachOf, type VmRequest, vmBody } from './vm.ts';
-
-type Hook<T extends unknown[] = []> = ((...args: T) => void | Promise<void>) | undefined;
-
-/** How to reach the API. */
-export interface GceCallOptions {
-  signal?: AbortSignal | undefined;
-  /** Where the Compute API is. Default: Google's own. */
-  endpoint?: string | undefined;
-  /** Awaited before every call of the API, after `gceGate.hook`. */
-  gate?: Gate | undefined;
-}
-
-export interface CreatedVm {
-  readonly zone: string;
-  readonly name: string;
-}
-
-export interface StartVmOptions extends GceCallOptions {
-  /** Such as `us-central1-f`. Required. */
-  zone: string;
-  /** Required. */
-  projectId: string;
-  /** More zones, tried in this order when the one before has no room. */
-  moreZones?: readonly string[] | undefined;
-  /** Where host types named by text are looked up. Default: the built-in catalogue. */
-  catalogue?: Catalogue | undefined;
-  /** The key pair of its TLS server. Default: plain HTTP without a password, for inside the network. */
-  tls?: KeyPair | undefined;
-  /** For people who look at the machine. */
-  description?: string | undefined;
-  /** More metadata. */
-  meta?: Readonly<Record<string, string>> | undefined;
-  labels?: Readonly<Record<string, string>> | undefined;
-  /** How long it lives at most, in ms. Default 30 minutes; Infinity: until someone deletes it. */
-  deleteInMs?: number | undefined;
-  /** Whether it has an address outside of its network, and is reached by it. Default: with TLS. */
-  externalIp?: boolean | undefined;
-  /** Where its buildlet listens. Default 443 with TLS, else 80. */
-  port?: number | undefined;
-  /** How long the buildlet may take to answer once the machine runs, in ms. Default 5 minutes. */
-  probeTimeoutMs?: number | undefined;
-  /** The machine was asked for. */
-  onInstanceRequested?: Hook;
-  /** The machine is there. */
-  onInstanceCreated?: Hook<[vm: CreatedVm]>;
-  /** Its address is known. */
-  onGotInstanceInfo?: Hook;
-  /** Before each try to reach its buildlet. */
-  onBeginBuildletProbe?: Hook<[url: string]>;
-  /** After each try; undefined: it answered. */
-  onEndBuildletProbe?: Hook<[error: unknown]>;
-  /**
-   * Called when no zone has a spot or preemptible machine; gives the name for one at full price. Default: none is
-   * tried, and the call fails with ERR_NO_CAPACITY.
-   */
-  fallbackToFullPrice?: (() => string | Promise<string>) | undefined;
-  /** Told in a few words what is being waited for. */
-  onProgress?: ((step: string) => void) | undefined;
-}
 
 /** How long Compute Engine may take to make a machine, in ms. */
 const createTimeoutMs = 10 * 60_000;

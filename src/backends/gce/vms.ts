@@ -1,19 +1,8 @@
 // The machines that are there, and asking for one's end.
 import { KeyPair } from '../../client/key-pair.ts';
-import { ComputeApi, type GceAuth } from './compute.ts';
-import type { GceCallOptions } from './start-vm.ts';
+import { ComputeApi } from './compute.ts';
+import type { GceAuth, GceCallOptions, Vm } from './options.ts';
 import { metadataKeys, metadataOf, reachOf } from './vm.ts';
-
-/** A machine with a buildlet on it. */
-export interface Vm {
-  readonly name: string;
-  /** `HOST:PORT` of its buildlet; undefined while it has no address. */
-  readonly ipPort: string | undefined;
-  /** The zero pair: plain HTTP. */
-  readonly tls: KeyPair;
-  /** Its host type. */
-  readonly type: string;
-}
 
 /** As in `virtual-machines.ts`, where it is described. */
 export async function listVMs(

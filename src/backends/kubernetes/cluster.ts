@@ -18,6 +18,7 @@ import {
   ServerConfiguration,
   Watch,
 } from './client-node.ts';
+import type { ClusterConfig } from './cluster-config.ts';
 import { refusalOf } from './cluster-error.ts';
 import { forwardPort } from './forward-port.ts';
 
@@ -60,6 +61,11 @@ export class Cluster {
         authMethods: { default: config },
       }),
     );
+  }
+
+  /** The cluster of a `KubeConfig` that the caller made, with whatever copy of the package. */
+  static of(config: ClusterConfig, options: Pick<ClusterOptions, 'namespace' | 'gate'>): Cluster {
+    return new Cluster(config as Config, options);
   }
 
   static open(options: ClusterOptions): Cluster {

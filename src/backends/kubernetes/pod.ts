@@ -6,16 +6,7 @@ import { GomoteError } from '../../errors.ts';
 import type { Instance } from '../backend.ts';
 import { merged } from './merge.ts';
 import { labelValue } from './names.ts';
-
-/** The quantities of pods whose host type gives none; may be changed. */
-export const podDefaults = {
-  /** CPUs that the scheduler sets aside. */
-  buildletCPU: '2',
-  /** The most CPUs a pod may use. */
-  buildletCPULimit: '8',
-  /** Memory, set aside and the most it may use. */
-  buildletMemory: '4000000Ki',
-};
+import { podDefaults } from './pod-defaults.ts';
 
 export const labels = {
   name: 'name',

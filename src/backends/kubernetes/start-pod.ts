@@ -1,11 +1,11 @@
 // Starts one pod with a buildlet for a program of the caller's own.
 import { randomBytes, randomUUID } from 'node:crypto';
-import type { KubeConfig } from '@kubernetes/client-node';
 import { builtInCatalogue, type Catalogue, findHostType, type HostType } from '../../builders.ts';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { type KeyPair, newKeyPair } from '../../client/key-pair.ts';
 import { type Gate, tokenBucket } from '../../rate-limit.ts';
 import { Cluster } from './cluster.ts';
+import type { ClusterConfig } from './cluster-config.ts';
 import { connectionOf } from './connections.ts';
 import { launchPod } from './launch.ts';
 import { imageReference, kubernetesMachineOf, labels, type PodSecrets, secretsOf } from './pod.ts';
@@ -49,7 +49,7 @@ export interface StartPodOptions {
 const defaults = { deleteInMs: 30 * 60_000, startTimeoutMs: 10 * 60_000 };
 
 export async function startPod(
-  kubeConfig: KubeConfig,
+  kubeConfig: ClusterConfig,
   podName: string,
   hostType: string | HostType,
   options: StartPodOptions,
@@ -58,7 +58,7 @@ export async function startPod(
   const host = typeof hostType === 'string' ? findHostType(catalogue, hostType) : hostType;
   const machine = kubernetesMachineOf(host);
   const gate = options.gate ?? tokenBucket({ perSecond: 50, burst: 100 });
-  const cluster = new Cluster(kubeConfig, { namespace: options.namespace, gate });
+  const cluster = Cluster.of(kubeConfig, { namespace: options.namespace, gate });
   const maker = randomUUID();
   const secrets = await secretsFor(options.tls);
   const description = options.description ?? `(pod ${podName})`;

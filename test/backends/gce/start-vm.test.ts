@@ -1,7 +1,8 @@
 import { inspect } from 'node:util';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { gceGate } from '../../../src/backends/gce/gate.ts';
-import { type StartVmOptions, startNewVM } from '../../../src/backends/gce/start-vm.ts';
+import type { StartVmOptions } from '../../../src/backends/gce/options.ts';
+import { startNewVM } from '../../../src/backends/gce/start-vm.ts';
 import type { HostType } from '../../../src/builders.ts';
 import { newKeyPair } from '../../../src/client/key-pair.ts';
 import type { PlatformError } from '../../../src/errors.ts';

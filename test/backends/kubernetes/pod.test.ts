@@ -5,11 +5,11 @@ import {
   instanceOf,
   kubernetesMachineOf,
   type PodPlan,
-  podDefaults,
   podOf,
   secretNameOf,
   secretOf,
 } from '../../../src/backends/kubernetes/pod.ts';
+import { podDefaults } from '../../../src/backends/kubernetes/pod-defaults.ts';
 import type { KubernetesMachine } from '../../../src/builders.ts';
 
 const plan: PodPlan = {

@@ -1,0 +1,85 @@
+// What programs that use the library give and get. Free of Google's package, whose types they need not have.
+import type { Catalogue } from '../../builders.ts';
+import type { KeyPair } from '../../client/key-pair.ts';
+import type { Gate } from '../../rate-limit.ts';
+
+/**
+ * Google credentials: what google-auth-library makes (a `GoogleAuth`, an `OAuth2Client`, a `JWT`), or an API key. The
+ * shape is written here, so that a program that uses the library needs that package only if it makes one.
+ */
+export type GceAuth = string | GoogleCredentials;
+
+export interface GoogleCredentials {
+  getRequestHeaders(url?: string): Promise<object>;
+  request(options: object): Promise<object>;
+}
+
+type Hook<T extends unknown[] = []> = ((...args: T) => void | Promise<void>) | undefined;
+
+/** How to reach the API. */
+export interface GceCallOptions {
+  signal?: AbortSignal | undefined;
+  /** Where the Compute API is. Default: Google's own. */
+  endpoint?: string | undefined;
+  /** Awaited before every call of the API, after `gceGate.hook`. */
+  gate?: Gate | undefined;
+}
+
+export interface CreatedVm {
+  readonly zone: string;
+  readonly name: string;
+}
+
+export interface StartVmOptions extends GceCallOptions {
+  /** Such as `us-central1-f`. Required. */
+  zone: string;
+  /** Required. */
+  projectId: string;
+  /** More zones, tried in this order when the one before has no room. */
+  moreZones?: readonly string[] | undefined;
+  /** Where host types named by text are looked up. Default: the built-in catalogue. */
+  catalogue?: Catalogue | undefined;
+  /** The key pair of its TLS server. Default: plain HTTP without a password, for inside the network. */
+  tls?: KeyPair | undefined;
+  /** For people who look at the machine. */
+  description?: string | undefined;
+  /** More metadata. */
+  meta?: Readonly<Record<string, string>> | undefined;
+  labels?: Readonly<Record<string, string>> | undefined;
+  /** How long it lives at most, in ms. Default 30 minutes; Infinity: until someone deletes it. */
+  deleteInMs?: number | undefined;
+  /** Whether it has an address outside of its network, and is reached by it. Default: with TLS. */
+  externalIp?: boolean | undefined;
+  /** Where its buildlet listens. Default 443 with TLS, else 80. */
+  port?: number | undefined;
+  /** How long the buildlet may take to answer once the machine runs, in ms. Default 5 minutes. */
+  probeTimeoutMs?: number | undefined;
+  /** The machine was asked for. */
+  onInstanceRequested?: Hook;
+  /** The machine is there. */
+  onInstanceCreated?: Hook<[vm: CreatedVm]>;
+  /** Its address is known. */
+  onGotInstanceInfo?: Hook;
+  /** Before each try to reach its buildlet. */
+  onBeginBuildletProbe?: Hook<[url: string]>;
+  /** After each try; undefined: it answered. */
+  onEndBuildletProbe?: Hook<[error: unknown]>;
+  /**
+   * Called when no zone has a spot or preemptible machine; gives the name for one at full price. Default: none is
+   * tried, and the call fails with ERR_NO_CAPACITY.
+   */
+  fallbackToFullPrice?: (() => string | Promise<string>) | undefined;
+  /** Told in a few words what is being waited for. */
+  onProgress?: ((step: string) => void) | undefined;
+}
+
+/** A machine with a buildlet on it. */
+export interface Vm {
+  readonly name: string;
+  /** `HOST:PORT` of its buildlet; undefined while it has no address. */
+  readonly ipPort: string | undefined;
+  /** The zero pair: plain HTTP. */
+  readonly tls: KeyPair;
+  /** Its host type. */
+  readonly type: string;
+}

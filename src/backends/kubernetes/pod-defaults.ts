@@ -1,0 +1,9 @@
+/** The resources of pods whose host type names none. The properties may be changed. */
+export const podDefaults = {
+  /** CPUs that the scheduler reserves. */
+  buildletCPU: '2',
+  /** The most CPUs a pod may use. */
+  buildletCPULimit: '8',
+  /** Memory: reserved, and the most it may use. */
+  buildletMemory: '4000000Ki',
+};
