@@ -1,4 +1,5 @@
 // Every failure this package reports is a GomoteError; callers match on `code`, people read `message` and `hint`.
+import { printable } from './printable.ts';
 
 /**
  * What went wrong, for programs. A code is stable: its meaning never changes between releases.
@@ -76,16 +77,19 @@ export interface GomoteErrorOptions extends ErrorOptions {
   hint?: string | undefined;
 }
 
-/** The base of every error this package throws. `message` is one line: what failed and the value given. */
+/**
+ * The base of every error this package throws. `message` is one line: what failed and the value given. It and `hint`
+ * are safe to show on a terminal, whatever text of another machine they quote.
+ */
 export class GomoteError extends Error {
   override readonly name: string = 'GomoteError';
   readonly code: ErrorCode;
   readonly hint: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: GomoteErrorOptions = {}) {
-    super(message, options);
+    super(printable(message), options);
     this.code = code;
-    this.hint = options.hint;
+    this.hint = options.hint === undefined ? undefined : printable(options.hint);
   }
 }
 
@@ -94,7 +98,7 @@ export class StatusError extends GomoteError {
   override readonly name = 'StatusError';
   /** The HTTP status, such as 500. */
   readonly status: number;
-  /** The first line of the reply's body. */
+  /** The first line of the reply's body, as it came: show it with `printable` only. */
   readonly text: string;
 
   constructor(status: number, text: string, message: string, options: GomoteErrorOptions = {}) {
@@ -120,7 +124,7 @@ export class PlatformError extends GomoteError {
 /** The command never started: it was not found, may not be executed, or its directory is missing. */
 export class NotStartedError extends GomoteError {
   override readonly name = 'NotStartedError';
-  /** The buildlet's words, as in the trailer `Process-State`. */
+  /** The buildlet's words, as they came in the trailer `Process-State`: show them with `printable` only. */
   readonly state: string;
   readonly reason: 'not-found' | 'not-executable' | 'other';
 

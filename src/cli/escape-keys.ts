@@ -13,14 +13,14 @@ const commands = new Map<number, EscapeCommand>([
 ]);
 
 /** What `~?` prints; it may stand on a terminal that is raw. */
-export const escapeHelp = [
+export const escapeHelp: readonly string[] = [
   'at the start of a line:',
   '  ~.   end the command',
   '  ~d   detach: it goes on without you',
   '  ~^Z  suspend gomote',
   '  ~?   this list',
   '  ~~   a ~',
-].join('\r\n');
+];
 
 /** Takes the escapes out of what is typed. */
 export class EscapeKeys {

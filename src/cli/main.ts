@@ -1,5 +1,6 @@
 // The command line as a function: arguments in, exit code out; the one place where errors end.
 import { errnoOf, GomoteError, isGomoteError, messageOf } from '../errors.ts';
+import { printable } from '../printable.ts';
 import { Context } from './context.ts';
 import { exitCodes, runFailureCode, signalCode } from './exit-codes.ts';
 import { type Interrupts, processInterrupts } from './interrupts.ts';
@@ -41,11 +42,11 @@ async function exitCodeOf(
 /** One line: what failed, the value given, what to do next. The stack only with `--verbose`. */
 async function report(error: unknown, context: Context): Promise<void> {
   const hint = error instanceof GomoteError && error.hint !== undefined ? `; ${error.hint}` : '';
-  const line = `${messageOf(error)}${hint}`.replaceAll(/\s*\n\s*/g, ' ');
+  const line = printable(`${messageOf(error)}${hint}`.replaceAll(/\s*\n\s*/g, ' '));
   const { stderr, environment } = context.terminal;
   stderr.write(`${await inRed(stderr, environment, context.color, 'gomote:')} ${line}\n`);
   if (!context.verbose) return;
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    stderr.write(`${cause.stack ?? cause.message}\n`);
+    stderr.write(`${printable(cause.stack ?? cause.message, { newlines: true })}\n`);
   }
 }

@@ -5,7 +5,7 @@ import { largestPaths } from '../sync/largest-paths.ts';
 import type { PushSummary } from '../sync/push.ts';
 import type { Context } from './context.ts';
 import { formatBytes } from './format-bytes.ts';
-import { print } from './terminal.ts';
+import { listed, listedJson, print } from './terminal.ts';
 
 export interface ReportOptions {
   readonly dryRun?: boolean | undefined;
@@ -34,7 +34,10 @@ export async function reportPush(
     else if (options.dryRun) await printPlan(name, result.value, names.length > 1, context);
     else if (options.onlyChanges && result.value.changes.length === 0) continue;
     else if (options.json)
-      await print(context.terminal, `${toJson(name, result.value, seconds)}\n`);
+      await print(
+        context.terminal,
+        listedJson(toJson(name, result.value, seconds), context.terminal),
+      );
     else context.talk.say(`${name}: ${inWords(result.value)}`);
   }
   throwIfAny(failures);
@@ -69,13 +72,13 @@ async function printPlan(
   { terminal, talk }: Context,
 ): Promise<void> {
   const lines = changes.map((change) => {
-    if (change.op === 'remove') return `remove ${change.path}\n`;
-    if (change.op === 'mode') return `mode ${change.mode.toString(8)} ${change.path}\n`;
+    if (change.op === 'remove') return `remove ${change.path}`;
+    if (change.op === 'mode') return `mode ${change.mode.toString(8)} ${change.path}`;
     const { path, kind } = change.entry;
-    return `send ${path}${kind === 'directory' ? '/' : ''}\n`;
+    return `send ${path}${kind === 'directory' ? '/' : ''}`;
   });
-  const title = isOneOfMany ? `${name}:\n` : '';
-  await print(terminal, title + lines.join(''));
+  const title = isOneOfMany ? [`${name}:`] : [];
+  await print(terminal, listed([...title, ...lines], terminal));
   talk.say(`${name}: would send ${files} files, ${formatBytes(bytes)}`);
 }
 
@@ -90,4 +93,4 @@ const toJson = (
   name: string,
   { files, bytes, removed, wireBytes, digest }: PushSummary,
   seconds: number,
-): string => JSON.stringify({ name, files, bytes, removed, wireBytes, seconds, digest });
+) => ({ name, files, bytes, removed, wireBytes, seconds, digest });

@@ -1,9 +1,14 @@
 // Rows of text: in columns for people at a terminal, with tabs between for programs.
+import { printable } from '../printable.ts';
 import type { Terminal } from './terminal.ts';
 
-/** The rows as lines; on a terminal all cells but the last are as wide as their column's widest. */
-export function formatTable(rows: readonly (readonly string[])[], { stdout }: Terminal): string {
-  if (stdout.isTTY !== true) return rows.map((row) => `${row.join('\t')}\n`).join('');
+/**
+ * The rows as lines; on a terminal all cells but the last are as wide as their column's widest, and hold nothing that
+ * it would obey.
+ */
+export function formatTable(cells: readonly (readonly string[])[], { stdout }: Terminal): string {
+  if (stdout.isTTY !== true) return cells.map((row) => `${row.join('\t')}\n`).join('');
+  const rows = cells.map((row) => row.map((cell) => printable(cell)));
   const widths: number[] = [];
   for (const row of rows) {
     row.forEach((cell, i) => {

@@ -1,6 +1,7 @@
 // What the command line reads and writes: bytes on stdout, talk on stderr, colour and spinners on a terminal.
 import { fstatSync, type Stats, statSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
+import { printable, printableJson } from '../printable.ts';
 import type { TerminalRequest } from '../protocol/session.ts';
 import type { Passed } from './progress.ts';
 
@@ -87,6 +88,21 @@ export async function print(terminal: Terminal, text: string): Promise<void> {
   });
 }
 
+/**
+ * Lines of a listing, as they are printed: safe to show on a terminal, which must not obey what a name holds; as they
+ * are elsewhere, where a program reads them.
+ */
+export function listed(lines: readonly string[], { stdout }: Terminal): string {
+  const shown = stdout.isTTY === true ? lines.map((line) => printable(line)) : lines;
+  return shown.map((line) => `${line}\n`).join('');
+}
+
+/** The value as JSON and a newline; on a terminal without characters that it would obey. */
+export function listedJson(value: unknown, { stdout }: Terminal, indent?: number): string {
+  const json = `${JSON.stringify(value, undefined, indent)}\n`;
+  return stdout.isTTY === true ? printableJson(json) : json;
+}
+
 /** The text in red on a terminal that shows colours, if `wanted`; elsewhere as it is. */
 export async function inRed(
   stream: { isTTY?: boolean },
@@ -100,8 +116,8 @@ export async function inRed(
 }
 
 export interface Talk {
-  /** One line on stderr, unless `--quiet`. */
-  say(line: string): void;
+  /** Lines on stderr, unless `--quiet`; what a terminal would obey in them is written as escapes. */
+  say(lines: string | readonly string[]): void;
   /** One line on stderr with `--verbose` only. */
   detail(line: string): void;
   /** Runs `work` with a spinner on a terminal, which shows the steps that `work` tells. */
@@ -117,15 +133,19 @@ export interface TalkOptions {
 }
 
 export function createTalk(terminal: Terminal, options: TalkOptions): Talk {
-  const write = (line: string) => {
+  const write = (text: string | readonly string[]) => {
+    const line = [text]
+      .flat()
+      .map((one) => printable(one))
+      .join(terminal.isRaw ? '\r\n' : '\n');
     terminal.stderr.write(terminal.isRaw ? `\r\n${line}\r\n` : `${line}\n`);
   };
   // A terminal of no width, as under script(1), would keep the spinner wrapping its line for ever.
   const isScreen = terminal.stderr.isTTY === true && terminal.stderr.columns !== 0;
   const decorated = isScreen && !options.quiet && options.color;
   return {
-    say: (line) => {
-      if (!options.quiet) write(line);
+    say: (lines) => {
+      if (!options.quiet) write(lines);
     },
     detail: (line) => {
       if (options.verbose) write(line);
@@ -150,7 +170,7 @@ export function createTalk(terminal: Terminal, options: TalkOptions): Talk {
       const spinner = ora({ text: what, stream: terminal.stderr as NodeJS.WriteStream }).start();
       try {
         return await work((step) => {
-          spinner.text = `${what}: ${step}`;
+          spinner.text = printable(`${what}: ${step}`);
         });
       } finally {
         spinner.stop();

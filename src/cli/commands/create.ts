@@ -10,7 +10,7 @@ import {
 } from '../../builders.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
 import type { Context } from '../context.ts';
-import { print } from '../terminal.ts';
+import { listed, print } from '../terminal.ts';
 import { parseCount } from '../values.ts';
 
 interface Options {
@@ -40,7 +40,8 @@ export function define(command: Command, context: Context): void {
         );
       };
       const instances = await withType(backend, type, context, make);
-      await print(context.terminal, instances.map((instance) => `${instance.name}\n`).join(''));
+      const names = instances.map((instance) => instance.name);
+      await print(context.terminal, listed(names, context.terminal));
     });
 }
 

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { diff } from '../../sync/diff.ts';
 import type { Context } from '../context.ts';
-import { print } from '../terminal.ts';
+import { listed, listedJson, print } from '../terminal.ts';
 
 interface Options {
   json?: boolean;
@@ -15,10 +15,10 @@ export function define(command: Command, context: Context): void {
     .action(async (name: string, options: Options) => {
       const { signal, terminal } = context;
       const found = await context.withBuildlet(name, ({ client }) => diff(client, signal));
-      const lines = found.map(({ status, path }) => `${status} ${path}\n`);
+      const lines = found.map(({ status, path }) => `${status} ${path}`);
       await print(
         terminal,
-        options.json ? `${JSON.stringify(found, undefined, 2)}\n` : lines.join(''),
+        options.json ? listedJson(found, terminal, 2) : listed(lines, terminal),
       );
     });
 }

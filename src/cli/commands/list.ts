@@ -5,7 +5,8 @@ import { formatDuration } from '../../duration.ts';
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
 import type { Context } from '../context.ts';
-import { print } from '../terminal.ts';
+import { formatTable } from '../table.ts';
+import { listedJson, print, type Terminal } from '../terminal.ts';
 
 interface Options {
   json?: boolean;
@@ -25,7 +26,8 @@ export function define(command: Command, context: Context): void {
       ? [chosen]
       : [chosen, ...(await context.config()).backends.keys()];
     const { rows, failures } = await collect([...new Set(names)], context);
-    await print(context.terminal, options.json ? toJson(rows) : toText(rows, chosen));
+    const { terminal } = context;
+    await print(terminal, options.json ? toJson(rows, terminal) : toText(rows, chosen, terminal));
     const [first] = failures;
     if (first !== undefined) {
       throw new GomoteError('ERR_CONNECT', failures.map(messageOf).join('; '), {
@@ -57,14 +59,14 @@ async function collect(names: readonly string[], context: Context) {
   return { rows, failures };
 }
 
-function toText(rows: readonly Row[], chosen: string): string {
-  return rows
-    .map((row) => {
+const toText = (rows: readonly Row[], chosen: string, terminal: Terminal): string =>
+  formatTable(
+    rows.map((row) => {
       const name = row.backend === chosen ? row.name : `${row.backend}/${row.name}`;
-      return `${name}\t${row.builderType}\t${condition(row)}\n`;
-    })
-    .join('');
-}
+      return [name, row.builderType, condition(row)];
+    }),
+    terminal,
+  );
 
 function condition(row: Row): string {
   if (row.dead !== undefined) return row.dead;
@@ -74,8 +76,8 @@ function condition(row: Row): string {
   return `expires in ${formatDuration(leftMs)}${trouble}`;
 }
 
-const toJson = (rows: readonly Row[]): string =>
-  `${JSON.stringify(
+const toJson = (rows: readonly Row[], terminal: Terminal): string =>
+  listedJson(
     rows.map(({ backend, name, builderType, hostType, created, expires, dead, trouble }) => ({
       backend,
       name,
@@ -85,6 +87,6 @@ const toJson = (rows: readonly Row[]): string =>
       expires,
       state: dead ?? trouble ?? 'running',
     })),
-    undefined,
+    terminal,
     2,
-  )}\n`;
+  );

@@ -1,7 +1,8 @@
 // gomote ls: the files of a directory, in the buildlet's own lines.
 import type { Command } from 'commander';
+import { printable } from '../../printable.ts';
 import type { Context } from '../context.ts';
-import { print } from '../terminal.ts';
+import { print, type Terminal } from '../terminal.ts';
 import { parseCommaList } from '../values.ts';
 
 interface Options {
@@ -25,7 +26,7 @@ export function define(command: Command, context: Context): void {
       await context.withBuildlet(name, async ({ client }) => {
         let piece = '';
         for await (const entry of client.listDir(dir ?? '', { ...options, signal })) {
-          piece += `${entry.line}\n`;
+          piece += `${shownLine(entry.line, terminal)}\n`;
           if (piece.length < pieceLength) continue;
           await print(terminal, piece);
           piece = '';
@@ -33,4 +34,13 @@ export function define(command: Command, context: Context): void {
         await print(terminal, piece);
       });
     });
+}
+
+/** The line, in which a terminal shows its tabs and escapes whatever else it would obey. */
+function shownLine(line: string, { stdout }: Terminal): string {
+  if (stdout.isTTY !== true) return line;
+  return line
+    .split('\t')
+    .map((field) => printable(field))
+    .join('\t');
 }

@@ -5,7 +5,7 @@ import type { SessionInfo } from '../../protocol/session.ts';
 import type { Context } from '../context.ts';
 import { shellLine } from '../shell-words.ts';
 import { formatTable } from '../table.ts';
-import { print } from '../terminal.ts';
+import { listedJson, print } from '../terminal.ts';
 
 interface Options {
   json?: boolean;
@@ -21,7 +21,7 @@ export function define(command: Command, context: Context): void {
         client.sessions.list({ signal }),
       );
       const text = options.json
-        ? `${JSON.stringify(runs.map(toJson), undefined, 2)}\n`
+        ? listedJson(runs.map(toJson), terminal, 2)
         : formatTable(runs.map(toRow), terminal);
       await print(terminal, text);
     });

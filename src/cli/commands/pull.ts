@@ -9,7 +9,7 @@ import { cacheDir } from '../cache-dir.ts';
 import type { Context } from '../context.ts';
 import { formatBytes } from '../format-bytes.ts';
 import { expectShortLife } from '../short-life.ts';
-import { print } from '../terminal.ts';
+import { listedJson, print } from '../terminal.ts';
 import { parseCompress } from '../values.ts';
 
 interface Options {
@@ -71,7 +71,10 @@ export function define(command: Command, context: Context): void {
         );
         const seconds = (performance.now() - startMs) / 1000;
         if (options.json)
-          await print(context.terminal, `${JSON.stringify({ name, ...summary, seconds })}\n`);
+          await print(
+            context.terminal,
+            listedJson({ name, ...summary, seconds }, context.terminal),
+          );
         else context.talk.say(`${name}: ${inWords(summary)}`);
         throwIfLeft(summary, here);
       },

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import type { Context } from '../context.ts';
-import { print } from '../terminal.ts';
+import { listed, print } from '../terminal.ts';
 
 export function define(command: Command, context: Context): void {
   command.action(async () => {
@@ -13,6 +13,6 @@ export function define(command: Command, context: Context): void {
       });
     }
     const removed = await backend.reap({ signal: context.signal });
-    await print(context.terminal, removed.map((line) => `${line}\n`).join(''));
+    await print(context.terminal, listed(removed, context.terminal));
   });
 }

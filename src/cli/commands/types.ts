@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { hostTypeOf } from '../../builders.ts';
 import type { Context } from '../context.ts';
+import { formatTable } from '../table.ts';
 import { print } from '../terminal.ts';
 
 export function define(command: Command, context: Context): void {
@@ -10,10 +11,10 @@ export function define(command: Command, context: Context): void {
     const backend = await context.backend();
     const theirs = await backend.types?.({ signal: context.signal });
     const catalogue = theirs ?? own;
-    const lines = catalogue.builders.map((builder) => {
+    const rows = catalogue.builders.map((builder) => {
       const { name, description } = hostTypeOf(catalogue, builder);
-      return [builder.name, name, description].filter(Boolean).join('\t');
+      return [builder.name, name, description ?? ''].filter((cell) => cell !== '');
     });
-    await print(context.terminal, lines.map((line) => `${line}\n`).join(''));
+    await print(context.terminal, formatTable(rows, context.terminal));
   });
 }

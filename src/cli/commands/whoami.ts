@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { GomoteError, messageOf } from '../../errors.ts';
 import type { Context } from '../context.ts';
+import { formatTable } from '../table.ts';
 import { print } from '../terminal.ts';
 
 export function define(command: Command, context: Context): void {
@@ -18,12 +19,13 @@ export function define(command: Command, context: Context): void {
     );
     context.signal.throwIfAborted();
     const failures: string[] = [];
-    let text = '';
+    const rows: string[][] = [];
     results.forEach((result, i) => {
       if (result.status === 'rejected') failures.push(`${names[i]}: ${messageOf(result.reason)}`);
-      else text += `${names[i]}\t${result.value.name}${result.value.isAdmin ? '\tadmin' : ''}\n`;
+      else
+        rows.push([names[i] ?? '', result.value.name, ...(result.value.isAdmin ? ['admin'] : [])]);
     });
-    await print(context.terminal, text);
+    await print(context.terminal, formatTable(rows, context.terminal));
     if (failures.length > 0) throw new GomoteError('ERR_CONNECT', failures.join('; '));
   });
 }
