@@ -1,7 +1,22 @@
-#!/usr/bin/env node
+#!/bin/sh
+':' /*
+# A shell script and a JavaScript module in one: the shell starts Node with this same file. Node looks for options of
+# its own among all arguments, so each is given behind a colon, which bin/start.js takes away.
+# Why: docs/decisions/019-no-arguments-for-node.md
+command -v node >/dev/null || { echo 'coordinator: Node.js is not installed, or not on PATH' >&2; exit 125; }
+case ${NODE_OPTIONS-}${NODE_ICU_DATA-}${OPENSSL_CONF-} in
+  ?*) _said=$(node -- "$0" '?' 2>&1); case $_said in
+    *ready) ;;
+    *) printf '%s\n' "$_said" 'coordinator: Node.js does not start; check NODE_OPTIONS' >&2; exit 125 ;;
+  esac ;;
+esac
+_all=; _some=; _at=0
+for _argument do
+  _at=$((_at + 1)); _some="$_some \":\${$_at}\""
+  # In pieces: a long string is copied each time something is added.
+  case $_at in *00) _all=$_all$_some; _some= ;; esac
+done
+eval "exec node -- \"\$0\" : $_all $_some"
+*/
 require('node:module').enableCompileCache?.();
-const { run } = require('../dist/coordinator.cjs');
-
-run(process.argv.slice(2)).then((exitCode) => {
-  process.exitCode = exitCode;
-});
+require('./start.js')((args) => require('../dist/coordinator.cjs').run(args));

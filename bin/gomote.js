@@ -1,32 +1,45 @@
-#!/usr/bin/env node
+#!/bin/sh
+':' /*
+# A shell script and a JavaScript module in one: the shell starts Node with this same file. Node looks for options of
+# its own among all arguments, so each is given behind a colon, which bin/start.js takes away.
+# Why: docs/decisions/019-no-arguments-for-node.md
+command -v node >/dev/null || { echo 'gomote: Node.js is not installed, or not on PATH' >&2; exit 125; }
+case ${NODE_OPTIONS-}${NODE_ICU_DATA-}${OPENSSL_CONF-} in
+  ?*) _said=$(node -- "$0" '?' 2>&1); case $_said in
+    *ready) ;;
+    *) printf '%s\n' "$_said" 'gomote: Node.js does not start; check NODE_OPTIONS' >&2; exit 125 ;;
+  esac ;;
+esac
+_all=; _some=; _at=0
+for _argument do
+  _at=$((_at + 1)); _some="$_some \":\${$_at}\""
+  # In pieces: a long string is copied each time something is added.
+  case $_at in *00) _all=$_all$_some; _some= ;; esac
+done
+eval "exec node -- \"\$0\" : $_all $_some"
+*/
 const { writeSync } = require('node:fs');
 
-const argv = process.argv.slice(2);
-if (argv.length === 1 && /^--?version$/.test(argv[0])) printVersion();
-else runProgram(argv);
+require('./start.js')(async (args) =>
+  args.length === 1 && /^--?version$/.test(args[0]) ? await printVersion() : await runProgram(args),
+);
 
 /** Scripts ask for it to see that the program is there: nothing is loaded for that. */
-function printVersion() {
+async function printVersion() {
   try {
     writeSync(1, `${require('../package.json').version}\n`);
+    return 0;
   } catch {
     // The program says what is wrong.
-    runProgram(['version']);
+    return await runProgram(['version']);
   }
 }
 
-function runProgram(args) {
+async function runProgram(args) {
   const [first = ''] = args;
   const command = /^[a-z]+$/.test(first) ? first : '';
   const { exports: program, keep } = require('./load.js')('gomote', command);
-  // A program that stops before it is told how it ended has not succeeded, and its status is nobody's but its own.
-  let exitCode = 125;
-  process.on('exit', () => {
-    process.exitCode = exitCode;
-  });
-  program.run(args).then((code) => {
-    exitCode = code;
-    process.exitCode = code;
-    if (code === 0) keep();
-  });
+  const code = await program.run(args);
+  if (code === 0) keep();
+  return code;
 }

@@ -14,10 +14,13 @@ export function rawArguments(
 ): (string | Uint8Array)[] {
   if (!args.some((arg) => arg.includes(replacement))) return [...args];
   const given = splitAtNul(readOrNothing(readCommandLine)).slice(-args.length);
-  const isThisLine =
-    given.length === args.length && given.every((bytes, i) => bytes.toString() === args[i]);
-  if (!isThisLine) return [...args];
-  return given.map((bytes) => (isUtf8(bytes) ? bytes.toString() : bytes));
+  const isThisLine = given.length === args.length;
+  // The launcher gives each behind a colon, see bin/start.js.
+  const behind =
+    isThisLine && given.every((bytes, i) => bytes.toString() === `:${args[i]}`) ? 1 : 0;
+  const plain = given.map((bytes) => bytes.subarray(behind));
+  if (!isThisLine || plain.some((bytes, i) => bytes.toString() !== args[i])) return [...args];
+  return plain.map((bytes) => (isUtf8(bytes) ? bytes.toString() : bytes));
 }
 
 function readOrNothing(read: () => Buffer): Buffer {

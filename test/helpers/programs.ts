@@ -1,7 +1,7 @@
 // The programs as a user starts them: bin/ in processes of their own.
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
 import { temporaryDirectory } from './temporary.ts';
@@ -38,11 +38,11 @@ export function workshop(): Workshop {
     gomote: gomoteProgram,
     buildlet: buildletProgram,
   })) {
-    writeFileSync(join(bin, name), `#!/bin/sh\nexec "${process.execPath}" "${program}" "$@"\n`);
+    writeFileSync(join(bin, name), `#!/bin/sh\nexec "${program}" "$@"\n`);
     chmodSync(join(bin, name), 0o755);
   }
   const environment = {
-    PATH: `${bin}:${process.env.PATH}`,
+    PATH: [bin, dirname(process.execPath), process.env.PATH].join(':'),
     HOME: directory,
     USER: 'me',
     XDG_RUNTIME_DIR: directory,
