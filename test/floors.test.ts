@@ -32,6 +32,7 @@ const floors: Record<string, number> = {
 const homes: Record<string, string[]> = {
   chalk: ['cli'],
   commander: ['cli'],
+  ignore: ['sync'],
   ora: ['cli'],
   'smol-toml': ['config'],
   'prom-client': ['coordinator/metrics.ts'],

@@ -1,10 +1,12 @@
 // What `gomote push` of Go's own tree does differently, as Go's gomote has it.
-import { execFile, spawn } from 'node:child_process';
-import { buffer } from 'node:stream/consumers';
+import { execFile } from 'node:child_process';
+import { posix } from 'node:path';
 import { promisify } from 'node:util';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { GomoteError, StatusError } from '../errors.ts';
 import type { TreeChange } from '../protocol/tree-change.ts';
+import { runGit } from './git.ts';
+import { isEditorBackup } from './ignore-rules.ts';
 import type { PushOptions } from './push.ts';
 
 /** Where Go's tree and its bootstrap toolchain are on a buildlet. */
@@ -55,7 +57,9 @@ export function goPushOptions(
     dir: goDir,
     mirror: true,
     leavesOut: (path, isDirectory) =>
-      (isDirectory && isBuilt(path)) || generated.includes(path) || /^test\/.*\.[5-9]$/s.test(path),
+      (isDirectory ? isBuilt(path) : isEditorBackup(posix.basename(path))) ||
+      generated.includes(path) ||
+      /^test\/.*\.[5-9]$/s.test(path),
     keeps: (path) => isBuilt(path.split('/', 1)[0] ?? '') || keptThere.includes(path),
     adjust: async (changes) => await withoutIgnored(changes, top, environment),
   };
@@ -71,16 +75,12 @@ async function withoutIgnored(
 ): Promise<TreeChange[]> {
   const removed = changes.flatMap((change) => (change.op === 'remove' ? [change.path] : []));
   if (removed.length === 0) return changes;
-  const child = spawn('git', ['check-ignore', '--stdin', '-z'], {
-    cwd: top,
-    env: environment,
-    stdio: ['pipe', 'pipe', 'ignore'],
-  });
+  const input = removed.map((path) => `${path}\0`).join('');
   // Without git, or outside a repository, nothing is ignored.
-  child.on('error', () => undefined);
-  child.stdin.on('error', () => undefined);
-  child.stdin.end(removed.map((path) => `${path}\0`).join(''));
-  const said = (await buffer(child.stdout).catch(() => Buffer.alloc(0))).toString();
+  const said = await runGit(top, ['check-ignore', '--stdin', '-z'], { environment, input }).then(
+    ({ stdout }) => stdout.toString(),
+    () => '',
+  );
   const ignored = new Set(said.split('\0'));
   return changes.filter((change) => change.op !== 'remove' || !ignored.has(change.path));
 }

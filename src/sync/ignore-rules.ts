@@ -1,14 +1,14 @@
-// What of a local tree is not sent: `.git` never, and unless told otherwise what git or `.gomoteignore` ignores and what
-// editors leave behind.
+// What of a local tree is not sent: `.git` never, and unless told otherwise what git or `.gomoteignore` ignores and, outside
+// git, the backups of editors.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { GomoteError, messageOf } from '../errors.ts';
-import { type AskGitOptions, askGit, gitWorkTree } from './ask-git.ts';
+import { type GitOptions, gitIgnored, gitWorkTree } from './git.ts';
 import { IgnorePatterns, ignoreLines } from './ignore-patterns.ts';
 
 export const ignoreFileName = '.gomoteignore';
 
-export interface IgnoreOptions extends AskGitOptions {
+export interface IgnoreOptions extends GitOptions {
   /** Patterns as in a gitignore file at the tree's top; they hold in any case. */
   readonly exclude?: readonly string[] | undefined;
   /** What else is left out. */
@@ -21,6 +21,8 @@ export interface IgnoreRules {
   /** Says what is in a directory; nothing in it may be asked for before what this gives is over. */
   enter(directory: string, names: readonly string[]): Promise<void> | undefined;
   leavesOut(path: string, isDirectory: boolean): boolean;
+  /** Whether a pattern that was given leaves the path out, or a directory that it is in. */
+  excludes(path: string, isDirectory: boolean): boolean;
 }
 
 /** Reads the rules of the tree at `top`, an absolute path. Throws ERR_LOCAL_FILE and ERR_TIMEOUT. */
@@ -30,7 +32,7 @@ export async function ignoreRules(top: string, options: IgnoreOptions): Promise<
   const isGit = !noIgnore && gitWorkTree(top) !== undefined;
   const git = isGit ? new GitIgnored(top, options) : undefined;
   await git?.ask('');
-  const files = !noIgnore && !isGit ? new IgnoreFiles(top) : undefined;
+  const files = noIgnore ? undefined : new IgnoreFiles(top);
   return {
     enter: (directory, names) => {
       files?.enter(directory, names);
@@ -42,34 +44,33 @@ export async function ignoreRules(top: string, options: IgnoreOptions): Promise<
       if (name === '.git' || excluded.test(path, isDirectory) === true) return true;
       if (options.leavesOut?.(path, isDirectory) === true) return true;
       if (noIgnore) return false;
-      if (isEditorBackup(name)) return true;
-      return (git ?? files)?.ignores(path, isDirectory) === true;
+      // As with ripgrep, the tool's own ignore file has the last word: it can also bring back what git ignores.
+      const said = files?.ignores(path, isDirectory);
+      if (said !== undefined) return said;
+      return git?.ignores(path, isDirectory) ?? (!isDirectory && isEditorBackup(name));
     },
+    excludes: (path, isDirectory) => excluded.test(path, isDirectory) === true,
   };
 }
 
-/** As Go's gomote has it: vi's swap files, and what emacs leaves. */
-export const isEditorBackup = (name: string): boolean =>
-  name.endsWith('~') ||
-  name.endsWith('#') ||
-  name.startsWith('#') ||
-  (name.startsWith('.') && /^\..*\.swp$|^\.#/s.test(name));
+/** What emacs (`#x#`, `.#x`, `x~`) and vi (`.x.swp`) leave behind. */
+export const isEditorBackup = (name: string): boolean => /^#.+#$|^\.#.|.~$|^\..+\.swp$/s.test(name);
 
 /** What git ignores in a repository and in those inside it. */
 class GitIgnored {
   readonly #top: string;
-  readonly #options: AskGitOptions;
+  readonly #options: GitOptions;
   /** By what the paths of a repository begin with, which it leaves out. */
   readonly #ignored = new Map<string, ReadonlySet<string>>();
 
-  constructor(top: string, options: AskGitOptions) {
+  constructor(top: string, options: GitOptions) {
     this.#top = top;
     this.#options = options;
   }
 
   /** Asks about the repository in this directory, the top's being empty. */
   async ask(directory: string): Promise<void> {
-    const ignored = await askGit(join(this.#top, directory), this.#options);
+    const ignored = await gitIgnored(join(this.#top, directory), this.#options);
     if (ignored.size > 0) this.#ignored.set(directory === '' ? '' : `${directory}/`, ignored);
   }
 
@@ -83,7 +84,7 @@ class GitIgnored {
   }
 }
 
-/** The ignore files of a tree outside git. */
+/** The `.gomoteignore` files of a tree. */
 class IgnoreFiles {
   readonly #top: string;
   /** By directory, the top's being empty; only of directories that have one. */
@@ -106,15 +107,15 @@ class IgnoreFiles {
     }
   }
 
-  /** The nearest file that says something about the path has the last word. */
-  ignores(path: string, isDirectory: boolean): boolean {
-    if (this.#patterns.size === 0) return false;
+  /** What the nearest file says that says something about the path; undefined when none does. */
+  ignores(path: string, isDirectory: boolean): boolean | undefined {
+    if (this.#patterns.size === 0) return undefined;
     for (let end = path.lastIndexOf('/'); ; end = path.lastIndexOf('/', end - 1)) {
       const directory = end < 0 ? '' : path.slice(0, end);
       const below = end < 0 ? path : path.slice(end + 1);
       const said = this.#patterns.get(directory)?.test(below, isDirectory);
       if (said !== undefined) return said;
-      if (end < 0) return false;
+      if (end < 0) return undefined;
     }
   }
 }

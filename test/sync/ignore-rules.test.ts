@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { askGit } from '../../src/sync/ask-git.ts';
+import { gitIgnored } from '../../src/sync/git.ts';
 import { isEditorBackup } from '../../src/sync/ignore-rules.ts';
 import { readLocalTree } from '../../src/sync/local-tree.ts';
 import { directory, file, plant } from '../archive/tree.ts';
@@ -94,13 +94,73 @@ describe('what of a tree takes part', () => {
     expect(await paths(top, { exclude: ['sub/'] })).toEqual(['.gomoteignore', 'local']);
   });
 
-  it.each(['.a.swp', 'a~', '#a#', '.#a', 'a#'])('leaves out the editor backup %s', (name) => {
+  it('is in a git tree exactly what git lists, whatever the names look like', async () => {
+    const top = temporaryDirectory();
+    git(top, 'init', '-q');
+    plant(top, [
+      ['#', file()],
+      ['#TODO#', file()],
+      ['.#lock', file()],
+      ['.x.swp', file()],
+      ['C#', directory([['P.cs', file()]])],
+      ['new~', file()],
+      ['notes~', file()],
+      ['old~', directory([['x', file()]])],
+    ]);
+    git(top, 'add', '-A');
+    git(top, 'rm', '-q', '--cached', 'new~');
+    expect(await paths(top)).toEqual([
+      ...['#', '#TODO#', '.#lock', '.x.swp', 'C#', 'C#/P.cs', 'new~', 'notes~', 'old~', 'old~/x'],
+    ]);
+  });
+
+  it('is outside git also a directory named like a backup', async () => {
+    const top = temporaryDirectory();
+    plant(top, [
+      ['#dir#', directory([['a', file()]])],
+      ['C#', directory([['P.cs', file()]])],
+      ['old~', directory([['x', file()]])],
+      ['x~', file()],
+    ]);
+    expect(await paths(top)).toEqual(['#dir#', '#dir#/a', 'C#', 'C#/P.cs', 'old~', 'old~/x']);
+  });
+
+  it('is in a git tree without what .gomoteignore leaves out, and with what it brings back', async () => {
+    const top = temporaryDirectory();
+    git(top, 'init', '-q');
+    plant(top, [
+      ['.gitignore', file('*.log\nout/\n')],
+      ['.gomoteignore', file('docs/\n*.tmp\n!keep.log\n!/out/\n')],
+      ['a.log', file()],
+      ['a.tmp', file()],
+      ['docs', directory([['d', file()]])],
+      ['keep.log', file()],
+      ['out', directory([['o', file()]])],
+      [
+        'sub',
+        directory([
+          ['.gomoteignore', file('!a.tmp\n')],
+          ['a.tmp', file()],
+        ]),
+      ],
+    ]);
+    git(top, 'add', '-f', 'a.tmp');
+    expect(await paths(top)).toEqual([
+      ...['.gitignore', '.gomoteignore', 'keep.log', 'out', 'out/o'],
+      ...['sub', 'sub/.gomoteignore', 'sub/a.tmp'],
+    ]);
+  });
+
+  it.each(['.a.swp', 'a~', '#a#', '.#a'])('leaves out the editor backup %s', (name) => {
     expect(isEditorBackup(name)).toBe(true);
   });
 
-  it.each(['a.swp', 'a', 'a#b', '.a'])('keeps %s', (name) => {
-    expect(isEditorBackup(name)).toBe(false);
-  });
+  it.each(['a.swp', 'a', 'a#b', '.a', 'C#', '#a', '#', '##', '~', '.swp', '.#'])(
+    'keeps %s',
+    (name) => {
+      expect(isEditorBackup(name)).toBe(false);
+    },
+  );
 
   it('cannot be told when an ignore file cannot be read', async () => {
     const outside = temporaryDirectory();
@@ -114,7 +174,9 @@ describe('what of a tree takes part', () => {
     writeFileSync(join(top, '.git'), 'gitdir: /nowhere');
     await expect(paths(top)).rejects.toThrow(/git cannot say what it ignores.*nowhere/);
     const noGit = { PATH: '/nowhere' };
-    await expect(askGit(top, { environment: noGit })).rejects.toThrow(/there is no git on PATH/);
+    await expect(gitIgnored(top, { environment: noGit })).rejects.toThrow(
+      /there is no git on PATH/,
+    );
     const bin = temporaryDirectory();
     const script = (text: string) => {
       writeFileSync(join(bin, 'git'), `#!/bin/sh\n${text}\n`);
@@ -122,9 +184,9 @@ describe('what of a tree takes part', () => {
     };
     const environment = { PATH: `${bin}:${process.env.PATH}` };
     script('echo "warning: unable to access \'.gitignore\': Permission denied" >&2');
-    await expect(askGit(top, { environment })).rejects.toThrow(/Permission denied/);
+    await expect(gitIgnored(top, { environment })).rejects.toThrow(/Permission denied/);
     script('exec sleep 60');
-    await expect(askGit(top, { environment, timeoutMs: 50 })).rejects.toMatchObject({
+    await expect(gitIgnored(top, { environment, timeoutMs: 50 })).rejects.toMatchObject({
       code: 'ERR_TIMEOUT',
     });
   });

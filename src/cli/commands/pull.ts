@@ -3,7 +3,7 @@ import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
-import { gitWorkTree } from '../../sync/ask-git.ts';
+import { gitWorkTree } from '../../sync/git.ts';
 import { type PullOptions, type PullSummary, pull } from '../../sync/pull.ts';
 import { cacheDir } from '../cache-dir.ts';
 import type { Context } from '../context.ts';

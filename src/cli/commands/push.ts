@@ -5,7 +5,7 @@ import { hostTypeOf } from '../../builders.ts';
 import { GomoteError, messageOf } from '../../errors.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { literalBytes } from '../../protocol/tree-change.ts';
-import { gitWorkTree } from '../../sync/ask-git.ts';
+import { gitWorkTree } from '../../sync/git.ts';
 import { realDirectory } from '../../sync/local-tree.ts';
 import { type PushOptions, push } from '../../sync/push.ts';
 import { TreeWatch } from '../../sync/watch.ts';
