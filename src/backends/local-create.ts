@@ -1,40 +1,54 @@
-// Gives a new local buildlet its name, directory, password and record.
-import { createHash, randomBytes } from 'node:crypto';
-import { lstat, mkdir, realpath, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+// Gives a new local buildlet its name, directories, password and record.
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { BuilderType } from '../builders.ts';
-import { errnoOf, GomoteError } from '../errors.ts';
+import { errnoOf } from '../errors.ts';
+import { temporaryDirectory } from '../files/user-directories.ts';
 import { socketPathLimitBytes } from '../http/listen.ts';
 import type { CreateCall } from './backend.ts';
+import { type LocalPlaces, makeLocalPlaces } from './local-places.ts';
 import { type LocalRecord, passwordPath, writeRecord } from './local-record.ts';
 
-/** Reserves a name below `root` and writes what its buildlet starts from. */
+/**
+ * Reserves a name and writes what its buildlet starts from. The directories are made here, where their names are chosen:
+ * once another process is told of a name, somebody else could be faster.
+ */
 export async function reserve(
-  root: string,
+  places: LocalPlaces,
   builder: BuilderType,
   call: CreateCall,
+  environment: NodeJS.ProcessEnv,
 ): Promise<{ directory: string; record: LocalRecord }> {
-  await ensurePrivateDirectory(root);
+  // A variable that leads nowhere is found before anything is made.
+  const temporary = temporaryDirectory(environment);
+  makeLocalPlaces(places);
+  const { root, workRoot } = places;
   const name = await reserveName(root, `${call.user}-${builder.name}`, call.signal);
   const directory = join(root, name);
-  const socket = socketPath(directory);
-  const record: LocalRecord = {
-    name,
-    builderType: builder.name,
-    hostType: builder.hostType,
-    created: new Date().toISOString(),
-    socket,
-    workDir: join(await realpath(tmpdir()), `gomote-${name}-${randomBytes(4).toString('hex')}`),
-  };
+  const files = join(workRoot, `gomote-${name}-${randomBytes(4).toString('hex')}`);
+  const made = [directory, files];
   try {
+    mkdirSync(files, { mode: 0o700 });
+    const workDir = join(files, 'work');
+    mkdirSync(workDir, { mode: 0o700 });
+    const socket = socketPath(directory, temporary);
+    if (dirname(socket) !== directory) made.push(dirname(socket));
+    const record: LocalRecord = {
+      name,
+      builderType: builder.name,
+      hostType: builder.hostType,
+      created: new Date().toISOString(),
+      socket,
+      workDir,
+    };
     const password = randomBytes(24).toString('hex');
-    await writeFile(passwordPath(directory), `${password}\n`, { mode: 0o600 });
-    if (dirname(socket) !== directory) await mkdir(dirname(socket), { mode: 0o700 });
+    await writeFile(passwordPath(directory), `${password}\n`, { mode: 0o600, flag: 'wx' });
     writeRecord(directory, record);
     return { directory, record };
   } catch (error) {
-    await rm(directory, { recursive: true, force: true });
+    for (const path of made) await rm(path, { recursive: true, force: true });
     throw error;
   }
 }
@@ -53,25 +67,11 @@ async function reserveName(root: string, stem: string, signal: AbortSignal): Pro
   }
 }
 
-/** Makes a directory that only its owner can enter, or checks that one is. */
-async function ensurePrivateDirectory(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
-  const stats = await lstat(path);
-  const own = process.getuid === undefined || stats.uid === process.getuid();
-  if (!stats.isDirectory() || !own || (stats.mode & 0o077) !== 0) {
-    throw new GomoteError('ERR_CONFIG', `${path} is not a directory of yours alone`, {
-      hint: `chmod 700 ${path}, or remove it`,
-    });
-  }
-}
-
-/** The socket of the buildlet in `directory`: there, or, when that path is too long for one, in a short place. */
-function socketPath(directory: string): string {
+/** The socket of the buildlet in `directory`: there, or, when that path is too long for one, in a fresh short place. */
+function socketPath(directory: string, temporary: string): string {
   const path = join(directory, 'socket');
   if (Buffer.byteLength(path) <= socketPathLimitBytes) return path;
-  const digest = createHash('sha256').update(directory).digest('hex').slice(0, 24);
-  const short = [tmpdir(), '/tmp'].map((temporary) =>
-    join(temporary, `gomote-${digest}`, 'socket'),
-  );
-  return short.find((candidate) => Buffer.byteLength(candidate) <= socketPathLimitBytes) ?? path;
+  const stem = join(temporary, 'gomote-');
+  const isShort = Buffer.byteLength(join(`${stem}xxxxxx`, 'socket')) <= socketPathLimitBytes;
+  return join(mkdtempSync(isShort ? stem : '/tmp/gomote-'), 'socket');
 }

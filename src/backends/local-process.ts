@@ -8,10 +8,10 @@ import { fileURLToPath } from 'node:url';
 import { markPrefix } from '../buildlet/command.ts';
 import { endProcesses } from '../buildlet/process-sweep.ts';
 import { removeTree } from '../buildlet/remove-tree.ts';
-import { GomoteError } from '../errors.ts';
+import { errnoOf, GomoteError } from '../errors.ts';
 import { packageRoot } from '../package-root.ts';
 import { timeoutSignal } from '../timeout-signal.ts';
-import { type LocalRecord, logPath, passwordPath, writeRecord } from './local-record.ts';
+import { filesOf, type LocalRecord, logPath, passwordPath, writeRecord } from './local-record.ts';
 
 /** How long a local buildlet lives without use. */
 const idleTimeout = '30m';
@@ -33,14 +33,19 @@ export async function startLocalBuildlet(
     ...['--workdir', record.workDir],
     ...['--password-file', passwordPath(directory)],
     ...['--idle-timeout', idleTimeout],
+    ...['--remove-at-end', filesOf(record)],
     ...['--remove-at-end', directory],
   ];
   const child = spawn(process.execPath, [program, ...args], {
     cwd: '/',
     detached: true,
-    env: Object.fromEntries(
-      Object.entries(environment).filter(([name]) => !name.startsWith('META_')),
-    ),
+    env: {
+      ...Object.fromEntries(
+        Object.entries(environment).filter(([name]) => !name.startsWith('META_')),
+      ),
+      // What it makes for itself is in a directory of its own, too.
+      TMPDIR: filesOf(record),
+    },
     stdio: ['ignore', 'pipe', log.fd],
   });
   try {
@@ -91,12 +96,21 @@ export async function isRunning(record: LocalRecord): Promise<boolean> {
     : commandLine.includes(record.socket);
 }
 
+/** A process that has ended meanwhile is no failure. */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (errnoOf(error) !== 'ESRCH') throw error;
+  }
+}
+
 /** Ends the buildlet's process, if it still runs, and all that it started, and removes its work dir. */
 export async function endLocalBuildlet(record: LocalRecord): Promise<void> {
   for (let tries = 0; tries < 100 && (await isRunning(record)); tries++) {
-    if (record.pid !== undefined) process.kill(record.pid, 'SIGKILL');
+    if (record.pid !== undefined) kill(record.pid);
     await sleep(20);
   }
   await endProcesses({ markPrefix: markPrefix(record.workDir) }, 0);
-  await removeTree(record.workDir);
+  await removeTree(filesOf(record));
 }

@@ -4,25 +4,63 @@ import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { removeTree } from '../buildlet/remove-tree.ts';
-import { readRecord } from './local-record.ts';
+import { GomoteError } from '../errors.ts';
+import { hasLocalRoot, type LocalPlaces } from './local-places.ts';
+import { filesOf, type LocalRecord, readRecord } from './local-record.ts';
+
+/** The name of a buildlet's directory; others belong to something else. */
+const buildletName = /^[\w.-]+-[0-9]+$/;
+
+/** The name of a directory of work files, with the buildlet's name. */
+const filesName = /^gomote-([\w.-]+-[0-9]+)-[0-9a-f]{8}$/;
 
 /** Ends and removes what is older than `minimumAgeMs`, and says what, a line each. Processes are found on Linux only. */
-export async function reapLocal(root: string, minimumAgeMs: number): Promise<string[]> {
+export async function reapLocal(
+  { root, workRoot }: LocalPlaces,
+  minimumAgeMs: number,
+): Promise<string[]> {
   const said: string[] = [];
   for (const { pid, directory, workDir } of await buildletProcesses(root)) {
-    if (readRecord(directory)?.pid === pid) continue;
+    const record = recordIn(directory);
+    if (record === 'unreadable' || record?.pid === pid) continue;
     if ((await ageMs(`/proc/${pid}`)) < minimumAgeMs) continue;
     await end(pid);
-    await removeTree(workDir);
+    await removeTree(filesOf({ workDir }));
     said.push(`process ${pid}: a buildlet without a record`);
   }
-  for (const name of await readdir(root).catch(() => [])) {
+  for (const name of await namesIn(root)) {
     const directory = join(root, name);
-    if (readRecord(directory) !== undefined || (await ageMs(directory)) < minimumAgeMs) continue;
+    if (!buildletName.test(name) || recordIn(directory) !== undefined) continue;
+    if ((await ageMs(directory)) < minimumAgeMs) continue;
     await rm(directory, { recursive: true, force: true });
     said.push(`directory ${directory}: without a record`);
   }
+  for (const name of await namesIn(workRoot)) {
+    const files = join(workRoot, name);
+    const [, buildlet] = filesName.exec(name) ?? [];
+    if (buildlet === undefined) continue;
+    const record = recordIn(join(root, buildlet));
+    const isUsed = record === 'unreadable' || (record !== undefined && filesOf(record) === files);
+    if (isUsed || (await ageMs(files)) < minimumAgeMs) continue;
+    await removeTree(files);
+    said.push(`directory ${files}: of no buildlet`);
+  }
   return said;
+}
+
+/** `unreadable`: there is one that is damaged, which a person has to look at. */
+function recordIn(directory: string): LocalRecord | 'unreadable' | undefined {
+  try {
+    return readRecord(directory);
+  } catch (error) {
+    if (error instanceof GomoteError) return 'unreadable';
+    throw error;
+  }
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  if (!hasLocalRoot(directory)) return [];
+  return await readdir(directory);
 }
 
 /** The age of a file or process; 0 when it is gone. */

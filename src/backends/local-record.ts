@@ -2,10 +2,11 @@
 //
 // The files are tiny, and every command reads them first: it does so without Node's promises for files, which take
 // longer to load.
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { renameSync, writeFileSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
-import { errnoOf, GomoteError, messageOf } from '../errors.ts';
+import { errnoOf, GomoteError, isGomoteError, messageOf } from '../errors.ts';
+import { hasPrivateDirectory } from '../files/private-directory.ts';
+import { readOwnFile } from '../files/private-file.ts';
 
 export interface LocalRecord {
   readonly name: string;
@@ -19,24 +20,21 @@ export interface LocalRecord {
   readonly pid?: number | undefined;
 }
 
-/** Where all local buildlets of a user have their directories. */
-export function localRoot(environment: NodeJS.ProcessEnv): string {
-  const runtime = environment.XDG_RUNTIME_DIR;
-  if (runtime) return join(runtime, 'gomote');
-  const home = environment.HOME || homedir();
-  return join(environment.XDG_STATE_HOME || join(home, '.local', 'state'), 'gomote');
-}
-
 export const passwordPath = (directory: string): string => join(directory, 'password');
 
 /** The buildlet's password; empty when its file is gone. */
 export function readPassword(directory: string): string {
   try {
-    return readFileSync(passwordPath(directory), 'utf8').trim();
-  } catch {
+    return readOwnFile(passwordPath(directory)).trim();
+  } catch (error) {
+    if (isGomoteError(error)) throw error;
     return '';
   }
 }
+
+/** The directory that holds all files of a buildlet that are not in its own one. Some have their work dir alone. */
+export const filesOf = ({ workDir }: Pick<LocalRecord, 'workDir'>): string =>
+  basename(workDir) === 'work' ? dirname(workDir) : workDir;
 
 export const logPath = (directory: string): string => join(directory, 'log');
 const recordPath = (directory: string): string => join(directory, 'record.json');
@@ -48,12 +46,14 @@ export function writeRecord(directory: string, record: LocalRecord): void {
   renameSync(partial, recordPath(directory));
 }
 
-/** The record in `directory`; undefined when there is none. */
+/** The record in `directory`; undefined when there is none. Throws when another user could have written it. */
 export function readRecord(directory: string): LocalRecord | undefined {
+  if (!hasPrivateDirectory(directory, 'the directory of a local buildlet')) return undefined;
   const path = recordPath(directory);
   try {
-    return checkRecord(directory, JSON.parse(readFileSync(path, 'utf8')));
+    return checkRecord(directory, JSON.parse(readOwnFile(path)));
   } catch (error) {
+    if (isGomoteError(error)) throw error;
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined;
     throw new GomoteError('ERR_LOCAL_FILE', `cannot read ${path}: ${messageOf(error)}`, {
       hint: 'remove its directory',
@@ -70,11 +70,13 @@ function checkRecord(directory: string, value: unknown): LocalRecord {
     record?.name === basename(directory) &&
     texts.every((text) => typeof text === 'string') &&
     isAbsolute(String(record.workDir)) &&
-    basename(String(record.workDir)).startsWith(`gomote-${record.name}-`) &&
+    basename(filesOf({ workDir: String(record.workDir) })).startsWith(`gomote-${record.name}-`) &&
     isAbsolute(String(record.socket)) &&
     (dirname(String(record.socket)) === directory ||
       basename(dirname(String(record.socket))).startsWith('gomote-')) &&
     (record.pid === undefined || Number.isSafeInteger(record.pid));
   if (!isOurs) throw new Error('it is not the record of a buildlet');
+  // Where everybody writes, another user could have taken the place of one that was removed.
+  hasPrivateDirectory(dirname(String(record.socket)), "the directory of a buildlet's socket");
   return record as LocalRecord;
 }

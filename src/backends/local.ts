@@ -3,7 +3,7 @@ import { promises } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { BuilderType } from '../builders.ts';
 import { BuildletClient } from '../client/buildlet-client.ts';
-import { errnoOf, GomoteError, isGomoteError } from '../errors.ts';
+import { GomoteError, isGomoteError } from '../errors.ts';
 import { timeoutSignal } from '../timeout-signal.ts';
 import type {
   Backend,
@@ -13,7 +13,8 @@ import type {
   Instance,
   RequestLog,
 } from './backend.ts';
-import { type LocalRecord, localRoot, readPassword, readRecord } from './local-record.ts';
+import { hasLocalRoot, type LocalPlaces, localPlaces } from './local-places.ts';
+import { type LocalRecord, readPassword, readRecord } from './local-record.ts';
 
 type Settings = Extract<BackendSettings, { kind: 'local' }>;
 
@@ -29,7 +30,7 @@ const youngMs = 60_000;
 export class LocalBackend implements Backend {
   readonly name: string;
   readonly #environment: NodeJS.ProcessEnv;
-  readonly #root: string;
+  readonly #places: LocalPlaces;
   /** Whether nobody else makes buildlets in the root. */
   readonly #isSole: boolean;
   readonly #onRequest: RequestLog;
@@ -38,14 +39,14 @@ export class LocalBackend implements Backend {
     this.name = settings.name;
     this.#environment = settings.environment;
     this.#isSole = settings.root !== undefined;
-    this.#root = settings.root ?? localRoot(settings.environment);
+    this.#places = localPlaces(settings.environment, settings.root);
     this.#onRequest = onRequest;
   }
 
   async create(builder: BuilderType, call: CreateCall): Promise<Instance> {
     const { reserve } = await import('./local-create.ts');
     const { startLocalBuildlet } = await import('./local-process.ts');
-    const { directory, record } = await reserve(this.#root, builder, call);
+    const { directory, record } = await reserve(this.#places, builder, call, this.#environment);
     try {
       await startLocalBuildlet(directory, record, this.#environment, call.signal);
       return await this.#inspect(directory, record, call.signal);
@@ -56,15 +57,19 @@ export class LocalBackend implements Backend {
   }
 
   async list(call: BackendCall): Promise<Instance[]> {
-    const names = await promises.readdir(this.#root).catch((error: unknown) => {
-      if (errnoOf(error) === 'ENOENT') return [];
-      throw error;
-    });
+    const { root } = this.#places;
+    if (!hasLocalRoot(root)) return [];
+    const names = await promises.readdir(root);
     const found = await Promise.all(
       names.sort().map(async (name): Promise<Instance | undefined> => {
-        const directory = join(this.#root, name);
-        const record = readRecord(directory);
-        return record && (await this.#inspect(directory, record, call.signal));
+        const directory = join(root, name);
+        try {
+          const record = readRecord(directory);
+          return record && (await this.#inspect(directory, record, call.signal));
+        } catch (error) {
+          if (!isGomoteError(error, 'ERR_LOCAL_FILE')) throw error;
+          return unreadable(name);
+        }
       }),
     );
     return found.filter((instance) => instance !== undefined);
@@ -93,8 +98,9 @@ export class LocalBackend implements Backend {
   }
 
   #find(name: string): { directory: string; record: LocalRecord } {
-    const directory = join(this.#root, name);
-    const record = /^[\w.-]+$/.test(name) ? readRecord(directory) : undefined;
+    const directory = join(this.#places.root, name);
+    const record =
+      /^[\w.-]+$/.test(name) && hasLocalRoot(this.#places.root) ? readRecord(directory) : undefined;
     if (record === undefined) throw unknown(name);
     return { directory, record };
   }
@@ -153,12 +159,12 @@ export class LocalBackend implements Backend {
   /** What is being created by another process has no record yet, or is young. */
   async reap(): Promise<string[]> {
     const { reapLocal } = await import('./local-reap.ts');
-    return await reapLocal(this.#root, this.#isSole ? 0 : youngMs);
+    return await reapLocal(this.#places, this.#isSole ? 0 : youngMs);
   }
 
   async explain(name: string, error: GomoteError): Promise<GomoteError> {
     if (error.code !== 'ERR_CONNECT' && error.code !== 'ERR_LOST') return error;
-    const directory = join(this.#root, name);
+    const directory = join(this.#places.root, name);
     const record = readRecord(directory);
     if (record === undefined) return unknown(name, error);
     const { dead } = await this.#inspect(directory, record, new AbortController().signal);
@@ -169,6 +175,16 @@ export class LocalBackend implements Backend {
     });
   }
 }
+
+/** A buildlet whose record is damaged does not keep the others from being listed. */
+const unreadable = (name: string): Instance => ({
+  name,
+  builderType: '',
+  hostType: '',
+  created: undefined,
+  expires: undefined,
+  dead: 'its record cannot be read',
+});
 
 const unknown = (name: string, cause?: unknown): GomoteError =>
   new GomoteError('ERR_UNKNOWN_BUILDLET', `no local buildlet "${name}"`, {

@@ -1,10 +1,11 @@
 // A buildlet: its endpoints, its commands, its lease, and its orderly end.
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdirSync, mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { DigestCache } from '../archive/digest-cache.ts';
 import { messageOf } from '../errors.ts';
+import { makePrivateDirectory } from '../files/private-directory.ts';
+import { temporaryDirectory } from '../files/user-directories.ts';
 import { withIdleLimit } from '../http/idle-limit.ts';
 import { type ListenAddress, listen } from '../http/listen.ts';
 import { sendEmpty } from '../http/reply.ts';
@@ -92,21 +93,35 @@ const uploads: readonly Endpoint[] = [
 
 /** Starts a buildlet in this process; it answers when the promise resolves. */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
+  const scratch = mkdtempSync(join(temporaryDirectory(process.env), 'buildlet-'));
+  try {
+    makePrivateDirectory(scratch, 'the temporary directory', 'set TMPDIR');
+    return await startIn(scratch, options);
+  } catch (error) {
+    await removeTree(scratch);
+    throw error;
+  }
+}
+
+/** Keeps what the buildlet needs for itself in `scratch`, and removes that at the end. */
+async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
   const { features = buildletFeatures, uploadIdleMs = defaultUploadIdleMs } = options;
   let end: (reason: string) => void = () => undefined;
   const ending = new Promise<string>((resolve) => {
     end = resolve;
   });
-  const workDir = await openWorkDir(options.workDir);
-  const pipesDir = await mkdtemp(join(tmpdir(), 'buildlet-pipes-'));
+  const pipesDir = join(scratch, 'pipes');
+  mkdirSync(pipesDir, { mode: 0o700 });
   const pipes = new PipeStock(pipesDir);
+  const workDir = openWorkDir(options.workDir, scratch);
   const lease = new Lease({ ...options, onExpired: end });
   const host: CommandHost = {
     workDir: workDir.path,
     environment: baseEnvironment(options.environment, workDir.path),
     pipes,
   };
-  const sessions = await SessionTable.create(host, options.sessions ?? {}, () => lease.use());
+  const limits = { directory: scratch, ...options.sessions };
+  const sessions = await SessionTable.create(host, limits, () => lease.use());
   const pingMs = options.sessions?.pingMs ?? pingIntervalMs;
   const trees = new TreeThread(workDir.path);
   const digests = new DigestCache();
@@ -159,7 +174,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     await endProcesses({ markPrefix: markPrefix(workDir.path) }, endGraceMs);
     await closed;
     await trees.close();
-    await Promise.all([workDir.release(), removeTree(pipesDir), sessions.remove()]);
+    await Promise.all([workDir.release(), sessions.remove()]);
+    await removeTree(scratch);
   };
   try {
     const address = await listen(server, options.address);

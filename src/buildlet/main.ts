@@ -1,9 +1,9 @@
 // The buildlet as a program: options in, exit code out.
 import { execFile } from 'node:child_process';
 import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isGomoteError, messageOf } from '../errors.ts';
+import { temporaryDirectory } from '../files/user-directories.ts';
 import { isLoopback, type ListenAddress } from '../http/listen.ts';
 import { readVersion } from '../package-root.ts';
 import { type Agent, startAgent } from './agent.ts';
@@ -63,7 +63,7 @@ async function offer(options: ReverseOptions, agent: Agent): Promise<ReverseConn
 }
 
 async function privateSocket(removed: string[]): Promise<ListenAddress> {
-  const directory = await mkdtemp(join(tmpdir(), 'buildlet-'));
+  const directory = await mkdtemp(join(temporaryDirectory(process.env), 'buildlet-'));
   removed.push(directory);
   return { kind: 'unix', path: join(directory, 'socket') };
 }

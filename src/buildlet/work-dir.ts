@@ -1,8 +1,8 @@
 // The directory a buildlet works in: given, or made for it and removed at its end.
-import { mkdir, mkdtemp, realpath } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { realpathSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { GomoteError, messageOf } from '../errors.ts';
+import { checkDirectory } from '../files/private-directory.ts';
 import { removeTree } from './remove-tree.ts';
 
 export interface WorkDir {
@@ -12,19 +12,26 @@ export interface WorkDir {
   release(): Promise<void>;
 }
 
-/** Makes the work dir ready; without a path it is a fresh one in the system's temporary directory. */
-export async function openWorkDir(path: string | undefined): Promise<WorkDir> {
+/** Makes the given work dir ready; without one it is a fresh directory in `scratch`. */
+export function openWorkDir(given: string | undefined, scratch: string): WorkDir {
   try {
-    const made =
-      path === undefined || (await mkdir(path, { recursive: true, mode: 0o700 })) !== undefined;
-    const absolute = await realpath(path ?? (await mkdtemp(join(tmpdir(), 'buildlet-'))));
+    const path = given === undefined ? join(scratch, 'work') : resolve(given);
+    const rule = {
+      what: 'the work dir',
+      access: 'readable',
+      cure: 'give another with --workdir',
+    } as const;
+    const isMade = !checkDirectory(path, rule);
+    if (isMade) checkDirectory(path, { ...rule, make: true });
+    const absolute = realpathSync(path);
     return {
       path: absolute,
       release: async () => {
-        if (made) await removeTree(absolute);
+        if (isMade) await removeTree(absolute);
       },
     };
   } catch (error) {
+    if (error instanceof GomoteError) throw error;
     throw new GomoteError('ERR_LOCAL_FILE', `cannot use the work dir: ${messageOf(error)}`, {
       hint: 'give another with --workdir',
       cause: error,

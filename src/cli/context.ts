@@ -39,6 +39,7 @@ export class Context {
   isRun = false;
   #globals: GlobalOptions = {};
   #config: Promise<Config> | undefined;
+  #configDir: string | undefined;
   readonly #backends = new Map<string, Promise<Backend>>();
 
   constructor(terminal: Terminal, interrupts: Interrupts) {
@@ -92,7 +93,8 @@ export class Context {
 
   /** Where the configuration and the tokens are. */
   get configDir(): string {
-    return configDir(this.terminal.environment, process.platform);
+    this.#configDir ??= configDir(this.terminal.environment, process.platform);
+    return this.#configDir;
   }
 
   async config(): Promise<Config> {

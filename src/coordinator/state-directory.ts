@@ -1,7 +1,8 @@
 // Where a coordinator keeps what it knows: one directory, of one coordinator at a time, in a format with a number.
-import { mkdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { errnoOf, GomoteError, messageOf } from '../errors.ts';
+import { makePrivateDirectory } from '../files/private-directory.ts';
 import { writeWhole } from '../files/write-whole.ts';
 import { type LockOptions, takeLock } from './state-lock.ts';
 
@@ -26,12 +27,8 @@ export const usersPathOf = (path: string): string => join(path, 'users.json');
 
 /** Makes the directory or brings it to this version's format. Safe beside a running coordinator. */
 export async function prepareStateDirectory(path: string): Promise<void> {
-  await mkdir(join(path, 'sessions'), { recursive: true, mode: 0o700 });
-  if (((await stat(path)).mode & 0o077) !== 0) {
-    throw new GomoteError('ERR_CONFIG', `the state directory ${path} is open to others`, {
-      hint: `chmod 700 ${path}`,
-    });
-  }
+  makePrivateDirectory(resolve(path), 'the state directory');
+  makePrivateDirectory(resolve(path, 'sessions'), 'the directory of sessions');
   let format = await readFormat(path);
   if (format > stateFormat) {
     throw new GomoteError(

@@ -1,5 +1,5 @@
 // Where a server listens: `unix:PATH` or `HOST:PORT`.
-import { chmod, lstat, unlink } from 'node:fs/promises';
+import { lstat, unlink } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { connect, isIP } from 'node:net';
 import { errnoOf, GomoteError, messageOf } from '../errors.ts';
@@ -46,22 +46,27 @@ export async function listen(server: Server, address: ListenAddress): Promise<st
   if (address.kind === 'unix') await removeStaleSocket(address.path);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => {
-      reject(
-        new GomoteError('ERR_CONNECT', `cannot listen: ${messageOf(error)}`, { cause: error }),
-      );
+      reject(cannotListen(error));
     });
     const ready = () => resolve();
-    if (address.kind === 'unix') server.listen(address.path, ready);
+    if (address.kind === 'unix') listenPrivately(server, address.path, ready);
     else server.listen(address.port, address.host === '' ? undefined : address.host, ready);
   });
   server.removeAllListeners('error');
-  if (address.kind === 'unix') {
-    await chmod(address.path, 0o600);
-    return `unix:${address.path}`;
-  }
+  if (address.kind === 'unix') return `unix:${address.path}`;
   const bound = server.address();
   const port = typeof bound === 'object' && bound !== null ? bound.port : address.port;
   return `${address.host.includes(':') ? `[${address.host}]` : address.host}:${port}`;
+}
+
+/** The socket is this user's alone from its first moment on: it is made inside the call, under this umask. */
+function listenPrivately(server: Server, path: string, ready: () => void): void {
+  const umask = process.umask(0o177);
+  try {
+    server.listen(path, ready);
+  } finally {
+    process.umask(umask);
+  }
 }
 
 /** Removes a socket that nobody listens on any more; one that answers is left alone, and listening fails. */
@@ -75,13 +80,21 @@ async function removeStaleSocket(path: string): Promise<void> {
   if (!(await answers(path))) await unlink(path);
 }
 
+const cannotListen = (error: Error): GomoteError =>
+  new GomoteError('ERR_CONNECT', `cannot listen: ${messageOf(error)}`, { cause: error });
+
 function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const socket = connect(path);
     socket.once('connect', () => {
       socket.destroy();
       resolve(true);
     });
-    socket.once('error', () => resolve(false));
+    // Only a refusal says that nobody listens: a full queue or a lack of rights does not.
+    socket.once('error', (error) => {
+      const code = errnoOf(error);
+      if (code === 'ECONNREFUSED' || code === 'ENOENT') resolve(false);
+      else reject(cannotListen(error));
+    });
   });
 }

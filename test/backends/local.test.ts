@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Instance } from '../../src/backends/backend.ts';
@@ -11,8 +21,14 @@ const [builder] = builtInCatalogue.builders;
 const [host] = builtInCatalogue.hosts;
 const { signal } = new AbortController();
 
-function openBackend(runtime: string = temporaryDirectory()) {
-  const environment = { ...process.env, XDG_RUNTIME_DIR: runtime };
+const isRoot = process.getuid?.() === 0;
+const nobody = 65_534;
+
+function openBackend(
+  runtime: string = temporaryDirectory(),
+  variables: NodeJS.ProcessEnv = { XDG_STATE_HOME: temporaryDirectory() },
+) {
+  const environment = { ...process.env, XDG_RUNTIME_DIR: runtime, ...variables };
   const backend = new LocalBackend({ kind: 'local', name: 'local', environment }, undefined);
   onTestFinished(async () => {
     for (const { name } of await backend.list({ signal })) await backend.destroy(name, { signal });
@@ -139,6 +155,78 @@ describe('the local backend', () => {
       code: 'ERR_CONFIG',
       hint: expect.stringContaining('chmod 700'),
     });
+  });
+
+  it.runIf(isRoot)('does not believe a record in a directory of another user', async () => {
+    const { backend, root, create } = openBackend();
+    await create();
+    const directory = join(root, 'me-local-0');
+    for (const path of [directory, join(directory, 'record.json'), root]) {
+      chownSync(path, nobody, nobody);
+      const refusal = { code: 'ERR_CONFIG', message: expect.stringContaining('another user') };
+      await expect(backend.connect('me-local-0')).rejects.toMatchObject(refusal);
+      await expect(backend.destroy('me-local-0', { signal })).rejects.toMatchObject(refusal);
+      chownSync(path, 0, 0);
+    }
+    chmodSync(directory, 0o770);
+    await expect(backend.connect('me-local-0')).rejects.toMatchObject({ code: 'ERR_CONFIG' });
+    chmodSync(directory, 0o700);
+  });
+
+  it('lists the others beside one whose record is damaged', async () => {
+    const { backend, root, create } = openBackend();
+    await create();
+    const damaged = join(root, 'me-local-9');
+    mkdirSync(damaged, { mode: 0o700 });
+    writeFileSync(join(damaged, 'record.json'), '{');
+    expect(await backend.list({ signal })).toMatchObject([
+      { name: 'me-local-0', dead: undefined },
+      { name: 'me-local-9', dead: 'its record cannot be read' },
+    ]);
+    rmSync(damaged, { recursive: true });
+  });
+
+  it('keeps the work dir and all temporary files among the state of the user', async () => {
+    const state = temporaryDirectory();
+    const temporary = temporaryDirectory();
+    const { record, backend, create } = openBackend(undefined, {
+      XDG_STATE_HOME: state,
+      TMPDIR: temporary,
+    });
+    await create();
+    expect(record('me-local-0').workDir.startsWith(join(state, 'gomote'))).toBe(true);
+    expect(readdirSync(temporary)).toEqual([]);
+    const paths = readdirSync(state, { recursive: true, withFileTypes: true });
+    const open = paths.filter(
+      (entry) =>
+        entry.isDirectory() &&
+        (statSync(join(entry.parentPath, entry.name)).mode & 0o777) !== 0o700,
+    );
+    expect(open).toEqual([]);
+    await backend.destroy('me-local-0', { signal });
+    const left = readdirSync(state, { recursive: true, encoding: 'utf8' });
+    expect(left.filter((name) => name.includes('me-local-0'))).toEqual([]);
+  });
+
+  it.each([
+    [{ HOME: '', XDG_STATE_HOME: '' }, 'HOME is empty'],
+    [{ HOME: 'here', XDG_STATE_HOME: '' }, 'HOME "here" is not an absolute path'],
+    [{ HOME: '/nosuch', XDG_STATE_HOME: '' }, 'HOME /nosuch does not exist'],
+    [{ XDG_STATE_HOME: 'here' }, 'XDG_STATE_HOME "here" is not an absolute path'],
+    [{ XDG_RUNTIME_DIR: 'here' }, 'XDG_RUNTIME_DIR "here" is not an absolute path'],
+    [{ XDG_RUNTIME_DIR: '/nosuch' }, 'XDG_RUNTIME_DIR /nosuch does not exist'],
+    [{ TMPDIR: 'here' }, 'TMPDIR "here" is not an absolute path'],
+    [{ TMPDIR: '/nosuch' }, 'TMPDIR /nosuch does not exist'],
+    [{ TMPDIR: '/etc/passwd' }, 'TMPDIR /etc/passwd is not a directory'],
+  ])('makes nothing with %j', async (variables, message) => {
+    const runtime = temporaryDirectory();
+    const before = readdirSync('.');
+    const environment = { ...process.env, XDG_RUNTIME_DIR: runtime, ...variables };
+    const open = () => new LocalBackend({ kind: 'local', name: 'local', environment }, undefined);
+    const creating = async () => await open().create(builder!, { user: 'me', host: host!, signal });
+    await expect(creating()).rejects.toMatchObject({ code: 'ERR_CONFIG', message });
+    expect(readdirSync(runtime)).toEqual([]);
+    expect(readdirSync('.')).toEqual(before);
   });
 
   it.each(['no-such-0', '../x', 'a/b', ''])('knows no buildlet %j', async (name) => {

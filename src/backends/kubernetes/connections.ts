@@ -2,10 +2,12 @@
 //
 // What the file says is checked by the buildlet's own answer; the cluster has it all.
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import type { V1Pod } from '@kubernetes/client-node';
+import { cacheDirectory } from '../../files/cache-directory.ts';
+import { readOwnFile } from '../../files/private-file.ts';
 import { annotations, defaultPort, type PodSecrets } from './pod.ts';
 
 export interface PodConnection {
@@ -40,14 +42,17 @@ export interface ConnectionScope {
   readonly environment: NodeJS.ProcessEnv;
 }
 
+/** A use of a pod writes its file again, at most once a minute. */
+const unusedAfterMs = 7 * 24 * 3_600_000;
+
 export class Connections {
-  readonly #directory: string;
+  readonly #environment: NodeJS.ProcessEnv;
   readonly #key: string;
 
   constructor(scope: ConnectionScope) {
-    const { HOME, XDG_CACHE_HOME, KUBECONFIG } = scope.environment;
+    const { HOME, KUBECONFIG } = scope.environment;
     const home = HOME || homedir();
-    this.#directory = join(XDG_CACHE_HOME || join(home, '.cache'), 'gomote', 'kubernetes');
+    this.#environment = scope.environment;
     const files = (scope.kubeconfig ?? KUBECONFIG ?? join(home, '.kube', 'config')).split(
       delimiter,
     );
@@ -57,10 +62,10 @@ export class Connections {
   }
 
   read(name: string): PodConnection | undefined {
+    const path = this.#path(name);
+    if (path === undefined) return undefined;
     try {
-      const read: Partial<PodConnection> | null = JSON.parse(
-        readFileSync(this.#path(name), 'utf8'),
-      );
+      const read: Partial<PodConnection> | null = JSON.parse(readOwnFile(path));
       const texts = [read?.uid, read?.ip, read?.password];
       const numbers = [read?.port, read?.renewedMs];
       const isWhole =
@@ -76,22 +81,34 @@ export class Connections {
   /** A file that cannot be written is no failure: the cluster is asked the next time. */
   write(connection: PodConnection): void {
     const path = this.#path(connection.name);
+    if (path === undefined) return;
     const partial = `${path}.${process.pid}`;
     try {
-      mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
-      writeFileSync(partial, JSON.stringify(connection), { mode: 0o600 });
+      writeFileSync(partial, JSON.stringify(connection), { mode: 0o600, flag: 'wx' });
       renameSync(partial, path);
+      removeOld(dirname(path));
     } catch {
       remove(partial);
     }
   }
 
   forget(name: string): void {
-    remove(this.#path(name));
+    const path = this.#path(name);
+    if (path !== undefined) remove(path);
   }
 
-  #path(name: string): string {
-    return join(this.#directory, `${this.#key}-${encodeURIComponent(name)}.json`);
+  /** Undefined where there is no safe place for it. */
+  #path(name: string): string | undefined {
+    const directory = cacheDirectory(this.#environment, 'kubernetes');
+    return directory && join(directory, `${this.#key}-${encodeURIComponent(name)}.json`);
+  }
+}
+
+/** Pods that end by themselves are never forgotten by name. */
+function removeOld(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    const path = join(directory, name);
+    if (Date.now() - changed(path) > unusedAfterMs) remove(path);
   }
 }
 

@@ -2,10 +2,10 @@
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
+import { cacheDirectory } from '../../files/cache-directory.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { gitWorkTree } from '../../sync/git.ts';
 import { type PullOptions, type PullSummary, pull } from '../../sync/pull.ts';
-import { cacheDir } from '../cache-dir.ts';
 import type { Context } from '../context.ts';
 import { formatBytes } from '../format-bytes.ts';
 import { expectShortLife } from '../short-life.ts';
@@ -58,7 +58,7 @@ export function define(command: Command, context: Context): void {
           changedOnly: options.changed,
           force: options.force,
           compress: options.compress,
-          cacheDirectory: cacheDir(context.terminal.environment, process.platform),
+          cacheDirectory: cacheDirectory(context.terminal.environment),
           onCome: (bytes) => {
             passed.bytes += bytes;
           },

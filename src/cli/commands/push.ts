@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import type { Command } from 'commander';
 import { hostTypeOf } from '../../builders.ts';
 import { GomoteError, messageOf } from '../../errors.ts';
+import { cacheDirectory } from '../../files/cache-directory.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { literalBytes } from '../../protocol/tree-change.ts';
 import { gitWorkTree } from '../../sync/git.ts';
@@ -10,7 +11,6 @@ import { realDirectory } from '../../sync/local-tree.ts';
 import { type PushOptions, push } from '../../sync/push.ts';
 import { TreeWatch } from '../../sync/watch.ts';
 import { withBuildlets } from '../buildlets.ts';
-import { cacheDir } from '../cache-dir.ts';
 import type { Context, NamedBuildlet } from '../context.ts';
 import type { Passed } from '../progress.ts';
 import { reportPush, warnIfLarge } from '../push-report.ts';
@@ -95,7 +95,7 @@ async function pushTo(
     noIgnore: !options.ignore,
     compress: options.compress,
     environment: terminal.environment,
-    cacheDirectory: cacheDir(terminal.environment, process.platform),
+    cacheDirectory: cacheDirectory(terminal.environment),
     onTree: ({ entries, others }) => {
       watch?.follow(entries.flatMap(({ kind, path }) => (kind === 'directory' ? [path] : [])));
       if (isWarned) return;

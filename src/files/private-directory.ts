@@ -1,0 +1,165 @@
+// Directories that no other user of this machine can change or replace, checked at every use.
+//
+// The calls are synchronous: every command makes them first, and Node's promises for files take longer to load.
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readlinkSync,
+  type Stats,
+} from 'node:fs';
+import { dirname, isAbsolute, join, sep } from 'node:path';
+import { errnoOf, GomoteError } from '../errors.ts';
+import { errnoText } from '../protocol/process-state.ts';
+
+export interface DirectoryRule {
+  /** What the directory is for, as messages name it: `state directory`. */
+  readonly what: string;
+  /**
+   * `private`: it belongs to this user and is closed to others. `readable`: it belongs to this user or root, and others
+   * may read it. Those above it are always of the second kind.
+   */
+  readonly access: 'private' | 'readable';
+  /** Whether what is missing is made, with mode 0700. Default: no. */
+  readonly make?: boolean | undefined;
+  /** Where a symbolic link of this user or of root may be: on the way to it, also in its own place, or nowhere. */
+  readonly links?: 'above' | 'anywhere' | 'none' | undefined;
+  /** How to use another directory, for messages: `set XDG_STATE_HOME`. */
+  readonly cure?: string | undefined;
+}
+
+/** As many links as Linux follows in one path. */
+const maxLinks = 40;
+
+const rootUid = 0;
+const stickyBit = 0o1000;
+
+/** Makes a private directory, with the missing ones above it, or checks the one that is there. Throws ERR_CONFIG. */
+export function makePrivateDirectory(path: string, what: string, cure?: string): void {
+  checkDirectory(path, { what, cure, access: 'private', make: true });
+}
+
+/** Checks a private directory before it is used; false when it is not there. Throws ERR_CONFIG. */
+export function hasPrivateDirectory(path: string, what: string, cure?: string): boolean {
+  return checkDirectory(path, { what, cure, access: 'private' });
+}
+
+/** Whether the directory is there. Throws ERR_CONFIG when another user could change it or put another in its place. */
+export function checkDirectory(path: string, rule: DirectoryRule): boolean {
+  const uid = process.getuid?.();
+  const check = new Check(path, rule, uid ?? rootUid);
+  if (!isAbsolute(path)) throw check.refusal('', 'is not an absolute path');
+  try {
+    return uid === undefined ? checkUnowned(path, rule) : check.walk();
+  } catch (error) {
+    if (error instanceof GomoteError) throw error;
+    const { path: at } = error as NodeJS.ErrnoException;
+    throw check.refusal(at ?? path, errnoText(errnoOf(error) ?? String(error)), undefined, error);
+  }
+}
+
+/** Where files have no owner that Node can tell, nothing more can be checked. */
+function checkUnowned(path: string, { make = false }: DirectoryRule): boolean {
+  if (make) mkdirSync(path, { recursive: true });
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+class Check {
+  readonly #path: string;
+  readonly #rule: DirectoryRule;
+  readonly #uid: number;
+
+  constructor(path: string, rule: DirectoryRule, uid: number) {
+    this.#path = path;
+    this.#rule = rule;
+    this.#uid = uid;
+  }
+
+  /** Goes from the root to the directory as the kernel does: once an element is safe, nobody can replace the next. */
+  walk(): boolean {
+    let position: string = sep;
+    let linkCount = 0;
+    const pending = [...this.#path.split(sep).reverse(), sep];
+    for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+      if (name === '' || name === '.') continue;
+      const isLast = pending.every((rest) => rest === '' || rest === '.');
+      const next = name === '..' ? dirname(position) : join(position, name);
+      const found = this.#find(next);
+      if (found === undefined) return false;
+      this.#checkOwner(next, found, isLast);
+      if (!found.isSymbolicLink()) {
+        this.#checkMode(next, found, isLast);
+        position = next;
+        continue;
+      }
+      linkCount++;
+      if (!this.#mayFollow(isLast) || linkCount > maxLinks) {
+        throw this.refusal(next, 'is a symbolic link', 'remove it');
+      }
+      const target = readlinkSync(next);
+      if (isAbsolute(target)) position = sep;
+      pending.push(...target.split(sep).reverse());
+    }
+    this.#checkOpened(position);
+    return true;
+  }
+
+  /** What is at the path; made if it is missing and may be made. */
+  #find(path: string): Stats | undefined {
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (found !== undefined || this.#rule.make !== true) return found;
+    try {
+      mkdirSync(path, { mode: 0o700 });
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error;
+    }
+    return lstatSync(path);
+  }
+
+  #mayFollow(isLast: boolean): boolean {
+    const { links = 'above' } = this.#rule;
+    return links === 'anywhere' || (links === 'above' && !isLast);
+  }
+
+  #checkOwner(path: string, { uid }: Stats, isLast: boolean): void {
+    if (uid === this.#uid || (uid === rootUid && !(isLast && this.#rule.access === 'private'))) {
+      return;
+    }
+    throw this.refusal(path, `belongs to another user (uid ${uid})`);
+  }
+
+  #checkMode(path: string, found: Stats, isLast: boolean): void {
+    if (!found.isDirectory()) throw this.refusal(path, 'is not a directory', 'remove it');
+    // In a directory such as /tmp, the sticky bit keeps an entry in place for its owner, who is checked next.
+    const mayBeShared = !isLast && (found.mode & stickyBit) !== 0;
+    if ((found.mode & 0o022) !== 0 && !mayBeShared) {
+      throw this.refusal(path, 'can be changed by others', `chmod go-w ${path}`);
+    }
+    if (isLast && this.#rule.access === 'private' && (found.mode & 0o077) !== 0) {
+      throw this.refusal(path, 'is open to others', `chmod 700 ${path}`);
+    }
+  }
+
+  /** Checks once more what is opened under the name. */
+  #checkOpened(path: string): void {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    try {
+      const found = fstatSync(fd);
+      this.#checkOwner(path, found, true);
+      this.#checkMode(path, found, true);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  refusal(at: string, reason: string, mend?: string, cause?: unknown): GomoteError {
+    const { what, cure = 'use another directory' } = this.#rule;
+    const where = at === '' || at === this.#path ? '' : `: ${at}`;
+    const message = `${what} ${this.#path || '""'}${where} ${reason}`;
+    const hint = mend === undefined ? cure : `${mend}, or ${cure}`;
+    return new GomoteError('ERR_CONFIG', message, { hint, cause });
+  }
+}

@@ -1,0 +1,53 @@
+// Files whose content is believed or kept secret.
+import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
+import { GomoteError } from '../errors.ts';
+
+/**
+ * The text of a file that no other user can have written. A link in its place is not followed. Throws ERR_CONFIG for
+ * another user's file, and as `open` does.
+ */
+export function readOwnFile(path: string): string {
+  // A FIFO in its place would keep us waiting.
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const found = fstatSync(fd);
+    const problem = !found.isFile()
+      ? 'is not a file'
+      : (foreign(found) ?? openTo(found, 0o022, 'can be changed by others'));
+    if (problem === undefined) return readFileSync(fd, 'utf8');
+    throw new GomoteError('ERR_CONFIG', `${path} ${problem}`, { hint: 'remove it' });
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * The text of a file with a secret that a person has named; it may be a link or a pipe. Throws ERR_CONFIG when other
+ * users can read it, and as `open` does.
+ */
+export function readSecretFile(path: string): string {
+  const fd = openSync(path, 'r');
+  try {
+    const found = fstatSync(fd);
+    // A file that root hands to a service is often readable by the service's group.
+    const isHanded = found.uid === 0 && process.getuid?.() !== 0;
+    const problem =
+      foreign(found) ?? openTo(found, isHanded ? 0o037 : 0o077, 'can be read by others');
+    if (problem === undefined) return readFileSync(fd, 'utf8');
+    const octal = (found.mode & 0o777).toString(8).padStart(4, '0');
+    throw new GomoteError('ERR_CONFIG', `${path} ${problem} (mode ${octal})`, {
+      hint: `chmod 600 ${path}`,
+    });
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function foreign({ uid }: Stats): string | undefined {
+  const own = process.getuid?.();
+  if (own === undefined || uid === own || uid === 0) return undefined;
+  return `belongs to another user (uid ${uid})`;
+}
+
+const openTo = ({ mode }: Stats, bits: number, problem: string): string | undefined =>
+  process.getuid !== undefined && (mode & bits) !== 0 ? problem : undefined;
