@@ -1,7 +1,8 @@
 // A large file cut into chunks at places that its content decides, so that equal parts of two versions of it give equal
 // chunks, wherever they have moved to.
 import { createHash, hash } from 'node:crypto';
-import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { closeSync, constants, readSync } from 'node:fs';
+import { openSync } from '../files/named-fs.ts';
 import type { PatchPart } from '../protocol/tree-change.ts';
 
 export interface Chunk {

@@ -1,10 +1,11 @@
 // Names in a tar archive: what they may be, and where a symbolic link may point.
+import { whyNoName } from '../files/file-name.ts';
 import { archiveErrors } from './archive-error.ts';
 
 /**
  * The elements of an entry's name, without empty ones and `.`; none for the target directory itself.
  *
- * Throws ERR_ARCHIVE for a name that is empty, absolute, not UTF-8, or holds `..` or a NUL.
+ * Throws ERR_ARCHIVE for a name that is empty, absolute, none on this system, or holds `..` or a NUL.
  */
 export function entryElements(name: string): string[] {
   const elements = relativeElements(name);
@@ -16,7 +17,7 @@ export function entryElements(name: string): string[] {
 export function relativeElements(name: string): string[] | undefined {
   if (name === '' || name.startsWith('/') || name.includes('\0')) return undefined;
   const elements = name.split('/').filter((element) => element !== '' && element !== '.');
-  return elements.includes('..') ? undefined : elements;
+  return elements.every((element) => whyNoName(element) === undefined) ? elements : undefined;
 }
 
 /**

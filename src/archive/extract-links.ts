@@ -1,5 +1,6 @@
 // Symbolic links and FIFOs of one extraction.
 import { execFileSync } from 'node:child_process';
+import { traceSync } from '../files/confine.ts';
 import {
   chmodSync,
   lstatSync,
@@ -8,8 +9,7 @@ import {
   symlinkSync,
   unlinkSync,
   utimesSync,
-} from 'node:fs';
-import { traceSync } from '../files/confine.ts';
+} from '../files/named-fs.ts';
 import { archiveErrors } from './archive-error.ts';
 import { directoryInPlace, move } from './placement.ts';
 import type { TarEntry } from './tar-reader.ts';

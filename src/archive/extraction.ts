@@ -1,16 +1,9 @@
 // Puts the entries of one tar archive into a directory, and nothing outside it.
-import {
-  closeSync,
-  fchmodSync,
-  futimesSync,
-  linkSync,
-  lstatSync,
-  mkdirSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, fchmodSync, futimesSync, writeSync } from 'node:fs';
 import { join, relative, resolve, sep } from 'node:path';
 import { errnoOf, GomoteError } from '../errors.ts';
 import { realRoot, resolveInsideSync, traceSync } from '../files/confine.ts';
+import { linkSync, lstatSync, mkdirSync } from '../files/named-fs.ts';
 import { formatFileMode } from '../protocol/file-mode.ts';
 import { archiveErrors, localFileError } from './archive-error.ts';
 import { entryElements, relativeElements, targetStaysInside } from './entry-name.ts';

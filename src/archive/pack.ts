@@ -1,7 +1,7 @@
 // A directory as a compressed tar stream.
-import { lstat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { resolveInside } from '../files/confine.ts';
+import { lstat } from '../files/named-fs.ts';
 import type { Compression } from '../protocol/transfer.ts';
 import { abortError, localFileError } from './archive-error.ts';
 import { compressed, oneMember } from './compress.ts';

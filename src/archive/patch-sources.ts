@@ -1,6 +1,7 @@
 // Files that others are made from, held for as long as a change of the tree takes: their names may be gone, or another
 // file's, by then.
-import { copyFileSync, linkSync, lstatSync, rmSync } from 'node:fs';
+
+import { copyFileSync, linkSync, lstatSync, rmSync } from '../files/named-fs.ts';
 import type { TreeChange } from '../protocol/tree-change.ts';
 import { archiveErrors } from './archive-error.ts';
 import type { TreeDirectories } from './tree-directories.ts';

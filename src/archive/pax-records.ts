@@ -1,6 +1,6 @@
 // The records of a PAX extended header. The tar package reads them line by line and loses a value that holds a
 // newline, which a file's name may.
-import { isUtf8 } from 'node:buffer';
+import { nameFromBytes } from '../protocol/name-bytes.ts';
 
 export type PaxRecords = ReadonlyMap<string, Buffer>;
 
@@ -28,7 +28,7 @@ export function parsePaxRecords(body: Buffer): PaxRecords | undefined {
 /** A record as text: undefined when absent or empty, which means "use the header's own". */
 export function paxText(records: PaxRecords, key: string): string | undefined {
   const value = records.get(key);
-  return value === undefined || value.length === 0 ? undefined : strictText(value);
+  return value === undefined || value.length === 0 ? undefined : nameFromBytes(value);
 }
 
 /** A record as a number that is not NaN; undefined when absent. */
@@ -36,10 +36,4 @@ export function paxNumber(records: PaxRecords, key: string): number | undefined 
   const text = paxText(records, key);
   const number = text === undefined || !/^-?[0-9]+(\.[0-9]*)?$/.test(text) ? NaN : Number(text);
   return Number.isNaN(number) ? undefined : number;
-}
-
-/** The text, with a NUL at its end when it is not UTF-8: no valid name has one. */
-export function strictText(bytes: Buffer): string {
-  const text = bytes.toString('utf8');
-  return isUtf8(bytes) ? text : `${text}\0`;
 }

@@ -1,23 +1,20 @@
 // Gives the tree of one extraction its final place: everything is checked first, then moved. A directory that is not
 // there yet is moved as a whole, one that is there is filled.
 import { randomBytes } from 'node:crypto';
-import {
-  chmodSync,
-  closeSync,
-  constants,
-  cpSync,
-  fchmodSync,
-  futimesSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  unlinkSync,
-} from 'node:fs';
+import { closeSync, constants, fchmodSync, futimesSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { traceSync } from '../files/confine.ts';
+import {
+  chmodSync,
+  cpSync,
+  lstatSync,
+  openSync,
+  readEntriesSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+} from '../files/named-fs.ts';
 import { archiveErrors, localFileError } from './archive-error.ts';
 import type { Staging } from './staging.ts';
 
@@ -60,7 +57,7 @@ export class Placement {
   }
 
   #planDirectory(directory: string, target: string): void {
-    for (const entry of readdirSync(this.#staging.pathOf(directory), { withFileTypes: true })) {
+    for (const entry of readEntriesSync(this.#staging.pathOf(directory))) {
       const name = directory === '' ? entry.name : `${directory}/${entry.name}`;
       const to = join(target, entry.name);
       const stats = lstatSync(to, { throwIfNoEntry: false });

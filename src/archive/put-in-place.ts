@@ -1,7 +1,7 @@
 // Gives a finished file the name that it is for, whatever has that name.
-import { copyFileSync, renameSync, rmSync } from 'node:fs';
 import { posix } from 'node:path';
 import { errnoOf } from '../errors.ts';
+import { copyFileSync, renameSync, rmSync } from '../files/named-fs.ts';
 import { removeTreeSync } from './remove-tree-sync.ts';
 
 /** `partial` has a name that begins with a dot and is nobody else's. Throws what the system says. */

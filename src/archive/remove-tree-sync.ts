@@ -1,7 +1,7 @@
 // Removes a file or a whole directory with synchronous calls, also one with read-only directories in it.
-import { chmodSync, lstatSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../errors.ts';
+import { chmodSync, lstatSync, readdirSync, rmSync } from '../files/named-fs.ts';
 
 /** Removes `path` and all below it, never through a link; an absent one is no error. */
 export function removeTreeSync(path: string): void {

@@ -1,8 +1,9 @@
 // The tree of one extraction while it arrives: a directory of its own, in which nothing but the extraction has ever
 // made anything. So no link stands on any way in it, and what has come without its end is removed as a whole.
 import { randomBytes } from 'node:crypto';
-import { constants, lstatSync, mkdirSync, openSync, rmSync, unlinkSync } from 'node:fs';
+import { constants } from 'node:fs';
 import { errnoOf } from '../errors.ts';
+import { lstatSync, mkdirSync, openSync, rmSync, unlinkSync } from '../files/named-fs.ts';
 import { archiveErrors } from './archive-error.ts';
 
 /** While it is filled, an entry's directory can be used by its owner only. */

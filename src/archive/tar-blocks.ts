@@ -1,19 +1,11 @@
 // A directory as an uncompressed tar stream, read with synchronous calls into large pieces.
-import {
-  closeSync,
-  constants,
-  type Dirent,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readSync,
-  type Stats,
-} from 'node:fs';
+import { closeSync, constants, fstatSync, readSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, GomoteError } from '../errors.ts';
 import { resolveInsideSync } from '../files/confine.ts';
+import { lstatSync, type NamedEntry, openSync, readlinkSync } from '../files/named-fs.ts';
 import { archiveErrors, localFileError } from './archive-error.ts';
-import { linkTargetOf, sortedEntries } from './directory-names.ts';
+import { sortedEntries } from './directory-names.ts';
 import { stateDirectory } from './reserved-names.ts';
 import { encodeHeader, type HeaderFields } from './tar-header.ts';
 
@@ -81,7 +73,7 @@ export class TarBlocks {
   }
 
   *#content(directory: string, prefix: string): Generator<Buffer, void, void> {
-    let entries: Dirent[];
+    let entries: NamedEntry[];
     try {
       entries = sortedEntries(directory);
     } catch (error) {
@@ -95,7 +87,7 @@ export class TarBlocks {
     }
   }
 
-  *#entry(path: string, name: string, type: Dirent | Stats): Generator<Buffer, void, void> {
+  *#entry(path: string, name: string, type: NamedEntry | Stats): Generator<Buffer, void, void> {
     // A socket is of no use without the process that listens on it.
     if (type.isSocket()) return;
     if (type.isBlockDevice() || type.isCharacterDevice()) {
@@ -117,7 +109,7 @@ export class TarBlocks {
       yield* this.#header(directoryHeader(name, stats));
       yield* this.#content(path, `${name}/`);
     } else if (stats.isSymbolicLink()) {
-      yield* this.#header({ ...common, type: 'SymbolicLink', linkTarget: linkTargetOf(path) });
+      yield* this.#header({ ...common, type: 'SymbolicLink', linkTarget: readlinkSync(path) });
     } else if (stats.isFIFO()) {
       yield* this.#header({ ...common, type: 'FIFO' });
     } else {

@@ -3,8 +3,9 @@
 // The blocks are decoded by the tar package. Its Parser is not used: it loses names with a newline, spoils a long
 // name whose characters are split between two chunks, and keeps everything after the end in memory.
 import { Header } from 'tar';
+import { nameFromBytes } from '../protocol/name-bytes.ts';
 import { archiveErrors } from './archive-error.ts';
-import { type PaxRecords, parsePaxRecords, paxNumber, paxText, strictText } from './pax-records.ts';
+import { type PaxRecords, parsePaxRecords, paxNumber, paxText } from './pax-records.ts';
 
 export interface TarEntry {
   /** As in the archive. */
@@ -107,8 +108,8 @@ export class TarReader {
     const meta = this.#meta;
     this.#meta = undefined;
     if (meta === undefined) this.#sink.end();
-    else if (meta.typeFlag === 'L') this.#longName = strictText(untilNul(meta.body));
-    else if (meta.typeFlag === 'K') this.#longTarget = strictText(untilNul(meta.body));
+    else if (meta.typeFlag === 'L') this.#longName = nameFromBytes(untilNul(meta.body));
+    else if (meta.typeFlag === 'K') this.#longTarget = nameFromBytes(untilNul(meta.body));
     else this.#takePax(meta);
   }
 
@@ -227,16 +228,18 @@ function untilNul(bytes: Buffer): Buffer {
 }
 
 function headerName(block: Buffer, header: Header): string {
-  const name = header.path ?? '';
-  const parts = [block.subarray(0, 100), block.subarray(345, 500)];
-  return name.includes('\uFFFD') ? checked(name, parts) : name;
+  const decoded = header.path ?? '';
+  if (!decoded.includes('\uFFFD')) return decoded;
+  const name = fieldOf(block, 0, 100);
+  const prefix =
+    block.toString('latin1', 257, 265) === 'ustar\x0000' ? fieldOf(block, 345, 500) : '';
+  return prefix === '' ? name : `${prefix}/${name}`;
 }
 
 function headerTarget(block: Buffer, header: Header): string {
-  const target = header.linkpath ?? '';
-  return target.includes('\uFFFD') ? checked(target, [block.subarray(157, 257)]) : target;
+  const decoded = header.linkpath ?? '';
+  return decoded.includes('\uFFFD') ? fieldOf(block, 157, 257) : decoded;
 }
 
-/** The text, or its spoiled form when a field it came from is not UTF-8. */
-const checked = (text: string, fields: readonly Buffer[]): string =>
-  fields.map((field) => strictText(untilNul(field))).find((part) => part.endsWith('\0')) ?? text;
+const fieldOf = (block: Buffer, from: number, to: number): string =>
+  nameFromBytes(untilNul(block.subarray(from, to)));

@@ -1,7 +1,8 @@
 // The digests of a tree's files: remembered by what tells whether a file has changed, else read.
 import { createHash, hash } from 'node:crypto';
-import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { closeSync, constants, readSync } from 'node:fs';
 import { errnoOf } from '../errors.ts';
+import { openSync } from '../files/named-fs.ts';
 import type { DigestAlgorithm, TreeEntry } from '../protocol/tree-entry.ts';
 import { localFileError } from './archive-error.ts';
 import type { DigestCache } from './digest-cache.ts';

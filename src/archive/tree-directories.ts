@@ -1,7 +1,7 @@
 // The directories that a change of a tree goes through. No symbolic link is followed below the tree's top: what stands
 // in a directory's place is replaced by one.
-import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
 import { posix } from 'node:path';
+import { chmodSync, lstatSync, mkdirSync, unlinkSync } from '../files/named-fs.ts';
 
 /** While things are put into it, a directory can be written by its owner. */
 const workingMode = 0o700;

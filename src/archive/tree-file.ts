@@ -6,12 +6,11 @@ import {
   fchmodSync,
   fstatSync,
   futimesSync,
-  openSync,
   readSync,
-  rmSync,
   writeSync,
 } from 'node:fs';
 import { GomoteError } from '../errors.ts';
+import { openSync, rmSync } from '../files/named-fs.ts';
 import type { PatchPart } from '../protocol/tree-change.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 

@@ -1,8 +1,9 @@
 // The files of a tree, read as their entries say they are: to be sent, or to be copied by whoever was told their names.
 import { createHash, hash } from 'node:crypto';
-import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, readSync } from 'node:fs';
 import { errnoOf, GomoteError, messageOf } from '../errors.ts';
 import { fileIdentity } from '../files/file-identity.ts';
+import { lstatSync, openSync } from '../files/named-fs.ts';
 import type { NamedTree, TreeChange } from '../protocol/tree-change.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { localFileError } from './archive-error.ts';

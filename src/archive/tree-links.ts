@@ -1,8 +1,8 @@
 // The symbolic links of a tree: made last, and only those that stay inside the root.
 import { randomBytes } from 'node:crypto';
-import { lstatSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { traceSync } from '../files/confine.ts';
+import { lstatSync, renameSync, rmSync, symlinkSync } from '../files/named-fs.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { archiveErrors } from './archive-error.ts';
 import { removeTreeSync } from './remove-tree-sync.ts';

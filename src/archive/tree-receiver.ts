@@ -1,6 +1,7 @@
 // Reads a tree stream and tells a sink what to do, step by step. Nothing is told before its digest has proved it.
 import { createHash, type Hash, hash } from 'node:crypto';
 import { GomoteError } from '../errors.ts';
+import { nameFromBytes } from '../protocol/name-bytes.ts';
 import {
   decodeChanges,
   decodeFailure,
@@ -174,7 +175,7 @@ export class TreeReceiver {
     if (hash('sha256', this.#head, 'hex') !== digest.toString('hex')) {
       throw damaged('wrong digest of its head');
     }
-    const text = this.#head.toString();
+    const text = nameFromBytes(this.#head);
     const failure = decodeFailure(text);
     if (failure !== undefined) throw new GomoteError('ERR_LOST', failure);
     this.#proof.update(digest);

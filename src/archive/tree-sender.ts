@@ -3,6 +3,7 @@ import { createHash, hash } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { messageOf } from '../errors.ts';
 import { fileIdentity } from '../files/file-identity.ts';
+import { bytesOfName } from '../protocol/name-bytes.ts';
 import {
   encodeChanges,
   encodeFailure,
@@ -91,7 +92,7 @@ export class TreeSender {
   }
 
   *#head(text: string): Generator<Buffer, void, void> {
-    const head = Buffer.from(text);
+    const head = bytesOfName(text);
     const digest = hash('sha256', head, 'buffer');
     this.#proof.update(digest);
     const length = Buffer.alloc(lengthBytes);

@@ -1,9 +1,10 @@
 // What is in a directory, read with synchronous calls: names, kinds, and what tells whether a file has changed.
-import { type Dirent, lstatSync, type Stats } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { errnoOf, GomoteError } from '../errors.ts';
+import { lstatSync, type NamedEntry, readlinkSync } from '../files/named-fs.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { localFileError } from './archive-error.ts';
-import { linkTargetOf, sortedEntries } from './directory-names.ts';
+import { sortedEntries } from './directory-names.ts';
 import { isReserved } from './reserved-names.ts';
 
 /** An entry as it was found. */
@@ -54,12 +55,6 @@ function* directories(
   for (const entry of entries) {
     const path = prefix + entry.name;
     if (isReserved(path) || options.leaveOut?.(path, entry.isDirectory()) === true) continue;
-    // The protocol has no way to name it.
-    if (entry.name.includes('\\')) {
-      throw new GomoteError('ERR_PATH', `${JSON.stringify(path)} has a backslash in its name`, {
-        hint: 'rename it, or leave it out with --exclude',
-      });
-    }
     const seen = look(top, path);
     if (seen === 'other') options.onOther?.(path);
     if (typeof seen !== 'object') continue;
@@ -72,7 +67,7 @@ function* directories(
   if (found.length > 0) yield found;
 }
 
-function entriesOf(directory: string, isTop: boolean): Dirent[] {
+function entriesOf(directory: string, isTop: boolean): NamedEntry[] {
   try {
     return sortedEntries(directory);
   } catch (error) {
@@ -97,7 +92,7 @@ export function look(top: string, path: string): FoundEntry | 'other' | undefine
       size: kind === 'file' ? size : 0,
       mtimeMs: Math.floor(mtimeMs),
       digest: '',
-      target: kind === 'symlink' ? linkTargetOf(absolute) : '',
+      target: kind === 'symlink' ? readlinkSync(absolute) : '',
       stats: { size, mtimeMs, ctimeMs, ino },
     };
   } catch (error) {

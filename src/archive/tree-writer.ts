@@ -1,5 +1,8 @@
 // Makes the changes of a tree stream below a directory: each file appears under its name only whole and proved.
 import { hash, randomBytes } from 'node:crypto';
+import { dirname, posix, relative, sep } from 'node:path';
+import { errnoOf, GomoteError } from '../errors.ts';
+import { realRoot, resolveInsideSync } from '../files/confine.ts';
 import {
   chmodSync,
   lstatSync,
@@ -9,10 +12,7 @@ import {
   rmdirSync,
   rmSync,
   unlinkSync,
-} from 'node:fs';
-import { dirname, posix, relative, sep } from 'node:path';
-import { errnoOf, GomoteError } from '../errors.ts';
-import { realRoot, resolveInsideSync } from '../files/confine.ts';
+} from '../files/named-fs.ts';
 import { pathOf, type TreeChange } from '../protocol/tree-change.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { archiveErrors, localFileError } from './archive-error.ts';

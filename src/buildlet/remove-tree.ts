@@ -1,9 +1,9 @@
 // Removes a file or a whole directory, also one with read-only directories in it, and one too deep for a path.
 import { execFile } from 'node:child_process';
-import { chmod, lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { errnoOf } from '../errors.ts';
+import { chmod, lstat, readdir, rm } from '../files/named-fs.ts';
 
 const run = promisify(execFile);
 

@@ -1,10 +1,9 @@
 // Files on this machine: read as a stream to send, written so that only a whole one has its name.
 import { randomBytes } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { chmod, open, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { errnoOf, GomoteError, isGomoteError } from '../errors.ts';
+import { chmod, createWriteStream, open, rename, rm, stat, utimes } from '../files/named-fs.ts';
 import { writeNew } from '../files/write-whole.ts';
 import { errnoText } from '../protocol/process-state.ts';
 import type { Terminal } from './terminal.ts';

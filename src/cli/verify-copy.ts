@@ -1,9 +1,9 @@
 // Whether a file is a whole copy of a run's output.
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { Writable } from 'node:stream';
 import type { Session } from '../client/session.ts';
 import { errnoOf, GomoteError } from '../errors.ts';
+import { createReadStream } from '../files/named-fs.ts';
 import { errnoText } from '../protocol/process-state.ts';
 import type { SessionEnd, StreamSum } from '../protocol/session.ts';
 

@@ -6,6 +6,7 @@ import type { FlowingOptions } from '../http/flowing.ts';
 import { type HttpReply, readText } from '../http/request.ts';
 import { contentTypes, type Endpoint, endpoints } from '../protocol/endpoints.ts';
 import { encodeForm, type FormValues, withQuery } from '../protocol/form.ts';
+import { nameFromBytes } from '../protocol/name-bytes.ts';
 import { type Compression, compressHeader, parseCompression } from '../protocol/transfer.ts';
 import { decodeDifferences, type TreeDifference } from '../protocol/tree-difference.ts';
 import { decodeEntries, type TreeEntry, treeDigest } from '../protocol/tree-entry.ts';
@@ -55,7 +56,7 @@ export class Trees {
     options: TreeCallOptions = {},
   ): Promise<TreeState & { entries: TreeEntry[] }> {
     const response = await this.#get(endpoints.treeManifest, { dir, all: allOf(scope) }, options);
-    const text = (await this.#bytes(response, options)).toString();
+    const text = nameFromBytes(await this.#bytes(response, options));
     const end = text.indexOf('\0');
     const [digest = '', generation = ''] = text.slice(0, Math.max(end, 0)).split(' ');
     const entries = decodeEntries(text.slice(end + 1));
@@ -71,7 +72,7 @@ export class Trees {
     options: TreeCallOptions = {},
   ): Promise<TreeDifference[]> {
     const response = await this.#get(endpoints.treeDifferences, { dir }, options);
-    const text = (await this.#bytes(response, options)).toString();
+    const text = nameFromBytes(await this.#bytes(response, options));
     return decodeDifferences(text) ?? this.#fail('differences', text);
   }
 

@@ -1,10 +1,10 @@
 // Paths that stay inside a directory, whatever symbolic links stand on the way.
-import { lstatSync, readlinkSync, realpathSync, type Stats } from 'node:fs';
-import { lstat, readlink, realpath } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { errnoOf, GomoteError } from '../errors.ts';
 import { errnoText } from '../protocol/process-state.ts';
 import { normalizeRelativePath, pathElements } from '../protocol/relative-path.ts';
+import { lstat, lstatSync, readlink, readlinkSync, realpath, realpathSync } from './named-fs.ts';
 
 export interface ResolveOptions {
   /** Whether a symbolic link as the last element is followed, too; its target must then stay inside. Default: no. */

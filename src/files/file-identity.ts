@@ -1,5 +1,6 @@
 // Two processes that name a file to each other must mean the same one: they may see different file systems.
-import { fstatSync, statSync } from 'node:fs';
+import { fstatSync } from 'node:fs';
+import { statSync } from './named-fs.ts';
 
 /**
  * What tells a file or directory from every other one of its machine, whatever its path: its device and inode. Links are

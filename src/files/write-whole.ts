@@ -1,7 +1,6 @@
 // Files that are never seen half written, also after a crash.
-import { createWriteStream } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
+import { createWriteStream, open, rename, rm } from './named-fs.ts';
 
 /** The ending of a file that is being written; what is left of one after a crash means nothing. */
 export const partialEnding = '.partial';

@@ -1,7 +1,8 @@
 // application/x-www-form-urlencoded, as Go's url.Values writes and reads it.
 import { isUtf8 } from 'node:buffer';
+import { bytesOfName, nameFromBytes } from './name-bytes.ts';
 
-/** Parameters in order; a list value is the name repeated; bytes go out as they are. */
+/** Parameters in order; a list value is the name repeated; bytes go out as they are, also those that text stands for. */
 export type FormValues = Record<string, FormValue | readonly FormValue[] | undefined>;
 export type FormValue = string | Uint8Array;
 
@@ -20,8 +21,11 @@ export function encodeForm(values: FormValues): string {
 }
 
 function encodePair(name: string, value: FormValue): string {
-  if (typeof value === 'string') return new URLSearchParams([[name, value]]).toString();
-  const hex = Buffer.from(value).toString('hex').replaceAll(/../g, '%$&');
+  if (typeof value === 'string' && value.isWellFormed()) {
+    return new URLSearchParams([[name, value]]).toString();
+  }
+  const bytes = typeof value === 'string' ? bytesOfName(value) : Buffer.from(value);
+  const hex = bytes.toString('hex').replaceAll(/../g, '%$&');
   return `${new URLSearchParams([[name, '']])}${hex}`;
 }
 
@@ -31,9 +35,29 @@ export function withQuery(path: string, values: FormValues): string {
   return query === '' ? path : `${path}?${query}`;
 }
 
-/** Reads a form or a query string. */
-export function decodeForm(text: string): URLSearchParams {
-  return new URLSearchParams(text);
+/** Reads a form or a query string; bytes of values that are not UTF-8 are as in the names of files (name-bytes.ts). */
+export const decodeForm = (text: string): URLSearchParams => new ExactParams(text);
+
+class ExactParams extends URLSearchParams {
+  readonly #text: string;
+
+  constructor(text: string) {
+    super(text);
+    this.#text = text;
+  }
+
+  override get(name: string): string | null {
+    return this.getAll(name)[0] ?? null;
+  }
+
+  override getAll(name: string): string[] {
+    const values = super.getAll(name);
+    // What decodes like this may be bytes that are not UTF-8.
+    if (!values.some((value) => value.includes('\uFFFD'))) return values;
+    return formBytes(this.#text, name).map((value) =>
+      typeof value === 'string' ? value : nameFromBytes(value),
+    );
+  }
 }
 
 /** The values of one parameter: text where it is UTF-8, else its bytes. */

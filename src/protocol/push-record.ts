@@ -1,6 +1,7 @@
 // What was pushed into one directory, as it is kept in the work dir: both our buildlet and our client write it, the
 // latter where the buildlet knows nothing of pushes.
 import { hash } from 'node:crypto';
+import { hashable } from './name-bytes.ts';
 import { normalizeRelativePath } from './relative-path.ts';
 import { decodeEntries, encodeEntries, type TreeEntry } from './tree-entry.ts';
 
@@ -17,7 +18,8 @@ export const recordsDirectory = '.gomote/push';
 /** A changed tree's record is preceded by this, which names what may have been made of a change not finished. */
 export const pendingSuffix = '.pending';
 
-export const recordName = (dir: string): string => hash('sha256', dir, 'hex').slice(0, 16);
+export const recordName = (dir: string): string =>
+  hash('sha256', hashable(dir), 'hex').slice(0, 16);
 
 export const encodeRecord = ({ dir, entries }: PushRecord): string =>
   `gomote push 1\0${dir}\0${encodeEntries(entries)}`;

@@ -6,6 +6,7 @@ import { isReserved } from '../archive/reserved-names.ts';
 import { unpackTar } from '../archive/unpack.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { StatusError } from '../errors.ts';
+import { nameFromBytes } from '../protocol/name-bytes.ts';
 import {
   decodeRecord,
   type PushRecord,
@@ -56,7 +57,7 @@ export async function readRecords(
     await unpackTar(archive, { root: directory, dir: '.', signal });
     const records: PushRecord[] = [];
     for (const name of await readdir(directory)) {
-      const record = decodeRecord(await readFile(join(directory, name), 'utf8'));
+      const record = decodeRecord(nameFromBytes(await readFile(join(directory, name))));
       // A request that was damaged on its way may have put one under a name that is not its own.
       if (record !== undefined && recordName(record.dir) === name) records.push(record);
     }

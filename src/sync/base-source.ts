@@ -1,6 +1,6 @@
 // A directory of a buildlet that knows nothing of trees: it lists it with digests, and gives it as an archive.
 import { createHash } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -12,6 +12,7 @@ import { TreeReceiver, type TreeSink } from '../archive/tree-receiver.ts';
 import { sendTree } from '../archive/tree-sender.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { GomoteError } from '../errors.ts';
+import { mkdirSync, openSync, rmSync } from '../files/named-fs.ts';
 import type { TreeDifference } from '../protocol/tree-difference.ts';
 import { treeDifferences } from '../protocol/tree-difference.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';

@@ -3,6 +3,7 @@
 import { packTar } from '../archive/pack.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { GomoteError } from '../errors.ts';
+import { bytesOfName } from '../protocol/name-bytes.ts';
 import { encodeRecord, recordName, recordsDirectory } from '../protocol/push-record.ts';
 import { pathOf } from '../protocol/tree-change.ts';
 import { comparePaths, type TreeEntry } from '../protocol/tree-entry.ts';
@@ -126,7 +127,7 @@ export class BaseTree implements RemoteTree {
     const { dir, signal } = this.#options;
     const unique = new Map(entries.map((entry) => [entry.path, entry]));
     const sorted = [...unique.values()].sort((a, b) => comparePaths(a.path, b.path));
-    const text = encodeRecord({ dir, entries: sorted });
+    const text = bytesOfName(encodeRecord({ dir, entries: sorted }));
     await this.#client.put(text, `${recordsDirectory}/${recordName(dir)}`, 0o600, { signal });
   }
 }

@@ -1,7 +1,10 @@
 // The one place where git runs: it sees the tree that it is asked about and nothing else, and runs nothing of that tree.
-import { existsSync } from 'node:fs';
+
+import { closeSync } from 'node:fs';
 import { dirname, join, parse } from 'node:path';
 import { errnoOf, GomoteError } from '../errors.ts';
+import { existsSync, openSync } from '../files/named-fs.ts';
+import { nameFromBytes } from '../protocol/name-bytes.ts';
 import { timeoutSignal } from '../timeout-signal.ts';
 
 /** How long git may take, in ms. */
@@ -92,7 +95,10 @@ export async function runGit(
   const deadline = timeoutSignal(timeoutMs);
   const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
   const given = [...settings, ...safeDirectories(environment)].flatMap((one) => ['-c', one]);
-  const child = spawn('git', ['--no-pager', ...given, '-C', directory, ...args], {
+  // Node passes arguments as text only: a directory whose name is more than that is named by its descriptor.
+  const openFd = directory.isWellFormed() ? undefined : openSync(directory, 'r');
+  const where = openFd === undefined ? directory : `/proc/${process.pid}/fd/${openFd}`;
+  const child = spawn('git', ['--no-pager', ...given, '-C', where, ...args], {
     // A relative element of PATH must not lead into the tree.
     cwd: parse(directory).root,
     env: gitEnvironment(environment),
@@ -102,7 +108,7 @@ export async function runGit(
   });
   const status = new Promise<number | null>((resolve, reject) => {
     child.once('error', reject).once('close', resolve);
-  });
+  }).finally(() => openFd !== undefined && closeSync(openFd));
   // It need not read all of its input.
   child.stdin.on('error', () => undefined);
   child.stdin.end(input);
@@ -142,7 +148,7 @@ export async function gitIgnored(
     .split('\n')
     .find((line) => /^(?:error|fatal|warning: unable to access)/.test(line));
   if (status !== 0 || said !== undefined) throw cannotSay(directory, said ?? stderr.trim());
-  return ignoredPaths(stdout.toString().split('\0'));
+  return ignoredPaths(nameFromBytes(stdout).split('\0'));
 }
 
 const sendEverything = 'give --no-ignore to send everything';

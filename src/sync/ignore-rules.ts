@@ -1,8 +1,9 @@
 // What of a local tree is not sent: `.git` never, and unless told otherwise what git or `.gomoteignore` ignores and, outside
 // git, the backups of editors.
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { GomoteError, messageOf } from '../errors.ts';
+import { readFileSync } from '../files/named-fs.ts';
+import { nameFromBytes } from '../protocol/name-bytes.ts';
 import { type GitOptions, gitIgnored, gitWorkTree } from './git.ts';
 import { IgnorePatterns, ignoreLines } from './ignore-patterns.ts';
 
@@ -98,7 +99,10 @@ class IgnoreFiles {
     if (!names.includes(ignoreFileName)) return;
     const path = `${this.#top}/${directory === '' ? '' : `${directory}/`}${ignoreFileName}`;
     try {
-      this.#patterns.set(directory, new IgnorePatterns(ignoreLines(readFileSync(path, 'utf8'))));
+      this.#patterns.set(
+        directory,
+        new IgnorePatterns(ignoreLines(nameFromBytes(readFileSync(path)))),
+      );
     } catch (error) {
       throw new GomoteError('ERR_LOCAL_FILE', `cannot read ${path}: ${messageOf(error)}`, {
         hint: 'mend that, or give --no-ignore to send everything',

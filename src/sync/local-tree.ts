@@ -1,6 +1,6 @@
-import { realpathSync, statSync } from 'node:fs';
 import { type FoundEntry, walkSteps } from '../archive/tree-walk.ts';
 import { errnoOf, GomoteError } from '../errors.ts';
+import { realpathSync, statSync } from '../files/named-fs.ts';
 import { errnoText } from '../protocol/process-state.ts';
 import { type IgnoreOptions, type IgnoreRules, ignoreRules } from './ignore-rules.ts';
 

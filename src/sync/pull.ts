@@ -1,9 +1,9 @@
 // Makes a directory of this machine hold what one of a buildlet holds. Nothing is removed here.
-import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { type FoundEntry, look } from '../archive/tree-walk.ts';
 import { TreeWriter } from '../archive/tree-writer.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
+import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync } from '../files/named-fs.ts';
 import type { Compression } from '../protocol/transfer.ts';
 import type { DigestAlgorithm, TreeEntry } from '../protocol/tree-entry.ts';
 import { LocalCache } from './local-cache.ts';

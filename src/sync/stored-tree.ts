@@ -2,6 +2,7 @@
 // that a walk gives, so that it is read back, compared and written anew without making an object of each entry.
 import { hash } from 'node:crypto';
 import type { FoundEntry } from '../archive/tree-walk.ts';
+import { bytesOfName, nameFromBytes } from '../protocol/name-bytes.ts';
 import { contentIn, digestText, type TreeEntry } from '../protocol/tree-entry.ts';
 import { matchTrees, type TreeMatch } from './tree-match.ts';
 
@@ -48,7 +49,7 @@ export class StoredTree {
     digest: string,
     facts: Float64Array,
     text: Buffer,
-    fields: readonly string[] = text.toString().split('\0'),
+    fields: readonly string[] = nameFromBytes(text).split('\0'),
   ) {
     this.digest = digest;
     this.#facts = facts;
@@ -119,7 +120,7 @@ export class StoredTree {
         if (known !== undefined) put(index, known);
       });
     }
-    const text = Buffer.from(fields.join('\0'));
+    const text = bytesOfName(fields.join('\0'));
     return new StoredTree(isWhole ? hash('sha256', text, 'hex') : '', facts, text, fields);
   }
 

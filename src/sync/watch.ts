@@ -1,7 +1,8 @@
 // Tells when something in a tree changes.
-import { type FSWatcher, watch } from 'node:fs';
+import type { FSWatcher } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf, GomoteError, messageOf } from '../errors.ts';
+import { watch } from '../files/named-fs.ts';
 
 /** How long nothing may have happened before a change counts as over, in ms: editors and git write many files. */
 const quietMs = 100;

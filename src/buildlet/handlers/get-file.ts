@@ -1,9 +1,10 @@
 // GET /file: the content of one file from any byte on, followed by the digest of all of it.
 import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { Tally } from '../../archive/tally.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { resolveInside } from '../../files/confine.ts';
+import { open } from '../../files/named-fs.ts';
 import { sendStream } from '../../http/reply.ts';
 import type { Handler } from '../../http/server.ts';
 import { contentTypes } from '../../protocol/endpoints.ts';

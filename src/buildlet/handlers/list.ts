@@ -1,11 +1,12 @@
 // GET /ls: one line an entry, depth-first, each directory sorted by name as bytes.
-import { lstatSync, readdirSync, type Stats } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { DigestCache } from '../../archive/digest-cache.ts';
 import { stateDirectory } from '../../archive/reserved-names.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { resolveInside } from '../../files/confine.ts';
+import { lstatSync, readdirSync } from '../../files/named-fs.ts';
 import { sendStream } from '../../http/reply.ts';
 import type { Handler } from '../../http/server.ts';
 import { contentTypes } from '../../protocol/endpoints.ts';

@@ -1,10 +1,10 @@
 // PUT /writetgz: the body is a .tar.gz to extract. POST: the form names a URL to fetch it from.
-import { stat } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { Tally, tallied } from '../../archive/tally.ts';
 import { unpackTar } from '../../archive/unpack.ts';
 import { GomoteError } from '../../errors.ts';
+import { stat } from '../../files/named-fs.ts';
 import { flowing } from '../../http/flowing.ts';
 import { readFormBody, sendText } from '../../http/reply.ts';
 import type { Handler } from '../../http/server.ts';

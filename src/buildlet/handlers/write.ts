@@ -1,11 +1,11 @@
 // PUT /write and PUT /file: one file, under its final name only when it is whole.
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { decompressed } from '../../archive/decompress.ts';
 import { Tally, tallied } from '../../archive/tally.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { resolveInside } from '../../files/confine.ts';
+import { chmod, mkdir, rename, rm, stat, utimes } from '../../files/named-fs.ts';
 import { writeNew } from '../../files/write-whole.ts';
 import { flowing } from '../../http/flowing.ts';
 import { sendText } from '../../http/reply.ts';

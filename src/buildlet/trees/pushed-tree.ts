@@ -1,6 +1,5 @@
 // One directory of the work dir that trees are pushed into: what was sent, and what is there now.
 import { randomBytes } from 'node:crypto';
-import { lstatSync } from 'node:fs';
 import type { DigestCache } from '../../archive/digest-cache.ts';
 import { digestKey, digestOf, withDigests } from '../../archive/tree-digests.ts';
 import { TreeReceiver } from '../../archive/tree-receiver.ts';
@@ -8,6 +7,7 @@ import { type FoundEntry, look, walkTree } from '../../archive/tree-walk.ts';
 import { TreeWriter } from '../../archive/tree-writer.ts';
 import { GomoteError } from '../../errors.ts';
 import { resolveInsideSync } from '../../files/confine.ts';
+import { lstatSync } from '../../files/named-fs.ts';
 import type { TreeChange } from '../../protocol/tree-change.ts';
 import { type TreeDifference, treeDifferences } from '../../protocol/tree-difference.ts';
 import { comparePaths, type TreeEntry } from '../../protocol/tree-entry.ts';

@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../../errors.ts';
+import { bytesOfName, nameFromBytes } from '../../protocol/name-bytes.ts';
 import {
   decodeRecord,
   encodeRecord,
@@ -65,7 +66,9 @@ export class RecordFile {
   /** After a change, also one that failed. False, and nothing is there, when somebody has removed the record meanwhile. */
   save(entries: readonly TreeEntry[]): boolean {
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
-    writeFileSync(`${this.#path}.new`, encodeRecord({ dir: this.#dir, entries }), { mode: 0o600 });
+    writeFileSync(`${this.#path}.new`, bytesOfName(encodeRecord({ dir: this.#dir, entries })), {
+      mode: 0o600,
+    });
     renameSync(`${this.#path}.new`, this.#path);
     try {
       rmSync(this.#path + pendingSuffix);
@@ -80,7 +83,7 @@ export class RecordFile {
 
 function read(path: string): string | undefined {
   try {
-    return readFileSync(path, 'utf8');
+    return nameFromBytes(readFileSync(path));
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return undefined;
     throw error;

@@ -1,11 +1,12 @@
 // All the trees of a work dir, and what is asked of them.
-import { lstatSync } from 'node:fs';
 import { chunkFile, encodeChunks } from '../../archive/chunks.ts';
 import { DigestCache } from '../../archive/digest-cache.ts';
 import { TreeSender } from '../../archive/tree-sender.ts';
 import { look, walkSteps } from '../../archive/tree-walk.ts';
 import { GomoteError } from '../../errors.ts';
 import { resolveInsideSync } from '../../files/confine.ts';
+import { lstatSync } from '../../files/named-fs.ts';
+import { bytesOfName } from '../../protocol/name-bytes.ts';
 import type { TreeChange } from '../../protocol/tree-change.ts';
 import {
   belowDirectory,
@@ -42,7 +43,7 @@ export class TreeStore {
   answer(job: Exclude<TreeJob, { kind: 'apply' | 'read' }>): unknown {
     if (job.kind === 'chunks') return encodeChunks(chunkFile(this.#absolute(job)).chunks);
     if (job.kind === 'differences') {
-      return Buffer.from(encodeDifferences(this.#differences(job.dir)));
+      return bytesOfName(encodeDifferences(this.#differences(job.dir)));
     }
     const tree = this.#tree(job.dir);
     const entries = job.all ? tree.all() : tree.pushed();
@@ -50,7 +51,7 @@ export class TreeStore {
     const digest = treeDigest(entries);
     return job.kind === 'state'
       ? { digest, generation }
-      : Buffer.from(`${digest} ${generation}\0${encodeEntries(entries)}`);
+      : bytesOfName(`${digest} ${generation}\0${encodeEntries(entries)}`);
   }
 
   #differences(dir: string): TreeDifference[] {

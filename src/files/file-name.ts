@@ -1,0 +1,25 @@
+// Names of files as this machine takes them. A name is text in which a byte that is not UTF-8 is a lone surrogate
+// (protocol/name-bytes.ts); named-fs.ts has the calls of node:fs for such names.
+import { bytesOfName } from '../protocol/name-bytes.ts';
+
+/** The path as Node takes it: text, or bytes where they are not UTF-8. */
+export const fsPath = (path: string): string | Buffer =>
+  path.isWellFormed() ? path : bytesOfName(path);
+
+/**
+ * Why no file of this machine can have the name, one element of a path; undefined when one can. Also where names are bytes,
+ * a file system may take less: that is told when it refuses.
+ */
+export function whyNoName(
+  name: string,
+  platform: NodeJS.Platform = process.platform,
+): string | undefined {
+  if (platform !== 'win32')
+    return /^\.{0,2}$|[/\0]/.test(name) ? 'no file has such a name' : undefined;
+  if (!name.isWellFormed()) return 'Windows takes names in UTF-8 only';
+  const isTaken = !(/^\.{0,2}$|[\\/:*?"<>|\p{Cc}]|[. ]$/u.test(name) || reserved.test(name));
+  return isTaken ? undefined : 'Windows takes no such name';
+}
+
+/** Devices of Windows, whatever follows the first dot. */
+const reserved = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\.|$)/i;
