@@ -12,7 +12,8 @@ import { hostPort, parseAddress, urlOf } from './address.ts';
 import type { BuildletClientOptions, CallOptions, PasswordCredentials } from './client-options.ts';
 import { Connection } from './connection.ts';
 import type { ExecOptions, ExecResult } from './exec.ts';
-import { Files } from './files.ts';
+import { Files, writeFile } from './files.ts';
+import { withOutputs, withSource } from './given-streams.ts';
 import type { KeyPair } from './key-pair.ts';
 import { Sessions } from './sessions.ts';
 import { hasFeature, probe, readStatus } from './status.ts';
@@ -34,7 +35,6 @@ const closeTimeoutMs = 2_000;
 export class BuildletClient {
   readonly #connection: Connection;
   readonly #address: ServerAddress;
-  readonly #onDisconnect: (() => Promise<void>) | undefined;
   #onHeartbeatFailure: (() => void) | undefined;
 
   /** A short description of where the connection came from. */
@@ -64,7 +64,6 @@ export class BuildletClient {
     this.#address =
       secure && parsed.kind === 'tcp' ? { ...parsed, pinnedCert: keyPair.certPem } : parsed;
     this.description = options.description ?? '';
-    this.#onDisconnect = options.onDisconnect;
     const password = credentials?.password;
     this.#connection = new Connection({
       ...options,
@@ -159,7 +158,6 @@ export class BuildletClient {
     this.#connection.fail(new GomoteError('ERR_CLOSED', `the client of ${this.name} was closed`));
     this.#heartbeatFailed();
     await this.#connection.destroy();
-    await this.#onDisconnect?.();
   }
 
   /**
@@ -186,7 +184,9 @@ export class BuildletClient {
    * ERR_TIMEOUT, ERR_ABORTED, ERR_CONNECT).
    */
   async exec(cmd: string, options: ExecOptions = {}): Promise<ExecResult> {
-    return await (await import('./exec.ts')).exec(this.#connection, cmd, options);
+    return await withOutputs([options.output], async () =>
+      (await import('./exec.ts')).exec(this.#connection, cmd, options),
+    );
   }
 
   /**
@@ -217,8 +217,10 @@ export class BuildletClient {
 
   /**
    * Writes a file, its path relative to the work dir; directories above it are made.
-   *
-   * @param mode Permission bits, such as 0o644.
+   * @param source Text, bytes, or a stream of bytes, which is taken hold of at once and is destroyed unless all of it
+   * is sent.
+   * @param mode Permission bits, such as 0o644, or a mode as `fs.stat` gives it.
+   * @throws GomoteError ERR_LOCAL_FILE when the source fails, ERR_USAGE when it or the mode is none.
    */
   async put(
     source: RequestBody,
@@ -226,12 +228,7 @@ export class BuildletClient {
     mode: number,
     options: CallOptions = {},
   ): Promise<void> {
-    await this.#text({
-      method: 'PUT',
-      path: withQuery(endpoints.write.path, { path, mode: String(mode) }),
-      body: source,
-      ...options,
-    });
+    await writeFile(this.#connection, source, path, { mode, ...options });
   }
 
   /**
@@ -243,7 +240,10 @@ export class BuildletClient {
     dir: string,
     options: TransferOptions = {},
   ): Promise<TransferSummary> {
-    return await (await import('./transfers.ts')).putTar(this.#connection, source, dir, options);
+    const signal = this.#connection.signalWith(options.signal);
+    return await withSource(source, signal, async (body) =>
+      (await import('./transfers.ts')).putTar(this.#connection, body, dir, { ...options, signal }),
+    );
   }
 
   /** As `putTar`, but the buildlet fetches the .tar.gz from a URL. */

@@ -37,6 +37,8 @@ export interface ConnectionOptions {
   readonly onRequest?: ((line: string) => void) | undefined;
   /** Why the peer will never answer again, if that is known; does not reject. */
   readonly whyGone?: (() => Promise<GomoteError | undefined>) | undefined;
+  /** Releases what the connections go through, when they are destroyed. */
+  readonly onDisconnect?: (() => Promise<void>) | undefined;
 }
 
 /** How much of an error's text is read, in bytes. */
@@ -154,10 +156,11 @@ export class Connection {
     this.#end.abort(error);
   }
 
-  /** Destroys the connections of its own pool. */
+  /** Destroys its own connections, and what they go through. */
   async destroy(): Promise<void> {
     (await this.#light)?.destroy();
     await (await this.#ownDispatcher)?.destroy();
+    await this.#options.onDisconnect?.();
   }
 
   /** Where requests go, and by which authorization: for passing on those of others. */

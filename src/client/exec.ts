@@ -8,6 +8,7 @@ import type { FormValue } from '../protocol/form.ts';
 import { parseProcessState } from '../protocol/process-state.ts';
 import type { Connection } from './connection.ts';
 import { copyOutput } from './copy-output.ts';
+import { outputFailure } from './given-streams.ts';
 
 export interface ExecOptions {
   /**
@@ -60,7 +61,9 @@ export async function exec(
   cmd: string,
   options: ExecOptions,
 ): Promise<ExecResult> {
-  const { timeoutMs } = options;
+  const { timeoutMs, output } = options;
+  const failure = output && outputFailure(output);
+  if (failure !== undefined) throw failure;
   const outOfTime = timeoutMs === undefined ? undefined : timeLimit(timeoutMs);
   const signal = connection.signalWith(anyOf(options.signal, outOfTime?.signal));
   try {
@@ -81,7 +84,7 @@ export async function exec(
       headersTimeoutMs,
     });
     options.onStartExec?.();
-    await copyOutput(response.body, options.output ?? nowhere(), (error) =>
+    await copyOutput(response.body, output ?? nowhere(), (error) =>
       transportError(error, signal, 'ERR_LOST'),
     );
     return resultOf(response.trailers[processStateTrailer.toLowerCase()] ?? '');

@@ -7,6 +7,7 @@ import { type HttpRequest, type HttpResponse, readText } from '../http/request.t
 import { type Endpoint, endpoints } from '../protocol/endpoints.ts';
 import { fileFeature } from '../protocol/features.ts';
 import { type FileInfo, fileInfoHeader, parseFileInfo } from '../protocol/file-info.ts';
+import { formatWriteMode } from '../protocol/file-mode.ts';
 import { withQuery } from '../protocol/form.ts';
 import { formatTotals, totalsHeader } from '../protocol/transfer.ts';
 import type { Connection } from './connection.ts';
@@ -98,7 +99,7 @@ export class FileTransfer {
     tally: Tally,
     { path, options }: { path: string; options: PutFileOptions },
   ): Promise<TransferSummary> {
-    const query = { path, mode: String(options.mode), mtime: options.mtimeMs?.toString() };
+    const query = { path, mode: formatWriteMode(options.mode), mtime: options.mtimeMs?.toString() };
     const signal = this.#connection.signalWith(options.signal);
     const response = await this.#connection.callQuick({
       method: 'PUT',

@@ -1,5 +1,6 @@
 // Sending a session's input: while one piece is on its way the next is read, and each byte is kept until it is taken.
 import { isGomoteError, StatusError } from '../errors.ts';
+import { transportError } from '../http/request.ts';
 import { inputLimitBytes } from '../protocol/session.ts';
 import type { Outage } from './outage.ts';
 
@@ -89,7 +90,7 @@ async function* gathered(
   try {
     for (;;) {
       while (heldBytes === 0 && !end && !signal.aborted) await changed();
-      signal.throwIfAborted();
+      if (signal.aborted) throw transportError(signal.reason, signal, 'ERR_LOST');
       if (failure !== undefined) throw failure;
       const bytes = Buffer.concat(held);
       held = [];

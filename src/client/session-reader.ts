@@ -4,6 +4,7 @@ import { GomoteError } from '../errors.ts';
 import { type HttpReply, transportError } from '../http/request.ts';
 import { type FileRange, RecordParser, type RecordPiece } from '../protocol/log-records.ts';
 import type { Gap, SessionEnd, StreamSum } from '../protocol/session.ts';
+import { outputFailure } from './given-streams.ts';
 import { LogFiles } from './log-files.ts';
 import { StreamDigest } from './stream-digest.ts';
 
@@ -164,7 +165,8 @@ export class LogCopier {
       };
       for (const output of outputs) {
         output.on('error', settle).on('close', onClosed).on('drain', onDrain);
-        if (output.destroyed) return settle(output.errored ?? new Error('the output was closed'));
+        const failure = outputFailure(output);
+        if (failure !== undefined) return settle(failure);
       }
       body.on('data', onData).on('end', onEnd).on('error', onError);
       signal.addEventListener('abort', onAbort);

@@ -12,6 +12,7 @@ import {
 } from '../protocol/session.ts';
 import { timeoutSignal } from '../timeout-signal.ts';
 import type { Connection } from './connection.ts';
+import { withOutputs, withStream } from './given-streams.ts';
 import { NotShared } from './log-files.ts';
 import { Outage } from './outage.ts';
 import { randomId } from './random-id.ts';
@@ -130,6 +131,11 @@ export class Session {
     until: number,
     options: SessionReadOptions = {},
   ): Promise<Omit<SessionResult, 'end'> & { readonly end: SessionEnd | undefined }> {
+    const { stdout, stderr } = options;
+    return await withOutputs([stdout, stderr], () => this.#copyUntil(until, options));
+  }
+
+  async #copyUntil(until: number, options: SessionReadOptions) {
     const copier = new LogCopier(options, options.from ?? 0, until);
     const signal = this.#connection.signalWith(options.signal);
     const outage = this.#outage(signal, options.onLost);
@@ -190,16 +196,18 @@ export class Session {
     options: { signal?: AbortSignal | undefined; offset?: number | undefined } = {},
   ): Promise<void> {
     const signal = this.#connection.signalWith(options.signal);
-    await sendInput(source, {
-      signal,
-      offset: options.offset ?? 0,
-      outage: this.#outage(signal),
-      send: async (body, offset, end) => {
-        const query = { offset: String(offset), end: end ? '1' : undefined };
-        const text = await this.#post(endpoints.sessionInput.path, query, signal, body);
-        return JSON.parse(text) as { offset: number; closed: boolean };
-      },
-    });
+    await withStream(source, signal, (stream) =>
+      sendInput(stream, {
+        signal,
+        offset: options.offset ?? 0,
+        outage: this.#outage(signal),
+        send: async (body, offset, end) => {
+          const query = { offset: String(offset), end: end ? '1' : undefined };
+          const text = await this.#post(endpoints.sessionInput.path, query, signal, body);
+          return JSON.parse(text) as { offset: number; closed: boolean };
+        },
+      }),
+    );
   }
 
   /**

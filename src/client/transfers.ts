@@ -35,14 +35,13 @@ export interface Download {
   summary(): TransferSummary;
 }
 
-/** Sends an archive to be extracted into `dir`. */
+/** Sends an archive to be extracted into `dir`; `signal` must come from the connection's `signalWith`. */
 export async function putTar(
   connection: Connection,
   source: RequestBody,
   dir: string,
-  options: TransferOptions,
+  { signal, ...options }: TransferOptions & { signal: AbortSignal },
 ): Promise<TransferSummary> {
-  const signal = connection.signalWith(options.signal);
   const tally = new Tally();
   const response = await connection.callQuick({
     method: 'PUT',

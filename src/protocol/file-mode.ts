@@ -1,4 +1,5 @@
 // Go's FileMode text, as in `/ls`: type letters first, then nine rwx characters.
+import { GomoteError } from '../errors.ts';
 
 /** What a directory entry is, by the letters of its mode text. */
 export type FileType =
@@ -103,4 +104,18 @@ export function parseWriteMode(text: string): number | undefined {
   if (!/^[0-9]{1,10}$/.test(text)) return undefined;
   const mode = Number(text);
   return mode <= 0o777 ? mode : undefined;
+}
+
+/**
+ * The `mode` parameter of `/write` for a mode as `fs.stat` gives it: the type and the setuid, setgid and sticky bits
+ * are left out.
+ *
+ * @throws GomoteError ERR_USAGE when it is not the mode of a regular file.
+ */
+export function formatWriteMode(mode: number): string {
+  const type = mode & ~0o7777;
+  if (Number.isInteger(mode) && (type === 0 || type === 0o100000)) return String(mode & 0o777);
+  throw new GomoteError('ERR_USAGE', `${mode} is not the mode of a file`, {
+    hint: 'give permission bits, such as 0o644, or the mode of fs.stat',
+  });
 }

@@ -1,0 +1,210 @@
+// Streams that a caller gives to a call. Both kinds are taken hold of at once, before anything is awaited: a stream that
+// nobody listens to ends the process when it fails, and Node throws away the output of a child that nobody reads.
+import type { Readable, Writable } from 'node:stream';
+import { GomoteError, messageOf } from '../errors.ts';
+import { type RequestBody, transportError } from '../http/request.ts';
+
+/**
+ * Calls `use` with the source, whose bytes wait for it from now on. A stream is destroyed at the end unless all of it
+ * was read. Reading fails with ERR_LOCAL_FILE when the source does, and ends as `signal` aborts, also while the source
+ * gives nothing.
+ *
+ * @throws GomoteError ERR_USAGE when the source is neither text nor bytes nor a stream of bytes.
+ */
+export async function withSource<Result>(
+  source: RequestBody,
+  signal: AbortSignal,
+  use: (source: RequestBody) => Promise<Result>,
+): Promise<Result> {
+  if (typeof source === 'string' || source instanceof Uint8Array) return await use(source);
+  const taken = takenStream(source, signal);
+  try {
+    return await use(taken);
+  } finally {
+    taken.release();
+  }
+}
+
+/** As {@link withSource}, for a source that is no text and no bytes. */
+export async function withStream<Result>(
+  source: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+  use: (source: AsyncIterable<Uint8Array>) => Promise<Result>,
+): Promise<Result> {
+  const taken = takenStream(source, signal);
+  try {
+    return await use(taken);
+  } finally {
+    taken.release();
+  }
+}
+
+/** Calls `use` while failures of the outputs are waited for: each is to be found in the output's `errored`. */
+export async function withOutputs<Result>(
+  outputs: readonly (Writable | undefined)[],
+  use: () => Promise<Result>,
+): Promise<Result> {
+  const held = [...new Set(outputs)].filter((output) => output !== undefined);
+  for (const output of held) output.on('error', ignore);
+  try {
+    return await use();
+  } finally {
+    for (const output of held) letGo(output);
+  }
+}
+
+/** The failure of an output that takes nothing any more; undefined of one that does. */
+export function outputFailure(output: Writable): Error | undefined {
+  if (!output.destroyed) return undefined;
+  return output.errored ?? new Error('the output was closed');
+}
+
+function letGo(output: Writable & { readonly pending?: boolean }): void {
+  // A file that is still being opened may fail at that.
+  if (output.pending !== true || output.destroyed) return void output.off('error', ignore);
+  output.once('ready', () => output.off('error', ignore));
+}
+
+const ignore = (): void => undefined;
+
+interface Taken extends AsyncIterable<Uint8Array> {
+  release(): void;
+}
+
+function takenStream(source: AsyncIterable<Uint8Array>, signal: AbortSignal): Taken {
+  if (isReadable(source)) return new TakenReadable(source, signal);
+  if (typeof source?.[Symbol.asyncIterator] === 'function') {
+    return new TakenIterable(source, signal);
+  }
+  throw new GomoteError('ERR_USAGE', 'what is sent must be text, bytes or a stream of bytes');
+}
+
+const isReadable = (source: unknown): source is Readable =>
+  typeof source === 'object' &&
+  source !== null &&
+  'read' in source &&
+  typeof source.read === 'function' &&
+  'on' in source &&
+  typeof source.on === 'function';
+
+/** Reads a stream that is kept from flowing: its bytes stay in it until they are asked for. */
+class TakenReadable implements Taken {
+  readonly #stream: Readable;
+  readonly #signal: AbortSignal;
+  #hasEnded = false;
+  #failure: unknown;
+  #wake: () => void = ignore;
+  readonly #onChange = () => this.#wake();
+  readonly #onEnd = () => {
+    this.#hasEnded = true;
+    this.#wake();
+  };
+  readonly #onError = (error: unknown) => {
+    this.#failure ??= error;
+    this.#wake();
+  };
+  readonly #onClose = () => {
+    if (!this.#hasEnded) this.#failure ??= this.#stream.errored ?? new Error('it was closed');
+    this.#wake();
+  };
+
+  constructor(stream: Readable, signal: AbortSignal) {
+    this.#stream = stream;
+    this.#signal = signal;
+    stream.on('readable', this.#onChange).on('end', this.#onEnd);
+    stream.on('error', this.#onError).on('close', this.#onClose);
+    signal.addEventListener('abort', this.#onChange);
+    if (stream.readableEnded) this.#onEnd();
+    else if (stream.destroyed) this.#onClose();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    try {
+      for (;;) {
+        if (this.#signal.aborted) throw cancelled(this.#signal);
+        const piece: unknown = this.#stream.destroyed ? null : this.#stream.read();
+        if (piece !== null) {
+          yield bytesOf(piece);
+          continue;
+        }
+        if (this.#failure !== undefined) throw sourceFailure(this.#failure);
+        if (this.#hasEnded) return;
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      }
+    } finally {
+      this.release();
+    }
+  }
+
+  release(): void {
+    const stream = this.#stream;
+    this.#signal.removeEventListener('abort', this.#onChange);
+    stream.off('readable', this.#onChange).off('end', this.#onEnd);
+    stream.off('error', this.#onError).off('close', this.#onClose);
+    if (this.#hasEnded) return;
+    // What its end may still say interests nobody.
+    if (!stream.listeners('error').includes(ignore)) stream.on('error', ignore);
+    stream.destroy();
+  }
+}
+
+/** Anything else that gives bytes: nothing of it happens before it is asked. */
+class TakenIterable implements Taken {
+  readonly #source: AsyncIterable<unknown>;
+  readonly #signal: AbortSignal;
+  #iterator: AsyncIterator<unknown> | undefined;
+
+  constructor(source: AsyncIterable<unknown>, signal: AbortSignal) {
+    this.#source = source;
+    this.#signal = signal;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    const signal = this.#signal;
+    let stop: () => void = ignore;
+    const onAbort = () => stop();
+    signal.addEventListener('abort', onAbort);
+    try {
+      const iterator = this.#source[Symbol.asyncIterator]();
+      this.#iterator = iterator;
+      for (;;) {
+        if (signal.aborted) throw cancelled(signal);
+        const step = await new Promise<IteratorResult<unknown>>((resolve, reject) => {
+          stop = () => reject(cancelled(signal));
+          iterator.next().then(resolve, (error: unknown) => reject(sourceFailure(error)));
+        });
+        if (step.done === true) {
+          this.#iterator = undefined;
+          return;
+        }
+        yield bytesOf(step.value);
+      }
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      this.release();
+    }
+  }
+
+  release(): void {
+    // Not awaited: a source that is waiting for its next piece would answer only after it.
+    Promise.resolve(this.#iterator?.return?.()).catch(ignore);
+    this.#iterator = undefined;
+  }
+}
+
+const cancelled = (signal: AbortSignal): GomoteError =>
+  transportError(signal.reason, signal, 'ERR_LOST');
+
+function sourceFailure(error: unknown): GomoteError {
+  if (error instanceof GomoteError) return error;
+  const message = `what is sent cannot be read: ${messageOf(error)}`;
+  return new GomoteError('ERR_LOCAL_FILE', message, { cause: error });
+}
+
+function bytesOf(piece: unknown): Uint8Array {
+  if (piece instanceof Uint8Array) return piece;
+  if (typeof piece === 'string') return Buffer.from(piece);
+  throw new GomoteError('ERR_USAGE', `what is sent must be bytes, and gave ${typeof piece}`);
+}
