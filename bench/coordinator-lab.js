@@ -43,7 +43,14 @@ export async function startBuildlet() {
   const workDir = join(place, 'work');
   mkdirSync(workDir, { recursive: true });
   const program = join(root, 'bin/buildlet.js');
-  const { line } = await startProgram([program, '--listen', '127.0.0.1:0', '--workdir', workDir]);
+  const { line } = await startProgram([
+    program,
+    '--listen',
+    '127.0.0.1:0',
+    '--insecure-no-password',
+    '--workdir',
+    workDir,
+  ]);
   return line;
 }
 

@@ -71,7 +71,14 @@ export async function withBuildlet(work, node = process.execPath) {
 export async function withBuildletOnPort(work) {
   const directory = mkdtempSync(join(tmpdir(), 'gomote-bench-'));
   const program = new URL('../bin/buildlet.js', import.meta.url).pathname;
-  const argv = [program, '--listen', '127.0.0.1:0', '--workdir', directory];
+  const argv = [
+    program,
+    '--listen',
+    '127.0.0.1:0',
+    '--insecure-no-password',
+    '--workdir',
+    directory,
+  ];
   const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'ignore'] });
   try {
     const [line] = await once(child.stdout, 'data');

@@ -52,7 +52,7 @@ const works = {
 
 try {
   writeFileSync(join(directory, 'key'), randomBytes(24).toString('base64'));
-  const address = await start('buildlet', '--listen', '127.0.0.1:0');
+  const address = await start('buildlet', '--listen', '127.0.0.1:0', '--insecure-no-password');
   const toml = `
 listen = "127.0.0.1:0"
 state-directory = "state"

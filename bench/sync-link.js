@@ -63,7 +63,12 @@ try {
   cpSync(tree, source, { recursive: true, preserveTimestamps: true });
   for (const name of ['work', 'copy']) mkdirSync(join(directory, name));
   const url = await rsyncDaemon();
-  const buildlet = [fileBeside('../bin/buildlet.js'), '--listen', '127.0.0.1:0'];
+  const buildlet = [
+    fileBeside('../bin/buildlet.js'),
+    '--listen',
+    '127.0.0.1:0',
+    '--insecure-no-password',
+  ];
   const address = await start(process.execPath, ...buildlet, '--workdir', join(directory, 'work'));
   const name = `local@127.0.0.1:${await slowed(address.split(':')[1])}`;
   const here = (...args) => [process.execPath, gomote, ...args];

@@ -36,7 +36,10 @@ async function serve(options: BuildletOptions): Promise<void> {
     let offered: ReverseConnection | undefined;
     let reason = 'it failed';
     try {
-      if (options.password === undefined && !isLoopback(address)) {
+      if (options.isPasswordMade) {
+        log(`the password is ${options.password}; --password-file FILE sets another`);
+      }
+      if (options.password === undefined && address.kind === 'tcp') {
         log('warning: without a password whoever reaches this address can run anything here');
       } else if (options.tls === undefined && !isLoopback(address)) {
         log('warning: the password and all data cross the network without TLS');

@@ -1,4 +1,5 @@
 // The buildlet's command line and its META_* values.
+import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { parseDuration } from '../duration.ts';
 import { GomoteError, messageOf } from '../errors.ts';
@@ -13,6 +14,8 @@ export interface BuildletOptions {
   readonly workDir: string | undefined;
   readonly powerOff: boolean;
   readonly password: string | undefined;
+  /** Whether the password was made for this start: whoever started the buildlet has to be told it. */
+  readonly isPasswordMade?: boolean | undefined;
   readonly tls: { readonly certPem: string; readonly keyPem: string } | undefined;
   readonly idleTimeoutMs: number | undefined;
   readonly maxLifetimeMs: number | undefined;
@@ -29,13 +32,17 @@ files back, and ends. Whoever has its password can run anything here.
 
 Options (one dash or two):
   --listen unix:PATH|HOST:PORT  where to listen (default: a unix socket in a fresh
-                                directory); an address that other machines can reach
-                                needs a password; port 0 takes a free one
+                                directory); port 0 takes a free one. An address that
+                                other machines can reach needs a password; on a
+                                loopback address one is made, and printed on standard
+                                error, if none is given
   --workdir DIR                 work dir (default: a fresh temporary one); removed at
                                 the end if the buildlet made it
   --halt=true|false             power off the machine when the buildlet ends (default:
                                 false, only the process ends; on GCE true)
   --password-file FILE          the password is the first line of FILE
+  --insecure-no-password        ask for no password on HOST:PORT: every user of every
+                                machine that reaches it can run anything here
   --idle-timeout DURATION       end after this long without use, such as 30m
                                 (default: never)
   --max-lifetime DURATION       end at this age, whatever is running (default: never)
@@ -77,22 +84,29 @@ export async function readOptions(
   if ((cert === undefined) !== (key === undefined)) {
     throw usage('META_tls_cert and META_tls_key go together', 'set both or none');
   }
-  const password =
+  const given =
     values['password-file'] === undefined
       ? await meta('password')
       : await readSecret('--password-file', values['password-file']);
   const gceDefault = gce && (cert === undefined ? ':80' : ':443');
   const listen = values.listen ?? (await meta('listen')) ?? gceDefault;
   const address = listen === undefined ? undefined : parseListenAddress(listen);
-  // Who starts a virtual machine without a password counts on the firewall around it.
-  if (address !== undefined && !isLoopback(address) && !password && !gce) {
+  const isOpen = values['insecure-no-password'] === true;
+  if (isOpen && given !== undefined) {
+    throw usage('--insecure-no-password cannot go with a password', 'leave one of them out');
+  }
+  // Who starts a virtual machine without a password relies on the firewall around it.
+  const needsPassword = address?.kind === 'tcp' && given === undefined && !isOpen && !gce;
+  if (needsPassword && !isLoopback(address)) {
     throw usage(
       `listening on ${listen} without a password would let anyone run commands here`,
       'give --password-file FILE, or listen on 127.0.0.1 or a unix socket',
     );
   }
+  // Every user of this machine can connect to a loopback address, and so can every page in a browser.
+  const password = needsPassword ? randomBytes(24).toString('base64url') : given;
   const reverse = await readReverseOptions(values, environment);
-  if (reverse !== undefined && (listen ?? password ?? cert) !== undefined) {
+  if (reverse !== undefined && (listen ?? given ?? cert) !== undefined) {
     throw usage(
       '--coordinator cannot go with --listen, a password or TLS of its own',
       'whoever has the machine calls it over the connection to the coordinator only',
@@ -103,6 +117,7 @@ export async function readOptions(
     workDir: values.workdir,
     powerOff: parseBoolean('--halt', values.halt ?? (gce ? 'true' : 'false')),
     password,
+    isPasswordMade: needsPassword || undefined,
     tls: cert === undefined || key === undefined ? undefined : { certPem: cert, keyPem: key },
     idleTimeoutMs: await timeout('idle-timeout', values['idle-timeout'], meta),
     maxLifetimeMs: await timeout('max-lifetime', values['max-lifetime'], meta),
@@ -122,6 +137,7 @@ function parse(argv: readonly string[]) {
         halt: { type: 'string' },
         gce: { type: 'string' },
         'password-file': { type: 'string' },
+        'insecure-no-password': { type: 'boolean' },
         'idle-timeout': { type: 'string' },
         'max-lifetime': { type: 'string' },
         'log-quota': { type: 'string' },
@@ -176,8 +192,8 @@ async function gceMetaFor(
 ): Promise<Meta | undefined> {
   const asked = values.gce === undefined ? undefined : parseBoolean('--gce', values.gce);
   // Whoever says where it listens starts some other buildlet, such as one for this machine alone.
-  const given = values.listen ?? values['password-file'] ?? values.coordinator;
-  if (!(asked ?? (given === undefined && (await isOnGce(environment))))) return undefined;
+  const own = values.listen ?? values['password-file'] ?? values.coordinator;
+  if (!(asked ?? (own === undefined && (await isOnGce(environment))))) return undefined;
   const { gceMeta } = await import('./gce-metadata.ts');
   const meta = await gceMeta(environment);
   return asked || (await meta('buildlet-host-type')) !== undefined ? meta : undefined;

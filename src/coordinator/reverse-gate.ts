@@ -1,8 +1,6 @@
 // Where machines dial in: checks their key and name, and gives their connection to the pool of their host type.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import type { IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import { callingLink } from '../http/reverse-link.ts';
@@ -14,6 +12,7 @@ import {
 } from '../protocol/reverse.ts';
 import type { Log } from './log.ts';
 import type { ReversePool } from './reverse-pool.ts';
+import { refuseUpgrade, type Upgrade } from './server.ts';
 
 interface Entrance {
   readonly pool: ReversePool;
@@ -45,25 +44,17 @@ export class ReverseGate {
   }
 
   /** Takes over the connection of a request to upgrade. */
-  readonly handle = async (
-    request: IncomingMessage,
-    socket: Duplex,
-    head: Buffer,
-  ): Promise<void> => {
+  readonly handle = async (upgrade: Upgrade): Promise<void> => {
     try {
-      const refusal = await this.#admit(request, socket, head);
-      if (refusal !== undefined) this.#refuse(request, socket, refusal);
+      const refusal = await this.#admit(upgrade);
+      if (refusal !== undefined) this.#refuse(upgrade, refusal);
     } catch (error) {
       this.#log.write('trouble', { what: `a machine that dialled: ${messageOf(error)}` });
-      this.#refuse(request, socket, { status: '500 Internal Server Error', text: 'see the log' });
+      this.#refuse(upgrade, { status: '500 Internal Server Error', text: 'see the log' });
     }
   };
 
-  async #admit(
-    request: IncomingMessage,
-    socket: Duplex,
-    head: Buffer,
-  ): Promise<Refusal | undefined> {
+  async #admit({ request, socket, head, trust }: Upgrade): Promise<Refusal | undefined> {
     const header = (name: string) => String(request.headers[name.toLowerCase()] ?? '');
     const [hostType, machine, boot] = [
       header(reverseHeaders.hostType),
@@ -83,6 +74,7 @@ export class ReverseGate {
       const text = `wrong key, or no reverse pool of host type "${hostType}"`;
       return { status: '401 Unauthorized', text };
     }
+    trust();
     if (!machineNamePattern.test(machine) || !bootPattern.test(boot)) {
       return { status: '400 Bad Request', text: `bad machine name "${machine}", or no boot id` };
     }
@@ -98,14 +90,19 @@ export class ReverseGate {
     return undefined;
   }
 
-  #refuse({ headers, socket: { remoteAddress } }: IncomingMessage, socket: Duplex, why: Refusal) {
+  #refuse(
+    {
+      request: {
+        headers,
+        socket: { remoteAddress },
+      },
+      socket,
+    }: Upgrade,
+    why: Refusal,
+  ) {
     const machine = String(headers[reverseHeaders.machine.toLowerCase()] ?? '').slice(0, 64);
     this.#log.write('machine-refused', { machine, address: remoteAddress, reason: why.text });
-    const body = `${why.text}\n`;
-    socket.end(
-      `HTTP/1.1 ${why.status}\r\nContent-Type: text/plain; charset=utf-8\r\n` +
-        `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-    );
+    refuseUpgrade(socket, why.status, why.text);
   }
 }
 

@@ -1,9 +1,10 @@
 // The coordinator's HTTP: its own endpoints by path, and everything that names a buildlet relayed to it.
 import { randomBytes } from 'node:crypto';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { messageOf } from '../errors.ts';
-import { sendError } from '../http/reply.ts';
+import { browserRefusal } from '../http/browser-requests.ts';
+import { sendError, sendRefusal } from '../http/reply.ts';
 import {
   createBareServer,
   type Exchange,
@@ -11,6 +12,7 @@ import {
   splitTarget,
   type TlsIdentity,
 } from '../http/server.ts';
+import { type StrangerLimits, Strangers } from '../http/strangers.ts';
 import { type Method, proxyHeader } from '../protocol/endpoints.ts';
 import type { Doorkeeper } from './doorkeeper.ts';
 import type { Log } from './log.ts';
@@ -22,6 +24,8 @@ export interface CoordinatorExchange extends Exchange {
   readonly id: string;
   /** More for the request's line in the log. */
   readonly note: Record<string, string | number | undefined>;
+  /** To be called once the client has shown who it is: see `Strangers`. */
+  readonly trust: () => void;
 }
 
 export type CoordinatorHandler = (
@@ -36,11 +40,32 @@ export interface CoordinatorRoute {
   readonly wrongMethod: string;
   /** `anyone`: the handler is given nobody's user and looks after itself. */
   readonly access: 'anyone' | 'user' | 'admin';
+  /** Whether browsers may ask for it on behalf of pages; the handler checks of which. */
+  readonly isForPages?: boolean | undefined;
   readonly handle: CoordinatorHandler;
 }
 
 /** Takes over the connection of a request with `Upgrade`; it answers and checks who it is by itself. */
-export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+export type UpgradeHandler = (upgrade: Upgrade) => Promise<void>;
+
+export interface Upgrade {
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  /** What came after the request's head. */
+  readonly head: Buffer;
+  /** To be called once the client has shown who it is: see `Strangers`. */
+  readonly trust: () => void;
+}
+
+/** Answers a request to upgrade with an error, and closes its connection, whether or not the client does. */
+export function refuseUpgrade(socket: Duplex, status: string, text: string): void {
+  const body = `${text}\n`;
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    () => socket.destroy(),
+  );
+}
 
 export interface CoordinatorServerOptions {
   readonly doorkeeper: Doorkeeper;
@@ -49,15 +74,14 @@ export interface CoordinatorServerOptions {
   readonly relay: (exchange: CoordinatorExchange, user: User, name: string) => Promise<void>;
   readonly upgrades?: ReadonlyMap<string, UpgradeHandler> | undefined;
   readonly tls?: TlsIdentity | undefined;
+  /** What clients may take that have not shown who they are. */
+  readonly strangers?: StrangerLimits | undefined;
   readonly log: Log;
   /** Told of each request that is over. */
   readonly onDone?: ((done: { path: string; status: number; ms: number }) => void) | undefined;
 }
 
 export const nobody: User = { name: '', isAdmin: false };
-
-/** How long a request's header may take, in ms: one that dribbles in holds a connection for no longer. */
-const headersTimeoutMs = 20_000;
 
 export interface CoordinatorServer {
   readonly server: Server;
@@ -68,6 +92,7 @@ export interface CoordinatorServer {
 /** Makes the server; the caller lets it listen and closes it. */
 export function createCoordinatorServer(options: CoordinatorServerOptions): CoordinatorServer {
   const routes = new Map(options.routes.map((route) => [route.path, route]));
+  const strangers = new Strangers(options.strangers);
   let running = 0;
   let waiting: (() => void)[] = [];
   const server = createBareServer((request, response) => {
@@ -78,17 +103,22 @@ export function createCoordinatorServer(options: CoordinatorServerOptions): Coor
       for (const resolve of waiting) resolve();
       waiting = [];
     });
-    void serve(routes, options, request, response);
+    strangers.begin(request, response);
+    const trust = () => strangers.trust(request);
+    serve(routes, options, { request, response, trust }).catch(() => response.destroy());
   }, options.tls);
-  server.headersTimeout = headersTimeoutMs;
+  strangers.watch(server);
   server.on('upgrade', (request, socket, head) => {
     const handler = options.upgrades?.get(splitTarget(request.url ?? '').path);
     socket.on('error', () => undefined);
-    if (handler !== undefined) handler(request, socket, head);
-    else
-      socket.end(
-        'HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\nnothing to upgrade to here\n',
-      );
+    const refusal = browserRefusal(request, { hasPassword: true });
+    if (refusal !== undefined) refuseUpgrade(socket, '403 Forbidden', refusal);
+    else if (handler === undefined) {
+      refuseUpgrade(socket, '400 Bad Request', 'nothing to upgrade to here');
+    } else {
+      const trust = () => strangers.trust(request);
+      handler({ request, socket, head, trust }).catch(() => socket.destroy());
+    }
   });
   const quiet = () =>
     new Promise<void>((resolve) => {
@@ -101,14 +131,13 @@ export function createCoordinatorServer(options: CoordinatorServerOptions): Coor
 async function serve(
   routes: ReadonlyMap<string, CoordinatorRoute>,
   options: CoordinatorServerOptions,
-  request: IncomingMessage,
-  response: ServerResponse,
+  { request, response, trust }: Pick<CoordinatorExchange, 'request' | 'response' | 'trust'>,
 ): Promise<void> {
   const startMs = Date.now();
   const { path, query } = splitTarget(request.url ?? '/');
   const note: CoordinatorExchange['note'] = {};
   const id = randomBytes(6).toString('hex');
-  const exchange = { request, response, query, signal: signalOf(response), id, note };
+  const exchange = { request, response, query, signal: signalOf(response), id, note, trust };
   response.once('close', () => {
     const status = response.headersSent ? response.statusCode : 0;
     const ms = Date.now() - startMs;
@@ -141,15 +170,21 @@ async function dispatch(
 ): Promise<void> {
   const { request, response, note } = exchange;
   const names = namesIn(request);
-  if (names.length > 1) return sendError(response, 400, `more than one ${proxyHeader} header`);
   const [name] = names;
+  const refusal =
+    name === undefined && route?.isForPages
+      ? undefined
+      : browserRefusal(request, { hasPassword: true });
+  if (refusal !== undefined) return sendRefusal(response, 403, refusal);
+  if (names.length > 1) return sendRefusal(response, 400, `more than one ${proxyHeader} header`);
   if (name === undefined && route === undefined)
-    return sendError(response, 404, '404 page not found');
+    return sendRefusal(response, 404, '404 page not found');
   let user = nobody;
   if (name !== undefined || route?.access !== 'anyone') {
     const verdict = await options.doorkeeper.check(request);
-    if ('status' in verdict) return sendError(response, verdict.status, verdict.text);
+    if ('status' in verdict) return sendRefusal(response, verdict.status, verdict.text);
     user = verdict.user;
+    exchange.trust();
     note.user = user.name;
   }
   if (name !== undefined) {

@@ -1,10 +1,10 @@
 // Passes requests on to one server and its replies back: bodies, trailers and broken ends, both ways, as they come.
-import { Agent, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { Agent, type IncomingMessage, request, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex, Writable } from 'node:stream';
 import { GomoteError, messageOf } from '../errors.ts';
 import { BulkSocket } from './bulk-socket.ts';
 import { dialer } from './dial.ts';
-import { proxiedHeaders, repliedHeaders } from './proxy-headers.ts';
+import { passedTrailers, proxiedHeaders, repliedHeaders } from './proxy-headers.ts';
 import type { ServerAddress } from './request.ts';
 
 /** Where requests are passed on to. */
@@ -36,6 +36,12 @@ export const newPassage = (peek?: Passage['peek']): Passage => ({
 
 /** How long a connection without a request is kept, in ms: shorter than a buildlet keeps it. */
 const idleMs = 60_000;
+
+/** The longest head of a reply, in bytes. */
+const headLimitBytes = 64 << 10;
+
+/** How many interim replies (of status 1xx) may come before a reply. */
+const interimLimit = 16;
 
 /** The most that is read of a reply to `get`, unless told otherwise. */
 const smallReplyBytes = 64 << 10;
@@ -69,14 +75,17 @@ function asSocket(stream: Duplex): Duplex {
 export class Relay {
   readonly #agent: StreamAgent;
   readonly #authorization: string;
+  /** The value of `Host`: the machine knows its own address, not what the client calls the relay. */
+  readonly #host: string;
 
-  private constructor(agent: StreamAgent, authorization: string) {
+  private constructor(agent: StreamAgent, { address, authorization }: RelayTarget) {
     this.#agent = agent;
     this.#authorization = authorization;
+    this.#host = address.kind === 'tcp' ? new URL(address.origin).host : 'localhost';
   }
 
   static async to(target: RelayTarget): Promise<Relay> {
-    return new Relay(new StreamAgent(await dialer(target.address)), target.authorization);
+    return new Relay(new StreamAgent(await dialer(target.address)), target);
   }
 
   /**
@@ -94,9 +103,8 @@ export class Relay {
       agent: this.#agent,
       method: incoming.method,
       path: incoming.url,
-      headers: proxiedHeaders(incoming, this.#authorization),
-      maxHeaderSize: 64 << 10,
-      setHost: false,
+      headers: proxiedHeaders(incoming, { host: this.#host, authorization: this.#authorization }),
+      maxHeaderSize: headLimitBytes,
     });
     const abort = () => onward.destroy(asError(signal.reason));
     signal.addEventListener('abort', abort, { once: true });
@@ -136,8 +144,13 @@ export class Relay {
     limitBytes = smallReplyBytes,
   ): Promise<{ status: number; text: string }> {
     signal.throwIfAborted();
-    const headers = this.#authorization === '' ? {} : { Authorization: this.#authorization };
-    const asked = request({ agent: this.#agent, path, headers, signal });
+    const headers = {
+      Host: this.#host,
+      ...(this.#authorization !== '' && { Authorization: this.#authorization }),
+    };
+    const asked = request({
+      ...{ agent: this.#agent, path, headers, signal, maxHeaderSize: headLimitBytes },
+    });
     asked.on('error', ignore);
     try {
       const replied = replyOf(asked);
@@ -170,6 +183,10 @@ function replyOf(
   onward: ReturnType<typeof request>,
   onReply: (reply: IncomingMessage) => void = ignore,
 ): Promise<IncomingMessage> {
+  let interim = 0;
+  onward.on('information', () => {
+    if (++interim > interimLimit) onward.destroy(new Error('too many interim replies'));
+  });
   return new Promise((resolve, reject) => {
     onward.once('response', onReply).once('response', resolve).once('error', reject);
     onward.once('close', () => reject(new Error('the connection was closed before a reply')));
@@ -183,7 +200,7 @@ function send(
   passage: Passage,
 ): void {
   incoming.once('end', () => {
-    addTrailers(onward, incoming.rawTrailers);
+    onward.addTrailers(passedTrailers(incoming.rawTrailers));
     onward.end();
   });
   copy(incoming, onward, (piece) => {
@@ -197,9 +214,12 @@ async function sendBack(
   response: ServerResponse,
   passage: Passage,
 ): Promise<void> {
+  const { status } = passage;
+  if (status < 200 || status > 599) throw new Error(`it answers with status ${status}`);
   const headers = repliedHeaders(reply);
-  response.sendDate = reply.headers.date === undefined;
-  response.writeHead(passage.status, reply.statusMessage, headers);
+  response.sendDate = !headers.some((name, at) => at % 2 === 0 && name.toLowerCase() === 'date');
+  // The words after the status are ours: what a machine writes there may be anything.
+  response.writeHead(status, STATUS_CODES[status] ?? 'Unknown', headers);
   // A client may wait for word that a command was taken, long before its first output.
   if (reply.headers['content-length'] === undefined) response.flushHeaders();
   divertBody(reply, response, passage);
@@ -210,7 +230,7 @@ async function sendBack(
     });
     reply.once('end', () => {
       passage.trailers = reply.rawTrailers;
-      addTrailers(response, reply.rawTrailers);
+      response.addTrailers(passedTrailers(reply.rawTrailers));
       response.end(resolve);
     });
     copy(reply, response, (piece) => {
@@ -249,14 +269,4 @@ function copy(source: IncomingMessage, sink: Writable, see: (piece: Buffer) => v
     if (!sink.write(piece)) source.pause();
   });
   sink.on('drain', () => source.resume());
-}
-
-function addTrailers(
-  message: { addTrailers(trailers: [string, string][]): void },
-  raw: readonly string[],
-): void {
-  if (raw.length === 0) return;
-  const pairs: [string, string][] = [];
-  for (let at = 0; at + 1 < raw.length; at += 2) pairs.push([raw[at] ?? '', raw[at + 1] ?? '']);
-  message.addTrailers(pairs);
 }

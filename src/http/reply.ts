@@ -1,11 +1,14 @@
 // Replies in the shape a Go server gives them, and the reading of small request bodies.
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import { GomoteError } from '../errors.ts';
 import { contentTypes } from '../protocol/endpoints.ts';
 import { errorReply } from '../protocol/error-reply.ts';
 
 /** The largest form accepted, in bytes: Go's own limit. */
 const formLimitBytes = 10 << 20;
+
+/** A reply to be read as one line has no control characters. */
+const oneLine = (text: string): string => text.replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ');
 
 /** Sends a whole reply with its length. */
 export function sendText(
@@ -31,20 +34,60 @@ export function sendEmpty(response: ServerResponse): void {
 export function sendError(response: ServerResponse, status: number, text: string): void;
 export function sendError(response: ServerResponse, error: unknown): void;
 export function sendError(response: ServerResponse, first: unknown, text?: string): void {
+  try {
+    if (response.headersSent || response.destroyed) {
+      response.destroy();
+      return;
+    }
+    const reply =
+      typeof first === 'number' && text !== undefined ? { status: first, text } : errorReply(first);
+    const body = Buffer.from(`${oneLine(reply.text)}\n`);
+    response.statusCode = reply.status;
+    // An attempt that failed may have left words that cannot be sent.
+    response.statusMessage = STATUS_CODES[reply.status] ?? 'Error';
+    response.setHeader('Content-Type', contentTypes.text);
+    response.setHeader('X-Content-Type-Options', 'nosniff');
+    // A reply that announced trailers has to be chunked, as Go's are.
+    if (!response.hasHeader('Trailer')) response.setHeader('Content-Length', body.length);
+    else response.flushHeaders();
+    response.end(body);
+  } catch {
+    // Nobody is left to be told of an error in telling an error but the client, by a cut.
+    response.destroy();
+  }
+}
+
+/** How long a refused request may go on to send its body, in ms: cut at once, its sender might not see the reply. */
+const lingerMs = 1_000;
+
+/** Sends an error to a client that has not shown who it is, and closes the connection, whatever more it sends. */
+export function sendRefusal(response: ServerResponse, status: number, text: string): void {
   if (response.headersSent || response.destroyed) {
     response.destroy();
     return;
   }
-  const reply =
-    typeof first === 'number' && text !== undefined ? { status: first, text } : errorReply(first);
-  const body = Buffer.from(`${reply.text}\n`);
-  response.statusCode = reply.status;
-  response.setHeader('Content-Type', contentTypes.text);
-  response.setHeader('X-Content-Type-Options', 'nosniff');
-  // A reply that announced trailers has to be chunked, as Go's are.
-  if (!response.hasHeader('Trailer')) response.setHeader('Content-Length', body.length);
-  else response.flushHeaders();
-  response.end(body);
+  const { req: request } = response;
+  const body = Buffer.from(`${oneLine(text)}\n`);
+  response.writeHead(status, {
+    'Content-Type': contentTypes.text,
+    'X-Content-Type-Options': 'nosniff',
+    'Content-Length': body.length,
+    Connection: 'close',
+  });
+  response.write(body);
+  const end = () => {
+    clearTimeout(timer);
+    response.end();
+  };
+  const timer = setTimeout(end, request.complete ? 0 : lingerMs).unref();
+  if (request.complete) end();
+  else {
+    request
+      .once('close', end)
+      .once('end', end)
+      .on('error', () => undefined);
+    request.resume();
+  }
 }
 
 /** What follows a streamed reply: the trailer's name, and its value once all has gone out. */
@@ -105,18 +148,43 @@ export function drained(response: ServerResponse): Promise<void> {
   });
 }
 
-/** Reads a form body; one over the limit is refused with ERR_REQUEST. */
-export async function readFormBody(request: IncomingMessage): Promise<string> {
+export interface FormLimits {
+  readonly limitBytes?: number;
+  /** How long the form may take to come, in ms. */
+  readonly timeoutMs?: number;
+}
+
+/** For a form of a few short values. */
+export const smallForm: FormLimits = { limitBytes: 64 << 10, timeoutMs: 30_000 };
+
+/** How long a form may take to come, in ms, unless told otherwise. */
+const formTimeoutMs = 120_000;
+
+/** Reads a form body; one that is too large, or takes too long to come, is refused with ERR_REQUEST. */
+export async function readFormBody(
+  request: IncomingMessage,
+  { limitBytes = formLimitBytes, timeoutMs = formTimeoutMs }: FormLimits = {},
+): Promise<string> {
+  const tooLarge = () =>
+    new GomoteError('ERR_REQUEST', `the form is larger than ${limitBytes} bytes`);
+  if (Number(request.headers['content-length'] ?? 0) > limitBytes) throw tooLarge();
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
-  // A request refused in the middle must live on for its reply to get out.
-  const pieces: AsyncIterable<Buffer> = request.iterator({ destroyOnReturn: false });
-  for await (const chunk of pieces) {
-    sizeBytes += chunk.length;
-    if (sizeBytes > formLimitBytes) {
-      throw new GomoteError('ERR_REQUEST', `the form is larger than ${formLimitBytes} bytes`);
+  const timer = setTimeout(() => {
+    request.destroy(
+      new GomoteError('ERR_REQUEST', `the form did not come within ${timeoutMs / 1000} s`),
+    );
+  }, timeoutMs).unref();
+  try {
+    // A request refused in the middle must live on for its reply to get out.
+    const pieces: AsyncIterable<Buffer> = request.iterator({ destroyOnReturn: false });
+    for await (const chunk of pieces) {
+      sizeBytes += chunk.length;
+      if (sizeBytes > limitBytes) throw tooLarge();
+      chunks.push(chunk);
     }
-    chunks.push(chunk);
+  } finally {
+    clearTimeout(timer);
   }
   return Buffer.concat(chunks).toString();
 }

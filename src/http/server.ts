@@ -5,7 +5,9 @@ import { createServer as createTlsServer } from 'node:https';
 import { GomoteError } from '../errors.ts';
 import type { Endpoint } from '../protocol/endpoints.ts';
 import { decodeForm } from '../protocol/form.ts';
-import { sendError } from './reply.ts';
+import { browserRefusal } from './browser-requests.ts';
+import { sendError, sendRefusal } from './reply.ts';
+import { type StrangerLimits, Strangers } from './strangers.ts';
 
 /** One request being served. */
 export interface Exchange {
@@ -28,6 +30,8 @@ export interface ServerOptions {
   /** Empty or absent: no password is asked for. */
   readonly password?: string | undefined;
   readonly tls?: TlsIdentity | undefined;
+  /** What clients may take that have not given the password. */
+  readonly strangers?: StrangerLimits | undefined;
   /** Called for each request that will be handled; the function it returns, when its reply is over. */
   readonly onExchange?: ((endpoint: Endpoint) => () => void) | undefined;
   /** Called with what a handler threw that was not the client's own doing. */
@@ -40,10 +44,13 @@ const replyBufferBytes = 1 << 20;
 /** Makes the server; the caller lets it listen and closes it. */
 export function createHttpServer(options: ServerOptions): Server {
   const routes = new Map(options.routes.map((route) => [route.endpoint.path, route]));
-  return createBareServer(
-    (request, response) => void serve(routes, options, request, response),
-    options.tls,
-  );
+  const strangers = new Strangers(options.strangers);
+  const server = createBareServer((request, response) => {
+    strangers.begin(request, response);
+    serve(routes, { ...options, strangers }, request, response).catch(() => response.destroy());
+  }, options.tls);
+  strangers.watch(server);
+  return server;
 }
 
 export type Listener = (request: IncomingMessage, response: ServerResponse) => void;
@@ -53,12 +60,25 @@ export interface TlsIdentity {
   readonly keyPem: string;
 }
 
+/** Of TLS 1.2 only what agrees on a fresh key for each connection: what is recorded today cannot be read with the key later. */
+const tlsSettings = {
+  minVersion: 'TLSv1.2',
+  ciphers: [
+    ...['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'],
+    ...['ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-RSA-AES128-GCM-SHA256'],
+    ...['ECDHE-ECDSA-AES256-GCM-SHA384', 'ECDHE-RSA-AES256-GCM-SHA384'],
+    ...['ECDHE-ECDSA-CHACHA20-POLY1305', 'ECDHE-RSA-CHACHA20-POLY1305'],
+  ].join(':'),
+  handshakeTimeout: 10_000,
+} as const;
+
 /** A server with this house's limits and times, and nothing else. */
 export function createBareServer(listener: Listener, tls?: TlsIdentity): Server {
   const settings = {
     // An upload may take hours; only the header must come soon.
     requestTimeout: 0,
-    headersTimeout: 60_000,
+    headersTimeout: 10_000,
+    connectionsCheckingInterval: 2_000,
     // Longer than a client keeps an idle connection, so that it never sends on one being closed here.
     keepAliveTimeout: 75_000,
     maxHeaderSize: 64 << 10,
@@ -70,7 +90,7 @@ export function createBareServer(listener: Listener, tls?: TlsIdentity): Server 
   return tls === undefined
     ? createServer(settings, listener)
     : createTlsServer(
-        { ...settings, cert: tls.certPem, key: tls.keyPem, minVersion: 'TLSv1.2' },
+        { ...settings, ...tlsSettings, cert: tls.certPem, key: tls.keyPem },
         listener,
       );
 }
@@ -86,7 +106,7 @@ export function signalOf(response: ServerResponse): AbortSignal {
 
 async function serve(
   routes: ReadonlyMap<string, Route>,
-  options: ServerOptions,
+  options: Omit<ServerOptions, 'strangers'> & { readonly strangers: Strangers },
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -95,10 +115,12 @@ async function serve(
   const route = routes.get(path);
   let over: (() => void) | undefined;
   try {
+    const refusal = browserRefusal(request, { hasPassword: Boolean(options.password) });
+    if (refusal !== undefined) return sendRefusal(response, 403, refusal);
+    const isKnown = isAuthorized(request, options.password);
+    if (isKnown) options.strangers.trust(request);
     if (route === undefined) return sendError(response, 404, '404 page not found');
-    if (!route.endpoint.open && !isAuthorized(request, options.password)) {
-      return sendError(response, 403, 'invalid password');
-    }
+    if (!route.endpoint.open && !isKnown) return sendRefusal(response, 403, 'invalid password');
     if (!route.endpoint.methods.some((method) => method === request.method)) {
       return sendError(response, 400, route.endpoint.wrongMethod);
     }

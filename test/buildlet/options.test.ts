@@ -104,6 +104,36 @@ describe('the buildlet’s options', () => {
     });
   });
 
+  it.each([
+    { line: ['--listen', '127.0.0.1:0'] },
+    { line: ['--listen', 'localhost:0'] },
+    { line: ['--listen', '[::1]:0'] },
+    { line: [], environment: { META_listen: '127.0.0.1:0' } },
+  ])('a password is made for $line when none is given', async ({ line, environment = {} }) => {
+    const [one, other] = [
+      await readOptions(line, environment),
+      await readOptions(line, environment),
+    ];
+    expect(one).toMatchObject({
+      isPasswordMade: true,
+      password: expect.stringMatching(/^[\w-]{32}$/),
+    });
+    expect(one).not.toMatchObject({ password: (other as { password: string }).password });
+    const given = await readOptions(line, { ...environment, META_password: 'pw' });
+    expect(given).toMatchObject({ isPasswordMade: undefined, password: 'pw' });
+    const open = await readOptions([...line, '--insecure-no-password'], environment);
+    expect(open).toMatchObject({ isPasswordMade: undefined, password: undefined });
+  });
+
+  it('no password is made for a unix socket; none is asked for anywhere when that is said', async () => {
+    expect(await readOptions(['--listen', 'unix:/x'], {})).toMatchObject({ password: undefined });
+    const open = ['--listen', '0.0.0.0:0', '--insecure-no-password'];
+    expect(await readOptions(open, {})).toMatchObject({ password: undefined });
+    await expect(readOptions(open, { META_password: 'pw' })).rejects.toMatchObject({
+      code: 'ERR_USAGE',
+    });
+  });
+
   it('a password file that is missing or empty is an error', async () => {
     const directory = temporaryDirectory();
     await expect(readOptions(['--password-file', join(directory, 'no')], {})).rejects.toMatchObject(

@@ -38,11 +38,12 @@ const raw = async (coordinator: TestCoordinator, lines: readonly string[], body 
 const lastLog = ({ log }: TestCoordinator) => log.filter(({ event }) => event === 'request').at(-1);
 
 describe('the relay', () => {
-  it('passes headers as they are, but those of one connection, and its own credentials', async () => {
+  it('passes the headers of a request but those of one connection, and those of a reply that the protocol has', async () => {
     const { coordinator, machine, name } = await withMachine({
       '/echo': (_, response) => {
         response.writeHead(207, 'Odd', [
-          ...['Set-Cookie', 'a=1', 'Set-Cookie', 'b=2', 'X-Odd', 'é'],
+          ...['Set-Cookie', 'a=1', 'Set-Cookie', 'b=2', 'X-Gomote-Odd', 'é', 'Gomote-Odd', '1'],
+          ...['Content-Security-Policy', 'x', 'Location', '/x', 'WWW-Authenticate', 'Basic'],
           ...['Connection', 'X-Hop', 'X-Hop', 'no', 'Keep-Alive', 'timeout=1'],
         ]);
         response.end('body');
@@ -56,10 +57,19 @@ describe('the relay', () => {
       'X-Twice: 2',
       'Connection: X-Mine',
       'X-Mine: hop',
+      'Cookie: a=1',
       'TE: trailers',
     ]);
-    expect([reply.status, reply.reason, reply.body.toString()]).toEqual([207, 'Odd', 'body']);
-    expect(reply.headers.get('x-odd')).toBe('é');
+    expect([reply.status, reply.reason, reply.body.toString()]).toEqual([
+      207,
+      'Multi-Status',
+      'body',
+    ]);
+    expect(reply.headers.get('x-gomote-odd')).toBe('é');
+    expect(reply.headers.get('gomote-odd')).toBe('1');
+    for (const name of ['set-cookie', 'content-security-policy', 'location', 'www-authenticate']) {
+      expect(reply.headers.has(name)).toBe(false);
+    }
     expect(reply.headers.has('x-hop')).toBe(false);
     expect(reply.headers.has('keep-alive')).toBe(false);
     const [{ line, headers }] = machine.requests as [{ line: string; headers: string[] }];
@@ -70,7 +80,7 @@ describe('the relay', () => {
       'X-Twice',
       '2',
       'Host',
-      'c',
+      machine.address,
       'Connection',
       'keep-alive',
     ]);

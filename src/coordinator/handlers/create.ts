@@ -1,7 +1,7 @@
 // POST /buildlet/create: a buildlet, when there is one; on request with word of what is being waited for.
 import type { Catalogue } from '../../builders.ts';
 import { GomoteError } from '../../errors.ts';
-import { readFormBody, sendEmpty, sendText } from '../../http/reply.ts';
+import { readFormBody, sendEmpty, sendText, smallForm } from '../../http/reply.ts';
 import {
   formatCreated,
   formatFailed,
@@ -20,7 +20,7 @@ const reminderMs = 10_000;
 
 export function create(coordinator: Coordinator): CoordinatorHandler {
   return async (exchange, user) => {
-    const form = decodeForm(await readFormBody(exchange.request));
+    const form = decodeForm(await readFormBody(exchange.request, smallForm));
     const builderType = checked(form);
     const key = form.get('key') ?? undefined;
     if (parseBool(form.get('cancel')) && key !== undefined) {

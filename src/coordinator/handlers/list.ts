@@ -1,7 +1,7 @@
 // GET /buildlet/list, /buildlet/types and POST /buildlet/extend: what there is, and more time for it.
 import { parseDuration } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';
-import { readFormBody, sendText } from '../../http/reply.ts';
+import { readFormBody, sendText, smallForm } from '../../http/reply.ts';
 import { formatRecord, formatRecords, formatTypes } from '../../protocol/coordinator.ts';
 import { contentTypes } from '../../protocol/endpoints.ts';
 import { decodeForm, parseBool } from '../../protocol/form.ts';
@@ -35,7 +35,7 @@ export function types(coordinator: Coordinator): CoordinatorHandler {
 
 export function extend(coordinator: Coordinator): CoordinatorHandler {
   return async ({ request, response }, user) => {
-    const form = decodeForm(await readFormBody(request));
+    const form = decodeForm(await readFormBody(request, smallForm));
     const name = form.get('name') ?? '';
     const byMs = parseDuration('duration', form.get('duration') ?? '');
     if (byMs === 0) throw new GomoteError('ERR_REQUEST', 'a duration is more than 0');

@@ -1,7 +1,8 @@
 // The status page at `/`: signing in with a browser, the page's files, and its events.
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { readFormBody, sendError } from '../../http/reply.ts';
+import { messageOf } from '../../errors.ts';
+import { readFormBody, sendError, sendRefusal } from '../../http/reply.ts';
 import { decodeForm } from '../../protocol/form.ts';
 import type { Coordinator } from '../coordinator.ts';
 import { type Doorkeeper, userPrefix } from '../doorkeeper.ts';
@@ -40,6 +41,9 @@ const securityHeaders = {
 const readWeb = (file: string): string =>
   readFileSync(new URL(`web/${file}`, import.meta.url), 'utf8');
 
+/** A login is a name and a token, sent by nobody knows whom. */
+const loginForm = { limitBytes: 16 << 10, timeoutMs: 10_000 };
+
 /** How many feeds there may be at once. */
 const feedLimit = 1_000;
 
@@ -56,13 +60,26 @@ export class StatusPage {
     this.#logins = new BrowserLogins(options.users, options.isSecure);
     const statusPage = readWeb('status.html');
     const get = (path: string, handle: CoordinatorHandler): CoordinatorRoute => ({
-      ...{ path, methods: ['GET'], wrongMethod: 'GET required', access: 'anyone', handle },
+      ...{
+        path,
+        methods: ['GET'],
+        wrongMethod: 'GET required',
+        access: 'anyone',
+        isForPages: true,
+        handle,
+      },
     });
     const post = (path: string, handle: CoordinatorHandler): CoordinatorRoute => ({
-      ...{ path, methods: ['POST'], wrongMethod: 'POST required', access: 'anyone' },
+      ...{
+        path,
+        methods: ['POST'],
+        wrongMethod: 'POST required',
+        access: 'anyone',
+        isForPages: true,
+      },
       handle: async (exchange, user) => {
         if (isOwnForm(exchange.request)) return await handle(exchange, user);
-        sendError(exchange.response, 403, 'this form was sent by another site');
+        sendRefusal(exchange.response, 403, 'this form was sent by another site');
       },
     });
     const file = (path: string, name: string, type: 'css' | 'js') => {
@@ -84,8 +101,13 @@ export class StatusPage {
     ];
   }
 
-  async #login({ request, response, note }: CoordinatorExchange): Promise<void> {
-    const form = decodeForm(await readFormBody(request));
+  async #login({ request, response, note, trust }: CoordinatorExchange): Promise<void> {
+    let form: URLSearchParams;
+    try {
+      form = decodeForm(await readFormBody(request, loginForm));
+    } catch (error) {
+      return sendRefusal(response, 400, messageOf(error));
+    }
     const given = (form.get('user') ?? '').trim();
     const name = given.startsWith(userPrefix) ? given : `${userPrefix}${given}`;
     const token = (form.get('token') ?? '').trim();
@@ -93,20 +115,22 @@ export class StatusPage {
     const verdict = await this.#options.doorkeeper.authenticate(name, token, address);
     if ('user' in verdict) {
       note.user = verdict.user.name;
+      trust();
       return goHome(response, this.#logins.open(verdict.user));
     }
     const error = '<p class="error" role="alert">This user and token do not go together.</p>';
     send(response, 401, 'html', this.#loginPage.replace('<!--error-->', error));
   }
 
-  async #feed({ request, response, note }: CoordinatorExchange): Promise<void> {
+  async #feed({ request, response, note, trust }: CoordinatorExchange): Promise<void> {
     const { coordinator } = this.#options;
     const look = () => {
       const user = this.#logins.find(request);
       return user && { user, view: coordinator.view(user) };
     };
     const seen = look();
-    if (seen === undefined) return sendError(response, 401, 'sign in first');
+    if (seen === undefined) return sendRefusal(response, 401, 'sign in first');
+    trust();
     if (this.#isClosed || this.#feeds.size >= feedLimit) {
       return sendError(response, 503, 'no more viewers at the moment');
     }

@@ -1,0 +1,132 @@
+// Connections of clients that have not shown who they are: not many, not for long, and never at the expense of others.
+import { readFileSync } from 'node:fs';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+
+export interface StrangerLimits {
+  /** How many connections one address may have on which it has not shown who it is. */
+  readonly perAddress: number;
+  /** How many such connections there may be in all. */
+  readonly total: number;
+  /** How many connections there may be, those of known clients included. */
+  readonly connections: number;
+  /** How long a request may take to come whole, in ms. */
+  readonly timeoutMs: number;
+}
+
+/** A part of what this process may open: the rest is for machines, files and commands. */
+export function defaultLimits(): StrangerLimits {
+  const descriptors = descriptorLimit();
+  const share = (part: number, most: number) =>
+    Math.floor(Math.max(8, Math.min(most, descriptors * part)));
+  return {
+    perAddress: share(0.25, 2_048),
+    total: share(0.4, 8_192),
+    connections: share(0.6, 65_536),
+    timeoutMs: 10_000,
+  };
+}
+
+function descriptorLimit(): number {
+  try {
+    const limits = readFileSync('/proc/self/limits', 'utf8');
+    const soft = /^Max open files\s+([0-9]+)/m.exec(limits)?.[1];
+    if (soft !== undefined) return Number(soft);
+  } catch {
+    // A system without /proc: the number below is common.
+  }
+  return 1_024;
+}
+
+interface Stranger {
+  readonly socket: Socket;
+  /** What is counted as one address. */
+  readonly address: string;
+}
+
+/**
+ * Watches the connections of a server. When there is one too many, the oldest one of a stranger is cut, of the same address
+ * first: whoever holds connections open loses them, and whoever shows at once who it is gets through.
+ */
+export class Strangers {
+  readonly #limits: StrangerLimits;
+  /** The oldest first. By address and port: over TLS a request has another socket than the connection. */
+  readonly #strangers = new Map<string, Stranger>();
+  readonly #byAddress = new Map<string, Set<string>>();
+  readonly #trusted = new WeakSet<object>();
+  #connections = 0;
+
+  constructor(limits: StrangerLimits = defaultLimits()) {
+    this.#limits = limits;
+  }
+
+  watch(server: Server): void {
+    server.on('connection', (socket: unknown) => {
+      if (socket instanceof Socket) this.#admit(socket);
+    });
+  }
+
+  /** To be called as a request begins: unless its client is trusted by then, it has to come whole in time. */
+  begin(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
+    if (this.#trusted.has(socket)) return;
+    const timer = setTimeout(() => {
+      if (!this.#trusted.has(socket)) socket.destroy();
+    }, this.#limits.timeoutMs).unref();
+    const over = () => {
+      if (request.complete && response.closed) clearTimeout(timer);
+    };
+    request.once('close', over);
+    response.once('close', over);
+  }
+
+  /** The client has shown who it is: its connection may stay as long as it likes. */
+  trust({ socket }: IncomingMessage): void {
+    this.#trusted.add(socket);
+    this.#forget(keyOf(socket));
+  }
+
+  #admit(socket: Socket): void {
+    const key = keyOf(socket);
+    // What comes by a unix socket comes from this machine, all from one place.
+    if (key === undefined) return;
+    const address = groupOf(socket.remoteAddress ?? '');
+    this.#connections++;
+    this.#strangers.set(key, { socket, address });
+    const same = this.#byAddress.get(address) ?? new Set();
+    this.#byAddress.set(address, same.add(key));
+    socket.once('close', () => {
+      this.#connections--;
+      if (this.#strangers.get(key)?.socket === socket) this.#forget(key);
+    });
+    const { perAddress, total, connections } = this.#limits;
+    if (same.size > perAddress) this.#cut(same.keys().next().value);
+    else if (this.#strangers.size > total || this.#connections > connections) {
+      this.#cut(this.#strangers.keys().next().value);
+    }
+  }
+
+  #cut(key: string | undefined): void {
+    const stranger = this.#strangers.get(key ?? '');
+    this.#forget(key);
+    stranger?.socket.destroy();
+  }
+
+  #forget(key: string | undefined): void {
+    const stranger = this.#strangers.get(key ?? '');
+    if (key === undefined || stranger === undefined) return;
+    this.#strangers.delete(key);
+    const same = this.#byAddress.get(stranger.address);
+    same?.delete(key);
+    if (same?.size === 0) this.#byAddress.delete(stranger.address);
+  }
+}
+
+const keyOf = ({ remoteAddress, remotePort }: Socket): string | undefined =>
+  remoteAddress === undefined ? undefined : `${remoteAddress} ${remotePort}`;
+
+/** Of IPv6 the network: whoever has one address of it has all. */
+const groupOf = (address: string): string =>
+  address.includes(':') && !address.includes('.')
+    ? (address.split('::', 1)[0] ?? '').split(':').slice(0, 4).join(':')
+    : address;
