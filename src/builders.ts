@@ -1,4 +1,5 @@
 // The catalogue: which builder types there are, and on what kind of machine each runs.
+import { didYouMean } from './did-you-mean.ts';
 import { GomoteError } from './errors.ts';
 
 /** A kind of machine. */
@@ -84,10 +85,12 @@ export function findBuilderType(catalogue: Catalogue, name: string): BuilderType
   const [only] = candidates;
   if (only !== undefined && candidates.length === 1) return only;
   const names = (candidates.length > 0 ? candidates : catalogue.builders).map((b) => b.name);
+  const isAmbiguous = candidates.length > 0;
+  const meant = isAmbiguous ? undefined : didYouMean(name, names);
   throw new GomoteError(
     'ERR_UNKNOWN_TYPE',
-    candidates.length > 0 ? `ambiguous builder type "${name}"` : `unknown builder type "${name}"`,
-    { hint: `types are: ${names.join(', ')}` },
+    `${isAmbiguous ? 'ambiguous' : 'unknown'} builder type "${name}"`,
+    { hint: [meant, `types are: ${names.join(', ')}`].filter(Boolean).join(' ') },
   );
 }
 
@@ -100,8 +103,11 @@ export function hostTypeOf(catalogue: Catalogue, builder: BuilderType): HostType
 export function findHostType(catalogue: Catalogue, name: string): HostType {
   const found = catalogue.hosts.find((host) => host.name === name);
   if (found !== undefined) return found;
+  const names = catalogue.hosts.map((host) => host.name);
   throw new GomoteError('ERR_UNKNOWN_TYPE', `unknown host type "${name}"`, {
-    hint: `host types are: ${catalogue.hosts.map((host) => host.name).join(', ')}`,
+    hint: [didYouMean(name, names), `host types are: ${names.join(', ')}`]
+      .filter(Boolean)
+      .join(' '),
   });
 }
 

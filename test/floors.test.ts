@@ -7,6 +7,7 @@ const src = new URL('../src/', import.meta.url).pathname;
 /** The floor of each room, and of each file that is a room of its own. */
 const floors: Record<string, number> = {
   'printable.ts': 0,
+  'did-you-mean.ts': 0,
   'errors.ts': 1,
   'package-root.ts': 0,
   'timeout-signal.ts': 0,

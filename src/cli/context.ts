@@ -4,7 +4,8 @@ import { openBackend } from '../backends/open.ts';
 import { type BuilderType, builderTypeOfName } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { BackendConfig } from '../config/backends.ts';
-import { GomoteError, messageOf } from '../errors.ts';
+import { didYouMean } from '../did-you-mean.ts';
+import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { type Config, loadConfig } from './config.ts';
 import { configDir } from './config-dir.ts';
 import type { Interrupts } from './interrupts.ts';
@@ -55,7 +56,7 @@ export class Context {
   /** Takes the options as given; `GOMOTE_*` variables stand in for those that were not. */
   set globals(given: GlobalOptions) {
     const { environment } = this.terminal;
-    const flag = (name: string) => ['1', 'true', 'yes'].includes(environment[name] ?? '');
+    const flag = (name: string) => isSet(environment[name]);
     const backend = given.backend ?? (given.staging ? undefined : environment.GOMOTE_BACKEND);
     this.#globals = {
       ...given,
@@ -113,6 +114,15 @@ export class Context {
     return this.#globals.backend ?? (await this.config()).defaultBackend;
   }
 
+  /** How a buildlet is written so that every other command finds it, whatever the options of this one. */
+  async fullName(backend: string, instance: string): Promise<string> {
+    const { GOMOTE_BACKEND, GOMOTE_STAGING } = this.terminal.environment;
+    const usual = isSet(GOMOTE_STAGING) ? 'staging' : GOMOTE_BACKEND;
+    return backend === (usual || (await this.config()).defaultBackend)
+      ? instance
+      : `${backend}/${instance}`;
+  }
+
   /** Opens a backend of the configuration, by default the chosen one. */
   async backend(name?: string): Promise<Backend> {
     const chosen = name ?? (await this.backendName());
@@ -125,8 +135,10 @@ export class Context {
     const config = await this.config();
     const found = config.backends.get(name);
     if (found === undefined) {
+      const names = [...config.backends.keys()];
+      const meant = didYouMean(name, names);
       throw new GomoteError('ERR_CONFIG', `unknown backend "${name}"`, {
-        hint: `backends are: ${[...config.backends.keys()].join(', ')}; add [backends.${name}] to config.toml`,
+        hint: meant ?? `backends are: ${names.join(', ')}; add [backends.${name}] to config.toml`,
       });
     }
     const { environment } = this.terminal;
@@ -189,7 +201,34 @@ export class Context {
     const { catalogue } = await this.config();
     const named = builderTypeOfName(catalogue, name);
     if (name.includes('@')) return await this.#withDirect(name, named, work);
-    const { backend, instance } = await this.locate(name);
+    return await this.withInstance(name, (backend, instance) =>
+      this.#withConnected(name, named, backend, instance, work),
+    );
+  }
+
+  /** Runs `work` on `NAME` or `BACKEND/NAME`, and suggests another name if there is none of that. */
+  async withInstance<T>(
+    name: string,
+    work: (backend: Backend, instance: string) => Promise<T>,
+  ): Promise<T> {
+    const slash = name.indexOf('/');
+    const backend = await this.backend(slash < 0 ? undefined : name.slice(0, slash));
+    try {
+      return await work(backend, name.slice(slash + 1));
+    } catch (error) {
+      if (!isGomoteError(error, 'ERR_UNKNOWN_BUILDLET')) throw error;
+      const { withSuggestion } = await import('./suggest-buildlet.ts');
+      throw await withSuggestion(error, name, this);
+    }
+  }
+
+  async #withConnected<T>(
+    name: string,
+    named: BuilderType | undefined,
+    backend: Backend,
+    instance: string,
+    work: (buildlet: NamedBuildlet) => Promise<T>,
+  ): Promise<T> {
     const call = { signal: this.signal };
     const builder = named ?? (await backend.builderOf?.(instance, call));
     const client = await backend.connect(instance, call);
@@ -213,13 +252,6 @@ export class Context {
     );
   }
 
-  /** The backend and the name there of `NAME` or `BACKEND/NAME`. */
-  async locate(name: string): Promise<{ backend: Backend; instance: string }> {
-    const slash = name.indexOf('/');
-    const backend = await this.backend(slash < 0 ? undefined : name.slice(0, slash));
-    return { backend, instance: name.slice(slash + 1) };
-  }
-
   async #withDirect<T>(
     name: string,
     builder: BuilderType | undefined,
@@ -238,6 +270,8 @@ export class Context {
     }
   }
 }
+
+const isSet = (value = ''): boolean => ['1', 'true', 'yes'].includes(value);
 
 function optional<K extends string>(key: K, value: string | undefined): { [P in K]?: string } {
   return value === undefined || value === '' ? {} : ({ [key]: value } as { [P in K]?: string });

@@ -228,7 +228,7 @@ function commandIndex(argv: readonly string[], root: Command): number {
   const takesValue = valued(root);
   let at = 0;
   while (argv[at]?.startsWith('-'))
-    at += takesValue.has((argv[at] ?? '').replace(/^-?/, '-')) ? 2 : 1;
+    at += takesValue.has((argv[at] ?? '').replace(/^--?/, '--')) ? 2 : 1;
   return at;
 }
 

@@ -1,5 +1,6 @@
 // Asking for a secret: on a terminal without showing it, else the first line of standard input.
 import { on } from 'node:events';
+import { StringDecoder } from 'node:string_decoder';
 import { GomoteError } from '../errors.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -41,25 +42,27 @@ export async function askYes(
 }
 
 async function readKeys(terminal: Terminal, signal: AbortSignal): Promise<string> {
-  let secret = '';
+  const secret: string[] = [];
   for await (const text of typed(terminal, signal)) {
     for (const key of text) {
-      if (keys.enter.includes(key) || key === keys.end) return secret;
+      if (keys.enter.includes(key) || key === keys.end) return secret.join('');
       // What the terminal would have made of it, had it not been told to leave keys alone.
       if (key === keys.interrupt) process.kill(process.pid, 'SIGINT');
-      else if (keys.erase.includes(key)) secret = secret.slice(0, -1);
-      else secret += key;
+      else if (keys.erase.includes(key)) secret.pop();
+      else secret.push(key);
     }
   }
-  return secret;
+  return secret.join('');
 }
 
 /** What is typed until nobody wants more, or the signal aborts. */
 async function* typed({ stdin }: Terminal, signal: AbortSignal): AsyncGenerator<string> {
+  // A chunk may end within a character.
+  const decoder = new StringDecoder();
   const chunks = on(stdin, 'data', { signal, close: ['end'] });
   stdin.resume();
   try {
-    for await (const [chunk] of chunks) yield String(chunk);
+    for await (const [chunk] of chunks) yield decoder.write(Buffer.from(chunk));
   } catch (error) {
     throw signal.aborted ? signal.reason : error;
   } finally {

@@ -2,6 +2,29 @@
 import { printable } from '../printable.ts';
 import type { Terminal } from './terminal.ts';
 
+/** A column of a table. */
+export interface Column<T> {
+  /** What stands above it on a terminal. */
+  readonly title: string;
+  readonly cell: (row: T) => string;
+  /** Whether programs, which count columns, do not get it. */
+  readonly isForPeople?: boolean;
+}
+
+/** One line a row: for people with a header and ages, for programs with tabs and nothing else. */
+export function formatColumns<T>(
+  rows: readonly T[],
+  columns: readonly Column<T>[],
+  terminal: Terminal,
+): string {
+  const isShown = terminal.stdout.isTTY === true;
+  if (isShown && rows.length === 0) return '';
+  const shown = columns.filter(({ isForPeople }) => isShown || isForPeople !== true);
+  const header = isShown ? [shown.map(({ title }) => title)] : [];
+  const cells = rows.map((row) => shown.map(({ cell }) => cell(row)));
+  return formatTable([...header, ...cells], terminal);
+}
+
 /**
  * The rows as lines; on a terminal all cells but the last are as wide as their column's widest, and hold nothing that
  * it would obey.

@@ -83,7 +83,7 @@ describe('login', () => {
       stdout: 'local\tme\nteam\tme\tadmin\nother\tgopher\n',
     });
     expect(await cli(['create', 'linux', '--backend', 'other'])).toMatchObject({
-      stdout: 'user-gopher-linux-0\n',
+      stdout: 'other/user-gopher-linux-0\n',
     });
     await cli(['create', 'linux']);
     const { stdout } = await cli(['list']);

@@ -1,25 +1,35 @@
 // gomote destroy: ends buildlets and removes all that belongs to them.
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
+import { printable } from '../../printable.ts';
 import { doAll } from '../all.ts';
 import type { Context } from '../context.ts';
+import { plural } from '../plural.ts';
+import { print } from '../terminal.ts';
 
 interface Options {
   all?: boolean;
+  yes?: boolean;
 }
 
 export function define(command: Command, context: Context): void {
   command
     .argument('[name...]', 'buildlets')
-    .option('--all', 'all buildlets of the backend')
+    .option('--all', 'all your buildlets of the backend; prints their names')
+    .option('-y, --yes', 'with --all: do not ask, as it does on a terminal')
     .action(async (given: string[], options: Options) => {
       if (given.length > 0 === (options.all === true)) {
         const message = options.all ? 'give names or --all, not both' : 'destroy needs a name';
         throw new GomoteError('ERR_USAGE', message, { hint: 'gomote destroy NAME... or --all' });
       }
+      const names = options.all ? await allNames(context) : given;
+      if (options.all && !options.yes) await confirm(names, context);
       await doAll(
-        options.all ? await allNames(context) : given,
-        (name) => destroyOne(name, context),
+        names,
+        async (name) => {
+          await destroyOne(name, context);
+          if (options.all) await print(context.terminal, `${printable(name)}\n`);
+        },
         (counts) => `${counts} were not destroyed`,
       );
     });
@@ -27,15 +37,26 @@ export function define(command: Command, context: Context): void {
 
 async function allNames(context: Context): Promise<string[]> {
   const backend = await context.backend();
-  return (await backend.list({ signal: context.signal })).map((instance) => instance.name);
+  const instances = await backend.list({ signal: context.signal });
+  return await Promise.all(instances.map(({ name }) => context.fullName(backend.name, name)));
+}
+
+/** Asks whoever is at the terminal; without one there is nobody to ask. */
+async function confirm(names: readonly string[], context: Context): Promise<void> {
+  const { terminal, signal } = context;
+  if (terminal.input !== 'terminal' || names.length === 0) return;
+  const { askYes } = await import('../secret-prompt.ts');
+  const list = names.map((name) => `  ${printable(name)}\n`).join('');
+  const question = `${list}Destroy ${plural(names.length, 'buildlet')}? [y/N] `;
+  if (await askYes(terminal, question, signal)) return;
+  throw new GomoteError('ERR_ABORTED', 'nothing was destroyed', {
+    hint: 'answer y, or give --yes',
+  });
 }
 
 async function destroyOne(name: string, context: Context): Promise<void> {
-  if (name.includes('@')) {
-    return await context.withBuildlet(name, ({ client }) =>
-      client.halt({ signal: context.signal }),
-    );
-  }
-  const { backend, instance } = await context.locate(name);
-  await backend.destroy(instance, { signal: context.signal });
+  const { signal } = context;
+  if (name.includes('@'))
+    return await context.withBuildlet(name, ({ client }) => client.halt({ signal }));
+  await context.withInstance(name, (backend, instance) => backend.destroy(instance, { signal }));
 }

@@ -10,17 +10,18 @@ export function define(command: Command, context: Context): void {
     .argument('<duration>', 'how long it shall live from this moment on, used or not, such as 2h')
     .action(async (name: string, text: string) => {
       const byMs = parseDuration('duration', text);
-      const { backend, instance } = await context.locate(name);
-      if (backend.extend === undefined) {
-        throw new GomoteError(
-          'ERR_USAGE',
-          `the backend ${backend.name} cannot extend a buildlet's time`,
-          {
-            hint: 'every use of a buildlet gives it more',
-          },
-        );
-      }
-      const expires = await backend.extend(instance, byMs, { signal: context.signal });
+      const expires = await context.withInstance(name, async (backend, instance) => {
+        if (backend.extend === undefined) {
+          throw new GomoteError(
+            'ERR_USAGE',
+            `the backend ${backend.name} cannot extend a buildlet's time`,
+            {
+              hint: 'every use of a buildlet gives it more',
+            },
+          );
+        }
+        return await backend.extend(instance, byMs, { signal: context.signal });
+      });
       if (expires === undefined) return;
       const leftMs = expires.getTime() - Date.now();
       context.talk.say(`gomote: ${name} expires in ${formatDuration(leftMs)} unless it is used`);

@@ -5,7 +5,7 @@ import { formatDuration } from '../../duration.ts';
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
 import type { Context } from '../context.ts';
-import { formatTable } from '../table.ts';
+import { type Column, formatColumns } from '../table.ts';
 import { listedJson, print, type Terminal } from '../terminal.ts';
 
 interface Options {
@@ -14,6 +14,8 @@ interface Options {
 
 interface Row extends Instance {
   readonly backend: string;
+  /** What other commands call it by. */
+  readonly fullName: string;
 }
 
 /** How long one backend may take, in ms: the others are not to wait for it for ever. */
@@ -27,7 +29,10 @@ export function define(command: Command, context: Context): void {
       : [chosen, ...(await context.config()).backends.keys()];
     const { rows, failures } = await collect([...new Set(names)], context);
     const { terminal } = context;
-    await print(terminal, options.json ? toJson(rows, terminal) : toText(rows, chosen, terminal));
+    await print(
+      terminal,
+      options.json ? toJson(rows, terminal) : formatColumns(rows, columns, terminal),
+    );
     const [first] = failures;
     if (first !== undefined) {
       throw new GomoteError('ERR_CONNECT', failures.map(messageOf).join('; '), {
@@ -43,15 +48,24 @@ async function collect(names: readonly string[], context: Context) {
   const failures: GomoteError[] = [];
   const signal = AbortSignal.any([context.signal, timeoutSignal(listTimeoutMs)]);
   const results = await Promise.allSettled(
-    names.map(async (name) => await (await context.backend(name)).list({ signal })),
+    names.map(async (backend) => {
+      const instances = await (await context.backend(backend)).list({ signal });
+      return await Promise.all(
+        instances.map(async (instance) => {
+          const fullName = await context.fullName(backend, instance.name);
+          return { ...instance, backend, fullName };
+        }),
+      );
+    }),
   );
   context.signal.throwIfAborted();
   results.forEach((result, i) => {
     const backend = names[i] ?? '';
     if (result.status === 'fulfilled') {
-      rows.push(...result.value.map((instance) => ({ ...instance, backend })));
+      rows.push(...result.value);
     } else {
-      const message = `backend ${backend}: ${messageOf(result.reason)}`;
+      const reason = messageOf(result.reason);
+      const message = reason.includes(`"${backend}"`) ? reason : `backend ${backend}: ${reason}`;
       const hint = isGomoteError(result.reason) ? result.reason.hint : undefined;
       failures.push(new GomoteError('ERR_CONNECT', message, { hint, cause: result.reason }));
     }
@@ -59,14 +73,15 @@ async function collect(names: readonly string[], context: Context) {
   return { rows, failures };
 }
 
-const toText = (rows: readonly Row[], chosen: string, terminal: Terminal): string =>
-  formatTable(
-    rows.map((row) => {
-      const name = row.backend === chosen ? row.name : `${row.backend}/${row.name}`;
-      return [name, row.builderType, condition(row)];
-    }),
-    terminal,
-  );
+const columns: Column<Row>[] = [
+  { title: 'NAME', cell: ({ fullName }) => fullName },
+  { title: 'TYPE', cell: ({ builderType }) => builderType },
+  { title: 'AGE', cell: ({ created }) => ageSince(created), isForPeople: true },
+  { title: 'STATE', cell: condition },
+];
+
+const ageSince = (created: Date | undefined): string =>
+  created === undefined ? '' : formatDuration(Math.max(0, Date.now() - created.getTime()));
 
 function condition(row: Row): string {
   if (row.dead !== undefined) return row.dead;

@@ -3,8 +3,9 @@ import type { Command } from 'commander';
 import { formatDuration } from '../../duration.ts';
 import type { SessionInfo } from '../../protocol/session.ts';
 import type { Context } from '../context.ts';
+import { lineOfShell } from '../login-shell.ts';
 import { shellLine } from '../shell-words.ts';
-import { formatTable } from '../table.ts';
+import { type Column, formatColumns } from '../table.ts';
 import { listedJson, print } from '../terminal.ts';
 
 interface Options {
@@ -22,17 +23,26 @@ export function define(command: Command, context: Context): void {
       );
       const text = options.json
         ? listedJson(runs.map(toJson), terminal, 2)
-        : formatTable(runs.map(toRow), terminal);
+        : formatColumns(runs, columns, terminal);
       await print(terminal, text);
     });
 }
 
-const toRow = (run: SessionInfo): string[] => [
-  run.id,
-  condition(run),
-  formatDuration(run.end?.durationMs ?? Math.max(0, Date.now() - Date.parse(run.started))),
-  shellLine(run.command),
+const ageOf = ({ started }: SessionInfo): number => Math.max(0, Date.now() - Date.parse(started));
+
+const columns: Column<SessionInfo>[] = [
+  { title: 'ID', cell: ({ id }) => id },
+  { title: 'STATE', cell: condition },
+  { title: 'TIME', cell: (run) => formatDuration(run.end?.durationMs ?? ageOf(run)) },
+  { title: 'STARTED', cell: (run) => `${formatDuration(ageOf(run))} ago`, isForPeople: true },
+  { title: 'COMMAND', cell: ({ command }) => commandLine(command) },
 ];
+
+/** The command as one would type it; a shell by what gomote calls it. */
+function commandLine(command: SessionInfo['command']): string {
+  const line = lineOfShell(command);
+  return line === undefined ? shellLine(command) : `shell ${line}`.trim();
+}
 
 const toJson = (run: SessionInfo) => ({ ...run, state: condition(run) });
 

@@ -1,6 +1,7 @@
 // gomote reap: removes what is left of buildlets that have ended.
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
+import { doAll } from '../all.ts';
 import type { Context } from '../context.ts';
 import { listed, print } from '../terminal.ts';
 
@@ -12,7 +13,18 @@ export function define(command: Command, context: Context): void {
         hint: 'its buildlets remove what they leave by themselves; give --backend NAME for another',
       });
     }
-    const removed = await backend.reap({ signal: context.signal });
+    const call = { signal: context.signal };
+    const died = (await backend.list(call)).filter(({ dead }) => dead !== undefined);
+    const removed = await backend.reap(call);
+    await doAll(
+      died.map(({ name }) => name),
+      async (name) => {
+        await backend.destroy(name, call);
+        removed.push(`${name}: it had died`);
+      },
+      (counts) => `${counts} were not removed`,
+    );
     await print(context.terminal, listed(removed, context.terminal));
+    if (removed.length === 0) context.talk.say('gomote: nothing to remove');
   });
 }

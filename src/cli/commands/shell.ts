@@ -2,13 +2,9 @@
 import type { Command } from 'commander';
 import { parseDuration } from '../../duration.ts';
 import type { Context } from '../context.ts';
+import { loginShell } from '../login-shell.ts';
 import { type RunOptions, runCommand } from '../run-command.ts';
 import { readEnvironmentFile, readVariable } from '../run-environment.ts';
-
-/** Becomes `$SHELL`, or `sh` where that is unset or gone, as a login shell, or to run one line. */
-const becomeShell =
-  's=$SHELL; command -v "$s" >/dev/null || s=sh; ' +
-  'if [ $# -eq 0 ]; then exec "$s" -l; else exec "$s" -c "$1"; fi';
 
 export function define(command: Command, context: Context): void {
   const { environment } = context.terminal;
@@ -38,13 +34,10 @@ export function define(command: Command, context: Context): void {
     )
     .passThroughOptions()
     .action(async (name: string, words: string[], options: RunOptions) => {
-      const line = words.join(' ');
+      // As with run, -- may stand before the command.
+      const line = (words[0] === '--' ? words.slice(1) : words).join(' ');
       context.exitCode = await runCommand(
-        () => ({
-          name,
-          cmd: '/bin/sh',
-          args: ['-c', becomeShell, 'sh', ...(line === '' ? [] : [line])],
-        }),
+        () => ({ name, ...loginShell(line) }),
         { interactive: true, ...(line !== '' && { tty: false }), ...options, system: true },
         context,
       );

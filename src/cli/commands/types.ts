@@ -11,10 +11,11 @@ export function define(command: Command, context: Context): void {
     const backend = await context.backend();
     const theirs = await backend.types?.({ signal: context.signal });
     const catalogue = theirs ?? own;
+    const header = context.terminal.stdout.isTTY ? [['TYPE', 'HOST TYPE', 'DESCRIPTION']] : [];
     const rows = catalogue.builders.map((builder) => {
       const { name, description } = hostTypeOf(catalogue, builder);
       return [builder.name, name, description ?? ''].filter((cell) => cell !== '');
     });
-    await print(context.terminal, formatTable(rows, context.terminal));
+    await print(context.terminal, formatTable([...header, ...rows], context.terminal));
   });
 }

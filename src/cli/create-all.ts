@@ -1,0 +1,53 @@
+// Several buildlets, or none.
+import type { Backend, CreateCall, Instance } from '../backends/backend.ts';
+import type { BuilderType } from '../builders.ts';
+import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
+
+/** Creates all at once; when one fails, none is left. */
+export async function createAll(
+  backend: Backend,
+  builder: BuilderType,
+  count: number,
+  call: CreateCall,
+): Promise<Instance[]> {
+  const created: Instance[] = [];
+  const failed = new AbortController();
+  const results = await Promise.allSettled(
+    Array.from({ length: count }, async () => {
+      // Each has one of its own: Node warns of a signal that so many listen to.
+      const signal = AbortSignal.any([call.signal, failed.signal]);
+      try {
+        created.push(await backend.create(builder, { ...call, signal }));
+      } catch (error) {
+        failed.abort(error);
+        throw error;
+      }
+    }),
+  );
+  if (results.every((result) => result.status === 'fulfilled')) {
+    return created.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
+  }
+  throw await withoutThem(backend, created, failed.signal.reason);
+}
+
+/** Destroys what was created in vain; gives the error, with the names of those that are still there. */
+export async function withoutThem(
+  backend: Backend,
+  created: readonly Instance[],
+  error: unknown,
+): Promise<unknown> {
+  const results = await Promise.allSettled(
+    created.map(({ name }) => backend.destroy(name, { signal: new AbortController().signal })),
+  );
+  const left = results.flatMap((result, i) =>
+    result.status === 'rejected' ? [{ name: created[i]?.name ?? '', why: result.reason }] : [],
+  );
+  if (left.length === 0) return error;
+  const names = left.map(({ name }) => `${backend.name}/${name}`).join(' ');
+  const reasons = left.map(({ name, why }) => `${name}: ${messageOf(why)}`).join('; ');
+  const code = isGomoteError(error) ? error.code : 'ERR_STATUS';
+  return new GomoteError(code, `${messageOf(error)}; not destroyed: ${reasons}`, {
+    hint: `run gomote destroy ${names}`,
+    cause: error,
+  });
+}

@@ -1,0 +1,105 @@
+// Which backend makes buildlets of a type, and what it has to know of the type.
+import type { Backend } from '../backends/backend.ts';
+import {
+  type BuilderType,
+  type Catalogue,
+  findBuilderType,
+  type HostType,
+  hostTypeOf,
+} from '../builders.ts';
+import { GomoteError, isGomoteError } from '../errors.ts';
+import { timeoutSignal } from '../timeout-signal.ts';
+import type { Context } from './context.ts';
+
+/** What is to be made, and where. */
+export interface Wanted {
+  readonly backend: Backend;
+  readonly builder: BuilderType;
+  readonly host: HostType;
+}
+
+/** How long other backends may take to tell their types, in ms: there is an error to be told. */
+const typesMs = 5_000;
+
+/**
+ * Calls `make` with the builder type of that name or beginning. If the usual backend does not know it, and no other was
+ * asked for, it is the only one that does.
+ */
+export async function withType<T>(
+  type: string | undefined,
+  context: Context,
+  make: (wanted: Wanted) => Promise<T>,
+): Promise<T> {
+  const backend = await context.backend();
+  try {
+    return await withTypeOf(backend, type, context, make);
+  } catch (error) {
+    const isUnknown = isGomoteError(error, 'ERR_UNKNOWN_TYPE');
+    if (!isUnknown || context.isBackendGiven || type === undefined) throw error;
+    const found = await findElsewhere(type, backend.name, context);
+    const [only] = found;
+    if (only === undefined) throw error;
+    if (found.length === 1) return await make(only);
+    const names = found.map((one) => one.backend.name).join(', ');
+    throw new GomoteError('ERR_UNKNOWN_TYPE', `ambiguous builder type "${type}"`, {
+      hint: `backends with it are: ${names}; give --backend NAME`,
+      cause: error,
+    });
+  }
+}
+
+/**
+ * A backend that knows its own types is asked for them only when it does not know the name as it was given: a full name
+ * costs no extra request.
+ */
+async function withTypeOf<T>(
+  backend: Backend,
+  type: string | undefined,
+  context: Context,
+  make: (wanted: Wanted) => Promise<T>,
+): Promise<T> {
+  const { catalogue: own } = await context.config();
+  if (backend.types === undefined) return await make({ backend, ...find(own, type) });
+  if (type !== undefined && type !== '') {
+    const configured = own.builders.find(({ name }) => name === type);
+    const builder = configured ?? { name: type, hostType: '', env: [] };
+    try {
+      return await make({ backend, builder, host: { name: builder.hostType } });
+    } catch (error) {
+      if (!isGomoteError(error, 'ERR_UNKNOWN_TYPE')) throw error;
+    }
+  }
+  const theirs = await backend.types({ signal: context.signal });
+  return await make({ backend, ...find(theirs ?? own, type) });
+}
+
+function find(catalogue: Catalogue, type: string | undefined): Omit<Wanted, 'backend'> {
+  if (type !== undefined && type !== '') {
+    const builder = findBuilderType(catalogue, type);
+    return { builder, host: hostTypeOf(catalogue, builder) };
+  }
+  const names = catalogue.builders.map((builder) => builder.name);
+  throw new GomoteError('ERR_USAGE', 'create needs a builder type', {
+    hint: `types are: ${names.join(', ')}`,
+  });
+}
+
+/** The type of exactly that name in the other backends; one that does not answer has none. */
+async function findElsewhere(type: string, usual: string, context: Context): Promise<Wanted[]> {
+  const { backends, catalogue: own } = await context.config();
+  const signal = AbortSignal.any([context.signal, timeoutSignal(typesMs)]);
+  const others = [...backends.values()].filter(({ name }) => name !== usual);
+  const results = await Promise.allSettled(
+    others.map(async ({ name, kind }) => {
+      const backend = await context.backend(name);
+      const catalogue = (await backend.types?.({ signal })) ?? own;
+      const builder = catalogue.builders.find((one) => one.name === type);
+      if (builder === undefined) return [];
+      const host = hostTypeOf(catalogue, builder);
+      const isMade = kind === 'local' || kind === 'coordinator' || host[kind] !== undefined;
+      return isMade ? [{ backend, builder, host }] : [];
+    }),
+  );
+  context.signal.throwIfAborted();
+  return results.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
+}

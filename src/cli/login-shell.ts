@@ -1,0 +1,20 @@
+// The command that becomes the remote user's shell, and how such a command is told from others.
+
+/** Becomes `$SHELL`, or `sh` where that is unset or gone, as a login shell, or to run one line. */
+const becomeShell =
+  's=$SHELL; command -v "$s" >/dev/null || s=sh; ' +
+  'if [ $# -eq 0 ]; then exec "$s" -l; else exec "$s" -c "$1"; fi';
+
+const cmd = '/bin/sh';
+
+/** The shell, or one line that it runs. */
+export const loginShell = (line: string): { cmd: string; args: string[] } => ({
+  cmd,
+  args: ['-c', becomeShell, 'sh', ...(line === '' ? [] : [line])],
+});
+
+/** The line that it runs, '' for the shell itself; undefined for any other command. */
+export function lineOfShell(command: readonly string[]): string | undefined {
+  const [program, flag, script, , line = ''] = command;
+  return program === cmd && flag === '-c' && script === becomeShell ? line : undefined;
+}
