@@ -1,11 +1,12 @@
 // A directory as a compressed tar stream.
-import { basename, join, resolve } from 'node:path';
-import { resolveInside } from '../files/confine.ts';
-import { lstat } from '../files/named-fs.ts';
+import { join, resolve } from 'node:path';
+import { GomoteError } from '../errors.ts';
+import { type Reached, reachTree } from '../files/beneath.ts';
+import { realRoot } from '../files/confine.ts';
 import type { Compression } from '../protocol/transfer.ts';
 import { abortError, localFileError } from './archive-error.ts';
 import { compressed, oneMember } from './compress.ts';
-import { type PackTotals, TarBlocks } from './tar-blocks.ts';
+import { type OnSkipped, type PackTotals, TarBlocks } from './tar-blocks.ts';
 
 export type { PackTotals } from './tar-blocks.ts';
 
@@ -16,11 +17,13 @@ export interface PackOptions {
   release?: boolean | undefined;
   /**
    * Only these, relative to `dir`, in this order; a directory stands for its own entry, not for what is in it.
-   * Default: everything. One that is absent fails with ERR_LOST, one that leads out of `dir` with ERR_PATH.
+   * Default: everything. One that is absent, or below a link, fails with ERR_LOST.
    */
   paths?: Iterable<string> | undefined;
   /** Is counted up while packing. */
   totals?: PackTotals | undefined;
+  /** Told of what is left out, or does not come as it is, and why. Default: such a thing is a failure. */
+  onSkipped?: OnSkipped | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -43,13 +46,14 @@ export async function* packTar(
 ): AsyncGenerator<Buffer, void, void> {
   const { signal, paths, compress = 'gzip', totals = { files: 0, bytes: 0 } } = options;
   if (signal?.aborted) throw abortError('packing', signal);
-  const path = await resolveInside(root, dir, { follow: true });
-  const stats = await lstat(path).catch((error: unknown) => {
-    throw localFileError(`lstat ${join(resolve(root), dir)}`, error);
-  });
-  const blocks = new TarBlocks(totals);
+  const { tree, single } = open(root, dir);
+  const blocks = new TarBlocks(tree, totals, options.onSkipped);
   const pieces =
-    paths === undefined ? blocks.pieces(path, basename(path), stats) : blocks.listed(path, paths);
+    single !== undefined
+      ? blocks.single(single.name, single.stats)
+      : paths === undefined
+        ? blocks.all()
+        : blocks.listed(paths);
   // Between two steps the reader may be idle for long: an open file must not wait for it.
   const abort = () => pieces.return();
   signal?.addEventListener('abort', abort);
@@ -60,5 +64,16 @@ export async function* packTar(
   } finally {
     signal?.removeEventListener('abort', abort);
     pieces.return();
+    tree.close();
+  }
+}
+
+function open(root: string, dir: string): Reached {
+  const real = realRoot(root);
+  try {
+    return reachTree(real, dir);
+  } catch (error) {
+    if (error instanceof GomoteError) throw error;
+    throw localFileError(`lstat ${join(resolve(root), dir)}`, error);
   }
 }

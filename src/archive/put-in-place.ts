@@ -2,7 +2,7 @@
 import { posix } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { copyFileSync, renameSync, rmSync } from '../files/named-fs.ts';
-import { removeTreeSync } from './remove-tree-sync.ts';
+import { removeTreeSync } from '../files/remove-tree.ts';
 
 /** `partial` has a name that begins with a dot and is nobody else's. Throws what the system says. */
 export function putInPlace(partial: string, place: string): void {

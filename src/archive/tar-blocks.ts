@@ -1,9 +1,9 @@
 // A directory as an uncompressed tar stream, read with synchronous calls into large pieces.
 import { closeSync, constants, fstatSync, readSync, type Stats } from 'node:fs';
-import { join } from 'node:path';
-import { errnoOf, GomoteError } from '../errors.ts';
-import { resolveInsideSync } from '../files/confine.ts';
+import { errnoOf, GomoteError, messageOf } from '../errors.ts';
+import type { HeldTree } from '../files/held-tree.ts';
 import { lstatSync, type NamedEntry, openSync, readlinkSync } from '../files/named-fs.ts';
+import { errnoText } from '../protocol/process-state.ts';
 import { archiveErrors, localFileError } from './archive-error.ts';
 import { sortedEntries } from './directory-names.ts';
 import { stateDirectory } from './reserved-names.ts';
@@ -25,41 +25,49 @@ export interface PackTotals {
   bytes: number;
 }
 
+/** Told of what could not be packed as it is: left out, or a file of the size it had at first, cut or filled with zeros. */
+export type OnSkipped = (name: string, reason: string) => void;
+
 export class TarBlocks {
+  readonly #tree: HeldTree;
   readonly #totals: PackTotals;
+  readonly #onSkipped: OnSkipped | undefined;
   #piece = Buffer.allocUnsafe(pieceBytes);
   #used = 0;
+  /** The first that changed, when nobody wants to be told of each. */
   #changed: string | undefined;
 
-  constructor(totals: PackTotals) {
+  /** Without `onSkipped`, what cannot be packed is a failure: a change while reading at the end, anything else at once. */
+  constructor(tree: HeldTree, totals: PackTotals, onSkipped: OnSkipped | undefined) {
+    this.#tree = tree;
     this.#totals = totals;
+    this.#onSkipped = onSkipped;
   }
 
-  /** The pieces of `path`: a directory's content without itself, or `name` alone when it is anything else. */
-  *pieces(path: string, name: string, stats: Stats): Generator<Buffer, void, void> {
-    if (stats.isDirectory()) yield* this.#content(path, '');
-    else yield* this.#entry(path, name, stats);
+  /** The pieces of the tree without its top. */
+  *all(): Generator<Buffer, void, void> {
+    yield* this.#content('');
     yield* this.#end();
   }
 
-  /** The pieces of single entries below `directory`, a real path; of a directory, without what is in it. */
-  *listed(directory: string, paths: Iterable<string>): Generator<Buffer, void, void> {
-    const parents = new Map<string, string>();
-    for (const name of paths) {
-      const slash = name.lastIndexOf('/');
-      const parent = name.slice(0, Math.max(slash, 0));
-      // Stops a path that leads out, by itself or through a link.
-      const place = parents.get(parent) ?? resolveInsideSync(directory, parent, { follow: true });
-      parents.set(parent, place);
-      yield* this.#single(join(place, name.slice(slash + 1)), name);
-    }
+  /** The pieces of one entry that is no directory. */
+  *single(name: string, stats: Stats): Generator<Buffer, void, void> {
+    yield* this.#entry(name, stats);
     yield* this.#end();
   }
 
-  *#single(path: string, name: string): Generator<Buffer, void, void> {
-    const stats = lstatSync(path, { throwIfNoEntry: false });
-    if (stats === undefined) this.#changed ??= name;
-    else if (!stats.isDirectory()) yield* this.#entry(path, name, stats);
+  /** The pieces of single entries; of a directory, without what is in it. */
+  *listed(paths: Iterable<string>): Generator<Buffer, void, void> {
+    for (const name of paths) yield* this.#listedEntry(name);
+    yield* this.#end();
+  }
+
+  *#listedEntry(name: string): Generator<Buffer, void, void> {
+    const stats = this.#guarded(name, () =>
+      lstatSync(this.#tree.at(name), { throwIfNoEntry: false }),
+    );
+    if (stats === undefined) this.#change(name);
+    else if (!stats.isDirectory()) yield* this.#entry(name, stats);
     else yield* this.#header(directoryHeader(name, stats));
   }
 
@@ -72,64 +80,82 @@ export class TarBlocks {
     yield this.#take();
   }
 
-  *#content(directory: string, prefix: string): Generator<Buffer, void, void> {
-    let entries: NamedEntry[];
+  #change(name: string): void {
+    if (this.#onSkipped === undefined) this.#changed ??= name;
+    else this.#onSkipped(name, 'changed while it was read');
+  }
+
+  /** Runs system calls for an entry; undefined when what fails is to be left out. */
+  #guarded<T>(name: string, calls: () => T): T | undefined {
     try {
-      entries = sortedEntries(directory);
+      return calls();
     } catch (error) {
-      if (prefix === '' || !wasReplaced(error)) throw described(directory, error);
-      this.#changed ??= prefix;
-      return;
-    }
-    for (const entry of entries) {
-      if (prefix === '' && entry.name === stateDirectory) continue;
-      yield* this.#entry(join(directory, entry.name), prefix + entry.name, entry);
+      this.#failed(name, error);
+      return undefined;
     }
   }
 
-  *#entry(path: string, name: string, type: NamedEntry | Stats): Generator<Buffer, void, void> {
+  #failed(name: string, error: unknown): void {
+    // Without the top there is nothing to send.
+    const isTop = name === '';
+    if (wasReplaced(error) && !isTop) this.#change(name);
+    else if (this.#onSkipped === undefined || isTop) {
+      throw described(this.#tree.shown(name), error);
+    } else this.#onSkipped(name, reasonOf(error));
+  }
+
+  *#content(path: string): Generator<Buffer, void, void> {
+    const read = () => sortedEntries(this.#tree.directory(path).self);
+    const entries = this.#guarded(path, read);
+    for (const entry of entries ?? []) {
+      if (path === '' && entry.name === stateDirectory) continue;
+      yield* this.#entry(path === '' ? entry.name : `${path}/${entry.name}`, entry);
+    }
+  }
+
+  *#entry(name: string, type: NamedEntry | Stats): Generator<Buffer, void, void> {
     // A socket is of no use without the process that listens on it.
     if (type.isSocket()) return;
+    if (type.isFile()) return yield* this.#file(name);
+    const found = this.#guarded(name, () => this.#other(name, type));
+    if (found === undefined) return;
+    yield* this.#header(found.header);
+    if (found.isDirectory) yield* this.#content(name);
+  }
+
+  /** The header of what is no file; undefined when it has changed. */
+  #other(
+    name: string,
+    type: NamedEntry | Stats,
+  ): { header: HeaderFields; isDirectory: boolean } | undefined {
     if (type.isBlockDevice() || type.isCharacterDevice()) {
-      throw archiveErrors.unpackable(path, 'a device cannot be sent');
+      throw archiveErrors.unpackable(this.#tree.shown(name), aDevice);
     }
-    try {
-      if (type.isFile()) yield* this.#file(path, name);
-      else yield* this.#other(path, name);
-    } catch (error) {
-      if (!wasReplaced(error)) throw described(path, error);
-      this.#changed ??= name;
-    }
-  }
-
-  *#other(path: string, name: string): Generator<Buffer, void, void> {
-    const stats = lstatSync(path);
+    const at = this.#tree.at(name);
+    const stats = lstatSync(at);
+    const isDirectory = stats.isDirectory();
+    if (isDirectory) return { header: directoryHeader(name, stats), isDirectory };
     const common = { name, mode: permissions(stats), sizeBytes: 0, mtimeMs: stats.mtimeMs };
-    if (stats.isDirectory()) {
-      yield* this.#header(directoryHeader(name, stats));
-      yield* this.#content(path, `${name}/`);
-    } else if (stats.isSymbolicLink()) {
-      yield* this.#header({ ...common, type: 'SymbolicLink', linkTarget: readlinkSync(path) });
-    } else if (stats.isFIFO()) {
-      yield* this.#header({ ...common, type: 'FIFO' });
-    } else {
-      this.#changed ??= name;
+    if (stats.isSymbolicLink()) {
+      const linkTarget = readlinkSync(at);
+      return { header: { ...common, type: 'SymbolicLink', linkTarget }, isDirectory };
     }
+    if (stats.isFIFO()) return { header: { ...common, type: 'FIFO' }, isDirectory };
+    this.#change(name);
+    return undefined;
   }
 
-  *#file(path: string, name: string): Generator<Buffer, void, void> {
-    const fd = openSync(path, openFlags);
+  *#file(name: string): Generator<Buffer, void, void> {
+    const fd = this.#guarded(name, () => openSync(this.#tree.at(name), openFlags));
+    if (fd === undefined) return;
     try {
       const stats = fstatSync(fd);
-      if (!stats.isFile()) {
-        this.#changed ??= name;
-        return;
-      }
+      if (!stats.isFile()) return this.#change(name);
       const { size, mtimeMs } = stats;
       const mode = permissions(stats);
       yield* this.#header({ name, type: 'File', mode, sizeBytes: size, mtimeMs });
-      const missing = yield* this.#copy(fd, size);
-      if (missing !== 0) this.#changed ??= name;
+      const missing = yield* this.#copy(fd, name, size);
+      if (missing !== 0) this.#change(name);
       this.#totals.files++;
       this.#totals.bytes += size;
       yield* this.#zeros(Math.max(missing, 0) + ((blockSize - (size % blockSize)) % blockSize));
@@ -139,12 +165,13 @@ export class TarBlocks {
   }
 
   /** Copies `size` bytes. Returns how many the file lacks; -1 when it has more. */
-  *#copy(fd: number, size: number): Generator<Buffer, number, void> {
+  *#copy(fd: number, name: string, size: number): Generator<Buffer, number, void> {
     for (let left = size; ; ) {
       if (this.#used === pieceBytes) yield this.#take();
       // One byte more than the rest tells in the same call whether the file has grown.
       const asked = Math.min(left + 1, pieceBytes - this.#used);
-      const got = readSync(fd, this.#piece, this.#used, asked, null);
+      const got = this.#read(fd, name, asked);
+      if (got === undefined) return left;
       this.#used += Math.min(got, left);
       if (got > left) return -1;
       left -= got;
@@ -152,6 +179,11 @@ export class TarBlocks {
         if (left === 0 || got === 0) return left;
       }
     }
+  }
+
+  /** Undefined when it cannot be read on and that was told. */
+  #read(fd: number, name: string, bytes: number): number | undefined {
+    return this.#guarded(name, () => readSync(fd, this.#piece, this.#used, bytes, null));
   }
 
   *#header(fields: HeaderFields): Generator<Buffer, void, void> {
@@ -193,5 +225,15 @@ const directoryHeader = (name: string, stats: Stats): HeaderFields => ({
 
 const wasReplaced = (error: unknown): boolean => replacedCodes.includes(errnoOf(error) ?? '');
 
+const aDevice = 'a device cannot be sent';
+
 const described = (path: string, error: unknown): unknown =>
   error instanceof GomoteError ? error : localFileError(path, error);
+
+/** Why something is left out, without its path. */
+function reasonOf(error: unknown): string {
+  const code = errnoOf(error);
+  if (code !== undefined) return errnoText(code);
+  const message = messageOf(error);
+  return message.slice(message.lastIndexOf(': ') + 1).trim();
+}

@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
 import { traceSync } from '../files/confine.ts';
 import { lstatSync, renameSync, rmSync, symlinkSync } from '../files/named-fs.ts';
+import { removeTreeSync } from '../files/remove-tree.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { archiveErrors } from './archive-error.ts';
-import { removeTreeSync } from './remove-tree-sync.ts';
 
 export const leadsOut = ({ path, target }: TreeEntry): Error =>
   archiveErrors.entry(

@@ -13,13 +13,13 @@ import {
   rmSync,
   unlinkSync,
 } from '../files/named-fs.ts';
+import { removeTreeSync } from '../files/remove-tree.ts';
 import { pathOf, type TreeChange } from '../protocol/tree-change.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { archiveErrors, localFileError } from './archive-error.ts';
 import { targetStaysInside } from './entry-name.ts';
 import { PatchSources } from './patch-sources.ts';
 import { putInPlace } from './put-in-place.ts';
-import { removeTreeSync } from './remove-tree-sync.ts';
 import { isReserved } from './reserved-names.ts';
 import { TreeDirectories } from './tree-directories.ts';
 import { proveContent, TreeFile, writeWholeFile } from './tree-file.ts';

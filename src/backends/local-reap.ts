@@ -3,8 +3,8 @@
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { removeTree } from '../buildlet/remove-tree.ts';
 import { GomoteError } from '../errors.ts';
+import { removeTree } from '../files/remove-tree.ts';
 import { hasLocalRoot, type LocalPlaces } from './local-places.ts';
 import { filesOf, type LocalRecord, readRecord } from './local-record.ts';
 

@@ -9,18 +9,14 @@ import { createReadStream, openSync } from '../files/named-fs.ts';
 const smallBytes = 256 << 10;
 const buffer = Buffer.allocUnsafe(smallBytes);
 
-/** Reads the file and keeps its digest, lower-case hex, under `<algorithm> <path>`, unless it changed meanwhile. */
-export async function fileDigest(
-  path: string,
-  algorithm: 'sha1' | 'sha256',
-  cache: DigestCache,
-): Promise<string> {
+/** Reads the file and keeps its SHA-1, lower-case hex, under `key`, unless it changed meanwhile. */
+export async function fileDigest(path: string, key: string, cache: DigestCache): Promise<string> {
   // Without O_NONBLOCK, a FIFO put in the file's place would hold up everything.
   const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const startedMs = Date.now();
     const before = fstatSync(fd);
-    const hash = createHash(algorithm);
+    const hash = createHash('sha1');
     if (before.size < smallBytes) {
       const got = readSync(fd, buffer, 0, smallBytes, 0);
       hash.update(buffer.subarray(0, got));
@@ -32,7 +28,7 @@ export async function fileDigest(
     const { size, mtimeMs, ctimeMs } = fstatSync(fd);
     const isUnchanged =
       size === before.size && mtimeMs === before.mtimeMs && ctimeMs === before.ctimeMs;
-    if (isUnchanged) cache.remember(`${algorithm} ${path}`, before, digest, startedMs);
+    if (isUnchanged) cache.remember(key, before, digest, startedMs);
     return digest;
   } finally {
     closeSync(fd);

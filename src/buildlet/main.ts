@@ -3,12 +3,12 @@ import { execFile } from 'node:child_process';
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isGomoteError, messageOf } from '../errors.ts';
+import { removeTree } from '../files/remove-tree.ts';
 import { temporaryDirectory } from '../files/user-directories.ts';
 import { isLoopback, type ListenAddress } from '../http/listen.ts';
 import { readVersion } from '../package-root.ts';
 import { type Agent, startAgent } from './agent.ts';
 import { type BuildletOptions, helpText, readOptions } from './options.ts';
-import { removeTree } from './remove-tree.ts';
 import type { ReverseConnection, ReverseOptions } from './reverse.ts';
 
 /** Runs a buildlet until it is told to end; the result is the process's exit code. */

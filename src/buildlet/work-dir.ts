@@ -3,7 +3,7 @@ import { realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { GomoteError, messageOf } from '../errors.ts';
 import { checkDirectory } from '../files/private-directory.ts';
-import { removeTree } from './remove-tree.ts';
+import { removeTree } from '../files/remove-tree.ts';
 
 export interface WorkDir {
   /** Absolute, without links. */

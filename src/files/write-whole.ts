@@ -24,27 +24,31 @@ export interface NewFileOptions {
   /** How much is gathered while the disk is busy, in bytes. */
   readonly highWaterMark?: number;
   readonly signal?: AbortSignal;
+  /** Told of the descriptor once all is written, before it is closed; a throw leaves no file. */
+  readonly onWhole?: (fd: number, sizeBytes: number) => void;
 }
 
 /** Writes all of the source to a file that must not be there; gives its size. When that fails, there is none. */
 export async function writeNew(
   path: string,
   source: AsyncIterable<Uint8Array>,
-  { signal, ...options }: NewFileOptions = {},
+  { signal, onWhole, mode, ...options }: NewFileOptions = {},
 ): Promise<number> {
-  const file = createWriteStream(path, { flags: 'wx', ...options });
-  let isMade = false;
-  file.once('open', () => {
-    isMade = true;
+  const chunks = source[Symbol.asyncIterator]();
+  const file = await open(path, 'wx', mode).catch(async (error: unknown) => {
+    await chunks.return?.();
+    throw error;
   });
-  const closed = new Promise<void>((resolve) => file.once('close', () => resolve()));
   try {
-    await pipeline(source, file, signal === undefined ? {} : { signal });
-    return file.bytesWritten;
+    const writer = createWriteStream(path, { fd: file.fd, autoClose: false, ...options });
+    const pieces = { [Symbol.asyncIterator]: () => chunks };
+    await pipeline(pieces, writer, signal === undefined ? {} : { signal });
+    onWhole?.(file.fd, writer.bytesWritten);
+    await file.close();
+    return writer.bytesWritten;
   } catch (error) {
-    // A source that fails at once does so before the file is open.
-    await closed;
-    if (isMade) await rm(path, { force: true });
+    await file.close().catch(() => undefined);
+    await rm(path, { force: true });
     throw error;
   }
 }

@@ -1,9 +1,10 @@
 // GET /file: the content of one file from any byte on, followed by the digest of all of it.
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Tally } from '../../archive/tally.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
-import { resolveInside } from '../../files/confine.ts';
+import { reach } from '../../files/beneath.ts';
 import { open } from '../../files/named-fs.ts';
 import { sendStream } from '../../http/reply.ts';
 import type { Handler } from '../../http/server.ts';
@@ -15,16 +16,13 @@ import { formatTotals, totalsHeader } from '../../protocol/transfer.ts';
 
 const pieceBytes = 256 << 10;
 /** Without O_NONBLOCK, a FIFO would hold up everything. */
-const openFlags = constants.O_RDONLY | constants.O_NONBLOCK;
+const openFlags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
 
 export function getFile(workDir: string): Handler {
   return async ({ response, query, signal }) => {
     const path = normalizeRelativePath(query.get('path') ?? '');
     if (path === undefined) throw new GomoteError('ERR_PATH', 'bad path');
-    const target = await resolveInside(workDir, path, { follow: true });
-    const handle = await open(target, openFlags).catch((error: unknown) => {
-      throw fileError(target, errnoOf(error) ?? 'EIO', error);
-    });
+    const { handle, target } = await openBelow(workDir, path);
     try {
       const info = await infoOf(handle, target);
       const start = startOf(query, info, path);
@@ -38,6 +36,22 @@ export function getFile(workDir: string): Handler {
       await handle.close();
     }
   };
+}
+
+async function openBelow(
+  workDir: string,
+  path: string,
+): Promise<{ handle: FileHandle; target: string }> {
+  let target = join(workDir, path);
+  try {
+    const place = reach(workDir, path, { follow: true });
+    target = place.path;
+    const handle = await open(place.at, openFlags).finally(() => place.close());
+    return { handle, target };
+  } catch (error) {
+    if (error instanceof GomoteError) throw error;
+    throw fileError(target, errnoOf(error) ?? 'EIO', error);
+  }
 }
 
 async function infoOf(handle: FileHandle, target: string): Promise<FileInfo> {

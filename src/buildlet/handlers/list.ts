@@ -5,7 +5,8 @@ import { setImmediate } from 'node:timers/promises';
 import type { DigestCache } from '../../archive/digest-cache.ts';
 import { stateDirectory } from '../../archive/reserved-names.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
-import { resolveInside } from '../../files/confine.ts';
+import { type Reached, reachTree } from '../../files/beneath.ts';
+import type { HeldTree } from '../../files/held-tree.ts';
 import { lstatSync, readdirSync } from '../../files/named-fs.ts';
 import { sendStream } from '../../http/reply.ts';
 import type { Handler } from '../../http/server.ts';
@@ -17,8 +18,6 @@ import { compareBytes, normalizeRelativePath } from '../../protocol/relative-pat
 import { fileDigest } from '../file-digest.ts';
 
 interface Listing {
-  /** Absolute path of the listed directory. */
-  readonly top: string;
   readonly recursive: boolean;
   /** Undefined: no digests are asked for. */
   readonly digests: DigestCache | undefined;
@@ -41,27 +40,33 @@ export function list(workDir: string, digests: DigestCache): Handler {
     const dir = normalizeRelativePath(query.get('dir') ?? '');
     if (dir === undefined) throw new GomoteError('ERR_PATH', 'bogus dir');
     const listing: Listing = {
-      top: await resolveInside(workDir, dir, { follow: true }),
       recursive: parseBool(query.get('recursive')),
       digests: parseBool(query.get('digest')) ? digests : undefined,
       skip: new Set(query.getAll('skip')),
     };
-    await sendStream(response, pieces(listing), contentTypes.text);
+    const found = guarded(join(workDir, dir), () => reachTree(workDir, dir));
+    try {
+      await sendStream(response, pieces(found, listing), contentTypes.text);
+    } finally {
+      found.tree.close();
+    }
   };
 }
 
-async function* pieces(listing: Listing): AsyncGenerator<string> {
+async function* pieces({ tree, single }: Reached, listing: Listing): AsyncGenerator<string> {
+  const { digests } = listing;
   let piece = '';
   let turnEndsMs = performance.now() + turnMs;
-  for (const { name, stats } of entries(listing)) {
+  const found = single === undefined ? below(tree, listing, '') : [single];
+  for (const { name, stats } of found) {
     const { mode, size, mtimeMs } = stats;
     let sha1: string | undefined;
-    if (listing.digests !== undefined && stats.isFile()) {
-      const path = join(listing.top, name);
-      sha1 = listing.digests.lookup(`sha1 ${path}`, stats) ?? (await read(path, listing.digests));
+    if (digests !== undefined && stats.isFile()) {
+      sha1 = digests.lookup(`sha1 ${tree.shown(name)}`, stats) ?? (await read(tree, name, digests));
       if (sha1 === undefined) continue;
     }
-    piece += formatListLine({ mode, name, sizeBytes: size, mtimeMs, sha1 });
+    const listed = single === undefined ? name : '';
+    piece += formatListLine({ mode, name: listed, sizeBytes: size, mtimeMs, sha1 });
     if (performance.now() > turnEndsMs) {
       await setImmediate();
       turnEndsMs = performance.now() + turnMs;
@@ -74,17 +79,11 @@ async function* pieces(listing: Listing): AsyncGenerator<string> {
 }
 
 /** Synchronous: an asynchronous call for each file costs several times as much. */
-function* entries(listing: Listing): Generator<Found> {
-  const stats = guarded(listing.top, () => lstatSync(listing.top));
-  if (stats.isDirectory()) yield* below(listing, '');
-  else yield { name: '', stats };
-}
-
-function* below(listing: Listing, prefix: string): Generator<Found> {
-  for (const base of namesIn(join(listing.top, prefix), prefix === '').sort(compareBytes)) {
+function* below(tree: HeldTree, listing: Listing, prefix: string): Generator<Found> {
+  for (const base of namesIn(tree, prefix.slice(0, -1)).sort(compareBytes)) {
     const name = prefix + base;
     if (name === stateDirectory) continue;
-    const stats = lstatSync(`${listing.top}/${name}`, { throwIfNoEntry: false });
+    const stats = statsOf(tree, name);
     // Gone since its name was read: as if the listing had begun a moment later.
     if (stats === undefined) continue;
     if (!canListName(base)) {
@@ -92,24 +91,38 @@ function* below(listing: Listing, prefix: string): Generator<Found> {
     }
     if (stats.isDirectory() && listing.skip.has(name)) continue;
     yield { name, stats };
-    if (stats.isDirectory() && listing.recursive) yield* below(listing, `${name}/`);
+    if (stats.isDirectory() && listing.recursive) yield* below(tree, listing, `${name}/`);
   }
 }
 
 /** A directory that has gone since it was found has nothing in it. */
-function namesIn(directory: string, isTop: boolean): string[] {
+function namesIn(tree: HeldTree, path: string): string[] {
   try {
-    return readdirSync(directory);
+    return readdirSync(tree.directory(path).self);
   } catch (error) {
-    if (!isTop && isGone(error)) return [];
-    throw walkError(directory, error);
+    if (path !== '' && isGone(error)) return [];
+    throw walkError(tree.shown(path), error);
+  }
+}
+
+function statsOf(tree: HeldTree, name: string): Stats | undefined {
+  try {
+    return lstatSync(tree.at(name), { throwIfNoEntry: false });
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw walkError(tree.shown(name), error);
   }
 }
 
 /** The file's digest; undefined when it has gone since it was found. */
-async function read(path: string, digests: DigestCache): Promise<string | undefined> {
+async function read(
+  tree: HeldTree,
+  name: string,
+  digests: DigestCache,
+): Promise<string | undefined> {
+  const path = tree.shown(name);
   try {
-    return await fileDigest(path, 'sha1', digests);
+    return await fileDigest(tree.at(name), `sha1 ${path}`, digests);
   } catch (error) {
     if (isGone(error)) return undefined;
     throw walkError(path, error);
@@ -124,6 +137,7 @@ function guarded<T>(path: string, call: () => T): T {
   try {
     return call();
   } catch (error) {
+    if (error instanceof GomoteError) throw error;
     throw walkError(path, error);
   }
 }

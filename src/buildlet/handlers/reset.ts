@@ -1,9 +1,11 @@
 // POST /reset: ends every process, forgets every session and empties the work dir, so that the machine can be given to someone else.
+
+import { holdDirectory } from '../../files/held-directory.ts';
+import { emptyDirectory } from '../../files/remove-tree.ts';
 import { sendText } from '../../http/reply.ts';
 import type { Handler } from '../../http/server.ts';
 import { markPrefix } from '../command.ts';
 import { endProcesses } from '../process-sweep.ts';
-import { emptyDirectory } from '../remove-tree.ts';
 import type { SessionTable } from '../sessions/table.ts';
 
 /** How long processes have between TERM and KILL. */
@@ -14,7 +16,8 @@ export function reset(workDir: string, sessions: SessionTable): Handler {
     sessions.end();
     await endProcesses({ markPrefix: markPrefix(workDir) }, resetGraceMs);
     await sessions.clear();
-    await emptyDirectory(workDir);
+    const held = holdDirectory(workDir);
+    await emptyDirectory(held).finally(() => held.close());
     sendText(response, 'OK');
   };
 }

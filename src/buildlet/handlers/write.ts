@@ -1,11 +1,12 @@
 // PUT /write and PUT /file: one file, under its final name only when it is whole.
 import { randomBytes } from 'node:crypto';
-import { dirname, join } from 'node:path';
+import { fchmodSync, futimesSync } from 'node:fs';
+import { join } from 'node:path';
 import { decompressed } from '../../archive/decompress.ts';
 import { Tally, tallied } from '../../archive/tally.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
-import { resolveInside } from '../../files/confine.ts';
-import { chmod, mkdir, rename, rm, stat, utimes } from '../../files/named-fs.ts';
+import { type Place, reach } from '../../files/beneath.ts';
+import { rename, rm, stat } from '../../files/named-fs.ts';
 import { writeNew } from '../../files/write-whole.ts';
 import { flowing } from '../../http/flowing.ts';
 import { sendText } from '../../http/reply.ts';
@@ -59,6 +60,9 @@ interface Target {
   readonly prove?: (bytes: number) => void;
 }
 
+/** Of a directory that has to be made for the file; the umask applies. */
+const directoryMode = 0o777;
+
 /** Writes the file under a name of its own, and gives it its final one when all is there. Resolves with its size. */
 async function store(source: AsyncIterable<Buffer>, target: Target): Promise<number> {
   const { workDir, query, signal, prove } = target;
@@ -67,23 +71,38 @@ async function store(source: AsyncIterable<Buffer>, target: Target): Promise<num
   const mode = parseWriteMode(query.get('mode') ?? '');
   const mtimeMs = Number(query.get('mtime') ?? 'NaN');
   if (mode === undefined) throw new GomoteError('ERR_REQUEST', 'bad mode');
-  const name = await resolveInside(workDir, path);
-  const partial = join(dirname(name), `.gomote-${randomBytes(8).toString('hex')}`);
+  let place: Place | undefined;
   try {
-    if ((await stat(name).catch(() => undefined))?.isDirectory() === true) {
-      throw new GomoteError('ERR_LOCAL_FILE', `open ${name}: ${errnoText('EISDIR')}`);
+    place = reach(workDir, path, { make: { mode: directoryMode } });
+    if ((await stat(place.at).catch(() => undefined))?.isDirectory() === true) {
+      throw new GomoteError('ERR_LOCAL_FILE', `open ${place.path}: ${errnoText('EISDIR')}`);
     }
-    await mkdir(dirname(name), { recursive: true });
-    const options = { mode: 0o600, highWaterMark: gatheredBytes, signal };
-    const sizeBytes = await writeNew(partial, source, options);
-    prove?.(sizeBytes);
-    await chmod(partial, mode);
-    if (!Number.isNaN(mtimeMs)) await utimes(partial, mtimeMs / 1000, mtimeMs / 1000);
-    await rename(partial, name);
+    const partial = place.directory.at(`.gomote-${randomBytes(8).toString('hex')}`);
+    const sizeBytes = await writeNew(partial, source, {
+      mode: 0o600,
+      highWaterMark: gatheredBytes,
+      signal,
+      onWhole: (fd, bytes) => {
+        prove?.(bytes);
+        fchmodSync(fd, mode);
+        if (!Number.isNaN(mtimeMs)) futimesSync(fd, mtimeMs / 1000, mtimeMs / 1000);
+      },
+    });
+    await putInPlace(partial, place.at);
     return sizeBytes;
   } catch (error) {
+    throw describe(error, place?.path ?? join(workDir, path));
+  } finally {
+    place?.close();
+  }
+}
+
+async function putInPlace(partial: string, at: string): Promise<void> {
+  try {
+    await rename(partial, at);
+  } catch (error) {
     await rm(partial, { force: true });
-    throw describe(error, name);
+    throw error;
   }
 }
 

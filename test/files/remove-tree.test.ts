@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { emptyDirectory, removeTree } from '../../src/buildlet/remove-tree.ts';
+import { holdDirectory } from '../../src/files/held-directory.ts';
+import { emptyDirectory, removeTree } from '../../src/files/remove-tree.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
 it('removes a tree deeper than a path may be long', async () => {
@@ -30,6 +31,8 @@ it('empties a directory and leaves it', async () => {
   const directory = temporaryDirectory();
   mkdirSync(join(directory, 'a/b'), { recursive: true });
   writeFileSync(join(directory, '-rf'), '');
-  await emptyDirectory(directory);
+  const held = holdDirectory(directory);
+  await emptyDirectory(held);
+  held.close();
   expect(readdirSync(directory)).toEqual([]);
 });

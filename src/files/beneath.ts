@@ -1,0 +1,250 @@
+// Walks to a place below a directory, element by element, holding what it has come through: whatever is swapped meanwhile,
+// the place is below that directory. A link on the way is followed by its text, and must come out inside.
+import type { Stats } from 'node:fs';
+import { dirname } from 'node:path';
+import { errnoOf, GomoteError } from '../errors.ts';
+import { normalizeRelativePath, pathElements } from '../protocol/relative-path.ts';
+import { bestHolding, type HeldDirectory, type Holding, holdDirectory } from './held-directory.ts';
+import { HeldTree } from './held-tree.ts';
+import { lstatSync, mkdirSync, readlinkSync } from './named-fs.ts';
+
+export interface ReachOptions {
+  /** Whether a symbolic link as the last element is followed, too. Default: no. */
+  readonly follow?: boolean;
+  /** The mode of directories to make where there is none: those before the last element, or `all`. Default: none are made. */
+  readonly make?: { readonly mode: number; readonly all?: boolean };
+  readonly how?: Holding;
+}
+
+/** A place below a directory, whose own directory is held until `close`. */
+export interface Place {
+  readonly directory: HeldDirectory;
+  /** Its name in there; `.` when it is that directory. */
+  readonly name: string;
+  /** Its absolute path, for messages. */
+  readonly path: string;
+  /** For a system call on it that follows no link. */
+  readonly at: string;
+  close(): void;
+}
+
+/** As many links as Linux follows in one path. */
+const maxLinks = 40;
+/** Each is held open. */
+const maxDepth = 1024;
+
+/**
+ * Walks to `relative`, a path of the protocol, below the directory `root`, an absolute path without links.
+ *
+ * Throws ERR_PATH for a path that is not the protocol's or that leaves `root`, and what the system says when a directory
+ * on the way is not there, is none, or may not be searched.
+ */
+export function reach(root: string, relative: string, options: ReachOptions = {}): Place {
+  const walk = new Walk(root, relative, options);
+  try {
+    return walk.run();
+  } catch (error) {
+    walk.close();
+    throw error;
+  }
+}
+
+/** {@link reach} of a directory, links followed. Throws as `open` does when something else is there. */
+export function reachDirectory(
+  root: string,
+  relative: string,
+  options: Omit<ReachOptions, 'follow'> = {},
+): HeldDirectory {
+  const place = reach(root, relative, { ...options, follow: true });
+  if (place.name === '.') return place.directory;
+  try {
+    return place.directory.child(place.name);
+  } finally {
+    place.close();
+  }
+}
+
+/** A directory with all that is below it; or what is no directory, by its name in the one that it is in. */
+export interface Reached {
+  readonly tree: HeldTree;
+  readonly single?: { readonly name: string; readonly stats: Stats };
+}
+
+/** {@link reach} of what is there, links followed; `tree` is to be closed. Throws as `lstat` does, too. */
+export function reachTree(root: string, relative: string): Reached {
+  const place = reach(root, relative, { follow: true });
+  try {
+    const { directory, name } = place;
+    const stats = lstatSync(place.at);
+    if (!stats.isDirectory()) return { tree: new HeldTree(directory), single: { name, stats } };
+    if (name === '.') return { tree: new HeldTree(directory) };
+    const tree = new HeldTree(directory.child(name));
+    place.close();
+    return { tree };
+  } catch (error) {
+    place.close();
+    throw error;
+  }
+}
+
+class Walk {
+  readonly #root: string;
+  readonly #relative: string;
+  readonly #options: ReachOptions;
+  readonly #how: Holding;
+  readonly #identity: string;
+  /** What has been come through: from the root on, or from `/` while a link has led out. */
+  #through: HeldDirectory[];
+  #isInside = true;
+  #links = 0;
+
+  constructor(root: string, relative: string, options: ReachOptions) {
+    this.#root = root;
+    this.#relative = relative;
+    this.#options = options;
+    this.#how = options.how ?? bestHolding;
+    const held = holdDirectory(root, this.#how);
+    this.#identity = held.identity;
+    this.#through = [held];
+  }
+
+  run(): Place {
+    const { follow = false, make } = this.#options;
+    const elements = elementsOf(this.#relative);
+    for (const [index, element] of elements.entries()) {
+      const isLast = index === elements.length - 1;
+      const last = this.#element(element, { isLast, follow: follow || !isLast });
+      // Stops a path through a link that leaves the root, also one that another link of the path would undo: what lies
+      // outside belongs to others, who may change it.
+      if (!this.#isInside) throw this.#leaves();
+      if (last !== undefined && !(make?.all && this.#entered(last))) return this.#place(last);
+    }
+    return this.#place('.');
+  }
+
+  /** Goes through an element, and what it is a link to. Gives the name at which it stopped: the path's last. */
+  #element(element: string, { isLast, follow }: { isLast: boolean; follow: boolean }) {
+    const pending = [element];
+    for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+      if (name === '' || name === '.') continue;
+      if (name === '..') {
+        this.#up();
+        continue;
+      }
+      const target = follow ? this.#targetOf(name) : undefined;
+      if (target === undefined) {
+        const isOver = !pending.some((rest) => rest !== '' && rest !== '.');
+        if (isLast && isOver && this.#isInside) return name;
+        // Stops `new/../..` in a link: what is made as `new` is left there when the rest is refused.
+        this.#enter(name, { make: !pending.includes('..') });
+        continue;
+      }
+      this.#links++;
+      // Stops `a -> b`, `b -> a`, which would be walked for ever.
+      if (this.#links > maxLinks)
+        throw pathError(this.#relative, 'has too many levels of symbolic links');
+      if (target.startsWith('/')) this.#leaveTo('/');
+      pending.push(...target.split('/').reverse());
+    }
+    return undefined;
+  }
+
+  get #here(): HeldDirectory {
+    const here = this.#through.at(-1);
+    if (here === undefined) throw new Error('the walk is over');
+    return here;
+  }
+
+  #targetOf(name: string): string | undefined {
+    try {
+      return readlinkSync(this.#here.at(name));
+    } catch (error) {
+      // It is no link, or there is nothing.
+      if (['EINVAL', 'ENOENT', 'UNKNOWN'].includes(errnoOf(error) ?? '')) return undefined;
+      throw error;
+    }
+  }
+
+  #enter(name: string, { make: mayMake = true } = {}): void {
+    if (this.#through.length > maxDepth) throw pathError(this.#relative, 'is too deep');
+    const { make } = this.#options;
+    let next: HeldDirectory;
+    try {
+      next = this.#here.child(name);
+    } catch (error) {
+      if (!this.#isInside) throw this.#leaves();
+      if (make === undefined || !mayMake || errnoOf(error) !== 'ENOENT') throw error;
+      makeDirectory(this.#here.at(name), make.mode);
+      next = this.#here.child(name);
+    }
+    this.#through.push(next);
+    if (this.#isInside || next.identity !== this.#identity) return;
+    // An absolute link, or one that goes up and down again, has come back.
+    for (const held of this.#through.splice(0, this.#through.length - 1)) held.close();
+    this.#isInside = true;
+  }
+
+  /** Enters the last element, too; false when what is there is no directory. */
+  #entered(name: string): boolean {
+    try {
+      this.#enter(name);
+      return true;
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOTDIR') throw error;
+      return false;
+    }
+  }
+
+  #up(): void {
+    if (this.#through.length > 1) this.#through.pop()?.close();
+    else if (this.#isInside) this.#leaveTo(dirname(this.#root));
+  }
+
+  /** Goes on outside, at an absolute path without links. */
+  #leaveTo(path: string): void {
+    this.close();
+    this.#isInside = false;
+    this.#through = [holdDirectory('/', this.#how)];
+    for (const name of path.split('/')) if (name !== '') this.#enter(name);
+    if (this.#root === '/') this.#isInside = true;
+  }
+
+  #place(name: string): Place {
+    const directory = this.#here;
+    for (const held of this.#through.slice(0, -1)) held.close();
+    return {
+      directory,
+      name,
+      path: name === '.' ? directory.path : `${directory.path.replace(/\/$/, '')}/${name}`,
+      at: directory.at(name),
+      close: () => directory.close(),
+    };
+  }
+
+  #leaves(): GomoteError {
+    return pathError(this.#relative, 'leaves the directory through a symbolic link');
+  }
+
+  close(): void {
+    for (const held of this.#through) held.close();
+  }
+}
+
+function makeDirectory(at: string, mode: number): void {
+  try {
+    mkdirSync(at, mode);
+  } catch (error) {
+    // Somebody else has made it meanwhile.
+    if (errnoOf(error) !== 'EEXIST') throw error;
+  }
+}
+
+function elementsOf(relative: string): string[] {
+  // Stops `/etc/passwd`, `../x` and `a\..\..\x`.
+  const normalized = normalizeRelativePath(relative);
+  if (normalized !== undefined) return pathElements(normalized);
+  throw new GomoteError('ERR_PATH', `bogus path ${JSON.stringify(relative)}`);
+}
+
+const pathError = (relative: string, what: string): GomoteError =>
+  new GomoteError('ERR_PATH', `path ${JSON.stringify(relative)} ${what}`);

@@ -1,0 +1,123 @@
+// Directories that are held open: a system call on a name in one reaches that directory, whatever has taken its path since.
+// So no command that swaps a directory and a link meanwhile can lead it somewhere else.
+import { closeSync, constants, fstatSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { lstatSync, openSync, statSync } from './named-fs.ts';
+
+export interface HeldDirectory {
+  /** Its absolute path when it was opened: for messages and comparisons, never for system calls. */
+  readonly path: string;
+  /** For a system call on the directory itself. */
+  readonly self: string;
+  /** For a system call on what has this name in it; the last element is a link or not, as it happens to be. */
+  at(name: string): string;
+  /** Opens a directory in it. Throws as `open` does: ENOENT, or ENOTDIR for a link or anything else. */
+  child(name: string): HeldDirectory;
+  /** Its device and inode. */
+  readonly identity: string;
+  close(): void;
+}
+
+/** The descriptors of this process as a directory, where the system has that. */
+const descriptors = findDescriptors();
+/** Opens a directory also without the right to read it. Node has no name for it. */
+const pathOnly = process.platform === 'linux' ? 0o10000000 : 0;
+const openFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW | pathOnly;
+
+/** How directories are held; `path`: where the system cannot reach one by its descriptor, by its path. */
+export type Holding = 'descriptor' | 'path';
+export const bestHolding: Holding = descriptors === undefined ? 'path' : 'descriptor';
+
+/** Holds the directory at an absolute path, whose last element must not be a link. Throws as `open` does. */
+export const holdDirectory = (path: string, how = bestHolding): HeldDirectory =>
+  how === 'path' || descriptors === undefined
+    ? new ByPath(path)
+    : new ByDescriptor(path, path, descriptors);
+
+class ByDescriptor implements HeldDirectory {
+  readonly path: string;
+  readonly #descriptors: string;
+  readonly #fd: number;
+  readonly #prefix: string;
+  #isOpen = true;
+
+  constructor(path: string, place: string, descriptors: string) {
+    this.path = path;
+    this.#descriptors = descriptors;
+    this.#fd = openSync(place, openFlags);
+    this.#prefix = `${descriptors}/${this.#fd}/`;
+  }
+
+  get self(): string {
+    return this.at('.');
+  }
+
+  get identity(): string {
+    const { dev, ino } = fstatSync(this.#fd, { bigint: true });
+    return `${dev}:${ino}`;
+  }
+
+  at(name: string): string {
+    // The number may be another file's by now.
+    if (!this.#isOpen) throw new Error(`${this.path} is not held any more`);
+    return this.#prefix + name;
+  }
+
+  child(name: string): HeldDirectory {
+    return new ByDescriptor(join(this.path, name), this.at(name), this.#descriptors);
+  }
+
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    closeSync(this.#fd);
+  }
+}
+
+class ByPath implements HeldDirectory {
+  readonly path: string;
+
+  constructor(path: string) {
+    if (!lstatSync(path).isDirectory()) {
+      const message = `ENOTDIR: not a directory, open '${path}'`;
+      throw Object.assign(new Error(message), { code: 'ENOTDIR' });
+    }
+    this.path = path;
+  }
+
+  get self(): string {
+    return this.path;
+  }
+
+  get identity(): string {
+    const { dev, ino } = statSync(this.path, { bigint: true });
+    return `${dev}:${ino}`;
+  }
+
+  at(name: string): string {
+    return join(this.path, name);
+  }
+
+  child(name: string): HeldDirectory {
+    return new ByPath(this.at(name));
+  }
+
+  close(): void {}
+}
+
+/** Asked for once: a number instead of `self` saves a link in every call. */
+function findDescriptors(): string | undefined {
+  if (process.platform !== 'linux') return undefined;
+  try {
+    const directory = `/proc/${readlinkSync('/proc/self')}/fd`;
+    const fd = openSync('/', openFlags);
+    try {
+      const [here, there] = [fstatSync(fd), statSync(`${directory}/${fd}/.`)];
+      return here.ino === there.ino && here.dev === there.dev ? directory : undefined;
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return undefined;
+  }
+}

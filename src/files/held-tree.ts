@@ -1,0 +1,88 @@
+// The directories of one tree, each held open while there is something to do in it. No link is followed below the top.
+import type { HeldDirectory } from './held-directory.ts';
+
+/** Of one tree at a time; those used last. A directory that is needed again is opened again. */
+const maxHeld = 64;
+
+export class HeldTree {
+  readonly top: HeldDirectory;
+  /** By path in the tree, the one used last at the end. */
+  readonly #held = new Map<string, HeldDirectory>();
+  #lastPath = '';
+  #last: HeldDirectory;
+
+  /** Closes `top` with itself. */
+  constructor(top: HeldDirectory) {
+    this.top = top;
+    this.#last = top;
+  }
+
+  /**
+   * The directory at a path in the tree, empty or `.` for the top. It may be closed by the next call: use it at once. Throws as
+   * `open` does: ENOENT, or ENOTDIR when something else is there, also a link.
+   */
+  directory(path: string): HeldDirectory {
+    if (path === this.#lastPath) return this.#last;
+    const found = this.#find(path);
+    this.#lastPath = path;
+    this.#last = found;
+    return found;
+  }
+
+  #find(path: string): HeldDirectory {
+    if (path === '' || path === '.') return this.top;
+    const known = this.#held.get(path);
+    if (known !== undefined) {
+      this.#held.delete(path);
+      this.#held.set(path, known);
+      return known;
+    }
+    const slash = path.lastIndexOf('/');
+    const opened = this.#find(path.slice(0, Math.max(slash, 0))).child(path.slice(slash + 1));
+    this.#held.set(path, opened);
+    if (this.#held.size > maxHeld) this.#closeOldest();
+    return opened;
+  }
+
+  #closeOldest(): void {
+    const [path] = this.#held.keys();
+    if (path !== undefined) this.#drop(path);
+  }
+
+  /** For a system call on what has this path in the tree: at once, as with {@link directory}. */
+  at(path: string): string {
+    const slash = path.lastIndexOf('/');
+    return slash < 0
+      ? this.top.at(path)
+      : this.directory(path.slice(0, slash)).at(path.slice(slash + 1));
+  }
+
+  /** The absolute path for messages. */
+  shown(path: string): string {
+    return path === '' || path === '.' ? this.top.path : `${this.top.path}/${path}`;
+  }
+
+  /** Says that another directory may have this path from now on, and so those below it. */
+  forget(path: string): void {
+    for (const held of [...this.#held.keys()]) {
+      if (held === path || held.startsWith(`${path}/`)) this.#drop(held);
+    }
+  }
+
+  #drop(path: string): void {
+    if (this.#lastPath === path) {
+      this.#lastPath = '';
+      this.#last = this.top;
+    }
+    this.#held.get(path)?.close();
+    this.#held.delete(path);
+  }
+
+  close(): void {
+    for (const directory of this.#held.values()) directory.close();
+    this.#held.clear();
+    this.#lastPath = '';
+    this.#last = this.top;
+    this.top.close();
+  }
+}

@@ -1,0 +1,172 @@
+// Removes a file or a whole directory: also one with read-only directories in it, and one too deep for a path. It goes from
+// directory to directory and through no link, whatever is swapped meanwhile.
+import { randomBytes } from 'node:crypto';
+import { basename, dirname, resolve } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { errnoOf } from '../errors.ts';
+import { type HeldDirectory, holdDirectory } from './held-directory.ts';
+import {
+  chmodSync,
+  lstatSync,
+  readdirSync,
+  readEntriesSync,
+  realpathSync,
+  renameSync,
+  rmdirSync,
+  unlinkSync,
+} from './named-fs.ts';
+
+/** So many directories are held open at a time; what is deeper is moved up first. */
+const maxDepth = 128;
+/** Somebody may be writing into it. */
+const attempts = 4;
+/** How long the event loop may be held up before others get their turn. */
+const turnMs = 5;
+
+/** Removes `path` and all below it; an absent one is no error. Throws what the system says. */
+export async function removeTree(path: string): Promise<void> {
+  const parent = parentOf(path);
+  if (parent === undefined) return;
+  try {
+    await removeBelow(parent, basename(path));
+  } finally {
+    parent.close();
+  }
+}
+
+/** {@link removeTree}, done at once. */
+export function removeTreeSync(path: string): void {
+  const parent = parentOf(path);
+  if (parent === undefined) return;
+  try {
+    removeBelowSync(parent, basename(path));
+  } finally {
+    parent.close();
+  }
+}
+
+function parentOf(path: string): HeldDirectory | undefined {
+  try {
+    return holdDirectory(realpathSync(dirname(resolve(path))));
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Removes what has this name in the directory, and all below it. */
+export const removeBelow = (directory: HeldDirectory, name: string): Promise<void> =>
+  inTurns(removal(directory, name));
+
+/** {@link removeBelow}, done at once. */
+export function removeBelowSync(directory: HeldDirectory, name: string): void {
+  for (const _ of removal(directory, name));
+}
+
+/** Removes all that is in the directory, and leaves it. */
+export const emptyDirectory = (directory: HeldDirectory): Promise<void> =>
+  inTurns(emptying(directory));
+
+async function inTurns(steps: Generator<void, void, void>): Promise<void> {
+  let endsMs = performance.now() + turnMs;
+  for (const _ of steps) {
+    if (performance.now() < endsMs) continue;
+    await setImmediate();
+    endsMs = performance.now() + turnMs;
+  }
+}
+
+function* emptying(directory: HeldDirectory): Generator<void, void, void> {
+  for (const name of readdirSync(directory.self)) yield* removal(directory, name);
+}
+
+function* removal(directory: HeldDirectory, name: string): Generator<void, void, void> {
+  const stats = lstatSync(directory.at(name), { throwIfNoEntry: false });
+  if (stats === undefined) return;
+  for (let left = attempts; left > 0; left--) {
+    try {
+      return yield* new Removal(directory, name).entry(directory, name, stats.isDirectory(), 0);
+    } catch (error) {
+      if (left === 1 || !['ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')) throw error;
+    }
+  }
+}
+
+class Removal {
+  /** The directory that the whole is in. */
+  readonly #above: HeldDirectory;
+  readonly #name: string;
+  /** What was too deep, by its name at the top now. */
+  readonly #moved: string[] = [];
+
+  constructor(above: HeldDirectory, name: string) {
+    this.#above = above;
+    this.#name = name;
+  }
+
+  *entry(
+    parent: HeldDirectory,
+    name: string,
+    isDirectory: boolean,
+    depth: number,
+  ): Generator<void, void, void> {
+    yield;
+    if (!isDirectory) return this.#writable(parent, depth, () => unlinkSync(parent.at(name)));
+    let directory: HeldDirectory | undefined;
+    try {
+      directory = this.#writable(parent, depth, () => parent.child(name));
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOTDIR') throw error;
+      return this.#writable(parent, depth, () => unlinkSync(parent.at(name)));
+    }
+    if (directory === undefined) return;
+    try {
+      yield* this.#content(directory, depth + 1);
+    } finally {
+      directory.close();
+    }
+    this.#writable(parent, depth, () => rmdirSync(parent.at(name)));
+  }
+
+  *#content(directory: HeldDirectory, depth: number): Generator<void, void, void> {
+    const read = () => readEntriesSync(directory.self);
+    for (const entry of this.#writable(directory, depth, read) ?? []) {
+      const isDirectory = entry.isDirectory();
+      if (isDirectory && depth > maxDepth) this.#moveUp(directory, entry.name, depth);
+      else yield* this.entry(directory, entry.name, isDirectory, depth);
+    }
+    if (depth > 1) return;
+    for (let name = this.#moved.pop(); name !== undefined; name = this.#moved.pop()) {
+      yield* this.entry(directory, name, true, 1);
+    }
+  }
+
+  #moveUp(directory: HeldDirectory, name: string, depth: number): void {
+    const moved = `.gomote-${randomBytes(8).toString('hex')}`;
+    const top = this.#above.child(this.#name);
+    try {
+      this.#writable(directory, depth, () => renameSync(directory.at(name), top.at(moved)));
+      this.#moved.push(moved);
+    } finally {
+      top.close();
+    }
+  }
+
+  /**
+   * Does something in a directory that may lack the permission for it, as those of Go's module cache do; what is gone is
+   * no error. The directory that holds the whole keeps its mode.
+   */
+  #writable<T>(directory: HeldDirectory, depth: number, call: () => T): T | undefined {
+    try {
+      return call();
+    } catch (error) {
+      const code = errnoOf(error) ?? '';
+      if (code === 'ENOENT') return undefined;
+      if (depth === 0 || !['EACCES', 'EPERM'].includes(code)) throw error;
+      chmodSync(directory.self, 0o700);
+      return call();
+    }
+  }
+}
+
+const isGone = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '');

@@ -1,0 +1,147 @@
+import { mkdirSync, readdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { reach } from '../../src/files/beneath.ts';
+import { bestHolding, type Holding } from '../../src/files/held-directory.ts';
+import { temporaryDirectory } from '../archive/tree.ts';
+
+function planted(): { root: string; outside: string } {
+  const top = temporaryDirectory();
+  const root = join(top, 'root');
+  const outside = join(top, 'outside');
+  mkdirSync(join(root, 'sub/deep'), { recursive: true });
+  mkdirSync(outside);
+  // A sibling whose path begins like the root's.
+  mkdirSync(`${root}-twin`);
+  writeFileSync(join(root, 'sub/file'), 'x');
+  symlinkSync('sub', join(root, 'to-sub'));
+  symlinkSync(join(root, 'sub'), join(root, 'to-sub-absolute'));
+  symlinkSync('../../root/sub', join(root, 'sub/round-about'));
+  symlinkSync('../outside', join(root, 'to-outside'));
+  symlinkSync(outside, join(root, 'to-outside-absolute'));
+  symlinkSync(`${root}-twin`, join(root, 'to-twin'));
+  symlinkSync('to-outside', join(root, 'to-to-outside'));
+  symlinkSync(root, join(outside, 'back'));
+  symlinkSync('loop-b', join(root, 'loop-a'));
+  symlinkSync('loop-a', join(root, 'loop-b'));
+  symlinkSync('absent', join(root, 'dangling'));
+  symlinkSync('absent/../../outside', join(root, 'dangling-out'));
+  symlinkSync('.', join(root, 'to-self'));
+  symlinkSync(root, join(root, 'to-root-absolute'));
+  return { root, outside };
+}
+
+const holdings: Holding[] = [...new Set<Holding>([bestHolding, 'path'])];
+
+/** Where the walk ends, made if it has to be. */
+function placed(root: string, relative: string, follow: boolean, how: Holding): string {
+  const place = reach(root, relative, { follow, how, make: { mode: 0o755 } });
+  place.close();
+  return place.path;
+}
+
+const resolved: [relative: string, follow: boolean, expected: string][] = [
+  ['', false, ''],
+  ['.', true, ''],
+  ['sub/file', false, 'sub/file'],
+  ['a/b/c', false, 'a/b/c'],
+  ['./sub//deep/../file', false, 'sub/file'],
+  ['to-sub/new', false, 'sub/new'],
+  ['to-sub-absolute/new', false, 'sub/new'],
+  ['sub/round-about/file', false, 'sub/file'],
+  ['to-self/to-self/to-sub/x', false, 'sub/x'],
+  ['to-sub', false, 'to-sub'],
+  ['to-sub', true, 'sub'],
+  ['to-root-absolute', true, ''],
+  ['to-root-absolute/sub/file', false, 'sub/file'],
+  ['to-outside', false, 'to-outside'],
+  ['dangling', true, 'absent'],
+  ['dangling/x', false, 'absent/x'],
+  ['loop-a', false, 'loop-a'],
+];
+
+const refused: [relative: string, follow: boolean][] = [
+  ['/etc/passwd', false],
+  ['..', false],
+  ['a/../../b', false],
+  ['a\\b', false],
+  ['a\0', false],
+  ['to-outside', true],
+  ['to-outside/x', false],
+  ['to-outside-absolute/x', false],
+  ['to-to-outside/x', false],
+  ['to-twin/x', false],
+  ['to-outside/back/sub', false],
+  ['loop-a', true],
+  ['loop-a/x', false],
+];
+
+const failing: [relative: string, code: string][] = [
+  ['a/b', 'ENOENT'],
+  ['sub/file/below', 'ENOTDIR'],
+  ['dangling-out', 'ENOENT'],
+  ['dangling/x', 'ENOENT'],
+];
+
+describe.each(holdings)('directories held by %s', (how) => {
+  test.each(resolved)('%j (follow: %s) leads to %j', (relative, follow, expected) => {
+    const { root } = planted();
+    expect(placed(root, relative, follow, how)).toBe(join(root, expected));
+  });
+
+  test.each(refused)('%j (follow: %s) is refused', (relative, follow) => {
+    const { root } = planted();
+    expect(() => placed(root, relative, follow, how)).toThrow(
+      expect.objectContaining({
+        code: 'ERR_PATH',
+        message: expect.stringContaining(JSON.stringify(relative)),
+      }),
+    );
+    expect(readdirSync(root).sort()).toEqual(readdirSync(planted().root).sort());
+  });
+
+  test.each(failing)('%j fails with %s', (relative, code) => {
+    const { root } = planted();
+    expect(() => reach(root, relative, { follow: true, how })).toThrow(
+      expect.objectContaining({ code }),
+    );
+  });
+
+  test.each([40, 41])('of %i links in a row, forty are followed', (links) => {
+    const { root } = planted();
+    symlinkSync('sub', join(root, 'link-1'));
+    for (let i = 2; i <= links; i++) symlinkSync(`link-${i - 1}`, join(root, `link-${i}`));
+    const walk = () => placed(root, `link-${links}/x`, false, how);
+    if (links === 40) expect(walk()).toBe(join(root, 'sub/x'));
+    else expect(walk).toThrow('too many levels of symbolic links');
+  });
+
+  test('whatever the path, the place is inside or it is refused, and nothing stays open', () => {
+    const { root } = planted();
+    const part = fc.constantFrom(
+      ...['..', '.', '', 'sub', 'deep', 'file', 'new', 'back', 'to-sub', 'to-self', 'to-outside'],
+      ...['to-sub-absolute', 'round-about', 'dangling', 'dangling-out', 'loop-a', 'to-twin'],
+      'to-root-absolute',
+    );
+    const before = openDescriptors();
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 6 }), fc.boolean(), (parts, follow) => {
+        try {
+          const place = reach(root, parts.join('/'), { follow, how });
+          expect(`${place.path}/`.startsWith(`${root}/`)).toBe(true);
+          expect(`${realpathSync(place.directory.self)}/`.startsWith(`${root}/`)).toBe(true);
+          place.close();
+        } catch (error) {
+          expect(['ERR_PATH', 'ENOENT', 'ENOTDIR']).toContain((error as { code?: string }).code);
+        }
+      }),
+      { numRuns: 500 },
+    );
+    expect(openDescriptors()).toEqual(before);
+  });
+});
+
+function openDescriptors(): number | undefined {
+  return bestHolding === 'path' ? undefined : readdirSync('/proc/self/fd').length;
+}
