@@ -2,6 +2,7 @@
 import { fstatSync, type Stats, statSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { printable, printableJson } from '../printable.ts';
+import { bytesOfName, encodable } from '../protocol/name-bytes.ts';
 import type { TerminalRequest } from '../protocol/session.ts';
 import type { Passed } from './progress.ts';
 
@@ -81,10 +82,10 @@ export const terminalLike = ({ stdout, environment }: Terminal): TerminalRequest
   rows: stdout.rows || 24,
 });
 
-/** Writes to stdout with backpressure; fails as the stream does. */
+/** Writes to stdout with backpressure, names as their bytes; fails as the stream does. */
 export async function print(terminal: Terminal, text: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    terminal.stdout.write(text, (error) => (error ? reject(error) : resolve()));
+    terminal.stdout.write(encodable(text), (error) => (error ? reject(error) : resolve()));
   });
 }
 
@@ -99,8 +100,23 @@ export function listed(lines: readonly string[], { stdout }: Terminal): string {
 
 /** The value as JSON and a newline; on a terminal without characters that it would obey. */
 export function listedJson(value: unknown, { stdout }: Terminal, indent?: number): string {
-  const json = `${JSON.stringify(value, undefined, indent)}\n`;
+  const json = `${JSON.stringify(value, withNames, indent)}\n`;
   return stdout.isTTY === true ? printableJson(json) : json;
+}
+
+/** A name that is not UTF-8 is no JSON: it becomes text for people, and its bytes stand beside it, `pathBase64` beside `path`. */
+function withNames(_key: string, value: unknown): unknown {
+  if (typeof value === 'string') return value.isWellFormed() ? value : printable(value);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const pairs = Object.entries(value).flatMap(([key, one]): [string, unknown][] =>
+    typeof one === 'string' && !one.isWellFormed()
+      ? [
+          [key, one],
+          [`${key}Base64`, bytesOfName(one).toString('base64')],
+        ]
+      : [[key, one]],
+  );
+  return Object.fromEntries(pairs);
 }
 
 /** The text in red on a terminal that shows colours, if `wanted`; elsewhere as it is. */

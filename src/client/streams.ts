@@ -5,7 +5,8 @@ import { type FlowingOptions, flowing } from '../http/flowing.ts';
 import { type HttpReply, type HttpResponse, transportError } from '../http/request.ts';
 import { endpoints } from '../protocol/endpoints.ts';
 import { withQuery } from '../protocol/form.ts';
-import { type DirEntry, parseListLine } from '../protocol/listing.ts';
+import { type DirEntry, listedNames, parseListLine } from '../protocol/listing.ts';
+import { nameFromBytes } from '../protocol/name-bytes.ts';
 import type { Connection } from './connection.ts';
 
 export interface ListDirOptions {
@@ -15,6 +16,11 @@ export interface ListDirOptions {
   skip?: readonly string[] | undefined;
   /** Also the SHA-1 digests of regular files. Default false. */
   digest?: boolean | undefined;
+  /**
+   * Told each line that cannot be read, most often because a name holds a newline or tab, where the buildlet knows nothing
+   * of such names. Absent: the listing fails with ERR_REPLY once all others have come.
+   */
+  onUnreadable?: ((line: string) => void) | undefined;
   /** Cancels the call, which then fails with ERR_ABORTED. */
   signal?: AbortSignal | undefined;
 }
@@ -61,35 +67,46 @@ export async function* listDir(
     recursive: String(options.recursive ?? false),
     digest: String(options.digest ?? false),
     skip: options.skip,
+    [listedNames.parameter]: listedNames.escaped,
   });
   const response = await connection.call({ method: 'GET', path, signal });
+  const isEscaped = response.headers[listedNames.header.toLowerCase()] === listedNames.escaped;
+  let unreadable = 0;
+  let first = '';
   for await (const line of linesOf(response, signal)) {
-    const entry = parseListLine(line);
-    if (entry === undefined) {
-      const label = connection.options.label;
-      throw new GomoteError(
-        'ERR_REPLY',
-        `${label}: not a line of a listing: ${JSON.stringify(line)}`,
-      );
-    }
-    yield entry;
+    const entry = parseListLine(line, { isEscaped });
+    if (entry !== undefined) yield entry;
+    else if (options.onUnreadable !== undefined) options.onUnreadable(line);
+    else if (unreadable++ === 0) first = line;
   }
+  if (unreadable === 0) return;
+  const more = unreadable > 1 ? ` and ${unreadable - 1} more` : '';
+  throw new GomoteError(
+    'ERR_REPLY',
+    `${connection.options.label}: not a line of a listing: ${JSON.stringify(first)}${more}`,
+    {
+      hint: 'a name with a newline or tab cannot be listed by a buildlet of Go; all others have come',
+    },
+  );
 }
+
+const newline = 0x0a;
 
 /** The lines of a reply, as they come; one that ends in the middle of a line fails with ERR_LOST. */
 export async function* linesOf(
   response: HttpResponse,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let rest = '';
+  let rest: Buffer[] = [];
   // The digest of a large file may take longer.
   for await (const chunk of chunksOf(response, signal, { idleMs: undefined })) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
-    rest = lines.pop() ?? '';
-    yield* lines;
+    const end = chunk.lastIndexOf(newline);
+    if (end >= 0)
+      yield* nameFromBytes(Buffer.concat([...rest, chunk.subarray(0, end)])).split('\n');
+    // The chunk's memory may be used again.
+    rest = [...(end < 0 ? rest : []), Buffer.from(chunk.subarray(end + 1))];
   }
-  if (rest !== '') {
+  if (rest.some(({ length }) => length > 0)) {
     throw new GomoteError('ERR_LOST', 'the reply ended in the middle of a line');
   }
 }

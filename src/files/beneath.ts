@@ -3,7 +3,7 @@
 import type { Stats } from 'node:fs';
 import { dirname } from 'node:path';
 import { errnoOf, GomoteError } from '../errors.ts';
-import { normalizeRelativePath, pathElements } from '../protocol/relative-path.ts';
+import { elementsOf } from './file-name.ts';
 import { bestHolding, type HeldDirectory, type Holding, holdDirectory } from './held-directory.ts';
 import { HeldTree } from './held-tree.ts';
 import { lstatSync, mkdirSync, readlinkSync } from './named-fs.ts';
@@ -237,13 +237,6 @@ function makeDirectory(at: string, mode: number): void {
     // Somebody else has made it meanwhile.
     if (errnoOf(error) !== 'EEXIST') throw error;
   }
-}
-
-function elementsOf(relative: string): string[] {
-  // Stops `/etc/passwd`, `../x` and `a\..\..\x`.
-  const normalized = normalizeRelativePath(relative);
-  if (normalized !== undefined) return pathElements(normalized);
-  throw new GomoteError('ERR_PATH', `bogus path ${JSON.stringify(relative)}`);
 }
 
 const pathError = (relative: string, what: string): GomoteError =>

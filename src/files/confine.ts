@@ -3,7 +3,7 @@ import type { Stats } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { errnoOf, GomoteError } from '../errors.ts';
 import { errnoText } from '../protocol/process-state.ts';
-import { normalizeRelativePath, pathElements } from '../protocol/relative-path.ts';
+import { elementsOf } from './file-name.ts';
 import { lstat, lstatSync, readlink, readlinkSync, realpath, realpathSync } from './named-fs.ts';
 
 export interface ResolveOptions {
@@ -124,13 +124,6 @@ export function realRoot(root: string): string {
   } catch (error) {
     return fail('realpath', root, error);
   }
-}
-
-function elementsOf(relative: string): string[] {
-  // Stops `/etc/passwd`, `../x` and `a\..\..\x`.
-  const normalized = normalizeRelativePath(relative);
-  if (normalized !== undefined) return pathElements(normalized);
-  throw new GomoteError('ERR_PATH', `bogus path ${JSON.stringify(relative)}`);
 }
 
 function pathOf(found: Trace, relative: string): string {

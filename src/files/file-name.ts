@@ -1,6 +1,8 @@
 // Names of files as this machine takes them. A name is text in which a byte that is not UTF-8 is a lone surrogate
 // (protocol/name-bytes.ts); named-fs.ts has the calls of node:fs for such names.
+import { GomoteError } from '../errors.ts';
 import { bytesOfName } from '../protocol/name-bytes.ts';
+import { normalizeRelativePath, pathElements } from '../protocol/relative-path.ts';
 
 /** The path as Node takes it: text, or bytes where they are not UTF-8. */
 export const fsPath = (path: string): string | Buffer =>
@@ -23,3 +25,19 @@ export function whyNoName(
 
 /** Devices of Windows, whatever follows the first dot. */
 const reserved = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\.|$)/i;
+
+/** The elements of a path of the protocol. Throws ERR_PATH when it is none, or no file of this machine can have it. */
+export function elementsOf(relative: string): string[] {
+  // Stops `/etc/passwd`, `../x` and, where it separates, `a\..\..\x`.
+  const normalized = normalizeRelativePath(relative);
+  if (normalized === undefined) {
+    throw new GomoteError('ERR_PATH', `bogus path ${JSON.stringify(relative)}`);
+  }
+  const elements = pathElements(normalized);
+  for (const element of elements) {
+    const reason = whyNoName(element);
+    if (reason === undefined) continue;
+    throw new GomoteError('ERR_PATH', `path ${JSON.stringify(relative)}: ${reason}`);
+  }
+  return elements;
+}

@@ -10,6 +10,9 @@ export const fileFeature = 'file';
 /** Trees pushed and pulled by their changes: the endpoints below `/sync/`. */
 export const syncFeature = 'sync';
 
+/** Names of files are any bytes but NUL, also with a backslash: where the system has such names. */
+export const namesFeature = 'names';
+
 /** The extensions that ours has; docs/protocol.md has a section on each. */
 export const buildletFeatures: readonly string[] = [
   'reset',
@@ -17,5 +20,6 @@ export const buildletFeatures: readonly string[] = [
   transferFeature,
   fileFeature,
   syncFeature,
+  ...(process.platform === 'win32' ? [] : [namesFeature]),
   ...('zstd' in process.versions ? [zstdFeature] : []),
 ];

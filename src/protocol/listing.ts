@@ -12,8 +12,33 @@ export interface ListedFile {
   sha1?: string | undefined;
 }
 
-/** Whether the line format can carry the name: a tab or newline in it cannot be told from the format's own. */
+/** Whether a line carries the name as it is: a tab or newline in it cannot be told from the format's own. */
 export const canListName = (name: string): boolean => !/[\t\n]/.test(name);
+
+/** The extension that carries every name: the parameter that asks for it, and the header of a reply that has it. */
+export const listedNames = {
+  parameter: 'names',
+  header: 'Gomote-Names',
+  escaped: 'escaped',
+} as const;
+
+const escapes: ReadonlyMap<string, string> = new Map([
+  ['\\', '\\\\'],
+  ['\t', '\\t'],
+  ['\n', '\\n'],
+]);
+const unescapes = new Map([...escapes].map(([plain, text]) => [text, plain]));
+
+/** The name as a line can carry it: `\\`, `\t` and `\n` for a backslash, a tab and a newline. */
+export const escapeListName = (name: string): string =>
+  name.replaceAll(/[\\\t\n]/g, (plain) => escapes.get(plain) ?? plain);
+
+/** Reads {@link escapeListName}; undefined for any other escape. */
+function unescapeListName(text: string): string | undefined {
+  if (!text.includes('\\')) return text;
+  if (!/^(?:[^\\]|\\[\\tn])*$/.test(text)) return undefined;
+  return text.replaceAll(/\\[\\tn]/g, (part) => unescapes.get(part) ?? part);
+}
 
 /** RFC 3339 in UTC with whole seconds, as the listing's times are. */
 export function formatListTime(timeMs: number): string {
@@ -32,9 +57,9 @@ export function formatListLine(file: ListedFile): string {
 
 /** One entry of a listing, as the client reads it. */
 export interface DirEntry {
-  /** The line as received, without its newline. */
+  /** The line, without its newline; a tab or newline that the name holds is in it as it is. */
   readonly line: string;
-  /** Relative to the listed directory, without a slash at the end. */
+  /** Relative to the listed directory, without a slash at the end; a byte that is not UTF-8 is U+DC80 to U+DCFF. */
   readonly name: string;
   readonly isDirectory: boolean;
   readonly type: FileType | undefined;
@@ -51,16 +76,22 @@ export interface DirEntry {
 }
 
 /** Reads a line without its newline; undefined when it is none of the protocol's. */
-export function parseListLine(line: string): DirEntry | undefined {
-  const [mode = '', path, size, mtime, digest, ...more] = line.split('\t');
+export function parseListLine(
+  line: string,
+  { isEscaped = false }: { isEscaped?: boolean } = {},
+): DirEntry | undefined {
+  const [mode = '', listed, ...facts] = line.split('\t');
+  const [size, mtime, digest, ...more] = facts;
   const parsed = parseFileMode(mode);
+  const path = isEscaped && listed !== undefined ? unescapeListName(listed) : listed;
   if (parsed === undefined || path === undefined || more.length > 0) return undefined;
-  if (size !== undefined && !/^[0-9]+$/.test(size)) return undefined;
+  // A file's line without a size has been cut at a newline in its name.
+  if (size === undefined ? parsed.type === 'file' : !/^[0-9]+$/.test(size)) return undefined;
   const time = mtime === undefined ? undefined : new Date(mtime);
   if (time !== undefined && Number.isNaN(time.getTime())) return undefined;
   const isDirectory = parsed.type === 'directory';
   return {
-    line,
+    line: path === listed ? line : [mode, path, ...facts].join('\t'),
     name: isDirectory ? path.replace(/\/$/, '') : path,
     isDirectory,
     type: parsed.type,

@@ -35,7 +35,7 @@ export function bytesOfName(text: string): Buffer {
 }
 
 /** What a hash digests of the text: its bytes. */
-export const hashable = (text: string): string | Buffer =>
+export const encodable = (text: string): string | Buffer =>
   text.isWellFormed() ? text : bytesOfName(text);
 
 const escapeBase = 0xdc00;

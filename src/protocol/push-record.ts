@@ -1,7 +1,7 @@
 // What was pushed into one directory, as it is kept in the work dir: both our buildlet and our client write it, the
 // latter where the buildlet knows nothing of pushes.
 import { hash } from 'node:crypto';
-import { hashable } from './name-bytes.ts';
+import { encodable } from './name-bytes.ts';
 import { normalizeRelativePath } from './relative-path.ts';
 import { decodeEntries, encodeEntries, type TreeEntry } from './tree-entry.ts';
 
@@ -19,7 +19,7 @@ export const recordsDirectory = '.gomote/push';
 export const pendingSuffix = '.pending';
 
 export const recordName = (dir: string): string =>
-  hash('sha256', hashable(dir), 'hex').slice(0, 16);
+  hash('sha256', encodable(dir), 'hex').slice(0, 16);
 
 export const encodeRecord = ({ dir, entries }: PushRecord): string =>
   `gomote push 1\0${dir}\0${encodeEntries(entries)}`;

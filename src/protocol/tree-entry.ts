@@ -1,6 +1,6 @@
 // What a tree holds, entry by entry: as text for the wire, and as the one digest that equal trees share.
 import { hash } from 'node:crypto';
-import { hashable } from './name-bytes.ts';
+import { encodable } from './name-bytes.ts';
 import { compareBytes } from './relative-path.ts';
 
 /** How the digests of files are made: SHA-256 between our own ends, SHA-1 where only `/ls` tells them. */
@@ -36,7 +36,7 @@ const kinds: ReadonlyMap<string, TreeEntry['kind']> = new Map([
 export function treeDigest(entries: readonly TreeEntry[]): string {
   let text = '';
   for (const entry of entries) text += `${digestText(entry, entry.digest)}\0${entry.path}\0`;
-  return hash('sha256', hashable(text), 'hex');
+  return hash('sha256', encodable(text), 'hex');
 }
 
 /** What is digested of an entry beside its path; a file's `digest` may come from elsewhere. */

@@ -11,6 +11,8 @@ export interface CliResult {
   code: number;
   stdout: string;
   stderr: string;
+  /** Of stdout. */
+  bytes: Buffer;
 }
 
 export interface CliOptions {
@@ -61,7 +63,7 @@ export function testCli(): Cli {
       { stdin, stdout, stderr, environment, input: options.stdin ? 'data' : 'nothing' },
       interrupts,
     );
-    return { code, stdout: stdout.text, stderr: stderr.text };
+    return { code, stdout: stdout.text, stderr: stderr.text, bytes: stdout.bytes };
   };
   onTestFinished(async () => {
     await cli(['destroy', '--all', '--backend', 'local'], {

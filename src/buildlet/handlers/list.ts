@@ -12,7 +12,13 @@ import { sendStream } from '../../http/reply.ts';
 import type { Handler } from '../../http/server.ts';
 import { contentTypes } from '../../protocol/endpoints.ts';
 import { parseBool } from '../../protocol/form.ts';
-import { canListName, formatListLine } from '../../protocol/listing.ts';
+import {
+  canListName,
+  escapeListName,
+  formatListLine,
+  listedNames,
+} from '../../protocol/listing.ts';
+import { bytesOfName } from '../../protocol/name-bytes.ts';
 import { errnoText } from '../../protocol/process-state.ts';
 import { compareBytes, normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { fileDigest } from '../file-digest.ts';
@@ -23,6 +29,8 @@ interface Listing {
   readonly digests: DigestCache | undefined;
   /** Directories left out, relative to the listed one. */
   readonly skip: ReadonlySet<string>;
+  /** Whether names are escaped, so that a line can carry any. */
+  readonly isEscaped: boolean;
 }
 
 interface Found {
@@ -43,7 +51,9 @@ export function list(workDir: string, digests: DigestCache): Handler {
       recursive: parseBool(query.get('recursive')),
       digests: parseBool(query.get('digest')) ? digests : undefined,
       skip: new Set(query.getAll('skip')),
+      isEscaped: query.get(listedNames.parameter) === listedNames.escaped,
     };
+    if (listing.isEscaped) response.setHeader(listedNames.header, listedNames.escaped);
     const found = guarded(join(workDir, dir), () => reachTree(workDir, dir));
     try {
       await sendStream(response, pieces(found, listing), contentTypes.text);
@@ -53,7 +63,7 @@ export function list(workDir: string, digests: DigestCache): Handler {
   };
 }
 
-async function* pieces({ tree, single }: Reached, listing: Listing): AsyncGenerator<string> {
+async function* pieces({ tree, single }: Reached, listing: Listing): AsyncGenerator<Buffer> {
   const { digests } = listing;
   let piece = '';
   let turnEndsMs = performance.now() + turnMs;
@@ -65,17 +75,18 @@ async function* pieces({ tree, single }: Reached, listing: Listing): AsyncGenera
       sha1 = digests.lookup(`sha1 ${tree.shown(name)}`, stats) ?? (await read(tree, name, digests));
       if (sha1 === undefined) continue;
     }
-    const listed = single === undefined ? name : '';
+    const path = single === undefined ? name : '';
+    const listed = listing.isEscaped ? escapeListName(path) : path;
     piece += formatListLine({ mode, name: listed, sizeBytes: size, mtimeMs, sha1 });
     if (performance.now() > turnEndsMs) {
       await setImmediate();
       turnEndsMs = performance.now() + turnMs;
     }
     if (piece.length < pieceLength) continue;
-    yield piece;
+    yield bytesOfName(piece);
     piece = '';
   }
-  if (piece !== '') yield piece;
+  if (piece !== '') yield bytesOfName(piece);
 }
 
 /** Synchronous: an asynchronous call for each file costs several times as much. */
@@ -86,7 +97,7 @@ function* below(tree: HeldTree, listing: Listing, prefix: string): Generator<Fou
     const stats = statsOf(tree, name);
     // Gone since its name was read: as if the listing had begun a moment later.
     if (stats === undefined) continue;
-    if (!canListName(base)) {
+    if (!(listing.isEscaped || canListName(base))) {
       throw new GomoteError('ERR_PATH', `a listing cannot carry the name ${JSON.stringify(name)}`);
     }
     if (stats.isDirectory() && listing.skip.has(name)) continue;
