@@ -18,5 +18,5 @@ for _argument do
 done
 eval "exec node -- \"\$0\" : $_all $_some"
 */
-require('node:module').enableCompileCache?.();
+// No compiled code is kept: a server starts rarely, and runs what it finds there for long.
 require('./start.js')((args) => require('../dist/buildlet.cjs').run(args));

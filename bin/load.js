@@ -1,7 +1,8 @@
-// Loads a program together with what V8 made of it the last time. Node does that by itself from version 22 on.
-const { fstatSync, openSync, closeSync, readFileSync, statSync } = require('node:fs');
+// Loads a program together with what V8 made of it the last time. From version 22 on, Node keeps that itself.
+const { closeSync, constants: flags, fstatSync, lstatSync, openSync } = require('node:fs');
+const { mkdirSync, readFileSync, statSync } = require('node:fs');
 const { createRequire, enableCompileCache, wrap } = require('node:module');
-const { dirname, join } = require('node:path');
+const { basename, dirname, isAbsolute, join } = require('node:path');
 const { setFlagsFromString } = require('node:v8');
 const { constants, Script } = require('node:vm');
 
@@ -12,7 +13,9 @@ const { constants, Script } = require('node:vm');
 module.exports = function load(program, use) {
   const path = join(__dirname, '..', 'dist', `${program}.cjs`);
   if (enableCompileCache !== undefined) {
-    enableCompileCache();
+    // Without a directory, Node takes one that every user of the machine can make first.
+    const directory = codeDirectory();
+    if (directory !== undefined) enableCompileCache(directory);
     return { exports: require(path), keep: () => undefined };
   }
   // undici's HTTP parser is WebAssembly: compiled by the optimizer of these versions' V8, it costs as much as a start of
@@ -40,23 +43,57 @@ module.exports = function load(program, use) {
 /** What src/cli/short-life.ts changes, as it was when the code was compiled. */
 const usualFlags = ['--semi-space-growth-factor=2', '--turbofan', '--incremental-marking'];
 
-/** Where the compiled code is kept; undefined where it cannot be told whose that is. */
-function cachePath(path, program, use) {
+/** Where compiled code is kept; undefined where no place is safe from other users. */
+function codeDirectory() {
   const { HOME, XDG_CACHE_HOME } = process.env;
-  if (!HOME || process.getuid === undefined) return undefined;
+  const cache = XDG_CACHE_HOME || (HOME && join(HOME, '.cache'));
+  if (!cache || !isAbsolute(cache) || process.getuid === undefined) return undefined;
+  const path = join(cache, 'gomote', 'code');
+  try {
+    return isOwn(path) ? path : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Whether the directory is this user's, and nobody else can change it or put another in its place. It is made if it is
+ * missing. What is in it is run: there may be no link on the way. src/files/private-directory.ts has the rule for all
+ * other directories; it is in the program, which is not loaded yet.
+ */
+function isOwn(path) {
+  const parent = dirname(path);
+  if (parent !== path && !isOwn(parent)) return false;
+  let found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) {
+    mkdirSync(path, { mode: 0o700 });
+    found = lstatSync(path);
+  }
+  const isOfRoot = found.uid === 0;
+  if (!found.isDirectory() || !(isOfRoot || found.uid === process.getuid())) return false;
+  // Others may make files in a directory such as /tmp, but not take the place of one of this user.
+  const isSticky = (found.mode & 0o1000) !== 0 && basename(path) !== 'code';
+  return (found.mode & 0o022) === 0 || isSticky;
+}
+
+/** The file of the compiled code; undefined where there is none. */
+function cachePath(path, program, use) {
+  const directory = codeDirectory();
+  if (directory === undefined) return undefined;
   const { size, mtimeMs } = statSync(path);
   // V8 compares the length of the source, no more.
   const source = [require('../package.json').version, size, Math.round(mtimeMs)].join('-');
-  const name = [program, source, process.version, process.arch, use].join('_');
-  return join(XDG_CACHE_HOME || join(HOME, '.cache'), 'gomote', 'code', name);
+  return join(directory, [program, source, process.version, process.arch, use].join('_'));
 }
 
 /** The code in the file if it is ours and undamaged; V8 compares no more than its length. */
 function readOwn(path) {
   try {
-    const fd = openSync(path, 'r');
+    const fd = openSync(path, flags.O_RDONLY | flags.O_NOFOLLOW | flags.O_NONBLOCK);
     try {
-      if (fstatSync(fd).uid !== process.getuid()) return undefined;
+      const found = fstatSync(fd);
+      const isSafe = found.isFile() && found.uid === process.getuid() && (found.mode & 0o022) === 0;
+      if (!isSafe) return undefined;
       const bytes = readFileSync(fd);
       const code = bytes.subarray(0, -4);
       return bytes.readInt32LE(code.length) === checkOf(code) ? code : undefined;
@@ -76,21 +113,24 @@ function checkOf({ buffer, byteOffset, length }) {
   return sum;
 }
 
+/** Code of other versions is removed when it is this old, in ms: versions that are used side by side keep theirs. */
+const oldMs = 14 * 24 * 3_600_000;
+const codeName = /^[a-z]+_[^_]+-[0-9]+-[0-9]+_v[^_]+_[a-z0-9]+_[a-z]*(\.[0-9]+)?$/;
+
 function keepCode(path, script) {
+  const { readdirSync, renameSync, unlinkSync, writeFileSync } = require('node:fs');
+  const partial = `${path}.${process.pid}`;
   try {
-    const { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } = require('node:fs');
     for (const flag of usualFlags) setFlagsFromString(flag);
     const code = script.createCachedData();
     const check = Buffer.alloc(4);
     check.writeInt32LE(checkOf(code));
+    writeFileSync(partial, Buffer.concat([code, check]), { mode: 0o600, flag: 'wx' });
+    renameSync(partial, path);
     const directory = dirname(path);
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    writeFileSync(`${path}.${process.pid}`, Buffer.concat([code, check]), { mode: 0o600 });
-    renameSync(`${path}.${process.pid}`, path);
-    const current = path.slice(0, path.lastIndexOf('_') + 1);
     for (const name of readdirSync(directory)) {
       const other = join(directory, name);
-      if (!other.startsWith(current)) rmSync(other, { force: true });
+      if (codeName.test(name) && Date.now() - lstatSync(other).mtimeMs > oldMs) unlinkSync(other);
     }
   } catch {
     // Then it is compiled again.

@@ -23,8 +23,8 @@ export async function reserve(
 ): Promise<{ directory: string; record: LocalRecord }> {
   // A variable that leads nowhere is found before anything is made.
   const temporary = temporaryDirectory(environment);
-  makeLocalPlaces(places);
-  const { root, workRoot } = places;
+  const { root } = places;
+  const workRoot = await makeLocalPlaces(places);
   const name = await reserveName(root, `${call.user}-${builder.name}`, call.signal);
   const directory = join(root, name);
   const files = join(workRoot, `gomote-${name}-${randomBytes(4).toString('hex')}`);

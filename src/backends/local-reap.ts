@@ -15,10 +15,9 @@ const buildletName = /^[\w.-]+-[0-9]+$/;
 const filesName = /^gomote-([\w.-]+-[0-9]+)-[0-9a-f]{8}$/;
 
 /** Ends and removes what is older than `minimumAgeMs`, and says what, a line each. Processes are found on Linux only. */
-export async function reapLocal(
-  { root, workRoot }: LocalPlaces,
-  minimumAgeMs: number,
-): Promise<string[]> {
+export async function reapLocal(places: LocalPlaces, minimumAgeMs: number): Promise<string[]> {
+  const { root } = places;
+  const workRoot = await places.workRoot();
   const said: string[] = [];
   for (const { pid, directory, workDir } of await buildletProcesses(root)) {
     const record = recordIn(directory);

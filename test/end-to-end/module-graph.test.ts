@@ -18,7 +18,7 @@ it('only the program itself is loaded by list, run and the rest on a local build
     return (JSON.parse(stderr) as string[]).map((path) => basename(path)).sort();
   };
   const name = await create();
-  const started = ['gomote.js', 'hook.cjs', 'package.json'];
+  const started = ['gomote.js', 'hook.cjs', 'package.json', 'start.js'];
   expect(await loadedBy('--version')).toEqual(started);
   // Node 20 does not know of the program's own file, whose compiled code is kept for it.
   const program = [...started, 'gomote.cjs', 'load.js'];
