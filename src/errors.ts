@@ -154,3 +154,14 @@ export function errnoOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
 }
+
+const shortages = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'ENOBUFS', 'EADDRNOTAVAIL'];
+
+/** Whether this process or machine had too few descriptors, ports or memory: that says nothing of the other end. */
+export function isOwnShortage(error: unknown): boolean {
+  for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
+    if (shortages.includes(errnoOf(at) ?? '')) return true;
+    if (at instanceof AggregateError && at.errors.some(isOwnShortage)) return true;
+  }
+  return false;
+}

@@ -3,7 +3,7 @@ import { promises } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { BuilderType } from '../builders.ts';
 import { BuildletClient } from '../client/buildlet-client.ts';
-import { GomoteError, isGomoteError } from '../errors.ts';
+import { GomoteError, isGomoteError, isOwnShortage } from '../errors.ts';
 import { timeoutSignal } from '../timeout-signal.ts';
 import type {
   Backend,
@@ -85,6 +85,8 @@ export class LocalBackend implements Backend {
       return { ...instance, expires, dead: undefined };
     } catch (error) {
       signal.throwIfAborted();
+      // Nobody has looked at it, then.
+      if (isOwnShortage(error)) throw error;
       const silent = isGomoteError(error, 'ERR_ABORTED');
       return { ...instance, expires: undefined, dead: silent ? 'does not answer' : 'died' };
     } finally {

@@ -31,6 +31,7 @@ export async function run(argv: readonly string[]): Promise<number> {
 async function serve(options: BuildletOptions): Promise<void> {
   const removed = [...options.removeAtEnd];
   try {
+    logUnhandled();
     const address = options.address ?? (await privateSocket(removed));
     const agent = await startAgent({ ...options, address, environment: process.env, log });
     let offered: ReverseConnection | undefined;
@@ -57,6 +58,15 @@ async function serve(options: BuildletOptions): Promise<void> {
     for (const directory of removed) await removeTree(directory);
   }
   if (options.powerOff) await powerOff();
+}
+
+/** A failure that no code waited for says that there is a fault here: it ends no command, and is told with where it was. */
+function logUnhandled(): void {
+  let count = 0;
+  process.on('unhandledRejection', (reason) => {
+    const what = reason instanceof Error ? reason.stack : undefined;
+    log(`unhandled failure ${++count}: ${what ?? messageOf(reason)}`);
+  });
 }
 
 /** Offers the buildlet to a coordinator. */

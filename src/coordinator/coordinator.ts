@@ -19,9 +19,9 @@ import { type CoordinatorView, viewOf } from './view.ts';
 export interface CoordinatorOptions {
   readonly catalogue: Catalogue;
   readonly book: SessionBook;
-  /** One a host type, with how many machines to keep ready ahead. */
   /** Whether there is such a user: sessions of others that other coordinators made are left alone. */
   readonly isUser: (name: string) => boolean;
+  /** One a host type, with how many machines to keep ready ahead. */
   readonly pools: readonly { readonly pool: Pool; readonly warm: number }[];
   readonly limits: Limits & {
     /** How many buildlets a user may have at once. */
@@ -97,10 +97,8 @@ export class Coordinator {
       probeTimeoutMs: Math.min(longestProbeMs, Math.max(shortestProbeMs, options.probeIntervalMs)),
       poolOf: (hostType) => lenderOf(hostType).pool,
       onDead: (name, reason, how) => this.#life.lost(name, reason, how),
-      onHealth: onChange,
-      withArguments: options.auditArguments,
+      ...{ onHealth: onChange, withArguments: options.auditArguments, log },
       isRunning: (name) => book.get(name)?.state === 'running',
-      log,
     });
     const links = this.#links;
     const onEnded = (session: Session) => this.#sharing.ended(session);
@@ -114,13 +112,8 @@ export class Coordinator {
       log,
     });
     this.#admission = new Admission({
-      book,
-      life: this.#life,
-      catalogue: this.catalogue,
-      lenderOf,
-      perUser: limits.perUser,
-      limits,
-      audit,
+      ...{ book, life: this.#life, catalogue: this.catalogue, lenderOf },
+      ...{ perUser: limits.perUser, limits, audit },
       isTaken: (name) => this.#sharing.isTaken(name),
       publish: (session, call, rename) => this.#sharing.publish(session, call, rename),
     });
@@ -132,6 +125,11 @@ export class Coordinator {
     throw new GomoteError('ERR_CONFIG', `there is no pool for host type "${hostType}" any more`);
   }
 
+  /** Tells the failure of what nobody waits for, or what goes on without it. */
+  #own(work: Promise<unknown>, what: string): Promise<unknown> {
+    return work.catch(this.#life.trouble(what));
+  }
+
   /** Whether creates can be served. */
   get isReady(): boolean {
     return !this.#admission.isClosed && [...this.#lenders.values()].every(({ isOpen }) => isOpen);
@@ -140,25 +138,30 @@ export class Coordinator {
   /** Takes up what an earlier coordinator left, then lends. Running sessions can be used at once. */
   start(): void {
     for (const session of this.#book.all()) {
-      if (session.state === 'creating') void this.#life.forget(session.name);
-      else if (session.state === 'running' && !session.isClaimed) {
+      const { name } = session;
+      if (session.state === 'creating') this.#own(this.#life.forget(name), `forgetting ${name}`);
+      if (session.state === 'running' && !session.isClaimed) {
         const expiresMs = Math.min(session.expiresMs, Date.now() + unclaimedMs);
         this.#book.note({ ...session, expiresMs });
       }
     }
-    for (const [hostType, lender] of this.#lenders) void this.#open(hostType, lender);
+    for (const [hostType, lender] of this.#lenders) {
+      this.#own(this.#open(hostType, lender), `opening the pool of ${hostType}`);
+    }
     const { limits, probeIntervalMs } = this.#options;
     const [book, links, life, sharing] = [this.#book, this.#links, this.#life, this.#sharing];
     const every = (ms: number, work: () => void) =>
       this.#timers.push(setInterval(work, ms).unref());
     every(Math.min(sweepIntervalMs, Math.max(limits.idleMs / 4, 10)), () => {
-      endExpired({ book, links, life, sharing }).catch(life.trouble('ending expired sessions'));
+      this.#own(endExpired({ book, links, life, sharing }), 'ending expired sessions');
     });
-    every(probeIntervalMs, () => void this.#links.probe(this.#running(), probeIntervalMs * 0.8));
+    every(probeIntervalMs, () => {
+      this.#own(links.probe(this.#running(), probeIntervalMs * 0.8), 'looking at the machines');
+    });
     every(sharing.intervalMs, () => {
-      book.flush().catch(life.trouble('saving sessions'));
-      sharing.look().catch(life.trouble('looking for sessions of other coordinators'));
-      void sharing.flush();
+      this.#own(book.flush(), 'saving sessions');
+      this.#own(sharing.look(), 'looking for sessions of other coordinators');
+      this.#own(sharing.flush(), 'keeping sessions with their machines');
     });
   }
 
@@ -173,14 +176,14 @@ export class Coordinator {
     for (const [machine, name] of held) {
       const session = this.#book.get(name);
       if (session?.state === 'ending') {
-        this.#life.takeBack(session).catch(this.#life.trouble(`ending ${name}`));
+        this.#own(this.#life.takeBack(session), `ending ${name}`);
       } else if (!there.has(machine) && lender.pool.shared === undefined) {
         this.#life.died(name, 'its machine was gone when the coordinator started');
       }
     }
     this.#options.log.write('pool-open', { hostType, held: held.size });
     if (lender.pool.shared !== undefined) {
-      await this.#sharing.look().catch(this.#life.trouble(`looking for sessions of ${hostType}`));
+      await this.#own(this.#sharing.look(), `looking for sessions of ${hostType}`);
     }
   }
 
@@ -199,8 +202,8 @@ export class Coordinator {
   }
 
   /** A client was told of the session. */
-  async claim(name: string): Promise<void> {
-    await this.#admission.claim(name);
+  claim(name: string): void {
+    this.#own(this.#admission.claim(name), `noting that ${name} was taken`);
   }
 
   /** The user's sessions, running or dead, sorted by name; those of all for an admin who asks. */
@@ -234,10 +237,8 @@ export class Coordinator {
   /** The way to the session's machine, for one use; throws ERR_BUILDLET_DIED with the reason. */
   async use(session: Session): Promise<Link> {
     if (session.state === 'dead') {
-      throw new GomoteError(
-        'ERR_BUILDLET_DIED',
-        deadBuildletText(session.name, session.reason ?? ''),
-      );
+      const { name, reason = '' } = session;
+      throw new GomoteError('ERR_BUILDLET_DIED', deadBuildletText(name, reason));
     }
     this.#life.touch(session.name);
     return await this.#links.of(session);
@@ -246,13 +247,14 @@ export class Coordinator {
   /** Tells that a use is over; when it failed, the machine is looked at. */
   used(session: Session, error?: unknown): void {
     this.#life.touch(session.name);
-    if (error !== undefined) void this.#links.suspect(session, error);
+    if (error === undefined) return;
+    this.#own(this.#links.suspect(session, error), `looking at the machine of ${session.name}`);
   }
 
   /** Lets the session live so much longer from this moment on, as far as its maximum allows. */
   async extend(session: Session, byMs: number): Promise<Session> {
     const extended = await this.#life.apply(session.name, { kind: 'extended', byMs });
-    await this.#sharing.keep(session.name).catch(this.#life.trouble(`keeping ${session.name}`));
+    await this.#own(this.#sharing.keep(session.name), `keeping ${session.name}`);
     return extended;
   }
 
@@ -293,6 +295,6 @@ export class Coordinator {
     clearTimeout(this.#changeTimer);
     await Promise.all([...this.#lenders.values()].map((lender) => lender.close()));
     await this.#links.close();
-    await this.#book.flush();
+    await this.#own(this.#book.flush(), 'saving sessions');
   }
 }

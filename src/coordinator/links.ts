@@ -1,7 +1,7 @@
 // The ways to the machines of running sessions: connections kept for reuse, what runs over them, and whether each machine is well.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildletClient } from '../client/buildlet-client.ts';
-import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
+import { type ErrorCode, GomoteError, isGomoteError, isOwnShortage, messageOf } from '../errors.ts';
 import { Relay } from '../http/proxy.ts';
 import { endpoints } from '../protocol/endpoints.ts';
 import { timeoutSignal } from '../timeout-signal.ts';
@@ -179,26 +179,40 @@ export class Links {
   /** That its platform cannot be told does not make a machine ill. */
   #renew({ name, hostType, machine = '' }: Session): void {
     const call = { signal: timeoutSignal(this.#options.probeTimeoutMs) };
-    const renewing = this.#options.poolOf(hostType).renew?.(machine, call);
-    renewing?.catch((error: unknown) => {
+    const renew = async () => await this.#options.poolOf(hostType).renew?.(machine, call);
+    renew().catch((error: unknown) => {
       this.#options.log.write('trouble', { what: `renewing ${name}: ${messageOf(error)}` });
     });
   }
 
   async #failed(session: Session, entry: Entry, error: unknown): Promise<void> {
-    const { name, machine = '', hostType } = session;
+    const { name, machine = '' } = session;
+    const { log, onDead } = this.#options;
+    if (!isOfMachine(error)) {
+      log.write('trouble', { what: `looking at ${name}: ${messageOf(error)}` });
+      return;
+    }
     entry.failures++;
     entry.health = 'silent';
-    const told = isGomoteError(error)
-      ? await this.#options.poolOf(hostType).explain(machine, error)
-      : error;
-    const { log, onDead } = this.#options;
+    const told = await this.#explained(session, error);
     log.write('probe-failed', { name, machine, what: messageOf(told) });
     if (isGomoteError(told, 'ERR_BUILDLET_DIED')) return onDead(name, messageOf(told), 'ended');
     if (isGomoteError(told, 'ERR_UNKNOWN_BUILDLET'))
       return onDead(name, messageOf(told), 'unknown');
     if (entry.failures < failuresToDeath) return;
     onDead(name, `no answer to ${entry.failures} probes: ${messageOf(told)}`, 'silent');
+  }
+
+  /** What the platform knows of the failure; the failure itself when the platform cannot be asked. */
+  async #explained({ name, hostType, machine = '' }: Session, error: unknown): Promise<unknown> {
+    if (!isGomoteError(error)) return error;
+    try {
+      return await this.#options.poolOf(hostType).explain(machine, error);
+    } catch (failure) {
+      const what = `asking what became of ${name}: ${messageOf(failure)}`;
+      this.#options.log.write('trouble', { what });
+      return error;
+    }
   }
 
   /** Lets go of the session's machine: what runs there fails with the reason. */
@@ -209,12 +223,28 @@ export class Links {
     entry.end.abort(reason ?? new GomoteError('ERR_CLOSED', `"${name}" was ended`));
     const connected = await entry.connected?.catch(() => undefined);
     connected?.relay.close();
-    await connected?.client.disconnect();
+    try {
+      await connected?.client.disconnect();
+    } catch (error) {
+      this.#options.log.write('trouble', { what: `disconnecting ${name}: ${messageOf(error)}` });
+    }
   }
 
   async close(): Promise<void> {
     await Promise.all([...this.#entries.keys()].map((name) => this.drop(name)));
   }
+}
+
+/** Failures of this coordinator, its configuration or the platform's API: they say nothing of a machine. */
+const notOfMachines: readonly ErrorCode[] = [
+  ...(['ERR_CONFIG', 'ERR_LOCAL_FILE', 'ERR_PLATFORM', 'ERR_UNAVAILABLE', 'ERR_QUOTA'] as const),
+];
+
+/** Whether the failure tells of the machine, or of the way to it. */
+function isOfMachine(error: unknown): boolean {
+  if (isOwnShortage(error)) return false;
+  if (isGomoteError(error)) return !notOfMachines.includes(error.code);
+  return error instanceof Error && error.name === 'TimeoutError';
 }
 
 /** Whether the machine answers as it should, and which runs go on there, in one request where that is known to do. */

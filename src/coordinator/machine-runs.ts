@@ -1,7 +1,9 @@
 // Which runs go on on a machine while no request of theirs passes: detached ones, and those whose reader was cut off.
 import * as v from 'valibot';
+import { printable } from '../printable.ts';
 import { endpoints } from '../protocol/endpoints.ts';
 import { withQuery } from '../protocol/form.ts';
+import { isSessionId } from '../protocol/session.ts';
 
 /** A request that is being relayed. */
 export interface RunningRequest {
@@ -22,15 +24,23 @@ export interface Run {
   readonly sinceMs: number;
 }
 
-/** What is used of a buildlet's word on its sessions. */
-const repliesSchema = v.array(
-  v.object({
-    id: v.string(),
-    command: v.array(v.string()),
-    running: v.boolean(),
-    started: v.string(),
-  }),
-);
+/** What is used of a machine's word on its runs. It may say anything: what does not fit is left out. */
+const runSchema = v.object({
+  id: v.pipe(v.string(), v.check(isSessionId)),
+  command: v.pipe(v.array(v.string()), v.minLength(1)),
+  running: v.literal(true),
+  started: v.pipe(
+    v.string(),
+    v.transform((text) => Date.parse(text)),
+    v.number(),
+    v.finite(),
+  ),
+});
+
+/** How many runs of a machine are known, and how much of a command is shown, in words and in characters. */
+const runLimit = 1_000;
+const wordLimit = 100;
+const commandLimit = 500;
 
 /** The most that is read of such a reply, in bytes: so many runs at once are more than a page shows. */
 export const runsReplyBytes = 4 << 20;
@@ -64,15 +74,27 @@ export class MachineRuns {
   }
 }
 
-/** A reply that cannot be read tells of none. */
+/** A reply that cannot be read tells of none; a run that cannot, is none. */
 function goingOn(reply: string): Run[] {
+  const listed = v.safeParse(v.array(v.unknown()), parsed(reply));
+  if (!listed.success) return [];
+  const runs = new Map<string, Run>();
+  for (const one of listed.output) {
+    const { success, output } = v.safeParse(runSchema, one);
+    if (!success || runs.size >= runLimit) continue;
+    const { id, command, started } = output;
+    // Of each word no more than can be shown: a machine may send megabytes.
+    const words = command.slice(0, wordLimit).map((word) => printable(word.slice(0, commandLimit)));
+    runs.set(id, { id, command: words, sinceMs: Math.min(started, Date.now()) });
+  }
+  return [...runs.values()];
+}
+
+function parsed(text: string): unknown {
   try {
-    return v
-      .parse(repliesSchema, JSON.parse(reply))
-      .filter(({ running }) => running)
-      .map(({ id, command, started }) => ({ id, command, sinceMs: Date.parse(started) }));
+    return JSON.parse(text);
   } catch {
-    return [];
+    return undefined;
   }
 }
 
@@ -97,7 +119,13 @@ export function runningThere(
     ...others,
     ...alone.map(({ id, command, sinceMs }) => {
       const words = withArguments ? command : command.slice(0, 1);
-      return { method: 'POST', path, sinceMs, command: words.join(' '), run: id };
+      return {
+        method: 'POST',
+        path,
+        sinceMs,
+        command: words.join(' ').slice(0, commandLimit),
+        run: id,
+      };
     }),
   ];
 }

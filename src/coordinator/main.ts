@@ -1,6 +1,7 @@
 // The coordinator as a program: arguments in, exit code out.
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { readVersion } from '../package-root.ts';
+import type { Log } from './log.ts';
 import { type CoordinatorCommand, helpText, readCommand } from './options.ts';
 
 /** Runs one command line; the result is the process's exit code. */
@@ -66,6 +67,7 @@ async function serveUntilTold(path: string): Promise<void> {
   const { serve } = await import('./serve.ts');
   const { jsonLog } = await import('./log.ts');
   const log = jsonLog(print);
+  logUnhandled(log);
   const waiting = new AbortController();
   let onLost: () => void = () => undefined;
   const lost = new Promise<string>((resolve) => {
@@ -87,6 +89,15 @@ async function serveUntilTold(path: string): Promise<void> {
     await drained;
     throw new GomoteError('ERR_ABORTED', 'ended before running requests were over');
   }
+}
+
+/** A failure that no code waited for says that there is a fault here: it ends nobody's work, and is told with where it was. */
+function logUnhandled(log: Log): void {
+  let count = 0;
+  process.on('unhandledRejection', (reason) => {
+    const stack = reason instanceof Error ? reason.stack : undefined;
+    log.write('unhandled', { what: messageOf(reason), stack, count: ++count });
+  });
 }
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;

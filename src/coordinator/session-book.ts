@@ -2,7 +2,6 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { errnoOf } from '../errors.ts';
 import { partialEnding, writeWhole } from '../files/write-whole.ts';
 import type { Session } from './session.ts';
 
@@ -72,14 +71,17 @@ export class SessionBook {
     return this.#sessions.size;
   }
 
-  /** Takes the session in at once, and resolves when it is on the disk. */
+  /** Takes the session in at once, and resolves when it is on the disk. One that cannot be written is tried at each `flush`. */
   async save(session: Session): Promise<void> {
-    this.#sessions.set(session.name, session);
-    this.#noted.delete(session.name);
-    await this.#inOrder(session.name, async () => {
+    const { name } = session;
+    this.#sessions.set(name, session);
+    this.#noted.add(name);
+    await this.#inOrder(name, async () => {
       // A session saved again meanwhile is written as it is by then; one removed is not written at all.
-      const latest = this.#sessions.get(session.name);
-      if (latest !== undefined) await writeWhole(this.#path(session.name), JSON.stringify(latest));
+      const latest = this.#sessions.get(name);
+      if (latest === undefined) return;
+      await writeWhole(this.#path(name), JSON.stringify(latest));
+      if (this.#sessions.get(name) === latest) this.#noted.delete(name);
     });
   }
 
@@ -97,12 +99,17 @@ export class SessionBook {
     });
   }
 
-  /** Writes what was only noted. */
+  /** Writes what was only noted; fails when one of them cannot be written, and writes the others. */
   async flush(): Promise<void> {
+    let failure: { readonly error: unknown } | undefined;
     for (const name of [...this.#noted]) {
       const session = this.#sessions.get(name);
-      if (session !== undefined) await this.save(session);
+      if (session === undefined) continue;
+      await this.save(session).catch((error: unknown) => {
+        failure ??= { error };
+      });
     }
+    if (failure !== undefined) throw failure.error;
   }
 
   async #inOrder(name: string, work: () => Promise<void>): Promise<void> {
@@ -111,9 +118,6 @@ export class SessionBook {
     this.#writes.set(name, mine);
     try {
       await mine;
-    } catch (error) {
-      // A directory that was removed under a test or an operator's hands has nothing to keep.
-      if (errnoOf(error) !== 'ENOENT') throw error;
     } finally {
       if (this.#writes.get(name) === mine) this.#writes.delete(name);
     }

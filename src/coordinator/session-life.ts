@@ -1,5 +1,5 @@
 // What becomes of sessions: every change of state goes through here, is written down, and is followed by what it demands.
-import { GomoteError, messageOf } from '../errors.ts';
+import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { deadBuildletText, unknownBuildletText } from '../protocol/endpoints.ts';
 import type { Lender } from './lender.ts';
 import type { Death, Links } from './links.ts';
@@ -80,8 +80,18 @@ export class SessionLife {
     await links.drop(name);
     if (machine === undefined || !isShared(hostType)) {
       await this.forget(name);
-      if (machine !== undefined) await lenderOf(hostType).giveBack(machine);
+      if (machine !== undefined) await this.#giveBack(hostType, machine);
     } else if (await lenderOf(hostType).giveBack(machine)) await this.forget(name);
+  }
+
+  /** A machine whose pool has left the configuration stays as it is; its pool ends it, should it come back. */
+  async #giveBack(hostType: string, machine: string): Promise<void> {
+    try {
+      await this.#options.lenderOf(hostType).giveBack(machine);
+    } catch (error) {
+      if (!isGomoteError(error, 'ERR_CONFIG')) throw error;
+      this.trouble(`taking back ${machine}`)(error);
+    }
   }
 
   async forget(name: string): Promise<void> {
@@ -143,8 +153,9 @@ export class SessionLife {
       .catch(this.trouble(`writing ${name}`))
       .then(async () => {
         if (leavesMachine) lenderOf(hostType).disown(machine);
-        else await lenderOf(hostType).giveBack(machine);
-      });
+        else await this.#giveBack(hostType, machine);
+      })
+      .catch(this.trouble(`taking back ${machine}`));
   }
 
   /** For what nobody waits for: tells its failure in the log. */

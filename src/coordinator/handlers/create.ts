@@ -36,7 +36,7 @@ export function create(coordinator: Coordinator): CoordinatorHandler {
       exchange.note.buildlet = session.name;
       if (exchange.signal.aborted) return;
       // Word of it that reached the client's side of the wire is what makes the buildlet the client's.
-      exchange.response.once('finish', () => void coordinator.claim(session.name));
+      exchange.response.once('finish', () => coordinator.claim(session.name));
       if (progress === undefined) {
         sendText(exchange.response, formatRecord(session), contentTypes.json);
       } else progress.created(session, coordinator.catalogue);
