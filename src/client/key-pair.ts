@@ -1,5 +1,6 @@
 // The certificate and key of a buildlet's TLS server, and the password that goes with them.
 import { createHash, createPrivateKey } from 'node:crypto';
+import { isIP } from 'node:net';
 
 /** A self-signed certificate and its private key. It prints without its key. */
 export class KeyPair {
@@ -39,16 +40,24 @@ const makersAtOnce = 2;
 
 const makers: Promise<unknown>[] = Array(makersAtOnce).fill(Promise.resolve());
 
-/** Makes a pair: RSA of 2048 bits, self-signed, good for ten years from an hour ago. Many are made in turn. */
-export async function newKeyPair(): Promise<KeyPair> {
+/** What every server is called on its own machine. */
+const ownNames = ['localhost', '127.0.0.1', '::1'];
+
+/**
+ * Makes a pair: RSA of 2048 bits, self-signed, good for ten years from an hour ago. Many are made in turn.
+ *
+ * @param names Host names and IP addresses of the server, beyond those that every machine has for itself.
+ */
+export async function newKeyPair(names: readonly string[] = []): Promise<KeyPair> {
   const [before] = makers.splice(0, 1);
-  const making = Promise.resolve(before).then(makeKeyPair);
+  const all = [...new Set([...ownNames, ...names])];
+  const making = Promise.resolve(before).then(() => makeKeyPair(all));
   // The next in line waits for this one, however it ends.
   makers.push(making.catch(() => undefined));
   return await making;
 }
 
-async function makeKeyPair(): Promise<KeyPair> {
+async function makeKeyPair(names: readonly string[]): Promise<KeyPair> {
   const now = Date.now();
   const { generate } = await import('./self-signed.ts');
   const { cert, private: key } = await generate(
@@ -63,14 +72,19 @@ async function makeKeyPair(): Promise<KeyPair> {
       notBeforeDate: new Date(now - 3_600_000),
       notAfterDate: new Date(now + 10 * yearMs),
       extensions: [
-        { name: 'basicConstraints', cA: true, critical: true },
-        { name: 'keyUsage', digitalSignature: true, keyEncipherment: true, keyCertSign: true },
+        // Whoever trusts it trusts one server, not all that its key might sign.
+        { name: 'basicConstraints', cA: false, critical: true },
+        { name: 'keyUsage', digitalSignature: true, keyEncipherment: true, critical: true },
         { name: 'extKeyUsage', serverAuth: true },
+        { name: 'subjectAltName', altNames: names.map(toAltName) },
       ],
     },
   );
   const keyPem = createPrivateKey(key).export({ type: 'pkcs1', format: 'pem' });
   return new KeyPair(withFinalNewline(cert), String(keyPem));
 }
+
+const toAltName = (name: string) =>
+  isIP(name) === 0 ? ({ type: 2, value: name } as const) : ({ type: 7, ip: name } as const);
 
 const withFinalNewline = (pem: string): string => `${pem.replaceAll('\r\n', '\n').trimEnd()}\n`;

@@ -53,6 +53,14 @@ export class Doorkeeper {
     return wrong;
   }
 
+  /** The name of a user. Any other is not written: it may be a token that was typed in the wrong place. */
+  #shown(authUser: string): string {
+    const isUser =
+      authUser.startsWith(userPrefix) &&
+      this.#users.current(authUser.slice(userPrefix.length)) !== undefined;
+    return isUser ? authUser : 'unknown';
+  }
+
   async #punish(authUser: string, address: string): Promise<void> {
     const now = Date.now();
     const before = this.#failures.get(address);
@@ -62,7 +70,7 @@ export class Doorkeeper {
     this.#failures.set(address, { count, lastMs: now });
     const [oldest] = this.#failures.keys();
     if (this.#failures.size > addressLimit && oldest !== undefined) this.#failures.delete(oldest);
-    this.#log.write('wrong-token', { user: authUser.slice(0, 60), address, count });
+    this.#log.write('wrong-token', { user: this.#shown(authUser), address, count });
     if (count <= freeFailures || this.#waiting >= waitingLimit) return;
     const delayMs = Math.min(firstDelayMs * 2 ** (count - freeFailures - 1), longestDelayMs);
     this.#waiting++;

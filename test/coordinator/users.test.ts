@@ -146,6 +146,28 @@ describe('the doorkeeper', () => {
     expect(JSON.stringify(lines)).not.toContain('guess');
   });
 
+  it('writes no name into the log that is not a user’s: it may be a token in the wrong place', async () => {
+    const { users: some } = users();
+    const token = await some.add('gopher', { isAdmin: false });
+    const lines: object[] = [];
+    const keeper = new Doorkeeper(some, { write: (_, fields = {}) => lines.push(fields) });
+    for (const name of [
+      token,
+      `user-${token}`,
+      token.slice(0, 20),
+      'user-nobody',
+      'user-__proto__',
+      '',
+    ]) {
+      await keeper.authenticate(name, 'x', `from ${name.length}`);
+    }
+    await keeper.authenticate('user-gopher', 'x', 'a');
+    expect(lines.map((line) => 'user' in line && line.user)).toEqual([
+      ...Array(6).fill('unknown'),
+      'user-gopher',
+    ]);
+  });
+
   it('wants the prefix, and is quick with an honest mistake', async () => {
     const { users: some } = users();
     const token = await some.add('gopher', { isAdmin: false });
