@@ -232,7 +232,7 @@ const described = (path: string, error: unknown): unknown =>
 
 /** Why something is left out, without its path. */
 function reasonOf(error: unknown): string {
-  const code = errnoOf(error);
+  const code = error instanceof GomoteError ? undefined : errnoOf(error);
   if (code !== undefined) return errnoText(code);
   const message = messageOf(error);
   return message.slice(message.lastIndexOf(': ') + 1).trim();

@@ -18,11 +18,12 @@ export interface HeldDirectory {
   close(): void;
 }
 
-/** The descriptors of this process as a directory, where the system has that. */
-const descriptors = findDescriptors();
 /** Opens a directory also without the right to read it. Node has no name for it. */
 const pathOnly = process.platform === 'linux' ? 0o10000000 : 0;
 const openFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW | pathOnly;
+
+/** The descriptors of this process as a directory, where the system has that. */
+const descriptors = findDescriptors();
 
 /** How directories are held; `path`: where the system cannot reach one by its descriptor, by its path. */
 export type Holding = 'descriptor' | 'path';
