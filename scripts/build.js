@@ -19,51 +19,6 @@ const common = {
   chunkNames: 'chunk-[hash]',
 };
 
-/**
- * Leaves out what the programs never use of their dependencies, where it would be loaded at every start:
- * undici's public entry has fetch, WebSocket and HTTP/2, and asks Node's own HTTP only for a constant and for
- * a class to compare with; commander loads child_process for subcommands that are programs of their own.
- */
-const slimDependencies = {
-  name: 'slim-dependencies',
-  setup(builder) {
-    const contents = {
-      undici: `
-        const Dispatcher = require('undici/lib/dispatcher/dispatcher.js');
-        Dispatcher.prototype.request = require('undici/lib/api/api-request.js');
-        exports.Pool = require('undici/lib/dispatcher/pool.js');
-        exports.buildConnector = require('undici/lib/core/connect.js');
-        exports.Agent = require('undici/lib/dispatcher/agent.js');
-        exports.interceptors = { redirect: require('undici/lib/interceptor/redirect.js') };
-        exports.request = (url, { dispatcher, ...options }) => {
-          const { origin, pathname, search } = new URL(url);
-          return Dispatcher.prototype.request.call(dispatcher, {
-            ...options, origin, path: pathname + search, method: 'GET',
-          });
-        };
-      `,
-      http: 'exports.maxHeaderSize = 16384; exports.IncomingMessage = class {};',
-      parser: "module.exports = require('undici/lib/llhttp/llhttp-wasm.js');",
-      unused: '',
-    };
-    const replace = (filter, importer, path) =>
-      builder.onResolve({ filter }, (args) =>
-        importer.test(args.importer) ? { path, namespace: 'slim' } : undefined,
-      );
-    replace(/^undici$/, /^$/, 'undici');
-    replace(/^node:http$/, /[\\/]undici[\\/]/, 'http');
-    replace(/client-h2(\.js)?$|[\\/]web[\\/]/, /[\\/]undici[\\/]/, 'unused');
-    // One build of the parser is enough; this one runs everywhere.
-    replace(/llhttp_simd-wasm/, /[\\/]undici[\\/]/, 'parser');
-    replace(/^node:child_process$/, /[\\/]commander[\\/]/, 'unused');
-    builder.onLoad({ filter: /.*/, namespace: 'slim' }, ({ path }) => ({
-      contents: contents[path],
-      loader: 'js',
-      resolveDir: import.meta.dirname,
-    }));
-  },
-};
-
 /** Modules that stand for a large package: each is a file of its own, which programs and library load when they need it. */
 const heavyModules = {
   'src/backends/kubernetes/client-node.ts': 'kubernetes-client',
@@ -115,7 +70,7 @@ await build({
   // The files apart are required as well: import() would start Node's ES module loader, which parses each once more.
   supported: { 'dynamic-import': false },
   minify: !process.env.NOMINIFY,
-  plugins: [slimDependencies, heavyPackagesApart, heavyModulesApart],
+  plugins: [heavyPackagesApart, heavyModulesApart],
   define: { 'import.meta.url': 'importMetaUrl' },
   banner: { js: "const importMetaUrl=require('node:url').pathToFileURL(__filename).href;" },
 });

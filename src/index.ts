@@ -57,7 +57,8 @@ export {
   PlatformError,
   StatusError,
 } from './errors.ts';
-export type { HttpRequest, HttpResponse, RequestBody, ServerAddress } from './http/request.ts';
+export type { HttpRequest, HttpResponse, RequestBody } from './http/client/request.ts';
+export type { ServerAddress } from './http/client/server-address.ts';
 export type { RemoteBuildlet, RemoteTypes } from './protocol/coordinator-replies.ts';
 export type { FileType } from './protocol/file-mode.ts';
 export type { DirEntry } from './protocol/listing.ts';

@@ -1,7 +1,7 @@
 // The attributes of this virtual machine, from the metadata server of Compute Engine.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GomoteError, messageOf } from '../errors.ts';
-import { createDispatcher, originOf, readText, type ServerAddress, send } from '../http/request.ts';
+import { HttpClient, readText } from '../http/client/request.ts';
 import { timeoutSignal } from '../timeout-signal.ts';
 import type { Meta } from './meta.ts';
 
@@ -16,7 +16,7 @@ export async function gceMeta(
   const host = environment.GCE_METADATA_HOST || 'metadata.google.internal';
   for (let attempt = 1; ; attempt++) {
     try {
-      const attributes = await fetchAttributes({ kind: 'tcp', origin: `http://${host}` });
+      const attributes = await fetchAttributes(`http://${host}`);
       return async (key) => attributes.get(key) || undefined;
     } catch (error) {
       if (attempt === tries.count) {
@@ -31,11 +31,11 @@ export async function gceMeta(
   }
 }
 
-async function fetchAttributes(server: ServerAddress): Promise<Map<string, string>> {
-  const dispatcher = await createDispatcher(server);
+async function fetchAttributes(origin: string): Promise<Map<string, string>> {
+  const client = new HttpClient({ kind: 'tcp', origin });
   try {
     const signal = timeoutSignal(tries.timeoutMs);
-    const response = await send(dispatcher, originOf(server), {
+    const response = await client.send({
       method: 'GET',
       path: '/computeMetadata/v1/instance/attributes/?recursive=true',
       headers: { 'Metadata-Flavor': 'Google' },
@@ -52,6 +52,6 @@ async function fetchAttributes(server: ServerAddress): Promise<Map<string, strin
       ),
     );
   } finally {
-    await dispatcher.destroy();
+    client.destroy();
   }
 }

@@ -2,7 +2,7 @@
 import { hostname } from 'node:os';
 import { GomoteError } from '../errors.ts';
 import { fingerprintDigits, fingerprintPattern } from '../fingerprint.ts';
-import { proxyOf } from '../http/env-proxy.ts';
+import { proxyOf } from '../http/client/env-proxy.ts';
 import { isLoopback } from '../http/listen.ts';
 import { machineNamePattern } from '../protocol/reverse.ts';
 import { readSetting } from './meta.ts';

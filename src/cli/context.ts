@@ -146,7 +146,7 @@ export class Context {
       case 'local':
         return await openBackend({ ...found, environment }, this.#requestLog);
       case 'coordinator': {
-        const { proxyOf } = await import('../http/env-proxy.ts');
+        const { proxyOf } = await import('../http/client/env-proxy.ts');
         const { typesPath } = await import('./logins.ts');
         return await openBackend(
           {

@@ -1,6 +1,6 @@
 // How a buildlet's address is written: HOST:PORT, unix:PATH or a URL.
 import { GomoteError } from '../errors.ts';
-import type { ServerAddress } from '../http/request.ts';
+import type { ServerAddress } from '../http/client/server-address.ts';
 
 /**
  * Reads an address. HOST:PORT is plain HTTP, or HTTPS when `secure`; a URL says which. Throws ERR_USAGE.

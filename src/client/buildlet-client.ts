@@ -2,7 +2,8 @@
 import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { GomoteError } from '../errors.ts';
-import type { HttpRequest, HttpResponse, RequestBody, ServerAddress } from '../http/request.ts';
+import type { HttpRequest, HttpResponse, RequestBody } from '../http/client/request.ts';
+import type { ServerAddress } from '../http/client/server-address.ts';
 import { contentTypes, defaultAuthUser, endpoints } from '../protocol/endpoints.ts';
 import { encodeForm, withQuery } from '../protocol/form.ts';
 import type { DirEntry } from '../protocol/listing.ts';
@@ -104,7 +105,6 @@ export class BuildletClient {
     return this.#connection.target;
   }
 
-  /** The URL and the description. */
   toString(): string {
     return `${this.url} ${this.description}`.trim();
   }
@@ -285,7 +285,7 @@ export class BuildletClient {
    */
   async proxyRequest(request: HttpRequest): Promise<HttpResponse> {
     const signal = this.#connection.signalWith(request.signal);
-    return await this.#connection.send({ ...request, signal });
+    return await this.#connection.call({ ...request, signal, anyStatus: true });
   }
 
   async #text(request: HttpRequest): Promise<string> {

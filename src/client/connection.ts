@@ -2,19 +2,17 @@
 import { setMaxListeners } from 'node:events';
 import type { Dispatcher } from 'undici';
 import { type GomoteError, StatusError } from '../errors.ts';
-import { type LightSender, lightSender } from '../http/light-request.ts';
-import type { RelayTarget } from '../http/proxy.ts';
 import {
-  createDispatcher,
-  type HttpReply,
+  dispatcherSender,
+  HttpClient,
   type HttpRequest,
   type HttpResponse,
-  originOf,
   readText,
-  type ServerAddress,
-  send,
+  type Sender,
   transportError,
-} from '../http/request.ts';
+} from '../http/client/request.ts';
+import type { ServerAddress } from '../http/client/server-address.ts';
+import type { RelayTarget } from '../http/proxy.ts';
 import { endpoints, proxyHeader } from '../protocol/endpoints.ts';
 import { startHeartbeat } from './heartbeat.ts';
 
@@ -29,7 +27,7 @@ export interface ConnectionOptions {
   readonly remoteName: string;
   /** Whether each end can open the other's files. Default false. */
   readonly sharesFiles?: boolean | undefined;
-  /** Absent: a pool of its own, made on first use and destroyed at the end. */
+  /** Sends in place of connections of its own. */
   readonly dispatcher?: Dispatcher | undefined;
   /** Absent: no heartbeat. */
   readonly heartbeatIntervalMs: number | undefined;
@@ -44,18 +42,25 @@ export interface ConnectionOptions {
 /** How much of an error's text is read, in bytes. */
 const errorTextLimitBytes = 64 << 10;
 
+export interface CallRequest extends HttpRequest {
+  /**
+   * Whether heartbeats begin with it. Default true; false where the peer may not be there yet, or the caller learns by
+   * itself whether it is alive.
+   */
+  readonly heartbeat?: boolean | undefined;
+  /** Whether a reply is given whatever its status. Default false. */
+  readonly anyStatus?: boolean | undefined;
+}
+
 export class Connection {
   readonly #options: ConnectionOptions;
   readonly #end = new AbortController();
-  #dispatcher: Dispatcher | Promise<Dispatcher> | undefined;
-  #ownDispatcher: Promise<Dispatcher> | undefined;
-  #light: Promise<LightSender | undefined> | undefined;
+  #sender: Sender | undefined;
   #stopHeartbeat: (() => void) | undefined;
   onDead: (() => void) | undefined;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
-    this.#dispatcher = options.dispatcher;
     // One for each call under way, however many those are.
     setMaxListeners(0, this.#end.signal);
   }
@@ -75,77 +80,39 @@ export class Connection {
   }
 
   set dispatcher(dispatcher: Dispatcher) {
-    this.#dispatcher = dispatcher;
+    this.#sender?.destroy();
+    this.#sender = dispatcherSender(dispatcher, this.#options.address);
   }
 
-  /** Sends a request with credentials. `signal` must come from `signalWith`. */
-  async send(request: HttpRequest): Promise<HttpResponse> {
-    this.#startHeartbeat();
-    return await this.#sendNow(request);
-  }
-
-  async #sendNow(request: HttpRequest): Promise<HttpResponse> {
+  /**
+   * Sends a request with credentials; `signal` must come from `signalWith`. A reply other than 200 is thrown as a
+   * StatusError, unless any is asked for.
+   */
+  async call({
+    heartbeat = true,
+    anyStatus = false,
+    ...request
+  }: CallRequest): Promise<HttpResponse> {
+    if (heartbeat) this.#startHeartbeat();
     if (this.failure !== undefined) throw this.failure;
-    const { address, onRequest } = this.#options;
-    this.#dispatcher ??= this.#ownDispatcher = createDispatcher(address);
-    const headers = { ...request.headers, ...this.#headers() };
-    const startMs = Date.now();
-    const response = await send(await this.#dispatcher, originOf(address), { ...request, headers });
-    onRequest?.(
-      `${request.method} ${request.path} ${response.statusCode} ` + `${Date.now() - startMs} ms`,
-    );
-    return response;
-  }
-
-  /** As `send`, but a reply other than 200 is thrown as a StatusError. */
-  async call(request: HttpRequest): Promise<HttpResponse> {
-    return await this.#checked(await this.send(request), request);
-  }
-
-  /** As `call`, for a peer that may not be there yet: it starts no heartbeat. */
-  async probe(request: HttpRequest): Promise<HttpResponse> {
-    return await this.#checked(await this.#sendNow(request), request);
-  }
-
-  /** As `call`, sent by `LightSender` where that can. */
-  async callQuick(request: HttpRequest): Promise<HttpReply> {
-    this.#startHeartbeat();
-    return await this.callLight(request);
-  }
-
-  /** As `callQuick`, for a caller that learns by itself whether its peer is alive: it starts no heartbeat. */
-  async callLight(request: HttpRequest): Promise<HttpReply> {
-    if (this.failure !== undefined) throw this.failure;
-    const { address, onRequest } = this.#options;
-    // Whoever gives a dispatcher wants everything sent by it.
-    const isGiven = this.#dispatcher !== this.#ownDispatcher;
-    if (!isGiven) this.#light ??= lightSender(address);
-    const light = isGiven ? undefined : await this.#light;
-    if (light === undefined) return await this.probe(request);
+    const { address, dispatcher, label, onRequest } = this.#options;
+    this.#sender ??=
+      dispatcher === undefined ? new HttpClient(address) : dispatcherSender(dispatcher, address);
     const headers = { ...request.headers, ...this.#headers() };
     const startMs = Date.now();
     try {
-      const response = await light.send({ ...request, headers });
+      const response = await this.#sender.send({ ...request, headers });
       const tookMs = Date.now() - startMs;
       onRequest?.(`${request.method} ${request.path} ${response.statusCode} ${tookMs} ms`);
-      return await this.#checked(response, request);
+      if (anyStatus || response.statusCode === 200) return response;
+      throw await statusError(response, label, request);
     } catch (error) {
       throw transportError(error, request.signal, 'ERR_CONNECT');
     }
   }
 
-  /** As `callLight`, and reads the whole reply as text. */
-  async callLightText(request: HttpRequest): Promise<string> {
-    return await readText(await this.callLight(request), request.signal);
-  }
-
-  async #checked<T extends HttpReply>(response: T, request: HttpRequest): Promise<T> {
-    if (response.statusCode === 200) return response;
-    throw await statusError(response, this.#options.label, request);
-  }
-
-  /** Calls and reads the whole reply as text. */
-  async callText(request: HttpRequest): Promise<string> {
+  /** As `call`, and reads the whole reply as text. */
+  async callText(request: CallRequest): Promise<string> {
     return await readText(await this.call(request), request.signal);
   }
 
@@ -156,10 +123,9 @@ export class Connection {
     this.#end.abort(error);
   }
 
-  /** Destroys its own connections, and what they go through. */
+  /** Drops its connections, and what they go through. */
   async destroy(): Promise<void> {
-    (await this.#light)?.destroy();
-    await (await this.#ownDispatcher)?.destroy();
+    this.#sender?.destroy();
     await this.#options.onDisconnect?.();
   }
 
@@ -185,9 +151,7 @@ export class Connection {
     this.#stopHeartbeat ??= startHeartbeat({
       beat: async (signal) => {
         const { path } = endpoints.status;
-        const response = await this.#sendNow({ method: 'GET', path, signal });
-        await response.body.dump();
-        if (response.statusCode !== 200) throw new Error(`status ${response.statusCode}`);
+        await this.callText({ method: 'GET', path, signal, heartbeat: false });
       },
       intervalMs: heartbeatIntervalMs,
       onDead: (error) => {
@@ -200,7 +164,7 @@ export class Connection {
 
 /** Reads an error reply; the first line of its text is the message. */
 async function statusError(
-  response: HttpReply,
+  response: HttpResponse,
   label: string,
   request: HttpRequest,
 ): Promise<StatusError> {

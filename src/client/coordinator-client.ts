@@ -1,7 +1,8 @@
 // The client of a coordinator: asks for buildlets, lists them, and gives clients that go through it.
 import type { Dispatcher } from 'undici';
 import { GomoteError, StatusError } from '../errors.ts';
-import type { HttpRequest, ServerAddress } from '../http/request.ts';
+import type { HttpRequest } from '../http/client/request.ts';
+import type { ServerAddress } from '../http/client/server-address.ts';
 import type { RemoteBuildlet, RemoteTypes } from '../protocol/coordinator-replies.ts';
 import { contentTypes, coordinatorPaths } from '../protocol/endpoints.ts';
 import { encodeForm, withQuery } from '../protocol/form.ts';

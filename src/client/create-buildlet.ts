@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuilderType } from '../builders.ts';
 import { GomoteError, isGomoteError, StatusError } from '../errors.ts';
-import { type HttpResponse, readText, transportError } from '../http/request.ts';
+import { type HttpResponse, readText, transportError } from '../http/client/request.ts';
 import {
   parseCreateLine,
   parseRemoteBuildlet,
@@ -136,7 +136,7 @@ class Attempt {
     if (!this.#knowsKeys) return;
     const signal = this.#connection.signalWith(timeoutSignal(cancelTimeoutMs));
     await this.#post({ ...this.#form, cancel: '1' }, signal)
-      .then((response) => response.body.dump())
+      .then((response) => readText(response, signal))
       .catch(() => undefined);
   }
 }

@@ -1,7 +1,7 @@
 // Running a command over `/exec`: its output, and proof of how it ended.
 import { Writable } from 'node:stream';
 import { GomoteError, isGomoteError, NotStartedError } from '../errors.ts';
-import { transportError } from '../http/request.ts';
+import { transportError } from '../http/client/request.ts';
 import { contentTypes, endpoints, processStateTrailer } from '../protocol/endpoints.ts';
 import { encodeExecForm } from '../protocol/exec.ts';
 import type { FormValue } from '../protocol/form.ts';

@@ -3,7 +3,7 @@ import { compressed } from '../archive/compress.ts';
 import { inPieces } from '../archive/pieces.ts';
 import { Tally, tallied } from '../archive/tally.ts';
 import { GomoteError, StatusError } from '../errors.ts';
-import { type HttpRequest, type HttpResponse, readText } from '../http/request.ts';
+import { type HttpRequest, type HttpResponse, readText } from '../http/client/request.ts';
 import { type Endpoint, endpoints } from '../protocol/endpoints.ts';
 import { fileFeature } from '../protocol/features.ts';
 import { type FileInfo, fileInfoHeader, parseFileInfo } from '../protocol/file-info.ts';
@@ -101,7 +101,7 @@ export class FileTransfer {
   ): Promise<TransferSummary> {
     const query = { path, mode: formatWriteMode(options.mode), mtime: options.mtimeMs?.toString() };
     const signal = this.#connection.signalWith(options.signal);
-    const response = await this.#connection.callQuick({
+    const response = await this.#connection.call({
       method: 'PUT',
       path: withQuery(endpoint.path, query),
       signal,

@@ -1,5 +1,5 @@
 // Single files of a buildlet.
-import type { RequestBody } from '../http/request.ts';
+import type { RequestBody } from '../http/client/request.ts';
 import { endpoints } from '../protocol/endpoints.ts';
 import { formatWriteMode } from '../protocol/file-mode.ts';
 import { withQuery } from '../protocol/form.ts';

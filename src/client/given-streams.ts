@@ -2,7 +2,7 @@
 // nobody listens to ends the process when it fails, and Node throws away the output of a child that nobody reads.
 import type { Readable, Writable } from 'node:stream';
 import { GomoteError, messageOf } from '../errors.ts';
-import { type RequestBody, transportError } from '../http/request.ts';
+import { type RequestBody, transportError } from '../http/client/request.ts';
 
 /**
  * Calls `use` with the source, whose bytes wait for it from now on. A stream is destroyed at the end unless all of it

@@ -1,7 +1,7 @@
 // Trying again while a connection is down: sooner or later, and for how long.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf, GomoteError, isGomoteError, StatusError } from '../errors.ts';
-import { transportError } from '../http/request.ts';
+import { transportError } from '../http/client/request.ts';
 import type { ConnectionOptions } from './connection.ts';
 
 export interface OutageOptions {

@@ -1,6 +1,6 @@
 // Making a machine fit for its next user.
 import { StatusError } from '../errors.ts';
-import { readText } from '../http/request.ts';
+import { readText } from '../http/client/request.ts';
 import { endpoints } from '../protocol/endpoints.ts';
 import type { BuildletClient, CallOptions } from './buildlet-client.ts';
 

@@ -1,6 +1,6 @@
 // Sending a session's input: while one piece is on its way the next is read, and each byte is kept until it is taken.
 import { isGomoteError, StatusError } from '../errors.ts';
-import { transportError } from '../http/request.ts';
+import { transportError } from '../http/client/request.ts';
 import { inputLimitBytes } from '../protocol/session.ts';
 import type { Outage } from './outage.ts';
 

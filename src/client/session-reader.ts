@@ -1,7 +1,7 @@
 // Reading a session's log to its closing record: every byte once, whatever happens to connections on the way.
 import type { Writable } from 'node:stream';
 import { GomoteError } from '../errors.ts';
-import { type HttpReply, transportError } from '../http/request.ts';
+import { type HttpResponse, transportError } from '../http/client/request.ts';
 import { type FileRange, RecordParser, type RecordPiece } from '../protocol/log-records.ts';
 import type { Gap, SessionEnd, StreamSum } from '../protocol/session.ts';
 import { outputFailure } from './given-streams.ts';
@@ -89,7 +89,7 @@ export class LogCopier {
    * @param onTaken Told whenever the position has changed.
    */
   async copy(
-    body: HttpReply['body'],
+    body: HttpResponse['body'],
     signal: AbortSignal,
     onTaken: () => void = () => undefined,
   ): Promise<void> {
@@ -121,10 +121,6 @@ export class LogCopier {
       // The reply may have been asked for on behalf of another signal.
       const onAbort = () => onError(new Error('the reading was ended'));
       const onClosed = () => settle(new Error('the output was closed'));
-      if (this.#lend) {
-        body.isUsedUp = () =>
-          !isReadingFile && outputs.every(({ writableLength }) => writableLength === 0);
-      }
       const full = new Set<Writable>();
       const onDrain = () => {
         for (const output of full) if (!output.writableNeedDrain) full.delete(output);

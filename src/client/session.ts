@@ -1,6 +1,6 @@
 // A session on a buildlet: a run that connections come and go on.
 import { type ErrorCode, errnoOf, GomoteError, isGomoteError, StatusError } from '../errors.ts';
-import type { HttpReply, HttpRequest } from '../http/request.ts';
+import type { HttpRequest, HttpResponse } from '../http/client/request.ts';
 import { contentTypes, endpoints } from '../protocol/endpoints.ts';
 import { type FormValues, withQuery } from '../protocol/form.ts';
 import {
@@ -53,7 +53,7 @@ export interface SessionOptions {
 
 /** A log as it comes, and what its reader is called. */
 interface OpenLog {
-  readonly reply: HttpReply;
+  readonly reply: HttpResponse;
   readonly reader: string;
 }
 
@@ -97,7 +97,8 @@ export class Session {
     const reader = randomId();
     for (;;) {
       try {
-        const reply = await this.#connection.callLight({
+        const reply = await this.#connection.call({
+          heartbeat: false,
           method: 'POST',
           path: this.#path(endpoints.session.path, this.#as(reader)),
           headers: { 'Content-Type': contentTypes.form },
@@ -176,7 +177,7 @@ export class Session {
     const path = this.#path(endpoints.session.path, query);
     const headersTimeoutMs = this.#pingMs * silentPings;
     const request = { method: 'GET', path, signal, headersTimeoutMs } as const;
-    return { reply: await this.#connection.callLight(request), reader };
+    return { reply: await this.#connection.call({ ...request, heartbeat: false }), reader };
   }
 
   async #ping(reader: string, position: number, signal: AbortSignal): Promise<void> {
@@ -250,7 +251,7 @@ export class Session {
     body?: Uint8Array,
   ): Promise<string> {
     const request: HttpRequest = { method: 'POST', path: this.#path(path, query), signal, body };
-    return await this.#connection.callLightText(request);
+    return await this.#connection.callText({ ...request, heartbeat: false });
   }
 
   #as(reader: string): FormValues {

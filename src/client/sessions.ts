@@ -48,7 +48,9 @@ export class Sessions {
     const signal = this.#connection.signalWith(options.signal);
     try {
       const { path } = endpoints.sessions;
-      return JSON.parse(await this.#connection.callLightText({ method: 'GET', path, signal }));
+      return JSON.parse(
+        await this.#connection.callText({ method: 'GET', path, signal, heartbeat: false }),
+      );
     } catch (error) {
       throw explained(error, this.#connection.options.label);
     }

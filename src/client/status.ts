@@ -1,6 +1,6 @@
 // What a buildlet says of itself, and which extensions it announces: asked once a connection.
 import { GomoteError } from '../errors.ts';
-import { readText } from '../http/request.ts';
+import { readText } from '../http/client/request.ts';
 import { endpoints, expiresHeader } from '../protocol/endpoints.ts';
 import type { BuildletStatus } from '../protocol/status.ts';
 import type { Connection } from './connection.ts';
@@ -15,7 +15,7 @@ export async function readStatus(
   const { parseStatus } = await import('../protocol/replies.ts');
   const { path } = endpoints.status;
   const request = { method: 'GET', path, signal: connection.signalWith(signal) } as const;
-  const body = await readText(await connection.callQuick(request), request.signal);
+  const body = await readText(await connection.call(request), request.signal);
   const status = parseStatus(body);
   if (status !== undefined) return status;
   const { label } = connection.options;
@@ -42,7 +42,7 @@ export async function probe(
 ): Promise<{ expires: Date | undefined }> {
   const { path } = endpoints.liveness;
   const request = { method: 'GET', path, signal: connection.signalWith(signal) } as const;
-  const response = await connection.callLight(request);
+  const response = await connection.call({ ...request, heartbeat: false });
   await readText(response, request.signal);
   const expires = response.headers[expiresHeader.toLowerCase()];
   return { expires: typeof expires === 'string' ? new Date(expires) : undefined };

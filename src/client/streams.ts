@@ -1,8 +1,8 @@
 // Replies that are long: archives as byte streams, listings as entries.
 import { Readable } from 'node:stream';
 import { GomoteError } from '../errors.ts';
+import { type HttpResponse, transportError } from '../http/client/request.ts';
 import { type FlowingOptions, flowing } from '../http/flowing.ts';
-import { type HttpReply, type HttpResponse, transportError } from '../http/request.ts';
 import { endpoints } from '../protocol/endpoints.ts';
 import { withQuery } from '../protocol/form.ts';
 import { type DirEntry, listedNames, parseListLine } from '../protocol/listing.ts';
@@ -44,7 +44,7 @@ const idleMs = 120_000;
  * minutes, unless told otherwise.
  */
 export async function* chunksOf(
-  response: HttpReply,
+  response: HttpResponse,
   signal: AbortSignal,
   options: FlowingOptions = {},
 ): AsyncGenerator<Buffer> {

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { checkedGzip } from '../archive/checked-gzip.ts';
 import { Tally, tallied } from '../archive/tally.ts';
 import { GomoteError } from '../errors.ts';
-import { type HttpResponse, type RequestBody, readText } from '../http/request.ts';
+import { type HttpResponse, type RequestBody, readText } from '../http/client/request.ts';
 import { contentTypes, endpoints } from '../protocol/endpoints.ts';
 import { withQuery } from '../protocol/form.ts';
 import {
@@ -43,7 +43,7 @@ export async function putTar(
   { signal, ...options }: TransferOptions & { signal: AbortSignal },
 ): Promise<TransferSummary> {
   const tally = new Tally();
-  const response = await connection.callQuick({
+  const response = await connection.call({
     method: 'PUT',
     path: withQuery(endpoints.putTar.path, { dir }),
     headers: { [compressHeader]: options.compress ?? 'gzip' },

@@ -2,8 +2,7 @@
 import { type Chunk, decodeChunks } from '../archive/chunks.ts';
 import { packPieces, unpackPieces } from '../archive/pack-pieces.ts';
 import { GomoteError } from '../errors.ts';
-import type { FlowingOptions } from '../http/flowing.ts';
-import { type HttpReply, readText } from '../http/request.ts';
+import { type HttpResponse, readText } from '../http/client/request.ts';
 import { contentTypes, type Endpoint, endpoints } from '../protocol/endpoints.ts';
 import { encodeForm, type FormValues, withQuery } from '../protocol/form.ts';
 import { nameFromBytes } from '../protocol/name-bytes.ts';
@@ -100,7 +99,7 @@ export class Trees {
     const { compress = 'none', onDigest } = options;
     const signal = this.#connection.signalWith(options.signal);
     const { path } = endpoints.treeApply;
-    const response = await this.#connection.callQuick({
+    const response = await this.#connection.call({
       method: 'PUT',
       path: withQuery(path, { dir, generation }),
       headers: { 'Content-Type': contentTypes.tree, [compressHeader]: compress },
@@ -126,19 +125,23 @@ export class Trees {
     paths: readonly string[] | undefined,
     options: TreeCallOptions & { isNamed?: boolean } = {},
   ): Promise<AsyncIterable<Uint8Array>> {
-    const response = await this.#connection.callQuick({
+    const response = await this.#connection.call({
       method: 'POST',
       path: withQuery(endpoints.treeRead.path, { dir, named: options.isNamed ? '1' : undefined }),
       headers: { 'Content-Type': contentTypes.form, ...wish(options) },
       body: encodeForm(paths === undefined ? { all: 'true' } : { path: paths }),
       signal: this.#connection.signalWith(options.signal),
     });
-    return this.#decompressed(response, options, { isUsedAtOnce: true });
+    return this.#decompressed(response, options);
   }
 
-  async #get({ path }: Endpoint, query: FormValues, options: TreeCallOptions): Promise<HttpReply> {
+  async #get(
+    { path }: Endpoint,
+    query: FormValues,
+    options: TreeCallOptions,
+  ): Promise<HttpResponse> {
     const signal = this.#connection.signalWith(options.signal);
-    return await this.#connection.callQuick({
+    return await this.#connection.call({
       method: 'GET',
       path: withQuery(path, query),
       headers: wish(options),
@@ -146,20 +149,14 @@ export class Trees {
     });
   }
 
-  #decompressed(
-    response: HttpReply,
-    options: TreeCallOptions,
-    { isUsedAtOnce }: FlowingOptions = {},
-  ): AsyncIterable<Uint8Array> {
+  #decompressed(response: HttpResponse, options: TreeCallOptions): AsyncIterable<Uint8Array> {
     const told = String(response.headers[compressHeader.toLowerCase()] ?? '');
     const compression = parseCompression(told) ?? 'none';
     const signal = this.#connection.signalWith(options.signal);
-    // What decompresses has its input for longer.
-    const flow = { isUsedAtOnce: isUsedAtOnce === true && compression === 'none' };
-    return unpackPieces(counted(chunksOf(response, signal, flow), options), compression);
+    return unpackPieces(counted(chunksOf(response, signal), options), compression);
   }
 
-  async #bytes(response: HttpReply, options: TreeCallOptions): Promise<Buffer> {
+  async #bytes(response: HttpResponse, options: TreeCallOptions): Promise<Buffer> {
     const pieces: Uint8Array[] = [];
     for await (const piece of this.#decompressed(response, options)) pieces.push(piece);
     return Buffer.concat(pieces);

@@ -1,6 +1,6 @@
 // Copying a log from one connection, with the signs of life that go both ways meanwhile.
 import { GomoteError, StatusError } from '../errors.ts';
-import type { HttpReply } from '../http/request.ts';
+import type { HttpResponse } from '../http/client/request.ts';
 import type { LogCopier } from './session-reader.ts';
 
 export interface WatchOptions {
@@ -23,7 +23,7 @@ const tellBytes = 4 << 20;
 
 /** Copies until the copier has enough; throws ERR_LOST when that does not come, and as the copier does. */
 export async function watchedCopy(
-  body: HttpReply['body'],
+  body: HttpResponse['body'],
   copier: LogCopier,
   { ping, pingMs, tellsTaken, onHeard, signal }: WatchOptions,
 ): Promise<void> {

@@ -1,6 +1,6 @@
 // The pieces of a stream just as they come: Node's own iterator joins all that waits into one piece, and so copies each
 // byte once more.
-import type { HttpReply } from './request.ts';
+import type { Readable } from 'node:stream';
 
 /** How much may wait for the reader before the stream is paused, in bytes. */
 const aheadBytes = 256 << 10;
@@ -8,8 +8,6 @@ const aheadBytes = 256 << 10;
 export interface FlowingOptions {
   /** How long nothing may come while the reader waits. Default: for ever. */
   readonly idleMs?: number | undefined;
-  /** Whether the reader is done with each piece when it asks for the next, so that its memory may be used again. Default: no. */
-  readonly isUsedAtOnce?: boolean;
 }
 
 /**
@@ -17,8 +15,8 @@ export interface FlowingOptions {
  * request that is refused in its middle must live on for its reply to get out.
  */
 export async function* flowing(
-  stream: HttpReply['body'],
-  { isUsedAtOnce = false, idleMs }: FlowingOptions = {},
+  stream: Readable,
+  { idleMs }: FlowingOptions = {},
 ): AsyncGenerator<Buffer> {
   const waiting: Buffer[] = [];
   let waitingBytes = 0;
@@ -44,7 +42,6 @@ export async function* flowing(
   const onEnd = () => ended();
   const onClose = () => ended(stream.errored ?? new Error('closed before its end'));
   stream.on('data', onData).on('end', onEnd).on('error', ended).on('close', onClose);
-  if (isUsedAtOnce) stream.isUsedUp = () => !isInUse && waiting.length === 0;
   if (stream.readableEnded) onEnd();
   else if (stream.destroyed) onClose();
   try {

@@ -1,11 +1,12 @@
 // Passes requests on to one server and its replies back: bodies, trailers and broken ends, both ways, as they come.
-import { Agent, type IncomingMessage, request, type ServerResponse, STATUS_CODES } from 'node:http';
+import { type IncomingMessage, request, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex, Writable } from 'node:stream';
 import { GomoteError, messageOf } from '../errors.ts';
 import { BulkSocket } from './bulk-socket.ts';
-import { dialer } from './dial.ts';
+import type { ServerAddress } from './client/server-address.ts';
+import { SocketAgent } from './client/socket-agent.ts';
+import { openBulk } from './dial.ts';
 import { passedTrailers, proxiedHeaders, repliedHeaders } from './proxy-headers.ts';
-import type { ServerAddress } from './request.ts';
 
 /** Where requests are passed on to. */
 export interface RelayTarget {
@@ -46,46 +47,20 @@ const interimLimit = 16;
 /** The most that is read of a reply to `get`, unless told otherwise. */
 const smallReplyBytes = 64 << 10;
 
-/** An agent over any byte stream, also one that is no socket. */
-class StreamAgent extends Agent {
-  readonly #dial: () => Promise<Duplex>;
-
-  constructor(dial: () => Promise<Duplex>) {
-    super({ keepAlive: true, timeout: idleMs, maxFreeSockets: 16 });
-    this.#dial = dial;
-  }
-
-  override createConnection(_options: unknown, done: Parameters<Agent['createConnection']>[1]) {
-    this.#dial().then(
-      (stream) => done?.(null, asSocket(stream)),
-      (error: Error) => done?.(error, undefined as never),
-    );
-    return undefined;
-  }
-}
-
-/** Gives a stream that is no socket what an agent calls of one between requests. */
-function asSocket(stream: Duplex): Duplex {
-  for (const name of ['ref', 'unref', 'setKeepAlive', 'setTimeout']) {
-    if (!(name in stream)) Object.assign(stream, { [name]: () => stream });
-  }
-  return stream;
-}
-
 export class Relay {
-  readonly #agent: StreamAgent;
+  readonly #agent: SocketAgent;
   readonly #authorization: string;
   /** The value of `Host`: the machine knows its own address, not what the client calls the relay. */
   readonly #host: string;
 
-  private constructor(agent: StreamAgent, { address, authorization }: RelayTarget) {
+  private constructor(agent: SocketAgent, { address, authorization }: RelayTarget) {
     this.#agent = agent;
     this.#authorization = authorization;
     this.#host = address.kind === 'tcp' ? new URL(address.origin).host : 'localhost';
   }
 
   static async to(target: RelayTarget): Promise<Relay> {
-    return new Relay(new StreamAgent(await dialer(target.address)), target);
+    return new Relay(new SocketAgent(target.address, { idleMs, open: openBulk }), target);
   }
 
   /**

@@ -3,6 +3,7 @@ import { type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
 import { errnoOf, GomoteError, messageOf, StatusError } from '../errors.ts';
 import { timeoutSignal } from '../timeout-signal.ts';
+import { openTcp } from './client/open-socket.ts';
 import type { UpgradedSocket } from './reverse-link.ts';
 
 /** How the server is believed: by this certificate alone, by these authorities, or by the system's. */
@@ -41,7 +42,8 @@ export async function dialUpgrade(call: UpgradeRequest): Promise<UpgradedSocket>
   const { host } = new URL(call.origin);
   let socket: Socket | undefined;
   try {
-    socket = await open(call, signal);
+    const { origin, proxy, trust } = call;
+    socket = await abortable(openTcp({ origin, proxy, ...trust }), signal);
     return await upgrade(host, socket, call, signal);
   } catch (error) {
     socket?.destroy();
@@ -49,26 +51,14 @@ export async function dialUpgrade(call: UpgradeRequest): Promise<UpgradedSocket>
   }
 }
 
-async function open(
-  { origin, trust, proxy }: UpgradeRequest,
-  signal: AbortSignal,
-): Promise<Socket> {
-  const { plainConnector, pinnedConnector } = await import('./tls.ts');
-  const { fingerprint, caPem } = trust;
-  const direct =
-    fingerprint === undefined ? plainConnector(caPem) : pinnedConnector({ fingerprint });
-  const connect =
-    proxy === undefined ? direct : (await import('./through-proxy.ts')).throughProxy(proxy, direct);
-  const { protocol, hostname, host, port } = new URL(origin);
+/** Waits for the connection; one that comes too late is closed. */
+async function abortable(opening: Promise<Socket>, signal: AbortSignal): Promise<Socket> {
   return await new Promise((resolve, reject) => {
     const late = () => reject(new Error('no answer in time'));
     signal.addEventListener('abort', late, { once: true });
-    connect({ protocol, hostname, host, port }, (...[error, socket]) => {
-      signal.removeEventListener('abort', late);
-      if (error !== null) reject(error);
-      else if (signal.aborted) socket.destroy();
-      else resolve(socket);
-    });
+    opening
+      .then((socket) => (signal.aborted ? void socket.destroy() : resolve(socket)), reject)
+      .finally(() => signal.removeEventListener('abort', late));
   });
 }
 

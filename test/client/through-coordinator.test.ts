@@ -6,7 +6,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { AgentOptions } from '../../src/buildlet/agent.ts';
-import { proxyOf } from '../../src/http/env-proxy.ts';
+import { proxyOf } from '../../src/http/client/env-proxy.ts';
 import { testCli } from '../helpers/cli.ts';
 import {
   startCoordinator,
@@ -45,6 +45,9 @@ describe('the requests of a command', () => {
     for (const [argv, made] of cases) {
       coordinator.log.length = 0;
       const { code, stderr } = await cli(argv);
+      // A request is logged once its reply is over, which the client may see first.
+      const logged = () => coordinator.log.filter(({ event }) => event === 'request').length;
+      await until(() => logged() >= made.length);
       expect({ argv, code, stderr, made: requests(coordinator) }).toMatchObject({
         ...{ argv, code: 0, made },
       });

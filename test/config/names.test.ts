@@ -3,7 +3,6 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadCoordinatorConfig } from '../../src/coordinator/config.ts';
-import { ReplyParser } from '../../src/http/reply-parser.ts';
 import { signalByName } from '../../src/protocol/signals.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
@@ -32,15 +31,5 @@ describe.each(names)('the name %s', (name) => {
   it('is no signal', () => {
     expect(signalByName(name)).toBeUndefined();
     expect(signalByName(`SIG${name}`)).toBeUndefined();
-  });
-
-  it('is a header like any other', () => {
-    const seen: Record<string, string>[] = [];
-    const parser = new ReplyParser({
-      onHead: ({ headers }) => seen.push({ ...headers }),
-      onBody: () => undefined,
-    });
-    parser.push(Buffer.from(`HTTP/1.1 200 OK\r\n${name}: a\r\nContent-Length: 0\r\n\r\n`));
-    expect(Object.entries(seen[0] ?? {})).toContainEqual([name.toLowerCase(), 'a']);
   });
 });

@@ -4,7 +4,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { pipeline } from 'node:stream';
 import { expect, it, onTestFinished } from 'vitest';
 import { newKeyPair } from '../../src/client/key-pair.ts';
-import { fingerprintOf } from '../../src/http/pin.ts';
+import { fingerprintOf } from '../../src/http/client/pin.ts';
 import { clientOver, dialling, startReverseServer } from '../helpers/reverse.ts';
 
 /** Connects to whatever is asked for; gives its URL and what was asked for. */

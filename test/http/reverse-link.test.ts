@@ -6,7 +6,7 @@ import { Readable, Writable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import { newKeyPair } from '../../src/client/key-pair.ts';
-import { fingerprintOf } from '../../src/http/pin.ts';
+import { fingerprintOf } from '../../src/http/client/pin.ts';
 import { Collector } from '../helpers/collect.ts';
 import { startCutter } from '../helpers/cutter.ts';
 import { processesWith, until } from '../helpers/processes.ts';

@@ -7,7 +7,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { BuildletClient } from '../../src/client/buildlet-client.ts';
 import { CoordinatorClient } from '../../src/client/coordinator-client.ts';
 import { KeyPair, newKeyPair } from '../../src/client/key-pair.ts';
-import { fingerprintOf } from '../../src/http/pin.ts';
+import { fingerprintOf } from '../../src/http/client/pin.ts';
 import { startBuildlet } from '../helpers/buildlet.ts';
 
 const rightPair = await newKeyPair();

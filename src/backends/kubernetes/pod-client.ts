@@ -2,7 +2,7 @@
 import { createServer, type Socket } from 'node:net';
 import { BuildletClient } from '../../client/buildlet-client.ts';
 import { type GomoteError, messageOf } from '../../errors.ts';
-import type { ServerAddress } from '../../http/request.ts';
+import type { ServerAddress } from '../../http/client/server-address.ts';
 import type { RequestLog } from '../backend.ts';
 import type { Cluster } from './cluster.ts';
 import type { PodConnection } from './connections.ts';

@@ -5,7 +5,7 @@ import { CoordinatorClient } from '../../client/coordinator-client.ts';
 import { checkUrl } from '../../config/backends.ts';
 import { GomoteError, messageOf } from '../../errors.ts';
 import { fingerprintDigits } from '../../fingerprint.ts';
-import { proxyOf } from '../../http/env-proxy.ts';
+import { proxyOf } from '../../http/client/env-proxy.ts';
 import { coordinatorAuthUser } from '../../protocol/endpoints.ts';
 import type { Context } from '../context.ts';
 import { addLogin, readLogins } from '../logins.ts';
@@ -98,7 +98,7 @@ async function pin(
   expected: string | undefined,
 ): Promise<string | undefined> {
   if (origin.startsWith('http:')) return undefined;
-  const { certificateOf } = await import('../../http/tls.ts');
+  const { certificateOf } = await import('../../http/client/certificate.ts');
   const seen = await certificateOf(origin, proxy).catch((error: unknown) => {
     throw new GomoteError('ERR_CONNECT', `cannot reach ${origin}: ${messageOf(error)}`, {
       cause: error,

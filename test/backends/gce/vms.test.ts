@@ -71,7 +71,7 @@ describe('listVMs and destroyVM', () => {
       import { createRequire } from 'node:module';
       import { listVMs } from './dist/index.js';
       const { cache } = createRequire(import.meta.url);
-      const count = () => Object.keys(cache).filter((path) => path.includes('googleapis')).length;
+      const count = () => Object.keys(cache).filter((path) => path.endsWith('google-compute.cjs')).length;
       const before = count();
       await listVMs('key', 'p', 'z', { signal: AbortSignal.abort() }).catch(() => undefined);
       console.log(before, count() > 0);

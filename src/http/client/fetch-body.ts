@@ -1,8 +1,8 @@
 // Fetches a URL that a user named; failures are worded as a Go buildlet words them.
 import { STATUS_CODES } from 'node:http';
 import { Agent, interceptors, request } from 'undici';
-import { errnoOf, GomoteError, messageOf } from '../errors.ts';
-import { errnoText } from '../protocol/process-state.ts';
+import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
+import { errnoText } from '../../protocol/process-state.ts';
 
 const maxRedirections = 10;
 

@@ -1,5 +1,5 @@
 // Which proxy the environment names, as other programs read it.
-import { GomoteError } from '../errors.ts';
+import { GomoteError } from '../../errors.ts';
 
 /** The proxy that the environment names for an origin: HTTPS_PROXY, unless NO_PROXY has its host. */
 export function proxyOf(origin: string, environment: NodeJS.ProcessEnv): string | undefined {

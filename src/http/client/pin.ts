@@ -1,7 +1,7 @@
 // Which certificate a server must show, where neither CA nor name nor dates count.
 import { createHash, X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
-import { GomoteError } from '../errors.ts';
+import { GomoteError } from '../../errors.ts';
 
 /** What a server must have; with both, it must have both. */
 export interface Pin {

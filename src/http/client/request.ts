@@ -1,0 +1,250 @@
+// HTTP requests to one server, by Node's own client over connections of `openSocket`.
+import { type ClientRequest, type IncomingMessage, request } from 'node:http';
+import { pipeline, Readable } from 'node:stream';
+import { json, text } from 'node:stream/consumers';
+import type { Dispatcher } from 'undici';
+import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
+import type { Method } from '../../protocol/endpoints.ts';
+import { originOf, type ServerAddress } from './server-address.ts';
+import { SocketAgent } from './socket-agent.ts';
+
+/** What is sent as a body: a stream goes out as it comes, with backpressure. */
+export type RequestBody = string | Uint8Array | AsyncIterable<Uint8Array>;
+
+export interface HttpRequest {
+  readonly method: Method;
+  /** Path and query. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: RequestBody | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** The longest wait for the reply's header, in ms. Default: for ever. */
+  readonly headersTimeoutMs?: number | undefined;
+}
+
+export interface HttpResponse {
+  readonly statusCode: number;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Names in lower case; complete once the body has ended. */
+  readonly trailers: Readonly<Record<string, string | undefined>>;
+  /** Is to be read to its end, or destroyed. */
+  readonly body: ReplyBody;
+}
+
+export type ReplyBody = Readable & {
+  /** All of it as UTF-8. */
+  text(): Promise<string>;
+  /** All of it, parsed as JSON. */
+  json(): Promise<unknown>;
+};
+
+/** Sends requests to one server. */
+export interface Sender {
+  /** Resolves with the reply's header. Fails as the connection does, or with what the signal says. */
+  send(request: HttpRequest): Promise<HttpResponse>;
+  /** Drops the connections; what is under way fails. */
+  destroy(): void;
+}
+
+/** How long a connection without a request is kept, in ms. */
+const idleMs = 4_000;
+
+/** The most that the head of a reply may take, in bytes. */
+const maxHeaderSize = 64 << 10;
+
+/** The most interim replies (1xx) before the final one. */
+const maxInterimReplies = 16;
+
+/** Requests that may be sent again when a kept connection turns out to be closed. */
+const idempotentMethods = ['GET', 'PUT'];
+
+export class HttpClient implements Sender {
+  readonly #agent: SocketAgent;
+  readonly #host: string;
+
+  constructor(address: ServerAddress) {
+    this.#agent = new SocketAgent(address, { idleMs });
+    this.#host = new URL(originOf(address)).host;
+  }
+
+  async send(request: HttpRequest): Promise<HttpResponse> {
+    for (;;) {
+      const call = this.#start(request);
+      try {
+        const reply = await replyTo(call, request);
+        return {
+          statusCode: reply.statusCode ?? 0,
+          headers: reply.headers,
+          get trailers() {
+            return reply.trailers;
+          },
+          body: Object.assign(reply, { text: () => text(reply), json: () => json(reply) }),
+        };
+      } catch (error) {
+        if (!mayRepeat(call, request, error)) throw error;
+      }
+    }
+  }
+
+  destroy(): void {
+    this.#agent.destroy();
+  }
+
+  #start({ method, path, headers, body }: HttpRequest): ClientRequest {
+    const isWhole = body === undefined || typeof body === 'string' || body instanceof Uint8Array;
+    const length = isWhole && method !== 'GET' ? Buffer.byteLength(body ?? '') : undefined;
+    try {
+      return request({
+        agent: this.#agent,
+        method,
+        path,
+        headers: {
+          Host: this.#host,
+          ...headers,
+          ...(length !== undefined && { 'Content-Length': length }),
+        },
+        maxHeaderSize,
+      });
+    } catch (error) {
+      // Node says which character it refuses.
+      throw new GomoteError(
+        'ERR_REQUEST',
+        `cannot send ${JSON.stringify(path)}: ${messageOf(error)}`,
+        {
+          cause: error,
+        },
+      );
+    }
+  }
+}
+
+/** Sends the body and waits for the reply's head. */
+async function replyTo(
+  call: ClientRequest,
+  { body, signal, headersTimeoutMs }: HttpRequest,
+): Promise<IncomingMessage> {
+  const abort = () => call.destroy(asError(signal?.reason));
+  const onLate = () => call.destroy(new GomoteError('ERR_BROKEN', 'no reply came in time'));
+  const late = headersTimeoutMs === undefined ? undefined : setTimeout(onLate, headersTimeoutMs);
+  call.once('close', () => signal?.removeEventListener('abort', abort));
+  signal?.addEventListener('abort', abort, { once: true });
+  let interimReplies = 0;
+  call.on('information', () => {
+    if (++interimReplies > maxInterimReplies) call.destroy(new Error('its reply has no end'));
+  });
+  const replied = new Promise<IncomingMessage>((resolve, reject) => {
+    call.on('response', resolve).on('error', reject);
+    call.once('close', () => reject(new Error('the connection was closed before a reply')));
+  });
+  try {
+    if (signal?.aborted) abort();
+    sendBody(call, body);
+    const reply = await replied;
+    // A server may refuse a request in its middle: nobody waits for the rest of it then.
+    reply.once('end', () => call.writableFinished || call.destroy());
+    keepCause(reply);
+    return reply;
+  } finally {
+    clearTimeout(late);
+  }
+}
+
+/** Lets a reply that breaks off fail with what broke its connection: Node says no more than that it was aborted. */
+function keepCause(reply: IncomingMessage): void {
+  const { socket } = reply;
+  const fail = (error: Error) => reply.complete || reply.destroy(error);
+  socket.once('error', fail);
+  reply.once('close', () => socket.off('error', fail));
+  // Nobody may be reading it when the connection goes.
+  reply.on('error', () => undefined);
+}
+
+function sendBody(call: ClientRequest, body: RequestBody | undefined): void {
+  if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) {
+    call.end(body);
+    return;
+  }
+  const source = body instanceof Readable ? body : Readable.from(body, { objectMode: false });
+  // In this order: of a source that fails, the pipeline tells the call no more than that it is over.
+  source.once('error', (error) => call.destroy(error));
+  // What ends the call ends its source, also one that is silent; the failure shows at the reply.
+  pipeline(source, call, () => undefined);
+}
+
+/** Whether the server closed a kept connection just as it was used again, and asking once more does no harm. */
+function mayRepeat(
+  call: ClientRequest,
+  { method, body, signal }: HttpRequest,
+  error: unknown,
+): boolean {
+  const isWhole = body === undefined || typeof body === 'string' || body instanceof Uint8Array;
+  const wasClosed = ['ECONNRESET', 'EPIPE'].includes(errnoOf(error) ?? '');
+  return (
+    call.reusedSocket &&
+    wasClosed &&
+    isWhole &&
+    idempotentMethods.includes(method) &&
+    signal?.aborted !== true
+  );
+}
+
+const asError = (reason: unknown): Error =>
+  reason instanceof Error ? reason : new Error('the call was cancelled');
+
+/** Sends by an undici Dispatcher of the caller's. */
+export function dispatcherSender(dispatcher: Dispatcher, address: ServerAddress): Sender {
+  return {
+    send: async ({ method, path, headers, body, signal, headersTimeoutMs = 0 }) =>
+      await dispatcher.request({
+        ...{ origin: originOf(address), method, path, headers: { ...headers } },
+        body: isStream(body) ? Readable.from(body, { objectMode: false }) : (body ?? null),
+        signal: signal ?? null,
+        headersTimeout: headersTimeoutMs,
+      }),
+    // It is its owner's.
+    destroy: () => undefined,
+  };
+}
+
+const isStream = (body: RequestBody | undefined): body is AsyncIterable<Uint8Array> =>
+  body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array);
+
+/** Tells a failure of the connection: `code` is ERR_CONNECT before the reply began, ERR_LOST after. */
+export function transportError(
+  error: unknown,
+  signal: AbortSignal | undefined,
+  code: 'ERR_CONNECT' | 'ERR_LOST',
+): GomoteError {
+  if (signal?.aborted === true) {
+    const { reason } = signal;
+    if (reason instanceof GomoteError) return reason;
+    return new GomoteError('ERR_ABORTED', 'the call was cancelled', { cause: reason });
+  }
+  if (error instanceof GomoteError) return error;
+  if (errnoOf(error) === 'UND_ERR_HEADERS_TIMEOUT') {
+    return new GomoteError('ERR_BROKEN', 'no reply came in time', { cause: error });
+  }
+  const what = code === 'ERR_CONNECT' ? 'cannot reach the server' : 'the connection was lost';
+  return new GomoteError(code, `${what}: ${messageOf(error)}`, { cause: error });
+}
+
+/** Reads a reply's body as text, at most `limitBytes` of it; the rest is dropped with the connection. */
+export async function readText(
+  { body }: { readonly body: Readable },
+  signal: AbortSignal | undefined,
+  limitBytes = 16 << 20,
+): Promise<string> {
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+      sizeBytes += chunk.length;
+      if (sizeBytes >= limitBytes) break;
+    }
+  } catch (error) {
+    throw transportError(error, signal, 'ERR_LOST');
+  }
+  return Buffer.concat(chunks).toString('utf8', 0, limitBytes);
+}

@@ -1,0 +1,27 @@
+// How a server is reached.
+import type { Duplex } from 'node:stream';
+
+export type ServerAddress =
+  | { readonly kind: 'unix'; readonly path: string }
+  | {
+      readonly kind: 'tcp';
+      readonly origin: string;
+      /** Accept the server that has the key of this certificate (PEM), and no other. */
+      readonly pinnedCert?: string | undefined;
+      /** Accept the server that has exactly the certificate of this SHA-256 (hex), and no other. */
+      readonly fingerprint?: string | undefined;
+      /** An HTTP proxy's URL, to reach an https origin through. */
+      readonly proxy?: string | undefined;
+    }
+  | {
+      /** By a way of its own, such as a stream of another connection. */
+      readonly kind: 'dial';
+      /** What the server is called in messages. */
+      readonly label: string;
+      /** Opens a fresh byte stream to it; the caller destroys the stream. */
+      readonly dial: () => Promise<Duplex>;
+    };
+
+/** The origin that requests to the address name. */
+export const originOf = (address: ServerAddress): string =>
+  address.kind === 'tcp' ? address.origin : 'http://buildlet';

@@ -1,0 +1,38 @@
+// TLS over a connection, to a server that is believed by its key, its certificate, or an authority.
+import { isIP, type Socket } from 'node:net';
+import { connect, type TLSSocket } from 'node:tls';
+import { type Pin, pinCheck } from './pin.ts';
+
+/** How a server is believed. A pin alone decides: then no authority, name or date counts. */
+export interface Trust extends Pin {
+  /** Certificates of authorities, PEM, in place of the system's. */
+  readonly caPem?: string | undefined;
+  /** Whether any certificate will do, for a look at it. */
+  readonly isUnchecked?: boolean | undefined;
+}
+
+/** Gives the connection, over which secrets may go, only when the server has shown what it must. */
+export async function startTls(socket: Socket, host: string, trust: Trust): Promise<TLSSocket> {
+  const isPinned = trust.certPem !== undefined || trust.fingerprint !== undefined;
+  const check = isPinned ? pinCheck(trust) : () => undefined;
+  // No session is given: a resumed one would skip the certificate.
+  const secure = connect({
+    socket,
+    ...(isIP(host) === 0 ? { servername: host } : { host }),
+    ...(trust.caPem === undefined ? {} : { ca: trust.caPem }),
+    rejectUnauthorized: !isPinned && trust.isUnchecked !== true,
+  });
+  secure.on('error', () => undefined);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      secure.once('secureConnect', resolve).once('error', reject);
+      secure.once('close', () => reject(new Error('the connection was closed')));
+    });
+    const wrong = check(secure, host);
+    if (wrong !== undefined) throw wrong;
+    return secure;
+  } catch (error) {
+    secure.destroy();
+    throw error;
+  }
+}
