@@ -1,17 +1,10 @@
 // Which file and directory a command runs, by the rules of `/exec`, and whether it can be run at all. The calls are
 // synchronous, as the start of the command is, which reads the same files.
-import {
-  accessSync,
-  closeSync,
-  constants,
-  existsSync,
-  openSync,
-  readSync,
-  statSync,
-} from 'node:fs';
+import { closeSync, constants, readSync } from 'node:fs';
 import { endianness } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { errnoOf } from '../errors.ts';
+import { accessSync, existsSync, openSync, statSync } from '../files/named-fs.ts';
 import type { ExecRequest } from '../protocol/exec.ts';
 import { errnoText, notStarted } from '../protocol/process-state.ts';
 

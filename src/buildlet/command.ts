@@ -74,12 +74,12 @@ export async function prepareCommand(
   if ('notStarted' in found) return found;
   const { file, name, directory } = found;
   const mark = markPrefix(workDir) + randomBytes(8).toString('hex');
+  const args = request.args.map(textOf);
+  const marked = { ...environment, [commandVariable]: mark };
   return {
-    ...commandLine(file, name, request.args),
-    directory,
-    environment: { ...environment, [commandVariable]: mark },
+    ...commandLine({ file, argv0: name, args, environment: marked, directory }),
     mark,
-    debugLine: debugLine(file, [name, ...request.args.map(textOf)], environment, directory),
+    debugLine: debugLine(file, [name, ...args], environment, directory),
   };
 }
 

@@ -4,6 +4,7 @@ import { printable } from '../printable.ts';
 import { Context } from './context.ts';
 import { exitCodes, runFailureCode, signalCode } from './exit-codes.ts';
 import { type Interrupts, processInterrupts } from './interrupts.ts';
+import { exactArguments } from './raw-arguments.ts';
 import { inRed, processTerminal, type Terminal } from './terminal.ts';
 
 /** Runs one command line; resolves with the exit code for the process. */
@@ -17,7 +18,7 @@ export async function run(
   for (const stream of [terminal.stdout, terminal.stderr]) stream.on('error', ignore);
   try {
     const { runProgram } = await import('./program.ts');
-    await runProgram(argv, context);
+    await runProgram(exactArguments(argv), context);
     return context.exitCode;
   } catch (error) {
     return await exitCodeOf(error, context, interrupts);

@@ -35,7 +35,7 @@ export interface CommandToRun {
   /** The buildlet, as the user names it. */
   readonly name: string;
   readonly cmd: string;
-  readonly args: readonly (string | Uint8Array)[];
+  readonly args: readonly string[];
 }
 
 /** What is known of a run so far. */

@@ -1,13 +1,15 @@
 // The variables a command gets by -e and --env-file.
-import { readFileSync } from 'node:fs';
 import { errnoOf, GomoteError } from '../errors.ts';
+import { readFileSync } from '../files/named-fs.ts';
+import { nameFromBytes } from '../protocol/name-bytes.ts';
 import { errnoText } from '../protocol/process-state.ts';
+import { exactVariable } from './raw-arguments.ts';
 import { parseKeyValue } from './values.ts';
 
 /** KEY=VALUE as it is; KEY alone as this process has it; nothing if it has none. */
 export function readVariable(option: string, text: string, own: NodeJS.ProcessEnv): string[] {
   if (!/^[^=\0\s]+$/.test(text)) return [parseKeyValue(option, text)];
-  const value = own[text];
+  const value = exactVariable(text, own);
   return value === undefined ? [] : [`${text}=${value}`];
 }
 
@@ -15,7 +17,7 @@ export function readVariable(option: string, text: string, own: NodeJS.ProcessEn
 export function readEnvironmentFile(file: string, own: NodeJS.ProcessEnv): string[] {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = nameFromBytes(readFileSync(file));
   } catch (error) {
     const reason = errnoText(errnoOf(error) ?? String(error));
     throw new GomoteError('ERR_LOCAL_FILE', `cannot read "${file}": ${reason}`, {

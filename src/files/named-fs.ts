@@ -21,6 +21,7 @@ const twoPaths = <Call extends (from: never, to: never, ...rest: never[]) => unk
   ((from: never, to: never, ...rest: never[]) =>
     call(exact(from) as never, exact(to) as never, ...rest)) as Call;
 
+export const accessSync = onePath(fs.accessSync);
 export const chmodSync = onePath(fs.chmodSync);
 export const existsSync = onePath(fs.existsSync);
 export const lstatSync = onePath(fs.lstatSync);

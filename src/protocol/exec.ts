@@ -1,5 +1,5 @@
 // The request of `/exec`, both ways, and the expansions it asks for.
-import { decodeForm, encodeForm, type FormValue, formBytes, parseBool } from './form.ts';
+import { decodeForm, encodeForm, type FormValue, parseBool } from './form.ts';
 import { normalizeRelativePath } from './relative-path.ts';
 
 export interface ExecRequest {
@@ -8,7 +8,7 @@ export interface ExecRequest {
   systemLevel: boolean;
   /** Empty: the command's directory, or in system mode the work dir. */
   dir: string;
-  /** Text, or bytes where they are not UTF-8. */
+  /** Text, in which bytes that are not UTF-8 are as in the names of files (name-bytes.ts), or bytes. */
   args: readonly FormValue[];
   /** `KEY=VALUE`, appended to the buildlet's own; the last of equal names wins. */
   env: readonly string[];
@@ -45,12 +45,17 @@ export function decodeExecForm(body: string): ExecRequest | { refused: string } 
   if (!absoluteAllowed && normalizeRelativePath(dir) === undefined) {
     return { refused: "bogus 'dir' parameter" };
   }
-  const args = formBytes(body, 'cmdArg');
+  const args = form.getAll('cmdArg');
   const env = form.getAll('env');
   const path = form.has('path') ? form.getAll('path') : undefined;
-  const texts = [cmd, dir, ...env, ...(path ?? [])];
-  if (texts.some((text) => text.includes('\0')) || args.some(holdsNul)) {
+  const texts = [cmd, dir, ...args, ...env, ...(path ?? [])];
+  if (texts.some((text) => text.includes('\0'))) {
     return { refused: 'a NUL byte cannot be passed to a command' };
+  }
+  // A shell passes such values, and it has no other variables.
+  const odd = env.find((pair) => !pair.isWellFormed() && !/^[A-Za-z_][A-Za-z0-9_]*=/.test(pair));
+  if (odd !== undefined) {
+    return { refused: `a value that is not UTF-8 cannot be passed as ${odd.split('=')[0]}` };
   }
   return {
     cmd,
@@ -62,9 +67,6 @@ export function decodeExecForm(body: string): ExecRequest | { refused: string } 
     debug: parseBool(form.get('debug')),
   };
 }
-
-const holdsNul = (value: FormValue): boolean =>
-  typeof value === 'string' ? value.includes('\0') : value.includes(0);
 
 /**
  * The PATH a command gets: undefined when it must be removed.

@@ -1,14 +1,13 @@
 // application/x-www-form-urlencoded, as Go's url.Values writes and reads it.
-import { isUtf8 } from 'node:buffer';
 import { bytesOfName, nameFromBytes } from './name-bytes.ts';
 
 /** Parameters in order; a list value is the name repeated; bytes go out as they are, also those that text stands for. */
 export type FormValues = Record<string, FormValue | readonly FormValue[] | undefined>;
 export type FormValue = string | Uint8Array;
 
-/** A value for people: bytes that are not UTF-8 become U+FFFD. */
+/** A value as text; bytes that are not UTF-8 are as in the names of files (name-bytes.ts). */
 export const textOf = (value: FormValue): string =>
-  typeof value === 'string' ? value : Buffer.from(value).toString();
+  typeof value === 'string' ? value : nameFromBytes(value);
 
 /** Encodes the values; an undefined value and an empty list are left out. */
 export function encodeForm(values: FormValues): string {
@@ -21,11 +20,9 @@ export function encodeForm(values: FormValues): string {
 }
 
 function encodePair(name: string, value: FormValue): string {
-  if (typeof value === 'string' && value.isWellFormed()) {
-    return new URLSearchParams([[name, value]]).toString();
-  }
-  const bytes = typeof value === 'string' ? bytesOfName(value) : Buffer.from(value);
-  const hex = bytes.toString('hex').replaceAll(/../g, '%$&');
+  const text = textOf(value);
+  if (text.isWellFormed()) return new URLSearchParams([[name, text]]).toString();
+  const hex = bytesOfName(text).toString('hex').replaceAll(/../g, '%$&');
   return `${new URLSearchParams([[name, '']])}${hex}`;
 }
 
@@ -54,14 +51,12 @@ class ExactParams extends URLSearchParams {
     const values = super.getAll(name);
     // What decodes like this may be bytes that are not UTF-8.
     if (!values.some((value) => value.includes('\uFFFD'))) return values;
-    return formBytes(this.#text, name).map((value) =>
-      typeof value === 'string' ? value : nameFromBytes(value),
-    );
+    return exactValues(this.#text, name);
   }
 }
 
-/** The values of one parameter: text where it is UTF-8, else its bytes. */
-export function formBytes(body: string, name: string): FormValue[] {
+/** The values of one parameter, decoded byte by byte. */
+function exactValues(body: string, name: string): string[] {
   return body.split('&').flatMap((pair) => {
     const equals = pair.indexOf('=');
     if (equals < 0 || pair.slice(0, equals) !== name) return [];
@@ -74,7 +69,7 @@ export function formBytes(body: string, name: string): FormValue[] {
       ),
       'latin1',
     );
-    return isUtf8(bytes) ? bytes.toString() : bytes;
+    return nameFromBytes(bytes);
   });
 }
 

@@ -151,7 +151,7 @@ export interface Gap {
 /** A session as `GET /sessions` tells of it. */
 export interface SessionInfo {
   readonly id: string;
-  /** The command with its arguments; bytes that are not UTF-8 are shown as U+FFFD. */
+  /** The command with its arguments; bytes that are not UTF-8 are as in the names of files. */
   readonly command: readonly string[];
   readonly running: boolean;
   readonly detached: boolean;

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { rawArguments } from '../../src/cli/raw-arguments.ts';
+import { exactArguments, exactVariable } from '../../src/cli/raw-arguments.ts';
 import { readEnvironmentFile, readVariable } from '../../src/cli/run-environment.ts';
 import { buildletFeatures } from '../../src/protocol/features.ts';
 import { startBuildlet } from '../helpers/buildlet.ts';
@@ -239,12 +239,27 @@ describe('a run that is interrupted', () => {
 });
 
 describe('the arguments of this process', () => {
-  it('are bytes where they are not UTF-8', () => {
-    const line = Buffer.from('node\0gomote\0a\xff\0plain\0\0', 'latin1');
+  it('are as they were given where they are not UTF-8', () => {
+    const line = Buffer.from('node\0gomote\0:\0:a\xff\0:plain\0:\0', 'latin1');
+    const own = ['node', 'gomote', ':', ':a\uFFFD', ':plain', ':'];
     const args = ['a\uFFFD', 'plain', ''];
-    expect(rawArguments(args, () => line)).toEqual([Buffer.from('a\xff', 'latin1'), 'plain', '']);
-    expect(rawArguments(['\uFFFD'], () => Buffer.from('node\0\uFFFD\0'))).toEqual(['\uFFFD']);
-    expect(rawArguments(['b\uFFFD'], () => line)).toEqual(['b\uFFFD']);
+    expect(exactArguments(args, { own, read: () => line })).toEqual(['a\udcff', 'plain', '']);
+    const real = { own: ['node', '\uFFFD'], read: () => Buffer.from('node\0\uFFFD\0') };
+    expect(exactArguments(['\uFFFD'], real)).toEqual(['\uFFFD']);
+    // Not this process's: a caller of the library's own.
+    expect(exactArguments(['b\uFFFD'], { own, read: () => line })).toEqual(['b\uFFFD']);
+  });
+
+  it('are an error where the system does not tell their bytes', () => {
+    const own = ['node', 'gomote', 'a\uFFFD'];
+    const read = () => {
+      throw new Error('no /proc');
+    };
+    expect(() => exactArguments(['a\uFFFD'], { own, read })).toThrow(/"a\uFFFD" may not be as it/);
+    expect(() => exactVariable('A', { A: '\uFFFD' }, read)).toThrow(/the value of A may not be/);
+    expect(exactVariable('A', { A: 'x' }, read)).toBe('x');
+    const environ = () => Buffer.from('AA=1\0A=\xff\0', 'latin1');
+    expect(exactVariable('A', { A: '\uFFFD' }, environ)).toBe('\udcff');
   });
 
   it('reach a command as they were given, every byte but NUL', async () => {

@@ -203,8 +203,13 @@ describe('relative paths', () => {
     expect(normalizeRelativePath(given)).toBe(expected);
   });
 
-  it.each(['/', '/etc', '..', '../x', 'a/../../b', 'a\\b', 'a\0b'])('%j is refused', (given) => {
+  it.each(['/', '/etc', '..', '../x', 'a/../../b', 'a\0b'])('%j is refused', (given) => {
     expect(normalizeRelativePath(given)).toBeUndefined();
+  });
+
+  it('with a backslash are refused on Windows only, where it separates', () => {
+    expect(normalizeRelativePath('a\\..\\..\\b', 'win32')).toBeUndefined();
+    expect(normalizeRelativePath('a\\..\\..\\b', 'linux')).toBe('a\\..\\..\\b');
   });
 
   it('are ordered as their UTF-8 bytes', () => {

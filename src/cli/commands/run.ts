@@ -3,7 +3,6 @@ import type { Command } from 'commander';
 import { parseDuration } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';
 import type { Context } from '../context.ts';
-import { rawArguments } from '../raw-arguments.ts';
 import { parseOnHangup, type RunOptions, runCommand } from '../run-command.ts';
 import { readEnvironmentFile, readVariable } from '../run-environment.ts';
 import { parsePathOption } from '../values.ts';
@@ -81,7 +80,7 @@ export function define(command: Command, context: Context): void {
       const words = first === undefined ? [] : [first, ...rest];
       const read = () => {
         const [cmd, ...args] = commandOf(words, options.sh);
-        return { name, cmd, args: rawArguments(args) };
+        return { name, cmd, args };
       };
       context.exitCode = await runCommand(read, options, context);
     });
