@@ -66,10 +66,9 @@ describe('a buildlet with a key pair', () => {
     expect(client.url).toMatch(/^https:/);
   });
 
-  // undici sends the first, the client's own sockets the second.
   for (const [what, ask] of [
     ['a call', (client: BuildletClient) => client.removeAll(['x'])],
-    ['a light call', (client: BuildletClient) => client.probe()],
+    ['a probe', (client: BuildletClient) => client.probe()],
   ] as const) {
     it(`gets no request when its key is another: ${what}`, async () => {
       const { port, requests } = await serve(otherPair);
