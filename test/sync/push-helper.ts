@@ -31,7 +31,10 @@ export interface PushBench {
   readonly client: BuildletClient;
   /** The tree there. */
   readonly there: string;
-  push(options?: Partial<PushOptions>): Promise<PushSummary>;
+  /** Where is kept what is known of trees. */
+  readonly cacheDirectory: string;
+  /** Pushes the tree here, or another one. */
+  push(options?: Partial<PushOptions>, from?: string): Promise<PushSummary>;
   pull(to: string, options?: Partial<PullOptions>): Promise<PullSummary>;
 }
 
@@ -45,10 +48,11 @@ export async function pushBench({ sharesFiles, ...options }: Kind): Promise<Push
     buildlet,
     client,
     there: join(buildlet.workDir, 'tree'),
-    push: async (more = {}) => {
+    cacheDirectory,
+    push: async (more = {}, from = top) => {
       const { signal } = new AbortController();
       const all = { dir: 'tree', signal, cacheDirectory, ...more };
-      const [result] = await push([client], top, all);
+      const [result] = await push([client], from, all);
       if (result?.status !== 'fulfilled') throw result?.reason;
       return result.value;
     },
