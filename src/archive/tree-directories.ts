@@ -1,7 +1,6 @@
 // The directories that a change of a tree goes through. No symbolic link is followed below the tree's top: what stands
-// in a directory's place is replaced by one, or stays and keeps out all that is below.
+// in a directory's place is replaced by one.
 import { posix } from 'node:path';
-import { GomoteError } from '../errors.ts';
 import { chmodSync, lstatSync, mkdirSync, unlinkSync } from '../files/named-fs.ts';
 
 /** While things are put into it, a directory can be written by its owner. */
@@ -19,28 +18,19 @@ export class TreeDirectories {
   /** Modes to set at the end, by path in the tree. */
   readonly #modes = new Map<string, number>();
 
-  readonly #replaces: boolean;
-
-  /** `top` is the absolute path of the tree, a real directory; `replaces`: whether directories replace what is none. */
-  constructor(top: string, replaces = true) {
+  /** `top` is the absolute path of the tree, a real directory. */
+  constructor(top: string) {
     this.#known.set('.', top);
-    this.#replaces = replaces;
   }
 
-  /**
-   * The absolute path of a directory in the tree, made if it is missing, and writable for now. Throws ERR_CONFLICT where
-   * something else stands that is not replaced.
-   */
+  /** The absolute path of a directory in the tree, made if it is missing, and writable for now. */
   enter(path: string): string {
     const known = this.#known.get(path);
     if (known !== undefined) return known;
     const absolute = `${this.enter(posix.dirname(path))}/${posix.basename(path)}`;
     const stats = lstatSync(absolute, { throwIfNoEntry: false });
     if (stats?.isDirectory() !== true) {
-      if (stats !== undefined) {
-        if (!this.#replaces) throw new GomoteError('ERR_CONFLICT', `${path} is no directory here`);
-        unlinkSync(absolute);
-      }
+      if (stats !== undefined) unlinkSync(absolute);
       mkdirSync(absolute, impliedMode);
       this.#made.add(path);
     } else this.#unlock(path, absolute, stats.mode);

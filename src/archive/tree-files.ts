@@ -133,6 +133,7 @@ const gone = (path: string, cause?: unknown): GomoteError =>
 /** What a failure to read a file means. */
 export function whyUnread(path: string, error: unknown): unknown {
   if (error instanceof GomoteError) return error;
-  if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errnoOf(error) ?? '')) return gone(path, error);
+  const isReplaced = ['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR'].includes(errnoOf(error) ?? '');
+  if (isReplaced) return gone(path, error);
   return localFileError(path, error);
 }

@@ -24,6 +24,8 @@ export interface TreeSenderOptions {
   readonly isNamed?: boolean;
   /** Told the SHA-256 of each file's content as it was sent. */
   readonly onDigest?: (entry: TreeEntry, sha256: string) => void;
+  /** Told of a file that cannot be read, or is no longer what its entry says, before that is thrown. */
+  readonly onUnread?: (path: string, error: unknown) => void;
   /** Gives memory for a piece, if there is some that is not used any more. */
   readonly memory?: () => ArrayBuffer | undefined;
   /** Told SHA-256 over the digests of all heads and contents, when all has been sent. */
@@ -71,7 +73,9 @@ export class TreeSender {
       try {
         yield* this.#file(change);
       } catch (error) {
-        throw whyUnread(change.entry.path, error);
+        const why = whyUnread(change.entry.path, error);
+        this.#options.onUnread?.(change.entry.path, why);
+        throw why;
       }
     }
   }

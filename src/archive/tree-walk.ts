@@ -5,7 +5,7 @@ import { lstatSync, type NamedEntry, readlinkSync } from '../files/named-fs.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { localFileError } from './archive-error.ts';
 import { sortedEntries } from './directory-names.ts';
-import { isReserved } from './reserved-names.ts';
+import { isReserved, stateDirectory } from './reserved-names.ts';
 
 /** An entry as it was found. */
 export interface FoundEntry extends TreeEntry {
@@ -13,16 +13,17 @@ export interface FoundEntry extends TreeEntry {
 }
 
 export interface WalkOptions {
+  /** Told of each directory before it is listed, the top being empty. */
+  readonly onEnter?: ((path: string) => void) | undefined;
   /** Told of each directory, the top being empty, and of the names in it, before they are asked about. */
   readonly onDirectory?: ((path: string, names: readonly string[]) => void) | undefined;
   /** What to leave out, a directory with all that is in it. */
   readonly leaveOut?: ((path: string, isDirectory: boolean) => boolean) | undefined;
   /** Told of each FIFO, device and socket: a tree has none. */
   readonly onOther?: ((path: string) => void) | undefined;
+  /** Told of each entry that cannot be part of a tree, and why; the walk goes on. Absent: the walk fails. */
+  readonly onProblem?: ((path: string, error: GomoteError) => void) | undefined;
 }
-
-/** Repositories are made where they are used: neither pushed nor pulled. */
-export const isGit = (path: string): boolean => path === '.git' || path.endsWith('/.git');
 
 /** Everything below `top`, in the order of `comparePaths`, without digests. What goes meanwhile is left out. */
 export function walkTree(top: string, options: WalkOptions = {}): FoundEntry[] {
@@ -45,8 +46,9 @@ function* directories(
   prefix: string,
   options: WalkOptions,
 ): Generator<readonly FoundEntry[], void, void> {
-  const directory = prefix === '' ? top : `${top}/${prefix}`;
-  const entries = entriesOf(directory, prefix === '');
+  options.onEnter?.(prefix.slice(0, -1));
+  const entries = tried(prefix.slice(0, -1), options, () => entriesOf(top, prefix));
+  if (entries === undefined) return;
   if (options.onDirectory !== undefined) {
     options.onDirectory(
       prefix.slice(0, -1),
@@ -57,8 +59,12 @@ function* directories(
   let found: FoundEntry[] = [];
   for (const entry of entries) {
     const path = prefix + entry.name;
-    if (isReserved(path) || options.leaveOut?.(path, entry.isDirectory()) === true) continue;
-    const seen = look(top, path);
+    if (options.leaveOut?.(path, entry.isDirectory()) === true) continue;
+    if (isReserved(path)) {
+      if (path === stateDirectory) options.onProblem?.(path, reservedName(path));
+      continue;
+    }
+    const seen = tried(path, options, () => look(top, path));
     if (seen === 'other') options.onOther?.(path);
     if (typeof seen !== 'object') continue;
     found.push(seen);
@@ -70,11 +76,26 @@ function* directories(
   if (found.length > 0) yield found;
 }
 
-function entriesOf(directory: string, isTop: boolean): NamedEntry[] {
+/** What `read` gives; what it throws is told of, where somebody wants to be told. The tree's own top must be there. */
+function tried<T>(path: string, { onProblem }: WalkOptions, read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (onProblem === undefined || path === '' || !(error instanceof GomoteError)) throw error;
+    onProblem(path, error);
+    return undefined;
+  }
+}
+
+const reservedName = (path: string): GomoteError =>
+  new GomoteError('ERR_PATH', `${path}: gomote keeps this name for itself`);
+
+function entriesOf(top: string, prefix: string): NamedEntry[] {
+  const directory = prefix === '' ? top : `${top}/${prefix}`;
   try {
     return sortedEntries(directory);
   } catch (error) {
-    if (!isTop && isGone(error)) return [];
+    if (prefix !== '' && isGone(error)) return [];
     throw error instanceof GomoteError ? error : localFileError(directory, error);
   }
 }

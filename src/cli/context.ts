@@ -29,6 +29,8 @@ export interface NamedBuildlet {
   readonly client: BuildletClient;
   /** Known when the catalogue has its type. */
   readonly builder: BuilderType | undefined;
+  /** Why a call to it failed, in plainer words than the connection's. */
+  readonly explain: (error: GomoteError) => Promise<GomoteError>;
 }
 
 export class Context {
@@ -232,11 +234,12 @@ export class Context {
     const call = { signal: this.signal };
     const builder = named ?? (await backend.builderOf?.(instance, call));
     const client = await backend.connect(instance, call);
+    const explain = (error: GomoteError) => backend.explain(instance, error);
     const stopRenewal = await this.#renewWhileUsed(backend, instance);
     try {
-      return await work({ name, client, builder });
+      return await work({ name, client, builder, explain });
     } catch (error) {
-      throw error instanceof GomoteError ? await backend.explain(instance, error) : error;
+      throw error instanceof GomoteError ? await explain(error) : error;
     } finally {
       await Promise.all([client.disconnect(), stopRenewal?.()]);
     }
@@ -264,7 +267,7 @@ export class Context {
     const { BuildletClient } = await import('../client/buildlet-client.ts');
     const client = new BuildletClient(host, { password }, { name, onRequest: this.#requestLog });
     try {
-      return await work({ name, client, builder });
+      return await work({ name, client, builder, explain: async (error) => error });
     } finally {
       await client.disconnect();
     }

@@ -80,7 +80,7 @@ export const commands: readonly CommandEntry[] = [
   { name: 'ps', summary: 'list the runs of a buildlet', load: () => import('./commands/ps.ts') },
   {
     name: 'pull',
-    summary: 'fetch files from a buildlet; nothing is deleted here',
+    summary: 'make a directory here hold what one of a buildlet holds',
     load: () => import('./commands/pull.ts'),
   },
   {

@@ -5,9 +5,12 @@ import { largestPaths } from '../sync/largest-paths.ts';
 import type { PushSummary } from '../sync/push.ts';
 import type { Context } from './context.ts';
 import { formatBytes } from './format-bytes.ts';
+import { plural } from './plural.ts';
 import { listed, listedJson, print } from './terminal.ts';
 
 export interface ReportOptions {
+  /** Where the tree goes, relative to the work dir. */
+  readonly dir: string;
   readonly dryRun?: boolean | undefined;
   readonly json?: boolean | undefined;
   /** Says nothing of a push that had nothing to do. */
@@ -18,6 +21,8 @@ export interface ReportOptions {
 const largeBytes = 200e6;
 /** How many paths the warning names. */
 const namedPaths = 3;
+/** How many paths are named that were not sent. */
+const namedUnsent = 20;
 
 /** Reports each buildlet's push, then throws if any of them failed. */
 export async function reportPush(
@@ -28,28 +33,57 @@ export async function reportPush(
   context: Context,
 ): Promise<void> {
   const failures: unknown[] = [];
+  const unsent = new Map<string, GomoteError>();
   for (const [index, result] of results.entries()) {
     const name = names[index] ?? '';
-    if (result.status === 'rejected') failures.push(result.reason);
-    else if (options.dryRun) await printPlan(name, result.value, names.length > 1, context);
+    if (result.status === 'rejected') {
+      failures.push(result.reason);
+      continue;
+    }
+    for (const [path, error] of result.value.unsent) unsent.set(path, error);
+    const place = `${name}:${options.dir}`;
+    if (options.dryRun) await printPlan(place, result.value, names.length > 1, context);
     else if (options.onlyChanges && result.value.changes.length === 0) continue;
     else if (options.json)
       await print(
         context.terminal,
-        listedJson(toJson(name, result.value, seconds), context.terminal),
+        listedJson(toJson(name, options.dir, result.value, seconds), context.terminal),
       );
-    else context.talk.say(`${name}: ${inWords(result.value)}`);
+    else context.talk.say(inWords(name, place, result.value));
   }
-  throwIfAny(failures);
+  throwIfAny([...failures, ...unsentFailures(unsent, context)]);
+}
+
+/** Names what was not sent, and gives the failure that this is. */
+function unsentFailures(
+  unsent: ReadonlyMap<string, GomoteError>,
+  { talk }: Context,
+): GomoteError[] {
+  const [only] = unsent.values();
+  if (only === undefined) return [];
+  if (unsent.size === 1) {
+    return [new GomoteError(only.code, `not sent: ${only.message}`, { hint: only.hint })];
+  }
+  const shown = [...unsent.values()].slice(0, namedUnsent);
+  for (const { message } of shown) talk.say(`not sent: ${message}`);
+  if (unsent.size > shown.length) talk.say(`not sent: ${unsent.size - shown.length} more`);
+  return [
+    new GomoteError(only.code, `${unsent.size} paths were not sent`, {
+      hint: only.hint ?? 'everything else is there; --exclude leaves them out',
+    }),
+  ];
 }
 
 function throwIfAny(failures: readonly unknown[]): void {
   const [first, ...others] = failures;
   if (first === undefined) return;
-  if (others.length === 0) throw first;
+  if (others.every((other) => other === first)) throw first;
   const hint = isGomoteError(first) ? first.hint : undefined;
   const code = isGomoteError(first) ? first.code : 'ERR_LOST';
-  throw new GomoteError(code, failures.map(messageOf).join('; '), { hint, cause: first });
+  throw new GomoteError(code, [...new Set(failures.map(messageOf))].join('; '), {
+    hint,
+    cause: first,
+  });
 }
 
 /** Warns of a large push, and gives whether it did. */
@@ -66,31 +100,56 @@ export function warnIfLarge(changes: readonly TreeChange[], { talk }: Context): 
 }
 
 async function printPlan(
-  name: string,
-  { changes, files, bytes }: PushSummary,
+  place: string,
+  summary: PushSummary,
   isOneOfMany: boolean,
   { terminal, talk }: Context,
 ): Promise<void> {
-  const lines = changes.map((change) => {
+  const lines = summary.changes.map((change) => {
     if (change.op === 'remove') return `remove ${change.path}`;
     if (change.op === 'mode') return `mode ${change.mode.toString(8)} ${change.path}`;
     const { path, kind } = change.entry;
     return `send ${path}${kind === 'directory' ? '/' : ''}`;
   });
-  const title = isOneOfMany ? [`${name}:`] : [];
+  const title = isOneOfMany ? [`${place}:`] : [];
   await print(terminal, listed([...title, ...lines], terminal));
-  talk.say(`${name}: would send ${files} files, ${formatBytes(bytes)}`);
+  const { changes, files, bytes, removed } = summary;
+  if (changes.length === 0) return talk.say(`${place}: nothing would change`);
+  const parts = [];
+  if (files > 0) parts.push(`send ${plural(files, 'file')} (${formatBytes(bytes)})`);
+  if (removed > 0) parts.push(`remove ${removed}`);
+  const others = otherChanges(summary);
+  if (others > 0) parts.push(`make ${plural(others, 'other change')}`);
+  talk.say(`${place}: would ${parts.join(', ')}`);
 }
 
-function inWords({ changes, files, bytes, removed, wireBytes }: PushSummary): string {
-  if (changes.length === 0) return 'nothing has changed';
-  const parts = [`${files} ${files === 1 ? 'file' : 'files'} sent (${formatBytes(bytes)})`];
+function inWords(name: string, place: string, summary: PushSummary): string {
+  const { changes, files, bytes, removed, wireBytes } = summary;
+  if (changes.length === 0) return `${name}: nothing has changed`;
+  const parts = [`${plural(files, 'file')} to ${place} (${formatBytes(bytes)})`];
   if (removed > 0) parts.push(`${removed} removed`);
+  const others = otherChanges(summary);
+  if (others > 0) parts.push(plural(others, 'other change'));
   return `${parts.join(', ')}; ${formatBytes(wireBytes)} on the wire`;
 }
 
+/** Of modes, times, directories and links. */
+const otherChanges = ({ changes, files, removed }: PushSummary): number =>
+  changes.length - files - removed;
+
 const toJson = (
   name: string,
-  { files, bytes, removed, wireBytes, digest }: PushSummary,
+  dir: string,
+  { files, bytes, removed, wireBytes, digest, unsent }: PushSummary,
   seconds: number,
-) => ({ name, files, bytes, removed, wireBytes, seconds, digest });
+) => ({
+  name,
+  dir,
+  files,
+  bytes,
+  removed,
+  wireBytes,
+  seconds: Math.round(seconds * 1000) / 1000,
+  digest,
+  unsent: [...unsent.keys()],
+});

@@ -1,21 +1,15 @@
 // A tree on a buildlet that knows nothing of trees: the base protocol lists it with digests, takes archives and removes
 // paths. What was pushed is kept in the work dir, as the extension keeps it.
-import { randomBytes } from 'node:crypto';
 import { packTar } from '../archive/pack.ts';
+import { look } from '../archive/tree-walk.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { GomoteError } from '../errors.ts';
 import { bytesOfName } from '../protocol/name-bytes.ts';
-import {
-  encodeRecord,
-  identityName,
-  recordName,
-  recordsDirectory,
-} from '../protocol/push-record.ts';
+import { encodeRecord, recordName, recordsDirectory } from '../protocol/push-record.ts';
 import { pathOf } from '../protocol/tree-change.ts';
 import { comparePaths, type TreeEntry } from '../protocol/tree-entry.ts';
 import { isAbsent, listTree, readRecords } from './base-listing.ts';
 import { chooseCompression } from './compression.ts';
-import { unknownLife } from './known-states.ts';
 import type { RemoteTree, RemoteTreeOptions, Sending } from './remote-tree.ts';
 
 /** How many paths go into one request to remove them. */
@@ -32,22 +26,15 @@ export class BaseTree implements RemoteTree {
   /** What was sent, by path. */
   #sent = new Map<string, TreeEntry>();
 
-  #identity: string | undefined;
-
   constructor(client: BuildletClient, options: RemoteTreeOptions) {
     this.#client = client;
     this.#options = options;
   }
 
-  get identity(): string {
-    return this.#identity ?? unknownLife(this.#client);
-  }
-
   async entries(): Promise<TreeEntry[]> {
     const { dir, scope, signal } = this.#options;
     const entries = await this.#listed();
-    const { records, identity } = await readRecords(this.#client, signal);
-    this.#identity = identity;
+    const records = await readRecords(this.#client, signal);
     const record = records.find((candidate) => candidate.dir === dir);
     this.#all = new Map(entries.map((entry) => [entry.path, entry]));
     this.#sent = new Map(record?.entries.map((entry) => [entry.path, entry]));
@@ -62,6 +49,10 @@ export class BaseTree implements RemoteTree {
     });
   }
 
+  async entriesBelow(path: string): Promise<TreeEntry[]> {
+    return [...this.#all.values()].filter((entry) => entry.path.startsWith(`${path}/`));
+  }
+
   async chunks(): Promise<undefined> {
     return undefined;
   }
@@ -74,12 +65,25 @@ export class BaseTree implements RemoteTree {
     // Before anything is changed: what is cut short must not be taken for the buildlet's own later.
     await this.#saveRecord([...this.#sent.values(), ...here]);
     await this.#remove(this.#removable(sending));
-    if (written.length > 0) await this.#write(sending.top, written);
+    if (written.length > 0) await this.#write(sending, written);
     await this.#prove(here);
-    await this.#saveRecord(here);
+    const removed = new Set(changes.filter(({ op }) => op === 'remove').map(pathOf));
+    const kept = [...this.#sent.values()].filter(
+      ({ path }) => this.#all.has(path) && !removed.has(path),
+    );
+    await this.#saveRecord([...kept, ...here]);
   }
 
-  async #write(top: string, paths: readonly string[]): Promise<void> {
+  async #write(sending: Sending, paths: readonly string[]): Promise<void> {
+    try {
+      await this.#pack(sending.top, paths);
+    } catch (error) {
+      tellUnread(sending, error);
+      throw error;
+    }
+  }
+
+  async #pack(top: string, paths: readonly string[]): Promise<void> {
     const { dir, signal, compress, onWire } = this.#options;
     const wished = chooseCompression(this.#client, compress, {});
     const archive = packTar(top, '.', { paths, compress: wished, signal });
@@ -137,20 +141,22 @@ export class BaseTree implements RemoteTree {
     );
   }
 
-  async #giveIdentity(): Promise<void> {
-    if (this.#identity !== undefined) return;
-    const identity = randomBytes(16).toString('hex');
-    const { signal } = this.#options;
-    await this.#client.put(identity, `${recordsDirectory}/${identityName}`, 0o600, { signal });
-    this.#identity = identity;
-  }
-
   async #saveRecord(entries: readonly TreeEntry[]): Promise<void> {
     const { dir, signal } = this.#options;
-    await this.#giveIdentity();
     const unique = new Map(entries.map((entry) => [entry.path, entry]));
     const sorted = [...unique.values()].sort((a, b) => comparePaths(a.path, b.path));
     const text = bytesOfName(encodeRecord({ dir, entries: sorted }));
     await this.#client.put(text, `${recordsDirectory}/${recordName(dir)}`, 0o600, { signal });
+  }
+}
+
+/** Tells which of the files that were to be sent are no longer what they were. */
+function tellUnread({ top, changes, onUnread }: Sending, error: unknown): void {
+  for (const change of changes) {
+    if (change.op !== 'write' || change.entry.kind !== 'file') continue;
+    const { path, size, mtimeMs } = change.entry;
+    const now = look(top, path);
+    const isSame = typeof now === 'object' && now.size === size && now.mtimeMs === mtimeMs;
+    if (!isSame) onUnread(path, error);
   }
 }

@@ -16,8 +16,7 @@ export async function diff(client: BuildletClient, signal: AbortSignal): Promise
   const { BaseSource } = await import('./base-source.ts');
   const { readRecords } = await import('./base-listing.ts');
   const differences: TreeDifference[] = [];
-  const { records } = await readRecords(client, signal);
-  for (const { dir } of records) {
+  for (const { dir } of await readRecords(client, signal)) {
     const source = new BaseSource(client, { dir, signal, onWire: () => undefined });
     differences.push(...belowDirectory(dir, await source.differences()));
   }

@@ -5,7 +5,6 @@ import type { TreeCallOptions, TreeState, Trees } from '../client/trees.ts';
 import { GomoteError } from '../errors.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { chooseCompression } from './compression.ts';
-import { unknownLife } from './known-states.ts';
 import type { RemoteTree, RemoteTreeOptions, Sending } from './remote-tree.ts';
 
 export class FeatureTree implements RemoteTree {
@@ -37,10 +36,6 @@ export class FeatureTree implements RemoteTree {
     return new FeatureTree(client, trees, options, state);
   }
 
-  get identity(): string {
-    return this.#trees.identity ?? unknownLife(this.#client);
-  }
-
   get digest(): string {
     return this.#state.digest;
   }
@@ -61,6 +56,13 @@ export class FeatureTree implements RemoteTree {
     const found = await this.#trees.manifest(dir, scope, this.#call);
     this.#state = { ...this.#state, ...found };
     return found.entries;
+  }
+
+  async entriesBelow(path: string): Promise<TreeEntry[]> {
+    const { dir } = this.#options;
+    const below = dir === '.' ? path : `${dir}/${path}`;
+    const { entries } = await this.#trees.manifest(below, 'all', this.#call);
+    return entries.map((entry) => ({ ...entry, path: `${path}/${entry.path}` }));
   }
 
   async chunks(path: string): Promise<Chunk[]> {

@@ -1,15 +1,16 @@
 // One buildlet's part of a push: what is there, what has to be done, and what came of it.
 import type { FoundEntry } from '../archive/tree-walk.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
-import type { TreeChange } from '../protocol/tree-change.ts';
+import type { GomoteError } from '../errors.ts';
+import { pathOf, type TreeChange } from '../protocol/tree-change.ts';
 import { type TreeEntry, treeDigest } from '../protocol/tree-entry.ts';
-import { KnownStates } from './known-states.ts';
 import type { LocalCache } from './local-cache.ts';
-import type { LocalTree } from './local-tree.ts';
+import type { LocalTree, LocalWalk } from './local-tree.ts';
 import { withPatches } from './patches.ts';
 import { planChanges } from './plan.ts';
 import type { PushOptions, PushSummary } from './push.ts';
 import { openRemoteTree, type RemoteTree, type Sending } from './remote-tree.ts';
+import { replacedDirectories } from './replaced-directories.ts';
 
 export type PushStream = Pick<Sending, 'pieces' | 'proof' | 'onDigest'>;
 
@@ -26,14 +27,25 @@ export class OnePush {
   #takesNames = false;
   #isOpen = false;
   #wireBytes = 0;
+  /** What this buildlet's tree does not get, and why. */
+  #refused: ReadonlyMap<string, GomoteError> = new Map();
+  readonly #onUnread: (path: string, error: unknown) => void;
   /** How often it was sent in vain. */
   tries = 0;
 
-  /** @param mayName Whether contents are named where the buildlet can open them, in place of being sent. */
-  constructor(client: BuildletClient, options: PushOptions, mayName: boolean) {
+  /**
+   * @param mayName Whether contents are named where the buildlet can open them, in place of being sent.
+   * @param onUnread Told of a file here that cannot be read, before that is thrown.
+   */
+  constructor(
+    client: BuildletClient,
+    options: PushOptions,
+    { mayName, onUnread }: { mayName: boolean; onUnread: (path: string, error: unknown) => void },
+  ) {
     this.#client = client;
     this.#options = options;
     this.#mayName = mayName;
+    this.#onUnread = onUnread;
   }
 
   get changes(): readonly TreeChange[] {
@@ -102,20 +114,24 @@ export class OnePush {
   }
 
   /** What has to be done. */
-  async plan(tree: LocalTree, cache: LocalCache): Promise<readonly TreeChange[]> {
+  async plan(tree: LocalWalk, cache: LocalCache): Promise<readonly TreeChange[]> {
     const remote = await this.#remote();
+    const { mirror = false, force = false, keeps } = this.#options;
     this.#changes = [];
     this.#takesStream = remote.digest !== undefined;
     const { here, there } = await this.#compared(remote, tree, cache);
     this.#there = there;
     const planned = planChanges<FoundEntry>(here, there, {
-      digestOf: (entry) => cache.digest(entry, remote.algorithm),
-      keeps: this.#options.keeps,
+      digestOf: (entry) => this.#digest(entry, remote, cache),
+      keeps: (path, isDirectory) => keeps?.(path) === true || tree.keeps(path, isDirectory, mirror),
     });
     const adjusted = (await this.#options.adjust?.(planned)) ?? planned;
+    this.#refused =
+      mirror || force ? new Map() : await replacedDirectories(adjusted, there, remote);
+    const allowed = adjusted.filter((change) => !isBelow(this.#refused, pathOf(change)));
     this.#changes = this.takesNames
-      ? adjusted.map(withoutPatch)
-      : await withPatches(adjusted, {
+      ? allowed.map(withoutPatch)
+      : await withPatches(allowed, {
           top: tree.top,
           there: this.#there,
           chunksOf: (path) => remote.chunks(path),
@@ -135,6 +151,15 @@ export class OnePush {
     return differing ?? { here: entries, there: await remote.entries() };
   }
 
+  #digest(entry: FoundEntry, { algorithm }: RemoteTree, cache: LocalCache): string | undefined {
+    try {
+      return cache.digest(entry, algorithm);
+    } catch (error) {
+      this.#onUnread(entry.path, error);
+      throw error;
+    }
+  }
+
   async send(stream: PushStream, { top, entries }: LocalTree, cache: LocalCache): Promise<void> {
     const remote = await this.#remote();
     await remote.send({
@@ -142,20 +167,10 @@ export class OnePush {
       top,
       changes: this.#changes,
       there: this.#there,
-      here: entries,
-      digestOf: (entry) => cache.digest(entry, remote.algorithm),
+      here: entries.filter(({ path }) => !isBelow(this.#refused, path)),
+      digestOf: (entry) => this.#digest(entry, remote, cache),
+      onUnread: this.#onUnread,
     });
-  }
-
-  /** Takes note of what is now there, for pulls: what else is here by then is somebody's work. */
-  async remember({ top, entries }: LocalTree, cache: LocalCache): Promise<void> {
-    const { dir, cacheDirectory } = this.#options;
-    const { identity, algorithm } = await this.#remote();
-    const known = new KnownStates(cacheDirectory, { top, identity, dir });
-    const digested = () =>
-      entries.map((entry) => ({ ...entry, digest: cache.digest(entry, algorithm) ?? '' }));
-    const removed = this.#changes.flatMap((change) => (change.op === 'remove' ? change.path : []));
-    known.savePushed(cache.treeDigest(entries, algorithm) ?? '', digested, removed);
   }
 
   summary(tree: LocalTree, cache: LocalCache): PushSummary {
@@ -172,11 +187,21 @@ export class OnePush {
       bytes,
       removed,
       wireBytes: this.#wireBytes,
+      unsent: new Map([...tree.unsent, ...this.#refused]),
       get digest() {
         return cache.treeDigest(tree.entries) ?? cache.treeDigest(tree.entries, 'sha1') ?? '';
       },
     };
   }
+}
+
+/** Whether a path is one of these, or below one of them. */
+function isBelow(paths: ReadonlyMap<string, unknown>, path: string): boolean {
+  if (paths.size === 0) return false;
+  for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1)) {
+    if (paths.has(path.slice(0, end))) return true;
+  }
+  return false;
 }
 
 /** A file that is copied here costs no more than one made of parts of others there. */

@@ -47,14 +47,22 @@ async function patchOf(
   asked.catch(() => undefined);
   // The request goes out before this thread is busy with the file here.
   await new Promise((resolve) => setImmediate(resolve));
-  const now = chunkFile(`${top}/${entry.path}`);
+  const now = chunksHere(`${top}/${entry.path}`);
   const old = await asked;
-  // A file that grew or shrank meanwhile is found out when it is sent.
-  if (old === undefined || now.size !== entry.size) return undefined;
+  // A file that grew, shrank or cannot be read is found out when it is sent.
+  if (old === undefined || now?.size !== entry.size) return undefined;
   const parts = patchParts(old, now.chunks);
   return {
     op: 'write',
     entry: { ...entry, digest: now.sha256 },
     patch: { source: entry.path, parts },
   };
+}
+
+function chunksHere(path: string): ReturnType<typeof chunkFile> | undefined {
+  try {
+    return chunkFile(path);
+  } catch {
+    return undefined;
+  }
 }

@@ -5,8 +5,8 @@ import type { TreeEntry } from '../protocol/tree-entry.ts';
 export interface PlanOptions<Entry extends TreeEntry> {
   /** The digest of a file here; undefined when it has gone. Asked for only where it matters. */
   readonly digestOf: (entry: Entry) => string | undefined;
-  /** Whether a path of the other tree is left alone. */
-  readonly keeps?: ((path: string) => boolean) | undefined;
+  /** Whether what is at a path of the other tree is left alone. */
+  readonly keeps?: ((path: string, isDirectory: boolean) => boolean) | undefined;
 }
 
 /** Renamed files below this size are sent: saying where they were costs as much. */
@@ -31,7 +31,9 @@ export function planChanges<Entry extends TreeEntry>(
     writes.push(change);
     if (change.op === 'write' && entry.kind === 'file') changed.push(entry);
   }
-  const gone = old.rest().filter(({ path }) => options.keeps?.(path) !== true);
+  const gone = old
+    .rest()
+    .filter(({ path, kind }) => options.keeps?.(path, kind === 'directory') !== true);
   const sources = renames(changed, gone, options);
   const removes = gone.reverse().map(({ path }): TreeChange => ({ op: 'remove', path }));
   return [

@@ -12,6 +12,8 @@ export interface PushStreamOptions {
   readonly signal: AbortSignal;
   /** Told the SHA-256 of each file as it is sent, or copied there. */
   readonly onDigest: (entry: TreeEntry, sha256: string) => void;
+  /** Told of a file that cannot be read, before that is thrown. */
+  readonly onUnread: (path: string, error: unknown) => void;
   /** Called when all digests are known. */
   readonly onEnd: () => void;
 }
@@ -22,7 +24,7 @@ export function pushStream(
   parts: Parts,
   options: PushStreamOptions,
 ): PushStream {
-  const { isNamed, signal, onDigest, onEnd } = options;
+  const { isNamed, signal, onDigest, onUnread, onEnd } = options;
   let proof = '';
   /** Files whose digests are still to come, those of a named stream. */
   const due: TreeEntry[] = [];
@@ -33,6 +35,7 @@ export function pushStream(
   };
   const sender = new TreeSender(top, {
     isNamed,
+    onUnread,
     onProof: (sha256) => {
       proof = sha256;
     },

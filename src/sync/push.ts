@@ -1,23 +1,23 @@
-// Makes a directory of one or more buildlets equal to one of this machine.
+// Sends a tree of this machine to a directory of one or more buildlets.
+import { targetStaysInside } from '../archive/entry-name.ts';
 import type { FoundEntry } from '../archive/tree-walk.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
-import { StatusError } from '../errors.ts';
+import { GomoteError, isGomoteError } from '../errors.ts';
 import type { Compression } from '../protocol/transfer.ts';
-import { encodeChanges, literalBytes, type TreeChange } from '../protocol/tree-change.ts';
-import type { TreeEntry } from '../protocol/tree-entry.ts';
-import { broadcast } from './broadcast.ts';
-import type { IgnoreOptions } from './ignore-rules.ts';
+import type { TreeChange } from '../protocol/tree-change.ts';
 import { LocalCache } from './local-cache.ts';
-import { type LocalTree, LocalWalk } from './local-tree.ts';
-import { OnePush, type PushStream } from './one-push.ts';
-import { type Parts, pushStream } from './push-stream.ts';
+import { type LocalTree, type LocalTreeOptions, LocalWalk } from './local-tree.ts';
+import { OnePush } from './one-push.ts';
+import { PushRun } from './push-run.ts';
 
-export interface PushOptions extends IgnoreOptions {
+export interface PushOptions extends Omit<LocalTreeOptions, 'refuses'> {
   /** Where to, relative to the work dir, in plain form. */
   readonly dir: string;
   readonly signal: AbortSignal;
   /** Also removes what was never sent. */
   readonly mirror?: boolean | undefined;
+  /** Also replaces a directory that was sent, and is a file or link here now, with what builds have made in it. */
+  readonly force?: boolean | undefined;
   /** Changes nothing; the summary says what would be done. */
   readonly dryRun?: boolean | undefined;
   /** Default `auto`. */
@@ -43,12 +43,14 @@ export interface PushSummary {
   readonly bytes: number;
   readonly removed: number;
   readonly wireBytes: number;
+  /** By path, what was not sent though no rule leaves it out, and why. */
+  readonly unsent: ReadonlyMap<string, GomoteError>;
   /** Of the tree as it is now at both ends. */
   readonly digest: string;
 }
 
-/** How often a push begins anew because another one came between. */
-const maxTries = 3;
+/** How often a push begins anew because of files that cannot be read. */
+const maxRounds = 20;
 
 /** Pushes the tree at `top`, a real path, to each buildlet; one result each, in their order. */
 export async function push(
@@ -56,20 +58,42 @@ export async function push(
   top: string,
   options: PushOptions,
 ): Promise<PromiseSettledResult<PushSummary>[]> {
-  // For several, the files are read once and sent to all.
-  const mayName = clients.length === 1;
-  const pushes = clients.map((client) => new OnePush(client, options, mayName));
+  const unread = new UnreadFiles();
+  const results = new Map<BuildletClient, PromiseSettledResult<PushSummary>>();
+  let due = clients;
+  for (let round = 1; due.length > 0; round++) {
+    unread.begin();
+    const now = await pushOnce(due, top, options, unread, round);
+    due.forEach((client, index) => {
+      const result = now[index];
+      if (result !== undefined) results.set(client, result);
+    });
+    // The tree is looked at anew: a file may be whole by now, and one that is not must not stop the rest.
+    const isStopped = unread.isEmpty || options.signal.aborted || round === maxRounds;
+    due = isStopped ? [] : due.filter((client) => results.get(client)?.status === 'rejected');
+  }
+  return clients.flatMap((client) => results.get(client) ?? []);
+}
+
+async function pushOnce(
+  clients: readonly BuildletClient[],
+  top: string,
+  options: PushOptions,
+  unread: UnreadFiles,
+  round: number,
+): Promise<PromiseSettledResult<PushSummary>[]> {
+  const onUnread = unread.add;
+  // For several, the files are read once and sent to all. Of named ones, nobody here sees which cannot be read.
+  const mayName = clients.length === 1 && round === 1;
+  const pushes = clients.map((client) => new OnePush(client, options, { mayName, onUnread }));
   // The buildlets look while we look here.
   for (const one of pushes) one.open();
-  const walk = await LocalWalk.begin(top, options);
+  const refuses = (entry: FoundEntry) => unread.given(entry.path) ?? leadsOut(options.dir, entry);
+  const walk = await LocalWalk.begin(top, { ...options, refuses });
   const cache = new LocalCache(options.cacheDirectory, top, 'push');
-  const run = new PushRun(walk, cache, options);
+  const run = new PushRun(walk, cache, { ...options, onUnread });
   const results = await run.all(pushes);
   run.save();
-  if (options.dryRun !== true) {
-    const pushed = pushes.filter((_, index) => results[index]?.status === 'fulfilled');
-    for (const one of pushed) await one.remember(walk, cache);
-  }
   return pushes.map((one, index): PromiseSettledResult<PushSummary> => {
     const result = results[index];
     if (result?.status === 'rejected') return result;
@@ -77,160 +101,39 @@ export async function push(
   });
 }
 
-/** How much may have been found before all of it is, and can be told: so much is soon sent, in bytes. */
-const untoldBytes = 100e6;
+/** Files that could not be read while they were sent. */
+class UnreadFiles {
+  /** Those that are left out from now on, and why. */
+  readonly #given = new Map<string, GomoteError>();
+  readonly #seen = new Set<string>();
+  #isNew = false;
 
-class PushRun {
-  readonly #walk: LocalWalk;
-  readonly #cache: LocalCache;
-  readonly #options: PushOptions;
-  #hasSent = false;
-  #isSaved = false;
-  #isTold = false;
-
-  constructor(walk: LocalWalk, cache: LocalCache, options: PushOptions) {
-    this.#walk = walk;
-    this.#cache = cache;
-    this.#options = options;
+  begin(): void {
+    this.#isNew = false;
   }
 
-  /** Keeps what was learned, once. */
-  save(): void {
-    if (this.#isSaved || !this.#walk.isOver) return;
-    this.#isSaved = true;
-    this.#cache.save(this.#walk.entries, this.#hasSent);
+  /** Whether nothing failed since `begin`. */
+  get isEmpty(): boolean {
+    return !this.#isNew;
   }
 
-  async all(pushes: readonly OnePush[]): Promise<PromiseSettledResult<void>[]> {
-    const only = pushes.length === 1 ? pushes[0] : undefined;
-    if (only !== undefined && (await this.#isNew(only))) {
-      return await Promise.allSettled([this.#sendNew(only)]);
-    }
-    await this.#findAll();
-    const plans = await Promise.allSettled(pushes.map((one) => this.#plan(one)));
-    if (this.#options.dryRun) return plans.map(withoutValue);
-    // Those that get the same share one reading of the files.
-    const groups = new Map<string | OnePush, OnePush[]>();
-    plans.forEach((plan, index) => {
-      const one = pushes[index];
-      if (one === undefined || plan.status === 'rejected' || plan.value.length === 0) return;
-      const key = one.takesStream && one !== only ? encodeChanges(plan.value) : one;
-      groups.set(key, [...(groups.get(key) ?? []), one]);
-    });
-    const sent = new Map<OnePush, Promise<void>>();
-    for (const group of groups.values()) {
-      for (const [one, result] of this.#send(group)) sent.set(one, result);
-    }
-    const results = await Promise.allSettled(pushes.map((one) => sent.get(one)));
-    return plans.map((plan, index) =>
-      plan.status === 'rejected' ? plan : withoutValue(results[index]),
-    );
+  given(path: string): GomoteError | undefined {
+    return this.#given.get(path);
   }
 
-  /** Whether nothing is there yet; walks here until that is known. */
-  async #isNew(one: OnePush): Promise<boolean> {
-    if (this.#options.dryRun || this.#options.adjust !== undefined) return false;
-    while (!one.isOpen && !this.#walk.isOver) await this.#walk.walk();
-    // What keeps that from being known keeps it from being planned, too.
-    return await one.isNew().catch(() => false);
-  }
-
-  /** Sends all that is here while it is found. */
-  async #sendNew(one: OnePush): Promise<void> {
-    const changes: TreeChange[] = [];
-    const parts = this.#found(changes);
-    const stream = { ...this.#stream(parts, one.takesNames), changes: () => changes };
-    try {
-      await one.sendNew(stream, this.#walk, this.#cache);
-    } catch (error) {
-      await this.#again(one, error);
-    }
-  }
-
-  async #findAll(): Promise<void> {
-    await this.#walk.finish();
-    if (!this.#isTold) this.#options.onTree?.(this.#walk);
-    this.#isTold = true;
-  }
-
-  /** What is to be sent, part by part, as it is found here; also put into `all`. */
-  async *#found(all: TreeChange[]): AsyncGenerator<TreeChange[]> {
-    let bytes = 0;
-    for (let at = 0; ; ) {
-      if (bytes >= untoldBytes) await this.#findAll();
-      const isOver = this.#walk.isOver;
-      const changes = this.#walk.entries
-        .slice(at)
-        .map((entry): TreeChange => ({ op: 'write', entry }));
-      at += changes.length;
-      all.push(...changes);
-      for (const change of changes) bytes += literalBytes(change);
-      if (isOver) {
-        await this.#findAll();
-        this.#options.onPlan?.(all);
-      }
-      yield changes;
-      if (isOver) return;
-      await this.#walk.walk();
-    }
-  }
-
-  async #plan(one: OnePush): Promise<readonly TreeChange[]> {
-    const changes = await one.plan(this.#walk, this.#cache);
-    this.#options.onPlan?.(changes);
-    return changes;
-  }
-
-  /** Sends the same changes to all of the group. */
-  #send(group: readonly OnePush[]): Map<OnePush, Promise<void>> {
-    const [first] = group;
-    const stream = this.#stream([first?.changes ?? []], first?.takesNames === true);
-    const source = stream.pieces();
-    const outputs = group.length > 1 ? broadcast(source, group.length) : [];
-    return new Map(
-      group.map((one, index) => {
-        const output = outputs[index];
-        const pieces = () => output ?? source;
-        const sent = one
-          .send({ ...stream, pieces }, this.#walk, this.#cache)
-          .finally(() => output?.release());
-        return [one, sent.catch((error: unknown) => this.#again(one, error))];
-      }),
-    );
-  }
-
-  /** What is there has to be looked at anew: another push came between, or contents have other names there. */
-  async #again(one: OnePush, error: unknown): Promise<void> {
-    const status = error instanceof StatusError ? error.status : undefined;
-    const isRefused = status === 501 && one.takesNames;
-    if (!(isRefused || status === 409) || ++one.tries >= maxTries) throw error;
-    if (isRefused) one.giveUpNames();
-    one.open();
-    await this.#findAll();
-    if ((await this.#plan(one)).length > 0) await this.#send([one]).get(one);
-  }
-
-  #stream(parts: Parts, isNamed: boolean): PushStream {
-    this.#hasSent = true;
-    const { signal, onSent } = this.#options;
-    return pushStream(this.#walk, parts, {
-      isNamed,
-      signal,
-      onDigest: (entry, sha256) => {
-        if (isFound(entry)) this.#cache.learn(entry, sha256, this.#walk.readMs);
-        onSent?.(entry.size);
-      },
-      // While the buildlet is busy with the last of it.
-      onEnd: () => setImmediate(() => this.save()),
-    });
-  }
+  /** What changed while it was read gets a second chance. */
+  readonly add = (path: string, error: unknown): void => {
+    if (!isGomoteError(error)) return;
+    this.#isNew = true;
+    if (error.code !== 'ERR_LOST' || this.#seen.has(path)) this.#given.set(path, error);
+    this.#seen.add(path);
+  };
 }
 
-/** Whether it is an entry of the walk, which knows more than what is sent of it. */
-const isFound = (entry: TreeEntry): entry is FoundEntry => 'stats' in entry;
-
-function withoutValue(
-  result: PromiseSettledResult<unknown> | undefined,
-): PromiseSettledResult<void> {
-  return result?.status === 'rejected' ? result : { status: 'fulfilled', value: undefined };
+/** Why the buildlet would not make a link of the tree in `dir`. */
+function leadsOut(dir: string, { kind, path, target }: FoundEntry): GomoteError | undefined {
+  if (kind !== 'symlink') return undefined;
+  const place = dir === '.' ? path : `${dir}/${path}`;
+  if (targetStaysInside(place.split('/').slice(0, -1), target)) return undefined;
+  return new GomoteError('ERR_PATH', `${path}: the link to ${target} leads out of the work dir`);
 }

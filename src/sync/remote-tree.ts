@@ -19,6 +19,8 @@ export interface Sending {
   readonly here: readonly FoundEntry[];
   /** A file's digest here, by the remote tree's algorithm; undefined when it has gone. */
   readonly digestOf: (entry: FoundEntry) => string | undefined;
+  /** Told of a file here that cannot be read, before that is thrown. */
+  readonly onUnread: (path: string, error: unknown) => void;
   /** The tree stream of the changes; shared by all buildlets that get the same. */
   readonly pieces: () => AsyncIterable<Uint8Array>;
   /** The stream's proof, once it has ended. */
@@ -29,13 +31,13 @@ export interface Sending {
 
 export interface RemoteTree {
   readonly algorithm: DigestAlgorithm;
-  /** What tells this life of the work dir from others. */
-  readonly identity: string;
   /** The digest of all that is there; undefined where only the entries tell. */
   readonly digest: string | undefined;
   /** Whether it takes a stream that names its contents. */
   readonly takesNames: boolean;
   entries(): Promise<TreeEntry[]>;
+  /** Everything below a directory of the tree, by paths of the tree. */
+  entriesBelow(path: string): Promise<TreeEntry[]>;
   /** The chunks of a file, to send only what is new of it; undefined where the whole has to be sent. */
   chunks(path: string): Promise<Chunk[] | undefined>;
   /**

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { testCli } from '../helpers/cli.ts';
@@ -18,7 +18,7 @@ describe('gomote push', () => {
     writeFileSync(join(top, 'f'), 'hello');
     const first = await cli(['push', '--dest', 'd', name, top]);
     expect(first).toMatchObject({ code: 0, stdout: '' });
-    expect(first.stderr).toMatch(/: 1 file sent \(5 B\); \d+ B on the wire\n$/);
+    expect(first.stderr).toMatch(/^1 file to \S+:d \(5 B\); \d+ B on the wire\n$/);
     const second = await cli(['push', '--dest=d', name, top]);
     expect(second).toMatchObject({ code: 0, stderr: `${name}: nothing has changed\n` });
     expect(await cli(['run', name, 'cat', 'd/f'])).toMatchObject({ stdout: 'hello' });
@@ -35,7 +35,11 @@ describe('gomote push', () => {
     rmSync(join(top, 'g'));
     writeFileSync(join(top, 'd/f'), 'other');
     const dry = await cli(['push', '-dry-run', '--dest', 'x', name, top]);
-    expect(dry).toMatchObject({ code: 0, stdout: 'remove g\nsend d/f\n' });
+    expect(dry).toMatchObject({
+      code: 0,
+      stdout: 'remove g\nsend d/f\n',
+      stderr: `${name}:x: would send 1 file (5 B), remove 1\n`,
+    });
     expect(await cli(['run', name, 'cat', 'x/d/f'])).toMatchObject({ stdout: 'hello' });
   });
 
@@ -94,5 +98,29 @@ describe('gomote push', () => {
     expect(saved).toEqual([expect.stringMatching(/^push-.*\.sha256$/)]);
     const text = readFileSync(join(cache, 'gomote', saved[0] ?? ''), 'latin1');
     expect(text).toContain(createHash('sha256').update('hello').digest('hex'));
+  });
+
+  it('names what it could not send, sends the rest, and fails', async () => {
+    const cli = testCli();
+    const [name = ''] = await created(cli);
+    const top = temporaryDirectory();
+    symlinkSync('/usr/bin/python3', join(top, 'python3'));
+    mkdirSync(join(top, '.gomote'));
+    writeFileSync(join(top, 'f'), 'hello');
+    const several = await cli(['push', '--json', '--dest', 'd', name, top]);
+    expect(several.code).toBe(1);
+    expect(JSON.parse(several.stdout)).toMatchObject({ files: 1, unsent: ['.gomote', 'python3'] });
+    expect(several.stderr).toContain('not sent: .gomote: gomote keeps this name for itself\n');
+    expect(several.stderr).toContain('2 paths were not sent');
+    rmSync(join(top, '.gomote'), { recursive: true });
+    expect(await cli(['push', '--dest', 'd', name, top])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /not sent: python3: the link to \/usr\/bin\/python3 leads out of the work dir/,
+      ),
+    });
+    const excluded = await cli(['push', '--exclude', 'python3', '--dest', 'd', name, top]);
+    expect(excluded).toMatchObject({ code: 0, stderr: `${name}: nothing has changed\n` });
+    expect(await cli(['run', name, 'cat', 'd/f'])).toMatchObject({ stdout: 'hello' });
   });
 });

@@ -198,7 +198,7 @@ onAllKinds((kind) => {
     const isRoot = process.getuid?.() === 0;
     const smallDisk = (): string => {
       const path = temporaryDirectory();
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', path]);
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=700', 'tmpfs', path]);
       onTestFinished(() => void execFileSync('umount', ['-l', path]));
       return path;
     };

@@ -31,10 +31,7 @@ export interface PushBench {
   readonly client: BuildletClient;
   /** The tree there. */
   readonly there: string;
-  /** Where is kept what is known of trees. */
-  readonly cacheDirectory: string;
-  /** Pushes the tree here, or another one. */
-  push(options?: Partial<PushOptions>, from?: string): Promise<PushSummary>;
+  push(options?: Partial<PushOptions>): Promise<PushSummary>;
   pull(to: string, options?: Partial<PullOptions>): Promise<PullSummary>;
 }
 
@@ -48,11 +45,10 @@ export async function pushBench({ sharesFiles, ...options }: Kind): Promise<Push
     buildlet,
     client,
     there: join(buildlet.workDir, 'tree'),
-    cacheDirectory,
-    push: async (more = {}, from = top) => {
+    push: async (more = {}) => {
       const { signal } = new AbortController();
       const all = { dir: 'tree', signal, cacheDirectory, ...more };
-      const [result] = await push([client], from, all);
+      const [result] = await push([client], top, all);
       if (result?.status !== 'fulfilled') throw result?.reason;
       return result.value;
     },

@@ -17,6 +17,7 @@ import {
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
+import type { TreeChange } from '../../src/protocol/tree-change.ts';
 import {
   directory,
   file,
@@ -228,16 +229,97 @@ onAllKinds((kind) => {
       expect(existsSync(there)).toBe(false);
     });
 
-    it('refuses a link that leads out of the work dir, before anything is changed', async () => {
+    it('sends the rest when a link leads out of the work dir, and names it', async () => {
       const { top, there, push } = await pushBench(kind);
-      plant(top, [['a', file('a')]]);
-      await push();
       plant(top, [
-        ['b', file('b')],
+        ['a', file('a')],
         ['evil', symlink('../../etc')],
+        ['python', symlink('/usr/bin/python3')],
+        ['z', file('z')],
       ]);
-      await expect(push()).rejects.toThrow(/"?evil"?.*leads out of the work dir/);
-      expect(readdirSync(there)).toEqual(['a']);
+      for (const more of [{}, { mirror: true }]) {
+        const { unsent } = await push(more);
+        expect([...unsent.values()].map(({ message }) => message)).toEqual([
+          'evil: the link to ../../etc leads out of the work dir',
+          'python: the link to /usr/bin/python3 leads out of the work dir',
+        ]);
+        expect(readdirSync(there)).toEqual(['a', 'z']);
+      }
+    });
+
+    it('keeps there what could not be sent this time', async () => {
+      const { top, there, push } = await pushBench(kind);
+      plant(top, [
+        ['a', symlink('b')],
+        ['b', file('b')],
+      ]);
+      await push();
+      rmSync(join(top, 'a'));
+      symlinkSync('/usr', join(top, 'a'));
+      for (const more of [{}, { mirror: true }]) {
+        expect([...(await push(more)).unsent.keys()]).toEqual(['a']);
+        expect(readlinkSync(join(there, 'a'))).toBe('b');
+      }
+    });
+
+    it('keeps there what was sent before and is left out now', async () => {
+      const { top, there, push } = await pushBench(kind);
+      plant(top, tree);
+      await push();
+      writeFileSync(join(top, 'a.txt'), 'changed');
+      for (const more of [{}, { mirror: true }]) {
+        const { changes } = await push({ exclude: ['bin/', '*.txt'], ...more });
+        // A listing does not tell where a link leads.
+        const isLink = (change: TreeChange) =>
+          change.op === 'write' && change.entry.kind === 'symlink';
+        expect(changes.filter((change) => !isLink(change))).toEqual([]);
+      }
+      writeFileSync(join(top, '.gomoteignore'), 'sub\n');
+      await push();
+      expect(readFileSync(join(there, 'sub/b.txt'), 'utf8')).toBe('beta\n');
+      rmSync(join(top, '.gomoteignore'));
+      await push();
+      same(there, top);
+      // It still counts as sent.
+      rmSync(join(top, 'sub'), { recursive: true });
+      await push();
+      same(there, top);
+    });
+
+    it.each<[string, (path: string) => void]>([
+      ['a file', (path) => writeFileSync(path, 'file')],
+      ['a link', (path) => symlinkSync('a', path)],
+    ])('does not put %s in place of a directory with what builds made', async (_, put) => {
+      const { top, there, push } = await pushBench(kind);
+      plant(top, [
+        ['a', file('a')],
+        ['d', directory([['e', directory([['f', file('f')]])]])],
+      ]);
+      await push();
+      writeFileSync(join(there, 'd/e/made.o'), 'made');
+      rmSync(join(top, 'd'), { recursive: true });
+      put(join(top, 'd'));
+      writeFileSync(join(top, 'a'), 'changed');
+      for (const dryRun of [true, false, false]) {
+        const { unsent } = await push({ dryRun });
+        expect([...unsent.values()].map(({ message }) => message)).toEqual([
+          'd is a directory there, with d/e/made.o in it',
+        ]);
+      }
+      expect(readFileSync(join(there, 'a'), 'utf8')).toBe('changed');
+      expect(readdirSync(join(there, 'd/e'))).toEqual(['f', 'made.o']);
+      await push({ force: true });
+      same(there, top);
+    });
+
+    it('puts a file in place of a directory in which nothing but what was sent is', async () => {
+      const { top, there, push } = await pushBench(kind);
+      plant(top, [['d', directory([['e', directory([['f', file('f')]])]])]]);
+      await push();
+      rmSync(join(top, 'd'), { recursive: true });
+      writeFileSync(join(top, 'd'), 'file');
+      expect((await push()).unsent.size).toBe(0);
+      same(there, top);
     });
 
     it('goes to any directory of the work dir, and to the work dir itself', async () => {

@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 import type { Command } from 'commander';
 import { hostTypeOf } from '../../builders.ts';
-import { GomoteError, messageOf } from '../../errors.ts';
+import { GomoteError } from '../../errors.ts';
 import { cacheDirectory } from '../../files/cache-directory.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { literalBytes } from '../../protocol/tree-change.ts';
@@ -16,11 +16,13 @@ import type { Passed } from '../progress.ts';
 import { reportPush, warnIfLarge } from '../push-report.ts';
 import { expectShortLife } from '../short-life.ts';
 import { parseCommaList, parseCompress } from '../values.ts';
+import { pushAndWatch, type WatchedPush } from '../watch-push.ts';
 
 interface Options {
   dest?: string;
   dryRun?: boolean;
   mirror?: boolean;
+  force?: boolean;
   exclude: string[];
   ignore: boolean;
   watch?: boolean;
@@ -36,6 +38,7 @@ export function define(command: Command, context: Context): void {
     .option('--dest <dir>', 'where to, relative to the work dir (default: the base name of DIR)')
     .option('--dry-run', 'print what would be done, and do nothing')
     .option('--mirror', 'also remove what was not sent, such as what builds made')
+    .option('--force', 'put a file in place of a directory there, with what builds made in it')
     .option('--exclude <pattern>', 'leave out, as in a .gitignore; can be repeated', collect, [])
     .option('--no-ignore', 'send also what git, .gomoteignore and editors would leave out')
     .option('--watch', 'push again whenever something changes, until Ctrl-C')
@@ -90,16 +93,19 @@ async function pushTo(
   const pushOptions: PushOptions = {
     signal,
     mirror: options.mirror,
+    force: options.force,
     dryRun: options.dryRun,
+    onEnter: watch && ((directory) => watch.enter(directory)),
     exclude: options.exclude,
     noIgnore: !options.ignore,
     compress: options.compress,
     environment: terminal.environment,
     cacheDirectory: cacheDirectory(terminal.environment),
-    onTree: ({ entries, others }) => {
-      watch?.follow(entries.flatMap(({ kind, path }) => (kind === 'directory' ? [path] : [])));
+    onTree: ({ others }) => {
+      watch?.leave();
       if (isWarned) return;
-      for (const path of others) talk.say(`not sent, for it is no file: ${path}`);
+      for (const path of others)
+        talk.say(`not sent, as it is neither a file, a directory nor a link: ${path}`);
     },
     onSent: (bytes) => {
       passed.bytes += bytes;
@@ -118,7 +124,7 @@ async function pushTo(
     if (options.go && !options.dryRun) await prepareGo(buildlets, context);
     const results = await talk.showing(
       () => passed,
-      () => push(clients, top, pushOptions),
+      () => push(clients, realDirectory(top), pushOptions),
     );
     if (options.go && !options.dryRun) {
       const { giveVersion } = await goRoots();
@@ -126,34 +132,21 @@ async function pushTo(
     }
     return results;
   };
+  const report: WatchedPush['report'] = async (some, results, sinceMs, onlyChanges) => {
+    const seconds = (performance.now() - sinceMs) / 1000;
+    const { dir } = pushOptions;
+    await reportPush(some, results, seconds, { ...options, dir, onlyChanges }, context);
+  };
   const startMs = performance.now();
-  const results = await withBuildlets(context, names, async (buildlets) => {
-    const first = await pushOnce(buildlets);
-    if (watch === undefined || buildlets.length === 0) return first;
-    const reached = buildlets.map(({ name }) => name);
-    const report = async (some: typeof first, sinceMs: number, onlyChanges: boolean) => {
-      const seconds = (performance.now() - sinceMs) / 1000;
-      await reportPush(reached, some, seconds, { ...options, onlyChanges }, context);
-    };
-    await report(first, startMs, false);
-    talk.say(`watching ${top}; Ctrl-C ends it`);
-    try {
-      for (;;) {
-        await watch.changed(signal);
-        const changedMs = performance.now();
-        try {
-          await report(await pushOnce(buildlets), changedMs, true);
-        } catch (error) {
-          // A file that changes while it is sent is sent again after that.
-          if (signal.aborted || buildlets.every(({ client }) => client.isBroken)) throw error;
-          talk.say(messageOf(error));
-        }
-      }
-    } finally {
-      watch.close();
-    }
-  });
-  await reportPush(names, results, (performance.now() - startMs) / 1000, options, context);
+  try {
+    const results = await withBuildlets(context, names, async (buildlets) => {
+      if (watch === undefined || buildlets.length === 0) return await pushOnce(buildlets);
+      return await pushAndWatch(buildlets, { top, watch, push: pushOnce, report }, context);
+    });
+    await report(names, results, startMs, false);
+  } finally {
+    watch?.close();
+  }
 }
 
 /** Sees to Go's bootstrap toolchain on each of the buildlets. */
