@@ -1,5 +1,5 @@
 // Which HTTP status a server answers with when a request fails, and what it says.
-import { type ErrorCode, isGomoteError, messageOf } from '../errors.ts';
+import { type ErrorCode, errnoOf, isGomoteError, messageOf } from '../errors.ts';
 
 const statusOfCode: Record<ErrorCode, number> = {
   ERR_ABORTED: 500,
@@ -34,8 +34,35 @@ const statusOfCode: Record<ErrorCode, number> = {
   ERR_USAGE: 400,
 };
 
-/** The status and the one line of text that tell `error` to a client. */
-export function errorReply(error: unknown): { status: number; text: string } {
-  const status = isGomoteError(error) ? statusOfCode[error.code] : 500;
-  return { status, text: messageOf(error).replaceAll(/[\r\n]+/g, ' ') };
+/** Names the error's code in a reply, beside its text. An extension: whoever does not know it reads status and text. */
+export const errorCodeHeader = 'X-Gomote-Error-Code';
+
+/** Codes that say the same at the client as at the server: of its request, of a file there, of a buildlet. */
+const told: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  ...(['ERR_ARCHIVE', 'ERR_BUILDLET_DIED', 'ERR_CONFLICT', 'ERR_NOT_OWNER', 'ERR_NO_CAPACITY'] as const),
+  ...(['ERR_NO_SUCH_FILE', 'ERR_PATH', 'ERR_QUOTA', 'ERR_REQUEST', 'ERR_UNKNOWN_BUILDLET'] as const),
+  ...(['ERR_UNKNOWN_SESSION', 'ERR_UNKNOWN_TYPE', 'ERR_UNSUPPORTED'] as const),
+]);
+
+export interface ErrorReply {
+  readonly status: number;
+  readonly text: string;
+  /** The value of `X-Gomote-Error-Code`; absent: there is none to tell. */
+  readonly code?: ErrorCode | undefined;
 }
+
+/** The status, the one line of text and the code that tell `error` to a client. */
+export function errorReply(error: unknown): ErrorReply {
+  const text = messageOf(error).replaceAll(/[\r\n]+/g, ' ');
+  if (!isGomoteError(error)) return { status: 500, text, code: codeOfErrno(errnoOf(error)) };
+  const { code } = error;
+  return { status: statusOfCode[code], text, ...(told.has(code) && { code }) };
+}
+
+/** Of the system's errors only those that are about the file that was asked for. */
+const codeOfErrno = (errno: string | undefined): ErrorCode | undefined =>
+  errno === 'ENOENT' || errno === 'ENOTDIR' ? 'ERR_NO_SUCH_FILE' : undefined;
+
+/** Reads the value of `X-Gomote-Error-Code`; undefined when it is none of the codes that servers tell. */
+export const parseErrorCode = (value: unknown): ErrorCode | undefined =>
+  [...told].find((code) => code === value);

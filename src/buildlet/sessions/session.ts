@@ -41,7 +41,9 @@ const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGKILL'];
 export class Session {
   readonly id: string;
   readonly log: SessionLog;
-  readonly #options: SessionOptions;
+  readonly #options: Omit<SessionOptions, 'request'>;
+  /** Once the command runs, without its arguments and environment: those may be megabytes, and a session is remembered for long. */
+  #request: SessionRequest;
   readonly #started = new Date();
   readonly #startMs = performance.now();
   readonly #readers = new Set<Reader>();
@@ -63,8 +65,10 @@ export class Session {
 
   constructor(options: SessionOptions) {
     this.id = options.id;
-    this.#options = options;
-    this.#detached = options.request.detach === true;
+    const { request, ...others } = options;
+    this.#options = others;
+    this.#request = request;
+    this.#detached = request.detach === true;
     this.log = options.makeLog(this);
     this.#begun = new Promise((resolve) => {
       this.#begin = resolve;
@@ -77,7 +81,7 @@ export class Session {
       command: this.#options.command,
       running: this.#end === undefined,
       detached: this.#detached,
-      tty: this.#options.request.tty !== undefined,
+      tty: this.#request.tty !== undefined,
       readers: this.#attached.length,
       started: this.#started.toISOString(),
       logBytes: this.log.end,
@@ -96,7 +100,7 @@ export class Session {
   }
 
   async #run(host: CommandHost): Promise<void> {
-    const { request } = this.#options;
+    const request = this.#request;
     const killsBefore = countMemoryKills();
     const prepared = await prepareCommand(request, host);
     if ('notStarted' in prepared) return this.#finish('not-started', prepared.notStarted);
@@ -105,6 +109,7 @@ export class Session {
       request.tty === undefined
         ? await startCommand(prepared, host, streams)
         : await startTerminalCommand(prepared, request.tty);
+    this.#forgetForm();
     if ('notStarted' in command) return this.#finish('not-started', command.notStarted);
     this.#command = command;
     this.#begin();
@@ -150,6 +155,7 @@ export class Session {
       durationMs: Math.round(performance.now() - this.#startMs),
       ...(this.#pump?.sums() ?? { stdout: emptySum(), stderr: emptySum() }),
     };
+    this.#forgetForm();
     this.log.close(JSON.stringify(this.#end));
     this.#begin();
     // A session that is over is remembered for long: only what is asked of it is kept.
@@ -157,8 +163,12 @@ export class Session {
     this.#pump = undefined;
   }
 
+  #forgetForm(): void {
+    this.#request = { ...this.#request, cmd: '', dir: '', args: [], env: [], path: undefined };
+  }
+
   #startLimits(): void {
-    const { timeoutMs, idleTimeoutMs } = this.#options.request;
+    const { timeoutMs, idleTimeoutMs } = this.#request;
     if (timeoutMs) this.#after(timeoutMs, () => this.endBy('timeout'));
     if (idleTimeoutMs) this.#after(idleTimeoutMs, () => this.#checkIdle(idleTimeoutMs));
   }
@@ -179,7 +189,7 @@ export class Session {
   }
 
   get #killAfterMs(): number {
-    return this.#options.request.killAfterMs ?? defaultKillAfterMs;
+    return this.#request.killAfterMs ?? defaultKillAfterMs;
   }
 
   /** Ends it for that reason: TERM, then KILL. */
@@ -267,7 +277,7 @@ export class Session {
     this.balance();
     const isNeeded = this.#attached.length > 0 || this.#detached || this.#end !== undefined;
     if (reader.observes || isNeeded) return;
-    const graceMs = this.#options.request.graceMs ?? defaultGraceMs;
+    const graceMs = this.#request.graceMs ?? defaultGraceMs;
     const waitMs = fellSilent ? Math.max(graceMs, this.#options.silentGraceMs) : graceMs;
     clearTimeout(this.#graceTimer);
     this.#graceTimer = setTimeout(() => void this.endBy('killed'), waitMs);

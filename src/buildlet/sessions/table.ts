@@ -1,4 +1,5 @@
 // The sessions of a buildlet: started once an id, listed, and kept within a quota of disk space.
+import { createHash } from 'node:crypto';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,8 +34,8 @@ const defaultFullWaitMs = 10_000;
 
 interface Entry {
   readonly session: Session;
-  /** The request that started it. */
-  readonly form: string;
+  /** Of the request that started it: the request itself may be megabytes. */
+  readonly formDigest: string;
   /** Resolves when it has ended. */
   readonly over: Promise<void>;
 }
@@ -87,14 +88,15 @@ export class SessionTable {
   /** Starts the session unless it has been; `form` is the request as it came. */
   start(id: string, form: string, request: SessionRequest): Session {
     const known = this.#entries.get(id);
-    if (known?.form === form) return known.session;
+    const formDigest = createHash('sha256').update(form).digest('base64');
+    if (known?.formDigest === formDigest) return known.session;
     if (known !== undefined) {
       throw new GomoteError('ERR_CONFLICT', `session "${id}" runs another command`);
     }
     const session = new Session({
       id,
       request,
-      command: [request.cmd, ...request.args.map(textOf)],
+      command: shownCommand(request),
       makeLog: (owner) => this.#makeLog(owner),
       silentGraceMs,
     });
@@ -105,7 +107,7 @@ export class SessionTable {
       this.#finished.push(session);
       if (this.#finished.length > rememberedSessions) this.#forget();
     });
-    this.#entries.set(id, { session, form, over });
+    this.#entries.set(id, { session, formDigest, over });
     return session;
   }
 
@@ -198,6 +200,24 @@ export class SessionTable {
     await Promise.all([...this.#entries.values()].map(({ session }) => session.log.flushed()));
     await removeTree(this.#directory);
   }
+}
+
+/** How much of a command is kept to be shown, in characters. */
+const shownLimit = 4_096;
+
+/** The command with its arguments, for people; `…` stands for what is left out. */
+function shownCommand({ cmd, args }: SessionRequest): string[] {
+  const words: string[] = [];
+  let left = shownLimit;
+  for (const word of [cmd, ...args]) {
+    if (left <= 0) return [...words, '…'];
+    const text = textOf(word);
+    const shown = text.length <= left ? text : `${text.slice(0, left)}…`;
+    // Copied: a part of a text keeps the whole text in memory.
+    words.push(Buffer.from(shown).toString());
+    left -= shown.length + 1;
+  }
+  return words;
 }
 
 /** Whether its oldest output can be dropped, and lies before that place in its log. */
