@@ -33,6 +33,8 @@ export const errorCodes = {
   ERR_NAME_TAKEN: 'ERR_NAME_TAKEN',
   /** The platform has no room for the machine at this time. */
   ERR_NO_CAPACITY: 'ERR_NO_CAPACITY',
+  /** There is no such file or directory on the buildlet. */
+  ERR_NO_SUCH_FILE: 'ERR_NO_SUCH_FILE',
   /** The buildlet is another user's. */
   ERR_NOT_OWNER: 'ERR_NOT_OWNER',
   /** The command never started on the buildlet; `state` says why. */

@@ -1,8 +1,8 @@
 // Replies in the shape a Go server gives them, and the reading of small request bodies.
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
-import { GomoteError } from '../errors.ts';
+import { type ErrorCode, GomoteError } from '../errors.ts';
 import { contentTypes } from '../protocol/endpoints.ts';
-import { errorReply } from '../protocol/error-reply.ts';
+import { errorCodeHeader, errorReply } from '../protocol/error-reply.ts';
 
 /** The largest form accepted, in bytes: Go's own limit. */
 const formLimitBytes = 10 << 20;
@@ -31,16 +31,27 @@ export function sendEmpty(response: ServerResponse): void {
  * Sends an error as one line of text. When part of a reply has already gone out, the connection is cut: a
  * missing end is how the protocol tells of a late failure.
  */
-export function sendError(response: ServerResponse, status: number, text: string): void;
+export function sendError(
+  response: ServerResponse,
+  status: number,
+  text: string,
+  code?: ErrorCode,
+): void;
 export function sendError(response: ServerResponse, error: unknown): void;
-export function sendError(response: ServerResponse, first: unknown, text?: string): void {
+export function sendError(
+  response: ServerResponse,
+  first: unknown,
+  text?: string,
+  code?: ErrorCode,
+): void {
   try {
     if (response.headersSent || response.destroyed) {
       response.destroy();
       return;
     }
-    const reply =
-      typeof first === 'number' && text !== undefined ? { status: first, text } : errorReply(first);
+    const isGiven = typeof first === 'number' && text !== undefined;
+    const reply = isGiven ? { status: first, text, code } : errorReply(first);
+    if (reply.code !== undefined) response.setHeader(errorCodeHeader, reply.code);
     const body = Buffer.from(`${oneLine(reply.text)}\n`);
     response.statusCode = reply.status;
     // An attempt that failed may have left words that cannot be sent.

@@ -92,5 +92,8 @@ const pretty = (value: unknown): string => `${JSON.stringify(value, undefined, 2
 export const formatProgress = (step: string): string => `${JSON.stringify({ Progress: step })}\n`;
 export const formatCreated = (record: RemoteRecord, builder: BuilderRecord | undefined): string =>
   `${JSON.stringify({ Buildlet: toJson(record), ...(builder && { Builder: builderJson(builder) }) })}\n`;
-export const formatFailed = (status: number, text: string): string =>
-  `${JSON.stringify({ Error: text, Status: status })}\n`;
+export const formatFailed = (reply: {
+  status: number;
+  text: string;
+  code?: string | undefined;
+}): string => `${JSON.stringify({ Error: reply.text, Status: reply.status, Code: reply.code })}\n`;

@@ -1,5 +1,6 @@
 // Which HTTP status a server answers with when a request fails, and what it says.
 import { type ErrorCode, errnoOf, isGomoteError, messageOf } from '../errors.ts';
+import { errnoText } from './process-state.ts';
 
 const statusOfCode: Record<ErrorCode, number> = {
   ERR_ABORTED: 500,
@@ -18,6 +19,7 @@ const statusOfCode: Record<ErrorCode, number> = {
   ERR_NO_CAPACITY: 500,
   ERR_NOT_OWNER: 401,
   ERR_NOT_STARTED: 500,
+  ERR_NO_SUCH_FILE: 500,
   ERR_PATH: 400,
   ERR_PLATFORM: 502,
   ERR_QUOTA: 429,
@@ -39,8 +41,20 @@ export const errorCodeHeader = 'X-Gomote-Error-Code';
 
 /** Codes that say the same at the client as at the server: of its request, of a file there, of a buildlet. */
 const told: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  ...(['ERR_ARCHIVE', 'ERR_BUILDLET_DIED', 'ERR_CONFLICT', 'ERR_NOT_OWNER', 'ERR_NO_CAPACITY'] as const),
-  ...(['ERR_NO_SUCH_FILE', 'ERR_PATH', 'ERR_QUOTA', 'ERR_REQUEST', 'ERR_UNKNOWN_BUILDLET'] as const),
+  ...([
+    'ERR_ARCHIVE',
+    'ERR_BUILDLET_DIED',
+    'ERR_CONFLICT',
+    'ERR_NOT_OWNER',
+    'ERR_NO_CAPACITY',
+  ] as const),
+  ...([
+    'ERR_NO_SUCH_FILE',
+    'ERR_PATH',
+    'ERR_QUOTA',
+    'ERR_REQUEST',
+    'ERR_UNKNOWN_BUILDLET',
+  ] as const),
   ...(['ERR_UNKNOWN_SESSION', 'ERR_UNKNOWN_TYPE', 'ERR_UNSUPPORTED'] as const),
 ]);
 
@@ -54,14 +68,23 @@ export interface ErrorReply {
 /** The status, the one line of text and the code that tell `error` to a client. */
 export function errorReply(error: unknown): ErrorReply {
   const text = messageOf(error).replaceAll(/[\r\n]+/g, ' ');
-  if (!isGomoteError(error)) return { status: 500, text, code: codeOfErrno(errnoOf(error)) };
-  const { code } = error;
-  return { status: statusOfCode[code], text, ...(told.has(code) && { code }) };
+  const own = isGomoteError(error) ? error.code : undefined;
+  const status = own === undefined ? 500 : statusOfCode[own];
+  if (own !== undefined && told.has(own)) return { status, text, code: own };
+  const isOfFile = own === undefined || own === 'ERR_LOCAL_FILE' || own === 'ERR_ARCHIVE';
+  return isOfFile && isAbsence(error, text)
+    ? { status, text, code: 'ERR_NO_SUCH_FILE' }
+    : { status, text };
 }
 
-/** Of the system's errors only those that are about the file that was asked for. */
-const codeOfErrno = (errno: string | undefined): ErrorCode | undefined =>
-  errno === 'ENOENT' || errno === 'ENOTDIR' ? 'ERR_NO_SUCH_FILE' : undefined;
+/** Whether something that was asked for is not there. What comes from another thread has lost its cause, not its words. */
+function isAbsence(error: unknown, text: string): boolean {
+  const codes = ['ENOENT', 'ENOTDIR'];
+  for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
+    if (codes.includes(errnoOf(at) ?? '')) return true;
+  }
+  return codes.some((code) => text.endsWith(`: ${errnoText(code)}`));
+}
 
 /** Reads the value of `X-Gomote-Error-Code`; undefined when it is none of the codes that servers tell. */
 export const parseErrorCode = (value: unknown): ErrorCode | undefined =>

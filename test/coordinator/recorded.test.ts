@@ -35,6 +35,8 @@ function comparable(response: ParsedResponse, workDir: string) {
     .replaceAll(workDir, '/workdir');
   const headers = new Map(response.headers);
   headers.delete('date');
+  // An extension; Go's clients ignore it.
+  headers.delete('x-gomote-error-code');
   if (headers.has('content-length')) headers.set('content-length', String(body.length));
   return {
     status: response.status,

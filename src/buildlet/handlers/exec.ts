@@ -15,11 +15,11 @@ const leaveGraceMs = 5_000;
 export function exec(host: CommandHost): Handler {
   return async ({ request, response, signal }) => {
     if (request.httpVersion !== '1.1') {
-      return sendError(response, 400, 'HTTP/1.1 or higher required');
+      return sendError(response, 400, 'HTTP/1.1 or higher required', 'ERR_REQUEST');
     }
     response.setHeader('Trailer', processStateTrailer);
     const form = decodeExecForm(await readFormBody(request));
-    if ('refused' in form) return sendError(response, 400, form.refused);
+    if ('refused' in form) return sendError(response, 400, form.refused, 'ERR_REQUEST');
     // The client gives up if no header comes soon, however long the command is silent.
     response.writeHead(200);
     response.flushHeaders();

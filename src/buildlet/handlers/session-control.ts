@@ -33,7 +33,7 @@ export const sessionInput = (table: SessionTable): Handler =>
       end: query.get('end') === '1',
     };
     if (offset !== null && part.offset === undefined) {
-      return sendError(response, 400, "bogus 'offset' parameter");
+      return sendError(response, 400, "bogus 'offset' parameter", 'ERR_REQUEST');
     }
     const input = await session.input();
     await input.take(request.iterator({ destroyOnReturn: false }), part);
@@ -47,9 +47,10 @@ export const sessionSignal = (table: SessionTable): Handler =>
     const signal = signalByName(given.startsWith('SIG') ? given : `SIG${given}`);
     const killAfter = query.get('killAfterMs');
     const killAfterMs = killAfter === null ? undefined : wholeNumber(killAfter, 2 ** 31 - 1);
-    if (signal === undefined) return sendError(response, 400, `no signal "${given}"`);
+    if (signal === undefined)
+      return sendError(response, 400, `no signal "${given}"`, 'ERR_REQUEST');
     if (killAfter !== null && killAfterMs === undefined) {
-      return sendError(response, 400, "bogus 'killAfterMs' parameter");
+      return sendError(response, 400, "bogus 'killAfterMs' parameter", 'ERR_REQUEST');
     }
     await session.signal(signal.name as NodeJS.Signals, killAfterMs);
     sendEmpty(response);
@@ -59,7 +60,7 @@ export const sessionResize = (table: SessionTable): Handler =>
   about(table, async (session, { response, query }) => {
     const size = parseTerminalSize(query);
     if (size === undefined) {
-      return sendError(response, 400, "bogus 'columns' or 'rows' parameter");
+      return sendError(response, 400, "bogus 'columns' or 'rows' parameter", 'ERR_REQUEST');
     }
     await session.resize(size.columns, size.rows);
     sendEmpty(response);

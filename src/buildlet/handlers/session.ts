@@ -17,13 +17,13 @@ import type { SessionTable } from '../sessions/table.ts';
 export function session(table: SessionTable, pingMs: number): Handler {
   return async ({ request, response, query }) => {
     const id = query.get('id') ?? '';
-    if (!isSessionId(id)) return sendError(response, 400, "bogus 'id' parameter");
+    if (!isSessionId(id)) return sendError(response, 400, "bogus 'id' parameter", 'ERR_REQUEST');
     let from: number | undefined;
     let found: Session;
     if (request.method === 'POST') {
       const form = await readFormBody(request);
       const wanted = decodeSessionForm(form);
-      if ('refused' in wanted) return sendError(response, 400, wanted.refused);
+      if ('refused' in wanted) return sendError(response, 400, wanted.refused, 'ERR_REQUEST');
       found = table.start(id, form, wanted);
       if (wanted.detach) return sendText(response, JSON.stringify(found.info), contentTypes.json);
       from = 0;
@@ -32,7 +32,8 @@ export function session(table: SessionTable, pingMs: number): Handler {
       const text = query.get('from') ?? '0';
       const { log } = found;
       const offset = text === 'end' ? log.end : wholeNumber(text);
-      if (offset === undefined) return sendError(response, 400, "bogus 'from' parameter");
+      if (offset === undefined)
+        return sendError(response, 400, "bogus 'from' parameter", 'ERR_REQUEST');
       // Of a log that is over, every reader gets the closing record.
       from = await log.startOfRecord(Math.min(offset, log.isClosed ? log.end - 1 : log.end));
     }

@@ -89,9 +89,9 @@ class ProgressReply {
   }
 
   failed(error: unknown): void {
-    const { status, text } = errorReply(error);
-    this.#exchange.note.error = text;
-    this.#exchange.response.end(formatFailed(status, text));
+    const reply = errorReply(error);
+    this.#exchange.note.error = reply.text;
+    this.#exchange.response.end(formatFailed(reply));
   }
 
   stop(): void {

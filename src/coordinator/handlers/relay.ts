@@ -67,7 +67,8 @@ async function pass(
     if (signal.aborted) return;
     failure = error;
     note.error = messageOf(error);
-    sendError(response, 502, explain(error, session, id));
+    const code = isGomoteError(error, 'ERR_BUILDLET_DIED') ? error.code : undefined;
+    sendError(response, 502, explain(error, session, id), code);
   } finally {
     over?.(path === endpoints.session.path && (signal.aborted || command?.isDetached === true));
     coordinator.used(session, failure);
