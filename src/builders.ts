@@ -9,6 +9,8 @@ export interface HostType {
   readonly description?: string | undefined;
   /** URL of a .tar.gz with the Go toolchain that builds Go, for `push --go`; absent: there is one, or none is needed. */
   readonly goBootstrap?: string | undefined;
+  /** Whether commands get all of the environment in which the buildlet was started, not only the base of it. */
+  readonly inheritEnv?: boolean | undefined;
   /** How it is made on Kubernetes; absent: it is not. */
   readonly kubernetes?: KubernetesMachine | undefined;
   /** How it is made on Compute Engine; absent: it is not. */

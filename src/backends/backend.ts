@@ -85,8 +85,10 @@ export type BackendSettings =
   | {
       readonly kind: 'local';
       readonly name: string;
-      /** What buildlets inherit. */
+      /** What commands get a base of. */
       readonly environment: NodeJS.ProcessEnv;
+      /** Whether commands get all of it. Default: no. */
+      readonly inheritEnv?: boolean | undefined;
       /** Where the buildlets have their directories, for this process alone. Absent: where the user's are. */
       readonly root?: string | undefined;
     }

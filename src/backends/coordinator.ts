@@ -41,6 +41,15 @@ export class CoordinatorBackend implements Backend {
   }
 
   async create({ name }: BuilderType, call: CreateCall): Promise<Instance> {
+    if (call.host.inheritEnv === true) {
+      throw new GomoteError(
+        'ERR_USAGE',
+        `${this.name}: --inherit-env is not the user's to choose`,
+        {
+          hint: 'the configuration of the coordinator has inherit-env for its host types',
+        },
+      );
+    }
     const { buildlet, builder } = await this.#request(name, call);
     if (builder !== undefined) {
       const known = readKnownTypes(this.#typesFile);

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { markPrefix } from '../buildlet/command.ts';
+import { cleanEnvironment } from '../buildlet/environment.ts';
 import { endProcesses } from '../buildlet/process-sweep.ts';
 import { errnoOf, GomoteError } from '../errors.ts';
 import { removeTree } from '../files/remove-tree.ts';
@@ -23,7 +24,7 @@ const startTimeoutMs = 20_000;
 export async function startLocalBuildlet(
   directory: string,
   record: LocalRecord,
-  environment: NodeJS.ProcessEnv,
+  { own, inheritEnv }: { own: NodeJS.ProcessEnv; inheritEnv: boolean },
   signal: AbortSignal,
 ): Promise<void> {
   const program = fileURLToPath(new URL('bin/buildlet.js', packageRoot));
@@ -33,6 +34,7 @@ export async function startLocalBuildlet(
     ...['--workdir', record.workDir],
     ...['--password-file', passwordPath(directory)],
     ...['--idle-timeout', idleTimeout],
+    ...(inheritEnv ? ['--inherit-env'] : []),
     ...['--remove-at-end', filesOf(record)],
     ...['--remove-at-end', directory],
   ];
@@ -40,9 +42,7 @@ export async function startLocalBuildlet(
     cwd: '/',
     detached: true,
     env: {
-      ...Object.fromEntries(
-        Object.entries(environment).filter(([name]) => !name.startsWith('META_')),
-      ),
+      ...(inheritEnv ? withoutMeta(own) : cleanEnvironment(own)),
       // What it makes for itself is in a directory of its own, too.
       TMPDIR: filesOf(record),
     },
@@ -66,6 +66,10 @@ export async function startLocalBuildlet(
     await log.close();
   }
 }
+
+/** The settings of another buildlet are not for this one. */
+const withoutMeta = (own: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(own).filter(([name]) => !name.startsWith('META_')));
 
 /** Waits for the address, which a buildlet prints when it answers. */
 async function ready(child: ChildProcess, signal: AbortSignal): Promise<void> {

@@ -30,6 +30,7 @@ const youngMs = 60_000;
 export class LocalBackend implements Backend {
   readonly name: string;
   readonly #environment: NodeJS.ProcessEnv;
+  readonly #inheritEnv: boolean;
   readonly #places: LocalPlaces;
   /** Whether nobody else makes buildlets in the root. */
   readonly #isSole: boolean;
@@ -38,6 +39,7 @@ export class LocalBackend implements Backend {
   constructor(settings: Settings, onRequest: RequestLog) {
     this.name = settings.name;
     this.#environment = settings.environment;
+    this.#inheritEnv = settings.inheritEnv === true;
     this.#isSole = settings.root !== undefined;
     this.#places = localPlaces(settings.environment, settings.root);
     this.#onRequest = onRequest;
@@ -48,7 +50,9 @@ export class LocalBackend implements Backend {
     const { startLocalBuildlet } = await import('./local-process.ts');
     const { directory, record } = await reserve(this.#places, builder, call, this.#environment);
     try {
-      await startLocalBuildlet(directory, record, this.#environment, call.signal);
+      const inheritEnv = this.#inheritEnv || call.host.inheritEnv === true;
+      const environment = { own: this.#environment, inheritEnv };
+      await startLocalBuildlet(directory, record, environment, call.signal);
       return await this.#inspect(directory, record, call.signal);
     } catch (error) {
       await this.#remove(directory, record);

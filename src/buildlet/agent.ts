@@ -51,7 +51,7 @@ export interface AgentOptions {
   readonly tls?: { readonly certPem: string; readonly keyPem: string } | undefined;
   readonly idleTimeoutMs?: number | undefined;
   readonly maxLifetimeMs?: number | undefined;
-  /** What commands inherit; `META_*` is left out. */
+  /** What every command gets, without `META_*`. PWD and TMPDIR, if they are there, become the command's own. */
   readonly environment: NodeJS.ProcessEnv;
   /** What sessions may take. */
   readonly sessions?: SessionLimits | undefined;
@@ -117,7 +117,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
   const lease = new Lease({ ...options, onExpired: end });
   const host: CommandHost = {
     workDir: workDir.path,
-    environment: baseEnvironment(options.environment, workDir.path),
+    environment: baseEnvironment(options.environment, workDir.path, join(scratch, 'tmp')),
     pipes,
   };
   const limits = { directory: scratch, ...options.sessions };
@@ -144,7 +144,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     { endpoint: endpoints.sessionResize, handle: sessionResize(sessions) },
     { endpoint: endpoints.sessionPing, handle: sessionPing(sessions) },
     { endpoint: endpoints.sessionDetach, handle: sessionDetach(sessions) },
-    { endpoint: endpoints.reset, handle: reset(workDir.path, sessions) },
+    { endpoint: endpoints.reset, handle: reset(host, sessions) },
     {
       endpoint: endpoints.halt,
       handle: ({ response }) => {

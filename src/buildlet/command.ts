@@ -1,6 +1,7 @@
 // One running command: its process group, its streams, how it ended.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { errnoOf } from '../errors.ts';
 import type { ExecRequest } from '../protocol/exec.ts';
@@ -74,6 +75,9 @@ export async function prepareCommand(
   if ('notStarted' in found) return found;
   const { file, name, directory } = found;
   const mark = markPrefix(workDir) + randomBytes(8).toString('hex');
+  makeTemporary(host);
+  // Make and others believe it: it must never be the directory of somebody else.
+  if (environment.PWD !== undefined) environment.PWD = directory;
   const args = request.args.map(textOf);
   const marked = { ...environment, [commandVariable]: mark };
   return {
@@ -81,6 +85,11 @@ export async function prepareCommand(
     mark,
     debugLine: debugLine(file, [name, ...args], environment, directory),
   };
+}
+
+/** An earlier command may have removed the directory for temporary files. */
+function makeTemporary({ environment: { TMPDIR } }: CommandHost): void {
+  if (TMPDIR !== undefined) mkdirSync(TMPDIR, { recursive: true, mode: 0o700 });
 }
 
 /** Starts the command, or gives the Process-State text that says why it did not start. */

@@ -8,6 +8,7 @@ import { temporaryDirectory } from '../files/user-directories.ts';
 import { isLoopback, type ListenAddress } from '../http/listen.ts';
 import { readVersion } from '../package-root.ts';
 import { type Agent, startAgent } from './agent.ts';
+import { cleanEnvironment, inheritedEnvironment } from './environment.ts';
 import { type BuildletOptions, helpText, readOptions } from './options.ts';
 import type { ReverseConnection, ReverseOptions } from './reverse.ts';
 
@@ -33,7 +34,9 @@ async function serve(options: BuildletOptions): Promise<void> {
   try {
     logUnhandled();
     const address = options.address ?? (await privateSocket(removed));
-    const agent = await startAgent({ ...options, address, environment: process.env, log });
+    const environmentOf = options.inheritEnv ? inheritedEnvironment : cleanEnvironment;
+    const environment = environmentOf(process.env);
+    const agent = await startAgent({ ...options, address, environment, log });
     let offered: ReverseConnection | undefined;
     let reason = 'it failed';
     try {

@@ -20,6 +20,8 @@ export interface BuildletOptions {
   readonly idleTimeoutMs: number | undefined;
   readonly maxLifetimeMs: number | undefined;
   readonly removeAtEnd: readonly string[];
+  /** Whether commands get all of the environment in which the buildlet was started. */
+  readonly inheritEnv?: true | undefined;
   readonly sessions: { readonly quotaBytes: number | undefined };
   /** Absent: it waits to be called. */
   readonly reverse: ReverseOptions | undefined;
@@ -48,6 +50,9 @@ Options (one dash or two):
   --max-lifetime DURATION       end at this age, whatever is running (default: never)
   --log-quota SIZE              how much disk space the output of runs may take, such as
                                 512M (default: 1G); the oldest goes first
+  --inherit-env                 commands get all of the environment in which this is
+                                started, not only the base of it that docs/environment.md
+                                lists
   --remove-at-end DIR           also remove DIR at the end; may be repeated
 ${reverseHelp}  --gce=true|false              take the values below from the metadata server of Compute
                                 Engine (default: on a machine there that has the
@@ -60,6 +65,7 @@ Environment (each also in upper case; a value @FILE is read from FILE); with --g
 are attributes of the machine instead (password, tls-cert, …):
   META_password                 the password, unless --password-file is given
   META_tls_cert, META_tls_key   certificate and key, PEM: the server then speaks TLS
+  META_inherit_env              1: as --inherit-env
   META_listen, META_idle_timeout, META_max_lifetime
                                 as the options, unless those are given; on GCE it listens
                                 on :443 with TLS, else on :80
@@ -121,6 +127,7 @@ export async function readOptions(
     tls: cert === undefined || key === undefined ? undefined : { certPem: cert, keyPem: key },
     idleTimeoutMs: await timeout('idle-timeout', values['idle-timeout'], meta),
     maxLifetimeMs: await timeout('max-lifetime', values['max-lifetime'], meta),
+    inheritEnv: values['inherit-env'] || (await meta('inherit-env')) === '1' || undefined,
     removeAtEnd: values['remove-at-end'] ?? [],
     sessions: { quotaBytes: parseSize('--log-quota', values['log-quota']) },
     reverse,
@@ -141,6 +148,7 @@ function parse(argv: readonly string[]) {
         'idle-timeout': { type: 'string' },
         'max-lifetime': { type: 'string' },
         'log-quota': { type: 'string' },
+        'inherit-env': { type: 'boolean' },
         'remove-at-end': { type: 'string', multiple: true },
         ...reverseFlags,
         version: { type: 'boolean' },

@@ -6,7 +6,12 @@ import { type GceConfig, gceBackend, toGceConfig } from './gce.ts';
 import { type KubernetesConfig, kubernetesBackend, toKubernetesConfig } from './kubernetes.ts';
 
 export type BackendConfig =
-  | { readonly kind: 'local'; readonly name: string }
+  | {
+      readonly kind: 'local';
+      readonly name: string;
+      /** Whether commands get all of the environment in which their buildlet was created. */
+      readonly inheritEnv?: boolean | undefined;
+    }
   | {
       readonly kind: 'coordinator';
       readonly name: string;
@@ -31,7 +36,7 @@ const fingerprint = v.pipe(
 );
 
 const schemas = {
-  local: v.strictObject({ kind: v.literal('local') }),
+  local: v.strictObject({ kind: v.literal('local'), 'inherit-env': v.optional(v.boolean()) }),
   coordinator: v.strictObject({
     kind: v.optional(v.literal('coordinator'), 'coordinator'),
     url: v.string(),
@@ -83,7 +88,7 @@ function toBackend(path: string, name: string, file: Section): BackendConfig {
   }
   switch (file.kind) {
     case 'local':
-      return { kind: file.kind, name };
+      return { kind: file.kind, name, inheritEnv: file['inherit-env'] };
     case 'kubernetes':
       return toKubernetesConfig(name, file);
     case 'gce':

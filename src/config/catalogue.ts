@@ -13,6 +13,7 @@ export const hostsSchema = v.optional(
     v.strictObject({
       description: v.optional(v.string()),
       'go-bootstrap': v.optional(v.pipe(v.string(), v.url())),
+      'inherit-env': v.optional(v.boolean()),
       kubernetes: v.optional(kubernetesHost),
       gce: v.optional(gceHost),
     }),
@@ -40,10 +41,11 @@ interface Sections {
 /** The built-in catalogue with what the file at `path` adds; throws ERR_CONFIG. */
 export function toCatalogue(path: string, file: Sections): Catalogue {
   const hosts: HostType[] = [...builtInCatalogue.hosts];
-  for (const [key, { 'go-bootstrap': goBootstrap, ...host }] of file.hosts) {
+  for (const [key, section] of file.hosts) {
+    const { 'go-bootstrap': goBootstrap, 'inherit-env': inheritEnv, ...host } = section;
     if (hosts.some((other) => other.name === key))
       throw badValue(path, `hosts.${key}`, key, 'it is built in');
-    hosts.push({ name: key, goBootstrap, ...host });
+    hosts.push({ name: key, goBootstrap, inheritEnv, ...host });
   }
   const builders: BuilderType[] = [...builtInCatalogue.builders];
   for (const [key, { host, env, path: elements }] of file.builders) {

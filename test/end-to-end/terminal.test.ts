@@ -96,8 +96,10 @@ const untilResized = (size: string) =>
 describe.runIf(hasTmux)('gomote shell', () => {
   it('is a login shell in the work dir, on a terminal like this one, and gives its status', async () => {
     const { screen, before, after } = await atRemoteShell();
-    screen.enter('echo $(shopt login_shell) $TERM $(stty size) $PWD');
-    await screen.shows(/^login_shell on (screen|tmux)\S* 24 80 \/tmp\/gomote-me-local-0-/m);
+    screen.enter(
+      'echo $(shopt login_shell) $TERM $(stty size) $(test $PWD = $WORKDIR && echo there)',
+    );
+    await screen.shows(/^login_shell on (screen|tmux)\S* 24 80 there$/m);
     screen.enter('exit 3');
     await screen.shows(/^status=3$/m);
     expect(await after()).toBe(before);

@@ -8,6 +8,7 @@ import type { VmInstance } from './compute.ts';
 export const metadataKeys = {
   binaryUrl: 'buildlet-binary-url',
   hostType: 'buildlet-host-type',
+  inheritEnv: 'inherit-env',
   cert: 'tls-cert',
   key: 'tls-key',
   password: 'password',
@@ -101,6 +102,7 @@ function metadataItems(request: VmRequest, machine: GceMachine) {
     [metadataKeys.binaryUrl]: machine.buildletUrl,
     [metadataKeys.hostType]: request.hostType.name,
     [metadataKeys.request]: request.requestId,
+    [metadataKeys.inheritEnv]: request.hostType.inheritEnv ? '1' : undefined,
     ...(!tls.isZero() && {
       [metadataKeys.cert]: tls.certPem,
       [metadataKeys.key]: tls.keyPem,

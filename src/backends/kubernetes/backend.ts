@@ -102,6 +102,7 @@ export class KubernetesBackend implements Backend {
       plan: {
         ...{ name, machine, idleTimeoutMs, maxLifetimeMs },
         hostType: call.host.name,
+        inheritEnv: call.host.inheritEnv,
         image: podData.imageReference(machine.image, imageRegistry, project),
         owner: call.user,
         maker: this.#maker,

@@ -60,6 +60,7 @@ export const secretsOf = (pair: KeyPair): PodSecrets => ({
 export interface PodPlan {
   readonly name: string;
   readonly hostType: string;
+  readonly inheritEnv?: boolean | undefined;
   readonly machine: KubernetesMachine;
   /** A full reference. */
   readonly image: string;
@@ -152,6 +153,7 @@ function containerOf(plan: PodPlan, secretKeys: readonly string[]): V1Container 
     env: [
       { name: 'IN_KUBERNETES', value: '1' },
       { name: 'META_BUILDLET_HOST_TYPE', value: hostType },
+      ...(plan.inheritEnv ? [{ name: 'META_INHERIT_ENV', value: '1' }] : []),
       ...secretKeys.map(secret),
     ],
   };

@@ -69,6 +69,7 @@ export async function startPod(
       ...{ name: podName, machine, maker, creation: maker, labels: options.labels },
       description: options.description,
       hostType: host.name,
+      inheritEnv: host.inheritEnv,
       image: imageReference(machine.image, imageRegistry, projectId),
       owner: '',
       builderType: '',

@@ -8,6 +8,7 @@ import { parseCount } from '../values.ts';
 
 interface Options {
   count?: number;
+  inheritEnv?: boolean;
 }
 
 /** The most buildlets one command makes. */
@@ -19,13 +20,17 @@ export function define(command: Command, context: Context): void {
     .option('--count <n>', 'how many to create: all or none', (text) =>
       parseCount('--count', text, countLimit),
     )
+    .option(
+      '--inherit-env',
+      'commands get all of the environment in which the buildlet is started, not only the base of it',
+    )
     .action(async (type: string | undefined, options: Options) => {
       await withType(type, context, async ({ backend, builder, host }: Wanted) => {
         const user = await context.user();
         const instances = await context.talk.during(`creating ${builder.name}`, (onProgress) =>
           createAll(backend, builder, options.count ?? 1, {
             user,
-            host,
+            host: options.inheritEnv ? { ...host, inheritEnv: true } : host,
             signal: context.signal,
             onProgress,
           }),
