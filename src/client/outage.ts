@@ -22,7 +22,7 @@ const refusedMs = 20_000;
 /** The same for a socket on this machine, where nothing is on its way. */
 const refusedHereMs = 500;
 
-/** Waits between tries, and says when to give up. */
+/** Waits between tries, longer each time until something gets on, and says when to give up. */
 export class Outage {
   readonly #options: OutageOptions;
   #sinceMs: number | undefined;
@@ -32,9 +32,14 @@ export class Outage {
     this.#options = options;
   }
 
-  /** The connection works. */
-  over(): void {
+  /** The peer has said something. It may be cut off again before it gets on: the next wait is longer still. */
+  heard(): void {
     this.#sinceMs = undefined;
+  }
+
+  /** The connection has brought something on. */
+  over(): void {
+    this.heard();
     this.#delayMs = firstDelayMs;
   }
 

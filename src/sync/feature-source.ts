@@ -44,7 +44,10 @@ export class FeatureSource implements Source {
     const receive = async (isNamed: boolean) => {
       const stream = await trees.read(dir, paths, { ...this.#call, isNamed });
       // Nothing here would be compared with the digests of what is copied.
-      const receiver = new TreeReceiver(sink, isNamed ? { named: 'undigested' } : {});
+      const receiver = new TreeReceiver(
+        sink,
+        isNamed ? { named: 'undigested', namedIn: trees.sharedDirectory } : {},
+      );
       for await (const { buffer, byteOffset, byteLength } of stream) {
         receiver.push(Buffer.from(buffer, byteOffset, byteLength));
         for (const _ of receiver.copy()) {
