@@ -27,19 +27,21 @@ export class Outage {
   readonly #options: OutageOptions;
   #sinceMs: number | undefined;
   #delayMs = firstDelayMs;
+  /** When it was last tried again. */
+  #triedMs = performance.now();
 
   constructor(options: OutageOptions) {
     this.#options = options;
   }
 
-  /** The peer has said something. It may be cut off again before it gets on: the next wait is longer still. */
+  /** The peer has said something: a connection that holds is no outage any more, even if nothing gets on by it. */
   heard(): void {
-    this.#sinceMs = undefined;
+    if (performance.now() - this.#triedMs > longestDelayMs) this.#sinceMs = undefined;
   }
 
   /** The connection has brought something on. */
   over(): void {
-    this.heard();
+    this.#sinceMs = undefined;
     this.#delayMs = firstDelayMs;
   }
 
@@ -57,6 +59,7 @@ export class Outage {
       sleep(this.#delayMs, undefined, { signal }).catch(() => throwIfAborted(signal)),
     ]);
     if (gone !== undefined) throw gone;
+    this.#triedMs = performance.now();
     this.#delayMs = Math.min(this.#delayMs * 2, longestDelayMs);
   }
 

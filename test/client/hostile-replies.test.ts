@@ -1,4 +1,6 @@
 // Every field of every reply with a value that it must not have: a clean error, or what is read is what it must be.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { BuildletClient } from '../../src/client/buildlet-client.ts';
@@ -11,6 +13,7 @@ import { parseTotals } from '../../src/protocol/transfer.ts';
 import { testCli } from '../helpers/cli.ts';
 import { all } from '../helpers/collect.ts';
 import { serveHttp } from '../helpers/http-server.ts';
+import { temporaryDirectory } from '../helpers/temporary.ts';
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
@@ -353,6 +356,45 @@ describe('gomote run', () => {
       const { code, stderr } = await testCli()(argv);
       expect([argv[0], code, stderr]).toEqual([argv[0], 125, expect.stringMatching(/^gomote: /)]);
     }
+  });
+});
+
+describe('a run whose request failed', () => {
+  it.each([
+    ['500', 500, 'no', false],
+    ['a 502 of a server on the way', 502, 'bad gateway', false],
+    ['what is no log', 200, 'not a log\n', false],
+    ['an unknown name', 502, 'unknown or expired buildlet', true],
+    ['401', 401, 'invalid password', true],
+    ['400', 400, "bogus 'dir' parameter", false],
+  ])(
+    'may be run again by a script when it got %s: %d %s: %s',
+    async (_what, status, text, safe) => {
+      const address = await serveHttp((request, response, path) => {
+        request.resume();
+        response.statusCode = path === '/session' ? status : 404;
+        response.end(text);
+      });
+      const report = join(temporaryDirectory(), 'status');
+      const { code } = await testCli()(['run', '--status-json', report, `x@${address}`, 'true']);
+      expect(code).toBe(125);
+      expect(JSON.parse(readFileSync(report, 'utf8'))).toMatchObject({ retrySafe: safe });
+    },
+  );
+
+  it('and is then refused may have run all the same', async () => {
+    let asked = 0;
+    const address = await serveHttp((request, response, path) => {
+      request.resume();
+      asked += path === '/session' ? 1 : 0;
+      if (path === '/session' && asked === 1) return void request.socket.destroy();
+      response.statusCode = 401;
+      response.end('invalid password');
+    });
+    const report = join(temporaryDirectory(), 'status');
+    const { code } = await testCli()(['run', '--status-json', report, `x@${address}`, 'true']);
+    expect(code).toBe(125);
+    expect(JSON.parse(readFileSync(report, 'utf8'))).toMatchObject({ retrySafe: false });
   });
 });
 
