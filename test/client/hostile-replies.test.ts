@@ -364,7 +364,6 @@ describe('a run whose request failed', () => {
     ['500', 500, 'no', false],
     ['a 502 of a server on the way', 502, 'bad gateway', false],
     ['what is no log', 200, 'not a log\n', false],
-    ['an unknown name', 502, 'unknown or expired buildlet', true],
     ['401', 401, 'invalid password', true],
     ['400', 400, "bogus 'dir' parameter", false],
   ])(
