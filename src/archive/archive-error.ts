@@ -46,6 +46,36 @@ export function localFileError(subject: string, error: unknown): GomoteError {
   return new GomoteError('ERR_LOCAL_FILE', `${shown(subject)}: ${reason}`, { cause: error });
 }
 
+/** Makes system calls for an entry; what fails is told with the entry's name. */
+export function guarded<T>(path: string, calls: () => T): T {
+  try {
+    return calls();
+  } catch (error) {
+    throw error instanceof GomoteError ? error : localFileError(path, error);
+  }
+}
+
+/** What the system says of one name or one place, and of no other. */
+const ofOneEntry = new Set([
+  'EACCES',
+  'EEXIST',
+  'EILSEQ',
+  'EINVAL',
+  'EISDIR',
+  'ELOOP',
+  'ENAMETOOLONG',
+  'ENOENT',
+  'ENOTDIR',
+  'ENOTEMPTY',
+  'EPERM',
+  'ETXTBSY',
+]);
+
+/** Whether only this entry failed: the others need not. */
+export const isOfOneEntry = (error: unknown): boolean =>
+  error instanceof GomoteError &&
+  (error.code === 'ERR_CONFLICT' || ofOneEntry.has(errnoOf(error.cause) ?? ''));
+
 export function abortError(what: string, signal: AbortSignal): GomoteError {
   return new GomoteError('ERR_ABORTED', `${what} was aborted`, { cause: signal.reason });
 }

@@ -4,14 +4,17 @@ import { errnoOf } from '../errors.ts';
 import { copyFileSync, renameSync, rmSync } from '../files/named-fs.ts';
 import { removeTreeSync } from '../files/remove-tree.ts';
 
-/** `partial` has a name that begins with a dot and is nobody else's. Throws what the system says. */
-export function putInPlace(partial: string, place: string): void {
+/**
+ * `partial` has a name that begins with a dot and is nobody else's. Unless it `replaces`, a directory that has the name
+ * stays. Throws what the system says.
+ */
+export function putInPlace(partial: string, place: string, replaces = true): void {
   try {
     renameSync(partial, place);
   } catch (error) {
     const code = errnoOf(error) ?? '';
     if (code === 'EXDEV') moveAcross(partial, place);
-    else if (['EISDIR', 'ENOTEMPTY', 'EEXIST'].includes(code)) {
+    else if (replaces && ['EISDIR', 'ENOTEMPTY', 'EEXIST'].includes(code)) {
       removeTreeSync(place);
       renameSync(partial, place);
     } else throw error;

@@ -1,6 +1,7 @@
 // The directories that a change of a tree goes through. No symbolic link is followed below the tree's top: what stands
-// in a directory's place is replaced by one.
+// in a directory's place is replaced by one, or stays and keeps out all that is below.
 import { posix } from 'node:path';
+import { GomoteError } from '../errors.ts';
 import { chmodSync, lstatSync, mkdirSync, unlinkSync } from '../files/named-fs.ts';
 
 /** While things are put into it, a directory can be written by its owner. */
@@ -18,19 +19,28 @@ export class TreeDirectories {
   /** Modes to set at the end, by path in the tree. */
   readonly #modes = new Map<string, number>();
 
-  /** `top` is the absolute path of the tree, a real directory. */
-  constructor(top: string) {
+  readonly #replaces: boolean;
+
+  /** `top` is the absolute path of the tree, a real directory; `replaces`: whether directories replace what is none. */
+  constructor(top: string, replaces = true) {
     this.#known.set('.', top);
+    this.#replaces = replaces;
   }
 
-  /** The absolute path of a directory in the tree, made if it is missing, and writable for now. */
+  /**
+   * The absolute path of a directory in the tree, made if it is missing, and writable for now. Throws ERR_CONFLICT where
+   * something else stands that is not replaced.
+   */
   enter(path: string): string {
     const known = this.#known.get(path);
     if (known !== undefined) return known;
     const absolute = `${this.enter(posix.dirname(path))}/${posix.basename(path)}`;
     const stats = lstatSync(absolute, { throwIfNoEntry: false });
     if (stats?.isDirectory() !== true) {
-      if (stats !== undefined) unlinkSync(absolute);
+      if (stats !== undefined) {
+        if (!this.#replaces) throw new GomoteError('ERR_CONFLICT', `${path} is no directory here`);
+        unlinkSync(absolute);
+      }
       mkdirSync(absolute, impliedMode);
       this.#made.add(path);
     } else this.#unlock(path, absolute, stats.mode);

@@ -1,11 +1,12 @@
 // The symbolic links of a tree: made last, and only those that stay inside the root.
 import { randomBytes } from 'node:crypto';
-import { dirname } from 'node:path';
+import { dirname, sep } from 'node:path';
 import { traceSync } from '../files/confine.ts';
 import { lstatSync, renameSync, rmSync, symlinkSync } from '../files/named-fs.ts';
 import { removeTreeSync } from '../files/remove-tree.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { archiveErrors } from './archive-error.ts';
+import { targetStaysInside } from './entry-name.ts';
 
 export const leadsOut = ({ path, target }: TreeEntry): Error =>
   archiveErrors.entry(
@@ -13,11 +14,24 @@ export const leadsOut = ({ path, target }: TreeEntry): Error =>
     `the symbolic link to ${JSON.stringify(target)} leads out of the work dir`,
   );
 
+/** Whether an entry is a link that leads out of what must hold it; `above` is the way from there to the tree. */
+export function leadsOutOf(above: string, { kind, path, target }: TreeEntry): boolean {
+  if (kind !== 'symlink') return false;
+  const elements = [...above.split(sep).filter(Boolean), ...path.split('/').slice(0, -1)];
+  return !targetStaysInside(elements, target);
+}
+
 export interface TreeLinksOptions {
   /** What no link may lead out of. */
   readonly fence: string;
   /** Gives the absolute path of an entry. */
-  readonly placeOf: (path: string) => string;
+  readonly placeOf: (entry: TreeEntry) => string;
+  /** Makes one; false when that failed and has been told. */
+  readonly make: (entry: TreeEntry, calls: () => void) => boolean;
+  /** Asked before each gets its place; a throw keeps what is there. */
+  readonly allow: (entry: TreeEntry) => void;
+  /** Whether a directory makes room for one. Default: yes. */
+  readonly replaces: boolean | undefined;
   /** Told of each that is not made because it leads out. */
   readonly onLeadsOut?: ((entry: TreeEntry) => void) | undefined;
 }
@@ -25,8 +39,9 @@ export interface TreeLinksOptions {
 /** Makes the links and gives them. Throws ERR_ARCHIVE, leaving none, when one leads out and nobody wants to be told. */
 export function makeTreeLinks(
   entries: readonly TreeEntry[],
-  { fence, placeOf, onLeadsOut }: TreeLinksOptions,
+  options: TreeLinksOptions,
 ): TreeEntry[] {
+  const { fence, onLeadsOut } = options;
   const made: PlacedLink[] = [];
   const refuse = (entry: TreeEntry) => {
     if (onLeadsOut !== undefined) return onLeadsOut(entry);
@@ -34,12 +49,13 @@ export function makeTreeLinks(
     throw leadsOut(entry);
   };
   for (const entry of entries) {
-    const link = { entry, place: placeOf(entry.path) };
-    if (!staysInside(fence, link)) refuse(entry);
-    else {
-      makeLink(link);
+    options.make(entry, () => {
+      const link = { entry, place: options.placeOf(entry) };
+      if (!staysInside(fence, link)) return refuse(entry);
+      options.allow(entry);
+      makeLink(link, options.replaces);
       made.push(link);
-    }
+    });
   }
   // Stops `a -> b/../x`, `b -> .`: each stays inside alone, and both together do not.
   return made.flatMap((link) => {
@@ -58,9 +74,14 @@ interface PlacedLink {
 const staysInside = (fence: string, { entry, place }: PlacedLink): boolean =>
   traceSync(fence, dirname(place), entry.target.split('/'), { follow: true }).problem !== 'outside';
 
-function makeLink({ entry, place }: PlacedLink): void {
-  if (lstatSync(place, { throwIfNoEntry: false })?.isDirectory()) removeTreeSync(place);
+function makeLink({ entry, place }: PlacedLink, replaces = true): void {
+  if (replaces && lstatSync(place, { throwIfNoEntry: false })?.isDirectory()) removeTreeSync(place);
   const partial = `${dirname(place)}/.gomote-${randomBytes(8).toString('hex')}`;
   symlinkSync(entry.target, partial);
-  renameSync(partial, place);
+  try {
+    renameSync(partial, place);
+  } catch (error) {
+    rmSync(partial, { force: true });
+    throw error;
+  }
 }

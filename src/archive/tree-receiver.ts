@@ -55,8 +55,6 @@ export interface TreeReceiverOptions {
    * machine, or not to be trusted, must not make us read files of ours. Default: refuses it.
    */
   readonly named?: 'digested' | 'undigested';
-  /** Below which directory the tree must be that is named. Default: anywhere, for who sends it may do anything here. */
-  readonly namedIn?: string | undefined;
 }
 
 export class TreeReceiver {
@@ -186,7 +184,7 @@ export class TreeReceiver {
     this.#isBegun = true;
     if (named === undefined) this.#beginPart(text);
     else {
-      this.#files = TreeFiles.of(named, how === 'digested', this.#options.namedIn);
+      this.#files = TreeFiles.of(named, how === 'digested');
       this.#sink.trust();
     }
     this.#head = Buffer.alloc(0);

@@ -25,6 +25,9 @@ export interface WalkOptions {
   readonly onProblem?: ((path: string, error: GomoteError) => void) | undefined;
 }
 
+/** Repositories are made where they are used: neither pushed nor pulled. */
+export const isGit = (path: string): boolean => path === '.git' || path.endsWith('/.git');
+
 /** Everything below `top`, in the order of `comparePaths`, without digests. What goes meanwhile is left out. */
 export function walkTree(top: string, options: WalkOptions = {}): FoundEntry[] {
   const found: FoundEntry[] = [];

@@ -1,29 +1,20 @@
 // Makes the changes of a tree stream below a directory: each file appears under its name only whole and proved.
 import { hash, randomBytes } from 'node:crypto';
-import { dirname, posix, relative, sep } from 'node:path';
-import { errnoOf, GomoteError } from '../errors.ts';
+import { dirname, posix, relative } from 'node:path';
+import { GomoteError } from '../errors.ts';
 import { realRoot, resolveInsideSync } from '../files/confine.ts';
-import {
-  chmodSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  unlinkSync,
-} from '../files/named-fs.ts';
-import { removeTreeSync } from '../files/remove-tree.ts';
+import { lstatSync, mkdirSync, renameSync, rmSync } from '../files/named-fs.ts';
+import { removeLeftovers, removeTreeSync } from '../files/remove-tree.ts';
 import { pathOf, type TreeChange } from '../protocol/tree-change.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
-import { archiveErrors, localFileError } from './archive-error.ts';
-import { targetStaysInside } from './entry-name.ts';
+import { archiveErrors, guarded, isOfOneEntry } from './archive-error.ts';
 import { PatchSources } from './patch-sources.ts';
 import { putInPlace } from './put-in-place.ts';
 import { isReserved } from './reserved-names.ts';
+import { alterEntry } from './tree-alterations.ts';
 import { TreeDirectories } from './tree-directories.ts';
 import { proveContent, TreeFile, writeWholeFile } from './tree-file.ts';
-import { leadsOut, makeTreeLinks } from './tree-links.ts';
+import { leadsOut, leadsOutOf, makeTreeLinks } from './tree-links.ts';
 import type { TreeSink } from './tree-receiver.ts';
 
 export interface TreeWriterOptions {
@@ -33,6 +24,12 @@ export interface TreeWriterOptions {
   readonly onLeadsOut?: (entry: TreeEntry) => void;
   /** Sees the head of each part of the changes before any of the part is made; a throw refuses them. */
   readonly onHead?: (head: Buffer) => void;
+  /** Whether what is of another kind makes room, a directory with all that is in it. Default: yes. */
+  readonly replaces?: boolean;
+  /** Asked before an entry gets its place in a tree that was there before; a throw keeps what is there. */
+  readonly beforePlace?: (entry: TreeEntry) => void;
+  /** Told of each entry that alone cannot be made. Absent: the first one ends everything. */
+  readonly onRefused?: (entry: TreeEntry, error: unknown) => void;
   /** Told of each change that is made; of a file, with its digest. */
   readonly onDone?: (change: TreeChange, digest: string) => void;
 }
@@ -71,7 +68,7 @@ export class TreeWriter implements TreeSink {
     const name = this.#prefix + randomBytes(4).toString('hex');
     this.#top = stats === undefined ? `${dirname(this.#base)}/${name}` : this.#base;
     this.#partial = `${this.#top}/${name}`;
-    this.#directories = new TreeDirectories(this.#top);
+    this.#directories = new TreeDirectories(this.#top, options.replaces);
     this.#sources = new PatchSources(this.#partial);
   }
 
@@ -116,59 +113,60 @@ export class TreeWriter implements TreeSink {
     if (this.#isBegun) return;
     this.#isBegun = true;
     if (this.#isStaged) mkdirSync(this.#top, { recursive: true, mode: 0o755 });
-    for (const directory of [dirname(this.#base), this.#base]) this.#removePartials(directory);
-  }
-
-  #leadsOut({ kind, path, target }: TreeEntry): boolean {
-    if (kind !== 'symlink') return false;
-    const above = relative(this.#fence, this.#base).split(sep).filter(Boolean);
-    return !targetStaysInside([...above, ...path.split('/').slice(0, -1)], target);
-  }
-
-  #removePartials(directory: string): void {
-    if (lstatSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) return;
-    for (const name of readdirSync(directory)) {
-      const path = `${directory}/${name}`;
-      if (name.startsWith(this.#prefix) && path !== this.#top) removeTreeSync(path);
+    for (const directory of [dirname(this.#base), this.#base]) {
+      removeLeftovers(directory, this.#prefix, this.#top);
     }
+  }
+
+  #leadsOut(entry: TreeEntry): boolean {
+    return leadsOutOf(relative(this.#fence, this.#base), entry);
   }
 
   apply(change: TreeChange): void {
-    const path = pathOf(change);
-    guarded(path, () => {
-      if (change.op === 'remove') this.#remove(path);
-      else if (change.op === 'mode') this.#changeMode(path, change.mode);
-      else if (this.#leadsOut(change.entry)) this.#options.onLeadsOut?.(change.entry);
-      else if (change.entry.kind === 'symlink') this.#links.push(change.entry);
-      else this.#directories.make(path, change.entry.mode);
-    });
-    const isLink = change.op === 'write' && change.entry.kind === 'symlink';
-    if (!isLink) this.#options.onDone?.(change, '');
+    if (change.op === 'write') this.#applyEntry(change);
+    else {
+      guarded(change.path, () => alterEntry(this.#directories, change));
+      this.#options.onDone?.(change, '');
+    }
   }
 
-  #remove(path: string): void {
-    const found = this.#directories.find(path);
-    if (found === undefined) return;
-    const stats = lstatSync(found, { throwIfNoEntry: false });
-    if (stats?.isDirectory() !== true) {
-      if (stats !== undefined) unlinkSync(found);
-      return;
+  #applyEntry(change: Extract<TreeChange, { op: 'write' }>): void {
+    const { entry } = change;
+    if (this.#leadsOut(entry)) this.#options.onLeadsOut?.(entry);
+    else if (entry.kind === 'symlink') this.#links.push(entry);
+    else {
+      const isMade = this.#make(entry, () => {
+        this.#directories.enter(posix.dirname(entry.path));
+        this.#allow(entry);
+        this.#directories.make(entry.path, entry.mode);
+      });
+      if (isMade) this.#options.onDone?.(change, '');
     }
+  }
+
+  /** Makes an entry; false when that failed, nothing was made, and it has been told. */
+  #make(entry: TreeEntry, calls: () => void): boolean {
     try {
-      rmdirSync(found);
-      this.#directories.forget(path);
+      guarded(entry.path, calls);
+      return true;
     } catch (error) {
-      // What is still in it was not sent from here.
-      if (!['ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')) throw error;
+      const { onRefused } = this.#options;
+      this.discard();
+      if (onRefused === undefined || !isOfOneEntry(error)) throw error;
+      onRefused(entry, error);
+      return false;
     }
   }
 
-  #changeMode(path: string, mode: number): void {
-    const found = this.#directories.find(path);
-    if (found === undefined || lstatSync(found, { throwIfNoEntry: false })?.isFile() !== true) {
-      throw archiveErrors.entry(path, 'it is not there any more');
-    }
-    chmodSync(found, mode);
+  #allow(entry: TreeEntry): void {
+    if (!this.#isStaged) this.#options.beforePlace?.(entry);
+  }
+
+  /** Gives up the file whose content is coming. */
+  discard(): void {
+    this.#open?.file.close();
+    this.#open = undefined;
+    rmSync(this.#partial, { force: true });
   }
 
   trust(): void {
@@ -184,25 +182,21 @@ export class TreeWriter implements TreeSink {
       return;
     }
     const { entry } = change;
-    guarded(entry.path, () => {
+    const isMade = this.#make(entry, () => {
       if (!this.#isTrusted) proveContent(entry, content, sha256);
       const place = this.#placeOf(entry.path);
       const temporary = this.#isStaged ? place : this.#partial;
-      try {
-        writeWholeFile(temporary, entry, content);
-        if (!this.#isStaged) putInPlace(temporary, place);
-      } catch (error) {
-        rmSync(this.#partial, { force: true });
-        throw error;
-      }
+      writeWholeFile(temporary, entry, content);
+      this.#allow(entry);
+      if (!this.#isStaged) putInPlace(temporary, place, this.#options.replaces);
     });
-    this.#done(change, sha256);
+    if (isMade) this.#done(change, sha256);
   }
 
   open(change: TreeChange): void {
     if (change.op !== 'write') return;
     const { entry, patch } = change;
-    guarded(entry.path, () => {
+    this.#make(entry, () => {
       const source = patch && this.#sources.pathOf(patch.source);
       const options = { parts: patch?.parts, source, isTrusted: this.#isTrusted };
       const file = new TreeFile(this.#partial, entry, options);
@@ -213,18 +207,20 @@ export class TreeWriter implements TreeSink {
 
   content(piece: Buffer): void {
     const open = this.#open;
-    if (open !== undefined) guarded(open.entry.path, () => open.file.write(piece));
+    if (open !== undefined) this.#make(open.entry, () => open.file.write(piece));
   }
 
   close(sha256: string): void {
     const open = this.#open;
     if (open === undefined) return;
-    guarded(open.entry.path, () => {
+    const isMade = this.#make(open.entry, () => {
       open.file.finish(sha256);
       this.#open = undefined;
-      putInPlace(this.#partial, this.#placeOf(open.entry.path));
+      const place = this.#placeOf(open.entry.path);
+      this.#allow(open.entry);
+      putInPlace(this.#partial, place, this.#options.replaces);
     });
-    this.#done(open.change, sha256);
+    if (isMade) this.#done(open.change, sha256);
   }
 
   #placeOf(path: string): string {
@@ -249,7 +245,10 @@ export class TreeWriter implements TreeSink {
     const made = guarded('.', () =>
       makeTreeLinks(this.#links, {
         fence: this.#fence,
-        placeOf: (path) => this.#placeOf(path),
+        placeOf: ({ path }) => this.#placeOf(path),
+        make: (entry, calls) => this.#make(entry, calls),
+        allow: (entry) => this.#allow(entry),
+        replaces: this.#options.replaces,
         onLeadsOut: this.#options.onLeadsOut,
       }),
     );
@@ -265,8 +264,7 @@ export class TreeWriter implements TreeSink {
     if (this.#isOver) return;
     this.#isOver = true;
     try {
-      this.#open?.file.close();
-      rmSync(this.#partial, { force: true });
+      this.discard();
       if (this.leavesNothing) removeTreeSync(this.#top);
       else {
         this.#settle();
@@ -286,14 +284,5 @@ export class TreeWriter implements TreeSink {
       this.#directories.moveTop(this.#top, this.#base);
       this.#top = this.#base;
     });
-  }
-}
-
-/** Runs system calls; what fails is told with the entry's name. */
-function guarded<T>(path: string, calls: () => T): T {
-  try {
-    return calls();
-  } catch (error) {
-    throw error instanceof GomoteError ? error : localFileError(path, error);
   }
 }

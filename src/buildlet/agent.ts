@@ -38,6 +38,7 @@ import { Lease } from './lease.ts';
 import { PipeStock } from './output-pipe.ts';
 import { endProcesses } from './process-sweep.ts';
 import { type SessionLimits, SessionTable } from './sessions/table.ts';
+import { WorkDirIdentity } from './trees/identity.ts';
 import { treeRoutes } from './trees/routes.ts';
 import { TreeThread } from './trees/tree-thread.ts';
 import { openWorkDir } from './work-dir.ts';
@@ -135,7 +136,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     { endpoint: endpoints.file, handle: file(workDir.path) },
     { endpoint: endpoints.putTar, handle: putTar(workDir.path, features) },
     { endpoint: endpoints.exec, handle: exec(host) },
-    ...treeRoutes(trees, features),
+    ...treeRoutes(trees, new WorkDirIdentity(workDir.path), features),
     { endpoint: endpoints.removeAll, handle: removeAll(workDir.path) },
     { endpoint: endpoints.session, handle: session(sessions, pingMs) },
     { endpoint: endpoints.sessions, handle: listSessions(sessions) },

@@ -80,7 +80,7 @@ export const commands: readonly CommandEntry[] = [
   { name: 'ps', summary: 'list the runs of a buildlet', load: () => import('./commands/ps.ts') },
   {
     name: 'pull',
-    summary: 'make a directory here hold what one of a buildlet holds',
+    summary: 'fetch files from a buildlet; nothing is deleted here',
     load: () => import('./commands/pull.ts'),
   },
   {

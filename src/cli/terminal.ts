@@ -1,11 +1,9 @@
 // What the command line reads and writes: bytes on stdout, talk on stderr, colour and spinners on a terminal.
 import { fstatSync, type Stats, statSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
-import { inputStream, isTerminal, outputStream } from '../files/own-streams.ts';
 import { printable, printableJson } from '../printable.ts';
 import { bytesOfName, encodable } from '../protocol/name-bytes.ts';
 import type { TerminalRequest } from '../protocol/session.ts';
-import type { StartState } from '../start-state.ts';
 import type { Passed } from './progress.ts';
 
 export interface Terminal {
@@ -25,20 +23,17 @@ export interface Terminal {
   isRaw?: boolean;
 }
 
-let stdin: Terminal['stdin'] | undefined;
-
 /** The process's own. */
-export const processTerminal = ({ isOutputClosed }: StartState = {}): Terminal => ({
+export const processTerminal = (): Terminal => ({
   // Opened on first use only: opening standard input costs time, and may change how a terminal behaves.
   get stdin() {
-    stdin ??= inputStream();
-    return stdin;
+    return process.stdin;
   },
   get stdout() {
-    return outputStream(1, isOutputClosed);
+    return process.stdout;
   },
   get stderr() {
-    return outputStream(2);
+    return process.stderr;
   },
   environment: process.env,
   lend: true,
@@ -57,6 +52,9 @@ export const processTerminal = ({ isOutputClosed }: StartState = {}): Terminal =
     return stdout !== undefined && stdout.ino === stderr?.ino && stdout.dev === stderr.dev;
   },
 });
+
+// Loaded for a device only: most commands in scripts have none.
+const isTerminal = (fd: number): boolean => process.getBuiltinModule('node:tty').isatty(fd);
 
 function statOf(file: number | string): Stats | undefined {
   try {
@@ -86,10 +84,8 @@ export const terminalLike = ({ stdout, environment }: Terminal): TerminalRequest
 
 /** Writes to stdout with backpressure, names as their bytes; fails as the stream does. */
 export async function print(terminal: Terminal, text: string): Promise<void> {
-  const { stdout } = terminal;
-  if (stdout.errored) throw stdout.errored;
   await new Promise<void>((resolve, reject) => {
-    stdout.write(encodable(text), (error) => (error ? reject(error) : resolve()));
+    terminal.stdout.write(encodable(text), (error) => (error ? reject(error) : resolve()));
   });
 }
 

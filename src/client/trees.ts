@@ -6,6 +6,7 @@ import { type HttpResponse, readText } from '../http/client/request.ts';
 import { contentTypes, type Endpoint, endpoints } from '../protocol/endpoints.ts';
 import { encodeForm, type FormValues, withQuery } from '../protocol/form.ts';
 import { nameFromBytes } from '../protocol/name-bytes.ts';
+import { identityHeader, isIdentity } from '../protocol/push-record.ts';
 import { type Compression, compressHeader, parseCompression } from '../protocol/transfer.ts';
 import { decodeDifferences, type TreeDifference } from '../protocol/tree-difference.ts';
 import { decodeEntries, type TreeEntry, treeDigest } from '../protocol/tree-entry.ts';
@@ -33,18 +34,31 @@ export interface TreeCallOptions {
   readonly onWire?: ((bytes: number) => void) | undefined;
 }
 
-/** Everything in the directory, or only what was pushed into it. */
-export type Scope = 'all' | 'pushed';
+/** Everything in the directory, that without `.git`, or only what was pushed into it. */
+export type Scope = 'all' | 'pull' | 'pushed';
 
 export class Trees {
   readonly #connection: Connection;
+  #identity: string | undefined;
 
   constructor(connection: Connection) {
     this.#connection = connection;
   }
 
+  /** What tells this life of the work dir from every other one: known from the first reply on, if the buildlet says it. */
+  get identity(): string | undefined {
+    return this.#identity;
+  }
+
+  async #call(request: Parameters<Connection['call']>[0]): Promise<HttpResponse> {
+    const response = await this.#connection.call(request);
+    const told = String(response.headers[identityHeader.toLowerCase()] ?? '');
+    if (isIdentity(told)) this.#identity = told;
+    return response;
+  }
+
   async state(dir: string, scope: Scope, options: TreeCallOptions = {}): Promise<TreeState> {
-    const response = await this.#get(endpoints.treeState, { dir, all: allOf(scope) }, options);
+    const response = await this.#get(endpoints.treeState, scopeOf(dir, scope), options);
     const text = (await this.#bytes(response, options)).toString();
     return parseTreeState(text) ?? this.#fail('a state', text);
   }
@@ -54,7 +68,7 @@ export class Trees {
     scope: Scope,
     options: TreeCallOptions = {},
   ): Promise<TreeState & { entries: TreeEntry[] }> {
-    const response = await this.#get(endpoints.treeManifest, { dir, all: allOf(scope) }, options);
+    const response = await this.#get(endpoints.treeManifest, scopeOf(dir, scope), options);
     const text = nameFromBytes(await this.#bytes(response, options));
     const end = text.indexOf('\0');
     const [digest = '', generation = ''] = text.slice(0, Math.max(end, 0)).split(' ');
@@ -83,12 +97,7 @@ export class Trees {
 
   /** Whether each end can open the other's files, so that streams may name their contents. */
   get sharesFiles(): boolean {
-    return this.sharedDirectory !== undefined;
-  }
-
-  /** Below which directory here the buildlet may name files. */
-  get sharedDirectory(): string | undefined {
-    return this.#connection.options.sharedDirectory;
+    return this.#connection.options.sharesFiles === true;
   }
 
   /**
@@ -104,7 +113,7 @@ export class Trees {
     const { compress = 'none', onDigest } = options;
     const signal = this.#connection.signalWith(options.signal);
     const { path } = endpoints.treeApply;
-    const response = await this.#connection.call({
+    const response = await this.#call({
       method: 'PUT',
       path: withQuery(path, { dir, generation }),
       headers: { 'Content-Type': contentTypes.tree, [compressHeader]: compress },
@@ -130,7 +139,7 @@ export class Trees {
     paths: readonly string[] | undefined,
     options: TreeCallOptions & { isNamed?: boolean } = {},
   ): Promise<AsyncIterable<Uint8Array>> {
-    const response = await this.#connection.call({
+    const response = await this.#call({
       method: 'POST',
       path: withQuery(endpoints.treeRead.path, { dir, named: options.isNamed ? '1' : undefined }),
       headers: { 'Content-Type': contentTypes.form, ...wish(options) },
@@ -146,7 +155,7 @@ export class Trees {
     options: TreeCallOptions,
   ): Promise<HttpResponse> {
     const signal = this.#connection.signalWith(options.signal);
-    return await this.#connection.call({
+    return await this.#call({
       method: 'GET',
       path: withQuery(path, query),
       headers: wish(options),
@@ -178,7 +187,11 @@ export class Trees {
 
 const applyAnswer = 'an answer to a push';
 
-const allOf = (scope: Scope): string => String(scope === 'all');
+const scopeOf = (dir: string, scope: Scope): FormValues => ({
+  dir,
+  all: String(scope !== 'pushed'),
+  pull: scope === 'pull' ? '1' : undefined,
+});
 
 const wish = ({ compress }: TreeCallOptions): Record<string, string> =>
   compress === undefined ? {} : { [compressHeader]: compress };

@@ -170,3 +170,12 @@ class Removal {
 }
 
 const isGone = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '');
+
+/** Removes what was left in the directory under names that begin so, but for `kept`, a path. */
+export function removeLeftovers(directory: string, prefix: string, kept: string): void {
+  if (lstatSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) return;
+  for (const name of readdirSync(directory)) {
+    const path = `${directory}/${name}`;
+    if (name.startsWith(prefix) && path !== kept) removeTreeSync(path);
+  }
+}

@@ -1,17 +1,17 @@
 // Reads the JSON replies of a coordinator; unknown fields are ignored.
 import * as v from 'valibot';
 import type { BuilderRecord, HostRecord } from './coordinator.ts';
-import { errorStatus, listOf, moment, parseBy, shortName, text } from './reply-fields.ts';
+import { parseJson } from './replies.ts';
 
 const remoteBuildletSchema = v.object({
-  User: text(255),
-  Name: shortName,
-  HostType: text(255),
-  BuilderType: text(255),
-  Created: moment,
-  Expires: moment,
-  Health: v.optional(text(100)),
-  Reason: v.optional(text()),
+  User: v.string(),
+  Name: v.string(),
+  HostType: v.string(),
+  BuilderType: v.string(),
+  Created: v.pipe(v.string(), v.isoTimestamp()),
+  Expires: v.pipe(v.string(), v.isoTimestamp()),
+  Health: v.optional(v.string()),
+  Reason: v.optional(v.string()),
 });
 
 /** A coordinator's record of a buildlet. */
@@ -31,13 +31,14 @@ export interface RemoteBuildlet {
 
 /** Reads the reply of `/buildlet/create`; undefined when it is not one. */
 export function parseRemoteBuildlet(body: string): RemoteBuildlet | undefined {
-  const record = parseBy(remoteBuildletSchema, body);
-  return record && toRemoteBuildlet(record);
+  const result = v.safeParse(remoteBuildletSchema, parseJson(body));
+  return result.success ? toRemoteBuildlet(result.output) : undefined;
 }
 
 /** Reads the reply of `/buildlet/list`; undefined when it is not one. */
 export function parseRemoteBuildlets(body: string): RemoteBuildlet[] | undefined {
-  return parseBy(listOf(remoteBuildletSchema), body)?.map(toRemoteBuildlet);
+  const result = v.safeParse(v.array(remoteBuildletSchema), parseJson(body));
+  return result.success ? result.output.map(toRemoteBuildlet) : undefined;
 }
 
 const toRemoteBuildlet = (reply: v.InferOutput<typeof remoteBuildletSchema>): RemoteBuildlet => ({
@@ -52,10 +53,10 @@ const toRemoteBuildlet = (reply: v.InferOutput<typeof remoteBuildletSchema>): Re
 });
 
 const builderSchema = v.object({
-  Name: shortName,
-  HostType: text(255),
-  Env: v.optional(listOf(text(128 << 10), 10_000), []),
-  Path: v.optional(listOf(text(), 10_000)),
+  Name: v.string(),
+  HostType: v.string(),
+  Env: v.optional(v.array(v.string()), []),
+  Path: v.optional(v.array(v.string())),
 });
 
 const toBuilder = (builder: v.InferOutput<typeof builderSchema>): BuilderRecord => ({
@@ -66,9 +67,9 @@ const toBuilder = (builder: v.InferOutput<typeof builderSchema>): BuilderRecord 
 });
 
 const createLineSchema = v.union([
-  v.object({ Progress: text() }),
+  v.object({ Progress: v.string() }),
   v.object({ Buildlet: remoteBuildletSchema, Builder: v.optional(builderSchema) }),
-  v.object({ Error: text(64 << 10), Status: errorStatus }),
+  v.object({ Error: v.string(), Status: v.number() }),
 ]);
 
 /** One line of a create that tells its progress. */
@@ -78,8 +79,9 @@ export type CreateLine =
   | { readonly error: string; readonly status: number };
 
 export function parseCreateLine(line: string): CreateLine | undefined {
-  const output = parseBy(createLineSchema, line);
-  if (output === undefined) return undefined;
+  const result = v.safeParse(createLineSchema, parseJson(line));
+  if (!result.success) return undefined;
+  const { output } = result;
   if ('Progress' in output) return { progress: output.Progress };
   if ('Buildlet' in output) {
     const { Buildlet: buildlet, Builder: builder } = output;
@@ -89,10 +91,10 @@ export function parseCreateLine(line: string): CreateLine | undefined {
 }
 
 const typesSchema = v.object({
-  Features: v.optional(listOf(text(100), 1_000), []),
-  User: v.optional(v.object({ Name: text(255), Admin: v.boolean() })),
-  Hosts: listOf(v.object({ Name: text(255), Description: v.optional(text()) }), 10_000),
-  Builders: listOf(builderSchema, 10_000),
+  Features: v.optional(v.array(v.string()), []),
+  User: v.optional(v.object({ Name: v.string(), Admin: v.boolean() })),
+  Hosts: v.array(v.object({ Name: v.string(), Description: v.optional(v.string()) })),
+  Builders: v.array(builderSchema),
 });
 
 /** What a coordinator says of itself and of the one who asks. */
@@ -108,9 +110,9 @@ export interface RemoteTypes {
 
 /** Reads the reply of `/buildlet/types`; undefined when it is not one. */
 export function parseTypes(body: string): RemoteTypes | undefined {
-  const types = parseBy(typesSchema, body);
-  if (types === undefined) return undefined;
-  const { Features: features, User: user, Hosts: hosts, Builders: builders } = types;
+  const result = v.safeParse(typesSchema, parseJson(body));
+  if (!result.success) return undefined;
+  const { Features: features, User: user, Hosts: hosts, Builders: builders } = result.output;
   return {
     features,
     user: user && { name: user.Name, isAdmin: user.Admin },

@@ -15,6 +15,14 @@ export interface PushRecord {
 /** Where the records are, relative to the work dir; each in a file named by {@link recordName}. */
 export const recordsDirectory = '.gomote/push';
 
+/** Beside them: what tells this life of the work dir from every other one. */
+export const identityName = 'id';
+
+/** Says it in every reply about trees. */
+export const identityHeader = 'Gomote-Tree-Id';
+
+export const isIdentity = (text: string): boolean => /^[0-9a-f]{32}$/.test(text);
+
 /** A changed tree's record is preceded by this, which names what may have been made of a change not finished. */
 export const pendingSuffix = '.pending';
 

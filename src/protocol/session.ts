@@ -110,17 +110,15 @@ export interface StreamSum {
  * Why a session ended: by itself, by a signal, by a limit (`timeout`, `idle`), because it was ended on request or for
  * want of readers (`killed`), by the kernel for want of memory, never started, or because its log could not be written.
  */
-export const endReasons = [
-  'exit',
-  'signal',
-  'timeout',
-  'idle',
-  'killed',
-  'memory',
-  'not-started',
-  'log',
-] as const;
-export type EndReason = (typeof endReasons)[number];
+export type EndReason =
+  | 'exit'
+  | 'signal'
+  | 'timeout'
+  | 'idle'
+  | 'killed'
+  | 'memory'
+  | 'not-started'
+  | 'log';
 
 /** How a session ended: the last record of its log. */
 export interface SessionEnd {

@@ -2,36 +2,38 @@
 import * as v from 'valibot';
 import { isGomoteError } from '../errors.ts';
 import { errorReply } from './error-reply.ts';
-import { count, errorStatus, parseBy, sha256, text } from './reply-fields.ts';
+import { parseJson } from './replies.ts';
 
 const stateSchema = v.object({
-  digest: sha256,
-  generation: text(200),
+  digest: v.string(),
+  generation: v.string(),
   zstd: v.optional(v.boolean(), false),
   named: v.optional(v.boolean(), false),
 });
 
 /** Reads the reply of `/sync/state`; undefined when it is not one. */
 export function parseTreeState(body: string): v.InferOutput<typeof stateSchema> | undefined {
-  return parseBy(stateSchema, body);
+  const result = v.safeParse(stateSchema, parseJson(body));
+  return result.success ? result.output : undefined;
 }
 
 const appliedSchema = v.object({
-  digest: sha256,
-  files: count,
-  bytes: count,
+  digest: v.string(),
+  files: v.number(),
+  bytes: v.number(),
   /** SHA-256 over the lines that came before it, if any did. */
-  lines: v.optional(sha256),
+  lines: v.optional(v.string()),
 });
 
 /** Reads the reply of `/sync/apply`; undefined when it is not one. */
 export function parseAppliedReply(body: string): v.InferOutput<typeof appliedSchema> | undefined {
-  return parseBy(appliedSchema, body);
+  const result = v.safeParse(appliedSchema, parseJson(body));
+  return result.success ? result.output : undefined;
 }
 
 const failureSchema = v.object({
-  error: text(64 << 10),
-  status: errorStatus,
+  error: v.string(),
+  status: v.number(),
   /** Whether it was ERR_LOST. */
   lost: v.boolean(),
 });
@@ -46,5 +48,6 @@ export function applyFailure(error: unknown): ApplyFailure {
 
 /** Reads {@link applyFailure}; undefined when it is none. */
 export function parseApplyFailure(body: string): ApplyFailure | undefined {
-  return parseBy(failureSchema, body);
+  const result = v.safeParse(failureSchema, parseJson(body));
+  return result.success ? result.output : undefined;
 }

@@ -9,6 +9,8 @@ import { StatusError } from '../errors.ts';
 import { nameFromBytes } from '../protocol/name-bytes.ts';
 import {
   decodeRecord,
+  identityName,
+  isIdentity,
   type PushRecord,
   recordName,
   recordsDirectory,
@@ -45,23 +47,30 @@ export async function listTree(
 export const isAbsent = (error: unknown, dir: string): boolean =>
   error instanceof StatusError && error.text.includes(`/${dir}: no such file or directory`);
 
+/** What is kept in a work dir of pushes into it. */
+export interface Records {
+  readonly records: readonly PushRecord[];
+  /** Of this life of the work dir, if a push has given it one. */
+  readonly identity: string | undefined;
+}
+
 /** The records of all pushes into the work dir. */
-export async function readRecords(
-  client: BuildletClient,
-  signal: AbortSignal,
-): Promise<PushRecord[]> {
-  if (!(await hasRecords(client, signal))) return [];
+export async function readRecords(client: BuildletClient, signal: AbortSignal): Promise<Records> {
+  if (!(await hasRecords(client, signal))) return { records: [], identity: undefined };
   const directory = await mkdtemp(join(tmpdir(), 'gomote-'));
   try {
     const archive = await client.getTar(recordsDirectory, { signal });
     await unpackTar(archive, { root: directory, dir: '.', signal });
     const records: PushRecord[] = [];
+    let identity: string | undefined;
     for (const name of await readdir(directory)) {
-      const record = decodeRecord(nameFromBytes(await readFile(join(directory, name))));
+      const text = nameFromBytes(await readFile(join(directory, name)));
+      if (name === identityName && isIdentity(text)) identity = text;
+      const record = decodeRecord(text);
       // A request that was damaged on its way may have put one under a name that is not its own.
       if (record !== undefined && recordName(record.dir) === name) records.push(record);
     }
-    return records;
+    return { records, identity };
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

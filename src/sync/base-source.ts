@@ -17,6 +17,7 @@ import type { TreeDifference } from '../protocol/tree-difference.ts';
 import { treeDifferences } from '../protocol/tree-difference.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { listTree, readRecords } from './base-listing.ts';
+import { unknownLife } from './known-states.ts';
 import type { Source, SourceOptions } from './source.ts';
 
 type BaseSourceOptions = Pick<SourceOptions, 'dir' | 'signal' | 'onWire'> & { stageIn?: string };
@@ -31,8 +32,20 @@ export class BaseSource implements Source {
     this.#options = options;
   }
 
+  #identity: string | undefined;
+
+  get identity(): string {
+    return this.#identity ?? unknownLife(this.#client);
+  }
+
+  async requireDirectory(): Promise<void> {
+    const { dir, signal } = this.#options;
+    await listTree(this.#client, dir, signal);
+  }
+
   async entries(): Promise<TreeEntry[]> {
     const { dir, signal } = this.#options;
+    this.#identity ??= (await readRecords(this.#client, signal)).identity;
     const listed = await listTree(this.#client, dir, signal);
     if (!listed.some(({ kind }) => kind === 'symlink')) return listed;
     // A listing does not say where links lead.
@@ -43,7 +56,8 @@ export class BaseSource implements Source {
 
   async differences(): Promise<TreeDifference[]> {
     const { dir, signal } = this.#options;
-    const records = await readRecords(this.#client, signal);
+    const { records, identity } = await readRecords(this.#client, signal);
+    this.#identity = identity;
     const sent = records.find((record) => record.dir === dir)?.entries ?? [];
     return treeDifferences(sent, await this.entries(), ({ digest }) => digest);
   }

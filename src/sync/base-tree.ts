@@ -1,15 +1,22 @@
 // A tree on a buildlet that knows nothing of trees: the base protocol lists it with digests, takes archives and removes
 // paths. What was pushed is kept in the work dir, as the extension keeps it.
+import { randomBytes } from 'node:crypto';
 import { packTar } from '../archive/pack.ts';
 import { look } from '../archive/tree-walk.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { GomoteError } from '../errors.ts';
 import { bytesOfName } from '../protocol/name-bytes.ts';
-import { encodeRecord, recordName, recordsDirectory } from '../protocol/push-record.ts';
+import {
+  encodeRecord,
+  identityName,
+  recordName,
+  recordsDirectory,
+} from '../protocol/push-record.ts';
 import { pathOf } from '../protocol/tree-change.ts';
 import { comparePaths, type TreeEntry } from '../protocol/tree-entry.ts';
 import { isAbsent, listTree, readRecords } from './base-listing.ts';
 import { chooseCompression } from './compression.ts';
+import { unknownLife } from './known-states.ts';
 import type { RemoteTree, RemoteTreeOptions, Sending } from './remote-tree.ts';
 
 /** How many paths go into one request to remove them. */
@@ -26,15 +33,22 @@ export class BaseTree implements RemoteTree {
   /** What was sent, by path. */
   #sent = new Map<string, TreeEntry>();
 
+  #identity: string | undefined;
+
   constructor(client: BuildletClient, options: RemoteTreeOptions) {
     this.#client = client;
     this.#options = options;
   }
 
+  get identity(): string {
+    return this.#identity ?? unknownLife(this.#client);
+  }
+
   async entries(): Promise<TreeEntry[]> {
     const { dir, scope, signal } = this.#options;
     const entries = await this.#listed();
-    const records = await readRecords(this.#client, signal);
+    const { records, identity } = await readRecords(this.#client, signal);
+    this.#identity = identity;
     const record = records.find((candidate) => candidate.dir === dir);
     this.#all = new Map(entries.map((entry) => [entry.path, entry]));
     this.#sent = new Map(record?.entries.map((entry) => [entry.path, entry]));
@@ -141,8 +155,17 @@ export class BaseTree implements RemoteTree {
     );
   }
 
+  async #giveIdentity(): Promise<void> {
+    if (this.#identity !== undefined) return;
+    const identity = randomBytes(16).toString('hex');
+    const { signal } = this.#options;
+    await this.#client.put(identity, `${recordsDirectory}/${identityName}`, 0o600, { signal });
+    this.#identity = identity;
+  }
+
   async #saveRecord(entries: readonly TreeEntry[]): Promise<void> {
     const { dir, signal } = this.#options;
+    await this.#giveIdentity();
     const unique = new Map(entries.map((entry) => [entry.path, entry]));
     const sorted = [...unique.values()].sort((a, b) => comparePaths(a.path, b.path));
     const text = bytesOfName(encodeRecord({ dir, entries: sorted }));

@@ -16,7 +16,8 @@ export async function diff(client: BuildletClient, signal: AbortSignal): Promise
   const { BaseSource } = await import('./base-source.ts');
   const { readRecords } = await import('./base-listing.ts');
   const differences: TreeDifference[] = [];
-  for (const { dir } of await readRecords(client, signal)) {
+  const { records } = await readRecords(client, signal);
+  for (const { dir } of records) {
     const source = new BaseSource(client, { dir, signal, onWire: () => undefined });
     differences.push(...belowDirectory(dir, await source.differences()));
   }

@@ -1,17 +1,20 @@
 // A directory of a buildlet that knows of trees.
 import { TreeReceiver, type TreeSink } from '../archive/tree-receiver.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
-import type { TreeCallOptions } from '../client/trees.ts';
+import type { TreeCallOptions, Trees } from '../client/trees.ts';
 import { isGomoteError } from '../errors.ts';
 import type { TreeDifference } from '../protocol/tree-difference.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { wishedCompression } from './compression.ts';
+import { unknownLife } from './known-states.ts';
 import type { Source, SourceOptions } from './source.ts';
 
 export class FeatureSource implements Source {
   readonly algorithm = 'sha256';
   readonly #client: BuildletClient;
   readonly #options: SourceOptions;
+  #trees: Promise<Trees> | undefined;
+  #identity: string | undefined;
 
   constructor(client: BuildletClient, options: SourceOptions) {
     this.#client = client;
@@ -23,31 +26,45 @@ export class FeatureSource implements Source {
     return { signal, onWire, compress: wishedCompression(this.#client, compress) };
   }
 
+  get identity(): string {
+    return this.#identity ?? unknownLife(this.#client);
+  }
+
+  /** Calls with the trees, which know their identity afterwards. */
+  async #ask<T>(call: (trees: Trees) => Promise<T>): Promise<T> {
+    this.#trees ??= this.#client.trees();
+    const trees = await this.#trees;
+    const answer = await call(trees);
+    this.#identity = trees.identity;
+    return answer;
+  }
+
   async entries(): Promise<TreeEntry[]> {
     const { dir } = this.#options;
-    const trees = await this.#client.trees();
-    const { entries } = await trees.manifest(dir, 'all', this.#call);
-    // Nothing may be in it, or it may not be there: then this fails.
-    if (entries.length === 0) await trees.read(dir, [], this.#call);
+    const { entries } = await this.#ask((trees) => trees.manifest(dir, 'pull', this.#call));
+    // Nothing may be in it, or it may not be there.
+    if (entries.length === 0) await this.requireDirectory();
     return entries;
   }
 
   async differences(): Promise<TreeDifference[]> {
-    const trees = await this.#client.trees();
-    return await trees.differences(this.#options.dir, this.#call);
+    return await this.#ask((trees) => trees.differences(this.#options.dir, this.#call));
+  }
+
+  async requireDirectory(): Promise<void> {
+    const { dir } = this.#options;
+    const stream = await this.#ask((trees) => trees.read(dir, [], this.#call));
+    // A reply that is not read to its end holds its connection.
+    for await (const _ of stream);
   }
 
   async fetch(entries: readonly TreeEntry[] | undefined, sink: TreeSink): Promise<void> {
     const paths = entries?.map(({ path }) => path);
-    const trees = await this.#client.trees();
     const { dir, compress, signal } = this.#options;
     const receive = async (isNamed: boolean) => {
-      const stream = await trees.read(dir, paths, { ...this.#call, isNamed });
-      // Nothing here would be compared with the digests of what is copied.
-      const receiver = new TreeReceiver(
-        sink,
-        isNamed ? { named: 'undigested', namedIn: trees.sharedDirectory } : {},
-      );
+      const call = { ...this.#call, isNamed };
+      const stream = await this.#ask((trees) => trees.read(dir, paths, call));
+      const receiver = new TreeReceiver(sink, isNamed ? { named: 'digested' } : {});
       for await (const { buffer, byteOffset, byteLength } of stream) {
         receiver.push(Buffer.from(buffer, byteOffset, byteLength));
         for (const _ of receiver.copy()) {
@@ -57,7 +74,7 @@ export class FeatureSource implements Source {
       }
       receiver.finish();
     };
-    const isNamed = trees.sharesFiles && compress === 'auto';
+    const isNamed = compress === 'auto' && (await this.#client.trees()).sharesFiles;
     try {
       await receive(isNamed);
     } catch (error) {

@@ -5,6 +5,7 @@ import type { TreeCallOptions, TreeState, Trees } from '../client/trees.ts';
 import { GomoteError } from '../errors.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { chooseCompression } from './compression.ts';
+import { unknownLife } from './known-states.ts';
 import type { RemoteTree, RemoteTreeOptions, Sending } from './remote-tree.ts';
 
 export class FeatureTree implements RemoteTree {
@@ -34,6 +35,10 @@ export class FeatureTree implements RemoteTree {
       onWire: options.onWire,
     });
     return new FeatureTree(client, trees, options, state);
+  }
+
+  get identity(): string {
+    return this.#trees.identity ?? unknownLife(this.#client);
   }
 
   get digest(): string {

@@ -87,7 +87,7 @@ function safeDirectories(environment: NodeJS.ProcessEnv): string[] {
 export async function runGit(
   directory: string,
   args: readonly string[],
-  { input = '', ...options }: GitOptions & { readonly input?: string } = {},
+  { input = '', ...options }: GitOptions & { readonly input?: string | Uint8Array } = {},
 ): Promise<GitResult> {
   const { spawn } = await import('node:child_process');
   const { buffer, text } = await import('node:stream/consumers');

@@ -86,7 +86,7 @@ class GitIgnored {
 }
 
 /** The `.gomoteignore` files of a tree. */
-class IgnoreFiles {
+export class IgnoreFiles {
   readonly #top: string;
   /** By directory, the top's being empty; only of directories that have one. */
   readonly #patterns = new Map<string, IgnorePatterns>();

@@ -4,6 +4,7 @@ import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { GomoteError } from '../errors.ts';
 import { pathOf, type TreeChange } from '../protocol/tree-change.ts';
 import { type TreeEntry, treeDigest } from '../protocol/tree-entry.ts';
+import { KnownStates } from './known-states.ts';
 import type { LocalCache } from './local-cache.ts';
 import type { LocalTree, LocalWalk } from './local-tree.ts';
 import { withPatches } from './patches.ts';
@@ -171,6 +172,17 @@ export class OnePush {
       digestOf: (entry) => this.#digest(entry, remote, cache),
       onUnread: this.#onUnread,
     });
+  }
+
+  /** Takes note of what is now there, for pulls: what else is here by then is somebody's work. */
+  async remember({ top, entries }: LocalTree, cache: LocalCache): Promise<void> {
+    const { dir, cacheDirectory } = this.#options;
+    const { identity, algorithm } = await this.#remote();
+    const known = new KnownStates(cacheDirectory, { top, identity, dir });
+    const digested = () =>
+      entries.map((entry) => ({ ...entry, digest: cache.digest(entry, algorithm) ?? '' }));
+    const removed = this.#changes.flatMap((change) => (change.op === 'remove' ? change.path : []));
+    known.savePushed(cache.treeDigest(entries, algorithm) ?? '', digested, removed);
   }
 
   summary(tree: LocalTree, cache: LocalCache): PushSummary {

@@ -94,6 +94,10 @@ async function pushOnce(
   const run = new PushRun(walk, cache, { ...options, onUnread });
   const results = await run.all(pushes);
   run.save();
+  if (options.dryRun !== true) {
+    const pushed = pushes.filter((_, index) => results[index]?.status === 'fulfilled');
+    for (const one of pushed) await one.remember(walk, cache);
+  }
   return pushes.map((one, index): PromiseSettledResult<PushSummary> => {
     const result = results[index];
     if (result?.status === 'rejected') return result;

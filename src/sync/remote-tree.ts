@@ -31,6 +31,8 @@ export interface Sending {
 
 export interface RemoteTree {
   readonly algorithm: DigestAlgorithm;
+  /** What tells this life of the work dir from others. */
+  readonly identity: string;
   /** The digest of all that is there; undefined where only the entries tell. */
   readonly digest: string | undefined;
   /** Whether it takes a stream that names its contents. */

@@ -8,10 +8,14 @@ import type { DigestAlgorithm, TreeEntry } from '../protocol/tree-entry.ts';
 
 export interface Source {
   readonly algorithm: DigestAlgorithm;
+  /** What tells this life of the work dir from others, once something has been asked. */
+  readonly identity: string;
   /** Everything in the directory. */
   entries(): Promise<TreeEntry[]>;
   /** What the buildlet's commands have made of what was pushed into it. */
   differences(): Promise<TreeDifference[]>;
+  /** Throws when there is no such directory. */
+  requireDirectory(): Promise<void>;
   /** Gives these entries, or everything, to the sink. */
   fetch(entries: readonly TreeEntry[] | undefined, sink: TreeSink): Promise<void>;
 }

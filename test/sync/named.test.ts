@@ -12,7 +12,6 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { BuildletClient } from '../../src/client/buildlet-client.ts';
@@ -47,7 +46,7 @@ async function countedBench() {
   const bench = await pushBench({ address: { kind: 'tcp', host: '127.0.0.1', port: 0 } });
   const cutter = await startCutter(bench.buildlet.address);
   const client = clientOf({ ...bench.buildlet, address: cutter.address }, '', {
-    sharedDirectory: tmpdir(),
+    sharesFiles: true,
   });
   return {
     ...bench,
@@ -222,7 +221,7 @@ describe('a buildlet that sees other files by the same names', () => {
     const child = spawn('unshare', ['--mount', 'sh', '-c', start], { stdio: 'ignore' });
     onTestFinished(() => void child.kill());
     await until(() => existsSync(socket));
-    const client = new BuildletClient(`unix:${socket}`, undefined, { sharedDirectory: tmpdir() });
+    const client = new BuildletClient(`unix:${socket}`, undefined, { sharesFiles: true });
     onTestFinished(() => client.disconnect());
     return client;
   }

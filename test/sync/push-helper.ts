@@ -1,5 +1,4 @@
 // Pushing in tests: a tree here, a buildlet of either kind there.
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe } from 'vitest';
 import type { AgentOptions } from '../../src/buildlet/agent.ts';
@@ -32,7 +31,10 @@ export interface PushBench {
   readonly client: BuildletClient;
   /** The tree there. */
   readonly there: string;
-  push(options?: Partial<PushOptions>): Promise<PushSummary>;
+  /** Where is kept what is known of trees. */
+  readonly cacheDirectory: string;
+  /** Pushes the tree here, or another one. */
+  push(options?: Partial<PushOptions>, from?: string): Promise<PushSummary>;
   pull(to: string, options?: Partial<PullOptions>): Promise<PullSummary>;
 }
 
@@ -40,16 +42,17 @@ export async function pushBench({ sharesFiles, ...options }: Kind): Promise<Push
   const top = temporaryDirectory();
   const cacheDirectory = temporaryDirectory();
   const buildlet = await startBuildlet(options);
-  const client = clientOf(buildlet, '', { sharedDirectory: sharesFiles ? tmpdir() : undefined });
+  const client = clientOf(buildlet, '', { sharesFiles });
   return {
     top,
     buildlet,
     client,
     there: join(buildlet.workDir, 'tree'),
-    push: async (more = {}) => {
+    cacheDirectory,
+    push: async (more = {}, from = top) => {
       const { signal } = new AbortController();
       const all = { dir: 'tree', signal, cacheDirectory, ...more };
-      const [result] = await push([client], top, all);
+      const [result] = await push([client], from, all);
       if (result?.status !== 'fulfilled') throw result?.reason;
       return result.value;
     },

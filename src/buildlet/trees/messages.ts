@@ -4,7 +4,8 @@ import type { FailureMessage } from '../../archive/thread-messages.ts';
 /** A job, with the directory it is about, in plain form. */
 export type TreeJob = { readonly dir: string } & (
   | { readonly kind: 'state'; readonly all: boolean }
-  | { readonly kind: 'manifest'; readonly all: boolean }
+  /** For a pull, without `.git`. */
+  | { readonly kind: 'manifest'; readonly all: boolean; readonly isPull: boolean }
   /** With `dir` being empty, of all that was pushed, by paths relative to the work dir. */
   | { readonly kind: 'differences' }
   | { readonly kind: 'chunks'; readonly path: string }

@@ -3,7 +3,13 @@ import { randomBytes } from 'node:crypto';
 import type { DigestCache } from '../../archive/digest-cache.ts';
 import { digestKey, digestOf, withDigests } from '../../archive/tree-digests.ts';
 import { TreeReceiver } from '../../archive/tree-receiver.ts';
-import { type FoundEntry, look, walkTree } from '../../archive/tree-walk.ts';
+import {
+  type FoundEntry,
+  isGit,
+  look,
+  type WalkOptions,
+  walkTree,
+} from '../../archive/tree-walk.ts';
 import { TreeWriter } from '../../archive/tree-writer.ts';
 import { GomoteError } from '../../errors.ts';
 import { resolveInsideSync } from '../../files/confine.ts';
@@ -102,28 +108,32 @@ export class PushedTree {
     return entries;
   }
 
-  /** Everything that there is. */
-  all(): TreeEntry[] {
+  /** Everything that there is; for a pull, without `.git`. */
+  all(isPull = false): TreeEntry[] {
     this.#forgetIfRemoved();
-    const found = this.#walk();
+    const found = this.#walk(isPull ? { leaveOut: isGit } : {});
     for (const entry of found) if (entry.kind === 'file') this.#trustWritten(this.#top, entry);
     return withDigests(this.#top, found, 'sha256', this.#cache);
   }
 
-  #walk(): FoundEntry[] {
+  #walk(options: WalkOptions): FoundEntry[] {
     const top = this.#top;
     const stats = lstatSync(top, { throwIfNoEntry: false });
-    return stats === undefined ? [] : walkTree(top);
+    return stats === undefined ? [] : walkTree(top, options);
   }
 
   /** What the buildlet's commands have made of what was pushed. */
   differences(): TreeDifference[] {
     this.#forgetIfRemoved();
     const top = this.#top;
-    return treeDifferences(this.#pushed.values(), this.#walk(), (entry, algorithm) => {
-      if (algorithm === 'sha256') this.#trustWritten(top, entry);
-      return digestOf(top, entry, algorithm, this.#cache);
-    });
+    return treeDifferences(
+      this.#pushed.values(),
+      this.#walk({ leaveOut: isGit }),
+      (entry, algorithm) => {
+        if (algorithm === 'sha256') this.#trustWritten(top, entry);
+        return digestOf(top, entry, algorithm, this.#cache);
+      },
+    );
   }
 
   /**

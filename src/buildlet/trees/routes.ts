@@ -9,27 +9,41 @@ import type { Exchange, Handler, Route } from '../../http/server.ts';
 import { contentTypes, endpoints } from '../../protocol/endpoints.ts';
 import { zstdFeature } from '../../protocol/features.ts';
 import { decodeForm, parseBool } from '../../protocol/form.ts';
+import { identityHeader } from '../../protocol/push-record.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { type Compression, compressHeader, parseCompression } from '../../protocol/transfer.ts';
 import { ApplyReply } from './apply-reply.ts';
+import type { WorkDirIdentity } from './identity.ts';
 import type { TreeJob } from './messages.ts';
 import type { TreeThread } from './tree-thread.ts';
 
-export function treeRoutes(thread: TreeThread, features: readonly string[]): Route[] {
-  return [
+export function treeRoutes(
+  thread: TreeThread,
+  identity: WorkDirIdentity,
+  features: readonly string[],
+): Route[] {
+  const routes: Route[] = [
     { endpoint: endpoints.treeState, handle: state(thread, features) },
     { endpoint: endpoints.treeManifest, handle: stored(thread, features, manifestJob) },
     { endpoint: endpoints.treeDifferences, handle: stored(thread, features, differencesJob) },
     { endpoint: endpoints.treeChunks, handle: stored(thread, features, chunksJob) },
-    { endpoint: endpoints.treeApply, handle: apply(thread) },
+    { endpoint: endpoints.treeApply, handle: apply(thread, identity) },
     { endpoint: endpoints.treeRead, handle: read(thread, features) },
   ];
+  return routes.map(({ endpoint, handle }) => ({
+    endpoint,
+    handle: (exchange) => {
+      exchange.response.setHeader(identityHeader, identity.id);
+      return handle(exchange);
+    },
+  }));
 }
 
 const manifestJob = ({ query }: Exchange): TreeJob => ({
   kind: 'manifest',
   dir: dirOf(query),
   all: parseBool(query.get('all')),
+  isPull: parseBool(query.get('pull')),
 });
 const differencesJob = ({ query }: Exchange): TreeJob => ({
   kind: 'differences',
@@ -62,8 +76,9 @@ function stored(
   };
 }
 
-function apply(thread: TreeThread): Handler {
+function apply(thread: TreeThread, identity: WorkDirIdentity): Handler {
   return async ({ request, response, query, signal }) => {
+    identity.keep();
     const compression = parseCompression(headerOf(request)) ?? 'none';
     const whole = new StoppableSource(flowing(request));
     const source =

@@ -2,7 +2,7 @@
 import { chunkFile, encodeChunks } from '../../archive/chunks.ts';
 import { DigestCache } from '../../archive/digest-cache.ts';
 import { TreeSender } from '../../archive/tree-sender.ts';
-import { look, walkSteps } from '../../archive/tree-walk.ts';
+import { isGit, look, walkSteps } from '../../archive/tree-walk.ts';
 import { GomoteError } from '../../errors.ts';
 import { resolveInsideSync } from '../../files/confine.ts';
 import { lstatSync } from '../../files/named-fs.ts';
@@ -46,7 +46,7 @@ export class TreeStore {
       return bytesOfName(encodeDifferences(this.#differences(job.dir)));
     }
     const tree = this.#tree(job.dir);
-    const entries = job.all ? tree.all() : tree.pushed();
+    const entries = job.all ? tree.all(job.kind === 'manifest' && job.isPull) : tree.pushed();
     const { generation } = tree;
     const digest = treeDigest(entries);
     return job.kind === 'state'
@@ -97,7 +97,7 @@ const partEntries = 256;
 
 /** Everything below `top` while it is found, which may fail at any moment. */
 function* sendAll(top: string, sender: TreeSender): Generator<Buffer, void, void> {
-  const steps = walkSteps(top);
+  const steps = walkSteps(top, { leaveOut: isGit });
   for (let isOver = false; !isOver; ) {
     const found: TreeEntry[] = [];
     try {

@@ -1,20 +1,23 @@
-// gomote pull: makes a directory here hold what one of the buildlet holds.
+// gomote pull: fetches files from a buildlet; nothing is deleted here.
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import { cacheDirectory } from '../../files/cache-directory.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { gitWorkTree } from '../../sync/git.ts';
-import { type PullOptions, type PullSummary, pull } from '../../sync/pull.ts';
+import { type PullOptions, pull } from '../../sync/pull.ts';
 import type { Context } from '../context.ts';
-import { formatBytes } from '../format-bytes.ts';
+import { reportPull } from '../pull-report.ts';
 import { expectShortLife } from '../short-life.ts';
-import { listedJson, print } from '../terminal.ts';
 import { parseCompress } from '../values.ts';
 
 interface Options {
   changed?: boolean;
   force?: boolean;
+  keepBoth?: boolean;
+  exclude: string[];
+  ignore: boolean;
+  dryRun?: boolean;
   compress?: PullOptions['compress'];
   json?: boolean;
 }
@@ -31,7 +34,11 @@ export function define(command: Command, context: Context): void {
       'directory here (default: the base name of REMOTE; without REMOTE this tree)',
     )
     .option('--changed', "only what the buildlet's commands have made or changed since the push")
-    .option('--force', 'overwrite also what is newer here, or of another kind')
+    .option('--force', 'overwrite also what was changed here, or is something else here')
+    .option('--keep-both', 'write what would overwrite that as NAME.remote beside it')
+    .option('--exclude <pattern>', 'leave out, as in a .gitignore; can be repeated', collect, [])
+    .option('--no-ignore', 'bring also what git, .gomoteignore and editors would leave out')
+    .option('--dry-run', 'print what would come, and do nothing')
     .option('--compress <how>', 'auto, gzip, zstd or none (default: auto)', parseCompress)
     .option('--json', 'print a summary as JSON')
     .action(
@@ -42,6 +49,11 @@ export function define(command: Command, context: Context): void {
         options: Options,
       ) => {
         expectShortLife();
+        if (options.force && options.keepBoth) {
+          throw new GomoteError('ERR_USAGE', '--force and --keep-both exclude each other', {
+            hint: 'give one of them',
+          });
+        }
         const startMs = performance.now();
         const tree = gitWorkTree(process.cwd()) ?? process.cwd();
         const dir = normalizeRelativePath(remote ?? basename(tree));
@@ -57,6 +69,11 @@ export function define(command: Command, context: Context): void {
           signal: context.signal,
           changedOnly: options.changed,
           force: options.force,
+          keepBoth: options.keepBoth,
+          exclude: options.exclude,
+          noIgnore: !options.ignore,
+          dryRun: options.dryRun,
+          environment: context.terminal.environment,
           compress: options.compress,
           cacheDirectory: cacheDirectory(context.terminal.environment),
           onCome: (bytes) => {
@@ -70,41 +87,9 @@ export function define(command: Command, context: Context): void {
           ),
         );
         const seconds = (performance.now() - startMs) / 1000;
-        if (options.json)
-          await print(
-            context.terminal,
-            listedJson({ name, ...summary, seconds }, context.terminal),
-          );
-        else context.talk.say(`${name}: ${inWords(summary)}`);
-        throwIfLeft(summary, here);
+        await reportPull(name, summary, { ...options, seconds }, context);
       },
     );
 }
 
-function inWords({ files, bytes, wireBytes }: PullSummary): string {
-  if (files === 0) return 'no file has come';
-  const what = `${files} ${files === 1 ? 'file has' : 'files have'} come`;
-  return `${what} (${formatBytes(bytes)}); ${formatBytes(wireBytes)} on the wire`;
-}
-
-/** How many paths a message names. */
-const shownPaths = 3;
-
-function throwIfLeft({ kept, refused }: PullSummary, here: string): void {
-  if (refused.length > 0) {
-    throw new GomoteError(
-      'ERR_ARCHIVE',
-      `${some(refused)}: a link that leads out of ${here} was not made`,
-      { hint: 'everything else has come' },
-    );
-  }
-  if (kept.length === 0) return;
-  throw new GomoteError('ERR_CONFLICT', `${some(kept)}: newer here, or something else here`, {
-    hint: 'everything else has come; --force overwrites',
-  });
-}
-
-const some = (paths: readonly string[]): string => {
-  const shown = paths.slice(0, shownPaths).join(', ');
-  return paths.length > shownPaths ? `${shown} and ${paths.length - shownPaths} more` : shown;
-};
+const collect = (value: string, before: string[]): string[] => [...before, value];

@@ -1,0 +1,74 @@
+// Which names from another machine must not be made on this one. What a name means is decided by the file system that gets
+// it: macOS ignores some characters, Windows ignores dots and blanks at the end, and both ignore case.
+
+/** Elements of a path; a backslash separates them on Windows. */
+const separators = /[/\\]/;
+/** What HFS+ leaves out when it compares names is among these, as is what ext4 leaves out in case-folding directories. */
+const ignorable = /\p{Default_Ignorable_Code_Point}/gu;
+/** What NTFS ignores: a stream's name, then dots and blanks at the end. */
+const ntfsEnding = /(?::.*|[. ]+)$/s;
+/** `.git`, and the short names that Windows makes of it. */
+const gitDirectory = /^(?:\.git|git~[0-9]+)$/;
+/** The state of a work dir, and what is not whole yet. */
+const ours = /^\.gomote(?:-(?:push-|pull-)?[0-9a-z]{6,}.*)?$/;
+const windowsDevice = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?:[. :].*)?$/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: Windows has no such names.
+const notForWindows = /[<>:"|?*\u0000-\u001f]|[. ]$/;
+
+/** All that file systems may take the element for. */
+function* readings(element: string): Generator<string> {
+  const visible = element.normalize('NFKC').replace(ignorable, '');
+  let name = visible;
+  for (
+    let next = name.replace(ntfsEnding, '');
+    next !== name;
+    next = name.replace(ntfsEnding, '')
+  ) {
+    name = next;
+  }
+  yield visible.toLowerCase();
+  yield name.toLowerCase();
+  yield name.toUpperCase().toLowerCase();
+}
+
+const isAny = (element: string, pattern: RegExp): boolean => {
+  for (const reading of readings(element)) if (pattern.test(reading)) return true;
+  return false;
+};
+
+/** Nearly all paths: elements of plain ASCII that do not begin with a dot. */
+const harmless = /^[\w\-+=@,][\w.\-+=@,]*(?:\/[\w\-+=@,][\w.\-+=@,]*)*$/;
+
+/** Whether an element of the path is `.git`, or some file system takes it for that. */
+export function hasGitDirectory(path: string): boolean {
+  if (harmless.test(path)) return false;
+  return path.split(separators).some((element) => isAny(element, gitDirectory));
+}
+
+/** Why a path that another machine names must not be made on this one; undefined when it may. */
+export function whyRefused(
+  path: string,
+  platform: NodeJS.Platform = process.platform,
+): string | undefined {
+  const isWindows = platform === 'win32';
+  if (!isWindows && harmless.test(path)) return undefined;
+  const elements = path.split('/');
+  if (
+    path.includes('\0') ||
+    elements.some((name) => name === '' || name === '.' || name === '..')
+  ) {
+    return 'not a path below the directory';
+  }
+  if (hasGitDirectory(path)) return 'nothing is written into .git';
+  const isOurs = elements.some((name, at) => {
+    const isState = at === 0 || !/^\.gomote$/i.test(name);
+    return isState && isAny(name, ours);
+  });
+  if (isOurs) return 'the name is reserved';
+  if (!isWindows) return undefined;
+  return elements.some(
+    (name) => notForWindows.test(name) || name.includes('\\') || isAny(name, windowsDevice),
+  )
+    ? 'Windows has no such name'
+    : undefined;
+}
