@@ -16,7 +16,15 @@ for _argument do
   # In pieces: a long string is copied each time something is added.
   case $_at in *00) _all=$_all$_some; _some= ;; esac
 done
-eval "exec node -- \"\$0\" : $_all $_some"
+# What Node changes before it runs anything: it opens a closed output, and heeds signals that were ignored.
+_output=open; { true 3>&1; } 2>/dev/null || _output=closed
+_ignored=0
+if [ -r /proc/self/status ]; then
+  while read -r _name _value; do
+    case $_name in SigIgn:) _ignored=$_value; break ;; esac
+  done </proc/self/status
+fi
+eval "exec node -- \"\$0\" :$_output:$_ignored $_all $_some"
 */
 // No compiled code is kept: a server starts rarely, and runs what it finds there for long.
-require('./start.js')((args) => require('../dist/coordinator.cjs').run(args));
+require('./start.js')((args, state) => require('../dist/coordinator.cjs').run(args, state));

@@ -16,30 +16,39 @@ for _argument do
   # In pieces: a long string is copied each time something is added.
   case $_at in *00) _all=$_all$_some; _some= ;; esac
 done
-eval "exec node -- \"\$0\" : $_all $_some"
+# What Node changes before it runs anything: it opens a closed output, and heeds signals that were ignored.
+_output=open; { true 3>&1; } 2>/dev/null || _output=closed
+_ignored=0
+if [ -r /proc/self/status ]; then
+  while read -r _name _value; do
+    case $_name in SigIgn:) _ignored=$_value; break ;; esac
+  done </proc/self/status
+fi
+eval "exec node -- \"\$0\" :$_output:$_ignored $_all $_some"
 */
 const { writeSync } = require('node:fs');
 
-require('./start.js')(async (args) =>
-  args.length === 1 && /^--?version$/.test(args[0]) ? await printVersion() : await runProgram(args),
-);
+require('./start.js')(async (args, state) => {
+  const isVersion = args.length === 1 && /^--?version$/.test(args[0]) && !state.isOutputClosed;
+  return isVersion ? await printVersion(state) : await runProgram(args, state);
+});
 
 /** Scripts ask for it to see that the program is there: nothing is loaded for that. */
-async function printVersion() {
+async function printVersion(state) {
   try {
     writeSync(1, `${require('../package.json').version}\n`);
     return 0;
   } catch {
     // The program says what is wrong.
-    return await runProgram(['version']);
+    return await runProgram(['version'], state);
   }
 }
 
-async function runProgram(args) {
+async function runProgram(args, state) {
   const [first = ''] = args;
   const command = /^[a-z]+$/.test(first) ? first : '';
   const { exports: program, keep } = require('./load.js')('gomote', command);
-  const code = await program.run(args);
+  const code = await program.run(args, state);
   if (code === 0) keep();
   return code;
 }

@@ -11,6 +11,7 @@ const floors: Record<string, number> = {
   'errors.ts': 1,
   'package-root.ts': 0,
   'timeout-signal.ts': 0,
+  'start-state.ts': 0,
   'duration.ts': 2,
   'fingerprint.ts': 2,
   'rate-limit.ts': 2,

@@ -1,8 +1,9 @@
 // The files of a tree, read as their entries say they are: to be sent, or to be copied by whoever was told their names.
 import { createHash, hash } from 'node:crypto';
 import { closeSync, constants, fstatSync, readSync } from 'node:fs';
-import { errnoOf, GomoteError, messageOf } from '../errors.ts';
+import { errnoOf, GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { fileIdentity } from '../files/file-identity.ts';
+import { requireNamed } from '../files/named-file.ts';
 import { lstatSync, openSync } from '../files/named-fs.ts';
 import type { NamedTree, TreeChange } from '../protocol/tree-change.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
@@ -32,12 +33,17 @@ export class TreeFiles {
     this.#isDigested = isDigested;
   }
 
-  /** The files of a tree that another process has named. Throws ERR_UNSUPPORTED when it is not that one here. */
-  static of({ top, identity }: NamedTree, isDigested: boolean): TreeFiles {
+  /**
+   * The files of a tree that another process has named. Throws ERR_UNSUPPORTED when it is not that one here, ERR_REPLY
+   * when it is not below `directory`, where that is given.
+   */
+  static of({ top, identity }: NamedTree, isDigested: boolean, directory?: string): TreeFiles {
     let found: string;
     try {
+      if (directory !== undefined) requireNamed(top, directory);
       found = fileIdentity(top);
     } catch (error) {
+      if (isGomoteError(error)) throw error;
       found = messageOf(error);
     }
     if (found === identity) return new TreeFiles(top, isDigested);

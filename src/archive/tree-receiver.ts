@@ -55,6 +55,8 @@ export interface TreeReceiverOptions {
    * machine, or not to be trusted, must not make us read files of ours. Default: refuses it.
    */
   readonly named?: 'digested' | 'undigested';
+  /** Below which directory the tree must be that is named. Default: anywhere, for who sends it may do anything here. */
+  readonly namedIn?: string | undefined;
 }
 
 export class TreeReceiver {
@@ -184,7 +186,7 @@ export class TreeReceiver {
     this.#isBegun = true;
     if (named === undefined) this.#beginPart(text);
     else {
-      this.#files = TreeFiles.of(named, how === 'digested');
+      this.#files = TreeFiles.of(named, how === 'digested', this.#options.namedIn);
       this.#sink.trust();
     }
     this.#head = Buffer.alloc(0);

@@ -14,7 +14,7 @@ import type {
   RequestLog,
 } from './backend.ts';
 import { hasLocalRoot, type LocalPlaces, localPlaces } from './local-places.ts';
-import { type LocalRecord, readPassword, readRecord } from './local-record.ts';
+import { filesOf, type LocalRecord, readPassword, readRecord } from './local-record.ts';
 
 type Settings = Extract<BackendSettings, { kind: 'local' }>;
 
@@ -118,7 +118,7 @@ export class LocalBackend implements Backend {
       {
         name: record.name,
         description: '(local)',
-        sharesFiles: true,
+        sharedDirectory: filesOf(record),
         onRequest: this.#onRequest,
       },
     );

@@ -7,20 +7,21 @@ import { removeTree } from '../files/remove-tree.ts';
 import { temporaryDirectory } from '../files/user-directories.ts';
 import { isLoopback, type ListenAddress } from '../http/listen.ts';
 import { readVersion } from '../package-root.ts';
+import { heededSignals, type StartState } from '../start-state.ts';
 import { type Agent, startAgent } from './agent.ts';
 import { cleanEnvironment, inheritedEnvironment } from './environment.ts';
 import { type BuildletOptions, helpText, readOptions } from './options.ts';
 import type { ReverseConnection, ReverseOptions } from './reverse.ts';
 
 /** Runs a buildlet until it is told to end; the result is the process's exit code. */
-export async function run(argv: readonly string[]): Promise<number> {
+export async function run(argv: readonly string[], state?: StartState): Promise<number> {
   // Whoever read our output may have gone; that is no reason to end.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   try {
     const options = await readOptions(argv, process.env);
     if (options === 'help') process.stdout.write(helpText);
     else if (options === 'version') process.stdout.write(`${readVersion()}\n`);
-    else await serve(options);
+    else await serve(options, state);
     return 0;
   } catch (error) {
     const hint = isGomoteError(error) && error.hint !== undefined ? `; ${error.hint}` : '';
@@ -29,7 +30,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
 }
 
-async function serve(options: BuildletOptions): Promise<void> {
+async function serve(options: BuildletOptions, state: StartState | undefined): Promise<void> {
   const removed = [...options.removeAtEnd];
   try {
     logUnhandled();
@@ -48,7 +49,7 @@ async function serve(options: BuildletOptions): Promise<void> {
       } else if (options.tls === undefined && !isLoopback(address)) {
         log('warning: the password and all data cross the network without TLS');
       }
-      const signaled = nextSignal();
+      const signaled = nextSignal(state);
       process.stdout.write(`${agent.address}\n`);
       if (options.reverse !== undefined) offered = await offer(options.reverse, agent);
       reason = await Promise.race([agent.ending, signaled]);
@@ -84,9 +85,9 @@ async function privateSocket(removed: string[]): Promise<ListenAddress> {
   return { kind: 'unix', path: join(directory, 'socket') };
 }
 
-const nextSignal = (): Promise<string> =>
+const nextSignal = (state: StartState | undefined): Promise<string> =>
   new Promise((resolve) => {
-    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    for (const name of heededSignals(['SIGINT', 'SIGTERM', 'SIGHUP'], state)) {
       process.on(name, () => resolve(`it got ${name}`));
     }
   });

@@ -24,7 +24,7 @@ const remindMs = 2_000;
 
 /**
  * Takes the process's signals for one session: Ctrl-C sends INT, again TERM and later KILL, a third time it leaves the
- * command running. SIGTERM and SIGHUP send TERM and later KILL, a second time KILL at once.
+ * command running. Ctrl-\ sends QUIT. SIGTERM and SIGHUP send TERM and later KILL, a second time KILL at once.
  */
 export class CancelLadder {
   readonly #session: Session;
@@ -62,6 +62,7 @@ export class CancelLadder {
     this.received ??= name;
     const { killAfterMs, onHangup, tty } = this.#options;
     if (name === 'SIGHUP' && onHangup === 'detach') return void this.leave();
+    if (name === 'SIGQUIT') return void this.#send(name);
     if (name !== 'SIGINT') {
       this.#terminations++;
       // What an interactive shell heeds.

@@ -1,5 +1,7 @@
 // The signals that end a command early.
 import { GomoteError } from '../errors.ts';
+import { isOutputPending } from '../files/own-streams.ts';
+import { heededSignals, type StartState } from '../start-state.ts';
 
 export interface Interrupts {
   /** Aborts at the first signal that no listener takes. */
@@ -12,15 +14,23 @@ export interface Interrupts {
   giveUp(name: NodeJS.Signals): void;
 }
 
+/** What ends a program; Windows has no SIGQUIT. */
+const endingSignals: readonly NodeJS.Signals[] = [
+  'SIGINT',
+  'SIGTERM',
+  'SIGHUP',
+  ...(process.platform === 'win32' ? [] : (['SIGQUIT'] as const)),
+];
+
 /**
  * The process's own signals; a second one that no listener takes ends the process at once, as if it were not handled.
  * They are held to the process's end: one that comes when all is done, and the name of a buildlet printed, changes nothing.
  */
-export function processInterrupts(): Interrupts {
+export function processInterrupts(state: StartState = {}): Interrupts {
   const controller = new AbortController();
   let received: NodeJS.Signals | undefined;
   let listener: ((name: NodeJS.Signals) => void) | undefined;
-  const names: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+  const names = heededSignals(endingSignals, state);
   const release = () => {
     for (const name of names) process.off(name, handle);
   };
@@ -44,7 +54,7 @@ export function processInterrupts(): Interrupts {
     },
     giveUp: (name) => {
       release();
-      if (process.stdout.writableLength > 0) process.kill(process.pid, name);
+      if (isOutputPending()) process.kill(process.pid, name);
     },
   };
 }

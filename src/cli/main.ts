@@ -1,17 +1,22 @@
 // The command line as a function: arguments in, exit code out; the one place where errors end.
 import { errnoOf, GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { printable } from '../printable.ts';
+import type { StartState } from '../start-state.ts';
 import { Context } from './context.ts';
 import { exitCodes, runFailureCode, signalCode } from './exit-codes.ts';
 import { type Interrupts, processInterrupts } from './interrupts.ts';
 import { exactArguments } from './raw-arguments.ts';
-import { inRed, processTerminal, type Terminal } from './terminal.ts';
+import { inRed, print, processTerminal, type Terminal } from './terminal.ts';
+
+/** Runs the command line of this process; resolves with its exit code. */
+export const run = (argv: readonly string[], state?: StartState): Promise<number> =>
+  runOn(argv, processTerminal(state), processInterrupts(state));
 
 /** Runs one command line; resolves with the exit code for the process. */
-export async function run(
+export async function runOn(
   argv: readonly string[],
-  terminal: Terminal = processTerminal(),
-  interrupts: Interrupts = processInterrupts(),
+  terminal: Terminal,
+  interrupts: Interrupts,
 ): Promise<number> {
   const context = new Context(terminal, interrupts);
   // A reader that leaves is told by the failure of the write; the event has nothing to add.
@@ -19,6 +24,8 @@ export async function run(
   try {
     const { runProgram } = await import('./program.ts');
     await runProgram(exactArguments(argv), context);
+    // What was written without being waited for, such as help.
+    await print(terminal, '');
     return context.exitCode;
   } catch (error) {
     return await exitCodeOf(error, context, interrupts);
@@ -28,10 +35,13 @@ export async function run(
 const ignore = (): void => undefined;
 
 async function exitCodeOf(
-  error: unknown,
+  thrown: unknown,
   context: Context,
   interrupts: Interrupts,
 ): Promise<number> {
+  // A write after one that failed says no more than that: what counts is why the first failed.
+  const isLate = errnoOf(thrown) === 'ERR_STREAM_DESTROYED';
+  const error = (isLate && context.terminal.stdout.errored) || thrown;
   // Of all that can break, only our own output fails with this: what the network does is a GomoteError.
   if (errnoOf(error) === 'EPIPE') return exitCodes.brokenPipe;
   if (interrupts.received !== undefined) return signalCode(interrupts.received);

@@ -1,7 +1,14 @@
 // Running a command: as a session where the buildlet has them, else by the base protocol.
+import type { BuildletClient } from '../client/buildlet-client.ts';
 import { randomId } from '../client/random-id.ts';
-import { GomoteError } from '../errors.ts';
-import { isSessionId, type SessionEnd, type SessionRequest } from '../protocol/session.ts';
+import { formatDuration } from '../duration.ts';
+import { GomoteError, isGomoteError, StatusError } from '../errors.ts';
+import {
+  isSessionId,
+  type SessionEnd,
+  type SessionInfo,
+  type SessionRequest,
+} from '../protocol/session.ts';
 import { actingBuilder } from './acting-builder.ts';
 import type { Context, NamedBuildlet } from './context.ts';
 import { signalCode } from './exit-codes.ts';
@@ -69,6 +76,12 @@ export async function runCommand(
         hint: 'give 1 to 64 letters, digits, - and _',
       });
     }
+    if (options.detach && statusJson !== undefined) {
+      const message = '--status-json tells how a run ended, and --detach does not wait for that';
+      throw new GomoteError('ERR_USAGE', message, {
+        hint: 'leave one of them out; gomote ps --json NAME tells it later',
+      });
+    }
     const command = read();
     code = await context.withBuildlet(command.name, (buildlet) =>
       runOn(buildlet, command, options, context, record),
@@ -122,11 +135,18 @@ async function runOn(
     runAhead: context.terminal.isOutputShown !== true,
   });
   const onLost = sayLost(context);
+  if (options.id !== undefined) await sayKnown(client, options.id, context);
   if (options.detach) {
-    if (!(await session.start({ ...request, stdin: false }, { signal: context.signal, onLost }))) {
+    const stdin = options.interactive === true;
+    if (!stdin && input === 'data') {
+      context.talk.say('gomote: a detached run gets no standard input (-i sends all of it first)');
+    }
+    if (!(await session.start({ ...request, stdin }, { signal: context.signal, onLost }))) {
       return await runWithoutSession(client, request, options, context);
     }
     record.id = id;
+    if (stdin) await session.sendInput(context.terminal.stdin, { signal: context.signal });
+    await checkStarted(client, id, record, context);
     await print(context.terminal, `${id}\n`);
     return 0;
   }
@@ -148,6 +168,41 @@ async function runOn(
     return await runWithoutSession(client, request, options, context);
   }
   return exitCodeOf(followed, context, record);
+}
+
+/** Says that a run of that id is there already: starting it again gives what that one wrote, and its status. */
+async function sayKnown(client: BuildletClient, id: string, context: Context): Promise<void> {
+  const known = await runOf(client, id, context);
+  if (known === undefined) return;
+  const age = formatDuration(Math.max(0, Date.now() - Date.parse(known.started)));
+  context.talk.say(`gomote: run ${id} was started ${age} ago; it is not started again`);
+}
+
+/** Throws if the command of a detached run could not be started. */
+async function checkStarted(
+  client: BuildletClient,
+  id: string,
+  record: RunRecord,
+  context: Context,
+): Promise<void> {
+  const end = (await runOf(client, id, context))?.end;
+  if (end?.why !== 'not-started') return;
+  record.end = end;
+  statusOf(end);
+}
+
+async function runOf(
+  client: BuildletClient,
+  id: string,
+  { signal }: Context,
+): Promise<SessionInfo | undefined> {
+  try {
+    return (await client.sessions.list({ signal })).find((one) => one.id === id);
+  } catch (error) {
+    // A buildlet without sessions.
+    if (error instanceof StatusError || isGomoteError(error, 'ERR_UNSUPPORTED')) return undefined;
+    throw error;
+  }
 }
 
 /** The exit status for a session that was followed, after a remark on stderr where it does not tell all. */

@@ -72,10 +72,11 @@ export function reportOfFailure(error: unknown, known: RunRecord): RunReport {
   return {
     ...reportOf(codeOf(error, known), known),
     origin: origins[code] ?? (isGomoteError(error) ? 'server' : 'transport'),
+    // Once there is a run, a failure tells nothing of whether it began.
     retrySafe:
       error instanceof NotStartedError ||
-      beforeTheRun.includes(code) ||
-      (known.id === null && (neverSent || code === 'ERR_UNKNOWN_BUILDLET')),
+      (known.id === null &&
+        (neverSent || code === 'ERR_UNKNOWN_BUILDLET' || beforeTheRun.includes(code))),
   };
 }
 

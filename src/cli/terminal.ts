@@ -1,9 +1,11 @@
 // What the command line reads and writes: bytes on stdout, talk on stderr, colour and spinners on a terminal.
 import { fstatSync, type Stats, statSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
+import { inputStream, isTerminal, outputStream } from '../files/own-streams.ts';
 import { printable, printableJson } from '../printable.ts';
 import { bytesOfName, encodable } from '../protocol/name-bytes.ts';
 import type { TerminalRequest } from '../protocol/session.ts';
+import type { StartState } from '../start-state.ts';
 import type { Passed } from './progress.ts';
 
 export interface Terminal {
@@ -23,17 +25,20 @@ export interface Terminal {
   isRaw?: boolean;
 }
 
+let stdin: Terminal['stdin'] | undefined;
+
 /** The process's own. */
-export const processTerminal = (): Terminal => ({
+export const processTerminal = ({ isOutputClosed }: StartState = {}): Terminal => ({
   // Opened on first use only: opening standard input costs time, and may change how a terminal behaves.
   get stdin() {
-    return process.stdin;
+    stdin ??= inputStream();
+    return stdin;
   },
   get stdout() {
-    return process.stdout;
+    return outputStream(1, isOutputClosed);
   },
   get stderr() {
-    return process.stderr;
+    return outputStream(2);
   },
   environment: process.env,
   lend: true,
@@ -52,9 +57,6 @@ export const processTerminal = (): Terminal => ({
     return stdout !== undefined && stdout.ino === stderr?.ino && stdout.dev === stderr.dev;
   },
 });
-
-// Loaded for a device only: most commands in scripts have none.
-const isTerminal = (fd: number): boolean => process.getBuiltinModule('node:tty').isatty(fd);
 
 function statOf(file: number | string): Stats | undefined {
   try {
@@ -84,8 +86,10 @@ export const terminalLike = ({ stdout, environment }: Terminal): TerminalRequest
 
 /** Writes to stdout with backpressure, names as their bytes; fails as the stream does. */
 export async function print(terminal: Terminal, text: string): Promise<void> {
+  const { stdout } = terminal;
+  if (stdout.errored) throw stdout.errored;
   await new Promise<void>((resolve, reject) => {
-    terminal.stdout.write(encodable(text), (error) => (error ? reject(error) : resolve()));
+    stdout.write(encodable(text), (error) => (error ? reject(error) : resolve()));
   });
 }
 

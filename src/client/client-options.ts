@@ -19,10 +19,11 @@ export interface BuildletClientOptions {
   /** Where the connection came from, in a few words, for people. Default: empty. */
   description?: string | undefined;
   /**
-   * Whether the buildlet is a process of this user's on this machine, so that each can open the other's files: then they
-   * name large content to each other instead of sending it, where both can. Default false.
+   * A directory on this machine that belongs to the buildlet, when that is a process of this user's here: then client
+   * and buildlet name large content to each other instead of sending it, and the buildlet may name regular files of this
+   * user's below the directory, and no others. Default: all content is sent.
    */
-  sharesFiles?: boolean | undefined;
+  sharedDirectory?: string | undefined;
   /** An undici Dispatcher to send by; it is not destroyed. Default: a pool of the client's own. */
   dispatcher?: Dispatcher | undefined;
   /** Milliseconds between heartbeats. Default 10,000, as the protocol says. */

@@ -25,8 +25,8 @@ export interface ConnectionOptions {
   readonly password: string;
   /** The buildlet's name on a coordinator; empty: the peer is the buildlet itself. */
   readonly remoteName: string;
-  /** Whether each end can open the other's files. Default false. */
-  readonly sharesFiles?: boolean | undefined;
+  /** Below which directory here the buildlet may name files. Default: nowhere; all content is sent. */
+  readonly sharedDirectory?: string | undefined;
   /** Sends in place of connections of its own. */
   readonly dispatcher?: Dispatcher | undefined;
   /** Absent: no heartbeat. */

@@ -1,6 +1,8 @@
 // Reads those parts of a session's log that the buildlet, on this machine, names instead of sending.
-import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
+import { isGomoteError } from '../errors.ts';
 import { fileIdentity } from '../files/file-identity.ts';
+import { openNamedFile } from '../files/named-file.ts';
 import type { FileRange } from '../protocol/log-records.ts';
 
 /** A file that was named cannot be read here, or is another one: what is in it has to be sent. */
@@ -10,16 +12,21 @@ export class NotShared extends Error {}
 const pieceBytes = 512 << 10;
 
 export class LogFiles {
+  readonly #directory: string;
   readonly #reuses: boolean;
   #buffer = Buffer.alloc(0);
   #open: { readonly path: string; readonly fd: number } | undefined;
 
-  /** @param reuses Whether a piece may be overwritten when the next is asked for. */
-  constructor(reuses: boolean) {
+  /**
+   * @param directory Below which the buildlet may name files.
+   * @param reuses Whether a piece may be overwritten when the next is asked for.
+   */
+  constructor(directory: string, reuses: boolean) {
+    this.#directory = directory;
     this.#reuses = reuses;
   }
 
-  /** What is there; throws {@link NotShared}. */
+  /** What is there; throws {@link NotShared}, or ERR_REPLY when the buildlet may not name that file. */
   *pieces({ path, identity, at, bytes }: FileRange): Generator<Buffer, void, void> {
     const fd = this.#fdOf(path, identity);
     for (let done = 0; done < bytes; ) {
@@ -37,10 +44,11 @@ export class LogFiles {
     if (this.#open?.path === path) return this.#open.fd;
     this.close();
     try {
-      const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+      const fd = openNamedFile(path, this.#directory);
       this.#open = { path, fd };
       if (fileIdentity(fd) === identity) return fd;
     } catch (error) {
+      if (isGomoteError(error)) throw error;
       throw new NotShared(`${path} cannot be opened here`, { cause: error });
     }
     this.close();

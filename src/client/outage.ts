@@ -22,17 +22,24 @@ const refusedMs = 20_000;
 /** The same for a socket on this machine, where nothing is on its way. */
 const refusedHereMs = 500;
 
-/** Waits between tries, and says when to give up. */
+/** Waits between tries, longer each time until something gets on, and says when to give up. */
 export class Outage {
   readonly #options: OutageOptions;
   #sinceMs: number | undefined;
   #delayMs = firstDelayMs;
+  /** When it was last tried again. */
+  #triedMs = performance.now();
 
   constructor(options: OutageOptions) {
     this.#options = options;
   }
 
-  /** The connection works. */
+  /** The peer has said something: a connection that holds is no outage any more, even if nothing gets on by it. */
+  heard(): void {
+    if (performance.now() - this.#triedMs > longestDelayMs) this.#sinceMs = undefined;
+  }
+
+  /** The connection has brought something on. */
   over(): void {
     this.#sinceMs = undefined;
     this.#delayMs = firstDelayMs;
@@ -52,6 +59,7 @@ export class Outage {
       sleep(this.#delayMs, undefined, { signal }).catch(() => throwIfAborted(signal)),
     ]);
     if (gone !== undefined) throw gone;
+    this.#triedMs = performance.now();
     this.#delayMs = Math.min(this.#delayMs * 2, longestDelayMs);
   }
 

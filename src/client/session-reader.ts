@@ -2,7 +2,7 @@
 import type { Writable } from 'node:stream';
 import { GomoteError } from '../errors.ts';
 import { type HttpResponse, transportError } from '../http/client/request.ts';
-import { type FileRange, RecordParser, type RecordPiece } from '../protocol/log-records.ts';
+import { RecordParser, type RecordPiece } from '../protocol/log-records.ts';
 import type { Gap, SessionEnd, StreamSum } from '../protocol/session.ts';
 import { outputFailure } from './given-streams.ts';
 import { LogFiles } from './log-files.ts';
@@ -17,6 +17,15 @@ export interface LogOutputs {
    * Default false: they may keep chunks.
    */
   readonly lend?: boolean | undefined;
+}
+
+/** A connection's part of a log. */
+export interface CopyOptions {
+  readonly signal: AbortSignal;
+  /** Below which directory the log may name files, where that was offered. Default: nowhere. */
+  readonly filesIn?: string | undefined;
+  /** Told whenever the position has changed. */
+  readonly onTaken?: (() => void) | undefined;
 }
 
 interface Stream {
@@ -35,6 +44,7 @@ export class LogCopier {
   readonly #fromStart: boolean;
   readonly #until: number;
   readonly #lend: boolean;
+  #replies: Awaited<ReturnType<typeof loadReplies>> | undefined;
   #end: SessionEnd | undefined;
   #heard = false;
   /** How many outputs cannot take more for the moment. */
@@ -83,18 +93,19 @@ export class LogCopier {
   }
 
   /**
-   * Copies one reply's body, to its end or until enough has come. Fails with NotShared when that names a file which
-   * cannot be read here.
-   *
-   * @param onTaken Told whenever the position has changed.
+   * Copies one reply's body, to its end or until enough has come. Fails with NotShared when it names a file which
+   * cannot be read here, and with ERR_REPLY when it names one that it may not name.
    */
   async copy(
     body: HttpResponse['body'],
-    signal: AbortSignal,
-    onTaken: () => void = () => undefined,
+    { signal, filesIn, onTaken = () => undefined }: CopyOptions,
   ): Promise<void> {
+    body.on('error', ignore);
+    // Loaded while the buildlet is asked, as a rule.
+    this.#replies ??= await loadReplies();
+    const replies = this.#replies;
     this.#parser.restart();
-    const files = new LogFiles(this.#lend);
+    const files = filesIn === undefined ? undefined : new LogFiles(filesIn, this.#lend);
     await new Promise<void>((resolve, reject) => {
       const outputs = this.#outputs;
       let isOver = false;
@@ -109,7 +120,8 @@ export class LogCopier {
           output.off('error', settle).off('close', onClosed).off('drain', onDrain);
         }
         this.#waits = 0;
-        if (error !== undefined || !body.readableEnded) body.on('error', () => undefined).destroy();
+        if (error !== undefined || !body.readableEnded) body.destroy();
+        else body.off('error', ignore);
         if (error === undefined) resolve();
         else reject(error);
       };
@@ -130,7 +142,7 @@ export class LogCopier {
       const take = (pieces: Iterator<RecordPiece, void>) => {
         try {
           for (let step = pieces.next(); !step.done; step = pieces.next()) {
-            if (step.value.kind === 'file') return takeFile(step.value, pieces);
+            if (step.value.kind === 'file') return void takeFile(step.value, pieces);
             const output = this.#take(step.value);
             if (output !== undefined) full.add(output);
           }
@@ -147,9 +159,10 @@ export class LogCopier {
       };
       /** What comes after it has to wait. */
       const takeFile = ({ bytes }: RecordPiece, rest: Iterator<RecordPiece, void>) => {
+        if (files === undefined) throw new GomoteError('ERR_REPLY', 'the log names a file unasked');
+        const range = damagedUnless(replies.parseFileRange(bytes.toString()));
         isReadingFile = hasReadFile = true;
         body.pause();
-        const range = readJson<FileRange>(bytes);
         this.#copyFile(files.pieces(range), () => isOver, onTaken).then(() => {
           isReadingFile = false;
           if (!isOver) take(rest);
@@ -165,9 +178,10 @@ export class LogCopier {
         if (failure !== undefined) return settle(failure);
       }
       body.on('data', onData).on('end', onEnd).on('error', onError);
+      if (body.destroyed) onError(body.errored ?? new Error('it was closed'));
       signal.addEventListener('abort', onAbort);
       if (signal.aborted) onAbort();
-    }).finally(() => files.close());
+    }).finally(() => files?.close());
   }
 
   /** Copies records out of a file, and waits for the outputs after each piece. */
@@ -197,8 +211,9 @@ export class LogCopier {
   /** Takes one piece; gives the output that cannot take more for the moment. */
   #take({ kind, offset, bytes }: RecordPiece): Writable | undefined {
     if (kind === 'out' || kind === 'err') return this.#write(this.#streams[kind], offset, bytes);
-    if (kind === 'gap') this.#skip(readJson<Gap>(bytes));
-    if (kind === 'end') this.#end = readJson<SessionEnd>(bytes);
+    const json = bytes.toString();
+    if (kind === 'gap') this.#skip(damagedUnless(this.#replies?.parseGap(json)));
+    if (kind === 'end') this.#end = damagedUnless(this.#replies?.parseSessionEnd(json));
     return undefined;
   }
 
@@ -213,6 +228,7 @@ export class LogCopier {
   }
 
   #skip(gap: Gap): void {
+    if (gap.to < this.position) throw new GomoteError('ERR_REPLY', 'the log goes back');
     this.#parser.restart(gap.to);
     for (const [stream, to] of [
       [this.#streams.out, gap.stdout],
@@ -259,10 +275,15 @@ function checkStream(name: string, { next, digest }: Stream, sum: StreamSum): vo
   throw new GomoteError('ERR_LOST', message);
 }
 
-function readJson<T>(bytes: Buffer): T {
-  try {
-    return JSON.parse(bytes.toString()) as T;
-  } catch (error) {
-    throw new GomoteError('ERR_REPLY', 'a record of the log is damaged', { cause: error });
-  }
+function damagedUnless<T>(record: T | undefined): T {
+  if (record !== undefined) return record;
+  throw new GomoteError(
+    'ERR_REPLY',
+    'a record of the log is damaged, or not what the protocol says',
+  );
 }
+
+const ignore = (): void => undefined;
+
+/** What reads the records that hold JSON. It takes longer to load than to use: in time it is there without waiting. */
+export const loadReplies = () => import('../protocol/session-replies.ts');

@@ -1,6 +1,6 @@
 // A session on a buildlet: a run that connections come and go on.
-import { type ErrorCode, errnoOf, GomoteError, isGomoteError, StatusError } from '../errors.ts';
-import type { HttpRequest, HttpResponse } from '../http/client/request.ts';
+import { GomoteError, StatusError } from '../errors.ts';
+import { type HttpRequest, type HttpResponse, transportError } from '../http/client/request.ts';
 import { contentTypes, endpoints } from '../protocol/endpoints.ts';
 import { type FormValues, withQuery } from '../protocol/form.ts';
 import {
@@ -8,7 +8,6 @@ import {
   pingIntervalMs,
   type SessionEnd,
   type SessionRequest,
-  unknownPathText,
 } from '../protocol/session.ts';
 import { timeoutSignal } from '../timeout-signal.ts';
 import type { Connection } from './connection.ts';
@@ -16,8 +15,9 @@ import { withOutputs, withStream } from './given-streams.ts';
 import { NotShared } from './log-files.ts';
 import { Outage } from './outage.ts';
 import { randomId } from './random-id.ts';
+import { explained, isUnknownPath, mayHaveStarted } from './session-errors.ts';
 import { sendInput } from './session-input.ts';
-import { LogCopier, type LogOutputs } from './session-reader.ts';
+import { LogCopier, type LogOutputs, loadReplies } from './session-reader.ts';
 import { silentPings, watchedCopy } from './watched-copy.ts';
 
 export interface SessionReadOptions extends LogOutputs {
@@ -55,6 +55,8 @@ export interface SessionOptions {
 interface OpenLog {
   readonly reply: HttpResponse;
   readonly reader: string;
+  /** Where it may name files, if that was offered. */
+  readonly filesIn: string | undefined;
 }
 
 const defaultReconnectMs = 5 * 60_000;
@@ -67,15 +69,16 @@ export class Session {
   /** The reply to the request that started it, until it is read. */
   #first: OpenLog | undefined;
   #mayRun = false;
-  /** Whether the buildlet may name the log's files instead of sending what is in them. */
-  #named: boolean;
+  /** Below which directory the buildlet may name the log's files instead of sending what is in them, if it may. */
+  #filesIn: string | undefined;
 
   constructor(connection: Connection, id: string, options: SessionOptions = {}) {
     this.id = id;
     this.#connection = connection;
     this.#reconnectMs = options.reconnectMs ?? defaultReconnectMs;
     this.#pingMs = options.pingMs ?? pingIntervalMs;
-    this.#named = options.runAhead !== false && connection.options.sharesFiles === true;
+    const { sharedDirectory } = connection.options;
+    this.#filesIn = options.runAhead === false ? undefined : sharedDirectory;
   }
 
   /** Whether a request to start it, by this object, has arrived for all that is known here. */
@@ -95,9 +98,10 @@ export class Session {
     const body = encodeSessionForm(request);
     const outage = this.#outage(signal, options.onLost);
     const reader = randomId();
+    if (signal.aborted) throw transportError(signal.reason, signal, 'ERR_CONNECT');
     for (;;) {
       try {
-        const reply = await this.#connection.call({
+        const replying = this.#connection.call({
           heartbeat: false,
           method: 'POST',
           path: this.#path(endpoints.session.path, this.#as(reader)),
@@ -106,15 +110,18 @@ export class Session {
           signal,
           headersTimeoutMs: this.#pingMs * silentPings,
         });
+        void loadReplies();
+        const reply = await replying;
         this.#mayRun = true;
         if (request.detach) reply.body.resume();
-        else this.#first = { reply, reader };
+        else this.#first = { reply, reader, filesIn: this.#filesIn };
         return true;
       } catch (error) {
         if (isUnknownPath(error)) return false;
         // Once it may run, that nobody answers at the moment tells nothing of it.
-        this.#mayRun ||= wasSent(error);
-        if (!this.#mayRun) throw error;
+        const mightRun = this.#mayRun;
+        this.#mayRun ||= mayHaveStarted(error);
+        if (!this.#mayRun || (!mightRun && error instanceof StatusError)) throw error;
         await outage.wait(error);
       }
     }
@@ -142,18 +149,19 @@ export class Session {
     const outage = this.#outage(signal, options.onLost);
     while (!copier.isDone) {
       try {
-        const { reply, reader } =
+        const { reply, reader, filesIn } =
           this.#first ?? (await this.#open(copier.position, options, signal));
         this.#first = undefined;
         await watchedCopy(reply.body, copier, {
           ping: (taken) => this.#ping(reader, taken, signal),
           pingMs: this.#pingMs,
-          tellsTaken: this.#named,
-          onHeard: () => outage.over(),
+          filesIn,
+          onHeard: () => outage.heard(),
+          onProgress: () => outage.over(),
           signal,
         });
       } catch (error) {
-        if (error instanceof NotShared) this.#named = false;
+        if (error instanceof NotShared) this.#filesIn = undefined;
         else await outage.wait(explained(error, this.#connection.options.label));
       }
     }
@@ -177,7 +185,9 @@ export class Session {
     const path = this.#path(endpoints.session.path, query);
     const headersTimeoutMs = this.#pingMs * silentPings;
     const request = { method: 'GET', path, signal, headersTimeoutMs } as const;
-    return { reply: await this.#connection.call({ ...request, heartbeat: false }), reader };
+    const filesIn = this.#filesIn;
+    const reply = await this.#connection.call({ ...request, heartbeat: false });
+    return { reply, reader, filesIn };
   }
 
   async #ping(reader: string, position: number, signal: AbortSignal): Promise<void> {
@@ -205,7 +215,10 @@ export class Session {
         send: async (body, offset, end) => {
           const query = { offset: String(offset), end: end ? '1' : undefined };
           const text = await this.#post(endpoints.sessionInput.path, query, signal, body);
-          return JSON.parse(text) as { offset: number; closed: boolean };
+          const { parseInputReply } = await loadReplies();
+          const reply = parseInputReply(text);
+          if (reply === undefined) throw this.#badReply(text);
+          return reply;
         },
       }),
     );
@@ -254,8 +267,13 @@ export class Session {
     return await this.#connection.callText({ ...request, heartbeat: false });
   }
 
+  #badReply(text: string): GomoteError {
+    const { label } = this.#connection.options;
+    return new GomoteError('ERR_REPLY', `${label}: bad reply to input: ${text.slice(0, 80)}`);
+  }
+
   #as(reader: string): FormValues {
-    return { reader, named: this.#named ? '1' : undefined };
+    return { reader, named: this.#filesIn === undefined ? undefined : '1' };
   }
 
   #path(path: string, query: FormValues): string {
@@ -266,29 +284,4 @@ export class Session {
     const { options: peer } = this.#connection;
     return new Outage({ peer, reconnectMs: this.#reconnectMs, signal, onLost });
   }
-}
-
-/** The buildlet's refusal in terms of its client. */
-export function explained(error: unknown, label: string): unknown {
-  if (!(error instanceof StatusError)) return error;
-  if (isUnknownPath(error)) {
-    return new GomoteError('ERR_UNSUPPORTED', `${label} has no sessions`, { cause: error });
-  }
-  const code = codeOfStatus[error.status];
-  return code === undefined ? error : new GomoteError(code, error.message, { cause: error });
-}
-
-const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
-  404: 'ERR_UNKNOWN_SESSION',
-  409: 'ERR_CONFLICT',
-};
-
-const isUnknownPath = (error: unknown): boolean =>
-  error instanceof StatusError && error.status === 404 && error.text === unknownPathText;
-
-/** Whether the request may have arrived: else it is told at once that the buildlet cannot be reached. */
-function wasSent(error: unknown): boolean {
-  const codes = ['ERR_CONNECT', 'ERR_LOST', 'ERR_BROKEN', 'ERR_ABORTED'];
-  if (!isGomoteError(error) || !codes.includes(error.code)) return false;
-  return !['ECONNREFUSED', 'ENOENT', 'ENOTFOUND', 'EACCES'].includes(errnoOf(error.cause) ?? '');
 }

@@ -1,9 +1,12 @@
 // The sessions of one buildlet: starting them, finding them again.
+import { GomoteError } from '../errors.ts';
 import { endpoints } from '../protocol/endpoints.ts';
 import type { SessionInfo, SessionRequest } from '../protocol/session.ts';
 import type { Connection } from './connection.ts';
 import { randomId } from './random-id.ts';
-import { explained, Session, type SessionOptions } from './session.ts';
+import { Session, type SessionOptions } from './session.ts';
+import { explained } from './session-errors.ts';
+import { loadReplies } from './session-reader.ts';
 
 /** What a session runs and how; all but `cmd` may be left out. */
 export interface StartSession extends Partial<SessionRequest> {
@@ -46,13 +49,17 @@ export class Sessions {
   /** Those that the buildlet knows, running and finished; throws ERR_UNSUPPORTED when it knows none at all. */
   async list(options: SignalOption = {}): Promise<SessionInfo[]> {
     const signal = this.#connection.signalWith(options.signal);
+    const { label } = this.#connection.options;
     try {
       const { path } = endpoints.sessions;
-      return JSON.parse(
-        await this.#connection.callText({ method: 'GET', path, signal, heartbeat: false }),
-      );
+      const request = { method: 'GET', path, signal, heartbeat: false } as const;
+      const text = await this.#connection.callText(request);
+      const { parseSessionInfos } = await loadReplies();
+      const infos = parseSessionInfos(text);
+      if (infos !== undefined) return infos;
+      throw new GomoteError('ERR_REPLY', `${label}: not a list of runs: ${text.slice(0, 80)}`);
     } catch (error) {
-      throw explained(error, this.#connection.options.label);
+      throw explained(error, label);
     }
   }
 }

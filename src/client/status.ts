@@ -45,5 +45,6 @@ export async function probe(
   const response = await connection.call({ ...request, heartbeat: false });
   await readText(response, request.signal);
   const expires = response.headers[expiresHeader.toLowerCase()];
-  return { expires: typeof expires === 'string' ? new Date(expires) : undefined };
+  const timeMs = typeof expires === 'string' ? Date.parse(expires) : Number.NaN;
+  return { expires: Number.isNaN(timeMs) ? undefined : new Date(timeMs) };
 }

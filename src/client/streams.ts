@@ -92,6 +92,9 @@ export async function* listDir(
 
 const newline = 0x0a;
 
+/** The longest line of a reply, in bytes. */
+const lineLimitBytes = 1 << 20;
+
 /** The lines of a reply, as they come; one that ends in the middle of a line fails with ERR_LOST. */
 export async function* linesOf(
   response: HttpResponse,
@@ -105,6 +108,12 @@ export async function* linesOf(
       yield* nameFromBytes(Buffer.concat([...rest, chunk.subarray(0, end)])).split('\n');
     // The chunk's memory may be used again.
     rest = [...(end < 0 ? rest : []), Buffer.from(chunk.subarray(end + 1))];
+    if (rest.reduce((sum, { length }) => sum + length, 0) > lineLimitBytes) {
+      throw new GomoteError(
+        'ERR_REPLY',
+        `a line of the reply is longer than ${lineLimitBytes} bytes`,
+      );
+    }
   }
   if (rest.some(({ length }) => length > 0)) {
     throw new GomoteError('ERR_LOST', 'the reply ended in the middle of a line');

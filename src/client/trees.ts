@@ -97,7 +97,12 @@ export class Trees {
 
   /** Whether each end can open the other's files, so that streams may name their contents. */
   get sharesFiles(): boolean {
-    return this.#connection.options.sharesFiles === true;
+    return this.sharedDirectory !== undefined;
+  }
+
+  /** Below which directory here the buildlet may name files. */
+  get sharedDirectory(): string | undefined {
+    return this.#connection.options.sharedDirectory;
   }
 
   /**

@@ -8,11 +8,13 @@ export interface WatchOptions {
   readonly ping: (position: number) => Promise<unknown>;
   /** How often each side is heard from, in ms. */
   readonly pingMs: number;
-  /** Whether the buildlet learns only by pings how much has been taken. */
-  readonly tellsTaken: boolean;
-  /** Told that something has come. */
+  /** Told whenever something has come. */
   readonly onHeard: () => void;
+  /** Told whenever more of the log has come. */
+  readonly onProgress: () => void;
   readonly signal: AbortSignal;
+  /** Below which directory the log may name files, where that was offered. */
+  readonly filesIn: string | undefined;
 }
 
 /** How many ping intervals a peer may be silent. */
@@ -25,7 +27,7 @@ const tellBytes = 4 << 20;
 export async function watchedCopy(
   body: HttpResponse['body'],
   copier: LogCopier,
-  { ping, pingMs, tellsTaken, onHeard, signal }: WatchOptions,
+  { ping, pingMs, onHeard, onProgress, signal, filesIn }: WatchOptions,
 ): Promise<void> {
   let silent = 0;
   let isOver = false;
@@ -40,8 +42,13 @@ export async function watchedCopy(
       if (error instanceof StatusError && !isOver) lose(error.message);
     }
   };
+  const startedAt = copier.position;
   const onTaken = () => {
-    if (!tellsTaken || isTelling || isOver || copier.position - toldBytes < tellBytes) return;
+    onHeard();
+    if (copier.position > startedAt) onProgress();
+    // Of what it has sent itself the buildlet knows without being told.
+    if (filesIn === undefined || isTelling || isOver || copier.position - toldBytes < tellBytes)
+      return;
     isTelling = true;
     void tell().finally(() => {
       isTelling = false;
@@ -53,13 +60,11 @@ export async function watchedCopy(
     if (silent >= silentPings) lose(`nothing was heard for ${(silent * pingMs) / 1_000} s`);
     else void tell();
   }, pingMs);
-  body.once('data', onHeard);
   try {
-    await copier.copy(body, signal, onTaken);
+    await copier.copy(body, { signal, filesIn, onTaken });
   } finally {
     isOver = true;
     clearInterval(beat);
-    body.off('data', onHeard);
   }
   if (!copier.isDone) {
     throw new GomoteError('ERR_LOST', 'the log ended without its closing record');

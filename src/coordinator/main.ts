@@ -1,15 +1,18 @@
 // The coordinator as a program: arguments in, exit code out.
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
+import { outputStream } from '../files/own-streams.ts';
 import { readVersion } from '../package-root.ts';
+import { heededSignals, type StartState } from '../start-state.ts';
 import type { Log } from './log.ts';
 import { type CoordinatorCommand, helpText, readCommand } from './options.ts';
 
 /** Runs one command line; the result is the process's exit code. */
-export async function run(argv: readonly string[]): Promise<number> {
+export async function run(argv: readonly string[], state: StartState = {}): Promise<number> {
   // Whoever read our output may have gone; that is no reason to end.
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  const output = outputStream(1, state.isOutputClosed);
+  for (const stream of [output, process.stderr]) stream.on('error', () => undefined);
   try {
-    await perform(readCommand(argv));
+    await perform(readCommand(argv), state);
     return 0;
   } catch (error) {
     const hint = isGomoteError(error) && error.hint !== undefined ? `; ${error.hint}` : '';
@@ -18,17 +21,19 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
 }
 
-async function perform(command: CoordinatorCommand): Promise<void> {
+async function perform(command: CoordinatorCommand, state: StartState): Promise<void> {
   switch (command.kind) {
     case 'help':
-      return print(helpText);
+      return await print(helpText);
     case 'version':
-      return print(`${readVersion()}\n`);
+      return await print(`${readVersion()}\n`);
     case 'serve':
-      return await serveUntilTold(command.config);
+      return await serveUntilTold(command.config, heededSignals(endingSignals, state));
     case 'check': {
       const { pools } = await load(command.config);
-      return print(`${command.config}: good: ${pools.length} pools\n`);
+      return await print(
+        `${command.config}: good: ${pools.length} ${pools.length === 1 ? 'pool' : 'pools'}\n`,
+      );
     }
     default:
       return await manageUsers(command);
@@ -45,14 +50,16 @@ async function manageUsers(command: UserCommand): Promise<void> {
   const users = new Users(usersFile ?? usersPathOf(stateDirectory));
   switch (command.kind) {
     case 'user-add':
-      return print(`${await users.add(command.name, command)}\n`);
+      return await print(`${await users.add(command.name, command)}\n`);
     case 'user-rotate':
-      return print(`${await users.rotate(command.name)}\n`);
+      return await print(`${await users.rotate(command.name)}\n`);
     case 'user-remove':
       return await users.remove(command.name);
     case 'user-list':
       for (const { name, isAdmin, maximum, created } of users.list()) {
-        print(`${[name, isAdmin ? 'admin' : 'user', created, maximum ?? ''].join('\t').trim()}\n`);
+        await print(
+          `${[name, isAdmin ? 'admin' : 'user', created, maximum ?? ''].join('\t').trim()}\n`,
+        );
       }
   }
 }
@@ -62,18 +69,18 @@ async function load(path: string) {
   return loadCoordinatorConfig(path);
 }
 
-async function serveUntilTold(path: string): Promise<void> {
+async function serveUntilTold(path: string, signals: readonly NodeJS.Signals[]): Promise<void> {
   const config = await load(path);
   const { serve } = await import('./serve.ts');
   const { jsonLog } = await import('./log.ts');
-  const log = jsonLog(print);
+  const log = jsonLog((line) => void print(line).catch(() => undefined));
   logUnhandled(log);
   const waiting = new AbortController();
   let onLost: () => void = () => undefined;
   const lost = new Promise<string>((resolve) => {
     onLost = () => resolve('its state directory is another’s');
   });
-  const told = Promise.race([nextSignal(), lost]);
+  const told = Promise.race([nextSignal(signals), lost]);
   told.then(() => waiting.abort(new GomoteError('ERR_ABORTED', 'ended while it waited')));
   const { signal } = waiting;
   const serving = await serve(config, { environment: process.env, log, signal, onLost });
@@ -100,13 +107,14 @@ function logUnhandled(log: Log): void {
   });
 }
 
-const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-const nextSignal = (): Promise<string> =>
+const nextSignal = (signals: readonly NodeJS.Signals[]): Promise<string> =>
   new Promise((resolve) => {
     for (const name of signals) process.once(name, () => resolve(name));
   });
 
-function print(text: string): void {
-  process.stdout.write(text);
-}
+const print = (text: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    outputStream(1).write(text, (error) => (error ? reject(error) : resolve()));
+  });

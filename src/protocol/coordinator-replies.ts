@@ -1,17 +1,17 @@
 // Reads the JSON replies of a coordinator; unknown fields are ignored.
 import * as v from 'valibot';
 import type { BuilderRecord, HostRecord } from './coordinator.ts';
-import { parseJson } from './replies.ts';
+import { errorStatus, listOf, moment, parseBy, shortName, text } from './reply-fields.ts';
 
 const remoteBuildletSchema = v.object({
-  User: v.string(),
-  Name: v.string(),
-  HostType: v.string(),
-  BuilderType: v.string(),
-  Created: v.pipe(v.string(), v.isoTimestamp()),
-  Expires: v.pipe(v.string(), v.isoTimestamp()),
-  Health: v.optional(v.string()),
-  Reason: v.optional(v.string()),
+  User: text(255),
+  Name: shortName,
+  HostType: text(255),
+  BuilderType: text(255),
+  Created: moment,
+  Expires: moment,
+  Health: v.optional(text(100)),
+  Reason: v.optional(text()),
 });
 
 /** A coordinator's record of a buildlet. */
@@ -31,14 +31,13 @@ export interface RemoteBuildlet {
 
 /** Reads the reply of `/buildlet/create`; undefined when it is not one. */
 export function parseRemoteBuildlet(body: string): RemoteBuildlet | undefined {
-  const result = v.safeParse(remoteBuildletSchema, parseJson(body));
-  return result.success ? toRemoteBuildlet(result.output) : undefined;
+  const record = parseBy(remoteBuildletSchema, body);
+  return record && toRemoteBuildlet(record);
 }
 
 /** Reads the reply of `/buildlet/list`; undefined when it is not one. */
 export function parseRemoteBuildlets(body: string): RemoteBuildlet[] | undefined {
-  const result = v.safeParse(v.array(remoteBuildletSchema), parseJson(body));
-  return result.success ? result.output.map(toRemoteBuildlet) : undefined;
+  return parseBy(listOf(remoteBuildletSchema), body)?.map(toRemoteBuildlet);
 }
 
 const toRemoteBuildlet = (reply: v.InferOutput<typeof remoteBuildletSchema>): RemoteBuildlet => ({
@@ -53,10 +52,10 @@ const toRemoteBuildlet = (reply: v.InferOutput<typeof remoteBuildletSchema>): Re
 });
 
 const builderSchema = v.object({
-  Name: v.string(),
-  HostType: v.string(),
-  Env: v.optional(v.array(v.string()), []),
-  Path: v.optional(v.array(v.string())),
+  Name: shortName,
+  HostType: text(255),
+  Env: v.optional(listOf(text(128 << 10), 10_000), []),
+  Path: v.optional(listOf(text(), 10_000)),
 });
 
 const toBuilder = (builder: v.InferOutput<typeof builderSchema>): BuilderRecord => ({
@@ -67,9 +66,9 @@ const toBuilder = (builder: v.InferOutput<typeof builderSchema>): BuilderRecord 
 });
 
 const createLineSchema = v.union([
-  v.object({ Progress: v.string() }),
+  v.object({ Progress: text() }),
   v.object({ Buildlet: remoteBuildletSchema, Builder: v.optional(builderSchema) }),
-  v.object({ Error: v.string(), Status: v.number() }),
+  v.object({ Error: text(64 << 10), Status: errorStatus }),
 ]);
 
 /** One line of a create that tells its progress. */
@@ -79,9 +78,8 @@ export type CreateLine =
   | { readonly error: string; readonly status: number };
 
 export function parseCreateLine(line: string): CreateLine | undefined {
-  const result = v.safeParse(createLineSchema, parseJson(line));
-  if (!result.success) return undefined;
-  const { output } = result;
+  const output = parseBy(createLineSchema, line);
+  if (output === undefined) return undefined;
   if ('Progress' in output) return { progress: output.Progress };
   if ('Buildlet' in output) {
     const { Buildlet: buildlet, Builder: builder } = output;
@@ -91,10 +89,10 @@ export function parseCreateLine(line: string): CreateLine | undefined {
 }
 
 const typesSchema = v.object({
-  Features: v.optional(v.array(v.string()), []),
-  User: v.optional(v.object({ Name: v.string(), Admin: v.boolean() })),
-  Hosts: v.array(v.object({ Name: v.string(), Description: v.optional(v.string()) })),
-  Builders: v.array(builderSchema),
+  Features: v.optional(listOf(text(100), 1_000), []),
+  User: v.optional(v.object({ Name: text(255), Admin: v.boolean() })),
+  Hosts: listOf(v.object({ Name: text(255), Description: v.optional(text()) }), 10_000),
+  Builders: listOf(builderSchema, 10_000),
 });
 
 /** What a coordinator says of itself and of the one who asks. */
@@ -110,9 +108,9 @@ export interface RemoteTypes {
 
 /** Reads the reply of `/buildlet/types`; undefined when it is not one. */
 export function parseTypes(body: string): RemoteTypes | undefined {
-  const result = v.safeParse(typesSchema, parseJson(body));
-  if (!result.success) return undefined;
-  const { Features: features, User: user, Hosts: hosts, Builders: builders } = result.output;
+  const types = parseBy(typesSchema, body);
+  if (types === undefined) return undefined;
+  const { Features: features, User: user, Hosts: hosts, Builders: builders } = types;
   return {
     features,
     user: user && { name: user.Name, isAdmin: user.Admin },

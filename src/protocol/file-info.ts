@@ -16,7 +16,10 @@ export const formatFileInfo = ({ mode, sizeBytes, mtimeMs, version }: FileInfo):
 
 /** Reads {@link formatFileInfo}; undefined when it is anything else. */
 export function parseFileInfo(text: string): FileInfo | undefined {
-  const match = /^mode=(\d+), size=(\d+), mtime=(-?[\d.]+), version=([\w.-]+)$/.exec(text);
+  const match =
+    /^mode=(\d{1,6}), size=(\d{1,15}), mtime=(-?\d{1,15}(?:\.\d{1,15})?), version=([\w.-]{1,200})$/.exec(
+      text,
+    );
   if (match === null) return undefined;
   const [, mode, size, mtime, version = ''] = match;
   return { mode: Number(mode), sizeBytes: Number(size), mtimeMs: Number(mtime), version };

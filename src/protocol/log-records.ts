@@ -57,8 +57,9 @@ export function parseRecordHeader(
   line: string,
 ): { kind: RecordKind; offset: number; length: number } | undefined {
   const match = /^(out|err|gap|end|ping|file) ([0-9]{1,16}) ([0-9]{1,16})$/.exec(line);
-  if (match === null) return undefined;
-  return { kind: match[1] as RecordKind, offset: Number(match[2]), length: Number(match[3]) };
+  const [offset, length] = [Number(match?.[2]), Number(match?.[3])];
+  if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(length)) return undefined;
+  return { kind: match?.[1] as RecordKind, offset, length };
 }
 
 /** Takes a log apart as it comes, in pieces of any size. */

@@ -110,15 +110,17 @@ export interface StreamSum {
  * Why a session ended: by itself, by a signal, by a limit (`timeout`, `idle`), because it was ended on request or for
  * want of readers (`killed`), by the kernel for want of memory, never started, or because its log could not be written.
  */
-export type EndReason =
-  | 'exit'
-  | 'signal'
-  | 'timeout'
-  | 'idle'
-  | 'killed'
-  | 'memory'
-  | 'not-started'
-  | 'log';
+export const endReasons = [
+  'exit',
+  'signal',
+  'timeout',
+  'idle',
+  'killed',
+  'memory',
+  'not-started',
+  'log',
+] as const;
+export type EndReason = (typeof endReasons)[number];
 
 /** How a session ended: the last record of its log. */
 export interface SessionEnd {

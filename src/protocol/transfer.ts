@@ -36,7 +36,9 @@ export const formatTotals = ({ files, bytes, wireBytes, sha256 }: TransferTotals
 
 /** Reads {@link formatTotals}; undefined when it is anything else. */
 export function parseTotals(text: string): TransferTotals | undefined {
-  const match = /^files=(\d+), bytes=(\d+), wire=(\d+), sha256=([0-9a-f]{64})$/.exec(text);
+  const match = /^files=(\d{1,15}), bytes=(\d{1,15}), wire=(\d{1,15}), sha256=([0-9a-f]{64})$/.exec(
+    text,
+  );
   if (match === null) return undefined;
   const [, files, bytes, wire, sha256 = ''] = match;
   return { files: Number(files), bytes: Number(bytes), wireBytes: Number(wire), sha256 };

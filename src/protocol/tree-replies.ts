@@ -2,38 +2,36 @@
 import * as v from 'valibot';
 import { isGomoteError } from '../errors.ts';
 import { errorReply } from './error-reply.ts';
-import { parseJson } from './replies.ts';
+import { count, errorStatus, parseBy, sha256, text } from './reply-fields.ts';
 
 const stateSchema = v.object({
-  digest: v.string(),
-  generation: v.string(),
+  digest: sha256,
+  generation: text(200),
   zstd: v.optional(v.boolean(), false),
   named: v.optional(v.boolean(), false),
 });
 
 /** Reads the reply of `/sync/state`; undefined when it is not one. */
 export function parseTreeState(body: string): v.InferOutput<typeof stateSchema> | undefined {
-  const result = v.safeParse(stateSchema, parseJson(body));
-  return result.success ? result.output : undefined;
+  return parseBy(stateSchema, body);
 }
 
 const appliedSchema = v.object({
-  digest: v.string(),
-  files: v.number(),
-  bytes: v.number(),
+  digest: sha256,
+  files: count,
+  bytes: count,
   /** SHA-256 over the lines that came before it, if any did. */
-  lines: v.optional(v.string()),
+  lines: v.optional(sha256),
 });
 
 /** Reads the reply of `/sync/apply`; undefined when it is not one. */
 export function parseAppliedReply(body: string): v.InferOutput<typeof appliedSchema> | undefined {
-  const result = v.safeParse(appliedSchema, parseJson(body));
-  return result.success ? result.output : undefined;
+  return parseBy(appliedSchema, body);
 }
 
 const failureSchema = v.object({
-  error: v.string(),
-  status: v.number(),
+  error: text(64 << 10),
+  status: errorStatus,
   /** Whether it was ERR_LOST. */
   lost: v.boolean(),
 });
@@ -48,6 +46,5 @@ export function applyFailure(error: unknown): ApplyFailure {
 
 /** Reads {@link applyFailure}; undefined when it is none. */
 export function parseApplyFailure(body: string): ApplyFailure | undefined {
-  const result = v.safeParse(failureSchema, parseJson(body));
-  return result.success ? result.output : undefined;
+  return parseBy(failureSchema, body);
 }

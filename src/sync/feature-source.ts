@@ -64,7 +64,9 @@ export class FeatureSource implements Source {
     const receive = async (isNamed: boolean) => {
       const call = { ...this.#call, isNamed };
       const stream = await this.#ask((trees) => trees.read(dir, paths, call));
-      const receiver = new TreeReceiver(sink, isNamed ? { named: 'digested' } : {});
+      const { sharedDirectory } = await this.#client.trees();
+      const named = { named: 'digested', namedIn: sharedDirectory } as const;
+      const receiver = new TreeReceiver(sink, isNamed ? named : {});
       for await (const { buffer, byteOffset, byteLength } of stream) {
         receiver.push(Buffer.from(buffer, byteOffset, byteLength));
         for (const _ of receiver.copy()) {

@@ -1,8 +1,10 @@
 // Long output to a client that shares its files with the buildlet: read out of the log's files, each byte proved.
+
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Writable } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { AgentOptions } from '../../src/buildlet/agent.ts';
@@ -26,7 +28,7 @@ async function startSharing(options: Partial<AgentOptions> = {}) {
 }
 
 function sharing(address: string): BuildletClient {
-  const client = new BuildletClient(address, undefined, { sharesFiles: true });
+  const client = new BuildletClient(address, undefined, { sharedDirectory: tmpdir() });
   onTestFinished(() => client.disconnect());
   return client;
 }
@@ -232,7 +234,18 @@ describe('long output on one machine', () => {
 });
 
 describe('a file that is named', () => {
-  const end = JSON.stringify({ code: 0, stdout: sumOf('hello'), stderr: sumOf('') });
+  const time = '2026-01-01T00:00:00Z';
+  const end = JSON.stringify({
+    code: 0,
+    signal: null,
+    why: 'exit',
+    state: 'ok',
+    started: time,
+    ended: time,
+    durationMs: 1,
+    stdout: sumOf('hello'),
+    stderr: sumOf(''),
+  });
   const output = Buffer.concat([Buffer.from(`${recordHeader('out', 0, 5)}hello`)]);
   const log = Buffer.concat([output, formatRecord('end', end)]);
 
@@ -275,7 +288,7 @@ describe('a file that is named', () => {
   });
 
   it.each([
-    ['is not there', () => ({ path: '/no/such/file', identity: '1:2' })],
+    ['is not there', () => ({ path: `${makeFile(output)}-absent`, identity: '1:2' })],
     ['is another one here', () => ({ path: makeFile(output), identity: '1:2' })],
     [
       'is shorter than was said',
@@ -300,5 +313,91 @@ describe('a file that is named', () => {
     const path = makeFile(Buffer.from(output.toString().replace('hello', 'hallo')));
     const server = await serveNamed({ path, identity: fileIdentity(path) });
     await expect(read(server.address)).rejects.toThrow('came damaged');
+  });
+
+  describe('is not opened, and the run is lost, when', () => {
+    const uid = process.getuid?.();
+
+    /** A file that may be named, and what a hostile buildlet says in its place. */
+    const cases: readonly (readonly [what: string, range: () => object])[] = [
+      ['it is not below the directory of the buildlet', () => ({ path: '/etc/passwd' })],
+      ['its path climbs out', () => ({ path: `${tmpdir()}/x/../../etc/passwd` })],
+      ['its path is relative', () => ({ path: 'log' })],
+      ['its path has a NUL', () => ({ path: `${tmpdir()}/a\0b` })],
+      ['it is the directory', () => ({ path: tmpdir() })],
+      [
+        'it is a link',
+        () => {
+          const path = `${makeFile(output)}-link`;
+          symlinkSync('/etc/passwd', path);
+          return { path };
+        },
+      ],
+      [
+        'a link is on the way to it',
+        () => {
+          const directory = `${makeFile(output)}-link`;
+          symlinkSync('/etc', directory);
+          return { path: join(directory, 'passwd') };
+        },
+      ],
+      ['it is a directory', () => ({ path: dirname(makeFile(output)) })],
+      [
+        'it is a pipe',
+        () => {
+          const path = `${makeFile(output)}-pipe`;
+          execFileSync('mkfifo', [path]);
+          return { path };
+        },
+      ],
+      ['where it lies is no place', () => ({ path: makeFile(output), at: -1 })],
+      ['where it lies is a fraction', () => ({ path: makeFile(output), at: 0.5 })],
+      ['its length is none', () => ({ path: makeFile(output), bytes: '5' })],
+      ['its length is too large', () => ({ path: makeFile(output), bytes: 1e300 })],
+      ['its path is none', () => ({ path: 5 })],
+    ];
+
+    async function expectRefused(range: object, sharedDirectory?: string): Promise<void> {
+      const { path } = range as { path: string };
+      let identity = '1:2';
+      try {
+        identity = fileIdentity(path);
+      } catch {
+        // It is none that could be opened.
+      }
+      const record = formatRecord('file', JSON.stringify({ identity, at: 0, bytes: 5, ...range }));
+      const server = await serveRaw((socket) => {
+        const body = Buffer.concat([record, formatRecord('end', end)]);
+        socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n`);
+        socket.write(body);
+      });
+      const client = new BuildletClient(server.address, undefined, { sharedDirectory });
+      onTestFinished(() => client.disconnect());
+      const stdout = new Collector();
+      await expect(client.sessions.get('x').read({ stdout })).rejects.toMatchObject({
+        code: 'ERR_REPLY',
+      });
+      expect(stdout.text).toBe('');
+      expect(server.requests.length).toBeLessThan(3);
+    }
+
+    it.each(cases)('%s', async (_what, range) => {
+      // Links and other kinds are made here: their directory is no link itself.
+      await expectRefused(range(), tmpdir());
+    });
+
+    it.runIf(uid === 0)("it is another user's", async () => {
+      const path = makeFile(output);
+      chownSync(path, 1, 1);
+      await expectRefused({ path }, tmpdir());
+    });
+
+    it('nothing was offered to the buildlet', async () => {
+      await expectRefused({ path: makeFile(output) });
+    });
+
+    it('it names one that is not there again and again', async () => {
+      await expectRefused({ path: `${makeFile(output)}-absent` }, tmpdir());
+    });
   });
 });

@@ -21,3 +21,18 @@ it('ends with the reason as soon as it is known that the buildlet is gone', asyn
   await waiting.wait(lost);
   await expect(waiting.wait(lost)).rejects.toBe(died);
 });
+
+it('waits longer each time until something gets on, also when the peer says something in between', async () => {
+  const waiting = outage();
+  const waitMs = async () => {
+    const startMs = performance.now();
+    await waiting.wait(lost);
+    return performance.now() - startMs;
+  };
+  for (let n = 0; n < 3; n++) {
+    await waiting.wait(lost);
+    waiting.heard();
+  }
+  // Timers may be late, never early: the fourth wait is eight times the first.
+  expect(await waitMs()).toBeGreaterThan(390);
+});

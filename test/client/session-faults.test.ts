@@ -1,5 +1,7 @@
 // Sessions through a relay that cuts, ends, stalls, splits and corrupts: every byte once, or an error, never less.
+
 import { randomInt } from 'node:crypto';
+import { tmpdir } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { BuildletClient } from '../../src/client/buildlet-client.ts';
 import type { SessionResult } from '../../src/client/session.ts';
@@ -67,7 +69,9 @@ async function runThrough(
   let isFirst = true;
   for (let tries = 0; tries < 100; tries++) {
     const [stdout, stderr] = [new CopyingCollector(), new CopyingCollector()];
-    const client = new BuildletClient(address, undefined, { sharesFiles });
+    const client = new BuildletClient(address, undefined, {
+      sharedDirectory: sharesFiles ? tmpdir() : undefined,
+    });
     const leave = new AbortController();
     const options = { pingMs, reconnectMs: 20_000 };
     try {

@@ -3,7 +3,7 @@ import type { EventEmitter } from 'node:events';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { onTestFinished } from 'vitest';
-import { run } from '../../src/cli/main.ts';
+import { runOn } from '../../src/cli/main.ts';
 import { Collector } from './collect.ts';
 import { temporaryDirectory } from './temporary.ts';
 
@@ -58,7 +58,7 @@ export function testCli(): Cli {
       },
       giveUp: () => undefined,
     };
-    const code = await run(
+    const code = await runOn(
       argv,
       { stdin, stdout, stderr, environment, input: options.stdin ? 'data' : 'nothing' },
       interrupts,

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { BuildletClient } from '../../src/client/buildlet-client.ts';
@@ -84,6 +85,7 @@ const faultKinds: Fault['kind'][] = ['cut', 'end', 'corrupt', 'split', 'stall'];
 
 onAllKinds((kind) => {
   const { sharesFiles } = kind;
+  const sharedDirectory = sharesFiles ? tmpdir() : undefined;
   const isOld = kind.features !== undefined;
   /** Where a fault may be: a stream that names its contents is short. */
   const streamBytes = sharesFiles ? 6_000 : 400_000;
@@ -106,7 +108,7 @@ onAllKinds((kind) => {
         };
         const run = async (withFault: boolean) => {
           cutter.plan = () => (withFault ? fault : undefined);
-          const client = new BuildletClient(cutter.address, undefined, { sharesFiles });
+          const client = new BuildletClient(cutter.address, undefined, { sharedDirectory });
           onTestFinished(() => client.disconnect());
           const signal = AbortSignal.timeout(withFault ? 1500 : 20_000);
           try {
@@ -150,7 +152,7 @@ onAllKinds((kind) => {
         };
         const run = async (withFault: boolean): Promise<boolean> => {
           cutter.plan = () => (withFault ? fault : undefined);
-          const client = new BuildletClient(cutter.address, undefined, { sharesFiles });
+          const client = new BuildletClient(cutter.address, undefined, { sharedDirectory });
           const signal = AbortSignal.timeout(withFault ? 1500 : 20_000);
           try {
             await pull(client, to, { dir: 't', signal, force: true });
@@ -182,7 +184,7 @@ onAllKinds((kind) => {
     const newClient = () => {
       const client = new BuildletClient(cutter.address, undefined, {
         heartbeatIntervalMs: 50,
-        sharesFiles,
+        sharedDirectory,
       });
       onTestFinished(() => client.disconnect());
       return client;
@@ -211,7 +213,7 @@ onAllKinds((kind) => {
         ['a', file('a')],
         ['b', file(bytes(2_000_000, 1))],
       ]);
-      const client = new BuildletClient(buildlet.address, undefined, { sharesFiles });
+      const client = new BuildletClient(buildlet.address, undefined, { sharedDirectory });
       const signal = new AbortController().signal;
       const [result] = await push([client], top, { dir: 't', signal });
       expect(result).toMatchObject({
@@ -239,7 +241,7 @@ onAllKinds((kind) => {
         ],
       ]);
       const to = join(smallDisk(), 'here');
-      const client = new BuildletClient(buildlet.address, undefined, { sharesFiles });
+      const client = new BuildletClient(buildlet.address, undefined, { sharedDirectory });
       const signal = new AbortController().signal;
       await expect(pull(client, to, { dir: 't', signal })).rejects.toThrow(
         /no space left on device/,

@@ -12,6 +12,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { BuildletClient } from '../../src/client/buildlet-client.ts';
@@ -46,7 +47,7 @@ async function countedBench() {
   const bench = await pushBench({ address: { kind: 'tcp', host: '127.0.0.1', port: 0 } });
   const cutter = await startCutter(bench.buildlet.address);
   const client = clientOf({ ...bench.buildlet, address: cutter.address }, '', {
-    sharesFiles: true,
+    sharedDirectory: tmpdir(),
   });
   return {
     ...bench,
@@ -221,7 +222,7 @@ describe('a buildlet that sees other files by the same names', () => {
     const child = spawn('unshare', ['--mount', 'sh', '-c', start], { stdio: 'ignore' });
     onTestFinished(() => void child.kill());
     await until(() => existsSync(socket));
-    const client = new BuildletClient(`unix:${socket}`, undefined, { sharesFiles: true });
+    const client = new BuildletClient(`unix:${socket}`, undefined, { sharedDirectory: tmpdir() });
     onTestFinished(() => client.disconnect());
     return client;
   }

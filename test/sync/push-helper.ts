@@ -1,4 +1,5 @@
 // Pushing in tests: a tree here, a buildlet of either kind there.
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe } from 'vitest';
 import type { AgentOptions } from '../../src/buildlet/agent.ts';
@@ -42,7 +43,7 @@ export async function pushBench({ sharesFiles, ...options }: Kind): Promise<Push
   const top = temporaryDirectory();
   const cacheDirectory = temporaryDirectory();
   const buildlet = await startBuildlet(options);
-  const client = clientOf(buildlet, '', { sharesFiles });
+  const client = clientOf(buildlet, '', { sharedDirectory: sharesFiles ? tmpdir() : undefined });
   return {
     top,
     buildlet,

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { push } from '../../src/sync/push.ts';
@@ -22,7 +23,7 @@ describe('a push', () => {
     const buildlets = await Promise.all(kinds.map((options) => startBuildlet(options)));
     const gone = await startBuildlet();
     const clients = [...buildlets, gone].map((buildlet, i) =>
-      clientOf(buildlet, '', { sharesFiles: kinds[i]?.sharesFiles }),
+      clientOf(buildlet, '', { sharedDirectory: kinds[i]?.sharesFiles ? tmpdir() : undefined }),
     );
     await gone.close();
     const results = await push(clients, top, { dir: 't', signal });

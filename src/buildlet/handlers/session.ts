@@ -25,7 +25,11 @@ export function session(table: SessionTable, pingMs: number): Handler {
       const wanted = decodeSessionForm(form);
       if ('refused' in wanted) return sendError(response, 400, wanted.refused, 'ERR_REQUEST');
       found = table.start(id, form, wanted);
-      if (wanted.detach) return sendText(response, JSON.stringify(found.info), contentTypes.json);
+      if (wanted.detach) {
+        // The reply tells a command that could not be started from one that runs.
+        await found.begun;
+        return sendText(response, JSON.stringify(found.info), contentTypes.json);
+      }
       from = 0;
     } else {
       found = table.get(id);

@@ -51,7 +51,7 @@ export class Session {
   #graceTimer: NodeJS.Timeout | undefined;
   #detached: boolean;
   /** Resolves when the command runs, or never will. */
-  readonly #begun: Promise<void>;
+  readonly begun: Promise<void>;
   #begin: () => void = () => undefined;
   #command: RunningCommand | undefined;
   #pump: OutputPump | undefined;
@@ -70,7 +70,7 @@ export class Session {
     this.#request = request;
     this.#detached = request.detach === true;
     this.log = options.makeLog(this);
-    this.#begun = new Promise((resolve) => {
+    this.begun = new Promise((resolve) => {
       this.#begin = resolve;
     });
   }
@@ -220,7 +220,7 @@ export class Session {
 
   /** Sends a signal to its processes; with `killAfterMs`, what is left of them then gets KILL. */
   async signal(name: NodeJS.Signals, killAfterMs?: number): Promise<void> {
-    await this.#begun;
+    await this.begun;
     const command = this.#running();
     if (endingSignals.includes(name)) this.#askedToEnd = true;
     await command.signal(name);
@@ -230,7 +230,7 @@ export class Session {
   }
 
   async resize(columns: number, rows: number): Promise<void> {
-    await this.#begun;
+    await this.begun;
     const command = this.#running();
     if (command.resize === undefined) throw conflict(`session "${this.id}" has no terminal`);
     command.resize(columns, rows);
@@ -238,7 +238,7 @@ export class Session {
 
   /** Its input; throws ERR_CONFLICT when it was to have none. */
   async input(): Promise<SessionInput> {
-    await this.#begun;
+    await this.begun;
     if (this.#input !== undefined) return this.#input;
     throw conflict(`session "${this.id}" takes no input`);
   }

@@ -1,0 +1,69 @@
+// Reads what a buildlet says of sessions: the JSON of replies and of a log's records. Unknown fields are ignored.
+import * as v from 'valibot';
+import type { FileRange } from './log-records.ts';
+import { count, listOf, moment, parseBy, sha256, text } from './reply-fields.ts';
+import { endReasons, type Gap, isSessionId, type SessionEnd, type SessionInfo } from './session.ts';
+
+const stream = v.object({ bytes: count, sha256 });
+
+/** The largest status that a system has: Windows counts to 2^32 - 1. */
+const code = v.pipe(count, v.maxValue(0xffff_ffff));
+
+const signalName = v.pipe(v.string(), v.regex(/^SIG[A-Z0-9+-]{1,16}$/));
+
+const end = v.pipe(
+  v.object({
+    code: v.nullable(code),
+    signal: v.nullable(signalName),
+    why: v.picklist(endReasons),
+    state: text(64 << 10),
+    error: v.optional(text(64 << 10)),
+    started: moment,
+    ended: moment,
+    durationMs: v.pipe(v.number(), v.finite(), v.minValue(0)),
+    stdout: stream,
+    stderr: stream,
+  }),
+  // One that ended by itself has a status, and one that a signal ended has that.
+  v.check(({ why, code, signal }) => (why === 'exit' ? code !== null && signal === null : true)),
+  v.check(({ why, signal }) => why !== 'signal' || signal !== null),
+);
+
+const info = v.object({
+  id: v.pipe(v.string(), v.check(isSessionId)),
+  command: listOf(text(4 << 20), 1 << 20),
+  running: v.boolean(),
+  detached: v.boolean(),
+  tty: v.optional(v.boolean(), false),
+  readers: count,
+  started: moment,
+  logBytes: count,
+  stdinBytes: count,
+  end: v.optional(end),
+});
+
+const gap = v.pipe(
+  v.object({ from: count, to: count, stdout: count, stderr: count }),
+  v.check(({ from, to }) => to >= from),
+);
+
+const range = v.object({ path: text(), identity: text(64), at: count, bytes: count });
+
+const input = v.object({ offset: count, closed: v.boolean() });
+
+/** Reads a log's closing record; undefined when it is none. */
+export const parseSessionEnd = (json: string): SessionEnd | undefined => parseBy(end, json);
+
+/** Reads a log's record of what was dropped; undefined when it is none. */
+export const parseGap = (json: string): Gap | undefined => parseBy(gap, json);
+
+/** Reads a log's record that names a file; undefined when it is none. */
+export const parseFileRange = (json: string): FileRange | undefined => parseBy(range, json);
+
+/** Reads the reply of `/sessions`; undefined when it is none. */
+export const parseSessionInfos = (json: string): SessionInfo[] | undefined =>
+  parseBy(listOf(info), json);
+
+/** Reads the reply to input: how much has been taken in all, and whether no more is. Undefined when it is none. */
+export const parseInputReply = (json: string): { offset: number; closed: boolean } | undefined =>
+  parseBy(input, json);
