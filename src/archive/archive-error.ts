@@ -30,6 +30,8 @@ export const archiveErrors = {
       `tar error: archive/tar: invalid tar header${after === undefined ? '' : ` after ${shown(after)}`}`,
     ),
   headerTooLong: () => refuse('tar error: archive/tar: header field too long'),
+  tooMany: () =>
+    refuse('the archive has more directories and links than are taken at a time; send it in parts'),
   invalidName: (name: string) =>
     refuse(`tar file contained invalid name ${JSON.stringify(cut(name))}`),
   unsupportedType: (name: string, type: string) =>

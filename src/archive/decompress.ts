@@ -37,7 +37,7 @@ export async function* decompressed(source: AsyncIterable<Uint8Array>): AsyncGen
 /** What to send the source through, by its first bytes, and all of it again with those. */
 export async function decompressorFor(
   source: AsyncIterator<Uint8Array>,
-): Promise<{ transform: Transform; all: AsyncGenerator<Uint8Array> }> {
+): Promise<{ transform: Transform; all: AsyncGenerator<Uint8Array>; isGzip: boolean }> {
   let head = Buffer.alloc(0);
   while (head.length < gzipHeaderBytes) {
     const next = await source.next();
@@ -46,13 +46,15 @@ export async function decompressorFor(
   }
   const transform = createFor(head);
   if (transform === undefined) throw archiveErrors.notGzip();
-  return { transform, all: prefixed(head, source) };
+  return { transform, all: prefixed(head, source), isGzip: isGzip(head) };
 }
 
+const starts = (head: Buffer, magic: Buffer) => head.subarray(0, magic.length).equals(magic);
+const isGzip = (head: Buffer) => starts(head, gzipMagic);
+
 function createFor(head: Buffer): Transform | undefined {
-  const starts = (magic: Buffer) => head.subarray(0, magic.length).equals(magic);
-  if (starts(gzipMagic)) return createGunzip(streamOptions);
-  return starts(zstdMagic) ? zstd?.createDecompress(streamOptions) : undefined;
+  if (isGzip(head)) return createGunzip(streamOptions);
+  return starts(head, zstdMagic) ? zstd?.createDecompress(streamOptions) : undefined;
 }
 
 async function* prefixed(

@@ -2,10 +2,13 @@
 import { whyNoName } from '../files/file-name.ts';
 import { archiveErrors } from './archive-error.ts';
 
+/** Deeper than any tree that somebody works in. */
+const maxDepth = 1024;
+
 /**
  * The elements of an entry's name, without empty ones and `.`; none for the target directory itself.
  *
- * Throws ERR_ARCHIVE for a name that is empty, absolute, none on this system, or holds `..` or a NUL.
+ * Throws ERR_ARCHIVE for a name that is empty, absolute, too deep, none on this system, or holds `..` or a NUL.
  */
 export function entryElements(name: string): string[] {
   const elements = relativeElements(name);
@@ -17,6 +20,7 @@ export function entryElements(name: string): string[] {
 export function relativeElements(name: string): string[] | undefined {
   if (name === '' || name.startsWith('/') || name.includes('\0')) return undefined;
   const elements = name.split('/').filter((element) => element !== '' && element !== '.');
+  if (elements.length > maxDepth) return undefined;
   return elements.every((element) => whyNoName(element) === undefined) ? elements : undefined;
 }
 

@@ -1,61 +1,106 @@
 // Symbolic links and FIFOs of one extraction.
 import { execFileSync } from 'node:child_process';
-import { traceSync } from '../files/confine.ts';
-import {
-  chmodSync,
-  lstatSync,
-  lutimesSync,
-  rmSync,
-  symlinkSync,
-  unlinkSync,
-  utimesSync,
-} from '../files/named-fs.ts';
+import { isInside, type Look, lookSync, traceSync } from '../files/confine.ts';
+import { lstatSync, lutimesSync, unlinkSync } from '../files/named-fs.ts';
 import { archiveErrors } from './archive-error.ts';
-import { directoryInPlace, move } from './placement.ts';
+import { directoryInPlace, type Placement } from './placement.ts';
+import type { Staging } from './staging.ts';
 import type { TarEntry } from './tar-reader.ts';
 
-/** A link and its final place. */
-export interface PlacedLink {
-  entry: TarEntry;
-  /** Real path of the directory to make it in. */
-  parent: string;
-  path: string;
+/** As many links as Linux follows in one path. */
+const maxLinks = 40;
+
+/** A link that is made last, by its name in the archive. */
+export interface DeferredLink {
+  readonly entry: TarEntry;
+  readonly elements: readonly string[];
 }
 
-export function makeFifo(entry: TarEntry, path: string): void {
-  const stats = lstatSync(path, { throwIfNoEntry: false });
+export function makeFifo(entry: TarEntry, at: string): void {
+  const stats = lstatSync(at, { throwIfNoEntry: false });
   if (stats?.isDirectory()) throw directoryInPlace(entry.name);
-  if (stats !== undefined) unlinkSync(path);
-  execFileSync('mkfifo', ['-m', '600', '--', path], { stdio: ['ignore', 'ignore', 'pipe'] });
-  chmodSync(path, entry.mode ?? 0o644);
-  if (entry.mtime !== undefined) utimesSync(path, entry.mtime, entry.mtime);
+  if (stats !== undefined) unlinkSync(at);
+  const mode = ((entry.mode ?? 0o644) & 0o777).toString(8);
+  execFileSync('mkfifo', ['-m', mode, '--', at], { stdio: ['ignore', 'ignore', 'pipe'] });
+  if (entry.mtime !== undefined) lutimesSync(at, entry.mtime, entry.mtime);
 }
 
-/** Makes a symbolic link at `partial` and gives it its name, unless it leads out of `root`, a real path. */
-export function makeSymlink(root: string, link: PlacedLink, partial: string): void {
-  requireInside(root, link);
-  const { entry, path } = link;
-  symlinkSync(entry.linkTarget, partial);
-  if (entry.mtime !== undefined) lutimesSync(partial, entry.mtime, entry.mtime);
-  move(partial, path);
-}
-
-/** Looks again at links already made: a later one may have changed where an earlier one leads. */
-export function recheckSymlinks(root: string, links: readonly PlacedLink[]): void {
-  for (const link of links) {
-    try {
-      requireInside(root, link);
-    } catch (error) {
-      // Stops `a -> b/../x`, `b -> .`: each stays inside alone, and both together do not.
-      for (const { path } of links) rmSync(path, { force: true });
-      throw error;
+/**
+ * The elements of a name with the archive's own links in the place of the directories that they lead to, as they would be
+ * followed if they were there already. Throws ERR_ARCHIVE when that leads out.
+ */
+export function throughLinks(
+  name: string,
+  elements: readonly string[],
+  links: ReadonlyMap<string, DeferredLink>,
+): readonly string[] {
+  let resolved = elements;
+  let followed = 0;
+  for (let count = 1; links.size > 0 && count < resolved.length; count++) {
+    const link = links.get(resolved.slice(0, count).join('/'));
+    if (link === undefined) continue;
+    const place = joined(resolved.slice(0, count - 1), link.entry.linkTarget);
+    followed++;
+    if (place === undefined || followed > maxLinks) {
+      throw archiveErrors.entry(
+        name,
+        `the symbolic link ${link.entry.name} on its way leads out of the directory`,
+      );
     }
+    resolved = [...place, ...resolved.slice(count)];
+    count = 0;
   }
+  return resolved;
 }
 
-function requireInside(root: string, { entry, parent }: PlacedLink): void {
-  const found = traceSync(root, parent, entry.linkTarget.split('/'), { follow: true });
-  if (found.problem === 'outside') throw leadsOut(entry);
+/** Where a relative link in a directory leads; undefined when that is not below the top. */
+function joined(directory: readonly string[], target: string): string[] | undefined {
+  if (target.startsWith('/')) return undefined;
+  const place = [...directory];
+  for (const element of target.split('/')) {
+    if (element === '' || element === '.') continue;
+    if (element !== '..') place.push(element);
+    else if (place.pop() === undefined) return undefined;
+  }
+  return place;
+}
+
+export interface LinkPlan {
+  readonly entry: TarEntry;
+  readonly place: string;
+}
+
+/**
+ * Checks all links as they will be once everything has its place. Throws ERR_ARCHIVE when one leads out of `root`, also
+ * through another: `a -> b/../x`, `b -> .` stay inside alone, and both together do not.
+ */
+export function planLinks(
+  root: string,
+  base: string,
+  links: Iterable<DeferredLink>,
+  { placement, staging }: { placement: Placement; staging: Staging },
+): LinkPlan[] {
+  const byPlace = new Map<string, LinkPlan>();
+  for (const { entry, elements } of links) {
+    const place = placement.planLink(elements.join('/'));
+    byPlace.set(place, { entry, place });
+  }
+  const look = (path: string): Look => {
+    const place = isInside(base, path) ? path.slice(base.length + 1) : '';
+    const link = byPlace.get(place);
+    if (link !== undefined) return { target: link.entry.linkTarget };
+    const staged = placement.stagedAt(place);
+    return lookSync(staged === undefined ? path : staging.tree.shown(staged));
+  };
+  for (const { entry, place } of byPlace.values()) {
+    const directory = place.includes('/')
+      ? `${base}/${place.slice(0, place.lastIndexOf('/'))}`
+      : base;
+    const target = entry.linkTarget.split('/');
+    const { problem } = traceSync(root, directory, target, { follow: true, look });
+    if (problem === 'outside') throw leadsOut(entry);
+  }
+  return [...byPlace.values()];
 }
 
 export const leadsOut = (entry: TarEntry): Error =>

@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import { errnoOf, GomoteError, messageOf } from '../errors.ts';
 import { archiveErrors } from './archive-error.ts';
 import { decompressorFor } from './decompress.ts';
-import { Extraction } from './extraction.ts';
+import { Extraction, type ExtractionOptions } from './extraction.ts';
 import { releaseAtEnd } from './release.ts';
 import type { StoppableSource } from './stoppable-source.ts';
 import { TarReader } from './tar-reader.ts';
@@ -12,13 +12,15 @@ import { TarReader } from './tar-reader.ts';
 export interface UnpackTotals {
   files: number;
   bytes: number;
+  /** What whoever sent it should know. */
+  warnings: string[];
 }
 
 /** So often while it writes does the thread see to it that decompressing goes on, in bytes. */
 const turnBytes = 128 << 10;
 
 /** What the thread is to do. */
-export interface UnpackJob {
+export interface UnpackJob extends ExtractionOptions {
   root: string;
   dir: string;
 }
@@ -26,14 +28,17 @@ export interface UnpackJob {
 /** Extracts `source` into `dir` below `root`. What it throws is documented at `unpackTar`. */
 export async function extract(
   source: StoppableSource,
-  root: string,
-  dir: string,
+  { root, dir, ...options }: UnpackJob,
 ): Promise<UnpackTotals> {
-  const extraction = new Extraction(root, dir);
+  const extraction = new Extraction(root, dir, options);
+  const reader = new TarReader(extraction);
   try {
-    await read(source, new TarReader(extraction));
+    await read(source, reader);
     extraction.finish();
-    return extraction.totals;
+    const warnings = reader.hasSecond
+      ? ['a second archive follows the first in the same stream; it was not read']
+      : [];
+    return { ...extraction.totals, warnings };
   } finally {
     extraction.discard();
   }
@@ -43,9 +48,12 @@ export async function extract(
 async function read(source: StoppableSource, reader: TarReader): Promise<void> {
   let failure: unknown;
   let done = false;
+  let isWhole: () => boolean = () => false;
+  let bytes = 0;
   const consume = async (pieces: AsyncIterable<Buffer>): Promise<void> => {
     try {
       for await (const piece of pieces) {
+        bytes += piece.length;
         for (let at = 0; at < piece.length; at += turnBytes) {
           if (at > 0) await new Promise((resolve) => setImmediate(resolve));
           source.throwIfStopped();
@@ -54,7 +62,7 @@ async function read(source: StoppableSource, reader: TarReader): Promise<void> {
         // Decompressing fills one buffer after the other, each to its end.
         releaseAtEnd(piece);
       }
-      reader.finish();
+      reader.finish(isWhole());
       done = true;
     } catch (error) {
       failure = explained(error, reader);
@@ -64,12 +72,32 @@ async function read(source: StoppableSource, reader: TarReader): Promise<void> {
     }
   };
   try {
-    const { transform, all } = await decompressorFor(source.chunks());
-    await pipeline(all, transform, consume);
+    const { transform, all, isGzip } = await decompressorFor(source.chunks());
+    const tail = new Tail();
+    // One frame of zstd is read and no more. Of gzip there may be several members, and a cut between two shows in nothing.
+    isWhole = () => !isGzip || tail.endsMemberOf(bytes);
+    await pipeline(tail.through(all), transform, consume);
   } catch (error) {
     failure ??= explained(error, reader);
   }
   if (!done) throw failure;
+}
+
+/** The last bytes of a stream. */
+class Tail {
+  #bytes = Buffer.alloc(0);
+
+  async *through(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source) {
+      this.#bytes = Buffer.concat([this.#bytes, chunk.subarray(-4)]).subarray(-4);
+      yield chunk;
+    }
+  }
+
+  /** Whether a gzip member ends the stream that gave so many bytes, and so is the only one. */
+  endsMemberOf(bytes: number): boolean {
+    return this.#bytes.length === 4 && this.#bytes.readUInt32LE() === bytes % 2 ** 32;
+  }
 }
 
 function explained(error: unknown, reader: TarReader): unknown {

@@ -1,26 +1,20 @@
 // Puts the entries of one tar archive into a directory, and nothing outside it.
-import { closeSync, fchmodSync, futimesSync, writeSync } from 'node:fs';
-import { join, relative, resolve, sep } from 'node:path';
+import { posix, relative, resolve, sep } from 'node:path';
 import { errnoOf, GomoteError } from '../errors.ts';
-import { realRoot, resolveInsideSync, traceSync } from '../files/confine.ts';
-import { linkSync, lstatSync, mkdirSync } from '../files/named-fs.ts';
+import { reach, reachDirectory } from '../files/beneath.ts';
+import { realRoot, traceSync } from '../files/confine.ts';
+import type { HeldDirectory } from '../files/held-directory.ts';
+import { HeldTree } from '../files/held-tree.ts';
+import { linkSync, lstatSync, readlinkSync, rmdirSync } from '../files/named-fs.ts';
 import { formatFileMode } from '../protocol/file-mode.ts';
 import { archiveErrors, localFileError } from './archive-error.ts';
 import { entryElements, relativeElements, targetStaysInside } from './entry-name.ts';
-import { leadsOut, makeFifo, makeSymlink, recheckSymlinks } from './extract-links.ts';
+import { type DeferredLink, leadsOut, makeFifo, planLinks, throughLinks } from './extract-links.ts';
 import { type Attributes, directoryInPlace, Placement } from './placement.ts';
+import { StagedFile } from './staged-file.ts';
 import { Staging } from './staging.ts';
 import type { TarEntry, TarSink } from './tar-reader.ts';
-
-interface OpenFile {
-  entry: TarEntry;
-  fd: number;
-}
-
-interface DeferredLink {
-  entry: TarEntry;
-  elements: readonly string[];
-}
+import { UndoList } from './undo-list.ts';
 
 /** The type bits of the devices that a tar archive can hold. */
 const deviceTypes: Record<string, number> = { '3': 0o020000, '4': 0o060000 };
@@ -28,39 +22,76 @@ const deviceTypes: Record<string, number> = { '3': 0o020000, '4': 0o060000 };
 /** Of an entry that has no mode. */
 const defaultMode = 0o644;
 
+/** All that is kept of an archive until its end: names of directories and links, and where those lead. */
+const maxKeptBytes = 128 << 20;
+/** What else is kept with each. */
+const keptOverhead = 200;
+
+export interface ExtractionOptions {
+  /** Whether a `/` at the start of names is left out, as tar does. Default: such names are refused. */
+  readonly stripsRoot?: boolean | undefined;
+}
+
 /**
  * A sink of one TarReader. Until `finish`, all of it lies in a staging directory, and what was there before is as it
  * was. `discard` must be called at the end, however it went.
  */
 export class Extraction implements TarSink {
   readonly #root: string;
-  readonly #base: string;
+  readonly #dir: string;
+  readonly #options: ExtractionOptions;
+  readonly #target: HeldTree;
   readonly #staging: Staging;
+  readonly #undo = new UndoList();
   readonly #attributes = new Map<string, Attributes>();
   /** By name in the archive, in the archive's order. */
   readonly #links = new Map<string, DeferredLink>();
-  /** The bits that a new file does not get. */
-  readonly #umask = process.umask();
-  #open: OpenFile | undefined;
+  #open: { entry: TarEntry; file: StagedFile } | undefined;
   #files = 0;
   #bytes = 0;
+  #keptBytes = 0;
 
   /** Makes `dir`, a path of the protocol below `root`, when it is absent. */
-  constructor(root: string, dir: string) {
+  constructor(root: string, dir: string, options: ExtractionOptions = {}) {
     this.#root = realRoot(root);
-    this.#base = resolveInsideSync(root, dir, { follow: true });
+    this.#dir = dir;
+    this.#options = options;
     const path = resolve(root, dir);
     try {
-      mkdirSync(this.#base, { recursive: true, mode: 0o755 });
+      this.#target = new HeldTree(this.#openTarget());
     } catch (error) {
-      if (errnoOf(error) !== 'EEXIST') throw localFileError(`mkdir ${path}`, error);
+      this.#undo.undo();
+      if (error instanceof GomoteError) throw error;
+      if (errnoOf(error) !== 'ENOTDIR') throw localFileError(`mkdir ${path}`, error);
       throw new GomoteError('ERR_LOCAL_FILE', `mkdir ${path}: not a directory`, { cause: error });
     }
     try {
-      this.#staging = new Staging(this.#base);
+      this.#staging = new Staging(this.#target.top);
     } catch (error) {
+      this.#undo.undo();
+      this.#target.close();
       throw localFileError(path, error);
     }
+    this.#undo.run(
+      () => undefined,
+      () => this.#staging.remove(),
+    );
+  }
+
+  #openTarget(): HeldDirectory {
+    const root = this.#root;
+    const onMake = (made: string) => {
+      const remove = () => {
+        const place = reach(root, relative(root, made));
+        try {
+          rmdirSync(place.at);
+        } finally {
+          place.close();
+        }
+      };
+      this.#undo.run(() => undefined, remove);
+    };
+    return reachDirectory(root, this.#dir, { make: { mode: 0o755, all: true, onMake } });
   }
 
   /** Regular files written so far, and the bytes in them. */
@@ -69,121 +100,163 @@ export class Extraction implements TarSink {
   }
 
   begin(entry: TarEntry): void {
-    const elements = entryElements(entry.name);
-    if (elements.length === 0 && entry.typeFlag !== '5') {
-      throw archiveErrors.invalidName(entry.name);
-    }
+    const named = this.#elementsOf(entry);
+    if (named.length === 0 && entry.typeFlag !== '5') throw archiveErrors.invalidName(entry.name);
+    const elements = throughLinks(entry.name, named, this.#links);
     if (this.#links.size > 0) this.#links.delete(elements.join('/'));
     guarded(entry.name, () => this.#beginType(entry, elements));
+  }
+
+  #elementsOf({ name }: TarEntry): string[] {
+    const isStripped = this.#options.stripsRoot === true && name.startsWith('/');
+    return entryElements(isStripped ? name.replace(/^\/+/, './') : name);
   }
 
   #beginType(entry: TarEntry, elements: readonly string[]): void {
     const { typeFlag } = entry;
     if (typeFlag === '0') {
       const fd = this.#staging.create(elements, (entry.mode ?? defaultMode) & 0o777);
-      this.#open = { entry, fd };
+      this.#open = { entry, file: new StagedFile(fd, entry.sizeBytes) };
     } else if (typeFlag === '1') this.#hardLink(entry, elements);
     else if (typeFlag === '5') this.#directory(entry, elements);
     else if (typeFlag === '2') this.#deferLink(entry, elements);
-    else if (typeFlag === '6') this.#staging.make(elements, (path) => makeFifo(entry, path));
+    else if (typeFlag === '6') this.#staging.make(elements, (at) => makeFifo(entry, at));
     else throw archiveErrors.unsupportedType(entry.name, typeText(entry));
   }
 
   content(piece: Buffer): void {
     const open = this.#open;
-    if (open === undefined) return;
-    guarded(open.entry.name, () => {
-      for (let done = 0; done < piece.length; ) {
-        done += writeSync(open.fd, piece, done, piece.length - done);
-      }
-    });
+    if (open !== undefined) guarded(open.entry.name, () => open.file.write(piece));
+  }
+
+  hole(bytes: number): void {
+    this.#open?.file.hole(bytes);
   }
 
   end(): void {
     const open = this.#open;
     if (open === undefined) return;
-    const { entry, fd } = open;
+    const { entry, file } = open;
     const mode = entry.mode ?? defaultMode;
-    guarded(entry.name, () => {
-      // The umask took these bits away, or writing did.
-      if ((mode & (this.#umask | 0o7000)) !== 0) fchmodSync(fd, mode);
-      if (entry.mtime !== undefined) futimesSync(fd, entry.mtime, entry.mtime);
-      this.#open = undefined;
-      closeSync(fd);
-    });
+    guarded(entry.name, () => file.finish(mode, entry.mtime));
+    this.#open = undefined;
     this.#files++;
     this.#bytes += entry.sizeBytes;
   }
 
   /** Gives everything its name. Links are made last: nothing of the archive is written through one it brought. */
   finish(): void {
-    const placement = new Placement(this.#base, this.#staging, this.#attributes);
+    const [target, staging] = [this.#target, this.#staging];
+    const placement = new Placement(target, staging, this.#attributes, this.#undo);
     guarded('.', () => {
       placement.plan();
+      const links = [...this.#links.values()];
+      const plan = planLinks(this.#root, target.top.path, links, { placement, staging });
       placement.execute();
-      this.#staging.remove();
+      for (const { entry, place } of plan) {
+        guarded(entry.name, () => placement.makeLink(place, entry.linkTarget, entry.mtime));
+      }
+      placement.setAttributes();
+      this.#undo.commit();
+      staging.remove();
+      placement.finish();
+      this.#undo.commit();
     });
-    const made = [...this.#links.values()].map(({ entry, elements }) => {
-      const parent = placement.placeOf(elements.slice(0, -1).join('/'));
-      const link = { entry, parent, path: join(parent, elements.at(-1) ?? '') };
-      guarded(entry.name, () => makeSymlink(this.#root, link, this.#staging.path));
-      return link;
-    });
-    guarded('.', () => recheckSymlinks(this.#root, made));
-    placement.setAttributes();
   }
 
-  /** Removes what has got no name. Never throws: there is an error already, or nothing to do. */
+  /** Undoes what is not finished. Never throws: there is an error already, or nothing to do. */
   discard(): void {
+    this.#open?.file.close();
+    this.#open = undefined;
+    this.#undo.undo();
     try {
-      if (this.#open !== undefined) closeSync(this.#open.fd);
-      this.#open = undefined;
       this.#staging.remove();
     } catch {
       // The directory was made unwritable meanwhile: what has no final name stays under its temporary one.
     }
+    this.#target.close();
   }
 
   #directory(entry: TarEntry, elements: readonly string[]): void {
-    if (elements.length === 0) return;
-    this.#staging.makeDirectory(elements);
     const { mode = 0o755, mtime } = entry;
-    this.#attributes.set(elements.join('/'), { mode, mtime });
+    const name = elements.join('/');
+    // The work dir itself is the buildlet's own.
+    if (name === '' && this.#target.top.path === this.#root) return;
+    if (name !== '') this.#staging.makeDirectory(elements);
+    this.#keep(name.length);
+    this.#attributes.set(name, { mode, mtime });
+  }
+
+  #keep(bytes: number): void {
+    this.#keptBytes += bytes + keptOverhead;
+    if (this.#keptBytes > maxKeptBytes) throw archiveErrors.tooMany();
   }
 
   /** Made at once, so that it holds what its target holds now: a later entry may replace that. */
   #hardLink(entry: TarEntry, elements: readonly string[]): void {
-    const target = relativeElements(entry.linkTarget);
-    const found = target && this.#fileOf(target);
+    // Names of other entries are relative; tar writes some targets with the `/` that it took from those.
+    const named = relativeElements(entry.linkTarget.replace(/^\/+/, ''));
+    const found = named && this.#linked(throughLinks(entry.name, named, this.#links));
     if (found === undefined) {
       const shown = JSON.stringify(entry.linkTarget);
       const reason = `the hard link's target ${shown} is not a regular file of the directory`;
       throw archiveErrors.entry(entry.name, reason);
     }
-    this.#staging.make(elements, (path) => {
-      if (path !== found) linkSync(found, path);
-    });
+    // Of a symbolic link, another one is as good.
+    if (found.kind === 'symlink') {
+      this.#deferLink({ ...entry, linkTarget: found.target }, elements);
+      return;
+    }
+    const { tree, path } = found;
+    if (tree === this.#staging.tree && path === elements.join('/')) return;
+    const parent = tree.directory(posix.dirname(path)).child('.');
+    try {
+      this.#staging.make(elements, (at) => linkSync(parent.at(posix.basename(path)), at));
+    } finally {
+      parent.close();
+    }
   }
 
-  /** The file that has the name: of the archive, else of the directory. */
-  #fileOf(elements: readonly string[]): string | undefined {
+  /** What has the name: in the archive, else in the directory. */
+  #linked(elements: readonly string[]): Linked | undefined {
     const name = elements.join('/');
-    if (this.#links.has(name)) return undefined;
-    const staged = this.#staging.pathOf(name);
-    const stats = lstatSync(staged, { throwIfNoEntry: false });
-    if (stats !== undefined) return stats.isFile() ? staged : undefined;
+    const link = this.#links.get(name);
+    if (link !== undefined) return { kind: 'symlink', target: link.entry.linkTarget };
+    const staged = linkedIn(this.#staging.tree, name);
+    if (staged !== 'absent') return staged;
     // Stops `secret -> ../../etc/shadow`, and the same through a link that was there before.
-    const { path, problem } = traceSync(this.#base, this.#base, elements);
+    const base = this.#target.top.path;
+    const { path, problem } = traceSync(base, base, elements);
     if (problem !== undefined) return undefined;
-    return lstatSync(path, { throwIfNoEntry: false })?.isFile() ? path : undefined;
+    const found = linkedIn(this.#target, path.slice(base.length + 1));
+    return found === 'absent' ? undefined : found;
   }
 
   #deferLink(entry: TarEntry, elements: readonly string[]): void {
-    const base = relative(this.#root, this.#base);
+    const base = relative(this.#root, this.#target.top.path);
     const directory = [...(base === '' ? [] : base.split(sep)), ...elements.slice(0, -1)];
     if (!targetStaysInside(directory, entry.linkTarget)) throw leadsOut(entry);
     this.#staging.clear(elements);
-    this.#links.set(elements.join('/'), { entry, elements });
+    const name = elements.join('/');
+    this.#keep(name.length + entry.linkTarget.length);
+    this.#links.set(name, { entry, elements });
+  }
+}
+
+/** What a hard link is made to. */
+type Linked =
+  | { readonly kind: 'file'; readonly tree: HeldTree; readonly path: string }
+  | { readonly kind: 'symlink'; readonly target: string };
+
+function linkedIn(tree: HeldTree, path: string): Linked | 'absent' | undefined {
+  try {
+    const stats = lstatSync(tree.at(path), { throwIfNoEntry: false });
+    if (stats === undefined) return 'absent';
+    if (stats.isSymbolicLink()) return { kind: 'symlink', target: readlinkSync(tree.at(path)) };
+    return stats.isFile() ? { kind: 'file', tree, path } : undefined;
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return 'absent';
+    throw error;
   }
 }
 

@@ -1,22 +1,28 @@
-// Gives the tree of one extraction its final place: everything is checked first, then moved. A directory that is not
-// there yet is moved as a whole, one that is there is filled.
+// Gives the tree of one extraction its final place. Everything is checked first; then it is moved, a directory that is not
+// there yet as a whole, one that is there being filled; and what fails late is undone.
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, fchmodSync, futimesSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { constants } from 'node:fs';
+import { posix } from 'node:path';
 import { errnoOf } from '../errors.ts';
-import { traceSync } from '../files/confine.ts';
+import { isInside, traceSync } from '../files/confine.ts';
+import type { HeldTree } from '../files/held-tree.ts';
 import {
+  accessSync,
   chmodSync,
   cpSync,
+  linkSync,
   lstatSync,
-  openSync,
+  lutimesSync,
   readEntriesSync,
   renameSync,
   rmSync,
+  symlinkSync,
   unlinkSync,
 } from '../files/named-fs.ts';
+import { removeBelowSync } from '../files/remove-tree.ts';
 import { archiveErrors, localFileError } from './archive-error.ts';
 import type { Staging } from './staging.ts';
+import type { UndoList } from './undo-list.ts';
 
 /** What the archive says of a directory; set at the end, since making a file in it changes its time. */
 export interface Attributes {
@@ -26,42 +32,57 @@ export interface Attributes {
 
 interface Move {
   name: string;
+  /** Where to, from the directory that is extracted into. */
   to: string;
-  /** A file or link stands where a directory comes to. */
-  replaces: boolean;
+  /** What stands there. */
+  replaces: 'nothing' | 'file' | 'link';
 }
 
 /** While files are put into it, a directory's owner must be able to. */
 const workingMode = 0o700;
 
 export class Placement {
-  readonly #base: string;
+  readonly #target: HeldTree;
   readonly #staging: Staging;
   readonly #attributes: ReadonlyMap<string, Attributes>;
+  readonly #undo: UndoList;
   readonly #moves: Move[] = [];
+  #keptCount = 0;
   readonly #unwritable: { path: string; mode: number }[] = [];
-  /** Real paths of directories that are filled, and of those moved whole. */
+  /** Where directories are or will be, by name, from the directory that is extracted into. */
   readonly #places = new Map<string, string>();
+  /** Names of what is moved, by where to. */
+  readonly #moved = new Map<string, string>();
 
-  /** `base` is a real path; `attributes` are those of the directories that have an entry, by name. */
-  constructor(base: string, staging: Staging, attributes: ReadonlyMap<string, Attributes>) {
-    this.#base = base;
+  /** `target` is what is extracted into; `attributes` are those of the directories that have an entry, by name. */
+  constructor(
+    target: HeldTree,
+    staging: Staging,
+    attributes: ReadonlyMap<string, Attributes>,
+    undo: UndoList,
+  ) {
+    this.#target = target;
     this.#staging = staging;
     this.#attributes = attributes;
+    this.#undo = undo;
+  }
+
+  get #base(): string {
+    return this.#target.top.path;
   }
 
   /** Looks at all that is there before anything is moved. Throws what forbids an entry its place. */
   plan(): void {
-    this.#places.set('', this.#base);
-    this.#planDirectory('', this.#base);
+    this.#places.set('', '');
+    this.#planDirectory('', '');
   }
 
   #planDirectory(directory: string, target: string): void {
-    for (const entry of readEntriesSync(this.#staging.pathOf(directory))) {
-      const name = directory === '' ? entry.name : `${directory}/${entry.name}`;
+    let isUsed = false;
+    for (const entry of readEntriesSync(this.#staging.tree.directory(directory).self)) {
+      const name = join(directory, entry.name);
       const to = join(target, entry.name);
-      const stats = lstatSync(to, { throwIfNoEntry: false });
-      const replaces = stats !== undefined && entry.isDirectory();
+      const stats = lstatSync(this.#target.at(to), { throwIfNoEntry: false });
       if (!entry.isDirectory()) {
         if (stats?.isDirectory()) throw directoryInPlace(name);
       } else if (stats !== undefined) {
@@ -73,7 +94,21 @@ export class Placement {
           continue;
         }
       }
+      const replaces = stats === undefined ? 'nothing' : entry.isDirectory() ? 'link' : 'file';
       this.#moves.push({ name, to, replaces });
+      this.#moved.set(to, name);
+      isUsed = true;
+    }
+    if (isUsed) this.requireWritable(target);
+  }
+
+  /** Throws when nothing can be put into a directory that is there and keeps its mode. */
+  requireWritable(target: string): void {
+    if (this.#unwritable.some(({ path }) => path === target)) return;
+    try {
+      accessSync(this.#target.directory(target).self, constants.W_OK | constants.X_OK);
+    } catch (error) {
+      throw localFileError(this.#target.shown(target), error);
     }
   }
 
@@ -81,12 +116,14 @@ export class Placement {
   #entered(name: string, parent: string, element: string): string | undefined {
     if (this.#attributes.has(name)) return undefined;
     // Stops an upload from leaving through a link that was there before it.
-    const found = traceSync(this.#base, parent, [element], { follow: true });
-    const path = join(parent, element);
-    if (found.problem !== undefined) {
+    const [base, path] = [this.#base, this.#target.shown(join(parent, element))];
+    const found = traceSync(base, this.#target.shown(parent), [element], { follow: true });
+    if (found.problem !== undefined || !isInside(base, found.path)) {
       throw archiveErrors.entry(name, `the symbolic link ${path} leads out of the directory`);
     }
-    if (lstatSync(found.path, { throwIfNoEntry: false })?.isDirectory()) return found.path;
+    const real = found.path.slice(base.length + 1);
+    const stats = lstatSync(this.#target.at(real === '' ? '.' : real), { throwIfNoEntry: false });
+    if (stats?.isDirectory()) return real;
     throw archiveErrors.entry(name, `${path} is not a directory`);
   }
 
@@ -94,75 +131,170 @@ export class Placement {
     if ((mode & workingMode) !== workingMode) this.#unwritable.push({ path, mode });
   }
 
+  /** Where the staged entry lies that will be at this place, or what it is in; undefined: it comes from elsewhere. */
+  stagedAt(place: string): string | undefined {
+    for (let at = place; at !== '' && at !== '.'; at = posix.dirname(at)) {
+      const name = this.#moved.get(at);
+      if (name !== undefined) return name + place.slice(at.length);
+    }
+    return undefined;
+  }
+
   /** Moves everything. */
   execute(): void {
-    for (const { path, mode } of this.#unwritable) chmodSync(path, mode | workingMode);
-    for (const { name, to, replaces } of this.#moves) {
+    for (const { path, mode } of this.#unwritable) {
+      const change = (bits: number) => chmodSync(this.#target.directory(path).self, bits);
+      this.#undo.run(
+        () => change((mode & 0o7777) | workingMode),
+        () => change(mode & 0o7777),
+      );
+    }
+    for (const move of this.#moves) {
       try {
-        if (replaces) unlinkSync(to);
-        move(this.#staging.pathOf(name), to);
+        this.#move(move);
       } catch (error) {
+        const { name, to } = move;
         const code = errnoOf(error);
         if (code === 'ENOTEMPTY' || code === 'EEXIST') {
           // Another upload has made this directory since: the loop goes on with what the plan adds for it.
           this.#places.set(name, to);
           this.#planDirectory(name, to);
-        } else throw code === 'EISDIR' ? directoryInPlace(name) : localFileError(to, error);
+        } else if (code === 'EISDIR') throw directoryInPlace(name);
+        else throw localFileError(this.#target.shown(to), error);
       }
     }
   }
 
-  /** The real path that a directory has got. */
+  #move({ name, to, replaces }: Move): void {
+    if (replaces !== 'nothing') this.#keep(to, replaces === 'link');
+    this.#undo.run(
+      () => move(this.#staging.at(name), this.#target, to),
+      () => renameSync(this.#target.at(to), this.#staging.at(name)),
+    );
+  }
+
+  /** Sees to it that what stands at a place can be put back; `isTaken`: it has to make room. */
+  #keep(to: string, isTaken: boolean): void {
+    const { kept } = this.#staging;
+    const name = `${this.#keptCount++}`;
+    const take = () => renameSync(this.#target.at(to), kept.at(name));
+    const link = () => {
+      try {
+        linkSync(this.#target.at(to), kept.at(name));
+      } catch {
+        // The file system has no second names for it, or does not let us.
+        take();
+      }
+    };
+    const putBack = () => renameSync(kept.at(name), this.#target.at(to));
+    try {
+      this.#undo.run(isTaken ? take : link, putBack);
+    } catch (error) {
+      // On a file system that is mounted here, what is replaced cannot be put back.
+      if (errnoOf(error) !== 'EXDEV') throw error;
+      if (isTaken) unlinkSync(this.#target.at(to));
+    }
+  }
+
+  /** Looks at a link's place before anything is moved. Throws what forbids it. */
+  planLink(name: string): string {
+    const parent = this.placeOf(parentOf(name));
+    const place = join(parent, posix.basename(name));
+    if (this.stagedAt(place) !== undefined) return place;
+    const stats = lstatSync(this.#target.at(place), { throwIfNoEntry: false });
+    if (stats?.isDirectory()) throw directoryInPlace(name);
+    this.requireWritable(parent);
+    return place;
+  }
+
+  /** Makes a link at its place, once everything is moved. */
+  makeLink(place: string, target: string, mtime: Date | undefined): void {
+    const at = (path: string) => this.#target.at(path);
+    const partial = join(parentOf(place), partialName());
+    const stats = lstatSync(at(place), { throwIfNoEntry: false });
+    if (stats !== undefined) this.#keep(place, false);
+    try {
+      symlinkSync(target, at(partial));
+      if (mtime !== undefined) lutimesSync(at(partial), mtime, mtime);
+      this.#undo.run(
+        () => renameSync(at(partial), at(place)),
+        () => unlinkSync(at(place)),
+      );
+    } finally {
+      rmSync(at(partial), { force: true });
+    }
+  }
+
+  /** Where a directory is or will be. */
   placeOf(name: string): string {
     const known = this.#places.get(name);
     if (known !== undefined) return known;
-    const slash = name.lastIndexOf('/');
-    const place = join(this.placeOf(name.slice(0, Math.max(slash, 0))), name.slice(slash + 1));
+    const place = join(this.placeOf(parentOf(name)), posix.basename(name));
     this.#places.set(name, place);
     return place;
   }
 
   /** Sets modes and times of directories, deepest first: one may become read-only. */
   setAttributes(): void {
-    // By real path: a second name of a directory is the same directory.
-    const byPath = new Map<string, Attributes>();
-    for (const [name, attributes] of this.#attributes) byPath.set(this.placeOf(name), attributes);
-    for (const [path, attributes] of [...byPath].sort(([a], [b]) => b.length - a.length)) {
+    // By place: a second name of a directory is the same directory.
+    const byPlace = new Map<string, Attributes>();
+    for (const [name, attributes] of this.#attributes) byPlace.set(this.placeOf(name), attributes);
+    for (const [place, attributes] of [...byPlace].sort(([a], [b]) => b.length - a.length)) {
       try {
-        setAttributes(path, attributes);
+        // What is extracted into is still worked in.
+        const { mode, mtime } = attributes;
+        this.#setAttributes(place, place === '' ? { mode: mode | workingMode, mtime } : attributes);
       } catch (error) {
-        throw localFileError(path, error);
+        throw localFileError(this.#target.shown(place), error);
       }
     }
+  }
+
+  /** Gives what was extracted into its own mode and time, if the archive has them, when nothing is to be done in it any more. */
+  finish(): void {
+    const attributes = this.#attributes.get('');
+    if (attributes !== undefined) this.#setAttributes('', attributes);
+  }
+
+  #setAttributes(place: string, { mode, mtime }: Attributes): void {
+    // Held, and no link: it may lose the right to be entered.
+    const directory = this.#target.directory(place);
+    const before = lstatSync(directory.self);
+    const set = (bits: number, time: Date | undefined) => {
+      if (time !== undefined) lutimesSync(directory.self, time, time);
+      chmodSync(directory.self, bits);
+    };
+    this.#undo.run(
+      () => set(mode, mtime),
+      () => set(before.mode & 0o7777, before.mtime),
+    );
   }
 }
 
 export const directoryInPlace = (name: string): Error =>
   archiveErrors.entry(name, 'a directory is in its place');
 
+const join = (directory: string, name: string): string =>
+  directory === '' ? name : `${directory}/${name}`;
+
+const parentOf = (path: string): string => path.slice(0, Math.max(path.lastIndexOf('/'), 0));
+
+const partialName = (): string => `.gomote-${randomBytes(8).toString('hex')}`;
+
 /** Gives a file or directory its final name; it appears there whole. */
-export function move(from: string, to: string): void {
+function move(from: string, target: HeldTree, to: string): void {
   try {
-    renameSync(from, to);
+    renameSync(from, target.at(to));
   } catch (error) {
     if (errnoOf(error) !== 'EXDEV') throw error;
     // Another file system is mounted here.
-    const partial = join(dirname(to), `.gomote-${randomBytes(8).toString('hex')}`);
+    const partial = join(parentOf(to), partialName());
     try {
-      cpSync(from, partial, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
-      renameSync(partial, to);
+      const options = { recursive: true, preserveTimestamps: true, verbatimSymlinks: true };
+      cpSync(from, target.at(partial), options);
+      renameSync(target.at(partial), target.at(to));
     } finally {
-      rmSync(partial, { recursive: true, force: true });
+      removeBelowSync(target.directory(parentOf(to)), posix.basename(partial));
     }
-  }
-}
-
-function setAttributes(path: string, { mode, mtime }: Attributes): void {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-  try {
-    if (mtime !== undefined) futimesSync(fd, mtime, mtime);
-    fchmodSync(fd, mode);
-  } finally {
-    closeSync(fd);
   }
 }

@@ -1,9 +1,12 @@
-// The tree of one extraction while it arrives: a directory of its own, in which nothing but the extraction has ever
-// made anything. So no link stands on any way in it, and what has come without its end is removed as a whole.
+// The tree of one extraction while it arrives: a directory of its own in the one to extract into. Each of its directories is
+// held while something is made in it, so no link that somebody puts there is followed.
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { errnoOf } from '../errors.ts';
-import { lstatSync, mkdirSync, openSync, rmSync, unlinkSync } from '../files/named-fs.ts';
+import type { HeldDirectory } from '../files/held-directory.ts';
+import { HeldTree } from '../files/held-tree.ts';
+import { lstatSync, mkdirSync, openSync, unlinkSync } from '../files/named-fs.ts';
+import { removeBelowSync } from '../files/remove-tree.ts';
 import { archiveErrors } from './archive-error.ts';
 
 /** While it is filled, an entry's directory can be used by its owner only. */
@@ -15,57 +18,84 @@ const createFlags =
   constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW;
 
 export class Staging {
-  readonly path: string;
+  readonly tree: HeldTree;
+  /** Holds what was replaced, until all is in its place. */
+  readonly kept: HeldDirectory;
+  readonly #base: HeldDirectory;
+  readonly #name = `.gomote-${randomBytes(8).toString('hex')}`;
   /** Names of the directories made so far. */
   readonly #directories = new Set(['']);
 
-  /** `base` is the real path of the directory to extract into: the same file system, so that moving costs nothing. */
-  constructor(base: string) {
-    this.path = `${base}/.gomote-${randomBytes(8).toString('hex')}`;
-    mkdirSync(this.path, workingMode);
+  /** `base` is the directory to extract into: the same file system, so that moving costs nothing. */
+  constructor(base: HeldDirectory) {
+    this.#base = base;
+    mkdirSync(base.at(this.#name), workingMode);
+    const directory = base.child(this.#name);
+    try {
+      for (const part of ['kept', 'tree']) mkdirSync(directory.at(part), workingMode);
+      this.kept = directory.child('kept');
+      this.tree = new HeldTree(directory.child('tree'));
+    } finally {
+      directory.close();
+    }
   }
 
-  /** Where the entry of this name lies. */
-  pathOf(name: string): string {
-    return name === '' ? this.path : `${this.path}/${name}`;
+  /** For a system call on the entry of this name. */
+  at(name: string): string {
+    return name === '' ? this.tree.top.self : this.tree.at(name);
   }
 
   /** Makes a new file; an earlier one of the name is removed, and its other names keep it. */
   create(elements: readonly string[], mode: number): number {
-    const path = this.#free(elements);
-    return this.#replacing(path, () => openSync(path, createFlags, mode));
+    let fd = -1;
+    this.make(elements, (at) => {
+      fd = openSync(at, createFlags, mode);
+    });
+    return fd;
   }
 
-  /** Makes room for an entry; gives its path. */
-  make(elements: readonly string[], entry: (path: string) => void): void {
-    const path = this.#free(elements);
-    this.#replacing(path, () => entry(path));
+  /** Makes an entry in the place of an earlier one of the name. */
+  make(elements: readonly string[], entry: (at: string) => void): void {
+    const name = this.#free(elements);
+    try {
+      entry(this.at(name));
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST' || lstatSync(this.at(name)).isDirectory()) throw error;
+      unlinkSync(this.at(name));
+      entry(this.at(name));
+    }
   }
 
   /** Makes the directory of an entry. */
   makeDirectory(elements: readonly string[]): void {
     const name = elements.join('/');
     if (this.#directories.has(name)) return;
-    this.make(elements, (path) => mkdirSync(path, workingMode));
+    this.make(elements, (at) => mkdirSync(at, workingMode));
     this.#directories.add(name);
   }
 
   /** Removes the file of this name and makes its parents: something else will have the name in the end. */
   clear(elements: readonly string[]): void {
-    const path = this.#free(elements);
-    if (!this.#directories.has(elements.join('/'))) rmSync(path, { force: true });
+    const name = this.#free(elements);
+    if (this.#directories.has(name)) throw archiveErrors.entry(name, 'a directory is in its place');
+    try {
+      unlinkSync(this.at(name));
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error;
+    }
   }
 
   /** Removes what is still here. */
   remove(): void {
-    rmSync(this.path, { recursive: true, force: true });
+    this.tree.close();
+    this.kept.close();
+    removeBelowSync(this.#base, this.#name);
   }
 
   #free(elements: readonly string[]): string {
     const parent = elements.slice(0, -1);
-    const name = parent.join('/');
-    if (!this.#directories.has(name)) this.#makeParents(parent, elements.join('/'));
-    return this.pathOf(elements.join('/'));
+    if (!this.#directories.has(parent.join('/'))) this.#makeParents(parent, elements.join('/'));
+    return elements.join('/');
   }
 
   #makeParents(elements: readonly string[], entryName: string): void {
@@ -74,22 +104,12 @@ export class Staging {
       name = name === '' ? element : `${name}/${element}`;
       if (this.#directories.has(name)) continue;
       try {
-        mkdirSync(this.pathOf(name), impliedMode);
+        mkdirSync(this.at(name), impliedMode);
       } catch (error) {
         if (errnoOf(error) !== 'EEXIST') throw error;
         throw archiveErrors.entry(entryName, `${name} is not a directory`);
       }
       this.#directories.add(name);
-    }
-  }
-
-  #replacing<T>(path: string, make: () => T): T {
-    try {
-      return make();
-    } catch (error) {
-      if (errnoOf(error) !== 'EEXIST' || lstatSync(path).isDirectory()) throw error;
-      unlinkSync(path);
-      return make();
     }
   }
 }

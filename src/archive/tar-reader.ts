@@ -2,42 +2,37 @@
 //
 // The blocks are decoded by the tar package. Its Parser is not used: it loses names with a newline, spoils a long
 // name whose characters are split between two chunks, and keeps everything after the end in memory.
-import { Header } from 'tar';
+import type { Header } from 'tar';
 import { nameFromBytes } from '../protocol/name-bytes.ts';
 import { archiveErrors } from './archive-error.ts';
 import { type PaxRecords, parsePaxRecords, paxNumber, paxText } from './pax-records.ts';
+import { OldGnuMap, type Sparse, SparseContent, sparseOf } from './sparse.ts';
+import { decodeHeader, entryOf, type TarEntry, untilNul } from './tar-entry.ts';
 
-export interface TarEntry {
-  /** As in the archive. */
-  name: string;
-  /** The type letter of the tar format: `0` a file (also for its other spellings), `5` a directory and so on. */
-  typeFlag: string;
-  /** Permissions with setuid, setgid and sticky; undefined when the archive has none. */
-  mode: number | undefined;
-  mtime: Date | undefined;
-  /** 0 for everything but a file. */
-  sizeBytes: number;
-  /** The target of a link, else empty. */
-  linkTarget: string;
-}
+export type { TarEntry } from './tar-entry.ts';
 
 /** Told of each entry, of its content piece by piece, and of its end. A throw ends the reading. */
 export interface TarSink {
   begin(entry: TarEntry): void;
   content(piece: Buffer): void;
+  /** So many bytes of the content are zeros that the archive does not hold. Absent: such a file is refused. */
+  hole?(bytes: number): void;
   end(): void;
 }
 
 const blockSize = 512;
-/** As in Go's archive/tar. */
+/** Of one header that describes the next entry, as in Go's archive/tar; and of all such before one entry. */
 const maxMetaBytes = 1 << 20;
+/** What the headers for the whole archive may say in all. */
+const maxGlobalBytes = 1 << 20;
 /** Types whose block says how the next entry is named. */
 const metaTypes = 'xgLK';
 /** PAX keys that a header for the whole archive must not set. */
-const notGlobal = ['path', 'linkpath', 'size'];
+const notGlobal = /^(?:path|linkpath|size|GNU\.sparse\..*)$/;
 
 interface Meta {
   typeFlag: string;
+  /** Its body, in memory that the next one uses again. */
   body: Buffer;
   filled: number;
 }
@@ -51,6 +46,16 @@ export class TarReader {
   #bodyLeft = 0;
   #paddingLeft = 0;
   #meta: Meta | undefined;
+  #metaMemory = Buffer.alloc(blockSize);
+  /** In headers since the last entry. */
+  #metaBytes = 0;
+  #globalBytes = 0;
+  /** The header and the map of a file with holes, until all blocks of the map have come. */
+  #sparseHeader: { block: Buffer; header: Header; map: OldGnuMap } | undefined;
+  #sparse: SparseContent | undefined;
+  /** Whether what is read has content of use. */
+  #isSkipped = false;
+  #hasSecond = false;
   #global: PaxRecords = new Map();
   #local: PaxRecords | undefined;
   #longName: string | undefined;
@@ -73,10 +78,20 @@ export class TarReader {
     return this.#inEntry && this.#bodyLeft + this.#paddingLeft > 0 ? this.#name : undefined;
   }
 
-  /** Reads on. What follows the end of the archive is ignored. */
+  /** Whether the archive has said where it ends. */
+  get hasEnd(): boolean {
+    return this.#zeroBlocks > 0;
+  }
+
+  /** Whether another archive follows, which is not read. */
+  get hasSecond(): boolean {
+    return this.#hasSecond;
+  }
+
+  /** Reads on. What follows the end of the archive, which a single block of zeros is, means nothing. */
   push(chunk: Buffer): void {
     let offset = 0;
-    while (offset < chunk.length && this.#zeroBlocks < 2) {
+    while (offset < chunk.length && !this.#hasSecond) {
       if (this.#bodyLeft > 0) offset += this.#takeBody(chunk, offset);
       else if (this.#paddingLeft > 0) {
         const taken = Math.min(this.#paddingLeft, chunk.length - offset);
@@ -88,18 +103,29 @@ export class TarReader {
 
   /**
    * Says that the stream has ended. Throws unless the archive has: it must close with a block of zeros (two by the
-   * book; one is as good a proof), since between two entries a cut shows in nothing else.
+   * book; one is as good a proof), since between two entries a cut shows in nothing else. `isProved`: the stream itself
+   * has proved that it is whole.
    */
-  finish(): void {
-    if (this.#zeroBlocks === 0 || this.#blockFilled > 0)
-      throw archiveErrors.cutShort(this.openName);
+  finish(isProved = false): void {
+    if (this.hasEnd) return;
+    const isBetween = this.#name !== undefined && this.#isAtHeader && this.#blockFilled === 0;
+    if (!isProved || !isBetween) throw archiveErrors.cutShort(this.openName);
+  }
+
+  /** Whether an entry may begin here, or the archive end. */
+  get #isAtHeader(): boolean {
+    const isOpen = this.#local ?? this.#longName ?? this.#longTarget ?? this.#sparseHeader;
+    return this.#bodyLeft + this.#paddingLeft === 0 && isOpen === undefined;
   }
 
   #takeBody(chunk: Buffer, offset: number): number {
     const piece = chunk.subarray(offset, offset + this.#bodyLeft);
     this.#bodyLeft -= piece.length;
-    if (this.#meta === undefined) this.#sink.content(piece);
-    else this.#meta.filled += piece.copy(this.#meta.body, this.#meta.filled);
+    if (this.#meta !== undefined) {
+      this.#meta.filled += piece.copy(this.#meta.body, this.#meta.filled);
+    } else if (this.#sparse !== undefined) {
+      if (!this.#sparse.push(piece)) throw this.#badMap();
+    } else if (!this.#isSkipped) this.#sink.content(piece);
     if (this.#bodyLeft === 0) this.#endBody();
     return piece.length;
   }
@@ -107,18 +133,30 @@ export class TarReader {
   #endBody(): void {
     const meta = this.#meta;
     this.#meta = undefined;
-    if (meta === undefined) this.#sink.end();
+    if (meta === undefined) this.#endEntry();
     else if (meta.typeFlag === 'L') this.#longName = nameFromBytes(untilNul(meta.body));
     else if (meta.typeFlag === 'K') this.#longTarget = nameFromBytes(untilNul(meta.body));
     else this.#takePax(meta);
   }
 
+  #endEntry(): void {
+    const sparse = this.#sparse;
+    this.#sparse = undefined;
+    if (sparse?.end() === false) throw this.#badMap();
+    if (!this.#isSkipped) this.#sink.end();
+  }
+
   #takePax(meta: Meta): void {
     const records = parsePaxRecords(meta.body);
     if (records === undefined) throw this.#invalid();
-    if (meta.typeFlag === 'x') this.#local = new Map([...(this.#local ?? []), ...records]);
-    else if (notGlobal.some((key) => records.has(key))) throw this.#invalid();
-    else this.#global = new Map([...this.#global, ...records]);
+    if (meta.typeFlag === 'x') {
+      this.#local = new Map([...(this.#local ?? []), ...records]);
+      return;
+    }
+    if ([...records.keys()].some((key) => notGlobal.test(key))) throw this.#invalid();
+    this.#globalBytes += meta.body.length;
+    if (this.#globalBytes > maxGlobalBytes) throw archiveErrors.headerTooLong();
+    this.#global = new Map([...this.#global, ...records]);
   }
 
   #takeBlock(chunk: Buffer, offset: number): number {
@@ -136,16 +174,43 @@ export class TarReader {
   }
 
   #readBlock(block: Buffer, offset: number): void {
-    const header = decode(block, offset, this.#nameSoFar());
-    const open = this.#local ?? this.#longName ?? this.#longTarget;
-    if (header?.nullBlock && open === undefined) {
+    if (this.#sparseHeader !== undefined) {
+      this.#goOnWithMap(this.#sparseHeader, block.subarray(offset, offset + blockSize));
+      return;
+    }
+    const header = decodeHeader(block, offset, this.#nameSoFar());
+    if (this.#zeroBlocks > 0) {
+      if (header?.nullBlock) this.#zeroBlocks++;
+      // Zeros before everything else are no archive's end.
+      else if (header?.cksumValid && this.#name === undefined) throw this.#invalid();
+      else if (header?.cksumValid) this.#hasSecond = true;
+      return;
+    }
+    if (header?.nullBlock && this.#isAtHeader) {
       this.#zeroBlocks++;
       return;
     }
-    if (header === undefined || !header.cksumValid || this.#zeroBlocks > 0) throw this.#invalid();
+    if (header === undefined || !header.cksumValid) throw this.#invalid();
     const typeFlag = block.toString('latin1', offset + 156, offset + 157);
+    const bytes = block.subarray(offset, offset + blockSize);
     if (metaTypes.includes(typeFlag)) this.#beginMeta(typeFlag, header.size);
-    else this.#begin(this.#entryOf(block.subarray(offset, offset + blockSize), typeFlag, header));
+    // The name of the volume: it is no file.
+    else if (typeFlag === 'V') this.#beginSkipped(header.size ?? 0);
+    else if (typeFlag === 'S') {
+      this.#goOnWithMap({ block: Buffer.from(bytes), header, map: new OldGnuMap(bytes) });
+    } else this.#begin(this.#entryOf(bytes, typeFlag, header), header.size);
+  }
+
+  #goOnWithMap(found: { block: Buffer; header: Header; map: OldGnuMap }, block?: Buffer): void {
+    const { map, header } = found;
+    if (block !== undefined) map.push(block);
+    this.#sparseHeader = map.goesOn ? found : undefined;
+    if (map.goesOn) return;
+    const entry = this.#entryOf(found.block, '0', header);
+    this.#name = entry.name;
+    const { sparse } = map;
+    if (sparse === undefined) throw this.#badMap();
+    this.#begin({ ...entry, sizeBytes: sparse.sizeBytes }, header.size, sparse);
   }
 
   /** The next entry's name, when a block before its own has said it. */
@@ -153,20 +218,55 @@ export class TarReader {
     return this.#longName ?? (this.#local && paxText(this.#local, 'path'));
   }
 
-  #begin(entry: TarEntry): void {
+  /** Begins an entry whose content takes so many bytes of the archive. */
+  #begin(entry: TarEntry, storedBytes: number | undefined, map?: Sparse): void {
+    const found = this.#local === undefined ? undefined : sparseOf(this.#local);
+    const size = this.#local === undefined ? undefined : paxNumber(this.#local, 'size');
     this.#local = this.#longName = this.#longTarget = undefined;
+    this.#metaBytes = 0;
+    const isFile = entry.typeFlag === '0';
+    const hasBody = isFile || entry.typeFlag === 'D';
+    const stored = hasBody ? (size ?? storedBytes ?? Number.NaN) : 0;
+    // A size that cannot be read leaves no way to tell content from headers.
+    if (!Number.isSafeInteger(stored) || stored < 0) throw this.#invalid();
     this.#name = entry.name;
     this.#inEntry = true;
-    this.#beginBody(entry.sizeBytes);
-    this.#sink.begin(entry);
-    if (entry.sizeBytes === 0) this.#sink.end();
+    if (found === 'bad') throw this.#badMap();
+    const sparse = map ?? found;
+    const sizeBytes = sparse?.sizeBytes ?? (isFile ? stored : 0);
+    // What an incremental archive says of a directory's content is not followed: nothing is removed.
+    this.#isSkipped = false;
+    this.#sink.begin({ ...entry, typeFlag: isFile || !hasBody ? entry.typeFlag : '5', sizeBytes });
+    this.#sparse = sparse && isFile ? this.#contentOf(entry, sparse) : undefined;
+    if (!isFile) {
+      this.#sink.end();
+      this.#isSkipped = true;
+    }
+    this.#beginBody(stored);
+    if (stored === 0) this.#endEntry();
+  }
+
+  #contentOf(entry: TarEntry, sparse: Sparse): SparseContent {
+    const sink = this.#sink;
+    if (sink.hole === undefined) throw archiveErrors.unsupportedType(entry.name, '"sparse"');
+    const hole = sink.hole.bind(sink);
+    return new SparseContent({ content: (piece) => sink.content(piece), hole }, sparse);
+  }
+
+  #beginSkipped(size: number): void {
+    this.#local = this.#longName = this.#longTarget = undefined;
+    this.#inEntry = false;
+    this.#isSkipped = true;
+    this.#beginBody(size);
   }
 
   #beginMeta(typeFlag: string, size: number | undefined): void {
     if (size === undefined) throw this.#invalid();
-    if (size > maxMetaBytes) throw archiveErrors.headerTooLong();
+    this.#metaBytes += size;
+    if (this.#metaBytes > maxMetaBytes) throw archiveErrors.headerTooLong();
     this.#inEntry = false;
-    this.#meta = { typeFlag, body: Buffer.alloc(size), filled: 0 };
+    if (this.#metaMemory.length < size) this.#metaMemory = Buffer.alloc(size);
+    this.#meta = { typeFlag, body: this.#metaMemory.subarray(0, size), filled: 0 };
     this.#beginBody(size);
     if (size === 0) this.#endBody();
   }
@@ -179,67 +279,15 @@ export class TarReader {
   #entryOf(block: Buffer, letter: string, header: Header): TarEntry {
     const local = this.#local;
     const records = local === undefined ? this.#global : new Map([...this.#global, ...local]);
-    const name = this.#nameSoFar() ?? headerName(block, header);
-    const typeFlag = fileTypes.includes(letter) ? (name.endsWith('/') ? '5' : '0') : letter;
-    for (const key of records.keys()) {
-      // Stops the map of a sparse file from being taken for the file's content.
-      if (key.startsWith('GNU.sparse.')) throw archiveErrors.unsupportedType(name, '"sparse"');
-    }
-    const size = records.has('size') ? paxNumber(records, 'size') : header.size;
-    // A size that cannot be read leaves no way to tell content from headers.
-    if (typeFlag === '0' && !(Number.isSafeInteger(size) && Number(size) >= 0)) {
-      throw this.#invalid();
-    }
-    const mtime = paxNumber(records, 'mtime');
-    return {
-      name,
-      typeFlag,
-      mode: header.mode === undefined ? undefined : header.mode & 0o7777,
-      mtime: validTime(mtime === undefined ? header.mtime : new Date(mtime * 1000)),
-      sizeBytes: typeFlag === '0' ? Number(size) : 0,
-      linkTarget: this.#longTarget ?? paxText(records, 'linkpath') ?? headerTarget(block, header),
-    };
+    const said = { name: this.#nameSoFar(), target: this.#longTarget };
+    return entryOf({ block, letter, header }, records, said);
+  }
+
+  #badMap(): Error {
+    return archiveErrors.entry(this.#name ?? '', 'the map of its holes makes no sense');
   }
 
   #invalid(): Error {
     return archiveErrors.invalidHeader(this.#name);
   }
 }
-
-/** A plain file: by POSIX, by the format before it, and one asked to lie contiguously. */
-const fileTypes = '0\x007';
-
-function decode(block: Buffer, offset: number, name: string | undefined): Header | undefined {
-  try {
-    // The name is told because a cut one that happens to end in a slash would make a directory of a file.
-    return new Header(block, offset, name === undefined ? undefined : { path: name });
-  } catch {
-    // A number in base 256 that is none, or too big.
-    return undefined;
-  }
-}
-
-const validTime = (time: Date | undefined): Date | undefined =>
-  time === undefined || Number.isNaN(time.getTime()) ? undefined : time;
-
-function untilNul(bytes: Buffer): Buffer {
-  const end = bytes.indexOf(0);
-  return end < 0 ? bytes : bytes.subarray(0, end);
-}
-
-function headerName(block: Buffer, header: Header): string {
-  const decoded = header.path ?? '';
-  if (!decoded.includes('\uFFFD')) return decoded;
-  const name = fieldOf(block, 0, 100);
-  const prefix =
-    block.toString('latin1', 257, 265) === 'ustar\x0000' ? fieldOf(block, 345, 500) : '';
-  return prefix === '' ? name : `${prefix}/${name}`;
-}
-
-function headerTarget(block: Buffer, header: Header): string {
-  const decoded = header.linkpath ?? '';
-  return decoded.includes('\uFFFD') ? fieldOf(block, 157, 257) : decoded;
-}
-
-const fieldOf = (block: Buffer, from: number, to: number): string =>
-  nameFromBytes(untilNul(block.subarray(from, to)));

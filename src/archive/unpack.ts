@@ -12,6 +12,8 @@ export interface UnpackOptions {
   root: string;
   /** Where to extract to: a path of the protocol, relative to `root`; made when absent. */
   dir: string;
+  /** Whether a `/` at the start of names is left out, as tar does. Default: such names are refused. */
+  stripsRoot?: boolean | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -29,7 +31,7 @@ export async function unpackTar(
   source: AsyncIterable<Uint8Array>,
   options: UnpackOptions,
 ): Promise<UnpackTotals> {
-  const { root, dir, signal } = options;
+  const { root, dir, stripsRoot, signal } = options;
   if (signal?.aborted) throw abortError('unpacking', signal);
   const stoppable = new StoppableSource(
     source instanceof Readable ? source.iterator({ destroyOnReturn: false }) : source,
@@ -39,7 +41,7 @@ export async function unpackTar(
   };
   signal?.addEventListener('abort', abort);
   try {
-    const job: UnpackJob = { root, dir };
+    const job: UnpackJob = { root, dir, stripsRoot };
     return await runInThread('archive-worker', job, stoppable);
   } finally {
     signal?.removeEventListener('abort', abort);

@@ -3,4 +3,4 @@ import { extract, type UnpackJob } from './extract.ts';
 import { serveJobs } from './serve-jobs.ts';
 import { StoppableSource } from './stoppable-source.ts';
 
-serveJobs(({ root, dir }: UnpackJob, source) => extract(new StoppableSource(source), root, dir));
+serveJobs((job: UnpackJob, source) => extract(new StoppableSource(source), job));

@@ -1,7 +1,7 @@
 // Walks to a place below a directory, element by element, holding what it has come through: whatever is swapped meanwhile,
 // the place is below that directory. A link on the way is followed by its text, and must come out inside.
 import type { Stats } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { errnoOf, GomoteError } from '../errors.ts';
 import { elementsOf } from './file-name.ts';
 import { bestHolding, type HeldDirectory, type Holding, holdDirectory } from './held-directory.ts';
@@ -12,7 +12,12 @@ export interface ReachOptions {
   /** Whether a symbolic link as the last element is followed, too. Default: no. */
   readonly follow?: boolean;
   /** The mode of directories to make where there is none: those before the last element, or `all`. Default: none are made. */
-  readonly make?: { readonly mode: number; readonly all?: boolean };
+  readonly make?: {
+    readonly mode: number;
+    readonly all?: boolean;
+    /** Told the path of each that is made. */
+    readonly onMake?: (path: string) => void;
+  };
   readonly how?: Holding;
 }
 
@@ -174,7 +179,7 @@ class Walk {
     } catch (error) {
       if (!this.#isInside) throw this.#leaves();
       if (make === undefined || !mayMake || errnoOf(error) !== 'ENOENT') throw error;
-      makeDirectory(this.#here.at(name), make.mode);
+      if (makeDirectory(this.#here.at(name), make.mode)) make.onMake?.(join(this.#here.path, name));
       next = this.#here.child(name);
     }
     this.#through.push(next);
@@ -230,12 +235,14 @@ class Walk {
   }
 }
 
-function makeDirectory(at: string, mode: number): void {
+/** False when somebody else has made it meanwhile. */
+function makeDirectory(at: string, mode: number): boolean {
   try {
     mkdirSync(at, mode);
+    return true;
   } catch (error) {
-    // Somebody else has made it meanwhile.
     if (errnoOf(error) !== 'EEXIST') throw error;
+    return false;
   }
 }
 

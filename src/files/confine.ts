@@ -9,6 +9,8 @@ import { lstat, lstatSync, readlink, readlinkSync, realpath, realpathSync } from
 export interface ResolveOptions {
   /** Whether a symbolic link as the last element is followed, too; its target must then stay inside. Default: no. */
   follow?: boolean;
+  /** What stands at a path. Default: what the system says. */
+  look?: (path: string) => Look;
 }
 
 /** Where a walk ended, and why it may not be used. */
@@ -19,7 +21,7 @@ export interface Trace {
 }
 
 /** What stands at a path: a link's target, `other` for anything else, undefined for nothing. */
-type Look = { target: string } | 'other' | undefined;
+export type Look = { target: string } | 'other' | undefined;
 
 /** As many links as Linux follows in one path. */
 const maxLinks = 40;
@@ -82,7 +84,8 @@ export function traceSync(
 ): Trace {
   const steps = trace(root, start, elements, options.follow ?? false);
   let step = steps.next();
-  while (!step.done) step = steps.next(lookSync(step.value));
+  const { look: see = lookSync } = options;
+  while (!step.done) step = steps.next(see(step.value));
   return step.value;
 }
 
@@ -143,7 +146,7 @@ async function look(path: string): Promise<Look> {
   }
 }
 
-function lookSync(path: string): Look {
+export function lookSync(path: string): Look {
   try {
     const stats: Stats | undefined = lstatSync(path, { throwIfNoEntry: false });
     if (stats === undefined) return undefined;

@@ -3,6 +3,8 @@ import type { HeldDirectory } from './held-directory.ts';
 
 /** Of one tree at a time; those used last. A directory that is needed again is opened again. */
 const maxHeld = 64;
+/** Longer than any path that somebody works with; what follows it would take very long. */
+const maxPathLength = 1 << 16;
 
 export class HeldTree {
   readonly top: HeldDirectory;
@@ -36,6 +38,9 @@ export class HeldTree {
       this.#held.delete(path);
       this.#held.set(path, known);
       return known;
+    }
+    if (path.length > maxPathLength) {
+      throw Object.assign(new Error('ENAMETOOLONG: name too long'), { code: 'ENAMETOOLONG' });
     }
     const slash = path.lastIndexOf('/');
     const opened = this.#find(path.slice(0, Math.max(slash, 0))).child(path.slice(slash + 1));

@@ -70,7 +70,7 @@ const attacks: [what: string, entries: RawEntry[], message: string | RegExp][] =
   [
     'a file through a link of the archive',
     [link('l', '../sibling'), { name: 'l/x' }],
-    'tar file entry l: a directory is in its place',
+    'tar file entry l/x: the symbolic link l on its way leads out of the directory',
   ],
   [
     'a link through a link of the archive',
@@ -118,11 +118,10 @@ const attacks: [what: string, entries: RawEntry[], message: string | RegExp][] =
     [hardLink('h', 'there-before/secret')],
     notRegular('h', 'there-before/secret'),
   ],
-  ['a hard link to a link', [hardLink('h', 'there-before')], notRegular('h', 'there-before')],
   [
-    'a hard link to a link of the archive',
-    [link('l', 'x'), hardLink('h', 'l')],
-    notRegular('h', 'l'),
+    'a hard link to a link that leads out',
+    [hardLink('h', 'there-before-relative')],
+    leadsOut('h', '../..'),
   ],
   [
     'a hard link to a directory',
@@ -132,7 +131,7 @@ const attacks: [what: string, entries: RawEntry[], message: string | RegExp][] =
   ['a hard link to nothing', [hardLink('h', 'absent')], notRegular('h', 'absent')],
   ['a character device', [{ name: 'c', type: '3', mode: 0o666 }], unsupported('c', 'Dcrw-rw-rw-')],
   ['a block device', [{ name: 'b', type: '4', mode: 0o600 }], unsupported('b', 'Drw-------')],
-  ['a sparse file', [{ name: 's', type: 'S' }], unsupported('s', '"S"')],
+  ['a part of a file on another volume', [{ name: 's', type: 'M' }], unsupported('s', '"M"')],
   ['an unknown type', [{ name: 'z', type: 'Z' }], unsupported('z', '"Z"')],
   [
     'a file in the place of a directory',
@@ -174,15 +173,6 @@ function withBytes(bytes: Buffer, offset: number, patch: Buffer): Buffer {
   patch.copy(bytes, offset);
   return bytes;
 }
-
-test('a PAX sparse file is refused, not taken for its content', async () => {
-  const { root } = scene();
-  const record = '22 GNU.sparse.major=1\n';
-  const sparse = { name: 'PaxHeader/s', type: 'x', content: record };
-  await expect(unpack(rawTarGz(sparse, { name: 's', content: 'map' }), root)).rejects.toThrow(
-    unsupported('s', '"sparse"'),
-  );
-});
 
 const invalidHeader = 'tar error: archive/tar: invalid tar header';
 const meta = (type: string, content: string): RawEntry => ({ name: 'meta', type, content });
@@ -252,7 +242,7 @@ test.each(malformed)('%s is no archive', async (_what, tar, message) => {
 test('a path of a hundred thousand elements ends in an error, soon', async () => {
   const { root } = scene();
   const path = 'a/'.repeat(100_000);
-  const error = { code: 'ERR_LOCAL_FILE' };
+  const error = { code: 'ERR_ARCHIVE' };
   await expect(unpack(rawTarGz({ name: 'x', pax: { path } }), root)).rejects.toMatchObject(error);
 });
 
