@@ -10,6 +10,7 @@ const floors: Record<string, number> = {
   'did-you-mean.ts': 0,
   'errors.ts': 1,
   'package-root.ts': 0,
+  'shared-call.ts': 0,
   'timeout-signal.ts': 0,
   'start-state.ts': 0,
   'duration.ts': 2,

@@ -89,6 +89,8 @@ export type BackendSettings =
       readonly environment: NodeJS.ProcessEnv;
       /** Whether commands get all of it. Default: no. */
       readonly inheritEnv?: boolean | undefined;
+      /** Whose buildlets there are for this client; absent: all of this machine's user. */
+      readonly user?: string | undefined;
       /** Where the buildlets have their directories, for this process alone. Absent: where the user's are. */
       readonly root?: string | undefined;
     }

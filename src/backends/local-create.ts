@@ -37,6 +37,7 @@ export async function reserve(
     if (dirname(socket) !== directory) made.push(dirname(socket));
     const record: LocalRecord = {
       name,
+      owner: call.user,
       builderType: builder.name,
       hostType: builder.hostType,
       created: new Date().toISOString(),

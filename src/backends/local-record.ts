@@ -10,6 +10,8 @@ import { readOwnFile } from '../files/private-file.ts';
 
 export interface LocalRecord {
   readonly name: string;
+  /** Whom it was made for; absent in records of earlier versions. */
+  readonly owner?: string | undefined;
   readonly builderType: string;
   readonly hostType: string;
   /** RFC 3339. */
@@ -19,6 +21,10 @@ export interface LocalRecord {
   /** Absent until its process has been started. */
   readonly pid?: number | undefined;
 }
+
+/** Whom a buildlet was made for: as its record says, or as its name begins. */
+export const ownerOf = ({ owner, name, builderType }: LocalRecord): string =>
+  owner ?? name.slice(0, Math.max(0, name.lastIndexOf(`-${builderType}-`)));
 
 export const passwordPath = (directory: string): string => join(directory, 'password');
 
@@ -69,6 +75,7 @@ function checkRecord(directory: string, value: unknown): LocalRecord {
   const isOurs =
     record?.name === basename(directory) &&
     texts.every((text) => typeof text === 'string') &&
+    ['string', 'undefined'].includes(typeof record.owner) &&
     isAbsolute(String(record.workDir)) &&
     basename(filesOf({ workDir: String(record.workDir) })).startsWith(`gomote-${record.name}-`) &&
     isAbsolute(String(record.socket)) &&

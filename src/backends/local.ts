@@ -14,7 +14,7 @@ import type {
   RequestLog,
 } from './backend.ts';
 import { hasLocalRoot, type LocalPlaces, localPlaces } from './local-places.ts';
-import { filesOf, type LocalRecord, readPassword, readRecord } from './local-record.ts';
+import { filesOf, type LocalRecord, ownerOf, readPassword, readRecord } from './local-record.ts';
 
 type Settings = Extract<BackendSettings, { kind: 'local' }>;
 
@@ -29,6 +29,7 @@ const youngMs = 60_000;
 
 export class LocalBackend implements Backend {
   readonly name: string;
+  readonly #user: string | undefined;
   readonly #environment: NodeJS.ProcessEnv;
   readonly #inheritEnv: boolean;
   readonly #places: LocalPlaces;
@@ -38,6 +39,7 @@ export class LocalBackend implements Backend {
 
   constructor(settings: Settings, onRequest: RequestLog) {
     this.name = settings.name;
+    this.#user = settings.user;
     this.#environment = settings.environment;
     this.#inheritEnv = settings.inheritEnv === true;
     this.#isSole = settings.root !== undefined;
@@ -69,10 +71,12 @@ export class LocalBackend implements Backend {
         const directory = join(root, name);
         try {
           const record = readRecord(directory);
-          return record && (await this.#inspect(directory, record, call.signal));
+          if (record === undefined || !this.#isOurs(record)) return undefined;
+          return await this.#inspect(directory, record, call.signal);
         } catch (error) {
           if (!isGomoteError(error, 'ERR_LOCAL_FILE')) throw error;
-          return unreadable(name);
+          // Whose it is cannot be read either.
+          return this.#user === undefined ? unreadable(name) : undefined;
         }
       }),
     );
@@ -81,7 +85,8 @@ export class LocalBackend implements Backend {
 
   async #inspect(directory: string, record: LocalRecord, signal: AbortSignal): Promise<Instance> {
     const { name, builderType, hostType } = record;
-    const instance = { name, builderType, hostType, created: new Date(record.created) };
+    const owner = ownerOf(record);
+    const instance = { name, owner, builderType, hostType, created: new Date(record.created) };
     const client = this.#client(directory, record);
     try {
       const late = timeoutSignal(probeTimeoutMs);
@@ -108,7 +113,15 @@ export class LocalBackend implements Backend {
     const record =
       /^[\w.-]+$/.test(name) && hasLocalRoot(this.#places.root) ? readRecord(directory) : undefined;
     if (record === undefined) throw unknown(name);
-    return { directory, record };
+    if (this.#isOurs(record)) return { directory, record };
+    const owner = ownerOf(record);
+    throw new GomoteError('ERR_UNKNOWN_BUILDLET', `the buildlet "${name}" is ${owner}'s`, {
+      hint: `give --user ${owner} to act as its owner`,
+    });
+  }
+
+  #isOurs(record: LocalRecord): boolean {
+    return this.#user === undefined || ownerOf(record) === this.#user;
   }
 
   #client(directory: string, record: LocalRecord): BuildletClient {

@@ -12,13 +12,27 @@ export class Throttle {
   take(name: string): boolean {
     const nowMs = Date.now();
     if (nowMs - (this.#lastMs.get(name) ?? -Infinity) < renewalIntervalMs) return false;
-    this.#lastMs.set(name, nowMs);
+    this.#set(name, nowMs);
     return true;
   }
 
   /** Notes a renewal of another's, such as one read from a file. */
   note(name: string, atMs: number): void {
+    this.#set(name, atMs);
+  }
+
+  /** Whose time has come again is forgotten: buildlets come and go for as long as this process runs. */
+  #set(name: string, atMs: number): void {
+    const nowMs = Date.now();
+    for (const [other, lastMs] of this.#lastMs) {
+      if (nowMs - lastMs >= renewalIntervalMs) this.#lastMs.delete(other);
+    }
     this.#lastMs.set(name, atMs);
+  }
+
+  /** How many names are known. */
+  get size(): number {
+    return this.#lastMs.size;
   }
 }
 

@@ -146,7 +146,10 @@ export class Context {
     const { environment } = this.terminal;
     switch (found.kind) {
       case 'local':
-        return await openBackend({ ...found, environment }, this.#requestLog);
+        return await openBackend(
+          { ...found, user: await this.#givenUser(), environment },
+          this.#requestLog,
+        );
       case 'coordinator': {
         const { proxyOf } = await import('../http/client/env-proxy.ts');
         const { typesPath } = await import('./logins.ts');
@@ -184,6 +187,12 @@ export class Context {
       user,
       token: await readToken({ configDir: dir, user, backendName, isDefaultBackend, tokenFile }),
     };
+  }
+
+  /** The user that was named, if one was: all local buildlets are this machine's user's, whatever name they were made under. */
+  async #givenUser(): Promise<string | undefined> {
+    const given = this.#globals.user ?? (await this.config()).user;
+    return given === undefined ? undefined : await this.user();
   }
 
   /** Whose buildlets these are; a backend may know its user by another name. */

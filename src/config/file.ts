@@ -43,6 +43,18 @@ export const durationSchema = v.pipe(
   }),
 );
 
+/** How long something may live, in ms; "0" is for ever, wherever it is configured. */
+export const lifetimeSchema = v.pipe(
+  durationSchema,
+  v.transform((durationMs) => (durationMs === 0 ? Number.POSITIVE_INFINITY : durationMs)),
+);
+
+/** A duration that cannot be nothing, in ms. */
+export const positiveDurationSchema = v.pipe(
+  durationSchema,
+  v.minValue(1, 'give a duration of more than 0'),
+);
+
 /** The file's bytes as the schema has them; throws ERR_CONFIG. */
 export function parseFile<T extends v.GenericSchema>(
   path: string,

@@ -1,7 +1,7 @@
 // The tables of virtual machines: [backends.NAME] with kind "gce", and [hosts.NAME.gce].
 import * as v from 'valibot';
 import type { GceMachine } from '../builders.ts';
-import { durationSchema } from './file.ts';
+import { lifetimeSchema } from './file.ts';
 
 export interface GceConfig {
   readonly kind: 'gce';
@@ -52,8 +52,8 @@ export const gceBackend = v.strictObject({
   'external-ip': v.optional(v.boolean(), true),
   port: v.optional(port),
   'api-rate': v.optional(v.pipe(v.number(), v.gtValue(0)), 20),
-  'idle-timeout': v.optional(durationSchema, '30m'),
-  'max-lifetime': v.optional(durationSchema, '24h'),
+  'idle-timeout': v.optional(lifetimeSchema, '30m'),
+  'max-lifetime': v.optional(lifetimeSchema, '24h'),
 });
 
 export function toGceConfig(name: string, file: v.InferOutput<typeof gceBackend>): GceConfig {

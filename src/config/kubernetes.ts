@@ -1,7 +1,7 @@
 // The tables of pods: [backends.NAME] with kind "kubernetes", and [hosts.NAME.kubernetes].
 import * as v from 'valibot';
 import type { KubernetesMachine } from '../builders.ts';
-import { durationSchema, nameSchema } from './file.ts';
+import { durationSchema, lifetimeSchema, nameSchema } from './file.ts';
 
 export interface KubernetesConfig {
   readonly kind: 'kubernetes';
@@ -33,8 +33,8 @@ export const kubernetesBackend = v.strictObject({
   'image-registry': v.optional(v.string()),
   project: v.optional(v.string()),
   reach: v.optional(v.picklist(['direct', 'forward'], 'reach is "direct" or "forward"')),
-  'idle-timeout': v.optional(durationSchema, '30m'),
-  'max-lifetime': v.optional(durationSchema, '24h'),
+  'idle-timeout': v.optional(lifetimeSchema, '30m'),
+  'max-lifetime': v.optional(lifetimeSchema, '24h'),
   'schedule-timeout': v.optional(durationSchema, '0'),
 });
 

@@ -5,7 +5,14 @@ import * as v from 'valibot';
 import { builtInCatalogue, type Catalogue, type HostType } from '../builders.ts';
 import { type BackendConfig, backendsSchema, toBackends } from '../config/backends.ts';
 import { buildersSchema, hostsSchema, toCatalogue } from '../config/catalogue.ts';
-import { badValue, durationSchema, namedValues, nameSchema, parseFile } from '../config/file.ts';
+import {
+  badValue,
+  durationSchema,
+  namedValues,
+  nameSchema,
+  parseFile,
+  positiveDurationSchema,
+} from '../config/file.ts';
 import { GomoteError, messageOf } from '../errors.ts';
 import { type ListenAddress, parseListenAddress } from '../http/listen.ts';
 
@@ -116,12 +123,12 @@ const schema = v.strictObject({
   limits: v.optional(
     v.strictObject({
       'per-user': v.optional(count(1), 20),
-      idle: v.optional(durationSchema, '30m'),
-      maximum: v.optional(durationSchema, '24h'),
+      idle: v.optional(positiveDurationSchema, '30m'),
+      maximum: v.optional(positiveDurationSchema, '24h'),
     }),
     {},
   ),
-  'probe-interval': v.optional(durationSchema, '10s'),
+  'probe-interval': v.optional(positiveDurationSchema, '10s'),
   'drain-timeout': v.optional(durationSchema, '30s'),
   'open-metrics': v.optional(v.boolean(), false),
   'audit-to': v.optional(v.picklist(['file', 'log'], 'audit-to is "file" or "log"'), 'file'),

@@ -44,6 +44,32 @@ function openBackend(
   };
 }
 
+/** Two users' buildlets in one place, seen by each of them and by whoever names no user. */
+async function openForTwo() {
+  const environment = {
+    ...{
+      ...process.env,
+      XDG_RUNTIME_DIR: temporaryDirectory(),
+      XDG_STATE_HOME: temporaryDirectory(),
+    },
+  };
+  const open = (user?: string) =>
+    new LocalBackend({ kind: 'local', name: 'local', environment, user }, undefined);
+  const all = open();
+  onTestFinished(async () => {
+    for (const { name } of await all.list({ signal })) await all.destroy(name, { signal });
+  });
+  for (const user of ['alice', 'alice-local', 'bob']) {
+    await all.create(builder!, { user, host: host!, signal });
+  }
+  return {
+    all,
+    alice: open('alice'),
+    bob: open('bob'),
+    root: join(environment.XDG_RUNTIME_DIR, 'gomote'),
+  };
+}
+
 const names = (instances: Instance[]) => instances.map((instance) => instance.name);
 
 describe('the local backend', () => {
@@ -271,5 +297,36 @@ describe('the local backend', () => {
     }
     writeFileSync(join(directory, 'record.json'), JSON.stringify(good));
     expect(await backend.list({ signal })).toMatchObject([{ dead: 'died' }]);
+  });
+});
+
+describe('the local backend of a user', () => {
+  it('lists, reaches and destroys that user’s buildlets alone', async () => {
+    const { all, alice, bob } = await openForTwo();
+    const [own] = await alice.list({ signal });
+    expect(own).toMatchObject({ name: 'alice-local-0', owner: 'alice' });
+    expect(names(await alice.list({ signal }))).toEqual(['alice-local-0']);
+    expect(names(await bob.list({ signal }))).toEqual(['bob-local-0']);
+    for (const name of ['bob-local-0', 'alice-local-local-0']) {
+      for (const call of [() => alice.connect(name), () => alice.destroy(name, { signal })]) {
+        await expect(call()).rejects.toMatchObject({
+          code: 'ERR_UNKNOWN_BUILDLET',
+          hint: expect.stringContaining('give --user'),
+        });
+      }
+    }
+    for (const { name } of await alice.list({ signal })) await alice.destroy(name, { signal });
+    expect(names(await all.list({ signal }))).toEqual(['alice-local-local-0', 'bob-local-0']);
+  });
+
+  it('takes the owner of a record of an earlier version from its name', async () => {
+    const { alice, bob, root } = await openForTwo();
+    for (const name of ['alice-local-0', 'bob-local-0']) {
+      const path = join(root, name, 'record.json');
+      const { owner: _, ...record } = JSON.parse(readFileSync(path, 'utf8'));
+      writeFileSync(path, JSON.stringify(record), { mode: 0o600 });
+    }
+    expect(names(await alice.list({ signal }))).toEqual(['alice-local-0']);
+    expect(names(await bob.list({ signal }))).toEqual(['bob-local-0']);
   });
 });

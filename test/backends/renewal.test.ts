@@ -23,6 +23,14 @@ it('counts a renewal that another made', () => {
   expect(throttle.take('a')).toBe(true);
 });
 
+it('forgets names that are not renewed any more', () => {
+  const throttle = new Throttle();
+  for (let i = 0; i < 1_000; i++) expect(throttle.take(`a${i}`)).toBe(true);
+  vi.advanceTimersByTime(renewalIntervalMs);
+  throttle.take('b');
+  expect(throttle.size).toBe(1);
+});
+
 it('renews at once and every minute of a long use, and not after it', async () => {
   let renewed = 0;
   const renew = async () => void renewed++;

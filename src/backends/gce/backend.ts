@@ -147,6 +147,10 @@ export class GceBackend implements Backend {
 
   async connect(name: string, call?: BackendCall): Promise<BuildletClient> {
     const record = await this.#find(name, call?.signal);
+    // The last ones: not every connection is followed by a renewal.
+    const [oldest] = this.#found.keys();
+    if (this.#found.size >= foundLimit && oldest !== undefined) this.#found.delete(oldest);
+    this.#found.delete(name);
     this.#found.set(name, record);
     const client = this.#clientOf(record);
     if (client !== undefined && record.dead === undefined) return client;
@@ -180,6 +184,7 @@ export class GceBackend implements Backend {
 
   async destroy(name: string, { signal }: BackendCall): Promise<void> {
     const record = await this.#find(name, signal);
+    this.#found.delete(name);
     const { zone, vmName, dead } = record;
     const deleting = this.#api.delete(zone, vmName, { signal }).catch((error: unknown) => {
       // It ended by itself meanwhile.
@@ -248,6 +253,9 @@ export class GceBackend implements Backend {
     }
   }
 }
+
+/** How many machines are remembered from `connect` to the renewal that follows it. */
+const foundLimit = 256;
 
 /** Whether a machine that cannot be used may be soon. */
 const isComing = (dead: string): boolean => dead === 'starting' || dead === 'repairing';

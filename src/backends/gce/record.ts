@@ -77,7 +77,9 @@ export interface NewRecord {
 }
 
 /** What a new machine is given to be found by. */
-export function describeVm({ name, owner, builderType, idleTimeoutMs }: NewRecord) {
+export function describeVm({ name, owner, builderType, ...times }: NewRecord) {
+  // The buildlet, which reads this, writes "never" as 0.
+  const idleTimeoutMs = Number.isFinite(times.idleTimeoutMs) ? times.idleTimeoutMs : 0;
   return {
     meta: {
       [meta.name]: name,

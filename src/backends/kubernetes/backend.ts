@@ -5,6 +5,7 @@ import type { BuilderType } from '../../builders.ts';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
 import { tokenBucket } from '../../rate-limit.ts';
+import { SharedCall } from '../../shared-call.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
 import type {
   Backend,
@@ -48,7 +49,7 @@ export class KubernetesBackend implements Backend {
   /** Tells the pods made here from all others. */
   readonly #maker: string = randomUUID();
   #opened: Promise<{ cluster: Cluster; watch: PodWatch }> | undefined;
-  #listing: Promise<V1Pod[]> | undefined;
+  #listing: SharedCall<V1Pod[]> | undefined;
 
   constructor(settings: Settings, onRequest: RequestLog) {
     this.name = settings.name;
@@ -124,21 +125,24 @@ export class KubernetesBackend implements Backend {
   async list(call: BackendCall): Promise<Instance[]> {
     const { cluster } = await this.#open();
     const pods = await this.#pods(cluster, call);
-    return pods
-      .filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
-      .map((pod) => podData.instanceOf(pod, uselessness(pod)));
+    const { user } = this.#settings;
+    return (
+      pods
+        .filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
+        // A label holds less than a name: two users may have the same one.
+        .filter((pod) => user === undefined || podData.ownerOf(pod) === user)
+        .map((pod) => podData.instanceOf(pod, uselessness(pod)))
+    );
   }
 
-  /** The user's pods; those who ask while they are being read get the same answer. */
+  /** The user's pods; those who ask while they are being read get the same answer, and each may leave without the others. */
   async #pods(cluster: Cluster, { signal }: BackendCall): Promise<V1Pod[]> {
     const selector = podData.buildletSelector(this.#settings.user);
-    this.#listing ??= cluster
-      .listPods(selector, { signal })
-      .then(({ pods }) => pods)
-      .finally(() => {
-        this.#listing = undefined;
-      });
-    return await this.#listing;
+    this.#listing ??= new SharedCall(async (shared) => {
+      const { pods } = await cluster.listPods(selector, { signal: shared });
+      return pods;
+    });
+    return await this.#listing.join(signal);
   }
 
   async connect(name: string, call?: BackendCall): Promise<BuildletClient> {
@@ -209,7 +213,7 @@ export class KubernetesBackend implements Backend {
 
   async renew(name: string, { signal }: BackendCall): Promise<void> {
     const { idleTimeoutMs } = this.#settings;
-    if (!this.#throttle.take(name)) return;
+    if (idleTimeoutMs === Infinity || !this.#throttle.take(name)) return;
     const late = timeoutSignal(renewTimeoutMs);
     const { cluster } = await this.#open();
     const expires = new Date(Date.now() + idleTimeoutMs).toISOString();
