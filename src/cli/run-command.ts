@@ -15,7 +15,7 @@ import { signalCode } from './exit-codes.ts';
 import { type Followed, followSession, sayLost } from './follow-session.ts';
 import { runWithoutSession } from './run-base.ts';
 import { reportOf, reportOfFailure, writeReport } from './run-report.ts';
-import { remarkOn, statusOf } from './session-status.ts';
+import { notStarted, remarkOn, statusOf } from './session-status.ts';
 import { print, terminalLike, wantsTerminal } from './terminal.ts';
 
 export interface RunOptions {
@@ -146,7 +146,7 @@ async function runOn(
     }
     record.id = id;
     if (stdin) await session.sendInput(context.terminal.stdin, { signal: context.signal });
-    await checkStarted(client, id, record, context);
+    if (session.notStarted !== undefined) throw notStarted(session.notStarted);
     await print(context.terminal, `${id}\n`);
     return 0;
   }
@@ -176,19 +176,6 @@ async function sayKnown(client: BuildletClient, id: string, context: Context): P
   if (known === undefined) return;
   const age = formatDuration(Math.max(0, Date.now() - Date.parse(known.started)));
   context.talk.say(`gomote: run ${id} was started ${age} ago; it is not started again`);
-}
-
-/** Throws if the command of a detached run could not be started. */
-async function checkStarted(
-  client: BuildletClient,
-  id: string,
-  record: RunRecord,
-  context: Context,
-): Promise<void> {
-  const end = (await runOf(client, id, context))?.end;
-  if (end?.why !== 'not-started') return;
-  record.end = end;
-  statusOf(end);
 }
 
 async function runOf(

@@ -35,6 +35,11 @@ function failureOf({ why, state, error }: SessionEnd): GomoteError | undefined {
     });
   }
   if (why !== 'not-started') return undefined;
+  return notStarted(state);
+}
+
+/** The error for a command that could not be started, from the buildlet's words. */
+export function notStarted(state: string): NotStartedError {
   const parsed = parseProcessState(state);
   return new NotStartedError(state, parsed?.kind === 'not-started' ? parsed.reason : 'other');
 }

@@ -15,6 +15,7 @@ import { withOutputs, withStream } from './given-streams.ts';
 import { NotShared } from './log-files.ts';
 import { Outage } from './outage.ts';
 import { randomId } from './random-id.ts';
+import { notStartedIn } from './session-begun.ts';
 import { explained, isUnknownPath, mayHaveStarted } from './session-errors.ts';
 import { sendInput } from './session-input.ts';
 import { LogCopier, type LogOutputs, loadReplies } from './session-reader.ts';
@@ -69,6 +70,7 @@ export class Session {
   /** The reply to the request that started it, until it is read. */
   #first: OpenLog | undefined;
   #mayRun = false;
+  #notStarted: string | undefined;
   /** Below which directory the buildlet may name the log's files instead of sending what is in them, if it may. */
   #filesIn: string | undefined;
 
@@ -84,6 +86,11 @@ export class Session {
   /** Whether a request to start it, by this object, has arrived for all that is known here. */
   get mayRun(): boolean {
     return this.#mayRun;
+  }
+
+  /** Why the command of a detached session could not be started; undefined if it could, for all that is known here. */
+  get notStarted(): string | undefined {
+    return this.#notStarted;
   }
 
   /**
@@ -113,7 +120,7 @@ export class Session {
         void loadReplies();
         const reply = await replying;
         this.#mayRun = true;
-        if (request.detach) reply.body.resume();
+        if (request.detach) this.#notStarted = await notStartedIn(reply);
         else this.#first = { reply, reader, filesIn: this.#filesIn };
         return true;
       } catch (error) {

@@ -1,26 +1,77 @@
 // Which proxy the environment names, as other programs read it.
+import { BlockList, isIP } from 'node:net';
 import { GomoteError } from '../../errors.ts';
 
 /** The proxy that the environment names for an origin: HTTPS_PROXY, unless NO_PROXY has its host. */
 export function proxyOf(origin: string, environment: NodeJS.ProcessEnv): string | undefined {
   const { protocol, hostname, port } = new URL(origin);
-  const proxy = environment.HTTPS_PROXY || environment.https_proxy;
-  if (protocol !== 'https:' || !proxy) return undefined;
-  const spared = (environment.NO_PROXY || environment.no_proxy || '').split(',');
-  const isSpared = spared.some((text) => matches(text.trim(), hostname, port || '443'));
-  if (isSpared) return undefined;
-  const url = proxy.includes('://') ? proxy : `http://${proxy}`;
-  if (URL.canParse(url) && /^https?:/.test(url)) return url;
-  throw new GomoteError('ERR_CONFIG', `HTTPS_PROXY "${proxy}" is no proxy`, {
+  const [name = '', proxy] =
+    ['HTTPS_PROXY', 'https_proxy']
+      .map((key) => [key, environment[key]?.trim()] as const)
+      .find(([, value]) => value) ?? [];
+  if (protocol !== 'https:' || proxy === undefined) return undefined;
+  const spared = (environment.NO_PROXY || environment.no_proxy || '').split(/[\s,]+/);
+  const host = withoutBrackets(hostname);
+  if (spared.some((element) => matches(element, host, port || '443'))) return undefined;
+  return proxyUrl(name, proxy);
+}
+
+/**
+ * The proxy as a URL. In its user name and password, all that would end them stands for itself, for people write
+ * passwords as they are.
+ */
+function proxyUrl(variable: string, text: string): string {
+  const [, scheme = 'http://', login, rest = ''] =
+    /^(https?:\/\/)?(?:(.*)@)?([^@/?#\s]+)\/?$/is.exec(text) ?? [];
+  const [user = '', ...password] = login?.split(':') ?? [];
+  const parts = [user, ...(password.length > 0 ? [password.join(':')] : [])].map(escaped);
+  const url = `${scheme}${login === undefined ? '' : `${parts.join(':')}@`}${rest}`;
+  const isOther = /^(?!https?:)[a-z0-9+.-]+:\/\//i.test(text);
+  if (rest !== '' && !isOther && URL.canParse(url)) return url;
+  // What is before the last @ may be a password.
+  const shown = text.includes('@') ? `…${text.slice(text.lastIndexOf('@'))}` : text;
+  throw new GomoteError('ERR_CONFIG', `${variable} "${shown}" is no proxy`, {
     hint: 'give http://HOST:PORT',
   });
 }
 
-/** An element of NO_PROXY: `*`, a host, or the end of one after a dot, each with or without a port. */
-function matches(element: string, hostname: string, port: string): boolean {
+/** A part of a login as a URL has it; what is escaped already stays. */
+const escaped = (part: string): string =>
+  part
+    .replaceAll(/%(?![0-9a-f]{2})/gi, '%25')
+    .replaceAll(/[^\w\-.~!$&'()*+,;=%]/gu, (character) => encodeURIComponent(character));
+
+/**
+ * An element of NO_PROXY: `*`, a host, or the end of one after a dot, each with or without a port; an address, or a
+ * range of them such as 10.0.0.0/8.
+ */
+function matches(element: string, host: string, port: string): boolean {
   if (element === '*') return true;
-  const [, host = '', onlyPort] = /^\*?(.*?)(?::([0-9]+))?$/.exec(element.toLowerCase()) ?? [];
-  if (host === '' || (onlyPort !== undefined && onlyPort !== port)) return false;
-  const suffix = host.startsWith('.') ? host : `.${host}`;
-  return hostname === host || hostname.endsWith(suffix);
+  if (element.includes('/')) return isInRange(element, host);
+  if (isIP(withoutBrackets(element)) === 6) return isSameAddress(withoutBrackets(element), host);
+  const [, name = '', onlyPort] = /^\*?(.*?)(?::([0-9]+))?$/.exec(element.toLowerCase()) ?? [];
+  if (name === '' || (onlyPort !== undefined && onlyPort !== port)) return false;
+  if (isIP(withoutBrackets(name)) !== 0) return isSameAddress(withoutBrackets(name), host);
+  const suffix = name.startsWith('.') ? name : `.${name}`;
+  return host === name || host.endsWith(suffix);
+}
+
+const withoutBrackets = (host: string): string => host.replace(/^\[(.*)\]$/, '$1');
+
+const kindOf = (address: string) => (isIP(address) === 6 ? 'ipv6' : 'ipv4');
+
+function isSameAddress(address: string, host: string): boolean {
+  if (isIP(host) === 0) return false;
+  const list = new BlockList();
+  list.addAddress(address, kindOf(address));
+  return list.check(host, kindOf(host));
+}
+
+function isInRange(range: string, host: string): boolean {
+  const [network = '', bits = ''] = range.split('/');
+  const limit = { 0: -1, 4: 32, 6: 128 }[isIP(network)] ?? -1;
+  if (isIP(host) === 0 || !/^[0-9]{1,3}$/.test(bits) || Number(bits) > limit) return false;
+  const list = new BlockList();
+  list.addSubnet(network, Number(bits), kindOf(network));
+  return list.check(host, kindOf(host));
 }
