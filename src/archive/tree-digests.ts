@@ -4,7 +4,7 @@ import { closeSync, constants, readSync } from 'node:fs';
 import { errnoOf } from '../errors.ts';
 import { openSync } from '../files/named-fs.ts';
 import type { DigestAlgorithm, TreeEntry } from '../protocol/tree-entry.ts';
-import { localFileError } from './archive-error.ts';
+import { isOfOneEntry, localFileError } from './archive-error.ts';
 import type { DigestCache } from './digest-cache.ts';
 import type { FoundEntry } from './tree-walk.ts';
 
@@ -50,10 +50,20 @@ export function withDigests(
 ): TreeEntry[] {
   const entries: TreeEntry[] = [];
   for (const entry of found) {
-    const digest = digestOf(top, entry, algorithm, cache);
+    const digest = readable(() => digestOf(top, entry, algorithm, cache));
     if (digest !== undefined) entries.push(digest === '' ? entry : { ...entry, digest });
   }
   return entries;
+}
+
+/** What cannot be read is there all the same: whoever wants it is told when it is to be read. */
+function readable(read: () => string | undefined): string | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (isOfOneEntry(error)) return '';
+    throw error;
+  }
 }
 
 /** Empty for anything but a file; undefined when it has gone. */

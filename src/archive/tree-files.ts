@@ -77,30 +77,40 @@ export class TreeFiles {
   ): Generator<number, void, void> {
     const { entry } = change;
     this.#memory ??= Buffer.allocUnsafeSlow(pieceBytes);
+    let isReading = true;
+    const give = (call: () => void) => {
+      isReading = false;
+      call();
+      isReading = true;
+    };
     try {
       const fd = this.open(entry.path);
       try {
         if (isSmall(entry)) {
           const content = readWhole(fd, entry, this.#memory);
-          sink.whole(change, content, this.#isDigested ? hash('sha256', content, 'hex') : '');
+          const sha256 = this.#isDigested ? hash('sha256', content, 'hex') : '';
+          give(() => sink.whole(change, content, sha256));
           return yield entry.size;
         }
         const sha256 = this.#isDigested ? createHash('sha256') : undefined;
-        sink.open(change);
+        give(() => sink.open(change));
         for (let at = 0; at < entry.size; ) {
           const piece = readSome(fd, entry, this.#memory.subarray(0, entry.size - at), at);
           sha256?.update(piece);
-          sink.content(piece);
+          give(() => sink.content(piece));
           at += piece.length;
           yield piece.length;
         }
         requireSize(fd, entry);
-        sink.close(sha256?.digest('hex') ?? '');
+        const digest = sha256?.digest('hex') ?? '';
+        give(() => sink.close(digest));
       } finally {
         closeSync(fd);
       }
     } catch (error) {
-      throw whyUnread(entry.path, error);
+      const why = whyUnread(entry.path, error);
+      if (!isReading || sink.giveUp === undefined) throw why;
+      sink.giveUp(change, messageOf(why));
     }
   }
 }

@@ -6,6 +6,7 @@ import {
   decodeChanges,
   decodeFailure,
   decodeNamed,
+  givenUpDigest,
   literalBytes,
   type TreeChange,
   treeStream,
@@ -28,6 +29,8 @@ export interface TreeSink {
   open(change: TreeChange): void;
   content(piece: Buffer): void;
   close(sha256: string): void;
+  /** A file that its sender could not read; it may be open. Absent: that ends the stream. */
+  giveUp?(change: TreeChange, reason: string): void;
 }
 
 const { lengthBytes, digestBytes, maxHeadBytes } = treeStream;
@@ -162,8 +165,8 @@ export class TreeReceiver {
       this.#expect('head digest', digestBytes);
     } else if (this.#state === 'head digest') this.#begin(field);
     else if (this.#state === 'digest') {
-      this.#sink.close(field.toString('hex'));
       this.#proof.update(field);
+      if (!this.#isGivenUp(field)) this.#sink.close(field.toString('hex'));
       this.#advance();
     } else {
       const proof = this.#proof.digest();
@@ -233,10 +236,20 @@ export class TreeReceiver {
       return 0;
     }
     const sha256 = chunk.subarray(end, end + digestBytes);
-    this.#sink.whole(change, chunk.subarray(at, end), sha256.toString('hex'));
     this.#proof.update(sha256);
+    if (!this.#isGivenUp(sha256)) {
+      this.#sink.whole(change, chunk.subarray(at, end), sha256.toString('hex'));
+    }
     this.#advance();
     return end + digestBytes - at;
+  }
+
+  /** Tells the sink of the file that was last begun, if its digest says that it was given up. */
+  #isGivenUp(digest: Buffer): boolean {
+    if (this.#sink.giveUp === undefined || !digest.equals(givenUpDigest)) return false;
+    const change = this.#changes[this.#next - 1];
+    if (change !== undefined) this.#sink.giveUp(change, 'changed there, or could not be read');
+    return true;
   }
 
   #takeContent(chunk: Buffer, at: number): number {

@@ -8,6 +8,7 @@ import {
   encodeChanges,
   encodeFailure,
   encodeNamed,
+  givenUpDigest,
   type TreeChange,
   treeStream,
 } from '../protocol/tree-change.ts';
@@ -26,6 +27,8 @@ export interface TreeSenderOptions {
   readonly onDigest?: (entry: TreeEntry, sha256: string) => void;
   /** Told of a file that cannot be read, or is no longer what its entry says, before that is thrown. */
   readonly onUnread?: (path: string, error: unknown) => void;
+  /** Whether a file that cannot be read, or is no longer what its entry says, is sent as given up. Default: it fails. */
+  readonly givesUpFiles?: boolean;
   /** Gives memory for a piece, if there is some that is not used any more. */
   readonly memory?: () => ArrayBuffer | undefined;
   /** Told SHA-256 over the digests of all heads and contents, when all has been sent. */
@@ -51,6 +54,8 @@ export class TreeSender {
   readonly #proof = createHash('sha256');
   #piece: Buffer;
   #used = 0;
+  /** Of the file that is being sent, in bytes. */
+  #sent = 0;
   #isBegun = false;
 
   constructor(top: string, options: TreeSenderOptions = {}) {
@@ -75,7 +80,8 @@ export class TreeSender {
       } catch (error) {
         const why = whyUnread(change.entry.path, error);
         this.#options.onUnread?.(change.entry.path, why);
-        throw why;
+        if (this.#options.givesUpFiles !== true) throw why;
+        yield* this.#giveUp(change.entry);
       }
     }
   }
@@ -122,6 +128,7 @@ export class TreeSender {
 
   *#file(change: Extract<TreeChange, { op: 'write' }>): Generator<Buffer, void, void> {
     const { entry, patch } = change;
+    this.#sent = 0;
     const fd = this.#files.open(entry.path);
     try {
       if (patch === undefined && isSmall(entry)) yield* this.#small(fd, entry);
@@ -137,6 +144,18 @@ export class TreeSender {
     } finally {
       closeSync(fd);
     }
+  }
+
+  /** Sends nothing for what has not been sent of the file, and says that it is not the file. */
+  *#giveUp({ size }: TreeEntry): Generator<Buffer, void, void> {
+    while (this.#sent < size) {
+      if (this.#used === pieceBytes) yield this.#take();
+      const room = this.#piece.subarray(this.#used, this.#used + size - this.#sent).fill(0);
+      this.#used += room.length;
+      this.#sent += room.length;
+    }
+    yield* this.#bytes(givenUpDigest);
+    this.#proof.update(givenUpDigest);
   }
 
   *#small(fd: number, entry: TreeEntry): Generator<Buffer, void, void> {
@@ -167,6 +186,7 @@ export class TreeSender {
       const bytes = readSome(fd, entry, room, range.at + done);
       onBytes(bytes);
       this.#used += bytes.length;
+      this.#sent += bytes.length;
       done += bytes.length;
     }
   }

@@ -146,7 +146,11 @@ export class Trees {
   ): Promise<AsyncIterable<Uint8Array>> {
     const response = await this.#call({
       method: 'POST',
-      path: withQuery(endpoints.treeRead.path, { dir, named: options.isNamed ? '1' : undefined }),
+      path: withQuery(endpoints.treeRead.path, {
+        dir,
+        named: options.isNamed ? '1' : undefined,
+        giveup: '1',
+      }),
       headers: { 'Content-Type': contentTypes.form, ...wish(options) },
       body: encodeForm(paths === undefined ? { all: 'true' } : { path: paths }),
       signal: this.#connection.signalWith(options.signal),

@@ -134,6 +134,9 @@ export function literalBytes(change: TreeChange): number {
   );
 }
 
+/** Of a file that its sender could not read to its end; what came in its place is nothing. No content has it. */
+export const givenUpDigest: Buffer = Buffer.alloc(32);
+
 /** Bytes of each number and digest in a tree stream: parts of a head and contents, then the end. */
 export const treeStream = {
   /** Length of a part's head, as a 32-bit number, before it; 0 is the end. */

@@ -11,7 +11,6 @@ import { type TarEntry, TarReader, type TarSink } from '../archive/tar-reader.ts
 import { TreeReceiver, type TreeSink } from '../archive/tree-receiver.ts';
 import { sendTree } from '../archive/tree-sender.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
-import { GomoteError } from '../errors.ts';
 import { mkdirSync, openSync, rmSync } from '../files/named-fs.ts';
 import type { TreeDifference } from '../protocol/tree-difference.ts';
 import { treeDifferences } from '../protocol/tree-difference.ts';
@@ -67,9 +66,12 @@ export class BaseSource implements Source {
     const stage = await mkdtemp(join(this.#options.stageIn ?? tmpdir(), '.gomote-pull-'));
     try {
       const files = wanted.filter(({ kind }) => kind === 'file');
-      if (files.length > 0) await this.#read(new Staging(stage, files));
+      const staging = new Staging(stage, files);
+      if (files.length > 0) await this.#read(staging);
       const receiver = new TreeReceiver(sink);
-      const changes = wanted.map((entry) => ({ op: 'write', entry }) as const);
+      // What is not as it was listed is left out: whoever wanted it sees that it has not come.
+      const come = wanted.filter(({ kind, path }) => kind !== 'file' || staging.whole.has(path));
+      const changes = come.map((entry) => ({ op: 'write', entry }) as const);
       for (const piece of sendTree(stage, changes)) receiver.push(piece);
       receiver.finish();
     } finally {
@@ -126,6 +128,8 @@ class LinkTargets implements ArchiveSink {
 
 /** Keeps the wanted files of an archive under their names in a directory, each proved by the digest it was listed with. */
 class Staging implements ArchiveSink {
+  /** Paths of those that came as they were listed. */
+  readonly whole = new Set<string>();
   readonly #stage: string;
   readonly #wanted: Map<string, TreeEntry>;
   #open: { entry: TreeEntry; fd: number; sha1: ReturnType<typeof createHash> } | undefined;
@@ -161,12 +165,11 @@ class Staging implements ArchiveSink {
     this.#open = undefined;
     if (open === undefined) return;
     closeSync(open.fd);
-    if (open.sha1.digest('hex') !== open.entry.digest) throw changed(open.entry);
+    if (open.sha1.digest('hex') === open.entry.digest) this.whole.add(open.entry.path);
+    else rmSync(join(this.#stage, open.entry.path));
   }
 
-  finish(): void {
-    for (const entry of this.#wanted.values()) throw changed(entry);
-  }
+  finish(): void {}
 
   close(): void {
     if (this.#open !== undefined) closeSync(this.#open.fd);
@@ -180,8 +183,3 @@ function guarded(path: string, calls: () => void): void {
     throw localFileError(path, error);
   }
 }
-
-const changed = ({ path }: TreeEntry): GomoteError =>
-  new GomoteError('ERR_LOST', `${JSON.stringify(path)} changed while it was read`, {
-    hint: 'try again when nothing writes to it',
-  });

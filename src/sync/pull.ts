@@ -226,6 +226,7 @@ class Pull {
     });
     try {
       await this.#source.fetch(plan?.wanted, sink);
+      sink.finish();
       writer.finish();
     } finally {
       writer.abandon();

@@ -116,4 +116,17 @@ export class WantedSink implements TreeSink {
   close(sha256: string): void {
     this.#writer.close(sha256);
   }
+
+  giveUp(change: TreeChange, reason: string): void {
+    if (!this.#made.has(change)) return;
+    this.#writer.discard();
+    this.#options.onFailed(pathOf(change), reason);
+  }
+
+  /** Says that the stream has ended, and tells of what was wanted and did not come. */
+  finish(): void {
+    for (const path of this.#options.wanted?.keys() ?? []) {
+      if (!this.#seen.has(path)) this.#options.onFailed(path, 'changed while it was read, or gone');
+    }
+  }
 }

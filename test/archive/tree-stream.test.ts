@@ -1,12 +1,22 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { TreeReceiver, type TreeReceiverOptions } from '../../src/archive/tree-receiver.ts';
 import { sendTree, TreeSender } from '../../src/archive/tree-sender.ts';
 import { walkTree } from '../../src/archive/tree-walk.ts';
 import { TreeWriter, type TreeWriterOptions } from '../../src/archive/tree-writer.ts';
-import type { TreeChange } from '../../src/protocol/tree-change.ts';
+import { pathOf, type TreeChange } from '../../src/protocol/tree-change.ts';
 import { directory, file, names, plant, snapshot, symlink, temporaryDirectory } from './tree.ts';
 
 const writes = (top: string): TreeChange[] =>
@@ -139,6 +149,64 @@ describe('a tree stream', () => {
     const pieces = inParts(new TreeSender(top), writes(top), writes(bad));
     expect(() => receive(root, pieces)).toThrow(/leads out of the work dir/);
     expect(names(root)).toEqual([]);
+  });
+
+  describe.each([
+    ['sent', false],
+    ['named', true],
+  ])('gives up a file that is %s and', (_, isNamed) => {
+    const size = { small: 10, large: 700_000 };
+    const faults: [what: string, path: string, spoil: (path: string) => void][] = [
+      ['has grown', 'small', (path) => appendFileSync(path, 'more')],
+      ['has grown', 'large', (path) => appendFileSync(path, 'more')],
+      ['has shrunk', 'small', (path) => truncateSync(path, 3)],
+      ['has shrunk', 'large', (path) => truncateSync(path, 300_000)],
+      ['has gone', 'small', (path) => rmSync(path)],
+      ['is a link now', 'large', (path) => [rmSync(path), symlinkSync('other', path)]],
+      ['is a directory now', 'small', (path) => [rmSync(path), mkdirSync(path)]],
+    ];
+    it.each(faults)('%s: %s; the rest comes', (__, path, spoil) => {
+      const top = temporaryDirectory();
+      for (const [name, bytes] of Object.entries(size)) {
+        writeFileSync(join(top, name), 'x'.repeat(bytes));
+        writeFileSync(join(top, `${name}.next`), name);
+      }
+      const changes = writes(top);
+      spoil(join(top, path));
+      for (const chunkBytes of [7, 4096, Infinity]) {
+        const root = temporaryDirectory();
+        const given: string[] = [];
+        const writer = new TreeWriter(root, 'there');
+        const sink = Object.assign(writer, {
+          giveUp: (change: TreeChange) => {
+            writer.discard();
+            given.push(pathOf(change));
+          },
+        });
+        const pieces = sendTree(top, changes, { isNamed, givesUpFiles: true });
+        const receiver = new TreeReceiver(sink, { named: 'digested' });
+        for (const piece of pieces) {
+          for (let at = 0; at < piece.length; at += chunkBytes) {
+            receiver.push(Buffer.from(piece.subarray(at, at + chunkBytes)));
+          }
+        }
+        for (const __ of receiver.copy());
+        receiver.finish();
+        writer.finish();
+        expect(given).toEqual([path]);
+        expect(readdirSync(join(root, 'there')).sort()).toEqual(
+          ['large', 'large.next', 'small', 'small.next'].filter((name) => name !== path),
+        );
+      }
+    });
+  });
+
+  it('with a file given up ends for a reader that knows nothing of that', () => {
+    const top = planted();
+    const changes = writes(top);
+    truncateSync(join(top, 'a'), 0);
+    const pieces = sendTree(top, changes, { givesUpFiles: true });
+    expect(() => receive(temporaryDirectory(), pieces)).toThrow(/"a" did not arrive/);
   });
 
   it('tells its reader why it cannot go on', () => {

@@ -109,6 +109,16 @@ describe('a stream that does what nobody asked for', () => {
   );
 });
 
+describe('a stream that leaves out what was asked for', () => {
+  it('is no success: what has not come is named, and the rest is there', async () => {
+    const top = somebodys();
+    const entries = [entryOf('gone', 'x'), wanted];
+    const stream = streamOf(writesOf([wanted]), ['good']);
+    expect(await pullFrom({ entries, stream }, top)).toMatchObject({ failed: ['gone'], files: 1 });
+    expect(readFileSync(join(top, 'wanted'), 'utf8')).toBe('good');
+  });
+});
+
 describe('modes of another machine', () => {
   it.each([0o4777, 0o2755, 0o1777, 0o6711, 0o666])(
     '%o gives no more than a file here has',

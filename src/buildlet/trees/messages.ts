@@ -16,6 +16,8 @@ export type TreeJob = { readonly dir: string } & (
       readonly kind: 'read';
       readonly paths: readonly string[] | undefined;
       readonly isNamed: boolean;
+      /** Whether a file that cannot be read is given up, and a path that is not there any more left out. */
+      readonly givesUpFiles: boolean;
     }
 );
 

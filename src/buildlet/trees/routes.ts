@@ -117,7 +117,9 @@ function read(thread: TreeThread, features: readonly string[]): Handler {
     const form = decodeForm(await readFormBody(exchange.request));
     const paths = form.has('all') ? undefined : form.getAll('path');
     const isNamed = parseBool(exchange.query.get('named'));
-    const job: TreeJob = { kind: 'read', dir: dirOf(exchange.query), paths, isNamed };
+    const givesUpFiles = parseBool(exchange.query.get('giveup'));
+    const dir = dirOf(exchange.query);
+    const job: TreeJob = { kind: 'read', dir, paths, isNamed, givesUpFiles };
     const sent = new SentPieces(exchange.response);
     await sendPieces(exchange, features, sent.noted(thread.read(job, () => sent.takeBack())));
   };

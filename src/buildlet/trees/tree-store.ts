@@ -72,16 +72,20 @@ export class TreeStore {
 
   /** `memory` gives some of a piece that is not used any more. */
   read(
-    { dir, paths, isNamed }: Job<'read'>,
+    { dir, paths, isNamed, givesUpFiles }: Job<'read'>,
     memory: () => ArrayBuffer | undefined,
   ): Generator<Buffer, void, void> {
     const top = resolveInsideSync(this.#workDir, dir, { follow: true });
-    if (lstatSync(top, { throwIfNoEntry: false })?.isDirectory() !== true) {
-      throw new GomoteError('ERR_LOCAL_FILE', `${top} is not a directory`);
+    const stats = lstatSync(top, { throwIfNoEntry: false });
+    const isThere = stats !== undefined;
+    if (stats?.isDirectory() !== true) {
+      const why = isThere ? 'not a directory' : 'no such directory';
+      throw new GomoteError('ERR_LOCAL_FILE', `${dir}: ${why}`);
     }
-    const sender = new TreeSender(top, { memory, isNamed });
+    const sender = new TreeSender(top, { memory, isNamed, givesUpFiles });
     if (paths === undefined) return sendAll(top, sender);
-    return sendSome(sender, paths.map((path) => find(top, path)).map(written));
+    const found = paths.flatMap((path) => find(top, path, givesUpFiles) ?? []);
+    return sendSome(sender, found.map(written));
   }
 }
 
@@ -114,11 +118,13 @@ function* sendAll(top: string, sender: TreeSender): Generator<Buffer, void, void
   yield* sender.end();
 }
 
-function find(top: string, path: string): TreeEntry {
+/** Undefined for what is not there any more, if that `mayBeGone`. */
+function find(top: string, path: string, mayBeGone: boolean): TreeEntry | undefined {
   if (!isEntryPath(path)) throw new GomoteError('ERR_PATH', `bogus path ${JSON.stringify(path)}`);
   resolveInsideSync(top, path);
   const found = look(top, path);
   if (typeof found === 'object') return found;
+  if (mayBeGone) return undefined;
   throw new GomoteError('ERR_LOST', `${JSON.stringify(path)} is not there any more`, {
     hint: 'try again',
   });
