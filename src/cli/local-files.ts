@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { errnoOf, GomoteError, isGomoteError } from '../errors.ts';
 import { chmod, createWriteStream, open, rename, rm, stat, utimes } from '../files/named-fs.ts';
+import { ownMode } from '../files/own-mode.ts';
 import { writeNew } from '../files/write-whole.ts';
 import { errnoText } from '../protocol/process-state.ts';
 import type { Terminal } from './terminal.ts';
@@ -75,7 +76,7 @@ export async function writeWhole(
     await writeNew(partial, source);
     if (attributes !== undefined) {
       const seconds = attributes.mtimeMs / 1000;
-      await chmod(partial, attributes.mode);
+      await chmod(partial, ownMode(attributes.mode));
       await utimes(partial, seconds, seconds);
     }
     await rename(partial, file);

@@ -3,7 +3,7 @@ import { type FoundEntry, look } from '../archive/tree-walk.ts';
 import type { DigestAlgorithm, TreeEntry } from '../protocol/tree-entry.ts';
 import type { KnownStates } from './known-states.ts';
 import type { LocalCache } from './local-cache.ts';
-import { ownMode, whyEntryRefused } from './wanted-sink.ts';
+import { modeHere, whyEntryRefused } from './wanted-sink.ts';
 
 /** Why an entry is kept as it is here. */
 export type Conflict = 'changed' | 'removed' | 'unknown' | 'in the way';
@@ -164,7 +164,8 @@ export class PullPlanner {
       // A directory may hold what nobody has ever sent.
       return here.kind !== 'directory' && known.has(here, cache) ? 'wanted' : 'in the way';
     }
-    const hasSameMode = here.mode === entry.mode || ownMode(here, umask) === ownMode(entry, umask);
+    const hasSameMode =
+      here.mode === entry.mode || modeHere(here, umask) === modeHere(entry, umask);
     if (this.#hasSameContent(entry, here)) {
       if (hasSameMode) return 'same';
       if (known.has(here, cache)) return 'wanted';

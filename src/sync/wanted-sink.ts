@@ -4,6 +4,7 @@ import type { TreeSink } from '../archive/tree-receiver.ts';
 import type { TreeWriter } from '../archive/tree-writer.ts';
 import { GomoteError } from '../errors.ts';
 import { hasGitDirectory, whyRefused } from '../files/foreign-name.ts';
+import { ownMode } from '../files/own-mode.ts';
 import { pathOf, type TreeChange } from '../protocol/tree-change.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 
@@ -24,9 +25,9 @@ export interface WantedSinkOptions {
   readonly onRefused: (path: string, reason: string) => void;
 }
 
-/** Whoever gives it away gives no more rights than the user's own files have. */
-export const ownMode = ({ kind, mode }: TreeEntry, umask: number): number =>
-  kind === 'symlink' ? mode : mode & 0o777 & ~umask;
+/** The mode that an entry of a buildlet has here. */
+export const modeHere = ({ kind, mode }: TreeEntry, umask: number): number =>
+  kind === 'symlink' ? mode : ownMode(mode, umask);
 
 /** Why an entry of a buildlet is not made here; undefined when it is. */
 export function whyEntryRefused({ kind, path, target }: TreeEntry): string | undefined {
@@ -86,7 +87,7 @@ export class WantedSink implements TreeSink {
   #here(entry: TreeEntry): TreeEntry {
     const { umask, renamed } = this.#options;
     const path = renamed.get(entry.path) ?? entry.path;
-    return { ...entry, path, mode: ownMode(entry, umask) };
+    return { ...entry, path, mode: modeHere(entry, umask) };
   }
 
   apply(change: TreeChange): void {
