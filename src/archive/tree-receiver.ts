@@ -11,6 +11,7 @@ import {
   type TreeChange,
   treeStream,
 } from '../protocol/tree-change.ts';
+import { treeLimits } from '../protocol/tree-limits.ts';
 import { TreeFiles } from './tree-files.ts';
 
 export interface TreeSink {
@@ -33,7 +34,7 @@ export interface TreeSink {
   giveUp?(change: TreeChange, reason: string): void;
 }
 
-const { lengthBytes, digestBytes, maxHeadBytes } = treeStream;
+const { lengthBytes, digestBytes } = treeStream;
 
 const damaged = (what: string): GomoteError => new GomoteError('ERR_LOST', `tree stream: ${what}`);
 
@@ -75,6 +76,9 @@ export class TreeReceiver {
   #changes: readonly TreeChange[] = [];
   #next = 0;
   #contentLeft = 0;
+  /** Of all parts. */
+  #headsBytes = 0;
+  #count = 0;
   /** Where the contents are, when the stream has none. */
   #files: TreeFiles | undefined;
   /** What is to be done with contents that the stream has not. */
@@ -157,7 +161,9 @@ export class TreeReceiver {
   #takeField(field: Buffer): void {
     if (this.#state === 'length') {
       const length = field.readUInt32BE();
-      if (length > maxHeadBytes) throw damaged('its head is too long');
+      this.#headsBytes += length;
+      const isTooLong = length > treeLimits.headBytes || this.#headsBytes > treeLimits.headsBytes;
+      if (isTooLong) throw damaged('its head is too long');
       if (length === 0) this.#expect('end digest', digestBytes);
       else this.#expect('head', length);
     } else if (this.#state === 'head') {
@@ -199,6 +205,8 @@ export class TreeReceiver {
   #beginPart(text: string): void {
     const changes = decodeChanges(text);
     if (changes === undefined) throw damaged('bad head');
+    this.#count += changes.length;
+    if (this.#count > treeLimits.entries) throw damaged('too many changes');
     const isNamed = this.#files !== undefined;
     // What a patch is made of may be gone when it is its turn.
     if (isNamed && changes.some(isPatch)) throw damaged('a patch without its contents');

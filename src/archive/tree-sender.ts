@@ -13,6 +13,7 @@ import {
   treeStream,
 } from '../protocol/tree-change.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
+import { treeLimits } from '../protocol/tree-limits.ts';
 import { isSmall, readSome, readWhole, requireSize, TreeFiles, whyUnread } from './tree-files.ts';
 
 /** How much is read before it is handed on. */
@@ -71,8 +72,16 @@ export class TreeSender {
    */
   *part(changes: readonly TreeChange[]): Generator<Buffer, void, void> {
     if (changes.length === 0) return;
-    if (this.#options.isNamed) return yield* this.#named(changes);
-    yield* this.#head(encodeChanges(changes));
+    const head = encodeChanges(changes);
+    // What a patch is made of must be as it was before the part.
+    const mayBeSplit = changes.length > 1 && !changes.some(isPatch);
+    if (mayBeSplit && head.length > treeLimits.headBytes / 4) {
+      const middle = changes.length >> 1;
+      yield* this.part(changes.slice(0, middle));
+      return yield* this.part(changes.slice(middle));
+    }
+    if (this.#options.isNamed) return yield* this.#named(head);
+    yield* this.#head(head);
     for (const change of changes) {
       if (change.op !== 'write' || change.entry.kind !== 'file') continue;
       try {
@@ -86,11 +95,11 @@ export class TreeSender {
     }
   }
 
-  *#named(changes: readonly TreeChange[]): Generator<Buffer, void, void> {
+  *#named(head: string): Generator<Buffer, void, void> {
     const top = this.#top;
     if (!this.#isBegun) yield* this.#head(encodeNamed({ top, identity: fileIdentity(top) }));
     this.#isBegun = true;
-    yield* this.#head(encodeChanges(changes));
+    yield* this.#head(head);
     // Its reader has more to do for it than we have.
     yield this.#take();
   }
@@ -213,3 +222,6 @@ export class TreeSender {
       : Buffer.allocUnsafeSlow(pieceBytes);
   }
 }
+
+const isPatch = (change: TreeChange): boolean =>
+  change.op === 'write' && change.patch !== undefined;

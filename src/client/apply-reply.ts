@@ -1,6 +1,7 @@
 // The reply to a tree stream that names its contents: digests, as the files are copied, then what came of it all.
 import { createHash } from 'node:crypto';
 import { GomoteError, StatusError } from '../errors.ts';
+import { treeLimits } from '../protocol/tree-limits.ts';
 import { parseAppliedReply, parseApplyFailure } from '../protocol/tree-replies.ts';
 
 export interface Applied {
@@ -30,6 +31,7 @@ export async function readNamedReply(
   for await (const chunk of chunks) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
     rest = lines.pop() ?? '';
+    if (rest.length > treeLimits.replyBytes) throw lost(label);
     if (lines.length > 0) last = lines.at(-1) ?? '';
     const digests = lines.filter((line) => digestLine.test(line));
     if (digests.length > 0) proof.update(`${digests.join('\n')}\n`);

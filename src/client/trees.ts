@@ -10,6 +10,7 @@ import { identityHeader, isIdentity } from '../protocol/push-record.ts';
 import { type Compression, compressHeader, parseCompression } from '../protocol/transfer.ts';
 import { decodeDifferences, type TreeDifference } from '../protocol/tree-difference.ts';
 import { decodeEntries, type TreeEntry, treeDigest } from '../protocol/tree-entry.ts';
+import { treeLimits } from '../protocol/tree-limits.ts';
 import { parseAppliedReply, parseTreeState } from '../protocol/tree-replies.ts';
 import { type Applied, readNamedReply } from './apply-reply.ts';
 import type { Connection } from './connection.ts';
@@ -59,7 +60,7 @@ export class Trees {
 
   async state(dir: string, scope: Scope, options: TreeCallOptions = {}): Promise<TreeState> {
     const response = await this.#get(endpoints.treeState, scopeOf(dir, scope), options);
-    const text = (await this.#bytes(response, options)).toString();
+    const text = (await this.#bytes(response, options, treeLimits.replyBytes)).toString();
     return parseTreeState(text) ?? this.#fail('a state', text);
   }
 
@@ -69,7 +70,7 @@ export class Trees {
     options: TreeCallOptions = {},
   ): Promise<TreeState & { entries: TreeEntry[] }> {
     const response = await this.#get(endpoints.treeManifest, scopeOf(dir, scope), options);
-    const text = nameFromBytes(await this.#bytes(response, options));
+    const text = nameFromBytes(await this.#bytes(response, options, treeLimits.listBytes));
     const end = text.indexOf('\0');
     const [digest = '', generation = ''] = text.slice(0, Math.max(end, 0)).split(' ');
     const entries = decodeEntries(text.slice(end + 1));
@@ -85,14 +86,14 @@ export class Trees {
     options: TreeCallOptions = {},
   ): Promise<TreeDifference[]> {
     const response = await this.#get(endpoints.treeDifferences, { dir }, options);
-    const text = nameFromBytes(await this.#bytes(response, options));
+    const text = nameFromBytes(await this.#bytes(response, options, treeLimits.listBytes));
     return decodeDifferences(text) ?? this.#fail('differences', text);
   }
 
   /** A file's content as chunks. */
   async chunks(dir: string, path: string, options: TreeCallOptions = {}): Promise<Chunk[]> {
     const response = await this.#get(endpoints.treeChunks, { dir, path }, options);
-    return decodeChunks(await this.#bytes(response, options));
+    return decodeChunks(await this.#bytes(response, options, treeLimits.listBytes));
   }
 
   /** Whether each end can open the other's files, so that streams may name their contents. */
@@ -179,9 +180,18 @@ export class Trees {
     return unpackPieces(counted(chunksOf(response, signal), options), compression);
   }
 
-  async #bytes(response: HttpResponse, options: TreeCallOptions): Promise<Buffer> {
+  /** All of a reply, unpacked. Throws ERR_REPLY for more than `limit` bytes, however small they came. */
+  async #bytes(response: HttpResponse, options: TreeCallOptions, limit: number): Promise<Buffer> {
     const pieces: Uint8Array[] = [];
-    for await (const piece of this.#decompressed(response, options)) pieces.push(piece);
+    let size = 0;
+    for await (const piece of this.#decompressed(response, options)) {
+      size += piece.length;
+      if (size > limit) {
+        const { label } = this.#connection.options;
+        throw new GomoteError('ERR_REPLY', `${label}: a reply of more than ${limit} bytes`);
+      }
+      pieces.push(piece);
+    }
     return Buffer.concat(pieces);
   }
 

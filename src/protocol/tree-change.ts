@@ -1,5 +1,6 @@
 // What is to be done to a tree, as the head of a part of a tree stream says it. The contents of files follow in its order.
-import { decodeEntry, encodeEntries, isEntryPath, type TreeEntry } from './tree-entry.ts';
+import { decodeEntry, encodeEntries, Fields, isEntryPath, type TreeEntry } from './tree-entry.ts';
+import { treeLimits } from './tree-limits.ts';
 
 /** A part of a patched file: bytes of the source from `at` on, or, without `at`, bytes of the stream. */
 export interface PatchPart {
@@ -37,22 +38,21 @@ export function encodeChanges(changes: readonly TreeChange[]): string {
   return text;
 }
 
-/** Reads {@link encodeChanges}; undefined when the text is none. */
+/** Reads {@link encodeChanges}; undefined when the text is none, or says more than anyone holds. */
 export function decodeChanges(text: string): TreeChange[] | undefined {
-  const fields = text.split('\0');
-  if (fields.pop() !== '') return undefined;
+  const fields = new Fields(text);
   const changes: TreeChange[] = [];
-  for (let at = 0; at < fields.length; ) {
-    const facts = fields[at] ?? '';
-    const path = fields[at + 1] ?? '';
-    const extra = fields[at + 2] ?? '';
-    const isPatched = facts.startsWith('p');
-    const change = isPatched
-      ? decodePatched(facts.slice(1), path, extra, fields[at + 3] ?? '')
+  while (!fields.isOver) {
+    const facts = fields.next();
+    const path = fields.next();
+    const extra = fields.next();
+    const change = facts.startsWith('p')
+      ? decodePatched(facts.slice(1), path, extra, fields.next())
       : decodeChange(facts, path, extra);
-    if (change === undefined) return undefined;
+    if (change === undefined || fields.isShort || changes.length === treeLimits.entries) {
+      return undefined;
+    }
     changes.push(change);
-    at += isPatched ? 4 : 3;
   }
   return changes;
 }
@@ -99,7 +99,7 @@ function decodePatched(
   text: string,
 ): TreeChange | undefined {
   const entry = decodeEntry(facts, path, digest);
-  const patch = decodePatch(text);
+  const patch = text.length <= treeLimits.patchLength ? decodePatch(text) : undefined;
   if (entry?.kind !== 'file' || patch === undefined) return undefined;
   const total = patch.parts.reduce((sum, { length }) => sum + length, 0);
   return total === entry.size ? { op: 'write', entry, patch } : undefined;
@@ -143,6 +143,4 @@ export const treeStream = {
   lengthBytes: 4,
   /** SHA-256 of the head after it, of each file's content after that, and over all of those at the end. */
   digestBytes: 32,
-  /** The longest head: names of about a million files. */
-  maxHeadBytes: 256 << 20,
 } as const;

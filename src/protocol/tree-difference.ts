@@ -1,5 +1,6 @@
 // What has happened to a tree since it was pushed.
-import { comparePaths, type DigestAlgorithm, type TreeEntry } from './tree-entry.ts';
+import { comparePaths, type DigestAlgorithm, Fields, type TreeEntry } from './tree-entry.ts';
+import { treeLimits } from './tree-limits.ts';
 
 export interface TreeDifference {
   /** `A`: added, `M`: modified, `D`: deleted. */
@@ -56,13 +57,15 @@ export const encodeDifferences = (differences: readonly TreeDifference[]): strin
 
 /** Reads {@link encodeDifferences}; undefined when the text is none. */
 export function decodeDifferences(text: string): TreeDifference[] | undefined {
-  const fields = text.split('\0');
-  if (fields.pop() !== '' || fields.length % 2 !== 0) return undefined;
+  const fields = new Fields(text);
   const differences: TreeDifference[] = [];
-  for (let at = 0; at < fields.length; at += 2) {
-    const status = fields[at];
-    if (status !== 'A' && status !== 'M' && status !== 'D') return undefined;
-    differences.push({ status, path: fields[at + 1] ?? '' });
+  while (!fields.isOver) {
+    const status = fields.next();
+    const path = fields.next();
+    const isRight = status === 'A' || status === 'M' || status === 'D';
+    if (!isRight || path.length > treeLimits.pathLength || fields.isShort) return undefined;
+    if (differences.length === treeLimits.entries) return undefined;
+    differences.push({ status, path });
   }
   return differences;
 }

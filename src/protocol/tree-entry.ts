@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto';
 import { encodable } from './name-bytes.ts';
 import { compareBytes } from './relative-path.ts';
+import { treeLimits } from './tree-limits.ts';
 
 /** How the digests of files are made: SHA-256 between our own ends, SHA-1 where only `/ls` tells them. */
 export type DigestAlgorithm = 'sha256' | 'sha1';
@@ -70,17 +71,50 @@ export function encodeEntries(entries: readonly TreeEntry[]): string {
   return text;
 }
 
-/** Reads {@link encodeEntries}; undefined when the text is none. */
+/** Reads {@link encodeEntries}; undefined when the text is none, or says more than anyone holds. */
 export function decodeEntries(text: string): TreeEntry[] | undefined {
-  const fields = text.split('\0');
-  if (fields.pop() !== '' || fields.length % 3 !== 0) return undefined;
+  const fields = new Fields(text);
   const entries: TreeEntry[] = [];
-  for (let at = 0; at < fields.length; at += 3) {
-    const entry = decodeEntry(fields[at] ?? '', fields[at + 1] ?? '', fields[at + 2] ?? '');
-    if (entry === undefined) return undefined;
+  while (!fields.isOver) {
+    const entry = decodeEntry(fields.next(), fields.next(), fields.next());
+    if (entry === undefined || fields.isShort || entries.length === treeLimits.entries) {
+      return undefined;
+    }
     entries.push(entry);
   }
   return entries;
+}
+
+/** Texts that a NUL ends each. What is read stops at the first that is wrong: no more is held than has been found right. */
+export class Fields {
+  readonly #text: string;
+  #at = 0;
+  #isShort = false;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  get isOver(): boolean {
+    return this.#at >= this.#text.length;
+  }
+
+  /** Whether there was none where one was asked for. */
+  get isShort(): boolean {
+    return this.#isShort;
+  }
+
+  next(): string {
+    const end = this.#text.indexOf('\0', this.#at);
+    if (end < 0) {
+      this.#isShort = true;
+      this.#at = this.#text.length;
+      return '';
+    }
+    const field = this.#text.slice(this.#at, end);
+    this.#at = end + 1;
+    return field;
+  }
 }
 
 /** Reads the three fields of an entry; undefined when they are none. */
@@ -96,6 +130,8 @@ export function decodeEntry(facts: string, path: string, extra: string): TreeEnt
   if (!(mode >= 0 && mode <= 0o7777 && size >= 0)) return undefined;
   if (!Number.isSafeInteger(size) || !Number.isSafeInteger(mtimeMs)) return undefined;
   const isFile = kind === 'file';
+  const isWithin = path.length <= treeLimits.pathLength && extra.length <= treeLimits.pathLength;
+  if (!isWithin || (isFile && !digestLengths.has(extra.length))) return undefined;
   return {
     kind,
     path,
@@ -106,6 +142,9 @@ export function decodeEntry(facts: string, path: string, extra: string): TreeEnt
     target: isFile ? '' : extra,
   };
 }
+
+/** None, SHA-1's and SHA-256's, in hex. */
+const digestLengths = new Set([0, 40, 64]);
 
 /** Whether the path names something below a directory, in plain form. */
 export const isEntryPath = (path: string): boolean => !notPlain.test(path);

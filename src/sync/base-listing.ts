@@ -1,11 +1,11 @@
 // What a buildlet that knows nothing of trees holds: its listing, and the records of pushes in its work dir.
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isReserved } from '../archive/reserved-names.ts';
 import { unpackTar } from '../archive/unpack.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
-import { StatusError } from '../errors.ts';
+import { GomoteError, StatusError } from '../errors.ts';
 import { nameFromBytes } from '../protocol/name-bytes.ts';
 import {
   decodeRecord,
@@ -16,6 +16,7 @@ import {
   recordsDirectory,
 } from '../protocol/push-record.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
+import { treeLimits } from '../protocol/tree-limits.ts';
 
 /** Everything below the directory, files with their SHA-1. Throws a StatusError when there is no such directory. */
 export async function listTree(
@@ -29,6 +30,9 @@ export async function listTree(
     const { type, name } = entry;
     if (type !== 'file' && type !== 'directory' && type !== 'symlink') continue;
     if (name === '' || isReserved(name)) continue;
+    if (entries.length === treeLimits.entries) {
+      throw new GomoteError('ERR_REPLY', `${client.name} lists too many entries`);
+    }
     entries.push({
       kind: type,
       path: name,
@@ -64,7 +68,9 @@ export async function readRecords(client: BuildletClient, signal: AbortSignal): 
     const records: PushRecord[] = [];
     let identity: string | undefined;
     for (const name of await readdir(directory)) {
-      const text = nameFromBytes(await readFile(join(directory, name)));
+      const path = join(directory, name);
+      if ((await stat(path)).size > treeLimits.listBytes) continue;
+      const text = nameFromBytes(await readFile(path));
       if (name === identityName && isIdentity(text)) identity = text;
       const record = decodeRecord(text);
       // A request that was damaged on its way may have put one under a name that is not its own.

@@ -2,9 +2,10 @@
 import { TreeReceiver, type TreeSink } from '../archive/tree-receiver.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { TreeCallOptions, Trees } from '../client/trees.ts';
-import { isGomoteError } from '../errors.ts';
+import { GomoteError, isGomoteError } from '../errors.ts';
 import type { TreeDifference } from '../protocol/tree-difference.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
+import { treeLimits } from '../protocol/tree-limits.ts';
 import { wishedCompression } from './compression.ts';
 import { unknownLife } from './known-states.ts';
 import type { Source, SourceOptions } from './source.ts';
@@ -55,7 +56,13 @@ export class FeatureSource implements Source {
     const { dir } = this.#options;
     const stream = await this.#ask((trees) => trees.read(dir, [], this.#call));
     // A reply that is not read to its end holds its connection.
-    for await (const _ of stream);
+    let size = 0;
+    for await (const piece of stream) {
+      size += piece.length;
+      if (size > treeLimits.replyBytes) {
+        throw new GomoteError('ERR_REPLY', `${this.#client.name} sent what was not asked for`);
+      }
+    }
   }
 
   async fetch(entries: readonly TreeEntry[] | undefined, sink: TreeSink): Promise<void> {
