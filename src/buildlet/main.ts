@@ -10,15 +10,20 @@ import { readVersion } from '../package-root.ts';
 import { heededSignals, type StartState } from '../start-state.ts';
 import { type Agent, startAgent } from './agent.ts';
 import { cleanEnvironment, inheritedEnvironment } from './environment.ts';
+import { closeInheritedDescriptors, forgetVariables } from './inherited.ts';
 import { type BuildletOptions, helpText, readOptions } from './options.ts';
 import type { ReverseConnection, ReverseOptions } from './reverse.ts';
 
 /** Runs a buildlet until it is told to end; the result is the process's exit code. */
 export async function run(argv: readonly string[], state?: StartState): Promise<number> {
+  closeInheritedDescriptors();
   // Whoever read our output may have gone; that is no reason to end.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   try {
     const options = await readOptions(argv, process.env);
+    if (!forgetVariables('META_')) {
+      log('warning: commands can read the META_* variables of this process; use --password-file');
+    }
     if (options === 'help') process.stdout.write(helpText);
     else if (options === 'version') process.stdout.write(`${readVersion()}\n`);
     else await serve(options, state);

@@ -1,9 +1,12 @@
 // The configuration values called META_*, from the environment; and whether another place has them.
 import { readFile } from 'node:fs/promises';
-import { GomoteError, messageOf } from '../errors.ts';
+import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
+import { readSecretFile } from '../files/private-file.ts';
 
 /** The value of a key such as `tls-cert`; undefined when there is none. */
 export type Meta = (key: string) => Promise<string | undefined>;
+
+const secretKeys = ['password', 'tls-key'];
 
 /** Reads `META_<key>` or its upper-case form; a value `@FILE` is read from the file. */
 export function environmentMeta(environment: NodeJS.ProcessEnv): Meta {
@@ -11,7 +14,9 @@ export function environmentMeta(environment: NodeJS.ProcessEnv): Meta {
     const name = `META_${key.replaceAll('-', '_')}`;
     const value = environment[name] ?? environment[name.toUpperCase()];
     if (value === undefined || value === '') return undefined;
-    return value.startsWith('@') ? await readSetting(name, value.slice(1)) : value;
+    if (!value.startsWith('@')) return value;
+    const read = secretKeys.includes(key) ? readSecret : readSetting;
+    return await read(name, value.slice(1));
   };
 }
 
@@ -20,11 +25,23 @@ export async function readSetting(what: string, file: string): Promise<string> {
   try {
     return (await readFile(file, 'utf8')).trim();
   } catch (error) {
-    throw new GomoteError('ERR_CONFIG', `${what}: cannot read "${file}": ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw unreadable(what, file, error);
   }
 }
+
+/** As {@link readSetting}, of a file that others must not be able to read. */
+export async function readSecret(what: string, file: string): Promise<string> {
+  try {
+    return readSecretFile(file).trim();
+  } catch (error) {
+    throw isGomoteError(error)
+      ? new GomoteError('ERR_CONFIG', `${what}: ${error.message}`, { hint: error.hint })
+      : unreadable(what, file, error);
+  }
+}
+
+const unreadable = (what: string, file: string, cause: unknown): GomoteError =>
+  new GomoteError('ERR_CONFIG', `${what}: cannot read "${file}": ${messageOf(cause)}`, { cause });
 
 /** Whether this is a virtual machine of Compute Engine, found out without the network. */
 export async function isOnGce(environment: NodeJS.ProcessEnv): Promise<boolean> {

@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { parseDuration } from '../duration.ts';
 import { GomoteError, messageOf } from '../errors.ts';
 import { isLoopback, type ListenAddress, parseListenAddress } from '../http/listen.ts';
-import { environmentMeta, isOnGce, type Meta, readSetting } from './meta.ts';
+import { environmentMeta, isOnGce, type Meta, readSecret } from './meta.ts';
 import type { ReverseOptions } from './reverse.ts';
 import { readReverseOptions, reverseFlags, reverseHelp } from './reverse-options.ts';
 
@@ -42,7 +42,8 @@ Options (one dash or two):
                                 the end if the buildlet made it
   --halt=true|false             power off the machine when the buildlet ends (default:
                                 false, only the process ends; on GCE true)
-  --password-file FILE          the password is the first line of FILE
+  --password-file FILE          the password is the first line of FILE, which others must
+                                not be able to read
   --insecure-no-password        ask for no password on HOST:PORT: every user of every
                                 machine that reaches it can run anything here
   --idle-timeout DURATION       end after this long without use, such as 30m
@@ -93,7 +94,7 @@ export async function readOptions(
   const given =
     values['password-file'] === undefined
       ? await meta('password')
-      : await readSecret('--password-file', values['password-file']);
+      : await readPassword('--password-file', values['password-file']);
   const gceDefault = gce && (cert === undefined ? ':80' : ':443');
   const listen = values.listen ?? (await meta('listen')) ?? gceDefault;
   const address = listen === undefined ? undefined : parseListenAddress(listen);
@@ -207,8 +208,8 @@ async function gceMetaFor(
   return asked || (await meta('buildlet-host-type')) !== undefined ? meta : undefined;
 }
 
-async function readSecret(option: string, file: string): Promise<string> {
-  const password = (await readSetting(option, file)).split(/\r?\n/, 1)[0] ?? '';
+async function readPassword(option: string, file: string): Promise<string> {
+  const password = (await readSecret(option, file)).split(/\r?\n/, 1)[0] ?? '';
   if (password === '') throw usage(`${option}: ${file} is empty`, 'write the password into it');
   return password;
 }

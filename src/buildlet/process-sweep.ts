@@ -80,7 +80,8 @@ async function markedProcesses(markPrefix: string): Promise<number[]> {
   return found;
 }
 
-function hasVariable(environment: Buffer, wanted: Buffer): boolean {
-  const at = environment.indexOf(wanted);
-  return at === 0 || (at > 0 && environment[at - 1] === 0);
-}
+/** Whether one of the variables begins so: there may be others of the same name. */
+const hasVariable = (environment: Buffer, wanted: Buffer): boolean =>
+  environment.indexOf(wanted) === 0 || environment.includes(Buffer.concat([nul, wanted]));
+
+const nul = Buffer.alloc(1);

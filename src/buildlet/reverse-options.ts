@@ -5,7 +5,7 @@ import { fingerprintDigits, fingerprintPattern } from '../fingerprint.ts';
 import { proxyOf } from '../http/client/env-proxy.ts';
 import { isLoopback } from '../http/listen.ts';
 import { machineNamePattern } from '../protocol/reverse.ts';
-import { readSetting } from './meta.ts';
+import { readSecret, readSetting } from './meta.ts';
 import type { ReverseOptions } from './reverse.ts';
 
 export const reverseHelp = `  --coordinator URL             offer the machine to the coordinator at https://HOST[:PORT]:
@@ -14,7 +14,7 @@ export const reverseHelp = `  --coordinator URL             offer the machine to
                                 password
   --host-type TYPE              with --coordinator: the kind of machine this is
   --key-file FILE               with --coordinator: its first line is the key that lets
-                                machines in
+                                machines in; others must not be able to read it
   --machine NAME                with --coordinator: what the machine is called there, the
                                 same at each start (default: its host name)
   --fingerprint sha256:HEX      with --coordinator: accept exactly this certificate
@@ -53,7 +53,7 @@ export async function readReverseOptions(
       'give --machine NAME: letters, digits, ".", "_" and "-", at most 63',
     );
   }
-  const key = (await readSetting('--key-file', keyFile)).split(/\r?\n/, 1)[0]?.trim() ?? '';
+  const key = (await readSecret('--key-file', keyFile)).split(/\r?\n/, 1)[0]?.trim() ?? '';
   if (!/^[\x21-\x7e]+$/.test(key)) {
     throw usage(`--key-file: ${keyFile} holds no key`, 'its first line is the key, without spaces');
   }

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { gceMeta } from '../../src/buildlet/gce-metadata.ts';
@@ -47,7 +47,7 @@ describe('the buildlet’s options', () => {
       tls: { certPem: 'CERT', keyPem: 'KEY' },
       password: 'pw',
     });
-    writeFileSync(join(directory, 'password'), 'other\n');
+    writeFileSync(join(directory, 'password'), 'other\n', { mode: 0o600 });
     expect(
       await readOptions(['--password-file', join(directory, 'password')], environment),
     ).toMatchObject({ password: 'other' });
@@ -139,11 +139,27 @@ describe('the buildlet’s options', () => {
     await expect(readOptions(['--password-file', join(directory, 'no')], {})).rejects.toMatchObject(
       { code: 'ERR_CONFIG' },
     );
-    writeFileSync(join(directory, 'empty'), '\n');
+    writeFileSync(join(directory, 'empty'), '\n', { mode: 0o600 });
     await expect(
       readOptions(['--password-file', join(directory, 'empty')], {}),
     ).rejects.toMatchObject({ code: 'ERR_USAGE' });
   });
+
+  it.each([0o644, 0o640, 0o604, 0o660])(
+    'a secret in a file of mode %o is refused',
+    async (mode) => {
+      const file = join(temporaryDirectory(), 'secret');
+      writeFileSync(file, 'secret\n');
+      chmodSync(file, mode);
+      const refusal = { code: 'ERR_CONFIG', hint: `chmod 600 ${file}` };
+      await expect(readOptions(['--password-file', file], {})).rejects.toMatchObject(refusal);
+      for (const name of ['META_password', 'META_TLS_KEY']) {
+        const environment = { META_tls_cert: 'c', META_tls_key: 'k', [name]: `@${file}` };
+        if (name === 'META_TLS_KEY') delete (environment as NodeJS.ProcessEnv).META_tls_key;
+        await expect(readOptions([], environment)).rejects.toMatchObject(refusal);
+      }
+    },
+  );
 
   it('say how much room logs get', async () => {
     for (const [size, quotaBytes] of [

@@ -10,7 +10,7 @@ const hex = 'ab'.repeat(32);
 
 function keyFile(text = 'the-key\n'): string {
   const path = join(temporaryDirectory(), 'key');
-  writeFileSync(path, text);
+  writeFileSync(path, text, { mode: 0o600 });
   return path;
 }
 

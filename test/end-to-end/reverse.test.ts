@@ -30,7 +30,7 @@ class Place {
   #log = '';
 
   constructor() {
-    writeFileSync(join(this.directory, 'key'), 'the-key\n');
+    writeFileSync(join(this.directory, 'key'), 'the-key\n', { mode: 0o600 });
     writeFileSync(join(this.directory, 'token'), `${tokenOf('me')}\n`, { mode: 0o600 });
     writeUsers(this.directory, { me: {} });
     onTestFinished(() => {

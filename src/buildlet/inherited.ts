@@ -1,0 +1,85 @@
+// What a process is born with and a buildlet must not keep: descriptors of its starter, and secrets in its environment.
+// Both can be seen on Linux alone.
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, writeSync } from 'node:fs';
+
+const closeOnExec = 0o2000000;
+
+/**
+ * Closes the descriptors above 2 that the starter left open: a lock would be held, or a pipe kept from ending, for as long
+ * as the buildlet lives. To be called before anything is opened.
+ */
+export function closeInheritedDescriptors(): void {
+  const open = descriptors();
+  for (const { fd, target, flags } of open) {
+    // Node opens all that is its own with this flag, but sets it also on low ones that it has inherited.
+    const mayBeNodes = (flags & closeOnExec) !== 0;
+    const isInternal =
+      target.startsWith('anon_inode:') ||
+      (target.startsWith('pipe:') && open.filter((other) => other.target === target).length > 1);
+    if (fd <= 2 || fd === Number(process.env.NODE_CHANNEL_FD) || (mayBeNodes && isInternal)) {
+      continue;
+    }
+    closeSync(fd);
+  }
+}
+
+interface Descriptor {
+  readonly fd: number;
+  readonly target: string;
+  readonly flags: number;
+}
+
+function descriptors(): Descriptor[] {
+  try {
+    return readdirSync('/proc/self/fd').flatMap((name) => {
+      try {
+        const [, flags = ''] = /^flags:\s*([0-7]+)/m.exec(infoOf(name)) ?? [];
+        const target = readlinkSync(`/proc/self/fd/${name}`);
+        return [{ fd: Number(name), target, flags: Number.parseInt(flags, 8) }];
+      } catch {
+        // It was the one by which the list was read.
+        return [];
+      }
+    });
+  } catch {
+    return [];
+  }
+}
+
+const infoOf = (name: string): string => readFileSync(`/proc/self/fdinfo/${name}`, 'latin1');
+
+/**
+ * Removes the variables that begin with `prefix` from this process, also from the memory in which it was given them:
+ * /proc/PID/environ shows that memory to every command. False when it stays there.
+ */
+export function forgetVariables(prefix: string): boolean {
+  const names = Object.keys(process.env).filter((name) => name.startsWith(prefix));
+  for (const name of names) delete process.env[name];
+  if (names.length === 0 || process.platform !== 'linux') return names.length === 0;
+  try {
+    overwriteVariables(prefix);
+    return !readFileSync('/proc/self/environ', 'latin1').includes(`${prefix}`);
+  } catch {
+    return false;
+  }
+}
+
+function overwriteVariables(prefix: string): void {
+  // The fields after the name of the program, which may hold anything: the first is the third, the 50th is `env_start`.
+  const fields = readFileSync('/proc/self/stat', 'latin1').split(') ').at(-1)?.split(' ') ?? [];
+  const start = Number(fields[50 - 3]);
+  const environment = readFileSync('/proc/self/environ');
+  const memory = openSync('/proc/self/mem', 'r+');
+  try {
+    for (let at = 0; at < environment.length; ) {
+      const found = environment.indexOf(0, at);
+      const end = found < 0 ? environment.length : found;
+      if (environment.toString('latin1', at, at + prefix.length) === prefix) {
+        writeSync(memory, Buffer.alloc(end - at), 0, end - at, start + at);
+      }
+      at = end + 1;
+    }
+  } finally {
+    closeSync(memory);
+  }
+}
