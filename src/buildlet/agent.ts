@@ -130,7 +130,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     { endpoint: endpoints.liveness, handle: liveness(lease) },
     { endpoint: endpoints.status, handle: status(features) },
     { endpoint: endpoints.workDir, handle: workDirPath(workDir.path) },
-    { endpoint: endpoints.list, handle: list(workDir.path, digests) },
+    { endpoint: endpoints.list, handle: list(workDir.path, digests, features) },
     { endpoint: endpoints.getTar, handle: getTar(workDir.path, features) },
     { endpoint: endpoints.write, handle: write(workDir.path, features) },
     { endpoint: endpoints.file, handle: file(workDir.path) },

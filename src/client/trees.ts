@@ -25,6 +25,8 @@ export interface TreeState {
   readonly zstd?: boolean | undefined;
   /** Whether it takes a stream that names its contents. */
   readonly named?: boolean | undefined;
+  /** Whether names of files are any bytes but NUL there. */
+  readonly anyName?: boolean | undefined;
 }
 
 export interface TreeCallOptions {

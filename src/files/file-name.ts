@@ -19,12 +19,13 @@ export function whyNoName(
   if (platform !== 'win32')
     return /^\.{0,2}$|[/\0]/.test(name) ? 'no file has such a name' : undefined;
   if (!name.isWellFormed()) return 'Windows takes names in UTF-8 only';
-  const isTaken = !(/^\.{0,2}$|[\\/:*?"<>|\p{Cc}]|[. ]$/u.test(name) || reserved.test(name));
-  return isTaken ? undefined : 'Windows takes no such name';
+  const isTaken = !(/^\.{0,2}$|[\\/:*?"<>|\p{Cc}]|[. ]$/u.test(name) || windowsDevice.test(name));
+  return isTaken ? undefined : 'Windows has no such name';
 }
 
-/** Devices of Windows, whatever follows the first dot. */
-const reserved = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\.|$)/i;
+/** A device of Windows, whatever follows the first dot. */
+export const windowsDevice =
+  /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?:[. :].*)?$/i;
 
 /** The elements of a path of the protocol. Throws ERR_PATH when it is none, or no file of this machine can have it. */
 export function elementsOf(relative: string): string[] {

@@ -1,5 +1,6 @@
 // Which names from another machine must not be made on this one. What a name means is decided by the file system that gets
 // it: macOS ignores some characters, Windows ignores dots and blanks at the end, and both ignore case.
+import { whyNoName, windowsDevice } from './file-name.ts';
 
 /** Elements of a path; a backslash separates them on Windows. */
 const separators = /[/\\]/;
@@ -11,9 +12,6 @@ const ntfsEnding = /(?::.*|[. ]+)$/s;
 const gitDirectory = /^(?:\.git|git~[0-9]+)$/;
 /** The state of a work dir, and what is not whole yet. */
 const ours = /^\.gomote(?:-(?:push-|pull-)?[0-9a-z]{6,}.*)?$/;
-const windowsDevice = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?:[. :].*)?$/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: Windows has no such names.
-const notForWindows = /[<>:"|?*\u0000-\u001f]|[. ]$/;
 
 /** All that file systems may take the element for. */
 function* readings(element: string): Generator<string> {
@@ -66,9 +64,10 @@ export function whyRefused(
   });
   if (isOurs) return 'the name is reserved';
   if (!isWindows) return undefined;
-  return elements.some(
-    (name) => notForWindows.test(name) || name.includes('\\') || isAny(name, windowsDevice),
-  )
-    ? 'Windows has no such name'
-    : undefined;
+  for (const name of elements) {
+    const reason = whyNoName(name, platform);
+    if (reason !== undefined) return reason;
+    if (isAny(name, windowsDevice)) return 'Windows has no such name';
+  }
+  return undefined;
 }

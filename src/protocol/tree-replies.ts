@@ -9,6 +9,7 @@ const stateSchema = v.object({
   generation: text(200),
   zstd: v.optional(v.boolean(), false),
   named: v.optional(v.boolean(), false),
+  anyName: v.optional(v.boolean(), false),
 });
 
 /** Reads the reply of `/sync/state`; undefined when it is not one. */

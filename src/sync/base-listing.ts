@@ -18,14 +18,18 @@ import {
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { treeLimits } from '../protocol/tree-limits.ts';
 
-/** Everything below the directory, files with their SHA-1. Throws a StatusError when there is no such directory. */
+/**
+ * Everything below the directory, files with their SHA-1; `onUnreadable` is told each line whose name cannot be read. Throws a
+ * StatusError when there is no such directory.
+ */
 export async function listTree(
   client: BuildletClient,
   dir: string,
   signal: AbortSignal,
+  onUnreadable: (line: string) => void = () => undefined,
 ): Promise<TreeEntry[]> {
   const entries: TreeEntry[] = [];
-  const options = { recursive: true, digest: true, signal };
+  const options = { recursive: true, digest: true, signal, onUnreadable };
   for await (const entry of client.listDir(dir === '.' ? '' : dir, options)) {
     const { type, name } = entry;
     if (type !== 'file' && type !== 'directory' && type !== 'symlink') continue;

@@ -31,6 +31,7 @@ export class BaseSource implements Source {
     this.#options = options;
   }
 
+  readonly unlisted = new Set<string>();
   #identity: string | undefined;
 
   get identity(): string {
@@ -45,7 +46,7 @@ export class BaseSource implements Source {
   async entries(): Promise<TreeEntry[]> {
     const { dir, signal } = this.#options;
     this.#identity ??= (await readRecords(this.#client, signal)).identity;
-    const listed = await listTree(this.#client, dir, signal);
+    const listed = await listTree(this.#client, dir, signal, (line) => this.unlisted.add(line));
     if (!listed.some(({ kind }) => kind === 'symlink')) return listed;
     // A listing does not say where links lead.
     const links = new LinkTargets();

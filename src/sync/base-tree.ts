@@ -26,6 +26,11 @@ export class BaseTree implements RemoteTree {
   readonly algorithm = 'sha1';
   readonly digest = undefined;
   readonly takesNames = false;
+  /** A listing could not prove what has a tab or newline in its name. */
+  readonly whyNameRefused = ({ path }: TreeEntry): string | undefined =>
+    /[\\\t\n]/.test(path)
+      ? 'the buildlet takes no name with a backslash, tab or newline'
+      : undefined;
   readonly #client: BuildletClient;
   readonly #options: RemoteTreeOptions;
   /** Everything in the directory, by path. */

@@ -4,8 +4,15 @@ import { StatusError } from '../errors.ts';
 import { belowDirectory, type TreeDifference } from '../protocol/tree-difference.ts';
 import { wishedCompression } from './compression.ts';
 
-/** In the order of directories and paths, which are relative to the work dir. */
-export async function diff(client: BuildletClient, signal: AbortSignal): Promise<TreeDifference[]> {
+/**
+ * In the order of directories and paths, which are relative to the work dir; `onUnlisted` is told each line of a listing whose
+ * name cannot be read.
+ */
+export async function diff(
+  client: BuildletClient,
+  signal: AbortSignal,
+  onUnlisted: (line: string) => void = () => undefined,
+): Promise<TreeDifference[]> {
   try {
     const compress = wishedCompression(client, 'auto');
     const trees = await client.trees();
@@ -20,6 +27,7 @@ export async function diff(client: BuildletClient, signal: AbortSignal): Promise
   for (const { dir } of records) {
     const source = new BaseSource(client, { dir, signal, onWire: () => undefined });
     differences.push(...belowDirectory(dir, await source.differences()));
+    for (const line of source.unlisted) onUnlisted(line);
   }
   return differences;
 }

@@ -8,6 +8,12 @@ import { chooseCompression } from './compression.ts';
 import { unknownLife } from './known-states.ts';
 import type { RemoteTree, RemoteTreeOptions, Sending } from './remote-tree.ts';
 
+/** What buildlets take that do not announce more, those on Windows among them. */
+const whyNotPlain = ({ path, target }: TreeEntry): string | undefined =>
+  path.isWellFormed() && target.isWellFormed() && !path.includes('\\')
+    ? undefined
+    : 'the buildlet takes names in UTF-8 without a backslash only';
+
 export class FeatureTree implements RemoteTree {
   readonly algorithm = 'sha256';
   readonly #client: BuildletClient;
@@ -43,6 +49,10 @@ export class FeatureTree implements RemoteTree {
 
   get digest(): string {
     return this.#state.digest;
+  }
+
+  get whyNameRefused(): RemoteTree['whyNameRefused'] {
+    return this.#state.anyName === true ? undefined : whyNotPlain;
   }
 
   get takesNames(): boolean {

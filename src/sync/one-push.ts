@@ -10,6 +10,7 @@ import type { LocalTree, LocalWalk } from './local-tree.ts';
 import { withPatches } from './patches.ts';
 import { planChanges } from './plan.ts';
 import type { PushOptions, PushSummary } from './push.ts';
+import { refusedNames } from './refused-names.ts';
 import { openRemoteTree, type RemoteTree, type Sending } from './remote-tree.ts';
 import { replacedDirectories } from './replaced-directories.ts';
 
@@ -30,6 +31,8 @@ export class OnePush {
   #wireBytes = 0;
   /** What this buildlet's tree does not get, and why. */
   #refused: ReadonlyMap<string, GomoteError> = new Map();
+  /** Of those, what it cannot get for its name. */
+  #unnamed: ReadonlyMap<string, GomoteError> = new Map();
   readonly #onUnread: (path: string, error: unknown) => void;
   /** How often it was sent in vain. */
   tries = 0;
@@ -101,7 +104,8 @@ export class OnePush {
 
   /** Whether nothing is there, so that all that is here has to be sent. */
   async isNew(): Promise<boolean> {
-    return (await this.#remote()).digest === emptyTree;
+    const { digest, whyNameRefused } = await this.#remote();
+    return digest === emptyTree && whyNameRefused === undefined;
   }
 
   /** As {@link plan} and {@link send} where nothing is there: `pieces` tell in the end what they were of. */
@@ -120,15 +124,21 @@ export class OnePush {
     const { mirror = false, force = false, keeps } = this.#options;
     this.#changes = [];
     this.#takesStream = remote.digest !== undefined;
-    const { here, there } = await this.#compared(remote, tree, cache);
+    const { here: all, there } = await this.#compared(remote, tree, cache);
     this.#there = there;
+    this.#unnamed = refusedNames(tree.entries, remote);
+    const here = all.filter(({ path }) => !isBelow(this.#unnamed, path));
     const planned = planChanges<FoundEntry>(here, there, {
       digestOf: (entry) => this.#digest(entry, remote, cache),
-      keeps: (path, isDirectory) => keeps?.(path) === true || tree.keeps(path, isDirectory, mirror),
+      keeps: (path, isDirectory) =>
+        keeps?.(path) === true ||
+        tree.keeps(path, isDirectory, mirror) ||
+        isBelow(this.#unnamed, path),
     });
     const adjusted = (await this.#options.adjust?.(planned)) ?? planned;
-    this.#refused =
+    const replaced =
       mirror || force ? new Map() : await replacedDirectories(adjusted, there, remote);
+    this.#refused = new Map([...this.#unnamed, ...replaced]);
     const allowed = adjusted.filter((change) => !isBelow(this.#refused, pathOf(change)));
     this.#changes = this.takesNames
       ? allowed.map(withoutPatch)
@@ -168,14 +178,21 @@ export class OnePush {
       top,
       changes: this.#changes,
       there: this.#there,
-      here: entries.filter(({ path }) => !isBelow(this.#refused, path)),
+      here: this.#sent(entries),
       digestOf: (entry) => this.#digest(entry, remote, cache),
       onUnread: this.#onUnread,
     });
   }
 
+  /** The entries without those that this buildlet's tree does not get. */
+  #sent(entries: readonly FoundEntry[]): readonly FoundEntry[] {
+    if (this.#refused.size === 0) return entries;
+    return entries.filter(({ path }) => !isBelow(this.#refused, path));
+  }
+
   /** Takes note of what is now there, for pulls: what else is here by then is somebody's work. */
-  async remember({ top, entries }: LocalTree, cache: LocalCache): Promise<void> {
+  async remember({ top, entries: all }: LocalTree, cache: LocalCache): Promise<void> {
+    const entries = this.#sent(all);
     const { dir, cacheDirectory } = this.#options;
     const { identity, algorithm } = await this.#remote();
     const known = new KnownStates(cacheDirectory, { top, identity, dir });

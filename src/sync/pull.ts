@@ -106,6 +106,8 @@ const conflictWords: Record<Conflict, string> = {
   'in the way': 'something else is here',
 };
 
+const unlistedWords = 'the buildlet cannot list a name with a newline or tab';
+
 class Pull {
   readonly #source: Source;
   readonly #top: string;
@@ -139,6 +141,7 @@ class Pull {
     if (dryRun) this.#paths.push(...(plan?.wanted ?? []).map(({ path }) => path));
     for (const [path, why] of plan?.conflicts ?? []) this.#kept.set(path, conflictWords[why]);
     for (const [path, why] of plan?.refused ?? []) this.#refused.set(path, why);
+    for (const line of this.#source.unlisted ?? []) this.#failed.set(line, unlistedWords);
     return {
       ...totals,
       paths: this.#paths,

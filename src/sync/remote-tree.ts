@@ -37,6 +37,8 @@ export interface RemoteTree {
   readonly digest: string | undefined;
   /** Whether it takes a stream that names its contents. */
   readonly takesNames: boolean;
+  /** Why an entry cannot be sent for its name or its link's target; undefined where all names can be sent. */
+  readonly whyNameRefused: ((entry: TreeEntry) => string | undefined) | undefined;
   entries(): Promise<TreeEntry[]>;
   /** Everything below a directory of the tree, by paths of the tree. */
   entriesBelow(path: string): Promise<TreeEntry[]>;

@@ -10,6 +10,8 @@ export interface Source {
   readonly algorithm: DigestAlgorithm;
   /** What tells this life of the work dir from others, once something has been asked. */
   readonly identity: string;
+  /** Lines of listings whose names cannot be read: what they name does not come. */
+  readonly unlisted?: ReadonlySet<string>;
   /** Everything in the directory. */
   entries(): Promise<TreeEntry[]>;
   /** What the buildlet's commands have made of what was pushed into it. */

@@ -11,6 +11,7 @@ import { lstatSync, readdirSync } from '../../files/named-fs.ts';
 import { sendStream } from '../../http/reply.ts';
 import type { Handler } from '../../http/server.ts';
 import { contentTypes } from '../../protocol/endpoints.ts';
+import { namesFeature } from '../../protocol/features.ts';
 import { parseBool } from '../../protocol/form.ts';
 import {
   canListName,
@@ -43,7 +44,8 @@ const pieceLength = 32 << 10;
 /** How long the event loop may be held up before others get their turn. */
 const turnMs = 5;
 
-export function list(workDir: string, digests: DigestCache): Handler {
+export function list(workDir: string, digests: DigestCache, features: readonly string[]): Handler {
+  const anyName = features.includes(namesFeature);
   return async ({ response, query }) => {
     const dir = normalizeRelativePath(query.get('dir') ?? '');
     if (dir === undefined) throw new GomoteError('ERR_PATH', 'bogus dir');
@@ -51,7 +53,7 @@ export function list(workDir: string, digests: DigestCache): Handler {
       recursive: parseBool(query.get('recursive')),
       digests: parseBool(query.get('digest')) ? digests : undefined,
       skip: new Set(query.getAll('skip')),
-      isEscaped: query.get(listedNames.parameter) === listedNames.escaped,
+      isEscaped: anyName && query.get(listedNames.parameter) === listedNames.escaped,
     };
     if (listing.isEscaped) response.setHeader(listedNames.header, listedNames.escaped);
     const found = guarded(join(workDir, dir), () => reachTree(workDir, dir));

@@ -7,7 +7,7 @@ import { flowing } from '../../http/flowing.ts';
 import { readFormBody, sendStream, sendText } from '../../http/reply.ts';
 import type { Exchange, Handler, Route } from '../../http/server.ts';
 import { contentTypes, endpoints } from '../../protocol/endpoints.ts';
-import { zstdFeature } from '../../protocol/features.ts';
+import { namesFeature, zstdFeature } from '../../protocol/features.ts';
 import { decodeForm, parseBool } from '../../protocol/form.ts';
 import { identityHeader } from '../../protocol/push-record.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
@@ -57,10 +57,12 @@ const chunksJob = ({ query }: Exchange): TreeJob => ({
 
 function state(thread: TreeThread, features: readonly string[]): Handler {
   const zstd = features.includes(zstdFeature);
+  const anyName = features.includes(namesFeature);
   return async ({ response, query }) => {
     const all = parseBool(query.get('all'));
     const answer = await thread.ask({ kind: 'state', dir: dirOf(query), all });
-    sendText(response, JSON.stringify({ ...Object(answer), zstd, named: true }), contentTypes.json);
+    const announced = { zstd, named: true, anyName };
+    sendText(response, JSON.stringify({ ...Object(answer), ...announced }), contentTypes.json);
   };
 }
 

@@ -25,13 +25,18 @@ export function define(command: Command, context: Context): void {
       const { signal, terminal } = context;
       await context.withBuildlet(name, async ({ client }) => {
         let piece = '';
-        for await (const entry of client.listDir(dir ?? '', { ...options, signal })) {
-          piece += `${shownLine(entry.line, terminal)}\n`;
-          if (piece.length < pieceLength) continue;
+        try {
+          for await (const entry of client.listDir(dir ?? '', { ...options, signal })) {
+            piece += `${shownLine(entry.line, terminal)}\n`;
+            if (piece.length < pieceLength) continue;
+            const full = piece;
+            piece = '';
+            await print(terminal, full);
+          }
+        } finally {
+          // What has come is shown also when the rest cannot be read.
           await print(terminal, piece);
-          piece = '';
         }
-        await print(terminal, piece);
       });
     });
 }
