@@ -86,6 +86,72 @@ describe('the relay', () => {
     ]);
   });
 
+  it('counts the bytes of bodies, both ways', async () => {
+    const { coordinator, name } = await withMachine({
+      '/count': (request, response) => {
+        request.resume().on('end', () => response.end('x'.repeat(777)));
+      },
+    });
+    const lines = ['POST /count HTTP/1.1', credentials, `X-Buildlet-Proxy: ${name}`];
+    const sized = await raw(coordinator, [...lines, 'Content-Length: 5'], 'hello');
+    expect(sized.body.length).toBe(777);
+    expect(lastLog(coordinator)).toMatchObject({ requestBytes: 5, replyBytes: 777 });
+    const body = '3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n';
+    await raw(coordinator, [...lines, 'Transfer-Encoding: chunked'], body);
+    expect(lastLog(coordinator)).toMatchObject({ requestBytes: 7, replyBytes: 777 });
+  });
+
+  it.each([
+    {
+      what: 'has',
+      head: 'Date: Tue, 24 Nov 2026 00:00:00 GMT\r\n',
+      date: /^date: Tue, 24 Nov 2026/,
+    },
+    { what: 'lacks', head: '', date: /^date: [A-Z][a-z]{2}, / },
+    { what: 'has, unreadably,', head: 'Date: \u00e9\r\n', date: /^date: \u00e9$/ },
+  ])('sends one date where the machine $what one', async ({ head, date }) => {
+    const { coordinator, name } = await withMachine({
+      '/dated': ({ socket }) => {
+        socket.end(Buffer.from(`HTTP/1.1 200 OK\r\n${head}Content-Length: 0\r\n\r\n`, 'latin1'));
+      },
+    });
+    const lines = ['GET /dated HTTP/1.1', credentials, `X-Buildlet-Proxy: ${name}`];
+    const received = await buffer(open(coordinator, [...lines, 'Connection: close']));
+    const dates = received
+      .toString('latin1')
+      .split('\r\n')
+      .filter((line) => /^date:/i.test(line));
+    expect(dates.map((line) => line.replace(/^Date/, 'date'))).toEqual([
+      expect.stringMatching(date),
+    ]);
+  });
+
+  it.each([
+    ['ends with its connection', '', '5\r\nhello\r\n0\r\n\r\n', '5\r\nhello\r\n0\r\n\r\n'],
+    [
+      'has a length',
+      'Content-Length: 15\r\n',
+      '5\r\nhello\r\n0\r\n\r\n',
+      '5\r\nhello\r\n0\r\n\r\n',
+    ],
+    ['comes in chunks', 'Transfer-Encoding: chunked\r\n', '5\r\nhello\r\n0\r\n\r\n', 'hello'],
+  ])(
+    'takes a body that %s for what it is, also one that looks like frames',
+    async (_, head, sent, body) => {
+      const { coordinator, name } = await withMachine({
+        '/framed': ({ socket }) => {
+          socket.end(`HTTP/1.1 200 OK\r\n${head}Connection: close\r\n\r\n${sent}`);
+        },
+      });
+      for (const method of ['GET', 'HEAD']) {
+        const lines = [`${method} /framed HTTP/1.1`, credentials, `X-Buildlet-Proxy: ${name}`];
+        const received = await buffer(open(coordinator, [...lines, 'Connection: close']));
+        if (method === 'GET') expect(parseResponse(received).body.toString()).toBe(body);
+        else expect(received.toString().split('\r\n\r\n')[1]).toBe('');
+      }
+    },
+  );
+
   it('passes trailers both ways', async () => {
     const seen: object[] = [];
     const { coordinator, name } = await withMachine({

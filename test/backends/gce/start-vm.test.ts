@@ -119,7 +119,7 @@ describe('startNewVM', () => {
       'tls-key': tls.keyPem,
       password: tls.password(),
       'delete-at': expect.stringMatching(/^[0-9]{10}$/),
-      listen: ':8443',
+      listen: `:${vmPort}`,
       'gomote-request': expect.any(String),
     });
     expect(

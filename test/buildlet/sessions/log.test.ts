@@ -133,11 +133,18 @@ describe('many small writes', () => {
 
   it('of an idle stream come one by one', async () => {
     const buildlet = await startBuildlet();
+    const { workDir } = buildlet;
+    // The next is written once the last has come.
     const stdout = new Collector();
-    const script = 'for i in 1 2 3 4 5; do printf $i; sleep 0.03; done';
+    const script = `for i in 1 2 3 4 5; do printf $i; until [ -e ${workDir}/had$i ]; do sleep 0.01; done; done`;
     const { sessions } = clientOf(buildlet);
     const session = await sessions.start({ cmd: 'sh', args: ['-c', script], systemLevel: true });
-    await session!.read({ stdout });
+    const reading = session!.read({ stdout });
+    for (const word of ['1', '2', '3', '4', '5']) {
+      await until(() => stdout.text.includes(word));
+      writeFileSync(join(workDir, `had${word}`), '');
+    }
+    await reading;
     expect(stdout.chunks.map(String)).toEqual(['1', '2', '3', '4', '5', '']);
   });
 });

@@ -1,4 +1,6 @@
 // A fake Compute API that ends with the test, and host types to make machines of.
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { OAuth2Client } from 'googleapis-common';
 import { afterAll, expect, onTestFinished } from 'vitest';
 import type { GceMachine, HostType } from '../../../src/builders.ts';
@@ -8,8 +10,17 @@ import { type Exchange, type FakeCompute, startFakeCompute } from './server.ts';
 export const project = 'test-project';
 export const [zoneA, zoneF, zoneB] = ['us-central1-a', 'us-central1-f', 'europe-west1-b'] as const;
 
-/** Unprivileged: a test may not be allowed to listen on 443. */
-export const vmPort = 8443;
+/**
+ * The port of every machine's buildlet, each on an address of its own. It is this process's for as long as it lives: nobody
+ * else is given a port that is listened on at 127.0.0.1, which no machine has.
+ */
+export const vmPort = await reservePort();
+
+async function reservePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1').unref();
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
 
 const exchanges: Exchange[] = [];
 

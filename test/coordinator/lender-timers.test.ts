@@ -1,0 +1,63 @@
+// What a lender waits for ends with it.
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { Lender } from '../../src/coordinator/lender.ts';
+import type { Pool } from '../../src/coordinator/pool.ts';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+const poolOf = (more: Partial<Pool>): Pool => ({
+  ...{ hostType: 'h', kind: 'k', capacity: 1, shared: undefined },
+  onCapacity: () => undefined,
+  onLost: () => undefined,
+  acquire: async () => 'm',
+  release: async () => undefined,
+  connect: async () => {
+    throw new Error('unused');
+  },
+  explain: async (_, error) => error,
+  reconcile: async () => new Set(),
+  close: async () => undefined,
+  ...more,
+});
+
+const fails = async () => {
+  throw new Error('not now');
+};
+
+const options = (warm: number) => ({
+  warm,
+  onTrouble: () => undefined,
+  onChange: () => undefined,
+  onLost: () => undefined,
+});
+
+it.each([
+  { what: 'a machine that is to be made ahead', more: { acquire: fails }, warm: 1 },
+  { what: 'a machine that is to be taken back', more: { release: fails }, warm: 0 },
+  { what: 'a pool that is to be looked at', more: { reconcile: fails }, warm: 0 },
+])('a closed lender waits no longer for $what', async ({ more, warm }) => {
+  const lender = new Lender(poolOf(more), options(warm));
+  const opened = lender.open(new Set(['m']));
+  const returned = lender.giveBack('m');
+  await vi.waitUntil(() => vi.getTimerCount() > 0);
+  const before = vi.getTimerCount();
+  await lender.close();
+  await Promise.all([opened, returned]);
+  expect(before).toBeGreaterThan(0);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+it('a lender that is tried again after a failure keeps no timer of the first wait', async () => {
+  let failures = 2;
+  const release = async () => {
+    if (failures-- > 0) throw new Error('not now');
+  };
+  const lender = new Lender(poolOf({ release }), options(0));
+  await lender.open(new Set(['m']));
+  const returned = lender.giveBack('m');
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(await returned).toBe(true);
+  expect(vi.getTimerCount()).toBe(0);
+  await lender.close();
+});
