@@ -1,11 +1,12 @@
 // What a change of a tree does to what is there already.
 import { errnoOf } from '../errors.ts';
-import { chmodSync, lstatSync, rmdirSync, unlinkSync } from '../files/named-fs.ts';
+import { chmodSync, lstatSync, rmdirSync, unlinkSync, utimesSync } from '../files/named-fs.ts';
 import type { TreeChange } from '../protocol/tree-change.ts';
 import { archiveErrors } from './archive-error.ts';
 import type { TreeDirectories } from './tree-directories.ts';
+import { toSeconds } from './tree-file.ts';
 
-/** Removes an entry, a directory only when nothing is left in it, or gives a file another mode. */
+/** Removes an entry, a directory only when nothing is left in it, or gives a file another mode or time. */
 export function alterEntry(
   directories: TreeDirectories,
   change: Exclude<TreeChange, { op: 'write' }>,
@@ -19,7 +20,8 @@ export function alterEntry(
   if (found === undefined || lstatSync(found, { throwIfNoEntry: false })?.isFile() !== true) {
     throw archiveErrors.entry(path, 'it is not there any more');
   }
-  chmodSync(found, change.mode);
+  if (change.op === 'mode') chmodSync(found, change.mode);
+  else utimesSync(found, toSeconds(change.mtimeMs), toSeconds(change.mtimeMs));
 }
 
 function removeEntry(directories: TreeDirectories, path: string, found: string): void {

@@ -143,5 +143,8 @@ function setAttributes(fd: number, { mode, mtimeMs }: TreeEntry): void {
     if ((fstatSync(fd).mode & 0o7777) === mode) exactModes.add(mode);
     else fchmodSync(fd, mode);
   }
-  futimesSync(fd, mtimeMs / 1000, mtimeMs / 1000);
+  futimesSync(fd, toSeconds(mtimeMs), toSeconds(mtimeMs));
 }
+
+/** A time as Node wants it. Half of all milliseconds would be cut to the one before: seconds as a fraction are not exact. */
+export const toSeconds = (mtimeMs: number): number => (mtimeMs + 0.001) / 1000;

@@ -14,6 +14,7 @@ import { closeServer, createHttpServer, type Route } from '../http/server.ts';
 import { type Endpoint, endpoints } from '../protocol/endpoints.ts';
 import { buildletFeatures } from '../protocol/features.ts';
 import { pingIntervalMs } from '../protocol/session.ts';
+import { Activity, during } from './activity.ts';
 import { type CommandHost, markPrefix } from './command.ts';
 import { baseEnvironment } from './environment.ts';
 import { liveness, status, workDirPath } from './handlers/about.ts';
@@ -122,7 +123,14 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     pipes,
   };
   const limits = { directory: scratch, ...options.sessions };
-  const sessions = await SessionTable.create(host, limits, () => lease.use());
+  const activity = new Activity(workDir.path);
+  const sessions = await SessionTable.create(host, limits, () => {
+    const [unused, ended] = [lease.use(), activity.begin()];
+    return () => {
+      unused();
+      ended();
+    };
+  });
   const pingMs = options.sessions?.pingMs ?? pingIntervalMs;
   const trees = new TreeThread(workDir.path);
   const digests = new DigestCache();
@@ -135,8 +143,8 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     { endpoint: endpoints.write, handle: write(workDir.path, features) },
     { endpoint: endpoints.file, handle: file(workDir.path) },
     { endpoint: endpoints.putTar, handle: putTar(workDir.path, features) },
-    { endpoint: endpoints.exec, handle: exec(host) },
-    ...treeRoutes(trees, new WorkDirIdentity(workDir.path), features),
+    { endpoint: endpoints.exec, handle: during(activity, exec(host)) },
+    ...treeRoutes(trees, new WorkDirIdentity(workDir.path), features, activity),
     { endpoint: endpoints.removeAll, handle: removeAll(workDir.path) },
     { endpoint: endpoints.session, handle: session(sessions, pingMs) },
     { endpoint: endpoints.sessions, handle: listSessions(sessions) },

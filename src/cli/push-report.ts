@@ -108,6 +108,7 @@ async function printPlan(
   const lines = summary.changes.map((change) => {
     if (change.op === 'remove') return `remove ${change.path}`;
     if (change.op === 'mode') return `mode ${change.mode.toString(8)} ${change.path}`;
+    if (change.op === 'time') return `time ${change.path}`;
     const { path, kind } = change.entry;
     return `send ${path}${kind === 'directory' ? '/' : ''}`;
   });

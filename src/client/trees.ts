@@ -27,6 +27,10 @@ export interface TreeState {
   readonly named?: boolean | undefined;
   /** Whether names of files are any bytes but NUL there. */
   readonly anyName?: boolean | undefined;
+  /** {@link timesDigest} of what is there, as it was sent; undefined when the buildlet does not set times alone. */
+  readonly times?: string | undefined;
+  /** Whether another push is changing it. */
+  readonly busy?: boolean | undefined;
 }
 
 export interface TreeCallOptions {

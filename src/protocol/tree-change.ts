@@ -20,6 +20,8 @@ export type TreeChange =
   | { readonly op: 'remove'; readonly path: string }
   /** A file's permissions alone. */
   | { readonly op: 'mode'; readonly path: string; readonly mode: number }
+  /** A file's time alone; only to a buildlet that tells the times of what it was sent. */
+  | { readonly op: 'time'; readonly path: string; readonly mtimeMs: number }
   /** Made, or put in the place of what is there. */
   | { readonly op: 'write'; readonly entry: TreeEntry; readonly patch?: Patch };
 
@@ -32,6 +34,7 @@ export function encodeChanges(changes: readonly TreeChange[]): string {
   for (const change of changes) {
     if (change.op === 'remove') text += `x\0${change.path}\0\0`;
     else if (change.op === 'mode') text += `m ${change.mode.toString(8)}\0${change.path}\0\0`;
+    else if (change.op === 'time') text += `t ${change.mtimeMs}\0${change.path}\0\0`;
     else if (change.patch === undefined) text += encodeEntries([change.entry]);
     else text += `p${encodeEntries([change.entry])}${encodePatch(change.patch)}\0`;
   }
@@ -87,6 +90,11 @@ function decodeChange(facts: string, path: string, extra: string): TreeChange | 
     const mode = /^m ([0-7]{1,4})$/.exec(facts)?.[1];
     if (mode === undefined || !isEntryPath(path)) return undefined;
     return { op: 'mode', path, mode: Number.parseInt(mode, 8) };
+  }
+  if (facts.startsWith('t')) {
+    const mtimeMs = Number(/^t (-?[0-9]{1,16})$/.exec(facts)?.[1]);
+    if (!Number.isSafeInteger(mtimeMs) || !isEntryPath(path)) return undefined;
+    return { op: 'time', path, mtimeMs };
   }
   const entry = decodeEntry(facts, path, extra);
   return entry && { op: 'write', entry };

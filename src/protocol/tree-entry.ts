@@ -40,6 +40,13 @@ export function treeDigest(entries: readonly TreeEntry[]): string {
   return hash('sha256', encodable(text), 'hex');
 }
 
+/** SHA-256 over the times of the files, in order. */
+export function timesDigest(entries: readonly TreeEntry[]): string {
+  let text = '';
+  for (const { kind, mtimeMs } of entries) if (kind === 'file') text += `${mtimeMs}\0`;
+  return hash('sha256', text, 'hex');
+}
+
 /** What is digested of an entry beside its path; a file's `digest` may come from elsewhere. */
 export const digestText = ({ kind, mode, target }: TreeEntry, digest: string): string =>
   `${letters[kind]}${mode} ${digest}${target}`;

@@ -10,6 +10,8 @@ const stateSchema = v.object({
   zstd: v.optional(v.boolean(), false),
   named: v.optional(v.boolean(), false),
   anyName: v.optional(v.boolean(), false),
+  times: v.optional(sha256),
+  busy: v.optional(v.boolean(), false),
 });
 
 /** Reads the reply of `/sync/state`; undefined when it is not one. */

@@ -25,6 +25,8 @@ const removedAtOnce = 2000;
 export class BaseTree implements RemoteTree {
   readonly algorithm = 'sha1';
   readonly digest = undefined;
+  readonly times = undefined;
+  readonly isBusy = false;
   readonly takesNames = false;
   /** A listing could not prove what has a tab or newline in its name. */
   readonly whyNameRefused = ({ path }: TreeEntry): string | undefined =>

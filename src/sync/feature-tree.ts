@@ -55,6 +55,14 @@ export class FeatureTree implements RemoteTree {
     return this.#state.anyName === true ? undefined : whyNotPlain;
   }
 
+  get times(): string | undefined {
+    return this.#state.times;
+  }
+
+  get isBusy(): boolean {
+    return this.#state.busy === true;
+  }
+
   get takesNames(): boolean {
     // Whoever asks for a compression wants something sent.
     const isOpen = this.#options.compress === 'auto';

@@ -87,16 +87,19 @@ export class LocalCache {
   }
 
   /**
-   * What may differ between the tree here and one with this digest, as far as that can be told without reading a file;
+   * What may differ between the tree here and one with this digest, and with these times if they count, as far as that can be told without reading a file;
    * undefined when what such a tree holds is not known.
    */
   differing(
     entries: readonly FoundEntry[],
     digest: string,
+    times: string | undefined,
   ): { here: readonly FoundEntry[]; there: readonly TreeEntry[] } | undefined {
     const stored = this.#storedBy('sha256');
-    if (stored.digest === digest) return stored.differing(entries);
-    return this.treeDigest(entries) === digest ? { here: [], there: [] } : undefined;
+    const isSame = (tree: StoredTree) =>
+      tree.digest === digest && (times === undefined || tree.times === times);
+    if (isSame(stored)) return stored.differing(entries);
+    return isSame(this.#treeOf(entries, 'sha256')) ? { here: [], there: [] } : undefined;
   }
 
   /** Keeps what has been learned of the tree's files; `isPushed`: also that there are these and no others. */

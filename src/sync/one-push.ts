@@ -1,4 +1,5 @@
 // One buildlet's part of a push: what is there, what has to be done, and what came of it.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { FoundEntry } from '../archive/tree-walk.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { GomoteError } from '../errors.ts';
@@ -15,6 +16,9 @@ import { openRemoteTree, type RemoteTree, type Sending } from './remote-tree.ts'
 import { replacedDirectories } from './replaced-directories.ts';
 
 export type PushStream = Pick<Sending, 'pieces' | 'proof' | 'onDigest'>;
+
+/** How often we look whether another push is over, in ms. */
+const busyMs = 200;
 
 const emptyTree = treeDigest([]);
 
@@ -95,11 +99,17 @@ export class OnePush {
     this.#opening.then(opened, () => opened());
   }
 
+  /** What is there, once no other push is changing it. */
   async #remote(): Promise<RemoteTree> {
-    if (this.#opening === undefined) this.open();
-    const remote = await this.#opening;
-    if (remote === undefined) throw new Error('not opened');
-    return remote;
+    const { signal, dryRun = false } = this.#options;
+    for (;;) {
+      if (this.#opening === undefined) this.open();
+      const remote = await this.#opening;
+      if (remote === undefined) throw new Error('not opened');
+      if (!remote.isBusy || dryRun) return remote;
+      await sleep(busyMs, undefined, { signal });
+      this.open();
+    }
   }
 
   /** Whether nothing is there, so that all that is here has to be sent. */
@@ -124,12 +134,13 @@ export class OnePush {
     const { mirror = false, force = false, keeps } = this.#options;
     this.#changes = [];
     this.#takesStream = remote.digest !== undefined;
-    const { here: all, there } = await this.#compared(remote, tree, cache);
+    const { here: all, there, times } = await this.#compared(remote, tree, cache);
     this.#there = there;
     this.#unnamed = refusedNames(tree.entries, remote);
     const here = all.filter(({ path }) => !isBelow(this.#unnamed, path));
     const planned = planChanges<FoundEntry>(here, there, {
       digestOf: (entry) => this.#digest(entry, remote, cache),
+      times: remote.times === undefined ? undefined : times,
       keeps: (path, isDirectory) =>
         keeps?.(path) === true ||
         tree.keeps(path, isDirectory, mirror) ||
@@ -155,11 +166,18 @@ export class OnePush {
     remote: RemoteTree,
     { entries }: LocalTree,
     cache: LocalCache,
-  ): Promise<{ here: readonly FoundEntry[]; there: readonly TreeEntry[] }> {
-    const { digest } = remote;
-    if (digest === emptyTree) return { here: entries, there: [] };
-    const differing = digest === undefined ? undefined : cache.differing(entries, digest);
-    return differing ?? { here: entries, there: await remote.entries() };
+  ): Promise<{
+    here: readonly FoundEntry[];
+    there: readonly TreeEntry[];
+    times: 'exact' | 'newer';
+  }> {
+    const { digest, times } = remote;
+    if (digest === emptyTree) return { here: entries, there: [], times: 'exact' };
+    const differing = digest === undefined ? undefined : cache.differing(entries, digest, times);
+    if (differing !== undefined) return { ...differing, times: 'exact' };
+    // Of all that is there, the times are those of the files.
+    const how = this.#options.mirror ? 'newer' : 'exact';
+    return { here: entries, there: await remote.entries(), times: how };
   }
 
   #digest(entry: FoundEntry, { algorithm }: RemoteTree, cache: LocalCache): string | undefined {

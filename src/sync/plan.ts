@@ -5,6 +5,11 @@ import type { TreeEntry } from '../protocol/tree-entry.ts';
 export interface PlanOptions<Entry extends TreeEntry> {
   /** The digest of a file here; undefined when it has gone. Asked for only where it matters. */
   readonly digestOf: (entry: Entry) => string | undefined;
+  /**
+   * Whether a file of another time gets this one: `exact` where the other tree has the times that its files were sent with,
+   * `newer` where they may have been changed since: then only if this one is newer. Default: no.
+   */
+  readonly times?: 'exact' | 'newer' | undefined;
   /** Whether what is at a path of the other tree is left alone. */
   readonly keeps?: ((path: string, isDirectory: boolean) => boolean) | undefined;
 }
@@ -22,14 +27,14 @@ export function planChanges<Entry extends TreeEntry>(
   options: PlanOptions<Entry>,
 ): TreeChange[] {
   const old = new Remaining(there);
-  const writes: Extract<TreeChange, { op: 'write' | 'mode' }>[] = [];
+  const writes: Exclude<TreeChange, { op: 'remove' }>[] = [];
   const changed: Entry[] = [];
   for (const entry of here) {
     const other = old.take(entry.path);
     const change = changeOf(entry, other, options);
-    if (change === undefined) continue;
-    writes.push(change);
-    if (change.op === 'write' && entry.kind === 'file') changed.push(entry);
+    if (change !== undefined) writes.push(change);
+    if (change?.op !== 'write') writes.push(...timeOf(entry, other, options));
+    else if (entry.kind === 'file') changed.push(entry);
   }
   const gone = old
     .rest()
@@ -93,6 +98,17 @@ function changeOf<Entry extends TreeEntry>(
   if (entry.kind === 'directory') return other.mode === entry.mode ? undefined : write;
   if (other.size !== entry.size || options.digestOf(entry) !== other.digest) return write;
   return other.mode === entry.mode ? undefined : { op: 'mode', path: entry.path, mode: entry.mode };
+}
+
+/** The change of a file's time, where nothing else of its content has changed. */
+function timeOf<Entry extends TreeEntry>(
+  { kind, path, mtimeMs }: Entry,
+  other: TreeEntry | undefined,
+  { times }: PlanOptions<Entry>,
+): Extract<TreeChange, { op: 'time' }>[] {
+  if (kind !== 'file' || other === undefined || times === undefined) return [];
+  const isOther = times === 'exact' ? mtimeMs !== other.mtimeMs : mtimeMs > other.mtimeMs + 1;
+  return isOther ? [{ op: 'time', path, mtimeMs }] : [];
 }
 
 /** Files that were elsewhere before, by their new path. */

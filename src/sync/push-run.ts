@@ -1,4 +1,5 @@
 // One look at a tree of this machine, and its sending to one or more buildlets.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { FoundEntry } from '../archive/tree-walk.ts';
 import { isGomoteError, StatusError } from '../errors.ts';
 import { encodeChanges, literalBytes, type TreeChange } from '../protocol/tree-change.ts';
@@ -15,8 +16,12 @@ export interface PushRunOptions extends PushOptions {
   readonly onUnread: (path: string, error: unknown) => void;
 }
 
-/** How often a push begins anew because another one came between. */
+/** How often a push begins anew because contents have other names there. */
 const maxTries = 3;
+/** How often a push begins anew because another one came between: each time, that one is done. */
+const maxTurns = 200;
+/** How far pushes that come at once are put apart, at most, in ms. */
+const apartMs = 100;
 
 /** How much may have been found before all of it is, and can be told: so much is soon sent, in bytes. */
 const untoldBytes = 100e6;
@@ -146,8 +151,13 @@ export class PushRun {
     // What fails when a file is copied there is found out here when it is sent.
     const isUnread = isGomoteError(error, 'ERR_LOST') || (status !== undefined && status !== 409);
     const isRefused = isUnread && one.takesNames;
-    if (!(isRefused || status === 409) || ++one.tries >= maxTries) throw error;
+    const isBetween = status === 409;
+    const most = isBetween ? maxTurns : maxTries;
+    if (!(isRefused || isBetween) || ++one.tries >= most) throw error;
     if (isRefused) one.giveUpNames();
+    // Two that look at the same moment must not do so again.
+    if (isBetween)
+      await sleep(Math.random() * apartMs, undefined, { signal: this.#options.signal });
     one.open();
     await this.#findAll();
     if ((await this.#plan(one)).length > 0) await this.#send([one]).get(one);

@@ -35,6 +35,10 @@ export interface RemoteTree {
   readonly identity: string;
   /** The digest of all that is there; undefined where only the entries tell. */
   readonly digest: string | undefined;
+  /** The digest of the times of files, as they were sent; undefined where no time is set alone. */
+  readonly times: string | undefined;
+  /** Whether another push is changing it. */
+  readonly isBusy: boolean;
   /** Whether it takes a stream that names its contents. */
   readonly takesNames: boolean;
   /** Why an entry cannot be sent for its name or its link's target; undefined where all names can be sent. */

@@ -3,7 +3,7 @@
 import { hash } from 'node:crypto';
 import type { FoundEntry } from '../archive/tree-walk.ts';
 import { bytesOfName, nameFromBytes } from '../protocol/name-bytes.ts';
-import { contentIn, digestText, type TreeEntry } from '../protocol/tree-entry.ts';
+import { contentIn, digestText, type TreeEntry, timesDigest } from '../protocol/tree-entry.ts';
 import { matchTrees, type TreeMatch } from './tree-match.ts';
 
 /** A file's digest, as it was found out. */
@@ -77,6 +77,12 @@ export class StoredTree {
       bytes.buffer.slice(bytes.byteOffset + headerBytes, bytes.byteOffset + textAt),
     );
     return new StoredTree(bytes.readUInt32LE(wholeAt) === 1 ? digest : '', facts, text);
+  }
+
+  /** The {@link timesDigest} of its files. */
+  get times(): string {
+    const entries = Array.from({ length: this.#count }, (_, index) => this.#entryOf(index));
+    return timesDigest(entries);
   }
 
   get #count(): number {

@@ -12,6 +12,9 @@ import { allKinds, type Kind, pushBench } from './push-helper.ts';
 
 const { signal } = new AbortController();
 
+/** Names and contents. */
+const withoutModes = (lines: string[]) => lines.map((line) => line.replace(/" \d+ \d+ /, '" '));
+
 describe('a push', () => {
   it('goes to several buildlets of either kind, and to the others when one fails', async () => {
     const top = temporaryDirectory();
@@ -58,6 +61,33 @@ describe('a push', () => {
       });
       const names = (root: string) => snapshot(root).map((line) => line.split(' ')[0]);
       expect(names(there)).toEqual(names(top));
+    },
+  );
+
+  it.each([undefined, tmpdir()])(
+    'waits for others into the same directory, with a shared directory %s',
+    async (sharedDirectory) => {
+      const buildlet = await startBuildlet();
+      const trees = Array.from({ length: 6 }, (_, index) => {
+        const top = temporaryDirectory();
+        plant(top, [
+          ['big', file(randomBytes((index % 2) * (8 << 20) + 1000))],
+          ['same', file(`${index}`)],
+          [`own${index}`, file('own')],
+        ]);
+        return top;
+      });
+      const results = await Promise.all(
+        trees.map((top) => {
+          const client = clientOf(buildlet, '', { sharedDirectory });
+          return push([client], top, { dir: 't', signal });
+        }),
+      );
+      const reasons = results.flat().map((result) => result.status === 'rejected' && result.reason);
+      expect(reasons).toEqual(trees.map(() => false));
+      const there = join(buildlet.workDir, 't');
+      const last = trees[Number(readFileSync(join(there, 'same'), 'utf8'))] ?? '';
+      expect(withoutModes(snapshot(there))).toEqual(withoutModes(snapshot(last)));
     },
   );
 

@@ -30,6 +30,7 @@ import {
 } from '../archive/tree.ts';
 import { all } from '../helpers/collect.ts';
 import { until } from '../helpers/processes.ts';
+import { temporaryDirectory } from '../helpers/temporary.ts';
 import { onAllKinds, pushBench } from './push-helper.ts';
 
 const tree: Tree = [
@@ -114,11 +115,21 @@ onAllKinds((kind) => {
     });
 
     it('does not send a file again whose time alone has changed', async () => {
-      const { top, push } = await pushBench(kind);
+      const { top, there, push } = await pushBench(kind);
       writeFileSync(join(top, 'f'), 'same');
+      writeFileSync(join(top, 'g'), 'other');
       await push();
-      utimesSync(join(top, 'f'), 1, 1);
-      expect(await push()).toMatchObject({ changes: [] });
+      const isOld = kind.features !== undefined;
+      for (const cacheDirectory of [undefined, temporaryDirectory(), undefined]) {
+        for (const ms of [1_000, 2_500, 1_234_567_890_123, 1_500_000_000_001]) {
+          utimesSync(join(top, 'f'), ms / 1000 + 0.0001, ms / 1000 + 0.0001);
+          const { changes, files } = await push({ cacheDirectory });
+          expect(files).toBe(0);
+          expect(changes).toEqual(isOld ? [] : [{ op: 'time', path: 'f', mtimeMs: ms }]);
+          if (!isOld) expect(Math.floor(lstatSync(join(there, 'f')).mtimeMs)).toBe(ms);
+          expect((await push({ cacheDirectory })).changes).toEqual([]);
+        }
+      }
     });
 
     it('removes what was sent and is gone here, and keeps what builds have made', async () => {

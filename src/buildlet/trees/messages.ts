@@ -9,8 +9,8 @@ export type TreeJob = { readonly dir: string } & (
   /** With `dir` being empty, of all that was pushed, by paths relative to the work dir. */
   | { readonly kind: 'differences' }
   | { readonly kind: 'chunks'; readonly path: string }
-  /** Takes a tree stream. */
-  | { readonly kind: 'apply'; readonly generation: string }
+  /** Takes a tree stream; `ranMs` is the last moment at which a command ran. */
+  | { readonly kind: 'apply'; readonly generation: string; readonly ranMs: number }
   /** Gives a tree stream of these paths, or of everything. */
   | {
       readonly kind: 'read';

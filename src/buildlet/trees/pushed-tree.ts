@@ -14,10 +14,11 @@ import { TreeWriter } from '../../archive/tree-writer.ts';
 import { GomoteError } from '../../errors.ts';
 import { resolveInsideSync } from '../../files/confine.ts';
 import { lstatSync } from '../../files/named-fs.ts';
-import type { TreeChange } from '../../protocol/tree-change.ts';
 import { type TreeDifference, treeDifferences } from '../../protocol/tree-difference.ts';
-import { comparePaths, type TreeEntry } from '../../protocol/tree-entry.ts';
+import type { TreeEntry } from '../../protocol/tree-entry.ts';
+import { FileTimes, withTimes } from './file-times.ts';
 import { RecordFile } from './record-file.ts';
+import { inOrder, noteChange, type Written } from './sent-entries.ts';
 
 /** A change being received. `end` or `abandon` must be called. */
 export interface RunningChange {
@@ -31,11 +32,8 @@ export interface RunningChange {
   abandon(reason?: Error): void;
 }
 
-/** A file that we have written: until its own facts are known, that it was not touched since tells its digest. */
-interface Written {
-  readonly entry: TreeEntry;
-  readonly untilMs: number;
-}
+/** A push of which nothing has come for so long, in ms, does not keep others waiting. */
+const silentMs = 30_000;
 
 export class PushedTree {
   readonly #workDir: string;
@@ -48,6 +46,8 @@ export class PushedTree {
   /** Digests of files whose record has none, or another algorithm's: as a pusher saw them and found them right. */
   readonly #unproved = new Map<string, string>();
   #running: RunningChange | undefined;
+  /** When something last came for the running change. */
+  #heardMs = 0;
   #generation = newGeneration();
   #isUnsaved = false;
   #isInOrder = true;
@@ -84,14 +84,27 @@ export class PushedTree {
     this.#generation = newGeneration();
   }
 
-  /** What there is of what was pushed. */
+  /** Whether a push is changing it. */
+  get isBusy(): boolean {
+    return this.#running !== undefined && Date.now() - this.#heardMs < silentMs;
+  }
+
+  /** The entries with the times that their files were sent with. */
+  asSent(entries: readonly TreeEntry[]): TreeEntry[] {
+    return entries.map((entry) => {
+      const sent = this.#pushed.get(entry.path);
+      return sent?.kind === 'file' ? { ...entry, mtimeMs: sent.mtimeMs } : entry;
+    });
+  }
+
+  /** What there is of what was pushed, with the times that files were sent with. */
   pushed(): TreeEntry[] {
     this.#forgetIfRemoved();
     this.#putInOrder();
     const top = this.#top;
     const entries: TreeEntry[] = [];
     let gone: string | undefined;
-    for (const { path, kind, digest: sent } of this.#pushed.values()) {
+    for (const { path, kind, digest: sent, mtimeMs } of this.#pushed.values()) {
       // What stands below a directory's place is the directory's, not some link's.
       if (gone !== undefined && path.startsWith(gone)) continue;
       const found = look(top, path);
@@ -102,7 +115,7 @@ export class PushedTree {
       if (found.kind === 'file') this.#trustWritten(top, found);
       const digest = digestOf(top, found, 'sha256', this.#cache);
       if (digest === undefined) continue;
-      entries.push(digest === '' ? found : { ...found, digest });
+      entries.push(digest === '' ? found : { ...found, mtimeMs, digest });
       if (digest.length !== sent.length) this.#unproved.set(path, digest);
     }
     return entries;
@@ -149,8 +162,16 @@ export class PushedTree {
     this.#cache.remember(digestKey('sha256', `${top}/${path}`), stats, digest, Date.now());
   }
 
-  /** Begins a change of what was seen at `generation`; one that is still running is ended. Throws ERR_CONFLICT. */
-  change(generation: string): RunningChange {
+  /**
+   * Begins a change of what was seen at `generation`. Throws ERR_CONFLICT, also while another one is running; one of which
+   * nothing has come for long is ended.
+   */
+  change(generation: string, ranMs: number): RunningChange {
+    if (this.isBusy) {
+      throw new GomoteError('ERR_CONFLICT', `another push into ${this.#dir} is running`, {
+        hint: 'push again when it is over',
+      });
+    }
     this.#running?.abandon(new GomoteError('ERR_CONFLICT', 'another push took over'));
     this.#save();
     if (generation !== this.#generation) {
@@ -158,7 +179,9 @@ export class PushedTree {
         hint: 'push again',
       });
     }
+    this.#heardMs = Date.now();
     const next = new Map(this.#pushed);
+    const times = new FileTimes({ ranMs, pushed: this.#pushed });
     let isBegun = false;
     const writer = new TreeWriter(this.#workDir, this.#dir, {
       onHead: (head) => {
@@ -167,11 +190,14 @@ export class PushedTree {
         isBegun = true;
       },
       onDone: (change, digest) => {
-        this.#note(next, change, digest);
+        noteChange({ entries: next, written: this.#written }, change, digest, times);
         if (receiver.isNamed && digest !== '') copied += `${digest}\n`;
       },
     });
-    const receiver = new TreeReceiver(writer, { named: 'digested' });
+    const receiver = new TreeReceiver(withTimes(writer, times), { named: 'digested' });
+    const hear = () => {
+      this.#heardMs = Date.now();
+    };
     let ended: Error | undefined;
     let copied = '';
     const takeCopied = () => {
@@ -191,10 +217,12 @@ export class PushedTree {
     const running: RunningChange = {
       push: (piece) => {
         if (ended !== undefined) throw ended;
+        hear();
         receiver.push(piece);
       },
       copy: function* () {
         for (const _ of receiver.copy()) {
+          hear();
           yield takeCopied();
           if (ended !== undefined) throw ended;
         }
@@ -242,22 +270,6 @@ export class PushedTree {
     this.#unproved.clear();
   }
 
-  #note(next: Map<string, TreeEntry>, change: TreeChange, digest: string): void {
-    if (change.op === 'remove') {
-      next.delete(change.path);
-      this.#written.delete(change.path);
-      return;
-    }
-    if (change.op === 'mode') {
-      const old = next.get(change.path);
-      if (old !== undefined) next.set(change.path, { ...old, mode: change.mode });
-      return;
-    }
-    const entry = change.entry.kind === 'file' ? { ...change.entry, digest } : change.entry;
-    next.set(entry.path, entry);
-    if (entry.kind === 'file') this.#written.set(entry.path, { entry, untilMs: Date.now() + 1 });
-  }
-
   /** Puts what was pushed into the order of paths; most often it is already. */
   #putInOrder(): void {
     if (!this.#isInOrder) this.#pushed = inOrder(this.#pushed);
@@ -266,14 +278,3 @@ export class PushedTree {
 }
 
 const newGeneration = (): string => randomBytes(8).toString('hex');
-
-function inOrder(entries: Map<string, TreeEntry>): Map<string, TreeEntry> {
-  let last: string | undefined;
-  for (const path of entries.keys()) {
-    if (last !== undefined && comparePaths(last, path) > 0) {
-      return new Map([...entries].sort(([a], [b]) => comparePaths(a, b)));
-    }
-    last = path;
-  }
-  return entries;
-}

@@ -12,6 +12,7 @@ import { decodeForm, parseBool } from '../../protocol/form.ts';
 import { identityHeader } from '../../protocol/push-record.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { type Compression, compressHeader, parseCompression } from '../../protocol/transfer.ts';
+import type { Activity } from '../activity.ts';
 import { ApplyReply } from './apply-reply.ts';
 import type { WorkDirIdentity } from './identity.ts';
 import type { TreeJob } from './messages.ts';
@@ -21,13 +22,14 @@ export function treeRoutes(
   thread: TreeThread,
   identity: WorkDirIdentity,
   features: readonly string[],
+  activity: Activity,
 ): Route[] {
   const routes: Route[] = [
     { endpoint: endpoints.treeState, handle: state(thread, features) },
     { endpoint: endpoints.treeManifest, handle: stored(thread, features, manifestJob) },
     { endpoint: endpoints.treeDifferences, handle: stored(thread, features, differencesJob) },
     { endpoint: endpoints.treeChunks, handle: stored(thread, features, chunksJob) },
-    { endpoint: endpoints.treeApply, handle: apply(thread, identity) },
+    { endpoint: endpoints.treeApply, handle: apply(thread, identity, activity) },
     { endpoint: endpoints.treeRead, handle: read(thread, features) },
   ];
   return routes.map(({ endpoint, handle }) => ({
@@ -78,7 +80,7 @@ function stored(
   };
 }
 
-function apply(thread: TreeThread, identity: WorkDirIdentity): Handler {
+function apply(thread: TreeThread, identity: WorkDirIdentity, activity: Activity): Handler {
   return async ({ request, response, query, signal }) => {
     identity.keep();
     const compression = parseCompression(headerOf(request)) ?? 'none';
@@ -91,7 +93,8 @@ function apply(thread: TreeThread, identity: WorkDirIdentity): Handler {
     const onDigests = (digests: string) => reply.tell(digests);
     try {
       const generation = query.get('generation') ?? '';
-      const job: TreeJob = { kind: 'apply', dir: dirOf(query), generation };
+      const { ranMs } = activity;
+      const job: TreeJob = { kind: 'apply', dir: dirOf(query), generation, ranMs };
       reply.end(await thread.ask(job, source, { stops: signal, onDigests }));
     } catch (error) {
       reply.fail(error);

@@ -17,6 +17,7 @@ import {
   encodeEntries,
   isEntryPath,
   type TreeEntry,
+  timesDigest,
   treeDigest,
 } from '../../protocol/tree-entry.ts';
 import type { TreeJob } from './messages.ts';
@@ -49,8 +50,9 @@ export class TreeStore {
     const entries = job.all ? tree.all(job.kind === 'manifest' && job.isPull) : tree.pushed();
     const { generation } = tree;
     const digest = treeDigest(entries);
+    const times = timesDigest(job.all ? tree.asSent(entries) : entries);
     return job.kind === 'state'
-      ? { digest, generation }
+      ? { digest, generation, times, busy: tree.isBusy }
       : bytesOfName(`${digest} ${generation}\0${encodeEntries(entries)}`);
   }
 
@@ -66,8 +68,8 @@ export class TreeStore {
     return resolveInsideSync(top, path);
   }
 
-  change({ dir, generation }: Job<'apply'>): RunningChange {
-    return this.#tree(dir).change(generation);
+  change({ dir, generation, ranMs }: Job<'apply'>): RunningChange {
+    return this.#tree(dir).change(generation, ranMs);
   }
 
   /** `memory` gives some of a piece that is not used any more. */

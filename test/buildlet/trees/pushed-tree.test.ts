@@ -17,7 +17,7 @@ function justPushed() {
   writeFileSync(join(source, 'a.txt'), 'sent');
   const tree = new PushedTree(workDir, 'tree', new DigestCache());
   const change: TreeChange = { op: 'write', entry: look(source, 'a.txt') as TreeEntry };
-  const running = tree.change(tree.generation);
+  const running = tree.change(tree.generation, 0);
   for (const piece of sendTree(source, [change])) running.push(piece);
   running.end();
   return { tree, workDir, record: join(workDir, '.gomote') };
@@ -43,7 +43,7 @@ it.each([
   expect(names(tree)).toEqual([]);
   expect(names(new PushedTree(workDir, 'tree', new DigestCache()))).toEqual([]);
   // Whoever saw the tree before must look again.
-  expect(() => tree.change(generation)).toThrow('changed by another push');
+  expect(() => tree.change(generation, 0)).toThrow('changed by another push');
 });
 
 it('a push whose record is removed later is forgotten', async () => {

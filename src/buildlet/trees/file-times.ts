@@ -1,0 +1,59 @@
+// The times of files that a push changes. A file keeps the time that it has on the pusher's machine, unless a command
+// ran here since then: what that made would look newer than what it was not made of.
+import type { TreeSink } from '../../archive/tree-receiver.ts';
+import type { TreeChange } from '../../protocol/tree-change.ts';
+import type { TreeEntry } from '../../protocol/tree-entry.ts';
+
+export interface FileTimesOptions {
+  /** The last moment at which a command ran. */
+  readonly ranMs: number;
+  /** What earlier pushes sent; where that is nothing, nothing was made of it. */
+  readonly pushed: ReadonlyMap<string, TreeEntry>;
+}
+
+export class FileTimes {
+  readonly #options: FileTimesOptions;
+  /** The same for all files of a push: none of them looks newer than another. */
+  readonly #nowMs = Date.now();
+  readonly #sentMs = new Map<string, number>();
+
+  constructor(options: FileTimesOptions) {
+    this.#options = options;
+  }
+
+  /** The change as it is made. */
+  made(change: TreeChange): TreeChange {
+    if (change.op === 'time') {
+      const before = this.#options.pushed.get(change.path)?.mtimeMs ?? 0;
+      if (change.mtimeMs <= before || this.#isRight(change.mtimeMs)) return change;
+      this.#sentMs.set(change.path, change.mtimeMs);
+      return { ...change, mtimeMs: this.#nowMs };
+    }
+    if (change.op !== 'write' || change.entry.kind !== 'file') return change;
+    const { path, mtimeMs } = change.entry;
+    if (this.#isRight(mtimeMs)) return change;
+    this.#sentMs.set(path, mtimeMs);
+    return { ...change, entry: { ...change.entry, mtimeMs: this.#nowMs } };
+  }
+
+  #isRight(mtimeMs: number): boolean {
+    const { ranMs, pushed } = this.#options;
+    return pushed.size === 0 || mtimeMs > ranMs;
+  }
+
+  /** The time that was sent of a file, where it has got another one. */
+  sentMs(path: string, mtimeMs: number): number {
+    return this.#sentMs.get(path) ?? mtimeMs;
+  }
+}
+
+/** The sink, which is given each change as it is made. */
+export const withTimes = (sink: TreeSink, times: FileTimes): TreeSink => ({
+  begin: (changes, head) => sink.begin(changes, head),
+  apply: (change) => sink.apply(times.made(change)),
+  trust: () => sink.trust(),
+  whole: (change, content, sha256) => sink.whole(times.made(change), content, sha256),
+  open: (change) => sink.open(times.made(change)),
+  content: (piece) => sink.content(piece),
+  close: (sha256) => sink.close(sha256),
+});

@@ -1,0 +1,54 @@
+// What was sent into a directory, kept up to date change by change.
+import { pathOf, type TreeChange } from '../../protocol/tree-change.ts';
+import { comparePaths, type TreeEntry } from '../../protocol/tree-entry.ts';
+import type { FileTimes } from './file-times.ts';
+
+/** A file that we have written: until its own facts are known, that it was not touched since tells its digest. */
+export interface Written {
+  readonly entry: TreeEntry;
+  readonly untilMs: number;
+}
+
+export interface Sent {
+  /** By path, with the times and digests that files were sent with. */
+  readonly entries: Map<string, TreeEntry>;
+  /** By path, files as they were made. */
+  readonly written: Map<string, Written>;
+}
+
+/** Notes a change that was made; `digest` is of a file's content. */
+export function noteChange(
+  { entries, written }: Sent,
+  change: TreeChange,
+  digest: string,
+  times: FileTimes,
+): void {
+  const path = pathOf(change);
+  const old = entries.get(path);
+  if (change.op === 'remove') {
+    entries.delete(path);
+    written.delete(path);
+  } else if (change.op === 'mode') {
+    if (old !== undefined) entries.set(path, { ...old, mode: change.mode });
+  } else if (change.op === 'time') {
+    const mtimeMs = times.sentMs(path, change.mtimeMs);
+    if (old !== undefined) entries.set(path, { ...old, mtimeMs });
+  } else if (change.entry.kind !== 'file') entries.set(path, change.entry);
+  else {
+    const entry = { ...change.entry, digest };
+    entries.set(path, { ...entry, mtimeMs: times.sentMs(path, entry.mtimeMs) });
+    written.set(path, { entry, untilMs: Date.now() + 1 });
+  }
+}
+
+/** The entries in the order of paths; most often they are already. */
+export function inOrder(entries: Map<string, TreeEntry>): Map<string, TreeEntry> {
+  let last: string | undefined;
+  for (const path of entries.keys()) {
+    if (last !== undefined && comparePaths(last, path) > 0) {
+      return new Map([...entries].sort(([a], [b]) => comparePaths(a, b)));
+    }
+    last = path;
+  }
+  return entries;
+}
