@@ -18,7 +18,9 @@ export interface UserQuery {
 export async function resolveUser(query: UserQuery): Promise<string> {
   const { env, platform, configDir } = query;
   const own = platform === 'win32' ? env.USERNAME : env.USER;
-  const user = checkUser(query.flagUser || query.configUser || own || systemUser());
+  const user = checkUser(
+    query.flagUser || query.configUser || asUserName(own || '') || asUserName(systemUser()),
+  );
   const path = join(configDir, `user-${user}.user`);
   const other = await readOptional(path);
   return other === undefined ? user : checkUser(other.trim(), ` (in ${path})`);
@@ -32,6 +34,15 @@ function systemUser(): string {
     return '';
   }
 }
+
+/** The system's name as one of ours, for it may be `DOMAIN\name` or `name@domain`, and have letters of any language. */
+const asUserName = (name: string): string =>
+  name
+    .normalize('NFKD')
+    .replaceAll(/\p{Mn}/gu, '')
+    .replaceAll('ß', 'ss')
+    .replaceAll(/[^\w.-]+/g, '-')
+    .replaceAll(/^-+|-+$/g, '');
 
 function checkUser(user: string, where = ''): string {
   if (/^[\w.-]+$/.test(user)) return user;

@@ -50,10 +50,16 @@ async function exitCodeOf(
   return isGomoteError(error, 'ERR_USAGE') ? exitCodes.usage : exitCodes.failed;
 }
 
+/** The message; where Node alone has none that helps, ours. */
+function wordsOf(error: unknown): string {
+  const isHere = (error as { syscall?: unknown } | undefined)?.syscall === 'uv_cwd';
+  return isHere ? 'the current directory does not exist' : messageOf(error);
+}
+
 /** One line: what failed, the value given, what to do next. The stack only with `--verbose`. */
 async function report(error: unknown, context: Context): Promise<void> {
   const hint = error instanceof GomoteError && error.hint !== undefined ? `; ${error.hint}` : '';
-  const line = printable(`${messageOf(error)}${hint}`.replaceAll(/\s*\n\s*/g, ' '));
+  const line = printable(`${wordsOf(error)}${hint}`.replaceAll(/\s*\n\s*/g, ' '));
   const { stderr, environment } = context.terminal;
   stderr.write(`${await inRed(stderr, environment, context.color, 'gomote:')} ${line}\n`);
   if (!context.verbose) return;

@@ -1,13 +1,16 @@
 // The table of commands, and how a command line is read by it. A command's code loads when it is named.
 import { Command, CommanderError, Option } from 'commander';
-import { GomoteError } from '../errors.ts';
 import { readVersion } from '../package-root.ts';
 import type { Context, GlobalOptions } from './context.ts';
 import { normalizeGoFlags } from './go-flags.ts';
+import { print } from './terminal.ts';
+import { unknownCommand, usageError } from './usage-errors.ts';
 
 /** One command: its arguments and options, and as its action what it does. */
 export interface CommandModule {
   define(command: Command, context: Context): void;
+  /** What follows the command's name, where it may be written in a way that commander does not know. */
+  rewrite?(args: readonly string[]): string[];
 }
 
 export interface CommandEntry {
@@ -140,6 +143,8 @@ export const commands: readonly CommandEntry[] = [
   },
 ];
 
+const names = commands.map(({ name }) => name);
+
 /** The options every command takes, before or after its name. */
 const globalOptions = (): Option[] => [
   new Option('--user <name>', 'whose buildlets (default: $USER; also GOMOTE_USER)'),
@@ -156,11 +161,14 @@ const ownOptions = ['--help', '--version'];
 
 /** Reads the command line and runs the command it names. */
 export async function runProgram(given: readonly string[], context: Context): Promise<void> {
-  const argv = given[0] === 'help' && given[1] !== undefined ? [given[1], '--help'] : given;
+  const asksHelp = given[0] === 'help' && given[1] !== undefined;
+  const argv = asksHelp ? [given[1] ?? '', '--help'] : given;
   const root = createRoot(context);
   const at = commandIndex(argv, root);
   const entry = commands.find((candidate) => candidate.name === argv[at]);
   context.isRun = entry?.isRun === true;
+  if (asksHelp && entry === undefined && argv[0] !== 'help')
+    throw unknownCommand(argv[0] ?? '', names);
   if (entry === undefined) {
     for (const { name, summary } of commands) {
       root.command(name).summary(summary).description(summary);
@@ -171,7 +179,8 @@ export async function runProgram(given: readonly string[], context: Context): Pr
     args = [...args, ...argv.slice(at)];
   } else {
     const command = await addCommand(root, entry, context);
-    const rest = normalizeGoFlags(argv.slice(at + 1), longOptions(command), {
+    const { rewrite = (words: readonly string[]) => words } = await entry.load();
+    const rest = normalizeGoFlags(rewrite(argv.slice(at + 1)), longOptions(command), {
       takesValue: valued(command),
       ...(entry.takesCommand ? { stopAfterOperands: 1 } : {}),
     });
@@ -181,7 +190,9 @@ export async function runProgram(given: readonly string[], context: Context): Pr
     await root.parseAsync(args, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode !== 0) throw usageError(error, entry);
+    if (error.code === 'commander.help') await print(context.terminal, root.helpInformation());
+    if (error.code === 'commander.unknownCommand') throw unknownCommand(argv[at] ?? '', names);
+    if (error.exitCode !== 0) throw usageError(error, entry?.name);
   }
 }
 
@@ -245,14 +256,3 @@ const valued = (command: Command): Set<string> =>
       .filter((option) => option.required || option.optional)
       .flatMap(({ short, long }) => [short, long].filter((name) => name !== undefined)),
   );
-
-/** commander's message as one line in our words. */
-function usageError(error: CommanderError, entry: CommandEntry | undefined): GomoteError {
-  const help = entry === undefined ? 'gomote -h' : `gomote ${entry.name} -h`;
-  const message = error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ');
-  return new GomoteError(
-    'ERR_USAGE',
-    error.code === 'commander.help' ? 'no command given' : message,
-    { hint: `see ${help}` },
-  );
-}

@@ -43,7 +43,7 @@ export async function runWithoutSession(
     dir: request.dir,
     extraEnv: request.env,
     path: request.path,
-    timeoutMs: options.timeout,
+    timeoutMs: options.timeout || undefined,
     output: context.terminal.stdout,
     signal: context.signal,
   });

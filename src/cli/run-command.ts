@@ -14,9 +14,10 @@ import type { Context, NamedBuildlet } from './context.ts';
 import { signalCode } from './exit-codes.ts';
 import { type Followed, followSession, sayLost } from './follow-session.ts';
 import { runWithoutSession } from './run-base.ts';
-import { reportOf, reportOfFailure, writeReport } from './run-report.ts';
+import { checkReportTarget, reportOf, reportOfFailure, writeReport } from './run-report.ts';
 import { notStarted, remarkOn, statusOf } from './session-status.ts';
 import { print, terminalLike, wantsTerminal } from './terminal.ts';
+import { checkInside } from './values.ts';
 
 export interface RunOptions {
   system?: boolean;
@@ -68,6 +69,7 @@ export async function runCommand(
   context: Context,
 ): Promise<number> {
   const { id, statusJson } = options;
+  if (statusJson !== undefined) checkReportTarget(statusJson);
   const record: RunRecord = { startMs: Date.now(), id: null };
   let code: number;
   try {
@@ -102,6 +104,11 @@ async function runOn(
   context: Context,
   record: RunRecord,
 ): Promise<number> {
+  // A bare name is looked up on PATH, as in a shell; Go's gomote looks for a file in the work dir.
+  const systemLevel = options.system === true || cmd.startsWith('/') || !cmd.includes('/');
+  const { dir = '' } = options;
+  if (!systemLevel) checkInside('the command', cmd);
+  if (!systemLevel || !dir.startsWith('/')) checkInside('--dir', dir);
   const acting = await actingBuilder(builder, options.builderenv, name, context);
   const { input = 'data', isOutputShared } = context.terminal;
   if (input === 'directory') {
@@ -113,10 +120,9 @@ async function runOn(
   const request: SessionRequest = {
     cmd,
     args,
-    // A bare name is looked up on PATH, as in a shell; Go's gomote looks for a file in the work dir.
-    systemLevel: options.system === true || cmd.startsWith('/') || !cmd.includes('/'),
+    systemLevel,
     debug: options.debug === true,
-    dir: options.dir ?? '',
+    dir,
     env: [...(acting?.env ?? []), ...(options.envFile ?? []), ...(options.env ?? [])],
     path: options.path ?? acting?.path,
     stdin: options.interactive === true || input === 'data',
@@ -124,8 +130,9 @@ async function runOn(
     merge: isOutputShared,
     tty,
     detach: options.detach,
-    timeoutMs: options.timeout,
-    idleTimeoutMs: options.idleTimeout,
+    // 0 is no limit, as Go has it.
+    timeoutMs: options.timeout || undefined,
+    idleTimeoutMs: options.idleTimeout || undefined,
     killAfterMs: options.killAfter,
     ...(options.reconnect !== undefined && { graceMs: Math.max(60_000, options.reconnect) }),
   };
@@ -167,7 +174,7 @@ async function runOn(
   if (followed.kind === 'not-started') {
     return await runWithoutSession(client, request, options, context);
   }
-  return exitCodeOf(followed, context, record);
+  return exitCodeOf(followed, context, record, request);
 }
 
 /** Says that a run of that id is there already: starting it again gives what that one wrote, and its status. */
@@ -193,7 +200,12 @@ async function runOf(
 }
 
 /** The exit status for a session that was followed, after a remark on stderr where it does not tell all. */
-export function exitCodeOf(followed: Followed, context: Context, record?: RunRecord): number {
+export function exitCodeOf(
+  followed: Followed,
+  context: Context,
+  record?: RunRecord,
+  limits?: Pick<SessionRequest, 'timeoutMs' | 'idleTimeoutMs'>,
+): number {
   if (followed.kind === 'not-started') {
     throw new GomoteError('ERR_UNSUPPORTED', 'the buildlet has no sessions');
   }
@@ -204,7 +216,7 @@ export function exitCodeOf(followed: Followed, context: Context, record?: RunRec
   if (record !== undefined) record.end = end;
   // Ctrl-C is for the command, and its status tells what it made of it; the others are for gomote.
   if (by === 'SIGTERM' || by === 'SIGHUP') return signalCode(by);
-  const status = statusOf(end, lostBytes);
+  const status = statusOf(end, lostBytes, limits);
   const remark = remarkOn(end);
   if (remark !== undefined && by === undefined) context.talk.say(`gomote: ${remark}`);
   return status;

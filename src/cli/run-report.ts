@@ -92,9 +92,23 @@ function sumsOf(end: SessionEnd | undefined): Pick<RunReport, 'bytes' | 'sha256'
   };
 }
 
+/** Throws ERR_USAGE if there can be no such target. */
+export function checkReportTarget(target: string): void {
+  if (target !== '' && (!target.startsWith('fd:') || descriptorIn(target) !== undefined)) return;
+  throw new GomoteError(
+    'ERR_USAGE',
+    `--status-json "${target}" is neither a file nor a descriptor`,
+    {
+      hint: 'give FILE, or fd:N such as fd:3',
+    },
+  );
+}
+
+const descriptorIn = (target: string) => /^fd:([0-9]{1,6})$/.exec(target)?.[1];
+
 /** Writes it as a line of JSON to FILE, or to the file descriptor N of `fd:N`. */
 export function writeReport(target: string, report: RunReport): void {
-  const fd = /^fd:([0-9]{1,6})$/.exec(target)?.[1];
+  const fd = descriptorIn(target);
   try {
     writeFileSync(fd === undefined ? target : Number(fd), `${JSON.stringify(report)}\n`);
   } catch (error) {

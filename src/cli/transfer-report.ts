@@ -23,7 +23,7 @@ export async function reported(
   const startMs = performance.now();
   const { files, bytes, wireBytes, sha256 } = await context.talk.showing(passed, work);
   if (!json) return;
-  const seconds = (performance.now() - startMs) / 1000;
+  const seconds = Math.round(performance.now() - startMs) / 1000;
   const summary = { files, bytes, wireBytes, seconds, digest: sha256 };
   await print(context.terminal, `${JSON.stringify(summary)}\n`);
 }

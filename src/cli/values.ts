@@ -1,9 +1,30 @@
 // The values of options and arguments; each parser throws ERR_USAGE with the option, the value and an example.
 import { GomoteError } from '../errors.ts';
+import { normalizeRelativePath } from '../protocol/relative-path.ts';
 import { type Compression, parseCompression } from '../protocol/transfer.ts';
 
 const bad = (option: string, text: string, what: string, hint: string): GomoteError =>
   new GomoteError('ERR_USAGE', `${option} "${text}" is not ${what}`, { hint });
+
+/** Throws ERR_USAGE unless a path on the buildlet, given as `what`, is in the work dir. */
+export function checkInside(what: string, path: string): void {
+  if (normalizeRelativePath(path, 'linux') !== undefined) return;
+  throw new GomoteError('ERR_USAGE', `${what} "${path}" leaves the work dir`, {
+    hint: 'give a path relative to it',
+  });
+}
+
+const givenTo = new WeakMap<object, Set<string>>();
+
+/** Throws ERR_USAGE if `option`, which is now given to the command, contradicts one that was given before. */
+export function refuseBoth(command: object, option: string, other: string): void {
+  const given = givenTo.get(command) ?? new Set();
+  givenTo.set(command, given.add(option));
+  if (!given.has(other)) return;
+  throw new GomoteError('ERR_USAGE', `${other} and ${option} contradict`, {
+    hint: 'give one of them',
+  });
+}
 
 /** Permission bits in octal: 644, 0644, 0o644. */
 export function parseOctalMode(option: string, text: string): number {
@@ -18,11 +39,11 @@ export function parseKeyValue(option: string, text: string): string {
   throw bad(option, text, 'KEY=VALUE', 'give one such as GOOS=linux');
 }
 
-/** A whole number from 1 to `limit`. */
-export function parseCount(option: string, text: string, limit: number): number {
-  const count = /^[0-9]{1,6}$/.test(text) ? Number(text) : 0;
-  if (count >= 1 && count <= limit) return count;
-  throw bad(option, text, `a number from 1 to ${limit}`, `give ${option} 3, say`);
+/** A whole number from `least` (default 1) to `limit`. */
+export function parseCount(option: string, text: string, limit: number, least = 1): number {
+  const count = /^[0-9]{1,6}$/.test(text) ? Number(text) : -1;
+  if (count >= least && count <= limit) return count;
+  throw bad(option, text, `a number from ${least} to ${limit}`, `give ${option} 3, say`);
 }
 
 /** A list with commas; empty elements are dropped. */

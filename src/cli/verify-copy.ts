@@ -12,6 +12,7 @@ import type { SessionEnd, StreamSum } from '../protocol/session.ts';
  * saying what differs.
  */
 export async function verifyCopy(
+  name: string,
   session: Session,
   end: SessionEnd,
   file: string,
@@ -38,7 +39,7 @@ export async function verifyCopy(
     ? `has as many bytes as the run's output (${copy.bytes}), but not the same`
     : `has ${copy.bytes} bytes; the run wrote ${stdout.bytes} to stdout and ${stderr.bytes} to stderr`;
   throw new GomoteError('ERR_LOST', `"${file}" is no whole copy: it ${what}`, {
-    hint: 'fetch it again: gomote logs NAME ID > FILE',
+    hint: `fetch it again: gomote logs ${name} ${session.id} > ${file}`,
   });
 }
 

@@ -1,5 +1,6 @@
 // The coordinator's command line.
 import { parseArgs } from 'node:util';
+import { didYouMean } from '../did-you-mean.ts';
 import { GomoteError, messageOf } from '../errors.ts';
 
 export const helpText = `Usage: coordinator COMMAND --config FILE [options]
@@ -63,7 +64,16 @@ export function readCommand(argv: readonly string[]): CoordinatorCommand {
       return { kind: 'user-add', config, name, isAdmin: values.admin === true, maximum };
     }
   }
-  throw usage(first === '' ? 'no command given' : `cannot read "${positionals.join(' ')}"`);
+  if (first === '') throw usage('no command given');
+  const known = ['serve', 'check', 'user list', 'user add', 'user remove', 'user rotate'];
+  const words = first === 'user' ? `user ${second}`.trim() : first;
+  if (known.includes(words)) {
+    throw usage(
+      `wrong number of arguments for ${words}: ${positionals.length - words.split(' ').length}`,
+    );
+  }
+  const meant = didYouMean(words, known);
+  throw usage(`unknown command "${words}"${meant === undefined ? '' : `; ${meant}`}`);
 }
 
 function parse(argv: readonly string[]) {

@@ -18,7 +18,6 @@ interface Row {
 const coordinator = 'default = "team"\n[backends.team]\nurl = "https://127.0.0.1:1"\n';
 
 const rows: Record<string, Row> = {
-  'no command': { argv: [], code: 2, says: ['no command given', 'gomote -h'] },
   'an unknown command': {
     argv: ['frobnicate'],
     code: 2,

@@ -114,7 +114,7 @@ describe('gomote wait', () => {
     await begin('known', 'exit 3');
     const { code, stderr } = await cli(['wait', name, 'none', 'known', 'other']);
     expect(code).toBe(125);
-    expect(stderr).toContain('no session "none"');
+    expect(stderr).toContain('has no run "none"');
     expect(stderr).toContain('other: ');
   });
 
@@ -167,7 +167,7 @@ describe('gomote kill', () => {
     const { code, stderr } = await cli(['kill', name, 'over', 'none', 'it']);
     expect(code).toBe(1);
     expect(stderr).toMatch(
-      /^gomote: 2 of 3 got no SIGTERM: .*"over" has ended; .*no session "none"\n$/,
+      /^gomote: 2 of 3 got no SIGTERM: .*"over" has ended; .*has no run "none"\n$/,
     );
     expect((await cli(['wait', name, 'it'])).code).toBe(143);
   });

@@ -28,7 +28,7 @@ async function runKilled({ start }: Workshop, name: string, id: string, script: 
     }
     const result = await ended;
     // One that was killed before it had begun the run left nothing to pick up.
-    const isUnknown = result.code === 125 && result.stderr.includes(`no session "${id}"`);
+    const isUnknown = result.code === 125 && result.stderr.includes(`has no run "${id}"`);
     if (result.signal !== 'SIGKILL' && !isUnknown) return result;
     args = isUnknown ? run : ['attach', name, id];
   }

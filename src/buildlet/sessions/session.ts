@@ -232,7 +232,7 @@ export class Session {
   async resize(columns: number, rows: number): Promise<void> {
     await this.begun;
     const command = this.#running();
-    if (command.resize === undefined) throw conflict(`session "${this.id}" has no terminal`);
+    if (command.resize === undefined) throw conflict(`run "${this.id}" has no terminal`);
     command.resize(columns, rows);
   }
 
@@ -240,12 +240,12 @@ export class Session {
   async input(): Promise<SessionInput> {
     await this.begun;
     if (this.#input !== undefined) return this.#input;
-    throw conflict(`session "${this.id}" takes no input`);
+    throw conflict(`run "${this.id}" takes no input`);
   }
 
   #running(): RunningCommand {
-    if (this.#end !== undefined) throw conflict(`session "${this.id}" has ended`);
-    if (this.#command === undefined) throw conflict(`session "${this.id}" has not begun`);
+    if (this.#end !== undefined) throw conflict(`run "${this.id}" has ended`);
+    if (this.#command === undefined) throw conflict(`run "${this.id}" has not begun`);
     return this.#command;
   }
 

@@ -78,7 +78,7 @@ export class SessionTable {
   get(id: string): Session {
     const entry = this.#entries.get(id);
     if (entry !== undefined) return entry.session;
-    throw new GomoteError('ERR_UNKNOWN_SESSION', `no session "${id}"`);
+    throw new GomoteError('ERR_UNKNOWN_SESSION', `no run "${id}"`);
   }
 
   list(): SessionInfo[] {
@@ -91,7 +91,7 @@ export class SessionTable {
     const formDigest = createHash('sha256').update(form).digest('base64');
     if (known?.formDigest === formDigest) return known.session;
     if (known !== undefined) {
-      throw new GomoteError('ERR_CONFLICT', `session "${id}" runs another command`);
+      throw new GomoteError('ERR_CONFLICT', `run "${id}" runs another command`);
     }
     const session = new Session({
       id,

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { parseDuration } from '../../duration.ts';
 import type { Context } from '../context.ts';
+import { findRun } from '../find-run.ts';
 import { followSession } from '../follow-session.ts';
 import { exitCodeOf, parseOnHangup, type RunOptions } from '../run-command.ts';
 
@@ -14,7 +15,10 @@ const defaultKillAfterMs = 5_000;
 export function define(command: Command, context: Context): void {
   command
     .argument('<name>', 'buildlet')
-    .argument('<id>', 'the run, as run --detach prints it and ps lists it')
+    .argument(
+      '<id>',
+      'the run, or the beginning of its id, as run --detach prints it and ps lists it',
+    )
     .option('--new', 'leave out what it has written so far')
     .option(
       '-i, --interactive',
@@ -25,19 +29,19 @@ export function define(command: Command, context: Context): void {
     .option('--on-hangup <what>', 'as for run', parseOnHangup)
     .action(async (name: string, id: string, options: Options) => {
       context.exitCode = await context.withBuildlet(name, async ({ client }) => {
-        const session = client.sessions.get(id, {
+        const runs = await client.sessions.list({ signal: context.signal });
+        const run = findRun(runs, name, id);
+        const session = client.sessions.get(run.id, {
           reconnectMs: options.reconnect,
           runAhead: context.terminal.isOutputShown !== true,
         });
-        const runs = await client.sessions.list({ signal: context.signal });
-        const run = runs.find((one) => one.id === id);
         const { input, stdout } = context.terminal;
-        const tty = run?.tty === true && input === 'terminal' && stdout.isTTY === true;
+        const tty = run.tty === true && input === 'terminal' && stdout.isTTY === true;
         const followed = await followSession(session, context, {
           name,
           tty,
           stdin: options.interactive === true,
-          stdinBytes: run?.stdinBytes,
+          stdinBytes: run.stdinBytes,
           killAfterMs: options.killAfter ?? defaultKillAfterMs,
           onHangup: options.onHangup ?? 'kill',
           from: options.new ? 'end' : 0,

@@ -4,6 +4,7 @@ import { GomoteError } from '../../errors.ts';
 import { signalByName, signals } from '../../protocol/signals.ts';
 import { doAll } from '../all.ts';
 import type { Context } from '../context.ts';
+import { findRun } from '../find-run.ts';
 
 interface Options {
   signal: string;
@@ -12,22 +13,48 @@ interface Options {
 export function define(command: Command, context: Context): void {
   command
     .argument('<name>', 'buildlet')
-    .argument('<id...>', 'runs, as gomote ps lists them')
-    .option('-s, --signal <signal>', 'TERM, SIGTERM or 15', parseSignal, 'SIGTERM')
+    .argument('<id...>', 'runs, or the beginnings of their ids, as gomote ps lists them')
+    .option(
+      '-s, --signal <signal>',
+      'TERM, SIGTERM or 15; also as -TERM or -15; 0 only tests whether it runs',
+      parseSignal,
+      'SIGTERM',
+    )
     .action(async (name: string, ids: string[], options: Options) => {
       const { signal } = context;
-      await context.withBuildlet(name, ({ client }) =>
-        doAll(
+      await context.withBuildlet(name, async ({ client }) => {
+        const runs = await client.sessions.list({ signal });
+        await doAll(
           ids,
-          (id) => client.sessions.get(id).kill(options.signal, { signal }),
+          async (given) => {
+            const { id, running } = findRun(runs, name, given);
+            if (options.signal !== '0') {
+              return await client.sessions.get(id).kill(options.signal, { signal });
+            }
+            if (!running) throw new GomoteError('ERR_CONFLICT', `run "${id}" has ended`);
+          },
           (counts) => `${counts} got no ${options.signal}`,
-        ),
-      );
+        );
+      });
     });
 }
 
+/** `-9` and `-KILL` as `-s 9` and `-s KILL`, as kill(1) takes them. */
+export const rewrite = (args: readonly string[]): string[] =>
+  args.flatMap((word) => {
+    const signal = /^-([0-9]+|[A-Z][A-Z0-9+-]+)$/.exec(word)?.[1];
+    return signal === undefined ? [word] : ['-s', signal];
+  });
+
 function parseSignal(text: string): string {
   const name = text.toUpperCase();
+  // As kill(1): nothing is sent, and the status says whether it runs.
+  if (name === '0') return name;
+  if (/^(SIG)?RT(MIN|MAX)/.test(name) || (/^[0-9]+$/.test(name) && +name > 31 && +name < 65)) {
+    throw new GomoteError('ERR_USAGE', `-s "${text}" is a real-time signal`, {
+      hint: `buildlets cannot send those; gomote run NAME kill -s ${text} PID can`,
+    });
+  }
   const found = /^[0-9]+$/.test(name)
     ? signals.find(({ number }) => number === Number(name))
     : signalByName(name.startsWith('SIG') ? name : `SIG${name}`);

@@ -4,6 +4,7 @@ import type { Session } from '../../client/session.ts';
 import { GomoteError } from '../../errors.ts';
 import type { SessionInfo } from '../../protocol/session.ts';
 import type { Context } from '../context.ts';
+import { findRun } from '../find-run.ts';
 import { LastLines } from '../last-lines.ts';
 import { parseCount } from '../values.ts';
 
@@ -17,11 +18,14 @@ interface Options {
 export function define(command: Command, context: Context): void {
   command
     .argument('<name>', 'buildlet')
-    .argument('<id>', 'the run, as run --detach prints it and ps lists it')
+    .argument(
+      '<id>',
+      'the run, or the beginning of its id, as run --detach prints it and ps lists it',
+    )
     .option('-f, --follow', 'go on until the run is over')
     .option('--since-start', 'all of it (default)')
     .option('--tail <n>', 'only the last N lines of what there is', (text) =>
-      parseCount('--tail', text, 999_999),
+      parseCount('--tail', text, 999_999, 0),
     )
     .option(
       '--verify <file>',
@@ -34,12 +38,11 @@ export function define(command: Command, context: Context): void {
         });
       }
       await context.withBuildlet(name, async ({ client }) => {
-        const { signal } = context;
-        const info = (await client.sessions.list({ signal })).find((one) => one.id === id);
-        if (info === undefined) throw unknownRun(name, id);
-        const session = client.sessions.get(id);
+        const runs = await client.sessions.list({ signal: context.signal });
+        const info = findRun(runs, name, id);
+        const session = client.sessions.get(info.id);
         if (options.verify !== undefined)
-          return await verify(session, info, options.verify, context);
+          return await verify(name, session, info, options.verify, context);
         await printLog(session, info, options, context);
       });
     });
@@ -55,14 +58,14 @@ async function printLog(
   const { stdout, stderr } = context.terminal;
   const common = { observe: true, signal: context.signal };
   let lostBytes = 0;
-  const last = options.tail === undefined ? undefined : new LastLines(options.tail);
+  const last = options.tail ? new LastLines(options.tail) : undefined;
   if (last !== undefined) {
     const streams = { stdout: last.stream(stdout), stderr: last.stream(stderr) };
     ({ lostBytes } = await session.readUntil(info.logBytes, { ...common, ...streams }));
     await last.print();
   }
   const until = options.follow ? Infinity : info.logBytes;
-  const from = last === undefined ? 0 : info.logBytes;
+  const from = options.tail === undefined ? 0 : info.logBytes;
   if (until > from) {
     const result = await session.readUntil(until, { ...common, stdout, stderr, from });
     lostBytes += result.lostBytes;
@@ -71,6 +74,7 @@ async function printLog(
 }
 
 async function verify(
+  name: string,
   session: Session,
   info: SessionInfo,
   file: string,
@@ -82,15 +86,10 @@ async function verify(
       'ERR_CONFLICT',
       `run ${info.id} is not over: no copy of it can be whole`,
       {
-        hint: `wait for it: gomote wait NAME ${info.id}`,
+        hint: `wait for it: gomote wait ${name} ${info.id}`,
       },
     );
   }
-  const what = await verifyCopy(session, info.end, file, context.signal);
+  const what = await verifyCopy(name, session, info.end, file, context.signal);
   context.talk.say(`${file} is the whole ${what} of run ${info.id}`);
 }
-
-const unknownRun = (name: string, id: string): GomoteError =>
-  new GomoteError('ERR_UNKNOWN_SESSION', `${name} has no run "${id}"`, {
-    hint: `see gomote ps ${name}`,
-  });

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { printable } from '../../printable.ts';
 import type { Context } from '../context.ts';
 import { print, type Terminal } from '../terminal.ts';
-import { parseCommaList } from '../values.ts';
+import { checkInside, parseCommaList } from '../values.ts';
 
 interface Options {
   recursive?: boolean;
@@ -23,6 +23,7 @@ export function define(command: Command, context: Context): void {
     .option('--skip <dirs>', 'leave out these directories: a list with commas', parseCommaList)
     .action(async (name: string, dir: string | undefined, options: Options) => {
       const { signal, terminal } = context;
+      checkInside('the directory', dir ?? '');
       await context.withBuildlet(name, async ({ client }) => {
         let piece = '';
         try {

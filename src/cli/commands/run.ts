@@ -5,7 +5,7 @@ import { GomoteError } from '../../errors.ts';
 import type { Context } from '../context.ts';
 import { parseOnHangup, type RunOptions, runCommand } from '../run-command.ts';
 import { readEnvironmentFile, readVariable } from '../run-environment.ts';
-import { parsePathOption } from '../values.ts';
+import { parsePathOption, refuseBoth } from '../values.ts';
 
 interface Options extends RunOptions {
   sh?: string;
@@ -13,7 +13,7 @@ interface Options extends RunOptions {
 
 export function define(command: Command, context: Context): void {
   const { environment } = context.terminal;
-  const duration = (option: string) => (text: string) => parseDuration(option, text) || undefined;
+  const duration = (option: string) => (text: string) => parseDuration(option, text);
   command
     .argument('<name>', 'buildlet')
     .argument(
@@ -46,7 +46,7 @@ export function define(command: Command, context: Context): void {
     .option('-T, --no-tty', 'run on no terminal')
     .option(
       '--timeout <duration>',
-      'end the command after this long, such as 10m; exit status 124',
+      'end the command after this long, such as 10m; exit status 124; 0: never',
       duration('--timeout'),
     )
     .option(
@@ -76,6 +76,8 @@ export function define(command: Command, context: Context): void {
     )
     .option('--status-json <file>', 'write how it ended as JSON to FILE, or to a descriptor: fd:3')
     .passThroughOptions()
+    .on('option:tty', () => refuseBoth(command, '-t', '-T'))
+    .on('option:no-tty', () => refuseBoth(command, '-T', '-t'))
     .action(async (name: string, first: string | undefined, rest: string[], options: Options) => {
       const words = first === undefined ? [] : [first, ...rest];
       const read = () => {

@@ -5,6 +5,7 @@ import type { Context } from '../context.ts';
 import { loginShell } from '../login-shell.ts';
 import { type RunOptions, runCommand } from '../run-command.ts';
 import { readEnvironmentFile, readVariable } from '../run-environment.ts';
+import { refuseBoth } from '../values.ts';
 
 export function define(command: Command, context: Context): void {
   const { environment } = context.terminal;
@@ -33,6 +34,8 @@ export function define(command: Command, context: Context): void {
       (text) => parseDuration('--reconnect', text),
     )
     .passThroughOptions()
+    .on('option:tty', () => refuseBoth(command, '-t', '-T'))
+    .on('option:no-tty', () => refuseBoth(command, '-T', '-t'))
     .action(async (name: string, words: string[], options: RunOptions) => {
       // As with run, -- may stand before the command.
       const line = (words[0] === '--' ? words.slice(1) : words).join(' ');

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { messageOf } from '../../errors.ts';
 import type { Context } from '../context.ts';
+import { findRun } from '../find-run.ts';
 import { remarkOn, statusOf } from '../session-status.ts';
 
 export function define(command: Command, context: Context): void {
@@ -10,9 +11,12 @@ export function define(command: Command, context: Context): void {
     .argument('<name>', 'buildlet')
     .argument('<id...>', 'runs; of several, the first in this order that failed gives the status')
     .action(async (name: string, given: string[]) => {
-      const ids = [...new Set(given)];
       await context.withBuildlet(name, async ({ client }) => {
-        const outcomes = await Promise.allSettled(ids.map((id) => waitFor(id, client, context)));
+        const ids = [...new Set(given)];
+        const runs = await client.sessions.list({ signal: context.signal });
+        const outcomes = await Promise.allSettled(
+          ids.map(async (id) => await waitFor(findRun(runs, name, id).id, client, context)),
+        );
         context.signal.throwIfAborted();
         const failed = outcomes.findIndex(
           (outcome) => outcome.status === 'rejected' || outcome.value !== 0,

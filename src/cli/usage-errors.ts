@@ -1,0 +1,47 @@
+// What is wrong with a command line, in one line.
+import type { CommanderError } from 'commander';
+import { nearest } from '../did-you-mean.ts';
+import { GomoteError } from '../errors.ts';
+
+/** What other programs call what these do. */
+const otherNames: Readonly<Record<string, string>> = {
+  exec: 'run',
+  cp: 'put, get, push or pull',
+  copy: 'put, get, push or pull',
+  scp: 'put, get, push or pull',
+  rsync: 'push or pull',
+  sync: 'push or pull',
+  upload: 'put or push',
+  download: 'get or pull',
+  delete: 'destroy or rm',
+  remove: 'destroy or rm',
+  stop: 'destroy or kill',
+  start: 'create or run',
+  new: 'create',
+  log: 'logs',
+  sh: 'shell',
+};
+
+export function unknownCommand(name: string, commands: readonly string[]): GomoteError {
+  const meant = otherNames[name] ?? nearest(name, commands);
+  const question = meant === undefined ? '' : ` (Did you mean ${meant}?)`;
+  return new GomoteError('ERR_USAGE', `unknown command '${name}'${question}`, {
+    hint: 'see gomote -h',
+  });
+}
+
+/** commander's message as one line in our words. */
+export function usageError(error: CommanderError, command: string | undefined): GomoteError {
+  const help = command === undefined ? 'gomote -h' : `gomote ${command} -h`;
+  const message = error.message
+    .replace(/^error: /, '')
+    .replaceAll(/\s*\n\s*/g, ' ')
+    .replace(/\.$/, '')
+    .replace(/\. (?=Expected)/, ': ')
+    .replace('Expected', 'expected');
+  return new GomoteError(
+    'ERR_USAGE',
+    error.code === 'commander.help' ? 'no command given' : message,
+    { hint: `see ${help}` },
+  );
+}

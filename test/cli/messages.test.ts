@@ -1,0 +1,139 @@
+// What is said of what was typed: what failed, the value as it was given, and what to do next.
+import { describe, expect, it } from 'vitest';
+import { testCli } from '../helpers/cli.ts';
+
+interface Row {
+  /** `N` stands for a buildlet, which has a run `longid` that has ended. */
+  typed: string;
+  code: number;
+  says: string[];
+  environment?: NodeJS.ProcessEnv;
+}
+
+const rows: Row[] = [
+  // Commands.
+  { typed: 'exec N true', code: 2, says: ["unknown command 'exec'", 'Did you mean run?'] },
+  { typed: 'cp a N', code: 2, says: ['put, get, push or pull'] },
+  { typed: 'lst', code: 2, says: ['Did you mean list?'] },
+  { typed: 'help nosuch', code: 2, says: ["unknown command 'nosuch'", 'gomote -h'] },
+  {
+    typed: 'ping N b',
+    code: 2,
+    says: ["'ping': expected 1 argument but got 2; see gomote ping -h"],
+  },
+  // Names.
+  { typed: 'create loacl', code: 1, says: ['"loacl"', 'did you mean "local"?'] },
+  {
+    typed: 'list --backend locl',
+    code: 1,
+    says: ['gomote: unknown backend "locl"; did you mean "local"?'],
+  },
+  {
+    typed: 'run locl/N true',
+    code: 125,
+    says: ['unknown backend "locl"', 'did you mean "local"?'],
+  },
+  // Values of options.
+  { typed: 'run -t -T N true', code: 125, says: ['-t and -T contradict', 'give one'] },
+  { typed: 'shell -T -t N', code: 125, says: ['-T and -t contradict'] },
+  { typed: 'run --status-json fd:abc N true', code: 125, says: ['--status-json "fd:abc"', 'fd:3'] },
+  { typed: 'run --status-json fd: N true', code: 125, says: ['--status-json "fd:"'] },
+  {
+    typed: 'run --timeout soon N true',
+    code: 125,
+    says: ['--timeout "soon" is not a duration', '10m'],
+  },
+  { typed: 'run --dir .. N true', code: 125, says: ['--dir ".." leaves the work dir', 'relative'] },
+  { typed: 'run --dir a/../../b N true', code: 125, says: ['--dir "a/../../b"'] },
+  { typed: 'run N ../x', code: 125, says: ['"../x" leaves the work dir'] },
+  { typed: 'ls N /tmp', code: 2, says: ['"/tmp" leaves the work dir'] },
+  { typed: 'ls N a/../..', code: 2, says: ['"a/../.."'] },
+  { typed: 'logs --tail -1 N longid', code: 2, says: ['--tail "-1"'] },
+  // Limits.
+  {
+    typed: 'run --timeout 1ms N sleep 100',
+    code: 124,
+    says: ['ran out of time after 1ms (--timeout)'],
+  },
+  { typed: 'run --timeout 1s N sleep 100', code: 124, says: ['after 1s (--timeout)'] },
+  { typed: 'run --idle-timeout 1ms N sleep 100', code: 124, says: ['for 1ms (--idle-timeout)'] },
+  // Runs.
+  ...['attach', 'wait', 'logs', 'kill'].flatMap((command): Row[] => {
+    const code = command === 'attach' || command === 'wait' ? 125 : 1;
+    return [
+      { typed: `${command} N nosuch`, code, says: ['has no run "nosuch"; see gomote ps'] },
+      { typed: `${command} N longdi`, code, says: ['did you mean "longid"?'] },
+      {
+        typed: `${command} N l`,
+        code,
+        says: ['"l" is the beginning of several runs', 'longid, lastid'],
+      },
+    ];
+  }),
+  { typed: 'kill -9 N longid', code: 1, says: ['run "longid" has ended'] },
+  { typed: 'kill -KILL N long', code: 1, says: ['run "longid" has ended'] },
+  { typed: 'kill -s 0 N longid', code: 1, says: ['run "longid" has ended'] },
+  { typed: 'kill -s NOSUCH N longid', code: 2, says: ['-s "NOSUCH" is not a signal'] },
+  { typed: 'kill -s RTMIN+1 N longid', code: 2, says: ['real-time signal'] },
+  { typed: 'kill -34 N longid', code: 2, says: ['real-time signal'] },
+];
+
+describe('what is typed', () => {
+  it('is answered by one line that helps', async () => {
+    const cli = testCli();
+    const name = (await cli(['create', 'local'])).stdout.trim();
+    for (const id of ['longid', 'lastid']) {
+      expect(await cli(['run', '--id', id, name, 'true'])).toMatchObject({ code: 0 });
+    }
+    for (const { typed, code, says, environment } of rows) {
+      const argv = typed.split(' ').map((word) => word.replace(/^(.*\/)?N$/, `$1${name}`));
+      const told = await cli(argv, { environment: environment ?? {} });
+      expect({ typed, code: told.code, stdout: told.stdout }).toEqual({ typed, code, stdout: '' });
+      expect(told.stderr, typed).toMatch(/^gomote: [^\n]+\n$/);
+      for (const part of says) expect(told.stderr, typed).toContain(part);
+    }
+  });
+
+  it('0 as a limit is none, and as --kill-after at once', async () => {
+    const cli = testCli();
+    const name = (await cli(['create', 'local'])).stdout.trim();
+    for (const option of ['--timeout', '--idle-timeout', '--kill-after']) {
+      for (const zero of ['0', '0s']) {
+        expect(await cli(['run', option, zero, name, 'true'])).toMatchObject({
+          code: 0,
+          stderr: '',
+        });
+      }
+    }
+  });
+
+  it('the beginning of an id is the run', async () => {
+    const cli = testCli();
+    const name = (await cli(['create', 'local'])).stdout.trim();
+    await cli(['run', '--id', 'longid', name, 'echo', 'hello']);
+    expect(await cli(['attach', name, 'lo'])).toEqual({ code: 0, stdout: 'hello\n', stderr: '' });
+    expect(await cli(['logs', name, 'l'])).toMatchObject({ code: 0, stdout: 'hello\n' });
+    expect(await cli(['logs', '--tail', '0', name, 'l'])).toMatchObject({ code: 0, stdout: '' });
+    await cli(['run', '--detach', '--id', 'other', name, 'sleep', '1000']);
+    expect(await cli(['kill', '-s', '0', name, 'oth'])).toMatchObject({ code: 0 });
+    expect(await cli(['kill', '-KILL', name, 'oth'])).toMatchObject({ code: 0 });
+    expect(await cli(['wait', name, 'oth'])).toMatchObject({ code: 137 });
+  });
+
+  it('nothing is answered with help, and is wrong usage', async () => {
+    const { code, stdout, stderr } = await testCli()([]);
+    expect([code, stderr]).toEqual([2, 'gomote: no command given; see gomote -h\n']);
+    expect(stdout).toContain('Usage: gomote');
+  });
+
+  it.each([
+    ['DOM\\me', 'DOM-me'],
+    ['me@example.com', 'me-example.com'],
+    ['jürgen', 'jurgen'],
+    ['Weiß', 'Weiss'],
+    ['a b', 'a-b'],
+  ])('the user %s of the system is %s', async (system, user) => {
+    const { stdout } = await testCli()(['whoami'], { environment: { USER: system } });
+    expect(stdout).toBe(`local\t${user}\n`);
+  });
+});
