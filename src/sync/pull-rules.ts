@@ -69,7 +69,8 @@ async function gitIgnored(
   /** Paths by the repository that they are in, below the top. */
   const byRepository = new Map<string, string[]>();
   for (const { path, kind } of entries) {
-    if (whyRefused(path) !== undefined || !directories.leadTo(path)) continue;
+    const isReachable = directories.leadTo(kind === 'directory' ? `${path}/` : path);
+    if (whyRefused(path) !== undefined || !isReachable) continue;
     const repository = directories.repositoryOf(path);
     const paths = byRepository.get(repository) ?? [];
     byRepository.set(repository, paths);
@@ -123,7 +124,7 @@ class RealDirectories {
     return [...this.#repositories].flatMap(([path, it]) => (it === undefined ? [] : [path]));
   }
 
-  /** Whether no link, and nothing else that is no directory, is on the way to the path. */
+  /** Whether no link, and nothing else that is no directory, is on the way to the path; with a slash at its end, at it. */
   leadTo(path: string): boolean {
     return this.#lookAt(parentOf(path)) !== 'blocked';
   }
