@@ -74,7 +74,7 @@ export class LocalBackend implements Backend {
           if (record === undefined || !this.#isOurs(record)) return undefined;
           return await this.#inspect(directory, record, call.signal);
         } catch (error) {
-          if (!isGomoteError(error, 'ERR_LOCAL_FILE')) throw error;
+          if (isOwnShortage(error) || !isGomoteError(error, 'ERR_LOCAL_FILE')) throw error;
           // Whose it is cannot be read either.
           return this.#user === undefined ? unreadable(name) : undefined;
         }

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { CoordinatorClient } from '../../src/client/coordinator-client.ts';
 import { tokenOf, writeUsers } from './coordinator.ts';
 import { until } from './processes.ts';
@@ -40,7 +40,14 @@ export class CoordinatorProcess {
     const lines = [`listen = "unix:${socket}"`, 'tls = "off"', 'state-directory = "state"'];
     writeFileSync(join(this.directory, `${socket}.toml`), [...lines, options.toml].join('\n'));
     if (directory === undefined) this.#writeUsers(users);
-    onTestFinished(() => this.kill());
+    onTestFinished(async () => {
+      await this.kill();
+      // A failure that nobody waited for is a fault, whatever else the test has seen.
+      const unhandled = this.#output
+        .split('\n')
+        .filter((line) => line.includes('"event":"unhandled"'));
+      expect(unhandled).toEqual([]);
+    });
   }
 
   #writeUsers(users: readonly string[]): void {
@@ -73,6 +80,11 @@ export class CoordinatorProcess {
   /** Waits until its log tells of it. */
   async event(name: string): Promise<void> {
     await until(() => this.#output.includes(`"event":"${name}"`));
+  }
+
+  /** How often its log has the text. */
+  count(text: string): number {
+    return this.#output.split(text).length - 1;
   }
 
   get socketPath(): string {
