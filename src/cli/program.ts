@@ -2,6 +2,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { readVersion } from '../package-root.ts';
 import type { Context, GlobalOptions } from './context.ts';
+import { examplesOf } from './examples.ts';
 import { normalizeGoFlags } from './go-flags.ts';
 import { print } from './terminal.ts';
 import { unknownCommand, usageError } from './usage-errors.ts';
@@ -88,7 +89,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'push',
-    summary: 'make a directory of a buildlet equal to one here',
+    summary: 'send this tree; remove what was sent before and is gone here',
     load: () => import('./commands/push.ts'),
   },
   { name: 'put', summary: 'put a file on a buildlet', load: () => import('./commands/put.ts') },
@@ -226,6 +227,7 @@ async function addCommand(root: Command, entry: CommandEntry, context: Context):
   const command = root.command(entry.name).summary(entry.summary).description(entry.summary);
   for (const option of globalOptions()) command.addOption(option.hideHelp());
   define(command, context);
+  command.addHelpText('after', examplesOf(entry.name));
   command.hook('preAction', () => {
     const { color: before, ...globals } = root.opts<GlobalOptions>();
     const local = command.opts<GlobalOptions>();

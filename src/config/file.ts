@@ -1,8 +1,11 @@
 // A TOML file read and checked: every failure names the file, the key and the value.
+import { fileURLToPath } from 'node:url';
 import { parse, TomlError } from 'smol-toml';
 import * as v from 'valibot';
+import { didYouMean } from '../did-you-mean.ts';
 import { parseDuration } from '../duration.ts';
 import { GomoteError } from '../errors.ts';
+import { packageRoot } from '../package-root.ts';
 
 /** What a section or file may be called. */
 export const nameSchema = v.pipe(
@@ -66,14 +69,25 @@ export function parseFile<T extends v.GenericSchema>(
   const [issue] = result.issues;
   const key = v.getDotPath(issue) ?? '';
   if (issue.type === 'strict_object' && issue.expected === 'never') {
+    const meant = didYouMean(key.split('.').at(-1) ?? '', keysOf(schema));
+    const page = fileURLToPath(new URL('docs/operations.md', packageRoot));
     throw new GomoteError('ERR_CONFIG', `${path}: unknown key ${key}`, {
-      hint: 'see docs/operations.md',
+      hint: meant ?? `see ${page}`,
     });
   }
   if (issue.type === 'strict_object') {
     throw new GomoteError('ERR_CONFIG', `${path}: ${key} is missing`, { hint: 'mend the file' });
   }
   throw badValue(path, key, issue.input, issue.message);
+}
+
+/** All keys that objects have anywhere in a schema. */
+function keysOf(schema: unknown, seen = new Set<unknown>()): string[] {
+  if (typeof schema !== 'object' || schema === null || seen.has(schema)) return [];
+  seen.add(schema);
+  const { entries } = schema as { entries?: object };
+  const parts = Array.isArray(schema) ? schema : Object.values(schema);
+  return [...Object.keys(entries ?? {}), ...parts.flatMap((part) => keysOf(part, seen))];
 }
 
 function parseToml(path: string, bytes: Uint8Array): unknown {

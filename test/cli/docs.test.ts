@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { expect, it } from 'vitest';
 import { helpText } from '../../src/buildlet/options.ts';
 import { Context } from '../../src/cli/context.ts';
+import { examplesOf } from '../../src/cli/examples.ts';
 import { processInterrupts } from '../../src/cli/interrupts.ts';
 import { fullProgram } from '../../src/cli/program.ts';
 import { Collector } from '../helpers/collect.ts';
@@ -16,6 +17,11 @@ function helpOf(command: Command): string {
     .trim();
 }
 
+/** What the help has after that. */
+function helpWithExamples(command: Command): string {
+  return `${helpOf(command)}\n${examplesOf(command.name())}`;
+}
+
 it('docs/cli.md says what the commands’ own help says', async () => {
   const streams = { stdin: Readable.from([]), stdout: new Collector(), stderr: new Collector() };
   const context = new Context({ ...streams, environment: {} }, processInterrupts());
@@ -23,7 +29,7 @@ it('docs/cli.md says what the commands’ own help says', async () => {
   const sections = root.commands
     .filter((command) => command.name() !== 'help')
     .map((command) => {
-      return `## gomote ${command.name()}\n\n\`\`\`\n${helpOf(command)}\n\`\`\`\n`;
+      return `## gomote ${command.name()}\n\n\`\`\`\n${helpWithExamples(command)}\n\`\`\`\n`;
     });
   const text = [
     '# The command line',
@@ -36,6 +42,13 @@ it('docs/cli.md says what the commands’ own help says', async () => {
     'them: `-dir=x`, `-system`. Global options go before the command or among its own; a variable `GOMOTE_USER`,',
     '`GOMOTE_BACKEND`, `GOMOTE_STAGING`, `GOMOTE_PASSWORD_FILE`, `GOMOTE_VERBOSE`, `GOMOTE_QUIET` or',
     '`GOMOTE_NO_COLOR` stands in for the option of its name.',
+    '',
+    'Durations are numbers with the units `ms`, `s`, `m` and `h`: `90s`, `1h30m`; no days. Listings are lines of',
+    'columns with tabs between them; on a terminal they are aligned, with a header. `list` has name, type and state:',
+    '`expires in 29m50s` (unless it is used), `does not expire`, or why it is dead. `ps` has the id of a run, its state',
+    '(`running`; `detached`: running, whoever reads; `exit 3`; `SIGKILL`; then in brackets why it was ended), how long it',
+    'took or has taken, and the command. `--json` has the same as objects; times in it are RFC 3339, `seconds` and',
+    '`durationMs` are numbers, and what is not known is absent or `null`.',
     '',
     '```',
     helpOf(root),

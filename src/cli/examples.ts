@@ -1,0 +1,41 @@
+// An example or two of each command, for its help. NAME stands for a buildlet.
+
+const examples: Readonly<Record<string, readonly string[]>> = {
+  attach: ['gomote attach NAME 3f9c      # the beginning of an id will do'],
+  create: ['name=$(gomote create local)', 'gomote create --count 3 linux-amd64'],
+  destroy: ['gomote destroy NAME', 'gomote destroy --all --yes'],
+  diff: ['gomote diff NAME'],
+  extend: ['gomote extend NAME 2h'],
+  get: ['gomote get NAME src/hello', 'gomote get NAME build.log - | less'],
+  gettar: ['gomote gettar --dir src/reports NAME > reports.tar.gz'],
+  kill: ['gomote kill NAME 3f9c', 'gomote kill -9 NAME 3f9c'],
+  list: ['gomote list', 'gomote list --json'],
+  login: ['gomote login https://coordinator.example.com'],
+  logout: ['gomote logout'],
+  logs: ['gomote logs --follow NAME 3f9c', 'gomote logs --tail 100 NAME 3f9c'],
+  ls: ['gomote ls NAME src', 'gomote ls --recursive NAME'],
+  ping: ['gomote ping NAME'],
+  ps: ['gomote ps NAME', 'gomote ps --json NAME'],
+  pull: ['gomote pull NAME src .', 'gomote pull --changed NAME src .'],
+  push: ['gomote push --dest src NAME', 'gomote push --watch --dest src NAME'],
+  put: ['gomote put NAME hello.c src/', 'date | gomote put NAME - src/date'],
+  puttar: ['gomote puttar --dir src NAME hello-2.12.tar.gz'],
+  reap: ['gomote reap'],
+  rm: ['gomote rm NAME src/build', 'gomote rm NAME .'],
+  run: [
+    'gomote run --dir src NAME make -j8',
+    "gomote run --sh 'make && ./hello' --dir src NAME",
+    'gomote run --timeout 10m -e CI=true NAME ./test.sh',
+    'id=$(gomote run --detach NAME make)',
+  ],
+  shell: ['gomote shell NAME', "gomote shell NAME 'cd src && make'"],
+  ssh: ['gomote ssh NAME', 'gomote ssh NAME -- ls -l'],
+  types: ['gomote types'],
+  version: ['gomote version'],
+  wait: ['gomote wait NAME 3f9c && echo good'],
+  whoami: ['gomote whoami'],
+};
+
+/** The part of a command's help. */
+export const examplesOf = (command: string): string =>
+  ['', 'Examples:', ...(examples[command] ?? []).map((line) => `  ${line}`)].join('\n');
