@@ -79,11 +79,14 @@ export function readlinkSync(path: string): string {
   return nameFromBytes(fs.readlinkSync(fsPath(path), { encoding: 'buffer' }));
 }
 
-/** The path without symbolic links. */
-export function realpathSync(path: string): string {
-  const real = path.isWellFormed() ? fs.realpathSync(path) : replacement;
-  if (!isDoubtful(real)) return real;
-  return nameFromBytes(fs.realpathSync.native(fsPath(path), { encoding: 'buffer' }));
+/** The path without symbolic links. Relative ones are the system's to resolve: Node spoils the name of the directory it is in. */
+export const realpathSync = (path: string): string =>
+  nameFromBytes(fs.realpathSync.native(fsPath(path), { encoding: 'buffer' }));
+
+/** The directory that this process is in. */
+export function currentDirectory(): string {
+  const directory = process.cwd();
+  return isDoubtful(directory) ? realpathSync('.') : directory;
 }
 
 /** {@link readdirSync}, not held up. */

@@ -68,6 +68,22 @@ describe('bytes that are not UTF-8', () => {
     expect(code).toBe(0);
   });
 
+  it('may be in the name of the directory that push and pull start in', async () => {
+    const { start, create, directory } = workshop();
+    const name = await create();
+    const script = [
+      'D=$(printf "d\\351"); mkdir "$D"; cd "$D"; echo x > f',
+      `gomote push ${name} && gomote run ${name} sh -c 'echo *'`,
+      `gomote run ${name} sh -c 'echo y > "$0"/g; cat "$0"/g' "$D"`,
+      `gomote pull ${name} && cat f g`,
+    ];
+    writeFileSync(join(directory, 'script'), script.join('\n'));
+    const { stdout, stderr, code } = await ending(start('sh', ['script']));
+    expect(stderr.toString()).toContain('d\\xe9');
+    expect(stdout.toString('latin1')).toMatch(/y\nx\ny\n$/);
+    expect(code).toBe(0);
+  });
+
   it('in a name do not make rm take another file for it', async () => {
     const { cli, name, workDir } = await buildlet();
     makeFile(workDir, 'caf\xef\xbf\xbd');

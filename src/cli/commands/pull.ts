@@ -3,6 +3,7 @@ import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import { cacheDirectory } from '../../files/cache-directory.ts';
+import { currentDirectory } from '../../files/named-fs.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { gitWorkTree } from '../../sync/git.ts';
 import { type PullOptions, pull } from '../../sync/pull.ts';
@@ -55,7 +56,7 @@ export function define(command: Command, context: Context): void {
           });
         }
         const startMs = performance.now();
-        const tree = gitWorkTree(process.cwd()) ?? process.cwd();
+        const tree = gitWorkTree(currentDirectory()) ?? currentDirectory();
         const dir = normalizeRelativePath(remote ?? basename(tree));
         if (dir === undefined || remote === '') {
           throw new GomoteError('ERR_USAGE', `bad directory "${remote}"`, {
@@ -83,7 +84,7 @@ export function define(command: Command, context: Context): void {
         const summary = await context.withBuildlet(name, ({ client }) =>
           context.talk.showing(
             () => passed,
-            () => pull(client, resolve(here), pullOptions),
+            () => pull(client, resolve(currentDirectory(), here), pullOptions),
           ),
         );
         const seconds = (performance.now() - startMs) / 1000;

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { hostTypeOf } from '../../builders.ts';
 import { GomoteError } from '../../errors.ts';
 import { cacheDirectory } from '../../files/cache-directory.ts';
+import { currentDirectory } from '../../files/named-fs.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { literalBytes } from '../../protocol/tree-change.ts';
 import { gitWorkTree } from '../../sync/git.ts';
@@ -49,8 +50,8 @@ export function define(command: Command, context: Context): void {
       expectShortLife();
       const { environment } = context.terminal;
       const go = options.go ? await goRoots() : undefined;
-      const tree = go ? await go.goRoot(environment) : gitWorkTree(process.cwd());
-      const top = realDirectory(dir ?? tree ?? process.cwd());
+      const tree = go ? await go.goRoot(environment) : gitWorkTree(currentDirectory());
+      const top = realDirectory(dir ?? tree ?? currentDirectory());
       const given = go?.goPushOptions(top, environment) ?? {
         dir: destinationOf(options.dest, top),
       };
