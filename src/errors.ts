@@ -103,9 +103,15 @@ export class StatusError extends GomoteError {
   /** The first line of the reply's body, as it came: show it with `printable` only. */
   readonly text: string;
 
-  constructor(status: number, text: string, message: string, options: GomoteErrorOptions = {}) {
+  /** @param options `code`: what the server says it is, if it says so; else ERR_UNAUTHORIZED for 401 and 403, or ERR_STATUS. */
+  constructor(
+    status: number,
+    text: string,
+    message: string,
+    options: GomoteErrorOptions & { code?: ErrorCode | undefined } = {},
+  ) {
     const refused = status === 401 || status === 403;
-    super(refused ? 'ERR_UNAUTHORIZED' : 'ERR_STATUS', message, options);
+    super(refused ? 'ERR_UNAUTHORIZED' : (options.code ?? 'ERR_STATUS'), message, options);
     this.status = status;
     this.text = text;
   }
@@ -134,6 +140,40 @@ export class NotStartedError extends GomoteError {
     super('ERR_NOT_STARTED', `the command did not start: ${state}`);
     this.state = state;
     this.reason = reason;
+  }
+}
+
+/**
+ * What a cancelled call fails with: ERR_ABORTED, whose cause is the signal's reason. A reason that is a GomoteError says
+ * it better: then it is a copy of that, since every call that it ends throws an error of its own.
+ */
+export function abortedError(signal: AbortSignal): GomoteError {
+  const reason: unknown = signal.reason;
+  if (!(reason instanceof GomoteError)) {
+    return new GomoteError('ERR_ABORTED', 'the call was cancelled', { cause: reason });
+  }
+  return copyOf(reason);
+}
+
+/** An error that says the same and has its own stack; its cause is the given one. */
+export function copyOf(error: GomoteError): GomoteError {
+  if (error.constructor !== GomoteError) return error;
+  return new GomoteError(error.code, error.message, {
+    hint: error.hint,
+    cause: error.cause ?? error,
+  });
+}
+
+/** Does the work; when it fails because the signal has aborted, the failure is that of {@link abortedError}. */
+export async function untilAborted<Result>(
+  signal: AbortSignal | undefined,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (signal?.aborted !== true || error instanceof GomoteError) throw error;
+    throw abortedError(signal);
   }
 }
 

@@ -1,7 +1,8 @@
 // A token bucket: so many calls a second, with a burst saved up.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { abortedError, untilAborted } from './errors.ts';
 
-/** Resolves when one more call may go out; rejects when the signal aborts first. */
+/** Resolves when one more call may go out; rejects with ERR_ABORTED when the signal aborts first. */
 export type Gate = (signal?: AbortSignal) => void | Promise<void>;
 
 export interface TokenBucketOptions {
@@ -17,7 +18,8 @@ interface Clock {
 
 const systemClock: Clock = {
   now: () => performance.now(),
-  sleep: (delayMs, signal) => sleep(delayMs, undefined, signal && { signal }),
+  sleep: (delayMs, signal) =>
+    untilAborted(signal, () => sleep(delayMs, undefined, signal && { signal })),
 };
 
 /** A gate that lets calls through in the order they came, at the rate given. */
@@ -27,7 +29,7 @@ export function tokenBucket(options: TokenBucketOptions, clock: Clock = systemCl
   /** When the bucket would be full again, were no more calls made. */
   let fullAtMs = 0;
   return async (signal) => {
-    signal?.throwIfAborted();
+    if (signal?.aborted) throw abortedError(signal);
     const now = clock.now();
     fullAtMs = Math.max(fullAtMs, now) + intervalMs;
     const waitMs = fullAtMs - now - burst * intervalMs;

@@ -1,4 +1,38 @@
-// A deadline that holds.
+// Deadlines that hold, of any length.
+
+/** The longest that Node's timers wait, in ms: a longer one is over at once. */
+const longestMs = 2 ** 31 - 1;
+
+/** A timer; it keeps the process alive unless told otherwise. */
+export interface LongTimer {
+  /** Lets the process end before it is over. */
+  unref(): LongTimer;
+  /** Ends it; `act` is not called any more. */
+  clear(): void;
+}
+
+/** Calls `act` after so many ms, however many those are; after Infinity, never. */
+export function longTimer(act: () => void, delayMs: number): LongTimer {
+  let leftMs = delayMs;
+  let isRef = true;
+  let timer: NodeJS.Timeout | undefined;
+  const wait = () => {
+    const stepMs = Math.min(leftMs, longestMs);
+    leftMs -= stepMs;
+    timer = setTimeout(leftMs > 0 ? wait : act, stepMs);
+    if (!isRef) timer.unref();
+  };
+  if (delayMs !== Infinity) wait();
+  const self: LongTimer = {
+    unref: () => {
+      isRef = false;
+      timer?.unref();
+      return self;
+    },
+    clear: () => clearTimeout(timer),
+  };
+  return self;
+}
 
 /**
  * A signal that aborts with a TimeoutError after the delay; it keeps no process alive. In place of
@@ -9,6 +43,6 @@ export function timeoutSignal(delayMs: number): AbortSignal {
   const expire = () => {
     controller.abort(new DOMException('The operation was aborted due to timeout', 'TimeoutError'));
   };
-  setTimeout(expire, delayMs).unref();
+  longTimer(expire, delayMs).unref();
   return controller.signal;
 }

@@ -42,7 +42,7 @@ describe('a token bucket', () => {
     const cancel = new AbortController();
     const waiting = gate(cancel.signal);
     cancel.abort();
-    await expect(waiting).rejects.toMatchObject({ name: 'AbortError' });
+    await expect(waiting).rejects.toMatchObject({ code: 'ERR_ABORTED' });
     await expect(gate(cancel.signal)).rejects.toThrow();
   });
 });

@@ -1,6 +1,7 @@
 // `startPod` as the library exports it: all it needs loads when it is called.
 import type { HostType } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
+import { untilAborted } from '../errors.ts';
 import type { ClusterConfig } from './kubernetes/cluster-config.ts';
 import type { StartPodOptions } from './kubernetes/start-pod.ts';
 
@@ -23,5 +24,7 @@ export async function startPod(
   options: StartPodOptions,
 ): Promise<BuildletClient> {
   const kubernetes = await import('./kubernetes/start-pod.ts');
-  return await kubernetes.startPod(kubeConfig, podName, hostType, options);
+  return await untilAborted(options.signal, () =>
+    kubernetes.startPod(kubeConfig, podName, hostType, options),
+  );
 }

@@ -1,6 +1,7 @@
 // Virtual machines of Compute Engine, for users of the library; Google's client loads with the first call.
 import type { HostType } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
+import { untilAborted } from '../errors.ts';
 import type { GceAuth, GceCallOptions, StartVmOptions, Vm } from './gce/options.ts';
 
 /**
@@ -22,7 +23,7 @@ export async function startNewVM(
   options: StartVmOptions,
 ): Promise<BuildletClient> {
   const { startNewVM } = await import('./gce/start-vm.ts');
-  return await startNewVM(auth, name, hostType, options);
+  return await untilAborted(options.signal, () => startNewVM(auth, name, hostType, options));
 }
 
 /**
@@ -38,7 +39,7 @@ export async function listVMs(
   options: GceCallOptions = {},
 ): Promise<Vm[]> {
   const { listVMs } = await import('./gce/vms.ts');
-  return await listVMs(auth, project, zone, options);
+  return await untilAborted(options.signal, () => listVMs(auth, project, zone, options));
 }
 
 /**
@@ -55,5 +56,5 @@ export async function destroyVM(
   options: GceCallOptions = {},
 ): Promise<void> {
   const { destroyVM } = await import('./gce/vms.ts');
-  await destroyVM(auth, project, zone, instance, options);
+  await untilAborted(options.signal, () => destroyVM(auth, project, zone, instance, options));
 }

@@ -12,6 +12,7 @@ import { findCommandFile } from './command-file.ts';
 import { commandEnvironment, commandVariable, type Environment } from './environment.ts';
 import type { PipeStock } from './output-pipe.ts';
 import { endProcesses, type SweepTarget, signalProcesses } from './process-sweep.ts';
+import { inTurn } from './start-turns.ts';
 
 export interface CommandHost {
   readonly workDir: string;
@@ -92,8 +93,22 @@ function makeTemporary({ environment: { TMPDIR } }: CommandHost): void {
   if (TMPDIR !== undefined) mkdirSync(TMPDIR, { recursive: true, mode: 0o700 });
 }
 
-/** Starts the command, or gives the Process-State text that says why it did not start. */
+/**
+ * Starts the command when it is its turn, or gives the Process-State text that says why it did not start. One that nobody
+ * waits for any more, as `signal` tells, is not started.
+ */
 export async function startCommand(
+  command: PreparedCommand,
+  host: CommandHost,
+  streams: CommandStreams,
+  signal?: AbortSignal,
+): Promise<RunningCommand | { notStarted: string }> {
+  return await inTurn(async () =>
+    signal?.aborted ? { notStarted: notStarted.left } : await startNow(command, host, streams),
+  );
+}
+
+async function startNow(
   command: PreparedCommand,
   host: CommandHost,
   streams: CommandStreams,

@@ -26,6 +26,10 @@ export interface BuildletClientOptions {
   sharedDirectory?: string | undefined;
   /** An undici Dispatcher to send by; it is not destroyed. Default: a pool of the client's own. */
   dispatcher?: Dispatcher | undefined;
+  /** `KEY=VALUE`, for every command, before those of its own request. Default: none. */
+  env?: readonly string[] | undefined;
+  /** The PATH of every command whose request has none, as in `ExecOptions`. Default: as the buildlet's. */
+  path?: readonly string[] | undefined;
   /** Milliseconds between heartbeats. Default 10,000, as the protocol says. */
   heartbeatIntervalMs?: number | undefined;
   /** Told of every request that was answered, in one line. */

@@ -1,7 +1,7 @@
 // What all calls to one buildlet share: credentials, heartbeat, and the state closed or broken.
 import { setMaxListeners } from 'node:events';
 import type { Dispatcher } from 'undici';
-import { type GomoteError, StatusError } from '../errors.ts';
+import { abortedError, type GomoteError, StatusError } from '../errors.ts';
 import {
   dispatcherSender,
   HttpClient,
@@ -14,6 +14,7 @@ import {
 import type { ServerAddress } from '../http/client/server-address.ts';
 import type { RelayTarget } from '../http/proxy.ts';
 import { endpoints, proxyHeader } from '../protocol/endpoints.ts';
+import { errorCodeHeader, parseErrorCode } from '../protocol/error-reply.ts';
 import { startHeartbeat } from './heartbeat.ts';
 
 export interface ConnectionOptions {
@@ -29,6 +30,9 @@ export interface ConnectionOptions {
   readonly sharedDirectory?: string | undefined;
   /** Sends in place of connections of its own. */
   readonly dispatcher?: Dispatcher | undefined;
+  /** What every command gets, before what its own request has: the environment, and PATH unless that has one. */
+  readonly env?: readonly string[] | undefined;
+  readonly path?: readonly string[] | undefined;
   /** Absent: no heartbeat. */
   readonly heartbeatIntervalMs: number | undefined;
   /** Told of every request, for `--verbose`. */
@@ -69,9 +73,9 @@ export class Connection {
     return this.#options;
   }
 
-  /** Why no call can succeed any more; undefined while they can. */
+  /** Why no call can succeed any more; undefined while they can. Each time it is an error of its own. */
   get failure(): GomoteError | undefined {
-    return this.#end.signal.aborted ? (this.#end.signal.reason as GomoteError) : undefined;
+    return this.#end.signal.aborted ? abortedError(this.#end.signal) : undefined;
   }
 
   /** A signal that aborts with the caller's, or when the connection ends. */
@@ -94,7 +98,8 @@ export class Connection {
     ...request
   }: CallRequest): Promise<HttpResponse> {
     if (heartbeat) this.#startHeartbeat();
-    if (this.failure !== undefined) throw this.failure;
+    const { failure } = this;
+    if (failure !== undefined) throw failure;
     const { address, dispatcher, label, onRequest } = this.#options;
     this.#sender ??=
       dispatcher === undefined ? new HttpClient(address) : dispatcherSender(dispatcher, address);
@@ -175,6 +180,9 @@ async function statusError(
     response.statusCode,
     text,
     `${label}: ${text === '' ? `status ${response.statusCode}` : text}`,
-    refused ? { hint: 'check the user, the token or the password' } : {},
+    {
+      code: parseErrorCode(response.headers[errorCodeHeader.toLowerCase()]),
+      hint: refused ? 'check the user, the token or the password' : undefined,
+    },
   );
 }

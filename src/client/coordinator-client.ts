@@ -7,7 +7,7 @@ import type { RemoteBuildlet, RemoteTypes } from '../protocol/coordinator-replie
 import { contentTypes, coordinatorPaths } from '../protocol/endpoints.ts';
 import { encodeForm, withQuery } from '../protocol/form.ts';
 import { hostPort, parseAddress } from './address.ts';
-import { BuildletClient, type CallOptions } from './buildlet-client.ts';
+import { BuildletClient, type BuildletClientOptions, type CallOptions } from './buildlet-client.ts';
 import { Connection } from './connection.ts';
 import type { Created, CreateOptions } from './create-buildlet.ts';
 
@@ -65,11 +65,13 @@ export class CoordinatorClient {
   }
 
   /**
-   * Creates a buildlet; it may take minutes, and cancelling the call cancels the creation. The buildlet may
+   * Creates a buildlet, whose commands get the environment and PATH of its builder type. It may take minutes, and cancelling the call cancels the creation. The buildlet may
    * expire at any time; end it with its client's `close`.
    */
   async createBuildlet(builderType: string, options: CreateOptions = {}): Promise<BuildletClient> {
-    return this.namedBuildlet((await this.requestBuildlet(builderType, options)).name);
+    const { buildlet, builder } = await this.request(builderType, options);
+    const { env, path } = builder ?? {};
+    return this.namedBuildlet(buildlet.name, { env, path });
   }
 
   /** As `createBuildlet`, but gives the coordinator's record of it. */
@@ -120,13 +122,21 @@ export class CoordinatorClient {
     return parseRemoteBuildlet(body) ?? this.#badReply(path, body);
   }
 
-  /** A client of the buildlet of that name; the name is not checked, the first call tells. */
-  namedBuildlet(name: string): BuildletClient {
+  /**
+   * A client of the buildlet of that name; the name is not checked, the first call tells.
+   *
+   * @param defaults What every command gets: `createBuildlet` gives those of the builder type. Default: nothing.
+   */
+  namedBuildlet(
+    name: string,
+    defaults: Pick<BuildletClientOptions, 'env' | 'path'> = {},
+  ): BuildletClient {
     const { auth, dispatcher, onRequest } = this.#options;
     return new BuildletClient(
       this.#address,
       { password: auth.password },
       {
+        ...defaults,
         name,
         remoteName: name,
         authUser: auth.username,

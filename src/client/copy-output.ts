@@ -21,7 +21,11 @@ export async function copyOutput(
       reject(error);
     };
     const onData = (chunk: Buffer) => {
-      if (!output.write(chunk)) body.pause();
+      try {
+        if (!output.write(chunk)) body.pause();
+      } catch (error) {
+        settle(error as Error);
+      }
     };
     const onDrain = () => body.resume();
     // Writes are done in order: when this one of nothing is, all are.

@@ -1,14 +1,16 @@
 // Running a command over `/exec`: its output, and proof of how it ended.
-import { Writable } from 'node:stream';
+import { type Readable, Writable } from 'node:stream';
 import { GomoteError, isGomoteError, NotStartedError } from '../errors.ts';
 import { transportError } from '../http/client/request.ts';
 import { contentTypes, endpoints, processStateTrailer } from '../protocol/endpoints.ts';
 import { encodeExecForm } from '../protocol/exec.ts';
 import type { FormValue } from '../protocol/form.ts';
 import { parseProcessState } from '../protocol/process-state.ts';
+import { longTimer } from '../timeout-signal.ts';
 import type { Connection } from './connection.ts';
 import { copyOutput } from './copy-output.ts';
 import { outputFailure } from './given-streams.ts';
+import { timeLimitMs } from './time-limit.ts';
 
 export interface ExecOptions {
   /**
@@ -31,9 +33,12 @@ export interface ExecOptions {
   systemLevel?: boolean | undefined;
   /** Let the buildlet write a line about the command before its output. Default false. */
   debug?: boolean | undefined;
-  /** Called when the buildlet has taken the command, before its output. */
+  /** Called when the buildlet has taken the command, before its output. What it throws ends the command and the call. */
   onStartExec?: (() => void) | undefined;
-  /** The command's longest time, in ms; then ERR_TIMEOUT, and the client is broken. Absent: no limit. */
+  /**
+   * The command's longest time, in ms, of any length; then ERR_TIMEOUT, and the client is broken. 0, Infinity or absent:
+   * no limit.
+   */
   timeoutMs?: number | undefined;
   /** Ends the command, with its whole process group, by leaving; the call fails with ERR_ABORTED. */
   signal?: AbortSignal | undefined;
@@ -61,7 +66,8 @@ export async function exec(
   cmd: string,
   options: ExecOptions,
 ): Promise<ExecResult> {
-  const { timeoutMs, output } = options;
+  const { output } = options;
+  const timeoutMs = timeLimitMs('timeoutMs', options.timeoutMs);
   const failure = output && outputFailure(output);
   if (failure !== undefined) throw failure;
   const outOfTime = timeoutMs === undefined ? undefined : timeLimit(timeoutMs);
@@ -76,14 +82,14 @@ export async function exec(
         systemLevel: options.systemLevel ?? false,
         dir: options.dir ?? '',
         args: options.args ?? [],
-        env: options.extraEnv ?? [],
-        path: options.path,
+        env: [...(connection.options.env ?? []), ...(options.extraEnv ?? [])],
+        path: options.path ?? connection.options.path,
         debug: options.debug ?? false,
       }),
       signal,
       headersTimeoutMs,
     });
-    options.onStartExec?.();
+    tellStart(options.onStartExec, response.body);
     await copyOutput(response.body, output ?? nowhere(), (error) =>
       transportError(error, signal, 'ERR_LOST'),
     );
@@ -96,6 +102,16 @@ export async function exec(
     throw error;
   } finally {
     outOfTime?.stop();
+  }
+}
+
+/** A caller that fails to hear of the start does not want the command, which ends when its reply is left. */
+function tellStart(onStartExec: (() => void) | undefined, body: Readable): void {
+  try {
+    onStartExec?.();
+  } catch (error) {
+    body.destroy();
+    throw error;
   }
 }
 
@@ -119,11 +135,11 @@ function resultOf(text: string): ExecResult {
 
 function timeLimit(timeoutMs: number): { signal: AbortSignal; stop: () => void } {
   const controller = new AbortController();
-  const timer = setTimeout(() => {
+  const timer = longTimer(() => {
     const message = `timeout waiting for command to complete (${timeoutMs} ms)`;
     controller.abort(new GomoteError('ERR_TIMEOUT', message));
   }, timeoutMs);
-  return { signal: controller.signal, stop: () => clearTimeout(timer) };
+  return { signal: controller.signal, stop: () => timer.clear() };
 }
 
 const anyOf = (a: AbortSignal | undefined, b: AbortSignal | undefined): AbortSignal | undefined =>

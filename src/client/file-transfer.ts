@@ -15,7 +15,7 @@ import { getFromTar } from './file-from-tar.ts';
 import type { PutFileOptions, RemoteFile } from './files.ts';
 import { Outage } from './outage.ts';
 import { hasFeature } from './status.ts';
-import { chunksOf } from './streams.ts';
+import { chunksOf, leaving } from './streams.ts';
 import { compare, promisedTrailer, type TransferSummary } from './transfers.ts';
 
 /** For how long a cut is tried to be mended, in ms; a try that brings something starts over. */
@@ -41,7 +41,7 @@ export class FileTransfer {
     const whole = this.#whole(path, first, signal, (total) => {
       summary = total;
     });
-    return { ...first.info, body: whole, summary: () => summary };
+    return { ...first.info, body: leaving(whole, first.response), summary: () => summary };
   }
 
   /** Writes a file; directories above it are made. */

@@ -19,6 +19,7 @@ import { notStartedIn } from './session-begun.ts';
 import { explained, isUnknownPath, mayHaveStarted } from './session-errors.ts';
 import { sendInput } from './session-input.ts';
 import { LogCopier, type LogOutputs, loadReplies } from './session-reader.ts';
+import { timeLimitMs } from './time-limit.ts';
 import { silentPings, watchedCopy } from './watched-copy.ts';
 
 export interface SessionReadOptions extends LogOutputs {
@@ -102,7 +103,11 @@ export class Session {
     options: Pick<SessionReadOptions, 'signal' | 'onLost'> = {},
   ): Promise<boolean> {
     const signal = this.#connection.signalWith(options.signal);
-    const body = encodeSessionForm(request);
+    const body = encodeSessionForm({
+      ...request,
+      timeoutMs: timeLimitMs('timeoutMs', request.timeoutMs),
+      idleTimeoutMs: timeLimitMs('idleTimeoutMs', request.idleTimeoutMs),
+    });
     const outage = this.#outage(signal, options.onLost);
     const reader = randomId();
     if (signal.aborted) throw transportError(signal.reason, signal, 'ERR_CONNECT');

@@ -35,10 +35,12 @@ export class Sessions {
     request: StartSession,
     options: SessionOptions & SignalOption = {},
   ): Promise<Session | undefined> {
-    const { id = randomId(), ...wanted } = request;
+    const { id = randomId(), env = [], ...wanted } = request;
+    const { env: common = [], path } = this.#connection.options;
     const session = new Session(this.#connection, id, options);
-    const defaults = { systemLevel: false, dir: '', args: [], env: [], debug: false };
-    return (await session.start({ ...defaults, ...wanted }, options)) ? session : undefined;
+    const defaults = { systemLevel: false, dir: '', args: [], debug: false };
+    const all = { ...defaults, ...wanted, path: wanted.path ?? path, env: [...common, ...env] };
+    return (await session.start(all, options)) ? session : undefined;
   }
 
   /** A session that was started before; nothing is asked of the buildlet yet. */

@@ -1,5 +1,5 @@
 // What a buildlet says of itself, and which extensions it announces: asked once a connection.
-import { GomoteError } from '../errors.ts';
+import { abortedError, GomoteError } from '../errors.ts';
 import { readText } from '../http/client/request.ts';
 import { endpoints, expiresHeader } from '../protocol/endpoints.ts';
 import type { BuildletStatus } from '../protocol/status.ts';
@@ -28,11 +28,12 @@ export async function hasFeature(
   feature: string,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const status = asked.get(connection) ?? readStatus(connection, signal);
+  // One caller who gives up must not fail the others: the request that they share ends with the connection alone.
+  const status = asked.get(connection) ?? readStatus(connection, undefined);
   asked.set(connection, status);
   // A failure is no answer.
   status.catch(() => asked.delete(connection));
-  return (await status).features.includes(feature);
+  return (await unlessAborted(status, signal)).features.includes(feature);
 }
 
 /** Whether it answers at all, and when it will end by itself, if it says so. */
@@ -47,4 +48,20 @@ export async function probe(
   const expires = response.headers[expiresHeader.toLowerCase()];
   const timeMs = typeof expires === 'string' ? Date.parse(expires) : Number.NaN;
   return { expires: Number.isNaN(timeMs) ? undefined : new Date(timeMs) };
+}
+
+/** What the promise gives, or ERR_ABORTED as soon as the signal aborts. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await promise;
+  let onAbort: () => void = () => undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    onAbort = () => reject(abortedError(signal));
+    signal.addEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }

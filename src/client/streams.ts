@@ -52,6 +52,9 @@ export async function* chunksOf(
     for await (const piece of flowing(response.body, { idleMs, ...options })) yield piece;
   } catch (error) {
     throw transportError(error, signal, 'ERR_LOST');
+  } finally {
+    // A reply that nobody reads on would keep its connection, and the buildlet from ending.
+    response.body.destroy();
   }
 }
 
@@ -118,4 +121,14 @@ export async function* linesOf(
   if (rest.some(({ length }) => length > 0)) {
     throw new GomoteError('ERR_LOST', 'the reply ended in the middle of a line');
   }
+}
+
+/** The same pieces; whoever leaves them early, even before the first, lets go of the reply that they come from. */
+export function leaving<T>(pieces: AsyncGenerator<T>, { body }: HttpResponse): AsyncGenerator<T> {
+  const end = pieces.return.bind(pieces);
+  pieces.return = async (value) => {
+    body.destroy();
+    return await end(value);
+  };
+  return pieces;
 }

@@ -14,7 +14,7 @@ import {
   totalsHeader,
 } from '../protocol/transfer.ts';
 import type { Connection } from './connection.ts';
-import { bodyStream } from './streams.ts';
+import { bodyStream, leaving } from './streams.ts';
 
 export type { TransferSummary } from '../protocol/transfer.ts';
 
@@ -54,6 +54,9 @@ export async function putTar(
   return compare(tally, response.headers[totalsHeader.toLowerCase()], connection);
 }
 
+/** A buildlet begins to send at once. One behind Go's coordinator says nothing at all of a directory that is absent. */
+const headersTimeoutMs = 60_000;
+
 /** Asks for `dir` as an archive; `release`: as one gzip member. */
 export async function getTar(
   connection: Connection,
@@ -66,6 +69,7 @@ export async function getTar(
     path: withQuery(endpoints.getTar.path, { dir, pargzip: options.release ? '0' : undefined }),
     headers: { [compressHeader]: options.compress ?? 'gzip' },
     signal,
+    headersTimeoutMs,
   });
   const isZstd = response.headers['content-type'] === contentTypes.zstd;
   let summary: TransferSummary | undefined;
@@ -76,7 +80,10 @@ export async function getTar(
     summary = compare(tally, promisedTrailer(response), connection);
   }
   return {
-    body: Readable.from(proved(), { objectMode: false, highWaterMark: 1 << 20 }),
+    body: Readable.from(leaving(proved(), response), {
+      objectMode: false,
+      highWaterMark: 1 << 20,
+    }),
     compression: isZstd ? 'zstd' : 'gzip',
     summary: () => summary ?? tally.summary(),
   };

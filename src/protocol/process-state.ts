@@ -45,6 +45,7 @@ export const notStarted = {
     `exec: ${JSON.stringify(command)}: executable file not found in $PATH`,
   exec: (file: string, reason: string) => `fork/exec ${file}: ${reason}`,
   chdir: (directory: string, reason: string) => `chdir ${directory}: ${reason}`,
+  left: 'whoever asked for it has left',
   noTerminals: 'no terminals there: the optional package @lydell/node-pty is missing',
 };
 

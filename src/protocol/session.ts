@@ -37,9 +37,9 @@ export interface SessionSettings {
   detach?: boolean | undefined;
   /** Run on a terminal of this kind. Default: none. */
   tty?: TerminalRequest | undefined;
-  /** The longest it may take, in ms. Default: no limit. */
+  /** The longest it may take, in ms, of any length. Default, also 0 and Infinity: no limit. */
   timeoutMs?: number | undefined;
-  /** The longest it may be without output, in ms. Default: no limit. */
+  /** The longest it may be without output, in ms, of any length. Default, also 0 and Infinity: no limit. */
   idleTimeoutMs?: number | undefined;
   /** How long it has between TERM and KILL when it is ended, in ms. Default 5,000. */
   killAfterMs?: number | undefined;
@@ -56,13 +56,17 @@ export function encodeSessionForm(request: SessionRequest): string {
   const { tty } = request;
   const settings = encodeForm({
     ...Object.fromEntries(switches.map((name) => [name, request[name] ? '1' : undefined])),
-    ...Object.fromEntries(durations.map((name) => [name, request[name]?.toString()])),
+    ...Object.fromEntries(durations.map((name) => [name, durationText(request[name])])),
     tty: tty?.term,
     columns: tty?.columns.toString(),
     rows: tty?.rows.toString(),
   });
   return [encodeExecForm(request), settings].filter((part) => part !== '').join('&');
 }
+
+/** Without end is as good as not given. */
+const durationText = (durationMs: number | undefined): string | undefined =>
+  durationMs === undefined || durationMs === Infinity ? undefined : String(Math.ceil(durationMs));
 
 /** Reads the form. A request the buildlet must refuse gives the text of its reply. */
 export function decodeSessionForm(body: string): SessionRequest | { refused: string } {
@@ -74,7 +78,7 @@ export function decodeSessionForm(body: string): SessionRequest | { refused: str
   for (const name of durations) {
     const text = form.get(name);
     if (text === null) continue;
-    settings[name] = wholeNumber(text, 2 ** 31 - 1);
+    settings[name] = wholeNumber(text);
     if (settings[name] === undefined) return { refused: `bogus '${name}' parameter` };
   }
   const term = form.get('tty');

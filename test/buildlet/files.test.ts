@@ -81,7 +81,7 @@ describe('a link that leads out of the work dir', () => {
 
   it.each(['out', 'real/chain'])('is not followed by any endpoint (%s)', async (link) => {
     const { outside, client } = await withLink();
-    const refused = { code: 'ERR_STATUS', status: 400 };
+    const refused = { code: 'ERR_PATH', status: 400 };
     await expect(client.put('x', `${link}/new`, 0o644)).rejects.toMatchObject(refused);
     await expect(client.put('x', `${link}/secret`, 0o644)).rejects.toMatchObject(refused);
     await expect(client.removeAll([`${link}/secret`])).rejects.toMatchObject(refused);

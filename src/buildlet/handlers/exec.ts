@@ -25,7 +25,7 @@ export function exec(host: CommandHost): Handler {
     response.flushHeaders();
     const prepared = await prepareCommand(form, host);
     if ('notStarted' in prepared) return finish(response, prepared.notStarted);
-    const command = await startCommand(prepared, host, { merge: true, stdin: false });
+    const command = await startCommand(prepared, host, { merge: true, stdin: false }, signal);
     if ('notStarted' in command) return finish(response, command.notStarted);
     const end = () => void command.end(leaveGraceMs);
     if (signal.aborted) end();

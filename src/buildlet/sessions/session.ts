@@ -2,6 +2,7 @@
 import { GomoteError, messageOf } from '../../errors.ts';
 import { formatProcessState } from '../../protocol/process-state.ts';
 import type { EndReason, SessionEnd, SessionInfo, SessionRequest } from '../../protocol/session.ts';
+import { type LongTimer, longTimer } from '../../timeout-signal.ts';
 import {
   type CommandHost,
   type Exit,
@@ -47,8 +48,8 @@ export class Session {
   readonly #started = new Date();
   readonly #startMs = performance.now();
   readonly #readers = new Set<Reader>();
-  readonly #timers = new Set<NodeJS.Timeout>();
-  #graceTimer: NodeJS.Timeout | undefined;
+  readonly #timers = new Set<LongTimer>();
+  #graceTimer: LongTimer | undefined;
   #detached: boolean;
   /** Resolves when the command runs, or never will. */
   readonly begun: Promise<void>;
@@ -142,8 +143,8 @@ export class Session {
   }
 
   #finish(why: EndReason, state: string, exit: Exit = { code: null, signal: null }): void {
-    for (const timer of this.#timers) clearTimeout(timer);
-    clearTimeout(this.#graceTimer);
+    for (const timer of this.#timers) timer.clear();
+    this.#graceTimer?.clear();
     this.#input?.close();
     this.#end = {
       ...exit,
@@ -181,7 +182,7 @@ export class Session {
 
   #after(delayMs: number, act: () => void): void {
     if (this.#end !== undefined) return;
-    const timer = setTimeout(() => {
+    const timer = longTimer(() => {
       this.#timers.delete(timer);
       act();
     }, delayMs);
@@ -202,7 +203,7 @@ export class Session {
   /** The buildlet ends, and its processes with it. */
   closing(): void {
     this.#why ??= 'killed';
-    clearTimeout(this.#graceTimer);
+    this.#graceTimer?.clear();
   }
 
   async #endProcesses(killAfterMs: number): Promise<void> {
@@ -252,7 +253,7 @@ export class Session {
   /** From here on it does not end for want of readers. */
   detach(): void {
     this.#detached = true;
-    clearTimeout(this.#graceTimer);
+    this.#graceTimer?.clear();
   }
 
   /** Those that slow it and keep it alive. */
@@ -267,7 +268,7 @@ export class Session {
 
   attach(reader: Reader): void {
     this.#readers.add(reader);
-    if (!reader.observes) clearTimeout(this.#graceTimer);
+    if (!reader.observes) this.#graceTimer?.clear();
     this.balance();
   }
 
@@ -279,8 +280,8 @@ export class Session {
     if (reader.observes || isNeeded) return;
     const graceMs = this.#request.graceMs ?? defaultGraceMs;
     const waitMs = fellSilent ? Math.max(graceMs, this.#options.silentGraceMs) : graceMs;
-    clearTimeout(this.#graceTimer);
-    this.#graceTimer = setTimeout(() => void this.endBy('killed'), waitMs);
+    this.#graceTimer?.clear();
+    this.#graceTimer = longTimer(() => void this.endBy('killed'), waitMs);
   }
 
   /** The reader of that name. */

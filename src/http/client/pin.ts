@@ -2,12 +2,13 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { GomoteError } from '../../errors.ts';
+import { fingerprintDigits, fingerprintPattern } from '../../fingerprint.ts';
 
 /** What a server must have; with both, it must have both. */
 export interface Pin {
   /** The public key of this certificate, PEM. */
   readonly certPem?: string | undefined;
-  /** Exactly the certificate of this SHA-256, in lower-case hex. */
+  /** Exactly the certificate of this SHA-256, in any usual spelling. */
   readonly fingerprint?: string | undefined;
 }
 
@@ -30,8 +31,14 @@ export function pinCheck(pin: Pin): (socket: TLSSocket, host: string) => GomoteE
   };
 }
 
-function matcher({ certPem, fingerprint }: Pin): (certificate: X509Certificate) => boolean {
+function matcher({ certPem, fingerprint: text }: Pin): (certificate: X509Certificate) => boolean {
   const key = certPem === undefined ? undefined : publicKey(new X509Certificate(certPem));
+  const fingerprint = text === undefined ? undefined : fingerprintDigits(text);
+  if (fingerprint !== undefined && !fingerprintPattern.test(fingerprint)) {
+    throw new GomoteError('ERR_USAGE', `"${text}" is not the fingerprint of a certificate`, {
+      hint: 'give its SHA-256, as sha256:HEX',
+    });
+  }
   return (certificate) =>
     (key === undefined || publicKey(certificate).equals(key)) &&
     (fingerprint === undefined || sha256(certificate.raw) === fingerprint);

@@ -3,7 +3,7 @@ import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { pipeline, Readable } from 'node:stream';
 import { json, text } from 'node:stream/consumers';
 import type { Dispatcher } from 'undici';
-import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
+import { abortedError, errnoOf, GomoteError, messageOf } from '../../errors.ts';
 import type { Method } from '../../protocol/endpoints.ts';
 import { originOf, type ServerAddress } from './server-address.ts';
 import { SocketAgent } from './socket-agent.ts';
@@ -216,11 +216,7 @@ export function transportError(
   signal: AbortSignal | undefined,
   code: 'ERR_CONNECT' | 'ERR_LOST',
 ): GomoteError {
-  if (signal?.aborted === true) {
-    const { reason } = signal;
-    if (reason instanceof GomoteError) return reason;
-    return new GomoteError('ERR_ABORTED', 'the call was cancelled', { cause: reason });
-  }
+  if (signal?.aborted === true) return abortedError(signal);
   if (error instanceof GomoteError) return error;
   if (errnoOf(error) === 'UND_ERR_HEADERS_TIMEOUT') {
     return new GomoteError('ERR_BROKEN', 'no reply came in time', { cause: error });

@@ -1,0 +1,11 @@
+// The longest time of a command, as callers give it.
+import { GomoteError } from '../errors.ts';
+
+/** The limit in ms; undefined when there is none: 0, Infinity, or not given. Throws ERR_USAGE for what is no time. */
+export function timeLimitMs(name: string, limitMs: number | undefined): number | undefined {
+  if (limitMs === undefined || limitMs === 0 || limitMs === Infinity) return undefined;
+  if (limitMs > 0 && limitMs <= Number.MAX_SAFE_INTEGER) return limitMs;
+  throw new GomoteError('ERR_USAGE', `${name} ${limitMs} is not a time in milliseconds`, {
+    hint: 'give a positive number, or 0 for no limit',
+  });
+}

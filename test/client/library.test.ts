@@ -1,0 +1,332 @@
+// What the library promises of times, cancelling, errors and replies that are left.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { BuildletClient } from '../../src/client/buildlet-client.ts';
+import { newKeyPair } from '../../src/client/key-pair.ts';
+import { abortedError, GomoteError } from '../../src/errors.ts';
+import { fingerprintDigits } from '../../src/fingerprint.ts';
+import { fingerprintOf, pinCheck } from '../../src/http/client/pin.ts';
+import { tokenBucket } from '../../src/rate-limit.ts';
+import { longTimer } from '../../src/timeout-signal.ts';
+import { clientOf, startBuildlet } from '../helpers/buildlet.ts';
+import { all, Collector } from '../helpers/collect.ts';
+import { startCoordinator } from '../helpers/coordinator.ts';
+import { serveHttp } from '../helpers/http-server.ts';
+import { until } from '../helpers/processes.ts';
+
+const days30 = 30 * 24 * 3_600_000;
+
+describe('a limit of time', () => {
+  it.each([undefined, 0, Infinity, days30, 2 ** 31, Number.MAX_SAFE_INTEGER])(
+    'of %d ms does not end a command that is over sooner',
+    async (timeoutMs) => {
+      const buildlet = await startBuildlet();
+      const client = clientOf(buildlet);
+      const args = ['-c', 'sleep 0.05; exit 3'];
+      const options = { systemLevel: true, timeoutMs };
+      expect((await client.exec('sh', { ...options, args })).exitCode).toBe(3);
+      const request = { ...options, cmd: 'sh', args, idleTimeoutMs: timeoutMs };
+      const session = await client.sessions.start(request);
+      expect((await session!.read()).end).toMatchObject({ why: 'exit', code: 3 });
+      expect(client.isBroken).toBe(false);
+    },
+  );
+
+  it.each([-1, Number.NaN, -Infinity])('of %d ms is ERR_USAGE', async (timeoutMs) => {
+    const client = clientOf(await startBuildlet());
+    const bad = { code: 'ERR_USAGE' };
+    await expect(client.exec('true', { timeoutMs })).rejects.toMatchObject(bad);
+    await expect(client.sessions.start({ cmd: 'true', timeoutMs })).rejects.toMatchObject(bad);
+    expect(client.isBroken).toBe(false);
+  });
+
+  it('that ends never is not over', async () => {
+    let isOver = false;
+    const timers = [Infinity, 2 ** 31, 1e15].map((delayMs) =>
+      longTimer(() => {
+        isOver = true;
+      }, delayMs),
+    );
+    await new Promise<void>((resolve) => void longTimer(resolve, 5));
+    for (const timer of timers) timer.clear();
+    expect(isOver).toBe(false);
+  });
+});
+
+describe('a call that is cancelled', () => {
+  const why = new Error('enough');
+
+  /** Calls that wait for something that never comes. */
+  const calls: readonly (readonly [string, (signal: AbortSignal) => Promise<unknown>])[] = [
+    [
+      'tokenBucket',
+      (signal) => tokenBucket({ perSecond: 1e-6, burst: 0 })(signal) as Promise<void>,
+    ],
+    [
+      'status',
+      async (signal) => new BuildletClient(await serveHttp(() => undefined)).status({ signal }),
+    ],
+    [
+      'exec',
+      async (signal) =>
+        clientOf(await startBuildlet()).exec('sleep', { args: ['9'], systemLevel: true, signal }),
+    ],
+    [
+      'sendInput',
+      async (signal) => {
+        const address = await serveHttp((request) => void request.resume());
+        const session = new BuildletClient(address).sessions.get('x');
+        const source = (async function* () {
+          yield Buffer.from('x');
+        })();
+        await session.sendInput(source, { signal });
+      },
+    ],
+  ];
+
+  it.each(calls)('fails with ERR_ABORTED and its cause: %s', async (_name, call) => {
+    for (const isLate of [false, true]) {
+      const leave = new AbortController();
+      if (!isLate) leave.abort(why);
+      else setTimeout(() => leave.abort(why), 30);
+      await expect(call(leave.signal)).rejects.toMatchObject({ code: 'ERR_ABORTED', cause: why });
+    }
+  });
+
+  it('does not fail another that waits for the same answer', async () => {
+    const waiting: ServerResponse[] = [];
+    const client = new BuildletClient(
+      await serveHttp((_request, response) => void waiting.push(response)),
+    );
+    onTestFinished(() => client.disconnect());
+    const leave = new AbortController();
+    const first = client.has('x', { signal: leave.signal });
+    const second = client.has('x');
+    await until(() => waiting.length === 1);
+    leave.abort(why);
+    await expect(first).rejects.toMatchObject({ code: 'ERR_ABORTED', cause: why });
+    waiting[0]?.end('{"Version":11,"Features":["x"]}');
+    expect(await second).toBe(true);
+  });
+
+  it('throws an error of its own each time', async () => {
+    const client = clientOf(await startBuildlet());
+    client.markBroken();
+    const errors = await Promise.all(
+      [client.status(), client.status(), client.exec('true')].map((call) =>
+        call.catch((error: unknown) => error),
+      ),
+    );
+    expect(errors.map((error) => (error as GomoteError).code)).toEqual(Array(3).fill('ERR_BROKEN'));
+    expect(new Set(errors).size).toBe(3);
+    const reason = new GomoteError('ERR_TIMEOUT', 'late', { hint: 'wait' });
+    const copies = [0, 1].map(() => abortedError(AbortSignal.abort(reason)));
+    expect(copies[0]).not.toBe(copies[1]);
+    expect(copies[0]).toMatchObject({ code: 'ERR_TIMEOUT', message: 'late', hint: 'wait' });
+  });
+});
+
+describe('a command', () => {
+  it('ends when its caller fails to hear of its start', async () => {
+    const buildlet = await startBuildlet();
+    const client = clientOf(buildlet);
+    const why = new Error('not this one');
+    const mark = join(buildlet.workDir, 'over');
+    const args = ['-c', `trap 'touch ${mark}; exit' TERM; echo x; while :; do sleep 0.02; done`];
+    const onStartExec = () => {
+      throw why;
+    };
+    await expect(client.exec('sh', { systemLevel: true, args, onStartExec })).rejects.toBe(why);
+    await expect(client.exec('true', { systemLevel: true })).resolves.toMatchObject({ ok: true });
+  });
+
+  it('ends when the writing of its output throws', async () => {
+    const client = clientOf(await startBuildlet());
+    const output = new Writable();
+    const why = new Error('cannot write');
+    output.write = () => {
+      throw why;
+    };
+    const args = ['-c', 'echo x; sleep 60'];
+    await expect(client.exec('sh', { systemLevel: true, args, output })).rejects.toBe(why);
+  });
+
+  it('that many others are started beside gets its header in time', async () => {
+    const buildlet = await startBuildlet();
+    const client = clientOf(buildlet);
+    const results = await Promise.all(
+      Array.from({ length: 100 }, async (_, i) => {
+        const output = new Collector();
+        const args = ['-c', `echo ${i}; exit ${i}`];
+        const { exitCode } = await client.exec('sh', { systemLevel: true, args, output });
+        return [exitCode, output.text];
+      }),
+    );
+    expect(results).toEqual(results.map((_, i) => [i, `${i}\n`]));
+  });
+
+  it('is not started for a client that has left', async () => {
+    const buildlet = await startBuildlet();
+    const client = clientOf(buildlet);
+    const leave = new AbortController();
+    const calls = Array.from({ length: 40 }, (_, i) =>
+      client
+        .exec('touch', { systemLevel: true, args: [`f${i}`], signal: leave.signal })
+        .catch((error: unknown) => error),
+    );
+    leave.abort();
+    for (const outcome of await Promise.all(calls)) {
+      expect(outcome).toMatchObject({ code: 'ERR_ABORTED' });
+    }
+    await client.exec('true', { systemLevel: true });
+    expect(existsSync(join(buildlet.workDir, 'f39'))).toBe(false);
+  });
+
+  it('gets the environment and PATH of the builder type that its buildlet was created of', async () => {
+    // Its builder type has FROM_TYPE.
+    const coordinator = await startCoordinator();
+    const client = await coordinator.client('me').createBuildlet('linux');
+    onTestFinished(() => client.disconnect());
+    const output = new Collector();
+    const args = ['-c', 'echo $FROM_TYPE'];
+    await client.exec('sh', { systemLevel: true, args, output });
+    expect(output.text).toBe('yes\n');
+  });
+
+  it('gets what its client gives every command, before what is its own', async () => {
+    const buildlet = await startBuildlet();
+    const client = new BuildletClient(buildlet.address, undefined, {
+      env: ['A=1', 'B=1'],
+      path: ['/first', '$PATH'],
+    });
+    onTestFinished(() => client.disconnect());
+    const [output, stdout] = [new Collector(), new Collector()];
+    const args = ['-c', 'echo $A $B $PATH'];
+    await client.exec('sh', { systemLevel: true, args, extraEnv: ['B=2'], output });
+    const request = { cmd: 'sh', systemLevel: true, args, env: ['B=2'] };
+    await (await client.sessions.start(request))?.read({ stdout });
+    for (const { text } of [output, stdout]) expect(text).toMatch(/^1 2 \/first:/);
+  });
+});
+
+describe('a reply that is left early', () => {
+  /** Tells how many replies are still open. */
+  async function endless() {
+    const open = new Set<ServerResponse>();
+    const address = await serveHttp((_request, response, path) => {
+      open.add(response);
+      response.on('close', () => open.delete(response));
+      if (path === '/file') {
+        response.setHeader('Gomote-File', 'mode=420, size=99999999, mtime=1, version=x');
+      }
+      const line = path === '/ls' ? '-rw-r--r--\tx\t1\t2026-01-01T00:00:00Z\n' : 'x'.repeat(100);
+      const more = () => {
+        while (response.write(line.repeat(100)));
+      };
+      response.on('drain', more);
+      more();
+    });
+    const client = new BuildletClient(address);
+    onTestFinished(() => client.disconnect());
+    return { client, open };
+  }
+
+  it.each([
+    [
+      'a listing',
+      async (client: BuildletClient) => {
+        for await (const _ of client.listDir('.')) break;
+      },
+    ],
+    ['an archive', async (client: BuildletClient) => void (await client.getTar('.')).destroy()],
+    [
+      'a file',
+      async (client: BuildletClient) => {
+        for await (const _ of (await client.files.get('f')).body) break;
+      },
+    ],
+    [
+      'a file of which nothing was read',
+      async (client: BuildletClient) =>
+        void (await (await client.files.get('f')).body.return(undefined)),
+    ],
+    [
+      'a tree',
+      async (client: BuildletClient) => {
+        for await (const _ of await (await client.trees()).read('.', undefined)) break;
+      },
+    ],
+  ])('keeps no connection: %s', async (_what, leave) => {
+    const { client, open } = await endless();
+    await leave(client);
+    await until(() => open.size === 0);
+  });
+});
+
+describe('the fingerprint of a certificate', () => {
+  it('is taken in every spelling', async () => {
+    const { certPem } = await newKeyPair();
+    const hex = fingerprintOf(certPem);
+    const colons = hex.match(/../g)?.join(':') ?? '';
+    const base64 = Buffer.from(hex, 'hex').toString('base64');
+    for (const text of [
+      hex,
+      hex.toUpperCase(),
+      `sha256:${hex}`,
+      `SHA256:${hex.toUpperCase()}`,
+      colons,
+      colons.toUpperCase(),
+      `sha256:${colons}`,
+      `sha256 Fingerprint=${colons.toUpperCase()}`,
+      base64,
+      `SHA256:${base64.replace(/=$/, '')}`,
+      ` ${hex}\n`,
+    ]) {
+      expect(fingerprintDigits(text)).toBe(hex);
+      expect(() => pinCheck({ fingerprint: text })).not.toThrow();
+    }
+  });
+
+  it.each(['', 'x', 'sha256:', 'ab'.repeat(31), 'zz'.repeat(32)])('is none: %j', (text) => {
+    expect(() => pinCheck({ fingerprint: text })).toThrow('not the fingerprint');
+  });
+});
+
+describe('the code of an error', () => {
+  it.each([
+    ['ERR_UNKNOWN_BUILDLET', 502, 'ERR_UNKNOWN_BUILDLET'],
+    ['ERR_UNKNOWN_TYPE', 400, 'ERR_UNKNOWN_TYPE'],
+    ['ERR_NO_SUCH_FILE', 500, 'ERR_NO_SUCH_FILE'],
+    ['ERR_PATH', 400, 'ERR_PATH'],
+    ['ERR_QUOTA', 429, 'ERR_QUOTA'],
+    ['ERR_CLOSED', 500, 'ERR_STATUS'],
+    ['ERR_ABORTED', 500, 'ERR_STATUS'],
+    ['__proto__', 500, 'ERR_STATUS'],
+    ['err_path', 500, 'ERR_STATUS'],
+    ['ERR_PATH', 403, 'ERR_UNAUTHORIZED'],
+  ])('%s with %d is read as %s', async (told, status, code) => {
+    const address = await serveHttp((_request, response) => {
+      response.setHeader('X-Gomote-Error-Code', told);
+      response.statusCode = status;
+      response.end('no');
+    });
+    const client = new BuildletClient(address);
+    onTestFinished(() => client.disconnect());
+    await expect(client.workDir()).rejects.toMatchObject({ code, status });
+  });
+
+  it('comes from a buildlet of ours', async () => {
+    const buildlet = await startBuildlet();
+    const client = clientOf(buildlet);
+    mkdirSync(join(buildlet.workDir, 'd'));
+    writeFileSync(join(buildlet.workDir, 'f'), '');
+    const absent = { code: 'ERR_NO_SUCH_FILE' };
+    await expect(client.files.get('absent')).rejects.toMatchObject(absent);
+    await expect(all(client.listDir('absent'))).rejects.toMatchObject(absent);
+    await expect(client.put('x', '../x', 0o644)).rejects.toMatchObject({ code: 'ERR_PATH' });
+    expect(readFileSync(join(buildlet.workDir, 'f'), 'utf8')).toBe('');
+  });
+});
