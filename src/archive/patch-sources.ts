@@ -7,17 +7,11 @@ import { archiveErrors } from './archive-error.ts';
 import type { TreeDirectories } from './tree-directories.ts';
 
 export class PatchSources {
-  readonly #prefix: string;
   /** The names they are held under, by their path in the tree. */
   readonly #kept = new Map<string, string>();
 
-  /** `prefix` is a path that begins no other name. */
-  constructor(prefix: string) {
-    this.#prefix = prefix;
-  }
-
-  /** Holds the sources of all patches among the changes. Throws ERR_ARCHIVE when one is not there. */
-  keep(changes: readonly TreeChange[], directories: TreeDirectories): void {
+  /** Holds the sources of all patches among the changes. `prefix` is a path that begins no other name. Throws ERR_ARCHIVE when one is not there. */
+  keep(changes: readonly TreeChange[], directories: TreeDirectories, prefix: string): void {
     for (const change of changes) {
       if (change.op !== 'write' || change.patch === undefined) continue;
       const { source } = change.patch;
@@ -26,7 +20,7 @@ export class PatchSources {
       if (path === undefined || lstatSync(path, { throwIfNoEntry: false })?.isFile() !== true) {
         throw archiveErrors.entry(source, 'the file to patch is not there');
       }
-      const kept = `${this.#prefix}.${this.#kept.size}`;
+      const kept = `${prefix}.${this.#kept.size}`;
       try {
         linkSync(path, kept);
       } catch {

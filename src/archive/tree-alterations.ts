@@ -1,6 +1,7 @@
 // What a change of a tree does to what is there already.
 import { errnoOf } from '../errors.ts';
-import { chmodSync, lstatSync, rmdirSync, unlinkSync, utimesSync } from '../files/named-fs.ts';
+import { setMode } from '../files/held-directory.ts';
+import { lstatSync, lutimesSync, rmdirSync, unlinkSync } from '../files/named-fs.ts';
 import type { TreeChange } from '../protocol/tree-change.ts';
 import { archiveErrors } from './archive-error.ts';
 import type { TreeDirectories } from './tree-directories.ts';
@@ -20,8 +21,8 @@ export function alterEntry(
   if (found === undefined || lstatSync(found, { throwIfNoEntry: false })?.isFile() !== true) {
     throw archiveErrors.entry(path, 'it is not there any more');
   }
-  if (change.op === 'mode') chmodSync(found, change.mode);
-  else utimesSync(found, toSeconds(change.mtimeMs), toSeconds(change.mtimeMs));
+  if (change.op === 'mode') setMode(found, change.mode);
+  else lutimesSync(found, toSeconds(change.mtimeMs), toSeconds(change.mtimeMs));
 }
 
 function removeEntry(directories: TreeDirectories, path: string, found: string): void {

@@ -2,6 +2,7 @@
 import { createHash, hash } from 'node:crypto';
 import { closeSync, constants, readSync } from 'node:fs';
 import { errnoOf } from '../errors.ts';
+import type { TreeTop } from '../files/held-tree.ts';
 import { openSync } from '../files/named-fs.ts';
 import type { DigestAlgorithm, TreeEntry } from '../protocol/tree-entry.ts';
 import { isOfOneEntry, localFileError } from './archive-error.ts';
@@ -12,9 +13,16 @@ const pieceBytes = 1 << 20;
 const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** The file's digest, in lower-case hex; undefined when it has gone. Throws ERR_LOCAL_FILE. */
-export function digestOfFile(path: string, algorithm: DigestAlgorithm): string | undefined {
+export const digestOfFile = (path: string, algorithm: DigestAlgorithm): string | undefined =>
+  digestAt(() => path, algorithm, path);
+
+function digestAt(
+  place: () => string,
+  algorithm: DigestAlgorithm,
+  shown: string,
+): string | undefined {
   try {
-    const fd = openSync(path, openFlags);
+    const fd = openSync(place(), openFlags);
     try {
       return digestOfOpen(fd, algorithm);
     } finally {
@@ -22,7 +30,7 @@ export function digestOfFile(path: string, algorithm: DigestAlgorithm): string |
     }
   } catch (error) {
     if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errnoOf(error) ?? '')) return undefined;
-    throw localFileError(path, error);
+    throw localFileError(shown, error);
   }
 }
 
@@ -43,7 +51,7 @@ export const digestKey = (algorithm: DigestAlgorithm, path: string): string =>
 
 /** The entries with the digests of their files; one that goes meanwhile is left out. */
 export function withDigests(
-  top: string,
+  top: TreeTop,
   found: readonly FoundEntry[],
   algorithm: DigestAlgorithm,
   cache: DigestCache,
@@ -68,18 +76,22 @@ function readable(read: () => string | undefined): string | undefined {
 
 /** Empty for anything but a file; undefined when it has gone. */
 export function digestOf(
-  top: string,
+  top: TreeTop,
   entry: FoundEntry,
   algorithm: DigestAlgorithm,
   cache: DigestCache,
 ): string | undefined {
   if (entry.kind !== 'file') return '';
-  const absolute = `${top}/${entry.path}`;
-  const key = digestKey(algorithm, absolute);
+  const shown = typeof top === 'string' ? `${top}/${entry.path}` : top.shown(entry.path);
+  const key = digestKey(algorithm, shown);
   const known = cache.lookup(key, entry.stats);
   if (known !== undefined) return known;
   const startedMs = Date.now();
-  const digest = digestOfFile(absolute, algorithm);
+  const digest = digestAt(
+    () => (typeof top === 'string' ? shown : top.at(entry.path)),
+    algorithm,
+    shown,
+  );
   if (digest !== undefined) cache.remember(key, entry.stats, digest, startedMs);
   return digest;
 }

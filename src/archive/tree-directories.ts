@@ -2,6 +2,8 @@
 // in a directory's place is replaced by one, or stays and keeps out all that is below.
 import { posix } from 'node:path';
 import { GomoteError } from '../errors.ts';
+import { type HeldDirectory, setMode } from '../files/held-directory.ts';
+import { HeldTree } from '../files/held-tree.ts';
 import { chmodSync, lstatSync, mkdirSync, unlinkSync } from '../files/named-fs.ts';
 
 /** While things are put into it, a directory can be written by its owner. */
@@ -10,42 +12,51 @@ const workingMode = 0o700;
 const impliedMode = 0o755;
 
 export class TreeDirectories {
-  /** Absolute paths of directories known to be real, by path in the tree. */
-  readonly #known = new Map<string, string>();
+  readonly #tree: HeldTree;
+  /** Those that have been entered, by path in the tree: they are there and writable. */
+  readonly #known = new Set<string>(['.']);
   /** Those that were made, which may have their mode already. */
   readonly #made = new Set<string>();
-  /** Whether those have `impliedMode`, as far as that is known. */
-  #isModeExact: boolean | undefined;
   /** Modes to set at the end, by path in the tree. */
   readonly #modes = new Map<string, number>();
-
   readonly #replaces: boolean;
 
-  /** `top` is the absolute path of the tree, a real directory; `replaces`: whether directories replace what is none. */
-  constructor(top: string, replaces = true) {
-    this.#known.set('.', top);
+  /** `top` is the tree's own directory, closed by `close`; `replaces`: whether directories replace what is none. */
+  constructor(top: HeldDirectory, replaces = true) {
+    this.#tree = new HeldTree(top);
     this.#replaces = replaces;
   }
 
+  close(): void {
+    this.#tree.close();
+  }
+
+  /** Where it is, for comparisons with what links lead to. */
+  shown(path: string): string {
+    return this.#tree.shown(path);
+  }
+
   /**
-   * The absolute path of a directory in the tree, made if it is missing, and writable for now. Throws ERR_CONFLICT where
-   * something else stands that is not replaced.
+   * A directory of the tree for system calls on what is in it, made if it is missing, and writable for now: to be used at
+   * once. Throws ERR_CONFLICT where something else stands that is not replaced.
    */
   enter(path: string): string {
-    const known = this.#known.get(path);
-    if (known !== undefined) return known;
-    const absolute = `${this.enter(posix.dirname(path))}/${posix.basename(path)}`;
-    const stats = lstatSync(absolute, { throwIfNoEntry: false });
+    if (!this.#known.has(path)) this.#makeSure(path);
+    return this.#tree.directory(path).self;
+  }
+
+  #makeSure(path: string): void {
+    this.enter(posix.dirname(path));
+    const stats = lstatSync(this.#tree.at(path), { throwIfNoEntry: false });
     if (stats?.isDirectory() !== true) {
       if (stats !== undefined) {
         if (!this.#replaces) throw new GomoteError('ERR_CONFLICT', `${path} is no directory here`);
-        unlinkSync(absolute);
+        unlinkSync(this.#tree.at(path));
       }
-      mkdirSync(absolute, impliedMode);
+      mkdirSync(this.#tree.at(path), impliedMode);
       this.#made.add(path);
-    } else this.#unlock(path, absolute, stats.mode);
-    this.#known.set(path, absolute);
-    return absolute;
+    } else this.#unlock(path, stats.mode);
+    this.#known.add(path);
   }
 
   /** Makes the directory, which has this mode at the end. */
@@ -54,31 +65,32 @@ export class TreeDirectories {
     this.#modes.set(path, mode);
   }
 
-  /** The absolute path of what stands in a directory that exists, to be removed; undefined when that does not. */
+  /** For system calls on what stands in a directory that exists; undefined when that does not. To be used at once. */
   find(path: string): string | undefined {
     const parent = posix.dirname(path);
-    const directory = this.#known.get(parent) ?? this.#look(parent);
-    return directory === undefined ? undefined : `${directory}/${posix.basename(path)}`;
+    if (!this.#known.has(parent) && !this.#look(parent)) return undefined;
+    return `${this.#tree.directory(parent).self}/${posix.basename(path)}`;
   }
 
-  #look(path: string): string | undefined {
-    const absolute = this.find(path);
-    if (absolute === undefined) return undefined;
-    const stats = lstatSync(absolute, { throwIfNoEntry: false });
-    if (stats?.isDirectory() !== true) return undefined;
-    this.#unlock(path, absolute, stats.mode);
-    this.#known.set(path, absolute);
-    return absolute;
+  #look(path: string): boolean {
+    const at = this.find(path);
+    if (at === undefined) return false;
+    const stats = lstatSync(at, { throwIfNoEntry: false });
+    if (stats?.isDirectory() !== true) return false;
+    this.#unlock(path, stats.mode);
+    this.#known.add(path);
+    return true;
   }
 
-  #unlock(path: string, absolute: string, mode: number): void {
+  #unlock(path: string, mode: number): void {
     if ((mode & workingMode) === workingMode) return;
-    chmodSync(absolute, (mode & 0o7777) | workingMode);
+    setMode(this.#tree.at(path), (mode & 0o7777) | workingMode);
     this.#modes.set(path, mode & 0o7777);
   }
 
   /** Says that the directory has been removed. */
   forget(path: string): void {
+    this.#tree.forget(path);
     this.#known.delete(path);
     this.#modes.delete(path);
     this.#made.delete(path);
@@ -87,22 +99,11 @@ export class TreeDirectories {
   /** Sets the modes, deepest first: one may take away the right to reach what is below. */
   finish(): void {
     for (const [path, mode] of [...this.#modes].reverse()) {
-      const absolute = this.#known.get(path);
-      if (absolute === undefined) continue;
-      if (mode !== impliedMode || !this.#hasImpliedMode(path, absolute)) chmodSync(absolute, mode);
-    }
-  }
-
-  #hasImpliedMode(path: string, absolute: string): boolean {
-    if (!this.#made.has(path)) return false;
-    this.#isModeExact ??= (lstatSync(absolute).mode & 0o7777) === impliedMode;
-    return this.#isModeExact;
-  }
-
-  /** Says that the tree has moved. */
-  moveTop(from: string, to: string): void {
-    for (const [path, absolute] of this.#known) {
-      this.#known.set(path, to + absolute.slice(from.length));
+      if (!this.#known.has(path)) continue;
+      const { self } = this.#tree.directory(path);
+      // A directory that was made has its mode most often: the umask, default ACLs and the mount decide.
+      const isExact = this.#made.has(path) && (lstatSync(self).mode & 0o7777) === mode;
+      if (!isExact) chmodSync(self, mode);
     }
   }
 }

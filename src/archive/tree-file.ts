@@ -18,9 +18,6 @@ const createFlags =
   constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW;
 const copyBytes = 1 << 20;
 
-/** Modes that a file gets by being made with them, whatever the umask: it needs no other call. */
-const exactModes = new Set<number>();
-
 /** Throws ERR_LOST when the digest of a file's content is not the one announced. */
 export const proveContent = (entry: TreeEntry, content: Buffer, sha256: string): void =>
   requireDigest(entry, hash('sha256', content, 'hex'), sha256);
@@ -139,10 +136,8 @@ function writeAll(fd: number, bytes: Buffer): void {
 }
 
 function setAttributes(fd: number, { mode, mtimeMs }: TreeEntry): void {
-  if (!exactModes.has(mode)) {
-    if ((fstatSync(fd).mode & 0o7777) === mode) exactModes.add(mode);
-    else fchmodSync(fd, mode);
-  }
+  // The umask, a default ACL, a set-group-ID directory or the mount may have made it another.
+  if ((fstatSync(fd).mode & 0o7777) !== mode) fchmodSync(fd, mode);
   futimesSync(fd, toSeconds(mtimeMs), toSeconds(mtimeMs));
 }
 

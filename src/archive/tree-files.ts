@@ -3,8 +3,9 @@ import { createHash, hash } from 'node:crypto';
 import { closeSync, constants, fstatSync, readSync } from 'node:fs';
 import { errnoOf, GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { fileIdentity } from '../files/file-identity.ts';
+import { HeldTree, type TreeTop } from '../files/held-tree.ts';
 import { requireNamed } from '../files/named-file.ts';
-import { lstatSync, openSync } from '../files/named-fs.ts';
+import { openSync } from '../files/named-fs.ts';
 import type { NamedTree, TreeChange } from '../protocol/tree-change.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { localFileError } from './archive-error.ts';
@@ -16,19 +17,17 @@ const smallBytes = 64 << 10;
 const pieceBytes = 256 << 10;
 /** Without O_NONBLOCK, a FIFO put in a file's place would hold up everything. */
 const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-const directoryFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_DIRECTORY;
 
 export const isSmall = ({ size }: TreeEntry): boolean => size <= smallBytes;
 
 export class TreeFiles {
-  readonly #top: string;
-  /** Directories that were seen to be no links. */
-  readonly #real = new Set<string>();
+  readonly #top: TreeTop;
+  #tree: HeldTree | undefined;
   #memory: Buffer | undefined;
   readonly #isDigested: boolean;
 
-  /** `top` is the absolute path of the tree; `isDigested`: what is copied gets digests. */
-  constructor(top: string, isDigested = true) {
+  /** `isDigested`: what is copied gets digests. A tree that is given by its path is held until `close`. */
+  constructor(top: TreeTop, isDigested = true) {
     this.#top = top;
     this.#isDigested = isDigested;
   }
@@ -52,19 +51,13 @@ export class TreeFiles {
 
   /** Opens a file, not through links. Throws what the system says: {@link whyUnread} tells it. */
   open(path: string): number {
-    this.#enter(path);
-    return openSync(`${this.#top}/${path}`, openFlags);
+    this.#tree ??= HeldTree.of(this.#top);
+    return openSync(this.#tree.at(path), openFlags);
   }
 
-  #enter(path: string): void {
-    const directory = path.slice(0, Math.max(path.lastIndexOf('/'), 0));
-    if (directory === '' || this.#real.has(directory)) return;
-    this.#enter(directory);
-    const absolute = `${this.#top}/${directory}`;
-    // Opening it takes a fraction of the time that Node needs for what lstat tells.
-    if (constants.O_DIRECTORY !== undefined) closeSync(openSync(absolute, directoryFlags));
-    else if (!lstatSync(absolute).isDirectory()) throw gone(path);
-    this.#real.add(directory);
+  close(): void {
+    if (this.#tree !== this.#top) this.#tree?.close();
+    this.#tree = undefined;
   }
 
   /**

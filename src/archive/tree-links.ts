@@ -24,8 +24,10 @@ export function leadsOutOf(above: string, { kind, path, target }: TreeEntry): bo
 export interface TreeLinksOptions {
   /** What no link may lead out of. */
   readonly fence: string;
-  /** Gives the absolute path of an entry. */
+  /** For system calls on an entry, to be used at once. */
   readonly placeOf: (entry: TreeEntry) => string;
+  /** The absolute path of the directory that an entry is in, which it makes sure of. */
+  readonly directoryOf: (entry: TreeEntry) => string;
   /** Makes one; false when that failed and has been told. */
   readonly make: (entry: TreeEntry, calls: () => void) => boolean;
   /** Asked before each gets its place; a throw keeps what is there. */
@@ -41,40 +43,35 @@ export function makeTreeLinks(
   entries: readonly TreeEntry[],
   options: TreeLinksOptions,
 ): TreeEntry[] {
-  const { fence, onLeadsOut } = options;
-  const made: PlacedLink[] = [];
+  const { onLeadsOut } = options;
+  const made: { entry: TreeEntry }[] = [];
   const refuse = (entry: TreeEntry) => {
     if (onLeadsOut !== undefined) return onLeadsOut(entry);
-    for (const { place } of made) rmSync(place, { force: true });
+    for (const link of made) rmSync(options.placeOf(link.entry), { force: true });
     throw leadsOut(entry);
   };
   for (const entry of entries) {
     options.make(entry, () => {
-      const link = { entry, place: options.placeOf(entry) };
-      if (!staysInside(fence, link)) return refuse(entry);
+      if (!staysInside(options, entry)) return refuse(entry);
       options.allow(entry);
-      makeLink(link, options.replaces);
-      made.push(link);
+      makeLink(entry, options.placeOf(entry), options.replaces);
+      made.push({ entry });
     });
   }
   // Stops `a -> b/../x`, `b -> .`: each stays inside alone, and both together do not.
   return made.flatMap((link) => {
-    if (staysInside(fence, link)) return [link.entry];
-    rmSync(link.place, { force: true });
+    if (staysInside(options, link.entry)) return [link.entry];
+    rmSync(options.placeOf(link.entry), { force: true });
     refuse(link.entry);
     return [];
   });
 }
 
-interface PlacedLink {
-  readonly entry: TreeEntry;
-  readonly place: string;
-}
+const staysInside = ({ fence, directoryOf }: TreeLinksOptions, entry: TreeEntry): boolean =>
+  traceSync(fence, directoryOf(entry), entry.target.split('/'), { follow: true }).problem !==
+  'outside';
 
-const staysInside = (fence: string, { entry, place }: PlacedLink): boolean =>
-  traceSync(fence, dirname(place), entry.target.split('/'), { follow: true }).problem !== 'outside';
-
-function makeLink({ entry, place }: PlacedLink, replaces = true): void {
+function makeLink(entry: TreeEntry, place: string, replaces = true): void {
   if (replaces && lstatSync(place, { throwIfNoEntry: false })?.isDirectory()) removeTreeSync(place);
   const partial = `${dirname(place)}/.gomote-${randomBytes(8).toString('hex')}`;
   symlinkSync(entry.target, partial);

@@ -130,6 +130,7 @@ export class TreeReceiver {
 
   /** Says that the stream has ended. Throws ERR_LOST unless it was whole. */
   finish(): void {
+    this.#files?.close();
     if (this.#state !== 'end' || this.#due.length > 0) throw damaged('unexpected end');
   }
 

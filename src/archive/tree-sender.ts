@@ -3,12 +3,14 @@ import { createHash, hash } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { messageOf } from '../errors.ts';
 import { fileIdentity } from '../files/file-identity.ts';
+import type { TreeTop } from '../files/held-tree.ts';
 import { bytesOfName } from '../protocol/name-bytes.ts';
 import {
   encodeChanges,
   encodeFailure,
   encodeNamed,
   givenUpDigest,
+  type NamedTree,
   type TreeChange,
   treeStream,
 } from '../protocol/tree-change.ts';
@@ -38,7 +40,7 @@ export interface TreeSenderOptions {
 
 /** The pieces of the stream of `changes` to the tree at `top`, in one part; throws as {@link TreeSender.part} does. */
 export function* sendTree(
-  top: string,
+  top: TreeTop,
   changes: readonly TreeChange[],
   options: TreeSenderOptions = {},
 ): Generator<Buffer, void, void> {
@@ -47,9 +49,14 @@ export function* sendTree(
   yield* sender.end();
 }
 
+const namedOf = (top: TreeTop): NamedTree =>
+  typeof top === 'string'
+    ? { top, identity: fileIdentity(top) }
+    : { top: top.top.path, identity: top.top.identity };
+
 /** The writing of one stream: any number of parts, then the end. */
 export class TreeSender {
-  readonly #top: string;
+  readonly #top: TreeTop;
   readonly #files: TreeFiles;
   readonly #options: TreeSenderOptions;
   readonly #proof = createHash('sha256');
@@ -59,7 +66,8 @@ export class TreeSender {
   #sent = 0;
   #isBegun = false;
 
-  constructor(top: string, options: TreeSenderOptions = {}) {
+  /** What it holds of a tree that is given by its path is let go when the stream ends. */
+  constructor(top: TreeTop, options: TreeSenderOptions = {}) {
     this.#top = top;
     this.#files = new TreeFiles(top);
     this.#options = options;
@@ -96,8 +104,7 @@ export class TreeSender {
   }
 
   *#named(head: string): Generator<Buffer, void, void> {
-    const top = this.#top;
-    if (!this.#isBegun) yield* this.#head(encodeNamed({ top, identity: fileIdentity(top) }));
+    if (!this.#isBegun) yield* this.#head(encodeNamed(namedOf(this.#top)));
     this.#isBegun = true;
     yield* this.#head(head);
     // Its reader has more to do for it than we have.
@@ -106,6 +113,7 @@ export class TreeSender {
 
   /** Ends the stream between two parts, so that its reader fails and says why. */
   *failure(error: unknown): Generator<Buffer, void, void> {
+    this.#files.close();
     yield* this.#head(encodeFailure(messageOf(error)));
     yield this.#take();
   }
@@ -120,6 +128,7 @@ export class TreeSender {
   }
 
   *end(): Generator<Buffer, void, void> {
+    this.#files.close();
     const proof = this.#proof.digest();
     for (const field of [Buffer.alloc(lengthBytes), proof]) yield* this.#bytes(field);
     this.#options.onProof?.(proof.toString('hex'));

@@ -1,6 +1,7 @@
 // What is in a directory, read with synchronous calls: names, kinds, and what tells whether a file has changed.
 import type { Stats } from 'node:fs';
 import { errnoOf, GomoteError } from '../errors.ts';
+import { HeldTree, type TreeTop } from '../files/held-tree.ts';
 import { lstatSync, type NamedEntry, readlinkSync } from '../files/named-fs.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { localFileError } from './archive-error.ts';
@@ -29,7 +30,7 @@ export interface WalkOptions {
 export const isGit = (path: string): boolean => path === '.git' || path.endsWith('/.git');
 
 /** Everything below `top`, in the order of `comparePaths`, without digests. What goes meanwhile is left out. */
-export function walkTree(top: string, options: WalkOptions = {}): FoundEntry[] {
+export function walkTree(top: TreeTop, options: WalkOptions = {}): FoundEntry[] {
   const found: FoundEntry[] = [];
   for (const entries of walkSteps(top, options)) found.push(...entries);
   return found;
@@ -39,13 +40,28 @@ export function walkTree(top: string, options: WalkOptions = {}): FoundEntry[] {
  * {@link walkTree} in steps: entries in order, a good many at a time, but never those of more than one directory. There is
  * a step without any after `onDirectory`.
  */
-export const walkSteps = (
-  top: string,
+export function* walkSteps(
+  top: TreeTop,
   options: WalkOptions = {},
-): Generator<readonly FoundEntry[], void, void> => directories(top, '', options);
+): Generator<readonly FoundEntry[], void, void> {
+  const tree = held(top);
+  try {
+    yield* directories(tree, '', options);
+  } finally {
+    if (tree !== top) tree.close();
+  }
+}
+
+function held(top: TreeTop): HeldTree {
+  try {
+    return HeldTree.of(top);
+  } catch (error) {
+    throw localFileError(String(top), error);
+  }
+}
 
 function* directories(
-  top: string,
+  top: HeldTree,
   prefix: string,
   options: WalkOptions,
 ): Generator<readonly FoundEntry[], void, void> {
@@ -93,21 +109,21 @@ function tried<T>(path: string, { onProblem }: WalkOptions, read: () => T): T | 
 const reservedName = (path: string): GomoteError =>
   new GomoteError('ERR_PATH', `${path}: gomote keeps this name for itself`);
 
-function entriesOf(top: string, prefix: string): NamedEntry[] {
-  const directory = prefix === '' ? top : `${top}/${prefix}`;
+function entriesOf(top: HeldTree, prefix: string): NamedEntry[] {
+  const path = prefix.slice(0, -1);
   try {
-    return sortedEntries(directory);
+    return sortedEntries(top.directory(path).self);
   } catch (error) {
     if (prefix !== '' && isGone(error)) return [];
-    throw error instanceof GomoteError ? error : localFileError(directory, error);
+    throw error instanceof GomoteError ? error : localFileError(top.shown(path), error);
   }
 }
 
 /** What stands at one path of the tree; `other` for what a tree cannot have, undefined for nothing. */
-export function look(top: string, path: string): FoundEntry | 'other' | undefined {
-  const absolute = `${top}/${path}`;
+export function look(top: TreeTop, path: string): FoundEntry | 'other' | undefined {
   try {
-    const stats = lstatSync(absolute, { throwIfNoEntry: false });
+    const at = typeof top === 'string' ? `${top}/${path}` : top.at(path);
+    const stats = lstatSync(at, { throwIfNoEntry: false });
     if (stats === undefined) return undefined;
     const kind = kindOf(stats.mode);
     if (kind === undefined) return 'other';
@@ -119,12 +135,13 @@ export function look(top: string, path: string): FoundEntry | 'other' | undefine
       size: kind === 'file' ? size : 0,
       mtimeMs: Math.floor(mtimeMs),
       digest: '',
-      target: kind === 'symlink' ? readlinkSync(absolute) : '',
+      target: kind === 'symlink' ? readlinkSync(at) : '',
       stats: { size, mtimeMs, ctimeMs, ino },
     };
   } catch (error) {
     if (isGone(error)) return undefined;
-    throw error instanceof GomoteError ? error : localFileError(absolute, error);
+    const shown = typeof top === 'string' ? `${top}/${path}` : top.shown(path);
+    throw error instanceof GomoteError ? error : localFileError(shown, error);
   }
 }
 
@@ -135,4 +152,5 @@ function kindOf(mode: number): TreeEntry['kind'] | undefined {
   return type === 0o120000 ? 'symlink' : undefined;
 }
 
-const isGone = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '');
+const isGone = (error: unknown): boolean =>
+  ['ENOENT', 'ENOTDIR', 'EINVAL'].includes(errnoOf(error) ?? '');

@@ -1,10 +1,8 @@
 // Makes the changes of a tree stream below a directory: each file appears under its name only whole and proved.
-import { hash, randomBytes } from 'node:crypto';
-import { dirname, posix, relative } from 'node:path';
+import { posix, relative } from 'node:path';
 import { GomoteError } from '../errors.ts';
 import { realRoot, resolveInsideSync } from '../files/confine.ts';
-import { lstatSync, mkdirSync, renameSync, rmSync } from '../files/named-fs.ts';
-import { removeLeftovers, removeTreeSync } from '../files/remove-tree.ts';
+import { lstatSync, rmSync } from '../files/named-fs.ts';
 import { pathOf, type TreeChange } from '../protocol/tree-change.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { archiveErrors, guarded, isOfOneEntry } from './archive-error.ts';
@@ -12,9 +10,10 @@ import { PatchSources } from './patch-sources.ts';
 import { putInPlace } from './put-in-place.ts';
 import { isReserved } from './reserved-names.ts';
 import { alterEntry } from './tree-alterations.ts';
-import { TreeDirectories } from './tree-directories.ts';
+import type { TreeDirectories } from './tree-directories.ts';
 import { proveContent, TreeFile, writeWholeFile } from './tree-file.ts';
 import { leadsOut, leadsOutOf, makeTreeLinks } from './tree-links.ts';
+import { TreePlace } from './tree-place.ts';
 import type { TreeSink } from './tree-receiver.ts';
 
 export interface TreeWriterOptions {
@@ -37,17 +36,13 @@ export interface TreeWriterOptions {
 export class TreeWriter implements TreeSink {
   readonly #root: string;
   readonly #base: string;
-  /** Where the tree is made: the base, or beside it while there is none, so that it appears in one step. */
-  #top: string;
-  readonly #prefix: string;
-  /** Of what has not got its own name yet. */
-  readonly #partial: string;
-  readonly #directories: TreeDirectories;
+  /** Whether the tree is made beside the base, as there is none, so that it appears in one step. */
+  #isStaged: boolean;
+  #place: TreePlace | undefined;
   readonly #options: TreeWriterOptions;
-  readonly #sources: PatchSources;
+  readonly #sources = new PatchSources();
   readonly #links: TreeEntry[] = [];
   #open: { change: TreeChange; entry: TreeEntry; file: TreeFile } | undefined;
-  #isBegun = false;
   #isRefused = false;
   #isTrusted = false;
   #isOver = false;
@@ -63,13 +58,7 @@ export class TreeWriter implements TreeSink {
     if (stats?.isDirectory() === false) {
       throw new GomoteError('ERR_LOCAL_FILE', `${this.#base}: not a directory`);
     }
-    // One change of a tree is made at a time: what else is found of this name was left by an end by force.
-    this.#prefix = `.gomote-push-${hash('sha256', this.#base, 'hex').slice(0, 8)}-`;
-    const name = this.#prefix + randomBytes(4).toString('hex');
-    this.#top = stats === undefined ? `${dirname(this.#base)}/${name}` : this.#base;
-    this.#partial = `${this.#top}/${name}`;
-    this.#directories = new TreeDirectories(this.#top, options.replaces);
-    this.#sources = new PatchSources(this.#partial);
+    this.#isStaged = stats === undefined;
   }
 
   /** Files written so far, and the bytes in them. */
@@ -80,10 +69,6 @@ export class TreeWriter implements TreeSink {
   /** Whether an end now leaves nothing of what was made. */
   get leavesNothing(): boolean {
     return this.#isRefused && this.#isStaged;
-  }
-
-  get #isStaged(): boolean {
-    return this.#top !== this.#base;
   }
 
   /** What links must stay inside. */
@@ -102,20 +87,27 @@ export class TreeWriter implements TreeSink {
     this.#isRefused = false;
     this.#options.onHead?.(head);
     guarded('.', () => {
-      this.#prepare();
+      const { directories } = this.#ready;
       this.#sources.release();
-      this.#sources.keep(changes, this.#directories);
+      this.#sources.keep(changes, directories, this.#partial);
     });
   }
 
   /** Sees to the place, once. */
-  #prepare(): void {
-    if (this.#isBegun) return;
-    this.#isBegun = true;
-    if (this.#isStaged) mkdirSync(this.#top, { recursive: true, mode: 0o755 });
-    for (const directory of [dirname(this.#base), this.#base]) {
-      removeLeftovers(directory, this.#prefix, this.#top);
-    }
+  get #ready(): TreePlace {
+    this.#place ??= new TreePlace(this.#root, this.#base, {
+      isStaged: this.#isStaged,
+      replaces: this.#options.replaces,
+    });
+    return this.#place;
+  }
+
+  get #directories(): TreeDirectories {
+    return this.#ready.directories;
+  }
+
+  get #partial(): string {
+    return this.#ready.partial;
   }
 
   #leadsOut(entry: TreeEntry): boolean {
@@ -166,7 +158,7 @@ export class TreeWriter implements TreeSink {
   discard(): void {
     this.#open?.file.close();
     this.#open = undefined;
-    rmSync(this.#partial, { force: true });
+    if (this.#place !== undefined) rmSync(this.#partial, { force: true });
   }
 
   trust(): void {
@@ -227,6 +219,13 @@ export class TreeWriter implements TreeSink {
     return `${this.#directories.enter(posix.dirname(path))}/${posix.basename(path)}`;
   }
 
+  /** The absolute path of the directory that an entry is in. */
+  #shownDirectory(path: string): string {
+    const directory = posix.dirname(path);
+    this.#directories.enter(directory);
+    return directory === '.' ? this.#base : `${this.#base}/${directory}`;
+  }
+
   #done(change: TreeChange, digest: string): void {
     this.#files++;
     if (change.op === 'write') this.#bytes += change.entry.size;
@@ -237,15 +236,17 @@ export class TreeWriter implements TreeSink {
   finish(): void {
     this.#finish();
     this.#isOver = true;
+    this.#place?.close();
   }
 
   #finish(): void {
-    guarded('.', () => this.#prepare());
+    guarded('.', () => this.#ready);
     this.#settle();
     const made = guarded('.', () =>
       makeTreeLinks(this.#links, {
         fence: this.#fence,
         placeOf: ({ path }) => this.#placeOf(path),
+        directoryOf: ({ path }) => this.#shownDirectory(path),
         make: (entry, calls) => this.#make(entry, calls),
         allow: (entry) => this.#allow(entry),
         replaces: this.#options.replaces,
@@ -265,13 +266,15 @@ export class TreeWriter implements TreeSink {
     this.#isOver = true;
     try {
       this.discard();
-      if (this.leavesNothing) removeTreeSync(this.#top);
-      else {
+      if (this.leavesNothing) this.#place?.removeStaged();
+      else if (this.#place !== undefined) {
         this.#settle();
         this.#directories.finish();
       }
     } catch {
       // The next change of the tree finds what is left.
+    } finally {
+      this.#place?.close();
     }
   }
 
@@ -279,10 +282,9 @@ export class TreeWriter implements TreeSink {
   #settle(): void {
     guarded('.', () => {
       this.#sources.release();
-      if (!this.#isStaged || lstatSync(this.#top, { throwIfNoEntry: false }) === undefined) return;
-      renameSync(this.#top, this.#base);
-      this.#directories.moveTop(this.#top, this.#base);
-      this.#top = this.#base;
+      if (!this.#isStaged || this.#place === undefined) return;
+      this.#place.settle();
+      this.#isStaged = false;
     });
   }
 }

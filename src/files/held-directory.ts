@@ -2,7 +2,7 @@
 // So no command that swaps a directory and a link meanwhile can lead it somewhere else.
 import { closeSync, constants, fstatSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { lstatSync, openSync, statSync } from './named-fs.ts';
+import { chmodSync, lstatSync, openSync, realpathSync, statSync } from './named-fs.ts';
 
 export interface HeldDirectory {
   /** Its absolute path when it was opened: for messages and comparisons, never for system calls. */
@@ -35,6 +35,29 @@ export const holdDirectory = (path: string, how = bestHolding): HeldDirectory =>
     ? new ByPath(path)
     : new ByDescriptor(path, path, descriptors);
 
+/** {@link holdDirectory}, also where the last element is a link. */
+export const holdThroughLinks = (path: string): HeldDirectory =>
+  descriptors === undefined
+    ? new ByPath(realpathSync(path))
+    : new ByDescriptor(path, `${path}/.`, descriptors);
+
+/** Gives what has this name its mode; a link is left as it is. Throws as `chmod` does. */
+export function setMode(at: string, mode: number): void {
+  if (descriptors === undefined) {
+    chmodSync(at, mode);
+    return;
+  }
+  const fd = openSync(at, constants.O_NOFOLLOW | pathOnly);
+  try {
+    if (!fstatSync(fd).isSymbolicLink()) chmodSync(`${descriptors}/${fd}`, mode);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Closes what nobody can use any more: some users of a directory end by an error somewhere else. */
+const forgotten = new FinalizationRegistry<number>((fd) => closeSync(fd));
+
 class ByDescriptor implements HeldDirectory {
   readonly path: string;
   readonly #descriptors: string;
@@ -47,6 +70,7 @@ class ByDescriptor implements HeldDirectory {
     this.#descriptors = descriptors;
     this.#fd = openSync(place, openFlags);
     this.#prefix = `${descriptors}/${this.#fd}/`;
+    forgotten.register(this, this.#fd, this);
   }
 
   get self(): string {
@@ -71,6 +95,7 @@ class ByDescriptor implements HeldDirectory {
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
+    forgotten.unregister(this);
     closeSync(this.#fd);
   }
 }

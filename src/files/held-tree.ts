@@ -1,12 +1,20 @@
 // The directories of one tree, each held open while there is something to do in it. No link is followed below the top.
-import type { HeldDirectory } from './held-directory.ts';
+import { type HeldDirectory, holdThroughLinks } from './held-directory.ts';
 
 /** Of one tree at a time; those used last. A directory that is needed again is opened again. */
 const maxHeld = 64;
 /** Longer than any path that somebody works with; what follows it would take very long. */
 const maxPathLength = 1 << 16;
 
+/** A tree by its path, or as it is held already. */
+export type TreeTop = string | HeldTree;
+
 export class HeldTree {
+  /** The tree itself when it is held; of a path, whose last element may be a link, one that its user has to close. */
+  static of(top: TreeTop): HeldTree {
+    return typeof top === 'string' ? new HeldTree(holdThroughLinks(top)) : top;
+  }
+
   readonly top: HeldDirectory;
   /** By path in the tree, the one used last at the end. */
   readonly #held = new Map<string, HeldDirectory>();

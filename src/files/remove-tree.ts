@@ -1,16 +1,15 @@
 // Removes a file or a whole directory: also one with read-only directories in it, and one too deep for a path. It goes from
 // directory to directory and through no link, whatever is swapped meanwhile.
 import { randomBytes } from 'node:crypto';
-import { basename, dirname, resolve } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { errnoOf } from '../errors.ts';
-import { type HeldDirectory, holdDirectory } from './held-directory.ts';
+import { type HeldDirectory, holdThroughLinks } from './held-directory.ts';
 import {
   chmodSync,
   lstatSync,
   readdirSync,
   readEntriesSync,
-  realpathSync,
   renameSync,
   rmdirSync,
   unlinkSync,
@@ -47,7 +46,7 @@ export function removeTreeSync(path: string): void {
 
 function parentOf(path: string): HeldDirectory | undefined {
   try {
-    return holdDirectory(realpathSync(dirname(resolve(path))));
+    return holdThroughLinks(dirname(path));
   } catch (error) {
     if (isGone(error)) return undefined;
     throw error;
@@ -171,11 +170,9 @@ class Removal {
 
 const isGone = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '');
 
-/** Removes what was left in the directory under names that begin so, but for `kept`, a path. */
-export function removeLeftovers(directory: string, prefix: string, kept: string): void {
-  if (lstatSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) return;
-  for (const name of readdirSync(directory)) {
-    const path = `${directory}/${name}`;
-    if (name.startsWith(prefix) && path !== kept) removeTreeSync(path);
+/** Removes what was left in the directory under names that begin so, but for `kept`. */
+export function removeLeftovers(directory: HeldDirectory, prefix: string, kept: string): void {
+  for (const name of readdirSync(directory.self)) {
+    if (name.startsWith(prefix) && name !== kept) removeBelowSync(directory, name);
   }
 }

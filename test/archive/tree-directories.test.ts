@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { TreeDirectories } from '../../src/archive/tree-directories.ts';
+import { holdDirectory } from '../../src/files/held-directory.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
 it.each([0o022, 0o077, 0])('directories have their modes at the end, with the umask %o', (mask) => {
@@ -10,7 +11,7 @@ it.each([0o022, 0o077, 0])('directories have their modes at the end, with the um
   const top = temporaryDirectory();
   mkdirSync(join(top, 'old'));
   chmodSync(join(top, 'old'), 0o500);
-  const directories = new TreeDirectories(top);
+  const directories = new TreeDirectories(holdDirectory(top));
   const wanted = { old: 0o755, 'old/new': 0o755, new: 0o755, 'new/strict': 0o500, last: 0o711 };
   for (const [path, mode] of Object.entries(wanted)) directories.make(path, mode);
   directories.finish();

@@ -78,7 +78,9 @@ test('a source that is no stream is told to end', async () => {
 
 test('a slow directory holds back a fast source, and other work gets its turns', async () => {
   const root = temporaryDirectory();
-  const archive = gzipSync(rawTar({ name: 'f', content: Buffer.alloc(20 << 20, 'x') }), { level: 0 });
+  const archive = gzipSync(rawTar({ name: 'f', content: Buffer.alloc(20 << 20, 'x') }), {
+    level: 0,
+  });
   let given = 0;
   let turns = 0;
   let furthest = 0;

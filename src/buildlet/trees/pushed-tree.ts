@@ -1,19 +1,14 @@
 // One directory of the work dir that trees are pushed into: what was sent, and what is there now.
 import { randomBytes } from 'node:crypto';
+import { localFileError } from '../../archive/archive-error.ts';
 import type { DigestCache } from '../../archive/digest-cache.ts';
 import { digestKey, digestOf, withDigests } from '../../archive/tree-digests.ts';
 import { TreeReceiver } from '../../archive/tree-receiver.ts';
-import {
-  type FoundEntry,
-  isGit,
-  look,
-  type WalkOptions,
-  walkTree,
-} from '../../archive/tree-walk.ts';
+import { type FoundEntry, isGit, look, walkTree } from '../../archive/tree-walk.ts';
 import { TreeWriter } from '../../archive/tree-writer.ts';
-import { GomoteError } from '../../errors.ts';
-import { resolveInsideSync } from '../../files/confine.ts';
-import { lstatSync } from '../../files/named-fs.ts';
+import { errnoOf, GomoteError } from '../../errors.ts';
+import { reachDirectory } from '../../files/beneath.ts';
+import { HeldTree } from '../../files/held-tree.ts';
 import { type TreeDifference, treeDifferences } from '../../protocol/tree-difference.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import { FileTimes, withTimes } from './file-times.ts';
@@ -66,8 +61,20 @@ export class PushedTree {
     return this.#generation;
   }
 
-  get #top(): string {
-    return resolveInsideSync(this.#workDir, this.#dir, { follow: true });
+  /** Does something with the directory, held; `absent` when there is none. */
+  #withTree<T>(absent: T, use: (tree: HeldTree) => T): T {
+    let tree: HeldTree;
+    try {
+      tree = new HeldTree(reachDirectory(this.#workDir, this.#dir));
+    } catch (error) {
+      if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return absent;
+      throw error instanceof GomoteError ? error : localFileError(this.#dir, error);
+    }
+    try {
+      return use(tree);
+    } finally {
+      tree.close();
+    }
   }
 
   /** Whoever removed the record, as one does who empties the work dir, has made all that is there their own. */
@@ -101,7 +108,10 @@ export class PushedTree {
   pushed(): TreeEntry[] {
     this.#forgetIfRemoved();
     this.#putInOrder();
-    const top = this.#top;
+    return this.#withTree([], (tree) => this.#pushedIn(tree));
+  }
+
+  #pushedIn(top: HeldTree): TreeEntry[] {
     const entries: TreeEntry[] = [];
     let gone: string | undefined;
     for (const { path, kind, digest: sent, mtimeMs } of this.#pushed.values()) {
@@ -124,28 +134,26 @@ export class PushedTree {
   /** Everything that there is; for a pull, without `.git`. */
   all(isPull = false): TreeEntry[] {
     this.#forgetIfRemoved();
-    const found = this.#walk(isPull ? { leaveOut: isGit } : {});
-    for (const entry of found) if (entry.kind === 'file') this.#trustWritten(this.#top, entry);
-    return withDigests(this.#top, found, 'sha256', this.#cache);
-  }
-
-  #walk(options: WalkOptions): FoundEntry[] {
-    const top = this.#top;
-    const stats = lstatSync(top, { throwIfNoEntry: false });
-    return stats === undefined ? [] : walkTree(top, options);
+    return this.#withTree([], (tree) => {
+      const found = walkTree(tree, isPull ? { leaveOut: isGit } : {});
+      for (const entry of found) if (entry.kind === 'file') this.#trustWritten(tree, entry);
+      return withDigests(tree, found, 'sha256', this.#cache);
+    });
   }
 
   /** What the buildlet's commands have made of what was pushed. */
   differences(): TreeDifference[] {
     this.#forgetIfRemoved();
-    const top = this.#top;
-    return treeDifferences(
-      this.#pushed.values(),
-      this.#walk({ leaveOut: isGit }),
-      (entry, algorithm) => {
-        if (algorithm === 'sha256') this.#trustWritten(top, entry);
-        return digestOf(top, entry, algorithm, this.#cache);
-      },
+    const compare = (found: FoundEntry[], tree?: HeldTree) =>
+      treeDifferences(this.#pushed.values(), found, (entry, algorithm) => {
+        if (tree === undefined) return undefined;
+        if (algorithm === 'sha256') this.#trustWritten(tree, entry);
+        return digestOf(tree, entry, algorithm, this.#cache);
+      });
+    return (
+      this.#withTree<TreeDifference[] | undefined>(undefined, (tree) =>
+        compare(walkTree(tree, { leaveOut: isGit }), tree),
+      ) ?? compare([])
     );
   }
 
@@ -153,13 +161,13 @@ export class PushedTree {
    * The digest of a file we wrote holds while its time is the one we gave it and nothing touched it after we let go of
    * it.
    */
-  #trustWritten(top: string, { path, stats, mtimeMs }: FoundEntry): void {
+  #trustWritten(top: HeldTree, { path, stats, mtimeMs }: FoundEntry): void {
     const written = this.#written.get(path);
     if (written === undefined) return;
     this.#written.delete(path);
     const { size, mtimeMs: sentMs, digest } = written.entry;
     if (stats.size !== size || mtimeMs !== sentMs || stats.ctimeMs > written.untilMs) return;
-    this.#cache.remember(digestKey('sha256', `${top}/${path}`), stats, digest, Date.now());
+    this.#cache.remember(digestKey('sha256', top.shown(path)), stats, digest, Date.now());
   }
 
   /**

@@ -1,16 +1,20 @@
 // The record of a pushed tree on disk. What may be made of a change is written down before the change begins, so that a
 // buildlet that was killed still knows what is not its builds' own.
 import {
-  existsSync,
-  mkdirSync,
+  closeSync,
+  constants,
+  lstatSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  unlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
 import { errnoOf } from '../../errors.ts';
+import { reachDirectory } from '../../files/beneath.ts';
+import type { HeldDirectory } from '../../files/held-directory.ts';
 import { bytesOfName, nameFromBytes } from '../../protocol/name-bytes.ts';
 import {
   decodeRecord,
@@ -23,28 +27,60 @@ import {
 import { decodeChanges } from '../../protocol/tree-change.ts';
 import { comparePaths, type TreeEntry } from '../../protocol/tree-entry.ts';
 
-export class RecordFile {
-  readonly #directory: string;
-  readonly #path: string;
+/**
+ * Does something in the directory of records, held: a command may have put a link in its place. Gives `absent` when there is
+ * none and none is made. Throws ERR_PATH when it leads out of the work dir.
+ */
+function inRecords<T>(
+  workDir: string,
+  { absent, isMade }: { absent: T; isMade: boolean },
+  use: (records: HeldDirectory) => T,
+): T {
+  let records: HeldDirectory;
+  try {
+    const make = isMade ? { make: { mode: 0o700, all: true } } : {};
+    records = reachDirectory(workDir, recordsDirectory, make);
+  } catch (error) {
+    if (!isMade && ['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return absent;
+    throw error;
+  }
+  try {
+    return use(records);
+  } finally {
+    records.close();
+  }
+}
 
+export class RecordFile {
+  readonly #workDir: string;
+  readonly #name: string;
   readonly #dir: string;
 
   constructor(workDir: string, dir: string) {
+    this.#workDir = workDir;
     this.#dir = dir;
-    this.#directory = join(workDir, recordsDirectory);
-    this.#path = join(this.#directory, recordName(dir));
+    this.#name = recordName(dir);
+  }
+
+  #in<T>(options: { absent: T; isMade: boolean }, use: (at: (name: string) => string) => T): T {
+    return inRecords(this.#workDir, options, (records) => use((name) => records.at(name)));
   }
 
   /** Whether there is one, finished or pending. */
   get exists(): boolean {
-    return existsSync(this.#path) || existsSync(this.#path + pendingSuffix);
+    const names = [this.#name, this.#name + pendingSuffix];
+    return this.#in({ absent: false, isMade: false }, (at) =>
+      names.some((name) => lstatSync(at(name), { throwIfNoEntry: false }) !== undefined),
+    );
   }
 
   /** Undefined when nothing was pushed, or nothing readable is there. */
   load(): PushRecord | undefined {
-    const text = read(this.#path);
+    const [text, pending] = this.#in<(string | undefined)[]>(
+      { absent: [], isMade: false },
+      (at) => [read(at(this.#name)), read(at(this.#name + pendingSuffix))],
+    );
     const record = text === undefined ? undefined : decodeRecord(text);
-    const pending = read(this.#path + pendingSuffix);
     const changes = pending === undefined ? undefined : decodeChanges(pending);
     if (changes === undefined) return record;
     const entries = new Map<string, TreeEntry>();
@@ -58,46 +94,65 @@ export class RecordFile {
 
   /** Before a change, or before the next part of one that has begun: `head` names all that it may make. */
   expect(head: Uint8Array, part: 'first' | 'next'): void {
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
     const flag = part === 'first' ? 'w' : 'a';
-    writeFileSync(this.#path + pendingSuffix, head, { mode: 0o600, flag });
+    this.#in({ absent: undefined, isMade: true }, (at) =>
+      write(at(this.#name + pendingSuffix), head, flag),
+    );
   }
 
   /** After a change, also one that failed. False, and nothing is there, when somebody has removed the record meanwhile. */
   save(entries: readonly TreeEntry[]): boolean {
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
-    writeFileSync(`${this.#path}.new`, bytesOfName(encodeRecord({ dir: this.#dir, entries })), {
-      mode: 0o600,
+    return this.#in({ absent: false, isMade: true }, (at) => {
+      const [path, partial] = [at(this.#name), at(`${this.#name}.new`)];
+      write(partial, bytesOfName(encodeRecord({ dir: this.#dir, entries })), 'w');
+      renameSync(partial, path);
+      try {
+        unlinkSync(at(this.#name + pendingSuffix));
+        return true;
+      } catch (error) {
+        if (errnoOf(error) !== 'ENOENT') throw error;
+        rmSync(path, { force: true });
+        return false;
+      }
     });
-    renameSync(`${this.#path}.new`, this.#path);
-    try {
-      rmSync(this.#path + pendingSuffix);
-      return true;
-    } catch (error) {
-      if (errnoOf(error) !== 'ENOENT') throw error;
-      rmSync(this.#path, { force: true });
-      return false;
-    }
+  }
+}
+
+const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_TRUNC, O_WRONLY } = constants;
+
+/** Through no link: what one leads to is not ours. */
+function write(at: string, content: Uint8Array, flag: 'w' | 'a'): void {
+  const how = flag === 'w' ? O_TRUNC : O_APPEND;
+  const fd = openSync(at, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | how, 0o600);
+  try {
+    writeFileSync(fd, content);
+  } finally {
+    closeSync(fd);
   }
 }
 
 function read(path: string): string | undefined {
   try {
-    return nameFromBytes(readFileSync(path));
+    const fd = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    try {
+      return nameFromBytes(readFileSync(fd));
+    } finally {
+      closeSync(fd);
+    }
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return undefined;
+    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errnoOf(error) ?? '')) return undefined;
     throw error;
   }
 }
 
 /** The directories that trees were pushed into. */
 export function pushedDirectories(workDir: string): string[] {
-  const directory = join(workDir, recordsDirectory);
-  const names = existsSync(directory) ? readdirSync(directory) : [];
-  const dirs = names.flatMap((name) => {
-    const text = name.includes('.') ? undefined : read(join(directory, name));
-    const dir = text === undefined ? undefined : decodeRecord(text)?.dir;
-    return dir !== undefined && recordName(dir) === name ? [dir] : [];
+  return inRecords<string[]>(workDir, { absent: [], isMade: false }, (records) => {
+    const dirs = readdirSync(records.self).flatMap((name) => {
+      const text = name.includes('.') ? undefined : read(records.at(name));
+      const dir = text === undefined ? undefined : decodeRecord(text)?.dir;
+      return dir !== undefined && recordName(dir) === name ? [dir] : [];
+    });
+    return dirs.sort();
   });
-  return dirs.sort();
 }

@@ -3,9 +3,9 @@ import { chunkFile, encodeChunks } from '../../archive/chunks.ts';
 import { DigestCache } from '../../archive/digest-cache.ts';
 import { TreeSender } from '../../archive/tree-sender.ts';
 import { isGit, look, walkSteps } from '../../archive/tree-walk.ts';
-import { GomoteError } from '../../errors.ts';
-import { resolveInsideSync } from '../../files/confine.ts';
-import { lstatSync } from '../../files/named-fs.ts';
+import { errnoOf, GomoteError } from '../../errors.ts';
+import { reachDirectory } from '../../files/beneath.ts';
+import { HeldTree } from '../../files/held-tree.ts';
 import { bytesOfName } from '../../protocol/name-bytes.ts';
 import type { TreeChange } from '../../protocol/tree-change.ts';
 import {
@@ -42,7 +42,7 @@ export class TreeStore {
   }
 
   answer(job: Exclude<TreeJob, { kind: 'apply' | 'read' }>): unknown {
-    if (job.kind === 'chunks') return encodeChunks(chunkFile(this.#absolute(job)).chunks);
+    if (job.kind === 'chunks') return this.#chunks(job);
     if (job.kind === 'differences') {
       return bytesOfName(encodeDifferences(this.#differences(job.dir)));
     }
@@ -63,9 +63,24 @@ export class TreeStore {
     );
   }
 
-  #absolute({ dir, path }: Job<'chunks'>): string {
-    const top = resolveInsideSync(this.#workDir, dir, { follow: true });
-    return resolveInsideSync(top, path);
+  #chunks({ dir, path }: Job<'chunks'>): Buffer {
+    if (!isEntryPath(path)) throw new GomoteError('ERR_PATH', `bogus path ${JSON.stringify(path)}`);
+    const tree = this.#held(dir);
+    try {
+      return encodeChunks(chunkFile(tree.at(path)).chunks);
+    } finally {
+      tree.close();
+    }
+  }
+
+  #held(dir: string): HeldTree {
+    try {
+      return new HeldTree(reachDirectory(this.#workDir, dir));
+    } catch (error) {
+      if (error instanceof GomoteError) throw error;
+      const why = errnoOf(error) === 'ENOENT' ? 'no such directory' : 'not a directory';
+      throw new GomoteError('ERR_LOCAL_FILE', `${dir}: ${why}`, { cause: error });
+    }
   }
 
   change({ dir, generation, ranMs }: Job<'apply'>): RunningChange {
@@ -77,17 +92,27 @@ export class TreeStore {
     { dir, paths, isNamed, givesUpFiles }: Job<'read'>,
     memory: () => ArrayBuffer | undefined,
   ): Generator<Buffer, void, void> {
-    const top = resolveInsideSync(this.#workDir, dir, { follow: true });
-    const stats = lstatSync(top, { throwIfNoEntry: false });
-    const isThere = stats !== undefined;
-    if (stats?.isDirectory() !== true) {
-      const why = isThere ? 'not a directory' : 'no such directory';
-      throw new GomoteError('ERR_LOCAL_FILE', `${dir}: ${why}`);
+    const tree = this.#held(dir);
+    try {
+      const sender = new TreeSender(tree, { memory, isNamed, givesUpFiles });
+      if (paths === undefined) return closing(tree, sendAll(tree, sender));
+      const found = paths.flatMap((path) => find(tree, path, givesUpFiles) ?? []);
+      return closing(tree, sendSome(sender, found.map(written)));
+    } catch (error) {
+      tree.close();
+      throw error;
     }
-    const sender = new TreeSender(top, { memory, isNamed, givesUpFiles });
-    if (paths === undefined) return sendAll(top, sender);
-    const found = paths.flatMap((path) => find(top, path, givesUpFiles) ?? []);
-    return sendSome(sender, found.map(written));
+  }
+}
+
+function* closing(
+  tree: HeldTree,
+  pieces: Generator<Buffer, void, void>,
+): Generator<Buffer, void, void> {
+  try {
+    yield* pieces;
+  } finally {
+    tree.close();
   }
 }
 
@@ -102,7 +127,7 @@ function* sendSome(sender: TreeSender, changes: readonly TreeChange[]): Generato
 const partEntries = 256;
 
 /** Everything below `top` while it is found, which may fail at any moment. */
-function* sendAll(top: string, sender: TreeSender): Generator<Buffer, void, void> {
+function* sendAll(top: HeldTree, sender: TreeSender): Generator<Buffer, void, void> {
   const steps = walkSteps(top, { leaveOut: isGit });
   for (let isOver = false; !isOver; ) {
     const found: TreeEntry[] = [];
@@ -121,9 +146,8 @@ function* sendAll(top: string, sender: TreeSender): Generator<Buffer, void, void
 }
 
 /** Undefined for what is not there any more, if that `mayBeGone`. */
-function find(top: string, path: string, mayBeGone: boolean): TreeEntry | undefined {
+function find(top: HeldTree, path: string, mayBeGone: boolean): TreeEntry | undefined {
   if (!isEntryPath(path)) throw new GomoteError('ERR_PATH', `bogus path ${JSON.stringify(path)}`);
-  resolveInsideSync(top, path);
   const found = look(top, path);
   if (typeof found === 'object') return found;
   if (mayBeGone) return undefined;

@@ -1,0 +1,73 @@
+// Where a tree is made, held: its own directory, or one beside it while there is none, so that it appears in one step.
+import { hash, randomBytes } from 'node:crypto';
+import { relative } from 'node:path';
+import { type Place, reach } from '../files/beneath.ts';
+import { type HeldDirectory, holdDirectory } from '../files/held-directory.ts';
+import { mkdirSync, renameSync } from '../files/named-fs.ts';
+import { removeBelowSync, removeLeftovers } from '../files/remove-tree.ts';
+import { TreeDirectories } from './tree-directories.ts';
+
+/** Of directories above it that are missing; the umask applies. */
+const impliedMode = 0o755;
+
+export interface TreePlaceOptions {
+  /** Whether the tree is not there yet. */
+  readonly isStaged: boolean;
+  /** Whether directories replace what is none. */
+  readonly replaces: boolean | undefined;
+}
+
+export class TreePlace {
+  readonly directories: TreeDirectories;
+  /** The directory that the tree is in; none for the root itself. */
+  readonly #above: Place | undefined;
+  readonly #top: HeldDirectory;
+  readonly #name: string;
+
+  /** `base` is a real path, the real path `root` or below it. Throws what the system says. */
+  constructor(root: string, base: string, { isStaged, replaces }: TreePlaceOptions) {
+    // One change of a tree is made at a time: what else is found of this name was left by an end by force.
+    const prefix = `.gomote-push-${hash('sha256', base, 'hex').slice(0, 8)}-`;
+    this.#name = prefix + randomBytes(4).toString('hex');
+    const path = relative(root, base);
+    this.#above = path === '' ? undefined : reach(root, path, { make: { mode: impliedMode } });
+    this.#top = this.#open(root, isStaged);
+    this.directories = new TreeDirectories(this.#top, replaces);
+    for (const directory of [this.#above?.directory, this.#top]) {
+      if (directory !== undefined) removeLeftovers(directory, prefix, this.#name);
+    }
+  }
+
+  #open(root: string, isStaged: boolean): HeldDirectory {
+    const above = this.#above;
+    if (above === undefined) return holdDirectory(root);
+    try {
+      if (!isStaged) return above.directory.child(above.name);
+      mkdirSync(above.directory.at(this.#name), impliedMode);
+      return above.directory.child(this.#name);
+    } catch (error) {
+      above.close();
+      throw error;
+    }
+  }
+
+  /** For system calls on what has not got its own name yet. */
+  get partial(): string {
+    return this.#top.at(this.#name);
+  }
+
+  /** Gives the tree its name. */
+  settle(): void {
+    const above = this.#above;
+    if (above !== undefined) renameSync(above.directory.at(this.#name), above.at);
+  }
+
+  removeStaged(): void {
+    if (this.#above !== undefined) removeBelowSync(this.#above.directory, this.#name);
+  }
+
+  close(): void {
+    this.directories.close();
+    this.#above?.close();
+  }
+}

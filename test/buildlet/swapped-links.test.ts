@@ -1,0 +1,173 @@
+// A command that swaps a directory and a link without a pause leads no request out of the work dir.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { gunzipSync } from 'node:zlib';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { TreeSender } from '../../src/archive/tree-sender.ts';
+import type { BuildletClient } from '../../src/client/buildlet-client.ts';
+import type { TreeChange } from '../../src/protocol/tree-change.ts';
+import { rawTarGz } from '../archive/raw-archive.ts';
+import { clientOf, startBuildlet } from '../helpers/buildlet.ts';
+import { temporaryDirectory } from '../helpers/temporary.ts';
+
+/** As many requests of each kind; GOMOTE_SWAPS in the environment asks for more. */
+const requests = Number(process.env.GOMOTE_SWAPS ?? '150');
+
+const swapper = `
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+int main(int argc, char **argv) {
+  for (;;) renameat2(AT_FDCWD, argv[1], AT_FDCWD, argv[2], RENAME_EXCHANGE);
+}`;
+
+const canCompile = (() => {
+  try {
+    execFileSync('cc', ['--version'], { stdio: 'ignore' });
+    return process.platform === 'linux';
+  } catch {
+    return false;
+  }
+})();
+if (!canCompile) console.warn('SKIPPED: no C compiler here; swapped links are not tried');
+
+/** A buildlet whose work dir has `d`, a directory at one moment and a link that leads out at the next. */
+async function scene() {
+  const outside = temporaryDirectory();
+  mkdirSync(join(outside, 'sub'));
+  writeFileSync(join(outside, 'sub/file'), 'secret');
+  writeFileSync(join(outside, 'file'), 'secret');
+  const buildlet = await startBuildlet();
+  const { workDir } = buildlet;
+  for (const path of ['work/d/sub', 'work/aside'])
+    mkdirSync(join(workDir, path), { recursive: true });
+  for (const path of ['work/d/file', 'work/d/sub/file'])
+    writeFileSync(join(workDir, path), 'inside');
+  symlinkSync(outside, join(workDir, 'work/aside/link'));
+  const program = join(temporaryDirectory(), 'swap');
+  execFileSync('cc', ['-O1', '-w', '-x', 'c', '-o', program, '-'], { input: swapper });
+  const child: ChildProcess = spawn(program, [
+    join(workDir, 'work/d'),
+    join(workDir, 'work/aside/link'),
+  ]);
+  onTestFinished(() => void child.kill('SIGKILL'));
+  return { buildlet, outside, workDir };
+}
+
+/** A tree stream that writes, changes and removes below `d`. */
+function changes(): Buffer[] {
+  const source = temporaryDirectory();
+  mkdirSync(join(source, 'd/sub'), { recursive: true });
+  writeFileSync(join(source, 'd/sub/made'), 'x');
+  const entry = { mode: 0o644, size: 0, mtimeMs: 0, digest: '', target: '' };
+  const list: TreeChange[] = [
+    { op: 'write', entry: { ...entry, kind: 'file', path: 'd/sub/made', size: 1 } },
+    { op: 'write', entry: { ...entry, kind: 'symlink', path: 'd/sub/l', target: 'file' } },
+    { op: 'mode', path: 'd/sub/file', mode: 0o600 },
+    { op: 'remove', path: 'd/file' },
+  ];
+  const sender = new TreeSender(source);
+  return [...sender.part(list), ...sender.end()].map((piece) => Buffer.from(piece));
+}
+
+/** Requests that must never tell what is outside, nor change it. Each gives what it was told. */
+const kinds: [what: string, request: (client: BuildletClient) => Promise<string>][] = [
+  [
+    'GET /ls',
+    async (client) => {
+      let told = '';
+      for await (const { line } of client.listDir('work', { recursive: true, digest: true }))
+        told += line;
+      return told;
+    },
+  ],
+  [
+    'GET /tgz',
+    async (client) => gunzipSync(await buffer(await client.getTar('work'))).toString('latin1'),
+  ],
+  [
+    'GET /file',
+    async (client) => {
+      const { body } = await client.files.get('work/d/sub/file');
+      return (await buffer(body)).toString();
+    },
+  ],
+  [
+    'PUT /write',
+    async (client) => {
+      await client.put('written', 'work/d/sub/made', 0o644);
+      return '';
+    },
+  ],
+  [
+    'PUT /writetgz',
+    async (client) => {
+      const archive = rawTarGz(
+        { name: 'd/sub/made', content: 'x' },
+        { name: 'd/more/made', content: 'x' },
+        { name: 'd/l', type: '2', link: 'file' },
+      );
+      await client.putTar(archive, 'work');
+      return '';
+    },
+  ],
+  [
+    'PUT /writetgz into it',
+    async (client) => {
+      await client.putTar(rawTarGz({ name: 'made', content: 'x' }), 'work/d/sub');
+      return '';
+    },
+  ],
+  [
+    'GET /sync/manifest',
+    async (client) => {
+      const trees = await client.trees();
+      const { entries } = await trees.manifest('work', 'all');
+      return JSON.stringify(entries);
+    },
+  ],
+  [
+    'POST /sync/read',
+    async (client) => {
+      const trees = await client.trees();
+      const pieces: Uint8Array[] = [];
+      for await (const piece of await trees.read('work', undefined)) pieces.push(piece);
+      return Buffer.concat(pieces).toString('latin1');
+    },
+  ],
+  [
+    'PUT /sync/apply',
+    async (client) => {
+      const trees = await client.trees();
+      const { generation } = await trees.state('work', 'pushed');
+      await trees.apply('work', generation, changes());
+      return '';
+    },
+  ],
+  [
+    'POST /removeall',
+    async (client) => {
+      await client.removeAll(['work/d/sub/file', 'work/d/more']);
+      return '';
+    },
+  ],
+];
+
+describe.skipIf(!canCompile)('while a directory and a link are swapped', () => {
+  it.each(kinds)('%s stays inside', async (_what, request) => {
+    const { buildlet, outside } = await scene();
+    const client = clientOf(buildlet);
+    let answered = 0;
+    for (let i = 0; i < requests; i++) {
+      const told = await request(client).catch(() => undefined);
+      if (told !== undefined) answered++;
+      expect(told ?? '').not.toMatch(/secret|e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4/);
+    }
+    expect(readdirSync(outside).sort()).toEqual(['file', 'sub']);
+    expect(readdirSync(join(outside, 'sub'))).toEqual(['file']);
+    expect(readFileSync(join(outside, 'sub/file'), 'utf8')).toBe('secret');
+    expect(answered).toBeGreaterThan(0);
+  });
+});
