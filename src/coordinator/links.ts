@@ -94,7 +94,7 @@ export class Links {
           entry.running.delete(request);
           if (!leavesRun) return;
           entry.runs.left();
-          void this.#probe(session);
+          this.#probeAlone(session);
         };
       },
     };
@@ -137,7 +137,7 @@ export class Links {
    */
   async probe(sessions: readonly Session[], withinMs: number): Promise<void> {
     for (const session of sessions) {
-      void this.#probe(session);
+      this.#probeAlone(session);
       await sleep(withinMs / sessions.length, undefined, { ref: false });
     }
   }
@@ -146,6 +146,15 @@ export class Links {
   async suspect(session: Session, error: unknown): Promise<void> {
     if (!isGomoteError(error) || error.code === 'ERR_ABORTED') return;
     await this.#probe(session);
+  }
+
+  /** A probe that nobody waits for. */
+  #probeAlone(session: Session): void {
+    this.#probe(session).catch((error: unknown) => {
+      this.#options.log.write('trouble', {
+        what: `looking at ${session.name}: ${messageOf(error)}`,
+      });
+    });
   }
 
   async #probe(session: Session): Promise<void> {

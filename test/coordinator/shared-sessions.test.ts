@@ -116,9 +116,9 @@ describe('a look', () => {
 
   it('that began before a session was made does not take its machine for gone', async () => {
     const { book, sharing } = await coordinator();
-    onList = () => {
+    onList = async () => {
       onList = never;
-      void book.save(session({ machine: 'mine-1' }));
+      await book.save(session({ machine: 'mine-1' }));
     };
     await sharing.look();
     expect(book.has('user-me-vm-0')).toBe(true);
