@@ -4,9 +4,11 @@ import { mkdirSync, mkdtempSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { BuilderType } from '../builders.ts';
-import { errnoOf } from '../errors.ts';
+import { errnoOf, GomoteError } from '../errors.ts';
+import { UsedNames } from '../files/used-names.ts';
 import { temporaryDirectory } from '../files/user-directories.ts';
 import { socketPathLimitBytes } from '../http/listen.ts';
+import { buildletName } from '../protocol/buildlet-name.ts';
 import type { CreateCall } from './backend.ts';
 import { type LocalPlaces, makeLocalPlaces } from './local-places.ts';
 import { type LocalRecord, passwordPath, writeRecord } from './local-record.ts';
@@ -25,7 +27,14 @@ export async function reserve(
   const temporary = temporaryDirectory(environment);
   const { root } = places;
   const workRoot = await makeLocalPlaces(places);
-  const name = await reserveName(root, `${call.user}-${builder.name}`, call.signal);
+  const stem = `${call.user}-${builder.name}`;
+  if (!buildletName.test(`${stem}-0`)) {
+    throw new GomoteError('ERR_USAGE', `a buildlet cannot be called "${stem}-0"`, {
+      hint: 'user and type have letters, digits, ".", "_" and "-"',
+    });
+  }
+  const names = new UsedNames(join(workRoot, 'names'));
+  const name = await reserveName(root, names, stem, call.signal);
   const directory = join(root, name);
   const files = join(workRoot, `gomote-${name}-${randomBytes(4).toString('hex')}`);
   const made = [directory, files];
@@ -54,11 +63,16 @@ export async function reserve(
   }
 }
 
-/** Making the directory is what reserves the name: only one of many at once can. */
-async function reserveName(root: string, stem: string, signal: AbortSignal): Promise<string> {
-  for (let n = 0; ; n++) {
+/** Makes the directory of a name that no buildlet has had of late: of many at once, only one can. */
+async function reserveName(
+  root: string,
+  names: UsedNames,
+  stem: string,
+  signal: AbortSignal,
+): Promise<string> {
+  for (;;) {
     signal.throwIfAborted();
-    const name = `${stem}-${n}`;
+    const name = names.take(stem);
     try {
       await mkdir(join(root, name), { mode: 0o700 });
       return name;

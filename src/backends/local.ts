@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import type { BuilderType } from '../builders.ts';
 import { BuildletClient } from '../client/buildlet-client.ts';
 import { GomoteError, isGomoteError, isOwnShortage } from '../errors.ts';
+import { buildletName } from '../protocol/buildlet-name.ts';
 import { timeoutSignal } from '../timeout-signal.ts';
 import type {
   Backend,
@@ -108,6 +109,11 @@ export class LocalBackend implements Backend {
     return this.#client(directory, record);
   }
 
+  #recordOf(name: string): LocalRecord | undefined {
+    const { root } = this.#places;
+    return buildletName.test(name) && hasLocalRoot(root) ? readRecord(join(root, name)) : undefined;
+  }
+
   #find(name: string): { directory: string; record: LocalRecord } {
     const directory = join(this.#places.root, name);
     const record =
@@ -184,7 +190,7 @@ export class LocalBackend implements Backend {
   async explain(name: string, error: GomoteError): Promise<GomoteError> {
     if (error.code !== 'ERR_CONNECT' && error.code !== 'ERR_LOST') return error;
     const directory = join(this.#places.root, name);
-    const record = readRecord(directory);
+    const record = this.#recordOf(name);
     if (record === undefined) return unknown(name, error);
     const { dead } = await this.#inspect(directory, record, new AbortController().signal);
     if (dead !== 'died') return error;

@@ -1,28 +1,31 @@
-// Gives new buildlets their names: the smallest free number, also to many at once and beside other clients.
+// Gives new buildlets their names, also to many at once and beside other clients.
+import { nextName, type UsedNames } from '../files/used-names.ts';
 
 /** How long a listing tells which names are free, in ms: others make and destroy buildlets too. */
 const freshMs = 10_000;
 
 export class NamePool {
   readonly #list: () => Promise<Iterable<string>>;
+  readonly #used: UsedNames | undefined;
   /** Names of creations under way here, and of those that this pool has seen taken since the last listing. */
   readonly #held = new Set<string>();
   #listed: { readonly names: Promise<Set<string>>; readonly atMs: number } | undefined;
 
-  /** @param list Gives all names that are taken; asked once for many that are reserved at once. */
-  constructor(list: () => Promise<Iterable<string>>) {
+  /**
+   * @param list Gives all names that are taken; asked once for many that are reserved at once.
+   * @param used Which names were given before. Absent: those of buildlets that have ended may be given again.
+   */
+  constructor(list: () => Promise<Iterable<string>>, used?: UsedNames) {
     this.#list = list;
+    this.#used = used;
   }
 
-  /** Takes the first free name of `<stem>-0`, `<stem>-1`, …; `release` it when its creation is over. */
+  /** Takes the first name of `<stem>-0`, `<stem>-1`, … that may be given; `release` it when its creation is over. */
   async reserve(stem: string): Promise<string> {
     const taken = await this.#taken();
-    for (let number = 0; ; number++) {
-      const name = `${stem}-${number}`;
-      if (taken.has(name) || this.#held.has(name)) continue;
-      this.#held.add(name);
-      return name;
-    }
+    const name = nextName(stem, this.#used, (one) => taken.has(one) || this.#held.has(one));
+    this.#held.add(name);
+    return name;
   }
 
   /** The name's buildlet was made, or given up. */

@@ -1,12 +1,13 @@
 // New sessions: who may have one, under which name, and its making, once for each key.
 import type { BuilderType, Catalogue } from '../builders.ts';
 import { GomoteError } from '../errors.ts';
+import { nextName, type UsedNames } from '../files/used-names.ts';
 import { unknownTypeText } from '../protocol/endpoints.ts';
 import { Creation } from './creation.ts';
 import type { Lender } from './lender.ts';
 import type { Log } from './log.ts';
 import type { AcquireCall } from './pool.ts';
-import { applied, freeName, type Limits, type Session } from './session.ts';
+import { applied, type Limits, nameStem, type Session } from './session.ts';
 import type { SessionBook } from './session-book.ts';
 import type { SessionLife } from './session-life.ts';
 import type { Sharing } from './sharing.ts';
@@ -14,6 +15,8 @@ import type { User } from './users.ts';
 
 export interface AdmissionOptions {
   readonly book: SessionBook;
+  /** Which names were given before. Absent: those of sessions that have ended may be given again. */
+  readonly names?: UsedNames | undefined;
   readonly life: SessionLife;
   /** What can be asked for. */
   readonly catalogue: Catalogue;
@@ -81,7 +84,7 @@ export class Admission {
   }
 
   #reserve(user: User, builder: BuilderType, key: string | undefined): Session {
-    const { book, perUser, isTaken } = this.#options;
+    const { book, perUser, isTaken, names } = this.#options;
     const limit = user.maximum ?? perUser;
     const own = book.all().filter(({ owner, state }) => owner === user.name && state !== 'dead');
     if (own.length >= limit) {
@@ -90,7 +93,7 @@ export class Admission {
     }
     const now = Date.now();
     const session: Session = {
-      name: freeName(user.name, builder.name, isTaken),
+      name: nextName(nameStem(user.name, builder.name), names, isTaken),
       owner: user.name,
       builderType: builder.name,
       hostType: builder.hostType,
@@ -136,10 +139,11 @@ export class Admission {
 
   /** Gives a session that is being made another name. */
   #rename(from: string, isTakenElsewhere: (name: string) => boolean): string {
-    const { book, life, isTaken } = this.#options;
+    const { book, life, isTaken, names } = this.#options;
     const session = life.get(from);
     const { owner, builderType } = session;
-    const name = freeName(owner, builderType, (one) => isTaken(one) || isTakenElsewhere(one));
+    const stem = nameStem(owner, builderType);
+    const name = nextName(stem, names, (one) => isTaken(one) || isTakenElsewhere(one));
     const creation = this.#creations.get(from);
     this.#creations.delete(from);
     if (creation !== undefined) this.#creations.set(name, creation);

@@ -2,7 +2,7 @@
 import type { Catalogue } from '../builders.ts';
 import { GomoteError } from '../errors.ts';
 import { deadBuildletText, unknownBuildletText } from '../protocol/endpoints.ts';
-import { Admission } from './admission.ts';
+import { Admission, type AdmissionOptions } from './admission.ts';
 import type { Creation } from './creation.ts';
 import { endExpired } from './expiry.ts';
 import { Lender } from './lender.ts';
@@ -19,14 +19,13 @@ import { type CoordinatorView, viewOf } from './view.ts';
 export interface CoordinatorOptions {
   readonly catalogue: Catalogue;
   readonly book: SessionBook;
+  readonly names: AdmissionOptions['names'];
   /** Whether there is such a user: sessions of others that other coordinators made are left alone. */
   readonly isUser: (name: string) => boolean;
   /** One a host type, with how many machines to keep ready ahead. */
   readonly pools: readonly { readonly pool: Pool; readonly warm: number }[];
-  readonly limits: Limits & {
-    /** How many buildlets a user may have at once. */
-    readonly perUser: number;
-  };
+  /** `perUser`: how many buildlets a user may have at once. */
+  readonly limits: Limits & { readonly perUser: number };
   /** How often each machine is asked whether it is well, in ms. */
   readonly probeIntervalMs: number;
   readonly log: Log;
@@ -112,7 +111,7 @@ export class Coordinator {
       log,
     });
     this.#admission = new Admission({
-      ...{ book, life: this.#life, catalogue: this.catalogue, lenderOf },
+      ...{ book, names: options.names, life: this.#life, catalogue: this.catalogue, lenderOf },
       ...{ perUser: limits.perUser, limits, audit },
       isTaken: (name) => this.#sharing.isTaken(name),
       publish: (session, call, rename) => this.#sharing.publish(session, call, rename),

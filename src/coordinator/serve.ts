@@ -1,8 +1,9 @@
 // Puts a coordinator together from its configuration and serves it.
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { errnoOf } from '../errors.ts';
+import { UsedNames } from '../files/used-names.ts';
 import { writeWhole } from '../files/write-whole.ts';
 import { fingerprintOf } from '../http/client/pin.ts';
 import { listen } from '../http/listen.ts';
@@ -72,6 +73,7 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     const coordinator = new Coordinator({
       ...config,
       book,
+      names: new UsedNames(resolve(directory.path, 'names')),
       isUser: (name) => users.current(name) !== undefined,
       pools: await openPools(config, place),
       log,

@@ -2,7 +2,9 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
+import { GomoteError } from '../errors.ts';
 import { partialEnding, writeWhole } from '../files/write-whole.ts';
+import { buildletName } from '../protocol/buildlet-name.ts';
 import type { Session } from './session.ts';
 
 const schema = v.object({
@@ -123,5 +125,8 @@ export class SessionBook {
     }
   }
 
-  readonly #path = (name: string): string => join(this.#directory, `${name}.json`);
+  readonly #path = (name: string): string => {
+    if (buildletName.test(name)) return join(this.#directory, `${name}.json`);
+    throw new GomoteError('ERR_PATH', `a session cannot be called ${JSON.stringify(name)}`);
+  };
 }

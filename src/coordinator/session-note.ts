@@ -1,5 +1,7 @@
 // A session as it is kept with its machine, for every coordinator on the platform to read.
 import * as v from 'valibot';
+import { buildletName } from '../protocol/buildlet-name.ts';
+import { shortName } from '../protocol/reply-fields.ts';
 import type { Session } from './session.ts';
 
 /** What one coordinator can know of another's session. */
@@ -14,8 +16,9 @@ export type SharedSession = Pick<
 
 const schema = v.object({
   team: v.string(),
-  name: v.string(),
-  owner: v.string(),
+  // The note is on a machine, whose user may have changed it, and the name becomes a file's.
+  name: v.pipe(v.string(), v.regex(buildletName)),
+  owner: shortName,
   builderType: v.string(),
   hostType: v.string(),
   createdMs: v.number(),

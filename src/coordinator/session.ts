@@ -101,14 +101,6 @@ function renewed(session: Session, untilMs: number, limits: Limits): Session {
   return { ...session, expiresMs: Math.max(session.expiresMs, Math.min(untilMs, endMs)) };
 }
 
-/** `user-<owner>-<builder type>-<n>` with the smallest n that is free. */
-export function freeName(
-  owner: string,
-  builderType: string,
-  isTaken: (name: string) => boolean,
-): string {
-  for (let n = 0; ; n++) {
-    const name = `user-${owner}-${builderType}-${n}`;
-    if (!isTaken(name)) return name;
-  }
-}
+/** `user-<owner>-<builder type>`: with `-<n>`, a session's name. */
+export const nameStem = (owner: string, builderType: string): string =>
+  `user-${owner}-${builderType}`;

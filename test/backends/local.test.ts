@@ -38,6 +38,7 @@ function openBackend(
     JSON.parse(readFileSync(join(root, name, 'record.json'), 'utf8'));
   return {
     backend,
+    environment,
     root,
     record,
     create: () => backend.create(builder!, { user: 'me', host: host!, signal }),
@@ -106,13 +107,31 @@ describe('the local backend', () => {
     expect(await backend.list({ signal })).toEqual([]);
   });
 
-  it('takes the smallest free number', async () => {
-    const { backend, create } = openBackend();
+  it('does not give a name again, by no process that shares its directories', async () => {
+    const { backend, environment, create } = openBackend();
     await create();
     await create();
     await backend.destroy('me-local-0', { signal });
-    expect((await create()).name).toBe('me-local-0');
+    expect((await create()).name).toBe('me-local-2');
+    await backend.destroy('me-local-2', { signal });
+    const other = new LocalBackend({ kind: 'local', name: 'local', environment }, undefined);
+    expect((await other.create(builder!, { user: 'me', host: host!, signal })).name).toBe(
+      'me-local-3',
+    );
+    expect((await other.create(builder!, { user: 'you', host: host!, signal })).name).toBe(
+      'you-local-0',
+    );
   });
+
+  it.each(['../me', 'a/b', 'a\nb', 'x'.repeat(250)])(
+    'makes no buildlet of the user %j',
+    async (user) => {
+      const { backend, root } = openBackend();
+      const creating = backend.create(builder!, { user, host: host!, signal });
+      await expect(creating).rejects.toMatchObject({ code: 'ERR_USAGE' });
+      expect(readdirSync(root)).toEqual([]);
+    },
+  );
 
   it('notices a buildlet that died, says so, and cleans up after it', async () => {
     const { backend, root, record, create } = openBackend();
@@ -231,7 +250,7 @@ describe('the local backend', () => {
     expect(open).toEqual([]);
     await backend.destroy('me-local-0', { signal });
     const left = readdirSync(state, { recursive: true, encoding: 'utf8' });
-    expect(left.filter((name) => name.includes('me-local-0'))).toEqual([]);
+    expect(left.filter((name) => name.includes('gomote-me-local-0'))).toEqual([]);
   });
 
   it.each([

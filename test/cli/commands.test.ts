@@ -45,6 +45,17 @@ describe('create and destroy', () => {
     expect(readdirSync(join(cli.directory, 'gomote'))).toEqual([]);
   });
 
+  it('destroy does not mind a buildlet that is not there when it is told so', async () => {
+    const cli = testCli();
+    const name = (await cli(['create', 'local'])).stdout.trim();
+    const argv = ['destroy', '--ignore-missing', 'me-local-99', name, name];
+    expect(await cli(argv)).toEqual(done());
+    expect(await cli(['destroy', name])).toMatchObject({ code: 1 });
+    expect(await cli(['destroy', '--ignore-missing', 'nosuch/me-local-0'])).toMatchObject({
+      code: 1,
+    });
+  });
+
   it('destroy those that can be when another cannot, and say which', async () => {
     const { cli, name } = await withBuildlet();
     const { code, stderr } = await cli(['destroy', 'nope', name]);

@@ -1,12 +1,7 @@
 // The state machine of a session, by examples and by any sequence of events.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  applied,
-  freeName,
-  type Session,
-  type SessionEvent,
-} from '../../src/coordinator/session.ts';
+import { applied, type Session, type SessionEvent } from '../../src/coordinator/session.ts';
 
 const limits = { idleMs: 1_000, maximumMs: 10_000 };
 
@@ -76,10 +71,5 @@ describe('a session', () => {
     expect(extended.expiresMs).toBe(5_200);
     expect(applied(extended, { kind: 'used' }, 500, limits).expiresMs).toBe(5_200);
     expect(applied(extended, { kind: 'extended', byMs: 1e9 }, 500, limits).expiresMs).toBe(10_100);
-  });
-
-  it('gets the smallest free number', () => {
-    const taken = new Set(['user-a-linux-0', 'user-a-linux-2']);
-    expect(freeName('a', 'linux', (name) => taken.has(name))).toBe('user-a-linux-1');
   });
 });

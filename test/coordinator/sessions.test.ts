@@ -171,7 +171,7 @@ describe('a create', () => {
     await until(() => steps.length > 0);
     await coordinator.restart();
     await held.halt();
-    expect((await waiting).name).toBe('user-other-linux-0');
+    expect((await waiting).name).toBe('user-other-linux-1');
     expect(steps).toContain('the coordinator is restarting');
     const root = { name: 'root', isAdmin: true };
     expect(coordinator.coordinator.view(root).sessions.length).toBe(1);

@@ -4,6 +4,7 @@ import { BuildletClient } from '../../client/buildlet-client.ts';
 import { type KeyPair, newKeyPair } from '../../client/key-pair.ts';
 import type { GceConfig } from '../../config/gce.ts';
 import { GomoteError, isGomoteError, PlatformError } from '../../errors.ts';
+import { usedNamesOf } from '../../files/used-names.ts';
 import { tokenBucket } from '../../rate-limit.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
 import type {
@@ -34,6 +35,7 @@ import { startVm } from './start-vm.ts';
 import { gceMachineOf, reachOf, zoneOf } from './vm.ts';
 
 interface Settings extends GceConfig {
+  readonly environment?: NodeJS.ProcessEnv | undefined;
   readonly user?: string | undefined;
   /** Default: the application's default credentials. */
   readonly auth?: GceAuth | undefined;
@@ -56,9 +58,8 @@ export class GceBackend implements Backend {
     this.#onRequest = onRequest;
     const gate = tokenBucket({ perSecond: apiRate });
     this.#api = new ComputeApi({ project, endpoint, auth, gate, onRequest });
-    this.#names = new NamePool(async () =>
-      (await this.#records(undefined)).map(({ name }) => name),
-    );
+    const list = async () => (await this.#records(undefined)).map(({ name }) => name);
+    this.#names = new NamePool(list, usedNamesOf(settings.environment ?? {}));
   }
 
   async create(builder: BuilderType, call: CreateCall): Promise<Instance> {

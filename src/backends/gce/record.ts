@@ -1,6 +1,7 @@
 // What is known of a buildlet, kept in its machine's labels and metadata: every client with rights sees the same.
 import { createHash } from 'node:crypto';
 import { formatDuration, parseDuration } from '../../duration.ts';
+import { buildletName } from '../../protocol/buildlet-name.ts';
 import type { Instance } from '../backend.ts';
 import type { VmInstance } from './compute.ts';
 import { metadataKeys, metadataOf, zoneOf } from './vm.ts';
@@ -104,7 +105,9 @@ export const expiresLabel = (atMs: number): Record<string, string> => ({
 export function recordOf(instance: VmInstance): VmRecord | undefined {
   const data = metadataOf(instance);
   const name = data.get(meta.name);
-  if (name === undefined || instance.labels?.[labels.role] !== role) return undefined;
+  // Who may change the machine may change its metadata, and other code makes paths of names.
+  if (name === undefined || !buildletName.test(name)) return undefined;
+  if (instance.labels?.[labels.role] !== role) return undefined;
   const { creationTimestamp, status } = instance;
   const shownExpires = fromSeconds(instance.labels[labels.expires]);
   return {

@@ -4,6 +4,7 @@ import type { V1Pod } from '@kubernetes/client-node';
 import type { BuilderType } from '../../builders.ts';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
+import { usedNamesOf } from '../../files/used-names.ts';
 import { tokenBucket } from '../../rate-limit.ts';
 import { SharedCall } from '../../shared-call.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
@@ -44,7 +45,7 @@ export class KubernetesBackend implements Backend {
   readonly #settings: Settings;
   readonly #onRequest: RequestLog;
   readonly #connections: Connections;
-  readonly #numbers = new NameNumbers();
+  readonly #numbers: NameNumbers;
   readonly #throttle = new Throttle();
   /** Tells the pods made here from all others. */
   readonly #maker: string = randomUUID();
@@ -56,6 +57,7 @@ export class KubernetesBackend implements Backend {
     this.#settings = settings;
     this.#onRequest = onRequest;
     this.#connections = new Connections(settings);
+    this.#numbers = new NameNumbers(usedNamesOf(settings.environment));
   }
 
   /** The library loads with the first question to the cluster. */

@@ -1,5 +1,6 @@
 // Names as Kubernetes allows them: a pod's is the buildlet's.
 import { createHash } from 'node:crypto';
+import { nextName, type UsedNames } from '../../files/used-names.ts';
 
 /** The longest label value and host name, in characters. */
 const limit = 63;
@@ -24,18 +25,21 @@ function fitted(text: string, forbidden: RegExp, length: number): string {
   return plain.replaceAll(/^-+|-+$/g, '') || 'x';
 }
 
-/** Gives the smallest free numbers below a stem, each to one at a time in this process. */
+/** Gives the next numbers below a stem, each to one at a time in this process. */
 export class NameNumbers {
   readonly #inUse = new Set<string>();
+  readonly #given: UsedNames | undefined;
+
+  /** @param given Which names were given before. Absent: those of pods that have ended may be given again. */
+  constructor(given?: UsedNames) {
+    this.#given = given;
+  }
 
   /** The first name that is neither in `used` nor given to another; `release` it when it is made, or not. */
   take(stem: string, used: ReadonlySet<string>): string {
-    for (let n = 0; ; n++) {
-      const name = `${stem}-${n}`;
-      if (used.has(name) || this.#inUse.has(name)) continue;
-      this.#inUse.add(name);
-      return name;
-    }
+    const name = nextName(stem, this.#given, (one) => used.has(one) || this.#inUse.has(one));
+    this.#inUse.add(name);
+    return name;
   }
 
   release(name: string): void {

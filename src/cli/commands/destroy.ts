@@ -1,6 +1,6 @@
 // gomote destroy: ends buildlets and removes all that belongs to them.
 import type { Command } from 'commander';
-import { GomoteError } from '../../errors.ts';
+import { GomoteError, isGomoteError } from '../../errors.ts';
 import { printable } from '../../printable.ts';
 import { doAll } from '../all.ts';
 import type { Context } from '../context.ts';
@@ -10,6 +10,7 @@ import { print } from '../terminal.ts';
 interface Options {
   all?: boolean;
   yes?: boolean;
+  ignoreMissing?: boolean;
 }
 
 export function define(command: Command, context: Context): void {
@@ -17,6 +18,7 @@ export function define(command: Command, context: Context): void {
     .argument('[name...]', 'buildlets')
     .option('--all', 'all your buildlets of the backend; prints their names')
     .option('-y, --yes', 'with --all: do not ask, as it does on a terminal')
+    .option('--ignore-missing', 'a buildlet that is not there is no error')
     .action(async (given: string[], options: Options) => {
       if (given.length > 0 === (options.all === true)) {
         const message = options.all ? 'give names or --all, not both' : 'destroy needs a name';
@@ -27,7 +29,10 @@ export function define(command: Command, context: Context): void {
       await doAll(
         names,
         async (name) => {
-          await destroyOne(name, context);
+          await destroyOne(name, context).catch((error: unknown) => {
+            const isMissing = isGomoteError(error, 'ERR_UNKNOWN_BUILDLET');
+            if (!isMissing || !options.ignoreMissing) throw error;
+          });
           if (options.all) await print(context.terminal, `${printable(name)}\n`);
         },
         (counts) => `${counts} were not destroyed`,

@@ -1,0 +1,93 @@
+// Names of buildlets that were given before, so that what is left of one, such as a name in a file of a script, never
+// leads to the buildlet of somebody else.
+import { closeSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { errnoOf, GomoteError } from '../errors.ts';
+import { makePrivateDirectory } from './private-directory.ts';
+import { userDirectory } from './user-directories.ts';
+
+/** How long a name that is not the last of its kind is remembered, in ms. */
+const rememberedMs = 24 * 3_600_000;
+
+/**
+ * Gives names `<stem>-<n>` with a number that never goes back. Each is an empty file in a directory: of many processes
+ * that make it at once, one succeeds.
+ */
+export class UsedNames {
+  readonly #directory: string;
+
+  /** @param directory Is made, for this user alone, when the first name is given. */
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** The next name that is not taken. */
+  take(stem: string, isTaken: (name: string) => boolean = () => false): string {
+    makePrivateDirectory(this.#directory, 'the directory of used names');
+    const used = readdirSync(this.#directory).flatMap((name) => numberOf(stem, name));
+    const last = used.reduce((most, n) => Math.max(most, n), -1);
+    for (const n of used) {
+      if (n !== last) this.#forgetOld(`${stem}-${n}`);
+    }
+    for (let n = last + 1; ; n++) {
+      const name = `${stem}-${n}`;
+      if (!isTaken(name) && this.#mark(name)) return name;
+    }
+  }
+
+  #mark(name: string): boolean {
+    try {
+      closeSync(openSync(join(this.#directory, name), 'wx', 0o600));
+      return true;
+    } catch (error) {
+      if (errnoOf(error) === 'EEXIST') return false;
+      throw error;
+    }
+  }
+
+  #forgetOld(name: string): void {
+    const path = join(this.#directory, name);
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found !== undefined && Date.now() - found.mtimeMs > rememberedMs)
+      rmSync(path, { force: true });
+  }
+}
+
+function numberOf(stem: string, name: string): number[] {
+  const [, number] = name.startsWith(`${stem}-`)
+    ? (/^-([0-9]{1,15})$/.exec(name.slice(stem.length)) ?? [])
+    : [];
+  return number === undefined ? [] : [Number(number)];
+}
+
+/** The next name that was not given before, as far as that is known, and is not taken. */
+export function nextName(
+  stem: string,
+  used: UsedNames | undefined,
+  isTaken: (name: string) => boolean,
+): string {
+  if (used !== undefined) return used.take(stem, isTaken);
+  for (let n = 0; ; n++) {
+    const name = `${stem}-${n}`;
+    if (!isTaken(name)) return name;
+  }
+}
+
+/**
+ * The names that this user has given to buildlets on platforms which forget them with their machines. Undefined where the
+ * user has no directory for that.
+ */
+export function usedNamesOf(environment: NodeJS.ProcessEnv): UsedNames | undefined {
+  if (!environment.HOME && !environment.XDG_STATE_HOME) return undefined;
+  try {
+    const directory = join(
+      userDirectory(environment, 'XDG_STATE_HOME', '.local', 'state'),
+      'gomote',
+    );
+    makePrivateDirectory(directory, 'the state directory');
+    return new UsedNames(join(directory, 'names'));
+  } catch (error) {
+    if (error instanceof GomoteError) return undefined;
+    throw error;
+  }
+}
