@@ -5,6 +5,7 @@ import {
   constants,
   fchmodSync,
   fstatSync,
+  ftruncateSync,
   futimesSync,
   readSync,
   writeSync,
@@ -53,6 +54,9 @@ export class TreeFile {
   readonly #sha256: Hash | undefined;
   readonly #sourceFd: number | undefined;
   readonly #parts: Iterator<PatchPart>;
+  /** So far, in bytes. */
+  #size = 0;
+  #endsInHole = false;
   /** Until the next part that is copied. */
   #literalLeft = 0;
 
@@ -96,6 +100,7 @@ export class TreeFile {
   /** Gives the file its mode and time and closes it. Throws ERR_LOST when its content is not the one announced. */
   finish(sha256: string): void {
     if (this.#sha256 !== undefined) requireDigest(this.#entry, this.#sha256.digest('hex'), sha256);
+    if (this.#endsInHole) ftruncateSync(this.#fd, this.#size);
     setAttributes(this.#fd, this.#entry);
     this.close();
   }
@@ -120,7 +125,9 @@ export class TreeFile {
 
   #put(bytes: Buffer): void {
     this.#sha256?.update(bytes);
-    writeAll(this.#fd, bytes);
+    this.#endsInHole = isHole(bytes);
+    if (!this.#endsInHole) writeAll(this.#fd, bytes, this.#size);
+    this.#size += bytes.length;
   }
 }
 
@@ -131,9 +138,22 @@ function requireDigest({ path }: TreeEntry, found: string, announced: string): v
   });
 }
 
-function writeAll(fd: number, bytes: Buffer): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at);
+/** Writes from the place in the file on. */
+function writeAll(fd: number, bytes: Buffer, place = 0): void {
+  for (let at = 0; at < bytes.length; ) {
+    at += writeSync(fd, bytes, at, bytes.length - at, place + at);
+  }
 }
+
+/** So many zeros and more take no room on the disk: a file that was sparse stays so. */
+const holeBytes = 32 << 10;
+const zeros = Buffer.alloc(256 << 10);
+
+const isHole = (bytes: Buffer): boolean =>
+  bytes.length >= holeBytes &&
+  bytes.length <= zeros.length &&
+  bytes[0] === 0 &&
+  zeros.subarray(0, bytes.length).equals(bytes);
 
 function setAttributes(fd: number, { mode, mtimeMs }: TreeEntry): void {
   // The umask, a default ACL, a set-group-ID directory or the mount may have made it another.

@@ -20,8 +20,9 @@ export async function reportPull(
 ): Promise<void> {
   const { paths, reasons, ...told } = summary;
   if (json) {
+    const rounded = Math.round(seconds * 1000) / 1000;
     const planned = dryRun ? { paths } : {};
-    await print(terminal, listedJson({ name, ...told, ...planned, seconds }, terminal));
+    await print(terminal, listedJson({ name, ...told, ...planned, seconds: rounded }, terminal));
   } else {
     if (dryRun) await print(terminal, listed(paths, terminal));
     const { ignored, beside } = summary;

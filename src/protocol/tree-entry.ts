@@ -138,7 +138,7 @@ export function decodeEntry(facts: string, path: string, extra: string): TreeEnt
   if (!Number.isSafeInteger(size) || !Number.isSafeInteger(mtimeMs)) return undefined;
   const isFile = kind === 'file';
   const isWithin = path.length <= treeLimits.pathLength && extra.length <= treeLimits.pathLength;
-  if (!isWithin || (isFile && !digestLengths.has(extra.length))) return undefined;
+  if (!isWithin || (isFile && extra.length > maxDigestLength)) return undefined;
   return {
     kind,
     path,
@@ -150,8 +150,8 @@ export function decodeEntry(facts: string, path: string, extra: string): TreeEnt
   };
 }
 
-/** None, SHA-1's and SHA-256's, in hex. */
-const digestLengths = new Set([0, 40, 64]);
+/** SHA-256's, in hex. */
+const maxDigestLength = 64;
 
 /** Whether the path names something below a directory, in plain form. */
 export const isEntryPath = (path: string): boolean => !notPlain.test(path);

@@ -1,14 +1,19 @@
 import { createHash } from 'node:crypto';
 import {
   appendFileSync,
+  closeSync,
+  ftruncateSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -207,6 +212,30 @@ describe('a tree stream', () => {
     truncateSync(join(top, 'a'), 0);
     const pieces = sendTree(top, changes, { givesUpFiles: true });
     expect(() => receive(temporaryDirectory(), pieces)).toThrow(/"a" did not arrive/);
+  });
+
+  it.each([
+    ['sent', false],
+    ['named', true],
+  ])('leaves holes where a file that is %s is long without content', (_, isNamed) => {
+    const top = temporaryDirectory();
+    const bytes = 4 << 20;
+    const contents: Record<string, number> = { start: 0, middle: bytes / 2 + 11, end: bytes - 5 };
+    for (const [name, at] of Object.entries(contents)) {
+      const fd = openSync(join(top, name), 'w');
+      ftruncateSync(fd, bytes);
+      writeSync(fd, 'hello', at);
+      closeSync(fd);
+    }
+    writeFileSync(join(top, 'nothing'), '');
+    truncateSync(join(top, 'nothing'), bytes);
+    const root = temporaryDirectory();
+    receive(root, sendTree(top, writes(top), { isNamed }));
+    expect(facts(join(root, 'there'))).toEqual(facts(top));
+    for (const name of readdirSync(top)) {
+      const { size, blocks } = statSync(join(root, 'there', name));
+      expect([name, size, blocks * 512 < 2 << 20]).toEqual([name, bytes, true]);
+    }
   });
 
   it('tells its reader why it cannot go on', () => {

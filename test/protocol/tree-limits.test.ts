@@ -30,7 +30,7 @@ describe('the text of a tree', () => {
   it.each([
     ['a longer path', entry('f 644 1 1', 'a'.repeat(pathLength + 1), '')],
     ['a longer target', entry('l 0 0 1', 'a', 'b'.repeat(pathLength + 1))],
-    ['a digest of another length', entry('f 644 1 1', 'a', `${digest}00`)],
+    ['a longer digest', entry('f 644 1 1', 'a', `${digest}00`)],
     ['a greater mode', entry('f 10000 1 1', 'a', '')],
     ['a negative size', entry('f 644 -1 1', 'a', '')],
     ['a size that is no number', entry('f 644 x 1', 'a', '')],
