@@ -18,8 +18,8 @@ export interface User {
 
 const userSchema = v.object({
   role: v.picklist(['user', 'admin']),
-  /** SHA-256, hex. The token has 256 random bits, so no slower hash is needed. */
-  tokenHash: v.string(),
+  /** SHA-256, hex. The token has 256 random bits, so no slower hash is needed. One that is missing locks out this user alone. */
+  tokenHash: v.fallback(v.string(), ''),
   created: v.string(),
   maximum: v.optional(v.number()),
 });

@@ -104,6 +104,19 @@ describe('names and tokens that must not let anybody in', () => {
     expect(some.isEmpty).toBe(true);
   });
 
+  it.each([undefined, null, 7, [], {}])(
+    'a record whose token hash is %j locks out its user alone',
+    async (tokenHash) => {
+      const { users: some, path } = users();
+      const token = await some.add('other', { isAdmin: false });
+      const file: { users: object } = JSON.parse(readFileSync(path, 'utf8'));
+      const record = { role: 'admin', tokenHash, created: '2026-11-24T00:00:00Z' };
+      writeFileSync(path, JSON.stringify({ users: { ...file.users, gopher: record } }));
+      for (const wrong of tokens) expect(some.check('gopher', wrong)).toBeUndefined();
+      expect(some.check('other', token)?.name).toBe('other');
+    },
+  );
+
   it('the hash of the empty token matches no token', () => {
     const { users: some, path } = users();
     const tokenHash = createHash('sha256').update('').digest('hex');
