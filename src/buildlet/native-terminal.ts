@@ -52,7 +52,7 @@ export function forkOnTerminal(start: TerminalStart): NativeTerminal {
   const exited = new Promise<Exit>((resolve) => {
     onExit = resolve;
   });
-  const { fd, pid, pty } = binding.fork(
+  const { fd, pid, pty } = forked(binding, [
     start.file,
     start.args,
     start.environment,
@@ -64,7 +64,7 @@ export function forkOnTerminal(start: TerminalStart): NativeTerminal {
     true,
     helper,
     (exitCode, signalNumber) => onExit(toExit(exitCode, signalNumber)),
-  );
+  ]);
   // Held open: libuv takes a terminal that nobody holds for empty, while most of what was written may be unread.
   let held: number | undefined = openSync(pty, constants.O_RDWR | constants.O_NOCTTY);
   const release = () => {
@@ -76,6 +76,15 @@ export function forkOnTerminal(start: TerminalStart): NativeTerminal {
     if (!stream.destroyed) binding.resize(fd, columns, rows);
   };
   return { pid, stream, exited, resize, release };
+}
+
+function forked(binding: Binding, how: Parameters<Binding['fork']>): ReturnType<Binding['fork']> {
+  try {
+    return binding.fork(...how);
+  } catch (error) {
+    // The library says only that forkpty(3) failed.
+    throw new Error(notStarted.noTerminal, { cause: error });
+  }
 }
 
 function loadBinding(): { binding: Binding; helper: string } {

@@ -2,6 +2,9 @@
 import { printable } from '../printable.ts';
 import type { Terminal } from './terminal.ts';
 
+/** A wider cell does not push the columns of all other rows to the right. */
+const widestCell = 60;
+
 /** A column of a table. */
 export interface Column<T> {
   /** What stands above it on a terminal. */
@@ -35,7 +38,7 @@ export function formatTable(cells: readonly (readonly string[])[], { stdout }: T
   const widths: number[] = [];
   for (const row of rows) {
     row.forEach((cell, i) => {
-      widths[i] = Math.max(widths[i] ?? 0, cell.length);
+      if (cell.length <= widestCell) widths[i] = Math.max(widths[i] ?? 0, cell.length);
     });
   }
   const line = (row: readonly string[]) =>

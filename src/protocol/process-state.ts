@@ -46,6 +46,8 @@ export const notStarted = {
   exec: (file: string, reason: string) => `fork/exec ${file}: ${reason}`,
   chdir: (directory: string, reason: string) => `chdir ${directory}: ${reason}`,
   left: 'whoever asked for it has left',
+  noTerminal:
+    'no terminal to be had there: all are in use (see /proc/sys/kernel/pty/max), or /dev/pts is not mounted; run without -t',
   noTerminals: 'no terminals there: the optional package @lydell/node-pty is missing',
 };
 

@@ -137,3 +137,24 @@ describe('what is typed', () => {
     expect(stdout).toBe(`local\t${user}\n`);
   });
 });
+
+describe('ls', () => {
+  it('names a file that was given, and has a header on a terminal', async () => {
+    const cli = testCli();
+    const name = (await cli(['create', 'local'])).stdout.trim();
+    await cli([
+      'run',
+      name,
+      'sh',
+      '-c',
+      'mkdir d e; echo x >d/f; echo x >"e/	tab	"; ln -s f d/link',
+    ]);
+    expect((await cli(['ls', name, 'd/f'])).stdout).toMatch(/^-rw\S+\td\/f\t2\t\S+Z\n$/);
+    expect((await cli(['ls', name, 'e'])).stdout).toMatch(/^-rw\S+\t\ttab\t\t2\t\S+Z\n$/);
+    expect((await cli(['ls', name])).stdout).toMatch(/^drwx\S+\td\/\ndrwx\S+\te\/\n$/);
+    const shown = await cli(['ls', name, 'd'], { isTerminal: true });
+    expect(shown.stdout).toMatch(
+      /^MODE +NAME +SIZE +TIME\n-rw\S+ {2}f +2 +\S+Z\nLrwx\S+ {2}link.*\n$/,
+    );
+  });
+});

@@ -44,9 +44,9 @@ describe('names that are any bytes', () => {
     expect(piped.bytes.toString('latin1')).toContain('\tback\\slash\t');
     expect(piped.bytes.toString('latin1')).toContain('\tnew\nline\t');
     const shown = await cli(['ls', name], { isTerminal: true });
-    expect(shown.stdout).toContain('\tcaf\\xe9\t');
-    expect(shown.stdout).toContain('\tnew\\nline\t');
-    expect(shown.stdout).toContain('\tesc\\x1b[31m\t');
+    expect(shown.stdout).toMatch(/ {2}caf\\xe9 /);
+    expect(shown.stdout).toMatch(/ {2}new\\nline /);
+    expect(shown.stdout).toMatch(/ {2}esc\\x1b\[31m /);
   });
 
   it.each(oddPaths)('gomote get, put and rm take %j', async (path) => {

@@ -1,7 +1,8 @@
 // gomote ls: the files of a directory, in the buildlet's own lines.
 import type { Command } from 'commander';
-import { printable } from '../../printable.ts';
+import type { DirEntry } from '../../protocol/listing.ts';
 import type { Context } from '../context.ts';
+import { formatTable } from '../table.ts';
 import { print, type Terminal } from '../terminal.ts';
 import { checkInside, parseCommaList } from '../values.ts';
 
@@ -25,28 +26,49 @@ export function define(command: Command, context: Context): void {
       const { signal, terminal } = context;
       checkInside('the directory', dir ?? '');
       await context.withBuildlet(name, async ({ client }) => {
-        let piece = '';
+        const rows = new Rows(terminal);
         try {
           for await (const entry of client.listDir(dir ?? '', { ...options, signal })) {
-            piece += `${shownLine(entry.line, terminal)}\n`;
-            if (piece.length < pieceLength) continue;
-            const full = piece;
-            piece = '';
-            await print(terminal, full);
+            await rows.add(cellsOf(entry, dir ?? ''));
           }
         } finally {
-          // What has come is shown also when the rest cannot be read.
-          await print(terminal, piece);
+          // Also what came before a failure.
+          await rows.print();
         }
       });
     });
 }
 
-/** The line, in which a terminal shows its tabs and escapes whatever else it would obey. */
-function shownLine(line: string, { stdout }: Terminal): string {
-  if (stdout.isTTY !== true) return line;
-  return line
-    .split('\t')
-    .map((field) => printable(field))
-    .join('\t');
+/** The columns of an entry's line. A file that was named itself comes without a name, and a name may hold tabs. */
+function cellsOf({ line, name, mode, isDirectory }: DirEntry, given: string): string[] {
+  const written = `${name}${isDirectory ? '/' : ''}`;
+  const after = line.slice(mode.length + 1 + written.length);
+  const rest = after === '' ? [] : after.slice(1).split('\t');
+  return [mode, name === '' && !isDirectory ? given : written, ...rest];
+}
+
+/** Rows that are printed some at a time: with tabs, or aligned below a header on a terminal. */
+class Rows {
+  readonly #terminal: Terminal;
+  #rows: string[][] = [];
+  #length = 0;
+  #isFirst = true;
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  async add(row: string[]): Promise<void> {
+    this.#rows.push(row);
+    this.#length += row.reduce((sum, cell) => sum + cell.length + 1, 0);
+    if (this.#length >= pieceLength) await this.print();
+  }
+
+  async print(): Promise<void> {
+    const isTitled = this.#isFirst && this.#rows.length > 0 && this.#terminal.stdout.isTTY === true;
+    const header = isTitled ? [['MODE', 'NAME', 'SIZE', 'TIME']] : [];
+    const text = formatTable([...header, ...this.#rows], this.#terminal);
+    [this.#rows, this.#length, this.#isFirst] = [[], 0, false];
+    await print(this.#terminal, text);
+  }
 }
