@@ -1,5 +1,6 @@
 // The words of every failure of packing and unpacking, most of them a Go buildlet's.
 import { errnoOf, GomoteError } from '../errors.ts';
+import { fullFileSystem } from '../files/mount-point.ts';
 import { errnoText } from '../protocol/process-state.ts';
 
 const refuse = (message: string, cause?: unknown): GomoteError =>
@@ -42,10 +43,12 @@ export const archiveErrors = {
 };
 
 /** A system call that failed on this machine, for the entry or path `subject`. */
-export function localFileError(subject: string, error: unknown): GomoteError {
+/** `place`: what is written to, for the message of a full disk. */
+export function localFileError(subject: string, error: unknown, place?: string): GomoteError {
   const code = errnoOf(error);
   const reason = code === undefined ? String(error) : errnoText(code);
-  return new GomoteError('ERR_LOCAL_FILE', `${shown(subject)}: ${reason}`, { cause: error });
+  const full = place === undefined ? '' : fullFileSystem(code, place);
+  return new GomoteError('ERR_LOCAL_FILE', `${shown(subject)}: ${reason}${full}`, { cause: error });
 }
 
 /** Makes system calls for an entry; what fails is told with the entry's name. */

@@ -104,7 +104,7 @@ export class Extraction implements TarSink {
     if (named.length === 0 && entry.typeFlag !== '5') throw archiveErrors.invalidName(entry.name);
     const elements = throughLinks(entry.name, named, this.#links);
     if (this.#links.size > 0) this.#links.delete(elements.join('/'));
-    guarded(entry.name, () => this.#beginType(entry, elements));
+    this.#guarded(entry.name, () => this.#beginType(entry, elements));
   }
 
   #elementsOf({ name }: TarEntry): string[] {
@@ -126,7 +126,7 @@ export class Extraction implements TarSink {
 
   content(piece: Buffer): void {
     const open = this.#open;
-    if (open !== undefined) guarded(open.entry.name, () => open.file.write(piece));
+    if (open !== undefined) this.#guarded(open.entry.name, () => open.file.write(piece));
   }
 
   hole(bytes: number): void {
@@ -138,7 +138,7 @@ export class Extraction implements TarSink {
     if (open === undefined) return;
     const { entry, file } = open;
     const mode = entry.mode ?? defaultMode;
-    guarded(entry.name, () => file.finish(mode, entry.mtime));
+    this.#guarded(entry.name, () => file.finish(mode, entry.mtime));
     this.#open = undefined;
     this.#files++;
     this.#bytes += entry.sizeBytes;
@@ -148,13 +148,13 @@ export class Extraction implements TarSink {
   finish(): void {
     const [target, staging] = [this.#target, this.#staging];
     const placement = new Placement(target, staging, this.#attributes, this.#undo);
-    guarded('.', () => {
+    this.#guarded('.', () => {
       placement.plan();
       const links = [...this.#links.values()];
       const plan = planLinks(this.#root, target.top.path, links, { placement, staging });
       placement.execute();
       for (const { entry, place } of plan) {
-        guarded(entry.name, () => placement.makeLink(place, entry.linkTarget, entry.mtime));
+        this.#guarded(entry.name, () => placement.makeLink(place, entry.linkTarget, entry.mtime));
       }
       placement.setAttributes();
       this.#undo.commit();
@@ -175,6 +175,18 @@ export class Extraction implements TarSink {
       // The directory was made unwritable meanwhile: what has no final name stays under its temporary one.
     }
     this.#target.close();
+  }
+
+  /** Runs the system calls of an entry; what fails is told with the entry's name. */
+  #guarded(name: string, calls: () => void): void {
+    try {
+      calls();
+    } catch (error) {
+      if (error instanceof GomoteError) throw error;
+      const code = errnoOf(error);
+      if (code === 'EISDIR' || code === 'EEXIST') throw directoryInPlace(name);
+      throw localFileError(`tar file entry ${name}`, error, this.#target.top.path);
+    }
   }
 
   #directory(entry: TarEntry, elements: readonly string[]): void {
@@ -264,16 +276,4 @@ function linkedIn(tree: HeldTree, path: string): Linked | 'absent' | undefined {
 function typeText({ typeFlag, mode }: TarEntry): string {
   const device = deviceTypes[typeFlag];
   return device === undefined ? JSON.stringify(typeFlag) : formatFileMode(device | (mode ?? 0));
-}
-
-/** Runs the system calls of an entry; what fails is told with the entry's name. */
-function guarded(name: string, calls: () => void): void {
-  try {
-    calls();
-  } catch (error) {
-    if (error instanceof GomoteError) throw error;
-    const code = errnoOf(error);
-    if (code === 'EISDIR' || code === 'EEXIST') throw directoryInPlace(name);
-    throw localFileError(`tar file entry ${name}`, error);
-  }
 }

@@ -1,5 +1,6 @@
 // What a command that moves files tells: a progress line on a terminal, and with `--json` a summary.
 import type { BuildletClient } from '../client/buildlet-client.ts';
+import { printable } from '../printable.ts';
 import { zstdFeature } from '../protocol/features.ts';
 import type { Compression, TransferSummary } from '../protocol/transfer.ts';
 import { chooseCompression } from '../sync/compression.ts';
@@ -21,7 +22,8 @@ export async function reported(
   work: () => Promise<TransferSummary>,
 ): Promise<void> {
   const startMs = performance.now();
-  const { files, bytes, wireBytes, sha256 } = await context.talk.showing(passed, work);
+  const { files, bytes, wireBytes, sha256, warnings } = await context.talk.showing(passed, work);
+  for (const warning of warnings ?? []) context.talk.say(`warning: ${printable(warning)}`);
   if (!json) return;
   const seconds = Math.round(performance.now() - startMs) / 1000;
   const summary = { files, bytes, wireBytes, seconds, digest: sha256 };

@@ -99,7 +99,8 @@ export class FileTransfer {
     tally: Tally,
     { path, options }: { path: string; options: PutFileOptions },
   ): Promise<TransferSummary> {
-    const query = { path, mode: formatWriteMode(options.mode), mtime: options.mtimeMs?.toString() };
+    const { mode, mtimeMs, into } = options;
+    const query = { path, mode: formatWriteMode(mode), mtime: mtimeMs?.toString(), into };
     const signal = this.#connection.signalWith(options.signal);
     const response = await this.#connection.call({
       method: 'PUT',

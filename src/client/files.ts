@@ -28,6 +28,8 @@ export interface PutFileOptions extends Omit<TransferOptions, 'compress'> {
   compress?: Compression | (() => Promise<Compression>) | undefined;
   /** Permission bits, such as 0o644, or a mode as `fs.stat` gives it. */
   mode: number;
+  /** The name in the directory that the path turns out to be; a buildlet of Go fails there. Default: such a path fails. */
+  into?: string | undefined;
   /** Absent: the time it is written. A buildlet without the extension always takes that. */
   mtimeMs?: number | undefined;
 }

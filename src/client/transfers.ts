@@ -10,8 +10,10 @@ import {
   type Compression,
   compressHeader,
   parseTotals,
+  parseWarnings,
   type TransferSummary,
   totalsHeader,
+  warningsHeader,
 } from '../protocol/transfer.ts';
 import type { Connection } from './connection.ts';
 import { bodyStream, leaving } from './streams.ts';
@@ -51,7 +53,9 @@ export async function putTar(
     signal,
   });
   await readText(response, signal);
-  return compare(tally, response.headers[totalsHeader.toLowerCase()], connection);
+  const summary = compare(tally, response.headers[totalsHeader.toLowerCase()], connection);
+  const told = response.headers[warningsHeader.toLowerCase()];
+  return { ...summary, warnings: parseWarnings(told === undefined ? undefined : String(told)) };
 }
 
 /** A buildlet begins to send at once. One behind Go's coordinator says nothing at all of a directory that is absent. */

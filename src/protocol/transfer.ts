@@ -13,6 +13,22 @@ export const compressHeader = 'Gomote-Compress';
 /** The header of an upload's reply, and the trailer of a download's: what the buildlet counted. */
 export const totalsHeader = 'Gomote-Totals';
 
+/** The header of an upload's reply: what its sender should know, a JSON list of texts, percent-encoded. */
+export const warningsHeader = 'Gomote-Warnings';
+
+export const formatWarnings = (warnings: readonly string[]): string =>
+  encodeURIComponent(JSON.stringify(warnings));
+
+/** Reads {@link formatWarnings}; what is anything else is none. */
+export function parseWarnings(text: string | undefined): string[] {
+  try {
+    const list: unknown = JSON.parse(decodeURIComponent(text ?? '[]'));
+    return Array.isArray(list) ? list.filter((each) => typeof each === 'string') : [];
+  } catch {
+    return [];
+  }
+}
+
 /** What passed, as one end counted it. */
 export interface TransferTotals {
   /** Regular files. */
@@ -29,6 +45,8 @@ export interface TransferTotals {
 export type TransferSummary = Pick<TransferTotals, 'wireBytes' | 'sha256'> & {
   files: number | undefined;
   bytes: number | undefined;
+  /** What the buildlet remarks about it. */
+  warnings?: readonly string[];
 };
 
 export const formatTotals = ({ files, bytes, wireBytes, sha256 }: TransferTotals): string =>

@@ -11,7 +11,13 @@ import type { Handler } from '../../http/server.ts';
 import { transferFeature } from '../../protocol/features.ts';
 import { decodeForm } from '../../protocol/form.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
-import { compressHeader, formatTotals, totalsHeader } from '../../protocol/transfer.ts';
+import {
+  compressHeader,
+  formatTotals,
+  formatWarnings,
+  totalsHeader,
+  warningsHeader,
+} from '../../protocol/transfer.ts';
 
 /** Go's bootstrap toolchain: fetched from a URL once, and left alone from then on. */
 const keptDir = 'go1.4';
@@ -29,7 +35,11 @@ export function putTar(workDir: string, features: readonly string[]): Handler {
     const options = { root: workDir, dir, signal };
     if (request.headers[compressHeader.toLowerCase()] && features.includes(transferFeature)) {
       const tally = new Tally();
-      const totals = await unpackTar(tallied(source, tally), options);
+      // Go's clients get the refusal of absolute names that they know.
+      const totals = await unpackTar(tallied(source, tally), { ...options, stripsRoot: true });
+      if (totals.warnings.length > 0) {
+        response.setHeader(warningsHeader, formatWarnings(totals.warnings));
+      }
       response.setHeader(totalsHeader, formatTotals(tally.totals(totals)));
     } else await unpackTar(source, options);
     sendText(response, 'OK');

@@ -6,6 +6,7 @@ import { decompressed } from '../../archive/decompress.ts';
 import { Tally, tallied } from '../../archive/tally.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { type Place, reach } from '../../files/beneath.ts';
+import { fullFileSystem } from '../../files/mount-point.ts';
 import { rename, rm, stat } from '../../files/named-fs.ts';
 import { writeNew } from '../../files/write-whole.ts';
 import { flowing } from '../../http/flowing.ts';
@@ -74,7 +75,12 @@ async function store(source: AsyncIterable<Buffer>, target: Target): Promise<num
   let place: Place | undefined;
   try {
     place = reach(workDir, path, { make: { mode: directoryMode } });
-    if ((await stat(place.at).catch(() => undefined))?.isDirectory() === true) {
+    const name = query.get('into') ?? '';
+    if (name !== '' && (await isDirectory(place))) {
+      place.close();
+      place = reach(workDir, `${path}/${elementOf(name)}`);
+    }
+    if (await isDirectory(place)) {
       throw new GomoteError('ERR_LOCAL_FILE', `open ${place.path}: ${errnoText('EISDIR')}`);
     }
     const partial = place.directory.at(`.gomote-${randomBytes(8).toString('hex')}`);
@@ -91,10 +97,18 @@ async function store(source: AsyncIterable<Buffer>, target: Target): Promise<num
     await putInPlace(partial, place.at);
     return sizeBytes;
   } catch (error) {
-    throw describe(error, place?.path ?? join(workDir, path));
+    throw describe(error, place?.path ?? join(workDir, path), workDir);
   } finally {
     place?.close();
   }
+}
+
+const isDirectory = async ({ at }: Place): Promise<boolean> =>
+  (await stat(at).catch(() => undefined))?.isDirectory() === true;
+
+function elementOf(name: string): string {
+  if (!/^\.{0,2}$|\//.test(name)) return name;
+  throw new GomoteError('ERR_REQUEST', `bad 'into' parameter: ${JSON.stringify(name)}`);
 }
 
 async function putInPlace(partial: string, at: string): Promise<void> {
@@ -107,7 +121,7 @@ async function putInPlace(partial: string, at: string): Promise<void> {
 }
 
 /** Words a system error as Go does: the operation, the path, the reason. */
-function describe(error: unknown, target: string): unknown {
+function describe(error: unknown, target: string, workDir: string): unknown {
   const code = errnoOf(error);
   if (error instanceof GomoteError || code === undefined) return error;
   if (code === 'ECONNRESET' || code === 'ABORT_ERR' || code.startsWith('Z')) {
@@ -115,5 +129,6 @@ function describe(error: unknown, target: string): unknown {
       cause: error,
     });
   }
-  return new GomoteError('ERR_LOCAL_FILE', `open ${target}: ${errnoText(code)}`, { cause: error });
+  const reason = `${errnoText(code)}${fullFileSystem(code, workDir)}`;
+  return new GomoteError('ERR_LOCAL_FILE', `open ${target}: ${reason}`, { cause: error });
 }

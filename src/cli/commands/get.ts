@@ -9,6 +9,7 @@ import type { Context } from '../context.ts';
 import { writeWhole } from '../local-files.ts';
 import type { Passed } from '../progress.ts';
 import { reported, watched } from '../transfer-report.ts';
+import { checkInside } from '../values.ts';
 
 interface Options {
   json?: boolean;
@@ -26,6 +27,7 @@ export function define(command: Command, context: Context): void {
           hint: 'give a FILE',
         });
       }
+      checkInside('the file', path);
       const { signal } = context;
       const file = given === '-' ? undefined : await localName(given, path);
       const passed: Passed = { bytes: 0 };

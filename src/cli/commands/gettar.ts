@@ -8,7 +8,7 @@ import type { Context } from '../context.ts';
 import { writeWhole } from '../local-files.ts';
 import type { Passed } from '../progress.ts';
 import { reported, watched } from '../transfer-report.ts';
-import { parseCompress } from '../values.ts';
+import { checkInside, parseCompress } from '../values.ts';
 
 interface Options {
   dir?: string;
@@ -29,6 +29,7 @@ export function define(command: Command, context: Context): void {
     )
     .option('--json', 'print a summary as JSON')
     .action(async (name: string, options: Options) => {
+      checkInside('--dir', options.dir ?? '');
       const { stdout } = context.terminal;
       const { output } = options;
       if ((output === undefined || output === '-') && stdout.isTTY === true) {

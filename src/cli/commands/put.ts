@@ -7,7 +7,7 @@ import type { Context } from '../context.ts';
 import { openSource } from '../local-files.ts';
 import type { Passed } from '../progress.ts';
 import { compressionFor, reported, watched } from '../transfer-report.ts';
-import { parseCompress, parseOctalMode } from '../values.ts';
+import { checkInside, parseCompress, parseOctalMode } from '../values.ts';
 
 interface Options {
   mode?: number;
@@ -22,7 +22,10 @@ export function define(command: Command, context: Context): void {
   command
     .argument('<name>', 'buildlet')
     .argument('<file>', 'file, or - for standard input')
-    .argument('[dest]', 'where to, relative to the work dir; a / at the end: into that directory')
+    .argument(
+      '[dest]',
+      'where to, relative to the work dir; into a directory that is there, or with a / at the end',
+    )
     .option(
       '--mode <octal>',
       "permissions, such as 755 (default: the file's own; 644 from standard input)",
@@ -39,6 +42,8 @@ export function define(command: Command, context: Context): void {
       const { signal } = context;
       const path =
         dest === undefined || dest.endsWith('/') ? `${dest ?? ''}${basename(file)}` : dest;
+      checkInside('the destination', path);
+      const into = file === '-' ? undefined : basename(file);
       const source = await openSource(file, context.terminal, 'use gomote puttar for a tree');
       const mode = options.mode ?? source.mode ?? defaultMode;
       const passed: Passed = { bytes: 0, totalBytes: source.sizeBytes };
@@ -49,7 +54,7 @@ export function define(command: Command, context: Context): void {
           const compress = wished === 'auto' ? choose : await choose();
           await reported(context, { json: options.json, passed: () => passed }, async () => {
             const body = watched(bytes, passed);
-            const sent = await client.files.put(body, path, { mode, compress, signal });
+            const sent = await client.files.put(body, path, { mode, into, compress, signal });
             return { ...sent, files: 1, bytes: passed.bytes };
           });
         }),

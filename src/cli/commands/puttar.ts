@@ -8,7 +8,7 @@ import type { Context } from '../context.ts';
 import { openSource } from '../local-files.ts';
 import type { Passed } from '../progress.ts';
 import { compressionFor, reported, watched } from '../transfer-report.ts';
-import { parseCompress } from '../values.ts';
+import { checkInside, parseCompress } from '../values.ts';
 
 interface Options {
   dir?: string;
@@ -39,6 +39,7 @@ export function define(command: Command, context: Context): void {
     .option('--json', 'print a summary as JSON')
     .action(async (name: string, file: string | undefined, options: Options) => {
       checkSources(file, options);
+      checkInside('--dir', options.dir ?? '');
       if (file === undefined) await fetchThere(name, options, context);
       else if (await isDirectory(file)) await sendDirectory(name, file, options, context);
       else await sendFile(name, file, options, context);

@@ -1,12 +1,14 @@
 // gomote rm: removes files and directories on the buildlet.
 import type { Command } from 'commander';
 import type { Context } from '../context.ts';
+import { checkInside } from '../values.ts';
 
 export function define(command: Command, context: Context): void {
   command
     .argument('<name>', 'buildlet')
     .argument('<path...>', 'files or directories, relative to the work dir; . empties it')
     .action(async (name: string, paths: string[]) => {
+      for (const path of paths) checkInside('the path', path);
       const { signal } = context;
       await context.withBuildlet(name, ({ client }) => client.removeAll(paths, { signal }));
     });
