@@ -1,6 +1,7 @@
 // Starts and ends the process of a local buildlet.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { markPrefix } from '../buildlet/command.ts';
 import { cleanEnvironment } from '../buildlet/environment.ts';
 import { endProcesses } from '../buildlet/process-sweep.ts';
-import { errnoOf, GomoteError } from '../errors.ts';
+import { errnoOf, GomoteError, messageOf } from '../errors.ts';
 import { removeTree } from '../files/remove-tree.ts';
 import { packageRoot } from '../package-root.ts';
 import { timeoutSignal } from '../timeout-signal.ts';
@@ -57,15 +58,26 @@ export async function startLocalBuildlet(
     child.kill('SIGKILL');
     signal.throwIfAborted();
     const said = (await readFile(logPath(directory), 'utf8').catch(() => '')).trim();
-    throw new GomoteError('ERR_CONNECT', 'the local buildlet did not start', {
-      hint: said === '' ? 'try again with --verbose' : `it said: ${said.split('\n').at(-1)}`,
-      cause: error,
-    });
+    const missing = missingPart();
+    throw new GomoteError(
+      'ERR_CONNECT',
+      `the local buildlet did not start${missing === undefined ? '' : `: ${missing} is missing`}`,
+      {
+        hint: said === '' ? messageOf(error) : `it said: ${said.split('\n').at(-1)}`,
+        cause: error,
+      },
+    );
   } finally {
     child.stdout?.destroy();
     await log.close();
   }
 }
+
+/** What every process needs of the system and a bare chroot has not. */
+const missingPart = (): string | undefined =>
+  ['/dev/null', ...(process.platform === 'linux' ? ['/proc/self'] : [])].find(
+    (path) => !existsSync(path),
+  );
 
 /** The settings of another buildlet are not for this one. */
 const withoutMeta = (own: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>

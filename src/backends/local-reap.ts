@@ -1,11 +1,12 @@
 // What a process that was killed in the middle of a create left of local buildlets: processes and directories without
-// a record, which nothing else would find.
+// a record, which nothing else would find; and buildlets that have died.
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GomoteError } from '../errors.ts';
 import { removeTree } from '../files/remove-tree.ts';
 import { hasLocalRoot, type LocalPlaces } from './local-places.ts';
+import { endLocalBuildlet, isRunning } from './local-process.ts';
 import { filesOf, type LocalRecord, readRecord } from './local-record.ts';
 
 /** The name of a buildlet's directory; others belong to something else. */
@@ -14,8 +15,17 @@ const buildletName = /^[\w.-]+-[0-9]+$/;
 /** The name of a directory of work files, with the buildlet's name. */
 const filesName = /^gomote-([\w.-]+-[0-9]+)-[0-9a-f]{8}$/;
 
+export interface ReapOptions {
+  readonly minimumAgeMs: number;
+  /** Whether buildlets that have died are removed, too. */
+  readonly withDead: boolean;
+}
+
 /** Ends and removes what is older than `minimumAgeMs`, and says what, a line each. Processes are found on Linux only. */
-export async function reapLocal(places: LocalPlaces, minimumAgeMs: number): Promise<string[]> {
+export async function reapLocal(
+  places: LocalPlaces,
+  { minimumAgeMs, withDead }: ReapOptions,
+): Promise<string[]> {
   const { root } = places;
   const workRoot = await places.workRoot();
   const said: string[] = [];
@@ -34,6 +44,7 @@ export async function reapLocal(places: LocalPlaces, minimumAgeMs: number): Prom
     await rm(directory, { recursive: true, force: true });
     said.push(`directory ${directory}: without a record`);
   }
+  if (withDead) said.push(...(await removeDead(root)));
   for (const name of await namesIn(workRoot)) {
     const files = join(workRoot, name);
     const [, buildlet] = filesName.exec(name) ?? [];
@@ -43,6 +54,20 @@ export async function reapLocal(places: LocalPlaces, minimumAgeMs: number): Prom
     if (isUsed || (await ageMs(files)) < minimumAgeMs) continue;
     await removeTree(files);
     said.push(`directory ${files}: of no buildlet`);
+  }
+  return said;
+}
+
+/** Removes the buildlets that have a record, but whose process has ended. */
+async function removeDead(root: string): Promise<string[]> {
+  const said: string[] = [];
+  for (const name of await namesIn(root)) {
+    const directory = join(root, name);
+    const record = recordIn(directory);
+    if (record === 'unreadable' || record?.pid === undefined || (await isRunning(record))) continue;
+    await endLocalBuildlet(record);
+    await rm(directory, { recursive: true, force: true });
+    said.push(`buildlet ${name}: it has died`);
   }
   return said;
 }

@@ -184,7 +184,11 @@ export class LocalBackend implements Backend {
   /** What is being created by another process has no record yet, or is young. */
   async reap(): Promise<string[]> {
     const { reapLocal } = await import('./local-reap.ts');
-    return await reapLocal(this.#places, this.#isSole ? 0 : youngMs);
+    return await reapLocal(this.#places, {
+      minimumAgeMs: this.#isSole ? 0 : youngMs,
+      // A process that owns its buildlets has to notice their deaths itself.
+      withDead: !this.#isSole,
+    });
   }
 
   async explain(name: string, error: GomoteError): Promise<GomoteError> {

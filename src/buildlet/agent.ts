@@ -182,6 +182,8 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     sessions.end();
     await endProcesses({ markPrefix: markPrefix(workDir.path) }, endGraceMs);
     await closed;
+    // Where processes cannot be found by their mark, each run ends its own.
+    await sessions.clear();
     await trees.close();
     await Promise.all([workDir.release(), sessions.remove()]);
     await removeTree(scratch);

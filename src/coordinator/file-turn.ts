@@ -1,9 +1,10 @@
 // Programs that change one file take turns: whoever makes the lock beside it is the one, the others wait.
 
 import { randomUUID } from 'node:crypto';
-import { link, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { link, readFile, rename, rm, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf, GomoteError } from '../errors.ts';
+import { makeLock } from '../files/file-lock.ts';
 
 export interface TurnOptions {
   /** A lock as old as this, in ms, was left by a program that died: a turn takes much less. Default 10,000. */
@@ -23,7 +24,7 @@ export async function inTurn<T>(
   const lock = `${path}.lock`;
   const id = randomUUID();
   const startMs = performance.now();
-  while (!(await make(lock, id))) {
+  while (!(await makeLock(lock, id))) {
     if (performance.now() - startMs > patienceMs) {
       throw new GomoteError('ERR_CONFLICT', `another program has been changing ${path} for long`, {
         hint: `see who does; if nobody does, remove ${lock}`,
@@ -35,21 +36,6 @@ export async function inTurn<T>(
     return await work();
   } finally {
     if ((await readFile(lock, 'utf8').catch(() => '')) === id) await rm(lock, { force: true });
-  }
-}
-
-async function make(lock: string, id: string): Promise<boolean> {
-  try {
-    const file = await open(lock, 'wx', 0o600);
-    try {
-      await file.writeFile(id);
-    } finally {
-      await file.close();
-    }
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === 'EEXIST') return false;
-    throw error;
   }
 }
 

@@ -3,10 +3,11 @@
 // The lock is a file with its holder's id, touched again and again. A holder on this machine is known to be dead by its
 // process; one elsewhere, such as in another container, when it stops touching the file.
 import { randomUUID } from 'node:crypto';
-import { readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { readFile, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf, GomoteError } from '../errors.ts';
+import { makeLock } from '../files/file-lock.ts';
 
 export interface LockOptions {
   /** Ends the wait for another machine's coordinator. */
@@ -39,7 +40,7 @@ export async function takeLock(
   const { signal, onWaiting, beatMs = 5_000 } = options;
   const own: Holder = { id: randomUUID(), host: hostname(), pid: process.pid };
   let seen: { mtimeMs: number; sinceMs: number } | undefined;
-  while (!(await create(path, own))) {
+  while (!(await makeLock(path, `${JSON.stringify(own)}\n`))) {
     signal?.throwIfAborted();
     const holder = await read(path);
     if (holder === undefined || (holder.host === own.host && !(await isAlive(holder)))) {
@@ -75,16 +76,6 @@ export async function takeLock(
     ownIds.delete(own.id);
     if ((await read(path))?.id === own.id) await rm(path, { force: true });
   };
-}
-
-async function create(path: string, own: Holder): Promise<boolean> {
-  try {
-    await writeFile(path, `${JSON.stringify(own)}\n`, { flag: 'wx', mode: 0o600 });
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === 'EEXIST') return false;
-    throw error;
-  }
 }
 
 /** Undefined when nobody has it, or nobody can be told from what is in it. */

@@ -107,6 +107,19 @@ describe('the local backend', () => {
     expect(await backend.list({ signal })).toEqual([]);
   });
 
+  it('reap removes a buildlet that has died, and no other', async () => {
+    const { backend, root, record, create } = openBackend();
+    await create();
+    await create();
+    const { pid, workDir } = record('me-local-0');
+    process.kill(pid, 'SIGKILL');
+    await until(() => processesWith(join(root, 'me-local-0')).length === 0);
+    expect(await backend.reap()).toEqual(['buildlet me-local-0: it has died']);
+    expect(names(await backend.list({ signal }))).toEqual(['me-local-1']);
+    expect(existsSync(workDir)).toBe(false);
+    expect(await backend.reap()).toEqual([]);
+  });
+
   it('does not give a name again, by no process that shares its directories', async () => {
     const { backend, environment, create } = openBackend();
     await create();
