@@ -9,8 +9,10 @@ import { withQuery } from '../protocol/form.ts';
 import {
   type Compression,
   compressHeader,
+  parseSkipped,
   parseTotals,
   parseWarnings,
+  partialParameter,
   type TransferSummary,
   totalsHeader,
   warningsHeader,
@@ -28,6 +30,8 @@ export interface TransferOptions {
    * announces it; one that cannot pack that way sends gzip.
    */
   compress?: Compression | undefined;
+  /** Of a download: what cannot be read, or changes meanwhile, is named in the summary. Default: it is a failure. */
+  isPartial?: boolean | undefined;
 }
 
 export interface Download {
@@ -70,7 +74,11 @@ export async function getTar(
   const signal = connection.signalWith(options.signal);
   const response = await connection.call({
     method: 'GET',
-    path: withQuery(endpoints.getTar.path, { dir, pargzip: options.release ? '0' : undefined }),
+    path: withQuery(endpoints.getTar.path, {
+      dir,
+      pargzip: options.release ? '0' : undefined,
+      [partialParameter]: options.isPartial ? '1' : undefined,
+    }),
     headers: { [compressHeader]: options.compress ?? 'gzip' },
     signal,
     headersTimeoutMs,
@@ -81,7 +89,9 @@ export async function getTar(
   async function* proved(): AsyncGenerator<Uint8Array> {
     const body = tallied(bodyStream(response, signal), tally);
     yield* response.headers.trailer === undefined ? checkedGzip(body) : body;
-    summary = compare(tally, promisedTrailer(response), connection);
+    const { totals, skipped } = parseSkipped(promisedTrailer(response) ?? '');
+    const told = promisedTrailer(response) === undefined ? undefined : totals;
+    summary = { ...compare(tally, told, connection), skipped };
   }
   return {
     body: Readable.from(leaving(proved(), response), {

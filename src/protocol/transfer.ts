@@ -47,10 +47,33 @@ export type TransferSummary = Pick<TransferTotals, 'wireBytes' | 'sha256'> & {
   bytes: number | undefined;
   /** What the buildlet remarks about it. */
   warnings?: readonly string[];
+  /** What is not in it as it was, and why. */
+  skipped?: Skipped;
 };
 
 export const formatTotals = ({ files, bytes, wireBytes, sha256 }: TransferTotals): string =>
   `files=${files}, bytes=${bytes}, wire=${wireBytes}, sha256=${sha256}`;
+
+/** The parameter of a download that takes what cannot be read, or changes meanwhile, for no failure: it is named at the end. */
+export const partialParameter = 'partial';
+
+/** What a download left out or could not send as it is: how many, and the first few with the reasons. */
+export interface Skipped {
+  readonly count: number;
+  readonly first: readonly string[];
+}
+
+/** Goes on with {@link formatTotals}; nothing when nothing was skipped. */
+export const formatSkipped = ({ count, first }: Skipped): string =>
+  count === 0 ? '' : `, skipped=${count} ${encodeURIComponent(JSON.stringify(first))}`;
+
+/** Takes {@link formatSkipped} off the end; `totals` is what came before it. */
+export function parseSkipped(text: string): { totals: string; skipped: Skipped } {
+  const match = /^(.*), skipped=(\d{1,15}) (\S*)$/.exec(text);
+  if (match === null) return { totals: text, skipped: { count: 0, first: [] } };
+  const [, totals = '', count, list] = match;
+  return { totals, skipped: { count: Number(count), first: parseWarnings(list) } };
+}
 
 /** Reads {@link formatTotals}; undefined when it is anything else. */
 export function parseTotals(text: string): TransferTotals | undefined {

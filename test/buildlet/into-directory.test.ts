@@ -1,6 +1,8 @@
 // What a put, and what an archive, tells beyond the base protocol.
-import { mkdirSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { rawTar } from '../archive/raw-archive.ts';
@@ -35,4 +37,20 @@ it('an upload tells of a second archive that was not read', async () => {
   expect(warnings).toEqual([
     'a second archive follows the first in the same stream; it was not read',
   ]);
+});
+
+it.skipIf(process.getuid?.() !== 0)('a download names what it could not pack', async () => {
+  const buildlet = await startBuildlet();
+  const client = clientOf(buildlet);
+  writeFileSync(join(buildlet.workDir, 'f'), 'content');
+  execFileSync('mknod', [join(buildlet.workDir, 'device'), 'c', '1', '3']);
+  const download = await client.download('', { isPartial: true });
+  const archive = await buffer(download.body);
+  const names = execFileSync('tar', ['-tz'], { input: archive, encoding: 'utf8' });
+  expect(names).toBe('f\n');
+  expect(download.summary()).toMatchObject({
+    files: 1,
+    skipped: { count: 1, first: ['device: a device cannot be sent'] },
+  });
+  await expect(client.download('')).rejects.toThrow('a device cannot be sent');
 });

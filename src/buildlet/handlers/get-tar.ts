@@ -1,5 +1,6 @@
 // GET /tgz: a directory as .tar.gz, or as the client wishes it packed.
 import { type PackOptions, packTar } from '../../archive/pack.ts';
+import { SkippedList } from '../../archive/skipped-list.ts';
 import { Tally, tallied } from '../../archive/tally.ts';
 import { GomoteError } from '../../errors.ts';
 import { sendStream } from '../../http/reply.ts';
@@ -9,8 +10,10 @@ import { transferFeature, zstdFeature } from '../../protocol/features.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import {
   compressHeader,
+  formatSkipped,
   formatTotals,
   parseCompression,
+  partialParameter,
   totalsHeader,
 } from '../../protocol/transfer.ts';
 
@@ -28,9 +31,12 @@ export function getTar(workDir: string, features: readonly string[]): Handler {
     const compress = wished === 'zstd' && (!hasZstd || options.release) ? 'gzip' : wished;
     const totals = { files: 0, bytes: 0 };
     const tally = new Tally();
-    const archive = tallied(packTar(workDir, dir, { ...options, compress, totals }), tally);
+    const skipped = new SkippedList();
+    const onSkipped = query.get(partialParameter) === '1' ? skipped.add : undefined;
+    const packed = packTar(workDir, dir, { ...options, compress, totals, onSkipped });
+    const archive = tallied(packed, tally);
     const type = compress === 'zstd' ? contentTypes.zstd : contentTypes.gzip;
-    const value = () => formatTotals(tally.totals(totals));
+    const value = () => formatTotals(tally.totals(totals)) + formatSkipped(skipped);
     await sendStream(response, archive, type, { name: totalsHeader, value });
   };
 }

@@ -48,7 +48,11 @@ export function define(command: Command, context: Context): void {
       const passed: Passed = { bytes: 0 };
       await context.withBuildlet(name, ({ client }) =>
         reported(context, { json: options.json, passed: () => passed }, async () => {
-          const download = await client.download(options.dir ?? '', { compress, signal });
+          const download = await client.download(options.dir ?? '', {
+            compress,
+            isPartial: true,
+            signal,
+          });
           requireKind(compress, download.compression, name);
           const archive = watched(download.body, passed);
           if (isToStdout) await copyOutput(Readable.from(archive), stdout);

@@ -101,11 +101,13 @@ async function sendDirectory(
 ): Promise<void> {
   const { signal } = context;
   const { packTar } = await import('../../archive/pack.ts');
+  const { SkippedList } = await import('../../archive/skipped-list.ts');
   const totals = { files: 0, bytes: 0 };
   const send = async (client: BuildletClient) => {
     const compress = await compressionFor(client, wished, signal);
-    const packed = packTar(directory, '.', { compress, totals, signal });
-    return { ...(await client.putTar(packed, dir, { compress, signal })), ...totals };
+    const skipped = new SkippedList();
+    const packed = packTar(directory, '.', { compress, totals, signal, onSkipped: skipped.add });
+    return { ...(await client.putTar(packed, dir, { compress, signal })), ...totals, skipped };
   };
   await context.withBuildlet(name, ({ client }) =>
     reported(context, { json, passed: () => totals }, () => send(client)),
