@@ -13,6 +13,7 @@ import { actingBuilder } from './acting-builder.ts';
 import type { Context, NamedBuildlet } from './context.ts';
 import { signalCode } from './exit-codes.ts';
 import { type Followed, followSession, sayLost } from './follow-session.ts';
+import { pushedDirectory } from './pushed-directory.ts';
 import { runWithoutSession } from './run-base.ts';
 import { checkReportTarget, reportOf, reportOfFailure, writeReport } from './run-report.ts';
 import { notStarted, remarkOn, statusOf } from './session-status.ts';
@@ -104,9 +105,8 @@ async function runOn(
   context: Context,
   record: RunRecord,
 ): Promise<number> {
-  // A bare name is looked up on PATH, as in a shell; Go's gomote looks for a file in the work dir.
-  const systemLevel = options.system === true || cmd.startsWith('/') || !cmd.includes('/');
-  const { dir = '' } = options;
+  const dir = options.dir ?? pushedDirectory(client, context.terminal.environment) ?? '';
+  const systemLevel = options.system === true || isOfSystem(cmd, dir);
   if (!systemLevel) checkInside('the command', cmd);
   if (!systemLevel || !dir.startsWith('/')) checkInside('--dir', dir);
   const acting = await actingBuilder(builder, options.builderenv, name, context);
@@ -176,6 +176,13 @@ async function runOn(
   }
   return exitCodeOf(followed, context, record, request);
 }
+
+/**
+ * Whether a command is found as in a shell: a bare name on PATH, `./x` in the directory of the run. Go's gomote finds both
+ * in the work dir, as it finds `dir/x`.
+ */
+const isOfSystem = (cmd: string, dir: string): boolean =>
+  !cmd.includes('/') || (dir === '' ? cmd.startsWith('/') : /^\.?\//.test(cmd));
 
 /** Says that a run of that id is there already: starting it again gives what that one wrote, and its status. */
 async function sayKnown(client: BuildletClient, id: string, context: Context): Promise<void> {

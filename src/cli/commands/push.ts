@@ -15,6 +15,7 @@ import { withBuildlets } from '../buildlets.ts';
 import type { Context, NamedBuildlet } from '../context.ts';
 import type { Passed } from '../progress.ts';
 import { reportPush, warnIfLarge } from '../push-report.ts';
+import { notePushed } from '../pushed-directory.ts';
 import { expectShortLife } from '../short-life.ts';
 import { parseCommaList, parseCompress } from '../values.ts';
 import { pushAndWatch, type WatchedPush } from '../watch-push.ts';
@@ -127,6 +128,13 @@ async function pushTo(
       () => passed,
       () => push(clients, realDirectory(top), pushOptions),
     );
+    if (!options.go && !options.dryRun) {
+      for (const [index, result] of results.entries()) {
+        const client = clients[index];
+        if (client === undefined || result.status === 'rejected') continue;
+        notePushed(client, { top, dir: pushOptions.dir }, terminal.environment);
+      }
+    }
     if (options.go && !options.dryRun) {
       const { giveVersion } = await goRoots();
       for (const client of clients) await giveVersion(client, signal);

@@ -18,7 +18,7 @@ export function define(command: Command, context: Context): void {
     .argument('<name>', 'buildlet')
     .argument(
       '[cmd]',
-      'command: NAME is looked up on PATH, ./NAME is in the work dir, /NAME anywhere',
+      'command: NAME is looked up on PATH, ./NAME is in the directory of the run, /NAME anywhere',
     )
     .argument('[arg...]', 'its arguments: all that follows belongs to the command')
     .option('--sh <script>', 'run this line by /bin/sh; CMD and ARGs are its $1, $2, …')
@@ -39,7 +39,10 @@ export function define(command: Command, context: Context): void {
       'PATH as a list with commas; $PATH and $WORKDIR in it are expanded, EMPTY is none',
       parsePathOption,
     )
-    .option('--dir <dir>', 'where to run (default: the directory of CMD, or the work dir)')
+    .option(
+      '--dir <dir>',
+      'where to run, relative to the work dir, which is . (default: where this tree was pushed)',
+    )
     .option('--builderenv <type>', 'use the environment of this builder type of the same host type')
     .option('-i, --interactive', 'pass standard input also when it is a terminal')
     .option('-t, --tty', 'run on a terminal (default: with -i, if this is one)')

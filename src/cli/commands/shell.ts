@@ -15,7 +15,7 @@ export function define(command: Command, context: Context): void {
       '[cmd...]',
       'run this by the shell, its words joined by spaces, as ssh does (run takes them as they are)',
     )
-    .option('--dir <dir>', 'where to begin (default: the work dir)')
+    .option('--dir <dir>', 'where to begin, as with run (default: where this tree was pushed)')
     .option(
       '-e, --env <key[=value]>',
       'set a variable, or pass the one that is set here; may be repeated',
