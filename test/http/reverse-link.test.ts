@@ -304,8 +304,8 @@ describe('dialling', () => {
       trust: { caPem: pair.certPem },
     });
     await until(() => buildlet.talk.length > 0);
-    // It was made for no name.
-    expect(buildlet.talk[0]).toMatch(/cannot reach .*(altnames|does not match).*; give the finger/);
+    // It names the addresses that a server has on its own machine.
+    expect(buildlet.talk[0]).toMatch(/^connected to https:\/\/127\.0\.0\.1:/);
   });
 
   it('sends no key to a server with another certificate', async () => {
