@@ -116,6 +116,8 @@ class Pull {
   /** Without a way to ask for it that changes nothing for a moment, the umask is what it was at the start. */
   readonly #umask = process.umask();
   readonly #paths: string[] = [];
+  /** Of everything, what was left out as it came. */
+  readonly #ignored: string[] = [];
   readonly #kept = new Map<string, string>();
   readonly #refused = new Map<string, string>();
   readonly #failed = new Map<string, string>();
@@ -148,7 +150,7 @@ class Pull {
       kept: [...this.#kept.keys()],
       beside: [...(plan?.renamed.values() ?? [])],
       refused: [...this.#refused.keys()],
-      ignored: plan?.ignored ?? [],
+      ignored: plan?.ignored ?? this.#ignored,
       failed: [...this.#failed.keys()],
       reasons: new Map([...this.#kept, ...this.#refused, ...this.#failed]),
     };
@@ -223,7 +225,11 @@ class Pull {
       wanted,
       umask: this.#umask,
       renamed: plan?.renamed ?? new Map(),
-      leavesOut: (path, isDirectory) => wanted === undefined && leavesOut(path, isDirectory),
+      leavesOut: (path, isDirectory) => {
+        const isLeft = leavesOut(path, isDirectory);
+        if (isLeft) this.#ignored.push(path);
+        return isLeft;
+      },
       onRefused: (path, reason) => this.#refuse(path, reason),
       onFailed: (path, reason) => this.#failed.set(path, reason),
     });

@@ -92,7 +92,7 @@ onAllKinds((kind) => {
     it('outside git is the backups of editors, and what --exclude says', async () => {
       const { pull } = await bench();
       const top = join(temporaryDirectory(), 'new');
-      await pull(top);
+      expect(await pull(top)).toMatchObject({ ignored: ['#kept#'] });
       expect(names(top)).not.toContain('#kept#');
       expect(names(top)).toContain('node_modules/x/y.js');
       const other = join(temporaryDirectory(), 'new');
