@@ -85,6 +85,7 @@ describe('gomote push', () => {
     expect(await cli(['push', '--dest', '../up', 'x', top])).toMatchObject({ code: 2 });
     expect(await cli(['push', '--compress', 'rar', 'x', top])).toMatchObject({ code: 2 });
     expect(await cli(['push', ',', top])).toMatchObject({ code: 2 });
+    expect(await cli(['push', '--watch', '--dry-run', 'x', top])).toMatchObject({ code: 2 });
   });
 
   it('keeps its cache where the user wants caches', async () => {

@@ -48,6 +48,11 @@ export function define(command: Command, context: Context): void {
     .option('--compress <how>', 'auto, gzip, zstd or none (default: auto)', parseCompress)
     .option('--json', 'print a summary as JSON, a line a buildlet')
     .action(async (names: string, dir: string | undefined, options: Options) => {
+      if (options.watch && options.dryRun) {
+        throw new GomoteError('ERR_USAGE', '--watch and --dry-run contradict', {
+          hint: 'give one of them',
+        });
+      }
       expectShortLife();
       const { environment } = context.terminal;
       const go = options.go ? await goRoots() : undefined;
