@@ -91,7 +91,7 @@ const openFiles = (root: string): string[] =>
         return '';
       }
     })
-    .filter((path) => path.startsWith(root));
+    .filter((path) => path.startsWith(`${root}/`));
 
 function bigFile(): string {
   const root = temporaryDirectory();

@@ -108,7 +108,10 @@ describe('the requests of a command', () => {
         ['attach', name, id],
         ['GET /sessions', 'GET /session'],
       ],
-      [['wait', name, id], ['GET /session']],
+      [
+        ['wait', name, id],
+        ['GET /sessions', 'GET /session'],
+      ],
     ]);
   });
 

@@ -122,14 +122,11 @@ describe('a buildlet that dialled', () => {
   it('tells of a reply that breaks off, in that call only', async () => {
     const { link, buildlet } = await connected();
     const client = clientOver(link);
-    writeFileSync(join(buildlet.workDir, 'ok'), 'x');
+    // So many that the reply has begun before the name that the format of Go's buildlets cannot say.
+    for (let n = 0; n < 3_000; n++) writeFileSync(join(buildlet.workDir, `ok${n}`.padEnd(200)), '');
     writeFileSync(join(buildlet.workDir, 'tab\tname'), 'x');
-    const listing = async () => {
-      const names: string[] = [];
-      for await (const entry of client.listDir('')) names.push(entry.name);
-      return names;
-    };
-    await expect(listing()).rejects.toThrow();
+    const listing = await client.proxyRequest({ method: 'GET', path: '/ls?dir=' });
+    await expect(listing.body.text()).rejects.toThrow();
     expect(await client.workDir()).toBe(buildlet.workDir);
   });
 
