@@ -14,6 +14,13 @@ import {
 import { treeLimits } from '../protocol/tree-limits.ts';
 import { TreeFiles } from './tree-files.ts';
 
+/** The sender has said that it cannot go on; all that came before is whole. */
+export class SenderFailure extends GomoteError {
+  constructor(message: string) {
+    super('ERR_LOST', message);
+  }
+}
+
 export interface TreeSink {
   /** All that a part of the stream does, before any of it is done, and the part's head. A throw refuses it. */
   begin(changes: readonly TreeChange[], head: Buffer): void;
@@ -189,7 +196,7 @@ export class TreeReceiver {
     }
     const text = nameFromBytes(this.#head);
     const failure = decodeFailure(text);
-    if (failure !== undefined) throw new GomoteError('ERR_LOST', failure);
+    if (failure !== undefined) throw new SenderFailure(failure);
     this.#proof.update(digest);
     const { named: how } = this.#options;
     const named = this.#isBegun || how === undefined ? undefined : decodeNamed(text);

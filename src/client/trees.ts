@@ -12,6 +12,7 @@ import { decodeDifferences, type TreeDifference } from '../protocol/tree-differe
 import { decodeEntries, type TreeEntry, treeDigest } from '../protocol/tree-entry.ts';
 import { treeLimits } from '../protocol/tree-limits.ts';
 import { parseAppliedReply, parseTreeState } from '../protocol/tree-replies.ts';
+import { parseUnread, unreadHeader } from '../protocol/unread.ts';
 import { type Applied, readNamedReply } from './apply-reply.ts';
 import type { Connection } from './connection.ts';
 import { chunksOf } from './streams.ts';
@@ -37,6 +38,8 @@ export interface TreeCallOptions {
   readonly signal?: AbortSignal | undefined;
   /** How what is sent is packed, and what comes should be. Default `none`. */
   readonly compress?: Compression | undefined;
+  /** Told what the buildlet could not read there, and why. */
+  readonly onUnread?: ((path: string, reason: string) => void) | undefined;
   /** Told of bytes as they pass on the wire. */
   readonly onWire?: ((bytes: number) => void) | undefined;
 }
@@ -76,6 +79,7 @@ export class Trees {
     options: TreeCallOptions = {},
   ): Promise<TreeState & { entries: TreeEntry[] }> {
     const response = await this.#get(endpoints.treeManifest, scopeOf(dir, scope), options);
+    tellUnread(response, options);
     const text = nameFromBytes(await this.#bytes(response, options, treeLimits.listBytes));
     const end = text.indexOf('\0');
     const [digest = '', generation = ''] = text.slice(0, Math.max(end, 0)).split(' ');
@@ -92,6 +96,7 @@ export class Trees {
     options: TreeCallOptions = {},
   ): Promise<TreeDifference[]> {
     const response = await this.#get(endpoints.treeDifferences, { dir }, options);
+    tellUnread(response, options);
     const text = nameFromBytes(await this.#bytes(response, options, treeLimits.listBytes));
     return decodeDifferences(text) ?? this.#fail('differences', text);
   }
@@ -208,6 +213,12 @@ export class Trees {
       `${label}: not ${what}: ${JSON.stringify(text.slice(0, 80))}`,
     );
   }
+}
+
+function tellUnread({ headers }: HttpResponse, { onUnread }: TreeCallOptions): void {
+  const told = headers[unreadHeader.toLowerCase()];
+  if (typeof told !== 'string') return;
+  for (const [path, reason] of parseUnread(told)) onUnread?.(path, reason);
 }
 
 const applyAnswer = 'an answer to a push';

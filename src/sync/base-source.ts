@@ -31,7 +31,7 @@ export class BaseSource implements Source {
     this.#options = options;
   }
 
-  readonly unlisted = new Set<string>();
+  readonly unread = new Map<string, string>();
   #identity: string | undefined;
 
   get identity(): string {
@@ -46,7 +46,9 @@ export class BaseSource implements Source {
   async entries(): Promise<TreeEntry[]> {
     const { dir, signal } = this.#options;
     this.#identity ??= (await readRecords(this.#client, signal)).identity;
-    const listed = await listTree(this.#client, dir, signal, (line) => this.unlisted.add(line));
+    const listed = await listTree(this.#client, dir, signal, (line) =>
+      this.unread.set(line, 'the buildlet cannot list a name with a newline or tab'),
+    );
     if (!listed.some(({ kind }) => kind === 'symlink')) return listed;
     // A listing does not say where links lead.
     const links = new LinkTargets();

@@ -5,18 +5,18 @@ import { belowDirectory, type TreeDifference } from '../protocol/tree-difference
 import { wishedCompression } from './compression.ts';
 
 /**
- * In the order of directories and paths, which are relative to the work dir; `onUnlisted` is told each line of a listing whose
- * name cannot be read.
+ * In the order of directories and paths, which are relative to the work dir; `onUnread` is told what could not be read there, by
+ * path or the line of a listing, and why.
  */
 export async function diff(
   client: BuildletClient,
   signal: AbortSignal,
-  onUnlisted: (line: string) => void = () => undefined,
+  onUnread: (path: string, reason: string) => void = () => undefined,
 ): Promise<TreeDifference[]> {
   try {
     const compress = wishedCompression(client, 'auto');
     const trees = await client.trees();
-    return await trees.differences(undefined, { signal, compress });
+    return await trees.differences(undefined, { signal, compress, onUnread });
   } catch (error) {
     if (!(error instanceof StatusError && error.status === 404)) throw error;
   }
@@ -27,7 +27,7 @@ export async function diff(
   for (const { dir } of records) {
     const source = new BaseSource(client, { dir, signal, onWire: () => undefined });
     differences.push(...belowDirectory(dir, await source.differences()));
-    for (const line of source.unlisted) onUnlisted(line);
+    for (const [path, reason] of source.unread) onUnread(path, reason);
   }
   return differences;
 }

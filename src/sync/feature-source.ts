@@ -1,17 +1,19 @@
 // A directory of a buildlet that knows of trees.
-import { TreeReceiver, type TreeSink } from '../archive/tree-receiver.ts';
+import { SenderFailure, TreeReceiver, type TreeSink } from '../archive/tree-receiver.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { TreeCallOptions, Trees } from '../client/trees.ts';
 import { GomoteError, isGomoteError } from '../errors.ts';
 import type { TreeDifference } from '../protocol/tree-difference.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { treeLimits } from '../protocol/tree-limits.ts';
+import { parseUnreadFailure } from '../protocol/unread.ts';
 import { wishedCompression } from './compression.ts';
 import { unknownLife } from './known-states.ts';
 import type { Source, SourceOptions } from './source.ts';
 
 export class FeatureSource implements Source {
   readonly algorithm = 'sha256';
+  readonly unread = new Map<string, string>();
   readonly #client: BuildletClient;
   readonly #options: SourceOptions;
   #trees: Promise<Trees> | undefined;
@@ -24,7 +26,8 @@ export class FeatureSource implements Source {
 
   get #call(): TreeCallOptions {
     const { signal, onWire, compress } = this.#options;
-    return { signal, onWire, compress: wishedCompression(this.#client, compress) };
+    const onUnread = (path: string, reason: string) => this.unread.set(path, reason);
+    return { signal, onWire, onUnread, compress: wishedCompression(this.#client, compress) };
   }
 
   get identity(): string {
@@ -74,14 +77,26 @@ export class FeatureSource implements Source {
       const { sharedDirectory } = await this.#client.trees();
       const named = { named: 'digested', namedIn: sharedDirectory } as const;
       const receiver = new TreeReceiver(sink, isNamed ? named : {});
-      for await (const { buffer, byteOffset, byteLength } of stream) {
-        receiver.push(Buffer.from(buffer, byteOffset, byteLength));
+      const copy = async () => {
         for (const _ of receiver.copy()) {
           await new Promise((resolve) => setImmediate(resolve));
           signal.throwIfAborted();
         }
+      };
+      try {
+        for await (const { buffer, byteOffset, byteLength } of stream) {
+          receiver.push(Buffer.from(buffer, byteOffset, byteLength));
+          await copy();
+        }
+        receiver.finish();
+      } catch (error) {
+        const unread =
+          error instanceof SenderFailure ? parseUnreadFailure(error.message) : undefined;
+        if (unread === undefined) throw error;
+        // All else has come.
+        await copy();
+        for (const [path, reason] of unread) this.unread.set(path, reason);
       }
-      receiver.finish();
     };
     const isNamed = compress === 'auto' && (await this.#client.trees()).sharesFiles;
     try {

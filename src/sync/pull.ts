@@ -106,7 +106,8 @@ const conflictWords: Record<Conflict, string> = {
   'in the way': 'something else is here',
 };
 
-const unlistedWords = 'the buildlet cannot list a name with a newline or tab';
+/** As Linux and macOS have it at least, with the NUL at its end. */
+const longestPathBytes = process.platform === 'linux' ? 4096 : 1024;
 
 class Pull {
   readonly #source: Source;
@@ -143,7 +144,7 @@ class Pull {
     if (dryRun) this.#paths.push(...(plan?.wanted ?? []).map(({ path }) => path));
     for (const [path, why] of plan?.conflicts ?? []) this.#kept.set(path, conflictWords[why]);
     for (const [path, why] of plan?.refused ?? []) this.#refused.set(path, why);
-    for (const line of this.#source.unlisted ?? []) this.#failed.set(line, unlistedWords);
+    for (const [path, why] of this.#source.unread) this.#failed.set(path, why);
     return {
       ...totals,
       paths: this.#paths,
@@ -162,7 +163,9 @@ class Pull {
     const top = this.#top;
     const changed = changedOnly ? await changedPaths(source) : undefined;
     const all = changed?.size === 0 ? [] : await source.entries();
-    const entries = changed === undefined ? all : all.filter(({ path }) => changed.has(path));
+    const entries = all.filter(
+      ({ path }) => (changed?.has(path) ?? true) && this.#isShortEnough(path),
+    );
     const cache = new LocalCache(cacheDirectory, top, 'pull');
     const planner = new PullPlanner({
       top,
@@ -241,6 +244,14 @@ class Pull {
       writer.abandon();
     }
     return writer.totals;
+  }
+
+  /** Whether a path can name it here. */
+  #isShortEnough(path: string): boolean {
+    // What may be put beside it has a longer name.
+    const isShort = Buffer.byteLength(`${this.#top}/${path}.remote`) < longestPathBytes;
+    if (!isShort) this.#refuse(path, 'file name too long');
+    return isShort;
   }
 
   /** What is below something that is refused need not be named. */

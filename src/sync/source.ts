@@ -10,8 +10,8 @@ export interface Source {
   readonly algorithm: DigestAlgorithm;
   /** What tells this life of the work dir from others, once something has been asked. */
   readonly identity: string;
-  /** Lines of listings whose names cannot be read: what they name does not come. */
-  readonly unlisted?: ReadonlySet<string>;
+  /** What could not be read there, by path or the line of a listing, and why: it does not come. */
+  readonly unread: ReadonlyMap<string, string>;
   /** Everything in the directory. */
   entries(): Promise<TreeEntry[]>;
   /** What the buildlet's commands have made of what was pushed into it. */

@@ -1,5 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { testCli } from '../helpers/cli.ts';
@@ -101,4 +109,42 @@ describe('names that are any bytes', () => {
     expect(await cli(['push', '--dest', 'd', name, top])).toMatchObject({ code: 0 });
     expect(Object.keys(readOddTree(join(workDir, 'd'))).sort()).toEqual(['.gomoteignore', ...left]);
   });
+
+  it('what is too deep for a path here is named, and the rest is pulled', async () => {
+    const { cli, name, workDir } = await buildlet();
+    mkdirSync(join(workDir, 'p'));
+    writeFileSync(join(workDir, 'p/plain'), 'plain');
+    writeFileSync(join(workDir, 'p/zz'), 'last');
+    symlinkSync('plain', join(workDir, 'p/link'));
+    await cli(['run', '--dir', join(workDir, 'p'), name, 'bash', '-c', deep]);
+    const to = temporaryDirectory();
+    writeFileSync(join(to, 'mine'), '');
+    const pulled = await cli(['pull', name, 'p', to]);
+    expect(pulled).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('file name too long'),
+    });
+    expect(readFileSync(join(to, 'plain'), 'utf8')).toBe('plain');
+    expect(readFileSync(join(to, 'zz'), 'utf8')).toBe('last');
+    expect(readlinkSync(join(to, 'link'))).toBe('plain');
+  });
+
+  // Root may read everything.
+  it.skipIf(process.getuid?.() === 0).each(['all at once', 'by a plan'])(
+    'what cannot be read there is named, and the rest is pulled and compared, %s',
+    async (how) => {
+      const { cli, name, workDir } = await buildlet();
+      await cli(['run', name, 'sh', '-c', 'mkdir -p p/shut; echo > p/plain; chmod 0 p/shut']);
+      const to = temporaryDirectory();
+      if (how === 'by a plan') writeFileSync(join(to, 'mine'), '');
+      const pulled = await cli(['pull', name, 'p', to]);
+      await cli(['run', name, 'chmod', '755', join(workDir, 'p/shut')]);
+      expect(pulled).toMatchObject({ code: 1, stderr: expect.stringContaining('shut') });
+      expect(readFileSync(join(to, 'plain'), 'utf8')).toBe('\n');
+    },
+  );
 });
+
+/** Makes directories deeper than a path can name. */
+const deep =
+  'n=$(printf "d%.0s" $(seq 250)); for i in $(seq 20); do mkdir $n; cd $n; done; echo x > f';

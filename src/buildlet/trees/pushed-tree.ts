@@ -4,7 +4,13 @@ import { localFileError } from '../../archive/archive-error.ts';
 import type { DigestCache } from '../../archive/digest-cache.ts';
 import { digestKey, digestOf, withDigests } from '../../archive/tree-digests.ts';
 import { TreeReceiver } from '../../archive/tree-receiver.ts';
-import { type FoundEntry, isGit, look, walkTree } from '../../archive/tree-walk.ts';
+import {
+  type FoundEntry,
+  isGit,
+  look,
+  type WalkOptions,
+  walkTree,
+} from '../../archive/tree-walk.ts';
 import { TreeWriter } from '../../archive/tree-writer.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { reachDirectory } from '../../files/beneath.ts';
@@ -131,30 +137,42 @@ export class PushedTree {
     return entries;
   }
 
-  /** Everything that there is; for a pull, without `.git`. */
-  all(isPull = false): TreeEntry[] {
+  /** Everything that there is; for a pull, without `.git` and what cannot be read, of which `onProblem` is told. */
+  all(onProblem?: WalkOptions['onProblem']): TreeEntry[] {
     this.#forgetIfRemoved();
     return this.#withTree([], (tree) => {
-      const found = walkTree(tree, isPull ? { leaveOut: isGit } : {});
+      const found = walkTree(tree, onProblem === undefined ? {} : { leaveOut: isGit, onProblem });
       for (const entry of found) if (entry.kind === 'file') this.#trustWritten(tree, entry);
       return withDigests(tree, found, 'sha256', this.#cache);
     });
   }
 
-  /** What the buildlet's commands have made of what was pushed. */
-  differences(): TreeDifference[] {
+  /** What the buildlet's commands have made of what was pushed; `onProblem` is told of what cannot be read. */
+  differences(onProblem: NonNullable<WalkOptions['onProblem']>): TreeDifference[] {
     this.#forgetIfRemoved();
+    const unread: string[] = [];
+    const options: WalkOptions = {
+      leaveOut: isGit,
+      onProblem: (path, error) => {
+        unread.push(`${path}/`);
+        onProblem(path, error);
+      },
+    };
     const compare = (found: FoundEntry[], tree?: HeldTree) =>
       treeDifferences(this.#pushed.values(), found, (entry, algorithm) => {
         if (tree === undefined) return undefined;
         if (algorithm === 'sha256') this.#trustWritten(tree, entry);
         return digestOf(tree, entry, algorithm, this.#cache);
       });
-    return (
+    const differences =
       this.#withTree<TreeDifference[] | undefined>(undefined, (tree) =>
-        compare(walkTree(tree, { leaveOut: isGit }), tree),
-      ) ?? compare([])
-    );
+        compare(walkTree(tree, options), tree),
+      ) ?? compare([]);
+    // What is in a directory that cannot be read is not known to be gone.
+    const isUnread = (path: string) => unread.some((start) => `${path}/`.startsWith(start));
+    return unread.length === 0
+      ? differences
+      : differences.filter(({ status, path }) => status !== 'D' || !isUnread(path));
   }
 
   /**

@@ -12,6 +12,7 @@ import { decodeForm, parseBool } from '../../protocol/form.ts';
 import { identityHeader } from '../../protocol/push-record.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { type Compression, compressHeader, parseCompression } from '../../protocol/transfer.ts';
+import { formatUnread, unreadHeader } from '../../protocol/unread.ts';
 import type { Activity } from '../activity.ts';
 import { ApplyReply } from './apply-reply.ts';
 import type { WorkDirIdentity } from './identity.ts';
@@ -68,6 +69,12 @@ function state(thread: TreeThread, features: readonly string[]): Handler {
   };
 }
 
+interface StoredAnswer {
+  readonly bytes: Uint8Array;
+  /** By path, what could not be read, and why. */
+  readonly unread?: ReadonlyMap<string, string>;
+}
+
 /** Answers with what the job gives in one piece. */
 function stored(
   thread: TreeThread,
@@ -75,7 +82,10 @@ function stored(
   jobOf: (exchange: Exchange) => TreeJob,
 ): Handler {
   return async (exchange) => {
-    const bytes = (await thread.ask(jobOf(exchange))) as Uint8Array;
+    const { bytes, unread } = (await thread.ask(jobOf(exchange))) as StoredAnswer;
+    if (unread !== undefined && unread.size > 0) {
+      exchange.response.setHeader(unreadHeader, formatUnread(unread));
+    }
     await sendPieces(exchange, features, slices(bytes));
   };
 }

@@ -20,6 +20,7 @@ import {
   timesDigest,
   treeDigest,
 } from '../../protocol/tree-entry.ts';
+import { unreadFailure } from '../../protocol/unread.ts';
 import type { TreeJob } from './messages.ts';
 import { PushedTree, type RunningChange } from './pushed-tree.ts';
 import { pushedDirectories } from './record-file.ts';
@@ -42,24 +43,30 @@ export class TreeStore {
   }
 
   answer(job: Exclude<TreeJob, { kind: 'apply' | 'read' }>): unknown {
-    if (job.kind === 'chunks') return this.#chunks(job);
+    if (job.kind === 'chunks') return { bytes: this.#chunks(job) };
+    const problems = new Problems();
     if (job.kind === 'differences') {
-      return bytesOfName(encodeDifferences(this.#differences(job.dir)));
+      const differences = this.#differences(job.dir, problems);
+      return { bytes: bytesOfName(encodeDifferences(differences)), unread: problems.unread };
     }
     const tree = this.#tree(job.dir);
-    const entries = job.all ? tree.all(job.kind === 'manifest' && job.isPull) : tree.pushed();
+    const isPull = job.kind === 'manifest' && job.isPull;
+    const entries = job.all ? tree.all(isPull ? problems.add : undefined) : tree.pushed();
     const { generation } = tree;
     const digest = treeDigest(entries);
     const times = timesDigest(job.all ? tree.asSent(entries) : entries);
     return job.kind === 'state'
       ? { digest, generation, times, busy: tree.isBusy }
-      : bytesOfName(`${digest} ${generation}\0${encodeEntries(entries)}`);
+      : {
+          bytes: bytesOfName(`${digest} ${generation}\0${encodeEntries(entries)}`),
+          unread: problems.unread,
+        };
   }
 
-  #differences(dir: string): TreeDifference[] {
-    if (dir !== '') return this.#tree(dir).differences();
+  #differences(dir: string, problems: Problems): TreeDifference[] {
+    if (dir !== '') return this.#tree(dir).differences(problems.add);
     return pushedDirectories(this.#workDir).flatMap((pushed) =>
-      belowDirectory(pushed, this.#tree(pushed).differences()),
+      belowDirectory(pushed, this.#tree(pushed).differences(problems.add)),
     );
   }
 
@@ -126,9 +133,21 @@ function* sendSome(sender: TreeSender, changes: readonly TreeChange[]): Generato
 /** How many entries are told of at a time. */
 const partEntries = 256;
 
-/** Everything below `top` while it is found, which may fail at any moment. */
+/** What could not be read, by path, and why. */
+class Problems {
+  readonly unread = new Map<string, string>();
+
+  readonly add = (path: string, { code, message }: GomoteError): void => {
+    // Names that are ours are no problem.
+    if (code !== 'ERR_LOCAL_FILE') return;
+    this.unread.set(path, message.slice(message.lastIndexOf(': ') + 2));
+  };
+}
+
+/** Everything below `top` while it is found, which may fail at any moment; in the end what could not be read. */
 function* sendAll(top: HeldTree, sender: TreeSender): Generator<Buffer, void, void> {
-  const steps = walkSteps(top, { leaveOut: isGit });
+  const problems = new Problems();
+  const steps = walkSteps(top, { leaveOut: isGit, onProblem: problems.add });
   for (let isOver = false; !isOver; ) {
     const found: TreeEntry[] = [];
     try {
@@ -142,7 +161,9 @@ function* sendAll(top: HeldTree, sender: TreeSender): Generator<Buffer, void, vo
     }
     yield* sender.part(found.map(written));
   }
-  yield* sender.end();
+  const { unread } = problems;
+  if (unread.size > 0) yield* sender.failure(new Error(unreadFailure(unread)));
+  else yield* sender.end();
 }
 
 /** Undefined for what is not there any more, if that `mayBeGone`. */

@@ -15,21 +15,20 @@ export function define(command: Command, context: Context): void {
     .option('--json', 'print a JSON array')
     .action(async (name: string, options: Options) => {
       const { signal, terminal } = context;
-      const unlisted: string[] = [];
+      const unread: string[] = [];
       const differences = await context.withBuildlet(name, ({ client }) =>
-        diff(client, signal, (line) => unlisted.push(line)),
+        diff(client, signal, (path, reason) => unread.push(`${path}: ${reason}`)),
       );
       const lines = differences.map(({ status, path }) => `${status} ${path}`);
       await print(
         terminal,
         options.json ? listedJson(differences, terminal, 2) : listed(lines, terminal),
       );
-      const [first] = unlisted;
+      const [first] = unread;
       if (first === undefined) return;
-      throw new GomoteError(
-        'ERR_REPLY',
-        `${unlisted.length} names with a newline or tab are not among these, such as ${JSON.stringify(first)}`,
-        { hint: `the buildlet cannot list them: rename them there` },
-      );
+      const more = unread.length > 1 ? ` and ${unread.length - 1} more` : '';
+      throw new GomoteError('ERR_REPLY', `not compared: ${first}${more}`, {
+        hint: 'everything else is told',
+      });
     });
 }
