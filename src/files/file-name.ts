@@ -27,6 +27,10 @@ export function whyNoName(
 export const windowsDevice =
   /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?:[. :].*)?$/i;
 
+/** Whether a system call takes a path of this length here. */
+export const fitsInPath = (path: string): boolean =>
+  bytesOfName(path).length < (process.platform === 'linux' ? 4096 : 1024);
+
 /** The elements of a path of the protocol. Throws ERR_PATH when it is none, or no file of this machine can have it. */
 export function elementsOf(relative: string): string[] {
   // Stops `/etc/passwd`, `../x` and, where it separates, `a\..\..\x`.

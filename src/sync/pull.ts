@@ -5,6 +5,7 @@ import { look } from '../archive/tree-walk.ts';
 import { TreeWriter } from '../archive/tree-writer.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { GomoteError, messageOf } from '../errors.ts';
+import { fitsInPath } from '../files/file-name.ts';
 import {
   existsSync,
   lstatSync,
@@ -106,9 +107,6 @@ const conflictWords: Record<Conflict, string> = {
   'in the way': 'something else is here',
 };
 
-/** As Linux and macOS have it at least, with the NUL at its end. */
-const longestPathBytes = process.platform === 'linux' ? 4096 : 1024;
-
 class Pull {
   readonly #source: Source;
   readonly #top: string;
@@ -163,9 +161,8 @@ class Pull {
     const top = this.#top;
     const changed = changedOnly ? await changedPaths(source) : undefined;
     const all = changed?.size === 0 ? [] : await source.entries();
-    const entries = all.filter(
-      ({ path }) => (changed?.has(path) ?? true) && this.#isShortEnough(path),
-    );
+    const asked = changed === undefined ? all : all.filter(({ path }) => changed.has(path));
+    const entries = asked.filter(({ path }) => this.#fits(path));
     const cache = new LocalCache(cacheDirectory, top, 'pull');
     const planner = new PullPlanner({
       top,
@@ -246,12 +243,11 @@ class Pull {
     return writer.totals;
   }
 
-  /** Whether a path can name it here. */
-  #isShortEnough(path: string): boolean {
-    // What may be put beside it has a longer name.
-    const isShort = Buffer.byteLength(`${this.#top}/${path}.remote`) < longestPathBytes;
-    if (!isShort) this.#refuse(path, 'file name too long');
-    return isShort;
+  /** Whether a path can name it here, and what may be put beside it. */
+  #fits(path: string): boolean {
+    const fits = fitsInPath(`${this.#top}/${path}.remote`);
+    if (!fits) this.#refuse(path, 'file name too long');
+    return fits;
   }
 
   /** What is below something that is refused need not be named. */

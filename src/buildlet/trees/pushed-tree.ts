@@ -4,13 +4,7 @@ import { localFileError } from '../../archive/archive-error.ts';
 import type { DigestCache } from '../../archive/digest-cache.ts';
 import { digestKey, digestOf, withDigests } from '../../archive/tree-digests.ts';
 import { TreeReceiver } from '../../archive/tree-receiver.ts';
-import {
-  type FoundEntry,
-  isGit,
-  look,
-  type WalkOptions,
-  walkTree,
-} from '../../archive/tree-walk.ts';
+import { type FoundEntry, isGit, look, walkTree } from '../../archive/tree-walk.ts';
 import { TreeWriter } from '../../archive/tree-writer.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { reachDirectory } from '../../files/beneath.ts';
@@ -18,6 +12,7 @@ import { HeldTree } from '../../files/held-tree.ts';
 import { type TreeDifference, treeDifferences } from '../../protocol/tree-difference.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import { FileTimes, withTimes } from './file-times.ts';
+import type { Problems } from './problems.ts';
 import { RecordFile } from './record-file.ts';
 import { inOrder, noteChange, type Written } from './sent-entries.ts';
 
@@ -137,27 +132,22 @@ export class PushedTree {
     return entries;
   }
 
-  /** Everything that there is; for a pull, without `.git` and what cannot be read, of which `onProblem` is told. */
-  all(onProblem?: WalkOptions['onProblem']): TreeEntry[] {
+  /** Everything that there is; for a pull, without `.git` and what cannot be read, which is put into `problems`. */
+  all(problems?: Problems): TreeEntry[] {
     this.#forgetIfRemoved();
     return this.#withTree([], (tree) => {
-      const found = walkTree(tree, onProblem === undefined ? {} : { leaveOut: isGit, onProblem });
+      const found = walkTree(
+        tree,
+        problems === undefined ? {} : { leaveOut: isGit, onProblem: problems.add },
+      );
       for (const entry of found) if (entry.kind === 'file') this.#trustWritten(tree, entry);
       return withDigests(tree, found, 'sha256', this.#cache);
     });
   }
 
-  /** What the buildlet's commands have made of what was pushed; `onProblem` is told of what cannot be read. */
-  differences(onProblem: NonNullable<WalkOptions['onProblem']>): TreeDifference[] {
+  /** What the buildlet's commands have made of what was pushed; what cannot be read is put into `problems`. */
+  differences(problems: Problems): TreeDifference[] {
     this.#forgetIfRemoved();
-    const unread: string[] = [];
-    const options: WalkOptions = {
-      leaveOut: isGit,
-      onProblem: (path, error) => {
-        unread.push(`${path}/`);
-        onProblem(path, error);
-      },
-    };
     const compare = (found: FoundEntry[], tree?: HeldTree) =>
       treeDifferences(this.#pushed.values(), found, (entry, algorithm) => {
         if (tree === undefined) return undefined;
@@ -166,13 +156,9 @@ export class PushedTree {
       });
     const differences =
       this.#withTree<TreeDifference[] | undefined>(undefined, (tree) =>
-        compare(walkTree(tree, options), tree),
+        compare(walkTree(tree, { leaveOut: isGit, onProblem: problems.add }), tree),
       ) ?? compare([]);
-    // What is in a directory that cannot be read is not known to be gone.
-    const isUnread = (path: string) => unread.some((start) => `${path}/`.startsWith(start));
-    return unread.length === 0
-      ? differences
-      : differences.filter(({ status, path }) => status !== 'D' || !isUnread(path));
+    return problems.known(differences);
   }
 
   /**

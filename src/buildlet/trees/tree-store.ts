@@ -22,6 +22,7 @@ import {
 } from '../../protocol/tree-entry.ts';
 import { unreadFailure } from '../../protocol/unread.ts';
 import type { TreeJob } from './messages.ts';
+import { Problems } from './problems.ts';
 import { PushedTree, type RunningChange } from './pushed-tree.ts';
 import { pushedDirectories } from './record-file.ts';
 
@@ -51,7 +52,7 @@ export class TreeStore {
     }
     const tree = this.#tree(job.dir);
     const isPull = job.kind === 'manifest' && job.isPull;
-    const entries = job.all ? tree.all(isPull ? problems.add : undefined) : tree.pushed();
+    const entries = job.all ? tree.all(isPull ? problems : undefined) : tree.pushed();
     const { generation } = tree;
     const digest = treeDigest(entries);
     const times = timesDigest(job.all ? tree.asSent(entries) : entries);
@@ -64,10 +65,13 @@ export class TreeStore {
   }
 
   #differences(dir: string, problems: Problems): TreeDifference[] {
-    if (dir !== '') return this.#tree(dir).differences(problems.add);
-    return pushedDirectories(this.#workDir).flatMap((pushed) =>
-      belowDirectory(pushed, this.#tree(pushed).differences(problems.add)),
-    );
+    if (dir !== '') return this.#tree(dir).differences(problems);
+    return pushedDirectories(this.#workDir).flatMap((pushed) => {
+      const own = new Problems();
+      const differences = belowDirectory(pushed, this.#tree(pushed).differences(own));
+      for (const [path, why] of own.unread) problems.unread.set(`${pushed}/${path}`, why);
+      return differences;
+    });
   }
 
   #chunks({ dir, path }: Job<'chunks'>): Buffer {
@@ -132,17 +136,6 @@ function* sendSome(sender: TreeSender, changes: readonly TreeChange[]): Generato
 
 /** How many entries are told of at a time. */
 const partEntries = 256;
-
-/** What could not be read, by path, and why. */
-class Problems {
-  readonly unread = new Map<string, string>();
-
-  readonly add = (path: string, { code, message }: GomoteError): void => {
-    // Names that are ours are no problem.
-    if (code !== 'ERR_LOCAL_FILE') return;
-    this.unread.set(path, message.slice(message.lastIndexOf(': ') + 2));
-  };
-}
 
 /** Everything below `top` while it is found, which may fail at any moment; in the end what could not be read. */
 function* sendAll(top: HeldTree, sender: TreeSender): Generator<Buffer, void, void> {

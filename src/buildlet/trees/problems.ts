@@ -1,0 +1,22 @@
+// What of a tree could not be read: told beside the rest.
+import type { GomoteError } from '../../errors.ts';
+import type { TreeDifference } from '../../protocol/tree-difference.ts';
+
+export class Problems {
+  /** By path in the tree, why. */
+  readonly unread = new Map<string, string>();
+
+  readonly add = (path: string, { code, message }: GomoteError): void => {
+    // Names that are ours are no problem.
+    if (code !== 'ERR_LOCAL_FILE') return;
+    this.unread.set(path, message.slice(message.lastIndexOf(': ') + 2));
+  };
+
+  /** The differences without those that are not known: what is in a directory that cannot be read need not be gone. */
+  known(differences: TreeDifference[]): TreeDifference[] {
+    const starts = [...this.unread.keys()].map((path) => `${path}/`);
+    if (starts.length === 0) return differences;
+    const isKnown = (path: string) => !starts.some((start) => `${path}/`.startsWith(start));
+    return differences.filter(({ status, path }) => status !== 'D' || isKnown(path));
+  }
+}
