@@ -4,7 +4,7 @@ import { build } from 'esbuild';
 
 /** By name in dist/, as `runInThread` takes it. */
 const entryPoints = {
-  'archive-worker': 'src/archive/worker.ts',
+  'archive-worker': 'src/tar/worker.ts',
   'tree-worker': 'src/buildlet/trees/worker.ts',
 };
 

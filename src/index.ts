@@ -33,18 +33,18 @@ export {
   type UserPass,
 } from './client/coordinator-client.ts';
 export type { Created, CreateOptions } from './client/create-buildlet.ts';
-export type { ExecOptions, ExecResult } from './client/exec.ts';
-export type { Files, PutFileOptions, RemoteFile } from './client/files.ts';
+export type { Files, PutFileOptions, RemoteFile } from './client/files/files.ts';
+export type { ListDirOptions } from './client/files/streams.ts';
+export type { Download, TransferOptions, TransferSummary } from './client/files/transfers.ts';
 export { KeyPair, NoKeyPair, newKeyPair } from './client/key-pair.ts';
+export type { ExecOptions, ExecResult } from './client/runs/exec.ts';
 export type {
   Session,
   SessionOptions,
   SessionReadOptions,
   SessionResult,
-} from './client/session.ts';
-export type { Sessions, StartSession } from './client/sessions.ts';
-export type { ListDirOptions } from './client/streams.ts';
-export type { Download, TransferOptions, TransferSummary } from './client/transfers.ts';
+} from './client/runs/session.ts';
+export type { Sessions, StartSession } from './client/runs/sessions.ts';
 export {
   ERR_CLOSED,
   ERR_TIMEOUT,

@@ -4,9 +4,9 @@ import type { Backend, BackendSettings, RequestLog } from './backend.ts';
 export async function openBackend(settings: BackendSettings, log?: RequestLog): Promise<Backend> {
   switch (settings.kind) {
     case 'local':
-      return new (await import('./local.ts')).LocalBackend(settings, log);
+      return new (await import('./local/backend.ts')).LocalBackend(settings, log);
     case 'coordinator':
-      return new (await import('./coordinator.ts')).CoordinatorBackend(settings, log);
+      return new (await import('./coordinator/backend.ts')).CoordinatorBackend(settings, log);
     case 'gce':
       return new (await import('./gce/backend.ts')).GceBackend(settings, log);
     case 'kubernetes':

@@ -1,6 +1,6 @@
 // When commands last ran here: what they made is no younger than that.
 import { readdirSync } from '../files/named-fs.ts';
-import type { Handler } from '../http/server.ts';
+import type { Handler } from '../http/server/server.ts';
 
 export class Activity {
   #running = 0;

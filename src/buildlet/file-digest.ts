@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, readSync } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
-import type { DigestCache } from '../archive/digest-cache.ts';
 import { createReadStream, openSync } from '../files/named-fs.ts';
+import type { DigestCache } from '../tree/digest-cache.ts';
 
 /** A file up to this size is read in one call, which is by far the quickest for a small one. */
 const smallBytes = 256 << 10;

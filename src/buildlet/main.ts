@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { isGomoteError, messageOf } from '../errors.ts';
 import { removeTree } from '../files/remove-tree.ts';
 import { temporaryDirectory } from '../files/user-directories.ts';
-import { isLoopback, type ListenAddress } from '../http/listen.ts';
+import { isLoopback, type ListenAddress } from '../http/server/listen.ts';
 import { readVersion } from '../package-root.ts';
 import { heededSignals, type StartState } from '../start-state.ts';
 import { type Agent, startAgent } from './agent.ts';
-import { cleanEnvironment, inheritedEnvironment } from './environment.ts';
-import { closeInheritedDescriptors, forgetVariables } from './inherited.ts';
+import { cleanEnvironment, inheritedEnvironment } from './command/environment.ts';
+import { closeInheritedDescriptors, forgetVariables } from './command/inherited.ts';
 import { type BuildletOptions, helpText, readOptions } from './options.ts';
 import type { ReverseConnection, ReverseOptions } from './reverse.ts';
 

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { parseDuration } from '../duration.ts';
 import { GomoteError, messageOf } from '../errors.ts';
-import { isLoopback, type ListenAddress, parseListenAddress } from '../http/listen.ts';
+import { isLoopback, type ListenAddress, parseListenAddress } from '../http/server/listen.ts';
 import { environmentMeta, isOnGce, type Meta, readSecret } from './meta.ts';
 import type { ReverseOptions } from './reverse.ts';
 import { readReverseOptions, reverseFlags, reverseHelp } from './reverse-options.ts';

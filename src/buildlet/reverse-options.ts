@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { GomoteError } from '../errors.ts';
 import { fingerprintDigits, fingerprintPattern } from '../fingerprint.ts';
 import { proxyOf } from '../http/client/env-proxy.ts';
-import { isLoopback } from '../http/listen.ts';
+import { isLoopback } from '../http/server/listen.ts';
 import { machineNamePattern } from '../protocol/reverse.ts';
 import { readSecret, readSetting } from './meta.ts';
 import type { ReverseOptions } from './reverse.ts';

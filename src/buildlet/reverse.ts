@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isGomoteError, messageOf } from '../errors.ts';
-import { dialUpgrade, type ServerTrust } from '../http/reverse-dial.ts';
-import { type Link, servingLink } from '../http/reverse-link.ts';
 import { reverseHeaders, reversePath, reverseUpgrade } from '../protocol/reverse.ts';
+import { dialUpgrade, type ServerTrust } from '../reverse/reverse-dial.ts';
+import { type Link, servingLink } from '../reverse/reverse-link.ts';
 
 export interface ReverseOptions {
   /** Origin of the coordinator. */

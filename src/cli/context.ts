@@ -6,10 +6,10 @@ import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { BackendConfig } from '../config/backends.ts';
 import { didYouMean } from '../did-you-mean.ts';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
-import { type Config, loadConfig } from './config.ts';
-import { configDir } from './config-dir.ts';
+import { type Config, loadConfig } from './config/config.ts';
+import { configDir } from './config/config-dir.ts';
 import type { Interrupts } from './interrupts.ts';
-import { createTalk, type Talk, type Terminal } from './terminal.ts';
+import { createTalk, type Talk, type Terminal } from './terminal/terminal.ts';
 
 /** The options that every command takes, before or after its name. */
 export interface GlobalOptions {
@@ -152,7 +152,7 @@ export class Context {
         );
       case 'coordinator': {
         const { proxyOf } = await import('../http/client/env-proxy.ts');
-        const { typesPath } = await import('./logins.ts');
+        const { typesPath } = await import('./config/logins.ts');
         return await openBackend(
           {
             ...found,
@@ -178,7 +178,7 @@ export class Context {
   async #account(
     backend: Extract<BackendConfig, { kind: 'coordinator' }>,
   ): Promise<{ user: string; token: string }> {
-    const { readToken } = await import('./account.ts');
+    const { readToken } = await import('./config/account.ts');
     const user = await this.user(backend.user);
     const isDefaultBackend = backend.name === (await this.config()).defaultBackend;
     const { name: backendName, tokenFile } = backend;
@@ -197,7 +197,7 @@ export class Context {
 
   /** Whose buildlets these are; a backend may know its user by another name. */
   async user(backendUser?: string): Promise<string> {
-    const { resolveUser } = await import('./account.ts');
+    const { resolveUser } = await import('./config/account.ts');
     return await resolveUser({
       env: this.terminal.environment,
       platform: process.platform,
@@ -270,7 +270,7 @@ export class Context {
     work: (buildlet: NamedBuildlet) => Promise<T>,
   ): Promise<T> {
     const { passwordFile } = this.#globals;
-    const { readPasswordFile } = await import('./account.ts');
+    const { readPasswordFile } = await import('./config/account.ts');
     const password = passwordFile === undefined ? '' : await readPasswordFile(passwordFile);
     const host = name.slice(name.indexOf('@') + 1);
     const { BuildletClient } = await import('../client/buildlet-client.ts');

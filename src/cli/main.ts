@@ -6,7 +6,7 @@ import { Context } from './context.ts';
 import { exitCodes, runFailureCode, signalCode } from './exit-codes.ts';
 import { type Interrupts, processInterrupts } from './interrupts.ts';
 import { exactArguments } from './raw-arguments.ts';
-import { inRed, print, processTerminal, type Terminal } from './terminal.ts';
+import { inRed, print, processTerminal, type Terminal } from './terminal/terminal.ts';
 
 /** Runs the command line of this process; resolves with its exit code. */
 export const run = (argv: readonly string[], state?: StartState): Promise<number> =>

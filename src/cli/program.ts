@@ -4,7 +4,7 @@ import { readVersion } from '../package-root.ts';
 import type { Context, GlobalOptions } from './context.ts';
 import { examplesOf } from './examples.ts';
 import { normalizeGoFlags } from './go-flags.ts';
-import { print } from './terminal.ts';
+import { print } from './terminal/terminal.ts';
 import { unknownCommand, usageError } from './usage-errors.ts';
 
 /** One command: its arguments and options, and as its action what it does. */

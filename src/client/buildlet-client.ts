@@ -12,15 +12,15 @@ import { timeoutSignal } from '../timeout-signal.ts';
 import { hostPort, parseAddress, urlOf } from './address.ts';
 import type { BuildletClientOptions, CallOptions, PasswordCredentials } from './client-options.ts';
 import { Connection } from './connection.ts';
-import type { ExecOptions, ExecResult } from './exec.ts';
-import { Files, writeFile } from './files.ts';
+import { Files, writeFile } from './files/files.ts';
+import type { ListDirOptions } from './files/streams.ts';
+import type { Download, TransferOptions, TransferSummary } from './files/transfers.ts';
+import type { Trees } from './files/trees.ts';
 import { withOutputs, withSource } from './given-streams.ts';
 import type { KeyPair } from './key-pair.ts';
-import { Sessions } from './sessions.ts';
+import type { ExecOptions, ExecResult } from './runs/exec.ts';
+import { Sessions } from './runs/sessions.ts';
 import { hasFeature, probe, readStatus } from './status.ts';
-import type { ListDirOptions } from './streams.ts';
-import type { Download, TransferOptions, TransferSummary } from './transfers.ts';
-import type { Trees } from './trees.ts';
 
 export type { BuildletClientOptions, CallOptions, PasswordCredentials };
 
@@ -185,7 +185,7 @@ export class BuildletClient {
    */
   async exec(cmd: string, options: ExecOptions = {}): Promise<ExecResult> {
     return await withOutputs([options.output], async () =>
-      (await import('./exec.ts')).exec(this.#connection, cmd, options),
+      (await import('./runs/exec.ts')).exec(this.#connection, cmd, options),
     );
   }
 
@@ -199,7 +199,7 @@ export class BuildletClient {
 
   /** As `getTar`, with what the archive is packed in and, at its end, what came. */
   async download(dir: string, options: TransferOptions = {}): Promise<Download> {
-    return await (await import('./transfers.ts')).getTar(this.#connection, dir, {
+    return await (await import('./files/transfers.ts')).getTar(this.#connection, dir, {
       release: this.releaseMode,
       ...options,
     });
@@ -207,12 +207,12 @@ export class BuildletClient {
 
   /** Lists a directory, relative to the work dir; empty for the work dir itself. */
   async *listDir(dir: string, options: ListDirOptions = {}): AsyncGenerator<DirEntry, void> {
-    yield* (await import('./streams.ts')).listDir(this.#connection, dir, options);
+    yield* (await import('./files/streams.ts')).listDir(this.#connection, dir, options);
   }
 
   /** Trees pushed and pulled by their changes. */
   async trees(): Promise<Trees> {
-    return new (await import('./trees.ts')).Trees(this.#connection);
+    return new (await import('./files/trees.ts')).Trees(this.#connection);
   }
 
   /**
@@ -242,7 +242,10 @@ export class BuildletClient {
   ): Promise<TransferSummary> {
     const signal = this.#connection.signalWith(options.signal);
     return await withSource(source, signal, async (body) =>
-      (await import('./transfers.ts')).putTar(this.#connection, body, dir, { ...options, signal }),
+      (await import('./files/transfers.ts')).putTar(this.#connection, body, dir, {
+        ...options,
+        signal,
+      }),
     );
   }
 

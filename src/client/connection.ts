@@ -12,7 +12,7 @@ import {
   transportError,
 } from '../http/client/request.ts';
 import type { ServerAddress } from '../http/client/server-address.ts';
-import type { RelayTarget } from '../http/proxy.ts';
+import type { RelayTarget } from '../http/relay/proxy.ts';
 import { endpoints, proxyHeader } from '../protocol/endpoints.ts';
 import { errorCodeHeader, parseErrorCode } from '../protocol/error-reply.ts';
 import { startHeartbeat } from './heartbeat.ts';

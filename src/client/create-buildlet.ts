@@ -13,7 +13,7 @@ import { contentTypes, coordinatorPaths, gomoteVersion } from '../protocol/endpo
 import { encodeForm } from '../protocol/form.ts';
 import { timeoutSignal } from '../timeout-signal.ts';
 import type { Connection } from './connection.ts';
-import { linesOf } from './streams.ts';
+import { linesOf } from './files/streams.ts';
 
 export interface CreateOptions {
   /** Cancels the call, and the creation with it. */

@@ -14,7 +14,7 @@ import {
   positiveDurationSchema,
 } from '../config/file.ts';
 import { GomoteError, messageOf } from '../errors.ts';
-import { type ListenAddress, parseListenAddress } from '../http/listen.ts';
+import { type ListenAddress, parseListenAddress } from '../http/server/listen.ts';
 
 export interface CoordinatorConfig {
   readonly listen: ListenAddress;

@@ -2,19 +2,19 @@
 import type { Catalogue } from '../builders.ts';
 import { GomoteError } from '../errors.ts';
 import { deadBuildletText, unknownBuildletText } from '../protocol/endpoints.ts';
-import { Admission, type AdmissionOptions } from './admission.ts';
-import type { Creation } from './creation.ts';
-import { endExpired } from './expiry.ts';
-import { Lender } from './lender.ts';
-import { type Health, type Link, Links } from './links.ts';
 import type { Log } from './log.ts';
-import type { Pool } from './pool.ts';
-import type { Limits, Session } from './session.ts';
-import type { SessionBook } from './session-book.ts';
-import { SessionLife } from './session-life.ts';
-import { Sharing } from './sharing.ts';
-import type { User } from './users.ts';
-import { type CoordinatorView, viewOf } from './view.ts';
+import { Lender } from './pools/lender.ts';
+import type { Pool } from './pools/pool.ts';
+import { Admission, type AdmissionOptions } from './sessions/admission.ts';
+import type { Creation } from './sessions/creation.ts';
+import { endExpired } from './sessions/expiry.ts';
+import { type Health, type Link, Links } from './sessions/links.ts';
+import type { Limits, Session } from './sessions/session.ts';
+import { SessionLife } from './sessions/session-life.ts';
+import { Sharing } from './sessions/sharing.ts';
+import { type CoordinatorView, viewOf } from './sessions/view.ts';
+import type { SessionBook } from './state/session-book.ts';
+import type { User } from './state/users.ts';
 
 export interface CoordinatorOptions {
   readonly catalogue: Catalogue;

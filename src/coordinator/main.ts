@@ -43,8 +43,8 @@ async function perform(command: CoordinatorCommand, state: StartState): Promise<
 type UserCommand = Exclude<CoordinatorCommand, { kind: 'help' | 'version' | 'serve' | 'check' }>;
 
 async function manageUsers(command: UserCommand): Promise<void> {
-  const { prepareStateDirectory, usersPathOf } = await import('./state-directory.ts');
-  const { Users } = await import('./users.ts');
+  const { prepareStateDirectory, usersPathOf } = await import('./state/state-directory.ts');
+  const { Users } = await import('./state/users.ts');
   const { stateDirectory, usersFile } = await load(command.config);
   if (usersFile === undefined) await prepareStateDirectory(stateDirectory);
   const users = new Users(usersFile ?? usersPathOf(stateDirectory));

@@ -20,8 +20,8 @@ export async function diff(
   } catch (error) {
     if (!(error instanceof StatusError && error.status === 404)) throw error;
   }
-  const { BaseSource } = await import('./base-source.ts');
-  const { readRecords } = await import('./base-listing.ts');
+  const { BaseSource } = await import('./remote/base-source.ts');
+  const { readRecords } = await import('./remote/base-listing.ts');
   const differences: TreeDifference[] = [];
   const { records } = await readRecords(client, signal);
   for (const { dir } of records) {

@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import type { ExecOptions } from '../../src/client/exec.ts';
+import type { ExecOptions } from '../../src/client/runs/exec.ts';
 import { signals } from '../../src/protocol/signals.ts';
 import { clientOf, startBuildlet, type TestBuildlet } from '../helpers/buildlet.ts';
 import { Collector } from '../helpers/collect.ts';

@@ -3,9 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { expect, it, onTestFinished } from 'vitest';
-import { rawTarGz } from '../archive/raw-archive.ts';
 import { clientOf, startBuildlet } from '../helpers/buildlet.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
+import { rawTarGz } from '../tar/raw-archive.ts';
 
 const canMount = process.platform === 'linux' && process.getuid?.() === 0 && tryMount();
 if (!canMount) console.warn('SKIPPED: no small file system can be mounted here');

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
-import { rawTar } from '../archive/raw-archive.ts';
 import { clientOf, startBuildlet } from '../helpers/buildlet.ts';
+import { rawTar } from '../tar/raw-archive.ts';
 
 async function* content() {
   yield Buffer.from('content');

@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { TreeSender } from '../../src/archive/tree-sender.ts';
 import type { BuildletClient } from '../../src/client/buildlet-client.ts';
 import type { TreeChange } from '../../src/protocol/tree-change.ts';
-import { rawTarGz } from '../archive/raw-archive.ts';
+import { TreeSender } from '../../src/tree/tree-sender.ts';
 import { clientOf, startBuildlet } from '../helpers/buildlet.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
+import { rawTarGz } from '../tar/raw-archive.ts';
 
 /** As many requests of each kind; GOMOTE_SWAPS in the environment asks for more. */
 const requests = Number(process.env.GOMOTE_SWAPS ?? '150');

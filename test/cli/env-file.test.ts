@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readEnvironmentFile } from '../../src/cli/run-environment.ts';
+import { readEnvironmentFile } from '../../src/cli/run/run-environment.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
 function read(content: string | Buffer): string[] {

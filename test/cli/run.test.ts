@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { exactArguments, exactVariable } from '../../src/cli/raw-arguments.ts';
-import { readEnvironmentFile, readVariable } from '../../src/cli/run-environment.ts';
+import { readEnvironmentFile, readVariable } from '../../src/cli/run/run-environment.ts';
 import { buildletFeatures } from '../../src/protocol/features.ts';
 import { startBuildlet } from '../helpers/buildlet.ts';
 import { testCli } from '../helpers/cli.ts';

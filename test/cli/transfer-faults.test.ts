@@ -4,15 +4,15 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { unpackTar } from '../../src/archive/unpack.ts';
-import { chunked } from '../archive/raw-archive.ts';
-import { directory, file, leftovers, names, plant, snapshot, symlink } from '../archive/tree.ts';
+import { unpackTar } from '../../src/tar/unpack.ts';
 import { startBuildlet } from '../helpers/buildlet.ts';
 import { testCli } from '../helpers/cli.ts';
 import { times } from '../helpers/counts.ts';
 import { type Cutter, type Fault, startCutter } from '../helpers/cutter.ts';
 import { until } from '../helpers/processes.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
+import { chunked } from '../tar/raw-archive.ts';
+import { directory, file, leftovers, names, plant, snapshot, symlink } from '../tar/tree.ts';
 
 /** Of each kind of transfer, on each kind of buildlet: 200 in all with `npm run test:faults`. */
 const count = times(5, 25);

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadCoordinatorConfig } from '../../src/coordinator/config.ts';
 import { readCommand } from '../../src/coordinator/options.ts';
-import { SessionBook } from '../../src/coordinator/session-book.ts';
-import { prepareStateDirectory, stateFormat } from '../../src/coordinator/state-directory.ts';
+import { SessionBook } from '../../src/coordinator/state/session-book.ts';
+import { prepareStateDirectory, stateFormat } from '../../src/coordinator/state/state-directory.ts';
 import { projectRoot } from '../helpers/programs.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 

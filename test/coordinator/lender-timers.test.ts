@@ -1,7 +1,7 @@
 // What a lender waits for ends with it.
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { Lender } from '../../src/coordinator/lender.ts';
-import type { Pool } from '../../src/coordinator/pool.ts';
+import { Lender } from '../../src/coordinator/pools/lender.ts';
+import type { Pool } from '../../src/coordinator/pools/pool.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());

@@ -2,11 +2,11 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type Death, Links } from '../../src/coordinator/links.ts';
-import { MachineRuns } from '../../src/coordinator/machine-runs.ts';
-import type { Pool } from '../../src/coordinator/pool.ts';
-import type { Session } from '../../src/coordinator/session.ts';
-import { SessionBook } from '../../src/coordinator/session-book.ts';
+import type { Pool } from '../../src/coordinator/pools/pool.ts';
+import { type Death, Links } from '../../src/coordinator/sessions/links.ts';
+import { MachineRuns } from '../../src/coordinator/sessions/machine-runs.ts';
+import type { Session } from '../../src/coordinator/sessions/session.ts';
+import { SessionBook } from '../../src/coordinator/state/session-book.ts';
 import { GomoteError, isOwnShortage } from '../../src/errors.ts';
 import { startCoordinator } from '../helpers/coordinator.ts';
 import { until } from '../helpers/processes.ts';

@@ -2,16 +2,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ListCall } from '../../src/backends/backend.ts';
-import { Admission } from '../../src/coordinator/admission.ts';
-import { Lender } from '../../src/coordinator/lender.ts';
-import type { Links } from '../../src/coordinator/links.ts';
-import type { Pool } from '../../src/coordinator/pool.ts';
-import type { Session } from '../../src/coordinator/session.ts';
-import { SessionBook } from '../../src/coordinator/session-book.ts';
-import { SessionLife } from '../../src/coordinator/session-life.ts';
-import { formatNote, parseNote } from '../../src/coordinator/session-note.ts';
-import { SharedMachines } from '../../src/coordinator/shared-machines.ts';
-import { Sharing } from '../../src/coordinator/sharing.ts';
+import { Lender } from '../../src/coordinator/pools/lender.ts';
+import type { Pool } from '../../src/coordinator/pools/pool.ts';
+import { SharedMachines } from '../../src/coordinator/pools/shared-machines.ts';
+import { Admission } from '../../src/coordinator/sessions/admission.ts';
+import type { Links } from '../../src/coordinator/sessions/links.ts';
+import type { Session } from '../../src/coordinator/sessions/session.ts';
+import { SessionLife } from '../../src/coordinator/sessions/session-life.ts';
+import { formatNote, parseNote } from '../../src/coordinator/sessions/session-note.ts';
+import { Sharing } from '../../src/coordinator/sessions/sharing.ts';
+import { SessionBook } from '../../src/coordinator/state/session-book.ts';
 import { times } from '../helpers/counts.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 

@@ -1,11 +1,11 @@
 // Which names sharing gives, gives again, and never gives.
 import { describe, expect, it } from 'vitest';
-import type { Lender } from '../../src/coordinator/lender.ts';
-import type { Session } from '../../src/coordinator/session.ts';
-import type { SessionBook } from '../../src/coordinator/session-book.ts';
-import type { SessionLife } from '../../src/coordinator/session-life.ts';
-import type { SharedSession } from '../../src/coordinator/session-note.ts';
-import { Sharing } from '../../src/coordinator/sharing.ts';
+import type { Lender } from '../../src/coordinator/pools/lender.ts';
+import type { Session } from '../../src/coordinator/sessions/session.ts';
+import type { SessionLife } from '../../src/coordinator/sessions/session-life.ts';
+import type { SharedSession } from '../../src/coordinator/sessions/session-note.ts';
+import { Sharing } from '../../src/coordinator/sessions/sharing.ts';
+import type { SessionBook } from '../../src/coordinator/state/session-book.ts';
 
 const session = (name: string, hostType: string, machine?: string): Session => ({
   ...{ name, owner: 'me', builderType: 'linux', hostType, machine },

@@ -12,7 +12,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { reach } from '../../src/files/beneath.ts';
 import { bestHolding, type Holding } from '../../src/files/held-directory.ts';
-import { temporaryDirectory } from '../archive/tree.ts';
+import { temporaryDirectory } from '../tar/tree.ts';
 
 function planted(): { root: string; outside: string } {
   const top = temporaryDirectory();

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { resolveInside, resolveInsideSync } from '../../src/files/confine.ts';
-import { temporaryDirectory } from '../archive/tree.ts';
+import { temporaryDirectory } from '../tar/tree.ts';
 
 function planted(): { root: string; outside: string } {
   const top = temporaryDirectory();

@@ -6,8 +6,8 @@ import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { connectReverse, type ReverseOptions } from '../../src/buildlet/reverse.ts';
 import { BuildletClient } from '../../src/client/buildlet-client.ts';
-import { type CallingLink, callingLink } from '../../src/http/reverse-link.ts';
 import { reverseUpgrade } from '../../src/protocol/reverse.ts';
+import { type CallingLink, callingLink } from '../../src/reverse/reverse-link.ts';
 import { startBuildlet, type TestBuildlet } from './buildlet.ts';
 
 export interface ReverseServer {

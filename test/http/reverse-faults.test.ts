@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { GomoteError } from '../../src/errors.ts';
-import type { CallingLink } from '../../src/http/reverse-link.ts';
+import type { CallingLink } from '../../src/reverse/reverse-link.ts';
 import { Collector } from '../helpers/collect.ts';
 import { times } from '../helpers/counts.ts';
 import { type Fault, startCutter } from '../helpers/cutter.ts';

@@ -2,11 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { packTar } from '../../src/archive/pack.ts';
-import { collect, gnuTarGz, rawTar, unpack } from '../archive/raw-archive.ts';
+import { packTar } from '../../src/tar/pack.ts';
 import { testCli } from '../helpers/cli.ts';
 import { makeFile, makeOddTree, readOddTree } from '../helpers/odd-names.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
+import { collect, gnuTarGz, rawTar, unpack } from '../tar/raw-archive.ts';
 
 async function oddTree() {
   const top = temporaryDirectory();

@@ -3,11 +3,11 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { syncFeature } from '../../src/protocol/features.ts';
-import { gnuTarGz } from '../archive/raw-archive.ts';
 import { startBuildlet } from '../helpers/buildlet.ts';
 import { testCli } from '../helpers/cli.ts';
 import { makeFile, makeOddTree, oddPaths, readOddTree } from '../helpers/odd-names.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
+import { gnuTarGz } from '../tar/raw-archive.ts';
 
 const files = (top: string): string[] =>
   Object.keys(readOddTree(top)).filter((path) => !path.startsWith('link'));

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { BuildletClient } from '../../src/client/buildlet-client.ts';
 import { errnoOf } from '../../src/errors.ts';
-import { pull } from '../../src/sync/pull.ts';
-import { push } from '../../src/sync/push.ts';
-import { directory, file, leftovers, plant, snapshot, type Tree } from '../archive/tree.ts';
+import { pull } from '../../src/sync/pull/pull.ts';
+import { push } from '../../src/sync/push/push.ts';
 import { startBuildlet } from '../helpers/buildlet.ts';
 import { times } from '../helpers/counts.ts';
 import { type Fault, startCutter } from '../helpers/cutter.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
+import { directory, file, leftovers, plant, snapshot, type Tree } from '../tar/tree.ts';
 import { onAllKinds } from './push-helper.ts';
 
 /** How many faults there are of each kind of transfer: `npm run test:faults` has more. */

@@ -13,10 +13,10 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { BuildletClient } from '../../src/client/buildlet-client.ts';
 import type { TreeChange } from '../../src/protocol/tree-change.ts';
 import type { TreeEntry } from '../../src/protocol/tree-entry.ts';
-import { type PullOptions, pull } from '../../src/sync/pull.ts';
-import { snapshot } from '../archive/tree.ts';
+import { type PullOptions, pull } from '../../src/sync/pull/pull.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 import { entryOf, serveTree, streamOf, type ToldTree, writesOf } from '../helpers/tree-server.ts';
+import { snapshot } from '../tar/tree.ts';
 import { onAllKinds, pushBench } from './push-helper.ts';
 
 async function pullFrom(told: ToldTree, to: string, options: Partial<PullOptions> = {}) {

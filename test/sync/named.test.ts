@@ -16,14 +16,14 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { BuildletClient } from '../../src/client/buildlet-client.ts';
-import { type PullOptions, pull } from '../../src/sync/pull.ts';
-import { type PushOptions, push } from '../../src/sync/push.ts';
-import { directory, file, leftovers, plant, snapshot, type Tree } from '../archive/tree.ts';
+import { type PullOptions, pull } from '../../src/sync/pull/pull.ts';
+import { type PushOptions, push } from '../../src/sync/push/push.ts';
 import { clientOf } from '../helpers/buildlet.ts';
 import { startCutter } from '../helpers/cutter.ts';
 import { until } from '../helpers/processes.ts';
 import { buildletProgram } from '../helpers/programs.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
+import { directory, file, leftovers, plant, snapshot, type Tree } from '../tar/tree.ts';
 import { type Kind, type PushBench, pushBench } from './push-helper.ts';
 
 const { signal } = new AbortController();

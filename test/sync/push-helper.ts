@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { describe } from 'vitest';
 import type { AgentOptions } from '../../src/buildlet/agent.ts';
 import type { BuildletClient } from '../../src/client/buildlet-client.ts';
-import { type PullOptions, type PullSummary, pull } from '../../src/sync/pull.ts';
-import { type PushOptions, type PushSummary, push } from '../../src/sync/push.ts';
+import { type PullOptions, type PullSummary, pull } from '../../src/sync/pull/pull.ts';
+import { type PushOptions, type PushSummary, push } from '../../src/sync/push/push.ts';
 import { clientOf, startBuildlet, type TestBuildlet } from '../helpers/buildlet.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 

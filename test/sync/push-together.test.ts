@@ -3,11 +3,11 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { push } from '../../src/sync/push.ts';
-import { file, plant, snapshot } from '../archive/tree.ts';
+import { push } from '../../src/sync/push/push.ts';
 import { clientOf, startBuildlet } from '../helpers/buildlet.ts';
 import { startCutter } from '../helpers/cutter.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
+import { file, plant, snapshot } from '../tar/tree.ts';
 import { allKinds, type Kind, pushBench } from './push-helper.ts';
 
 const { signal } = new AbortController();

@@ -13,8 +13,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { directory, file, plant, symlink, type Tree } from '../archive/tree.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
+import { directory, file, plant, symlink, type Tree } from '../tar/tree.ts';
 import { allKinds, pushBench } from './push-helper.ts';
 
 /** What is done to `x`, which was pushed or pulled. */

@@ -1,7 +1,7 @@
 // The three small reads: is it alive, which version, where is the work dir.
 
-import { sendText } from '../../http/reply.ts';
-import type { Handler } from '../../http/server.ts';
+import { sendText } from '../../http/server/reply.ts';
+import type { Handler } from '../../http/server/server.ts';
 import {
   buildletVersion,
   contentTypes,

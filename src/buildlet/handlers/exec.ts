@@ -2,12 +2,12 @@
 import type { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
-import { drained, readFormBody, sendError } from '../../http/reply.ts';
-import type { Handler } from '../../http/server.ts';
+import { drained, readFormBody, sendError } from '../../http/server/reply.ts';
+import type { Handler } from '../../http/server/server.ts';
 import { processStateTrailer } from '../../protocol/endpoints.ts';
 import { decodeExecForm } from '../../protocol/exec.ts';
 import { formatProcessState } from '../../protocol/process-state.ts';
-import { type CommandHost, prepareCommand, startCommand } from '../command.ts';
+import { type CommandHost, prepareCommand, startCommand } from '../command/command.ts';
 
 /** How long a command whose client has left has between TERM and KILL. */
 const leaveGraceMs = 5_000;

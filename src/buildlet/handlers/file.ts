@@ -1,5 +1,5 @@
 // /file: one file, either way.
-import type { Handler } from '../../http/server.ts';
+import type { Handler } from '../../http/server/server.ts';
 import { getFile } from './get-file.ts';
 import { putFile } from './write.ts';
 

@@ -2,17 +2,17 @@
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Tally } from '../../archive/tally.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { reach } from '../../files/beneath.ts';
 import { open } from '../../files/named-fs.ts';
-import { sendStream } from '../../http/reply.ts';
-import type { Handler } from '../../http/server.ts';
+import { sendStream } from '../../http/server/reply.ts';
+import type { Handler } from '../../http/server/server.ts';
 import { contentTypes } from '../../protocol/endpoints.ts';
 import { type FileInfo, fileInfoHeader, formatFileInfo } from '../../protocol/file-info.ts';
 import { errnoText } from '../../protocol/process-state.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { formatTotals, totalsHeader } from '../../protocol/transfer.ts';
+import { Tally } from '../../tar/tally.ts';
 
 const pieceBytes = 256 << 10;
 /** Without O_NONBLOCK, a FIFO would hold up everything. */

@@ -1,10 +1,8 @@
 // GET /tgz: a directory as .tar.gz, or as the client wishes it packed.
-import { type PackOptions, packTar } from '../../archive/pack.ts';
-import { SkippedList } from '../../archive/skipped-list.ts';
-import { Tally, tallied } from '../../archive/tally.ts';
+
 import { GomoteError } from '../../errors.ts';
-import { sendStream } from '../../http/reply.ts';
-import type { Handler } from '../../http/server.ts';
+import { sendStream } from '../../http/server/reply.ts';
+import type { Handler } from '../../http/server/server.ts';
 import { contentTypes } from '../../protocol/endpoints.ts';
 import { transferFeature, zstdFeature } from '../../protocol/features.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
@@ -16,6 +14,9 @@ import {
   partialParameter,
   totalsHeader,
 } from '../../protocol/transfer.ts';
+import { type PackOptions, packTar } from '../../tar/pack.ts';
+import { SkippedList } from '../../tar/skipped-list.ts';
+import { Tally, tallied } from '../../tar/tally.ts';
 
 export function getTar(workDir: string, features: readonly string[]): Handler {
   const hasZstd = features.includes(zstdFeature);

@@ -2,14 +2,13 @@
 import type { Stats } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import type { DigestCache } from '../../archive/digest-cache.ts';
-import { stateDirectory } from '../../archive/reserved-names.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { type Reached, reachTree } from '../../files/beneath.ts';
 import type { HeldTree } from '../../files/held-tree.ts';
 import { lstatSync, readdirSync } from '../../files/named-fs.ts';
-import { sendStream } from '../../http/reply.ts';
-import type { Handler } from '../../http/server.ts';
+import { stateDirectory } from '../../files/reserved-names.ts';
+import { sendStream } from '../../http/server/reply.ts';
+import type { Handler } from '../../http/server/server.ts';
 import { contentTypes } from '../../protocol/endpoints.ts';
 import { namesFeature } from '../../protocol/features.ts';
 import { parseBool } from '../../protocol/form.ts';
@@ -22,6 +21,7 @@ import {
 import { bytesOfName } from '../../protocol/name-bytes.ts';
 import { errnoText } from '../../protocol/process-state.ts';
 import { compareBytes, normalizeRelativePath } from '../../protocol/relative-path.ts';
+import type { DigestCache } from '../../tree/digest-cache.ts';
 import { fileDigest } from '../file-digest.ts';
 
 interface Listing {

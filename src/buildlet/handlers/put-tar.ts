@@ -1,13 +1,11 @@
 // PUT /writetgz: the body is a .tar.gz to extract. POST: the form names a URL to fetch it from.
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
-import { Tally, tallied } from '../../archive/tally.ts';
-import { unpackTar } from '../../archive/unpack.ts';
 import { GomoteError } from '../../errors.ts';
 import { stat } from '../../files/named-fs.ts';
-import { flowing } from '../../http/flowing.ts';
-import { readFormBody, sendText } from '../../http/reply.ts';
-import type { Handler } from '../../http/server.ts';
+import { flowing } from '../../http/relay/flowing.ts';
+import { readFormBody, sendText } from '../../http/server/reply.ts';
+import type { Handler } from '../../http/server/server.ts';
 import { transferFeature } from '../../protocol/features.ts';
 import { decodeForm } from '../../protocol/form.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
@@ -18,6 +16,8 @@ import {
   totalsHeader,
   warningsHeader,
 } from '../../protocol/transfer.ts';
+import { Tally, tallied } from '../../tar/tally.ts';
+import { unpackTar } from '../../tar/unpack.ts';
 
 /** Go's bootstrap toolchain: fetched from a URL once, and left alone from then on. */
 const keptDir = 'go1.4';

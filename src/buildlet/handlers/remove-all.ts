@@ -2,8 +2,8 @@
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { type Place, reach } from '../../files/beneath.ts';
 import { emptyDirectory, removeBelow } from '../../files/remove-tree.ts';
-import { readFormBody, sendEmpty } from '../../http/reply.ts';
-import type { Handler } from '../../http/server.ts';
+import { readFormBody, sendEmpty } from '../../http/server/reply.ts';
+import type { Handler } from '../../http/server/server.ts';
 import { decodeForm } from '../../protocol/form.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 

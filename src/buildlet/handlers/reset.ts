@@ -3,11 +3,11 @@
 
 import { holdDirectory } from '../../files/held-directory.ts';
 import { emptyDirectory, removeTree } from '../../files/remove-tree.ts';
-import { sendText } from '../../http/reply.ts';
-import type { Handler } from '../../http/server.ts';
-import { type CommandHost, markPrefix } from '../command.ts';
-import { endProcesses } from '../process-sweep.ts';
-import type { SessionTable } from '../sessions/table.ts';
+import { sendText } from '../../http/server/reply.ts';
+import type { Handler } from '../../http/server/server.ts';
+import { type CommandHost, markPrefix } from '../command/command.ts';
+import { endProcesses } from '../command/process-sweep.ts';
+import type { SessionTable } from '../runs/table.ts';
 
 /** How long processes have between TERM and KILL. */
 const resetGraceMs = 1_000;

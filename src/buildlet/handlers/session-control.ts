@@ -1,11 +1,11 @@
 // What can be asked of a session beside its output: input, signals, the size of its terminal, signs of life.
-import { sendEmpty, sendError, sendText } from '../../http/reply.ts';
-import type { Exchange, Handler } from '../../http/server.ts';
+import { sendEmpty, sendError, sendText } from '../../http/server/reply.ts';
+import type { Exchange, Handler } from '../../http/server/server.ts';
 import { contentTypes } from '../../protocol/endpoints.ts';
 import { parseTerminalSize, wholeNumber } from '../../protocol/session.ts';
 import { signalByName } from '../../protocol/signals.ts';
-import type { Session } from '../sessions/session.ts';
-import type { SessionTable } from '../sessions/table.ts';
+import type { Session } from '../runs/session.ts';
+import type { SessionTable } from '../runs/table.ts';
 
 /** With `running=1` only those that go on. */
 export function listSessions(table: SessionTable): Handler {

@@ -1,7 +1,7 @@
 // POST /session starts a run that outlives its connection, GET /session reads its log; both send it as it grows.
 import type { ServerResponse } from 'node:http';
-import { readFormBody, sendError, sendText } from '../../http/reply.ts';
-import type { Handler } from '../../http/server.ts';
+import { readFormBody, sendError, sendText } from '../../http/server/reply.ts';
+import type { Handler } from '../../http/server/server.ts';
 import { contentTypes } from '../../protocol/endpoints.ts';
 import {
   decodeSessionForm,
@@ -10,9 +10,9 @@ import {
   sessionHeader,
   wholeNumber,
 } from '../../protocol/session.ts';
-import { serveLog } from '../sessions/reader.ts';
-import type { Session } from '../sessions/session.ts';
-import type { SessionTable } from '../sessions/table.ts';
+import { serveLog } from '../runs/reader.ts';
+import type { Session } from '../runs/session.ts';
+import type { SessionTable } from '../runs/table.ts';
 
 export function session(table: SessionTable, pingMs: number): Handler {
   return async ({ request, response, query }) => {

@@ -2,21 +2,21 @@
 import { randomBytes } from 'node:crypto';
 import { fchmodSync, futimesSync } from 'node:fs';
 import { join } from 'node:path';
-import { decompressed } from '../../archive/decompress.ts';
-import { Tally, tallied } from '../../archive/tally.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { type Place, reach } from '../../files/beneath.ts';
 import { fullFileSystem } from '../../files/mount-point.ts';
 import { rename, rm, stat } from '../../files/named-fs.ts';
 import { writeNew } from '../../files/write-whole.ts';
-import { flowing } from '../../http/flowing.ts';
-import { sendText } from '../../http/reply.ts';
-import type { Handler } from '../../http/server.ts';
+import { flowing } from '../../http/relay/flowing.ts';
+import { sendText } from '../../http/server/reply.ts';
+import type { Handler } from '../../http/server/server.ts';
 import { fileFeature } from '../../protocol/features.ts';
 import { parseWriteMode } from '../../protocol/file-mode.ts';
 import { errnoText } from '../../protocol/process-state.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { formatTotals, totalsHeader } from '../../protocol/transfer.ts';
+import { decompressed } from '../../tar/decompress.ts';
+import { Tally, tallied } from '../../tar/tally.ts';
 
 /** What comes while the disk is busy is written in one go, up to so many bytes. */
 const gatheredBytes = 1 << 20;

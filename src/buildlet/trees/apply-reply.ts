@@ -1,7 +1,7 @@
 // The reply to a change of a tree: one line of JSON; before it, when contents were named, the digests as files are copied.
 import { createHash } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
-import { sendText } from '../../http/reply.ts';
+import { sendText } from '../../http/server/reply.ts';
 import { contentTypes } from '../../protocol/endpoints.ts';
 import { applyFailure } from '../../protocol/tree-replies.ts';
 

@@ -1,8 +1,9 @@
 // The times of files that a push changes. A file keeps the time that it has on the pusher's machine, unless a command
 // ran here since then: what that made would look newer than what it was not made of.
-import type { TreeSink } from '../../archive/tree-receiver.ts';
+
 import type { TreeChange } from '../../protocol/tree-change.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
+import type { TreeSink } from '../../tree/tree-receiver.ts';
 
 export interface FileTimesOptions {
   /** The last moment at which a command ran. */

@@ -1,5 +1,5 @@
 // What the thread that keeps the trees and its owner tell each other; each job has a channel of its own.
-import type { FailureMessage } from '../../archive/thread-messages.ts';
+import type { FailureMessage } from '../../worker/thread-messages.ts';
 
 /** A job, with the directory it is about, in plain form. */
 export type TreeJob = { readonly dir: string } & (

@@ -1,16 +1,16 @@
 // One directory of the work dir that trees are pushed into: what was sent, and what is there now.
 import { randomBytes } from 'node:crypto';
-import { localFileError } from '../../archive/archive-error.ts';
-import type { DigestCache } from '../../archive/digest-cache.ts';
-import { digestKey, digestOf, withDigests } from '../../archive/tree-digests.ts';
-import { TreeReceiver } from '../../archive/tree-receiver.ts';
-import { type FoundEntry, isGit, look, walkTree } from '../../archive/tree-walk.ts';
-import { TreeWriter } from '../../archive/tree-writer.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { reachDirectory } from '../../files/beneath.ts';
 import { HeldTree } from '../../files/held-tree.ts';
 import { type TreeDifference, treeDifferences } from '../../protocol/tree-difference.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
+import { localFileError } from '../../tar/archive-error.ts';
+import type { DigestCache } from '../../tree/digest-cache.ts';
+import { digestKey, digestOf, withDigests } from '../../tree/tree-digests.ts';
+import { TreeReceiver } from '../../tree/tree-receiver.ts';
+import { type FoundEntry, isGit, look, walkTree } from '../../tree/tree-walk.ts';
+import { TreeWriter } from '../../tree/tree-writer.ts';
 import { FileTimes, withTimes } from './file-times.ts';
 import type { Problems } from './problems.ts';
 import { RecordFile } from './record-file.ts';

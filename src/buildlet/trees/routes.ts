@@ -1,11 +1,9 @@
 // The endpoints of pushed and pulled trees.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { packPieces, unpackPieces } from '../../archive/pack-pieces.ts';
-import { StoppableSource } from '../../archive/stoppable-source.ts';
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
-import { flowing } from '../../http/flowing.ts';
-import { readFormBody, sendStream, sendText } from '../../http/reply.ts';
-import type { Exchange, Handler, Route } from '../../http/server.ts';
+import { flowing } from '../../http/relay/flowing.ts';
+import { readFormBody, sendStream, sendText } from '../../http/server/reply.ts';
+import type { Exchange, Handler, Route } from '../../http/server/server.ts';
 import { contentTypes, endpoints } from '../../protocol/endpoints.ts';
 import { namesFeature, zstdFeature } from '../../protocol/features.ts';
 import { decodeForm, parseBool } from '../../protocol/form.ts';
@@ -13,6 +11,8 @@ import { identityHeader } from '../../protocol/push-record.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { type Compression, compressHeader, parseCompression } from '../../protocol/transfer.ts';
 import { formatUnread, unreadHeader } from '../../protocol/unread.ts';
+import { packPieces, unpackPieces } from '../../tar/pack-pieces.ts';
+import { StoppableSource } from '../../worker/stoppable-source.ts';
 import type { Activity } from '../activity.ts';
 import { ApplyReply } from './apply-reply.ts';
 import type { WorkDirIdentity } from './identity.ts';

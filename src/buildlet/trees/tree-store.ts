@@ -1,8 +1,5 @@
 // All the trees of a work dir, and what is asked of them.
-import { chunkFile, encodeChunks } from '../../archive/chunks.ts';
-import { DigestCache } from '../../archive/digest-cache.ts';
-import { TreeSender } from '../../archive/tree-sender.ts';
-import { isGit, look, walkSteps } from '../../archive/tree-walk.ts';
+
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { reachDirectory } from '../../files/beneath.ts';
 import { HeldTree } from '../../files/held-tree.ts';
@@ -21,6 +18,10 @@ import {
   treeDigest,
 } from '../../protocol/tree-entry.ts';
 import { unreadFailure } from '../../protocol/unread.ts';
+import { chunkFile, encodeChunks } from '../../tree/chunks.ts';
+import { DigestCache } from '../../tree/digest-cache.ts';
+import { TreeSender } from '../../tree/tree-sender.ts';
+import { isGit, look, walkSteps } from '../../tree/tree-walk.ts';
 import type { TreeJob } from './messages.ts';
 import { Problems } from './problems.ts';
 import { PushedTree, type RunningChange } from './pushed-tree.ts';

@@ -1,10 +1,10 @@
 // The thread that keeps a work dir's trees, as its owner sees it: reading a large tree holds up nothing else.
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
-import { Feed } from '../../archive/feed.ts';
-import type { StoppableSource } from '../../archive/stoppable-source.ts';
-import { fromFailure } from '../../archive/thread-messages.ts';
 import { GomoteError } from '../../errors.ts';
 import { packageRoot } from '../../package-root.ts';
+import { Feed } from '../../worker/feed.ts';
+import type { StoppableSource } from '../../worker/stoppable-source.ts';
+import { fromFailure } from '../../worker/thread-messages.ts';
 import type { FromTreeThread, ToTreeThread, TreeJob } from './messages.ts';
 
 /** Built by scripts/build.js beside the programs. */

@@ -1,7 +1,7 @@
 // The thread that keeps the trees pushed into the work dir: the entry of a bundle of its own.
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { toFailure } from '../../archive/thread-messages.ts';
 import { GomoteError } from '../../errors.ts';
+import { toFailure } from '../../worker/thread-messages.ts';
 import type { FromTreeThread, ToTreeThread, TreeJob } from './messages.ts';
 import { TreeStore } from './tree-store.ts';
 

@@ -2,9 +2,9 @@
 import type { Command } from 'commander';
 import { parseDuration } from '../../duration.ts';
 import type { Context } from '../context.ts';
-import { findRun } from '../find-run.ts';
-import { followSession } from '../follow-session.ts';
-import { exitCodeOf, parseOnHangup, type RunOptions } from '../run-command.ts';
+import { findRun } from '../run/find-run.ts';
+import { followSession } from '../run/follow-session.ts';
+import { exitCodeOf, parseOnHangup, type RunOptions } from '../run/run-command.ts';
 
 interface Options extends Pick<RunOptions, 'interactive' | 'killAfter' | 'reconnect' | 'onHangup'> {
   new?: boolean;

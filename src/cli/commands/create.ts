@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { Context } from '../context.ts';
 import { createAll, withoutThem } from '../create-all.ts';
 import { type Wanted, withType } from '../find-type.ts';
-import { print } from '../terminal.ts';
+import { print } from '../terminal/terminal.ts';
 import { parseCount } from '../values.ts';
 
 interface Options {

@@ -5,7 +5,7 @@ import { printable } from '../../printable.ts';
 import { doAll } from '../all.ts';
 import type { Context } from '../context.ts';
 import { plural } from '../plural.ts';
-import { print } from '../terminal.ts';
+import { print } from '../terminal/terminal.ts';
 
 interface Options {
   all?: boolean;
@@ -50,7 +50,7 @@ async function allNames(context: Context): Promise<string[]> {
 async function confirm(names: readonly string[], context: Context): Promise<void> {
   const { terminal, signal } = context;
   if (terminal.input !== 'terminal' || names.length === 0) return;
-  const { askYes } = await import('../secret-prompt.ts');
+  const { askYes } = await import('../terminal/secret-prompt.ts');
   const list = names.map((name) => `  ${printable(name)}\n`).join('');
   const question = `${list}Destroy ${plural(names.length, 'buildlet')}? [y/N] `;
   if (await askYes(terminal, question, signal)) return;

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import { diff } from '../../sync/diff.ts';
 import type { Context } from '../context.ts';
-import { listed, listedJson, print } from '../terminal.ts';
+import { listed, listedJson, print } from '../terminal/terminal.ts';
 
 interface Options {
   json?: boolean;

@@ -3,12 +3,12 @@ import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { Command } from 'commander';
-import { copyOutput } from '../../client/copy-output.ts';
+import { copyOutput } from '../../client/runs/copy-output.ts';
 import { GomoteError } from '../../errors.ts';
 import type { Context } from '../context.ts';
-import { writeWhole } from '../local-files.ts';
-import type { Passed } from '../progress.ts';
-import { reported, watched } from '../transfer-report.ts';
+import type { Passed } from '../terminal/progress.ts';
+import { writeWhole } from '../transfer/local-files.ts';
+import { reported, watched } from '../transfer/transfer-report.ts';
 import { checkInside } from '../values.ts';
 
 interface Options {

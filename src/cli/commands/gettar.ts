@@ -1,13 +1,13 @@
 // gomote gettar: a directory of the buildlet as .tar.gz, to stdout or a file.
 import { Readable } from 'node:stream';
 import type { Command } from 'commander';
-import { copyOutput } from '../../client/copy-output.ts';
+import { copyOutput } from '../../client/runs/copy-output.ts';
 import { GomoteError } from '../../errors.ts';
 import type { Compression } from '../../protocol/transfer.ts';
 import type { Context } from '../context.ts';
-import { writeWhole } from '../local-files.ts';
-import type { Passed } from '../progress.ts';
-import { reported, watched } from '../transfer-report.ts';
+import type { Passed } from '../terminal/progress.ts';
+import { writeWhole } from '../transfer/local-files.ts';
+import { reported, watched } from '../transfer/transfer-report.ts';
 import { checkInside, parseCompress } from '../values.ts';
 
 interface Options {

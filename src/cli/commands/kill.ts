@@ -4,7 +4,7 @@ import { GomoteError } from '../../errors.ts';
 import { signalByName, signals } from '../../protocol/signals.ts';
 import { doAll } from '../all.ts';
 import type { Context } from '../context.ts';
-import { findRun } from '../find-run.ts';
+import { findRun } from '../run/find-run.ts';
 
 interface Options {
   signal: string;

@@ -5,8 +5,8 @@ import { formatDuration } from '../../duration.ts';
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
 import type { Context } from '../context.ts';
-import { type Column, formatColumns } from '../table.ts';
-import { listedJson, print, type Terminal } from '../terminal.ts';
+import { type Column, formatColumns } from '../terminal/table.ts';
+import { listedJson, print, type Terminal } from '../terminal/terminal.ts';
 
 interface Options {
   json?: boolean;

@@ -7,9 +7,9 @@ import { GomoteError, messageOf } from '../../errors.ts';
 import { fingerprintDigits } from '../../fingerprint.ts';
 import { proxyOf } from '../../http/client/env-proxy.ts';
 import { coordinatorAuthUser } from '../../protocol/endpoints.ts';
+import { addLogin, readLogins } from '../config/logins.ts';
 import type { Context } from '../context.ts';
-import { addLogin, readLogins } from '../logins.ts';
-import { askSecret, askYes } from '../secret-prompt.ts';
+import { askSecret, askYes } from '../terminal/secret-prompt.ts';
 
 interface Options {
   name?: string;

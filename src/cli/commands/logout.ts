@@ -1,8 +1,8 @@
 // gomote logout: forgets a coordinator that gomote login made a backend, and its token.
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
+import { readLogins, removeLogin } from '../config/logins.ts';
 import type { Context } from '../context.ts';
-import { readLogins, removeLogin } from '../logins.ts';
 
 export function define(command: Command, context: Context): void {
   command.argument('[name]', 'backend (default: the only one)').action(async (given?: string) => {

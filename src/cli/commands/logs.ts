@@ -1,11 +1,11 @@
 // gomote logs: the output of a run so far, or as it comes; and the proof that a copy of it is whole.
 import type { Command } from 'commander';
-import type { Session } from '../../client/session.ts';
+import type { Session } from '../../client/runs/session.ts';
 import { GomoteError } from '../../errors.ts';
 import type { SessionInfo } from '../../protocol/session.ts';
 import type { Context } from '../context.ts';
-import { findRun } from '../find-run.ts';
-import { LastLines } from '../last-lines.ts';
+import { findRun } from '../run/find-run.ts';
+import { LastLines } from '../run/last-lines.ts';
 import { parseCount } from '../values.ts';
 
 interface Options {
@@ -80,7 +80,7 @@ async function verify(
   file: string,
   context: Context,
 ): Promise<void> {
-  const { verifyCopy } = await import('../verify-copy.ts');
+  const { verifyCopy } = await import('../transfer/verify-copy.ts');
   if (info.end === undefined) {
     throw new GomoteError(
       'ERR_CONFLICT',

@@ -2,8 +2,8 @@
 import type { Command } from 'commander';
 import type { DirEntry } from '../../protocol/listing.ts';
 import type { Context } from '../context.ts';
-import { formatTable } from '../table.ts';
-import { print, type Terminal } from '../terminal.ts';
+import { formatTable } from '../terminal/table.ts';
+import { print, type Terminal } from '../terminal/terminal.ts';
 import { checkInside, parseCommaList } from '../values.ts';
 
 interface Options {

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { timeoutSignal } from '../../timeout-signal.ts';
 import type { Context } from '../context.ts';
-import { print } from '../terminal.ts';
+import { print } from '../terminal/terminal.ts';
 
 interface Options {
   status?: boolean;

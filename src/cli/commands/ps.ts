@@ -3,10 +3,10 @@ import type { Command } from 'commander';
 import { formatDuration } from '../../duration.ts';
 import type { SessionInfo } from '../../protocol/session.ts';
 import type { Context } from '../context.ts';
-import { lineOfShell } from '../login-shell.ts';
-import { shellLine } from '../shell-words.ts';
-import { type Column, formatColumns } from '../table.ts';
-import { listedJson, print } from '../terminal.ts';
+import { shellLine } from '../run/shell-words.ts';
+import { lineOfShell } from '../terminal/login-shell.ts';
+import { type Column, formatColumns } from '../terminal/table.ts';
+import { listedJson, print } from '../terminal/terminal.ts';
 
 interface Options {
   json?: boolean;

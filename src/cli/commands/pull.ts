@@ -5,11 +5,11 @@ import { GomoteError } from '../../errors.ts';
 import { cacheDirectory } from '../../files/cache-directory.ts';
 import { currentDirectory } from '../../files/named-fs.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
-import { gitWorkTree } from '../../sync/git.ts';
-import { type PullOptions, pull } from '../../sync/pull.ts';
+import { gitWorkTree } from '../../sync/ignore/git.ts';
+import { type PullOptions, pull } from '../../sync/pull/pull.ts';
 import type { Context } from '../context.ts';
-import { reportPull } from '../pull-report.ts';
 import { expectShortLife } from '../short-life.ts';
+import { reportPull } from '../transfer/pull-report.ts';
 import { parseCompress } from '../values.ts';
 
 interface Options {

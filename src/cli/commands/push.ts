@@ -7,18 +7,18 @@ import { cacheDirectory } from '../../files/cache-directory.ts';
 import { currentDirectory } from '../../files/named-fs.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { literalBytes } from '../../protocol/tree-change.ts';
-import { gitWorkTree } from '../../sync/git.ts';
-import { realDirectory } from '../../sync/local-tree.ts';
-import { type PushOptions, push } from '../../sync/push.ts';
-import { TreeWatch } from '../../sync/watch.ts';
+import { gitWorkTree } from '../../sync/ignore/git.ts';
+import { realDirectory } from '../../sync/local/local-tree.ts';
+import { type PushOptions, push } from '../../sync/push/push.ts';
+import { TreeWatch } from '../../sync/push/watch.ts';
 import { withBuildlets } from '../buildlets.ts';
 import type { Context, NamedBuildlet } from '../context.ts';
-import type { Passed } from '../progress.ts';
-import { reportPush, warnIfLarge } from '../push-report.ts';
-import { notePushed } from '../pushed-directory.ts';
+import { notePushed } from '../run/pushed-directory.ts';
 import { expectShortLife } from '../short-life.ts';
+import type { Passed } from '../terminal/progress.ts';
+import { reportPush, warnIfLarge } from '../transfer/push-report.ts';
+import { pushAndWatch, type WatchedPush } from '../transfer/watch-push.ts';
 import { parseCommaList, parseCompress } from '../values.ts';
-import { pushAndWatch, type WatchedPush } from '../watch-push.ts';
 
 interface Options {
   dest?: string;
@@ -66,7 +66,7 @@ export function define(command: Command, context: Context): void {
 }
 
 /** Needed by few: what it is made of takes long to load. */
-const goRoots = () => import('../../sync/go-root.ts');
+const goRoots = () => import('../../sync/go/go-root.ts');
 
 const collect = (value: string, before: string[]): string[] => [...before, value];
 

@@ -4,9 +4,9 @@ import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import type { Compression } from '../../protocol/transfer.ts';
 import type { Context } from '../context.ts';
-import { openSource } from '../local-files.ts';
-import type { Passed } from '../progress.ts';
-import { compressionFor, reported, watched } from '../transfer-report.ts';
+import type { Passed } from '../terminal/progress.ts';
+import { openSource } from '../transfer/local-files.ts';
+import { compressionFor, reported, watched } from '../transfer/transfer-report.ts';
 import { checkInside, parseCompress, parseOctalMode } from '../values.ts';
 
 interface Options {

@@ -5,9 +5,9 @@ import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError } from '../../errors.ts';
 import type { Compression } from '../../protocol/transfer.ts';
 import type { Context } from '../context.ts';
-import { openSource } from '../local-files.ts';
-import type { Passed } from '../progress.ts';
-import { compressionFor, reported, watched } from '../transfer-report.ts';
+import type { Passed } from '../terminal/progress.ts';
+import { openSource } from '../transfer/local-files.ts';
+import { compressionFor, reported, watched } from '../transfer/transfer-report.ts';
 import { checkInside, parseCompress } from '../values.ts';
 
 interface Options {
@@ -100,8 +100,8 @@ async function sendDirectory(
   context: Context,
 ): Promise<void> {
   const { signal } = context;
-  const { packTar } = await import('../../archive/pack.ts');
-  const { SkippedList } = await import('../../archive/skipped-list.ts');
+  const { packTar } = await import('../../tar/pack.ts');
+  const { SkippedList } = await import('../../tar/skipped-list.ts');
   const totals = { files: 0, bytes: 0 };
   const send = async (client: BuildletClient) => {
     const compress = await compressionFor(client, wished, signal);

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import { doAll } from '../all.ts';
 import type { Context } from '../context.ts';
-import { listed, print } from '../terminal.ts';
+import { listed, print } from '../terminal/terminal.ts';
 
 export function define(command: Command, context: Context): void {
   command.action(async () => {

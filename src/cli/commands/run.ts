@@ -3,8 +3,8 @@ import type { Command } from 'commander';
 import { parseDuration } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';
 import type { Context } from '../context.ts';
-import { parseOnHangup, type RunOptions, runCommand } from '../run-command.ts';
-import { readEnvironmentFile, readVariable } from '../run-environment.ts';
+import { parseOnHangup, type RunOptions, runCommand } from '../run/run-command.ts';
+import { readEnvironmentFile, readVariable } from '../run/run-environment.ts';
 import { parsePathOption, refuseBoth } from '../values.ts';
 
 interface Options extends RunOptions {

@@ -2,9 +2,9 @@
 import type { Command } from 'commander';
 import { parseDuration } from '../../duration.ts';
 import type { Context } from '../context.ts';
-import { loginShell } from '../login-shell.ts';
-import { type RunOptions, runCommand } from '../run-command.ts';
-import { readEnvironmentFile, readVariable } from '../run-environment.ts';
+import { type RunOptions, runCommand } from '../run/run-command.ts';
+import { readEnvironmentFile, readVariable } from '../run/run-environment.ts';
+import { loginShell } from '../terminal/login-shell.ts';
 import { refuseBoth } from '../values.ts';
 
 export function define(command: Command, context: Context): void {

@@ -2,8 +2,8 @@
 import type { Command } from 'commander';
 import { hostTypeOf } from '../../builders.ts';
 import type { Context } from '../context.ts';
-import { formatTable } from '../table.ts';
-import { print } from '../terminal.ts';
+import { formatTable } from '../terminal/table.ts';
+import { print } from '../terminal/terminal.ts';
 
 export function define(command: Command, context: Context): void {
   command.action(async () => {

@@ -3,8 +3,8 @@ import type { Command } from 'commander';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { messageOf } from '../../errors.ts';
 import type { Context } from '../context.ts';
-import { findRun } from '../find-run.ts';
-import { remarkOn, statusOf } from '../session-status.ts';
+import { findRun } from '../run/find-run.ts';
+import { remarkOn, statusOf } from '../run/session-status.ts';
 
 export function define(command: Command, context: Context): void {
   command

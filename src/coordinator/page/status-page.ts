@@ -2,12 +2,12 @@
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { messageOf } from '../../errors.ts';
-import { readFormBody, sendError, sendRefusal } from '../../http/reply.ts';
+import { readFormBody, sendError, sendRefusal } from '../../http/server/reply.ts';
 import { decodeForm } from '../../protocol/form.ts';
 import type { Coordinator } from '../coordinator.ts';
-import { type Doorkeeper, userPrefix } from '../doorkeeper.ts';
-import type { CoordinatorExchange, CoordinatorHandler, CoordinatorRoute } from '../server.ts';
-import type { Users } from '../users.ts';
+import { type Doorkeeper, userPrefix } from '../http/doorkeeper.ts';
+import type { CoordinatorExchange, CoordinatorHandler, CoordinatorRoute } from '../http/server.ts';
+import type { Users } from '../state/users.ts';
 import { BrowserLogins } from './browser-logins.ts';
 import { startFeed } from './feed.ts';
 

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { SessionLog } from '../../../src/buildlet/sessions/log.ts';
+import { SessionLog } from '../../../src/buildlet/runs/log.ts';
 import { clientOf, startBuildlet, type TestBuildlet } from '../../helpers/buildlet.ts';
 import { until } from '../../helpers/processes.ts';
 import { temporaryDirectory } from '../../helpers/temporary.ts';

@@ -2,12 +2,12 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { DigestCache } from '../../../src/archive/digest-cache.ts';
-import { sendTree } from '../../../src/archive/tree-sender.ts';
-import { look } from '../../../src/archive/tree-walk.ts';
 import { PushedTree } from '../../../src/buildlet/trees/pushed-tree.ts';
 import type { TreeChange } from '../../../src/protocol/tree-change.ts';
 import type { TreeEntry } from '../../../src/protocol/tree-entry.ts';
+import { DigestCache } from '../../../src/tree/digest-cache.ts';
+import { sendTree } from '../../../src/tree/tree-sender.ts';
+import { look } from '../../../src/tree/tree-walk.ts';
 import { temporaryDirectory } from '../../helpers/temporary.ts';
 
 /** A tree of one file that has just been pushed, and is not written down yet. */

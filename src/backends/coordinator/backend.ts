@@ -1,0 +1,161 @@
+// Buildlets of a team, handed out by a coordinator over HTTP.
+import { type BuilderType, builderTypeOfName, type Catalogue } from '../../builders.ts';
+import type { BuildletClient } from '../../client/buildlet-client.ts';
+import { CoordinatorClient } from '../../client/coordinator-client.ts';
+import type { Created } from '../../client/create-buildlet.ts';
+import { GomoteError, StatusError } from '../../errors.ts';
+import type { RemoteBuildlet } from '../../protocol/coordinator-replies.ts';
+import {
+  coordinatorAuthUser,
+  deadBuildletText,
+  unknownBuildletText,
+  unknownTypeText,
+} from '../../protocol/endpoints.ts';
+import type {
+  Backend,
+  BackendCall,
+  BackendSettings,
+  CreateCall,
+  Instance,
+  RequestLog,
+} from '../backend.ts';
+import { readKnownTypes, withType, writeKnownTypes } from './known-types.ts';
+
+type Settings = Extract<BackendSettings, { kind: 'coordinator' }>;
+
+export class CoordinatorBackend implements Backend {
+  readonly name: string;
+  readonly #client: CoordinatorClient;
+  readonly #typesFile: string | undefined;
+
+  constructor(settings: Settings, onRequest: RequestLog) {
+    const { origin } = new URL(settings.url);
+    const { fingerprint, proxy } = settings;
+    this.name = settings.name;
+    this.#typesFile = settings.typesFile;
+    this.#client = new CoordinatorClient({
+      auth: { username: coordinatorAuthUser(settings.user), password: settings.token },
+      instance: { kind: 'tcp', origin, fingerprint, proxy },
+      onRequest,
+    });
+  }
+
+  async create({ name }: BuilderType, call: CreateCall): Promise<Instance> {
+    if (call.host.inheritEnv === true) {
+      throw new GomoteError(
+        'ERR_USAGE',
+        `${this.name}: --inherit-env is not the user's to choose`,
+        {
+          hint: 'the configuration of the coordinator has inherit-env for its host types',
+        },
+      );
+    }
+    const { buildlet, builder } = await this.#request(name, call);
+    if (builder !== undefined) {
+      const known = readKnownTypes(this.#typesFile);
+      const types = withType(known, builder);
+      if (types !== known) await writeKnownTypes(this.#typesFile, types);
+    }
+    return toInstance(buildlet);
+  }
+
+  async #request(type: string, call: CreateCall): Promise<Created> {
+    try {
+      return await this.#client.request(type, call);
+    } catch (error) {
+      if (error instanceof StatusError && error.text === unknownTypeText) {
+        throw new GomoteError('ERR_UNKNOWN_TYPE', `${this.name}: unknown builder type "${type}"`, {
+          hint: 'see gomote types',
+          cause: error,
+        });
+      }
+      throw error instanceof GomoteError ? await this.explain('', error) : error;
+    }
+  }
+
+  async list(call: BackendCall): Promise<Instance[]> {
+    const remote = await this.#client.remoteBuildlets({ ...call, health: true });
+    return remote.map(toInstance);
+  }
+
+  async connect(name: string): Promise<BuildletClient> {
+    return this.#client.namedBuildlet(name);
+  }
+
+  async destroy(name: string, call: BackendCall): Promise<void> {
+    const buildlet = this.#client.namedBuildlet(name);
+    try {
+      await buildlet.halt(call);
+    } catch (error) {
+      throw error instanceof GomoteError ? await this.explain(name, error) : error;
+    } finally {
+      await buildlet.disconnect();
+    }
+  }
+
+  async types(call: BackendCall): Promise<Catalogue | undefined> {
+    const types = await this.#client.types(call);
+    if (types !== undefined) await writeKnownTypes(this.#typesFile, types.catalogue);
+    return types?.catalogue;
+  }
+
+  async whoAmI(call: BackendCall): Promise<{ name: string; isAdmin: boolean } | undefined> {
+    return (await this.#client.types(call))?.user;
+  }
+
+  /** From what is known of the types; the coordinator is asked only when nothing is. */
+  async builderOf(name: string, call: BackendCall): Promise<BuilderType | undefined> {
+    const known = readKnownTypes(this.#typesFile);
+    const catalogue = known.builders.length > 0 ? known : await this.types(call);
+    return catalogue && builderTypeOfName(catalogue, name);
+  }
+
+  async extend(name: string, byMs: number, call: BackendCall): Promise<Date> {
+    try {
+      return (await this.#client.extend(name, byMs, call)).expires;
+    } catch (error) {
+      if (error instanceof StatusError && error.status === 404) {
+        throw new GomoteError('ERR_USAGE', `${this.name} is a coordinator that extends nothing`, {
+          hint: 'every use of a buildlet gives it more time there',
+        });
+      }
+      throw error instanceof GomoteError ? await this.explain(name, error) : error;
+    }
+  }
+
+  async explain(name: string, error: GomoteError): Promise<GomoteError> {
+    const { code, message, hint } = error;
+    if (error instanceof StatusError && error.status === 502) return this.#explain502(name, error);
+    if ((code !== 'ERR_CONNECT' && code !== 'ERR_LOST') || hint !== undefined) return error;
+    return new GomoteError(code, `${this.name}: ${message}`, {
+      hint: 'the coordinator may be restarting, and buildlets live on: try again in a moment',
+      cause: error,
+    });
+  }
+
+  #explain502(name: string, error: StatusError): GomoteError {
+    const { text } = error;
+    if (text === unknownBuildletText) {
+      return new GomoteError('ERR_UNKNOWN_BUILDLET', `${this.name}: "${name}": ${text}`, {
+        hint: 'see gomote list, or make one with gomote create',
+        cause: error,
+      });
+    }
+    const isDead = text.startsWith(deadBuildletText(name, ''));
+    const code = isDead ? 'ERR_BUILDLET_DIED' : 'ERR_CONNECT';
+    return new GomoteError(code, `${this.name}: ${text}`, {
+      hint: isDead ? `gomote destroy ${name}, and make another with gomote create` : undefined,
+      cause: error,
+    });
+  }
+}
+
+const toInstance = (remote: RemoteBuildlet): Instance => ({
+  name: remote.name,
+  builderType: remote.builderType,
+  hostType: remote.hostType,
+  created: remote.created,
+  expires: remote.expires,
+  dead: remote.health === 'dead' ? (remote.reason ?? 'dead') : undefined,
+  ...(remote.health === 'silent' && { trouble: 'does not answer' }),
+});

@@ -1,0 +1,35 @@
+// What a coordinator said of its builder types, kept in a file: a command need not ask again what its type adds.
+import { readFileSync } from 'node:fs';
+import type { BuilderType, Catalogue } from '../../builders.ts';
+
+const nothing: Catalogue = { hosts: [], builders: [] };
+
+/** The types in the file; none when it is absent or not to be read. */
+export function readKnownTypes(path: string | undefined): Catalogue {
+  if (path === undefined) return nothing;
+  try {
+    const { hosts, builders }: Partial<Catalogue> = JSON.parse(readFileSync(path, 'utf8'));
+    return Array.isArray(hosts) && Array.isArray(builders) ? { hosts, builders } : nothing;
+  } catch {
+    return nothing;
+  }
+}
+
+/** Keeps the types, if they can be written: without the file they are asked for again. */
+export async function writeKnownTypes(
+  path: string | undefined,
+  catalogue: Catalogue,
+): Promise<void> {
+  if (path === undefined) return;
+  const { writeWhole } = await import('../../files/write-whole.ts');
+  // A configuration directory may be read-only, or not there.
+  await writeWhole(path, JSON.stringify(catalogue)).catch(() => undefined);
+}
+
+/** The types with this one in place of the one of its name; the same object if nothing is new. */
+export function withType(catalogue: Catalogue, builder: BuilderType): Catalogue {
+  const same = catalogue.builders.find(({ name }) => name === builder.name);
+  if (same !== undefined && JSON.stringify(same) === JSON.stringify(builder)) return catalogue;
+  const others = catalogue.builders.filter(({ name }) => name !== builder.name);
+  return { ...catalogue, builders: [...others, builder] };
+}

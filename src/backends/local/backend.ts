@@ -1,0 +1,222 @@
+// Buildlets on this machine: each a process of its own, on a unix socket, outliving the command that made it.
+import { promises } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { BuilderType } from '../../builders.ts';
+import { BuildletClient } from '../../client/buildlet-client.ts';
+import { GomoteError, isGomoteError, isOwnShortage } from '../../errors.ts';
+import { buildletName } from '../../protocol/buildlet-name.ts';
+import { timeoutSignal } from '../../timeout-signal.ts';
+import type {
+  Backend,
+  BackendCall,
+  BackendSettings,
+  CreateCall,
+  Instance,
+  RequestLog,
+} from '../backend.ts';
+import { hasLocalRoot, type LocalPlaces, localPlaces } from './places.ts';
+import { filesOf, type LocalRecord, ownerOf, readPassword, readRecord } from './record.ts';
+
+type Settings = Extract<BackendSettings, { kind: 'local' }>;
+
+/** How long a probe of a buildlet may take, in ms. */
+const probeTimeoutMs = 2_000;
+
+/** How long a halted buildlet may take to end its commands and remove its files, in ms. */
+const haltTimeoutMs = 15_000;
+
+/** How old what has no record must be to be left over, in ms: a create takes less. */
+const youngMs = 60_000;
+
+export class LocalBackend implements Backend {
+  readonly name: string;
+  readonly #user: string | undefined;
+  readonly #environment: NodeJS.ProcessEnv;
+  readonly #inheritEnv: boolean;
+  readonly #places: LocalPlaces;
+  /** Whether nobody else makes buildlets in the root. */
+  readonly #isSole: boolean;
+  readonly #onRequest: RequestLog;
+
+  constructor(settings: Settings, onRequest: RequestLog) {
+    this.name = settings.name;
+    this.#user = settings.user;
+    this.#environment = settings.environment;
+    this.#inheritEnv = settings.inheritEnv === true;
+    this.#isSole = settings.root !== undefined;
+    this.#places = localPlaces(settings.environment, settings.root);
+    this.#onRequest = onRequest;
+  }
+
+  async create(builder: BuilderType, call: CreateCall): Promise<Instance> {
+    const { reserve } = await import('./create.ts');
+    const { startLocalBuildlet } = await import('./process.ts');
+    const { directory, record } = await reserve(this.#places, builder, call, this.#environment);
+    try {
+      const inheritEnv = this.#inheritEnv || call.host.inheritEnv === true;
+      const environment = { own: this.#environment, inheritEnv };
+      await startLocalBuildlet(directory, record, environment, call.signal);
+      return await this.#inspect(directory, record, call.signal);
+    } catch (error) {
+      await this.#remove(directory, record);
+      throw error;
+    }
+  }
+
+  async list(call: BackendCall): Promise<Instance[]> {
+    const { root } = this.#places;
+    if (!hasLocalRoot(root)) return [];
+    const names = await promises.readdir(root);
+    const found = await Promise.all(
+      names.sort().map(async (name): Promise<Instance | undefined> => {
+        const directory = join(root, name);
+        try {
+          const record = readRecord(directory);
+          if (record === undefined || !this.#isOurs(record)) return undefined;
+          return await this.#inspect(directory, record, call.signal);
+        } catch (error) {
+          if (isOwnShortage(error) || !isGomoteError(error, 'ERR_LOCAL_FILE')) throw error;
+          // Whose it is cannot be read either.
+          return this.#user === undefined ? unreadable(name) : undefined;
+        }
+      }),
+    );
+    return found.filter((instance) => instance !== undefined);
+  }
+
+  async #inspect(directory: string, record: LocalRecord, signal: AbortSignal): Promise<Instance> {
+    const { name, builderType, hostType } = record;
+    const owner = ownerOf(record);
+    const instance = { name, owner, builderType, hostType, created: new Date(record.created) };
+    const client = this.#client(directory, record);
+    try {
+      const late = timeoutSignal(probeTimeoutMs);
+      const { expires } = await client.probe({ signal: AbortSignal.any([signal, late]) });
+      return { ...instance, expires, dead: undefined };
+    } catch (error) {
+      signal.throwIfAborted();
+      // Nobody has looked at it, then.
+      if (isOwnShortage(error)) throw error;
+      const silent = isGomoteError(error, 'ERR_ABORTED');
+      return { ...instance, expires: undefined, dead: silent ? 'does not answer' : 'died' };
+    } finally {
+      await client.disconnect();
+    }
+  }
+
+  async connect(name: string): Promise<BuildletClient> {
+    const { directory, record } = this.#find(name);
+    return this.#client(directory, record);
+  }
+
+  #recordOf(name: string): LocalRecord | undefined {
+    const { root } = this.#places;
+    return buildletName.test(name) && hasLocalRoot(root) ? readRecord(join(root, name)) : undefined;
+  }
+
+  #find(name: string): { directory: string; record: LocalRecord } {
+    const directory = join(this.#places.root, name);
+    const record =
+      /^[\w.-]+$/.test(name) && hasLocalRoot(this.#places.root) ? readRecord(directory) : undefined;
+    if (record === undefined) throw unknown(name);
+    if (this.#isOurs(record)) return { directory, record };
+    const owner = ownerOf(record);
+    throw new GomoteError('ERR_UNKNOWN_BUILDLET', `the buildlet "${name}" is ${owner}'s`, {
+      hint: `give --user ${owner} to act as its owner`,
+    });
+  }
+
+  #isOurs(record: LocalRecord): boolean {
+    return this.#user === undefined || ownerOf(record) === this.#user;
+  }
+
+  #client(directory: string, record: LocalRecord): BuildletClient {
+    return new BuildletClient(
+      `unix:${record.socket}`,
+      { password: readPassword(directory) },
+      {
+        name: record.name,
+        description: '(local)',
+        sharedDirectory: filesOf(record),
+        onRequest: this.#onRequest,
+      },
+    );
+  }
+
+  async destroy(name: string, call: BackendCall): Promise<void> {
+    const { directory, record } = this.#find(name);
+    const client = this.#client(directory, record);
+    try {
+      await client.halt(call);
+      await this.#waitForEnd(directory, record, call.signal);
+    } catch (error) {
+      call.signal.throwIfAborted();
+      if (!isGomoteError(error)) throw error;
+    } finally {
+      await client.disconnect();
+    }
+    await this.#remove(directory, record);
+  }
+
+  /** Waits until the buildlet has removed its directory and its process has ended. */
+  async #waitForEnd(directory: string, record: LocalRecord, signal: AbortSignal): Promise<void> {
+    const { isRunning } = await import('./process.ts');
+    const { setTimeout: sleep } = await import('node:timers/promises');
+    const deadline = Date.now() + haltTimeoutMs;
+    while (Date.now() < deadline) {
+      const gone = readRecord(directory) === undefined;
+      if (gone && (record.pid === undefined || !(await isRunning(record)))) return;
+      await sleep(10, undefined, { signal });
+    }
+  }
+
+  /** Ends what is left of the buildlet's processes and removes its files. */
+  async #remove(directory: string, record: LocalRecord): Promise<void> {
+    const { endLocalBuildlet } = await import('./process.ts');
+    await endLocalBuildlet(readRecord(directory) ?? record);
+    const socketDir = dirname(record.socket);
+    // A thread of a process that was killed may still finish making a file.
+    const options = { recursive: true, force: true, maxRetries: 10 };
+    if (socketDir !== directory) await promises.rm(socketDir, options);
+    await promises.rm(directory, options);
+  }
+
+  /** What is being created by another process has no record yet, or is young. */
+  async reap(): Promise<string[]> {
+    const { reapLocal } = await import('./reap.ts');
+    return await reapLocal(this.#places, {
+      minimumAgeMs: this.#isSole ? 0 : youngMs,
+      // A process that owns its buildlets has to notice their deaths itself.
+      withDead: !this.#isSole,
+    });
+  }
+
+  async explain(name: string, error: GomoteError): Promise<GomoteError> {
+    if (error.code !== 'ERR_CONNECT' && error.code !== 'ERR_LOST') return error;
+    const directory = join(this.#places.root, name);
+    const record = this.#recordOf(name);
+    if (record === undefined) return unknown(name, error);
+    const { dead } = await this.#inspect(directory, record, new AbortController().signal);
+    if (dead !== 'died') return error;
+    return new GomoteError('ERR_BUILDLET_DIED', `the buildlet "${name}" has died`, {
+      hint: `remove what is left of it: gomote destroy ${name}`,
+      cause: error,
+    });
+  }
+}
+
+/** A buildlet whose record is damaged does not keep the others from being listed. */
+const unreadable = (name: string): Instance => ({
+  name,
+  builderType: '',
+  hostType: '',
+  created: undefined,
+  expires: undefined,
+  dead: 'its record cannot be read',
+});
+
+const unknown = (name: string, cause?: unknown): GomoteError =>
+  new GomoteError('ERR_UNKNOWN_BUILDLET', `no local buildlet "${name}"`, {
+    hint: 'it may have expired (30 minutes without use); see gomote list, or gomote create',
+    cause,
+  });

@@ -1,0 +1,92 @@
+// Gives a new local buildlet its name, directories, password and record.
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { BuilderType } from '../../builders.ts';
+import { errnoOf, GomoteError } from '../../errors.ts';
+import { UsedNames } from '../../files/used-names.ts';
+import { temporaryDirectory } from '../../files/user-directories.ts';
+import { socketPathLimitBytes } from '../../http/server/listen.ts';
+import { buildletName } from '../../protocol/buildlet-name.ts';
+import type { CreateCall } from '../backend.ts';
+import { type LocalPlaces, makeLocalPlaces } from './places.ts';
+import { type LocalRecord, passwordPath, writeRecord } from './record.ts';
+
+/**
+ * Reserves a name and writes what its buildlet starts from. The directories are made here, where their names are chosen:
+ * once another process is told of a name, somebody else could be faster.
+ */
+export async function reserve(
+  places: LocalPlaces,
+  builder: BuilderType,
+  call: CreateCall,
+  environment: NodeJS.ProcessEnv,
+): Promise<{ directory: string; record: LocalRecord }> {
+  // A variable that leads nowhere is found before anything is made.
+  const temporary = temporaryDirectory(environment);
+  const { root } = places;
+  const workRoot = await makeLocalPlaces(places);
+  const stem = `${call.user}-${builder.name}`;
+  if (!buildletName.test(`${stem}-0`)) {
+    throw new GomoteError('ERR_USAGE', `a buildlet cannot be called "${stem}-0"`, {
+      hint: 'user and type have letters, digits, ".", "_" and "-"',
+    });
+  }
+  const names = new UsedNames(join(workRoot, 'names'));
+  const name = await reserveName(root, names, stem, call.signal);
+  const directory = join(root, name);
+  const files = join(workRoot, `gomote-${name}-${randomBytes(4).toString('hex')}`);
+  const made = [directory, files];
+  try {
+    mkdirSync(files, { mode: 0o700 });
+    const workDir = join(files, 'work');
+    mkdirSync(workDir, { mode: 0o700 });
+    const socket = socketPath(directory, temporary);
+    if (dirname(socket) !== directory) made.push(dirname(socket));
+    const record: LocalRecord = {
+      name,
+      owner: call.user,
+      builderType: builder.name,
+      hostType: builder.hostType,
+      created: new Date().toISOString(),
+      socket,
+      workDir,
+    };
+    const password = randomBytes(24).toString('hex');
+    await writeFile(passwordPath(directory), `${password}\n`, { mode: 0o600, flag: 'wx' });
+    writeRecord(directory, record);
+    return { directory, record };
+  } catch (error) {
+    for (const path of made) await rm(path, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Makes the directory of a name that no buildlet has had of late: of many at once, only one can. */
+async function reserveName(
+  root: string,
+  names: UsedNames,
+  stem: string,
+  signal: AbortSignal,
+): Promise<string> {
+  for (;;) {
+    signal.throwIfAborted();
+    const name = names.take(stem);
+    try {
+      await mkdir(join(root, name), { mode: 0o700 });
+      return name;
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error;
+    }
+  }
+}
+
+/** The socket of the buildlet in `directory`: there, or, when that path is too long for one, in a fresh short place. */
+function socketPath(directory: string, temporary: string): string {
+  const path = join(directory, 'socket');
+  if (Buffer.byteLength(path) <= socketPathLimitBytes) return path;
+  const stem = join(temporary, 'gomote-');
+  const isShort = Buffer.byteLength(join(`${stem}xxxxxx`, 'socket')) <= socketPathLimitBytes;
+  return join(mkdtempSync(isShort ? stem : '/tmp/gomote-'), 'socket');
+}

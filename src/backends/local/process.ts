@@ -1,0 +1,132 @@
+// Starts and ends the process of a local buildlet.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { open, readFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { markPrefix } from '../../buildlet/command/command.ts';
+import { cleanEnvironment } from '../../buildlet/command/environment.ts';
+import { endProcesses } from '../../buildlet/command/process-sweep.ts';
+import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
+import { removeTree } from '../../files/remove-tree.ts';
+import { packageRoot } from '../../package-root.ts';
+import { timeoutSignal } from '../../timeout-signal.ts';
+import { filesOf, type LocalRecord, logPath, passwordPath, writeRecord } from './record.ts';
+
+/** How long a local buildlet lives without use. */
+const idleTimeout = '30m';
+
+/** How long its process may take until it answers, in ms. */
+const startTimeoutMs = 20_000;
+
+/** Starts the buildlet of the record, detached, and waits until it answers. */
+export async function startLocalBuildlet(
+  directory: string,
+  record: LocalRecord,
+  { own, inheritEnv }: { own: NodeJS.ProcessEnv; inheritEnv: boolean },
+  signal: AbortSignal,
+): Promise<void> {
+  const program = fileURLToPath(new URL('bin/buildlet.js', packageRoot));
+  const log = await open(logPath(directory), 'a', 0o600);
+  const args = [
+    ...['--listen', `unix:${record.socket}`],
+    ...['--workdir', record.workDir],
+    ...['--password-file', passwordPath(directory)],
+    ...['--idle-timeout', idleTimeout],
+    ...(inheritEnv ? ['--inherit-env'] : []),
+    ...['--remove-at-end', filesOf(record)],
+    ...['--remove-at-end', directory],
+  ];
+  const child = spawn(process.execPath, [program, ...args], {
+    cwd: '/',
+    detached: true,
+    env: {
+      ...(inheritEnv ? withoutMeta(own) : cleanEnvironment(own)),
+      // What it makes for itself is in a directory of its own, too.
+      TMPDIR: filesOf(record),
+    },
+    stdio: ['ignore', 'pipe', log.fd],
+  });
+  try {
+    await once(child, 'spawn');
+    writeRecord(directory, { ...record, pid: child.pid });
+    await ready(child, AbortSignal.any([signal, timeoutSignal(startTimeoutMs)]));
+    child.unref();
+  } catch (error) {
+    child.kill('SIGKILL');
+    signal.throwIfAborted();
+    const said = (await readFile(logPath(directory), 'utf8').catch(() => '')).trim();
+    const missing = missingPart();
+    throw new GomoteError(
+      'ERR_CONNECT',
+      `the local buildlet did not start${missing === undefined ? '' : `: ${missing} is missing`}`,
+      {
+        hint: said === '' ? messageOf(error) : `it said: ${said.split('\n').at(-1)}`,
+        cause: error,
+      },
+    );
+  } finally {
+    child.stdout?.destroy();
+    await log.close();
+  }
+}
+
+/** What every process needs of the system and a bare chroot has not. */
+const missingPart = (): string | undefined =>
+  ['/dev/null', ...(process.platform === 'linux' ? ['/proc/self'] : [])].find(
+    (path) => !existsSync(path),
+  );
+
+/** The settings of another buildlet are not for this one. */
+const withoutMeta = (own: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(own).filter(([name]) => !name.startsWith('META_')));
+
+/** Waits for the address, which a buildlet prints when it answers. */
+async function ready(child: ChildProcess, signal: AbortSignal): Promise<void> {
+  const { stdout } = child;
+  if (stdout === null) throw new Error('no standard output');
+  const lines = createInterface({ input: stdout });
+  const ended = new AbortController();
+  stdout.once('end', () => ended.abort(new Error('it ended at once')));
+  try {
+    await once(lines, 'line', { signal: AbortSignal.any([signal, ended.signal]) });
+  } finally {
+    lines.close();
+  }
+}
+
+/** Whether the record's process is alive and is still that buildlet, not another that got its number. */
+export async function isRunning(record: LocalRecord): Promise<boolean> {
+  const { pid } = record;
+  if (pid === undefined) return false;
+  try {
+    process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+  const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => undefined);
+  return commandLine === undefined
+    ? process.platform !== 'linux'
+    : commandLine.includes(record.socket);
+}
+
+/** A process that has ended meanwhile is no failure. */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (errnoOf(error) !== 'ESRCH') throw error;
+  }
+}
+
+/** Ends the buildlet's process, if it still runs, and all that it started, and removes its work dir. */
+export async function endLocalBuildlet(record: LocalRecord): Promise<void> {
+  for (let tries = 0; tries < 100 && (await isRunning(record)); tries++) {
+    if (record.pid !== undefined) kill(record.pid);
+    await sleep(20);
+  }
+  await endProcesses({ markPrefix: markPrefix(record.workDir) }, 0);
+  await removeTree(filesOf(record));
+}

@@ -1,0 +1,89 @@
+// What is kept of a local buildlet, in a directory of its own: a record, its password, its socket, its log.
+//
+// The files are tiny, and every command reads them first: it does so without Node's promises for files, which take
+// longer to load.
+import { renameSync, writeFileSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join } from 'node:path';
+import { errnoOf, GomoteError, isGomoteError, messageOf } from '../../errors.ts';
+import { hasPrivateDirectory } from '../../files/private-directory.ts';
+import { readOwnFile } from '../../files/private-file.ts';
+
+export interface LocalRecord {
+  readonly name: string;
+  /** Whom it was made for; absent in records of earlier versions. */
+  readonly owner?: string | undefined;
+  readonly builderType: string;
+  readonly hostType: string;
+  /** RFC 3339. */
+  readonly created: string;
+  readonly socket: string;
+  readonly workDir: string;
+  /** Absent until its process has been started. */
+  readonly pid?: number | undefined;
+}
+
+/** Whom a buildlet was made for: as its record says, or as its name begins. */
+export const ownerOf = ({ owner, name, builderType }: LocalRecord): string =>
+  owner ?? name.slice(0, Math.max(0, name.lastIndexOf(`-${builderType}-`)));
+
+export const passwordPath = (directory: string): string => join(directory, 'password');
+
+/** The buildlet's password; empty when its file is gone. */
+export function readPassword(directory: string): string {
+  try {
+    return readOwnFile(passwordPath(directory)).trim();
+  } catch (error) {
+    if (isGomoteError(error)) throw error;
+    return '';
+  }
+}
+
+/** The directory that holds all files of a buildlet that are not in its own one. Some have their work dir alone. */
+export const filesOf = ({ workDir }: Pick<LocalRecord, 'workDir'>): string =>
+  basename(workDir) === 'work' ? dirname(workDir) : workDir;
+
+export const logPath = (directory: string): string => join(directory, 'log');
+const recordPath = (directory: string): string => join(directory, 'record.json');
+
+/** Writes the record under its name only when it is whole. */
+export function writeRecord(directory: string, record: LocalRecord): void {
+  const partial = `${recordPath(directory)}.${process.pid}`;
+  writeFileSync(partial, `${JSON.stringify(record, undefined, 2)}\n`, { mode: 0o600 });
+  renameSync(partial, recordPath(directory));
+}
+
+/** The record in `directory`; undefined when there is none. Throws when another user could have written it. */
+export function readRecord(directory: string): LocalRecord | undefined {
+  if (!hasPrivateDirectory(directory, 'the directory of a local buildlet')) return undefined;
+  const path = recordPath(directory);
+  try {
+    return checkRecord(directory, JSON.parse(readOwnFile(path)));
+  } catch (error) {
+    if (isGomoteError(error)) throw error;
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined;
+    throw new GomoteError('ERR_LOCAL_FILE', `cannot read ${path}: ${messageOf(error)}`, {
+      hint: 'remove its directory',
+      cause: error,
+    });
+  }
+}
+
+/** Destroying a buildlet removes the paths in its record: they must be such as were made for it. */
+function checkRecord(directory: string, value: unknown): LocalRecord {
+  const record = value as Partial<LocalRecord> | null;
+  const texts = [record?.builderType, record?.hostType, record?.created];
+  const isOurs =
+    record?.name === basename(directory) &&
+    texts.every((text) => typeof text === 'string') &&
+    ['string', 'undefined'].includes(typeof record.owner) &&
+    isAbsolute(String(record.workDir)) &&
+    basename(filesOf({ workDir: String(record.workDir) })).startsWith(`gomote-${record.name}-`) &&
+    isAbsolute(String(record.socket)) &&
+    (dirname(String(record.socket)) === directory ||
+      basename(dirname(String(record.socket))).startsWith('gomote-')) &&
+    (record.pid === undefined || Number.isSafeInteger(record.pid));
+  if (!isOurs) throw new Error('it is not the record of a buildlet');
+  // Where everybody writes, another user could have taken the place of one that was removed.
+  hasPrivateDirectory(dirname(String(record.socket)), "the directory of a buildlet's socket");
+  return record as LocalRecord;
+}

@@ -1,0 +1,87 @@
+// The environment a command gets: a small base, plus what the request adds. docs/environment.md has it for users.
+import { userInfo } from 'node:os';
+import { type ExecRequest, expandPath } from '../../protocol/exec.ts';
+
+export type Environment = Record<string, string>;
+
+/** Names the work dir and one command in the environment of all its processes, so that they can be found. */
+export const commandVariable = 'GOMOTE_COMMAND';
+
+/** Of the environment in which a buildlet was started, what its commands get. */
+const baseVariables = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LANGUAGE', 'TZ'];
+/** The second says to Go's build scripts on what kind of machine they run. */
+const basePrefixes = ['LC_', 'GO_BUILDER_'];
+
+const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** Names what each buildlet and command has of its own; set here so that it is set there. */
+const placeholders = { PWD: '/', TMPDIR: '/tmp' };
+
+/**
+ * The part of an environment that every command gets. What else the starter's shell, make, git or package manager had
+ * set is about another directory or another job.
+ */
+export function cleanEnvironment(own: NodeJS.ProcessEnv): Environment {
+  const environment: Environment = { PATH: defaultPath, ...accountVariables(), ...placeholders };
+  for (const [name, value] of Object.entries(own)) {
+    const isBase =
+      baseVariables.includes(name) || basePrefixes.some((prefix) => name.startsWith(prefix));
+    if (isBase && value) environment[name] = value;
+  }
+  return environment;
+}
+
+/** What the system knows of this user. */
+function accountVariables(): Environment {
+  try {
+    const { username, homedir, shell } = userInfo();
+    return { HOME: homedir, USER: username, LOGNAME: username, ...(shell && { SHELL: shell }) };
+  } catch {
+    // In a container, the user may have a number only.
+    return {};
+  }
+}
+
+/** All of an environment, in which what a command needs is not missing. */
+export const inheritedEnvironment = (own: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({
+  ...cleanEnvironment(own),
+  ...own,
+});
+
+/**
+ * What every command starts from, with the variables that a Go buildlet sets. `META_*`, by which a buildlet is given its
+ * password and key, is never in it. TMPDIR, if it is there, becomes `temporary`.
+ */
+export function baseEnvironment(
+  own: NodeJS.ProcessEnv,
+  workDir: string,
+  temporary: string,
+): Environment {
+  const environment: Environment = {};
+  for (const [name, value] of Object.entries(own)) {
+    if (value !== undefined && !name.startsWith('META_')) environment[name] = value;
+  }
+  if (environment.TMPDIR !== undefined) environment.TMPDIR = temporary;
+  environment.WORKDIR = workDir;
+  environment.GOROOT_BOOTSTRAP = `${workDir}/go1.4`;
+  return environment;
+}
+
+/** The base with the request's `env` and `path` applied; the last of equal names wins. */
+export function commandEnvironment(
+  base: Environment,
+  request: Pick<ExecRequest, 'env' | 'path'>,
+  workDir: string,
+): Environment {
+  const environment = { ...base };
+  for (const pair of request.env) {
+    const equals = pair.indexOf('=');
+    if (equals > 0) environment[pair.slice(0, equals)] = pair.slice(equals + 1);
+  }
+  if (request.path !== undefined) {
+    const path = expandPath(request.path, environment.PATH, workDir);
+    if (path === undefined) delete environment.PATH;
+    else environment.PATH = path;
+  }
+  return environment;
+}

@@ -1,0 +1,126 @@
+// Kernel pipes for a command's streams; stdout and stderr may share one, so that their order is that of the writes.
+//
+// Node gives its children socket pairs, which cannot be opened again as /dev/stderr or /dev/stdout; build
+// scripts do that. Node cannot make a pipe, but a FIFO whose name is removed once both ends are open is one. It is
+// opened by synchronous calls: they never wait, and handing them to another thread takes longer than they do.
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { closeSync, constants, openSync, unlinkSync } from 'node:fs';
+import { type OnReadOpts, Socket } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { GomoteError, messageOf } from '../../errors.ts';
+
+const run = promisify(execFile);
+
+/** How many FIFOs are kept ready, so that a command need not wait for one to be made. */
+const stockSize = 24;
+
+export interface OutputPipe {
+  /**
+   * Ends when every process that holds the write end has closed it. What its `data` events give is to be used or
+   * copied before the event is over: all readers read into one buffer.
+   */
+  readonly reader: Socket;
+  /** For the child; to be closed here once the child has it. */
+  readonly writeFd: number;
+  closeWriter(): void;
+}
+
+export interface InputPipe {
+  /** For the child; to be closed here once the child has it. */
+  readonly readFd: number;
+  /** Fails with EPIPE when no process holds the read end any more. */
+  readonly writer: Socket;
+  closeReader(): void;
+}
+
+/** Makes pipes, from a stock of FIFOs in a private directory. */
+export class PipeStock {
+  readonly #directory: string;
+  #names: string[] = [];
+  #refill: Promise<void> | undefined;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** Makes FIFOs ahead of their use; a failure shows when one is taken. */
+  async fill(): Promise<void> {
+    this.#refill ??= this.#make().finally(() => {
+      this.#refill = undefined;
+    });
+    await this.#refill;
+  }
+
+  async #make(): Promise<void> {
+    const names = Array.from({ length: stockSize }, () =>
+      join(this.#directory, randomBytes(8).toString('hex')),
+    );
+    try {
+      await run('mkfifo', ['-m', '600', ...names]);
+    } catch (error) {
+      throw new GomoteError('ERR_LOCAL_FILE', `cannot make a pipe: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
+    this.#names.push(...names);
+  }
+
+  async #takeName(): Promise<string> {
+    let name = this.#names.pop();
+    while (name === undefined) {
+      await this.fill();
+      name = this.#names.pop();
+    }
+    if (this.#names.length < stockSize / 2) this.fill().catch(() => undefined);
+    return name;
+  }
+
+  async take(): Promise<OutputPipe> {
+    const name = await this.#takeName();
+    try {
+      const readFd = openSync(name, constants.O_RDONLY | constants.O_NONBLOCK);
+      const writeFd = openSync(name, constants.O_WRONLY);
+      return {
+        reader: lendingReader(readFd),
+        writeFd,
+        closeWriter: () => closeSync(writeFd),
+      };
+    } finally {
+      unlinkSync(name);
+    }
+  }
+
+  /** A pipe the other way: the child's end waits for input, ours never blocks. */
+  async takeInput(): Promise<InputPipe> {
+    const name = await this.#takeName();
+    // A FIFO opens for reading once it has a writer, and for writing without waiting once it has a reader.
+    const bothFd = openSync(name, constants.O_RDWR | constants.O_NONBLOCK);
+    try {
+      const readFd = openSync(name, constants.O_RDONLY);
+      const writeFd = openSync(name, constants.O_WRONLY | constants.O_NONBLOCK);
+      return {
+        readFd,
+        writer: new Socket({ fd: writeFd, readable: false, writable: true }),
+        closeReader: () => closeSync(readFd),
+      };
+    } finally {
+      unlinkSync(name);
+      closeSync(bothFd);
+    }
+  }
+}
+
+/** As much as a pipe holds. */
+const readBuffer = Buffer.allocUnsafeSlow(64 << 10);
+
+function lendingReader(fd: number): Socket {
+  const onread: OnReadOpts = {
+    buffer: readBuffer,
+    callback: (size) => reader.emit('data', readBuffer.subarray(0, size)),
+  };
+  const options = { fd, readable: true, writable: false, manualStart: true, onread };
+  const reader: Socket = new Socket(options);
+  return reader;
+}

@@ -1,0 +1,88 @@
+// One running command on a terminal of its own, which a host process holds.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { packageRoot } from '../../package-root.ts';
+import type { TerminalRequest } from '../../protocol/session.ts';
+import type { Exit, PreparedCommand, RunningCommand } from './command.ts';
+import { endProcesses, type SweepTarget, signalAll } from './process-sweep.ts';
+import type { HostOrder, HostReport } from './terminal-host.ts';
+
+/**
+ * Starts the command on a terminal, or gives the Process-State text that says why it did not start. What it writes is
+ * in `stdout`; `stdin` is what is typed, and its end types ^D.
+ */
+export async function startTerminalCommand(
+  command: PreparedCommand,
+  { term, columns, rows }: TerminalRequest,
+): Promise<RunningCommand | { notStarted: string }> {
+  const program = fileURLToPath(new URL('dist/terminal-host.cjs', packageRoot));
+  const host = spawn(process.execPath, [program], {
+    cwd: '/',
+    // Neither the buildlet's environment nor its process group is the host's.
+    env: {},
+    detached: true,
+    stdio: ['pipe', 'pipe', 'ignore', 'ipc'],
+  });
+  const { stdin, stdout } = host;
+  if (stdin === null || stdout === null) throw new Error('a host without pipes');
+  // The host's own end is told by its reports.
+  stdin.on('error', () => undefined);
+  const order = (message: HostOrder) => {
+    if (host.connected) host.send(message);
+  };
+  const environment = Object.entries({ ...command.environment, TERM: term });
+  order({
+    start: {
+      file: command.file,
+      args: command.args,
+      directory: command.directory,
+      environment: environment.map(([name, value]) => `${name}=${value}`),
+      columns,
+      rows,
+    },
+  });
+  const first = await firstReport(host);
+  if (first === undefined || !('started' in first)) {
+    stdout.destroy();
+    const reason = first !== undefined && 'notStarted' in first ? first.notStarted : 'host died';
+    return { notStarted: reason };
+  }
+  const target = { groupId: first.started, markPrefix: command.mark };
+  return {
+    stdout,
+    stdin,
+    exited: endOf(host, target),
+    end: async (graceMs) => {
+      // An interactive shell heeds no TERM, but it ends when its terminal hangs up.
+      if (graceMs > 0) await signalAll(target, 'SIGHUP');
+      await endProcesses(target, graceMs);
+    },
+    // What runs in the foreground of a shell is a process group of its own.
+    signal: async (name) => {
+      await signalAll(target, name);
+    },
+    resize: (newColumns, newRows) => order({ resize: { columns: newColumns, rows: newRows } }),
+  };
+}
+
+/** The host's first report; undefined when it dies without one. */
+const firstReport = (host: ChildProcess): Promise<HostReport | undefined> =>
+  new Promise((resolve) => {
+    host.once('message', (report: HostReport) => resolve(report));
+    host.once('error', () => resolve(undefined)).once('disconnect', () => resolve(undefined));
+  });
+
+const endOf = (host: ChildProcess, target: SweepTarget): Promise<Exit> =>
+  new Promise((resolve) => {
+    let isReported = false;
+    host.on('message', (report: HostReport) => {
+      if (!('exited' in report)) return;
+      isReported = true;
+      resolve(report.exited);
+    });
+    // A host that dies by itself takes the terminal with it, and nobody learns how the command takes that.
+    host.once('disconnect', () => {
+      if (isReported) return;
+      void endProcesses(target, 0).then(() => resolve({ code: null, signal: 'SIGKILL' }));
+    });
+  });

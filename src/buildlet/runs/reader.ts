@@ -1,0 +1,91 @@
+// One reader of a session's log, live until the closing record has gone out.
+import type { ServerResponse } from 'node:http';
+import { drained } from '../../http/server/reply.ts';
+import { recordHeader } from '../../protocol/log-records.ts';
+import { Reading } from './reading.ts';
+import type { Session } from './session.ts';
+
+export interface Reader {
+  /** Given by a client that will be heard from, and is taken for dead when it is not. */
+  readonly name: string | undefined;
+  /** Whether it neither slows the session nor keeps it alive. */
+  readonly observes: boolean;
+  /** What lies before it in the log is not needed for it any more. */
+  readonly needsFrom: number;
+  /** Whether the session is to wait for it. */
+  readonly isBehind: boolean;
+  /** It was heard from, and has the log up to there. */
+  heard(acknowledged: number): void;
+}
+
+export interface ReaderOptions {
+  readonly name: string | undefined;
+  readonly observes: boolean;
+  readonly from: number;
+  /** Whether it can open the log's files: they are named to it then, once there is much. */
+  readonly named: boolean;
+  /** How often each side is heard from, in ms. */
+  readonly pingMs: number;
+}
+
+/** How many ping intervals a reader may be silent. */
+const silentPings = 3;
+
+/** Sends the log from `from` to its end. */
+export async function serveLog(
+  session: Session,
+  response: ServerResponse,
+  options: ReaderOptions,
+): Promise<void> {
+  const { log } = session;
+  const ping = recordHeader('ping', 0, 0);
+  const reading = new Reading(log, options.from, options.named);
+  let lastHeardMs = performance.now();
+  let lastSentMs = lastHeardMs;
+  let fellSilent = false;
+  const reader: Reader = {
+    name: options.name,
+    observes: options.observes,
+    get needsFrom() {
+      return reading.needsFrom;
+    },
+    get isBehind() {
+      return reading.isBehind;
+    },
+    heard: (acknowledged) => {
+      lastHeardMs = performance.now();
+      session.acknowledged = Math.max(session.acknowledged, reading.heard(acknowledged));
+      session.balance();
+      log.wake();
+    },
+  };
+  const beat = setInterval(() => {
+    const nowMs = performance.now();
+    if (reader.name !== undefined && nowMs - lastHeardMs > options.pingMs * silentPings) {
+      fellSilent = true;
+      response.destroy();
+    } else if (reading.mustWait && nowMs - lastSentMs > options.pingMs / 2) {
+      response.write(ping);
+    }
+  }, options.pingMs);
+  const wake = () => log.wake();
+  response.once('close', wake);
+  session.attach(reader);
+  try {
+    while (!response.destroyed) {
+      const part = await reading.part();
+      if (part !== undefined) {
+        lastSentMs = performance.now();
+        response.write(part.bytes, part.release);
+        session.balance();
+        if (response.writableNeedDrain) await drained(response);
+      } else if (reading.isOver) break;
+      else if (reading.mustWait) await reading.change();
+    }
+    response.end();
+  } finally {
+    clearInterval(beat);
+    response.off('close', wake);
+    session.release(reader, fellSilent);
+  }
+}

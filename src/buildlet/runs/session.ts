@@ -1,0 +1,299 @@
+// One session: a command, the log of its output, who reads it, and when it must end.
+import { GomoteError, messageOf } from '../../errors.ts';
+import { formatProcessState } from '../../protocol/process-state.ts';
+import type { EndReason, SessionEnd, SessionInfo, SessionRequest } from '../../protocol/session.ts';
+import { type LongTimer, longTimer } from '../../timeout-signal.ts';
+import {
+  type CommandHost,
+  type Exit,
+  prepareCommand,
+  type RunningCommand,
+  startCommand,
+} from '../command/command.ts';
+import { startTerminalCommand } from '../command/terminal-command.ts';
+import { SessionInput } from './input.ts';
+import type { SessionLog } from './log.ts';
+import { countMemoryKills } from './memory-kills.ts';
+import { emptySum, OutputPump } from './output-pump.ts';
+import type { Reader } from './reader.ts';
+
+export interface SessionOptions {
+  readonly id: string;
+  readonly request: SessionRequest;
+  /** The command with its arguments, for people. */
+  readonly command: readonly string[];
+  readonly makeLog: (session: Session) => SessionLog;
+  /** How long one whose reader fell silent goes on, in ms. */
+  readonly silentGraceMs: number;
+}
+
+/** How far the log in memory may be ahead of the disk, in bytes. */
+const diskLagBytes = 8 << 20;
+
+const defaultGraceMs = 60_000;
+const defaultKillAfterMs = 5_000;
+
+/** How long output may still come when every process that could be found has been ended, in ms. */
+const lastOutputMs = 1_000;
+
+/** Signals that ask a command to end. */
+const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGKILL'];
+
+export class Session {
+  readonly id: string;
+  readonly log: SessionLog;
+  readonly #options: Omit<SessionOptions, 'request'>;
+  /** Once the command runs, without its arguments and environment: those may be megabytes, and a session is remembered for long. */
+  #request: SessionRequest;
+  readonly #started = new Date();
+  readonly #startMs = performance.now();
+  readonly #readers = new Set<Reader>();
+  readonly #timers = new Set<LongTimer>();
+  #graceTimer: LongTimer | undefined;
+  #detached: boolean;
+  /** Resolves when the command runs, or never will. */
+  readonly begun: Promise<void>;
+  #begin: () => void = () => undefined;
+  #command: RunningCommand | undefined;
+  #pump: OutputPump | undefined;
+  #input: SessionInput | undefined;
+  #why: EndReason | undefined;
+  #askedToEnd = false;
+  #error: string | undefined;
+  #end: SessionEnd | undefined;
+  /** What of the log some reader has said to have. */
+  acknowledged = 0;
+
+  constructor(options: SessionOptions) {
+    this.id = options.id;
+    const { request, ...others } = options;
+    this.#options = others;
+    this.#request = request;
+    this.#detached = request.detach === true;
+    this.log = options.makeLog(this);
+    this.begun = new Promise((resolve) => {
+      this.#begin = resolve;
+    });
+  }
+
+  get info(): SessionInfo {
+    return {
+      id: this.id,
+      command: this.#options.command,
+      running: this.#end === undefined,
+      detached: this.#detached,
+      tty: this.#request.tty !== undefined,
+      readers: this.#attached.length,
+      started: this.#started.toISOString(),
+      logBytes: this.log.end,
+      stdinBytes: this.#input?.taken ?? 0,
+      end: this.#end,
+    };
+  }
+
+  /** Runs the command to its end. */
+  async run(host: CommandHost): Promise<void> {
+    try {
+      await this.#run(host);
+    } catch (error) {
+      this.#finish('not-started', messageOf(error));
+    }
+  }
+
+  async #run(host: CommandHost): Promise<void> {
+    const request = this.#request;
+    const killsBefore = countMemoryKills();
+    const prepared = await prepareCommand(request, host);
+    if ('notStarted' in prepared) return this.#finish('not-started', prepared.notStarted);
+    const streams = { merge: request.merge === true, stdin: request.stdin === true };
+    const command =
+      request.tty === undefined
+        ? await startCommand(prepared, host, streams)
+        : await startTerminalCommand(prepared, request.tty);
+    this.#forgetForm();
+    if ('notStarted' in command) return this.#finish('not-started', command.notStarted);
+    this.#command = command;
+    this.#begin();
+    this.#input = command.stdin && new SessionInput(command.stdin);
+    const pump = new OutputPump({
+      ...command,
+      onOutput: (stream, chunk) => {
+        this.log.append(stream, chunk);
+        this.balance();
+      },
+    });
+    this.#pump = pump;
+    if (request.debug) pump.add('out', Buffer.from(prepared.debugLine));
+    this.#startLimits();
+    if (this.#why !== undefined) void this.endBy(this.#why);
+    const exit = await command.exited;
+    if (this.#askedToEnd) void this.#endProcesses(this.#killAfterMs);
+    await pump.ended;
+    const killed = exit.signal === 'SIGKILL' || exit.code === 128 + 9;
+    const noMemory = killed && killsBefore !== undefined && (countMemoryKills() ?? 0) > killsBefore;
+    const state = formatProcessState(exit.code, exit.signal);
+    this.#finish(this.#reasonOf(exit, noMemory), state, exit);
+  }
+
+  #reasonOf(exit: Exit, noMemory: boolean): EndReason {
+    if (this.#why !== undefined) return this.#why;
+    if (noMemory) return 'memory';
+    if (exit.signal === null) return 'exit';
+    return this.#askedToEnd ? 'killed' : 'signal';
+  }
+
+  #finish(why: EndReason, state: string, exit: Exit = { code: null, signal: null }): void {
+    for (const timer of this.#timers) timer.clear();
+    this.#graceTimer?.clear();
+    this.#input?.close();
+    this.#end = {
+      ...exit,
+      why,
+      state,
+      ...(this.#error !== undefined && { error: this.#error }),
+      started: this.#started.toISOString(),
+      ended: new Date().toISOString(),
+      durationMs: Math.round(performance.now() - this.#startMs),
+      ...(this.#pump?.sums() ?? { stdout: emptySum(), stderr: emptySum() }),
+    };
+    this.#forgetForm();
+    this.log.close(JSON.stringify(this.#end));
+    this.#begin();
+    // A session that is over is remembered for long: only what is asked of it is kept.
+    this.#command = undefined;
+    this.#pump = undefined;
+  }
+
+  #forgetForm(): void {
+    this.#request = { ...this.#request, cmd: '', dir: '', args: [], env: [], path: undefined };
+  }
+
+  #startLimits(): void {
+    const { timeoutMs, idleTimeoutMs } = this.#request;
+    if (timeoutMs) this.#after(timeoutMs, () => this.endBy('timeout'));
+    if (idleTimeoutMs) this.#after(idleTimeoutMs, () => this.#checkIdle(idleTimeoutMs));
+  }
+
+  #checkIdle(limitMs: number): void {
+    const leftMs = (this.#pump?.lastOutputMs ?? 0) + limitMs - performance.now();
+    if (leftMs > 0) this.#after(leftMs, () => this.#checkIdle(limitMs));
+    else void this.endBy('idle');
+  }
+
+  #after(delayMs: number, act: () => void): void {
+    if (this.#end !== undefined) return;
+    const timer = longTimer(() => {
+      this.#timers.delete(timer);
+      act();
+    }, delayMs);
+    this.#timers.add(timer);
+  }
+
+  get #killAfterMs(): number {
+    return this.#request.killAfterMs ?? defaultKillAfterMs;
+  }
+
+  /** Ends it for that reason: TERM, then KILL. */
+  async endBy(why: EndReason): Promise<void> {
+    if (this.#end !== undefined) return;
+    this.#why ??= why;
+    await this.#endProcesses(this.#killAfterMs);
+  }
+
+  /** The buildlet ends, and its processes with it. */
+  closing(): void {
+    this.#why ??= 'killed';
+    this.#graceTimer?.clear();
+  }
+
+  async #endProcesses(killAfterMs: number): Promise<void> {
+    await this.#command?.end(killAfterMs);
+    // Whatever holds the streams and was not found is not waited for.
+    this.#after(lastOutputMs, () => this.#pump?.cut());
+  }
+
+  /** The log cannot be written: the command's writes fail, and it is ended. */
+  fail(error: Error): void {
+    this.#error = `the log cannot be written: ${error.message}`;
+    this.#pump?.cut();
+    void this.endBy('log');
+  }
+
+  /** Sends a signal to its processes; with `killAfterMs`, what is left of them then gets KILL. */
+  async signal(name: NodeJS.Signals, killAfterMs?: number): Promise<void> {
+    await this.begun;
+    const command = this.#running();
+    if (endingSignals.includes(name)) this.#askedToEnd = true;
+    await command.signal(name);
+    if (killAfterMs !== undefined) {
+      this.#after(killAfterMs, () => void this.#endProcesses(0));
+    }
+  }
+
+  async resize(columns: number, rows: number): Promise<void> {
+    await this.begun;
+    const command = this.#running();
+    if (command.resize === undefined) throw conflict(`run "${this.id}" has no terminal`);
+    command.resize(columns, rows);
+  }
+
+  /** Its input; throws ERR_CONFLICT when it was to have none. */
+  async input(): Promise<SessionInput> {
+    await this.begun;
+    if (this.#input !== undefined) return this.#input;
+    throw conflict(`run "${this.id}" takes no input`);
+  }
+
+  #running(): RunningCommand {
+    if (this.#end !== undefined) throw conflict(`run "${this.id}" has ended`);
+    if (this.#command === undefined) throw conflict(`run "${this.id}" has not begun`);
+    return this.#command;
+  }
+
+  /** From here on it does not end for want of readers. */
+  detach(): void {
+    this.#detached = true;
+    this.#graceTimer?.clear();
+  }
+
+  /** Those that slow it and keep it alive. */
+  get #attached(): Reader[] {
+    return [...this.#readers].filter(({ observes }) => !observes);
+  }
+
+  /** What lies before it in the log has gone to all of those. */
+  get neededFrom(): number {
+    return Math.min(...this.#attached.map(({ needsFrom }) => needsFrom));
+  }
+
+  attach(reader: Reader): void {
+    this.#readers.add(reader);
+    if (!reader.observes) this.#graceTimer?.clear();
+    this.balance();
+  }
+
+  /** Takes a reader off. One that fell silent may sleep: it is waited for longer than for one that left. */
+  release(reader: Reader, fellSilent: boolean): void {
+    this.#readers.delete(reader);
+    this.balance();
+    const isNeeded = this.#attached.length > 0 || this.#detached || this.#end !== undefined;
+    if (reader.observes || isNeeded) return;
+    const graceMs = this.#request.graceMs ?? defaultGraceMs;
+    const waitMs = fellSilent ? Math.max(graceMs, this.#options.silentGraceMs) : graceMs;
+    this.#graceTimer?.clear();
+    this.#graceTimer = longTimer(() => void this.endBy('killed'), waitMs);
+  }
+
+  /** The reader of that name. */
+  reader(name: string): Reader | undefined {
+    return [...this.#readers].find((reader) => reader.name === name);
+  }
+
+  /** Holds the command back while the disk or an attached reader is behind; to be called when that may have changed. */
+  balance(): void {
+    const behind = this.#attached.some(({ isBehind }) => isBehind);
+    this.#pump?.hold(behind || this.log.backlogBytes > diskLagBytes);
+  }
+}
+
+const conflict = (message: string): GomoteError => new GomoteError('ERR_CONFLICT', message);

@@ -1,0 +1,125 @@
+// Who the user is to a coordinator, and the files with tokens and passwords.
+import { readFile, stat } from 'node:fs/promises';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import { errnoOf, GomoteError } from '../../errors.ts';
+import { errnoText } from '../../protocol/process-state.ts';
+
+export interface UserQuery {
+  readonly env: NodeJS.ProcessEnv;
+  readonly platform: string;
+  readonly configDir: string;
+  /** `--user` or its variable. */
+  readonly flagUser?: string | undefined;
+  readonly configUser?: string | undefined;
+}
+
+/** The user's name; a file `user-<name>.user` holds another to use in its place, as with Go's gomote. */
+export async function resolveUser(query: UserQuery): Promise<string> {
+  const { env, platform, configDir } = query;
+  const own = platform === 'win32' ? env.USERNAME : env.USER;
+  const user = checkUser(
+    query.flagUser || query.configUser || asUserName(own || '') || asUserName(systemUser()),
+  );
+  const path = join(configDir, `user-${user}.user`);
+  const other = await readOptional(path);
+  return other === undefined ? user : checkUser(other.trim(), ` (in ${path})`);
+}
+
+/** The name of the process's user, for jobs that run without $USER. */
+function systemUser(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return '';
+  }
+}
+
+/** The system's name as one of ours, for it may be `DOMAIN\name` or `name@domain`, and have letters of any language. */
+const asUserName = (name: string): string =>
+  name
+    .normalize('NFKD')
+    .replaceAll(/\p{Mn}/gu, '')
+    .replaceAll('ß', 'ss')
+    .replaceAll(/[^\w.-]+/g, '-')
+    .replaceAll(/^-+|-+$/g, '');
+
+function checkUser(user: string, where = ''): string {
+  if (/^[\w.-]+$/.test(user)) return user;
+  const message = user === '' ? `no user name is known${where}` : `bad user name "${user}"${where}`;
+  throw new GomoteError('ERR_USAGE', message, { hint: 'give --user NAME or set GOMOTE_USER' });
+}
+
+export interface TokenQuery {
+  readonly configDir: string;
+  readonly user: string;
+  readonly backendName: string;
+  /** Only the default backend's token may lie in a file that names no backend. */
+  readonly isDefaultBackend: boolean;
+  readonly tokenFile?: string | undefined;
+}
+
+/** The user's token for a coordinator; throws ERR_CONFIG. Its text never gets into a message. */
+export async function readToken(query: TokenQuery): Promise<string> {
+  const paths = tokenPaths(query);
+  for (const path of paths) {
+    const token = await readSecretFile(path);
+    if (token !== undefined) return token;
+  }
+  throw new GomoteError(
+    'ERR_CONFIG',
+    `no token for user "${query.user}" on backend "${query.backendName}": ${paths.join(' and ')} missing`,
+    { hint: 'put the token there, with mode 600' },
+  );
+}
+
+function tokenPaths(query: TokenQuery): string[] {
+  const { configDir, user, backendName, isDefaultBackend, tokenFile } = query;
+  if (tokenFile !== undefined) return [tokenFile];
+  const own = join(configDir, `${backendName}-user-${user}.token`);
+  const shared = join(configDir, `user-${user}.token`);
+  return isDefaultBackend && backendName !== 'staging' ? [own, shared] : [own];
+}
+
+/** The password in a file given by the user; throws ERR_CONFIG. */
+export async function readPasswordFile(path: string): Promise<string> {
+  const password = await readSecretFile(path);
+  if (password !== undefined) return password;
+  throw new GomoteError('ERR_CONFIG', `password file ${path} is missing`, {
+    hint: 'check the path',
+  });
+}
+
+/** The one line of a file that only its owner can read; undefined when it is absent. */
+async function readSecretFile(path: string): Promise<string | undefined> {
+  const text = await readOptional(path);
+  if (text === undefined) return undefined;
+  const { mode } = await stat(path);
+  if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
+    const octal = (mode & 0o777).toString(8).padStart(4, '0');
+    throw new GomoteError('ERR_CONFIG', `${path} can be read by others (mode ${octal})`, {
+      hint: `chmod 600 ${path}`,
+    });
+  }
+  const secret = text.trim();
+  if (secret === '' || /\p{Cc}/u.test(secret)) {
+    const what = secret === '' ? 'is empty' : 'holds more than one line';
+    throw new GomoteError('ERR_CONFIG', `${path} ${what}`, {
+      hint: 'write the one secret into it',
+    });
+  }
+  return secret;
+}
+
+async function readOptional(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const code = errnoOf(error) ?? '';
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw new GomoteError('ERR_CONFIG', `cannot read ${path}: ${errnoText(code)}`, {
+      hint: 'check its permissions',
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,42 @@
+// Reads and checks the text of config.toml.
+import * as v from 'valibot';
+import { builtInCatalogue } from '../../builders.ts';
+import { backendsSchema, localBackend, toBackends } from '../../config/backends.ts';
+import { buildersSchema, hostsSchema, toCatalogue } from '../../config/catalogue.ts';
+import { badValue, nameSchema, parseFile } from '../../config/file.ts';
+import type { Config } from './config.ts';
+
+const schema = v.strictObject({
+  default: v.optional(nameSchema),
+  user: v.optional(nameSchema),
+  backends: backendsSchema,
+  hosts: hostsSchema,
+  builders: buildersSchema,
+});
+
+export interface ConfigFile {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+/** The configuration in the files, of which the first counts most; throws ERR_CONFIG, naming file, key and value. */
+export function parseConfig(files: readonly ConfigFile[]): Config {
+  const parsed = files.map(({ path, bytes }) => ({ path, file: parseFile(path, bytes, schema) }));
+  const backends = new Map(
+    parsed.toReversed().flatMap(({ path, file }) => [...toBackends(path, file.backends)]),
+  );
+  const [main] = parsed;
+  const withDefault = parsed.find(({ file }) => file.default !== undefined);
+  const defaultBackend = withDefault?.file.default ?? localBackend.name;
+  if (withDefault !== undefined && !backends.has(defaultBackend)) {
+    const known = [...backends.keys()].join(', ');
+    const why = `there is no such backend; there are: ${known}`;
+    throw badValue(withDefault.path, 'default', defaultBackend, why);
+  }
+  return {
+    defaultBackend,
+    user: main?.file.user,
+    backends,
+    catalogue: main === undefined ? builtInCatalogue : toCatalogue(main.path, main.file),
+  };
+}

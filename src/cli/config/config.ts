@@ -1,0 +1,51 @@
+// The configuration: config.toml, or what holds without one.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { builtInCatalogue, type Catalogue } from '../../builders.ts';
+import type { BackendConfig } from '../../config/backends.ts';
+import { errnoOf, GomoteError } from '../../errors.ts';
+import { errnoText } from '../../protocol/process-state.ts';
+
+export interface Config {
+  readonly defaultBackend: string;
+  readonly user?: string | undefined;
+  readonly backends: ReadonlyMap<string, BackendConfig>;
+  readonly catalogue: Catalogue;
+}
+
+/** The file that people write, and the one that `gomote login` does. */
+export const configPath = (directory: string): string => join(directory, 'config.toml');
+export const loginsPath = (directory: string): string => join(directory, 'logins.toml');
+
+/** Reads `config.toml` and `logins.toml` in the directory; throws ERR_CONFIG. */
+export async function loadConfig(directory: string): Promise<Config> {
+  const files = [configPath(directory), loginsPath(directory)].flatMap((path) => {
+    const bytes = readOptional(path);
+    return bytes === undefined ? [] : [{ path, bytes }];
+  });
+  if (files.length === 0) return withoutFile;
+  // The parsers cost start-up time that only users of a file pay.
+  const { parseConfig } = await import('./config-file.ts');
+  return parseConfig(files);
+}
+
+function readOptional(path: string): Buffer | undefined {
+  try {
+    // Node's promises for files cost more to load than this file to read.
+    return readFileSync(path);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw new GomoteError('ERR_CONFIG', `cannot read ${path}: ${errnoText(errnoOf(error) ?? '')}`, {
+      hint: 'make it readable, or remove it',
+      cause: error,
+    });
+  }
+}
+
+const localBackend: BackendConfig = { kind: 'local', name: 'local' };
+
+const withoutFile: Config = {
+  defaultBackend: 'local',
+  backends: new Map([['local', localBackend]]),
+  catalogue: builtInCatalogue,
+};

@@ -1,0 +1,87 @@
+// The backends that `gomote login` made, in a file of its own, and what belongs to each.
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { namedValues, nameSchema, parseFile } from '../../config/file.ts';
+import { errnoOf } from '../../errors.ts';
+import { writeWhole } from '../../files/write-whole.ts';
+import { loginsPath } from './config.ts';
+
+/** Where a coordinator's builder types are kept. */
+export const typesPath = (directory: string, backend: string): string =>
+  join(directory, `${backend}-types.json`);
+
+export const tokenPath = (directory: string, backend: string, user: string): string =>
+  join(directory, `${backend}-user-${user}.token`);
+
+const schema = v.strictObject({
+  default: v.optional(nameSchema),
+  backends: v.optional(
+    namedValues(
+      nameSchema,
+      v.strictObject({
+        url: v.string(),
+        user: nameSchema,
+        fingerprint: v.optional(v.string()),
+      }),
+    ),
+    {},
+  ),
+});
+
+type Logins = v.InferOutput<typeof schema>;
+export type Login = Logins['backends'] extends Map<string, infer One> ? One : never;
+
+export async function readLogins(directory: string): Promise<Logins> {
+  const path = loginsPath(directory);
+  try {
+    return parseFile(path, await readFile(path), schema);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return { backends: new Map() };
+    throw error;
+  }
+}
+
+/** Keeps the token and makes the coordinator a backend, the default one if there was none. */
+export async function addLogin(
+  directory: string,
+  name: string,
+  login: Login & { token: string },
+): Promise<{ isDefault: boolean }> {
+  const { token, ...section } = login;
+  const logins = await readLogins(directory);
+  const isDefault = (logins.default ?? name) === name;
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await writeWhole(tokenPath(directory, name, login.user), `${token}\n`);
+  await writeLogins(directory, {
+    default: logins.default ?? name,
+    backends: new Map([...logins.backends, [name, section]]),
+  });
+  return { isDefault };
+}
+
+/** Forgets the backend with its token and types; whether there was one. */
+export async function removeLogin(directory: string, name: string): Promise<boolean> {
+  const logins = await readLogins(directory);
+  const login = logins.backends.get(name);
+  if (login === undefined) return false;
+  const backends = new Map([...logins.backends].filter(([other]) => other !== name));
+  await writeLogins(directory, {
+    ...(logins.default !== name && { default: logins.default }),
+    backends,
+  });
+  await rm(tokenPath(directory, name, login.user), { force: true });
+  await rm(typesPath(directory, name), { force: true });
+  return true;
+}
+
+async function writeLogins(directory: string, logins: Logins): Promise<void> {
+  const quoted = (text: string): string => JSON.stringify(text);
+  const lines = ['# Written by gomote login and gomote logout.'];
+  if (logins.default !== undefined) lines.push(`default = ${quoted(logins.default)}`);
+  for (const [name, { url, user, fingerprint }] of logins.backends) {
+    lines.push('', `[backends.${quoted(name)}]`, `url = ${quoted(url)}`, `user = ${quoted(user)}`);
+    if (fingerprint !== undefined) lines.push(`fingerprint = ${quoted(fingerprint)}`);
+  }
+  await writeWhole(loginsPath(directory), `${lines.join('\n')}\n`);
+}

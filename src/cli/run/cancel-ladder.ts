@@ -1,0 +1,118 @@
+// What Ctrl-C and the like do to a running session: ask, then end, then leave.
+
+import type { Session } from '../../client/runs/session.ts';
+import { GomoteError, isGomoteError } from '../../errors.ts';
+import { timeoutSignal } from '../../timeout-signal.ts';
+import type { Context } from '../context.ts';
+
+export interface LadderOptions {
+  /** The buildlet as the user named it. */
+  readonly name: string;
+  /** How long the command has between TERM and KILL, in ms. */
+  readonly killAfterMs: number;
+  /** Whether it has a terminal. Default false. */
+  readonly tty?: boolean | undefined;
+  /** What the loss of the user's terminal does. */
+  readonly onHangup: 'kill' | 'detach';
+}
+
+/** How long leaving may take, in ms. */
+const leaveMs = 2_000;
+
+/** How long after the first Ctrl-C to say what the next would do, in ms. */
+const remindMs = 2_000;
+
+/**
+ * Takes the process's signals for one session: Ctrl-C sends INT, again TERM and later KILL, a third time it leaves the
+ * command running. Ctrl-\ sends QUIT. SIGTERM and SIGHUP send TERM and later KILL, a second time KILL at once.
+ */
+export class CancelLadder {
+  readonly #session: Session;
+  readonly #context: Context;
+  readonly #options: LadderOptions;
+  readonly #leaving = new AbortController();
+  readonly #release: () => void;
+  #interrupts = 0;
+  #terminations = 0;
+  #reminder: NodeJS.Timeout | undefined;
+  /** The first signal that came. */
+  received: NodeJS.Signals | undefined;
+  /** Whether the command was left running. */
+  hasLeft = false;
+
+  constructor(session: Session, context: Context, options: LadderOptions) {
+    this.#session = session;
+    this.#context = context;
+    this.#options = options;
+    this.#release = context.interrupts.take((name) => this.#handle(name));
+  }
+
+  /** Aborts when the command is not to be waited for any more. */
+  get signal(): AbortSignal {
+    return AbortSignal.any([this.#leaving.signal, this.#context.signal]);
+  }
+
+  /** Gives the signals back. */
+  release(): void {
+    clearTimeout(this.#reminder);
+    this.#release();
+  }
+
+  #handle(name: NodeJS.Signals): void {
+    this.received ??= name;
+    const { killAfterMs, onHangup, tty } = this.#options;
+    if (name === 'SIGHUP' && onHangup === 'detach') return void this.leave();
+    if (name === 'SIGQUIT') return void this.#send(name);
+    if (name !== 'SIGINT') {
+      this.#terminations++;
+      // What an interactive shell heeds.
+      const ending = tty ? 'SIGHUP' : 'SIGTERM';
+      return void this.#send(ending, this.#terminations === 1 ? killAfterMs : 0);
+    }
+    this.#interrupts++;
+    clearTimeout(this.#reminder);
+    if (this.#interrupts === 1) {
+      this.#remind('it still runs; Ctrl-C again ends it, a third time leaves it running');
+      return void this.#send('SIGINT');
+    }
+    if (this.#interrupts === 2) {
+      this.#say(`ending it: TERM, and KILL ${killAfterMs / 1_000} s later; Ctrl-C leaves it`);
+      return void this.#send('SIGTERM', killAfterMs);
+    }
+    void this.leave();
+  }
+
+  #say(line: string): void {
+    this.#context.talk.say(`gomote: ${line}`);
+  }
+
+  #remind(line: string): void {
+    this.#reminder = setTimeout(() => this.#say(line), remindMs);
+  }
+
+  async #send(killSignal: string, killAfterMs?: number): Promise<void> {
+    try {
+      await this.#session.kill(killSignal, { killAfterMs, signal: this.signal });
+    } catch (error) {
+      // One that has ended says so by itself.
+      if (isGomoteError(error, 'ERR_CONFLICT') || this.signal.aborted) return;
+      if (isGomoteError(error, 'ERR_UNKNOWN_SESSION')) this.#leaving.abort(error);
+      else this.#say(`${killSignal} could not be sent; Ctrl-C again to try more, or to leave`);
+    }
+  }
+
+  /** Leaves the command running. */
+  async leave(): Promise<void> {
+    if (this.hasLeft) return;
+    this.hasLeft = true;
+    const { id } = this.#session;
+    try {
+      await this.#session.detach(timeoutSignal(leaveMs));
+      this.#say(`${id} is left running; pick it up: gomote attach ${this.#options.name} ${id}`);
+    } catch {
+      this.#say(`the buildlet does not answer: ${id} may end within a minute, or be running`);
+    }
+    this.#leaving.abort(new GomoteError('ERR_ABORTED', `left ${id} running`));
+    this.#context.interrupts.giveUp(this.received ?? 'SIGINT');
+  }
+}

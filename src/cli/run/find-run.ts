@@ -1,0 +1,22 @@
+// Runs as people name them: by their id, or the beginning of one.
+import { didYouMean } from '../../did-you-mean.ts';
+import { GomoteError } from '../../errors.ts';
+import type { SessionInfo } from '../../protocol/session.ts';
+
+/** The run of that id or beginning; throws ERR_UNKNOWN_SESSION when there is none, or more than one. */
+export function findRun(runs: readonly SessionInfo[], name: string, given: string): SessionInfo {
+  const exact = runs.find(({ id }) => id === given);
+  if (exact !== undefined) return exact;
+  const candidates = given === '' ? [] : runs.filter(({ id }) => id.startsWith(given));
+  const [only] = candidates;
+  if (only !== undefined && candidates.length === 1) return only;
+  if (only !== undefined) {
+    throw new GomoteError('ERR_UNKNOWN_SESSION', `"${given}" is the beginning of several runs`, {
+      hint: `they are: ${candidates.map(({ id }) => id).join(', ')}`,
+    });
+  }
+  const ids = runs.map(({ id }) => id);
+  throw new GomoteError('ERR_UNKNOWN_SESSION', `${name} has no run "${given}"`, {
+    hint: didYouMean(given, ids) ?? `see gomote ps ${name}`,
+  });
+}

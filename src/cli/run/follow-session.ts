@@ -1,0 +1,108 @@
+// Watching one session to its end: its output here, our input there, signals between.
+import type { Session, SessionResult } from '../../client/runs/session.ts';
+import { GomoteError, isGomoteError } from '../../errors.ts';
+import { timeoutSignal } from '../../timeout-signal.ts';
+import type { Context } from '../context.ts';
+import { CancelLadder, type LadderOptions } from './cancel-ladder.ts';
+
+export interface FollowOptions extends LadderOptions {
+  /** Whether to pass standard input. */
+  readonly stdin: boolean;
+  /** How much input it has had before. Default 0. */
+  readonly stdinBytes?: number | undefined;
+  /** Starts it; false when that cannot be. Absent: it has been started. */
+  readonly start?: ((signal: AbortSignal) => Promise<boolean>) | undefined;
+  readonly from?: number | 'end' | undefined;
+}
+
+/** What became of the watching. */
+export type Followed =
+  | {
+      readonly kind: 'ended';
+      readonly result: SessionResult;
+      readonly by: NodeJS.Signals | undefined;
+    }
+  /** The command was left running, on a signal or by `~d`. */
+  | { readonly kind: 'left'; readonly by: NodeJS.Signals | undefined }
+  | { readonly kind: 'not-started' };
+
+export async function followSession(
+  session: Session,
+  context: Context,
+  options: FollowOptions,
+): Promise<Followed> {
+  const ladder = new CancelLadder(session, context, options);
+  const { start } = options;
+  try {
+    if (start !== undefined && !(await start(ladder.signal))) return { kind: 'not-started' };
+    const result = await copyBothWays(session, context, options, ladder);
+    return { kind: 'ended', result, by: ladder.received };
+  } catch (error) {
+    if (ladder.hasLeft) return { kind: 'left', by: ladder.received };
+    const mayRun = start === undefined || session.mayRun;
+    throw mayRun ? await failureOf(error, session, options) : error;
+  } finally {
+    ladder.release();
+  }
+}
+
+/** Tells of an outage. */
+export const sayLost =
+  ({ talk }: Context) =>
+  (error: GomoteError): void =>
+    talk.say(`gomote: ${error.message}; connecting again`);
+
+async function copyBothWays(
+  session: Session,
+  context: Context,
+  options: FollowOptions,
+  ladder: CancelLadder,
+): Promise<SessionResult> {
+  const { stdout, stderr, lend } = context.terminal;
+  const over = new AbortController();
+  const reading = {
+    from: options.from,
+    signal: AbortSignal.any([ladder.signal, over.signal]),
+    onLost: sayLost(context),
+  };
+  const { stdinBytes } = options;
+  if (options.tty) {
+    const { interact } = await import('../terminal/interaction.ts');
+    const onDetach = () => ladder.leave();
+    return await interact(session, context, { ...reading, stdinBytes, onDetach });
+  }
+  if (options.stdin) {
+    const { stdin } = context.terminal;
+    void session
+      .sendInput(stdin, { signal: over.signal, offset: stdinBytes })
+      // What stops the input stops the output too, unless it is the end.
+      .catch((error) => over.abort(error))
+      .finally(() => stdin.destroy());
+  }
+  try {
+    return await session.read({ ...reading, stdout, stderr, lend });
+  } finally {
+    over.abort(new GomoteError('ERR_ABORTED', 'the command has ended'));
+    if (options.stdin) context.terminal.stdin.destroy();
+  }
+}
+
+/** A failure of the connection says how to go on; after one on this side nobody wants the command any more. */
+async function failureOf(
+  error: unknown,
+  session: Session,
+  { name, killAfterMs }: FollowOptions,
+): Promise<unknown> {
+  const isTransport = ['ERR_CONNECT', 'ERR_LOST', 'ERR_BROKEN'].some(
+    (code) => isGomoteError(error) && error.code === code,
+  );
+  if (isTransport && isGomoteError(error)) {
+    return new GomoteError(error.code, `lost run ${session.id}: ${error.message}`, {
+      hint: `if it still runs: gomote attach ${name} ${session.id}`,
+      cause: error,
+    });
+  }
+  const late = timeoutSignal(2_000);
+  await session.kill('SIGTERM', { killAfterMs, signal: late }).catch(() => undefined);
+  return error;
+}

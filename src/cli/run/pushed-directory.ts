@@ -1,0 +1,86 @@
+// Where the tree that one works in was pushed on a buildlet: commands run there unless told otherwise. Kept here, so that a
+// run asks nothing for it, and under the buildlet's address and password, so that another one of the same name has none.
+import { hash, randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { BuildletClient } from '../../client/buildlet-client.ts';
+import {
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+} from '../../files/named-fs.ts';
+import { hasPrivateDirectory, makePrivateDirectory } from '../../files/private-directory.ts';
+import { userDirectory } from '../../files/user-directories.ts';
+import { bytesOfName, nameFromBytes } from '../../protocol/name-bytes.ts';
+import { normalizeRelativePath } from '../../protocol/relative-path.ts';
+
+type Buildlet = Pick<BuildletClient, 'ipPort' | 'remoteName' | 'target'>;
+
+/** No buildlet lives for so long, in ms. */
+const keptMs = 90 * 24 * 3_600_000;
+
+const what = 'the directory of pushed trees';
+
+const recordsIn = (environment: NodeJS.ProcessEnv): string =>
+  join(userDirectory(environment, 'XDG_STATE_HOME', '.local', 'state'), 'gomote-pushed');
+
+function recordName({ ipPort, remoteName, target }: Buildlet, top: string): string {
+  const fields = [ipPort, remoteName, target.authorization, top];
+  return hash('sha256', JSON.stringify(fields), 'hex').slice(0, 32);
+}
+
+/** Notes that the tree at `top`, a real path, is in `dir` of the buildlet. What cannot be written is not noted. */
+export function notePushed(
+  buildlet: Buildlet,
+  { top, dir }: { readonly top: string; readonly dir: string },
+  environment: NodeJS.ProcessEnv,
+): void {
+  try {
+    const records = recordsIn(environment);
+    makePrivateDirectory(records, what);
+    const path = join(records, recordName(buildlet, top));
+    const partial = `${path}.${randomBytes(4).toString('hex')}`;
+    writeFileSync(partial, bytesOfName(dir), { mode: 0o600, flag: 'wx' });
+    renameSync(partial, path);
+    removeOld(records);
+  } catch {
+    // A run needs --dir then, as without a push.
+  }
+}
+
+function removeOld(records: string): void {
+  for (const name of readdirSync(records)) {
+    const { mtimeMs } = lstatSync(join(records, name));
+    if (mtimeMs < Date.now() - keptMs) rmSync(join(records, name), { force: true });
+  }
+}
+
+/** Where the nearest tree around the current directory was pushed on the buildlet; undefined when none was. */
+export function pushedDirectory(
+  buildlet: Buildlet,
+  environment: NodeJS.ProcessEnv,
+): string | undefined {
+  try {
+    const records = recordsIn(environment);
+    if (!hasPrivateDirectory(records, what)) return undefined;
+    for (let top = realpathSync('.'); ; top = dirname(top)) {
+      const found = read(join(records, recordName(buildlet, top)));
+      if (found !== undefined || top === dirname(top)) return found;
+    }
+  } catch {
+    // The current directory has gone, or somebody else could have written what is there.
+    return undefined;
+  }
+}
+
+function read(path: string): string | undefined {
+  try {
+    const dir = nameFromBytes(readFileSync(path));
+    return normalizeRelativePath(dir) === dir ? dir : undefined;
+  } catch {
+    return undefined;
+  }
+}

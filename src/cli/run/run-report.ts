@@ -1,0 +1,121 @@
+// --status-json: how a run ended, for programs.
+import { writeFileSync } from 'node:fs';
+import { errnoOf, GomoteError, isGomoteError, NotStartedError } from '../../errors.ts';
+import { errnoText } from '../../protocol/process-state.ts';
+import type { SessionEnd } from '../../protocol/session.ts';
+import { runFailureCode, signalCode } from '../exit-codes.ts';
+import type { RunRecord } from './run-command.ts';
+
+/** Who decided the exit status. */
+export type Origin = 'remote' | 'signal' | 'timeout' | 'transport' | 'server' | 'usage';
+
+export interface RunReport {
+  readonly origin: Origin;
+  /** The exit status of gomote. */
+  readonly code: number;
+  /** The signal that ended the command, or made gomote leave it. */
+  readonly signal: string | null;
+  readonly durationMs: number;
+  /** What the command wrote; null where that is not known. */
+  readonly bytes: { readonly stdout: number; readonly stderr: number } | null;
+  readonly sha256: { readonly stdout: string; readonly stderr: string } | null;
+  /** Of the session; null on a buildlet without them. */
+  readonly id: string | null;
+  /** Whether the command certainly never ran, so that running it again cannot run it twice. */
+  readonly retrySafe: boolean;
+}
+
+const origins: Readonly<Record<string, Origin>> = {
+  ERR_ABORTED: 'signal',
+  ERR_TIMEOUT: 'timeout',
+  ERR_NOT_STARTED: 'remote',
+  ERR_USAGE: 'usage',
+  ERR_CONFIG: 'usage',
+  ERR_LOCAL_FILE: 'usage',
+  ERR_UNKNOWN_TYPE: 'usage',
+  ERR_UNKNOWN_BUILDLET: 'usage',
+  ERR_BROKEN: 'transport',
+  ERR_BUILDLET_DIED: 'transport',
+  ERR_CERTIFICATE: 'transport',
+  ERR_CONNECT: 'transport',
+  ERR_LOST: 'transport',
+};
+
+/** Failures that come before anything could have run. */
+const beforeTheRun = [
+  'ERR_USAGE',
+  'ERR_CONFIG',
+  'ERR_UNSUPPORTED',
+  'ERR_UNAUTHORIZED',
+  'ERR_CERTIFICATE',
+];
+
+/** The report of a run that ended, or was left, with this exit status. */
+export function reportOf(code: number, { id, startMs, end, received }: RunRecord): RunReport {
+  return {
+    origin: received === undefined ? 'remote' : 'signal',
+    code,
+    signal: end?.signal ?? received ?? null,
+    durationMs: end?.durationMs ?? Date.now() - startMs,
+    ...sumsOf(end),
+    id,
+    retrySafe: false,
+  };
+}
+
+/** The report of a run that failed, or that gomote cannot tell the end of. */
+export function reportOfFailure(error: unknown, known: RunRecord): RunReport {
+  const code = isGomoteError(error) ? error.code : '';
+  const neverSent = ['ECONNREFUSED', 'ENOENT', 'ENOTFOUND'].includes(
+    errnoOf(isGomoteError(error) ? error.cause : undefined) ?? '',
+  );
+  return {
+    ...reportOf(codeOf(error, known), known),
+    origin: origins[code] ?? (isGomoteError(error) ? 'server' : 'transport'),
+    // Once there is a run, a failure tells nothing of whether it began.
+    retrySafe:
+      error instanceof NotStartedError ||
+      (known.id === null &&
+        (neverSent || code === 'ERR_UNKNOWN_BUILDLET' || beforeTheRun.includes(code))),
+  };
+}
+
+const codeOf = (error: unknown, { received }: RunRecord): number =>
+  received === undefined ? runFailureCode(error) : signalCode(received);
+
+function sumsOf(end: SessionEnd | undefined): Pick<RunReport, 'bytes' | 'sha256'> {
+  if (end === undefined) return { bytes: null, sha256: null };
+  const { stdout, stderr } = end;
+  return {
+    bytes: { stdout: stdout.bytes, stderr: stderr.bytes },
+    sha256: { stdout: stdout.sha256, stderr: stderr.sha256 },
+  };
+}
+
+/** Throws ERR_USAGE if there can be no such target. */
+export function checkReportTarget(target: string): void {
+  if (target !== '' && (!target.startsWith('fd:') || descriptorIn(target) !== undefined)) return;
+  throw new GomoteError(
+    'ERR_USAGE',
+    `--status-json "${target}" is neither a file nor a descriptor`,
+    {
+      hint: 'give FILE, or fd:N such as fd:3',
+    },
+  );
+}
+
+const descriptorIn = (target: string) => /^fd:([0-9]{1,6})$/.exec(target)?.[1];
+
+/** Writes it as a line of JSON to FILE, or to the file descriptor N of `fd:N`. */
+export function writeReport(target: string, report: RunReport): void {
+  const fd = descriptorIn(target);
+  try {
+    writeFileSync(fd === undefined ? target : Number(fd), `${JSON.stringify(report)}\n`);
+  } catch (error) {
+    const reason = errnoText(errnoOf(error) ?? String(error));
+    throw new GomoteError('ERR_LOCAL_FILE', `cannot write --status-json ${target}: ${reason}`, {
+      hint: 'check the path, or that the descriptor is open for writing',
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,167 @@
+// The user's terminal and a session's terminal as one: keys there, screen here, the size kept the same.
+import { PassThrough, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Session, SessionReadOptions, SessionResult } from '../../client/runs/session.ts';
+import { GomoteError, isGomoteError } from '../../errors.ts';
+import { timeoutSignal } from '../../timeout-signal.ts';
+import type { Context } from '../context.ts';
+import { type EscapeCommand, EscapeKeys, escapeHelp } from './escape-keys.ts';
+import { type RawTerminal, takeTerminal } from './raw-terminal.ts';
+import { ScreenModes } from './screen-modes.ts';
+import { terminalLike } from './terminal.ts';
+
+export interface InteractOptions extends Omit<SessionReadOptions, 'stdout' | 'stderr'> {
+  /** How much input the session has had before. Default 0. */
+  readonly stdinBytes?: number | undefined;
+  /** The user asks to leave the session running. */
+  readonly onDetach: () => void;
+}
+
+/** How long `~.` waits for the buildlet to answer, and then to learn how the command ended, in ms. */
+const answerMs = 1_000;
+const farewellMs = 2_000;
+
+/** How long a command that is told to hang up has until it is killed, in ms. */
+const hangUpMs = 5_000;
+
+/** How long to wait until a size that could not be told is told again, in ms. */
+const retrySizeMs = 1_000;
+
+/**
+ * Reads the session to its end with the user's terminal as its own; without one, what comes on standard input is
+ * typed. Fails with ERR_ABORTED when the user leaves by `~.` and it is not known how the command ended.
+ */
+export async function interact(
+  session: Session,
+  context: Context,
+  options: InteractOptions,
+): Promise<SessionResult> {
+  const interaction = new Interaction(session, context, options);
+  try {
+    return await interaction.run();
+  } finally {
+    interaction.close();
+  }
+}
+
+class Interaction {
+  readonly #session: Session;
+  readonly #context: Context;
+  readonly #options: InteractOptions;
+  readonly #over = new AbortController();
+  readonly #screen = new ScreenModes();
+  readonly #escapes = new EscapeKeys();
+  readonly #keys = new PassThrough();
+  readonly #raw: RawTerminal | undefined;
+  #told: { columns: number; rows: number } | undefined;
+  #isTelling = false;
+
+  constructor(session: Session, context: Context, options: InteractOptions) {
+    this.#session = session;
+    this.#context = context;
+    this.#options = options;
+    const { stdin, stdout } = context.terminal;
+    stdin.on('data', this.#onKeys).on('end', this.#onEnd).on('error', this.#onEnd);
+    stdout.on('resize', this.#onResize);
+    if (context.terminal.input !== 'terminal') return;
+    this.#raw = takeTerminal(context.terminal, () => this.#screen.undo());
+  }
+
+  async run(): Promise<SessionResult> {
+    const over = this.#over.signal;
+    const { signal = over, stdinBytes: offset } = this.#options;
+    this.#onResize();
+    this.#session.sendInput(this.#keys, { signal: over, offset }).catch(() => undefined);
+    return await this.#session.read({
+      ...this.#options,
+      stdout: this.#output(),
+      signal: AbortSignal.any([signal, over]),
+    });
+  }
+
+  close(): void {
+    const { stdin, stdout } = this.#context.terminal;
+    this.#over.abort();
+    stdin.off('data', this.#onKeys).off('end', this.#onEnd).pause();
+    stdout.off('resize', this.#onResize);
+    this.#keys.destroy();
+    this.#raw?.restore();
+  }
+
+  #output(): Writable {
+    const { stdout } = this.#context.terminal;
+    return new Writable({
+      write: (chunk: Buffer, _encoding, done) => {
+        this.#screen.push(chunk);
+        stdout.write(chunk, done);
+      },
+    });
+  }
+
+  readonly #onKeys = (chunk: Buffer): void => {
+    const { rest, asked } =
+      this.#raw === undefined ? { rest: chunk, asked: [] } : this.#escapes.push(chunk);
+    for (const command of asked) this.#obey(command);
+    if (rest.length === 0 || this.#keys.write(rest)) return;
+    const { stdin } = this.#context.terminal;
+    stdin.pause();
+    this.#keys.once('drain', () => stdin.resume());
+  };
+
+  readonly #onEnd = (): void => {
+    this.#keys.end();
+  };
+
+  #obey(command: EscapeCommand): void {
+    switch (command) {
+      case 'help':
+        this.#context.talk.say(escapeHelp);
+        break;
+      case 'suspend':
+        this.#raw?.suspend();
+        break;
+      case 'detach':
+        this.#options.onDetach();
+        break;
+      case 'end':
+        void this.#end();
+    }
+  }
+
+  async #end(): Promise<void> {
+    const over = this.#over.signal;
+    const signal = AbortSignal.any([over, timeoutSignal(answerMs)]);
+    try {
+      await this.#session.kill('SIGHUP', { killAfterMs: hangUpMs, signal });
+      await sleep(farewellMs, undefined, { signal: over });
+    } catch {
+      // A buildlet that does not answer is not waited for.
+    }
+    this.#over.abort(new GomoteError('ERR_ABORTED', 'ended by ~. without word from the command'));
+  }
+
+  readonly #onResize = (): void => {
+    void this.#tellSize();
+  };
+
+  /** Tells the session the size of the terminal until it knows the one that holds. */
+  async #tellSize(): Promise<void> {
+    const { terminal } = this.#context;
+    if (this.#isTelling || terminal.stdout.isTTY !== true) return;
+    this.#isTelling = true;
+    const { signal } = this.#over;
+    while (!signal.aborted) {
+      const { columns, rows } = terminalLike(terminal);
+      if (columns === this.#told?.columns && rows === this.#told.rows) break;
+      try {
+        await this.#session.resize(columns, rows, signal);
+        this.#told = { columns, rows };
+      } catch (error) {
+        // It has ended.
+        if (isGomoteError(error, 'ERR_CONFLICT')) break;
+        await sleep(retrySizeMs, undefined, { signal }).catch(() => undefined);
+      }
+    }
+    this.#isTelling = false;
+  }
+}

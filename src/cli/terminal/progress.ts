@@ -1,0 +1,88 @@
+// The line on a terminal that shows how far a transfer is.
+import { formatBytes } from '../transfer/format-bytes.ts';
+
+/** How far it is. */
+export interface Passed {
+  bytes: number;
+  /** Absent: not counted. */
+  files?: number | undefined;
+  /** Absent: not known, and so no time left. */
+  totalBytes?: number | undefined;
+}
+
+/** Short transfers show nothing. */
+const firstMs = 500;
+const intervalMs = 100;
+/** The rate is that of about the last so many milliseconds. */
+const rateWindowMs = 3000;
+
+const clear = '\r\u001B[K';
+
+/** Shows the line on `stream` until the function it returns is called. */
+export function showProgress(
+  stream: { write(text: string): unknown },
+  passed: () => Passed,
+): () => void {
+  const rate = new Rate();
+  const startMs = performance.now();
+  let isShown = false;
+  const timer = setInterval(() => {
+    const now = passed();
+    const sinceMs = performance.now() - startMs;
+    rate.add(now.bytes, sinceMs);
+    if (sinceMs < firstMs) return;
+    isShown = true;
+    stream.write(`${clear}${progressLine(now, rate.perSecond)}`);
+  }, intervalMs);
+  timer.unref();
+  return () => {
+    clearInterval(timer);
+    if (isShown) stream.write(clear);
+  };
+}
+
+/** `12.3 MB of 26.3 MB, 812 files, 45.1 MB/s, 0:03 left`. */
+export function progressLine(
+  { bytes, files, totalBytes }: Passed,
+  bytesPerSecond: number | undefined,
+): string {
+  const of = totalBytes === undefined ? '' : ` of ${formatBytes(totalBytes)}`;
+  const parts = [`${formatBytes(bytes)}${of}`];
+  if (files !== undefined) parts.push(`${files} ${files === 1 ? 'file' : 'files'}`);
+  if (bytesPerSecond !== undefined) {
+    parts.push(`${formatBytes(Math.round(bytesPerSecond))}/s`);
+    const left = (totalBytes ?? 0) - bytes;
+    if (left > 0 && bytesPerSecond > 0) parts.push(`${formatSeconds(left / bytesPerSecond)} left`);
+  }
+  return parts.join(', ');
+}
+
+function formatSeconds(seconds: number): string {
+  const whole = Math.ceil(seconds);
+  const two = (count: number) => String(count).padStart(2, '0');
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes}:${two(whole % 60)}`;
+  return `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(whole % 60)}`;
+}
+
+class Rate {
+  #perMs: number | undefined;
+  #bytes = 0;
+  #atMs = 0;
+
+  add(bytes: number, atMs: number): void {
+    const tookMs = atMs - this.#atMs;
+    if (tookMs <= 0) return;
+    const latest = (bytes - this.#bytes) / tookMs;
+    const weight = Math.min(tookMs / rateWindowMs, 1);
+    this.#perMs =
+      this.#perMs === undefined ? latest : this.#perMs + weight * (latest - this.#perMs);
+    this.#bytes = bytes;
+    this.#atMs = atMs;
+  }
+
+  /** Undefined before anything was added. */
+  get perSecond(): number | undefined {
+    return this.#perMs === undefined ? undefined : this.#perMs * 1000;
+  }
+}

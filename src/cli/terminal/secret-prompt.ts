@@ -1,0 +1,88 @@
+// Asking for a secret: on a terminal without showing it, else the first line of standard input.
+import { on } from 'node:events';
+import { StringDecoder } from 'node:string_decoder';
+import { GomoteError } from '../../errors.ts';
+import type { Terminal } from './terminal.ts';
+
+/** The longest secret that is read, in bytes. */
+const limitBytes = 4_096;
+
+const keys = { enter: ['\r', '\n'], erase: ['\x7f', '\b'], interrupt: '\x03', end: '\x04' };
+
+/** The secret; throws the signal's reason. */
+export async function askSecret(
+  terminal: Terminal,
+  prompt: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const { stdin, stderr } = terminal;
+  if (stdin.isTTY !== true) return firstLine(await readAll(terminal));
+  const setRaw = (isRaw: boolean) => {
+    if ('setRawMode' in stdin && typeof stdin.setRawMode === 'function') stdin.setRawMode(isRaw);
+  };
+  setRaw(true);
+  stderr.write(prompt);
+  try {
+    return await readKeys(terminal, signal);
+  } finally {
+    setRaw(false);
+    stderr.write('\n');
+  }
+}
+
+/** A yes or no; only a clear yes is one. Throws the signal's reason. */
+export async function askYes(
+  terminal: Terminal,
+  question: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  terminal.stderr.write(question);
+  for await (const line of typed(terminal, signal)) return /^y(es)?\s*$/i.test(line);
+  return false;
+}
+
+async function readKeys(terminal: Terminal, signal: AbortSignal): Promise<string> {
+  const secret: string[] = [];
+  for await (const text of typed(terminal, signal)) {
+    for (const key of text) {
+      if (keys.enter.includes(key) || key === keys.end) return secret.join('');
+      // What the terminal would have made of it, had it not been told to leave keys alone.
+      if (key === keys.interrupt) process.kill(process.pid, 'SIGINT');
+      else if (keys.erase.includes(key)) secret.pop();
+      else secret.push(key);
+    }
+  }
+  return secret.join('');
+}
+
+/** What is typed until nobody wants more, or the signal aborts. */
+async function* typed({ stdin }: Terminal, signal: AbortSignal): AsyncGenerator<string> {
+  // A chunk may end within a character.
+  const decoder = new StringDecoder();
+  const chunks = on(stdin, 'data', { signal, close: ['end'] });
+  stdin.resume();
+  try {
+    for await (const [chunk] of chunks) yield decoder.write(Buffer.from(chunk));
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error;
+  } finally {
+    stdin.pause();
+  }
+}
+
+async function readAll({ stdin }: Terminal): Promise<string> {
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  for await (const chunk of stdin) {
+    chunks.push(Buffer.from(chunk));
+    sizeBytes += chunk.length;
+    if (sizeBytes > limitBytes) {
+      throw new GomoteError('ERR_USAGE', 'standard input holds more than a token', {
+        hint: 'give the one token, or --token-file FILE',
+      });
+    }
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+const firstLine = (text: string): string => text.split(/\r?\n/, 1)[0]?.trim() ?? '';

@@ -1,0 +1,95 @@
+// Files on this machine: read as a stream to send, written so that only a whole one has its name.
+import { randomBytes } from 'node:crypto';
+import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { errnoOf, GomoteError, isGomoteError } from '../../errors.ts';
+import { chmod, createWriteStream, open, rename, rm, stat, utimes } from '../../files/named-fs.ts';
+import { ownMode } from '../../files/own-mode.ts';
+import { writeNew } from '../../files/write-whole.ts';
+import { errnoText } from '../../protocol/process-state.ts';
+import type { Terminal } from '../terminal/terminal.ts';
+
+export interface Source {
+  /** Permission bits; undefined for standard input. */
+  readonly mode: number | undefined;
+  /** Undefined for standard input, and for what is no regular file. */
+  readonly sizeBytes: number | undefined;
+  /** Opens it, and closes it when `send` is done with it. */
+  use<T>(send: (bytes: AsyncIterable<Uint8Array>) => Promise<T>): Promise<T>;
+}
+
+/** Checks that FILE can be read, before anything is asked of a buildlet; `-` is standard input. */
+export async function openSource(
+  file: string,
+  terminal: Terminal,
+  directoryHint: string,
+): Promise<Source> {
+  if (file === '-') {
+    const { stdin } = terminal;
+    return {
+      mode: undefined,
+      sizeBytes: undefined,
+      use: (send) => send(stdin).finally(() => stdin.destroy()),
+    };
+  }
+  try {
+    const handle = await open(file, 'r');
+    const stats = await handle.stat();
+    if (stats.isDirectory()) {
+      await handle.close();
+      throw new GomoteError('ERR_USAGE', `"${file}" is a directory`, { hint: directoryHint });
+    }
+    const chunks = handle.createReadStream({ highWaterMark: 256 << 10 });
+    return {
+      mode: stats.mode & 0o777,
+      sizeBytes: stats.isFile() ? stats.size : undefined,
+      use: async (send) => {
+        try {
+          return await send(chunks);
+        } finally {
+          chunks.destroy();
+        }
+      },
+    };
+  } catch (error) {
+    throw isGomoteError(error) ? error : localError('read', file, error);
+  }
+}
+
+/** What a file gets besides its content. */
+export interface Attributes {
+  readonly mode: number;
+  readonly mtimeMs: number;
+}
+
+/** Writes the stream to a temporary name beside `file`, which gets its own when all is there. */
+export async function writeWhole(
+  file: string,
+  source: AsyncIterable<Uint8Array>,
+  attributes?: Attributes,
+): Promise<void> {
+  const partial = join(dirname(file), `.gomote-${randomBytes(8).toString('hex')}`);
+  const direct = (await stat(file).catch(() => undefined))?.isFile() === false;
+  try {
+    // A device or a FIFO, such as /dev/null, is written to as it is.
+    if (direct) return await pipeline(source, createWriteStream(file));
+    await writeNew(partial, source);
+    if (attributes !== undefined) {
+      const seconds = attributes.mtimeMs / 1000;
+      await chmod(partial, ownMode(attributes.mode));
+      await utimes(partial, seconds, seconds);
+    }
+    await rename(partial, file);
+  } catch (error) {
+    if (!direct) await rm(partial, { force: true });
+    throw isGomoteError(error) ? error : localError('write', file, error);
+  }
+}
+
+function localError(verb: string, file: string, error: unknown): GomoteError {
+  const reason = errnoText(errnoOf(error) ?? String(error));
+  return new GomoteError('ERR_LOCAL_FILE', `cannot ${verb} "${file}": ${reason}`, {
+    hint: errnoOf(error) === 'ENOSPC' ? 'make room there' : 'check the path and its permissions',
+    cause: error,
+  });
+}

@@ -1,0 +1,74 @@
+// What a pull says of itself.
+import { GomoteError } from '../../errors.ts';
+import type { PullSummary } from '../../sync/pull/pull.ts';
+import type { Context } from '../context.ts';
+import { listed, listedJson, print } from '../terminal/terminal.ts';
+import { formatBytes } from './format-bytes.ts';
+
+export interface PullReportOptions {
+  readonly seconds: number;
+  readonly dryRun?: boolean | undefined;
+  readonly json?: boolean | undefined;
+}
+
+/** Reports a pull, then throws if something was left as it is. */
+export async function reportPull(
+  name: string,
+  summary: PullSummary,
+  { seconds, dryRun, json }: PullReportOptions,
+  { terminal, talk }: Context,
+): Promise<void> {
+  const { paths, reasons, ...told } = summary;
+  if (json) {
+    const rounded = Math.round(seconds * 1000) / 1000;
+    const planned = dryRun ? { paths } : {};
+    await print(terminal, listedJson({ name, ...told, ...planned, seconds: rounded }, terminal));
+  } else {
+    if (dryRun) await print(terminal, listed(paths, terminal));
+    const { ignored, beside } = summary;
+    if (beside.length > 0) talk.say(`${name}: kept both: ${some(beside)}`);
+    if (ignored.length > 0) {
+      talk.say(`${name}: left out, for it is ignored here: ${some(ignored)}; see --no-ignore`);
+    }
+    talk.say(`${name}: ${inWords(summary, dryRun === true)}`);
+  }
+  throwIfLeft(summary, reasons, dryRun === true);
+}
+
+function inWords({ files, bytes, wireBytes, paths }: PullSummary, isDry: boolean): string {
+  if (paths.length === 0) return 'nothing new to pull';
+  const what = files === 1 ? '1 file' : `${files} files`;
+  if (isDry) return `would bring ${what} (${formatBytes(bytes)})`;
+  return `${what} pulled (${formatBytes(bytes)}); ${formatBytes(wireBytes)} on the wire`;
+}
+
+function throwIfLeft(
+  { kept, beside, refused, failed }: PullSummary,
+  reasons: ReadonlyMap<string, string>,
+  isDry: boolean,
+): void {
+  const besides = new Set(beside);
+  const conflicts = kept.filter((path) => !besides.has(`${path}.remote`));
+  const left = [...conflicts, ...refused, ...failed];
+  if (left.length === 0) return;
+  const code = conflicts.length > 0 ? 'ERR_CONFLICT' : refused.length > 0 ? 'ERR_PATH' : 'ERR_LOST';
+  const rest = isDry ? 'nothing was done' : 'everything else has come';
+  const cure =
+    conflicts.length > 0 ? '; --force overwrites, --keep-both writes NAME.remote beside it' : '';
+  throw new GomoteError(
+    code,
+    some(left, (path) => `${path}: ${reasons.get(path)}`),
+    {
+      hint: rest + cure,
+    },
+  );
+}
+
+/** How many paths a message names. */
+const shownPaths = 5;
+
+function some(paths: readonly string[], inFull: (path: string) => string = (path) => path): string {
+  const shown = paths.slice(0, shownPaths).map(inFull);
+  const left = paths.length - shown.length;
+  return `${shown.join('; ')}${left > 0 ? ` and ${left} more` : ''}`;
+}

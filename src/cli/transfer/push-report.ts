@@ -1,0 +1,156 @@
+// What a push says of itself.
+import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
+import { literalBytes, type TreeChange } from '../../protocol/tree-change.ts';
+import { largestPaths } from '../../sync/largest-paths.ts';
+import type { PushSummary } from '../../sync/push/push.ts';
+import type { Context } from '../context.ts';
+import { plural } from '../plural.ts';
+import { listed, listedJson, print } from '../terminal/terminal.ts';
+import { formatBytes } from './format-bytes.ts';
+
+export interface ReportOptions {
+  /** Where the tree goes, relative to the work dir. */
+  readonly dir: string;
+  readonly dryRun?: boolean | undefined;
+  readonly json?: boolean | undefined;
+  /** Says nothing of a push that had nothing to do. */
+  readonly onlyChanges?: boolean | undefined;
+}
+
+/** More than this to send is worth a warning, in bytes. */
+const largeBytes = 200e6;
+/** How many paths the warning names. */
+const namedPaths = 3;
+/** How many paths are named that were not sent. */
+const namedUnsent = 20;
+
+/** Reports each buildlet's push, then throws if any of them failed. */
+export async function reportPush(
+  names: readonly string[],
+  results: readonly PromiseSettledResult<PushSummary>[],
+  seconds: number,
+  options: ReportOptions,
+  context: Context,
+): Promise<void> {
+  const failures: unknown[] = [];
+  const unsent = new Map<string, GomoteError>();
+  for (const [index, result] of results.entries()) {
+    const name = names[index] ?? '';
+    if (result.status === 'rejected') {
+      failures.push(result.reason);
+      continue;
+    }
+    for (const [path, error] of result.value.unsent) unsent.set(path, error);
+    const place = `${name}:${options.dir}`;
+    if (options.dryRun) await printPlan(place, result.value, names.length > 1, context);
+    else if (options.onlyChanges && result.value.changes.length === 0) continue;
+    else if (options.json)
+      await print(
+        context.terminal,
+        listedJson(toJson(name, options.dir, result.value, seconds), context.terminal),
+      );
+    else context.talk.say(inWords(name, place, result.value));
+  }
+  throwIfAny([...failures, ...unsentFailures(unsent, context)]);
+}
+
+/** Names what was not sent, and gives the failure that this is. */
+function unsentFailures(
+  unsent: ReadonlyMap<string, GomoteError>,
+  { talk }: Context,
+): GomoteError[] {
+  const [only] = unsent.values();
+  if (only === undefined) return [];
+  if (unsent.size === 1) {
+    return [new GomoteError(only.code, `not sent: ${only.message}`, { hint: only.hint })];
+  }
+  const shown = [...unsent.values()].slice(0, namedUnsent);
+  for (const { message } of shown) talk.say(`not sent: ${message}`);
+  if (unsent.size > shown.length) talk.say(`not sent: ${unsent.size - shown.length} more`);
+  return [
+    new GomoteError(only.code, `${unsent.size} paths were not sent`, {
+      hint: only.hint ?? 'everything else is there; --exclude leaves them out',
+    }),
+  ];
+}
+
+function throwIfAny(failures: readonly unknown[]): void {
+  const [first, ...others] = failures;
+  if (first === undefined) return;
+  if (others.every((other) => other === first)) throw first;
+  const hint = isGomoteError(first) ? first.hint : undefined;
+  const code = isGomoteError(first) ? first.code : 'ERR_LOST';
+  throw new GomoteError(code, [...new Set(failures.map(messageOf))].join('; '), {
+    hint,
+    cause: first,
+  });
+}
+
+/** Warns of a large push, and gives whether it did. */
+export function warnIfLarge(changes: readonly TreeChange[], { talk }: Context): boolean {
+  const sizeBytes = changes.reduce((sum, change) => sum + literalBytes(change), 0);
+  if (sizeBytes <= largeBytes) return false;
+  const paths = largestPaths(changes, namedPaths).map(
+    ({ path, sizeBytes: size }) => `${path} (${formatBytes(size)})`,
+  );
+  talk.say(
+    `warning: ${formatBytes(sizeBytes)} to send, most of it in ${paths.join(', ')}; --exclude leaves out`,
+  );
+  return true;
+}
+
+async function printPlan(
+  place: string,
+  summary: PushSummary,
+  isOneOfMany: boolean,
+  { terminal, talk }: Context,
+): Promise<void> {
+  const lines = summary.changes.map((change) => {
+    if (change.op === 'remove') return `remove ${change.path}`;
+    if (change.op === 'mode') return `mode ${change.mode.toString(8)} ${change.path}`;
+    if (change.op === 'time') return `time ${change.path}`;
+    const { path, kind } = change.entry;
+    return `send ${path}${kind === 'directory' ? '/' : ''}`;
+  });
+  const title = isOneOfMany ? [`${place}:`] : [];
+  await print(terminal, listed([...title, ...lines], terminal));
+  const { changes, files, bytes, removed } = summary;
+  if (changes.length === 0) return talk.say(`${place}: nothing would change`);
+  const parts = [];
+  if (files > 0) parts.push(`send ${plural(files, 'file')} (${formatBytes(bytes)})`);
+  if (removed > 0) parts.push(`remove ${removed}`);
+  const others = otherChanges(summary);
+  if (others > 0) parts.push(`make ${plural(others, 'other change')}`);
+  talk.say(`${place}: would ${parts.join(', ')}`);
+}
+
+function inWords(name: string, place: string, summary: PushSummary): string {
+  const { changes, files, bytes, removed, wireBytes } = summary;
+  if (changes.length === 0) return `${name}: nothing has changed`;
+  const parts = [`${plural(files, 'file')} to ${place} (${formatBytes(bytes)})`];
+  if (removed > 0) parts.push(`${removed} removed`);
+  const others = otherChanges(summary);
+  if (others > 0) parts.push(plural(others, 'other change'));
+  return `${parts.join(', ')}; ${formatBytes(wireBytes)} on the wire`;
+}
+
+/** Of modes, times, directories and links. */
+const otherChanges = ({ changes, files, removed }: PushSummary): number =>
+  changes.length - files - removed;
+
+const toJson = (
+  name: string,
+  dir: string,
+  { files, bytes, removed, wireBytes, digest, unsent }: PushSummary,
+  seconds: number,
+) => ({
+  name,
+  dir,
+  files,
+  bytes,
+  removed,
+  wireBytes,
+  seconds: Math.round(seconds * 1000) / 1000,
+  digest,
+  unsent: [...unsent.keys()],
+});

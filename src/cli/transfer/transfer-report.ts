@@ -1,0 +1,70 @@
+// What a command that moves files tells: a progress line on a terminal, and with `--json` a summary.
+import type { BuildletClient } from '../../client/buildlet-client.ts';
+import { GomoteError } from '../../errors.ts';
+import { printable } from '../../printable.ts';
+import { zstdFeature } from '../../protocol/features.ts';
+import type { Compression, Skipped, TransferSummary } from '../../protocol/transfer.ts';
+import { chooseCompression } from '../../sync/compression.ts';
+import type { Context } from '../context.ts';
+import type { Passed } from '../terminal/progress.ts';
+import { print } from '../terminal/terminal.ts';
+
+export interface ReportOptions {
+  /** Whether to print the summary. */
+  readonly json: boolean | undefined;
+  /** How far it is, asked now and then. */
+  readonly passed: () => Passed;
+}
+
+/** Runs a transfer, shows how far it is, and prints its summary. */
+export async function reported(
+  context: Context,
+  { json, passed }: ReportOptions,
+  work: () => Promise<TransferSummary>,
+): Promise<void> {
+  const startMs = performance.now();
+  const { files, bytes, wireBytes, sha256, warnings, skipped } = await context.talk.showing(
+    passed,
+    work,
+  );
+  for (const warning of warnings ?? []) context.talk.say(`warning: ${printable(warning)}`);
+  if (json) {
+    const seconds = Math.round(performance.now() - startMs) / 1000;
+    const summary = { files, bytes, wireBytes, seconds, digest: sha256 };
+    await print(context.terminal, `${JSON.stringify(summary)}\n`);
+  }
+  throwSkipped(skipped, context);
+}
+
+/** Names what has not come as it was. Throws when there is something: the rest has come. */
+function throwSkipped(skipped: Skipped | undefined, { talk }: Context): void {
+  if (skipped === undefined || skipped.count === 0) return;
+  const { count, first } = skipped;
+  for (const line of first) talk.say(printable(line));
+  if (count > first.length) talk.say(`and ${count - first.length} more`);
+  const what = count === 1 ? 'one path is' : `${count} paths are`;
+  throw new GomoteError('ERR_LOST', `${what} not in the archive as found; the rest is`);
+}
+
+/** How to pack what is sent; the buildlet is asked only when the answer decides. */
+export async function compressionFor(
+  client: BuildletClient,
+  wished: Compression | 'auto',
+  signal: AbortSignal,
+): Promise<Compression> {
+  const isOpen = wished === 'auto' && chooseCompression(client, wished, {}) !== 'none';
+  const decides = wished === 'zstd' || (isOpen && 'zstd' in process.versions);
+  const isZstdKnown = decides && (await client.has(zstdFeature, { signal }));
+  return chooseCompression(client, wished, { zstd: isZstdKnown });
+}
+
+/** The same chunks, counted on their way. */
+export async function* watched(
+  source: AsyncIterable<Uint8Array>,
+  passed: Passed,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of source) {
+    passed.bytes += chunk.length;
+    yield chunk;
+  }
+}

@@ -1,0 +1,65 @@
+// Whether a file is a whole copy of a run's output.
+import { createHash } from 'node:crypto';
+import { Writable } from 'node:stream';
+import type { Session } from '../../client/runs/session.ts';
+import { errnoOf, GomoteError } from '../../errors.ts';
+import { createReadStream } from '../../files/named-fs.ts';
+import { errnoText } from '../../protocol/process-state.ts';
+import type { SessionEnd, StreamSum } from '../../protocol/session.ts';
+
+/**
+ * What of the run's output the file is: its stdout, its stderr, or both as they came. Throws ERR_LOST when it is none,
+ * saying what differs.
+ */
+export async function verifyCopy(
+  name: string,
+  session: Session,
+  end: SessionEnd,
+  file: string,
+  signal: AbortSignal,
+): Promise<'output' | 'stdout' | 'stderr'> {
+  const copy = await sumOfFile(file);
+  const { stdout, stderr } = end;
+  if (isSame(copy, stdout)) return stderr.bytes === 0 ? 'output' : 'stdout';
+  if (isSame(copy, stderr)) return stdout.bytes === 0 ? 'output' : 'stderr';
+  const bytes = stdout.bytes + stderr.bytes;
+  if (copy.bytes === bytes) {
+    const both = createHash('sha256');
+    const output = new Writable({
+      write: (chunk: Buffer, _encoding, done) => {
+        both.update(chunk);
+        done();
+      },
+    });
+    await session.read({ stdout: output, stderr: output, observe: true, signal });
+    if (copy.sha256 === both.digest('hex')) return 'output';
+  }
+  const sizes = [stdout.bytes, stderr.bytes, bytes];
+  const what = sizes.includes(copy.bytes)
+    ? `has as many bytes as the run's output (${copy.bytes}), but not the same`
+    : `has ${copy.bytes} bytes; the run wrote ${stdout.bytes} to stdout and ${stderr.bytes} to stderr`;
+  throw new GomoteError('ERR_LOST', `"${file}" is no whole copy: it ${what}`, {
+    hint: `fetch it again: gomote logs ${name} ${session.id} > ${file}`,
+  });
+}
+
+const isSame = (a: StreamSum, b: StreamSum): boolean =>
+  a.bytes === b.bytes && a.sha256 === b.sha256;
+
+async function sumOfFile(file: string): Promise<StreamSum> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  try {
+    for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) {
+      hash.update(chunk);
+      bytes += chunk.length;
+    }
+  } catch (error) {
+    const reason = errnoText(errnoOf(error) ?? String(error));
+    throw new GomoteError('ERR_LOCAL_FILE', `cannot read "${file}": ${reason}`, {
+      hint: 'check the path and its permissions',
+      cause: error,
+    });
+  }
+  return { bytes, sha256: hash.digest('hex') };
+}

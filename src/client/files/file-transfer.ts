@@ -1,0 +1,173 @@
+// How single files are read on after a cut, and written with checksums.
+
+import { GomoteError, StatusError } from '../../errors.ts';
+import { type HttpRequest, type HttpResponse, readText } from '../../http/client/request.ts';
+import { type Endpoint, endpoints } from '../../protocol/endpoints.ts';
+import { fileFeature } from '../../protocol/features.ts';
+import { type FileInfo, fileInfoHeader, parseFileInfo } from '../../protocol/file-info.ts';
+import { formatWriteMode } from '../../protocol/file-mode.ts';
+import { withQuery } from '../../protocol/form.ts';
+import { formatTotals, totalsHeader } from '../../protocol/transfer.ts';
+import { compressed } from '../../tar/compress.ts';
+import { Tally, tallied } from '../../tar/tally.ts';
+import { inPieces } from '../../tree/pieces.ts';
+import type { Connection } from '../connection.ts';
+import { Outage } from '../runs/outage.ts';
+import { hasFeature } from '../status.ts';
+import { getFromTar } from './file-from-tar.ts';
+import type { PutFileOptions, RemoteFile } from './files.ts';
+import { chunksOf, leaving } from './streams.ts';
+import { compare, promisedTrailer, type TransferSummary } from './transfers.ts';
+
+/** For how long a cut is tried to be mended, in ms; a try that brings something starts over. */
+const reconnectMs = 60_000;
+
+export class FileTransfer {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** Begins to read a file, its path relative to the work dir. */
+  async get(path: string, options: { signal?: AbortSignal | undefined } = {}): Promise<RemoteFile> {
+    const signal = this.#connection.signalWith(options.signal);
+    const first = await this.#open(path, undefined, signal).catch((error: unknown) => {
+      // A buildlet without the extension does not know the path of the request.
+      if (error instanceof StatusError && error.status === 404) return undefined;
+      throw error;
+    });
+    if (first === undefined) return await getFromTar(this.#connection, path, options);
+    let summary = new Tally().summary();
+    const whole = this.#whole(path, first, signal, (total) => {
+      summary = total;
+    });
+    return { ...first.info, body: leaving(whole, first.response), summary: () => summary };
+  }
+
+  /** Writes a file; directories above it are made. */
+  async put(
+    source: AsyncIterable<Uint8Array>,
+    path: string,
+    options: PutFileOptions,
+  ): Promise<TransferSummary> {
+    const pieces = inPieces(source);
+    const first = await pieces.next();
+    const second = await pieces.next();
+    const { compress = 'none' } = options;
+    const isPlain = typeof compress === 'function' || compress === 'none';
+    if (second.done && isPlain) return await this.#putSmall(first.value ?? empty, path, options);
+    return await this.#putLarge(resumed([first, second], pieces), path, options);
+  }
+
+  /**
+   * By one request that carries the proof of its body in its header: a buildlet without the extension takes the same
+   * request, and proves nothing.
+   */
+  async #putSmall(
+    content: Buffer,
+    path: string,
+    options: PutFileOptions,
+  ): Promise<TransferSummary> {
+    const tally = new Tally();
+    tally.update(content);
+    const totals = tally.totals({ files: 1, bytes: content.length });
+    const headers = { [totalsHeader]: formatTotals(totals) };
+    return await this.#send({ endpoint: endpoints.write, headers, body: content }, tally, {
+      path,
+      options,
+    });
+  }
+
+  /** Asks first what the buildlet knows: what is long goes with its proof in it, or packed, only where that is read. */
+  async #putLarge(
+    pieces: AsyncIterable<Buffer>,
+    path: string,
+    options: PutFileOptions,
+  ): Promise<TransferSummary> {
+    const signal = this.#connection.signalWith(options.signal);
+    const tally = new Tally();
+    const isKnown = await hasFeature(this.#connection, fileFeature, signal);
+    const { compress = 'none' } = options;
+    const how = typeof compress === 'function' ? await compress() : compress;
+    const body = tallied(isKnown ? compressed(pieces, how, signal) : pieces, tally);
+    const endpoint = isKnown ? endpoints.file : endpoints.write;
+    return await this.#send({ endpoint, body }, tally, { path, options });
+  }
+
+  async #send(
+    { endpoint, ...request }: Pick<HttpRequest, 'headers' | 'body'> & { endpoint: Endpoint },
+    tally: Tally,
+    { path, options }: { path: string; options: PutFileOptions },
+  ): Promise<TransferSummary> {
+    const { mode, mtimeMs, into } = options;
+    const query = { path, mode: formatWriteMode(mode), mtime: mtimeMs?.toString(), into };
+    const signal = this.#connection.signalWith(options.signal);
+    const response = await this.#connection.call({
+      method: 'PUT',
+      path: withQuery(endpoint.path, query),
+      signal,
+      ...request,
+    });
+    await readText(response, signal);
+    return compare(tally, response.headers[totalsHeader.toLowerCase()], this.#connection);
+  }
+
+  async #open(path: string, from: Position | undefined, signal: AbortSignal): Promise<Opened> {
+    const query = { path, start: from?.start.toString(), version: from?.version };
+    const request = { method: 'GET', path: withQuery(endpoints.file.path, query), signal } as const;
+    const response = await this.#connection.call(request);
+    const header = String(response.headers[fileInfoHeader.toLowerCase()]);
+    const info = parseFileInfo(header);
+    if (info !== undefined) return { info, response };
+    throw new GomoteError('ERR_REPLY', `${this.#connection.options.label}: no file: ${header}`);
+  }
+
+  /** The content, over as many connections as it takes. */
+  async *#whole(
+    path: string,
+    first: Opened,
+    signal: AbortSignal,
+    onSummary: (summary: TransferSummary) => void,
+  ): AsyncGenerator<Uint8Array> {
+    const { version } = first.info;
+    const tally = new Tally();
+    const outage = new Outage({ peer: this.#connection.options, reconnectMs, signal });
+    let opened: Opened | undefined = first;
+    for (;;) {
+      const start = tally.wireBytes;
+      try {
+        opened ??= await this.#open(path, { start, version }, signal);
+        yield* tallied(chunksOf(opened.response, signal), tally);
+        break;
+      } catch (error) {
+        if (tally.wireBytes > start) outage.over();
+        opened = undefined;
+        await outage.wait(error);
+      }
+    }
+    onSummary(compare(tally, promisedTrailer(opened.response), this.#connection));
+  }
+}
+
+const empty = Buffer.alloc(0);
+
+/** What was taken out of an iterator, and then the rest of it. */
+async function* resumed(
+  taken: readonly IteratorResult<Buffer>[],
+  rest: AsyncIterable<Buffer>,
+): AsyncGenerator<Buffer> {
+  for (const { done, value } of taken) if (done !== true) yield value;
+  yield* rest;
+}
+
+interface Opened {
+  readonly info: FileInfo;
+  readonly response: HttpResponse;
+}
+
+/** Where to read on, and in which version of the file. */
+interface Position {
+  readonly start: number;
+  readonly version: string;
+}

@@ -1,0 +1,88 @@
+// Single files of a buildlet.
+import type { RequestBody } from '../../http/client/request.ts';
+import { endpoints } from '../../protocol/endpoints.ts';
+import { formatWriteMode } from '../../protocol/file-mode.ts';
+import { withQuery } from '../../protocol/form.ts';
+import type { Compression } from '../../protocol/transfer.ts';
+import type { Connection } from '../connection.ts';
+import { withSource, withStream } from '../given-streams.ts';
+import type { TransferOptions, TransferSummary } from './transfers.ts';
+
+/** A file being read. */
+export interface RemoteFile {
+  /** Permission bits. */
+  readonly mode: number;
+  readonly mtimeMs: number;
+  readonly sizeBytes: number;
+  /** To be read once. It fails with ERR_LOST when the file changes, or cannot be read to its end. */
+  readonly body: AsyncGenerator<Uint8Array>;
+  /** What came; complete once the body has ended. */
+  summary(): TransferSummary;
+}
+
+export interface PutFileOptions extends Omit<TransferOptions, 'compress'> {
+  /**
+   * How it is packed on its way. Default `none`. A function is asked when the file is larger than a MiB; what is smaller
+   * then goes as it is, by a single request.
+   */
+  compress?: Compression | (() => Promise<Compression>) | undefined;
+  /** Permission bits, such as 0o644, or a mode as `fs.stat` gives it. */
+  mode: number;
+  /** The name in the directory that the path turns out to be; a buildlet of Go fails there. Default: such a path fails. */
+  into?: string | undefined;
+  /** Absent: the time it is written. A buildlet without the extension always takes that. */
+  mtimeMs?: number | undefined;
+}
+
+/** Writes a file by the base protocol alone. */
+export async function writeFile(
+  connection: Connection,
+  source: RequestBody,
+  path: string,
+  { mode, ...options }: { mode: number; signal?: AbortSignal | undefined },
+): Promise<void> {
+  const signal = connection.signalWith(options.signal);
+  const target = withQuery(endpoints.write.path, { path, mode: formatWriteMode(mode) });
+  await withSource(source, signal, (body) =>
+    connection.callText({ method: 'PUT', path: target, body, signal }),
+  );
+}
+
+/** What it does is loaded on first use: running commands needs none of it. */
+export class Files {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /**
+   * Begins to read a file, its path relative to the work dir. After a cut it reads on, from a buildlet that has
+   * `/file`.
+   */
+  async get(path: string, options: { signal?: AbortSignal | undefined } = {}): Promise<RemoteFile> {
+    return await (await this.#transfer()).get(path, options);
+  }
+
+  /**
+   * Writes a file, under its name only when it is whole and its checksums are right; directories above it are made.
+   *
+   * @param source Is taken hold of at once; a stream is destroyed unless all of it is sent.
+   * @throws GomoteError ERR_LOCAL_FILE when the source fails, ERR_USAGE when it or the mode is none.
+   */
+  async put(
+    source: AsyncIterable<Uint8Array>,
+    path: string,
+    options: PutFileOptions,
+  ): Promise<TransferSummary> {
+    const signal = this.#connection.signalWith(options.signal);
+    return await withStream(source, signal, async (stream) =>
+      (await this.#transfer()).put(stream, path, { ...options, signal }),
+    );
+  }
+
+  async #transfer() {
+    const { FileTransfer } = await import('./file-transfer.ts');
+    return new FileTransfer(this.#connection);
+  }
+}

@@ -1,0 +1,134 @@
+// Replies that are long: archives as byte streams, listings as entries.
+import { Readable } from 'node:stream';
+import { GomoteError } from '../../errors.ts';
+import { type HttpResponse, transportError } from '../../http/client/request.ts';
+import { type FlowingOptions, flowing } from '../../http/relay/flowing.ts';
+import { endpoints } from '../../protocol/endpoints.ts';
+import { withQuery } from '../../protocol/form.ts';
+import { type DirEntry, listedNames, parseListLine } from '../../protocol/listing.ts';
+import { nameFromBytes } from '../../protocol/name-bytes.ts';
+import type { Connection } from '../connection.ts';
+
+export interface ListDirOptions {
+  /** Also what is below. Default false. */
+  recursive?: boolean | undefined;
+  /** Directories to leave out, relative to the listed one, with forward slashes, none at either end. */
+  skip?: readonly string[] | undefined;
+  /** Also the SHA-1 digests of regular files. Default false. */
+  digest?: boolean | undefined;
+  /**
+   * Told each line that cannot be read, most often because a name holds a newline or tab, where the buildlet knows nothing
+   * of such names. Absent: the listing fails with ERR_REPLY once all others have come.
+   */
+  onUnreadable?: ((line: string) => void) | undefined;
+  /** Cancels the call, which then fails with ERR_ABORTED. */
+  signal?: AbortSignal | undefined;
+}
+
+/** How much of a reply waits for a slow reader, in bytes. */
+const readAheadBytes = 1 << 20;
+
+/** A reply's body, whose failure is ERR_LOST or the signal's reason. */
+export function bodyStream(response: HttpResponse, signal: AbortSignal): Readable {
+  return Readable.from(chunksOf(response, signal), {
+    objectMode: false,
+    highWaterMark: readAheadBytes,
+  });
+}
+
+/** How long nothing may come of a body that has begun, in ms: a heartbeat goes by another connection. */
+const idleMs = 120_000;
+
+/**
+ * The pieces of a reply's body, whose failure is ERR_LOST or the signal's reason. A body that stops coming fails after two
+ * minutes, unless told otherwise.
+ */
+export async function* chunksOf(
+  response: HttpResponse,
+  signal: AbortSignal,
+  options: FlowingOptions = {},
+): AsyncGenerator<Buffer> {
+  try {
+    for await (const piece of flowing(response.body, { idleMs, ...options })) yield piece;
+  } catch (error) {
+    throw transportError(error, signal, 'ERR_LOST');
+  } finally {
+    // A reply that nobody reads on would keep its connection, and the buildlet from ending.
+    response.body.destroy();
+  }
+}
+
+/** The entries of `/ls`, as they come. */
+export async function* listDir(
+  connection: Connection,
+  dir: string,
+  options: ListDirOptions,
+): AsyncGenerator<DirEntry, void, undefined> {
+  const signal = connection.signalWith(options.signal);
+  const path = withQuery(endpoints.list.path, {
+    dir,
+    recursive: String(options.recursive ?? false),
+    digest: String(options.digest ?? false),
+    skip: options.skip,
+    [listedNames.parameter]: listedNames.escaped,
+  });
+  const response = await connection.call({ method: 'GET', path, signal });
+  const isEscaped = response.headers[listedNames.header.toLowerCase()] === listedNames.escaped;
+  let unreadable = 0;
+  let first = '';
+  for await (const line of linesOf(response, signal)) {
+    const entry = parseListLine(line, { isEscaped });
+    if (entry !== undefined) yield entry;
+    else if (options.onUnreadable !== undefined) options.onUnreadable(line);
+    else if (unreadable++ === 0) first = line;
+  }
+  if (unreadable === 0) return;
+  const more = unreadable > 1 ? ` and ${unreadable - 1} more` : '';
+  throw new GomoteError(
+    'ERR_REPLY',
+    `${connection.options.label}: not a line of a listing: ${JSON.stringify(first)}${more}`,
+    {
+      hint: 'a name with a newline or tab cannot be listed by a buildlet of Go; all others have come',
+    },
+  );
+}
+
+const newline = 0x0a;
+
+/** The longest line of a reply, in bytes. */
+const lineLimitBytes = 1 << 20;
+
+/** The lines of a reply, as they come; one that ends in the middle of a line fails with ERR_LOST. */
+export async function* linesOf(
+  response: HttpResponse,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  let rest: Buffer[] = [];
+  // The digest of a large file may take longer.
+  for await (const chunk of chunksOf(response, signal, { idleMs: undefined })) {
+    const end = chunk.lastIndexOf(newline);
+    if (end >= 0)
+      yield* nameFromBytes(Buffer.concat([...rest, chunk.subarray(0, end)])).split('\n');
+    // The chunk's memory may be used again.
+    rest = [...(end < 0 ? rest : []), Buffer.from(chunk.subarray(end + 1))];
+    if (rest.reduce((sum, { length }) => sum + length, 0) > lineLimitBytes) {
+      throw new GomoteError(
+        'ERR_REPLY',
+        `a line of the reply is longer than ${lineLimitBytes} bytes`,
+      );
+    }
+  }
+  if (rest.some(({ length }) => length > 0)) {
+    throw new GomoteError('ERR_LOST', 'the reply ended in the middle of a line');
+  }
+}
+
+/** The same pieces; whoever leaves them early, even before the first, lets go of the reply that they come from. */
+export function leaving<T>(pieces: AsyncGenerator<T>, { body }: HttpResponse): AsyncGenerator<T> {
+  const end = pieces.return.bind(pieces);
+  pieces.return = async (value) => {
+    body.destroy();
+    return await end(value);
+  };
+  return pieces;
+}

@@ -1,0 +1,136 @@
+// Archives up and down, counted and digested at both ends; where the buildlet says what it counted, the ends compare.
+import { Readable } from 'node:stream';
+import { GomoteError } from '../../errors.ts';
+import { type HttpResponse, type RequestBody, readText } from '../../http/client/request.ts';
+import { contentTypes, endpoints } from '../../protocol/endpoints.ts';
+import { withQuery } from '../../protocol/form.ts';
+import {
+  type Compression,
+  compressHeader,
+  parseSkipped,
+  parseTotals,
+  parseWarnings,
+  partialParameter,
+  type TransferSummary,
+  totalsHeader,
+  warningsHeader,
+} from '../../protocol/transfer.ts';
+import { checkedGzip } from '../../tar/checked-gzip.ts';
+import { Tally, tallied } from '../../tar/tally.ts';
+import type { Connection } from '../connection.ts';
+import { bodyStream, leaving } from './streams.ts';
+
+export type { TransferSummary } from '../../protocol/transfer.ts';
+
+export interface TransferOptions {
+  /** Cancels the call, which then fails with ERR_ABORTED. */
+  signal?: AbortSignal | undefined;
+  /**
+   * How the archive is packed (upload) or should be (download). Default `gzip`. Upload zstd only to a buildlet that
+   * announces it; one that cannot pack that way sends gzip.
+   */
+  compress?: Compression | undefined;
+  /** Of a download: what cannot be read, or changes meanwhile, is named in the summary. Default: it is a failure. */
+  isPartial?: boolean | undefined;
+}
+
+export interface Download {
+  readonly body: Readable;
+  readonly compression: 'gzip' | 'zstd';
+  /** What came; complete once the body has ended. */
+  summary(): TransferSummary;
+}
+
+/** Sends an archive to be extracted into `dir`; `signal` must come from the connection's `signalWith`. */
+export async function putTar(
+  connection: Connection,
+  source: RequestBody,
+  dir: string,
+  { signal, ...options }: TransferOptions & { signal: AbortSignal },
+): Promise<TransferSummary> {
+  const tally = new Tally();
+  const response = await connection.call({
+    method: 'PUT',
+    path: withQuery(endpoints.putTar.path, { dir }),
+    headers: { [compressHeader]: options.compress ?? 'gzip' },
+    body: counted(source, tally),
+    signal,
+  });
+  await readText(response, signal);
+  const summary = compare(tally, response.headers[totalsHeader.toLowerCase()], connection);
+  const told = response.headers[warningsHeader.toLowerCase()];
+  return { ...summary, warnings: parseWarnings(told === undefined ? undefined : String(told)) };
+}
+
+/** A buildlet begins to send at once. One behind Go's coordinator says nothing at all of a directory that is absent. */
+const headersTimeoutMs = 60_000;
+
+/** Asks for `dir` as an archive; `release`: as one gzip member. */
+export async function getTar(
+  connection: Connection,
+  dir: string,
+  options: TransferOptions & { release: boolean },
+): Promise<Download> {
+  const signal = connection.signalWith(options.signal);
+  const response = await connection.call({
+    method: 'GET',
+    path: withQuery(endpoints.getTar.path, {
+      dir,
+      pargzip: options.release ? '0' : undefined,
+      [partialParameter]: options.isPartial ? '1' : undefined,
+    }),
+    headers: { [compressHeader]: options.compress ?? 'gzip' },
+    signal,
+    headersTimeoutMs,
+  });
+  const isZstd = response.headers['content-type'] === contentTypes.zstd;
+  let summary: TransferSummary | undefined;
+  const tally = new Tally();
+  async function* proved(): AsyncGenerator<Uint8Array> {
+    const body = tallied(bodyStream(response, signal), tally);
+    yield* response.headers.trailer === undefined ? checkedGzip(body) : body;
+    const { totals, skipped } = parseSkipped(promisedTrailer(response) ?? '');
+    const told = promisedTrailer(response) === undefined ? undefined : totals;
+    summary = { ...compare(tally, told, connection), skipped };
+  }
+  return {
+    body: Readable.from(leaving(proved(), response), {
+      objectMode: false,
+      highWaterMark: 1 << 20,
+    }),
+    compression: isZstd ? 'zstd' : 'gzip',
+    summary: () => summary ?? tally.summary(),
+  };
+}
+
+function counted(source: RequestBody, tally: Tally): RequestBody {
+  if (typeof source !== 'string' && !(source instanceof Uint8Array)) return tallied(source, tally);
+  tally.update(Buffer.from(source));
+  return source;
+}
+
+/** The trailer with the totals, when the reply's header promised one; empty when it then did not come. */
+export function promisedTrailer({ headers, trailers }: HttpResponse): string | undefined {
+  const promised = String(headers.trailer ?? '').toLowerCase();
+  if (promised !== totalsHeader.toLowerCase()) return undefined;
+  return trailers[totalsHeader.toLowerCase()] ?? '';
+}
+
+/** What passed, by both ends. Throws ERR_LOST when they do not agree. */
+export function compare(
+  tally: Tally,
+  told: string | string[] | undefined,
+  connection: Connection,
+): TransferSummary {
+  const here = tally.summary();
+  if (told === undefined) return here;
+  const there = parseTotals(String(told));
+  if (there?.sha256 === here.sha256 && there.wireBytes === here.wireBytes) return there;
+  const counted =
+    there === undefined ? 'did not say what' : `counted ${there.wireBytes} bytes, and digest`;
+  throw new GomoteError(
+    'ERR_LOST',
+    `what passed differs: ${connection.options.label} ${counted} ${there?.sha256 ?? 'it counted'}; here: ${here.wireBytes} bytes, ${here.sha256}`,
+    { hint: 'transfer it again' },
+  );
+}

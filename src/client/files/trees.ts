@@ -1,0 +1,244 @@
+// Trees pushed and pulled by their changes: the endpoints below `/sync/`, on a buildlet that has them.
+
+import { GomoteError } from '../../errors.ts';
+import { type HttpResponse, readText } from '../../http/client/request.ts';
+import { contentTypes, type Endpoint, endpoints } from '../../protocol/endpoints.ts';
+import { encodeForm, type FormValues, withQuery } from '../../protocol/form.ts';
+import { nameFromBytes } from '../../protocol/name-bytes.ts';
+import { identityHeader, isIdentity } from '../../protocol/push-record.ts';
+import { type Compression, compressHeader, parseCompression } from '../../protocol/transfer.ts';
+import { decodeDifferences, type TreeDifference } from '../../protocol/tree-difference.ts';
+import { decodeEntries, type TreeEntry, treeDigest } from '../../protocol/tree-entry.ts';
+import { treeLimits } from '../../protocol/tree-limits.ts';
+import { parseAppliedReply, parseTreeState } from '../../protocol/tree-replies.ts';
+import { parseUnread, unreadHeader } from '../../protocol/unread.ts';
+import { packPieces, unpackPieces } from '../../tar/pack-pieces.ts';
+import { type Chunk, decodeChunks } from '../../tree/chunks.ts';
+import type { Connection } from '../connection.ts';
+import { type Applied, readNamedReply } from './apply-reply.ts';
+import { chunksOf } from './streams.ts';
+
+/** What a directory of the buildlet holds, in one digest. */
+export interface TreeState {
+  readonly digest: string;
+  /** What a change must name: it fails when another change was made since. */
+  readonly generation: string;
+  /** Whether the buildlet can pack and unpack zstd. */
+  readonly zstd?: boolean | undefined;
+  /** Whether it takes a stream that names its contents. */
+  readonly named?: boolean | undefined;
+  /** Whether names of files are any bytes but NUL there. */
+  readonly anyName?: boolean | undefined;
+  /** {@link timesDigest} of what is there, as it was sent; undefined when the buildlet does not set times alone. */
+  readonly times?: string | undefined;
+  /** Whether another push is changing it. */
+  readonly busy?: boolean | undefined;
+}
+
+export interface TreeCallOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** How what is sent is packed, and what comes should be. Default `none`. */
+  readonly compress?: Compression | undefined;
+  /** Told what the buildlet could not read there, and why. */
+  readonly onUnread?: ((path: string, reason: string) => void) | undefined;
+  /** Told of bytes as they pass on the wire. */
+  readonly onWire?: ((bytes: number) => void) | undefined;
+}
+
+/** Everything in the directory, that without `.git`, or only what was pushed into it. */
+export type Scope = 'all' | 'pull' | 'pushed';
+
+export class Trees {
+  readonly #connection: Connection;
+  #identity: string | undefined;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** What tells this life of the work dir from every other one: known from the first reply on, if the buildlet says it. */
+  get identity(): string | undefined {
+    return this.#identity;
+  }
+
+  async #call(request: Parameters<Connection['call']>[0]): Promise<HttpResponse> {
+    const response = await this.#connection.call(request);
+    const told = String(response.headers[identityHeader.toLowerCase()] ?? '');
+    if (isIdentity(told)) this.#identity = told;
+    return response;
+  }
+
+  async state(dir: string, scope: Scope, options: TreeCallOptions = {}): Promise<TreeState> {
+    const response = await this.#get(endpoints.treeState, scopeOf(dir, scope), options);
+    const text = (await this.#bytes(response, options, treeLimits.replyBytes)).toString();
+    return parseTreeState(text) ?? this.#fail('a state', text);
+  }
+
+  async manifest(
+    dir: string,
+    scope: Scope,
+    options: TreeCallOptions = {},
+  ): Promise<TreeState & { entries: TreeEntry[] }> {
+    const response = await this.#get(endpoints.treeManifest, scopeOf(dir, scope), options);
+    tellUnread(response, options);
+    const text = nameFromBytes(await this.#bytes(response, options, treeLimits.listBytes));
+    const end = text.indexOf('\0');
+    const [digest = '', generation = ''] = text.slice(0, Math.max(end, 0)).split(' ');
+    const entries = decodeEntries(text.slice(end + 1));
+    if (entries === undefined || treeDigest(entries) !== digest) {
+      return this.#fail('a manifest', text);
+    }
+    return { digest, generation, entries };
+  }
+
+  /** What the buildlet's commands have made of what was pushed into the directory; undefined: into any. */
+  async differences(
+    dir: string | undefined,
+    options: TreeCallOptions = {},
+  ): Promise<TreeDifference[]> {
+    const response = await this.#get(endpoints.treeDifferences, { dir }, options);
+    tellUnread(response, options);
+    const text = nameFromBytes(await this.#bytes(response, options, treeLimits.listBytes));
+    return decodeDifferences(text) ?? this.#fail('differences', text);
+  }
+
+  /** A file's content as chunks. */
+  async chunks(dir: string, path: string, options: TreeCallOptions = {}): Promise<Chunk[]> {
+    const response = await this.#get(endpoints.treeChunks, { dir, path }, options);
+    return decodeChunks(await this.#bytes(response, options, treeLimits.listBytes));
+  }
+
+  /** Whether each end can open the other's files, so that streams may name their contents. */
+  get sharesFiles(): boolean {
+    return this.sharedDirectory !== undefined;
+  }
+
+  /** Below which directory here the buildlet may name files. */
+  get sharedDirectory(): string | undefined {
+    return this.#connection.options.sharedDirectory;
+  }
+
+  /**
+   * Sends a tree stream; gives what the buildlet made of it. Of a stream that names its contents, `onDigest` is told the
+   * SHA-256 of each file as it is copied, in the order of the stream; the reply begins while it is sent.
+   */
+  async apply(
+    dir: string,
+    generation: string,
+    pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    options: TreeCallOptions & { onDigest?: ((sha256: string) => void) | undefined } = {},
+  ): Promise<Applied> {
+    const { compress = 'none', onDigest } = options;
+    const signal = this.#connection.signalWith(options.signal);
+    const { path } = endpoints.treeApply;
+    const response = await this.#call({
+      method: 'PUT',
+      path: withQuery(path, { dir, generation }),
+      headers: { 'Content-Type': contentTypes.tree, [compressHeader]: compress },
+      body: counted(packPieces(pieces, compress, signal), options),
+      signal,
+    });
+    if (onDigest !== undefined) {
+      const { label } = this.#connection.options;
+      // The copying of a large file may take longer than any limit.
+      const lines = counted(chunksOf(response, signal, { idleMs: undefined }), options);
+      return (await readNamedReply(lines, label, onDigest)) ?? this.#fail(applyAnswer, '');
+    }
+    const text = await readText(response, signal);
+    return parseAppliedReply(text) ?? this.#fail(applyAnswer, text);
+  }
+
+  /**
+   * A tree stream of the paths, or of everything in the directory; each piece holds until the next is asked for. If
+   * `isNamed`, the stream names its contents, unless the buildlet does not know of that.
+   */
+  async read(
+    dir: string,
+    paths: readonly string[] | undefined,
+    options: TreeCallOptions & { isNamed?: boolean } = {},
+  ): Promise<AsyncIterable<Uint8Array>> {
+    const response = await this.#call({
+      method: 'POST',
+      path: withQuery(endpoints.treeRead.path, {
+        dir,
+        named: options.isNamed ? '1' : undefined,
+        giveup: '1',
+      }),
+      headers: { 'Content-Type': contentTypes.form, ...wish(options) },
+      body: encodeForm(paths === undefined ? { all: 'true' } : { path: paths }),
+      signal: this.#connection.signalWith(options.signal),
+    });
+    return this.#decompressed(response, options);
+  }
+
+  async #get(
+    { path }: Endpoint,
+    query: FormValues,
+    options: TreeCallOptions,
+  ): Promise<HttpResponse> {
+    const signal = this.#connection.signalWith(options.signal);
+    return await this.#call({
+      method: 'GET',
+      path: withQuery(path, query),
+      headers: wish(options),
+      signal,
+    });
+  }
+
+  #decompressed(response: HttpResponse, options: TreeCallOptions): AsyncIterable<Uint8Array> {
+    const told = String(response.headers[compressHeader.toLowerCase()] ?? '');
+    const compression = parseCompression(told) ?? 'none';
+    const signal = this.#connection.signalWith(options.signal);
+    return unpackPieces(counted(chunksOf(response, signal), options), compression);
+  }
+
+  /** All of a reply, unpacked. Throws ERR_REPLY for more than `limit` bytes, however small they came. */
+  async #bytes(response: HttpResponse, options: TreeCallOptions, limit: number): Promise<Buffer> {
+    const pieces: Uint8Array[] = [];
+    let size = 0;
+    for await (const piece of this.#decompressed(response, options)) {
+      size += piece.length;
+      if (size > limit) {
+        const { label } = this.#connection.options;
+        throw new GomoteError('ERR_REPLY', `${label}: a reply of more than ${limit} bytes`);
+      }
+      pieces.push(piece);
+    }
+    return Buffer.concat(pieces);
+  }
+
+  #fail(what: string, text: string): never {
+    const { label } = this.#connection.options;
+    throw new GomoteError(
+      'ERR_REPLY',
+      `${label}: not ${what}: ${JSON.stringify(text.slice(0, 80))}`,
+    );
+  }
+}
+
+function tellUnread({ headers }: HttpResponse, { onUnread }: TreeCallOptions): void {
+  const told = headers[unreadHeader.toLowerCase()];
+  if (typeof told !== 'string') return;
+  for (const [path, reason] of parseUnread(told)) onUnread?.(path, reason);
+}
+
+const applyAnswer = 'an answer to a push';
+
+const scopeOf = (dir: string, scope: Scope): FormValues => ({
+  dir,
+  all: String(scope !== 'pushed'),
+  pull: scope === 'pull' ? '1' : undefined,
+});
+
+const wish = ({ compress }: TreeCallOptions): Record<string, string> =>
+  compress === undefined ? {} : { [compressHeader]: compress };
+
+async function* counted(
+  pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  { onWire }: TreeCallOptions,
+): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) {
+    onWire?.(piece.length);
+    yield piece;
+  }
+}

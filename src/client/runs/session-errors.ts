@@ -1,0 +1,41 @@
+// What failures of a session's requests mean.
+import { type ErrorCode, errnoOf, GomoteError, isGomoteError, StatusError } from '../../errors.ts';
+import { unknownBuildletText } from '../../protocol/endpoints.ts';
+import { unknownPathText } from '../../protocol/session.ts';
+
+/** The buildlet's refusal in terms of its client. */
+export function explained(error: unknown, label: string): unknown {
+  if (!(error instanceof StatusError)) return error;
+  if (isUnknownPath(error)) {
+    return new GomoteError('ERR_UNSUPPORTED', `${label} has no sessions`, { cause: error });
+  }
+  const code = codeOfStatus[error.status];
+  return code === undefined ? error : new GomoteError(code, error.message, { cause: error });
+}
+
+const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
+  404: 'ERR_UNKNOWN_SESSION',
+  409: 'ERR_CONFLICT',
+};
+
+/** Whether the buildlet knows no sessions at all. */
+export const isUnknownPath = (error: unknown): boolean =>
+  error instanceof StatusError && error.status === 404 && error.text === unknownPathText;
+
+/** Failures that come before a request is sent. */
+const unsentCodes: readonly ErrorCode[] = ['ERR_USAGE', 'ERR_REQUEST', 'ERR_CONFIG'];
+const unsentErrnos = ['ECONNREFUSED', 'ENOENT', 'ENOTFOUND', 'EACCES'];
+
+/**
+ * Whether a request that failed so may have started its command all the same: unless the buildlet refused it, or it
+ * certainly was never sent.
+ */
+export function mayHaveStarted(error: unknown): boolean {
+  if (error instanceof StatusError) {
+    // A server on the way that says 502 may have lost the buildlet after it had passed the request on.
+    return error.status >= 500 && error.text !== unknownBuildletText;
+  }
+  if (!isGomoteError(error)) return true;
+  if (unsentCodes.includes(error.code) || error.code === 'ERR_CERTIFICATE') return false;
+  return !unsentErrnos.includes(errnoOf(error.cause) ?? '');
+}

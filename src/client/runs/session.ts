@@ -1,0 +1,299 @@
+// A session on a buildlet: a run that connections come and go on.
+import { GomoteError, StatusError } from '../../errors.ts';
+import { type HttpRequest, type HttpResponse, transportError } from '../../http/client/request.ts';
+import { contentTypes, endpoints } from '../../protocol/endpoints.ts';
+import { type FormValues, withQuery } from '../../protocol/form.ts';
+import {
+  encodeSessionForm,
+  pingIntervalMs,
+  type SessionEnd,
+  type SessionRequest,
+} from '../../protocol/session.ts';
+import { timeoutSignal } from '../../timeout-signal.ts';
+import type { Connection } from '../connection.ts';
+import { withOutputs, withStream } from '../given-streams.ts';
+import { randomId } from '../random-id.ts';
+import { timeLimitMs } from '../time-limit.ts';
+import { NotShared } from './log-files.ts';
+import { Outage } from './outage.ts';
+import { notStartedIn } from './session-begun.ts';
+import { explained, isUnknownPath, mayHaveStarted } from './session-errors.ts';
+import { sendInput } from './session-input.ts';
+import { LogCopier, type LogOutputs, loadReplies } from './session-reader.ts';
+import { silentPings, watchedCopy } from './watched-copy.ts';
+
+export interface SessionReadOptions extends LogOutputs {
+  /** The log's offset to read from; `end`: only what is still to come. Default 0. */
+  from?: number | 'end' | undefined;
+  /** Neither slow the command nor keep it alive by reading. Default false. */
+  observe?: boolean | undefined;
+  /** Told once an outage that the connection was lost and is being made again. */
+  onLost?: ((error: GomoteError) => void) | undefined;
+  /** Ends the reading, which then fails with ERR_ABORTED; the session goes on. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface SessionResult {
+  readonly end: SessionEnd;
+  /** Whether the outputs got all that the command wrote, proved by its counts and digests. */
+  readonly isWhole: boolean;
+  /** How many bytes had been dropped from the log before they could be read. */
+  readonly lostBytes: number;
+}
+
+export interface SessionOptions {
+  /** How long a connection that broke is tried again, in ms. Default 5 minutes. */
+  reconnectMs?: number | undefined;
+  /** How often each side is heard from, in ms. Default 10 s. */
+  pingMs?: number | undefined;
+  /**
+   * Whether the command may be some 16 MiB ahead of a slow reader, as it is when the client shares its files with the
+   * buildlet and reads long output out of those of the log. Default true.
+   */
+  runAhead?: boolean | undefined;
+}
+
+/** A log as it comes, and what its reader is called. */
+interface OpenLog {
+  readonly reply: HttpResponse;
+  readonly reader: string;
+  /** Where it may name files, if that was offered. */
+  readonly filesIn: string | undefined;
+}
+
+const defaultReconnectMs = 5 * 60_000;
+
+export class Session {
+  readonly id: string;
+  readonly #connection: Connection;
+  readonly #reconnectMs: number;
+  readonly #pingMs: number;
+  /** The reply to the request that started it, until it is read. */
+  #first: OpenLog | undefined;
+  #mayRun = false;
+  #notStarted: string | undefined;
+  /** Below which directory the buildlet may name the log's files instead of sending what is in them, if it may. */
+  #filesIn: string | undefined;
+
+  constructor(connection: Connection, id: string, options: SessionOptions = {}) {
+    this.id = id;
+    this.#connection = connection;
+    this.#reconnectMs = options.reconnectMs ?? defaultReconnectMs;
+    this.#pingMs = options.pingMs ?? pingIntervalMs;
+    const { sharedDirectory } = connection.options;
+    this.#filesIn = options.runAhead === false ? undefined : sharedDirectory;
+  }
+
+  /** Whether a request to start it, by this object, has arrived for all that is known here. */
+  get mayRun(): boolean {
+    return this.#mayRun;
+  }
+
+  /** Why the command of a detached session could not be started; undefined if it could, for all that is known here. */
+  get notStarted(): string | undefined {
+    return this.#notStarted;
+  }
+
+  /**
+   * Starts it, once however often the request has to be sent; false when the buildlet knows no sessions. Its log is
+   * to be read at once, unless it is detached.
+   */
+  async start(
+    request: SessionRequest,
+    options: Pick<SessionReadOptions, 'signal' | 'onLost'> = {},
+  ): Promise<boolean> {
+    const signal = this.#connection.signalWith(options.signal);
+    const body = encodeSessionForm({
+      ...request,
+      timeoutMs: timeLimitMs('timeoutMs', request.timeoutMs),
+      idleTimeoutMs: timeLimitMs('idleTimeoutMs', request.idleTimeoutMs),
+    });
+    const outage = this.#outage(signal, options.onLost);
+    const reader = randomId();
+    if (signal.aborted) throw transportError(signal.reason, signal, 'ERR_CONNECT');
+    for (;;) {
+      try {
+        const replying = this.#connection.call({
+          heartbeat: false,
+          method: 'POST',
+          path: this.#path(endpoints.session.path, this.#as(reader)),
+          headers: { 'Content-Type': contentTypes.form },
+          body,
+          signal,
+          headersTimeoutMs: this.#pingMs * silentPings,
+        });
+        void loadReplies();
+        const reply = await replying;
+        this.#mayRun = true;
+        if (request.detach) this.#notStarted = await notStartedIn(reply);
+        else this.#first = { reply, reader, filesIn: this.#filesIn };
+        return true;
+      } catch (error) {
+        if (isUnknownPath(error)) return false;
+        // Once it may run, that nobody answers at the moment tells nothing of it.
+        const mightRun = this.#mayRun;
+        this.#mayRun ||= mayHaveStarted(error);
+        if (!this.#mayRun || (!mightRun && error instanceof StatusError)) throw error;
+        await outage.wait(error);
+      }
+    }
+  }
+
+  /** Copies its output until it has ended, over as many connections as that takes. */
+  async read(options: SessionReadOptions = {}): Promise<SessionResult> {
+    const result = await this.readUntil(Infinity, options);
+    if (result.end === undefined) throw new GomoteError('ERR_LOST', 'there is no closing record');
+    return { ...result, end: result.end };
+  }
+
+  /** Copies its output up to that offset of its log, or to its end if that comes first. */
+  async readUntil(
+    until: number,
+    options: SessionReadOptions = {},
+  ): Promise<Omit<SessionResult, 'end'> & { readonly end: SessionEnd | undefined }> {
+    const { stdout, stderr } = options;
+    return await withOutputs([stdout, stderr], () => this.#copyUntil(until, options));
+  }
+
+  async #copyUntil(until: number, options: SessionReadOptions) {
+    const copier = new LogCopier(options, options.from ?? 0, until);
+    const signal = this.#connection.signalWith(options.signal);
+    const outage = this.#outage(signal, options.onLost);
+    while (!copier.isDone) {
+      try {
+        const { reply, reader, filesIn } =
+          this.#first ?? (await this.#open(copier.position, options, signal));
+        this.#first = undefined;
+        await watchedCopy(reply.body, copier, {
+          ping: (taken) => this.#ping(reader, taken, signal),
+          pingMs: this.#pingMs,
+          filesIn,
+          onHeard: () => outage.heard(),
+          onProgress: () => outage.over(),
+          signal,
+        });
+      } catch (error) {
+        if (error instanceof NotShared) this.#filesIn = undefined;
+        else await outage.wait(explained(error, this.#connection.options.label));
+      }
+    }
+    const { end, lostBytes } = copier;
+    const isWhole = end !== undefined && copier.verify(end);
+    await copier.flush();
+    return { end, isWhole, lostBytes };
+  }
+
+  async #open(
+    position: number,
+    { from, observe }: SessionReadOptions,
+    signal: AbortSignal,
+  ): Promise<OpenLog> {
+    const reader = randomId();
+    const query = {
+      from: from === 'end' ? 'end' : String(position),
+      observe: observe ? '1' : undefined,
+      ...this.#as(reader),
+    };
+    const path = this.#path(endpoints.session.path, query);
+    const headersTimeoutMs = this.#pingMs * silentPings;
+    const request = { method: 'GET', path, signal, headersTimeoutMs } as const;
+    const filesIn = this.#filesIn;
+    const reply = await this.#connection.call({ ...request, heartbeat: false });
+    return { reply, reader, filesIn };
+  }
+
+  async #ping(reader: string, position: number, signal: AbortSignal): Promise<void> {
+    const late = AbortSignal.any([signal, timeoutSignal(this.#pingMs)]);
+    const query = { reader, ack: String(position) };
+    await this.#post(endpoints.sessionPing.path, query, late);
+  }
+
+  /**
+   * Sends all of the source as its input, and then the input's end; over as many connections as that takes, each byte
+   * once. Resolves also when the command takes no more.
+   *
+   * @param offset How much input it has had from elsewhere. Default 0.
+   */
+  async sendInput(
+    source: AsyncIterable<Uint8Array>,
+    options: { signal?: AbortSignal | undefined; offset?: number | undefined } = {},
+  ): Promise<void> {
+    const signal = this.#connection.signalWith(options.signal);
+    await withStream(source, signal, (stream) =>
+      sendInput(stream, {
+        signal,
+        offset: options.offset ?? 0,
+        outage: this.#outage(signal),
+        send: async (body, offset, end) => {
+          const query = { offset: String(offset), end: end ? '1' : undefined };
+          const text = await this.#post(endpoints.sessionInput.path, query, signal, body);
+          const { parseInputReply } = await loadReplies();
+          const reply = parseInputReply(text);
+          if (reply === undefined) throw this.#badReply(text);
+          return reply;
+        },
+      }),
+    );
+  }
+
+  /**
+   * Sends a signal to its process group.
+   *
+   * @param killAfterMs When to send KILL to what is left of it, whether or not anyone still reads. Absent: never.
+   * @throws GomoteError ERR_CONFLICT when it has ended.
+   */
+  async kill(
+    killSignal: string,
+    options: { killAfterMs?: number | undefined; signal?: AbortSignal | undefined } = {},
+  ): Promise<void> {
+    const query = { signal: killSignal, killAfterMs: options.killAfterMs?.toString() };
+    await this.#control(endpoints.sessionSignal.path, query, options.signal);
+  }
+
+  /** Tells the size of the terminal it runs on. */
+  async resize(columns: number, rows: number, signal?: AbortSignal): Promise<void> {
+    const query = { columns: String(columns), rows: String(rows) };
+    await this.#control(endpoints.sessionResize.path, query, signal);
+  }
+
+  /** Lets it go on however long nobody reads. */
+  async detach(signal?: AbortSignal): Promise<void> {
+    await this.#control(endpoints.sessionDetach.path, {}, signal);
+  }
+
+  async #control(path: string, query: FormValues, signal: AbortSignal | undefined): Promise<void> {
+    try {
+      await this.#post(path, query, this.#connection.signalWith(signal));
+    } catch (error) {
+      throw explained(error, this.#connection.options.label);
+    }
+  }
+
+  async #post(
+    path: string,
+    query: FormValues,
+    signal: AbortSignal,
+    body?: Uint8Array,
+  ): Promise<string> {
+    const request: HttpRequest = { method: 'POST', path: this.#path(path, query), signal, body };
+    return await this.#connection.callText({ ...request, heartbeat: false });
+  }
+
+  #badReply(text: string): GomoteError {
+    const { label } = this.#connection.options;
+    return new GomoteError('ERR_REPLY', `${label}: bad reply to input: ${text.slice(0, 80)}`);
+  }
+
+  #as(reader: string): FormValues {
+    return { reader, named: this.#filesIn === undefined ? undefined : '1' };
+  }
+
+  #path(path: string, query: FormValues): string {
+    return withQuery(path, { id: this.id, ...query });
+  }
+
+  #outage(signal: AbortSignal, onLost?: (error: GomoteError) => void): Outage {
+    const { options: peer } = this.#connection;
+    return new Outage({ peer, reconnectMs: this.#reconnectMs, signal, onLost });
+  }
+}

@@ -1,0 +1,67 @@
+// The sessions of one buildlet: starting them, finding them again.
+import { GomoteError } from '../../errors.ts';
+import { endpoints } from '../../protocol/endpoints.ts';
+import type { SessionInfo, SessionRequest } from '../../protocol/session.ts';
+import type { Connection } from '../connection.ts';
+import { randomId } from '../random-id.ts';
+import { Session, type SessionOptions } from './session.ts';
+import { explained } from './session-errors.ts';
+import { loadReplies } from './session-reader.ts';
+
+/** What a session runs and how; all but `cmd` may be left out. */
+export interface StartSession extends Partial<SessionRequest> {
+  readonly cmd: string;
+  /** Starting the same id twice starts it once. Default: a fresh one. */
+  readonly id?: string | undefined;
+}
+
+interface SignalOption {
+  /** Cancels the call, which then fails with ERR_ABORTED. */
+  signal?: AbortSignal | undefined;
+}
+
+export class Sessions {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /**
+   * Starts a run that outlives connections; undefined when the buildlet knows no sessions (nothing was started then).
+   * Read it at once, unless it is detached: that is how its output comes, and what it waits for.
+   */
+  async start(
+    request: StartSession,
+    options: SessionOptions & SignalOption = {},
+  ): Promise<Session | undefined> {
+    const { id = randomId(), env = [], ...wanted } = request;
+    const { env: common = [], path } = this.#connection.options;
+    const session = new Session(this.#connection, id, options);
+    const defaults = { systemLevel: false, dir: '', args: [], debug: false };
+    const all = { ...defaults, ...wanted, path: wanted.path ?? path, env: [...common, ...env] };
+    return (await session.start(all, options)) ? session : undefined;
+  }
+
+  /** A session that was started before; nothing is asked of the buildlet yet. */
+  get(id: string, options: SessionOptions = {}): Session {
+    return new Session(this.#connection, id, options);
+  }
+
+  /** Those that the buildlet knows, running and finished; throws ERR_UNSUPPORTED when it knows none at all. */
+  async list(options: SignalOption = {}): Promise<SessionInfo[]> {
+    const signal = this.#connection.signalWith(options.signal);
+    const { label } = this.#connection.options;
+    try {
+      const { path } = endpoints.sessions;
+      const request = { method: 'GET', path, signal, heartbeat: false } as const;
+      const text = await this.#connection.callText(request);
+      const { parseSessionInfos } = await loadReplies();
+      const infos = parseSessionInfos(text);
+      if (infos !== undefined) return infos;
+      throw new GomoteError('ERR_REPLY', `${label}: not a list of runs: ${text.slice(0, 80)}`);
+    } catch (error) {
+      throw explained(error, label);
+    }
+  }
+}

@@ -1,0 +1,76 @@
+// Which commands run on whose buildlet, for the audit trail and the status page: read off the requests that pass.
+import { messageOf } from '../../errors.ts';
+import type { Passage } from '../../http/relay/proxy.ts';
+import { endpoints, processStateTrailer } from '../../protocol/endpoints.ts';
+import { decodeForm, parseBool } from '../../protocol/form.ts';
+import type { Log } from '../log.ts';
+import type { Session } from '../sessions/session.ts';
+import type { User } from '../state/users.ts';
+
+export interface CommandAudit {
+  readonly log: Log;
+  /** Whether arguments are written: they may hold what is nobody's business. */
+  readonly withArguments: boolean;
+}
+
+export interface CommandOver {
+  readonly session: Session;
+  readonly user: User;
+  readonly passage: Passage;
+  readonly failure: unknown;
+}
+
+export interface CommandPeek {
+  readonly peek: (piece: Buffer) => void;
+  /** The command, as far as it is known. */
+  text(withArguments: boolean): string;
+  /** Whether it runs on by itself once it was started. */
+  readonly isDetached: boolean;
+  /** Writes what was run, and how it ended as far as the reply says. */
+  over(audit: CommandAudit, over: CommandOver): void;
+}
+
+/** How much of a form is looked at, in bytes, and how much of a command is written, in characters. */
+const peekLimitBytes = 16 << 10;
+const commandLimit = 500;
+
+const starts: readonly string[] = [endpoints.exec.path, endpoints.session.path];
+
+/** What to look at a request by that starts a command; undefined for all others. */
+export function commandPeek(method: string, path: string): CommandPeek | undefined {
+  if (method !== 'POST' || !starts.includes(path)) return undefined;
+  const pieces: Buffer[] = [];
+  let sizeBytes = 0;
+  const seen = () => decodeForm(Buffer.concat(pieces).toString());
+  const text = (withArguments: boolean): string => {
+    const form = seen();
+    const words = [form.get('cmd') ?? '', ...(withArguments ? form.getAll('cmdArg') : [])];
+    return words.join(' ').slice(0, commandLimit);
+  };
+  return {
+    text,
+    get isDetached() {
+      return parseBool(seen().get('detach'));
+    },
+    peek: (piece) => {
+      if (sizeBytes < peekLimitBytes) pieces.push(piece.subarray(0, peekLimitBytes - sizeBytes));
+      sizeBytes += piece.length;
+    },
+    over: ({ log, withArguments }, { session, user, passage, failure }) => {
+      log.write('exec', {
+        name: session.name,
+        owner: session.owner,
+        by: user.name,
+        machine: session.machine,
+        command: text(withArguments),
+        outcome: failure === undefined ? outcomeOf(passage) : messageOf(failure),
+      });
+    },
+  };
+}
+
+function outcomeOf({ status, trailers }: Passage): string {
+  const at = trailers.findIndex((name) => name.toLowerCase() === processStateTrailer.toLowerCase());
+  if (at >= 0) return trailers[at + 1] ?? '';
+  return status === 0 ? 'the client left' : `status ${status}`;
+}

@@ -1,0 +1,80 @@
+// Who is calling: Basic user `user-<name>` with that user's token. Wrong ones are answered late, and told in the log.
+
+import type { IncomingMessage } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { basicPair } from '../../http/server/server.ts';
+import type { Log } from '../log.ts';
+import type { User, Users } from '../state/users.ts';
+
+export type Verdict = { readonly user: User } | { readonly status: number; readonly text: string };
+
+const missing = { status: 400, text: 'missing required authentication' };
+const wrong = { status: 401, text: 'bad username or password' };
+
+export const userPrefix = 'user-';
+
+/** The first wrong tokens from an address are answered at once; then each later than the last, to this most, in ms. */
+const freeFailures = 3;
+const firstDelayMs = 50;
+const longestDelayMs = 3_000;
+
+/** An address is forgiven after this long without a wrong token, in ms. */
+const forgetMs = 60_000;
+
+/** How many are remembered, and how many wait at once: those beyond are answered at once, to spare memory. */
+const addressLimit = 10_000;
+const waitingLimit = 1_000;
+
+export class Doorkeeper {
+  readonly #users: Users;
+  readonly #log: Log;
+  readonly #failures = new Map<string, { count: number; lastMs: number }>();
+  #waiting = 0;
+
+  constructor(users: Users, log: Log) {
+    this.#users = users;
+    this.#log = log;
+  }
+
+  /** Who sent the request, or what to answer. */
+  async check(request: IncomingMessage): Promise<Verdict> {
+    const pair = basicPair(request);
+    if (pair === undefined) return missing;
+    return await this.authenticate(pair.user, pair.password, request.socket.remoteAddress ?? '');
+  }
+
+  /** The same for a name (with its prefix `user-`) and a token that came in another way. */
+  async authenticate(authUser: string, token: string, address: string): Promise<Verdict> {
+    const user = authUser.startsWith(userPrefix)
+      ? this.#users.check(authUser.slice(userPrefix.length), token)
+      : undefined;
+    if (user !== undefined) return { user };
+    await this.#punish(authUser, address);
+    return wrong;
+  }
+
+  /** The name of a user. Any other is not written: it may be a token that was typed in the wrong place. */
+  #shown(authUser: string): string {
+    const isUser =
+      authUser.startsWith(userPrefix) &&
+      this.#users.current(authUser.slice(userPrefix.length)) !== undefined;
+    return isUser ? authUser : 'unknown';
+  }
+
+  async #punish(authUser: string, address: string): Promise<void> {
+    const now = Date.now();
+    const before = this.#failures.get(address);
+    const count = before === undefined || now - before.lastMs > forgetMs ? 1 : before.count + 1;
+    // The one seen last goes to the end, so that the first is the one to forget.
+    this.#failures.delete(address);
+    this.#failures.set(address, { count, lastMs: now });
+    const [oldest] = this.#failures.keys();
+    if (this.#failures.size > addressLimit && oldest !== undefined) this.#failures.delete(oldest);
+    this.#log.write('wrong-token', { user: this.#shown(authUser), address, count });
+    if (count <= freeFailures || this.#waiting >= waitingLimit) return;
+    const delayMs = Math.min(firstDelayMs * 2 ** (count - freeFailures - 1), longestDelayMs);
+    this.#waiting++;
+    await sleep(delayMs);
+    this.#waiting--;
+  }
+}

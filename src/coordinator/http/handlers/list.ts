@@ -1,0 +1,45 @@
+// GET /buildlet/list, /buildlet/types and POST /buildlet/extend: what there is, and more time for it.
+import { parseDuration } from '../../../duration.ts';
+import { GomoteError } from '../../../errors.ts';
+import { readFormBody, sendText, smallForm } from '../../../http/server/reply.ts';
+import { formatRecord, formatRecords, formatTypes } from '../../../protocol/coordinator.ts';
+import { contentTypes } from '../../../protocol/endpoints.ts';
+import { decodeForm, parseBool } from '../../../protocol/form.ts';
+import type { Coordinator } from '../../coordinator.ts';
+import type { CoordinatorHandler } from '../server.ts';
+
+/** With `health=1` also how each is, and why one is dead; with `all=1`, for admins, everybody's. */
+export function list(coordinator: Coordinator): CoordinatorHandler {
+  return async ({ response, query }, user) => {
+    const sessions = await coordinator.list(user, parseBool(query.get('all')));
+    if (!parseBool(query.get('health'))) {
+      return sendText(
+        response,
+        formatRecords(sessions.filter(({ state }) => state === 'running')),
+        contentTypes.json,
+      );
+    }
+    const withHealth = formatRecords(sessions, ({ name, reason }) => ({
+      Health: coordinator.healthOf(name),
+      ...(reason !== undefined && { Reason: reason }),
+    }));
+    sendText(response, withHealth, contentTypes.json);
+  };
+}
+
+export function types(coordinator: Coordinator): CoordinatorHandler {
+  const { hosts, builders } = coordinator.catalogue;
+  return ({ response }, user) =>
+    sendText(response, formatTypes(hosts, builders, user), contentTypes.json);
+}
+
+export function extend(coordinator: Coordinator): CoordinatorHandler {
+  return async ({ request, response }, user) => {
+    const form = decodeForm(await readFormBody(request, smallForm));
+    const name = form.get('name') ?? '';
+    const byMs = parseDuration('duration', form.get('duration') ?? '');
+    if (byMs === 0) throw new GomoteError('ERR_REQUEST', 'a duration is more than 0');
+    const session = await coordinator.extend(await coordinator.find(user, name), byMs);
+    sendText(response, formatRecord(session), contentTypes.json);
+  };
+}

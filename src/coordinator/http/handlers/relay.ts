@@ -1,0 +1,97 @@
+// What names a buildlet goes to it, and comes back as it comes; POST /halt ends it.
+import { isGomoteError, messageOf } from '../../../errors.ts';
+import { newPassage } from '../../../http/relay/proxy.ts';
+import { sendEmpty, sendError } from '../../../http/server/reply.ts';
+import { splitTarget } from '../../../http/server/server.ts';
+import { endpoints } from '../../../protocol/endpoints.ts';
+import type { Coordinator } from '../../coordinator.ts';
+import type { Session } from '../../sessions/session.ts';
+import type { User } from '../../state/users.ts';
+import { type CommandAudit, commandPeek } from '../command-audit.ts';
+import type { CoordinatorExchange } from '../server.ts';
+
+/** How long a halt waits for the machine to be taken back before it answers, in ms; that goes on anyway. */
+const haltWaitMs = 30_000;
+
+export function relay(coordinator: Coordinator, audit: CommandAudit) {
+  return async (exchange: CoordinatorExchange, user: User, name: string): Promise<void> => {
+    const { request, response } = exchange;
+    const session = await coordinator.find(user, name);
+    const { path, query } = splitTarget(request.url ?? '');
+    if (path === endpoints.halt.path && request.method === 'POST') {
+      await inTime(coordinator.end(session, user));
+      return sendEmpty(response);
+    }
+    if (request.httpVersion !== '1.1') {
+      return sendError(response, 400, 'HTTP/1.1 or higher required');
+    }
+    await pass({ coordinator, audit, user }, exchange, session, { path, run: query.get('id') });
+  };
+}
+
+interface Surroundings {
+  readonly coordinator: Coordinator;
+  readonly audit: CommandAudit;
+  readonly user: User;
+}
+
+async function pass(
+  { coordinator, audit, user }: Surroundings,
+  { request, response, signal, note, id }: CoordinatorExchange,
+  session: Session,
+  { path, run }: { path: string; run: string | null },
+): Promise<void> {
+  const { method = '' } = request;
+  const command = commandPeek(method, path);
+  const passage = newPassage(command?.peek);
+  // The request's line in the log is written as soon as the reply is out.
+  for (const name of ['requestBytes', 'replyBytes'] as const) {
+    Object.defineProperty(note, name, { enumerable: true, get: () => passage[name] });
+  }
+  let failure: unknown;
+  let over: ((leavesRun: boolean) => void) | undefined;
+  try {
+    const link = await coordinator.use(session);
+    over = link.begin({
+      method,
+      path,
+      sinceMs: Date.now(),
+      run: run ?? undefined,
+      get command() {
+        return command?.text(audit.withArguments);
+      },
+    });
+    const either = AbortSignal.any([signal, link.signal]);
+    await link.relay.pass(request, response, either, passage);
+  } catch (error) {
+    if (signal.aborted) return;
+    failure = error;
+    note.error = messageOf(error);
+    const code = isGomoteError(error, 'ERR_BUILDLET_DIED') ? error.code : undefined;
+    sendError(response, 502, explain(error, session, id), code);
+  } finally {
+    over?.(path === endpoints.session.path && (signal.aborted || command?.isDetached === true));
+    coordinator.used(session, failure);
+    command?.over(audit, { session, user, passage, failure });
+  }
+}
+
+/** Which hop failed, for whom, and what to do next, in one line. */
+function explain(error: unknown, { name, machine = '' }: Session, id: string): string {
+  if (isGomoteError(error, 'ERR_BUILDLET_DIED'))
+    return `${messageOf(error)} (request ${id}); make another`;
+  const hop = `coordinator: no reply from the buildlet "${name}" (machine ${machine})`;
+  return `${hop}: ${messageOf(error)} (request ${id}); see gomote list for its health, then try again`;
+}
+
+async function inTime(work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, haltWaitMs);
+  });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,46 @@
+// Every endpoint of the coordinator itself.
+import { sendError, sendText } from '../../http/server/reply.ts';
+import { coordinatorPaths } from '../../protocol/endpoints.ts';
+import type { CoordinatorConfig } from '../config.ts';
+import type { Coordinator } from '../coordinator.ts';
+import type { Metrics } from '../metrics.ts';
+import { create } from './handlers/create.ts';
+import { extend, list, types } from './handlers/list.ts';
+import type { CoordinatorHandler, CoordinatorRoute } from './server.ts';
+
+/** The texts are those of a Go coordinator. */
+const GET = { methods: ['GET'], wrongMethod: 'GET required' } as const;
+const POST = { methods: ['POST'], wrongMethod: 'POST required' } as const;
+
+export interface RouteParts {
+  readonly coordinator: Coordinator;
+  readonly metrics: Metrics;
+  readonly config: CoordinatorConfig;
+}
+
+export function routesOf({ coordinator, metrics, config }: RouteParts): CoordinatorRoute[] {
+  const ready: CoordinatorHandler = ({ response }) =>
+    coordinator.isReady ? sendText(response, 'ready\n') : sendError(response, 503, 'not ready');
+  return [
+    { path: coordinatorPaths.create, ...POST, access: 'user', handle: create(coordinator) },
+    { path: coordinatorPaths.list, ...GET, access: 'user', handle: list(coordinator) },
+    { path: coordinatorPaths.types, ...GET, access: 'user', handle: types(coordinator) },
+    { path: coordinatorPaths.extend, ...POST, access: 'user', handle: extend(coordinator) },
+    {
+      path: coordinatorPaths.health,
+      ...GET,
+      access: 'anyone',
+      handle: ({ response }) => sendText(response, 'ok\n'),
+    },
+    { path: coordinatorPaths.ready, ...GET, access: 'anyone', handle: ready },
+    {
+      path: coordinatorPaths.metrics,
+      ...GET,
+      access: config.openMetrics ? 'anyone' : 'admin',
+      handle: async ({ response }) => {
+        const { body, contentType } = await metrics.text();
+        sendText(response, body, contentType);
+      },
+    },
+  ];
+}

@@ -1,0 +1,210 @@
+// The coordinator's HTTP: its own endpoints by path, and everything that names a buildlet relayed to it.
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { messageOf } from '../../errors.ts';
+import { browserRefusal } from '../../http/server/browser-requests.ts';
+import { sendError, sendRefusal } from '../../http/server/reply.ts';
+import {
+  createBareServer,
+  type Exchange,
+  signalOf,
+  splitTarget,
+  type TlsIdentity,
+} from '../../http/server/server.ts';
+import { type StrangerLimits, Strangers } from '../../http/server/strangers.ts';
+import { type Method, proxyHeader } from '../../protocol/endpoints.ts';
+import type { Log } from '../log.ts';
+import type { User } from '../state/users.ts';
+import type { Doorkeeper } from './doorkeeper.ts';
+
+/** One request to the coordinator. */
+export interface CoordinatorExchange extends Exchange {
+  /** In the log and in error texts. */
+  readonly id: string;
+  /** More for the request's line in the log. */
+  readonly note: Record<string, string | number | undefined>;
+  /** To be called once the client has shown who it is: see `Strangers`. */
+  readonly trust: () => void;
+}
+
+export type CoordinatorHandler = (
+  exchange: CoordinatorExchange,
+  user: User,
+) => Promise<void> | void;
+
+export interface CoordinatorRoute {
+  readonly path: string;
+  readonly methods: readonly Method[];
+  /** The reply (status 400) to any other method. */
+  readonly wrongMethod: string;
+  /** `anyone`: the handler is given nobody's user and looks after itself. */
+  readonly access: 'anyone' | 'user' | 'admin';
+  /** Whether browsers may ask for it on behalf of pages; the handler checks of which. */
+  readonly isForPages?: boolean | undefined;
+  readonly handle: CoordinatorHandler;
+}
+
+/** Takes over the connection of a request with `Upgrade`; it answers and checks who it is by itself. */
+export type UpgradeHandler = (upgrade: Upgrade) => Promise<void>;
+
+export interface Upgrade {
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  /** What came after the request's head. */
+  readonly head: Buffer;
+  /** To be called once the client has shown who it is: see `Strangers`. */
+  readonly trust: () => void;
+}
+
+/** Answers a request to upgrade with an error, and closes its connection, whether or not the client does. */
+export function refuseUpgrade(socket: Duplex, status: string, text: string): void {
+  const body = `${text}\n`;
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    () => socket.destroy(),
+  );
+}
+
+export interface CoordinatorServerOptions {
+  readonly doorkeeper: Doorkeeper;
+  readonly routes: readonly CoordinatorRoute[];
+  /** Handles what names a buildlet in `X-Buildlet-Proxy`. */
+  readonly relay: (exchange: CoordinatorExchange, user: User, name: string) => Promise<void>;
+  readonly upgrades?: ReadonlyMap<string, UpgradeHandler> | undefined;
+  readonly tls?: TlsIdentity | undefined;
+  /** What clients may take that have not shown who they are. */
+  readonly strangers?: StrangerLimits | undefined;
+  readonly log: Log;
+  /** Told of each request that is over. */
+  readonly onDone?: ((done: { path: string; status: number; ms: number }) => void) | undefined;
+}
+
+export const nobody: User = { name: '', isAdmin: false };
+
+export interface CoordinatorServer {
+  readonly server: Server;
+  /** Resolves when no request is being served; upgraded connections do not count. */
+  quiet(): Promise<void>;
+}
+
+/** Makes the server; the caller lets it listen and closes it. */
+export function createCoordinatorServer(options: CoordinatorServerOptions): CoordinatorServer {
+  const routes = new Map(options.routes.map((route) => [route.path, route]));
+  const strangers = new Strangers(options.strangers);
+  let running = 0;
+  let waiting: (() => void)[] = [];
+  const server = createBareServer((request, response) => {
+    running++;
+    response.once('close', () => {
+      running--;
+      if (running > 0) return;
+      for (const resolve of waiting) resolve();
+      waiting = [];
+    });
+    strangers.begin(request, response);
+    const trust = () => strangers.trust(request);
+    serve(routes, options, { request, response, trust }).catch(() => response.destroy());
+  }, options.tls);
+  strangers.watch(server);
+  server.on('upgrade', (request, socket, head) => {
+    const handler = options.upgrades?.get(splitTarget(request.url ?? '').path);
+    socket.on('error', () => undefined);
+    const refusal = browserRefusal(request, { hasPassword: true });
+    if (refusal !== undefined) refuseUpgrade(socket, '403 Forbidden', refusal);
+    else if (handler === undefined) {
+      refuseUpgrade(socket, '400 Bad Request', 'nothing to upgrade to here');
+    } else {
+      const trust = () => strangers.trust(request);
+      handler({ request, socket, head, trust }).catch(() => socket.destroy());
+    }
+  });
+  const quiet = () =>
+    new Promise<void>((resolve) => {
+      if (running === 0) resolve();
+      else waiting.push(resolve);
+    });
+  return { server, quiet };
+}
+
+async function serve(
+  routes: ReadonlyMap<string, CoordinatorRoute>,
+  options: CoordinatorServerOptions,
+  { request, response, trust }: Pick<CoordinatorExchange, 'request' | 'response' | 'trust'>,
+): Promise<void> {
+  const startMs = Date.now();
+  const { path, query } = splitTarget(request.url ?? '/');
+  const note: CoordinatorExchange['note'] = {};
+  const id = randomBytes(6).toString('hex');
+  const exchange = { request, response, query, signal: signalOf(response), id, note, trust };
+  response.once('close', () => {
+    const status = response.headersSent ? response.statusCode : 0;
+    const ms = Date.now() - startMs;
+    const cut = response.writableFinished ? undefined : true;
+    const kind = note.buildlet === undefined ? 'other' : 'relay';
+    options.onDone?.({ path: routes.has(path) && kind === 'other' ? path : kind, status, ms });
+    options.log.write('request', {
+      id,
+      address: request.socket.remoteAddress,
+      method: request.method,
+      path,
+      status,
+      ms,
+      cut,
+      ...note,
+    });
+  });
+  try {
+    await dispatch(routes.get(path), options, exchange);
+  } catch (error) {
+    note.error = messageOf(error);
+    sendError(response, error);
+  }
+}
+
+async function dispatch(
+  route: CoordinatorRoute | undefined,
+  options: CoordinatorServerOptions,
+  exchange: CoordinatorExchange,
+): Promise<void> {
+  const { request, response, note } = exchange;
+  const names = namesIn(request);
+  const [name] = names;
+  const refusal =
+    name === undefined && route?.isForPages
+      ? undefined
+      : browserRefusal(request, { hasPassword: true });
+  if (refusal !== undefined) return sendRefusal(response, 403, refusal);
+  if (names.length > 1) return sendRefusal(response, 400, `more than one ${proxyHeader} header`);
+  if (name === undefined && route === undefined)
+    return sendRefusal(response, 404, '404 page not found');
+  let user = nobody;
+  if (name !== undefined || route?.access !== 'anyone') {
+    const verdict = await options.doorkeeper.check(request);
+    if ('status' in verdict) return sendRefusal(response, verdict.status, verdict.text);
+    user = verdict.user;
+    exchange.trust();
+    note.user = user.name;
+  }
+  if (name !== undefined) {
+    note.buildlet = name.slice(0, 120);
+    return await options.relay(exchange, user, name);
+  }
+  if (route === undefined) return;
+  if (!route.methods.some((method) => method === request.method)) {
+    return sendError(response, 400, route.wrongMethod);
+  }
+  if (route.access === 'admin' && !user.isAdmin) {
+    return sendError(response, 401, 'only for admins');
+  }
+  await route.handle(exchange, user);
+}
+
+/** Every value of the header that names a buildlet: Node joins those that come twice. */
+function namesIn({ rawHeaders }: IncomingMessage): string[] {
+  const wanted = proxyHeader.toLowerCase();
+  return rawHeaders.flatMap((value, at) =>
+    at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === wanted ? [value] : [],
+  );
+}

@@ -1,0 +1,94 @@
+// A pool over any backend: machines are made when they are asked for, and destroyed when they come back.
+import { randomBytes } from 'node:crypto';
+import type { Backend } from '../../backends/backend.ts';
+import type { HostType } from '../../builders.ts';
+import type { BuildletClient } from '../../client/buildlet-client.ts';
+import { type GomoteError, isGomoteError } from '../../errors.ts';
+import type { AcquireCall, Pool, PoolCall } from './pool.ts';
+import { SharedMachines } from './shared-machines.ts';
+
+export interface BackendPoolOptions {
+  readonly backend: Backend;
+  readonly kind: string;
+  readonly host: HostType;
+  /** Whose the machines are on the backend: of this coordinator alone, so that it takes no other's for its own. */
+  readonly owner: string;
+  /** See SharedMachines. */
+  readonly team: string;
+  readonly maximum: number;
+}
+
+export class BackendPool implements Pool {
+  readonly hostType: string;
+  readonly kind: string;
+  readonly capacity: number;
+  readonly shared: SharedMachines | undefined;
+  onCapacity = (): void => undefined;
+  onLost = (): void => undefined;
+  readonly #options: BackendPoolOptions;
+
+  constructor(options: BackendPoolOptions) {
+    this.#options = options;
+    this.hostType = options.host.name;
+    this.kind = options.kind;
+    this.capacity = options.maximum;
+    this.shared = sharedOf(options);
+  }
+
+  async acquire(call: AcquireCall): Promise<string> {
+    const { backend, host, owner } = this.#options;
+    // A machine is of a host type only: what a builder type adds comes with each command.
+    const builder = { name: host.name, hostType: host.name, env: [] };
+    // A name is never used again: after a crash one name must not stand for two machines.
+    const user = `${owner}-${randomBytes(4).toString('hex')}`;
+    return (await backend.create(builder, { ...call, user, host })).name;
+  }
+
+  async release(id: string, call: PoolCall): Promise<void> {
+    try {
+      await this.#options.backend.destroy(id, call);
+    } catch (error) {
+      if (!isGomoteError(error, 'ERR_UNKNOWN_BUILDLET')) throw error;
+    }
+  }
+
+  async connect(id: string): Promise<BuildletClient> {
+    return await this.#options.backend.connect(id);
+  }
+
+  async renew(id: string, call: PoolCall): Promise<void> {
+    await this.#options.backend.renew?.(id, call);
+  }
+
+  async explain(id: string, error: GomoteError): Promise<GomoteError> {
+    return await this.#options.backend.explain(id, error);
+  }
+
+  async reconcile(held: ReadonlySet<string>, call: PoolCall): Promise<ReadonlySet<string>> {
+    const { backend, owner } = this.#options;
+    const there = new Set<string>();
+    const orphans: string[] = [];
+    for (const { name, hostType, dead, note } of await backend.list(call)) {
+      if (hostType !== this.hostType) continue;
+      if (held.has(name)) {
+        if (dead === undefined) there.add(name);
+      } else if (name.startsWith(`${owner}-`) && this.shared?.hasSession(name, note) !== true) {
+        orphans.push(name);
+      }
+    }
+    await Promise.all(orphans.map((name) => this.release(name, call)));
+    await backend.reap?.(call);
+    return there;
+  }
+
+  async close(): Promise<void> {
+    // Machines live on without a coordinator; the next one takes them over.
+  }
+}
+
+function sharedOf({ backend, host, ...options }: BackendPoolOptions): SharedMachines | undefined {
+  const note = backend.note?.bind(backend);
+  if (note === undefined) return undefined;
+  const list = backend.list.bind(backend);
+  return new SharedMachines({ ...options, list, note, hostType: host.name });
+}

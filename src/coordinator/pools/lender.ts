@@ -1,0 +1,297 @@
+// Lends the machines of one pool: never more than it has, to each user in turn, some of them made ahead.
+import { setMaxListeners } from 'node:events';
+import { GomoteError, messageOf } from '../../errors.ts';
+import { FairQueue } from './fair-queue.ts';
+import type { AcquireCall, Pool } from './pool.ts';
+import { Recent } from './recent.ts';
+
+export interface LenderOptions {
+  /** How many machines to keep ready ahead. */
+  readonly warm: number;
+  /** Told what went wrong behind the scenes. */
+  readonly onTrouble: (what: string, error: unknown) => void;
+  /** Told when the view has changed. */
+  readonly onChange: () => void;
+  /** Told that a lent machine is gone for good. */
+  readonly onLost: (id: string, reason: string) => void;
+  /** The first wait before a failed release or start is tried again, in ms; it doubles up to a minute. */
+  readonly retryMs?: number;
+}
+
+export interface WaitingView {
+  readonly owner: string;
+  readonly sinceMs: number;
+  readonly ahead: number;
+}
+
+interface Request extends AcquireCall {
+  readonly owner: string;
+  readonly sinceMs: number;
+  /** The last position told. */
+  told: number | undefined;
+  readonly grant: (id: string | Promise<string>) => void;
+  readonly refuse: (error: unknown) => void;
+}
+
+const longestRetryMs = 60_000;
+
+/** How long a machine that was taken back is remembered, in ms: longer than a list of machines takes. */
+const rememberMs = 300_000;
+
+export class Lender {
+  readonly pool: Pool;
+  readonly #options: LenderOptions;
+  readonly #queue = new FairQueue<Request>();
+  readonly #lent = new Set<string>();
+  readonly #releasing = new Map<string, Promise<boolean>>();
+  /** Those that were taken back: a list of what is there may be older. */
+  readonly #returned = new Recent(rememberMs);
+  readonly #warm: string[] = [];
+  readonly #closed = new AbortController();
+  #acquiring = 0;
+  #warming = 0;
+  /** Under way after a machine could not be made ahead. */
+  #warmPause: Promise<void> | undefined;
+  #warmRetryMs: number | undefined;
+  #isOpen = false;
+
+  constructor(pool: Pool, options: LenderOptions) {
+    this.pool = pool;
+    this.#options = options;
+    // As many listen as there are machines being made or taken back.
+    setMaxListeners(0, this.#closed.signal);
+    pool.onCapacity = () => this.#grant();
+    pool.onLost = (id, reason) => this.#lost(id, reason);
+  }
+
+  get #firstRetryMs(): number {
+    return this.#options.retryMs ?? 1_000;
+  }
+
+  get lent(): number {
+    return this.#lent.size + this.#acquiring + this.#releasing.size;
+  }
+
+  get warm(): number {
+    return this.#warm.length;
+  }
+
+  /** Whether it lends: false until what an earlier coordinator left has been looked at. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  get waiting(): WaitingView[] {
+    return this.#queue.inOrder().map(({ owner, sinceMs }, ahead) => ({ owner, sinceMs, ahead }));
+  }
+
+  /** Ends what nobody holds and begins to lend; resolves with those of the held that are still there. */
+  async open(held: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+    for (const id of held) this.#lent.add(id);
+    const there = await this.#insist(`start of the pool of ${this.pool.hostType}`, (signal) =>
+      this.pool.reconcile(held, { signal }),
+    );
+    this.#isOpen = true;
+    this.#grant();
+    return there ?? held;
+  }
+
+  /** Lends a machine, when it is the owner's turn and there is one; cancelled, nothing is left behind. */
+  async lend(owner: string, call: AcquireCall): Promise<string> {
+    call.signal.throwIfAborted();
+    return await new Promise((resolve, reject) => {
+      const leave = () => {
+        if (this.#queue.remove(request)) request.refuse(call.signal.reason);
+        this.#tellPositions();
+      };
+      const request: Request = {
+        ...call,
+        owner,
+        sinceMs: Date.now(),
+        told: undefined,
+        grant: (id) => {
+          call.signal.removeEventListener('abort', leave);
+          resolve(id);
+        },
+        refuse: reject,
+      };
+      call.signal.addEventListener('abort', leave, { once: true });
+      this.#queue.push(request);
+      this.#grant();
+    });
+  }
+
+  /**
+   * Takes a machine back; resolves when it is clean or gone, or with false when the lender was closed before. It is
+   * tried until it succeeds.
+   */
+  async giveBack(id: string): Promise<boolean> {
+    this.#lent.delete(id);
+    const running = this.#releasing.get(id) ?? this.#release(id);
+    this.#releasing.set(id, running);
+    return await running;
+  }
+
+  async #release(id: string): Promise<boolean> {
+    const isDone = await this.#insist(`taking back ${id}`, async (signal) => {
+      await this.pool.release(id, { signal });
+      return true;
+    });
+    this.#returned.add(id);
+    this.#releasing.delete(id);
+    this.#grant();
+    return isDone === true;
+  }
+
+  /** Whether the machine is in this lender's hands, or has just been. */
+  knows(id: string): boolean {
+    const isHere = this.#lent.has(id) || this.#releasing.has(id) || this.#returned.has(id);
+    return isHere || this.#warm.includes(id);
+  }
+
+  /** Counts a machine that another coordinator has lent. */
+  adopt(id: string): void {
+    this.#lent.add(id);
+  }
+
+  /** The machine is gone, or nobody's business but its user's. */
+  disown(id: string): void {
+    this.#lent.delete(id);
+    this.#returned.add(id);
+    this.#grant();
+  }
+
+  /** Turns away all who wait; what is being made is finished. */
+  turnAway(): void {
+    this.#isOpen = false;
+    for (const request of this.#queue.inOrder()) {
+      this.#queue.remove(request);
+      request.refuse(new GomoteError('ERR_CLOSED', 'the coordinator is restarting'));
+    }
+  }
+
+  /** Stops lending; what is lent stays so, and what was ready goes at the next start. */
+  async close(): Promise<void> {
+    this.#isOpen = false;
+    this.#closed.abort(new GomoteError('ERR_CLOSED', 'the coordinator is ending'));
+    await this.pool.close();
+  }
+
+  #lost(id: string, reason: string): void {
+    const at = this.#warm.indexOf(id);
+    if (at < 0) {
+      this.#options.onLost(id, reason);
+    } else {
+      this.#warm.splice(at, 1);
+      void this.giveBack(id);
+    }
+  }
+
+  get #hasRoom(): boolean {
+    return this.lent + this.#warm.length + this.#warming < this.pool.capacity;
+  }
+
+  /** Gives what there is to those who wait, then makes some ahead. */
+  #grant(): void {
+    if (this.#isOpen) {
+      while (this.#queue.size > 0 && (this.#warm.length > 0 || this.#hasRoom)) this.#grantNext();
+      const { warm } = this.#options;
+      while (
+        this.#warmPause === undefined &&
+        this.#warm.length + this.#warming < warm &&
+        this.#hasRoom
+      ) {
+        void this.#makeAhead();
+      }
+    }
+    this.#tellPositions();
+  }
+
+  #grantNext(): void {
+    const request = this.#queue.next();
+    if (request === undefined) return;
+    const ready = this.#warm.shift();
+    if (ready !== undefined) this.#lent.add(ready);
+    request.grant(ready ?? this.#acquire(request));
+  }
+
+  async #acquire(call: AcquireCall): Promise<string> {
+    this.#acquiring++;
+    try {
+      const signal = AbortSignal.any([call.signal, this.#closed.signal]);
+      const id = await this.pool.acquire({ ...call, signal });
+      this.#lent.add(id);
+      return id;
+    } finally {
+      this.#acquiring--;
+      this.#grant();
+    }
+  }
+
+  /** Makes one; after a failure none is tried for a while, and whoever waits has the room. */
+  async #makeAhead(): Promise<void> {
+    const { signal } = this.#closed;
+    this.#warming++;
+    try {
+      this.#warm.push(await this.pool.acquire({ signal, onProgress: () => undefined }));
+      this.#warmRetryMs = undefined;
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#options.onTrouble(
+        `making a machine of ${this.pool.hostType} ahead: ${messageOf(error)}`,
+        error,
+      );
+      this.#warmRetryMs = Math.min(
+        (this.#warmRetryMs ?? this.#firstRetryMs / 2) * 2,
+        longestRetryMs,
+      );
+      this.#warmPause ??= pause(this.#warmRetryMs, signal).then(() => {
+        this.#warmPause = undefined;
+        this.#grant();
+      });
+    } finally {
+      this.#warming--;
+      this.#grant();
+    }
+  }
+
+  #tellPositions(): void {
+    for (const [ahead, request] of this.#queue.inOrder().entries()) {
+      if (request.told === ahead) continue;
+      request.told = ahead;
+      request.onProgress(`${ahead} ahead of you`);
+    }
+    this.#options.onChange();
+  }
+
+  /** Does the work, again and again until it succeeds; undefined when the lender was closed first. */
+  async #insist<T>(
+    what: string,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T | undefined> {
+    const { signal } = this.#closed;
+    for (let waitMs = this.#firstRetryMs; ; waitMs = Math.min(waitMs * 2, longestRetryMs)) {
+      try {
+        signal.throwIfAborted();
+        return await work(signal);
+      } catch (error) {
+        if (signal.aborted) return undefined;
+        this.#options.onTrouble(`${what}: ${messageOf(error)}`, error);
+      }
+      await pause(waitMs, signal);
+    }
+  }
+}
+
+/** Waits, keeping no process alive, at most until the signal aborts. */
+function pause(durationMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, durationMs).unref();
+    signal.addEventListener('abort', done, { once: true });
+  });
+}

@@ -1,0 +1,69 @@
+// The one switch from a pool's configuration to its code.
+import { join } from 'node:path';
+import { openBackend } from '../../backends/open.ts';
+import { GomoteError } from '../../errors.ts';
+import type { CoordinatorConfig, PoolConfig } from '../config.ts';
+import type { Log } from '../log.ts';
+import { BackendPool } from './backend-pool.ts';
+import type { Pool } from './pool.ts';
+import type { ReverseGate } from './reverse-gate.ts';
+
+export interface PoolPlace {
+  readonly stateDirectory: string;
+  /** Whose this coordinator's machines are where others have some too. */
+  readonly owner: string;
+  /** Which coordinators share their sessions with it, where the platform keeps them. */
+  readonly team: string;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly log: Log;
+  /** Where the machines of reverse pools come in. */
+  readonly gate: ReverseGate;
+}
+
+export async function openPools(
+  config: CoordinatorConfig,
+  place: PoolPlace,
+): Promise<{ pool: Pool; warm: number }[]> {
+  return await Promise.all(
+    config.pools.map(async (section) => ({
+      pool: await openPool(section, place),
+      warm: section.warm,
+    })),
+  );
+}
+
+async function openPool(config: PoolConfig, place: PoolPlace): Promise<Pool> {
+  const { environment, owner, team } = place;
+  switch (config.kind) {
+    case 'local': {
+      const root = join(place.stateDirectory, 'pools', config.name);
+      const settings = { kind: config.kind, name: config.name, root };
+      const backend = await openBackend({ ...settings, environment: inherited(environment) });
+      return new BackendPool({ ...config, backend, owner, team });
+    }
+    case 'static': {
+      const { StaticPool } = await import('./static-pool.ts');
+      return new StaticPool(config.host.name, config.machines);
+    }
+    case 'backend': {
+      const { backend: found, maximum, host } = config;
+      if (found.kind === 'local' || found.kind === 'coordinator') {
+        throw new GomoteError('ERR_CONFIG', `a backend of kind ${found.kind} cannot be a pool`);
+      }
+      const backend = await openBackend({ ...found, environment });
+      return new BackendPool({ backend, kind: found.kind, host, maximum, owner, team });
+    }
+    case 'reverse': {
+      const { ReversePool } = await import('./reverse-pool.ts');
+      const pool = new ReversePool({ hostType: config.host.name, log: place.log });
+      place.gate.add({ pool, keyFile: config.keyFile });
+      return pool;
+    }
+  }
+}
+
+/** What commands on local machines get of the coordinator's own environment: nothing that may be a secret. */
+function inherited(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const names = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'TZ'];
+  return Object.fromEntries(names.map((name) => [name, environment[name]]));
+}

@@ -1,0 +1,44 @@
+// Where a coordinator's machines of one host type come from.
+import type { BuildletClient } from '../../client/buildlet-client.ts';
+import type { GomoteError } from '../../errors.ts';
+import type { SharedMachines } from './shared-machines.ts';
+
+export interface PoolCall {
+  readonly signal: AbortSignal;
+}
+
+export interface AcquireCall extends PoolCall {
+  /** Told in a few words what is being waited for. */
+  readonly onProgress: (step: string) => void;
+}
+
+export interface Pool {
+  readonly hostType: string;
+  /** As in the configuration: `local`, `static`, `reverse` or a backend's kind. */
+  readonly kind: string;
+  /** How many machines can be lent at once, at this moment. */
+  readonly capacity: number;
+  /** Where sessions are kept with their machines, for all coordinators; absent: the machines are this one's alone. */
+  readonly shared?: SharedMachines | undefined;
+  /** Set by the lender: to be called when the capacity has grown. */
+  onCapacity: () => void;
+  /** Set by the lender: to be called when a machine is gone for good. */
+  onLost: (id: string, reason: string) => void;
+  /**
+   * Gives the id of a clean machine that answers. Only called while fewer than `capacity` are lent. When it fails or
+   * is cancelled, nothing is left behind. An id stays the same when the coordinator starts again.
+   */
+  acquire(call: AcquireCall): Promise<string>;
+  /** Takes a machine back, also one that died: nothing of its user is left on it. May be repeated. */
+  release(id: string, call: PoolCall): Promise<void>;
+  /** A client of the machine; its `target` is what requests are relayed to. */
+  connect(id: string): Promise<BuildletClient>;
+  /** Notes that the machine is in use, where its platform would end one that is not; it writes seldom by itself. */
+  renew?(id: string, call: PoolCall): Promise<void>;
+  /** Why a call to the machine failed, if the pool knows; ERR_BUILDLET_DIED when the machine is gone for good. */
+  explain(id: string, error: GomoteError): Promise<GomoteError>;
+  /** Once, at the start: ends all that no session has; gives those of the held that are still there. */
+  reconcile(held: ReadonlySet<string>, call: PoolCall): Promise<ReadonlySet<string>>;
+  /** The coordinator ends; the machines stay. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,119 @@
+// Where machines dial in: checks their key and name, and gives their connection to the pool of their host type.
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '../../errors.ts';
+import {
+  bootPattern,
+  machineNamePattern,
+  reverseHeaders,
+  reverseUpgrade,
+} from '../../protocol/reverse.ts';
+import { callingLink } from '../../reverse/reverse-link.ts';
+import { refuseUpgrade, type Upgrade } from '../http/server.ts';
+import type { Log } from '../log.ts';
+import type { ReversePool } from './reverse-pool.ts';
+
+interface Entrance {
+  readonly pool: ReversePool;
+  /** One key a line; any of them lets a machine in. Read at each arrival. */
+  readonly keyFile: string;
+}
+
+/** How long a wrong key is kept waiting, in ms. */
+const wrongKeyDelayMs = 1_000;
+
+type Refusal = { readonly status: string; readonly text: string };
+
+export class ReverseGate {
+  readonly #log: Log;
+  readonly #entrances = new Map<string, Entrance>();
+  #isClosed = false;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  add(entrance: Entrance): void {
+    this.#entrances.set(entrance.pool.hostType, entrance);
+  }
+
+  /** Machines that dial from here on are to come again later. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  /** Takes over the connection of a request to upgrade. */
+  readonly handle = async (upgrade: Upgrade): Promise<void> => {
+    try {
+      const refusal = await this.#admit(upgrade);
+      if (refusal !== undefined) this.#refuse(upgrade, refusal);
+    } catch (error) {
+      this.#log.write('trouble', { what: `a machine that dialled: ${messageOf(error)}` });
+      this.#refuse(upgrade, { status: '500 Internal Server Error', text: 'see the log' });
+    }
+  };
+
+  async #admit({ request, socket, head, trust }: Upgrade): Promise<Refusal | undefined> {
+    const header = (name: string) => String(request.headers[name.toLowerCase()] ?? '');
+    const [hostType, machine, boot] = [
+      header(reverseHeaders.hostType),
+      header(reverseHeaders.machine),
+      header(reverseHeaders.boot),
+    ];
+    if (request.method !== 'GET' || header('Upgrade') !== reverseUpgrade) {
+      return { status: '400 Bad Request', text: `upgrade to ${reverseUpgrade} by GET` };
+    }
+    if (this.#isClosed) {
+      return { status: '503 Service Unavailable', text: 'the coordinator is ending' };
+    }
+    const entrance = this.#entrances.get(hostType);
+    // Whoever has no key learns nothing of the host types.
+    if (entrance === undefined || !(await isKey(header('Authorization'), entrance.keyFile))) {
+      await sleep(wrongKeyDelayMs);
+      const text = `wrong key, or no reverse pool of host type "${hostType}"`;
+      return { status: '401 Unauthorized', text };
+    }
+    trust();
+    if (!machineNamePattern.test(machine) || !bootPattern.test(boot)) {
+      return { status: '400 Bad Request', text: `bad machine name "${machine}", or no boot id` };
+    }
+    if (!(await entrance.pool.admits(machine, boot))) {
+      const text = `another machine called ${machine} is connected: give one of them --machine NAME`;
+      return { status: '409 Conflict', text };
+    }
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${reverseUpgrade}\r\n\r\n`,
+    );
+    const link = callingLink({ socket, head }, { label: `machine ${machine}` });
+    entrance.pool.arrive({ machine, boot, link });
+    return undefined;
+  }
+
+  #refuse(
+    {
+      request: {
+        headers,
+        socket: { remoteAddress },
+      },
+      socket,
+    }: Upgrade,
+    why: Refusal,
+  ) {
+    const machine = String(headers[reverseHeaders.machine.toLowerCase()] ?? '').slice(0, 64);
+    this.#log.write('machine-refused', { machine, address: remoteAddress, reason: why.text });
+    refuseUpgrade(socket, why.status, why.text);
+  }
+}
+
+/** Compares digests with each key, so that the time taken tells nothing. */
+async function isKey(authorization: string, keyFile: string): Promise<boolean> {
+  const given = digest(/^Bearer (\S+)$/.exec(authorization)?.[1] ?? '');
+  const keys = (await readFile(keyFile, 'utf8')).split(/\r?\n/).map((line) => line.trim());
+  return keys
+    .filter((key) => key !== '' && !key.startsWith('#'))
+    .map((key) => timingSafeEqual(digest(key), given))
+    .includes(true);
+}
+
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest();

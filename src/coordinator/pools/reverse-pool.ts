@@ -1,0 +1,260 @@
+// Machines that dial in from behind NAT: offered when they are connected and clean, lent, and cleaned again.
+import { BuildletClient } from '../../client/buildlet-client.ts';
+import { resetBuildlet } from '../../client/reset.ts';
+import { GomoteError, messageOf } from '../../errors.ts';
+import type { CallingLink } from '../../reverse/reverse-link.ts';
+import { timeoutSignal } from '../../timeout-signal.ts';
+import type { Log } from '../log.ts';
+import type { AcquireCall, Pool, PoolCall } from './pool.ts';
+
+/** Who dialled. */
+export interface Arrival {
+  /** The machine's name. */
+  readonly machine: string;
+  /** Differs with every start of its buildlet. */
+  readonly boot: string;
+  readonly link: CallingLink;
+}
+
+/** A machine since its buildlet started: what was on it is gone with the next start. */
+interface Machine {
+  readonly id: string;
+  readonly name: string;
+  /** Absent while it is away. */
+  link: CallingLink | undefined;
+  /** Why it is away. */
+  awayReason: string;
+  awayTimer: NodeJS.Timeout | undefined;
+  state: 'dirty' | 'clean' | 'held' | 'releasing';
+}
+
+export interface ReversePoolOptions {
+  readonly hostType: string;
+  readonly log: Log;
+  /** The first wait before a machine that could not be cleaned is tried again, in ms. Default 1,000. */
+  readonly retryMs?: number | undefined;
+  /** How long a machine that is held may be away, in ms. Default 60,000. */
+  readonly awayMs?: number | undefined;
+}
+
+const answerTimeoutMs = 5_000;
+const cleanTimeoutMs = 120_000;
+const longestAwayMs = 60_000;
+const firstRetryMs = 1_000;
+const longestRetryMs = 60_000;
+
+export const machineId = (machine: string, boot: string): string => `${machine}.${boot}`;
+
+export class ReversePool implements Pool {
+  readonly hostType: string;
+  readonly kind = 'reverse';
+  onCapacity = (): void => undefined;
+  onLost = (_id: string, _reason: string): void => undefined;
+  readonly #options: ReversePoolOptions;
+  /** Those connected and those held; the one that was free first comes first. */
+  readonly #machines = new Map<string, Machine>();
+  readonly #retries = new Set<NodeJS.Timeout>();
+  /** Until it is known who holds which machine, none is cleaned. */
+  #isReconciled = false;
+
+  constructor(options: ReversePoolOptions) {
+    this.#options = options;
+    this.hostType = options.hostType;
+  }
+
+  get capacity(): number {
+    return [...this.#machines.values()].filter(({ state }) => state !== 'dirty').length;
+  }
+
+  /** Whether the machine may come in: not while another of its name is there and answers. */
+  async admits(machine: string, boot: string): Promise<boolean> {
+    const others = this.#named(machine).filter(({ id }) => id !== machineId(machine, boot));
+    const answers = await Promise.all(others.map(({ link }) => link?.answers(answerTimeoutMs)));
+    return !answers.includes(true);
+  }
+
+  /** Takes in a machine that dialled. One that is held goes on; any other is cleaned before it is offered. */
+  arrive({ machine: name, boot, link }: Arrival): void {
+    const id = machineId(name, boot);
+    for (const other of this.#named(name)) {
+      if (other.id === id) continue;
+      other.link?.end('another buildlet of this machine has dialled');
+      this.#gone(other, `machine ${name} was started anew`);
+    }
+    const known = this.#machines.get(id);
+    known?.link?.end('the machine has dialled anew');
+    const machine = known ?? newMachine(id, 'dirty');
+    clearTimeout(machine.awayTimer);
+    machine.link = link;
+    if (machine.state === 'clean') machine.state = 'dirty';
+    this.#machines.set(id, machine);
+    void link.ended.then((reason) => this.#left(machine, link, reason));
+    this.#options.log.write('machine-connected', { hostType: this.hostType, machine: id });
+    if (this.#isReconciled && machine.state === 'dirty') void this.#offer(machine, link);
+  }
+
+  #named(name: string): Machine[] {
+    return [...this.#machines.values()].filter((machine) => machine.name === name);
+  }
+
+  #left(machine: Machine, link: CallingLink, reason: string): void {
+    if (machine.link !== link) return;
+    this.#options.log.write('machine-left', {
+      hostType: this.hostType,
+      machine: machine.id,
+      reason,
+    });
+    machine.link = undefined;
+    machine.awayReason = reason;
+    if (link.saidGoodbye) this.#gone(machine, `machine ${machine.name}: ${reason}`);
+    else if (machine.state === 'held') this.#await(machine);
+    else if (machine.state !== 'releasing') this.#forget(machine);
+  }
+
+  /** Gives a machine that is held some time to come back. */
+  #await(machine: Machine): void {
+    const { awayMs = longestAwayMs } = this.#options;
+    machine.awayTimer = setTimeout(() => {
+      const { name, awayReason } = machine;
+      this.#gone(machine, `machine ${name} has been away for ${awayMs / 1000} s: ${awayReason}`);
+    }, awayMs).unref();
+  }
+
+  /** What was on the machine is no more. */
+  #gone(machine: Machine, reason: string): void {
+    if (machine.state === 'held') this.onLost(machine.id, reason);
+    else if (machine.state !== 'releasing') this.#forget(machine);
+  }
+
+  #forget(machine: Machine): void {
+    clearTimeout(machine.awayTimer);
+    if (this.#machines.get(machine.id) === machine) this.#machines.delete(machine.id);
+  }
+
+  /** Cleans a machine that nobody holds, again and again while it is connected, then offers it. */
+  async #offer(machine: Machine, link: CallingLink, retryMs = this.#firstRetryMs): Promise<void> {
+    const isCurrent = () => machine.link === link && machine.state === 'dirty';
+    try {
+      await this.#clean(machine, timeoutSignal(cleanTimeoutMs));
+      if (!isCurrent()) return;
+      machine.state = 'clean';
+      // The last to become free is the last to be lent.
+      this.#machines.delete(machine.id);
+      this.#machines.set(machine.id, machine);
+      this.onCapacity();
+    } catch (error) {
+      if (!isCurrent()) return;
+      const what = `cleaning ${machine.id}: ${messageOf(error)}`;
+      this.#options.log.write('trouble', { what });
+      const timer = setTimeout(() => {
+        this.#retries.delete(timer);
+        if (isCurrent()) void this.#offer(machine, link, Math.min(retryMs * 2, longestRetryMs));
+      }, retryMs);
+      this.#retries.add(timer.unref());
+    }
+  }
+
+  get #firstRetryMs(): number {
+    return this.#options.retryMs ?? firstRetryMs;
+  }
+
+  async #clean(machine: Machine, signal: AbortSignal): Promise<void> {
+    const client = this.#clientOf(machine);
+    try {
+      await resetBuildlet(client, { signal });
+    } finally {
+      await client.disconnect();
+    }
+  }
+
+  async acquire(call: AcquireCall): Promise<string> {
+    for (const machine of [...this.#machines.values()]) {
+      if (machine.state !== 'clean') continue;
+      machine.state = 'held';
+      call.onProgress(`asking ${machine.name}`);
+      const answers = await machine.link?.answers(answerTimeoutMs);
+      if (call.signal.aborted) {
+        machine.state = 'clean';
+        call.signal.throwIfAborted();
+      }
+      if (answers) return machine.id;
+      machine.link?.end('no answer');
+      this.#forget(machine);
+    }
+    throw new GomoteError('ERR_NO_CAPACITY', `no machine of ${this.hostType} is connected`);
+  }
+
+  async release(id: string, call: PoolCall): Promise<void> {
+    const machine = this.#machines.get(id);
+    if (machine === undefined || machine.state === 'clean') return;
+    machine.state = 'releasing';
+    const { link } = machine;
+    try {
+      const late = timeoutSignal(cleanTimeoutMs);
+      if (link !== undefined) await this.#clean(machine, AbortSignal.any([call.signal, late]));
+    } catch (error) {
+      // One that is away is cleaned when it comes again, before it is offered.
+      if (machine.link === link) throw error;
+    }
+    if (machine.link === undefined) return this.#forget(machine);
+    machine.state = 'dirty';
+    if (machine.link !== link) return void this.#offer(machine, machine.link);
+    machine.state = 'clean';
+    this.#machines.delete(id);
+    this.#machines.set(id, machine);
+  }
+
+  async connect(id: string): Promise<BuildletClient> {
+    const machine = this.#machines.get(id);
+    if (machine !== undefined) return this.#clientOf(machine);
+    throw new GomoteError('ERR_UNKNOWN_BUILDLET', `machine ${id} is gone`);
+  }
+
+  #clientOf(machine: Machine): BuildletClient {
+    const label = `machine ${machine.name}`;
+    const dial = async () => {
+      if (machine.link !== undefined) return machine.link.open();
+      throw new GomoteError('ERR_CONNECT', `${label} is away: ${machine.awayReason}`);
+    };
+    return new BuildletClient({ kind: 'dial', label, dial });
+  }
+
+  async explain(_id: string, error: GomoteError): Promise<GomoteError> {
+    return error;
+  }
+
+  /** A machine that is held may be dialling just now: all of those are taken to be there. */
+  async reconcile(held: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+    for (const id of held) {
+      const machine = this.#machines.get(id);
+      if (machine !== undefined) machine.state = 'held';
+      else {
+        const away = newMachine(id, 'held');
+        this.#machines.set(id, away);
+        this.#await(away);
+      }
+    }
+    this.#isReconciled = true;
+    for (const machine of this.#machines.values()) {
+      if (machine.state === 'dirty' && machine.link) void this.#offer(machine, machine.link);
+    }
+    return held;
+  }
+
+  async close(): Promise<void> {
+    for (const timer of this.#retries) clearTimeout(timer);
+    for (const { link, awayTimer } of this.#machines.values()) {
+      clearTimeout(awayTimer);
+      link?.end('the coordinator is ending');
+    }
+  }
+}
+
+const newMachine = (id: string, state: Machine['state']): Machine => ({
+  id,
+  name: id.slice(0, id.lastIndexOf('.')),
+  link: undefined,
+  awayReason: 'it has not dialled since the coordinator started',
+  awayTimer: undefined,
+  state,
+});

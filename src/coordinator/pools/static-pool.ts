@@ -1,0 +1,117 @@
+// Buildlets at fixed addresses that are always there: lent, and emptied between users.
+import { readFile } from 'node:fs/promises';
+import { BuildletClient } from '../../client/buildlet-client.ts';
+import { KeyPair } from '../../client/key-pair.ts';
+import { resetBuildlet } from '../../client/reset.ts';
+import { GomoteError, messageOf } from '../../errors.ts';
+import { timeoutSignal } from '../../timeout-signal.ts';
+import type { StaticMachine } from '../config.ts';
+import type { AcquireCall, Pool, PoolCall } from './pool.ts';
+
+/** How long a machine may take to answer and to be emptied, in ms. */
+const answerTimeoutMs = 10_000;
+const cleanTimeoutMs = 120_000;
+
+export class StaticPool implements Pool {
+  readonly hostType: string;
+  readonly kind = 'static';
+  onCapacity = (): void => undefined;
+  onLost = (): void => undefined;
+  readonly #machines: ReadonlyMap<string, StaticMachine>;
+  /** The ids of those that nobody has; the one that was used longest ago comes first. */
+  readonly #free: string[];
+
+  constructor(hostType: string, machines: readonly StaticMachine[]) {
+    this.hostType = hostType;
+    this.#machines = new Map(machines.map((machine) => [machine.address, machine]));
+    this.#free = [...this.#machines.keys()];
+  }
+
+  get capacity(): number {
+    return this.#machines.size;
+  }
+
+  /** Gives the first free machine that answers and can be emptied. */
+  async acquire(call: AcquireCall): Promise<string> {
+    const failures: string[] = [];
+    for (const id of [...this.#free]) {
+      const at = this.#free.indexOf(id);
+      if (at < 0) continue;
+      this.#free.splice(at, 1);
+      call.onProgress(`asking ${id}`);
+      try {
+        await this.#clean(id, call.signal);
+        return id;
+      } catch (error) {
+        this.#free.push(id);
+        call.signal.throwIfAborted();
+        failures.push(`${id}: ${messageOf(error)}`);
+      }
+    }
+    throw new GomoteError(
+      'ERR_NO_CAPACITY',
+      `no machine of ${this.hostType} answers: ${failures.join('; ')}`,
+    );
+  }
+
+  async release(id: string, call: PoolCall): Promise<void> {
+    // A machine that is no longer in the configuration is none of ours any more.
+    if (!this.#machines.has(id) || this.#free.includes(id)) return;
+    await this.#clean(id, call.signal);
+    this.#free.push(id);
+  }
+
+  /** Ends its processes and empties it; a machine that cannot be cleaned is not lent. */
+  async #clean(id: string, signal: AbortSignal): Promise<void> {
+    const client = await this.connect(id);
+    const within = (ms: number) => AbortSignal.any([signal, timeoutSignal(ms)]);
+    try {
+      const { version } = await client.status({ signal: within(answerTimeoutMs) });
+      if (version < 1) throw new GomoteError('ERR_REPLY', `it has protocol version ${version}`);
+      await resetBuildlet(client, { signal: within(cleanTimeoutMs) });
+    } finally {
+      await client.disconnect();
+    }
+  }
+
+  async connect(id: string): Promise<BuildletClient> {
+    const machine = this.#machines.get(id);
+    if (machine === undefined) {
+      throw new GomoteError(
+        'ERR_UNKNOWN_BUILDLET',
+        `machine ${id} is not in the configuration any more`,
+      );
+    }
+    return new BuildletClient(machine.address, await credentialsOf(machine));
+  }
+
+  async explain(_id: string, error: GomoteError): Promise<GomoteError> {
+    return error;
+  }
+
+  async reconcile(held: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+    const there = [...held].filter((id) => this.#machines.has(id));
+    for (const id of there) this.#free.splice(this.#free.indexOf(id), 1);
+    return new Set(there);
+  }
+
+  async close(): Promise<void> {
+    // Nothing is kept open.
+  }
+}
+
+async function credentialsOf({ keyPairFile, passwordFile }: StaticMachine) {
+  if (keyPairFile !== undefined)
+    return readKeyPair(await readFile(keyPairFile, 'utf8'), keyPairFile);
+  if (passwordFile === undefined) return undefined;
+  return { password: (await readFile(passwordFile, 'utf8')).trim() };
+}
+
+/** A certificate and its key in one PEM file. */
+function readKeyPair(text: string, path: string): KeyPair {
+  const [cert, key] = ['CERTIFICATE', 'RSA PRIVATE KEY'].map(
+    (what) => new RegExp(`-----BEGIN ${what}-----[^-]+-----END ${what}-----\n`).exec(text)?.[0],
+  );
+  if (cert !== undefined && key !== undefined) return new KeyPair(cert, key);
+  throw new GomoteError('ERR_CONFIG', `${path} does not hold a certificate and an RSA key, PEM`);
+}

@@ -1,0 +1,275 @@
+// The ways to the machines of running sessions: connections kept for reuse, what runs over them, and whether each machine is well.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BuildletClient } from '../../client/buildlet-client.ts';
+import {
+  type ErrorCode,
+  GomoteError,
+  isGomoteError,
+  isOwnShortage,
+  messageOf,
+} from '../../errors.ts';
+import { Relay } from '../../http/relay/proxy.ts';
+import { endpoints } from '../../protocol/endpoints.ts';
+import { timeoutSignal } from '../../timeout-signal.ts';
+import type { Log } from '../log.ts';
+import type { Pool } from '../pools/pool.ts';
+import { MachineRuns, type RunningRequest, runningThere, runsReplyBytes } from './machine-runs.ts';
+import type { Session } from './session.ts';
+
+export type Health = 'unknown' | 'well' | 'silent' | 'dead';
+
+export interface Link {
+  readonly relay: Relay;
+  /** Aborts when the session is over, with the reason. */
+  readonly signal: AbortSignal;
+  /** Marks the begin of a use; call the result at its end, with whether a run may go on without it. */
+  begin(request: RunningRequest): (leavesRun: boolean) => void;
+}
+
+/** A machine that has ended, one that its platform does not know, one that has not answered for long. */
+export type Death = 'ended' | 'unknown' | 'silent';
+
+export interface LinksOptions {
+  /** How long a probe may take, in ms. */
+  readonly probeTimeoutMs: number;
+  readonly poolOf: (hostType: string) => Pool;
+  /** Told that a session's machine is of no use any more. */
+  readonly onDead: (name: string, reason: string, how: Death) => void;
+  readonly onHealth: () => void;
+  readonly isRunning: (name: string) => boolean;
+  /** Whether the arguments of commands may be shown. */
+  readonly withArguments: boolean;
+  readonly log: Log;
+}
+
+/** How many probes in a row must fail for a machine to be given up. */
+const failuresToDeath = 3;
+
+/** A connection to the machine, and the client that knows how to let go of it. */
+interface Connected {
+  readonly relay: Relay;
+  readonly client: BuildletClient;
+}
+
+interface Entry {
+  /** Absent before the first use, and after it could not be made. */
+  connected: Promise<Connected> | undefined;
+  readonly end: AbortController;
+  readonly running: Set<RunningRequest>;
+  readonly runs: MachineRuns;
+  failures: number;
+  health: Health;
+  isProbing: boolean;
+}
+
+export class Links {
+  readonly #options: LinksOptions;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(options: LinksOptions) {
+    this.#options = options;
+  }
+
+  healthOf(name: string): Health {
+    return this.#entries.get(name)?.health ?? 'unknown';
+  }
+
+  /** What passes at the moment, and the runs that go on by themselves, each once. */
+  runningOf(name: string): RunningRequest[] {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return [];
+    return runningThere([...entry.running], entry.runs.all, this.#options.withArguments);
+  }
+
+  /** Whether something passes, or runs there without anybody: it is not idle then. */
+  isInUse(name: string): boolean {
+    const entry = this.#entries.get(name);
+    return entry !== undefined && (entry.running.size > 0 || entry.runs.all.length > 0);
+  }
+
+  /** The way to the session's machine. */
+  async of(session: Session): Promise<Link> {
+    const entry = this.#entry(session.name);
+    const { relay } = await this.#connected(entry, session);
+    return {
+      relay,
+      signal: entry.end.signal,
+      begin: (request) => {
+        entry.running.add(request);
+        return (leavesRun) => {
+          entry.running.delete(request);
+          if (!leavesRun) return;
+          entry.runs.left();
+          this.#probeAlone(session);
+        };
+      },
+    };
+  }
+
+  #entry(name: string): Entry {
+    const known = this.#entries.get(name);
+    if (known !== undefined) return known;
+    const entry: Entry = {
+      connected: undefined,
+      end: new AbortController(),
+      running: new Set(),
+      runs: new MachineRuns(),
+      failures: 0,
+      health: 'unknown',
+      isProbing: false,
+    };
+    this.#entries.set(name, entry);
+    return entry;
+  }
+
+  async #connected(entry: Entry, session: Session): Promise<Connected> {
+    entry.connected ??= this.#connect(session);
+    try {
+      return await entry.connected;
+    } catch (error) {
+      entry.connected = undefined;
+      throw error;
+    }
+  }
+
+  async #connect({ hostType, machine = '' }: Session): Promise<Connected> {
+    const client = await this.#options.poolOf(hostType).connect(machine);
+    return { client, relay: await Relay.to(client.target) };
+  }
+
+  /**
+   * Asks every machine whether it is well, and keeps it from ending for want of use; one after the other within the
+   * time, so that a thousand of them are no burst.
+   */
+  async probe(sessions: readonly Session[], withinMs: number): Promise<void> {
+    for (const session of sessions) {
+      this.#probeAlone(session);
+      await sleep(withinMs / sessions.length, undefined, { ref: false });
+    }
+  }
+
+  /** A use of the machine failed: is it still there? */
+  async suspect(session: Session, error: unknown): Promise<void> {
+    if (!isGomoteError(error) || error.code === 'ERR_ABORTED') return;
+    await this.#probe(session);
+  }
+
+  /** A probe that nobody waits for. */
+  #probeAlone(session: Session): void {
+    this.#probe(session).catch((error: unknown) => {
+      this.#options.log.write('trouble', {
+        what: `looking at ${session.name}: ${messageOf(error)}`,
+      });
+    });
+  }
+
+  async #probe(session: Session): Promise<void> {
+    const { name } = session;
+    // It may have ended since it was listed.
+    if (!this.#options.isRunning(name)) return;
+    const entry = this.#entry(name);
+    if (entry.isProbing) return;
+    entry.isProbing = true;
+    const health = entry.health;
+    let isOther = false;
+    try {
+      const signal = AbortSignal.any([
+        entry.end.signal,
+        timeoutSignal(this.#options.probeTimeoutMs),
+      ]);
+      const { relay } = await this.#connected(entry, session);
+      isOther = await look(relay, entry.runs, signal);
+      entry.failures = 0;
+      entry.health = 'well';
+      this.#renew(session);
+    } catch (error) {
+      if (entry.end.signal.aborted) return;
+      await this.#failed(session, entry, error);
+    } finally {
+      entry.isProbing = false;
+      if (entry.health !== health || isOther) this.#options.onHealth();
+    }
+  }
+
+  /** That its platform cannot be told does not make a machine ill. */
+  #renew({ name, hostType, machine = '' }: Session): void {
+    const call = { signal: timeoutSignal(this.#options.probeTimeoutMs) };
+    const renew = async () => await this.#options.poolOf(hostType).renew?.(machine, call);
+    renew().catch((error: unknown) => {
+      this.#options.log.write('trouble', { what: `renewing ${name}: ${messageOf(error)}` });
+    });
+  }
+
+  async #failed(session: Session, entry: Entry, error: unknown): Promise<void> {
+    const { name, machine = '' } = session;
+    const { log, onDead } = this.#options;
+    if (!isOfMachine(error)) {
+      log.write('trouble', { what: `looking at ${name}: ${messageOf(error)}` });
+      return;
+    }
+    entry.failures++;
+    entry.health = 'silent';
+    const told = await this.#explained(session, error);
+    log.write('probe-failed', { name, machine, what: messageOf(told) });
+    if (isGomoteError(told, 'ERR_BUILDLET_DIED')) return onDead(name, messageOf(told), 'ended');
+    if (isGomoteError(told, 'ERR_UNKNOWN_BUILDLET'))
+      return onDead(name, messageOf(told), 'unknown');
+    if (entry.failures < failuresToDeath) return;
+    onDead(name, `no answer to ${entry.failures} probes: ${messageOf(told)}`, 'silent');
+  }
+
+  /** What the platform knows of the failure; the failure itself when the platform cannot be asked. */
+  async #explained({ name, hostType, machine = '' }: Session, error: unknown): Promise<unknown> {
+    if (!isGomoteError(error)) return error;
+    try {
+      return await this.#options.poolOf(hostType).explain(machine, error);
+    } catch (failure) {
+      const what = `asking what became of ${name}: ${messageOf(failure)}`;
+      this.#options.log.write('trouble', { what });
+      return error;
+    }
+  }
+
+  /** Lets go of the session's machine: what runs there fails with the reason. */
+  async drop(name: string, reason?: GomoteError): Promise<void> {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return;
+    this.#entries.delete(name);
+    entry.end.abort(reason ?? new GomoteError('ERR_CLOSED', `"${name}" was ended`));
+    const connected = await entry.connected?.catch(() => undefined);
+    connected?.relay.close();
+    try {
+      await connected?.client.disconnect();
+    } catch (error) {
+      this.#options.log.write('trouble', { what: `disconnecting ${name}: ${messageOf(error)}` });
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#entries.keys()].map((name) => this.drop(name)));
+  }
+}
+
+/** Failures of this coordinator, its configuration or the platform's API: they say nothing of a machine. */
+const notOfMachines: readonly ErrorCode[] = [
+  ...(['ERR_CONFIG', 'ERR_LOCAL_FILE', 'ERR_PLATFORM', 'ERR_UNAVAILABLE', 'ERR_QUOTA'] as const),
+];
+
+/** Whether the failure tells of the machine, or of the way to it. */
+function isOfMachine(error: unknown): boolean {
+  if (isOwnShortage(error)) return false;
+  if (isGomoteError(error)) return !notOfMachines.includes(error.code);
+  return error instanceof Error && error.name === 'TimeoutError';
+}
+
+/** Whether the machine answers as it should, and which runs go on there, in one request where that is known to do. */
+async function look(relay: Relay, runs: MachineRuns, signal: AbortSignal): Promise<boolean> {
+  if (runs.mayHaveSome) {
+    const { status, text } = await relay.get(MachineRuns.path, signal, runsReplyBytes);
+    if (status === 200) return runs.take(text);
+    runs.take(undefined);
+  }
+  const { status } = await relay.get(endpoints.status.path, signal);
+  if (status !== 200) throw new GomoteError('ERR_STATUS', `it answers with status ${status}`);
+  return false;
+}

@@ -1,0 +1,131 @@
+// Which runs go on on a machine while no request of theirs passes: detached ones, and those whose reader was cut off.
+import * as v from 'valibot';
+import { printable } from '../../printable.ts';
+import { endpoints } from '../../protocol/endpoints.ts';
+import { withQuery } from '../../protocol/form.ts';
+import { isSessionId } from '../../protocol/session.ts';
+
+/** A request that is being relayed. */
+export interface RunningRequest {
+  readonly method: string;
+  /** Without its query, which may hold what is nobody else's business. */
+  readonly path: string;
+  readonly sinceMs: number;
+  /** What it runs, when it starts a command. */
+  readonly command: string | undefined;
+  /** The id of the run that it starts or reads. */
+  readonly run?: string | undefined;
+}
+
+/** A run that goes on. */
+export interface Run {
+  readonly id: string;
+  readonly command: readonly string[];
+  readonly sinceMs: number;
+}
+
+/** What is used of a machine's word on its runs. It may say anything: what does not fit is left out. */
+const runSchema = v.object({
+  id: v.pipe(v.string(), v.check(isSessionId)),
+  command: v.pipe(v.array(v.string()), v.minLength(1)),
+  running: v.literal(true),
+  started: v.pipe(
+    v.string(),
+    v.transform((text) => Date.parse(text)),
+    v.number(),
+    v.finite(),
+  ),
+});
+
+/** How many runs of a machine are known, and how much of a command is shown, in words and in characters. */
+const runLimit = 1_000;
+const wordLimit = 100;
+const commandLimit = 500;
+
+/** The most that is read of such a reply, in bytes: so many runs at once are more than a page shows. */
+export const runsReplyBytes = 4 << 20;
+
+export class MachineRuns {
+  /** What to ask the machine for. */
+  static readonly path = withQuery(endpoints.sessions.path, { running: '1' });
+  #runs: readonly Run[] = [];
+  #mayHaveSome = true;
+
+  /** Whether there is something to ask: at first, after a run was left to itself, and while any goes on. */
+  get mayHaveSome(): boolean {
+    return this.#mayHaveSome;
+  }
+
+  get all(): readonly Run[] {
+    return this.#runs;
+  }
+
+  /** A run was left to itself. */
+  left(): void {
+    this.#mayHaveSome = true;
+  }
+
+  /** Takes the machine's reply in; undefined from one that knows no sessions. True when another run goes on than before. */
+  take(reply: string | undefined): boolean {
+    const before = this.#runs;
+    this.#runs = reply === undefined ? [] : goingOn(reply);
+    this.#mayHaveSome = this.#runs.length > 0;
+    return before.map(({ id }) => id).join() !== this.#runs.map(({ id }) => id).join();
+  }
+}
+
+/** A reply that cannot be read tells of none; a run that cannot, is none. */
+function goingOn(reply: string): Run[] {
+  const listed = v.safeParse(v.array(v.unknown()), parsed(reply));
+  if (!listed.success) return [];
+  const runs = new Map<string, Run>();
+  for (const one of listed.output) {
+    const { success, output } = v.safeParse(runSchema, one);
+    if (!success || runs.size >= runLimit) continue;
+    const { id, command, started } = output;
+    // Of each word no more than can be shown: a machine may send megabytes.
+    const words = command.slice(0, wordLimit).map((word) => printable(word.slice(0, commandLimit)));
+    runs.set(id, { id, command: words, sinceMs: Math.min(started, Date.now()) });
+  }
+  return [...runs.values()];
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** All that goes on there, each run once: as the request that started it and has its output, else by itself. */
+export function runningThere(
+  requests: readonly RunningRequest[],
+  runs: readonly Run[],
+  withArguments: boolean,
+): RunningRequest[] {
+  const { path } = endpoints.session;
+  const starting = requests.filter(({ command }) => command !== undefined);
+  const started = new Set(starting.map(({ run }) => run));
+  const known = new Set(runs.map(({ id }) => id));
+  // Who reads a run, or sends it input, signals and signs of life, is no more than the run is.
+  const others = requests.filter(
+    ({ command, run, path: at }) =>
+      command === undefined && !at.startsWith(`${path}/`) && !known.has(run ?? ''),
+  );
+  const alone = runs.filter(({ id }) => !started.has(id));
+  return [
+    ...starting,
+    ...others,
+    ...alone.map(({ id, command, sinceMs }) => {
+      const words = withArguments ? command : command.slice(0, 1);
+      return {
+        method: 'POST',
+        path,
+        sinceMs,
+        command: words.join(' ').slice(0, commandLimit),
+        run: id,
+      };
+    }),
+  ];
+}

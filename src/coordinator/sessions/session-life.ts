@@ -1,0 +1,165 @@
+// What becomes of sessions: every change of state goes through here, is written down, and is followed by what it demands.
+import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
+import { deadBuildletText, unknownBuildletText } from '../../protocol/endpoints.ts';
+import type { Log } from '../log.ts';
+import type { Lender } from '../pools/lender.ts';
+import type { SessionBook } from '../state/session-book.ts';
+import type { Death, Links } from './links.ts';
+import { applied, type Limits, type Session, type SessionEvent } from './session.ts';
+
+export interface SessionLifeOptions {
+  readonly book: SessionBook;
+  readonly limits: Limits;
+  readonly lenderOf: (hostType: string) => Lender;
+  /** Whether sessions of the host type are kept with their machines, for other coordinators to find. */
+  readonly isShared: (hostType: string) => boolean;
+  readonly links: Links;
+  readonly log: Log;
+  /** What was done to whose buildlet. */
+  readonly audit: Log;
+  readonly onChange: () => void;
+  /** Told of each session that is not there any more. */
+  readonly onEnded: (session: Session) => void;
+}
+
+export class SessionLife {
+  readonly #options: SessionLifeOptions;
+
+  constructor(options: SessionLifeOptions) {
+    this.#options = options;
+  }
+
+  /** The session of that name; throws ERR_UNKNOWN_BUILDLET. */
+  get(name: string): Session {
+    const session = this.#options.book.get(name);
+    if (session !== undefined) return session;
+    throw new GomoteError('ERR_UNKNOWN_BUILDLET', unknownBuildletText);
+  }
+
+  /** Applies the event; resolves with the session once it is written. */
+  async apply(name: string, event: SessionEvent): Promise<Session> {
+    const next = applied(this.get(name), event, Date.now(), this.#options.limits);
+    await this.save(next);
+    return next;
+  }
+
+  async save(session: Session): Promise<void> {
+    const saved = this.#options.book.save(session);
+    this.#options.onChange();
+    await saved;
+  }
+
+  /** Renews a running session; a use is written down with the next change, or some time later. */
+  touch(name: string): void {
+    const { book, limits, onChange } = this.#options;
+    const session = book.get(name);
+    if (session?.state !== 'running') return;
+    book.note(applied(session, { kind: 'used' }, Date.now(), limits));
+    onChange();
+  }
+
+  /** Ends a session; resolves when its machine was taken back and nothing of it is left. */
+  async end(name: string, why: string): Promise<void> {
+    const session = this.#options.book.get(name);
+    if (session === undefined || session.state === 'creating') return;
+    if (session.state !== 'ending') {
+      await this.apply(name, { kind: 'ended' });
+      const { owner, machine } = session;
+      this.#options.audit.write('destroy', { name, owner, machine, why });
+    }
+    await this.takeBack(session);
+  }
+
+  /**
+   * Forgets a session and takes its machine back, in this order: were the machine lent again while the session is
+   * still written down, a crash would give it two owners. A machine that no session names is taken back anyway. One
+   * that the session is kept with is gone first: else the session would be found again with it.
+   */
+  async takeBack({ name, hostType, machine }: Session): Promise<void> {
+    const { links, lenderOf, isShared } = this.#options;
+    await links.drop(name);
+    if (machine === undefined || !isShared(hostType)) {
+      await this.forget(name);
+      if (machine !== undefined) await this.#giveBack(hostType, machine);
+    } else if (await lenderOf(hostType).giveBack(machine)) await this.forget(name);
+  }
+
+  /** A machine whose pool has left the configuration stays as it is; its pool ends it, should it come back. */
+  async #giveBack(hostType: string, machine: string): Promise<void> {
+    try {
+      await this.#options.lenderOf(hostType).giveBack(machine);
+    } catch (error) {
+      if (!isGomoteError(error, 'ERR_CONFIG')) throw error;
+      this.trouble(`taking back ${machine}`)(error);
+    }
+  }
+
+  async forget(name: string): Promise<void> {
+    const { book, onEnded, onChange } = this.#options;
+    const session = book.get(name);
+    await book.remove(name);
+    if (session !== undefined) onEnded(session);
+    onChange();
+  }
+
+  /** The platform has the machine no more: another coordinator has ended the session, or somebody else. */
+  async vanished(name: string): Promise<void> {
+    const { book, log, links, lenderOf } = this.#options;
+    const session = book.get(name);
+    if (session?.machine === undefined) return;
+    const { hostType, machine, owner } = session;
+    log.write('vanished', { name, owner, machine });
+    void links.drop(name, new GomoteError('ERR_UNKNOWN_BUILDLET', unknownBuildletText));
+    lenderOf(hostType).disown(machine);
+    await this.forget(name);
+  }
+
+  /** A session's machine is of no use any more, as far as it is known here. */
+  lost(name: string, reason: string, how: Death): void {
+    const { book, isShared, lenderOf } = this.#options;
+    const session = book.get(name);
+    if (session?.machine === undefined) return;
+    const { hostType, machine } = session;
+    if (!isShared(hostType)) this.died(name, reason);
+    else if (how === 'unknown') this.vanished(name).catch(this.trouble(`forgetting ${name}`));
+    else if (how === 'ended') this.died(name, reason, { leavesMachine: true });
+    // One of another coordinator's that is silent here may well answer there.
+    else if (lenderOf(hostType).pool.shared?.isOwn(machine)) this.died(name, reason);
+  }
+
+  /** A pool has lost the machine, whoever has it. */
+  machineLost(hostType: string, machine: string, reason: string): void {
+    const session = this.#options.book
+      .all()
+      .find((one) => one.hostType === hostType && one.machine === machine);
+    if (session !== undefined) this.died(session.name, reason);
+  }
+
+  /**
+   * The machine is of no use any more: it is taken back, and the owner told at the next use. What is left of one that
+   * the session is kept with may stay until the session ends: other coordinators tell the owner as well.
+   */
+  died(name: string, reason: string, options: { readonly leavesMachine?: boolean } = {}): void {
+    const { book, log, audit, links, lenderOf } = this.#options;
+    const session = book.get(name);
+    if (session?.state !== 'running' || session.machine === undefined) return;
+    const { hostType, machine, owner } = session;
+    log.write('died', { name, owner, machine, reason });
+    audit.write('died', { name, owner, machine, reason });
+    const told = new GomoteError('ERR_BUILDLET_DIED', deadBuildletText(name, reason));
+    void links.drop(name, told);
+    const { leavesMachine = false } = options;
+    this.apply(name, { kind: 'died', reason, leavesMachine })
+      .catch(this.trouble(`writing ${name}`))
+      .then(async () => {
+        if (leavesMachine) lenderOf(hostType).disown(machine);
+        else await this.#giveBack(hostType, machine);
+      })
+      .catch(this.trouble(`taking back ${machine}`));
+  }
+
+  /** For what nobody waits for: tells its failure in the log. */
+  trouble(what: string): (error: unknown) => void {
+    return (error) => this.#options.log.write('trouble', { what: `${what}: ${messageOf(error)}` });
+  }
+}

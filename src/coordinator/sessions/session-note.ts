@@ -1,0 +1,52 @@
+// A session as it is kept with its machine, for every coordinator on the platform to read.
+import * as v from 'valibot';
+import { buildletName } from '../../protocol/buildlet-name.ts';
+import { shortName } from '../../protocol/reply-fields.ts';
+import type { Session } from './session.ts';
+
+/** What one coordinator can know of another's session. */
+export type SharedSession = Pick<
+  Session,
+  'name' | 'owner' | 'builderType' | 'hostType' | 'createdMs' | 'expiresMs' | 'key'
+> & {
+  readonly machine: string;
+  /** False while its coordinator only asks whether another has given the name. */
+  readonly isSettled: boolean;
+};
+
+const schema = v.object({
+  team: v.string(),
+  // The note is on a machine, whose user may have changed it, and the name becomes a file's.
+  name: v.pipe(v.string(), v.regex(buildletName)),
+  owner: shortName,
+  builderType: v.string(),
+  hostType: v.string(),
+  createdMs: v.number(),
+  expiresMs: v.number(),
+  key: v.optional(v.string()),
+  isSettled: v.boolean(),
+});
+
+export function formatNote(
+  team: string,
+  session: Session,
+  { isSettled = true }: { isSettled?: boolean | undefined } = {},
+): string {
+  const { name, owner, builderType, hostType, createdMs, expiresMs, key } = session;
+  const kept = { team, name, owner, builderType, hostType, createdMs, expiresMs, key, isSettled };
+  return JSON.stringify(kept);
+}
+
+/** Undefined when the note is none of a session of the team. */
+export function parseNote(
+  team: string,
+  note: string | undefined,
+  machine: string,
+): SharedSession | undefined {
+  try {
+    const { team: theirs, ...session } = v.parse(schema, JSON.parse(note ?? ''));
+    return theirs === team ? { ...session, machine } : undefined;
+  } catch {
+    return undefined;
+  }
+}

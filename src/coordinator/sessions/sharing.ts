@@ -1,0 +1,214 @@
+// Coordinators on one platform see the same sessions: each is kept with its machine, where every coordinator reads it.
+import { messageOf } from '../../errors.ts';
+import { timeoutSignal } from '../../timeout-signal.ts';
+import type { Log } from '../log.ts';
+import type { Lender } from '../pools/lender.ts';
+import type { PoolCall } from '../pools/pool.ts';
+import { Recent } from '../pools/recent.ts';
+import type { Held, SharedListing, SharedMachines } from '../pools/shared-machines.ts';
+import type { SessionBook } from '../state/session-book.ts';
+import type { Session } from './session.ts';
+import type { SessionLife } from './session-life.ts';
+import type { SharedSession } from './session-note.ts';
+
+export interface SharingOptions {
+  readonly book: SessionBook;
+  readonly life: SessionLife;
+  readonly lenders: ReadonlyMap<string, Lender>;
+  /** Sessions of others are none of this coordinator's. */
+  readonly isUser: (name: string) => boolean;
+  readonly intervalMs: number;
+  readonly log: Log;
+}
+
+const isHeld = (session: Session | undefined): session is Held => session?.machine !== undefined;
+
+/** How long the platform may take to list its machines, or to write to one, in ms. */
+const listTimeoutMs = 30_000;
+const writeTimeoutMs = 15_000;
+
+export class Sharing {
+  /** How often `look` and `flush` are to be called, in ms. */
+  readonly intervalMs: number;
+  readonly #options: SharingOptions;
+  /** The end of each session that is known to be written on the platform. */
+  readonly #kept = new Map<string, number>();
+  /** Names that are not given again: another coordinator may still take them for a machine that is gone. */
+  readonly #resting: Recent;
+  #running: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+
+  constructor(options: SharingOptions) {
+    this.#options = options;
+    this.intervalMs = options.intervalMs;
+    this.#resting = new Recent(3 * options.intervalMs);
+  }
+
+  #sharedOf(hostType: string): SharedMachines | undefined {
+    return this.#options.lenders.get(hostType)?.pool.shared;
+  }
+
+  isShared(hostType: string): boolean {
+    return this.#sharedOf(hostType) !== undefined;
+  }
+
+  /** How much of a session's uses may not have been written by others yet, in ms. */
+  get slackMs(): number {
+    return this.#stepMs + this.intervalMs;
+  }
+
+  /** By how much a session's end moves on until that is written, in ms. */
+  get #stepMs(): number {
+    return 2 * this.intervalMs;
+  }
+
+  isTaken(name: string): boolean {
+    return this.#options.book.has(name) || this.#resting.has(name);
+  }
+
+  /** Nobody has the session any more. */
+  ended(session: Session): void {
+    this.#kept.delete(session.name);
+    if (this.isShared(session.hostType) && isHeld(session)) this.#resting.add(session.name);
+  }
+
+  /** Compares with what the platform has at some moment after the call; fails when it cannot be asked. */
+  async look(): Promise<void> {
+    if (this.#running === undefined) return await this.#begin();
+    this.#next ??= this.#running
+      .catch(() => undefined)
+      .then(() => {
+        this.#next = undefined;
+        return this.#begin();
+      });
+    await this.#next;
+  }
+
+  /** As `look`, but goes on without an answer when that takes longer, or does not come. */
+  async lookWithin(waitMs: number): Promise<void> {
+    const { life } = this.#options;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, waitMs);
+    });
+    await Promise.race([late, this.look().catch(life.trouble('looking for others’ sessions'))]);
+    clearTimeout(timer);
+  }
+
+  #begin(): Promise<void> {
+    this.#running = this.#lookAt([...this.#options.lenders.values()]).finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #lookAt(lenders: readonly Lender[]): Promise<void> {
+    const results = await Promise.allSettled(
+      lenders.map(async (lender) => {
+        const { shared } = lender.pool;
+        if (shared === undefined) return;
+        const before = this.#heldIn(lender);
+        const listing = await shared.list({ signal: timeoutSignal(listTimeoutMs) });
+        await this.#compare(lender, before, listing);
+      }),
+    );
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  #heldIn({ pool }: Lender): Held[] {
+    const all = this.#options.book.all();
+    return all.filter(isHeld).filter(({ hostType }) => hostType === pool.hostType);
+  }
+
+  async #compare(lender: Lender, before: Held[], listing: SharedListing): Promise<void> {
+    const { book, life } = this.#options;
+    for (const { name, machine } of before) {
+      const session = book.get(name);
+      const isSame = session?.machine === machine && session.state !== 'ending';
+      if (isSame && !listing.machines.has(machine)) await life.vanished(name);
+    }
+    for (const found of listing.sessions) {
+      if (!found.isSettled) continue;
+      const session = book.get(found.name);
+      if (session?.machine === found.machine) this.#join(session, found.expiresMs);
+      else if (session === undefined || (session.state === 'dead' && !isHeld(session)))
+        await this.#adopt(lender, found);
+    }
+  }
+
+  #join(session: Session, expiresMs: number): void {
+    this.#kept.set(session.name, expiresMs);
+    if (session.state === 'running' && expiresMs > session.expiresMs) {
+      this.#options.book.note({ ...session, expiresMs });
+    }
+  }
+
+  async #adopt(lender: Lender, { isSettled: _, ...found }: SharedSession): Promise<void> {
+    const { book, isUser, log } = this.#options;
+    const { name, owner, machine, expiresMs } = found;
+    // What this coordinator is making or ending is its own business.
+    if (lender.knows(machine) || !isUser(owner)) return;
+    lender.adopt(machine);
+    this.#kept.set(name, expiresMs);
+    log.write('adopted', { name, owner, machine });
+    await book.save({ ...found, state: 'running', isClaimed: true });
+  }
+
+  /**
+   * Keeps a new session with its machine, under a name that no other coordinator has given; gives it with that. The
+   * name is written before it is looked for elsewhere: of two that want it at once, at least one sees the other.
+   *
+   * @param rename Gives another name, of those that are not taken.
+   */
+  async publish(
+    session: Session,
+    call: PoolCall,
+    rename: (from: string, isTaken: (name: string) => boolean) => string,
+  ): Promise<Session> {
+    const shared = this.#sharedOf(session.hostType);
+    if (shared === undefined || !isHeld(session)) return session;
+    for (let named: Held = session, tries = 1; ; tries++) {
+      await shared.keep(named, { ...call, isSettled: false });
+      const { sessions } = await shared.list(call);
+      const others = sessions.filter(({ machine }) => machine !== named.machine);
+      if (!others.some(({ name }) => name === named.name)) {
+        this.#kept.set(named.name, await shared.keep(named, call));
+        return named;
+      }
+      // The other may give way as well: both are not to want the same name again.
+      let skip = Math.floor(Math.random() * 2 * tries);
+      const isTaken = (name: string) => others.some((other) => other.name === name) || skip-- > 0;
+      named = { ...named, name: rename(named.name, isTaken) };
+    }
+  }
+
+  /** Writes the session to its machine. */
+  async keep(name: string): Promise<void> {
+    const { book } = this.#options;
+    const session = book.get(name);
+    if (session?.state !== 'running' || !isHeld(session)) return;
+    const call = { signal: timeoutSignal(writeTimeoutMs) };
+    const expiresMs = await this.#sharedOf(session.hostType)?.keep(session, call);
+    const current = book.get(name);
+    if (expiresMs !== undefined && current?.machine === session.machine) {
+      this.#join(current, expiresMs);
+    }
+  }
+
+  /** Writes down for others which sessions were used. */
+  async flush(): Promise<void> {
+    const { book, log } = this.#options;
+    const changed = book.all().filter((session) => {
+      const keptMs = this.#kept.get(session.name) ?? 0;
+      return this.isShared(session.hostType) && session.expiresMs - keptMs >= this.#stepMs;
+    });
+    await Promise.all(
+      changed.map(({ name }) =>
+        this.keep(name).catch((error: unknown) => {
+          log.write('trouble', { what: `keeping ${name} with its machine: ${messageOf(error)}` });
+        }),
+      ),
+    );
+  }
+}

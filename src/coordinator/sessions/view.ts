@@ -1,0 +1,75 @@
+// What a person may see of a coordinator, for `list` and the status page.
+import type { Lender } from '../pools/lender.ts';
+import type { User } from '../state/users.ts';
+import type { Health, Links } from './links.ts';
+import type { RunningRequest } from './machine-runs.ts';
+import type { Session, SessionState } from './session.ts';
+
+export interface SessionView {
+  readonly name: string;
+  readonly owner: string;
+  readonly hostType: string;
+  readonly builderType: string;
+  readonly state: SessionState;
+  readonly createdMs: number;
+  readonly expiresMs: number;
+  readonly health: Health;
+  readonly reason: string | undefined;
+  readonly running: readonly RunningRequest[];
+}
+
+export interface PoolView {
+  readonly hostType: string;
+  readonly kind: string;
+  readonly capacity: number;
+  readonly lent: number;
+  readonly warm: number;
+  readonly waiting: number;
+}
+
+export interface WaitingRow {
+  readonly owner: string;
+  readonly hostType: string;
+  readonly ahead: number;
+  readonly sinceMs: number;
+}
+
+export interface CoordinatorView {
+  readonly sessions: readonly SessionView[];
+  readonly pools: readonly PoolView[];
+  readonly queue: readonly WaitingRow[];
+}
+
+export function viewOf(
+  user: User,
+  sessions: readonly Session[],
+  lenders: readonly Lender[],
+  links: Links,
+): CoordinatorView {
+  const isShown = ({ owner }: { owner: string }) => user.isAdmin || owner === user.name;
+  return {
+    sessions: sessions.filter(isShown).map((session) => ({
+      name: session.name,
+      owner: session.owner,
+      hostType: session.hostType,
+      builderType: session.builderType,
+      state: session.state,
+      createdMs: session.createdMs,
+      expiresMs: session.expiresMs,
+      health: session.state === 'dead' ? 'dead' : links.healthOf(session.name),
+      reason: session.reason,
+      running: links.runningOf(session.name),
+    })),
+    pools: lenders.map(({ pool: { hostType, kind, capacity }, lent, warm, waiting }) => ({
+      hostType,
+      kind,
+      capacity,
+      lent,
+      warm,
+      waiting: waiting.length,
+    })),
+    queue: lenders.flatMap(({ pool: { hostType }, waiting }) =>
+      waiting.filter(isShown).map((row) => ({ ...row, hostType })),
+    ),
+  };
+}

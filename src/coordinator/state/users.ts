@@ -1,0 +1,172 @@
+// Who may use a coordinator: names, the hashes of their tokens, roles and limits, in one file.
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import * as v from 'valibot';
+import { namedValues } from '../../config/file.ts';
+import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
+import { writeWhole } from '../../files/write-whole.ts';
+import { inTurn } from './file-turn.ts';
+
+export interface User {
+  /** Without the prefix `user-`. */
+  readonly name: string;
+  /** Sees, reaches and ends the buildlets of all. */
+  readonly isAdmin: boolean;
+  /** How many buildlets at once; absent: as configured for all. */
+  readonly maximum?: number | undefined;
+}
+
+const userSchema = v.object({
+  role: v.picklist(['user', 'admin']),
+  /** SHA-256, hex. The token has 256 random bits, so no slower hash is needed. One that is missing locks out this user alone. */
+  tokenHash: v.fallback(v.string(), ''),
+  created: v.string(),
+  maximum: v.optional(v.number()),
+});
+/** `namedValues` keeps every name, also `constructor` and `__proto__`, and finds nothing that is not in the file. */
+const fileSchema = v.object({ users: namedValues(v.string(), userSchema) });
+
+type UserRecord = v.InferOutput<typeof userSchema>;
+type Records = Map<string, UserRecord>;
+
+const hashOf = (token: string): Buffer => createHash('sha256').update(token).digest();
+
+/** Compared with in place of a hash that is not there, so that the time taken is the same. */
+const noHash = Buffer.alloc(32);
+
+/** The bytes of a whole SHA-256 in hex; undefined for anything else, which no token matches. */
+const wholeHash = (text: string | undefined): Buffer | undefined =>
+  text !== undefined && /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, 'hex') : undefined;
+
+/** The prefix lets those who search for leaked secrets find it. */
+const newToken = (): string => `gomote_${randomBytes(32).toString('base64url')}`;
+
+/** Reads the file again whenever it has changed: users come and go while the coordinator runs. */
+export class Users {
+  readonly #path: string;
+  #records: Records = new Map();
+  #stamp = '';
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** The user with this name and token; how long the check takes reveals nothing about either. */
+  check(name: string, token: string): User | undefined {
+    const record = this.#read().get(name);
+    const expected = wholeHash(record?.tokenHash);
+    const isEqual = timingSafeEqual(hashOf(token), expected ?? noHash);
+    if (record === undefined || expected === undefined || token === '' || !isEqual)
+      return undefined;
+    return toUser(name, record);
+  }
+
+  /** The user of that name as of now; `generation` changes with each new token. */
+  current(name: string): { readonly user: User; readonly generation: string } | undefined {
+    const record = this.#read().get(name);
+    return record && { user: toUser(name, record), generation: record.tokenHash };
+  }
+
+  /** Whether nobody can sign in: there is no user with a token. */
+  get isEmpty(): boolean {
+    return ![...this.#read().values()].some(({ tokenHash }) => wholeHash(tokenHash));
+  }
+
+  list(): (User & { created: string })[] {
+    return [...this.#read()].map(([name, record]) => ({
+      ...toUser(name, record),
+      created: record.created,
+    }));
+  }
+
+  /** Adds a user and gives the token, which is kept nowhere. */
+  async add(
+    name: string,
+    options: { isAdmin: boolean; maximum?: number | undefined },
+  ): Promise<string> {
+    if (!/^[a-z0-9](?:[a-z0-9_.-]{0,38}[a-z0-9])?$/.test(name)) {
+      throw new GomoteError('ERR_USAGE', `bad user name "${name}"`, {
+        hint: 'give 1 to 40 of a-z, 0-9, ".", "_" and "-", with a letter or digit at both ends',
+      });
+    }
+    const token = newToken();
+    const { isAdmin, maximum } = options;
+    await this.#change((records) => {
+      if (records.has(name)) {
+        throw new GomoteError('ERR_USAGE', `there is a user "${name}" already`, {
+          hint: `for another token: coordinator user rotate ${name}`,
+        });
+      }
+      records.set(name, {
+        role: isAdmin ? 'admin' : 'user',
+        tokenHash: hashOf(token).toString('hex'),
+        created: new Date().toISOString(),
+        ...(maximum !== undefined && { maximum }),
+      });
+    });
+    return token;
+  }
+
+  async remove(name: string): Promise<void> {
+    await this.#change((records) => {
+      known(records, name);
+      records.delete(name);
+    });
+  }
+
+  /** Gives the user another token; the one before is worth nothing from then on. */
+  async rotate(name: string): Promise<string> {
+    const token = newToken();
+    await this.#change((records) => {
+      const tokenHash = hashOf(token).toString('hex');
+      records.set(name, { ...known(records, name), tokenHash });
+    });
+    return token;
+  }
+
+  #read(): Records {
+    try {
+      const { ino, mtimeMs, size } = statSync(this.#path);
+      const stamp = `${ino} ${mtimeMs} ${size}`;
+      if (stamp !== this.#stamp) {
+        const { users } = v.parse(fileSchema, JSON.parse(readFileSync(this.#path, 'utf8')));
+        this.#records = users;
+        this.#stamp = stamp;
+      }
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') {
+        throw new GomoteError('ERR_CONFIG', `cannot read ${this.#path}: ${messageOf(error)}`, {
+          cause: error,
+        });
+      }
+      this.#records = new Map();
+      this.#stamp = '';
+    }
+    return this.#records;
+  }
+
+  /** Nobody else changes the file meanwhile: of two that each add a user, neither undoes the other's work. */
+  async #change(change: (records: Records) => void): Promise<void> {
+    await inTurn(this.#path, async () => {
+      const records = new Map(this.#read());
+      change(records);
+      // An object made from entries keeps names such as `__proto__` as its own.
+      const users = Object.fromEntries(records);
+      await writeWhole(this.#path, `${JSON.stringify({ users }, undefined, 2)}\n`);
+    });
+  }
+}
+
+function known(records: Records, name: string): UserRecord {
+  const record = records.get(name);
+  if (record !== undefined) return record;
+  throw new GomoteError('ERR_USAGE', `there is no user "${name}"`, {
+    hint: 'see coordinator user list',
+  });
+}
+
+const toUser = (name: string, record: UserRecord): User => ({
+  name,
+  isAdmin: record.role === 'admin',
+  maximum: record.maximum,
+});

@@ -1,0 +1,18 @@
+// Opens connections for a relay: those that carry plain bytes can be read in large pieces.
+import type { Duplex } from 'node:stream';
+import { openSocket } from '../client/open-socket.ts';
+import type { ServerAddress } from '../client/server-address.ts';
+import { BulkSocket } from './bulk-socket.ts';
+
+/** How long a connection may take to be made, in ms. */
+const connectTimeoutMs = 10_000;
+
+/** As `openSocket`, over a `BulkSocket` where the address allows. */
+export async function openBulk(address: ServerAddress): Promise<Duplex> {
+  if (address.kind === 'unix')
+    return await BulkSocket.connect({ path: address.path }, connectTimeoutMs);
+  const url = address.kind === 'tcp' ? new URL(address.origin) : undefined;
+  if (url?.protocol !== 'http:') return await openSocket(address);
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  return await BulkSocket.connect({ host, port: Number(url.port || 80) }, connectTimeoutMs);
+}

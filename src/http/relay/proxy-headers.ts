@@ -1,0 +1,99 @@
+// Which headers a relay passes on: of a request all but those of one connection (RFC 9110, 7.6.1), of a reply a few.
+import { type IncomingMessage, validateHeaderName, validateHeaderValue } from 'node:http';
+import { proxyHeader } from '../../protocol/endpoints.ts';
+
+const ofOneConnection = [
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'upgrade',
+];
+
+/** What is the relay's own, or nothing to a machine. */
+const ofTheRelay = ['authorization', 'cookie', 'expect', 'host', proxyHeader.toLowerCase()];
+
+/**
+ * What the protocol has in replies. Nothing else passes: a machine runs anybody's code, and its cookies, redirects and
+ * policies would be taken for those of the relay. So do names that begin with `Gomote-` or `X-Gomote-`.
+ */
+const replied = new Set([
+  ...['content-type', 'content-length', 'content-encoding', 'content-range', 'content-disposition'],
+  ...['accept-ranges', 'date', 'etag', 'last-modified', 'retry-after', 'trailer'],
+  'x-content-type-options',
+]);
+
+/** Never in a trailer: what a server says of a connection, or browsers obey. */
+const notInTrailers = new Set([
+  ...[...ofOneConnection, ...ofTheRelay, 'content-length', 'transfer-encoding', 'trailer'],
+  ...['set-cookie', 'content-type', 'content-encoding', 'location', 'www-authenticate'],
+]);
+
+export interface Onward {
+  readonly host: string;
+  /** Empty: none. */
+  readonly authorization: string;
+}
+
+/** The request's headers for the next hop, as a flat list of names and values. */
+export function proxiedHeaders(
+  incoming: IncomingMessage,
+  { host, authorization }: Onward,
+): string[] {
+  const { connection = '' } = incoming.headers;
+  const left = new Set([...ofOneConnection, ...ofTheRelay, ...listed(connection)]);
+  // A body's framing cannot be named away: what follows would be taken for another request.
+  for (const name of ['transfer-encoding', 'content-length']) left.delete(name);
+  const headers = kept(incoming.rawHeaders, (name) => !left.has(name));
+  headers.push('Host', host);
+  if (authorization !== '') headers.push('Authorization', authorization);
+  if (!hasBody(incoming) && !['GET', 'HEAD'].includes(incoming.method ?? '')) {
+    headers.push('Content-Length', '0');
+  }
+  return headers;
+}
+
+/** The reply's headers for the client; how the body is framed is decided anew. */
+export function repliedHeaders({ headers, rawHeaders }: IncomingMessage): string[] {
+  const left = new Set(listed(headers.connection ?? ''));
+  left.delete('content-length');
+  // A body of known length has no trailers.
+  if (headers['content-length'] !== undefined) left.add('trailer');
+  return kept(
+    rawHeaders,
+    (name) => !left.has(name) && (replied.has(name) || /^(?:x-)?gomote-/.test(name)),
+  );
+}
+
+/** The trailers that pass, as pairs. */
+export function passedTrailers(raw: readonly string[]): [string, string][] {
+  const flat = kept(raw, (name) => !notInTrailers.has(name));
+  return flat.flatMap((name, at) => (at % 2 === 0 ? [[name, flat[at + 1] ?? '']] : []));
+}
+
+const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
+
+const listed = (names: string): string[] => names.toLowerCase().split(/\s*,\s*/);
+
+/** Those of a flat list whose lower-case name is wanted, and that can be sent at all. */
+function kept(raw: readonly string[], isWanted: (name: string) => boolean): string[] {
+  return raw.flatMap((name, at) => {
+    const value = raw[at + 1] ?? '';
+    return at % 2 === 0 && isWanted(name.toLowerCase()) && canBeSent(name, value)
+      ? [name, value]
+      : [];
+  });
+}
+
+function canBeSent(name: string, value: string): boolean {
+  try {
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+    return true;
+  } catch {
+    return false;
+  }
+}

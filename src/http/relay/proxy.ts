@@ -1,0 +1,247 @@
+// Passes requests on to one server and its replies back: bodies, trailers and broken ends, both ways, as they come.
+import { type IncomingMessage, request, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Duplex, Writable } from 'node:stream';
+import { GomoteError, messageOf } from '../../errors.ts';
+import type { ServerAddress } from '../client/server-address.ts';
+import { SocketAgent } from '../client/socket-agent.ts';
+import { BulkSocket } from './bulk-socket.ts';
+import { openBulk } from './open-bulk.ts';
+import { passedTrailers, proxiedHeaders, repliedHeaders } from './proxy-headers.ts';
+
+/** Where requests are passed on to. */
+export interface RelayTarget {
+  readonly address: ServerAddress;
+  /** The value of `Authorization` in place of the client's own; empty: none. */
+  readonly authorization: string;
+}
+
+/** What passed. */
+export interface Passage {
+  /** 0 until the reply began. */
+  status: number;
+  requestBytes: number;
+  replyBytes: number;
+  /** As in the reply, once it is over: names and values. */
+  trailers: readonly string[];
+  /** Shown each piece of the request's body. */
+  readonly peek?: ((piece: Buffer) => void) | undefined;
+}
+
+export const newPassage = (peek?: Passage['peek']): Passage => ({
+  status: 0,
+  requestBytes: 0,
+  replyBytes: 0,
+  trailers: [],
+  peek,
+});
+
+/** How long a connection without a request is kept, in ms: shorter than a buildlet keeps it. */
+const idleMs = 60_000;
+
+/** The longest head of a reply, in bytes. */
+const headLimitBytes = 64 << 10;
+
+/** How many interim replies (of status 1xx) may come before a reply. */
+const interimLimit = 16;
+
+/** The most that is read of a reply to `get`, unless told otherwise. */
+const smallReplyBytes = 64 << 10;
+
+export class Relay {
+  readonly #agent: SocketAgent;
+  readonly #authorization: string;
+  /** The value of `Host`: the machine knows its own address, not what the client calls the relay. */
+  readonly #host: string;
+
+  private constructor(agent: SocketAgent, { address, authorization }: RelayTarget) {
+    this.#agent = agent;
+    this.#authorization = authorization;
+    this.#host = address.kind === 'tcp' ? new URL(address.origin).host : 'localhost';
+  }
+
+  static async to(target: RelayTarget): Promise<Relay> {
+    return new Relay(new SocketAgent(target.address, { idleMs, open: openBulk }), target);
+  }
+
+  /**
+   * Passes one exchange on. Fails with ERR_CONNECT before a reply began, when one can still be sent; with ERR_LOST
+   * when the reply broke off, and then the client's connection is cut as well; with the signal's reason.
+   */
+  async pass(
+    incoming: IncomingMessage,
+    response: ServerResponse,
+    signal: AbortSignal,
+    passage: Passage,
+  ): Promise<void> {
+    signal.throwIfAborted();
+    const onward = request({
+      agent: this.#agent,
+      method: incoming.method,
+      path: incoming.url,
+      headers: proxiedHeaders(incoming, { host: this.#host, authorization: this.#authorization }),
+      maxHeaderSize: headLimitBytes,
+    });
+    const abort = () => onward.destroy(asError(signal.reason));
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      let sent: Promise<void> | undefined;
+      // At once: what of the reply's body was read with its head may still go another way.
+      const replied = replyOf(onward, (reply) => {
+        passage.status = reply.statusCode ?? 0;
+        sent = sendBack(reply, response, passage);
+        sent.catch(ignore);
+      });
+      onward.once('socket', (socket: Duplex) => {
+        if (socket instanceof BulkSocket) socket.expectHead();
+      });
+      onward.on('error', ignore);
+      response.on('error', ignore);
+      send(incoming, onward, passage);
+      await replied;
+      await sent;
+    } catch (error) {
+      if (response.headersSent) response.destroy();
+      if (signal.aborted) throw asError(signal.reason);
+      const code = passage.status > 0 ? 'ERR_LOST' : 'ERR_CONNECT';
+      throw new GomoteError(code, messageOf(error), { cause: error });
+    } finally {
+      signal.removeEventListener('abort', abort);
+      if (!onward.writableFinished) onward.destroy();
+      // What is left of a body that nobody wants: read, so that the connection can go on.
+      if (!incoming.complete) incoming.resume();
+    }
+  }
+
+  /** Asks for a small reply, such as a status; fails with ERR_CONNECT, or the signal's reason. */
+  async get(
+    path: string,
+    signal: AbortSignal,
+    limitBytes = smallReplyBytes,
+  ): Promise<{ status: number; text: string }> {
+    signal.throwIfAborted();
+    const headers = {
+      Host: this.#host,
+      ...(this.#authorization !== '' && { Authorization: this.#authorization }),
+    };
+    const asked = request({
+      ...{ agent: this.#agent, path, headers, signal, maxHeaderSize: headLimitBytes },
+    });
+    asked.on('error', ignore);
+    try {
+      const replied = replyOf(asked);
+      asked.end();
+      const reply = await replied;
+      let text = '';
+      for await (const chunk of reply.setEncoding('utf8')) {
+        text += chunk;
+        if (text.length > limitBytes) throw new Error('its reply has no end');
+      }
+      return { status: reply.statusCode ?? 0, text };
+    } catch (error) {
+      if (signal.aborted) throw asError(signal.reason);
+      throw new GomoteError('ERR_CONNECT', messageOf(error), { cause: error });
+    }
+  }
+
+  /** Drops the connections; what is passing fails. */
+  close(): void {
+    this.#agent.destroy();
+  }
+}
+
+const ignore = (): void => undefined;
+
+const asError = (reason: unknown): Error =>
+  reason instanceof Error ? reason : new GomoteError('ERR_ABORTED', 'the call was cancelled');
+
+function replyOf(
+  onward: ReturnType<typeof request>,
+  onReply: (reply: IncomingMessage) => void = ignore,
+): Promise<IncomingMessage> {
+  let interim = 0;
+  onward.on('information', () => {
+    if (++interim > interimLimit) onward.destroy(new Error('too many interim replies'));
+  });
+  return new Promise((resolve, reject) => {
+    onward.once('response', onReply).once('response', resolve).once('error', reject);
+    onward.once('close', () => reject(new Error('the connection was closed before a reply')));
+  });
+}
+
+/** Copies the request's body; whatever breaks it shows at the reply. */
+function send(
+  incoming: IncomingMessage,
+  onward: ReturnType<typeof request>,
+  passage: Passage,
+): void {
+  incoming.once('end', () => {
+    onward.addTrailers(passedTrailers(incoming.rawTrailers));
+    onward.end();
+  });
+  copy(incoming, onward, (piece) => {
+    passage.requestBytes += piece.length;
+    passage.peek?.(piece);
+  });
+}
+
+async function sendBack(
+  reply: IncomingMessage,
+  response: ServerResponse,
+  passage: Passage,
+): Promise<void> {
+  const { status } = passage;
+  if (status < 200 || status > 599) throw new Error(`it answers with status ${status}`);
+  const headers = repliedHeaders(reply);
+  response.sendDate = !headers.some((name, at) => at % 2 === 0 && name.toLowerCase() === 'date');
+  // The words after the status are ours: what a machine writes there may be anything.
+  response.writeHead(status, STATUS_CODES[status] ?? 'Unknown', headers);
+  // A client may wait for word that a command was taken, long before its first output.
+  if (reply.headers['content-length'] === undefined) response.flushHeaders();
+  divertBody(reply, response, passage);
+  await new Promise<void>((resolve, reject) => {
+    reply.once('error', reject);
+    reply.once('close', () => {
+      if (!reply.complete) reject(new Error('the connection was closed in the middle of a reply'));
+    });
+    reply.once('end', () => {
+      passage.trailers = reply.rawTrailers;
+      response.addTrailers(passedTrailers(reply.rawTrailers));
+      response.end(resolve);
+    });
+    copy(reply, response, (piece) => {
+      passage.replyBytes += piece.length;
+    });
+  });
+}
+
+/**
+ * Where both connections allow, the frames of a chunked body are passed on as they are: the two connections frame
+ * bodies alike, and taking each frame apart and making it anew would cost as much again as moving its bytes.
+ */
+function divertBody(reply: IncomingMessage, response: ServerResponse, passage: Passage): void {
+  const from: Duplex = reply.socket;
+  const to = response.socket;
+  const isChunked = reply.headers['transfer-encoding'] === 'chunked' && response.chunkedEncoding;
+  if (to === null || !isChunked || !(from instanceof BulkSocket)) return;
+  from.divert({
+    pass: (frames, free) => {
+      passage.replyBytes += frames.length;
+      let isFree = false;
+      to.write(frames, () => isFree || free());
+      // What the kernel has taken needs its memory no more.
+      isFree = to.writableLength === 0;
+      return isFree;
+    },
+    end: (dataBytes) => {
+      passage.replyBytes = dataBytes;
+    },
+  });
+}
+
+function copy(source: IncomingMessage, sink: Writable, see: (piece: Buffer) => void): void {
+  source.on('data', (piece: Buffer) => {
+    see(piece);
+    if (!sink.write(piece)) source.pause();
+  });
+  sink.on('drain', () => source.resume());
+}

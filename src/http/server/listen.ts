@@ -1,0 +1,100 @@
+// Where a server listens: `unix:PATH` or `HOST:PORT`.
+import { lstat, unlink } from 'node:fs/promises';
+import type { Server } from 'node:http';
+import { connect, isIP } from 'node:net';
+import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
+
+export type ListenAddress =
+  | { readonly kind: 'unix'; readonly path: string }
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
+
+/** The longest path of a unix socket that every system takes, in bytes; Linux itself takes 107. */
+export const socketPathLimitBytes = 103;
+
+/** Reads `unix:PATH`, `HOST:PORT` or `:PORT` (every address of this machine). */
+export function parseListenAddress(text: string): ListenAddress {
+  if (text.startsWith('unix:')) {
+    const path = text.slice('unix:'.length);
+    const sizeBytes = Buffer.byteLength(path);
+    if (path === '' || sizeBytes > 107) {
+      throw new GomoteError(
+        'ERR_USAGE',
+        `cannot listen on "${text}": a unix socket's path has 1 to 107 bytes, not ${sizeBytes}`,
+        { hint: 'choose a shorter directory' },
+      );
+    }
+    return { kind: 'unix', path };
+  }
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]/]*)):([0-9]{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535) {
+    throw new GomoteError('ERR_USAGE', `cannot listen on "${text}"`, {
+      hint: 'give unix:PATH or HOST:PORT, such as 127.0.0.1:5936',
+    });
+  }
+  return { kind: 'tcp', host: match[1] ?? match[2] ?? '', port };
+}
+
+/** Whether only this machine can reach the address. */
+export function isLoopback(address: ListenAddress): boolean {
+  if (address.kind === 'unix' || address.host === 'localhost') return true;
+  return isIP(address.host) === 4 ? address.host.startsWith('127.') : address.host === '::1';
+}
+
+/** Lets the server listen and gives the address as text, with the port it got. */
+export async function listen(server: Server, address: ListenAddress): Promise<string> {
+  if (address.kind === 'unix') await removeStaleSocket(address.path);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => {
+      reject(cannotListen(error));
+    });
+    const ready = () => resolve();
+    if (address.kind === 'unix') listenPrivately(server, address.path, ready);
+    else server.listen(address.port, address.host === '' ? undefined : address.host, ready);
+  });
+  server.removeAllListeners('error');
+  if (address.kind === 'unix') return `unix:${address.path}`;
+  const bound = server.address();
+  const port = typeof bound === 'object' && bound !== null ? bound.port : address.port;
+  return `${address.host.includes(':') ? `[${address.host}]` : address.host}:${port}`;
+}
+
+/** The socket is this user's alone from its first moment on: it is made inside the call, under this umask. */
+function listenPrivately(server: Server, path: string, ready: () => void): void {
+  const umask = process.umask(0o177);
+  try {
+    server.listen(path, ready);
+  } finally {
+    process.umask(umask);
+  }
+}
+
+/** Removes a socket that nobody listens on any more; one that answers is left alone, and listening fails. */
+async function removeStaleSocket(path: string): Promise<void> {
+  try {
+    if (!(await lstat(path)).isSocket()) return;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return;
+    throw error;
+  }
+  if (!(await answers(path))) await unlink(path);
+}
+
+const cannotListen = (error: Error): GomoteError =>
+  new GomoteError('ERR_CONNECT', `cannot listen: ${messageOf(error)}`, { cause: error });
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    // Only a refusal says that nobody listens: a full queue or a lack of rights does not.
+    socket.once('error', (error) => {
+      const code = errnoOf(error);
+      if (code === 'ECONNREFUSED' || code === 'ENOENT') resolve(false);
+      else reject(cannotListen(error));
+    });
+  });
+}

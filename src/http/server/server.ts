@@ -1,0 +1,177 @@
+// The HTTP server under a buildlet: routes, the password, and an AbortSignal for every request.
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import { GomoteError } from '../../errors.ts';
+import type { Endpoint } from '../../protocol/endpoints.ts';
+import { decodeForm } from '../../protocol/form.ts';
+import { browserRefusal } from './browser-requests.ts';
+import { sendError, sendRefusal } from './reply.ts';
+import { type StrangerLimits, Strangers } from './strangers.ts';
+
+/** One request being served. */
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly query: URLSearchParams;
+  /** Aborts when the client leaves before its reply is complete. */
+  readonly signal: AbortSignal;
+}
+
+export type Handler = (exchange: Exchange) => Promise<void> | void;
+
+export interface Route {
+  readonly endpoint: Endpoint;
+  readonly handle: Handler;
+}
+
+export interface ServerOptions {
+  readonly routes: readonly Route[];
+  /** Empty or absent: no password is asked for. */
+  readonly password?: string | undefined;
+  readonly tls?: TlsIdentity | undefined;
+  /** What clients may take that have not given the password. */
+  readonly strangers?: StrangerLimits | undefined;
+  /** Called for each request that will be handled; the function it returns, when its reply is over. */
+  readonly onExchange?: ((endpoint: Endpoint) => () => void) | undefined;
+  /** Called with what a handler threw that was not the client's own doing. */
+  readonly onError?: ((error: unknown, request: IncomingMessage) => void) | undefined;
+}
+
+/** How much of a reply may wait in memory for a slow reader, in bytes. */
+const replyBufferBytes = 1 << 20;
+
+/** Makes the server; the caller lets it listen and closes it. */
+export function createHttpServer(options: ServerOptions): Server {
+  const routes = new Map(options.routes.map((route) => [route.endpoint.path, route]));
+  const strangers = new Strangers(options.strangers);
+  const server = createBareServer((request, response) => {
+    strangers.begin(request, response);
+    serve(routes, { ...options, strangers }, request, response).catch(() => response.destroy());
+  }, options.tls);
+  strangers.watch(server);
+  return server;
+}
+
+export type Listener = (request: IncomingMessage, response: ServerResponse) => void;
+
+export interface TlsIdentity {
+  readonly certPem: string;
+  readonly keyPem: string;
+}
+
+/** Of TLS 1.2 only what agrees on a fresh key for each connection: what is recorded today cannot be read with the key later. */
+const tlsSettings = {
+  minVersion: 'TLSv1.2',
+  ciphers: [
+    ...['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'],
+    ...['ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-RSA-AES128-GCM-SHA256'],
+    ...['ECDHE-ECDSA-AES256-GCM-SHA384', 'ECDHE-RSA-AES256-GCM-SHA384'],
+    ...['ECDHE-ECDSA-CHACHA20-POLY1305', 'ECDHE-RSA-CHACHA20-POLY1305'],
+  ].join(':'),
+  handshakeTimeout: 10_000,
+} as const;
+
+/** A server with this house's limits and times, and nothing else. */
+export function createBareServer(listener: Listener, tls?: TlsIdentity): Server {
+  const settings = {
+    // An upload may take hours; only the header must come soon.
+    requestTimeout: 0,
+    headersTimeout: 10_000,
+    connectionsCheckingInterval: 2_000,
+    // Longer than a client keeps an idle connection, so that it never sends on one being closed here.
+    keepAliveTimeout: 75_000,
+    maxHeaderSize: 64 << 10,
+    highWaterMark: replyBufferBytes,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: 15_000,
+  };
+  return tls === undefined
+    ? createServer(settings, listener)
+    : createTlsServer(
+        { ...settings, ...tlsSettings, cert: tls.certPem, key: tls.keyPem },
+        listener,
+      );
+}
+
+/** Aborts when the client leaves before its reply is complete. */
+export function signalOf(response: ServerResponse): AbortSignal {
+  const gone = new AbortController();
+  response.once('close', () => {
+    if (!response.writableFinished) gone.abort(new GomoteError('ERR_LOST', 'the client left'));
+  });
+  return gone.signal;
+}
+
+async function serve(
+  routes: ReadonlyMap<string, Route>,
+  options: Omit<ServerOptions, 'strangers'> & { readonly strangers: Strangers },
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const signal = signalOf(response);
+  const { path, query } = splitTarget(request.url ?? '/');
+  const route = routes.get(path);
+  let over: (() => void) | undefined;
+  try {
+    const refusal = browserRefusal(request, { hasPassword: Boolean(options.password) });
+    if (refusal !== undefined) return sendRefusal(response, 403, refusal);
+    const isKnown = isAuthorized(request, options.password);
+    if (isKnown) options.strangers.trust(request);
+    if (route === undefined) return sendError(response, 404, '404 page not found');
+    if (!route.endpoint.open && !isKnown) return sendRefusal(response, 403, 'invalid password');
+    if (!route.endpoint.methods.some((method) => method === request.method)) {
+      return sendError(response, 400, route.endpoint.wrongMethod);
+    }
+    over = options.onExchange?.(route.endpoint);
+    await route.handle({ request, response, query, signal });
+  } catch (error) {
+    if (!signal.aborted) options.onError?.(error, request);
+    sendError(response, error);
+  } finally {
+    over?.();
+  }
+}
+
+export function splitTarget(target: string): { path: string; query: URLSearchParams } {
+  const mark = target.indexOf('?');
+  return mark < 0
+    ? { path: target, query: new URLSearchParams() }
+    : { path: target.slice(0, mark), query: decodeForm(target.slice(mark + 1)) };
+}
+
+/** Compares digests, so that the time taken tells nothing of the password. The user name is ignored. */
+function isAuthorized(request: IncomingMessage, password: string | undefined): boolean {
+  if (password === undefined || password === '') return true;
+  return timingSafeEqual(digest(basicPair(request)?.password ?? ''), digest(password));
+}
+
+/** The user name and password of HTTP Basic; undefined when none came. */
+export function basicPair(
+  request: IncomingMessage,
+): { user: string; password: string } | undefined {
+  const basic = /^Basic ([A-Za-z0-9+/=_-]+)$/i.exec(request.headers.authorization ?? '');
+  if (basic?.[1] === undefined) return undefined;
+  const pair = Buffer.from(basic[1], 'base64').toString();
+  const colon = pair.indexOf(':');
+  return { user: pair.slice(0, Math.max(0, colon)), password: pair.slice(colon + 1) };
+}
+
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+
+/** How often a closing server looks for connections that have become idle, in ms. */
+const sweepIntervalMs = 50;
+
+/** Closes the server: no new requests, `graceMs` for those running, then their connections are cut. */
+export async function closeServer(server: Server, graceMs: number): Promise<void> {
+  const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+  // A connection whose request ends meanwhile is kept by its client, and by nothing else.
+  const sweep = setInterval(() => server.closeIdleConnections(), sweepIntervalMs);
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve());
+    server.closeIdleConnections();
+  });
+  clearTimeout(cut);
+  clearInterval(sweep);
+}

@@ -1,0 +1,114 @@
+// Dials a server and upgrades the connection to another protocol, once the server has shown who it is.
+import { type IncomingMessage, request } from 'node:http';
+import type { Socket } from 'node:net';
+import { errnoOf, GomoteError, messageOf, StatusError } from '../errors.ts';
+import { openTcp } from '../http/client/open-socket.ts';
+import { timeoutSignal } from '../timeout-signal.ts';
+import type { UpgradedSocket } from './reverse-link.ts';
+
+/** How the server is believed: by this certificate alone, by these authorities, or by the system's. */
+export interface ServerTrust {
+  /** SHA-256 of the one certificate accepted, in lower-case hex. */
+  readonly fingerprint?: string | undefined;
+  /** Certificates of authorities, PEM, in place of the system's. */
+  readonly caPem?: string | undefined;
+}
+
+export interface UpgradeRequest {
+  /** Origin: `https://HOST[:PORT]`, or `http://…` without TLS. */
+  readonly origin: string;
+  readonly path: string;
+  /** The protocol asked for. */
+  readonly protocol: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly trust: ServerTrust;
+  /** An HTTP proxy's URL to go through. */
+  readonly proxy?: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** How long the connection and the server's consent may take, in ms. */
+const upgradeTimeoutMs = 20_000;
+
+/** How much of a refusal is read, in characters. */
+const refusalLimit = 500;
+
+/**
+ * Fails with ERR_CONNECT when the server cannot be reached, ERR_CERTIFICATE when it is another one (before any
+ * header was sent), and StatusError when it refuses.
+ */
+export async function dialUpgrade(call: UpgradeRequest): Promise<UpgradedSocket> {
+  const signal = AbortSignal.any([call.signal, timeoutSignal(upgradeTimeoutMs)]);
+  const { host } = new URL(call.origin);
+  let socket: Socket | undefined;
+  try {
+    const { origin, proxy, trust } = call;
+    socket = await abortable(openTcp({ origin, proxy, ...trust }), signal);
+    return await upgrade(host, socket, call, signal);
+  } catch (error) {
+    socket?.destroy();
+    throw connectError(host, error);
+  }
+}
+
+/** Waits for the connection; one that comes too late is closed. */
+async function abortable(opening: Promise<Socket>, signal: AbortSignal): Promise<Socket> {
+  return await new Promise((resolve, reject) => {
+    const late = () => reject(new Error('no answer in time'));
+    signal.addEventListener('abort', late, { once: true });
+    opening
+      .then((socket) => (signal.aborted ? void socket.destroy() : resolve(socket)), reject)
+      .finally(() => signal.removeEventListener('abort', late));
+  });
+}
+
+function upgrade(
+  host: string,
+  socket: Socket,
+  { path, protocol, headers }: UpgradeRequest,
+  signal: AbortSignal,
+): Promise<UpgradedSocket> {
+  return new Promise<UpgradedSocket>((resolve, reject) => {
+    const asking = request({
+      createConnection: () => socket,
+      path,
+      headers: { Host: host, ...headers, Connection: 'Upgrade', Upgrade: protocol },
+    });
+    // Not as the request's own signal: that would reach the socket after the upgrade too.
+    const abort = () => asking.destroy(new Error('no answer in time'));
+    signal.addEventListener('abort', abort, { once: true });
+    asking.once('close', () => signal.removeEventListener('abort', abort));
+    asking.once('error', reject);
+    asking.once('upgrade', (_reply, _socket, head) => resolve({ socket, head }));
+    asking.once('response', (reply) => {
+      readRefusal(reply).then((text) => {
+        const status = reply.statusCode ?? 0;
+        const why = text === '' ? `status ${status}` : text;
+        reject(new StatusError(status, text, `${host} refused: ${why}`));
+      }, reject);
+    });
+    asking.end();
+  });
+}
+
+/** The first line of a refusal; what comes of it, if it breaks off. */
+async function readRefusal(reply: IncomingMessage): Promise<string> {
+  let text = '';
+  try {
+    for await (const chunk of reply.setEncoding('utf8')) {
+      text += String(chunk);
+      if (text.length > refusalLimit) break;
+    }
+  } catch {}
+  return text.trim().split('\n', 1)[0]?.slice(0, refusalLimit) ?? '';
+}
+
+function connectError(host: string, error: unknown): GomoteError {
+  if (error instanceof GomoteError) return error;
+  const message = `cannot reach ${host}: ${messageOf(error)}`;
+  if (/CERT|SIGNATURE|ALTNAME/.test(errnoOf(error) ?? '')) {
+    const hint = 'give the fingerprint that the coordinator prints, or its authority';
+    return new GomoteError('ERR_CERTIFICATE', message, { hint, cause: error });
+  }
+  return new GomoteError('ERR_CONNECT', message, { cause: error });
+}

@@ -1,0 +1,118 @@
+// What `gomote push` of Go's own tree does differently, as Go's gomote has it.
+import { execFile } from 'node:child_process';
+import { posix } from 'node:path';
+import { promisify } from 'node:util';
+import type { BuildletClient } from '../../client/buildlet-client.ts';
+import { GomoteError, StatusError } from '../../errors.ts';
+import type { TreeChange } from '../../protocol/tree-change.ts';
+import { runGit } from '../ignore/git.ts';
+import { isEditorBackup } from '../ignore/ignore-rules.ts';
+import type { PushOptions } from '../push/push.ts';
+
+/** Where Go's tree and its bootstrap toolchain are on a buildlet. */
+export const goDir = 'go';
+const bootstrapDir = 'go1.4';
+
+/** Made by the build at either end: never sent. */
+const generated = [
+  'VERSION.cache',
+  'src/go/build/zcgo.go',
+  'src/cmd/internal/objabi/zbootstrap.go',
+  'src/runtime/internal/sys/zversion.go',
+];
+
+/** Made by the build there, and needed by the next one: never removed. */
+const keptThere = [
+  'VERSION',
+  'src/cmd/cgo/zdefaultcc.go',
+  'src/cmd/go/internal/cfg/zdefaultcc.go',
+  'src/cmd/go/internal/cfg/zosarch.go',
+  ...generated,
+];
+
+/** Without this file, Go's build asks git for the version, and there is no git repository there. */
+const versionText = 'devel gomote.XXXXX';
+
+/** `$GOROOT`, else what `go env` says. Throws ERR_LOCAL_FILE. */
+export async function goRoot(environment: NodeJS.ProcessEnv): Promise<string> {
+  if (environment.GOROOT) return environment.GOROOT;
+  try {
+    const { stdout } = await promisify(execFile)('go', ['env', 'GOROOT'], { env: environment });
+    if (stdout.trim() !== '') return stdout.trim();
+  } catch (error) {
+    throw new GomoteError('ERR_LOCAL_FILE', 'go does not say where its tree is', {
+      hint: 'set GOROOT, or put go on PATH',
+      cause: error,
+    });
+  }
+  throw new GomoteError('ERR_LOCAL_FILE', 'go env GOROOT says nothing', { hint: 'set GOROOT' });
+}
+
+/** The options that make a push one of Go's own tree at `top`. */
+export function goPushOptions(
+  top: string,
+  environment: NodeJS.ProcessEnv,
+): Pick<PushOptions, 'dir' | 'mirror' | 'leavesOut' | 'keeps' | 'adjust'> {
+  return {
+    dir: goDir,
+    mirror: true,
+    leavesOut: (path, isDirectory) =>
+      (isDirectory ? isBuilt(path) : isEditorBackup(posix.basename(path))) ||
+      generated.includes(path) ||
+      /^test\/.*\.[5-9]$/s.test(path),
+    keeps: (path) => isBuilt(path.split('/', 1)[0] ?? '') || keptThere.includes(path),
+    adjust: async (changes) => await withoutIgnored(changes, top, environment),
+  };
+}
+
+const isBuilt = (path: string): boolean => path === 'pkg' || path === 'bin';
+
+/** What git would ignore here is a build's there. */
+async function withoutIgnored(
+  changes: TreeChange[],
+  top: string,
+  environment: NodeJS.ProcessEnv,
+): Promise<TreeChange[]> {
+  const removed = changes.flatMap((change) => (change.op === 'remove' ? [change.path] : []));
+  if (removed.length === 0) return changes;
+  const input = removed.map((path) => `${path}\0`).join('');
+  // Without git, or outside a repository, nothing is ignored.
+  const said = await runGit(top, ['check-ignore', '--stdin', '-z'], { environment, input }).then(
+    ({ stdout }) => stdout.toString(),
+    () => '',
+  );
+  const ignored = new Set(said.split('\0'));
+  return changes.filter((change) => change.op !== 'remove' || !ignored.has(change.path));
+}
+
+/** Fetches the bootstrap toolchain, where there is one and the buildlet has none. */
+export async function installBootstrap(
+  client: BuildletClient,
+  url: string | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  if (url === undefined || (await holds(client, '', bootstrapDir, signal))) return;
+  await client.putTarFromURL(url, bootstrapDir, { signal });
+}
+
+/** Gives the tree there a version, unless it has one. */
+export async function giveVersion(client: BuildletClient, signal: AbortSignal): Promise<void> {
+  if (await holds(client, goDir, 'VERSION', signal)) return;
+  await client.put(versionText, `${goDir}/VERSION`, 0o644, { signal });
+}
+
+async function holds(
+  client: BuildletClient,
+  dir: string,
+  name: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    for await (const entry of client.listDir(dir, { signal })) {
+      if (entry.name === name) return true;
+    }
+  } catch (error) {
+    if (!(error instanceof StatusError)) throw error;
+  }
+  return false;
+}

@@ -1,0 +1,176 @@
+// The one place where git runs: it sees the tree that it is asked about and nothing else, and runs nothing of that tree.
+
+import { closeSync } from 'node:fs';
+import { dirname, join, parse } from 'node:path';
+import { errnoOf, GomoteError } from '../../errors.ts';
+import { existsSync, openSync } from '../../files/named-fs.ts';
+import { nameFromBytes } from '../../protocol/name-bytes.ts';
+import { timeoutSignal } from '../../timeout-signal.ts';
+
+/** How long git may take, in ms. */
+const deadlineMs = 60_000;
+
+/** The directory with `.git` that the directory is in; undefined when there is none. */
+export function gitWorkTree(directory: string): string | undefined {
+  if (existsSync(join(directory, '.git'))) return directory;
+  const parent = dirname(directory);
+  return parent === directory ? undefined : gitWorkTree(parent);
+}
+
+export interface GitOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Default: a minute. */
+  readonly timeoutMs?: number | undefined;
+  readonly environment?: NodeJS.ProcessEnv | undefined;
+}
+
+export interface GitResult {
+  readonly status: number | null;
+  readonly stdout: Buffer;
+  readonly stderr: string;
+}
+
+/** Settings that a repository can use to run programs, reach a network, or write to the repository. */
+const settings = [
+  'core.fsmonitor=false',
+  'core.hooksPath=/dev/null',
+  'core.untrackedCache=false',
+  'core.pager=cat',
+  'core.askPass=true',
+  'core.sshCommand=false',
+  'core.gitProxy=false',
+  'core.alternateRefsCommand=true',
+  'credential.helper=',
+  'diff.external=',
+  'gc.auto=0',
+  'maintenance.auto=false',
+  'protocol.allow=never',
+  'submodule.recurse=false',
+];
+
+/** What of git's own variables reaches it: where its programs and the user's configuration are. */
+const keptVariables = new Set([
+  'GIT_EXEC_PATH',
+  'GIT_CONFIG_GLOBAL',
+  'GIT_CONFIG_SYSTEM',
+  'GIT_CONFIG_NOSYSTEM',
+]);
+
+/** A hook, or a command of `git rebase --exec`, has variables that name another repository or index than the tree's. */
+function gitEnvironment(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const kept = Object.entries(environment).filter(([name]) => {
+    const upper = name.toUpperCase();
+    return !upper.startsWith('GIT_') || keptVariables.has(upper);
+  });
+  return {
+    ...Object.fromEntries(kept),
+    LC_ALL: 'C',
+    GIT_DISCOVERY_ACROSS_FILESYSTEM: '1',
+    GIT_NO_LAZY_FETCH: '1',
+    GIT_OPTIONAL_LOCKS: '0',
+    GIT_TERMINAL_PROMPT: '0',
+  };
+}
+
+/** The directories that the user's environment declares safe, as CI systems do. */
+function safeDirectories(environment: NodeJS.ProcessEnv): string[] {
+  const count = Number(environment.GIT_CONFIG_COUNT ?? 0);
+  const found: string[] = [];
+  for (let index = 0; index < count && environment[`GIT_CONFIG_KEY_${index}`]; index++) {
+    const isSafe = environment[`GIT_CONFIG_KEY_${index}`]?.toLowerCase() === 'safe.directory';
+    if (isSafe) found.push(`safe.directory=${environment[`GIT_CONFIG_VALUE_${index}`] ?? ''}`);
+  }
+  return found;
+}
+
+/** Runs git in a directory. Throws ERR_LOCAL_FILE when it cannot run, ERR_TIMEOUT when it takes too long. */
+export async function runGit(
+  directory: string,
+  args: readonly string[],
+  { input = '', ...options }: GitOptions & { readonly input?: string | Uint8Array } = {},
+): Promise<GitResult> {
+  const { spawn } = await import('node:child_process');
+  const { buffer, text } = await import('node:stream/consumers');
+  const { timeoutMs = deadlineMs, environment = process.env } = options;
+  const deadline = timeoutSignal(timeoutMs);
+  const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
+  const given = [...settings, ...safeDirectories(environment)].flatMap((one) => ['-c', one]);
+  // Node passes arguments as text only: a directory whose name is more than that is named by its descriptor.
+  const openFd = directory.isWellFormed() ? undefined : openSync(directory, 'r');
+  const where = openFd === undefined ? directory : `/proc/${process.pid}/fd/${openFd}`;
+  const child = spawn('git', ['--no-pager', ...given, '-C', where, ...args], {
+    // A relative element of PATH must not lead into the tree.
+    cwd: parse(directory).root,
+    env: gitEnvironment(environment),
+    stdio: ['pipe', 'pipe', 'pipe'],
+    signal,
+    killSignal: 'SIGKILL',
+  });
+  const status = new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject).once('close', resolve);
+  }).finally(() => openFd !== undefined && closeSync(openFd));
+  // It need not read all of its input.
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(input);
+  try {
+    const [stdout, stderr, code] = await Promise.all([
+      buffer(child.stdout),
+      text(child.stderr),
+      status,
+    ]);
+    return { status: code, stdout, stderr };
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    if (deadline.aborted) {
+      throw new GomoteError(
+        'ERR_TIMEOUT',
+        `git did not answer within ${timeoutMs / 1000} s in ${directory}`,
+        { hint: sendEverything, cause: error },
+      );
+    }
+    const reason = errnoOf(error) === 'ENOENT' ? 'there is no git on PATH' : String(error);
+    throw cannotSay(directory, reason, error);
+  }
+}
+
+/**
+ * The paths below `directory` that git ignores, a directory's ending in `/`. Throws ERR_LOCAL_FILE when git cannot say,
+ * ERR_TIMEOUT when it takes too long.
+ */
+export async function gitIgnored(
+  directory: string,
+  options: GitOptions = {},
+): Promise<Set<string>> {
+  const args = ['ls-files', '-z', '--others', '--ignored', '--exclude-standard', '--directory'];
+  const { status, stdout, stderr } = await runGit(directory, args, options);
+  // An ignore file that git cannot read is only a warning to it. A directory that it cannot read is named by the walk.
+  const said = stderr
+    .split('\n')
+    .find((line) => /^(?:error|fatal|warning: unable to access)/.test(line));
+  if (status !== 0 || said !== undefined) throw cannotSay(directory, said ?? stderr.trim());
+  return ignoredPaths(nameFromBytes(stdout).split('\0'));
+}
+
+const sendEverything = 'give --no-ignore to send everything';
+
+function cannotSay(directory: string, said: string, cause?: unknown): GomoteError {
+  const hint = said.includes('dubious ownership')
+    ? `if you trust it: git config --global --add safe.directory '${directory}'`
+    : `mend that, or ${sendEverything}`;
+  const message = `git cannot say what it ignores in ${directory}: ${said.split('\n')[0]}`;
+  return new GomoteError('ERR_LOCAL_FILE', message, { hint, cause });
+}
+
+function ignoredPaths(lines: readonly string[]): Set<string> {
+  const paths = new Set(lines.filter((line) => line !== ''));
+  // The directory itself is ignored by the work tree that it is in: it was asked for all the same.
+  if (paths.has('../')) return new Set();
+  // A directory that holds nothing but ignored files is listed before them, though it is not ignored itself.
+  for (const path of [...paths]) {
+    for (let slash = path.lastIndexOf('/', path.length - 2); slash > 0; ) {
+      paths.delete(path.slice(0, slash + 1));
+      slash = path.lastIndexOf('/', slash - 1);
+    }
+  }
+  return paths;
+}

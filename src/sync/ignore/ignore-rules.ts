@@ -1,0 +1,125 @@
+// What of a local tree is not sent: `.git` never, and unless told otherwise what git or `.gomoteignore` ignores and, outside
+// git, the backups of editors.
+import { join } from 'node:path';
+import { GomoteError, messageOf } from '../../errors.ts';
+import { readFileSync } from '../../files/named-fs.ts';
+import { nameFromBytes } from '../../protocol/name-bytes.ts';
+import { type GitOptions, gitIgnored, gitWorkTree } from './git.ts';
+import { IgnorePatterns, ignoreLines } from './ignore-patterns.ts';
+
+export const ignoreFileName = '.gomoteignore';
+
+export interface IgnoreOptions extends GitOptions {
+  /** Patterns as in a gitignore file at the tree's top; they hold in any case. */
+  readonly exclude?: readonly string[] | undefined;
+  /** What else is left out. */
+  readonly leavesOut?: ((path: string, isDirectory: boolean) => boolean) | undefined;
+  /** Sends what git, `.gomoteignore` and the rule for editors' backups would leave out. */
+  readonly noIgnore?: boolean | undefined;
+}
+
+export interface IgnoreRules {
+  /** Says what is in a directory; nothing in it may be asked for before what this gives is over. */
+  enter(directory: string, names: readonly string[]): Promise<void> | undefined;
+  leavesOut(path: string, isDirectory: boolean): boolean;
+  /** Whether a pattern that was given leaves the path out, or a directory that it is in. */
+  excludes(path: string, isDirectory: boolean): boolean;
+}
+
+/** Reads the rules of the tree at `top`, an absolute path. Throws ERR_LOCAL_FILE and ERR_TIMEOUT. */
+export async function ignoreRules(top: string, options: IgnoreOptions): Promise<IgnoreRules> {
+  const { noIgnore = false, exclude = [] } = options;
+  const excluded = new IgnorePatterns(exclude);
+  const isGit = !noIgnore && gitWorkTree(top) !== undefined;
+  const git = isGit ? new GitIgnored(top, options) : undefined;
+  await git?.ask('');
+  const files = noIgnore ? undefined : new IgnoreFiles(top);
+  return {
+    enter: (directory, names) => {
+      files?.enter(directory, names);
+      // git says nothing of what is inside a repository in the repository.
+      return names.includes('.git') && directory !== '' ? git?.ask(directory) : undefined;
+    },
+    leavesOut: (path, isDirectory) => {
+      const name = path.slice(path.lastIndexOf('/') + 1);
+      if (name === '.git' || excluded.test(path, isDirectory) === true) return true;
+      if (options.leavesOut?.(path, isDirectory) === true) return true;
+      if (noIgnore) return false;
+      // As with ripgrep, the tool's own ignore file has the last word: it can also bring back what git ignores.
+      const said = files?.ignores(path, isDirectory);
+      if (said !== undefined) return said;
+      return git?.ignores(path, isDirectory) ?? (!isDirectory && isEditorBackup(name));
+    },
+    excludes: (path, isDirectory) => excluded.test(path, isDirectory) === true,
+  };
+}
+
+/** What emacs (`#x#`, `.#x`, `x~`) and vi (`.x.swp`) leave behind. */
+export const isEditorBackup = (name: string): boolean => /^#.+#$|^\.#.|.~$|^\..+\.swp$/s.test(name);
+
+/** What git ignores in a repository and in those inside it. */
+class GitIgnored {
+  readonly #top: string;
+  readonly #options: GitOptions;
+  /** By what the paths of a repository begin with, which it leaves out. */
+  readonly #ignored = new Map<string, ReadonlySet<string>>();
+
+  constructor(top: string, options: GitOptions) {
+    this.#top = top;
+    this.#options = options;
+  }
+
+  /** Asks about the repository in this directory, the top's being empty. */
+  async ask(directory: string): Promise<void> {
+    const ignored = await gitIgnored(join(this.#top, directory), this.#options);
+    if (ignored.size > 0) this.#ignored.set(directory === '' ? '' : `${directory}/`, ignored);
+  }
+
+  ignores(path: string, isDirectory: boolean): boolean {
+    for (const [prefix, ignored] of this.#ignored) {
+      if (!path.startsWith(prefix)) continue;
+      const below = path.slice(prefix.length);
+      if (ignored.has(isDirectory ? `${below}/` : below)) return true;
+    }
+    return false;
+  }
+}
+
+/** The `.gomoteignore` files of a tree. */
+export class IgnoreFiles {
+  readonly #top: string;
+  /** By directory, the top's being empty; only of directories that have one. */
+  readonly #patterns = new Map<string, IgnorePatterns>();
+
+  constructor(top: string) {
+    this.#top = top;
+  }
+
+  enter(directory: string, names: readonly string[]): void {
+    if (!names.includes(ignoreFileName)) return;
+    const path = `${this.#top}/${directory === '' ? '' : `${directory}/`}${ignoreFileName}`;
+    try {
+      this.#patterns.set(
+        directory,
+        new IgnorePatterns(ignoreLines(nameFromBytes(readFileSync(path)))),
+      );
+    } catch (error) {
+      throw new GomoteError('ERR_LOCAL_FILE', `cannot read ${path}: ${messageOf(error)}`, {
+        hint: 'mend that, or give --no-ignore to send everything',
+        cause: error,
+      });
+    }
+  }
+
+  /** What the nearest file says that says something about the path; undefined when none does. */
+  ignores(path: string, isDirectory: boolean): boolean | undefined {
+    if (this.#patterns.size === 0) return undefined;
+    for (let end = path.lastIndexOf('/'); ; end = path.lastIndexOf('/', end - 1)) {
+      const directory = end < 0 ? '' : path.slice(0, end);
+      const below = end < 0 ? path : path.slice(end + 1);
+      const said = this.#patterns.get(directory)?.test(below, isDirectory);
+      if (said !== undefined) return said;
+      if (end < 0) return undefined;
+    }
+  }
+}

@@ -1,0 +1,153 @@
+// What of a buildlet's tree is not brought here: what a push from here would not send.
+import { join, relative, sep } from 'node:path';
+import { GomoteError } from '../../errors.ts';
+import { whyRefused } from '../../files/foreign-name.ts';
+import { existsSync, lstatSync } from '../../files/named-fs.ts';
+import { bytesOfName, nameFromBytes } from '../../protocol/name-bytes.ts';
+import type { TreeEntry } from '../../protocol/tree-entry.ts';
+import { type GitOptions, gitWorkTree, runGit } from './git.ts';
+import { IgnorePatterns } from './ignore-patterns.ts';
+import { IgnoreFiles, ignoreFileName, isEditorBackup } from './ignore-rules.ts';
+
+export interface PullRulesOptions extends GitOptions {
+  /** Patterns as in a gitignore file at the tree's top; they hold in any case. */
+  readonly exclude?: readonly string[] | undefined;
+  /** Brings also what git, `.gomoteignore` and the rule for editors' backups would leave out. */
+  readonly noIgnore?: boolean | undefined;
+}
+
+export type LeavesOut = (path: string, isDirectory: boolean) => boolean;
+
+/** Whether the rules ask for nothing but a path's last element, so that no other path need be known. */
+export const areSimple = (top: string, { exclude = [], noIgnore }: PullRulesOptions): boolean =>
+  exclude.length === 0 && (noIgnore === true || gitWorkTree(top) === undefined);
+
+export const simpleRules =
+  ({ noIgnore }: PullRulesOptions): LeavesOut =>
+  (path, isDirectory) =>
+    noIgnore !== true && !isDirectory && isEditorBackup(nameOf(path));
+
+const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+
+/** The rules of the tree at `top`, a real path, for these entries. Throws ERR_LOCAL_FILE and ERR_TIMEOUT. */
+export async function pullRules(
+  top: string,
+  entries: readonly TreeEntry[],
+  options: PullRulesOptions,
+): Promise<LeavesOut> {
+  const excluded = new IgnorePatterns(options.exclude ?? []);
+  const isExcluded: LeavesOut = (path, isDirectory) => excluded.test(path, isDirectory) === true;
+  if (options.noIgnore === true) return isExcluded;
+  const directories = new RealDirectories(top);
+  const files = new IgnoreFiles(top);
+  for (const directory of directories.above(entries)) {
+    const file = join(top, directory, ignoreFileName);
+    if (existsSync(file)) files.enter(directory, [ignoreFileName]);
+  }
+  const ignored = await gitIgnored(top, entries, directories, options);
+  return (path, isDirectory) => {
+    if (isExcluded(path, isDirectory)) return true;
+    const said = files.ignores(path, isDirectory);
+    if (said !== undefined) return said;
+    if (ignored !== undefined) return ignored.has(isDirectory ? `${path}/` : path);
+    return !isDirectory && isEditorBackup(nameOf(path));
+  };
+}
+
+/** What git ignores of these paths, a directory's ending in a slash; undefined outside git. */
+async function gitIgnored(
+  top: string,
+  entries: readonly TreeEntry[],
+  directories: RealDirectories,
+  options: GitOptions,
+): Promise<ReadonlySet<string> | undefined> {
+  const workTree = gitWorkTree(top);
+  if (workTree === undefined) return undefined;
+  const above = relative(workTree, top).split(sep).filter(Boolean).join('/');
+  // A directory that is ignored itself was asked for all the same.
+  if (above !== '' && (await askGit(workTree, [`${above}/`], options)).length > 0) return new Set();
+  /** Paths by the repository that they are in, below the top. */
+  const byRepository = new Map<string, string[]>();
+  for (const { path, kind } of entries) {
+    const isReachable = directories.leadTo(kind === 'directory' ? `${path}/` : path);
+    if (whyRefused(path) !== undefined || !isReachable) continue;
+    const repository = directories.repositoryOf(path);
+    const paths = byRepository.get(repository) ?? [];
+    byRepository.set(repository, paths);
+    paths.push((kind === 'directory' ? `${path}/` : path).slice(repository.length));
+  }
+  const ignored = new Set<string>();
+  for (const [repository, paths] of byRepository) {
+    const isOuter = repository === '';
+    const prefix = isOuter && above !== '' ? `${above}/` : '';
+    const asked = paths.filter((path) => path !== '').map((path) => prefix + path);
+    const found = await askGit(isOuter ? workTree : join(top, repository), asked, options);
+    for (const path of found) ignored.add(repository + path.slice(prefix.length));
+  }
+  return ignored;
+}
+
+async function askGit(
+  repository: string,
+  paths: readonly string[],
+  options: GitOptions,
+): Promise<string[]> {
+  if (paths.length === 0) return [];
+  const input = bytesOfName(paths.map((path) => `${path}\0`).join(''));
+  const args = ['check-ignore', '-z', '--stdin'];
+  const { status, stdout, stderr } = await runGit(repository, args, { ...options, input });
+  if (status === 0 || status === 1) return nameFromBytes(stdout).split('\0').filter(Boolean);
+  const said = stderr.trim().split('\n')[0] ?? '';
+  // Something else has the name of a repository.
+  if (said.startsWith('fatal: not a git repository')) return [];
+  throw new GomoteError(
+    'ERR_LOCAL_FILE',
+    `git cannot say what it ignores in ${repository}: ${said}`,
+    { hint: 'mend that, or give --no-ignore to bring everything' },
+  );
+}
+
+/** Which directories below the top are directories here, and no links to some. */
+class RealDirectories {
+  readonly #top: string;
+  /** By path; for each, the repository that it is in, by what paths in it begin with. */
+  readonly #repositories = new Map<string, string | undefined>();
+
+  constructor(top: string) {
+    this.#top = top;
+    this.#repositories.set('', '');
+  }
+
+  /** The directories here that entries are in, the top's being empty. */
+  above(entries: readonly TreeEntry[]): string[] {
+    for (const { path } of entries) if (whyRefused(path) === undefined) this.leadTo(path);
+    return [...this.#repositories].flatMap(([path, it]) => (it === undefined ? [] : [path]));
+  }
+
+  /** Whether no link, and nothing else that is no directory, is on the way to the path; with a slash at its end, at it. */
+  leadTo(path: string): boolean {
+    return this.#lookAt(parentOf(path)) !== 'blocked';
+  }
+
+  repositoryOf(path: string): string {
+    const found = this.#lookAt(parentOf(path));
+    return found === 'blocked' ? '' : found;
+  }
+
+  #lookAt(directory: string): string | 'blocked' {
+    if (this.#repositories.has(directory)) return this.#repositories.get(directory) ?? 'blocked';
+    const above = this.#lookAt(parentOf(directory));
+    if (above === 'blocked') return above;
+    const absolute = join(this.#top, directory);
+    const stats = lstatSync(absolute, { throwIfNoEntry: false });
+    // What is not there yet is in the repository of what it will be in.
+    if (stats === undefined) return above;
+    const isReal = stats.isDirectory();
+    const isRepository = isReal && existsSync(join(absolute, '.git'));
+    const found = isReal ? (isRepository ? `${directory}/` : above) : undefined;
+    this.#repositories.set(directory, found);
+    return found ?? 'blocked';
+  }
+}
+
+const parentOf = (path: string): string => path.slice(0, Math.max(path.lastIndexOf('/'), 0));

@@ -1,0 +1,133 @@
+// What is known of a tree of this machine from before: the digests of its files, and how it was last pushed. Only a cache:
+// without it, a push takes longer.
+import { hash } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { DigestAlgorithm, TreeEntry } from '../../protocol/tree-entry.ts';
+import { isSettled } from '../../tree/digest-cache.ts';
+import { digestOfFile } from '../../tree/tree-digests.ts';
+import type { FoundEntry } from '../../tree/tree-walk.ts';
+import { type FreshDigest, StoredTree } from './stored-tree.ts';
+
+interface Made {
+  readonly entries: readonly FoundEntry[];
+  readonly tree: StoredTree;
+}
+
+export class LocalCache {
+  /** What the names of the files begin with; undefined: there are none. */
+  readonly #prefix: string | undefined;
+  readonly #top: string;
+  readonly #stored = new Map<DigestAlgorithm, StoredTree>();
+  /** What was found out in this run, by path: it holds to the end of the run. */
+  readonly #fresh = {
+    sha256: new Map<string, FreshDigest>(),
+    sha1: new Map<string, FreshDigest>(),
+  };
+  /** What was made of the tree as it is here. */
+  readonly #made: { [Algorithm in DigestAlgorithm]?: Made } = {};
+
+  /** `directory` is where it is kept, apart for each use; undefined: nowhere. */
+  constructor(directory: string | undefined, top: string, use: 'push' | 'pull') {
+    this.#top = top;
+    this.#prefix =
+      directory && join(directory, `${use}-${hash('sha256', top, 'hex').slice(0, 16)}`);
+  }
+
+  #storedBy(algorithm: DigestAlgorithm): StoredTree {
+    const known = this.#stored.get(algorithm);
+    if (known !== undefined) return known;
+    const stored = StoredTree.decode(this.#read(algorithm) ?? Buffer.alloc(0));
+    this.#stored.set(algorithm, stored);
+    return stored;
+  }
+
+  /** The file's digest if it is known without reading it. */
+  known(entry: FoundEntry, algorithm: DigestAlgorithm): string | undefined {
+    if (entry.kind !== 'file') return '';
+    const fresh = this.#fresh[algorithm];
+    const found = fresh.size === 0 ? undefined : fresh.get(entry.path)?.digest;
+    return found ?? this.#storedBy(algorithm).lookup(entry);
+  }
+
+  /** The file's digest, read if need be; undefined when it has gone. */
+  digest(entry: FoundEntry, algorithm: DigestAlgorithm): string | undefined {
+    const known = this.known(entry, algorithm);
+    if (known !== undefined) return known;
+    const startedMs = Date.now();
+    const digest = digestOfFile(`${this.#top}/${entry.path}`, algorithm);
+    if (digest !== undefined) this.#learn(entry, algorithm, digest, startedMs);
+    return digest;
+  }
+
+  /** Takes a digest made while the file was sent. */
+  learn(entry: FoundEntry, sha256: string, readMs: number): void {
+    this.#learn(entry, 'sha256', sha256, readMs);
+  }
+
+  #learn(entry: FoundEntry, algorithm: DigestAlgorithm, digest: string, readMs: number): void {
+    this.#fresh[algorithm].set(entry.path, { digest, isTold: isSettled(entry.stats, readMs) });
+    delete this.#made[algorithm];
+  }
+
+  /** The digest of the tree; undefined when a file would have to be read for that. */
+  treeDigest(
+    entries: readonly FoundEntry[],
+    algorithm: DigestAlgorithm = 'sha256',
+  ): string | undefined {
+    return this.#treeOf(entries, algorithm).digest || undefined;
+  }
+
+  #treeOf(entries: readonly FoundEntry[], algorithm: DigestAlgorithm): StoredTree {
+    const made = this.#made[algorithm];
+    if (made?.entries === entries) return made.tree;
+    const tree = this.#storedBy(algorithm).next(entries, this.#fresh[algorithm]);
+    this.#made[algorithm] = { entries, tree };
+    return tree;
+  }
+
+  /**
+   * What may differ between the tree here and one with this digest, and with these times if they count, as far as that can be told without reading a file;
+   * undefined when what such a tree holds is not known.
+   */
+  differing(
+    entries: readonly FoundEntry[],
+    digest: string,
+    times: string | undefined,
+  ): { here: readonly FoundEntry[]; there: readonly TreeEntry[] } | undefined {
+    const stored = this.#storedBy('sha256');
+    const isSame = (tree: StoredTree) =>
+      tree.digest === digest && (times === undefined || tree.times === times);
+    if (isSame(stored)) return stored.differing(entries);
+    return isSame(this.#treeOf(entries, 'sha256')) ? { here: [], there: [] } : undefined;
+  }
+
+  /** Keeps what has been learned of the tree's files; `isPushed`: also that there are these and no others. */
+  save(entries: readonly FoundEntry[], isPushed: boolean): void {
+    for (const algorithm of ['sha256', 'sha1'] as const) {
+      const isNew = this.#fresh[algorithm].size > 0 || (isPushed && algorithm === 'sha256');
+      if (isNew) this.#write(algorithm, this.#treeOf(entries, algorithm).encode());
+    }
+  }
+
+  #read(name: string): Buffer | undefined {
+    try {
+      return this.#prefix === undefined ? undefined : readFileSync(`${this.#prefix}.${name}`);
+    } catch {
+      // There is none yet, or none that can be used.
+      return undefined;
+    }
+  }
+
+  #write(name: string, content: Buffer): void {
+    if (this.#prefix === undefined) return;
+    try {
+      mkdirSync(dirname(this.#prefix), { recursive: true, mode: 0o700 });
+      const partial = `${this.#prefix}.${name}.${process.pid}`;
+      writeFileSync(partial, content, { mode: 0o600 });
+      renameSync(partial, `${this.#prefix}.${name}`);
+    } catch {
+      // The next push is slower.
+    }
+  }
+}

@@ -1,0 +1,151 @@
+import { constants } from 'node:fs';
+import { errnoOf, GomoteError } from '../../errors.ts';
+import { accessSync, realpathSync, statSync } from '../../files/named-fs.ts';
+import { errnoText } from '../../protocol/process-state.ts';
+import { localFileError } from '../../tar/archive-error.ts';
+import { type FoundEntry, walkSteps } from '../../tree/tree-walk.ts';
+import { type IgnoreOptions, type IgnoreRules, ignoreRules } from '../ignore/ignore-rules.ts';
+
+export interface LocalTree {
+  /** Absolute, without links. */
+  readonly top: string;
+  /** In the order of paths, without digests. */
+  readonly entries: readonly FoundEntry[];
+  /** FIFOs, devices and sockets, which a tree cannot have. */
+  readonly others: readonly string[];
+  /** What takes no part though no rule leaves it out, and why. */
+  readonly unsent: ReadonlyMap<string, GomoteError>;
+  /** When the reading began: what has changed since may not be what was read. */
+  readonly readMs: number;
+}
+
+export interface LocalTreeOptions extends IgnoreOptions {
+  /** Told of each directory before it is listed, the top being empty. */
+  readonly onEnter?: ((path: string) => void) | undefined;
+  /** Why an entry cannot take part; undefined when it can. */
+  readonly refuses?: ((entry: FoundEntry) => GomoteError | undefined) | undefined;
+}
+
+/** The real path of a directory of this machine; throws ERR_LOCAL_FILE. */
+export function realDirectory(directory: string): string {
+  try {
+    const real = realpathSync(directory);
+    if (statSync(real).isDirectory()) return real;
+    throw Object.assign(new Error('not a directory'), { code: 'ENOTDIR' });
+  } catch (error) {
+    const reason = errnoText(errnoOf(error) ?? String(error));
+    throw new GomoteError('ERR_LOCAL_FILE', `cannot read "${directory}": ${reason}`, {
+      hint: 'give the directory to push',
+      cause: error,
+    });
+  }
+}
+
+/** How long a walk may hold up everything else, in ms. */
+const turnMs = 5;
+
+/** The reading of names, kinds and times below a directory, in turns with whatever else there is to do. */
+export class LocalWalk implements LocalTree {
+  readonly top: string;
+  readonly readMs = Date.now();
+  /** Those found so far. */
+  readonly entries: FoundEntry[] = [];
+  readonly others: string[] = [];
+  readonly unsent = new Map<string, GomoteError>();
+  readonly #rules: IgnoreRules;
+  readonly #refuses: (entry: FoundEntry) => GomoteError | undefined;
+  readonly #steps: Iterator<readonly FoundEntry[]>;
+  #entering: Promise<void> | undefined;
+  #entered = '';
+  #isOver = false;
+
+  private constructor(top: string, rules: IgnoreRules, options: LocalTreeOptions) {
+    this.top = top;
+    this.#rules = rules;
+    this.#refuses = (entry) => options.refuses?.(entry) ?? unreadable(top, entry);
+    this.#steps = walkSteps(top, {
+      onEnter: options.onEnter,
+      onDirectory: (directory, names) => {
+        this.#entered = directory;
+        this.#entering = rules.enter(directory, names);
+      },
+      leaveOut: (path, isDirectory) =>
+        this.unsent.has(parentOf(path)) || rules.leavesOut(path, isDirectory),
+      onOther: (path) => this.others.push(path),
+      onProblem: (path, error) => this.unsent.set(path, error),
+    });
+  }
+
+  /** `top` is a real path. Throws ERR_LOCAL_FILE, ERR_TIMEOUT. */
+  static async begin(top: string, options: LocalTreeOptions): Promise<LocalWalk> {
+    return new LocalWalk(top, await ignoreRules(top, options), options);
+  }
+
+  /**
+   * Whether a path that is not among the entries, but was sent before, is to stay as it is there: it is not gone here, but
+   * left out. `isMirror`: only what could not be sent and what `exclude` names.
+   */
+  keeps(path: string, isDirectory: boolean, isMirror: boolean): boolean {
+    const { excludes, leavesOut } = this.#rules;
+    const isLeftOut = isMirror ? excludes : leavesOut;
+    if (this.unsent.has(path) || isLeftOut(path, isDirectory)) return true;
+    const parent = parentOf(path);
+    return parent !== '' && this.keeps(parent, true, isMirror);
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Walks on for a turn. Throws ERR_LOCAL_FILE, ERR_TIMEOUT. */
+  async walk(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    const turnEndsMs = performance.now() + turnMs;
+    while (!this.#isOver && performance.now() < turnEndsMs) {
+      const step = this.#steps.next();
+      if (step.done) this.#isOver = true;
+      else for (const entry of step.value) this.#take(entry);
+      if (this.#entering !== undefined) await this.#enter(this.#entering);
+    }
+  }
+
+  #take(entry: FoundEntry): void {
+    const why = this.#refuses(entry);
+    if (why === undefined) this.entries.push(entry);
+    else this.unsent.set(entry.path, why);
+  }
+
+  /** What git cannot say of a repository inside the tree concerns that alone. */
+  async #enter(entering: Promise<void>): Promise<void> {
+    this.#entering = undefined;
+    try {
+      await entering;
+    } catch (error) {
+      if (!(error instanceof GomoteError) || error.code !== 'ERR_LOCAL_FILE') throw error;
+      this.unsent.set(this.#entered, error);
+    }
+  }
+
+  /** Walks to the end. */
+  async finish(): Promise<LocalTree> {
+    while (!this.#isOver) await this.walk();
+    return this;
+  }
+}
+
+/** All that is below `top`, a real path. Throws ERR_LOCAL_FILE, ERR_TIMEOUT. */
+export const readLocalTree = async (top: string, options: LocalTreeOptions): Promise<LocalTree> =>
+  await (await LocalWalk.begin(top, options)).finish();
+
+const parentOf = (path: string): string => path.slice(0, Math.max(path.lastIndexOf('/'), 0));
+
+/** Why a file cannot be read. What everybody may read is not asked about: it is most, and takes time. */
+function unreadable(top: string, { kind, path, mode }: FoundEntry): GomoteError | undefined {
+  if (kind !== 'file' || (mode & 0o444) === 0o444) return undefined;
+  try {
+    accessSync(`${top}/${path}`, constants.R_OK);
+    return undefined;
+  } catch (error) {
+    return localFileError(path, error);
+  }
+}

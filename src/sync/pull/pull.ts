@@ -1,0 +1,299 @@
+// Makes a directory of this machine hold what one of a buildlet holds. Nothing is removed here, and nothing that is
+// somebody's work here is overwritten: docs/pull.md.
+import { basename, dirname, join, resolve } from 'node:path';
+import type { BuildletClient } from '../../client/buildlet-client.ts';
+import { GomoteError, messageOf } from '../../errors.ts';
+import { fitsInPath } from '../../files/file-name.ts';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+  unlinkSync,
+} from '../../files/named-fs.ts';
+import type { Compression } from '../../protocol/transfer.ts';
+import type { TreeEntry } from '../../protocol/tree-entry.ts';
+import { look } from '../../tree/tree-walk.ts';
+import { TreeWriter } from '../../tree/tree-writer.ts';
+import { areSimple, type PullRulesOptions, pullRules, simpleRules } from '../ignore/pull-rules.ts';
+import { KnownStates } from '../local/known-states.ts';
+import { LocalCache } from '../local/local-cache.ts';
+import { type Source, withSource } from '../remote/source.ts';
+import { type Conflict, type PullPlan, PullPlanner } from './pull-plan.ts';
+import { WantedSink } from './wanted-sink.ts';
+
+export interface PullOptions extends PullRulesOptions {
+  /** Of the buildlet, relative to the work dir, in plain form. */
+  readonly dir: string;
+  readonly signal: AbortSignal;
+  /** Only what the buildlet's commands have made or changed since the push. */
+  readonly changedOnly?: boolean | undefined;
+  /** Also overwrites what was changed here, or is of another kind. */
+  readonly force?: boolean | undefined;
+  /** Writes what would overwrite something as NAME.remote beside it. */
+  readonly keepBoth?: boolean | undefined;
+  /** Changes nothing; the summary says what would come. */
+  readonly dryRun?: boolean | undefined;
+  /** Default `auto`. */
+  readonly compress?: Compression | 'auto' | undefined;
+  /** Where is kept what gomote itself has sent and brought; absent: nowhere, and nothing that differs is overwritten. */
+  readonly cacheDirectory?: string | undefined;
+  /** Told of bytes of files as they have come. */
+  readonly onCome?: ((bytes: number) => void) | undefined;
+}
+
+export interface PullSummary {
+  readonly files: number;
+  readonly bytes: number;
+  readonly wireBytes: number;
+  /** Paths that came, or would come. */
+  readonly paths: readonly string[];
+  /** Paths left alone, for what is here is neither what was pushed nor what came by a pull. */
+  readonly kept: readonly string[];
+  /** Paths here of what came beside those. */
+  readonly beside: readonly string[];
+  /** Paths of what is never made here: names that are reserved, links that lead out of the directory. */
+  readonly refused: readonly string[];
+  /** Paths left out by the rules that hold here; of a directory, not those below it. */
+  readonly ignored: readonly string[];
+  /** Paths of what could not be read there or written here. */
+  readonly failed: readonly string[];
+  /** Of all those, why: in words. */
+  readonly reasons: ReadonlyMap<string, string>;
+}
+
+/** Pulls into `to`, which is made if it is absent. Throws ERR_LOCAL_FILE when there is no such directory there. */
+export async function pull(
+  client: BuildletClient,
+  to: string,
+  options: PullOptions,
+): Promise<PullSummary> {
+  const { dir, signal, compress = 'auto' } = options;
+  const top = realPathOf(resolve(to), options.dryRun !== true);
+  let wireBytes = 0;
+  const sourceOptions = {
+    dir,
+    signal,
+    compress,
+    onWire: (bytes: number) => {
+      wireBytes += bytes;
+    },
+    stageIn: dirname(top),
+  };
+  const result = await withSource(client, sourceOptions, (source) =>
+    new Pull(source, top, options).run(),
+  );
+  return { ...result, wireBytes };
+}
+
+/** A link is followed; what is missing above a directory that is not there is made, if it `makes`. */
+function realPathOf(to: string, makes: boolean): string {
+  if (existsSync(to)) return realpathSync(to);
+  const above = dirname(to);
+  if (makes) mkdirSync(above, { recursive: true });
+  return join(realPathOf(above, false), basename(to));
+}
+
+function isAbsentOrEmpty(top: string): boolean {
+  const stats = lstatSync(top, { throwIfNoEntry: false });
+  return stats === undefined || (stats.isDirectory() && readdirSync(top).length === 0);
+}
+
+const conflictWords: Record<Conflict, string> = {
+  changed: 'changed here',
+  removed: 'removed here',
+  unknown: 'differs here, and gomote did not write it',
+  'in the way': 'something else is here',
+};
+
+class Pull {
+  readonly #source: Source;
+  readonly #top: string;
+  readonly #options: PullOptions;
+  readonly #isNew: boolean;
+  /** Without a way to ask for it that changes nothing for a moment, the umask is what it was at the start. */
+  readonly #umask = process.umask();
+  readonly #paths: string[] = [];
+  /** Of everything, what was left out as it came. */
+  readonly #ignored: string[] = [];
+  readonly #kept = new Map<string, string>();
+  readonly #refused = new Map<string, string>();
+  readonly #failed = new Map<string, string>();
+  /** What is now the same at both ends. */
+  readonly #come: TreeEntry[] = [];
+
+  constructor(source: Source, top: string, options: PullOptions) {
+    this.#source = source;
+    this.#top = top;
+    this.#options = options;
+    this.#isNew = isAbsentOrEmpty(top);
+  }
+
+  async run(): Promise<Omit<PullSummary, 'wireBytes'>> {
+    const { changedOnly, dryRun } = this.#options;
+    const isAll = this.#isNew && !changedOnly && !dryRun && areSimple(this.#top, this.#options);
+    const plan = isAll ? undefined : await this.#plan();
+    const totals =
+      dryRun || plan?.wanted.length === 0
+        ? totalsOf(plan?.wanted ?? [])
+        : await this.#fetch(plan).finally(() => this.#save(plan));
+    if (plan?.wanted.length === 0) this.#save(plan);
+    if (dryRun) this.#paths.push(...(plan?.wanted ?? []).map(({ path }) => path));
+    for (const [path, why] of plan?.conflicts ?? []) this.#kept.set(path, conflictWords[why]);
+    for (const [path, why] of plan?.refused ?? []) this.#refused.set(path, why);
+    for (const [path, why] of this.#source.unread) this.#failed.set(path, why);
+    return {
+      ...totals,
+      paths: this.#paths,
+      kept: [...this.#kept.keys()],
+      beside: [...(plan?.renamed.values() ?? [])],
+      refused: [...this.#refused.keys()],
+      ignored: plan?.ignored ?? this.#ignored,
+      failed: [...this.#failed.keys()],
+      reasons: new Map([...this.#kept, ...this.#refused, ...this.#failed]),
+    };
+  }
+
+  async #plan(): Promise<PullPlan> {
+    const { changedOnly, cacheDirectory, force = false, keepBoth = false } = this.#options;
+    const source = this.#source;
+    const top = this.#top;
+    const changed = changedOnly ? await changedPaths(source) : undefined;
+    const all = changed?.size === 0 ? [] : await source.entries();
+    const asked = changed === undefined ? all : all.filter(({ path }) => changed.has(path));
+    const entries = asked.filter(({ path }) => this.#fits(path));
+    const cache = new LocalCache(cacheDirectory, top, 'pull');
+    const planner = new PullPlanner({
+      top,
+      umask: this.#umask,
+      algorithm: source.algorithm,
+      cache,
+      known: this.#known(),
+      isNew: this.#isNew,
+      force,
+      keepBoth,
+      leavesOut: await pullRules(top, entries, this.#options),
+    });
+    for (const entry of entries) planner.add(entry);
+    if (changed === undefined) cache.save(planner.found, false);
+    return planner.plan;
+  }
+
+  /** Known once the source has answered. */
+  #known(): KnownStates {
+    const { dir, cacheDirectory } = this.#options;
+    return new KnownStates(cacheDirectory, {
+      top: this.#top,
+      identity: this.#source.identity,
+      dir,
+    });
+  }
+
+  #save(plan: PullPlan | undefined): void {
+    if (this.#options.dryRun) return;
+    this.#known().savePulled([...(plan?.same ?? []), ...this.#come], this.#isNew);
+  }
+
+  async #fetch(plan: PullPlan | undefined): Promise<{ files: number; bytes: number }> {
+    const top = this.#top;
+    const wanted = plan && new Map(plan.wanted.map((entry) => [entry.path, entry]));
+    const { force = false, onCome } = this.#options;
+    const writer = new TreeWriter(dirname(top), basename(top), {
+      linksStayInTree: true,
+      onLeadsOut: ({ path }) => this.#refused.set(path, 'a link that leads out'),
+      replaces: force,
+      beforePlace: (entry) => this.#requireUntouched(entry, plan),
+      onRefused: ({ path }, error) => {
+        const isKept = error instanceof GomoteError && error.code === 'ERR_CONFLICT';
+        if (isKept) this.#kept.set(path, 'changed here meanwhile');
+        else this.#failed.set(path, messageOf(error));
+      },
+      onDone: (change, digest) => {
+        if (change.op !== 'write') return;
+        const { entry } = change;
+        this.#paths.push(entry.path);
+        const isFile = entry.kind === 'file';
+        this.#come.push(
+          isFile ? { ...entry, digest: this.#digestOf(entry, digest, wanted) } : entry,
+        );
+        if (isFile) onCome?.(entry.size);
+      },
+    });
+    const leavesOut = simpleRules(this.#options);
+    const sink = new WantedSink(writer, {
+      wanted,
+      umask: this.#umask,
+      renamed: plan?.renamed ?? new Map(),
+      leavesOut: (path, isDirectory) => {
+        const isLeft = leavesOut(path, isDirectory);
+        if (isLeft) this.#ignored.push(path);
+        return isLeft;
+      },
+      onRefused: (path, reason) => this.#refuse(path, reason),
+      onFailed: (path, reason) => this.#failed.set(path, reason),
+    });
+    try {
+      await this.#source.fetch(plan?.wanted, sink);
+      sink.finish();
+      writer.finish();
+    } finally {
+      writer.abandon();
+    }
+    return writer.totals;
+  }
+
+  /** Whether a path can name it here, and what may be put beside it. */
+  #fits(path: string): boolean {
+    const fits = fitsInPath(`${this.#top}/${path}.remote`);
+    if (!fits) this.#refuse(path, 'file name too long');
+    return fits;
+  }
+
+  /** What is below something that is refused need not be named. */
+  #refuse(path: string, reason: string): void {
+    for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
+      if (this.#refused.has(path.slice(0, end))) return;
+    }
+    this.#refused.set(path, reason);
+  }
+
+  /** By the algorithm by which the source lists, if it may be that. */
+  #digestOf(entry: TreeEntry, digest: string, wanted: Map<string, TreeEntry> | undefined): string {
+    if (digest !== '' && this.#source.algorithm === 'sha256') return digest;
+    const listed = wanted?.get(entry.path);
+    const isListed = listed?.size === entry.size && listed.mtimeMs === entry.mtimeMs;
+    return isListed ? listed.digest : digest;
+  }
+
+  /** Throws ERR_CONFLICT when what is here is no longer what was found. */
+  #requireUntouched({ path, kind }: TreeEntry, plan: PullPlan | undefined): void {
+    if (this.#options.force) return;
+    const before = plan?.seen.get(path);
+    const now = look(this.#top, path);
+    const isSame =
+      now === undefined || now === 'other'
+        ? now === before
+        : now.kind === before?.kind &&
+          (now.kind === 'directory' ||
+            (now.stats.ino === before.stats.ino && now.stats.ctimeMs === before.stats.ctimeMs));
+    if (!isSame) throw new GomoteError('ERR_CONFLICT', `${path} was changed meanwhile`);
+    // What was pushed or pulled as something else makes room.
+    if (kind === 'directory' && before !== undefined && before.kind !== kind) {
+      unlinkSync(join(this.#top, path));
+    }
+  }
+}
+
+/** Throws when there is no such directory. */
+async function changedPaths(source: Source): Promise<Set<string>> {
+  const differences = await source.differences();
+  const there = differences.filter(({ status }) => status !== 'D');
+  if (there.length === 0) await source.requireDirectory();
+  return new Set(there.map(({ path }) => path));
+}
+
+function totalsOf(wanted: readonly TreeEntry[]): { files: number; bytes: number } {
+  const files = wanted.filter(({ kind }) => kind === 'file');
+  return { files: files.length, bytes: files.reduce((sum, { size }) => sum + size, 0) };
+}

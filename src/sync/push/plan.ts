@@ -1,0 +1,133 @@
+// What has to be done to make one tree equal to another.
+import type { TreeChange } from '../../protocol/tree-change.ts';
+import type { TreeEntry } from '../../protocol/tree-entry.ts';
+
+export interface PlanOptions<Entry extends TreeEntry> {
+  /** The digest of a file here; undefined when it has gone. Asked for only where it matters. */
+  readonly digestOf: (entry: Entry) => string | undefined;
+  /**
+   * Whether a file of another time gets this one: `exact` where the other tree has the times that its files were sent with,
+   * `newer` where they may have been changed since: then only if this one is newer. Default: no.
+   */
+  readonly times?: 'exact' | 'newer' | undefined;
+  /** Whether what is at a path of the other tree is left alone. */
+  readonly keeps?: ((path: string, isDirectory: boolean) => boolean) | undefined;
+}
+
+/** Renamed files below this size are sent: saying where they were costs as much. */
+const renameBytes = 4096;
+
+/**
+ * The changes that make `there` what `here` is; both are in the order of paths. What goes, goes first and deepest first,
+ * so that a name that only changes its case is not lost where case does not count.
+ */
+export function planChanges<Entry extends TreeEntry>(
+  here: readonly Entry[],
+  there: readonly TreeEntry[],
+  options: PlanOptions<Entry>,
+): TreeChange[] {
+  const old = new Remaining(there);
+  const writes: Exclude<TreeChange, { op: 'remove' }>[] = [];
+  const changed: Entry[] = [];
+  for (const entry of here) {
+    const other = old.take(entry.path);
+    const change = changeOf(entry, other, options);
+    if (change !== undefined) writes.push(change);
+    if (change?.op !== 'write') writes.push(...timeOf(entry, other, options));
+    else if (entry.kind === 'file') changed.push(entry);
+  }
+  const gone = old
+    .rest()
+    .filter(({ path, kind }) => options.keeps?.(path, kind === 'directory') !== true);
+  const sources = renames(changed, gone, options);
+  const removes = gone.reverse().map(({ path }): TreeChange => ({ op: 'remove', path }));
+  return [
+    ...removes,
+    ...writes.map((change): TreeChange => {
+      const source = change.op === 'write' ? sources.get(change.entry.path) : undefined;
+      if (change.op !== 'write' || source === undefined) return change;
+      const { size } = change.entry;
+      const entry = { ...change.entry, digest: source.digest };
+      return {
+        op: 'write',
+        entry,
+        patch: { source: source.path, parts: [{ at: 0, length: size }] },
+      };
+    }),
+  ];
+}
+
+/** The entries there that nothing here has been compared with; most often the next to be compared is the first of them. */
+class Remaining {
+  readonly #entries: readonly TreeEntry[];
+  #next = 0;
+  #skipped: Map<string, TreeEntry> | undefined;
+
+  constructor(entries: readonly TreeEntry[]) {
+    this.#entries = entries;
+  }
+
+  take(path: string): TreeEntry | undefined {
+    const next = this.#entries[this.#next];
+    if (this.#skipped === undefined && next?.path === path) {
+      this.#next++;
+      return next;
+    }
+    this.#skipped ??= new Map(this.#entries.slice(this.#next).map((entry) => [entry.path, entry]));
+    const found = this.#skipped.get(path);
+    this.#skipped.delete(path);
+    return found;
+  }
+
+  /** What was not taken, in order. */
+  rest(): TreeEntry[] {
+    return this.#skipped === undefined
+      ? this.#entries.slice(this.#next)
+      : [...this.#skipped.values()];
+  }
+}
+
+function changeOf<Entry extends TreeEntry>(
+  entry: Entry,
+  other: TreeEntry | undefined,
+  options: PlanOptions<Entry>,
+): Extract<TreeChange, { op: 'write' | 'mode' }> | undefined {
+  const write = { op: 'write', entry } as const;
+  if (other?.kind !== entry.kind) return write;
+  if (entry.kind === 'symlink') return other.target === entry.target ? undefined : write;
+  if (entry.kind === 'directory') return other.mode === entry.mode ? undefined : write;
+  if (other.size !== entry.size || options.digestOf(entry) !== other.digest) return write;
+  return other.mode === entry.mode ? undefined : { op: 'mode', path: entry.path, mode: entry.mode };
+}
+
+/** The change of a file's time, where nothing else of its content has changed. */
+function timeOf<Entry extends TreeEntry>(
+  { kind, path, mtimeMs }: Entry,
+  other: TreeEntry | undefined,
+  { times }: PlanOptions<Entry>,
+): Extract<TreeChange, { op: 'time' }>[] {
+  if (kind !== 'file' || other === undefined || times === undefined) return [];
+  const isOther = times === 'exact' ? mtimeMs !== other.mtimeMs : mtimeMs > other.mtimeMs + 1;
+  return isOther ? [{ op: 'time', path, mtimeMs }] : [];
+}
+
+/** Files that were elsewhere before, by their new path. */
+function renames<Entry extends TreeEntry>(
+  changed: readonly Entry[],
+  gone: readonly TreeEntry[],
+  options: PlanOptions<Entry>,
+): Map<string, TreeEntry> {
+  const bySize = new Map<number, TreeEntry[]>();
+  for (const entry of gone) {
+    if (entry.kind !== 'file' || entry.size < renameBytes) continue;
+    bySize.set(entry.size, [...(bySize.get(entry.size) ?? []), entry]);
+  }
+  const sources = new Map<string, TreeEntry>();
+  for (const entry of changed) {
+    const candidates = bySize.get(entry.size);
+    const digest = candidates && options.digestOf(entry);
+    const source = candidates?.find((candidate) => candidate.digest === digest);
+    if (source !== undefined) sources.set(entry.path, source);
+  }
+  return sources;
+}

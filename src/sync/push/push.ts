@@ -1,0 +1,144 @@
+// Sends a tree of this machine to a directory of one or more buildlets.
+
+import type { BuildletClient } from '../../client/buildlet-client.ts';
+import { GomoteError, isGomoteError } from '../../errors.ts';
+import type { Compression } from '../../protocol/transfer.ts';
+import type { TreeChange } from '../../protocol/tree-change.ts';
+import { targetStaysInside } from '../../tar/entry-name.ts';
+import type { FoundEntry } from '../../tree/tree-walk.ts';
+import { LocalCache } from '../local/local-cache.ts';
+import { type LocalTree, type LocalTreeOptions, LocalWalk } from '../local/local-tree.ts';
+import { OnePush } from './one-push.ts';
+import { PushRun } from './push-run.ts';
+
+export interface PushOptions extends Omit<LocalTreeOptions, 'refuses'> {
+  /** Where to, relative to the work dir, in plain form. */
+  readonly dir: string;
+  readonly signal: AbortSignal;
+  /** Also removes what was never sent. */
+  readonly mirror?: boolean | undefined;
+  /** Also replaces a directory that was sent, and is a file or link here now, with what builds have made in it. */
+  readonly force?: boolean | undefined;
+  /** Changes nothing; the summary says what would be done. */
+  readonly dryRun?: boolean | undefined;
+  /** Default `auto`. */
+  readonly compress?: Compression | 'auto' | undefined;
+  /** Where what is known of trees is kept between pushes; absent: nowhere. */
+  readonly cacheDirectory?: string | undefined;
+  /** Told what was found here, before anything is sent. */
+  readonly onTree?: ((tree: LocalTree) => void) | undefined;
+  /** Told what will be done to each buildlet's tree. */
+  readonly onPlan?: ((changes: readonly TreeChange[]) => void) | undefined;
+  /** Which paths there are left alone, whatever is here. */
+  readonly keeps?: ((path: string) => boolean) | undefined;
+  /** The last word on what is done. */
+  readonly adjust?: ((changes: TreeChange[]) => Promise<TreeChange[]>) | undefined;
+  /** Told of bytes of files as they are sent, to all buildlets at once. */
+  readonly onSent?: ((bytes: number) => void) | undefined;
+}
+
+export interface PushSummary {
+  readonly changes: readonly TreeChange[];
+  /** Files sent, and the bytes in them. */
+  readonly files: number;
+  readonly bytes: number;
+  readonly removed: number;
+  readonly wireBytes: number;
+  /** By path, what was not sent though no rule leaves it out, and why. */
+  readonly unsent: ReadonlyMap<string, GomoteError>;
+  /** Of the tree as it is now at both ends. */
+  readonly digest: string;
+}
+
+/** How often a push begins anew because of files that cannot be read. */
+const maxRounds = 20;
+
+/** Pushes the tree at `top`, a real path, to each buildlet; one result each, in their order. */
+export async function push(
+  clients: readonly BuildletClient[],
+  top: string,
+  options: PushOptions,
+): Promise<PromiseSettledResult<PushSummary>[]> {
+  const unread = new UnreadFiles();
+  const results = new Map<BuildletClient, PromiseSettledResult<PushSummary>>();
+  let due = clients;
+  for (let round = 1; due.length > 0; round++) {
+    unread.begin();
+    const now = await pushOnce(due, top, options, unread, round);
+    due.forEach((client, index) => {
+      const result = now[index];
+      if (result !== undefined) results.set(client, result);
+    });
+    // The tree is looked at anew: a file may be whole by now, and one that is not must not stop the rest.
+    const isStopped = unread.isEmpty || options.signal.aborted || round === maxRounds;
+    due = isStopped ? [] : due.filter((client) => results.get(client)?.status === 'rejected');
+  }
+  return clients.flatMap((client) => results.get(client) ?? []);
+}
+
+async function pushOnce(
+  clients: readonly BuildletClient[],
+  top: string,
+  options: PushOptions,
+  unread: UnreadFiles,
+  round: number,
+): Promise<PromiseSettledResult<PushSummary>[]> {
+  const onUnread = unread.add;
+  // For several, the files are read once and sent to all. Of named ones, nobody here sees which cannot be read.
+  const mayName = clients.length === 1 && round === 1;
+  const pushes = clients.map((client) => new OnePush(client, options, { mayName, onUnread }));
+  // The buildlets look while we look here.
+  for (const one of pushes) one.open();
+  const refuses = (entry: FoundEntry) => unread.given(entry.path) ?? leadsOut(options.dir, entry);
+  const walk = await LocalWalk.begin(top, { ...options, refuses });
+  const cache = new LocalCache(options.cacheDirectory, top, 'push');
+  const run = new PushRun(walk, cache, { ...options, onUnread });
+  const results = await run.all(pushes);
+  run.save();
+  if (options.dryRun !== true) {
+    const pushed = pushes.filter((_, index) => results[index]?.status === 'fulfilled');
+    for (const one of pushed) await one.remember(walk, cache);
+  }
+  return pushes.map((one, index): PromiseSettledResult<PushSummary> => {
+    const result = results[index];
+    if (result?.status === 'rejected') return result;
+    return { status: 'fulfilled', value: one.summary(walk, cache) };
+  });
+}
+
+/** Files that could not be read while they were sent. */
+class UnreadFiles {
+  /** Those that are left out from now on, and why. */
+  readonly #given = new Map<string, GomoteError>();
+  readonly #seen = new Set<string>();
+  #isNew = false;
+
+  begin(): void {
+    this.#isNew = false;
+  }
+
+  /** Whether nothing failed since `begin`. */
+  get isEmpty(): boolean {
+    return !this.#isNew;
+  }
+
+  given(path: string): GomoteError | undefined {
+    return this.#given.get(path);
+  }
+
+  /** What changed while it was read gets a second chance. */
+  readonly add = (path: string, error: unknown): void => {
+    if (!isGomoteError(error)) return;
+    this.#isNew = true;
+    if (error.code !== 'ERR_LOST' || this.#seen.has(path)) this.#given.set(path, error);
+    this.#seen.add(path);
+  };
+}
+
+/** Why the buildlet would not make a link of the tree in `dir`. */
+function leadsOut(dir: string, { kind, path, target }: FoundEntry): GomoteError | undefined {
+  if (kind !== 'symlink') return undefined;
+  const place = dir === '.' ? path : `${dir}/${path}`;
+  if (targetStaysInside(place.split('/').slice(0, -1), target)) return undefined;
+  return new GomoteError('ERR_PATH', `${path}: the link to ${target} leads out of the work dir`);
+}

@@ -1,0 +1,38 @@
+// A directory that was pushed and is a file or a link here now: what builds have made in it must not go without a word.
+import { GomoteError } from '../../errors.ts';
+import type { TreeChange } from '../../protocol/tree-change.ts';
+import type { TreeEntry } from '../../protocol/tree-entry.ts';
+import type { RemoteTree } from '../remote/remote-tree.ts';
+
+/** The paths that the changes would put in the place of a directory in which something is that was not sent, and why not. */
+export async function replacedDirectories(
+  changes: readonly TreeChange[],
+  there: readonly TreeEntry[],
+  remote: RemoteTree,
+): Promise<Map<string, GomoteError>> {
+  const directories = new Set<string>();
+  for (const { kind, path } of there) if (kind === 'directory') directories.add(path);
+  const removed = new Set<string>();
+  const replaced: string[] = [];
+  for (const change of changes) {
+    if (change.op === 'remove') removed.add(change.path);
+    if (change.op !== 'write' || change.entry.kind === 'directory') continue;
+    if (directories.has(change.entry.path)) replaced.push(change.entry.path);
+  }
+  const refused = new Map<string, GomoteError>();
+  for (const path of replaced) {
+    const left = (await remote.entriesBelow(path)).filter(
+      (entry) => entry.kind !== 'directory' && !removed.has(entry.path),
+    );
+    const [first] = left;
+    if (first !== undefined) refused.set(path, stands(path, first.path, left.length));
+  }
+  return refused;
+}
+
+function stands(path: string, first: string, count: number): GomoteError {
+  const what = count === 1 ? first : `${first} and ${count - 1} more`;
+  return new GomoteError('ERR_CONFLICT', `${path} is a directory there, with ${what} in it`, {
+    hint: 'give --force to replace it',
+  });
+}

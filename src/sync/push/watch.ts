@@ -1,0 +1,156 @@
+// Tells when something in a tree changes. Each directory is watched before a walk lists it, so that whatever is written at
+// any moment is either listed or told. Node's watcher loses a directory that is removed and made again: every walk looks
+// whether what is watched is what has the name now.
+import type { FSWatcher } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
+import { statSync, watch } from '../../files/named-fs.ts';
+
+/** How long nothing may have happened before a change counts as over, in ms: editors and git write many files. */
+const quietMs = 100;
+/** A file that is written to all the time does not keep the others waiting for longer than this, in ms. */
+const longestMs = 2_000;
+
+/** Where the system can watch a whole tree, one watcher does; elsewhere Node would watch each file. */
+const isWhole = process.platform === 'darwin' || process.platform === 'win32';
+
+interface Watched {
+  readonly watcher: FSWatcher;
+  /** Of the directory that is watched. */
+  readonly identity: string;
+}
+
+export class TreeWatch {
+  readonly #top: string;
+  /** By absolute path: the directories of the tree, and those that it is in. */
+  readonly #watched = new Map<string, Watched>();
+  #visited = new Set<string>();
+  #lastEventMs: number | undefined;
+  #wake: () => void = () => undefined;
+
+  constructor(top: string) {
+    this.#top = top;
+  }
+
+  /** Watches a directory of the tree from now on; to be called before it is listed. Throws ERR_LOCAL_FILE. */
+  enter(directory: string): void {
+    if (directory === '') this.#begin();
+    else if (isWhole) return;
+    const path = directory === '' ? this.#top : join(this.#top, directory);
+    this.#visited.add(path);
+    this.#watch(path, undefined);
+  }
+
+  /** A walk begins: above the top, only the names that lead there are watched. */
+  #begin(): void {
+    this.#visited = new Set();
+    const above: string[] = [];
+    for (let path = this.#top; dirname(path) !== path; path = dirname(path)) above.unshift(path);
+    for (const path of above) {
+      this.#visited.add(dirname(path));
+      this.#watch(dirname(path), basename(path));
+    }
+  }
+
+  /** A walk is over: directories that it did not enter are watched no longer. */
+  leave(): void {
+    for (const path of this.#watched.keys()) if (!this.#visited.has(path)) this.#forget(path);
+  }
+
+  /** `child`: only what happens to this name in it, and to itself. */
+  #watch(path: string, child: string | undefined): void {
+    const identity = identityOf(path);
+    if (identity !== undefined && this.#watched.get(path)?.identity === identity) return;
+    this.#forget(path);
+    // The directory that it would be in is watched, and tells when it is made.
+    if (identity === undefined) return;
+    try {
+      const options = { recursive: isWhole && child === undefined };
+      const watcher = watch(path, options, (_, name) => {
+        // An event of the directory itself has its own name.
+        if (name === basename(path)) this.#forget(path);
+        const isOther = name !== null && name !== child && name !== basename(path);
+        if (child === undefined || !isOther) this.#event();
+      });
+      this.#watched.set(path, { watcher, identity });
+      watcher.on('error', () => {
+        this.#forget(path);
+        this.#event();
+      });
+      // It was replaced while the watcher was made.
+      if (identityOf(path) !== identity) this.#watch(path, child);
+    } catch (error) {
+      this.#refuse(error, child !== undefined);
+    }
+  }
+
+  #refuse(error: unknown, isAbove: boolean): void {
+    const code = errnoOf(error) ?? '';
+    // What cannot be read is named by the walk; above the tree, it need not be.
+    if (isAbove || ['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM'].includes(code)) return;
+    throw new GomoteError('ERR_LOCAL_FILE', `cannot watch the tree: ${messageOf(error)}`, {
+      hint: code === 'ENOSPC' ? 'raise fs.inotify.max_user_watches' : undefined,
+      cause: error,
+    });
+  }
+
+  #forget(path: string): void {
+    this.#watched.get(path)?.watcher.close();
+    this.#watched.delete(path);
+  }
+
+  #event(): void {
+    this.#lastEventMs = performance.now();
+    this.#wake();
+  }
+
+  /**
+   * Resolves with true when something has changed since it last did, and all is quiet again; with false when nothing has
+   * for `patienceMs`. Throws what `signal` says.
+   */
+  async changed(signal: AbortSignal, patienceMs = Infinity): Promise<boolean> {
+    const endMs = performance.now() + patienceMs;
+    while (this.#lastEventMs === undefined) {
+      signal.throwIfAborted();
+      if (performance.now() >= endMs) return false;
+      await this.#next(signal, endMs - performance.now());
+    }
+    const latestMs = performance.now() + longestMs;
+    for (;;) {
+      signal.throwIfAborted();
+      const leftMs = Math.min(this.#lastEventMs + quietMs, latestMs) - performance.now();
+      if (leftMs <= 0) break;
+      await this.#next(signal, leftMs);
+    }
+    this.#lastEventMs = undefined;
+    return true;
+  }
+
+  /** The next event, or the end of the time, or of all. */
+  async #next(signal: AbortSignal, waitMs: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = Number.isFinite(waitMs) ? setTimeout(() => wake(), waitMs) : undefined;
+      const wake = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', wake);
+        resolve();
+      };
+      this.#wake = wake;
+      signal.addEventListener('abort', wake, { once: true });
+    });
+  }
+
+  close(): void {
+    for (const path of [...this.#watched.keys()]) this.#forget(path);
+  }
+}
+
+/** What tells a directory from another one that has got its name, even one with the same inode. */
+function identityOf(path: string): string | undefined {
+  try {
+    const { dev, ino, birthtimeMs } = statSync(path);
+    return `${dev}:${ino}:${birthtimeMs}`;
+  } catch {
+    return undefined;
+  }
+}

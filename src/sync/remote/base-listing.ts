@@ -1,0 +1,97 @@
+// What a buildlet that knows nothing of trees holds: its listing, and the records of pushes in its work dir.
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { BuildletClient } from '../../client/buildlet-client.ts';
+import { GomoteError, StatusError } from '../../errors.ts';
+import { isReserved } from '../../files/reserved-names.ts';
+import { nameFromBytes } from '../../protocol/name-bytes.ts';
+import {
+  decodeRecord,
+  identityName,
+  isIdentity,
+  type PushRecord,
+  recordName,
+  recordsDirectory,
+} from '../../protocol/push-record.ts';
+import type { TreeEntry } from '../../protocol/tree-entry.ts';
+import { treeLimits } from '../../protocol/tree-limits.ts';
+import { unpackTar } from '../../tar/unpack.ts';
+
+/**
+ * Everything below the directory, files with their SHA-1; `onUnreadable` is told each line whose name cannot be read. Throws a
+ * StatusError when there is no such directory.
+ */
+export async function listTree(
+  client: BuildletClient,
+  dir: string,
+  signal: AbortSignal,
+  onUnreadable: (line: string) => void = () => undefined,
+): Promise<TreeEntry[]> {
+  const entries: TreeEntry[] = [];
+  const options = { recursive: true, digest: true, signal, onUnreadable };
+  for await (const entry of client.listDir(dir === '.' ? '' : dir, options)) {
+    const { type, name } = entry;
+    if (type !== 'file' && type !== 'directory' && type !== 'symlink') continue;
+    if (name === '' || isReserved(name)) continue;
+    if (entries.length === treeLimits.entries) {
+      throw new GomoteError('ERR_REPLY', `${client.name} lists too many entries`);
+    }
+    entries.push({
+      kind: type,
+      path: name,
+      mode: type === 'symlink' ? 0 : entry.permissions,
+      size: entry.size ?? 0,
+      mtimeMs: entry.mtime?.getTime() ?? 0,
+      digest: entry.digest ?? '',
+      // It is not told: a link is always sent again.
+      target: '',
+    });
+  }
+  return entries;
+}
+
+/** Whether a call failed because this directory is not there, and not because of something in it that has gone meanwhile. */
+export const isAbsent = (error: unknown, dir: string): boolean =>
+  error instanceof StatusError && error.text.includes(`/${dir}: no such file or directory`);
+
+/** What is kept in a work dir of pushes into it. */
+export interface Records {
+  readonly records: readonly PushRecord[];
+  /** Of this life of the work dir, if a push has given it one. */
+  readonly identity: string | undefined;
+}
+
+/** The records of all pushes into the work dir. */
+export async function readRecords(client: BuildletClient, signal: AbortSignal): Promise<Records> {
+  if (!(await hasRecords(client, signal))) return { records: [], identity: undefined };
+  const directory = await mkdtemp(join(tmpdir(), 'gomote-'));
+  try {
+    const archive = await client.getTar(recordsDirectory, { signal });
+    await unpackTar(archive, { root: directory, dir: '.', signal });
+    const records: PushRecord[] = [];
+    let identity: string | undefined;
+    for (const name of await readdir(directory)) {
+      const path = join(directory, name);
+      if ((await stat(path)).size > treeLimits.listBytes) continue;
+      const text = nameFromBytes(await readFile(path));
+      if (name === identityName && isIdentity(text)) identity = text;
+      const record = decodeRecord(text);
+      // A request that was damaged on its way may have put one under a name that is not its own.
+      if (record !== undefined && recordName(record.dir) === name) records.push(record);
+    }
+    return { records, identity };
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function hasRecords(client: BuildletClient, signal: AbortSignal): Promise<boolean> {
+  try {
+    for await (const _ of client.listDir(recordsDirectory, { signal })) return true;
+    return false;
+  } catch (error) {
+    if (isAbsent(error, recordsDirectory)) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,239 @@
+// A directory as an uncompressed tar stream, read with synchronous calls into large pieces.
+import { closeSync, constants, fstatSync, readSync, type Stats } from 'node:fs';
+import { errnoOf, GomoteError, messageOf } from '../errors.ts';
+import { sortedEntries } from '../files/directory-names.ts';
+import type { HeldTree } from '../files/held-tree.ts';
+import { lstatSync, type NamedEntry, openSync, readlinkSync } from '../files/named-fs.ts';
+import { stateDirectory } from '../files/reserved-names.ts';
+import { errnoText } from '../protocol/process-state.ts';
+import { archiveErrors, localFileError } from './archive-error.ts';
+import { encodeHeader, type HeaderFields } from './tar-header.ts';
+
+/** How much is read before it is handed on: a good many small files, or a part of a large one. */
+const pieceBytes = 1024 * 1024;
+const blockSize = 512;
+/** Without O_NONBLOCK, a FIFO put in a file's place would hold up everything. */
+const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+/** What opening gives when something else has taken the file's place. */
+const replacedCodes = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'];
+
+const permissions = (stats: Stats): number => stats.mode & 0o7777;
+
+/** Counted up while packing: regular files, and the bytes in them. */
+export interface PackTotals {
+  files: number;
+  bytes: number;
+}
+
+/** Told of what could not be packed as it is: left out, or a file of the size it had at first, cut or filled with zeros. */
+export type OnSkipped = (name: string, reason: string) => void;
+
+export class TarBlocks {
+  readonly #tree: HeldTree;
+  readonly #totals: PackTotals;
+  readonly #onSkipped: OnSkipped | undefined;
+  #piece = Buffer.allocUnsafe(pieceBytes);
+  #used = 0;
+  /** The first that changed, when nobody wants to be told of each. */
+  #changed: string | undefined;
+
+  /** Without `onSkipped`, what cannot be packed is a failure: a change while reading at the end, anything else at once. */
+  constructor(tree: HeldTree, totals: PackTotals, onSkipped: OnSkipped | undefined) {
+    this.#tree = tree;
+    this.#totals = totals;
+    this.#onSkipped = onSkipped;
+  }
+
+  /** The pieces of the tree without its top. */
+  *all(): Generator<Buffer, void, void> {
+    yield* this.#content('');
+    yield* this.#end();
+  }
+
+  /** The pieces of one entry that is no directory. */
+  *single(name: string, stats: Stats): Generator<Buffer, void, void> {
+    yield* this.#entry(name, stats);
+    yield* this.#end();
+  }
+
+  /** The pieces of single entries; of a directory, without what is in it. */
+  *listed(paths: Iterable<string>): Generator<Buffer, void, void> {
+    for (const name of paths) yield* this.#listedEntry(name);
+    yield* this.#end();
+  }
+
+  *#listedEntry(name: string): Generator<Buffer, void, void> {
+    const stats = this.#guarded(name, () =>
+      lstatSync(this.#tree.at(name), { throwIfNoEntry: false }),
+    );
+    if (stats === undefined) this.#change(name);
+    else if (!stats.isDirectory()) yield* this.#entry(name, stats);
+    else yield* this.#header(directoryHeader(name, stats));
+  }
+
+  *#end(): Generator<Buffer, void, void> {
+    if (this.#changed !== undefined) {
+      throw new GomoteError('ERR_LOST', `${this.#changed} changed while it was read`);
+    }
+    // In one piece: a stream cut between the two blocks would look whole.
+    yield* this.#write(Buffer.alloc(2 * blockSize));
+    yield this.#take();
+  }
+
+  #change(name: string): void {
+    if (this.#onSkipped === undefined) this.#changed ??= name;
+    else this.#onSkipped(name, 'changed while it was read');
+  }
+
+  /** Runs system calls for an entry; undefined when what fails is to be left out. */
+  #guarded<T>(name: string, calls: () => T): T | undefined {
+    try {
+      return calls();
+    } catch (error) {
+      this.#failed(name, error);
+      return undefined;
+    }
+  }
+
+  #failed(name: string, error: unknown): void {
+    // Without the top there is nothing to send.
+    const isTop = name === '';
+    if (wasReplaced(error) && !isTop) this.#change(name);
+    else if (this.#onSkipped === undefined || isTop) {
+      throw described(this.#tree.shown(name), error);
+    } else this.#onSkipped(name, reasonOf(error));
+  }
+
+  *#content(path: string): Generator<Buffer, void, void> {
+    const read = () => sortedEntries(this.#tree.directory(path).self);
+    const entries = this.#guarded(path, read);
+    for (const entry of entries ?? []) {
+      if (path === '' && entry.name === stateDirectory) continue;
+      yield* this.#entry(path === '' ? entry.name : `${path}/${entry.name}`, entry);
+    }
+  }
+
+  *#entry(name: string, type: NamedEntry | Stats): Generator<Buffer, void, void> {
+    // A socket is of no use without the process that listens on it.
+    if (type.isSocket()) return;
+    if (type.isFile()) return yield* this.#file(name);
+    const found = this.#guarded(name, () => this.#other(name, type));
+    if (found === undefined) return;
+    yield* this.#header(found.header);
+    if (found.isDirectory) yield* this.#content(name);
+  }
+
+  /** The header of what is no file; undefined when it has changed. */
+  #other(
+    name: string,
+    type: NamedEntry | Stats,
+  ): { header: HeaderFields; isDirectory: boolean } | undefined {
+    if (type.isBlockDevice() || type.isCharacterDevice()) {
+      throw archiveErrors.unpackable(this.#tree.shown(name), aDevice);
+    }
+    const at = this.#tree.at(name);
+    const stats = lstatSync(at);
+    const isDirectory = stats.isDirectory();
+    if (isDirectory) return { header: directoryHeader(name, stats), isDirectory };
+    const common = { name, mode: permissions(stats), sizeBytes: 0, mtimeMs: stats.mtimeMs };
+    if (stats.isSymbolicLink()) {
+      const linkTarget = readlinkSync(at);
+      return { header: { ...common, type: 'SymbolicLink', linkTarget }, isDirectory };
+    }
+    if (stats.isFIFO()) return { header: { ...common, type: 'FIFO' }, isDirectory };
+    this.#change(name);
+    return undefined;
+  }
+
+  *#file(name: string): Generator<Buffer, void, void> {
+    const fd = this.#guarded(name, () => openSync(this.#tree.at(name), openFlags));
+    if (fd === undefined) return;
+    try {
+      const stats = fstatSync(fd);
+      if (!stats.isFile()) return this.#change(name);
+      const { size, mtimeMs } = stats;
+      const mode = permissions(stats);
+      yield* this.#header({ name, type: 'File', mode, sizeBytes: size, mtimeMs });
+      const missing = yield* this.#copy(fd, name, size);
+      if (missing !== 0) this.#change(name);
+      this.#totals.files++;
+      this.#totals.bytes += size;
+      yield* this.#zeros(Math.max(missing, 0) + ((blockSize - (size % blockSize)) % blockSize));
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Copies `size` bytes. Returns how many the file lacks; -1 when it has more. */
+  *#copy(fd: number, name: string, size: number): Generator<Buffer, number, void> {
+    for (let left = size; ; ) {
+      if (this.#used === pieceBytes) yield this.#take();
+      // One byte more than the rest tells in the same call whether the file has grown.
+      const asked = Math.min(left + 1, pieceBytes - this.#used);
+      const got = this.#read(fd, name, asked);
+      if (got === undefined) return left;
+      this.#used += Math.min(got, left);
+      if (got > left) return -1;
+      left -= got;
+      if (got < asked) {
+        if (left === 0 || got === 0) return left;
+      }
+    }
+  }
+
+  /** Undefined when it cannot be read on and that was told. */
+  #read(fd: number, name: string, bytes: number): number | undefined {
+    return this.#guarded(name, () => readSync(fd, this.#piece, this.#used, bytes, null));
+  }
+
+  *#header(fields: HeaderFields): Generator<Buffer, void, void> {
+    yield* this.#write(encodeHeader(fields));
+  }
+
+  /** Writes what must not be split; anything that fits into a piece. */
+  *#write(bytes: Buffer): Generator<Buffer, void, void> {
+    if (this.#used > 0 && this.#used + bytes.length > pieceBytes) yield this.#take();
+    this.#used += bytes.copy(this.#piece, this.#used);
+  }
+
+  *#zeros(count: number): Generator<Buffer, void, void> {
+    for (let left = count; left > 0; ) {
+      if (this.#used === pieceBytes) yield this.#take();
+      const end = Math.min(this.#used + left, pieceBytes);
+      this.#piece.fill(0, this.#used, end);
+      left -= end - this.#used;
+      this.#used = end;
+    }
+  }
+
+  /** The piece so far; its memory belongs to the reader from now on. */
+  #take(): Buffer {
+    const taken = this.#piece.subarray(0, this.#used);
+    this.#piece = Buffer.allocUnsafe(pieceBytes);
+    this.#used = 0;
+    return taken;
+  }
+}
+
+const directoryHeader = (name: string, stats: Stats): HeaderFields => ({
+  name: `${name}/`,
+  type: 'Directory',
+  mode: permissions(stats),
+  sizeBytes: 0,
+  mtimeMs: stats.mtimeMs,
+});
+
+const wasReplaced = (error: unknown): boolean => replacedCodes.includes(errnoOf(error) ?? '');
+
+const aDevice = 'a device cannot be sent';
+
+const described = (path: string, error: unknown): unknown =>
+  error instanceof GomoteError ? error : localFileError(path, error);
+
+/** Why something is left out, without its path. */
+function reasonOf(error: unknown): string {
+  const code = error instanceof GomoteError ? undefined : errnoOf(error);
+  if (code !== undefined) return errnoText(code);
+  const message = messageOf(error);
+  return message.slice(message.lastIndexOf(': ') + 1).trim();
+}

@@ -1,0 +1,49 @@
+// Extracts a compressed tar stream into a directory, in a thread of its own.
+import { Readable } from 'node:stream';
+import { StoppableSource } from '../worker/stoppable-source.ts';
+import { runInThread } from '../worker/thread.ts';
+import { abortError } from './archive-error.ts';
+import type { UnpackJob, UnpackTotals } from './extract.ts';
+
+export type { UnpackTotals } from './extract.ts';
+
+export interface UnpackOptions {
+  /** The directory that nothing may leave. */
+  root: string;
+  /** Where to extract to: a path of the protocol, relative to `root`; made when absent. */
+  dir: string;
+  /** Whether a `/` at the start of names is left out, as tar does. Default: such names are refused. */
+  stripsRoot?: boolean | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Extracts `source`, tar in gzip of one or more members or in zstd, into `dir` below `root`.
+ *
+ * Modes and times are kept, owners are not. Nothing gets its name before the whole archive has come and its
+ * checksums are right: after a failure, what was there before is as it was. A Node stream is read, but not
+ * destroyed when the extraction fails: it may be a request that still has to be answered.
+ *
+ * Throws ERR_ARCHIVE for an archive that is damaged, cut short, or leads out of its directory; ERR_PATH for `dir`;
+ * ERR_LOCAL_FILE for what the file system refuses; ERR_LOST when `source` fails; ERR_ABORTED.
+ */
+export async function unpackTar(
+  source: AsyncIterable<Uint8Array>,
+  options: UnpackOptions,
+): Promise<UnpackTotals> {
+  const { root, dir, stripsRoot, signal } = options;
+  if (signal?.aborted) throw abortError('unpacking', signal);
+  const stoppable = new StoppableSource(
+    source instanceof Readable ? source.iterator({ destroyOnReturn: false }) : source,
+  );
+  const abort = () => {
+    if (signal) stoppable.stop(abortError('unpacking', signal));
+  };
+  signal?.addEventListener('abort', abort);
+  try {
+    const job: UnpackJob = { root, dir, stripsRoot };
+    return await runInThread('archive-worker', job, stoppable);
+  } finally {
+    signal?.removeEventListener('abort', abort);
+  }
+}

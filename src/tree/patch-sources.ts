@@ -1,0 +1,42 @@
+// Files that others are made from, held for as long as a change of the tree takes: their names may be gone, or another
+// file's, by then.
+
+import { copyFileSync, linkSync, lstatSync, rmSync } from '../files/named-fs.ts';
+import type { TreeChange } from '../protocol/tree-change.ts';
+import { archiveErrors } from '../tar/archive-error.ts';
+import type { TreeDirectories } from './tree-directories.ts';
+
+export class PatchSources {
+  /** The names they are held under, by their path in the tree. */
+  readonly #kept = new Map<string, string>();
+
+  /** Holds the sources of all patches among the changes. `prefix` is a path that begins no other name. Throws ERR_ARCHIVE when one is not there. */
+  keep(changes: readonly TreeChange[], directories: TreeDirectories, prefix: string): void {
+    for (const change of changes) {
+      if (change.op !== 'write' || change.patch === undefined) continue;
+      const { source } = change.patch;
+      if (this.#kept.has(source)) continue;
+      const path = directories.find(source);
+      if (path === undefined || lstatSync(path, { throwIfNoEntry: false })?.isFile() !== true) {
+        throw archiveErrors.entry(source, 'the file to patch is not there');
+      }
+      const kept = `${prefix}.${this.#kept.size}`;
+      try {
+        linkSync(path, kept);
+      } catch {
+        copyFileSync(path, kept);
+      }
+      this.#kept.set(source, kept);
+    }
+  }
+
+  /** Where the source is held. */
+  pathOf(source: string): string | undefined {
+    return this.#kept.get(source);
+  }
+
+  release(): void {
+    for (const kept of this.#kept.values()) rmSync(kept, { force: true });
+    this.#kept.clear();
+  }
+}

@@ -1,0 +1,41 @@
+// What a change of a tree does to what is there already.
+import { errnoOf } from '../errors.ts';
+import { setMode } from '../files/held-directory.ts';
+import { lstatSync, lutimesSync, rmdirSync, unlinkSync } from '../files/named-fs.ts';
+import type { TreeChange } from '../protocol/tree-change.ts';
+import { archiveErrors } from '../tar/archive-error.ts';
+import type { TreeDirectories } from './tree-directories.ts';
+import { toSeconds } from './tree-file.ts';
+
+/** Removes an entry, a directory only when nothing is left in it, or gives a file another mode or time. */
+export function alterEntry(
+  directories: TreeDirectories,
+  change: Exclude<TreeChange, { op: 'write' }>,
+): void {
+  const { path } = change;
+  const found = directories.find(path);
+  if (change.op === 'remove') {
+    if (found !== undefined) removeEntry(directories, path, found);
+    return;
+  }
+  if (found === undefined || lstatSync(found, { throwIfNoEntry: false })?.isFile() !== true) {
+    throw archiveErrors.entry(path, 'it is not there any more');
+  }
+  if (change.op === 'mode') setMode(found, change.mode);
+  else lutimesSync(found, toSeconds(change.mtimeMs), toSeconds(change.mtimeMs));
+}
+
+function removeEntry(directories: TreeDirectories, path: string, found: string): void {
+  const stats = lstatSync(found, { throwIfNoEntry: false });
+  if (stats?.isDirectory() !== true) {
+    if (stats !== undefined) unlinkSync(found);
+    return;
+  }
+  try {
+    rmdirSync(found);
+    directories.forget(path);
+  } catch (error) {
+    // What is still in it was not sent from here.
+    if (!['ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')) throw error;
+  }
+}

@@ -1,0 +1,97 @@
+// The digests of a tree's files: remembered by what tells whether a file has changed, else read.
+import { createHash, hash } from 'node:crypto';
+import { closeSync, constants, readSync } from 'node:fs';
+import { errnoOf } from '../errors.ts';
+import type { TreeTop } from '../files/held-tree.ts';
+import { openSync } from '../files/named-fs.ts';
+import type { DigestAlgorithm, TreeEntry } from '../protocol/tree-entry.ts';
+import { isOfOneEntry, localFileError } from '../tar/archive-error.ts';
+import type { DigestCache } from './digest-cache.ts';
+import type { FoundEntry } from './tree-walk.ts';
+
+const pieceBytes = 1 << 20;
+const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** The file's digest, in lower-case hex; undefined when it has gone. Throws ERR_LOCAL_FILE. */
+export const digestOfFile = (path: string, algorithm: DigestAlgorithm): string | undefined =>
+  digestAt(() => path, algorithm, path);
+
+function digestAt(
+  place: () => string,
+  algorithm: DigestAlgorithm,
+  shown: string,
+): string | undefined {
+  try {
+    const fd = openSync(place(), openFlags);
+    try {
+      return digestOfOpen(fd, algorithm);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errnoOf(error) ?? '')) return undefined;
+    throw localFileError(shown, error);
+  }
+}
+
+function digestOfOpen(fd: number, algorithm: DigestAlgorithm): string {
+  const buffer = Buffer.allocUnsafe(pieceBytes);
+  const first = readSync(fd, buffer, 0, pieceBytes, null);
+  if (first < pieceBytes) return hash(algorithm, buffer.subarray(0, first), 'hex');
+  const digest = createHash(algorithm);
+  for (let got = first; got > 0; got = readSync(fd, buffer, 0, pieceBytes, null)) {
+    digest.update(buffer.subarray(0, got));
+  }
+  return digest.digest('hex');
+}
+
+/** The key of a file in a cache of digests. */
+export const digestKey = (algorithm: DigestAlgorithm, path: string): string =>
+  `${algorithm} ${path}`;
+
+/** The entries with the digests of their files; one that goes meanwhile is left out. */
+export function withDigests(
+  top: TreeTop,
+  found: readonly FoundEntry[],
+  algorithm: DigestAlgorithm,
+  cache: DigestCache,
+): TreeEntry[] {
+  const entries: TreeEntry[] = [];
+  for (const entry of found) {
+    const digest = readable(() => digestOf(top, entry, algorithm, cache));
+    if (digest !== undefined) entries.push(digest === '' ? entry : { ...entry, digest });
+  }
+  return entries;
+}
+
+/** What cannot be read is there all the same: whoever wants it is told when it is to be read. */
+function readable(read: () => string | undefined): string | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (isOfOneEntry(error)) return '';
+    throw error;
+  }
+}
+
+/** Empty for anything but a file; undefined when it has gone. */
+export function digestOf(
+  top: TreeTop,
+  entry: FoundEntry,
+  algorithm: DigestAlgorithm,
+  cache: DigestCache,
+): string | undefined {
+  if (entry.kind !== 'file') return '';
+  const shown = typeof top === 'string' ? `${top}/${entry.path}` : top.shown(entry.path);
+  const key = digestKey(algorithm, shown);
+  const known = cache.lookup(key, entry.stats);
+  if (known !== undefined) return known;
+  const startedMs = Date.now();
+  const digest = digestAt(
+    () => (typeof top === 'string' ? shown : top.at(entry.path)),
+    algorithm,
+    shown,
+  );
+  if (digest !== undefined) cache.remember(key, entry.stats, digest, startedMs);
+  return digest;
+}

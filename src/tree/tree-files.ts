@@ -1,0 +1,148 @@
+// The files of a tree, read as their entries say they are: to be sent, or to be copied by whoever was told their names.
+import { createHash, hash } from 'node:crypto';
+import { closeSync, constants, fstatSync, readSync } from 'node:fs';
+import { errnoOf, GomoteError, isGomoteError, messageOf } from '../errors.ts';
+import { fileIdentity } from '../files/file-identity.ts';
+import { HeldTree, type TreeTop } from '../files/held-tree.ts';
+import { requireNamed } from '../files/named-file.ts';
+import { openSync } from '../files/named-fs.ts';
+import type { NamedTree, TreeChange } from '../protocol/tree-change.ts';
+import type { TreeEntry } from '../protocol/tree-entry.ts';
+import { localFileError } from '../tar/archive-error.ts';
+import type { TreeSink } from './tree-receiver.ts';
+
+/** Files up to this size are read in one call and digested at once. */
+const smallBytes = 64 << 10;
+/** How much of a larger one is copied at a time. */
+const pieceBytes = 256 << 10;
+/** Without O_NONBLOCK, a FIFO put in a file's place would hold up everything. */
+const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+export const isSmall = ({ size }: TreeEntry): boolean => size <= smallBytes;
+
+export class TreeFiles {
+  readonly #top: TreeTop;
+  #tree: HeldTree | undefined;
+  #memory: Buffer | undefined;
+  readonly #isDigested: boolean;
+
+  /** `isDigested`: what is copied gets digests. A tree that is given by its path is held until `close`. */
+  constructor(top: TreeTop, isDigested = true) {
+    this.#top = top;
+    this.#isDigested = isDigested;
+  }
+
+  /**
+   * The files of a tree that another process has named. Throws ERR_UNSUPPORTED when it is not that one here, ERR_REPLY
+   * when it is not below `directory`, where that is given.
+   */
+  static of({ top, identity }: NamedTree, isDigested: boolean, directory?: string): TreeFiles {
+    let found: string;
+    try {
+      if (directory !== undefined) requireNamed(top, directory);
+      found = fileIdentity(top);
+    } catch (error) {
+      if (isGomoteError(error)) throw error;
+      found = messageOf(error);
+    }
+    if (found === identity) return new TreeFiles(top, isDigested);
+    throw new GomoteError('ERR_UNSUPPORTED', `${top} is not ${identity} here, but ${found}`);
+  }
+
+  /** Opens a file, not through links. Throws what the system says: {@link whyUnread} tells it. */
+  open(path: string): number {
+    this.#tree ??= HeldTree.of(this.#top);
+    return openSync(this.#tree.at(path), openFlags);
+  }
+
+  close(): void {
+    if (this.#tree !== this.#top) this.#tree?.close();
+    this.#tree = undefined;
+  }
+
+  /**
+   * Gives the file's content to the sink, which trusts it, and how much in each step. Throws ERR_LOST when the file is not what its entry
+   * says, ERR_LOCAL_FILE when it cannot be read, and as the sink does.
+   */
+  *copy(
+    change: Extract<TreeChange, { op: 'write' }>,
+    sink: TreeSink,
+  ): Generator<number, void, void> {
+    const { entry } = change;
+    this.#memory ??= Buffer.allocUnsafeSlow(pieceBytes);
+    let isReading = true;
+    const give = (call: () => void) => {
+      isReading = false;
+      call();
+      isReading = true;
+    };
+    try {
+      const fd = this.open(entry.path);
+      try {
+        if (isSmall(entry)) {
+          const content = readWhole(fd, entry, this.#memory);
+          const sha256 = this.#isDigested ? hash('sha256', content, 'hex') : '';
+          give(() => sink.whole(change, content, sha256));
+          return yield entry.size;
+        }
+        const sha256 = this.#isDigested ? createHash('sha256') : undefined;
+        give(() => sink.open(change));
+        for (let at = 0; at < entry.size; ) {
+          const piece = readSome(fd, entry, this.#memory.subarray(0, entry.size - at), at);
+          sha256?.update(piece);
+          give(() => sink.content(piece));
+          at += piece.length;
+          yield piece.length;
+        }
+        requireSize(fd, entry);
+        const digest = sha256?.digest('hex') ?? '';
+        give(() => sink.close(digest));
+      } finally {
+        closeSync(fd);
+      }
+    } catch (error) {
+      const why = whyUnread(entry.path, error);
+      if (!isReading || sink.giveUp === undefined) throw why;
+      sink.giveUp(change, messageOf(why));
+    }
+  }
+}
+
+/** Reads all of a small file into `memory`, which has room for a byte more. Throws ERR_LOST when its size is another. */
+export function readWhole(fd: number, entry: TreeEntry, memory: Buffer): Buffer {
+  const { size } = entry;
+  // One byte more than is due tells in the same call whether the file has grown.
+  if (readSync(fd, memory, 0, size + 1, null) !== size) throw changed(entry);
+  return memory.subarray(0, size);
+}
+
+/** Reads from `at` on, no more than there is memory for. Throws ERR_LOST when the file has ended before. */
+export function readSome(fd: number, entry: TreeEntry, memory: Buffer, at: number): Buffer {
+  const got = readSync(fd, memory, 0, memory.length, at);
+  if (got === 0) throw changed(entry);
+  return memory.subarray(0, got);
+}
+
+/** Throws ERR_LOST when the file has not the size that its entry says. */
+export function requireSize(fd: number, entry: TreeEntry): void {
+  if (fstatSync(fd).size !== entry.size) throw changed(entry);
+}
+
+const changed = ({ path }: TreeEntry): GomoteError =>
+  new GomoteError('ERR_LOST', `${JSON.stringify(path)} changed while it was read`, {
+    hint: 'try again when nothing writes to it',
+  });
+
+const gone = (path: string, cause?: unknown): GomoteError =>
+  new GomoteError('ERR_LOST', `${JSON.stringify(path)} has gone while it was to be read`, {
+    hint: 'try again',
+    cause,
+  });
+
+/** What a failure to read a file means. */
+export function whyUnread(path: string, error: unknown): unknown {
+  if (error instanceof GomoteError) return error;
+  const isReplaced = ['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR'].includes(errnoOf(error) ?? '');
+  if (isReplaced) return gone(path, error);
+  return localFileError(path, error);
+}

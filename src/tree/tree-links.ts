@@ -1,0 +1,84 @@
+// The symbolic links of a tree: made last, and only those that stay inside the root.
+import { randomBytes } from 'node:crypto';
+import { dirname, sep } from 'node:path';
+import { traceSync } from '../files/confine.ts';
+import { lstatSync, renameSync, rmSync, symlinkSync } from '../files/named-fs.ts';
+import { removeTreeSync } from '../files/remove-tree.ts';
+import type { TreeEntry } from '../protocol/tree-entry.ts';
+import { archiveErrors } from '../tar/archive-error.ts';
+import { targetStaysInside } from '../tar/entry-name.ts';
+
+export const leadsOut = ({ path, target }: TreeEntry): Error =>
+  archiveErrors.entry(
+    path,
+    `the symbolic link to ${JSON.stringify(target)} leads out of the work dir`,
+  );
+
+/** Whether an entry is a link that leads out of what must hold it; `above` is the way from there to the tree. */
+export function leadsOutOf(above: string, { kind, path, target }: TreeEntry): boolean {
+  if (kind !== 'symlink') return false;
+  const elements = [...above.split(sep).filter(Boolean), ...path.split('/').slice(0, -1)];
+  return !targetStaysInside(elements, target);
+}
+
+export interface TreeLinksOptions {
+  /** What no link may lead out of. */
+  readonly fence: string;
+  /** For system calls on an entry, to be used at once. */
+  readonly placeOf: (entry: TreeEntry) => string;
+  /** The absolute path of the directory that an entry is in, which it makes sure of. */
+  readonly directoryOf: (entry: TreeEntry) => string;
+  /** Makes one; false when that failed and has been told. */
+  readonly make: (entry: TreeEntry, calls: () => void) => boolean;
+  /** Asked before each gets its place; a throw keeps what is there. */
+  readonly allow: (entry: TreeEntry) => void;
+  /** Whether a directory makes room for one. Default: yes. */
+  readonly replaces: boolean | undefined;
+  /** Told of each that is not made because it leads out. */
+  readonly onLeadsOut?: ((entry: TreeEntry) => void) | undefined;
+}
+
+/** Makes the links and gives them. Throws ERR_ARCHIVE, leaving none, when one leads out and nobody wants to be told. */
+export function makeTreeLinks(
+  entries: readonly TreeEntry[],
+  options: TreeLinksOptions,
+): TreeEntry[] {
+  const { onLeadsOut } = options;
+  const made: { entry: TreeEntry }[] = [];
+  const refuse = (entry: TreeEntry) => {
+    if (onLeadsOut !== undefined) return onLeadsOut(entry);
+    for (const link of made) rmSync(options.placeOf(link.entry), { force: true });
+    throw leadsOut(entry);
+  };
+  for (const entry of entries) {
+    options.make(entry, () => {
+      if (!staysInside(options, entry)) return refuse(entry);
+      options.allow(entry);
+      makeLink(entry, options.placeOf(entry), options.replaces);
+      made.push({ entry });
+    });
+  }
+  // Stops `a -> b/../x`, `b -> .`: each stays inside alone, and both together do not.
+  return made.flatMap((link) => {
+    if (staysInside(options, link.entry)) return [link.entry];
+    rmSync(options.placeOf(link.entry), { force: true });
+    refuse(link.entry);
+    return [];
+  });
+}
+
+const staysInside = ({ fence, directoryOf }: TreeLinksOptions, entry: TreeEntry): boolean =>
+  traceSync(fence, directoryOf(entry), entry.target.split('/'), { follow: true }).problem !==
+  'outside';
+
+function makeLink(entry: TreeEntry, place: string, replaces = true): void {
+  if (replaces && lstatSync(place, { throwIfNoEntry: false })?.isDirectory()) removeTreeSync(place);
+  const partial = `${dirname(place)}/.gomote-${randomBytes(8).toString('hex')}`;
+  symlinkSync(entry.target, partial);
+  try {
+    renameSync(partial, place);
+  } catch (error) {
+    rmSync(partial, { force: true });
+    throw error;
+  }
+}

@@ -1,0 +1,156 @@
+// What is in a directory, read with synchronous calls: names, kinds, and what tells whether a file has changed.
+import type { Stats } from 'node:fs';
+import { errnoOf, GomoteError } from '../errors.ts';
+import { sortedEntries } from '../files/directory-names.ts';
+import { HeldTree, type TreeTop } from '../files/held-tree.ts';
+import { lstatSync, type NamedEntry, readlinkSync } from '../files/named-fs.ts';
+import { isReserved, stateDirectory } from '../files/reserved-names.ts';
+import type { TreeEntry } from '../protocol/tree-entry.ts';
+import { localFileError } from '../tar/archive-error.ts';
+
+/** An entry as it was found. */
+export interface FoundEntry extends TreeEntry {
+  readonly stats: Pick<Stats, 'size' | 'mtimeMs' | 'ctimeMs' | 'ino'>;
+}
+
+export interface WalkOptions {
+  /** Told of each directory before it is listed, the top being empty. */
+  readonly onEnter?: ((path: string) => void) | undefined;
+  /** Told of each directory, the top being empty, and of the names in it, before they are asked about. */
+  readonly onDirectory?: ((path: string, names: readonly string[]) => void) | undefined;
+  /** What to leave out, a directory with all that is in it. */
+  readonly leaveOut?: ((path: string, isDirectory: boolean) => boolean) | undefined;
+  /** Told of each FIFO, device and socket: a tree has none. */
+  readonly onOther?: ((path: string) => void) | undefined;
+  /** Told of each entry that cannot be part of a tree, and why; the walk goes on. Absent: the walk fails. */
+  readonly onProblem?: ((path: string, error: GomoteError) => void) | undefined;
+}
+
+/** Repositories are made where they are used: neither pushed nor pulled. */
+export const isGit = (path: string): boolean => path === '.git' || path.endsWith('/.git');
+
+/** Everything below `top`, in the order of `comparePaths`, without digests. What goes meanwhile is left out. */
+export function walkTree(top: TreeTop, options: WalkOptions = {}): FoundEntry[] {
+  const found: FoundEntry[] = [];
+  for (const entries of walkSteps(top, options)) found.push(...entries);
+  return found;
+}
+
+/**
+ * {@link walkTree} in steps: entries in order, a good many at a time, but never those of more than one directory. There is
+ * a step without any after `onDirectory`.
+ */
+export function* walkSteps(
+  top: TreeTop,
+  options: WalkOptions = {},
+): Generator<readonly FoundEntry[], void, void> {
+  const tree = held(top);
+  try {
+    yield* directories(tree, '', options);
+  } finally {
+    if (tree !== top) tree.close();
+  }
+}
+
+function held(top: TreeTop): HeldTree {
+  try {
+    return HeldTree.of(top);
+  } catch (error) {
+    throw localFileError(String(top), error);
+  }
+}
+
+function* directories(
+  top: HeldTree,
+  prefix: string,
+  options: WalkOptions,
+): Generator<readonly FoundEntry[], void, void> {
+  options.onEnter?.(prefix.slice(0, -1));
+  const entries = tried(prefix.slice(0, -1), options, () => entriesOf(top, prefix));
+  if (entries === undefined) return;
+  if (options.onDirectory !== undefined) {
+    options.onDirectory(
+      prefix.slice(0, -1),
+      entries.map(({ name }) => name),
+    );
+    yield [];
+  }
+  let found: FoundEntry[] = [];
+  for (const entry of entries) {
+    const path = prefix + entry.name;
+    if (options.leaveOut?.(path, entry.isDirectory()) === true) continue;
+    if (isReserved(path)) {
+      if (path === stateDirectory) options.onProblem?.(path, reservedName(path));
+      continue;
+    }
+    const seen = tried(path, options, () => look(top, path));
+    if (seen === 'other') options.onOther?.(path);
+    if (typeof seen !== 'object') continue;
+    found.push(seen);
+    if (seen.kind !== 'directory') continue;
+    yield found;
+    found = [];
+    yield* directories(top, `${path}/`, options);
+  }
+  if (found.length > 0) yield found;
+}
+
+/** What `read` gives; what it throws is told of, where somebody wants to be told. The tree's own top must be there. */
+function tried<T>(path: string, { onProblem }: WalkOptions, read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (onProblem === undefined || path === '' || !(error instanceof GomoteError)) throw error;
+    onProblem(path, error);
+    return undefined;
+  }
+}
+
+const reservedName = (path: string): GomoteError =>
+  new GomoteError('ERR_PATH', `${path}: gomote keeps this name for itself`);
+
+function entriesOf(top: HeldTree, prefix: string): NamedEntry[] {
+  const path = prefix.slice(0, -1);
+  try {
+    return sortedEntries(top.directory(path).self);
+  } catch (error) {
+    if (prefix !== '' && isGone(error)) return [];
+    throw error instanceof GomoteError ? error : localFileError(top.shown(path), error);
+  }
+}
+
+/** What stands at one path of the tree; `other` for what a tree cannot have, undefined for nothing. */
+export function look(top: TreeTop, path: string): FoundEntry | 'other' | undefined {
+  try {
+    const at = typeof top === 'string' ? `${top}/${path}` : top.at(path);
+    const stats = lstatSync(at, { throwIfNoEntry: false });
+    if (stats === undefined) return undefined;
+    const kind = kindOf(stats.mode);
+    if (kind === undefined) return 'other';
+    const { size, mtimeMs, ctimeMs, ino } = stats;
+    return {
+      kind,
+      path,
+      mode: kind === 'symlink' ? 0 : stats.mode & 0o7777,
+      size: kind === 'file' ? size : 0,
+      mtimeMs: Math.floor(mtimeMs),
+      digest: '',
+      target: kind === 'symlink' ? readlinkSync(at) : '',
+      stats: { size, mtimeMs, ctimeMs, ino },
+    };
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    const shown = typeof top === 'string' ? `${top}/${path}` : top.shown(path);
+    throw error instanceof GomoteError ? error : localFileError(shown, error);
+  }
+}
+
+function kindOf(mode: number): TreeEntry['kind'] | undefined {
+  const type = mode & 0o170000;
+  if (type === 0o100000) return 'file';
+  if (type === 0o040000) return 'directory';
+  return type === 0o120000 ? 'symlink' : undefined;
+}
+
+const isGone = (error: unknown): boolean =>
+  ['ENOENT', 'ENOTDIR', 'EINVAL'].includes(errnoOf(error) ?? '');

@@ -1,0 +1,290 @@
+// Makes the changes of a tree stream below a directory: each file appears under its name only whole and proved.
+import { posix, relative } from 'node:path';
+import { GomoteError } from '../errors.ts';
+import { realRoot, resolveInsideSync } from '../files/confine.ts';
+import { lstatSync, rmSync } from '../files/named-fs.ts';
+import { putInPlace } from '../files/put-in-place.ts';
+import { isReserved } from '../files/reserved-names.ts';
+import { pathOf, type TreeChange } from '../protocol/tree-change.ts';
+import type { TreeEntry } from '../protocol/tree-entry.ts';
+import { archiveErrors, guarded, isOfOneEntry } from '../tar/archive-error.ts';
+import { PatchSources } from './patch-sources.ts';
+import { alterEntry } from './tree-alterations.ts';
+import type { TreeDirectories } from './tree-directories.ts';
+import { proveContent, TreeFile, writeWholeFile } from './tree-file.ts';
+import { leadsOut, leadsOutOf, makeTreeLinks } from './tree-links.ts';
+import { TreePlace } from './tree-place.ts';
+import type { TreeSink } from './tree-receiver.ts';
+
+export interface TreeWriterOptions {
+  /** Whether symbolic links must stay inside the tree itself, not only inside the root. Default: no. */
+  readonly linksStayInTree?: boolean;
+  /** Told of each link that is not made because it leads out. Absent: the first one refuses all changes. */
+  readonly onLeadsOut?: (entry: TreeEntry) => void;
+  /** Sees the head of each part of the changes before any of the part is made; a throw refuses them. */
+  readonly onHead?: (head: Buffer) => void;
+  /** Whether what is of another kind makes room, a directory with all that is in it. Default: yes. */
+  readonly replaces?: boolean;
+  /** Asked before an entry gets its place in a tree that was there before; a throw keeps what is there. */
+  readonly beforePlace?: (entry: TreeEntry) => void;
+  /** Told of each entry that alone cannot be made. Absent: the first one ends everything. */
+  readonly onRefused?: (entry: TreeEntry, error: unknown) => void;
+  /** Told of each change that is made; of a file, with its digest. */
+  readonly onDone?: (change: TreeChange, digest: string) => void;
+}
+
+export class TreeWriter implements TreeSink {
+  readonly #root: string;
+  readonly #base: string;
+  /** Whether the tree is made beside the base, as there is none, so that it appears in one step. */
+  #isStaged: boolean;
+  #place: TreePlace | undefined;
+  readonly #options: TreeWriterOptions;
+  readonly #sources = new PatchSources();
+  readonly #links: TreeEntry[] = [];
+  #open: { change: TreeChange; entry: TreeEntry; file: TreeFile } | undefined;
+  #isRefused = false;
+  #isTrusted = false;
+  #isOver = false;
+  #files = 0;
+  #bytes = 0;
+
+  /** `dir` is a path of the protocol below `root`; it is made when it is absent. */
+  constructor(root: string, dir: string, options: TreeWriterOptions = {}) {
+    this.#root = realRoot(root);
+    this.#options = options;
+    this.#base = resolveInsideSync(root, dir, { follow: true });
+    const stats = lstatSync(this.#base, { throwIfNoEntry: false });
+    if (stats?.isDirectory() === false) {
+      throw new GomoteError('ERR_LOCAL_FILE', `${this.#base}: not a directory`);
+    }
+    this.#isStaged = stats === undefined;
+  }
+
+  /** Files written so far, and the bytes in them. */
+  get totals(): { files: number; bytes: number } {
+    return { files: this.#files, bytes: this.#bytes };
+  }
+
+  /** Whether an end now leaves nothing of what was made. */
+  get leavesNothing(): boolean {
+    return this.#isRefused && this.#isStaged;
+  }
+
+  /** What links must stay inside. */
+  get #fence(): string {
+    return this.#options.linksStayInTree ? this.#base : this.#root;
+  }
+
+  begin(changes: readonly TreeChange[], head: Buffer): void {
+    this.#isRefused = true;
+    for (const change of changes) {
+      const path = pathOf(change);
+      if (isReserved(path)) throw archiveErrors.entry(path, 'the name is reserved');
+      const leads = change.op === 'write' && this.#leadsOut(change.entry);
+      if (leads && this.#options.onLeadsOut === undefined) throw leadsOut(change.entry);
+    }
+    this.#isRefused = false;
+    this.#options.onHead?.(head);
+    guarded('.', () => {
+      const { directories } = this.#ready;
+      this.#sources.release();
+      this.#sources.keep(changes, directories, this.#partial);
+    });
+  }
+
+  /** Sees to the place, once. */
+  get #ready(): TreePlace {
+    this.#place ??= new TreePlace(this.#root, this.#base, {
+      isStaged: this.#isStaged,
+      replaces: this.#options.replaces,
+    });
+    return this.#place;
+  }
+
+  get #directories(): TreeDirectories {
+    return this.#ready.directories;
+  }
+
+  get #partial(): string {
+    return this.#ready.partial;
+  }
+
+  #leadsOut(entry: TreeEntry): boolean {
+    return leadsOutOf(relative(this.#fence, this.#base), entry);
+  }
+
+  apply(change: TreeChange): void {
+    if (change.op === 'write') this.#applyEntry(change);
+    else {
+      guarded(change.path, () => alterEntry(this.#directories, change));
+      this.#options.onDone?.(change, '');
+    }
+  }
+
+  #applyEntry(change: Extract<TreeChange, { op: 'write' }>): void {
+    const { entry } = change;
+    if (this.#leadsOut(entry)) this.#options.onLeadsOut?.(entry);
+    else if (entry.kind === 'symlink') this.#links.push(entry);
+    else {
+      const isMade = this.#make(entry, () => {
+        this.#directories.enter(posix.dirname(entry.path));
+        this.#allow(entry);
+        this.#directories.make(entry.path, entry.mode);
+      });
+      if (isMade) this.#options.onDone?.(change, '');
+    }
+  }
+
+  /** Makes an entry; false when that failed, nothing was made, and it has been told. */
+  #make(entry: TreeEntry, calls: () => void): boolean {
+    try {
+      guarded(entry.path, calls);
+      return true;
+    } catch (error) {
+      const { onRefused } = this.#options;
+      this.discard();
+      if (onRefused === undefined || !isOfOneEntry(error)) throw error;
+      onRefused(entry, error);
+      return false;
+    }
+  }
+
+  #allow(entry: TreeEntry): void {
+    if (!this.#isStaged) this.#options.beforePlace?.(entry);
+  }
+
+  /** Gives up the file whose content is coming. */
+  discard(): void {
+    this.#open?.file.close();
+    this.#open = undefined;
+    if (this.#place !== undefined) rmSync(this.#partial, { force: true });
+  }
+
+  trust(): void {
+    this.#isTrusted = true;
+  }
+
+  whole(change: TreeChange, content: Buffer, sha256: string): void {
+    if (change.op !== 'write') return;
+    if (change.patch !== undefined) {
+      this.open(change);
+      this.content(content);
+      this.close(sha256);
+      return;
+    }
+    const { entry } = change;
+    const isMade = this.#make(entry, () => {
+      if (!this.#isTrusted) proveContent(entry, content, sha256);
+      const place = this.#placeOf(entry.path);
+      const temporary = this.#isStaged ? place : this.#partial;
+      writeWholeFile(temporary, entry, content);
+      this.#allow(entry);
+      if (!this.#isStaged) putInPlace(temporary, place, this.#options.replaces);
+    });
+    if (isMade) this.#done(change, sha256);
+  }
+
+  open(change: TreeChange): void {
+    if (change.op !== 'write') return;
+    const { entry, patch } = change;
+    this.#make(entry, () => {
+      const source = patch && this.#sources.pathOf(patch.source);
+      const options = { parts: patch?.parts, source, isTrusted: this.#isTrusted };
+      const file = new TreeFile(this.#partial, entry, options);
+      this.#open = { change, entry, file };
+      file.start();
+    });
+  }
+
+  content(piece: Buffer): void {
+    const open = this.#open;
+    if (open !== undefined) this.#make(open.entry, () => open.file.write(piece));
+  }
+
+  close(sha256: string): void {
+    const open = this.#open;
+    if (open === undefined) return;
+    const isMade = this.#make(open.entry, () => {
+      open.file.finish(sha256);
+      this.#open = undefined;
+      const place = this.#placeOf(open.entry.path);
+      this.#allow(open.entry);
+      putInPlace(this.#partial, place, this.#options.replaces);
+    });
+    if (isMade) this.#done(open.change, sha256);
+  }
+
+  #placeOf(path: string): string {
+    return `${this.#directories.enter(posix.dirname(path))}/${posix.basename(path)}`;
+  }
+
+  /** The absolute path of the directory that an entry is in. */
+  #shownDirectory(path: string): string {
+    const directory = posix.dirname(path);
+    this.#directories.enter(directory);
+    return directory === '.' ? this.#base : `${this.#base}/${directory}`;
+  }
+
+  #done(change: TreeChange, digest: string): void {
+    this.#files++;
+    if (change.op === 'write') this.#bytes += change.entry.size;
+    this.#options.onDone?.(change, digest);
+  }
+
+  /** Makes what is made last. */
+  finish(): void {
+    this.#finish();
+    this.#isOver = true;
+    this.#place?.close();
+  }
+
+  #finish(): void {
+    guarded('.', () => this.#ready);
+    this.#settle();
+    const made = guarded('.', () =>
+      makeTreeLinks(this.#links, {
+        fence: this.#fence,
+        placeOf: ({ path }) => this.#placeOf(path),
+        directoryOf: ({ path }) => this.#shownDirectory(path),
+        make: (entry, calls) => this.#make(entry, calls),
+        allow: (entry) => this.#allow(entry),
+        replaces: this.#options.replaces,
+        onLeadsOut: this.#options.onLeadsOut,
+      }),
+    );
+    for (const entry of made) this.#options.onDone?.({ op: 'write', entry }, '');
+    guarded('.', () => this.#directories.finish());
+  }
+
+  /**
+   * Unless it is finished: what is whole stays, what is not goes; of a tree that was not there before and was refused,
+   * nothing stays. Never throws: there is an error already.
+   */
+  abandon(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    try {
+      this.discard();
+      if (this.leavesNothing) this.#place?.removeStaged();
+      else if (this.#place !== undefined) {
+        this.#settle();
+        this.#directories.finish();
+      }
+    } catch {
+      // The next change of the tree finds what is left.
+    } finally {
+      this.#place?.close();
+    }
+  }
+
+  /** Gives the tree its place and lets go of the sources. */
+  #settle(): void {
+    guarded('.', () => {
+      this.#sources.release();
+      if (!this.#isStaged || this.#place === undefined) return;
+      this.#place.settle();
+      this.#isStaged = false;
+    });
+  }
+}

@@ -1,0 +1,37 @@
+import { Readable } from 'node:stream';
+import { expect, it } from 'vitest';
+import { createTalk, inRed } from '../../../src/cli/terminal/terminal.ts';
+import { Collector } from '../../helpers/collect.ts';
+
+const terminal = { isTTY: true };
+
+it('is red on a terminal', async () => {
+  expect(await inRed(terminal, {}, true, 'text')).toBe('\x1b[31mtext\x1b[39m');
+});
+
+it.each([
+  ['elsewhere', {}, {}, true],
+  ['on a terminal without colours', terminal, { TERM: 'dumb' }, true],
+  ['when no colour is wanted', terminal, {}, false],
+] as const)('is plain %s', async (_where, stream, environment, wanted) => {
+  expect(await inRed(stream, environment, wanted, 'text')).toBe('text');
+});
+
+it.each([
+  ['a terminal of no width', { isTTY: true, columns: 0 }],
+  ['no terminal', { isTTY: false }],
+])('shows no spinner on %s', async (_where, kind) => {
+  const stderr = Object.assign(new Collector(), kind);
+  const stdin = Readable.from([]);
+  const talk = createTalk(
+    { stdin, stdout: new Collector(), stderr, environment: {} },
+    { quiet: false, verbose: false, color: true },
+  );
+  expect(
+    await talk.during('waiting', async (tell) => {
+      tell('a step');
+      return 'done';
+    }),
+  ).toBe('done');
+  expect(stderr.text).toBe('');
+});

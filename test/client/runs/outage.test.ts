@@ -1,0 +1,38 @@
+import { expect, it } from 'vitest';
+import { Outage } from '../../../src/client/runs/outage.ts';
+import { GomoteError } from '../../../src/errors.ts';
+
+const address = { kind: 'tcp', origin: 'http://127.0.0.1:1' } as const;
+const { signal } = new AbortController();
+const lost = new GomoteError('ERR_LOST', 'the connection was lost');
+
+const outage = (whyGone?: () => Promise<GomoteError | undefined>) =>
+  new Outage({ peer: { address, remoteName: '', whyGone }, reconnectMs: 60_000, signal });
+
+it('goes on while it is not known that the buildlet is gone', async () => {
+  await outage().wait(lost);
+  await outage(async () => undefined).wait(lost);
+});
+
+it('ends with the reason as soon as it is known that the buildlet is gone', async () => {
+  const died = new GomoteError('ERR_BUILDLET_DIED', 'it has died');
+  let asked = 0;
+  const waiting = outage(async () => (asked++ === 0 ? undefined : died));
+  await waiting.wait(lost);
+  await expect(waiting.wait(lost)).rejects.toBe(died);
+});
+
+it('waits longer each time until something gets on, also when the peer says something in between', async () => {
+  const waiting = outage();
+  const waitMs = async () => {
+    const startMs = performance.now();
+    await waiting.wait(lost);
+    return performance.now() - startMs;
+  };
+  for (let n = 0; n < 3; n++) {
+    await waiting.wait(lost);
+    waiting.heard();
+  }
+  // Timers may be late, never early: the fourth wait is eight times the first.
+  expect(await waitMs()).toBeGreaterThan(390);
+});

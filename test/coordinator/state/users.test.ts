@@ -1,0 +1,192 @@
+// Users and their tokens, the file they are in, and those who guess.
+import { createHash } from 'node:crypto';
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { Doorkeeper } from '../../../src/coordinator/http/doorkeeper.ts';
+import { Users } from '../../../src/coordinator/state/users.ts';
+import { times } from '../../helpers/counts.ts';
+import { temporaryDirectory } from '../../helpers/temporary.ts';
+
+const users = () => {
+  const path = join(temporaryDirectory(), 'users.json');
+  return { path, users: new Users(path) };
+};
+
+describe('users', () => {
+  it('are known by the token that was shown once, and by no other', async () => {
+    const { users: some, path } = users();
+    const token = await some.add('gopher', { isAdmin: false });
+    const admin = await some.add('root', { isAdmin: true, maximum: 3 });
+    expect(some.check('gopher', token)).toEqual({ name: 'gopher', isAdmin: false });
+    expect(some.check('root', admin)).toEqual({ name: 'root', isAdmin: true, maximum: 3 });
+    for (const [name, wrong] of [
+      ['gopher', admin],
+      ['gopher', ''],
+      ['nobody', token],
+      ['__proto__', token],
+      ['constructor', token],
+    ] as const) {
+      expect(some.check(name, wrong)).toBeUndefined();
+    }
+    const file = readFileSync(path, 'utf8');
+    expect(file).not.toContain(token);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(token).toMatch(/^gomote_[\w-]{43}$/);
+  });
+
+  it('are seen by a server that is running when they come, go and change', async () => {
+    const { users: server, path } = users();
+    const command = new Users(path);
+    const first = await command.add('gopher', { isAdmin: false });
+    expect(server.check('gopher', first)?.name).toBe('gopher');
+    const second = await command.rotate('gopher');
+    expect(server.check('gopher', first)).toBeUndefined();
+    expect(server.check('gopher', second)?.name).toBe('gopher');
+    await command.remove('gopher');
+    expect(server.check('gopher', second)).toBeUndefined();
+    expect(server.list()).toEqual([]);
+  });
+
+  it('have names that fit into a buildlet’s, once each', async () => {
+    const { users: some } = users();
+    for (const name of ['', 'A', 'a b', 'a/b', '../x', '-a', 'a-', 'x'.repeat(41), 'é']) {
+      await expect(some.add(name, { isAdmin: false })).rejects.toMatchObject({ code: 'ERR_USAGE' });
+    }
+    await some.add('gopher', { isAdmin: false });
+    await expect(some.add('gopher', { isAdmin: true })).rejects.toMatchObject({
+      hint: expect.stringContaining('rotate gopher'),
+    });
+    await expect(some.remove('other')).rejects.toThrow('no user "other"');
+    await expect(some.rotate('other')).rejects.toThrow('no user "other"');
+  });
+});
+
+describe('names and tokens that must not let anybody in', () => {
+  const names = ['constructor', '__proto__', 'toString', 'hasOwnProperty', 'valueOf', 'nobody', ''];
+  const tokens = ['', 'undefined', 'null', ' '];
+
+  it.each(names)(
+    '"%s" is refused without a file, with an empty one, and after it is gone',
+    async (name) => {
+      const { users: some, path } = users();
+      const refuseAll = () => {
+        for (const token of tokens) expect(some.check(name, token)).toBeUndefined();
+        expect(some.current(name)).toBeUndefined();
+      };
+      refuseAll();
+      expect(some.isEmpty).toBe(true);
+      writeFileSync(path, '{"users": {}}');
+      refuseAll();
+      await some.add('gopher', { isAdmin: false });
+      refuseAll();
+      rmSync(path);
+      refuseAll();
+    },
+  );
+
+  const hashes = [
+    '',
+    ' ',
+    '0',
+    'zz',
+    'e3b0',
+    `${'a'.repeat(63)}`,
+    `${'a'.repeat(65)}`,
+    `${'z'.repeat(64)}`,
+  ];
+
+  it.each(hashes)('a record with the token hash "%s" matches no token', (tokenHash) => {
+    const { users: some, path } = users();
+    const record = { role: 'admin', tokenHash, created: '2026-11-24T00:00:00Z' };
+    writeFileSync(path, JSON.stringify({ users: { gopher: record } }));
+    for (const token of tokens) expect(some.check('gopher', token)).toBeUndefined();
+    expect(some.isEmpty).toBe(true);
+  });
+
+  it.each([undefined, null, 7, [], {}])(
+    'a record whose token hash is %j locks out its user alone',
+    async (tokenHash) => {
+      const { users: some, path } = users();
+      const token = await some.add('other', { isAdmin: false });
+      const file: { users: object } = JSON.parse(readFileSync(path, 'utf8'));
+      const record = { role: 'admin', tokenHash, created: '2026-11-24T00:00:00Z' };
+      writeFileSync(path, JSON.stringify({ users: { ...file.users, gopher: record } }));
+      for (const wrong of tokens) expect(some.check('gopher', wrong)).toBeUndefined();
+      expect(some.check('other', token)?.name).toBe('other');
+    },
+  );
+
+  it('the hash of the empty token matches no token', () => {
+    const { users: some, path } = users();
+    const tokenHash = createHash('sha256').update('').digest('hex');
+    const record = { role: 'admin', tokenHash, created: '2026-11-24T00:00:00Z' };
+    writeFileSync(path, JSON.stringify({ users: { gopher: record } }));
+    expect(some.check('gopher', '')).toBeUndefined();
+  });
+
+  it('a user called constructor is a user like any other', async () => {
+    const { users: some, path } = users();
+    const token = await some.add('constructor', { isAdmin: false });
+    await some.add('gopher', { isAdmin: false });
+    expect(some.check('constructor', token)?.name).toBe('constructor');
+    expect(new Users(path).list().map(({ name }) => name)).toEqual(['constructor', 'gopher']);
+    await expect(some.add('constructor', { isAdmin: true })).rejects.toMatchObject({
+      code: 'ERR_USAGE',
+    });
+    await some.remove('constructor');
+    expect(some.check('constructor', token)).toBeUndefined();
+  });
+});
+
+describe('the doorkeeper', () => {
+  it('lets the right token in at once, however many wrong ones came', async () => {
+    const { users: some } = users();
+    const token = await some.add('gopher', { isAdmin: false });
+    const lines: object[] = [];
+    const keeper = new Doorkeeper(some, { write: (event, more) => lines.push({ event, ...more }) });
+    const count = times(2_000, 10_000);
+    const guesses = Array.from({ length: count }, (_, i) =>
+      keeper.authenticate(`user-gopher`, `guess ${i}`, '192.0.2.1'),
+    );
+    const right = await Promise.race([
+      keeper.authenticate('user-gopher', token, '192.0.2.1'),
+      Promise.all(guesses),
+    ]);
+    expect(right).toMatchObject({ user: { name: 'gopher' } });
+    expect(lines.length).toBe(count);
+    expect(lines[0]).toMatchObject({ event: 'wrong-token', user: 'user-gopher', count: 1 });
+    expect(JSON.stringify(lines)).not.toContain('guess');
+  });
+
+  it('writes no name into the log that is not a user’s: it may be a token in the wrong place', async () => {
+    const { users: some } = users();
+    const token = await some.add('gopher', { isAdmin: false });
+    const lines: object[] = [];
+    const keeper = new Doorkeeper(some, { write: (_, fields = {}) => lines.push(fields) });
+    for (const name of [
+      token,
+      `user-${token}`,
+      token.slice(0, 20),
+      'user-nobody',
+      'user-__proto__',
+      '',
+    ]) {
+      await keeper.authenticate(name, 'x', `from ${name.length}`);
+    }
+    await keeper.authenticate('user-gopher', 'x', 'a');
+    expect(lines.map((line) => 'user' in line && line.user)).toEqual([
+      ...Array(6).fill('unknown'),
+      'user-gopher',
+    ]);
+  });
+
+  it('wants the prefix, and is quick with an honest mistake', async () => {
+    const { users: some } = users();
+    const token = await some.add('gopher', { isAdmin: false });
+    const keeper = new Doorkeeper(some, { write: () => undefined });
+    const wrong = { status: 401, text: 'bad username or password' };
+    expect(await keeper.authenticate('gopher', token, 'a')).toEqual(wrong);
+    expect(await keeper.authenticate('user-gopher', `${token}x`, 'a')).toEqual(wrong);
+  });
+});

@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { treeDigest } from '../../../src/protocol/tree-entry.ts';
+import { type FreshDigest, StoredTree } from '../../../src/sync/local/stored-tree.ts';
+import type { FoundEntry } from '../../../src/tree/tree-walk.ts';
+
+let inode = 0;
+const stats = (size = 0) => ({ size, mtimeMs: 1000.25, ctimeMs: 2000.5, ino: ++inode });
+const base = { mode: 0o644, mtimeMs: 1000, digest: '', target: '' };
+const file = (path: string, size = 3): FoundEntry => ({
+  ...base,
+  kind: 'file',
+  path,
+  size,
+  stats: stats(size),
+});
+const directory = (path: string): FoundEntry => ({
+  ...base,
+  kind: 'directory',
+  path,
+  mode: 0o755,
+  size: 0,
+  stats: stats(),
+});
+const link = (path: string, target: string): FoundEntry => ({
+  ...base,
+  kind: 'symlink',
+  path,
+  mode: 0,
+  size: 0,
+  target,
+  stats: stats(),
+});
+
+const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
+const fresh = (...paths: string[]): Map<string, FreshDigest> =>
+  new Map(paths.map((path) => [path, { digest: digestOf(path), isTold: true }]));
+
+/** Written to a file and read back. */
+const kept = (tree: StoredTree): StoredTree => StoredTree.decode(tree.encode());
+
+const tree = [directory('d'), file('d/ä'), link('d/l', 'ä'), file('e')];
+const stored = () => kept(StoredTree.empty.next(tree, fresh('d/ä', 'e')));
+
+/** The digest of entries whose files' digests are those of their paths. */
+const wanted = (entries: readonly FoundEntry[], changed: Record<string, string> = {}): string =>
+  treeDigest(
+    entries.map((entry) => ({
+      ...entry,
+      digest: entry.kind === 'file' ? digestOf(changed[entry.path] ?? entry.path) : '',
+    })),
+  );
+
+describe('StoredTree', () => {
+  it('has the digest that the same tree has on the wire, also when it was read back', () => {
+    expect(stored().digest).toBe(wanted(tree));
+    expect(stored().differing(tree)).toEqual({ here: [], there: [] });
+  });
+
+  it('knows the digests of files that are told to be the same', () => {
+    const [, first] = tree;
+    const other = { ...file('d/ä'), stats: stats(3) };
+    expect(first && stored().lookup(first)).toBe(digestOf('d/ä'));
+    expect(stored().lookup(other)).toBeUndefined();
+    expect(stored().lookup(file('nowhere'))).toBeUndefined();
+  });
+
+  it('tells what differs, and what stood there', () => {
+    const changed = { ...file('e', 4), mode: 0o755 };
+    const now = [file('c'), directory('d'), tree[1], link('d/l', 'b'), changed].filter(
+      (entry) => entry !== undefined,
+    );
+    const { here, there } = stored().differing(now);
+    expect(here.map(({ path }) => path)).toEqual(['c', 'd/l', 'e']);
+    expect(there).toEqual([
+      { ...base, kind: 'symlink', path: 'd/l', mode: 0, size: 0, target: 'ä' },
+      { ...base, kind: 'file', path: 'e', size: 3, digest: digestOf('e') },
+    ]);
+  });
+
+  it('becomes the next tree, of which it knows what was found out and what is the same', () => {
+    const now = [file('c'), ...tree.slice(1, 3), file('e', 4)];
+    const learned = new Map([
+      ...fresh('c'),
+      ['e', { digest: digestOf('E'), isTold: true }] as const,
+    ]);
+    const next = kept(stored().next(now, learned));
+    expect(next.digest).toBe(wanted(now, { e: 'E' }));
+    expect(next.differing(now)).toEqual({ here: [], there: [] });
+  });
+
+  it('takes a fresh digest for right also where the file looks the same', () => {
+    const learned = new Map([['e', { digest: digestOf('E'), isTold: true }]]);
+    expect(stored().next(tree, learned).digest).toBe(wanted(tree, { e: 'E' }));
+  });
+
+  it('has no digest while that of a file is not known', () => {
+    const partly = kept(StoredTree.empty.next(tree, fresh('e')));
+    expect(partly.digest).toBe('');
+    expect(kept(partly.next(tree, new Map())).digest).toBe('');
+    expect(partly.next(tree, fresh('d/ä')).digest).toBe(wanted(tree));
+  });
+
+  it('does not take a file for unchanged that may have changed unseen', () => {
+    const racy = new Map([
+      ...fresh('d/ä'),
+      ['e', { digest: digestOf('e'), isTold: false }] as const,
+    ]);
+    const next = kept(StoredTree.empty.next(tree, racy));
+    expect(next.digest).toBe(wanted(tree));
+    expect(next.differing(tree).here.map(({ path }) => path)).toEqual(['e']);
+  });
+
+  it('knows nothing when a byte of what was kept is another', () => {
+    const bytes = stored().encode();
+    for (let at = 0; at < bytes.length; at += 7) {
+      const bad = Buffer.from(bytes);
+      bad.writeUInt8(bad.readUInt8(at) ^ 1, at);
+      expect(StoredTree.decode(bad)).toBe(StoredTree.empty);
+    }
+    expect(StoredTree.decode(bytes.subarray(0, -1))).toBe(StoredTree.empty);
+    expect(StoredTree.decode(Buffer.alloc(0))).toBe(StoredTree.empty);
+  });
+});

@@ -1,0 +1,143 @@
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { diff } from '../../../src/sync/diff.ts';
+import { temporaryDirectory } from '../../helpers/temporary.ts';
+import { directory, file, names, plant, snapshot, symlink, type Tree } from '../../tar/tree.ts';
+import { onAllKinds, pushBench } from '../push-helper.ts';
+
+const tree: Tree = [
+  ['a.txt', file('alpha\n')],
+  ['bin', directory([['tool', file('#!/bin/sh\n', 0o755)]])],
+  ['empty', directory()],
+  ['link', symlink('bin/tool')],
+  ['name with spaces é 漢', file('odd')],
+  ['none', file('')],
+  [
+    'sub',
+    directory([
+      ['up', symlink('../a.txt')],
+      ['b.txt', file('beta\n')],
+    ]),
+  ],
+];
+
+/** A directory's own time is when it was made. */
+const facts = (root: string): string[] =>
+  snapshot(root).map((line) => line.replace(/( 4\d{4}) \d+ /, '$1 '));
+
+onAllKinds((kind) => {
+  describe('pull', () => {
+    it('brings everything, and nothing when nothing has changed', async () => {
+      const { there, pull } = await pushBench(kind);
+      mkdirSync(there);
+      plant(there, tree);
+      const to = join(temporaryDirectory(), 'new');
+      expect(await pull(to)).toMatchObject({ files: 5, kept: [], refused: [] });
+      expect(facts(to)).toEqual(facts(there));
+      expect(await pull(to)).toMatchObject({ files: 0 });
+    });
+
+    it('brings what has changed there, and leaves alone what is here alone', async () => {
+      const { there, pull } = await pushBench(kind);
+      mkdirSync(there);
+      plant(there, tree);
+      const to = join(temporaryDirectory(), 'new');
+      await pull(to);
+      writeFileSync(join(to, 'mine'), 'mine');
+      utimesSync(join(to, 'a.txt'), 1, 1);
+      writeFileSync(join(there, 'a.txt'), 'other\n');
+      rmSync(join(there, 'none'));
+      chmodSync(join(there, 'bin/tool'), 0o700);
+      expect(await pull(to)).toMatchObject({ files: 2 });
+      expect(readFileSync(join(to, 'a.txt'), 'utf8')).toBe('other\n');
+      expect(lstatSync(join(to, 'bin/tool')).mode & 0o777).toBe(0o700);
+      expect(names(to)).toContain('mine');
+      expect(names(to)).toContain('none');
+    });
+
+    it('overwrites what is newer here only by force', async () => {
+      const { there, pull } = await pushBench(kind);
+      mkdirSync(there);
+      plant(there, tree);
+      const to = join(temporaryDirectory(), 'new');
+      await pull(to);
+      const future = Date.now() / 1000 + 100;
+      writeFileSync(join(to, 'a.txt'), 'edited');
+      utimesSync(join(to, 'a.txt'), future, future);
+      rmSync(join(to, 'sub'), { recursive: true });
+      writeFileSync(join(to, 'sub'), 'a file here');
+      writeFileSync(join(there, 'fresh'), 'fresh');
+      expect(await pull(to)).toMatchObject({ files: 1, kept: ['a.txt', 'sub'] });
+      expect(readFileSync(join(to, 'a.txt'), 'utf8')).toBe('edited');
+      expect(readFileSync(join(to, 'fresh'), 'utf8')).toBe('fresh');
+      expect(await pull(to, { force: true })).toMatchObject({ kept: [] });
+      expect(readFileSync(join(to, 'a.txt'), 'utf8')).toBe('alpha\n');
+      expect(readFileSync(join(to, 'sub/b.txt'), 'utf8')).toBe('beta\n');
+    });
+
+    it('makes no link that leads out of the directory, and writes through none', async () => {
+      const { buildlet, there, pull } = await pushBench(kind);
+      mkdirSync(there);
+      plant(there, [
+        ['a', file('a')],
+        ['d', directory([['f', file('f')]])],
+      ]);
+      symlinkSync('../elsewhere', join(there, 'out'));
+      writeFileSync(join(buildlet.workDir, 'elsewhere'), 'secret');
+      const parent = temporaryDirectory();
+      const to = join(parent, 'new');
+      expect(await pull(to)).toMatchObject({ files: 2, refused: ['out'] });
+      expect(readdirSync(to)).toEqual(['a', 'd']);
+      rmSync(join(to, 'd'), { recursive: true });
+      mkdirSync(join(parent, 'victim'));
+      symlinkSync('../victim', join(to, 'd'));
+      expect(await pull(to)).toMatchObject({ kept: ['d'] });
+      await pull(to, { force: true });
+      expect(readdirSync(join(parent, 'victim'))).toEqual([]);
+      expect(readFileSync(join(to, 'd/f'), 'utf8')).toBe('f');
+    });
+
+    it('brings only what commands have made or changed since the push', async () => {
+      const { top, there, client, push, pull } = await pushBench(kind);
+      plant(top, tree);
+      await push();
+      const signal = new AbortController().signal;
+      expect(await diff(client, signal)).toEqual([]);
+      writeFileSync(join(there, 'a.txt'), 'built');
+      mkdirSync(join(there, 'out'));
+      writeFileSync(join(there, 'out/x.o'), 'object');
+      rmSync(join(there, 'none'));
+      rmSync(join(there, 'link'));
+      symlinkSync('a.txt', join(there, 'link'));
+      expect((await diff(client, signal)).map(({ status, path }) => `${status} ${path}`)).toEqual([
+        'M tree/a.txt',
+        'M tree/link',
+        'D tree/none',
+        'A tree/out',
+        'A tree/out/x.o',
+      ]);
+      const to = join(temporaryDirectory(), 'new');
+      expect(await pull(to, { changedOnly: true })).toMatchObject({ files: 2 });
+      expect(names(to)).toEqual(['a.txt', 'link', 'out', 'out/x.o']);
+    });
+
+    it('fails when there is no such directory', async () => {
+      const { pull } = await pushBench(kind);
+      const to = join(temporaryDirectory(), 'new');
+      await expect(pull(to, { dir: 'absent' })).rejects.toThrow(/absent/);
+      expect(existsSync(to)).toBe(false);
+    });
+  });
+});

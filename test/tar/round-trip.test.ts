@@ -1,0 +1,111 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { packTar } from '../../src/tar/pack.ts';
+import { unpackTar } from '../../src/tar/unpack.ts';
+import { collect, unpack } from './raw-archive.ts';
+import {
+  leftovers,
+  makeDirectory,
+  type Node,
+  plant,
+  removeDirectory,
+  snapshot,
+  type Tree,
+} from './tree.ts';
+
+const name = fc
+  .string({ unit: 'grapheme', minLength: 1, maxLength: 60 })
+  .filter((text) => !/[/\0]/.test(text) && !/^\.\.?$/.test(text))
+  .filter((text) => Buffer.from(text).toString() === text && Buffer.byteLength(text) <= 255);
+
+const content = fc.uint8Array({ maxLength: 3000, size: 'max' });
+
+const { tree } = fc.letrec<{ tree: Tree; node: Node }>((tie) => ({
+  tree: fc.uniqueArray(fc.tuple(name, tie('node')), { maxLength: 5, selector: ([key]) => key }),
+  node: fc.oneof(
+    { depthSize: 'small', withCrossShrink: true },
+    fc.record({
+      type: fc.constant('file' as const),
+      content,
+      mode: fc.integer({ min: 0, max: 0o7777 }).map((mode) => mode | 0o400),
+    }),
+    fc.record({ type: fc.constant('symlink' as const), target: name }),
+    fc.record({
+      type: fc.constant('directory' as const),
+      children: tie('tree'),
+      mode: fc.integer({ min: 0, max: 0o7777 }).map((mode) => mode | 0o500),
+    }),
+  ),
+}));
+
+async function inDirectories(use: (source: string, ...targets: string[]) => Promise<void>) {
+  const top = makeDirectory();
+  const paths = ['source', 'one', 'two'].map((part) => join(top, part)) as [string, ...string[]];
+  for (const path of paths) mkdirSync(path);
+  try {
+    await use(...paths);
+  } finally {
+    removeDirectory(top);
+  }
+}
+
+test('any tree that is packed comes out the same, from unpack and from GNU tar', async () => {
+  await fc.assert(
+    fc.asyncProperty(tree, fc.boolean(), async (planted, release) => {
+      await inDirectories(async (source, one = '', two = '') => {
+        plant(source, planted);
+        const archive = await collect(packTar(source, '.', { release }));
+        await unpack(archive, one);
+        expect(snapshot(one)).toEqual(snapshot(source));
+        execFileSync('tar', ['-xzpC', two], { input: archive });
+        expect(snapshot(two)).toEqual(snapshot(source));
+      });
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test('any tree that GNU tar packs comes out the same', async () => {
+  await fc.assert(
+    fc.asyncProperty(tree, fc.constantFrom('gnu', 'pax'), async (planted, format) => {
+      await inDirectories(async (source, target = '') => {
+        plant(source, planted);
+        const options = ['-cz', `--format=${format}`, '-C', source, '.'];
+        await unpack(execFileSync('tar', options), target);
+        expect(snapshot(target)).toEqual(snapshot(source));
+      });
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test('any tree goes straight from pack to unpack', async () => {
+  await fc.assert(
+    fc.asyncProperty(tree, async (planted) => {
+      await inDirectories(async (source, target = '') => {
+        plant(source, planted);
+        await unpackTar(packTar(source, '.'), { root: target, dir: 'd' });
+        expect(snapshot(join(target, 'd'))).toEqual(snapshot(source));
+      });
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test('any cut of any packed tree is an error that leaves no temporary file', async () => {
+  await fc.assert(
+    fc.asyncProperty(tree, fc.double({ min: 0, max: 1, noNaN: true }), async (planted, part) => {
+      await inDirectories(async (source, target = '') => {
+        plant(source, planted);
+        const archive = await collect(packTar(source, '.'));
+        const cut = archive.subarray(0, Math.floor(part * (archive.length - 1)));
+        await expect(unpack(cut, target)).rejects.toMatchObject({ code: 'ERR_ARCHIVE' });
+        expect(leftovers(target)).toEqual([]);
+      });
+    }),
+    { numRuns: 100 },
+  );
+});

@@ -1,0 +1,20 @@
+import { chmodSync, mkdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { holdDirectory } from '../../src/files/held-directory.ts';
+import { TreeDirectories } from '../../src/tree/tree-directories.ts';
+import { temporaryDirectory } from '../helpers/temporary.ts';
+
+it.each([0o022, 0o077, 0])('directories have their modes at the end, with the umask %o', (mask) => {
+  const before = process.umask(mask);
+  onTestFinished(() => void process.umask(before));
+  const top = temporaryDirectory();
+  mkdirSync(join(top, 'old'));
+  chmodSync(join(top, 'old'), 0o500);
+  const directories = new TreeDirectories(holdDirectory(top));
+  const wanted = { old: 0o755, 'old/new': 0o755, new: 0o755, 'new/strict': 0o500, last: 0o711 };
+  for (const [path, mode] of Object.entries(wanted)) directories.make(path, mode);
+  directories.finish();
+  const modes = Object.keys(wanted).map((path) => [path, statSync(join(top, path)).mode & 0o7777]);
+  expect(Object.fromEntries(modes)).toEqual(wanted);
+});
