@@ -240,12 +240,9 @@ export class BuildletClient {
     dir: string,
     options: TransferOptions = {},
   ): Promise<TransferSummary> {
-    const signal = this.#connection.signalWith(options.signal);
-    return await withSource(source, signal, async (body) =>
-      (await import('./files/transfers.ts')).putTar(this.#connection, body, dir, {
-        ...options,
-        signal,
-      }),
+    const call = { ...options, signal: this.#connection.signalWith(options.signal) };
+    return await withSource(source, call.signal, async (body) =>
+      (await import('./files/transfers.ts')).putTar(this.#connection, body, dir, call),
     );
   }
 
