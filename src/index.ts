@@ -33,9 +33,15 @@ export {
   type UserPass,
 } from './client/coordinator-client.ts';
 export type { Created, CreateOptions } from './client/create-buildlet.ts';
-export type { Files, PutFileOptions, RemoteFile } from './client/files/files.ts';
+export type { Files } from './client/files/files.ts';
 export type { ListDirOptions } from './client/files/streams.ts';
-export type { Download, TransferOptions, TransferSummary } from './client/files/transfers.ts';
+export type {
+  Download,
+  PutFileOptions,
+  RemoteFile,
+  TransferOptions,
+  TransferSummary,
+} from './client/files/transfers.ts';
 export { KeyPair, NoKeyPair, newKeyPair } from './client/key-pair.ts';
 export type { ExecOptions, ExecResult } from './client/runs/exec.ts';
 export type {

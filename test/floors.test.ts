@@ -73,6 +73,41 @@ const imports: Import[] = files.flatMap((file) =>
   })),
 );
 
+/** The file of src/ that an import names; undefined for a package. */
+const targetOf = ({ file, from }: Import): string | undefined =>
+  from.startsWith('.')
+    ? relative(src, join(src, dirname(file), from))
+        .split(sep)
+        .join('/')
+    : undefined;
+
+/** Groups of files in which each file imports every other, directly or through others. */
+function importCycles(): string[][] {
+  const targets = new Map<string, string[]>();
+  for (const one of imports) {
+    const target = targetOf(one);
+    if (target !== undefined) targets.set(one.file, [...(targets.get(one.file) ?? []), target]);
+  }
+  const reachable = new Map<string, ReadonlySet<string>>();
+  for (const file of targets.keys()) {
+    const seen = new Set<string>();
+    const due = [...(targets.get(file) ?? [])];
+    for (let next = due.pop(); next !== undefined; next = due.pop()) {
+      if (seen.has(next)) continue;
+      seen.add(next);
+      due.push(...(targets.get(next) ?? []));
+    }
+    reachable.set(file, seen);
+  }
+  const cycles = new Map<string, string[]>();
+  for (const [file, seen] of reachable) {
+    if (!seen.has(file)) continue;
+    const cycle = [...seen].filter((other) => reachable.get(other)?.has(file)).sort();
+    cycles.set(cycle.join(' '), cycle);
+  }
+  return [...cycles.values()];
+}
+
 const roomOf = (file: string): string => file.split('/')[0] ?? file;
 
 describe('the rooms of src/', () => {
@@ -84,18 +119,19 @@ describe('the rooms of src/', () => {
 
   it('import from their own room or from a lower floor', () => {
     const wrong = imports
-      .filter(({ from }) => from.startsWith('.'))
-      .map(({ file, from }) => ({
-        file,
-        target: relative(src, join(src, dirname(file), from))
-          .split(sep)
-          .join('/'),
-      }))
+      .flatMap((one) => {
+        const target = targetOf(one);
+        return target === undefined ? [] : [{ file: one.file, target }];
+      })
       .filter(({ file, target }) => {
         const [own, other] = [roomOf(file), roomOf(target)];
         return own !== other && (floors[own] ?? 0) <= (floors[other] ?? 99);
       });
     expect(wrong).toEqual([]);
+  });
+
+  it('have no import cycles, of types either', () => {
+    expect(importCycles()).toEqual([]);
   });
 
   it('import each package only where it is at home; a type may be named anywhere', () => {

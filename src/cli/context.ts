@@ -6,8 +6,9 @@ import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { BackendConfig } from '../config/backends.ts';
 import { didYouMean } from '../did-you-mean.ts';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
-import { type Config, loadConfig } from './config/config.ts';
+import { loadConfig } from './config/config.ts';
 import { configDir } from './config/config-dir.ts';
+import type { Config } from './config/config-file.ts';
 import type { Interrupts } from './interrupts.ts';
 import { createTalk, type Talk, type Terminal } from './terminal/terminal.ts';
 

@@ -1,19 +1,28 @@
 // Which buildlet somebody may have meant who named one that is not there.
+import type { Backend } from '../backends/backend.ts';
 import { didYouMean } from '../did-you-mean.ts';
 import { GomoteError } from '../errors.ts';
 import { timeoutSignal } from '../timeout-signal.ts';
-import type { Context } from './context.ts';
+import type { Config } from './config/config-file.ts';
 
-/** How long the backends may take to list what they have, in ms: there is an error to be told. */
+/** What is needed of a command's places. */
+export interface Places {
+  readonly signal: AbortSignal;
+  config(): Promise<Config>;
+  backend(name: string): Promise<Backend>;
+  fullName(backendName: string, name: string): Promise<string>;
+}
+
+/** How long the backends may take to list their buildlets, in ms: an error waits to be shown. */
 const listMs = 3_000;
 
 /** The error with the name that was probably meant, if one is near enough; else as it is. */
 export async function withSuggestion(
   error: GomoteError,
   name: string,
-  context: Context,
+  places: Places,
 ): Promise<GomoteError> {
-  const known = await namesEverywhere(context);
+  const known = await namesEverywhere(places);
   const elsewhere = known.find((one) => one.endsWith(`/${name}`));
   const meant = elsewhere === undefined ? didYouMean(name, known) : `did you mean "${elsewhere}"?`;
   if (meant === undefined) return error;
@@ -23,13 +32,13 @@ export async function withSuggestion(
   });
 }
 
-async function namesEverywhere(context: Context): Promise<string[]> {
-  const signal = AbortSignal.any([context.signal, timeoutSignal(listMs)]);
-  const { backends } = await context.config();
+async function namesEverywhere(places: Places): Promise<string[]> {
+  const signal = AbortSignal.any([places.signal, timeoutSignal(listMs)]);
+  const { backends } = await places.config();
   const lists = await Promise.allSettled(
     [...backends.keys()].map(async (backendName) => {
-      const instances = await (await context.backend(backendName)).list({ signal });
-      return await Promise.all(instances.map(({ name }) => context.fullName(backendName, name)));
+      const instances = await (await places.backend(backendName)).list({ signal });
+      return await Promise.all(instances.map(({ name }) => places.fullName(backendName, name)));
     }),
   );
   return lists.flatMap((list) => (list.status === 'fulfilled' ? list.value : []));

@@ -124,9 +124,9 @@ export class Coordinator {
     throw new GomoteError('ERR_CONFIG', `there is no pool for host type "${hostType}" any more`);
   }
 
-  /** Tells the failure of what nobody waits for, or what goes on without it. */
-  #own(work: Promise<unknown>, what: string): Promise<unknown> {
-    return work.catch(this.#life.trouble(what));
+  /** Goes on while the work is done; logs its failure. */
+  #detach(work: Promise<unknown>, what: string): void {
+    void work.catch(this.#life.trouble(what));
   }
 
   /** Whether creates can be served. */
@@ -138,29 +138,29 @@ export class Coordinator {
   start(): void {
     for (const session of this.#book.all()) {
       const { name } = session;
-      if (session.state === 'creating') this.#own(this.#life.forget(name), `forgetting ${name}`);
+      if (session.state === 'creating') this.#detach(this.#life.forget(name), `forgetting ${name}`);
       if (session.state === 'running' && !session.isClaimed) {
         const expiresMs = Math.min(session.expiresMs, Date.now() + unclaimedMs);
         this.#book.note({ ...session, expiresMs });
       }
     }
     for (const [hostType, lender] of this.#lenders) {
-      this.#own(this.#open(hostType, lender), `opening the pool of ${hostType}`);
+      this.#detach(this.#open(hostType, lender), `opening the pool of ${hostType}`);
     }
     const { limits, probeIntervalMs } = this.#options;
     const [book, links, life, sharing] = [this.#book, this.#links, this.#life, this.#sharing];
     const every = (ms: number, work: () => void) =>
       this.#timers.push(setInterval(work, ms).unref());
     every(Math.min(sweepIntervalMs, Math.max(limits.idleMs / 4, 10)), () => {
-      this.#own(endExpired({ book, links, life, sharing }), 'ending expired sessions');
+      this.#detach(endExpired({ book, links, life, sharing }), 'ending expired sessions');
     });
     every(probeIntervalMs, () => {
-      this.#own(links.probe(this.#running(), probeIntervalMs * 0.8), 'looking at the machines');
+      this.#detach(links.probe(this.#running(), probeIntervalMs * 0.8), 'looking at the machines');
     });
     every(sharing.intervalMs, () => {
-      this.#own(book.flush(), 'saving sessions');
-      this.#own(sharing.look(), 'looking for sessions of other coordinators');
-      this.#own(sharing.flush(), 'keeping sessions with their machines');
+      this.#detach(book.flush(), 'saving sessions');
+      this.#detach(sharing.look(), 'looking for sessions of other coordinators');
+      this.#detach(sharing.flush(), 'keeping sessions with their machines');
     });
   }
 
@@ -175,14 +175,14 @@ export class Coordinator {
     for (const [machine, name] of held) {
       const session = this.#book.get(name);
       if (session?.state === 'ending') {
-        this.#own(this.#life.takeBack(session), `ending ${name}`);
+        this.#detach(this.#life.takeBack(session), `ending ${name}`);
       } else if (!there.has(machine) && lender.pool.shared === undefined) {
         this.#life.died(name, 'its machine was gone when the coordinator started');
       }
     }
     this.#options.log.write('pool-open', { hostType, held: held.size });
     if (lender.pool.shared !== undefined) {
-      await this.#own(this.#sharing.look(), `looking for sessions of ${hostType}`);
+      await this.#sharing.look().catch(this.#life.trouble(`looking for sessions of ${hostType}`));
     }
   }
 
@@ -202,7 +202,7 @@ export class Coordinator {
 
   /** A client was told of the session. */
   claim(name: string): void {
-    this.#own(this.#admission.claim(name), `noting that ${name} was taken`);
+    this.#detach(this.#admission.claim(name), `noting that ${name} was taken`);
   }
 
   /** The user's sessions, running or dead, sorted by name; those of all for an admin who asks. */
@@ -247,13 +247,13 @@ export class Coordinator {
   used(session: Session, error?: unknown): void {
     this.#life.touch(session.name);
     if (error === undefined) return;
-    this.#own(this.#links.suspect(session, error), `looking at the machine of ${session.name}`);
+    this.#detach(this.#links.suspect(session, error), `looking at the machine of ${session.name}`);
   }
 
   /** Lets the session live so much longer from this moment on, as far as its maximum allows. */
   async extend(session: Session, byMs: number): Promise<Session> {
     const extended = await this.#life.apply(session.name, { kind: 'extended', byMs });
-    await this.#own(this.#sharing.keep(session.name), `keeping ${session.name}`);
+    await this.#sharing.keep(session.name).catch(this.#life.trouble(`keeping ${session.name}`));
     return extended;
   }
 
@@ -294,6 +294,6 @@ export class Coordinator {
     clearTimeout(this.#changeTimer);
     await Promise.all([...this.#lenders.values()].map((lender) => lender.close()));
     await this.#links.close();
-    await this.#own(this.#book.flush(), 'saving sessions');
+    await this.#book.flush().catch(this.#life.trouble('saving sessions'));
   }
 }

@@ -81,7 +81,7 @@ async function serveUntilTold(path: string, signals: readonly NodeJS.Signals[]):
     onLost = () => resolve('its state directory is another’s');
   });
   const told = Promise.race([nextSignal(signals), lost]);
-  told.then(() => waiting.abort(new GomoteError('ERR_ABORTED', 'ended while it waited')));
+  void told.then(() => waiting.abort(new GomoteError('ERR_ABORTED', 'ended while it waited')));
   const { signal } = waiting;
   const serving = await serve(config, { environment: process.env, log, signal, onLost });
   const first = await told;

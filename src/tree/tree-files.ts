@@ -9,7 +9,6 @@ import { openSync } from '../files/named-fs.ts';
 import type { NamedTree, TreeChange } from '../protocol/tree-change.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { localFileError } from '../tar/archive-error.ts';
-import type { TreeSink } from './tree-receiver.ts';
 
 /** Files up to this size are read in one call and digested at once. */
 const smallBytes = 64 << 10;
@@ -19,6 +18,18 @@ const pieceBytes = 256 << 10;
 const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 export const isSmall = ({ size }: TreeEntry): boolean => size <= smallBytes;
+
+/** Takes the contents of files. */
+export interface FileSink {
+  /** A file whose content came in one piece. */
+  whole(change: TreeChange, content: Buffer, sha256: string): void;
+  /** A file whose content comes piece by piece, until `close`. */
+  open(change: TreeChange): void;
+  content(piece: Buffer): void;
+  close(sha256: string): void;
+  /** A file that its sender could not read; it may be open. Absent: that ends the stream. */
+  giveUp?(change: TreeChange, reason: string): void;
+}
 
 export class TreeFiles {
   readonly #top: TreeTop;
@@ -66,7 +77,7 @@ export class TreeFiles {
    */
   *copy(
     change: Extract<TreeChange, { op: 'write' }>,
-    sink: TreeSink,
+    sink: FileSink,
   ): Generator<number, void, void> {
     const { entry } = change;
     this.#memory ??= Buffer.allocUnsafeSlow(pieceBytes);

@@ -12,7 +12,7 @@ import {
   treeStream,
 } from '../protocol/tree-change.ts';
 import { treeLimits } from '../protocol/tree-limits.ts';
-import { TreeFiles } from './tree-files.ts';
+import { type FileSink, TreeFiles } from './tree-files.ts';
 
 /** The sender has said that it cannot go on; all that came before is whole. */
 export class SenderFailure extends GomoteError {
@@ -21,7 +21,7 @@ export class SenderFailure extends GomoteError {
   }
 }
 
-export interface TreeSink {
+export interface TreeSink extends FileSink {
   /** All that a part of the stream does, before any of it is done, and the part's head. A throw refuses it. */
   begin(changes: readonly TreeChange[], head: Buffer): void;
   /** A change that has no content. */
@@ -31,14 +31,6 @@ export interface TreeSink {
    * nobody wants to know them.
    */
   trust(): void;
-  /** A file whose content came in one piece. */
-  whole(change: TreeChange, content: Buffer, sha256: string): void;
-  /** A file whose content comes piece by piece, until `close`. */
-  open(change: TreeChange): void;
-  content(piece: Buffer): void;
-  close(sha256: string): void;
-  /** A file that its sender could not read; it may be open. Absent: that ends the stream. */
-  giveUp?(change: TreeChange, reason: string): void;
 }
 
 const { lengthBytes, digestBytes } = treeStream;

@@ -2,21 +2,8 @@
 import type { ServerResponse } from 'node:http';
 import { drained } from '../../http/server/reply.ts';
 import { recordHeader } from '../../protocol/log-records.ts';
-import { Reading } from './reading.ts';
+import { type Reader, Reading } from './reading.ts';
 import type { Session } from './session.ts';
-
-export interface Reader {
-  /** Given by a client that will be heard from, and is taken for dead when it is not. */
-  readonly name: string | undefined;
-  /** Whether it neither slows the session nor keeps it alive. */
-  readonly observes: boolean;
-  /** What lies before it in the log is not needed for it any more. */
-  readonly needsFrom: number;
-  /** Whether the session is to wait for it. */
-  readonly isBehind: boolean;
-  /** It was heard from, and has the log up to there. */
-  heard(acknowledged: number): void;
-}
 
 export interface ReaderOptions {
   readonly name: string | undefined;

@@ -15,6 +15,19 @@ const sentFirstBytes = 1 << 20;
 /** Less than this, in bytes, is sent at once rather than named once it is on disk. */
 const leastNamedBytes = 64 << 10;
 
+export interface Reader {
+  /** Given by a client that will be heard from, and is taken for dead when it is not. */
+  readonly name: string | undefined;
+  /** Whether it neither slows the session nor keeps it alive. */
+  readonly observes: boolean;
+  /** What lies before it in the log is not needed for it any more. */
+  readonly needsFrom: number;
+  /** Whether the session is to wait for it. */
+  readonly isBehind: boolean;
+  /** It was heard from, and has the log up to there. */
+  heard(acknowledged: number): void;
+}
+
 export class Reading {
   readonly #log: SessionLog;
   readonly #mayName: boolean;

@@ -15,7 +15,7 @@ import { SessionInput } from './input.ts';
 import type { SessionLog } from './log.ts';
 import { countMemoryKills } from './memory-kills.ts';
 import { emptySum, OutputPump } from './output-pump.ts';
-import type { Reader } from './reader.ts';
+import type { Reader } from './reading.ts';
 
 export interface SessionOptions {
   readonly id: string;

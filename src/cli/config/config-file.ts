@@ -1,10 +1,14 @@
 // Reads and checks the text of config.toml.
 import * as v from 'valibot';
-import { builtInCatalogue } from '../../builders.ts';
-import { backendsSchema, localBackend, toBackends } from '../../config/backends.ts';
+import { builtInCatalogue, type Catalogue } from '../../builders.ts';
+import {
+  type BackendConfig,
+  backendsSchema,
+  localBackend,
+  toBackends,
+} from '../../config/backends.ts';
 import { buildersSchema, hostsSchema, toCatalogue } from '../../config/catalogue.ts';
 import { badValue, nameSchema, parseFile } from '../../config/file.ts';
-import type { Config } from './config.ts';
 
 const schema = v.strictObject({
   default: v.optional(nameSchema),
@@ -13,6 +17,13 @@ const schema = v.strictObject({
   hosts: hostsSchema,
   builders: buildersSchema,
 });
+
+export interface Config {
+  readonly defaultBackend: string;
+  readonly user?: string | undefined;
+  readonly backends: ReadonlyMap<string, BackendConfig>;
+  readonly catalogue: Catalogue;
+}
 
 export interface ConfigFile {
   readonly path: string;

@@ -1,17 +1,11 @@
 // The configuration: config.toml, or what holds without one.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { builtInCatalogue, type Catalogue } from '../../builders.ts';
+import { builtInCatalogue } from '../../builders.ts';
 import type { BackendConfig } from '../../config/backends.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { errnoText } from '../../protocol/process-state.ts';
-
-export interface Config {
-  readonly defaultBackend: string;
-  readonly user?: string | undefined;
-  readonly backends: ReadonlyMap<string, BackendConfig>;
-  readonly catalogue: Catalogue;
-}
+import type { Config } from './config-file.ts';
 
 /** The file that people write, and the one that `gomote login` does. */
 export const configPath = (directory: string): string => join(directory, 'config.toml');

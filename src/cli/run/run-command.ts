@@ -3,12 +3,7 @@ import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { randomId } from '../../client/random-id.ts';
 import { formatDuration } from '../../duration.ts';
 import { GomoteError, isGomoteError, StatusError } from '../../errors.ts';
-import {
-  isSessionId,
-  type SessionEnd,
-  type SessionInfo,
-  type SessionRequest,
-} from '../../protocol/session.ts';
+import { isSessionId, type SessionInfo, type SessionRequest } from '../../protocol/session.ts';
 import type { Context, NamedBuildlet } from '../context.ts';
 import { signalCode } from '../exit-codes.ts';
 import { print, terminalLike, wantsTerminal } from '../terminal/terminal.ts';
@@ -17,7 +12,13 @@ import { actingBuilder } from './acting-builder.ts';
 import { type Followed, followSession, sayLost } from './follow-session.ts';
 import { pushedDirectory } from './pushed-directory.ts';
 import { runWithoutSession } from './run-base.ts';
-import { checkReportTarget, reportOf, reportOfFailure, writeReport } from './run-report.ts';
+import {
+  checkReportTarget,
+  type RunRecord,
+  reportOf,
+  reportOfFailure,
+  writeReport,
+} from './run-report.ts';
 import { notStarted, remarkOn, statusOf } from './session-status.ts';
 
 export interface RunOptions {
@@ -45,16 +46,6 @@ export interface CommandToRun {
   readonly name: string;
   readonly cmd: string;
   readonly args: readonly string[];
-}
-
-/** What is known of a run so far. */
-export interface RunRecord {
-  readonly startMs: number;
-  /** Of its session; null while it has none. */
-  id: string | null;
-  end?: SessionEnd | undefined;
-  /** The signal that gomote itself got. */
-  received?: NodeJS.Signals | undefined;
 }
 
 const defaultKillAfterMs = 5_000;
@@ -149,7 +140,8 @@ async function runOn(
       context.talk.say('gomote: a detached run gets no standard input (-i sends all of it first)');
     }
     if (!(await session.start({ ...request, stdin }, { signal: context.signal, onLost }))) {
-      return await runWithoutSession(client, request, options, context);
+      requireNoSessionOption(client, options);
+      return await runWithoutSession(client, request, context);
     }
     record.id = id;
     if (stdin) await session.sendInput(context.terminal.stdin, { signal: context.signal });
@@ -172,7 +164,8 @@ async function runOn(
     },
   });
   if (followed.kind === 'not-started') {
-    return await runWithoutSession(client, request, options, context);
+    requireNoSessionOption(client, options);
+    return await runWithoutSession(client, request, context);
   }
   return exitCodeOf(followed, context, record, request);
 }
@@ -235,4 +228,25 @@ export function parseOnHangup(text: string): 'kill' | 'detach' {
   throw new GomoteError('ERR_USAGE', `--on-hangup "${text}" is neither kill nor detach`, {
     hint: 'give one of them',
   });
+}
+
+/** Options that need a session, and how they are written. */
+const needSession: ReadonlyArray<[keyof RunOptions, string]> = [
+  ['detach', '--detach'],
+  ['id', '--id'],
+  ['idleTimeout', '--idle-timeout'],
+  ['interactive', '-i'],
+  ['killAfter', '--kill-after'],
+  ['onHangup', '--on-hangup'],
+  ['tty', '-t'],
+];
+
+/** Throws ERR_UNSUPPORTED for an option that the base protocol cannot do. */
+function requireNoSessionOption({ name }: BuildletClient, options: RunOptions): void {
+  const [, option] = needSession.find(([key]) => options[key]) ?? [];
+  if (option !== undefined) {
+    throw new GomoteError('ERR_UNSUPPORTED', `${name} has no sessions, which ${option} needs`, {
+      hint: `leave ${option} out, or run a newer buildlet there`,
+    });
+  }
 }

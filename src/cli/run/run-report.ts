@@ -4,7 +4,6 @@ import { errnoOf, GomoteError, isGomoteError, NotStartedError } from '../../erro
 import { errnoText } from '../../protocol/process-state.ts';
 import type { SessionEnd } from '../../protocol/session.ts';
 import { runFailureCode, signalCode } from '../exit-codes.ts';
-import type { RunRecord } from './run-command.ts';
 
 /** Who decided the exit status. */
 export type Origin = 'remote' | 'signal' | 'timeout' | 'transport' | 'server' | 'usage';
@@ -23,6 +22,16 @@ export interface RunReport {
   readonly id: string | null;
   /** Whether the command certainly never ran, so that running it again cannot run it twice. */
   readonly retrySafe: boolean;
+}
+
+/** What is known of a run so far. */
+export interface RunRecord {
+  readonly startMs: number;
+  /** Of its session; null while it has none. */
+  id: string | null;
+  end?: SessionEnd | undefined;
+  /** The signal that gomote itself got. */
+  received?: NodeJS.Signals | undefined;
 }
 
 const origins: Readonly<Record<string, Origin>> = {

@@ -2,7 +2,7 @@
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import { literalBytes, type TreeChange } from '../../protocol/tree-change.ts';
 import { largestPaths } from '../../sync/largest-paths.ts';
-import type { PushSummary } from '../../sync/push/push.ts';
+import type { PushSummary } from '../../sync/push/one-push.ts';
 import type { Context } from '../context.ts';
 import { plural } from '../plural.ts';
 import { listed, listedJson, print } from '../terminal/terminal.ts';

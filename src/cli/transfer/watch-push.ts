@@ -1,6 +1,6 @@
 // gomote push --watch: pushes again whenever something changes, until it is stopped or no buildlet is left.
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
-import type { PushSummary } from '../../sync/push/push.ts';
+import type { PushSummary } from '../../sync/push/one-push.ts';
 import type { TreeWatch } from '../../sync/push/watch.ts';
 import type { Context, NamedBuildlet } from '../context.ts';
 

@@ -4,8 +4,7 @@ import { GomoteError } from '../../errors.ts';
 import { decompressed } from '../../tar/decompress.ts';
 import { type TarEntry, TarReader } from '../../tar/tar-reader.ts';
 import type { Connection } from '../connection.ts';
-import type { RemoteFile } from './files.ts';
-import { getTar } from './transfers.ts';
+import { getTar, type RemoteFile } from './transfers.ts';
 
 /** Begins to read the file; it cannot be read on after a cut. */
 export async function getFromTar(

@@ -15,9 +15,14 @@ import type { Connection } from '../connection.ts';
 import { Outage } from '../runs/outage.ts';
 import { hasFeature } from '../status.ts';
 import { getFromTar } from './file-from-tar.ts';
-import type { PutFileOptions, RemoteFile } from './files.ts';
 import { chunksOf, leaving } from './streams.ts';
-import { compare, promisedTrailer, type TransferSummary } from './transfers.ts';
+import {
+  compare,
+  type PutFileOptions,
+  promisedTrailer,
+  type RemoteFile,
+  type TransferSummary,
+} from './transfers.ts';
 
 /** For how long a cut is tried to be mended, in ms; a try that brings something starts over. */
 const reconnectMs = 60_000;

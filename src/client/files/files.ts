@@ -3,36 +3,9 @@ import type { RequestBody } from '../../http/client/request.ts';
 import { endpoints } from '../../protocol/endpoints.ts';
 import { formatWriteMode } from '../../protocol/file-mode.ts';
 import { withQuery } from '../../protocol/form.ts';
-import type { Compression } from '../../protocol/transfer.ts';
 import type { Connection } from '../connection.ts';
 import { withSource, withStream } from '../given-streams.ts';
-import type { TransferOptions, TransferSummary } from './transfers.ts';
-
-/** A file being read. */
-export interface RemoteFile {
-  /** Permission bits. */
-  readonly mode: number;
-  readonly mtimeMs: number;
-  readonly sizeBytes: number;
-  /** To be read once. It fails with ERR_LOST when the file changes, or cannot be read to its end. */
-  readonly body: AsyncGenerator<Uint8Array>;
-  /** What came; complete once the body has ended. */
-  summary(): TransferSummary;
-}
-
-export interface PutFileOptions extends Omit<TransferOptions, 'compress'> {
-  /**
-   * How it is packed on its way. Default `none`. A function is asked when the file is larger than a MiB; what is smaller
-   * then goes as it is, by a single request.
-   */
-  compress?: Compression | (() => Promise<Compression>) | undefined;
-  /** Permission bits, such as 0o644, or a mode as `fs.stat` gives it. */
-  mode: number;
-  /** The name in the directory that the path turns out to be; a buildlet of Go fails there. Default: such a path fails. */
-  into?: string | undefined;
-  /** Absent: the time it is written. A buildlet without the extension always takes that. */
-  mtimeMs?: number | undefined;
-}
+import type { PutFileOptions, RemoteFile, TransferSummary } from './transfers.ts';
 
 /** Writes a file by the base protocol alone. */
 export async function writeFile(

@@ -41,6 +41,32 @@ export interface Download {
   summary(): TransferSummary;
 }
 
+/** A file being read. */
+export interface RemoteFile {
+  /** Permission bits. */
+  readonly mode: number;
+  readonly mtimeMs: number;
+  readonly sizeBytes: number;
+  /** To be read once. It fails with ERR_LOST when the file changes, or cannot be read to its end. */
+  readonly body: AsyncGenerator<Uint8Array>;
+  /** What came; complete once the body has ended. */
+  summary(): TransferSummary;
+}
+
+export interface PutFileOptions extends Omit<TransferOptions, 'compress'> {
+  /**
+   * How it is packed on its way. Default `none`. A function is asked when the file is larger than a MiB; what is smaller
+   * then goes as it is, by a single request.
+   */
+  compress?: Compression | (() => Promise<Compression>) | undefined;
+  /** Permission bits, such as 0o644, or a mode as `fs.stat` gives it. */
+  mode: number;
+  /** The name in the directory that the path turns out to be; a buildlet of Go fails there. Default: such a path fails. */
+  into?: string | undefined;
+  /** Absent: the time it is written. A buildlet without the extension always takes that. */
+  mtimeMs?: number | undefined;
+}
+
 /** Sends an archive to be extracted into `dir`; `signal` must come from the connection's `signalWith`. */
 export async function putTar(
   connection: Connection,

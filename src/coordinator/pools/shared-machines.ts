@@ -1,8 +1,7 @@
 // The machines of a backend that keeps notes with them: every coordinator on the platform finds each other's sessions there.
-import type { Backend } from '../../backends/backend.ts';
+import type { Backend, BackendCall } from '../../backends/backend.ts';
 import type { Session } from '../sessions/session.ts';
 import { formatNote, parseNote, type SharedSession } from '../sessions/session-note.ts';
-import type { PoolCall } from './pool.ts';
 
 export interface SharedMachinesOptions {
   readonly list: Backend['list'];
@@ -17,7 +16,7 @@ export interface SharedMachinesOptions {
 /** A session that has its machine. */
 export type Held = Session & { readonly machine: string };
 
-export interface KeepCall extends PoolCall {
+export interface KeepCall extends BackendCall {
   /** Default true: it is the session's for good, and for others to take up. */
   readonly isSettled?: boolean;
 }
@@ -42,7 +41,7 @@ export class SharedMachines {
   }
 
   /** Everything that is there at some moment after the call. */
-  async list(call: PoolCall): Promise<SharedListing> {
+  async list(call: BackendCall): Promise<SharedListing> {
     const { hostType, team } = this.#options;
     const instances = await this.#options.list({ ...call, isWhole: true });
     const ofType = instances.filter((instance) => instance.hostType === hostType);

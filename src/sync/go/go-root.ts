@@ -7,7 +7,7 @@ import { GomoteError, StatusError } from '../../errors.ts';
 import type { TreeChange } from '../../protocol/tree-change.ts';
 import { runGit } from '../ignore/git.ts';
 import { isEditorBackup } from '../ignore/ignore-rules.ts';
-import type { PushOptions } from '../push/push.ts';
+import type { PushOptions } from '../push/push-options.ts';
 
 /** Where Go's tree and its bootstrap toolchain are on a buildlet. */
 export const goDir = 'go';

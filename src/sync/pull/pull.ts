@@ -19,7 +19,8 @@ import { TreeWriter } from '../../tree/tree-writer.ts';
 import { areSimple, type PullRulesOptions, pullRules, simpleRules } from '../ignore/pull-rules.ts';
 import { KnownStates } from '../local/known-states.ts';
 import { LocalCache } from '../local/local-cache.ts';
-import { type Source, withSource } from '../remote/source.ts';
+import { withSource } from '../remote/open.ts';
+import type { Source } from '../remote/source.ts';
 import { type Conflict, type PullPlan, PullPlanner } from './pull-plan.ts';
 import { WantedSink } from './wanted-sink.ts';
 

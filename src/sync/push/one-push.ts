@@ -9,18 +9,31 @@ import { KnownStates } from '../local/known-states.ts';
 import type { LocalCache } from '../local/local-cache.ts';
 import type { LocalTree, LocalWalk } from '../local/local-tree.ts';
 import { refusedNames } from '../pull/refused-names.ts';
-import { openRemoteTree, type RemoteTree, type Sending } from '../remote/remote-tree.ts';
+import { openRemoteTree } from '../remote/open.ts';
+import type { RemoteTree } from '../remote/remote-tree.ts';
 import { withPatches } from './patches.ts';
 import { planChanges } from './plan.ts';
-import type { PushOptions, PushSummary } from './push.ts';
+import type { PushOptions } from './push-options.ts';
+import type { PushStream } from './push-stream.ts';
 import { replacedDirectories } from './replaced-directories.ts';
-
-export type PushStream = Pick<Sending, 'pieces' | 'proof' | 'onDigest'>;
 
 /** How often we look whether another push is over, in ms. */
 const busyMs = 200;
 
 const emptyTree = treeDigest([]);
+
+export interface PushSummary {
+  readonly changes: readonly TreeChange[];
+  /** Files sent, and the bytes in them. */
+  readonly files: number;
+  readonly bytes: number;
+  readonly removed: number;
+  readonly wireBytes: number;
+  /** By path, what was not sent though no rule leaves it out, and why. */
+  readonly unsent: ReadonlyMap<string, GomoteError>;
+  /** Of the tree as it is now at both ends. */
+  readonly digest: string;
+}
 
 export class OnePush {
   readonly #client: BuildletClient;

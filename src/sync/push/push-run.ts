@@ -7,9 +7,9 @@ import type { FoundEntry } from '../../tree/tree-walk.ts';
 import type { LocalCache } from '../local/local-cache.ts';
 import type { LocalWalk } from '../local/local-tree.ts';
 import { broadcast } from './broadcast.ts';
-import type { OnePush, PushStream } from './one-push.ts';
-import type { PushOptions } from './push.ts';
-import { type Parts, pushStream } from './push-stream.ts';
+import type { OnePush } from './one-push.ts';
+import type { PushOptions } from './push-options.ts';
+import { type Parts, type PushStream, pushStream } from './push-stream.ts';
 
 export interface PushRunOptions extends PushOptions {
   /** Told of a file that cannot be read, before that is thrown. */

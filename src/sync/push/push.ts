@@ -2,53 +2,13 @@
 
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
-import type { Compression } from '../../protocol/transfer.ts';
-import type { TreeChange } from '../../protocol/tree-change.ts';
 import { targetStaysInside } from '../../tar/entry-name.ts';
 import type { FoundEntry } from '../../tree/tree-walk.ts';
 import { LocalCache } from '../local/local-cache.ts';
-import { type LocalTree, type LocalTreeOptions, LocalWalk } from '../local/local-tree.ts';
-import { OnePush } from './one-push.ts';
+import { LocalWalk } from '../local/local-tree.ts';
+import { OnePush, type PushSummary } from './one-push.ts';
+import type { PushOptions } from './push-options.ts';
 import { PushRun } from './push-run.ts';
-
-export interface PushOptions extends Omit<LocalTreeOptions, 'refuses'> {
-  /** Where to, relative to the work dir, in plain form. */
-  readonly dir: string;
-  readonly signal: AbortSignal;
-  /** Also removes what was never sent. */
-  readonly mirror?: boolean | undefined;
-  /** Also replaces a directory that was sent, and is a file or link here now, with what builds have made in it. */
-  readonly force?: boolean | undefined;
-  /** Changes nothing; the summary says what would be done. */
-  readonly dryRun?: boolean | undefined;
-  /** Default `auto`. */
-  readonly compress?: Compression | 'auto' | undefined;
-  /** Where what is known of trees is kept between pushes; absent: nowhere. */
-  readonly cacheDirectory?: string | undefined;
-  /** Told what was found here, before anything is sent. */
-  readonly onTree?: ((tree: LocalTree) => void) | undefined;
-  /** Told what will be done to each buildlet's tree. */
-  readonly onPlan?: ((changes: readonly TreeChange[]) => void) | undefined;
-  /** Which paths there are left alone, whatever is here. */
-  readonly keeps?: ((path: string) => boolean) | undefined;
-  /** The last word on what is done. */
-  readonly adjust?: ((changes: TreeChange[]) => Promise<TreeChange[]>) | undefined;
-  /** Told of bytes of files as they are sent, to all buildlets at once. */
-  readonly onSent?: ((bytes: number) => void) | undefined;
-}
-
-export interface PushSummary {
-  readonly changes: readonly TreeChange[];
-  /** Files sent, and the bytes in them. */
-  readonly files: number;
-  readonly bytes: number;
-  readonly removed: number;
-  readonly wireBytes: number;
-  /** By path, what was not sent though no rule leaves it out, and why. */
-  readonly unsent: ReadonlyMap<string, GomoteError>;
-  /** Of the tree as it is now at both ends. */
-  readonly digest: string;
-}
 
 /** How often a push begins anew because of files that cannot be read. */
 const maxRounds = 20;

@@ -1,8 +1,6 @@
 // A directory of a buildlet that a tree is pushed into: by the extension where it is announced, else by the base protocol.
 
-import type { BuildletClient } from '../../client/buildlet-client.ts';
 import type { Scope } from '../../client/files/trees.ts';
-import { StatusError } from '../../errors.ts';
 import type { Compression } from '../../protocol/transfer.ts';
 import type { TreeChange } from '../../protocol/tree-change.ts';
 import type { DigestAlgorithm, TreeEntry } from '../../protocol/tree-entry.ts';
@@ -63,19 +61,4 @@ export interface RemoteTreeOptions {
   readonly compress: Compression | 'auto';
   readonly signal: AbortSignal;
   readonly onWire: (bytes: number) => void;
-}
-
-/** Looks at the directory; a buildlet that does not know of trees is asked by the base protocol. */
-export async function openRemoteTree(
-  client: BuildletClient,
-  options: RemoteTreeOptions,
-): Promise<RemoteTree> {
-  const { FeatureTree } = await import('./feature-tree.ts');
-  try {
-    return await FeatureTree.open(client, options);
-  } catch (error) {
-    if (!(error instanceof StatusError && error.status === 404)) throw error;
-  }
-  const { BaseTree } = await import('./base-tree.ts');
-  return new BaseTree(client, options);
 }

@@ -1,7 +1,5 @@
 // A directory of a buildlet that is pulled from: by the extension where it is announced, else by the base protocol.
 
-import type { BuildletClient } from '../../client/buildlet-client.ts';
-import { StatusError } from '../../errors.ts';
 import type { Compression } from '../../protocol/transfer.ts';
 import type { TreeDifference } from '../../protocol/tree-difference.ts';
 import type { DigestAlgorithm, TreeEntry } from '../../protocol/tree-entry.ts';
@@ -31,20 +29,4 @@ export interface SourceOptions {
   readonly onWire: (bytes: number) => void;
   /** Where files may be kept until they are proved, if they have to be. */
   readonly stageIn: string;
-}
-
-/** Does `work` with the directory. */
-export async function withSource<T>(
-  client: BuildletClient,
-  options: SourceOptions,
-  work: (source: Source) => Promise<T>,
-): Promise<T> {
-  const { FeatureSource } = await import('./feature-source.ts');
-  try {
-    return await work(new FeatureSource(client, options));
-  } catch (error) {
-    if (!(error instanceof StatusError && error.status === 404)) throw error;
-  }
-  const { BaseSource } = await import('./base-source.ts');
-  return await work(new BaseSource(client, options));
 }
