@@ -10,6 +10,7 @@ import type { TreeChange } from '../../src/protocol/tree-change.ts';
 import { TreeSender } from '../../src/tree/tree-sender.ts';
 import { clientOf, startBuildlet } from '../helpers/buildlet.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
+import { hasTool } from '../helpers/tools.ts';
 import { rawTarGz } from '../tar/raw-archive.ts';
 
 /** As many requests of each kind; GOMOTE_SWAPS in the environment asks for more. */
@@ -23,15 +24,7 @@ int main(int argc, char **argv) {
   for (;;) renameat2(AT_FDCWD, argv[1], AT_FDCWD, argv[2], RENAME_EXCHANGE);
 }`;
 
-const canCompile = (() => {
-  try {
-    execFileSync('cc', ['--version'], { stdio: 'ignore' });
-    return process.platform === 'linux';
-  } catch {
-    return false;
-  }
-})();
-if (!canCompile) console.warn('SKIPPED: no C compiler here; swapped links are not tried');
+const canCompile = process.platform === 'linux' && hasTool('cc');
 
 /** A buildlet whose work dir has `d`, a directory at one moment and a link that leads out at the next. */
 async function scene() {

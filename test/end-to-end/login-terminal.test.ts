@@ -6,8 +6,6 @@ import { startCoordinator, tokenOf } from '../helpers/coordinator.ts';
 import { workshop } from '../helpers/programs.ts';
 import { hasTmux, openScreen } from '../helpers/tmux.ts';
 
-if (!hasTmux) console.error('NOT TESTED: the prompt for a token, for want of tmux');
-
 async function scene() {
   const coordinator = await startCoordinator();
   const shop = workshop();

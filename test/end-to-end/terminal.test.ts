@@ -1,5 +1,4 @@
 // A user at a real terminal, and a shell on a buildlet.
-import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -9,10 +8,7 @@ import { until } from '../helpers/processes.ts';
 import { projectRoot, workshop } from '../helpers/programs.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 import { hasTmux, openScreen, type Screen } from '../helpers/tmux.ts';
-
-if (!hasTmux) console.error('NOT TESTED: terminals, for want of tmux');
-
-const has = (program: string) => spawnSync(program, ['--version']).status === 0;
+import { hasTool } from '../helpers/tools.ts';
 
 /** What `stty -a` says of the terminal, through a file so that no width folds it. */
 async function settings(screen: Screen, directory: string, name: string): Promise<string> {
@@ -196,7 +192,7 @@ describe.runIf(hasTmux)('gomote shell', () => {
     expect(await after()).toBe(before);
   });
 
-  it.runIf(has('vim'))('draws vim as it is drawn here', async () => {
+  it.runIf(hasTool('vim'))('draws vim as it is drawn here', async () => {
     const { name, screen, directory, before, after } = await atLocalShell();
     const lines = Array.from({ length: 100 }, (_, i) => `line ${i} ${'.'.repeat(i % 70)} Ä€`);
     writeFileSync(join(directory, 'text'), `${lines.join('\n')}\n`);
@@ -211,7 +207,7 @@ describe.runIf(hasTmux)('gomote shell', () => {
     expect(await after()).toBe(before);
   });
 
-  it.runIf(has('less'))('draws less as it is drawn here', async () => {
+  it.runIf(hasTool('less'))('draws less as it is drawn here', async () => {
     const { name, screen, directory } = await atLocalShell();
     writeFileSync(
       join(directory, 'text'),

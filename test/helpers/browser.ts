@@ -4,18 +4,14 @@ import { join } from 'node:path';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { afterAll, onTestFinished } from 'vitest';
 import { type TestCoordinator, tokenOf } from './coordinator.ts';
+import { missing } from './tools.ts';
 
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
-/** Whether there is a browser to test with; if not, it is said loudly. */
-export const hasBrowser = existsSync(executablePath);
-
-if (!hasBrowser) {
-  process.stderr.write(
-    `\n*** NO BROWSER: ${executablePath} is absent, so no page is tested. ***\n` +
-      '*** apt-get install chromium, or name one in $CHROMIUM. ***\n\n',
-  );
-}
+/** Whether there is a browser to test with. */
+export const hasBrowser =
+  existsSync(executablePath) ||
+  missing(`no browser at ${executablePath} (install chromium, or name one in $CHROMIUM)`);
 
 const args = [
   '--no-sandbox',

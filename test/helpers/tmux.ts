@@ -3,8 +3,9 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { onTestFinished } from 'vitest';
 import { until } from './processes.ts';
 import type { Workshop } from './programs.ts';
+import { hasTool } from './tools.ts';
 
-export const hasTmux = spawnSync('tmux', ['-V']).status === 0;
+export const hasTmux = hasTool('tmux', '-V');
 
 export interface Screen {
   /** Types text as it is. */
