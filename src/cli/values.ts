@@ -6,10 +6,10 @@ import { type Compression, parseCompression } from '../protocol/transfer.ts';
 const bad = (option: string, text: string, what: string, hint: string): GomoteError =>
   new GomoteError('ERR_USAGE', `${option} "${text}" is not ${what}`, { hint });
 
-/** Throws ERR_USAGE unless a path on the buildlet, given as `what`, is in the work dir. */
+/** Throws ERR_PATH unless a path on the buildlet, given as `what`, is in the work dir. */
 export function checkInside(what: string, path: string): void {
   if (normalizeRelativePath(path, 'linux') !== undefined) return;
-  throw new GomoteError('ERR_USAGE', `${what} "${path}" leaves the work dir`, {
+  throw new GomoteError('ERR_PATH', `${what} "${path}" leaves the work dir`, {
     hint: 'give a path relative to it',
   });
 }

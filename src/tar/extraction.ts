@@ -109,7 +109,7 @@ export class Extraction implements TarSink {
 
   #elementsOf({ name }: TarEntry): string[] {
     const isStripped = this.#options.stripsRoot === true && name.startsWith('/');
-    return entryElements(isStripped ? name.replace(/^\/+/, '../archive/') : name);
+    return entryElements(isStripped ? name.replace(/^\/+/, './') : name);
   }
 
   #beginType(entry: TarEntry, elements: readonly string[]): void {

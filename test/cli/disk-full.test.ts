@@ -11,7 +11,7 @@ import { temporaryDirectory } from '../helpers/temporary.ts';
 
 /** A file system of 1 MiB, gone with the test; undefined when this user may not mount. */
 function mountSmall(directory: string): boolean {
-  const options = ['-t', 'tmpfs', '-o', 'size=1m', 'none', directory];
+  const options = ['-t', 'tmpfs', '-o', 'size=1m,mode=700', 'none', directory];
   return spawnSync('mount', options, { stdio: 'ignore' }).status === 0;
 }
 

@@ -89,7 +89,8 @@ describe('gomote on virtual machines', () => {
     const made = await gomote('create', '--count', String(count), 'linux');
     const tookMs = performance.now() - startMs;
     expect(made.stderr).toBe('');
-    const names = Array.from({ length: count }, (_, n) => `me-linux-${n}\n`);
+    // The names of those that were refused are not given again.
+    const names = Array.from({ length: count }, (_, n) => `me-linux-${count + n}\n`);
     expect(made.stdout.toString()).toBe(names.join(''));
     expect(fake.api.instances).toHaveLength(count);
     // One listing for all; for each insert, wait, get, and a look whether its name is its own. The first 20 calls are

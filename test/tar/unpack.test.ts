@@ -112,11 +112,7 @@ test('a mode is set whatever the umask is', async () => {
 const accepted: [what: string, archive: () => Buffer, names: string[]][] = [
   ['an archive that is only its end', () => gzipSync(endOfArchive), []],
   ['one block of zeros as the end', () => gzipSync(rawTar({ name: 'f' }).subarray(0, -512)), ['f']],
-  [
-    'names that begin with ./',
-    () => rawTarGz({ name: '../archive/', type: '5' }, { name: './f' }),
-    ['f'],
-  ],
+  ['names that begin with ./', () => rawTarGz({ name: './', type: '5' }, { name: './f' }), ['f']],
   ['a backslash in a name', () => rawTarGz({ name: 'a\\b' }), ['a\\b']],
   ['a replacement character in a name', () => rawTarGz({ name: '\uFFFD' }), ['\uFFFD']],
   ['a file whose parents have no entry', () => rawTarGz({ name: 'a/b/c' }), ['a', 'a/b', 'a/b/c']],

@@ -1,6 +1,5 @@
 // Where the tree that one works in was pushed on a buildlet: commands run there unless told otherwise. Kept here, so that a
 // run asks nothing for it, and under the buildlet's address and password, so that another one of the same name has none.
-import { hash, randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
@@ -24,12 +23,15 @@ const keptMs = 90 * 24 * 3_600_000;
 
 const what = 'the directory of pushed trees';
 
+/** Loaded on use: most runs know of no pushed tree. */
+const crypto = () => process.getBuiltinModule('node:crypto');
+
 const recordsIn = (environment: NodeJS.ProcessEnv): string =>
   join(userDirectory(environment, 'XDG_STATE_HOME', '.local', 'state'), 'gomote-pushed');
 
 function recordName({ ipPort, remoteName, target }: Buildlet, top: string): string {
   const fields = [ipPort, remoteName, target.authorization, top];
-  return hash('sha256', JSON.stringify(fields), 'hex').slice(0, 32);
+  return crypto().hash('sha256', JSON.stringify(fields), 'hex').slice(0, 32);
 }
 
 /** Notes that the tree at `top`, a real path, is in `dir` of the buildlet. What cannot be written is not noted. */
@@ -42,7 +44,7 @@ export function notePushed(
     const records = recordsIn(environment);
     makePrivateDirectory(records, what);
     const path = join(records, recordName(buildlet, top));
-    const partial = `${path}.${randomBytes(4).toString('hex')}`;
+    const partial = `${path}.${crypto().randomBytes(4).toString('hex')}`;
     writeFileSync(partial, bytesOfName(dir), { mode: 0o600, flag: 'wx' });
     renameSync(partial, path);
     removeOld(records);

@@ -164,7 +164,7 @@ function cannotSay(directory: string, said: string, cause?: unknown): GomoteErro
 function ignoredPaths(lines: readonly string[]): Set<string> {
   const paths = new Set(lines.filter((line) => line !== ''));
   // The directory itself is ignored by the work tree that it is in: it was asked for all the same.
-  if (paths.has('../')) return new Set();
+  if (paths.has('./')) return new Set();
   // A directory that holds nothing but ignored files is listed before them, though it is not ignored itself.
   for (const path of [...paths]) {
     for (let slash = path.lastIndexOf('/', path.length - 2); slash > 0; ) {

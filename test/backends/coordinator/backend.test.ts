@@ -82,7 +82,7 @@ it('names the backend that cannot be reached, and lists the others', async () =>
   await cli(['create', 'local']);
   const { code, stdout, stderr } = await cli(['list']);
   expect(stdout).toMatch(/^me-local-0\t/);
-  expect(stderr).toMatch(/^gomote: backend away: .*\n/);
+  expect(stderr).toMatch(/^gomote: .*backend "?away\b.*\n/);
   expect(code).not.toBe(0);
 });
 
