@@ -34,6 +34,7 @@ export {
 } from './client/coordinator-client.ts';
 export type { Created, CreateOptions } from './client/create-buildlet.ts';
 export type { Files } from './client/files/files.ts';
+export type { Removal } from './client/files/remove-all.ts';
 export type { ListDirOptions } from './client/files/streams.ts';
 export type {
   Download,

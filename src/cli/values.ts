@@ -2,6 +2,7 @@
 import { GomoteError } from '../errors.ts';
 import { normalizeRelativePath } from '../protocol/relative-path.ts';
 import { type Compression, parseCompression } from '../protocol/transfer.ts';
+import { faultOfPattern } from '../sync/ignore/pattern-fault.ts';
 
 const bad = (option: string, text: string, what: string, hint: string): GomoteError =>
   new GomoteError('ERR_USAGE', `${option} "${text}" is not ${what}`, { hint });
@@ -62,4 +63,13 @@ export function parseCompress(text: string): Compression | 'auto' {
   const found = text === 'auto' ? text : parseCompression(text);
   if (found !== undefined) return found;
   throw bad('--compress', text, 'a compression', 'give auto, gzip, zstd or none');
+}
+
+/** One more --exclude, after those before it. */
+export function addPattern(text: string, before: readonly string[]): string[] {
+  const fault = faultOfPattern(text);
+  if (fault === undefined) return [...before, text];
+  throw new GomoteError('ERR_USAGE', `--exclude "${text}" ${fault}`, {
+    hint: "give a pattern as in a .gitignore, such as '*.o' or /build",
+  });
 }

@@ -13,6 +13,7 @@ import { hostPort, parseAddress, urlOf } from './address.ts';
 import type { BuildletClientOptions, CallOptions, PasswordCredentials } from './client-options.ts';
 import { Connection } from './connection.ts';
 import { Files, writeFile } from './files/files.ts';
+import type { Removal } from './files/remove-all.ts';
 import type { ListDirOptions } from './files/streams.ts';
 import type { Download, TransferOptions, TransferSummary } from './files/transfers.ts';
 import type { Trees } from './files/trees.ts';
@@ -43,7 +44,6 @@ export class BuildletClient {
 
   /** Runs that outlive connections. */
   readonly sessions: Sessions;
-  /** Single files. */
   readonly files: Files;
 
   /** Asks for archives of one gzip member, for binaries that are shipped. Default false; set before use. */
@@ -251,9 +251,9 @@ export class BuildletClient {
     await this.#form(withQuery(endpoints.putTar.path, { dir }), { url: tarUrl }, options);
   }
 
-  /** Removes files and directories, relative to the work dir; absent ones are no error, `.` empties it. */
-  async removeAll(paths: readonly string[], options: CallOptions = {}): Promise<void> {
-    if (paths.length > 0) await this.#form(endpoints.removeAll.path, { path: paths }, options);
+  /** Removes files and directories, relative to the work dir; absent ones are warned of, `.` empties it. */
+  async removeAll(paths: readonly string[], options: CallOptions = {}): Promise<Removal> {
+    return (await import('./files/remove-all.ts')).removeAll(this.#connection, paths, options);
   }
 
   /**

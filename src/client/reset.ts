@@ -15,7 +15,10 @@ export async function resetBuildlet(
   const request = { method: 'POST', path: endpoints.reset.path, signal } as const;
   const reply = await client.proxyRequest(request);
   const text = (await readText(reply, signal)).trim();
-  if (reply.statusCode === 404) return await client.removeAll(['.'], { signal });
   if (reply.statusCode === 200) return;
+  if (reply.statusCode === 404) {
+    await client.removeAll(['.'], { signal });
+    return;
+  }
   throw new StatusError(reply.statusCode, text, `${client.name}: cannot be reset: ${text}`);
 }

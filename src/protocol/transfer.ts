@@ -13,7 +13,10 @@ export const compressHeader = 'Gomote-Compress';
 /** The header of an upload's reply, and the trailer of a download's: what the buildlet counted. */
 export const totalsHeader = 'Gomote-Totals';
 
-/** The header of an upload's reply: what its sender should know, a JSON list of texts, percent-encoded. */
+/**
+ * A header of replies: what the sender of the request should know, a JSON list of texts, percent-encoded. A removal asks
+ * for it with the same header, an upload with {@link compressHeader}.
+ */
 export const warningsHeader = 'Gomote-Warnings';
 
 export const formatWarnings = (warnings: readonly string[]): string =>
@@ -27,6 +30,12 @@ export function parseWarnings(text: string | undefined): string[] {
   } catch {
     return [];
   }
+}
+
+/** What a reply warns of. */
+export function readWarnings(headers: Readonly<Record<string, unknown>>): string[] {
+  const told = headers[warningsHeader.toLowerCase()];
+  return parseWarnings(told === undefined ? undefined : String(told));
 }
 
 /** What passed, as one end counted it. */

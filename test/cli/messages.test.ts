@@ -49,6 +49,51 @@ const rows: Row[] = [
   { typed: 'ls N /tmp', code: 2, says: ['"/tmp" leaves the work dir'] },
   { typed: 'ls N a/../..', code: 2, says: ['"a/../.."'] },
   { typed: 'logs --tail -1 N longid', code: 2, says: ['--tail "-1"'] },
+  ...[
+    '[',
+    'a[',
+    '[!',
+    '',
+    '!',
+    '/',
+    '\\',
+    'a\\',
+    '[z-a]',
+    '../b',
+    'a/../b',
+    './a',
+    'a//b',
+    '#a',
+  ].flatMap((pattern): Row[] =>
+    ['push', 'pull'].map((command) => ({
+      typed: `${command} --exclude ${pattern} N`,
+      code: 2,
+      says: [`--exclude "${pattern}" `, 'as in a .gitignore'],
+    })),
+  ),
+  { typed: 'push --watch --dry-run N', code: 2, says: ['--watch and --dry-run contradict'] },
+  { typed: 'pull --force --keep-both N', code: 2, says: ['--force and --keep-both'] },
+  {
+    typed: 'puttar N https://h/x.tgz',
+    code: 2,
+    says: ['"https://h/x.tgz" is a URL', 'give --url https://h/x.tgz'],
+  },
+  { typed: 'puttar N -', code: 1, says: ['standard input is empty'] },
+  // Paths.
+  ...['nosuch', 'src/x', 'file/x'].flatMap((path): Row[] => {
+    const reason = path.startsWith('file') ? 'not a directory' : 'no such file or directory';
+    return [`ls N ${path}`, `get N ${path}`, `gettar -o out --dir ${path} N`].map((typed) => ({
+      typed,
+      code: 1,
+      says: [`N: ${reason}: ${path}; see gomote ls N`],
+    }));
+  }),
+  { typed: 'get N dir out', code: 1, says: ['N: is a directory: dir; gomote pull'] },
+  { typed: 'rm N nosuch', code: 0, says: ['N: nosuch: no such file or directory'] },
+  { typed: 'rm N file/x', code: 0, says: ['N: file/x: no such file or directory'] },
+  { typed: 'put N ../x', code: 1, says: ['cannot read "../x": no such file or directory'] },
+  { typed: 'put N /etc/passwd ../x', code: 2, says: ['the destination "../x" leaves'] },
+  { typed: 'get N /etc/passwd', code: 2, says: ['the file "/etc/passwd" leaves the work dir'] },
   // Limits.
   {
     typed: 'run --timeout 1ms N sleep 100',
@@ -85,12 +130,14 @@ describe('what is typed', () => {
     for (const id of ['longid', 'lastid']) {
       expect(await cli(['run', '--id', id, name, 'true'])).toMatchObject({ code: 0 });
     }
+    await cli(['run', name, 'sh', '-c', 'mkdir dir; echo x >file']);
+    const named = (text: string) => text.replaceAll(/(?<![\w-])N(?![\w-])/g, name);
     for (const { typed, code, says, environment } of rows) {
-      const argv = typed.split(' ').map((word) => word.replace(/^(.*\/)?N$/, `$1${name}`));
+      const argv = typed.split(' ').map(named);
       const told = await cli(argv, { environment: environment ?? {} });
       expect({ typed, code: told.code, stdout: told.stdout }).toEqual({ typed, code, stdout: '' });
-      expect(told.stderr, typed).toMatch(/^gomote: [^\n]+\n$/);
-      for (const part of says) expect(told.stderr, typed).toContain(part);
+      expect(told.stderr, typed).toMatch(code === 0 ? /^[^\n]+\n$/ : /^gomote: [^\n]+\n$/);
+      for (const part of says) expect(told.stderr, typed).toContain(named(part));
     }
   });
 

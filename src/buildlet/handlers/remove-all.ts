@@ -1,11 +1,14 @@
-// POST /removeall: removes paths; the work dir itself is emptied.
+// POST /removeall: removes paths; the work dir itself is emptied. Names what was not there.
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { type Place, reach } from '../../files/beneath.ts';
+import { lstatSync } from '../../files/named-fs.ts';
 import { emptyDirectory, removeBelow } from '../../files/remove-tree.ts';
 import { readFormBody, sendEmpty } from '../../http/server/reply.ts';
 import type { Handler } from '../../http/server/server.ts';
 import { decodeForm } from '../../protocol/form.ts';
+import { errnoText } from '../../protocol/process-state.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
+import { formatWarnings, warningsHeader } from '../../protocol/transfer.ts';
 
 export function removeAll(workDir: string): Handler {
   return async ({ request, response }) => {
@@ -13,18 +16,39 @@ export function removeAll(workDir: string): Handler {
     if (given.length === 0) throw new GomoteError('ERR_REQUEST', "requires 'path' parameter");
     // Every path is checked before anything is removed.
     for (const path of given) placeOf(workDir, path)?.close();
-    for (const path of given) await remove(workDir, path);
+    const absent: string[] = [];
+    for (const path of given) if (!(await remove(workDir, path))) absent.push(path);
+    const isAsked = request.headers[warningsHeader.toLowerCase()] !== undefined;
+    if (isAsked && absent.length > 0)
+      response.setHeader(warningsHeader, formatWarnings(warningsOf(absent)));
     sendEmpty(response);
   };
 }
 
-async function remove(workDir: string, path: string): Promise<void> {
+/** So many are named, and no name is shown longer: headers are small. */
+const maxNamed = 10;
+const maxShown = 100;
+
+function warningsOf(absent: readonly string[]): string[] {
+  const named = absent
+    .slice(0, maxNamed)
+    .map((path) => `${path.slice(0, maxShown)}: ${errnoText('ENOENT')}`);
+  const more = absent.length - named.length;
+  return more === 0 ? named : [...named, `${more} more: ${errnoText('ENOENT')}`];
+}
+
+/** Whether there was something. */
+async function remove(workDir: string, path: string): Promise<boolean> {
   const place = placeOf(workDir, path);
-  if (place === undefined) return;
+  if (place === undefined) return false;
   try {
-    await (place.name === '.'
-      ? emptyDirectory(place.directory)
-      : removeBelow(place.directory, place.name));
+    if (place.name === '.') {
+      await emptyDirectory(place.directory);
+      return true;
+    }
+    const stats = lstatSync(place.directory.at(place.name), { throwIfNoEntry: false });
+    await removeBelow(place.directory, place.name);
+    return stats !== undefined;
   } finally {
     place.close();
   }

@@ -8,6 +8,7 @@ import { GomoteError } from '../../errors.ts';
 import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
 import { writeWhole } from '../transfer/local-files.ts';
+import { onPath } from '../transfer/remote-path.ts';
 import { reported, watched } from '../transfer/transfer-report.ts';
 import { checkInside } from '../values.ts';
 
@@ -33,7 +34,7 @@ export function define(command: Command, context: Context): void {
       const passed: Passed = { bytes: 0 };
       await context.withBuildlet(name, ({ client }) =>
         reported(context, { json: options.json, passed: () => passed }, async () => {
-          const remote = await client.files.get(path, { signal });
+          const remote = await onPath(name, path, () => client.files.get(path, { signal }));
           passed.totalBytes = remote.sizeBytes;
           const body = watched(remote.body, passed);
           if (file === undefined) await copyOutput(Readable.from(body), context.terminal.stdout);

@@ -7,6 +7,7 @@ import type { Compression } from '../../protocol/transfer.ts';
 import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
 import { writeWhole } from '../transfer/local-files.ts';
+import { onPath } from '../transfer/remote-path.ts';
 import { reported, watched } from '../transfer/transfer-report.ts';
 import { checkInside, parseCompress } from '../values.ts';
 
@@ -48,11 +49,10 @@ export function define(command: Command, context: Context): void {
       const passed: Passed = { bytes: 0 };
       await context.withBuildlet(name, ({ client }) =>
         reported(context, { json: options.json, passed: () => passed }, async () => {
-          const download = await client.download(options.dir ?? '', {
-            compress,
-            isPartial: true,
-            signal,
-          });
+          const dir = options.dir ?? '';
+          const download = await onPath(name, dir, () =>
+            client.download(dir, { compress, isPartial: true, signal }),
+          );
           requireKind(compress, download.compression, name);
           const archive = watched(download.body, passed);
           if (isToStdout) await copyOutput(Readable.from(archive), stdout);

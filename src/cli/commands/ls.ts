@@ -4,6 +4,7 @@ import type { DirEntry } from '../../protocol/listing.ts';
 import type { Context } from '../context.ts';
 import { formatTable } from '../terminal/table.ts';
 import { print, type Terminal } from '../terminal/terminal.ts';
+import { onPath } from '../transfer/remote-path.ts';
 import { checkInside, parseCommaList } from '../values.ts';
 
 interface Options {
@@ -22,20 +23,22 @@ export function define(command: Command, context: Context): void {
     .option('-R, --recursive', 'also what is below')
     .option('-d, --digest', 'also SHA-1 digests of files')
     .option('--skip <dirs>', 'leave out these directories: a list with commas', parseCommaList)
-    .action(async (name: string, dir: string | undefined, options: Options) => {
+    .action(async (name: string, dir = '', options: Options) => {
       const { signal, terminal } = context;
-      checkInside('the directory', dir ?? '');
-      await context.withBuildlet(name, async ({ client }) => {
-        const rows = new Rows(terminal);
-        try {
-          for await (const entry of client.listDir(dir ?? '', { ...options, signal })) {
-            await rows.add(cellsOf(entry, dir ?? ''));
+      checkInside('the directory', dir);
+      await context.withBuildlet(name, ({ client }) =>
+        onPath(name, dir, async () => {
+          const rows = new Rows(terminal);
+          try {
+            for await (const entry of client.listDir(dir, { ...options, signal })) {
+              await rows.add(cellsOf(entry, dir));
+            }
+          } finally {
+            // Also what came before a failure.
+            await rows.print();
           }
-        } finally {
-          // Also what came before a failure.
-          await rows.print();
-        }
-      });
+        }),
+      );
     });
 }
 

@@ -10,7 +10,7 @@ import { type PullOptions, pull } from '../../sync/pull/pull.ts';
 import type { Context } from '../context.ts';
 import { expectShortLife } from '../short-life.ts';
 import { reportPull } from '../transfer/pull-report.ts';
-import { parseCompress } from '../values.ts';
+import { addPattern, parseCompress } from '../values.ts';
 
 interface Options {
   changed?: boolean;
@@ -37,7 +37,7 @@ export function define(command: Command, context: Context): void {
     .option('--changed', "only what the buildlet's commands have made or changed since the push")
     .option('--force', 'overwrite also what was changed here, or is something else here')
     .option('--keep-both', 'write what would overwrite that as NAME.remote beside it')
-    .option('--exclude <pattern>', 'leave out, as in a .gitignore; can be repeated', collect, [])
+    .option('--exclude <pattern>', 'leave out, as in a .gitignore; can be repeated', addPattern, [])
     .option('--no-ignore', 'bring also what git, .gomoteignore and editors would leave out')
     .option('--dry-run', 'print what would come, and do nothing')
     .option('--compress <how>', 'auto, gzip, zstd or none (default: auto)', parseCompress)
@@ -92,5 +92,3 @@ export function define(command: Command, context: Context): void {
       },
     );
 }
-
-const collect = (value: string, before: string[]): string[] => [...before, value];

@@ -19,7 +19,7 @@ import { expectShortLife } from '../short-life.ts';
 import type { Passed } from '../terminal/progress.ts';
 import { reportPush, warnIfLarge } from '../transfer/push-report.ts';
 import { pushAndWatch, type WatchedPush } from '../transfer/watch-push.ts';
-import { parseCommaList, parseCompress } from '../values.ts';
+import { addPattern, parseCommaList, parseCompress } from '../values.ts';
 
 interface Options {
   dest?: string;
@@ -42,7 +42,7 @@ export function define(command: Command, context: Context): void {
     .option('--dry-run', 'print what would be done, and do nothing')
     .option('--mirror', 'also remove what was not sent, such as what builds made')
     .option('--force', 'put a file in place of a directory there, with what builds made in it')
-    .option('--exclude <pattern>', 'leave out, as in a .gitignore; can be repeated', collect, [])
+    .option('--exclude <pattern>', 'leave out, as in a .gitignore; can be repeated', addPattern, [])
     .option('--no-ignore', 'send also what git, .gomoteignore and editors would leave out')
     .option('--watch', 'push again whenever something changes, until Ctrl-C')
     .option('--go', "push Go's own tree as Go's gomote does: GOROOT to go/")
@@ -68,8 +68,6 @@ export function define(command: Command, context: Context): void {
 
 /** Needed by few: what it is made of takes long to load. */
 const goRoots = () => import('../../sync/go/go-root.ts');
-
-const collect = (value: string, before: string[]): string[] => [...before, value];
 
 function parseNames(text: string): string[] {
   const names = [...new Set(parseCommaList(text))];

@@ -1,11 +1,13 @@
-// gomote puttar: an archive, or a directory packed on its way, extracted on the buildlet.
+// gomote puttar: an archive of any compression, or a directory packed on its way, extracted on the buildlet.
 import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
-import { GomoteError } from '../../errors.ts';
+import { GomoteError, StatusError } from '../../errors.ts';
+import { zstdFeature } from '../../protocol/features.ts';
 import type { Compression } from '../../protocol/transfer.ts';
 import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
+import { archiveToSend } from '../transfer/archive-source.ts';
 import { openSource } from '../transfer/local-files.ts';
 import { compressionFor, reported, watched } from '../transfer/transfer-report.ts';
 import { checkInside, parseCompress } from '../values.ts';
@@ -23,7 +25,7 @@ export function define(command: Command, context: Context): void {
     .argument('<name>', 'buildlet')
     .argument(
       '[file]',
-      '.tar.gz, - for one from standard input, or a directory to send the content of',
+      'tar archive, also compressed (gzip, xz, bzip2, zstd); - for one from standard input; or a directory to send the content of',
     )
     .option(
       '--dir <dir>',
@@ -56,6 +58,11 @@ function checkSources(file: string | undefined, { url, gorev, json }: Options): 
     const hint = 'give FILE, DIR, -, --url URL or --gorev REV';
     throw new GomoteError('ERR_USAGE', message, { hint });
   }
+  if (file !== undefined && isUrl(file)) {
+    throw new GomoteError('ERR_USAGE', `"${file}" is a URL, not a file`, {
+      hint: `give --url ${file}`,
+    });
+  }
   if (json && file === undefined) {
     throw new GomoteError('ERR_USAGE', '--json counts what passes here, and nothing does', {
       hint: 'leave it out with --url and --gorev',
@@ -73,22 +80,24 @@ async function sendFile(
   context: Context,
 ): Promise<void> {
   if (compress !== undefined) {
-    throw new GomoteError(
-      'ERR_USAGE',
-      `--compress is for a directory; "${file}" is sent as it is`,
-      {
-        hint: 'leave it out',
-      },
-    );
+    throw new GomoteError('ERR_USAGE', `--compress is for a directory, and "${file}" is none`, {
+      hint: 'leave it out',
+    });
   }
   const { signal } = context;
   const source = await openSource(file, context.terminal, 'give its name without a / at the end');
   const passed: Passed = { bytes: 0, totalBytes: source.sizeBytes };
   await source.use((bytes) =>
     context.withBuildlet(name, ({ client }) =>
-      reported(context, { json, passed: () => passed }, () =>
-        client.putTar(watched(bytes, passed), dir, { signal }),
-      ),
+      reported(context, { json, passed: () => passed }, () => {
+        const archive = archiveToSend(watched(bytes, passed), {
+          file,
+          takesZstd: () => client.has(zstdFeature, { signal }),
+          compression: () => compressionFor(client, 'auto', signal),
+          signal,
+        });
+        return client.putTar(archive, dir, { signal });
+      }),
     ),
   );
 }
@@ -121,17 +130,32 @@ async function fetchThere(
 ): Promise<void> {
   const { signal } = context;
   await context.withBuildlet(name, async ({ client }) => {
-    await client.putTarFromURL(checkUrl(url ?? goArchiveUrl(gorev ?? '')), dir, { signal });
+    const address = checkUrl(url ?? goArchiveUrl(gorev ?? ''));
+    await client.putTarFromURL(address, dir, { signal }).catch((error: unknown) => {
+      throw refusedFormat(error, address, name);
+    });
     // Go's build asks git for its version unless there is this file.
     const versionFile = `${dir === '' ? '' : `${dir}/`}VERSION`;
     if (gorev !== undefined) await client.put(`devel ${gorev}`, versionFile, 0o644, { signal });
   });
 }
 
+/** A buildlet that fetches an archive takes no other than .tar.gz. */
+function refusedFormat(error: unknown, url: string, name: string): unknown {
+  const isFormat = error instanceof StatusError && error.text.includes('requires gzip-compressed');
+  if (!isFormat) return error;
+  return new GomoteError('ERR_ARCHIVE', `what ${url} gives is no .tar.gz`, {
+    hint: `fetch it here: curl -fL ${url} | gomote puttar ${name} -`,
+    cause: error,
+  });
+}
+
 const goArchiveUrl = (revision: string): string =>
   `https://go.googlesource.com/go/+archive/${encodeURIComponent(revision)}.tar.gz`;
 
+const isUrl = (text: string): boolean => /^https?:/i.test(text) && URL.canParse(text);
+
 function checkUrl(text: string): string {
-  if (URL.canParse(text) && /^https?:/i.test(text)) return text;
+  if (isUrl(text)) return text;
   throw new GomoteError('ERR_USAGE', `bad --url "${text}"`, { hint: 'give http://… or https://…' });
 }

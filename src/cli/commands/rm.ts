@@ -1,5 +1,6 @@
 // gomote rm: removes files and directories on the buildlet.
 import type { Command } from 'commander';
+import { printable } from '../../printable.ts';
 import type { Context } from '../context.ts';
 import { checkInside } from '../values.ts';
 
@@ -9,7 +10,10 @@ export function define(command: Command, context: Context): void {
     .argument('<path...>', 'files or directories, relative to the work dir; . empties it')
     .action(async (name: string, paths: string[]) => {
       for (const path of paths) checkInside('the path', path);
-      const { signal } = context;
-      await context.withBuildlet(name, ({ client }) => client.removeAll(paths, { signal }));
+      const { signal, talk } = context;
+      await context.withBuildlet(name, async ({ client }) => {
+        const { warnings } = await client.removeAll(paths, { signal });
+        for (const warning of warnings) talk.say(`${name}: ${printable(warning)}`);
+      });
     });
 }

@@ -9,11 +9,10 @@ import {
   compressHeader,
   parseSkipped,
   parseTotals,
-  parseWarnings,
   partialParameter,
+  readWarnings,
   type TransferSummary,
   totalsHeader,
-  warningsHeader,
 } from '../../protocol/transfer.ts';
 import { checkedGzip } from '../../tar/checked-gzip.ts';
 import { Tally, tallied } from '../../tar/tally.ts';
@@ -84,8 +83,7 @@ export async function putTar(
   });
   await readText(response, signal);
   const summary = compare(tally, response.headers[totalsHeader.toLowerCase()], connection);
-  const told = response.headers[warningsHeader.toLowerCase()];
-  return { ...summary, warnings: parseWarnings(told === undefined ? undefined : String(told)) };
+  return { ...summary, warnings: readWarnings(response.headers) };
 }
 
 /** A buildlet begins to send at once. One behind Go's coordinator says nothing at all of a directory that is absent. */

@@ -1,0 +1,30 @@
+// Files and directories of a buildlet, removed.
+import { readText } from '../../http/client/request.ts';
+import { contentTypes, endpoints } from '../../protocol/endpoints.ts';
+import { encodeForm } from '../../protocol/form.ts';
+import { readWarnings, warningsHeader } from '../../protocol/transfer.ts';
+import type { CallOptions } from '../client-options.ts';
+import type { Connection } from '../connection.ts';
+
+export interface Removal {
+  /** The paths that were not there; none from a buildlet that does not say so. */
+  readonly warnings: readonly string[];
+}
+
+export async function removeAll(
+  connection: Connection,
+  paths: readonly string[],
+  options: CallOptions,
+): Promise<Removal> {
+  if (paths.length === 0) return { warnings: [] };
+  const signal = connection.signalWith(options.signal);
+  const response = await connection.call({
+    method: 'POST',
+    path: endpoints.removeAll.path,
+    headers: { 'Content-Type': contentTypes.form, [warningsHeader]: '1' },
+    body: encodeForm({ path: paths }),
+    signal,
+  });
+  await readText(response, signal);
+  return { warnings: readWarnings(response.headers) };
+}
