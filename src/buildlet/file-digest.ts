@@ -1,9 +1,11 @@
 // The digest of a file, read once and remembered.
 import { createHash } from 'node:crypto';
-import { closeSync, constants, fstatSync, readSync } from 'node:fs';
-import { pipeline } from 'node:stream/promises';
-import { createReadStream, openSync } from '../files/named-fs.ts';
+import { closeSync, constants, fstatSync, read, readSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { openSync } from '../files/named-fs.ts';
 import type { DigestCache } from '../tree/digest-cache.ts';
+
+const readInThread = promisify(read);
 
 /** A file up to this size is read in one call, which is by far the quickest for a small one. */
 const smallBytes = 256 << 10;
@@ -21,8 +23,11 @@ export async function fileDigest(path: string, key: string, cache: DigestCache):
       const got = readSync(fd, buffer, 0, smallBytes, 0);
       hash.update(buffer.subarray(0, got));
     } else {
-      const options = { fd, autoClose: false, start: 0, highWaterMark: 1 << 20 };
-      await pipeline(createReadStream('', options), hash);
+      const piece = Buffer.allocUnsafe(1 << 20);
+      for (let at = 0, got = -1; got !== 0; at += got) {
+        got = (await readInThread(fd, piece, 0, piece.length, at)).bytesRead;
+        hash.update(piece.subarray(0, got));
+      }
     }
     const digest = hash.digest('hex');
     const { size, mtimeMs, ctimeMs } = fstatSync(fd);

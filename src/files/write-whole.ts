@@ -1,6 +1,8 @@
 // Files that are never seen half written, also after a crash.
+import type { WriteStream } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { createWriteStream, open, rename, rm } from './named-fs.ts';
+import { open, rename, rm } from './named-fs.ts';
 
 /** The ending of a file that is being written; what is left of one after a crash means nothing. */
 export const partialEnding = '.partial';
@@ -39,16 +41,24 @@ export async function writeNew(
     await chunks.return?.();
     throw error;
   });
+  // The stream shares the handle, which is closed once, and never while a write is under way. A stream on its bare number
+  // closes that as well, `autoClose` or not, and by then the number may be another file's.
+  const writer = file.createWriteStream({ autoClose: false, ...options });
   try {
-    const writer = createWriteStream(path, { fd: file.fd, autoClose: false, ...options });
     const pieces = { [Symbol.asyncIterator]: () => chunks };
     await pipeline(pieces, writer, signal === undefined ? {} : { signal });
     onWhole?.(file.fd, writer.bytesWritten);
-    await file.close();
+    await closed(file, writer);
     return writer.bytesWritten;
   } catch (error) {
-    await file.close().catch(() => undefined);
+    await closed(file, writer).catch(() => undefined);
     await rm(path, { force: true });
     throw error;
   }
+}
+
+async function closed(file: FileHandle, writer: WriteStream): Promise<void> {
+  // Before it closes its handle, the last user must have gone; a failure is the handle's to tell.
+  writer.on('error', () => undefined).destroy();
+  await file.close();
 }

@@ -1,36 +1,56 @@
-import { readdirSync } from 'node:fs';
+// New files: whole or not there, and no descriptor but their own is closed.
+import fs, { readdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
-import { writeNew } from '../../src/files/write-whole.ts';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { type NewFileOptions, writeNew } from '../../src/files/write-whole.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
-const failing = async function* (...pieces: string[]) {
-  for (const piece of pieces) yield Buffer.from(piece);
-  throw new Error('it was cut');
+/** So large that it is still being written when the source goes on. */
+const pieceBytes = 4 << 20;
+
+async function* pieces(count: number, end: () => void = () => undefined): AsyncGenerator<Buffer> {
+  for (let at = 0; at < count; at++) yield Buffer.alloc(pieceBytes, at);
+  end();
+}
+
+const broken = (): never => {
+  throw new Error('it broke off');
 };
 
-it.each([[[]], [['a piece']]])(
-  'what fails leaves nothing, however early (after %j)',
-  async (pieces) => {
-    const directory = temporaryDirectory();
-    // Some fail while the file is being opened.
-    const written = Array.from({ length: 400 }, (_, index) =>
-      writeNew(join(directory, `file-${index}`), failing(...pieces)),
-    );
-    for (const result of await Promise.allSettled(written)) {
-      expect(result).toMatchObject({ status: 'rejected', reason: { message: 'it was cut' } });
-    }
-    expect(readdirSync(directory)).toEqual([]);
-  },
-);
+interface Ending {
+  readonly end?: () => void;
+  readonly options: NewFileOptions;
+}
 
-it('a file that is there is left as it is', async () => {
+const endings: [string, () => Ending][] = [
+  ['a source that fails', () => ({ end: broken, options: {} })],
+  [
+    'a signal',
+    () => {
+      const stop = new AbortController();
+      return { end: () => stop.abort(), options: { signal: stop.signal } };
+    },
+  ],
+  ['a proof that fails', () => ({ options: { onWhole: broken } })],
+];
+
+it.each(endings)('%s leaves no file, and the descriptor is closed once', async (_how, of) => {
   const directory = temporaryDirectory();
-  const path = join(directory, 'file');
-  const source = async function* () {
-    yield Buffer.from('content');
-  };
-  expect(await writeNew(path, source())).toBe(7);
-  await expect(writeNew(path, source())).rejects.toMatchObject({ code: 'EEXIST' });
-  expect(readdirSync(directory)).toEqual(['file']);
+  // A handle closes itself once. A close by its number comes on top of that, when the number may be another file's.
+  const closing = vi.spyOn(fs, 'close');
+  onTestFinished(() => closing.mockRestore());
+  const { end, options } = of();
+  await expect(writeNew(join(directory, 'new'), pieces(3, end), options)).rejects.toThrow();
+  expect(closing).not.toHaveBeenCalled();
+  expect(readdirSync(directory)).toEqual([]);
+});
+
+it('a file has all of the source, and its size is told', async () => {
+  const path = join(temporaryDirectory(), 'new');
+  const sizeBytes = 5 * pieceBytes;
+  expect(await writeNew(path, pieces(5))).toBe(sizeBytes);
+  const written = await readFile(path);
+  expect(written.length).toBe(sizeBytes);
+  expect(written.subarray(-1)).toEqual(Buffer.of(4));
 });
