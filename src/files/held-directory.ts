@@ -15,6 +15,8 @@ export interface HeldDirectory {
   child(name: string): HeldDirectory;
   /** Its device and inode. */
   readonly identity: string;
+  /** Gives the directory itself a mode, also one that nobody may enter. */
+  setMode(mode: number): void;
   close(): void;
 }
 
@@ -92,6 +94,11 @@ class ByDescriptor implements HeldDirectory {
     return new ByDescriptor(join(this.path, name), this.at(name), this.#descriptors);
   }
 
+  setMode(mode: number): void {
+    // Not by `self`: looking up `.` needs the right to enter.
+    chmodSync(this.at('').slice(0, -1), mode);
+  }
+
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
@@ -126,6 +133,10 @@ class ByPath implements HeldDirectory {
 
   child(name: string): HeldDirectory {
     return new ByPath(this.at(name));
+  }
+
+  setMode(mode: number): void {
+    chmodSync(this.path, mode);
   }
 
   close(): void {}

@@ -1,12 +1,12 @@
 // Removes a file or a whole directory: also one with read-only directories in it, and one too deep for a path. It goes from
 // directory to directory and through no link, whatever is swapped meanwhile.
 import { randomBytes } from 'node:crypto';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { errnoOf } from '../errors.ts';
+import { errnoText } from '../protocol/process-state.ts';
 import { type HeldDirectory, holdThroughLinks } from './held-directory.ts';
 import {
-  chmodSync,
   lstatSync,
   readdirSync,
   readEntriesSync,
@@ -86,7 +86,13 @@ function* removal(directory: HeldDirectory, name: string): Generator<void, void,
     try {
       return yield* new Removal(directory, name).entry(directory, name, stats.isDirectory(), 0);
     } catch (error) {
-      if (left === 1 || !['ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')) throw error;
+      const code = errnoOf(error);
+      if (left > 1 && (code === 'ENOTEMPTY' || code === 'EEXIST')) continue;
+      // The system's own message names a descriptor.
+      const message = `cannot remove ${join(directory.path, name)}: ${errnoText(code ?? '')}`;
+      throw code === undefined
+        ? error
+        : Object.assign(new Error(message, { cause: error }), { code });
     }
   }
 }
@@ -162,7 +168,7 @@ class Removal {
       const code = errnoOf(error) ?? '';
       if (code === 'ENOENT') return undefined;
       if (depth === 0 || !['EACCES', 'EPERM'].includes(code)) throw error;
-      chmodSync(directory.self, 0o700);
+      directory.setMode(0o700);
       return call();
     }
   }

@@ -8,7 +8,6 @@ import { isInside, traceSync } from '../files/confine.ts';
 import type { HeldTree } from '../files/held-tree.ts';
 import {
   accessSync,
-  chmodSync,
   cpSync,
   linkSync,
   lstatSync,
@@ -143,7 +142,7 @@ export class Placement {
   /** Moves everything. */
   execute(): void {
     for (const { path, mode } of this.#unwritable) {
-      const change = (bits: number) => chmodSync(this.#target.directory(path).self, bits);
+      const change = (bits: number) => this.#target.directory(path).setMode(bits);
       this.#undo.run(
         () => change((mode & 0o7777) | workingMode),
         () => change(mode & 0o7777),
@@ -262,7 +261,7 @@ export class Placement {
     const before = lstatSync(directory.self);
     const set = (bits: number, time: Date | undefined) => {
       if (time !== undefined) lutimesSync(directory.self, time, time);
-      chmodSync(directory.self, bits);
+      directory.setMode(bits);
     };
     this.#undo.run(
       () => set(mode, mtime),

@@ -1,5 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { holdDirectory } from '../../src/files/held-directory.ts';
@@ -35,4 +43,44 @@ it('empties a directory and leaves it', async () => {
   await emptyDirectory(held);
   held.close();
   expect(readdirSync(directory)).toEqual([]);
+});
+
+// As somebody else than root, for whom every directory is open.
+it.each([0o000, 0o100, 0o200, 0o300, 0o400, 0o500, 0o600])(
+  'removes directories of mode %s that belong to the user',
+  async (mode) => {
+    const directory = temporaryDirectory();
+    mkdirSync(join(directory, 'top/closed/in'), { recursive: true });
+    writeFileSync(join(directory, 'top/closed/file'), '');
+    const user = process.geteuid?.() === 0 ? 65534 : undefined;
+    for (const path of ['top/closed/in', 'top/closed', 'top', '.']) {
+      if (user !== undefined) chownSync(join(directory, path), user, user);
+    }
+    chmodSync(join(directory, 'top/closed'), mode);
+    chmodSync(join(directory, 'top'), mode);
+    if (user !== undefined) process.seteuid?.(user);
+    try {
+      await removeTree(join(directory, 'top'));
+    } finally {
+      if (user !== undefined) process.seteuid?.(0);
+    }
+    expect(readdirSync(directory)).toEqual([]);
+  },
+);
+
+it('names what it cannot remove by its path', async () => {
+  const directory = temporaryDirectory();
+  const user = process.geteuid?.() === 0 ? 65534 : undefined;
+  mkdirSync(join(directory, 'kept'));
+  chmodSync(directory, 0o555);
+  if (user !== undefined) process.seteuid?.(user);
+  try {
+    await expect(removeTree(join(directory, 'kept'))).rejects.toMatchObject({
+      code: 'EACCES',
+      message: `cannot remove ${join(directory, 'kept')}: permission denied`,
+    });
+  } finally {
+    if (user !== undefined) process.seteuid?.(0);
+    chmodSync(directory, 0o755);
+  }
 });
