@@ -109,7 +109,7 @@ class Attempt {
       if ('progress' in line) this.#options.onProgress?.(line.progress);
       else {
         const message = `${this.#connection.options.label}: ${line.error}`;
-        throw new StatusError(line.status, line.error, message);
+        throw new StatusError(line.status, line.error, message, { code: line.code });
       }
     }
     throw new GomoteError(

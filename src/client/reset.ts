@@ -2,6 +2,7 @@
 import { StatusError } from '../errors.ts';
 import { readText } from '../http/client/request.ts';
 import { endpoints } from '../protocol/endpoints.ts';
+import { errorCodeHeader, parseErrorCode } from '../protocol/error-reply.ts';
 import type { BuildletClient, CallOptions } from './buildlet-client.ts';
 
 /**
@@ -20,5 +21,8 @@ export async function resetBuildlet(
     await client.removeAll(['.'], { signal });
     return;
   }
-  throw new StatusError(reply.statusCode, text, `${client.name}: cannot be reset: ${text}`);
+  const code = parseErrorCode(reply.headers[errorCodeHeader.toLowerCase()]);
+  throw new StatusError(reply.statusCode, text, `${client.name}: cannot be reset: ${text}`, {
+    code,
+  });
 }

@@ -1,6 +1,8 @@
 // Reads the JSON replies of a coordinator; unknown fields are ignored.
 import * as v from 'valibot';
+import type { ErrorCode } from '../errors.ts';
 import type { BuilderRecord, HostRecord } from './coordinator.ts';
+import { parseErrorCode } from './error-reply.ts';
 import { errorStatus, listOf, moment, parseBy, shortName, text } from './reply-fields.ts';
 
 const remoteBuildletSchema = v.object({
@@ -68,14 +70,14 @@ const toBuilder = (builder: v.InferOutput<typeof builderSchema>): BuilderRecord 
 const createLineSchema = v.union([
   v.object({ Progress: text() }),
   v.object({ Buildlet: remoteBuildletSchema, Builder: v.optional(builderSchema) }),
-  v.object({ Error: text(64 << 10), Status: errorStatus }),
+  v.object({ Error: text(64 << 10), Status: errorStatus, Code: v.optional(v.unknown()) }),
 ]);
 
 /** One line of a create that tells its progress. */
 export type CreateLine =
   | { readonly progress: string }
   | { readonly buildlet: RemoteBuildlet; readonly builder: BuilderRecord | undefined }
-  | { readonly error: string; readonly status: number };
+  | { readonly error: string; readonly status: number; readonly code: ErrorCode | undefined };
 
 export function parseCreateLine(line: string): CreateLine | undefined {
   const output = parseBy(createLineSchema, line);
@@ -85,7 +87,7 @@ export function parseCreateLine(line: string): CreateLine | undefined {
     const { Buildlet: buildlet, Builder: builder } = output;
     return { buildlet: toRemoteBuildlet(buildlet), builder: builder && toBuilder(builder) };
   }
-  return { error: output.Error, status: output.Status };
+  return { error: output.Error, status: output.Status, code: parseErrorCode(output.Code) };
 }
 
 const typesSchema = v.object({

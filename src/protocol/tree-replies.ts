@@ -1,7 +1,7 @@
 // Reads the JSON replies of the endpoints of trees; unknown fields are ignored.
 import * as v from 'valibot';
-import { isGomoteError } from '../errors.ts';
-import { errorReply } from './error-reply.ts';
+import { type ErrorCode, isGomoteError } from '../errors.ts';
+import { errorReply, parseErrorCode } from './error-reply.ts';
 import { count, errorStatus, parseBy, sha256, text } from './reply-fields.ts';
 
 const stateSchema = v.object({
@@ -37,17 +37,25 @@ const failureSchema = v.object({
   status: errorStatus,
   /** Whether it was ERR_LOST. */
   lost: v.boolean(),
+  /** What `X-Gomote-Error-Code` would have said. */
+  code: v.optional(v.unknown()),
 });
 
-export type ApplyFailure = v.InferOutput<typeof failureSchema>;
+export interface ApplyFailure {
+  readonly error: string;
+  readonly status: number;
+  readonly lost: boolean;
+  readonly code: ErrorCode | undefined;
+}
 
 /** What stands in place of the reply of `/sync/apply` after lines of digests, when it fails. */
 export function applyFailure(error: unknown): ApplyFailure {
-  const { status, text } = errorReply(error);
-  return { error: text, status, lost: isGomoteError(error, 'ERR_LOST') };
+  const { status, text, code } = errorReply(error);
+  return { error: text, status, lost: isGomoteError(error, 'ERR_LOST'), code };
 }
 
 /** Reads {@link applyFailure}; undefined when it is none. */
 export function parseApplyFailure(body: string): ApplyFailure | undefined {
-  return parseBy(failureSchema, body);
+  const failure = parseBy(failureSchema, body);
+  return failure && { ...failure, code: parseErrorCode(failure.code) };
 }

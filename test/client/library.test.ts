@@ -318,6 +318,24 @@ describe('the code of an error', () => {
     await expect(client.workDir()).rejects.toMatchObject({ code, status });
   });
 
+  it('comes from a coordinator, also in the line that ends a create', async () => {
+    const coordinator = await startCoordinator({ users: { me: { maximum: 1 } } });
+    const calls = coordinator.client('me');
+    const unknown = { code: 'ERR_UNKNOWN_TYPE' };
+    await expect(calls.createBuildlet('nosuch')).rejects.toMatchObject(unknown);
+    const client = await calls.createBuildlet('linux');
+    onTestFinished(() => client.disconnect());
+    const used = { code: 'ERR_QUOTA' };
+    await expect(calls.createBuildlet('linux')).rejects.toMatchObject(used);
+    const absent = { code: 'ERR_NO_SUCH_FILE' };
+    await expect(client.files.get('absent')).rejects.toMatchObject(absent);
+    await expect(all(client.listDir('absent'))).rejects.toMatchObject(absent);
+    await expect(client.put('x', '../x', 0o644)).rejects.toMatchObject({ code: 'ERR_PATH' });
+    const gone = calls.namedBuildlet('me-linux-9');
+    onTestFinished(() => gone.disconnect());
+    await expect(gone.status()).rejects.toMatchObject({ code: 'ERR_UNKNOWN_BUILDLET' });
+  });
+
   it('comes from a buildlet of ours', async () => {
     const buildlet = await startBuildlet();
     const client = clientOf(buildlet);

@@ -42,7 +42,8 @@ export async function readNamedReply(
   const failure = parseApplyFailure(last);
   if (failure?.lost) throw new GomoteError('ERR_LOST', failure.error, { hint: 'try again' });
   if (failure !== undefined) {
-    throw new StatusError(failure.status, failure.error, `${label}: ${failure.error}`);
+    const { status, error, code } = failure;
+    throw new StatusError(status, error, `${label}: ${error}`, { code });
   }
   const applied = parseAppliedReply(last);
   // What fails later than anything can be told ends the reply early.

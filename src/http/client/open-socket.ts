@@ -16,41 +16,51 @@ export interface TcpTarget extends Trust {
   readonly proxy?: string | undefined;
 }
 
-/** Connects to the address. The caller destroys what it gives. Fails as the system, TLS or the proxy does. */
-export async function openSocket(address: ServerAddress): Promise<Duplex> {
+/**
+ * Connects to the address. The caller destroys what it gives. Fails as the system, TLS or the proxy does, and at once when
+ * the signal aborts.
+ */
+export async function openSocket(address: ServerAddress, signal?: AbortSignal): Promise<Duplex> {
   if (address.kind === 'dial') return await address.dial();
-  if (address.kind === 'unix') return await opened({ path: address.path });
+  if (address.kind === 'unix') return await opened({ path: address.path }, signal);
   const { pinnedCert: certPem, ...target } = address;
-  return await openTcp({ ...target, certPem });
+  return await openTcp({ ...target, certPem }, signal);
 }
 
 /** As `openSocket`, for TCP alone, also with authorities of the caller's own. */
-export async function openTcp({ origin, proxy, ...trust }: TcpTarget): Promise<Socket> {
+export async function openTcp(
+  { origin, proxy, ...trust }: TcpTarget,
+  signal?: AbortSignal,
+): Promise<Socket> {
   const url = new URL(origin);
   const isTls = url.protocol === 'https:';
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
   const port = Number(url.port || (isTls ? 443 : 80));
   const socket =
     proxy === undefined
-      ? await opened({ host, port, noDelay: true, keepAlive: true })
-      : await (await import('./proxy-tunnel.ts')).openTunnel(proxy, host, port);
+      ? await opened({ host, port, noDelay: true, keepAlive: true }, signal)
+      : await (await import('./proxy-tunnel.ts')).openTunnel(proxy, { host, port }, signal);
   if (!isTls) return socket;
   const { startTls } = await import('./tls.ts');
-  return await within(startTls(socket, host, trust), socket);
+  return await within(startTls(socket, host, trust), socket, signal);
 }
 
-async function opened(where: NetConnectOpts): Promise<Socket> {
+async function opened(where: NetConnectOpts, signal?: AbortSignal): Promise<Socket> {
   const socket = connect(where);
   // One that fails between two of its users has no listener but this.
   socket.on('error', () => undefined);
-  await within(once(socket, 'connect'), socket);
+  await within(once(socket, 'connect'), socket, signal);
   return socket;
 }
 
-/** Waits for a step of the connection; one that fails or takes too long leaves no socket. */
-async function within<T>(step: Promise<T>, socket: Socket): Promise<T> {
+/** Waits for a step of the connection; one that fails or takes too long leaves no socket, and neither does one that is aborted. */
+async function within<T>(step: Promise<T>, socket: Socket, signal?: AbortSignal): Promise<T> {
   let late: NodeJS.Timeout | undefined;
+  let abort: () => void = () => undefined;
   const timeout = new Promise<never>((_resolve, reject) => {
+    abort = () => reject(signal?.reason);
+    signal?.addEventListener('abort', abort);
+    if (signal?.aborted) abort();
     late = setTimeout(() => reject(new Error('connect timed out')), connectTimeoutMs);
   });
   try {
@@ -59,6 +69,7 @@ async function within<T>(step: Promise<T>, socket: Socket): Promise<T> {
     socket.destroy();
     throw error;
   } finally {
+    signal?.removeEventListener('abort', abort);
     clearTimeout(late);
   }
 }

@@ -8,8 +8,12 @@ import { GomoteError, messageOf } from '../../errors.ts';
 /** How long the proxy may take to connect, in ms. */
 const connectTimeoutMs = 15_000;
 
-/** Fails with ERR_CONNECT, in which the proxy is named without its password. */
-export async function openTunnel(proxyUrl: string, host: string, port: number): Promise<Socket> {
+/** Fails with ERR_CONNECT, in which the proxy is named without its password, and at once when the signal aborts. */
+export async function openTunnel(
+  proxyUrl: string,
+  { host, port }: { readonly host: string; readonly port: number },
+  signal?: AbortSignal,
+): Promise<Socket> {
   const proxy = new URL(proxyUrl);
   const isTls = proxy.protocol === 'https:';
   const target = `${host.includes(':') ? `[${host}]` : host}:${port}`;
@@ -26,13 +30,18 @@ export async function openTunnel(proxyUrl: string, host: string, port: number): 
   });
   // Not as the request's signal: that would reach the tunnel too.
   const late = setTimeout(() => asking.destroy(new Error('no answer in time')), connectTimeoutMs);
+  const abort = () => asking.destroy(signal?.reason);
+  signal?.addEventListener('abort', abort);
   try {
+    if (signal?.aborted) abort();
     asking.end();
     const [reply, socket, head] = (await once(asking, 'connect')) as [
       IncomingMessage,
       Socket,
       Buffer,
     ];
+    // One that fails between two of its users has no listener but this.
+    socket.on('error', () => undefined);
     const { statusCode = 0, statusMessage } = reply;
     if (statusCode < 200 || statusCode > 299) {
       socket.destroy();
@@ -46,6 +55,7 @@ export async function openTunnel(proxyUrl: string, host: string, port: number): 
     const hint = 'see HTTPS_PROXY and NO_PROXY';
     throw new GomoteError('ERR_CONNECT', message, { hint, cause: error });
   } finally {
+    signal?.removeEventListener('abort', abort);
     clearTimeout(late);
   }
 }

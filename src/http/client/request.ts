@@ -6,7 +6,7 @@ import type { Dispatcher } from 'undici';
 import { abortedError, errnoOf, GomoteError, messageOf } from '../../errors.ts';
 import type { Method } from '../../protocol/endpoints.ts';
 import { originOf, type ServerAddress } from './server-address.ts';
-import { SocketAgent } from './socket-agent.ts';
+import { type AgentRequestOptions, SocketAgent } from './socket-agent.ts';
 
 /** What is sent as a body: a stream goes out as it comes, with backpressure. */
 export type RequestBody = string | Uint8Array | AsyncIterable<Uint8Array>;
@@ -70,9 +70,12 @@ export class HttpClient implements Sender {
 
   async send(request: HttpRequest): Promise<HttpResponse> {
     for (;;) {
-      const call = this.#start(request);
+      // What cannot be sent twice is not sent into a connection that has been closed. A stream is not kept waiting.
+      if (!isRepeatable(request) && isWhole(request.body)) await this.#agent.settle();
+      const giveUp = new AbortController();
+      const call = this.#start(request, giveUp.signal);
       try {
-        const reply = await replyTo(call, request);
+        const reply = await replyTo(call, request, giveUp);
         return {
           statusCode: reply.statusCode ?? 0,
           headers: reply.headers,
@@ -91,12 +94,12 @@ export class HttpClient implements Sender {
     this.#agent.destroy();
   }
 
-  #start({ method, path, headers, body }: HttpRequest): ClientRequest {
-    const isWhole = body === undefined || typeof body === 'string' || body instanceof Uint8Array;
-    const length = isWhole && method !== 'GET' ? Buffer.byteLength(body ?? '') : undefined;
+  #start({ method, path, headers, body }: HttpRequest, givenUp: AbortSignal): ClientRequest {
+    const length = isWhole(body) && method !== 'GET' ? Buffer.byteLength(body ?? '') : undefined;
     try {
-      return request({
+      const options: AgentRequestOptions = {
         agent: this.#agent,
+        givenUp,
         method,
         path,
         headers: {
@@ -105,7 +108,8 @@ export class HttpClient implements Sender {
           ...(length !== undefined && { 'Content-Length': length }),
         },
         maxHeaderSize,
-      });
+      };
+      return request(options);
     } catch (error) {
       // Node says which character it refuses.
       throw new GomoteError(
@@ -123,17 +127,27 @@ export class HttpClient implements Sender {
 async function replyTo(
   call: ClientRequest,
   { body, signal, headersTimeoutMs }: HttpRequest,
+  giveUp: AbortController,
 ): Promise<IncomingMessage> {
-  const abort = () => call.destroy(asError(signal?.reason));
-  const onLate = () => call.destroy(new GomoteError('ERR_BROKEN', 'no reply came in time'));
+  let fail: (error: Error) => void = () => undefined;
+  const end = (error: Error) => {
+    call.destroy(error);
+    // Before it has a connection the call tells nobody.
+    fail(error);
+    giveUp.abort(error);
+  };
+  const abort = () => end(asError(signal?.reason));
+  const onLate = () => end(new GomoteError('ERR_BROKEN', 'no reply came in time'));
   const late = headersTimeoutMs === undefined ? undefined : setTimeout(onLate, headersTimeoutMs);
-  call.once('close', () => signal?.removeEventListener('abort', abort));
+  const forget = () => signal?.removeEventListener('abort', abort);
+  call.once('close', forget);
   signal?.addEventListener('abort', abort, { once: true });
   let interimReplies = 0;
   call.on('information', () => {
     if (++interimReplies > maxInterimReplies) call.destroy(new Error('its reply has no end'));
   });
   const replied = new Promise<IncomingMessage>((resolve, reject) => {
+    fail = reject;
     call.on('response', resolve).on('error', reject);
     call.once('close', () => reject(new Error('the connection was closed before a reply')));
   });
@@ -145,6 +159,9 @@ async function replyTo(
     reply.once('end', () => call.writableFinished || call.destroy());
     keepCause(reply);
     return reply;
+  } catch (error) {
+    forget();
+    throw error;
   } finally {
     clearTimeout(late);
   }
@@ -161,7 +178,7 @@ function keepCause(reply: IncomingMessage): void {
 }
 
 function sendBody(call: ClientRequest, body: RequestBody | undefined): void {
-  if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) {
+  if (isWhole(body)) {
     call.end(body);
     return;
   }
@@ -173,21 +190,18 @@ function sendBody(call: ClientRequest, body: RequestBody | undefined): void {
 }
 
 /** Whether the server closed a kept connection just as it was used again, and asking once more does no harm. */
-function mayRepeat(
-  call: ClientRequest,
-  { method, body, signal }: HttpRequest,
-  error: unknown,
-): boolean {
-  const isWhole = body === undefined || typeof body === 'string' || body instanceof Uint8Array;
+function mayRepeat(call: ClientRequest, request: HttpRequest, error: unknown): boolean {
   const wasClosed = ['ECONNRESET', 'EPIPE'].includes(errnoOf(error) ?? '');
   return (
-    call.reusedSocket &&
-    wasClosed &&
-    isWhole &&
-    idempotentMethods.includes(method) &&
-    signal?.aborted !== true
+    call.reusedSocket && wasClosed && isRepeatable(request) && request.signal?.aborted !== true
   );
 }
+
+const isRepeatable = ({ method, body }: HttpRequest): boolean =>
+  idempotentMethods.includes(method) && isWhole(body);
+
+const isWhole = (body: RequestBody | undefined): body is string | Uint8Array | undefined =>
+  body === undefined || typeof body === 'string' || body instanceof Uint8Array;
 
 const asError = (reason: unknown): Error =>
   reason instanceof Error ? reason : new Error('the call was cancelled');
@@ -198,7 +212,7 @@ export function dispatcherSender(dispatcher: Dispatcher, address: ServerAddress)
     send: async ({ method, path, headers, body, signal, headersTimeoutMs = 0 }) =>
       await dispatcher.request({
         ...{ origin: originOf(address), method, path, headers: { ...headers } },
-        body: isStream(body) ? Readable.from(body, { objectMode: false }) : (body ?? null),
+        body: isWhole(body) ? (body ?? null) : Readable.from(body, { objectMode: false }),
         signal: signal ?? null,
         headersTimeout: headersTimeoutMs,
       }),
@@ -206,9 +220,6 @@ export function dispatcherSender(dispatcher: Dispatcher, address: ServerAddress)
     destroy: () => undefined,
   };
 }
-
-const isStream = (body: RequestBody | undefined): body is AsyncIterable<Uint8Array> =>
-  body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array);
 
 /** Tells a failure of the connection: `code` is ERR_CONNECT before the reply began, ERR_LOST after. */
 export function transportError(

@@ -8,11 +8,11 @@ import { BulkSocket } from './bulk-socket.ts';
 const connectTimeoutMs = 10_000;
 
 /** As `openSocket`, over a `BulkSocket` where the address allows. */
-export async function openBulk(address: ServerAddress): Promise<Duplex> {
+export async function openBulk(address: ServerAddress, signal?: AbortSignal): Promise<Duplex> {
   if (address.kind === 'unix')
     return await BulkSocket.connect({ path: address.path }, connectTimeoutMs);
   const url = address.kind === 'tcp' ? new URL(address.origin) : undefined;
-  if (url?.protocol !== 'http:') return await openSocket(address);
+  if (url?.protocol !== 'http:') return await openSocket(address, signal);
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
   return await BulkSocket.connect({ host, port: Number(url.port || 80) }, connectTimeoutMs);
 }

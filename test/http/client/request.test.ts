@@ -5,8 +5,10 @@ import { createServer, get as httpGet, type RequestListener } from 'node:http';
 import { type AddressInfo, createServer as createRawServer, type Socket } from 'node:net';
 import { PassThrough, type Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { HttpClient, readText } from '../../../src/http/client/request.ts';
+import type { ServerAddress } from '../../../src/http/client/server-address.ts';
 import { until } from '../../helpers/processes.ts';
 
 function senderTo(port: number): HttpClient {
@@ -137,6 +139,68 @@ describe('a request', () => {
   });
 });
 
+describe('a connection that never comes about', () => {
+  /** Takes connections and says nothing. */
+  async function silent() {
+    const sockets = new Set<Socket>();
+    const server = createRawServer((socket) => {
+      sockets.add(socket);
+      socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
+      socket.resume();
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    });
+    return { port: (server.address() as AddressInfo).port, sockets };
+  }
+
+  const ways: Record<string, (port: number) => ServerAddress> = {
+    'TLS that is not answered': (port) => ({ kind: 'tcp', origin: `https://127.0.0.1:${port}` }),
+    'a proxy that is silent': (port) => ({
+      kind: 'tcp',
+      origin: 'https://host.invalid',
+      proxy: `http://127.0.0.1:${port}`,
+    }),
+    'a proxy over TLS that is silent': (port) => ({
+      kind: 'tcp',
+      origin: 'http://host.invalid',
+      proxy: `https://127.0.0.1:${port}`,
+    }),
+  };
+
+  it.each(Object.entries(ways))('ends with its call: %s', async (_, addressOf) => {
+    const { port, sockets } = await silent();
+    for (const how of ['signal', 'limit', 'client'] as const) {
+      const sender = new HttpClient(addressOf(port));
+      const leave = new AbortController();
+      const sent = sender.send({
+        ...getRequest,
+        signal: leave.signal,
+        headersTimeoutMs: how === 'limit' ? 30 : undefined,
+      });
+      sent.catch(() => undefined);
+      await until(() => sockets.size > 0);
+      if (how === 'signal') leave.abort(new Error('enough'));
+      if (how === 'client') sender.destroy();
+      const words = { signal: 'enough', limit: 'no reply came in time', client: 'was closed' };
+      await expect(sent).rejects.toThrow(words[how]);
+      await until(() => sockets.size === 0);
+      sender.destroy();
+    }
+  });
+
+  it('takes no signal that has aborted', async () => {
+    const { port, sockets } = await silent();
+    const sender = new HttpClient({ kind: 'tcp', origin: `https://127.0.0.1:${port}` });
+    const sent = sender.send({ ...getRequest, signal: AbortSignal.abort(new Error('enough')) });
+    await expect(sent).rejects.toThrow('enough');
+    await until(() => sockets.size === 0);
+  });
+});
+
 describe('a body that is streamed', () => {
   async function* pieces(count: number, last?: () => Promise<void>) {
     for (let n = 0; n < count; n++) yield Buffer.alloc(64 << 10, n);
@@ -201,6 +265,37 @@ describe('a kept connection that the server closes as it is used again', () => {
     expect(await readText(await sender.send(getRequest), undefined)).toBe('x');
     expect([connections.size, resets()]).toEqual([2, 1]);
   });
+
+  it.each(['POST', 'PUT', 'GET'] as const)(
+    'is replaced when this process was too busy to see it closed: %s',
+    async (method) => {
+      const over = new Int32Array(new SharedArrayBuffer(4));
+      const worker = new Worker(
+        `const { workerData, parentPort } = require('node:worker_threads');
+        const server = require('node:http').createServer((request, response) => {
+          request.resume();
+          response.end('x');
+          const { socket } = request;
+          response.once('finish', () => setTimeout(() => socket.end(() => {
+            Atomics.add(workerData, 0, 1);
+            Atomics.notify(workerData, 0);
+          }), 20));
+        });
+        server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));`,
+        { eval: true, workerData: over },
+      );
+      onTestFinished(async () => void (await worker.terminate()));
+      const [port] = (await once(worker, 'message')) as [number];
+      const sender = senderTo(port);
+      const body = method === 'GET' ? undefined : 'once';
+      for (let n = 0; n < 3; n++) {
+        const reply = await sender.send({ method, path: '/x', body });
+        expect(await readText(reply, undefined)).toBe('x');
+        await sleep(0);
+        Atomics.wait(over, 0, n);
+      }
+    },
+  );
 
   it('fails a request that cannot', async () => {
     const { sender, connections } = await closing();
