@@ -38,7 +38,7 @@ export interface BuildletClientOptions {
    * Asked while the buildlet does not answer: why it never will again, if that is known; must not reject. Then waiting
    * for it ends with that error.
    */
-  whyGone?: (() => Promise<GomoteError | undefined>) | undefined;
+  diagnoseLoss?: (() => Promise<GomoteError | undefined>) | undefined;
   /** Releases what the connections go through, when the client is closed or disconnected. */
   onDisconnect?: (() => Promise<void>) | undefined;
 }

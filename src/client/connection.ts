@@ -38,7 +38,7 @@ export interface ConnectionOptions {
   /** Told of every request, for `--verbose`. */
   readonly onRequest?: ((line: string) => void) | undefined;
   /** Why the peer will never answer again, if that is known; does not reject. */
-  readonly whyGone?: (() => Promise<GomoteError | undefined>) | undefined;
+  readonly diagnoseLoss?: (() => Promise<GomoteError | undefined>) | undefined;
   /** Releases what the connections go through, when they are destroyed. */
   readonly onDisconnect?: (() => Promise<void>) | undefined;
 }

@@ -2,15 +2,16 @@
 import type { Catalogue } from '../builders.ts';
 import { GomoteError } from '../errors.ts';
 import { deadBuildletText, unknownBuildletText } from '../protocol/endpoints.ts';
+import { Changes } from './changes.ts';
 import type { Log } from './log.ts';
-import { Lender } from './pools/lender.ts';
+import { MachineAllocator } from './pools/machine-allocator.ts';
 import type { Pool } from './pools/pool.ts';
 import { Admission, type AdmissionOptions } from './sessions/admission.ts';
 import type { Creation } from './sessions/creation.ts';
 import { endExpired } from './sessions/expiry.ts';
-import { type Health, type Link, Links } from './sessions/links.ts';
+import { type Health, type Link, MachineConnections } from './sessions/machine-connections.ts';
 import type { Limits, Session } from './sessions/session.ts';
-import { SessionLife } from './sessions/session-life.ts';
+import { SessionTransitions } from './sessions/session-transitions.ts';
 import { Sharing } from './sessions/sharing.ts';
 import { type CoordinatorView, viewOf } from './sessions/view.ts';
 import type { SessionBook } from './state/session-book.ts';
@@ -62,100 +63,104 @@ export class Coordinator {
   readonly catalogue: Catalogue;
   readonly #options: CoordinatorOptions;
   readonly #book: SessionBook;
-  readonly #lenders = new Map<string, Lender>();
-  readonly #links: Links;
-  readonly #life: SessionLife;
+  readonly #allocators = new Map<string, MachineAllocator>();
+  readonly #machines: MachineConnections;
+  readonly #sessions: SessionTransitions;
   readonly #admission: Admission;
   readonly #sharing: Sharing;
-  readonly #watchers = new Set<() => void>();
+  readonly #changes = new Changes(changeIntervalMs);
   readonly #timers: NodeJS.Timeout[] = [];
-  #changeTimer: NodeJS.Timeout | undefined;
 
   constructor(options: CoordinatorOptions) {
     const { book, log, audit, limits } = options;
     this.#options = options;
     this.#book = book;
-    const onChange = () => this.#changed();
+    const onChange = () => this.#changes.notify();
     for (const { pool, warm } of options.pools) {
-      const lender = new Lender(pool, {
+      const allocator = new MachineAllocator(pool, {
         warm,
         onTrouble: (what) => log.write('trouble', { what }),
         onChange,
-        onLost: (id, reason) => this.#life.machineLost(pool.hostType, id, reason),
+        onLost: (id, reason) => this.#sessions.machineLost(pool.hostType, id, reason),
       });
-      this.#lenders.set(pool.hostType, lender);
+      this.#allocators.set(pool.hostType, allocator);
     }
     const { hosts, builders } = options.catalogue;
     this.catalogue = {
-      hosts: hosts.filter(({ name }) => this.#lenders.has(name)),
-      builders: builders.filter(({ hostType }) => this.#lenders.has(hostType)),
+      hosts: hosts.filter(({ name }) => this.#allocators.has(name)),
+      builders: builders.filter(({ hostType }) => this.#allocators.has(hostType)),
     };
-    const lenderOf = (hostType: string) => this.#lenderOf(hostType);
+    const allocatorOf = (hostType: string) => this.#allocatorOf(hostType);
     const isShared = (hostType: string) => this.#sharing.isShared(hostType);
-    this.#links = new Links({
+    this.#machines = new MachineConnections({
       probeTimeoutMs: Math.min(longestProbeMs, Math.max(shortestProbeMs, options.probeIntervalMs)),
-      poolOf: (hostType) => lenderOf(hostType).pool,
-      onDead: (name, reason, how) => this.#life.lost(name, reason, how),
+      poolOf: (hostType) => allocatorOf(hostType).pool,
+      onDead: (name, reason, how) => this.#sessions.lost(name, reason, how),
       ...{ onHealth: onChange, withArguments: options.auditArguments, log },
       isRunning: (name) => book.get(name)?.state === 'running',
     });
-    const links = this.#links;
+    const machines = this.#machines;
     const onEnded = (session: Session) => this.#sharing.ended(session);
-    this.#life = new SessionLife({
-      ...{ book, limits, lenderOf, isShared, links, log, audit },
+    this.#sessions = new SessionTransitions({
+      ...{ book, limits, allocatorOf, isShared, machines, log, audit },
       ...{ onChange, onEnded },
     });
+    const sessions = this.#sessions;
     this.#sharing = new Sharing({
-      ...{ book, life: this.#life, lenders: this.#lenders, isUser: options.isUser },
+      ...{ book, sessions, allocators: this.#allocators, isUser: options.isUser },
       intervalMs: Math.min(noteIntervalMs, Math.max(limits.idleMs / 4, 10)),
       log,
     });
     this.#admission = new Admission({
-      ...{ book, names: options.names, life: this.#life, catalogue: this.catalogue, lenderOf },
+      ...{ book, names: options.names, sessions, catalogue: this.catalogue, allocatorOf },
       ...{ perUser: limits.perUser, limits, audit },
       isTaken: (name) => this.#sharing.isTaken(name),
       publish: (session, call, rename) => this.#sharing.publish(session, call, rename),
     });
   }
 
-  #lenderOf(hostType: string): Lender {
-    const lender = this.#lenders.get(hostType);
-    if (lender !== undefined) return lender;
+  #allocatorOf(hostType: string): MachineAllocator {
+    const allocator = this.#allocators.get(hostType);
+    if (allocator !== undefined) return allocator;
     throw new GomoteError('ERR_CONFIG', `there is no pool for host type "${hostType}" any more`);
   }
 
   /** Goes on while the work is done; logs its failure. */
   #detach(work: Promise<unknown>, what: string): void {
-    void work.catch(this.#life.trouble(what));
+    void work.catch(this.#sessions.trouble(what));
   }
 
   /** Whether creates can be served. */
   get isReady(): boolean {
-    return !this.#admission.isClosed && [...this.#lenders.values()].every(({ isOpen }) => isOpen);
+    return (
+      !this.#admission.isClosed && [...this.#allocators.values()].every(({ isOpen }) => isOpen)
+    );
   }
 
-  /** Takes up what an earlier coordinator left, then lends. Running sessions can be used at once. */
+  /** Takes up what an earlier coordinator left, then hands out machines. Running sessions can be used at once. */
   start(): void {
     for (const session of this.#book.all()) {
       const { name } = session;
-      if (session.state === 'creating') this.#detach(this.#life.forget(name), `forgetting ${name}`);
+      if (session.state === 'creating')
+        this.#detach(this.#sessions.forget(name), `forgetting ${name}`);
       if (session.state === 'running' && !session.isClaimed) {
         const expiresMs = Math.min(session.expiresMs, Date.now() + unclaimedMs);
         this.#book.note({ ...session, expiresMs });
       }
     }
-    for (const [hostType, lender] of this.#lenders) {
-      this.#detach(this.#open(hostType, lender), `opening the pool of ${hostType}`);
+    for (const [hostType, allocator] of this.#allocators) {
+      this.#detach(this.#open(hostType, allocator), `opening the pool of ${hostType}`);
     }
     const { limits, probeIntervalMs } = this.#options;
-    const [book, links, life, sharing] = [this.#book, this.#links, this.#life, this.#sharing];
+    const [book, machines] = [this.#book, this.#machines];
+    const [sessions, sharing] = [this.#sessions, this.#sharing];
     const every = (ms: number, work: () => void) =>
       this.#timers.push(setInterval(work, ms).unref());
     every(Math.min(sweepIntervalMs, Math.max(limits.idleMs / 4, 10)), () => {
-      this.#detach(endExpired({ book, links, life, sharing }), 'ending expired sessions');
+      this.#detach(endExpired({ book, machines, sessions, sharing }), 'ending expired sessions');
     });
     every(probeIntervalMs, () => {
-      this.#detach(links.probe(this.#running(), probeIntervalMs * 0.8), 'looking at the machines');
+      this.#detach(machines.probe(this.#running(), probeIntervalMs * 0.8), 'probing machines');
     });
     every(sharing.intervalMs, () => {
       this.#detach(book.flush(), 'saving sessions');
@@ -164,25 +169,27 @@ export class Coordinator {
     });
   }
 
-  async #open(hostType: string, lender: Lender): Promise<void> {
+  async #open(hostType: string, allocator: MachineAllocator): Promise<void> {
     const held = new Map<string, string>();
     for (const session of this.#book.all()) {
       const { name, machine, state } = session;
       if (session.hostType !== hostType || state === 'dead') continue;
       if (machine !== undefined) held.set(machine, name);
     }
-    const there = await lender.open(new Set(held.keys()));
+    const there = await allocator.open(new Set(held.keys()));
     for (const [machine, name] of held) {
       const session = this.#book.get(name);
       if (session?.state === 'ending') {
-        this.#detach(this.#life.takeBack(session), `ending ${name}`);
-      } else if (!there.has(machine) && lender.pool.shared === undefined) {
-        this.#life.died(name, 'its machine was gone when the coordinator started');
+        this.#detach(this.#sessions.takeBack(session), `ending ${name}`);
+      } else if (!there.has(machine) && allocator.pool.shared === undefined) {
+        this.#sessions.died(name, 'its machine was gone when the coordinator started');
       }
     }
     this.#options.log.write('pool-open', { hostType, held: held.size });
-    if (lender.pool.shared !== undefined) {
-      await this.#sharing.look().catch(this.#life.trouble(`looking for sessions of ${hostType}`));
+    if (allocator.pool.shared !== undefined) {
+      await this.#sharing
+        .look()
+        .catch(this.#sessions.trouble(`looking for sessions of ${hostType}`));
     }
   }
 
@@ -216,14 +223,14 @@ export class Coordinator {
   }
 
   healthOf(name: string): Health {
-    return this.#book.get(name)?.state === 'dead' ? 'dead' : this.#links.healthOf(name);
+    return this.#book.get(name)?.state === 'dead' ? 'dead' : this.#machines.healthOf(name);
   }
 
   /** The user's session of that name; throws ERR_UNKNOWN_BUILDLET and ERR_NOT_OWNER. */
   async find(user: User, name: string): Promise<Session> {
     // Another coordinator may have made it a moment ago.
     if (!this.#book.has(name)) await this.#sharing.look();
-    const session = this.#life.get(name);
+    const session = this.#sessions.get(name);
     if (session.owner !== user.name && !user.isAdmin) {
       throw new GomoteError('ERR_NOT_OWNER', "you don't own that buildlet");
     }
@@ -239,61 +246,54 @@ export class Coordinator {
       const { name, reason = '' } = session;
       throw new GomoteError('ERR_BUILDLET_DIED', deadBuildletText(name, reason));
     }
-    this.#life.touch(session.name);
-    return await this.#links.of(session);
+    this.#sessions.touch(session.name);
+    return await this.#machines.of(session);
   }
 
   /** Tells that a use is over; when it failed, the machine is looked at. */
   used(session: Session, error?: unknown): void {
-    this.#life.touch(session.name);
+    this.#sessions.touch(session.name);
     if (error === undefined) return;
-    this.#detach(this.#links.suspect(session, error), `looking at the machine of ${session.name}`);
+    const { name } = session;
+    this.#detach(this.#machines.suspect(session, error), `looking at the machine of ${name}`);
   }
 
   /** Lets the session live so much longer from this moment on, as far as its maximum allows. */
   async extend(session: Session, byMs: number): Promise<Session> {
-    const extended = await this.#life.apply(session.name, { kind: 'extended', byMs });
-    await this.#sharing.keep(session.name).catch(this.#life.trouble(`keeping ${session.name}`));
+    const extended = await this.#sessions.apply(session.name, { kind: 'extended', byMs });
+    await this.#sharing.keep(session.name).catch(this.#sessions.trouble(`keeping ${session.name}`));
     return extended;
   }
 
   /** Ends the session; resolves when its machine was taken back. */
   async end(session: Session, by: User): Promise<void> {
-    await this.#life.end(session.name, `destroyed by ${by.name}`);
+    await this.#sessions.end(session.name, `destroyed by ${by.name}`);
   }
 
   /** What a user may see: own rows, or all for an admin. */
   view(user: User): CoordinatorView {
-    return viewOf(user, sortedByName(this.#book.all()), [...this.#lenders.values()], this.#links);
+    const allocators = [...this.#allocators.values()];
+    return viewOf(user, sortedByName(this.#book.all()), allocators, this.#machines);
   }
 
   /** Calls the listener after changes, not at each of many; gives the function that ends it. */
   watch(listener: () => void): () => void {
-    this.#watchers.add(listener);
-    return () => this.#watchers.delete(listener);
-  }
-
-  #changed(): void {
-    if (this.#watchers.size === 0) return;
-    this.#changeTimer ??= setTimeout(() => {
-      this.#changeTimer = undefined;
-      for (const watcher of this.#watchers) watcher();
-    }, changeIntervalMs).unref();
+    return this.#changes.watch(listener);
   }
 
   /** No more creates: those that wait are turned away, those that have their machine being made get it. */
   drain(): void {
     this.#admission.isClosed = true;
-    for (const lender of this.#lenders.values()) lender.turnAway();
+    for (const allocator of this.#allocators.values()) allocator.turnAway();
   }
 
   /** Saves everything and lets go of the machines, which stay. */
   async close(): Promise<void> {
     this.drain();
     for (const timer of this.#timers) clearInterval(timer);
-    clearTimeout(this.#changeTimer);
-    await Promise.all([...this.#lenders.values()].map((lender) => lender.close()));
-    await this.#links.close();
-    await this.#book.flush().catch(this.#life.trouble('saving sessions'));
+    this.#changes.close();
+    await Promise.all([...this.#allocators.values()].map((allocator) => allocator.close()));
+    await this.#machines.close();
+    await this.#book.flush().catch(this.#sessions.trouble('saving sessions'));
   }
 }

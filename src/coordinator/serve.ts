@@ -11,7 +11,7 @@ import { closeServer } from '../http/server/server.ts';
 import { reversePath } from '../protocol/reverse.ts';
 import type { CoordinatorConfig } from './config.ts';
 import { Coordinator } from './coordinator.ts';
-import { Doorkeeper } from './http/doorkeeper.ts';
+import { Authenticator } from './http/authenticator.ts';
 import { relay } from './http/handlers/relay.ts';
 import { routesOf } from './http/routes.ts';
 import { createCoordinatorServer } from './http/server.ts';
@@ -80,11 +80,11 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
       audit,
     });
     const metrics = await createMetrics(coordinator);
-    const doorkeeper = new Doorkeeper(users, log);
+    const authenticator = new Authenticator(users, log);
     const isSecure = tls !== undefined;
-    const page = new StatusPage({ coordinator, doorkeeper, users, isSecure });
+    const page = new StatusPage({ coordinator, authenticator, users, isSecure });
     const { server, quiet } = createCoordinatorServer({
-      doorkeeper,
+      authenticator,
       routes: [...routesOf({ coordinator, metrics, config }), ...page.routes],
       relay: relay(coordinator, { log: audit, withArguments: config.auditArguments }),
       upgrades: new Map([[reversePath, gate.handle]]),

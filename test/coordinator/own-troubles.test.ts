@@ -3,7 +3,10 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Pool } from '../../src/coordinator/pools/pool.ts';
-import { type Death, Links } from '../../src/coordinator/sessions/links.ts';
+import {
+  type Death,
+  MachineConnections,
+} from '../../src/coordinator/sessions/machine-connections.ts';
 import { MachineRuns } from '../../src/coordinator/sessions/machine-runs.ts';
 import type { Session } from '../../src/coordinator/sessions/session.ts';
 import { SessionBook } from '../../src/coordinator/state/session-book.ts';
@@ -35,7 +38,7 @@ async function lookAt(fails: {
       return error;
     },
   } as unknown as Pool;
-  const links = new Links({
+  const machines = new MachineConnections({
     probeTimeoutMs: 10_000,
     poolOf: () => pool,
     onDead: (_name, _reason, how) => deaths.push(how),
@@ -45,9 +48,9 @@ async function lookAt(fails: {
     log: { write: (event) => events.push(event) },
   });
   const lost = new GomoteError('ERR_CONNECT', 'lost');
-  for (let count = 0; count < 5; count++) await links.suspect(session, lost);
-  const health = links.healthOf(session.name);
-  await links.close();
+  for (let count = 0; count < 5; count++) await machines.suspect(session, lost);
+  const health = machines.healthOf(session.name);
+  await machines.close();
   return { deaths, events, health };
 }
 

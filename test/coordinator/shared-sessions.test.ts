@@ -2,14 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ListCall } from '../../src/backends/backend.ts';
-import { Lender } from '../../src/coordinator/pools/lender.ts';
+import { MachineAllocator } from '../../src/coordinator/pools/machine-allocator.ts';
 import type { Pool } from '../../src/coordinator/pools/pool.ts';
 import { SharedMachines } from '../../src/coordinator/pools/shared-machines.ts';
 import { Admission } from '../../src/coordinator/sessions/admission.ts';
-import type { Links } from '../../src/coordinator/sessions/links.ts';
+import type { MachineConnections } from '../../src/coordinator/sessions/machine-connections.ts';
 import type { Session } from '../../src/coordinator/sessions/session.ts';
-import { SessionLife } from '../../src/coordinator/sessions/session-life.ts';
 import { formatNote, parseNote } from '../../src/coordinator/sessions/session-note.ts';
+import { SessionTransitions } from '../../src/coordinator/sessions/session-transitions.ts';
 import { Sharing } from '../../src/coordinator/sessions/sharing.ts';
 import { SessionBook } from '../../src/coordinator/state/session-book.ts';
 import { times } from '../helpers/counts.ts';
@@ -75,41 +75,54 @@ async function coordinator(owner = 'mine') {
   };
   const ends = { release: never, reconcile: async () => new Set() };
   const pool = { hostType: 'host-vm', capacity: 99, shared, acquire, ...ends } as unknown as Pool;
-  const lender = new Lender(pool, { warm: 0, onTrouble: never, onChange: never, onLost: never });
+  const allocator = new MachineAllocator(pool, {
+    warm: 0,
+    onTrouble: never,
+    onChange: never,
+    onLost: never,
+  });
   const limits = { idleMs: hour, maximumMs: 24 * hour };
-  const life: SessionLife = new SessionLife({
-    ...{ book, limits, lenderOf: () => lender, isShared: () => true, log, audit: log },
-    ...{ links: { drop: async () => undefined } as unknown as Links, onChange: never },
+  const sessions: SessionTransitions = new SessionTransitions({
+    ...{ book, limits, allocatorOf: () => allocator, isShared: () => true, log, audit: log },
+    ...{
+      machines: { drop: async () => undefined } as unknown as MachineConnections,
+      onChange: never,
+    },
     onEnded: (ended) => sharing.ended(ended),
   });
   const sharing: Sharing = new Sharing({
-    ...{ book, life, lenders: new Map([['host-vm', lender]]), isUser: (name) => name === 'me' },
+    ...{
+      book,
+      sessions,
+      allocators: new Map([['host-vm', allocator]]),
+      isUser: (name) => name === 'me',
+    },
     ...{ intervalMs: 1_000, log },
   });
-  await lender.open(new Set());
+  await allocator.open(new Set());
   const builder = { name: 'vm', hostType: 'host-vm', env: [] };
   const admission = new Admission({
-    ...{ book, life, limits, lenderOf: () => lender, perUser: 99, audit: log },
+    ...{ book, sessions, limits, allocatorOf: () => allocator, perUser: 99, audit: log },
     catalogue: { hosts: [], builders: [builder] },
     isTaken: (name) => sharing.isTaken(name),
     publish: (made, how, rename) => sharing.publish(made, how, rename),
   });
-  return { book, lender, life, sharing, admission };
+  return { book, allocator, sessions, sharing, admission };
 }
 
 describe('a look', () => {
   it('takes up sessions of users that are known, and forgets those whose machine is gone', async () => {
-    const { book, lender, sharing } = await coordinator();
+    const { book, allocator, sharing } = await coordinator();
     note('a-1');
     note('a-2', { name: 'user-else-vm-0', owner: 'else' });
     platform.set('a-3', undefined);
     platform.set('a-4', 'a note of another kind');
     await sharing.look();
     expect(book.all()).toMatchObject([{ name: 'user-me-vm-0', state: 'running', machine: 'a-1' }]);
-    expect(lender.lent).toBe(1);
+    expect(allocator.lent).toBe(1);
     platform.delete('a-1');
     await sharing.look();
-    expect([book.all(), lender.lent]).toEqual([[], 0]);
+    expect([book.all(), allocator.lent]).toEqual([[], 0]);
     // Another coordinator may not know that yet: the name is not given at once.
     expect(sharing.isTaken('user-me-vm-0')).toBe(true);
   });
@@ -125,12 +138,12 @@ describe('a look', () => {
   });
 
   it('that began before a session was ended does not find it again', async () => {
-    const { book, life, sharing } = await coordinator();
+    const { book, sessions, sharing } = await coordinator();
     note('a-1');
     await sharing.look();
     onList = async () => {
       onList = never;
-      await life.end('user-me-vm-0', 'a test');
+      await sessions.end('user-me-vm-0', 'a test');
     };
     await sharing.look();
     expect(book.all()).toEqual([]);

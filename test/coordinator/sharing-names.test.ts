@@ -1,9 +1,9 @@
 // Which names sharing gives, gives again, and never gives.
 import { describe, expect, it } from 'vitest';
-import type { Lender } from '../../src/coordinator/pools/lender.ts';
+import type { MachineAllocator } from '../../src/coordinator/pools/machine-allocator.ts';
 import type { Session } from '../../src/coordinator/sessions/session.ts';
-import type { SessionLife } from '../../src/coordinator/sessions/session-life.ts';
 import type { SharedSession } from '../../src/coordinator/sessions/session-note.ts';
+import type { SessionTransitions } from '../../src/coordinator/sessions/session-transitions.ts';
 import { Sharing } from '../../src/coordinator/sessions/sharing.ts';
 import type { SessionBook } from '../../src/coordinator/state/session-book.ts';
 
@@ -26,13 +26,13 @@ function scene(others: readonly string[] = []) {
     }),
     isOwn: () => true,
   };
-  const lender = (pool: object) => ({ pool }) as Lender;
+  const allocator = (pool: object) => ({ pool }) as MachineAllocator;
   const sharing = new Sharing({
     book: { has: (name: string) => name === 'in-the-book' } as unknown as SessionBook,
-    life: {} as SessionLife,
-    lenders: new Map([
-      ['shared', lender({ shared })],
-      ['alone', lender({})],
+    sessions: {} as SessionTransitions,
+    allocators: new Map([
+      ['shared', allocator({ shared })],
+      ['alone', allocator({})],
     ]),
     isUser: () => true,
     intervalMs: 60_000,

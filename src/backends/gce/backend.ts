@@ -164,8 +164,8 @@ export class GceBackend implements Backend {
   #clientOf({ name, zone, instance }: VmRecord): BuildletClient | undefined {
     const reach = reachOf(instance);
     if (reach === undefined) return undefined;
-    const whyGone = () => this.#whyGone(name);
-    const options = { name, description: `(${zone})`, onRequest: this.#onRequest, whyGone };
+    const diagnoseLoss = () => this.#diagnoseLoss(name);
+    const options = { name, description: `(${zone})`, onRequest: this.#onRequest, diagnoseLoss };
     return new BuildletClient(reach.ipPort, reach.tls, options);
   }
 
@@ -236,11 +236,11 @@ export class GceBackend implements Backend {
 
   async explain(name: string, error: GomoteError): Promise<GomoteError> {
     const codes = ['ERR_CONNECT', 'ERR_LOST', 'ERR_BROKEN', 'ERR_CERTIFICATE', 'ERR_MACHINE'];
-    return (codes.includes(error.code) && (await this.#whyGone(name, error))) || error;
+    return (codes.includes(error.code) && (await this.#diagnoseLoss(name, error))) || error;
   }
 
   /** Why the buildlet will not answer any more; undefined: it may, or nobody knows. */
-  async #whyGone(name: string, cause?: GomoteError): Promise<GomoteError | undefined> {
+  async #diagnoseLoss(name: string, cause?: GomoteError): Promise<GomoteError | undefined> {
     try {
       const { dead } = await this.#find(name, timeoutSignal(lookTimeoutMs));
       if (dead === undefined || isComing(dead)) return undefined;

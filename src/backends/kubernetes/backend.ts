@@ -197,8 +197,8 @@ export class KubernetesBackend implements Backend {
 
   async #clientOf(pod: PodConnection): Promise<BuildletClient> {
     const { reach, kubeconfig, environment } = this.#settings;
-    const whyGone = () => this.#whyGone(pod).catch(() => undefined);
-    const options = { description: `(pod ${pod.name})`, onRequest: this.#onRequest, whyGone };
+    const diagnoseLoss = () => this.#diagnoseLoss(pod).catch(() => undefined);
+    const options = { description: `(pod ${pod.name})`, onRequest: this.#onRequest, diagnoseLoss };
     const isInside = kubeconfig === undefined && Boolean(environment.KUBERNETES_SERVICE_HOST);
     if ((reach ?? (isInside ? 'direct' : 'forward')) === 'direct')
       return directClient(pod, options);
@@ -265,7 +265,7 @@ export class KubernetesBackend implements Backend {
     return obituary(name, await fateInAMoment(cluster, name), error) ?? error;
   }
 
-  async #whyGone({ name, uid }: PodConnection): Promise<GomoteError | undefined> {
+  async #diagnoseLoss({ name, uid }: PodConnection): Promise<GomoteError | undefined> {
     const { cluster } = await this.#open();
     const { fateOf } = await import('./post-mortem.ts');
     return obituary(name, await fateOf(cluster, name, uid));

@@ -11,7 +11,7 @@ export interface PodClientOptions {
   readonly description: string;
   readonly onRequest: RequestLog;
   /** Why the pod's buildlet will never answer again. */
-  readonly whyGone?: (() => Promise<GomoteError | undefined>) | undefined;
+  readonly diagnoseLoss?: (() => Promise<GomoteError | undefined>) | undefined;
 }
 
 export function directClient(pod: PodConnection, options: PodClientOptions): BuildletClient {

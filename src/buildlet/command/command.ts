@@ -12,7 +12,7 @@ import { findCommandFile } from './command-file.ts';
 import { commandEnvironment, commandVariable, type Environment } from './environment.ts';
 import type { PipeStock } from './output-pipe.ts';
 import { endProcesses, type SweepTarget, signalProcesses } from './process-sweep.ts';
-import { inTurn } from './start-turns.ts';
+import { startInOrder } from './start-turns.ts';
 
 export interface CommandHost {
   readonly workDir: string;
@@ -103,7 +103,7 @@ export async function startCommand(
   streams: CommandStreams,
   signal?: AbortSignal,
 ): Promise<RunningCommand | { notStarted: string }> {
-  return await inTurn(async () =>
+  return await startInOrder(async () =>
     signal?.aborted ? { notStarted: notStarted.left } : await startNow(command, host, streams),
   );
 }

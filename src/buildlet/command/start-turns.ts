@@ -4,7 +4,7 @@
 let last: Promise<unknown> = Promise.resolve();
 
 /** Starts one when those before it have been started, and everything else that waited has had its turn. */
-export async function inTurn<T>(start: () => Promise<T>): Promise<T> {
+export async function startInOrder<T>(start: () => Promise<T>): Promise<T> {
   const turn = last.then(async () => {
     await new Promise((resolve) => setImmediate(resolve));
     return await start();

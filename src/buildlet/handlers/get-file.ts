@@ -12,7 +12,7 @@ import { type FileInfo, fileInfoHeader, formatFileInfo } from '../../protocol/fi
 import { errnoText } from '../../protocol/process-state.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { formatTotals, totalsHeader } from '../../protocol/transfer.ts';
-import { Tally } from '../../tar/tally.ts';
+import { TransferCounter } from '../../tar/transfer-counter.ts';
 
 const pieceBytes = 256 << 10;
 /** Without O_NONBLOCK, a FIFO would hold up everything. */
@@ -27,10 +27,10 @@ export function getFile(workDir: string): Handler {
       const info = await infoOf(handle, target);
       const start = startOf(query, info, path);
       response.setHeader(fileInfoHeader, formatFileInfo(info));
-      const tally = new Tally();
-      const value = () => formatTotals(tally.totals({ files: 1, bytes: info.sizeBytes }));
+      const counter = new TransferCounter();
+      const value = () => formatTotals(counter.totals({ files: 1, bytes: info.sizeBytes }));
       const trailer = { name: totalsHeader, value };
-      const content = contentFrom(handle, path, info, { start, tally, signal });
+      const content = contentFrom(handle, path, info, { start, counter, signal });
       await sendStream(response, content, contentTypes.binary, trailer);
     } finally {
       await handle.close();
@@ -79,16 +79,16 @@ async function* contentFrom(
   handle: FileHandle,
   path: string,
   info: FileInfo,
-  options: { start: number; tally: Tally; signal: AbortSignal },
+  options: { start: number; counter: TransferCounter; signal: AbortSignal },
 ): AsyncGenerator<Buffer> {
-  const { start, tally, signal } = options;
+  const { start, counter, signal } = options;
   let position = 0;
   while (position < info.sizeBytes) {
     signal.throwIfAborted();
     const piece = Buffer.allocUnsafe(Math.min(pieceBytes, info.sizeBytes - position));
     const { bytesRead } = await handle.read(piece, 0, piece.length, position);
     if (bytesRead === 0) throw changed(path);
-    tally.update(piece.subarray(0, bytesRead));
+    counter.update(piece.subarray(0, bytesRead));
     const skipped = Math.max(start - position, 0);
     position += bytesRead;
     if (skipped < bytesRead) yield piece.subarray(skipped, bytesRead);

@@ -16,7 +16,7 @@ import {
 } from '../../protocol/transfer.ts';
 import { type PackOptions, packTar } from '../../tar/pack.ts';
 import { SkippedList } from '../../tar/skipped-list.ts';
-import { Tally, tallied } from '../../tar/tally.ts';
+import { countBytes, TransferCounter } from '../../tar/transfer-counter.ts';
 
 export function getTar(workDir: string, features: readonly string[]): Handler {
   const hasZstd = features.includes(zstdFeature);
@@ -31,13 +31,13 @@ export function getTar(workDir: string, features: readonly string[]): Handler {
     const wished = parseCompression(String(wish)) ?? 'gzip';
     const compress = wished === 'zstd' && (!hasZstd || options.release) ? 'gzip' : wished;
     const totals = { files: 0, bytes: 0 };
-    const tally = new Tally();
+    const counter = new TransferCounter();
     const skipped = new SkippedList();
     const onSkipped = query.get(partialParameter) === '1' ? skipped.add : undefined;
     const packed = packTar(workDir, dir, { ...options, compress, totals, onSkipped });
-    const archive = tallied(packed, tally);
+    const archive = countBytes(packed, counter);
     const type = compress === 'zstd' ? contentTypes.zstd : contentTypes.gzip;
-    const value = () => formatTotals(tally.totals(totals)) + formatSkipped(skipped);
+    const value = () => formatTotals(counter.totals(totals)) + formatSkipped(skipped);
     await sendStream(response, archive, type, { name: totalsHeader, value });
   };
 }

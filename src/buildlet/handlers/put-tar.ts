@@ -16,7 +16,7 @@ import {
   totalsHeader,
   warningsHeader,
 } from '../../protocol/transfer.ts';
-import { Tally, tallied } from '../../tar/tally.ts';
+import { countBytes, TransferCounter } from '../../tar/transfer-counter.ts';
 import { unpackTar } from '../../tar/unpack.ts';
 
 /** Go's bootstrap toolchain: fetched from a URL once, and left alone from then on. */
@@ -34,13 +34,13 @@ export function putTar(workDir: string, features: readonly string[]): Handler {
     const source = url === undefined ? flowing(request) : await fetchUrl(url, signal);
     const options = { root: workDir, dir, signal };
     if (request.headers[compressHeader.toLowerCase()] && features.includes(transferFeature)) {
-      const tally = new Tally();
+      const counter = new TransferCounter();
       // Go's clients get the refusal of absolute names that they know.
-      const totals = await unpackTar(tallied(source, tally), { ...options, stripsRoot: true });
+      const totals = await unpackTar(countBytes(source, counter), { ...options, stripsRoot: true });
       if (totals.warnings.length > 0) {
         response.setHeader(warningsHeader, formatWarnings(totals.warnings));
       }
-      response.setHeader(totalsHeader, formatTotals(tally.totals(totals)));
+      response.setHeader(totalsHeader, formatTotals(counter.totals(totals)));
     } else await unpackTar(source, options);
     sendText(response, 'OK');
   };

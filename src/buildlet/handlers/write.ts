@@ -16,7 +16,7 @@ import { errnoText } from '../../protocol/process-state.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { formatTotals, totalsHeader } from '../../protocol/transfer.ts';
 import { decompressed } from '../../tar/decompress.ts';
-import { Tally, tallied } from '../../tar/tally.ts';
+import { countBytes, TransferCounter } from '../../tar/transfer-counter.ts';
 
 /** What comes while the disk is busy is written in one go, up to so many bytes. */
 const gatheredBytes = 1 << 20;
@@ -28,9 +28,9 @@ export function write(workDir: string, features: readonly string[]): Handler {
     if (told === undefined || !features.includes(fileFeature)) {
       await store(flowing(request), { workDir, query, signal });
     } else {
-      const tally = new Tally();
-      const body = tallied(flowing(request), tally);
-      const counted = (bytes: number) => formatTotals(tally.totals({ files: 1, bytes }));
+      const counter = new TransferCounter();
+      const body = countBytes(flowing(request), counter);
+      const counted = (bytes: number) => formatTotals(counter.totals({ files: 1, bytes }));
       const prove = (bytes: number) => {
         if (counted(bytes) === told) return;
         throw new GomoteError('ERR_LOST', `what came is not what was sent: ${counted(bytes)}`);
@@ -45,10 +45,10 @@ export function write(workDir: string, features: readonly string[]): Handler {
 /** PUT /file: the body is the content in gzip or zstd, with its checksums; `mtime`, in ms, is the file's time. */
 export function putFile(workDir: string): Handler {
   return async ({ request, response, query, signal }) => {
-    const tally = new Tally();
-    const body = tallied(flowing(request), tally);
+    const counter = new TransferCounter();
+    const body = countBytes(flowing(request), counter);
     const bytes = await store(decompressed(body), { workDir, query, signal });
-    response.setHeader(totalsHeader, formatTotals(tally.totals({ files: 1, bytes })));
+    response.setHeader(totalsHeader, formatTotals(counter.totals({ files: 1, bytes })));
     sendText(response, 'OK');
   };
 }

@@ -2,8 +2,8 @@
 import type { Command } from 'commander';
 import { GomoteError, isGomoteError } from '../../errors.ts';
 import { printable } from '../../printable.ts';
-import { doAll } from '../all.ts';
 import type { Context } from '../context.ts';
+import { forEachNamed } from '../for-each-named.ts';
 import { plural } from '../plural.ts';
 import { print } from '../terminal/terminal.ts';
 
@@ -26,7 +26,7 @@ export function define(command: Command, context: Context): void {
       }
       const names = options.all ? await allNames(context) : given;
       if (options.all && !options.yes) await confirm(names, context);
-      await doAll(
+      await forEachNamed(
         names,
         async (name) => {
           await destroyOne(name, context).catch((error: unknown) => {

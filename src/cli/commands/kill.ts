@@ -2,8 +2,8 @@
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import { signalByName, signals } from '../../protocol/signals.ts';
-import { doAll } from '../all.ts';
 import type { Context } from '../context.ts';
+import { forEachNamed } from '../for-each-named.ts';
 import { findRun } from '../run/find-run.ts';
 
 interface Options {
@@ -24,7 +24,7 @@ export function define(command: Command, context: Context): void {
       const { signal } = context;
       await context.withBuildlet(name, async ({ client }) => {
         const runs = await client.sessions.list({ signal });
-        await doAll(
+        await forEachNamed(
           ids,
           async (given) => {
             const { id, running } = findRun(runs, name, given);

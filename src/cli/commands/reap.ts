@@ -1,8 +1,8 @@
 // gomote reap: removes what is left of buildlets that have ended.
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
-import { doAll } from '../all.ts';
 import type { Context } from '../context.ts';
+import { forEachNamed } from '../for-each-named.ts';
 import { listed, print } from '../terminal/terminal.ts';
 
 export function define(command: Command, context: Context): void {
@@ -16,7 +16,7 @@ export function define(command: Command, context: Context): void {
     const call = { signal: context.signal };
     const died = (await backend.list(call)).filter(({ dead }) => dead !== undefined);
     const removed = await backend.reap(call);
-    await doAll(
+    await forEachNamed(
       died.map(({ name }) => name),
       async (name) => {
         await backend.destroy(name, call);

@@ -9,7 +9,7 @@ import { formatWriteMode } from '../../protocol/file-mode.ts';
 import { withQuery } from '../../protocol/form.ts';
 import { formatTotals, totalsHeader } from '../../protocol/transfer.ts';
 import { compressed } from '../../tar/compress.ts';
-import { Tally, tallied } from '../../tar/tally.ts';
+import { countBytes, TransferCounter } from '../../tar/transfer-counter.ts';
 import { inPieces } from '../../tree/pieces.ts';
 import type { Connection } from '../connection.ts';
 import { Outage } from '../runs/outage.ts';
@@ -43,7 +43,7 @@ export class FileTransfer {
       throw error;
     });
     if (first === undefined) return await getFromTar(this.#connection, path, options);
-    let summary = new Tally().summary();
+    let summary = new TransferCounter().summary();
     const whole = this.#whole(path, first, signal, (total) => {
       summary = total;
     });
@@ -74,11 +74,11 @@ export class FileTransfer {
     path: string,
     options: PutFileOptions,
   ): Promise<TransferSummary> {
-    const tally = new Tally();
-    tally.update(content);
-    const totals = tally.totals({ files: 1, bytes: content.length });
+    const counter = new TransferCounter();
+    counter.update(content);
+    const totals = counter.totals({ files: 1, bytes: content.length });
     const headers = { [totalsHeader]: formatTotals(totals) };
-    return await this.#send({ endpoint: endpoints.write, headers, body: content }, tally, {
+    return await this.#send({ endpoint: endpoints.write, headers, body: content }, counter, {
       path,
       options,
     });
@@ -91,18 +91,18 @@ export class FileTransfer {
     options: PutFileOptions,
   ): Promise<TransferSummary> {
     const signal = this.#connection.signalWith(options.signal);
-    const tally = new Tally();
+    const counter = new TransferCounter();
     const isKnown = await hasFeature(this.#connection, fileFeature, signal);
     const { compress = 'none' } = options;
     const how = typeof compress === 'function' ? await compress() : compress;
-    const body = tallied(isKnown ? compressed(pieces, how, signal) : pieces, tally);
+    const body = countBytes(isKnown ? compressed(pieces, how, signal) : pieces, counter);
     const endpoint = isKnown ? endpoints.file : endpoints.write;
-    return await this.#send({ endpoint, body }, tally, { path, options });
+    return await this.#send({ endpoint, body }, counter, { path, options });
   }
 
   async #send(
     { endpoint, ...request }: Pick<HttpRequest, 'headers' | 'body'> & { endpoint: Endpoint },
-    tally: Tally,
+    counter: TransferCounter,
     { path, options }: { path: string; options: PutFileOptions },
   ): Promise<TransferSummary> {
     const { mode, mtimeMs, into } = options;
@@ -115,7 +115,7 @@ export class FileTransfer {
       ...request,
     });
     await readText(response, signal);
-    return compare(tally, response.headers[totalsHeader.toLowerCase()], this.#connection);
+    return compare(counter, response.headers[totalsHeader.toLowerCase()], this.#connection);
   }
 
   async #open(path: string, from: Position | undefined, signal: AbortSignal): Promise<Opened> {
@@ -136,22 +136,22 @@ export class FileTransfer {
     onSummary: (summary: TransferSummary) => void,
   ): AsyncGenerator<Uint8Array> {
     const { version } = first.info;
-    const tally = new Tally();
+    const counter = new TransferCounter();
     const outage = new Outage({ peer: this.#connection.options, reconnectMs, signal });
     let opened: Opened | undefined = first;
     for (;;) {
-      const start = tally.wireBytes;
+      const start = counter.wireBytes;
       try {
         opened ??= await this.#open(path, { start, version }, signal);
-        yield* tallied(chunksOf(opened.response, signal), tally);
+        yield* countBytes(chunksOf(opened.response, signal), counter);
         break;
       } catch (error) {
-        if (tally.wireBytes > start) outage.over();
+        if (counter.wireBytes > start) outage.over();
         opened = undefined;
         await outage.wait(error);
       }
     }
-    onSummary(compare(tally, promisedTrailer(opened.response), this.#connection));
+    onSummary(compare(counter, promisedTrailer(opened.response), this.#connection));
   }
 }
 

@@ -15,7 +15,7 @@ import {
   totalsHeader,
 } from '../../protocol/transfer.ts';
 import { checkedGzip } from '../../tar/checked-gzip.ts';
-import { Tally, tallied } from '../../tar/tally.ts';
+import { countBytes, TransferCounter } from '../../tar/transfer-counter.ts';
 import type { Connection } from '../connection.ts';
 import { bodyStream, leaving } from './streams.ts';
 
@@ -73,16 +73,16 @@ export async function putTar(
   dir: string,
   { signal, ...options }: TransferOptions & { signal: AbortSignal },
 ): Promise<TransferSummary> {
-  const tally = new Tally();
+  const counter = new TransferCounter();
   const response = await connection.call({
     method: 'PUT',
     path: withQuery(endpoints.putTar.path, { dir }),
     headers: { [compressHeader]: options.compress ?? 'gzip' },
-    body: counted(source, tally),
+    body: counted(source, counter),
     signal,
   });
   await readText(response, signal);
-  const summary = compare(tally, response.headers[totalsHeader.toLowerCase()], connection);
+  const summary = compare(counter, response.headers[totalsHeader.toLowerCase()], connection);
   return { ...summary, warnings: readWarnings(response.headers) };
 }
 
@@ -109,13 +109,13 @@ export async function getTar(
   });
   const isZstd = response.headers['content-type'] === contentTypes.zstd;
   let summary: TransferSummary | undefined;
-  const tally = new Tally();
+  const counter = new TransferCounter();
   async function* proved(): AsyncGenerator<Uint8Array> {
-    const body = tallied(bodyStream(response, signal), tally);
+    const body = countBytes(bodyStream(response, signal), counter);
     yield* response.headers.trailer === undefined ? checkedGzip(body) : body;
     const { totals, skipped } = parseSkipped(promisedTrailer(response) ?? '');
     const told = promisedTrailer(response) === undefined ? undefined : totals;
-    summary = { ...compare(tally, told, connection), skipped };
+    summary = { ...compare(counter, told, connection), skipped };
   }
   return {
     body: Readable.from(leaving(proved(), response), {
@@ -123,13 +123,14 @@ export async function getTar(
       highWaterMark: 1 << 20,
     }),
     compression: isZstd ? 'zstd' : 'gzip',
-    summary: () => summary ?? tally.summary(),
+    summary: () => summary ?? counter.summary(),
   };
 }
 
-function counted(source: RequestBody, tally: Tally): RequestBody {
-  if (typeof source !== 'string' && !(source instanceof Uint8Array)) return tallied(source, tally);
-  tally.update(Buffer.from(source));
+function counted(source: RequestBody, counter: TransferCounter): RequestBody {
+  if (typeof source !== 'string' && !(source instanceof Uint8Array))
+    return countBytes(source, counter);
+  counter.update(Buffer.from(source));
   return source;
 }
 
@@ -142,11 +143,11 @@ export function promisedTrailer({ headers, trailers }: HttpResponse): string | u
 
 /** What passed, by both ends. Throws ERR_LOST when they do not agree. */
 export function compare(
-  tally: Tally,
+  counter: TransferCounter,
   told: string | string[] | undefined,
   connection: Connection,
 ): TransferSummary {
-  const here = tally.summary();
+  const here = counter.summary();
   if (told === undefined) return here;
   const there = parseTotals(String(told));
   if (there?.sha256 === here.sha256 && there.wireBytes === here.wireBytes) return there;

@@ -5,7 +5,7 @@ import { transportError } from '../../http/client/request.ts';
 import type { ConnectionOptions } from '../connection.ts';
 
 export interface OutageOptions {
-  readonly peer: Pick<ConnectionOptions, 'address' | 'remoteName' | 'whyGone'>;
+  readonly peer: Pick<ConnectionOptions, 'address' | 'remoteName' | 'diagnoseLoss'>;
   /** For how long to try, in ms. */
   readonly reconnectMs: number;
   readonly signal: AbortSignal;
@@ -55,7 +55,7 @@ export class Outage {
     this.#sinceMs ??= nowMs;
     if (nowMs - this.#sinceMs >= limitMs) throw isRefused(error) ? goneError(error) : error;
     const [gone] = await Promise.all([
-      peer.whyGone?.(),
+      peer.diagnoseLoss?.(),
       sleep(this.#delayMs, undefined, { signal }).catch(() => throwIfAborted(signal)),
     ]);
     if (gone !== undefined) throw gone;

@@ -12,11 +12,14 @@ import {
   splitTarget,
   type TlsIdentity,
 } from '../../http/server/server.ts';
-import { type StrangerLimits, Strangers } from '../../http/server/strangers.ts';
+import {
+  type ConnectionLimits,
+  UnauthenticatedConnections,
+} from '../../http/server/unauthenticated-connections.ts';
 import { type Method, proxyHeader } from '../../protocol/endpoints.ts';
 import type { Log } from '../log.ts';
 import type { User } from '../state/users.ts';
-import type { Doorkeeper } from './doorkeeper.ts';
+import type { Authenticator } from './authenticator.ts';
 
 /** One request to the coordinator. */
 export interface CoordinatorExchange extends Exchange {
@@ -24,7 +27,7 @@ export interface CoordinatorExchange extends Exchange {
   readonly id: string;
   /** More for the request's line in the log. */
   readonly note: Record<string, string | number | undefined>;
-  /** To be called once the client has shown who it is: see `Strangers`. */
+  /** To be called once the client has shown who it is: see `UnauthenticatedConnections`. */
   readonly trust: () => void;
 }
 
@@ -53,7 +56,7 @@ export interface Upgrade {
   readonly socket: Duplex;
   /** What came after the request's head. */
   readonly head: Buffer;
-  /** To be called once the client has shown who it is: see `Strangers`. */
+  /** To be called once the client has shown who it is: see `UnauthenticatedConnections`. */
   readonly trust: () => void;
 }
 
@@ -68,14 +71,14 @@ export function refuseUpgrade(socket: Duplex, status: string, text: string): voi
 }
 
 export interface CoordinatorServerOptions {
-  readonly doorkeeper: Doorkeeper;
+  readonly authenticator: Authenticator;
   readonly routes: readonly CoordinatorRoute[];
   /** Handles what names a buildlet in `X-Buildlet-Proxy`. */
   readonly relay: (exchange: CoordinatorExchange, user: User, name: string) => Promise<void>;
   readonly upgrades?: ReadonlyMap<string, UpgradeHandler> | undefined;
   readonly tls?: TlsIdentity | undefined;
   /** What clients may take that have not shown who they are. */
-  readonly strangers?: StrangerLimits | undefined;
+  readonly strangers?: ConnectionLimits | undefined;
   readonly log: Log;
   /** Told of each request that is over. */
   readonly onDone?: ((done: { path: string; status: number; ms: number }) => void) | undefined;
@@ -92,7 +95,7 @@ export interface CoordinatorServer {
 /** Makes the server; the caller lets it listen and closes it. */
 export function createCoordinatorServer(options: CoordinatorServerOptions): CoordinatorServer {
   const routes = new Map(options.routes.map((route) => [route.path, route]));
-  const strangers = new Strangers(options.strangers);
+  const strangers = new UnauthenticatedConnections(options.strangers);
   let running = 0;
   let waiting: (() => void)[] = [];
   const server = createBareServer((request, response) => {
@@ -181,7 +184,7 @@ async function dispatch(
     return sendRefusal(response, 404, '404 page not found');
   let user = nobody;
   if (name !== undefined || route?.access !== 'anyone') {
-    const verdict = await options.doorkeeper.check(request);
+    const verdict = await options.authenticator.check(request);
     if ('status' in verdict) return sendRefusal(response, verdict.status, verdict.text);
     user = verdict.user;
     exchange.trust();

@@ -5,7 +5,7 @@ import { messageOf } from '../../errors.ts';
 import { readFormBody, sendError, sendRefusal } from '../../http/server/reply.ts';
 import { decodeForm } from '../../protocol/form.ts';
 import type { Coordinator } from '../coordinator.ts';
-import { type Doorkeeper, userPrefix } from '../http/doorkeeper.ts';
+import { type Authenticator, userPrefix } from '../http/authenticator.ts';
 import type { CoordinatorExchange, CoordinatorHandler, CoordinatorRoute } from '../http/server.ts';
 import type { Users } from '../state/users.ts';
 import { BrowserLogins } from './browser-logins.ts';
@@ -13,7 +13,7 @@ import { startFeed } from './feed.ts';
 
 export interface StatusPageOptions {
   readonly coordinator: Coordinator;
-  readonly doorkeeper: Doorkeeper;
+  readonly authenticator: Authenticator;
   readonly users: Users;
   /** Whether browsers come by TLS. */
   readonly isSecure: boolean;
@@ -112,7 +112,7 @@ export class StatusPage {
     const name = given.startsWith(userPrefix) ? given : `${userPrefix}${given}`;
     const token = (form.get('token') ?? '').trim();
     const address = request.socket.remoteAddress ?? '';
-    const verdict = await this.#options.doorkeeper.authenticate(name, token, address);
+    const verdict = await this.#options.authenticator.authenticate(name, token, address);
     if ('user' in verdict) {
       note.user = verdict.user.name;
       trust();

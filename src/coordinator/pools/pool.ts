@@ -20,9 +20,9 @@ export interface Pool {
   readonly capacity: number;
   /** Where sessions are kept with their machines, for all coordinators; absent: the machines are this one's alone. */
   readonly shared?: SharedMachines | undefined;
-  /** Set by the lender: to be called when the capacity has grown. */
+  /** Set by the allocator: to be called when the capacity has grown. */
   onCapacity: () => void;
-  /** Set by the lender: to be called when a machine is gone for good. */
+  /** Set by the allocator: to be called when a machine is gone for good. */
   onLost: (id: string, reason: string) => void;
   /**
    * Gives the id of a clean machine that answers. Only called while fewer than `capacity` are lent. When it fails or

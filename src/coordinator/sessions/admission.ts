@@ -4,23 +4,23 @@ import { GomoteError } from '../../errors.ts';
 import { nextName, type UsedNames } from '../../files/used-names.ts';
 import { unknownTypeText } from '../../protocol/endpoints.ts';
 import type { Log } from '../log.ts';
-import type { Lender } from '../pools/lender.ts';
+import type { MachineAllocator } from '../pools/machine-allocator.ts';
 import type { AcquireCall } from '../pools/pool.ts';
 import type { SessionBook } from '../state/session-book.ts';
 import type { User } from '../state/users.ts';
 import { Creation } from './creation.ts';
 import { applied, type Limits, nameStem, type Session } from './session.ts';
-import type { SessionLife } from './session-life.ts';
+import type { SessionTransitions } from './session-transitions.ts';
 import type { Sharing } from './sharing.ts';
 
 export interface AdmissionOptions {
   readonly book: SessionBook;
   /** Which names were given before. Absent: those of sessions that have ended may be given again. */
   readonly names?: UsedNames | undefined;
-  readonly life: SessionLife;
+  readonly sessions: SessionTransitions;
   /** What can be asked for. */
   readonly catalogue: Catalogue;
-  readonly lenderOf: (hostType: string) => Lender;
+  readonly allocatorOf: (hostType: string) => MachineAllocator;
   /** How many buildlets a user may have at once, if the user has no limit of its own. */
   readonly perUser: number;
   readonly limits: Limits;
@@ -50,7 +50,7 @@ export class Admission {
    * ERR_UNKNOWN_TYPE, ERR_QUOTA, and ERR_CLOSED.
    */
   create(user: User, builderType: string, key: string | undefined): Creation {
-    const { catalogue, life } = this.#options;
+    const { catalogue, sessions } = this.#options;
     const builder = catalogue.builders.find(({ name }) => name === builderType);
     if (builder === undefined) {
       throw new GomoteError('ERR_UNKNOWN_TYPE', unknownTypeText);
@@ -63,7 +63,9 @@ export class Admission {
       make: (call) => this.#make(name, call),
       discard: (session) => {
         this.#creations.delete(session.name);
-        life.end(session.name, 'nobody took it').catch(life.trouble(`ending ${session.name}`));
+        sessions
+          .end(session.name, 'nobody took it')
+          .catch(sessions.trouble(`ending ${session.name}`));
       },
       graceMs: key === undefined ? 0 : retryGraceMs,
     });
@@ -108,16 +110,16 @@ export class Admission {
   }
 
   async #make(name: string, call: AcquireCall): Promise<Session> {
-    const { book, life, audit, lenderOf, publish, limits } = this.#options;
-    const session = life.get(name);
+    const { book, sessions, audit, allocatorOf, publish, limits } = this.#options;
+    const session = sessions.get(name);
     const { owner, hostType } = session;
-    const lender = lenderOf(hostType);
+    const allocator = allocatorOf(hostType);
     let machine: string | undefined;
     let current = name;
     try {
       // Written ahead: after a crash a machine that no session names is an orphan.
       await book.save(session);
-      machine = await lender.lend(owner, call);
+      machine = await allocator.allocate(owner, call);
       call.signal.throwIfAborted();
       const granted = applied(session, { kind: 'granted', machine }, Date.now(), limits);
       const running = await publish(granted, call, (from, isTaken) => {
@@ -125,22 +127,22 @@ export class Admission {
         return current;
       });
       call.signal.throwIfAborted();
-      await life.save(running);
+      await sessions.save(running);
       audit.write('create', { name: running.name, owner, machine, outcome: 'ok' });
       return running;
     } catch (error) {
       audit.write('create', { name, owner, outcome: String(error) });
-      if (machine !== undefined) void lender.giveBack(machine);
+      if (machine !== undefined) void allocator.giveBack(machine);
       this.#creations.delete(current);
-      await life.forget(current);
+      await sessions.forget(current);
       throw error;
     }
   }
 
   /** Gives a session that is being made another name. */
   #rename(from: string, isTakenElsewhere: (name: string) => boolean): string {
-    const { book, life, isTaken, names } = this.#options;
-    const session = life.get(from);
+    const { book, sessions, isTaken, names } = this.#options;
+    const session = sessions.get(from);
     const { owner, builderType } = session;
     const stem = nameStem(owner, builderType);
     const name = nextName(stem, names, (one) => isTaken(one) || isTakenElsewhere(one));
@@ -148,7 +150,7 @@ export class Admission {
     this.#creations.delete(from);
     if (creation !== undefined) this.#creations.set(name, creation);
     book.note({ ...session, name });
-    book.remove(from).catch(life.trouble(`forgetting ${from}`));
+    book.remove(from).catch(sessions.trouble(`forgetting ${from}`));
     return name;
   }
 
@@ -161,9 +163,9 @@ export class Admission {
 
   /** A client was told of the session: it is the user's from then on. */
   async claim(name: string): Promise<void> {
-    const { book, life } = this.#options;
+    const { book, sessions } = this.#options;
     this.#creations.get(name)?.claim();
     this.#creations.delete(name);
-    if (book.get(name)?.isClaimed === false) await life.apply(name, { kind: 'claimed' });
+    if (book.get(name)?.isClaimed === false) await sessions.apply(name, { kind: 'claimed' });
   }
 }

@@ -2,19 +2,19 @@
 import { messageOf } from '../../errors.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
 import type { Log } from '../log.ts';
-import type { Lender } from '../pools/lender.ts';
+import type { MachineAllocator } from '../pools/machine-allocator.ts';
 import type { PoolCall } from '../pools/pool.ts';
-import { Recent } from '../pools/recent.ts';
+import { RecentNames } from '../pools/recent-names.ts';
 import type { Held, SharedListing, SharedMachines } from '../pools/shared-machines.ts';
 import type { SessionBook } from '../state/session-book.ts';
 import type { Session } from './session.ts';
-import type { SessionLife } from './session-life.ts';
 import type { SharedSession } from './session-note.ts';
+import type { SessionTransitions } from './session-transitions.ts';
 
 export interface SharingOptions {
   readonly book: SessionBook;
-  readonly life: SessionLife;
-  readonly lenders: ReadonlyMap<string, Lender>;
+  readonly sessions: SessionTransitions;
+  readonly allocators: ReadonlyMap<string, MachineAllocator>;
   /** Sessions of others are none of this coordinator's. */
   readonly isUser: (name: string) => boolean;
   readonly intervalMs: number;
@@ -34,18 +34,18 @@ export class Sharing {
   /** The end of each session that is known to be written on the platform. */
   readonly #kept = new Map<string, number>();
   /** Names that are not given again: another coordinator may still take them for a machine that is gone. */
-  readonly #resting: Recent;
+  readonly #resting: RecentNames;
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
 
   constructor(options: SharingOptions) {
     this.#options = options;
     this.intervalMs = options.intervalMs;
-    this.#resting = new Recent(3 * options.intervalMs);
+    this.#resting = new RecentNames(3 * options.intervalMs);
   }
 
   #sharedOf(hostType: string): SharedMachines | undefined {
-    return this.#options.lenders.get(hostType)?.pool.shared;
+    return this.#options.allocators.get(hostType)?.pool.shared;
   }
 
   isShared(hostType: string): boolean {
@@ -86,54 +86,58 @@ export class Sharing {
 
   /** As `look`, but goes on without an answer when that takes longer, or does not come. */
   async lookWithin(waitMs: number): Promise<void> {
-    const { life } = this.#options;
+    const { sessions } = this.#options;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, waitMs);
     });
-    await Promise.race([late, this.look().catch(life.trouble('looking for others’ sessions'))]);
+    await Promise.race([late, this.look().catch(sessions.trouble('looking for others’ sessions'))]);
     clearTimeout(timer);
   }
 
   #begin(): Promise<void> {
-    this.#running = this.#lookAt([...this.#options.lenders.values()]).finally(() => {
+    this.#running = this.#lookAt([...this.#options.allocators.values()]).finally(() => {
       this.#running = undefined;
     });
     return this.#running;
   }
 
-  async #lookAt(lenders: readonly Lender[]): Promise<void> {
+  async #lookAt(allocators: readonly MachineAllocator[]): Promise<void> {
     const results = await Promise.allSettled(
-      lenders.map(async (lender) => {
-        const { shared } = lender.pool;
+      allocators.map(async (allocator) => {
+        const { shared } = allocator.pool;
         if (shared === undefined) return;
-        const before = this.#heldIn(lender);
+        const before = this.#heldIn(allocator);
         const listing = await shared.list({ signal: timeoutSignal(listTimeoutMs) });
-        await this.#compare(lender, before, listing);
+        await this.#compare(allocator, before, listing);
       }),
     );
     const failed = results.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   }
 
-  #heldIn({ pool }: Lender): Held[] {
+  #heldIn({ pool }: MachineAllocator): Held[] {
     const all = this.#options.book.all();
     return all.filter(isHeld).filter(({ hostType }) => hostType === pool.hostType);
   }
 
-  async #compare(lender: Lender, before: Held[], listing: SharedListing): Promise<void> {
-    const { book, life } = this.#options;
+  async #compare(
+    allocator: MachineAllocator,
+    before: Held[],
+    listing: SharedListing,
+  ): Promise<void> {
+    const { book, sessions } = this.#options;
     for (const { name, machine } of before) {
       const session = book.get(name);
       const isSame = session?.machine === machine && session.state !== 'ending';
-      if (isSame && !listing.machines.has(machine)) await life.vanished(name);
+      if (isSame && !listing.machines.has(machine)) await sessions.vanished(name);
     }
     for (const found of listing.sessions) {
       if (!found.isSettled) continue;
       const session = book.get(found.name);
       if (session?.machine === found.machine) this.#join(session, found.expiresMs);
       else if (session === undefined || (session.state === 'dead' && !isHeld(session)))
-        await this.#adopt(lender, found);
+        await this.#adopt(allocator, found);
     }
   }
 
@@ -144,12 +148,15 @@ export class Sharing {
     }
   }
 
-  async #adopt(lender: Lender, { isSettled: _, ...found }: SharedSession): Promise<void> {
+  async #adopt(
+    allocator: MachineAllocator,
+    { isSettled: _, ...found }: SharedSession,
+  ): Promise<void> {
     const { book, isUser, log } = this.#options;
     const { name, owner, machine, expiresMs } = found;
     // What this coordinator is making or ending is its own business.
-    if (lender.knows(machine) || !isUser(owner)) return;
-    lender.adopt(machine);
+    if (allocator.knows(machine) || !isUser(owner)) return;
+    allocator.adopt(machine);
     this.#kept.set(name, expiresMs);
     log.write('adopted', { name, owner, machine });
     await book.save({ ...found, state: 'running', isClaimed: true });

@@ -1,7 +1,7 @@
 // What a person may see of a coordinator, for `list` and the status page.
-import type { Lender } from '../pools/lender.ts';
+import type { MachineAllocator } from '../pools/machine-allocator.ts';
 import type { User } from '../state/users.ts';
-import type { Health, Links } from './links.ts';
+import type { Health, MachineConnections } from './machine-connections.ts';
 import type { RunningRequest } from './machine-runs.ts';
 import type { Session, SessionState } from './session.ts';
 
@@ -43,8 +43,8 @@ export interface CoordinatorView {
 export function viewOf(
   user: User,
   sessions: readonly Session[],
-  lenders: readonly Lender[],
-  links: Links,
+  allocators: readonly MachineAllocator[],
+  machines: MachineConnections,
 ): CoordinatorView {
   const isShown = ({ owner }: { owner: string }) => user.isAdmin || owner === user.name;
   return {
@@ -56,11 +56,11 @@ export function viewOf(
       state: session.state,
       createdMs: session.createdMs,
       expiresMs: session.expiresMs,
-      health: session.state === 'dead' ? 'dead' : links.healthOf(session.name),
+      health: session.state === 'dead' ? 'dead' : machines.healthOf(session.name),
       reason: session.reason,
-      running: links.runningOf(session.name),
+      running: machines.runningOf(session.name),
     })),
-    pools: lenders.map(({ pool: { hostType, kind, capacity }, lent, warm, waiting }) => ({
+    pools: allocators.map(({ pool: { hostType, kind, capacity }, lent, warm, waiting }) => ({
       hostType,
       kind,
       capacity,
@@ -68,7 +68,7 @@ export function viewOf(
       warm,
       waiting: waiting.length,
     })),
-    queue: lenders.flatMap(({ pool: { hostType }, waiting }) =>
+    queue: allocators.flatMap(({ pool: { hostType }, waiting }) =>
       waiting.filter(isShown).map((row) => ({ ...row, hostType })),
     ),
   };

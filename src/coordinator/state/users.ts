@@ -5,7 +5,7 @@ import * as v from 'valibot';
 import { namedValues } from '../../config/file.ts';
 import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
 import { writeWhole } from '../../files/write-whole.ts';
-import { inTurn } from './file-turn.ts';
+import { withFileLock } from './with-file-lock.ts';
 
 export interface User {
   /** Without the prefix `user-`. */
@@ -147,7 +147,7 @@ export class Users {
 
   /** Nobody else changes the file meanwhile: of two that each add a user, neither undoes the other's work. */
   async #change(change: (records: Records) => void): Promise<void> {
-    await inTurn(this.#path, async () => {
+    await withFileLock(this.#path, async () => {
       const records = new Map(this.#read());
       change(records);
       // An object made from entries keeps names such as `__proto__` as its own.

@@ -7,7 +7,10 @@ import type { Endpoint } from '../../protocol/endpoints.ts';
 import { decodeForm } from '../../protocol/form.ts';
 import { browserRefusal } from './browser-requests.ts';
 import { sendError, sendRefusal } from './reply.ts';
-import { type StrangerLimits, Strangers } from './strangers.ts';
+import {
+  type ConnectionLimits,
+  UnauthenticatedConnections,
+} from './unauthenticated-connections.ts';
 
 /** One request being served. */
 export interface Exchange {
@@ -31,7 +34,7 @@ export interface ServerOptions {
   readonly password?: string | undefined;
   readonly tls?: TlsIdentity | undefined;
   /** What clients may take that have not given the password. */
-  readonly strangers?: StrangerLimits | undefined;
+  readonly strangers?: ConnectionLimits | undefined;
   /** Called for each request that will be handled; the function it returns, when its reply is over. */
   readonly onExchange?: ((endpoint: Endpoint) => () => void) | undefined;
   /** Called with what a handler threw that was not the client's own doing. */
@@ -44,7 +47,7 @@ const replyBufferBytes = 1 << 20;
 /** Makes the server; the caller lets it listen and closes it. */
 export function createHttpServer(options: ServerOptions): Server {
   const routes = new Map(options.routes.map((route) => [route.endpoint.path, route]));
-  const strangers = new Strangers(options.strangers);
+  const strangers = new UnauthenticatedConnections(options.strangers);
   const server = createBareServer((request, response) => {
     strangers.begin(request, response);
     serve(routes, { ...options, strangers }, request, response).catch(() => response.destroy());
@@ -106,7 +109,7 @@ export function signalOf(response: ServerResponse): AbortSignal {
 
 async function serve(
   routes: ReadonlyMap<string, Route>,
-  options: Omit<ServerOptions, 'strangers'> & { readonly strangers: Strangers },
+  options: Omit<ServerOptions, 'strangers'> & { readonly strangers: UnauthenticatedConnections },
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {

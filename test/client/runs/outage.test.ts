@@ -6,8 +6,8 @@ const address = { kind: 'tcp', origin: 'http://127.0.0.1:1' } as const;
 const { signal } = new AbortController();
 const lost = new GomoteError('ERR_LOST', 'the connection was lost');
 
-const outage = (whyGone?: () => Promise<GomoteError | undefined>) =>
-  new Outage({ peer: { address, remoteName: '', whyGone }, reconnectMs: 60_000, signal });
+const outage = (diagnoseLoss?: () => Promise<GomoteError | undefined>) =>
+  new Outage({ peer: { address, remoteName: '', diagnoseLoss }, reconnectMs: 60_000, signal });
 
 it('goes on while it is not known that the buildlet is gone', async () => {
   await outage().wait(lost);

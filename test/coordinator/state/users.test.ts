@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { Doorkeeper } from '../../../src/coordinator/http/doorkeeper.ts';
+import { Authenticator } from '../../../src/coordinator/http/authenticator.ts';
 import { Users } from '../../../src/coordinator/state/users.ts';
 import { times } from '../../helpers/counts.ts';
 import { temporaryDirectory } from '../../helpers/temporary.ts';
@@ -139,18 +139,20 @@ describe('names and tokens that must not let anybody in', () => {
   });
 });
 
-describe('the doorkeeper', () => {
+describe('the authenticator', () => {
   it('lets the right token in at once, however many wrong ones came', async () => {
     const { users: some } = users();
     const token = await some.add('gopher', { isAdmin: false });
     const lines: object[] = [];
-    const keeper = new Doorkeeper(some, { write: (event, more) => lines.push({ event, ...more }) });
+    const authenticator = new Authenticator(some, {
+      write: (event, more) => lines.push({ event, ...more }),
+    });
     const count = times(2_000, 10_000);
     const guesses = Array.from({ length: count }, (_, i) =>
-      keeper.authenticate(`user-gopher`, `guess ${i}`, '192.0.2.1'),
+      authenticator.authenticate(`user-gopher`, `guess ${i}`, '192.0.2.1'),
     );
     const right = await Promise.race([
-      keeper.authenticate('user-gopher', token, '192.0.2.1'),
+      authenticator.authenticate('user-gopher', token, '192.0.2.1'),
       Promise.all(guesses),
     ]);
     expect(right).toMatchObject({ user: { name: 'gopher' } });
@@ -163,7 +165,9 @@ describe('the doorkeeper', () => {
     const { users: some } = users();
     const token = await some.add('gopher', { isAdmin: false });
     const lines: object[] = [];
-    const keeper = new Doorkeeper(some, { write: (_, fields = {}) => lines.push(fields) });
+    const authenticator = new Authenticator(some, {
+      write: (_, fields = {}) => lines.push(fields),
+    });
     for (const name of [
       token,
       `user-${token}`,
@@ -172,9 +176,9 @@ describe('the doorkeeper', () => {
       'user-__proto__',
       '',
     ]) {
-      await keeper.authenticate(name, 'x', `from ${name.length}`);
+      await authenticator.authenticate(name, 'x', `from ${name.length}`);
     }
-    await keeper.authenticate('user-gopher', 'x', 'a');
+    await authenticator.authenticate('user-gopher', 'x', 'a');
     expect(lines.map((line) => 'user' in line && line.user)).toEqual([
       ...Array(6).fill('unknown'),
       'user-gopher',
@@ -184,9 +188,9 @@ describe('the doorkeeper', () => {
   it('wants the prefix, and is quick with an honest mistake', async () => {
     const { users: some } = users();
     const token = await some.add('gopher', { isAdmin: false });
-    const keeper = new Doorkeeper(some, { write: () => undefined });
+    const authenticator = new Authenticator(some, { write: () => undefined });
     const wrong = { status: 401, text: 'bad username or password' };
-    expect(await keeper.authenticate('gopher', token, 'a')).toEqual(wrong);
-    expect(await keeper.authenticate('user-gopher', `${token}x`, 'a')).toEqual(wrong);
+    expect(await authenticator.authenticate('gopher', token, 'a')).toEqual(wrong);
+    expect(await authenticator.authenticate('user-gopher', `${token}x`, 'a')).toEqual(wrong);
   });
 });

@@ -62,7 +62,7 @@ interface Entry {
   isProbing: boolean;
 }
 
-export class Links {
+export class MachineConnections {
   readonly #options: LinksOptions;
   readonly #entries = new Map<string, Entry>();
 

@@ -1,18 +1,18 @@
-// Lends the machines of one pool: never more than it has, to each user in turn, some of them made ahead.
+// Hands out the machines of one pool: never more than it has, to each user in turn, some of them created ahead.
 import { setMaxListeners } from 'node:events';
 import { GomoteError, messageOf } from '../../errors.ts';
 import { FairQueue } from './fair-queue.ts';
 import type { AcquireCall, Pool } from './pool.ts';
-import { Recent } from './recent.ts';
+import { RecentNames } from './recent-names.ts';
 
-export interface LenderOptions {
+export interface MachineAllocatorOptions {
   /** How many machines to keep ready ahead. */
   readonly warm: number;
   /** Told what went wrong behind the scenes. */
   readonly onTrouble: (what: string, error: unknown) => void;
   /** Told when the view has changed. */
   readonly onChange: () => void;
-  /** Told that a lent machine is gone for good. */
+  /** Called when a machine in use is gone for good. */
   readonly onLost: (id: string, reason: string) => void;
   /** The first wait before a failed release or start is tried again, in ms; it doubles up to a minute. */
   readonly retryMs?: number;
@@ -38,14 +38,14 @@ const longestRetryMs = 60_000;
 /** How long a machine that was taken back is remembered, in ms: longer than a list of machines takes. */
 const rememberMs = 300_000;
 
-export class Lender {
+export class MachineAllocator {
   readonly pool: Pool;
-  readonly #options: LenderOptions;
+  readonly #options: MachineAllocatorOptions;
   readonly #queue = new FairQueue<Request>();
   readonly #lent = new Set<string>();
   readonly #releasing = new Map<string, Promise<boolean>>();
   /** Those that were taken back: a list of what is there may be older. */
-  readonly #returned = new Recent(rememberMs);
+  readonly #returned = new RecentNames(rememberMs);
   readonly #warm: string[] = [];
   readonly #closed = new AbortController();
   #acquiring = 0;
@@ -55,7 +55,7 @@ export class Lender {
   #warmRetryMs: number | undefined;
   #isOpen = false;
 
-  constructor(pool: Pool, options: LenderOptions) {
+  constructor(pool: Pool, options: MachineAllocatorOptions) {
     this.pool = pool;
     this.#options = options;
     // As many listen as there are machines being made or taken back.
@@ -76,7 +76,7 @@ export class Lender {
     return this.#warm.length;
   }
 
-  /** Whether it lends: false until what an earlier coordinator left has been looked at. */
+  /** Whether it hands out machines: false until what an earlier coordinator left has been looked at. */
   get isOpen(): boolean {
     return this.#isOpen;
   }
@@ -85,7 +85,7 @@ export class Lender {
     return this.#queue.inOrder().map(({ owner, sinceMs }, ahead) => ({ owner, sinceMs, ahead }));
   }
 
-  /** Ends what nobody holds and begins to lend; resolves with those of the held that are still there. */
+  /** Ends what nobody holds and begins to allocate; resolves with those of the held that are still there. */
   async open(held: ReadonlySet<string>): Promise<ReadonlySet<string>> {
     for (const id of held) this.#lent.add(id);
     const there = await this.#insist(`start of the pool of ${this.pool.hostType}`, (signal) =>
@@ -96,8 +96,8 @@ export class Lender {
     return there ?? held;
   }
 
-  /** Lends a machine, when it is the owner's turn and there is one; cancelled, nothing is left behind. */
-  async lend(owner: string, call: AcquireCall): Promise<string> {
+  /** Hands out a machine, when it is the owner's turn and there is one; cancelled, nothing is left behind. */
+  async allocate(owner: string, call: AcquireCall): Promise<string> {
     call.signal.throwIfAborted();
     return await new Promise((resolve, reject) => {
       const leave = () => {
@@ -122,7 +122,7 @@ export class Lender {
   }
 
   /**
-   * Takes a machine back; resolves when it is clean or gone, or with false when the lender was closed before. It is
+   * Takes a machine back; resolves when it is clean or gone, or with false when the allocator was closed before. It is
    * tried until it succeeds.
    */
   async giveBack(id: string): Promise<boolean> {
@@ -143,13 +143,13 @@ export class Lender {
     return isDone === true;
   }
 
-  /** Whether the machine is in this lender's hands, or has just been. */
+  /** Whether the machine is one of this allocator's, or was just now. */
   knows(id: string): boolean {
     const isHere = this.#lent.has(id) || this.#releasing.has(id) || this.#returned.has(id);
     return isHere || this.#warm.includes(id);
   }
 
-  /** Counts a machine that another coordinator has lent. */
+  /** Counts a machine that another coordinator has handed out. */
   adopt(id: string): void {
     this.#lent.add(id);
   }
@@ -170,7 +170,7 @@ export class Lender {
     }
   }
 
-  /** Stops lending; what is lent stays so, and what was ready goes at the next start. */
+  /** Stops handing out machines; those in use stay so, and what was ready goes at the next start. */
   async close(): Promise<void> {
     this.#isOpen = false;
     this.#closed.abort(new GomoteError('ERR_CLOSED', 'the coordinator is ending'));
@@ -264,7 +264,7 @@ export class Lender {
     this.#options.onChange();
   }
 
-  /** Does the work, again and again until it succeeds; undefined when the lender was closed first. */
+  /** Does the work, again and again until it succeeds; undefined when the allocator was closed first. */
   async #insist<T>(
     what: string,
     work: (signal: AbortSignal) => Promise<T>,

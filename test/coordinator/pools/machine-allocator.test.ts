@@ -1,6 +1,6 @@
-// Lending machines: the maximum, the order, warm ones, and what goes wrong with a pool.
+// Handing out machines: the maximum, the order, warm ones, and what goes wrong with a pool.
 import { describe, expect, it } from 'vitest';
-import { Lender } from '../../../src/coordinator/pools/lender.ts';
+import { MachineAllocator } from '../../../src/coordinator/pools/machine-allocator.ts';
 import type { AcquireCall, Pool } from '../../../src/coordinator/pools/pool.ts';
 import { GomoteError } from '../../../src/errors.ts';
 import { until } from '../../helpers/processes.ts';
@@ -53,29 +53,29 @@ class HandPool implements Pool {
   async close(): Promise<void> {}
 }
 
-async function lending(warm = 0) {
+async function allocating(warm = 0) {
   const pool = new HandPool();
   const troubles: string[] = [];
   const lost: string[] = [];
-  const lender = new Lender(pool, {
+  const allocator = new MachineAllocator(pool, {
     warm,
     retryMs: 1,
     onTrouble: (what) => troubles.push(what),
     onChange: () => undefined,
     onLost: (id) => lost.push(id),
   });
-  await lender.open(new Set());
+  await allocator.open(new Set());
   const steps: Record<string, string[]> = {};
   const ask = (owner: string, signal = new AbortController().signal) => {
     steps[owner] ??= [];
-    return lender.lend(owner, { signal, onProgress: (step) => steps[owner]?.push(step) });
+    return allocator.allocate(owner, { signal, onProgress: (step) => steps[owner]?.push(step) });
   };
-  return { pool, lender, ask, steps, troubles, lost };
+  return { pool, allocator, ask, steps, troubles, lost };
 }
 
-describe('a lender', () => {
+describe('an allocator', () => {
   it('never asks for more than there are, and serves in turn as they come back', async () => {
-    const { pool, lender, ask, steps } = await lending();
+    const { pool, allocator, ask, steps } = await allocating();
     const [a1, a2] = [ask('a'), ask('a')];
     const a3 = ask('a');
     const b1 = ask('b');
@@ -83,23 +83,23 @@ describe('a lender', () => {
     pool.make();
     pool.make();
     expect([await a1, await a2]).toEqual(['m0', 'm1']);
-    expect(lender.waiting.map(({ owner, ahead }) => [owner, ahead])).toEqual([
+    expect(allocator.waiting.map(({ owner, ahead }) => [owner, ahead])).toEqual([
       ['a', 0],
       ['b', 1],
     ]);
-    await lender.giveBack('m0');
+    await allocator.giveBack('m0');
     expect(pool.asked.length).toBe(1);
     pool.make();
     expect(await a3).toBe('m2');
     expect(steps.b).toEqual(['1 ahead of you', '0 ahead of you']);
-    await lender.giveBack('m1');
+    await allocator.giveBack('m1');
     pool.make();
     expect(await b1).toBe('m3');
-    expect(lender.lent).toBe(2);
+    expect(allocator.lent).toBe(2);
   });
 
   it('forgets those who leave, waiting or being served, and leaves nothing', async () => {
-    const { pool, lender, ask } = await lending();
+    const { pool, allocator, ask } = await allocating();
     pool.capacity = 1;
     const served = new AbortController();
     const waiting = new AbortController();
@@ -108,20 +108,20 @@ describe('a lender', () => {
     const third = ask('c');
     waiting.abort(new GomoteError('ERR_ABORTED', 'left'));
     await expect(second).rejects.toThrow('left');
-    expect(lender.waiting.map(({ owner }) => owner)).toEqual(['c']);
+    expect(allocator.waiting.map(({ owner }) => owner)).toEqual(['c']);
     served.abort(new GomoteError('ERR_ABORTED', 'left too'));
     await expect(first).rejects.toThrow('left too');
     await until(() => pool.asked.length === 2);
     pool.asked.shift();
     pool.make();
     expect(await third).toBe('m0');
-    expect(lender.lent).toBe(1);
+    expect(allocator.lent).toBe(1);
   });
 
   it('keeps machines ready ahead, hands them out at once and makes others', async () => {
-    const { pool, lender, ask } = await lending(1);
+    const { pool, allocator, ask } = await allocating(1);
     pool.make();
-    await until(() => lender.warm === 1);
+    await until(() => allocator.warm === 1);
     expect(await ask('a')).toBe('m0');
     expect(pool.asked.length).toBe(1);
     // The last one is being made ahead, and goes to whoever asks meanwhile.
@@ -132,7 +132,7 @@ describe('a lender', () => {
   });
 
   it('lets whoever waits have the room when making ahead fails', async () => {
-    const { pool, lender, ask, troubles } = await lending(1);
+    const { pool, allocator, ask, troubles } = await allocating(1);
     pool.capacity = 1;
     const first = ask('a');
     pool.asked.shift()?.fail(new Error('no quota'));
@@ -140,11 +140,11 @@ describe('a lender', () => {
     pool.make();
     expect(await first).toBe('m0');
     expect(troubles).toEqual([expect.stringContaining('no quota')]);
-    await lender.close();
+    await allocator.close();
   });
 
   it('tells the one who asked when a machine cannot be made, and serves the next', async () => {
-    const { pool, ask } = await lending();
+    const { pool, ask } = await allocating();
     pool.capacity = 1;
     const [first, second] = [ask('a'), ask('b')];
     pool.asked.shift()?.fail(new Error('it did not boot'));
@@ -154,14 +154,14 @@ describe('a lender', () => {
     expect(await second).toBe('m0');
   });
 
-  it('takes a machine back until that succeeds, and lends its place only then', async () => {
-    const { pool, lender, ask, troubles } = await lending();
+  it('takes a machine back until that succeeds, and hands out its place only then', async () => {
+    const { pool, allocator, ask, troubles } = await allocating();
     pool.capacity = 1;
     const first = ask('a');
     pool.make();
     const second = ask('b');
     pool.releaseFailures = 3;
-    const back = lender.giveBack(await first);
+    const back = allocator.giveBack(await first);
     expect(pool.asked.length).toBe(0);
     await back;
     expect([pool.released, troubles.length]).toEqual([['m0'], 3]);
@@ -170,33 +170,33 @@ describe('a lender', () => {
   });
 
   it('replaces a ready machine that is lost, and tells of one that is lent', async () => {
-    const { pool, lender, ask, lost } = await lending(1);
+    const { pool, allocator, ask, lost } = await allocating(1);
     pool.make();
-    await until(() => lender.warm === 1);
+    await until(() => allocator.warm === 1);
     pool.onLost('m0', 'it burned');
     await until(() => pool.asked.length === 1);
-    expect([lender.warm, pool.released]).toEqual([0, ['m0']]);
+    expect([allocator.warm, pool.released]).toEqual([0, ['m0']]);
     const first = ask('a');
     pool.make();
     pool.make();
     const id = await first;
     pool.onLost(id, 'it burned too');
     expect(lost).toEqual([id]);
-    await lender.close();
+    await allocator.close();
   });
 
   it('turns away who waits when it ends, and finishes what is being made', async () => {
-    const { pool, lender, ask } = await lending();
+    const { pool, allocator, ask } = await allocating();
     pool.capacity = 1;
     const [first, second] = [ask('a'), ask('b')];
-    lender.turnAway();
+    allocator.turnAway();
     await expect(second).rejects.toMatchObject({ code: 'ERR_CLOSED' });
     pool.make();
     expect(await first).toBe('m0');
   });
 
   it('asks for more when there is more to be had', async () => {
-    const { pool, ask } = await lending();
+    const { pool, ask } = await allocating();
     pool.capacity = 0;
     const first = ask('a');
     expect(pool.asked.length).toBe(0);

@@ -1,6 +1,6 @@
-// What a lender waits for ends with it.
+// What a allocator waits for ends with it.
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { Lender } from '../../src/coordinator/pools/lender.ts';
+import { MachineAllocator } from '../../src/coordinator/pools/machine-allocator.ts';
 import type { Pool } from '../../src/coordinator/pools/pool.ts';
 
 beforeEach(() => void vi.useFakeTimers());
@@ -36,28 +36,28 @@ it.each([
   { what: 'a machine that is to be made ahead', more: { acquire: fails }, warm: 1 },
   { what: 'a machine that is to be taken back', more: { release: fails }, warm: 0 },
   { what: 'a pool that is to be looked at', more: { reconcile: fails }, warm: 0 },
-])('a closed lender waits no longer for $what', async ({ more, warm }) => {
-  const lender = new Lender(poolOf(more), options(warm));
-  const opened = lender.open(new Set(['m']));
-  const returned = lender.giveBack('m');
+])('a closed allocator waits no longer for $what', async ({ more, warm }) => {
+  const allocator = new MachineAllocator(poolOf(more), options(warm));
+  const opened = allocator.open(new Set(['m']));
+  const returned = allocator.giveBack('m');
   await vi.waitUntil(() => vi.getTimerCount() > 0);
   const before = vi.getTimerCount();
-  await lender.close();
+  await allocator.close();
   await Promise.all([opened, returned]);
   expect(before).toBeGreaterThan(0);
   expect(vi.getTimerCount()).toBe(0);
 });
 
-it('a lender that is tried again after a failure keeps no timer of the first wait', async () => {
+it('a allocator that is tried again after a failure keeps no timer of the first wait', async () => {
   let failures = 2;
   const release = async () => {
     if (failures-- > 0) throw new Error('not now');
   };
-  const lender = new Lender(poolOf({ release }), options(0));
-  await lender.open(new Set(['m']));
-  const returned = lender.giveBack('m');
+  const allocator = new MachineAllocator(poolOf({ release }), options(0));
+  await allocator.open(new Set(['m']));
+  const returned = allocator.giveBack('m');
   await vi.advanceTimersByTimeAsync(10_000);
   expect(await returned).toBe(true);
   expect(vi.getTimerCount()).toBe(0);
-  await lender.close();
+  await allocator.close();
 });

@@ -4,10 +4,13 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type StrangerLimits, Strangers } from '../../../src/http/server/strangers.ts';
+import {
+  type ConnectionLimits,
+  UnauthenticatedConnections,
+} from '../../../src/http/server/unauthenticated-connections.ts';
 import { until } from '../../helpers/processes.ts';
 
-const generous: StrangerLimits = {
+const generous: ConnectionLimits = {
   perAddress: 100,
   total: 100,
   connections: 100,
@@ -15,8 +18,8 @@ const generous: StrangerLimits = {
 };
 
 /** A server that trusts who asks for /known, and answers once told to. */
-async function startServer(limits: Partial<StrangerLimits>) {
-  const strangers = new Strangers({ ...generous, ...limits });
+async function startServer(limits: Partial<ConnectionLimits>) {
+  const strangers = new UnauthenticatedConnections({ ...generous, ...limits });
   const server = createServer((request, response) => {
     strangers.begin(request, response);
     if (request.url === '/known') strangers.trust(request);

@@ -16,7 +16,7 @@ export interface TurnOptions {
 const pauseMs = 10;
 
 /** Does `work` while no other program has its turn at the file. Throws ERR_CONFLICT when the wait has no end. */
-export async function inTurn<T>(
+export async function withFileLock<T>(
   path: string,
   work: () => Promise<T>,
   { staleMs = 10_000, patienceMs = 60_000 }: TurnOptions = {},

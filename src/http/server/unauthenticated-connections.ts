@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 
-export interface StrangerLimits {
+export interface ConnectionLimits {
   /** How many connections one address may have on which it has not shown who it is. */
   readonly perAddress: number;
   /** How many such connections there may be in all. */
@@ -15,7 +15,7 @@ export interface StrangerLimits {
 }
 
 /** A part of what this process may open: the rest is for machines, files and commands. */
-export function defaultLimits(): StrangerLimits {
+export function defaultLimits(): ConnectionLimits {
   const descriptors = descriptorLimit();
   const share = (part: number, most: number) =>
     Math.floor(Math.max(8, Math.min(most, descriptors * part)));
@@ -38,7 +38,7 @@ function descriptorLimit(): number {
   return 1_024;
 }
 
-interface Stranger {
+interface UnauthenticatedConnection {
   readonly socket: Socket;
   /** What is counted as one address. */
   readonly address: string;
@@ -48,15 +48,15 @@ interface Stranger {
  * Watches the connections of a server. When there is one too many, the oldest one of a stranger is cut, of the same address
  * first: whoever holds connections open loses them, and whoever shows at once who it is gets through.
  */
-export class Strangers {
-  readonly #limits: StrangerLimits;
+export class UnauthenticatedConnections {
+  readonly #limits: ConnectionLimits;
   /** The oldest first. By address and port: over TLS a request has another socket than the connection. */
-  readonly #strangers = new Map<string, Stranger>();
+  readonly #strangers = new Map<string, UnauthenticatedConnection>();
   readonly #byAddress = new Map<string, Set<string>>();
   readonly #trusted = new WeakSet<object>();
   #connections = 0;
 
-  constructor(limits: StrangerLimits = defaultLimits()) {
+  constructor(limits: ConnectionLimits = defaultLimits()) {
     this.#limits = limits;
   }
 

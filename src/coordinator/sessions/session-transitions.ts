@@ -2,18 +2,18 @@
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import { deadBuildletText, unknownBuildletText } from '../../protocol/endpoints.ts';
 import type { Log } from '../log.ts';
-import type { Lender } from '../pools/lender.ts';
+import type { MachineAllocator } from '../pools/machine-allocator.ts';
 import type { SessionBook } from '../state/session-book.ts';
-import type { Death, Links } from './links.ts';
+import type { Death, MachineConnections } from './machine-connections.ts';
 import { applied, type Limits, type Session, type SessionEvent } from './session.ts';
 
 export interface SessionLifeOptions {
   readonly book: SessionBook;
   readonly limits: Limits;
-  readonly lenderOf: (hostType: string) => Lender;
+  readonly allocatorOf: (hostType: string) => MachineAllocator;
   /** Whether sessions of the host type are kept with their machines, for other coordinators to find. */
   readonly isShared: (hostType: string) => boolean;
-  readonly links: Links;
+  readonly machines: MachineConnections;
   readonly log: Log;
   /** What was done to whose buildlet. */
   readonly audit: Log;
@@ -22,7 +22,7 @@ export interface SessionLifeOptions {
   readonly onEnded: (session: Session) => void;
 }
 
-export class SessionLife {
+export class SessionTransitions {
   readonly #options: SessionLifeOptions;
 
   constructor(options: SessionLifeOptions) {
@@ -76,18 +76,18 @@ export class SessionLife {
    * that the session is kept with is gone first: else the session would be found again with it.
    */
   async takeBack({ name, hostType, machine }: Session): Promise<void> {
-    const { links, lenderOf, isShared } = this.#options;
-    await links.drop(name);
+    const { machines, allocatorOf, isShared } = this.#options;
+    await machines.drop(name);
     if (machine === undefined || !isShared(hostType)) {
       await this.forget(name);
       if (machine !== undefined) await this.#giveBack(hostType, machine);
-    } else if (await lenderOf(hostType).giveBack(machine)) await this.forget(name);
+    } else if (await allocatorOf(hostType).giveBack(machine)) await this.forget(name);
   }
 
   /** A machine whose pool has left the configuration stays as it is; its pool ends it, should it come back. */
   async #giveBack(hostType: string, machine: string): Promise<void> {
     try {
-      await this.#options.lenderOf(hostType).giveBack(machine);
+      await this.#options.allocatorOf(hostType).giveBack(machine);
     } catch (error) {
       if (!isGomoteError(error, 'ERR_CONFIG')) throw error;
       this.trouble(`taking back ${machine}`)(error);
@@ -104,19 +104,19 @@ export class SessionLife {
 
   /** The platform has the machine no more: another coordinator has ended the session, or somebody else. */
   async vanished(name: string): Promise<void> {
-    const { book, log, links, lenderOf } = this.#options;
+    const { book, log, machines, allocatorOf } = this.#options;
     const session = book.get(name);
     if (session?.machine === undefined) return;
     const { hostType, machine, owner } = session;
     log.write('vanished', { name, owner, machine });
-    void links.drop(name, new GomoteError('ERR_UNKNOWN_BUILDLET', unknownBuildletText));
-    lenderOf(hostType).disown(machine);
+    void machines.drop(name, new GomoteError('ERR_UNKNOWN_BUILDLET', unknownBuildletText));
+    allocatorOf(hostType).disown(machine);
     await this.forget(name);
   }
 
   /** A session's machine is of no use any more, as far as it is known here. */
   lost(name: string, reason: string, how: Death): void {
-    const { book, isShared, lenderOf } = this.#options;
+    const { book, isShared, allocatorOf } = this.#options;
     const session = book.get(name);
     if (session?.machine === undefined) return;
     const { hostType, machine } = session;
@@ -124,7 +124,7 @@ export class SessionLife {
     else if (how === 'unknown') this.vanished(name).catch(this.trouble(`forgetting ${name}`));
     else if (how === 'ended') this.died(name, reason, { leavesMachine: true });
     // One of another coordinator's that is silent here may well answer there.
-    else if (lenderOf(hostType).pool.shared?.isOwn(machine)) this.died(name, reason);
+    else if (allocatorOf(hostType).pool.shared?.isOwn(machine)) this.died(name, reason);
   }
 
   /** A pool has lost the machine, whoever has it. */
@@ -140,19 +140,19 @@ export class SessionLife {
    * the session is kept with may stay until the session ends: other coordinators tell the owner as well.
    */
   died(name: string, reason: string, options: { readonly leavesMachine?: boolean } = {}): void {
-    const { book, log, audit, links, lenderOf } = this.#options;
+    const { book, log, audit, machines, allocatorOf } = this.#options;
     const session = book.get(name);
     if (session?.state !== 'running' || session.machine === undefined) return;
     const { hostType, machine, owner } = session;
     log.write('died', { name, owner, machine, reason });
     audit.write('died', { name, owner, machine, reason });
     const told = new GomoteError('ERR_BUILDLET_DIED', deadBuildletText(name, reason));
-    void links.drop(name, told);
+    void machines.drop(name, told);
     const { leavesMachine = false } = options;
     this.apply(name, { kind: 'died', reason, leavesMachine })
       .catch(this.trouble(`writing ${name}`))
       .then(async () => {
-        if (leavesMachine) lenderOf(hostType).disown(machine);
+        if (leavesMachine) allocatorOf(hostType).disown(machine);
         else await this.#giveBack(hostType, machine);
       })
       .catch(this.trouble(`taking back ${machine}`));

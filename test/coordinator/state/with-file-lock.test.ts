@@ -3,7 +3,7 @@ import { existsSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { inTurn } from '../../../src/coordinator/state/file-turn.ts';
+import { withFileLock } from '../../../src/coordinator/state/with-file-lock.ts';
 import { temporaryDirectory } from '../../helpers/temporary.ts';
 
 const newPath = () => join(temporaryDirectory(), 'file');
@@ -20,7 +20,7 @@ it('come one after the other, and leave nothing behind', async () => {
   let inside = 0;
   let most = 0;
   const turn = async (number: number) =>
-    await inTurn(path, async () => {
+    await withFileLock(path, async () => {
       most = Math.max(most, ++inside);
       await breathe();
       inside--;
@@ -34,7 +34,7 @@ it('come one after the other, and leave nothing behind', async () => {
 
 it('end with their work, also when it fails', async () => {
   const path = newPath();
-  await expect(inTurn(path, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
+  await expect(withFileLock(path, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
   expect(existsSync(`${path}.lock`)).toBe(false);
 });
 
@@ -43,7 +43,7 @@ it('go on after one whose program died, one at a time', async () => {
   leave(path, 60_000);
   let inside = 0;
   const turn = () =>
-    inTurn(path, async () => {
+    withFileLock(path, async () => {
       expect(++inside).toBe(1);
       await breathe();
       inside--;
@@ -56,7 +56,7 @@ it('are not waited for for ever', async () => {
   const path = newPath();
   leave(path, 0);
   const work = () => Promise.reject(new Error('it was another’s turn'));
-  await expect(inTurn(path, work, { patienceMs: 50 })).rejects.toMatchObject({
+  await expect(withFileLock(path, work, { patienceMs: 50 })).rejects.toMatchObject({
     code: 'ERR_CONFLICT',
     hint: expect.stringContaining('.lock'),
   });

@@ -6,7 +6,7 @@ import { GomoteError, messageOf } from '../errors.ts';
  *
  * @param summary What failed, given how many of how many: `2 of 3 were not destroyed`.
  */
-export async function doAll(
+export async function forEachNamed(
   names: readonly string[],
   work: (name: string) => Promise<void>,
   summary: (counts: string) => string,

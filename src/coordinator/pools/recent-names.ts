@@ -1,5 +1,5 @@
 // Names that are remembered for a time after they were added.
-export class Recent {
+export class RecentNames {
   readonly #forMs: number;
   /** In the order they were added. */
   readonly #addedMs = new Map<string, number>();

@@ -25,7 +25,7 @@ const forgetMs = 60_000;
 const addressLimit = 10_000;
 const waitingLimit = 1_000;
 
-export class Doorkeeper {
+export class Authenticator {
   readonly #users: Users;
   readonly #log: Log;
   readonly #failures = new Map<string, { count: number; lastMs: number }>();

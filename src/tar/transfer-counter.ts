@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { TransferSummary, TransferTotals } from '../protocol/transfer.ts';
 
-export class Tally {
+export class TransferCounter {
   readonly #hash = createHash('sha256');
   #wireBytes = 0;
 
@@ -28,12 +28,12 @@ export class Tally {
 }
 
 /** The same chunks, counted on their way. */
-export async function* tallied<T extends Uint8Array>(
+export async function* countBytes<T extends Uint8Array>(
   source: AsyncIterable<T>,
-  tally: Tally,
+  counter: TransferCounter,
 ): AsyncGenerator<T> {
   for await (const chunk of source) {
-    tally.update(chunk);
+    counter.update(chunk);
     yield chunk;
   }
 }
