@@ -1,4 +1,4 @@
-// What a allocator waits for ends with it.
+// What an allocator waits for ends with it.
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { MachineAllocator } from '../../src/coordinator/pools/machine-allocator.ts';
 import type { Pool } from '../../src/coordinator/pools/pool.ts';
@@ -48,7 +48,7 @@ it.each([
   expect(vi.getTimerCount()).toBe(0);
 });
 
-it('a allocator that is tried again after a failure keeps no timer of the first wait', async () => {
+it('an allocator that is tried again after a failure keeps no timer of the first wait', async () => {
   let failures = 2;
   const release = async () => {
     if (failures-- > 0) throw new Error('not now');
