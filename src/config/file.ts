@@ -70,7 +70,7 @@ export function parseFile<T extends v.GenericSchema>(
   const key = v.getDotPath(issue) ?? '';
   if (issue.type === 'strict_object' && issue.expected === 'never') {
     const meant = didYouMean(key.split('.').at(-1) ?? '', keysOf(schema));
-    const page = fileURLToPath(new URL('docs/operations.md', packageRoot));
+    const page = fileURLToPath(new URL('docs/configuration.md', packageRoot));
     throw new GomoteError('ERR_CONFIG', `${path}: unknown key ${key}`, {
       hint: meant ?? `see ${page}`,
     });

@@ -1,5 +1,6 @@
-// docs/cli.md is made from the commands themselves: `npm run docs` writes it, this test holds it to them.
-
+// The documentation, held to the code. docs/cli.md is made from the commands themselves: `npm run docs` writes it.
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import { expect, it } from 'vitest';
@@ -8,6 +9,7 @@ import { Context } from '../../src/cli/context.ts';
 import { examplesOf } from '../../src/cli/examples.ts';
 import { processInterrupts } from '../../src/cli/interrupts.ts';
 import { fullProgram } from '../../src/cli/program.ts';
+import { errorCodes } from '../../src/errors.ts';
 import { Collector } from '../helpers/collect.ts';
 
 function helpOf(command: Command): string {
@@ -35,7 +37,7 @@ it('docs/cli.md says what the commands’ own help says', async () => {
     '# The command line',
     '',
     'This page is made from the programs’ own help by `npm run docs`. Exit codes and messages are in',
-    '[errors.md](errors.md), the configuration file in [operations.md](operations.md).',
+    '[errors.md](errors.md), the configuration file in [configuration.md](configuration.md).',
     '',
     'A buildlet is named as `gomote list` prints it: `NAME` in the chosen backend, `BACKEND/NAME` in another, or',
     '`TYPE@HOST[:PORT]` for one reached directly. Long options may be written with one dash, as Go’s gomote has',
@@ -63,4 +65,70 @@ it('docs/cli.md says what the commands’ own help says', async () => {
     '',
   ].join('\n');
   await expect(text).toMatchFileSnapshot('../../docs/cli.md');
+});
+
+const root = join(import.meta.dirname, '../..');
+const decisions = readdirSync(join(root, 'docs/decisions'));
+const pages = [
+  'README.md',
+  ...readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+  ...decisions.map((name) => `docs/decisions/${name}`),
+];
+const read = (page: string): string => readFileSync(join(root, page), 'utf8');
+
+/** What GitHub makes of headings. */
+const anchorsOf = (text: string): string[] =>
+  [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\- ]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+
+it('every link of a page leads to a file and a heading that are there', () => {
+  const broken = pages.flatMap((page) =>
+    [...read(page).matchAll(/\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]*))?\)/g)].flatMap(
+      ([link, path = '', anchor]) => {
+        const target = path === '' ? page : join(dirname(page), path);
+        try {
+          if (anchor === undefined) readdirOrRead(target);
+          else if (!anchorsOf(read(target)).includes(anchor)) return [`${page}: ${link}`];
+          return [];
+        } catch {
+          return [`${page}: ${link}`];
+        }
+      },
+    ),
+  );
+  expect(broken).toEqual([]);
+});
+
+function readdirOrRead(target: string): void {
+  if (target.endsWith('/')) readdirSync(join(root, target));
+  else read(target);
+}
+
+it('every page and every decision is in the table of contents, and numbers are unique', () => {
+  const contents = read('docs/README.md');
+  const missing = pages
+    .filter((page) => page.startsWith('docs/') && !/README|CODE_OF_CONDUCT/.test(page))
+    .filter((page) => !contents.includes(`(${page.slice('docs/'.length)})`));
+  expect(missing).toEqual([]);
+  const numbers = decisions.map((name) => name.slice(0, 3));
+  expect(new Set(numbers).size).toBe(numbers.length);
+  for (const name of decisions) {
+    expect(read(`docs/decisions/${name}`)).toMatch(new RegExp(`^# ${name.slice(0, 3)}: `));
+  }
+});
+
+it('errors.md has every code of the library with a meaning, and no other', () => {
+  const rows = [...read('docs/errors.md').matchAll(/^\| `(ERR_\w+)` \| (.+) \|$/gm)];
+  expect(rows.map(([, code]) => code).sort()).toEqual(Object.keys(errorCodes).sort());
+  for (const [row, , meaning = ''] of rows) {
+    const [what, cure] = meaning.split(' | ');
+    expect(what?.length, row).toBeGreaterThan(20);
+    expect(cure?.length, row).toBeGreaterThan(5);
+  }
 });
