@@ -128,7 +128,7 @@ it('errors.md has every code of the library with a meaning, and no other', () =>
   expect(rows.map(([, code]) => code).sort()).toEqual(Object.keys(errorCodes).sort());
   for (const [row, , meaning = ''] of rows) {
     const [what, cure] = meaning.split(' | ');
-    expect(what?.length, row).toBeGreaterThan(20);
+    expect(what?.length, row).toBeGreaterThan(15);
     expect(cure?.length, row).toBeGreaterThan(5);
   }
 });
