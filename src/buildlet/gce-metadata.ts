@@ -1,7 +1,7 @@
 // The attributes of this virtual machine, from the metadata server of Compute Engine.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GomoteError, messageOf } from '../errors.ts';
-import { HttpClient, readText } from '../http/client/request.ts';
+import { HttpClient, listReplyBytes, readText } from '../http/client/request.ts';
 import { timeoutSignal } from '../timeout-signal.ts';
 import type { Meta } from './meta.ts';
 
@@ -41,7 +41,7 @@ async function fetchAttributes(origin: string): Promise<Map<string, string>> {
       headers: { 'Metadata-Flavor': 'Google' },
       signal,
     });
-    const body = await readText(response, signal);
+    const body = await readText(response, signal, listReplyBytes);
     // Without its mark the answer is some other server's, such as a proxy's.
     if (response.statusCode !== 200 || response.headers['metadata-flavor'] !== 'Google') {
       throw new Error(`status ${response.statusCode}, not from a metadata server`);

@@ -116,9 +116,9 @@ export class Connection {
     }
   }
 
-  /** As `call`, and reads the whole reply as text. */
-  async callText(request: CallRequest): Promise<string> {
-    return await readText(await this.call(request), request.signal);
+  /** As `call`, and reads the whole reply as text, at most `limitBytes` of it. Default: what a short reply may have. */
+  async callText(request: CallRequest, limitBytes?: number): Promise<string> {
+    return await readText(await this.call(request), request.signal, limitBytes);
   }
 
   /** Every pending call fails with `error`, and every later one. */

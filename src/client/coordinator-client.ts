@@ -1,7 +1,7 @@
 // The client of a coordinator: asks for buildlets, lists them, and gives clients that go through it.
 import type { Dispatcher } from 'undici';
 import { GomoteError, StatusError } from '../errors.ts';
-import type { HttpRequest } from '../http/client/request.ts';
+import { type HttpRequest, listReplyBytes } from '../http/client/request.ts';
 import type { ServerAddress } from '../http/client/server-address.ts';
 import type { RemoteBuildlet, RemoteTypes } from '../protocol/coordinator-replies.ts';
 import { contentTypes, coordinatorPaths } from '../protocol/endpoints.ts';
@@ -155,7 +155,7 @@ export class CoordinatorClient {
 
   async #text(request: HttpRequest): Promise<string> {
     const signal = this.#connection.signalWith(request.signal);
-    return await this.#connection.callText({ ...request, signal });
+    return await this.#connection.callText({ ...request, signal }, listReplyBytes);
   }
 
   #badReply(path: string, body: string): never {

@@ -36,11 +36,34 @@ export function parseBy<T extends v.GenericSchema>(
   return result.success ? result.output : undefined;
 }
 
-/** The value of the text, or undefined when it is no JSON. */
+/** The value of the text; undefined when it is no JSON, or nested deeper than any reply is. */
 export function parseJson(json: string): unknown {
+  if (isDeep(json)) return undefined;
   try {
     return JSON.parse(json);
   } catch {
     return undefined;
   }
+}
+
+/** The deepest that a reply nests values, with room to spare. */
+const maxDepth = 32;
+
+/** Whether brackets nest so deep that a parser would need much more memory than the text has. */
+function isDeep(json: string): boolean {
+  let depth = 0;
+  for (let at = 0; at < json.length && depth <= maxDepth; at++) {
+    const mark = json[at];
+    if (mark === '"') at = stringEnd(json, at);
+    else if (mark === '[' || mark === '{') depth++;
+    else if (mark === ']' || mark === '}') depth--;
+  }
+  return depth > maxDepth;
+}
+
+/** Where the string ends that begins there: brackets in it nest nothing. */
+function stringEnd(json: string, start: number): number {
+  let at = start + 1;
+  while (at < json.length && json[at] !== '"') at += json[at] === '\\' ? 2 : 1;
+  return at;
 }

@@ -359,6 +359,17 @@ describe('gomote run', () => {
   });
 });
 
+it('a run whose log goes on after its closing record ends with 125', async () => {
+  const ends = [end, { ...end, code: 3 }].map((one) => formatRecord('end', JSON.stringify(one)));
+  const address = await serveHttp((request, response, path) => {
+    request.resume();
+    response.statusCode = path === '/session' ? 200 : 404;
+    response.end(path === '/session' ? Buffer.concat(ends) : '');
+  });
+  const { code, stderr } = await testCli()(['run', `x@${address}`, 'true']);
+  expect([code, stderr]).toEqual([125, expect.stringContaining('after its closing record')]);
+});
+
 describe('a run whose request failed', () => {
   it.each([
     ['500', 500, 'no', false],

@@ -210,6 +210,9 @@ export class LogCopier {
 
   /** Takes one piece; gives the output that cannot take more for the moment. */
   #take({ kind, offset, bytes }: RecordPiece): Writable | undefined {
+    if (this.#end !== undefined && kind !== 'ping') {
+      throw new GomoteError('ERR_REPLY', 'the log goes on after its closing record');
+    }
     if (kind === 'out' || kind === 'err') return this.#write(this.#streams[kind], offset, bytes);
     const json = bytes.toString();
     if (kind === 'gap') this.#skip(damagedUnless(this.#replies?.parseGap(json)));

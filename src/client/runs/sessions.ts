@@ -1,5 +1,6 @@
 // The sessions of one buildlet: starting them, finding them again.
 import { GomoteError } from '../../errors.ts';
+import { listReplyBytes } from '../../http/client/request.ts';
 import { endpoints } from '../../protocol/endpoints.ts';
 import type { SessionInfo, SessionRequest } from '../../protocol/session.ts';
 import type { Connection } from '../connection.ts';
@@ -55,7 +56,7 @@ export class Sessions {
     try {
       const { path } = endpoints.sessions;
       const request = { method: 'GET', path, signal, heartbeat: false } as const;
-      const text = await this.#connection.callText(request);
+      const text = await this.#connection.callText(request, listReplyBytes);
       const { parseSessionInfos } = await loadReplies();
       const infos = parseSessionInfos(text);
       if (infos !== undefined) return infos;

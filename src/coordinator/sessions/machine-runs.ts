@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { printable } from '../../printable.ts';
 import { endpoints } from '../../protocol/endpoints.ts';
 import { withQuery } from '../../protocol/form.ts';
+import { parseJson } from '../../protocol/reply-fields.ts';
 import { isSessionId } from '../../protocol/session.ts';
 
 /** A request that is being relayed. */
@@ -76,7 +77,7 @@ export class MachineRuns {
 
 /** A reply that cannot be read tells of none; a run that cannot, is none. */
 function goingOn(reply: string): Run[] {
-  const listed = v.safeParse(v.array(v.unknown()), parsed(reply));
+  const listed = v.safeParse(v.array(v.unknown()), parseJson(reply));
   if (!listed.success) return [];
   const runs = new Map<string, Run>();
   for (const one of listed.output) {
@@ -88,14 +89,6 @@ function goingOn(reply: string): Run[] {
     runs.set(id, { id, command: words, sinceMs: Math.min(started, Date.now()) });
   }
   return [...runs.values()];
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** All that goes on there, each run once: as the request that started it and has its output, else by itself. */

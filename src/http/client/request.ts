@@ -236,11 +236,17 @@ export function transportError(
   return new GomoteError(code, `${what}: ${messageOf(error)}`, { cause: error });
 }
 
+/** The most that is read of a reply that says one thing, in bytes. */
+const shortReplyBytes = 1 << 20;
+
+/** The most that is read of a reply that is a list, in bytes. */
+export const listReplyBytes = 16 << 20;
+
 /** Reads a reply's body as text, at most `limitBytes` of it; the rest is dropped with the connection. */
 export async function readText(
   { body }: { readonly body: Readable },
   signal: AbortSignal | undefined,
-  limitBytes = 16 << 20,
+  limitBytes = shortReplyBytes,
 ): Promise<string> {
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
