@@ -6,7 +6,7 @@ import { Context } from './context.ts';
 import { exitCodes, runFailureCode, signalCode } from './exit-codes.ts';
 import { type Interrupts, processInterrupts } from './interrupts.ts';
 import { exactArguments } from './raw-arguments.ts';
-import { inRed, print, processTerminal, type Terminal } from './terminal/terminal.ts';
+import { colorRed, print, processTerminal, type Terminal } from './terminal/terminal.ts';
 
 /** Runs the command line of this process; resolves with its exit code. */
 export const run = (argv: readonly string[], state?: StartState): Promise<number> =>
@@ -61,7 +61,7 @@ async function report(error: unknown, context: Context): Promise<void> {
   const hint = error instanceof GomoteError && error.hint !== undefined ? `; ${error.hint}` : '';
   const line = printable(`${wordsOf(error)}${hint}`.replaceAll(/\s*\n\s*/g, ' '));
   const { stderr, environment } = context.terminal;
-  stderr.write(`${await inRed(stderr, environment, context.color, 'gomote:')} ${line}\n`);
+  stderr.write(`${await colorRed(stderr, environment, context.color, 'gomote:')} ${line}\n`);
   if (!context.verbose) return;
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     stderr.write(`${printable(cause.stack ?? cause.message, { newlines: true })}\n`);

@@ -51,8 +51,15 @@ export function localFileError(subject: string, error: unknown, place?: string):
   return new GomoteError('ERR_LOCAL_FILE', `${shown(subject)}: ${reason}${full}`, { cause: error });
 }
 
-/** Makes system calls for an entry; what fails is told with the entry's name. */
-export function guarded<T>(path: string, calls: () => T): T {
+/** The refusal of a symbolic link whose target is outside the work dir. */
+export const outsideLinkError = (path: string, target: string): Error =>
+  archiveErrors.entry(
+    path,
+    `the symbolic link to ${JSON.stringify(target)} leads out of the work dir`,
+  );
+
+/** Makes system calls for an entry; an error names the entry. */
+export function withErrorsOf<T>(path: string, calls: () => T): T {
   try {
     return calls();
   } catch (error) {

@@ -1,5 +1,7 @@
 // Names in a tar archive: what they may be, and where a symbolic link may point.
+import { sep } from 'node:path';
 import { whyNoName } from '../files/file-name.ts';
+import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { archiveErrors } from './archive-error.ts';
 
 /** Deeper than any tree that somebody works in. */
@@ -37,4 +39,11 @@ export function targetStaysInside(directory: readonly string[], target: string):
     if (depth < 0) return false;
   }
   return true;
+}
+
+/** Whether an entry is a link that leads out of what must hold it; `above` is the way from there to the tree. */
+export function pointsOutside(above: string, { kind, path, target }: TreeEntry): boolean {
+  if (kind !== 'symlink') return false;
+  const elements = [...above.split(sep).filter(Boolean), ...path.split('/').slice(0, -1)];
+  return !targetStaysInside(elements, target);
 }

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { isInside, type Look, lookSync, traceSync } from '../files/confine.ts';
 import { lstatSync, lutimesSync, unlinkSync } from '../files/named-fs.ts';
-import { archiveErrors } from './archive-error.ts';
+import { archiveErrors, outsideLinkError } from './archive-error.ts';
 import { directoryInPlace, type Placement } from './placement.ts';
 import type { Staging } from './staging.ts';
 import type { TarEntry } from './tar-reader.ts';
@@ -98,13 +98,7 @@ export function planLinks(
       : base;
     const target = entry.linkTarget.split('/');
     const { problem } = traceSync(root, directory, target, { follow: true, look });
-    if (problem === 'outside') throw leadsOut(entry);
+    if (problem === 'outside') throw outsideLinkError(entry.name, entry.linkTarget);
   }
   return [...byPlace.values()];
 }
-
-export const leadsOut = (entry: TarEntry): Error =>
-  archiveErrors.entry(
-    entry.name,
-    `the symbolic link to ${JSON.stringify(entry.linkTarget)} leads out of the work dir`,
-  );

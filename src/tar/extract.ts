@@ -65,7 +65,7 @@ async function read(source: StoppableSource, reader: TarReader): Promise<void> {
       reader.finish(isWhole());
       done = true;
     } catch (error) {
-      failure = explained(error, reader);
+      failure = explainFailure(error, reader);
     } finally {
       // What follows the last gzip member is of no interest, and after a failure nothing is.
       source.stop(new Error('the reader has finished'));
@@ -78,7 +78,7 @@ async function read(source: StoppableSource, reader: TarReader): Promise<void> {
     isWhole = () => !isGzip || tail.endsMemberOf(bytes);
     await pipeline(tail.through(all), transform, consume);
   } catch (error) {
-    failure ??= explained(error, reader);
+    failure ??= explainFailure(error, reader);
   }
   if (!done) throw failure;
 }
@@ -100,7 +100,7 @@ class Tail {
   }
 }
 
-function explained(error: unknown, reader: TarReader): unknown {
+function explainFailure(error: unknown, reader: TarReader): unknown {
   if (error instanceof GomoteError) return error;
   const code = errnoOf(error);
   if (code === 'Z_BUF_ERROR') return archiveErrors.cutShort(reader.openName, error);

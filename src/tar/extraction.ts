@@ -7,9 +7,9 @@ import type { HeldDirectory } from '../files/held-directory.ts';
 import { HeldTree } from '../files/held-tree.ts';
 import { linkSync, lstatSync, readlinkSync, rmdirSync } from '../files/named-fs.ts';
 import { formatFileMode } from '../protocol/file-mode.ts';
-import { archiveErrors, localFileError } from './archive-error.ts';
+import { archiveErrors, localFileError, outsideLinkError } from './archive-error.ts';
 import { entryElements, relativeElements, targetStaysInside } from './entry-name.ts';
-import { type DeferredLink, leadsOut, makeFifo, planLinks, throughLinks } from './extract-links.ts';
+import { type DeferredLink, makeFifo, planLinks, throughLinks } from './extract-links.ts';
 import { type Attributes, directoryInPlace, Placement } from './placement.ts';
 import { StagedFile } from './staged-file.ts';
 import { Staging } from './staging.ts';
@@ -104,7 +104,7 @@ export class Extraction implements TarSink {
     if (named.length === 0 && entry.typeFlag !== '5') throw archiveErrors.invalidName(entry.name);
     const elements = throughLinks(entry.name, named, this.#links);
     if (this.#links.size > 0) this.#links.delete(elements.join('/'));
-    this.#guarded(entry.name, () => this.#beginType(entry, elements));
+    this.#attempt(entry.name, () => this.#beginType(entry, elements));
   }
 
   #elementsOf({ name }: TarEntry): string[] {
@@ -126,7 +126,7 @@ export class Extraction implements TarSink {
 
   content(piece: Buffer): void {
     const open = this.#open;
-    if (open !== undefined) this.#guarded(open.entry.name, () => open.file.write(piece));
+    if (open !== undefined) this.#attempt(open.entry.name, () => open.file.write(piece));
   }
 
   hole(bytes: number): void {
@@ -138,7 +138,7 @@ export class Extraction implements TarSink {
     if (open === undefined) return;
     const { entry, file } = open;
     const mode = entry.mode ?? defaultMode;
-    this.#guarded(entry.name, () => file.finish(mode, entry.mtime));
+    this.#attempt(entry.name, () => file.finish(mode, entry.mtime));
     this.#open = undefined;
     this.#files++;
     this.#bytes += entry.sizeBytes;
@@ -148,13 +148,13 @@ export class Extraction implements TarSink {
   finish(): void {
     const [target, staging] = [this.#target, this.#staging];
     const placement = new Placement(target, staging, this.#attributes, this.#undo);
-    this.#guarded('.', () => {
+    this.#attempt('.', () => {
       placement.plan();
       const links = [...this.#links.values()];
       const plan = planLinks(this.#root, target.top.path, links, { placement, staging });
       placement.execute();
       for (const { entry, place } of plan) {
-        this.#guarded(entry.name, () => placement.makeLink(place, entry.linkTarget, entry.mtime));
+        this.#attempt(entry.name, () => placement.makeLink(place, entry.linkTarget, entry.mtime));
       }
       placement.setAttributes();
       this.#undo.commit();
@@ -178,7 +178,7 @@ export class Extraction implements TarSink {
   }
 
   /** Runs the system calls of an entry; what fails is told with the entry's name. */
-  #guarded(name: string, calls: () => void): void {
+  #attempt(name: string, calls: () => void): void {
     try {
       calls();
     } catch (error) {
@@ -247,7 +247,8 @@ export class Extraction implements TarSink {
   #deferLink(entry: TarEntry, elements: readonly string[]): void {
     const base = relative(this.#root, this.#target.top.path);
     const directory = [...(base === '' ? [] : base.split(sep)), ...elements.slice(0, -1)];
-    if (!targetStaysInside(directory, entry.linkTarget)) throw leadsOut(entry);
+    if (!targetStaysInside(directory, entry.linkTarget))
+      throw outsideLinkError(entry.name, entry.linkTarget);
     this.#staging.clear(elements);
     const name = elements.join('/');
     this.#keep(name.length + entry.linkTarget.length);

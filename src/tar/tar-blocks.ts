@@ -63,7 +63,7 @@ export class TarBlocks {
   }
 
   *#listedEntry(name: string): Generator<Buffer, void, void> {
-    const stats = this.#guarded(name, () =>
+    const stats = this.#attempt(name, () =>
       lstatSync(this.#tree.at(name), { throwIfNoEntry: false }),
     );
     if (stats === undefined) this.#change(name);
@@ -86,7 +86,7 @@ export class TarBlocks {
   }
 
   /** Runs system calls for an entry; undefined when what fails is to be left out. */
-  #guarded<T>(name: string, calls: () => T): T | undefined {
+  #attempt<T>(name: string, calls: () => T): T | undefined {
     try {
       return calls();
     } catch (error) {
@@ -106,7 +106,7 @@ export class TarBlocks {
 
   *#content(path: string): Generator<Buffer, void, void> {
     const read = () => sortedEntries(this.#tree.directory(path).self);
-    const entries = this.#guarded(path, read);
+    const entries = this.#attempt(path, read);
     for (const entry of entries ?? []) {
       if (path === '' && entry.name === stateDirectory) continue;
       yield* this.#entry(path === '' ? entry.name : `${path}/${entry.name}`, entry);
@@ -117,7 +117,7 @@ export class TarBlocks {
     // A socket is of no use without the process that listens on it.
     if (type.isSocket()) return;
     if (type.isFile()) return yield* this.#file(name);
-    const found = this.#guarded(name, () => this.#other(name, type));
+    const found = this.#attempt(name, () => this.#other(name, type));
     if (found === undefined) return;
     yield* this.#header(found.header);
     if (found.isDirectory) yield* this.#content(name);
@@ -146,7 +146,7 @@ export class TarBlocks {
   }
 
   *#file(name: string): Generator<Buffer, void, void> {
-    const fd = this.#guarded(name, () => openSync(this.#tree.at(name), openFlags));
+    const fd = this.#attempt(name, () => openSync(this.#tree.at(name), openFlags));
     if (fd === undefined) return;
     try {
       const stats = fstatSync(fd);
@@ -183,7 +183,7 @@ export class TarBlocks {
 
   /** Undefined when it cannot be read on and that was told. */
   #read(fd: number, name: string, bytes: number): number | undefined {
-    return this.#guarded(name, () => readSync(fd, this.#piece, this.#used, bytes, null));
+    return this.#attempt(name, () => readSync(fd, this.#piece, this.#used, bytes, null));
   }
 
   *#header(fields: HeaderFields): Generator<Buffer, void, void> {

@@ -1,25 +1,11 @@
 // The symbolic links of a tree: made last, and only those that stay inside the root.
 import { randomBytes } from 'node:crypto';
-import { dirname, sep } from 'node:path';
+import { dirname } from 'node:path';
 import { traceSync } from '../files/confine.ts';
 import { lstatSync, renameSync, rmSync, symlinkSync } from '../files/named-fs.ts';
 import { removeTreeSync } from '../files/remove-tree.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
-import { archiveErrors } from '../tar/archive-error.ts';
-import { targetStaysInside } from '../tar/entry-name.ts';
-
-export const leadsOut = ({ path, target }: TreeEntry): Error =>
-  archiveErrors.entry(
-    path,
-    `the symbolic link to ${JSON.stringify(target)} leads out of the work dir`,
-  );
-
-/** Whether an entry is a link that leads out of what must hold it; `above` is the way from there to the tree. */
-export function leadsOutOf(above: string, { kind, path, target }: TreeEntry): boolean {
-  if (kind !== 'symlink') return false;
-  const elements = [...above.split(sep).filter(Boolean), ...path.split('/').slice(0, -1)];
-  return !targetStaysInside(elements, target);
-}
+import { outsideLinkError } from '../tar/archive-error.ts';
 
 export interface TreeLinksOptions {
   /** What no link may lead out of. */
@@ -35,7 +21,7 @@ export interface TreeLinksOptions {
   /** Whether a directory makes room for one. Default: yes. */
   readonly replaces: boolean | undefined;
   /** Told of each that is not made because it leads out. */
-  readonly onLeadsOut?: ((entry: TreeEntry) => void) | undefined;
+  readonly onOutsideLink?: ((entry: TreeEntry) => void) | undefined;
 }
 
 /** Makes the links and gives them. Throws ERR_ARCHIVE, leaving none, when one leads out and nobody wants to be told. */
@@ -43,12 +29,12 @@ export function makeTreeLinks(
   entries: readonly TreeEntry[],
   options: TreeLinksOptions,
 ): TreeEntry[] {
-  const { onLeadsOut } = options;
+  const { onOutsideLink } = options;
   const made: { entry: TreeEntry }[] = [];
   const refuse = (entry: TreeEntry) => {
-    if (onLeadsOut !== undefined) return onLeadsOut(entry);
+    if (onOutsideLink !== undefined) return onOutsideLink(entry);
     for (const link of made) rmSync(options.placeOf(link.entry), { force: true });
-    throw leadsOut(entry);
+    throw outsideLinkError(entry.path, entry.target);
   };
   for (const entry of entries) {
     options.make(entry, () => {

@@ -7,12 +7,18 @@ import { putInPlace } from '../files/put-in-place.ts';
 import { isReserved } from '../files/reserved-names.ts';
 import { pathOf, type TreeChange } from '../protocol/tree-change.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
-import { archiveErrors, guarded, isOfOneEntry } from '../tar/archive-error.ts';
+import {
+  archiveErrors,
+  isOfOneEntry,
+  outsideLinkError,
+  withErrorsOf,
+} from '../tar/archive-error.ts';
+import { pointsOutside } from '../tar/entry-name.ts';
 import { PatchSources } from './patch-sources.ts';
 import { alterEntry } from './tree-alterations.ts';
 import type { TreeDirectories } from './tree-directories.ts';
 import { proveContent, TreeFile, writeWholeFile } from './tree-file.ts';
-import { leadsOut, leadsOutOf, makeTreeLinks } from './tree-links.ts';
+import { makeTreeLinks } from './tree-links.ts';
 import { TreePlace } from './tree-place.ts';
 import type { TreeSink } from './tree-receiver.ts';
 
@@ -20,7 +26,7 @@ export interface TreeWriterOptions {
   /** Whether symbolic links must stay inside the tree itself, not only inside the root. Default: no. */
   readonly linksStayInTree?: boolean;
   /** Told of each link that is not made because it leads out. Absent: the first one refuses all changes. */
-  readonly onLeadsOut?: (entry: TreeEntry) => void;
+  readonly onOutsideLink?: (entry: TreeEntry) => void;
   /** Sees the head of each part of the changes before any of the part is made; a throw refuses them. */
   readonly onHead?: (head: Buffer) => void;
   /** Whether what is of another kind makes room, a directory with all that is in it. Default: yes. */
@@ -81,12 +87,13 @@ export class TreeWriter implements TreeSink {
     for (const change of changes) {
       const path = pathOf(change);
       if (isReserved(path)) throw archiveErrors.entry(path, 'the name is reserved');
-      const leads = change.op === 'write' && this.#leadsOut(change.entry);
-      if (leads && this.#options.onLeadsOut === undefined) throw leadsOut(change.entry);
+      const leads = change.op === 'write' && this.#pointsOutside(change.entry);
+      if (leads && this.#options.onOutsideLink === undefined)
+        throw outsideLinkError(change.entry.path, change.entry.target);
     }
     this.#isRefused = false;
     this.#options.onHead?.(head);
-    guarded('.', () => {
+    withErrorsOf('.', () => {
       const { directories } = this.#ready;
       this.#sources.release();
       this.#sources.keep(changes, directories, this.#partial);
@@ -110,21 +117,21 @@ export class TreeWriter implements TreeSink {
     return this.#ready.partial;
   }
 
-  #leadsOut(entry: TreeEntry): boolean {
-    return leadsOutOf(relative(this.#fence, this.#base), entry);
+  #pointsOutside(entry: TreeEntry): boolean {
+    return pointsOutside(relative(this.#fence, this.#base), entry);
   }
 
   apply(change: TreeChange): void {
     if (change.op === 'write') this.#applyEntry(change);
     else {
-      guarded(change.path, () => alterEntry(this.#directories, change));
+      withErrorsOf(change.path, () => alterEntry(this.#directories, change));
       this.#options.onDone?.(change, '');
     }
   }
 
   #applyEntry(change: Extract<TreeChange, { op: 'write' }>): void {
     const { entry } = change;
-    if (this.#leadsOut(entry)) this.#options.onLeadsOut?.(entry);
+    if (this.#pointsOutside(entry)) this.#options.onOutsideLink?.(entry);
     else if (entry.kind === 'symlink') this.#links.push(entry);
     else {
       const isMade = this.#make(entry, () => {
@@ -139,7 +146,7 @@ export class TreeWriter implements TreeSink {
   /** Makes an entry; false when that failed, nothing was made, and it has been told. */
   #make(entry: TreeEntry, calls: () => void): boolean {
     try {
-      guarded(entry.path, calls);
+      withErrorsOf(entry.path, calls);
       return true;
     } catch (error) {
       const { onRefused } = this.#options;
@@ -240,9 +247,9 @@ export class TreeWriter implements TreeSink {
   }
 
   #finish(): void {
-    guarded('.', () => this.#ready);
+    withErrorsOf('.', () => this.#ready);
     this.#settle();
-    const made = guarded('.', () =>
+    const made = withErrorsOf('.', () =>
       makeTreeLinks(this.#links, {
         fence: this.#fence,
         placeOf: ({ path }) => this.#placeOf(path),
@@ -250,11 +257,11 @@ export class TreeWriter implements TreeSink {
         make: (entry, calls) => this.#make(entry, calls),
         allow: (entry) => this.#allow(entry),
         replaces: this.#options.replaces,
-        onLeadsOut: this.#options.onLeadsOut,
+        onOutsideLink: this.#options.onOutsideLink,
       }),
     );
     for (const entry of made) this.#options.onDone?.({ op: 'write', entry }, '');
-    guarded('.', () => this.#directories.finish());
+    withErrorsOf('.', () => this.#directories.finish());
   }
 
   /**
@@ -280,7 +287,7 @@ export class TreeWriter implements TreeSink {
 
   /** Gives the tree its place and lets go of the sources. */
   #settle(): void {
-    guarded('.', () => {
+    withErrorsOf('.', () => {
       this.#sources.release();
       if (!this.#isStaged || this.#place === undefined) return;
       this.#place.settle();

@@ -41,7 +41,7 @@ function scene(top = temporaryDirectory()): { root: string; work: string; outsid
 const link = (name: string, target: string): RawEntry => ({ name, type: '2', link: target });
 const hardLink = (name: string, target: string): RawEntry => ({ name, type: '1', link: target });
 
-const leadsOut = (name: string, target: string): string =>
+const outsideLinkError = (name: string, target: string): string =>
   `tar file entry ${name}: the symbolic link to "${target}" leads out of the work dir`;
 const invalidName = (name: string): string =>
   `tar file contained invalid name ${JSON.stringify(name)}`;
@@ -63,10 +63,14 @@ const attacks: [what: string, entries: RawEntry[], message: string | RegExp][] =
     invalidName('./'),
   ],
   ['a PAX name with a NUL', [{ name: 'x', pax: { path: 'a\0b' } }], invalidName('a\0b')],
-  ['an absolute link', [link('l', '/etc')], leadsOut('l', '/etc')],
-  ['an absolute link to the inside', [link('l', '/tmp')], leadsOut('l', '/tmp')],
-  ['a link that climbs out', [link('d/l', '../../../x')], leadsOut('d/l', '../../../x')],
-  ['a link that climbs out and back', [link('l', '../../root/x')], leadsOut('l', '../../root/x')],
+  ['an absolute link', [link('l', '/etc')], outsideLinkError('l', '/etc')],
+  ['an absolute link to the inside', [link('l', '/tmp')], outsideLinkError('l', '/tmp')],
+  ['a link that climbs out', [link('d/l', '../../../x')], outsideLinkError('d/l', '../../../x')],
+  [
+    'a link that climbs out and back',
+    [link('l', '../../root/x')],
+    outsideLinkError('l', '../../root/x'),
+  ],
   [
     'a file through a link of the archive',
     [link('l', '../sibling'), { name: 'l/x' }],
@@ -75,22 +79,22 @@ const attacks: [what: string, entries: RawEntry[], message: string | RegExp][] =
   [
     'a link through a link of the archive',
     [{ name: 'd/', type: '5' }, link('d/up', '..'), link('l', 'd/up/../../outside')],
-    leadsOut('l', 'd/up/../../outside'),
+    outsideLinkError('l', 'd/up/../../outside'),
   ],
   [
     'two links that leave only together',
     [link('a', 'b/../../sibling'), link('b', '.')],
-    leadsOut('a', 'b/../../sibling'),
+    outsideLinkError('a', 'b/../../sibling'),
   ],
   [
     'two links that leave only together, in the other order',
     [link('b', '.'), link('a', 'b/../../../outside')],
-    leadsOut('a', 'b/../../../outside'),
+    outsideLinkError('a', 'b/../../../outside'),
   ],
   [
     'a link through one that was there before',
     [link('l', 'there-before/secret')],
-    leadsOut('l', 'there-before/secret'),
+    outsideLinkError('l', 'there-before/secret'),
   ],
   [
     'a file through a link that was there before',
@@ -121,7 +125,7 @@ const attacks: [what: string, entries: RawEntry[], message: string | RegExp][] =
   [
     'a hard link to a link that leads out',
     [hardLink('h', 'there-before-relative')],
-    leadsOut('h', '../..'),
+    outsideLinkError('h', '../..'),
   ],
   [
     'a hard link to a directory',

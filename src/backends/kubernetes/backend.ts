@@ -24,7 +24,7 @@ import * as podData from './pod.ts';
 import { directClient, forwardedClient } from './pod-client.ts';
 import { stateOf } from './pod-state.ts';
 import type { PodWatch } from './pod-watch.ts';
-import type { Fate } from './post-mortem.ts';
+import type { PodOutcome } from './post-mortem.ts';
 
 type Settings = Extract<BackendSettings, { kind: 'kubernetes' }>;
 
@@ -261,20 +261,20 @@ export class KubernetesBackend implements Backend {
     }
     this.#connections.forget(name);
     const { cluster } = await this.#open();
-    const { fateInAMoment } = await import('./post-mortem.ts');
-    return obituary(name, await fateInAMoment(cluster, name), error) ?? error;
+    const { podOutcomeSoon } = await import('./post-mortem.ts');
+    return obituary(name, await podOutcomeSoon(cluster, name), error) ?? error;
   }
 
   async #diagnoseLoss({ name, uid }: PodConnection): Promise<GomoteError | undefined> {
     const { cluster } = await this.#open();
-    const { fateOf } = await import('./post-mortem.ts');
-    return obituary(name, await fateOf(cluster, name, uid));
+    const { podOutcome } = await import('./post-mortem.ts');
+    return obituary(name, await podOutcome(cluster, name, uid));
   }
 }
 
-function obituary(name: string, fate: Fate, cause?: unknown): GomoteError | undefined {
-  if (fate === undefined) return undefined;
-  return fate === 'gone' ? unknown(name, cause) : died(name, fate.ended, cause);
+function obituary(name: string, outcome: PodOutcome, cause?: unknown): GomoteError | undefined {
+  if (outcome === undefined) return undefined;
+  return outcome === 'gone' ? unknown(name, cause) : died(name, outcome.ended, cause);
 }
 
 function uselessness(pod: V1Pod): string | undefined {

@@ -11,10 +11,14 @@ const askTimeoutMs = 3_000;
 const tellTimeMs = 3_000;
 
 /** Why the pod ended, or that it is gone; undefined while it runs, or when the cluster does not say. */
-export type Fate = { readonly ended: string } | 'gone' | undefined;
+export type PodOutcome = { readonly ended: string } | 'gone' | undefined;
 
 /** As the cluster sees the pod of that name and uid now; does not reject. */
-export async function fateOf(cluster: Cluster, name: string, uid?: string): Promise<Fate> {
+export async function podOutcome(
+  cluster: Cluster,
+  name: string,
+  uid?: string,
+): Promise<PodOutcome> {
   const call = { signal: timeoutSignal(askTimeoutMs), patienceMs: 0 };
   try {
     const pod = await cluster.readPod(name, call);
@@ -26,12 +30,12 @@ export async function fateOf(cluster: Cluster, name: string, uid?: string): Prom
   }
 }
 
-/** As `fateOf`, given a moment in which a death becomes known. */
-export async function fateInAMoment(cluster: Cluster, name: string): Promise<Fate> {
+/** As `podOutcome`, given a moment in which a death becomes known. */
+export async function podOutcomeSoon(cluster: Cluster, name: string): Promise<PodOutcome> {
   const deadline = Date.now() + tellTimeMs;
   for (;;) {
-    const fate = await fateOf(cluster, name);
-    if (fate !== undefined || Date.now() > deadline) return fate;
+    const outcome = await podOutcome(cluster, name);
+    if (outcome !== undefined || Date.now() > deadline) return outcome;
     await sleep(200);
   }
 }

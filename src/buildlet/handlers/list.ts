@@ -56,7 +56,7 @@ export function list(workDir: string, digests: DigestCache, features: readonly s
       isEscaped: anyName && query.get(listedNames.parameter) === listedNames.escaped,
     };
     if (listing.isEscaped) response.setHeader(listedNames.header, listedNames.escaped);
-    const found = guarded(join(workDir, dir), () => reachTree(workDir, dir));
+    const found = withWalkErrors(join(workDir, dir), () => reachTree(workDir, dir));
     try {
       await sendStream(response, pieces(found, listing), contentTypes.text);
     } finally {
@@ -146,7 +146,7 @@ async function read(
 const isGone = (error: unknown): boolean =>
   ['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errnoOf(error) ?? '');
 
-function guarded<T>(path: string, call: () => T): T {
+function withWalkErrors<T>(path: string, call: () => T): T {
   try {
     return call();
   } catch (error) {

@@ -11,7 +11,7 @@ export interface TailPart {
 }
 
 /** What is to be written to disk next. */
-export interface Unwritten {
+export interface PendingWrite {
   readonly buffers: readonly Buffer[];
   readonly start: LogMark;
   readonly end: LogMark;
@@ -107,7 +107,7 @@ export class LogTail {
   }
 
   /** What is not on disk, about as much as given at most; undefined when all is. */
-  unwritten(limitBytes: number): Unwritten | undefined {
+  unwritten(limitBytes: number): PendingWrite | undefined {
     const start = this.#written;
     const buffers: Buffer[] = [];
     let sizeBytes = 0;

@@ -4,7 +4,7 @@ import { formatDuration } from '../../duration.ts';
 import type { SessionInfo } from '../../protocol/session.ts';
 import type { Context } from '../context.ts';
 import { shellLine } from '../run/shell-words.ts';
-import { lineOfShell } from '../terminal/login-shell.ts';
+import { shellCommandLine } from '../terminal/login-shell.ts';
 import { type Column, formatColumns } from '../terminal/table.ts';
 import { listedJson, print } from '../terminal/terminal.ts';
 
@@ -40,7 +40,7 @@ const columns: Column<SessionInfo>[] = [
 
 /** The command as one would type it; a shell by what gomote calls it. */
 function commandLine(command: SessionInfo['command']): string {
-  const line = lineOfShell(command);
+  const line = shellCommandLine(command);
   return line === undefined ? shellLine(command) : `shell ${line}`.trim();
 }
 

@@ -4,7 +4,7 @@ import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { messageOf } from '../../errors.ts';
 import type { Context } from '../context.ts';
 import { findRun } from '../run/find-run.ts';
-import { remarkOn, statusOf } from '../run/session-status.ts';
+import { describeEnd, statusOf } from '../run/session-status.ts';
 
 export function define(command: Command, context: Context): void {
   command
@@ -38,7 +38,7 @@ async function waitFor(id: string, client: BuildletClient, context: Context): Pr
   const { end } = await client.sessions
     .get(id)
     .read({ from: 'end', observe: true, signal: context.signal });
-  const remark = remarkOn(end);
+  const remark = describeEnd(end);
   if (remark !== undefined) context.talk.say(`gomote: ${id}: ${remark}`);
   return statusOf(end);
 }

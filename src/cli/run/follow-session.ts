@@ -47,7 +47,7 @@ export async function followSession(
 }
 
 /** Tells of an outage. */
-export const sayLost =
+export const reportOutage =
   ({ talk }: Context) =>
   (error: GomoteError): void =>
     talk.say(`gomote: ${error.message}; connecting again`);
@@ -63,7 +63,7 @@ async function copyBothWays(
   const reading = {
     from: options.from,
     signal: AbortSignal.any([ladder.signal, over.signal]),
-    onLost: sayLost(context),
+    onLost: reportOutage(context),
   };
   const { stdinBytes } = options;
   if (options.tty) {

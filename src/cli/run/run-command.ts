@@ -9,7 +9,7 @@ import { signalCode } from '../exit-codes.ts';
 import { print, terminalLike, wantsTerminal } from '../terminal/terminal.ts';
 import { checkInside } from '../values.ts';
 import { actingBuilder } from './acting-builder.ts';
-import { type Followed, followSession, sayLost } from './follow-session.ts';
+import { type Followed, followSession, reportOutage } from './follow-session.ts';
 import { pushedDirectory } from './pushed-directory.ts';
 import { runWithoutSession } from './run-base.ts';
 import {
@@ -19,7 +19,7 @@ import {
   reportOfFailure,
   writeReport,
 } from './run-report.ts';
-import { notStarted, remarkOn, statusOf } from './session-status.ts';
+import { describeEnd, notStarted, statusOf } from './session-status.ts';
 
 export interface RunOptions {
   system?: boolean;
@@ -132,7 +132,7 @@ async function runOn(
     reconnectMs: options.reconnect,
     runAhead: context.terminal.isOutputShown !== true,
   });
-  const onLost = sayLost(context);
+  const onLost = reportOutage(context);
   if (options.id !== undefined) await sayKnown(client, options.id, context);
   if (options.detach) {
     const stdin = options.interactive === true;
@@ -217,7 +217,7 @@ export function exitCodeOf(
   // Ctrl-C is for the command, and its status tells what it made of it; the others are for gomote.
   if (by === 'SIGTERM' || by === 'SIGHUP') return signalCode(by);
   const status = statusOf(end, lostBytes, limits);
-  const remark = remarkOn(end);
+  const remark = describeEnd(end);
   if (remark !== undefined && by === undefined) context.talk.say(`gomote: ${remark}`);
   return status;
 }

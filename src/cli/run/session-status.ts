@@ -60,7 +60,7 @@ export function notStarted(state: string): NotStartedError {
 }
 
 /** What to say of an end that the exit status alone does not tell; undefined when there is nothing. */
-export function remarkOn({ why, signal }: SessionEnd): string | undefined {
+export function describeEnd({ why, signal }: SessionEnd): string | undefined {
   if (why === 'memory') return 'the command was killed: the machine had no memory left for it';
   return signal === null ? undefined : `the command ended by ${signal}`;
 }

@@ -14,7 +14,7 @@ export const loginShell = (line: string): { cmd: string; args: string[] } => ({
 });
 
 /** The line that it runs, '' for the shell itself; undefined for any other command. */
-export function lineOfShell(command: readonly string[]): string | undefined {
+export function shellCommandLine(command: readonly string[]): string | undefined {
   const [program, flag, script, , line = ''] = command;
   return program === cmd && flag === '-c' && script === becomeShell ? line : undefined;
 }

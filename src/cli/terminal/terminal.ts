@@ -124,7 +124,7 @@ function withNames(_key: string, value: unknown): unknown {
 }
 
 /** The text in red on a terminal that shows colours, if `wanted`; elsewhere as it is. */
-export async function inRed(
+export async function colorRed(
   stream: { isTTY?: boolean },
   environment: NodeJS.ProcessEnv,
   wanted: boolean,

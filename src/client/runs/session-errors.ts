@@ -4,7 +4,7 @@ import { unknownBuildletText } from '../../protocol/endpoints.ts';
 import { unknownPathText } from '../../protocol/session.ts';
 
 /** The buildlet's refusal in terms of its client. */
-export function explained(error: unknown, label: string): unknown {
+export function sessionErrorOf(error: unknown, label: string): unknown {
   if (!(error instanceof StatusError)) return error;
   if (isUnknownPath(error)) {
     return new GomoteError('ERR_UNSUPPORTED', `${label} has no sessions`, { cause: error });

@@ -17,7 +17,7 @@ import { timeLimitMs } from '../time-limit.ts';
 import { NotShared } from './log-files.ts';
 import { Outage } from './outage.ts';
 import { notStartedIn } from './session-begun.ts';
-import { explained, isUnknownPath, mayHaveStarted } from './session-errors.ts';
+import { isUnknownPath, mayHaveStarted, sessionErrorOf } from './session-errors.ts';
 import { sendInput } from './session-input.ts';
 import { LogCopier, type LogOutputs, loadReplies } from './session-reader.ts';
 import { silentPings, watchedCopy } from './watched-copy.ts';
@@ -174,7 +174,7 @@ export class Session {
         });
       } catch (error) {
         if (error instanceof NotShared) this.#filesIn = undefined;
-        else await outage.wait(explained(error, this.#connection.options.label));
+        else await outage.wait(sessionErrorOf(error, this.#connection.options.label));
       }
     }
     const { end, lostBytes } = copier;
@@ -265,7 +265,7 @@ export class Session {
     try {
       await this.#post(path, query, this.#connection.signalWith(signal));
     } catch (error) {
-      throw explained(error, this.#connection.options.label);
+      throw sessionErrorOf(error, this.#connection.options.label);
     }
   }
 

@@ -6,7 +6,7 @@ import type { SessionInfo, SessionRequest } from '../../protocol/session.ts';
 import type { Connection } from '../connection.ts';
 import { randomId } from '../random-id.ts';
 import { Session, type SessionOptions } from './session.ts';
-import { explained } from './session-errors.ts';
+import { sessionErrorOf } from './session-errors.ts';
 import { loadReplies } from './session-reader.ts';
 
 /** What a session runs and how; all but `cmd` may be left out. */
@@ -62,7 +62,7 @@ export class Sessions {
       if (infos !== undefined) return infos;
       throw new GomoteError('ERR_REPLY', `${label}: not a list of runs: ${text.slice(0, 80)}`);
     } catch (error) {
-      throw explained(error, label);
+      throw sessionErrorOf(error, label);
     }
   }
 }

@@ -1,6 +1,6 @@
 // Which commands run on whose buildlet, for the audit trail and the status page: read off the requests that pass.
 import { messageOf } from '../../errors.ts';
-import type { Passage } from '../../http/relay/proxy.ts';
+import type { RelayRecord } from '../../http/relay/proxy.ts';
 import { endpoints, processStateTrailer } from '../../protocol/endpoints.ts';
 import { decodeForm, parseBool } from '../../protocol/form.ts';
 import type { Log } from '../log.ts';
@@ -16,7 +16,7 @@ export interface CommandAudit {
 export interface CommandOver {
   readonly session: Session;
   readonly user: User;
-  readonly passage: Passage;
+  readonly record: RelayRecord;
   readonly failure: unknown;
 }
 
@@ -56,20 +56,20 @@ export function commandPeek(method: string, path: string): CommandPeek | undefin
       if (sizeBytes < peekLimitBytes) pieces.push(piece.subarray(0, peekLimitBytes - sizeBytes));
       sizeBytes += piece.length;
     },
-    over: ({ log, withArguments }, { session, user, passage, failure }) => {
+    over: ({ log, withArguments }, { session, user, record, failure }) => {
       log.write('exec', {
         name: session.name,
         owner: session.owner,
         by: user.name,
         machine: session.machine,
         command: text(withArguments),
-        outcome: failure === undefined ? outcomeOf(passage) : messageOf(failure),
+        outcome: failure === undefined ? outcomeOf(record) : messageOf(failure),
       });
     },
   };
 }
 
-function outcomeOf({ status, trailers }: Passage): string {
+function outcomeOf({ status, trailers }: RelayRecord): string {
   const at = trailers.findIndex((name) => name.toLowerCase() === processStateTrailer.toLowerCase());
   if (at >= 0) return trailers[at + 1] ?? '';
   return status === 0 ? 'the client left' : `status ${status}`;

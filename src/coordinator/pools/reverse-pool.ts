@@ -8,7 +8,7 @@ import type { Log } from '../log.ts';
 import type { AcquireCall, Pool, PoolCall } from './pool.ts';
 
 /** Who dialled. */
-export interface Arrival {
+export interface ReverseConnection {
   /** The machine's name. */
   readonly machine: string;
   /** Differs with every start of its buildlet. */
@@ -74,7 +74,7 @@ export class ReversePool implements Pool {
   }
 
   /** Takes in a machine that dialled. One that is held goes on; any other is cleaned before it is offered. */
-  arrive({ machine: name, boot, link }: Arrival): void {
+  arrive({ machine: name, boot, link }: ReverseConnection): void {
     const id = machineId(name, boot);
     for (const other of this.#named(name)) {
       if (other.id === id) continue;

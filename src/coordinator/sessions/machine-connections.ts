@@ -209,7 +209,7 @@ export class MachineConnections {
     }
     entry.failures++;
     entry.health = 'silent';
-    const told = await this.#explained(session, error);
+    const told = await this.#explain(session, error);
     log.write('probe-failed', { name, machine, what: messageOf(told) });
     if (isGomoteError(told, 'ERR_BUILDLET_DIED')) return onDead(name, messageOf(told), 'ended');
     if (isGomoteError(told, 'ERR_UNKNOWN_BUILDLET'))
@@ -219,7 +219,7 @@ export class MachineConnections {
   }
 
   /** What the platform knows of the failure; the failure itself when the platform cannot be asked. */
-  async #explained({ name, hostType, machine = '' }: Session, error: unknown): Promise<unknown> {
+  async #explain({ name, hostType, machine = '' }: Session, error: unknown): Promise<unknown> {
     if (!isGomoteError(error)) return error;
     try {
       return await this.#options.poolOf(hostType).explain(machine, error);

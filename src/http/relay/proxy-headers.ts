@@ -31,7 +31,7 @@ const notInTrailers = new Set([
   ...['set-cookie', 'content-type', 'content-encoding', 'location', 'www-authenticate'],
 ]);
 
-export interface Onward {
+export interface NextHop {
   readonly host: string;
   /** Empty: none. */
   readonly authorization: string;
@@ -40,7 +40,7 @@ export interface Onward {
 /** The request's headers for the next hop, as a flat list of names and values. */
 export function proxiedHeaders(
   incoming: IncomingMessage,
-  { host, authorization }: Onward,
+  { host, authorization }: NextHop,
 ): string[] {
   const { connection = '' } = incoming.headers;
   const left = new Set([...ofOneConnection, ...ofTheRelay, ...listed(connection)]);

@@ -16,7 +16,7 @@ export interface RelayTarget {
 }
 
 /** What passed. */
-export interface Passage {
+export interface RelayRecord {
   /** 0 until the reply began. */
   status: number;
   requestBytes: number;
@@ -27,7 +27,7 @@ export interface Passage {
   readonly peek?: ((piece: Buffer) => void) | undefined;
 }
 
-export const newPassage = (peek?: Passage['peek']): Passage => ({
+export const newRelayRecord = (peek?: RelayRecord['peek']): RelayRecord => ({
   status: 0,
   requestBytes: 0,
   replyBytes: 0,
@@ -71,7 +71,7 @@ export class Relay {
     incoming: IncomingMessage,
     response: ServerResponse,
     signal: AbortSignal,
-    passage: Passage,
+    record: RelayRecord,
   ): Promise<void> {
     signal.throwIfAborted();
     const onward = request({
@@ -87,8 +87,8 @@ export class Relay {
       let sent: Promise<void> | undefined;
       // At once: what of the reply's body was read with its head may still go another way.
       const replied = replyOf(onward, (reply) => {
-        passage.status = reply.statusCode ?? 0;
-        sent = sendBack(reply, response, passage);
+        record.status = reply.statusCode ?? 0;
+        sent = sendBack(reply, response, record);
         sent.catch(ignore);
       });
       onward.once('socket', (socket: Duplex) => {
@@ -96,13 +96,13 @@ export class Relay {
       });
       onward.on('error', ignore);
       response.on('error', ignore);
-      send(incoming, onward, passage);
+      send(incoming, onward, record);
       await replied;
       await sent;
     } catch (error) {
       if (response.headersSent) response.destroy();
       if (signal.aborted) throw asError(signal.reason);
-      const code = passage.status > 0 ? 'ERR_LOST' : 'ERR_CONNECT';
+      const code = record.status > 0 ? 'ERR_LOST' : 'ERR_CONNECT';
       throw new GomoteError(code, messageOf(error), { cause: error });
     } finally {
       signal.removeEventListener('abort', abort);
@@ -172,24 +172,24 @@ function replyOf(
 function send(
   incoming: IncomingMessage,
   onward: ReturnType<typeof request>,
-  passage: Passage,
+  record: RelayRecord,
 ): void {
   incoming.once('end', () => {
     onward.addTrailers(passedTrailers(incoming.rawTrailers));
     onward.end();
   });
   copy(incoming, onward, (piece) => {
-    passage.requestBytes += piece.length;
-    passage.peek?.(piece);
+    record.requestBytes += piece.length;
+    record.peek?.(piece);
   });
 }
 
 async function sendBack(
   reply: IncomingMessage,
   response: ServerResponse,
-  passage: Passage,
+  record: RelayRecord,
 ): Promise<void> {
-  const { status } = passage;
+  const { status } = record;
   if (status < 200 || status > 599) throw new Error(`it answers with status ${status}`);
   const headers = repliedHeaders(reply);
   response.sendDate = !headers.some((name, at) => at % 2 === 0 && name.toLowerCase() === 'date');
@@ -197,19 +197,19 @@ async function sendBack(
   response.writeHead(status, STATUS_CODES[status] ?? 'Unknown', headers);
   // A client may wait for word that a command was taken, long before its first output.
   if (reply.headers['content-length'] === undefined) response.flushHeaders();
-  divertBody(reply, response, passage);
+  divertBody(reply, response, record);
   await new Promise<void>((resolve, reject) => {
     reply.once('error', reject);
     reply.once('close', () => {
       if (!reply.complete) reject(new Error('the connection was closed in the middle of a reply'));
     });
     reply.once('end', () => {
-      passage.trailers = reply.rawTrailers;
+      record.trailers = reply.rawTrailers;
       response.addTrailers(passedTrailers(reply.rawTrailers));
       response.end(resolve);
     });
     copy(reply, response, (piece) => {
-      passage.replyBytes += piece.length;
+      record.replyBytes += piece.length;
     });
   });
 }
@@ -218,14 +218,14 @@ async function sendBack(
  * Where both connections allow, the frames of a chunked body are passed on as they are: the two connections frame
  * bodies alike, and taking each frame apart and making it anew would cost as much again as moving its bytes.
  */
-function divertBody(reply: IncomingMessage, response: ServerResponse, passage: Passage): void {
+function divertBody(reply: IncomingMessage, response: ServerResponse, record: RelayRecord): void {
   const from: Duplex = reply.socket;
   const to = response.socket;
   const isChunked = reply.headers['transfer-encoding'] === 'chunked' && response.chunkedEncoding;
   if (to === null || !isChunked || !(from instanceof BulkSocket)) return;
   from.divert({
     pass: (frames, free) => {
-      passage.replyBytes += frames.length;
+      record.replyBytes += frames.length;
       let isFree = false;
       to.write(frames, () => isFree || free());
       // What the kernel has taken needs its memory no more.
@@ -233,7 +233,7 @@ function divertBody(reply: IncomingMessage, response: ServerResponse, passage: P
       return isFree;
     },
     end: (dataBytes) => {
-      passage.replyBytes = dataBytes;
+      record.replyBytes = dataBytes;
     },
   });
 }

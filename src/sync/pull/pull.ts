@@ -202,7 +202,7 @@ class Pull {
     const { force = false, onCome } = this.#options;
     const writer = new TreeWriter(dirname(top), basename(top), {
       linksStayInTree: true,
-      onLeadsOut: ({ path }) => this.#refused.set(path, 'a link that leads out'),
+      onOutsideLink: ({ path }) => this.#refused.set(path, 'a link that leads out'),
       replaces: force,
       beforePlace: (entry) => this.#requireUntouched(entry, plan),
       onRefused: ({ path }, error) => {

@@ -2,7 +2,7 @@
 
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
-import { targetStaysInside } from '../../tar/entry-name.ts';
+import { pointsOutside } from '../../tar/entry-name.ts';
 import type { FoundEntry } from '../../tree/tree-walk.ts';
 import { LocalCache } from '../local/local-cache.ts';
 import { LocalWalk } from '../local/local-tree.ts';
@@ -49,7 +49,7 @@ async function pushOnce(
   const pushes = clients.map((client) => new OnePush(client, options, { mayName, onUnread }));
   // The buildlets look while we look here.
   for (const one of pushes) one.open();
-  const refuses = (entry: FoundEntry) => unread.given(entry.path) ?? leadsOut(options.dir, entry);
+  const refuses = (entry: FoundEntry) => unread.given(entry.path) ?? whyRefused(options.dir, entry);
   const walk = await LocalWalk.begin(top, { ...options, refuses });
   const cache = new LocalCache(options.cacheDirectory, top, 'push');
   const run = new PushRun(walk, cache, { ...options, onUnread });
@@ -96,9 +96,8 @@ class UnreadFiles {
 }
 
 /** Why the buildlet would not make a link of the tree in `dir`. */
-function leadsOut(dir: string, { kind, path, target }: FoundEntry): GomoteError | undefined {
-  if (kind !== 'symlink') return undefined;
-  const place = dir === '.' ? path : `${dir}/${path}`;
-  if (targetStaysInside(place.split('/').slice(0, -1), target)) return undefined;
+function whyRefused(dir: string, entry: FoundEntry): GomoteError | undefined {
+  if (!pointsOutside(dir === '.' ? '' : dir, entry)) return undefined;
+  const { path, target } = entry;
   return new GomoteError('ERR_PATH', `${path}: the link to ${target} leads out of the work dir`);
 }

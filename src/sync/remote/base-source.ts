@@ -9,7 +9,7 @@ import { mkdirSync, openSync, rmSync } from '../../files/named-fs.ts';
 import type { TreeDifference } from '../../protocol/tree-difference.ts';
 import { treeDifferences } from '../../protocol/tree-difference.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
-import { localFileError } from '../../tar/archive-error.ts';
+import { withErrorsOf } from '../../tar/archive-error.ts';
 import { decompressed } from '../../tar/decompress.ts';
 import { relativeElements } from '../../tar/entry-name.ts';
 import { type TarEntry, TarReader, type TarSink } from '../../tar/tar-reader.ts';
@@ -147,7 +147,7 @@ class Staging implements ArchiveSink {
     const entry = typeFlag === '0' ? this.#wanted.get(path) : undefined;
     if (entry === undefined) return;
     const file = join(this.#stage, path);
-    guarded(path, () => {
+    withErrorsOf(path, () => {
       mkdirSync(dirname(file), { recursive: true });
       this.#open = { entry, fd: openSync(file, 'wx', 0o600), sha1: createHash('sha1') };
     });
@@ -158,7 +158,7 @@ class Staging implements ArchiveSink {
     const open = this.#open;
     if (open === undefined) return;
     open.sha1.update(piece);
-    guarded(open.entry.path, () => {
+    withErrorsOf(open.entry.path, () => {
       for (let at = 0; at < piece.length; ) at += writeSync(open.fd, piece, at);
     });
   }
@@ -176,13 +176,5 @@ class Staging implements ArchiveSink {
 
   close(): void {
     if (this.#open !== undefined) closeSync(this.#open.fd);
-  }
-}
-
-function guarded(path: string, calls: () => void): void {
-  try {
-    calls();
-  } catch (error) {
-    throw localFileError(path, error);
   }
 }

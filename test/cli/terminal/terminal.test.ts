@@ -1,12 +1,12 @@
 import { Readable } from 'node:stream';
 import { expect, it } from 'vitest';
-import { createTalk, inRed } from '../../../src/cli/terminal/terminal.ts';
+import { colorRed, createTalk } from '../../../src/cli/terminal/terminal.ts';
 import { Collector } from '../../helpers/collect.ts';
 
 const terminal = { isTTY: true };
 
 it('is red on a terminal', async () => {
-  expect(await inRed(terminal, {}, true, 'text')).toBe('\x1b[31mtext\x1b[39m');
+  expect(await colorRed(terminal, {}, true, 'text')).toBe('\x1b[31mtext\x1b[39m');
 });
 
 it.each([
@@ -14,7 +14,7 @@ it.each([
   ['on a terminal without colours', terminal, { TERM: 'dumb' }, true],
   ['when no colour is wanted', terminal, {}, false],
 ] as const)('is plain %s', async (_where, stream, environment, wanted) => {
-  expect(await inRed(stream, environment, wanted, 'text')).toBe('text');
+  expect(await colorRed(stream, environment, wanted, 'text')).toBe('text');
 });
 
 it.each([

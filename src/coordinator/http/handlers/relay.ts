@@ -1,6 +1,6 @@
 // What names a buildlet goes to it, and comes back as it comes; POST /halt ends it.
 import { isGomoteError, messageOf } from '../../../errors.ts';
-import { newPassage } from '../../../http/relay/proxy.ts';
+import { newRelayRecord } from '../../../http/relay/proxy.ts';
 import { sendEmpty, sendError } from '../../../http/server/reply.ts';
 import { splitTarget } from '../../../http/server/server.ts';
 import { endpoints } from '../../../protocol/endpoints.ts';
@@ -43,10 +43,10 @@ async function pass(
 ): Promise<void> {
   const { method = '' } = request;
   const command = commandPeek(method, path);
-  const passage = newPassage(command?.peek);
+  const record = newRelayRecord(command?.peek);
   // The request's line in the log is written as soon as the reply is out.
   for (const name of ['requestBytes', 'replyBytes'] as const) {
-    Object.defineProperty(note, name, { enumerable: true, get: () => passage[name] });
+    Object.defineProperty(note, name, { enumerable: true, get: () => record[name] });
   }
   let failure: unknown;
   let over: ((leavesRun: boolean) => void) | undefined;
@@ -62,7 +62,7 @@ async function pass(
       },
     });
     const either = AbortSignal.any([signal, link.signal]);
-    await link.relay.pass(request, response, either, passage);
+    await link.relay.pass(request, response, either, record);
   } catch (error) {
     if (signal.aborted) return;
     failure = error;
@@ -72,7 +72,7 @@ async function pass(
   } finally {
     over?.(path === endpoints.session.path && (signal.aborted || command?.isDetached === true));
     coordinator.used(session, failure);
-    command?.over(audit, { session, user, passage, failure });
+    command?.over(audit, { session, user, record, failure });
   }
 }
 
