@@ -24,13 +24,17 @@ export async function withSuggestion(
 ): Promise<GomoteError> {
   const known = await namesEverywhere(places);
   const elsewhere = known.find((one) => one.endsWith(`/${name}`));
-  const meant = elsewhere === undefined ? didYouMean(name, known) : `did you mean "${elsewhere}"?`;
+  // Another number is another buildlet: the one that was named has ended, rather than been misspelt.
+  const alike = known.filter((one) => withoutNumber(one) !== withoutNumber(name));
+  const meant = elsewhere === undefined ? didYouMean(name, alike) : `did you mean "${elsewhere}"?`;
   if (meant === undefined) return error;
   return new GomoteError(error.code, error.message, {
     hint: meant,
     cause: error,
   });
 }
+
+const withoutNumber = (name: string): string => name.replace(/[0-9]+$/, '');
 
 async function namesEverywhere(places: Places): Promise<string[]> {
   const signal = AbortSignal.any([places.signal, timeoutSignal(listMs)]);

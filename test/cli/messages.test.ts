@@ -1,6 +1,7 @@
 // What is said of what was typed: what failed, the value as it was given, and what to do next.
 import { describe, expect, it } from 'vitest';
 import { testCli } from '../helpers/cli.ts';
+import { until } from '../helpers/processes.ts';
 
 interface Row {
   /** `N` stands for a buildlet, which has a run `longid` that has ended. */
@@ -46,8 +47,8 @@ const rows: Row[] = [
   { typed: 'run --dir .. N true', code: 125, says: ['--dir ".." leaves the work dir', 'relative'] },
   { typed: 'run --dir a/../../b N true', code: 125, says: ['--dir "a/../../b"'] },
   { typed: 'run N ../x', code: 125, says: ['"../x" leaves the work dir'] },
-  { typed: 'ls N /tmp', code: 2, says: ['"/tmp" leaves the work dir'] },
-  { typed: 'ls N a/../..', code: 2, says: ['"a/../.."'] },
+  { typed: 'ls N /tmp', code: 1, says: ['"/tmp" leaves the work dir'] },
+  { typed: 'ls N a/../..', code: 1, says: ['"a/../.."'] },
   { typed: 'logs --tail -1 N longid', code: 2, says: ['--tail "-1"'] },
   ...[
     '[',
@@ -92,8 +93,8 @@ const rows: Row[] = [
   { typed: 'rm N nosuch', code: 0, says: ['N: nosuch: no such file or directory'] },
   { typed: 'rm N file/x', code: 0, says: ['N: file/x: no such file or directory'] },
   { typed: 'put N ../x', code: 1, says: ['cannot read "../x": no such file or directory'] },
-  { typed: 'put N /etc/passwd ../x', code: 2, says: ['the destination "../x" leaves'] },
-  { typed: 'get N /etc/passwd', code: 2, says: ['the file "/etc/passwd" leaves the work dir'] },
+  { typed: 'put N /etc/passwd ../x', code: 1, says: ['the destination "../x" leaves'] },
+  { typed: 'get N /etc/passwd', code: 1, says: ['the file "/etc/passwd" leaves the work dir'] },
   // Limits.
   {
     typed: 'run --timeout 1ms N sleep 100',
@@ -165,6 +166,30 @@ describe('what is typed', () => {
     expect(await cli(['kill', '-s', '0', name, 'oth'])).toMatchObject({ code: 0 });
     expect(await cli(['kill', '-KILL', name, 'oth'])).toMatchObject({ code: 0 });
     expect(await cli(['wait', name, 'oth'])).toMatchObject({ code: 137 });
+  });
+
+  it('a buildlet that died is listed as such, and reap removes it', async () => {
+    const cli = testCli();
+    expect(await cli(['reap'])).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: 'gomote: nothing to remove\n',
+    });
+    const name = (await cli(['create', 'local'])).stdout.trim();
+    const other = (await cli(['create', 'local'])).stdout.trim();
+    const { stdout: pid } = await cli(['run', name, 'sh', '-c', 'echo $PPID']);
+    process.kill(Number(pid), 'SIGKILL');
+    await until(async () => (await cli(['list'])).stdout.includes(`${name}\tlocal\tdied`));
+    const reaped = await cli(['reap']);
+    expect(reaped).toMatchObject({ code: 0, stderr: '' });
+    expect(reaped.stdout).toContain(name);
+    expect((await cli(['list'])).stdout).toMatch(new RegExp(`^${other}\t.*\n$`));
+    // Another number is no misspelling.
+    const { stderr } = await cli(['ping', name]);
+    expect(stderr).toContain(`no local buildlet "${name}"; it may have expired`);
+    expect((await cli(['ping', other.replace('local', 'locl')])).stderr).toContain(
+      `did you mean "${other}"?`,
+    );
   });
 
   it('nothing is answered with help, and is wrong usage', async () => {

@@ -14,8 +14,8 @@ export function define(command: Command, context: Context): void {
       });
     }
     const call = { signal: context.signal };
-    const died = (await backend.list(call)).filter(({ dead }) => dead !== undefined);
     const removed = await backend.reap(call);
+    const died = (await backend.list(call)).filter(({ dead }) => dead !== undefined);
     await forEachNamed(
       died.map(({ name }) => name),
       async (name) => {
