@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
@@ -170,5 +170,34 @@ describe('the rooms of src/', () => {
         readFileSync(join(src, file), 'utf8').includes('AbortSignal.timeout('),
     );
     expect(wrong).toEqual([]);
+  });
+});
+
+describe('the documentation', () => {
+  const root = join(src, '..');
+  const pages = [
+    'README.md',
+    ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => `docs/${name}`),
+  ];
+  const pathPattern =
+    /`((?:[\w.-]+\/)*[\w-]+\.(?:ts|js))`|(?<![\w./-])((?:src|bin|scripts|test|bench)\/[\w./-]+\.(?:ts|js))(?!\w)/g;
+
+  it('names files of the code that exist', () => {
+    const sources = readdirSync(src, { recursive: true, encoding: 'utf8' });
+    const exists = (path: string) =>
+      existsSync(join(root, path)) ||
+      sources.some((file) => file === path || file.endsWith(`/${path}`));
+    const absent = pages.flatMap((page) => {
+      const text = readFileSync(join(root, page), 'utf8');
+      // A decision that no longer holds speaks of the code of its time.
+      if (text.includes('\n> Superseded')) return [];
+      return [...text.matchAll(pathPattern)]
+        .map((match) => match[1] ?? match[2] ?? '')
+        .filter((path) => !exists(path))
+        .map((path) => `${page}: ${path}`);
+    });
+    expect(absent).toEqual([]);
   });
 });
