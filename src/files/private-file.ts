@@ -22,6 +22,26 @@ export function readOwnFile(path: string): string {
 }
 
 /**
+ * The bytes of a file that a person keeps, such as a configuration; it may be a link to one. Throws ERR_CONFIG when another
+ * user but root can have written it, and as `open` does.
+ */
+export function readTrustedFile(path: string): Buffer {
+  // A FIFO in its place would keep us waiting, and a device may have no end.
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const found = fstatSync(fd);
+    const problem = found.isFile() ? foreign(found) : 'is not a file';
+    const isOpen = openTo(found, 0o022, 'can be changed by others');
+    if (problem === undefined && isOpen === undefined) return readFileSync(fd);
+    throw new GomoteError('ERR_CONFIG', `${path} ${problem ?? isOpen}`, {
+      hint: problem === undefined ? `chmod go-w ${path}` : 'put a file of your own in its place',
+    });
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
  * The text of a file with a secret that a person has named; it may be a link or a pipe. Throws ERR_CONFIG when other
  * users can read it, and as `open` does.
  */

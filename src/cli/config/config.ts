@@ -1,9 +1,9 @@
 // The configuration: config.toml, or what holds without one.
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { builtInCatalogue } from '../../builders.ts';
 import type { BackendConfig } from '../../config/backends.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
+import { readTrustedFile } from '../../files/private-file.ts';
 import { errnoText } from '../../protocol/process-state.ts';
 import type { Config } from './config-file.ts';
 
@@ -25,9 +25,9 @@ export async function loadConfig(directory: string): Promise<Config> {
 
 function readOptional(path: string): Buffer | undefined {
   try {
-    // Node's promises for files cost more to load than this file to read.
-    return readFileSync(path);
+    return readTrustedFile(path);
   } catch (error) {
+    if (error instanceof GomoteError) throw error;
     if (errnoOf(error) === 'ENOENT') return undefined;
     throw new GomoteError('ERR_CONFIG', `cannot read ${path}: ${errnoText(errnoOf(error) ?? '')}`, {
       hint: 'make it readable, or remove it',

@@ -1,9 +1,10 @@
 // The backends that `gomote login` made, in a file of its own, and what belongs to each.
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { namedValues, nameSchema, parseFile } from '../../config/file.ts';
 import { errnoOf } from '../../errors.ts';
+import { readTrustedFile } from '../../files/private-file.ts';
 import { writeWhole } from '../../files/write-whole.ts';
 import { loginsPath } from './config.ts';
 
@@ -35,7 +36,7 @@ export type Login = Logins['backends'] extends Map<string, infer One> ? One : ne
 export async function readLogins(directory: string): Promise<Logins> {
   const path = loginsPath(directory);
   try {
-    return parseFile(path, await readFile(path), schema);
+    return parseFile(path, readTrustedFile(path), schema);
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return { backends: new Map() };
     throw error;
