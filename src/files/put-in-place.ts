@@ -1,24 +1,47 @@
 // Gives a finished file the name that it is for, whatever has that name.
 import { posix } from 'node:path';
-import { errnoOf } from '../errors.ts';
-import { copyFileSync, renameSync, rmSync } from './named-fs.ts';
+import { errnoOf, GomoteError } from '../errors.ts';
+import { copyFileSync, lstatSync, readEntriesSync, renameSync, rmSync } from './named-fs.ts';
 import { removeTreeSync } from './remove-tree.ts';
 
+/** Whether a directory makes room for a file or link: with all that is in it, only if no file or link is in it, or never. */
+export type Replaces = boolean | 'empty';
+
 /**
- * `partial` has a name that begins with a dot and is nobody else's. Unless it `replaces`, a directory that has the name
- * stays. Throws what the system says.
+ * `partial` has a name that begins with a dot and is nobody else's. Throws what the system says, and ERR_CONFLICT for a
+ * directory that stays because of what is in it.
  */
-export function putInPlace(partial: string, place: string, replaces = true): void {
+export function putInPlace(partial: string, place: string, replaces: Replaces = true): void {
   try {
     renameSync(partial, place);
   } catch (error) {
     const code = errnoOf(error) ?? '';
     if (code === 'EXDEV') moveAcross(partial, place);
     else if (replaces && ['EISDIR', 'ENOTEMPTY', 'EEXIST'].includes(code)) {
-      removeTreeSync(place);
+      makeRoom(place, replaces);
       renameSync(partial, place);
     } else throw error;
   }
+}
+
+/** Removes the directory that has the name, if one has it. Throws ERR_CONFLICT when it stays for what is in it. */
+export function makeRoom(place: string, replaces: Replaces): void {
+  if (!replaces || !lstatSync(place, { throwIfNoEntry: false })?.isDirectory()) return;
+  const held = replaces === 'empty' ? firstIn(place) : undefined;
+  if (held !== undefined) {
+    throw new GomoteError('ERR_CONFLICT', `a directory is there, with ${held} in it`);
+  }
+  removeTreeSync(place);
+}
+
+/** Something in the directory that is no directory, by its path in it. */
+function firstIn(directory: string): string | undefined {
+  for (const entry of readEntriesSync(directory)) {
+    if (!entry.isDirectory()) return entry.name;
+    const below = firstIn(`${directory}/${entry.name}`);
+    if (below !== undefined) return `${entry.name}/${below}`;
+  }
+  return undefined;
 }
 
 /** Another file system is mounted where the file belongs. */

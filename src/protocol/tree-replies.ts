@@ -2,7 +2,8 @@
 import * as v from 'valibot';
 import { type ErrorCode, isGomoteError } from '../errors.ts';
 import { errorReply, parseErrorCode } from './error-reply.ts';
-import { count, errorStatus, parseBy, sha256, text } from './reply-fields.ts';
+import { count, errorStatus, listOf, parseBy, sha256, text } from './reply-fields.ts';
+import { treeLimits } from './tree-limits.ts';
 
 const stateSchema = v.object({
   digest: sha256,
@@ -19,12 +20,22 @@ export function parseTreeState(body: string): v.InferOutput<typeof stateSchema> 
   return parseBy(stateSchema, body);
 }
 
+const refusedSchema = v.object({
+  path: text(treeLimits.pathLength),
+  code: text(64),
+  why: text(),
+});
+
+/** An entry that the buildlet has not made, and why. */
+export type RefusedEntry = v.InferOutput<typeof refusedSchema>;
+
 const appliedSchema = v.object({
   digest: sha256,
   files: count,
   bytes: count,
   /** SHA-256 over the lines that came before it, if any did. */
   lines: v.optional(sha256),
+  refused: v.optional(listOf(refusedSchema, 1000), []),
 });
 
 /** Reads the reply of `/sync/apply`; undefined when it is not one. */

@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
 import { traceSync } from '../files/confine.ts';
-import { lstatSync, renameSync, rmSync, symlinkSync } from '../files/named-fs.ts';
-import { removeTreeSync } from '../files/remove-tree.ts';
+import { renameSync, rmSync, symlinkSync } from '../files/named-fs.ts';
+import { makeRoom, type Replaces } from '../files/put-in-place.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { outsideLinkError } from '../tar/archive-error.ts';
 
@@ -19,7 +19,7 @@ export interface TreeLinksOptions {
   /** Asked before each gets its place; a throw keeps what is there. */
   readonly allow: (entry: TreeEntry) => void;
   /** Whether a directory makes room for one. Default: yes. */
-  readonly replaces: boolean | undefined;
+  readonly replaces: Replaces | undefined;
   /** Told of each that is not made because it leads out. */
   readonly onOutsideLink?: ((entry: TreeEntry) => void) | undefined;
 }
@@ -57,8 +57,8 @@ const staysInside = ({ fence, directoryOf }: TreeLinksOptions, entry: TreeEntry)
   traceSync(fence, directoryOf(entry), entry.target.split('/'), { follow: true }).problem !==
   'outside';
 
-function makeLink(entry: TreeEntry, place: string, replaces = true): void {
-  if (replaces && lstatSync(place, { throwIfNoEntry: false })?.isDirectory()) removeTreeSync(place);
+function makeLink(entry: TreeEntry, place: string, replaces: Replaces = true): void {
+  makeRoom(place, replaces);
   const partial = `${dirname(place)}/.gomote-${randomBytes(8).toString('hex')}`;
   symlinkSync(entry.target, partial);
   try {

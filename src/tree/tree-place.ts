@@ -14,7 +14,7 @@ export interface TreePlaceOptions {
   /** Whether the tree is not there yet. */
   readonly isStaged: boolean;
   /** Whether directories replace what is none. */
-  readonly replaces: boolean | undefined;
+  readonly replaces: boolean;
 }
 
 export class TreePlace {

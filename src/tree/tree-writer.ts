@@ -3,7 +3,7 @@ import { posix, relative } from 'node:path';
 import { GomoteError } from '../errors.ts';
 import { realRoot, resolveInsideSync } from '../files/confine.ts';
 import { lstatSync, rmSync } from '../files/named-fs.ts';
-import { putInPlace } from '../files/put-in-place.ts';
+import { putInPlace, type Replaces } from '../files/put-in-place.ts';
 import { isReserved } from '../files/reserved-names.ts';
 import { pathOf, type TreeChange } from '../protocol/tree-change.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
@@ -29,8 +29,11 @@ export interface TreeWriterOptions {
   readonly onOutsideLink?: (entry: TreeEntry) => void;
   /** Sees the head of each part of the changes before any of the part is made; a throw refuses them. */
   readonly onHead?: (head: Buffer) => void;
-  /** Whether what is of another kind makes room, a directory with all that is in it. Default: yes. */
-  readonly replaces?: boolean;
+  /**
+   * Whether what is of another kind makes room, a directory with all that is in it; `empty`: that only if no file or link
+   * is in it. Default: yes.
+   */
+  readonly replaces?: Replaces;
   /** Asked before an entry gets its place in a tree that was there before; a throw keeps what is there. */
   readonly beforePlace?: (entry: TreeEntry) => void;
   /** Told of each entry that alone cannot be made. Absent: the first one ends everything. */
@@ -104,7 +107,7 @@ export class TreeWriter implements TreeSink {
   get #ready(): TreePlace {
     this.#place ??= new TreePlace(this.#root, this.#base, {
       isStaged: this.#isStaged,
-      replaces: this.#options.replaces,
+      replaces: this.#options.replaces !== false,
     });
     return this.#place;
   }

@@ -1,6 +1,17 @@
 // What the thread that keeps the trees and its owner tell each other; each job has a channel of its own.
 import type { FailureMessage } from '../../worker/thread-messages.ts';
 
+/** What a change is made to, and how. */
+export interface ChangeOptions {
+  readonly generation: string;
+  /** The last moment at which a command ran. */
+  readonly ranMs: number;
+  /** Whether an entry that alone cannot be made is left out and named in the reply. */
+  readonly givesUpEntries: boolean;
+  /** Whether a directory makes room for a file or link even with something in it, where entries are given up. */
+  readonly replacesDirectories: boolean;
+}
+
 /** A job, with the directory it is about, in plain form. */
 export type TreeJob = { readonly dir: string } & (
   | { readonly kind: 'state'; readonly all: boolean }
@@ -9,8 +20,7 @@ export type TreeJob = { readonly dir: string } & (
   /** With `dir` being empty, of all that was pushed, by paths relative to the work dir. */
   | { readonly kind: 'differences' }
   | { readonly kind: 'chunks'; readonly path: string }
-  /** Takes a tree stream; `ranMs` is the last moment at which a command ran. */
-  | { readonly kind: 'apply'; readonly generation: string; readonly ranMs: number }
+  | ({ readonly kind: 'apply' } & ChangeOptions)
   /** Gives a tree stream of these paths, or of everything. */
   | {
       readonly kind: 'read';

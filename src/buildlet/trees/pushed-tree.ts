@@ -5,6 +5,7 @@ import { reachDirectory } from '../../files/beneath.ts';
 import { HeldTree } from '../../files/held-tree.ts';
 import { type TreeDifference, treeDifferences } from '../../protocol/tree-difference.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
+import type { RefusedEntry } from '../../protocol/tree-replies.ts';
 import { localFileError } from '../../tar/archive-error.ts';
 import type { DigestCache } from '../../tree/digest-cache.ts';
 import { digestKey, digestOf, withDigests } from '../../tree/tree-digests.ts';
@@ -12,8 +13,10 @@ import { TreeReceiver } from '../../tree/tree-receiver.ts';
 import { type FoundEntry, isGit, look, walkTree } from '../../tree/tree-walk.ts';
 import { TreeWriter } from '../../tree/tree-writer.ts';
 import { FileTimes, withTimes } from './file-times.ts';
+import type { ChangeOptions } from './messages.ts';
 import type { Problems } from './problems.ts';
 import { RecordFile } from './record-file.ts';
+import { Refusals } from './refusals.ts';
 import { inOrder, noteChange, type Written } from './sent-entries.ts';
 
 /** A change being received. `end` or `abandon` must be called. */
@@ -24,7 +27,7 @@ export interface RunningChange {
    * the digests of the files that were copied since, each with a newline.
    */
   copy(): Generator<string, void, void>;
-  end(): { digest: string; files: number; bytes: number };
+  end(): { digest: string; files: number; bytes: number; refused: readonly RefusedEntry[] };
   abandon(reason?: Error): void;
 }
 
@@ -178,7 +181,7 @@ export class PushedTree {
    * Begins a change of what was seen at `generation`. Throws ERR_CONFLICT, also while another one is running; one of which
    * nothing has come for long is ended.
    */
-  change(generation: string, ranMs: number): RunningChange {
+  change({ generation, ranMs, ...options }: ChangeOptions): RunningChange {
     if (this.isBusy) {
       throw new GomoteError('ERR_CONFLICT', `another push into ${this.#dir} is running`, {
         hint: 'push again when it is over',
@@ -195,7 +198,9 @@ export class PushedTree {
     const next = new Map(this.#pushed);
     const times = new FileTimes({ ranMs, pushed: this.#pushed });
     let isBegun = false;
+    const refusals = new Refusals();
     const writer = new TreeWriter(this.#workDir, this.#dir, {
+      ...refusals.options(options, () => receiver.isNamed),
       onHead: (head) => {
         this.#save();
         this.#record.expect(head, isBegun ? 'next' : 'first');
@@ -247,7 +252,7 @@ export class PushedTree {
         this.#takeProved(next);
         ended = new GomoteError('ERR_CLOSED', 'the change has ended');
         settle();
-        return { digest: receiver.proof, ...writer.totals };
+        return { digest: receiver.proof, ...writer.totals, refused: refusals.entries };
       },
       abandon: (reason = new GomoteError('ERR_ABORTED', 'the change was given up')) => {
         if (ended !== undefined) return;

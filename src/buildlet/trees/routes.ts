@@ -104,7 +104,10 @@ function apply(thread: TreeThread, identity: WorkDirIdentity, activity: Activity
     try {
       const generation = query.get('generation') ?? '';
       const { ranMs } = activity;
-      const job: TreeJob = { kind: 'apply', dir: dirOf(query), generation, ranMs };
+      const givesUpEntries = parseBool(query.get('giveup'));
+      const replacesDirectories = parseBool(query.get('replace'));
+      const change = { generation, ranMs, givesUpEntries, replacesDirectories };
+      const job: TreeJob = { kind: 'apply', dir: dirOf(query), ...change };
       reply.end(await thread.ask(job, source, { stops: signal, onDigests }));
     } catch (error) {
       reply.fail(error);

@@ -95,8 +95,8 @@ export class TreeStore {
     }
   }
 
-  change({ dir, generation, ranMs }: Job<'apply'>): RunningChange {
-    return this.#tree(dir).change(generation, ranMs);
+  change({ dir, ...options }: Job<'apply'>): RunningChange {
+    return this.#tree(dir).change(options);
   }
 
   /** `memory` gives some of a piece that is not used any more. */

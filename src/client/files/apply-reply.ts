@@ -2,13 +2,19 @@
 import { createHash } from 'node:crypto';
 import { GomoteError, StatusError } from '../../errors.ts';
 import { treeLimits } from '../../protocol/tree-limits.ts';
-import { parseAppliedReply, parseApplyFailure } from '../../protocol/tree-replies.ts';
+import {
+  parseAppliedReply,
+  parseApplyFailure,
+  type RefusedEntry,
+} from '../../protocol/tree-replies.ts';
 
 export interface Applied {
   /** The stream's proof. */
   readonly digest: string;
   readonly files: number;
   readonly bytes: number;
+  /** What it did not make, though the rest. */
+  readonly refused: readonly RefusedEntry[];
 }
 
 const digestLine = /^[0-9a-f]{64}$/;

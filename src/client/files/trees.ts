@@ -120,20 +120,25 @@ export class Trees {
 
   /**
    * Sends a tree stream; gives what the buildlet made of it. Of a stream that names its contents, `onDigest` is told the
-   * SHA-256 of each file as it is copied, in the order of the stream; the reply begins while it is sent.
+   * SHA-256 of each file as it is copied, in the order of the stream; the reply begins while it is sent. A directory with
+   * something in it makes room for a file or link only if the stream `replacesDirectories`.
    */
   async apply(
     dir: string,
     generation: string,
     pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-    options: TreeCallOptions & { onDigest?: ((sha256: string) => void) | undefined } = {},
+    options: TreeCallOptions & {
+      onDigest?: ((sha256: string) => void) | undefined;
+      replacesDirectories?: boolean | undefined;
+    } = {},
   ): Promise<Applied> {
     const { compress = 'none', onDigest } = options;
+    const replace = options.replacesDirectories ? '1' : undefined;
     const signal = this.#connection.signalWith(options.signal);
     const { path } = endpoints.treeApply;
     const response = await this.#call({
       method: 'PUT',
-      path: withQuery(path, { dir, generation }),
+      path: withQuery(path, { dir, generation, giveup: '1', replace }),
       headers: { 'Content-Type': contentTypes.tree, [compressHeader]: compress },
       body: counted(packPieces(pieces, compress, signal), options),
       signal,

@@ -1,9 +1,10 @@
 // One buildlet's part of a push: what is there, what has to be done, and what came of it.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
-import type { GomoteError } from '../../errors.ts';
+import { GomoteError } from '../../errors.ts';
 import { pathOf, type TreeChange } from '../../protocol/tree-change.ts';
 import { type TreeEntry, treeDigest } from '../../protocol/tree-entry.ts';
+import type { RefusedEntry } from '../../protocol/tree-replies.ts';
 import type { FoundEntry } from '../../tree/tree-walk.ts';
 import { KnownStates } from '../local/known-states.ts';
 import type { LocalCache } from '../local/local-cache.ts';
@@ -95,10 +96,11 @@ export class OnePush {
 
   /** Begins to look at what is there. */
   open(): void {
-    const { dir, mirror, compress = 'auto', signal } = this.#options;
+    const { dir, mirror, force, compress = 'auto', signal } = this.#options;
     this.#opening = openRemoteTree(this.#client, {
       dir,
       scope: mirror ? 'all' : 'pushed',
+      replacesDirectories: mirror === true || force === true,
       compress,
       signal,
       onWire: (bytes) => {
@@ -204,7 +206,7 @@ export class OnePush {
 
   async send(stream: PushStream, { top, entries }: LocalTree, cache: LocalCache): Promise<void> {
     const remote = await this.#remote();
-    await remote.send({
+    const refused = await remote.send({
       ...stream,
       top,
       changes: this.#changes,
@@ -213,6 +215,7 @@ export class OnePush {
       digestOf: (entry) => this.#digest(entry, remote, cache),
       onUnread: this.#onUnread,
     });
+    if (refused.length > 0) this.#refused = withRefused(this.#refused, refused);
   }
 
   /** The entries without those that this buildlet's tree does not get. */
@@ -235,14 +238,18 @@ export class OnePush {
 
   summary(tree: LocalTree, cache: LocalCache): PushSummary {
     let [files, bytes, removed] = [0, 0, 0];
-    for (const change of this.#changes) {
+    const changes =
+      this.#refused.size === 0
+        ? this.#changes
+        : this.#changes.filter((change) => !isBelow(this.#refused, pathOf(change)));
+    for (const change of changes) {
       if (change.op === 'remove') removed++;
       if (change.op !== 'write' || change.entry.kind !== 'file') continue;
       files++;
       bytes += change.entry.size;
     }
     return {
-      changes: this.#changes,
+      changes,
       files,
       bytes,
       removed,
@@ -262,6 +269,21 @@ function isBelow(paths: ReadonlyMap<string, unknown>, path: string): boolean {
     if (paths.has(path.slice(0, end))) return true;
   }
   return false;
+}
+
+/** What a tree does not get, and what its buildlet has refused of it besides. */
+function withRefused(
+  before: ReadonlyMap<string, GomoteError>,
+  refused: readonly RefusedEntry[],
+): ReadonlyMap<string, GomoteError> {
+  const all = new Map(before);
+  for (const { path, code, why } of refused) {
+    const isInTheWay = code === 'ERR_CONFLICT';
+    const hint = isInTheWay ? 'give --force to replace what is there' : undefined;
+    const message = why.includes(path) ? why : `${path}: ${why}`;
+    all.set(path, new GomoteError(isInTheWay ? code : 'ERR_ARCHIVE', message, { hint }));
+  }
+  return all;
 }
 
 /** A file that is copied here costs no more than one made of parts of others there. */

@@ -1,4 +1,4 @@
-// A directory that was pushed and is a file or a link here now: what builds have made in it must not go without a word.
+// A directory there that is a file or a link here: what builds have made in it must not go without a word.
 import { GomoteError } from '../../errors.ts';
 import type { TreeChange } from '../../protocol/tree-change.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
@@ -17,7 +17,8 @@ export async function replacedDirectories(
   for (const change of changes) {
     if (change.op === 'remove') removed.add(change.path);
     if (change.op !== 'write' || change.entry.kind === 'directory') continue;
-    if (directories.has(change.entry.path)) replaced.push(change.entry.path);
+    const { path } = change.entry;
+    if (directories.has(path) || remote.knowsDirectory(path)) replaced.push(path);
   }
   const refused = new Map<string, GomoteError>();
   for (const path of replaced) {
@@ -33,6 +34,6 @@ export async function replacedDirectories(
 function stands(path: string, first: string, count: number): GomoteError {
   const what = count === 1 ? first : `${first} and ${count - 1} more`;
   return new GomoteError('ERR_CONFLICT', `${path} is a directory there, with ${what} in it`, {
-    hint: 'give --force to replace it',
+    hint: 'give --force to replace what is there',
   });
 }

@@ -78,7 +78,7 @@ export class BaseTree implements RemoteTree {
     return undefined;
   }
 
-  async send(sending: Sending): Promise<void> {
+  async send(sending: Sending): Promise<readonly []> {
     const { changes } = sending;
     const writes = changes.filter((change) => change.op !== 'remove');
     const written = writes.map(pathOf);
@@ -93,6 +93,11 @@ export class BaseTree implements RemoteTree {
       ({ path }) => this.#all.has(path) && !removed.has(path),
     );
     await this.#saveRecord([...kept, ...here]);
+    return [];
+  }
+
+  knowsDirectory(path: string): boolean {
+    return this.#all.get(path)?.kind === 'directory';
   }
 
   async #write(sending: Sending, paths: readonly string[]): Promise<void> {

@@ -4,6 +4,7 @@ import type { BuildletClient } from '../../client/buildlet-client.ts';
 import type { TreeCallOptions, TreeState, Trees } from '../../client/files/trees.ts';
 import { GomoteError } from '../../errors.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
+import type { RefusedEntry } from '../../protocol/tree-replies.ts';
 import type { Chunk } from '../../tree/chunks.ts';
 import { chooseCompression } from '../compression.ts';
 import { unknownLife } from '../local/known-states.ts';
@@ -89,16 +90,21 @@ export class FeatureTree implements RemoteTree {
     return entries.map((entry) => ({ ...entry, path: `${path}/${entry.path}` }));
   }
 
+  /** The buildlet itself keeps what no push has sent. */
+  knowsDirectory(): boolean {
+    return false;
+  }
+
   async chunks(path: string): Promise<Chunk[]> {
     return await this.#trees.chunks(this.#options.dir, path, this.#call);
   }
 
-  async send({ pieces, proof, onDigest }: Sending): Promise<void> {
-    const { dir } = this.#options;
+  async send({ pieces, proof, onDigest }: Sending): Promise<readonly RefusedEntry[]> {
+    const { dir, replacesDirectories } = this.#options;
     const { generation } = this.#state;
-    const call = { ...this.#call, onDigest };
+    const call = { ...this.#call, onDigest, replacesDirectories };
     const applied = await this.#trees.apply(dir, generation, pieces(), call);
-    if (applied.digest === proof()) return;
+    if (applied.digest === proof()) return applied.refused;
     throw new GomoteError('ERR_LOST', `${this.#client.name} got something else than was sent`, {
       hint: 'push again',
     });

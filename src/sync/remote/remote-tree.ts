@@ -4,6 +4,7 @@ import type { Scope } from '../../client/files/trees.ts';
 import type { Compression } from '../../protocol/transfer.ts';
 import type { TreeChange } from '../../protocol/tree-change.ts';
 import type { DigestAlgorithm, TreeEntry } from '../../protocol/tree-entry.ts';
+import type { RefusedEntry } from '../../protocol/tree-replies.ts';
 import type { Chunk } from '../../tree/chunks.ts';
 import type { FoundEntry } from '../../tree/tree-walk.ts';
 
@@ -43,19 +44,23 @@ export interface RemoteTree {
   /** Why an entry cannot be sent for its name or its link's target; undefined where all names can be sent. */
   readonly whyNameRefused: ((entry: TreeEntry) => string | undefined) | undefined;
   entries(): Promise<TreeEntry[]>;
+  /** Whether a directory is known to be there that no push need have sent. */
+  knowsDirectory(path: string): boolean;
   /** Everything below a directory of the tree, by paths of the tree. */
   entriesBelow(path: string): Promise<TreeEntry[]>;
   /** The chunks of a file, to send only what is new of it; undefined where the whole has to be sent. */
   chunks(path: string): Promise<Chunk[] | undefined>;
   /**
    * Makes the changes, and proves that they were made. Throws ERR_STATUS with 409 when the tree is no longer what it was,
-   * with 501 when the contents that a stream names are not the same there.
+   * with 501 when the contents that a stream names are not the same there. Gives the entries that alone could not be made.
    */
-  send(sending: Sending): Promise<void>;
+  send(sending: Sending): Promise<readonly RefusedEntry[]>;
 }
 
 export interface RemoteTreeOptions {
   readonly dir: string;
+  /** Whether a directory with something in it makes room for a file or link. */
+  readonly replacesDirectories: boolean;
   /** Whether all that is there is compared, or only what was pushed. */
   readonly scope: Scope;
   readonly compress: Compression | 'auto';

@@ -17,11 +17,13 @@ function justPushed() {
   writeFileSync(join(source, 'a.txt'), 'sent');
   const tree = new PushedTree(workDir, 'tree', new DigestCache());
   const change: TreeChange = { op: 'write', entry: look(source, 'a.txt') as TreeEntry };
-  const running = tree.change(tree.generation, 0);
+  const running = tree.change({ ...asSent, generation: tree.generation });
   for (const piece of sendTree(source, [change])) running.push(piece);
   running.end();
   return { tree, workDir, record: join(workDir, '.gomote') };
 }
+
+const asSent = { ranMs: 0, givesUpEntries: false, replacesDirectories: false };
 
 const names = (tree: PushedTree) => tree.pushed().map(({ path }) => path);
 
@@ -43,7 +45,7 @@ it.each([
   expect(names(tree)).toEqual([]);
   expect(names(new PushedTree(workDir, 'tree', new DigestCache()))).toEqual([]);
   // Whoever saw the tree before must look again.
-  expect(() => tree.change(generation, 0)).toThrow('changed by another push');
+  expect(() => tree.change({ ...asSent, generation })).toThrow('changed by another push');
 });
 
 it('a push whose record is removed later is forgotten', async () => {
