@@ -208,6 +208,19 @@ describe('names that lead into .git', () => {
   });
 });
 
+it('a pull that keeps both names what cannot be put beside a directory of the buildlet', async () => {
+  const top = somebodys();
+  writeFileSync(join(top, 'd'), 'mine');
+  mkdirSync(join(top, 'd.remote'));
+  writeFileSync(join(top, 'd.remote/x'), 'mine, too');
+  const entries = [entryOf('d', 'directory'), entryOf('d/x', 'theirs'), entryOf('d/y', 'good')];
+  const stream = streamOf(writesOf(entries.slice(2)), ['good']);
+  const summary = await pullFrom({ entries, stream }, top, { keepBoth: true });
+  expect(summary).toMatchObject({ kept: ['d', 'd/x'], files: 1 });
+  expect(readFileSync(join(top, 'd.remote/x'), 'utf8')).toBe('mine, too');
+  expect(readFileSync(join(top, 'd.remote/y'), 'utf8')).toBe('good');
+});
+
 onAllKinds((kind) => {
   describe('a buildlet with a repository in its tree', () => {
     it('keeps it out of what is pulled', async () => {

@@ -87,7 +87,8 @@ export class PullPlanner {
     const { path } = entry;
     const moved = this.#moved;
     if (moved !== undefined && path.startsWith(moved.from)) {
-      this.#putBeside(entry, moved.to + path.slice(moved.from.length));
+      const wasPut = this.#putBeside(entry, moved.to + path.slice(moved.from.length));
+      if (!wasPut) this.plan.conflicts.set(path, 'in the way');
       return;
     }
     const isFresh = this.#fresh !== undefined && path.startsWith(this.#fresh);
