@@ -1,6 +1,7 @@
 // A token bucket: so many calls a second, with a burst saved up.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { abortedError, untilAborted } from './errors.ts';
+import { ownSignal } from './timeout-signal.ts';
 
 /** Resolves when one more call may go out; rejects with ERR_ABORTED when the signal aborts first. */
 export type Gate = (signal?: AbortSignal) => void | Promise<void>;
@@ -19,7 +20,7 @@ interface Clock {
 const systemClock: Clock = {
   now: () => performance.now(),
   sleep: (delayMs, signal) =>
-    untilAborted(signal, () => sleep(delayMs, undefined, signal && { signal })),
+    untilAborted(signal, () => sleep(delayMs, undefined, signal && { signal: ownSignal(signal) })),
 };
 
 /** A gate that lets calls through in the order they came, at the rate given. */

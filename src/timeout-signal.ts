@@ -34,6 +34,9 @@ export function longTimer(act: () => void, delayMs: number): LongTimer {
   return self;
 }
 
+/** Aborts with the given signal. Node warns of more than ten listeners on one that a caller uses for many calls. */
+export const ownSignal = (signal: AbortSignal): AbortSignal => AbortSignal.any([signal]);
+
 /**
  * A signal that aborts with a TimeoutError after the delay; it keeps no process alive. In place of
  * `AbortSignal.timeout`, whose signal Node 20 collects, and never aborts, when only `AbortSignal.any` knows of it.

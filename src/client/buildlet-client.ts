@@ -22,6 +22,7 @@ import type { KeyPair } from './key-pair.ts';
 import type { ExecOptions, ExecResult } from './runs/exec.ts';
 import { Sessions } from './runs/sessions.ts';
 import { hasFeature, probe, readStatus } from './status.ts';
+import { headersLimitMs } from './time-limit.ts';
 
 export type { BuildletClientOptions, CallOptions, PasswordCredentials };
 
@@ -124,7 +125,7 @@ export class BuildletClient {
     this.#connection.dispatcher = dispatcher;
   }
 
-  /** Is called once, when heartbeats fail or the client is closed. Set before use. */
+  /** Is called once, when heartbeats fail or the client is closed; what it throws is ignored. Set before use. */
   set onHeartbeatFailure(listener: () => void) {
     this.#onHeartbeatFailure = listener;
   }
@@ -132,7 +133,11 @@ export class BuildletClient {
   #heartbeatFailed(): void {
     const listener = this.#onHeartbeatFailure;
     this.#onHeartbeatFailure = undefined;
-    listener?.();
+    try {
+      listener?.();
+    } catch {
+      // Nobody waits for the heartbeat who could be told.
+    }
   }
 
   /**
@@ -276,7 +281,9 @@ export class BuildletClient {
 
   /** The absolute path of the work dir. */
   async workDir(options: CallOptions = {}): Promise<string> {
-    return await this.#text({ method: 'GET', path: endpoints.workDir.path, ...options });
+    const headersTimeoutMs = headersLimitMs;
+    const { path } = endpoints.workDir;
+    return await this.#text({ method: 'GET', path, headersTimeoutMs, ...options });
   }
 
   /**

@@ -105,15 +105,18 @@ export class Connection {
       dispatcher === undefined ? new HttpClient(address) : dispatcherSender(dispatcher, address);
     const headers = { ...request.headers, ...this.#headers() };
     const startMs = Date.now();
-    try {
-      const response = await this.#sender.send({ ...request, headers });
-      const tookMs = Date.now() - startMs;
-      onRequest?.(`${request.method} ${request.path} ${response.statusCode} ${tookMs} ms`);
-      if (anyStatus || response.statusCode === 200) return response;
-      throw await statusError(response, label, request);
-    } catch (error) {
+    const response = await this.#sender.send({ ...request, headers }).catch((error: unknown) => {
       throw transportError(error, request.signal, 'ERR_CONNECT');
+    });
+    const tookMs = Date.now() - startMs;
+    try {
+      onRequest?.(`${request.method} ${request.path} ${response.statusCode} ${tookMs} ms`);
+    } catch (error) {
+      response.body.on('error', () => undefined).destroy();
+      throw error;
     }
+    if (anyStatus || response.statusCode === 200) return response;
+    throw await statusError(response, label, request);
   }
 
   /** As `call`, and reads the whole reply as text, at most `limitBytes` of it. Default: what a short reply may have. */

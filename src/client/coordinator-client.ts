@@ -10,6 +10,7 @@ import { hostPort, parseAddress } from './address.ts';
 import { BuildletClient, type BuildletClientOptions, type CallOptions } from './buildlet-client.ts';
 import { Connection } from './connection.ts';
 import type { Created, CreateOptions } from './create-buildlet.ts';
+import { headersLimitMs } from './time-limit.ts';
 
 /** Who calls. */
 export interface UserPass {
@@ -155,7 +156,8 @@ export class CoordinatorClient {
 
   async #text(request: HttpRequest): Promise<string> {
     const signal = this.#connection.signalWith(request.signal);
-    return await this.#connection.callText({ ...request, signal }, listReplyBytes);
+    const all = { headersTimeoutMs: headersLimitMs, ...request, signal };
+    return await this.#connection.callText(all, listReplyBytes);
   }
 
   #badReply(path: string, body: string): never {

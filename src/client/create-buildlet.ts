@@ -11,14 +11,14 @@ import {
 } from '../protocol/coordinator-replies.ts';
 import { contentTypes, coordinatorPaths, gomoteVersion } from '../protocol/endpoints.ts';
 import { encodeForm } from '../protocol/form.ts';
-import { timeoutSignal } from '../timeout-signal.ts';
+import { ownSignal, timeoutSignal } from '../timeout-signal.ts';
 import type { Connection } from './connection.ts';
 import { linesOf } from './files/streams.ts';
 
 export interface CreateOptions {
   /** Cancels the call, and the creation with it. */
   signal?: AbortSignal | undefined;
-  /** Told in a few words what is being waited for, by a coordinator that tells. */
+  /** Told in a few words what is being waited for, by a coordinator that tells. What it throws ends call and creation. */
   onProgress?: ((step: string) => void) | undefined;
   /** How long to go on asking a coordinator that is being restarted, in ms. Default 60,000. */
   retryMs?: number | undefined;
@@ -50,14 +50,15 @@ export async function createBuildlet(
       try {
         return await attempt.ask();
       } catch (error) {
-        if (!attempt.mayAskAgain(error) || Date.now() + delayMs > deadlineMs) throw error;
-        options.onProgress?.('the coordinator is restarting');
+        if (attempt.isLeft || !attempt.mayAskAgain(error) || Date.now() + delayMs > deadlineMs)
+          throw error;
+        attempt.tell('the coordinator is restarting');
       }
-      await sleep(delayMs, undefined, { signal });
+      await sleep(delayMs, undefined, { signal: signal && ownSignal(signal) });
     }
   } catch (error) {
-    if (signal?.aborted === true) await attempt.cancel();
-    throw signal === undefined ? error : transportError(error, signal, 'ERR_CONNECT');
+    if (signal?.aborted === true || attempt.isLeft) await attempt.cancel();
+    throw signal?.aborted === true ? transportError(error, signal, 'ERR_CONNECT') : error;
   }
 }
 
@@ -70,6 +71,8 @@ class Attempt {
   readonly #form: Record<string, string>;
   /** Whether the coordinator is one that makes a buildlet only once for each key. */
   #knowsKeys = false;
+  /** Whether the caller, told of a step, has thrown. */
+  isLeft = false;
 
   constructor(connection: Connection, builderType: string, options: CreateOptions) {
     this.#connection = connection;
@@ -91,6 +94,15 @@ class Attempt {
     return await this.#read(response, signal);
   }
 
+  tell(step: string): void {
+    try {
+      this.#options.onProgress?.(step);
+    } catch (error) {
+      this.isLeft = true;
+      throw error;
+    }
+  }
+
   async #post(form: Record<string, string>, signal: AbortSignal): Promise<HttpResponse> {
     return await this.#connection.call({
       method: 'POST',
@@ -106,7 +118,7 @@ class Attempt {
       const line = parseCreateLine(text);
       if (line === undefined) throw this.#badReply();
       if ('buildlet' in line) return line;
-      if ('progress' in line) this.#options.onProgress?.(line.progress);
+      if ('progress' in line) this.tell(line.progress);
       else {
         const message = `${this.#connection.options.label}: ${line.error}`;
         throw new StatusError(line.status, line.error, message, { code: line.code });

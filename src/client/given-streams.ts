@@ -56,13 +56,21 @@ export async function withOutputs<Result>(
 /** The failure of an output that takes nothing any more; undefined of one that does. */
 export function outputFailure(output: Writable): Error | undefined {
   if (!output.destroyed) return undefined;
-  return output.errored ?? new Error('the output was closed');
+  return output.errored ?? closedOutput();
 }
 
+/** What writing to an output that is closed without a failure of its own fails with. */
+export const closedOutput = (): GomoteError =>
+  new GomoteError('ERR_LOCAL_FILE', 'the output was closed');
+
 function letGo(output: Writable & { readonly pending?: boolean }): void {
+  const leave = () => void output.off('error', ignore);
+  // One that has failed may tell it only when it is closed.
+  if (output.errored || output.destroyed)
+    return void (output.closed ? leave() : output.once('close', leave));
   // A file that is still being opened may fail at that.
-  if (output.pending !== true || output.destroyed) return void output.off('error', ignore);
-  output.once('ready', () => output.off('error', ignore));
+  if (output.pending === true) output.once('ready', leave);
+  else leave();
 }
 
 const ignore = (): void => undefined;
@@ -114,8 +122,10 @@ class TakenReadable implements Taken {
     stream.on('readable', this.#onChange).on('end', this.#onEnd);
     stream.on('error', this.#onError).on('close', this.#onClose);
     signal.addEventListener('abort', this.#onChange);
-    if (stream.readableEnded) this.#onEnd();
-    else if (stream.destroyed) this.#onClose();
+    if (stream.readableEnded) {
+      this.#hasEnded = true;
+      this.#failure = new Error('it has been read to its end already');
+    } else if (stream.destroyed) this.#onClose();
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
@@ -167,13 +177,18 @@ class TakenIterable implements Taken {
     const onAbort = () => stop();
     signal.addEventListener('abort', onAbort);
     try {
-      const iterator = this.#source[Symbol.asyncIterator]();
+      const iterator = this.#begin();
       this.#iterator = iterator;
       for (;;) {
         if (signal.aborted) throw cancelled(signal);
         const step = await new Promise<IteratorResult<unknown>>((resolve, reject) => {
           stop = () => reject(cancelled(signal));
-          iterator.next().then(resolve, (error: unknown) => reject(sourceFailure(error)));
+          const fail = (error: unknown) => reject(sourceFailure(error));
+          try {
+            iterator.next().then(resolve, fail);
+          } catch (error) {
+            fail(error);
+          }
         });
         if (step.done === true) {
           this.#iterator = undefined;
@@ -184,6 +199,14 @@ class TakenIterable implements Taken {
     } finally {
       signal.removeEventListener('abort', onAbort);
       this.release();
+    }
+  }
+
+  #begin(): AsyncIterator<unknown> {
+    try {
+      return this.#source[Symbol.asyncIterator]();
+    } catch (error) {
+      throw sourceFailure(error);
     }
   }
 

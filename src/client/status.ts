@@ -3,7 +3,9 @@ import { abortedError, GomoteError } from '../errors.ts';
 import { readText } from '../http/client/request.ts';
 import { endpoints, expiresHeader } from '../protocol/endpoints.ts';
 import type { BuildletStatus } from '../protocol/status.ts';
+import { ownSignal } from '../timeout-signal.ts';
 import type { Connection } from './connection.ts';
+import { headersLimitMs } from './time-limit.ts';
 
 const asked = new WeakMap<Connection, Promise<BuildletStatus>>();
 
@@ -14,13 +16,21 @@ export async function readStatus(
 ): Promise<BuildletStatus> {
   const { parseStatus } = await import('../protocol/replies.ts');
   const { path } = endpoints.status;
-  const request = { method: 'GET', path, signal: connection.signalWith(signal) } as const;
+  const request = toRequest(connection, path, signal);
   const body = await readText(await connection.call(request), request.signal);
   const status = parseStatus(body);
   if (status !== undefined) return status;
   const { label } = connection.options;
   throw new GomoteError('ERR_REPLY', `${label}: bad status reply: ${body.slice(0, 80)}`);
 }
+
+const toRequest = (connection: Connection, path: string, signal: AbortSignal | undefined) =>
+  ({
+    method: 'GET',
+    path,
+    signal: connection.signalWith(signal),
+    headersTimeoutMs: headersLimitMs,
+  }) as const;
 
 /** Whether the buildlet announces the extension. */
 export async function hasFeature(
@@ -42,7 +52,7 @@ export async function probe(
   signal: AbortSignal | undefined,
 ): Promise<{ expires: Date | undefined }> {
   const { path } = endpoints.liveness;
-  const request = { method: 'GET', path, signal: connection.signalWith(signal) } as const;
+  const request = toRequest(connection, path, signal);
   const response = await connection.call({ ...request, heartbeat: false });
   await readText(response, request.signal);
   const expires = response.headers[expiresHeader.toLowerCase()];
@@ -53,15 +63,16 @@ export async function probe(
 /** What the promise gives, or ERR_ABORTED as soon as the signal aborts. */
 async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return await promise;
+  if (signal.aborted) throw abortedError(signal);
+  const leave = ownSignal(signal);
   let onAbort: () => void = () => undefined;
   const aborted = new Promise<never>((_resolve, reject) => {
     onAbort = () => reject(abortedError(signal));
-    signal.addEventListener('abort', onAbort);
-    if (signal.aborted) onAbort();
+    leave.addEventListener('abort', onAbort);
   });
   try {
     return await Promise.race([promise, aborted]);
   } finally {
-    signal.removeEventListener('abort', onAbort);
+    leave.removeEventListener('abort', onAbort);
   }
 }

@@ -1,4 +1,5 @@
 // application/x-www-form-urlencoded, as Go's url.Values writes and reads it.
+import { GomoteError } from '../errors.ts';
 import { bytesOfName, nameFromBytes } from './name-bytes.ts';
 
 /** Parameters in order; a list value is the name repeated; bytes go out as they are, also those that text stands for. */
@@ -9,17 +10,20 @@ export type FormValue = string | Uint8Array;
 export const textOf = (value: FormValue): string =>
   typeof value === 'string' ? value : nameFromBytes(value);
 
-/** Encodes the values; an undefined value and an empty list are left out. */
+/** Encodes the values; an undefined value and an empty list are left out. Throws ERR_USAGE for what is no value. */
 export function encodeForm(values: FormValues): string {
   const pairs = Object.entries(values).flatMap(([name, value]) => {
     if (value === undefined) return [];
-    const all = typeof value === 'string' || value instanceof Uint8Array ? [value] : value;
+    const all = Array.isArray(value) ? value : [value];
     return all.map((one) => encodePair(name, one));
   });
   return pairs.join('&');
 }
 
-function encodePair(name: string, value: FormValue): string {
+function encodePair(name: string, value: unknown): string {
+  if (typeof value !== 'string' && !(value instanceof Uint8Array)) {
+    throw new GomoteError('ERR_USAGE', `'${name}' must be text or bytes, and is ${value}`);
+  }
   const text = textOf(value);
   if (text.isWellFormed()) return new URLSearchParams([[name, text]]).toString();
   const hex = bytesOfName(text).toString('hex').replaceAll(/../g, '%$&');

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { createReadStream, createWriteStream, existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { PassThrough, Readable, type Writable } from 'node:stream';
+import { PassThrough, Readable, Writable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { AgentOptions } from '../../src/buildlet/agent.ts';
@@ -253,6 +253,61 @@ describe('a stream given to a client', () => {
       client.putTar(Readable.from([gzipSync(Buffer.alloc(1024))]), 'd'),
     ).resolves.toBeDefined();
   });
+});
+
+describe('a source that cannot be sent', () => {
+  const fail = () => {
+    throw new Error('broken');
+  };
+  async function* thrower() {
+    yield Buffer.from('x');
+    fail();
+  }
+  async function ended(stream: Readable): Promise<Readable> {
+    stream.resume();
+    await new Promise((resolve) => stream.once('end', resolve));
+    return stream;
+  }
+  const sources: readonly (readonly [string, () => unknown])[] = [
+    ['a stream that has been read', () => ended(Readable.from(['x']))],
+    ['the output of a child that nobody took', () => ended(echo())],
+    ['a stream that was destroyed', () => new PassThrough().destroy()],
+    ['a stream of objects', () => Readable.from([{}])],
+    ['a generator that throws', thrower],
+    ['an iterator that throws', () => ({ [Symbol.asyncIterator]: () => ({ next: fail }) })],
+    ['an iterable that throws', () => ({ [Symbol.asyncIterator]: fail })],
+    ['a Blob', () => new Blob(['x'])],
+    ['nothing', () => undefined],
+    ['a number', () => 5],
+  ];
+
+  it.each(sources)('is an error and leaves no file: %s', async (_what, make) => {
+    const { client, at } = await startOver('a unix socket');
+    const code = expect.stringMatching(/^ERR_(LOCAL_FILE|USAGE)$/);
+    for (const send of [
+      (source: AsyncIterable<Uint8Array>) => client.put(source, 'f', 0o644),
+      (source: AsyncIterable<Uint8Array>) => client.files.put(source, 'f', { mode: 0o644 }),
+      (source: AsyncIterable<Uint8Array>) => client.putTar(source, 'd'),
+    ]) {
+      const source = (await make()) as AsyncIterable<Uint8Array>;
+      await expect(send(source)).rejects.toMatchObject({ code });
+    }
+    expect(existsSync(at('f'))).toBe(false);
+  });
+});
+
+it('an output that fails and is closed only later does no harm', async () => {
+  const { client } = await startOver('a unix socket');
+  for (const [, write] of writers) {
+    const output = new Writable({
+      write: (_chunk, _encoding, done) => void setImmediate(done, new Error('full')),
+      destroy: (error, done) => void setTimeout(done, 30, error),
+    });
+    const closed = new Promise((resolve) => output.once('close', resolve));
+    await expect(write(client, () => output)).rejects.toThrow('full');
+    await closed;
+    expect(output.listenerCount('error')).toBe(0);
+  }
 });
 
 describe('the mode given to a client', () => {

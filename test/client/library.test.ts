@@ -266,6 +266,73 @@ describe('a reply that is left early', () => {
   });
 });
 
+describe('a function that is told something and throws', () => {
+  const why = new Error('not told');
+  const fail = () => {
+    throw why;
+  };
+
+  it('fails the call with its own error and leaves no reply open: onRequest', async () => {
+    const open = new Set<ServerResponse>();
+    const address = await serveHttp((_request, response) => {
+      open.add(response.on('close', () => open.delete(response)));
+      response.write('x');
+    });
+    const client = new BuildletClient(address, undefined, { onRequest: fail });
+    onTestFinished(() => client.disconnect());
+    await expect(client.workDir()).rejects.toBe(why);
+    await until(() => open.size === 0);
+  });
+
+  it('does not end the process: onHeartbeatFailure', async () => {
+    const address = await serveHttp((_request, response) => void response.destroy());
+    const client = new BuildletClient(address, undefined, { heartbeatIntervalMs: 5 });
+    client.onHeartbeatFailure = fail;
+    await client.status().catch(() => undefined);
+    await until(() => client.isBroken);
+    await client.disconnect();
+  });
+});
+
+describe('many calls with one signal', () => {
+  it('are no leak to Node', async () => {
+    const warnings: Error[] = [];
+    const note = (warning: Error) => void warnings.push(warning);
+    process.on('warning', note);
+    onTestFinished(() => void process.off('warning', note));
+    const client = clientOf(await startBuildlet());
+    const { signal } = new AbortController();
+    const gate = tokenBucket({ perSecond: 10_000, burst: 1 });
+    await Promise.all(
+      Array.from({ length: 30 }, async () => {
+        await gate(signal);
+        await client.has('x', { signal });
+        await client.put('x', 'f', 0o644, { signal });
+      }),
+    );
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(warnings).toEqual([]);
+  });
+
+  it('are not made when it has aborted, also for what is known already', async () => {
+    const client = clientOf(await startBuildlet());
+    await client.has('x');
+    const signal = AbortSignal.abort();
+    await expect(client.has('x', { signal })).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+  });
+});
+
+it.each([5, null, {}])('an argument of another type is ERR_USAGE: %j', async (value) => {
+  const client = clientOf(await startBuildlet());
+  const usage = { code: 'ERR_USAGE' };
+  const text = value as unknown as string;
+  await expect(client.exec(text)).rejects.toMatchObject(usage);
+  await expect(client.put('x', text, 0o644)).rejects.toMatchObject(usage);
+  await expect(client.exec('true', { args: [text] })).rejects.toMatchObject(usage);
+  const timeoutMs = '5' as unknown as number;
+  await expect(client.exec('true', { timeoutMs })).rejects.toMatchObject(usage);
+});
+
 describe('the fingerprint of a certificate', () => {
   it('is taken in every spelling', async () => {
     const { certPem } = await newKeyPair();

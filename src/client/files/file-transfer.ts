@@ -14,6 +14,7 @@ import { inPieces } from '../../tree/pieces.ts';
 import type { Connection } from '../connection.ts';
 import { Outage } from '../runs/outage.ts';
 import { hasFeature } from '../status.ts';
+import { headersLimitMs } from '../time-limit.ts';
 import { getFromTar } from './file-from-tar.ts';
 import { chunksOf, leaving } from './streams.ts';
 import {
@@ -120,7 +121,13 @@ export class FileTransfer {
 
   async #open(path: string, from: Position | undefined, signal: AbortSignal): Promise<Opened> {
     const query = { path, start: from?.start.toString(), version: from?.version };
-    const request = { method: 'GET', path: withQuery(endpoints.file.path, query), signal } as const;
+    const target = withQuery(endpoints.file.path, query);
+    const request = {
+      method: 'GET',
+      path: target,
+      signal,
+      headersTimeoutMs: headersLimitMs,
+    } as const;
     const response = await this.#connection.call(request);
     const header = String(response.headers[fileInfoHeader.toLowerCase()]);
     const info = parseFileInfo(header);

@@ -8,6 +8,7 @@ import { withQuery } from '../../protocol/form.ts';
 import { type DirEntry, listedNames, parseListLine } from '../../protocol/listing.ts';
 import { nameFromBytes } from '../../protocol/name-bytes.ts';
 import type { Connection } from '../connection.ts';
+import { headersLimitMs } from '../time-limit.ts';
 
 export interface ListDirOptions {
   /** Also what is below. Default false. */
@@ -72,7 +73,9 @@ export async function* listDir(
     skip: options.skip,
     [listedNames.parameter]: listedNames.escaped,
   });
-  const response = await connection.call({ method: 'GET', path, signal });
+  // Of large files the digests may take longer than that, before the first line is sent.
+  const headersTimeoutMs = options.digest === true ? undefined : headersLimitMs;
+  const response = await connection.call({ method: 'GET', path, signal, headersTimeoutMs });
   const isEscaped = response.headers[listedNames.header.toLowerCase()] === listedNames.escaped;
   let unreadable = 0;
   let first = '';

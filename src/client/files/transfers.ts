@@ -17,6 +17,7 @@ import {
 import { checkedGzip } from '../../tar/checked-gzip.ts';
 import { countBytes, TransferCounter } from '../../tar/transfer-counter.ts';
 import type { Connection } from '../connection.ts';
+import { headersLimitMs } from '../time-limit.ts';
 import { bodyStream, leaving } from './streams.ts';
 
 export type { TransferSummary } from '../../protocol/transfer.ts';
@@ -86,9 +87,6 @@ export async function putTar(
   return { ...summary, warnings: readWarnings(response.headers) };
 }
 
-/** A buildlet begins to send at once. One behind Go's coordinator says nothing at all of a directory that is absent. */
-const headersTimeoutMs = 60_000;
-
 /** Asks for `dir` as an archive; `release`: as one gzip member. */
 export async function getTar(
   connection: Connection,
@@ -105,7 +103,7 @@ export async function getTar(
     }),
     headers: { [compressHeader]: options.compress ?? 'gzip' },
     signal,
-    headersTimeoutMs,
+    headersTimeoutMs: headersLimitMs,
   });
   const isZstd = response.headers['content-type'] === contentTypes.zstd;
   let summary: TransferSummary | undefined;

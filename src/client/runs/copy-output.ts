@@ -1,5 +1,6 @@
 // Copies a command's output to a writer that lives on, such as standard output.
 import type { Readable, Writable } from 'node:stream';
+import { closedOutput } from '../given-streams.ts';
 
 /**
  * Writes all of `body` to `output` with backpressure and waits until the last of it is written; `output` is not
@@ -32,7 +33,7 @@ export async function copyOutput(
     const onEnd = () => output.write('', settle);
     const onBodyError = (error: Error) => settle(tell(error));
     const onOutputError = (error: Error) => settle(error);
-    const onOutputClose = () => settle(output.errored ?? new Error('the output was closed'));
+    const onOutputClose = () => settle(output.errored ?? closedOutput());
     output.on('drain', onDrain).on('error', onOutputError).on('close', onOutputClose);
     body.on('data', onData).on('end', onEnd).on('error', onBodyError);
     if (output.destroyed) onOutputClose();

@@ -4,7 +4,7 @@ import { GomoteError } from '../../errors.ts';
 import { type HttpResponse, transportError } from '../../http/client/request.ts';
 import { RecordParser, type RecordPiece } from '../../protocol/log-records.ts';
 import type { Gap, SessionEnd, StreamSum } from '../../protocol/session.ts';
-import { outputFailure } from '../given-streams.ts';
+import { closedOutput, outputFailure } from '../given-streams.ts';
 import { LogFiles } from './log-files.ts';
 import { StreamDigest } from './stream-digest.ts';
 
@@ -132,7 +132,7 @@ export class LogCopier {
       const onError = (error: Error) => settle(transportError(error, signal, 'ERR_LOST'));
       // The reply may have been asked for on behalf of another signal.
       const onAbort = () => onError(new Error('the reading was ended'));
-      const onClosed = () => settle(new Error('the output was closed'));
+      const onClosed = () => settle(closedOutput());
       const full = new Set<Writable>();
       const onDrain = () => {
         for (const output of full) if (!output.writableNeedDrain) full.delete(output);
