@@ -11,7 +11,7 @@ import type { BuildletStatus } from '../protocol/status.ts';
 import { timeoutSignal } from '../timeout-signal.ts';
 import { hostPort, parseAddress, urlOf } from './address.ts';
 import type { BuildletClientOptions, CallOptions, PasswordCredentials } from './client-options.ts';
-import { Connection } from './connection.ts';
+import { Connection, quietly } from './connection.ts';
 import { Files, writeFile } from './files/files.ts';
 import type { Removal } from './files/remove-all.ts';
 import type { ListDirOptions } from './files/streams.ts';
@@ -22,7 +22,6 @@ import type { KeyPair } from './key-pair.ts';
 import type { ExecOptions, ExecResult } from './runs/exec.ts';
 import { Sessions } from './runs/sessions.ts';
 import { hasFeature, probe, readStatus } from './status.ts';
-import { headersLimitMs } from './time-limit.ts';
 
 export type { BuildletClientOptions, CallOptions, PasswordCredentials };
 
@@ -133,11 +132,7 @@ export class BuildletClient {
   #heartbeatFailed(): void {
     const listener = this.#onHeartbeatFailure;
     this.#onHeartbeatFailure = undefined;
-    try {
-      listener?.();
-    } catch {
-      // Nobody waits for the heartbeat who could be told.
-    }
+    quietly(listener);
   }
 
   /**
@@ -281,9 +276,7 @@ export class BuildletClient {
 
   /** The absolute path of the work dir. */
   async workDir(options: CallOptions = {}): Promise<string> {
-    const headersTimeoutMs = headersLimitMs;
-    const { path } = endpoints.workDir;
-    return await this.#text({ method: 'GET', path, headersTimeoutMs, ...options });
+    return await this.#text({ method: 'GET', path: endpoints.workDir.path, ...options });
   }
 
   /**

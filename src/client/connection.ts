@@ -16,6 +16,7 @@ import type { RelayTarget } from '../http/relay/proxy.ts';
 import { endpoints, proxyHeader } from '../protocol/endpoints.ts';
 import { errorCodeHeader, parseErrorCode } from '../protocol/error-reply.ts';
 import { startHeartbeat } from './heartbeat.ts';
+import { headersLimitMs } from './time-limit.ts';
 
 export interface ConnectionOptions {
   readonly address: ServerAddress;
@@ -121,7 +122,10 @@ export class Connection {
 
   /** As `call`, and reads the whole reply as text, at most `limitBytes` of it. Default: what a short reply may have. */
   async callText(request: CallRequest, limitBytes?: number): Promise<string> {
-    return await readText(await this.call(request), request.signal, limitBytes);
+    // What is asked for by GET needs no work.
+    const headersTimeoutMs = request.method === 'GET' ? headersLimitMs : undefined;
+    const response = await this.call({ headersTimeoutMs, ...request });
+    return await readText(response, request.signal, limitBytes);
   }
 
   /** Every pending call fails with `error`, and every later one. */
@@ -168,6 +172,13 @@ export class Connection {
       },
     });
   }
+}
+
+/** Calls a listener of the caller's where nobody waits who could be told what it throws. */
+export function quietly(listener: (() => void) | undefined): void {
+  try {
+    listener?.();
+  } catch {}
 }
 
 /** Reads an error reply; the first line of its text is the message. */

@@ -5,7 +5,6 @@ import { endpoints } from '../../protocol/endpoints.ts';
 import type { SessionInfo, SessionRequest } from '../../protocol/session.ts';
 import type { Connection } from '../connection.ts';
 import { randomId } from '../random-id.ts';
-import { headersLimitMs } from '../time-limit.ts';
 import { Session, type SessionOptions } from './session.ts';
 import { sessionErrorOf } from './session-errors.ts';
 import { loadReplies } from './session-reader.ts';
@@ -56,8 +55,7 @@ export class Sessions {
     const { label } = this.#connection.options;
     try {
       const { path } = endpoints.sessions;
-      const headersTimeoutMs = headersLimitMs;
-      const request = { method: 'GET', path, signal, headersTimeoutMs, heartbeat: false } as const;
+      const request = { method: 'GET', path, signal, heartbeat: false } as const;
       const text = await this.#connection.callText(request, listReplyBytes);
       const { parseSessionInfos } = await loadReplies();
       const infos = parseSessionInfos(text);
