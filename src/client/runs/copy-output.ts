@@ -30,7 +30,8 @@ export async function copyOutput(
     };
     const onDrain = () => body.resume();
     // Writes are done in order: when this one of nothing is, all are.
-    const onEnd = () => output.write('', settle);
+    // Of one that has failed, the write says no more than that it came too late.
+    const onEnd = () => output.write('', (error) => settle(error && (output.errored ?? error)));
     const onBodyError = (error: Error) => settle(tell(error));
     const onOutputError = (error: Error) => settle(error);
     const onOutputClose = () => settle(output.errored ?? closedOutput());

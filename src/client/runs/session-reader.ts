@@ -262,7 +262,7 @@ export class LogCopier {
     for (const { output } of Object.values(this.#streams)) {
       await new Promise<void>((resolve, reject) => {
         if (output === undefined) return resolve();
-        output.write('', (error) => (error ? reject(error) : resolve()));
+        output.write('', (error) => (error ? reject(output.errored ?? error) : resolve()));
       });
     }
   }
