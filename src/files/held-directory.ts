@@ -43,6 +43,9 @@ export const holdThroughLinks = (path: string): HeldDirectory =>
     ? new ByPath(realpathSync(path))
     : new ByDescriptor(path, `${path}/.`, descriptors);
 
+/** A directory that is used by its path: for a tree of the user's own, in which nobody swaps directories and links. */
+export const directoryByPath = (path: string): HeldDirectory => new ByPath(realpathSync(path));
+
 /** Gives what has this name its mode; a link is left as it is. Throws as `chmod` does. */
 export function setMode(at: string, mode: number): void {
   if (descriptors === undefined) {
@@ -128,7 +131,7 @@ class ByPath implements HeldDirectory {
   }
 
   at(name: string): string {
-    return join(this.path, name);
+    return `${this.path}/${name}`;
   }
 
   child(name: string): HeldDirectory {

@@ -2,6 +2,7 @@
 import type { Stats } from 'node:fs';
 import { errnoOf, GomoteError } from '../errors.ts';
 import { sortedEntries } from '../files/directory-names.ts';
+import { directoryByPath } from '../files/held-directory.ts';
 import { HeldTree, type TreeTop } from '../files/held-tree.ts';
 import { lstatSync, type NamedEntry, readlinkSync } from '../files/named-fs.ts';
 import { isReserved, stateDirectory } from '../files/reserved-names.ts';
@@ -29,7 +30,10 @@ export interface WalkOptions {
 /** Repositories are made where they are used: neither pushed nor pulled. */
 export const isGit = (path: string): boolean => path === '.git' || path.endsWith('/.git');
 
-/** Everything below `top`, in the order of `comparePaths`, without digests. What goes meanwhile is left out. */
+/**
+ * Everything below `top`, in the order of `comparePaths`, without digests. What goes meanwhile is left out. A tree that is
+ * given by its path is the user's own.
+ */
 export function walkTree(top: TreeTop, options: WalkOptions = {}): FoundEntry[] {
   const found: FoundEntry[] = [];
   for (const entries of walkSteps(top, options)) found.push(...entries);
@@ -54,7 +58,7 @@ export function* walkSteps(
 
 function held(top: TreeTop): HeldTree {
   try {
-    return HeldTree.of(top);
+    return typeof top === 'string' ? new HeldTree(directoryByPath(top)) : top;
   } catch (error) {
     throw localFileError(String(top), error);
   }

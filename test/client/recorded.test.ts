@@ -162,11 +162,11 @@ const buildletCases: Record<string, [Call, Outcome]> = {
   ),
   'exec-get': [exec, status(400, 'requires POST method')],
   'exec-http10': [exec, status(400, 'HTTP/1.1 or higher required')],
-  removeall: [remove, ok()],
+  removeall: [remove, ok({ warnings: [] })],
   'removeall-none': [remove, status(400, "requires 'path' parameter")],
   'removeall-bad': [remove, status(400, 'bad \'path\' parameter: "../x"')],
   'removeall-get': [remove, status(400, 'requires POST method')],
-  'removeall-dot': [remove, ok()],
+  'removeall-dot': [remove, ok({ warnings: [] })],
 };
 
 const remote = {
