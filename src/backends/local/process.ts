@@ -63,7 +63,12 @@ export async function startLocalBuildlet(
       'ERR_CONNECT',
       `the local buildlet did not start${missing === undefined ? '' : `: ${missing} is missing`}`,
       {
-        hint: said === '' ? messageOf(error) : `it said: ${said.split('\n').at(-1)}`,
+        hint:
+          missing !== undefined
+            ? 'every program needs it: mount /proc, make the devices of /dev'
+            : said === ''
+              ? messageOf(error)
+              : `it said: ${said.split('\n').at(-1)}`,
         cause: error,
       },
     );

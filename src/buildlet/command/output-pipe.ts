@@ -60,9 +60,10 @@ export class PipeStock {
     try {
       await run('mkfifo', ['-m', '600', ...names]);
     } catch (error) {
-      throw new GomoteError('ERR_LOCAL_FILE', `cannot make a pipe: ${messageOf(error)}`, {
-        cause: error,
-      });
+      // The message of execFile holds the whole command line; what mkfifo said comes first in its standard error.
+      const { stderr } = error as { stderr?: string };
+      const why = stderr?.split('\n', 1)[0] || messageOf(error);
+      throw new GomoteError('ERR_LOCAL_FILE', `cannot make a pipe: ${why}`, { cause: error });
     }
     this.#names.push(...names);
   }
