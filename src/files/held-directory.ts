@@ -131,7 +131,7 @@ class ByPath implements HeldDirectory {
   }
 
   at(name: string): string {
-    return `${this.path}/${name}`;
+    return join(this.path, name);
   }
 
   child(name: string): HeldDirectory {
