@@ -81,7 +81,8 @@ describe('a buildlet in a pod', () => {
     const cli = clusterCli(namespace);
     const name = (await cli(['create', 'linux'])).stdout.trim();
     const { stdout } = await cli(['run', name, 'sh', '-c', 'cat /proc/self/environ']);
-    expect(stdout).toContain('IN_KUBERNETES');
+    expect(stdout).toContain('GOMOTE_COMMAND');
+    expect(stdout).not.toContain('IN_KUBERNETES');
     expect(stdout).not.toMatch(/META_(PASSWORD|TLS_KEY)/i);
   });
 

@@ -122,7 +122,7 @@ describe('a quota', () => {
 
 it('makes nothing of a host type of another kind', async () => {
   const cli = clusterCli(namespace);
-  expect(await cli(['create', 'local'])).toMatchObject({
+  expect(await cli(['--backend', 'k8s', 'create', 'local'])).toMatchObject({
     code: 1,
     stderr: expect.stringContaining('host type "host-local" is not one of Kubernetes'),
   });

@@ -53,7 +53,7 @@ const refusals: [string, string | typeof host, Partial<StartPodOptions>, object]
     'a call that was cancelled before',
     host,
     { signal: AbortSignal.abort(new Error('no more')) },
-    { message: 'no more' },
+    { code: 'ERR_ABORTED', cause: new Error('no more') },
   ],
 ];
 

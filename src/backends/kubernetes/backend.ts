@@ -190,7 +190,7 @@ export class KubernetesBackend implements Backend {
     if (pod?.metadata?.labels?.[podData.labels.role] !== 'buildlet') throw unknown(name);
     const owner = podData.ownerOf(pod);
     if (user === undefined || owner === user) return pod;
-    throw new GomoteError('ERR_UNKNOWN_BUILDLET', `the buildlet "${name}" is ${owner}'s`, {
+    throw new GomoteError('ERR_NOT_OWNER', `the buildlet "${name}" is ${owner}'s`, {
       hint: `give --user ${owner} to act as its owner`,
     });
   }

@@ -121,7 +121,7 @@ export class LocalBackend implements Backend {
     if (record === undefined) throw unknown(name);
     if (this.#isOurs(record)) return { directory, record };
     const owner = ownerOf(record);
-    throw new GomoteError('ERR_UNKNOWN_BUILDLET', `the buildlet "${name}" is ${owner}'s`, {
+    throw new GomoteError('ERR_NOT_OWNER', `the buildlet "${name}" is ${owner}'s`, {
       hint: `give --user ${owner} to act as its owner`,
     });
   }
