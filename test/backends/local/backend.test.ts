@@ -342,7 +342,7 @@ describe('the local backend of a user', () => {
     for (const name of ['bob-local-0', 'alice-local-local-0']) {
       for (const call of [() => alice.connect(name), () => alice.destroy(name, { signal })]) {
         await expect(call()).rejects.toMatchObject({
-          code: 'ERR_UNKNOWN_BUILDLET',
+          code: 'ERR_NOT_OWNER',
           hint: expect.stringContaining('give --user'),
         });
       }
