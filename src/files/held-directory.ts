@@ -131,7 +131,9 @@ class ByPath implements HeldDirectory {
   }
 
   at(name: string): string {
-    return join(this.path, name);
+    // Most names are plain, and to normalize each would take as long as the calls.
+    const isPlain = name !== '' && !name.startsWith('.') && !name.includes('/');
+    return isPlain && this.path !== '/' ? `${this.path}/${name}` : join(this.path, name);
   }
 
   child(name: string): HeldDirectory {
