@@ -1,7 +1,7 @@
 // The calls of node:fs for names that may be any bytes: they take and give text that stands for such names
 // (file-name.ts). Node takes and gives those as buffers only, and spoils them as text.
 import * as fs from 'node:fs';
-import * as promises from 'node:fs/promises';
+import type * as promises from 'node:fs/promises';
 import { nameFromBytes } from '../protocol/name-bytes.ts';
 import { fsPath } from './file-name.ts';
 
@@ -43,14 +43,20 @@ export const symlinkSync = twoPaths(fs.symlinkSync);
 export const createReadStream = onePath(fs.createReadStream);
 export const createWriteStream = onePath(fs.createWriteStream);
 
-export const chmod = onePath(promises.chmod);
-export const lstat = onePath(promises.lstat);
-export const mkdir = onePath(promises.mkdir);
-export const open = onePath(promises.open);
-export const rm = onePath(promises.rm);
-export const stat = onePath(promises.stat);
-export const utimes = onePath(promises.utimes);
-export const rename = twoPaths(promises.rename);
+/** Loaded on use: it takes much of Node with it, and most commands do without. */
+const later = (): typeof promises => process.getBuiltinModule('node:fs/promises');
+
+export const chmod: typeof promises.chmod = (...args) => onePath(later().chmod)(...args);
+export const lstat = ((...args: Parameters<typeof promises.lstat>) =>
+  onePath(later().lstat)(...args)) as typeof promises.lstat;
+export const mkdir = ((...args: Parameters<typeof promises.mkdir>) =>
+  onePath(later().mkdir)(...args)) as typeof promises.mkdir;
+export const open: typeof promises.open = (...args) => onePath(later().open)(...args);
+export const rm: typeof promises.rm = (...args) => onePath(later().rm)(...args);
+export const stat = ((...args: Parameters<typeof promises.stat>) =>
+  onePath(later().stat)(...args)) as typeof promises.stat;
+export const utimes: typeof promises.utimes = (...args) => onePath(later().utimes)(...args);
+export const rename: typeof promises.rename = (...args) => twoPaths(later().rename)(...args);
 
 /** Names in a directory, in no order. */
 export function readdirSync(directory: string): string[] {
@@ -91,21 +97,21 @@ export function currentDirectory(): string {
 
 /** {@link readdirSync}, not held up. */
 export async function readdir(directory: string): Promise<string[]> {
-  const names = await promises.readdir(fsPath(directory));
+  const names = await later().readdir(fsPath(directory));
   if (!names.some(isDoubtful)) return names;
-  return (await promises.readdir(fsPath(directory), { encoding: 'buffer' })).map(nameFromBytes);
+  return (await later().readdir(fsPath(directory), { encoding: 'buffer' })).map(nameFromBytes);
 }
 
 /** {@link readlinkSync}, not held up. */
 export async function readlink(path: string): Promise<string> {
-  const target = await promises.readlink(fsPath(path));
+  const target = await later().readlink(fsPath(path));
   if (!isDoubtful(target)) return target;
-  return nameFromBytes(await promises.readlink(fsPath(path), { encoding: 'buffer' }));
+  return nameFromBytes(await later().readlink(fsPath(path), { encoding: 'buffer' }));
 }
 
 /** {@link realpathSync}, not held up. */
 export async function realpath(path: string): Promise<string> {
-  return nameFromBytes(await promises.realpath(fsPath(path), { encoding: 'buffer' }));
+  return nameFromBytes(await later().realpath(fsPath(path), { encoding: 'buffer' }));
 }
 
 const isDoubtful = (name: string): boolean => name.includes(replacement);
