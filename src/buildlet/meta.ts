@@ -1,7 +1,7 @@
 // The configuration values called META_*, from the environment; and whether another place has them.
 import { readFile } from 'node:fs/promises';
-import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
-import { readSecretFile } from '../files/private-file.ts';
+import { GomoteError, messageOf } from '../errors.ts';
+import { readNamedSecret } from '../files/private-file.ts';
 
 /** The value of a key such as `tls-cert`; undefined when there is none. */
 export type Meta = (key: string) => Promise<string | undefined>;
@@ -15,8 +15,10 @@ export function environmentMeta(environment: NodeJS.ProcessEnv): Meta {
     const value = environment[name] ?? environment[name.toUpperCase()];
     if (value === undefined || value === '') return undefined;
     if (!value.startsWith('@')) return value;
-    const read = secretKeys.includes(key) ? readSecret : readSetting;
-    return await read(name, value.slice(1));
+    const file = value.slice(1);
+    return secretKeys.includes(key)
+      ? readNamedSecret(name, file).trim()
+      : await readSetting(name, file);
   };
 }
 
@@ -25,23 +27,10 @@ export async function readSetting(what: string, file: string): Promise<string> {
   try {
     return (await readFile(file, 'utf8')).trim();
   } catch (error) {
-    throw unreadable(what, file, error);
+    const message = `${what}: cannot read "${file}": ${messageOf(error)}`;
+    throw new GomoteError('ERR_CONFIG', message, { cause: error });
   }
 }
-
-/** As {@link readSetting}, of a file that others must not be able to read. */
-export async function readSecret(what: string, file: string): Promise<string> {
-  try {
-    return readSecretFile(file).trim();
-  } catch (error) {
-    throw isGomoteError(error)
-      ? new GomoteError('ERR_CONFIG', `${what}: ${error.message}`, { hint: error.hint })
-      : unreadable(what, file, error);
-  }
-}
-
-const unreadable = (what: string, file: string, cause: unknown): GomoteError =>
-  new GomoteError('ERR_CONFIG', `${what}: cannot read "${file}": ${messageOf(cause)}`, { cause });
 
 /** Whether this is a virtual machine of Compute Engine, found out without the network. */
 export async function isOnGce(environment: NodeJS.ProcessEnv): Promise<boolean> {

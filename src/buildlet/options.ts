@@ -3,8 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { parseDuration } from '../duration.ts';
 import { GomoteError, messageOf } from '../errors.ts';
+import { readNamedSecret } from '../files/private-file.ts';
 import { isLoopback, type ListenAddress, parseListenAddress } from '../http/server/listen.ts';
-import { environmentMeta, isOnGce, type Meta, readSecret } from './meta.ts';
+import { environmentMeta, isOnGce, type Meta } from './meta.ts';
 import type { ReverseOptions } from './reverse.ts';
 import { readReverseOptions, reverseFlags, reverseHelp } from './reverse-options.ts';
 
@@ -94,7 +95,7 @@ export async function readOptions(
   const given =
     values['password-file'] === undefined
       ? await meta('password')
-      : await readPassword('--password-file', values['password-file']);
+      : readPassword('--password-file', values['password-file']);
   const gceDefault = gce && (cert === undefined ? ':80' : ':443');
   const listen = values.listen ?? (await meta('listen')) ?? gceDefault;
   const address = listen === undefined ? undefined : parseListenAddress(listen);
@@ -208,8 +209,8 @@ async function gceMetaFor(
   return asked || (await meta('buildlet-host-type')) !== undefined ? meta : undefined;
 }
 
-async function readPassword(option: string, file: string): Promise<string> {
-  const password = (await readSecret(option, file)).split(/\r?\n/, 1)[0] ?? '';
+function readPassword(option: string, file: string): string {
+  const password = readNamedSecret(option, file).trim().split(/\r?\n/, 1)[0] ?? '';
   if (password === '') throw usage(`${option}: ${file} is empty`, 'write the password into it');
   return password;
 }

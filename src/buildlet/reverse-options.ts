@@ -1,11 +1,12 @@
 // The options of a buildlet that offers itself to a coordinator.
 import { hostname } from 'node:os';
 import { GomoteError } from '../errors.ts';
+import { readNamedSecret } from '../files/private-file.ts';
 import { fingerprintDigits, fingerprintPattern } from '../fingerprint.ts';
 import { proxyOf } from '../http/client/env-proxy.ts';
 import { isLoopback } from '../http/server/listen.ts';
 import { machineNamePattern } from '../protocol/reverse.ts';
-import { readSecret, readSetting } from './meta.ts';
+import { readSetting } from './meta.ts';
 import type { ReverseOptions } from './reverse.ts';
 
 export const reverseHelp = `  --coordinator URL             offer the machine to the coordinator at https://HOST[:PORT]:
@@ -53,7 +54,7 @@ export async function readReverseOptions(
       'give --machine NAME: letters, digits, ".", "_" and "-", at most 63',
     );
   }
-  const key = (await readSecret('--key-file', keyFile)).split(/\r?\n/, 1)[0]?.trim() ?? '';
+  const key = readNamedSecret('--key-file', keyFile).trim().split(/\r?\n/, 1)[0]?.trim() ?? '';
   if (!/^[\x21-\x7e]+$/.test(key)) {
     throw usage(`--key-file: ${keyFile} holds no key`, 'its first line is the key, without spaces');
   }

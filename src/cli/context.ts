@@ -186,7 +186,7 @@ export class Context {
     const dir = this.configDir;
     return {
       user,
-      token: await readToken({ configDir: dir, user, backendName, isDefaultBackend, tokenFile }),
+      token: readToken({ configDir: dir, user, backendName, isDefaultBackend, tokenFile }),
     };
   }
 
@@ -271,8 +271,9 @@ export class Context {
     work: (buildlet: NamedBuildlet) => Promise<T>,
   ): Promise<T> {
     const { passwordFile } = this.#globals;
-    const { readPasswordFile } = await import('./config/account.ts');
-    const password = passwordFile === undefined ? '' : await readPasswordFile(passwordFile);
+    const { readSecretLine } = await import('./config/account.ts');
+    const password =
+      passwordFile === undefined ? '' : readSecretLine('password file', passwordFile);
     const host = name.slice(name.indexOf('@') + 1);
     const { BuildletClient } = await import('../client/buildlet-client.ts');
     const client = new BuildletClient(host, { password }, { name, onRequest: this.#requestLog });

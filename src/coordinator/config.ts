@@ -1,5 +1,4 @@
 // coordinator.toml: where to listen, who may have how much, and where machines come from.
-import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import * as v from 'valibot';
 import { builtInCatalogue, type Catalogue, type HostType } from '../builders.ts';
@@ -13,7 +12,8 @@ import {
   parseFile,
   positiveDurationSchema,
 } from '../config/file.ts';
-import { GomoteError, messageOf } from '../errors.ts';
+import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
+import { readTrustedFile } from '../files/private-file.ts';
 import { type ListenAddress, parseListenAddress } from '../http/server/listen.ts';
 
 export interface CoordinatorConfig {
@@ -145,8 +145,9 @@ type PoolSection = v.InferOutput<typeof poolSchema>;
 export function loadCoordinatorConfig(path: string): CoordinatorConfig {
   let bytes: Buffer;
   try {
-    bytes = readFileSync(path);
+    bytes = readTrustedFile(path);
   } catch (error) {
+    if (isGomoteError(error)) throw error;
     throw new GomoteError('ERR_CONFIG', `cannot read ${path}: ${messageOf(error)}`, {
       hint: 'give --config FILE',
       cause: error,

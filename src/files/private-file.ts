@@ -1,6 +1,6 @@
 // Files whose content is believed or kept secret.
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
-import { GomoteError } from '../errors.ts';
+import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 
 /**
  * The text of a file that no other user can have written. A link in its place is not followed. Throws ERR_CONFIG for
@@ -42,25 +42,46 @@ export function readTrustedFile(path: string): Buffer {
 }
 
 /**
- * The text of a file with a secret that a person has named; it may be a link or a pipe. Throws ERR_CONFIG when other
- * users can read it, and as `open` does.
+ * The text of a file with a secret that a person has named; it may be a link or a pipe. Throws ERR_CONFIG when it is not
+ * this user's or root's, or when others can read or write it, and as `open` does.
  */
 export function readSecretFile(path: string): string {
   const fd = openSync(path, 'r');
   try {
     const found = fstatSync(fd);
-    // A file that root hands to a service is often readable by the service's group.
-    const isHanded = found.uid === 0 && process.getuid?.() !== 0;
-    const problem =
-      foreign(found) ?? openTo(found, isHanded ? 0o037 : 0o077, 'can be read by others');
+    const owner = foreign(found);
+    const problem = owner ?? openTo(found, othersOf(found), 'can be read by others');
     if (problem === undefined) return readFileSync(fd, 'utf8');
     const octal = (found.mode & 0o777).toString(8).padStart(4, '0');
     throw new GomoteError('ERR_CONFIG', `${path} ${problem} (mode ${octal})`, {
-      hint: `chmod 600 ${path}`,
+      hint: `${owner === undefined ? '' : `chown ${process.getuid?.()} ${path}; `}chmod 600 ${path}`,
     });
   } finally {
     closeSync(fd);
   }
+}
+
+/** As {@link readSecretFile}; throws ERR_CONFIG also when the file cannot be read. `what` names the setting with its path. */
+export function readNamedSecret(what: string, path: string): string {
+  try {
+    return readSecretFile(path);
+  } catch (error) {
+    if (isGomoteError(error)) {
+      throw new GomoteError('ERR_CONFIG', `${what}: ${error.message}`, { hint: error.hint });
+    }
+    const message = `${what}: cannot read "${path}": ${messageOf(error)}`;
+    throw new GomoteError('ERR_CONFIG', message, { cause: error });
+  }
+}
+
+/**
+ * The permissions that would open a secret to others. What root gives to a service is readable by the service's group,
+ * such as a mounted Secret of Kubernetes. Group 0 gives root nothing that it does not have.
+ */
+function othersOf({ uid, gid }: Stats): number {
+  const isOfGroup = gid === process.getegid?.() || process.getgroups?.().includes(gid) === true;
+  const isGiven = uid === 0 && isOfGroup && (gid !== 0 || process.getuid?.() !== 0);
+  return isGiven ? 0o037 : 0o077;
 }
 
 function foreign({ uid }: Stats): string | undefined {

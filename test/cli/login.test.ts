@@ -1,5 +1,5 @@
 // Logging in to a coordinator: what is asked, what is kept, and what is refused.
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { testCli } from '../helpers/cli.ts';
@@ -70,7 +70,12 @@ describe('login', () => {
   it('takes the token from a file, and another name for a second coordinator', async () => {
     const { cli, login, directory } = await setUp();
     const file = join(cli.directory, 'token');
-    writeFileSync(file, tokenOf('me'));
+    writeFileSync(file, tokenOf('me'), { mode: 0o644 });
+    expect(await login('--token-file', file)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('can be read by others (mode 0644)'),
+    });
+    chmodSync(file, 0o600);
     expect(await login('--token-file', file)).toMatchObject({ code: 0 });
     const other = await startCoordinator({ users: { gopher: {} } });
     const argv = ['login', other.url, '--fingerprint', other.fingerprint, '--user', 'gopher'];

@@ -35,7 +35,9 @@ async function farm(toml = ''): Promise<Farm> {
     toml,
     sections: pool,
   });
-  writeFileSync(join(coordinator.directory, 'keys'), '# of this year\nthe-key\nthe-old-key\n');
+  writeFileSync(join(coordinator.directory, 'keys'), '# of this year\nthe-key\nthe-old-key\n', {
+    mode: 0o600,
+  });
   const cutter = await startCutter(coordinator.url.replace('https://', ''));
   const trust = { fingerprint: coordinator.fingerprint.replace('sha256:', '') };
   const me = { name: 'me', isAdmin: false };

@@ -1,5 +1,4 @@
 // gomote login: makes a coordinator a backend, after its certificate and the token were looked at.
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { CoordinatorClient } from '../../client/coordinator-client.ts';
 import { checkUrl } from '../../config/backends.ts';
@@ -7,6 +6,7 @@ import { GomoteError, messageOf } from '../../errors.ts';
 import { fingerprintDigits } from '../../fingerprint.ts';
 import { proxyOf } from '../../http/client/env-proxy.ts';
 import { coordinatorAuthUser } from '../../protocol/endpoints.ts';
+import { readSecretLine } from '../config/account.ts';
 import { addLogin, readLogins } from '../config/logins.ts';
 import type { Context } from '../context.ts';
 import { askSecret, askYes } from '../terminal/secret-prompt.ts';
@@ -132,21 +132,10 @@ async function readToken(
   file: string | undefined,
   prompt: string,
 ): Promise<string> {
-  const text =
-    file === undefined
-      ? await askSecret(context.terminal, prompt, context.signal)
-      : await readText(file);
-  const token = text.trim();
+  if (file !== undefined) return readSecretLine('--token-file', file);
+  const token = (await askSecret(context.terminal, prompt, context.signal)).trim();
   if (token !== '' && !/\p{Cc}/u.test(token)) return token;
   throw new GomoteError('ERR_USAGE', token === '' ? 'no token was given' : 'a token is one line', {
     hint: 'give the one that "coordinator user add" printed',
   });
-}
-
-async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    throw new GomoteError('ERR_USAGE', `--token-file: cannot read ${file}: ${messageOf(error)}`);
-  }
 }

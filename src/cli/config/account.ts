@@ -1,8 +1,8 @@
 // Who the user is to a coordinator, and the files with tokens and passwords.
-import { readFile, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { errnoOf, GomoteError } from '../../errors.ts';
+import { errnoOf, GomoteError, isGomoteError } from '../../errors.ts';
+import { readSecretFile, readTrustedFile } from '../../files/private-file.ts';
 import { errnoText } from '../../protocol/process-state.ts';
 
 export interface UserQuery {
@@ -15,14 +15,14 @@ export interface UserQuery {
 }
 
 /** The user's name; a file `user-<name>.user` holds another to use in its place, as with Go's gomote. */
-export async function resolveUser(query: UserQuery): Promise<string> {
+export function resolveUser(query: UserQuery): string {
   const { env, platform, configDir } = query;
   const own = platform === 'win32' ? env.USERNAME : env.USER;
   const user = checkUser(
     query.flagUser || query.configUser || asUserName(own || '') || asUserName(systemUser()),
   );
   const path = join(configDir, `user-${user}.user`);
-  const other = await readOptional(path);
+  const other = readOptional(path, (file) => readTrustedFile(file).toString());
   return other === undefined ? user : checkUser(other.trim(), ` (in ${path})`);
 }
 
@@ -60,10 +60,10 @@ export interface TokenQuery {
 }
 
 /** The user's token for a coordinator; throws ERR_CONFIG. Its text never gets into a message. */
-export async function readToken(query: TokenQuery): Promise<string> {
+export function readToken(query: TokenQuery): string {
   const paths = tokenPaths(query);
   for (const path of paths) {
-    const token = await readSecretFile(path);
+    const token = readOptionalLine(path);
     if (token !== undefined) return token;
   }
   throw new GomoteError(
@@ -81,26 +81,17 @@ function tokenPaths(query: TokenQuery): string[] {
   return isDefaultBackend && backendName !== 'staging' ? [own, shared] : [own];
 }
 
-/** The password in a file given by the user; throws ERR_CONFIG. */
-export async function readPasswordFile(path: string): Promise<string> {
-  const password = await readSecretFile(path);
-  if (password !== undefined) return password;
-  throw new GomoteError('ERR_CONFIG', `password file ${path} is missing`, {
-    hint: 'check the path',
-  });
+/** The secret in a file that the user named as `what`; throws ERR_CONFIG. */
+export function readSecretLine(what: string, path: string): string {
+  const secret = readOptionalLine(path);
+  if (secret !== undefined) return secret;
+  throw new GomoteError('ERR_CONFIG', `${what} ${path} is missing`, { hint: 'check the path' });
 }
 
 /** The one line of a file that only its owner can read; undefined when it is absent. */
-async function readSecretFile(path: string): Promise<string | undefined> {
-  const text = await readOptional(path);
+function readOptionalLine(path: string): string | undefined {
+  const text = readOptional(path, readSecretFile);
   if (text === undefined) return undefined;
-  const { mode } = await stat(path);
-  if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
-    const octal = (mode & 0o777).toString(8).padStart(4, '0');
-    throw new GomoteError('ERR_CONFIG', `${path} can be read by others (mode ${octal})`, {
-      hint: `chmod 600 ${path}`,
-    });
-  }
   const secret = text.trim();
   if (secret === '' || /\p{Cc}/u.test(secret)) {
     const what = secret === '' ? 'is empty' : 'holds more than one line';
@@ -111,10 +102,11 @@ async function readSecretFile(path: string): Promise<string | undefined> {
   return secret;
 }
 
-async function readOptional(path: string): Promise<string | undefined> {
+function readOptional(path: string, read: (path: string) => string): string | undefined {
   try {
-    return await readFile(path, 'utf8');
+    return read(path);
   } catch (error) {
+    if (isGomoteError(error)) throw error;
     const code = errnoOf(error) ?? '';
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     throw new GomoteError('ERR_CONFIG', `cannot read ${path}: ${errnoText(code)}`, {

@@ -1,8 +1,9 @@
 // Where machines dial in: checks their key and name, and gives their connection to the pool of their host type.
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../errors.ts';
+import { readNamedSecret } from '../../files/private-file.ts';
 import {
   bootPattern,
   machineNamePattern,
@@ -34,7 +35,9 @@ export class ReverseGate {
     this.#log = log;
   }
 
+  /** Throws ERR_CONFIG when others can read the keys; a file that is missing may come later. */
   add(entrance: Entrance): void {
+    if (existsSync(entrance.keyFile)) keysIn(entrance.keyFile);
     this.#entrances.set(entrance.pool.hostType, entrance);
   }
 
@@ -69,7 +72,7 @@ export class ReverseGate {
     }
     const entrance = this.#entrances.get(hostType);
     // Whoever has no key learns nothing of the host types.
-    if (entrance === undefined || !(await isKey(header('Authorization'), entrance.keyFile))) {
+    if (entrance === undefined || !isKey(header('Authorization'), entrance.keyFile)) {
       await sleep(wrongKeyDelayMs);
       const text = `wrong key, or no reverse pool of host type "${hostType}"`;
       return { status: '401 Unauthorized', text };
@@ -107,13 +110,16 @@ export class ReverseGate {
 }
 
 /** Compares digests with each key, so that the time taken tells nothing. */
-async function isKey(authorization: string, keyFile: string): Promise<boolean> {
+function isKey(authorization: string, keyFile: string): boolean {
   const given = digest(/^Bearer (\S+)$/.exec(authorization)?.[1] ?? '');
-  const keys = (await readFile(keyFile, 'utf8')).split(/\r?\n/).map((line) => line.trim());
-  return keys
-    .filter((key) => key !== '' && !key.startsWith('#'))
+  return keysIn(keyFile)
     .map((key) => timingSafeEqual(digest(key), given))
     .includes(true);
+}
+
+function keysIn(file: string): string[] {
+  const lines = readNamedSecret('key-file', file).split(/\r?\n/);
+  return lines.map((line) => line.trim()).filter((key) => key !== '' && !key.startsWith('#'));
 }
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();

@@ -1,9 +1,10 @@
 // Buildlets at fixed addresses that are always there: lent, and emptied between users.
-import { readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { BuildletClient } from '../../client/buildlet-client.ts';
 import { KeyPair } from '../../client/key-pair.ts';
 import { resetBuildlet } from '../../client/reset.ts';
 import { GomoteError, messageOf } from '../../errors.ts';
+import { readNamedSecret } from '../../files/private-file.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
 import type { StaticMachine } from '../config.ts';
 import type { AcquireCall, Pool, PoolCall } from './pool.ts';
@@ -21,7 +22,11 @@ export class StaticPool implements Pool {
   /** The ids of those that nobody has; the one that was used longest ago comes first. */
   readonly #free: string[];
 
+  /** Throws ERR_CONFIG when others can read a machine's secret; a file that is missing may come later. */
   constructor(hostType: string, machines: readonly StaticMachine[]) {
+    for (const machine of machines) {
+      if (existsSync(machine.keyPairFile ?? machine.passwordFile ?? '')) credentialsOf(machine);
+    }
     this.hostType = hostType;
     this.#machines = new Map(machines.map((machine) => [machine.address, machine]));
     this.#free = [...this.#machines.keys()];
@@ -82,7 +87,7 @@ export class StaticPool implements Pool {
         `machine ${id} is not in the configuration any more`,
       );
     }
-    return new BuildletClient(machine.address, await credentialsOf(machine));
+    return new BuildletClient(machine.address, credentialsOf(machine));
   }
 
   async explain(_id: string, error: GomoteError): Promise<GomoteError> {
@@ -100,11 +105,11 @@ export class StaticPool implements Pool {
   }
 }
 
-async function credentialsOf({ keyPairFile, passwordFile }: StaticMachine) {
+function credentialsOf({ keyPairFile, passwordFile }: StaticMachine) {
   if (keyPairFile !== undefined)
-    return readKeyPair(await readFile(keyPairFile, 'utf8'), keyPairFile);
+    return readKeyPair(readNamedSecret('key-pair-file', keyPairFile), keyPairFile);
   if (passwordFile === undefined) return undefined;
-  return { password: (await readFile(passwordFile, 'utf8')).trim() };
+  return { password: readNamedSecret('password-file', passwordFile).trim() };
 }
 
 /** A certificate and its key in one PEM file. */

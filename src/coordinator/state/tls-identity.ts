@@ -5,6 +5,7 @@ import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { KeyPair, newKeyPair } from '../../client/key-pair.ts';
 import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
+import { readNamedSecret, readSecretFile } from '../../files/private-file.ts';
 import { writeWhole } from '../../files/write-whole.ts';
 import type { ListenAddress } from '../../http/server/listen.ts';
 import type { TlsIdentity } from '../../http/server/server.ts';
@@ -16,13 +17,16 @@ export async function tlsIdentity(
 ): Promise<TlsIdentity | undefined> {
   if (tls === 'off') return undefined;
   if (tls !== 'self-signed') {
-    return { certPem: await read(tls.certFile), keyPem: await read(tls.keyFile) };
+    return {
+      certPem: await read(tls.certFile),
+      keyPem: readNamedSecret('tls.key-file', tls.keyFile),
+    };
   }
   const [certPath, keyPath] = ['tls-cert.pem', 'tls-key.pem'].map((name) =>
     join(stateDirectory, name),
   ) as [string, string];
   try {
-    return new KeyPair(await readFile(certPath, 'utf8'), await readFile(keyPath, 'utf8'));
+    return new KeyPair(await readFile(certPath, 'utf8'), readSecretFile(keyPath));
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;
   }

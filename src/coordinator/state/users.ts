@@ -1,9 +1,10 @@
 // Who may use a coordinator: names, the hashes of their tokens, roles and limits, in one file.
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import * as v from 'valibot';
 import { namedValues } from '../../config/file.ts';
-import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
+import { errnoOf, GomoteError, isGomoteError, messageOf } from '../../errors.ts';
+import { readSecretFile } from '../../files/private-file.ts';
 import { writeWhole } from '../../files/write-whole.ts';
 import { withFileLock } from './with-file-lock.ts';
 
@@ -126,14 +127,15 @@ export class Users {
 
   #read(): Records {
     try {
-      const { ino, mtimeMs, size } = statSync(this.#path);
-      const stamp = `${ino} ${mtimeMs} ${size}`;
+      const { ino, mtimeMs, ctimeMs, size } = statSync(this.#path);
+      const stamp = `${ino} ${mtimeMs} ${ctimeMs} ${size}`;
       if (stamp !== this.#stamp) {
-        const { users } = v.parse(fileSchema, JSON.parse(readFileSync(this.#path, 'utf8')));
+        const { users } = v.parse(fileSchema, JSON.parse(readSecretFile(this.#path)));
         this.#records = users;
         this.#stamp = stamp;
       }
     } catch (error) {
+      if (isGomoteError(error)) throw error;
       if (errnoOf(error) !== 'ENOENT') {
         throw new GomoteError('ERR_CONFIG', `cannot read ${this.#path}: ${messageOf(error)}`, {
           cause: error,

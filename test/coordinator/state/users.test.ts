@@ -76,7 +76,7 @@ describe('names and tokens that must not let anybody in', () => {
       };
       refuseAll();
       expect(some.isEmpty).toBe(true);
-      writeFileSync(path, '{"users": {}}');
+      writeFileSync(path, '{"users": {}}', { mode: 0o600 });
       refuseAll();
       await some.add('gopher', { isAdmin: false });
       refuseAll();
@@ -99,7 +99,7 @@ describe('names and tokens that must not let anybody in', () => {
   it.each(hashes)('a record with the token hash "%s" matches no token', (tokenHash) => {
     const { users: some, path } = users();
     const record = { role: 'admin', tokenHash, created: '2026-11-24T00:00:00Z' };
-    writeFileSync(path, JSON.stringify({ users: { gopher: record } }));
+    writeFileSync(path, JSON.stringify({ users: { gopher: record } }), { mode: 0o600 });
     for (const token of tokens) expect(some.check('gopher', token)).toBeUndefined();
     expect(some.isEmpty).toBe(true);
   });
@@ -121,7 +121,7 @@ describe('names and tokens that must not let anybody in', () => {
     const { users: some, path } = users();
     const tokenHash = createHash('sha256').update('').digest('hex');
     const record = { role: 'admin', tokenHash, created: '2026-11-24T00:00:00Z' };
-    writeFileSync(path, JSON.stringify({ users: { gopher: record } }));
+    writeFileSync(path, JSON.stringify({ users: { gopher: record } }), { mode: 0o600 });
     expect(some.check('gopher', '')).toBeUndefined();
   });
 
