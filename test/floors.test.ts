@@ -44,7 +44,7 @@ const homes: Record<string, string[]> = {
   'prom-client': ['coordinator/metrics.ts'],
   tar: ['tar'],
   undici: ['http'],
-  valibot: ['protocol', 'config', 'cli', 'coordinator'],
+  valibot: ['protocol', 'config', 'backends', 'cli', 'coordinator'],
   selfsigned: ['client/self-signed.ts'],
   '@lydell/node-pty': ['buildlet/command/native-terminal.ts'],
   googleapis: ['backends/gce/google.ts'],

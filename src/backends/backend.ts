@@ -1,8 +1,6 @@
-// Where buildlets come from: the one interface all kinds of machines are behind.
+// What a backend gives: `Backend`, and the interfaces of what only some give.
 import type { BuilderType, Catalogue, HostType } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
-import type { GceConfig } from '../config/gce.ts';
-import type { KubernetesConfig } from '../config/kubernetes.ts';
 import type { GomoteError } from '../errors.ts';
 
 /** A buildlet as its backend knows it. */
@@ -20,7 +18,7 @@ export interface Instance {
   readonly dead: string | undefined;
   /** What is wrong with it at the moment, where that is looked after. */
   readonly trouble?: string | undefined;
-  /** What `Backend.note` has kept with it. */
+  /** What `SharedNotes.note` has kept with it. */
   readonly note?: string | undefined;
 }
 
@@ -42,6 +40,7 @@ export interface CreateCall extends BackendCall {
   readonly onProgress?: ((step: string) => void) | undefined;
 }
 
+/** Where buildlets come from. What only some backends do is an interface of its own, below. */
 export interface Backend {
   /** As in the configuration. */
   readonly name: string;
@@ -52,69 +51,58 @@ export interface Backend {
   connect(name: string, call?: BackendCall): Promise<BuildletClient>;
   /** Ends the buildlet and removes all that belongs to it, also of one that died. */
   destroy(name: string, call: BackendCall): Promise<void>;
-  /** Why a call to the buildlet failed, in plainer words than the connection's, if the backend knows. */
-  explain(name: string, error: GomoteError): Promise<GomoteError>;
-  /**
-   * Notes that the buildlet is in use, so that `list` shows its later end; absent where `list` asks the buildlet
-   * itself. To be called at every use: it writes at most once a minute.
-   */
-  renew?(name: string, call: BackendCall): Promise<void>;
-  /**
-   * Keeps a short text with the buildlet, where everybody who lists sees it; absent where there is no such place.
-   * `amend` is given what is there and says what is to be there; it may be asked again when another writes meanwhile.
-   */
-  note?(
-    name: string,
-    amend: (note: string | undefined) => string,
-    call: BackendCall,
-  ): Promise<void>;
-  /** What can be created there, where the backend itself knows; undefined when it does not tell. */
-  types?(call: BackendCall): Promise<Catalogue | undefined>;
-  /** Who the caller is there, where the backend itself knows; undefined when it does not tell. */
-  whoAmI?(call: BackendCall): Promise<{ name: string; isAdmin: boolean } | undefined>;
-  /** The builder type of a buildlet of that name, where the backend itself knows the types. */
-  builderOf?(name: string, call: BackendCall): Promise<BuilderType | undefined>;
-  /** Lets the buildlet live so much longer from this moment on, as far as it may; gives when it ends. */
-  extend?(name: string, byMs: number, call: BackendCall): Promise<Date | undefined>;
-  /** Removes what is left of buildlets that have ended or are overdue, and says what, a line each. */
-  reap?(call: BackendCall): Promise<string[]>;
 }
 
-/** What a backend is opened with. */
-export type BackendSettings =
-  | {
-      readonly kind: 'local';
-      readonly name: string;
-      /** What commands get a base of. */
-      readonly environment: NodeJS.ProcessEnv;
-      /** Whether commands get all of it. Default: no. */
-      readonly inheritEnv?: boolean | undefined;
-      /** Whose buildlets there are for this client; absent: all of this machine's user. */
-      readonly user?: string | undefined;
-      /** Where the buildlets have their directories, for this process alone. Absent: where the user's are. */
-      readonly root?: string | undefined;
-    }
-  | {
-      readonly kind: 'coordinator';
-      readonly name: string;
-      readonly url: string;
-      readonly fingerprint?: string | undefined;
-      readonly user: string;
-      readonly token: string;
-      /** An HTTP proxy to go through. Absent: none. */
-      readonly proxy?: string | undefined;
-      /** A file to keep the coordinator's builder types in. Absent: they are not kept. */
-      readonly typesFile?: string | undefined;
-    }
-  | PlatformSettings<KubernetesConfig>
-  | PlatformSettings<GceConfig>;
+/** Backends that know more of a lost buildlet than the connection does. */
+export interface Diagnosis {
+  /** Why a call to the buildlet failed; the error itself when nothing more is known. */
+  explain(name: string, error: GomoteError): Promise<GomoteError>;
+}
 
-/** What a backend that keeps owners by itself is opened with. */
-type PlatformSettings<C> = C & {
-  /** Whose buildlets there are for this client; absent: everybody's, as for a coordinator. */
-  readonly user?: string | undefined;
+/** Backends whose `list` shows when a buildlet ends without asking the buildlet. */
+export interface Renewal {
+  /** Records that the buildlet is in use. Call it at every use: it writes at most once a minute. */
+  renew(name: string, call: BackendCall): Promise<void>;
+}
+
+/** Backends whose platform keeps a short text with each buildlet, for everybody who lists them. */
+export interface SharedNotes {
+  /**
+   * Replaces the note by what `amend` makes of it. `amend` is called again when another client has written meanwhile.
+   */
+  note(name: string, amend: (note: string | undefined) => string, call: BackendCall): Promise<void>;
+}
+
+/** Backends on which buildlets that have ended leave something behind. */
+export interface Cleanup {
+  /** Removes what is left of buildlets that have ended or are overdue. Gives what was removed, a line each. */
+  reap(call: BackendCall): Promise<string[]>;
+}
+
+/** Backends behind a server that has its own users, builder types and leases. */
+export interface TeamServer {
+  /** What can be created there; undefined when the server does not say. */
+  types(call: BackendCall): Promise<Catalogue | undefined>;
+  /** Who the caller is there; undefined when the server does not say. */
+  whoAmI(call: BackendCall): Promise<{ name: string; isAdmin: boolean } | undefined>;
+  /** The builder type of the buildlet of that name. */
+  builderOf(name: string, call: BackendCall): Promise<BuilderType | undefined>;
+  /** Lets the buildlet live for `byMs` from now, as far as it may. Gives when it ends. */
+  extend(name: string, byMs: number, call: BackendCall): Promise<Date | undefined>;
+}
+
+/** A backend of any kind, with what it does beyond `Backend`. */
+export type AnyBackend = Backend &
+  Partial<Diagnosis & Renewal & SharedNotes & Cleanup & TeamServer>;
+
+/** What every backend is opened with beside its section of the configuration. */
+export interface Surroundings {
+  /** As in the configuration. */
+  readonly name: string;
   readonly environment: NodeJS.ProcessEnv;
-};
+  /** Whose buildlets it shows and makes. Absent: everybody's, as for a coordinator. */
+  readonly user?: string | undefined;
+}
 
-/** Told of every request that was answered. */
+/** Called with a line for each request that was answered. */
 export type RequestLog = ((line: string) => void) | undefined;

@@ -1,9 +1,8 @@
 // What every command works with: the options given anywhere, the configuration, backends and buildlets.
-import type { Backend, RequestLog } from '../backends/backend.ts';
-import { openBackend } from '../backends/open.ts';
+import type { AnyBackend, RequestLog } from '../backends/backend.ts';
+import { type BackendConfig, openBackend } from '../backends/open.ts';
 import { type BuilderType, builderTypeOfName } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
-import type { BackendConfig } from '../config/backends.ts';
 import { didYouMean } from '../did-you-mean.ts';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { loadConfig } from './config/config.ts';
@@ -44,7 +43,7 @@ export class Context {
   #globals: GlobalOptions = {};
   #config: Promise<Config> | undefined;
   #configDir: string | undefined;
-  readonly #backends = new Map<string, Promise<Backend>>();
+  readonly #backends = new Map<string, Promise<AnyBackend>>();
 
   constructor(terminal: Terminal, interrupts: Interrupts) {
     this.terminal = terminal;
@@ -127,14 +126,14 @@ export class Context {
   }
 
   /** Opens a backend of the configuration, by default the chosen one. */
-  async backend(name?: string): Promise<Backend> {
+  async backend(name?: string): Promise<AnyBackend> {
     const chosen = name ?? (await this.backendName());
     const open = this.#backends.get(chosen) ?? this.#open(chosen);
     this.#backends.set(chosen, open);
     return await open;
   }
 
-  async #open(name: string): Promise<Backend> {
+  async #open(name: string): Promise<AnyBackend> {
     const config = await this.config();
     const found = config.backends.get(name);
     if (found === undefined) {
@@ -221,7 +220,7 @@ export class Context {
   /** Runs `work` on `NAME` or `BACKEND/NAME`, and suggests another name if there is none of that. */
   async withInstance<T>(
     name: string,
-    work: (backend: Backend, instance: string) => Promise<T>,
+    work: (backend: AnyBackend, instance: string) => Promise<T>,
   ): Promise<T> {
     const slash = name.indexOf('/');
     const backend = await this.backend(slash < 0 ? undefined : name.slice(0, slash));
@@ -237,14 +236,15 @@ export class Context {
   async #withConnected<T>(
     name: string,
     named: BuilderType | undefined,
-    backend: Backend,
+    backend: AnyBackend,
     instance: string,
     work: (buildlet: NamedBuildlet) => Promise<T>,
   ): Promise<T> {
     const call = { signal: this.signal };
     const builder = named ?? (await backend.builderOf?.(instance, call));
     const client = await backend.connect(instance, call);
-    const explain = (error: GomoteError) => backend.explain(instance, error);
+    const explain = async (error: GomoteError) =>
+      (await backend.explain?.(instance, error)) ?? error;
     const stopRenewal = await this.#renewWhileUsed(backend, instance);
     try {
       return await work({ name, client, builder, explain });
@@ -255,7 +255,7 @@ export class Context {
     }
   }
 
-  async #renewWhileUsed(backend: Backend, name: string) {
+  async #renewWhileUsed(backend: AnyBackend, name: string) {
     if (backend.renew === undefined) return undefined;
     const { startRenewal } = await import('../backends/renewal.ts');
     return startRenewal(

@@ -1,5 +1,6 @@
 // Which backend makes buildlets of a type, and what it has to know of the type.
-import type { Backend } from '../backends/backend.ts';
+import type { AnyBackend } from '../backends/backend.ts';
+import { makesHost } from '../backends/open.ts';
 import {
   type BuilderType,
   type Catalogue,
@@ -13,7 +14,7 @@ import type { Context } from './context.ts';
 
 /** What is to be made, and where. */
 export interface Wanted {
-  readonly backend: Backend;
+  readonly backend: AnyBackend;
   readonly builder: BuilderType;
   readonly host: HostType;
 }
@@ -53,7 +54,7 @@ export async function withType<T>(
  * costs no extra request.
  */
 async function withTypeOf<T>(
-  backend: Backend,
+  backend: AnyBackend,
   type: string | undefined,
   context: Context,
   make: (wanted: Wanted) => Promise<T>,
@@ -96,8 +97,7 @@ async function findElsewhere(type: string, usual: string, context: Context): Pro
       const builder = catalogue.builders.find((one) => one.name === type);
       if (builder === undefined) return [];
       const host = hostTypeOf(catalogue, builder);
-      const isMade = kind === 'local' || kind === 'coordinator' || host[kind] !== undefined;
-      return isMade ? [{ backend, builder, host }] : [];
+      return makesHost(kind, host) ? [{ backend, builder, host }] : [];
     }),
   );
   context.signal.throwIfAborted();

@@ -1,17 +1,17 @@
 // coordinator.toml: where to listen, who may have how much, and where machines come from.
 import { dirname, resolve } from 'node:path';
 import * as v from 'valibot';
+import { buildersSchema, hostsSchema, toCatalogue } from '../backends/catalogue.ts';
+import { backendsSchema, toBackends } from '../backends/config.ts';
+import type { BackendConfig } from '../backends/open.ts';
 import { builtInCatalogue, type Catalogue, type HostType } from '../builders.ts';
-import { type BackendConfig, backendsSchema, toBackends } from '../config/backends.ts';
-import { buildersSchema, hostsSchema, toCatalogue } from '../config/catalogue.ts';
+import { badValue, parseFile } from '../config/file.ts';
 import {
-  badValue,
   durationSchema,
   namedValues,
   nameSchema,
-  parseFile,
   positiveDurationSchema,
-} from '../config/file.ts';
+} from '../config/values.ts';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { readTrustedFile } from '../files/private-file.ts';
 import { type ListenAddress, parseListenAddress } from '../http/server/listen.ts';

@@ -4,8 +4,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CoreV1Api, KubeConfig, type V1Pod } from '@kubernetes/client-node';
 import { afterAll, expect, onTestFinished, vi } from 'vitest';
-import type { BackendSettings } from '../../src/backends/backend.ts';
-import { KubernetesBackend } from '../../src/backends/kubernetes/backend.ts';
+import {
+  KubernetesBackend,
+  type KubernetesSettings,
+} from '../../src/backends/kubernetes/backend.ts';
 import type { BuilderType, HostType, KubernetesMachine } from '../../src/builders.ts';
 import { type Cli, testCli } from '../helpers/cli.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
@@ -47,12 +49,10 @@ export async function makeNamespace(): Promise<string> {
   return name;
 }
 
-type Settings = Extract<BackendSettings, { kind: 'kubernetes' }>;
-
 /** A backend as another computer would have it: with files of its own. */
 export function openBackend(
   namespace: string,
-  settings: Partial<Settings> = {},
+  settings: Partial<KubernetesSettings> = {},
 ): KubernetesBackend {
   return new KubernetesBackend(
     {

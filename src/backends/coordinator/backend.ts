@@ -14,21 +14,32 @@ import {
 import type {
   Backend,
   BackendCall,
-  BackendSettings,
   CreateCall,
+  Diagnosis,
   Instance,
   RequestLog,
+  TeamServer,
 } from '../backend.ts';
+import type { CoordinatorConfig } from './config.ts';
 import { readKnownTypes, withType, writeKnownTypes } from './known-types.ts';
 
-type Settings = Extract<BackendSettings, { kind: 'coordinator' }>;
+export interface CoordinatorSettings extends CoordinatorConfig {
+  /** As in the configuration. */
+  readonly name: string;
+  readonly user: string;
+  readonly token: string;
+  /** An HTTP proxy to go through. Absent: none. */
+  readonly proxy?: string | undefined;
+  /** A file to keep the coordinator's builder types in. Absent: they are not kept. */
+  readonly typesFile?: string | undefined;
+}
 
-export class CoordinatorBackend implements Backend {
+export class CoordinatorBackend implements Backend, Diagnosis, TeamServer {
   readonly name: string;
   readonly #client: CoordinatorClient;
   readonly #typesFile: string | undefined;
 
-  constructor(settings: Settings, onRequest: RequestLog) {
+  constructor(settings: CoordinatorSettings, onRequest: RequestLog) {
     const { origin } = new URL(settings.url);
     const { fingerprint, proxy } = settings;
     this.name = settings.name;

@@ -2,7 +2,6 @@
 import type { BuilderType } from '../../builders.ts';
 import { BuildletClient } from '../../client/buildlet-client.ts';
 import { type KeyPair, newKeyPair } from '../../client/key-pair.ts';
-import type { GceConfig } from '../../config/gce.ts';
 import { GomoteError, isGomoteError, PlatformError } from '../../errors.ts';
 import { usedNamesOf } from '../../files/used-names.ts';
 import { tokenBucket } from '../../rate-limit.ts';
@@ -10,14 +9,21 @@ import { timeoutSignal } from '../../timeout-signal.ts';
 import type {
   Backend,
   BackendCall,
+  Cleanup,
   CreateCall,
+  Diagnosis,
   Instance,
   ListCall,
+  Renewal,
   RequestLog,
+  SharedNotes,
+  Surroundings,
 } from '../backend.ts';
+import { deadBuildlet, unknownBuildlet } from '../buildlet-errors.ts';
 import { NamePool } from '../name-pool.ts';
 import { renewalIntervalMs, Throttle } from '../renewal.ts';
 import { ComputeApi, type VmInstance } from './compute.ts';
+import type { GceConfig } from './config.ts';
 import { isNotFound } from './errors.ts';
 import type { CreatedVm, GceAuth } from './options.ts';
 import { reapVms } from './reap.ts';
@@ -34,16 +40,14 @@ import {
 import { startVm } from './start-vm.ts';
 import { gceMachineOf, reachOf, zoneOf } from './vm.ts';
 
-interface Settings extends GceConfig {
-  readonly environment?: NodeJS.ProcessEnv | undefined;
-  readonly user?: string | undefined;
+export interface GceSettings extends GceConfig, Surroundings {
   /** Default: the application's default credentials. */
   readonly auth?: GceAuth | undefined;
 }
 
-export class GceBackend implements Backend {
+export class GceBackend implements Backend, Diagnosis, Renewal, SharedNotes, Cleanup {
   readonly name: string;
-  readonly #settings: Settings;
+  readonly #settings: GceSettings;
   readonly #onRequest: RequestLog;
   readonly #api: ComputeApi;
   readonly #names: NamePool;
@@ -51,7 +55,7 @@ export class GceBackend implements Backend {
   /** Machines as `connect` has found them, for the renewal that follows. */
   readonly #found = new Map<string, VmRecord>();
 
-  constructor(settings: Settings, onRequest: RequestLog) {
+  constructor(settings: GceSettings, onRequest: RequestLog) {
     const { project, endpoint, auth, apiRate } = settings;
     this.name = settings.name;
     this.#settings = settings;
@@ -59,7 +63,7 @@ export class GceBackend implements Backend {
     const gate = tokenBucket({ perSecond: apiRate });
     this.#api = new ComputeApi({ project, endpoint, auth, gate, onRequest });
     const list = async () => (await this.#records(undefined)).map(({ name }) => name);
-    this.#names = new NamePool(list, usedNamesOf(settings.environment ?? {}));
+    this.#names = new NamePool(list, usedNamesOf(settings.environment));
   }
 
   async create(builder: BuilderType, call: CreateCall): Promise<Instance> {
@@ -178,9 +182,7 @@ export class GceBackend implements Backend {
       .map(recordOf)
       .find((other) => other?.name === name && (user === undefined || other.owner === user));
     if (record !== undefined) return record;
-    throw new GomoteError('ERR_UNKNOWN_BUILDLET', `${this.name}: no buildlet "${name}"`, {
-      hint: 'it may have expired; see gomote list, or make one with gomote create',
-    });
+    throw unknownBuildlet(`${this.name}: no buildlet "${name}"`);
   }
 
   async destroy(name: string, { signal }: BackendCall): Promise<void> {
@@ -244,10 +246,7 @@ export class GceBackend implements Backend {
     try {
       const { dead } = await this.#find(name, timeoutSignal(lookTimeoutMs));
       if (dead === undefined || isComing(dead)) return undefined;
-      return new GomoteError('ERR_BUILDLET_DIED', `the machine of "${name}" is ${dead}`, {
-        hint: `remove what is left of it: gomote destroy ${name}`,
-        cause,
-      });
+      return deadBuildlet(name, `the machine of "${name}" is ${dead}`, cause);
     } catch (failure) {
       if (!isGomoteError(failure, 'ERR_UNKNOWN_BUILDLET')) return undefined;
       return new GomoteError(failure.code, failure.message, { hint: failure.hint, cause });

@@ -11,13 +11,19 @@ import { timeoutSignal } from '../../timeout-signal.ts';
 import type {
   Backend,
   BackendCall,
-  BackendSettings,
+  Cleanup,
   CreateCall,
+  Diagnosis,
   Instance,
+  Renewal,
   RequestLog,
+  SharedNotes,
+  Surroundings,
 } from '../backend.ts';
+import { deadBuildlet, othersBuildlet, unknownBuildlet } from '../buildlet-errors.ts';
 import { Throttle } from '../renewal.ts';
 import type { Cluster } from './cluster.ts';
+import type { KubernetesConfig } from './config.ts';
 import { Connections, connectionOf, type PodConnection } from './connections.ts';
 import { NameNumbers, nameStem } from './names.ts';
 import * as podData from './pod.ts';
@@ -26,7 +32,7 @@ import { stateOf } from './pod-state.ts';
 import type { PodWatch } from './pod-watch.ts';
 import type { PodOutcome } from './post-mortem.ts';
 
-type Settings = Extract<BackendSettings, { kind: 'kubernetes' }>;
+export interface KubernetesSettings extends KubernetesConfig, Surroundings {}
 
 /** What the API server is asked at most, as a burst and then steadily. */
 const gateRate = { perSecond: 50, burst: 100 };
@@ -40,9 +46,9 @@ const probeTimeoutMs = 3_000;
 /** How long a renewal may take, in ms: a command that is done waits for it. */
 const renewTimeoutMs = 5_000;
 
-export class KubernetesBackend implements Backend {
+export class KubernetesBackend implements Backend, Diagnosis, Renewal, SharedNotes, Cleanup {
   readonly name: string;
-  readonly #settings: Settings;
+  readonly #settings: KubernetesSettings;
   readonly #onRequest: RequestLog;
   readonly #connections: Connections;
   readonly #numbers: NameNumbers;
@@ -52,7 +58,7 @@ export class KubernetesBackend implements Backend {
   #opened: Promise<{ cluster: Cluster; watch: PodWatch }> | undefined;
   #listing: SharedCall<V1Pod[]> | undefined;
 
-  constructor(settings: Settings, onRequest: RequestLog) {
+  constructor(settings: KubernetesSettings, onRequest: RequestLog) {
     this.name = settings.name;
     this.#settings = settings;
     this.#onRequest = onRequest;
@@ -190,9 +196,7 @@ export class KubernetesBackend implements Backend {
     if (pod?.metadata?.labels?.[podData.labels.role] !== 'buildlet') throw unknown(name);
     const owner = podData.ownerOf(pod);
     if (user === undefined || owner === user) return pod;
-    throw new GomoteError('ERR_NOT_OWNER', `the buildlet "${name}" is ${owner}'s`, {
-      hint: `give --user ${owner} to act as its owner`,
-    });
+    throw othersBuildlet(name, owner);
   }
 
   async #clientOf(pod: PodConnection): Promise<BuildletClient> {
@@ -284,13 +288,7 @@ function uselessness(pod: V1Pod): string | undefined {
 }
 
 const unknown = (name: string, cause?: unknown): GomoteError =>
-  new GomoteError('ERR_UNKNOWN_BUILDLET', `no buildlet "${name}" in the cluster`, {
-    hint: 'it may have expired; see gomote list, or gomote create',
-    cause,
-  });
+  unknownBuildlet(`no buildlet "${name}" in the cluster`, cause);
 
 const died = (name: string, why: string, cause?: unknown): GomoteError =>
-  new GomoteError('ERR_BUILDLET_DIED', `the buildlet "${name}" has died: ${why}`, {
-    hint: `remove what is left of it: gomote destroy ${name}`,
-    cause,
-  });
+  deadBuildlet(name, `the buildlet "${name}" has died: ${why}`, cause);

@@ -3,21 +3,28 @@ import { promises } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { BuilderType } from '../../builders.ts';
 import { BuildletClient } from '../../client/buildlet-client.ts';
-import { GomoteError, isGomoteError, isOwnShortage } from '../../errors.ts';
+import { type GomoteError, isGomoteError, isOwnShortage } from '../../errors.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
 import type {
   Backend,
   BackendCall,
-  BackendSettings,
+  Cleanup,
   CreateCall,
+  Diagnosis,
   Instance,
   RequestLog,
+  Surroundings,
 } from '../backend.ts';
+import { deadBuildlet, othersBuildlet, unknownBuildlet } from '../buildlet-errors.ts';
+import type { LocalConfig } from './config.ts';
 import { hasLocalRoot, type LocalPlaces, localPlaces } from './places.ts';
 import { filesOf, type LocalRecord, ownerOf, readPassword, readRecord } from './record.ts';
 
-type Settings = Extract<BackendSettings, { kind: 'local' }>;
+export interface LocalSettings extends LocalConfig, Surroundings {
+  /** Where the buildlets have their directories, for this process alone. Absent: where the user's are. */
+  readonly root?: string | undefined;
+}
 
 /** How long a probe of a buildlet may take, in ms. */
 const probeTimeoutMs = 2_000;
@@ -28,7 +35,7 @@ const haltTimeoutMs = 15_000;
 /** How old what has no record must be to be left over, in ms: a create takes less. */
 const youngMs = 60_000;
 
-export class LocalBackend implements Backend {
+export class LocalBackend implements Backend, Diagnosis, Cleanup {
   readonly name: string;
   readonly #user: string | undefined;
   readonly #environment: NodeJS.ProcessEnv;
@@ -38,7 +45,7 @@ export class LocalBackend implements Backend {
   readonly #isSole: boolean;
   readonly #onRequest: RequestLog;
 
-  constructor(settings: Settings, onRequest: RequestLog) {
+  constructor(settings: LocalSettings, onRequest: RequestLog) {
     this.name = settings.name;
     this.#user = settings.user;
     this.#environment = settings.environment;
@@ -120,10 +127,7 @@ export class LocalBackend implements Backend {
       /^[\w.-]+$/.test(name) && hasLocalRoot(this.#places.root) ? readRecord(directory) : undefined;
     if (record === undefined) throw unknown(name);
     if (this.#isOurs(record)) return { directory, record };
-    const owner = ownerOf(record);
-    throw new GomoteError('ERR_NOT_OWNER', `the buildlet "${name}" is ${owner}'s`, {
-      hint: `give --user ${owner} to act as its owner`,
-    });
+    throw othersBuildlet(name, ownerOf(record));
   }
 
   #isOurs(record: LocalRecord): boolean {
@@ -198,10 +202,7 @@ export class LocalBackend implements Backend {
     if (record === undefined) return unknown(name, error);
     const { dead } = await this.#inspect(directory, record, new AbortController().signal);
     if (dead !== 'died') return error;
-    return new GomoteError('ERR_BUILDLET_DIED', `the buildlet "${name}" has died`, {
-      hint: `remove what is left of it: gomote destroy ${name}`,
-      cause: error,
-    });
+    return deadBuildlet(name, `the buildlet "${name}" has died`, error);
   }
 }
 
@@ -216,7 +217,4 @@ const unreadable = (name: string): Instance => ({
 });
 
 const unknown = (name: string, cause?: unknown): GomoteError =>
-  new GomoteError('ERR_UNKNOWN_BUILDLET', `no local buildlet "${name}"`, {
-    hint: 'it may have expired (30 minutes without use); see gomote list, or gomote create',
-    cause,
-  });
+  unknownBuildlet(`no local buildlet "${name}"`, cause);

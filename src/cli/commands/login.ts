@@ -1,7 +1,7 @@
 // gomote login: makes a coordinator a backend, after its certificate and the token were looked at.
 import type { Command } from 'commander';
+import { urlProblem } from '../../backends/coordinator/config.ts';
 import { CoordinatorClient } from '../../client/coordinator-client.ts';
-import { checkUrl } from '../../config/backends.ts';
 import { GomoteError, messageOf } from '../../errors.ts';
 import { fingerprintDigits } from '../../fingerprint.ts';
 import { proxyOf } from '../../http/client/env-proxy.ts';
@@ -65,11 +65,9 @@ export function define(command: Command, context: Context): void {
 
 function toOrigin(text: string): string {
   const url = text.includes('://') ? text : `https://${text}`;
-  try {
-    return checkUrl('login', 'URL', url, false);
-  } catch (error) {
-    throw new GomoteError('ERR_USAGE', messageOf(error));
-  }
+  const why = urlProblem(url, false);
+  if (why === undefined) return new URL(url).origin;
+  throw new GomoteError('ERR_USAGE', `login: URL: ${JSON.stringify(url)}: ${why}`);
 }
 
 function checkName(name: string): string {

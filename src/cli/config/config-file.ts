@@ -1,14 +1,11 @@
 // Reads and checks the text of config.toml.
 import * as v from 'valibot';
+import { buildersSchema, hostsSchema, toCatalogue } from '../../backends/catalogue.ts';
+import { backendsSchema, toBackends } from '../../backends/config.ts';
+import { type BackendConfig, localBackend } from '../../backends/open.ts';
 import { builtInCatalogue, type Catalogue } from '../../builders.ts';
-import {
-  type BackendConfig,
-  backendsSchema,
-  localBackend,
-  toBackends,
-} from '../../config/backends.ts';
-import { buildersSchema, hostsSchema, toCatalogue } from '../../config/catalogue.ts';
-import { badValue, nameSchema, parseFile } from '../../config/file.ts';
+import { badValue, parseFile } from '../../config/file.ts';
+import { nameSchema } from '../../config/values.ts';
 
 const schema = v.strictObject({
   default: v.optional(nameSchema),

@@ -1,7 +1,7 @@
 // The configuration: config.toml, or what holds without one.
 import { join } from 'node:path';
+import { localBackend } from '../../backends/open.ts';
 import { builtInCatalogue } from '../../builders.ts';
-import type { BackendConfig } from '../../config/backends.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { readTrustedFile } from '../../files/private-file.ts';
 import { errnoText } from '../../protocol/process-state.ts';
@@ -36,10 +36,8 @@ function readOptional(path: string): Buffer | undefined {
   }
 }
 
-const localBackend: BackendConfig = { kind: 'local', name: 'local' };
-
 const withoutFile: Config = {
-  defaultBackend: 'local',
-  backends: new Map([['local', localBackend]]),
+  defaultBackend: localBackend.name,
+  backends: new Map([[localBackend.name, localBackend]]),
   catalogue: builtInCatalogue,
 };

@@ -2,7 +2,8 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { namedValues, nameSchema, parseFile } from '../../config/file.ts';
+import { parseFile } from '../../config/file.ts';
+import { namedValues, nameSchema } from '../../config/values.ts';
 import { errnoOf } from '../../errors.ts';
 import { readTrustedFile } from '../../files/private-file.ts';
 import { writeWhole } from '../../files/write-whole.ts';

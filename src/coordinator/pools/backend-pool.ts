@@ -1,6 +1,6 @@
 // A pool over any backend: machines are made when they are asked for, and destroyed when they come back.
 import { randomBytes } from 'node:crypto';
-import type { Backend } from '../../backends/backend.ts';
+import type { AnyBackend } from '../../backends/backend.ts';
 import type { HostType } from '../../builders.ts';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { type GomoteError, isGomoteError } from '../../errors.ts';
@@ -8,7 +8,7 @@ import type { AcquireCall, Pool, PoolCall } from './pool.ts';
 import { SharedMachines } from './shared-machines.ts';
 
 export interface BackendPoolOptions {
-  readonly backend: Backend;
+  readonly backend: AnyBackend;
   readonly kind: string;
   readonly host: HostType;
   /** Whose the machines are on the backend: of this coordinator alone, so that it takes no other's for its own. */
@@ -61,7 +61,7 @@ export class BackendPool implements Pool {
   }
 
   async explain(id: string, error: GomoteError): Promise<GomoteError> {
-    return await this.#options.backend.explain(id, error);
+    return (await this.#options.backend.explain?.(id, error)) ?? error;
   }
 
   async reconcile(held: ReadonlySet<string>, call: PoolCall): Promise<ReadonlySet<string>> {

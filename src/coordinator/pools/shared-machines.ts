@@ -1,11 +1,11 @@
 // The machines of a backend that keeps notes with them: every coordinator on the platform finds each other's sessions there.
-import type { Backend, BackendCall } from '../../backends/backend.ts';
+import type { Backend, BackendCall, SharedNotes } from '../../backends/backend.ts';
 import type { Session } from '../sessions/session.ts';
 import { formatNote, parseNote, type SharedSession } from '../sessions/session-note.ts';
 
 export interface SharedMachinesOptions {
   readonly list: Backend['list'];
-  readonly note: NonNullable<Backend['note']>;
+  readonly note: SharedNotes['note'];
   readonly hostType: string;
   /** What the ids of this coordinator's machines begin with. */
   readonly owner: string;

@@ -2,7 +2,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { statSync } from 'node:fs';
 import * as v from 'valibot';
-import { namedValues } from '../../config/file.ts';
+import { namedValues } from '../../config/values.ts';
 import { errnoOf, GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import { readSecretFile } from '../../files/private-file.ts';
 import { writeWhole } from '../../files/write-whole.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Backend, CreateCall } from '../../../src/backends/backend.ts';
 import { GceBackend } from '../../../src/backends/gce/backend.ts';
+import type { GceConfig } from '../../../src/backends/gce/config.ts';
 import type { BuilderType, GceMachine } from '../../../src/builders.ts';
-import type { GceConfig } from '../../../src/config/gce.ts';
 import { GomoteError } from '../../../src/errors.ts';
 import {
   bearer,
@@ -25,12 +25,12 @@ interface Changes extends Partial<GceConfig> {
   user?: string | undefined;
 }
 
-function open(fake: FakeCompute, changes: Changes = {}): Backend {
+function open(fake: FakeCompute, changes: Changes = {}): GceBackend {
   return new GceBackend(
     {
       ...{ kind: 'gce', name: 'vms', project, zones: [zoneA, zoneF], endpoint: fake.endpoint },
       ...{ port: vmPort, externalIp: true, apiRate: 1_000, user: 'me', auth: bearer() },
-      ...{ idleTimeoutMs: 1_800_000, maxLifetimeMs: 86_400_000 },
+      ...{ idleTimeoutMs: 1_800_000, maxLifetimeMs: 86_400_000, environment: {} },
       ...changes,
     },
     undefined,
@@ -118,12 +118,12 @@ describe('the gce backend', () => {
     });
     expect(await backend.list({ signal })).toMatchObject([{ name: 'me-linux-0', dead: 'stopped' }]);
     await expect(backend.connect('me-linux-0')).rejects.toMatchObject({ code: 'ERR_MACHINE' });
-    expect(await backend.reap!({ signal })).toEqual([`VM me-linux-0 in ${zoneA}: stopped`]);
+    expect(await backend.reap({ signal })).toEqual([`VM me-linux-0 in ${zoneA}: stopped`]);
     await until(() => fake.api.instances.length === 0);
     expect(await backend.explain('me-linux-0', error)).toMatchObject({
       code: 'ERR_UNKNOWN_BUILDLET',
     });
-    expect(await backend.reap!({ signal })).toEqual([]);
+    expect(await backend.reap({ signal })).toEqual([]);
   });
 
   it('gives ten at once ten names, and so do two clients at once in two zones', async () => {
@@ -211,7 +211,7 @@ describe('the gce backend', () => {
     const backend = open(fake);
     const use = async (user = backend) => {
       await (await user.connect('me-linux-0')).disconnect();
-      await user.renew!('me-linux-0', { signal });
+      await user.renew('me-linux-0', { signal });
     };
     await use();
     expect(fake.count('instances.setLabels')).toBe(0);
@@ -223,13 +223,13 @@ describe('the gce backend', () => {
     expect(fake.count('instances.setLabels')).toBe(1);
     expect((await shown()) - before).toBeGreaterThanOrEqual(60_000);
     vi.setSystemTime(Date.now() + 61_000);
-    await backend.renew!('me-linux-0', { signal });
+    await backend.renew('me-linux-0', { signal });
     expect(fake.count('instances.setLabels')).toBe(2);
     // Of two at once one loses, and its writing is made up for by the other's.
     vi.setSystemTime(Date.now() + 61_000);
     const both = [open(fake), open(fake)];
     await Promise.all(both.map((user) => user.connect('me-linux-0').then((c) => c.disconnect())));
-    await Promise.all(both.map((user) => user.renew!('me-linux-0', { signal })));
+    await Promise.all(both.map((user) => user.renew('me-linux-0', { signal })));
     expect((await shown()) - before).toBeGreaterThanOrEqual(180_000);
   });
 
@@ -252,7 +252,7 @@ describe('the gce backend', () => {
       status: 'TERMINATED',
       ...items([{ key: 'buildlet-host-type', value: 'host-linux' }]),
     });
-    expect(await backend.reap!({ signal })).toEqual([
+    expect(await backend.reap({ signal })).toEqual([
       expect.stringMatching(/^VM old in europe-west1-b: to be deleted since 20/),
     ]);
     await until(() => fake.api.instances.length === 3);
@@ -265,7 +265,7 @@ describe('the gce backend', () => {
     });
     fake.fault = (verb) =>
       verb === 'instances.delete' ? { status: 403, reason: 'forbidden', message: 'no' } : undefined;
-    await expect(backend.reap!({ signal })).rejects.toMatchObject({ code: 'ERR_UNAUTHORIZED' });
+    await expect(backend.reap({ signal })).rejects.toMatchObject({ code: 'ERR_UNAUTHORIZED' });
   });
 
   it('takes a machine at full price, under another name, where no cheaper one is to be had', async () => {

@@ -29,7 +29,7 @@ describe.runIf(gcloudRoot !== undefined)('gcloud', () => {
       {
         ...{ kind: 'gce', name: 'vms', project, zones: [zoneF], endpoint: fake.endpoint },
         ...{ port: vmPort, externalIp: true, apiRate: 100, user: 'me', auth: bearer() },
-        ...{ idleTimeoutMs: 1_800_000, maxLifetimeMs: 86_400_000 },
+        ...{ idleTimeoutMs: 1_800_000, maxLifetimeMs: 86_400_000, environment: {} },
       },
       undefined,
     );

@@ -1,9 +1,9 @@
 // The sections [hosts.NAME] and [builders.NAME]: the catalogue beyond the built-in one.
 import * as v from 'valibot';
 import { type BuilderType, builtInCatalogue, type Catalogue, type HostType } from '../builders.ts';
-import { badValue, namedValues, nameSchema } from './file.ts';
-import { gceHost } from './gce.ts';
-import { kubernetesHost } from './kubernetes.ts';
+import { badValue } from '../config/file.ts';
+import { namedValues, nameSchema } from '../config/values.ts';
+import { hostTables } from './open.ts';
 
 const environmentPair = v.pipe(v.string(), v.regex(/^[^=\0]+=/, 'an env element is KEY=VALUE'));
 
@@ -14,8 +14,7 @@ export const hostsSchema = v.optional(
       description: v.optional(v.string()),
       'go-bootstrap': v.optional(v.pipe(v.string(), v.url())),
       'inherit-env': v.optional(v.boolean()),
-      kubernetes: v.optional(kubernetesHost),
-      gce: v.optional(gceHost),
+      ...v.partial(v.object(hostTables)).entries,
     }),
   ),
   {},

@@ -1,11 +1,10 @@
 // The tables of pods: [backends.NAME] with kind "kubernetes", and [hosts.NAME.kubernetes].
 import * as v from 'valibot';
-import type { KubernetesMachine } from '../builders.ts';
-import { durationSchema, lifetimeSchema, nameSchema } from './file.ts';
+import type { KubernetesMachine } from '../../builders.ts';
+import { durationSchema, lifetimeSchema, nameSchema } from '../../config/values.ts';
 
 export interface KubernetesConfig {
   readonly kind: 'kubernetes';
-  readonly name: string;
   /** Absent: as kubectl finds it, and inside a cluster its own. */
   readonly kubeconfig?: string | undefined;
   /** Absent: the kubeconfig's current one. */
@@ -25,39 +24,36 @@ export interface KubernetesConfig {
   readonly scheduleTimeoutMs: number;
 }
 
-export const kubernetesBackend = v.strictObject({
-  kind: v.literal('kubernetes'),
-  kubeconfig: v.optional(v.string()),
-  context: v.optional(v.string()),
-  namespace: v.optional(nameSchema),
-  'image-registry': v.optional(v.string()),
-  project: v.optional(v.string()),
-  reach: v.optional(v.picklist(['direct', 'forward'], 'reach is "direct" or "forward"')),
-  'idle-timeout': v.optional(lifetimeSchema, '30m'),
-  'max-lifetime': v.optional(lifetimeSchema, '24h'),
-  'schedule-timeout': v.optional(durationSchema, '0'),
-});
-
-export function toKubernetesConfig(
-  name: string,
-  file: v.InferOutput<typeof kubernetesBackend>,
-): KubernetesConfig {
-  const { kind, kubeconfig, context, namespace, project, reach } = file;
-  return {
-    ...{ kind, name, kubeconfig, context, namespace, project, reach },
-    imageRegistry: file['image-registry'],
-    idleTimeoutMs: file['idle-timeout'],
-    maxLifetimeMs: file['max-lifetime'],
-    scheduleTimeoutMs: file['schedule-timeout'],
-  };
-}
+export const kubernetesSection = v.pipe(
+  v.strictObject({
+    kind: v.literal('kubernetes'),
+    kubeconfig: v.optional(v.string()),
+    context: v.optional(v.string()),
+    namespace: v.optional(nameSchema),
+    'image-registry': v.optional(v.string()),
+    project: v.optional(v.string()),
+    reach: v.optional(v.picklist(['direct', 'forward'], 'reach is "direct" or "forward"')),
+    'idle-timeout': v.optional(lifetimeSchema, '30m'),
+    'max-lifetime': v.optional(lifetimeSchema, '24h'),
+    'schedule-timeout': v.optional(durationSchema, '0'),
+  }),
+  v.transform(
+    ({ kind, kubeconfig, context, namespace, project, reach, ...file }): KubernetesConfig => ({
+      ...{ kind, kubeconfig, context, namespace, project, reach },
+      imageRegistry: file['image-registry'],
+      idleTimeoutMs: file['idle-timeout'],
+      maxLifetimeMs: file['max-lifetime'],
+      scheduleTimeoutMs: file['schedule-timeout'],
+    }),
+  ),
+);
 
 const quantity = v.pipe(
   v.string(),
   v.regex(/^[0-9.]+(m|[kMGTPE]i?|Ki)?$/, 'a quantity is such as "2", "500m" or "4Gi"'),
 );
 
-export const kubernetesHost = v.pipe(
+export const kubernetesTable = v.pipe(
   v.strictObject({
     image: v.pipe(v.string(), v.minLength(1, 'it names no image')),
     'image-pull-policy': v.optional(v.picklist(['Always', 'IfNotPresent', 'Never'])),

@@ -1,11 +1,10 @@
 // The tables of virtual machines: [backends.NAME] with kind "gce", and [hosts.NAME.gce].
 import * as v from 'valibot';
-import type { GceMachine } from '../builders.ts';
-import { lifetimeSchema } from './file.ts';
+import type { GceMachine } from '../../builders.ts';
+import { lifetimeSchema } from '../../config/values.ts';
 
 export interface GceConfig {
   readonly kind: 'gce';
-  readonly name: string;
   readonly project: string;
   /** Tried in this order. */
   readonly zones: readonly [string, ...string[]];
@@ -44,32 +43,32 @@ const endpoint = v.pipe(
 
 const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
 
-export const gceBackend = v.strictObject({
-  kind: v.literal('gce'),
-  project,
-  zones: v.tupleWithRest([zone], zone),
-  endpoint: v.optional(endpoint),
-  'external-ip': v.optional(v.boolean(), true),
-  port: v.optional(port),
-  'api-rate': v.optional(v.pipe(v.number(), v.gtValue(0)), 20),
-  'idle-timeout': v.optional(lifetimeSchema, '30m'),
-  'max-lifetime': v.optional(lifetimeSchema, '24h'),
-});
-
-export function toGceConfig(name: string, file: v.InferOutput<typeof gceBackend>): GceConfig {
-  const { kind, project, zones, endpoint, port } = file;
-  return {
-    ...{ kind, name, project, zones, endpoint, port },
-    externalIp: file['external-ip'],
-    apiRate: file['api-rate'],
-    idleTimeoutMs: file['idle-timeout'],
-    maxLifetimeMs: file['max-lifetime'],
-  };
-}
+export const gceSection = v.pipe(
+  v.strictObject({
+    kind: v.literal('gce'),
+    project,
+    zones: v.tupleWithRest([zone], zone),
+    endpoint: v.optional(endpoint),
+    'external-ip': v.optional(v.boolean(), true),
+    port: v.optional(port),
+    'api-rate': v.optional(v.pipe(v.number(), v.gtValue(0)), 20),
+    'idle-timeout': v.optional(lifetimeSchema, '30m'),
+    'max-lifetime': v.optional(lifetimeSchema, '24h'),
+  }),
+  v.transform(
+    ({ kind, project, zones, endpoint, port, ...file }): GceConfig => ({
+      ...{ kind, project, zones, endpoint, port },
+      externalIp: file['external-ip'],
+      apiRate: file['api-rate'],
+      idleTimeoutMs: file['idle-timeout'],
+      maxLifetimeMs: file['max-lifetime'],
+    }),
+  ),
+);
 
 const text = v.pipe(v.string(), v.minLength(1, 'it is empty'));
 
-export const gceHost = v.pipe(
+export const gceTable = v.pipe(
   v.strictObject({
     image: text,
     'machine-type': text,

@@ -1,0 +1,19 @@
+// What every backend says of a buildlet that it does not have, that has died, or that is another user's.
+import { GomoteError } from '../errors.ts';
+
+export const unknownBuildlet = (message: string, cause?: unknown): GomoteError =>
+  new GomoteError('ERR_UNKNOWN_BUILDLET', message, {
+    hint: 'it may have expired; see gomote list, or make one with gomote create',
+    cause,
+  });
+
+export const deadBuildlet = (name: string, message: string, cause?: unknown): GomoteError =>
+  new GomoteError('ERR_BUILDLET_DIED', message, {
+    hint: `remove what is left of it: gomote destroy ${name}`,
+    cause,
+  });
+
+export const othersBuildlet = (name: string, owner: string): GomoteError =>
+  new GomoteError('ERR_NOT_OWNER', `the buildlet "${name}" is ${owner}'s`, {
+    hint: `give --user ${owner} to act as its owner`,
+  });

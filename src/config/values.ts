@@ -1,0 +1,54 @@
+// Schemas of values that are written the same way in every file.
+import * as v from 'valibot';
+import { parseDuration } from '../duration.ts';
+
+/** What a section or file may be called. */
+export const nameSchema = v.pipe(
+  v.string(),
+  v.regex(/^[\w.-]+$/, 'a name has letters, digits, ".", "_" and "-" only'),
+);
+
+/**
+ * A table whose keys are names from outside, as a Map: a name such as `constructor` finds nothing that was not given,
+ * and none is dropped, as `v.record` does.
+ */
+export const namedValues = <
+  const Key extends v.GenericSchema<string, string>,
+  const Value extends v.GenericSchema,
+>(
+  key: Key,
+  value: Value,
+) =>
+  v.pipe(
+    v.custom<Readonly<Record<string, v.InferInput<Value>>>>(
+      (given) => typeof given === 'object' && given !== null && !Array.isArray(given),
+      'it is a table of names',
+    ),
+    v.transform((given) => new Map<string, unknown>(Object.entries(given))),
+    v.map(key, value),
+  );
+
+/** A duration as Go writes it; in ms. */
+export const durationSchema = v.pipe(
+  v.string(),
+  v.rawTransform(({ dataset, addIssue, NEVER }) => {
+    try {
+      return parseDuration('duration', dataset.value);
+    } catch {
+      addIssue({ message: 'give a duration of at most 24 days, such as "90s", "30m" or "12h"' });
+      return NEVER;
+    }
+  }),
+);
+
+/** How long something may live, in ms; "0" is for ever, wherever it is configured. */
+export const lifetimeSchema = v.pipe(
+  durationSchema,
+  v.transform((durationMs) => (durationMs === 0 ? Number.POSITIVE_INFINITY : durationMs)),
+);
+
+/** A duration that cannot be nothing, in ms. */
+export const positiveDurationSchema = v.pipe(
+  durationSchema,
+  v.minValue(1, 'give a duration of more than 0'),
+);
