@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { type BuilderType, builtInCatalogue, type Catalogue, type HostType } from '../builders.ts';
 import { badValue } from '../config/file.ts';
 import { namedValues, nameSchema } from '../config/values.ts';
-import { hostTables } from './open.ts';
+import { hostTables } from './config.ts';
 
 const environmentPair = v.pipe(v.string(), v.regex(/^[^=\0]+=/, 'an env element is KEY=VALUE'));
 

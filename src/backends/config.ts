@@ -1,14 +1,38 @@
-// The sections [backends.NAME]: where buildlets come from.
+// The sections [backends.NAME], and the list of their kinds.
 import * as v from 'valibot';
+import type { HostType } from '../builders.ts';
 import { badValue } from '../config/file.ts';
 import { namedValues, nameSchema } from '../config/values.ts';
-import { type BackendConfig, localBackend, sections } from './open.ts';
+import { coordinatorSection } from './coordinator/config.ts';
+import { gceSection, gceTable } from './gce/config.ts';
+import { kubernetesSection, kubernetesTable } from './kubernetes/config.ts';
+import { localBackend, localSection } from './local/config.ts';
+
+/** The schema of a section [backends.NAME], by its kind. */
+const sections = {
+  local: localSection,
+  coordinator: coordinatorSection,
+  kubernetes: kubernetesSection,
+  gce: gceSection,
+};
+
+/** The schema of a table [hosts.NAME.KIND], for kinds that make machines only as host types describe them. */
+export const hostTables = { kubernetes: kubernetesTable, gce: gceTable };
+
+type Section = v.InferOutput<(typeof sections)[keyof typeof sections]>;
+
+export type BackendConfig = Section & { readonly name: string };
+
+/** Whether backends of the kind make machines of the host type. */
+export function makesHost(kind: Section['kind'], host: HostType): boolean {
+  return !isDescribed(kind) || host[kind] !== undefined;
+}
+
+const isDescribed = (kind: string): kind is keyof typeof hostTables => kind in hostTables;
 
 const kinds = Object.keys(sections);
 const quoted = kinds.map((kind) => `"${kind}"`).join(', ');
 const unknownKind = v.strictObject({ kind: v.picklist(kinds, `kind is one of ${quoted}`) });
-
-type Section = v.InferOutput<(typeof sections)[keyof typeof sections]>;
 
 /** The schema of the section's kind; a section with a url and no kind is a coordinator. */
 function schemaOf(section: unknown): v.GenericSchema<unknown, Section> {
@@ -28,7 +52,7 @@ export function toBackends(
   path: string,
   given: v.InferOutput<typeof backendsSchema>,
 ): Map<string, BackendConfig> {
-  const backends = new Map([[localBackend.name, localBackend]]);
+  const backends = new Map<string, BackendConfig>([[localBackend.name, localBackend]]);
   for (const [name, section] of given) {
     if (name === localBackend.name && section.kind !== 'local') {
       const why = 'this name is for the local backend';

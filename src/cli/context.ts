@@ -1,6 +1,7 @@
 // What every command works with: the options given anywhere, the configuration, backends and buildlets.
 import type { AnyBackend, RequestLog } from '../backends/backend.ts';
-import { type BackendConfig, openBackend } from '../backends/open.ts';
+import type { BackendConfig } from '../backends/config.ts';
+import { openBackend } from '../backends/open.ts';
 import { type BuilderType, builderTypeOfName } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { didYouMean } from '../did-you-mean.ts';

@@ -1,6 +1,5 @@
 // Which backend makes buildlets of a type, and what it has to know of the type.
 import type { AnyBackend } from '../backends/backend.ts';
-import { makesHost } from '../backends/open.ts';
 import {
   type BuilderType,
   type Catalogue,
@@ -90,6 +89,7 @@ async function findElsewhere(type: string, usual: string, context: Context): Pro
   const { backends, catalogue: own } = await context.config();
   const signal = AbortSignal.any([context.signal, timeoutSignal(typesMs)]);
   const others = [...backends.values()].filter(({ name }) => name !== usual);
+  const { makesHost } = await import('../backends/config.ts');
   const results = await Promise.allSettled(
     others.map(async ({ name, kind }) => {
       const backend = await context.backend(name);

@@ -2,8 +2,7 @@
 import { dirname, resolve } from 'node:path';
 import * as v from 'valibot';
 import { buildersSchema, hostsSchema, toCatalogue } from '../backends/catalogue.ts';
-import { backendsSchema, toBackends } from '../backends/config.ts';
-import type { BackendConfig } from '../backends/open.ts';
+import { type BackendConfig, backendsSchema, toBackends } from '../backends/config.ts';
 import { builtInCatalogue, type Catalogue, type HostType } from '../builders.ts';
 import { badValue, parseFile } from '../config/file.ts';
 import {

@@ -7,6 +7,9 @@ export interface LocalConfig {
   readonly inheritEnv?: boolean | undefined;
 }
 
+/** The backend that needs no configuration. */
+export const localBackend = { kind: 'local', name: 'local' } as const;
+
 export const localSection = v.pipe(
   v.strictObject({ kind: v.literal('local'), 'inherit-env': v.optional(v.boolean()) }),
   v.transform(({ kind, ...file }): LocalConfig => ({ kind, inheritEnv: file['inherit-env'] })),

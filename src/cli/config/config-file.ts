@@ -1,8 +1,8 @@
 // Reads and checks the text of config.toml.
 import * as v from 'valibot';
 import { buildersSchema, hostsSchema, toCatalogue } from '../../backends/catalogue.ts';
-import { backendsSchema, toBackends } from '../../backends/config.ts';
-import { type BackendConfig, localBackend } from '../../backends/open.ts';
+import { type BackendConfig, backendsSchema, toBackends } from '../../backends/config.ts';
+import { localBackend } from '../../backends/local/config.ts';
 import { builtInCatalogue, type Catalogue } from '../../builders.ts';
 import { badValue, parseFile } from '../../config/file.ts';
 import { nameSchema } from '../../config/values.ts';

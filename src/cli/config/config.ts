@@ -1,6 +1,6 @@
 // The configuration: config.toml, or what holds without one.
 import { join } from 'node:path';
-import { localBackend } from '../../backends/open.ts';
+import { localBackend } from '../../backends/local/config.ts';
 import { builtInCatalogue } from '../../builders.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { readTrustedFile } from '../../files/private-file.ts';
