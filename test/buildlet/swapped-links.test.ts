@@ -1,6 +1,6 @@
 // A command that swaps a directory and a link without a pause leads no request out of the work dir.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
@@ -26,15 +26,15 @@ int main(int argc, char **argv) {
 
 const canCompile = process.platform === 'linux' && hasTool('cc');
 
-/** A buildlet whose work dir has `d`, a directory at one moment and a link that leads out at the next. */
-async function scene() {
+/** A buildlet whose work dir has `swapped`, a directory at one moment and a link that leads out at the next. */
+async function scene(swapped = 'work/d') {
   const outside = temporaryDirectory();
   mkdirSync(join(outside, 'sub'));
   writeFileSync(join(outside, 'sub/file'), 'secret');
   writeFileSync(join(outside, 'file'), 'secret');
   const buildlet = await startBuildlet();
   const { workDir } = buildlet;
-  for (const path of ['work/d/sub', 'work/aside'])
+  for (const path of ['work/d/sub', 'work/aside', swapped])
     mkdirSync(join(workDir, path), { recursive: true });
   for (const path of ['work/d/file', 'work/d/sub/file'])
     writeFileSync(join(workDir, path), 'inside');
@@ -42,7 +42,7 @@ async function scene() {
   const program = join(temporaryDirectory(), 'swap');
   execFileSync('cc', ['-O1', '-w', '-x', 'c', '-o', program, '-'], { input: swapper });
   const child: ChildProcess = spawn(program, [
-    join(workDir, 'work/d'),
+    join(workDir, swapped),
     join(workDir, 'work/aside/link'),
   ]);
   onTestFinished(() => void child.kill('SIGKILL'));
@@ -163,4 +163,43 @@ describe.skipIf(!canCompile)('while a directory and a link are swapped', () => {
     expect(readFileSync(join(outside, 'sub/file'), 'utf8')).toBe('secret');
     expect(answered).toBeGreaterThan(0);
   });
+
+  it('the records of pushes stay inside', async () => {
+    const { buildlet, outside } = await scene('.gomote');
+    const client = clientOf(buildlet);
+    const push = async () => {
+      const trees = await client.trees();
+      const { generation } = await trees.state('work', 'pushed');
+      await trees.apply('work', generation, changes());
+    };
+    let count = 0;
+    for (let i = 0; i < requests; i++) {
+      await push().then(
+        () => count++,
+        () => undefined,
+      );
+    }
+    expect(count).toBeGreaterThan(0);
+    expect(readdirSync(outside).sort()).toEqual(['file', 'sub']);
+  });
+});
+
+it('an identity that is a link, or a pipe that nobody writes, is not followed or waited for', async () => {
+  const secret = 'f'.repeat(32);
+  const outside = temporaryDirectory();
+  writeFileSync(join(outside, 'id'), secret);
+  const buildlet = await startBuildlet();
+  const client = clientOf(buildlet);
+  const records = join(buildlet.workDir, '.gomote/push');
+  mkdirSync(records, { recursive: true });
+  const identity = async () => {
+    const trees = await client.trees();
+    await trees.state('work', 'pushed');
+    return trees.identity;
+  };
+  symlinkSync(join(outside, 'id'), join(records, 'id'));
+  expect(await identity()).not.toBe(secret);
+  rmSync(join(records, 'id'));
+  execFileSync('mkfifo', [join(records, 'id')]);
+  expect(await identity()).toMatch(/^[0-9a-f]{32}$/);
 });

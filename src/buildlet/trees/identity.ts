@@ -1,19 +1,18 @@
 // What tells this life of a work dir from every other one, also of a buildlet of the same name: clients keep by it what they
 // know of the trees here. It is on the disk from the first push on, and gone with whoever empties the work dir.
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { identityName, isIdentity, recordsDirectory } from '../../protocol/push-record.ts';
+import { identityName, isIdentity } from '../../protocol/push-record.ts';
+import { inRecords, readRecord, writeRecord } from './record-file.ts';
 
 const fresh = (): string => randomBytes(16).toString('hex');
 
 export class WorkDirIdentity {
-  readonly #directory: string;
+  readonly #workDir: string;
   #id = fresh();
   #isKept = false;
 
   constructor(workDir: string) {
-    this.#directory = join(workDir, recordsDirectory);
+    this.#workDir = workDir;
   }
 
   get id(): string {
@@ -32,14 +31,17 @@ export class WorkDirIdentity {
   keep(): void {
     const { id } = this;
     if (this.#isKept) return;
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
-    writeFileSync(join(this.#directory, identityName), id, { mode: 0o600 });
+    inRecords(this.#workDir, { absent: undefined, isMade: true }, (records) =>
+      writeRecord(records.at(identityName), id, 'w'),
+    );
   }
 
   #read(): string | undefined {
     try {
-      const text = readFileSync(join(this.#directory, identityName), 'utf8');
-      return isIdentity(text) ? text : undefined;
+      const text = inRecords(this.#workDir, { absent: undefined, isMade: false }, (records) =>
+        readRecord(records.at(identityName)),
+      );
+      return text !== undefined && isIdentity(text) ? text : undefined;
     } catch {
       return undefined;
     }

@@ -31,7 +31,7 @@ import { comparePaths, type TreeEntry } from '../../protocol/tree-entry.ts';
  * Does something in the directory of records, held: a command may have put a link in its place. Gives `absent` when there is
  * none and none is made. Throws ERR_PATH when it leads out of the work dir.
  */
-function inRecords<T>(
+export function inRecords<T>(
   workDir: string,
   { absent, isMade }: { absent: T; isMade: boolean },
   use: (records: HeldDirectory) => T,
@@ -78,7 +78,7 @@ export class RecordFile {
   load(): PushRecord | undefined {
     const [text, pending] = this.#in<(string | undefined)[]>(
       { absent: [], isMade: false },
-      (at) => [read(at(this.#name)), read(at(this.#name + pendingSuffix))],
+      (at) => [readRecord(at(this.#name)), readRecord(at(this.#name + pendingSuffix))],
     );
     const record = text === undefined ? undefined : decodeRecord(text);
     const changes = pending === undefined ? undefined : decodeChanges(pending);
@@ -96,7 +96,7 @@ export class RecordFile {
   expect(head: Uint8Array, part: 'first' | 'next'): void {
     const flag = part === 'first' ? 'w' : 'a';
     this.#in({ absent: undefined, isMade: true }, (at) =>
-      write(at(this.#name + pendingSuffix), head, flag),
+      writeRecord(at(this.#name + pendingSuffix), head, flag),
     );
   }
 
@@ -104,7 +104,7 @@ export class RecordFile {
   save(entries: readonly TreeEntry[]): boolean {
     return this.#in({ absent: false, isMade: true }, (at) => {
       const [path, partial] = [at(this.#name), at(`${this.#name}.new`)];
-      write(partial, bytesOfName(encodeRecord({ dir: this.#dir, entries })), 'w');
+      writeRecord(partial, bytesOfName(encodeRecord({ dir: this.#dir, entries })), 'w');
       renameSync(partial, path);
       try {
         unlinkSync(at(this.#name + pendingSuffix));
@@ -121,7 +121,7 @@ export class RecordFile {
 const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_TRUNC, O_WRONLY } = constants;
 
 /** Through no link: what one leads to is not ours. */
-function write(at: string, content: Uint8Array, flag: 'w' | 'a'): void {
+export function writeRecord(at: string, content: Uint8Array | string, flag: 'w' | 'a'): void {
   const how = flag === 'w' ? O_TRUNC : O_APPEND;
   const fd = openSync(at, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | how, 0o600);
   try {
@@ -131,7 +131,8 @@ function write(at: string, content: Uint8Array, flag: 'w' | 'a'): void {
   }
 }
 
-function read(path: string): string | undefined {
+/** Undefined when it is not there, or is a link. */
+export function readRecord(path: string): string | undefined {
   try {
     const fd = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     try {
@@ -149,7 +150,7 @@ function read(path: string): string | undefined {
 export function pushedDirectories(workDir: string): string[] {
   return inRecords<string[]>(workDir, { absent: [], isMade: false }, (records) => {
     const dirs = readdirSync(records.self).flatMap((name) => {
-      const text = name.includes('.') ? undefined : read(records.at(name));
+      const text = name.includes('.') ? undefined : readRecord(records.at(name));
       const dir = text === undefined ? undefined : decodeRecord(text)?.dir;
       return dir !== undefined && recordName(dir) === name ? [dir] : [];
     });
