@@ -1,10 +1,170 @@
-// Lock files that are never seen half written: a reader could take one without content for nobody's.
+// One program at a time, also when programs on other machines share the directory.
+//
+// The lock is a file with its holder's id, which the holder touches again and again. A holder on this machine is known to be
+// dead by its process; any other one, such as in another container, when it stops touching the file.
 import { randomUUID } from 'node:crypto';
-import { link, open, rm } from 'node:fs/promises';
-import { errnoOf } from '../errors.ts';
+import { link, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errnoOf, GomoteError } from '../errors.ts';
 
-/** Makes the lock file with its content, for this user alone; false when there is one. */
-export async function makeLock(path: string, content: string): Promise<boolean> {
+export interface LockOptions {
+  /** Ends the wait. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told once that another has the lock, which is waited for unless this throws. */
+  readonly onHeld?: ((holder: LockHolder) => void) | undefined;
+  /** Another has taken the lock, since this process could not touch it in time. */
+  readonly onLost?: (() => void) | undefined;
+  /** Between two touches, in ms. Default 5,000. */
+  readonly beatMs?: number | undefined;
+  /** How long to wait, in ms. Default: for ever. */
+  readonly patienceMs?: number | undefined;
+}
+
+export interface LockHolder {
+  /** Undefined when the file does not say. */
+  readonly host: string | undefined;
+  /** Of a process on this machine. */
+  readonly pid: number | undefined;
+}
+
+interface Holder {
+  readonly id: string;
+  readonly host: string;
+  readonly pid: number;
+  /** When the process began, as the system counts: numbers of processes are used again. */
+  readonly started?: string | undefined;
+}
+
+interface Found {
+  /** Undefined when what is in the file tells nobody: its holder may be writing it. */
+  readonly holder: Holder | undefined;
+  readonly inode: number;
+  readonly mtimeMs: number;
+}
+
+/** So many touches that do not come mean that the holder is dead. */
+const missedBeats = 4;
+const firstPauseMs = 5;
+
+/** The locks of this process: another of its number is of a container's earlier life. */
+const ownIds = new Set<string>();
+
+/** Does `work` while no other program has its turn at the file. Throws ERR_CONFLICT when the wait has no end. */
+export async function withFileLock<T>(
+  path: string,
+  work: () => Promise<T>,
+  options: LockOptions = {},
+): Promise<T> {
+  const release = await takeFileLock(`${path}.lock`, { patienceMs: 60_000, ...options });
+  try {
+    return await work();
+  } finally {
+    await release();
+  }
+}
+
+/** Makes the lock file when nobody has it, and keeps it until the result is called. Throws ERR_CONFLICT after `patienceMs`. */
+export async function takeFileLock(
+  path: string,
+  options: LockOptions = {},
+): Promise<() => Promise<void>> {
+  const { beatMs = 5_000, onLost } = options;
+  const { id } = await new Taking(path, options).run();
+  const isOurs = async () => (await inspect(path))?.holder?.id === id;
+  const timer = setInterval(async () => {
+    // A file system that does not answer tells nothing of others.
+    if (await isOurs().catch(() => true)) return void (await touch(path));
+    clearInterval(timer);
+    onLost?.();
+  }, beatMs).unref();
+  return async () => {
+    clearInterval(timer);
+    ownIds.delete(id);
+    if (await isOurs()) await rm(path, { force: true });
+  };
+}
+
+class Taking {
+  readonly #path: string;
+  readonly #options: LockOptions;
+  readonly #beatMs: number;
+  readonly #startMs = performance.now();
+  #pauseMs = firstPauseMs;
+  #isTold = false;
+  /** The lock as it was last seen, and since when it has been so. */
+  #seen: { mark: string; sinceMs: number } | undefined;
+
+  constructor(path: string, options: LockOptions) {
+    this.#path = path;
+    this.#options = options;
+    this.#beatMs = options.beatMs ?? 5_000;
+  }
+
+  async run(): Promise<Holder> {
+    const { pid } = process;
+    const own = { id: randomUUID(), host: hostname(), pid, started: await startOf(pid) };
+    ownIds.add(own.id);
+    try {
+      while (!(await this.#make(own)));
+      return own;
+    } catch (error) {
+      ownIds.delete(own.id);
+      throw error;
+    }
+  }
+
+  async #make(own: Holder): Promise<boolean> {
+    let hasTakenOver = false;
+    while (!(await makeLock(this.#path, `${JSON.stringify(own)}\n`))) {
+      this.#options.signal?.throwIfAborted();
+      const found = await inspect(this.#path);
+      if (found === undefined) continue;
+      hasTakenOver = await this.#isLeft(found, own.host);
+      if (hasTakenOver) await remove(this.#path, found.inode);
+      else await this.#wait(found.holder, own.host);
+    }
+    if (!hasTakenOver) return true;
+    // Of two that took over the same lock, the later has it.
+    await this.#pause();
+    return (await inspect(this.#path))?.holder?.id === own.id;
+  }
+
+  /** Whether the holder is dead. */
+  async #isLeft({ holder, inode, mtimeMs }: Found, host: string): Promise<boolean> {
+    if (holder?.host === host) return !(await isAlive(holder));
+    const mark = `${inode} ${mtimeMs}`;
+    const nowMs = performance.now();
+    if (this.#seen?.mark !== mark) this.#seen = { mark, sinceMs: nowMs };
+    return nowMs - this.#seen.sinceMs > missedBeats * this.#beatMs;
+  }
+
+  async #wait(holder: Holder | undefined, ownHost: string): Promise<void> {
+    const { patienceMs = Number.POSITIVE_INFINITY, onHeld } = this.#options;
+    const pid = holder?.host === ownHost ? holder.pid : undefined;
+    if (!this.#isTold) onHeld?.({ host: holder?.host, pid });
+    this.#isTold = true;
+    if (performance.now() - this.#startMs > patienceMs) {
+      const path = this.#path.replace(/\.lock$/, '');
+      const who = pid === undefined ? 'another program' : `process ${pid}`;
+      throw new GomoteError('ERR_CONFLICT', `${who} has been changing ${path} for long`, {
+        hint: `see who does; if nobody does, remove ${this.#path}`,
+      });
+    }
+    await this.#pause();
+  }
+
+  /** Of many that wait, no two ask at the same moments. */
+  async #pause(): Promise<void> {
+    const { signal } = this.#options;
+    const pauseMs = this.#pauseMs * (1 + Math.random());
+    this.#pauseMs = Math.min(2 * this.#pauseMs, Math.max(firstPauseMs, this.#beatMs / 10));
+    await sleep(pauseMs, undefined, signal && { signal }).catch(() => signal?.throwIfAborted());
+  }
+}
+
+/** Makes the lock file with its content, for this user alone; false when there is one. It is never seen half written. */
+async function makeLock(path: string, content: string): Promise<boolean> {
   const whole = `${path}.${randomUUID()}`;
   try {
     const file = await open(whole, 'wx', 0o600);
@@ -21,4 +181,59 @@ export async function makeLock(path: string, content: string): Promise<boolean> 
   } finally {
     await rm(whole, { force: true });
   }
+}
+
+/** The lock that is there; undefined when there is none. */
+async function inspect(path: string): Promise<Found | undefined> {
+  try {
+    const { ino, mtimeMs } = await stat(path);
+    return { holder: holderIn(await readFile(path, 'utf8')), inode: ino, mtimeMs };
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function holderIn(text: string): Holder | undefined {
+  try {
+    const { id, host, pid, started }: Partial<Holder> = Object(JSON.parse(text));
+    if (typeof id !== 'string' || typeof host !== 'string' || typeof pid !== 'number') return;
+    return { id, host, pid, started };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Of several that find it left, one moves it away; were it another's new one by then, it is put back. */
+async function remove(path: string, inode: number): Promise<void> {
+  const aside = `${path}.${randomUUID()}`;
+  try {
+    await rename(path, aside);
+    if ((await stat(aside)).ino !== inode) await link(aside, path);
+  } catch (error) {
+    if (!['ENOENT', 'EEXIST'].includes(errnoOf(error) ?? '')) throw error;
+  }
+  await rm(aside, { force: true });
+}
+
+const touch = (path: string): Promise<void> =>
+  utimes(path, new Date(), new Date()).catch(() => undefined);
+
+/** Whether the process that made the lock lives. */
+async function isAlive({ id, pid, started }: Holder): Promise<boolean> {
+  if (pid === process.pid) return ownIds.has(id);
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if (errnoOf(error) !== 'EPERM') return false;
+  }
+  const start = await startOf(pid);
+  return started === undefined || start === undefined || start === started;
+}
+
+/** When the process began; undefined when the system does not say. */
+async function startOf(pid: number): Promise<string | undefined> {
+  const text = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
+  // The name of the program, in brackets, may have spaces and brackets.
+  return text.slice(text.lastIndexOf(')')).split(' ')[20];
 }

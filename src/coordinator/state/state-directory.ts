@@ -2,9 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
+import { type LockHolder, takeFileLock } from '../../files/file-lock.ts';
 import { makePrivateDirectory } from '../../files/private-directory.ts';
 import { writeWhole } from '../../files/write-whole.ts';
-import { type LockOptions, takeLock } from './state-lock.ts';
 
 export interface StateDirectory {
   readonly path: string;
@@ -43,13 +43,28 @@ export async function prepareStateDirectory(path: string): Promise<void> {
   }
 }
 
-/** Prepares the directory and takes it for this process, as `takeLock` says. */
+export interface OpenOptions {
+  /** Ends the wait for another machine's coordinator. */
+  readonly signal?: AbortSignal | undefined;
+  /** The directory is another machine's; it is waited for. */
+  readonly onWaiting?: ((host: string) => void) | undefined;
+  /** Another machine's coordinator has taken the directory over. */
+  readonly onLost?: (() => void) | undefined;
+}
+
+/** Prepares the directory and takes it for this process. Throws ERR_CONFIG while another process here has it. */
 export async function openStateDirectory(
   path: string,
-  options: LockOptions = {},
+  { signal, onWaiting, onLost }: OpenOptions = {},
 ): Promise<StateDirectory> {
   await prepareStateDirectory(path);
-  const release = await takeLock(join(path, 'lock'), options);
+  const onHeld = ({ host, pid }: LockHolder) => {
+    if (pid === undefined) return onWaiting?.(host ?? 'another machine');
+    throw new GomoteError('ERR_CONFIG', `process ${pid} already serves from ${path}`, {
+      hint: 'end it first, or give another state directory',
+    });
+  };
+  const release = await takeFileLock(join(path, 'lock'), { signal, onHeld, onLost });
   return {
     path,
     sessionsPath: join(path, 'sessions'),

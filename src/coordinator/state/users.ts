@@ -4,9 +4,9 @@ import { statSync } from 'node:fs';
 import * as v from 'valibot';
 import { namedValues } from '../../config/values.ts';
 import { errnoOf, GomoteError, isGomoteError, messageOf } from '../../errors.ts';
+import { withFileLock } from '../../files/file-lock.ts';
 import { readSecretFile } from '../../files/private-file.ts';
 import { writeWhole } from '../../files/write-whole.ts';
-import { withFileLock } from './with-file-lock.ts';
 
 export interface User {
   /** Without the prefix `user-`. */
