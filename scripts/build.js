@@ -84,8 +84,7 @@ await build({
   supported: { 'dynamic-import': false },
   minify: !process.env.NOMINIFY,
   plugins: [heavyPackagesApart, heavyModulesApart, withoutSubprograms],
-  define: { 'import.meta.url': 'importMetaUrl' },
-  banner: { js: "const importMetaUrl=require('node:url').pathToFileURL(__filename).href;" },
+  define: { 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' },
 });
 
 await build({

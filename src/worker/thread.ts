@@ -1,4 +1,5 @@
 // Work on a stream of bytes in a thread of its own, so that the event loop stays free.
+import { join } from 'node:path';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { packageRoot } from '../package-root.ts';
 import { Feed } from './feed.ts';
@@ -50,7 +51,7 @@ export async function runInThread<Job, Result>(
 }
 
 function start(program: string): Worker {
-  const worker = new Worker(new URL(`dist/${program}.cjs`, packageRoot));
+  const worker = new Worker(join(packageRoot, 'dist', `${program}.cjs`));
   worker.unref();
   worker.once('exit', () => {
     if (idle.get(program) === worker) idle.delete(program);

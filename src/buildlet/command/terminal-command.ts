@@ -1,6 +1,7 @@
 // One running command on a terminal of its own, which a host process holds.
+
 import { type ChildProcess, spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { packageRoot } from '../../package-root.ts';
 import type { TerminalRequest } from '../../protocol/session.ts';
 import type { Exit, PreparedCommand, RunningCommand } from './command.ts';
@@ -15,7 +16,7 @@ export async function startTerminalCommand(
   command: PreparedCommand,
   { term, columns, rows }: TerminalRequest,
 ): Promise<RunningCommand | { notStarted: string }> {
-  const program = fileURLToPath(new URL('dist/terminal-host.cjs', packageRoot));
+  const program = join(packageRoot, 'dist/terminal-host.cjs');
   const host = spawn(process.execPath, [program], {
     cwd: '/',
     // Neither the buildlet's environment nor its process group is the host's.

@@ -1,4 +1,5 @@
 // The thread that keeps a work dir's trees, as its owner sees it: reading a large tree holds up nothing else.
+import { join } from 'node:path';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { GomoteError } from '../../errors.ts';
 import { packageRoot } from '../../package-root.ts';
@@ -8,7 +9,7 @@ import { fromFailure } from '../../worker/thread-messages.ts';
 import type { FromTreeThread, ToTreeThread, TreeJob } from './messages.ts';
 
 /** Built by scripts/build.js beside the programs. */
-const program = new URL('dist/tree-worker.cjs', packageRoot);
+const program = join(packageRoot, 'dist/tree-worker.cjs');
 
 export interface AskOptions {
   readonly stops?: AbortSignal;

@@ -64,7 +64,7 @@ export class HttpClient implements Sender {
 
   constructor(address: ServerAddress) {
     this.#agent = new SocketAgent(address, { idleMs });
-    this.#host = new URL(originOf(address)).host;
+    this.#host = address.kind === 'tcp' ? new URL(address.origin).host : 'buildlet';
   }
 
   async send(request: HttpRequest): Promise<HttpResponse> {
