@@ -29,6 +29,9 @@ import { pushedDirectories } from './record-file.ts';
 
 type Job<Kind extends TreeJob['kind']> = Extract<TreeJob, { kind: Kind }>;
 
+/** So many directories are known at a time; of others the record is read again. */
+const treeLimit = 1_000;
+
 export class TreeStore {
   readonly #workDir: string;
   readonly #cache = new DigestCache();
@@ -40,8 +43,19 @@ export class TreeStore {
 
   #tree(dir: string): PushedTree {
     const tree = this.#trees.get(dir) ?? new PushedTree(this.#workDir, dir, this.#cache);
+    // The one used last goes to the end.
+    this.#trees.delete(dir);
     this.#trees.set(dir, tree);
+    if (this.#trees.size > treeLimit) this.#forgetOldest();
     return tree;
+  }
+
+  #forgetOldest(): void {
+    for (const [dir, tree] of this.#trees) {
+      if (tree.isBusy) continue;
+      this.#trees.delete(dir);
+      return;
+    }
   }
 
   answer(job: Exclude<TreeJob, { kind: 'apply' | 'read' }>): unknown {
