@@ -1,5 +1,4 @@
-// All the trees of a work dir, and what is asked of them.
-
+// All the trees of a work directory.
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { reachDirectory } from '../../files/beneath.ts';
 import { HeldTree } from '../../files/held-tree.ts';
@@ -22,7 +21,7 @@ import { chunkFile, encodeChunks } from '../../tree/chunks.ts';
 import { DigestCache } from '../../tree/digest-cache.ts';
 import { TreeSender } from '../../tree/tree-sender.ts';
 import { isGit, look, walkSteps } from '../../tree/tree-walk.ts';
-import type { TreeJob } from './messages.ts';
+import type { TreeJob } from './jobs.ts';
 import { Problems } from './problems.ts';
 import { PushedTree, type RunningChange } from './pushed-tree.ts';
 import { pushedDirectories } from './record-file.ts';
@@ -113,14 +112,10 @@ export class TreeStore {
     return this.#tree(dir).change(options);
   }
 
-  /** `memory` gives some of a piece that is not used any more. */
-  read(
-    { dir, paths, isNamed, givesUpFiles }: Job<'read'>,
-    memory: () => ArrayBuffer | undefined,
-  ): Generator<Buffer, void, void> {
+  read({ dir, paths, isNamed, givesUpFiles }: Job<'read'>): Generator<Buffer, void, void> {
     const tree = this.#held(dir);
     try {
-      const sender = new TreeSender(tree, { memory, isNamed, givesUpFiles });
+      const sender = new TreeSender(tree, { isNamed, givesUpFiles });
       if (paths === undefined) return closing(tree, sendAll(tree, sender));
       const found = paths.flatMap((path) => find(tree, path, givesUpFiles) ?? []);
       return closing(tree, sendSome(sender, found.map(written)));
