@@ -72,6 +72,7 @@ await build({
     gomote: 'src/cli/main.ts',
     buildlet: 'src/buildlet/main.ts',
     coordinator: 'src/coordinator/main.ts',
+    'ssh-host': 'src/backends/ssh/host/main.ts',
     'terminal-host': 'src/buildlet/command/terminal-host.ts',
     ...Object.fromEntries(Object.entries(heavyModules).map(([module, file]) => [file, module])),
     ...Object.fromEntries(heavyPackages.map((name) => [name, name])),

@@ -7,6 +7,7 @@ import { coordinatorSection } from './coordinator/config.ts';
 import { gceSection, gceTable } from './gce/config.ts';
 import { kubernetesSection, kubernetesTable } from './kubernetes/config.ts';
 import { localBackend, localSection } from './local/config.ts';
+import { sshSection } from './ssh/config.ts';
 
 /** The schema of a section [backends.NAME], by its kind. */
 const sections = {
@@ -14,6 +15,7 @@ const sections = {
   coordinator: coordinatorSection,
   kubernetes: kubernetesSection,
   gce: gceSection,
+  ssh: sshSection,
 };
 
 /** The schema of a table [hosts.NAME.KIND], for kinds that make machines only as host types describe them. */

@@ -4,12 +4,14 @@ import type { CoordinatorSettings } from './coordinator/backend.ts';
 import type { GceSettings } from './gce/backend.ts';
 import type { KubernetesSettings } from './kubernetes/backend.ts';
 import type { LocalSettings } from './local/backend.ts';
+import type { SshSettings } from './ssh/backend.ts';
 
 export type BackendSettings =
   | LocalSettings
   | CoordinatorSettings
   | KubernetesSettings
-  | GceSettings;
+  | GceSettings
+  | SshSettings;
 
 export async function openBackend(
   settings: BackendSettings,
@@ -24,5 +26,7 @@ export async function openBackend(
       return new (await import('./gce/backend.ts')).GceBackend(settings, log);
     case 'kubernetes':
       return new (await import('./kubernetes/backend.ts')).KubernetesBackend(settings, log);
+    case 'ssh':
+      return new (await import('./ssh/backend.ts')).SshBackend(settings, log);
   }
 }

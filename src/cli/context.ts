@@ -2,10 +2,12 @@
 import type { AnyBackend, RequestLog } from '../backends/backend.ts';
 import type { BackendConfig } from '../backends/config.ts';
 import { openBackend } from '../backends/open.ts';
+import { adHocHost } from '../backends/ssh/ad-hoc.ts';
 import { type BuilderType, builderTypeOfName } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { didYouMean } from '../did-you-mean.ts';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
+import { isAddress, splitName } from './buildlet-name.ts';
 import { loadConfig } from './config/config.ts';
 import { configDir } from './config/config-dir.ts';
 import type { Config } from './config/config-file.ts';
@@ -128,7 +130,9 @@ export class Context {
 
   /** Opens a backend of the configuration, by default the chosen one. */
   async backend(name?: string): Promise<AnyBackend> {
-    const chosen = name ?? (await this.backendName());
+    const given = name ?? (await this.backendName());
+    // One host is one backend, however it is written.
+    const chosen = adHocHost(given)?.name ?? given;
     const open = this.#backends.get(chosen) ?? this.#open(chosen);
     this.#backends.set(chosen, open);
     return await open;
@@ -136,7 +140,7 @@ export class Context {
 
   async #open(name: string): Promise<AnyBackend> {
     const config = await this.config();
-    const found = config.backends.get(name);
+    const found = config.backends.get(name) ?? adHocHost(name);
     if (found === undefined) {
       const names = [...config.backends.keys()];
       const meant = didYouMean(name, names);
@@ -211,8 +215,9 @@ export class Context {
   /** Runs `work` on the buildlet `NAME`, `BACKEND/NAME` or `TYPE@HOST[:PORT]`, and tells its failure plainly. */
   async withBuildlet<T>(name: string, work: (buildlet: NamedBuildlet) => Promise<T>): Promise<T> {
     const { catalogue } = await this.config();
-    const named = builderTypeOfName(catalogue, name);
-    if (name.includes('@')) return await this.#withDirect(name, named, work);
+    const isDirect = isAddress(name);
+    const named = builderTypeOfName(catalogue, isDirect ? name : splitName(name).instance);
+    if (isDirect) return await this.#withDirect(name, named, work);
     return await this.withInstance(name, (backend, instance) =>
       this.#withConnected(name, named, backend, instance, work),
     );
@@ -223,10 +228,10 @@ export class Context {
     name: string,
     work: (backend: AnyBackend, instance: string) => Promise<T>,
   ): Promise<T> {
-    const slash = name.indexOf('/');
-    const backend = await this.backend(slash < 0 ? undefined : name.slice(0, slash));
+    const { backend: backendName, instance } = splitName(name);
+    const backend = await this.backend(backendName);
     try {
-      return await work(backend, name.slice(slash + 1));
+      return await work(backend, instance);
     } catch (error) {
       if (!isGomoteError(error, 'ERR_UNKNOWN_BUILDLET')) throw error;
       const { withSuggestion } = await import('./suggest-buildlet.ts');

@@ -1,5 +1,6 @@
 // Which backend makes buildlets of a type, and what it has to know of the type.
 import type { AnyBackend } from '../backends/backend.ts';
+import { isAdHocHost, sshTypes } from '../backends/ssh/ad-hoc.ts';
 import {
   type BuilderType,
   type Catalogue,
@@ -30,6 +31,9 @@ export async function withType<T>(
   context: Context,
   make: (wanted: Wanted) => Promise<T>,
 ): Promise<T> {
+  if (type !== undefined && isAdHocHost(type)) {
+    return await make({ ...sshTypes, backend: await context.backend(type) });
+  }
   const backend = await context.backend();
   try {
     return await withTypeOf(backend, type, context, make);
@@ -59,6 +63,7 @@ async function withTypeOf<T>(
   make: (wanted: Wanted) => Promise<T>,
 ): Promise<T> {
   const { catalogue: own } = await context.config();
+  if (isAdHocHost(backend.name) && !type) return await make({ ...sshTypes, backend });
   if (backend.types === undefined) return await make({ backend, ...find(own, type) });
   if (type !== undefined && type !== '') {
     const configured = own.builders.find(({ name }) => name === type);

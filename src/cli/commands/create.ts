@@ -1,5 +1,7 @@
 // gomote create: asks the backend for buildlets and prints their names.
 import type { Command } from 'commander';
+import type { AnyBackend } from '../../backends/backend.ts';
+import { GomoteError } from '../../errors.ts';
 import type { Context } from '../context.ts';
 import { createAll, withoutThem } from '../create-all.ts';
 import { type Wanted, withType } from '../find-type.ts';
@@ -9,6 +11,7 @@ import { parseCount } from '../values.ts';
 interface Options {
   count?: number;
   inheritEnv?: boolean;
+  host?: string;
 }
 
 /** The most buildlets one command makes. */
@@ -24,15 +27,19 @@ export function define(command: Command, context: Context): void {
       '--inherit-env',
       'commands get all of the environment in which the buildlet is started, not only the base of it',
     )
+    .option('--host <host>', 'which of the hosts of an ssh backend; default: the least busy one')
     .action(async (type: string | undefined, options: Options) => {
       await withType(type, context, async ({ backend, builder, host }: Wanted) => {
+        const { signal } = context;
+        const onHost = hostOf(options, backend);
+        await backend.answerPrompts?.({ signal, onHost });
         const user = await context.user();
         const instances = await context.talk.during(`creating ${builder.name}`, (onProgress) =>
           createAll(backend, builder, options.count ?? 1, {
             user,
             host: options.inheritEnv ? { ...host, inheritEnv: true } : host,
-            signal: context.signal,
-            onProgress,
+            ...{ signal, onProgress, onHost },
+            onWarning: (line) => context.talk.say(`gomote: ${line}`),
           }),
         );
         const names = await Promise.all(
@@ -46,4 +53,11 @@ export function define(command: Command, context: Context): void {
         }
       });
     });
+}
+
+function hostOf({ host }: Options, backend: AnyBackend): string | undefined {
+  if (host === undefined || backend.answerPrompts !== undefined) return host;
+  throw new GomoteError('ERR_USAGE', `backend "${backend.name}" has no hosts to choose from`, {
+    hint: 'leave --host out, or give --backend NAME for one of kind "ssh"',
+  });
 }
