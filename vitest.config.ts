@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/package/**', 'test/kubernetes/**'],
+    exclude: ['test/package/**', 'test/kubernetes/**', 'test/docker/**'],
     // Only the end of a failure: a test on a busy machine is slow, not wrong.
     testTimeout: 120_000,
     hookTimeout: 120_000,

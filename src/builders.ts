@@ -15,6 +15,8 @@ export interface HostType {
   readonly kubernetes?: KubernetesMachine | undefined;
   /** How it is made on Compute Engine; absent: it is not. */
   readonly gce?: GceMachine | undefined;
+  /** How it is made by Docker or Podman; absent: it is not. */
+  readonly docker?: DockerMachine | undefined;
 }
 
 /** A pod with a buildlet in it. */
@@ -33,6 +35,42 @@ export interface KubernetesMachine {
   readonly command?: readonly string[] | undefined;
   /** A pod's `metadata` and `spec`, laid over the one that is made; its container is called `buildlet`. */
   readonly template?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** A container with a buildlet in it. */
+export interface DockerMachine extends ContainerOptions {
+  /** As `docker run` takes it. It needs neither Node nor a shell. */
+  readonly image: string;
+}
+
+/** What a container gets and may use. */
+export interface ContainerOptions {
+  /** Such as `linux/arm64`. Default: the engine's own. */
+  readonly platform?: string | undefined;
+  /** When the image is pulled. Default `missing`: when the engine does not have it. */
+  readonly pull?: 'missing' | 'always' | 'never' | undefined;
+  /** How many CPUs it may use, such as 1.5. Default: all. */
+  readonly cpus?: number | undefined;
+  /** How much memory it may use, in bytes; without swap. Default: all. */
+  readonly memoryBytes?: number | undefined;
+  /** How many processes and threads it may have. Default 4,096; 0: any number. */
+  readonly pidsLimit?: number | undefined;
+  /** Who commands run as: a name of the image, or UID[:GID]. Default: as the image says. */
+  readonly user?: string | undefined;
+  /** `none`, `bridge`, or the name of a network. Default: the engine's own. */
+  readonly network?: string | undefined;
+  /** Whether only the work dir and the temporary directories can be written. Default false. */
+  readonly readOnly?: boolean | undefined;
+  /** `SOURCE:DIRECTORY[:ro]`; the source is a path of the engine's machine or the name of a volume. */
+  readonly volumes?: readonly string[] | undefined;
+  /** `KEY=VALUE`, beside the image's own. */
+  readonly env?: readonly string[] | undefined;
+  /** Labels beside those that gomote needs. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** An OCI runtime that the engine knows, such as `runsc` or `kata`. Default: the engine's own. */
+  readonly runtime?: string | undefined;
+  /** Capabilities beside those that builds need, such as `NET_RAW`. */
+  readonly capabilities?: readonly string[] | undefined;
 }
 
 /** A virtual machine of Compute Engine with a buildlet on it. */

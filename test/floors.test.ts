@@ -13,6 +13,7 @@ const floors: Record<string, number> = {
   'shared-call.ts': 0,
   'timeout-signal.ts': 0,
   'start-state.ts': 0,
+  'node-command.ts': 0,
   'duration.ts': 2,
   'fingerprint.ts': 2,
   'rate-limit.ts': 2,

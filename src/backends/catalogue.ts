@@ -1,6 +1,12 @@
 // The sections [hosts.NAME] and [builders.NAME]: the catalogue beyond the built-in one.
 import * as v from 'valibot';
-import { type BuilderType, builtInCatalogue, type Catalogue, type HostType } from '../builders.ts';
+import {
+  type BuilderType,
+  builtInCatalogue,
+  type Catalogue,
+  type DockerMachine,
+  type HostType,
+} from '../builders.ts';
 import { badValue } from '../config/file.ts';
 import { namedValues, nameSchema } from '../config/values.ts';
 import { hostTables } from './config.ts';
@@ -14,6 +20,7 @@ export const hostsSchema = v.optional(
       description: v.optional(v.string()),
       'go-bootstrap': v.optional(v.pipe(v.string(), v.url())),
       'inherit-env': v.optional(v.boolean()),
+      image: v.optional(v.pipe(v.string(), v.minLength(1, 'it is empty'))),
       ...v.partial(v.object(hostTables)).entries,
     }),
   ),
@@ -41,10 +48,17 @@ interface Sections {
 export function toCatalogue(path: string, file: Sections): Catalogue {
   const hosts: HostType[] = [...builtInCatalogue.hosts];
   for (const [key, section] of file.hosts) {
-    const { 'go-bootstrap': goBootstrap, 'inherit-env': inheritEnv, ...host } = section;
+    const {
+      'go-bootstrap': goBootstrap,
+      'inherit-env': inheritEnv,
+      image,
+      docker: table,
+      ...host
+    } = section;
     if (hosts.some((other) => other.name === key))
       throw badValue(path, `hosts.${key}`, key, 'it is built in');
-    hosts.push({ name: key, goBootstrap, inheritEnv, ...host });
+    const docker = dockerTableOf(path, key, image, table);
+    hosts.push({ name: key, goBootstrap, inheritEnv, ...host, ...(docker && { docker }) });
   }
   const builders: BuilderType[] = [...builtInCatalogue.builders];
   for (const [key, { host, env, path: elements }] of file.builders) {
@@ -58,4 +72,17 @@ export function toCatalogue(path: string, file: Sections): Catalogue {
     builders.push({ name: key, hostType: host, env, path: elements });
   }
   return { hosts, builders };
+}
+
+/** The image of a host type is that of its container, unless the table of containers has its own. */
+function dockerTableOf(
+  path: string,
+  host: string,
+  image: string | undefined,
+  table: v.InferOutput<typeof hostTables.docker> | undefined,
+): DockerMachine | undefined {
+  const chosen = table?.image ?? image;
+  if (chosen !== undefined) return { ...table, image: chosen };
+  if (table === undefined) return undefined;
+  throw badValue(path, `hosts.${host}.docker.image`, undefined, 'give an image');
 }

@@ -4,10 +4,10 @@ import type { HostType } from '../builders.ts';
 import { badValue } from '../config/file.ts';
 import { namedValues, nameSchema } from '../config/values.ts';
 import { coordinatorSection } from './coordinator/config.ts';
+import { dockerSection, dockerTable } from './docker/config.ts';
 import { gceSection, gceTable } from './gce/config.ts';
 import { kubernetesSection, kubernetesTable } from './kubernetes/config.ts';
 import { localBackend, localSection } from './local/config.ts';
-import { sshSection } from './ssh/config.ts';
 
 /** The schema of a section [backends.NAME], by its kind. */
 const sections = {
@@ -15,11 +15,11 @@ const sections = {
   coordinator: coordinatorSection,
   kubernetes: kubernetesSection,
   gce: gceSection,
-  ssh: sshSection,
+  docker: dockerSection,
 };
 
 /** The schema of a table [hosts.NAME.KIND], for kinds that make machines only as host types describe them. */
-export const hostTables = { kubernetes: kubernetesTable, gce: gceTable };
+export const hostTables = { kubernetes: kubernetesTable, gce: gceTable, docker: dockerTable };
 
 type Section = v.InferOutput<(typeof sections)[keyof typeof sections]>;
 

@@ -45,7 +45,14 @@ export const startWords = (directory: string): string[] => [
 
 /** The buildlet's programs; what is loaded only by a buildlet that dials in itself is left out. */
 const bundleNames = [
-  ...['package.json', 'bin/buildlet.js', 'bin/start.js', 'dist/buildlet.cjs', 'dist/tar.cjs'],
+  ...[
+    'package.json',
+    'bin/package.json',
+    'bin/buildlet.js',
+    'bin/start.js',
+    'dist/buildlet.cjs',
+    'dist/tar.cjs',
+  ],
   ...['dist/terminal-host.cjs', 'dist/archive-worker.cjs', 'dist/tree-worker.cjs'],
   'dist/undici.cjs',
 ];
@@ -93,7 +100,7 @@ const elfMagic = Buffer.from('\x7fELF\x02\x01', 'latin1');
 const programHeaderInterpreter = 3;
 
 /** The dynamic loader that a program of 64-bit Linux asks for. */
-export function loaderOf(program: string): string {
+function loaderOf(program: string): string {
   const bytes = readStart(program);
   const isElf = bytes.subarray(0, elfMagic.length).equals(elfMagic);
   const [start, size, count] = isElf
@@ -138,7 +145,7 @@ async function librariesOf(loader: string, program: string): Promise<string[]> {
 }
 
 /** The optional package that gives commands a terminal: what it needs on this system. */
-export function terminalFiles(): { name: string; path: string }[] {
+function terminalFiles(): { name: string; path: string }[] {
   const load = createRequire(new URL('package.json', packageRoot));
   const system = `@lydell/node-pty-${process.platform}-${process.arch}`;
   try {

@@ -2,12 +2,10 @@
 import type { AnyBackend, RequestLog } from '../backends/backend.ts';
 import type { BackendConfig } from '../backends/config.ts';
 import { openBackend } from '../backends/open.ts';
-import { adHocHost } from '../backends/ssh/ad-hoc.ts';
 import { type BuilderType, builderTypeOfName } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { didYouMean } from '../did-you-mean.ts';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
-import { isAddress, splitName } from './buildlet-name.ts';
 import { loadConfig } from './config/config.ts';
 import { configDir } from './config/config-dir.ts';
 import type { Config } from './config/config-file.ts';
@@ -119,6 +117,13 @@ export class Context {
     return this.#globals.backend ?? (await this.config()).defaultBackend;
   }
 
+  /** A backend's section of the configuration; undefined when there is none, nor is it built in. */
+  async backendConfig(name: string): Promise<BackendConfig | undefined> {
+    const found = (await this.config()).backends.get(name);
+    if (found !== undefined || name !== 'docker') return found;
+    return (await import('../backends/docker/ad-hoc.ts')).dockerBackend;
+  }
+
   /** How a buildlet is written so that every other command finds it, whatever the options of this one. */
   async fullName(backend: string, instance: string): Promise<string> {
     const { GOMOTE_BACKEND, GOMOTE_STAGING } = this.terminal.environment;
@@ -130,19 +135,16 @@ export class Context {
 
   /** Opens a backend of the configuration, by default the chosen one. */
   async backend(name?: string): Promise<AnyBackend> {
-    const given = name ?? (await this.backendName());
-    // One host is one backend, however it is written.
-    const chosen = adHocHost(given)?.name ?? given;
+    const chosen = name ?? (await this.backendName());
     const open = this.#backends.get(chosen) ?? this.#open(chosen);
     this.#backends.set(chosen, open);
     return await open;
   }
 
   async #open(name: string): Promise<AnyBackend> {
-    const config = await this.config();
-    const found = config.backends.get(name) ?? adHocHost(name);
+    const found = await this.backendConfig(name);
     if (found === undefined) {
-      const names = [...config.backends.keys()];
+      const names = [...(await this.config()).backends.keys()];
       const meant = didYouMean(name, names);
       throw new GomoteError('ERR_CONFIG', `unknown backend "${name}"`, {
         hint: meant ?? `backends are: ${names.join(', ')}; add [backends.${name}] to config.toml`,
@@ -215,9 +217,8 @@ export class Context {
   /** Runs `work` on the buildlet `NAME`, `BACKEND/NAME` or `TYPE@HOST[:PORT]`, and tells its failure plainly. */
   async withBuildlet<T>(name: string, work: (buildlet: NamedBuildlet) => Promise<T>): Promise<T> {
     const { catalogue } = await this.config();
-    const isDirect = isAddress(name);
-    const named = builderTypeOfName(catalogue, isDirect ? name : splitName(name).instance);
-    if (isDirect) return await this.#withDirect(name, named, work);
+    const named = builderTypeOfName(catalogue, name);
+    if (name.includes('@')) return await this.#withDirect(name, named, work);
     return await this.withInstance(name, (backend, instance) =>
       this.#withConnected(name, named, backend, instance, work),
     );
@@ -228,10 +229,10 @@ export class Context {
     name: string,
     work: (backend: AnyBackend, instance: string) => Promise<T>,
   ): Promise<T> {
-    const { backend: backendName, instance } = splitName(name);
-    const backend = await this.backend(backendName);
+    const slash = name.indexOf('/');
+    const backend = await this.backend(slash < 0 ? undefined : name.slice(0, slash));
     try {
-      return await work(backend, instance);
+      return await work(backend, name.slice(slash + 1));
     } catch (error) {
       if (!isGomoteError(error, 'ERR_UNKNOWN_BUILDLET')) throw error;
       const { withSuggestion } = await import('./suggest-buildlet.ts');

@@ -1,6 +1,6 @@
 // Which backend makes buildlets of a type, and what it has to know of the type.
 import type { AnyBackend } from '../backends/backend.ts';
-import { isAdHocHost, sshTypes } from '../backends/ssh/ad-hoc.ts';
+import { adHocTypes } from '../backends/docker/ad-hoc.ts';
 import {
   type BuilderType,
   type Catalogue,
@@ -31,9 +31,8 @@ export async function withType<T>(
   context: Context,
   make: (wanted: Wanted) => Promise<T>,
 ): Promise<T> {
-  if (type !== undefined && isAdHocHost(type)) {
-    return await make({ ...sshTypes, backend: await context.backend(type) });
-  }
+  const adHoc = type === undefined ? undefined : adHocTypes(type);
+  if (adHoc !== undefined) return await make({ ...adHoc, backend: await containers(context) });
   const backend = await context.backend();
   try {
     return await withTypeOf(backend, type, context, make);
@@ -52,6 +51,18 @@ export async function withType<T>(
   }
 }
 
+/** The chosen backend, if it makes containers; else the one called `docker`. */
+async function containers(context: Context): Promise<AnyBackend> {
+  const chosen = await context.backendName();
+  const kind = (await context.backendConfig(chosen))?.kind;
+  if (kind === 'docker' || !context.isBackendGiven) {
+    return await context.backend(kind === 'docker' ? chosen : 'docker');
+  }
+  throw new GomoteError('ERR_USAGE', `backend "${chosen}" makes no containers`, {
+    hint: 'leave --backend out, or name one of kind "docker"',
+  });
+}
+
 /**
  * A backend that knows its own types is asked for them only when it does not know the name as it was given: a full name
  * costs no extra request.
@@ -63,7 +74,6 @@ async function withTypeOf<T>(
   make: (wanted: Wanted) => Promise<T>,
 ): Promise<T> {
   const { catalogue: own } = await context.config();
-  if (isAdHocHost(backend.name) && !type) return await make({ ...sshTypes, backend });
   if (backend.types === undefined) return await make({ backend, ...find(own, type) });
   if (type !== undefined && type !== '') {
     const configured = own.builders.find(({ name }) => name === type);

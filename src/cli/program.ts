@@ -211,11 +211,7 @@ function createRoot(context: Context): Command {
       'Remote, throw-away build machines: create one, push a tree, run commands, destroy it.',
     )
     .usage('[options] <command>')
-    .option('--version', 'print the version')
-    .on('option:version', () => {
-      stdout.write(`${readVersion()}\n`);
-      throw new CommanderError(0, 'commander.version', 'the version was printed');
-    })
+    .version(readVersion(), '--version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .helpCommand('help [command]', 'print help for a command')
     .configureHelp({ showGlobalOptions: true })

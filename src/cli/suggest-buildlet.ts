@@ -41,10 +41,7 @@ async function namesEverywhere(places: Places): Promise<string[]> {
   const { backends } = await places.config();
   const lists = await Promise.allSettled(
     [...backends.keys()].map(async (backendName) => {
-      const instances = await (await places.backend(backendName)).list({
-        signal,
-        onFailure: () => undefined,
-      });
+      const instances = await (await places.backend(backendName)).list({ signal });
       return await Promise.all(instances.map(({ name }) => places.fullName(backendName, name)));
     }),
   );

@@ -1,4 +1,5 @@
 // The values of options and arguments; each parser throws ERR_USAGE with the option, the value and an example.
+import { parseMemory } from '../backends/memory-size.ts';
 import { GomoteError } from '../errors.ts';
 import { normalizeRelativePath } from '../protocol/relative-path.ts';
 import { type Compression, parseCompression } from '../protocol/transfer.ts';
@@ -72,4 +73,18 @@ export function addPattern(text: string, before: readonly string[]): string[] {
   throw new GomoteError('ERR_USAGE', `--exclude "${text}" ${fault}`, {
     hint: "give a pattern as in a .gitignore, such as '*.o' or /build",
   });
+}
+
+/** A number above 0, with at most three digits behind the point. */
+export function parseAmount(option: string, text: string): number {
+  const amount = /^[0-9]{1,5}(\.[0-9]{1,3})?$/.test(text) ? Number(text) : 0;
+  if (amount > 0) return amount;
+  throw bad(option, text, 'a number above 0', `give ${option} 2, say`);
+}
+
+/** An amount of memory, in bytes. */
+export function parseMemoryOption(option: string, text: string): number {
+  const sizeBytes = parseMemory(text);
+  if (sizeBytes !== undefined) return sizeBytes;
+  throw bad(option, text, 'a size', `give ${option} 512m or 4g, say`);
 }

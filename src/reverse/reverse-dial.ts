@@ -1,8 +1,9 @@
 // Dials a server and upgrades the connection to another protocol, once the server has shown who it is.
-import { type IncomingMessage, request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { errnoOf, GomoteError, messageOf, StatusError } from '../errors.ts';
 import { openTcp } from '../http/client/open-socket.ts';
+import { upgrade } from '../http/client/upgrade.ts';
 import { timeoutSignal } from '../timeout-signal.ts';
 import type { UpgradedSocket } from './reverse-link.ts';
 
@@ -44,7 +45,14 @@ export async function dialUpgrade(call: UpgradeRequest): Promise<UpgradedSocket>
   try {
     const { origin, proxy, trust } = call;
     socket = await abortable(openTcp({ origin, proxy, ...trust }), signal);
-    return await upgrade(host, socket, call, signal);
+    const { path, protocol } = call;
+    const headers = { Host: host, ...call.headers };
+    const upgraded = await upgrade(socket, { path, headers, protocol, signal });
+    if (!('refusal' in upgraded)) return upgraded;
+    const text = await readRefusal(upgraded.refusal);
+    const status = upgraded.refusal.statusCode ?? 0;
+    const why = text === '' ? `status ${status}` : text;
+    throw new StatusError(status, text, `${host} refused: ${why}`);
   } catch (error) {
     socket?.destroy();
     throw connectError(host, error);
@@ -59,35 +67,6 @@ async function abortable(opening: Promise<Socket>, signal: AbortSignal): Promise
     opening
       .then((socket) => (signal.aborted ? void socket.destroy() : resolve(socket)), reject)
       .finally(() => signal.removeEventListener('abort', late));
-  });
-}
-
-function upgrade(
-  host: string,
-  socket: Socket,
-  { path, protocol, headers }: UpgradeRequest,
-  signal: AbortSignal,
-): Promise<UpgradedSocket> {
-  return new Promise<UpgradedSocket>((resolve, reject) => {
-    const asking = request({
-      createConnection: () => socket,
-      path,
-      headers: { Host: host, ...headers, Connection: 'Upgrade', Upgrade: protocol },
-    });
-    // Not as the request's own signal: that would reach the socket after the upgrade too.
-    const abort = () => asking.destroy(new Error('no answer in time'));
-    signal.addEventListener('abort', abort, { once: true });
-    asking.once('close', () => signal.removeEventListener('abort', abort));
-    asking.once('error', reject);
-    asking.once('upgrade', (_reply, _socket, head) => resolve({ socket, head }));
-    asking.once('response', (reply) => {
-      readRefusal(reply).then((text) => {
-        const status = reply.statusCode ?? 0;
-        const why = text === '' ? `status ${status}` : text;
-        reject(new StatusError(status, text, `${host} refused: ${why}`));
-      }, reject);
-    });
-    asking.end();
   });
 }
 

@@ -5,13 +5,21 @@
 // opened by synchronous calls: they never wait, and handing them to another thread takes longer than they do.
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, openSync, unlinkSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, unlinkSync } from 'node:fs';
 import { type OnReadOpts, Socket } from 'node:net';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { GomoteError, messageOf } from '../../errors.ts';
+import { packageRoot } from '../../package-root.ts';
 
 const run = promisify(execFile);
+
+/** The package brings its own where the machine may have none. */
+function mkfifo(): string {
+  const own = fileURLToPath(new URL('bin/mkfifo', packageRoot));
+  return existsSync(own) ? own : 'mkfifo';
+}
 
 /** How many FIFOs are kept ready, so that a command need not wait for one to be made. */
 const stockSize = 24;
@@ -58,7 +66,7 @@ export class PipeStock {
       join(this.#directory, randomBytes(8).toString('hex')),
     );
     try {
-      await run('mkfifo', ['-m', '600', ...names]);
+      await run(mkfifo(), ['-m', '600', ...names]);
     } catch (error) {
       // The message of execFile holds the whole command line; what mkfifo said comes first in its standard error.
       const { stderr } = error as { stderr?: string };
@@ -81,11 +89,8 @@ export class PipeStock {
   async take(): Promise<OutputPipe> {
     const name = await this.#takeName();
     try {
-      const [readFd, writeFd] = openBoth(
-        name,
-        constants.O_RDONLY | constants.O_NONBLOCK,
-        constants.O_WRONLY,
-      );
+      const readFd = openSync(name, constants.O_RDONLY | constants.O_NONBLOCK);
+      const writeFd = openSync(name, constants.O_WRONLY);
       return {
         reader: lendingReader(readFd),
         writeFd,
@@ -99,15 +104,11 @@ export class PipeStock {
   /** A pipe the other way: the child's end waits for input, ours never blocks. */
   async takeInput(): Promise<InputPipe> {
     const name = await this.#takeName();
-    let bothFd: number | undefined;
+    // A FIFO opens for reading once it has a writer, and for writing without waiting once it has a reader.
+    const bothFd = openSync(name, constants.O_RDWR | constants.O_NONBLOCK);
     try {
-      // A FIFO opens for reading once it has a writer, and for writing without waiting once it has a reader.
-      bothFd = openSync(name, constants.O_RDWR | constants.O_NONBLOCK);
-      const [readFd, writeFd] = openBoth(
-        name,
-        constants.O_RDONLY,
-        constants.O_WRONLY | constants.O_NONBLOCK,
-      );
+      const readFd = openSync(name, constants.O_RDONLY);
+      const writeFd = openSync(name, constants.O_WRONLY | constants.O_NONBLOCK);
       return {
         readFd,
         writer: new Socket({ fd: writeFd, readable: false, writable: true }),
@@ -115,19 +116,8 @@ export class PipeStock {
       };
     } finally {
       unlinkSync(name);
-      if (bothFd !== undefined) closeSync(bothFd);
+      closeSync(bothFd);
     }
-  }
-}
-
-/** Opens the FIFO for reading and for writing, or, where descriptors are short, not at all. */
-function openBoth(name: string, reading: number, writing: number): [number, number] {
-  const readFd = openSync(name, reading);
-  try {
-    return [readFd, openSync(name, writing)];
-  } catch (error) {
-    closeSync(readFd);
-    throw error;
   }
 }
 

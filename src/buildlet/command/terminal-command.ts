@@ -1,7 +1,7 @@
 // One running command on a terminal of its own, which a host process holds.
-
 import { type ChildProcess, spawn } from 'node:child_process';
-import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { nodeCommand } from '../../node-command.ts';
 import { packageRoot } from '../../package-root.ts';
 import type { TerminalRequest } from '../../protocol/session.ts';
 import type { Exit, PreparedCommand, RunningCommand } from './command.ts';
@@ -16,8 +16,9 @@ export async function startTerminalCommand(
   command: PreparedCommand,
   { term, columns, rows }: TerminalRequest,
 ): Promise<RunningCommand | { notStarted: string }> {
-  const program = join(packageRoot, 'dist/terminal-host.cjs');
-  const host = spawn(process.execPath, [program], {
+  const program = fileURLToPath(new URL('dist/terminal-host.cjs', packageRoot));
+  const { file, args } = nodeCommand();
+  const host = spawn(file, [...args, program], {
     cwd: '/',
     // Neither the buildlet's environment nor its process group is the host's.
     env: {},

@@ -5,7 +5,6 @@ import { formatDuration } from '../../duration.ts';
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
 import type { Context } from '../context.ts';
-import { throwSilent } from '../silent-parts.ts';
 import { type Column, formatColumns } from '../terminal/table.ts';
 import { listedJson, print, type Terminal } from '../terminal/terminal.ts';
 
@@ -34,7 +33,13 @@ export function define(command: Command, context: Context): void {
       terminal,
       options.json ? toJson(rows, terminal) : formatColumns(rows, columns, terminal),
     );
-    throwSilent(failures);
+    const [first] = failures;
+    if (first !== undefined) {
+      throw new GomoteError('ERR_CONNECT', failures.map(messageOf).join('; '), {
+        hint: first.hint,
+        cause: first,
+      });
+    }
   });
 }
 
@@ -44,8 +49,7 @@ async function collect(names: readonly string[], context: Context) {
   const signal = AbortSignal.any([context.signal, timeoutSignal(listTimeoutMs)]);
   const results = await Promise.allSettled(
     names.map(async (backend) => {
-      const onFailure = (error: GomoteError) => failures.push(failureOf(backend, error));
-      const instances = await (await context.backend(backend)).list({ signal, onFailure });
+      const instances = await (await context.backend(backend)).list({ signal });
       return await Promise.all(
         instances.map(async (instance) => {
           const fullName = await context.fullName(backend, instance.name);
@@ -60,17 +64,13 @@ async function collect(names: readonly string[], context: Context) {
     if (result.status === 'fulfilled') {
       rows.push(...result.value);
     } else {
-      failures.push(failureOf(backend, result.reason));
+      const reason = messageOf(result.reason);
+      const message = reason.includes(`"${backend}"`) ? reason : `backend ${backend}: ${reason}`;
+      const hint = isGomoteError(result.reason) ? result.reason.hint : undefined;
+      failures.push(new GomoteError('ERR_CONNECT', message, { hint, cause: result.reason }));
     }
   });
   return { rows, failures };
-}
-
-function failureOf(backend: string, cause: unknown): GomoteError {
-  const reason = messageOf(cause);
-  const message = reason.includes(`"${backend}"`) ? reason : `backend ${backend}: ${reason}`;
-  const hint = isGomoteError(cause) ? cause.hint : undefined;
-  return new GomoteError('ERR_CONNECT', message, { hint, cause });
 }
 
 const columns: Column<Row>[] = [

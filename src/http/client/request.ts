@@ -1,6 +1,7 @@
 // HTTP requests to one server, by Node's own client over connections of `openSocket`.
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { pipeline, Readable } from 'node:stream';
+import { json, text } from 'node:stream/consumers';
 import type { Dispatcher } from 'undici';
 import { abortedError, errnoOf, GomoteError, messageOf } from '../../errors.ts';
 import type { Method } from '../../protocol/endpoints.ts';
@@ -11,7 +12,7 @@ import { type AgentRequestOptions, SocketAgent } from './socket-agent.ts';
 export type RequestBody = string | Uint8Array | AsyncIterable<Uint8Array>;
 
 export interface HttpRequest {
-  readonly method: Method;
+  readonly method: Method | 'HEAD' | 'DELETE';
   /** Path and query. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -64,7 +65,7 @@ export class HttpClient implements Sender {
 
   constructor(address: ServerAddress) {
     this.#agent = new SocketAgent(address, { idleMs });
-    this.#host = address.kind === 'tcp' ? new URL(address.origin).host : 'buildlet';
+    this.#host = new URL(originOf(address)).host;
   }
 
   async send(request: HttpRequest): Promise<HttpResponse> {
@@ -81,10 +82,7 @@ export class HttpClient implements Sender {
           get trailers() {
             return reply.trailers;
           },
-          body: Object.assign(reply, {
-            text: async () => await (await import('node:stream/consumers')).text(reply),
-            json: async () => await (await import('node:stream/consumers')).json(reply),
-          }),
+          body: Object.assign(reply, { text: () => text(reply), json: () => json(reply) }),
         };
       } catch (error) {
         if (!mayRepeat(call, request, error)) throw error;
@@ -97,7 +95,8 @@ export class HttpClient implements Sender {
   }
 
   #start({ method, path, headers, body }: HttpRequest, givenUp: AbortSignal): ClientRequest {
-    const length = isWhole(body) && method !== 'GET' ? Buffer.byteLength(body ?? '') : undefined;
+    const isBare = method === 'GET' || method === 'HEAD';
+    const length = isWhole(body) && !isBare ? Buffer.byteLength(body ?? '') : undefined;
     try {
       const options: AgentRequestOptions = {
         agent: this.#agent,
@@ -110,8 +109,6 @@ export class HttpClient implements Sender {
           ...(length !== undefined && { 'Content-Length': length }),
         },
         maxHeaderSize,
-        // TLS is the socket's affair. Without a name, Node makes one out of the host by a slow regular expression.
-        servername: '',
       };
       return request(options);
     } catch (error) {

@@ -9,6 +9,8 @@ export interface Trust extends Pin {
   readonly caPem?: string | undefined;
   /** Whether any certificate will do, for a look at it. */
   readonly isUnchecked?: boolean | undefined;
+  /** What this end shows of itself, PEM, to a server that asks for it. */
+  readonly identity?: { readonly certPem: string; readonly keyPem: string } | undefined;
 }
 
 /** Gives the connection, over which secrets may go, only when the server has shown what it must. */
@@ -20,6 +22,7 @@ export async function startTls(socket: Socket, host: string, trust: Trust): Prom
     socket,
     ...(isIP(host) === 0 ? { servername: host } : { host }),
     ...(trust.caPem === undefined ? {} : { ca: trust.caPem }),
+    ...(trust.identity && { cert: trust.identity.certPem, key: trust.identity.keyPem }),
     rejectUnauthorized: !isPinned && trust.isUnchecked !== true,
   });
   secure.on('error', () => undefined);

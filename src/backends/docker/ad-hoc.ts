@@ -1,0 +1,28 @@
+// Containers without any configuration: `gomote create docker:IMAGE`.
+import type { BuilderType, HostType } from '../../builders.ts';
+
+/** The backend of that name where the configuration has none. */
+export const dockerBackend = {
+  kind: 'docker',
+  name: 'docker',
+  defaults: {},
+  payloads: {},
+  idleTimeoutMs: 30 * 60_000,
+  maxLifetimeMs: 24 * 3_600_000,
+} as const;
+
+const prefix = 'docker:';
+
+/** The types that `docker:IMAGE` stands for; undefined for any other text. */
+export function adHocTypes(type: string): { builder: BuilderType; host: HostType } | undefined {
+  if (!type.startsWith(prefix)) return undefined;
+  const image = type.slice(prefix.length);
+  const [repository = ''] = image.replace(/@.*$/, '').split('/').slice(-1);
+  const [plain = ''] = repository.split(':');
+  // No configured type ends so: the environment of none is taken for that of this one.
+  const name = `docker_${plain.replaceAll(/[^A-Za-z0-9.-]/g, '-') || 'image'}`;
+  return {
+    builder: { name, hostType: type, env: [] },
+    host: { name: type, docker: { image } },
+  };
+}

@@ -1,0 +1,113 @@
+// The tables of containers: [backends.NAME] with kind "docker", and [hosts.NAME.docker].
+import * as v from 'valibot';
+import type { ContainerOptions } from '../../builders.ts';
+import { lifetimeSchema } from '../../config/values.ts';
+import { parseMemory } from '../memory-size.ts';
+import { directory } from './paths.ts';
+
+export interface DockerConfig {
+  readonly kind: 'docker';
+  /** An engine's address in place of DOCKER_HOST and the like. */
+  readonly host?: string | undefined;
+  /** A context of docker's, in place of the current one. */
+  readonly context?: string | undefined;
+  /** What every container gets unless its host type says otherwise. */
+  readonly defaults: ContainerOptions;
+  /** Where the Node of another architecture is, by the name that images give the architecture. */
+  readonly payloads: Readonly<Record<string, string>>;
+  /** How long a buildlet lives without use. */
+  readonly idleTimeoutMs: number;
+  /** How long it lives at most. */
+  readonly maxLifetimeMs: number;
+}
+
+const text = v.pipe(v.string(), v.minLength(1, 'it is empty'));
+const absolutePath = v.pipe(v.string(), v.startsWith('/', 'give an absolute path'));
+
+const memory = v.pipe(
+  v.string(),
+  v.rawTransform(({ dataset, addIssue, NEVER }) => {
+    const sizeBytes = parseMemory(dataset.value);
+    if (sizeBytes !== undefined) return sizeBytes;
+    addIssue({ message: 'give a size such as "512m" or "4g"' });
+    return NEVER;
+  }),
+);
+
+/** A mount over the buildlet's own directory would take it away. */
+const volume = v.pipe(
+  v.string(),
+  v.regex(/^[^:\0]+:\/[^:\0]*(:(ro|rw))?$/, 'give SOURCE:/DIRECTORY, or SOURCE:/DIRECTORY:ro'),
+  v.check(
+    (given) => !`${given.split(':')[1]}/`.startsWith(`${directory}/`),
+    `${directory} is the buildlet's own`,
+  ),
+);
+
+const options = {
+  platform: v.optional(
+    v.pipe(v.string(), v.regex(/^[a-z]+(\/[a-z0-9]+){1,2}$/, 'give one such as "linux/arm64"')),
+  ),
+  pull: v.optional(
+    v.picklist(['missing', 'always', 'never'], 'pull is "missing", "always" or "never"'),
+  ),
+  cpus: v.optional(v.pipe(v.number(), v.gtValue(0, 'give a number above 0'))),
+  memory: v.optional(memory),
+  'pids-limit': v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
+  user: v.optional(
+    v.pipe(v.string(), v.regex(/^[\w.-]+(:[\w.-]+)?$/, 'give a name, UID or UID:GID')),
+  ),
+  network: v.optional(text),
+  'read-only': v.optional(v.boolean()),
+  volumes: v.optional(v.array(volume)),
+  env: v.optional(
+    v.array(v.pipe(v.string(), v.regex(/^[^=\0]+=[^\0]*$/, 'an env element is KEY=VALUE'))),
+  ),
+  labels: v.optional(v.record(v.string(), v.string())),
+  runtime: v.optional(text),
+  capabilities: v.optional(
+    v.array(v.pipe(v.string(), v.regex(/^[A-Z_]+$/, 'give one such as "NET_RAW"'))),
+  ),
+};
+
+const toOptions = ({
+  memory: memoryBytes,
+  'pids-limit': pidsLimit,
+  'read-only': readOnly,
+  ...rest
+}: v.InferOutput<v.StrictObjectSchema<typeof options, undefined>>): ContainerOptions => ({
+  ...{ ...rest, memoryBytes, pidsLimit, readOnly },
+});
+
+export const dockerSection = v.pipe(
+  v.strictObject({
+    kind: v.literal('docker'),
+    host: v.optional(text),
+    context: v.optional(text),
+    payloads: v.optional(v.record(v.string(), absolutePath), {}),
+    'idle-timeout': v.optional(lifetimeSchema, '30m'),
+    'max-lifetime': v.optional(lifetimeSchema, '24h'),
+    ...options,
+  }),
+  v.transform(
+    ({
+      'idle-timeout': idleTimeoutMs,
+      'max-lifetime': maxLifetimeMs,
+      kind,
+      host,
+      context,
+      payloads,
+      ...rest
+    }): DockerConfig => ({
+      ...{ kind, host, context, payloads, idleTimeoutMs, maxLifetimeMs },
+      defaults: toOptions(rest),
+    }),
+  ),
+);
+
+export const dockerTable = v.pipe(
+  v.strictObject({ image: v.optional(text), ...options }),
+  v.transform(({ image, ...rest }): ContainerOptions & { image?: string | undefined } => ({
+    ...{ image, ...toOptions(rest) },
+  })),
+);

@@ -1,0 +1,185 @@
+// What is written of a buildlet on the engine: its container, and all that is known of it in the container's labels.
+import * as v from 'valibot';
+import type { ContainerOptions, DockerMachine, HostType } from '../../builders.ts';
+import { GomoteError } from '../../errors.ts';
+import { readVersion } from '../../package-root.ts';
+import type { Instance } from '../backend.ts';
+import { startWords } from '../payload.ts';
+import { currentPayload, openName, payloadDirectory, volumeDirectory } from './paths.ts';
+
+export const labels = {
+  role: 'gomote.role',
+  owner: 'gomote.owner',
+  builderType: 'gomote.type',
+  hostType: 'gomote.host',
+  /** RFC 3339. */
+  created: 'gomote.created',
+  /** RFC 3339: when it ends if it is never used. */
+  expires: 'gomote.expires',
+  /** Where the buildlet listens in the container. */
+  socket: 'gomote.socket',
+  version: 'gomote.version',
+} as const;
+
+/** What builds need that do nothing but make files and processes, also of packages that have users of their own. */
+const keptCapabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'SETGID', 'SETUID'];
+
+const defaultPidsLimit = 4_096;
+
+export interface ContainerPlan {
+  readonly name: string;
+  readonly owner: string;
+  readonly builderType: string;
+  readonly hostType: string;
+  readonly machine: DockerMachine;
+  /** Whether the buildlet runs as root, who needs no directory that others can write. */
+  readonly isRoot: boolean;
+  /** The volume with the programs. */
+  readonly payloadVolume: string;
+  readonly idleTimeoutMs: number;
+  readonly maxLifetimeMs: number;
+}
+
+/** The machine of a host type, with the backend's defaults. Throws ERR_UNKNOWN_TYPE when it is none of this platform. */
+export function dockerMachineOf(host: HostType, defaults: ContainerOptions): DockerMachine {
+  if (host.docker === undefined) {
+    throw new GomoteError('ERR_UNKNOWN_TYPE', `host type "${host.name}" is no container`, {
+      hint: `give it an image: image = "debian:12" in [hosts.${host.name}]`,
+    });
+  }
+  const given = Object.entries(host.docker).filter(([, value]) => value !== undefined);
+  const { docker: own } = host;
+  return {
+    ...defaults,
+    ...(Object.fromEntries(given) as unknown as DockerMachine),
+    // What both have is not said in place of the other.
+    volumes: [...(defaults.volumes ?? []), ...(own.volumes ?? [])],
+    env: [...(defaults.env ?? []), ...(own.env ?? [])],
+    labels: { ...defaults.labels, ...own.labels },
+    capabilities: [...(defaults.capabilities ?? []), ...(own.capabilities ?? [])],
+  };
+}
+
+/** The body of the request that makes the container. */
+export function containerOf(plan: ContainerPlan, nowMs = Date.now()): Record<string, unknown> {
+  const { name, machine, idleTimeoutMs, maxLifetimeMs } = plan;
+  const directory = plan.isRoot ? volumeDirectory : `${volumeDirectory}/${openName}`;
+  const socket = `${directory}/socket`;
+  const expiresMs = Math.min(nowMs + idleTimeoutMs, nowMs + maxLifetimeMs);
+  return {
+    Image: machine.image,
+    Hostname: name.replaceAll(/[^A-Za-z0-9-]/g, '-').slice(0, 63),
+    ...(machine.user !== undefined && { User: machine.user }),
+    Env: [...(machine.env ?? []), `TMPDIR=${directory}`],
+    Entrypoint: startWords(currentPayload),
+    Cmd: [
+      ...['--listen', `unix:${socket}`, '--workdir', `${directory}/work`],
+      // The image's own environment is meant for commands.
+      '--inherit-env',
+      ...(idleTimeoutMs === Infinity ? [] : ['--idle-timeout', `${idleTimeoutMs}ms`]),
+      ...(maxLifetimeMs === Infinity ? [] : ['--max-lifetime', `${maxLifetimeMs}ms`]),
+    ],
+    WorkingDir: '/',
+    Healthcheck: { Test: ['NONE'] },
+    StopSignal: 'SIGTERM',
+    AttachStdout: true,
+    AttachStderr: true,
+    Labels: {
+      ...machine.labels,
+      [labels.role]: 'buildlet',
+      [labels.owner]: plan.owner,
+      [labels.builderType]: plan.builderType,
+      [labels.hostType]: plan.hostType,
+      [labels.created]: new Date(nowMs).toISOString(),
+      ...(expiresMs !== Infinity && { [labels.expires]: new Date(expiresMs).toISOString() }),
+      [labels.socket]: socket,
+      [labels.version]: readVersion(),
+    },
+    HostConfig: hostConfigOf(plan),
+  };
+}
+
+function hostConfigOf({ machine, payloadVolume }: ContainerPlan): Record<string, unknown> {
+  const { memoryBytes, cpus, pidsLimit = defaultPidsLimit, readOnly = false } = machine;
+  return {
+    // It goes when the buildlet ends, with the volume that is its own.
+    AutoRemove: true,
+    Init: true,
+    Privileged: false,
+    CapDrop: ['ALL'],
+    CapAdd: [...keptCapabilities, ...(machine.capabilities ?? [])],
+    SecurityOpt: ['no-new-privileges'],
+    PidsLimit: pidsLimit === 0 ? -1 : pidsLimit,
+    ...(memoryBytes !== undefined && { Memory: memoryBytes, MemorySwap: memoryBytes }),
+    ...(cpus !== undefined && { NanoCpus: Math.round(cpus * 1e9) }),
+    ...(machine.network !== undefined && { NetworkMode: machine.network }),
+    ...(machine.runtime !== undefined && { Runtime: machine.runtime }),
+    ReadonlyRootfs: readOnly,
+    ...(readOnly && { Tmpfs: { '/tmp': 'exec,mode=1777', '/run': 'exec,mode=755' } }),
+    Binds: machine.volumes ?? [],
+    Mounts: [
+      {
+        ...{ Type: 'volume', Source: payloadVolume, Target: payloadDirectory, ReadOnly: true },
+        VolumeOptions: { NoCopy: true, Labels: payloadLabels() },
+      },
+      { Type: 'volume', Target: volumeDirectory, VolumeOptions: { NoCopy: true } },
+    ],
+  };
+}
+
+export const payloadLabels = (): Record<string, string> => ({
+  [labels.role]: 'payload',
+  [labels.version]: readVersion(),
+});
+
+/** A container that is never started: the one by which a payload comes into its volume. */
+export const fillerOf = (image: string, payloadVolume: string): Record<string, unknown> => ({
+  Image: image,
+  Entrypoint: ['/'],
+  Labels: { [labels.role]: 'filler' },
+  HostConfig: {
+    NetworkMode: 'none',
+    Mounts: [
+      {
+        ...{ Type: 'volume', Source: payloadVolume, Target: payloadDirectory },
+        VolumeOptions: { NoCopy: true, Labels: payloadLabels() },
+      },
+    ],
+  },
+});
+
+/** A container as the engine lists it. */
+export const listedContainer = v.object({
+  Id: v.string(),
+  Names: v.array(v.string()),
+  Labels: v.nullish(v.record(v.string(), v.string())),
+  State: v.optional(v.string(), ''),
+  Status: v.optional(v.string(), ''),
+  /** Unix seconds. */
+  Created: v.optional(v.number(), 0),
+});
+export type ListedContainer = v.InferOutput<typeof listedContainer>;
+
+export const nameOf = ({ Names: [name = ''] }: ListedContainer): string => name.replace(/^\//, '');
+
+/** What is shown of a container. */
+export function instanceOf(
+  name: string,
+  own: Readonly<Record<string, string>>,
+  dead: string | undefined,
+): Instance {
+  return {
+    name,
+    builderType: own[labels.builderType] ?? '',
+    hostType: own[labels.hostType] ?? '',
+    owner: own[labels.owner] ?? '',
+    created: dateOf(own[labels.created]),
+    expires: dateOf(own[labels.expires]),
+    dead,
+  };
+}
+
+function dateOf(text: string | undefined): Date | undefined {
+  const atMs = Date.parse(text ?? '');
+  return Number.isNaN(atMs) ? undefined : new Date(atMs);
+}

@@ -1,0 +1,39 @@
+// A connection to an engine: by a unix socket, TCP, TLS, or ssh.
+import { spawn } from 'node:child_process';
+import { Duplex } from 'node:stream';
+import { messageOf } from '../../errors.ts';
+import { openSocket, openTcp } from '../../http/client/open-socket.ts';
+import { lastLine } from './last-line.ts';
+import type { EngineLocation } from './location.ts';
+
+/** The caller destroys the connection. */
+export async function openEngine(location: EngineLocation, signal?: AbortSignal): Promise<Duplex> {
+  switch (location.kind) {
+    case 'unix':
+      return await openSocket(location, signal);
+    case 'tcp':
+      return await openTcp({ origin: location.origin, ...location.trust }, signal);
+    case 'ssh':
+      return openSsh(location.args);
+  }
+}
+
+/** ssh asks on the terminal for what it needs: a key's passphrase, or whether a host is known. */
+function openSsh(args: readonly string[]): Duplex {
+  const child = spawn('ssh', args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  const { stdin, stdout, stderr } = child;
+  let said = '';
+  stderr.setEncoding('utf8').on('data', (text: string) => {
+    said = (said + text).slice(-1_000);
+  });
+  const stream = Duplex.from({ readable: stdout, writable: stdin });
+  stream.on('error', () => undefined);
+  child.once('error', (error) => {
+    stream.destroy(new Error(`cannot start ssh: ${messageOf(error)}`));
+  });
+  child.once('close', (code) => {
+    if (code !== 0) stream.destroy(new Error(lastLine(said) ?? `ssh ended with ${code}`));
+  });
+  stream.once('close', () => child.kill());
+  return stream;
+}

@@ -1,0 +1,149 @@
+// Makes a container with a buildlet and waits until it answers, or leaves nothing of it.
+import { createInterface } from 'node:readline';
+import { PassThrough, type Readable } from 'node:stream';
+import * as v from 'valibot';
+import { GomoteError, isGomoteError } from '../../errors.ts';
+import { encodeHeader } from '../../tar/tar-header.ts';
+import { timeoutSignal } from '../../timeout-signal.ts';
+import { type ContainerPlan, containerOf } from './container.ts';
+import type { Engine } from './engine.ts';
+import { ExecStream } from './exec-stream.ts';
+import { lastLine } from './last-line.ts';
+import { currentPayload, openName, volumeDirectory } from './paths.ts';
+import type { PayloadSource } from './payload-source.ts';
+import type { ImageCall } from './pull.ts';
+import { isStatus, refusalOf } from './refusal.ts';
+
+/** How long a buildlet may take from its container's start until it answers, in ms. */
+const startTimeoutMs = 60_000;
+
+export interface Launch extends ImageCall {
+  readonly plan: ContainerPlan;
+  readonly payload: PayloadSource;
+  /** Fills the volume of the payload; many at once share one filling. */
+  readonly fill: () => Promise<void>;
+}
+
+/** Gives the container's id. Throws ERR_NAME_TAKEN when there is a container of that name. */
+export async function launchContainer(engine: Engine, launch: Launch): Promise<string> {
+  const { plan, signal, onProgress } = launch;
+  signal.throwIfAborted();
+  onProgress?.(`creating container ${plan.name}`);
+  const id = await createContainer(engine, plan);
+  try {
+    signal.throwIfAborted();
+    await Promise.all([preparePayload(engine, id, launch), makeOpenDirectory(engine, id, launch)]);
+    onProgress?.(`starting container ${plan.name}`);
+    await startContainer(engine, id, launch);
+    signal.throwIfAborted();
+    return id;
+  } catch (error) {
+    await removeContainer(engine, id);
+    signal.throwIfAborted();
+    throw refusalOf(`cannot start ${plan.machine.image}`, engine.url, error);
+  }
+}
+
+const created = v.object({ Id: v.string() });
+
+/** The request is never cancelled: the engine may carry it out all the same, and nobody would know the container. */
+async function createContainer(engine: Engine, plan: ContainerPlan): Promise<string> {
+  const { name, machine } = plan;
+  try {
+    const reply = await engine.json({
+      method: 'POST',
+      path: '/containers/create',
+      query: { name, platform: machine.platform },
+      json: containerOf(plan),
+    });
+    return v.parse(created, reply).Id;
+  } catch (error) {
+    if (isStatus(error, 409)) {
+      throw new GomoteError('ERR_NAME_TAKEN', `the engine has a container ${name}`, {
+        cause: error,
+      });
+    }
+    throw refusalOf(`cannot make a container of ${machine.image}`, engine.url, error);
+  }
+}
+
+async function preparePayload(engine: Engine, id: string, { fill, signal }: Launch): Promise<void> {
+  const query = { path: currentPayload };
+  if (await engine.has({ path: `/containers/${id}/archive`, query, signal })) return;
+  await fill();
+}
+
+/** Makes the directory for a buildlet that is not root. */
+async function makeOpenDirectory(engine: Engine, id: string, { plan, signal }: Launch) {
+  if (plan.isRoot) return;
+  const header = encodeHeader({
+    ...{ name: `${openName}/`, type: 'Directory', mode: 0o1777, sizeBytes: 0, mtimeMs: Date.now() },
+  });
+  await engine.json({
+    method: 'PUT',
+    path: `/containers/${id}/archive`,
+    query: { path: volumeDirectory },
+    archive: (async function* () {
+      yield Buffer.concat([header, Buffer.alloc(1024)]);
+    })(),
+    signal,
+  });
+}
+
+/** Waits for the address, which a buildlet prints when it answers. */
+async function startContainer(engine: Engine, id: string, { plan, signal }: Launch): Promise<void> {
+  const attached = await engine.hijack({
+    path: `/containers/${id}/attach`,
+    query: { stream: '1', stdout: '1', stderr: '1' },
+    signal,
+  });
+  const output = new ExecStream(attached);
+  output.on('error', () => undefined);
+  const late = timeoutSignal(startTimeoutMs);
+  try {
+    const ready = firstLine(output, AbortSignal.any([signal, late]));
+    ready.catch(() => undefined);
+    await engine.json({ method: 'POST', path: `/containers/${id}/start`, signal });
+    await ready;
+  } catch (error) {
+    signal.throwIfAborted();
+    const said = lastLine(output.said);
+    if (isStatus(error, error instanceof Error && 'status' in error ? Number(error.status) : 0))
+      throw error;
+    if (said === undefined && isGomoteError(error)) throw error;
+    const why = said ?? (late.aborted ? 'it did not answer in time' : 'it ended at once');
+    throw new GomoteError(
+      'ERR_MACHINE',
+      `the buildlet in ${plan.machine.image} did not start on the engine ${engine.url}: ${why}`,
+      { hint: 'see that the image is of Linux and fits the engine', cause: error },
+    );
+  } finally {
+    output.destroy();
+  }
+}
+
+async function firstLine(output: Readable, signal: AbortSignal): Promise<string> {
+  const input = output.pipe(new PassThrough());
+  const lines = createInterface({ input });
+  const end = () => lines.close();
+  output.once('close', end);
+  signal.addEventListener('abort', end, { once: true });
+  try {
+    for await (const line of lines) return line;
+    throw new Error('no line');
+  } finally {
+    signal.removeEventListener('abort', end);
+    lines.close();
+  }
+}
+
+/** Ends the container and removes it with its volumes; that it is gone already is no failure. */
+export async function removeContainer(engine: Engine, id: string): Promise<void> {
+  try {
+    const query = { force: '1', v: '1' };
+    await engine.json({ method: 'DELETE', path: `/containers/${id}`, query });
+  } catch (error) {
+    // 409: it is being removed already.
+    if (!isStatus(error, 404, 409)) throw error;
+  }
+}

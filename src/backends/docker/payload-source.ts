@@ -1,0 +1,37 @@
+// Which Node goes into a container: this machine's, or one that the configuration names for the architecture.
+import { join } from 'node:path';
+import { GomoteError } from '../../errors.ts';
+import { payloadKey, payloadPaths } from '../payload.ts';
+
+export interface PayloadSource {
+  readonly architecture: string;
+  /** The directory that the configuration names; undefined: this machine's own Node. */
+  readonly directory: string | undefined;
+  /** The volume's name: another version of gomote or of Node has another. */
+  readonly volume: string;
+}
+
+/** Images name architectures as Go does. */
+const architectures: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
+
+/** Throws ERR_CONFIG when there is no Node for the architecture. */
+export function payloadSource(
+  architecture: string,
+  image: string,
+  payloads: Readonly<Record<string, string>>,
+): PayloadSource {
+  const directory = payloads[architecture];
+  const own = process.platform === 'linux' ? architectures[process.arch] : undefined;
+  if (directory === undefined && own !== architecture) {
+    const why =
+      own === undefined
+        ? `this machine's Node is for ${process.platform}`
+        : `this machine's Node is for ${own}`;
+    throw new GomoteError('ERR_CONFIG', `${image} is for linux/${architecture}, and ${why}`, {
+      hint: `name a directory with a Node for it: payloads = { ${architecture} = "/DIRECTORY" }`,
+    });
+  }
+  const node = directory === undefined ? process.execPath : join(directory, payloadPaths.node);
+  const volume = `gomote-${payloadKey(node, architecture)}`;
+  return { architecture, directory, volume };
+}

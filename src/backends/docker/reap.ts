@@ -1,0 +1,65 @@
+// Removes what buildlets leave on an engine: containers that ended or never started, and programs of other versions.
+import * as v from 'valibot';
+import type { BackendCall } from '../backend.ts';
+import { type ListedContainer, labels, listedContainer, nameOf } from './container.ts';
+import type { Engine } from './engine.ts';
+import { removeContainer } from './launch.ts';
+import { isStatus } from './refusal.ts';
+
+/** How long a container may be on its way up, in ms. */
+const youngMs = 10 * 60_000;
+
+/** Says what was removed, a line each. */
+export async function reap(
+  engine: Engine,
+  containers: readonly ListedContainer[],
+  call: BackendCall,
+): Promise<string[]> {
+  const fillers = await listed(engine, 'filler', call);
+  const said: string[] = [];
+  for (const container of [...containers, ...fillers]) {
+    const why = uselessness(container);
+    if (why === undefined) continue;
+    await removeContainer(engine, container.Id);
+    said.push(`container ${nameOf(container)}: ${why}`);
+  }
+  return [...said, ...(await removePayloads(engine, call))];
+}
+
+async function listed(
+  engine: Engine,
+  role: string,
+  { signal }: BackendCall,
+): Promise<ListedContainer[]> {
+  const filters = JSON.stringify({ label: [`${labels.role}=${role}`] });
+  const query = { all: '1', filters };
+  const reply = await engine.json({ method: 'GET', path: '/containers/json', query, signal });
+  return v.parse(v.array(listedContainer), reply);
+}
+
+function uselessness({ State, Status, Labels, Created }: ListedContainer): string | undefined {
+  if (State === 'exited' || State === 'dead') return `ended (${Status})`;
+  if (State !== 'created') return undefined;
+  const createdMs = Date.parse(Labels?.[labels.created] ?? '') || Created * 1_000;
+  return Date.now() - createdMs > youngMs ? 'never started' : undefined;
+}
+
+const volumes = v.object({ Volumes: v.nullish(v.array(v.object({ Name: v.string() }))) });
+
+/** The engine itself keeps what is in use. */
+async function removePayloads(engine: Engine, { signal }: BackendCall): Promise<string[]> {
+  const filters = JSON.stringify({ label: [`${labels.role}=payload`], dangling: ['true'] });
+  const query = { filters };
+  const reply = await engine.json({ method: 'GET', path: '/volumes', query, signal });
+  const said: string[] = [];
+  for (const { Name } of v.parse(volumes, reply).Volumes ?? []) {
+    try {
+      const path = `/volumes/${encodeURIComponent(Name)}`;
+      await engine.json({ method: 'DELETE', path, signal });
+      said.push(`volume ${Name}: no container uses it`);
+    } catch (error) {
+      if (!isStatus(error, 404, 409)) throw error;
+    }
+  }
+  return said;
+}

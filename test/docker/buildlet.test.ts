@@ -1,0 +1,169 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { docker, images, newLab } from './lab.ts';
+
+const types = `
+[hosts.box]
+image = "${images.shell}"
+[hosts.bare.docker]
+image = "${images.bare}"
+[builders.box]
+host = "box"
+env = ["FROM_BUILDER=1"]
+[builders.bare]
+host = "bare"
+`;
+
+describe('a buildlet in a container', () => {
+  it('runs commands, takes and gives files, and is gone after a destroy', async () => {
+    const { cli, gomote, create, containers, user } = newLab(types);
+    const name = await create('box');
+    expect(name).toMatch(new RegExp(`^${user}-box-[0-9]+$`));
+    expect(await gomote(['run', name, 'sh', '-c', 'echo out; echo err >&2; exit 3'])).toEqual({
+      code: 3,
+      stdout: 'out\n',
+      stderr: expect.stringContaining('err\n'),
+    });
+    const tree = join(cli.directory, 'tree');
+    mkdirSync(join(tree, 'below'), { recursive: true });
+    writeFileSync(join(tree, 'below', 'file'), 'content');
+    expect((await gomote(['push', name, tree])).code).toBe(0);
+    expect(await gomote(['run', name, 'cat', 'tree/below/file'])).toMatchObject({
+      stdout: 'content',
+    });
+    await gomote(['run', name, 'sh', '-c', 'echo made >tree/made']);
+    expect((await gomote(['pull', name, 'tree', tree])).code).toBe(0);
+    expect(readFileSync(join(tree, 'made'), 'utf8')).toBe('made\n');
+    writeFileSync(join(cli.directory, 'one'), 'x'.repeat(3_000_000));
+    expect((await gomote(['put', name, join(cli.directory, 'one'), 'one'])).code).toBe(0);
+    const back = await gomote(['get', name, 'one', '-']);
+    expect(back.bytes.length).toBe(3_000_000);
+    const [container] = containers();
+    expect((await gomote(['destroy', name])).code).toBe(0);
+    expect(containers()).toEqual([]);
+    const volumes = docker('volume', 'ls', '-q').split('\n');
+    const own = container.Mounts.filter((mount: { RW: boolean }) => mount.RW);
+    expect(own).toHaveLength(1);
+    expect(volumes).not.toContain(own[0].Name);
+  });
+
+  it('gives commands the environment of the image, of the builder type, and nothing of this machine', async () => {
+    const { gomote, create } = newLab(types);
+    const name = await create('box');
+    const { stdout } = await gomote(['run', name, 'env'], { environment: { LEAK: 'secret' } });
+    expect(stdout).toContain('KEPT=from-the-image\n');
+    expect(stdout).toContain('FROM_BUILDER=1\n');
+    expect(stdout).toContain('PATH=/bin\n');
+    expect(stdout).not.toContain('LEAK');
+  });
+
+  it('runs the one program of an image without a shell', async () => {
+    const { gomote, create } = newLab(types);
+    const name = await create('bare');
+    expect(await gomote(['run', name, 'cat', '/etc/passwd'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('worker'),
+    });
+    expect(await gomote(['run', name, 'sh', '-c', 'true'])).toMatchObject({ code: 127 });
+    expect((await gomote(['shell', name])).stderr).toContain('sh');
+  });
+
+  it('is made of any image without configuration', async () => {
+    const { gomote, create } = newLab('', '');
+    const name = await create(`docker:${images.shell}`, '--network', 'none');
+    expect(name).toMatch(/^docker\/t[0-9a-f]{8}-docker_shell-0$/);
+    expect(await gomote(['run', name, 'sh', '-c', 'echo hi'])).toMatchObject({ stdout: 'hi\n' });
+    expect((await gomote(['list', '--backend', 'docker'])).stdout).toContain(name);
+    expect((await gomote(['destroy', name])).code).toBe(0);
+  });
+
+  it('ends by itself when it is idle, and its container goes', async () => {
+    const section = `
+default = "d"
+[backends.d]
+kind = "docker"
+network = "none"
+idle-timeout = "1s"
+`;
+    const { create, containers, gomote } = newLab(types, section);
+    const name = await create('box');
+    await expect.poll(() => containers()).toEqual([]);
+    expect((await gomote(['run', name, 'true'])).stderr).toContain(`no buildlet "${name}"`);
+  });
+
+  it('runs commands at a terminal', async () => {
+    const { gomote, create } = newLab(types);
+    const name = await create('box');
+    const run = await gomote(['run', '-t', name, 'sh', '-c', '[ -t 1 ] && echo terminal'], {
+      isTerminal: true,
+      stdin: [],
+    });
+    expect(run.stdout).toContain('terminal');
+  });
+});
+
+describe('the container of a buildlet', () => {
+  it('has no more rights than builds need', async () => {
+    const { create, containers } = newLab(types);
+    await create('box');
+    const [{ HostConfig, Config, State }] = containers();
+    expect(HostConfig).toMatchObject({
+      Privileged: false,
+      CapDrop: ['ALL'],
+      SecurityOpt: ['no-new-privileges'],
+      PidsLimit: 4096,
+      Init: true,
+      AutoRemove: true,
+      NetworkMode: 'none',
+    });
+    expect(HostConfig.CapAdd.sort()).toEqual([
+      'CHOWN',
+      'DAC_OVERRIDE',
+      'FOWNER',
+      'FSETID',
+      'KILL',
+      'SETGID',
+      'SETUID',
+    ]);
+    expect(State.Running).toBe(true);
+    expect(Config.Labels).toMatchObject({ 'gomote.type': 'box', 'gomote.host': 'box' });
+  });
+
+  it('is limited as the host type and the command line say', async () => {
+    const host = `
+[hosts.small]
+image = "${images.shell}"
+[hosts.small.docker]
+memory = "128m"
+cpus = 0.5
+pids-limit = 100
+user = "worker"
+read-only = true
+env = ["GREETING=hello"]
+labels = { team = "red" }
+capabilities = ["NET_RAW"]
+volumes = ["/tmp:/given:ro"]
+[builders.small]
+host = "small"
+`;
+    const { create, containers, gomote } = newLab(host);
+    const name = await create('small', '--memory', '256m', '--cpus', '1');
+    const [{ HostConfig, Config }] = containers();
+    expect(HostConfig).toMatchObject({
+      Memory: 256 << 20,
+      MemorySwap: 256 << 20,
+      NanoCpus: 1e9,
+      PidsLimit: 100,
+      ReadonlyRootfs: true,
+    });
+    expect(HostConfig.CapAdd).toContain('NET_RAW');
+    expect(Config.Labels.team).toBe('red');
+    const script =
+      'id -u; echo $GREETING; touch /x 2>/dev/null || echo read-only; touch /tmp/x file; touch /given/x 2>/dev/null || echo given';
+    expect(await gomote(['run', name, 'sh', '-c', script])).toMatchObject({
+      code: 0,
+      stdout: '1234\nhello\nread-only\ngiven\n',
+    });
+  });
+});

@@ -1,0 +1,62 @@
+// A command line and an engine: what tests have made there is removed after each.
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { type Cli, type CliOptions, type CliResult, testCli } from '../helpers/cli.ts';
+import { images } from './images.ts';
+
+export { images };
+
+/** What the docker command prints, without the line's end. */
+export const docker = (...args: string[]): string =>
+  execFileSync('docker', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
+
+export interface Lab {
+  readonly cli: Cli;
+  /** Different in each lab: no other's buildlets are in the way. */
+  readonly user: string;
+  gomote(argv: readonly string[], options?: CliOptions): Promise<CliResult>;
+  /** Makes a buildlet and gives its name; fails when it is not made. */
+  create(...args: string[]): Promise<string>;
+  /** The containers of this lab, as `docker inspect` shows them. */
+  // biome-ignore lint/suspicious/noExplicitAny: it is the engine's own, and large.
+  containers(): any[];
+}
+
+const defaults = `
+default = "docker"
+
+[backends.docker]
+kind = "docker"
+network = "none"
+`;
+
+/** @param config Further text of config.toml. */
+export function newLab(config = '', section = defaults): Lab {
+  const cli = testCli();
+  const user = `t${randomBytes(4).toString('hex')}`;
+  mkdirSync(join(cli.directory, 'config', 'gomote'), { recursive: true });
+  writeFileSync(join(cli.directory, 'config', 'gomote', 'config.toml'), `${section}\n${config}`);
+  const { DOCKER_HOST } = process.env;
+  const gomote = (argv: readonly string[], options: CliOptions = {}) =>
+    cli(['--user', user, ...argv], {
+      ...options,
+      environment: { DOCKER_HOST, ...options.environment },
+    });
+  const ids = () =>
+    docker('ps', '-aq', '--filter', `label=gomote.owner=${user}`).split('\n').filter(Boolean);
+  onTestFinished(() => {
+    for (const id of ids()) docker('rm', '-fv', id);
+  });
+  return {
+    ...{ cli, user, gomote },
+    create: async (...args) => {
+      const { code, stdout, stderr } = await gomote(['create', ...args]);
+      if (code !== 0) throw new Error(`create failed: ${stderr}`);
+      return stdout.trim();
+    },
+    containers: () => ids().flatMap((id) => JSON.parse(docker('inspect', id))),
+  };
+}
