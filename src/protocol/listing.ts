@@ -55,6 +55,27 @@ export function formatListLine(file: ListedFile): string {
   return `${line}\t${file.sizeBytes}\t${formatListTime(file.mtimeMs)}${digest}\n`;
 }
 
+/** How the line begins of what could not be read. In a listing of the base protocol it is Go's, and the last. */
+const unreadStarts = { escaped: '!\t', plain: 'Walk error: ' } as const;
+
+/** The line, with its newline, of what could not be read, of a listing with escaped names. */
+export const formatUnreadLine = (name: string, reason: string): string =>
+  `${unreadStarts.escaped}${escapeListName(name)}\t${reason}\n`;
+
+export const formatWalkError = (path: string, reason: string): string =>
+  `${unreadStarts.plain}lstat ${path}: ${reason}`;
+
+/** Reads {@link formatUnreadLine}; undefined for any other line. */
+export function parseUnreadLine(line: string): { name: string; reason: string } | undefined {
+  if (!line.startsWith(unreadStarts.escaped)) return undefined;
+  const [, listed = '', reason = ''] = line.split('\t');
+  const name = unescapeListName(listed);
+  return name === undefined ? undefined : { name, reason };
+}
+
+/** Whether the line is {@link formatWalkError}. */
+export const isWalkError = (line: string): boolean => line.startsWith(unreadStarts.plain);
+
 /** One entry of a listing, as the client reads it. */
 export interface DirEntry {
   /** The line, without its newline; a tab or newline that the name holds is in it as it is. */

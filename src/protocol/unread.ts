@@ -4,6 +4,9 @@ import { printable } from '../printable.ts';
 
 export const unreadHeader = 'Gomote-Unread';
 
+/** Why a FIFO, a device or a socket does not come. */
+export const notOfTree = 'neither a file, a directory nor a link';
+
 /** How many are told, and how much of each path and reason. */
 const limits = { count: 10, path: 300, reason: 100 } as const;
 

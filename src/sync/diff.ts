@@ -2,6 +2,7 @@
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { StatusError } from '../errors.ts';
 import { belowDirectory, type TreeDifference } from '../protocol/tree-difference.ts';
+import { notOfTree } from '../protocol/unread.ts';
 import { wishedCompression } from './compression.ts';
 
 /**
@@ -13,10 +14,14 @@ export async function diff(
   signal: AbortSignal,
   onUnread: (path: string, reason: string) => void = () => undefined,
 ): Promise<TreeDifference[]> {
+  const tell = (path: string, reason: string) => {
+    // There is nothing to compare of others.
+    if (reason !== notOfTree) onUnread(path, reason);
+  };
   try {
     const compress = wishedCompression(client, 'auto');
     const trees = await client.trees();
-    return await trees.differences(undefined, { signal, compress, onUnread });
+    return await trees.differences(undefined, { signal, compress, onUnread: tell });
   } catch (error) {
     if (!(error instanceof StatusError && error.status === 404)) throw error;
   }
@@ -27,7 +32,7 @@ export async function diff(
   for (const { dir } of records) {
     const source = new BaseSource(client, { dir, signal, onWire: () => undefined });
     differences.push(...belowDirectory(dir, await source.differences()));
-    for (const [path, reason] of source.unread) onUnread(path, reason);
+    for (const [path, reason] of source.unread) tell(path, reason);
   }
   return differences;
 }

@@ -23,7 +23,10 @@ export interface WalkOptions {
   readonly leaveOut?: ((path: string, isDirectory: boolean) => boolean) | undefined;
   /** Told of each FIFO, device and socket: a tree has none. */
   readonly onOther?: ((path: string) => void) | undefined;
-  /** Told of each entry that cannot be part of a tree, and why; the walk goes on. Absent: the walk fails. */
+  /**
+   * Told of each entry that cannot be part of a tree, and why, by its path in the tree; the walk goes on. Absent: the walk
+   * fails.
+   */
   readonly onProblem?: ((path: string, error: GomoteError) => void) | undefined;
 }
 
@@ -105,7 +108,8 @@ function tried<T>(path: string, { onProblem }: WalkOptions, read: () => T): T | 
     return read();
   } catch (error) {
     if (onProblem === undefined || path === '' || !(error instanceof GomoteError)) throw error;
-    onProblem(path, error);
+    const { cause } = error;
+    onProblem(path, errnoOf(cause) === undefined ? error : localFileError(path, cause));
     return undefined;
   }
 }

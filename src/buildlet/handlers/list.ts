@@ -16,6 +16,8 @@ import {
   canListName,
   escapeListName,
   formatListLine,
+  formatUnreadLine,
+  formatWalkError,
   listedNames,
 } from '../../protocol/listing.ts';
 import { bytesOfName } from '../../protocol/name-bytes.ts';
@@ -38,6 +40,9 @@ interface Found {
   readonly name: string;
   readonly stats: Stats;
 }
+
+/** Told of what cannot be read, and why: the rest is listed. */
+type OnUnread = (name: string, error: unknown) => void;
 
 /** Lines are sent in pieces of about this many characters. */
 const pieceLength = 32 << 10;
@@ -69,13 +74,22 @@ async function* pieces({ tree, single }: Reached, listing: Listing): AsyncGenera
   const { digests } = listing;
   let piece = '';
   let turnEndsMs = performance.now() + turnMs;
-  const found = single === undefined ? below(tree, listing, '') : [single];
+  let last = '';
+  const onUnread: OnUnread = (name, error) => {
+    const reason = errnoText(errnoOf(error) ?? 'EIO');
+    if (listing.isEscaped) piece += formatUnreadLine(name, reason);
+    // As a buildlet of Go ends a listing.
+    else last ||= `${formatWalkError(tree.shown(name), reason)}\n`;
+  };
+  const found = single === undefined ? below(tree, listing, '', onUnread) : [single];
   for (const { name, stats } of found) {
     const { mode, size, mtimeMs } = stats;
     let sha1: string | undefined;
     if (digests !== undefined && stats.isFile()) {
-      sha1 = digests.lookup(`sha1 ${tree.shown(name)}`, stats) ?? (await read(tree, name, digests));
-      if (sha1 === undefined) continue;
+      const known = digests.lookup(`sha1 ${tree.shown(name)}`, stats);
+      const read = known ?? (await digestOf(tree, name, digests, onUnread));
+      if (read === 'gone') continue;
+      sha1 = read;
     }
     const path = single === undefined ? name : '';
     const listed = listing.isEscaped ? escapeListName(path) : path;
@@ -88,57 +102,56 @@ async function* pieces({ tree, single }: Reached, listing: Listing): AsyncGenera
     yield bytesOfName(piece);
     piece = '';
   }
-  if (piece !== '') yield bytesOfName(piece);
+  if (piece + last !== '') yield bytesOfName(piece + last);
 }
 
 /** Synchronous: an asynchronous call for each file costs several times as much. */
-function* below(tree: HeldTree, listing: Listing, prefix: string): Generator<Found> {
-  for (const base of namesIn(tree, prefix.slice(0, -1)).sort(compareBytes)) {
+function* below(
+  tree: HeldTree,
+  listing: Listing,
+  prefix: string,
+  onUnread: OnUnread,
+): Generator<Found> {
+  const tried = <T>(path: string, use: () => T): T | undefined => {
+    try {
+      return use();
+    } catch (error) {
+      // The directory that was asked for is the answer.
+      if (path === '') throw walkError(tree.shown(path), error);
+      // What has gone since it was found was never there.
+      if (!isGone(error)) onUnread(path, error);
+      return undefined;
+    }
+  };
+  const directory = prefix.slice(0, -1);
+  const names = tried(directory, () => readdirSync(tree.directory(directory).self)) ?? [];
+  for (const base of names.sort(compareBytes)) {
     const name = prefix + base;
     if (name === stateDirectory) continue;
-    const stats = statsOf(tree, name);
-    // Gone since its name was read: as if the listing had begun a moment later.
+    const stats = tried(name, () => lstatSync(tree.at(name), { throwIfNoEntry: false }));
     if (stats === undefined) continue;
     if (!(listing.isEscaped || canListName(base))) {
       throw new GomoteError('ERR_PATH', `a listing cannot carry the name ${JSON.stringify(name)}`);
     }
     if (stats.isDirectory() && listing.skip.has(name)) continue;
     yield { name, stats };
-    if (stats.isDirectory() && listing.recursive) yield* below(tree, listing, `${name}/`);
+    if (stats.isDirectory() && listing.recursive) yield* below(tree, listing, `${name}/`, onUnread);
   }
 }
 
-/** A directory that has gone since it was found has nothing in it. */
-function namesIn(tree: HeldTree, path: string): string[] {
-  try {
-    return readdirSync(tree.directory(path).self);
-  } catch (error) {
-    if (path !== '' && isGone(error)) return [];
-    throw walkError(tree.shown(path), error);
-  }
-}
-
-function statsOf(tree: HeldTree, name: string): Stats | undefined {
-  try {
-    return lstatSync(tree.at(name), { throwIfNoEntry: false });
-  } catch (error) {
-    if (isGone(error)) return undefined;
-    throw walkError(tree.shown(name), error);
-  }
-}
-
-/** The file's digest; undefined when it has gone since it was found. */
-async function read(
+/** The file's digest; undefined when it cannot be read. */
+async function digestOf(
   tree: HeldTree,
   name: string,
   digests: DigestCache,
-): Promise<string | undefined> {
-  const path = tree.shown(name);
+  onUnread: OnUnread,
+): Promise<string | 'gone' | undefined> {
   try {
-    return await fileDigest(tree.at(name), `sha1 ${path}`, digests);
+    return await fileDigest(tree.at(name), `sha1 ${tree.shown(name)}`, digests);
   } catch (error) {
-    if (isGone(error)) return undefined;
-    throw walkError(path, error);
+    if (isGone(error)) return 'gone';
+    onUnread(name, error);
+    return undefined;
   }
 }
 
@@ -157,7 +170,5 @@ function withWalkErrors<T>(path: string, call: () => T): T {
 
 function walkError(path: string, error: unknown): GomoteError {
   const reason = errnoText(errnoOf(error) ?? 'EIO');
-  return new GomoteError('ERR_LOCAL_FILE', `Walk error: lstat ${path}: ${reason}`, {
-    cause: error,
-  });
+  return new GomoteError('ERR_LOCAL_FILE', formatWalkError(path, reason), { cause: error });
 }

@@ -1,6 +1,8 @@
 // What of a tree could not be read: told beside the rest.
 import type { GomoteError } from '../../errors.ts';
 import type { TreeDifference } from '../../protocol/tree-difference.ts';
+import { notOfTree } from '../../protocol/unread.ts';
+import { isGit } from '../../tree/tree-walk.ts';
 
 export class Problems {
   /** By path in the tree, why. */
@@ -10,6 +12,13 @@ export class Problems {
     // Names that are ours are no problem.
     if (code !== 'ERR_LOCAL_FILE') return;
     this.unread.set(path, message.slice(message.lastIndexOf(': ') + 2));
+  };
+
+  /** For a walk that tells also of what a tree does not have. */
+  readonly ofWalk = {
+    leaveOut: isGit,
+    onProblem: this.add,
+    onOther: (path: string): void => void this.unread.set(path, notOfTree),
   };
 
   /** The differences without those that are not known: what is in a directory that cannot be read need not be gone. */

@@ -10,7 +10,7 @@ import { localFileError } from '../../tar/archive-error.ts';
 import type { DigestCache } from '../../tree/digest-cache.ts';
 import { digestKey, digestOf, withDigests } from '../../tree/tree-digests.ts';
 import { TreeReceiver } from '../../tree/tree-receiver.ts';
-import { type FoundEntry, isGit, look, walkTree } from '../../tree/tree-walk.ts';
+import { type FoundEntry, look, walkTree } from '../../tree/tree-walk.ts';
 import { TreeWriter } from '../../tree/tree-writer.ts';
 import { FileTimes, withTimes } from './file-times.ts';
 import type { ChangeOptions } from './messages.ts';
@@ -135,14 +135,11 @@ export class PushedTree {
     return entries;
   }
 
-  /** Everything that there is; for a pull, without `.git` and what cannot be read, which is put into `problems`. */
-  all(problems?: Problems): TreeEntry[] {
+  /** Everything that there is, without what cannot be read, which is put into `problems`; for a pull, without `.git`. */
+  all(problems: Problems, isPull: boolean): TreeEntry[] {
     this.#forgetIfRemoved();
     return this.#withTree([], (tree) => {
-      const found = walkTree(
-        tree,
-        problems === undefined ? {} : { leaveOut: isGit, onProblem: problems.add },
-      );
+      const found = walkTree(tree, isPull ? problems.ofWalk : { onProblem: problems.add });
       for (const entry of found) if (entry.kind === 'file') this.#trustWritten(tree, entry);
       return withDigests(tree, found, 'sha256', this.#cache);
     });
@@ -159,7 +156,7 @@ export class PushedTree {
       });
     const differences =
       this.#withTree<TreeDifference[] | undefined>(undefined, (tree) =>
-        compare(walkTree(tree, { leaveOut: isGit, onProblem: problems.add }), tree),
+        compare(walkTree(tree, problems.ofWalk), tree),
       ) ?? compare([]);
     return problems.known(differences);
   }

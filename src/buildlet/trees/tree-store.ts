@@ -1,5 +1,6 @@
 // All the trees of a work dir, and what is asked of them.
 
+import { hash } from 'node:crypto';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { reachDirectory } from '../../files/beneath.ts';
 import { HeldTree } from '../../files/held-tree.ts';
@@ -21,7 +22,7 @@ import { unreadFailure } from '../../protocol/unread.ts';
 import { chunkFile, encodeChunks } from '../../tree/chunks.ts';
 import { DigestCache } from '../../tree/digest-cache.ts';
 import { TreeSender } from '../../tree/tree-sender.ts';
-import { isGit, look, walkSteps } from '../../tree/tree-walk.ts';
+import { look, walkSteps } from '../../tree/tree-walk.ts';
 import type { TreeJob } from './messages.ts';
 import { Problems } from './problems.ts';
 import { PushedTree, type RunningChange } from './pushed-tree.ts';
@@ -53,15 +54,18 @@ export class TreeStore {
     }
     const tree = this.#tree(job.dir);
     const isPull = job.kind === 'manifest' && job.isPull;
-    const entries = job.all ? tree.all(isPull ? problems : undefined) : tree.pushed();
+    const entries = job.all ? tree.all(problems, isPull) : tree.pushed();
     const { generation } = tree;
-    const digest = treeDigest(entries);
+    const { unread } = problems;
+    // No digest stands for what is not known: whoever compares asks for the entries, and is told.
+    const isKnown = job.kind === 'manifest' || unread.size === 0;
+    const digest = isKnown ? treeDigest(entries) : hash('sha256', generation);
     const times = timesDigest(job.all ? tree.asSent(entries) : entries);
     return job.kind === 'state'
       ? { digest, generation, times, busy: tree.isBusy }
       : {
           bytes: bytesOfName(`${digest} ${generation}\0${encodeEntries(entries)}`),
-          unread: problems.unread,
+          unread,
         };
   }
 
@@ -141,7 +145,7 @@ const partEntries = 256;
 /** Everything below `top` while it is found, which may fail at any moment; in the end what could not be read. */
 function* sendAll(top: HeldTree, sender: TreeSender): Generator<Buffer, void, void> {
   const problems = new Problems();
-  const steps = walkSteps(top, { leaveOut: isGit, onProblem: problems.add });
+  const steps = walkSteps(top, problems.ofWalk);
   for (let isOver = false; !isOver; ) {
     const found: TreeEntry[] = [];
     try {

@@ -7,6 +7,7 @@ import { cacheDirectory } from '../../files/cache-directory.ts';
 import { currentDirectory } from '../../files/named-fs.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { literalBytes } from '../../protocol/tree-change.ts';
+import { notOfTree } from '../../protocol/unread.ts';
 import { gitWorkTree } from '../../sync/ignore/git.ts';
 import { realDirectory } from '../../sync/local/local-tree.ts';
 import { push } from '../../sync/push/push.ts';
@@ -110,8 +111,7 @@ async function pushTo(
     onTree: ({ others }) => {
       watch?.leave();
       if (isWarned) return;
-      for (const path of others)
-        talk.say(`not sent, as it is neither a file, a directory nor a link: ${path}`);
+      for (const path of others) talk.say(`not sent, as it is ${notOfTree}: ${path}`);
     },
     onSent: (bytes) => {
       passed.bytes += bytes;

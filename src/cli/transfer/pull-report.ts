@@ -1,5 +1,6 @@
 // What a pull says of itself.
 import { GomoteError } from '../../errors.ts';
+import { notOfTree } from '../../protocol/unread.ts';
 import type { PullSummary } from '../../sync/pull/pull.ts';
 import type { Context } from '../context.ts';
 import { listed, listedJson, print } from '../terminal/terminal.ts';
@@ -25,7 +26,8 @@ export async function reportPull(
     await print(terminal, listedJson({ name, ...told, ...planned, seconds: rounded }, terminal));
   } else {
     if (dryRun) await print(terminal, listed(paths, terminal));
-    const { ignored, beside } = summary;
+    const { ignored, beside, others } = summary;
+    if (others.length > 0) talk.say(`${name}: not fetched, as it is ${notOfTree}: ${some(others)}`);
     if (beside.length > 0) talk.say(`${name}: kept both: ${some(beside)}`);
     if (ignored.length > 0) {
       talk.say(`${name}: left out, for it is ignored here: ${some(ignored)}; see --no-ignore`);

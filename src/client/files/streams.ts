@@ -1,11 +1,17 @@
 // Replies that are long: archives as byte streams, listings as entries.
 import { Readable } from 'node:stream';
-import { GomoteError } from '../../errors.ts';
+import { type ErrorCode, GomoteError } from '../../errors.ts';
 import { type HttpResponse, transportError } from '../../http/client/request.ts';
 import { type FlowingOptions, flowing } from '../../http/relay/flowing.ts';
 import { endpoints } from '../../protocol/endpoints.ts';
 import { withQuery } from '../../protocol/form.ts';
-import { type DirEntry, listedNames, parseListLine } from '../../protocol/listing.ts';
+import {
+  type DirEntry,
+  isWalkError,
+  listedNames,
+  parseListLine,
+  parseUnreadLine,
+} from '../../protocol/listing.ts';
 import { nameFromBytes } from '../../protocol/name-bytes.ts';
 import type { Connection } from '../connection.ts';
 import { headersLimitMs } from '../time-limit.ts';
@@ -18,10 +24,10 @@ export interface ListDirOptions {
   /** Also the SHA-1 digests of regular files. Default false. */
   digest?: boolean | undefined;
   /**
-   * Told each line that cannot be read, most often because a name holds a newline or tab, where the buildlet knows nothing
-   * of such names. Absent: the listing fails with ERR_REPLY once all others have come.
+   * Told of what could not be read there, by its path, and why; where the buildlet cannot list a name with a newline or
+   * tab, by the broken line. Absent: the listing fails with ERR_LOST or ERR_REPLY once all others have come.
    */
-  onUnreadable?: ((line: string) => void) | undefined;
+  onUnreadable?: ((name: string, reason: string) => void) | undefined;
   /** Cancels the call, which then fails with ERR_ABORTED. */
   signal?: AbortSignal | undefined;
 }
@@ -77,23 +83,43 @@ export async function* listDir(
   const headersTimeoutMs = options.digest === true ? undefined : headersLimitMs;
   const response = await connection.call({ method: 'GET', path, signal, headersTimeoutMs });
   const isEscaped = response.headers[listedNames.header.toLowerCase()] === listedNames.escaped;
-  let unreadable = 0;
-  let first = '';
+  const { label } = connection.options;
+  const failures = new Failures();
   for await (const line of linesOf(response, signal)) {
     const entry = parseListLine(line, { isEscaped });
     if (entry !== undefined) yield entry;
-    else if (options.onUnreadable !== undefined) options.onUnreadable(line);
-    else if (unreadable++ === 0) first = line;
+    // A buildlet of Go lists nothing more after that.
+    else if (isWalkError(line)) throw new GomoteError('ERR_LOST', `${label}: ${line}`);
+    else {
+      const unread = isEscaped ? parseUnreadLine(line) : undefined;
+      const { name, reason } = unread ?? { name: line, reason: whyBroken };
+      if (options.onUnreadable !== undefined) options.onUnreadable(name, reason);
+      else if (unread !== undefined) failures.add('ERR_LOST', `${name}: ${reason}`);
+      else failures.add('ERR_REPLY', `not a line of a listing: ${JSON.stringify(line)}`);
+    }
   }
-  if (unreadable === 0) return;
-  const more = unreadable > 1 ? ` and ${unreadable - 1} more` : '';
-  throw new GomoteError(
-    'ERR_REPLY',
-    `${connection.options.label}: not a line of a listing: ${JSON.stringify(first)}${more}`,
-    {
-      hint: 'a name with a newline or tab cannot be listed by a buildlet of Go; all others have come',
-    },
-  );
+  failures.throwIfAny(label);
+}
+
+const whyBroken = 'the buildlet cannot list a name with a newline or tab';
+
+/** What does not come of a listing. */
+class Failures {
+  #first: { code: ErrorCode; what: string } | undefined;
+  #more = 0;
+
+  add(code: ErrorCode, what: string): void {
+    if (this.#first === undefined) this.#first = { code, what };
+    else this.#more++;
+  }
+
+  throwIfAny(label: string): void {
+    if (this.#first === undefined) return;
+    const { code, what } = this.#first;
+    const more = this.#more > 0 ? ` and ${this.#more} more` : '';
+    const why = code === 'ERR_REPLY' ? `${whyBroken}; ` : '';
+    throw new GomoteError(code, `${label}: ${what}${more}`, { hint: `${why}all others have come` });
+  }
 }
 
 const newline = 0x0a;

@@ -1,7 +1,7 @@
 // The one place where git runs: it sees the tree that it is asked about and nothing else, and runs nothing of that tree.
 
 import { closeSync } from 'node:fs';
-import { dirname, join, parse } from 'node:path';
+import { dirname, join, parse, relative } from 'node:path';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { existsSync, openSync } from '../../files/named-fs.ts';
 import { nameFromBytes } from '../../protocol/name-bytes.ts';
@@ -22,6 +22,8 @@ export interface GitOptions {
   /** Default: a minute. */
   readonly timeoutMs?: number | undefined;
   readonly environment?: NodeJS.ProcessEnv | undefined;
+  /** How messages call the directory. Default: by its path. */
+  readonly shown?: string | undefined;
 }
 
 export interface GitResult {
@@ -124,18 +126,18 @@ export async function runGit(
     if (deadline.aborted) {
       throw new GomoteError(
         'ERR_TIMEOUT',
-        `git did not answer within ${timeoutMs / 1000} s in ${directory}`,
+        `git did not answer within ${timeoutMs / 1000} s in ${options.shown ?? directory}`,
         { hint: sendEverything, cause: error },
       );
     }
     const reason = errnoOf(error) === 'ENOENT' ? 'there is no git on PATH' : String(error);
-    throw cannotSay(directory, reason, error);
+    throw cannotSay(directory, reason, { ...options, cause: error });
   }
 }
 
 /**
- * The paths below `directory` that git ignores, a directory's ending in `/`. Throws ERR_LOCAL_FILE when git cannot say,
- * ERR_TIMEOUT when it takes too long.
+ * The paths below `directory` that git ignores, a directory's ending in `/`; of a directory below it whose `.gitignore`
+ * cannot be read, too few. Throws ERR_LOCAL_FILE when git cannot say, ERR_TIMEOUT when it takes too long.
  */
 export async function gitIgnored(
   directory: string,
@@ -143,21 +145,41 @@ export async function gitIgnored(
 ): Promise<Set<string>> {
   const args = ['ls-files', '-z', '--others', '--ignored', '--exclude-standard', '--directory'];
   const { status, stdout, stderr } = await runGit(directory, args, options);
-  // An ignore file that git cannot read is only a warning to it. A directory that it cannot read is named by the walk.
+  // A directory that git cannot read is named by the walk.
   const said = stderr
     .split('\n')
-    .find((line) => /^(?:error|fatal|warning: unable to access)/.test(line));
-  if (status !== 0 || said !== undefined) throw cannotSay(directory, said ?? stderr.trim());
+    .find((line) => /^(?:error|fatal)/.test(line) || isOfRules(line, directory));
+  if (status !== 0 || said !== undefined) {
+    throw cannotSay(directory, said ?? stderr.trim(), options);
+  }
   return ignoredPaths(nameFromBytes(stdout).split('\0'));
 }
 
-const sendEverything = 'give --no-ignore to send everything';
+/**
+ * Whether git warns of rules that it cannot read, other than those of one directory below `directory`, which the walk asks
+ * for. A link is no `.gitignore` to git, whatever it warns of.
+ */
+function isOfRules(line: string, directory: string): boolean {
+  const [, path, reason] = /^warning: unable to access '(.*)': (.*)/.exec(line) ?? [];
+  if (path === undefined) return false;
+  const isLink = reason === 'Too many levels of symbolic links';
+  if (isLink && /(?:^|\/)\.gitignore$/.test(path)) return false;
+  const above = relative(gitWorkTree(directory) ?? directory, directory);
+  const start = above === '' ? '' : `${above}/`;
+  return !(path.startsWith(start) && path.slice(start.length).endsWith('/.gitignore'));
+}
 
-function cannotSay(directory: string, said: string, cause?: unknown): GomoteError {
+export const sendEverything = 'give --no-ignore to send everything';
+
+function cannotSay(
+  directory: string,
+  said: string,
+  { shown = directory, cause }: { shown?: string | undefined; cause?: unknown },
+): GomoteError {
   const hint = said.includes('dubious ownership')
     ? `if you trust it: git config --global --add safe.directory '${directory}'`
     : `mend that, or ${sendEverything}`;
-  const message = `git cannot say what it ignores in ${directory}: ${said.split('\n')[0]}`;
+  const message = `git cannot say what it ignores in ${shown}: ${said.split('\n')[0]}`;
   return new GomoteError('ERR_LOCAL_FILE', message, { hint, cause });
 }
 

@@ -1,10 +1,12 @@
 // What of a local tree is not sent: `.git` never, and unless told otherwise what git or `.gomoteignore` ignores and, outside
 // git, the backups of editors.
+import { constants } from 'node:fs';
 import { join } from 'node:path';
-import { GomoteError, messageOf } from '../../errors.ts';
-import { readFileSync } from '../../files/named-fs.ts';
+import { errnoOf, GomoteError } from '../../errors.ts';
+import { accessSync, lstatSync, readFileSync } from '../../files/named-fs.ts';
 import { nameFromBytes } from '../../protocol/name-bytes.ts';
-import { type GitOptions, gitIgnored, gitWorkTree } from './git.ts';
+import { errnoText } from '../../protocol/process-state.ts';
+import { type GitOptions, gitIgnored, gitWorkTree, sendEverything } from './git.ts';
 import { IgnorePatterns, ignoreLines } from './ignore-patterns.ts';
 
 export const ignoreFileName = '.gomoteignore';
@@ -19,7 +21,10 @@ export interface IgnoreOptions extends GitOptions {
 }
 
 export interface IgnoreRules {
-  /** Says what is in a directory; nothing in it may be asked for before what this gives is over. */
+  /**
+   * Says what is in a directory; nothing in it may be asked for before what this gives is over. That fails with
+   * ERR_LOCAL_FILE when the directory's rules cannot be read, with ERR_TIMEOUT when git takes too long.
+   */
   enter(directory: string, names: readonly string[]): Promise<void> | undefined;
   leavesOut(path: string, isDirectory: boolean): boolean;
   /** Whether a pattern that was given leaves the path out, or a directory that it is in. */
@@ -34,11 +39,16 @@ export async function ignoreRules(top: string, options: IgnoreOptions): Promise<
   const git = isGit ? new GitIgnored(top, options) : undefined;
   await git?.ask('');
   const files = noIgnore ? undefined : new IgnoreFiles(top);
+  const enter = async (directory: string, names: readonly string[]) => {
+    files?.enter(directory, names);
+    if (names.includes('.gitignore')) git?.requireReadable(directory);
+    // git says nothing of what is inside a repository in the repository.
+    if (names.includes('.git') && directory !== '') await git?.ask(directory);
+  };
   return {
     enter: (directory, names) => {
-      files?.enter(directory, names);
-      // git says nothing of what is inside a repository in the repository.
-      return names.includes('.git') && directory !== '' ? git?.ask(directory) : undefined;
+      const hasRules = [ignoreFileName, '.gitignore', '.git'].some((name) => names.includes(name));
+      return hasRules && !noIgnore ? enter(directory, names) : undefined;
     },
     leavesOut: (path, isDirectory) => {
       const name = path.slice(path.lastIndexOf('/') + 1);
@@ -71,8 +81,20 @@ class GitIgnored {
 
   /** Asks about the repository in this directory, the top's being empty. */
   async ask(directory: string): Promise<void> {
-    const ignored = await gitIgnored(join(this.#top, directory), this.#options);
+    const shown = directory === '' ? this.#top : directory;
+    const ignored = await gitIgnored(join(this.#top, directory), { ...this.#options, shown });
     if (ignored.size > 0) this.#ignored.set(directory === '' ? '' : `${directory}/`, ignored);
+  }
+
+  /** Throws ERR_LOCAL_FILE unless the directory's `.gitignore` can be read. */
+  requireReadable(directory: string): void {
+    const path = join(this.#top, directory, '.gitignore');
+    try {
+      if (lstatSync(path).isFile()) accessSync(path, constants.R_OK);
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return;
+      throw unreadable(directory, '.gitignore', error);
+    }
   }
 
   ignores(path: string, isDirectory: boolean): boolean {
@@ -83,6 +105,15 @@ class GitIgnored {
     }
     return false;
   }
+}
+
+function unreadable(directory: string, name: string, cause: unknown): GomoteError {
+  const reason = errnoText(errnoOf(cause) ?? String(cause));
+  const message = `${directory === '' ? '' : `${directory}: `}cannot read its ${name}: ${reason}`;
+  return new GomoteError('ERR_LOCAL_FILE', message, {
+    hint: `mend that, or ${sendEverything}`,
+    cause,
+  });
 }
 
 /** The `.gomoteignore` files of a tree. */
@@ -104,10 +135,7 @@ export class IgnoreFiles {
         new IgnorePatterns(ignoreLines(nameFromBytes(readFileSync(path)))),
       );
     } catch (error) {
-      throw new GomoteError('ERR_LOCAL_FILE', `cannot read ${path}: ${messageOf(error)}`, {
-        hint: 'mend that, or give --no-ignore to send everything',
-        cause: error,
-      });
+      throw unreadable(directory, ignoreFileName, error);
     }
   }
 

@@ -1,6 +1,7 @@
 // What of a buildlet's tree is not brought here: what a push from here would not send.
+import type { Stats } from 'node:fs';
 import { join, relative, sep } from 'node:path';
-import { GomoteError } from '../../errors.ts';
+import { GomoteError, messageOf } from '../../errors.ts';
 import { whyRefused } from '../../files/foreign-name.ts';
 import { existsSync, lstatSync } from '../../files/named-fs.ts';
 import { bytesOfName, nameFromBytes } from '../../protocol/name-bytes.ts';
@@ -18,6 +19,12 @@ export interface PullRulesOptions extends GitOptions {
 
 export type LeavesOut = (path: string, isDirectory: boolean) => boolean;
 
+export interface PullRules {
+  readonly leavesOut: LeavesOut;
+  /** By directory here whose rules cannot be read, why: nobody knows what of it is to be left out. */
+  readonly unread: ReadonlyMap<string, string>;
+}
+
 /** Whether the rules ask for nothing but a path's last element, so that no other path need be known. */
 export const areSimple = (top: string, { exclude = [], noIgnore }: PullRulesOptions): boolean =>
   exclude.length === 0 && (noIgnore === true || gitWorkTree(top) === undefined);
@@ -34,24 +41,32 @@ export async function pullRules(
   top: string,
   entries: readonly TreeEntry[],
   options: PullRulesOptions,
-): Promise<LeavesOut> {
+): Promise<PullRules> {
   const excluded = new IgnorePatterns(options.exclude ?? []);
   const isExcluded: LeavesOut = (path, isDirectory) => excluded.test(path, isDirectory) === true;
-  if (options.noIgnore === true) return isExcluded;
+  const unread = new Map<string, string>();
+  if (options.noIgnore === true) return { leavesOut: isExcluded, unread };
   const directories = new RealDirectories(top);
   const files = new IgnoreFiles(top);
   for (const directory of directories.above(entries)) {
     const file = join(top, directory, ignoreFileName);
-    if (existsSync(file)) files.enter(directory, [ignoreFileName]);
+    if (!existsSync(file)) continue;
+    try {
+      files.enter(directory, [ignoreFileName]);
+    } catch (error) {
+      if (directory === '') throw error;
+      unread.set(directory, messageOf(error).slice(`${directory}: `.length));
+    }
   }
   const ignored = await gitIgnored(top, entries, directories, options);
-  return (path, isDirectory) => {
+  const leavesOut: LeavesOut = (path, isDirectory) => {
     if (isExcluded(path, isDirectory)) return true;
     const said = files.ignores(path, isDirectory);
     if (said !== undefined) return said;
     if (ignored !== undefined) return ignored.has(isDirectory ? `${path}/` : path);
     return !isDirectory && isEditorBackup(nameOf(path));
   };
+  return { leavesOut, unread };
 }
 
 /** What git ignores of these paths, a directory's ending in a slash; undefined outside git. */
@@ -139,14 +154,23 @@ class RealDirectories {
     const above = this.#lookAt(parentOf(directory));
     if (above === 'blocked') return above;
     const absolute = join(this.#top, directory);
-    const stats = lstatSync(absolute, { throwIfNoEntry: false });
+    const stats = statsOf(absolute);
     // What is not there yet is in the repository of what it will be in.
     if (stats === undefined) return above;
-    const isReal = stats.isDirectory();
+    const isReal = stats !== 'unknown' && stats.isDirectory();
     const isRepository = isReal && existsSync(join(absolute, '.git'));
     const found = isReal ? (isRepository ? `${directory}/` : above) : undefined;
     this.#repositories.set(directory, found);
     return found ?? 'blocked';
+  }
+}
+
+function statsOf(path: string): Stats | 'unknown' | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch {
+    // In a directory that may not be entered, say: whoever writes there is told why not.
+    return 'unknown';
   }
 }
 

@@ -72,7 +72,7 @@ export class LocalWalk implements LocalTree {
       leaveOut: (path, isDirectory) =>
         this.unsent.has(parentOf(path)) || rules.leavesOut(path, isDirectory),
       onOther: (path) => this.others.push(path),
-      onProblem: (path, error) => this.unsent.set(path, error),
+      onProblem: (path, error) => this.#leave(path, error),
     });
   }
 
@@ -112,17 +112,23 @@ export class LocalWalk implements LocalTree {
   #take(entry: FoundEntry): void {
     const why = this.#refuses(entry);
     if (why === undefined) this.entries.push(entry);
-    else this.unsent.set(entry.path, why);
+    else this.#leave(entry.path, why);
   }
 
-  /** What git cannot say of a repository inside the tree concerns that alone. */
+  /** The first reason is the one to tell. */
+  #leave(path: string, why: GomoteError): void {
+    if (!this.unsent.has(path)) this.unsent.set(path, why);
+  }
+
+  /** Rules that cannot be read concern what is in their directory alone; the tree's own must be known. */
   async #enter(entering: Promise<void>): Promise<void> {
     this.#entering = undefined;
     try {
       await entering;
     } catch (error) {
-      if (!(error instanceof GomoteError) || error.code !== 'ERR_LOCAL_FILE') throw error;
-      this.unsent.set(this.#entered, error);
+      const isLocal = error instanceof GomoteError && error.code === 'ERR_LOCAL_FILE';
+      if (!isLocal || this.#entered === '') throw error;
+      this.#leave(this.#entered, error);
     }
   }
 
@@ -139,11 +145,18 @@ export const readLocalTree = async (top: string, options: LocalTreeOptions): Pro
 
 const parentOf = (path: string): string => path.slice(0, Math.max(path.lastIndexOf('/'), 0));
 
-/** Why a file cannot be read. What everybody may read is not asked about: it is most, and takes time. */
+/**
+ * Why a file cannot be read, or a directory listed and entered. What everybody may read is not asked about: it is most, and
+ * takes time.
+ */
 function unreadable(top: string, { kind, path, mode }: FoundEntry): GomoteError | undefined {
-  if (kind !== 'file' || (mode & 0o444) === 0o444) return undefined;
+  const bits = kind === 'file' ? 0o444 : 0o555;
+  if (kind === 'symlink' || (mode & bits) === bits) return undefined;
   try {
-    accessSync(`${top}/${path}`, constants.R_OK);
+    accessSync(
+      `${top}/${path}`,
+      kind === 'file' ? constants.R_OK : constants.R_OK | constants.X_OK,
+    );
     return undefined;
   } catch (error) {
     return localFileError(path, error);

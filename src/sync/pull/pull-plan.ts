@@ -1,7 +1,9 @@
 // What a pull has to do, entry by entry: what is here, what is there, and what gomote itself made of the place before.
-
+import { errnoOf, isGomoteError, messageOf } from '../../errors.ts';
+import { errnoText } from '../../protocol/process-state.ts';
 import type { DigestAlgorithm, TreeEntry } from '../../protocol/tree-entry.ts';
 import { type FoundEntry, look } from '../../tree/tree-walk.ts';
+import type { PullRules } from '../ignore/pull-rules.ts';
 import type { KnownStates } from '../local/known-states.ts';
 import type { LocalCache } from '../local/local-cache.ts';
 import { modeHere, whyEntryRefused } from './wanted-sink.ts';
@@ -15,6 +17,8 @@ export interface PullPlan {
   readonly conflicts: Map<string, Conflict>;
   /** By path: of what is never made here, why. */
   readonly refused: Map<string, string>;
+  /** By path: of what cannot be compared with what is here, why. */
+  readonly failed: Map<string, string>;
   /** What stood at the path of each wanted entry. */
   readonly seen: Map<string, FoundEntry | undefined>;
   /** What is the same at both ends. */
@@ -36,7 +40,7 @@ export interface PullPlanOptions {
   readonly force: boolean;
   /** Whether what cannot have its path gets another one beside it. */
   readonly keepBoth: boolean;
-  readonly leavesOut: (path: string, isDirectory: boolean) => boolean;
+  readonly rules: PullRules;
 }
 
 type Verdict = 'same' | 'wanted' | Conflict;
@@ -46,6 +50,7 @@ export class PullPlanner {
     wanted: [],
     conflicts: new Map(),
     refused: new Map(),
+    failed: new Map(),
     seen: new Map(),
     same: [],
     ignored: [],
@@ -74,12 +79,35 @@ export class PullPlanner {
     if (this.#closed !== undefined && path.startsWith(this.#closed)) return;
     const reason = whyEntryRefused(entry);
     if (reason !== undefined) this.plan.refused.set(path, reason);
-    else if (this.#options.leavesOut(path, isDirectory)) this.plan.ignored.push(path);
-    else {
-      this.#compare(entry);
-      return;
-    }
+    else if (this.#options.rules.leavesOut(path, isDirectory)) this.plan.ignored.push(path);
+    else if (this.#hasUnreadRules(path)) return;
+    else if (this.#wasCompared(entry)) return;
     if (isDirectory) this.#closed = `${path}/`;
+  }
+
+  #hasUnreadRules(path: string): boolean {
+    const { unread } = this.#options.rules;
+    for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
+      const directory = path.slice(0, end);
+      const reason = unread.get(directory);
+      if (reason === undefined) continue;
+      this.plan.failed.set(directory, reason);
+      return true;
+    }
+    return false;
+  }
+
+  /** What of one place here cannot be read concerns that alone. */
+  #wasCompared(entry: TreeEntry): boolean {
+    try {
+      this.#compare(entry);
+      return true;
+    } catch (error) {
+      if (!isGomoteError(error, 'ERR_LOCAL_FILE')) throw error;
+      const code = errnoOf(error.cause);
+      this.plan.failed.set(entry.path, code === undefined ? messageOf(error) : errnoText(code));
+      return false;
+    }
   }
 
   #compare(entry: TreeEntry): void {

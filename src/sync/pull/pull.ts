@@ -1,19 +1,13 @@
 // Makes a directory of this machine hold what one of a buildlet holds. Nothing is removed here, and nothing that is
 // somebody's work here is overwritten: docs/pull.md.
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, messageOf } from '../../errors.ts';
 import { fitsInPath } from '../../files/file-name.ts';
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  realpathSync,
-  unlinkSync,
-} from '../../files/named-fs.ts';
+import { unlinkSync } from '../../files/named-fs.ts';
 import type { Compression } from '../../protocol/transfer.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
+import { notOfTree } from '../../protocol/unread.ts';
 import { look } from '../../tree/tree-walk.ts';
 import { TreeWriter } from '../../tree/tree-writer.ts';
 import { areSimple, type PullRulesOptions, pullRules, simpleRules } from '../ignore/pull-rules.ts';
@@ -22,6 +16,7 @@ import { LocalCache } from '../local/local-cache.ts';
 import { withSource } from '../remote/open.ts';
 import type { Source } from '../remote/source.ts';
 import { type Conflict, type PullPlan, PullPlanner } from './pull-plan.ts';
+import { type PullTarget, pullTarget } from './pull-target.ts';
 import { WantedSink } from './wanted-sink.ts';
 
 export interface PullOptions extends PullRulesOptions {
@@ -58,20 +53,22 @@ export interface PullSummary {
   readonly refused: readonly string[];
   /** Paths left out by the rules that hold here; of a directory, not those below it. */
   readonly ignored: readonly string[];
+  /** Paths of FIFOs, devices and sockets there. */
+  readonly others: readonly string[];
   /** Paths of what could not be read there or written here. */
   readonly failed: readonly string[];
   /** Of all those, why: in words. */
   readonly reasons: ReadonlyMap<string, string>;
 }
 
-/** Pulls into `to`, which is made if it is absent. Throws ERR_LOCAL_FILE when there is no such directory there. */
+/** Pulls into `to`, which is made if it is absent. Throws ERR_LOCAL_FILE when it cannot be, or when there is no such directory there. */
 export async function pull(
   client: BuildletClient,
   to: string,
   options: PullOptions,
 ): Promise<PullSummary> {
   const { dir, signal, compress = 'auto' } = options;
-  const top = realPathOf(resolve(to), options.dryRun !== true);
+  const target = pullTarget(to, options.dryRun !== true);
   let wireBytes = 0;
   const sourceOptions = {
     dir,
@@ -80,25 +77,12 @@ export async function pull(
     onWire: (bytes: number) => {
       wireBytes += bytes;
     },
-    stageIn: dirname(top),
+    stageIn: dirname(target.top),
   };
   const result = await withSource(client, sourceOptions, (source) =>
-    new Pull(source, top, options).run(),
+    new Pull(source, target, options).run(),
   );
   return { ...result, wireBytes };
-}
-
-/** A link is followed; what is missing above a directory that is not there is made, if it `makes`. */
-function realPathOf(to: string, makes: boolean): string {
-  if (existsSync(to)) return realpathSync(to);
-  const above = dirname(to);
-  if (makes) mkdirSync(above, { recursive: true });
-  return join(realPathOf(above, false), basename(to));
-}
-
-function isAbsentOrEmpty(top: string): boolean {
-  const stats = lstatSync(top, { throwIfNoEntry: false });
-  return stats === undefined || (stats.isDirectory() && readdirSync(top).length === 0);
 }
 
 const conflictWords: Record<Conflict, string> = {
@@ -118,17 +102,18 @@ class Pull {
   readonly #paths: string[] = [];
   /** Of everything, what was left out as it came. */
   readonly #ignored: string[] = [];
+  readonly #others: string[] = [];
   readonly #kept = new Map<string, string>();
   readonly #refused = new Map<string, string>();
   readonly #failed = new Map<string, string>();
   /** What is now the same at both ends. */
   readonly #come: TreeEntry[] = [];
 
-  constructor(source: Source, top: string, options: PullOptions) {
+  constructor(source: Source, { top, isNew }: PullTarget, options: PullOptions) {
     this.#source = source;
     this.#top = top;
     this.#options = options;
-    this.#isNew = isAbsentOrEmpty(top);
+    this.#isNew = isNew;
   }
 
   async run(): Promise<Omit<PullSummary, 'wireBytes'>> {
@@ -143,13 +128,17 @@ class Pull {
     if (dryRun) this.#paths.push(...(plan?.wanted ?? []).map(({ path }) => path));
     for (const [path, why] of plan?.conflicts ?? []) this.#kept.set(path, conflictWords[why]);
     for (const [path, why] of plan?.refused ?? []) this.#refused.set(path, why);
-    for (const [path, why] of this.#source.unread) this.#failed.set(path, why);
+    for (const [path, why] of [...(plan?.failed ?? []), ...this.#source.unread]) {
+      if (why === notOfTree) this.#others.push(path);
+      else this.#failed.set(path, why);
+    }
     return {
       ...totals,
       paths: this.#paths,
       kept: [...this.#kept.keys()],
       beside: [...(plan?.renamed.values() ?? [])],
       refused: [...this.#refused.keys()],
+      others: this.#others,
       ignored: plan?.ignored ?? this.#ignored,
       failed: [...this.#failed.keys()],
       reasons: new Map([...this.#kept, ...this.#refused, ...this.#failed]),
@@ -174,7 +163,7 @@ class Pull {
       isNew: this.#isNew,
       force,
       keepBoth,
-      leavesOut: await pullRules(top, entries, this.#options),
+      rules: await pullRules(top, entries, this.#options),
     });
     for (const entry of entries) planner.add(entry);
     if (changed === undefined) cache.save(planner.found, false);

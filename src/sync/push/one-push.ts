@@ -1,21 +1,20 @@
 // One buildlet's part of a push: what is there, what has to be done, and what came of it.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
-import { GomoteError } from '../../errors.ts';
+import type { GomoteError } from '../../errors.ts';
 import { pathOf, type TreeChange } from '../../protocol/tree-change.ts';
 import { type TreeEntry, treeDigest } from '../../protocol/tree-entry.ts';
-import type { RefusedEntry } from '../../protocol/tree-replies.ts';
 import type { FoundEntry } from '../../tree/tree-walk.ts';
 import { KnownStates } from '../local/known-states.ts';
 import type { LocalCache } from '../local/local-cache.ts';
 import type { LocalTree, LocalWalk } from '../local/local-tree.ts';
-import { refusedNames } from '../pull/refused-names.ts';
 import { openRemoteTree } from '../remote/open.ts';
 import type { RemoteTree } from '../remote/remote-tree.ts';
 import { withPatches } from './patches.ts';
 import { planChanges } from './plan.ts';
 import type { PushOptions } from './push-options.ts';
 import type { PushStream } from './push-stream.ts';
+import { holds, isBelow, refusedNames, unreadThere, withRefused } from './refused-paths.ts';
 import { replacedDirectories } from './replaced-directories.ts';
 
 /** How often we look whether another push is over, in ms. */
@@ -49,8 +48,8 @@ export class OnePush {
   #wireBytes = 0;
   /** What this buildlet's tree does not get, and why. */
   #refused: ReadonlyMap<string, GomoteError> = new Map();
-  /** Of those, what it cannot get for its name. */
-  #unnamed: ReadonlyMap<string, GomoteError> = new Map();
+  /** Of those, what it cannot get for its name, or what cannot be read there. */
+  #unfit: ReadonlyMap<string, GomoteError> = new Map();
   readonly #onUnread: (path: string, error: unknown) => void;
   /** How often it was sent in vain. */
   tries = 0;
@@ -151,20 +150,21 @@ export class OnePush {
     this.#takesStream = remote.digest !== undefined;
     const { here: all, there, times } = await this.#compared(remote, tree, cache);
     this.#there = there;
-    this.#unnamed = refusedNames(tree.entries, remote);
-    const here = all.filter(({ path }) => !isBelow(this.#unnamed, path));
+    this.#unfit = new Map([...refusedNames(tree.entries, remote), ...unreadThere(remote)]);
+    const here = all.filter(({ path }) => !isBelow(this.#unfit, path));
     const planned = planChanges<FoundEntry>(here, there, {
       digestOf: (entry) => this.#digest(entry, remote, cache),
       times: remote.times === undefined ? undefined : times,
       keeps: (path, isDirectory) =>
         keeps?.(path) === true ||
         tree.keeps(path, isDirectory, mirror) ||
-        isBelow(this.#unnamed, path),
+        isBelow(this.#unfit, path) ||
+        holds(path, remote.unread),
     });
     const adjusted = (await this.#options.adjust?.(planned)) ?? planned;
     const replaced =
       mirror || force ? new Map() : await replacedDirectories(adjusted, there, remote);
-    this.#refused = new Map([...this.#unnamed, ...replaced]);
+    this.#refused = new Map([...this.#unfit, ...replaced]);
     const allowed = adjusted.filter((change) => !isBelow(this.#refused, pathOf(change)));
     this.#changes = this.takesNames
       ? allowed.map(withoutPatch)
@@ -260,30 +260,6 @@ export class OnePush {
       },
     };
   }
-}
-
-/** Whether a path is one of these, or below one of them. */
-function isBelow(paths: ReadonlyMap<string, unknown>, path: string): boolean {
-  if (paths.size === 0) return false;
-  for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1)) {
-    if (paths.has(path.slice(0, end))) return true;
-  }
-  return false;
-}
-
-/** What a tree does not get, and what its buildlet has refused of it besides. */
-function withRefused(
-  before: ReadonlyMap<string, GomoteError>,
-  refused: readonly RefusedEntry[],
-): ReadonlyMap<string, GomoteError> {
-  const all = new Map(before);
-  for (const { path, code, why } of refused) {
-    const isInTheWay = code === 'ERR_CONFLICT';
-    const hint = isInTheWay ? 'give --force to replace what is there' : undefined;
-    const message = why.includes(path) ? why : `${path}: ${why}`;
-    all.set(path, new GomoteError(isInTheWay ? code : 'ERR_ARCHIVE', message, { hint }));
-  }
-  return all;
 }
 
 /** A file that is copied here costs no more than one made of parts of others there. */

@@ -18,22 +18,31 @@ import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import { treeLimits } from '../../protocol/tree-limits.ts';
 import { unpackTar } from '../../tar/unpack.ts';
 
+export interface ListTreeOptions {
+  /** Told what cannot be listed, and why. */
+  readonly onUnreadable?: (name: string, reason: string) => void;
+  /** Told of each FIFO, device and socket. */
+  readonly onOther?: (name: string) => void;
+}
+
 /**
- * Everything below the directory, files with their SHA-1; `onUnreadable` is told each line whose name cannot be read. Throws a
- * StatusError when there is no such directory.
+ * Everything below the directory, files with their SHA-1. Throws a StatusError when there is no such directory.
  */
 export async function listTree(
   client: BuildletClient,
   dir: string,
   signal: AbortSignal,
-  onUnreadable: (line: string) => void = () => undefined,
+  { onUnreadable = () => undefined, onOther }: ListTreeOptions = {},
 ): Promise<TreeEntry[]> {
   const entries: TreeEntry[] = [];
   const options = { recursive: true, digest: true, signal, onUnreadable };
   for await (const entry of client.listDir(dir === '.' ? '' : dir, options)) {
     const { type, name } = entry;
-    if (type !== 'file' && type !== 'directory' && type !== 'symlink') continue;
     if (name === '' || isReserved(name)) continue;
+    if (type !== 'file' && type !== 'directory' && type !== 'symlink') {
+      onOther?.(name);
+      continue;
+    }
     if (entries.length === treeLimits.entries) {
       throw new GomoteError('ERR_REPLY', `${client.name} lists too many entries`);
     }

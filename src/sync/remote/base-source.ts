@@ -5,11 +5,13 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
+import { messageOf } from '../../errors.ts';
 import { mkdirSync, openSync, rmSync } from '../../files/named-fs.ts';
 import type { TreeDifference } from '../../protocol/tree-difference.ts';
 import { treeDifferences } from '../../protocol/tree-difference.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
-import { withErrorsOf } from '../../tar/archive-error.ts';
+import { notOfTree } from '../../protocol/unread.ts';
+import { isOfOneEntry, withErrorsOf } from '../../tar/archive-error.ts';
 import { decompressed } from '../../tar/decompress.ts';
 import { relativeElements } from '../../tar/entry-name.ts';
 import { type TarEntry, TarReader, type TarSink } from '../../tar/tar-reader.ts';
@@ -46,9 +48,12 @@ export class BaseSource implements Source {
   async entries(): Promise<TreeEntry[]> {
     const { dir, signal } = this.#options;
     this.#identity ??= (await readRecords(this.#client, signal)).identity;
-    const listed = await listTree(this.#client, dir, signal, (line) =>
-      this.unread.set(line, 'the buildlet cannot list a name with a newline or tab'),
-    );
+    const all = await listTree(this.#client, dir, signal, {
+      onUnreadable: (name, reason) => this.unread.set(name, reason),
+      onOther: (name) => this.unread.set(name, notOfTree),
+    });
+    // Repositories are made where they are used.
+    const listed = all.filter(({ path }) => !path.split('/').includes('.git'));
     if (!listed.some(({ kind }) => kind === 'symlink')) return listed;
     // A listing does not say where links lead.
     const links = new LinkTargets();
@@ -72,8 +77,11 @@ export class BaseSource implements Source {
       const staging = new Staging(stage, files);
       if (files.length > 0) await this.#read(staging);
       const receiver = new TreeReceiver(sink);
-      // What is not as it was listed is left out: whoever wanted it sees that it has not come.
       const come = wanted.filter(({ kind, path }) => kind !== 'file' || staging.whole.has(path));
+      for (const { kind, path } of wanted) {
+        if (kind !== 'file' || staging.whole.has(path)) continue;
+        this.unread.set(path, staging.failed.get(path) ?? 'changed while it was read, or gone');
+      }
       const changes = come.map((entry) => ({ op: 'write', entry }) as const);
       for (const piece of sendTree(stage, changes)) receiver.push(piece);
       receiver.finish();
@@ -133,6 +141,8 @@ class LinkTargets implements ArchiveSink {
 class Staging implements ArchiveSink {
   /** Paths of those that came as they were listed. */
   readonly whole = new Set<string>();
+  /** By path, why one could not be kept. */
+  readonly failed = new Map<string, string>();
   readonly #stage: string;
   readonly #wanted: Map<string, TreeEntry>;
   #open: { entry: TreeEntry; fd: number; sha1: ReturnType<typeof createHash> } | undefined;
@@ -146,12 +156,18 @@ class Staging implements ArchiveSink {
     const path = relativeElements(name)?.join('/') ?? '';
     const entry = typeFlag === '0' ? this.#wanted.get(path) : undefined;
     if (entry === undefined) return;
-    const file = join(this.#stage, path);
-    withErrorsOf(path, () => {
-      mkdirSync(dirname(file), { recursive: true });
-      this.#open = { entry, fd: openSync(file, 'wx', 0o600), sha1: createHash('sha1') };
-    });
     this.#wanted.delete(path);
+    const file = join(this.#stage, path);
+    try {
+      withErrorsOf(path, () => {
+        mkdirSync(dirname(file), { recursive: true });
+        this.#open = { entry, fd: openSync(file, 'wx', 0o600), sha1: createHash('sha1') };
+      });
+    } catch (error) {
+      // A name that is too long here, say.
+      if (!isOfOneEntry(error)) throw error;
+      this.failed.set(path, messageOf(error).slice(`${path}: `.length));
+    }
   }
 
   content(piece: Buffer): void {

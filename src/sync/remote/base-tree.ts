@@ -2,7 +2,7 @@
 // paths. What was pushed is kept in the work dir, as the extension keeps it.
 import { randomBytes } from 'node:crypto';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
-import { GomoteError } from '../../errors.ts';
+import { GomoteError, StatusError } from '../../errors.ts';
 import { bytesOfName } from '../../protocol/name-bytes.ts';
 import {
   encodeRecord,
@@ -10,8 +10,9 @@ import {
   recordName,
   recordsDirectory,
 } from '../../protocol/push-record.ts';
-import { pathOf } from '../../protocol/tree-change.ts';
+import { pathOf, type TreeChange } from '../../protocol/tree-change.ts';
 import { comparePaths, type TreeEntry } from '../../protocol/tree-entry.ts';
+import type { RefusedEntry } from '../../protocol/tree-replies.ts';
 import { packTar } from '../../tar/pack.ts';
 import { look } from '../../tree/tree-walk.ts';
 import { chooseCompression } from '../compression.ts';
@@ -28,6 +29,7 @@ export class BaseTree implements RemoteTree {
   readonly times = undefined;
   readonly isBusy = false;
   readonly takesNames = false;
+  readonly unread = new Map<string, string>();
   /** A listing could not prove what has a tab or newline in its name. */
   readonly whyNameRefused = ({ path }: TreeEntry): string | undefined =>
     /[\\\t\n]/.test(path)
@@ -64,7 +66,8 @@ export class BaseTree implements RemoteTree {
 
   async #listed(): Promise<TreeEntry[]> {
     const { dir, signal } = this.#options;
-    return await listTree(this.#client, dir, signal).catch((error: unknown) => {
+    const onUnreadable = (name: string, reason: string) => this.unread.set(name, reason);
+    return await listTree(this.#client, dir, signal, { onUnreadable }).catch((error: unknown) => {
       if (isAbsent(error, dir)) return [];
       throw error;
     });
@@ -78,34 +81,57 @@ export class BaseTree implements RemoteTree {
     return undefined;
   }
 
-  async send(sending: Sending): Promise<readonly []> {
+  async send(sending: Sending): Promise<readonly RefusedEntry[]> {
     const { changes } = sending;
-    const writes = changes.filter((change) => change.op !== 'remove');
-    const written = writes.map(pathOf);
-    const here = sending.here.map((entry) => ({ ...entry, digest: sending.digestOf(entry) ?? '' }));
+    const all = sending.here.map((entry) => ({ ...entry, digest: sending.digestOf(entry) ?? '' }));
     // Before anything is changed: what is cut short must not be taken for the buildlet's own later.
-    await this.#saveRecord([...this.#sent.values(), ...here]);
+    await this.#saveRecord([...this.#sent.values(), ...all]);
     await this.#remove(this.#removable(sending));
-    if (written.length > 0) await this.#write(sending, written);
+    const refused = await this.#write(sending);
+    const notThere = new Set(refused.map(({ path }) => path));
+    const here = all.filter(({ path }) => !notThere.has(path));
     await this.#prove(here);
     const removed = new Set(changes.filter(({ op }) => op === 'remove').map(pathOf));
     const kept = [...this.#sent.values()].filter(
       ({ path }) => this.#all.has(path) && !removed.has(path),
     );
     await this.#saveRecord([...kept, ...here]);
-    return [];
+    return refused;
   }
 
   knowsDirectory(path: string): boolean {
     return this.#all.get(path)?.kind === 'directory';
   }
 
-  async #write(sending: Sending, paths: readonly string[]): Promise<void> {
+  async #write(sending: Sending): Promise<readonly RefusedEntry[]> {
+    const writes = sending.changes.filter((change) => change.op !== 'remove');
+    const links = new Set(writes.filter(isLink).map(pathOf));
+    const others = writes.map(pathOf).filter((path) => !links.has(path));
     try {
-      await this.#pack(sending.top, paths);
+      if (others.length > 0) await this.#pack(sending.top, others);
+      return await this.#packLinks(sending.top, [...links]);
     } catch (error) {
       tellUnread(sending, error);
       throw error;
+    }
+  }
+
+  /** Sends links, and gives those that the buildlet refuses: all, or those that lead out together with others. */
+  async #packLinks(top: string, links: readonly string[]): Promise<readonly RefusedEntry[]> {
+    if (links.length === 0) return [];
+    try {
+      await this.#pack(top, links);
+      return [];
+    } catch (error) {
+      if (!(error instanceof StatusError && error.status === 400)) throw error;
+      const why = error.text.trim();
+      // A buildlet of Go takes none.
+      if (links.length === 1 || why.includes('unsupported file type')) {
+        return links.map((path) => ({ path, code: 'ERR_ARCHIVE', why }));
+      }
+      const middle = links.length >> 1;
+      const first = await this.#packLinks(top, links.slice(0, middle));
+      return [...first, ...(await this.#packLinks(top, links.slice(middle)))];
     }
   }
 
@@ -184,6 +210,9 @@ export class BaseTree implements RemoteTree {
     await this.#client.put(text, `${recordsDirectory}/${recordName(dir)}`, 0o600, { signal });
   }
 }
+
+const isLink = (change: TreeChange): boolean =>
+  change.op === 'write' && change.entry.kind === 'symlink';
 
 /** Tells which of the files that were to be sent are no longer what they were. */
 function tellUnread({ top, changes, onUnread }: Sending, error: unknown): void {

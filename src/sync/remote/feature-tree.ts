@@ -18,6 +18,7 @@ const whyNotPlain = ({ path, target }: TreeEntry): string | undefined =>
 
 export class FeatureTree implements RemoteTree {
   readonly algorithm = 'sha256';
+  readonly unread = new Map<string, string>();
   readonly #client: BuildletClient;
   readonly #trees: Trees;
   readonly #options: RemoteTreeOptions;
@@ -78,7 +79,8 @@ export class FeatureTree implements RemoteTree {
 
   async entries(): Promise<TreeEntry[]> {
     const { dir, scope } = this.#options;
-    const found = await this.#trees.manifest(dir, scope, this.#call);
+    const onUnread = (path: string, reason: string) => this.unread.set(path, reason);
+    const found = await this.#trees.manifest(dir, scope, { ...this.#call, onUnread });
     this.#state = { ...this.#state, ...found };
     return found.entries;
   }

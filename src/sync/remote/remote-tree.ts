@@ -44,6 +44,8 @@ export interface RemoteTree {
   /** Why an entry cannot be sent for its name or its link's target; undefined where all names can be sent. */
   readonly whyNameRefused: ((entry: TreeEntry) => string | undefined) | undefined;
   entries(): Promise<TreeEntry[]>;
+  /** By path, why something there could not be read, once the entries are known. */
+  readonly unread: ReadonlyMap<string, string>;
   /** Whether a directory is known to be there that no push need have sent. */
   knowsDirectory(path: string): boolean;
   /** Everything below a directory of the tree, by paths of the tree. */

@@ -1,0 +1,44 @@
+// The directory here that a pull writes into.
+import { basename, dirname, join, resolve } from 'node:path';
+import { errnoOf, GomoteError } from '../../errors.ts';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+} from '../../files/named-fs.ts';
+import { errnoText } from '../../protocol/process-state.ts';
+
+export interface PullTarget {
+  /** A real path. */
+  readonly top: string;
+  /** Whether nothing is there, or nothing in it. */
+  readonly isNew: boolean;
+}
+
+/**
+ * The directory `to`, which need not be there: a link is followed; what is missing above it is made, if it `makes`. Throws
+ * ERR_LOCAL_FILE.
+ */
+export function pullTarget(to: string, makes: boolean): PullTarget {
+  try {
+    const top = realPathOf(resolve(to), makes);
+    return { top, isNew: lstatSync(top, { throwIfNoEntry: false }) === undefined || isEmpty(top) };
+  } catch (error) {
+    const reason = errnoText(errnoOf(error) ?? String(error));
+    throw new GomoteError('ERR_LOCAL_FILE', `cannot pull into "${to}": ${reason}`, {
+      hint: 'give a directory that you may write to',
+      cause: error,
+    });
+  }
+}
+
+function realPathOf(to: string, makes: boolean): string {
+  if (existsSync(to)) return realpathSync(to);
+  const above = dirname(to);
+  if (makes) mkdirSync(above, { recursive: true });
+  return join(realPathOf(above, false), basename(to));
+}
+
+const isEmpty = (directory: string): boolean => readdirSync(directory).length === 0;

@@ -1,0 +1,61 @@
+// What of a tree a buildlet does not get: by path, why.
+import { GomoteError } from '../../errors.ts';
+import type { TreeEntry } from '../../protocol/tree-entry.ts';
+import type { RefusedEntry } from '../../protocol/tree-replies.ts';
+import type { RemoteTree } from '../remote/remote-tree.ts';
+
+/** The entries, which are in the order of paths, whose names cannot be sent, and why; of a directory, not those below it. */
+export function refusedNames(
+  entries: readonly TreeEntry[],
+  { whyNameRefused }: RemoteTree,
+): Map<string, GomoteError> {
+  const refused = new Map<string, GomoteError>();
+  if (whyNameRefused === undefined) return refused;
+  let below: string | undefined;
+  for (const entry of entries) {
+    const { path, kind } = entry;
+    if (below !== undefined && path.startsWith(below)) continue;
+    const reason = whyNameRefused(entry);
+    if (reason === undefined) continue;
+    refused.set(path, new GomoteError('ERR_PATH', `${path}: ${reason}`));
+    if (kind === 'directory') below = `${path}/`;
+  }
+  return refused;
+}
+
+/** What cannot be read there, and why. */
+export const unreadThere = ({ unread }: RemoteTree): Map<string, GomoteError> =>
+  new Map(
+    [...unread].map(([path, reason]) => [
+      path,
+      new GomoteError('ERR_LOST', `${path}: cannot be read there: ${reason}`),
+    ]),
+  );
+
+/** Whether one of these is below the path. */
+export const holds = (path: string, paths: ReadonlyMap<string, unknown>): boolean =>
+  [...paths.keys()].some((one) => one.startsWith(`${path}/`));
+
+/** Whether a path is one of these, or below one of them. */
+export function isBelow(paths: ReadonlyMap<string, unknown>, path: string): boolean {
+  if (paths.size === 0) return false;
+  for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1)) {
+    if (paths.has(path.slice(0, end))) return true;
+  }
+  return false;
+}
+
+/** What a tree does not get, and what its buildlet has refused of it besides. */
+export function withRefused(
+  before: ReadonlyMap<string, GomoteError>,
+  refused: readonly RefusedEntry[],
+): ReadonlyMap<string, GomoteError> {
+  const all = new Map(before);
+  for (const { path, code, why } of refused) {
+    const isInTheWay = code === 'ERR_CONFLICT';
+    const hint = isInTheWay ? 'give --force to replace what is there' : undefined;
+    const message = why.includes(path) ? why : `${path}: ${why}`;
+    all.set(path, new GomoteError(isInTheWay ? code : 'ERR_ARCHIVE', message, { hint }));
+  }
+  return all;
+}

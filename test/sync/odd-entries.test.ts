@@ -1,0 +1,257 @@
+// One odd entry of a tree: it is named, and the rest is done.
+import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { startBuildlet } from '../helpers/buildlet.ts';
+import { type Cli, testCli } from '../helpers/cli.ts';
+import { at } from '../helpers/odd-names.ts';
+import { temporaryDirectory } from '../helpers/temporary.ts';
+
+const nobody = 65534;
+
+// Root may read everything. The process is this file's own.
+beforeAll(() => {
+  if (process.getuid?.() !== 0) return;
+  process.setgroups?.([]);
+  process.setgid?.(nobody);
+  process.setuid?.(nobody);
+});
+
+interface Odd {
+  /** Makes it in a tree. */
+  make(top: string): void;
+  /** What its message says; undefined where it is nothing odd to both ends. */
+  readonly said?: string;
+  /** The same of a push to the base protocol, a push in a git tree, a pull. */
+  readonly toBase?: string;
+  readonly inGit?: string;
+  readonly pulled?: string;
+  /** Whether it is named only. */
+  readonly isNone?: boolean;
+}
+
+const write = (top: string, path: string, content = 'x'): void => {
+  mkdirSync(dirname(join(top, path)), { recursive: true });
+  writeFileSync(join(top, path), content);
+};
+const shut = (path: string, mode: number, holds?: string) => (top: string) => {
+  write(top, holds ?? path);
+  chmodSync(join(top, path), mode);
+};
+const denied = (path: string) => `${path}: permission denied`;
+const badName = 'the buildlet takes no name with a backslash, tab or newline';
+
+const odds: Record<string, Odd> = {
+  'a directory that is shut': { make: shut('m/shut', 0o000, 'm/shut/f'), said: denied('m/shut') },
+  'a directory that is listed only': { make: shut('m/s', 0o444, 'm/s/f'), said: denied('m/s') },
+  'a directory that is entered only': { make: shut('m/s', 0o111, 'm/s/f'), said: denied('m/s') },
+  'a file that is shut': { make: shut('m/s', 0o000), said: denied('m/s'), pulled: 'm/s: ' },
+  'a FIFO': {
+    make: (top) => void execFileSync('mkfifo', [join(top, 'mfifo')]),
+    said: 'neither a file, a directory nor a link: mfifo',
+    isNone: true,
+  },
+  'a link that leads out': {
+    make: (top) => symlinkSync('/etc/passwd', join(top, 'mlink')),
+    said: 'mlink: the link to /etc/passwd leads out',
+    pulled: 'mlink: a link that leads out',
+  },
+  'links that lead out together': {
+    make: (top) => {
+      mkdirSync(join(top, 'm/b'), { recursive: true });
+      symlinkSync('../..', join(top, 'm/b/l1'));
+      symlinkSync('m/b/l1/../..', join(top, 'ml2'));
+    },
+    said: 'ml2: the symbolic link to "m/b/l1/../.." leads out',
+    pulled: 'ml2: a link that leads out',
+  },
+  'a link to nothing': { make: (top) => symlinkSync('nosuch', join(top, 'mlink')) },
+  'a name that is not UTF-8': { make: (top) => writeFileSync(at(top, 'm\xe9'), 'x') },
+  'a name with a newline': {
+    make: (top) => writeFileSync(join(top, 'm\nn'), 'x'),
+    toBase: `m\\nn: ${badName}`,
+  },
+  'a name with a backslash': {
+    make: (top) => writeFileSync(join(top, 'm\\n'), 'x'),
+    toBase: `m\\n: ${badName}`,
+  },
+  'a name of 255 bytes': { make: (top) => writeFileSync(join(top, 'm'.repeat(255)), 'x') },
+  '.gomoteignore that is shut': {
+    make: shut('m/.gomoteignore', 0o000),
+    said: 'm: cannot read its .gomoteignore: permission denied',
+    pulled: 'm/.gomoteignore: ',
+  },
+  '.gitignore that is shut': {
+    make: shut('m/.gitignore', 0o000),
+    said: denied('m/.gitignore'),
+    inGit: 'm: cannot read its .gitignore: permission denied',
+    pulled: 'm/.gitignore: ',
+  },
+  '.gitignore that is a link': {
+    make: (top) => {
+      write(top, 'm/f');
+      symlinkSync('../a', join(top, 'm/.gitignore'));
+    },
+  },
+  '.git of a repository that is gone': {
+    make: (top) => write(top, 'msub/.git', 'gitdir: /nosuch/x\n'),
+    inGit: 'git cannot say what it ignores in msub: fatal: not a git repository: /nosuch/x',
+  },
+};
+
+interface Bench {
+  readonly cli: Cli;
+  readonly name: string;
+  readonly workDir: string;
+  /** In which the push or pull is `d`. */
+  readonly there: string;
+  readonly top: string;
+}
+
+/** A tree of two files, and a buildlet of the kind. */
+async function bench(options: { features?: readonly string[] }): Promise<Bench> {
+  const buildlet = await startBuildlet(options);
+  const top = temporaryDirectory();
+  // What is shut could not be removed.
+  onTestFinished(() => {
+    execFileSync('chmod', ['-R', 'u+rwX', top, buildlet.workDir], { stdio: 'ignore' });
+  });
+  plain(top);
+  const { workDir } = buildlet;
+  const name = `x@${buildlet.address}`;
+  return { cli: testCli(), name, workDir, there: join(workDir, 'd'), top };
+}
+
+function plain(top: string): void {
+  write(top, 'a');
+  write(top, 'z/zz');
+}
+
+const hasPlain = (top: string): boolean =>
+  existsSync(join(top, 'a')) && existsSync(join(top, 'z/zz'));
+
+const outcome = (said: string | undefined, isNone = false) => ({
+  code: said === undefined || isNone ? 0 : 1,
+  stderr: expect.stringContaining(said ?? ''),
+});
+
+describe.skipIf(process.platform === 'win32').each([
+  ['our protocol', {}],
+  ['the base protocol', { features: [] }],
+])('by %s', (how, options) => {
+  const isBase = how === 'the base protocol';
+
+  describe.each(Object.entries(odds))(
+    '%s',
+    (odd, { make, said, toBase, inGit, isNone, pulled = said }) => {
+      const pushed = isBase ? (toBase ?? said) : said;
+
+      it.each([['plain'], ['git'], ['mirror'], ['dry run']])(
+        'does not stop a push: %s',
+        async (kind) => {
+          const { cli, name, there, top } = await bench(options);
+          const push = (...more: string[]) => cli(['push', ...more, '--dest', 'd', name, top]);
+          if (kind === 'git')
+            execFileSync('git', ['init', '-q', top], {
+              env: { HOME: top, PATH: process.env.PATH },
+            });
+          if (kind === 'mirror') write(there, 'built');
+          make(top);
+          const result = await push(
+            ...(kind === 'mirror' ? ['--mirror'] : kind === 'dry run' ? ['--dry-run'] : []),
+          );
+          // What leads out together is seen there.
+          const isSeenThere = kind === 'dry run' && pushed?.startsWith('ml2');
+          expect(result).toMatchObject(
+            outcome(isSeenThere ? undefined : kind === 'git' ? (inGit ?? pushed) : pushed, isNone),
+          );
+          expect(result.stderr).not.toContain(top);
+          if (kind !== 'dry run') expect(hasPlain(there)).toBe(true);
+          expect(existsSync(join(there, 'built'))).toBe(false);
+        },
+      );
+
+      // What a buildlet of Go cannot read ends its listing.
+      const isRead = /link|FIFO/.test(odd) || (pulled ?? toBase) === undefined;
+      it.skipIf(isBase && !isRead)('does not stop a pull', async () => {
+        for (const kind of ['new', 'into', 'changed']) {
+          const { cli, name, there, top } = await bench(options);
+          if (kind === 'changed') await cli(['push', '--dest', 'd', name, top]);
+          else plain(there);
+          make(there);
+          write(there, 'z/new');
+          const to = kind === 'changed' ? top : join(temporaryDirectory(), 'to');
+          if (kind === 'into') write(to, 'mine');
+          const flags = kind === 'changed' ? ['--changed'] : [];
+          const result = await cli(['pull', ...flags, name, 'd', to]);
+          expect(result, kind).toMatchObject(outcome(pulled, isNone));
+          expect(hasPlain(to) && existsSync(join(to, 'z/new')), kind).toBe(true);
+        }
+      });
+    },
+  );
+
+  it('ls -R lists the rest of a directory that is shut', async () => {
+    const { cli, name, workDir, there } = await bench(options);
+    plain(there);
+    shut('m/shut', 0o000, 'm/shut/f')(there);
+    for (const flag of ['-R', '-Rd']) {
+      const listed = await cli(['ls', flag, name, 'd']);
+      expect(listed).toMatchObject({ code: 1, stderr: expect.stringContaining(denied('m/shut')) });
+      expect(listed.stderr.includes(workDir)).toBe(isBase);
+      expect(listed.stdout).toMatch(/\ta\t.*\n.*\tm\/\n.*\tm\/shut\/\n.*\tz\/\n.*\tz\/zz\t.*\n$/s);
+    }
+  });
+
+  it('ls -Rd lists a file that is shut without its digest', async () => {
+    const { cli, name, there } = await bench(options);
+    plain(there);
+    shut('m/s', 0o000)(there);
+    const listed = await cli(['ls', '-Rd', name, 'd']);
+    expect(listed).toMatchObject({ code: 1, stderr: expect.stringContaining(denied('m/s')) });
+    expect(listed.stdout).toMatch(/\ta\t.*\n.*\tm\/s\t1\t[^\t]*\n.*\tz\/zz\t.*\n$/s);
+  });
+
+  it('a mirror removes nothing there of what could not be read here', async () => {
+    const { cli, name, there, top } = await bench(options);
+    shut('m/shut', 0o000, 'm/shut/f')(top);
+    write(there, 'm/shut/kept');
+    write(there, 'built');
+    const pushed = await cli(['push', '--mirror', '--dest', 'd', name, top]);
+    expect(pushed).toMatchObject({ code: 1, stderr: expect.stringContaining(denied('m/shut')) });
+    expect(existsSync(join(there, 'm/shut/kept'))).toBe(true);
+    expect(existsSync(join(there, 'built'))).toBe(false);
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('what is odd at the other end', () => {
+  it.each([0o000, 0o444, 0o111])('a mirror leaves a directory there of mode %o', async (mode) => {
+    const { cli, name, there, top } = await bench({});
+    shut('m/shut', mode, 'm/shut/f')(there);
+    for (const round of [1, 2]) {
+      const pushed = await cli(['push', '--mirror', '--dest', 'd', name, top]);
+      const stderr = expect.stringContaining('m/shut: cannot be read there: permission denied');
+      expect(pushed, String(round)).toMatchObject({ code: 1, stderr });
+    }
+    expect(hasPlain(there)).toBe(true);
+    chmodSync(join(there, 'm/shut'), 0o755);
+    expect(existsSync(join(there, 'm/shut/f'))).toBe(true);
+  });
+
+  it.each([
+    ['a directory that is shut', shut('m', 0o000, 'm/f'), 'm/new: permission denied'],
+    ['rules that are shut', shut('m/.gomoteignore', 0o000), 'm: cannot read its .gomoteignore'],
+    ['a file that is shut', shut('m/new', 0o000), 'm/new: '],
+    ['a FIFO', (top: string) => void execFileSync('mkfifo', [join(top, 'm')]), 'm: something else'],
+  ])('a pull leaves %s here, and brings the rest', async (_, make, said) => {
+    const { cli, name, there, top } = await bench({});
+    await cli(['push', '--dest', 'd', name, top]);
+    write(there, 'm/new');
+    write(there, 'z/new');
+    make(top);
+    const pulled = await cli(['pull', '--changed', name, 'd', top]);
+    expect(pulled).toMatchObject({ code: 1, stderr: expect.stringContaining(said) });
+    expect(existsSync(join(top, 'z/new'))).toBe(true);
+  });
+});
