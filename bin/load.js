@@ -3,7 +3,6 @@ const { closeSync, constants: flags, fstatSync, lstatSync, openSync } = require(
 const { mkdirSync, readFileSync, statSync } = require('node:fs');
 const { createRequire, enableCompileCache, wrap } = require('node:module');
 const { basename, dirname, isAbsolute, join } = require('node:path');
-const { setFlagsFromString } = require('node:v8');
 const { constants, Script } = require('node:vm');
 
 /**
@@ -18,9 +17,6 @@ module.exports = function load(program, use) {
     if (directory !== undefined) enableCompileCache(directory);
     return { exports: require(path), keep: () => undefined };
   }
-  // undici's HTTP parser is WebAssembly: compiled by the optimizer of these versions' V8, it costs as much as a start of
-  // Node. Compiled code is of use only under the same flags, so they are set before anything is compiled.
-  setFlagsFromString('--liftoff-only');
   const cache = cachePath(path, program, use);
   const kept = cache === undefined ? undefined : readOwn(cache);
   const script = new Script(wrap(readFileSync(path, 'latin1')), {
@@ -39,9 +35,6 @@ module.exports = function load(program, use) {
     },
   };
 };
-
-/** What src/cli/short-life.ts changes, as it was when the code was compiled. */
-const usualFlags = ['--semi-space-growth-factor=2', '--turbofan', '--incremental-marking'];
 
 /** Where compiled code is kept; undefined where no place is safe from other users. */
 function codeDirectory() {
@@ -80,9 +73,9 @@ function isOwn(path) {
 function cachePath(path, program, use) {
   const directory = codeDirectory();
   if (directory === undefined) return undefined;
-  const { size, mtimeMs } = statSync(path);
-  // V8 compares the length of the source, no more.
-  const source = [require('../package.json').version, size, Math.round(mtimeMs)].join('-');
+  // V8 compares the length of the source, no more. Packages set the time of the last change, but not that of the inode's.
+  const { size, ctimeMs } = statSync(path);
+  const source = `${size}-${Math.round(ctimeMs)}`;
   return join(directory, [program, source, process.version, process.arch, use].join('_'));
 }
 
@@ -115,13 +108,12 @@ function checkOf({ buffer, byteOffset, length }) {
 
 /** Code of other versions is removed when it is this old, in ms: versions that are used side by side keep theirs. */
 const oldMs = 14 * 24 * 3_600_000;
-const codeName = /^[a-z]+_[^_]+-[0-9]+-[0-9]+_v[^_]+_[a-z0-9]+_[a-z]*(\.[0-9]+)?$/;
+const codeName = /^[a-z]+_([^_]+-)?[0-9]+-[0-9]+_v[^_]+_[a-z0-9]+_[a-z]*(\.[0-9]+)?$/;
 
 function keepCode(path, script) {
   const { readdirSync, renameSync, unlinkSync, writeFileSync } = require('node:fs');
   const partial = `${path}.${process.pid}`;
   try {
-    for (const flag of usualFlags) setFlagsFromString(flag);
     const code = script.createCachedData();
     const check = Buffer.alloc(4);
     check.writeInt32LE(checkOf(code));

@@ -2,7 +2,7 @@
 // everything else from its source.
 import { build } from 'esbuild';
 
-/** By name in dist/, as `runInThread` takes it. */
+/** By name in dist/, as `Thread` takes it. */
 const entryPoints = {
   'archive-worker': 'src/tar/worker.ts',
   'tree-worker': 'src/buildlet/trees/worker.ts',

@@ -27,7 +27,7 @@ const heavyModules = {
 };
 
 /** Packages that a plain command never loads, each a file of its own too: a file is read, and half compiled, as a whole. */
-const heavyPackages = ['undici', 'tar'];
+const heavyPackages = ['undici', 'tar', 'ora', 'ignore'];
 
 const heavyPackagesApart = {
   name: 'heavy-packages-apart',
@@ -51,6 +51,19 @@ const heavyModulesApart = {
   },
 };
 
+/** Left out of commander, which needs it for subcommands that are programs of their own: at each start it would be loaded. */
+const withoutSubprograms = {
+  name: 'without-subprograms',
+  setup(builder) {
+    builder.onResolve({ filter: /^node:child_process$/ }, ({ importer }) =>
+      /[\\/]commander[\\/]/.test(importer)
+        ? { path: 'child_process', namespace: 'empty' }
+        : undefined,
+    );
+    builder.onLoad({ filter: /.*/, namespace: 'empty' }, () => ({ contents: '' }));
+  },
+};
+
 rmSync('dist', { recursive: true, force: true });
 
 await build({
@@ -59,6 +72,7 @@ await build({
     gomote: 'src/cli/main.ts',
     buildlet: 'src/buildlet/main.ts',
     coordinator: 'src/coordinator/main.ts',
+    'ssh-host': 'src/backends/ssh/host/main.ts',
     'terminal-host': 'src/buildlet/command/terminal-host.ts',
     ...Object.fromEntries(Object.entries(heavyModules).map(([module, file]) => [file, module])),
     ...Object.fromEntries(heavyPackages.map((name) => [name, name])),
@@ -70,9 +84,8 @@ await build({
   // The files apart are required as well: import() would start Node's ES module loader, which parses each once more.
   supported: { 'dynamic-import': false },
   minify: !process.env.NOMINIFY,
-  plugins: [heavyPackagesApart, heavyModulesApart],
-  define: { 'import.meta.url': 'importMetaUrl' },
-  banner: { js: "const importMetaUrl=require('node:url').pathToFileURL(__filename).href;" },
+  plugins: [heavyPackagesApart, heavyModulesApart, withoutSubprograms],
+  define: { 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' },
 });
 
 await build({

@@ -26,7 +26,13 @@ export interface BackendCall {
   readonly signal: AbortSignal;
 }
 
-export interface ListCall extends BackendCall {
+/** A call to a backend of several machines or hosts, of which some may not answer. */
+export interface PartsCall extends BackendCall {
+  /** Told of each part that does not answer, when the others have. Absent: such a part fails the call. */
+  readonly onFailure?: ((error: GomoteError) => void) | undefined;
+}
+
+export interface ListCall extends PartsCall {
   /** Fails rather than leave some out, when a part of the platform does not answer. */
   readonly isWhole?: boolean | undefined;
 }
@@ -38,6 +44,10 @@ export interface CreateCall extends BackendCall {
   readonly host: HostType;
   /** Told in a few words what is being waited for. */
   readonly onProgress?: ((step: string) => void) | undefined;
+  /** Which of the backend's hosts makes it. Absent: the backend chooses. */
+  readonly onHost?: string | undefined;
+  /** Told, a line each, of hosts that were left out because they do not answer. */
+  readonly onWarning?: ((line: string) => void) | undefined;
 }
 
 /** Where buildlets come from. What only some backends do is an interface of its own, below. */
@@ -76,7 +86,13 @@ export interface SharedNotes {
 /** Backends on which buildlets that have ended leave something behind. */
 export interface Cleanup {
   /** Removes what is left of buildlets that have ended or are overdue. Gives what was removed, a line each. */
-  reap(call: BackendCall): Promise<string[]>;
+  reap(call: PartsCall): Promise<string[]>;
+}
+
+/** Backends that may ask their user something on the terminal when they connect, such as a password. */
+export interface Prompts {
+  /** Connects, so that nothing is asked later. To be called before anything is drawn on the terminal. */
+  answerPrompts(call: BackendCall & Pick<CreateCall, 'onHost'>): Promise<void>;
 }
 
 /** Backends behind a server that has its own users, builder types and leases. */
@@ -93,7 +109,7 @@ export interface TeamServer {
 
 /** A backend of any kind, with what it does beyond `Backend`. */
 export type AnyBackend = Backend &
-  Partial<Diagnosis & Renewal & SharedNotes & Cleanup & TeamServer>;
+  Partial<Diagnosis & Renewal & SharedNotes & Cleanup & Prompts & TeamServer>;
 
 /** What every backend is opened with beside its section of the configuration. */
 export interface Surroundings {

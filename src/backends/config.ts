@@ -8,6 +8,7 @@ import { dockerSection, dockerTable } from './docker/config.ts';
 import { gceSection, gceTable } from './gce/config.ts';
 import { kubernetesSection, kubernetesTable } from './kubernetes/config.ts';
 import { localBackend, localSection } from './local/config.ts';
+import { sshSection } from './ssh/config.ts';
 
 /** The schema of a section [backends.NAME], by its kind. */
 const sections = {
@@ -15,6 +16,7 @@ const sections = {
   coordinator: coordinatorSection,
   kubernetes: kubernetesSection,
   gce: gceSection,
+  ssh: sshSection,
   docker: dockerSection,
 };
 

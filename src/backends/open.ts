@@ -5,12 +5,14 @@ import type { DockerSettings } from './docker/backend.ts';
 import type { GceSettings } from './gce/backend.ts';
 import type { KubernetesSettings } from './kubernetes/backend.ts';
 import type { LocalSettings } from './local/backend.ts';
+import type { SshSettings } from './ssh/backend.ts';
 
 export type BackendSettings =
   | LocalSettings
   | CoordinatorSettings
   | KubernetesSettings
   | GceSettings
+  | SshSettings
   | DockerSettings;
 
 export async function openBackend(
@@ -28,5 +30,7 @@ export async function openBackend(
       return new (await import('./docker/backend.ts')).DockerBackend(settings, log);
     case 'kubernetes':
       return new (await import('./kubernetes/backend.ts')).KubernetesBackend(settings, log);
+    case 'ssh':
+      return new (await import('./ssh/backend.ts')).SshBackend(settings, log);
   }
 }

@@ -14,7 +14,6 @@ import {
 import { open } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { GomoteError, messageOf } from '../errors.ts';
 import { packageRoot, readVersion } from '../package-root.ts';
@@ -58,8 +57,11 @@ const bundleNames = [
 ];
 
 export function bundleFiles(): PayloadFile[] {
-  const root = fileURLToPath(packageRoot);
-  return bundleNames.map((name) => ({ name, mode: 0o644, content: { path: join(root, name) } }));
+  return bundleNames.map((name) => ({
+    name,
+    mode: 0o644,
+    content: { path: join(packageRoot, name) },
+  }));
 }
 
 /** Tells this version of the programs, with this Node, from all others. */
@@ -100,7 +102,7 @@ const elfMagic = Buffer.from('\x7fELF\x02\x01', 'latin1');
 const programHeaderInterpreter = 3;
 
 /** The dynamic loader that a program of 64-bit Linux asks for. */
-function loaderOf(program: string): string {
+export function loaderOf(program: string): string {
   const bytes = readStart(program);
   const isElf = bytes.subarray(0, elfMagic.length).equals(elfMagic);
   const [start, size, count] = isElf
@@ -145,8 +147,8 @@ async function librariesOf(loader: string, program: string): Promise<string[]> {
 }
 
 /** The optional package that gives commands a terminal: what it needs on this system. */
-function terminalFiles(): { name: string; path: string }[] {
-  const load = createRequire(new URL('package.json', packageRoot));
+export function terminalFiles(): { name: string; path: string }[] {
+  const load = createRequire(join(packageRoot, 'package.json'));
   const system = `@lydell/node-pty-${process.platform}-${process.arch}`;
   try {
     const library = load.resolve('@lydell/node-pty/requireBinary.js');

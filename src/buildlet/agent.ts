@@ -14,6 +14,7 @@ import { type Endpoint, endpoints } from '../protocol/endpoints.ts';
 import { buildletFeatures } from '../protocol/features.ts';
 import { pingIntervalMs } from '../protocol/session.ts';
 import { DigestCache } from '../tree/digest-cache.ts';
+import { Thread } from '../worker/thread.ts';
 import { Activity, during } from './activity.ts';
 import { type CommandHost, markPrefix } from './command/command.ts';
 import { baseEnvironment } from './command/environment.ts';
@@ -40,8 +41,7 @@ import { write } from './handlers/write.ts';
 import { Lease } from './lease.ts';
 import { type SessionLimits, SessionTable } from './runs/table.ts';
 import { WorkDirIdentity } from './trees/identity.ts';
-import { treeRoutes } from './trees/routes.ts';
-import { TreeThread } from './trees/tree-thread.ts';
+import { type TreeThread, treeRoutes } from './trees/routes.ts';
 import { openWorkDir } from './work-dir.ts';
 
 export interface AgentOptions {
@@ -132,7 +132,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     };
   });
   const pingMs = options.sessions?.pingMs ?? pingIntervalMs;
-  const trees = new TreeThread(workDir.path);
+  const trees: TreeThread = new Thread('tree-worker', { workDir: workDir.path });
   const digests = new DigestCache();
   const routes: Route[] = [
     { endpoint: endpoints.liveness, handle: liveness(lease) },

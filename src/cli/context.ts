@@ -2,26 +2,18 @@
 import type { AnyBackend, RequestLog } from '../backends/backend.ts';
 import type { BackendConfig } from '../backends/config.ts';
 import { openBackend } from '../backends/open.ts';
+import { adHocHost } from '../backends/ssh/ad-hoc.ts';
 import { type BuilderType, builderTypeOfName } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { didYouMean } from '../did-you-mean.ts';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
+import { isAddress, splitName } from './buildlet-name.ts';
 import { loadConfig } from './config/config.ts';
 import { configDir } from './config/config-dir.ts';
 import type { Config } from './config/config-file.ts';
+import type { GlobalOptions } from './global-options.ts';
 import type { Interrupts } from './interrupts.ts';
 import { createTalk, type Talk, type Terminal } from './terminal/terminal.ts';
-
-/** The options that every command takes, before or after its name. */
-export interface GlobalOptions {
-  user?: string;
-  backend?: string;
-  staging?: boolean;
-  passwordFile?: string;
-  verbose?: boolean;
-  quiet?: boolean;
-  color?: boolean;
-}
 
 /** A buildlet as the command line names it. */
 export interface NamedBuildlet {
@@ -113,13 +105,13 @@ export class Context {
 
   /** The backend that names without one belong to. */
   async backendName(): Promise<string> {
-    if (this.#globals.staging) return 'staging';
-    return this.#globals.backend ?? (await this.config()).defaultBackend;
+    const given = this.#globals.staging ? 'staging' : this.#globals.backend;
+    return given ?? (await this.config()).defaultBackend;
   }
 
-  /** A backend's section of the configuration; undefined when there is none, nor is it built in. */
+  /** A backend's section of the configuration; undefined when there is none, nor can it be used without one. */
   async backendConfig(name: string): Promise<BackendConfig | undefined> {
-    const found = (await this.config()).backends.get(name);
+    const found = (await this.config()).backends.get(name) ?? adHocHost(name);
     if (found !== undefined || name !== 'docker') return found;
     return (await import('../backends/docker/ad-hoc.ts')).dockerBackend;
   }
@@ -135,7 +127,9 @@ export class Context {
 
   /** Opens a backend of the configuration, by default the chosen one. */
   async backend(name?: string): Promise<AnyBackend> {
-    const chosen = name ?? (await this.backendName());
+    const given = name ?? (await this.backendName());
+    // One host is one backend, however it is written.
+    const chosen = adHocHost(given)?.name ?? given;
     const open = this.#backends.get(chosen) ?? this.#open(chosen);
     this.#backends.set(chosen, open);
     return await open;
@@ -217,8 +211,9 @@ export class Context {
   /** Runs `work` on the buildlet `NAME`, `BACKEND/NAME` or `TYPE@HOST[:PORT]`, and tells its failure plainly. */
   async withBuildlet<T>(name: string, work: (buildlet: NamedBuildlet) => Promise<T>): Promise<T> {
     const { catalogue } = await this.config();
-    const named = builderTypeOfName(catalogue, name);
-    if (name.includes('@')) return await this.#withDirect(name, named, work);
+    const isDirect = isAddress(name);
+    const named = builderTypeOfName(catalogue, isDirect ? name : splitName(name).instance);
+    if (isDirect) return await this.#withDirect(name, named, work);
     return await this.withInstance(name, (backend, instance) =>
       this.#withConnected(name, named, backend, instance, work),
     );
@@ -229,10 +224,10 @@ export class Context {
     name: string,
     work: (backend: AnyBackend, instance: string) => Promise<T>,
   ): Promise<T> {
-    const slash = name.indexOf('/');
-    const backend = await this.backend(slash < 0 ? undefined : name.slice(0, slash));
+    const { backend: backendName, instance } = splitName(name);
+    const backend = await this.backend(backendName);
     try {
-      return await work(backend, name.slice(slash + 1));
+      return await work(backend, instance);
     } catch (error) {
       if (!isGomoteError(error, 'ERR_UNKNOWN_BUILDLET')) throw error;
       const { withSuggestion } = await import('./suggest-buildlet.ts');
@@ -294,6 +289,5 @@ export class Context {
 
 const isSet = (value = ''): boolean => ['1', 'true', 'yes'].includes(value);
 
-function optional<K extends string>(key: K, value: string | undefined): { [P in K]?: string } {
-  return value === undefined || value === '' ? {} : ({ [key]: value } as { [P in K]?: string });
-}
+const optional = <K extends string>(key: K, value: string | undefined): { [P in K]?: string } =>
+  value ? ({ [key]: value } as { [P in K]?: string }) : {};

@@ -1,6 +1,7 @@
 // Which backend makes buildlets of a type, and what it has to know of the type.
 import type { AnyBackend } from '../backends/backend.ts';
 import { adHocTypes } from '../backends/docker/ad-hoc.ts';
+import { isAdHocHost, sshTypes } from '../backends/ssh/ad-hoc.ts';
 import {
   type BuilderType,
   type Catalogue,
@@ -31,6 +32,9 @@ export async function withType<T>(
   context: Context,
   make: (wanted: Wanted) => Promise<T>,
 ): Promise<T> {
+  if (type !== undefined && isAdHocHost(type)) {
+    return await make({ ...sshTypes, backend: await context.backend(type) });
+  }
   const adHoc = type === undefined ? undefined : adHocTypes(type);
   if (adHoc !== undefined) return await make({ ...adHoc, backend: await containers(context) });
   const backend = await context.backend();
@@ -74,6 +78,7 @@ async function withTypeOf<T>(
   make: (wanted: Wanted) => Promise<T>,
 ): Promise<T> {
   const { catalogue: own } = await context.config();
+  if (isAdHocHost(backend.name) && !type) return await make({ ...sshTypes, backend });
   if (backend.types === undefined) return await make({ backend, ...find(own, type) });
   if (type !== undefined && type !== '') {
     const configured = own.builders.find(({ name }) => name === type);

@@ -1,8 +1,9 @@
 // The table of commands, and how a command line is read by it. A command's code loads when it is named.
 import { Command, CommanderError, Option } from 'commander';
 import { readVersion } from '../package-root.ts';
-import type { Context, GlobalOptions } from './context.ts';
+import type { Context } from './context.ts';
 import { examplesOf } from './examples.ts';
+import type { GlobalOptions } from './global-options.ts';
 import { normalizeGoFlags } from './go-flags.ts';
 import { print } from './terminal/terminal.ts';
 import { unknownCommand, usageError } from './usage-errors.ts';
@@ -211,7 +212,11 @@ function createRoot(context: Context): Command {
       'Remote, throw-away build machines: create one, push a tree, run commands, destroy it.',
     )
     .usage('[options] <command>')
-    .version(readVersion(), '--version', 'print the version')
+    .option('--version', 'print the version')
+    .on('option:version', () => {
+      stdout.write(`${readVersion()}\n`);
+      throw new CommanderError(0, 'commander.version', 'the version was printed');
+    })
     .helpOption('-h, --help', 'print help')
     .helpCommand('help [command]', 'print help for a command')
     .configureHelp({ showGlobalOptions: true })

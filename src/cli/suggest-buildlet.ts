@@ -41,7 +41,10 @@ async function namesEverywhere(places: Places): Promise<string[]> {
   const { backends } = await places.config();
   const lists = await Promise.allSettled(
     [...backends.keys()].map(async (backendName) => {
-      const instances = await (await places.backend(backendName)).list({ signal });
+      const instances = await (await places.backend(backendName)).list({
+        signal,
+        onFailure: () => undefined,
+      });
       return await Promise.all(instances.map(({ name }) => places.fullName(backendName, name)));
     }),
   );

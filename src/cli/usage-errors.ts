@@ -4,26 +4,28 @@ import { nearest } from '../did-you-mean.ts';
 import { GomoteError } from '../errors.ts';
 
 /** What other programs call what these do. */
-const otherNames: Readonly<Record<string, string>> = {
-  exec: 'run',
-  cp: 'put, get, push or pull',
-  copy: 'put, get, push or pull',
-  scp: 'put, get, push or pull',
-  rsync: 'push or pull',
-  sync: 'push or pull',
-  upload: 'put or push',
-  download: 'get or pull',
-  delete: 'destroy or rm',
-  remove: 'destroy or rm',
-  stop: 'destroy or kill',
-  start: 'create or run',
-  new: 'create',
-  log: 'logs',
-  sh: 'shell',
-};
+const otherNames = new Map(
+  Object.entries({
+    exec: 'run',
+    cp: 'put, get, push or pull',
+    copy: 'put, get, push or pull',
+    scp: 'put, get, push or pull',
+    rsync: 'push or pull',
+    sync: 'push or pull',
+    upload: 'put or push',
+    download: 'get or pull',
+    delete: 'destroy or rm',
+    remove: 'destroy or rm',
+    stop: 'destroy or kill',
+    start: 'create or run',
+    new: 'create',
+    log: 'logs',
+    sh: 'shell',
+  }),
+);
 
 export function unknownCommand(name: string, commands: readonly string[]): GomoteError {
-  const meant = otherNames[name] ?? nearest(name, commands);
+  const meant = otherNames.get(name) ?? nearest(name, commands);
   const question = meant === undefined ? '' : ` (Did you mean ${meant}?)`;
   return new GomoteError('ERR_USAGE', `unknown command '${name}'${question}`, {
     hint: 'see gomote -h',

@@ -1,5 +1,5 @@
 // A TOML file read and checked: every failure names the file, the key and the value.
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import * as v from 'valibot';
 import { didYouMean } from '../did-you-mean.ts';
@@ -18,7 +18,7 @@ export function parseFile<T extends v.GenericSchema>(
   const key = v.getDotPath(issue) ?? '';
   if (issue.type === 'strict_object' && issue.expected === 'never') {
     const meant = didYouMean(key.split('.').at(-1) ?? '', keysOf(schema));
-    const page = fileURLToPath(new URL('docs/configuration.md', packageRoot));
+    const page = join(packageRoot, 'docs/configuration.md');
     throw new GomoteError('ERR_CONFIG', `${path}: unknown key ${key}`, {
       hint: meant ?? `see ${page}`,
     });

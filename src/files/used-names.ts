@@ -21,11 +21,21 @@ export class UsedNames {
     this.#directory = directory;
   }
 
+  /** The number that the next name has, unless another takes it meanwhile. */
+  next(stem: string): number {
+    return this.#last(this.#used(stem)) + 1;
+  }
+
+  /** Takes the name, of whatever number; false when it was given before. */
+  takeThis(name: string): boolean {
+    this.#open();
+    return this.#mark(name);
+  }
+
   /** The next name that is not taken. */
   take(stem: string, isTaken: (name: string) => boolean = () => false): string {
-    makePrivateDirectory(this.#directory, 'the directory of used names');
-    const used = readdirSync(this.#directory).flatMap((name) => numberOf(stem, name));
-    const last = used.reduce((most, n) => Math.max(most, n), -1);
+    const used = this.#used(stem);
+    const last = this.#last(used);
     for (const n of used) {
       if (n !== last) this.#forgetOld(`${stem}-${n}`);
     }
@@ -33,6 +43,19 @@ export class UsedNames {
       const name = `${stem}-${n}`;
       if (!isTaken(name) && this.#mark(name)) return name;
     }
+  }
+
+  #open(): void {
+    makePrivateDirectory(this.#directory, 'the directory of used names');
+  }
+
+  #used(stem: string): number[] {
+    this.#open();
+    return readdirSync(this.#directory).flatMap((name) => numberOf(stem, name));
+  }
+
+  #last(used: readonly number[]): number {
+    return used.reduce((most, n) => Math.max(most, n), -1);
   }
 
   #mark(name: string): boolean {

@@ -1,42 +1,22 @@
-// The inside of a thread that `runInThread` runs jobs in.
+// The inside of a thread: it runs the jobs that its owner sends.
 import { type MessagePort, parentPort } from 'node:worker_threads';
-import { type FromThread, type ToThread, toFailure } from './thread-messages.ts';
+import { Channel } from './channel.ts';
+import { type FromThread, toFailure } from './messages.ts';
 
-/** Makes this thread run each job it is sent; a job reads its source to the end, or fails. */
-export function serveJobs<Job, Result>(
-  run: (job: Job, source: AsyncGenerator<Uint8Array>) => Promise<Result>,
+/** The thread's end of the channel of a job that gives a `Result`, and an `Event` now and then. */
+export type JobChannel<Result = unknown, Event = never> = Channel<FromThread<Result, Event>>;
+
+/** Makes this thread run each job it is sent. The jobs share the thread; a job ends with its result, or fails. */
+export function serveJobs<Job, Result, Event = never>(
+  run: (job: Job, channel: JobChannel<Result, Event>) => Promise<Result>,
 ): void {
   parentPort?.on('message', ({ job, port }: { job: Job; port: MessagePort }) => {
-    const tell = (message: FromThread<Result>) => port.postMessage(message);
-    run(job, received(port))
+    const channel: JobChannel<Result, Event> = new Channel(port);
+    run(job, channel)
       .then(
-        (done) => tell({ done }),
-        (error: unknown) => tell({ failed: toFailure(error) }),
+        (done) => channel.post({ done }),
+        (error: unknown) => channel.post({ failed: toFailure(error) }),
       )
-      .finally(() => port.close());
+      .finally(() => channel.close());
   });
-}
-
-/** The source as it comes, each piece acknowledged when the next is asked for. */
-async function* received(port: MessagePort): AsyncGenerator<Uint8Array> {
-  const waiting: ToThread[] = [];
-  let wake: (() => void) | undefined;
-  port.on('message', (message: ToThread) => {
-    waiting.push(message);
-    wake?.();
-  });
-  for (;;) {
-    const message = waiting.shift();
-    if (message === 'end') return;
-    if (message === 'stop') throw new Error('the source has failed');
-    if (message === undefined) {
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-      continue;
-    }
-    yield message;
-    const taken: FromThread<never> = { taken: message.length };
-    port.postMessage(taken);
-  }
 }

@@ -1,67 +1,117 @@
-// Work on a stream of bytes in a thread of its own, so that the event loop stays free.
+// Work in a thread of its own, so that the event loop stays free.
+import { join } from 'node:path';
 import { MessageChannel, Worker } from 'node:worker_threads';
+import { GomoteError, messageOf } from '../errors.ts';
 import { packageRoot } from '../package-root.ts';
+import { Channel } from './channel.ts';
 import { Feed } from './feed.ts';
+import { type FromThread, fromFailure } from './messages.ts';
 import type { StoppableSource } from './stoppable-source.ts';
-import { type FromThread, fromFailure } from './thread-messages.ts';
 
-/** One thread of each program is kept for its next job: starting it takes some 30 ms. */
-const idle = new Map<string, Worker>();
+export interface JobOptions<Event> {
+  /** What the job reads. */
+  readonly source?: StoppableSource;
+  /** Cancels the job, also when it has read everything. */
+  readonly signal?: AbortSignal;
+  /** Called with what the job tells on its way. */
+  readonly onEvent?: (event: Event) => void;
+}
 
 /**
- * Runs one job of a program built by scripts/build-workers.js into dist/ (`archive-worker`), which is written with
- * `serveJobs`, and gives its result. The thread gets the source's bytes, never more ahead of it than a MiB. Fails as
- * the source does, else as the job. The thread keeps no process alive.
+ * A thread that runs the jobs of one program, which is written with `serveJobs` and built by scripts/build-workers.js.
+ * It starts with the first job, and again with the first one after it has died. It keeps no process alive.
  */
-export async function runInThread<Job, Result>(
-  program: string,
-  job: Job,
-  source: StoppableSource,
-): Promise<Result> {
-  const worker = idle.get(program) ?? start(program);
-  idle.delete(program);
-  const { port1: port, port2 } = new MessageChannel();
-  const feed = new Feed(port, source);
-  let crashed: (error: Error) => void = () => undefined;
-  const result = new Promise<Result>((resolve, reject) => {
-    crashed = reject;
-    port.on('message', (message: FromThread<Result>) => {
-      if ('taken' in message) feed.taken(message.taken);
-      else if ('done' in message) resolve(message.done);
-      else reject(fromFailure(message.failed));
-    });
-  });
-  const ended = () => crashed(new Error(`the thread ${program} ended`));
-  worker.once('error', crashed).once('exit', ended);
-  worker.postMessage({ job, port: port2 }, [port2]);
-  try {
-    const fed = feed.run();
-    const value = await result.finally(() => feed.stop());
-    await fed;
-    return value;
-  } catch (error) {
-    // Why there was no more to read says more than what the thread made of that.
-    throw feed.failure ?? error;
-  } finally {
-    worker.off('error', crashed).off('exit', ended);
-    port.close();
-    giveBack(program, worker);
+export class Thread<Job> {
+  readonly #program: string;
+  readonly #workerData: unknown;
+  #worker: Worker | undefined;
+
+  constructor(program: string, workerData?: unknown) {
+    this.#program = program;
+    this.#workerData = workerData;
   }
-}
 
-function start(program: string): Worker {
-  const worker = new Worker(new URL(`dist/${program}.cjs`, packageRoot));
-  worker.unref();
-  worker.once('exit', () => {
-    if (idle.get(program) === worker) idle.delete(program);
-  });
-  return worker;
-}
+  /** Runs a job that gives one result. Fails as its source does, else as the job; ERR_CLOSED when the thread ends. */
+  async run<Result, Event = never>(
+    job: Job,
+    { source, signal, onEvent }: JobOptions<Event> = {},
+  ): Promise<Result> {
+    const { channel, result, release } = this.#start<Result, Event>(job, onEvent);
+    const feed = source && new Feed(channel, source);
+    const fed = feed?.run();
+    const cancel = () => channel.cancel();
+    signal?.addEventListener('abort', cancel);
+    try {
+      return await result;
+    } catch (error) {
+      // Why there was no more to read says more than what the thread made of that.
+      throw feed?.failure ?? error;
+    } finally {
+      signal?.removeEventListener('abort', cancel);
+      feed?.stop();
+      await fed;
+      release();
+    }
+  }
 
-/** The id of a thread that is no more. */
-const ended = -1;
+  /** Runs a job that gives bytes. */
+  async *read(job: Job): AsyncGenerator<Buffer> {
+    const { channel, result, release } = this.#start<void, never>(job);
+    // `receive` throws it.
+    result.catch(() => undefined);
+    try {
+      yield* channel.receive();
+    } finally {
+      channel.cancel();
+      release();
+    }
+  }
 
-function giveBack(program: string, worker: Worker): void {
-  if (idle.has(program)) void worker.terminate();
-  else if (worker.threadId !== ended) idle.set(program, worker);
+  /** Ends the thread; what is running fails with ERR_CLOSED. */
+  async close(): Promise<void> {
+    await this.#worker?.terminate();
+  }
+
+  #start<Result, Event>(job: Job, onEvent: (event: Event) => void = () => undefined) {
+    this.#worker ??= this.#spawn();
+    const worker = this.#worker;
+    const { port1, port2 } = new MessageChannel();
+    let fail: (error: Error) => void = () => undefined;
+    let done: (result: Result) => void = () => undefined;
+    const result = new Promise<Result>((resolve, reject) => {
+      done = resolve;
+      fail = reject;
+    });
+    const channel = new Channel<never, FromThread<Result, Event>>(port1, (message) => {
+      if ('event' in message) onEvent(message.event);
+      else if ('done' in message) done(message.done);
+      else failed(fromFailure(message.failed));
+    });
+    const failed = (error: Error) => {
+      fail(error);
+      channel.fail(error);
+    };
+    const ended = (cause?: unknown) => {
+      const why = cause instanceof Error ? `: ${messageOf(cause)}` : '';
+      failed(new GomoteError('ERR_CLOSED', `the thread has ended${why}`, { cause }));
+    };
+    worker.once('error', ended).once('exit', ended);
+    worker.postMessage({ job, port: port2 }, [port2]);
+    const release = () => {
+      worker.off('error', ended).off('exit', ended);
+      channel.close();
+    };
+    return { channel, result, release };
+  }
+
+  #spawn(): Worker {
+    const file = join(packageRoot, 'dist', `${this.#program}.cjs`);
+    const worker = new Worker(file, { workerData: this.#workerData });
+    worker.unref();
+    worker.setMaxListeners(0);
+    const over = () => {
+      if (this.#worker === worker) this.#worker = undefined;
+    };
+    return worker.once('error', over).once('exit', over);
+  }
 }

@@ -28,6 +28,12 @@ const rows: Record<string, Row> = {
     code: 2,
     says: ["unknown command 'rnu'", 'Did you mean run?'],
   },
+  ...Object.fromEntries(
+    ['constructor', '__proto__', 'toString', 'hasOwnProperty'].map((name) => [
+      `the command ${name}`,
+      { argv: [name], code: 2, says: [`gomote: unknown command '${name}'; see gomote -h\n`] },
+    ]),
+  ),
   'an unknown option': {
     argv: ['list', '--bogus'],
     code: 2,

@@ -1,5 +1,6 @@
 // Every field of every reply with a value that it must not have: a clean error, or what is read is what it must be.
 import { readFileSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -54,6 +55,7 @@ const record = {
   Reason: 'none',
 };
 const builder = { Name: 'linux', HostType: 'host', Env: ['A=1'], Path: ['/bin'] };
+const ping = 'ping 0 0\n';
 const types = {
   Features: ['extend'],
   User: { Name: 'me', Admin: false },
@@ -357,6 +359,30 @@ describe('gomote run', () => {
       expect([argv[0], code, stderr]).toEqual([argv[0], 125, expect.stringMatching(/^gomote: /)]);
     }
   });
+});
+
+it.each<[string, (response: ServerResponse) => void]>([
+  ['is silent', () => undefined],
+  ['pings now and then', (response) => void setInterval(() => response.write(ping), 20).unref()],
+  [
+    'never stops to ping',
+    (response) => {
+      const flood = () => {
+        while (!response.destroyed && response.write(ping.repeat(1_000)));
+      };
+      response.on('drain', flood);
+      flood();
+    },
+  ],
+])('a run ends although the reply %s after the closing record', async (_what, goOn) => {
+  const address = await serveHttp((request, response, path) => {
+    request.resume();
+    response.statusCode = path === '/session' ? 200 : 404;
+    if (path !== '/session') return void response.end();
+    response.write(formatRecord('end', JSON.stringify({ ...end, code: 3 })));
+    goOn(response);
+  });
+  expect(await testCli()(['run', `x@${address}`, 'true'])).toMatchObject({ code: 3 });
 });
 
 it('a run whose log goes on after its closing record ends with 125', async () => {

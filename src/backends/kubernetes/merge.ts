@@ -6,14 +6,16 @@ const isTree = (value: unknown): value is Tree =>
 
 /** Lays `over` over `base`: tables key by key, lists of things with a name by their names, all else as a whole. */
 export function merged(base: Tree, over: Tree): Tree {
-  const result: Record<string, unknown> = { ...base };
+  // A key may have any name, also `__proto__`.
+  const result = new Map(Object.entries(base));
   for (const [key, value] of Object.entries(over)) {
-    const below = base[key];
-    if (isTree(below) && isTree(value)) result[key] = merged(below, value);
-    else if (Array.isArray(below) && Array.isArray(value)) result[key] = mergedLists(below, value);
-    else result[key] = value;
+    const below = result.get(key);
+    if (isTree(below) && isTree(value)) result.set(key, merged(below, value));
+    else if (Array.isArray(below) && Array.isArray(value))
+      result.set(key, mergedLists(below, value));
+    else result.set(key, value);
   }
-  return result;
+  return Object.fromEntries(result);
 }
 
 function mergedLists(base: readonly unknown[], over: readonly unknown[]): unknown[] {

@@ -24,6 +24,15 @@ import { filesOf, type LocalRecord, ownerOf, readPassword, readRecord } from './
 export interface LocalSettings extends LocalConfig, Surroundings {
   /** Where the buildlets have their directories, for this process alone. Absent: where the user's are. */
   readonly root?: string | undefined;
+  /** The same, for all processes that name it. */
+  readonly sharedRoot?: string | undefined;
+}
+
+/** How a buildlet is reached, by its user on its own machine. */
+export interface LocalReach {
+  /** The path of its socket. */
+  readonly socket: string;
+  readonly password: string;
 }
 
 /** How long a probe of a buildlet may take, in ms. */
@@ -51,14 +60,20 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup {
     this.#environment = settings.environment;
     this.#inheritEnv = settings.inheritEnv === true;
     this.#isSole = settings.root !== undefined;
-    this.#places = localPlaces(settings.environment, settings.root);
+    this.#places = localPlaces(settings.environment, settings.root ?? settings.sharedRoot);
     this.#onRequest = onRequest;
   }
 
-  async create(builder: BuilderType, call: CreateCall): Promise<Instance> {
+  /** @param number The one in the name; ERR_NAME_TAKEN when another buildlet has or had it. Absent: the next. */
+  async create(builder: BuilderType, call: CreateCall, number?: number): Promise<Instance> {
     const { reserve } = await import('./create.ts');
     const { startLocalBuildlet } = await import('./process.ts');
-    const { directory, record } = await reserve(this.#places, builder, call, this.#environment);
+    const { directory, record } = await reserve(
+      this.#places,
+      builder,
+      { ...call, number },
+      this.#environment,
+    );
     try {
       const inheritEnv = this.#inheritEnv || call.host.inheritEnv === true;
       const environment = { own: this.#environment, inheritEnv };
@@ -109,6 +124,17 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup {
     } finally {
       await client.disconnect();
     }
+  }
+
+  /** Looks at one buildlet as `list` does at all. */
+  async look(name: string, call: BackendCall): Promise<Instance> {
+    const { directory, record } = this.#find(name);
+    return await this.#inspect(directory, record, call.signal);
+  }
+
+  reach(name: string): LocalReach {
+    const { directory, record } = this.#find(name);
+    return { socket: record.socket, password: readPassword(directory) };
   }
 
   async connect(name: string): Promise<BuildletClient> {

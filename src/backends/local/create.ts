@@ -20,7 +20,7 @@ import { type LocalRecord, passwordPath, writeRecord } from './record.ts';
 export async function reserve(
   places: LocalPlaces,
   builder: BuilderType,
-  call: CreateCall,
+  call: CreateCall & { readonly number?: number | undefined },
   environment: NodeJS.ProcessEnv,
 ): Promise<{ directory: string; record: LocalRecord }> {
   // A variable that leads nowhere is found before anything is made.
@@ -34,7 +34,7 @@ export async function reserve(
     });
   }
   const names = new UsedNames(join(workRoot, 'names'));
-  const name = await reserveName(root, names, stem, call.signal);
+  const name = await reserveName(root, names, stem, call);
   const directory = join(root, name);
   const files = join(workRoot, `gomote-${name}-${randomBytes(4).toString('hex')}`);
   const made = [directory, files];
@@ -68,19 +68,25 @@ async function reserveName(
   root: string,
   names: UsedNames,
   stem: string,
-  signal: AbortSignal,
+  { number, signal }: { readonly number?: number | undefined; readonly signal: AbortSignal },
 ): Promise<string> {
+  const wanted = number === undefined ? undefined : `${stem}-${number}`;
   for (;;) {
     signal.throwIfAborted();
-    const name = names.take(stem);
+    const name = wanted ?? names.take(stem);
+    if (wanted !== undefined && !names.takeThis(wanted)) throw taken(wanted);
     try {
       await mkdir(join(root, name), { mode: 0o700 });
       return name;
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw error;
+      if (wanted !== undefined) throw taken(wanted);
     }
   }
 }
+
+const taken = (name: string): GomoteError =>
+  new GomoteError('ERR_NAME_TAKEN', `the name ${name} is taken`);
 
 /** The socket of the buildlet in `directory`: there, or, when that path is too long for one, in a fresh short place. */
 function socketPath(directory: string, temporary: string): string {

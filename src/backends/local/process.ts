@@ -1,11 +1,12 @@
 // Starts and ends the process of a local buildlet.
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { markPrefix } from '../../buildlet/command/command.ts';
 import { cleanEnvironment } from '../../buildlet/command/environment.ts';
 import { endProcesses } from '../../buildlet/command/process-sweep.ts';
@@ -28,7 +29,7 @@ export async function startLocalBuildlet(
   { own, inheritEnv }: { own: NodeJS.ProcessEnv; inheritEnv: boolean },
   signal: AbortSignal,
 ): Promise<void> {
-  const program = fileURLToPath(new URL('bin/buildlet.js', packageRoot));
+  const program = join(packageRoot, 'bin/buildlet.js');
   const log = await open(logPath(directory), 'a', 0o600);
   const args = [
     ...['--listen', `unix:${record.socket}`],

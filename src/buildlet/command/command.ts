@@ -3,14 +3,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
-import { errnoOf } from '../../errors.ts';
+import { errnoOf, isGomoteError } from '../../errors.ts';
 import type { ExecRequest } from '../../protocol/exec.ts';
 import { textOf } from '../../protocol/form.ts';
 import { errnoText, notStarted } from '../../protocol/process-state.ts';
 import { commandLine } from './command-bytes.ts';
 import { findCommandFile } from './command-file.ts';
 import { commandEnvironment, commandVariable, type Environment } from './environment.ts';
-import type { PipeStock } from './output-pipe.ts';
+import type { InputPipe, OutputPipe, PipeStock } from './output-pipe.ts';
 import { endProcesses, type SweepTarget, signalProcesses } from './process-sweep.ts';
 import { startInOrder } from './start-turns.ts';
 
@@ -113,10 +113,17 @@ async function startNow(
   host: CommandHost,
   streams: CommandStreams,
 ): Promise<RunningCommand | { notStarted: string }> {
-  const stdout = await host.pipes.take();
-  const stderr = streams.merge ? stdout : await host.pipes.take();
-  const stdin = streams.stdin ? await host.pipes.takeInput() : undefined;
+  const outputs: OutputPipe[] = [];
+  const takeOutput = async () => {
+    const pipe = await host.pipes.take();
+    outputs.push(pipe);
+    return pipe;
+  };
+  let stdin: InputPipe | undefined;
   try {
+    const stdout = await takeOutput();
+    const stderr = streams.merge ? stdout : await takeOutput();
+    stdin = streams.stdin ? await host.pipes.takeInput() : undefined;
     const child: ChildProcess = spawn(command.file, command.args, {
       argv0: command.argv0,
       cwd: command.directory,
@@ -135,13 +142,13 @@ async function startNow(
       ...controlsOf({ groupId: child.pid, markPrefix: command.mark }),
     };
   } catch (error) {
-    for (const { reader } of [stdout, stderr]) reader.destroy();
+    for (const { reader } of outputs) reader.destroy();
     stdin?.writer.destroy();
     const code = errnoOf(error);
-    if (code === undefined) throw error;
+    if (code === undefined || isGomoteError(error)) throw error;
     return { notStarted: notStarted.exec(command.file, errnoText(code)) };
   } finally {
-    for (const { closeWriter } of new Set([stdout, stderr])) closeWriter();
+    for (const { closeWriter } of outputs) closeWriter();
     stdin?.closeReader();
   }
 }

@@ -2,7 +2,11 @@
 import { userInfo } from 'node:os';
 import { type ExecRequest, expandPath } from '../../protocol/exec.ts';
 
+/** Without a prototype: a variable may have any name, also `__proto__`. */
 export type Environment = Record<string, string>;
+
+const environmentOf = (...from: readonly Environment[]): Environment =>
+  Object.assign(Object.create(null), ...from);
 
 /** Names the work dir and one command in the environment of all its processes, so that they can be found. */
 export const commandVariable = 'GOMOTE_COMMAND';
@@ -22,7 +26,7 @@ const placeholders = { PWD: '/', TMPDIR: '/tmp' };
  * set is about another directory or another job.
  */
 export function cleanEnvironment(own: NodeJS.ProcessEnv): Environment {
-  const environment: Environment = { PATH: defaultPath, ...accountVariables(), ...placeholders };
+  const environment = environmentOf({ PATH: defaultPath }, accountVariables(), placeholders);
   for (const [name, value] of Object.entries(own)) {
     const isBase =
       baseVariables.includes(name) || basePrefixes.some((prefix) => name.startsWith(prefix));
@@ -57,7 +61,7 @@ export function baseEnvironment(
   workDir: string,
   temporary: string,
 ): Environment {
-  const environment: Environment = {};
+  const environment = environmentOf();
   for (const [name, value] of Object.entries(own)) {
     if (value !== undefined && !name.startsWith('META_')) environment[name] = value;
   }
@@ -73,7 +77,7 @@ export function commandEnvironment(
   request: Pick<ExecRequest, 'env' | 'path'>,
   workDir: string,
 ): Environment {
-  const environment = { ...base };
+  const environment = environmentOf(base);
   for (const pair of request.env) {
     const equals = pair.indexOf('=');
     if (equals > 0) environment[pair.slice(0, equals)] = pair.slice(equals + 1);

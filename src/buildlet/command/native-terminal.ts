@@ -88,7 +88,7 @@ function forked(binding: Binding, how: Parameters<Binding['fork']>): ReturnType<
 }
 
 function loadBinding(): { binding: Binding; helper: string } {
-  const load = createRequire(import.meta.url);
+  const load = createRequire(import.meta.filename);
   try {
     const { requireBinary } = load('@lydell/node-pty/requireBinary.js');
     const helper = `@lydell/node-pty-${process.platform}-${process.arch}/spawn-helper`;

@@ -8,7 +8,6 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, constants, existsSync, openSync, unlinkSync } from 'node:fs';
 import { type OnReadOpts, Socket } from 'node:net';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { GomoteError, messageOf } from '../../errors.ts';
 import { packageRoot } from '../../package-root.ts';
@@ -17,7 +16,7 @@ const run = promisify(execFile);
 
 /** The package brings its own where the machine may have none. */
 function mkfifo(): string {
-  const own = fileURLToPath(new URL('bin/mkfifo', packageRoot));
+  const own = join(packageRoot, 'bin/mkfifo');
   return existsSync(own) ? own : 'mkfifo';
 }
 
@@ -89,8 +88,11 @@ export class PipeStock {
   async take(): Promise<OutputPipe> {
     const name = await this.#takeName();
     try {
-      const readFd = openSync(name, constants.O_RDONLY | constants.O_NONBLOCK);
-      const writeFd = openSync(name, constants.O_WRONLY);
+      const [readFd, writeFd] = openBoth(
+        name,
+        constants.O_RDONLY | constants.O_NONBLOCK,
+        constants.O_WRONLY,
+      );
       return {
         reader: lendingReader(readFd),
         writeFd,
@@ -104,11 +106,15 @@ export class PipeStock {
   /** A pipe the other way: the child's end waits for input, ours never blocks. */
   async takeInput(): Promise<InputPipe> {
     const name = await this.#takeName();
-    // A FIFO opens for reading once it has a writer, and for writing without waiting once it has a reader.
-    const bothFd = openSync(name, constants.O_RDWR | constants.O_NONBLOCK);
+    let bothFd: number | undefined;
     try {
-      const readFd = openSync(name, constants.O_RDONLY);
-      const writeFd = openSync(name, constants.O_WRONLY | constants.O_NONBLOCK);
+      // A FIFO opens for reading once it has a writer, and for writing without waiting once it has a reader.
+      bothFd = openSync(name, constants.O_RDWR | constants.O_NONBLOCK);
+      const [readFd, writeFd] = openBoth(
+        name,
+        constants.O_RDONLY,
+        constants.O_WRONLY | constants.O_NONBLOCK,
+      );
       return {
         readFd,
         writer: new Socket({ fd: writeFd, readable: false, writable: true }),
@@ -116,8 +122,19 @@ export class PipeStock {
       };
     } finally {
       unlinkSync(name);
-      closeSync(bothFd);
+      if (bothFd !== undefined) closeSync(bothFd);
     }
+  }
+}
+
+/** Opens the FIFO for reading and for writing, or, where descriptors are short, not at all. */
+function openBoth(name: string, reading: number, writing: number): [number, number] {
+  const readFd = openSync(name, reading);
+  try {
+    return [readFd, openSync(name, writing)];
+  } catch (error) {
+    closeSync(readFd);
+    throw error;
   }
 }
 

@@ -1,6 +1,7 @@
 // One running command on a terminal of its own, which a host process holds.
+
 import { type ChildProcess, spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { nodeCommand } from '../../node-command.ts';
 import { packageRoot } from '../../package-root.ts';
 import type { TerminalRequest } from '../../protocol/session.ts';
@@ -16,7 +17,7 @@ export async function startTerminalCommand(
   command: PreparedCommand,
   { term, columns, rows }: TerminalRequest,
 ): Promise<RunningCommand | { notStarted: string }> {
-  const program = fileURLToPath(new URL('dist/terminal-host.cjs', packageRoot));
+  const program = join(packageRoot, 'dist/terminal-host.cjs');
   const { file, args } = nodeCommand();
   const host = spawn(file, [...args, program], {
     cwd: '/',

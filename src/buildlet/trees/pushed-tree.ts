@@ -13,7 +13,7 @@ import { TreeReceiver } from '../../tree/tree-receiver.ts';
 import { type FoundEntry, look, walkTree } from '../../tree/tree-walk.ts';
 import { TreeWriter } from '../../tree/tree-writer.ts';
 import { FileTimes, withTimes } from './file-times.ts';
-import type { ChangeOptions } from './messages.ts';
+import type { ChangeOptions } from './jobs.ts';
 import type { Problems } from './problems.ts';
 import { RecordFile } from './record-file.ts';
 import { Refusals } from './refusals.ts';

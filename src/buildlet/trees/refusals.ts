@@ -3,7 +3,7 @@ import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import type { RefusedEntry } from '../../protocol/tree-replies.ts';
 import { outsideLinkError } from '../../tar/archive-error.ts';
 import type { TreeWriterOptions } from '../../tree/tree-writer.ts';
-import type { ChangeOptions } from './messages.ts';
+import type { ChangeOptions } from './jobs.ts';
 
 type GivingUp = Pick<ChangeOptions, 'givesUpEntries' | 'replacesDirectories'>;
 

@@ -1,5 +1,5 @@
 // The endpoints of pushed and pulled trees.
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import { flowing } from '../../http/relay/flowing.ts';
 import { readFormBody, sendStream, sendText } from '../../http/server/reply.ts';
@@ -13,11 +13,13 @@ import { type Compression, compressHeader, parseCompression } from '../../protoc
 import { formatUnread, unreadHeader } from '../../protocol/unread.ts';
 import { packPieces, unpackPieces } from '../../tar/pack-pieces.ts';
 import { StoppableSource } from '../../worker/stoppable-source.ts';
+import type { Thread } from '../../worker/thread.ts';
 import type { Activity } from '../activity.ts';
 import { ApplyReply } from './apply-reply.ts';
 import type { WorkDirIdentity } from './identity.ts';
-import type { TreeJob } from './messages.ts';
-import type { TreeThread } from './tree-thread.ts';
+import type { TreeJob } from './jobs.ts';
+
+export type TreeThread = Thread<TreeJob>;
 
 export function treeRoutes(
   thread: TreeThread,
@@ -63,7 +65,7 @@ function state(thread: TreeThread, features: readonly string[]): Handler {
   const anyName = features.includes(namesFeature);
   return async ({ response, query }) => {
     const all = parseBool(query.get('all'));
-    const answer = await thread.ask({ kind: 'state', dir: dirOf(query), all });
+    const answer = await thread.run({ kind: 'state', dir: dirOf(query), all });
     const announced = { zstd, named: true, anyName };
     sendText(response, JSON.stringify({ ...Object(answer), ...announced }), contentTypes.json);
   };
@@ -82,7 +84,7 @@ function stored(
   jobOf: (exchange: Exchange) => TreeJob,
 ): Handler {
   return async (exchange) => {
-    const { bytes, unread } = (await thread.ask(jobOf(exchange))) as StoredAnswer;
+    const { bytes, unread } = (await thread.run(jobOf(exchange))) as StoredAnswer;
     if (unread !== undefined && unread.size > 0) {
       exchange.response.setHeader(unreadHeader, formatUnread(unread));
     }
@@ -100,7 +102,7 @@ function apply(thread: TreeThread, identity: WorkDirIdentity, activity: Activity
     const left = () => source.stop(new GomoteError('ERR_LOST', 'the client left'));
     signal.addEventListener('abort', left);
     const reply = new ApplyReply(response);
-    const onDigests = (digests: string) => reply.tell(digests);
+    const onEvent = (digests: string) => reply.tell(digests);
     try {
       const generation = query.get('generation') ?? '';
       const { ranMs } = activity;
@@ -108,7 +110,7 @@ function apply(thread: TreeThread, identity: WorkDirIdentity, activity: Activity
       const replacesDirectories = parseBool(query.get('replace'));
       const change = { generation, ranMs, givesUpEntries, replacesDirectories };
       const job: TreeJob = { kind: 'apply', dir: dirOf(query), ...change };
-      reply.end(await thread.ask(job, source, { stops: signal, onDigests }));
+      reply.end(await thread.run(job, { source, signal, onEvent }));
     } catch (error) {
       reply.fail(error);
     } finally {
@@ -138,37 +140,8 @@ function read(thread: TreeThread, features: readonly string[]): Handler {
     const givesUpFiles = parseBool(exchange.query.get('giveup'));
     const dir = dirOf(exchange.query);
     const job: TreeJob = { kind: 'read', dir, paths, isNamed, givesUpFiles };
-    const sent = new SentPieces(exchange.response);
-    await sendPieces(exchange, features, sent.noted(thread.read(job, () => sent.takeBack())));
+    await sendPieces(exchange, features, thread.read(job));
   };
-}
-
-/** Pieces that are sent as they are, and their memory once they have gone out. */
-class SentPieces {
-  readonly #response: ServerResponse;
-  #written: ArrayBuffer[] = [];
-  #held: ArrayBuffer | undefined;
-
-  constructor(response: ServerResponse) {
-    this.#response = response;
-  }
-
-  async *noted(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    for await (const piece of pieces) {
-      yield piece;
-      // The one before is written when this one has been taken.
-      if (this.#held !== undefined) this.#written.push(this.#held);
-      this.#held = piece.buffer as ArrayBuffer;
-    }
-  }
-
-  takeBack(): readonly ArrayBuffer[] {
-    const isPacked = this.#response.getHeader(compressHeader) !== 'none';
-    if (isPacked || this.#response.writableLength > 0) return [];
-    const free = this.#written;
-    this.#written = [];
-    return free;
-  }
 }
 
 const sliceBytes = 1 << 20;

@@ -1,4 +1,4 @@
-// All the trees of a work dir, and what is asked of them.
+// All the trees of a work directory.
 
 import { hash } from 'node:crypto';
 import { errnoOf, GomoteError } from '../../errors.ts';
@@ -23,12 +23,15 @@ import { chunkFile, encodeChunks } from '../../tree/chunks.ts';
 import { DigestCache } from '../../tree/digest-cache.ts';
 import { TreeSender } from '../../tree/tree-sender.ts';
 import { look, walkSteps } from '../../tree/tree-walk.ts';
-import type { TreeJob } from './messages.ts';
+import type { TreeJob } from './jobs.ts';
 import { Problems } from './problems.ts';
 import { PushedTree, type RunningChange } from './pushed-tree.ts';
 import { pushedDirectories } from './record-file.ts';
 
 type Job<Kind extends TreeJob['kind']> = Extract<TreeJob, { kind: Kind }>;
+
+/** So many directories are known at a time; of others the record is read again. */
+const treeLimit = 1_000;
 
 export class TreeStore {
   readonly #workDir: string;
@@ -41,8 +44,19 @@ export class TreeStore {
 
   #tree(dir: string): PushedTree {
     const tree = this.#trees.get(dir) ?? new PushedTree(this.#workDir, dir, this.#cache);
+    // The one used last goes to the end.
+    this.#trees.delete(dir);
     this.#trees.set(dir, tree);
+    if (this.#trees.size > treeLimit) this.#forgetOldest();
     return tree;
+  }
+
+  #forgetOldest(): void {
+    for (const [dir, tree] of this.#trees) {
+      if (tree.isBusy) continue;
+      this.#trees.delete(dir);
+      return;
+    }
   }
 
   answer(job: Exclude<TreeJob, { kind: 'apply' | 'read' }>): unknown {
@@ -103,14 +117,10 @@ export class TreeStore {
     return this.#tree(dir).change(options);
   }
 
-  /** `memory` gives some of a piece that is not used any more. */
-  read(
-    { dir, paths, isNamed, givesUpFiles }: Job<'read'>,
-    memory: () => ArrayBuffer | undefined,
-  ): Generator<Buffer, void, void> {
+  read({ dir, paths, isNamed, givesUpFiles }: Job<'read'>): Generator<Buffer, void, void> {
     const tree = this.#held(dir);
     try {
-      const sender = new TreeSender(tree, { memory, isNamed, givesUpFiles });
+      const sender = new TreeSender(tree, { isNamed, givesUpFiles });
       if (paths === undefined) return closing(tree, sendAll(tree, sender));
       const found = paths.flatMap((path) => find(tree, path, givesUpFiles) ?? []);
       return closing(tree, sendSome(sender, found.map(written)));

@@ -1,5 +1,6 @@
 // gomote create: asks the backend for buildlets and prints their names.
 import type { Command } from 'commander';
+import type { AnyBackend } from '../../backends/backend.ts';
 import type { HostType } from '../../builders.ts';
 import { GomoteError } from '../../errors.ts';
 import type { Context } from '../context.ts';
@@ -11,6 +12,7 @@ import { parseAmount, parseCount, parseMemoryOption } from '../values.ts';
 interface Options {
   count?: number;
   inheritEnv?: boolean;
+  host?: string;
   cpus?: number;
   memory?: number;
   network?: string;
@@ -29,6 +31,7 @@ export function define(command: Command, context: Context): void {
       '--inherit-env',
       'commands get all of the environment in which the buildlet is started, not only the base of it',
     )
+    .option('--host <host>', 'which of the hosts of an ssh backend; default: the least busy one')
     .option('--cpus <n>', 'containers only: how many CPUs it may use, such as 1.5', (text) =>
       parseAmount('--cpus', text),
     )
@@ -40,6 +43,9 @@ export function define(command: Command, context: Context): void {
     .option('--network <name>', 'containers only: none, bridge or the name of a network')
     .action(async (type: string | undefined, options: Options) => {
       await withType(type, context, async ({ backend, builder, host: described }: Wanted) => {
+        const { signal } = context;
+        const onHost = hostOf(options, backend);
+        await backend.answerPrompts?.({ signal, onHost });
         const user = await context.user();
         const host = withLimits(
           described,
@@ -50,8 +56,8 @@ export function define(command: Command, context: Context): void {
           createAll(backend, builder, options.count ?? 1, {
             user,
             host: options.inheritEnv ? { ...host, inheritEnv: true } : host,
-            signal: context.signal,
-            onProgress,
+            ...{ signal, onProgress, onHost },
+            onWarning: (line) => context.talk.say(`gomote: ${line}`),
           }),
         );
         const names = await Promise.all(
@@ -65,6 +71,13 @@ export function define(command: Command, context: Context): void {
         }
       });
     });
+}
+
+function hostOf({ host }: Options, backend: AnyBackend): string | undefined {
+  if (host === undefined || backend.answerPrompts !== undefined) return host;
+  throw new GomoteError('ERR_USAGE', `backend "${backend.name}" has no hosts to choose from`, {
+    hint: 'leave --host out, or give --backend NAME for one of kind "ssh"',
+  });
 }
 
 /** The host type with what the command line says of the machine. Throws ERR_USAGE where that is not made so. */

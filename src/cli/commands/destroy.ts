@@ -2,9 +2,11 @@
 import type { Command } from 'commander';
 import { GomoteError, isGomoteError } from '../../errors.ts';
 import { printable } from '../../printable.ts';
+import { isAddress } from '../buildlet-name.ts';
 import type { Context } from '../context.ts';
 import { forEachNamed } from '../for-each-named.ts';
 import { plural } from '../plural.ts';
+import { throwSilent } from '../silent-parts.ts';
 import { print } from '../terminal/terminal.ts';
 
 interface Options {
@@ -24,7 +26,8 @@ export function define(command: Command, context: Context): void {
         const message = options.all ? 'give names or --all, not both' : 'destroy needs a name';
         throw new GomoteError('ERR_USAGE', message, { hint: 'gomote destroy NAME... or --all' });
       }
-      const names = options.all ? await allNames(context) : given;
+      const silent: GomoteError[] = [];
+      const names = options.all ? await allNames(context, silent) : given;
       if (options.all && !options.yes) await confirm(names, context);
       await forEachNamed(
         names,
@@ -37,12 +40,16 @@ export function define(command: Command, context: Context): void {
         },
         (counts) => `${counts} were not destroyed`,
       );
+      throwSilent(silent);
     });
 }
 
-async function allNames(context: Context): Promise<string[]> {
+async function allNames(context: Context, silent: GomoteError[]): Promise<string[]> {
   const backend = await context.backend();
-  const instances = await backend.list({ signal: context.signal });
+  const instances = await backend.list({
+    signal: context.signal,
+    onFailure: (error) => silent.push(error),
+  });
   return await Promise.all(instances.map(({ name }) => context.fullName(backend.name, name)));
 }
 
@@ -61,7 +68,7 @@ async function confirm(names: readonly string[], context: Context): Promise<void
 
 async function destroyOne(name: string, context: Context): Promise<void> {
   const { signal } = context;
-  if (name.includes('@'))
+  if (isAddress(name))
     return await context.withBuildlet(name, ({ client }) => client.halt({ signal }));
   await context.withInstance(name, (backend, instance) => backend.destroy(instance, { signal }));
 }

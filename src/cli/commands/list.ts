@@ -1,10 +1,12 @@
 // gomote list: your buildlets in every configured backend.
 import type { Command } from 'commander';
 import type { Instance } from '../../backends/backend.ts';
+import { isAdHocHost } from '../../backends/ssh/ad-hoc.ts';
 import { formatDuration } from '../../duration.ts';
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
 import type { Context } from '../context.ts';
+import { throwSilent } from '../silent-parts.ts';
 import { type Column, formatColumns } from '../terminal/table.ts';
 import { listedJson, print, type Terminal } from '../terminal/terminal.ts';
 
@@ -26,21 +28,21 @@ export function define(command: Command, context: Context): void {
     const chosen = await context.backendName();
     const names = context.isBackendGiven
       ? [chosen]
-      : [chosen, ...(await context.config()).backends.keys()];
+      : [chosen, ...(await context.config()).backends.keys(), ...(await adHocHosts(context))];
     const { rows, failures } = await collect([...new Set(names)], context);
     const { terminal } = context;
     await print(
       terminal,
       options.json ? toJson(rows, terminal) : formatColumns(rows, columns, terminal),
     );
-    const [first] = failures;
-    if (first !== undefined) {
-      throw new GomoteError('ERR_CONNECT', failures.map(messageOf).join('; '), {
-        hint: first.hint,
-        cause: first,
-      });
-    }
+    throwSilent(failures);
   });
+}
+
+/** Hosts that were named on the command line, of which this user has buildlets. */
+async function adHocHosts({ terminal }: Context): Promise<string[]> {
+  const { backendsWithConnections } = await import('../../backends/ssh/connections.ts');
+  return backendsWithConnections(terminal.environment).filter(isAdHocHost);
 }
 
 async function collect(names: readonly string[], context: Context) {
@@ -48,8 +50,10 @@ async function collect(names: readonly string[], context: Context) {
   const failures: GomoteError[] = [];
   const signal = AbortSignal.any([context.signal, timeoutSignal(listTimeoutMs)]);
   const results = await Promise.allSettled(
-    names.map(async (backend) => {
-      const instances = await (await context.backend(backend)).list({ signal });
+    names.map(async (given) => {
+      const { name: backend } = await context.backend(given);
+      const onFailure = (error: GomoteError) => failures.push(failureOf(backend, error));
+      const instances = await (await context.backend(backend)).list({ signal, onFailure });
       return await Promise.all(
         instances.map(async (instance) => {
           const fullName = await context.fullName(backend, instance.name);
@@ -64,13 +68,17 @@ async function collect(names: readonly string[], context: Context) {
     if (result.status === 'fulfilled') {
       rows.push(...result.value);
     } else {
-      const reason = messageOf(result.reason);
-      const message = reason.includes(`"${backend}"`) ? reason : `backend ${backend}: ${reason}`;
-      const hint = isGomoteError(result.reason) ? result.reason.hint : undefined;
-      failures.push(new GomoteError('ERR_CONNECT', message, { hint, cause: result.reason }));
+      failures.push(failureOf(backend, result.reason));
     }
   });
   return { rows, failures };
+}
+
+function failureOf(backend: string, cause: unknown): GomoteError {
+  const reason = messageOf(cause);
+  const message = reason.includes(`"${backend}"`) ? reason : `backend ${backend}: ${reason}`;
+  const hint = isGomoteError(cause) ? cause.hint : undefined;
+  return new GomoteError('ERR_CONNECT', message, { hint, cause });
 }
 
 const columns: Column<Row>[] = [

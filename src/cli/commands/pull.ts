@@ -8,7 +8,6 @@ import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { gitWorkTree } from '../../sync/ignore/git.ts';
 import { type PullOptions, pull } from '../../sync/pull/pull.ts';
 import type { Context } from '../context.ts';
-import { expectShortLife } from '../short-life.ts';
 import { reportPull } from '../transfer/pull-report.ts';
 import { addPattern, parseCompress } from '../values.ts';
 
@@ -49,7 +48,6 @@ export function define(command: Command, context: Context): void {
         to: string | undefined,
         options: Options,
       ) => {
-        expectShortLife();
         if (options.force && options.keepBoth) {
           throw new GomoteError('ERR_USAGE', '--force and --keep-both exclude each other', {
             hint: 'give one of them',

@@ -16,7 +16,6 @@ import { TreeWatch } from '../../sync/push/watch.ts';
 import { withBuildlets } from '../buildlets.ts';
 import type { Context, NamedBuildlet } from '../context.ts';
 import { notePushed } from '../run/pushed-directory.ts';
-import { expectShortLife } from '../short-life.ts';
 import type { Passed } from '../terminal/progress.ts';
 import { reportPush, warnIfLarge } from '../transfer/push-report.ts';
 import { pushAndWatch, type WatchedPush } from '../transfer/watch-push.ts';
@@ -55,7 +54,6 @@ export function define(command: Command, context: Context): void {
           hint: 'give one of them',
         });
       }
-      expectShortLife();
       const { environment } = context.terminal;
       const go = options.go ? await goRoots() : undefined;
       const tree = go ? await go.goRoot(environment) : gitWorkTree(currentDirectory());

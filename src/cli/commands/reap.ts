@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import type { Context } from '../context.ts';
 import { forEachNamed } from '../for-each-named.ts';
+import { throwSilent } from '../silent-parts.ts';
 import { listed, print } from '../terminal/terminal.ts';
 
 export function define(command: Command, context: Context): void {
@@ -13,9 +14,13 @@ export function define(command: Command, context: Context): void {
         hint: 'its buildlets remove what they leave by themselves; give --backend NAME for another',
       });
     }
+    const silent: GomoteError[] = [];
+    const onFailure = (error: GomoteError) => silent.push(error);
     const call = { signal: context.signal };
-    const removed = await backend.reap(call);
-    const died = (await backend.list(call)).filter(({ dead }) => dead !== undefined);
+    const removed = await backend.reap({ ...call, onFailure });
+    const died = (await backend.list({ ...call, onFailure: () => undefined })).filter(
+      ({ dead }) => dead !== undefined,
+    );
     await forEachNamed(
       died.map(({ name }) => name),
       async (name) => {
@@ -25,6 +30,7 @@ export function define(command: Command, context: Context): void {
       (counts) => `${counts} were not removed`,
     );
     await print(context.terminal, listed(removed, context.terminal));
+    throwSilent(silent);
     if (removed.length === 0) context.talk.say('gomote: nothing to remove');
   });
 }

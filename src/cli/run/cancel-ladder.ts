@@ -35,6 +35,8 @@ export class CancelLadder {
   #interrupts = 0;
   #terminations = 0;
   #reminder: NodeJS.Timeout | undefined;
+  /** Aborts when the command is not to be waited for any more. */
+  readonly signal: AbortSignal;
   /** The first signal that came. */
   received: NodeJS.Signals | undefined;
   /** Whether the command was left running. */
@@ -44,12 +46,8 @@ export class CancelLadder {
     this.#session = session;
     this.#context = context;
     this.#options = options;
+    this.signal = AbortSignal.any([this.#leaving.signal, context.signal]);
     this.#release = context.interrupts.take((name) => this.#handle(name));
-  }
-
-  /** Aborts when the command is not to be waited for any more. */
-  get signal(): AbortSignal {
-    return AbortSignal.any([this.#leaving.signal, this.#context.signal]);
   }
 
   /** Gives the signals back. */

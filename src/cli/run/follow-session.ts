@@ -59,31 +59,28 @@ async function copyBothWays(
   ladder: CancelLadder,
 ): Promise<SessionResult> {
   const { stdout, stderr, lend } = context.terminal;
-  const over = new AbortController();
-  const reading = {
-    from: options.from,
-    signal: AbortSignal.any([ladder.signal, over.signal]),
-    onLost: reportOutage(context),
-  };
-  const { stdinBytes } = options;
+  const { from, stdinBytes } = options;
+  const { signal } = ladder;
+  const onLost = reportOutage(context);
   if (options.tty) {
     const { interact } = await import('../terminal/interaction.ts');
     const onDetach = () => ladder.leave();
-    return await interact(session, context, { ...reading, stdinBytes, onDetach });
+    return await interact(session, context, { from, signal, onLost, stdinBytes, onDetach });
   }
-  if (options.stdin) {
-    const { stdin } = context.terminal;
-    void session
-      .sendInput(stdin, { signal: over.signal, offset: stdinBytes })
-      // What stops the input stops the output too, unless it is the end.
-      .catch((error) => over.abort(error))
-      .finally(() => stdin.destroy());
-  }
+  const reading = { from, onLost, stdout, stderr, lend };
+  if (!options.stdin) return await session.read({ ...reading, signal });
+  const { stdin } = context.terminal;
+  const over = new AbortController();
+  void session
+    .sendInput(stdin, { signal: over.signal, offset: stdinBytes })
+    // What stops the input stops the output too, unless it is the end.
+    .catch((error) => over.abort(error))
+    .finally(() => stdin.destroy());
   try {
-    return await session.read({ ...reading, stdout, stderr, lend });
+    return await session.read({ ...reading, signal: AbortSignal.any([signal, over.signal]) });
   } finally {
     over.abort(new GomoteError('ERR_ABORTED', 'the command has ended'));
-    if (options.stdin) context.terminal.stdin.destroy();
+    stdin.destroy();
   }
 }
 

@@ -27,8 +27,8 @@ export class Outage {
   readonly #options: OutageOptions;
   #sinceMs: number | undefined;
   #delayMs = firstDelayMs;
-  /** When it was last tried again. */
-  #triedMs = performance.now();
+  /** When it was last tried again, in an outage. */
+  #triedMs = 0;
 
   constructor(options: OutageOptions) {
     this.#options = options;
@@ -36,6 +36,8 @@ export class Outage {
 
   /** The peer has said something: a connection that holds is no outage any more, even if nothing gets on by it. */
   heard(): void {
+    // Without an outage the clock is not asked: it would load Node's performance hooks.
+    if (this.#sinceMs === undefined) return;
     if (performance.now() - this.#triedMs > longestDelayMs) this.#sinceMs = undefined;
   }
 

@@ -28,6 +28,9 @@ export interface CopyOptions {
   readonly onTaken?: (() => void) | undefined;
 }
 
+/** How long a reply may take to end after the closing record, in ms. */
+const endGraceMs = 2_000;
+
 interface Stream {
   readonly output: Writable | undefined;
   readonly digest: StreamDigest;
@@ -112,8 +115,10 @@ export class LogCopier {
       let isReadingFile = false;
       let hasReadFile = false;
       let hasEnded = false;
+      let late: NodeJS.Timeout | undefined;
       const settle = (error?: unknown) => {
         isOver = true;
+        clearTimeout(late);
         body.off('data', onData).off('end', onEnd).off('error', onError);
         signal.removeEventListener('abort', onAbort);
         for (const output of outputs) {
@@ -153,6 +158,8 @@ export class LogCopier {
         onTaken();
         // Who names files ends the reply only when all of them have been read.
         const isEnough = this.position >= this.#until || (this.#end !== undefined && hasReadFile);
+        // Nobody waits for a reply that does not end when all is said.
+        if (this.#end !== undefined) late ??= setTimeout(settle, endGraceMs);
         if (isEnough || hasEnded) settle();
         else if (full.size > 0) body.pause();
         else if (body.isPaused()) body.resume();

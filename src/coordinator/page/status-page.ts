@@ -1,6 +1,8 @@
 // The status page at `/`: signing in with a browser, the page's files, and its events.
+
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { join } from 'node:path';
 import { messageOf } from '../../errors.ts';
 import { readFormBody, sendError, sendRefusal } from '../../http/server/reply.ts';
 import { decodeForm } from '../../protocol/form.ts';
@@ -39,7 +41,7 @@ const securityHeaders = {
 
 /** In src/ and in dist/ alike, the files lie in `web/` beside the module. */
 const readWeb = (file: string): string =>
-  readFileSync(new URL(`web/${file}`, import.meta.url), 'utf8');
+  readFileSync(join(import.meta.dirname, 'web', file), 'utf8');
 
 /** A login is a name and a token, sent by nobody knows whom. */
 const loginForm = { limitBytes: 16 << 10, timeoutMs: 10_000 };

@@ -21,7 +21,7 @@ export interface TcpTarget extends Trust {
  * the signal aborts.
  */
 export async function openSocket(address: ServerAddress, signal?: AbortSignal): Promise<Duplex> {
-  if (address.kind === 'dial') return await address.dial();
+  if (address.kind === 'dial') return await address.dial(signal);
   if (address.kind === 'unix') return await opened({ path: address.path }, signal);
   const { pinnedCert: certPem, ...target } = address;
   return await openTcp({ ...target, certPem }, signal);

@@ -1,7 +1,6 @@
 // HTTP requests to one server, by Node's own client over connections of `openSocket`.
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { pipeline, Readable } from 'node:stream';
-import { json, text } from 'node:stream/consumers';
 import type { Dispatcher } from 'undici';
 import { abortedError, errnoOf, GomoteError, messageOf } from '../../errors.ts';
 import type { Method } from '../../protocol/endpoints.ts';
@@ -65,7 +64,7 @@ export class HttpClient implements Sender {
 
   constructor(address: ServerAddress) {
     this.#agent = new SocketAgent(address, { idleMs });
-    this.#host = new URL(originOf(address)).host;
+    this.#host = address.kind === 'tcp' ? new URL(address.origin).host : 'buildlet';
   }
 
   async send(request: HttpRequest): Promise<HttpResponse> {
@@ -82,7 +81,10 @@ export class HttpClient implements Sender {
           get trailers() {
             return reply.trailers;
           },
-          body: Object.assign(reply, { text: () => text(reply), json: () => json(reply) }),
+          body: Object.assign(reply, {
+            text: async () => await (await import('node:stream/consumers')).text(reply),
+            json: async () => await (await import('node:stream/consumers')).json(reply),
+          }),
         };
       } catch (error) {
         if (!mayRepeat(call, request, error)) throw error;
@@ -109,6 +111,8 @@ export class HttpClient implements Sender {
           ...(length !== undefined && { 'Content-Length': length }),
         },
         maxHeaderSize,
+        // TLS is the socket's affair. Without a name, Node makes one out of the host by a slow regular expression.
+        servername: '',
       };
       return request(options);
     } catch (error) {

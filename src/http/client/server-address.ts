@@ -19,7 +19,7 @@ export type ServerAddress =
       /** What the server is called in messages. */
       readonly label: string;
       /** Opens a fresh byte stream to it; the caller destroys the stream. */
-      readonly dial: () => Promise<Duplex>;
+      readonly dial: (signal?: AbortSignal) => Promise<Duplex>;
     };
 
 /** The origin that requests to the address name. */

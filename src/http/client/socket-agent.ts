@@ -16,6 +16,7 @@ export interface SocketAgentOptions {
 export interface AgentRequestOptions extends RequestOptions {
   /** Ends the making of the request's connection: Node tells an agent nothing of a request that is given up. */
   readonly givenUp?: AbortSignal | undefined;
+  readonly servername?: string;
 }
 
 export class SocketAgent extends Agent {

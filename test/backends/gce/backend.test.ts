@@ -51,6 +51,20 @@ async function fakeWithMachinesHere(): Promise<FakeCompute> {
   return fake;
 }
 
+/** The first machine again, under another name. */
+function copyOf(fake: FakeCompute, name: string) {
+  const [one] = fake.api.instances;
+  return {
+    ...structuredClone(one!),
+    name,
+    metadata: {
+      items: one!.metadata!.items!.map((item) =>
+        item.key === 'gomote-name' ? { key: 'gomote-name', value: name } : item,
+      ),
+    },
+  };
+}
+
 describe('the gce backend', () => {
   it('makes a buildlet that any client with rights finds, uses and destroys', async () => {
     const fake = await fakeCompute();
@@ -183,17 +197,9 @@ describe('the gce backend', () => {
     const fake = await fakeCompute();
     const backend = open(fake);
     await create(backend, {}, {}).catch(() => undefined);
-    const [one] = fake.api.instances;
-    const copy = (name: string) => ({
-      ...structuredClone(one!),
-      name,
-      metadata: {
-        items: one!.metadata!.items!.map((item) =>
-          item.key === 'gomote-name' ? { key: 'gomote-name', value: name } : item,
-        ),
-      },
-    });
-    for (let n = 1; n < 1_203; n++) fake.api.add(n % 2 ? zoneA : zoneB, copy(`me-linux-${n}`));
+    for (let n = 1; n < 1_203; n++) {
+      fake.api.add(n % 2 ? zoneA : zoneB, copyOf(fake, `me-linux-${n}`));
+    }
     for (let n = 0; n < 9; n++) fake.api.add(zoneA, { name: `other-${n}` });
     const first = fake.count('instances.aggregatedList');
     const listed = names(await backend.list({ signal }));
@@ -231,6 +237,23 @@ describe('the gce backend', () => {
     await Promise.all(both.map((user) => user.connect('me-linux-0').then((c) => c.disconnect())));
     await Promise.all(both.map((user) => user.renew('me-linux-0', { signal })));
     expect((await shown()) - before).toBeGreaterThanOrEqual(180_000);
+  });
+
+  it('remembers machines that it has found for a renewal, but not more and more of them', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
+    onTestFinished(() => void vi.useRealTimers());
+    const fake = await fakeWithMachinesHere();
+    await create(open(fake));
+    for (let n = 1; n < 300; n++) fake.api.add(zoneA, copyOf(fake, `me-linux-${n}`));
+    const backend = open(fake);
+    for (let n = 0; n < 300; n++) await (await backend.connect(`me-linux-${n}`)).disconnect();
+    const lookedUp = async (name: string) => {
+      const before = fake.count('instances.aggregatedList') + fake.count('instances.get');
+      await backend.renew(name, { signal });
+      return fake.count('instances.aggregatedList') + fake.count('instances.get') - before;
+    };
+    expect(await lookedUp('me-linux-299')).toBe(0);
+    expect(await lookedUp('me-linux-0')).toBeGreaterThan(0);
   });
 
   it('reaps machines past their time, also another tool’s, and leaves the others', async () => {

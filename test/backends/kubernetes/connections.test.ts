@@ -1,4 +1,4 @@
-import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { Connections, type PodConnection } from '../../../src/backends/kubernetes/connections.ts';
@@ -59,4 +59,21 @@ it('that are damaged, or cannot be kept, are none', () => {
   unkept.write(connection);
   expect(unkept.read('me-linux-0')).toBeUndefined();
   unkept.forget('me-linux-0');
+});
+
+it('of pods that nobody has used for a week are removed when others are written', () => {
+  const { environment, ...rest } = scope();
+  const cache = join(environment.HOME, '.cache', 'gomote', 'kubernetes');
+  const connections = new Connections({ environment, ...rest });
+  for (let n = 0; n < 30; n++) {
+    connections.write({ ...connection, name: `me-linux-${n}` });
+    const dayMs = 24 * 3_600_000;
+    const used = new Date(Date.now() - (n % 2 ? 8 : 6) * dayMs);
+    for (const name of readdirSync(cache)) {
+      if (name.endsWith(`-me-linux-${n}.json`)) utimesSync(join(cache, name), used, used);
+    }
+  }
+  connections.write(connection);
+  const kept = readdirSync(cache).map((name) => Number(/(\d+)\.json$/.exec(name)?.[1]));
+  expect(kept.sort((a, b) => a - b)).toEqual(Array.from({ length: 15 }, (_, n) => 2 * n));
 });

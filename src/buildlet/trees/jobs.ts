@@ -1,5 +1,4 @@
-// What the thread that keeps the trees and its owner tell each other; each job has a channel of its own.
-import type { FailureMessage } from '../../worker/thread-messages.ts';
+// The jobs of the thread that keeps the trees pushed into a work directory.
 
 /** What a change is made to, and how. */
 export interface ChangeOptions {
@@ -20,6 +19,7 @@ export type TreeJob = { readonly dir: string } & (
   /** With `dir` being empty, of all that was pushed, by paths relative to the work dir. */
   | { readonly kind: 'differences' }
   | { readonly kind: 'chunks'; readonly path: string }
+  /** Reads a tree stream. Its events are the digests of files that it copies, each with a newline; the first is empty. */
   | ({ readonly kind: 'apply' } & ChangeOptions)
   /** Gives a tree stream of these paths, or of everything. */
   | {
@@ -30,15 +30,3 @@ export type TreeJob = { readonly dir: string } & (
       readonly givesUpFiles: boolean;
     }
 );
-
-/** To the thread: a piece of what the job takes, its end, that there will be none; that a piece given was used; memory of such. */
-export type ToTreeThread = Uint8Array | 'end' | 'stop' | 'next' | ArrayBuffer;
-
-/** From the thread: a piece was used up, and its memory; a piece of what the job gives; or the job is over. */
-export type FromTreeThread =
-  | { readonly taken: number; readonly memory: ArrayBuffer }
-  | { readonly piece: Uint8Array }
-  /** Of files of a stream that names them, in its order, each with a newline; the first time none. */
-  | { readonly digests: string }
-  | { readonly done: unknown }
-  | { readonly failed: FailureMessage };

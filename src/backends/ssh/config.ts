@@ -1,0 +1,43 @@
+// The table of hosts reached by ssh: [backends.NAME] with kind "ssh".
+import * as v from 'valibot';
+import { readDestination } from './destination.ts';
+
+export interface SshConfig {
+  readonly kind: 'ssh';
+  /** As ssh takes them; at least one, each once. */
+  readonly hosts: readonly string[];
+  /** A file in place of ~/.ssh/config. */
+  readonly sshConfig?: string | undefined;
+  /** Whether commands get all of the environment in which their buildlet was created. */
+  readonly inheritEnv?: boolean | undefined;
+}
+
+const hostSchema = v.pipe(
+  v.string(),
+  v.rawTransform(({ dataset, addIssue, NEVER }) => {
+    const text = readDestination(dataset.value)?.text;
+    if (text !== undefined) return text;
+    addIssue({ message: 'give a host as ssh takes it, such as "user@box" or "user@box:2222"' });
+    return NEVER;
+  }),
+);
+
+export const sshSection = v.pipe(
+  v.strictObject({
+    kind: v.literal('ssh'),
+    hosts: v.pipe(
+      v.array(hostSchema),
+      v.minLength(1, 'it names no host'),
+      v.check((hosts) => new Set(hosts).size === hosts.length, 'it names a host twice'),
+    ),
+    'ssh-config': v.optional(v.pipe(v.string(), v.minLength(1, 'it is empty'))),
+    'inherit-env': v.optional(v.boolean()),
+  }),
+  v.transform(
+    ({ kind, hosts, ...file }): SshConfig => ({
+      ...{ kind, hosts },
+      sshConfig: file['ssh-config'],
+      inheritEnv: file['inherit-env'],
+    }),
+  ),
+);

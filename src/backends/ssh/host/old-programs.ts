@@ -1,0 +1,49 @@
+// Removes programs of other versions that nobody uses any more.
+import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { packageRoot } from '../../../package-root.ts';
+
+/** How long programs are kept after their last use, in ms: those who share a host may have several versions. */
+const keptMs = 30 * 24 * 3_600_000;
+
+/** What lies in the cache directory by its name: programs, a Node, and what an interrupted copy has left. */
+const program = /^[0-9a-f]{16}$/;
+const node = /^node-v[\w.-]+$/;
+const partial = /^([0-9a-f]{16}\.[0-9]+\.partial|partial-[0-9]+-node-v[\w.-]+)$/;
+
+const partialMs = 24 * 3_600_000;
+
+const own = packageRoot.replace(/\/$/, '');
+
+/** Notes that these programs are in use. */
+export async function touchPrograms(): Promise<void> {
+  const now = new Date();
+  await utimes(own, now, now).catch(() => undefined);
+}
+
+/** Says what it has removed, a line each. */
+export async function removeOldPrograms(): Promise<string[]> {
+  const cache = dirname(own);
+  const commands = await commandLines();
+  const said: string[] = [];
+  for (const name of await readdir(cache)) {
+    const path = join(cache, name);
+    if (name === basename(own)) continue;
+    const limitMs = partial.test(name) ? partialMs : keptMs;
+    if (!program.test(name) && !node.test(name) && !partial.test(name)) continue;
+    const found = await stat(path).catch(() => undefined);
+    if (found === undefined || Date.now() - found.mtimeMs < limitMs) continue;
+    if (commands.some((line) => line.includes(`${path}\0`) || line.includes(`${path}/`))) continue;
+    await rm(path, { recursive: true, force: true });
+    said.push(`${path}: not used for long`);
+  }
+  return said;
+}
+
+/** Those of all processes; empty where the system does not tell them. */
+async function commandLines(): Promise<string[]> {
+  const names = (await readdir('/proc').catch(() => [])).filter((name) => /^[0-9]+$/.test(name));
+  return await Promise.all(
+    names.map((name) => readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '')),
+  );
+}

@@ -1,0 +1,163 @@
+// Puts on a host what it needs for buildlets, and starts the program there that makes and lists them.
+import { createHash } from 'node:crypto';
+import { createReadStream, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { arch, machine, type as systemName } from 'node:os';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
+import { createGzip, gzip } from 'node:zlib';
+import { GomoteError, isGomoteError } from '../../errors.ts';
+import { packageRoot } from '../../package-root.ts';
+import { bundleFiles, loaderOf, type PayloadFile, terminalFiles } from '../payload.ts';
+import type { SshLink } from './link.ts';
+import { RemoteSession } from './remote-session.ts';
+import { enterScript, filesScript, nodeScript, oldestNode } from './scripts.ts';
+
+export interface EnterCall {
+  readonly signal: AbortSignal;
+  readonly onProgress?: ((step: string) => void) | undefined;
+}
+
+/** How long a copy may take after all of it was sent, in ms. */
+const settleMs = 120_000;
+
+/** What is run there, beside the buildlet's own programs. */
+const ownNames = ['bin/package.json', 'bin/load.js', 'bin/ssh-host.js', 'dist/ssh-host.cjs'];
+
+interface Programs {
+  readonly files: readonly { readonly name: string; readonly bytes: Buffer }[];
+  /** Another version of them has another. */
+  readonly version: string;
+}
+
+let programs: Promise<Programs> | undefined;
+
+/** Starts the program on the host; what is missing for that is copied there first. The caller ends the session. */
+export async function enter(link: SshLink, call: EnterCall): Promise<RemoteSession> {
+  programs ??= readPrograms();
+  const { version } = await programs;
+  const loader = ownLoader();
+  // Each thing that is missing is copied once.
+  const copied = new Set<string>();
+  for (;;) {
+    const script = (mark: string) => enterScript(mark, version, loader);
+    const session = await RemoteSession.start(link, script, call.signal);
+    const [word = '', ...words] = await answerOf(session, link, call.signal);
+    if (word === 'ready') return session;
+    session.kill();
+    if (copied.has(word)) throw problem(link, 'what was copied there has gone');
+    copied.add(word);
+    if (word === 'files') await putFiles(link, await programs, call);
+    else if (word === 'node') await putNode(link, words, call);
+    else throw problem(link, `an answer that nobody gives: ${word}`);
+  }
+}
+
+/** The next answer; `failed` is thrown. */
+async function answerOf(
+  session: RemoteSession,
+  link: SshLink,
+  signal: AbortSignal,
+  limitMs?: number,
+): Promise<string[]> {
+  try {
+    const [word = '', ...words] = (await session.answer(signal, limitMs)).split(' ');
+    if (word !== 'failed') return [word, ...words];
+    throw problem(link, words.join(' '));
+  } catch (error) {
+    session.kill();
+    throw error;
+  }
+}
+
+async function readPrograms(): Promise<Programs> {
+  const own = ownNames.map((name) => ({ name, path: join(packageRoot, name) }));
+  const named = [...bundleFiles().map(toPath), ...own, ...terminalFiles()];
+  const files = await Promise.all(
+    named.map(async ({ name, path }) => ({ name, bytes: await readFile(path) })),
+  );
+  const hash = createHash('sha256');
+  for (const { name, bytes } of files) hash.update(`${name}\0${bytes.length}\0`).update(bytes);
+  return { files, version: hash.digest('hex').slice(0, 16) };
+}
+
+const toPath = ({ name, content }: PayloadFile) => ({
+  name,
+  path: 'path' in content ? content.path : '',
+});
+
+async function putFiles(link: SshLink, { files, version }: Programs, call: EnterCall) {
+  call.onProgress?.(`copying the buildlet to ${link.destination.text}`);
+  const parts = files.flatMap(({ name, bytes }) => [
+    Buffer.from(`${JSON.stringify({ name, size: bytes.length })}\n`),
+    bytes,
+  ]);
+  const packed = await promisify(gzip)(Buffer.concat(parts));
+  const digest = createHash('sha256').update(packed).digest('hex');
+  const script = (mark: string) => filesScript(mark, version, digest);
+  const session = await RemoteSession.start(link, script, call.signal);
+  session.stdin.end(packed);
+  await answerOf(session, link, call.signal, settleMs);
+  await session.end();
+}
+
+/** Names of systems and machines as uname says them, where Node has another. */
+const sameMachine: Readonly<Record<string, readonly string[]>> = {
+  x64: ['x86_64', 'amd64'],
+  arm64: ['aarch64', 'arm64'],
+};
+
+async function putNode(link: SshLink, words: readonly string[], call: EnterCall): Promise<void> {
+  const [loader, gzipThere, system = '', cpu = ''] = words;
+  const isSame =
+    system === systemName() && [machine(), ...(sameMachine[arch()] ?? [])].includes(cpu);
+  if (!isSame)
+    throw noNode(
+      link,
+      `this machine's is for ${systemName()} ${machine()}, and it is ${system} ${cpu}`,
+    );
+  if (loader !== 'yes') throw noNode(link, "this machine's does not run with the C library there");
+  call.onProgress?.(`copying Node.js to ${link.destination.text}`);
+  const path = process.execPath;
+  const isPacked = gzipThere === 'yes';
+  const sizeBytes = statSync(path).size;
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  const name = `node-${process.version}-${arch()}-${hash.digest('hex').slice(0, 12)}`;
+  const script = (mark: string) => nodeScript(mark, { name, sizeBytes, isPacked });
+  const session = await RemoteSession.start(link, script, call.signal);
+  const source = createReadStream(path);
+  // One that ends early says why in its answer.
+  const sent = isPacked
+    ? pipeline(source, createGzip({ level: 1 }), session.stdin, { signal: call.signal })
+    : pipeline(source, session.stdin, { signal: call.signal });
+  await sent.catch(() => call.signal.throwIfAborted());
+  const [word, ...why] = await answerOf(session, link, call.signal, settleMs);
+  await session.end();
+  if (word === 'unfit') throw noNode(link, `this machine's does not run there: ${why.join(' ')}`);
+}
+
+function ownLoader(): string {
+  try {
+    return process.platform === 'linux' ? loaderOf(process.execPath) : '/bin/sh';
+  } catch (error) {
+    // It needs none.
+    if (isGomoteError(error)) return '/bin/sh';
+    throw error;
+  }
+}
+
+const noNode = (link: SshLink, why: string): GomoteError =>
+  new GomoteError('ERR_MACHINE', `${link.destination.text}: it has no Node.js, and ${why}`, {
+    hint: `install Node.js ${oldestNode} or later there`,
+  });
+
+function problem(link: SshLink, what: string): GomoteError {
+  const isFull = /no space left|quota exceeded|ENOSPC|EDQUOT/i.test(what);
+  return new GomoteError('ERR_MACHINE', `${link.destination.text}: ${what}`, {
+    hint: isFull
+      ? 'free some space below its home directory'
+      : 'see that its home directory can be written to',
+  });
+}

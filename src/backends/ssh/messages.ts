@@ -1,0 +1,94 @@
+// What is said with the program on a host: one request, and replies to it, each a line of JSON. Both ends are of one
+// version. What comes back is not trusted: it is checked here.
+import * as v from 'valibot';
+import { type ErrorCode, errorCodes } from '../../errors.ts';
+import { buildletName } from '../../protocol/buildlet-name.ts';
+
+/** The longest line, in characters. */
+export const lineLimit = 8 << 20;
+
+const short = v.pipe(v.string(), v.maxLength(1_000));
+const texts = v.pipe(v.array(v.pipe(v.string(), v.maxLength(100_000))), v.maxLength(10_000));
+const name = v.pipe(v.string(), v.regex(buildletName));
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+const user = v.optional(short);
+
+const requestSchema = v.variant('op', [
+  v.strictObject({
+    op: v.literal('create'),
+    builder: v.object({ name: short, hostType: short, env: texts, path: v.optional(texts) }),
+    host: v.object({ name: short, inheritEnv: v.optional(v.boolean()) }),
+    user: short,
+    /** The number in its name. Absent: the next one there. */
+    number: v.optional(count),
+  }),
+  v.strictObject({ op: v.literal('list'), user }),
+  v.strictObject({ op: v.literal('find'), name, user }),
+  v.strictObject({ op: v.literal('destroy'), name, user }),
+  v.strictObject({ op: v.literal('reap') }),
+  /** How busy the host is, and which number names with the stem have next. */
+  v.strictObject({ op: v.literal('survey'), stem: short }),
+  /** Takes a number, which is given to nobody else. */
+  v.strictObject({ op: v.literal('number'), stem: short, least: count }),
+  /** Joins standard input and output to the buildlet's socket, after the reply. */
+  v.strictObject({ op: v.literal('dial'), name }),
+]);
+
+export type HostRequest = v.InferOutput<typeof requestSchema>;
+
+export const parseRequest = (line: string): HostRequest => v.parse(requestSchema, JSON.parse(line));
+
+/** Follows the reply to `create`: the client has the buildlet. Without it, the buildlet is destroyed. */
+export const keptLine = 'kept';
+
+const date = v.pipe(
+  v.string(),
+  v.isoTimestamp(),
+  v.transform((text) => new Date(text)),
+);
+
+const instanceSchema = v.object({
+  name,
+  builderType: short,
+  hostType: short,
+  owner: user,
+  created: v.optional(date),
+  expires: v.optional(date),
+  dead: v.optional(short),
+});
+
+const foundSchema = v.object({
+  instance: instanceSchema,
+  /** Where the buildlet listens, there. */
+  socket: v.pipe(v.string(), v.regex(/^\/[^\0\n]+$/), v.maxLength(4_096)),
+  password: v.pipe(v.string(), v.regex(/^[\w-]{1,200}$/)),
+});
+
+export type FoundBuildlet = v.InferOutput<typeof foundSchema>;
+
+/** What a request is answered with, by its op. */
+export const replySchemas = {
+  create: foundSchema,
+  list: v.pipe(v.array(instanceSchema), v.maxLength(10_000)),
+  find: foundSchema,
+  destroy: v.null(),
+  reap: v.pipe(v.array(v.pipe(v.string(), v.maxLength(10_000))), v.maxLength(10_000)),
+  survey: v.object({ busy: v.pipe(v.number(), v.minValue(0)), next: count }),
+  number: count,
+  dial: v.null(),
+};
+
+export type HostReply<Op extends HostRequest['op']> = v.InferOutput<(typeof replySchemas)[Op]>;
+
+const codes = Object.keys(errorCodes) as [ErrorCode, ...ErrorCode[]];
+
+const lineSchema = v.union([
+  v.strictObject({ ok: v.unknown() }),
+  v.strictObject({
+    error: v.object({ code: v.picklist(codes), message: v.string(), hint: v.optional(v.string()) }),
+  }),
+]);
+
+export type HostLine = v.InferOutput<typeof lineSchema>;
+
+export const parseLine = (line: string): HostLine => v.parse(lineSchema, JSON.parse(line));

@@ -1,0 +1,178 @@
+// A script that runs on a host, and what it answers.
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
+import { GomoteError } from '../../errors.ts';
+import { timeoutSignal } from '../../timeout-signal.ts';
+import { collect, type RemoteProcess, type SshLink } from './link.ts';
+import { lineLimit } from './messages.ts';
+import { readScript } from './scripts.ts';
+import { lastLine, sshError } from './ssh-error.ts';
+
+/** How much the login shell may say before the script begins, in bytes. */
+const bannerLimitBytes = 1 << 20;
+
+/** How long the login shell may take until it runs the script, in ms. */
+const startMs = 60_000;
+
+/** How long a process may take to end once its input has, in ms. */
+const endMs = 20_000;
+
+/** What ssh ends with when it could not do what it was told. */
+const sshFailed = 255;
+
+export class RemoteSession {
+  readonly #link: SshLink;
+  readonly #process: RemoteProcess;
+  readonly #mark: string;
+  readonly #said: () => string;
+  readonly #exited: Promise<number | null>;
+  /** The last that came on standard output and was no answer. */
+  #banner = '';
+
+  private constructor(link: SshLink, process: RemoteProcess, mark: string) {
+    this.#link = link;
+    this.#process = process;
+    this.#mark = mark;
+    this.#said = collect(process.stderr);
+    this.#exited = new Promise((resolve) => {
+      process.once('close', (code) => resolve(code)).once('error', () => resolve(null));
+    });
+    // One that has ended says so on its outputs.
+    process.stdin.on('error', () => undefined);
+    process.stdout.on('error', () => undefined);
+  }
+
+  /** Runs the script that is made with a mark, which its answers begin with. */
+  static async start(
+    link: SshLink,
+    scriptOf: (mark: string) => string,
+    signal: AbortSignal,
+  ): Promise<RemoteSession> {
+    const mark = randomBytes(12).toString('hex');
+    const script = scriptOf(mark);
+    const process = await link.start(readScript(script), signal);
+    const session = new RemoteSession(link, process, mark);
+    process.stdin.write(script);
+    return session;
+  }
+
+  get stdin() {
+    return this.#process.stdin;
+  }
+
+  /** As it comes, from behind the last answer or line. */
+  get stdout(): Readable {
+    return this.#process.stdout;
+  }
+
+  /** The next answer's words. What stands before it is skipped. */
+  async answer(signal: AbortSignal, limitMs: number = startMs): Promise<string> {
+    const late = timeoutSignal(limitMs);
+    let skipped = 0;
+    for (;;) {
+      const line = await this.#next(AbortSignal.any([signal, late])).catch((error: unknown) => {
+        signal.throwIfAborted();
+        if (!late.aborted) throw error;
+        throw this.#problem(`its shell did not answer within ${limitMs / 1_000} s`);
+      });
+      if (line === undefined) throw await this.#failure();
+      if (line.startsWith(`${this.#mark} `)) return line.slice(this.#mark.length + 1);
+      skipped += line.length;
+      if (skipped > bannerLimitBytes) throw this.#problem('its shell says too much');
+      if (line.trim() !== '') this.#banner = line.trim();
+    }
+  }
+
+  /** The next line. */
+  async line(signal: AbortSignal): Promise<string> {
+    const line = await this.#next(signal);
+    if (line === undefined) throw await this.#failure();
+    return line;
+  }
+
+  async #next(signal: AbortSignal): Promise<string | undefined> {
+    const { stdout } = this.#process;
+    const parts: Buffer[] = [];
+    let sizeBytes = 0;
+    for (;;) {
+      signal.throwIfAborted();
+      const chunk: Buffer | null = stdout.read();
+      if (chunk === null) {
+        if (stdout.readableEnded || stdout.destroyed) return undefined;
+        await readableOrEnd(stdout, signal);
+        continue;
+      }
+      const end = chunk.indexOf('\n');
+      parts.push(end < 0 ? chunk : chunk.subarray(0, end));
+      sizeBytes += chunk.length;
+      if (end >= 0) {
+        if (end + 1 < chunk.length) stdout.unshift(chunk.subarray(end + 1));
+        return Buffer.concat(parts).toString();
+      }
+      if (sizeBytes > lineLimit) throw this.#problem('a line without an end');
+    }
+  }
+
+  /** Why it ended without an answer. */
+  async #failure(): Promise<GomoteError> {
+    const code = await this.#exited;
+    const said = this.#said();
+    if (code === sshFailed || code === null) {
+      if (/Session open refused|session request failed/i.test(said)) {
+        return this.#problem('it allows no more sessions', 'raise MaxSessions in its sshd_config');
+      }
+      return sshError(this.#link.destination, said);
+    }
+    const words = lastLine(said) ?? (this.#banner || undefined);
+    const hint = /No space left|quota/i.test(words ?? '')
+      ? 'free some space there'
+      : `see that this prints "ok": ssh ${this.#link.destination.text} "exec /bin/sh -c 'echo ok'"`;
+    return this.#problem(
+      `its shell ended with ${code}${words === undefined ? '' : `: ${words}`}`,
+      hint,
+    );
+  }
+
+  #problem(what: string, hint?: string): GomoteError {
+    const { text } = this.#link.destination;
+    return new GomoteError('ERR_MACHINE', `${text}: ${what}`, {
+      hint: hint ?? `see what ssh ${text} does`,
+    });
+  }
+
+  /** Ends what it reads, and waits for its end; what does not end in time is given up. */
+  async end(): Promise<void> {
+    const { stdin, stdout } = this.#process;
+    stdin.end();
+    stdout.resume();
+    const late = timeoutSignal(endMs);
+    await Promise.race([this.#exited, once(late, 'abort')]);
+    this.kill();
+  }
+
+  kill(): void {
+    this.#process.kill('SIGKILL');
+    for (const stream of [this.#process.stdin, this.#process.stdout]) stream.destroy();
+  }
+}
+
+function readableOrEnd(stream: Readable, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const events = ['readable', 'end', 'close', 'error'];
+    const leave = () => {
+      for (const event of events) stream.off(event, settle);
+      signal.removeEventListener('abort', abort);
+    };
+    const settle = () => {
+      leave();
+      resolve();
+    };
+    const abort = () => {
+      leave();
+      reject(signal.reason);
+    };
+    for (const event of events) stream.once(event, settle);
+    signal.addEventListener('abort', abort, { once: true });
+  });
+}

@@ -1,0 +1,95 @@
+// The way to a buildlet on a host: a socket here that ssh forwards, or a process there that passes everything.
+import { existsSync } from 'node:fs';
+import type { Duplex } from 'node:stream';
+import { BuildletClient } from '../../client/buildlet-client.ts';
+import { errnoOf, type GomoteError } from '../../errors.ts';
+import { openSocket } from '../../http/client/open-socket.ts';
+import { timeoutSignal } from '../../timeout-signal.ts';
+import type { RequestLog } from '../backend.ts';
+import type { SshConnection } from './connections.ts';
+import type { FoundBuildlet } from './messages.ts';
+import type { SshHost } from './ssh-host.ts';
+
+/** How long a buildlet may take to answer by a forwarded socket, in ms. */
+const probeMs = 10_000;
+
+export interface RouteOptions {
+  readonly onRequest: RequestLog;
+  /** The host that the user has written so. */
+  readonly hostOf: (text: string) => Promise<SshHost>;
+  /** Why the buildlet will never answer again, if its host says so. */
+  readonly diagnose: (connection: SshConnection) => Promise<GomoteError | undefined>;
+}
+
+export class Routes {
+  readonly #options: RouteOptions;
+
+  constructor(options: RouteOptions) {
+    this.#options = options;
+  }
+
+  client(connection: SshConnection): BuildletClient {
+    const { name, password, host } = connection;
+    const { onRequest, diagnose } = this.#options;
+    const dial = (signal?: AbortSignal) => this.#dial(connection, signal);
+    return new BuildletClient(
+      { kind: 'dial', label: `ssh ${host}`, dial },
+      { password },
+      {
+        name,
+        description: `(ssh ${host})`,
+        onRequest,
+        diagnoseLoss: () => diagnose(connection).catch(() => undefined),
+      },
+    );
+  }
+
+  /** Connects to the host again where that is due: it may ask something, which is to be answered before all else. */
+  async prepare(connection: SshConnection, signal: AbortSignal): Promise<void> {
+    if (connection.forwarded !== undefined && existsSync(connection.forwarded)) return;
+    await (await this.#options.hostOf(connection.host)).open(signal);
+  }
+
+  async #dial(
+    { name, host, socket, forwarded }: SshConnection,
+    signal: AbortSignal = new AbortController().signal,
+  ): Promise<Duplex> {
+    if (forwarded === undefined) {
+      return await (await this.#options.hostOf(host)).dialByProcess(name, signal);
+    }
+    const address = { kind: 'unix', path: forwarded } as const;
+    try {
+      return await openSocket(address, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!['ENOENT', 'ECONNREFUSED'].includes(errnoOf(error) ?? '')) throw error;
+    }
+    // The master that forwarded it has ended.
+    await (await this.#options.hostOf(host)).forward(socket, signal);
+    return await openSocket(address, signal);
+  }
+
+  /** Finds out how a buildlet is reached. */
+  async find(
+    host: SshHost,
+    { instance, socket, password }: FoundBuildlet,
+    signal: AbortSignal,
+  ): Promise<SshConnection> {
+    const { name, owner } = instance;
+    const connection = { name, owner, host: host.text, socket, password };
+    const forwarded = host.forwardedSocket(socket);
+    if (forwarded === undefined) return connection;
+    const client = this.client({ ...connection, forwarded });
+    try {
+      await client.probe({ signal: AbortSignal.any([signal, timeoutSignal(probeMs)]) });
+      return { ...connection, forwarded };
+    } catch {
+      // The server may not allow that.
+      signal.throwIfAborted();
+      await host.stopForwarding(socket);
+      return connection;
+    } finally {
+      await client.disconnect();
+    }
+  }
+}

@@ -1,0 +1,142 @@
+// One host: requests to the program there, and connections to its buildlets.
+import { Duplex } from 'node:stream';
+import * as v from 'valibot';
+import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
+import { timeoutSignal } from '../../timeout-signal.ts';
+import { parseDestination } from './destination.ts';
+import { type EnterCall, enter } from './install.ts';
+import { SshLink } from './link.ts';
+import { type HostReply, type HostRequest, keptLine, parseLine, replySchemas } from './messages.ts';
+import { socketDirectory } from './places.ts';
+import type { RemoteSession } from './remote-session.ts';
+
+type Op = Exclude<HostRequest['op'], 'create' | 'dial'>;
+type Asked<O extends Op> = HostRequest & { readonly op: O };
+
+/** How long a request may take there, in ms. */
+const requestMs = 120_000;
+
+/** @param configFile One of ssh in place of the user's own. */
+export function openHost(
+  text: string,
+  configFile: string | undefined,
+  environment: NodeJS.ProcessEnv,
+): SshHost {
+  const destination = parseDestination(text);
+  const directory = socketDirectory(environment);
+  return new SshHost(new SshLink({ destination, configFile, directory, environment }));
+}
+
+export class SshHost {
+  readonly #link: SshLink;
+
+  constructor(link: SshLink) {
+    this.#link = link;
+  }
+
+  /** As the user wrote it. */
+  get text(): string {
+    return this.#link.destination.text;
+  }
+
+  /** Connects, which may ask something on the terminal. */
+  async open(signal: AbortSignal): Promise<void> {
+    await this.#link.open(signal);
+  }
+
+  async ask<O extends Op>(request: Asked<O>, call: EnterCall): Promise<HostReply<O>> {
+    const signal = AbortSignal.any([call.signal, timeoutSignal(requestMs)]);
+    const session = await enter(this.#link, { ...call, signal });
+    try {
+      const reply = await this.#request(session, request, signal);
+      const schema: v.GenericSchema = replySchemas[request.op];
+      return v.parse(schema, reply) as HostReply<O>;
+    } catch (error) {
+      call.signal.throwIfAborted();
+      throw this.#named(error);
+    } finally {
+      session.kill();
+    }
+  }
+
+  /** Creates a buildlet. It is destroyed unless `use` succeeds with it, or when the connection is lost before. */
+  async create<T>(
+    request: Extract<HostRequest, { op: 'create' }>,
+    call: EnterCall,
+    use: (made: HostReply<'create'>) => Promise<T>,
+  ): Promise<T> {
+    const session = await enter(this.#link, call);
+    try {
+      const reply = await this.#request(session, request, call.signal);
+      const result = await use(v.parse(replySchemas.create, reply));
+      call.signal.throwIfAborted();
+      session.stdin.write(`${keptLine}\n`);
+      resultOf(await session.line(new AbortController().signal));
+      return result;
+    } catch (error) {
+      // The program destroys what nobody has confirmed, and ends.
+      await session.end();
+      call.signal.throwIfAborted();
+      throw this.#named(error);
+    } finally {
+      session.kill();
+    }
+  }
+
+  /** The socket here that leads to one there once `forward` was called; undefined for a path that ssh cannot be told. */
+  forwardedSocket(socket: string): string | undefined {
+    return /^[\w./@%+,=-]+$/.test(socket) ? this.#link.forwardedSocket(socket) : undefined;
+  }
+
+  /** Lets connections to that socket go to the one there. Where that is not allowed, they end at once. */
+  async forward(socket: string, signal: AbortSignal): Promise<void> {
+    await this.#link.forward(socket, signal);
+  }
+
+  async stopForwarding(socket: string): Promise<void> {
+    await this.#link.unforward(socket);
+  }
+
+  /** A connection to the buildlet by a process on the host. */
+  async dialByProcess(name: string, signal: AbortSignal): Promise<Duplex> {
+    const session = await enter(this.#link, { signal });
+    try {
+      await this.#request(session, { op: 'dial', name }, signal);
+    } catch (error) {
+      session.kill();
+      throw this.#named(error);
+    }
+    const stream = Duplex.from({ readable: session.stdout, writable: session.stdin });
+    stream.on('error', () => undefined).once('close', () => session.kill());
+    return stream;
+  }
+
+  async #request(
+    session: RemoteSession,
+    request: HostRequest,
+    signal: AbortSignal,
+  ): Promise<unknown> {
+    session.stdin.write(`${JSON.stringify(request)}\n`);
+    return resultOf(await session.line(signal));
+  }
+
+  /** What is not said of the host already, and not what the request was about. */
+  #named(error: unknown): unknown {
+    if (error instanceof v.ValiError || error instanceof SyntaxError) {
+      return new GomoteError('ERR_REPLY', `${this.text}: a reply that cannot be read`, {
+        hint: `see that nothing on ${this.text} writes to the output of ssh commands`,
+        cause: error,
+      });
+    }
+    if (!isGomoteError(error) || error.message.startsWith(`${this.text}: `)) return error;
+    const message = `${this.text}: ${messageOf(error)}`;
+    return new GomoteError(error.code, message, { hint: error.hint, cause: error });
+  }
+}
+
+function resultOf(line: string): unknown {
+  const reply = parseLine(line);
+  if ('ok' in reply) return reply.ok;
+  const { code, message, hint } = reply.error;
+  throw new GomoteError(code, message, { hint });
+}

@@ -1,0 +1,12 @@
+// The options of all commands.
+
+/** The options that every command takes, before or after its name. */
+export interface GlobalOptions {
+  user?: string;
+  backend?: string;
+  staging?: boolean;
+  passwordFile?: string;
+  verbose?: boolean;
+  quiet?: boolean;
+  color?: boolean;
+}

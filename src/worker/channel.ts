@@ -1,0 +1,127 @@
+// One end of a job's channel: bytes and messages in both directions.
+import type { MessagePort } from 'node:worker_threads';
+import { GomoteError } from '../errors.ts';
+import type { ChannelMessage } from './messages.ts';
+
+/** How many bytes may be sent that the other end has not used up. */
+const windowBytes = 1 << 20;
+
+/** Smaller buffers may share their memory with others, in Node's pool. */
+const pooledBytes = 64 << 10;
+
+export class Channel<Sent, Received = never> {
+  readonly #port: MessagePort;
+  /** What has come and has not been read. */
+  readonly #incoming: (Uint8Array | 'end')[] = [];
+  #inFlightBytes = 0;
+  #failure: Error | undefined;
+  #wakers: (() => void)[] = [];
+  /** Called when the other end has used up all that was sent. */
+  onIdle: () => void = () => undefined;
+
+  constructor(port: MessagePort, onMessage: (message: Received) => void = () => undefined) {
+    this.#port = port;
+    port.on('message', (received: ChannelMessage<Received>) => {
+      if (received === 'cancel') this.fail(new GomoteError('ERR_LOST', 'the connection was lost'));
+      else if (received === 'end' || received instanceof Uint8Array) this.#incoming.push(received);
+      else if ('message' in received) onMessage(received.message);
+      else this.#addCredit(received.credit);
+      this.#wake();
+    });
+  }
+
+  /** Whether the other end has used up all that was sent. */
+  get isIdle(): boolean {
+    return this.#inFlightBytes === 0;
+  }
+
+  post(message: Sent): void {
+    this.#post({ message });
+  }
+
+  /** Sends bytes, whose memory must not be used any more. */
+  send(piece: Buffer): void {
+    const { buffer, byteOffset, byteLength } = piece;
+    this.#inFlightBytes += byteLength;
+    if (buffer instanceof ArrayBuffer && byteOffset === 0 && byteLength > pooledBytes) {
+      this.#post(piece, [buffer]);
+    } else {
+      this.#post(new Uint8Array(piece));
+    }
+  }
+
+  /** Waits until the other end can take more. */
+  async ready(): Promise<void> {
+    while (this.#inFlightBytes >= windowBytes) {
+      this.throwIfFailed();
+      await this.#change();
+    }
+  }
+
+  /** No bytes follow. */
+  end(): void {
+    this.#post('end');
+  }
+
+  /** Makes the other end fail with ERR_LOST. What was sent before can still be read there. */
+  cancel(): void {
+    this.#post('cancel');
+  }
+
+  /** Makes this end fail, after what has come was read. The first error stays. */
+  fail(error: Error): void {
+    this.#failure ??= error;
+    this.#wake();
+  }
+
+  throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** The bytes of the other end. A piece counts as used up when the next one is asked for. */
+  async *receive(): AsyncGenerator<Buffer> {
+    for (;;) {
+      const piece = this.#incoming.shift();
+      if (piece === 'end') return;
+      if (piece === undefined) {
+        this.throwIfFailed();
+        await this.#change();
+        continue;
+      }
+      const { length } = piece;
+      yield Buffer.from(piece.buffer, piece.byteOffset, length);
+      this.#post({ credit: length });
+    }
+  }
+
+  /** Lets messages come in during long synchronous work; throws when the other end has cancelled. */
+  async turn(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    this.throwIfFailed();
+  }
+
+  close(): void {
+    this.#port.close();
+  }
+
+  #addCredit(bytes: number): void {
+    this.#inFlightBytes -= bytes;
+    if (this.isIdle) this.onIdle();
+  }
+
+  #post(message: ChannelMessage<Sent>, transfer: ArrayBuffer[] = []): void {
+    this.#port.postMessage(message, transfer);
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wakers.push(resolve);
+    });
+  }
+
+  #wake(): void {
+    const wakers = this.#wakers;
+    this.#wakers = [];
+    for (const wake of wakers) wake();
+  }
+}

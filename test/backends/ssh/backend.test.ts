@@ -1,0 +1,141 @@
+import { chownSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { workshop } from '../../helpers/programs.ts';
+import { hasSshd, isRoot, type SshUser, sshLab, sshUser } from '../../helpers/sshd.ts';
+import { hasTool, missing } from '../../helpers/tools.ts';
+
+/** A command line whose `ssh` knows the lab's hosts. */
+function sshWorkshop(lab: ReturnType<typeof sshLab>) {
+  const shop = workshop();
+  shop.environment.PATH = `${lab.bin}:${shop.environment.PATH}`;
+  const { gomote } = shop;
+  /** The output of a command that succeeds. */
+  const succeed = async (...args: string[]) => {
+    const { code, stdout, stderr } = await gomote(...args);
+    if (code !== 0) throw new Error(`gomote ${args.join(' ')}: ${code}: ${stderr}`);
+    return stdout.toString().trim();
+  };
+  return { ...shop, succeed };
+}
+
+async function labWithUser(shell?: string) {
+  const lab = sshLab();
+  await lab.sshd();
+  const user = sshUser(shell);
+  return { lab, user, host: `ssh:${user.name}@box`, ...sshWorkshop(lab) };
+}
+
+/** Writes a file of the user's own. */
+function giveFile({ home, name }: SshUser, path: string, text: string): void {
+  const { uid, gid } = statSync(home);
+  mkdirSync(join(home, dirname(path)), { recursive: true });
+  writeFileSync(join(home, path), text);
+  if (!isRoot) return;
+  for (let at = path; at !== '.'; at = dirname(at)) chownSync(join(home, at), uid, gid);
+  expect(name).not.toBe('root');
+}
+
+/** What is left of buildlets in the user's home. */
+const leftIn = ({ home }: SshUser): string[] => {
+  const state = join(home, '.local/state/gomote/ssh');
+  const work = join(state, 'work');
+  return [state, work]
+    .filter((path) => existsSync(path))
+    .flatMap((path) => readdirSync(path))
+    .filter((name) => name !== 'work' && name !== 'names');
+};
+
+describe.skipIf(!hasSshd)('a host that is named on the command line', () => {
+  it('makes a buildlet that other commands use, and keeps nothing of it', async () => {
+    const { host, user, gomote, succeed } = await labWithUser();
+    const name = await succeed('create', host);
+    expect(name).toBe(`${host}/me-ssh-0`);
+    expect(await succeed('run', name, 'id', '-un')).toBe(user.name);
+    expect(await succeed('list')).toContain(name);
+    expect(await succeed('list', '--backend', host)).toContain(name);
+    expect(await gomote('run', name, 'sh', '-c', 'exit 7')).toMatchObject({ code: 7 });
+    expect(await gomote('destroy', name)).toMatchObject({ code: 0, stderr: '' });
+    expect(leftIn(user)).toEqual([]);
+    expect(await gomote('run', name, 'true')).toMatchObject({
+      code: 125,
+      stderr: expect.stringContaining('no buildlet "me-ssh-0" on'),
+    });
+    expect(await succeed('list')).toBe('');
+    // A name is given once.
+    expect(await succeed('create', host)).toBe(`${host}/me-ssh-1`);
+  });
+});
+
+const banner = 'Welcome to this host!';
+
+describe.skipIf(!hasSshd || (!isRoot && !missing('only root makes users with other shells')))(
+  'a login shell',
+  () => {
+    const tcsh = hasTool('tcsh');
+    const fish = hasTool('fish');
+    it.each(
+      [
+        { shell: '/bin/sh', isThere: true, file: '.profile', text: `echo '${banner}'\n` },
+        {
+          shell: '/bin/bash',
+          isThere: true,
+          file: '.bashrc',
+          text: `echo '${banner}'; printf no-newline\n`,
+        },
+        { shell: '/usr/bin/tcsh', isThere: tcsh, file: '.cshrc', text: `echo '${banner}'\n` },
+        {
+          shell: '/usr/bin/fish',
+          isThere: fish,
+          file: '.config/fish/config.fish',
+          text: `echo '${banner}'\n`,
+        },
+      ].filter(({ isThere }) => isThere),
+    )('$shell with a banner is no obstacle', async ({ shell, file, text }) => {
+      const { host, user, succeed } = await labWithUser(shell);
+      giveFile(user, file, text);
+      const name = await succeed('create', host);
+      expect(await succeed('run', name, 'sh', '-c', 'echo "$1!"', '-', "it's \\ $HOME")).toBe(
+        "it's \\ $HOME!",
+      );
+      expect(await succeed('list', '--backend', host)).toContain(name);
+      await succeed('destroy', name);
+      expect(leftIn(user)).toEqual([]);
+    });
+
+    it('that lets nobody in is told with what it says', async () => {
+      const { host, user, gomote } = await labWithUser('/usr/sbin/nologin');
+      expect(await gomote('create', host)).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(
+          new RegExp(
+            `^gomote: ${user.name}@box: its shell ended with 1: This account is currently not available.*; .*\n$`,
+          ),
+        ),
+      });
+    });
+  },
+);
+
+describe.skipIf(!hasSshd)('a server that forwards no sockets', () => {
+  it.each(['AllowStreamLocalForwarding no', 'DisableForwarding yes'])(
+    '(%s) is gone through by a process',
+    async (setting) => {
+      const lab = sshLab();
+      await lab.sshd({ settings: [setting] });
+      const user = sshUser();
+      const host = `ssh:${user.name}@box`;
+      const { succeed, directory } = sshWorkshop(lab);
+      const name = await succeed('create', host);
+      expect(await succeed('run', name, 'echo', 'hello')).toBe('hello');
+      const big = join(directory, 'big');
+      writeFileSync(big, Buffer.alloc(5 << 20, 'x'));
+      await succeed('put', name, big, 'big');
+      expect(await succeed('run', name, 'sh', '-c', 'wc -c <big')).toBe(String(5 << 20));
+      await succeed('get', name, 'big', join(directory, 'back'));
+      expect(statSync(join(directory, 'back')).size).toBe(5 << 20);
+      await succeed('destroy', name);
+      expect(leftIn(user)).toEqual([]);
+    },
+  );
+});
