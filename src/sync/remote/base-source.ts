@@ -5,11 +5,12 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
-import { messageOf } from '../../errors.ts';
+import { GomoteError, messageOf } from '../../errors.ts';
 import { mkdirSync, openSync, rmSync } from '../../files/named-fs.ts';
 import type { TreeDifference } from '../../protocol/tree-difference.ts';
 import { treeDifferences } from '../../protocol/tree-difference.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
+import { treeLimits } from '../../protocol/tree-limits.ts';
 import { notOfTree } from '../../protocol/unread.ts';
 import { isOfOneEntry, withErrorsOf } from '../../tar/archive-error.ts';
 import { decompressed } from '../../tar/decompress.ts';
@@ -129,6 +130,9 @@ class LinkTargets implements ArchiveSink {
   begin({ name, typeFlag, linkTarget }: TarEntry): void {
     const elements = typeFlag === '2' ? relativeElements(name) : undefined;
     if (elements !== undefined) this.targets.set(elements.join('/'), linkTarget);
+    if (this.targets.size > treeLimits.entries) {
+      throw new GomoteError('ERR_REPLY', 'the archive has too many links');
+    }
   }
 
   content(): void {}
@@ -145,7 +149,9 @@ class Staging implements ArchiveSink {
   readonly failed = new Map<string, string>();
   readonly #stage: string;
   readonly #wanted: Map<string, TreeEntry>;
-  #open: { entry: TreeEntry; fd: number; sha1: ReturnType<typeof createHash> } | undefined;
+  #open:
+    | { entry: TreeEntry; fd: number; sha1: ReturnType<typeof createHash>; size: number }
+    | undefined;
 
   constructor(stage: string, files: readonly TreeEntry[]) {
     this.#stage = stage;
@@ -161,7 +167,7 @@ class Staging implements ArchiveSink {
     try {
       withErrorsOf(path, () => {
         mkdirSync(dirname(file), { recursive: true });
-        this.#open = { entry, fd: openSync(file, 'wx', 0o600), sha1: createHash('sha1') };
+        this.#open = { entry, fd: openSync(file, 'wx', 0o600), sha1: createHash('sha1'), size: 0 };
       });
     } catch (error) {
       // A name that is too long here, say.
@@ -173,7 +179,10 @@ class Staging implements ArchiveSink {
   content(piece: Buffer): void {
     const open = this.#open;
     if (open === undefined) return;
+    open.size += piece.length;
     open.sha1.update(piece);
+    // What is larger than it was listed would fill the disk, and is none of what is wanted.
+    if (open.size > open.entry.size) return;
     withErrorsOf(open.entry.path, () => {
       for (let at = 0; at < piece.length; ) at += writeSync(open.fd, piece, at);
     });
@@ -184,8 +193,9 @@ class Staging implements ArchiveSink {
     this.#open = undefined;
     if (open === undefined) return;
     closeSync(open.fd);
-    if (open.sha1.digest('hex') === open.entry.digest) this.whole.add(open.entry.path);
-    else rmSync(join(this.#stage, open.entry.path));
+    const { path, size, digest } = open.entry;
+    if (open.size === size && open.sha1.digest('hex') === digest) this.whole.add(path);
+    else rmSync(join(this.#stage, path));
   }
 
   finish(): void {}
