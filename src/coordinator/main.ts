@@ -1,4 +1,6 @@
 // The coordinator as a program: arguments in, exit code out.
+import { statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { outputStream } from '../files/own-streams.ts';
 import { readVersion } from '../package-root.ts';
@@ -46,6 +48,7 @@ async function manageUsers(command: UserCommand): Promise<void> {
   const { prepareStateDirectory, usersPathOf } = await import('./state/state-directory.ts');
   const { Users } = await import('./state/users.ts');
   const { stateDirectory, usersFile } = await load(command.config);
+  becomeOwner(usersFile ?? usersPathOf(stateDirectory));
   if (usersFile === undefined) await prepareStateDirectory(stateDirectory);
   const users = new Users(usersFile ?? usersPathOf(stateDirectory));
   switch (command.kind) {
@@ -62,6 +65,18 @@ async function manageUsers(command: UserCommand): Promise<void> {
         );
       }
   }
+}
+
+/** Makes root the owner of the file, or of its directory: a coordinator of that user must be able to read what is written. */
+function becomeOwner(path: string): void {
+  if (process.getuid?.() !== 0) return;
+  const found = [path, dirname(path)]
+    .map((one) => statSync(one, { throwIfNoEntry: false }))
+    .find((one) => one !== undefined);
+  if (found === undefined || found.uid === 0) return;
+  process.setgroups?.([found.gid]);
+  process.setgid?.(found.gid);
+  process.setuid?.(found.uid);
 }
 
 async function load(path: string) {

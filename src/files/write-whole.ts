@@ -2,22 +2,48 @@
 import type { WriteStream } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { open, rename, rm } from './named-fs.ts';
+import { errnoOf } from '../errors.ts';
+import { open, rename, rm, stat } from './named-fs.ts';
 
 /** The ending of a file that is being written; what is left of one after a crash means nothing. */
 export const partialEnding = '.partial';
 
-/** Replaces the file by one of its owner's alone, once its content is on the disk. */
-export async function writeWhole(path: string, content: string): Promise<void> {
+/**
+ * Replaces the file by one of this user's alone, once its content is on the disk. When that fails, the old file is still
+ * there.
+ *
+ * @param options.keepsAccess Whether the owner, the group and the mode of the old file stay.
+ */
+export async function writeWhole(
+  path: string,
+  content: string,
+  { keepsAccess = false } = {},
+): Promise<void> {
   const partial = `${path}${partialEnding}`;
-  const file = await open(partial, 'w', 0o600);
   try {
-    await file.writeFile(content);
-    await file.sync();
-  } finally {
-    await file.close();
+    const file = await open(partial, 'w', 0o600);
+    try {
+      if (keepsAccess) await keepAccess(file, path);
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(partial, path);
+  } catch (error) {
+    await rm(partial, { force: true }).catch(() => undefined);
+    throw error;
   }
-  await rename(partial, path);
+}
+
+async function keepAccess(file: FileHandle, path: string): Promise<void> {
+  const own = await file.stat();
+  const old = await stat(path).catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT') return own;
+    throw error;
+  });
+  if (own.uid !== old.uid || own.gid !== old.gid) await file.chown(old.uid, old.gid);
+  await file.chmod(old.mode & 0o777);
 }
 
 export interface NewFileOptions {

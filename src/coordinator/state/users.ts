@@ -42,14 +42,21 @@ const wholeHash = (text: string | undefined): Buffer | undefined =>
 /** The prefix lets those who search for leaked secrets find it. */
 const newToken = (): string => `gomote_${randomBytes(32).toString('base64url')}`;
 
-/** Reads the file again whenever it has changed: users come and go while the coordinator runs. */
+/**
+ * Reads the file again whenever it has changed: users come and go while the coordinator runs. When it cannot be read,
+ * the users of the last file that could be are still known.
+ */
 export class Users {
   readonly #path: string;
-  #records: Records = new Map();
+  readonly #onTrouble: (trouble: string | undefined) => void;
+  #records: Records | undefined;
   #stamp = '';
+  #trouble: string | undefined;
 
-  constructor(path: string) {
+  /** @param onTrouble Called when the file cannot be read any more, and with undefined when it can be again. */
+  constructor(path: string, onTrouble: (trouble: string | undefined) => void = () => undefined) {
     this.#path = path;
+    this.#onTrouble = onTrouble;
   }
 
   /** The user with this name and token; how long the check takes reveals nothing about either. */
@@ -125,36 +132,68 @@ export class Users {
     return token;
   }
 
+  /** Why the file cannot be read at the moment. */
+  get trouble(): string | undefined {
+    this.#read();
+    return this.#trouble;
+  }
+
+  /** The users as of now. Throws ERR_CONFIG when the file cannot be read and never could. */
   #read(): Records {
+    const stamp = this.#stampNow();
+    if (this.#records !== undefined && stamp === this.#stamp) return this.#records;
+    try {
+      // A file that has gone is no order to turn everybody away.
+      this.#records = this.#load(this.#records === undefined ? new Map() : undefined);
+      this.#stamp = stamp;
+      this.#note(undefined);
+      return this.#records;
+    } catch (error) {
+      if (this.#records === undefined) throw error;
+      this.#stamp = '';
+      this.#note(messageOf(error));
+      return this.#records;
+    }
+  }
+
+  #note(trouble: string | undefined): void {
+    if (trouble === this.#trouble) return;
+    this.#trouble = trouble;
+    this.#onTrouble(trouble);
+  }
+
+  /** Changes with the file. */
+  #stampNow(): string {
     try {
       const { ino, mtimeMs, ctimeMs, size } = statSync(this.#path);
-      const stamp = `${ino} ${mtimeMs} ${ctimeMs} ${size}`;
-      if (stamp !== this.#stamp) {
-        const { users } = v.parse(fileSchema, JSON.parse(readSecretFile(this.#path)));
-        this.#records = users;
-        this.#stamp = stamp;
-      }
+      return `${ino} ${mtimeMs} ${ctimeMs} ${size}`;
     } catch (error) {
-      if (isGomoteError(error)) throw error;
-      if (errnoOf(error) !== 'ENOENT') {
-        throw new GomoteError('ERR_CONFIG', `cannot read ${this.#path}: ${messageOf(error)}`, {
-          cause: error,
-        });
-      }
-      this.#records = new Map();
-      this.#stamp = '';
+      return `${errnoOf(error)}`;
     }
-    return this.#records;
+  }
+
+  /** What is in the file; `absent` when there is none. */
+  #load(absent?: Records): Records {
+    try {
+      return v.parse(fileSchema, JSON.parse(readSecretFile(this.#path))).users;
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT' && absent !== undefined) return absent;
+      if (isGomoteError(error)) throw error;
+      throw new GomoteError('ERR_CONFIG', `cannot read ${this.#path}: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
   }
 
   /** Nobody else changes the file meanwhile: of two that each add a user, neither undoes the other's work. */
   async #change(change: (records: Records) => void): Promise<void> {
     await withFileLock(this.#path, async () => {
-      const records = new Map(this.#read());
+      const records = this.#load(new Map());
       change(records);
       // An object made from entries keeps names such as `__proto__` as its own.
       const users = Object.fromEntries(records);
-      await writeWhole(this.#path, `${JSON.stringify({ users }, undefined, 2)}\n`);
+      const content = `${JSON.stringify({ users }, undefined, 2)}\n`;
+      await writeWhole(this.#path, content, { keepsAccess: true });
     });
   }
 }
