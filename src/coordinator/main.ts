@@ -67,14 +67,15 @@ async function manageUsers(command: UserCommand): Promise<void> {
   }
 }
 
-/** Makes root the owner of the file, or of its directory: a coordinator of that user must be able to read what is written. */
+/** As root, acts as the owner of the file, or of its directory: a coordinator of that user must be able to read it after. */
 function becomeOwner(path: string): void {
   if (process.getuid?.() !== 0) return;
   const found = [path, dirname(path)]
     .map((one) => statSync(one, { throwIfNoEntry: false }))
     .find((one) => one !== undefined);
-  if (found === undefined || found.uid === 0) return;
+  if (found === undefined) return;
   process.setgroups?.([found.gid]);
+  if (found.uid === 0) return;
   process.setgid?.(found.gid);
   process.setuid?.(found.uid);
 }

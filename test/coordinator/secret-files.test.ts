@@ -137,15 +137,18 @@ describe('a coordinator', () => {
     expect(await refusal(directory)).toBeUndefined();
   });
 
-  it('starts without a secret that comes later, and lets nobody in by one that others can read', async () => {
+  it('starts without a secret that comes later, and believes no users file that others can read', async () => {
     const directory = await setUp();
     for (const name of ['password', 'pair.pem', 'keys']) rmSync(join(directory, 'secret', name));
     expect(await refusal(directory)).toBeUndefined();
     const path = join(directory, 'secret', 'users.json');
     const users = new Users(path);
     expect(users.check('me', 'token-me')).toBeDefined();
+    writeFileSync(path, '{"users":{}}');
     chmodSync(path, 0o644);
-    expect(() => users.check('me', 'token-me')).toThrow('can be read by others');
+    expect(users.check('me', 'token-me')).toBeDefined();
+    expect(users.trouble).toContain('can be read by others');
+    expect(() => new Users(path).check('me', 'token-me')).toThrow('can be read by others');
   });
 
   it('names a secret in one line', async () => {

@@ -1,11 +1,23 @@
 // Users and their tokens, the file they are in, and those who guess.
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { Authenticator } from '../../../src/coordinator/http/authenticator.ts';
 import { Users } from '../../../src/coordinator/state/users.ts';
 import { times } from '../../helpers/counts.ts';
+import { projectRoot } from '../../helpers/programs.ts';
 import { temporaryDirectory } from '../../helpers/temporary.ts';
 
 const users = () => {
@@ -60,6 +72,85 @@ describe('users', () => {
     await expect(some.remove('other')).rejects.toThrow('no user "other"');
     await expect(some.rotate('other')).rejects.toThrow('no user "other"');
   });
+});
+
+describe('a users file that cannot be read', () => {
+  const broken: [string, (path: string) => void][] = [
+    ['is cut short', (path) => writeFileSync(path, '{"users": {"gopher"')],
+    ['is empty', (path) => writeFileSync(path, '')],
+    ['has another shape', (path) => writeFileSync(path, '{"users": []}')],
+    ['has a role that there is not', (path) => writeFileSync(path, '{"users":{"a":{"role":"x"}}}')],
+    ['is a directory', (path) => [rmSync(path), mkdirSync(path)]],
+    ['is open to others', (path) => chmodSync(path, 0o644)],
+    ['is gone', (path) => rmSync(path)],
+  ];
+
+  it.each(broken)(
+    'leaves the last good users in force when it %s, and says so',
+    async (_, spoil) => {
+      const { path, users: writer } = users();
+      const token = await writer.add('gopher', { isAdmin: false });
+      const said: (string | undefined)[] = [];
+      const server = new Users(path, (trouble) => said.push(trouble));
+      expect(server.check('gopher', token)?.name).toBe('gopher');
+      const good = readFileSync(path, 'utf8');
+      // An edit that comes with the damage is not believed.
+      if (statSync(path).isFile()) writeFileSync(path, '{"users": {}} ');
+      spoil(path);
+      expect(server.check('gopher', token)?.name).toBe('gopher');
+      expect(server.check('gopher', 'wrong')).toBeUndefined();
+      expect(server.trouble).toContain(path);
+      expect(said).toEqual([server.trouble]);
+      rmSync(path, { recursive: true, force: true });
+      writeFileSync(path, good.replaceAll('gopher', 'other'), { mode: 0o600 });
+      expect(server.check('gopher', token)).toBeUndefined();
+      expect(server.check('other', token)?.name).toBe('other');
+      expect(said.at(-1)).toBeUndefined();
+    },
+  );
+
+  it.each(broken.slice(0, 6))('is not written over when it %s', async (_, spoil) => {
+    const { path, users: writer } = users();
+    await writer.add('gopher', { isAdmin: false });
+    spoil(path);
+    await expect(writer.add('other', { isAdmin: false })).rejects.toMatchObject({
+      code: 'ERR_CONFIG',
+    });
+  });
+});
+
+it.runIf(process.getuid?.() === 0).each([
+  { what: 'another user’s directory', uid: 65_534, gid: 65_534, mode: 0o600, owner: 65_534 },
+  { what: 'a file that root gave to a group', uid: 0, gid: 65_534, mode: 0o640, owner: 0 },
+])('coordinator user, run by root, keeps owner, group and mode in $what', (row) => {
+  const { uid, gid, mode, owner } = row;
+  const directory = mkdtempSync(join(tmpdir(), 'gomote-test-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  const config = join(directory, 'coordinator.toml');
+  writeFileSync(
+    config,
+    'listen = "127.0.0.1:0"\nstate-directory = "state"\nusers-file = "service/users.json"\n',
+  );
+  const service = join(directory, 'service');
+  mkdirSync(service, { mode: 0o755 });
+  chmodSync(directory, 0o755);
+  chownSync(service, owner, gid);
+  const path = join(service, 'users.json');
+  const run = (...args: string[]) =>
+    execFileSync(join(projectRoot, 'bin/coordinator.js'), ['user', ...args, '--config', config]);
+  const access = () => {
+    const found = statSync(path);
+    return [found.uid, found.gid, found.mode & 0o777];
+  };
+  run('add', 'first');
+  if (owner !== 0) expect(access()).toEqual([uid, gid, 0o600]);
+  chownSync(path, uid, gid);
+  chmodSync(path, mode);
+  run('add', 'second');
+  run('rotate', 'first');
+  expect(access()).toEqual([uid, gid, mode]);
+  run('remove', 'second');
+  expect(access()).toEqual([uid, gid, mode]);
 });
 
 describe('names and tokens that must not let anybody in', () => {
