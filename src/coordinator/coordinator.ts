@@ -8,7 +8,7 @@ import { MachineAllocator } from './pools/machine-allocator.ts';
 import type { Pool } from './pools/pool.ts';
 import { Admission, type AdmissionOptions } from './sessions/admission.ts';
 import type { Creation } from './sessions/creation.ts';
-import { endExpired } from './sessions/expiry.ts';
+import { ClockWatch, endExpired } from './sessions/expiry.ts';
 import { type Health, type Link, MachineConnections } from './sessions/machine-connections.ts';
 import type { Limits, Session } from './sessions/session.ts';
 import { SessionTransitions } from './sessions/session-transitions.ts';
@@ -126,23 +126,22 @@ export class Coordinator {
   }
 
   /** Goes on while the work is done; logs its failure. */
-  #detach(work: Promise<unknown>, what: string): void {
+  readonly #detach = (work: Promise<unknown>, what: string): void =>
     void work.catch(this.#sessions.trouble(what));
-  }
 
-  /** Whether creates can be served. */
-  get isReady(): boolean {
-    return (
-      !this.#admission.isClosed && [...this.#allocators.values()].every(({ isOpen }) => isOpen)
+  /** Why no buildlet can be created, in words: the end of this coordinator, and pools that hand out no machines. */
+  get troubles(): string[] {
+    const pools = [...this.#allocators].flatMap(([hostType, { trouble }]) =>
+      trouble === undefined ? [] : [`the pool of ${hostType} is not open: ${trouble}`],
     );
+    return this.#admission.isClosed ? ['the coordinator is ending'] : pools;
   }
 
   /** Takes up what an earlier coordinator left, then hands out machines. Running sessions can be used at once. */
   start(): void {
     for (const session of this.#book.all()) {
       const { name } = session;
-      if (session.state === 'creating')
-        this.#detach(this.#sessions.forget(name), `forgetting ${name}`);
+      if (session.state === 'creating') this.#detach(this.#sessions.abandon(name), 'forgetting');
       if (session.state === 'running' && !session.isClaimed) {
         const expiresMs = Math.min(session.expiresMs, Date.now() + unclaimedMs);
         this.#book.note({ ...session, expiresMs });
@@ -154,10 +153,11 @@ export class Coordinator {
     const { limits, probeIntervalMs } = this.#options;
     const [book, machines] = [this.#book, this.#machines];
     const [sessions, sharing] = [this.#sessions, this.#sharing];
+    const expiry = { book, machines, sessions, sharing, clock: new ClockWatch() };
     const every = (ms: number, work: () => void) =>
       this.#timers.push(setInterval(work, ms).unref());
     every(Math.min(sweepIntervalMs, Math.max(limits.idleMs / 4, 10)), () => {
-      this.#detach(endExpired({ book, machines, sessions, sharing }), 'ending expired sessions');
+      this.#detach(endExpired(expiry), 'ending expired sessions');
     });
     every(probeIntervalMs, () => {
       this.#detach(machines.probe(this.#running(), probeIntervalMs * 0.8), 'probing machines');
@@ -171,16 +171,16 @@ export class Coordinator {
 
   async #open(hostType: string, allocator: MachineAllocator): Promise<void> {
     const held = new Map<string, string>();
-    for (const session of this.#book.all()) {
-      const { name, machine, state } = session;
-      if (session.hostType !== hostType || state === 'dead') continue;
+    const own = this.#book.all().filter((one) => one.hostType === hostType && one.state !== 'dead');
+    for (const { name, machine } of [...own, ...this.#book.unread]) {
       if (machine !== undefined) held.set(machine, name);
     }
-    const there = await allocator.open(new Set(held.keys()));
+    const leavesOthers = this.#book.unread.some(({ machine }) => machine === undefined);
+    const there = await allocator.open(new Set(held.keys()), { leavesOthers });
     for (const [machine, name] of held) {
       const session = this.#book.get(name);
       if (session?.state === 'ending') {
-        this.#detach(this.#sessions.takeBack(session), `ending ${name}`);
+        this.#detach(this.#sessions.end(name, 'it was ending'), `ending ${name}`);
       } else if (!there.has(machine) && allocator.pool.shared === undefined) {
         this.#sessions.died(name, 'its machine was gone when the coordinator started');
       }

@@ -1,5 +1,6 @@
 // Numbers for Prometheus: what the coordinator holds at the moment of the question, and what it has done.
 import type { Coordinator } from './coordinator.ts';
+import { type Readiness, troubles } from './readiness.ts';
 
 export interface Metrics {
   /** Notes a request that is over. */
@@ -13,7 +14,10 @@ const durationBuckets = [0.005, 0.02, 0.1, 0.5, 2, 10, 60, 600, 3_600];
 
 const everybody = { name: '', isAdmin: true };
 
-export async function createMetrics(coordinator: Coordinator): Promise<Metrics> {
+export async function createMetrics(
+  coordinator: Coordinator,
+  readiness: () => Promise<Readiness>,
+): Promise<Metrics> {
   const { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } = await import(
     'prom-client'
   );
@@ -43,6 +47,18 @@ export async function createMetrics(coordinator: Coordinator): Promise<Metrics> 
         for (const [what, value] of Object.entries(numbers)) {
           this.set({ host_type: hostType, what }, value);
         }
+      }
+    },
+  });
+  new Gauge({
+    name: 'gomote_trouble',
+    help: 'Whether something is wrong (1): pools that are not open, a disk that cannot be written, users or sessions that cannot be read. See /readyz.',
+    labelNames: ['what'],
+    registers,
+    async collect() {
+      const { failures, warnings } = await readiness();
+      for (const what of troubles) {
+        this.set({ what }, failures.has(what) || warnings.has(what) ? 1 : 0);
       }
     },
   });

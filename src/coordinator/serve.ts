@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { errnoOf } from '../errors.ts';
+import { errnoOf, messageOf } from '../errors.ts';
 import { UsedNames } from '../files/used-names.ts';
 import { writeWhole } from '../files/write-whole.ts';
 import { fingerprintOf } from '../http/client/pin.ts';
@@ -20,6 +20,7 @@ import { createMetrics } from './metrics.ts';
 import { StatusPage } from './page/status-page.ts';
 import { openPools } from './pools/open-pools.ts';
 import { ReverseGate } from './pools/reverse-gate.ts';
+import { readinessOf } from './readiness.ts';
 import { SessionBook } from './state/session-book.ts';
 import { openStateDirectory } from './state/state-directory.ts';
 import { tlsIdentity } from './state/tls-identity.ts';
@@ -47,6 +48,9 @@ export interface Serving {
   hurry(): void;
 }
 
+const unreadHint =
+  'its machine is left alone; mend the file and take ".broken" off its name, or remove it, and start the coordinator again';
+
 /** Starts a coordinator in this process; it answers when the promise resolves. */
 export async function serve(config: CoordinatorConfig, options: ServeOptions): Promise<Serving> {
   const { log } = options;
@@ -57,8 +61,8 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
   });
   try {
     const tls = await tlsIdentity(config, directory.path);
-    const book = await SessionBook.open(directory.sessionsPath, (what) =>
-      log.write('trouble', { what }),
+    const book = await SessionBook.open(directory.sessionsPath, (what, error) =>
+      log.write('unread-session', { what: `${what}: ${messageOf(error)}`, hint: unreadHint }),
     );
     const owner = await ownId(directory.path);
     const gate = new ReverseGate(log);
@@ -68,7 +72,11 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     const auditPath = join(directory.path, 'audit.jsonl');
     const audit = config.auditTo === 'log' ? auditIn(log) : fileLog(auditPath, log);
     const usersPath = config.usersFile ?? directory.usersPath;
-    const users = new Users(usersPath);
+    const users = new Users(usersPath, (trouble) =>
+      trouble === undefined
+        ? log.write('users-read', { what: `${usersPath} can be read again` })
+        : log.write('trouble', { what: trouble, hint: 'the users that it had before are known' }),
+    );
     const hasUsers = !users.isEmpty;
     const coordinator = new Coordinator({
       ...config,
@@ -79,13 +87,14 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
       log,
       audit,
     });
-    const metrics = await createMetrics(coordinator);
+    const readiness = () => readinessOf({ coordinator, book, users });
+    const metrics = await createMetrics(coordinator, readiness);
     const authenticator = new Authenticator(users, log);
     const isSecure = tls !== undefined;
     const page = new StatusPage({ coordinator, authenticator, users, isSecure });
     const { server, quiet } = createCoordinatorServer({
       authenticator,
-      routes: [...routesOf({ coordinator, metrics, config }), ...page.routes],
+      routes: [...routesOf({ coordinator, metrics, readiness, config }), ...page.routes],
       relay: relay(coordinator, { log: audit, withArguments: config.auditArguments }),
       upgrades: new Map([[reversePath, gate.handle]]),
       onDone: metrics.request,

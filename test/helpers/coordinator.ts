@@ -30,8 +30,8 @@ export interface TestCoordinator extends Omit<Serving, 'fingerprint'> {
   readonly log: LogLine[];
   /** A client of it, by the token `token-NAME`. */
   client(user: string): CoordinatorClient;
-  /** Ends it as a crash would end all but its machines, and starts another on the same state and port. */
-  restart(): Promise<void>;
+  /** Ends it as a crash would end all but its machines, and starts another on the same state and port; `between` runs first. */
+  restart(between?: () => void): Promise<void>;
 }
 
 export interface TestCoordinatorOptions {
@@ -131,8 +131,9 @@ export async function startCoordinator(
       onTestFinished(() => client.disconnect());
       return client;
     },
-    async restart() {
+    async restart(between) {
       await serving.drain(0);
+      between?.();
       serving = await start().catch(startLater);
     },
   };

@@ -1,9 +1,10 @@
 // Every endpoint of the coordinator itself.
-import { sendError, sendText } from '../../http/server/reply.ts';
+import { sendRefusal, sendText } from '../../http/server/reply.ts';
 import { coordinatorPaths } from '../../protocol/endpoints.ts';
 import type { CoordinatorConfig } from '../config.ts';
 import type { Coordinator } from '../coordinator.ts';
 import type { Metrics } from '../metrics.ts';
+import type { Readiness } from '../readiness.ts';
 import { create } from './handlers/create.ts';
 import { extend, list, types } from './handlers/list.ts';
 import type { CoordinatorHandler, CoordinatorRoute } from './server.ts';
@@ -15,12 +16,23 @@ const POST = { methods: ['POST'], wrongMethod: 'POST required' } as const;
 export interface RouteParts {
   readonly coordinator: Coordinator;
   readonly metrics: Metrics;
+  readonly readiness: () => Promise<Readiness>;
   readonly config: CoordinatorConfig;
 }
 
-export function routesOf({ coordinator, metrics, config }: RouteParts): CoordinatorRoute[] {
-  const ready: CoordinatorHandler = ({ response }) =>
-    coordinator.isReady ? sendText(response, 'ready\n') : sendError(response, 503, 'not ready');
+export function routesOf({
+  coordinator,
+  metrics,
+  readiness,
+  config,
+}: RouteParts): CoordinatorRoute[] {
+  const ready: CoordinatorHandler = async ({ response }) => {
+    const { failures, warnings } = await readiness();
+    const reasons = [...failures, ...warnings].map(([what, text]) => `${what}: ${text}`).join('; ');
+    const text = (state: string) => (reasons === '' ? state : `${state}: ${reasons}`);
+    if (failures.size === 0) sendText(response, `${text('ready')}\n`);
+    else sendRefusal(response, 503, text('not ready'));
+  };
   return [
     { path: coordinatorPaths.create, ...POST, access: 'user', handle: create(coordinator) },
     { path: coordinatorPaths.list, ...GET, access: 'user', handle: list(coordinator) },

@@ -4,7 +4,7 @@ import type { AnyBackend } from '../../backends/backend.ts';
 import type { HostType } from '../../builders.ts';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { type GomoteError, isGomoteError } from '../../errors.ts';
-import type { AcquireCall, Pool, PoolCall } from './pool.ts';
+import type { AcquireCall, Pool, PoolCall, ReconcileCall } from './pool.ts';
 import { SharedMachines } from './shared-machines.ts';
 
 export interface BackendPoolOptions {
@@ -64,19 +64,19 @@ export class BackendPool implements Pool {
     return (await this.#options.backend.explain?.(id, error)) ?? error;
   }
 
-  async reconcile(held: ReadonlySet<string>, call: PoolCall): Promise<ReadonlySet<string>> {
+  async reconcile(held: ReadonlySet<string>, call: ReconcileCall): Promise<ReadonlySet<string>> {
     const { backend, owner } = this.#options;
     const there = new Set<string>();
-    const orphans: string[] = [];
+    const orphans = new Set<string>();
     for (const { name, hostType, dead, note } of await backend.list(call)) {
       if (hostType !== this.hostType) continue;
       if (held.has(name)) {
         if (dead === undefined) there.add(name);
       } else if (name.startsWith(`${owner}-`) && this.shared?.hasSession(name, note) !== true) {
-        orphans.push(name);
+        (call.leavesOthers ? there : orphans).add(name);
       }
     }
-    await Promise.all(orphans.map((name) => this.release(name, call)));
+    await Promise.all([...orphans].map((name) => this.release(name, call)));
     await backend.reap?.(call);
     return there;
   }

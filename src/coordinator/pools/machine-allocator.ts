@@ -2,6 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import { GomoteError, messageOf } from '../../errors.ts';
 import { FairQueue } from './fair-queue.ts';
+import { insist, pause } from './insist.ts';
 import type { AcquireCall, Pool } from './pool.ts';
 import { RecentNames } from './recent-names.ts';
 
@@ -54,6 +55,8 @@ export class MachineAllocator {
   #warmPause: Promise<void> | undefined;
   #warmRetryMs: number | undefined;
   #isOpen = false;
+  /** What failed last. */
+  #trouble = 'it is starting';
 
   constructor(pool: Pool, options: MachineAllocatorOptions) {
     this.pool = pool;
@@ -76,21 +79,28 @@ export class MachineAllocator {
     return this.#warm.length;
   }
 
-  /** Whether it hands out machines: false until what an earlier coordinator left has been looked at. */
-  get isOpen(): boolean {
-    return this.#isOpen;
+  /** Why it hands out no machines; undefined while it does. */
+  get trouble(): string | undefined {
+    return this.#isOpen ? undefined : this.#trouble;
   }
 
   get waiting(): WaitingView[] {
     return this.#queue.inOrder().map(({ owner, sinceMs }, ahead) => ({ owner, sinceMs, ahead }));
   }
 
-  /** Ends what nobody holds and begins to allocate; resolves with those of the held that are still there. */
-  async open(held: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+  /**
+   * Ends what nobody holds, unless it is to be left, and begins to allocate; resolves with those of the held that are
+   * still there.
+   */
+  async open(
+    held: ReadonlySet<string>,
+    { leavesOthers = false } = {},
+  ): Promise<ReadonlySet<string>> {
     for (const id of held) this.#lent.add(id);
     const there = await this.#insist(`start of the pool of ${this.pool.hostType}`, (signal) =>
-      this.pool.reconcile(held, { signal }),
+      this.pool.reconcile(held, { signal, leavesOthers }),
     );
+    if (leavesOthers) for (const id of there ?? []) this.#lent.add(id);
     this.#isOpen = true;
     this.#grant();
     return there ?? held;
@@ -264,34 +274,19 @@ export class MachineAllocator {
     this.#options.onChange();
   }
 
-  /** Does the work, again and again until it succeeds; undefined when the allocator was closed first. */
+  /** Does the work until it succeeds; undefined when the allocator was closed first. */
   async #insist<T>(
     what: string,
     work: (signal: AbortSignal) => Promise<T>,
   ): Promise<T | undefined> {
-    const { signal } = this.#closed;
-    for (let waitMs = this.#firstRetryMs; ; waitMs = Math.min(waitMs * 2, longestRetryMs)) {
-      try {
-        signal.throwIfAborted();
-        return await work(signal);
-      } catch (error) {
-        if (signal.aborted) return undefined;
+    return await insist(work, {
+      signal: this.#closed.signal,
+      firstWaitMs: this.#firstRetryMs,
+      longestWaitMs: longestRetryMs,
+      onFailure: (error) => {
+        this.#trouble = messageOf(error);
         this.#options.onTrouble(`${what}: ${messageOf(error)}`, error);
-      }
-      await pause(waitMs, signal);
-    }
+      },
+    });
   }
-}
-
-/** Waits, keeping no process alive, at most until the signal aborts. */
-function pause(durationMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, durationMs).unref();
-    signal.addEventListener('abort', done, { once: true });
-  });
 }

@@ -7,6 +7,11 @@ export interface PoolCall {
   readonly signal: AbortSignal;
 }
 
+export interface ReconcileCall extends PoolCall {
+  /** Whether machines that are not held may be somebody's all the same: they are left as they are, and not lent. */
+  readonly leavesOthers: boolean;
+}
+
 export interface AcquireCall extends PoolCall {
   /** Told in a few words what is being waited for. */
   readonly onProgress: (step: string) => void;
@@ -37,8 +42,8 @@ export interface Pool {
   renew?(id: string, call: PoolCall): Promise<void>;
   /** Why a call to the machine failed, if the pool knows; ERR_BUILDLET_DIED when the machine is gone for good. */
   explain(id: string, error: GomoteError): Promise<GomoteError>;
-  /** Once, at the start: ends all that no session has; gives those of the held that are still there. */
-  reconcile(held: ReadonlySet<string>, call: PoolCall): Promise<ReadonlySet<string>>;
+  /** Once, at the start: ends all that no session has; gives those of the held that are still there, and what it left. */
+  reconcile(held: ReadonlySet<string>, call: ReconcileCall): Promise<ReadonlySet<string>>;
   /** The coordinator ends; the machines stay. */
   close(): Promise<void>;
 }

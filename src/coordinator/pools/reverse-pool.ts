@@ -5,7 +5,7 @@ import { GomoteError, messageOf } from '../../errors.ts';
 import type { CallingLink } from '../../reverse/reverse-link.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
 import type { Log } from '../log.ts';
-import type { AcquireCall, Pool, PoolCall } from './pool.ts';
+import type { AcquireCall, Pool, PoolCall, ReconcileCall } from './pool.ts';
 
 /** Who dialled. */
 export interface ReverseConnection {
@@ -224,7 +224,10 @@ export class ReversePool implements Pool {
   }
 
   /** A machine that is held may be dialling just now: all of those are taken to be there. */
-  async reconcile(held: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+  async reconcile(
+    held: ReadonlySet<string>,
+    { leavesOthers }: ReconcileCall,
+  ): Promise<ReadonlySet<string>> {
     for (const id of held) {
       const machine = this.#machines.get(id);
       if (machine !== undefined) machine.state = 'held';
@@ -234,6 +237,7 @@ export class ReversePool implements Pool {
         this.#await(away);
       }
     }
+    if (leavesOthers) return held;
     this.#isReconciled = true;
     for (const machine of this.#machines.values()) {
       if (machine.state === 'dirty' && machine.link) void this.#offer(machine, machine.link);

@@ -7,7 +7,7 @@ import { GomoteError, messageOf } from '../../errors.ts';
 import { readNamedSecret } from '../../files/private-file.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
 import type { StaticMachine } from '../config.ts';
-import type { AcquireCall, Pool, PoolCall } from './pool.ts';
+import type { AcquireCall, Pool, PoolCall, ReconcileCall } from './pool.ts';
 
 /** How long a machine may take to answer and to be emptied, in ms. */
 const answerTimeoutMs = 10_000;
@@ -94,8 +94,11 @@ export class StaticPool implements Pool {
     return error;
   }
 
-  async reconcile(held: ReadonlySet<string>): Promise<ReadonlySet<string>> {
-    const there = [...held].filter((id) => this.#machines.has(id));
+  async reconcile(
+    held: ReadonlySet<string>,
+    { leavesOthers }: ReconcileCall,
+  ): Promise<ReadonlySet<string>> {
+    const there = [...(leavesOthers ? this.#free : held)].filter((id) => this.#machines.has(id));
     for (const id of there) this.#free.splice(this.#free.indexOf(id), 1);
     return new Set(there);
   }

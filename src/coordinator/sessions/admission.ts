@@ -88,7 +88,9 @@ export class Admission {
   #reserve(user: User, builder: BuilderType, key: string | undefined): Session {
     const { book, perUser, isTaken, names } = this.#options;
     const limit = user.maximum ?? perUser;
-    const own = book.all().filter(({ owner, state }) => owner === user.name && state !== 'dead');
+    const isHeld = ({ owner, state }: Session) =>
+      owner === user.name && (state === 'creating' || state === 'running');
+    const own = book.all().filter(isHeld);
     if (own.length >= limit) {
       const message = `you have ${own.length} buildlets, and your limit is ${limit}: destroy one first`;
       throw new GomoteError('ERR_QUOTA', message);
@@ -134,7 +136,7 @@ export class Admission {
       audit.write('create', { name, owner, outcome: String(error) });
       if (machine !== undefined) void allocator.giveBack(machine);
       this.#creations.delete(current);
-      await sessions.forget(current);
+      await sessions.abandon(current);
       throw error;
     }
   }

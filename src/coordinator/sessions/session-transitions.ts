@@ -24,6 +24,8 @@ export interface SessionLifeOptions {
 
 export class SessionTransitions {
   readonly #options: SessionLifeOptions;
+  /** The sessions that are being ended. */
+  readonly #endings = new Map<string, Promise<void>>();
 
   constructor(options: SessionLifeOptions) {
     this.#options = options;
@@ -58,16 +60,48 @@ export class SessionTransitions {
     onChange();
   }
 
-  /** Ends a session; resolves when its machine was taken back and nothing of it is left. */
+  /** Moves the times of all sessions with the system's clock, which was set by so much. */
+  shift(byMs: number): void {
+    const { book, log } = this.#options;
+    if (byMs === 0) return;
+    log.write('clock-set', { byMs });
+    for (const session of book.all()) {
+      const { createdMs, expiresMs } = session;
+      book.note({ ...session, createdMs: createdMs + byMs, expiresMs: expiresMs + byMs });
+    }
+  }
+
+  /**
+   * Ends a session; resolves when its machine was taken back and nothing of it is left. When that fails, the session is
+   * still ending, and is to be ended again.
+   */
   async end(name: string, why: string): Promise<void> {
     const session = this.#options.book.get(name);
     if (session === undefined || session.state === 'creating') return;
-    if (session.state !== 'ending') {
-      await this.apply(name, { kind: 'ended' });
-      const { owner, machine } = session;
+    const running = this.#endings.get(name) ?? this.#end(session, why);
+    this.#endings.set(name, running);
+    try {
+      await running;
+    } finally {
+      this.#endings.delete(name);
+    }
+  }
+
+  async #end(session: Session, why: string): Promise<void> {
+    const { name, owner, machine, state } = session;
+    if (state !== 'ending') {
+      // A full disk keeps no session alive: after a crash it would run again, with its machine.
+      await this.apply(name, { kind: 'ended' }).catch(this.trouble(`writing ${name}`));
       this.#options.audit.write('destroy', { name, owner, machine, why });
     }
     await this.takeBack(session);
+  }
+
+  /** Forgets a session that got no machine; one that cannot be forgotten now is ended later. */
+  async abandon(name: string): Promise<void> {
+    const { book, limits } = this.#options;
+    book.note(applied(this.get(name), { kind: 'ended' }, Date.now(), limits));
+    await this.forget(name).catch(this.trouble(`forgetting ${name}`));
   }
 
   /**

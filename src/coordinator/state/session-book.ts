@@ -1,8 +1,8 @@
 // All sessions: in memory, and each in a file of its own, written before anything is done that depends on it.
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { GomoteError } from '../../errors.ts';
+import { GomoteError, messageOf } from '../../errors.ts';
 import { partialEnding, writeWhole } from '../../files/write-whole.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
 import type { Session } from '../sessions/session.ts';
@@ -21,8 +21,23 @@ const schema = v.object({
   reason: v.optional(v.string()),
 });
 
+/** A session whose file cannot be read: somebody may be working on its machine. */
+export interface UnreadSession {
+  readonly name: string;
+  /** Undefined when it cannot be made out. */
+  readonly machine: string | undefined;
+}
+
+/** What a file that is no session becomes, until somebody has mended or removed it. */
+const brokenEnding = '.broken';
+
+/** How often the disk is tried at most, in ms. */
+const checkIntervalMs = 1_000;
+
 export class SessionBook {
   readonly #directory: string;
+  readonly #unread: UnreadSession[] = [];
+  #check: { readonly atMs: number; readonly result: Promise<string | undefined> } | undefined;
   readonly #sessions = new Map<string, Session>();
   /** The names of those that are not on the disk as they are. */
   readonly #noted = new Set<string>();
@@ -33,7 +48,7 @@ export class SessionBook {
     this.#directory = directory;
   }
 
-  /** Reads what is there; files that are no sessions are told of and left alone. */
+  /** Reads what is there; a session's file that cannot be read is set aside, and `onTrouble` called. */
   static async open(
     directory: string,
     onTrouble: (what: string, error: unknown) => void,
@@ -45,15 +60,54 @@ export class SessionBook {
         await rm(path, { force: true });
         continue;
       }
-      try {
-        const session: Session = v.parse(schema, JSON.parse(await readFile(path, 'utf8')));
-        if (`${session.name}.json` !== file) throw new Error(`it is of "${session.name}"`);
-        book.#sessions.set(session.name, session);
-      } catch (error) {
-        onTrouble(`${path} is no session`, error);
-      }
+      await book.#read(file).catch((error: unknown) => onTrouble(`${path} is no session`, error));
     }
     return book;
+  }
+
+  async #read(file: string): Promise<void> {
+    const path = join(this.#directory, file);
+    const [name = ''] = /^.*(?=\.json)/.exec(file) ?? [];
+    let text = '';
+    try {
+      text = await readFile(path, 'utf8');
+      const session: Session = v.parse(schema, JSON.parse(text));
+      if (`${session.name}.json` !== file) throw new Error(`it is of "${session.name}"`);
+      this.#sessions.set(session.name, session);
+    } catch (error) {
+      // Of a file that was damaged, the machine's name is often whole.
+      const [, machine] = /"machine":"([^"\\]+)"/.exec(text) ?? [];
+      if (name !== '') this.#unread.push({ name, machine });
+      // What cannot be read at all may be read again.
+      if (text !== '' && file === `${name}.json`) await rename(path, `${path}${brokenEnding}`);
+      throw error;
+    }
+  }
+
+  /** Those whose files cannot be read. */
+  get unread(): readonly UnreadSession[] {
+    return this.#unread;
+  }
+
+  /** Why nothing can be written at the moment. The disk is tried, at most once a second. */
+  async check(): Promise<string | undefined> {
+    const nowMs = performance.now();
+    if (this.#check === undefined || nowMs - this.#check.atMs > checkIntervalMs) {
+      const result = this.#tryDisk();
+      this.#check = { atMs: nowMs, result };
+    }
+    return await this.#check.result;
+  }
+
+  async #tryDisk(): Promise<string | undefined> {
+    const path = join(this.#directory, `check${partialEnding}`);
+    try {
+      await writeWhole(path, ' '.repeat(4_096));
+      await rm(path, { force: true });
+      return undefined;
+    } catch (error) {
+      return messageOf(error);
+    }
   }
 
   get(name: string): Session | undefined {
@@ -61,7 +115,7 @@ export class SessionBook {
   }
 
   has(name: string): boolean {
-    return this.#sessions.has(name);
+    return this.#sessions.has(name) || this.#unread.some((one) => one.name === name);
   }
 
   /** In the order they came. */
@@ -93,12 +147,19 @@ export class SessionBook {
     this.#noted.add(session.name);
   }
 
+  /** Takes the session out at once, and resolves when it is not on the disk either. When that fails, it is in again. */
   async remove(name: string): Promise<void> {
+    const session = this.#sessions.get(name);
     this.#sessions.delete(name);
     this.#noted.delete(name);
-    await this.#inOrder(name, async () => {
-      if (!this.#sessions.has(name)) await rm(this.#path(name), { force: true });
-    });
+    try {
+      await this.#inOrder(name, async () => {
+        if (!this.#sessions.has(name)) await rm(this.#path(name), { force: true });
+      });
+    } catch (error) {
+      if (session !== undefined && !this.#sessions.has(name)) this.#sessions.set(name, session);
+      throw error;
+    }
   }
 
   /** Writes what was only noted; fails when one of them cannot be written, and writes the others. */

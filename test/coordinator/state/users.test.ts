@@ -129,7 +129,18 @@ it.runIf(process.getuid?.() === 0).each([
   const config = join(directory, 'coordinator.toml');
   writeFileSync(
     config,
-    'listen = "127.0.0.1:0"\nstate-directory = "state"\nusers-file = "service/users.json"\n',
+    [
+      'listen = "127.0.0.1:0"',
+      'state-directory = "state"',
+      'users-file = "service/users.json"',
+      '[hosts.host]',
+      '[builders.linux]',
+      'host = "host"',
+      '[pools.local]',
+      'kind = "local"',
+      'host = "host"',
+      'maximum = 1',
+    ].join('\n'),
   );
   const service = join(directory, 'service');
   mkdirSync(service, { mode: 0o755 });

@@ -1,0 +1,165 @@
+// What happens to the state of a coordinator: full disks, damaged files, and clocks that are set.
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { all } from '../helpers/collect.ts';
+import { ask, startCoordinator, type TestCoordinator } from '../helpers/coordinator.ts';
+import { until } from '../helpers/processes.ts';
+
+const admin = { me: { maximum: 1 }, root: { role: 'admin' as const } };
+
+const sessionsOf = ({ directory }: TestCoordinator): string => join(directory, 'state', 'sessions');
+
+/** Nothing can be written for the session, as on a full disk: its next file is in the way. */
+function block(coordinator: TestCoordinator, name: string): () => void {
+  const path = join(sessionsOf(coordinator), `${name}.json.partial`);
+  mkdirSync(path);
+  return () => rmSync(path, { recursive: true });
+}
+
+const ready = async (coordinator: TestCoordinator) => {
+  const { status, text } = await ask(coordinator, '/readyz');
+  return `${status} ${text}`;
+};
+
+const metric = async (coordinator: TestCoordinator, what: string): Promise<string | undefined> => {
+  const { text } = await ask(coordinator, '/metrics', { user: 'root' });
+  return new RegExp(`^gomote_trouble\\{what="${what}"\\} (.*)$`, 'm').exec(text)?.[1];
+};
+
+describe('a disk that cannot be written', () => {
+  it('keeps no session that its owner has destroyed, and counts it against no quota', async () => {
+    const coordinator = await startCoordinator({ users: admin, machines: 1 });
+    const me = coordinator.client('me');
+    const { name } = await me.requestBuildlet('linux');
+    await until(async () =>
+      readFileSync(join(sessionsOf(coordinator), `${name}.json`), 'utf8').includes(
+        '"isClaimed":true',
+      ),
+    );
+    const unblock = block(coordinator, name);
+    await me.namedBuildlet(name).halt();
+    expect(await me.remoteBuildlets()).toEqual([]);
+    expect(readdirSync(sessionsOf(coordinator))).not.toContain(`${name}.json`);
+    unblock();
+    expect((await me.requestBuildlet('linux')).name).not.toBe(name);
+  });
+
+  it('holds a session that cannot be removed as ending until it can, and its machine with it', async () => {
+    const toml = 'limits = { idle = "400ms", maximum = "2h" }';
+    const coordinator = await startCoordinator({ users: admin, machines: 2, toml });
+    const me = coordinator.client('me');
+    const { name } = await me.requestBuildlet('linux');
+    const path = join(sessionsOf(coordinator), `${name}.json`);
+    rmSync(path);
+    mkdirSync(join(path, 'x'), { recursive: true });
+    await until(async () => coordinator.log.some(({ what }) => `${what}`.includes('ending')));
+    expect(await me.remoteBuildlets()).toEqual([]);
+    const next = await me.requestBuildlet('linux');
+    expect(next.name).not.toBe(name);
+    rmSync(path, { recursive: true });
+    const { pools } = coordinator.coordinator.view({ name: 'root', isAdmin: true });
+    expect(pools[0]?.lent).toBe(2);
+    await until(async () => {
+      const view = coordinator.coordinator.view({ name: 'root', isAdmin: true });
+      return !view.sessions.some((one) => one.name === name);
+    });
+  });
+
+  it('makes the coordinator unready, says why, and heals by itself', async () => {
+    const coordinator = await startCoordinator({ users: admin });
+    await until(async () => (await ready(coordinator)) === '200 ready\n');
+    expect(await metric(coordinator, 'disk')).toBe('0');
+    const path = join(sessionsOf(coordinator), 'check.partial.partial');
+    mkdirSync(path);
+    await until(async () => (await ready(coordinator)).startsWith('503'));
+    expect(await ready(coordinator)).toBe('503 not ready: disk: the state cannot be written\n');
+    expect(await metric(coordinator, 'disk')).toBe('1');
+    rmSync(path, { recursive: true });
+    await until(async () => (await ready(coordinator)) === '200 ready\n');
+  });
+});
+
+describe('a users file that breaks', () => {
+  it('locks nobody out, and is told in the log, by readyz and as a metric', async () => {
+    const coordinator = await startCoordinator({ users: admin });
+    await until(async () => (await ready(coordinator)) === '200 ready\n');
+    const me = coordinator.client('me');
+    expect(await me.remoteBuildlets()).toEqual([]);
+    const path = join(coordinator.directory, 'state', 'users.json');
+    const good = readFileSync(path);
+    writeFileSync(path, '{"users": {');
+    expect(await me.remoteBuildlets()).toEqual([]);
+    expect(await ready(coordinator)).toMatch(/^200 ready: users: the users file cannot be read/);
+    expect(await metric(coordinator, 'users')).toBe('1');
+    expect(coordinator.log).toContainEqual({
+      event: 'trouble',
+      what: expect.stringContaining(path),
+      hint: expect.any(String),
+    });
+    writeFileSync(path, good);
+    expect(await ready(coordinator)).toBe('200 ready\n');
+    expect(coordinator.log.map(({ event }) => event)).toContain('users-read');
+  });
+});
+
+describe('a session file that is damaged', () => {
+  const damages: [string, (whole: string) => string, boolean][] = [
+    ['is cut short', (whole) => whole.slice(0, -1), true],
+    ['lost its end', (whole) => whole.slice(0, 40), false],
+    ['is empty', () => '', false],
+    ['is all zeros', (whole) => '\0'.repeat(whole.length), false],
+    ['has a state that there is not', (whole) => whole.replace('"running"', '"flying"'), true],
+  ];
+
+  it.each(damages)(
+    'which %s is set aside, and its machine left as it is',
+    async (_, damage, isFound) => {
+      const coordinator = await startCoordinator({ users: admin, machines: 2 });
+      const me = coordinator.client('me');
+      const { name } = await me.requestBuildlet('linux');
+      await me.namedBuildlet(name).put('kept', 'work', 0o644);
+      const path = join(sessionsOf(coordinator), `${name}.json`);
+      let whole = '';
+      await coordinator.restart(() => {
+        whole = readFileSync(path, 'utf8');
+        writeFileSync(path, damage(whole));
+      });
+      await until(async () => (await ready(coordinator)).startsWith('200'));
+      expect(await ready(coordinator)).toContain('sessions that cannot be read: 1');
+      expect(await metric(coordinator, 'sessions')).toBe('1');
+      expect(coordinator.log.map(({ event }) => event)).toContain('unread-session');
+      const { pools } = coordinator.coordinator.view({ name: 'root', isAdmin: true });
+      // Where the machine cannot be made out, any that nobody holds may be it.
+      expect(pools[0]?.lent).toBe(isFound ? 1 : 2);
+      if (isFound) expect((await me.requestBuildlet('linux')).name).not.toBe(name);
+      await coordinator.restart(() => {
+        for (const file of readdirSync(sessionsOf(coordinator))) {
+          if (file.startsWith(name)) rmSync(join(sessionsOf(coordinator), file));
+        }
+        writeFileSync(path, whole);
+      });
+      expect(await ready(coordinator)).not.toContain('sessions');
+      const entries = await all(me.namedBuildlet(name).listDir(''));
+      expect(entries.map((entry) => entry.name)).toContain('work');
+    },
+  );
+});
+
+describe('a clock that is set', () => {
+  it.each([-86_400_000, 86_400_000])(
+    'by %i ms ends no session and keeps none for longer',
+    async (byMs) => {
+      const toml = 'limits = { idle = "2s", maximum = "2h" }';
+      const coordinator = await startCoordinator({ users: admin, toml });
+      const me = coordinator.client('me');
+      const { name } = await me.requestBuildlet('linux');
+      const now = Date.now.bind(Date);
+      vi.spyOn(Date, 'now').mockImplementation(() => now() + byMs);
+      onTestFinished(() => void vi.restoreAllMocks());
+      await until(async () => coordinator.log.some(({ event }) => event === 'clock-set'));
+      expect((await me.remoteBuildlets()).map((one) => one.name)).toEqual([name]);
+      await until(async () => (await me.remoteBuildlets()).length === 0);
+    },
+  );
+});
