@@ -136,8 +136,12 @@ export class NotStartedError extends GomoteError {
   readonly state: string;
   readonly reason: 'not-found' | 'not-executable' | 'other';
 
-  constructor(state: string, reason: NotStartedError['reason']) {
-    super('ERR_NOT_STARTED', `the command did not start: ${state}`);
+  constructor(
+    state: string,
+    reason: NotStartedError['reason'],
+    message = `the command did not start: ${state}`,
+  ) {
+    super('ERR_NOT_STARTED', message);
     this.state = state;
     this.reason = reason;
   }

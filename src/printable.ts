@@ -36,6 +36,12 @@ export function printable(
   );
 }
 
+/** The text as a JSON string, in which a byte of a name that is not UTF-8 is written as the byte: `"caf\\xe9"`. */
+export const quoted = (text: string): string =>
+  JSON.stringify(text).replaceAll(/\\\\|\\udc([89a-f][0-9a-f])/g, (part, byte?: string) =>
+    byte === undefined ? part : `\\x${byte}`,
+  );
+
 /** JSON that shows nothing unsafe and still means the same: what a JSON string may hold raw is escaped there. */
 export function printableJson(json: string): string {
   return json.replaceAll(everyUnsafe, (character) => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { GomoteError, NotStartedError, StatusError } from '../src/errors.ts';
-import { printable, printableJson } from '../src/printable.ts';
+import { printable, printableJson, quoted } from '../src/printable.ts';
 
 /** Text that a terminal would obey or an eye would take for another, and what is shown of it. */
 const hostile: readonly (readonly [name: string, text: string, shown: string])[] = [
@@ -70,4 +70,13 @@ describe('the message and hint of an error', () => {
     expect(new StatusError(500, text, `N: ${text}`).message).toBe(`N: ${shown}`);
     expect(new StatusError(500, text, `N: ${text}`).text).toBe(text);
   });
+});
+
+it.each([
+  ['caf\u00e9', '"caf\u00e9"'],
+  ['a\udce9"', '"a\\xe9\\""'],
+  ['\\udce9', '"\\\\udce9"'],
+  ['\\\udc80\n', '"\\\\\\x80\\n"'],
+])('quoted writes %j with the bytes of a name', (text, shown) => {
+  expect(quoted(text)).toBe(shown);
 });

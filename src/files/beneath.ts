@@ -1,8 +1,10 @@
 // Walks to a place below a directory, element by element, holding what it has come through: whatever is swapped meanwhile,
 // the place is below that directory. A link on the way is followed by its text, and must come out inside.
+
 import type { Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errnoOf, GomoteError } from '../errors.ts';
+import { quoted } from '../printable.ts';
 import { elementsOf } from './file-name.ts';
 import { bestHolding, type HeldDirectory, type Holding, holdDirectory } from './held-directory.ts';
 import { HeldTree } from './held-tree.ts';
@@ -247,4 +249,4 @@ function makeDirectory(at: string, mode: number): boolean {
 }
 
 const pathError = (relative: string, what: string): GomoteError =>
-  new GomoteError('ERR_PATH', `path ${JSON.stringify(relative)} ${what}`);
+  new GomoteError('ERR_PATH', `path ${quoted(relative)} ${what}`);

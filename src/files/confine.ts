@@ -1,7 +1,9 @@
 // Paths that stay inside a directory, whatever symbolic links stand on the way.
+
 import type { Stats } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { errnoOf, GomoteError } from '../errors.ts';
+import { quoted } from '../printable.ts';
 import { errnoText } from '../protocol/process-state.ts';
 import { elementsOf } from './file-name.ts';
 import { lstat, lstatSync, readlink, readlinkSync, realpath, realpathSync } from './named-fs.ts';
@@ -135,7 +137,7 @@ function pathOf(found: Trace, relative: string): string {
     found.problem === 'loop'
       ? 'has too many levels of symbolic links'
       : 'leaves the directory through a symbolic link';
-  throw new GomoteError('ERR_PATH', `path ${JSON.stringify(relative)} ${what}`);
+  throw new GomoteError('ERR_PATH', `path ${quoted(relative)} ${what}`);
 }
 
 async function look(path: string): Promise<Look> {

@@ -1,6 +1,8 @@
 // Names of files as this machine takes them. A name is text in which a byte that is not UTF-8 is a lone surrogate
 // (protocol/name-bytes.ts); named-fs.ts has the calls of node:fs for such names.
+
 import { GomoteError } from '../errors.ts';
+import { quoted } from '../printable.ts';
 import { bytesOfName } from '../protocol/name-bytes.ts';
 import { normalizeRelativePath, pathElements } from '../protocol/relative-path.ts';
 
@@ -36,13 +38,13 @@ export function elementsOf(relative: string): string[] {
   // Stops `/etc/passwd`, `../x` and, where it separates, `a\..\..\x`.
   const normalized = normalizeRelativePath(relative);
   if (normalized === undefined) {
-    throw new GomoteError('ERR_PATH', `bogus path ${JSON.stringify(relative)}`);
+    throw new GomoteError('ERR_PATH', `bogus path ${quoted(relative)}`);
   }
   const elements = pathElements(normalized);
   for (const element of elements) {
     const reason = whyNoName(element);
     if (reason === undefined) continue;
-    throw new GomoteError('ERR_PATH', `path ${JSON.stringify(relative)}: ${reason}`);
+    throw new GomoteError('ERR_PATH', `path ${quoted(relative)}: ${reason}`);
   }
   return elements;
 }

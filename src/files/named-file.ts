@@ -1,8 +1,10 @@
 // Files that another process has named. Nothing is opened but what that process may name: regular files of this user below
 // one directory, reached through no link.
+
 import { closeSync, constants, fstatSync, openSync, realpathSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, normalize } from 'node:path';
 import { GomoteError } from '../errors.ts';
+import { quoted } from '../printable.ts';
 import { isInside } from './confine.ts';
 
 /** Without O_NONBLOCK, a FIFO of that name would hold up everything. */
@@ -44,4 +46,4 @@ export function requireNamed(path: string, directory: string): void {
 }
 
 const refused = (path: string, reason: string): GomoteError =>
-  new GomoteError('ERR_REPLY', `the buildlet named ${JSON.stringify(path)}: ${reason}`);
+  new GomoteError('ERR_REPLY', `the buildlet named ${quoted(path)}: ${reason}`);

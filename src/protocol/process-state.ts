@@ -73,5 +73,9 @@ const reasons: Record<string, string> = {
   ETXTBSY: 'text file busy',
 };
 
+/** The text of a system error that the text ends with, after a colon. */
+export const errnoTextAtEnd = (text: string): string | undefined =>
+  Object.values(reasons).find((reason) => text.endsWith(`: ${reason}`));
+
 /** The C library's text of a system error, as Go prints it; the code itself when it is not a common one. */
 export const errnoText = (code: string): string => reasons[code] ?? code;

@@ -1,6 +1,8 @@
 // The words of every failure of packing and unpacking, most of them a Go buildlet's.
+
 import { errnoOf, GomoteError } from '../errors.ts';
 import { fullFileSystem } from '../files/mount-point.ts';
+import { quoted } from '../printable.ts';
 import { errnoText } from '../protocol/process-state.ts';
 
 const refuse = (message: string, cause?: unknown): GomoteError =>
@@ -13,8 +15,7 @@ const cut = (name: string): string =>
   name.length > maxShown ? `${name.slice(0, maxShown)}…` : name;
 
 /** A name as it is, but quoted when it would break the line. */
-const shown = (name: string): string =>
-  /\p{Cc}/u.test(name) ? JSON.stringify(cut(name)) : cut(name);
+const shown = (name: string): string => (/\p{Cc}/u.test(name) ? quoted(cut(name)) : cut(name));
 
 const inEntry = (entry: string | undefined): string =>
   entry === undefined ? '' : ` in ${shown(entry)}`;
@@ -33,8 +34,7 @@ export const archiveErrors = {
   headerTooLong: () => refuse('tar error: archive/tar: header field too long'),
   tooMany: () =>
     refuse('the archive has more directories and links than are taken at a time; send it in parts'),
-  invalidName: (name: string) =>
-    refuse(`tar file contained invalid name ${JSON.stringify(cut(name))}`),
+  invalidName: (name: string) => refuse(`tar file contained invalid name ${quoted(cut(name))}`),
   unsupportedType: (name: string, type: string) =>
     refuse(`tar file entry ${shown(name)} contained unsupported file type ${type}`),
   /** Any other reason to refuse an entry. */
@@ -53,17 +53,14 @@ export function localFileError(subject: string, error: unknown, place?: string):
 
 /** The refusal of a symbolic link whose target is outside the work dir. */
 export const outsideLinkError = (path: string, target: string): Error =>
-  archiveErrors.entry(
-    path,
-    `the symbolic link to ${JSON.stringify(target)} leads out of the work dir`,
-  );
+  archiveErrors.entry(path, `the symbolic link to ${quoted(target)} leads out of the work dir`);
 
-/** Makes system calls for an entry; an error names the entry. */
-export function withErrorsOf<T>(path: string, calls: () => T): T {
+/** Makes system calls for an entry; an error names the entry, and of `place`, that is written to, a file system that is full. */
+export function withErrorsOf<T>(path: string, calls: () => T, place?: string): T {
   try {
     return calls();
   } catch (error) {
-    throw error instanceof GomoteError ? error : localFileError(path, error);
+    throw error instanceof GomoteError ? error : localFileError(path, error, place);
   }
 }
 

@@ -42,7 +42,10 @@ export function targetStaysInside(directory: readonly string[], target: string):
 }
 
 /** Whether an entry is a link that leads out of what must hold it; `above` is the way from there to the tree. */
-export function pointsOutside(above: string, { kind, path, target }: TreeEntry): boolean {
+export function pointsOutside(
+  above: string,
+  { kind, path, target }: Pick<TreeEntry, 'kind' | 'path' | 'target'>,
+): boolean {
   if (kind !== 'symlink') return false;
   const elements = [...above.split(sep).filter(Boolean), ...path.split('/').slice(0, -1)];
   return !targetStaysInside(elements, target);

@@ -1,4 +1,5 @@
 // Puts the entries of one tar archive into a directory, and nothing outside it.
+
 import { posix, relative, resolve, sep } from 'node:path';
 import { errnoOf, GomoteError } from '../errors.ts';
 import { reach, reachDirectory } from '../files/beneath.ts';
@@ -6,6 +7,7 @@ import { realRoot, traceSync } from '../files/confine.ts';
 import type { HeldDirectory } from '../files/held-directory.ts';
 import { HeldTree } from '../files/held-tree.ts';
 import { linkSync, lstatSync, readlinkSync, rmdirSync } from '../files/named-fs.ts';
+import { quoted } from '../printable.ts';
 import { formatFileMode } from '../protocol/file-mode.ts';
 import { archiveErrors, localFileError, outsideLinkError } from './archive-error.ts';
 import { entryElements, relativeElements, targetStaysInside } from './entry-name.ts';
@@ -210,7 +212,7 @@ export class Extraction implements TarSink {
     const named = relativeElements(entry.linkTarget.replace(/^\/+/, ''));
     const found = named && this.#linked(throughLinks(entry.name, named, this.#links));
     if (found === undefined) {
-      const shown = JSON.stringify(entry.linkTarget);
+      const shown = quoted(entry.linkTarget);
       const reason = `the hard link's target ${shown} is not a regular file of the directory`;
       throw archiveErrors.entry(entry.name, reason);
     }

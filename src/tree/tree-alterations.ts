@@ -3,7 +3,7 @@ import { errnoOf } from '../errors.ts';
 import { setMode } from '../files/held-directory.ts';
 import { lstatSync, lutimesSync, rmdirSync, unlinkSync } from '../files/named-fs.ts';
 import type { TreeChange } from '../protocol/tree-change.ts';
-import { archiveErrors } from '../tar/archive-error.ts';
+import { archiveErrors, withErrorsOf } from '../tar/archive-error.ts';
 import type { TreeDirectories } from './tree-directories.ts';
 import { toSeconds } from './tree-file.ts';
 
@@ -12,6 +12,10 @@ export function alterEntry(
   directories: TreeDirectories,
   change: Exclude<TreeChange, { op: 'write' }>,
 ): void {
+  withErrorsOf(change.path, () => alter(directories, change));
+}
+
+function alter(directories: TreeDirectories, change: Exclude<TreeChange, { op: 'write' }>): void {
   const { path } = change;
   const found = directories.find(path);
   if (change.op === 'remove') {

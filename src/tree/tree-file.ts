@@ -1,4 +1,5 @@
 // One file of a tree being written, under a name that is not its own yet.
+
 import { createHash, type Hash, hash } from 'node:crypto';
 import {
   closeSync,
@@ -12,6 +13,7 @@ import {
 } from 'node:fs';
 import { GomoteError } from '../errors.ts';
 import { openSync, rmSync } from '../files/named-fs.ts';
+import { quoted } from '../printable.ts';
 import type { PatchPart } from '../protocol/tree-change.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 
@@ -133,7 +135,7 @@ export class TreeFile {
 
 function requireDigest({ path }: TreeEntry, found: string, announced: string): void {
   if (found === announced) return;
-  throw new GomoteError('ERR_LOST', `${JSON.stringify(path)} did not arrive as it was sent`, {
+  throw new GomoteError('ERR_LOST', `${quoted(path)} did not arrive as it was sent`, {
     hint: 'try again',
   });
 }

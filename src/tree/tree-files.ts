@@ -1,4 +1,5 @@
 // The files of a tree, read as their entries say they are: to be sent, or to be copied by whoever was told their names.
+
 import { createHash, hash } from 'node:crypto';
 import { closeSync, constants, fstatSync, readSync } from 'node:fs';
 import { errnoOf, GomoteError, isGomoteError, messageOf } from '../errors.ts';
@@ -6,6 +7,7 @@ import { fileIdentity } from '../files/file-identity.ts';
 import { HeldTree, type TreeTop } from '../files/held-tree.ts';
 import { requireNamed } from '../files/named-file.ts';
 import { openSync } from '../files/named-fs.ts';
+import { quoted } from '../printable.ts';
 import type { NamedTree, TreeChange } from '../protocol/tree-change.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { localFileError } from '../tar/archive-error.ts';
@@ -140,12 +142,12 @@ export function requireSize(fd: number, entry: TreeEntry): void {
 }
 
 const changed = ({ path }: TreeEntry): GomoteError =>
-  new GomoteError('ERR_LOST', `${JSON.stringify(path)} changed while it was read`, {
+  new GomoteError('ERR_LOST', `${quoted(path)} changed while it was read`, {
     hint: 'try again when nothing writes to it',
   });
 
 const gone = (path: string, cause?: unknown): GomoteError =>
-  new GomoteError('ERR_LOST', `${JSON.stringify(path)} has gone while it was to be read`, {
+  new GomoteError('ERR_LOST', `${quoted(path)} has gone while it was to be read`, {
     hint: 'try again',
     cause,
   });

@@ -64,9 +64,8 @@ export class TreeWriter implements TreeSink {
     this.#options = options;
     this.#base = resolveInsideSync(root, dir, { follow: true });
     const stats = lstatSync(this.#base, { throwIfNoEntry: false });
-    if (stats?.isDirectory() === false) {
+    if (stats?.isDirectory() === false)
       throw new GomoteError('ERR_LOCAL_FILE', `${this.#base}: not a directory`);
-    }
     this.#isStaged = stats === undefined;
   }
 
@@ -96,11 +95,14 @@ export class TreeWriter implements TreeSink {
     }
     this.#isRefused = false;
     this.#options.onHead?.(head);
-    withErrorsOf('.', () => {
-      const { directories } = this.#ready;
+    this.#tried(() => {
       this.#sources.release();
-      this.#sources.keep(changes, directories, this.#partial);
+      this.#sources.keep(changes, this.#directories, this.#partial);
     });
+  }
+
+  #tried<T>(calls: () => T): T {
+    return withErrorsOf(relative(this.#root, this.#base) || '.', calls, this.#root);
   }
 
   /** Sees to the place, once. */
@@ -125,11 +127,9 @@ export class TreeWriter implements TreeSink {
   }
 
   apply(change: TreeChange): void {
+    if (change.op !== 'write') alterEntry(this.#directories, change);
     if (change.op === 'write') this.#applyEntry(change);
-    else {
-      withErrorsOf(change.path, () => alterEntry(this.#directories, change));
-      this.#options.onDone?.(change, '');
-    }
+    else this.#options.onDone?.(change, '');
   }
 
   #applyEntry(change: Extract<TreeChange, { op: 'write' }>): void {
@@ -149,7 +149,7 @@ export class TreeWriter implements TreeSink {
   /** Makes an entry; false when that failed, nothing was made, and it has been told. */
   #make(entry: TreeEntry, calls: () => void): boolean {
     try {
-      withErrorsOf(entry.path, calls);
+      withErrorsOf(entry.path, calls, this.#root);
       return true;
     } catch (error) {
       const { onRefused } = this.#options;
@@ -250,9 +250,9 @@ export class TreeWriter implements TreeSink {
   }
 
   #finish(): void {
-    withErrorsOf('.', () => this.#ready);
+    this.#tried(() => this.#ready);
     this.#settle();
-    const made = withErrorsOf('.', () =>
+    const made = this.#tried(() =>
       makeTreeLinks(this.#links, {
         fence: this.#fence,
         placeOf: ({ path }) => this.#placeOf(path),
@@ -264,7 +264,7 @@ export class TreeWriter implements TreeSink {
       }),
     );
     for (const entry of made) this.#options.onDone?.({ op: 'write', entry }, '');
-    withErrorsOf('.', () => this.#directories.finish());
+    this.#tried(() => this.#directories.finish());
   }
 
   /**
@@ -290,7 +290,7 @@ export class TreeWriter implements TreeSink {
 
   /** Gives the tree its place and lets go of the sources. */
   #settle(): void {
-    withErrorsOf('.', () => {
+    this.#tried(() => {
       this.#sources.release();
       if (!this.#isStaged || this.#place === undefined) return;
       this.#place.settle();

@@ -226,6 +226,48 @@ describe.skipIf(process.platform === 'win32').each([
 });
 
 describe.skipIf(process.platform === 'win32')('what is odd at the other end', () => {
+  it.each([
+    'put N a shut/f',
+    'get N shut/f',
+    'ls N shut',
+    'puttar --dir shut N .',
+    'pull N shut to',
+  ])('%s names a directory that is shut as it was typed', async (typed) => {
+    const { cli, name, workDir, top } = await bench({});
+    shut('shut', 0o000, 'shut/f')(workDir);
+    const [command = '', ...words] = typed.split(' ');
+    const given: Record<string, string> = {
+      N: name,
+      a: join(top, 'a'),
+      '.': top,
+      to: join(top, 'to'),
+    };
+    const result = await cli([command, ...words.map((word) => given[word] ?? word)]);
+    expect(result).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/: permission denied: shut(\/f)?\n$/),
+    });
+  });
+
+  it('a directory here that may not be written to is named', async () => {
+    const { cli, name, there, top } = await bench({});
+    plain(there);
+    shut('m', 0o555, 'm/f')(top);
+    const pulled = await cli(['pull', name, 'd', join(top, 'm/new')]);
+    expect(pulled).toMatchObject({ code: 1, stderr: 'gomote: new: permission denied\n' });
+  });
+
+  it('a dry run names the links that would not come', async () => {
+    const { cli, name, there, top } = await bench({});
+    plain(there);
+    symlinkSync('/etc/passwd', join(there, 'mlink'));
+    const pulled = await cli(['pull', '--force', '--dry-run', name, 'd', join(top, 'to')]);
+    expect(pulled).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('mlink: a link that leads out; nothing was done'),
+    });
+  });
+
   it.each([0o000, 0o444, 0o111])('a mirror leaves a directory there of mode %o', async (mode) => {
     const { cli, name, there, top } = await bench({});
     shut('m/shut', mode, 'm/shut/f')(there);

@@ -1,4 +1,5 @@
 // GET /ls: one line an entry, depth-first, each directory sorted by name as bytes.
+
 import type { Stats } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
@@ -9,6 +10,7 @@ import { lstatSync, readdirSync } from '../../files/named-fs.ts';
 import { stateDirectory } from '../../files/reserved-names.ts';
 import { sendStream } from '../../http/server/reply.ts';
 import type { Handler } from '../../http/server/server.ts';
+import { quoted } from '../../printable.ts';
 import { contentTypes } from '../../protocol/endpoints.ts';
 import { namesFeature } from '../../protocol/features.ts';
 import { parseBool } from '../../protocol/form.ts';
@@ -131,7 +133,7 @@ function* below(
     const stats = tried(name, () => lstatSync(tree.at(name), { throwIfNoEntry: false }));
     if (stats === undefined) continue;
     if (!(listing.isEscaped || canListName(base))) {
-      throw new GomoteError('ERR_PATH', `a listing cannot carry the name ${JSON.stringify(name)}`);
+      throw new GomoteError('ERR_PATH', `a listing cannot carry the name ${quoted(name)}`);
     }
     if (stats.isDirectory() && listing.skip.has(name)) continue;
     yield { name, stats };

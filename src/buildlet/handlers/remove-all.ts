@@ -1,14 +1,17 @@
 // POST /removeall: removes paths; the work dir itself is emptied. Names what was not there.
+
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { type Place, reach } from '../../files/beneath.ts';
 import { lstatSync } from '../../files/named-fs.ts';
 import { emptyDirectory, removeBelow } from '../../files/remove-tree.ts';
 import { readFormBody, sendEmpty } from '../../http/server/reply.ts';
 import type { Handler } from '../../http/server/server.ts';
+import { quoted } from '../../printable.ts';
 import { decodeForm } from '../../protocol/form.ts';
 import { errnoText } from '../../protocol/process-state.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import { formatWarnings, warningsHeader } from '../../protocol/transfer.ts';
+import { localFileError, withErrorsOf } from '../../tar/archive-error.ts';
 
 export function removeAll(workDir: string): Handler {
   return async ({ request, response }) => {
@@ -46,7 +49,9 @@ async function remove(workDir: string, path: string): Promise<boolean> {
       await emptyDirectory(place.directory);
       return true;
     }
-    const stats = lstatSync(place.directory.at(place.name), { throwIfNoEntry: false });
+    const stats = withErrorsOf(path, () =>
+      lstatSync(place.directory.at(place.name), { throwIfNoEntry: false }),
+    );
     await removeBelow(place.directory, place.name);
     return stats !== undefined;
   } finally {
@@ -57,12 +62,12 @@ async function remove(workDir: string, path: string): Promise<boolean> {
 /** Undefined when nothing is there. */
 function placeOf(workDir: string, given: string): Place | undefined {
   if (given === '' || normalizeRelativePath(given) === undefined) {
-    throw new GomoteError('ERR_PATH', `bad 'path' parameter: ${JSON.stringify(given)}`);
+    throw new GomoteError('ERR_PATH', `bad 'path' parameter: ${quoted(given)}`);
   }
   try {
     return reach(workDir, given);
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return undefined;
-    throw error;
+    throw error instanceof GomoteError ? error : localFileError(given, error);
   }
 }

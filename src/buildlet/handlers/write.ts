@@ -1,4 +1,5 @@
 // PUT /write and PUT /file: one file, under its final name only when it is whole.
+
 import { randomBytes } from 'node:crypto';
 import { fchmodSync, futimesSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,6 +11,7 @@ import { writeNew } from '../../files/write-whole.ts';
 import { flowing } from '../../http/relay/flowing.ts';
 import { sendText } from '../../http/server/reply.ts';
 import type { Handler } from '../../http/server/server.ts';
+import { quoted } from '../../printable.ts';
 import { fileFeature } from '../../protocol/features.ts';
 import { parseWriteMode } from '../../protocol/file-mode.ts';
 import { errnoText } from '../../protocol/process-state.ts';
@@ -108,7 +110,7 @@ const isDirectory = async ({ at }: Place): Promise<boolean> =>
 
 function elementOf(name: string): string {
   if (!/^\.{0,2}$|\//.test(name)) return name;
-  throw new GomoteError('ERR_REQUEST', `bad 'into' parameter: ${JSON.stringify(name)}`);
+  throw new GomoteError('ERR_REQUEST', `bad 'into' parameter: ${quoted(name)}`);
 }
 
 async function putInPlace(partial: string, at: string): Promise<void> {

@@ -4,6 +4,7 @@ import { hash } from 'node:crypto';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { reachDirectory } from '../../files/beneath.ts';
 import { HeldTree } from '../../files/held-tree.ts';
+import { quoted } from '../../printable.ts';
 import { bytesOfName } from '../../protocol/name-bytes.ts';
 import type { TreeChange } from '../../protocol/tree-change.ts';
 import {
@@ -94,7 +95,7 @@ export class TreeStore {
   }
 
   #chunks({ dir, path }: Job<'chunks'>): Buffer {
-    if (!isEntryPath(path)) throw new GomoteError('ERR_PATH', `bogus path ${JSON.stringify(path)}`);
+    if (!isEntryPath(path)) throw new GomoteError('ERR_PATH', `bogus path ${quoted(path)}`);
     const tree = this.#held(dir);
     try {
       return encodeChunks(chunkFile(tree.at(path)).chunks);
@@ -176,11 +177,11 @@ function* sendAll(top: HeldTree, sender: TreeSender): Generator<Buffer, void, vo
 
 /** Undefined for what is not there any more, if that `mayBeGone`. */
 function find(top: HeldTree, path: string, mayBeGone: boolean): TreeEntry | undefined {
-  if (!isEntryPath(path)) throw new GomoteError('ERR_PATH', `bogus path ${JSON.stringify(path)}`);
+  if (!isEntryPath(path)) throw new GomoteError('ERR_PATH', `bogus path ${quoted(path)}`);
   const found = look(top, path);
   if (typeof found === 'object') return found;
   if (mayBeGone) return undefined;
-  throw new GomoteError('ERR_LOST', `${JSON.stringify(path)} is not there any more`, {
+  throw new GomoteError('ERR_LOST', `${quoted(path)} is not there any more`, {
     hint: 'try again',
   });
 }

@@ -9,7 +9,8 @@ import { gitWorkTree } from '../../sync/ignore/git.ts';
 import { type PullOptions, pull } from '../../sync/pull/pull.ts';
 import type { Context } from '../context.ts';
 import { reportPull } from '../transfer/pull-report.ts';
-import { addPattern, parseCompress } from '../values.ts';
+import { onPath } from '../transfer/remote-path.ts';
+import { addPattern, checkInside, parseCompress } from '../values.ts';
 
 interface Options {
   changed?: boolean;
@@ -55,6 +56,7 @@ export function define(command: Command, context: Context): void {
         }
         const startMs = performance.now();
         const tree = gitWorkTree(currentDirectory()) ?? currentDirectory();
+        checkInside('the directory', remote ?? '');
         const dir = normalizeRelativePath(remote ?? basename(tree));
         if (dir === undefined || remote === '') {
           throw new GomoteError('ERR_USAGE', `bad directory "${remote}"`, {
@@ -82,7 +84,8 @@ export function define(command: Command, context: Context): void {
         const summary = await context.withBuildlet(name, ({ client }) =>
           context.talk.showing(
             () => passed,
-            () => pull(client, resolve(currentDirectory(), here), pullOptions),
+            () =>
+              onPath(name, dir, () => pull(client, resolve(currentDirectory(), here), pullOptions)),
           ),
         );
         const seconds = (performance.now() - startMs) / 1000;

@@ -19,7 +19,7 @@ import { notePushed } from '../run/pushed-directory.ts';
 import type { Passed } from '../terminal/progress.ts';
 import { reportPush, warnIfLarge } from '../transfer/push-report.ts';
 import { pushAndWatch, type WatchedPush } from '../transfer/watch-push.ts';
-import { addPattern, parseCommaList, parseCompress } from '../values.ts';
+import { addPattern, checkInside, parseCommaList, parseCompress } from '../values.ts';
 
 interface Options {
   dest?: string;
@@ -77,6 +77,7 @@ function parseNames(text: string): string[] {
 }
 
 function destinationOf(given: string | undefined, top: string): string {
+  checkInside('--dest', given ?? '');
   const dir = normalizeRelativePath(given ?? basename(top));
   if (dir !== undefined && given !== '' && dir !== '') return dir;
   throw new GomoteError('ERR_USAGE', `bad --dest "${given}"`, {

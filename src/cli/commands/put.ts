@@ -6,6 +6,7 @@ import type { Compression } from '../../protocol/transfer.ts';
 import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
 import { openSource } from '../transfer/local-files.ts';
+import { onPath } from '../transfer/remote-path.ts';
 import { compressionFor, reported, watched } from '../transfer/transfer-report.ts';
 import { checkInside, parseCompress, parseOctalMode } from '../values.ts';
 
@@ -54,7 +55,9 @@ export function define(command: Command, context: Context): void {
           const compress = wished === 'auto' ? choose : await choose();
           await reported(context, { json: options.json, passed: () => passed }, async () => {
             const body = watched(bytes, passed);
-            const sent = await client.files.put(body, path, { mode, into, compress, signal });
+            const sent = await onPath(name, path, () =>
+              client.files.put(body, path, { mode, into, compress, signal }),
+            );
             return { ...sent, files: 1, bytes: passed.bytes };
           });
         }),

@@ -9,6 +9,7 @@ import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
 import { archiveToSend } from '../transfer/archive-source.ts';
 import { openSource } from '../transfer/local-files.ts';
+import { onPath } from '../transfer/remote-path.ts';
 import { compressionFor, reported, watched } from '../transfer/transfer-report.ts';
 import { checkInside, parseCompress } from '../values.ts';
 
@@ -96,7 +97,7 @@ async function sendFile(
           compression: () => compressionFor(client, 'auto', signal),
           signal,
         });
-        return client.putTar(archive, dir, { signal });
+        return onPath(name, dir, () => client.putTar(archive, dir, { signal }));
       }),
     ),
   );
@@ -116,7 +117,8 @@ async function sendDirectory(
     const compress = await compressionFor(client, wished, signal);
     const skipped = new SkippedList();
     const packed = packTar(directory, '.', { compress, totals, signal, onSkipped: skipped.add });
-    return { ...(await client.putTar(packed, dir, { compress, signal })), ...totals, skipped };
+    const sent = await onPath(name, dir, () => client.putTar(packed, dir, { compress, signal }));
+    return { ...sent, ...totals, skipped };
   };
   await context.withBuildlet(name, ({ client }) =>
     reported(context, { json, passed: () => totals }, () => send(client)),

@@ -2,7 +2,7 @@
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { randomId } from '../../client/random-id.ts';
 import { formatDuration } from '../../duration.ts';
-import { GomoteError, isGomoteError, StatusError } from '../../errors.ts';
+import { GomoteError, isGomoteError, NotStartedError, StatusError } from '../../errors.ts';
 import { isSessionId, type SessionInfo, type SessionRequest } from '../../protocol/session.ts';
 import type { Context, NamedBuildlet } from '../context.ts';
 import { signalCode } from '../exit-codes.ts';
@@ -20,6 +20,7 @@ import {
   writeReport,
 } from './run-report.ts';
 import { describeEnd, notStarted, statusOf } from './session-status.ts';
+import { startFailure } from './start-failure.ts';
 
 export interface RunOptions {
   system?: boolean;
@@ -90,13 +91,29 @@ export async function runCommand(
 }
 
 async function runOn(
+  buildlet: NamedBuildlet,
+  command: CommandToRun,
+  options: RunOptions,
+  context: Context,
+  record: RunRecord,
+): Promise<number> {
+  const { environment } = context.terminal;
+  const dir = options.dir ?? pushedDirectory(buildlet.client, environment) ?? '';
+  try {
+    return await runIn(dir, buildlet, command, options, context, record);
+  } catch (error) {
+    throw error instanceof NotStartedError ? startFailure(error, command.cmd, dir) : error;
+  }
+}
+
+async function runIn(
+  dir: string,
   { client, builder }: NamedBuildlet,
   { name, cmd, args }: CommandToRun,
   options: RunOptions,
   context: Context,
   record: RunRecord,
 ): Promise<number> {
-  const dir = options.dir ?? pushedDirectory(client, context.terminal.environment) ?? '';
   const systemLevel = options.system === true || isOfSystem(cmd, dir);
   if (!systemLevel) checkInside('the command', cmd);
   if (!systemLevel || !dir.startsWith('/')) checkInside('--dir', dir);

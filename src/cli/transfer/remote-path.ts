@@ -1,23 +1,43 @@
 // Failures of a path on a buildlet, told by the path as it was typed: a buildlet says where it is on its own disk.
-import { GomoteError, StatusError } from '../../errors.ts';
-import { errnoText } from '../../protocol/process-state.ts';
+import { GomoteError, isGomoteError, StatusError } from '../../errors.ts';
+import { errnoText, errnoTextAtEnd } from '../../protocol/process-state.ts';
 
-/** Does the work on `path`, whose absence, or being a directory, is then told in these words. */
+/** Does the work on `path`; what the system there says of it is then told in these words. */
 export async function onPath<T>(name: string, path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw error instanceof StatusError ? (told(name, path, error) ?? error) : error;
+    if (error instanceof StatusError) throw told(name, path, error, error.text) ?? error;
+    // What ends a stream of files.
+    if (isGomoteError(error, 'ERR_LOST')) throw told(name, path, error, error.message) ?? error;
+    throw error;
   }
 }
 
-function told(name: string, path: string, error: StatusError): GomoteError | undefined {
+function told(
+  name: string,
+  path: string,
+  error: GomoteError,
+  words: string,
+): GomoteError | undefined {
   // Go's buildlets have no codes, but the system's words.
-  const says = (code: string) => error.text.trim().endsWith(`: ${errnoText(code)}`);
-  const fail = (code: string, hint: string) =>
-    new GomoteError(error.code, `${name}: ${errnoText(code)}: ${path}`, { hint, cause: error });
-  if (error.code === 'ERR_NO_SUCH_FILE' || says('ENOENT')) {
-    return fail(says('ENOTDIR') ? 'ENOTDIR' : 'ENOENT', `see gomote ls ${name}`);
-  }
-  return says('EISDIR') ? fail('EISDIR', 'gomote pull and gettar fetch directories') : undefined;
+  const text = words.trim();
+  const said = errnoTextAtEnd(text);
+  const absent = errnoText('ENOENT');
+  const reason = error.code === 'ERR_NO_SUCH_FILE' ? (said ?? absent) : said;
+  if (reason === undefined) return undefined;
+  // Of something else, as in the directory, the buildlet's words say more.
+  const isOfPath = reason === absent || text.endsWith(`/${path.replace(/\/+$/, '')}: ${reason}`);
+  if (!isOfPath && reason !== errnoText('EISDIR')) return undefined;
+  return new GomoteError(error.code, `${name}: ${reason}: ${path}`, {
+    hint: hints(name).get(reason),
+    cause: error,
+  });
 }
+
+const hints = (name: string): ReadonlyMap<string, string> =>
+  new Map([
+    [errnoText('ENOENT'), `see gomote ls ${name}`],
+    [errnoText('ENOTDIR'), `see gomote ls ${name}`],
+    [errnoText('EISDIR'), 'gomote pull and gettar fetch directories'],
+  ]);

@@ -1,8 +1,10 @@
 // Replies that are long: archives as byte streams, listings as entries.
+
 import { Readable } from 'node:stream';
 import { type ErrorCode, GomoteError } from '../../errors.ts';
 import { type HttpResponse, transportError } from '../../http/client/request.ts';
 import { type FlowingOptions, flowing } from '../../http/relay/flowing.ts';
+import { quoted } from '../../printable.ts';
 import { endpoints } from '../../protocol/endpoints.ts';
 import { withQuery } from '../../protocol/form.ts';
 import {
@@ -95,7 +97,7 @@ export async function* listDir(
       const { name, reason } = unread ?? { name: line, reason: whyBroken };
       if (options.onUnreadable !== undefined) options.onUnreadable(name, reason);
       else if (unread !== undefined) failures.add('ERR_LOST', `${name}: ${reason}`);
-      else failures.add('ERR_REPLY', `not a line of a listing: ${JSON.stringify(line)}`);
+      else failures.add('ERR_REPLY', `not a line of a listing: ${quoted(line)}`);
     }
   }
   failures.throwIfAny(label);

@@ -2,6 +2,7 @@
 
 import { GomoteError } from '../../errors.ts';
 import { type HttpResponse, readText } from '../../http/client/request.ts';
+import { quoted } from '../../printable.ts';
 import { contentTypes, type Endpoint, endpoints } from '../../protocol/endpoints.ts';
 import { encodeForm, type FormValues, withQuery } from '../../protocol/form.ts';
 import { nameFromBytes } from '../../protocol/name-bytes.ts';
@@ -214,10 +215,7 @@ export class Trees {
 
   #fail(what: string, text: string): never {
     const { label } = this.#connection.options;
-    throw new GomoteError(
-      'ERR_REPLY',
-      `${label}: not ${what}: ${JSON.stringify(text.slice(0, 80))}`,
-    );
+    throw new GomoteError('ERR_REPLY', `${label}: not ${what}: ${quoted(text.slice(0, 80))}`);
   }
 }
 

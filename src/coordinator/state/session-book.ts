@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { GomoteError, messageOf } from '../../errors.ts';
 import { partialEnding, writeWhole } from '../../files/write-whole.ts';
+import { quoted } from '../../printable.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
 import type { Session } from '../sessions/session.ts';
 
@@ -188,6 +189,6 @@ export class SessionBook {
 
   readonly #path = (name: string): string => {
     if (buildletName.test(name)) return join(this.#directory, `${name}.json`);
-    throw new GomoteError('ERR_PATH', `a session cannot be called ${JSON.stringify(name)}`);
+    throw new GomoteError('ERR_PATH', `a session cannot be called ${quoted(name)}`);
   };
 }

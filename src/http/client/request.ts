@@ -1,8 +1,10 @@
 // HTTP requests to one server, by Node's own client over connections of `openSocket`.
+
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { pipeline, Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { abortedError, errnoOf, GomoteError, messageOf } from '../../errors.ts';
+import { quoted } from '../../printable.ts';
 import type { Method } from '../../protocol/endpoints.ts';
 import { originOf, type ServerAddress } from './server-address.ts';
 import { type AgentRequestOptions, SocketAgent } from './socket-agent.ts';
@@ -117,13 +119,9 @@ export class HttpClient implements Sender {
       return request(options);
     } catch (error) {
       // Node says which character it refuses.
-      throw new GomoteError(
-        'ERR_REQUEST',
-        `cannot send ${JSON.stringify(path)}: ${messageOf(error)}`,
-        {
-          cause: error,
-        },
-      );
+      throw new GomoteError('ERR_REQUEST', `cannot send ${quoted(path)}: ${messageOf(error)}`, {
+        cause: error,
+      });
     }
   }
 }

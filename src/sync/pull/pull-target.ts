@@ -37,7 +37,7 @@ export function pullTarget(to: string, makes: boolean): PullTarget {
 function realPathOf(to: string, makes: boolean): string {
   if (existsSync(to)) return realpathSync(to);
   const above = dirname(to);
-  if (makes) mkdirSync(above, { recursive: true });
+  if (makes && !existsSync(above)) mkdirSync(above, { recursive: true });
   return join(realPathOf(above, false), basename(to));
 }
 

@@ -2,9 +2,10 @@
 // somebody's work here is overwritten: docs/pull.md.
 import { basename, dirname, join } from 'node:path';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
-import { GomoteError, messageOf } from '../../errors.ts';
+import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
 import { fitsInPath } from '../../files/file-name.ts';
 import { unlinkSync } from '../../files/named-fs.ts';
+import { errnoText } from '../../protocol/process-state.ts';
 import type { Compression } from '../../protocol/transfer.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import { notOfTree } from '../../protocol/unread.ts';
@@ -17,7 +18,7 @@ import { withSource } from '../remote/open.ts';
 import type { Source } from '../remote/source.ts';
 import { type Conflict, type PullPlan, PullPlanner } from './pull-plan.ts';
 import { type PullTarget, pullTarget } from './pull-target.ts';
-import { WantedSink } from './wanted-sink.ts';
+import { outsideLink, WantedSink } from './wanted-sink.ts';
 
 export interface PullOptions extends PullRulesOptions {
   /** Of the buildlet, relative to the work dir, in plain form. */
@@ -191,13 +192,13 @@ class Pull {
     const { force = false, onCome } = this.#options;
     const writer = new TreeWriter(dirname(top), basename(top), {
       linksStayInTree: true,
-      onOutsideLink: ({ path }) => this.#refused.set(path, 'a link that leads out'),
+      onOutsideLink: ({ path }) => this.#refused.set(path, outsideLink),
       replaces: force,
       beforePlace: (entry) => this.#requireUntouched(entry, plan),
       onRefused: ({ path }, error) => {
         const isKept = error instanceof GomoteError && error.code === 'ERR_CONFLICT';
         if (isKept) this.#kept.set(path, 'changed here meanwhile');
-        else this.#failed.set(path, messageOf(error));
+        else this.#failed.set(path, reasonOf(error));
       },
       onDone: (change, digest) => {
         if (change.op !== 'write') return;
@@ -273,6 +274,12 @@ class Pull {
       unlinkSync(join(this.#top, path));
     }
   }
+}
+
+/** The system's words alone, where they are the reason: the path is told beside it. */
+function reasonOf(error: unknown): string {
+  const code = error instanceof GomoteError ? errnoOf(error.cause) : undefined;
+  return code === undefined ? messageOf(error) : errnoText(code);
 }
 
 /** Throws when there is no such directory. */

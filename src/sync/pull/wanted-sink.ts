@@ -4,8 +4,10 @@
 import { GomoteError } from '../../errors.ts';
 import { hasGitDirectory, whyRefused } from '../../files/foreign-name.ts';
 import { ownMode } from '../../files/own-mode.ts';
+import { quoted } from '../../printable.ts';
 import { pathOf, type TreeChange } from '../../protocol/tree-change.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
+import { pointsOutside } from '../../tar/entry-name.ts';
 import type { TreeSink } from '../../tree/tree-receiver.ts';
 import type { TreeWriter } from '../../tree/tree-writer.ts';
 
@@ -30,11 +32,14 @@ export interface WantedSinkOptions {
 export const modeHere = ({ kind, mode }: TreeEntry, umask: number): number =>
   kind === 'symlink' ? mode : ownMode(mode, umask);
 
+export const outsideLink = 'a link that leads out';
+
 /** Why an entry of a buildlet is not made here; undefined when it is. */
 export function whyEntryRefused({ kind, path, target }: TreeEntry): string | undefined {
   const reason = whyRefused(path);
   if (reason !== undefined || kind !== 'symlink') return reason;
-  return hasGitDirectory(target) ? 'the link leads into .git' : undefined;
+  if (hasGitDirectory(target)) return 'the link leads into .git';
+  return pointsOutside('', { kind, path, target }) ? outsideLink : undefined;
 }
 
 export class WantedSink implements TreeSink {
@@ -78,7 +83,7 @@ export class WantedSink implements TreeSink {
       !this.#seen.has(path) &&
       (wanted === undefined || wanted.get(path)?.kind === change.entry.kind);
     if (!isAsked) {
-      const said = `the buildlet sent what was not asked for: ${JSON.stringify(path)}`;
+      const said = `the buildlet sent what was not asked for: ${quoted(path)}`;
       throw new GomoteError('ERR_REPLY', said, { hint: 'nothing of that was obeyed' });
     }
     this.#seen.add(path);

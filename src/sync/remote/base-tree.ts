@@ -1,8 +1,10 @@
 // A tree on a buildlet that knows nothing of trees: the base protocol lists it with digests, takes archives and removes
 // paths. What was pushed is kept in the work dir, as the extension keeps it.
+
 import { randomBytes } from 'node:crypto';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, StatusError } from '../../errors.ts';
+import { quoted } from '../../printable.ts';
 import { bytesOfName } from '../../protocol/name-bytes.ts';
 import {
   encodeRecord,
@@ -188,7 +190,7 @@ export class BaseTree implements RemoteTree {
     if (wrong === undefined) return;
     throw new GomoteError(
       'ERR_LOST',
-      `${this.#client.name}: ${JSON.stringify(wrong.path)} did not arrive as it is here`,
+      `${this.#client.name}: ${quoted(wrong.path)} did not arrive as it is here`,
       { hint: 'push again, when nothing changes it' },
     );
   }

@@ -1,0 +1,14 @@
+// Why a command did not start, in words of what was typed.
+import { NotStartedError } from '../../errors.ts';
+
+/** The failure of `cmd` in `dir`; a buildlet names both by their paths on its own disk. */
+export function startFailure(
+  { state, reason, message }: NotStartedError,
+  cmd: string,
+  dir: string,
+): NotStartedError {
+  const [, call, why] = /^(fork\/exec|chdir|exec:) .*: (.*)$/s.exec(state) ?? [];
+  if (call === undefined) return new NotStartedError(state, reason, message);
+  const where = call === 'chdir' ? `chdir ${dir === '' ? '.' : dir}: ` : '';
+  return new NotStartedError(state, reason, `cannot start ${cmd}: ${where}${why}`);
+}
