@@ -27,7 +27,7 @@ const heavyModules = {
 };
 
 /** Packages that a plain command never loads, each a file of its own too: a file is read, and half compiled, as a whole. */
-const heavyPackages = ['undici', 'tar', 'ora', 'ignore'];
+const heavyPackages = ['undici', 'tar', 'ora'];
 
 const heavyPackagesApart = {
   name: 'heavy-packages-apart',

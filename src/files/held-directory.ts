@@ -43,8 +43,12 @@ export const holdThroughLinks = (path: string): HeldDirectory =>
     ? new ByPath(realpathSync(path))
     : new ByDescriptor(path, `${path}/.`, descriptors);
 
-/** A directory that is used by its path: for a tree of the user's own, in which nobody swaps directories and links. */
-export const directoryByPath = (path: string): HeldDirectory => new ByPath(realpathSync(path));
+/**
+ * A directory that is used by its path: for a tree of the user's own, in which nobody swaps directories and links. So those in
+ * it are not asked whether they are directories; reading them tells.
+ */
+export const directoryByPath = (path: string): HeldDirectory =>
+  new ByPath(realpathSync(path), true);
 
 /** Gives what has this name its mode; a link is left as it is. Throws as `chmod` does. */
 export function setMode(at: string, mode: number): void {
@@ -112,13 +116,15 @@ class ByDescriptor implements HeldDirectory {
 
 class ByPath implements HeldDirectory {
   readonly path: string;
+  readonly #isOwn: boolean;
 
-  constructor(path: string) {
-    if (!lstatSync(path).isDirectory()) {
+  constructor(path: string, isOwn = false) {
+    if (!isOwn && !lstatSync(path).isDirectory()) {
       const message = `ENOTDIR: not a directory, open '${path}'`;
       throw Object.assign(new Error(message), { code: 'ENOTDIR' });
     }
     this.path = path;
+    this.#isOwn = isOwn;
   }
 
   get self(): string {
@@ -137,7 +143,7 @@ class ByPath implements HeldDirectory {
   }
 
   child(name: string): HeldDirectory {
-    return new ByPath(this.at(name));
+    return new ByPath(this.at(name), this.#isOwn);
   }
 
   setMode(mode: number): void {

@@ -41,11 +41,12 @@ export function treeDigest(entries: readonly TreeEntry[]): string {
 }
 
 /** SHA-256 over the times of the files, in order. */
-export function timesDigest(entries: readonly TreeEntry[]): string {
-  let text = '';
-  for (const { kind, mtimeMs } of entries) if (kind === 'file') text += `${mtimeMs}\0`;
-  return hash('sha256', text, 'hex');
-}
+export const timesDigest = (entries: readonly TreeEntry[]): string =>
+  digestOfTimes(entries.flatMap(({ kind, mtimeMs }) => (kind === 'file' ? mtimeMs : [])));
+
+/** {@link timesDigest} of these times, whole milliseconds. */
+export const digestOfTimes = (timesMs: readonly number[]): string =>
+  hash('sha256', timesMs.map((mtimeMs) => `${mtimeMs}\0`).join(''), 'hex');
 
 /** What is digested of an entry beside its path; a file's `digest` may come from elsewhere. */
 export const digestText = ({ kind, mode, target }: TreeEntry, digest: string): string =>

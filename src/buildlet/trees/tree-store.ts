@@ -69,7 +69,7 @@ export class TreeStore {
     }
     const tree = this.#tree(job.dir);
     const isPull = job.kind === 'manifest' && job.isPull;
-    const entries = job.all ? tree.all(problems, isPull) : tree.pushed();
+    const entries = job.all ? tree.all(problems, isPull) : tree.pushed(job.kind === 'state');
     const { generation } = tree;
     const { unread } = problems;
     // No digest stands for what is not known: whoever compares asks for the entries, and is told.

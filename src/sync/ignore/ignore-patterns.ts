@@ -3,14 +3,17 @@ import ignore, { type Ignore } from 'ignore';
 
 /** The patterns of one file, in its order. */
 export class IgnorePatterns {
-  readonly #rules: Ignore;
+  /** Absent where there is nothing to ask: asking takes time, and is done for every path. */
+  readonly #rules: Ignore | undefined;
 
   constructor(lines: readonly string[]) {
+    if (lines.length === 0) return;
     this.#rules = ignore({ ignorecase: false, allowRelativePaths: true }).add([...lines]);
   }
 
   /** Whether the path, relative to the file's directory, is ignored, or kept by force; undefined: nothing is said. */
   test(path: string, isDirectory: boolean): boolean | undefined {
+    if (this.#rules === undefined) return undefined;
     const { ignored, unignored } = this.#rules.test(isDirectory ? `${path}/` : path);
     return ignored ? true : unignored ? false : undefined;
   }

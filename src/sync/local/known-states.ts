@@ -2,9 +2,12 @@
 // work. Kept where what can be lost is kept: without it, more is taken for somebody's work, and nothing is lost.
 import { hash } from 'node:crypto';
 import {
+  closeSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
+  readSync,
   renameSync,
   rmSync,
   statSync,
@@ -74,12 +77,28 @@ export class KnownStates {
     removed: readonly string[],
   ): void {
     if (this.#directory === undefined) return;
-    if (digest === '' || this.#read('push').digest !== digest)
+    if (digest === '' || this.#digestOf(this.#nameOf('push')) !== digest)
       this.#write('push', entries(), digest);
+    if (removed.length === 0) return;
     const { entries: pulled } = this.#read('pull');
     if (!removed.some((path) => pulled.delete(path))) return;
     for (const path of removed) pulled.delete(path);
     this.#write('pull', [...pulled.values()]);
+  }
+
+  /** The digest of a state, read without its entries: after a push that changed nothing, no more is asked. */
+  #digestOf(name: string): string {
+    try {
+      const fd = openSync(join(this.#directory ?? '', name), 'r');
+      try {
+        const start = Buffer.alloc(headBytes);
+        return headOf(start.toString('latin1', 0, readSync(fd, start)))?.digest ?? '';
+      } finally {
+        closeSync(fd);
+      }
+    } catch {
+      return '';
+    }
   }
 
   /** Takes note of what came, or was the same at both ends; `isNew`: nothing was here before. */
@@ -124,10 +143,9 @@ export class KnownStates {
     try {
       if (this.#directory === undefined) return nothing();
       const text = nameFromBytes(readFileSync(join(this.#directory, name)));
-      const [start = '', digest = ''] = /^gomote state 1\0([0-9a-f]*)\0/.exec(text) ?? [];
-      const entries = start === '' ? undefined : decodeEntries(text.slice(start.length));
-      const byPath = new Map(entries?.map((entry) => [entry.path, entry]));
-      return { digest, entries: byPath };
+      const { digest, length } = headOf(text) ?? { digest: '', length: text.length };
+      const entries = decodeEntries(text.slice(length));
+      return { digest, entries: new Map(entries?.map((entry) => [entry.path, entry])) };
     } catch {
       return nothing();
     }
@@ -157,6 +175,14 @@ export class KnownStates {
       .sort((a, b) => b.ms - a.ms);
     for (const { name } of byAge.slice(maxKept)) rmSync(join(directory, name), { force: true });
   }
+}
+
+/** The longest head of a file with a state: its mark and a digest. */
+const headBytes = 96;
+
+function headOf(text: string): { digest: string; length: number } | undefined {
+  const [head = '', digest = ''] = /^gomote state 1\0([0-9a-f]*)\0/.exec(text) ?? [];
+  return head === '' ? undefined : { digest, length: head.length };
 }
 
 const short = (text: string): string => hash('sha256', bytesOfName(text), 'hex').slice(0, 16);
