@@ -153,6 +153,16 @@ export function look(top: TreeTop, path: string): FoundEntry | 'other' | undefin
   }
 }
 
+/** What no system call finds too long below the path of a tree, whatever characters it has. */
+const shortLength = 800;
+
+/**
+ * As {@link look}, by the entry's path, which takes half the time. Only where nobody is told of the single entry: a command that
+ * swaps a directory and a link meanwhile learns nothing then.
+ */
+export const lookByPath = (tree: HeldTree, path: string): ReturnType<typeof look> =>
+  look(path.length < shortLength ? tree.top.path : tree, path);
+
 function kindOf(mode: number): TreeEntry['kind'] | undefined {
   const type = mode & 0o170000;
   if (type === 0o100000) return 'file';

@@ -10,7 +10,7 @@ import { localFileError } from '../../tar/archive-error.ts';
 import type { DigestCache } from '../../tree/digest-cache.ts';
 import { digestKey, digestOf, withDigests } from '../../tree/tree-digests.ts';
 import { TreeReceiver } from '../../tree/tree-receiver.ts';
-import { type FoundEntry, look, walkTree } from '../../tree/tree-walk.ts';
+import { type FoundEntry, look, lookByPath, walkTree } from '../../tree/tree-walk.ts';
 import { TreeWriter } from '../../tree/tree-writer.ts';
 import { FileTimes, withTimes } from './file-times.ts';
 import type { ChangeOptions } from './jobs.ts';
@@ -33,9 +33,6 @@ export interface RunningChange {
 
 /** A push of which nothing has come for so long, in ms, does not keep others waiting. */
 const silentMs = 30_000;
-
-/** What no system call finds too long, whatever characters it has, below the path of a work dir. */
-const shortLength = 800;
 
 export class PushedTree {
   readonly #workDir: string;
@@ -111,11 +108,7 @@ export class PushedTree {
     });
   }
 
-  /**
-   * What there is of what was pushed, with the times that files were sent with. `isOnlyDigested`: nobody is told of single
-   * entries. Then they are looked at by their paths, which takes half the time: a command that swaps a directory and a link
-   * meanwhile learns nothing by that, and contents are read through the held tree all the same.
-   */
+  /** What there is of what was pushed, with the times that files were sent with. `isOnlyDigested`: nobody is told of single entries. */
   pushed(isOnlyDigested = false): TreeEntry[] {
     this.#forgetIfRemoved();
     this.#putInOrder();
@@ -128,7 +121,7 @@ export class PushedTree {
     for (const { path, kind, digest: sent, mtimeMs } of this.#pushed.values()) {
       // What stands below a directory's place is the directory's, not some link's.
       if (gone !== undefined && path.startsWith(gone)) continue;
-      const found = look(isOnlyDigested && path.length < shortLength ? top.top.path : top, path);
+      const found = isOnlyDigested ? lookByPath(top, path) : look(top, path);
       if (kind === 'directory' && (typeof found !== 'object' || found.kind !== 'directory')) {
         gone = `${path}/`;
       }
