@@ -45,12 +45,12 @@ export type {
 } from './client/files/transfers.ts';
 export { KeyPair, NoKeyPair, newKeyPair } from './client/key-pair.ts';
 export type { ExecOptions, ExecResult } from './client/runs/exec.ts';
+export type { Session } from './client/runs/session.ts';
 export type {
-  Session,
   SessionOptions,
   SessionReadOptions,
   SessionResult,
-} from './client/runs/session.ts';
+} from './client/runs/session-options.ts';
 export type { Sessions, StartSession } from './client/runs/sessions.ts';
 export {
   ERR_CLOSED,

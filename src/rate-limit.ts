@@ -1,12 +1,12 @@
 // A token bucket: so many calls a second, with a burst saved up.
-import { setTimeout as sleep } from 'node:timers/promises';
-import { abortedError, untilAborted } from './errors.ts';
-import { ownSignal } from './timeout-signal.ts';
+import { abortedError, GomoteError } from './errors.ts';
+import { longTimer, ownSignal } from './timeout-signal.ts';
 
 /** Resolves when one more call may go out; rejects with ERR_ABORTED when the signal aborts first. */
 export type Gate = (signal?: AbortSignal) => void | Promise<void>;
 
 export interface TokenBucketOptions {
+  /** How many calls a second, on average: more than 0, also a fraction; Infinity: any. */
   readonly perSecond: number;
   /** The most calls that go out at once after a pause. Default: those of one second, at least 1. */
   readonly burst?: number | undefined;
@@ -20,21 +20,43 @@ interface Clock {
 const systemClock: Clock = {
   now: () => performance.now(),
   sleep: (delayMs, signal) =>
-    untilAborted(signal, () => sleep(delayMs, undefined, signal && { signal: ownSignal(signal) })),
+    new Promise((resolve, reject) => {
+      // The composed signal ends with this wait: Node warns of many listeners on one that many calls share.
+      const leaving = signal && ownSignal(signal);
+      const leave = () => {
+        timer.clear();
+        reject(signal && abortedError(signal));
+      };
+      const timer = longTimer(() => {
+        leaving?.removeEventListener('abort', leave);
+        resolve();
+      }, delayMs);
+      leaving?.addEventListener('abort', leave, { once: true });
+    }),
 };
 
 /** A gate that lets calls through in the order they came, at the rate given. */
 export function tokenBucket(options: TokenBucketOptions, clock: Clock = systemClock): Gate {
-  const intervalMs = 1_000 / options.perSecond;
-  const burst = options.burst ?? Math.max(1, Math.floor(options.perSecond));
+  const { perSecond, burst = Math.max(1, Math.floor(perSecond)) } = options;
+  if (!(perSecond > 0 && burst >= 0)) {
+    throw new GomoteError('ERR_USAGE', `${perSecond} calls a second, ${burst} at once: no rate`, {
+      hint: 'give perSecond more than 0, and a burst of 0 or more',
+    });
+  }
+  if (perSecond === Infinity || burst === Infinity) return async (signal) => throwIfAborted(signal);
+  const intervalMs = 1_000 / perSecond;
   /** When the bucket would be full again, were no more calls made. */
   let fullAtMs = 0;
   return async (signal) => {
-    if (signal?.aborted) throw abortedError(signal);
+    throwIfAborted(signal);
     const now = clock.now();
     fullAtMs = Math.max(fullAtMs, now) + intervalMs;
     const waitMs = fullAtMs - now - burst * intervalMs;
     // A call that is cancelled while it waits keeps its turn: handing it on would reorder the others.
     if (waitMs > 0) await clock.sleep(waitMs, signal);
   };
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw abortedError(signal);
 }

@@ -34,13 +34,23 @@ export function longTimer(act: () => void, delayMs: number): LongTimer {
   return self;
 }
 
-/** Aborts with the given signal. Node warns of more than ten listeners on one that a caller uses for many calls. */
-export const ownSignal = (signal: AbortSignal): AbortSignal => AbortSignal.any([signal]);
+/** What each signal of {@link anySignal} is made of. */
+const sources = new WeakMap<AbortSignal, readonly AbortSignal[]>();
 
 /**
- * A signal that aborts with a TimeoutError after the delay; it keeps no process alive. In place of
- * `AbortSignal.timeout`, whose signal Node 20 collects, and never aborts, when only `AbortSignal.any` knows of it.
+ * A signal that aborts as soon as one of the given signals does. In place of `AbortSignal.any`, whose sources Node 20
+ * collects while they wait: a caller's `AbortSignal.timeout` would then never abort the call.
  */
+export function anySignal(...signals: readonly AbortSignal[]): AbortSignal {
+  const any = AbortSignal.any([...signals]);
+  sources.set(any, signals);
+  return any;
+}
+
+/** Aborts with the given signal. Node warns of more than ten listeners on one that a caller uses for many calls. */
+export const ownSignal = (signal: AbortSignal): AbortSignal => anySignal(signal);
+
+/** A signal that aborts with a TimeoutError after the delay; it keeps no process alive. */
 export function timeoutSignal(delayMs: number): AbortSignal {
   const controller = new AbortController();
   const expire = () => {

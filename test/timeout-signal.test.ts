@@ -1,22 +1,74 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { expect, it } from 'vitest';
-import { timeoutSignal } from '../src/timeout-signal.ts';
+import { describe, expect, it } from 'vitest';
+import { tokenBucket } from '../src/rate-limit.ts';
+import { anySignal, ownSignal, timeoutSignal } from '../src/timeout-signal.ts';
+import { clientOf, startBuildlet } from './helpers/buildlet.ts';
 
-it('aborts also when only AbortSignal.any knows of it and memory was collected', async () => {
-  setFlagsFromString('--expose-gc');
-  const collectGarbage: () => void = runInNewContext('gc');
-  const never = new AbortController().signal;
-  const signals = Array.from({ length: 20 }, () => AbortSignal.any([never, timeoutSignal(50)]));
-  collectGarbage();
-  const reasons = signals.map(
-    (signal) =>
-      new Promise((resolve) => {
-        signal.addEventListener('abort', () => resolve(signal.reason.name), { once: true });
-      }),
-  );
-  // Node's own timer keeps the process of the test going.
-  const keeping = setTimeout(() => undefined, 5_000);
-  expect(await Promise.all(reasons)).toEqual(reasons.map(() => 'TimeoutError'));
-  clearTimeout(keeping);
+setFlagsFromString('--expose-gc');
+const collectGarbage: () => void = runInNewContext('gc');
+
+/** Calls `act` while memory is collected again and again. */
+async function collecting<T>(act: () => Promise<T>): Promise<T> {
+  // It also keeps the process going, which signals do not.
+  const timer = setInterval(collectGarbage, 5);
+  try {
+    return await act();
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+const never = new AbortController().signal;
+
+describe('a signal made of a timeout that nothing else holds aborts though memory is collected', () => {
+  it.each([
+    ['a timeout of ours', () => anySignal(never, timeoutSignal(50))],
+    ['a timeout of Node', () => anySignal(never, AbortSignal.timeout(50))],
+    ['a timeout of Node alone', () => ownSignal(AbortSignal.timeout(50))],
+    ['one made of others', () => anySignal(never, ownSignal(anySignal(AbortSignal.timeout(50))))],
+  ])('%s', async (_what, make) => {
+    const signals = Array.from({ length: 20 }, make);
+    const reasons = await collecting(() =>
+      Promise.all(
+        signals.splice(0).map(
+          (signal) =>
+            new Promise<unknown>((resolve) => {
+              signal.addEventListener('abort', () => resolve(signal.reason.name), { once: true });
+            }),
+        ),
+      ),
+    );
+    expect(reasons).toEqual(Array(20).fill('TimeoutError'));
+  });
+});
+
+describe('a call of the library that gets AbortSignal.timeout ends by it', () => {
+  it.each([
+    [
+      'exec',
+      async (signal: AbortSignal) => {
+        const client = clientOf(await startBuildlet());
+        await client.exec('sleep', { args: ['600'], systemLevel: true, signal });
+      },
+    ],
+    [
+      'read',
+      async (signal: AbortSignal) => {
+        const client = clientOf(await startBuildlet());
+        const request = { cmd: 'sleep', args: ['600'], systemLevel: true };
+        await (await client.sessions.start(request))?.read({ signal });
+      },
+    ],
+    [
+      'tokenBucket',
+      async (signal: AbortSignal) => await tokenBucket({ perSecond: 1e-3, burst: 0 })(signal),
+    ],
+  ])('%s', async (_name, call) => {
+    const ended = collecting(() => call(AbortSignal.timeout(200)));
+    await expect(ended).rejects.toMatchObject({
+      code: 'ERR_ABORTED',
+      cause: expect.objectContaining({ name: 'TimeoutError' }),
+    });
+  });
 });

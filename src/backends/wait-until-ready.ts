@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
-import { timeoutSignal } from '../timeout-signal.ts';
+import { anySignal, timeoutSignal } from '../timeout-signal.ts';
 
 export interface WaitOptions {
   /** Cancels the waiting, which then fails with the signal's reason. */
@@ -33,7 +33,7 @@ export async function waitUntilReady(client: BuildletClient, options: WaitOption
     const left = Math.max(1, Math.min(tryMs, deadline - Date.now()));
     await options.onBeginTry?.();
     const error = await client
-      .probe({ signal: AbortSignal.any([signal, timeoutSignal(left)]) })
+      .probe({ signal: anySignal(signal, timeoutSignal(left)) })
       .then(noError, (reason: unknown) => reason);
     await options.onEndTry?.(error);
     if (error === undefined) return;

@@ -2,6 +2,7 @@
 import type { Backend, CreateCall, Instance } from '../backends/backend.ts';
 import type { BuilderType } from '../builders.ts';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
+import { anySignal } from '../timeout-signal.ts';
 
 /** Creates all at once; when one fails, none is left. */
 export async function createAll(
@@ -15,7 +16,7 @@ export async function createAll(
   const results = await Promise.allSettled(
     Array.from({ length: count }, async () => {
       // Each has one of its own: Node warns of a signal that so many listen to.
-      const signal = AbortSignal.any([call.signal, failed.signal]);
+      const signal = anySignal(call.signal, failed.signal);
       try {
         created.push(await backend.create(builder, { ...call, signal }));
       } catch (error) {

@@ -10,7 +10,7 @@ import {
   hostTypeOf,
 } from '../builders.ts';
 import { GomoteError, isGomoteError } from '../errors.ts';
-import { timeoutSignal } from '../timeout-signal.ts';
+import { anySignal, timeoutSignal } from '../timeout-signal.ts';
 import type { Context } from './context.ts';
 
 /** What is to be made, and where. */
@@ -107,7 +107,7 @@ function find(catalogue: Catalogue, type: string | undefined): Omit<Wanted, 'bac
 /** The type of exactly that name in the other backends; one that does not answer has none. */
 async function findElsewhere(type: string, usual: string, context: Context): Promise<Wanted[]> {
   const { backends, catalogue: own } = await context.config();
-  const signal = AbortSignal.any([context.signal, timeoutSignal(typesMs)]);
+  const signal = anySignal(context.signal, timeoutSignal(typesMs));
   const others = [...backends.values()].filter(({ name }) => name !== usual);
   const { makesHost } = await import('../backends/config.ts');
   const results = await Promise.allSettled(

@@ -2,7 +2,7 @@
 import type { Backend } from '../backends/backend.ts';
 import { didYouMean } from '../did-you-mean.ts';
 import { GomoteError } from '../errors.ts';
-import { timeoutSignal } from '../timeout-signal.ts';
+import { anySignal, timeoutSignal } from '../timeout-signal.ts';
 import type { Config } from './config/config-file.ts';
 
 /** What is needed of a command's places. */
@@ -37,7 +37,7 @@ export async function withSuggestion(
 const withoutNumber = (name: string): string => name.replace(/[0-9]+$/, '');
 
 async function namesEverywhere(places: Places): Promise<string[]> {
-  const signal = AbortSignal.any([places.signal, timeoutSignal(listMs)]);
+  const signal = anySignal(places.signal, timeoutSignal(listMs));
   const { backends } = await places.config();
   const lists = await Promise.allSettled(
     [...backends.keys()].map(async (backendName) => {

@@ -4,14 +4,15 @@ import type { Dispatcher } from 'undici';
 import { GomoteError } from '../errors.ts';
 import type { HttpRequest, HttpResponse, RequestBody } from '../http/client/request.ts';
 import type { ServerAddress } from '../http/client/server-address.ts';
-import { contentTypes, defaultAuthUser, endpoints } from '../protocol/endpoints.ts';
+import { contentTypes, endpoints } from '../protocol/endpoints.ts';
 import { encodeForm, withQuery } from '../protocol/form.ts';
 import type { DirEntry } from '../protocol/listing.ts';
 import type { BuildletStatus } from '../protocol/status.ts';
 import { timeoutSignal } from '../timeout-signal.ts';
-import { hostPort, parseAddress, urlOf } from './address.ts';
+import { hostPort, urlOf } from './address.ts';
+import { buildletConnection } from './buildlet-connection.ts';
 import type { BuildletClientOptions, CallOptions, PasswordCredentials } from './client-options.ts';
-import { Connection, quietly } from './connection.ts';
+import { type Connection, quietly } from './connection.ts';
 import { Files, writeFile } from './files/files.ts';
 import type { Removal } from './files/remove-all.ts';
 import type { ListDirOptions } from './files/streams.ts';
@@ -36,7 +37,6 @@ const closeTimeoutMs = 2_000;
  */
 export class BuildletClient {
   readonly #connection: Connection;
-  readonly #address: ServerAddress;
   #onHeartbeatFailure: (() => void) | undefined;
 
   /** A short description of where the connection came from. */
@@ -52,29 +52,15 @@ export class BuildletClient {
   /**
    * @param address `HOST:PORT`, `unix:PATH`, a URL, or an address with its own way to connect.
    * @param credentials A key pair (TLS, pinned to its certificate), a password, or none.
-   * @throws GomoteError ERR_USAGE when the address cannot be read.
+   * @throws GomoteError ERR_USAGE when the address cannot be read, or an option is no time.
    */
   constructor(
     address: string | ServerAddress,
     credentials?: KeyPair | PasswordCredentials,
     options: BuildletClientOptions = {},
   ) {
-    const keyPair = credentials !== undefined && 'certPem' in credentials ? credentials : undefined;
-    const secure = keyPair?.isZero() === false;
-    const parsed = typeof address === 'string' ? parseAddress(address, secure) : address;
-    this.#address =
-      secure && parsed.kind === 'tcp' ? { ...parsed, pinnedCert: keyPair.certPem } : parsed;
+    this.#connection = buildletConnection(address, credentials, options);
     this.description = options.description ?? '';
-    const password = credentials?.password;
-    this.#connection = new Connection({
-      ...options,
-      address: this.#address,
-      label: options.name ?? hostPort(this.#address),
-      authUser: options.authUser ?? defaultAuthUser,
-      password: (typeof password === 'function' ? keyPair?.password() : password) ?? '',
-      remoteName: options.remoteName ?? '',
-      heartbeatIntervalMs: options.heartbeatIntervalMs ?? 10_000,
-    });
     this.sessions = new Sessions(this.#connection);
     this.files = new Files(this.#connection);
     this.#connection.onDead = () => this.#heartbeatFailed();
@@ -87,7 +73,7 @@ export class BuildletClient {
 
   /** `HOST:PORT` or `unix:PATH`. */
   get ipPort(): string {
-    return hostPort(this.#address);
+    return hostPort(this.#connection.options.address);
   }
 
   /** The buildlet's name on its coordinator; empty when it is reached directly. */
@@ -97,7 +83,7 @@ export class BuildletClient {
 
   /** The URL, without the port that is its protocol's own. */
   get url(): string {
-    return urlOf(this.#address);
+    return urlOf(this.#connection.options.address);
   }
 
   /** Where requests go, and by which authorization: what a coordinator relays by. */
@@ -240,9 +226,12 @@ export class BuildletClient {
     dir: string,
     options: TransferOptions = {},
   ): Promise<TransferSummary> {
-    const call = { ...options, signal: this.#connection.signalWith(options.signal) };
-    return await withSource(source, call.signal, async (body) =>
-      (await import('./files/transfers.ts')).putTar(this.#connection, body, dir, call),
+    const signalOf = () => this.#connection.signalWith(options.signal);
+    return await withSource(source, signalOf, async (body, signal) =>
+      (await import('./files/transfers.ts')).putTar(this.#connection, body, dir, {
+        ...options,
+        signal,
+      }),
     );
   }
 

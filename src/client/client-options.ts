@@ -30,7 +30,7 @@ export interface BuildletClientOptions {
   env?: readonly string[] | undefined;
   /** The PATH of every command whose request has none, as in `ExecOptions`. Default: as the buildlet's. */
   path?: readonly string[] | undefined;
-  /** Milliseconds between heartbeats. Default 10,000, as the protocol says. */
+  /** How long from one heartbeat to the next, in ms, of any length. Default 10,000, as the protocol says. 0 or Infinity: none. */
   heartbeatIntervalMs?: number | undefined;
   /** Told of every request that was answered, in one line. */
   onRequest?: ((line: string) => void) | undefined;

@@ -1,7 +1,7 @@
 // What all calls to one buildlet share: credentials, heartbeat, and the state closed or broken.
 import { setMaxListeners } from 'node:events';
 import type { Dispatcher } from 'undici';
-import { abortedError, type GomoteError, StatusError } from '../errors.ts';
+import { abortedError, GomoteError, StatusError } from '../errors.ts';
 import {
   dispatcherSender,
   HttpClient,
@@ -15,6 +15,7 @@ import type { ServerAddress } from '../http/client/server-address.ts';
 import type { RelayTarget } from '../http/relay/proxy.ts';
 import { endpoints, proxyHeader } from '../protocol/endpoints.ts';
 import { errorCodeHeader, parseErrorCode } from '../protocol/error-reply.ts';
+import { anySignal } from '../timeout-signal.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { headersLimitMs } from './time-limit.ts';
 
@@ -79,9 +80,11 @@ export class Connection {
     return this.#end.signal.aborted ? abortedError(this.#end.signal) : undefined;
   }
 
-  /** A signal that aborts with the caller's, or when the connection ends. */
+  /** A signal that aborts with the caller's, or when the connection ends. Throws ERR_USAGE for what is no signal. */
   signalWith(signal: AbortSignal | undefined): AbortSignal {
-    return signal === undefined ? this.#end.signal : AbortSignal.any([signal, this.#end.signal]);
+    if (signal === undefined) return this.#end.signal;
+    if (signal instanceof AbortSignal) return anySignal(signal, this.#end.signal);
+    throw new GomoteError('ERR_USAGE', 'the signal of a call must be an AbortSignal');
   }
 
   set dispatcher(dispatcher: Dispatcher) {

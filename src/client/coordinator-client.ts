@@ -10,7 +10,7 @@ import { hostPort, parseAddress } from './address.ts';
 import { BuildletClient, type BuildletClientOptions, type CallOptions } from './buildlet-client.ts';
 import { Connection } from './connection.ts';
 import type { Created, CreateOptions } from './create-buildlet.ts';
-import { headersLimitMs } from './time-limit.ts';
+import { checkedDurationMs, headersLimitMs } from './time-limit.ts';
 
 /** Who calls. */
 export interface UserPass {
@@ -112,11 +112,12 @@ export class CoordinatorClient {
   /** Lets a buildlet live so much longer from this moment on, as far as the coordinator allows. */
   async extend(name: string, byMs: number, options: CallOptions = {}): Promise<RemoteBuildlet> {
     const path = coordinatorPaths.extend;
+    const duration = `${Math.ceil(checkedDurationMs('byMs', byMs) ?? 0)}ms`;
     const body = await this.#text({
       method: 'POST',
       path,
       headers: { 'Content-Type': contentTypes.form },
-      body: encodeForm({ name, duration: `${byMs}ms` }),
+      body: encodeForm({ name, duration }),
       signal: options.signal,
     });
     const { parseRemoteBuildlet } = await import('../protocol/coordinator-replies.ts');

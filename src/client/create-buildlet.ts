@@ -14,13 +14,14 @@ import { encodeForm } from '../protocol/form.ts';
 import { ownSignal, timeoutSignal } from '../timeout-signal.ts';
 import type { Connection } from './connection.ts';
 import { linesOf } from './files/streams.ts';
+import { checkedDurationMs } from './time-limit.ts';
 
 export interface CreateOptions {
   /** Cancels the call, and the creation with it. */
   signal?: AbortSignal | undefined;
   /** Told in a few words what is being waited for, by a coordinator that tells. What it throws ends call and creation. */
   onProgress?: ((step: string) => void) | undefined;
-  /** How long to go on asking a coordinator that is being restarted, in ms. Default 60,000. */
+  /** How long to go on asking a coordinator that is being restarted, in ms. Default 60,000. 0: not at all. */
   retryMs?: number | undefined;
 }
 
@@ -43,7 +44,8 @@ export async function createBuildlet(
   options: CreateOptions,
 ): Promise<Created> {
   const attempt = new Attempt(connection, builderType, options);
-  const { retryMs = defaultRetryMs, signal } = options;
+  const { signal } = options;
+  const retryMs = checkedDurationMs('retryMs', options.retryMs) ?? defaultRetryMs;
   const deadlineMs = Date.now() + retryMs;
   try {
     for (let delayMs = firstDelayMs; ; delayMs = Math.min(delayMs * 2, longestDelayMs)) {

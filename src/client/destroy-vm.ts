@@ -13,7 +13,7 @@ export async function destroyBoth(
   const timer = setTimeout(() => late.abort(), destroyTimeoutMs);
   const names = Object.keys(sides);
   const results = await Promise.allSettled(
-    Object.values(sides).map((ask) => inTime(ask(late.signal), late.signal)),
+    Object.values(sides).map((ask) => inTime(ask, late.signal)),
   );
   clearTimeout(timer);
   const failed = results.flatMap((result, i) =>
@@ -24,10 +24,10 @@ export async function destroyBoth(
   throw new GomoteError(code, `cannot destroy ${name}: ${failed.join('; ')}`);
 }
 
-/** Fails when the signal aborts first, also if the work does not heed it. */
-function inTime(work: Promise<void>, late: AbortSignal): Promise<void> {
+/** Fails when the signal aborts first, also if the one asked does not heed it. */
+function inTime(ask: (late: AbortSignal) => Promise<void>, late: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     late.addEventListener('abort', () => reject(new Error('no answer in 5 s')), { once: true });
-    work.then(resolve, reject);
+    ask(late).then(resolve, reject);
   });
 }

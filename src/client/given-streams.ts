@@ -6,34 +6,38 @@ import { type RequestBody, transportError } from '../http/client/request.ts';
 
 /**
  * Calls `use` with the source, whose bytes wait for it from now on. A stream is destroyed at the end unless all of it
- * was read. Reading fails with ERR_LOCAL_FILE when the source does, and ends as `signal` aborts, also while the source
- * gives nothing.
+ * was read, also when `signalOf` throws. Reading fails with ERR_LOCAL_FILE when the source does, and ends as the signal
+ * aborts, also while the source gives nothing.
  *
  * @throws GomoteError ERR_USAGE when the source is neither text nor bytes nor a stream of bytes.
  */
 export async function withSource<Result>(
   source: RequestBody,
-  signal: AbortSignal,
-  use: (source: RequestBody) => Promise<Result>,
+  signalOf: () => AbortSignal,
+  use: (source: RequestBody, signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
-  if (typeof source === 'string' || source instanceof Uint8Array) return await use(source);
-  const taken = takenStream(source, signal);
-  try {
-    return await use(taken);
-  } finally {
-    taken.release();
+  if (typeof source === 'string' || source instanceof Uint8Array) {
+    return await use(source, signalOf());
   }
+  return await withStream(source, signalOf, use);
 }
 
 /** As {@link withSource}, for a source that is no text and no bytes. */
 export async function withStream<Result>(
   source: AsyncIterable<Uint8Array>,
-  signal: AbortSignal,
-  use: (source: AsyncIterable<Uint8Array>) => Promise<Result>,
+  signalOf: () => AbortSignal,
+  use: (source: AsyncIterable<Uint8Array>, signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
+  let signal: AbortSignal;
+  try {
+    signal = signalOf();
+  } catch (error) {
+    abandon(source);
+    throw error;
+  }
   const taken = takenStream(source, signal);
   try {
-    return await use(taken);
+    return await use(taken, signal);
   } finally {
     taken.release();
   }
@@ -74,6 +78,13 @@ function letGo(output: Writable & { readonly pending?: boolean }): void {
 }
 
 const ignore = (): void => undefined;
+
+/** Destroys a stream that nobody reads. What its end may still say interests nobody. */
+function abandon(source: unknown): void {
+  if (!isReadable(source)) return;
+  if (!source.listeners('error').includes(ignore)) source.on('error', ignore);
+  source.destroy();
+}
 
 interface Taken extends AsyncIterable<Uint8Array> {
   release(): void;
@@ -153,10 +164,7 @@ class TakenReadable implements Taken {
     this.#signal.removeEventListener('abort', this.#onChange);
     stream.off('readable', this.#onChange).off('end', this.#onEnd);
     stream.off('error', this.#onError).off('close', this.#onClose);
-    if (this.#hasEnded) return;
-    // What its end may still say interests nobody.
-    if (!stream.listeners('error').includes(ignore)) stream.on('error', ignore);
-    stream.destroy();
+    if (!this.#hasEnded) abandon(stream);
   }
 }
 

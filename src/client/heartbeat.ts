@@ -1,6 +1,6 @@
 // Asks a peer again and again whether it is alive.
 import { GomoteError, messageOf } from '../errors.ts';
-import { timeoutSignal } from '../timeout-signal.ts';
+import { anySignal, longTimer, timeoutSignal } from '../timeout-signal.ts';
 
 export interface HeartbeatOptions {
   /** Rejects when the peer does not answer. */
@@ -18,13 +18,13 @@ export function startHeartbeat(options: HeartbeatOptions): () => void {
   let failures = 0;
   const stopped = new AbortController();
   const stop = () => {
-    clearTimeout(timer);
+    timer.clear();
     stopped.abort();
   };
   const beat = async () => {
     const late = timeoutSignal(options.intervalMs);
     try {
-      await options.beat(AbortSignal.any([stopped.signal, late]));
+      await options.beat(anySignal(stopped.signal, late));
       failures = 0;
     } catch (error) {
       if (stopped.signal.aborted) return;
@@ -35,8 +35,8 @@ export function startHeartbeat(options: HeartbeatOptions): () => void {
         return options.onDead(new GomoteError('ERR_BROKEN', message, { cause: error }));
       }
     }
-    if (!stopped.signal.aborted) timer = setTimeout(beat, options.intervalMs).unref();
+    if (!stopped.signal.aborted) timer = longTimer(beat, options.intervalMs).unref();
   };
-  let timer = setTimeout(beat, options.intervalMs).unref();
+  let timer = longTimer(beat, options.intervalMs).unref();
   return stop;
 }

@@ -9,11 +9,20 @@ export const headersLimitMs = 60_000;
 
 /** The limit in ms; undefined when there is none: 0, Infinity, or not given. Throws ERR_USAGE for what is no time. */
 export function timeLimitMs(name: string, limitMs: number | undefined): number | undefined {
-  if (limitMs === undefined || limitMs === 0 || limitMs === Infinity) return undefined;
-  if (typeof limitMs === 'number' && limitMs > 0 && limitMs <= Number.MAX_SAFE_INTEGER) {
-    return limitMs;
+  const durationMs = checkedDurationMs(name, limitMs, 'give a positive number, or 0 for no limit');
+  return durationMs === 0 || durationMs === Infinity ? undefined : durationMs;
+}
+
+/** The duration in ms as given, where 0 is a duration as any other. Throws ERR_USAGE for what is no time. */
+export function checkedDurationMs(
+  name: string,
+  durationMs: number | undefined,
+  hint = 'give 0 or a positive number',
+): number | undefined {
+  if (durationMs === undefined || (typeof durationMs === 'number' && durationMs >= 0)) {
+    return durationMs;
   }
-  throw new GomoteError('ERR_USAGE', `${name} ${limitMs} is not a time in milliseconds`, {
-    hint: 'give a positive number, or 0 for no limit',
+  throw new GomoteError('ERR_USAGE', `${name} ${durationMs} is not a time in milliseconds`, {
+    hint,
   });
 }

@@ -41,9 +41,9 @@ export interface SessionSettings {
   timeoutMs?: number | undefined;
   /** The longest it may be without output, in ms, of any length. Default, also 0 and Infinity: no limit. */
   idleTimeoutMs?: number | undefined;
-  /** How long it has between TERM and KILL when it is ended, in ms. Default 5,000. */
+  /** How long it has between TERM and KILL when it is ended, in ms. Default 5,000. Infinity: there is no KILL. */
   killAfterMs?: number | undefined;
-  /** How long it goes on when its last reader has gone, in ms. Default 60,000. */
+  /** How long it goes on when its last reader has gone, in ms. Default 60,000. Infinity: until it ends. */
   graceMs?: number | undefined;
 }
 
@@ -56,7 +56,12 @@ export function encodeSessionForm(request: SessionRequest): string {
   const { tty } = request;
   const settings = encodeForm({
     ...Object.fromEntries(switches.map((name) => [name, request[name] ? '1' : undefined])),
-    ...Object.fromEntries(durations.map((name) => [name, durationText(request[name])])),
+    ...Object.fromEntries(
+      durations.flatMap((name) => {
+        const durationMs = request[name];
+        return durationMs === undefined ? [] : [[name, formatDurationMs(durationMs)]];
+      }),
+    ),
     tty: tty?.term,
     columns: tty?.columns.toString(),
     rows: tty?.rows.toString(),
@@ -64,9 +69,9 @@ export function encodeSessionForm(request: SessionRequest): string {
   return [encodeExecForm(request), settings].filter((part) => part !== '').join('&');
 }
 
-/** Without end is as good as not given. */
-const durationText = (durationMs: number | undefined): string | undefined =>
-  durationMs === undefined || durationMs === Infinity ? undefined : String(Math.ceil(durationMs));
+/** Whole milliseconds; Infinity as the longest that can be said. */
+export const formatDurationMs = (durationMs: number): string =>
+  String(Math.min(Math.ceil(durationMs), Number.MAX_SAFE_INTEGER));
 
 /** Reads the form. A request the buildlet must refuse gives the text of its reply. */
 export function decodeSessionForm(body: string): SessionRequest | { refused: string } {

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { errnoOf, GomoteError, messageOf, StatusError } from '../errors.ts';
 import { openTcp } from '../http/client/open-socket.ts';
 import { upgrade } from '../http/client/upgrade.ts';
-import { timeoutSignal } from '../timeout-signal.ts';
+import { anySignal, timeoutSignal } from '../timeout-signal.ts';
 import type { UpgradedSocket } from './reverse-link.ts';
 
 /** How the server is believed: by this certificate alone, by these authorities, or by the system's. */
@@ -39,7 +39,7 @@ const refusalLimit = 500;
  * header was sent), and StatusError when it refuses.
  */
 export async function dialUpgrade(call: UpgradeRequest): Promise<UpgradedSocket> {
-  const signal = AbortSignal.any([call.signal, timeoutSignal(upgradeTimeoutMs)]);
+  const signal = anySignal(call.signal, timeoutSignal(upgradeTimeoutMs));
   const { host } = new URL(call.origin);
   let socket: Socket | undefined;
   try {

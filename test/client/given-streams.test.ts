@@ -43,6 +43,12 @@ afterEach(() => {
 
 const absent = () => createReadStream(join(temporaryDirectory(), 'absent'));
 const badOutput = () => createWriteStream(join(temporaryDirectory(), 'absent', 'file'));
+
+const closing = (stream: Readable | Writable) =>
+  new Promise<void>((resolve) => {
+    if (stream.closed) resolve();
+    else stream.once('close', resolve);
+  });
 const echo = () => spawn('echo', ['hello']).stdout;
 
 /** Every call that takes a stream to send. */
@@ -171,6 +177,45 @@ describe('a stream given to a client', () => {
     });
     const output = badOutput();
     await new Promise((resolve) => output.once('error', resolve));
+  });
+
+  it.each([
+    ['a mode that is none', { mode: Number.NaN }],
+    ['a path that is none', { path: 5 as unknown as string }],
+    ['a signal that is none', { signal: {} as AbortSignal }],
+    ['no signal, said as null', { signal: null as unknown as AbortSignal }],
+  ])('that cannot be opened does no harm when the call is refused for %s', async (_what, wrong) => {
+    const { client } = await startOver('a unix socket');
+    const {
+      path = 'f',
+      mode = 0o644,
+      ...options
+    } = { ...wrong } as {
+      path?: string;
+      mode?: number;
+      signal?: AbortSignal;
+    };
+    const sources: Readable[] = [];
+    const source = () => {
+      const made = absent();
+      sources.push(made);
+      return made;
+    };
+    const usage = { code: 'ERR_USAGE' };
+    await expect(client.put(source(), path, mode, options)).rejects.toMatchObject(usage);
+    // The source may fail first.
+    const either = { code: expect.stringMatching(/^(ERR_USAGE|ERR_LOCAL_FILE|ENOENT)$/) };
+    const file = { mode, ...options };
+    await expect(client.files.put(source(), path, file)).rejects.toMatchObject(either);
+    if ('signal' in options) {
+      await expect(client.putTar(source(), path, options)).rejects.toMatchObject(usage);
+      const session = client.sessions.get('x');
+      await expect(session.sendInput(source(), options)).rejects.toMatchObject(usage);
+      const output = badOutput();
+      await expect(client.exec('true', { output, ...options })).rejects.toMatchObject(either);
+      await closing(output);
+    }
+    await Promise.all(sources.map(closing));
   });
 
   it('keeps no listener of ours', async () => {

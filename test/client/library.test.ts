@@ -2,7 +2,8 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
+import { PassThrough, Writable } from 'node:stream';
+import { Agent } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { BuildletClient } from '../../src/client/buildlet-client.ts';
 import { newKeyPair } from '../../src/client/key-pair.ts';
@@ -10,51 +11,11 @@ import { abortedError, GomoteError } from '../../src/errors.ts';
 import { fingerprintDigits } from '../../src/fingerprint.ts';
 import { fingerprintOf, pinCheck } from '../../src/http/client/pin.ts';
 import { tokenBucket } from '../../src/rate-limit.ts';
-import { longTimer } from '../../src/timeout-signal.ts';
 import { clientOf, startBuildlet } from '../helpers/buildlet.ts';
 import { all, Collector } from '../helpers/collect.ts';
 import { startCoordinator } from '../helpers/coordinator.ts';
 import { serveHttp } from '../helpers/http-server.ts';
 import { until } from '../helpers/processes.ts';
-
-const days30 = 30 * 24 * 3_600_000;
-
-describe('a limit of time', () => {
-  it.each([undefined, 0, Infinity, days30, 2 ** 31, Number.MAX_SAFE_INTEGER])(
-    'of %d ms does not end a command that is over sooner',
-    async (timeoutMs) => {
-      const buildlet = await startBuildlet();
-      const client = clientOf(buildlet);
-      const args = ['-c', 'sleep 0.05; exit 3'];
-      const options = { systemLevel: true, timeoutMs };
-      expect((await client.exec('sh', { ...options, args })).exitCode).toBe(3);
-      const request = { ...options, cmd: 'sh', args, idleTimeoutMs: timeoutMs };
-      const session = await client.sessions.start(request);
-      expect((await session!.read()).end).toMatchObject({ why: 'exit', code: 3 });
-      expect(client.isBroken).toBe(false);
-    },
-  );
-
-  it.each([-1, Number.NaN, -Infinity])('of %d ms is ERR_USAGE', async (timeoutMs) => {
-    const client = clientOf(await startBuildlet());
-    const bad = { code: 'ERR_USAGE' };
-    await expect(client.exec('true', { timeoutMs })).rejects.toMatchObject(bad);
-    await expect(client.sessions.start({ cmd: 'true', timeoutMs })).rejects.toMatchObject(bad);
-    expect(client.isBroken).toBe(false);
-  });
-
-  it('that ends never is not over', async () => {
-    let isOver = false;
-    const timers = [Infinity, 2 ** 31, 1e15].map((delayMs) =>
-      longTimer(() => {
-        isOver = true;
-      }, delayMs),
-    );
-    await new Promise<void>((resolve) => void longTimer(resolve, 5));
-    for (const timer of timers) timer.clear();
-    expect(isOver).toBe(false);
-  });
-});
 
 describe('a call that is cancelled', () => {
   const why = new Error('enough');
@@ -290,6 +251,71 @@ describe('a function that is told something and throws', () => {
     client.onHeartbeatFailure = fail;
     await client.status().catch(() => undefined);
     await until(() => client.isBroken);
+    await client.disconnect();
+  });
+});
+
+it.each([
+  [
+    'throws',
+    () => {
+      throw new Error('no machine');
+    },
+  ],
+  ['rejects', async () => Promise.reject(new Error('no machine'))],
+])(
+  'an end of a machine that %s does not end the process, and both ends are told',
+  async (_how, end) => {
+    const client = new BuildletClient('unix:/nosuch/socket');
+    await expect(client.destroyVM(end)).rejects.toMatchObject({
+      code: 'ERR_STATUS',
+      message: expect.stringMatching(/platform: no machine; buildlet: .*ENOENT/),
+    });
+  },
+);
+
+describe('a dispatcher of the caller', () => {
+  /** A server whose reply is silent in its middle until it is told to go on. */
+  async function silent() {
+    const waiting: ServerResponse[] = [];
+    const address = await serveHttp((_request, response) => {
+      response.write('x');
+      waiting.push(response);
+    });
+    return { address, waiting, socketPath: address.slice('unix:'.length) };
+  }
+
+  it('does not end a reply that is silent, however short its own patience', async () => {
+    const { address, waiting, socketPath } = await silent();
+    const dispatcher = new Agent({ bodyTimeout: 20, connect: { socketPath } });
+    onTestFinished(() => dispatcher.close());
+    const client = new BuildletClient(address, undefined, { dispatcher });
+    const call = client.workDir();
+    await until(() => waiting.length === 1);
+    // The dispatcher's limit of the body is over by then.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    waiting[0]?.end('y');
+    expect(await call).toBe('xy');
+    await client.disconnect();
+  });
+
+  it('is left by a call that is cancelled', async () => {
+    const { address, waiting, socketPath } = await silent();
+    const dispatcher = new Agent({ connect: { socketPath } });
+    onTestFinished(() => dispatcher.destroy());
+    const client = new BuildletClient(address, undefined, { dispatcher });
+    const leave = new AbortController();
+    const calls = [
+      client.workDir({ signal: leave.signal }),
+      client.exec('x', { signal: leave.signal }),
+      client.put(new PassThrough(), 'f', 0o644, { signal: leave.signal }),
+    ];
+    await until(() => waiting.length === 3);
+    const why = new Error('enough');
+    leave.abort(why);
+    for (const call of calls) {
+      await expect(call).rejects.toMatchObject({ code: 'ERR_ABORTED', cause: why });
+    }
     await client.disconnect();
   });
 });

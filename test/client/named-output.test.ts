@@ -9,7 +9,7 @@ import { Writable } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { AgentOptions } from '../../src/buildlet/agent.ts';
 import { BuildletClient } from '../../src/client/buildlet-client.ts';
-import type { SessionReadOptions } from '../../src/client/runs/session.ts';
+import type { SessionReadOptions } from '../../src/client/runs/session-options.ts';
 import type { StartSession } from '../../src/client/runs/sessions.ts';
 import { fileIdentity } from '../../src/files/file-identity.ts';
 import { formatRecord, recordHeader } from '../../src/protocol/log-records.ts';

@@ -4,7 +4,7 @@ import { randomInt } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { BuildletClient } from '../../src/client/buildlet-client.ts';
-import type { SessionResult } from '../../src/client/runs/session.ts';
+import type { SessionResult } from '../../src/client/runs/session-options.ts';
 import { isGomoteError } from '../../src/errors.ts';
 import { startBuildlet } from '../helpers/buildlet.ts';
 import { Collector } from '../helpers/collect.ts';

@@ -5,7 +5,7 @@ import { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
 import { nextName, usedNamesOf } from '../../files/used-names.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
-import { timeoutSignal } from '../../timeout-signal.ts';
+import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type {
   Backend,
   BackendCall,
@@ -185,7 +185,7 @@ export class DockerBackend implements Backend, Cleanup, Diagnosis {
     const client = this.#client(instance.name, container.Id, container.Labels ?? {});
     try {
       const late = timeoutSignal(probeTimeoutMs);
-      const { expires } = await client.probe({ signal: AbortSignal.any([signal, late]) });
+      const { expires } = await client.probe({ signal: anySignal(signal, late) });
       return { ...instance, expires };
     } catch {
       signal.throwIfAborted();

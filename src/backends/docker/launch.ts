@@ -4,7 +4,7 @@ import { PassThrough, type Readable } from 'node:stream';
 import * as v from 'valibot';
 import { GomoteError, isGomoteError } from '../../errors.ts';
 import { encodeHeader } from '../../tar/tar-header.ts';
-import { timeoutSignal } from '../../timeout-signal.ts';
+import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import { type ContainerPlan, containerOf } from './container.ts';
 import type { Engine } from './engine.ts';
 import { ExecStream } from './exec-stream.ts';
@@ -101,7 +101,7 @@ async function startContainer(engine: Engine, id: string, { plan, signal }: Laun
   output.on('error', () => undefined);
   const late = timeoutSignal(startTimeoutMs);
   try {
-    const ready = firstLine(output, AbortSignal.any([signal, late]));
+    const ready = firstLine(output, anySignal(signal, late));
     ready.catch(() => undefined);
     await engine.json({ method: 'POST', path: `/containers/${id}/start`, signal });
     await ready;

@@ -3,7 +3,7 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GomoteError } from '../../errors.ts';
 import type { Gate } from '../../rate-limit.ts';
-import { timeoutSignal } from '../../timeout-signal.ts';
+import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { RequestLog } from '../backend.ts';
 import { callError, operationError, retryAfterMs, triesFor } from './errors.ts';
 import { gceGate } from './gate.ts';
@@ -180,7 +180,7 @@ export class ComputeApi {
   ): Promise<void> {
     const { timeoutMs, signal } = call;
     const late = timeoutSignal(timeoutMs);
-    const either = signal === undefined ? late : AbortSignal.any([signal, late]);
+    const either = signal === undefined ? late : anySignal(signal, late);
     let current = operation;
     try {
       while (current.status !== 'DONE') {
@@ -213,7 +213,7 @@ export class ComputeApi {
       await this.#options.gate?.(signal);
       signal?.throwIfAborted();
       const late = timeoutSignal(tryMs);
-      const either = signal === undefined || mustAnswer ? late : AbortSignal.any([signal, late]);
+      const either = signal === undefined || mustAnswer ? late : anySignal(signal, late);
       try {
         const { data } = await ask({ signal: either });
         this.#options.onRequest?.(`compute: ${what.replace(/^cannot /, '')}`);

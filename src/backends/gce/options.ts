@@ -46,13 +46,16 @@ export interface StartVmOptions extends GceCallOptions {
   /** More metadata. */
   meta?: Readonly<Record<string, string>> | undefined;
   labels?: Readonly<Record<string, string>> | undefined;
-  /** How long it lives at most, in ms. Default 30 minutes; Infinity: until someone deletes it. */
+  /** How long it lives at most, in ms. Default, also 0: 30 minutes. Infinity: until someone deletes it. */
   deleteInMs?: number | undefined;
   /** Whether it has an address outside of its network, and is reached by it. Default: with TLS. */
   externalIp?: boolean | undefined;
   /** Where its buildlet listens. Default 443 with TLS, else 80. */
   port?: number | undefined;
-  /** How long the buildlet may take to answer once the machine runs, in ms. Default 5 minutes. */
+  /**
+   * How long the buildlet may take to answer once the machine runs, in ms, of any length. Default 5 minutes. 0 or Infinity:
+   * no limit.
+   */
   probeTimeoutMs?: number | undefined;
   /** The machine was asked for. */
   onInstanceRequested?: Hook;

@@ -1,8 +1,9 @@
 // Waits for the buildlet on a new machine, and notices when the machine ends meanwhile.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
+import { timeLimitMs } from '../../client/time-limit.ts';
 import { type GomoteError, isGomoteError, PlatformError } from '../../errors.ts';
-import { timeoutSignal } from '../../timeout-signal.ts';
+import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import { waitUntilReady } from '../wait-until-ready.ts';
 import type { ComputeApi } from './compute.ts';
 import { isNotFound } from './errors.ts';
@@ -14,6 +15,8 @@ interface ProbeOptions
   readonly name: string;
   readonly signal: AbortSignal;
 }
+
+const defaultProbeTimeoutMs = 300_000;
 
 /** How often a machine whose buildlet does not answer yet is looked at, in ms. */
 const lookIntervalMs = 15_000;
@@ -29,9 +32,11 @@ export async function probeVm(
   client: BuildletClient,
   options: ProbeOptions,
 ): Promise<void> {
-  const { signal, probeTimeoutMs = 300_000 } = options;
+  const { signal } = options;
+  const probeTimeoutMs =
+    timeLimitMs('probeTimeoutMs', options.probeTimeoutMs ?? defaultProbeTimeoutMs) ?? Infinity;
   const over = new AbortController();
-  const either = AbortSignal.any([signal, over.signal]);
+  const either = anySignal(signal, over.signal);
   const answering = waitUntilReady(client, {
     signal: either,
     timeoutMs: probeTimeoutMs,

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { builtInCatalogue, findHostType, type HostType } from '../../builders.ts';
 import { BuildletClient } from '../../client/buildlet-client.ts';
 import { NoKeyPair } from '../../client/key-pair.ts';
+import { checkedDurationMs } from '../../client/time-limit.ts';
 import { GomoteError, isGomoteError, PlatformError } from '../../errors.ts';
 import { ComputeApi, type VmInstance } from './compute.ts';
 import { isRefusal } from './errors.ts';
@@ -45,7 +46,9 @@ export async function startVm(
   options: StartVmOptions,
 ): Promise<StartedVm> {
   const { pricing = 'standard' } = gceMachineOf(hostType);
-  const { tls = NoKeyPair, deleteInMs = defaultDeleteInMs, fallbackToFullPrice } = options;
+  const { tls = NoKeyPair, fallbackToFullPrice } = options;
+  const deleteInMs = checkedDurationMs('deleteInMs', options.deleteInMs) || defaultDeleteInMs;
+  checkedDurationMs('probeTimeoutMs', options.probeTimeoutMs);
   const base = {
     hostType,
     tls,

@@ -6,7 +6,7 @@ import type {
   ResponseContext,
 } from '@kubernetes/client-node';
 import type { Gate } from '../../rate-limit.ts';
-import { timeoutSignal } from '../../timeout-signal.ts';
+import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import { Observable } from './client-node.ts';
 import { clusterError, isTransient, refusalOf } from './cluster-error.ts';
 
@@ -88,7 +88,7 @@ export class ApiCalls {
         {
           pre: (context: RequestContext) => {
             this.#keepConnections(context);
-            context.setSignal(signal === undefined ? late : AbortSignal.any([signal, late]));
+            context.setSignal(signal === undefined ? late : anySignal(signal, late));
             for (const [key, value] of Object.entries(headers)) context.setHeaderParam(key, value);
             return new Observable(Promise.resolve(context));
           },

@@ -7,7 +7,7 @@ import { GomoteError, isGomoteError } from '../../errors.ts';
 import { usedNamesOf } from '../../files/used-names.ts';
 import { tokenBucket } from '../../rate-limit.ts';
 import { SharedCall } from '../../shared-call.ts';
-import { timeoutSignal } from '../../timeout-signal.ts';
+import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type {
   Backend,
   BackendCall,
@@ -160,7 +160,7 @@ export class KubernetesBackend implements Backend, Diagnosis, Renewal, SharedNot
       const client = await this.#clientOf(known);
       const late = timeoutSignal(probeTimeoutMs);
       try {
-        await client.probe({ signal: AbortSignal.any([signal, late]) });
+        await client.probe({ signal: anySignal(signal, late) });
         this.#throttle.note(name, known.renewedMs);
         return client;
       } catch {
@@ -226,7 +226,7 @@ export class KubernetesBackend implements Backend, Diagnosis, Renewal, SharedNot
     await cluster.annotatePod(
       name,
       { [podData.annotations.expires]: expires },
-      { signal: AbortSignal.any([signal, late]) },
+      { signal: anySignal(signal, late) },
     );
     const known = this.#connections.read(name);
     if (known !== undefined) this.#connections.write({ ...known, renewedMs: Date.now() });

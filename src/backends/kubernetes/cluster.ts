@@ -10,6 +10,7 @@ import type {
 } from '@kubernetes/client-node';
 import { GomoteError, messageOf } from '../../errors.ts';
 import type { Gate } from '../../rate-limit.ts';
+import { anySignal } from '../../timeout-signal.ts';
 import { type ApiCall, ApiCalls, type CallOptions } from './api-calls.ts';
 import {
   CoreV1Api,
@@ -204,7 +205,7 @@ export class Cluster {
       else onChange(type, object);
     };
     const over = new AbortController();
-    const stopped = AbortSignal.any([signal, over.signal]);
+    const stopped = anySignal(signal, over.signal);
     try {
       await new Promise<void>((resolve, reject) => {
         const done = (error: unknown) => (error ? reject(error) : resolve());

@@ -1,6 +1,7 @@
 // A pod on its way up: when it runs, and why it never will or does not any more.
 import type { V1Pod } from '@kubernetes/client-node';
 import { type ErrorCode, GomoteError, PlatformError } from '../../errors.ts';
+import { type LongTimer, longTimer } from '../../timeout-signal.ts';
 import { type PodState, stateOf } from './pod-state.ts';
 import type { PodWatch } from './pod-watch.ts';
 
@@ -23,7 +24,7 @@ export function followPod(watch: PodWatch, pod: V1Pod, options: FollowOptions): 
   const { name = '', uid = '' } = pod.metadata ?? {};
   const end = new AbortController();
   let last: PodState = { kind: 'pending' };
-  let scheduling: NodeJS.Timeout | undefined;
+  let scheduling: LongTimer | undefined;
   let onRunning: (ip: string) => void = () => undefined;
   const ip = new Promise<string>((resolve, reject) => {
     onRunning = resolve;
@@ -40,22 +41,25 @@ export function followPod(watch: PodWatch, pod: V1Pod, options: FollowOptions): 
       `it cannot be scheduled: ${message}`,
       'ask for less in the host type, or let it wait with schedule-timeout',
     );
-  const starting = setTimeout(() => {
+  const starting = longTimer(() => {
     const seconds = options.startTimeoutMs / 1_000;
     end.abort(new GomoteError('ERR_TIMEOUT', `pod ${name}: it is not running after ${seconds} s`));
   }, options.startTimeoutMs);
   const onChange = (changed: V1Pod | undefined) => {
     last = changed === undefined ? gone : stateOf(changed);
-    if (last.kind !== 'unschedulable') clearTimeout(scheduling);
+    if (last.kind !== 'unschedulable') {
+      scheduling?.clear();
+      scheduling = undefined;
+    }
     if (last.kind === 'running') {
-      clearTimeout(starting);
+      starting.clear();
       onRunning(last.ip);
     } else if (last.kind === 'ended') {
       fail('ERR_MACHINE', last.reason, `${last.reason}: ${last.message}`);
     } else if (last.kind === 'unschedulable') {
       const { reason, message } = last;
       if (options.scheduleTimeoutMs === 0) noRoom(reason, message);
-      else scheduling ??= setTimeout(noRoom, options.scheduleTimeoutMs, reason, message);
+      else scheduling ??= longTimer(() => noRoom(reason, message), options.scheduleTimeoutMs);
     }
   };
   const stopListening = watch.listen(uid, { onChange, onError: (error) => end.abort(error) });
@@ -63,8 +67,8 @@ export function followPod(watch: PodWatch, pod: V1Pod, options: FollowOptions): 
     ip,
     ended: end.signal,
     stop: () => {
-      clearTimeout(starting);
-      clearTimeout(scheduling);
+      starting.clear();
+      scheduling?.clear();
       stopListening();
     },
   };

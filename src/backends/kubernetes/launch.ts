@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { V1Pod, V1Secret } from '@kubernetes/client-node';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, PlatformError } from '../../errors.ts';
+import { anySignal } from '../../timeout-signal.ts';
 import { waitUntilReady } from '../wait-until-ready.ts';
 import type { Cluster } from './cluster.ts';
 import { clusterError, isTransient, refusalOf } from './cluster-error.ts';
@@ -84,7 +85,7 @@ async function bringUp(
     const ip = await orAborted(followed.ip, signal);
     launch.onGotPodInfo?.();
     client = await launch.connect(pod, ip);
-    await waitUntilReady(client, { signal: AbortSignal.any([signal, followed.ended]) });
+    await waitUntilReady(client, { signal: anySignal(signal, followed.ended) });
     signal.throwIfAborted();
     return { pod, ip, client };
   } catch (error) {

@@ -3,6 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { builtInCatalogue, type Catalogue, findHostType, type HostType } from '../../builders.ts';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { type KeyPair, newKeyPair } from '../../client/key-pair.ts';
+import { checkedDurationMs, timeLimitMs } from '../../client/time-limit.ts';
 import { type Gate, tokenBucket } from '../../rate-limit.ts';
 import { Cluster } from './cluster.ts';
 import type { ClusterConfig } from './cluster-config.ts';
@@ -22,7 +23,7 @@ export interface StartPodOptions {
   description?: string | undefined;
   /** Further labels of the pod. */
   labels?: Readonly<Record<string, string>> | undefined;
-  /** How long the pod lives at most, in ms; the cluster ends it then. Absent: 30 minutes. Infinity: for ever. */
+  /** How long the pod lives at most, in ms; the cluster ends it then. Absent or 0: 30 minutes. Infinity: for ever. */
   deleteInMs?: number | undefined;
   /** The pod is about to be asked for. */
   onPodCreating?: (() => void) | undefined;
@@ -38,9 +39,9 @@ export interface StartPodOptions {
   catalogue?: Catalogue | undefined;
   /** `direct` to the pod's address, or `forward` through the API server, for a caller outside. Absent: `direct`. */
   reach?: 'direct' | 'forward' | undefined;
-  /** How long the pod may wait for a node, in ms. Absent: not at all. */
+  /** How long the pod may wait for a node, in ms, of any length. Absent or 0: not at all. */
   scheduleTimeoutMs?: number | undefined;
-  /** How long it may take to run, in ms. Absent: 10 minutes. */
+  /** How long it may take to run, in ms, of any length. Absent: 10 minutes. 0 or Infinity: no limit. */
   startTimeoutMs?: number | undefined;
   /** Is passed before every call to the API server. Absent: 50 calls a second, 100 at once. */
   gate?: Gate | undefined;
@@ -55,6 +56,10 @@ export async function startPod(
   options: StartPodOptions,
 ): Promise<BuildletClient> {
   const { catalogue = builtInCatalogue, reach = 'direct', projectId, imageRegistry } = options;
+  const deleteInMs = checkedDurationMs('deleteInMs', options.deleteInMs) || defaults.deleteInMs;
+  const startTimeoutMs =
+    timeLimitMs('startTimeoutMs', options.startTimeoutMs ?? defaults.startTimeoutMs) ?? Infinity;
+  const scheduleTimeoutMs = checkedDurationMs('scheduleTimeoutMs', options.scheduleTimeoutMs) ?? 0;
   const host = typeof hostType === 'string' ? findHostType(catalogue, hostType) : hostType;
   const machine = kubernetesMachineOf(host);
   const gate = options.gate ?? tokenBucket({ perSecond: 50, burst: 100 });
@@ -74,11 +79,10 @@ export async function startPod(
       owner: '',
       builderType: '',
       idleTimeoutMs: Infinity,
-      maxLifetimeMs: options.deleteInMs ?? defaults.deleteInMs,
+      maxLifetimeMs: deleteInMs,
     },
     ...{ secrets, onPodCreating, onPodCreated, onGotPodInfo },
-    scheduleTimeoutMs: options.scheduleTimeoutMs ?? 0,
-    startTimeoutMs: options.startTimeoutMs ?? defaults.startTimeoutMs,
+    ...{ scheduleTimeoutMs, startTimeoutMs },
     connect: async (pod, ip) => {
       const connection = connectionOf(pod, ip, secrets);
       if (reach === 'direct') return directClient(connection, clientOptions);

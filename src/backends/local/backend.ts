@@ -5,7 +5,7 @@ import type { BuilderType } from '../../builders.ts';
 import { BuildletClient } from '../../client/buildlet-client.ts';
 import { type GomoteError, isGomoteError, isOwnShortage } from '../../errors.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
-import { timeoutSignal } from '../../timeout-signal.ts';
+import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type {
   Backend,
   BackendCall,
@@ -113,7 +113,7 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup {
     const client = this.#client(directory, record);
     try {
       const late = timeoutSignal(probeTimeoutMs);
-      const { expires } = await client.probe({ signal: AbortSignal.any([signal, late]) });
+      const { expires } = await client.probe({ signal: anySignal(signal, late) });
       return { ...instance, expires, dead: undefined };
     } catch (error) {
       signal.throwIfAborted();

@@ -13,7 +13,7 @@ import { endProcesses } from '../../buildlet/command/process-sweep.ts';
 import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
 import { removeTree } from '../../files/remove-tree.ts';
 import { packageRoot } from '../../package-root.ts';
-import { timeoutSignal } from '../../timeout-signal.ts';
+import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import { filesOf, type LocalRecord, logPath, passwordPath, writeRecord } from './record.ts';
 
 /** How long a local buildlet lives without use. */
@@ -53,7 +53,7 @@ export async function startLocalBuildlet(
   try {
     await once(child, 'spawn');
     writeRecord(directory, { ...record, pid: child.pid });
-    await ready(child, AbortSignal.any([signal, timeoutSignal(startTimeoutMs)]));
+    await ready(child, anySignal(signal, timeoutSignal(startTimeoutMs)));
     child.unref();
   } catch (error) {
     child.kill('SIGKILL');
@@ -97,7 +97,7 @@ async function ready(child: ChildProcess, signal: AbortSignal): Promise<void> {
   const ended = new AbortController();
   stdout.once('end', () => ended.abort(new Error('it ended at once')));
   try {
-    await once(lines, 'line', { signal: AbortSignal.any([signal, ended.signal]) });
+    await once(lines, 'line', { signal: anySignal(signal, ended.signal) });
   } finally {
     lines.close();
   }

@@ -1,6 +1,6 @@
 // Which of several hosts makes a buildlet, and which number it gets: one that no other host has given.
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
-import { timeoutSignal } from '../../timeout-signal.ts';
+import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { EnterCall } from './install.ts';
 import type { HostReply } from './messages.ts';
 import type { SshHost } from './ssh-host.ts';
@@ -57,7 +57,7 @@ async function survey(
   const results = await Promise.allSettled(
     hosts.map(async (host): Promise<Answer> => {
       // The one that was picked is waited for.
-      const signal = host === picked ? call.signal : AbortSignal.any([call.signal, enough.signal]);
+      const signal = host === picked ? call.signal : anySignal(call.signal, enough.signal);
       const answer = await host.ask({ op: 'survey', stem }, { ...call, signal });
       const rest = timeoutSignal(restMs);
       rest.addEventListener('abort', () => enough.abort(rest.reason), { once: true });

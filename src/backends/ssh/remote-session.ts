@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { GomoteError } from '../../errors.ts';
-import { timeoutSignal } from '../../timeout-signal.ts';
+import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import { collect, type RemoteProcess, type SshLink } from './link.ts';
 import { lineLimit } from './messages.ts';
 import { readScript } from './scripts.ts';
@@ -71,7 +71,7 @@ export class RemoteSession {
     const late = timeoutSignal(limitMs);
     let skipped = 0;
     for (;;) {
-      const line = await this.#next(AbortSignal.any([signal, late])).catch((error: unknown) => {
+      const line = await this.#next(anySignal(signal, late)).catch((error: unknown) => {
         signal.throwIfAborted();
         if (!late.aborted) throw error;
         throw this.#problem(`its shell did not answer within ${limitMs / 1_000} s`);

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { BuildletClient } from '../../client/buildlet-client.ts';
 import { errnoOf, type GomoteError } from '../../errors.ts';
 import { openSocket } from '../../http/client/open-socket.ts';
-import { timeoutSignal } from '../../timeout-signal.ts';
+import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { RequestLog } from '../backend.ts';
 import type { SshConnection } from './connections.ts';
 import type { FoundBuildlet } from './messages.ts';
@@ -81,7 +81,7 @@ export class Routes {
     if (forwarded === undefined) return connection;
     const client = this.client({ ...connection, forwarded });
     try {
-      await client.probe({ signal: AbortSignal.any([signal, timeoutSignal(probeMs)]) });
+      await client.probe({ signal: anySignal(signal, timeoutSignal(probeMs)) });
       return { ...connection, forwarded };
     } catch {
       // The server may not allow that.

@@ -2,7 +2,7 @@
 import { Duplex } from 'node:stream';
 import * as v from 'valibot';
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
-import { timeoutSignal } from '../../timeout-signal.ts';
+import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import { parseDestination } from './destination.ts';
 import { type EnterCall, enter } from './install.ts';
 import { SshLink } from './link.ts';
@@ -45,7 +45,7 @@ export class SshHost {
   }
 
   async ask<O extends Op>(request: Asked<O>, call: EnterCall): Promise<HostReply<O>> {
-    const signal = AbortSignal.any([call.signal, timeoutSignal(requestMs)]);
+    const signal = anySignal(call.signal, timeoutSignal(requestMs));
     const session = await enter(this.#link, { ...call, signal });
     try {
       const reply = await this.#request(session, request, signal);

@@ -46,7 +46,7 @@ export const sessionSignal = (table: SessionTable): Handler =>
     const given = query.get('signal') ?? '';
     const signal = signalByName(given.startsWith('SIG') ? given : `SIG${given}`);
     const killAfter = query.get('killAfterMs');
-    const killAfterMs = killAfter === null ? undefined : wholeNumber(killAfter, 2 ** 31 - 1);
+    const killAfterMs = killAfter === null ? undefined : wholeNumber(killAfter);
     if (signal === undefined)
       return sendError(response, 400, `no signal "${given}"`, 'ERR_REQUEST');
     if (killAfter !== null && killAfterMs === undefined) {

@@ -4,7 +4,7 @@ import type { Instance } from '../../backends/backend.ts';
 import { isAdHocHost } from '../../backends/ssh/ad-hoc.ts';
 import { formatDuration } from '../../duration.ts';
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
-import { timeoutSignal } from '../../timeout-signal.ts';
+import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { Context } from '../context.ts';
 import { throwSilent } from '../silent-parts.ts';
 import { type Column, formatColumns } from '../terminal/table.ts';
@@ -48,7 +48,7 @@ async function adHocHosts({ terminal }: Context): Promise<string[]> {
 async function collect(names: readonly string[], context: Context) {
   const rows: Row[] = [];
   const failures: GomoteError[] = [];
-  const signal = AbortSignal.any([context.signal, timeoutSignal(listTimeoutMs)]);
+  const signal = anySignal(context.signal, timeoutSignal(listTimeoutMs));
   const results = await Promise.allSettled(
     names.map(async (given) => {
       const { name: backend } = await context.backend(given);

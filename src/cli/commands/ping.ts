@@ -1,6 +1,6 @@
 // gomote ping: whether a buildlet answers, with its password and all.
 import type { Command } from 'commander';
-import { timeoutSignal } from '../../timeout-signal.ts';
+import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { Context } from '../context.ts';
 import { print } from '../terminal/terminal.ts';
 
@@ -16,7 +16,7 @@ export function define(command: Command, context: Context): void {
     .argument('<name>', 'buildlet')
     .option('--status', 'print its status as JSON')
     .action(async (name: string, options: Options) => {
-      const signal = AbortSignal.any([context.signal, timeoutSignal(pingTimeoutMs)]);
+      const signal = anySignal(context.signal, timeoutSignal(pingTimeoutMs));
       await context.withBuildlet(name, async ({ client }) => {
         const startMs = Date.now();
         const { version } = await client.status({ signal });

@@ -2,7 +2,7 @@
 
 import type { Session } from '../../client/runs/session.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
-import { timeoutSignal } from '../../timeout-signal.ts';
+import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { Context } from '../context.ts';
 
 export interface LadderOptions {
@@ -46,7 +46,7 @@ export class CancelLadder {
     this.#session = session;
     this.#context = context;
     this.#options = options;
-    this.signal = AbortSignal.any([this.#leaving.signal, context.signal]);
+    this.signal = anySignal(this.#leaving.signal, context.signal);
     this.#release = context.interrupts.take((name) => this.#handle(name));
   }
 

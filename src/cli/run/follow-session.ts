@@ -1,7 +1,8 @@
 // Watching one session to its end: its output here, our input there, signals between.
-import type { Session, SessionResult } from '../../client/runs/session.ts';
+import type { Session } from '../../client/runs/session.ts';
+import type { SessionResult } from '../../client/runs/session-options.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
-import { timeoutSignal } from '../../timeout-signal.ts';
+import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { Context } from '../context.ts';
 import { CancelLadder, type LadderOptions } from './cancel-ladder.ts';
 
@@ -77,7 +78,7 @@ async function copyBothWays(
     .catch((error) => over.abort(error))
     .finally(() => stdin.destroy());
   try {
-    return await session.read({ ...reading, signal: AbortSignal.any([signal, over.signal]) });
+    return await session.read({ ...reading, signal: anySignal(signal, over.signal) });
   } finally {
     over.abort(new GomoteError('ERR_ABORTED', 'the command has ended'));
     stdin.destroy();

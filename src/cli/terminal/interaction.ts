@@ -1,9 +1,10 @@
 // The user's terminal and a session's terminal as one: keys there, screen here, the size kept the same.
 import { PassThrough, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Session, SessionReadOptions, SessionResult } from '../../client/runs/session.ts';
+import type { Session } from '../../client/runs/session.ts';
+import type { SessionReadOptions, SessionResult } from '../../client/runs/session-options.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
-import { timeoutSignal } from '../../timeout-signal.ts';
+import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { Context } from '../context.ts';
 import { type EscapeCommand, EscapeKeys, escapeHelp } from './escape-keys.ts';
 import { type RawTerminal, takeTerminal } from './raw-terminal.ts';
@@ -75,7 +76,7 @@ class Interaction {
     return await this.#session.read({
       ...this.#options,
       stdout: this.#output(),
-      signal: AbortSignal.any([signal, over]),
+      signal: anySignal(signal, over),
     });
   }
 
@@ -130,7 +131,7 @@ class Interaction {
 
   async #end(): Promise<void> {
     const over = this.#over.signal;
-    const signal = AbortSignal.any([over, timeoutSignal(answerMs)]);
+    const signal = anySignal(over, timeoutSignal(answerMs));
     try {
       await this.#session.kill('SIGHUP', { killAfterMs: hangUpMs, signal });
       await sleep(farewellMs, undefined, { signal: over });

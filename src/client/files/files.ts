@@ -14,11 +14,11 @@ export async function writeFile(
   path: string,
   { mode, ...options }: { mode: number; signal?: AbortSignal | undefined },
 ): Promise<void> {
-  const signal = connection.signalWith(options.signal);
-  const target = withQuery(endpoints.write.path, { path, mode: formatWriteMode(mode) });
-  await withSource(source, signal, (body) =>
-    connection.callText({ method: 'PUT', path: target, body, signal }),
-  );
+  const signalOf = () => connection.signalWith(options.signal);
+  await withSource(source, signalOf, async (body, signal) => {
+    const target = withQuery(endpoints.write.path, { path, mode: formatWriteMode(mode) });
+    await connection.callText({ method: 'PUT', path: target, body, signal });
+  });
 }
 
 /** What it does is loaded on first use: running commands needs none of it. */
@@ -48,8 +48,8 @@ export class Files {
     path: string,
     options: PutFileOptions,
   ): Promise<TransferSummary> {
-    const signal = this.#connection.signalWith(options.signal);
-    return await withStream(source, signal, async (stream) =>
+    const signalOf = () => this.#connection.signalWith(options.signal);
+    return await withStream(source, signalOf, async (stream, signal) =>
       (await this.#transfer()).put(stream, path, { ...options, signal }),
     );
   }

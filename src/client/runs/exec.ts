@@ -6,7 +6,7 @@ import { contentTypes, endpoints, processStateTrailer } from '../../protocol/end
 import { encodeExecForm } from '../../protocol/exec.ts';
 import type { FormValue } from '../../protocol/form.ts';
 import { parseProcessState } from '../../protocol/process-state.ts';
-import { longTimer } from '../../timeout-signal.ts';
+import { anySignal, longTimer } from '../../timeout-signal.ts';
 import type { Connection } from '../connection.ts';
 import { outputFailure } from '../given-streams.ts';
 import { timeLimitMs } from '../time-limit.ts';
@@ -143,4 +143,4 @@ function timeLimit(timeoutMs: number): { signal: AbortSignal; stop: () => void }
 }
 
 const anyOf = (a: AbortSignal | undefined, b: AbortSignal | undefined): AbortSignal | undefined =>
-  a === undefined || b === undefined ? (a ?? b) : AbortSignal.any([a, b]);
+  a === undefined || b === undefined ? (a ?? b) : anySignal(a, b);

@@ -5,53 +5,24 @@ import { contentTypes, endpoints } from '../../protocol/endpoints.ts';
 import { type FormValues, withQuery } from '../../protocol/form.ts';
 import {
   encodeSessionForm,
+  formatDurationMs,
   pingIntervalMs,
   type SessionEnd,
   type SessionRequest,
 } from '../../protocol/session.ts';
-import { timeoutSignal } from '../../timeout-signal.ts';
+import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { Connection } from '../connection.ts';
 import { withOutputs, withStream } from '../given-streams.ts';
 import { randomId } from '../random-id.ts';
-import { timeLimitMs } from '../time-limit.ts';
+import { checkedDurationMs, timeLimitMs } from '../time-limit.ts';
 import { NotShared } from './log-files.ts';
 import { Outage } from './outage.ts';
 import { notStartedIn } from './session-begun.ts';
 import { isUnknownPath, mayHaveStarted, sessionErrorOf } from './session-errors.ts';
 import { sendInput } from './session-input.ts';
-import { LogCopier, type LogOutputs, loadReplies } from './session-reader.ts';
+import type { SessionOptions, SessionReadOptions, SessionResult } from './session-options.ts';
+import { LogCopier, loadReplies } from './session-reader.ts';
 import { silentPings, watchedCopy } from './watched-copy.ts';
-
-export interface SessionReadOptions extends LogOutputs {
-  /** The log's offset to read from; `end`: only what is still to come. Default 0. */
-  from?: number | 'end' | undefined;
-  /** Neither slow the command nor keep it alive by reading. Default false. */
-  observe?: boolean | undefined;
-  /** Told once an outage that the connection was lost and is being made again. */
-  onLost?: ((error: GomoteError) => void) | undefined;
-  /** Ends the reading, which then fails with ERR_ABORTED; the session goes on. */
-  signal?: AbortSignal | undefined;
-}
-
-export interface SessionResult {
-  readonly end: SessionEnd;
-  /** Whether the outputs got all that the command wrote, proved by its counts and digests. */
-  readonly isWhole: boolean;
-  /** How many bytes had been dropped from the log before they could be read. */
-  readonly lostBytes: number;
-}
-
-export interface SessionOptions {
-  /** How long a connection that broke is tried again, in ms. Default 5 minutes. */
-  reconnectMs?: number | undefined;
-  /** How often each side is heard from, in ms. Default 10 s. */
-  pingMs?: number | undefined;
-  /**
-   * Whether the command may be some 16 MiB ahead of a slow reader, as it is when the client shares its files with the
-   * buildlet and reads long output out of those of the log. Default true.
-   */
-  runAhead?: boolean | undefined;
-}
 
 /** A log as it comes, and what its reader is called. */
 interface OpenLog {
@@ -78,8 +49,9 @@ export class Session {
   constructor(connection: Connection, id: string, options: SessionOptions = {}) {
     this.id = id;
     this.#connection = connection;
-    this.#reconnectMs = options.reconnectMs ?? defaultReconnectMs;
-    this.#pingMs = options.pingMs ?? pingIntervalMs;
+    this.#reconnectMs = checkedDurationMs('reconnectMs', options.reconnectMs) ?? defaultReconnectMs;
+    const pingMs = timeLimitMs('pingMs', options.pingMs) ?? pingIntervalMs;
+    this.#pingMs = Math.min(pingMs, pingIntervalMs);
     const { sharedDirectory } = connection.options;
     this.#filesIn = options.runAhead === false ? undefined : sharedDirectory;
   }
@@ -107,6 +79,8 @@ export class Session {
       ...request,
       timeoutMs: timeLimitMs('timeoutMs', request.timeoutMs),
       idleTimeoutMs: timeLimitMs('idleTimeoutMs', request.idleTimeoutMs),
+      killAfterMs: checkedDurationMs('killAfterMs', request.killAfterMs),
+      graceMs: checkedDurationMs('graceMs', request.graceMs),
     });
     const outage = this.#outage(signal, options.onLost);
     const reader = randomId();
@@ -203,7 +177,7 @@ export class Session {
   }
 
   async #ping(reader: string, position: number, signal: AbortSignal): Promise<void> {
-    const late = AbortSignal.any([signal, timeoutSignal(this.#pingMs)]);
+    const late = anySignal(signal, timeoutSignal(this.#pingMs));
     const query = { reader, ack: String(position) };
     await this.#post(endpoints.sessionPing.path, query, late);
   }
@@ -218,8 +192,8 @@ export class Session {
     source: AsyncIterable<Uint8Array>,
     options: { signal?: AbortSignal | undefined; offset?: number | undefined } = {},
   ): Promise<void> {
-    const signal = this.#connection.signalWith(options.signal);
-    await withStream(source, signal, (stream) =>
+    const signalOf = () => this.#connection.signalWith(options.signal);
+    await withStream(source, signalOf, (stream, signal) =>
       sendInput(stream, {
         signal,
         offset: options.offset ?? 0,
@@ -239,14 +213,21 @@ export class Session {
   /**
    * Sends a signal to its process group.
    *
-   * @param killAfterMs When to send KILL to what is left of it, whether or not anyone still reads. Absent: never.
+   * @param killSignal Its name, such as `SIGTERM`.
+   * @param options `killAfterMs`: when to send KILL to what is left of it, in ms, of any length, whether or not anyone
+   * still reads. Absent or Infinity: never.
    * @throws GomoteError ERR_CONFLICT when it has ended.
    */
   async kill(
     killSignal: string,
     options: { killAfterMs?: number | undefined; signal?: AbortSignal | undefined } = {},
   ): Promise<void> {
-    const query = { signal: killSignal, killAfterMs: options.killAfterMs?.toString() };
+    const killAfterMs = checkedDurationMs('killAfterMs', options.killAfterMs);
+    const never = killAfterMs === undefined || killAfterMs === Infinity;
+    const query = {
+      signal: killSignal,
+      killAfterMs: never ? undefined : formatDurationMs(killAfterMs),
+    };
     await this.#control(endpoints.sessionSignal.path, query, options.signal);
   }
 

@@ -5,8 +5,9 @@ import { endpoints } from '../../protocol/endpoints.ts';
 import type { SessionInfo, SessionRequest } from '../../protocol/session.ts';
 import type { Connection } from '../connection.ts';
 import { randomId } from '../random-id.ts';
-import { Session, type SessionOptions } from './session.ts';
+import { Session } from './session.ts';
 import { sessionErrorOf } from './session-errors.ts';
+import type { SessionOptions } from './session-options.ts';
 import { loadReplies } from './session-reader.ts';
 
 /** What a session runs and how; all but `cmd` may be left out. */

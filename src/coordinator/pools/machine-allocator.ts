@@ -1,6 +1,7 @@
 // Hands out the machines of one pool: never more than it has, to each user in turn, some of them created ahead.
 import { setMaxListeners } from 'node:events';
 import { GomoteError, messageOf } from '../../errors.ts';
+import { anySignal } from '../../timeout-signal.ts';
 import { FairQueue } from './fair-queue.ts';
 import { insist, pause } from './insist.ts';
 import type { AcquireCall, Pool } from './pool.ts';
@@ -228,7 +229,7 @@ export class MachineAllocator {
   async #acquire(call: AcquireCall): Promise<string> {
     this.#acquiring++;
     try {
-      const signal = AbortSignal.any([call.signal, this.#closed.signal]);
+      const signal = anySignal(call.signal, this.#closed.signal);
       const id = await this.pool.acquire({ ...call, signal });
       this.#lent.add(id);
       return id;

@@ -3,7 +3,7 @@ import { BuildletClient } from '../../client/buildlet-client.ts';
 import { resetBuildlet } from '../../client/reset.ts';
 import { GomoteError, messageOf } from '../../errors.ts';
 import type { CallingLink } from '../../reverse/reverse-link.ts';
-import { timeoutSignal } from '../../timeout-signal.ts';
+import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { Log } from '../log.ts';
 import type { AcquireCall, Pool, PoolCall, ReconcileCall } from './pool.ts';
 
@@ -191,7 +191,7 @@ export class ReversePool implements Pool {
     const { link } = machine;
     try {
       const late = timeoutSignal(cleanTimeoutMs);
-      if (link !== undefined) await this.#clean(machine, AbortSignal.any([call.signal, late]));
+      if (link !== undefined) await this.#clean(machine, anySignal(call.signal, late));
     } catch (error) {
       // One that is away is cleaned when it comes again, before it is offered.
       if (machine.link === link) throw error;

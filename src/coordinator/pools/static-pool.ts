@@ -5,7 +5,7 @@ import { KeyPair } from '../../client/key-pair.ts';
 import { resetBuildlet } from '../../client/reset.ts';
 import { GomoteError, messageOf } from '../../errors.ts';
 import { readNamedSecret } from '../../files/private-file.ts';
-import { timeoutSignal } from '../../timeout-signal.ts';
+import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { StaticMachine } from '../config.ts';
 import type { AcquireCall, Pool, PoolCall, ReconcileCall } from './pool.ts';
 
@@ -69,7 +69,7 @@ export class StaticPool implements Pool {
   /** Ends its processes and empties it; a machine that cannot be cleaned is not lent. */
   async #clean(id: string, signal: AbortSignal): Promise<void> {
     const client = await this.connect(id);
-    const within = (ms: number) => AbortSignal.any([signal, timeoutSignal(ms)]);
+    const within = (ms: number) => anySignal(signal, timeoutSignal(ms));
     try {
       const { version } = await client.status({ signal: within(answerTimeoutMs) });
       if (version < 1) throw new GomoteError('ERR_REPLY', `it has protocol version ${version}`);

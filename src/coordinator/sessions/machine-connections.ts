@@ -10,7 +10,7 @@ import {
 } from '../../errors.ts';
 import { Relay } from '../../http/relay/proxy.ts';
 import { endpoints } from '../../protocol/endpoints.ts';
-import { timeoutSignal } from '../../timeout-signal.ts';
+import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { Log } from '../log.ts';
 import type { Pool } from '../pools/pool.ts';
 import { MachineRuns, type RunningRequest, runningThere, runsReplyBytes } from './machine-runs.ts';
@@ -173,10 +173,7 @@ export class MachineConnections {
     const health = entry.health;
     let isOther = false;
     try {
-      const signal = AbortSignal.any([
-        entry.end.signal,
-        timeoutSignal(this.#options.probeTimeoutMs),
-      ]);
+      const signal = anySignal(entry.end.signal, timeoutSignal(this.#options.probeTimeoutMs));
       const { relay } = await this.#connected(entry, session);
       isOther = await look(relay, entry.runs, signal);
       entry.failures = 0;

@@ -6,6 +6,7 @@ import type { Dispatcher } from 'undici';
 import { abortedError, errnoOf, GomoteError, messageOf } from '../../errors.ts';
 import { quoted } from '../../printable.ts';
 import type { Method } from '../../protocol/endpoints.ts';
+import { longTimer } from '../../timeout-signal.ts';
 import { originOf, type ServerAddress } from './server-address.ts';
 import { type AgentRequestOptions, SocketAgent } from './socket-agent.ts';
 
@@ -19,7 +20,7 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: RequestBody | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** The longest wait for the reply's header, in ms. Default: for ever. */
+  /** The longest wait for the reply's header, in ms, of any length. Default, also 0 and Infinity: for ever. */
   readonly headersTimeoutMs?: number | undefined;
 }
 
@@ -141,7 +142,7 @@ async function replyTo(
   };
   const abort = () => end(asError(signal?.reason));
   const onLate = () => end(new GomoteError('ERR_BROKEN', 'no reply came in time'));
-  const late = headersTimeoutMs === undefined ? undefined : setTimeout(onLate, headersTimeoutMs);
+  const late = longTimer(onLate, headersTimeoutMs || Infinity);
   const forget = () => signal?.removeEventListener('abort', abort);
   call.once('close', forget);
   signal?.addEventListener('abort', abort, { once: true });
@@ -166,7 +167,7 @@ async function replyTo(
     forget();
     throw error;
   } finally {
-    clearTimeout(late);
+    late.clear();
   }
 }
 
@@ -217,7 +218,9 @@ export function dispatcherSender(dispatcher: Dispatcher, address: ServerAddress)
         ...{ origin: originOf(address), method, path, headers: { ...headers } },
         body: isWhole(body) ? (body ?? null) : Readable.from(body, { objectMode: false }),
         signal: signal ?? null,
-        headersTimeout: headersTimeoutMs,
+        headersTimeout: Number.isFinite(headersTimeoutMs) ? headersTimeoutMs : 0,
+        // A command may be silent for as long as it likes; whoever reads has limits of its own.
+        bodyTimeout: 0,
       }),
     // It is its owner's.
     destroy: () => undefined,

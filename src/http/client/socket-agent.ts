@@ -2,6 +2,7 @@
 import { Agent, type RequestOptions } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
+import { anySignal } from '../../timeout-signal.ts';
 import { openSocket } from './open-socket.ts';
 import type { ServerAddress } from './server-address.ts';
 
@@ -31,7 +32,7 @@ export class SocketAgent extends Agent {
   override createConnection(options: object, done: Parameters<Agent['createConnection']>[1]) {
     const { givenUp } = options as AgentRequestOptions;
     const end = this.#end.signal;
-    const signal = givenUp === undefined ? end : AbortSignal.any([givenUp, end]);
+    const signal = givenUp === undefined ? end : anySignal(givenUp, end);
     this.#open(signal).then(
       (stream) => {
         stream.once('end', () => this.#leave(stream));

@@ -5,7 +5,7 @@ import { dirname, join, parse, relative } from 'node:path';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { existsSync, openSync } from '../../files/named-fs.ts';
 import { nameFromBytes } from '../../protocol/name-bytes.ts';
-import { timeoutSignal } from '../../timeout-signal.ts';
+import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 
 /** How long git may take, in ms. */
 const deadlineMs = 60_000;
@@ -95,7 +95,7 @@ export async function runGit(
   const { buffer, text } = await import('node:stream/consumers');
   const { timeoutMs = deadlineMs, environment = process.env } = options;
   const deadline = timeoutSignal(timeoutMs);
-  const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
+  const signal = options.signal ? anySignal(options.signal, deadline) : deadline;
   const given = [...settings, ...safeDirectories(environment)].flatMap((one) => ['-c', one]);
   // Node passes arguments as text only: a directory whose name is more than that is named by its descriptor.
   const openFd = directory.isWellFormed() ? undefined : openSync(directory, 'r');

@@ -4,6 +4,7 @@ import { newRelayRecord } from '../../../http/relay/proxy.ts';
 import { sendEmpty, sendError } from '../../../http/server/reply.ts';
 import { splitTarget } from '../../../http/server/server.ts';
 import { endpoints } from '../../../protocol/endpoints.ts';
+import { anySignal } from '../../../timeout-signal.ts';
 import type { Coordinator } from '../../coordinator.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { User } from '../../state/users.ts';
@@ -61,7 +62,7 @@ async function pass(
         return command?.text(audit.withArguments);
       },
     });
-    const either = AbortSignal.any([signal, link.signal]);
+    const either = anySignal(signal, link.signal);
     await link.relay.pass(request, response, either, record);
   } catch (error) {
     if (signal.aborted) return;
