@@ -74,6 +74,7 @@ await build({
     coordinator: 'src/coordinator/main.ts',
     'ssh-host': 'src/backends/ssh/host/main.ts',
     'terminal-host': 'src/buildlet/command/terminal-host.ts',
+    'sandbox-host': 'src/buildlet/sandbox/host.ts',
     ...Object.fromEntries(Object.entries(heavyModules).map(([module, file]) => [file, module])),
     ...Object.fromEntries(heavyPackages.map((name) => [name, name])),
   },

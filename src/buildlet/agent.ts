@@ -16,10 +16,9 @@ import { pingIntervalMs } from '../protocol/session.ts';
 import { DigestCache } from '../tree/digest-cache.ts';
 import { Thread } from '../worker/thread.ts';
 import { Activity, during } from './activity.ts';
-import { type CommandHost, markPrefix } from './command/command.ts';
-import { baseEnvironment } from './command/environment.ts';
 import { PipeStock } from './command/output-pipe.ts';
-import { endProcesses } from './command/process-sweep.ts';
+import { openCommands } from './commands.ts';
+import type { Confinement } from './confinement.ts';
 import { liveness, status, workDirPath } from './handlers/about.ts';
 import { exec } from './handlers/exec.ts';
 import { file } from './handlers/file.ts';
@@ -55,6 +54,8 @@ export interface AgentOptions {
   readonly maxLifetimeMs?: number | undefined;
   /** What every command gets, without `META_*`. PWD and TMPDIR, if they are there, become the command's own. */
   readonly environment: NodeJS.ProcessEnv;
+  /** What confines commands. Default: nothing does. */
+  readonly confinement?: Confinement | undefined;
   /** What sessions may take. */
   readonly sessions?: SessionLimits | undefined;
   /** How long an upload may bring nothing before it is given up. Default: an hour. */
@@ -117,14 +118,16 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
   const pipes = new PipeStock(pipesDir);
   const workDir = openWorkDir(options.workDir, scratch);
   const lease = new Lease({ ...options, onExpired: end });
-  const host: CommandHost = {
+  const confined = await openCommands({
+    ...options,
     workDir: workDir.path,
-    environment: baseEnvironment(options.environment, workDir.path, join(scratch, 'tmp')),
+    scratch,
     pipes,
-  };
+  });
+  const { commands, emptied } = confined;
   const limits = { directory: scratch, ...options.sessions };
   const activity = new Activity(workDir.path);
-  const sessions = await SessionTable.create(host, limits, () => {
+  const sessions = await SessionTable.create(confined, limits, () => {
     const [unused, ended] = [lease.use(), activity.begin()];
     return () => {
       unused();
@@ -136,14 +139,14 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
   const digests = new DigestCache();
   const routes: Route[] = [
     { endpoint: endpoints.liveness, handle: liveness(lease) },
-    { endpoint: endpoints.status, handle: status(features) },
+    { endpoint: endpoints.status, handle: status(features, confined.status) },
     { endpoint: endpoints.workDir, handle: workDirPath(workDir.path) },
     { endpoint: endpoints.list, handle: list(workDir.path, digests, features) },
     { endpoint: endpoints.getTar, handle: getTar(workDir.path, features) },
     { endpoint: endpoints.write, handle: write(workDir.path, features) },
     { endpoint: endpoints.file, handle: file(workDir.path) },
     { endpoint: endpoints.putTar, handle: putTar(workDir.path, features) },
-    { endpoint: endpoints.exec, handle: during(activity, exec(host)) },
+    { endpoint: endpoints.exec, handle: during(activity, exec(commands)) },
     ...treeRoutes(trees, new WorkDirIdentity(workDir.path), features, activity),
     { endpoint: endpoints.removeAll, handle: removeAll(workDir.path) },
     { endpoint: endpoints.session, handle: session(sessions, pingMs) },
@@ -153,7 +156,10 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     { endpoint: endpoints.sessionResize, handle: sessionResize(sessions) },
     { endpoint: endpoints.sessionPing, handle: sessionPing(sessions) },
     { endpoint: endpoints.sessionDetach, handle: sessionDetach(sessions) },
-    { endpoint: endpoints.reset, handle: reset(host, sessions) },
+    {
+      endpoint: endpoints.reset,
+      handle: reset({ workDir: workDir.path, emptied, commands, sessions }),
+    },
     {
       endpoint: endpoints.halt,
       handle: ({ response }) => {
@@ -180,15 +186,17 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     lease.stop();
     const closed = closeServer(server, endGraceMs + replyGraceMs);
     sessions.end();
-    await endProcesses({ markPrefix: markPrefix(workDir.path) }, endGraceMs);
+    await commands.endAll(endGraceMs);
     await closed;
     // Where processes cannot be found by their mark, each run ends its own.
     await sessions.clear();
+    confined.release();
     await trees.close();
     await Promise.all([workDir.release(), sessions.remove()]);
     await removeTree(scratch);
   };
   try {
+    await confined.ready;
     const address = await listen(server, options.address);
     await pipes.fill();
     const serve = (connection: Duplex) => void server.emit('connection', connection);

@@ -5,6 +5,12 @@ import { parseDuration } from '../duration.ts';
 import { GomoteError, messageOf } from '../errors.ts';
 import { readNamedSecret } from '../files/private-file.ts';
 import { isLoopback, type ListenAddress, parseListenAddress } from '../http/server/listen.ts';
+import {
+  type Confinement,
+  confinementFlags,
+  confinementHelp,
+  readConfinement,
+} from './confinement.ts';
 import { environmentMeta, isOnGce, type Meta } from './meta.ts';
 import type { ReverseOptions } from './reverse.ts';
 import { readReverseOptions, reverseFlags, reverseHelp } from './reverse-options.ts';
@@ -23,6 +29,7 @@ export interface BuildletOptions {
   readonly removeAtEnd: readonly string[];
   /** Whether commands get all of the environment in which the buildlet was started. */
   readonly inheritEnv?: true | undefined;
+  readonly confinement?: Confinement | undefined;
   readonly sessions: { readonly quotaBytes: number | undefined };
   /** Absent: it waits to be called. */
   readonly reverse: ReverseOptions | undefined;
@@ -55,7 +62,7 @@ Options (one dash or two):
   --inherit-env                 commands get all of the environment in which this is
                                 started, not only the base of it that docs/environment.md
                                 lists
-  --remove-at-end DIR           also remove DIR at the end; may be repeated
+${confinementHelp}  --remove-at-end DIR           also remove DIR at the end; may be repeated
 ${reverseHelp}  --gce=true|false              take the values below from the metadata server of Compute
                                 Engine (default: on a machine there that has the
                                 attribute buildlet-host-type, when neither --listen nor
@@ -120,16 +127,18 @@ export async function readOptions(
       'whoever has the machine calls it over the connection to the coordinator only',
     );
   }
+  const powerOff = parseBoolean('--halt', values.halt ?? (gce ? 'true' : 'false'));
   return {
     address,
     workDir: values.workdir,
-    powerOff: parseBoolean('--halt', values.halt ?? (gce ? 'true' : 'false')),
+    powerOff,
     password,
     isPasswordMade: needsPassword || undefined,
     tls: cert === undefined || key === undefined ? undefined : { certPem: cert, keyPem: key },
     idleTimeoutMs: await timeout('idle-timeout', values['idle-timeout'], meta),
     maxLifetimeMs: await timeout('max-lifetime', values['max-lifetime'], meta),
     inheritEnv: values['inherit-env'] || (await meta('inherit-env')) === '1' || undefined,
+    confinement: readConfinement(values, powerOff),
     removeAtEnd: values['remove-at-end'] ?? [],
     sessions: { quotaBytes: parseSize('--log-quota', values['log-quota']) },
     reverse,
@@ -152,6 +161,7 @@ function parse(argv: readonly string[]) {
         'log-quota': { type: 'string' },
         'inherit-env': { type: 'boolean' },
         'remove-at-end': { type: 'string', multiple: true },
+        ...confinementFlags,
         ...reverseFlags,
         version: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },

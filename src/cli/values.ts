@@ -1,6 +1,7 @@
 // The values of options and arguments; each parser throws ERR_USAGE with the option, the value and an example.
-import { parseMemory } from '../backends/memory-size.ts';
+
 import { GomoteError } from '../errors.ts';
+import { parseMemory } from '../protocol/memory-size.ts';
 import { normalizeRelativePath } from '../protocol/relative-path.ts';
 import { type Compression, parseCompression } from '../protocol/transfer.ts';
 import { faultOfPattern } from '../sync/ignore/pattern-fault.ts';

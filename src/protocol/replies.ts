@@ -1,15 +1,33 @@
 // Reads the JSON of `/status`; unknown fields are ignored.
 import * as v from 'valibot';
+import { enforcers, limitedResources } from './limits.ts';
 import { count, listOf, parseBy, text } from './reply-fields.ts';
 import type { BuildletStatus } from './status.ts';
+
+const confinement = v.object({
+  isolation: v.picklist(['none', 'bubblewrap']),
+  network: v.picklist(['host', 'none']),
+  limits: listOf(
+    v.object({
+      resource: v.picklist(limitedResources),
+      limit: v.pipe(v.number(), v.finite(), v.minValue(0)),
+      by: v.picklist(enforcers),
+    }),
+    100,
+  ),
+});
 
 const statusSchema = v.object({
   Version: count,
   Features: v.optional(listOf(text(100), 1_000), []),
+  // What a later version says in other words is left out.
+  Confinement: v.fallback(v.optional(confinement), undefined),
 });
 
 /** Reads the body of `/status`; undefined when it is not one. */
 export function parseStatus(body: string): BuildletStatus | undefined {
   const status = parseBy(statusSchema, body);
-  return status && { version: status.Version, features: status.Features };
+  if (status === undefined) return undefined;
+  const { Version: version, Features: features, Confinement: confined } = status;
+  return { version, features, ...(confined !== undefined && { confinement: confined }) };
 }

@@ -2,7 +2,14 @@
 import * as v from 'valibot';
 import type { FileRange } from './log-records.ts';
 import { count, listOf, moment, parseBy, sha256, text } from './reply-fields.ts';
-import { endReasons, type Gap, isSessionId, type SessionEnd, type SessionInfo } from './session.ts';
+import {
+  endReasons,
+  type Gap,
+  isSessionId,
+  networkClosings,
+  type SessionEnd,
+  type SessionInfo,
+} from './session.ts';
 
 const stream = v.object({ bytes: count, sha256 });
 
@@ -18,6 +25,7 @@ const end = v.pipe(
     why: v.picklist(endReasons),
     state: text(64 << 10),
     error: v.optional(text(64 << 10)),
+    network: v.optional(v.picklist(networkClosings)),
     started: moment,
     ended: moment,
     durationMs: v.pipe(v.number(), v.finite(), v.minValue(0)),

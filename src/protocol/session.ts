@@ -131,6 +131,13 @@ export const endReasons = [
 ] as const;
 export type EndReason = (typeof endReasons)[number];
 
+/** A variable by which a command asks to have no network, as Go's buildlet reads it. */
+export const closedNetworkVariable = 'GO_DISABLE_OUTBOUND_NETWORK';
+
+/** What keeps a command off the network: it has none but a loopback, or the machine's firewall has Go's rules. */
+export const networkClosings = ['none', 'firewall'] as const;
+export type ClosedBy = (typeof networkClosings)[number];
+
 /** How a session ended: the last record of its log. */
 export interface SessionEnd {
   readonly code: number | null;
@@ -141,6 +148,8 @@ export interface SessionEnd {
   readonly state: string;
   /** What kept the log from being whole. */
   readonly error?: string | undefined;
+  /** What kept it off the network; absent: nothing did. */
+  readonly network?: ClosedBy | undefined;
   /** RFC 3339. */
   readonly started: string;
   readonly ended: string;

@@ -30,6 +30,14 @@ describe('the buildlet’s options', () => {
       tls: undefined,
       idleTimeoutMs: undefined,
       maxLifetimeMs: undefined,
+      confinement: {
+        isolation: 'none',
+        network: 'host',
+        firewall: 'run',
+        readOnly: [],
+        writable: [],
+        limits: { memoryBytes: undefined, cpus: undefined, pids: undefined },
+      },
       removeAtEnd: [],
       sessions: { quotaBytes: undefined },
     });

@@ -38,7 +38,13 @@ const differences: Record<string, (recorded: ParsedResponse) => ParsedResponse> 
 /** The recorded status announces nothing; what ours announces is an extension. */
 const withFeatures = (recorded: ParsedResponse): ParsedResponse => ({
   ...recorded,
-  body: Buffer.from(formatStatus({ version: buildletVersion, features: buildletFeatures })),
+  body: Buffer.from(
+    formatStatus({
+      version: buildletVersion,
+      features: buildletFeatures,
+      confinement: { isolation: 'none', network: 'host', limits: [] },
+    }),
+  ),
 });
 
 const withoutPassword = (recorded: ParsedResponse): ParsedResponse => ({

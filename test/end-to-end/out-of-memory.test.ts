@@ -49,7 +49,7 @@ it.runIf(group !== undefined)('is told of as such, and the buildlet goes on', as
   await until(async () => (await gomote('ping', name)).code === 0);
   const ran = await gomote('run', name, 'tail', '/dev/zero');
   expect(ran).toMatchObject({ code: 128 + 9 });
-  expect(ran.stderr).toContain('no memory left');
+  expect(ran.stderr).toContain('SIGKILL (memory): there was no memory left');
   expect((await gomote('ps', name)).stdout.toString()).toContain('SIGKILL (memory)');
   expect(await gomote('run', name, 'true')).toMatchObject({ code: 0 });
 });

@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import type { ContainerOptions } from '../../builders.ts';
 import { lifetimeSchema } from '../../config/values.ts';
-import { parseMemory } from '../memory-size.ts';
+import { parseMemory } from '../../protocol/memory-size.ts';
 import { directory } from './paths.ts';
 
 export interface DockerConfig {

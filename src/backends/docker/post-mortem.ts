@@ -1,5 +1,7 @@
 // How a container ended that has been removed since: the engine remembers its last events.
+
 import * as v from 'valibot';
+import { killedForMemory } from '../../protocol/limits.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
 import type { Engine } from './engine.ts';
 import { isStatus } from './refusal.ts';
@@ -59,6 +61,6 @@ function parsed(line: string): v.InferOutput<typeof event> | undefined {
 
 function wordsOf(exitCode: number, isOutOfMemory: boolean): string {
   if (exitCode === 0) return 'in order';
-  if (exitCode === 137 && isOutOfMemory) return 'killed for memory (137, SIGKILL)';
+  if (exitCode === 137 && isOutOfMemory) return `killed: ${killedForMemory}, 137`;
   return exitCode === 137 ? 'killed (137, SIGKILL)' : `it ended with status ${exitCode}`;
 }

@@ -5,27 +5,34 @@ import { mkdirSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { errnoOf, isGomoteError } from '../../errors.ts';
 import type { ExecRequest } from '../../protocol/exec.ts';
-import { textOf } from '../../protocol/form.ts';
+import { parseBool, textOf } from '../../protocol/form.ts';
 import { errnoText, notStarted } from '../../protocol/process-state.ts';
-import { commandLine } from './command-bytes.ts';
+import { type ClosedBy, closedNetworkVariable } from '../../protocol/session.ts';
+import { type CloseNetwork, type NetworkClosing, namespaceOnce } from './closed-network.ts';
+import { type CommandLine, commandLine } from './command-bytes.ts';
 import { findCommandFile } from './command-file.ts';
 import { commandEnvironment, commandVariable, type Environment } from './environment.ts';
-import type { InputPipe, OutputPipe, PipeStock } from './output-pipe.ts';
+import { type CommandStreams, type PipeStock, withPipes } from './output-pipe.ts';
 import { endProcesses, type SweepTarget, signalProcesses } from './process-sweep.ts';
 import { startInOrder } from './start-turns.ts';
 
-export interface CommandHost {
+export interface CommandSurroundings {
   readonly workDir: string;
   readonly environment: Environment;
-  readonly pipes: PipeStock;
+  /** Words before each command, by which another program starts it in its place. Default: none. */
+  readonly prefix?: readonly string[] | undefined;
+  readonly network?: CommandNetwork | undefined;
 }
 
-/** Which streams a command gets. */
-export interface CommandStreams {
-  /** Whether stderr goes into the pipe of stdout. */
-  readonly merge: boolean;
-  /** Whether it gets a pipe to read from; else /dev/null. */
-  readonly stdin: boolean;
+/** How the network of commands is closed. Default: by a namespace, for those that ask for it. */
+export interface CommandNetwork {
+  readonly close: CloseNetwork;
+  /** Whether it is closed for all of them. */
+  readonly isClosed: boolean;
+}
+
+export interface CommandHost extends CommandSurroundings {
+  readonly pipes: PipeStock;
 }
 
 /** How a process ended. */
@@ -61,6 +68,8 @@ export interface PreparedCommand {
   /** Holds the mark that its processes are found by. */
   readonly environment: Environment;
   readonly mark: string;
+  /** What keeps it off the network; absent: nothing does. */
+  readonly network?: ClosedBy | undefined;
   /** Said before the output when the request asks for `debug`. */
   readonly debugLine: string;
 }
@@ -68,28 +77,58 @@ export interface PreparedCommand {
 /** Finds what to run, or gives the Process-State text that says why it cannot be started. */
 export async function prepareCommand(
   request: ExecRequest,
-  host: CommandHost,
+  surroundings: CommandSurroundings,
 ): Promise<PreparedCommand | { notStarted: string }> {
-  const { workDir } = host;
-  const environment = commandEnvironment(host.environment, request, workDir);
-  const found = findCommandFile(request, workDir, [environment.PATH, host.environment.PATH]);
+  const { workDir, environment: base, prefix = [], network } = surroundings;
+  const environment = commandEnvironment(base, request, workDir);
+  const found = findCommandFile(request, workDir, [environment.PATH, base.PATH]);
   if ('notStarted' in found) return found;
   const { file, name, directory } = found;
+  const isClosed = network?.isClosed || parseBool(environment[closedNetworkVariable] ?? null);
+  const closing = isClosed ? await closeNetwork(network?.close) : undefined;
+  if (closing !== undefined && 'notStarted' in closing) return closing;
   const mark = markPrefix(workDir) + randomBytes(8).toString('hex');
-  makeTemporary(host);
+  makeTemporary(surroundings);
   // Make and others believe it: it must never be the directory of somebody else.
   if (environment.PWD !== undefined) environment.PWD = directory;
   const args = request.args.map(textOf);
   const marked = { ...environment, [commandVariable]: mark };
   return {
-    ...commandLine({ file, argv0: name, args, environment: marked, directory }),
+    ...commandLine(
+      withPrefix([...prefix, ...(closing?.words ?? [])], {
+        file,
+        argv0: name,
+        args,
+        environment: marked,
+        directory,
+      }),
+    ),
     mark,
+    network: closing?.by,
     debugLine: debugLine(file, [name, ...args], environment, directory),
   };
 }
 
+const closeByNamespace = namespaceOnce();
+
+async function closeNetwork(
+  close: CloseNetwork = closeByNamespace,
+): Promise<NetworkClosing | { notStarted: string }> {
+  try {
+    return await close();
+  } catch (error) {
+    if (!isGomoteError(error)) throw error;
+    return { notStarted: `${error.message}; ${error.hint}` };
+  }
+}
+
+function withPrefix([file, ...words]: readonly string[], command: CommandLine): CommandLine {
+  if (file === undefined) return command;
+  return { ...command, file, argv0: file, args: [...words, command.file, ...command.args] };
+}
+
 /** An earlier command may have removed the directory for temporary files. */
-function makeTemporary({ environment: { TMPDIR } }: CommandHost): void {
+function makeTemporary({ environment: { TMPDIR } }: CommandSurroundings): void {
   if (TMPDIR !== undefined) mkdirSync(TMPDIR, { recursive: true, mode: 0o700 });
 }
 
@@ -113,43 +152,51 @@ async function startNow(
   host: CommandHost,
   streams: CommandStreams,
 ): Promise<RunningCommand | { notStarted: string }> {
-  const outputs: OutputPipe[] = [];
-  const takeOutput = async () => {
-    const pipe = await host.pipes.take();
-    outputs.push(pipe);
-    return pipe;
-  };
-  let stdin: InputPipe | undefined;
+  return await withPipes(host.pipes, streams, ({ stdin, stdout, stderr }) =>
+    spawnCommand(command, {
+      stdin: stdin?.readFd,
+      stdout: stdout.writeFd,
+      stderr: stderr.writeFd,
+    }),
+  ).catch((error: unknown) => whyNotStarted(command, error));
+}
+
+/** What the system has refused keeps the command from being started; everything else is a fault here. */
+function whyNotStarted({ file }: PreparedCommand, error: unknown): { notStarted: string } {
+  const code = errnoOf(error);
+  if (code === undefined || isGomoteError(error)) throw error;
+  return { notStarted: notStarted.exec(file, errnoText(code)) };
+}
+
+/** A command's process, without what is read from it and written to it. */
+export type CommandProcess = Pick<RunningCommand, 'exited' | 'end' | 'signal' | 'resize'>;
+
+/** Descriptors that a command gets; without stdin it gets /dev/null. */
+export interface CommandDescriptors {
+  readonly stdin: number | undefined;
+  readonly stdout: number;
+  readonly stderr: number;
+}
+
+/** Starts the command's process, or gives the Process-State text that says why it did not start. */
+export async function spawnCommand(
+  command: PreparedCommand,
+  { stdin, stdout, stderr }: CommandDescriptors,
+): Promise<CommandProcess | { notStarted: string }> {
   try {
-    const stdout = await takeOutput();
-    const stderr = streams.merge ? stdout : await takeOutput();
-    stdin = streams.stdin ? await host.pipes.takeInput() : undefined;
     const child: ChildProcess = spawn(command.file, command.args, {
       argv0: command.argv0,
       cwd: command.directory,
       env: command.environment,
       // A session and process group of its own, so that the whole of it can be ended.
       detached: true,
-      stdio: [stdin?.readFd ?? 'ignore', stdout.writeFd, stderr.writeFd],
+      stdio: [stdin ?? 'ignore', stdout, stderr],
     });
     const exited = endOf(child);
     await started(child);
-    return {
-      stdout: stdout.reader,
-      ...(stderr !== stdout && { stderr: stderr.reader }),
-      ...(stdin !== undefined && { stdin: stdin.writer }),
-      exited,
-      ...controlsOf({ groupId: child.pid, markPrefix: command.mark }),
-    };
+    return { exited, ...controlsOf({ groupId: child.pid, markPrefix: command.mark }) };
   } catch (error) {
-    for (const { reader } of outputs) reader.destroy();
-    stdin?.writer.destroy();
-    const code = errnoOf(error);
-    if (code === undefined || isGomoteError(error)) throw error;
-    return { notStarted: notStarted.exec(command.file, errnoText(code)) };
-  } finally {
-    for (const { closeWriter } of outputs) closeWriter();
-    stdin?.closeReader();
+    return whyNotStarted(command, error);
   }
 }
 

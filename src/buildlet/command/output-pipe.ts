@@ -31,12 +31,15 @@ export interface OutputPipe {
   readonly reader: Socket;
   /** For the child; to be closed here once the child has it. */
   readonly writeFd: number;
+  /** Where a process elsewhere can open its end, until the end that is here is closed. */
+  readonly name: string;
   closeWriter(): void;
 }
 
 export interface InputPipe {
   /** For the child; to be closed here once the child has it. */
   readonly readFd: number;
+  readonly name: string;
   /** Fails with EPIPE when no process holds the read end any more. */
   readonly writer: Socket;
   closeReader(): void;
@@ -44,12 +47,12 @@ export interface InputPipe {
 
 /** Makes pipes, from a stock of FIFOs in a private directory. */
 export class PipeStock {
-  readonly #directory: string;
+  readonly directory: string;
   #names: string[] = [];
   #refill: Promise<void> | undefined;
 
   constructor(directory: string) {
-    this.#directory = directory;
+    this.directory = directory;
   }
 
   /** Makes FIFOs ahead of their use; a failure shows when one is taken. */
@@ -62,7 +65,7 @@ export class PipeStock {
 
   async #make(): Promise<void> {
     const names = Array.from({ length: stockSize }, () =>
-      join(this.#directory, randomBytes(8).toString('hex')),
+      join(this.directory, randomBytes(8).toString('hex')),
     );
     try {
       await run(mkfifo(), ['-m', '600', ...names]);
@@ -96,10 +99,12 @@ export class PipeStock {
       return {
         reader: lendingReader(readFd),
         writeFd,
-        closeWriter: () => closeSync(writeFd),
+        name,
+        closeWriter: () => closeEnd(writeFd, name),
       };
-    } finally {
+    } catch (error) {
       unlinkSync(name);
+      throw error;
     }
   }
 
@@ -115,13 +120,12 @@ export class PipeStock {
         constants.O_RDONLY,
         constants.O_WRONLY | constants.O_NONBLOCK,
       );
-      return {
-        readFd,
-        writer: new Socket({ fd: writeFd, readable: false, writable: true }),
-        closeReader: () => closeSync(readFd),
-      };
-    } finally {
+      const writer = new Socket({ fd: writeFd, readable: false, writable: true });
+      return { readFd, name, writer, closeReader: () => closeEnd(readFd, name) };
+    } catch (error) {
       unlinkSync(name);
+      throw error;
+    } finally {
       if (bothFd !== undefined) closeSync(bothFd);
     }
   }
@@ -135,6 +139,66 @@ function openBoth(name: string, reading: number, writing: number): [number, numb
   } catch (error) {
     closeSync(readFd);
     throw error;
+  }
+}
+
+function closeEnd(fd: number, name: string): void {
+  closeSync(fd);
+  unlinkSync(name);
+}
+
+/** Which streams a command gets. */
+export interface CommandStreams {
+  /** Whether stderr goes into the pipe of stdout. */
+  readonly merge: boolean;
+  /** Whether it gets a pipe to read from; else /dev/null. */
+  readonly stdin: boolean;
+}
+
+export interface CommandPipes {
+  readonly stdin: InputPipe | undefined;
+  readonly stdout: OutputPipe;
+  /** With `merge` the same as stdout. */
+  readonly stderr: OutputPipe;
+}
+
+/** Starts something on pipes, which it gives with our ends of them; of what has not started nothing is left. */
+export async function withPipes<T extends object>(
+  stock: PipeStock,
+  { merge, stdin: hasInput }: CommandStreams,
+  start: (pipes: CommandPipes) => Promise<T | { notStarted: string }>,
+): Promise<
+  | (T & { stdout: Socket; stderr?: Socket | undefined; stdin?: Socket | undefined })
+  | { notStarted: string }
+> {
+  const outputs: OutputPipe[] = [];
+  const takeOutput = async () => {
+    const pipe = await stock.take();
+    outputs.push(pipe);
+    return pipe;
+  };
+  let stdin: InputPipe | undefined;
+  let isStarted = false;
+  try {
+    const stdout = await takeOutput();
+    const stderr = merge ? stdout : await takeOutput();
+    stdin = hasInput ? await stock.takeInput() : undefined;
+    const process = await start({ stdin, stdout, stderr });
+    if ('notStarted' in process) return process;
+    isStarted = true;
+    return {
+      ...process,
+      stdout: stdout.reader,
+      ...(stderr !== stdout && { stderr: stderr.reader }),
+      ...(stdin !== undefined && { stdin: stdin.writer }),
+    };
+  } finally {
+    if (!isStarted) {
+      for (const { reader } of outputs) reader.destroy();
+      stdin?.writer.destroy();
+    }
+    for (const { closeWriter } of outputs) closeWriter();
+    stdin?.closeReader();
   }
 }
 

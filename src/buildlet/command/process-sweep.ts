@@ -57,7 +57,8 @@ export async function signalAll(target: SweepTarget, signal: NodeJS.Signals | 0)
   return count;
 }
 
-function trySignal(pid: number, signal: NodeJS.Signals | 0): boolean {
+/** Whether there is such a process. */
+export function trySignal(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
     process.kill(pid, signal);
     return true;

@@ -1,11 +1,16 @@
 // One running command on a terminal of its own, which a host process holds.
-
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type IOType, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { nodeCommand } from '../../node-command.ts';
 import { packageRoot } from '../../package-root.ts';
 import type { TerminalRequest } from '../../protocol/session.ts';
-import type { Exit, PreparedCommand, RunningCommand } from './command.ts';
+import type {
+  CommandDescriptors,
+  CommandProcess,
+  Exit,
+  PreparedCommand,
+  RunningCommand,
+} from './command.ts';
 import { endProcesses, type SweepTarget, signalAll } from './process-sweep.ts';
 import type { HostOrder, HostReport } from './terminal-host.ts';
 
@@ -15,21 +20,43 @@ import type { HostOrder, HostReport } from './terminal-host.ts';
  */
 export async function startTerminalCommand(
   command: PreparedCommand,
-  { term, columns, rows }: TerminalRequest,
+  size: TerminalRequest,
 ): Promise<RunningCommand | { notStarted: string }> {
-  const program = join(packageRoot, 'dist/terminal-host.cjs');
-  const { file, args } = nodeCommand();
-  const host = spawn(file, [...args, program], {
-    cwd: '/',
-    // Neither the buildlet's environment nor its process group is the host's.
-    env: {},
-    detached: true,
-    stdio: ['pipe', 'pipe', 'ignore', 'ipc'],
-  });
+  const host = spawnHost('pipe', 'pipe');
   const { stdin, stdout } = host;
   if (stdin === null || stdout === null) throw new Error('a host without pipes');
   // The host's own end is told by its reports.
   stdin.on('error', () => undefined);
+  const process = await startOn(host, command, size);
+  if ('notStarted' in process) stdout.destroy();
+  return 'notStarted' in process ? process : { ...process, stdin, stdout };
+}
+
+/** The same over descriptors: what is typed is read from `stdin`, and what the command writes goes to `stdout`. */
+export const spawnTerminalCommand = (
+  command: PreparedCommand,
+  size: TerminalRequest,
+  { stdin, stdout }: CommandDescriptors,
+): Promise<CommandProcess | { notStarted: string }> =>
+  startOn(spawnHost(stdin ?? 'ignore', stdout), command, size);
+
+function spawnHost(stdin: IOType | number, stdout: IOType | number): ChildProcess {
+  const program = join(packageRoot, 'dist/terminal-host.cjs');
+  const { file, args } = nodeCommand();
+  return spawn(file, [...args, program], {
+    cwd: '/',
+    // Neither the buildlet's environment nor its process group is the host's.
+    env: {},
+    detached: true,
+    stdio: [stdin, stdout, 'ignore', 'ipc'],
+  });
+}
+
+async function startOn(
+  host: ChildProcess,
+  command: PreparedCommand,
+  { term, columns, rows }: TerminalRequest,
+): Promise<CommandProcess | { notStarted: string }> {
   const order = (message: HostOrder) => {
     if (host.connected) host.send(message);
   };
@@ -46,14 +73,11 @@ export async function startTerminalCommand(
   });
   const first = await firstReport(host);
   if (first === undefined || !('started' in first)) {
-    stdout.destroy();
     const reason = first !== undefined && 'notStarted' in first ? first.notStarted : 'host died';
     return { notStarted: reason };
   }
   const target = { groupId: first.started, markPrefix: command.mark };
   return {
-    stdout,
-    stdin,
     exited: endOf(host, target),
     end: async (graceMs) => {
       // An interactive shell heeds no TERM, but it ends when its terminal hangs up.

@@ -9,7 +9,7 @@ import {
   goPlatform,
   livenessText,
 } from '../../protocol/endpoints.ts';
-import { formatStatus } from '../../protocol/status.ts';
+import { type ConfinementStatus, formatStatus } from '../../protocol/status.ts';
 import type { Lease } from '../lease.ts';
 
 export function liveness(lease: Lease): Handler {
@@ -21,8 +21,8 @@ export function liveness(lease: Lease): Handler {
   };
 }
 
-export function status(features: readonly string[]): Handler {
-  const text = formatStatus({ version: buildletVersion, features });
+export function status(features: readonly string[], confinement: ConfinementStatus): Handler {
+  const text = formatStatus({ version: buildletVersion, features, confinement });
   return ({ response }) => sendText(response, text, contentTypes.json);
 }
 

@@ -7,12 +7,12 @@ import type { Handler } from '../../http/server/server.ts';
 import { processStateTrailer } from '../../protocol/endpoints.ts';
 import { decodeExecForm } from '../../protocol/exec.ts';
 import { formatProcessState } from '../../protocol/process-state.ts';
-import { type CommandHost, prepareCommand, startCommand } from '../command/command.ts';
+import type { Commands } from '../command/commands.ts';
 
 /** How long a command whose client has left has between TERM and KILL. */
 const leaveGraceMs = 5_000;
 
-export function exec(host: CommandHost): Handler {
+export function exec(commands: Commands): Handler {
   return async ({ request, response, signal }) => {
     if (request.httpVersion !== '1.1') {
       return sendError(response, 400, 'HTTP/1.1 or higher required', 'ERR_REQUEST');
@@ -23,14 +23,12 @@ export function exec(host: CommandHost): Handler {
     // The client gives up if no header comes soon, however long the command is silent.
     response.writeHead(200);
     response.flushHeaders();
-    const prepared = await prepareCommand(form, host);
-    if ('notStarted' in prepared) return finish(response, prepared.notStarted);
-    const command = await startCommand(prepared, host, { merge: true, stdin: false }, signal);
+    const command = await commands.start(form, { merge: true, stdin: false }, signal);
     if ('notStarted' in command) return finish(response, command.notStarted);
     const end = () => void command.end(leaveGraceMs);
     if (signal.aborted) end();
     else signal.addEventListener('abort', end, { once: true });
-    if (form.debug) response.write(prepared.debugLine);
+    if (form.debug) response.write(command.debugLine);
     await copyOutput(command.stdout, response);
     const { code, signal: endedBy } = await command.exited;
     finish(response, formatProcessState(code, endedBy));

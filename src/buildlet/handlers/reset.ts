@@ -5,21 +5,28 @@ import { holdDirectory } from '../../files/held-directory.ts';
 import { emptyDirectory, removeTree } from '../../files/remove-tree.ts';
 import { sendText } from '../../http/server/reply.ts';
 import type { Handler } from '../../http/server/server.ts';
-import { type CommandHost, markPrefix } from '../command/command.ts';
-import { endProcesses } from '../command/process-sweep.ts';
+import type { Commands } from '../command/commands.ts';
 import type { SessionTable } from '../runs/table.ts';
 
 /** How long processes have between TERM and KILL. */
 const resetGraceMs = 1_000;
 
-export function reset({ workDir, environment }: CommandHost, sessions: SessionTable): Handler {
+export interface ResetState {
+  readonly workDir: string;
+  /** Other directories that commands write to: each is made again when the next command starts. */
+  readonly emptied: readonly string[];
+  readonly commands: Commands;
+  readonly sessions: SessionTable;
+}
+
+export function reset({ workDir, emptied, commands, sessions }: ResetState): Handler {
   return async ({ response }) => {
     sessions.end();
-    await endProcesses({ markPrefix: markPrefix(workDir) }, resetGraceMs);
+    await commands.endAll(resetGraceMs);
     await sessions.clear();
     const held = holdDirectory(workDir);
     await emptyDirectory(held).finally(() => held.close());
-    if (environment.TMPDIR !== undefined) await removeTree(environment.TMPDIR);
+    for (const directory of emptied) await removeTree(directory);
     sendText(response, 'OK');
   };
 }

@@ -3,17 +3,10 @@ import { GomoteError, messageOf } from '../../errors.ts';
 import { formatProcessState } from '../../protocol/process-state.ts';
 import type { EndReason, SessionEnd, SessionInfo, SessionRequest } from '../../protocol/session.ts';
 import { type LongTimer, longTimer } from '../../timeout-signal.ts';
-import {
-  type CommandHost,
-  type Exit,
-  prepareCommand,
-  type RunningCommand,
-  startCommand,
-} from '../command/command.ts';
-import { startTerminalCommand } from '../command/terminal-command.ts';
+import type { Exit } from '../command/command.ts';
+import type { RunCommands, StartedCommand } from '../command/commands.ts';
 import { SessionInput } from './input.ts';
 import type { SessionLog } from './log.ts';
-import { countMemoryKills } from './memory-kills.ts';
 import { emptySum, OutputPump } from './output-pump.ts';
 import type { Reader } from './reading.ts';
 
@@ -54,7 +47,7 @@ export class Session {
   /** Resolves when the command runs, or never will. */
   readonly begun: Promise<void>;
   #begin: () => void = () => undefined;
-  #command: RunningCommand | undefined;
+  #command: StartedCommand | undefined;
   #pump: OutputPump | undefined;
   #input: SessionInput | undefined;
   #why: EndReason | undefined;
@@ -92,7 +85,7 @@ export class Session {
   }
 
   /** Runs the command to its end. */
-  async run(host: CommandHost): Promise<void> {
+  async run(host: RunCommands): Promise<void> {
     try {
       await this.#run(host);
     } catch (error) {
@@ -100,16 +93,12 @@ export class Session {
     }
   }
 
-  async #run(host: CommandHost): Promise<void> {
+  async #run({ commands, countMemoryKills }: RunCommands): Promise<void> {
     const request = this.#request;
     const killsBefore = countMemoryKills();
-    const prepared = await prepareCommand(request, host);
-    if ('notStarted' in prepared) return this.#finish('not-started', prepared.notStarted);
+
     const streams = { merge: request.merge === true, stdin: request.stdin === true };
-    const command =
-      request.tty === undefined
-        ? await startCommand(prepared, host, streams)
-        : await startTerminalCommand(prepared, request.tty);
+    const command = await commands.start(request, streams);
     this.#forgetForm();
     if ('notStarted' in command) return this.#finish('not-started', command.notStarted);
     this.#command = command;
@@ -123,7 +112,7 @@ export class Session {
       },
     });
     this.#pump = pump;
-    if (request.debug) pump.add('out', Buffer.from(prepared.debugLine));
+    if (request.debug) pump.add('out', Buffer.from(command.debugLine));
     this.#startLimits();
     if (this.#why !== undefined) void this.endBy(this.#why);
     const exit = await command.exited;
@@ -151,6 +140,7 @@ export class Session {
       why,
       state,
       ...(this.#error !== undefined && { error: this.#error }),
+      ...(this.#command?.network && { network: this.#command.network }),
       started: this.#started.toISOString(),
       ended: new Date().toISOString(),
       durationMs: Math.round(performance.now() - this.#startMs),
@@ -244,7 +234,7 @@ export class Session {
     throw conflict(`run "${this.id}" takes no input`);
   }
 
-  #running(): RunningCommand {
+  #running(): StartedCommand {
     if (this.#end !== undefined) throw conflict(`run "${this.id}" has ended`);
     if (this.#command === undefined) throw conflict(`run "${this.id}" has not begun`);
     return this.#command;

@@ -7,7 +7,7 @@ import { GomoteError } from '../../errors.ts';
 import { removeTree } from '../../files/remove-tree.ts';
 import { textOf } from '../../protocol/form.ts';
 import type { SessionInfo, SessionRequest } from '../../protocol/session.ts';
-import type { CommandHost } from '../command/command.ts';
+import type { RunCommands } from '../command/commands.ts';
 import { SessionLog } from './log.ts';
 import { namedLagBytes } from './reading.ts';
 import { Session } from './session.ts';
@@ -41,7 +41,7 @@ interface Entry {
 }
 
 export class SessionTable {
-  readonly #host: CommandHost;
+  readonly #commands: RunCommands;
   readonly #directory: string;
   readonly #limits: { readonly quotaBytes: number; readonly fullWaitMs: number };
   /** Told when a session begins; the function it returns, when it has ended. */
@@ -51,12 +51,12 @@ export class SessionTable {
   #keptBytes = 0;
 
   private constructor(
-    host: CommandHost,
+    commands: RunCommands,
     directory: string,
     limits: SessionLimits,
     use: () => () => void,
   ) {
-    this.#host = host;
+    this.#commands = commands;
     this.#directory = directory;
     this.#use = use;
     this.#limits = {
@@ -66,12 +66,12 @@ export class SessionTable {
   }
 
   static async create(
-    host: CommandHost,
+    commands: RunCommands,
     limits: SessionLimits,
     use: () => () => void,
   ): Promise<SessionTable> {
     const parent = limits.directory ?? tmpdir();
-    return new SessionTable(host, await mkdtemp(join(parent, 'buildlet-logs-')), limits, use);
+    return new SessionTable(commands, await mkdtemp(join(parent, 'buildlet-logs-')), limits, use);
   }
 
   /** The session of that id; throws ERR_UNKNOWN_SESSION. */
@@ -101,7 +101,7 @@ export class SessionTable {
       silentGraceMs,
     });
     const unused = this.#use();
-    const over = session.run(this.#host).finally(() => {
+    const over = session.run(this.#commands).finally(() => {
       unused();
       if (this.#entries.get(id)?.session !== session) return;
       this.#finished.push(session);

@@ -19,9 +19,10 @@ export function define(command: Command, context: Context): void {
       const signal = anySignal(context.signal, timeoutSignal(pingTimeoutMs));
       await context.withBuildlet(name, async ({ client }) => {
         const startMs = Date.now();
-        const { version } = await client.status({ signal });
+        const { version, confinement } = await client.status({ signal });
         const tookMs = Date.now() - startMs;
-        if (options.status) await print(context.terminal, `${JSON.stringify({ version })}\n`);
+        if (options.status)
+          await print(context.terminal, `${JSON.stringify({ version, ...confinement })}\n`);
         else context.talk.say(`${name} answers: version ${version}, ${tookMs} ms`);
       });
     });

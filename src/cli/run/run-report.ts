@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { errnoOf, GomoteError, isGomoteError, NotStartedError } from '../../errors.ts';
 import { errnoText } from '../../protocol/process-state.ts';
-import type { SessionEnd } from '../../protocol/session.ts';
+import type { ClosedBy, SessionEnd } from '../../protocol/session.ts';
 import { runFailureCode, signalCode } from '../exit-codes.ts';
 
 /** Who decided the exit status. */
@@ -18,6 +18,8 @@ export interface RunReport {
   /** What the command wrote; null where that is not known. */
   readonly bytes: { readonly stdout: number; readonly stderr: number } | null;
   readonly sha256: { readonly stdout: string; readonly stderr: string } | null;
+  /** What kept the command off the network; absent: nothing did. */
+  readonly network?: ClosedBy | undefined;
   /** Of the session; null on a buildlet without them. */
   readonly id: string | null;
   /** Whether the command certainly never ran, so that running it again cannot run it twice. */
@@ -67,6 +69,7 @@ export function reportOf(code: number, { id, startMs, end, received }: RunRecord
     signal: end?.signal ?? received ?? null,
     durationMs: end?.durationMs ?? Date.now() - startMs,
     ...sumsOf(end),
+    ...(end?.network !== undefined && { network: end.network }),
     id,
     retrySafe: false,
   };

@@ -1,6 +1,7 @@
 // How a session ended as the exit status of the command line, and in words.
 import { formatDuration } from '../../duration.ts';
 import { GomoteError, NotStartedError } from '../../errors.ts';
+import { killedForMemory } from '../../protocol/limits.ts';
 import { parseProcessState } from '../../protocol/process-state.ts';
 import type { SessionEnd, SessionRequest } from '../../protocol/session.ts';
 import { exitCodes, signalCode } from '../exit-codes.ts';
@@ -61,6 +62,7 @@ export function notStarted(state: string): NotStartedError {
 
 /** What to say of an end that the exit status alone does not tell; undefined when there is nothing. */
 export function describeEnd({ why, signal }: SessionEnd): string | undefined {
-  if (why === 'memory') return 'the command was killed: the machine had no memory left for it';
+  if (why === 'memory')
+    return `the command ended by ${killedForMemory}: there was no memory left for it`;
   return signal === null ? undefined : `the command ended by ${signal}`;
 }

@@ -1,0 +1,121 @@
+// What keeps a command off the network: a network of its own, with nothing but a loopback in it; or, on a machine that
+// is the buildlet's alone, a firewall as Go's buildlet has it.
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import { GomoteError, messageOf } from '../../errors.ts';
+import { printable } from '../../printable.ts';
+import type { ClosedBy } from '../../protocol/session.ts';
+
+/** What closes the network for a command, and the words before the command by which it does. */
+export interface NetworkClosing {
+  readonly by: ClosedBy;
+  readonly words: readonly string[];
+}
+
+/** Closes the network for one command. Throws ERR_CONFIG where that cannot be done. */
+export type CloseNetwork = () => Promise<NetworkClosing>;
+
+/** Commands have no network anyway. */
+export const alreadyClosed: CloseNetwork = async () => ({ by: 'none', words: [] });
+
+/** Gives what closes the network by a firewall on the whole machine, once and for its life. */
+export function firewallOnce(): CloseNetwork {
+  let rules: Promise<void> | undefined;
+  return async () => {
+    rules ??= setRules();
+    await rules;
+    return { by: 'firewall', words: [] };
+  };
+}
+
+/** New connections into 10.0.0.0/8 are let through, others to the ports of the web and of ssh are refused. */
+const newTcp = ['-p', 'tcp', '-m', 'state', '--state', 'NEW'];
+const ruleSets: readonly (readonly string[])[] = [
+  ['-d', '10.0.0.0/8', ...newTcp, '-j', 'ACCEPT'],
+  ...['443', '80', '22'].map((port) => [
+    ...newTcp,
+    '--dport',
+    port,
+    '-j',
+    'REJECT',
+    '--reject-with',
+    'icmp-host-prohibited',
+  ]),
+];
+
+async function setRules(): Promise<void> {
+  for (const [at, rule] of ruleSets.entries()) {
+    await promisify(execFile)('iptables', ['-w', '-I', 'OUTPUT', String(at + 1), ...rule]).catch(
+      (error) => {
+        throw refusal(error);
+      },
+    );
+  }
+}
+
+/** Gives what closes the network by one namespace for all commands that ask for it, made for the first of them. */
+export function namespaceOnce(): CloseNetwork {
+  let holder: Promise<Holder> | undefined;
+  return async () => {
+    holder ??= hold();
+    let held = await holder;
+    if (held.child.exitCode !== null || held.child.signalCode !== null) {
+      holder = hold();
+      held = await holder;
+    }
+    return { by: 'none', words: held.words };
+  };
+}
+
+interface Holder {
+  readonly child: ChildProcess;
+  readonly words: readonly string[];
+}
+
+/** A process that does nothing but be in the namespace. It ends with this one. */
+async function hold(): Promise<Holder> {
+  const users = mayMakeNamespaces() ? [] : ['--unshare-user'];
+  const view = ['--dev-bind', '/', '/', '--unshare-net', '--die-with-parent'];
+  const child = spawn('bwrap', [...users, ...view, '--', '/bin/sh', '-c', 'echo $$; exec cat'], {
+    cwd: '/',
+    env: { PATH: process.env.PATH },
+    detached: true,
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said = (said + text).slice(0, 1_000);
+  });
+  const ended = new AbortController();
+  child.once('error', (error) => ended.abort(error)).once('exit', () => ended.abort());
+  try {
+    const [pid] = await once(createInterface({ input: child.stdout }), 'line', {
+      signal: ended.signal,
+    });
+    for (const held of [child, child.stdin, child.stdout, child.stderr] as Socket[]) held.unref();
+    const namespaces = [...(users.length === 0 ? [] : ['-U', '--preserve-credentials']), '-n'];
+    return { child, words: ['nsenter', '-t', String(pid), ...namespaces, '--'] };
+  } catch (error) {
+    throw refusal(said.trim() || ended.signal.reason || error);
+  }
+}
+
+/** Whether this process may make namespaces without a user namespace around them, which would take from root what root can do. */
+function mayMakeNamespaces(): boolean {
+  const [, effective = '0'] =
+    /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'latin1')) ?? [];
+  return (BigInt(`0x${effective}`) & (1n << 21n)) !== 0n;
+}
+
+const refusal = (why: unknown): GomoteError =>
+  new GomoteError(
+    'ERR_CONFIG',
+    `the network cannot be closed for the command: ${printable(messageOf(why))}`,
+    {
+      hint: 'it needs bubblewrap and namespaces; GO_DISABLE_OUTBOUND_NETWORK=0 leaves the network open',
+    },
+  );

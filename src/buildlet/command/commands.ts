@@ -1,0 +1,74 @@
+// How a buildlet starts commands and ends them: in its own surroundings, or in a sandbox.
+import type { ExecRequest } from '../../protocol/exec.ts';
+import type { ClosedBy, TerminalRequest } from '../../protocol/session.ts';
+import {
+  type CommandHost,
+  markPrefix,
+  prepareCommand,
+  type RunningCommand,
+  startCommand,
+} from './command.ts';
+import type { CommandStreams } from './output-pipe.ts';
+import { endProcesses } from './process-sweep.ts';
+import { startTerminalCommand } from './terminal-command.ts';
+
+export interface CommandRequest extends ExecRequest {
+  /** Absent: it gets no terminal. */
+  readonly tty?: TerminalRequest | undefined;
+}
+
+export interface StartedCommand extends RunningCommand {
+  /** Said before the output when the request asks for `debug`. */
+  readonly debugLine: string;
+  /** What keeps it off the network; absent: nothing does. */
+  readonly network?: ClosedBy | undefined;
+}
+
+export interface Commands {
+  /**
+   * Starts a command, or gives the Process-State text that says why it did not start. One that nobody waits for any
+   * more, as `signal` tells, is not started. On a terminal it has both streams, whatever `streams` says.
+   */
+  start(
+    request: CommandRequest,
+    streams: CommandStreams,
+    signal?: AbortSignal,
+  ): Promise<StartedCommand | { notStarted: string }>;
+  /** Ends every process of every command: TERM, `graceMs` later KILL. */
+  endAll(graceMs: number): Promise<void>;
+}
+
+/** What runs use of the buildlet. */
+export interface RunCommands {
+  readonly commands: Commands;
+  /** How many processes the kernel has killed for want of memory, where it says so. */
+  countMemoryKills(): number | undefined;
+}
+
+/** Commands that run beside the buildlet, as its own user and with its view of the system. */
+export class OpenCommands implements Commands {
+  readonly #host: CommandHost;
+
+  constructor(host: CommandHost) {
+    this.#host = host;
+  }
+
+  async start(
+    request: CommandRequest,
+    streams: CommandStreams,
+    signal?: AbortSignal,
+  ): Promise<StartedCommand | { notStarted: string }> {
+    const prepared = await prepareCommand(request, this.#host);
+    if ('notStarted' in prepared) return prepared;
+    const command =
+      request.tty === undefined
+        ? await startCommand(prepared, this.#host, streams, signal)
+        : await startTerminalCommand(prepared, request.tty);
+    const { debugLine, network } = prepared;
+    return 'notStarted' in command ? command : { ...command, debugLine, network };
+  }
+
+  async endAll(graceMs: number): Promise<void> {
+    await endProcesses({ markPrefix: markPrefix(this.#host.workDir) }, graceMs);
+  }
+}

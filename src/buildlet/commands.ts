@@ -1,0 +1,110 @@
+// Commands in the surroundings that a buildlet was told to give them.
+import { join } from 'node:path';
+import type { ResourceLimits } from '../protocol/limits.ts';
+import type { ConfinementStatus } from '../protocol/status.ts';
+import { firewallOnce, namespaceOnce } from './command/closed-network.ts';
+import type { CommandNetwork } from './command/command.ts';
+import { type Commands, OpenCommands } from './command/commands.ts';
+import { baseEnvironment } from './command/environment.ts';
+import type { PipeStock } from './command/output-pipe.ts';
+import type { Confinement } from './confinement.ts';
+import { type AppliedLimits, applyLimits } from './limits.ts';
+import { countMemoryKills } from './runs/memory-kills.ts';
+
+export interface CommandsOptions {
+  readonly workDir: string;
+  /** What every command gets, before it becomes the buildlet's. */
+  readonly environment: NodeJS.ProcessEnv;
+  readonly confinement?: Confinement | undefined;
+  /** The buildlet's own directory. */
+  readonly scratch: string;
+  readonly pipes: PipeStock;
+}
+
+export interface OpenedCommands {
+  readonly commands: Commands;
+  /** Directories of commands beside the work dir. */
+  readonly emptied: readonly string[];
+  /** Resolves when commands can be started. */
+  readonly ready: Promise<void>;
+  readonly status: ConfinementStatus;
+  /** How many processes the kernel has killed for want of memory, where it says so. */
+  countMemoryKills(): number | undefined;
+  /** To be called when all commands have ended. */
+  release(): void;
+}
+
+const noConfinement: Confinement = {
+  isolation: 'none',
+  network: 'host',
+  firewall: 'run',
+  readOnly: [],
+  writable: [],
+  limits: {},
+};
+
+export async function openCommands(options: CommandsOptions): Promise<OpenedCommands> {
+  const { confinement = noConfinement } = options;
+  const { isolation, network } = confinement;
+  const applied = limitsOf(confinement.limits, isolation === 'bubblewrap');
+  const opened =
+    isolation === 'bubblewrap'
+      ? await inSandbox(options, confinement, applied)
+      : inTheOpen(options, confinement, applied);
+  return {
+    ...opened,
+    status: { isolation, network, limits: applied?.enforced ?? [] },
+    countMemoryKills: () => applied?.countMemoryKills() ?? countMemoryKills(),
+    release: () => applied?.release(),
+  };
+}
+
+const limitsOf = (limits: ResourceLimits, isOwnUsers: boolean): AppliedLimits | undefined =>
+  Object.values(limits).every((limit) => limit === undefined)
+    ? undefined
+    : applyLimits(limits, { isOwnUsers });
+
+type Surroundings = Pick<OpenedCommands, 'commands' | 'emptied' | 'ready'>;
+
+function inTheOpen(
+  { workDir, environment, scratch, pipes }: CommandsOptions,
+  confinement: Confinement,
+  applied: AppliedLimits | undefined,
+): Surroundings {
+  const temporary = join(scratch, 'tmp');
+  const commands = new OpenCommands({
+    workDir,
+    environment: baseEnvironment(environment, workDir, temporary),
+    prefix: applied && [...applied.enterGroup, ...applied.limitProcess],
+    network: networkOf(confinement),
+    pipes,
+  });
+  return { commands, emptied: [temporary], ready: Promise.resolve() };
+}
+
+const networkOf = ({ network, firewall }: Confinement): CommandNetwork => ({
+  close: firewall === 'machine' ? firewallOnce() : namespaceOnce(),
+  isClosed: network === 'none',
+});
+
+async function inSandbox(
+  { workDir, environment, scratch, pipes }: CommandsOptions,
+  { network, readOnly, writable }: Confinement,
+  applied: AppliedLimits | undefined,
+): Promise<Surroundings> {
+  const { SandboxedCommands } = await import('./sandbox/commands.ts');
+  const { sandboxHome } = await import('./sandbox/bubblewrap.ts');
+  const [temporary, home] = [join(scratch, 'tmp'), join(scratch, 'home')];
+  const view = { workDir, temporary, home, pipes: pipes.directory, network, readOnly, writable };
+  const setup = {
+    workDir,
+    environment: { ...baseEnvironment(environment, workDir, '/tmp'), HOME: sandboxHome },
+    prefix: applied?.limitProcess ?? [],
+  };
+  const prefix = applied?.enterGroup ?? [];
+  const commands = new SandboxedCommands({ view, setup, prefix }, pipes);
+  const ready = commands.ready();
+  // It is waited for when the rest is there.
+  ready.catch(() => undefined);
+  return { commands, emptied: [temporary, home], ready };
+}

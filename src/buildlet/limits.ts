@@ -1,0 +1,156 @@
+// Limits on what commands use of the machine: by a control group of theirs where one can be made (version 2), else by
+// the limits that each process inherits.
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { EnforcedLimit, ResourceLimits } from '../protocol/limits.ts';
+
+export interface AppliedLimits {
+  /** Words that put a process, and all that it starts, into the control group; none without one. */
+  readonly enterGroup: readonly string[];
+  /** Words that limit one process and each that it starts. */
+  readonly limitProcess: readonly string[];
+  readonly enforced: readonly EnforcedLimit[];
+  /** How many processes of the group the kernel has killed for want of memory; undefined without a group. */
+  countMemoryKills(): number | undefined;
+  /** Removes the group, whose processes have ended. */
+  release(): void;
+}
+
+const periodUs = 100_000;
+
+/** How each limit is written to a control group, and given to one process. */
+const ways = [
+  {
+    resource: 'memory',
+    limitOf: ({ memoryBytes }: ResourceLimits) => memoryBytes,
+    file: 'memory.max',
+    text: (bytes: number) => String(bytes),
+    option: (bytes: number) => `--as=${bytes}`,
+  },
+  {
+    resource: 'cpus',
+    limitOf: ({ cpus }: ResourceLimits) => cpus,
+    file: 'cpu.max',
+    text: (cpus: number) => `${Math.ceil(cpus * periodUs)} ${periodUs}`,
+  },
+  {
+    resource: 'pids',
+    limitOf: ({ pids }: ResourceLimits) => pids,
+    file: 'pids.max',
+    text: (pids: number) => String(pids),
+    // Outside of a sandbox it would count all processes of the user, and to root it is no limit.
+    option: (pids: number, isOwnUsers: boolean) =>
+      isOwnUsers && process.getuid?.() !== 0 ? `--nproc=${pids}` : undefined,
+  },
+] as const;
+
+export interface LimitsPlace {
+  /** Whether the processes are counted apart from all others of the user, as in a sandbox. */
+  readonly isOwnUsers: boolean;
+  /** The file system's root; tests have another. */
+  readonly root?: string | undefined;
+}
+
+export function applyLimits(
+  limits: ResourceLimits,
+  { isOwnUsers, root = '/' }: LimitsPlace,
+): AppliedLimits {
+  const wanted = ways.flatMap((way) => {
+    const limit = way.limitOf(limits);
+    return limit === undefined ? [] : [{ way, limit }];
+  });
+  const group = wanted.length === 0 ? undefined : makeGroup(root);
+  const options: string[] = [];
+  const enforced = wanted.map(({ way, limit }): EnforcedLimit => {
+    const { resource, file, text } = way;
+    if (group !== undefined && write(join(group, file), text(limit))) {
+      return { resource, limit, by: 'cgroup' };
+    }
+    const option = 'option' in way ? way.option(limit, isOwnUsers) : undefined;
+    if (option !== undefined) options.push(option);
+    return { resource, limit, by: option === undefined ? 'nothing' : 'process' };
+  });
+  const isGrouped = enforced.some(({ by }) => by === 'cgroup');
+  if (group !== undefined && !isGrouped) remove(group);
+  // What is swapped out is not limited.
+  else if (group !== undefined) write(join(group, 'memory.swap.max'), '0');
+  return {
+    enterGroup: isGrouped && group !== undefined ? entering(group) : [],
+    limitProcess: options.length === 0 ? [] : ['prlimit', ...options, '--'],
+    enforced,
+    countMemoryKills: () => (group === undefined ? undefined : killsIn(group)),
+    release: () => {
+      if (group !== undefined && isGrouped) remove(group);
+    },
+  };
+}
+
+/** The shell that writes its own number is the process that becomes the command. */
+const entering = (group: string): string[] => [
+  ...['/bin/sh', '-c', 'echo $$ >"$0" || exit 126; exec "$@"'],
+  join(group, 'cgroup.procs'),
+];
+
+const groupName = /^gomote-([0-9]+)$/;
+
+/** Makes a control group beside that of this process or in it, where this user may; undefined where it may not. */
+function makeGroup(root: string): string | undefined {
+  const own = /^0::(\/.*)$/m.exec(read(join(root, 'proc/self/cgroup')) ?? '')?.[1];
+  if (own === undefined) return undefined;
+  for (const parent of new Set([dirname(own), own])) {
+    const place = join(root, 'sys/fs/cgroup', parent);
+    if (read(join(place, 'cgroup.controllers')) === undefined) continue;
+    removeLeft(place);
+    const group = join(place, `gomote-${process.pid}`);
+    try {
+      mkdirSync(group);
+    } catch {
+      continue;
+    }
+    for (const name of ['memory', 'cpu', 'pids'])
+      write(join(place, 'cgroup.subtree_control'), `+${name}`);
+    if (/memory|pids/.test(read(join(group, 'cgroup.controllers')) ?? '')) return group;
+    remove(group);
+  }
+  return undefined;
+}
+
+/** Removes the groups of buildlets that were killed. */
+function removeLeft(place: string): void {
+  for (const name of readdirSync(place)) {
+    const pid = Number(groupName.exec(name)?.[1]);
+    if (pid > 0 && read(`/proc/${pid}/stat`) === undefined) remove(join(place, name));
+  }
+}
+
+function killsIn(group: string): number | undefined {
+  const count = /^oom_kill ([0-9]+)$/m.exec(read(join(group, 'memory.events')) ?? '')?.[1];
+  return count === undefined ? undefined : Number(count);
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether the file is there and takes the text. */
+function write(path: string, text: string): boolean {
+  try {
+    writeFileSync(path, text, { flag: 'r+' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** One that is in use stays. */
+function remove(group: string): void {
+  try {
+    rmdirSync(group);
+  } catch {
+    // A later buildlet removes it.
+  }
+}

@@ -1,0 +1,151 @@
+// What a sandbox shows of the system, as arguments of bubblewrap.
+import {
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  type Stats,
+} from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { packageRoot } from '../../package-root.ts';
+
+export interface SandboxView {
+  /** What commands may write to, at the same path as outside. */
+  readonly workDir: string;
+  /** Become /tmp and the home directory. */
+  readonly temporary: string;
+  readonly home: string;
+  /** The directory of FIFOs. */
+  readonly pipes: string;
+  /** Whether commands have the machine's network, or a loopback of their own. */
+  readonly network: 'host' | 'none';
+  /** More of the machine's files, by absolute paths. */
+  readonly readOnly: readonly string[];
+  readonly writable: readonly string[];
+}
+
+/** Where HOME leads in a sandbox. */
+export const sandboxHome = '/home/build';
+
+/** Programs and libraries, where systems have them. */
+const systemPaths = [
+  ...['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32', '/opt', '/sys'],
+  ...['/nix/store', '/gnu/store', '/run/current-system'],
+];
+
+/**
+ * What root may write without any right over the kernel, and would change for the whole machine. To bubblewrap, which asks
+ * whether the directories can be written, it looks harmless.
+ */
+const kernelSettings = ['sys', 'sysrq-trigger', 'irq', 'bus', 'fs', 'acpi', 'scsi', 'mtrr'].map(
+  (name) => `/proc/${name}`,
+);
+
+/** Where the program that starts commands is in a sandbox. */
+const ownPlace = '/run/gomote';
+
+/** Where the FIFOs are in a sandbox. */
+export const pipesPlace = join(ownPlace, 'pipes');
+
+export const sandboxArguments = (view: SandboxView): string[] => [
+  ...['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
+  ...(view.network === 'none' ? ['--unshare-net'] : []),
+  ...['--die-with-parent', '--cap-drop', 'ALL'],
+  ...systemPaths.flatMap((path) => shown(path)),
+  ...configuration(),
+  ...resolverFile(),
+  ...['--proc', '/proc', '--dev', '/dev'],
+  ...kernelSettings.flatMap((path) => shown(path)),
+  ...['--bind', view.temporary, '/tmp', '--bind', view.temporary, '/var/tmp'],
+  ...['--bind', view.home, sandboxHome],
+  ...view.readOnly.flatMap((path) => ['--ro-bind', path, path]),
+  ...view.writable.flatMap((path) => ['--bind', path, path]),
+  ...['--bind', view.workDir, view.workDir, '--ro-bind', view.pipes, pipesPlace],
+  ...ownFiles(),
+  ...['--remount-ro', '/', '--chdir', '/'],
+];
+
+/** What runs in it. */
+export const sandboxProgram = [join(ownPlace, 'node'), join(ownPlace, 'dist', 'sandbox-host.cjs')];
+
+/** A directory of the system, which cannot be written; a link, as /bin is one to usr/bin, stays one. */
+function shown(path: string, bind = '--ro-bind'): string[] {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return [];
+  return found.isSymbolicLink() ? ['--symlink', readlinkSync(path), path] : [bind, path, path];
+}
+
+/** The system's configuration. Root could read all of it, whatever its modes: it is shown what every user can read. */
+const configuration = (): string[] => (process.getuid?.() === 0 ? readable('/etc') : shown('/etc'));
+
+/** A directory is shown whole where everything below it can be read, else entry by entry. */
+function readable(directory: string): string[] {
+  return unreadableIn(directory)
+    ? ['--dir', directory, ...entriesOf(directory).flatMap(readableEntry)]
+    : ['--ro-bind-try', directory, directory];
+}
+
+function readableEntry(path: string): string[] {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined || !isReadable(found)) return [];
+  return found.isDirectory() ? readable(path) : shown(path, '--ro-bind-try');
+}
+
+function unreadableIn(directory: string): boolean {
+  return entriesOf(directory).some((path) => {
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    return (
+      found !== undefined && (!isReadable(found) || (found.isDirectory() && unreadableIn(path)))
+    );
+  });
+}
+
+/** By every user; the modes of links count for nothing. */
+function isReadable(found: Stats): boolean {
+  const needed = found.isDirectory() ? 0o005 : 0o004;
+  return found.isSymbolicLink() || (found.mode & needed) === needed;
+}
+
+const entriesOf = (directory: string): string[] =>
+  readdirSync(directory).map((name) => join(directory, name));
+
+/** /etc/resolv.conf is often a link to a file in /run. */
+function resolverFile(): string[] {
+  try {
+    const file = realpathSync('/etc/resolv.conf');
+    return file.startsWith('/etc/') ? [] : ['--ro-bind', file, file];
+  } catch {
+    return [];
+  }
+}
+
+/** The program that starts commands, its Node, and what makes terminals. */
+const ownFiles = (): string[] => [
+  ...['--ro-bind', realpathSync(process.execPath), join(ownPlace, 'node')],
+  ...['dist/sandbox-host.cjs', 'dist/terminal-host.cjs'].flatMap((file) => [
+    '--ro-bind',
+    join(packageRoot, file),
+    join(ownPlace, file),
+  ]),
+  ...terminalPackages().flatMap(({ name, directory }) => [
+    '--ro-bind',
+    directory,
+    join(ownPlace, 'node_modules', name),
+  ]),
+];
+
+/** Without them a command can be run, but on no terminal. */
+function terminalPackages(): { name: string; directory: string }[] {
+  const { resolve } = createRequire(import.meta.filename);
+  const names = ['@lydell/node-pty', `@lydell/node-pty-${process.platform}-${process.arch}`];
+  return names.flatMap((name) => {
+    try {
+      const directory = dirname(resolve(`${name}/package.json`));
+      return existsSync(directory) ? [{ name, directory }] : [];
+    } catch {
+      return [];
+    }
+  });
+}

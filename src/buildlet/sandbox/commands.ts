@@ -1,0 +1,124 @@
+// Commands in a sandbox. A process inside starts them; this end of it stays outside, with the buildlet's secrets.
+import { mkdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { parseBool, textOf } from '../../protocol/form.ts';
+import { notStarted } from '../../protocol/process-state.ts';
+import { closedNetworkVariable } from '../../protocol/session.ts';
+import type { CommandRequest, Commands, StartedCommand } from '../command/commands.ts';
+import { commandEnvironment } from '../command/environment.ts';
+import { type CommandStreams, type PipeStock, withPipes } from '../command/output-pipe.ts';
+import { pipesPlace } from './bubblewrap.ts';
+import { Sandbox, type SandboxOptions } from './sandbox.ts';
+
+type Network = SandboxOptions['view']['network'];
+
+export class SandboxedCommands implements Commands {
+  readonly #options: SandboxOptions;
+  readonly #pipes: PipeStock;
+  /** One by its network: commands that ask for none are in one of their own, which is made for the first of them. */
+  readonly #sandboxes = new Map<Network, Promise<Sandbox>>();
+
+  constructor(options: SandboxOptions, pipes: PipeStock) {
+    this.#options = options;
+    this.#pipes = pipes;
+  }
+
+  /** Resolves when commands can be started; throws what says why they cannot. */
+  async ready(): Promise<void> {
+    await this.#sandbox(this.#options.view.network);
+  }
+
+  async start(
+    request: CommandRequest,
+    streams: CommandStreams,
+    signal?: AbortSignal,
+  ): Promise<StartedCommand | { notStarted: string }> {
+    const network = this.#networkFor(request);
+    const sandbox = await this.#sandbox(network);
+    if (signal?.aborted) return { notStarted: notStarted.left };
+    const onTerminal = request.tty !== undefined && { merge: true, stdin: true };
+    const args = request.args.map(textOf);
+    return await withPipes(
+      this.#pipes,
+      { ...streams, ...onTerminal },
+      async ({ stdin, stdout, stderr }) => {
+        const id = sandbox.nextId();
+        const exited = sandbox.exitOf(id);
+        const answer = await sandbox.ask(id, {
+          start: {
+            id,
+            request: { ...request, args },
+            stdin: stdin && inside(stdin),
+            stdout: inside(stdout),
+            stderr: inside(stderr),
+          },
+        });
+        if (answer !== undefined && 'notStarted' in answer) return answer;
+        return {
+          ...controlsIn(sandbox, id, request),
+          // A sandbox that has ended meanwhile was ended by the command, and it with it.
+          debugLine: answer !== undefined && 'started' in answer ? answer.debugLine : '',
+          network: network === 'none' ? network : undefined,
+          exited,
+        };
+      },
+    );
+  }
+
+  #networkFor(request: CommandRequest): Network {
+    const { view, setup } = this.#options;
+    const environment = commandEnvironment(setup.environment, request, setup.workDir);
+    return parseBool(environment[closedNetworkVariable] ?? null) ? 'none' : view.network;
+  }
+
+  /** The sandbox with that network; a fresh one when a command has ended the first. */
+  async #sandbox(network: Network): Promise<Sandbox> {
+    const first = this.#sandboxes.get(network);
+    const known = await first?.catch(() => undefined);
+    if (known?.isOver === false) return known;
+    // Another command has noticed it meanwhile.
+    if (this.#sandboxes.get(network) !== first) return await this.#sandbox(network);
+    const opening = openSandbox({ ...this.#options, view: { ...this.#options.view, network } });
+    this.#sandboxes.set(network, opening);
+    return await opening;
+  }
+
+  async endAll(graceMs: number): Promise<void> {
+    await Promise.all(
+      [...this.#sandboxes.values()].map(async (opening) => {
+        const sandbox = await opening.catch(() => undefined);
+        const id = sandbox?.nextId() ?? 0;
+        if (graceMs > 0) await sandbox?.ask(id, { endAll: { id, graceMs } });
+        // With its first process the kernel ends all that are in it, found or not.
+        await sandbox?.end();
+      }),
+    );
+  }
+}
+
+/** Opens a sandbox over its own directories, which a reset has removed. */
+async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
+  for (const directory of [options.view.temporary, options.view.home]) {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  }
+  return await Sandbox.open(options);
+}
+
+const inside = ({ name }: { name: string }): string => join(pipesPlace, basename(name));
+
+function controlsIn(
+  sandbox: Sandbox,
+  run: number,
+  { tty }: CommandRequest,
+): Pick<StartedCommand, 'end' | 'signal' | 'resize'> {
+  return {
+    end: async (graceMs) => {
+      const id = sandbox.nextId();
+      await sandbox.ask(id, { end: { id, run, graceMs } });
+    },
+    signal: async (name) => sandbox.order({ signal: { run, name } }),
+    ...(tty !== undefined && {
+      resize: (columns: number, rows: number) => sandbox.order({ resize: { run, columns, rows } }),
+    }),
+  };
+}

@@ -1,0 +1,168 @@
+// One sandbox: bubblewrap around the process that starts commands, and the talk with that process.
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import { errnoOf, GomoteError } from '../../errors.ts';
+import { printable } from '../../printable.ts';
+import {
+  parseSandboxReport,
+  type SandboxOrder,
+  type SandboxReport,
+  type SandboxSetup,
+} from '../../protocol/sandbox.ts';
+import type { Exit } from '../command/command.ts';
+import { trySignal } from '../command/process-sweep.ts';
+import { type SandboxView, sandboxArguments, sandboxProgram } from './bubblewrap.ts';
+
+export interface SandboxOptions {
+  readonly view: SandboxView;
+  readonly setup: SandboxSetup;
+  /** Words before bubblewrap, which limit what all commands together may use. */
+  readonly prefix: readonly string[];
+}
+
+/** Where bubblewrap says what it started, and where it is told what to show. Below 3 it would hand its own on. */
+const statusFd = 4;
+const viewFd = 5;
+
+/** How much of what bubblewrap says is kept, in characters. */
+const saidLimit = 4_096;
+
+/** What an order is answered with; undefined when the sandbox has ended. */
+type Answer = Exclude<SandboxReport, { ready: true } | { exited: unknown }> | undefined;
+
+const killed: Exit = { code: null, signal: 'SIGKILL' };
+
+export class Sandbox {
+  readonly #child: ChildProcess;
+  readonly #answers = new Map<number, (answer: Answer) => void>();
+  readonly #exits = new Map<number, (exit: Exit) => void>();
+  readonly #over: Promise<void>;
+  /** The first process of the sandbox, as it is numbered here. */
+  #firstPid: number | undefined;
+  #said = '';
+  #lastId = 0;
+  isOver = false;
+
+  private constructor(child: ChildProcess, onReady: () => void) {
+    this.#child = child;
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#said = (this.#said + text).slice(0, saidLimit);
+    });
+    child.on('message', (message) => {
+      const report = parseSandboxReport(message);
+      if (report === undefined) void this.end();
+      else if ('ready' in report) onReady();
+      else this.#take(report);
+    });
+    const status = [...child.stdio].at(statusFd) as Readable | null | undefined;
+    status?.setEncoding('utf8').on('data', (text: string) => {
+      const [, pid] = /"child-pid": *([0-9]+)/.exec(text) ?? [];
+      this.#firstPid ??= pid === undefined ? undefined : Number(pid);
+    });
+    // A command has closed the channel: nothing can be started in it any more.
+    child.once('disconnect', () => void this.end());
+    this.#over = new Promise((resolve) => {
+      const end = () => {
+        this.#end();
+        resolve();
+      };
+      child.once('exit', end).once('error', end);
+    });
+  }
+
+  /** Makes a sandbox and waits until commands can be started in it. Throws ERR_CONFIG when there can be none. */
+  static async open(options: SandboxOptions): Promise<Sandbox> {
+    const view = sandboxArguments(options.view).join('\0');
+    const descriptors = ['--args', String(viewFd), '--json-status-fd', String(statusFd)];
+    const words = [...options.prefix, 'bwrap', ...descriptors, '--', ...sandboxProgram];
+    const [file = '', ...args] = words;
+    const child = spawn(file, args, {
+      cwd: '/',
+      // The first process of the sandbox shows its environment to all others.
+      env: { PATH: process.env.PATH },
+      detached: true,
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe', 'pipe'],
+    });
+    // Nor are they arguments: it shows those, too.
+    const given = [...child.stdio].at(viewFd) as Writable | null | undefined;
+    given?.on('error', () => undefined).end(view);
+    let failure: unknown;
+    child.once('error', (error) => {
+      failure = error;
+    });
+    let onReady = (): void => undefined;
+    const ready = new Promise<void>((resolve) => {
+      onReady = resolve;
+    });
+    const sandbox = new Sandbox(child, onReady);
+    sandbox.order({ setup: options.setup });
+    await Promise.race([ready, sandbox.#over]);
+    if (!sandbox.isOver) return sandbox;
+    throw refusal(failure, sandbox.#said);
+  }
+
+  nextId(): number {
+    return ++this.#lastId;
+  }
+
+  order(order: SandboxOrder): void {
+    if (this.#child.connected) this.#child.send(order, () => undefined);
+  }
+
+  /** Gives an order and waits for its answer. */
+  ask(id: number, order: SandboxOrder): Promise<Answer> {
+    return new Promise((resolve) => {
+      if (this.isOver) return resolve(undefined);
+      this.#answers.set(id, resolve);
+      this.order(order);
+    });
+  }
+
+  /** How the command of that id ends; one whose sandbox ends is killed with it. */
+  exitOf(id: number): Promise<Exit> {
+    return new Promise((resolve) => {
+      if (this.isOver) resolve(killed);
+      else this.#exits.set(id, resolve);
+    });
+  }
+
+  #take(report: Exclude<SandboxReport, { ready: true }>): void {
+    if ('exited' in report) {
+      this.#exits.get(report.id)?.(report.exited);
+      this.#exits.delete(report.id);
+      return;
+    }
+    if ('notStarted' in report) this.#exits.delete(report.id);
+    this.#answers.get(report.id)?.(report);
+    this.#answers.delete(report.id);
+  }
+
+  #end(): void {
+    this.isOver = true;
+    for (const resolve of this.#answers.values()) resolve(undefined);
+    for (const resolve of this.#exits.values()) resolve(killed);
+    this.#answers.clear();
+    this.#exits.clear();
+  }
+
+  /** Kills all that is in it. */
+  async end(): Promise<void> {
+    if (this.isOver) return;
+    // When its first process ends, the kernel has ended all others.
+    if (this.#firstPid === undefined || !trySignal(this.#firstPid, 'SIGKILL')) {
+      this.#child.kill('SIGKILL');
+    }
+    await this.#over;
+  }
+}
+
+function refusal(failure: unknown, said: string): GomoteError {
+  const line = printable(said.trim().split('\n').at(-1) ?? '');
+  const isMissing = errnoOf(failure) === 'ENOENT' || /bwrap: not found/.test(line);
+  const why = isMissing ? 'bwrap is not installed' : line || 'it ended at once';
+  return new GomoteError('ERR_CONFIG', `commands cannot be confined: ${why}`, {
+    hint: isMissing
+      ? 'install bubblewrap, or set isolation = "none", by which commands can do all that you can'
+      : 'bubblewrap needs user namespaces; isolation = "none" does without, and commands can do all that you can',
+  });
+}

@@ -1,0 +1,67 @@
+// What a buildlet and the process that starts commands in its sandbox tell each other: JSON over the channel of a child.
+//
+// Commands can reach that process. Nothing of a report is used before it has been read by the schema.
+import * as v from 'valibot';
+import type { ExecRequest } from './exec.ts';
+import { count, text } from './reply-fields.ts';
+import type { TerminalRequest } from './session.ts';
+
+/** What the buildlet tells the process in the sandbox; first `setup`, once. `run` is the id of a start. */
+export type SandboxOrder =
+  | { readonly setup: SandboxSetup }
+  | { readonly start: StartOrder }
+  | { readonly end: { readonly id: number; readonly run: number; readonly graceMs: number } }
+  | { readonly endAll: { readonly id: number; readonly graceMs: number } }
+  | { readonly signal: { readonly run: number; readonly name: NodeJS.Signals } }
+  | { readonly resize: { readonly run: number; readonly columns: number; readonly rows: number } };
+
+export interface SandboxSetup {
+  readonly workDir: string;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Words before each command, which limit what it may use. */
+  readonly prefix: readonly string[];
+}
+
+export interface StartOrder {
+  readonly id: number;
+  readonly request: Omit<ExecRequest, 'args'> & {
+    readonly args: readonly string[];
+    readonly tty?: TerminalRequest | undefined;
+  };
+  /** The names of FIFOs; without stdin it gets /dev/null. */
+  readonly stdin?: string | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const id = count;
+const signalName = v.custom<NodeJS.Signals>(
+  (value) => typeof value === 'string' && /^SIG[A-Z0-9+-]{1,16}$/.test(value),
+);
+
+const report = v.union([
+  v.object({ ready: v.literal(true) }),
+  v.object({
+    id,
+    started: v.literal(true),
+    debugLine: text(16 << 20),
+  }),
+  v.object({ id, notStarted: text(64 << 10) }),
+  v.object({
+    id,
+    exited: v.object({
+      code: v.nullable(v.pipe(count, v.maxValue(255))),
+      signal: v.nullable(signalName),
+    }),
+  }),
+  v.object({ id, done: v.literal(true) }),
+]);
+
+/** What the process in the sandbox tells the buildlet: that it is ready, and of each order how it went. */
+export type SandboxReport = v.InferOutput<typeof report>;
+
+/** Reads a message from the sandbox; undefined when it is no report. */
+export function parseSandboxReport(message: unknown): SandboxReport | undefined {
+  const result = v.safeParse(report, message, { abortEarly: true });
+  return result.success ? result.output : undefined;
+}
