@@ -2,7 +2,8 @@
 import { statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import { GomoteError } from '../errors.ts';
+import { errnoOf, GomoteError } from '../errors.ts';
+import { errnoText } from '../protocol/process-state.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -38,12 +39,22 @@ export function temporaryDirectory(environment: Environment): string {
 
 /** The path, which the variable has or stands for. Throws ERR_CONFIG when no directory is there. */
 export function existingDirectory(variable: string, path: string): string {
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (found?.isDirectory()) return path;
-  const problem = found === undefined ? 'does not exist' : 'is not a directory';
+  const problem = whyNoDirectory(path);
+  if (problem === undefined) return path;
   throw new GomoteError('ERR_CONFIG', `${variable} ${path} ${problem}`, {
     hint: `set ${variable} to a directory of yours`,
   });
+}
+
+function whyNoDirectory(path: string): string | undefined {
+  try {
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found === undefined) return 'does not exist';
+    return found.isDirectory() ? undefined : 'is not a directory';
+  } catch (error) {
+    // As after `su`, with a variable of the user before.
+    return `cannot be used: ${errnoText(errnoOf(error) ?? String(error))}`;
+  }
 }
 
 function absolute(name: string, path: string): string {

@@ -129,10 +129,12 @@ export class FileTransfer {
       headersTimeoutMs: headersLimitMs,
     } as const;
     const response = await this.#connection.call(request);
-    const header = String(response.headers[fileInfoHeader.toLowerCase()]);
+    const header = String(response.headers[fileInfoHeader.toLowerCase()] ?? '');
     const info = parseFileInfo(header);
     if (info !== undefined) return { info, response };
-    throw new GomoteError('ERR_REPLY', `${this.#connection.options.label}: no file: ${header}`);
+    const { label } = this.#connection.options;
+    const what = `not a file: its ${fileInfoHeader} is ${JSON.stringify(header)}`;
+    throw new GomoteError('ERR_REPLY', `${label}: ${what}`);
   }
 
   /** The content, over as many connections as it takes. */

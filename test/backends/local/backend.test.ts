@@ -73,6 +73,8 @@ async function openForTwo() {
 
 const names = (instances: Instance[]) => instances.map((instance) => instance.name);
 
+const tooLong = `/${'x'.repeat(300)}`;
+
 describe('the local backend', () => {
   it('makes a buildlet in a directory of its owner alone, and leaves nothing of it', async () => {
     const { backend, root, record, create } = openBackend();
@@ -266,7 +268,7 @@ describe('the local backend', () => {
     expect(left.filter((name) => name.includes('gomote-me-local-0'))).toEqual([]);
   });
 
-  it.each([
+  it.each<[NodeJS.ProcessEnv, string]>([
     [{ HOME: '', XDG_STATE_HOME: '' }, 'HOME is empty'],
     [{ HOME: 'here', XDG_STATE_HOME: '' }, 'HOME "here" is not an absolute path'],
     [{ HOME: '/nosuch', XDG_STATE_HOME: '' }, 'HOME /nosuch does not exist'],
@@ -276,6 +278,11 @@ describe('the local backend', () => {
     [{ TMPDIR: 'here' }, 'TMPDIR "here" is not an absolute path'],
     [{ TMPDIR: '/nosuch' }, 'TMPDIR /nosuch does not exist'],
     [{ TMPDIR: '/etc/passwd' }, 'TMPDIR /etc/passwd is not a directory'],
+    // The system fails to look, as it does in a directory that another user has closed.
+    ...['HOME', 'XDG_RUNTIME_DIR', 'TMPDIR'].map((variable): [NodeJS.ProcessEnv, string] => [
+      { XDG_STATE_HOME: '', [variable]: tooLong },
+      `${variable} ${tooLong} cannot be used: file name too long`,
+    ]),
   ])('makes nothing with %j', async (variables, message) => {
     const runtime = temporaryDirectory();
     const before = readdirSync('.');
