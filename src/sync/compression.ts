@@ -20,13 +20,5 @@ export function chooseCompression(
   return clientHasZstd && zstd === true ? 'zstd' : 'gzip';
 }
 
-/** What to ask a buildlet for that packs as it can. */
-export function wishedCompression(
-  client: BuildletClient,
-  wished: Compression | 'auto',
-): Compression {
-  return chooseCompression(client, wished, { zstd: true });
-}
-
 const isOnThisMachine = (url: string): boolean =>
   /^http\+unix:|^https?:\/\/(?:127\.|localhost[:/]|\[::1\])/.test(`${url}/`);

@@ -3,7 +3,7 @@ import type { BuildletClient } from '../client/buildlet-client.ts';
 import { StatusError } from '../errors.ts';
 import { belowDirectory, type TreeDifference } from '../protocol/tree-difference.ts';
 import { notOfTree } from '../protocol/unread.ts';
-import { wishedCompression } from './compression.ts';
+import { chooseCompression } from './compression.ts';
 
 /**
  * In the order of directories and paths, which are relative to the work dir; `onUnread` is told what could not be read there, by
@@ -19,20 +19,20 @@ export async function diff(
     if (reason !== notOfTree) onUnread(path, reason);
   };
   try {
-    const compress = wishedCompression(client, 'auto');
+    const compress = chooseCompression(client, 'auto', { zstd: true });
     const trees = await client.trees();
     return await trees.differences(undefined, { signal, compress, onUnread: tell });
   } catch (error) {
     if (!(error instanceof StatusError && error.status === 404)) throw error;
   }
-  const { BaseSource } = await import('./remote/base-source.ts');
-  const { readRecords } = await import('./remote/base-listing.ts');
+  const { BaseTree } = await import('./remote/base-tree.ts');
+  const { readRecords } = await import('./remote/base-records.ts');
   const differences: TreeDifference[] = [];
   const { records } = await readRecords(client, signal);
   for (const { dir } of records) {
-    const source = new BaseSource(client, { dir, signal, onWire: () => undefined });
-    differences.push(...belowDirectory(dir, await source.differences()));
-    for (const [path, reason] of source.unread) tell(path, reason);
+    const tree = new BaseTree(client, { dir, signal, compress: 'auto', onWire: () => undefined });
+    differences.push(...belowDirectory(dir, await tree.differences()));
+    for (const [path, reason] of tree.unread) tell(path, reason);
   }
   return differences;
 }

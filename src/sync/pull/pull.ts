@@ -14,8 +14,8 @@ import { TreeWriter } from '../../tree/tree-writer.ts';
 import { areSimple, type PullRulesOptions, pullRules, simpleRules } from '../ignore/pull-rules.ts';
 import { KnownStates } from '../local/known-states.ts';
 import { LocalCache } from '../local/local-cache.ts';
-import { withSource } from '../remote/open.ts';
-import type { Source } from '../remote/source.ts';
+import { withRemoteTree } from '../remote/open.ts';
+import type { RemoteTree } from '../remote/remote-tree.ts';
 import { type Conflict, type PullPlan, PullPlanner } from './pull-plan.ts';
 import { type PullTarget, pullTarget } from './pull-target.ts';
 import { outsideLink, WantedSink } from './wanted-sink.ts';
@@ -71,7 +71,7 @@ export async function pull(
   const { dir, signal, compress = 'auto' } = options;
   const target = pullTarget(to, options.dryRun !== true);
   let wireBytes = 0;
-  const sourceOptions = {
+  const remoteOptions = {
     dir,
     signal,
     compress,
@@ -80,8 +80,8 @@ export async function pull(
     },
     stageIn: dirname(target.top),
   };
-  const result = await withSource(client, sourceOptions, (source) =>
-    new Pull(source, target, options).run(),
+  const result = await withRemoteTree(client, remoteOptions, (remote) =>
+    new Pull(remote, target, options).run(),
   );
   return { ...result, wireBytes };
 }
@@ -94,7 +94,7 @@ const conflictWords: Record<Conflict, string> = {
 };
 
 class Pull {
-  readonly #source: Source;
+  readonly #remote: RemoteTree;
   readonly #top: string;
   readonly #options: PullOptions;
   readonly #isNew: boolean;
@@ -110,8 +110,8 @@ class Pull {
   /** What is now the same at both ends. */
   readonly #come: TreeEntry[] = [];
 
-  constructor(source: Source, { top, isNew }: PullTarget, options: PullOptions) {
-    this.#source = source;
+  constructor(remote: RemoteTree, { top, isNew }: PullTarget, options: PullOptions) {
+    this.#remote = remote;
     this.#top = top;
     this.#options = options;
     this.#isNew = isNew;
@@ -129,7 +129,7 @@ class Pull {
     if (dryRun) this.#paths.push(...(plan?.wanted ?? []).map(({ path }) => path));
     for (const [path, why] of plan?.conflicts ?? []) this.#kept.set(path, conflictWords[why]);
     for (const [path, why] of plan?.refused ?? []) this.#refused.set(path, why);
-    for (const [path, why] of [...(plan?.failed ?? []), ...this.#source.unread]) {
+    for (const [path, why] of [...(plan?.failed ?? []), ...this.#remote.unread]) {
       if (why === notOfTree) this.#others.push(path);
       else this.#failed.set(path, why);
     }
@@ -148,17 +148,17 @@ class Pull {
 
   async #plan(): Promise<PullPlan> {
     const { changedOnly, cacheDirectory, force = false, keepBoth = false } = this.#options;
-    const source = this.#source;
+    const remote = this.#remote;
     const top = this.#top;
-    const changed = changedOnly ? await changedPaths(source) : undefined;
-    const all = changed?.size === 0 ? [] : await source.entries();
+    const changed = changedOnly ? await changedPaths(remote) : undefined;
+    const all = changed?.size === 0 ? [] : await remote.entries('pull');
     const asked = changed === undefined ? all : all.filter(({ path }) => changed.has(path));
     const entries = asked.filter(({ path }) => this.#fits(path));
     const cache = new LocalCache(cacheDirectory, top, 'pull');
     const planner = new PullPlanner({
       top,
       umask: this.#umask,
-      algorithm: source.algorithm,
+      algorithm: remote.algorithm,
       cache,
       known: this.#known(),
       isNew: this.#isNew,
@@ -176,7 +176,7 @@ class Pull {
     const { dir, cacheDirectory } = this.#options;
     return new KnownStates(cacheDirectory, {
       top: this.#top,
-      identity: this.#source.identity,
+      identity: this.#remote.identity,
       dir,
     });
   }
@@ -225,7 +225,7 @@ class Pull {
       onFailed: (path, reason) => this.#failed.set(path, reason),
     });
     try {
-      await this.#source.fetch(plan?.wanted, sink);
+      await this.#remote.read(plan?.wanted, sink);
       sink.finish();
       writer.finish();
     } finally {
@@ -251,7 +251,7 @@ class Pull {
 
   /** By the algorithm by which the source lists, if it may be that. */
   #digestOf(entry: TreeEntry, digest: string, wanted: Map<string, TreeEntry> | undefined): string {
-    if (digest !== '' && this.#source.algorithm === 'sha256') return digest;
+    if (digest !== '' && this.#remote.algorithm === 'sha256') return digest;
     const listed = wanted?.get(entry.path);
     const isListed = listed?.size === entry.size && listed.mtimeMs === entry.mtimeMs;
     return isListed ? listed.digest : digest;
@@ -283,10 +283,9 @@ function reasonOf(error: unknown): string {
 }
 
 /** Throws when there is no such directory. */
-async function changedPaths(source: Source): Promise<Set<string>> {
-  const differences = await source.differences();
+async function changedPaths(remote: RemoteTree): Promise<Set<string>> {
+  const differences = await remote.differences();
   const there = differences.filter(({ status }) => status !== 'D');
-  if (there.length === 0) await source.requireDirectory();
   return new Set(there.map(({ path }) => path));
 }
 

@@ -1,6 +1,7 @@
 // One buildlet's part of a push: what is there, what has to be done, and what came of it.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
+import type { Scope } from '../../client/files/trees.ts';
 import type { GomoteError } from '../../errors.ts';
 import { pathOf, type TreeChange } from '../../protocol/tree-change.ts';
 import { type TreeEntry, treeDigest } from '../../protocol/tree-entry.ts';
@@ -8,8 +9,8 @@ import type { FoundEntry } from '../../tree/tree-walk.ts';
 import { KnownStates } from '../local/known-states.ts';
 import type { LocalCache } from '../local/local-cache.ts';
 import type { LocalTree, LocalWalk } from '../local/local-tree.ts';
-import { openRemoteTree } from '../remote/open.ts';
-import type { RemoteTree } from '../remote/remote-tree.ts';
+import { withRemoteTree } from '../remote/open.ts';
+import type { RemoteState, RemoteTree } from '../remote/remote-tree.ts';
 import { withPatches } from './patches.ts';
 import { planChanges } from './plan.ts';
 import type { PushOptions } from './push-options.ts';
@@ -35,11 +36,17 @@ export interface PushSummary {
   readonly digest: string;
 }
 
+/** A directory there, and what was there when it was looked at. */
+interface Opened {
+  readonly remote: RemoteTree;
+  readonly state: RemoteState;
+}
+
 export class OnePush {
   readonly #client: BuildletClient;
   readonly #options: PushOptions;
   #mayName: boolean;
-  #opening: Promise<RemoteTree> | undefined;
+  #opening: Promise<Opened> | undefined;
   #changes: readonly TreeChange[] = [];
   #there: readonly TreeEntry[] = [];
   #takesStream = false;
@@ -69,6 +76,11 @@ export class OnePush {
     this.#onUnread = onUnread;
   }
 
+  /** Whether all that is there is compared, or only what was pushed. */
+  get #scope(): Scope {
+    return this.#options.mirror ? 'all' : 'pushed';
+  }
+
   get changes(): readonly TreeChange[] {
     return this.#changes;
   }
@@ -95,32 +107,30 @@ export class OnePush {
 
   /** Begins to look at what is there. */
   open(): void {
-    const { dir, mirror, force, compress = 'auto', signal } = this.#options;
-    this.#opening = openRemoteTree(this.#client, {
-      dir,
-      scope: mirror ? 'all' : 'pushed',
-      replacesDirectories: mirror === true || force === true,
-      compress,
-      signal,
-      onWire: (bytes) => {
-        this.#wireBytes += bytes;
-      },
-    });
-    const opened = (remote?: RemoteTree) => {
+    const { dir, compress = 'auto', signal } = this.#options;
+    const onWire = (bytes: number) => {
+      this.#wireBytes += bytes;
+    };
+    const options = { dir, compress, signal, onWire };
+    this.#opening = withRemoteTree(this.#client, options, async (remote) => ({
+      remote,
+      state: await remote.state(this.#scope),
+    }));
+    const opened = (found?: Opened) => {
       this.#isOpen = true;
-      this.#takesNames = remote?.takesNames === true;
+      this.#takesNames = found?.state.takesNames === true;
     };
     this.#opening.then(opened, () => opened());
   }
 
   /** What is there, once no other push is changing it. */
-  async #remote(): Promise<RemoteTree> {
+  async #opened(): Promise<Opened> {
     const { signal, dryRun = false } = this.#options;
     for (;;) {
       if (this.#opening === undefined) this.open();
-      const remote = await this.#opening;
-      if (remote === undefined) throw new Error('not opened');
-      if (!remote.isBusy || dryRun) return remote;
+      const opened = await this.#opening;
+      if (opened === undefined) throw new Error('not opened');
+      if (!opened.state.isBusy || dryRun) return opened;
       await sleep(busyMs, undefined, { signal });
       this.open();
     }
@@ -128,7 +138,7 @@ export class OnePush {
 
   /** Whether nothing is there, so that all that is here has to be sent. */
   async isNew(): Promise<boolean> {
-    const { digest, whyNameRefused } = await this.#remote();
+    const { digest, whyNameRefused } = (await this.#opened()).state;
     return digest === emptyTree && whyNameRefused === undefined;
   }
 
@@ -144,17 +154,17 @@ export class OnePush {
 
   /** What has to be done. */
   async plan(tree: LocalWalk, cache: LocalCache): Promise<readonly TreeChange[]> {
-    const remote = await this.#remote();
+    const { remote, state } = await this.#opened();
     const { mirror = false, force = false, keeps } = this.#options;
     this.#changes = [];
-    this.#takesStream = remote.digest !== undefined;
-    const { here: all, there, times } = await this.#compared(remote, tree, cache);
+    this.#takesStream = state.digest !== undefined;
+    const { here: all, there, times } = await this.#compared({ remote, state }, tree, cache);
     this.#there = there;
-    this.#unfit = new Map([...refusedNames(tree.entries, remote), ...unreadThere(remote)]);
+    this.#unfit = new Map([...refusedNames(tree.entries, state), ...unreadThere(remote)]);
     const here = all.filter(({ path }) => !isBelow(this.#unfit, path));
     const planned = planChanges<FoundEntry>(here, there, {
       digestOf: (entry) => this.#digest(entry, remote, cache),
-      times: remote.times === undefined ? undefined : times,
+      times: state.times === undefined ? undefined : times,
       keeps: (path, isDirectory) =>
         keeps?.(path) === true ||
         tree.keeps(path, isDirectory, mirror) ||
@@ -178,7 +188,7 @@ export class OnePush {
 
   /** What has to be compared: where it is known what is there, only what may differ. */
   async #compared(
-    remote: RemoteTree,
+    { remote, state }: Opened,
     { entries }: LocalTree,
     cache: LocalCache,
   ): Promise<{
@@ -186,13 +196,13 @@ export class OnePush {
     there: readonly TreeEntry[];
     times: 'exact' | 'newer';
   }> {
-    const { digest, times } = remote;
+    const { digest, times } = state;
     if (digest === emptyTree) return { here: entries, there: [], times: 'exact' };
     const differing = digest === undefined ? undefined : cache.differing(entries, digest, times);
     if (differing !== undefined) return { ...differing, times: 'exact' };
     // Of all that is there, the times are those of the files.
     const how = this.#options.mirror ? 'newer' : 'exact';
-    return { here: entries, there: await remote.entries(), times: how };
+    return { here: entries, there: await remote.entries(this.#scope), times: how };
   }
 
   #digest(entry: FoundEntry, { algorithm }: RemoteTree, cache: LocalCache): string | undefined {
@@ -205,13 +215,14 @@ export class OnePush {
   }
 
   async send(stream: PushStream, { top, entries }: LocalTree, cache: LocalCache): Promise<void> {
-    const remote = await this.#remote();
-    const refused = await remote.send({
+    const { remote } = await this.#opened();
+    const { mirror, force } = this.#options;
+    const refused = await remote.apply({
       ...stream,
       top,
       changes: this.#changes,
-      there: this.#there,
       here: this.#sent(entries),
+      replacesDirectories: mirror === true || force === true,
       digestOf: (entry) => this.#digest(entry, remote, cache),
       onUnread: this.#onUnread,
     });
@@ -228,7 +239,7 @@ export class OnePush {
   async remember({ top, entries: all }: LocalTree, cache: LocalCache): Promise<void> {
     const entries = this.#sent(all);
     const { dir, cacheDirectory } = this.#options;
-    const { identity, algorithm } = await this.#remote();
+    const { identity, algorithm } = (await this.#opened()).remote;
     const known = new KnownStates(cacheDirectory, { top, identity, dir });
     const digested = () =>
       entries.map((entry) => ({ ...entry, digest: cache.digest(entry, algorithm) ?? '' }));

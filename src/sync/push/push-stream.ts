@@ -3,9 +3,9 @@
 import type { TreeChange } from '../../protocol/tree-change.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import { TreeSender } from '../../tree/tree-sender.ts';
-import type { Sending } from '../remote/remote-tree.ts';
+import type { TreeUpdate } from '../remote/remote-tree.ts';
 
-export type PushStream = Pick<Sending, 'pieces' | 'proof' | 'onDigest'>;
+export type PushStream = Pick<TreeUpdate, 'pieces' | 'proof' | 'onDigest'>;
 
 export type Parts = Iterable<readonly TreeChange[]> | AsyncIterable<readonly TreeChange[]>;
 

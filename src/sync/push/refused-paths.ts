@@ -2,12 +2,12 @@
 import { GomoteError } from '../../errors.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import type { RefusedEntry } from '../../protocol/tree-replies.ts';
-import type { RemoteTree } from '../remote/remote-tree.ts';
+import type { RemoteState, RemoteTree } from '../remote/remote-tree.ts';
 
 /** The entries, which are in the order of paths, whose names cannot be sent, and why; of a directory, not those below it. */
 export function refusedNames(
   entries: readonly TreeEntry[],
-  { whyNameRefused }: RemoteTree,
+  { whyNameRefused }: RemoteState,
 ): Map<string, GomoteError> {
   const refused = new Map<string, GomoteError>();
   if (whyNameRefused === undefined) return refused;

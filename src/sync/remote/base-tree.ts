@@ -1,42 +1,49 @@
-// A tree on a buildlet that knows nothing of trees: the base protocol lists it with digests, takes archives and removes
-// paths. What was pushed is kept in the work dir, as the extension keeps it.
-
-import { randomBytes } from 'node:crypto';
+// A directory of a buildlet without trees: the base protocol lists it with digests, gives it as an archive, takes archives and
+// removes paths. What was pushed is kept in the work directory, as the extension keeps it.
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
+import type { Scope } from '../../client/files/trees.ts';
 import { GomoteError, StatusError } from '../../errors.ts';
+import { rmSync } from '../../files/named-fs.ts';
 import { quoted } from '../../printable.ts';
-import { bytesOfName } from '../../protocol/name-bytes.ts';
-import {
-  encodeRecord,
-  identityName,
-  recordName,
-  recordsDirectory,
-} from '../../protocol/push-record.ts';
 import { pathOf, type TreeChange } from '../../protocol/tree-change.ts';
-import { comparePaths, type TreeEntry } from '../../protocol/tree-entry.ts';
+import { type TreeDifference, treeDifferences } from '../../protocol/tree-difference.ts';
+import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import type { RefusedEntry } from '../../protocol/tree-replies.ts';
+import { notOfTree } from '../../protocol/unread.ts';
 import { packTar } from '../../tar/pack.ts';
+import { TreeReceiver, type TreeSink } from '../../tree/tree-receiver.ts';
+import { sendTree } from '../../tree/tree-sender.ts';
 import { look } from '../../tree/tree-walk.ts';
 import { chooseCompression } from '../compression.ts';
 import { unknownLife } from '../local/known-states.ts';
-import { isAbsent, listTree, readRecords } from './base-listing.ts';
-import type { RemoteTree, RemoteTreeOptions, Sending } from './remote-tree.ts';
+import { readLinkTargets, type StagedFiles, stageFiles } from './base-archive.ts';
+import { isAbsent, listTree } from './base-listing.ts';
+import { giveIdentity, readRecords, saveRecord } from './base-records.ts';
+import type { RemoteState, RemoteTree, RemoteTreeOptions, TreeUpdate } from './remote-tree.ts';
 
 /** How many paths go into one request to remove them. */
 const removedAtOnce = 2000;
 
-export class BaseTree implements RemoteTree {
-  readonly algorithm = 'sha1';
-  readonly digest = undefined;
-  readonly times = undefined;
-  readonly isBusy = false;
-  readonly takesNames = false;
-  readonly unread = new Map<string, string>();
-  /** A listing could not prove what has a tab or newline in its name. */
-  readonly whyNameRefused = ({ path }: TreeEntry): string | undefined =>
+const baseState: RemoteState = {
+  digest: undefined,
+  times: undefined,
+  isBusy: false,
+  takesNames: false,
+  // A listing could not prove what has a tab or newline in its name.
+  whyNameRefused: ({ path }) =>
     /[\\\t\n]/.test(path)
       ? 'the buildlet takes no name with a backslash, tab or newline'
-      : undefined;
+      : undefined,
+};
+
+const nothingStaged: StagedFiles = { whole: new Set(), failed: new Map() };
+
+export class BaseTree implements RemoteTree {
+  readonly algorithm = 'sha1';
+  readonly unread = new Map<string, string>();
   readonly #client: BuildletClient;
   readonly #options: RemoteTreeOptions;
   /** Everything in the directory, by path. */
@@ -55,8 +62,13 @@ export class BaseTree implements RemoteTree {
     return this.#identity ?? unknownLife(this.#client);
   }
 
-  async entries(): Promise<TreeEntry[]> {
-    const { dir, scope, signal } = this.#options;
+  async state(): Promise<RemoteState> {
+    return baseState;
+  }
+
+  async entries(scope: Scope): Promise<TreeEntry[]> {
+    if (scope === 'pull') return await this.#pullable();
+    const { dir, signal } = this.#options;
     const entries = await this.#listed();
     const { records, identity } = await readRecords(this.#client, signal);
     this.#identity = identity;
@@ -75,6 +87,60 @@ export class BaseTree implements RemoteTree {
     });
   }
 
+  async #pullable(): Promise<TreeEntry[]> {
+    const { dir, signal } = this.#options;
+    this.#identity ??= (await readRecords(this.#client, signal)).identity;
+    const all = await listTree(this.#client, dir, signal, {
+      onUnreadable: (name, reason) => this.unread.set(name, reason),
+      onOther: (name) => this.unread.set(name, notOfTree),
+    });
+    // Repositories are made where they are used.
+    const listed = all.filter(({ path }) => !path.split('/').includes('.git'));
+    if (!listed.some(({ kind }) => kind === 'symlink')) return listed;
+    const targets = await readLinkTargets(this.#archive());
+    return listed.map((entry) => ({ ...entry, target: targets.get(entry.path) ?? '' }));
+  }
+
+  async differences(): Promise<TreeDifference[]> {
+    const { dir, signal } = this.#options;
+    const { records, identity } = await readRecords(this.#client, signal);
+    this.#identity = identity;
+    const sent = records.find((record) => record.dir === dir)?.entries ?? [];
+    return treeDifferences(sent, await this.#pullable(), ({ digest }) => digest);
+  }
+
+  async read(entries: readonly TreeEntry[] | undefined, sink: TreeSink): Promise<void> {
+    const wanted = entries ?? (await this.#pullable());
+    const stage = await mkdtemp(join(this.#options.stageIn ?? tmpdir(), '.gomote-pull-'));
+    try {
+      const files = wanted.filter(({ kind }) => kind === 'file');
+      const { whole, failed } =
+        files.length > 0 ? await stageFiles(this.#archive(), stage, files) : nothingStaged;
+      const absent = new Set<string>();
+      for (const { path } of files) {
+        if (whole.has(path)) continue;
+        absent.add(path);
+        this.unread.set(path, failed.get(path) ?? 'changed while it was read, or gone');
+      }
+      const come = wanted.filter(({ path }) => !absent.has(path));
+      const receiver = new TreeReceiver(sink);
+      const changes = come.map((entry) => ({ op: 'write', entry }) as const);
+      for (const piece of sendTree(stage, changes)) receiver.push(piece);
+      receiver.finish();
+    } finally {
+      rmSync(stage, { recursive: true, force: true });
+    }
+  }
+
+  /** The directory's archive. */
+  async *#archive(): AsyncGenerator<Uint8Array> {
+    const { dir, signal, onWire } = this.#options;
+    for await (const piece of await this.#client.getTar(dir === '.' ? '' : dir, { signal })) {
+      onWire(piece.length);
+      yield piece;
+    }
+  }
+
   async entriesBelow(path: string): Promise<TreeEntry[]> {
     return [...this.#all.values()].filter((entry) => entry.path.startsWith(`${path}/`));
   }
@@ -83,13 +149,15 @@ export class BaseTree implements RemoteTree {
     return undefined;
   }
 
-  async send(sending: Sending): Promise<readonly RefusedEntry[]> {
-    const { changes } = sending;
-    const all = sending.here.map((entry) => ({ ...entry, digest: sending.digestOf(entry) ?? '' }));
+  async apply(update: TreeUpdate): Promise<readonly RefusedEntry[]> {
+    const { dir, signal } = this.#options;
+    const { changes } = update;
+    const all = update.here.map((entry) => ({ ...entry, digest: update.digestOf(entry) ?? '' }));
     // Before anything is changed: what is cut short must not be taken for the buildlet's own later.
-    await this.#saveRecord([...this.#sent.values(), ...all]);
-    await this.#remove(this.#removable(sending));
-    const refused = await this.#write(sending);
+    this.#identity ??= await giveIdentity(this.#client, signal);
+    await saveRecord(this.#client, dir, [...this.#sent.values(), ...all], signal);
+    await this.#remove(this.#removable(update));
+    const refused = await this.#write(update);
     const notThere = new Set(refused.map(({ path }) => path));
     const here = all.filter(({ path }) => !notThere.has(path));
     await this.#prove(here);
@@ -97,7 +165,7 @@ export class BaseTree implements RemoteTree {
     const kept = [...this.#sent.values()].filter(
       ({ path }) => this.#all.has(path) && !removed.has(path),
     );
-    await this.#saveRecord([...kept, ...here]);
+    await saveRecord(this.#client, dir, [...kept, ...here], signal);
     return refused;
   }
 
@@ -105,15 +173,15 @@ export class BaseTree implements RemoteTree {
     return this.#all.get(path)?.kind === 'directory';
   }
 
-  async #write(sending: Sending): Promise<readonly RefusedEntry[]> {
-    const writes = sending.changes.filter((change) => change.op !== 'remove');
+  async #write(update: TreeUpdate): Promise<readonly RefusedEntry[]> {
+    const writes = update.changes.filter((change) => change.op !== 'remove');
     const links = new Set(writes.filter(isLink).map(pathOf));
     const others = writes.map(pathOf).filter((path) => !links.has(path));
     try {
-      if (others.length > 0) await this.#pack(sending.top, others);
-      return await this.#packLinks(sending.top, [...links]);
+      if (others.length > 0) await this.#pack(update.top, others);
+      return await this.#packLinks(update.top, [...links]);
     } catch (error) {
-      tellUnread(sending, error);
+      tellUnread(update, error);
       throw error;
     }
   }
@@ -147,7 +215,7 @@ export class BaseTree implements RemoteTree {
   }
 
   /** What goes, and what is in the way of something of another kind. A directory only when nothing is left in it. */
-  #removable({ changes }: Sending): string[] {
+  #removable({ changes }: TreeUpdate): string[] {
     const going = new Set<string>();
     for (const change of changes) {
       if (change.op === 'remove') going.add(change.path);
@@ -194,30 +262,13 @@ export class BaseTree implements RemoteTree {
       { hint: 'push again, when nothing changes it' },
     );
   }
-
-  async #giveIdentity(): Promise<void> {
-    if (this.#identity !== undefined) return;
-    const identity = randomBytes(16).toString('hex');
-    const { signal } = this.#options;
-    await this.#client.put(identity, `${recordsDirectory}/${identityName}`, 0o600, { signal });
-    this.#identity = identity;
-  }
-
-  async #saveRecord(entries: readonly TreeEntry[]): Promise<void> {
-    const { dir, signal } = this.#options;
-    await this.#giveIdentity();
-    const unique = new Map(entries.map((entry) => [entry.path, entry]));
-    const sorted = [...unique.values()].sort((a, b) => comparePaths(a.path, b.path));
-    const text = bytesOfName(encodeRecord({ dir, entries: sorted }));
-    await this.#client.put(text, `${recordsDirectory}/${recordName(dir)}`, 0o600, { signal });
-  }
 }
 
 const isLink = (change: TreeChange): boolean =>
   change.op === 'write' && change.entry.kind === 'symlink';
 
 /** Tells which of the files that were to be sent are no longer what they were. */
-function tellUnread({ top, changes, onUnread }: Sending, error: unknown): void {
+function tellUnread({ top, changes, onUnread }: TreeUpdate, error: unknown): void {
   for (const change of changes) {
     if (change.op !== 'write' || change.entry.kind !== 'file') continue;
     const { path, size, mtimeMs } = change.entry;
