@@ -2,8 +2,7 @@
 import * as v from 'valibot';
 import type { BuilderType } from '../../builders.ts';
 import { BuildletClient } from '../../client/buildlet-client.ts';
-import { GomoteError, isGomoteError } from '../../errors.ts';
-import { nextName, usedNamesOf } from '../../files/used-names.ts';
+import type { GomoteError } from '../../errors.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type {
@@ -18,19 +17,19 @@ import type {
 } from '../backend.ts';
 import { deadBuildlet, othersBuildlet, unknownBuildlet } from '../buildlet-errors.ts';
 import type { DockerConfig } from './config.ts';
-import {
-  dockerMachineOf,
-  instanceOf,
-  type ListedContainer,
-  labels,
-  listedContainer,
-  nameOf,
-} from './container.ts';
+import { instanceOf, type ListedContainer, labels, listedContainer, nameOf } from './container.ts';
+import type { Creations } from './creations.ts';
+import { dialBuildlet } from './dial.ts';
 import { Engine } from './engine.ts';
-import { ExecStream } from './exec-stream.ts';
+import type { ExecStream } from './exec-stream.ts';
 import { findEngine } from './location.ts';
-import { dialProgram } from './paths.ts';
-import { isStatus, refusalOf } from './refusal.ts';
+import { isStatus } from './refusal.ts';
+
+/** Where a buildlet listens: in which container, and on which socket there. */
+interface BuildletPlace {
+  readonly id: string;
+  readonly socket: string;
+}
 
 export interface DockerSettings extends DockerConfig, Surroundings {}
 
@@ -44,8 +43,7 @@ export class DockerBackend implements Backend, Cleanup, Diagnosis {
   readonly name: string;
   readonly #settings: DockerSettings;
   readonly #onRequest: RequestLog;
-  readonly #heldNames = new Set<string>();
-  readonly #fillings = new Map<string, Promise<void>>();
+  #creations: Creations | undefined;
   #engine: Engine | undefined;
 
   constructor(settings: DockerSettings, onRequest: RequestLog) {
@@ -60,93 +58,9 @@ export class DockerBackend implements Backend, Cleanup, Diagnosis {
   }
 
   async create(builder: BuilderType, call: CreateCall): Promise<Instance> {
-    const { environment, defaults, payloads, idleTimeoutMs, maxLifetimeMs } = this.#settings;
-    const machine = dockerMachineOf(call.host, defaults);
-    const engine = this.#open();
-    const [{ ensureImage }, { launchContainer }, { payloadSource }] = await Promise.all([
-      import('./pull.ts'),
-      import('./launch.ts'),
-      import('./payload-source.ts'),
-    ]);
-    const image = await ensureImage(engine, machine, { ...call, environment });
-    const payload = payloadSource(image.architecture, machine.image, payloads);
-    const user = (machine.user ?? image.user).split(':')[0] ?? '';
-    const plan = {
-      isRoot: ['', '0', 'root'].includes(user),
-      ...{ owner: call.user, builderType: builder.name, hostType: call.host.name, machine },
-      ...{ payloadVolume: payload.volume, idleTimeoutMs, maxLifetimeMs },
-    };
-    const fill = () => this.#fill(payload, machine.image, call);
-    const name = await this.#named(`${call.user}-${builder.name}`, async (name) => {
-      await launchContainer(engine, {
-        ...{ ...call, environment, payload, fill, plan: { ...plan, name } },
-      });
-    });
-    const nowMs = Date.now();
-    const endMs = nowMs + Math.min(idleTimeoutMs, maxLifetimeMs);
-    return {
-      ...{ name, owner: call.user, builderType: builder.name, hostType: call.host.name },
-      created: new Date(nowMs),
-      expires: endMs === Infinity ? undefined : new Date(endMs),
-      dead: undefined,
-    };
-  }
-
-  /** Calls `make` with names `<stem>-<n>` until one is not taken, and gives that. */
-  async #named(stem: string, make: (name: string) => Promise<void>): Promise<string> {
-    if (!buildletName.test(`${stem}-0`) || !/^[A-Za-z0-9]/.test(stem)) {
-      throw new GomoteError('ERR_USAGE', `a container cannot be called "${stem}-0"`, {
-        hint: 'user and type have letters, digits, ".", "_" and "-"',
-      });
-    }
-    const used = usedNamesOf(this.#settings.environment);
-    const taken = new Set<string>();
-    for (;;) {
-      const name = nextName(stem, used, (one) => taken.has(one) || this.#heldNames.has(one));
-      this.#heldNames.add(name);
-      try {
-        await make(name);
-        return name;
-      } catch (error) {
-        if (!isGomoteError(error, 'ERR_NAME_TAKEN')) throw error;
-        taken.add(name);
-      } finally {
-        this.#heldNames.delete(name);
-      }
-    }
-  }
-
-  /** One filling for all that wait for it; it ends with the first of them. */
-  async #fill(
-    {
-      volume,
-      architecture,
-      directory,
-    }: { volume: string; architecture: string; directory: string | undefined },
-    image: string,
-    { signal, onProgress }: CreateCall,
-  ): Promise<void> {
-    onProgress?.('copying the buildlet to the engine');
-    const { fillPayload } = await import('./payload-volume.ts');
-    for (;;) {
-      const running = this.#fillings.get(volume);
-      if (running !== undefined) {
-        if (
-          await running.then(
-            () => true,
-            () => false,
-          )
-        )
-          return;
-        signal.throwIfAborted();
-        continue;
-      }
-      const filling = fillPayload(this.#open(), {
-        ...{ volume, architecture, directory, image, signal },
-      });
-      this.#fillings.set(volume, filling);
-      return await filling.finally(() => this.#fillings.delete(volume));
-    }
+    const { Creations } = await import('./creations.ts');
+    this.#creations ??= new Creations(this.#open(), this.#settings);
+    return await this.#creations.create(builder, call);
   }
 
   async list({ signal }: BackendCall): Promise<Instance[]> {
@@ -182,7 +96,10 @@ export class DockerBackend implements Backend, Cleanup, Diagnosis {
     const dead = uselessness(container);
     const instance = instanceOf(nameOf(container), container.Labels ?? {}, dead);
     if (dead !== undefined) return instance;
-    const client = this.#client(instance.name, container.Id, container.Labels ?? {});
+    const client = this.#client(instance.name, {
+      id: container.Id,
+      socket: container.Labels?.[labels.socket] ?? '',
+    });
     try {
       const late = timeoutSignal(probeTimeoutMs);
       const { expires } = await client.probe({ signal: anySignal(signal, late) });
@@ -196,14 +113,12 @@ export class DockerBackend implements Backend, Cleanup, Diagnosis {
   }
 
   async connect(name: string, call?: BackendCall): Promise<BuildletClient> {
-    const { id, own } = await this.#find(name, call?.signal);
-    return this.#client(name, id, own);
+    const place = await this.#find(name, call?.signal);
+    // To enter a container takes as long as what its caller does meanwhile.
+    return this.#client(name, place, this.#dial(place));
   }
 
-  async #find(
-    name: string,
-    signal: AbortSignal | undefined,
-  ): Promise<{ id: string; own: Readonly<Record<string, string>> }> {
+  async #find(name: string, signal: AbortSignal | undefined): Promise<BuildletPlace> {
     const { user } = this.#settings;
     const engine = this.#open();
     const found = buildletName.test(name) ? await inspect(engine, name, signal) : undefined;
@@ -211,17 +126,37 @@ export class DockerBackend implements Backend, Cleanup, Diagnosis {
     if (found === undefined || own?.[labels.role] !== 'buildlet') throw unknown(name, engine);
     const owner = own[labels.owner] ?? '';
     if (user !== undefined && owner !== user) throw othersBuildlet(name, owner);
-    return { id: found.Id, own };
+    return { id: found.Id, socket: own[labels.socket] ?? '' };
   }
 
-  #client(name: string, id: string, own: Readonly<Record<string, string>>): BuildletClient {
-    const socket = own[labels.socket] ?? '';
-    const dial = () => dialBuildlet(this.#open(), id, socket);
-    return new BuildletClient({ kind: 'dial', label: name, dial }, undefined, {
-      name,
-      description: '(container)',
-      onRequest: this.#onRequest,
-    });
+  /** @param early A connection that is being made already, for the first request. */
+  #client(
+    name: string,
+    { id, socket }: BuildletPlace,
+    early?: Promise<ExecStream>,
+  ): BuildletClient {
+    const spare = early === undefined ? [] : [early];
+    // It fails again where it is waited for, if it is.
+    early?.catch(() => undefined);
+    return new BuildletClient(
+      { kind: 'dial', label: name, dial: () => spare.pop() ?? this.#dial({ id, socket }) },
+      undefined,
+      {
+        ...{ name, description: '(container)', onRequest: this.#onRequest },
+        onDisconnect: async () => {
+          for (const unused of spare.splice(0)) {
+            unused.then(
+              (stream) => stream.destroy(),
+              () => undefined,
+            );
+          }
+        },
+      },
+    );
+  }
+
+  async #dial({ id, socket }: BuildletPlace): Promise<ExecStream> {
+    return await dialBuildlet(this.#open(), id, socket);
   }
 
   async destroy(name: string, { signal }: BackendCall): Promise<void> {
@@ -259,27 +194,6 @@ async function inspect(engine: Engine, name: string, signal: AbortSignal | undef
   } catch (error) {
     if (isStatus(error, 404)) return undefined;
     throw error;
-  }
-}
-
-const execCreated = v.object({ Id: v.string() });
-
-/** A connection to the buildlet's socket: the input and output of a process in its container. */
-async function dialBuildlet(engine: Engine, id: string, socket: string): Promise<ExecStream> {
-  const json = {
-    ...{ AttachStdin: true, AttachStdout: true, AttachStderr: true, Tty: false },
-    Cmd: [dialProgram, socket],
-  };
-  try {
-    const reply = await engine.json({ method: 'POST', path: `/containers/${id}/exec`, json });
-    const { Id } = v.parse(execCreated, reply);
-    const hijacked = await engine.hijack({
-      path: `/exec/${Id}/start`,
-      json: { Detach: false, Tty: false },
-    });
-    return new ExecStream(hijacked);
-  } catch (error) {
-    throw refusalOf('cannot enter the container', engine.url, error);
   }
 }
 

@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline';
 import { PassThrough, type Readable } from 'node:stream';
 import * as v from 'valibot';
-import { GomoteError, isGomoteError } from '../../errors.ts';
+import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import { encodeHeader } from '../../tar/tar-header.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import { type ContainerPlan, containerOf } from './container.ts';
@@ -12,7 +12,7 @@ import { lastLine } from './last-line.ts';
 import { currentPayload, openName, volumeDirectory } from './paths.ts';
 import type { PayloadSource } from './payload-source.ts';
 import type { ImageCall } from './pull.ts';
-import { isStatus, refusalOf } from './refusal.ts';
+import { isStatus, platformError, refusalOf } from './refusal.ts';
 
 /** How long a buildlet may take from its container's start until it answers, in ms. */
 const startTimeoutMs = 60_000;
@@ -38,10 +38,33 @@ export async function launchContainer(engine: Engine, launch: Launch): Promise<s
     signal.throwIfAborted();
     return id;
   } catch (error) {
-    await removeContainer(engine, id);
+    await undo(engine, id, plan);
     signal.throwIfAborted();
     throw refusalOf(`cannot start ${plan.machine.image}`, engine.url, error);
   }
+}
+
+/** Removes the container, and the volume of the programs unless they were all copied, or others use it. */
+async function undo(engine: Engine, id: string, { name, payloadVolume }: ContainerPlan) {
+  try {
+    const query = { path: currentPayload };
+    const isFilled = await engine
+      .has({ path: `/containers/${id}/archive`, query })
+      .catch(() => true);
+    await removeContainer(engine, id);
+    if (isFilled) return;
+  } catch (error) {
+    throw new GomoteError(
+      'ERR_PLATFORM',
+      `the container ${name} is still there: ${messageOf(error)}`,
+      {
+        hint: `remove it: docker rm --force --volumes ${name}`,
+        cause: error,
+      },
+    );
+  }
+  const path = `/volumes/${encodeURIComponent(payloadVolume)}`;
+  await engine.json({ method: 'DELETE', path }).catch(() => undefined);
 }
 
 const created = v.object({ Id: v.string() });
@@ -107,19 +130,21 @@ async function startContainer(engine: Engine, id: string, { plan, signal }: Laun
     await ready;
   } catch (error) {
     signal.throwIfAborted();
-    const said = lastLine(output.said);
-    if (isStatus(error, error instanceof Error && 'status' in error ? Number(error.status) : 0))
-      throw error;
-    if (said === undefined && isGomoteError(error)) throw error;
-    const why = said ?? (late.aborted ? 'it did not answer in time' : 'it ended at once');
-    throw new GomoteError(
-      'ERR_MACHINE',
-      `the buildlet in ${plan.machine.image} did not start on the engine ${engine.url}: ${why}`,
-      { hint: 'see that the image is of Linux and fits the engine', cause: error },
-    );
+    if (isGomoteError(error)) throw error;
+    const silent = late.aborted ? 'it did not answer in time' : 'it ended at once';
+    const what = `cannot start the buildlet in ${plan.machine.image}`;
+    throw platformError(what, engine.url, whyIn(output.said) ?? silent, {
+      ...{ code: 'ERR_MACHINE', cause: error },
+    });
   } finally {
     output.destroy();
   }
+}
+
+/** Of what a program says before it ends, what says why: Node prints a good deal more. */
+function whyIn(said: string): string | undefined {
+  const line = said.split('\n').find((one) => /^buildlet: |error\b.*: /i.test(one));
+  return line?.trim() ?? lastLine(said);
 }
 
 async function firstLine(output: Readable, signal: AbortSignal): Promise<string> {

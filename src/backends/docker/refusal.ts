@@ -65,25 +65,25 @@ const kinds: readonly Kind[] = [
   },
 ];
 
-/** @param what What was to be done, such as `cannot pull debian:12`. */
+/** @param what What could not be done, such as `cannot pull debian:12`. */
 export function refusalOf(what: string, engineUrl: string, error: unknown): unknown {
   if (!(error instanceof StatusError)) return error;
-  return platformError(what, engineUrl, error.text, error);
+  return platformError(what, engineUrl, error.text, { cause: error });
 }
 
+/** @param text The engine's own words. */
 export function platformError(
   what: string,
   engineUrl: string,
   text: string,
-  cause?: unknown,
+  { code = 'ERR_PLATFORM', cause }: { code?: ErrorCode; cause?: unknown } = {},
 ): GomoteError {
   const kind = kinds.find(({ words }) => words.test(text));
-  return new PlatformError(
-    kind?.code ?? 'ERR_PLATFORM',
-    '',
-    `${what} on the engine ${engineUrl}: ${text}`,
-    { hint: kind?.hint ?? 'docker info and the log of the engine may say more', cause },
-  );
+  const message = `${what} on the engine ${engineUrl}: ${text}`;
+  return new PlatformError(kind?.code ?? code, '', message, {
+    hint: kind?.hint ?? 'docker info and the log of the engine may say more',
+    cause,
+  });
 }
 
 export const isStatus = (error: unknown, ...statuses: readonly number[]): error is StatusError =>

@@ -1,6 +1,6 @@
 // gomote list: your buildlets in every configured backend.
 import type { Command } from 'commander';
-import type { Instance } from '../../backends/backend.ts';
+import type { Instance, ListCall } from '../../backends/backend.ts';
 import { isAdHocHost } from '../../backends/ssh/ad-hoc.ts';
 import { formatDuration } from '../../duration.ts';
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
@@ -30,6 +30,8 @@ export function define(command: Command, context: Context): void {
       ? [chosen]
       : [chosen, ...(await context.config()).backends.keys(), ...(await adHocHosts(context))];
     const { rows, failures } = await collect([...new Set(names)], context);
+    const hasDocker = context.isBackendGiven || names.includes('docker');
+    if (!hasDocker) rows.push(...(await builtInDocker(context)));
     const { terminal } = context;
     await print(
       terminal,
@@ -45,6 +47,30 @@ async function adHocHosts({ terminal }: Context): Promise<string[]> {
   return backendsWithConnections(terminal.environment).filter(isAdHocHost);
 }
 
+/** How long an engine that nobody has configured may take, in ms. */
+const builtInTimeoutMs = 3_000;
+
+/** What `create docker:IMAGE` has made; nothing where there is no engine, for nobody has said that there is one. */
+async function builtInDocker(context: Context): Promise<Row[]> {
+  const signal = anySignal(context.signal, timeoutSignal(builtInTimeoutMs));
+  try {
+    return await rowsOf('docker', context, { signal });
+  } catch {
+    context.signal.throwIfAborted();
+    return [];
+  }
+}
+
+async function rowsOf(backend: string, context: Context, call: ListCall): Promise<Row[]> {
+  const instances = await (await context.backend(backend)).list(call);
+  return await Promise.all(
+    instances.map(async (instance) => {
+      const fullName = await context.fullName(backend, instance.name);
+      return { ...instance, backend, fullName };
+    }),
+  );
+}
+
 async function collect(names: readonly string[], context: Context) {
   const rows: Row[] = [];
   const failures: GomoteError[] = [];
@@ -53,13 +79,7 @@ async function collect(names: readonly string[], context: Context) {
     names.map(async (given) => {
       const { name: backend } = await context.backend(given);
       const onFailure = (error: GomoteError) => failures.push(failureOf(backend, error));
-      const instances = await (await context.backend(backend)).list({ signal, onFailure });
-      return await Promise.all(
-        instances.map(async (instance) => {
-          const fullName = await context.fullName(backend, instance.name);
-          return { ...instance, backend, fullName };
-        }),
-      );
+      return await rowsOf(backend, context, { signal, onFailure });
     }),
   );
   context.signal.throwIfAborted();

@@ -1,0 +1,31 @@
+// The way to a buildlet: a process in its container that joins its input and output to the buildlet's socket.
+import * as v from 'valibot';
+import type { Engine } from './engine.ts';
+import { ExecStream } from './exec-stream.ts';
+import { dialProgram } from './paths.ts';
+import { refusalOf } from './refusal.ts';
+
+const execCreated = v.object({ Id: v.string() });
+
+/** A connection to the buildlet's socket: the input and output of a process in its container. */
+export async function dialBuildlet(
+  engine: Engine,
+  id: string,
+  socket: string,
+): Promise<ExecStream> {
+  const json = {
+    ...{ AttachStdin: true, AttachStdout: true, AttachStderr: true, Tty: false },
+    Cmd: [dialProgram, socket],
+  };
+  try {
+    const reply = await engine.json({ method: 'POST', path: `/containers/${id}/exec`, json });
+    const { Id } = v.parse(execCreated, reply);
+    const hijacked = await engine.hijack({
+      path: `/exec/${Id}/start`,
+      json: { Detach: false, Tty: false },
+    });
+    return new ExecStream(hijacked);
+  } catch (error) {
+    throw refusalOf('cannot enter the container', engine.url, error);
+  }
+}
