@@ -1,5 +1,6 @@
 // Containers without any configuration: `gomote create docker:IMAGE`.
 import type { BuilderType, HostType } from '../../builders.ts';
+import { GomoteError } from '../../errors.ts';
 
 /** The backend of that name where the configuration has none. */
 export const dockerBackend = {
@@ -17,6 +18,11 @@ const prefix = 'docker:';
 export function adHocTypes(type: string): { builder: BuilderType; host: HostType } | undefined {
   if (!type.startsWith(prefix)) return undefined;
   const image = type.slice(prefix.length);
+  if (image === '') {
+    throw new GomoteError('ERR_USAGE', 'docker: names no image', {
+      hint: 'give docker:IMAGE, such as docker:debian:12',
+    });
+  }
   const [repository = ''] = image.replace(/@.*$/, '').split('/').slice(-1);
   const [plain = ''] = repository.split(':');
   // No configured type ends so: the environment of none is taken for that of this one.

@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import type { BuilderType } from '../../builders.ts';
 import { BuildletClient } from '../../client/buildlet-client.ts';
-import type { GomoteError } from '../../errors.ts';
+import { GomoteError } from '../../errors.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type {
@@ -15,7 +15,7 @@ import type {
   RequestLog,
   Surroundings,
 } from '../backend.ts';
-import { deadBuildlet, othersBuildlet, unknownBuildlet } from '../buildlet-errors.ts';
+import { othersBuildlet, unknownBuildlet } from '../buildlet-errors.ts';
 import type { DockerConfig } from './config.ts';
 import { instanceOf, type ListedContainer, labels, listedContainer, nameOf } from './container.ts';
 import type { Creations } from './creations.ts';
@@ -93,20 +93,21 @@ export class DockerBackend implements Backend, Cleanup, Diagnosis {
 
   /** Only the buildlet knows when it was used last. */
   async #inspect(container: ListedContainer, signal: AbortSignal): Promise<Instance> {
-    const dead = uselessness(container);
-    const instance = instanceOf(nameOf(container), container.Labels ?? {}, dead);
-    if (dead !== undefined) return instance;
-    const client = this.#client(instance.name, {
-      id: container.Id,
-      socket: container.Labels?.[labels.socket] ?? '',
-    });
+    const { Id: id, State, Status } = container;
+    const own = container.Labels ?? {};
+    const instance = instanceOf(nameOf(container), own);
+    if (State === 'exited' || State === 'dead') return { ...instance, dead: `ended: ${Status}` };
+    if (State !== 'running') {
+      return { ...instance, trouble: State === 'created' ? 'starting' : State };
+    }
+    const client = this.#client(instance.name, { id, socket: own[labels.socket] ?? '' });
     try {
       const late = timeoutSignal(probeTimeoutMs);
       const { expires } = await client.probe({ signal: anySignal(signal, late) });
       return { ...instance, expires };
     } catch {
       signal.throwIfAborted();
-      return { ...instance, expires: undefined, dead: 'does not answer' };
+      return { ...instance, trouble: 'does not answer' };
     } finally {
       await client.disconnect();
     }
@@ -123,7 +124,9 @@ export class DockerBackend implements Backend, Cleanup, Diagnosis {
     const engine = this.#open();
     const found = buildletName.test(name) ? await inspect(engine, name, signal) : undefined;
     const own = found?.Config.Labels;
-    if (found === undefined || own?.[labels.role] !== 'buildlet') throw unknown(name, engine);
+    if (found === undefined || own?.[labels.role] !== 'buildlet') {
+      throw (found === undefined ? await this.#obituary(name) : undefined) ?? unknown(name, engine);
+    }
     const owner = own[labels.owner] ?? '';
     if (user !== undefined && owner !== user) throw othersBuildlet(name, owner);
     return { id: found.Id, socket: own[labels.socket] ?? '' };
@@ -143,6 +146,7 @@ export class DockerBackend implements Backend, Cleanup, Diagnosis {
       undefined,
       {
         ...{ name, description: '(container)', onRequest: this.#onRequest },
+        diagnoseLoss: () => this.#obituary(name),
         onDisconnect: async () => {
           for (const unused of spare.splice(0)) {
             unused.then(
@@ -173,12 +177,20 @@ export class DockerBackend implements Backend, Cleanup, Diagnosis {
 
   async explain(name: string, error: GomoteError): Promise<GomoteError> {
     if (!['ERR_CONNECT', 'ERR_LOST', 'ERR_BROKEN'].includes(error.code)) return error;
+    return (await this.#obituary(name, error)) ?? error;
+  }
+
+  /** Why the buildlet will never answer again; undefined when that is not known. */
+  async #obituary(name: string, cause?: GomoteError): Promise<GomoteError | undefined> {
     const engine = this.#open();
     const { howItEnded } = await import('./post-mortem.ts');
     const end = await howItEnded(engine, name).catch(() => undefined);
-    if (end === undefined) return error;
-    if (end === 'in order') return unknown(name, engine, error);
-    return deadBuildlet(name, `the buildlet "${name}" has died: ${end}`, error);
+    if (end === undefined) return undefined;
+    if (end === 'in order') return unknown(name, engine, cause);
+    return new GomoteError('ERR_BUILDLET_DIED', `the buildlet "${name}" has died: ${end}`, {
+      hint: 'its container is removed; make another with gomote create',
+      cause,
+    });
   }
 }
 
@@ -195,13 +207,6 @@ async function inspect(engine: Engine, name: string, signal: AbortSignal | undef
     if (isStatus(error, 404)) return undefined;
     throw error;
   }
-}
-
-/** Why a container is of no use; undefined: it is. */
-function uselessness({ State, Status }: ListedContainer): string | undefined {
-  if (State === 'running') return undefined;
-  if (State === 'created') return 'starting';
-  return State === 'exited' || State === 'dead' ? `ended: ${Status}` : State;
 }
 
 const unknown = (name: string, { url }: Engine, cause?: unknown): GomoteError =>

@@ -1,6 +1,7 @@
 // What is written of a buildlet on the engine: its container, and all that is known of it in the container's labels.
 import * as v from 'valibot';
 import type { ContainerOptions, DockerMachine, HostType } from '../../builders.ts';
+import { forCommandsPrefix } from '../../buildlet/command/environment.ts';
 import { GomoteError } from '../../errors.ts';
 import { readVersion } from '../../package-root.ts';
 import type { Instance } from '../backend.ts';
@@ -32,6 +33,8 @@ export interface ContainerPlan {
   readonly builderType: string;
   readonly hostType: string;
   readonly machine: DockerMachine;
+  /** The image's own, `KEY=VALUE`. */
+  readonly imageEnv: readonly string[];
   /** Whether the buildlet runs as root, who needs no directory that others can write. */
   readonly isRoot: boolean;
   /** The volume with the programs. */
@@ -70,7 +73,7 @@ export function containerOf(plan: ContainerPlan, nowMs = Date.now()): Record<str
     Image: machine.image,
     Hostname: name.replaceAll(/[^A-Za-z0-9-]/g, '-').slice(0, 63),
     ...(machine.user !== undefined && { User: machine.user }),
-    Env: [...(machine.env ?? []), `TMPDIR=${directory}`],
+    Env: [...environmentOf(plan), `TMPDIR=${directory}`],
     Entrypoint: startWords(currentPayload),
     Cmd: [
       ...['--listen', `unix:${socket}`, '--workdir', `${directory}/work`],
@@ -97,6 +100,18 @@ export function containerOf(plan: ContainerPlan, nowMs = Date.now()): Record<str
     },
     HostConfig: hostConfigOf(plan),
   };
+}
+
+/** What another loader or another Node must not be started with: images have it for their own. */
+const notForNode = /^(LD_|NODE_|OPENSSL_|SSL_CERT_|GLIBC_TUNABLES$)/;
+
+function environmentOf({ machine, imageEnv }: ContainerPlan): string[] {
+  const given = [...imageEnv, ...(machine.env ?? [])].filter((pair) => notForNode.test(pair));
+  return [
+    ...(machine.env ?? []),
+    ...given.map((pair) => `${forCommandsPrefix}${pair}`),
+    ...new Set(given.map((pair) => pair.replace(/=.*$/s, '='))),
+  ];
 }
 
 function hostConfigOf({ machine, payloadVolume }: ContainerPlan): Record<string, unknown> {
@@ -163,11 +178,7 @@ export type ListedContainer = v.InferOutput<typeof listedContainer>;
 export const nameOf = ({ Names: [name = ''] }: ListedContainer): string => name.replace(/^\//, '');
 
 /** What is shown of a container. */
-export function instanceOf(
-  name: string,
-  own: Readonly<Record<string, string>>,
-  dead: string | undefined,
-): Instance {
+export function instanceOf(name: string, own: Readonly<Record<string, string>>): Instance {
   return {
     name,
     builderType: own[labels.builderType] ?? '',
@@ -175,7 +186,7 @@ export function instanceOf(
     owner: own[labels.owner] ?? '',
     created: dateOf(own[labels.created]),
     expires: dateOf(own[labels.expires]),
-    dead,
+    dead: undefined,
   };
 }
 

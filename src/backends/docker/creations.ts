@@ -30,6 +30,7 @@ export class Creations {
     const payload = payloadSource(image.architecture, machine.image, payloads);
     const user = (machine.user ?? image.user).split(':')[0] ?? '';
     const plan = {
+      imageEnv: image.env,
       isRoot: ['', '0', 'root'].includes(user),
       ...{ owner: call.user, builderType: builder.name, hostType: call.host.name, machine },
       ...{ payloadVolume: payload.volume, idleTimeoutMs, maxLifetimeMs },

@@ -1,9 +1,10 @@
 // The way to a buildlet: a process in its container that joins its input and output to the buildlet's socket.
 import * as v from 'valibot';
+import { GomoteError } from '../../errors.ts';
 import type { Engine } from './engine.ts';
 import { ExecStream } from './exec-stream.ts';
 import { dialProgram } from './paths.ts';
-import { refusalOf } from './refusal.ts';
+import { isStatus, refusalOf } from './refusal.ts';
 
 const execCreated = v.object({ Id: v.string() });
 
@@ -26,6 +27,10 @@ export async function dialBuildlet(
     });
     return new ExecStream(hijacked);
   } catch (error) {
-    throw refusalOf('cannot enter the container', engine.url, error);
+    if (!isStatus(error, 404, 409))
+      throw refusalOf('cannot enter the container', engine.url, error);
+    throw new GomoteError('ERR_CONNECT', `its container does not run: ${error.text}`, {
+      cause: error,
+    });
   }
 }

@@ -15,52 +15,43 @@ const event = v.object({
   Actor: v.object({ Attributes: v.nullish(v.record(v.string(), v.string())) }),
 });
 
-const state = v.object({
-  State: v.object({
-    Running: v.boolean(),
-    OOMKilled: v.optional(v.boolean(), false),
-    ExitCode: v.optional(v.number(), 0),
-  }),
-});
+const state = v.object({ State: v.object({ Running: v.boolean() }) });
 
-/** In words; `in order`: it was destroyed, or its time was over; undefined: it runs, or nobody knows. */
+/** In words; `in order`: it was ended by somebody, or its time was over; undefined: it runs, or nobody knows. */
 export async function howItEnded(engine: Engine, name: string): Promise<string | undefined> {
   const signal = timeoutSignal(timeoutMs);
   try {
     const path = `/containers/${encodeURIComponent(name)}/json`;
-    const { State } = v.parse(state, await engine.json({ method: 'GET', path, signal }));
-    return State.Running ? undefined : wordsOf(State.ExitCode, State.OOMKilled);
+    const found = v.parse(state, await engine.json({ method: 'GET', path, signal }));
+    if (found.State.Running) return undefined;
   } catch (error) {
     if (!isStatus(error, 404)) throw error;
   }
-  const nowSeconds = Math.floor(Date.now() / 1_000);
+  const events = await eventsOf(engine, name, signal);
+  const happened = (action: string) => events.some(({ Action }) => Action === action);
+  const end = events.findLast(({ Action }) => Action === 'die');
+  const exitCode = Number(end?.Actor.Attributes?.exitCode ?? 0);
+  if (exitCode === 0 || happened('kill')) return 'in order';
+  if (exitCode !== 137) return `it ended with status ${exitCode}`;
+  return happened('oom') ? `${killedForMemory}, status 137` : 'SIGKILL, status 137';
+}
+
+async function eventsOf(engine: Engine, name: string, signal: AbortSignal) {
+  const nowSeconds = Date.now() / 1_000;
   const filters = { type: ['container'], container: [name], event: ['die', 'oom', 'kill'] };
   const body = await engine.stream({
     method: 'GET',
     path: '/events',
     query: {
-      since: String(nowSeconds - pastSeconds),
-      until: String(nowSeconds),
+      since: String(Math.floor(nowSeconds - pastSeconds)),
+      // With a time to come the engine would wait for it.
+      until: nowSeconds.toFixed(3),
       filters: JSON.stringify(filters),
     },
     signal,
   });
   let text = '';
   for await (const chunk of body) text += chunk;
-  const events = text.split('\n').flatMap((line) => (line.trim() === '' ? [] : [parsed(line)]));
-  const end = events.findLast((one) => one?.Action === 'die');
-  if (end === undefined) return 'in order';
-  const isOutOfMemory = events.some((one) => one?.Action === 'oom');
-  return wordsOf(Number(end.Actor.Attributes?.exitCode ?? 0), isOutOfMemory);
-}
-
-function parsed(line: string): v.InferOutput<typeof event> | undefined {
-  const result = v.safeParse(event, JSON.parse(line));
-  return result.success ? result.output : undefined;
-}
-
-function wordsOf(exitCode: number, isOutOfMemory: boolean): string {
-  if (exitCode === 0) return 'in order';
-  if (exitCode === 137 && isOutOfMemory) return `killed: ${killedForMemory}, 137`;
-  return exitCode === 137 ? 'killed (137, SIGKILL)' : `it ended with status ${exitCode}`;
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  return lines.map((line) => v.parse(event, JSON.parse(line)));
 }

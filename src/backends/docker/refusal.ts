@@ -16,6 +16,11 @@ interface Kind {
 /** The first whose words the engine's own have; Docker and Podman differ in them. */
 const kinds: readonly Kind[] = [
   {
+    words: /invalid reference format|invalid repository name|repository name must be/i,
+    code: 'ERR_USAGE',
+    hint: 'an image is such as debian:12 or ghcr.io/owner/image:tag',
+  },
+  {
     words: /no space left|disk quota/i,
     code: 'ERR_NO_CAPACITY',
     hint: "free some of the engine's disk: docker system df, docker system prune",
@@ -36,11 +41,6 @@ const kinds: readonly Kind[] = [
       /manifest.*(unknown|not found)|no such image|repository .*not found|image not known|name unknown/i,
     code: 'ERR_PLATFORM',
     hint: 'check the name and tag of the image; docker images shows those that the engine has',
-  },
-  {
-    words: /invalid reference format|invalid repository name|repository name must be/i,
-    code: 'ERR_USAGE',
-    hint: 'an image is such as debian:12 or ghcr.io/owner/image:tag',
   },
   {
     words:

@@ -46,11 +46,19 @@ function accountVariables(): Environment {
   }
 }
 
+/** Before the names of variables that are meant for commands, and not for the buildlet's own Node and its loader. */
+export const forCommandsPrefix = 'GOMOTE_FOR_COMMANDS_';
+
 /** All of an environment, in which what a command needs is not missing. */
-export const inheritedEnvironment = (own: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({
-  ...cleanEnvironment(own),
-  ...own,
-});
+export function inheritedEnvironment(own: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const environment: NodeJS.ProcessEnv = { ...cleanEnvironment(own), ...own };
+  for (const [name, value] of Object.entries(own)) {
+    if (!name.startsWith(forCommandsPrefix)) continue;
+    delete environment[name];
+    environment[name.slice(forCommandsPrefix.length)] = value;
+  }
+  return environment;
+}
 
 /**
  * What every command starts from, with the variables that a Go buildlet sets. `META_*`, by which a buildlet is given its
