@@ -32,14 +32,14 @@ export class UsedNames {
     return this.#mark(name);
   }
 
-  /** The next name that is not taken. */
-  take(stem: string, isTaken: (name: string) => boolean = () => false): string {
+  /** The next name that is not taken, of at least that number. */
+  take(stem: string, isTaken: (name: string) => boolean = () => false, least = 0): string {
     const used = this.#used(stem);
     const last = this.#last(used);
     for (const n of used) {
       if (n !== last) this.#forgetOld(`${stem}-${n}`);
     }
-    for (let n = last + 1; ; n++) {
+    for (let n = Math.max(last + 1, least); ; n++) {
       const name = `${stem}-${n}`;
       if (!isTaken(name) && this.#mark(name)) return name;
     }

@@ -18,6 +18,7 @@ import type {
 } from '../backend.ts';
 import { deadBuildlet, othersBuildlet, unknownBuildlet } from '../buildlet-errors.ts';
 import type { LocalConfig } from './config.ts';
+import type { NameNumber } from './create.ts';
 import { hasLocalRoot, type LocalPlaces, localPlaces } from './places.ts';
 import { filesOf, type LocalRecord, ownerOf, readPassword, readRecord } from './record.ts';
 
@@ -64,8 +65,8 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup {
     this.#onRequest = onRequest;
   }
 
-  /** @param number The one in the name; ERR_NAME_TAKEN when another buildlet has or had it. Absent: the next. */
-  async create(builder: BuilderType, call: CreateCall, number?: number): Promise<Instance> {
+  /** @param number Which number its name is to have. Default: the next one here. */
+  async create(builder: BuilderType, call: CreateCall, number?: NameNumber): Promise<Instance> {
     const { reserve } = await import('./create.ts');
     const { startLocalBuildlet } = await import('./process.ts');
     const { directory, record } = await reserve(

@@ -13,6 +13,13 @@ import type { CreateCall } from '../backend.ts';
 import { type LocalPlaces, makeLocalPlaces } from './places.ts';
 import { type LocalRecord, passwordPath, writeRecord } from './record.ts';
 
+/** Which number a name is to have, where names of other machines count too. */
+export interface NameNumber {
+  readonly least?: number | undefined;
+  /** This one: ERR_NAME_TAKEN when another buildlet has or had it. */
+  readonly exact?: number | undefined;
+}
+
 /**
  * Reserves a name and writes what its buildlet starts from. The directories are made here, where their names are chosen:
  * once another process is told of a name, somebody else could be faster.
@@ -20,7 +27,7 @@ import { type LocalRecord, passwordPath, writeRecord } from './record.ts';
 export async function reserve(
   places: LocalPlaces,
   builder: BuilderType,
-  call: CreateCall & { readonly number?: number | undefined },
+  call: CreateCall & { readonly number?: NameNumber | undefined },
   environment: NodeJS.ProcessEnv,
 ): Promise<{ directory: string; record: LocalRecord }> {
   // A variable that leads nowhere is found before anything is made.
@@ -68,19 +75,19 @@ async function reserveName(
   root: string,
   names: UsedNames,
   stem: string,
-  { number, signal }: { readonly number?: number | undefined; readonly signal: AbortSignal },
+  { number, signal }: { readonly number?: NameNumber | undefined; readonly signal: AbortSignal },
 ): Promise<string> {
-  const wanted = number === undefined ? undefined : `${stem}-${number}`;
+  const { least = 0, exact } = number ?? {};
   for (;;) {
     signal.throwIfAborted();
-    const name = wanted ?? names.take(stem);
-    if (wanted !== undefined && !names.takeThis(wanted)) throw taken(wanted);
+    const name = exact === undefined ? names.take(stem, undefined, least) : `${stem}-${exact}`;
+    if (exact !== undefined && !names.takeThis(name)) throw taken(name);
     try {
       await mkdir(join(root, name), { mode: 0o700 });
       return name;
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw error;
-      if (wanted !== undefined) throw taken(wanted);
+      if (exact !== undefined) throw taken(name);
     }
   }
 }

@@ -17,6 +17,7 @@ import type {
   Surroundings,
 } from '../backend.ts';
 import { deadBuildlet, unknownBuildlet } from '../buildlet-errors.ts';
+import type { Choice, HostChooser } from './choose-host.ts';
 import type { SshConfig } from './config.ts';
 import { Connections, type SshConnection } from './connections.ts';
 import type { FoundBuildlet } from './messages.ts';
@@ -35,6 +36,7 @@ export class SshBackend implements Backend, Diagnosis, Cleanup, Prompts {
   readonly #settings: SshSettings;
   readonly #connections: Connections;
   readonly #routes: Routes;
+  #chooser: Promise<HostChooser> | undefined;
   readonly #hosts = new Map<string, Promise<SshHost>>();
 
   constructor(settings: SshSettings, onRequest: RequestLog) {
@@ -63,6 +65,8 @@ export class SshBackend implements Backend, Diagnosis, Cleanup, Prompts {
   }
 
   async answerPrompts({ signal, onHost }: BackendCall & { onHost?: string | undefined }) {
+    const { canAsk } = await import('./link.ts');
+    if (!canAsk(this.#settings.environment)) return;
     const hosts = onHost === undefined ? await this.#all() : [await this.#picked(onHost)];
     // One at a time: they share the terminal. Whoever needs the host gets its error.
     for (const host of hosts) await host.open(signal).catch(() => signal.throwIfAborted());
@@ -78,25 +82,20 @@ export class SshBackend implements Backend, Diagnosis, Cleanup, Prompts {
   }
 
   async create(builder: BuilderType, call: CreateCall): Promise<Instance> {
-    const { chooseHost } = await import('./choose-host.ts');
     const picked = call.onHost === undefined ? undefined : await this.#picked(call.onHost);
-    for (;;) {
-      const stem = `${call.user}-${builder.name}`;
-      const choice = await chooseHost(await this.#all(), picked, stem, call);
-      try {
-        return await this.#createOn(choice.host, builder, call, choice.number);
-      } catch (error) {
-        // Another client was faster; the next choice has another number.
-        if (choice.number === undefined || !isGomoteError(error, 'ERR_NAME_TAKEN')) throw error;
-      }
-    }
+    const stem = `${call.user}-${builder.name}`;
+    this.#chooser ??= import('./choose-host.ts').then(({ HostChooser }) => new HostChooser());
+    const chooser = await this.#chooser;
+    return await chooser.withChosen(await this.#all(), picked, stem, call, ({ host, number }) =>
+      this.#createOn(host, builder, call, number),
+    );
   }
 
   async #createOn(
     host: SshHost,
     builder: BuilderType,
     call: CreateCall,
-    number: number | undefined,
+    number: Choice['number'],
   ): Promise<Instance> {
     const { name, hostType, env, path } = builder;
     const inheritEnv = call.host.inheritEnv === true || this.#settings.inheritEnv === true;

@@ -1,6 +1,8 @@
 // Which of several hosts makes a buildlet, and which number it gets: one that no other host has given.
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
+import type { CreateCall } from '../backend.ts';
+import type { NameNumber } from '../local/create.ts';
 import type { EnterCall } from './install.ts';
 import type { HostReply } from './messages.ts';
 import type { SshHost } from './ssh-host.ts';
@@ -11,40 +13,93 @@ const restMs = 5_000;
 export interface Choice {
   readonly host: SshHost;
   /** Absent: the host's own next one. */
-  readonly number: number | undefined;
+  readonly number?: NameNumber | undefined;
 }
 
 interface Answer extends HostReply<'survey'> {
   readonly host: SshHost;
 }
 
-/**
- * The picked host, or the least busy of those that answer. Once one has answered, the others have a few seconds.
- *
- * Of all that answer, the first in the configuration gives the number, so that clients which choose at the same time get
- * different ones.
- */
-export async function chooseHost(
-  hosts: readonly SshHost[],
-  picked: SshHost | undefined,
-  stem: string,
-  call: EnterCall & { readonly onWarning?: ((line: string) => void) | undefined },
-): Promise<Choice> {
-  const [only, second] = hosts;
-  if (only !== undefined && second === undefined) return { host: only, number: undefined };
-  const { answers, failures } = await survey(hosts, picked, stem, call);
-  const names = failures.map(({ message }) => message).join('; ');
-  const host = picked ?? answers.toSorted((a, b) => a.busy - b.busy)[0]?.host;
-  const [giver] = answers;
-  if (host === undefined || giver === undefined) {
-    throw new GomoteError('ERR_CONNECT', `no host answers: ${names}`, {
-      hint: failures[0]?.hint,
-      cause: failures[0],
-    });
+type ChooseCall = EnterCall & Pick<CreateCall, 'onWarning'>;
+
+export class HostChooser {
+  /** How many buildlets are being made on each host: what it says of itself does not count them yet. */
+  readonly #pending = new Map<SshHost, number>();
+  readonly #warned = new Set<string>();
+
+  /**
+   * Calls `make` with the picked host, or the least busy of those that answer. Once one has answered, the others have a
+   * few seconds.
+   *
+   * Of all that answer, the first in the configuration gives the number, so that clients which choose at the same time get
+   * different ones. When another was faster nevertheless, it is chosen again.
+   */
+  async withChosen<T>(
+    hosts: readonly SshHost[],
+    picked: SshHost | undefined,
+    stem: string,
+    call: ChooseCall,
+    make: (choice: Choice) => Promise<T>,
+  ): Promise<T> {
+    const [only, second] = hosts;
+    if (only !== undefined && second === undefined) return await make({ host: only });
+    for (;;) {
+      const answers = await this.#answers(hosts, picked, stem, call);
+      const host = picked ?? this.#leastBusy(answers);
+      this.#count(host, 1);
+      try {
+        return await make({ host, number: await numberFor(host, answers, stem, call) });
+      } catch (error) {
+        if (!isGomoteError(error, 'ERR_NAME_TAKEN')) throw error;
+      } finally {
+        this.#count(host, -1);
+      }
+    }
   }
-  for (const { message } of failures) call.onWarning?.(`${message}; it is left out`);
+
+  /** At least one. */
+  async #answers(
+    hosts: readonly SshHost[],
+    picked: SshHost | undefined,
+    stem: string,
+    call: ChooseCall,
+  ): Promise<readonly [Answer, ...Answer[]]> {
+    const { answers, failures } = await survey(hosts, picked, stem, call);
+    const messages = failures.map(({ message }) => message);
+    const [first, ...rest] = answers;
+    if (first === undefined) {
+      throw new GomoteError('ERR_CONNECT', `no host answers: ${messages.join('; ')}`, {
+        hint: failures[0]?.hint,
+        cause: failures[0],
+      });
+    }
+    for (const message of messages) {
+      if (!this.#warned.has(message)) call.onWarning?.(`${message}; it is left out`);
+      this.#warned.add(message);
+    }
+    return [first, ...rest];
+  }
+
+  #leastBusy(answers: readonly [Answer, ...Answer[]]): SshHost {
+    const share = ({ host, busy, cpus }: Answer) => (busy + (this.#pending.get(host) ?? 0)) / cpus;
+    return answers.reduce((least, one) => (share(one) < share(least) ? one : least)).host;
+  }
+
+  #count(host: SshHost, change: number): void {
+    this.#pending.set(host, (this.#pending.get(host) ?? 0) + change);
+  }
+}
+
+async function numberFor(
+  host: SshHost,
+  answers: readonly [Answer, ...Answer[]],
+  stem: string,
+  call: EnterCall,
+): Promise<Choice['number']> {
   const least = Math.max(...answers.map(({ next }) => next));
-  return { host, number: await giver.host.ask({ op: 'number', stem, least }, call) };
+  const [giver] = answers;
+  if (host === giver.host) return { least };
+  return { exact: await giver.host.ask({ op: 'number', stem, least }, call) };
 }
 
 async function survey(

@@ -188,7 +188,7 @@ const digest = (parts: readonly (string | undefined)[]): string =>
   createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 10);
 
 /** Whether somebody could answer what ssh asks. */
-function canAsk(environment: NodeJS.ProcessEnv): boolean {
+export function canAsk(environment: NodeJS.ProcessEnv): boolean {
   if (environment.SSH_ASKPASS) return true;
   try {
     closeSync(openSync('/dev/tty', 'r+'));

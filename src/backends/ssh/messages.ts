@@ -20,7 +20,7 @@ const requestSchema = v.variant('op', [
     host: v.object({ name: short, inheritEnv: v.optional(v.boolean()) }),
     user: short,
     /** The number in its name. Absent: the next one there. */
-    number: v.optional(count),
+    number: v.optional(v.strictObject({ least: v.optional(count), exact: v.optional(count) })),
   }),
   v.strictObject({ op: v.literal('list'), user }),
   v.strictObject({ op: v.literal('find'), name, user }),
@@ -73,7 +73,12 @@ export const replySchemas = {
   find: foundSchema,
   destroy: v.null(),
   reap: v.pipe(v.array(v.pipe(v.string(), v.maxLength(10_000))), v.maxLength(10_000)),
-  survey: v.object({ busy: v.pipe(v.number(), v.minValue(0)), next: count }),
+  survey: v.object({
+    /** How many processes want a CPU, and buildlets that may. */
+    busy: v.pipe(v.number(), v.minValue(0)),
+    cpus: v.pipe(v.number(), v.minValue(1)),
+    next: count,
+  }),
   number: count,
   dial: v.null(),
 };

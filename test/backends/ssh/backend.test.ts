@@ -1,50 +1,9 @@
-import { chownSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { workshop } from '../../helpers/programs.ts';
-import { hasSshd, isRoot, type SshUser, sshLab, sshUser } from '../../helpers/sshd.ts';
+import { giveFile, labWithUser, leftIn } from '../../helpers/ssh-workshop.ts';
+import { hasSshd, isRoot } from '../../helpers/sshd.ts';
 import { hasTool, missing } from '../../helpers/tools.ts';
-
-/** A command line whose `ssh` knows the lab's hosts. */
-function sshWorkshop(lab: ReturnType<typeof sshLab>) {
-  const shop = workshop();
-  shop.environment.PATH = `${lab.bin}:${shop.environment.PATH}`;
-  const { gomote } = shop;
-  /** The output of a command that succeeds. */
-  const succeed = async (...args: string[]) => {
-    const { code, stdout, stderr } = await gomote(...args);
-    if (code !== 0) throw new Error(`gomote ${args.join(' ')}: ${code}: ${stderr}`);
-    return stdout.toString().trim();
-  };
-  return { ...shop, succeed };
-}
-
-async function labWithUser(shell?: string) {
-  const lab = sshLab();
-  await lab.sshd();
-  const user = sshUser(shell);
-  return { lab, user, host: `ssh:${user.name}@box`, ...sshWorkshop(lab) };
-}
-
-/** Writes a file of the user's own. */
-function giveFile({ home, name }: SshUser, path: string, text: string): void {
-  const { uid, gid } = statSync(home);
-  mkdirSync(join(home, dirname(path)), { recursive: true });
-  writeFileSync(join(home, path), text);
-  if (!isRoot) return;
-  for (let at = path; at !== '.'; at = dirname(at)) chownSync(join(home, at), uid, gid);
-  expect(name).not.toBe('root');
-}
-
-/** What is left of buildlets in the user's home. */
-const leftIn = ({ home }: SshUser): string[] => {
-  const state = join(home, '.local/state/gomote/ssh');
-  const work = join(state, 'work');
-  return [state, work]
-    .filter((path) => existsSync(path))
-    .flatMap((path) => readdirSync(path))
-    .filter((name) => name !== 'work' && name !== 'names');
-};
 
 describe.skipIf(!hasSshd)('a host that is named on the command line', () => {
   it('makes a buildlet that other commands use, and keeps nothing of it', async () => {
@@ -121,11 +80,9 @@ describe.skipIf(!hasSshd)('a server that forwards no sockets', () => {
   it.each(['AllowStreamLocalForwarding no', 'DisableForwarding yes'])(
     '(%s) is gone through by a process',
     async (setting) => {
-      const lab = sshLab();
-      await lab.sshd({ settings: [setting] });
-      const user = sshUser();
-      const host = `ssh:${user.name}@box`;
-      const { succeed, directory } = sshWorkshop(lab);
+      const { host, user, succeed, directory } = await labWithUser('/bin/sh', {
+        settings: [setting],
+      });
       const name = await succeed('create', host);
       expect(await succeed('run', name, 'echo', 'hello')).toBe('hello');
       const big = join(directory, 'big');

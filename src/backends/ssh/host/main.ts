@@ -115,7 +115,7 @@ class Host {
       case 'survey':
         return await this.#survey(request);
       case 'number':
-        return numberOf(usedNames().take(request.stem, (name) => numberOf(name) < request.least));
+        return numberOf(usedNames().take(request.stem, undefined, request.least));
     }
   }
 
@@ -143,7 +143,7 @@ class Host {
     const instances = await openLocal().list({ signal: this.#signal });
     const living = instances.filter(({ dead }) => dead === undefined).length;
     const [load = 0] = loadavg();
-    return { busy: (load + living) / availableParallelism(), next: usedNames().next(stem) };
+    return { busy: load + living, cpus: availableParallelism(), next: usedNames().next(stem) };
   }
 }
 
