@@ -15,6 +15,8 @@ export interface SshConnection {
   readonly password: string;
   /** The socket here that ssh forwards. Absent, where that is not allowed: a process on the host passes everything. */
   readonly forwarded?: string | undefined;
+  /** The socket of the connection to the host: while it is there, so is the connection, most likely. */
+  readonly master: string;
   readonly owner?: string | undefined;
 }
 
@@ -35,7 +37,7 @@ export class Connections {
     if (path === undefined) return undefined;
     try {
       const read: Partial<SshConnection> | null = JSON.parse(readOwnFile(path));
-      const texts = [read?.host, read?.socket, read?.password];
+      const texts = [read?.host, read?.socket, read?.password, read?.master];
       const rest = [read?.forwarded, read?.owner];
       const isWhole =
         read?.name === name &&

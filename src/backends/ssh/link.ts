@@ -43,7 +43,8 @@ export class SshLink {
   readonly destination: Destination;
   readonly #options: LinkOptions;
   readonly #key: string;
-  readonly #control: string;
+  /** The socket of the master. */
+  readonly control: string;
   readonly #opening: SharedCall<void>;
 
   constructor(options: LinkOptions) {
@@ -51,7 +52,7 @@ export class SshLink {
     this.#options = options;
     const { text } = options.destination;
     this.#key = digest([text, options.configFile, options.environment.HOME]);
-    this.#control = join(options.directory, `${this.#key}.c`);
+    this.control = join(options.directory, `${this.#key}.c`);
     this.#opening = new SharedCall((signal) => this.#open(signal));
   }
 
@@ -61,12 +62,12 @@ export class SshLink {
   }
 
   async #open(signal: AbortSignal): Promise<void> {
-    if (await accepts(this.#control)) return;
+    if (await accepts(this.control)) return;
     const turn = { signal, patienceMs: promptMs };
     await withFileLock(
-      this.#control,
+      this.control,
       async () => {
-        if (await accepts(this.#control)) return;
+        if (await accepts(this.control)) return;
         await this.#removeSockets();
         await this.#start(signal);
       },
@@ -88,7 +89,7 @@ export class SshLink {
     const { configFile, environment } = this.#options;
     const settings = {
       ControlMaster: 'yes',
-      ControlPath: escaped(this.#control),
+      ControlPath: escaped(this.control),
       ControlPersist: String(persistSeconds),
       BatchMode: canAsk(environment) ? 'no' : 'yes',
       ConnectTimeout: '10',
@@ -151,7 +152,7 @@ export class SshLink {
 
   /** Undoes `forward`. */
   async unforward(remote: string): Promise<void> {
-    if (await accepts(this.#control)) await this.#tell('cancel', remote).catch(() => undefined);
+    if (await accepts(this.control)) await this.#tell('cancel', remote).catch(() => undefined);
     await rm(this.forwardedSocket(remote), { force: true });
   }
 
@@ -171,7 +172,7 @@ export class SshLink {
   #overMaster(settings: Readonly<Record<string, string>>): string[] {
     const always = {
       ControlMaster: 'no',
-      ControlPath: escaped(this.#control),
+      ControlPath: escaped(this.control),
       ProxyCommand: 'false',
     };
     return ['-F', 'none', ...words({ ...always, ...settings })];

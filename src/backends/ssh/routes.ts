@@ -46,7 +46,7 @@ export class Routes {
 
   /** Connects to the host again where that is due: it may ask something, which is to be answered before all else. */
   async prepare(connection: SshConnection, signal: AbortSignal): Promise<void> {
-    if (connection.forwarded !== undefined && existsSync(connection.forwarded)) return;
+    if (existsSync(connection.master)) return;
     await (await this.#options.hostOf(connection.host)).open(signal);
   }
 
@@ -76,7 +76,8 @@ export class Routes {
     signal: AbortSignal,
   ): Promise<SshConnection> {
     const { name, owner } = instance;
-    const connection = { name, owner, host: host.text, socket, password };
+    const { text, master } = host;
+    const connection = { name, owner, host: text, socket, password, master };
     const forwarded = host.forwardedSocket(socket);
     if (forwarded === undefined) return connection;
     const client = this.client({ ...connection, forwarded });

@@ -39,6 +39,11 @@ export class SshHost {
     return this.#link.destination.text;
   }
 
+  /** The socket of the connection to it. */
+  get master(): string {
+    return this.#link.control;
+  }
+
   /** Connects, which may ask something on the terminal. */
   async open(signal: AbortSignal): Promise<void> {
     await this.#link.open(signal);

@@ -1,10 +1,19 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { until } from '../../helpers/processes.ts';
 import { ending } from '../../helpers/programs.ts';
-import { giveFile, labWithUser, leftIn, sshWorkshop } from '../../helpers/ssh-workshop.ts';
+import { labWithUser, leftIn, sshWorkshop } from '../../helpers/ssh-workshop.ts';
 import { hasSshd, isRoot, sshLab, sshUser } from '../../helpers/sshd.ts';
 import { missing } from '../../helpers/tools.ts';
 
@@ -27,7 +36,8 @@ describe.skipIf(!hasSshd)('what ssh refuses', () => {
     {
       what: 'a user without the key',
       host: 'root@box',
-      settings: { IdentityFile: '/dev/null' },
+      settings: {},
+      server: 'AllowUsers nobody-at-all',
       message: /^gomote: root@box: it does not let this user in .*; make "ssh root@box" work first/,
     },
     {
@@ -43,10 +53,10 @@ describe.skipIf(!hasSshd)('what ssh refuses', () => {
       settings: { NoSuchOption: 'x' },
       message: /^gomote: root@box: ssh cannot use its configuration .*; mend it/,
     },
-  ])('is told in one line: $what', async ({ host, settings, message }) => {
+  ])('is told in one line: $what', async ({ host, settings, server, message }) => {
     const lab = sshLab();
     if (Object.keys(settings).length > 0) lab.configure('box', settings);
-    await lab.sshd();
+    await lab.sshd({ settings: server === undefined ? [] : [server] });
     const { gomote } = sshWorkshop(lab);
     for (const command of [
       ['create', `ssh:${host}`],
@@ -222,34 +232,47 @@ describe.skipIf(!hasSshd)('secrets', () => {
   });
 });
 
-describe.skipIf(!hasSshd || !mayMount)('a home directory', () => {
-  it.each(['3m', '200k'])(
-    'on a disk that is full (%s) is told, and nothing is left',
-    async (size) => {
-      const home = `/tmp/gomote-full-${process.pid}-${size}`;
-      mkdirSync(home);
-      onTestFinished(() => {
-        spawnSync('umount', ['-l', home]);
-        rmSync(home, { recursive: true, force: true });
-      });
-      const { host, user, gomote } = await (async () => {
-        const lab = sshLab();
-        await lab.sshd();
-        const account = sshUser('/bin/sh', join(home, 'h'));
-        spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size},mode=755`, 'none', home]);
-        mkdirSync(join(home, 'h'));
-        spawnSync('chown', [account.name, join(home, 'h')]);
-        return { host: `ssh:${account.name}@box`, user: account, ...sshWorkshop(lab) };
-      })();
-      // What the programs need fits into the larger one, and then nothing more.
-      giveFile(user, 'ballast', 'x'.repeat(size === '3m' ? 1_400_000 : 150_000));
-      const { code, stderr } = await gomote('create', host);
-      expect(code).toBe(1);
-      expect(stderr).toMatch(
-        new RegExp(`^gomote: ${user.name}@box: .*(no space left|ENOSPC).*; free some space`, 'i'),
-      );
-      expect(stderr.trim().split('\n')).toHaveLength(1);
-      expect(leftIn(user)).toEqual([]);
-    },
-  );
+/** Takes what is left of the disk. */
+function fill(directory: string): void {
+  for (const block of ['1M', '4k', '1']) {
+    spawnSync('dd', ['if=/dev/zero', `of=${join(directory, `ballast${block}`)}`, `bs=${block}`]);
+  }
+}
+
+describe.skipIf(!hasSshd || !mayMount)('a home directory on a full disk', () => {
+  async function onSmallDisk() {
+    const home = mkdtempSync('/tmp/gomote-full-');
+    chmodSync(home, 0o755);
+    onTestFinished(() => {
+      spawnSync('umount', ['-l', home]);
+      rmSync(home, { recursive: true, force: true });
+    });
+    const lab = sshLab();
+    await lab.sshd();
+    const account = sshUser('/bin/sh', join(home, 'h'));
+    spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=20m,mode=755', 'none', home]);
+    mkdirSync(join(home, 'h'));
+    spawnSync('chown', [account.name, join(home, 'h')]);
+    return { host: `ssh:${account.name}@box`, user: account, ...sshWorkshop(lab) };
+  }
+
+  const isTold = (name: string) =>
+    new RegExp(`^gomote: ${name}@box: .*(no space left|ENOSPC).*; free some space.*\n$`, 'i');
+
+  it('is told when the programs do not fit', async () => {
+    const { host, user, gomote } = await onSmallDisk();
+    fill(user.home);
+    const { code, stderr } = await gomote('create', host);
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringMatching(isTold(user.name)) });
+    expect(leftIn(user)).toEqual([]);
+  });
+
+  it('is told when a buildlet does not fit', async () => {
+    const { host, user, gomote, succeed } = await onSmallDisk();
+    await succeed('destroy', await succeed('create', host));
+    fill(user.home);
+    const { code, stderr } = await gomote('create', host);
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringMatching(isTold(user.name)) });
+    expect(leftIn(user)).toEqual([]);
+  });
 });
