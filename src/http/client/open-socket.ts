@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { readFirst } from './read-first.ts';
 import type { ServerAddress } from './server-address.ts';
 import type { Trust } from './tls.ts';
 
@@ -46,7 +47,7 @@ export async function openTcp(
 }
 
 async function opened(where: NetConnectOpts, signal?: AbortSignal): Promise<Socket> {
-  const socket = connect(where);
+  const socket = readFirst(connect(where));
   // One that fails between two of its users has no listener but this.
   socket.on('error', () => undefined);
   await within(once(socket, 'connect'), socket, signal);

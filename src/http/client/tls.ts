@@ -2,6 +2,7 @@
 import { isIP, type Socket } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { type Pin, pinCheck } from './pin.ts';
+import { readFirst } from './read-first.ts';
 
 /** How a server is believed. A pin alone decides: then no authority, name or date counts. */
 export interface Trust extends Pin {
@@ -33,7 +34,7 @@ export async function startTls(socket: Socket, host: string, trust: Trust): Prom
     });
     const wrong = check(secure, host);
     if (wrong !== undefined) throw wrong;
-    return secure;
+    return readFirst(secure);
   } catch (error) {
     secure.destroy();
     throw error;

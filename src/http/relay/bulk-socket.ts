@@ -2,6 +2,7 @@
 // come, that costs less than half of what a socket's own reading does. To all else it is a stream like any other.
 import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import { readFirst } from '../client/read-first.ts';
 import { ChunkScanner } from './chunk-scanner.ts';
 
 type Done = (error?: Error | null) => void;
@@ -34,12 +35,14 @@ export class BulkSocket extends Duplex {
 
   private constructor(where: NetConnectOpts) {
     super({ allowHalfOpen: false, writableHighWaterMark: aheadBytes });
-    this.#socket = connect({
-      ...where,
-      noDelay: true,
-      keepAlive: true,
-      onread: { buffer: () => this.#memory, callback: (size) => this.#take(size) },
-    });
+    this.#socket = readFirst(
+      connect({
+        ...where,
+        noDelay: true,
+        keepAlive: true,
+        onread: { buffer: () => this.#memory, callback: (size) => this.#take(size) },
+      }),
+    );
     this.#socket
       .on('timeout', () => this.emit('timeout'))
       .on('error', (error) => this.destroy(error))

@@ -1,0 +1,30 @@
+// A server may answer in the middle of a request and close: what it has sent is read before the failed write is told.
+import type { Socket } from 'node:net';
+import { errnoOf } from '../../errors.ts';
+
+type Done = (error?: Error | null) => void;
+
+/**
+ * Holds back that a write failed because the other end has closed, until the reading has come to its end: Node destroys a
+ * socket whose write fails, and with it a reply that has arrived.
+ */
+export function readFirst<T extends Socket>(socket: T): T {
+  const afterReading = (done: Done): Done => {
+    return (error) => {
+      if (!isClosedByPeer(error) || socket.readableEnded || socket.destroyed) return done(error);
+      const tell = () => {
+        socket.off('end', tell).off('close', tell);
+        done(error);
+      };
+      socket.once('end', tell).once('close', tell);
+    };
+  };
+  const write = socket._write.bind(socket);
+  socket._write = (chunk, encoding, done) => write(chunk, encoding, afterReading(done));
+  const writev = socket._writev?.bind(socket);
+  if (writev !== undefined) socket._writev = (chunks, done) => writev(chunks, afterReading(done));
+  return socket;
+}
+
+const isClosedByPeer = (error: unknown): boolean =>
+  ['EPIPE', 'ECONNRESET'].includes(errnoOf(error) ?? '');
