@@ -21,19 +21,22 @@ export interface Confinement {
   readonly limits: ResourceLimits;
 }
 
-export const confinementHelp = `  --isolation none|bubblewrap   run commands in a sandbox: with processes, /tmp and HOME of
-                                their own, the system read-only, and nothing else of this
-                                machine (default: none)
-  --network host|none           none: commands have no network but a loopback of their own
-                                (default: host)
-  --firewall run|machine        what GO_DISABLE_OUTBOUND_NETWORK=1 does: take the network from
-                                that command, or set Go's iptables rules once for all,
-                                on a machine that is the buildlet's alone (default: run;
-                                with --halt machine)
+export const confinementHelp = `  --isolation none|bubblewrap   run commands in a sandbox: with processes, /tmp
+                                and HOME of their own, the system read-only, and
+                                nothing else of this machine (default: none)
+  --network host|none           none: commands have no network but a loopback of
+                                their own (default: host)
+  --firewall run|machine        what GO_DISABLE_OUTBOUND_NETWORK=1 does: take
+                                the network from that command, or set Go's
+                                iptables rules once for all, on a machine that
+                                is the buildlet's alone (default: run; with
+                                --halt machine)
   --read-only PATH              show PATH in the sandbox, too; may be repeated
-  --writable PATH               let commands in the sandbox write to PATH; may be repeated
+  --writable PATH               let commands in the sandbox write to PATH; may
+                                be repeated
   --memory SIZE, --cpus N, --pids N
-                                the most that commands may use, such as 4G, 1.5, 500
+                                the most that commands may use, such as 4G, 1.5,
+                                500
 `;
 
 export const confinementFlags = {

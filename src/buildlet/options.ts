@@ -37,51 +37,58 @@ export interface BuildletOptions {
 
 export const helpText = `Usage: buildlet [options]
 
-The agent on a build machine: an HTTP server that takes files, runs commands, sends
-files back, and ends. Whoever has its password can run anything here.
+The agent on a build machine: an HTTP server that takes files, runs commands,
+sends files back, and ends. Whoever has its password can run anything here.
 
 Options (one dash or two):
-  --listen unix:PATH|HOST:PORT  where to listen (default: a unix socket in a fresh
-                                directory); port 0 takes a free one. An address that
-                                other machines can reach needs a password; on a
-                                loopback address one is made, and printed on standard
-                                error, if none is given
-  --workdir DIR                 work dir (default: a fresh temporary one); removed at
-                                the end if the buildlet made it
-  --halt=true|false             power off the machine when the buildlet ends (default:
-                                false, only the process ends; on GCE true)
-  --password-file FILE          the password is the first line of FILE, which others must
-                                not be able to read
-  --insecure-no-password        ask for no password on HOST:PORT: every user of every
-                                machine that reaches it can run anything here
+  --listen unix:PATH|HOST:PORT  where to listen (default: a unix socket in a
+                                fresh directory); port 0 takes a free one. An
+                                address that other machines can reach needs a
+                                password; on a loopback address one is made, and
+                                printed on standard error, if none is given
+  --workdir DIR                 work dir (default: a fresh temporary one);
+                                removed at the end if the buildlet made it
+  --halt=true|false             power off the machine when the buildlet ends
+                                (default: false, only the process ends; on GCE
+                                true)
+  --password-file FILE          the password is the first line of FILE, which
+                                others must not be able to read
+  --insecure-no-password        ask for no password on HOST:PORT: every user of
+                                every machine that reaches it can run anything
+                                here
   --idle-timeout DURATION       end after this long without use, such as 30m
                                 (default: never)
-  --max-lifetime DURATION       end at this age, whatever is running (default: never)
-  --log-quota SIZE              how much disk space the output of runs may take, such as
-                                512M (default: 1G); the oldest goes first
-  --inherit-env                 commands get all of the environment in which this is
-                                started, not only the base of it that docs/environment.md
-                                lists
+  --max-lifetime DURATION       end at this age, whatever is running (default:
+                                never)
+  --log-quota SIZE              how much disk space the output of runs may take,
+                                such as 512M (default: 1G); the oldest goes
+                                first
+  --inherit-env                 commands get all of the environment in which
+                                this is started, not only the base of it that
+                                docs/environment.md lists
 ${confinementHelp}  --remove-at-end DIR           also remove DIR at the end; may be repeated
-${reverseHelp}  --gce=true|false              take the values below from the metadata server of Compute
-                                Engine (default: on a machine there that has the
-                                attribute buildlet-host-type, when neither --listen nor
-                                --password-file nor --coordinator is given)
+${reverseHelp}  --gce=true|false              take the values below from the metadata server
+                                of Compute Engine (default: on a machine there
+                                that has the attribute buildlet-host-type, when
+                                neither --listen nor --password-file nor
+                                --coordinator is given)
   --version                     print the version and end
   --help                        print this and end
 
-Environment (each also in upper case; a value @FILE is read from FILE); with --gce they
-are attributes of the machine instead (password, tls-cert, …):
+Environment (each also in upper case; a value @FILE is read from FILE); with
+--gce they are attributes of the machine instead (password, tls-cert, …):
   META_password                 the password, unless --password-file is given
-  META_tls_cert, META_tls_key   certificate and key, PEM: the server then speaks TLS
+  META_tls_cert, META_tls_key   certificate and key, PEM: the server then speaks
+                                TLS
   META_inherit_env              1: as --inherit-env
   META_listen, META_idle_timeout, META_max_lifetime
-                                as the options, unless those are given; on GCE it listens
-                                on :443 with TLS, else on :80
+                                as the options, unless those are given; on GCE
+                                it listens on :443 with TLS, else on :80
 
-It prints the address it listens on as its one line on standard output; all else goes
-to standard error. It ends on POST /halt, SIGTERM, SIGINT, or when its time is over;
-then it ends every command it started, removes what it made, and exits with 0.
+It prints the address it listens on as its one line on standard output; all else
+goes to standard error. It ends on POST /halt, SIGTERM, SIGINT, or when its time
+is over; then it ends every command it started, removes what it made, and exits
+with 0.
 Exit status: 0 ended in order, 1 failed, 2 wrong usage.
 `;
 

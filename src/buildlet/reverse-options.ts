@@ -9,16 +9,20 @@ import { machineNamePattern } from '../protocol/reverse.ts';
 import { readSetting } from './meta.ts';
 import type { ReverseOptions } from './reverse.ts';
 
-export const reverseHelp = `  --coordinator URL             offer the machine to the coordinator at https://HOST[:PORT]:
-                                dial out (through HTTPS_PROXY, if set), and be called
-                                over that connection alone; in place of --listen and a
+export const reverseHelp = `  --coordinator URL             offer the machine to the coordinator at
+                                https://HOST[:PORT]: dial out (through
+                                HTTPS_PROXY, if set), and be called over that
+                                connection alone; in place of --listen and a
                                 password
   --host-type TYPE              with --coordinator: the kind of machine this is
-  --key-file FILE               with --coordinator: its first line is the key that lets
-                                machines in; others must not be able to read it
-  --machine NAME                with --coordinator: what the machine is called there, the
-                                same at each start (default: its host name)
-  --fingerprint sha256:HEX      with --coordinator: accept exactly this certificate
+  --key-file FILE               with --coordinator: its first line is the key
+                                that lets machines in; others must not be able
+                                to read it
+  --machine NAME                with --coordinator: what the machine is called
+                                there, the same at each start (default: its host
+                                name)
+  --fingerprint sha256:HEX      with --coordinator: accept exactly this
+                                certificate
   --ca-file FILE                with --coordinator: accept certificates of these
                                 authorities (PEM) in place of the system's
 `;

@@ -5,16 +5,19 @@ import { GomoteError, messageOf } from '../errors.ts';
 
 export const helpText = `Usage: coordinator COMMAND --config FILE [options]
 
-Shares buildlets in a team: one address that knows its users, finds or makes machines, and
-relays everything to them.
+Shares buildlets in a team: one address that knows its users, finds or makes
+machines, and relays everything to them.
 
 Commands:
-  serve                  serve until SIGTERM or SIGINT; running requests then finish first
+  serve                  serve until SIGTERM or SIGINT; running requests then
+                         finish first
   check                  check the configuration and end
-  user add NAME          add a user and print the token, once [--admin] [--maximum N]
+  user add NAME          add a user and print the token, once [--admin]
+                         [--maximum N]
   user list              print the users
   user remove NAME       remove a user
-  user rotate NAME       print a new token; the old one is worth nothing from then on
+  user rotate NAME       print a new token; the old one is worth nothing from
+                         then on
 
 Options:
   --config FILE          the configuration (default: coordinator.toml)
@@ -23,8 +26,8 @@ Options:
   --version              print the version and end
   --help                 print this and end
 
-serve writes JSON lines to standard output, one a request. Users can be added and removed
-while it runs.
+serve writes JSON lines to standard output, one a request. Users can be added
+and removed while it runs.
 Exit status: 0 ended in order, 1 failed, 2 wrong usage.
 `;
 

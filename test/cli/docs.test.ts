@@ -9,6 +9,7 @@ import { Context } from '../../src/cli/context.ts';
 import { examplesOf } from '../../src/cli/examples.ts';
 import { processInterrupts } from '../../src/cli/interrupts.ts';
 import { fullProgram } from '../../src/cli/program.ts';
+import { helpText as coordinatorHelp } from '../../src/coordinator/options.ts';
 import { errorCodes } from '../../src/errors.ts';
 import { Collector } from '../helpers/collect.ts';
 
@@ -131,4 +132,17 @@ it('errors.md has every code of the library with a meaning, and no other', () =>
     expect(what?.length, row).toBeGreaterThan(15);
     expect(cure?.length, row).toBeGreaterThan(5);
   }
+});
+
+it('no help has a line of more than 80 columns on a terminal of 80', async () => {
+  const streams = { stdin: Readable.from([]), stdout: new Collector(), stderr: new Collector() };
+  const context = new Context({ ...streams, environment: {} }, processInterrupts());
+  const root = await fullProgram(context);
+  const helps = [root, ...root.commands].map((command) =>
+    [command.configureHelp({ helpWidth: 80 }).helpInformation(), examplesOf(command.name())].join(
+      '\n',
+    ),
+  );
+  const lines = [...helps, helpText, coordinatorHelp].join('\n').split('\n');
+  expect(lines.filter((line) => line.length > 80)).toEqual([]);
 });

@@ -1,5 +1,6 @@
 // What a pull says of itself.
 import { GomoteError } from '../../errors.ts';
+import { quoted } from '../../printable.ts';
 import { notOfTree } from '../../protocol/unread.ts';
 import type { PullSummary } from '../../sync/pull/pull.ts';
 import type { Context } from '../context.ts';
@@ -59,12 +60,16 @@ function throwIfLeft(
     conflicts.length > 0 ? '; --force overwrites, --keep-both writes NAME.remote beside it' : '';
   throw new GomoteError(
     code,
-    some(left, (path) => `${path}: ${reasons.get(path)}`),
+    some(left, (path) => `${path}: ${withoutPath(path, reasons.get(path) ?? '')}`),
     {
       hint: rest + cure,
     },
   );
 }
+
+/** The reason, which may begin with the path again. */
+const withoutPath = (path: string, reason: string): string =>
+  reason.startsWith(quoted(path)) ? reason.slice(quoted(path).length).trim() : reason;
 
 /** How many paths a message names. */
 const shownPaths = 5;
