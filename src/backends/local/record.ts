@@ -2,11 +2,12 @@
 //
 // The files are tiny, and every command reads them first: it does so without Node's promises for files, which take
 // longer to load.
-import { renameSync, writeFileSync } from 'node:fs';
+
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { errnoOf, GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import { hasPrivateDirectory } from '../../files/private-directory.ts';
 import { readOwnFile } from '../../files/private-file.ts';
+import { replaceFile } from '../../files/replace-file.ts';
 
 export interface LocalRecord {
   readonly name: string;
@@ -47,9 +48,7 @@ const recordPath = (directory: string): string => join(directory, 'record.json')
 
 /** Writes the record under its name only when it is whole. */
 export function writeRecord(directory: string, record: LocalRecord): void {
-  const partial = `${recordPath(directory)}.${process.pid}`;
-  writeFileSync(partial, `${JSON.stringify(record, undefined, 2)}\n`, { mode: 0o600 });
-  renameSync(partial, recordPath(directory));
+  replaceFile(recordPath(directory), `${JSON.stringify(record, undefined, 2)}\n`);
 }
 
 /** The record in `directory`; undefined when there is none. Throws when another user could have written it. */

@@ -1,10 +1,7 @@
-// How buildlets are reached, kept in files, so that a command on one need not ask the host.
-//
-// What a file says is checked by the buildlet's own answer; the host has it all.
-import { readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+// How buildlets on hosts are reached.
+import { readdirSync } from 'node:fs';
 import { cacheDirectory } from '../../files/cache-directory.ts';
-import { readOwnFile } from '../../files/private-file.ts';
+import { ConnectionFiles } from '../connection-files.ts';
 
 export interface SshConnection {
   readonly name: string;
@@ -20,52 +17,27 @@ export interface SshConnection {
   readonly owner?: string | undefined;
 }
 
-/** Buildlets that end by themselves are never forgotten by name. */
-const keptMs = 2 * 24 * 3_600_000;
+/** Where they are kept in the user's cache. */
+const cacheName = 'ssh-buildlets';
 
-export class Connections {
+export class Connections extends ConnectionFiles<SshConnection> {
   readonly #environment: NodeJS.ProcessEnv;
   readonly #backend: string;
 
   constructor(backend: string, environment: NodeJS.ProcessEnv) {
+    const optional = ['string', 'undefined'];
+    super({
+      environment,
+      directory: cacheName,
+      fileOf: (name) => encodeURIComponent(`${backend}/${name}`),
+      fields: {
+        ...{ name: ['string'], host: ['string'], socket: ['string'], password: ['string'] },
+        ...{ master: ['string'], forwarded: optional, owner: optional },
+      },
+      keptMs: 2 * 24 * 3_600_000,
+    });
     this.#environment = environment;
     this.#backend = backend;
-  }
-
-  read(name: string): SshConnection | undefined {
-    const path = this.#path(name);
-    if (path === undefined) return undefined;
-    try {
-      const read: Partial<SshConnection> | null = JSON.parse(readOwnFile(path));
-      const texts = [read?.host, read?.socket, read?.password, read?.master];
-      const rest = [read?.forwarded, read?.owner];
-      const isWhole =
-        read?.name === name &&
-        texts.every((text) => typeof text === 'string') &&
-        rest.every((text) => typeof text === 'string' || text === undefined);
-      return isWhole ? (read as SshConnection) : undefined;
-    } catch {
-      return undefined;
-    }
-  }
-
-  /** A file that cannot be written is no failure: the host is asked the next time. */
-  write(connection: SshConnection): void {
-    const path = this.#path(connection.name);
-    if (path === undefined) return;
-    const partial = `${path}.${process.pid}`;
-    try {
-      writeFileSync(partial, JSON.stringify(connection), { mode: 0o600, flag: 'wx' });
-      renameSync(partial, path);
-      this.#removeOld();
-    } catch {
-      rmSync(partial, { force: true });
-    }
-  }
-
-  forget(name: string): void {
-    const path = this.#path(name);
-    if (path !== undefined) rmSync(path, { force: true });
   }
 
   /** Of this backend. */
@@ -73,22 +45,6 @@ export class Connections {
     return namesIn(this.#environment)
       .filter(({ backend }) => backend === this.#backend)
       .flatMap(({ name }) => this.read(name) ?? []);
-  }
-
-  #removeOld(): void {
-    const directory = directoryIn(this.#environment);
-    if (directory === undefined) return;
-    for (const name of readdirSync(directory)) {
-      const path = join(directory, name);
-      const found = statSync(path, { throwIfNoEntry: false });
-      if (found?.isFile() && Date.now() - found.mtimeMs > keptMs) rmSync(path, { force: true });
-    }
-  }
-
-  /** Undefined where there is no safe place for it. */
-  #path(name: string): string | undefined {
-    const directory = directoryIn(this.#environment);
-    return directory && join(directory, encodeURIComponent(`${this.#backend}/${name}`));
   }
 }
 
@@ -98,16 +54,13 @@ export const backendsWithConnections = (environment: NodeJS.ProcessEnv): string[
 ];
 
 function namesIn(environment: NodeJS.ProcessEnv): { backend: string; name: string }[] {
-  const directory = directoryIn(environment);
+  const directory = cacheDirectory(environment, cacheName);
   if (directory === undefined) return [];
   return readdirSync(directory).flatMap((file) => {
     const [, backend, name] = /^(.+)\/([\w.-]+)$/.exec(decoded(file)) ?? [];
     return backend === undefined || name === undefined ? [] : [{ backend, name }];
   });
 }
-
-const directoryIn = (environment: NodeJS.ProcessEnv): string | undefined =>
-  cacheDirectory(environment, 'ssh-buildlets');
 
 function decoded(file: string): string {
   try {

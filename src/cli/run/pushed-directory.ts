@@ -1,18 +1,11 @@
 // Where the tree that one works in was pushed on a buildlet: commands run there unless told otherwise. Kept here, so that a
 // run asks nothing for it, and under the buildlet's address and password, so that another one of the same name has none.
-import { writeFileSync } from 'node:fs';
+
 import { dirname, join } from 'node:path';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
-import { randomId } from '../../client/random-id.ts';
-import {
-  lstatSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-} from '../../files/named-fs.ts';
+import { readFileSync, realpathSync } from '../../files/named-fs.ts';
 import { hasPrivateDirectory, makePrivateDirectory } from '../../files/private-directory.ts';
+import { removeOldFiles, replaceFile } from '../../files/replace-file.ts';
 import { userDirectory } from '../../files/user-directories.ts';
 import { bytesOfName, nameFromBytes } from '../../protocol/name-bytes.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
@@ -47,20 +40,10 @@ export function notePushed(
   try {
     const records = recordsIn(environment);
     makePrivateDirectory(records, what);
-    const path = join(records, recordName(buildlet, top));
-    const partial = `${path}.${randomId()}`;
-    writeFileSync(partial, bytesOfName(dir), { mode: 0o600, flag: 'wx' });
-    renameSync(partial, path);
-    removeOld(records);
+    replaceFile(join(records, recordName(buildlet, top)), bytesOfName(dir));
+    removeOldFiles(records, keptMs);
   } catch {
     // A run needs --dir then, as without a push.
-  }
-}
-
-function removeOld(records: string): void {
-  for (const name of readdirSync(records)) {
-    const { mtimeMs } = lstatSync(join(records, name));
-    if (mtimeMs < Date.now() - keptMs) rmSync(join(records, name), { force: true });
   }
 }
 

@@ -1,5 +1,6 @@
 // What gomote itself has sent from a directory of this machine and brought into it: whatever else is there now is somebody's
 // work. Kept where what can be lost is kept: without it, more is taken for somebody's work, and nothing is lost.
+
 import { hash } from 'node:crypto';
 import {
   closeSync,
@@ -8,12 +9,11 @@ import {
   readdirSync,
   readFileSync,
   readSync,
-  renameSync,
   rmSync,
   statSync,
-  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { replaceFile } from '../../files/replace-file.ts';
 import { bytesOfName, nameFromBytes } from '../../protocol/name-bytes.ts';
 import { algorithmOf } from '../../protocol/tree-difference.ts';
 import { decodeEntries, encodeEntries, type TreeEntry } from '../../protocol/tree-entry.ts';
@@ -157,10 +157,8 @@ export class KnownStates {
     const path = join(this.#directory, name);
     try {
       mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
-      const partial = `${path}.${process.pid}`;
       const text = `gomote state 1\0${digest}\0${encodeEntries(entries)}`;
-      writeFileSync(partial, bytesOfName(text), { mode: 0o600 });
-      renameSync(partial, path);
+      replaceFile(path, bytesOfName(text));
       this.#prune(this.#directory, use);
     } catch {
       // The next pull takes more for somebody's work.

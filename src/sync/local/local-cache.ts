@@ -1,8 +1,10 @@
 // What is known of a tree of this machine from before: the digests of its files, and how it was last pushed. Only a cache:
 // without it, a push takes longer.
+
 import { hash } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { replaceFile } from '../../files/replace-file.ts';
 import type { DigestAlgorithm, TreeEntry } from '../../protocol/tree-entry.ts';
 import { isSettled } from '../../tree/digest-cache.ts';
 import { digestOfFile } from '../../tree/tree-digests.ts';
@@ -123,9 +125,7 @@ export class LocalCache {
     if (this.#prefix === undefined) return;
     try {
       mkdirSync(dirname(this.#prefix), { recursive: true, mode: 0o700 });
-      const partial = `${this.#prefix}.${name}.${process.pid}`;
-      writeFileSync(partial, content, { mode: 0o600 });
-      renameSync(partial, `${this.#prefix}.${name}`);
+      replaceFile(`${this.#prefix}.${name}`, content);
     } catch {
       // The next push is slower.
     }

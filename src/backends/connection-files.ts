@@ -1,0 +1,79 @@
+// How buildlets are reached, kept in files, so that a command on one need not ask its platform. What a file says is checked by
+// the buildlet's own answer; the platform has it all.
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { cacheDirectory } from '../files/cache-directory.ts';
+import { readOwnFile } from '../files/private-file.ts';
+import { removeOldFiles, replaceFile } from '../files/replace-file.ts';
+
+interface Named {
+  readonly name: string;
+}
+
+/** The types of a connection's fields, as `typeof` tells them. */
+export type FieldTypes<T> = { readonly [K in keyof T]-?: readonly string[] };
+
+export interface ConnectionFilesOptions<T extends Named> {
+  readonly environment: NodeJS.ProcessEnv;
+  /** The directory's name in the user's cache. */
+  readonly directory: string;
+  /** The name of a buildlet's file. */
+  readonly fileOf: (name: string) => string;
+  readonly fields: FieldTypes<T>;
+  /** Buildlets that end by themselves are never forgotten by name, but when their file is so old. */
+  readonly keptMs: number;
+}
+
+export class ConnectionFiles<T extends Named> {
+  readonly #options: ConnectionFilesOptions<T>;
+
+  constructor(options: ConnectionFilesOptions<T>) {
+    this.#options = options;
+  }
+
+  /** Undefined where there is no safe place for it. */
+  get directory(): string | undefined {
+    return cacheDirectory(this.#options.environment, this.#options.directory);
+  }
+
+  read(name: string): T | undefined {
+    const path = this.#path(name);
+    if (path === undefined) return undefined;
+    try {
+      const read: Partial<Record<string, unknown>> | null = JSON.parse(readOwnFile(path));
+      const fields: [string, readonly string[]][] = Object.entries(this.#options.fields);
+      const isWhole =
+        read?.name === name && fields.every(([field, types]) => types.includes(typeof read[field]));
+      return isWhole ? (read as unknown as T) : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** A file that cannot be written is no failure: the platform is asked the next time. */
+  write(connection: T): void {
+    const { directory } = this;
+    if (directory === undefined) return;
+    try {
+      const path = join(directory, this.#options.fileOf(connection.name));
+      replaceFile(path, JSON.stringify(connection));
+      removeOldFiles(directory, this.#options.keptMs);
+    } catch {
+      // It is not kept, then.
+    }
+  }
+
+  forget(name: string): void {
+    try {
+      const path = this.#path(name);
+      if (path !== undefined) rmSync(path, { force: true });
+    } catch {
+      // It cannot be there, then.
+    }
+  }
+
+  #path(name: string): string | undefined {
+    const { directory } = this;
+    return directory && join(directory, this.#options.fileOf(name));
+  }
+}

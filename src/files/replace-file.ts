@@ -1,0 +1,26 @@
+// Small files of this user's alone, which are whole whenever somebody reads them. For those that must outlast a crash of the
+// system, see write-whole.ts.
+import { readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Replaces the file. When that fails, the old one is still there, and nothing else is. */
+export function replaceFile(path: string, content: string | Uint8Array): void {
+  const partial = `${path}.${process.pid}.new`;
+  try {
+    rmSync(partial, { force: true });
+    writeFileSync(partial, content, { mode: 0o600, flag: 'wx' });
+    renameSync(partial, path);
+  } catch (error) {
+    rmSync(partial, { force: true });
+    throw error;
+  }
+}
+
+/** Removes the files of a directory that have not been written for so long. */
+export function removeOldFiles(directory: string, ageMs: number): void {
+  for (const name of readdirSync(directory)) {
+    const path = join(directory, name);
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found?.isFile() && Date.now() - found.mtimeMs > ageMs) rmSync(path, { force: true });
+  }
+}
