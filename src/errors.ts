@@ -147,6 +147,10 @@ export class NotStartedError extends GomoteError {
   }
 }
 
+/** Whether the connection failed, which may be repaired, or the other end is gone. */
+export const isConnectionError = (error: unknown): boolean =>
+  error instanceof GomoteError && ['ERR_CONNECT', 'ERR_LOST', 'ERR_BROKEN'].includes(error.code);
+
 /**
  * What a cancelled call fails with: ERR_ABORTED, whose cause is the signal's reason. A reason that is a GomoteError says
  * it better: then it is a copy of that, since every call that it ends throws an error of its own.

@@ -6,9 +6,9 @@ import { errnoOf, GomoteError } from '../errors.ts';
 import { quoted } from '../printable.ts';
 import { errnoText } from '../protocol/process-state.ts';
 import { elementsOf } from './file-name.ts';
-import { lstat, lstatSync, readlink, readlinkSync, realpath, realpathSync } from './named-fs.ts';
+import { lstatSync, readlinkSync, realpathSync } from './named-fs.ts';
 
-export interface ResolveOptions {
+interface ResolveOptions {
   /** Whether a symbolic link as the last element is followed, too; its target must then stay inside. Default: no. */
   follow?: boolean;
   /** What stands at a path. Default: what the system says. */
@@ -16,7 +16,7 @@ export interface ResolveOptions {
 }
 
 /** Where a walk ended, and why it may not be used. */
-export interface Trace {
+interface Trace {
   path: string;
   /** `outside`: it left the root. `loop`: its links never end. */
   problem?: 'outside' | 'loop';
@@ -33,16 +33,15 @@ export const isInside = (root: string, path: string): boolean =>
   path === root || path.startsWith(root.endsWith(sep) ? root : root + sep);
 
 /**
- * Walks `elements` from `start` as the kernel would, asking its caller what stands at each path.
- *
- * `root` and `start` are real paths. What does not exist is where it would be made.
+ * Walks `elements` from `start` as the kernel would. `root` and `start` are real paths. What does not exist is where it would
+ * be made.
  */
-function* trace(
+export function trace(
   root: string,
   start: string,
   elements: readonly string[],
-  follow: boolean,
-): Generator<string, Trace, Look> {
+  { follow = false, look = lookAt }: ResolveOptions = {},
+): Trace {
   let position = start;
   let missing = false;
   let links = 0;
@@ -58,7 +57,7 @@ function* trace(
         continue;
       }
       const next = join(position, name);
-      const found: Look = missing || !followed ? 'other' : yield next;
+      const found: Look = missing || !followed ? 'other' : look(next);
       missing ||= found === undefined;
       if (typeof found !== 'object') {
         position = next;
@@ -77,20 +76,6 @@ function* trace(
   return { path: position };
 }
 
-/** {@link trace}, done at once: whether, and where to, `elements` lead from `start` inside `root`. */
-export function traceSync(
-  root: string,
-  start: string,
-  elements: readonly string[],
-  options: ResolveOptions = {},
-): Trace {
-  const steps = trace(root, start, elements, options.follow ?? false);
-  let step = steps.next();
-  const { look: see = lookSync } = options;
-  while (!step.done) step = steps.next(see(step.value));
-  return step.value;
-}
-
 /**
  * Resolves `relative`, a path of the protocol, to an absolute path inside the directory `root`.
  *
@@ -98,28 +83,14 @@ export function traceSync(
  * the path it would have. Throws ERR_PATH for a path that is not the protocol's or that leaves `root`,
  * ERR_LOCAL_FILE when `root` is missing or a directory on the way may not be searched.
  */
-export async function resolveInside(
-  root: string,
-  relative: string,
-  options: ResolveOptions = {},
-): Promise<string> {
-  const elements = elementsOf(relative);
-  const real = await realpath(root).catch((error: unknown) => fail('realpath', root, error));
-  const steps = trace(real, real, elements, options.follow ?? false);
-  let step = steps.next();
-  while (!step.done) step = steps.next(await look(step.value));
-  return pathOf(step.value, relative);
-}
-
-/** {@link resolveInside} with synchronous system calls. */
-export function resolveInsideSync(
+export function resolveInside(
   root: string,
   relative: string,
   options: ResolveOptions = {},
 ): string {
   const elements = elementsOf(relative);
   const real = realRoot(root);
-  return pathOf(traceSync(real, real, elements, options), relative);
+  return pathOf(trace(real, real, elements, options), relative);
 }
 
 /** The real path of a directory; throws ERR_LOCAL_FILE when it has none. */
@@ -140,15 +111,7 @@ function pathOf(found: Trace, relative: string): string {
   throw new GomoteError('ERR_PATH', `path ${quoted(relative)} ${what}`);
 }
 
-async function look(path: string): Promise<Look> {
-  try {
-    return (await lstat(path)).isSymbolicLink() ? { target: await readlink(path) } : 'other';
-  } catch (error) {
-    return absent(path, error);
-  }
-}
-
-export function lookSync(path: string): Look {
+export function lookAt(path: string): Look {
   try {
     const stats: Stats | undefined = lstatSync(path, { throwIfNoEntry: false });
     if (stats === undefined) return undefined;

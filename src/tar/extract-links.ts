@@ -1,6 +1,6 @@
 // Symbolic links and FIFOs of one extraction.
 import { execFileSync } from 'node:child_process';
-import { isInside, type Look, lookSync, traceSync } from '../files/confine.ts';
+import { isInside, type Look, lookAt, trace } from '../files/confine.ts';
 import { lstatSync, lutimesSync, unlinkSync } from '../files/named-fs.ts';
 import { archiveErrors, outsideLinkError } from './archive-error.ts';
 import { directoryInPlace, type Placement } from './placement.ts';
@@ -90,14 +90,14 @@ export function planLinks(
     const link = byPlace.get(place);
     if (link !== undefined) return { target: link.entry.linkTarget };
     const staged = placement.stagedAt(place);
-    return lookSync(staged === undefined ? path : staging.tree.shown(staged));
+    return lookAt(staged === undefined ? path : staging.tree.shown(staged));
   };
   for (const { entry, place } of byPlace.values()) {
     const directory = place.includes('/')
       ? `${base}/${place.slice(0, place.lastIndexOf('/'))}`
       : base;
     const target = entry.linkTarget.split('/');
-    const { problem } = traceSync(root, directory, target, { follow: true, look });
+    const { problem } = trace(root, directory, target, { follow: true, look });
     if (problem === 'outside') throw outsideLinkError(entry.name, entry.linkTarget);
   }
   return [...byPlace.values()];

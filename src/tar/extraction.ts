@@ -3,7 +3,7 @@
 import { posix, relative, resolve, sep } from 'node:path';
 import { errnoOf, GomoteError } from '../errors.ts';
 import { reach, reachDirectory } from '../files/beneath.ts';
-import { realRoot, traceSync } from '../files/confine.ts';
+import { realRoot, trace } from '../files/confine.ts';
 import type { HeldDirectory } from '../files/held-directory.ts';
 import { HeldTree } from '../files/held-tree.ts';
 import { linkSync, lstatSync, readlinkSync, rmdirSync } from '../files/named-fs.ts';
@@ -240,7 +240,7 @@ export class Extraction implements TarSink {
     if (staged !== 'absent') return staged;
     // Stops `secret -> ../../etc/shadow`, and the same through a link that was there before.
     const base = this.#target.top.path;
-    const { path, problem } = traceSync(base, base, elements);
+    const { path, problem } = trace(base, base, elements);
     if (problem !== undefined) return undefined;
     const found = linkedIn(this.#target, path.slice(base.length + 1));
     return found === 'absent' ? undefined : found;

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { posix } from 'node:path';
 import { errnoOf } from '../errors.ts';
-import { isInside, traceSync } from '../files/confine.ts';
+import { isInside, trace } from '../files/confine.ts';
 import type { HeldTree } from '../files/held-tree.ts';
 import {
   accessSync,
@@ -116,7 +116,7 @@ export class Placement {
     if (this.#attributes.has(name)) return undefined;
     // Stops an upload from leaving through a link that was there before it.
     const [base, path] = [this.#base, this.#target.shown(join(parent, element))];
-    const found = traceSync(base, this.#target.shown(parent), [element], { follow: true });
+    const found = trace(base, this.#target.shown(parent), [element], { follow: true });
     if (found.problem !== undefined || !isInside(base, found.path)) {
       throw archiveErrors.entry(name, `the symbolic link ${path} leads out of the directory`);
     }

@@ -1,7 +1,7 @@
 // The symbolic links of a tree: made last, and only those that stay inside the root.
 import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
-import { traceSync } from '../files/confine.ts';
+import { trace } from '../files/confine.ts';
 import { renameSync, rmSync, symlinkSync } from '../files/named-fs.ts';
 import { makeRoom, type Replaces } from '../files/put-in-place.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
@@ -54,8 +54,7 @@ export function makeTreeLinks(
 }
 
 const staysInside = ({ fence, directoryOf }: TreeLinksOptions, entry: TreeEntry): boolean =>
-  traceSync(fence, directoryOf(entry), entry.target.split('/'), { follow: true }).problem !==
-  'outside';
+  trace(fence, directoryOf(entry), entry.target.split('/'), { follow: true }).problem !== 'outside';
 
 function makeLink(entry: TreeEntry, place: string, replaces: Replaces = true): void {
   makeRoom(place, replaces);

@@ -1,7 +1,7 @@
 // Makes the changes of a tree stream below a directory: each file appears under its name only whole and proved.
 import { posix, relative } from 'node:path';
 import { GomoteError } from '../errors.ts';
-import { realRoot, resolveInsideSync } from '../files/confine.ts';
+import { realRoot, resolveInside } from '../files/confine.ts';
 import { lstatSync, rmSync } from '../files/named-fs.ts';
 import { putInPlace, type Replaces } from '../files/put-in-place.ts';
 import { isReserved } from '../files/reserved-names.ts';
@@ -62,7 +62,7 @@ export class TreeWriter implements TreeSink {
   constructor(root: string, dir: string, options: TreeWriterOptions = {}) {
     this.#root = realRoot(root);
     this.#options = options;
-    this.#base = resolveInsideSync(root, dir, { follow: true });
+    this.#base = resolveInside(root, dir, { follow: true });
     const stats = lstatSync(this.#base, { throwIfNoEntry: false });
     if (stats?.isDirectory() === false)
       throw new GomoteError('ERR_LOCAL_FILE', `${this.#base}: not a directory`);

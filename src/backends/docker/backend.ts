@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import type { BuilderType } from '../../builders.ts';
 import { BuildletClient } from '../../client/buildlet-client.ts';
-import { GomoteError } from '../../errors.ts';
+import { GomoteError, isConnectionError } from '../../errors.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type {
@@ -176,7 +176,7 @@ export class DockerBackend implements Backend, Cleanup, Diagnosis {
   }
 
   async explain(name: string, error: GomoteError): Promise<GomoteError> {
-    if (!['ERR_CONNECT', 'ERR_LOST', 'ERR_BROKEN'].includes(error.code)) return error;
+    if (!isConnectionError(error)) return error;
     return (await this.#obituary(name, error)) ?? error;
   }
 

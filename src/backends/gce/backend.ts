@@ -2,7 +2,7 @@
 import type { BuilderType } from '../../builders.ts';
 import { BuildletClient } from '../../client/buildlet-client.ts';
 import { type KeyPair, newKeyPair } from '../../client/key-pair.ts';
-import { GomoteError, isGomoteError, PlatformError } from '../../errors.ts';
+import { GomoteError, isConnectionError, isGomoteError, PlatformError } from '../../errors.ts';
 import { usedNamesOf } from '../../files/used-names.ts';
 import { tokenBucket } from '../../rate-limit.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
@@ -237,8 +237,9 @@ export class GceBackend implements Backend, Diagnosis, Renewal, SharedNotes, Cle
   }
 
   async explain(name: string, error: GomoteError): Promise<GomoteError> {
-    const codes = ['ERR_CONNECT', 'ERR_LOST', 'ERR_BROKEN', 'ERR_CERTIFICATE', 'ERR_MACHINE'];
-    return (codes.includes(error.code) && (await this.#diagnoseLoss(name, error))) || error;
+    const isOfMachine = ['ERR_CERTIFICATE', 'ERR_MACHINE'].includes(error.code);
+    if (!isOfMachine && !isConnectionError(error)) return error;
+    return (await this.#diagnoseLoss(name, error)) ?? error;
   }
 
   /** Why the buildlet will not answer any more; undefined: it may, or nobody knows. */

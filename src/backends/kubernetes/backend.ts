@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { V1Pod } from '@kubernetes/client-node';
 import type { BuilderType } from '../../builders.ts';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
-import { GomoteError, isGomoteError } from '../../errors.ts';
+import { GomoteError, isConnectionError, isGomoteError } from '../../errors.ts';
 import { usedNamesOf } from '../../files/used-names.ts';
 import { tokenBucket } from '../../rate-limit.ts';
 import { SharedCall } from '../../shared-call.ts';
@@ -260,9 +260,7 @@ export class KubernetesBackend implements Backend, Diagnosis, Renewal, SharedNot
   }
 
   async explain(name: string, error: GomoteError): Promise<GomoteError> {
-    if (!['ERR_CONNECT', 'ERR_LOST', 'ERR_BROKEN', 'ERR_CERTIFICATE'].includes(error.code)) {
-      return error;
-    }
+    if (!isConnectionError(error) && error.code !== 'ERR_CERTIFICATE') return error;
     this.#connections.forget(name);
     const { cluster } = await this.#open();
     const { podOutcomeSoon } = await import('./post-mortem.ts');

@@ -3,7 +3,7 @@ import { promises } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { BuilderType } from '../../builders.ts';
 import { BuildletClient } from '../../client/buildlet-client.ts';
-import { type GomoteError, isGomoteError, isOwnShortage } from '../../errors.ts';
+import { type GomoteError, isConnectionError, isGomoteError, isOwnShortage } from '../../errors.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type {
@@ -223,7 +223,7 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup {
   }
 
   async explain(name: string, error: GomoteError): Promise<GomoteError> {
-    if (error.code !== 'ERR_CONNECT' && error.code !== 'ERR_LOST') return error;
+    if (!isConnectionError(error)) return error;
     const directory = join(this.#places.root, name);
     const record = this.#recordOf(name);
     if (record === undefined) return unknown(name, error);

@@ -1,7 +1,7 @@
 // Buildlets on hosts that the user reaches by ssh: processes of that account, as local ones are here.
 import type { BuilderType } from '../../builders.ts';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
-import { GomoteError, isGomoteError } from '../../errors.ts';
+import { GomoteError, isConnectionError, isGomoteError } from '../../errors.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
 import type {
   Backend,
@@ -28,8 +28,6 @@ export interface SshSettings extends SshConfig, Surroundings {}
 
 /** How long the search for the reason of a lost connection may take, in ms. */
 const explainMs = 15_000;
-
-const lossCodes = ['ERR_CONNECT', 'ERR_LOST', 'ERR_BROKEN', 'ERR_UNAUTHORIZED'];
 
 export class SshBackend implements Backend, Diagnosis, Cleanup, Prompts {
   readonly name: string;
@@ -200,7 +198,8 @@ export class SshBackend implements Backend, Diagnosis, Cleanup, Prompts {
   }
 
   async explain(name: string, error: GomoteError): Promise<GomoteError> {
-    const known = lossCodes.includes(error.code) ? this.#connections.read(name) : undefined;
+    const isLoss = isConnectionError(error) || error.code === 'ERR_UNAUTHORIZED';
+    const known = isLoss ? this.#connections.read(name) : undefined;
     if (known === undefined) return error;
     // Whatever it was, the next command asks the host.
     this.#connections.forget(name);

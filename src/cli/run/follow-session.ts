@@ -1,7 +1,7 @@
 // Watching one session to its end: its output here, our input there, signals between.
 import type { Session } from '../../client/runs/session.ts';
 import type { SessionResult } from '../../client/runs/session-options.ts';
-import { GomoteError, isGomoteError } from '../../errors.ts';
+import { GomoteError, isConnectionError } from '../../errors.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { Context } from '../context.ts';
 import { CancelLadder, type LadderOptions } from './cancel-ladder.ts';
@@ -91,10 +91,7 @@ async function failureOf(
   session: Session,
   { name, killAfterMs }: FollowOptions,
 ): Promise<unknown> {
-  const isTransport = ['ERR_CONNECT', 'ERR_LOST', 'ERR_BROKEN'].some(
-    (code) => isGomoteError(error) && error.code === code,
-  );
-  if (isTransport && isGomoteError(error)) {
+  if (error instanceof GomoteError && isConnectionError(error)) {
     return new GomoteError(error.code, `lost run ${session.id}: ${error.message}`, {
       hint: `if it still runs: gomote attach ${name} ${session.id}`,
       cause: error,

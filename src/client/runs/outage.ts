@@ -1,6 +1,12 @@
 // Trying again while a connection is down: sooner or later, and for how long.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errnoOf, GomoteError, isGomoteError, StatusError } from '../../errors.ts';
+import {
+  errnoOf,
+  GomoteError,
+  isConnectionError,
+  isGomoteError,
+  StatusError,
+} from '../../errors.ts';
 import { transportError } from '../../http/client/request.ts';
 import type { ConnectionOptions } from '../connection.ts';
 
@@ -69,14 +75,11 @@ export class Outage {
     const { address, remoteName } = this.#options.peer;
     if (error instanceof StatusError)
       return error.status > 500 || error.status === 410 ? refusedMs : 0;
-    if (!isGomoteError(error)) return 0;
-    if (['ERR_CONNECT', 'ERR_LOST', 'ERR_BROKEN'].includes(error.code)) {
-      if (!isRefused(error)) return Infinity;
-      if (address.kind === 'unix') return refusedHereMs;
-      // A coordinator that refuses may be starting again, and its buildlets live on.
-      return remoteName === '' ? refusedMs : Infinity;
-    }
-    return 0;
+    if (!isConnectionError(error)) return 0;
+    if (!isRefused(error)) return Infinity;
+    if (address.kind === 'unix') return refusedHereMs;
+    // A coordinator that refuses may be starting again, and its buildlets live on.
+    return remoteName === '' ? refusedMs : Infinity;
   }
 }
 
