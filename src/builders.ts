@@ -4,6 +4,7 @@ import { GomoteError } from './errors.ts';
 
 /** A kind of machine. */
 export interface HostType {
+  /** By which builder types name it. */
   readonly name: string;
   /** One sentence for `gomote types`. */
   readonly description?: string | undefined;
@@ -29,7 +30,9 @@ export interface KubernetesMachine {
   readonly port?: number | undefined;
   /** What the scheduler sets aside, and the most the pod may use, as Kubernetes quantities. */
   readonly cpu?: string | undefined;
+  /** The most CPU that it may use. Default: that of `podDefaults`. */
   readonly cpuLimit?: string | undefined;
+  /** Its memory: what is set aside is also the most. Default: that of `podDefaults`. */
   readonly memory?: string | undefined;
   /** The image's own command in place of `buildlet` with its options: for a buildlet that takes none. */
   readonly command?: readonly string[] | undefined;
@@ -91,6 +94,7 @@ export interface GceMachine {
   readonly pricing?: 'standard' | 'spot' | 'preemptible' | undefined;
   /** A network's or subnetwork's path. Default: the project's network `default`. */
   readonly network?: string | undefined;
+  /** The subnetwork of its network interface. Default: that of the zone. */
   readonly subnetwork?: string | undefined;
   /** More metadata, such as a `startup-script`. */
   readonly meta?: Readonly<Record<string, string>> | undefined;
@@ -98,7 +102,9 @@ export interface GceMachine {
 
 /** A host type plus an environment: what a buildlet is asked for by. */
 export interface BuilderType {
+  /** As `create` takes it, such as `linux-amd64`. */
   readonly name: string;
+  /** The name of the host type that it runs on. */
   readonly hostType: string;
   /** `KEY=VALUE`, given to every command before its own. */
   readonly env: readonly string[];
@@ -106,8 +112,11 @@ export interface BuilderType {
   readonly path?: readonly string[] | undefined;
 }
 
+/** The builder types and host types that there are. */
 export interface Catalogue {
+  /** By their names. */
   readonly hosts: readonly HostType[];
+  /** By their names. */
   readonly builders: readonly BuilderType[];
 }
 

@@ -69,11 +69,13 @@ export const errorCodes = {
   ERR_USAGE: 'ERR_USAGE',
 } as const;
 
+/** The name of one of {@link errorCodes}. */
 export type ErrorCode = keyof typeof errorCodes;
 
 /** Shorthands for the two codes that Go's package exports as variables. */
 export const { ERR_CLOSED, ERR_TIMEOUT } = errorCodes;
 
+/** The cause of an error, and what can be done about it. */
 export interface GomoteErrorOptions extends ErrorOptions {
   /** What the reader can do next: a clause without a full stop. */
   hint?: string | undefined;
@@ -84,8 +86,11 @@ export interface GomoteErrorOptions extends ErrorOptions {
  * are safe to show on a terminal, whatever text of another machine they quote.
  */
 export class GomoteError extends Error {
+  /** The name of its class. */
   override readonly name: string = 'GomoteError';
+  /** What went wrong, for programs. */
   readonly code: ErrorCode;
+  /** What can be done next: a clause without a full stop. */
   readonly hint: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: GomoteErrorOptions = {}) {
@@ -97,6 +102,7 @@ export class GomoteError extends Error {
 
 /** The server answered with a status that is not a success. */
 export class StatusError extends GomoteError {
+  /** The name of its class. */
   override readonly name = 'StatusError';
   /** The HTTP status, such as 500. */
   readonly status: number;
@@ -119,6 +125,7 @@ export class StatusError extends GomoteError {
 
 /** The platform that makes the machines (Compute Engine, Kubernetes) refused, or its machine failed. */
 export class PlatformError extends GomoteError {
+  /** The name of its class. */
   override readonly name = 'PlatformError';
   /** The platform's own word: `QUOTA_EXCEEDED`, `FailedScheduling`; empty when it gave none. */
   readonly reason: string;
@@ -131,9 +138,11 @@ export class PlatformError extends GomoteError {
 
 /** The command never started: it was not found, may not be executed, or its directory is missing. */
 export class NotStartedError extends GomoteError {
+  /** The name of its class. */
   override readonly name = 'NotStartedError';
   /** The buildlet's words, as they came in the trailer `Process-State`: show them with `printable` only. */
   readonly state: string;
+  /** Why: there is no such file, it may not be executed, or something else. */
   readonly reason: 'not-found' | 'not-executable' | 'other';
 
   constructor(

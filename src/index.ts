@@ -5,8 +5,10 @@ export type {
   CreatedVm,
   GceAuth,
   GceCallOptions,
+  GoogleCredentials,
   StartVmOptions,
   Vm,
+  VmHook,
 } from './backends/gce/options.ts';
 export type { ClusterConfig } from './backends/kubernetes/cluster-config.ts';
 export { podDefaults } from './backends/kubernetes/pod-defaults.ts';
@@ -16,6 +18,8 @@ export {
   type BuilderType,
   builtInCatalogue,
   type Catalogue,
+  type ContainerOptions,
+  type DockerMachine,
   type GceMachine,
   type HostType,
   type KubernetesMachine,
@@ -33,6 +37,7 @@ export {
   type UserPass,
 } from './client/coordinator-client.ts';
 export type { Created, CreateOptions } from './client/create-buildlet.ts';
+export type { Applied } from './client/files/apply-reply.ts';
 export type { Files } from './client/files/files.ts';
 export type { Removal } from './client/files/remove-all.ts';
 export type { ListDirOptions } from './client/files/streams.ts';
@@ -43,6 +48,7 @@ export type {
   TransferOptions,
   TransferSummary,
 } from './client/files/transfers.ts';
+export type { TreeCallOptions, TreeScope, TreeState, Trees } from './client/files/trees.ts';
 export { KeyPair, NoKeyPair, newKeyPair } from './client/key-pair.ts';
 export type { ExecOptions, ExecResult } from './client/runs/exec.ts';
 export type { Session } from './client/runs/session.ts';
@@ -64,12 +70,27 @@ export {
   PlatformError,
   StatusError,
 } from './errors.ts';
-export type { HttpRequest, HttpResponse, RequestBody } from './http/client/request.ts';
+export type { HttpRequest, HttpResponse, ReplyBody, RequestBody } from './http/client/request.ts';
 export type { ServerAddress } from './http/client/server-address.ts';
+export type { BuilderRecord, HostRecord } from './protocol/coordinator.ts';
 export type { RemoteBuildlet, RemoteTypes } from './protocol/coordinator-replies.ts';
+export type { Method } from './protocol/endpoints.ts';
 export type { FileType } from './protocol/file-mode.ts';
+export type { FormValue } from './protocol/form.ts';
+export type { EnforcedLimit } from './protocol/limits.ts';
 export type { DirEntry } from './protocol/listing.ts';
-export type { SessionEnd, SessionInfo, SessionRequest } from './protocol/session.ts';
-export type { BuildletStatus } from './protocol/status.ts';
-export type { Compression } from './protocol/transfer.ts';
+export type {
+  ClosedBy,
+  EndReason,
+  SessionEnd,
+  SessionInfo,
+  SessionRequest,
+  StreamSum,
+} from './protocol/session.ts';
+export type { BuildletStatus, ConfinementStatus } from './protocol/status.ts';
+export type { Compression, Skipped, TransferTotals } from './protocol/transfer.ts';
+export type { TreeDifference } from './protocol/tree-difference.ts';
+export type { TreeEntry } from './protocol/tree-entry.ts';
+export type { RefusedEntry } from './protocol/tree-replies.ts';
 export { type Gate, type TokenBucketOptions, tokenBucket } from './rate-limit.ts';
+export type { Chunk } from './tree/chunks.ts';

@@ -5,6 +5,7 @@ import { longTimer, ownSignal } from './timeout-signal.ts';
 /** Resolves when one more call may go out; rejects with ERR_ABORTED when the signal aborts first. */
 export type Gate = (signal?: AbortSignal) => void | Promise<void>;
 
+/** What `tokenBucket` takes. */
 export interface TokenBucketOptions {
   /** How many calls a second, on average: more than 0, also a fraction; Infinity: any. */
   readonly perSecond: number;
@@ -35,8 +36,20 @@ const systemClock: Clock = {
     }),
 };
 
-/** A gate that lets calls through in the order they came, at the rate given. */
-export function tokenBucket(options: TokenBucketOptions, clock: Clock = systemClock): Gate {
+/**
+ * A gate that lets calls through in the order they came, at the rate given.
+ *
+ * @throws GomoteError ERR_USAGE when the rate or the burst is none.
+ * @example
+ * const gate = tokenBucket({ perSecond: 10, burst: 20 });
+ * await gate(signal);
+ */
+export function tokenBucket(options: TokenBucketOptions): Gate {
+  return timedBucket(options, systemClock);
+}
+
+/** As `tokenBucket`, by another clock. */
+export function timedBucket(options: TokenBucketOptions, clock: Clock): Gate {
   const { perSecond, burst = Math.max(1, Math.floor(perSecond)) } = options;
   if (!(perSecond > 0 && burst >= 0)) {
     throw new GomoteError('ERR_USAGE', `${perSecond} calls a second, ${burst} at once: no rate`, {

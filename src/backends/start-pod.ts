@@ -16,6 +16,11 @@ export type { StartPodOptions } from './kubernetes/start-pod.ts';
  * @param hostType A host type, or the name of one in the catalogue; ERR_UNKNOWN_TYPE when it has no image.
  * @throws PlatformError with Kubernetes' own reason: ERR_MACHINE for a pod that failed, could not pull its image or
  *   ended; ERR_NO_CAPACITY for one that no node has room for; ERR_QUOTA; ERR_UNAUTHORIZED; ERR_UNAVAILABLE.
+ * @example
+ * const kubeConfig = new KubeConfig();
+ * kubeConfig.loadFromDefault();
+ * const where = { projectId: 'builders', imageRegistry: 'registry.example.com' };
+ * const client = await startPod(kubeConfig, 'build-1', 'host-linux', where);
  */
 export async function startPod(
   kubeConfig: ClusterConfig,

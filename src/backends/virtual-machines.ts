@@ -15,6 +15,9 @@ import type { GceAuth, GceCallOptions, StartVmOptions, Vm } from './gce/options.
  *   there. PlatformError with Compute Engine's own word as `reason`: ERR_QUOTA, ERR_NO_CAPACITY, ERR_NAME_TAKEN,
  *   ERR_UNAUTHORIZED, ERR_UNAVAILABLE (after several tries), ERR_PLATFORM; ERR_MACHINE when the machine ended, has no
  *   address, or its buildlet did not answer. ERR_TIMEOUT when Compute Engine took more than ten minutes; ERR_ABORTED.
+ * @example
+ * const where = { projectId: 'my-project', zone: 'us-central1-f', tls: await newKeyPair() };
+ * const client = await startNewVM(undefined, 'build-1', 'host-linux', where);
  */
 export async function startNewVM(
   auth: GceAuth | undefined,

@@ -34,6 +34,10 @@ const closeTimeoutMs = 2_000;
  *
  * From the first call on, a heartbeat asks for the buildlet's status; after three failures in a row every
  * pending and later call fails with ERR_BROKEN. Neither heartbeats nor idle connections keep a process alive.
+ *
+ * @example
+ * const client = new BuildletClient('unix:/run/buildlet.sock', { password });
+ * const { ok } = await client.exec('make', { systemLevel: true, output: process.stdout });
  */
 export class BuildletClient {
   readonly #connection: Connection;
@@ -44,6 +48,7 @@ export class BuildletClient {
 
   /** Runs that outlive connections. */
   readonly sessions: Sessions;
+  /** Single files, with checksums and read on after a cut. */
   readonly files: Files;
 
   /** Asks for archives of one gzip member, for binaries that are shipped. Default false; set before use. */
@@ -91,6 +96,7 @@ export class BuildletClient {
     return this.#connection.target;
   }
 
+  /** The URL and the description. */
   toString(): string {
     return `${this.url} ${this.description}`.trim();
   }

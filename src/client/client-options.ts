@@ -9,6 +9,7 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** What the constructor of `BuildletClient` takes. */
 export interface BuildletClientOptions {
   /** What the buildlet is called in messages. Default: its address. */
   name?: string | undefined;
@@ -45,5 +46,6 @@ export interface BuildletClientOptions {
 
 /** A password in place of a key pair, for a buildlet without TLS or with a certificate from a CA. */
 export interface PasswordCredentials {
+  /** The buildlet's password, or on a coordinator the user's token. */
   readonly password: string;
 }

@@ -20,7 +20,9 @@ export interface UserPass {
   readonly password: string;
 }
 
+/** What the constructor of `CoordinatorClient` takes. */
 export interface CoordinatorClientOptions {
+  /** Who calls. */
   readonly auth: UserPass;
   /** The coordinator: `HOST[:PORT]` (HTTPS), a URL, or an address with its pinned certificate. */
   readonly instance: string | ServerAddress;
@@ -30,6 +32,7 @@ export interface CoordinatorClientOptions {
   readonly onRequest?: ((line: string) => void) | undefined;
 }
 
+/** What `remoteBuildlets` takes. */
 export interface ListOptions extends CallOptions {
   /** Also how each is, and those that died, from a coordinator that looks after them. Default false. */
   health?: boolean | undefined;
@@ -37,7 +40,14 @@ export interface ListOptions extends CallOptions {
   everybody?: boolean | undefined;
 }
 
-/** Calls a build coordinator. The constructor returns at once and tests neither address nor token. */
+/**
+ * Calls a build coordinator. The constructor returns at once and tests neither address nor token.
+ *
+ * @example
+ * const auth = { username: 'user-me', password: token };
+ * const coordinator = new CoordinatorClient({ auth, instance: 'build.example.com' });
+ * const client = await coordinator.createBuildlet('linux-amd64');
+ */
 export class CoordinatorClient {
   readonly #options: CoordinatorClientOptions;
   readonly #address: ServerAddress;
@@ -66,8 +76,8 @@ export class CoordinatorClient {
   }
 
   /**
-   * Creates a buildlet, whose commands get the environment and PATH of its builder type. It may take minutes, and cancelling the call cancels the creation. The buildlet may
-   * expire at any time; end it with its client's `close`.
+   * Creates a buildlet, whose commands get the environment and PATH of its builder type. It may take minutes, and
+   * cancelling the call cancels the creation. The buildlet may expire at any time; end it with its client's `close`.
    */
   async createBuildlet(builderType: string, options: CreateOptions = {}): Promise<BuildletClient> {
     const { buildlet, builder } = await this.request(builderType, options);

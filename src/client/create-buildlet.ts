@@ -16,6 +16,7 @@ import type { Connection } from './connection.ts';
 import { linesOf } from './files/streams.ts';
 import { checkedDurationMs } from './time-limit.ts';
 
+/** What `createBuildlet` takes. */
 export interface CreateOptions {
   /** Cancels the call, and the creation with it. */
   signal?: AbortSignal | undefined;
@@ -27,7 +28,9 @@ export interface CreateOptions {
 
 /** A buildlet, and its builder type from a coordinator that tells. */
 export interface Created {
+  /** The coordinator's record of it. */
   readonly buildlet: RemoteBuildlet;
+  /** Its builder type; undefined from a coordinator that does not tell. */
   readonly builder: BuilderType | undefined;
 }
 

@@ -20,10 +20,15 @@ const remoteBuildletSchema = v.object({
 export interface RemoteBuildlet {
   /** Owner, with the prefix `user-`. */
   user: string;
+  /** By which `namedBuildlet` finds it. */
   name: string;
+  /** The kind of machine that it is on. */
   hostType: string;
+  /** What it was created as. */
   builderType: string;
+  /** When it was made. */
   created: Date;
+  /** When it ends unless it is used before or extended. */
   expires: Date;
   /** `well`, `silent` or `dead`, from a coordinator that was asked and looks after it. */
   health?: string;
@@ -99,9 +104,11 @@ const typesSchema = v.object({
 
 /** What a coordinator says of itself and of the one who asks. */
 export interface RemoteTypes {
+  /** The extensions that the coordinator announces. */
   readonly features: readonly string[];
   /** Whose token it was, without the prefix `user-`. */
   readonly user: { readonly name: string; readonly isAdmin: boolean } | undefined;
+  /** Its builder types and host types. */
   readonly catalogue: {
     readonly hosts: readonly HostRecord[];
     readonly builders: readonly BuilderRecord[];

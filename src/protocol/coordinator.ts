@@ -14,13 +14,20 @@ export interface RemoteRecord {
 
 /** A kind of machine, and a builder type, as the catalogue has them. */
 export interface HostRecord {
+  /** By which builder types name it. */
   readonly name: string;
+  /** One sentence about it. */
   readonly description?: string | undefined;
 }
+/** A builder type, as a coordinator tells it. */
 export interface BuilderRecord {
+  /** As `create` takes it. */
   readonly name: string;
+  /** The name of its host type. */
   readonly hostType: string;
+  /** `KEY=VALUE`, for every command. */
   readonly env: readonly string[];
+  /** The PATH of commands, as in `ExecOptions`. Absent: the buildlet's. */
   readonly path?: readonly string[] | undefined;
 }
 

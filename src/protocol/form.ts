@@ -4,6 +4,7 @@ import { bytesOfName, nameFromBytes } from './name-bytes.ts';
 
 /** Parameters in order; a list value is the name repeated; bytes go out as they are, also those that text stands for. */
 export type FormValues = Record<string, FormValue | readonly FormValue[] | undefined>;
+/** Text, or bytes where they are not UTF-8. */
 export type FormValue = string | Uint8Array;
 
 /** A value as text; bytes that are not UTF-8 are as in the names of files (name-bytes.ts). */

@@ -16,9 +16,11 @@ export const limitedResources = ['memory', 'cpus', 'pids'] as const;
 
 /** One limit, as it is really enforced. */
 export interface EnforcedLimit {
+  /** What is limited. */
   readonly resource: (typeof limitedResources)[number];
   /** Bytes, processors, or processes. */
   readonly limit: number;
+  /** What enforces it. */
   readonly by: (typeof enforcers)[number];
 }
 

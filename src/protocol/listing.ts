@@ -82,7 +82,9 @@ export interface DirEntry {
   readonly line: string;
   /** Relative to the listed directory, without a slash at the end; a byte that is not UTF-8 is U+DC80 to U+DCFF. */
   readonly name: string;
+  /** Whether it is a directory. */
   readonly isDirectory: boolean;
+  /** What it is: a file, a directory, a symbolic link or something else. */
   readonly type: FileType | undefined;
   /** Permission bits with setuid, setgid and sticky. */
   readonly permissions: number;

@@ -47,6 +47,7 @@ export interface SessionSettings {
   graceMs?: number | undefined;
 }
 
+/** The command of a run, and how it runs. */
 export interface SessionRequest extends ExecRequest, SessionSettings {}
 
 const durations = ['timeoutMs', 'idleTimeoutMs', 'killAfterMs', 'graceMs'] as const;
@@ -110,6 +111,7 @@ export function wholeNumber(text: string, limit = Number.MAX_SAFE_INTEGER): numb
 
 /** What a session wrote to one stream, whether or not it is still in the log. */
 export interface StreamSum {
+  /** How many bytes it wrote. */
   readonly bytes: number;
   /** Lower-case hex. */
   readonly sha256: string;
@@ -129,6 +131,7 @@ export const endReasons = [
   'not-started',
   'log',
 ] as const;
+/** What made a run end. */
 export type EndReason = (typeof endReasons)[number];
 
 /** A variable by which a command asks to have no network, as Go's buildlet reads it. */
@@ -136,13 +139,16 @@ export const closedNetworkVariable = 'GO_DISABLE_OUTBOUND_NETWORK';
 
 /** What keeps a command off the network: it has none but a loopback, or the machine's firewall has Go's rules. */
 export const networkClosings = ['none', 'firewall'] as const;
+/** What kept a command off the network. */
 export type ClosedBy = (typeof networkClosings)[number];
 
 /** How a session ended: the last record of its log. */
 export interface SessionEnd {
+  /** The exit status; null when a signal ended it. */
   readonly code: number | null;
   /** Such as SIGKILL. */
   readonly signal: string | null;
+  /** What made it end. */
   readonly why: EndReason;
   /** As in the trailer `Process-State` of `/exec`. */
   readonly state: string;
@@ -152,9 +158,13 @@ export interface SessionEnd {
   readonly network?: ClosedBy | undefined;
   /** RFC 3339. */
   readonly started: string;
+  /** RFC 3339. */
   readonly ended: string;
+  /** How long it ran, in ms. */
   readonly durationMs: number;
+  /** What it wrote to standard output. */
   readonly stdout: StreamSum;
+  /** What it wrote to standard error. */
   readonly stderr: StreamSum;
 }
 
@@ -170,19 +180,24 @@ export interface Gap {
 
 /** A session as `GET /sessions` tells of it. */
 export interface SessionInfo {
+  /** By which `sessions.get` finds it. */
   readonly id: string;
   /** The command with its arguments; bytes that are not UTF-8 are as in the names of files. */
   readonly command: readonly string[];
+  /** Whether it has not ended yet. */
   readonly running: boolean;
+  /** Whether it goes on however long nobody reads. */
   readonly detached: boolean;
   /** Whether it runs on a terminal. */
   readonly tty: boolean;
   /** How many read it and slow it. */
   readonly readers: number;
+  /** RFC 3339. */
   readonly started: string;
   /** Log offset of its end. */
   readonly logBytes: number;
   /** How much input it has taken. */
   readonly stdinBytes: number;
+  /** How it ended; absent while it runs. */
   readonly end?: SessionEnd | undefined;
 }

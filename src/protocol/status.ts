@@ -3,8 +3,11 @@ import type { EnforcedLimit } from './limits.ts';
 
 /** What confines the commands of a buildlet, as far as it is really enforced. */
 export interface ConfinementStatus {
+  /** What keeps commands apart from the machine. */
   readonly isolation: 'none' | 'bubblewrap';
+  /** Which network commands have. */
   readonly network: 'host' | 'none';
+  /** The limits that hold for commands. */
   readonly limits: readonly EnforcedLimit[];
 }
 

@@ -2,6 +2,7 @@
 
 /** How an archive is packed. `none` is gzip that stores its pieces, so that every reader of gzip reads it. */
 export const compressions = ['gzip', 'zstd', 'none'] as const;
+/** How bytes are packed on their way; `none`: without compression. */
 export type Compression = (typeof compressions)[number];
 
 /**
@@ -68,7 +69,9 @@ export const partialParameter = 'partial';
 
 /** What a download left out or could not send as it is: how many, and the first few with the reasons. */
 export interface Skipped {
+  /** How many were left out. */
   readonly count: number;
+  /** The first of them. */
   readonly first: readonly string[];
 }
 

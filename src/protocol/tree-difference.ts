@@ -2,9 +2,11 @@
 import { comparePaths, type DigestAlgorithm, Fields, type TreeEntry } from './tree-entry.ts';
 import { treeLimits } from './tree-limits.ts';
 
+/** One path that differs from what was pushed. */
 export interface TreeDifference {
   /** `A`: added, `M`: modified, `D`: deleted. */
   readonly status: 'A' | 'M' | 'D';
+  /** Relative to the directory. */
   readonly path: string;
 }
 

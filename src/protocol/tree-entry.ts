@@ -7,7 +7,9 @@ import { treeLimits } from './tree-limits.ts';
 /** How the digests of files are made: SHA-256 between our own ends, SHA-1 where only `/ls` tells them. */
 export type DigestAlgorithm = 'sha256' | 'sha1';
 
+/** One file, directory or link of a tree. */
 export interface TreeEntry {
+  /** What it is. */
   readonly kind: 'file' | 'directory' | 'symlink';
   /** Relative, in plain form. */
   readonly path: string;

@@ -27,6 +27,7 @@ const refusedSchema = v.object({
 });
 
 /** An entry that the buildlet has not made, and why. */
+/** An entry that the buildlet did not make. */
 export type RefusedEntry = v.InferOutput<typeof refusedSchema>;
 
 const appliedSchema = v.object({

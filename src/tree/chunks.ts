@@ -5,7 +5,9 @@ import { closeSync, constants, readSync } from 'node:fs';
 import { openSync } from '../files/named-fs.ts';
 import type { PatchPart } from '../protocol/tree-change.ts';
 
+/** A part of a file, cut where its content says. */
 export interface Chunk {
+  /** In bytes. */
   readonly length: number;
   /** 128 bits of SHA-256, hex: the digest of the whole file has the last word. */
   readonly id: string;

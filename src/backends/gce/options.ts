@@ -9,15 +9,20 @@ import type { Gate } from '../../rate-limit.ts';
  */
 export type GceAuth = string | GoogleCredentials;
 
+/** The part of google-auth-library that is used. */
 export interface GoogleCredentials {
+  /** The headers that authorize a request to the URL. */
   getRequestHeaders(url?: string): Promise<object>;
+  /** Sends a request with those headers. */
   request(options: object): Promise<object>;
 }
 
-type Hook<T extends unknown[] = []> = ((...args: T) => void | Promise<void>) | undefined;
+/** Is awaited; what it throws ends the making of the machine. */
+export type VmHook<T extends unknown[] = []> = ((...args: T) => void | Promise<void>) | undefined;
 
 /** How to reach the API. */
 export interface GceCallOptions {
+  /** Cancels the call, which then fails with ERR_ABORTED. */
   signal?: AbortSignal | undefined;
   /** Where the Compute API is. Default: Google's own. */
   endpoint?: string | undefined;
@@ -25,11 +30,15 @@ export interface GceCallOptions {
   gate?: Gate | undefined;
 }
 
+/** A machine of Compute Engine that is there. */
 export interface CreatedVm {
+  /** Such as `us-central1-f`. */
   readonly zone: string;
+  /** Its name in that zone. */
   readonly name: string;
 }
 
+/** What `startNewVM` takes. */
 export interface StartVmOptions extends GceCallOptions {
   /** Such as `us-central1-f`. Required. */
   zone: string;
@@ -45,6 +54,7 @@ export interface StartVmOptions extends GceCallOptions {
   description?: string | undefined;
   /** More metadata. */
   meta?: Readonly<Record<string, string>> | undefined;
+  /** Labels of the machine. Default: none. */
   labels?: Readonly<Record<string, string>> | undefined;
   /** How long it lives at most, in ms. Default, also 0: 30 minutes. Infinity: until someone deletes it. */
   deleteInMs?: number | undefined;
@@ -58,15 +68,15 @@ export interface StartVmOptions extends GceCallOptions {
    */
   probeTimeoutMs?: number | undefined;
   /** The machine was asked for. */
-  onInstanceRequested?: Hook;
+  onInstanceRequested?: VmHook;
   /** The machine is there. */
-  onInstanceCreated?: Hook<[vm: CreatedVm]>;
+  onInstanceCreated?: VmHook<[vm: CreatedVm]>;
   /** Its address is known. */
-  onGotInstanceInfo?: Hook;
+  onGotInstanceInfo?: VmHook;
   /** Before each try to reach its buildlet. */
-  onBeginBuildletProbe?: Hook<[url: string]>;
+  onBeginBuildletProbe?: VmHook<[url: string]>;
   /** After each try; undefined: it answered. */
-  onEndBuildletProbe?: Hook<[error: unknown]>;
+  onEndBuildletProbe?: VmHook<[error: unknown]>;
   /**
    * Called when no zone has a spot or preemptible machine; gives the name for one at full price. Default: none is
    * tried, and the call fails with ERR_NO_CAPACITY.
@@ -78,6 +88,7 @@ export interface StartVmOptions extends GceCallOptions {
 
 /** A machine with a buildlet on it. */
 export interface Vm {
+  /** Its name in the zone. */
   readonly name: string;
   /** `HOST:PORT` of its buildlet; undefined while it has no address. */
   readonly ipPort: string | undefined;

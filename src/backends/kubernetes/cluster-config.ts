@@ -3,10 +3,16 @@
  * that a program that uses the library needs that package only if it makes one.
  */
 export interface ClusterConfig {
+  /** The cluster that is asked; null: none is chosen. */
   getCurrentCluster(): { readonly server: string } | null;
+  /** The name of the context in use. */
   getCurrentContext(): string;
+  /** The context of that name, whose namespace is the default one. */
   getContextObject(name: string): { readonly namespace?: string } | null;
+  /** Adds credentials to the options of `fetch`. */
   applyToFetchOptions(options: object): Promise<object>;
+  /** Adds credentials to the options of `https.request`. */
   applyToHTTPSOptions(options: object): Promise<void>;
+  /** Adds credentials to a request of the generated client. */
   applySecurityAuthentication(context: object): Promise<void>;
 }

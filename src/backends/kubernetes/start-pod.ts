@@ -13,9 +13,11 @@ import { imageReference, kubernetesMachineOf, labels, type PodSecrets, secretsOf
 import { directClient, forwardedClient } from './pod-client.ts';
 import { PodWatch } from './pod-watch.ts';
 
+/** What `startPod` takes. */
 export interface StartPodOptions {
   /** Where an image that is no full reference is found: `imageRegistry/projectId/image`. */
   projectId: string;
+  /** The registry of such an image. */
   imageRegistry: string;
   /** The buildlet's key pair; `NoKeyPair` for plain HTTP and a random password. Absent: a new pair. */
   tls?: KeyPair | undefined;

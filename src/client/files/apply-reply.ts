@@ -8,10 +8,13 @@ import {
   type RefusedEntry,
 } from '../../protocol/tree-replies.ts';
 
+/** What the buildlet made of a push. */
 export interface Applied {
   /** The stream's proof. */
   readonly digest: string;
+  /** How many files it wrote. */
   readonly files: number;
+  /** How many bytes those have. */
   readonly bytes: number;
   /** What it did not make, though the rest. */
   readonly refused: readonly RefusedEntry[];

@@ -6,6 +6,7 @@ import { readWarnings, warningsHeader } from '../../protocol/transfer.ts';
 import type { CallOptions } from '../client-options.ts';
 import type { Connection } from '../connection.ts';
 
+/** What `removeAll` gives. */
 export interface Removal {
   /** The paths that were not there; none from a buildlet that does not say so. */
   readonly warnings: readonly string[];

@@ -18,6 +18,7 @@ import { nameFromBytes } from '../../protocol/name-bytes.ts';
 import type { Connection } from '../connection.ts';
 import { headersLimitMs } from '../time-limit.ts';
 
+/** What `listDir` takes. */
 export interface ListDirOptions {
   /** Also what is below. Default false. */
   recursive?: boolean | undefined;

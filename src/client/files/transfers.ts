@@ -22,6 +22,7 @@ import { bodyStream, leaving } from './streams.ts';
 
 export type { TransferSummary } from '../../protocol/transfer.ts';
 
+/** What `putTar`, `getTar` and `download` take. */
 export interface TransferOptions {
   /** Cancels the call, which then fails with ERR_ABORTED. */
   signal?: AbortSignal | undefined;
@@ -34,8 +35,11 @@ export interface TransferOptions {
   isPartial?: boolean | undefined;
 }
 
+/** An archive that is being read. */
 export interface Download {
+  /** The archive. It fails with ERR_LOST when it is cut. */
   readonly body: Readable;
+  /** What it is packed with. */
   readonly compression: 'gzip' | 'zstd';
   /** What came; complete once the body has ended. */
   summary(): TransferSummary;
@@ -45,7 +49,9 @@ export interface Download {
 export interface RemoteFile {
   /** Permission bits. */
   readonly mode: number;
+  /** When it was last changed, in ms since 1970. */
   readonly mtimeMs: number;
+  /** Its size, in bytes. */
   readonly sizeBytes: number;
   /** To be read once. It fails with ERR_LOST when the file changes, or cannot be read to its end. */
   readonly body: AsyncGenerator<Uint8Array>;
@@ -53,6 +59,7 @@ export interface RemoteFile {
   summary(): TransferSummary;
 }
 
+/** What `files.put` takes. */
 export interface PutFileOptions extends Omit<TransferOptions, 'compress'> {
   /**
    * How it is packed on its way. Default `none`. A function is asked when the file is larger than a MiB; what is smaller

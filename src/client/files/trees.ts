@@ -21,6 +21,7 @@ import { chunksOf } from './streams.ts';
 
 /** What a directory of the buildlet holds, in one digest. */
 export interface TreeState {
+  /** SHA-256 over the entries, in hex. */
   readonly digest: string;
   /** What a change must name: it fails when another change was made since. */
   readonly generation: string;
@@ -36,7 +37,9 @@ export interface TreeState {
   readonly busy?: boolean | undefined;
 }
 
+/** What the calls of `Trees` take. */
 export interface TreeCallOptions {
+  /** Cancels the call, which then fails with ERR_ABORTED. */
   readonly signal?: AbortSignal | undefined;
   /** How what is sent is packed, and what comes should be. Default `none`. */
   readonly compress?: Compression | undefined;
@@ -47,8 +50,9 @@ export interface TreeCallOptions {
 }
 
 /** Everything in the directory, that without `.git`, or only what was pushed into it. */
-export type Scope = 'all' | 'pull' | 'pushed';
+export type TreeScope = 'all' | 'pull' | 'pushed';
 
+/** Trees of one buildlet, pushed and pulled by their changes. `client.trees` makes it. */
 export class Trees {
   readonly #connection: Connection;
   #identity: string | undefined;
@@ -69,15 +73,17 @@ export class Trees {
     return response;
   }
 
-  async state(dir: string, scope: Scope, options: TreeCallOptions = {}): Promise<TreeState> {
+  /** The state of the directory in one digest. */
+  async state(dir: string, scope: TreeScope, options: TreeCallOptions = {}): Promise<TreeState> {
     const response = await this.#get(endpoints.treeState, scopeOf(dir, scope), options);
     const text = (await this.#bytes(response, options, treeLimits.replyBytes)).toString();
     return parseTreeState(text) ?? this.#fail('a state', text);
   }
 
+  /** The state of the directory with all of its entries. */
   async manifest(
     dir: string,
-    scope: Scope,
+    scope: TreeScope,
     options: TreeCallOptions = {},
   ): Promise<TreeState & { entries: TreeEntry[] }> {
     const response = await this.#get(endpoints.treeManifest, scopeOf(dir, scope), options);
@@ -227,7 +233,7 @@ function tellUnread({ headers }: HttpResponse, { onUnread }: TreeCallOptions): v
 
 const applyAnswer = 'an answer to a push';
 
-const scopeOf = (dir: string, scope: Scope): FormValues => ({
+const scopeOf = (dir: string, scope: TreeScope): FormValues => ({
   dir,
   all: String(scope !== 'pushed'),
   pull: scope === 'pull' ? '1' : undefined,

@@ -12,6 +12,7 @@ import { outputFailure } from '../given-streams.ts';
 import { timeLimitMs } from '../time-limit.ts';
 import { copyOutput } from './copy-output.ts';
 
+/** What `exec` takes. */
 export interface ExecOptions {
   /**
    * Takes stdout and stderr, merged, as bytes; a slow one slows the command. It is not ended. Absent: the

@@ -3,6 +3,7 @@ import type { GomoteError } from '../../errors.ts';
 import type { SessionEnd } from '../../protocol/session.ts';
 import type { LogOutputs } from './session-reader.ts';
 
+/** What `read` takes. */
 export interface SessionReadOptions extends LogOutputs {
   /** The log's offset to read from; `end`: only what is still to come. Default 0. */
   from?: number | 'end' | undefined;
@@ -14,7 +15,9 @@ export interface SessionReadOptions extends LogOutputs {
   signal?: AbortSignal | undefined;
 }
 
+/** What `read` gives: how the run ended, and whether all of its output came. */
 export interface SessionResult {
+  /** How it ended. */
   readonly end: SessionEnd;
   /** Whether the outputs got all that the command wrote, proved by its counts and digests. */
   readonly isWhole: boolean;
@@ -22,6 +25,7 @@ export interface SessionResult {
   readonly lostBytes: number;
 }
 
+/** What the calls of a session share. */
 export interface SessionOptions {
   /** How long a connection that broke is tried again, in ms. Default 5 minutes. 0: not at all; Infinity: for ever. */
   reconnectMs?: number | undefined;

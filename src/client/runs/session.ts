@@ -34,7 +34,9 @@ interface OpenLog {
 
 const defaultReconnectMs = 5 * 60_000;
 
+/** A run on the buildlet, on which connections come and go. `client.sessions` makes it. */
 export class Session {
+  /** By which `sessions.get` finds it again. */
   readonly id: string;
   readonly #connection: Connection;
   readonly #reconnectMs: number;

@@ -3,6 +3,7 @@ import { GomoteError } from '../../errors.ts';
 import { listReplyBytes } from '../../http/client/request.ts';
 import { endpoints } from '../../protocol/endpoints.ts';
 import type { SessionInfo, SessionRequest } from '../../protocol/session.ts';
+import type { CallOptions } from '../client-options.ts';
 import type { Connection } from '../connection.ts';
 import { randomId } from '../random-id.ts';
 import { Session } from './session.ts';
@@ -12,16 +13,13 @@ import { loadReplies } from './session-reader.ts';
 
 /** What a session runs and how; all but `cmd` may be left out. */
 export interface StartSession extends Partial<SessionRequest> {
+  /** The command: as given or found on PATH with `systemLevel`, else relative to the work dir. */
   readonly cmd: string;
   /** Starting the same id twice starts it once. Default: a fresh one. */
   readonly id?: string | undefined;
 }
 
-interface SignalOption {
-  /** Cancels the call, which then fails with ERR_ABORTED. */
-  signal?: AbortSignal | undefined;
-}
-
+/** The runs of one buildlet that outlive connections. */
 export class Sessions {
   readonly #connection: Connection;
 
@@ -35,7 +33,7 @@ export class Sessions {
    */
   async start(
     request: StartSession,
-    options: SessionOptions & SignalOption = {},
+    options: SessionOptions & CallOptions = {},
   ): Promise<Session | undefined> {
     const { id = randomId(), env = [], ...wanted } = request;
     const { env: common = [], path } = this.#connection.options;
@@ -51,7 +49,7 @@ export class Sessions {
   }
 
   /** Those that the buildlet knows, running and finished; throws ERR_UNSUPPORTED when it knows none at all. */
-  async list(options: SignalOption = {}): Promise<SessionInfo[]> {
+  async list(options: CallOptions = {}): Promise<SessionInfo[]> {
     const signal = this.#connection.signalWith(options.signal);
     const { label } = this.#connection.options;
     try {

@@ -13,18 +13,25 @@ import { type AgentRequestOptions, SocketAgent } from './socket-agent.ts';
 /** What is sent as a body: a stream goes out as it comes, with backpressure. */
 export type RequestBody = string | Uint8Array | AsyncIterable<Uint8Array>;
 
+/** A request as it is sent; the server is that of the client. */
 export interface HttpRequest {
+  /** Such as `GET`. */
   readonly method: Method | 'HEAD' | 'DELETE';
   /** Path and query. */
   readonly path: string;
+  /** Headers beside those that the client adds. Default: none. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Default: none. */
   readonly body?: RequestBody | undefined;
+  /** Cancels the request and the reading of its reply. */
   readonly signal?: AbortSignal | undefined;
   /** The longest wait for the reply's header, in ms, of any length. Default, also 0 and Infinity: for ever. */
   readonly headersTimeoutMs?: number | undefined;
 }
 
+/** A reply whose head has come. */
 export interface HttpResponse {
+  /** Such as 200. */
   readonly statusCode: number;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
@@ -34,6 +41,7 @@ export interface HttpResponse {
   readonly body: ReplyBody;
 }
 
+/** The body of a reply, to be read once. */
 export type ReplyBody = Readable & {
   /** All of it as UTF-8. */
   text(): Promise<string>;

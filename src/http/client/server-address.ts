@@ -1,6 +1,7 @@
 // How a server is reached.
 import type { Duplex } from 'node:stream';
 
+/** How a server is reached: over a unix socket, over TCP with or without TLS, or by a stream of the caller's own. */
 export type ServerAddress =
   | { readonly kind: 'unix'; readonly path: string }
   | {

@@ -1,7 +1,7 @@
 // One buildlet's part of a push: what is there, what has to be done, and what came of it.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
-import type { Scope } from '../../client/files/trees.ts';
+import type { TreeScope } from '../../client/files/trees.ts';
 import type { GomoteError } from '../../errors.ts';
 import { pathOf, type TreeChange } from '../../protocol/tree-change.ts';
 import { type TreeEntry, treeDigest } from '../../protocol/tree-entry.ts';
@@ -77,7 +77,7 @@ export class OnePush {
   }
 
   /** Whether all that is there is compared, or only what was pushed. */
-  get #scope(): Scope {
+  get #scope(): TreeScope {
     return this.#options.mirror ? 'all' : 'pushed';
   }
 

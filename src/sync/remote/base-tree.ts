@@ -4,7 +4,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
-import type { Scope } from '../../client/files/trees.ts';
+import type { TreeScope } from '../../client/files/trees.ts';
 import { GomoteError, StatusError } from '../../errors.ts';
 import { rmSync } from '../../files/named-fs.ts';
 import { quoted } from '../../printable.ts';
@@ -66,7 +66,7 @@ export class BaseTree implements RemoteTree {
     return baseState;
   }
 
-  async entries(scope: Scope): Promise<TreeEntry[]> {
+  async entries(scope: TreeScope): Promise<TreeEntry[]> {
     if (scope === 'pull') return await this.#pullable();
     const { dir, signal } = this.#options;
     const entries = await this.#listed();

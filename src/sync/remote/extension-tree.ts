@@ -1,6 +1,6 @@
 // A directory of a buildlet that has the extension for trees.
 import type { BuildletClient } from '../../client/buildlet-client.ts';
-import type { Scope, TreeCallOptions, Trees } from '../../client/files/trees.ts';
+import type { TreeCallOptions, TreeScope, Trees } from '../../client/files/trees.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
 import type { TreeDifference } from '../../protocol/tree-difference.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
@@ -58,7 +58,7 @@ export class ExtensionTree implements RemoteTree {
     this.unread.set(path, reason);
   };
 
-  async state(scope: Scope): Promise<RemoteState> {
+  async state(scope: TreeScope): Promise<RemoteState> {
     const { dir, compress, signal, onWire } = this.#options;
     const state = await this.#ask((trees) => trees.state(dir, scope, { signal, onWire }));
     this.#generation = state.generation;
@@ -75,7 +75,7 @@ export class ExtensionTree implements RemoteTree {
     };
   }
 
-  async entries(scope: Scope): Promise<TreeEntry[]> {
+  async entries(scope: TreeScope): Promise<TreeEntry[]> {
     const call = { ...this.#call, onUnread: this.#onUnread };
     const found = await this.#ask((trees) => trees.manifest(this.#options.dir, scope, call));
     this.#generation = found.generation;

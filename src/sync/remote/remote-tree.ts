@@ -1,5 +1,5 @@
 // A directory of a buildlet, for pushes, pulls and comparisons.
-import type { Scope } from '../../client/files/trees.ts';
+import type { TreeScope } from '../../client/files/trees.ts';
 import type { Compression } from '../../protocol/transfer.ts';
 import type { TreeChange } from '../../protocol/tree-change.ts';
 import type { TreeDifference } from '../../protocol/tree-difference.ts';
@@ -50,9 +50,9 @@ export interface RemoteTree {
   readonly identity: string;
   /** By path or line of a listing: why something there could not be read. Known with the entries. */
   readonly unread: ReadonlyMap<string, string>;
-  state(scope: Scope): Promise<RemoteState>;
+  state(scope: TreeScope): Promise<RemoteState>;
   /** What is there. For a pull, throws when there is no such directory. */
-  entries(scope: Scope): Promise<TreeEntry[]>;
+  entries(scope: TreeScope): Promise<TreeEntry[]>;
   /** Everything below a directory of the tree, by paths of the tree. */
   entriesBelow(path: string): Promise<TreeEntry[]>;
   /** Whether a directory is known to be there that no push need have sent. */

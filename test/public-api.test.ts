@@ -1,0 +1,113 @@
+// What programs get from the package: every export and member of one is described, and every type in it has a name to import.
+import { join, relative } from 'node:path';
+import { type Node, SyntaxKind } from 'typescript/unstable/ast';
+import { API, type Symbol as ApiSymbol, SymbolFlags } from 'typescript/unstable/sync';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+
+const root = join(import.meta.dirname, '..');
+
+let api: API;
+let project: ReturnType<ReturnType<API['updateSnapshot']>['getProjects']>[number];
+let exported: ReadonlyMap<string, ApiSymbol>;
+
+beforeAll(() => {
+  api = new API({ cwd: root });
+  const opened = api.updateSnapshot({ openProjects: [join(root, 'tsconfig.types.json')] });
+  [project] = opened.getProjects() as [typeof project];
+  const { checker, program } = project;
+  const index = program.getSourceFile(join(root, 'src/index.ts'));
+  const front = index && checker.getSymbolAtLocation(index);
+  const names = front === undefined ? [] : checker.getExportsOfModule(front);
+  exported = new Map(
+    names.map((symbol) => {
+      return [symbol.name, declared(symbol)];
+    }),
+  );
+});
+
+afterAll(() => api.close());
+
+/** The symbol itself, not the import that brings it. */
+const declared = (symbol: ApiSymbol): ApiSymbol =>
+  symbol.flags & SymbolFlags.Alias ? project.checker.getAliasedSymbol(symbol) : symbol;
+
+/** Members that programs see. */
+const membersOf = (symbol: ApiSymbol): ApiSymbol[] =>
+  [...symbol.getMembers().values()].filter(
+    ({ name }) => !name.includes('#') && !name.startsWith('__'),
+  );
+
+it('every export, and every member of one, is described', () => {
+  expect(exported.size).toBeGreaterThan(50);
+  const { checker } = project;
+  const isBare = (symbol: ApiSymbol) => symbol.getDocumentationComment(checker).trim() === '';
+  const bare = [...exported].flatMap(([name, symbol]) => [
+    ...(isBare(symbol) ? [name] : []),
+    ...membersOf(symbol)
+      .filter(isBare)
+      .map((member) => `${name}.${member.name}`),
+  ]);
+  expect(bare).toEqual([]);
+});
+
+it('what programs begin with has an example', () => {
+  const { checker } = project;
+  const without = [
+    'BuildletClient',
+    'CoordinatorClient',
+    'startPod',
+    'startNewVM',
+    'tokenBucket',
+  ].filter(
+    (name) =>
+      !exported
+        .get(name)
+        ?.getJsDocTags(checker)
+        .some((tag) => tag.name === 'example'),
+  );
+  expect(without).toEqual([]);
+});
+
+const inner: readonly SyntaxKind[] = [SyntaxKind.Block, SyntaxKind.PropertyAssignment];
+
+/** Made by a client: their constructors are not for programs. */
+const notMade = ['Files', 'Session', 'Sessions', 'Trees'];
+
+/** The types that a declaration names where programs see them. */
+function typesIn(node: Node, without: readonly SyntaxKind[], found: Node[] = []): Node[] {
+  node.forEachChild((child) => {
+    if (without.includes(child.kind) || isHidden(child)) return;
+    if (child.kind === SyntaxKind.TypeReference) {
+      const { typeName } = child as Node & { typeName?: Node };
+      if (typeName?.kind === SyntaxKind.Identifier) found.push(typeName);
+    }
+    typesIn(child, without, found);
+  });
+  return found;
+}
+
+const isHidden = (node: Node): boolean =>
+  (node as Node & { name?: Node }).name?.kind === SyntaxKind.PrivateIdentifier;
+
+it('every type of ours that an export names is exported too', () => {
+  const { checker } = project;
+  const known = new Set([...exported.values()].map(({ id }) => id));
+  const hidden = new Set<string>();
+  for (const [name, symbol] of exported) {
+    const without = notMade.includes(name) ? [...inner, SyntaxKind.Constructor] : inner;
+    for (const handle of symbol.declarations ?? []) {
+      const declaration = handle.resolve(project);
+      for (const node of declaration === undefined ? [] : typesIn(declaration, without)) {
+        const local = checker.getSymbolAtLocation(node);
+        if (local === undefined) continue;
+        const type = declared(local);
+        const place = type.declarations?.[0];
+        if (place === undefined || known.has(type.id) || place.kind === SyntaxKind.TypeParameter)
+          continue;
+        const path = relative(root, place.path);
+        if (path.startsWith('src/')) hidden.add(`${name}: ${type.name} of ${path}`);
+      }
+    }
+  }
+  expect([...hidden].sort()).toEqual([]);
+});
