@@ -12,12 +12,30 @@ export interface HostType {
   readonly goBootstrap?: string | undefined;
   /** Whether commands get all of the environment in which the buildlet was started, not only the base of it. */
   readonly inheritEnv?: boolean | undefined;
+  /** What confines its commands as a process on this machine. */
+  readonly local?: LocalMachine | undefined;
   /** How it is made on Kubernetes; absent: it is not. */
   readonly kubernetes?: KubernetesMachine | undefined;
   /** How it is made on Compute Engine; absent: it is not. */
   readonly gce?: GceMachine | undefined;
   /** How it is made by Docker or Podman; absent: it is not. */
   readonly docker?: DockerMachine | undefined;
+}
+
+/** A process on this machine, and what confines its commands. What is absent is not limited. */
+export interface LocalMachine {
+  /** `none`: commands can do all that their user can. Default `none`; in a coordinator's pool `bubblewrap`. */
+  readonly isolation?: 'none' | 'bubblewrap' | undefined;
+  /** `none`: a loopback alone. Default `host`. */
+  readonly network?: 'host' | 'none' | undefined;
+  /** What a sandbox shows of the machine beside its system, by absolute paths. */
+  readonly readOnlyPaths?: readonly string[] | undefined;
+  readonly writablePaths?: readonly string[] | undefined;
+  /** How many CPUs all commands together may use, such as 1.5. */
+  readonly cpus?: number | undefined;
+  readonly memoryBytes?: number | undefined;
+  /** How many processes and threads there may be. */
+  readonly pidsLimit?: number | undefined;
 }
 
 /** A pod with a buildlet in it. */

@@ -10,6 +10,7 @@ import {
 import { badValue } from '../config/file.ts';
 import { namedValues, nameSchema } from '../config/values.ts';
 import { hostTables } from './config.ts';
+import { localTable } from './local/config.ts';
 
 const environmentPair = v.pipe(v.string(), v.regex(/^[^=\0]+=/, 'an env element is KEY=VALUE'));
 
@@ -21,6 +22,7 @@ export const hostsSchema = v.optional(
       'go-bootstrap': v.optional(v.pipe(v.string(), v.url())),
       'inherit-env': v.optional(v.boolean()),
       image: v.optional(v.pipe(v.string(), v.minLength(1, 'it is empty'))),
+      local: v.optional(localTable),
       ...v.partial(v.object(hostTables)).entries,
     }),
   ),

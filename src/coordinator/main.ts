@@ -32,10 +32,11 @@ async function perform(command: CoordinatorCommand, state: StartState): Promise<
     case 'serve':
       return await serveUntilTold(command.config, heededSignals(endingSignals, state));
     case 'check': {
+      const { checkPromises } = await import('./pools/promises.ts');
       const { pools } = await load(command.config);
-      return await print(
-        `${command.config}: good: ${pools.length} ${pools.length === 1 ? 'pool' : 'pools'}\n`,
-      );
+      const promises = await checkPromises(pools, process.env);
+      const count = `${pools.length} ${pools.length === 1 ? 'pool' : 'pools'}`;
+      return await print(`${command.config}: good: ${count}\n${promises}`);
     }
     default:
       return await manageUsers(command);

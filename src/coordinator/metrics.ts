@@ -38,12 +38,17 @@ export async function createMetrics(
   });
   new Gauge({
     name: 'gomote_pool_machines',
-    help: 'Machines of a pool: capacity, lent, ready ahead (warm), and requests that wait for one.',
+    help: 'Machines of a pool: capacity, lent, ready ahead (warm), requests that wait for one, and machines that could not be cleaned.',
     labelNames: ['host_type', 'what'],
     registers,
     collect() {
-      for (const { hostType, capacity, lent, warm, waiting } of coordinator.view(everybody).pools) {
-        const numbers = { capacity, lent, warm, waiting };
+      for (const { hostType, capacity, lent, warm, waiting, outOfService } of coordinator.view(
+        everybody,
+      ).pools) {
+        const numbers = {
+          ...{ capacity, lent, warm, waiting },
+          'out-of-service': outOfService.length,
+        };
         for (const [what, value] of Object.entries(numbers)) {
           this.set({ host_type: hostType, what }, value);
         }

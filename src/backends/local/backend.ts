@@ -1,7 +1,7 @@
 // Buildlets on this machine: each a process of its own, on a unix socket, outliving the command that made it.
 import { promises } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { BuilderType } from '../../builders.ts';
+import type { BuilderType, LocalMachine } from '../../builders.ts';
 import { BuildletClient } from '../../client/buildlet-client.ts';
 import { type GomoteError, isConnectionError, isGomoteError, isOwnShortage } from '../../errors.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
@@ -50,6 +50,7 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup {
   readonly #user: string | undefined;
   readonly #environment: NodeJS.ProcessEnv;
   readonly #inheritEnv: boolean;
+  readonly #defaults: LocalMachine;
   readonly #places: LocalPlaces;
   /** Whether nobody else makes buildlets in the root. */
   readonly #isSole: boolean;
@@ -60,6 +61,7 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup {
     this.#user = settings.user;
     this.#environment = settings.environment;
     this.#inheritEnv = settings.inheritEnv === true;
+    this.#defaults = settings.defaults ?? {};
     this.#isSole = settings.root !== undefined;
     this.#places = localPlaces(settings.environment, settings.root ?? settings.sharedRoot);
     this.#onRequest = onRequest;
@@ -77,8 +79,9 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup {
     );
     try {
       const inheritEnv = this.#inheritEnv || call.host.inheritEnv === true;
-      const environment = { own: this.#environment, inheritEnv };
-      await startLocalBuildlet(directory, record, environment, call.signal);
+      const machine = { ...this.#defaults, ...call.host.local };
+      const start = { own: this.#environment, inheritEnv, machine };
+      await startLocalBuildlet(directory, record, start, call.signal);
       return await this.#inspect(directory, record, call.signal);
     } catch (error) {
       await this.#remove(directory, record);

@@ -7,6 +7,7 @@ import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { LocalMachine } from '../../builders.ts';
 import { markPrefix } from '../../buildlet/command/command.ts';
 import { cleanEnvironment } from '../../buildlet/command/environment.ts';
 import { endProcesses } from '../../buildlet/command/process-sweep.ts';
@@ -14,6 +15,7 @@ import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
 import { removeTree } from '../../files/remove-tree.ts';
 import { packageRoot } from '../../package-root.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
+import { confinementArguments } from './confinement.ts';
 import { filesOf, type LocalRecord, logPath, passwordPath, writeRecord } from './record.ts';
 
 /** How long a local buildlet lives without use. */
@@ -22,11 +24,18 @@ const idleTimeout = '30m';
 /** How long its process may take until it answers, in ms. */
 const startTimeoutMs = 20_000;
 
+export interface LocalStart {
+  /** What commands get a base of, or with `inheritEnv` all. */
+  readonly own: NodeJS.ProcessEnv;
+  readonly inheritEnv: boolean;
+  readonly machine: LocalMachine;
+}
+
 /** Starts the buildlet of the record, detached, and waits until it answers. */
 export async function startLocalBuildlet(
   directory: string,
   record: LocalRecord,
-  { own, inheritEnv }: { own: NodeJS.ProcessEnv; inheritEnv: boolean },
+  { own, inheritEnv, machine }: LocalStart,
   signal: AbortSignal,
 ): Promise<void> {
   const program = join(packageRoot, 'bin/buildlet.js');
@@ -37,6 +46,7 @@ export async function startLocalBuildlet(
     ...['--password-file', passwordPath(directory)],
     ...['--idle-timeout', idleTimeout],
     ...(inheritEnv ? ['--inherit-env'] : []),
+    ...confinementArguments(machine),
     ...['--remove-at-end', filesOf(record)],
     ...['--remove-at-end', directory],
   ];

@@ -1,5 +1,5 @@
 // gomote create: asks the backend for buildlets and prints their names.
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { AnyBackend } from '../../backends/backend.ts';
 import type { HostType } from '../../builders.ts';
 import { GomoteError } from '../../errors.ts';
@@ -16,6 +16,7 @@ interface Options {
   cpus?: number;
   memory?: number;
   network?: string;
+  isolation?: 'none' | 'bubblewrap';
 }
 
 /** The most buildlets one command makes. */
@@ -32,15 +33,22 @@ export function define(command: Command, context: Context): void {
       'commands get all of the environment in which the buildlet is started, not only the base of it',
     )
     .option('--host <host>', 'which of the hosts of an ssh backend; default: the least busy one')
-    .option('--cpus <n>', 'containers only: how many CPUs it may use, such as 1.5', (text) =>
+    .option('--cpus <n>', 'how many CPUs commands may use, such as 1.5', (text) =>
       parseAmount('--cpus', text),
     )
-    .option(
-      '--memory <size>',
-      'containers only: how much memory it may use, such as 512m or 4g',
-      (text) => parseMemoryOption('--memory', text),
+    .option('--memory <size>', 'how much memory commands may use, such as 512m or 4g', (text) =>
+      parseMemoryOption('--memory', text),
     )
-    .option('--network <name>', 'containers only: none, bridge or the name of a network')
+    .option(
+      '--network <name>',
+      'none, or where commands are connected: host on this machine, else bridge or the name of a network',
+    )
+    .addOption(
+      new Option(
+        '--isolation <how>',
+        'on this machine only: run commands in a sandbox, or as you with all that you can do (default: none)',
+      ).choices(['none', 'bubblewrap']),
+    )
     .action(async (type: string | undefined, options: Options) => {
       await withType(type, context, async ({ backend, builder, host: described }: Wanted) => {
         const { signal } = context;
@@ -83,20 +91,28 @@ function hostOf({ host }: Options, backend: AnyBackend): string | undefined {
 /** The host type with what the command line says of the machine. Throws ERR_USAGE where that is not made so. */
 function withLimits(
   host: HostType,
-  { cpus, memory, network }: Options,
+  { cpus, memory: memoryBytes, network, isolation }: Options,
   kind: string | undefined,
 ): HostType {
-  const given = {
-    ...(cpus !== undefined && { cpus }),
-    ...(memory !== undefined && { memoryBytes: memory }),
-    ...(network !== undefined && { network }),
-  };
-  if (Object.keys(given).length === 0) return host;
-  if (kind === 'docker' && host.docker !== undefined) {
+  const given = Object.fromEntries(
+    Object.entries({ cpus, memoryBytes, network, isolation }).filter(([, value]) => value),
+  );
+  const [first] = Object.keys(given);
+  if (first === undefined) return host;
+  if (kind === 'local') {
+    if (network !== undefined && network !== 'host' && network !== 'none') {
+      throw new GomoteError('ERR_USAGE', `--network "${network}" is for containers only`, {
+        hint: 'on this machine it is host or none',
+      });
+    }
+    return { ...host, local: { ...host.local, ...given } };
+  }
+  if (kind === 'docker' && host.docker !== undefined && isolation === undefined) {
     return { ...host, docker: { ...host.docker, ...given } };
   }
-  const [option = ''] = Object.entries({ cpus, memory, network }).find(([, value]) => value) ?? [];
-  throw new GomoteError('ERR_USAGE', `--${option} is for containers only`, {
-    hint: 'give a builder type whose host type has an image, or docker:IMAGE',
+  const option = isolation === undefined ? first.replace('Bytes', '') : 'isolation';
+  const where = isolation === undefined ? 'this machine and for containers' : 'this machine';
+  throw new GomoteError('ERR_USAGE', `--${option} is for ${where} only`, {
+    hint: 'elsewhere the host type says it, in config.toml or at the coordinator',
   });
 }

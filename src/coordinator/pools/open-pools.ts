@@ -2,8 +2,9 @@
 import { join } from 'node:path';
 import { openBackend } from '../../backends/open.ts';
 import { GomoteError } from '../../errors.ts';
-import type { CoordinatorConfig, PoolConfig } from '../config.ts';
+import type { CoordinatorConfig } from '../config.ts';
 import type { Log } from '../log.ts';
+import type { PoolConfig } from '../pool-config.ts';
 import { BackendPool } from './backend-pool.ts';
 import type { Pool } from './pool.ts';
 import type { ReverseGate } from './reverse-gate.ts';
@@ -37,13 +38,16 @@ async function openPool(config: PoolConfig, place: PoolPlace): Promise<Pool> {
   switch (config.kind) {
     case 'local': {
       const root = join(place.stateDirectory, 'pools', config.name);
+      const { machine } = config;
+      if (machine.isolation === 'bubblewrap') await requireSandbox(config.name, environment);
       const settings = { kind: config.kind, name: config.name, root };
       const backend = await openBackend({ ...settings, environment: inherited(environment) });
-      return new BackendPool({ ...config, backend, owner, team });
+      const host = { ...config.host, local: machine };
+      return new BackendPool({ ...config, host, backend, owner, team });
     }
     case 'static': {
       const { StaticPool } = await import('./static-pool.ts');
-      return new StaticPool(config.host.name, config.machines);
+      return new StaticPool(config.host.name, config.machines, config.resetCommand);
     }
     case 'backend': {
       const { backend: found, maximum, host } = config;
@@ -55,11 +59,25 @@ async function openPool(config: PoolConfig, place: PoolPlace): Promise<Pool> {
     }
     case 'reverse': {
       const { ReversePool } = await import('./reverse-pool.ts');
-      const pool = new ReversePool({ hostType: config.host.name, log: place.log });
+      const pool = new ReversePool({
+        hostType: config.host.name,
+        resetCommand: config.resetCommand,
+        log: place.log,
+      });
       place.gate.add({ pool, keyFile: config.keyFile });
       return pool;
     }
   }
+}
+
+/** Throws ERR_CONFIG where commands of a local pool would not be confined though nobody has agreed to that. */
+export async function requireSandbox(pool: string, environment: NodeJS.ProcessEnv): Promise<void> {
+  const { whyNoSandbox } = await import('../../buildlet/sandbox/probe.ts');
+  const why = await whyNoSandbox(environment);
+  if (why === undefined) return;
+  throw new GomoteError('ERR_CONFIG', `[pools.${pool}]: commands cannot be confined: ${why}`, {
+    hint: `install bubblewrap and allow user namespaces; or write isolation = "none" there, which lets every user's commands read and change what the coordinator can: its keys, its state, other users' files`,
+  });
 }
 
 /** What commands on local machines get of the coordinator's own environment: nothing that may be a secret. */

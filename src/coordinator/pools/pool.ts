@@ -1,6 +1,7 @@
 // Where a coordinator's machines of one host type come from.
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import type { GomoteError } from '../../errors.ts';
+import type { OutOfService } from './cleaning.ts';
 import type { SharedMachines } from './shared-machines.ts';
 
 export interface PoolCall {
@@ -23,6 +24,8 @@ export interface Pool {
   readonly kind: string;
   /** How many machines can be lent at once, at this moment. */
   readonly capacity: number;
+  /** Machines that are not lent, because they could not be cleaned; they are tried again. Absent: there are none. */
+  readonly outOfService?: readonly OutOfService[] | undefined;
   /** Where sessions are kept with their machines, for all coordinators; absent: the machines are this one's alone. */
   readonly shared?: SharedMachines | undefined;
   /** Set by the allocator: to be called when the capacity has grown. */

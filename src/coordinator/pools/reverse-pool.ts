@@ -1,10 +1,9 @@
 // Machines that dial in from behind NAT: offered when they are connected and clean, lent, and cleaned again.
 import { BuildletClient } from '../../client/buildlet-client.ts';
-import { resetBuildlet } from '../../client/reset.ts';
 import { GomoteError, messageOf } from '../../errors.ts';
 import type { CallingLink } from '../../reverse/reverse-link.ts';
-import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { Log } from '../log.ts';
+import { Cleaning, type OutOfService } from './cleaning.ts';
 import type { AcquireCall, Pool, PoolCall, ReconcileCall } from './pool.ts';
 
 /** Who dialled. */
@@ -31,6 +30,8 @@ interface Machine {
 export interface ReversePoolOptions {
   readonly hostType: string;
   readonly log: Log;
+  /** A line for the shell of the machine, run between users. Default: none. */
+  readonly resetCommand?: string | undefined;
   /** The first wait before a machine that could not be cleaned is tried again, in ms. Default 1,000. */
   readonly retryMs?: number | undefined;
   /** How long a machine that is held may be away, in ms. Default 60,000. */
@@ -38,7 +39,6 @@ export interface ReversePoolOptions {
 }
 
 const answerTimeoutMs = 5_000;
-const cleanTimeoutMs = 120_000;
 const longestAwayMs = 60_000;
 const firstRetryMs = 1_000;
 const longestRetryMs = 60_000;
@@ -51,6 +51,7 @@ export class ReversePool implements Pool {
   onCapacity = (): void => undefined;
   onLost = (_id: string, _reason: string): void => undefined;
   readonly #options: ReversePoolOptions;
+  readonly #cleaning: Cleaning;
   /** Those connected and those held; the one that was free first comes first. */
   readonly #machines = new Map<string, Machine>();
   readonly #retries = new Set<NodeJS.Timeout>();
@@ -60,10 +61,15 @@ export class ReversePool implements Pool {
   constructor(options: ReversePoolOptions) {
     this.#options = options;
     this.hostType = options.hostType;
+    this.#cleaning = new Cleaning(options.resetCommand);
   }
 
   get capacity(): number {
     return [...this.#machines.values()].filter(({ state }) => state !== 'dirty').length;
+  }
+
+  get outOfService(): readonly OutOfService[] {
+    return this.#cleaning.outOfService;
   }
 
   /** Whether the machine may come in: not while another of its name is there and answers. */
@@ -128,6 +134,7 @@ export class ReversePool implements Pool {
 
   #forget(machine: Machine): void {
     clearTimeout(machine.awayTimer);
+    this.#cleaning.forget(machine.id);
     if (this.#machines.get(machine.id) === machine) this.#machines.delete(machine.id);
   }
 
@@ -135,7 +142,7 @@ export class ReversePool implements Pool {
   async #offer(machine: Machine, link: CallingLink, retryMs = this.#firstRetryMs): Promise<void> {
     const isCurrent = () => machine.link === link && machine.state === 'dirty';
     try {
-      await this.#clean(machine, timeoutSignal(cleanTimeoutMs));
+      await this.#clean(machine, new AbortController().signal);
       if (!isCurrent()) return;
       machine.state = 'clean';
       // The last to become free is the last to be lent.
@@ -161,7 +168,7 @@ export class ReversePool implements Pool {
   async #clean(machine: Machine, signal: AbortSignal): Promise<void> {
     const client = this.#clientOf(machine);
     try {
-      await resetBuildlet(client, { signal });
+      await this.#cleaning.clean(machine.id, client, signal);
     } finally {
       await client.disconnect();
     }
@@ -190,8 +197,7 @@ export class ReversePool implements Pool {
     machine.state = 'releasing';
     const { link } = machine;
     try {
-      const late = timeoutSignal(cleanTimeoutMs);
-      if (link !== undefined) await this.#clean(machine, anySignal(call.signal, late));
+      if (link !== undefined) await this.#clean(machine, call.signal);
     } catch (error) {
       // One that is away is cleaned when it comes again, before it is offered.
       if (machine.link === link) throw error;

@@ -2,16 +2,15 @@
 import { existsSync } from 'node:fs';
 import { BuildletClient } from '../../client/buildlet-client.ts';
 import { KeyPair } from '../../client/key-pair.ts';
-import { resetBuildlet } from '../../client/reset.ts';
 import { GomoteError, messageOf } from '../../errors.ts';
 import { readNamedSecret } from '../../files/private-file.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
-import type { StaticMachine } from '../config.ts';
+import type { StaticMachine } from '../pool-config.ts';
+import { Cleaning, type OutOfService } from './cleaning.ts';
 import type { AcquireCall, Pool, PoolCall, ReconcileCall } from './pool.ts';
 
-/** How long a machine may take to answer and to be emptied, in ms. */
+/** How long a machine may take to answer, in ms. */
 const answerTimeoutMs = 10_000;
-const cleanTimeoutMs = 120_000;
 
 export class StaticPool implements Pool {
   readonly hostType: string;
@@ -19,21 +18,27 @@ export class StaticPool implements Pool {
   onCapacity = (): void => undefined;
   onLost = (): void => undefined;
   readonly #machines: ReadonlyMap<string, StaticMachine>;
+  readonly #cleaning: Cleaning;
   /** The ids of those that nobody has; the one that was used longest ago comes first. */
   readonly #free: string[];
 
   /** Throws ERR_CONFIG when others can read a machine's secret; a file that is missing may come later. */
-  constructor(hostType: string, machines: readonly StaticMachine[]) {
+  constructor(hostType: string, machines: readonly StaticMachine[], resetCommand?: string) {
     for (const machine of machines) {
       if (existsSync(machine.keyPairFile ?? machine.passwordFile ?? '')) credentialsOf(machine);
     }
     this.hostType = hostType;
+    this.#cleaning = new Cleaning(resetCommand);
     this.#machines = new Map(machines.map((machine) => [machine.address, machine]));
     this.#free = [...this.#machines.keys()];
   }
 
   get capacity(): number {
     return this.#machines.size;
+  }
+
+  get outOfService(): readonly OutOfService[] {
+    return this.#cleaning.outOfService;
   }
 
   /** Gives the first free machine that answers and can be emptied. */
@@ -69,11 +74,12 @@ export class StaticPool implements Pool {
   /** Ends its processes and empties it; a machine that cannot be cleaned is not lent. */
   async #clean(id: string, signal: AbortSignal): Promise<void> {
     const client = await this.connect(id);
-    const within = (ms: number) => anySignal(signal, timeoutSignal(ms));
     try {
-      const { version } = await client.status({ signal: within(answerTimeoutMs) });
+      const { version } = await client.status({
+        signal: anySignal(signal, timeoutSignal(answerTimeoutMs)),
+      });
       if (version < 1) throw new GomoteError('ERR_REPLY', `it has protocol version ${version}`);
-      await resetBuildlet(client, { signal: within(cleanTimeoutMs) });
+      await this.#cleaning.clean(id, client, signal);
     } finally {
       await client.disconnect();
     }

@@ -25,6 +25,8 @@ export interface PoolView {
   readonly lent: number;
   readonly warm: number;
   readonly waiting: number;
+  /** Machines that could not be cleaned; why is for admins. */
+  readonly outOfService: readonly { readonly machine: string; readonly reason?: string }[];
 }
 
 export interface WaitingRow {
@@ -60,14 +62,19 @@ export function viewOf(
       reason: session.reason,
       running: machines.runningOf(session.name),
     })),
-    pools: allocators.map(({ pool: { hostType, kind, capacity }, lent, warm, waiting }) => ({
-      hostType,
-      kind,
-      capacity,
-      lent,
-      warm,
-      waiting: waiting.length,
-    })),
+    pools: allocators.map(
+      ({ pool: { hostType, kind, capacity, outOfService = [] }, lent, warm, waiting }) => ({
+        hostType,
+        kind,
+        capacity,
+        lent,
+        warm,
+        waiting: waiting.length,
+        outOfService: outOfService.map(({ machine, reason }) =>
+          user.isAdmin ? { machine, reason } : { machine },
+        ),
+      }),
+    ),
     queue: allocators.flatMap(({ pool: { hostType }, waiting }) =>
       waiting.filter(isShown).map((row) => ({ ...row, hostType })),
     ),

@@ -154,12 +154,15 @@ function applyFilter() {
   byId('buildlet-rows').parentElement.hidden = buildlets.size === 0;
 }
 
-function poolRow({ hostType, kind, capacity, lent, warm, waiting }) {
+const brokenMachine = ({ machine, reason }) =>
+  element('div', {}, `out of service: ${machine}${reason === undefined ? '' : `: ${reason}`}`);
+
+function poolRow({ hostType, kind, capacity, lent, warm, waiting, outOfService }) {
   const use = element('meter', { min: 0, max: Math.max(capacity, 1), value: lent });
   use.setAttribute('aria-label', `${lent} of ${capacity} in use`);
   return tableRow(
     rowHeader(hostType),
-    cell('Kind', kind),
+    cell('Kind', element('span', {}, kind, ...outOfService.map(brokenMachine))),
     cell('In use', element('span', { className: 'use' }, use, `${lent} of ${capacity}`)),
     cell('Kept ready', String(warm), { className: 'number' }),
     cell('Waiting', String(waiting), { className: 'number' }),

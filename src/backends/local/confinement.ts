@@ -1,0 +1,15 @@
+// What confines the commands of a local buildlet, as options of its program.
+import type { LocalMachine } from '../../builders.ts';
+
+export const confinementArguments = (machine: LocalMachine): string[] => [
+  ...option('--isolation', machine.isolation),
+  ...option('--network', machine.network),
+  ...(machine.readOnlyPaths ?? []).flatMap((path) => option('--read-only', path)),
+  ...(machine.writablePaths ?? []).flatMap((path) => option('--writable', path)),
+  ...option('--memory', machine.memoryBytes),
+  ...option('--cpus', machine.cpus),
+  ...option('--pids', machine.pidsLimit),
+];
+
+const option = (name: string, value: string | number | undefined): string[] =>
+  value === undefined ? [] : [`${name}=${value}`];

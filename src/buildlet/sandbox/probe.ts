@@ -1,0 +1,22 @@
+// Whether commands can be confined on this machine, asked without making anything that stays.
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { errnoOf } from '../../errors.ts';
+import { printable } from '../../printable.ts';
+
+const run = promisify(execFile);
+
+/** Why no sandbox can be made here; undefined when one can. */
+export async function whyNoSandbox(environment: NodeJS.ProcessEnv): Promise<string | undefined> {
+  const namespaces = ['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts'];
+  try {
+    await run('bwrap', [...namespaces, '--ro-bind', '/', '/', '--proc', '/proc', 'true'], {
+      env: { PATH: environment.PATH },
+    });
+    return undefined;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return 'bwrap is not installed';
+    const { stderr = '' } = error as { stderr?: string };
+    return printable(stderr.trim().split('\n').at(-1) || String(error));
+  }
+}

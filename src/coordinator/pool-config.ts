@@ -1,0 +1,190 @@
+// The sections [pools.NAME] of coordinator.toml: where machines come from.
+import * as v from 'valibot';
+import type { BackendConfig } from '../backends/config.ts';
+import { confinementOptions, toLocalMachine } from '../backends/local/config.ts';
+import { builtInCatalogue, type Catalogue, type HostType, type LocalMachine } from '../builders.ts';
+import { badValue } from '../config/file.ts';
+import { nameSchema } from '../config/values.ts';
+
+interface PoolCommon {
+  /** The section's name. */
+  readonly name: string;
+  readonly host: HostType;
+  /** How many machines to keep ready ahead. */
+  readonly warm: number;
+}
+
+export interface StaticMachine {
+  /** HOST:PORT or unix:PATH. */
+  readonly address: string;
+  readonly passwordFile?: string | undefined;
+  /** Certificate and key of the buildlet, PEM: it is pinned, and its password comes from it. */
+  readonly keyPairFile?: string | undefined;
+}
+
+export type PoolConfig = PoolCommon &
+  (
+    | { readonly kind: 'local'; readonly maximum: number; readonly machine: LocalMachine }
+    | { readonly kind: 'backend'; readonly maximum: number; readonly backend: BackendConfig }
+    | {
+        readonly kind: 'static';
+        readonly machines: readonly StaticMachine[];
+        /** What the admin runs on a machine between users, by its shell. */
+        readonly resetCommand: string | undefined;
+      }
+    | {
+        readonly kind: 'reverse';
+        readonly keyFile: string;
+        readonly resetCommand: string | undefined;
+      }
+  );
+
+/** A whole number, and at least so much. */
+export const count = (least: number) =>
+  v.pipe(
+    v.number(),
+    v.integer('it is a whole number'),
+    v.minValue(least, `it is at least ${least}`),
+  );
+
+const resetCommand = v.optional(
+  v.pipe(v.string(), v.regex(/\S/, 'it is empty'), v.excludes('\0', 'it holds a NUL byte')),
+);
+
+const common = { host: nameSchema, warm: v.optional(count(0), 0) };
+
+export const poolSchema = v.variant(
+  'kind',
+  [
+    v.strictObject({
+      ...common,
+      kind: v.literal('local'),
+      maximum: count(1),
+      ...confinementOptions,
+    }),
+    v.strictObject({
+      ...common,
+      kind: v.literal('backend'),
+      maximum: count(1),
+      backend: nameSchema,
+    }),
+    v.strictObject({
+      ...common,
+      kind: v.literal('static'),
+      reset: resetCommand,
+      machines: v.pipe(
+        v.array(
+          v.strictObject({
+            address: v.string(),
+            'password-file': v.optional(v.string()),
+            'key-pair-file': v.optional(v.string()),
+          }),
+        ),
+        v.minLength(1, 'it names at least one machine'),
+      ),
+    }),
+    v.strictObject({
+      ...common,
+      kind: v.literal('reverse'),
+      'key-file': v.string(),
+      reset: resetCommand,
+    }),
+  ],
+  'kind is "local", "static", "reverse" or "backend"',
+);
+
+type PoolSection = v.InferOutput<typeof poolSchema>;
+
+interface PoolSurroundings {
+  readonly catalogue: Catalogue;
+  readonly backends: ReadonlyMap<string, BackendConfig>;
+  readonly at: (relative: string) => string;
+}
+
+/** Reads the section; throws ERR_CONFIG, naming the file, the key and the value. */
+export function toPool(
+  path: string,
+  name: string,
+  section: PoolSection,
+  { catalogue, backends, at }: PoolSurroundings,
+): PoolConfig {
+  const host = catalogue.hosts.find((candidate) => candidate.name === section.host);
+  if (host === undefined) {
+    const known = catalogue.hosts.map((candidate) => candidate.name).join(', ');
+    throw badValue(
+      path,
+      `pools.${name}.host`,
+      section.host,
+      `there is no such host type; there are: ${known}`,
+    );
+  }
+  const shared = { name, host, warm: section.warm };
+  switch (section.kind) {
+    case 'local': {
+      const { host: _host, warm: _warm, kind, maximum, ...options } = section;
+      // Users of a coordinator do not trust each other, nor does it trust them.
+      const machine: LocalMachine = {
+        ...host.local,
+        // That there is none has to be written here, where users share the machine.
+        isolation: 'bubblewrap',
+        ...toLocalMachine(options),
+      };
+      return { ...shared, kind, maximum, machine };
+    }
+    case 'reverse':
+      return {
+        ...shared,
+        kind: section.kind,
+        keyFile: at(section['key-file']),
+        resetCommand: section.reset,
+      };
+    case 'static':
+      return {
+        ...shared,
+        kind: section.kind,
+        resetCommand: section.reset,
+        machines: section.machines.map((machine) => ({
+          address: machine.address,
+          passwordFile: optionally(at, machine['password-file']),
+          keyPairFile: optionally(at, machine['key-pair-file']),
+        })),
+      };
+    case 'backend': {
+      const backend = backends.get(section.backend);
+      if (backend === undefined || backend.kind === 'local') {
+        const why = backend === undefined ? 'there is no such backend' : 'use kind = "local"';
+        throw badValue(path, `pools.${name}.backend`, section.backend, why);
+      }
+      return { ...shared, kind: section.kind, maximum: section.maximum, backend };
+    }
+  }
+}
+
+export const optionally = (
+  at: (path: string) => string,
+  path: string | undefined,
+): string | undefined => (path === undefined ? undefined : at(path));
+
+/** Throws ERR_CONFIG unless each host type has one pool. */
+export function checkPools(path: string, pools: readonly PoolConfig[], catalogue: Catalogue): void {
+  if (pools.length === 0) throw badValue(path, 'pools', {}, 'there is no pool');
+  const seen = new Map<string, string>();
+  for (const { name, host } of pools) {
+    const other = seen.get(host.name);
+    if (other !== undefined) {
+      throw badValue(
+        path,
+        `pools.${name}.host`,
+        host.name,
+        `pools.${other} has that host type already`,
+      );
+    }
+    seen.set(host.name, name);
+  }
+  const builtIn = new Set(builtInCatalogue.builders.map(({ name }) => name));
+  for (const { name, hostType } of catalogue.builders) {
+    if (!seen.has(hostType) && !builtIn.has(name)) {
+      throw badValue(path, `builders.${name}.host`, hostType, 'no pool has that host type');
+    }
+  }
+}
