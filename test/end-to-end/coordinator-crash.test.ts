@@ -16,6 +16,7 @@ const poolSize = 4;
 const toml = [
   '[pools.here]',
   'kind = "local"',
+  'isolation = "none"',
   'host = "host-local"',
   `maximum = ${poolSize}`,
   'warm = 1',

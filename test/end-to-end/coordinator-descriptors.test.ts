@@ -14,6 +14,7 @@ probe-interval = "200ms"
 host = "host-here"
 [pools.here]
 kind = "local"
+isolation = "none"
 host = "host-here"
 maximum = 4
 `;

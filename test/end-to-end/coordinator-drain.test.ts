@@ -15,6 +15,7 @@ tls = "off"
 state-directory = "state"
 [pools.here]
 kind = "local"
+isolation = "none"
 host = "host-local"
 maximum = 1
 `;

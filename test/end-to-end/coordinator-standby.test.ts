@@ -12,6 +12,7 @@ const canBeElsewhere = spawnSync('unshare', ['--uts', 'hostname', 'elsewhere']).
 const toml = `
   [pools.here]
   kind = "local"
+  isolation = "none"
   host = "host-local"
   maximum = 2
 `;

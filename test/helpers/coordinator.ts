@@ -46,6 +46,8 @@ export interface TestCoordinatorOptions {
   builderType?: string;
   /** Lines of configuration before the sections. */
   toml?: string;
+  /** More lines of its pool. */
+  pool?: string;
   /** More sections. */
   sections?: string;
   /** Called with the directory before the coordinator is started in it. */
@@ -88,6 +90,7 @@ export async function startCoordinator(
     `host = "${hostType}"`,
     `warm = ${options.warm ?? 0}`,
     `machines = [${addresses.map((address) => `{ address = "${address}" }`).join(', ')}]`,
+    options.pool ?? '',
     options.sections ?? '',
   ].join('\n');
   writeFileSync(join(directory, 'coordinator.toml'), toml);

@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { open, readFile } from 'node:fs/promises';
+import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -39,7 +39,7 @@ export async function startLocalBuildlet(
   signal: AbortSignal,
 ): Promise<void> {
   const program = join(packageRoot, 'bin/buildlet.js');
-  const log = await open(logPath(directory), 'a', 0o600);
+  const log = await open(logPath(directory), 'a+', 0o600);
   const args = [
     ...['--listen', `unix:${record.socket}`],
     ...['--workdir', record.workDir],
@@ -68,7 +68,7 @@ export async function startLocalBuildlet(
   } catch (error) {
     child.kill('SIGKILL');
     signal.throwIfAborted();
-    const said = (await readFile(logPath(directory), 'utf8').catch(() => '')).trim();
+    const said = await writtenTo(log);
     const missing = missingPart();
     throw new GomoteError(
       'ERR_CONNECT',
@@ -87,6 +87,12 @@ export async function startLocalBuildlet(
     child.stdout?.destroy();
     await log.close();
   }
+}
+
+/** The beginning of what is in the file, which the buildlet may have removed, and writes at the same place. */
+async function writtenTo(log: FileHandle): Promise<string> {
+  const { buffer, bytesRead } = await log.read(Buffer.alloc(64 << 10), 0, 64 << 10, 0);
+  return buffer.toString('utf8', 0, bytesRead).trim();
 }
 
 /** What every process needs of the system and a bare chroot has not. */
