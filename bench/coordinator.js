@@ -182,7 +182,10 @@ async function scale(count, seconds) {
 /** 200 creates at once for 20 local machines, each ended as soon as it is there. */
 async function queue() {
   const users = ['ann', 'ben'];
-  const { url, pid } = await startCoordinator({ users, pool: ['kind = "local"', 'isolation = "none"', 'maximum = 20'] });
+  const { url, pid } = await startCoordinator({
+    users,
+    pool: ['kind = "local"', 'isolation = "none"', 'maximum = 20'],
+  });
   const served = [];
   const form = 'version=20160922&builderType=bench&progress=1&key=';
   const one = async (i) => {
