@@ -25,6 +25,8 @@ export interface SshdOptions {
   readonly settings?: readonly string[];
   /** The name of the host in the client's configuration. Default `box`. */
   readonly alias?: string;
+  /** Programs that are other files for whoever logs in, `/dev/null` if they are to be missing. Only for root. */
+  readonly replaced?: Readonly<Record<string, string>>;
 }
 
 export interface Sshd {
@@ -91,7 +93,7 @@ export function sshLab(): SshLab {
   return {
     ...{ directory, configFile, configure },
     bin: at('bin'),
-    sshd: async ({ settings = [], alias = 'box' } = {}) => {
+    sshd: async ({ settings = [], alias = 'box', replaced = {} } = {}) => {
       const port = await freePort();
       const lines = [
         ...settings,
@@ -106,7 +108,7 @@ export function sshLab(): SshLab {
       ];
       writeFileSync(at(`sshd-${port}`), `${lines.join('\n')}\n`);
       if (isRoot) mkdirSync('/run/sshd', { recursive: true });
-      const one = new Server(port, at(`sshd-${port}`));
+      const one = new Server(port, at(`sshd-${port}`), replaced);
       servers.push(one);
       await one.start();
       configure(alias, { HostName: '127.0.0.1', Port: port });
@@ -118,15 +120,22 @@ export function sshLab(): SshLab {
 class Server implements Sshd {
   readonly port: number;
   readonly #config: string;
+  readonly #replaced: Readonly<Record<string, string>>;
   #child: ChildProcess | undefined;
 
-  constructor(port: number, config: string) {
+  constructor(port: number, config: string, replaced: Readonly<Record<string, string>>) {
     this.port = port;
     this.#config = config;
+    this.#replaced = replaced;
   }
 
   async start(): Promise<void> {
-    const child = spawn(server, ['-D', '-e', '-f', this.#config], {
+    const hiding = Object.entries(this.#replaced)
+      .map(([path, file]) => `mount --bind '${file}' '${path}' && `)
+      .join('');
+    const command = `${hiding} exec ${server} -D -e -f '${this.#config}'`;
+    const [program, ...before] = hiding === '' ? ['sh'] : ['unshare', '-m', 'sh'];
+    const child = spawn(program ?? 'sh', [...before, '-c', command], {
       stdio: ['ignore', 'ignore', 'pipe'],
       detached: true,
     });
