@@ -12,5 +12,6 @@ export default defineConfig({
     // They mostly wait for processes.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     globalSetup: ['scripts/build-workers.js'],
+    setupFiles: ['test/helpers/seed.ts'],
   },
 });

@@ -53,7 +53,7 @@ describe('login', () => {
     expect(stderr).toContain(`--fingerprint ${fingerprint}`);
     const wrong = await cli(['login', url, '--fingerprint', `sha256:${'0'.repeat(64)}`], { stdin });
     expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining('another certificate')]);
-    expect(() => readdirSync(directory)).toThrow();
+    expect(() => readdirSync(directory)).toThrow('ENOENT');
   });
 
   it('keeps nothing when the token is wrong, and never says it', async () => {
@@ -63,7 +63,7 @@ describe('login', () => {
       const { code, stderr } = await cli(argv, { stdin: [token] });
       expect(code).not.toBe(0);
       expect(stderr).not.toContain('wrong-token-of-mine');
-      expect(() => readdirSync(directory)).toThrow();
+      expect(() => readdirSync(directory)).toThrow('ENOENT');
     }
   });
 

@@ -51,7 +51,7 @@ test('pieces that fail leave what no reader takes for a whole stream', async () 
     for await (const member of compressed(failing(), 'gzip', undefined)) got.push(member);
   };
   await expect(read()).rejects.toThrow('no more');
-  expect(() => gunzipSync(Buffer.concat(got))).toThrow();
+  expect(() => gunzipSync(Buffer.concat(got))).toThrow('unexpected end of file');
 });
 
 test('a slow reader gets less to read', async () => {

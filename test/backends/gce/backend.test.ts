@@ -93,7 +93,7 @@ describe('the gce backend', () => {
     const { pid } = fake.api.machineOf(zoneA, 'me-linux-0')!;
     await other.destroy('me-linux-0', { signal });
     await until(() => fake.api.instances.length === 0);
-    expect(() => process.kill(pid!, 0)).toThrow();
+    expect(() => process.kill(pid!, 0)).toThrow('ESRCH');
     expect(await other.list({ signal })).toEqual([]);
     await expect(other.connect('me-linux-0')).rejects.toMatchObject({
       code: 'ERR_UNKNOWN_BUILDLET',
