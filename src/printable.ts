@@ -29,7 +29,7 @@ export function printable(
   text: string,
   { newlines = false, maxLength = defaultMaxLength }: PrintableOptions = {},
 ): string {
-  const shown = text.length > maxLength ? `${wholeStart(text, maxLength)}…` : text;
+  const shown = text.length > maxLength ? `${startOf(text, maxLength)}…` : text;
   if (!unsafe.test(shown)) return shown;
   return shown.replaceAll(everyUnsafe, (character) =>
     newlines && character === '\n' ? character : escaped(character),
@@ -51,7 +51,7 @@ export function printableJson(json: string): string {
 }
 
 /** The beginning of the text, which does not end within a character. */
-function wholeStart(text: string, length: number): string {
+function startOf(text: string, length: number): string {
   const isSplit = /[\ud800-\udbff]/.test(text.charAt(length - 1));
   return text.slice(0, isSplit ? length - 1 : length);
 }

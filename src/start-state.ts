@@ -9,7 +9,7 @@ export interface StartState {
 }
 
 /** The signals that are to be heeded; those that were ignored at the start stay ignored. */
-export function heededSignals<S extends NodeJS.Signals>(
+export function handledSignals<S extends NodeJS.Signals>(
   names: readonly S[],
   { ignoredSignals = [] }: StartState = {},
 ): S[] {

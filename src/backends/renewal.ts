@@ -6,12 +6,12 @@ export const renewalIntervalMs = 60_000;
 
 /** Lets one renewal of each name through in an interval. */
 export class Throttle {
-  readonly #lastMs = new Map<string, number>();
+  readonly #lastAtMs = new Map<string, number>();
 
   /** Whether it is time; if so, the interval begins. */
   take(name: string): boolean {
     const nowMs = Date.now();
-    if (nowMs - (this.#lastMs.get(name) ?? -Infinity) < renewalIntervalMs) return false;
+    if (nowMs - (this.#lastAtMs.get(name) ?? -Infinity) < renewalIntervalMs) return false;
     this.#set(name, nowMs);
     return true;
   }
@@ -24,15 +24,15 @@ export class Throttle {
   /** Whose time has come again is forgotten: buildlets come and go for as long as this process runs. */
   #set(name: string, atMs: number): void {
     const nowMs = Date.now();
-    for (const [other, lastMs] of this.#lastMs) {
-      if (nowMs - lastMs >= renewalIntervalMs) this.#lastMs.delete(other);
+    for (const [other, lastAtMs] of this.#lastAtMs) {
+      if (nowMs - lastAtMs >= renewalIntervalMs) this.#lastAtMs.delete(other);
     }
-    this.#lastMs.set(name, atMs);
+    this.#lastAtMs.set(name, atMs);
   }
 
   /** How many names are known. */
   get size(): number {
-    return this.#lastMs.size;
+    return this.#lastAtMs.size;
   }
 }
 

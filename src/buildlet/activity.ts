@@ -4,11 +4,11 @@ import type { Handler } from '../http/server/server.ts';
 
 export class Activity {
   #running = 0;
-  #lastMs: number;
+  #lastAtMs: number;
 
   /** In a work dir that holds something, an earlier process of the buildlet may have run some. */
   constructor(workDir: string) {
-    this.#lastMs = readdirSync(workDir).length > 0 ? Date.now() : 0;
+    this.#lastAtMs = readdirSync(workDir).length > 0 ? Date.now() : 0;
   }
 
   /** A command begins; what it gives is to be called when that has ended. */
@@ -19,13 +19,13 @@ export class Activity {
       if (isOver) return;
       isOver = true;
       this.#running--;
-      this.#lastMs = Date.now();
+      this.#lastAtMs = Date.now();
     };
   }
 
   /** The last moment at which a command ran: now, while one does. */
   get ranMs(): number {
-    return this.#running > 0 ? Date.now() : this.#lastMs;
+    return this.#running > 0 ? Date.now() : this.#lastAtMs;
   }
 }
 

@@ -50,7 +50,7 @@ export async function openCommands(options: CommandsOptions): Promise<OpenedComm
   const opened =
     isolation === 'bubblewrap'
       ? await inSandbox(options, confinement, applied)
-      : inTheOpen(options, confinement, applied);
+      : unconfined(options, confinement, applied);
   return {
     ...opened,
     status: { isolation, network, limits: applied?.enforced ?? [] },
@@ -66,7 +66,7 @@ const limitsOf = (limits: ResourceLimits, isOwnUsers: boolean): AppliedLimits | 
 
 type Surroundings = Pick<OpenedCommands, 'commands' | 'emptied' | 'ready'>;
 
-function inTheOpen(
+function unconfined(
   { workDir, environment, scratch, pipes }: CommandsOptions,
   confinement: Confinement,
   applied: AppliedLimits | undefined,

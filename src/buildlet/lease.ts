@@ -13,7 +13,7 @@ export interface LeaseOptions {
 export class Lease {
   readonly #options: LeaseOptions;
   readonly #startedMs = Date.now();
-  #lastUseMs = Date.now();
+  #lastUseAtMs = Date.now();
   #uses = 0;
   #idleTimer: NodeJS.Timeout | undefined;
   readonly #lifetimeTimer: NodeJS.Timeout | undefined;
@@ -37,7 +37,7 @@ export class Lease {
       if (over) return;
       over = true;
       this.#uses--;
-      this.#lastUseMs = Date.now();
+      this.#lastUseAtMs = Date.now();
       if (this.#uses === 0) this.#startIdleTimer();
     };
   }
@@ -45,9 +45,9 @@ export class Lease {
   /** When the buildlet will end if it is not used again; undefined when it will not. */
   get expiresAt(): Date | undefined {
     const { idleTimeoutMs, maxLifetimeMs } = this.#options;
-    const lastUseMs = this.#uses > 0 ? Date.now() : this.#lastUseMs;
+    const lastUseAtMs = this.#uses > 0 ? Date.now() : this.#lastUseAtMs;
     const endMs = Math.min(
-      idleTimeoutMs === undefined ? Infinity : lastUseMs + idleTimeoutMs,
+      idleTimeoutMs === undefined ? Infinity : lastUseAtMs + idleTimeoutMs,
       maxLifetimeMs === undefined ? Infinity : this.#startedMs + maxLifetimeMs,
     );
     return endMs === Infinity ? undefined : new Date(endMs);

@@ -7,7 +7,7 @@ import { removeTree } from '../files/remove-tree.ts';
 import { temporaryDirectory } from '../files/user-directories.ts';
 import { isLoopback, type ListenAddress } from '../http/server/listen.ts';
 import { readVersion } from '../package-root.ts';
-import { heededSignals, type StartState } from '../start-state.ts';
+import { handledSignals, type StartState } from '../start-state.ts';
 import { type Agent, startAgent } from './agent.ts';
 import { cleanEnvironment, inheritedEnvironment } from './command/environment.ts';
 import { closeInheritedDescriptors, forgetVariables } from './command/inherited.ts';
@@ -92,7 +92,7 @@ async function privateSocket(removed: string[]): Promise<ListenAddress> {
 
 const nextSignal = (state: StartState | undefined): Promise<string> =>
   new Promise((resolve) => {
-    for (const name of heededSignals(['SIGINT', 'SIGTERM', 'SIGHUP'], state)) {
+    for (const name of handledSignals(['SIGINT', 'SIGTERM', 'SIGHUP'], state)) {
       process.on(name, () => resolve(`it got ${name}`));
     }
   });

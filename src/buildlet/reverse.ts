@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isGomoteError, messageOf } from '../errors.ts';
 import { reverseHeaders, reversePath, reverseUpgrade } from '../protocol/reverse.ts';
 import { dialUpgrade, type ServerTrust } from '../reverse/reverse-dial.ts';
-import { type Link, servingLink } from '../reverse/reverse-link.ts';
+import { type ReverseLink, servingLink } from '../reverse/reverse-link.ts';
 
 export interface ReverseOptions {
   /** Origin of the coordinator. */
@@ -87,7 +87,7 @@ async function tryDial(
   boot: string,
   host: ReverseHost,
   signal: AbortSignal,
-): Promise<Link | undefined> {
+): Promise<ReverseLink | undefined> {
   try {
     const upgraded = await dialUpgrade({
       origin: options.coordinator,

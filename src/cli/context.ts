@@ -13,7 +13,7 @@ import { configDir } from './config/config-dir.ts';
 import type { Config } from './config/config-file.ts';
 import type { GlobalOptions } from './global-options.ts';
 import type { Interrupts } from './interrupts.ts';
-import { createTalk, type Talk, type Terminal } from './terminal/terminal.ts';
+import { createMessages, type Messages, type Terminal } from './terminal/terminal.ts';
 
 /** A buildlet as the command line names it. */
 export interface NamedBuildlet {
@@ -78,9 +78,9 @@ export class Context {
     return this.#globals.color === true;
   }
 
-  get talk(): Talk {
+  get messages(): Messages {
     const { verbose, quiet, color } = this.#globals;
-    return createTalk(this.terminal, {
+    return createMessages(this.terminal, {
       verbose: verbose === true,
       quiet: quiet === true,
       color: color === true,
@@ -173,7 +173,7 @@ export class Context {
   }
 
   get #requestLog(): RequestLog {
-    return this.verbose ? (line) => this.talk.detail(`gomote: ${line}`) : undefined;
+    return this.verbose ? (line) => this.messages.detail(`gomote: ${line}`) : undefined;
   }
 
   async #account(
@@ -263,7 +263,7 @@ export class Context {
     return startRenewal(
       async (call) => await backend.renew?.(name, call),
       { signal: this.signal },
-      (error) => this.talk.detail(`gomote: ${name} was not renewed: ${messageOf(error)}`),
+      (error) => this.messages.detail(`gomote: ${name} was not renewed: ${messageOf(error)}`),
     );
   }
 

@@ -28,11 +28,11 @@ export async function createAll(
   if (results.every((result) => result.status === 'fulfilled')) {
     return created.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
   }
-  throw await withoutThem(backend, created, failed.signal.reason);
+  throw await withoutCreated(backend, created, failed.signal.reason);
 }
 
 /** Destroys what was created in vain; gives the error, with the names of those that are still there. */
-export async function withoutThem(
+export async function withoutCreated(
   backend: Backend,
   created: readonly Instance[],
   error: unknown,

@@ -1,7 +1,7 @@
 // The signals that end a command early.
 import { GomoteError } from '../errors.ts';
 import { isOutputPending } from '../files/own-streams.ts';
-import { heededSignals, type StartState } from '../start-state.ts';
+import { handledSignals, type StartState } from '../start-state.ts';
 
 export interface Interrupts {
   /** Aborts at the first signal that no listener takes. */
@@ -30,7 +30,7 @@ export function processInterrupts(state: StartState = {}): Interrupts {
   const controller = new AbortController();
   let received: NodeJS.Signals | undefined;
   let listener: ((name: NodeJS.Signals) => void) | undefined;
-  const names = heededSignals(endingSignals, state);
+  const names = handledSignals(endingSignals, state);
   const release = () => {
     for (const name of names) process.off(name, handle);
   };

@@ -12,7 +12,7 @@ import { timeoutSignal } from '../timeout-signal.ts';
 import { hostPort, urlOf } from './address.ts';
 import { buildletConnection } from './buildlet-connection.ts';
 import type { BuildletClientOptions, CallOptions, PasswordCredentials } from './client-options.ts';
-import { type Connection, quietly } from './connection.ts';
+import { type Connection, callSafely } from './connection.ts';
 import { Files, writeFile } from './files/files.ts';
 import type { Removal } from './files/remove-all.ts';
 import type { ListDirOptions } from './files/streams.ts';
@@ -124,7 +124,7 @@ export class BuildletClient {
   #heartbeatFailed(): void {
     const listener = this.#onHeartbeatFailure;
     this.#onHeartbeatFailure = undefined;
-    quietly(listener);
+    callSafely(listener);
   }
 
   /**

@@ -178,7 +178,7 @@ export class Connection {
 }
 
 /** Calls a listener of the caller's where nobody waits who could be told what it throws. */
-export function quietly(listener: (() => void) | undefined): void {
+export function callSafely(listener: (() => void) | undefined): void {
   try {
     listener?.();
   } catch {}

@@ -49,13 +49,13 @@ export async function createBuildlet(
   const attempt = new Attempt(connection, builderType, options);
   const { signal } = options;
   const retryMs = checkedDurationMs('retryMs', options.retryMs) ?? defaultRetryMs;
-  const deadlineMs = Date.now() + retryMs;
+  const deadlineAtMs = Date.now() + retryMs;
   try {
     for (let delayMs = firstDelayMs; ; delayMs = Math.min(delayMs * 2, longestDelayMs)) {
       try {
         return await attempt.ask();
       } catch (error) {
-        if (attempt.isLeft || !attempt.mayAskAgain(error) || Date.now() + delayMs > deadlineMs)
+        if (attempt.isLeft || !attempt.mayAskAgain(error) || Date.now() + delayMs > deadlineAtMs)
           throw error;
         attempt.tell('the coordinator is restarting');
       }

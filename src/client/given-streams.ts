@@ -53,7 +53,7 @@ export async function withOutputs<Result>(
   try {
     return await use();
   } finally {
-    for (const output of held) letGo(output);
+    for (const output of held) releaseOutput(output);
   }
 }
 
@@ -67,7 +67,7 @@ export function outputFailure(output: Writable): Error | undefined {
 export const closedOutput = (): GomoteError =>
   new GomoteError('ERR_LOCAL_FILE', 'the output was closed');
 
-function letGo(output: Writable & { readonly pending?: boolean }): void {
+function releaseOutput(output: Writable & { readonly pending?: boolean }): void {
   const leave = () => void output.off('error', ignore);
   // One that has failed may tell it only when it is closed.
   if (output.errored || output.destroyed)

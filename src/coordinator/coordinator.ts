@@ -9,7 +9,7 @@ import type { Pool } from './pools/pool.ts';
 import { Admission, type AdmissionOptions } from './sessions/admission.ts';
 import type { Creation } from './sessions/creation.ts';
 import { ClockWatch, endExpired } from './sessions/expiry.ts';
-import { type Health, type Link, MachineConnections } from './sessions/machine-connections.ts';
+import { type Health, MachineConnections } from './sessions/machine-connections.ts';
 import type { Limits, Session } from './sessions/session.ts';
 import { SessionTransitions } from './sessions/session-transitions.ts';
 import { Sharing } from './sessions/sharing.ts';
@@ -241,7 +241,7 @@ export class Coordinator {
   }
 
   /** The way to the session's machine, for one use; throws ERR_BUILDLET_DIED with the reason. */
-  async use(session: Session): Promise<Link> {
+  async use(session: Session) {
     if (session.state === 'dead') {
       const { name, reason = '' } = session;
       throw new GomoteError('ERR_BUILDLET_DIED', deadBuildletText(name, reason));

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { outputStream } from '../files/own-streams.ts';
 import { readVersion } from '../package-root.ts';
-import { heededSignals, type StartState } from '../start-state.ts';
+import { handledSignals, type StartState } from '../start-state.ts';
 import type { Log } from './log.ts';
 import { type CoordinatorCommand, helpText, readCommand } from './options.ts';
 
@@ -30,7 +30,7 @@ async function perform(command: CoordinatorCommand, state: StartState): Promise<
     case 'version':
       return await print(`${readVersion()}\n`);
     case 'serve':
-      return await serveUntilTold(command.config, heededSignals(endingSignals, state));
+      return await serveUntilTold(command.config, handledSignals(endingSignals, state));
     case 'check': {
       const { checkPromises } = await import('./pools/promises.ts');
       const { pools } = await load(command.config);
@@ -97,11 +97,13 @@ async function serveUntilTold(path: string, signals: readonly NodeJS.Signals[]):
   const lost = new Promise<string>((resolve) => {
     onLost = () => resolve('its state directory is another’s');
   });
-  const told = Promise.race([nextSignal(signals), lost]);
-  void told.then(() => waiting.abort(new GomoteError('ERR_ABORTED', 'ended while it waited')));
+  const stopRequest = Promise.race([nextSignal(signals), lost]);
+  void stopRequest.then(() =>
+    waiting.abort(new GomoteError('ERR_ABORTED', 'ended while it waited')),
+  );
   const { signal } = waiting;
   const serving = await serve(config, { environment: process.env, log, signal, onLost });
-  const first = await told;
+  const first = await stopRequest;
   log.write('draining', { signal: first, graceMs: config.drainMs });
   // Whoever asks twice does not want to wait.
   const impatient = new Promise<'now'>((resolve) => {

@@ -38,14 +38,14 @@ export const isTerminal = (fd: number): boolean => process.getBuiltinModule('nod
 
 /** Standard input. */
 export function inputStream(): Readable & { isTTY?: boolean } {
-  const fd = process.platform === 'linux' && fstatSync(0).isFIFO() ? openAnew() : undefined;
+  const fd = process.platform === 'linux' && fstatSync(0).isFIFO() ? reopenStdin() : undefined;
   if (fd === undefined) return process.stdin;
   const { Socket } = process.getBuiltinModule('node:net');
   return new Socket({ fd, readable: true, writable: false });
 }
 
 /** The pipe on standard input, opened once more: what is set for that is not set for others. */
-function openAnew(): number | undefined {
+function reopenStdin(): number | undefined {
   try {
     return openSync('/proc/self/fd/0', constants.O_RDONLY | constants.O_NONBLOCK);
   } catch {

@@ -5,7 +5,6 @@ import { basename, dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { errnoOf } from '../errors.ts';
 import { errnoText } from '../protocol/process-state.ts';
-import { type HeldDirectory, holdThroughLinks } from './held-directory.ts';
 import {
   lstatSync,
   readdirSync,
@@ -14,6 +13,7 @@ import {
   rmdirSync,
   unlinkSync,
 } from './named-fs.ts';
+import { holdThroughLinks, type OpenDirectory } from './open-directory.ts';
 
 /** So many directories are held open at a time; what is deeper is moved up first. */
 const maxDepth = 128;
@@ -44,7 +44,7 @@ export function removeTreeSync(path: string): void {
   }
 }
 
-function parentOf(path: string): HeldDirectory | undefined {
+function parentOf(path: string): OpenDirectory | undefined {
   try {
     return holdThroughLinks(dirname(path));
   } catch (error) {
@@ -54,16 +54,16 @@ function parentOf(path: string): HeldDirectory | undefined {
 }
 
 /** Removes what has this name in the directory, and all below it. */
-export const removeBelow = (directory: HeldDirectory, name: string): Promise<void> =>
+export const removeBelow = (directory: OpenDirectory, name: string): Promise<void> =>
   inTurns(removal(directory, name));
 
 /** {@link removeBelow}, done at once. */
-export function removeBelowSync(directory: HeldDirectory, name: string): void {
+export function removeBelowSync(directory: OpenDirectory, name: string): void {
   for (const _ of removal(directory, name));
 }
 
 /** Removes all that is in the directory, and leaves it. */
-export const emptyDirectory = (directory: HeldDirectory): Promise<void> =>
+export const emptyDirectory = (directory: OpenDirectory): Promise<void> =>
   inTurns(emptying(directory));
 
 async function inTurns(steps: Generator<void, void, void>): Promise<void> {
@@ -75,11 +75,11 @@ async function inTurns(steps: Generator<void, void, void>): Promise<void> {
   }
 }
 
-function* emptying(directory: HeldDirectory): Generator<void, void, void> {
+function* emptying(directory: OpenDirectory): Generator<void, void, void> {
   for (const name of readdirSync(directory.self)) yield* removal(directory, name);
 }
 
-function* removal(directory: HeldDirectory, name: string): Generator<void, void, void> {
+function* removal(directory: OpenDirectory, name: string): Generator<void, void, void> {
   const stats = lstatSync(directory.at(name), { throwIfNoEntry: false });
   if (stats === undefined) return;
   for (let left = attempts; left > 0; left--) {
@@ -99,25 +99,25 @@ function* removal(directory: HeldDirectory, name: string): Generator<void, void,
 
 class Removal {
   /** The directory that the whole is in. */
-  readonly #above: HeldDirectory;
+  readonly #above: OpenDirectory;
   readonly #name: string;
   /** What was too deep, by its name at the top now. */
   readonly #moved: string[] = [];
 
-  constructor(above: HeldDirectory, name: string) {
+  constructor(above: OpenDirectory, name: string) {
     this.#above = above;
     this.#name = name;
   }
 
   *entry(
-    parent: HeldDirectory,
+    parent: OpenDirectory,
     name: string,
     isDirectory: boolean,
     depth: number,
   ): Generator<void, void, void> {
     yield;
     if (!isDirectory) return this.#writable(parent, depth, () => unlinkSync(parent.at(name)));
-    let directory: HeldDirectory | undefined;
+    let directory: OpenDirectory | undefined;
     try {
       directory = this.#writable(parent, depth, () => parent.child(name));
     } catch (error) {
@@ -133,7 +133,7 @@ class Removal {
     this.#writable(parent, depth, () => rmdirSync(parent.at(name)));
   }
 
-  *#content(directory: HeldDirectory, depth: number): Generator<void, void, void> {
+  *#content(directory: OpenDirectory, depth: number): Generator<void, void, void> {
     const read = () => readEntriesSync(directory.self);
     for (const entry of this.#writable(directory, depth, read) ?? []) {
       const isDirectory = entry.isDirectory();
@@ -146,7 +146,7 @@ class Removal {
     }
   }
 
-  #moveUp(directory: HeldDirectory, name: string, depth: number): void {
+  #moveUp(directory: OpenDirectory, name: string, depth: number): void {
     const moved = `.gomote-${randomBytes(8).toString('hex')}`;
     const top = this.#above.child(this.#name);
     try {
@@ -161,7 +161,7 @@ class Removal {
    * Does something in a directory that may lack the permission for it, as those of Go's module cache do; what is gone is
    * no error. The directory that holds the whole keeps its mode.
    */
-  #writable<T>(directory: HeldDirectory, depth: number, call: () => T): T | undefined {
+  #writable<T>(directory: OpenDirectory, depth: number, call: () => T): T | undefined {
     try {
       return call();
     } catch (error) {
@@ -177,7 +177,7 @@ class Removal {
 const isGone = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '');
 
 /** Removes what was left in the directory under names that begin so, but for `kept`. */
-export function removeLeftovers(directory: HeldDirectory, prefix: string, kept: string): void {
+export function removeLeftovers(directory: OpenDirectory, prefix: string, kept: string): void {
   for (const name of readdirSync(directory.self)) {
     if (name.startsWith(prefix) && name !== kept) removeBelowSync(directory, name);
   }

@@ -40,7 +40,7 @@ const statusOfCode: Record<ErrorCode, number> = {
 export const errorCodeHeader = 'X-Gomote-Error-Code';
 
 /** Codes that say the same at the client as at the server: of its request, of a file there, of a buildlet. */
-const told: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+const sentCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   ...([
     'ERR_ARCHIVE',
     'ERR_BUILDLET_DIED',
@@ -70,7 +70,7 @@ export function errorReply(error: unknown): ErrorReply {
   const text = messageOf(error).replaceAll(/[\r\n]+/g, ' ');
   const own = isGomoteError(error) ? error.code : undefined;
   const status = own === undefined ? 500 : statusOfCode[own];
-  if (own !== undefined && told.has(own)) return { status, text, code: own };
+  if (own !== undefined && sentCodes.has(own)) return { status, text, code: own };
   const isOfFile = own === undefined || own === 'ERR_LOCAL_FILE' || own === 'ERR_ARCHIVE';
   return isOfFile && isAbsence(error, text)
     ? { status, text, code: 'ERR_NO_SUCH_FILE' }
@@ -88,4 +88,4 @@ function isAbsence(error: unknown, text: string): boolean {
 
 /** Reads the value of `X-Gomote-Error-Code`; undefined when it is none of the codes that servers tell. */
 export const parseErrorCode = (value: unknown): ErrorCode | undefined =>
-  [...told].find((code) => code === value);
+  [...sentCodes].find((code) => code === value);

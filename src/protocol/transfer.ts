@@ -35,8 +35,8 @@ export function parseWarnings(text: string | undefined): string[] {
 
 /** What a reply warns of. */
 export function readWarnings(headers: Readonly<Record<string, unknown>>): string[] {
-  const told = headers[warningsHeader.toLowerCase()];
-  return parseWarnings(told === undefined ? undefined : String(told));
+  const header = headers[warningsHeader.toLowerCase()];
+  return parseWarnings(header === undefined ? undefined : String(header));
 }
 
 /** What passed, as one end counted it. */

@@ -12,14 +12,14 @@ const limits = { count: 10, path: 300, reason: 100 } as const;
 
 /** By path, why it could not be read. */
 export function formatUnread(unread: ReadonlyMap<string, string>): string {
-  const told = [...unread]
+  const pairs = [...unread]
     .slice(0, limits.count)
     .map(([path, reason]) => [
       printable(path, { maxLength: limits.path }),
       printable(reason, { maxLength: limits.reason }),
     ]);
-  if (unread.size > limits.count) told.push(['others', `${unread.size - limits.count} more`]);
-  return told.map((pair) => pair.map(encodeURIComponent).join('=')).join('&');
+  if (unread.size > limits.count) pairs.push(['others', `${unread.size - limits.count} more`]);
+  return pairs.map((pair) => pair.map(encodeURIComponent).join('=')).join('&');
 }
 
 /** Reads {@link formatUnread}; what is anything else is left out. */

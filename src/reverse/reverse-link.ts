@@ -17,7 +17,7 @@ export interface UpgradedSocket {
   readonly head: Buffer;
 }
 
-export interface Link {
+export interface ReverseLink {
   /** Resolves when the connection is over, with the reason in words. */
   readonly ended: Promise<string>;
   /** Ends the link: no new streams, a moment for those open; the other end is told the reason. */
@@ -25,7 +25,7 @@ export interface Link {
 }
 
 /** The end that calls: a coordinator's. */
-export interface CallingLink extends Link {
+export interface CallingLink extends ReverseLink {
   /** A new connection to the other end's server; throws ERR_CONNECT when the link is over. */
   open(): MuxStream;
   /** Whether the other end has said that it ends. */
@@ -50,7 +50,7 @@ export function servingLink(
   upgraded: UpgradedSocket,
   options: LinkOptions,
   onConnection: (connection: Duplex) => void,
-): Link {
+): ReverseLink {
   return new LinkEnd(upgraded, options, onConnection);
 }
 

@@ -29,7 +29,7 @@ export function makeFifo(entry: TarEntry, at: string): void {
  * The elements of a name with the archive's own links in the place of the directories that they lead to, as they would be
  * followed if they were there already. Throws ERR_ARCHIVE when that leads out.
  */
-export function throughLinks(
+export function followLinks(
   name: string,
   elements: readonly string[],
   links: ReadonlyMap<string, DeferredLink>,

@@ -2,16 +2,16 @@
 
 import { posix, relative, resolve, sep } from 'node:path';
 import { errnoOf, GomoteError } from '../errors.ts';
-import { reach, reachDirectory } from '../files/beneath.ts';
 import { realRoot, trace } from '../files/confine.ts';
-import type { HeldDirectory } from '../files/held-directory.ts';
-import { HeldTree } from '../files/held-tree.ts';
 import { linkSync, lstatSync, readlinkSync, rmdirSync } from '../files/named-fs.ts';
+import type { OpenDirectory } from '../files/open-directory.ts';
+import { OpenTree } from '../files/open-tree.ts';
+import { reach, reachDirectory } from '../files/reach.ts';
 import { quoted } from '../printable.ts';
 import { formatFileMode } from '../protocol/file-mode.ts';
 import { archiveErrors, localFileError, outsideLinkError } from './archive-error.ts';
 import { entryElements, relativeElements, targetStaysInside } from './entry-name.ts';
-import { type DeferredLink, makeFifo, planLinks, throughLinks } from './extract-links.ts';
+import { type DeferredLink, followLinks, makeFifo, planLinks } from './extract-links.ts';
 import { type Attributes, directoryInPlace, Placement } from './placement.ts';
 import { StagedFile } from './staged-file.ts';
 import { Staging } from './staging.ts';
@@ -42,7 +42,7 @@ export class Extraction implements TarSink {
   readonly #root: string;
   readonly #dir: string;
   readonly #options: ExtractionOptions;
-  readonly #target: HeldTree;
+  readonly #target: OpenTree;
   readonly #staging: Staging;
   readonly #undo = new UndoList();
   readonly #attributes = new Map<string, Attributes>();
@@ -60,7 +60,7 @@ export class Extraction implements TarSink {
     this.#options = options;
     const path = resolve(root, dir);
     try {
-      this.#target = new HeldTree(this.#openTarget());
+      this.#target = new OpenTree(this.#openTarget());
     } catch (error) {
       this.#undo.undo();
       if (error instanceof GomoteError) throw error;
@@ -80,7 +80,7 @@ export class Extraction implements TarSink {
     );
   }
 
-  #openTarget(): HeldDirectory {
+  #openTarget(): OpenDirectory {
     const root = this.#root;
     const onMake = (made: string) => {
       const remove = () => {
@@ -104,7 +104,7 @@ export class Extraction implements TarSink {
   begin(entry: TarEntry): void {
     const named = this.#elementsOf(entry);
     if (named.length === 0 && entry.typeFlag !== '5') throw archiveErrors.invalidName(entry.name);
-    const elements = throughLinks(entry.name, named, this.#links);
+    const elements = followLinks(entry.name, named, this.#links);
     if (this.#links.size > 0) this.#links.delete(elements.join('/'));
     this.#attempt(entry.name, () => this.#beginType(entry, elements));
   }
@@ -210,7 +210,7 @@ export class Extraction implements TarSink {
   #hardLink(entry: TarEntry, elements: readonly string[]): void {
     // Names of other entries are relative; tar writes some targets with the `/` that it took from those.
     const named = relativeElements(entry.linkTarget.replace(/^\/+/, ''));
-    const found = named && this.#linked(throughLinks(entry.name, named, this.#links));
+    const found = named && this.#linked(followLinks(entry.name, named, this.#links));
     if (found === undefined) {
       const shown = quoted(entry.linkTarget);
       const reason = `the hard link's target ${shown} is not a regular file of the directory`;
@@ -260,10 +260,10 @@ export class Extraction implements TarSink {
 
 /** What a hard link is made to. */
 type Linked =
-  | { readonly kind: 'file'; readonly tree: HeldTree; readonly path: string }
+  | { readonly kind: 'file'; readonly tree: OpenTree; readonly path: string }
   | { readonly kind: 'symlink'; readonly target: string };
 
-function linkedIn(tree: HeldTree, path: string): Linked | 'absent' | undefined {
+function linkedIn(tree: OpenTree, path: string): Linked | 'absent' | undefined {
   try {
     const stats = lstatSync(tree.at(path), { throwIfNoEntry: false });
     if (stats === undefined) return 'absent';

@@ -1,8 +1,8 @@
 // A directory as a compressed tar stream.
 import { join, resolve } from 'node:path';
 import { GomoteError } from '../errors.ts';
-import { type Reached, reachTree } from '../files/beneath.ts';
 import { realRoot } from '../files/confine.ts';
+import { type Reached, reachTree } from '../files/reach.ts';
 import type { Compression } from '../protocol/transfer.ts';
 import { abortError, localFileError } from './archive-error.ts';
 import { compressed, oneMember } from './compress.ts';

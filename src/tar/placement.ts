@@ -5,7 +5,6 @@ import { constants } from 'node:fs';
 import { posix } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { isInside, trace } from '../files/confine.ts';
-import type { HeldTree } from '../files/held-tree.ts';
 import {
   accessSync,
   cpSync,
@@ -18,6 +17,7 @@ import {
   symlinkSync,
   unlinkSync,
 } from '../files/named-fs.ts';
+import type { OpenTree } from '../files/open-tree.ts';
 import { removeBelowSync } from '../files/remove-tree.ts';
 import { archiveErrors, localFileError } from './archive-error.ts';
 import type { Staging } from './staging.ts';
@@ -41,7 +41,7 @@ interface Move {
 const workingMode = 0o700;
 
 export class Placement {
-  readonly #target: HeldTree;
+  readonly #target: OpenTree;
   readonly #staging: Staging;
   readonly #attributes: ReadonlyMap<string, Attributes>;
   readonly #undo: UndoList;
@@ -55,7 +55,7 @@ export class Placement {
 
   /** `target` is what is extracted into; `attributes` are those of the directories that have an entry, by name. */
   constructor(
-    target: HeldTree,
+    target: OpenTree,
     staging: Staging,
     attributes: ReadonlyMap<string, Attributes>,
     undo: UndoList,
@@ -281,7 +281,7 @@ const parentOf = (path: string): string => path.slice(0, Math.max(path.lastIndex
 const partialName = (): string => `.gomote-${randomBytes(8).toString('hex')}`;
 
 /** Gives a file or directory its final name; it appears there whole. */
-function move(from: string, target: HeldTree, to: string): void {
+function move(from: string, target: OpenTree, to: string): void {
   try {
     renameSync(from, target.at(to));
   } catch (error) {

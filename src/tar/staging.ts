@@ -3,9 +3,9 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { errnoOf } from '../errors.ts';
-import type { HeldDirectory } from '../files/held-directory.ts';
-import { HeldTree } from '../files/held-tree.ts';
 import { lstatSync, mkdirSync, openSync, unlinkSync } from '../files/named-fs.ts';
+import type { OpenDirectory } from '../files/open-directory.ts';
+import { OpenTree } from '../files/open-tree.ts';
 import { removeBelowSync } from '../files/remove-tree.ts';
 import { archiveErrors } from './archive-error.ts';
 
@@ -18,23 +18,23 @@ const createFlags =
   constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW;
 
 export class Staging {
-  readonly tree: HeldTree;
+  readonly tree: OpenTree;
   /** Holds what was replaced, until all is in its place. */
-  readonly kept: HeldDirectory;
-  readonly #base: HeldDirectory;
+  readonly kept: OpenDirectory;
+  readonly #base: OpenDirectory;
   readonly #name = `.gomote-${randomBytes(8).toString('hex')}`;
   /** Names of the directories made so far. */
   readonly #directories = new Set(['']);
 
   /** `base` is the directory to extract into: the same file system, so that moving costs nothing. */
-  constructor(base: HeldDirectory) {
+  constructor(base: OpenDirectory) {
     this.#base = base;
     mkdirSync(base.at(this.#name), workingMode);
     const directory = base.child(this.#name);
     try {
       for (const part of ['kept', 'tree']) mkdirSync(directory.at(part), workingMode);
       this.kept = directory.child('kept');
-      this.tree = new HeldTree(directory.child('tree'));
+      this.tree = new OpenTree(directory.child('tree'));
     } finally {
       directory.close();
     }

@@ -2,8 +2,8 @@
 import { closeSync, constants, fstatSync, readSync, type Stats } from 'node:fs';
 import { errnoOf, GomoteError, messageOf } from '../errors.ts';
 import { sortedEntries } from '../files/directory-names.ts';
-import type { HeldTree } from '../files/held-tree.ts';
 import { lstatSync, type NamedEntry, openSync, readlinkSync } from '../files/named-fs.ts';
+import type { OpenTree } from '../files/open-tree.ts';
 import { stateDirectory } from '../files/reserved-names.ts';
 import { errnoText } from '../protocol/process-state.ts';
 import { archiveErrors, localFileError } from './archive-error.ts';
@@ -29,7 +29,7 @@ export interface PackTotals {
 export type OnSkipped = (name: string, reason: string) => void;
 
 export class TarBlocks {
-  readonly #tree: HeldTree;
+  readonly #tree: OpenTree;
   readonly #totals: PackTotals;
   readonly #onSkipped: OnSkipped | undefined;
   #piece = Buffer.allocUnsafe(pieceBytes);
@@ -38,7 +38,7 @@ export class TarBlocks {
   #changed: string | undefined;
 
   /** Without `onSkipped`, what cannot be packed is a failure: a change while reading at the end, anything else at once. */
-  constructor(tree: HeldTree, totals: PackTotals, onSkipped: OnSkipped | undefined) {
+  constructor(tree: OpenTree, totals: PackTotals, onSkipped: OnSkipped | undefined) {
     this.#tree = tree;
     this.#totals = totals;
     this.#onSkipped = onSkipped;

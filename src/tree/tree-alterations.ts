@@ -1,7 +1,7 @@
 // What a change of a tree does to what is there already.
 import { errnoOf } from '../errors.ts';
-import { setMode } from '../files/held-directory.ts';
 import { lstatSync, lutimesSync, rmdirSync, unlinkSync } from '../files/named-fs.ts';
+import { setMode } from '../files/open-directory.ts';
 import type { TreeChange } from '../protocol/tree-change.ts';
 import { archiveErrors, withErrorsOf } from '../tar/archive-error.ts';
 import type { TreeDirectories } from './tree-directories.ts';

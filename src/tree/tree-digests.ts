@@ -2,8 +2,8 @@
 import { createHash, hash } from 'node:crypto';
 import { closeSync, constants, readSync } from 'node:fs';
 import { errnoOf } from '../errors.ts';
-import type { TreeTop } from '../files/held-tree.ts';
 import { openSync } from '../files/named-fs.ts';
+import type { TreeTop } from '../files/open-tree.ts';
 import type { DigestAlgorithm, TreeEntry } from '../protocol/tree-entry.ts';
 import { isOfOneEntry, localFileError } from '../tar/archive-error.ts';
 import type { DigestCache } from './digest-cache.ts';

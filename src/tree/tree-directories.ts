@@ -2,9 +2,9 @@
 // in a directory's place is replaced by one, or stays and keeps out all that is below.
 import { posix } from 'node:path';
 import { GomoteError } from '../errors.ts';
-import { type HeldDirectory, setMode } from '../files/held-directory.ts';
-import { HeldTree } from '../files/held-tree.ts';
 import { chmodSync, lstatSync, mkdirSync, unlinkSync } from '../files/named-fs.ts';
+import { type OpenDirectory, setMode } from '../files/open-directory.ts';
+import { OpenTree } from '../files/open-tree.ts';
 
 /** While things are put into it, a directory can be written by its owner. */
 const workingMode = 0o700;
@@ -12,7 +12,7 @@ const workingMode = 0o700;
 const impliedMode = 0o755;
 
 export class TreeDirectories {
-  readonly #tree: HeldTree;
+  readonly #tree: OpenTree;
   /** Those that have been entered, by path in the tree: they are there and writable. */
   readonly #known = new Set<string>(['.']);
   /** Those that were made, which may have their mode already. */
@@ -22,8 +22,8 @@ export class TreeDirectories {
   readonly #replaces: boolean;
 
   /** `top` is the tree's own directory, closed by `close`; `replaces`: whether directories replace what is none. */
-  constructor(top: HeldDirectory, replaces = true) {
-    this.#tree = new HeldTree(top);
+  constructor(top: OpenDirectory, replaces = true) {
+    this.#tree = new OpenTree(top);
     this.#replaces = replaces;
   }
 

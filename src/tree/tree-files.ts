@@ -4,9 +4,9 @@ import { createHash, hash } from 'node:crypto';
 import { closeSync, constants, fstatSync, readSync } from 'node:fs';
 import { errnoOf, GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { fileIdentity } from '../files/file-identity.ts';
-import { HeldTree, type TreeTop } from '../files/held-tree.ts';
 import { requireNamed } from '../files/named-file.ts';
 import { openSync } from '../files/named-fs.ts';
+import { OpenTree, type TreeTop } from '../files/open-tree.ts';
 import { quoted } from '../printable.ts';
 import type { NamedTree, TreeChange } from '../protocol/tree-change.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
@@ -35,7 +35,7 @@ export interface FileSink {
 
 export class TreeFiles {
   readonly #top: TreeTop;
-  #tree: HeldTree | undefined;
+  #tree: OpenTree | undefined;
   #memory: Buffer | undefined;
   readonly #isDigested: boolean;
 
@@ -64,7 +64,7 @@ export class TreeFiles {
 
   /** Opens a file, not through links. Throws what the system says: {@link whyUnread} tells it. */
   open(path: string): number {
-    this.#tree ??= HeldTree.of(this.#top);
+    this.#tree ??= OpenTree.of(this.#top);
     return openSync(this.#tree.at(path), openFlags);
   }
 

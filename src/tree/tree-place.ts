@@ -1,9 +1,9 @@
 // Where a tree is made, held: its own directory, or one beside it while there is none, so that it appears in one step.
 import { hash, randomBytes } from 'node:crypto';
 import { relative } from 'node:path';
-import { type Place, reach } from '../files/beneath.ts';
-import { type HeldDirectory, holdDirectory } from '../files/held-directory.ts';
 import { mkdirSync, renameSync } from '../files/named-fs.ts';
+import { type OpenDirectory, openDirectory } from '../files/open-directory.ts';
+import { type Place, reach } from '../files/reach.ts';
 import { removeBelowSync, removeLeftovers } from '../files/remove-tree.ts';
 import { TreeDirectories } from './tree-directories.ts';
 
@@ -21,7 +21,7 @@ export class TreePlace {
   readonly directories: TreeDirectories;
   /** The directory that the tree is in; none for the root itself. */
   readonly #above: Place | undefined;
-  readonly #top: HeldDirectory;
+  readonly #top: OpenDirectory;
   readonly #name: string;
 
   /** `base` is a real path, the real path `root` or below it. Throws what the system says. */
@@ -38,9 +38,9 @@ export class TreePlace {
     }
   }
 
-  #open(root: string, isStaged: boolean): HeldDirectory {
+  #open(root: string, isStaged: boolean): OpenDirectory {
     const above = this.#above;
-    if (above === undefined) return holdDirectory(root);
+    if (above === undefined) return openDirectory(root);
     try {
       if (!isStaged) return above.directory.child(above.name);
       mkdirSync(above.directory.at(this.#name), impliedMode);

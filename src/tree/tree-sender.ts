@@ -3,7 +3,7 @@ import { createHash, hash } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { messageOf } from '../errors.ts';
 import { fileIdentity } from '../files/file-identity.ts';
-import type { TreeTop } from '../files/held-tree.ts';
+import type { TreeTop } from '../files/open-tree.ts';
 import { bytesOfName } from '../protocol/name-bytes.ts';
 import {
   encodeChanges,

@@ -2,9 +2,9 @@
 import type { Stats } from 'node:fs';
 import { errnoOf, GomoteError } from '../errors.ts';
 import { sortedEntries } from '../files/directory-names.ts';
-import { directoryByPath } from '../files/held-directory.ts';
-import { HeldTree, type TreeTop } from '../files/held-tree.ts';
 import { lstatSync, type NamedEntry, readlinkSync } from '../files/named-fs.ts';
+import { directoryByPath } from '../files/open-directory.ts';
+import { OpenTree, type TreeTop } from '../files/open-tree.ts';
 import { isReserved, stateDirectory } from '../files/reserved-names.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { localFileError } from '../tar/archive-error.ts';
@@ -59,16 +59,16 @@ export function* walkSteps(
   }
 }
 
-function held(top: TreeTop): HeldTree {
+function held(top: TreeTop): OpenTree {
   try {
-    return typeof top === 'string' ? new HeldTree(directoryByPath(top)) : top;
+    return typeof top === 'string' ? new OpenTree(directoryByPath(top)) : top;
   } catch (error) {
     throw localFileError(String(top), error);
   }
 }
 
 function* directories(
-  top: HeldTree,
+  top: OpenTree,
   prefix: string,
   options: WalkOptions,
 ): Generator<readonly FoundEntry[], void, void> {
@@ -117,7 +117,7 @@ function tried<T>(path: string, { onProblem }: WalkOptions, read: () => T): T | 
 const reservedName = (path: string): GomoteError =>
   new GomoteError('ERR_PATH', `${path}: gomote keeps this name for itself`);
 
-function entriesOf(top: HeldTree, prefix: string): NamedEntry[] {
+function entriesOf(top: OpenTree, prefix: string): NamedEntry[] {
   const path = prefix.slice(0, -1);
   try {
     return sortedEntries(top.directory(path).self);
@@ -160,7 +160,7 @@ const shortLength = 800;
  * As {@link look}, by the entry's path, which takes half the time. Only where nobody is told of the single entry: a command that
  * swaps a directory and a link meanwhile learns nothing then.
  */
-export const lookByPath = (tree: HeldTree, path: string): ReturnType<typeof look> =>
+export const lookByPath = (tree: OpenTree, path: string): ReturnType<typeof look> =>
   look(path.length < shortLength ? tree.top.path : tree, path);
 
 function kindOf(mode: number): TreeEntry['kind'] | undefined {

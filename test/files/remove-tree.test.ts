@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { holdDirectory } from '../../src/files/held-directory.ts';
+import { openDirectory } from '../../src/files/open-directory.ts';
 import { emptyDirectory, removeTree } from '../../src/files/remove-tree.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
@@ -39,7 +39,7 @@ it('empties a directory and leaves it', async () => {
   const directory = temporaryDirectory();
   mkdirSync(join(directory, 'a/b'), { recursive: true });
   writeFileSync(join(directory, '-rf'), '');
-  const held = holdDirectory(directory);
+  const held = openDirectory(directory);
   await emptyDirectory(held);
   held.close();
   expect(readdirSync(directory)).toEqual([]);

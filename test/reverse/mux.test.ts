@@ -15,7 +15,7 @@ import {
 import {
   type CallingLink,
   callingLink,
-  type Link,
+  type ReverseLink,
   servingLink,
 } from '../../src/reverse/reverse-link.ts';
 import { startCutter } from '../helpers/cutter.ts';
@@ -37,7 +37,7 @@ async function socketPair(): Promise<[Socket, Socket]> {
   return [near, far];
 }
 
-async function links(onConnection: (stream: Duplex) => void): Promise<[CallingLink, Link]> {
+async function links(onConnection: (stream: Duplex) => void): Promise<[CallingLink, ReverseLink]> {
   const [near, far] = await socketPair();
   const caller = callingLink({ socket: near, head }, { label: 'the server' });
   return [caller, servingLink({ socket: far, head }, { label: 'the caller' }, onConnection)];

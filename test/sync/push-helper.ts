@@ -5,9 +5,9 @@ import { describe } from 'vitest';
 import type { AgentOptions } from '../../src/buildlet/agent.ts';
 import type { BuildletClient } from '../../src/client/buildlet-client.ts';
 import { type PullOptions, type PullSummary, pull } from '../../src/sync/pull/pull.ts';
-import type { PushSummary } from '../../src/sync/push/one-push.ts';
 import { push } from '../../src/sync/push/push.ts';
 import type { PushOptions } from '../../src/sync/push/push-options.ts';
+import type { PushSummary } from '../../src/sync/push/push-target.ts';
 import { clientOf, startBuildlet, type TestBuildlet } from '../helpers/buildlet.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 

@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { holdDirectory } from '../../src/files/held-directory.ts';
+import { openDirectory } from '../../src/files/open-directory.ts';
 import { TreeDirectories } from '../../src/tree/tree-directories.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
@@ -11,7 +11,7 @@ it.each([0o022, 0o077, 0])('directories have their modes at the end, with the um
   const top = temporaryDirectory();
   mkdirSync(join(top, 'old'));
   chmodSync(join(top, 'old'), 0o500);
-  const directories = new TreeDirectories(holdDirectory(top));
+  const directories = new TreeDirectories(openDirectory(top));
   const wanted = { old: 0o755, 'old/new': 0o755, new: 0o755, 'new/strict': 0o500, last: 0o711 };
   for (const [path, mode] of Object.entries(wanted)) directories.make(path, mode);
   directories.finish();

@@ -125,7 +125,9 @@ export class DockerBackend implements Backend, Cleanup, Diagnosis {
     const found = buildletName.test(name) ? await inspect(engine, name, signal) : undefined;
     const own = found?.Config.Labels;
     if (found === undefined || own?.[labels.role] !== 'buildlet') {
-      throw (found === undefined ? await this.#obituary(name) : undefined) ?? unknown(name, engine);
+      throw (
+        (found === undefined ? await this.#lossError(name) : undefined) ?? unknown(name, engine)
+      );
     }
     const owner = own[labels.owner] ?? '';
     if (user !== undefined && owner !== user) throw othersBuildlet(name, owner);
@@ -146,7 +148,7 @@ export class DockerBackend implements Backend, Cleanup, Diagnosis {
       undefined,
       {
         ...{ name, description: '(container)', onRequest: this.#onRequest },
-        diagnoseLoss: () => this.#obituary(name),
+        diagnoseLoss: () => this.#lossError(name),
         onDisconnect: async () => {
           for (const unused of spare.splice(0)) {
             unused.then(
@@ -177,11 +179,11 @@ export class DockerBackend implements Backend, Cleanup, Diagnosis {
 
   async explain(name: string, error: GomoteError): Promise<GomoteError> {
     if (!isConnectionError(error)) return error;
-    return (await this.#obituary(name, error)) ?? error;
+    return (await this.#lossError(name, error)) ?? error;
   }
 
   /** Why the buildlet will never answer again; undefined when that is not known. */
-  async #obituary(name: string, cause?: GomoteError): Promise<GomoteError | undefined> {
+  async #lossError(name: string, cause?: GomoteError): Promise<GomoteError | undefined> {
     const engine = this.#open();
     const { howItEnded } = await import('./post-mortem.ts');
     const end = await howItEnded(engine, name).catch(() => undefined);

@@ -146,8 +146,8 @@ export class Engine {
   async #askVersion(signal: AbortSignal | undefined): Promise<string> {
     const response = await this.#sendTo('', { method: 'GET', path: '/_ping', signal });
     await readWhole(response.body);
-    const told = String(response.headers['api-version'] ?? '');
-    const [, major, minor] = /^([0-9]{1,3})\.([0-9]{1,4})$/.exec(told) ?? [];
+    const version = String(response.headers['api-version'] ?? '');
+    const [, major, minor] = /^([0-9]{1,3})\.([0-9]{1,4})$/.exec(version) ?? [];
     if (major === undefined || minor === undefined) {
       throw new GomoteError('ERR_CONNECT', `${this.#named}: what answers there is no engine`, {
         hint: 'set DOCKER_HOST to the address of an engine',

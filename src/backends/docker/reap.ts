@@ -18,7 +18,7 @@ export async function reap(
   const fillers = await listed(engine, 'filler', call);
   const said: string[] = [];
   for (const container of [...containers, ...fillers]) {
-    const why = uselessness(container);
+    const why = whyUnusable(container);
     if (why === undefined) continue;
     await removeContainer(engine, container.Id);
     said.push(`container ${nameOf(container)}: ${why}`);
@@ -37,7 +37,7 @@ async function listed(
   return v.parse(v.array(listedContainer), reply);
 }
 
-function uselessness({ State, Status, Labels, Created }: ListedContainer): string | undefined {
+function whyUnusable({ State, Status, Labels, Created }: ListedContainer): string | undefined {
   if (State === 'exited' || State === 'dead') return `ended (${Status})`;
   if (State !== 'created') return undefined;
   const createdMs = Date.parse(Labels?.[labels.created] ?? '') || Created * 1_000;

@@ -29,7 +29,7 @@ export async function removeVm(api: ComputeApi, failed: Failed): Promise<unknown
   // The caller's signal may be what ends it all: this goes on without it.
   const signal = timeoutSignal(removeTimeoutMs);
   try {
-    await deleteWhenThere(api, failed, signal);
+    await deleteIfPresent(api, failed, signal);
     return error;
   } catch (cause) {
     const message = `${messageOf(error)}; and ${name} in ${zone} may be left: ${messageOf(cause)}`;
@@ -40,7 +40,7 @@ export async function removeVm(api: ComputeApi, failed: Failed): Promise<unknown
   }
 }
 
-async function deleteWhenThere(
+async function deleteIfPresent(
   api: ComputeApi,
   { zone, name, operation }: Failed,
   signal: AbortSignal,

@@ -126,7 +126,7 @@ export class KubernetesBackend implements Backend, Diagnosis, Renewal, SharedNot
       signal: call.signal,
     });
     await client.disconnect();
-    this.#connections.write({ ...connectionOf(pod, ip, secrets), renewedMs: Date.now() });
+    this.#connections.write({ ...connectionOf(pod, ip, secrets), renewedAtMs: Date.now() });
     return podData.instanceOf(pod, undefined);
   }
 
@@ -139,7 +139,7 @@ export class KubernetesBackend implements Backend, Diagnosis, Renewal, SharedNot
         .filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
         // A label holds less than a name: two users may have the same one.
         .filter((pod) => user === undefined || podData.ownerOf(pod) === user)
-        .map((pod) => podData.instanceOf(pod, uselessness(pod)))
+        .map((pod) => podData.instanceOf(pod, whyUnusable(pod)))
     );
   }
 
@@ -161,7 +161,7 @@ export class KubernetesBackend implements Backend, Diagnosis, Renewal, SharedNot
       const late = timeoutSignal(probeTimeoutMs);
       try {
         await client.probe({ signal: anySignal(signal, late) });
-        this.#throttle.note(name, known.renewedMs);
+        this.#throttle.note(name, known.renewedAtMs);
         return client;
       } catch {
         await client.disconnect();
@@ -229,7 +229,7 @@ export class KubernetesBackend implements Backend, Diagnosis, Renewal, SharedNot
       { signal: anySignal(signal, late) },
     );
     const known = this.#connections.read(name);
-    if (known !== undefined) this.#connections.write({ ...known, renewedMs: Date.now() });
+    if (known !== undefined) this.#connections.write({ ...known, renewedAtMs: Date.now() });
   }
 
   async note(
@@ -264,22 +264,22 @@ export class KubernetesBackend implements Backend, Diagnosis, Renewal, SharedNot
     this.#connections.forget(name);
     const { cluster } = await this.#open();
     const { podOutcomeSoon } = await import('./post-mortem.ts');
-    return obituary(name, await podOutcomeSoon(cluster, name), error) ?? error;
+    return lossError(name, await podOutcomeSoon(cluster, name), error) ?? error;
   }
 
   async #diagnoseLoss({ name, uid }: PodConnection): Promise<GomoteError | undefined> {
     const { cluster } = await this.#open();
     const { podOutcome } = await import('./post-mortem.ts');
-    return obituary(name, await podOutcome(cluster, name, uid));
+    return lossError(name, await podOutcome(cluster, name, uid));
   }
 }
 
-function obituary(name: string, outcome: PodOutcome, cause?: unknown): GomoteError | undefined {
+function lossError(name: string, outcome: PodOutcome, cause?: unknown): GomoteError | undefined {
   if (outcome === undefined) return undefined;
   return outcome === 'gone' ? unknown(name, cause) : died(name, outcome.ended, cause);
 }
 
-function uselessness(pod: V1Pod): string | undefined {
+function whyUnusable(pod: V1Pod): string | undefined {
   const state = stateOf(pod);
   if (state.kind === 'running') return undefined;
   return state.kind === 'ended' ? `ended: ${state.reason}` : 'starting';

@@ -17,7 +17,7 @@ export interface PodConnection {
   /** Absent: plain HTTP. */
   readonly certPem?: string | undefined;
   /** When its use was last written to the cluster. */
-  readonly renewedMs: number;
+  readonly renewedAtMs: number;
 }
 
 /** How the running pod is reached. */
@@ -28,7 +28,7 @@ export const connectionOf = (pod: V1Pod, ip: string, secrets: PodSecrets): PodCo
   port: Number(pod.metadata?.annotations?.[annotations.port] ?? defaultPort),
   password: secrets.password,
   certPem: secrets['tls-cert'],
-  renewedMs: 0,
+  renewedAtMs: 0,
 });
 
 export interface ConnectionScope {
@@ -48,7 +48,7 @@ export class Connections extends ConnectionFiles<PodConnection> {
       fileOf: (name) => `${key}-${encodeURIComponent(name)}.json`,
       fields: {
         ...{ name: ['string'], uid: ['string'], ip: ['string'], password: ['string'] },
-        ...{ certPem: ['string', 'undefined'], port: ['number'], renewedMs: ['number'] },
+        ...{ certPem: ['string', 'undefined'], port: ['number'], renewedAtMs: ['number'] },
       },
       // A use of a pod writes its file again, at most once a minute.
       keptMs: 7 * 24 * 3_600_000,

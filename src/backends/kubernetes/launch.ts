@@ -50,7 +50,7 @@ export async function launchPod(
   const body = podOf(plan, launch.secrets);
   let made: V1Pod | undefined;
   try {
-    made = await createCertainly(`create pod ${plan.name}`, signal, {
+    made = await createOnce(`create pod ${plan.name}`, signal, {
       create: () => cluster.createPod(body, { signal }),
       find: async () => {
         const found = await cluster.readPod(plan.name, { patienceMs: patienceMs.create });
@@ -77,7 +77,7 @@ async function bringUp(
   let client: BuildletClient | undefined;
   try {
     const secret = secretOf(pod, launch.secrets);
-    await createCertainly<V1Secret>(`create secret ${name}`, signal, {
+    await createOnce<V1Secret>(`create secret ${name}`, signal, {
       create: () => cluster.createSecret(secret),
       find: () => cluster.readSecret(secretNameOf(pod), { patienceMs: patienceMs.create }),
     });
@@ -102,7 +102,7 @@ async function bringUp(
  * when it is not known whether it did, the thing is looked for. Once aborted, nothing is begun, and what may have
  * been made is found, so that the caller can remove it.
  */
-async function createCertainly<T>(
+async function createOnce<T>(
   doing: string,
   signal: AbortSignal,
   { create, find }: { create: () => Promise<T>; find: () => Promise<T | undefined> },
@@ -148,9 +148,9 @@ async function withLastWords(
     cluster.logOf(name, containerName, 5, call).catch(() => ''),
   ]);
   const warnings = events.filter(({ type }) => type === 'Warning');
-  const told = new Set(warnings.slice(-3).map(({ reason, message }) => `${reason}: ${message}`));
+  const latest = new Set(warnings.slice(-3).map(({ reason, message }) => `${reason}: ${message}`));
   const parts = [
-    ...(told.size > 0 ? [`events: ${[...told].join(', ')}`] : []),
+    ...(latest.size > 0 ? [`events: ${[...latest].join(', ')}`] : []),
     ...(log.trim() === '' ? [] : [`its log ends: ${log.trim().split('\n').join(' | ')}`]),
   ];
   if (parts.length === 0) return error;

@@ -10,17 +10,17 @@ const numberRoom = 7;
 
 /** The beginning of the names `<user>-<type>-<n>`, as far as letters, digits and hyphens can show it. */
 export function nameStem(user: string, builderType: string): string {
-  return fitted(`${user}-${builderType}`, /[^a-z0-9]+/g, limit - numberRoom);
+  return shortened(`${user}-${builderType}`, /[^a-z0-9]+/g, limit - numberRoom);
 }
 
 /** Any text as a label's value; one that had to be changed ends in a digest, so that two never become one. */
 export function labelValue(text: string): string {
   if (/^[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?$/.test(text)) return text;
   const digest = createHash('sha256').update(text).digest('hex').slice(0, 10);
-  return `${fitted(text, /[^a-z0-9]+/g, limit - digest.length - 1)}-${digest}`;
+  return `${shortened(text, /[^a-z0-9]+/g, limit - digest.length - 1)}-${digest}`;
 }
 
-function fitted(text: string, forbidden: RegExp, length: number): string {
+function shortened(text: string, forbidden: RegExp, length: number): string {
   const plain = text.toLowerCase().replaceAll(forbidden, '-').slice(0, length);
   return plain.replaceAll(/^-+|-+$/g, '') || 'x';
 }

@@ -24,7 +24,7 @@ export async function reap(cluster: Cluster, options: ReapOptions): Promise<stri
   );
   const removed = await Promise.all([
     ...pods.map(async (pod) => {
-      const why = uselessness(pod);
+      const why = whyUnusable(pod);
       if (why === undefined) return undefined;
       await removePod(cluster, pod);
       return `pod ${pod.metadata?.name}: ${why}`;
@@ -38,7 +38,7 @@ export async function reap(cluster: Cluster, options: ReapOptions): Promise<stri
 }
 
 /** Why the pod is of no more use; undefined while it is, and when it is being deleted already. */
-function uselessness(pod: V1Pod): string | undefined {
+function whyUnusable(pod: V1Pod): string | undefined {
   if (pod.metadata?.deletionTimestamp !== undefined) return undefined;
   const state = stateOf(pod);
   if (state.kind === 'ended') return `ended (${state.reason})`;

@@ -4,9 +4,9 @@ import type { Stats } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { errnoOf, GomoteError } from '../../errors.ts';
-import { type Reached, reachTree } from '../../files/beneath.ts';
-import type { HeldTree } from '../../files/held-tree.ts';
 import { lstatSync, readdirSync } from '../../files/named-fs.ts';
+import type { OpenTree } from '../../files/open-tree.ts';
+import { type Reached, reachTree } from '../../files/reach.ts';
 import { stateDirectory } from '../../files/reserved-names.ts';
 import { sendStream } from '../../http/server/reply.ts';
 import type { Handler } from '../../http/server/server.ts';
@@ -109,7 +109,7 @@ async function* pieces({ tree, single }: Reached, listing: Listing): AsyncGenera
 
 /** Synchronous: an asynchronous call for each file costs several times as much. */
 function* below(
-  tree: HeldTree,
+  tree: OpenTree,
   listing: Listing,
   prefix: string,
   onUnread: OnUnread,
@@ -143,7 +143,7 @@ function* below(
 
 /** The file's digest; undefined when it cannot be read. */
 async function digestOf(
-  tree: HeldTree,
+  tree: OpenTree,
   name: string,
   digests: DigestCache,
   onUnread: OnUnread,

@@ -1,8 +1,8 @@
 // POST /removeall: removes paths; the work dir itself is emptied. Names what was not there.
 
 import { errnoOf, GomoteError } from '../../errors.ts';
-import { type Place, reach } from '../../files/beneath.ts';
 import { lstatSync } from '../../files/named-fs.ts';
+import { type Place, reach } from '../../files/reach.ts';
 import { emptyDirectory, removeBelow } from '../../files/remove-tree.ts';
 import { readFormBody, sendEmpty } from '../../http/server/reply.ts';
 import type { Handler } from '../../http/server/server.ts';

@@ -1,7 +1,7 @@
 // POST /reset: ends every process, forgets every session and empties the work dir and the directory for temporary
 // files, so that the machine can be given to someone else.
 
-import { holdDirectory } from '../../files/held-directory.ts';
+import { openDirectory } from '../../files/open-directory.ts';
 import { emptyDirectory, removeTree } from '../../files/remove-tree.ts';
 import { sendText } from '../../http/server/reply.ts';
 import type { Handler } from '../../http/server/server.ts';
@@ -24,7 +24,7 @@ export function reset({ workDir, emptied, commands, sessions }: ResetState): Han
     sessions.end();
     await commands.endAll(resetGraceMs);
     await sessions.clear();
-    const held = holdDirectory(workDir);
+    const held = openDirectory(workDir);
     await emptyDirectory(held).finally(() => held.close());
     for (const directory of emptied) await removeTree(directory);
     sendText(response, 'OK');

@@ -4,9 +4,9 @@ import { randomBytes } from 'node:crypto';
 import { fchmodSync, futimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, GomoteError } from '../../errors.ts';
-import { type Place, reach } from '../../files/beneath.ts';
 import { fullFileSystem } from '../../files/mount-point.ts';
 import { rename, rm, stat } from '../../files/named-fs.ts';
+import { type Place, reach } from '../../files/reach.ts';
 import { writeNew } from '../../files/write-whole.ts';
 import { flowing } from '../../http/relay/flowing.ts';
 import { sendText } from '../../http/server/reply.ts';
@@ -26,15 +26,15 @@ const gatheredBytes = 1 << 20;
 /** PUT /write: the body is the content; a client that has it whole sends its totals ahead, and gets them back. */
 export function write(workDir: string, features: readonly string[]): Handler {
   return async ({ request, response, query, signal }) => {
-    const told = request.headers[totalsHeader.toLowerCase()];
-    if (told === undefined || !features.includes(fileFeature)) {
+    const expected = request.headers[totalsHeader.toLowerCase()];
+    if (expected === undefined || !features.includes(fileFeature)) {
       await store(flowing(request), { workDir, query, signal });
     } else {
       const counter = new TransferCounter();
       const body = countBytes(flowing(request), counter);
       const counted = (bytes: number) => formatTotals(counter.totals({ files: 1, bytes }));
       const prove = (bytes: number) => {
-        if (counted(bytes) === told) return;
+        if (counted(bytes) === expected) return;
         throw new GomoteError('ERR_LOST', `what came is not what was sent: ${counted(bytes)}`);
       };
       const bytes = await store(body, { workDir, query, signal, prove });

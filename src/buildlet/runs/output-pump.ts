@@ -41,7 +41,7 @@ export class OutputPump {
   #held = false;
   #gathering = false;
   #quickReads = 0;
-  #lastReadMs = performance.now();
+  #lastReadAtMs = performance.now();
   /** Resolves when both streams have ended. */
   readonly ended: Promise<void>;
 
@@ -54,8 +54,8 @@ export class OutputPump {
   }
 
   /** When output was last read, by `performance.now()`; while it is held back, now. */
-  get lastOutputMs(): number {
-    return this.#held ? performance.now() : this.#lastReadMs;
+  get lastOutputAtMs(): number {
+    return this.#held ? performance.now() : this.#lastReadAtMs;
   }
 
   async #take(name: StreamName, source: Readable | undefined): Promise<void> {
@@ -78,8 +78,8 @@ export class OutputPump {
 
   #gatherAfter(sizeBytes: number): void {
     const nowMs = performance.now();
-    const quick = sizeBytes < smallBytes && nowMs - this.#lastReadMs < burstGapMs;
-    this.#lastReadMs = nowMs;
+    const quick = sizeBytes < smallBytes && nowMs - this.#lastReadAtMs < burstGapMs;
+    this.#lastReadAtMs = nowMs;
     this.#quickReads = quick ? this.#quickReads + 1 : 0;
     if (this.#quickReads < burstReads || this.#gathering) return;
     this.#gathering = true;
@@ -94,7 +94,7 @@ export class OutputPump {
   hold(held: boolean): void {
     if (held === this.#held) return;
     this.#held = held;
-    if (!held) this.#lastReadMs = performance.now();
+    if (!held) this.#lastReadAtMs = performance.now();
     this.#update();
   }
 

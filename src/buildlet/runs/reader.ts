@@ -27,8 +27,8 @@ export async function serveLog(
   const { log } = session;
   const ping = recordHeader('ping', 0, 0);
   const reading = new Reading(log, options.from, options.named);
-  let lastHeardMs = performance.now();
-  let lastSentMs = lastHeardMs;
+  let lastHeardAtMs = performance.now();
+  let lastSentAtMs = lastHeardAtMs;
   let fellSilent = false;
   const reader: Reader = {
     name: options.name,
@@ -40,7 +40,7 @@ export async function serveLog(
       return reading.isBehind;
     },
     heard: (acknowledged) => {
-      lastHeardMs = performance.now();
+      lastHeardAtMs = performance.now();
       session.acknowledged = Math.max(session.acknowledged, reading.heard(acknowledged));
       session.balance();
       log.wake();
@@ -48,10 +48,10 @@ export async function serveLog(
   };
   const beat = setInterval(() => {
     const nowMs = performance.now();
-    if (reader.name !== undefined && nowMs - lastHeardMs > options.pingMs * silentPings) {
+    if (reader.name !== undefined && nowMs - lastHeardAtMs > options.pingMs * silentPings) {
       fellSilent = true;
       response.destroy();
-    } else if (reading.mustWait && nowMs - lastSentMs > options.pingMs / 2) {
+    } else if (reading.mustWait && nowMs - lastSentAtMs > options.pingMs / 2) {
       response.write(ping);
     }
   }, options.pingMs);
@@ -62,7 +62,7 @@ export async function serveLog(
     while (!response.destroyed) {
       const part = await reading.part();
       if (part !== undefined) {
-        lastSentMs = performance.now();
+        lastSentAtMs = performance.now();
         response.write(part.bytes, part.release);
         session.balance();
         if (response.writableNeedDrain) await drained(response);

@@ -27,7 +27,7 @@ const defaultGraceMs = 60_000;
 const defaultKillAfterMs = 5_000;
 
 /** How long output may still come when every process that could be found has been ended, in ms. */
-const lastOutputMs = 1_000;
+const lastOutputAtMs = 1_000;
 
 /** Signals that ask a command to end. */
 const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGKILL'];
@@ -165,7 +165,7 @@ export class Session {
   }
 
   #checkIdle(limitMs: number): void {
-    const leftMs = (this.#pump?.lastOutputMs ?? 0) + limitMs - performance.now();
+    const leftMs = (this.#pump?.lastOutputAtMs ?? 0) + limitMs - performance.now();
     if (leftMs > 0) this.#after(leftMs, () => this.#checkIdle(limitMs));
     else void this.endBy('idle');
   }
@@ -199,7 +199,7 @@ export class Session {
   async #endProcesses(killAfterMs: number): Promise<void> {
     await this.#command?.end(killAfterMs);
     // Whatever holds the streams and was not found is not waited for.
-    this.#after(lastOutputMs, () => this.#pump?.cut());
+    this.#after(lastOutputAtMs, () => this.#pump?.cut());
   }
 
   /** The log cannot be written: the command's writes fail, and it is ended. */

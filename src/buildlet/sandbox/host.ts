@@ -22,9 +22,9 @@ const report = (message: SandboxReport) => process.send?.(message);
 
 // The buildlet is gone: so is the sandbox, which ends with this process.
 process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'));
-process.on('message', (order: SandboxOrder) => void heed(order));
+process.on('message', (order: SandboxOrder) => void handle(order));
 
-async function heed(order: SandboxOrder): Promise<void> {
+async function handle(order: SandboxOrder): Promise<void> {
   if ('setup' in order) {
     // Commands that ask for no network are started in a sandbox without one.
     surroundings = { ...order.setup, network: { close: alreadyClosed, isClosed: false } };

@@ -1,8 +1,8 @@
 // One directory of the work dir that trees are pushed into: what was sent, and what is there now.
 import { randomBytes } from 'node:crypto';
 import { errnoOf, GomoteError } from '../../errors.ts';
-import { reachDirectory } from '../../files/beneath.ts';
-import { HeldTree } from '../../files/held-tree.ts';
+import { OpenTree } from '../../files/open-tree.ts';
+import { reachDirectory } from '../../files/reach.ts';
 import { type TreeDifference, treeDifferences } from '../../protocol/tree-difference.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import type { RefusedEntry } from '../../protocol/tree-replies.ts';
@@ -66,10 +66,10 @@ export class PushedTree {
   }
 
   /** Does something with the directory, held; `absent` when there is none. */
-  #withTree<T>(absent: T, use: (tree: HeldTree) => T): T {
-    let tree: HeldTree;
+  #withTree<T>(absent: T, use: (tree: OpenTree) => T): T {
+    let tree: OpenTree;
     try {
-      tree = new HeldTree(reachDirectory(this.#workDir, this.#dir));
+      tree = new OpenTree(reachDirectory(this.#workDir, this.#dir));
     } catch (error) {
       if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return absent;
       throw error instanceof GomoteError ? error : localFileError(this.#dir, error);
@@ -115,7 +115,7 @@ export class PushedTree {
     return this.#withTree([], (tree) => this.#pushedIn(tree, isOnlyDigested));
   }
 
-  #pushedIn(top: HeldTree, isOnlyDigested: boolean): TreeEntry[] {
+  #pushedIn(top: OpenTree, isOnlyDigested: boolean): TreeEntry[] {
     const entries: TreeEntry[] = [];
     let gone: string | undefined;
     for (const { path, kind, digest: sent, mtimeMs } of this.#pushed.values()) {
@@ -148,7 +148,7 @@ export class PushedTree {
   /** What the buildlet's commands have made of what was pushed; what cannot be read is put into `problems`. */
   differences(problems: Problems): TreeDifference[] {
     this.#forgetIfRemoved();
-    const compare = (found: FoundEntry[], tree?: HeldTree) =>
+    const compare = (found: FoundEntry[], tree?: OpenTree) =>
       treeDifferences(this.#pushed.values(), found, (entry, algorithm) => {
         if (tree === undefined) return undefined;
         if (algorithm === 'sha256') this.#trustWritten(tree, entry);
@@ -165,12 +165,12 @@ export class PushedTree {
    * The digest of a file we wrote holds while its time is the one we gave it and nothing touched it after we let go of
    * it.
    */
-  #trustWritten(top: HeldTree, { path, stats, mtimeMs }: FoundEntry): void {
+  #trustWritten(top: OpenTree, { path, stats, mtimeMs }: FoundEntry): void {
     const written = this.#written.get(path);
     if (written === undefined) return;
     this.#written.delete(path);
     const { size, mtimeMs: sentMs, digest } = written.entry;
-    if (stats.size !== size || mtimeMs !== sentMs || stats.ctimeMs > written.untilMs) return;
+    if (stats.size !== size || mtimeMs !== sentMs || stats.ctimeMs > written.untilAtMs) return;
     this.#cache.remember(digestKey('sha256', top.shown(path)), stats, digest, Date.now());
   }
 

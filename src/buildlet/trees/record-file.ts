@@ -13,8 +13,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { errnoOf } from '../../errors.ts';
-import { reachDirectory } from '../../files/beneath.ts';
-import type { HeldDirectory } from '../../files/held-directory.ts';
+import type { OpenDirectory } from '../../files/open-directory.ts';
+import { reachDirectory } from '../../files/reach.ts';
 import { bytesOfName, nameFromBytes } from '../../protocol/name-bytes.ts';
 import {
   decodeRecord,
@@ -34,9 +34,9 @@ import { comparePaths, type TreeEntry } from '../../protocol/tree-entry.ts';
 export function inRecords<T>(
   workDir: string,
   { absent, isMade }: { absent: T; isMade: boolean },
-  use: (records: HeldDirectory) => T,
+  use: (records: OpenDirectory) => T,
 ): T {
-  let records: HeldDirectory;
+  let records: OpenDirectory;
   try {
     const make = isMade ? { make: { mode: 0o700, all: true } } : {};
     records = reachDirectory(workDir, recordsDirectory, make);

@@ -6,7 +6,7 @@ import type { FileTimes } from './file-times.ts';
 /** A file that we have written: until its own facts are known, that it was not touched since tells its digest. */
 export interface Written {
   readonly entry: TreeEntry;
-  readonly untilMs: number;
+  readonly untilAtMs: number;
 }
 
 export interface Sent {
@@ -37,7 +37,7 @@ export function noteChange(
   else {
     const entry = { ...change.entry, digest };
     entries.set(path, { ...entry, mtimeMs: times.sentMs(path, entry.mtimeMs) });
-    written.set(path, { entry, untilMs: Date.now() + 1 });
+    written.set(path, { entry, untilAtMs: Date.now() + 1 });
   }
 }
 

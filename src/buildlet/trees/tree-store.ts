@@ -2,8 +2,8 @@
 
 import { hash } from 'node:crypto';
 import { errnoOf, GomoteError } from '../../errors.ts';
-import { reachDirectory } from '../../files/beneath.ts';
-import { HeldTree } from '../../files/held-tree.ts';
+import { OpenTree } from '../../files/open-tree.ts';
+import { reachDirectory } from '../../files/reach.ts';
 import { quoted } from '../../printable.ts';
 import { bytesOfName } from '../../protocol/name-bytes.ts';
 import type { TreeChange } from '../../protocol/tree-change.ts';
@@ -104,9 +104,9 @@ export class TreeStore {
     }
   }
 
-  #held(dir: string): HeldTree {
+  #held(dir: string): OpenTree {
     try {
-      return new HeldTree(reachDirectory(this.#workDir, dir));
+      return new OpenTree(reachDirectory(this.#workDir, dir));
     } catch (error) {
       if (error instanceof GomoteError) throw error;
       const why = errnoOf(error) === 'ENOENT' ? 'no such directory' : 'not a directory';
@@ -133,7 +133,7 @@ export class TreeStore {
 }
 
 function* closing(
-  tree: HeldTree,
+  tree: OpenTree,
   pieces: Generator<Buffer, void, void>,
 ): Generator<Buffer, void, void> {
   try {
@@ -154,7 +154,7 @@ function* sendSome(sender: TreeSender, changes: readonly TreeChange[]): Generato
 const partEntries = 256;
 
 /** Everything below `top` while it is found, which may fail at any moment; in the end what could not be read. */
-function* sendAll(top: HeldTree, sender: TreeSender): Generator<Buffer, void, void> {
+function* sendAll(top: OpenTree, sender: TreeSender): Generator<Buffer, void, void> {
   const problems = new Problems();
   const steps = walkSteps(top, problems.ofWalk);
   for (let isOver = false; !isOver; ) {
@@ -176,7 +176,7 @@ function* sendAll(top: HeldTree, sender: TreeSender): Generator<Buffer, void, vo
 }
 
 /** Undefined for what is not there any more, if that `mayBeGone`. */
-function find(top: HeldTree, path: string, mayBeGone: boolean): TreeEntry | undefined {
+function find(top: OpenTree, path: string, mayBeGone: boolean): TreeEntry | undefined {
   if (!isEntryPath(path)) throw new GomoteError('ERR_PATH', `bogus path ${quoted(path)}`);
   const found = look(top, path);
   if (typeof found === 'object') return found;

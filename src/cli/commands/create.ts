@@ -4,7 +4,7 @@ import type { AnyBackend } from '../../backends/backend.ts';
 import type { HostType } from '../../builders.ts';
 import { GomoteError } from '../../errors.ts';
 import type { Context } from '../context.ts';
-import { createAll, withoutThem } from '../create-all.ts';
+import { createAll, withoutCreated } from '../create-all.ts';
 import { type Wanted, withType } from '../find-type.ts';
 import { print } from '../terminal/terminal.ts';
 import { parseAmount, parseCount, parseMemoryOption } from '../values.ts';
@@ -60,12 +60,12 @@ export function define(command: Command, context: Context): void {
           options,
           (await context.backendConfig(backend.name))?.kind,
         );
-        const instances = await context.talk.during(`creating ${builder.name}`, (onProgress) =>
+        const instances = await context.messages.during(`creating ${builder.name}`, (onProgress) =>
           createAll(backend, builder, options.count ?? 1, {
             user,
             host: options.inheritEnv ? { ...host, inheritEnv: true } : host,
             ...{ signal, onProgress, onHost },
-            onWarning: (line) => context.talk.say(`gomote: ${line}`),
+            onWarning: (line) => context.messages.say(`gomote: ${line}`),
           }),
         );
         const names = await Promise.all(
@@ -75,7 +75,7 @@ export function define(command: Command, context: Context): void {
           await print(context.terminal, names.map((name) => `${name}\n`).join(''));
         } catch (error) {
           // Nobody knows their names.
-          throw await withoutThem(backend, instances, error);
+          throw await withoutCreated(backend, instances, error);
         }
       });
     });

@@ -24,6 +24,8 @@ export function define(command: Command, context: Context): void {
       });
       if (expires === undefined) return;
       const leftMs = expires.getTime() - Date.now();
-      context.talk.say(`gomote: ${name} expires in ${formatDuration(leftMs)} unless it is used`);
+      context.messages.say(
+        `gomote: ${name} expires in ${formatDuration(leftMs)} unless it is used`,
+      );
     });
 }

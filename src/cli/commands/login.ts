@@ -59,7 +59,9 @@ export function define(command: Command, context: Context): void {
         ...(pinned !== undefined && { fingerprint: pinned }),
       });
       const which = isDefault ? 'the default' : `used by --backend ${name}`;
-      context.talk.say(`gomote: logged in to ${origin} as ${user}: backend "${name}", ${which}`);
+      context.messages.say(
+        `gomote: logged in to ${origin} as ${user}: backend "${name}", ${which}`,
+      );
     });
 }
 
@@ -109,7 +111,7 @@ async function pin(
       hint: 'someone else may be answering there',
     });
   }
-  context.talk.say(`gomote: the certificate of ${origin} is ${shown}`);
+  context.messages.say(`gomote: the certificate of ${origin} is ${shown}`);
   if (seen.isTrusted) return seen.fingerprint;
   const { terminal, signal } = context;
   const question = 'Is that the one its owner told you? [y/N] ';

@@ -70,7 +70,7 @@ async function printLog(
     const result = await session.readUntil(until, { ...common, stdout, stderr, from });
     lostBytes += result.lostBytes;
   }
-  if (lostBytes > 0) context.talk.say(`gomote: ${lostBytes} bytes of it had been dropped`);
+  if (lostBytes > 0) context.messages.say(`gomote: ${lostBytes} bytes of it had been dropped`);
 }
 
 async function verify(
@@ -91,5 +91,5 @@ async function verify(
     );
   }
   const what = await verifyCopy(name, session, info.end, file, context.signal);
-  context.talk.say(`${file} is the whole ${what} of run ${info.id}`);
+  context.messages.say(`${file} is the whole ${what} of run ${info.id}`);
 }

@@ -23,7 +23,7 @@ export function define(command: Command, context: Context): void {
         const tookMs = Date.now() - startMs;
         if (options.status)
           await print(context.terminal, `${JSON.stringify({ version, ...confinement })}\n`);
-        else context.talk.say(`${name} answers: version ${version}, ${tookMs} ms`);
+        else context.messages.say(`${name} answers: version ${version}, ${tookMs} ms`);
       });
     });
 }

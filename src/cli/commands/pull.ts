@@ -82,7 +82,7 @@ export function define(command: Command, context: Context): void {
           },
         };
         const summary = await context.withBuildlet(name, ({ client }) =>
-          context.talk.showing(
+          context.messages.showing(
             () => passed,
             () =>
               onPath(name, dir, () => pull(client, resolve(currentDirectory(), here), pullOptions)),

@@ -92,7 +92,7 @@ async function pushTo(
   options: Options,
   context: Context,
 ): Promise<void> {
-  const { signal, talk, terminal } = context;
+  const { signal, messages, terminal } = context;
   let isWarned = false;
   const watch = options.watch ? new TreeWatch(top) : undefined;
   const passed: Passed = { bytes: 0 };
@@ -110,7 +110,7 @@ async function pushTo(
     onTree: ({ others }) => {
       watch?.leave();
       if (isWarned) return;
-      for (const path of others) talk.say(`not sent, as it is ${notOfTree}: ${path}`);
+      for (const path of others) messages.say(`not sent, as it is ${notOfTree}: ${path}`);
     },
     onSent: (bytes) => {
       passed.bytes += bytes;
@@ -127,7 +127,7 @@ async function pushTo(
   const pushOnce = async (buildlets: readonly NamedBuildlet[]) => {
     const clients = buildlets.map(({ client }) => client);
     if (options.go && !options.dryRun) await prepareGo(buildlets, context);
-    const results = await talk.showing(
+    const results = await messages.showing(
       () => passed,
       () => push(clients, realDirectory(top), pushOptions),
     );

@@ -31,6 +31,6 @@ export function define(command: Command, context: Context): void {
     );
     await print(context.terminal, listed(removed, context.terminal));
     throwSilent(silent);
-    if (removed.length === 0) context.talk.say('gomote: nothing to remove');
+    if (removed.length === 0) context.messages.say('gomote: nothing to remove');
   });
 }

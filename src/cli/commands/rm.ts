@@ -10,10 +10,10 @@ export function define(command: Command, context: Context): void {
     .argument('<path...>', 'files or directories, relative to the work dir; . empties it')
     .action(async (name: string, paths: string[]) => {
       for (const path of paths) checkInside('the path', path);
-      const { signal, talk } = context;
+      const { signal, messages } = context;
       await context.withBuildlet(name, async ({ client }) => {
         const { warnings } = await client.removeAll(paths, { signal });
-        for (const warning of warnings) talk.say(`${name}: ${printable(warning)}`);
+        for (const warning of warnings) messages.say(`${name}: ${printable(warning)}`);
       });
     });
 }

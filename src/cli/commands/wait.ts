@@ -25,7 +25,7 @@ export function define(command: Command, context: Context): void {
         // More than one failure is told here; the one that gives the status is told as any other.
         outcomes.forEach((other, i) => {
           if (other.status === 'rejected' && i !== failed)
-            context.talk.say(`gomote: ${ids[i]}: ${messageOf(other.reason)}`);
+            context.messages.say(`gomote: ${ids[i]}: ${messageOf(other.reason)}`);
         });
         if (outcome === undefined) return;
         if (outcome.status === 'rejected') throw outcome.reason;
@@ -39,6 +39,6 @@ async function waitFor(id: string, client: BuildletClient, context: Context): Pr
     .get(id)
     .read({ from: 'end', observe: true, signal: context.signal });
   const remark = describeEnd(end);
-  if (remark !== undefined) context.talk.say(`gomote: ${id}: ${remark}`);
+  if (remark !== undefined) context.messages.say(`gomote: ${id}: ${remark}`);
   return statusOf(end);
 }

@@ -81,7 +81,7 @@ export class CancelLadder {
   }
 
   #say(line: string): void {
-    this.#context.talk.say(`gomote: ${line}`);
+    this.#context.messages.say(`gomote: ${line}`);
   }
 
   #remind(line: string): void {

@@ -49,9 +49,9 @@ export async function followSession(
 
 /** Tells of an outage. */
 export const reportOutage =
-  ({ talk }: Context) =>
+  ({ messages }: Context) =>
   (error: GomoteError): void =>
-    talk.say(`gomote: ${error.message}; connecting again`);
+    messages.say(`gomote: ${error.message}; connecting again`);
 
 async function copyBothWays(
   session: Session,

@@ -11,7 +11,7 @@ export async function runWithoutSession(
   context: Context,
 ): Promise<number> {
   if (request.stdin)
-    context.talk.say(`gomote: ${client.name} has no sessions: its commands get no input`);
+    context.messages.say(`gomote: ${client.name} has no sessions: its commands get no input`);
   const result = await client.exec(request.cmd, {
     args: request.args,
     systemLevel: request.systemLevel,
@@ -24,6 +24,6 @@ export async function runWithoutSession(
     signal: context.signal,
   });
   if (result.signalNumber === undefined) return localStatus(result.exitCode ?? 125);
-  context.talk.say(`gomote: the command ended by ${result.signal}`);
+  context.messages.say(`gomote: the command ended by ${result.signal}`);
   return 128 + result.signalNumber;
 }

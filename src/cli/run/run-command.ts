@@ -154,7 +154,9 @@ async function runIn(
   if (options.detach) {
     const stdin = options.interactive === true;
     if (!stdin && input === 'data') {
-      context.talk.say('gomote: a detached run gets no standard input (-i sends all of it first)');
+      context.messages.say(
+        'gomote: a detached run gets no standard input (-i sends all of it first)',
+      );
     }
     if (!(await session.start({ ...request, stdin }, { signal: context.signal, onLost }))) {
       requireNoSessionOption(client, options);
@@ -199,7 +201,7 @@ async function sayKnown(client: BuildletClient, id: string, context: Context): P
   const known = await runOf(client, id, context);
   if (known === undefined) return;
   const age = formatDuration(Math.max(0, Date.now() - Date.parse(known.started)));
-  context.talk.say(`gomote: run ${id} was started ${age} ago; it is not started again`);
+  context.messages.say(`gomote: run ${id} was started ${age} ago; it is not started again`);
 }
 
 async function runOf(
@@ -235,7 +237,7 @@ export function exitCodeOf(
   if (by === 'SIGTERM' || by === 'SIGHUP') return signalCode(by);
   const status = statusOf(end, lostBytes, limits);
   const remark = describeEnd(end);
-  if (remark !== undefined && by === undefined) context.talk.say(`gomote: ${remark}`);
+  if (remark !== undefined && by === undefined) context.messages.say(`gomote: ${remark}`);
   return status;
 }
 

@@ -54,7 +54,7 @@ class Interaction {
   readonly #escapes = new EscapeKeys();
   readonly #keys = new PassThrough();
   readonly #raw: RawTerminal | undefined;
-  #told: { columns: number; rows: number } | undefined;
+  #sentSize: { columns: number; rows: number } | undefined;
   #isTelling = false;
 
   constructor(session: Session, context: Context, options: InteractOptions) {
@@ -116,7 +116,7 @@ class Interaction {
   #obey(command: EscapeCommand): void {
     switch (command) {
       case 'help':
-        this.#context.talk.say(escapeHelp);
+        this.#context.messages.say(escapeHelp);
         break;
       case 'suspend':
         this.#raw?.suspend();
@@ -153,10 +153,10 @@ class Interaction {
     const { signal } = this.#over;
     while (!signal.aborted) {
       const { columns, rows } = terminalLike(terminal);
-      if (columns === this.#told?.columns && rows === this.#told.rows) break;
+      if (columns === this.#sentSize?.columns && rows === this.#sentSize.rows) break;
       try {
         await this.#session.resize(columns, rows, signal);
-        this.#told = { columns, rows };
+        this.#sentSize = { columns, rows };
       } catch (error) {
         // It has ended.
         if (isGomoteError(error, 'ERR_CONFLICT')) break;

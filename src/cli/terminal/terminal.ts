@@ -135,7 +135,7 @@ export async function colorRed(
   return new Chalk({ level: 1 }).red(text);
 }
 
-export interface Talk {
+export interface Messages {
   /** Lines on stderr, unless `--quiet`; what a terminal would obey in them is written as escapes. */
   say(lines: string | readonly string[]): void;
   /** One line on stderr with `--verbose` only. */
@@ -146,13 +146,13 @@ export interface Talk {
   showing<T>(passed: () => Passed, work: () => Promise<T>): Promise<T>;
 }
 
-export interface TalkOptions {
+export interface MessagesOptions {
   readonly quiet: boolean;
   readonly verbose: boolean;
   readonly color: boolean;
 }
 
-export function createTalk(terminal: Terminal, options: TalkOptions): Talk {
+export function createMessages(terminal: Terminal, options: MessagesOptions): Messages {
   const write = (text: string | readonly string[]) => {
     const line = [text]
       .flat()

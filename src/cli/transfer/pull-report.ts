@@ -18,24 +18,25 @@ export async function reportPull(
   name: string,
   summary: PullSummary,
   { seconds, dryRun, json }: PullReportOptions,
-  { terminal, talk }: Context,
+  { terminal, messages }: Context,
 ): Promise<void> {
-  const { paths, reasons, ...told } = summary;
+  const { paths, reasons, ...counts } = summary;
   if (json) {
     const rounded = Math.round(seconds * 1000) / 1000;
     const planned = dryRun ? { paths } : {};
-    await print(terminal, listedJson({ name, ...told, ...planned, seconds: rounded }, terminal));
+    await print(terminal, listedJson({ name, ...counts, ...planned, seconds: rounded }, terminal));
   } else {
     if (dryRun) await print(terminal, listed(paths, terminal));
     const { ignored, beside, others } = summary;
-    if (others.length > 0) talk.say(`${name}: not fetched, as it is ${notOfTree}: ${some(others)}`);
-    if (beside.length > 0) talk.say(`${name}: kept both: ${some(beside)}`);
+    if (others.length > 0)
+      messages.say(`${name}: not fetched, as it is ${notOfTree}: ${some(others)}`);
+    if (beside.length > 0) messages.say(`${name}: kept both: ${some(beside)}`);
     if (ignored.length > 0) {
-      talk.say(`${name}: left out, for it is ignored here: ${some(ignored)}; see --no-ignore`);
+      messages.say(`${name}: left out, for it is ignored here: ${some(ignored)}; see --no-ignore`);
     }
-    talk.say(`${name}: ${inWords(summary, dryRun === true)}`);
+    messages.say(`${name}: ${inWords(summary, dryRun === true)}`);
   }
-  throwIfLeft(summary, reasons, dryRun === true);
+  throwIfIncomplete(summary, reasons, dryRun === true);
 }
 
 function inWords({ files, bytes, wireBytes, paths }: PullSummary, isDry: boolean): string {
@@ -45,7 +46,7 @@ function inWords({ files, bytes, wireBytes, paths }: PullSummary, isDry: boolean
   return `${what} pulled (${formatBytes(bytes)}); ${formatBytes(wireBytes)} on the wire`;
 }
 
-function throwIfLeft(
+function throwIfIncomplete(
   { kept, beside, refused, failed }: PullSummary,
   reasons: ReadonlyMap<string, string>,
   isDry: boolean,

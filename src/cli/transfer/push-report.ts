@@ -2,7 +2,7 @@
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import { literalBytes, type TreeChange } from '../../protocol/tree-change.ts';
 import { largestPaths } from '../../sync/largest-paths.ts';
-import type { PushSummary } from '../../sync/push/one-push.ts';
+import type { PushSummary } from '../../sync/push/push-target.ts';
 import type { Context } from '../context.ts';
 import { plural } from '../plural.ts';
 import { listed, listedJson, print } from '../terminal/terminal.ts';
@@ -49,7 +49,7 @@ export async function reportPush(
         context.terminal,
         listedJson(toJson(name, options.dir, result.value, seconds), context.terminal),
       );
-    else context.talk.say(inWords(name, place, result.value));
+    else context.messages.say(inWords(name, place, result.value));
   }
   throwIfAny([...failures, ...unsentFailures(unsent, context)]);
 }
@@ -57,7 +57,7 @@ export async function reportPush(
 /** Names what was not sent, and gives the failure that this is. */
 function unsentFailures(
   unsent: ReadonlyMap<string, GomoteError>,
-  { talk }: Context,
+  { messages }: Context,
 ): GomoteError[] {
   const [only] = unsent.values();
   if (only === undefined) return [];
@@ -65,8 +65,8 @@ function unsentFailures(
     return [new GomoteError(only.code, `not sent: ${only.message}`, { hint: only.hint })];
   }
   const shown = [...unsent.values()].slice(0, namedUnsent);
-  for (const { message } of shown) talk.say(`not sent: ${message}`);
-  if (unsent.size > shown.length) talk.say(`not sent: ${unsent.size - shown.length} more`);
+  for (const { message } of shown) messages.say(`not sent: ${message}`);
+  if (unsent.size > shown.length) messages.say(`not sent: ${unsent.size - shown.length} more`);
   return [
     new GomoteError(only.code, `${unsent.size} paths were not sent`, {
       hint: only.hint ?? 'everything else is there; --exclude leaves them out',
@@ -87,13 +87,13 @@ function throwIfAny(failures: readonly unknown[]): void {
 }
 
 /** Warns of a large push, and gives whether it did. */
-export function warnIfLarge(changes: readonly TreeChange[], { talk }: Context): boolean {
+export function warnIfLarge(changes: readonly TreeChange[], { messages }: Context): boolean {
   const sizeBytes = changes.reduce((sum, change) => sum + literalBytes(change), 0);
   if (sizeBytes <= largeBytes) return false;
   const paths = largestPaths(changes, namedPaths).map(
     ({ path, sizeBytes: size }) => `${path} (${formatBytes(size)})`,
   );
-  talk.say(
+  messages.say(
     `warning: ${formatBytes(sizeBytes)} to send, most of it in ${paths.join(', ')}; --exclude leaves out`,
   );
   return true;
@@ -103,7 +103,7 @@ async function printPlan(
   place: string,
   summary: PushSummary,
   isOneOfMany: boolean,
-  { terminal, talk }: Context,
+  { terminal, messages }: Context,
 ): Promise<void> {
   const lines = summary.changes.map((change) => {
     if (change.op === 'remove') return `remove ${change.path}`;
@@ -115,13 +115,13 @@ async function printPlan(
   const title = isOneOfMany ? [`${place}:`] : [];
   await print(terminal, listed([...title, ...lines], terminal));
   const { changes, files, bytes, removed } = summary;
-  if (changes.length === 0) return talk.say(`${place}: nothing would change`);
+  if (changes.length === 0) return messages.say(`${place}: nothing would change`);
   const parts = [];
   if (files > 0) parts.push(`send ${plural(files, 'file')} (${formatBytes(bytes)})`);
   if (removed > 0) parts.push(`remove ${removed}`);
   const others = otherChanges(summary);
   if (others > 0) parts.push(`make ${plural(others, 'other change')}`);
-  talk.say(`${place}: would ${parts.join(', ')}`);
+  messages.say(`${place}: would ${parts.join(', ')}`);
 }
 
 function inWords(name: string, place: string, summary: PushSummary): string {

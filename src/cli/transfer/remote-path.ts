@@ -7,14 +7,15 @@ export async function onPath<T>(name: string, path: string, work: () => Promise<
   try {
     return await work();
   } catch (error) {
-    if (error instanceof StatusError) throw told(name, path, error, error.text) ?? error;
+    if (error instanceof StatusError) throw explained(name, path, error, error.text) ?? error;
     // What ends a stream of files.
-    if (isGomoteError(error, 'ERR_LOST')) throw told(name, path, error, error.message) ?? error;
+    if (isGomoteError(error, 'ERR_LOST'))
+      throw explained(name, path, error, error.message) ?? error;
     throw error;
   }
 }
 
-function told(
+function explained(
   name: string,
   path: string,
   error: GomoteError,

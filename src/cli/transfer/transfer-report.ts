@@ -23,11 +23,11 @@ export async function reported(
   work: () => Promise<TransferSummary>,
 ): Promise<void> {
   const startMs = performance.now();
-  const { files, bytes, wireBytes, sha256, warnings, skipped } = await context.talk.showing(
+  const { files, bytes, wireBytes, sha256, warnings, skipped } = await context.messages.showing(
     passed,
     work,
   );
-  for (const warning of warnings ?? []) context.talk.say(`warning: ${printable(warning)}`);
+  for (const warning of warnings ?? []) context.messages.say(`warning: ${printable(warning)}`);
   if (json) {
     const seconds = Math.round(performance.now() - startMs) / 1000;
     const summary = { files, bytes, wireBytes, seconds, digest: sha256 };
@@ -37,11 +37,11 @@ export async function reported(
 }
 
 /** Names what has not come as it was. Throws when there is something: the rest has come. */
-function throwSkipped(skipped: Skipped | undefined, { talk }: Context): void {
+function throwSkipped(skipped: Skipped | undefined, { messages }: Context): void {
   if (skipped === undefined || skipped.count === 0) return;
   const { count, first } = skipped;
-  for (const line of first) talk.say(printable(line));
-  if (count > first.length) talk.say(`and ${count - first.length} more`);
+  for (const line of first) messages.say(printable(line));
+  if (count > first.length) messages.say(`and ${count - first.length} more`);
   const what = count === 1 ? 'one path is' : `${count} paths are`;
   throw new GomoteError('ERR_LOST', `${what} not in the archive as found; the rest is`);
 }

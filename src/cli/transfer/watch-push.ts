@@ -1,6 +1,6 @@
 // gomote push --watch: pushes again whenever something changes, until it is stopped or no buildlet is left.
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
-import type { PushSummary } from '../../sync/push/one-push.ts';
+import type { PushSummary } from '../../sync/push/push-target.ts';
 import type { TreeWatch } from '../../sync/push/watch.ts';
 import type { Context, NamedBuildlet } from '../context.ts';
 
@@ -33,7 +33,7 @@ export async function pushAndWatch(
   { top, watch, push, report }: WatchedPush,
   context: Context,
 ): Promise<never> {
-  const { signal, talk } = context;
+  const { signal, messages } = context;
   let left = buildlets;
   let said = '';
   let isSent = false;
@@ -46,7 +46,7 @@ export async function pushAndWatch(
       const isFirst = !isSent;
       isSent = true;
       const here = left;
-      left = await withoutGone(here, results, context);
+      left = await withoutLost(here, results, context);
       const isLeft = here.map((buildlet) => left.includes(buildlet));
       const names = left.map(({ name }) => name);
       const some = results.filter((_, index) => isLeft[index]);
@@ -55,17 +55,17 @@ export async function pushAndWatch(
       return true;
     } catch (error) {
       if (!isSent || signal.aborted || isGone(error)) throw error;
-      if (messageOf(error) !== said) talk.say(messageOf(error));
+      if (messageOf(error) !== said) messages.say(messageOf(error));
       said = messageOf(error);
       return false;
     }
   };
   let isDone = await round();
-  talk.say(`watching ${top}; Ctrl-C ends it`);
+  messages.say(`watching ${top}; Ctrl-C ends it`);
   for (;;) {
     const isChanged = await watch.changed(signal, isDone ? idleMs : retryMs);
     if (isChanged || !isDone) isDone = await round();
-    else left = await withoutGone(left, await probes(left, context), context);
+    else left = await withoutLost(left, await probes(left, context), context);
   }
 }
 
@@ -75,7 +75,7 @@ const probes = (buildlets: readonly NamedBuildlet[], { signal }: Context) =>
 const isGone = (error: unknown): boolean => goneCodes.some((code) => isGomoteError(error, code));
 
 /** The buildlets that are still there, as far as these results tell. Throws when none is. */
-async function withoutGone(
+async function withoutLost(
   buildlets: readonly NamedBuildlet[],
   results: readonly PromiseSettledResult<unknown>[],
   context: Context,
@@ -94,7 +94,7 @@ async function withoutGone(
   }
   const [first] = gone;
   if (first !== undefined && left.length === 0) throw first;
-  for (const { message } of gone) context.talk.say(message);
+  for (const { message } of gone) context.messages.say(message);
   return left;
 }
 

@@ -119,8 +119,8 @@ export async function getTar(
     const body = countBytes(bodyStream(response, signal), counter);
     yield* response.headers.trailer === undefined ? checkedGzip(body) : body;
     const { totals, skipped } = parseSkipped(promisedTrailer(response) ?? '');
-    const told = promisedTrailer(response) === undefined ? undefined : totals;
-    summary = { ...compare(counter, told, connection), skipped };
+    const sent = promisedTrailer(response) === undefined ? undefined : totals;
+    summary = { ...compare(counter, sent, connection), skipped };
   }
   return {
     body: Readable.from(leaving(proved(), response), {
@@ -149,12 +149,12 @@ export function promisedTrailer({ headers, trailers }: HttpResponse): string | u
 /** What passed, by both ends. Throws ERR_LOST when they do not agree. */
 export function compare(
   counter: TransferCounter,
-  told: string | string[] | undefined,
+  sent: string | string[] | undefined,
   connection: Connection,
 ): TransferSummary {
   const here = counter.summary();
-  if (told === undefined) return here;
-  const there = parseTotals(String(told));
+  if (sent === undefined) return here;
+  const there = parseTotals(String(sent));
   if (there?.sha256 === here.sha256 && there.wireBytes === here.wireBytes) return there;
   const counted =
     there === undefined ? 'did not say what' : `counted ${there.wireBytes} bytes, and digest`;

@@ -68,8 +68,8 @@ export class Trees {
 
   async #call(request: Parameters<Connection['call']>[0]): Promise<HttpResponse> {
     const response = await this.#connection.call(request);
-    const told = String(response.headers[identityHeader.toLowerCase()] ?? '');
-    if (isIdentity(told)) this.#identity = told;
+    const header = String(response.headers[identityHeader.toLowerCase()] ?? '');
+    if (isIdentity(header)) this.#identity = header;
     return response;
   }
 
@@ -198,8 +198,8 @@ export class Trees {
   }
 
   #decompressed(response: HttpResponse, options: TreeCallOptions): AsyncIterable<Uint8Array> {
-    const told = String(response.headers[compressHeader.toLowerCase()] ?? '');
-    const compression = parseCompression(told) ?? 'none';
+    const header = String(response.headers[compressHeader.toLowerCase()] ?? '');
+    const compression = parseCompression(header) ?? 'none';
     const signal = this.#connection.signalWith(options.signal);
     return unpackPieces(counted(chunksOf(response, signal), options), compression);
   }
@@ -226,9 +226,9 @@ export class Trees {
 }
 
 function tellUnread({ headers }: HttpResponse, { onUnread }: TreeCallOptions): void {
-  const told = headers[unreadHeader.toLowerCase()];
-  if (typeof told !== 'string') return;
-  for (const [path, reason] of parseUnread(told)) onUnread?.(path, reason);
+  const header = headers[unreadHeader.toLowerCase()];
+  if (typeof header !== 'string') return;
+  for (const [path, reason] of parseUnread(header)) onUnread?.(path, reason);
 }
 
 const applyAnswer = 'an answer to a push';

@@ -22,7 +22,7 @@ export async function sendInput(
   source: AsyncIterable<Uint8Array>,
   options: InputOptions,
 ): Promise<void> {
-  const pieces = gathered(source, options.signal);
+  const pieces = inChunks(source, options.signal);
   let { offset } = options;
   try {
     for await (const { bytes, end } of pieces) {
@@ -56,7 +56,7 @@ async function sendPiece(
 }
 
 /** The source in pieces of what has come meanwhile, at most `inputLimitBytes` each; the last one says so. */
-async function* gathered(
+async function* inChunks(
   source: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): AsyncGenerator<{ bytes: Uint8Array; end: boolean }, void, undefined> {

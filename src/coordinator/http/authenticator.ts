@@ -28,7 +28,7 @@ const waitingLimit = 1_000;
 export class Authenticator {
   readonly #users: Users;
   readonly #log: Log;
-  readonly #failures = new Map<string, { count: number; lastMs: number }>();
+  readonly #failures = new Map<string, { count: number; lastAtMs: number }>();
   #waiting = 0;
 
   constructor(users: Users, log: Log) {
@@ -64,10 +64,10 @@ export class Authenticator {
   async #punish(authUser: string, address: string): Promise<void> {
     const now = Date.now();
     const before = this.#failures.get(address);
-    const count = before === undefined || now - before.lastMs > forgetMs ? 1 : before.count + 1;
+    const count = before === undefined || now - before.lastAtMs > forgetMs ? 1 : before.count + 1;
     // The one seen last goes to the end, so that the first is the one to forget.
     this.#failures.delete(address);
-    this.#failures.set(address, { count, lastMs: now });
+    this.#failures.set(address, { count, lastAtMs: now });
     const [oldest] = this.#failures.keys();
     if (this.#failures.size > addressLimit && oldest !== undefined) this.#failures.delete(oldest);
     this.#log.write('wrong-token', { user: this.#shown(authUser), address, count });

@@ -78,7 +78,7 @@ export interface CoordinatorServerOptions {
   readonly upgrades?: ReadonlyMap<string, UpgradeHandler> | undefined;
   readonly tls?: TlsIdentity | undefined;
   /** What clients may take that have not shown who they are. */
-  readonly strangers?: ConnectionLimits | undefined;
+  readonly unauthenticated?: ConnectionLimits | undefined;
   readonly log: Log;
   /** Told of each request that is over. */
   readonly onDone?: ((done: { path: string; status: number; ms: number }) => void) | undefined;
@@ -95,7 +95,7 @@ export interface CoordinatorServer {
 /** Makes the server; the caller lets it listen and closes it. */
 export function createCoordinatorServer(options: CoordinatorServerOptions): CoordinatorServer {
   const routes = new Map(options.routes.map((route) => [route.path, route]));
-  const strangers = new UnauthenticatedConnections(options.strangers);
+  const unauthenticated = new UnauthenticatedConnections(options.unauthenticated);
   let running = 0;
   let waiting: (() => void)[] = [];
   const server = createBareServer((request, response) => {
@@ -106,11 +106,11 @@ export function createCoordinatorServer(options: CoordinatorServerOptions): Coor
       for (const resolve of waiting) resolve();
       waiting = [];
     });
-    strangers.begin(request, response);
-    const trust = () => strangers.trust(request);
+    unauthenticated.begin(request, response);
+    const trust = () => unauthenticated.trust(request);
     serve(routes, options, { request, response, trust }).catch(() => response.destroy());
   }, options.tls);
-  strangers.watch(server);
+  unauthenticated.watch(server);
   server.on('upgrade', (request, socket, head) => {
     const handler = options.upgrades?.get(splitTarget(request.url ?? '').path);
     socket.on('error', () => undefined);
@@ -119,7 +119,7 @@ export function createCoordinatorServer(options: CoordinatorServerOptions): Coor
     else if (handler === undefined) {
       refuseUpgrade(socket, '400 Bad Request', 'nothing to upgrade to here');
     } else {
-      const trust = () => strangers.trust(request);
+      const trust = () => unauthenticated.trust(request);
       handler({ request, socket, head, trust }).catch(() => socket.destroy());
     }
   });

@@ -3,9 +3,9 @@ import { setMaxListeners } from 'node:events';
 import { GomoteError, messageOf } from '../../errors.ts';
 import { anySignal } from '../../timeout-signal.ts';
 import { FairQueue } from './fair-queue.ts';
-import { insist, pause } from './insist.ts';
 import type { AcquireCall, Pool } from './pool.ts';
 import { RecentNames } from './recent-names.ts';
+import { pause, retry } from './retry.ts';
 
 export interface MachineAllocatorOptions {
   /** How many machines to keep ready ahead. */
@@ -30,7 +30,7 @@ interface Request extends AcquireCall {
   readonly owner: string;
   readonly sinceMs: number;
   /** The last position told. */
-  told: number | undefined;
+  shownAhead: number | undefined;
   readonly grant: (id: string | Promise<string>) => void;
   readonly refuse: (error: unknown) => void;
 }
@@ -98,7 +98,7 @@ export class MachineAllocator {
     { leavesOthers = false } = {},
   ): Promise<ReadonlySet<string>> {
     for (const id of held) this.#lent.add(id);
-    const there = await this.#insist(`start of the pool of ${this.pool.hostType}`, (signal) =>
+    const there = await this.#retry(`start of the pool of ${this.pool.hostType}`, (signal) =>
       this.pool.reconcile(held, { signal, leavesOthers }),
     );
     if (leavesOthers) for (const id of there ?? []) this.#lent.add(id);
@@ -119,7 +119,7 @@ export class MachineAllocator {
         ...call,
         owner,
         sinceMs: Date.now(),
-        told: undefined,
+        shownAhead: undefined,
         grant: (id) => {
           call.signal.removeEventListener('abort', leave);
           resolve(id);
@@ -144,7 +144,7 @@ export class MachineAllocator {
   }
 
   async #release(id: string): Promise<boolean> {
-    const isDone = await this.#insist(`taking back ${id}`, async (signal) => {
+    const isDone = await this.#retry(`taking back ${id}`, async (signal) => {
       await this.pool.release(id, { signal });
       return true;
     });
@@ -268,19 +268,16 @@ export class MachineAllocator {
 
   #tellPositions(): void {
     for (const [ahead, request] of this.#queue.inOrder().entries()) {
-      if (request.told === ahead) continue;
-      request.told = ahead;
+      if (request.shownAhead === ahead) continue;
+      request.shownAhead = ahead;
       request.onProgress(`${ahead} ahead of you`);
     }
     this.#options.onChange();
   }
 
   /** Does the work until it succeeds; undefined when the allocator was closed first. */
-  async #insist<T>(
-    what: string,
-    work: (signal: AbortSignal) => Promise<T>,
-  ): Promise<T | undefined> {
-    return await insist(work, {
+  async #retry<T>(what: string, work: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
+    return await retry(work, {
       signal: this.#closed.signal,
       firstWaitMs: this.#firstRetryMs,
       longestWaitMs: longestRetryMs,

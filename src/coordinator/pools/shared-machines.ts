@@ -14,7 +14,7 @@ export interface SharedMachinesOptions {
 }
 
 /** A session that has its machine. */
-export type Held = Session & { readonly machine: string };
+export type SessionWithMachine = Session & { readonly machine: string };
 
 export interface KeepCall extends BackendCall {
   /** Default true: it is the session's for good, and for others to take up. */
@@ -59,7 +59,7 @@ export class SharedMachines {
   }
 
   /** Writes the session to its machine; gives when it ends: the later of what it says and what another has written. */
-  async keep(session: Held, call: KeepCall): Promise<number> {
+  async keep(session: SessionWithMachine, call: KeepCall): Promise<number> {
     const { team } = this.#options;
     let { expiresMs } = session;
     const amend = (note: string | undefined) => {

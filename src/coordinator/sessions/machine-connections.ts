@@ -18,7 +18,7 @@ import type { Session } from './session.ts';
 
 export type Health = 'unknown' | 'well' | 'silent' | 'dead';
 
-export interface Link {
+export interface MachineUse {
   readonly relay: Relay;
   /** Aborts when the session is over, with the reason. */
   readonly signal: AbortSignal;
@@ -29,7 +29,7 @@ export interface Link {
 /** A machine that has ended, one that its platform does not know, one that has not answered for long. */
 export type Death = 'ended' | 'unknown' | 'silent';
 
-export interface LinksOptions {
+export interface MachineConnectionsOptions {
   /** How long a probe may take, in ms. */
   readonly probeTimeoutMs: number;
   readonly poolOf: (hostType: string) => Pool;
@@ -63,10 +63,10 @@ interface Entry {
 }
 
 export class MachineConnections {
-  readonly #options: LinksOptions;
+  readonly #options: MachineConnectionsOptions;
   readonly #entries = new Map<string, Entry>();
 
-  constructor(options: LinksOptions) {
+  constructor(options: MachineConnectionsOptions) {
     this.#options = options;
   }
 
@@ -88,7 +88,7 @@ export class MachineConnections {
   }
 
   /** The way to the session's machine. */
-  async of(session: Session): Promise<Link> {
+  async of(session: Session): Promise<MachineUse> {
     const entry = this.#entry(session.name);
     const { relay } = await this.#connected(entry, session);
     return {
@@ -206,13 +206,14 @@ export class MachineConnections {
     }
     entry.failures++;
     entry.health = 'silent';
-    const told = await this.#explain(session, error);
-    log.write('probe-failed', { name, machine, what: messageOf(told) });
-    if (isGomoteError(told, 'ERR_BUILDLET_DIED')) return onDead(name, messageOf(told), 'ended');
-    if (isGomoteError(told, 'ERR_UNKNOWN_BUILDLET'))
-      return onDead(name, messageOf(told), 'unknown');
+    const explained = await this.#explain(session, error);
+    log.write('probe-failed', { name, machine, what: messageOf(explained) });
+    if (isGomoteError(explained, 'ERR_BUILDLET_DIED'))
+      return onDead(name, messageOf(explained), 'ended');
+    if (isGomoteError(explained, 'ERR_UNKNOWN_BUILDLET'))
+      return onDead(name, messageOf(explained), 'unknown');
     if (entry.failures < failuresToDeath) return;
-    onDead(name, `no answer to ${entry.failures} probes: ${messageOf(told)}`, 'silent');
+    onDead(name, `no answer to ${entry.failures} probes: ${messageOf(explained)}`, 'silent');
   }
 
   /** What the platform knows of the failure; the failure itself when the platform cannot be asked. */

@@ -69,14 +69,14 @@ export class MachineRuns {
   /** Takes the machine's reply in; undefined from one that knows no sessions. True when another run goes on than before. */
   take(reply: string | undefined): boolean {
     const before = this.#runs;
-    this.#runs = reply === undefined ? [] : goingOn(reply);
+    this.#runs = reply === undefined ? [] : runsOf(reply);
     this.#mayHaveSome = this.#runs.length > 0;
     return before.map(({ id }) => id).join() !== this.#runs.map(({ id }) => id).join();
   }
 }
 
 /** A reply that cannot be read tells of none; a run that cannot, is none. */
-function goingOn(reply: string): Run[] {
+function runsOf(reply: string): Run[] {
   const listed = v.safeParse(v.array(v.unknown()), parseJson(reply));
   if (!listed.success) return [];
   const runs = new Map<string, Run>();

@@ -7,7 +7,7 @@ import type { SessionBook } from '../state/session-book.ts';
 import type { Death, MachineConnections } from './machine-connections.ts';
 import { applied, type Limits, type Session, type SessionEvent } from './session.ts';
 
-export interface SessionLifeOptions {
+export interface SessionTransitionsOptions {
   readonly book: SessionBook;
   readonly limits: Limits;
   readonly allocatorOf: (hostType: string) => MachineAllocator;
@@ -23,11 +23,11 @@ export interface SessionLifeOptions {
 }
 
 export class SessionTransitions {
-  readonly #options: SessionLifeOptions;
+  readonly #options: SessionTransitionsOptions;
   /** The sessions that are being ended. */
   readonly #endings = new Map<string, Promise<void>>();
 
-  constructor(options: SessionLifeOptions) {
+  constructor(options: SessionTransitionsOptions) {
     this.#options = options;
   }
 
@@ -180,8 +180,8 @@ export class SessionTransitions {
     const { hostType, machine, owner } = session;
     log.write('died', { name, owner, machine, reason });
     audit.write('died', { name, owner, machine, reason });
-    const told = new GomoteError('ERR_BUILDLET_DIED', deadBuildletText(name, reason));
-    void machines.drop(name, told);
+    const death = new GomoteError('ERR_BUILDLET_DIED', deadBuildletText(name, reason));
+    void machines.drop(name, death);
     const { leavesMachine = false } = options;
     this.apply(name, { kind: 'died', reason, leavesMachine })
       .catch(this.trouble(`writing ${name}`))

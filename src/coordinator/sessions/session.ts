@@ -96,9 +96,9 @@ export function applied(
 }
 
 /** Nothing shortens a session's time, and nothing takes it beyond its maximum. */
-function renewed(session: Session, untilMs: number, limits: Limits): Session {
+function renewed(session: Session, untilAtMs: number, limits: Limits): Session {
   const endMs = session.createdMs + limits.maximumMs;
-  return { ...session, expiresMs: Math.max(session.expiresMs, Math.min(untilMs, endMs)) };
+  return { ...session, expiresMs: Math.max(session.expiresMs, Math.min(untilAtMs, endMs)) };
 }
 
 /** `user-<owner>-<builder type>`: with `-<n>`, a session's name. */

@@ -5,7 +5,11 @@ import type { Log } from '../log.ts';
 import type { MachineAllocator } from '../pools/machine-allocator.ts';
 import type { PoolCall } from '../pools/pool.ts';
 import { RecentNames } from '../pools/recent-names.ts';
-import type { Held, SharedListing, SharedMachines } from '../pools/shared-machines.ts';
+import type {
+  SessionWithMachine,
+  SharedListing,
+  SharedMachines,
+} from '../pools/shared-machines.ts';
 import type { SessionBook } from '../state/session-book.ts';
 import type { Session } from './session.ts';
 import type { SharedSession } from './session-note.ts';
@@ -21,7 +25,8 @@ export interface SharingOptions {
   readonly log: Log;
 }
 
-const isHeld = (session: Session | undefined): session is Held => session?.machine !== undefined;
+const hasMachine = (session: Session | undefined): session is SessionWithMachine =>
+  session?.machine !== undefined;
 
 /** How long the platform may take to list its machines, or to write to one, in ms. */
 const listTimeoutMs = 30_000;
@@ -69,7 +74,7 @@ export class Sharing {
   /** Nobody has the session any more. */
   ended(session: Session): void {
     this.#kept.delete(session.name);
-    if (this.isShared(session.hostType) && isHeld(session)) this.#resting.add(session.name);
+    if (this.isShared(session.hostType) && hasMachine(session)) this.#resting.add(session.name);
   }
 
   /** Compares with what the platform has at some moment after the call; fails when it cannot be asked. */
@@ -116,14 +121,14 @@ export class Sharing {
     if (failed !== undefined) throw failed.reason;
   }
 
-  #heldIn({ pool }: MachineAllocator): Held[] {
+  #heldIn({ pool }: MachineAllocator): SessionWithMachine[] {
     const all = this.#options.book.all();
-    return all.filter(isHeld).filter(({ hostType }) => hostType === pool.hostType);
+    return all.filter(hasMachine).filter(({ hostType }) => hostType === pool.hostType);
   }
 
   async #compare(
     allocator: MachineAllocator,
-    before: Held[],
+    before: SessionWithMachine[],
     listing: SharedListing,
   ): Promise<void> {
     const { book, sessions } = this.#options;
@@ -136,7 +141,7 @@ export class Sharing {
       if (!found.isSettled) continue;
       const session = book.get(found.name);
       if (session?.machine === found.machine) this.#join(session, found.expiresMs);
-      else if (session === undefined || (session.state === 'dead' && !isHeld(session)))
+      else if (session === undefined || (session.state === 'dead' && !hasMachine(session)))
         await this.#adopt(allocator, found);
     }
   }
@@ -174,8 +179,8 @@ export class Sharing {
     rename: (from: string, isTaken: (name: string) => boolean) => string,
   ): Promise<Session> {
     const shared = this.#sharedOf(session.hostType);
-    if (shared === undefined || !isHeld(session)) return session;
-    for (let named: Held = session, tries = 1; ; tries++) {
+    if (shared === undefined || !hasMachine(session)) return session;
+    for (let named: SessionWithMachine = session, tries = 1; ; tries++) {
       await shared.keep(named, { ...call, isSettled: false });
       const { sessions } = await shared.list(call);
       const others = sessions.filter(({ machine }) => machine !== named.machine);
@@ -194,7 +199,7 @@ export class Sharing {
   async keep(name: string): Promise<void> {
     const { book } = this.#options;
     const session = book.get(name);
-    if (session?.state !== 'running' || !isHeld(session)) return;
+    if (session?.state !== 'running' || !hasMachine(session)) return;
     const call = { signal: timeoutSignal(writeTimeoutMs) };
     const expiresMs = await this.#sharedOf(session.hostType)?.keep(session, call);
     const current = book.get(name);

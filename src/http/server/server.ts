@@ -34,7 +34,7 @@ export interface ServerOptions {
   readonly password?: string | undefined;
   readonly tls?: TlsIdentity | undefined;
   /** What clients may take that have not given the password. */
-  readonly strangers?: ConnectionLimits | undefined;
+  readonly unauthenticated?: ConnectionLimits | undefined;
   /** Called for each request that will be handled; the function it returns, when its reply is over. */
   readonly onExchange?: ((endpoint: Endpoint) => () => void) | undefined;
   /** Called with what a handler threw that was not the client's own doing. */
@@ -47,12 +47,14 @@ const replyBufferBytes = 1 << 20;
 /** Makes the server; the caller lets it listen and closes it. */
 export function createHttpServer(options: ServerOptions): Server {
   const routes = new Map(options.routes.map((route) => [route.endpoint.path, route]));
-  const strangers = new UnauthenticatedConnections(options.strangers);
+  const unauthenticated = new UnauthenticatedConnections(options.unauthenticated);
   const server = createBareServer((request, response) => {
-    strangers.begin(request, response);
-    serve(routes, { ...options, strangers }, request, response).catch(() => response.destroy());
+    unauthenticated.begin(request, response);
+    serve(routes, { ...options, unauthenticated }, request, response).catch(() =>
+      response.destroy(),
+    );
   }, options.tls);
-  strangers.watch(server);
+  unauthenticated.watch(server);
   return server;
 }
 
@@ -109,7 +111,9 @@ export function signalOf(response: ServerResponse): AbortSignal {
 
 async function serve(
   routes: ReadonlyMap<string, Route>,
-  options: Omit<ServerOptions, 'strangers'> & { readonly strangers: UnauthenticatedConnections },
+  options: Omit<ServerOptions, 'unauthenticated'> & {
+    readonly unauthenticated: UnauthenticatedConnections;
+  },
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -121,7 +125,7 @@ async function serve(
     const refusal = browserRefusal(request, { hasPassword: Boolean(options.password) });
     if (refusal !== undefined) return sendRefusal(response, 403, refusal);
     const isKnown = isAuthorized(request, options.password);
-    if (isKnown) options.strangers.trust(request);
+    if (isKnown) options.unauthenticated.trust(request);
     if (route === undefined) return sendError(response, 404, '404 page not found');
     if (!route.endpoint.open && !isKnown) return sendRefusal(response, 403, 'invalid password');
     if (!route.endpoint.methods.some((method) => method === request.method)) {

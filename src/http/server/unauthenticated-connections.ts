@@ -51,7 +51,7 @@ interface UnauthenticatedConnection {
 export class UnauthenticatedConnections {
   readonly #limits: ConnectionLimits;
   /** The oldest first. By address and port: over TLS a request has another socket than the connection. */
-  readonly #strangers = new Map<string, UnauthenticatedConnection>();
+  readonly #unauthenticated = new Map<string, UnauthenticatedConnection>();
   readonly #byAddress = new Map<string, Set<string>>();
   readonly #trusted = new WeakSet<object>();
   #connections = 0;
@@ -92,30 +92,30 @@ export class UnauthenticatedConnections {
     if (key === undefined) return;
     const address = groupOf(socket.remoteAddress ?? '');
     this.#connections++;
-    this.#strangers.set(key, { socket, address });
+    this.#unauthenticated.set(key, { socket, address });
     const same = this.#byAddress.get(address) ?? new Set();
     this.#byAddress.set(address, same.add(key));
     socket.once('close', () => {
       this.#connections--;
-      if (this.#strangers.get(key)?.socket === socket) this.#forget(key);
+      if (this.#unauthenticated.get(key)?.socket === socket) this.#forget(key);
     });
     const { perAddress, total, connections } = this.#limits;
     if (same.size > perAddress) this.#cut(same.keys().next().value);
-    else if (this.#strangers.size > total || this.#connections > connections) {
-      this.#cut(this.#strangers.keys().next().value);
+    else if (this.#unauthenticated.size > total || this.#connections > connections) {
+      this.#cut(this.#unauthenticated.keys().next().value);
     }
   }
 
   #cut(key: string | undefined): void {
-    const stranger = this.#strangers.get(key ?? '');
+    const stranger = this.#unauthenticated.get(key ?? '');
     this.#forget(key);
     stranger?.socket.destroy();
   }
 
   #forget(key: string | undefined): void {
-    const stranger = this.#strangers.get(key ?? '');
+    const stranger = this.#unauthenticated.get(key ?? '');
     if (key === undefined || stranger === undefined) return;
-    this.#strangers.delete(key);
+    this.#unauthenticated.delete(key);
     const same = this.#byAddress.get(stranger.address);
     same?.delete(key);
     if (same?.size === 0) this.#byAddress.delete(stranger.address);

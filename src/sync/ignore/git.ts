@@ -8,7 +8,7 @@ import { nameFromBytes } from '../../protocol/name-bytes.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 
 /** How long git may take, in ms. */
-const deadlineMs = 60_000;
+const deadlineAtMs = 60_000;
 
 /** The directory with `.git` that the directory is in; undefined when there is none. */
 export function gitWorkTree(directory: string): string | undefined {
@@ -93,7 +93,7 @@ export async function runGit(
 ): Promise<GitResult> {
   const { spawn } = await import('node:child_process');
   const { buffer, text } = await import('node:stream/consumers');
-  const { timeoutMs = deadlineMs, environment = process.env } = options;
+  const { timeoutMs = deadlineAtMs, environment = process.env } = options;
   const deadline = timeoutSignal(timeoutMs);
   const signal = options.signal ? anySignal(options.signal, deadline) : deadline;
   const given = [...settings, ...safeDirectories(environment)].flatMap((one) => ['-c', one]);
@@ -131,7 +131,7 @@ export async function runGit(
       );
     }
     const reason = errnoOf(error) === 'ENOENT' ? 'there is no git on PATH' : String(error);
-    throw cannotSay(directory, reason, { ...options, cause: error });
+    throw gitError(directory, reason, { ...options, cause: error });
   }
 }
 
@@ -150,7 +150,7 @@ export async function gitIgnored(
     .split('\n')
     .find((line) => /^(?:error|fatal)/.test(line) || isOfRules(line, directory));
   if (status !== 0 || said !== undefined) {
-    throw cannotSay(directory, said ?? stderr.trim(), options);
+    throw gitError(directory, said ?? stderr.trim(), options);
   }
   return ignoredPaths(nameFromBytes(stdout).split('\0'));
 }
@@ -171,7 +171,7 @@ function isOfRules(line: string, directory: string): boolean {
 
 export const sendEverything = 'give --no-ignore to send everything';
 
-function cannotSay(
+function gitError(
   directory: string,
   said: string,
   { shown = directory, cause }: { shown?: string | undefined; cause?: unknown },

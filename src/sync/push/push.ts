@@ -6,9 +6,9 @@ import { pointsOutside } from '../../tar/entry-name.ts';
 import type { FoundEntry } from '../../tree/tree-walk.ts';
 import { LocalCache } from '../local/local-cache.ts';
 import { LocalWalk } from '../local/local-tree.ts';
-import { OnePush, type PushSummary } from './one-push.ts';
+import { PushLoop } from './push-loop.ts';
 import type { PushOptions } from './push-options.ts';
-import { PushRun } from './push-run.ts';
+import { type PushSummary, PushTarget } from './push-target.ts';
 
 /** How often a push begins anew because of files that cannot be read. */
 const maxRounds = 20;
@@ -46,13 +46,13 @@ async function pushOnce(
   const onUnread = unread.add;
   // For several, the files are read once and sent to all. Of named ones, nobody here sees which cannot be read.
   const mayName = clients.length === 1 && round === 1;
-  const pushes = clients.map((client) => new OnePush(client, options, { mayName, onUnread }));
+  const pushes = clients.map((client) => new PushTarget(client, options, { mayName, onUnread }));
   // The buildlets look while we look here.
   for (const one of pushes) one.open();
   const refuses = (entry: FoundEntry) => unread.given(entry.path) ?? whyRefused(options.dir, entry);
   const walk = await LocalWalk.begin(top, { ...options, refuses });
   const cache = new LocalCache(options.cacheDirectory, top, 'push');
-  const run = new PushRun(walk, cache, { ...options, onUnread });
+  const run = new PushLoop(walk, cache, { ...options, onUnread });
   const results = await run.all(pushes);
   run.save();
   if (options.dryRun !== true) {

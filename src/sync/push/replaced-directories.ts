@@ -26,12 +26,12 @@ export async function replacedDirectories(
       (entry) => entry.kind !== 'directory' && !removed.has(entry.path),
     );
     const [first] = left;
-    if (first !== undefined) refused.set(path, stands(path, first.path, left.length));
+    if (first !== undefined) refused.set(path, notEmpty(path, first.path, left.length));
   }
   return refused;
 }
 
-function stands(path: string, first: string, count: number): GomoteError {
+function notEmpty(path: string, first: string, count: number): GomoteError {
   const what = count === 1 ? first : `${first} and ${count - 1} more`;
   return new GomoteError('ERR_CONFLICT', `${path} is a directory there, with ${what} in it`, {
     hint: 'give --force to replace what is there',

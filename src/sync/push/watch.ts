@@ -25,7 +25,7 @@ export class TreeWatch {
   /** By absolute path: the directories of the tree, and those that it is in. */
   readonly #watched = new Map<string, Watched>();
   #visited = new Set<string>();
-  #lastEventMs: number | undefined;
+  #lastEventAtMs: number | undefined;
   #wake: () => void = () => undefined;
 
   constructor(top: string) {
@@ -100,7 +100,7 @@ export class TreeWatch {
   }
 
   #event(): void {
-    this.#lastEventMs = performance.now();
+    this.#lastEventAtMs = performance.now();
     this.#wake();
   }
 
@@ -110,7 +110,7 @@ export class TreeWatch {
    */
   async changed(signal: AbortSignal, patienceMs = Infinity): Promise<boolean> {
     const endMs = performance.now() + patienceMs;
-    while (this.#lastEventMs === undefined) {
+    while (this.#lastEventAtMs === undefined) {
       signal.throwIfAborted();
       if (performance.now() >= endMs) return false;
       await this.#next(signal, endMs - performance.now());
@@ -118,11 +118,11 @@ export class TreeWatch {
     const latestMs = performance.now() + longestMs;
     for (;;) {
       signal.throwIfAborted();
-      const leftMs = Math.min(this.#lastEventMs + quietMs, latestMs) - performance.now();
+      const leftMs = Math.min(this.#lastEventAtMs + quietMs, latestMs) - performance.now();
       if (leftMs <= 0) break;
       await this.#next(signal, leftMs);
     }
-    this.#lastEventMs = undefined;
+    this.#lastEventAtMs = undefined;
     return true;
   }
 

@@ -11,7 +11,7 @@ const connection: PodConnection = {
   port: 5936,
   password: 'secret',
   certPem: 'cert',
-  renewedMs: 5,
+  renewedAtMs: 5,
 };
 
 function scope() {

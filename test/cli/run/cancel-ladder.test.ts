@@ -25,7 +25,7 @@ function setUp(options: Partial<LadderOptions> = {}, failure?: GomoteError) {
   } as unknown as Session;
   const context = {
     signal: new AbortController().signal,
-    talk: { say: (line: string) => said.push(line) },
+    messages: { say: (line: string) => said.push(line) },
     interrupts: {
       take: (taker: (name: NodeJS.Signals) => void) => {
         listener = taker;

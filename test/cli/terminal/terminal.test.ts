@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { expect, it } from 'vitest';
-import { colorRed, createTalk } from '../../../src/cli/terminal/terminal.ts';
+import { colorRed, createMessages } from '../../../src/cli/terminal/terminal.ts';
 import { Collector } from '../../helpers/collect.ts';
 
 const terminal = { isTTY: true };
@@ -23,12 +23,12 @@ it.each([
 ])('shows no spinner on %s', async (_where, kind) => {
   const stderr = Object.assign(new Collector(), kind);
   const stdin = Readable.from([]);
-  const talk = createTalk(
+  const messages = createMessages(
     { stdin, stdout: new Collector(), stderr, environment: {} },
     { quiet: false, verbose: false, color: true },
   );
   expect(
-    await talk.during('waiting', async (tell) => {
+    await messages.during('waiting', async (tell) => {
       tell('a step');
       return 'done';
     }),

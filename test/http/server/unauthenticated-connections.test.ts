@@ -19,13 +19,13 @@ const generous: ConnectionLimits = {
 
 /** A server that trusts who asks for /known, and answers once told to. */
 async function startServer(limits: Partial<ConnectionLimits>) {
-  const strangers = new UnauthenticatedConnections({ ...generous, ...limits });
+  const unauthenticated = new UnauthenticatedConnections({ ...generous, ...limits });
   const server = createServer((request, response) => {
-    strangers.begin(request, response);
-    if (request.url === '/known') strangers.trust(request);
+    unauthenticated.begin(request, response);
+    if (request.url === '/known') unauthenticated.trust(request);
     response.end('hello');
   });
-  strangers.watch(server);
+  unauthenticated.watch(server);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void server.close().closeAllConnections());
   const { port } = server.address() as AddressInfo;

@@ -37,7 +37,7 @@ export async function run(): Promise<number> {
     lines.close();
     return 0;
   } catch (error) {
-    reply({ error: told(error) });
+    reply({ error: errorReplyOf(error) });
     return 1;
   } finally {
     stdin.destroy();
@@ -65,7 +65,7 @@ async function firstLine(): Promise<string> {
 
 const reply = (line: object): boolean => process.stdout.write(`${JSON.stringify(line)}\n`);
 
-function told(error: unknown): Pick<GomoteError, 'code' | 'message' | 'hint'> {
+function errorReplyOf(error: unknown): Pick<GomoteError, 'code' | 'message' | 'hint'> {
   if (isGomoteError(error)) {
     const { code, message, hint } = error;
     return { code, message, hint };

@@ -10,8 +10,8 @@ import {
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { reach } from '../../src/files/beneath.ts';
-import { bestHolding, type Holding } from '../../src/files/held-directory.ts';
+import { bestAccess, type DirectoryAccess } from '../../src/files/open-directory.ts';
+import { reach } from '../../src/files/reach.ts';
 import { temporaryDirectory } from '../tar/tree.ts';
 
 function planted(): { root: string; outside: string } {
@@ -40,10 +40,10 @@ function planted(): { root: string; outside: string } {
   return { root, outside };
 }
 
-const holdings: Holding[] = [...new Set<Holding>([bestHolding, 'path'])];
+const holdings: DirectoryAccess[] = [...new Set<DirectoryAccess>([bestAccess, 'path'])];
 
 /** Where the walk ends, made if it has to be. */
-function placed(root: string, relative: string, follow: boolean, how: Holding): string {
+function placed(root: string, relative: string, follow: boolean, how: DirectoryAccess): string {
   const place = reach(root, relative, { follow, how, make: { mode: 0o755 } });
   place.close();
   return place.path;
@@ -92,7 +92,7 @@ const failing: [relative: string, code: string][] = [
 ];
 
 test('directories are held by their descriptors where the system has /proc', () => {
-  expect(bestHolding).toBe(existsSync('/proc/self/fd') ? 'descriptor' : 'path');
+  expect(bestAccess).toBe(existsSync('/proc/self/fd') ? 'descriptor' : 'path');
 });
 
 describe.each(holdings)('directories held by %s', (how) => {
@@ -154,7 +154,7 @@ describe.each(holdings)('directories held by %s', (how) => {
 
 /** How many descriptors of this process lead below a directory; others are opened beside this test. */
 function openDescriptors(below: string): number {
-  if (bestHolding === 'path') return 0;
+  if (bestAccess === 'path') return 0;
   return readdirSync('/proc/self/fd').filter((fd) => {
     try {
       return readlinkSync(`/proc/self/fd/${fd}`).startsWith(below);

@@ -42,7 +42,7 @@ interface Opened {
   readonly state: RemoteState;
 }
 
-export class OnePush {
+export class PushTarget {
   readonly #client: BuildletClient;
   readonly #options: PushOptions;
   #mayName: boolean;

@@ -7,11 +7,11 @@ import type { FoundEntry } from '../../tree/tree-walk.ts';
 import type { LocalCache } from '../local/local-cache.ts';
 import type { LocalWalk } from '../local/local-tree.ts';
 import { broadcast } from './broadcast.ts';
-import type { OnePush } from './one-push.ts';
 import type { PushOptions } from './push-options.ts';
 import { type Parts, type PushStream, pushStream } from './push-stream.ts';
+import type { PushTarget } from './push-target.ts';
 
-export interface PushRunOptions extends PushOptions {
+export interface PushLoopOptions extends PushOptions {
   /** Told of a file that cannot be read, before that is thrown. */
   readonly onUnread: (path: string, error: unknown) => void;
 }
@@ -26,15 +26,15 @@ const apartMs = 100;
 /** How much may have been found before all of it is, and can be told: so much is soon sent, in bytes. */
 const untoldBytes = 100e6;
 
-export class PushRun {
+export class PushLoop {
   readonly #walk: LocalWalk;
   readonly #cache: LocalCache;
-  readonly #options: PushRunOptions;
+  readonly #options: PushLoopOptions;
   #hasSent = false;
   #isSaved = false;
   #isTold = false;
 
-  constructor(walk: LocalWalk, cache: LocalCache, options: PushRunOptions) {
+  constructor(walk: LocalWalk, cache: LocalCache, options: PushLoopOptions) {
     this.#walk = walk;
     this.#cache = cache;
     this.#options = options;
@@ -47,7 +47,7 @@ export class PushRun {
     this.#cache.save(this.#walk.entries, this.#hasSent);
   }
 
-  async all(pushes: readonly OnePush[]): Promise<PromiseSettledResult<void>[]> {
+  async all(pushes: readonly PushTarget[]): Promise<PromiseSettledResult<void>[]> {
     const only = pushes.length === 1 ? pushes[0] : undefined;
     if (only !== undefined && (await this.#isNew(only))) {
       return await Promise.allSettled([this.#sendNew(only)]);
@@ -56,14 +56,14 @@ export class PushRun {
     const plans = await Promise.allSettled(pushes.map((one) => this.#plan(one)));
     if (this.#options.dryRun) return plans.map(withoutValue);
     // Those that get the same share one reading of the files.
-    const groups = new Map<string | OnePush, OnePush[]>();
+    const groups = new Map<string | PushTarget, PushTarget[]>();
     plans.forEach((plan, index) => {
       const one = pushes[index];
       if (one === undefined || plan.status === 'rejected' || plan.value.length === 0) return;
       const key = one.takesStream && one !== only ? encodeChanges(plan.value) : one;
       groups.set(key, [...(groups.get(key) ?? []), one]);
     });
-    const sent = new Map<OnePush, Promise<void>>();
+    const sent = new Map<PushTarget, Promise<void>>();
     for (const group of groups.values()) {
       for (const [one, result] of this.#send(group)) sent.set(one, result);
     }
@@ -74,7 +74,7 @@ export class PushRun {
   }
 
   /** Whether nothing is there yet; walks here until that is known. */
-  async #isNew(one: OnePush): Promise<boolean> {
+  async #isNew(one: PushTarget): Promise<boolean> {
     if (this.#options.dryRun || this.#options.adjust !== undefined) return false;
     while (!one.isOpen && !this.#walk.isOver) await this.#walk.walk();
     // What keeps that from being known keeps it from being planned, too.
@@ -82,7 +82,7 @@ export class PushRun {
   }
 
   /** Sends all that is here while it is found. */
-  async #sendNew(one: OnePush): Promise<void> {
+  async #sendNew(one: PushTarget): Promise<void> {
     const changes: TreeChange[] = [];
     const parts = this.#found(changes);
     const stream = { ...this.#stream(parts, one.takesNames), changes: () => changes };
@@ -121,14 +121,14 @@ export class PushRun {
     }
   }
 
-  async #plan(one: OnePush): Promise<readonly TreeChange[]> {
+  async #plan(one: PushTarget): Promise<readonly TreeChange[]> {
     const changes = await one.plan(this.#walk, this.#cache);
     this.#options.onPlan?.(changes);
     return changes;
   }
 
   /** Sends the same changes to all of the group. */
-  #send(group: readonly OnePush[]): Map<OnePush, Promise<void>> {
+  #send(group: readonly PushTarget[]): Map<PushTarget, Promise<void>> {
     const [first] = group;
     const stream = this.#stream([first?.changes ?? []], first?.takesNames === true);
     const source = stream.pieces();
@@ -146,7 +146,7 @@ export class PushRun {
   }
 
   /** What is there has to be looked at anew: another push came between, or contents have other names there. */
-  async #again(one: OnePush, error: unknown): Promise<void> {
+  async #again(one: PushTarget, error: unknown): Promise<void> {
     const status = error instanceof StatusError ? error.status : undefined;
     // What fails when a file is copied there is found out here when it is sent.
     const isUnread = isGomoteError(error, 'ERR_LOST') || (status !== undefined && status !== 409);

@@ -6,9 +6,14 @@ import { dirname, join } from 'node:path';
 import { errnoOf, GomoteError } from '../errors.ts';
 import { quoted } from '../printable.ts';
 import { elementsOf } from './file-name.ts';
-import { bestHolding, type HeldDirectory, type Holding, holdDirectory } from './held-directory.ts';
-import { HeldTree } from './held-tree.ts';
 import { lstatSync, mkdirSync, readlinkSync } from './named-fs.ts';
+import {
+  bestAccess,
+  type DirectoryAccess,
+  type OpenDirectory,
+  openDirectory,
+} from './open-directory.ts';
+import { OpenTree } from './open-tree.ts';
 
 export interface ReachOptions {
   /** Whether a symbolic link as the last element is followed, too. Default: no. */
@@ -20,12 +25,12 @@ export interface ReachOptions {
     /** Told the path of each that is made. */
     readonly onMake?: (path: string) => void;
   };
-  readonly how?: Holding;
+  readonly how?: DirectoryAccess;
 }
 
 /** A place below a directory, whose own directory is held until `close`. */
 export interface Place {
-  readonly directory: HeldDirectory;
+  readonly directory: OpenDirectory;
   /** Its name in there; `.` when it is that directory. */
   readonly name: string;
   /** Its absolute path, for messages. */
@@ -61,7 +66,7 @@ export function reachDirectory(
   root: string,
   relative: string,
   options: Omit<ReachOptions, 'follow'> = {},
-): HeldDirectory {
+): OpenDirectory {
   const place = reach(root, relative, { ...options, follow: true });
   if (place.name === '.') return place.directory;
   try {
@@ -73,7 +78,7 @@ export function reachDirectory(
 
 /** A directory with all that is below it; or what is no directory, by its name in the one that it is in. */
 export interface Reached {
-  readonly tree: HeldTree;
+  readonly tree: OpenTree;
   readonly single?: { readonly name: string; readonly stats: Stats };
 }
 
@@ -83,9 +88,9 @@ export function reachTree(root: string, relative: string): Reached {
   try {
     const { directory, name } = place;
     const stats = lstatSync(place.at);
-    if (!stats.isDirectory()) return { tree: new HeldTree(directory), single: { name, stats } };
-    if (name === '.') return { tree: new HeldTree(directory) };
-    const tree = new HeldTree(directory.child(name));
+    if (!stats.isDirectory()) return { tree: new OpenTree(directory), single: { name, stats } };
+    if (name === '.') return { tree: new OpenTree(directory) };
+    const tree = new OpenTree(directory.child(name));
     place.close();
     return { tree };
   } catch (error) {
@@ -98,10 +103,10 @@ class Walk {
   readonly #root: string;
   readonly #relative: string;
   readonly #options: ReachOptions;
-  readonly #how: Holding;
+  readonly #how: DirectoryAccess;
   readonly #identity: string;
   /** What has been come through: from the root on, or from `/` while a link has led out. */
-  #through: HeldDirectory[];
+  #through: OpenDirectory[];
   #isInside = true;
   #links = 0;
 
@@ -109,8 +114,8 @@ class Walk {
     this.#root = root;
     this.#relative = relative;
     this.#options = options;
-    this.#how = options.how ?? bestHolding;
-    const held = holdDirectory(root, this.#how);
+    this.#how = options.how ?? bestAccess;
+    const held = openDirectory(root, this.#how);
     this.#identity = held.identity;
     this.#through = [held];
   }
@@ -156,7 +161,7 @@ class Walk {
     return undefined;
   }
 
-  get #here(): HeldDirectory {
+  get #here(): OpenDirectory {
     const here = this.#through.at(-1);
     if (here === undefined) throw new Error('the walk is over');
     return here;
@@ -175,7 +180,7 @@ class Walk {
   #enter(name: string, { make: mayMake = true } = {}): void {
     if (this.#through.length > maxDepth) throw pathError(this.#relative, 'is too deep');
     const { make } = this.#options;
-    let next: HeldDirectory;
+    let next: OpenDirectory;
     try {
       next = this.#here.child(name);
     } catch (error) {
@@ -211,7 +216,7 @@ class Walk {
   #leaveTo(path: string): void {
     this.close();
     this.#isInside = false;
-    this.#through = [holdDirectory('/', this.#how)];
+    this.#through = [openDirectory('/', this.#how)];
     for (const name of path.split('/')) if (name !== '') this.#enter(name);
     if (this.#root === '/') this.#isInside = true;
   }

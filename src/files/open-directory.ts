@@ -4,7 +4,7 @@ import { closeSync, constants, fstatSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { chmodSync, lstatSync, openSync, realpathSync, statSync } from './named-fs.ts';
 
-export interface HeldDirectory {
+export interface OpenDirectory {
   /** Its absolute path when it was opened: for messages and comparisons, never for system calls. */
   readonly path: string;
   /** For a system call on the directory itself. */
@@ -12,7 +12,7 @@ export interface HeldDirectory {
   /** For a system call on what has this name in it; the last element is a link or not, as it happens to be. */
   at(name: string): string;
   /** Opens a directory in it. Throws as `open` does: ENOENT, or ENOTDIR for a link or anything else. */
-  child(name: string): HeldDirectory;
+  child(name: string): OpenDirectory;
   /** Its device and inode. */
   readonly identity: string;
   /** Gives the directory itself a mode, also one that nobody may enter. */
@@ -28,17 +28,17 @@ const openFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOL
 const descriptors = findDescriptors();
 
 /** How directories are held; `path`: where the system cannot reach one by its descriptor, by its path. */
-export type Holding = 'descriptor' | 'path';
-export const bestHolding: Holding = descriptors === undefined ? 'path' : 'descriptor';
+export type DirectoryAccess = 'descriptor' | 'path';
+export const bestAccess: DirectoryAccess = descriptors === undefined ? 'path' : 'descriptor';
 
 /** Holds the directory at an absolute path, whose last element must not be a link. Throws as `open` does. */
-export const holdDirectory = (path: string, how = bestHolding): HeldDirectory =>
+export const openDirectory = (path: string, how = bestAccess): OpenDirectory =>
   how === 'path' || descriptors === undefined
     ? new ByPath(path)
     : new ByDescriptor(path, path, descriptors);
 
-/** {@link holdDirectory}, also where the last element is a link. */
-export const holdThroughLinks = (path: string): HeldDirectory =>
+/** {@link openDirectory}, also where the last element is a link. */
+export const holdThroughLinks = (path: string): OpenDirectory =>
   descriptors === undefined
     ? new ByPath(realpathSync(path))
     : new ByDescriptor(path, `${path}/.`, descriptors);
@@ -47,7 +47,7 @@ export const holdThroughLinks = (path: string): HeldDirectory =>
  * A directory that is used by its path: for a tree of the user's own, in which nobody swaps directories and links. So those in
  * it are not asked whether they are directories; reading them tells.
  */
-export const directoryByPath = (path: string): HeldDirectory =>
+export const directoryByPath = (path: string): OpenDirectory =>
   new ByPath(realpathSync(path), true);
 
 /** Gives what has this name its mode; a link is left as it is. Throws as `chmod` does. */
@@ -67,7 +67,7 @@ export function setMode(at: string, mode: number): void {
 /** Closes what nobody can use any more: some users of a directory end by an error somewhere else. */
 const forgotten = new FinalizationRegistry<number>((fd) => closeSync(fd));
 
-class ByDescriptor implements HeldDirectory {
+class ByDescriptor implements OpenDirectory {
   readonly path: string;
   readonly #descriptors: string;
   readonly #fd: number;
@@ -97,7 +97,7 @@ class ByDescriptor implements HeldDirectory {
     return this.#prefix + name;
   }
 
-  child(name: string): HeldDirectory {
+  child(name: string): OpenDirectory {
     return new ByDescriptor(join(this.path, name), this.at(name), this.#descriptors);
   }
 
@@ -114,7 +114,7 @@ class ByDescriptor implements HeldDirectory {
   }
 }
 
-class ByPath implements HeldDirectory {
+class ByPath implements OpenDirectory {
   readonly path: string;
   readonly #isOwn: boolean;
 
@@ -142,7 +142,7 @@ class ByPath implements HeldDirectory {
     return isPlain && this.path !== '/' ? `${this.path}/${name}` : join(this.path, name);
   }
 
-  child(name: string): HeldDirectory {
+  child(name: string): OpenDirectory {
     return new ByPath(this.at(name), this.#isOwn);
   }
 

@@ -10,7 +10,7 @@ export interface InsistOptions {
 }
 
 /** Does the work until it succeeds; gives undefined when the signal aborts first. */
-export async function insist<T>(
+export async function retry<T>(
   work: (signal: AbortSignal) => Promise<T>,
   { signal, firstWaitMs, longestWaitMs, onFailure }: InsistOptions,
 ): Promise<T | undefined> {

@@ -1,5 +1,5 @@
 // The directories of one tree, each held open while there is something to do in it. No link is followed below the top.
-import { type HeldDirectory, holdThroughLinks } from './held-directory.ts';
+import { holdThroughLinks, type OpenDirectory } from './open-directory.ts';
 
 /** Of one tree at a time; those used last. A directory that is needed again is opened again. */
 const maxHeld = 64;
@@ -7,22 +7,22 @@ const maxHeld = 64;
 const maxPathLength = 1 << 16;
 
 /** A tree by its path, or as it is held already. */
-export type TreeTop = string | HeldTree;
+export type TreeTop = string | OpenTree;
 
-export class HeldTree {
+export class OpenTree {
   /** The tree itself when it is held; of a path, whose last element may be a link, one that its user has to close. */
-  static of(top: TreeTop): HeldTree {
-    return typeof top === 'string' ? new HeldTree(holdThroughLinks(top)) : top;
+  static of(top: TreeTop): OpenTree {
+    return typeof top === 'string' ? new OpenTree(holdThroughLinks(top)) : top;
   }
 
-  readonly top: HeldDirectory;
+  readonly top: OpenDirectory;
   /** By path in the tree, the one used last at the end. */
-  readonly #held = new Map<string, HeldDirectory>();
+  readonly #held = new Map<string, OpenDirectory>();
   #lastPath = '';
-  #last: HeldDirectory;
+  #last: OpenDirectory;
 
   /** Closes `top` with itself. */
-  constructor(top: HeldDirectory) {
+  constructor(top: OpenDirectory) {
     this.top = top;
     this.#last = top;
   }
@@ -31,7 +31,7 @@ export class HeldTree {
    * The directory at a path in the tree, empty or `.` for the top. It may be closed by the next call: use it at once. Throws as
    * `open` does: ENOENT, or ENOTDIR when something else is there, also a link.
    */
-  directory(path: string): HeldDirectory {
+  directory(path: string): OpenDirectory {
     if (path === this.#lastPath) return this.#last;
     const found = this.#find(path);
     this.#lastPath = path;
@@ -39,7 +39,7 @@ export class HeldTree {
     return found;
   }
 
-  #find(path: string): HeldDirectory {
+  #find(path: string): OpenDirectory {
     if (path === '' || path === '.') return this.top;
     const known = this.#held.get(path);
     if (known !== undefined) {
