@@ -3,7 +3,6 @@ import { createInterface } from 'node:readline';
 import { PassThrough, type Readable } from 'node:stream';
 import * as v from 'valibot';
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
-import { encodeHeader } from '../../tar/tar-header.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import { type ContainerPlan, containerOf } from './container.ts';
 import type { Engine } from './engine.ts';
@@ -32,9 +31,13 @@ export async function launchContainer(engine: Engine, launch: Launch): Promise<s
   const id = await createContainer(engine, plan);
   try {
     signal.throwIfAborted();
-    await Promise.all([preparePayload(engine, id, launch), makeOpenDirectory(engine, id, launch)]);
+    const [output] = await Promise.all([
+      attach(engine, id, signal),
+      preparePayload(engine, id, launch),
+      makeOpenDirectory(engine, id, launch),
+    ]);
     onProgress?.(`starting container ${plan.name}`);
-    await startContainer(engine, id, launch);
+    await startContainer(engine, id, output, launch);
     signal.throwIfAborted();
     return id;
   } catch (error) {
@@ -99,6 +102,7 @@ async function preparePayload(engine: Engine, id: string, { fill, signal }: Laun
 /** Makes the directory for a buildlet that is not root. */
 async function makeOpenDirectory(engine: Engine, id: string, { plan, signal }: Launch) {
   if (plan.isRoot) return;
+  const { encodeHeader } = await import('../../tar/tar-header.ts');
   const header = encodeHeader({
     ...{ name: `${openName}/`, type: 'Directory', mode: 0o1777, sizeBytes: 0, mtimeMs: Date.now() },
   });
@@ -113,15 +117,22 @@ async function makeOpenDirectory(engine: Engine, id: string, { plan, signal }: L
   });
 }
 
+/** What the container's first process will say. */
+async function attach(engine: Engine, id: string, signal: AbortSignal): Promise<ExecStream> {
+  const query = { stream: '1', stdout: '1', stderr: '1' };
+  const output = new ExecStream(
+    await engine.hijack({ path: `/containers/${id}/attach`, query, signal }),
+  );
+  return output.on('error', () => undefined);
+}
+
 /** Waits for the address, which a buildlet prints when it answers. */
-async function startContainer(engine: Engine, id: string, { plan, signal }: Launch): Promise<void> {
-  const attached = await engine.hijack({
-    path: `/containers/${id}/attach`,
-    query: { stream: '1', stdout: '1', stderr: '1' },
-    signal,
-  });
-  const output = new ExecStream(attached);
-  output.on('error', () => undefined);
+async function startContainer(
+  engine: Engine,
+  id: string,
+  output: ExecStream,
+  { plan, signal }: Launch,
+): Promise<void> {
   const late = timeoutSignal(startTimeoutMs);
   try {
     const ready = firstLine(output, anySignal(signal, late));
