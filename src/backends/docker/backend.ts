@@ -144,7 +144,11 @@ export class DockerBackend implements Backend, Cleanup, Diagnosis {
     // It fails again where it is waited for, if it is.
     early?.catch(() => undefined);
     return new BuildletClient(
-      { kind: 'dial', label: name, dial: () => spare.pop() ?? this.#dial({ id, socket }) },
+      {
+        kind: 'dial',
+        label: buildletUrl(this.#open(), name),
+        dial: () => spare.pop() ?? this.#dial({ id, socket }),
+      },
       undefined,
       {
         ...{ name, description: '(container)', onRequest: this.#onRequest },
@@ -210,6 +214,12 @@ async function inspect(engine: Engine, name: string, signal: AbortSignal | undef
     throw error;
   }
 }
+
+/** Where the buildlet is, as a URL: what is sent to one on this machine is not compressed. */
+const buildletUrl = ({ location }: Engine, name: string): string => {
+  if (location.kind === 'unix') return `http+unix://${location.path}/${name}`;
+  return location.kind === 'tcp' ? `${location.origin}/${name}` : `${location.url}/${name}`;
+};
 
 const unknown = (name: string, { url }: Engine, cause?: unknown): GomoteError =>
   unknownBuildlet(`no buildlet "${name}" on the engine ${url}`, cause);
