@@ -146,7 +146,7 @@ export class DockerBackend implements Backend, Cleanup, Diagnosis {
     return new BuildletClient(
       {
         kind: 'dial',
-        label: buildletUrl(this.#open(), name),
+        label: buildletUrl(this.#open(), id),
         dial: () => spare.pop() ?? this.#dial({ id, socket }),
       },
       undefined,
@@ -215,10 +215,13 @@ async function inspect(engine: Engine, name: string, signal: AbortSignal | undef
   }
 }
 
-/** Where the buildlet is, as a URL: what is sent to one on this machine is not compressed. */
-const buildletUrl = ({ location }: Engine, name: string): string => {
-  if (location.kind === 'unix') return `http+unix://${location.path}/${name}`;
-  return location.kind === 'tcp' ? `${location.origin}/${name}` : `${location.url}/${name}`;
+/**
+ * Where the buildlet is, as a URL. What is sent to one on this machine is not compressed, and what was pushed is remembered
+ * by it: no other container ever has the id.
+ */
+const buildletUrl = ({ location }: Engine, id: string): string => {
+  if (location.kind === 'unix') return `http+unix://${location.path}/${id}`;
+  return location.kind === 'tcp' ? `${location.origin}/${id}` : `${location.url}/${id}`;
 };
 
 const unknown = (name: string, { url }: Engine, cause?: unknown): GomoteError =>
