@@ -80,7 +80,7 @@ export interface ContainerOptions {
   readonly user?: string | undefined;
   /** `none`, `bridge`, or the name of a network. Default: the engine's own. */
   readonly network?: string | undefined;
-  /** Whether only the work dir and the temporary directories can be written. Default false. */
+  /** Whether only the work directory and the temporary directories can be written. Default false. */
   readonly readOnly?: boolean | undefined;
   /** `SOURCE:DIRECTORY[:ro]`; the source is a path of the engine's machine or the name of a volume. */
   readonly volumes?: readonly string[] | undefined;

@@ -39,7 +39,7 @@ export const errorCodes = {
   ERR_NOT_OWNER: 'ERR_NOT_OWNER',
   /** The command never started on the buildlet; `state` says why. */
   ERR_NOT_STARTED: 'ERR_NOT_STARTED',
-  /** A path is not one that the protocol allows, or it leaves the work dir. */
+  /** A path is not one that the protocol allows, or it leaves the work directory. */
   ERR_PATH: 'ERR_PATH',
   /** The platform that makes the machines refused the request; `reason` has its own word for why. */
   ERR_PLATFORM: 'ERR_PLATFORM',

@@ -44,7 +44,7 @@ export class SharedCall<T> {
     return running;
   }
 
-  /** Whoever asks from now on starts anew. */
+  /** Whoever asks from now on starts again. */
   #end(running: Running<T>): void {
     if (this.#running === running) this.#running = undefined;
     running.cancel.abort();

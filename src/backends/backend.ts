@@ -28,7 +28,7 @@ export interface BackendCall {
 
 /** A call to a backend of several machines or hosts, of which some may not answer. */
 export interface PartsCall extends BackendCall {
-  /** Told of each part that does not answer, when the others have. Absent: such a part fails the call. */
+  /** Called for each part that does not answer, when the others have. Absent: such a part fails the call. */
   readonly onFailure?: ((error: GomoteError) => void) | undefined;
 }
 
@@ -42,11 +42,11 @@ export interface CreateCall extends BackendCall {
   readonly user: string;
   /** The builder type's kind of machine. */
   readonly host: HostType;
-  /** Told in a few words what is being waited for. */
+  /** Called, in a few words what is being waited for. */
   readonly onProgress?: ((step: string) => void) | undefined;
   /** Which of the backend's hosts makes it. Absent: the backend chooses. */
   readonly onHost?: string | undefined;
-  /** Told, a line each, of hosts that were left out because they do not answer. */
+  /** Called with a line for each of hosts that were left out because they do not answer. */
   readonly onWarning?: ((line: string) => void) | undefined;
 }
 

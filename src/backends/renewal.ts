@@ -1,14 +1,14 @@
-// Telling a backend that a buildlet is in use.
+// Renews the lease of a buildlet that is in use.
 import type { BackendCall } from './backend.ts';
 
 /** How often what is kept of a buildlet on its platform is rewritten at most, in ms. */
 export const renewalIntervalMs = 60_000;
 
-/** Lets one renewal of each name through in an interval. */
+/** Allows one renewal of each name in an interval. */
 export class Throttle {
   readonly #lastAtMs = new Map<string, number>();
 
-  /** Whether it is time; if so, the interval begins. */
+  /** Whether a renewal is due; if so, its interval begins. */
   take(name: string): boolean {
     const nowMs = Date.now();
     if (nowMs - (this.#lastAtMs.get(name) ?? -Infinity) < renewalIntervalMs) return false;
@@ -21,7 +21,7 @@ export class Throttle {
     this.#set(name, atMs);
   }
 
-  /** Whose time has come again is forgotten: buildlets come and go for as long as this process runs. */
+  /** Forgets names whose interval is over: buildlets come and go while this process runs. */
   #set(name: string, atMs: number): void {
     const nowMs = Date.now();
     for (const [other, lastAtMs] of this.#lastAtMs) {

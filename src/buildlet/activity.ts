@@ -6,7 +6,7 @@ export class Activity {
   #running = 0;
   #lastAtMs: number;
 
-  /** In a work dir that holds something, an earlier process of the buildlet may have run some. */
+  /** When the work directory is not empty, an earlier process of the buildlet may have run commands. */
   constructor(workDir: string) {
     this.#lastAtMs = readdirSync(workDir).length > 0 ? Date.now() : 0;
   }

@@ -84,7 +84,7 @@ const endGraceMs = 1_000;
 /** How long replies may take to go out when the buildlet ends. */
 const replyGraceMs = 1_000;
 
-/** Whoever pipes into an upload may be silent for long. */
+/** The process that feeds an upload through a pipe may be silent for long. */
 const defaultUploadIdleMs = 3_600_000;
 
 const uploads: readonly Endpoint[] = [

@@ -1,4 +1,4 @@
-// Commands in the surroundings that a buildlet was told to give them.
+// Runs commands with the confinement that the buildlet was started with.
 import { join } from 'node:path';
 import type { ResourceLimits } from '../protocol/limits.ts';
 import type { ConfinementStatus } from '../protocol/status.ts';
@@ -23,7 +23,7 @@ export interface CommandsOptions {
 
 export interface OpenedCommands {
   readonly commands: Commands;
-  /** Directories of commands beside the work dir. */
+  /** Directories of commands beside the work directory. */
   readonly emptied: readonly string[];
   /** Resolves when commands can be started. */
   readonly ready: Promise<void>;

@@ -12,7 +12,7 @@ export interface WorkDir {
   release(): Promise<void>;
 }
 
-/** Makes the given work dir ready; without one it is a fresh directory in `scratch`. */
+/** Makes the given work directory ready; without one it is a fresh directory in `scratch`. */
 export function openWorkDir(given: string | undefined, scratch: string): WorkDir {
   try {
     const path = given === undefined ? join(scratch, 'work') : resolve(given);

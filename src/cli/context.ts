@@ -1,4 +1,4 @@
-// What every command works with: the options given anywhere, the configuration, backends and buildlets.
+// What every command uses: global options, the configuration, backends and buildlets.
 import type { AnyBackend, RequestLog } from '../backends/backend.ts';
 import type { BackendConfig } from '../backends/config.ts';
 import { openBackend } from '../backends/open.ts';

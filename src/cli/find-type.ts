@@ -13,14 +13,14 @@ import { GomoteError, isGomoteError } from '../errors.ts';
 import { anySignal, timeoutSignal } from '../timeout-signal.ts';
 import type { Context } from './context.ts';
 
-/** What is to be made, and where. */
+/** What to create, and on which backend. */
 export interface Wanted {
   readonly backend: AnyBackend;
   readonly builder: BuilderType;
   readonly host: HostType;
 }
 
-/** How long other backends may take to tell their types, in ms: there is an error to be told. */
+/** How long other backends may take to list their types, in ms: an error waits to be shown. */
 const typesMs = 5_000;
 
 /**

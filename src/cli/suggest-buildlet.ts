@@ -1,4 +1,4 @@
-// Which buildlet somebody may have meant who named one that is not there.
+// Suggests a buildlet when the one that was named does not exist.
 import type { Backend } from '../backends/backend.ts';
 import { didYouMean } from '../did-you-mean.ts';
 import { GomoteError } from '../errors.ts';

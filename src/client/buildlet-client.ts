@@ -182,7 +182,7 @@ export class BuildletClient {
   }
 
   /**
-   * A .tar.gz of the directory, relative to the work dir; empty for all of it. The stream fails with ERR_LOST
+   * A .tar.gz of the directory, relative to the work directory; empty for all of it. The stream fails with ERR_LOST
    * when it is cut.
    */
   async getTar(dir: string, options: TransferOptions = {}): Promise<Readable> {
@@ -197,7 +197,7 @@ export class BuildletClient {
     });
   }
 
-  /** Lists a directory, relative to the work dir; empty for the work dir itself. */
+  /** Lists a directory, relative to the work directory; empty for the work directory itself. */
   async *listDir(dir: string, options: ListDirOptions = {}): AsyncGenerator<DirEntry, void> {
     yield* (await import('./files/streams.ts')).listDir(this.#connection, dir, options);
   }
@@ -208,7 +208,7 @@ export class BuildletClient {
   }
 
   /**
-   * Writes a file, its path relative to the work dir; directories above it are made.
+   * Writes a file, its path relative to the work directory; directories above it are made.
    * @param source Text, bytes, or a stream of bytes, which is taken hold of at once and is destroyed unless all of it
    * is sent.
    * @param mode Permission bits, such as 0o644, or a mode as `fs.stat` gives it.
@@ -224,8 +224,8 @@ export class BuildletClient {
   }
 
   /**
-   * Extracts an archive, tar in gzip, into a directory, relative to the work dir, made if absent; empty for the
-   * work dir. Throws ERR_LOST when the ends do not agree on what passed.
+   * Extracts an archive, tar in gzip, into a directory, relative to the work directory, made if absent; empty for the
+   * work directory. Throws ERR_LOST when the ends do not agree on what passed.
    */
   async putTar(
     source: RequestBody,
@@ -246,7 +246,7 @@ export class BuildletClient {
     await this.#form(withQuery(endpoints.putTar.path, { dir }), { url: tarUrl }, options);
   }
 
-  /** Removes files and directories, relative to the work dir; absent ones are warned of, `.` empties it. */
+  /** Removes files and directories, relative to the work directory; absent ones are warned of, `.` empties it. */
   async removeAll(paths: readonly string[], options: CallOptions = {}): Promise<Removal> {
     return (await import('./files/remove-all.ts')).removeAll(this.#connection, paths, options);
   }
@@ -269,7 +269,7 @@ export class BuildletClient {
     return await hasFeature(this.#connection, feature, options.signal);
   }
 
-  /** The absolute path of the work dir. */
+  /** The absolute path of the work directory. */
   async workDir(options: CallOptions = {}): Promise<string> {
     return await this.#text({ method: 'GET', path: endpoints.workDir.path, ...options });
   }

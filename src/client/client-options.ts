@@ -33,7 +33,7 @@ export interface BuildletClientOptions {
   path?: readonly string[] | undefined;
   /** How long from one heartbeat to the next, in ms, of any length. Default 10,000, as the protocol says. 0 or Infinity: none. */
   heartbeatIntervalMs?: number | undefined;
-  /** Told of every request that was answered, in one line. */
+  /** Called for every request that was answered, in one line. */
   onRequest?: ((line: string) => void) | undefined;
   /**
    * Asked while the buildlet does not answer: why it never will again, if that is known; must not reject. Then waiting

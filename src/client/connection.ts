@@ -37,7 +37,7 @@ export interface ConnectionOptions {
   readonly path?: readonly string[] | undefined;
   /** Absent: no heartbeat. */
   readonly heartbeatIntervalMs: number | undefined;
-  /** Told of every request, for `--verbose`. */
+  /** Called for every request, for `--verbose`. */
   readonly onRequest?: ((line: string) => void) | undefined;
   /** Why the peer will never answer again, if that is known; does not reject. */
   readonly diagnoseLoss?: (() => Promise<GomoteError | undefined>) | undefined;

@@ -28,7 +28,7 @@ export interface CoordinatorClientOptions {
   readonly instance: string | ServerAddress;
   /** An undici Dispatcher to send by; it is not destroyed. Default: a pool of the client's own. */
   readonly dispatcher?: Dispatcher | undefined;
-  /** Told of every request that was answered, in one line. */
+  /** Called for every request that was answered, in one line. */
   readonly onRequest?: ((line: string) => void) | undefined;
 }
 

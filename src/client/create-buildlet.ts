@@ -20,7 +20,7 @@ import { checkedDurationMs } from './time-limit.ts';
 export interface CreateOptions {
   /** Cancels the call, and the creation with it. */
   signal?: AbortSignal | undefined;
-  /** Told in a few words what is being waited for, by a coordinator that tells. What it throws ends call and creation. */
+  /** Called, in a few words what is being waited for, by a coordinator that tells. What it throws ends call and creation. */
   onProgress?: ((step: string) => void) | undefined;
   /** How long to go on asking a coordinator that is being restarted, in ms. Default 60,000. 0: not at all. */
   retryMs?: number | undefined;

@@ -6,7 +6,7 @@ import { errorCodeHeader, parseErrorCode } from '../protocol/error-reply.ts';
 import type { BuildletClient, CallOptions } from './buildlet-client.ts';
 
 /**
- * Ends every process of the buildlet, forgets its sessions and empties its work dir; one that cannot do that (Go's)
+ * Ends every process of the buildlet, forgets its sessions and empties its work directory; one that cannot do that (Go's)
  * is only emptied.
  */
 export async function resetBuildlet(

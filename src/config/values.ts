@@ -41,7 +41,7 @@ export const durationSchema = v.pipe(
   }),
 );
 
-/** How long something may live, in ms; "0" is for ever, wherever it is configured. */
+/** How long something may live, in ms; "0" is forever, wherever it is configured. */
 export const lifetimeSchema = v.pipe(
   durationSchema,
   v.transform((durationMs) => (durationMs === 0 ? Number.POSITIVE_INFINITY : durationMs)),

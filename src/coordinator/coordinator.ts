@@ -287,7 +287,7 @@ export class Coordinator {
     for (const allocator of this.#allocators.values()) allocator.turnAway();
   }
 
-  /** Saves everything and lets go of the machines, which stay. */
+  /** Saves everything and releases the machines, which stay. */
   async close(): Promise<void> {
     this.drain();
     for (const timer of this.#timers) clearInterval(timer);

@@ -105,7 +105,7 @@ async function serveUntilTold(path: string, signals: readonly NodeJS.Signals[]):
   const serving = await serve(config, { environment: process.env, log, signal, onLost });
   const first = await stopRequest;
   log.write('draining', { signal: first, graceMs: config.drainMs });
-  // Whoever asks twice does not want to wait.
+  // A second signal ends the process at once.
   const impatient = new Promise<'now'>((resolve) => {
     for (const name of signals) process.once(name, () => resolve('now'));
   });

@@ -64,7 +64,7 @@ export function trace(
         continue;
       }
       links++;
-      // Stops `a -> b`, `b -> a`, which would be walked for ever.
+      // Stops `a -> b`, `b -> a`, which would be walked forever.
       if (links > maxLinks) return { path: next, problem: 'loop' };
       if (found.target.startsWith('/')) position = '/';
       pending.push(...found.target.split('/').reverse());

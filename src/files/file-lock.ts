@@ -11,13 +11,13 @@ import { errnoOf, GomoteError } from '../errors.ts';
 export interface LockOptions {
   /** Ends the wait. */
   readonly signal?: AbortSignal | undefined;
-  /** Told once that another has the lock, which is waited for unless this throws. */
+  /** Called once that another has the lock, which is waited for unless this throws. */
   readonly onHeld?: ((holder: LockHolder) => void) | undefined;
   /** Another has taken the lock, since this process could not touch it in time. */
   readonly onLost?: (() => void) | undefined;
   /** Between two touches, in ms. Default 5,000. */
   readonly beatMs?: number | undefined;
-  /** How long to wait, in ms. Default: for ever. */
+  /** How long to wait, in ms. Default: forever. */
   readonly patienceMs?: number | undefined;
 }
 

@@ -10,7 +10,7 @@ const ignorable = /\p{Default_Ignorable_Code_Point}/gu;
 const ntfsEnding = /(?::.*|[. ]+)$/s;
 /** `.git`, and the short names that Windows makes of it. */
 const gitDirectory = /^(?:\.git|git~[0-9]+)$/;
-/** The state of a work dir, and what is not whole yet. */
+/** The state of a work directory, and what is not whole yet. */
 const ours = /^\.gomote(?:-(?:push-|pull-)?[0-9a-z]{6,}.*)?$/;
 
 /** All that file systems may take the element for. */

@@ -28,7 +28,7 @@ function openOutput(fd: 1 | 2): Writable {
   const own = () => (fd === 1 ? process.stdout : process.stderr);
   if (process.platform === 'win32') return own();
   const stats = fstatSync(fd);
-  // libuv opens a terminal anew.
+  // libuv reopens a terminal.
   if (stats.isCharacterDevice() && isTerminal(fd)) return own();
   return new DescriptorWriter(fd, stats.isFIFO() || stats.isSocket() ? 'slow' : 'fast');
 }

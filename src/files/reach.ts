@@ -22,7 +22,7 @@ export interface ReachOptions {
   readonly make?: {
     readonly mode: number;
     readonly all?: boolean;
-    /** Told the path of each that is made. */
+    /** Called with the path of each that is made. */
     readonly onMake?: (path: string) => void;
   };
   readonly how?: DirectoryAccess;
@@ -152,7 +152,7 @@ class Walk {
         continue;
       }
       this.#links++;
-      // Stops `a -> b`, `b -> a`, which would be walked for ever.
+      // Stops `a -> b`, `b -> a`, which would be walked forever.
       if (this.#links > maxLinks)
         throw pathError(this.#relative, 'has too many levels of symbolic links');
       if (target.startsWith('/')) this.#leaveTo('/');

@@ -52,7 +52,7 @@ export interface NewFileOptions {
   /** How much is gathered while the disk is busy, in bytes. */
   readonly highWaterMark?: number;
   readonly signal?: AbortSignal;
-  /** Told of the descriptor once all is written, before it is closed; a throw leaves no file. */
+  /** Called with the descriptor once all is written, before it is closed; a throw leaves no file. */
   readonly onWhole?: (fd: number, sizeBytes: number) => void;
 }
 

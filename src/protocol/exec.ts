@@ -4,9 +4,9 @@ import { normalizeRelativePath } from './relative-path.ts';
 
 export interface ExecRequest {
   cmd: string;
-  /** Run `cmd` as given, looked up on PATH; else it is relative to the work dir. */
+  /** Run `cmd` as given, looked up on PATH; else it is relative to the work directory. */
   systemLevel: boolean;
-  /** Empty: the command's directory, or in system mode the work dir. */
+  /** Empty: the command's directory, or in system mode the work directory. */
   dir: string;
   /** Text, in which bytes that are not UTF-8 are as in the names of files (name-bytes.ts), or bytes. */
   args: readonly FormValue[];
@@ -71,7 +71,7 @@ export function decodeExecForm(body: string): ExecRequest | { refused: string } 
 /**
  * The PATH a command gets: undefined when it must be removed.
  *
- * An element equal to `$PATH` becomes the old PATH, and `$WORKDIR` inside an element the work dir.
+ * An element equal to `$PATH` becomes the old PATH, and `$WORKDIR` inside an element the work directory.
  */
 export function expandPath(
   elements: readonly string[],

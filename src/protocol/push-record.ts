@@ -1,4 +1,4 @@
-// What was pushed into one directory, as it is kept in the work dir: both our buildlet and our client write it, the
+// What was pushed into one directory, as it is kept in the work directory: both our buildlet and our client write it, the
 // latter where the buildlet knows nothing of pushes.
 import { hash } from 'node:crypto';
 import { encodable } from './name-bytes.ts';
@@ -6,16 +6,16 @@ import { normalizeRelativePath } from './relative-path.ts';
 import { decodeEntries, encodeEntries, type TreeEntry } from './tree-entry.ts';
 
 export interface PushRecord {
-  /** Relative to the work dir, in plain form. */
+  /** Relative to the work directory, in plain form. */
   readonly dir: string;
   /** What was sent and is not deleted, with the digests it had: SHA-256 or SHA-1, as its length tells. */
   readonly entries: readonly TreeEntry[];
 }
 
-/** Where the records are, relative to the work dir; each in a file named by {@link recordName}. */
+/** Where the records are, relative to the work directory; each in a file named by {@link recordName}. */
 export const recordsDirectory = '.gomote/push';
 
-/** Beside them: what tells this life of the work dir from every other one. */
+/** Beside them: what tells this life of the work directory from every other one. */
 export const identityName = 'id';
 
 /** Says it in every reply about trees. */

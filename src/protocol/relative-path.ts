@@ -3,7 +3,7 @@ import { bytesOfName } from './name-bytes.ts';
 
 /**
  * Brings a path of the protocol into its plain form: no empty, `.` or inner `..` elements, no slash at the
- * end; the work dir itself, also given as an empty path, is `.`.
+ * end; the work directory itself, also given as an empty path, is `.`.
  *
  * Returns undefined for a path the protocol does not allow: absolute, with a NUL byte, or with a `..` that climbs above its
  * start; on Windows, where it separates elements, also with a backslash.
@@ -23,7 +23,7 @@ export function normalizeRelativePath(
   return elements.length === 0 ? '.' : elements.join('/');
 }
 
-/** The elements of a path in plain form; none for the work dir itself. */
+/** The elements of a path in plain form; none for the work directory itself. */
 export function pathElements(normalized: string): string[] {
   return normalized === '.' ? [] : normalized.split('/');
 }

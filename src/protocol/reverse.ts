@@ -9,7 +9,7 @@ export const reverseUpgrade = 'gomote-reverse';
 /** The headers of the upgrade, beside `Authorization: Bearer <key>`. */
 export const reverseHeaders = {
   hostType: 'Gomote-Host-Type',
-  /** The machine's name, the same for ever. */
+  /** The machine's name, the same forever. */
   machine: 'Gomote-Machine',
   /** Differs with every start of the buildlet: what is on the machine outlives a connection, but not the process. */
   boot: 'Gomote-Boot',

@@ -6,7 +6,7 @@ import { notOfTree } from '../protocol/unread.ts';
 import { chooseCompression } from './compression.ts';
 
 /**
- * In the order of directories and paths, which are relative to the work dir; `onUnread` is told what could not be read there, by
+ * In the order of directories and paths, which are relative to the work directory; `onUnread` is called with what could not be read there, by
  * path or the line of a listing, and why.
  */
 export async function diff(

@@ -51,7 +51,7 @@ export function localFileError(subject: string, error: unknown, place?: string):
   return new GomoteError('ERR_LOCAL_FILE', `${shown(subject)}: ${reason}${full}`, { cause: error });
 }
 
-/** The refusal of a symbolic link whose target is outside the work dir. */
+/** The refusal of a symbolic link whose target is outside the work directory. */
 export const outsideLinkError = (path: string, target: string): Error =>
   archiveErrors.entry(path, `the symbolic link to ${quoted(target)} leads out of the work dir`);
 

@@ -179,7 +179,7 @@ export class Extraction implements TarSink {
     this.#target.close();
   }
 
-  /** Runs the system calls of an entry; what fails is told with the entry's name. */
+  /** Runs the system calls of an entry; errors name the entry. */
   #attempt(name: string, calls: () => void): void {
     try {
       calls();
@@ -194,7 +194,7 @@ export class Extraction implements TarSink {
   #directory(entry: TarEntry, elements: readonly string[]): void {
     const { mode = 0o755, mtime } = entry;
     const name = elements.join('/');
-    // The work dir itself is the buildlet's own.
+    // The work directory itself is the buildlet's own.
     if (name === '' && this.#target.top.path === this.#root) return;
     if (name !== '') this.#staging.makeDirectory(elements);
     this.#keep(name.length);

@@ -22,7 +22,7 @@ export interface PackOptions {
   paths?: Iterable<string> | undefined;
   /** Is counted up while packing. */
   totals?: PackTotals | undefined;
-  /** Told of what is left out, or does not come as it is, and why. Default: such a thing is a failure. */
+  /** Called with what is left out, or does not come as it is, and why. Default: such a thing is a failure. */
   onSkipped?: OnSkipped | undefined;
   signal?: AbortSignal | undefined;
 }

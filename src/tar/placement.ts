@@ -172,7 +172,7 @@ export class Placement {
     );
   }
 
-  /** Sees to it that what stands at a place can be put back; `isTaken`: it has to make room. */
+  /** Keeps what is at a place, so that it can be put back; `isTaken`: it has to make room. */
   #keep(to: string, isTaken: boolean): void {
     const { kept } = this.#staging;
     const name = `${this.#keptCount++}`;

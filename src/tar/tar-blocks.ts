@@ -25,7 +25,7 @@ export interface PackTotals {
   bytes: number;
 }
 
-/** Told of what could not be packed as it is: left out, or a file of the size it had at first, cut or filled with zeros. */
+/** Called with what could not be packed as it is: left out, or a file of the size it had at first, cut or filled with zeros. */
 export type OnSkipped = (name: string, reason: string) => void;
 
 export class TarBlocks {

@@ -11,7 +11,7 @@ import { decodeHeader, entryOf, type TarEntry, untilNul } from './tar-entry.ts';
 
 export type { TarEntry } from './tar-entry.ts';
 
-/** Told of each entry, of its content piece by piece, and of its end. A throw ends the reading. */
+/** Called for each entry, of its content piece by piece, and of its end. A throw ends the reading. */
 export interface TarSink {
   begin(entry: TarEntry): void;
   content(piece: Buffer): void;

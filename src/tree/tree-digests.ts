@@ -64,7 +64,7 @@ export function withDigests(
   return entries;
 }
 
-/** What cannot be read is there all the same: whoever wants it is told when it is to be read. */
+/** What cannot be read is still there: whoever wants it is told when it is to be read. */
 function readable(read: () => string | undefined): string | undefined {
   try {
     return read();

@@ -20,7 +20,7 @@ export interface TreeLinksOptions {
   readonly allow: (entry: TreeEntry) => void;
   /** Whether a directory makes room for one. Default: yes. */
   readonly replaces: Replaces | undefined;
-  /** Told of each that is not made because it leads out. */
+  /** Called for each that is not made because it leads out. */
   readonly onOutsideLink?: ((entry: TreeEntry) => void) | undefined;
 }
 

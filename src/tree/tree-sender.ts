@@ -26,15 +26,15 @@ const { digestBytes, lengthBytes } = treeStream;
 export interface TreeSenderOptions {
   /** Whether the reader can open the files itself: then the stream names them and has no contents. Default: no. */
   readonly isNamed?: boolean;
-  /** Told the SHA-256 of each file's content as it was sent. */
+  /** Called with the SHA-256 of each file's content as it was sent. */
   readonly onDigest?: (entry: TreeEntry, sha256: string) => void;
-  /** Told of a file that cannot be read, or is no longer what its entry says, before that is thrown. */
+  /** Called for a file that cannot be read, or is no longer what its entry says, before that is thrown. */
   readonly onUnread?: (path: string, error: unknown) => void;
   /** Whether a file that cannot be read, or is no longer what its entry says, is sent as given up. Default: it fails. */
   readonly givesUpFiles?: boolean;
   /** Gives memory for a piece, if there is some that is not used any more. */
   readonly memory?: () => ArrayBuffer | undefined;
-  /** Told SHA-256 over the digests of all heads and contents, when all has been sent. */
+  /** Called with the SHA-256 over the digests of all heads and contents, when all has been sent. */
   readonly onProof?: (sha256: string) => void;
 }
 

@@ -15,16 +15,16 @@ export interface FoundEntry extends TreeEntry {
 }
 
 export interface WalkOptions {
-  /** Told of each directory before it is listed, the top being empty. */
+  /** Called for each directory before it is listed, the top being empty. */
   readonly onEnter?: ((path: string) => void) | undefined;
-  /** Told of each directory, the top being empty, and of the names in it, before they are asked about. */
+  /** Called for each directory, with an empty path for the top, and with the names in it, before they are read. */
   readonly onDirectory?: ((path: string, names: readonly string[]) => void) | undefined;
   /** What to leave out, a directory with all that is in it. */
   readonly leaveOut?: ((path: string, isDirectory: boolean) => boolean) | undefined;
-  /** Told of each FIFO, device and socket: a tree has none. */
+  /** Called for each FIFO, device and socket: a tree has none. */
   readonly onOther?: ((path: string) => void) | undefined;
   /**
-   * Told of each entry that cannot be part of a tree, and why, by its path in the tree; the walk goes on. Absent: the walk
+   * Called for each entry that cannot be part of a tree, and why, by its path in the tree; the walk goes on. Absent: the walk
    * fails.
    */
   readonly onProblem?: ((path: string, error: GomoteError) => void) | undefined;

@@ -25,7 +25,7 @@ import type { TreeSink } from './tree-receiver.ts';
 export interface TreeWriterOptions {
   /** Whether symbolic links must stay inside the tree itself, not only inside the root. Default: no. */
   readonly linksStayInTree?: boolean;
-  /** Told of each link that is not made because it leads out. Absent: the first one refuses all changes. */
+  /** Called for each link that is not made because it leads out. Absent: the first one refuses all changes. */
   readonly onOutsideLink?: (entry: TreeEntry) => void;
   /** Sees the head of each part of the changes before any of the part is made; a throw refuses them. */
   readonly onHead?: (head: Buffer) => void;
@@ -36,9 +36,9 @@ export interface TreeWriterOptions {
   readonly replaces?: Replaces;
   /** Asked before an entry gets its place in a tree that was there before; a throw keeps what is there. */
   readonly beforePlace?: (entry: TreeEntry) => void;
-  /** Told of each entry that alone cannot be made. Absent: the first one ends everything. */
+  /** Called for each entry that alone cannot be made. Absent: the first one ends everything. */
   readonly onRefused?: (entry: TreeEntry, error: unknown) => void;
-  /** Told of each change that is made; of a file, with its digest. */
+  /** Called for each change that is made; of a file, with its digest. */
   readonly onDone?: (change: TreeChange, digest: string) => void;
 }
 
@@ -288,7 +288,7 @@ export class TreeWriter implements TreeSink {
     }
   }
 
-  /** Gives the tree its place and lets go of the sources. */
+  /** Gives the tree its place and releases the sources. */
   #settle(): void {
     this.#tried(() => {
       this.#sources.release();

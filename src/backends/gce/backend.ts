@@ -268,7 +268,7 @@ const isConflict = (error: unknown): boolean =>
 /** How long a look at the machine of a buildlet that does not answer may take, in ms. */
 const lookTimeoutMs = 10_000;
 
-/** On its way out: nobody can use it, and nobody need destroy it. */
+/** Being deleted: it cannot be used and need not be destroyed. */
 const isLeaving = ({ status }: VmInstance): boolean =>
   status === 'STOPPING' || status === 'PENDING_STOP';
 

@@ -229,7 +229,7 @@ export class ComputeApi {
   }
 }
 
-/** Told the project, Google's library need not look for one, which takes it a run of gcloud. */
+/** Called with the project, Google's library need not look for one, which takes it a run of gcloud. */
 const defaultAuth = (projectId: string): GceAuth => new GoogleAuth({ scopes, projectId });
 
 type Page = compute_v1.Schema$InstanceList | compute_v1.Schema$InstanceAggregatedList;

@@ -16,9 +16,9 @@ export interface GceConfig {
   readonly port?: number | undefined;
   /** How many calls of the API a second one client makes at most. */
   readonly apiRate: number;
-  /** How long a buildlet lives without use. 0: for ever. */
+  /** How long a buildlet lives without use. 0: forever. */
   readonly idleTimeoutMs: number;
-  /** How long it lives at most. 0: for ever. */
+  /** How long it lives at most. 0: forever. */
   readonly maxLifetimeMs: number;
 }
 

@@ -82,7 +82,7 @@ export interface StartVmOptions extends GceCallOptions {
    * tried, and the call fails with ERR_NO_CAPACITY.
    */
   fallbackToFullPrice?: (() => string | Promise<string>) | undefined;
-  /** Told in a few words what is being waited for. */
+  /** Called, in a few words what is being waited for. */
   onProgress?: ((step: string) => void) | undefined;
 }
 

@@ -125,7 +125,7 @@ function scheduling({ pricing, deleteInMs }: VmRequest): NonNullable<VmInstance[
   return {
     preemptible: pricing !== 'standard',
     ...(pricing !== 'preemptible' && { provisioningModel: pricing.toUpperCase() }),
-    // One that started anew would have lost what its user put on it.
+    // One that started again would have lost what its user put on it.
     automaticRestart: false,
     ...(pricing !== 'standard' && { onHostMaintenance: 'TERMINATE' }),
     ...(ends && { maxRunDuration: { seconds: String(seconds) } }),

@@ -34,7 +34,7 @@ export interface ClusterOptions {
   readonly pageSize?: number | undefined;
 }
 
-/** How long a watch lasts before it is begun anew, in seconds: so long could a dead connection go unnoticed. */
+/** How long a watch lasts before it is started again, in seconds: so long could a dead connection go unnoticed. */
 const watchSeconds = 60;
 
 export class Cluster {

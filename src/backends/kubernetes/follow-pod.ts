@@ -1,4 +1,4 @@
-// A pod on its way up: when it runs, and why it never will or does not any more.
+// A pod that starts: when it runs, and why it never will or has stopped.
 import type { V1Pod } from '@kubernetes/client-node';
 import { type ErrorCode, GomoteError, PlatformError } from '../../errors.ts';
 import { type LongTimer, longTimer } from '../../timeout-signal.ts';

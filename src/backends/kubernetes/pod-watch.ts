@@ -81,7 +81,7 @@ export class PodWatch {
   }
 }
 
-/** A watch that only needs to be begun anew: broken, or at a version that the server has forgotten. */
+/** A watch that only has to be started again: it broke, or its version is too old for the server. */
 function isPassing(error: unknown): boolean {
   const isWrapped = error instanceof Error && error.cause !== undefined;
   const cause = isWrapped ? error.cause : error;

@@ -25,7 +25,7 @@ export interface StartPodOptions {
   description?: string | undefined;
   /** Further labels of the pod. */
   labels?: Readonly<Record<string, string>> | undefined;
-  /** How long the pod lives at most, in ms; the cluster ends it then. Absent or 0: 30 minutes. Infinity: for ever. */
+  /** How long the pod lives at most, in ms; the cluster ends it then. Absent or 0: 30 minutes. Infinity: forever. */
   deleteInMs?: number | undefined;
   /** The pod is about to be asked for. */
   onPodCreating?: (() => void) | undefined;

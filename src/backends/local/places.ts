@@ -6,7 +6,7 @@ import { existingDirectory, homeDirectory, userDirectory } from '../../files/use
 export interface LocalPlaces {
   /** Holds a directory for each buildlet: its record, password, socket and log. */
   readonly root: string;
-  /** Gives the directory that holds one for each buildlet: its work dir, and what it needs on a disk. */
+  /** Gives the directory that holds one for each buildlet: its work directory, and what it needs on a disk. */
   readonly workRoot: () => Promise<string>;
 }
 
@@ -19,7 +19,7 @@ export function localPlaces(environment: NodeJS.ProcessEnv, root?: string): Loca
   }
   const runtime = userDirectory(environment, 'XDG_RUNTIME_DIR');
   const own = join(existingDirectory('XDG_RUNTIME_DIR', runtime), 'gomote');
-  // That is often kept in memory and small: no place for a work dir.
+  // That is often kept in memory and small: no place for a work directory.
   return {
     root: own,
     workRoot: async () => {
@@ -32,7 +32,7 @@ export function localPlaces(environment: NodeJS.ProcessEnv, root?: string): Loca
 
 const rootName = 'the directory of local buildlets';
 
-/** Makes the places, or checks that they are this user's alone; gives the one of work dirs. Throws ERR_CONFIG. */
+/** Makes the places, or checks that they are this user's alone; gives the one of work directories. Throws ERR_CONFIG. */
 export async function makeLocalPlaces({ root, workRoot }: LocalPlaces): Promise<string> {
   makePrivateDirectory(root, rootName);
   const work = await workRoot();

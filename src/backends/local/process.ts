@@ -143,7 +143,7 @@ function kill(pid: number): void {
   }
 }
 
-/** Ends the buildlet's process, if it still runs, and all that it started, and removes its work dir. */
+/** Ends the buildlet's process, if it still runs, and all that it started, and removes its work directory. */
 export async function endLocalBuildlet(record: LocalRecord): Promise<void> {
   for (let tries = 0; tries < 100 && (await isRunning(record)); tries++) {
     if (record.pid !== undefined) kill(record.pid);

@@ -109,7 +109,7 @@ async function buildletProcesses(root: string): Promise<BuildletProcess[]> {
     const after = (option: string) => words[words.indexOf(option) + 1] ?? '';
     const [directory, workDir] = [after('--remove-at-end'), after('--workdir')];
     const isOurs = words[1]?.endsWith('buildlet.js') === true && dirname(directory) === root;
-    // Its work dir is removed: it must be such as is made for a buildlet of that name.
+    // Its work directory is removed: it must be such as is made for a buildlet of that name.
     if (!isOurs || !basename(workDir).startsWith(`gomote-${basename(directory)}-`)) continue;
     found.push({ pid: Number(name), directory, workDir });
   }

@@ -39,7 +39,7 @@ export function readPassword(directory: string): string {
   }
 }
 
-/** The directory that holds all files of a buildlet that are not in its own one. Some have their work dir alone. */
+/** The directory that holds all files of a buildlet that are not in its own one. Some have their work directory alone. */
 export const filesOf = ({ workDir }: Pick<LocalRecord, 'workDir'>): string =>
   basename(workDir) === 'work' ? dirname(workDir) : workDir;
 

@@ -29,7 +29,7 @@ export async function askEach<T>(
   return { answers, failures };
 }
 
-/** The answers. Hosts that fail are told to `onFailure`; without one, the first failure is thrown. */
+/** The answers. `onFailure` is called for each host that fails; without it, the first failure is thrown. */
 export async function askAll<T>(
   hosts: readonly SshHost[],
   { signal, onFailure }: PartsCall,

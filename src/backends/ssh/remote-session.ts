@@ -18,7 +18,7 @@ const startMs = 60_000;
 /** How long a process may take to end once its input has, in ms. */
 const endMs = 20_000;
 
-/** What ssh ends with when it could not do what it was told. */
+/** The exit status of ssh when ssh itself failed. */
 const sshFailed = 255;
 
 export class RemoteSession {

@@ -67,7 +67,7 @@ function whyNoDirectory(directory: string): string | undefined {
 
 function whyNotExecutable(file: string): string | undefined {
   try {
-    // A pipe or device is no program either, and to read it might take for ever.
+    // A pipe or device is no program either, and to read it might take forever.
     if (!statSync(file).isFile()) return errnoText('EACCES');
     accessSync(file, constants.X_OK);
   } catch (error) {

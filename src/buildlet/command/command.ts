@@ -56,7 +56,7 @@ export interface RunningCommand {
   resize?(columns: number, rows: number): void;
 }
 
-/** Begins every mark of the commands run in this work dir. */
+/** Begins every mark of the commands run in this work directory. */
 export const markPrefix = (workDir: string): string => `${workDir}#`;
 
 /** What there is to run, as far as it can be told before it runs. */

@@ -8,7 +8,7 @@ export type Environment = Record<string, string>;
 const environmentOf = (...from: readonly Environment[]): Environment =>
   Object.assign(Object.create(null), ...from);
 
-/** Names the work dir and one command in the environment of all its processes, so that they can be found. */
+/** Names the work directory and one command in the environment of all its processes, so that they can be found. */
 export const commandVariable = 'GOMOTE_COMMAND';
 
 /** Of the environment in which a buildlet was started, what its commands get. */

@@ -1,4 +1,4 @@
-// The three small reads: is it alive, which version, where is the work dir.
+// Liveness, version and the path of the work directory.
 
 import { sendText } from '../../http/server/reply.ts';
 import type { Handler } from '../../http/server/server.ts';

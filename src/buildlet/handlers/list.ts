@@ -43,7 +43,7 @@ interface Found {
   readonly stats: Stats;
 }
 
-/** Told of what cannot be read, and why: the rest is listed. */
+/** Called with what cannot be read, and why: the rest is listed. */
 type OnUnread = (name: string, error: unknown) => void;
 
 /** Lines are sent in pieces of about this many characters. */

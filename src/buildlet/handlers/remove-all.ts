@@ -1,4 +1,4 @@
-// POST /removeall: removes paths; the work dir itself is emptied. Names what was not there.
+// POST /removeall: removes paths; the work directory itself is emptied. Names what was not there.
 
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { lstatSync } from '../../files/named-fs.ts';

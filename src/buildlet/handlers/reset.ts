@@ -1,4 +1,4 @@
-// POST /reset: ends every process, forgets every session and empties the work dir and the directory for temporary
+// POST /reset: ends every process, forgets every session and empties the work directory and the directory for temporary
 // files, so that the machine can be given to someone else.
 
 import { openDirectory } from '../../files/open-directory.ts';

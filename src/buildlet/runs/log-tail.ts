@@ -1,5 +1,5 @@
 // The newest part of a session's log, in memory: whole records one after another in a few large buffers, so that much
-// of it goes to a reader or to disk as one piece, and buffers are used again instead of made anew.
+// of it goes to a reader or to disk as one piece, and buffers are reused.
 import { formatRecord, recordHeader } from '../../protocol/log-records.ts';
 import { type LogMark, startOfRecord } from './segment.ts';
 

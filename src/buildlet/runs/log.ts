@@ -15,11 +15,11 @@ export interface LogOptions {
   readonly fullWaitMs: number;
   /** Whether there is room for as much as a reader may be behind to whom files are named. */
   readonly mayRunAhead: () => boolean;
-  /** Told how much has been written; drops segments if that is too much. */
+  /** Called with how much has been written; drops segments if that is too much. */
   readonly onWritten: (sizeBytes: number) => void;
   /** The disk is full: drops what can be dropped. */
   readonly onFull: () => void;
-  /** Told once that the log cannot be written: what is not on disk stays in memory. */
+  /** Called once that the log cannot be written: what is not on disk stays in memory. */
   readonly onFailure: (error: Error) => void;
 }
 

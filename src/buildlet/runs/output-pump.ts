@@ -105,7 +105,7 @@ export class OutputPump {
     }
   }
 
-  /** Lets go of the streams: the command's next write fails. */
+  /** Releases the streams: the command's next write fails. */
   cut(): void {
     for (const source of this.#sources) source.destroy();
   }

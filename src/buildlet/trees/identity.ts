@@ -1,5 +1,5 @@
-// What tells this life of a work dir from every other one, also of a buildlet of the same name: clients keep by it what they
-// know of the trees here. It is on the disk from the first push on, and gone with whoever empties the work dir.
+// The identity of a work directory, which distinguishes it from every other one, also of a buildlet of the same name: clients keep by it what they
+// know of the trees here. It is on the disk from the first push on, and gone with whoever empties the work directory.
 import { randomBytes } from 'node:crypto';
 import { identityName, isIdentity } from '../../protocol/push-record.ts';
 import { inRecords, readRecord, writeRecord } from './record-file.ts';

@@ -16,7 +16,7 @@ export type TreeJob = { readonly dir: string } & (
   | { readonly kind: 'state'; readonly all: boolean }
   /** For a pull, without `.git`. */
   | { readonly kind: 'manifest'; readonly all: boolean; readonly isPull: boolean }
-  /** With `dir` being empty, of all that was pushed, by paths relative to the work dir. */
+  /** With `dir` being empty, of all that was pushed, by paths relative to the work directory. */
   | { readonly kind: 'differences' }
   | { readonly kind: 'chunks'; readonly path: string }
   /** Reads a tree stream. Its events are the digests of files that it copies, each with a newline; the first is empty. */

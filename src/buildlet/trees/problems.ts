@@ -1,4 +1,4 @@
-// What of a tree could not be read: told beside the rest.
+// What could not be read of a tree: reported beside the rest.
 import type { GomoteError } from '../../errors.ts';
 import type { TreeDifference } from '../../protocol/tree-difference.ts';
 import { notOfTree } from '../../protocol/unread.ts';

@@ -1,4 +1,4 @@
-// One directory of the work dir that trees are pushed into: what was sent, and what is there now.
+// One directory of the work directory that trees are pushed into: what was sent, and what is there now.
 import { randomBytes } from 'node:crypto';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { OpenTree } from '../../files/open-tree.ts';
@@ -81,7 +81,7 @@ export class PushedTree {
     }
   }
 
-  /** Whoever removed the record, as one does who empties the work dir, has made all that is there their own. */
+  /** Whoever removed the record, as one does who empties the work directory, has made all that is there their own. */
   #forgetIfRemoved(): void {
     if (this.#running !== undefined) return;
     this.#save();
@@ -162,7 +162,7 @@ export class PushedTree {
   }
 
   /**
-   * The digest of a file we wrote holds while its time is the one we gave it and nothing touched it after we let go of
+   * The digest of a file we wrote holds while its time is the one we gave it and nothing touched it after we released
    * it.
    */
   #trustWritten(top: OpenTree, { path, stats, mtimeMs }: FoundEntry): void {
@@ -266,7 +266,7 @@ export class PushedTree {
     if (!this.#isUnsaved) return;
     this.#putInOrder();
     try {
-      // The change is written down after its reply: whoever was told of it may have emptied the work dir since.
+      // The change is written down after its reply: whoever was told of it may have emptied the work directory since.
       if (!this.#record.save([...this.#pushed.values()])) this.#forget();
       this.#isUnsaved = false;
     } catch {

@@ -29,7 +29,7 @@ import { comparePaths, type TreeEntry } from '../../protocol/tree-entry.ts';
 
 /**
  * Does something in the directory of records, held: a command may have put a link in its place. Gives `absent` when there is
- * none and none is made. Throws ERR_PATH when it leads out of the work dir.
+ * none and none is made. Throws ERR_PATH when it leads out of the work directory.
  */
 export function inRecords<T>(
   workDir: string,

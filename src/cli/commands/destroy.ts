@@ -53,7 +53,7 @@ async function allNames(context: Context, silent: GomoteError[]): Promise<string
   return await Promise.all(instances.map(({ name }) => context.fullName(backend.name, name)));
 }
 
-/** Asks whoever is at the terminal; without one there is nobody to ask. */
+/** Asks at the terminal; without a terminal, the answer is no. */
 async function confirm(names: readonly string[], context: Context): Promise<void> {
   const { terminal, signal } = context;
   if (terminal.input !== 'terminal' || names.length === 0) return;

@@ -20,7 +20,7 @@ interface Row extends Instance {
   readonly fullName: string;
 }
 
-/** How long one backend may take, in ms: the others are not to wait for it for ever. */
+/** How long one backend may take, in ms: the others are not to wait for it forever. */
 const listTimeoutMs = 20_000;
 
 export function define(command: Command, context: Context): void {

@@ -191,7 +191,7 @@ async function runIn(
 
 /**
  * Whether a command is found as in a shell: a bare name on PATH, `./x` in the directory of the run. Go's gomote finds both
- * in the work dir, as it finds `dir/x`.
+ * in the work directory, as it finds `dir/x`.
  */
 const isOfSystem = (cmd: string, dir: string): boolean =>
   !cmd.includes('/') || (dir === '' ? cmd.startsWith('/') : /^\.?\//.test(cmd));

@@ -36,7 +36,7 @@ export function takeTerminal(terminal: Terminal, undo: () => string): RawTermina
   };
   const onContinue = () => {
     if (!terminal.isRaw) return;
-    // Whoever stopped us may have set it otherwise; Node must not take it for raw already.
+    // The shell may have reset the terminal while we were stopped; Node must not assume that it is still raw.
     stdin.setRawMode?.(false);
     goOn();
   };

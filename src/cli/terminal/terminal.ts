@@ -160,7 +160,7 @@ export function createMessages(terminal: Terminal, options: MessagesOptions): Me
       .join(terminal.isRaw ? '\r\n' : '\n');
     terminal.stderr.write(terminal.isRaw ? `\r\n${line}\r\n` : `${line}\n`);
   };
-  // A terminal of no width, as under script(1), would keep the spinner wrapping its line for ever.
+  // A terminal of no width, as under script(1), would keep the spinner wrapping its line forever.
   const isScreen = terminal.stderr.isTTY === true && terminal.stderr.columns !== 0;
   const decorated = isScreen && !options.quiet && options.color;
   return {

@@ -9,7 +9,7 @@ import { listed, listedJson, print } from '../terminal/terminal.ts';
 import { formatBytes } from './format-bytes.ts';
 
 export interface ReportOptions {
-  /** Where the tree goes, relative to the work dir. */
+  /** Where the tree goes, relative to the work directory. */
   readonly dir: string;
   readonly dryRun?: boolean | undefined;
   readonly json?: boolean | undefined;

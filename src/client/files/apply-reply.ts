@@ -23,7 +23,7 @@ export interface Applied {
 const digestLine = /^[0-9a-f]{64}$/;
 
 /**
- * Reads the reply to its end and gives what was made; undefined when it does not say so. `onDigest` is told of each file,
+ * Reads the reply to its end and gives what was made; undefined when it does not say so. `onDigest` is called for each file,
  * in the order of the stream. Throws ERR_LOST when a line is missing or wrong, or a file was not what it was said to be;
  * else as the buildlet failed.
  */

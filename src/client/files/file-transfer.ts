@@ -35,7 +35,7 @@ export class FileTransfer {
     this.#connection = connection;
   }
 
-  /** Begins to read a file, its path relative to the work dir. */
+  /** Begins to read a file, its path relative to the work directory. */
   async get(path: string, options: { signal?: AbortSignal | undefined } = {}): Promise<RemoteFile> {
     const signal = this.#connection.signalWith(options.signal);
     const first = await this.#open(path, undefined, signal).catch((error: unknown) => {

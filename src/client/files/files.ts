@@ -30,7 +30,7 @@ export class Files {
   }
 
   /**
-   * Begins to read a file, its path relative to the work dir. After a cut it reads on, from a buildlet that has
+   * Begins to read a file, its path relative to the work directory. After a cut it reads on, from a buildlet that has
    * `/file`.
    */
   async get(path: string, options: { signal?: AbortSignal | undefined } = {}): Promise<RemoteFile> {

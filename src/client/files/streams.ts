@@ -27,7 +27,7 @@ export interface ListDirOptions {
   /** Also the SHA-1 digests of regular files. Default false. */
   digest?: boolean | undefined;
   /**
-   * Told of what could not be read there, by its path, and why; where the buildlet cannot list a name with a newline or
+   * Called with what could not be read there, by its path, and why; where the buildlet cannot list a name with a newline or
    * tab, by the broken line. Absent: the listing fails with ERR_LOST or ERR_REPLY once all others have come.
    */
   onUnreadable?: ((name: string, reason: string) => void) | undefined;
@@ -155,7 +155,7 @@ export async function* linesOf(
   }
 }
 
-/** The same pieces; whoever leaves them early, even before the first, lets go of the reply that they come from. */
+/** The same pieces; whoever leaves them early, even before the first, releases the reply that they come from. */
 export function leaving<T>(pieces: AsyncGenerator<T>, { body }: HttpResponse): AsyncGenerator<T> {
   const end = pieces.return.bind(pieces);
   pieces.return = async (value) => {

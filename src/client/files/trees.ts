@@ -43,9 +43,9 @@ export interface TreeCallOptions {
   readonly signal?: AbortSignal | undefined;
   /** How what is sent is packed, and what comes should be. Default `none`. */
   readonly compress?: Compression | undefined;
-  /** Told what the buildlet could not read there, and why. */
+  /** Called with what the buildlet could not read there, and why. */
   readonly onUnread?: ((path: string, reason: string) => void) | undefined;
-  /** Told of bytes as they pass on the wire. */
+  /** Called with the number of bytes as they pass on the wire. */
   readonly onWire?: ((bytes: number) => void) | undefined;
 }
 
@@ -61,7 +61,7 @@ export class Trees {
     this.#connection = connection;
   }
 
-  /** What tells this life of the work dir from every other one: known from the first reply on, if the buildlet says it. */
+  /** What tells this life of the work directory from every other one: known from the first reply on, if the buildlet says it. */
   get identity(): string | undefined {
     return this.#identity;
   }
@@ -126,7 +126,7 @@ export class Trees {
   }
 
   /**
-   * Sends a tree stream; gives what the buildlet made of it. Of a stream that names its contents, `onDigest` is told the
+   * Sends a tree stream; gives what the buildlet made of it. Of a stream that names its contents, `onDigest` is called with the
    * SHA-256 of each file as it is copied, in the order of the stream; the reply begins while it is sent. A directory with
    * something in it makes room for a file or link only if the stream `replacesDirectories`.
    */

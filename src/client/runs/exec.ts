@@ -19,7 +19,7 @@ export interface ExecOptions {
    * output is discarded.
    */
   output?: Writable | undefined;
-  /** Where to run. Absent: the command's directory, or the work dir if `systemLevel`. */
+  /** Where to run. Absent: the command's directory, or the work directory if `systemLevel`. */
   dir?: string | undefined;
   /** Text, or bytes where they are not UTF-8. Absent: none. */
   args?: readonly FormValue[] | undefined;
@@ -27,10 +27,10 @@ export interface ExecOptions {
   extraEnv?: readonly string[] | undefined;
   /**
    * The command's PATH. Absent: as the buildlet's. Empty: none. Else the elements, where one equal to `$PATH`
-   * stands for the old ones and `$WORKDIR` inside one for the work dir.
+   * stands for the old ones and `$WORKDIR` inside one for the work directory.
    */
   path?: readonly string[] | undefined;
-  /** Run `cmd` as given or found on PATH, not relative to the work dir. Default false. */
+  /** Run `cmd` as given or found on PATH, not relative to the work directory. Default false. */
   systemLevel?: boolean | undefined;
   /** Let the buildlet write a line about the command before its output. Default false. */
   debug?: boolean | undefined;

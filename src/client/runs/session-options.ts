@@ -9,7 +9,7 @@ export interface SessionReadOptions extends LogOutputs {
   from?: number | 'end' | undefined;
   /** Neither slow the command nor keep it alive by reading. Default false. */
   observe?: boolean | undefined;
-  /** Told once an outage that the connection was lost and is being made again. */
+  /** Called once an outage that the connection was lost and is being made again. */
   onLost?: ((error: GomoteError) => void) | undefined;
   /** Ends the reading, which then fails with ERR_ABORTED; the session goes on. */
   signal?: AbortSignal | undefined;
@@ -27,7 +27,7 @@ export interface SessionResult {
 
 /** What the calls of a session share. */
 export interface SessionOptions {
-  /** How long a connection that broke is tried again, in ms. Default 5 minutes. 0: not at all; Infinity: for ever. */
+  /** How long a connection that broke is tried again, in ms. Default 5 minutes. 0: not at all; Infinity: forever. */
   reconnectMs?: number | undefined;
   /** How often each side is heard from, in ms. Default 10 s, which is also the most. */
   pingMs?: number | undefined;

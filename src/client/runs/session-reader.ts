@@ -24,7 +24,7 @@ export interface CopyOptions {
   readonly signal: AbortSignal;
   /** Below which directory the log may name files, where that was offered. Default: nowhere. */
   readonly filesIn?: string | undefined;
-  /** Told whenever the position has changed. */
+  /** Called whenever the position has changed. */
   readonly onTaken?: (() => void) | undefined;
 }
 

@@ -13,7 +13,7 @@ import { loadReplies } from './session-reader.ts';
 
 /** What a session runs and how; all but `cmd` may be left out. */
 export interface StartSession extends Partial<SessionRequest> {
-  /** The command: as given or found on PATH with `systemLevel`, else relative to the work dir. */
+  /** The command: as given or found on PATH with `systemLevel`, else relative to the work directory. */
   readonly cmd: string;
   /** Starting the same id twice starts it once. Default: a fresh one. */
   readonly id?: string | undefined;

@@ -8,9 +8,9 @@ export interface WatchOptions {
   readonly ping: (position: number) => Promise<unknown>;
   /** How often each side is heard from, in ms. */
   readonly pingMs: number;
-  /** Told whenever something has come. */
+  /** Called whenever something has come. */
   readonly onHeard: () => void;
-  /** Told whenever more of the log has come. */
+  /** Called whenever more of the log has come. */
   readonly onProgress: () => void;
   readonly signal: AbortSignal;
   /** Below which directory the log may name files, where that was offered. */

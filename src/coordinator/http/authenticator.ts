@@ -1,4 +1,4 @@
-// Who is calling: Basic user `user-<name>` with that user's token. Wrong ones are answered late, and told in the log.
+// Authenticates requests: Basic user `user-<name>` with that user's token. Failures are answered late, and logged.
 
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -80,7 +80,7 @@ export interface CoordinatorServerOptions {
   /** What clients may take that have not shown who they are. */
   readonly unauthenticated?: ConnectionLimits | undefined;
   readonly log: Log;
-  /** Told of each request that is over. */
+  /** Called for each request that is over. */
   readonly onDone?: ((done: { path: string; status: number; ms: number }) => void) | undefined;
 }
 

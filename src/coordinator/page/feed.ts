@@ -36,7 +36,7 @@ export function startFeed(response: ServerResponse, source: FeedSource): () => v
     response.write(`event: state\ndata: ${data}\n\n`);
   };
   const later = () => {
-    // Whoever reads slowly gets fewer events, not late ones.
+    // A slow reader gets fewer events, not late ones.
     if (isWaiting || response.writableNeedDrain) return;
     isWaiting = true;
     timer = setTimeout(send, leastMs);

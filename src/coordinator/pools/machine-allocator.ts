@@ -10,7 +10,7 @@ import { pause, retry } from './retry.ts';
 export interface MachineAllocatorOptions {
   /** How many machines to keep ready ahead. */
   readonly warm: number;
-  /** Told what went wrong behind the scenes. */
+  /** Called with errors of background work. */
   readonly onTrouble: (what: string, error: unknown) => void;
   /** Told when the view has changed. */
   readonly onChange: () => void;

@@ -14,7 +14,7 @@ export interface ReconcileCall extends PoolCall {
 }
 
 export interface AcquireCall extends PoolCall {
-  /** Told in a few words what is being waited for. */
+  /** Called, in a few words what is being waited for. */
   readonly onProgress: (step: string) => void;
 }
 
@@ -28,9 +28,9 @@ export interface Pool {
   readonly outOfService?: readonly OutOfService[] | undefined;
   /** Where sessions are kept with their machines, for all coordinators; absent: the machines are this one's alone. */
   readonly shared?: SharedMachines | undefined;
-  /** Set by the allocator: to be called when the capacity has grown. */
+  /** Set by the allocator. Call it when the capacity has grown. */
   onCapacity: () => void;
-  /** Set by the allocator: to be called when a machine is gone for good. */
+  /** Set by the allocator. Call it when a machine is gone for good. */
   onLost: (id: string, reason: string) => void;
   /**
    * Gives the id of a clean machine that answers. Only called while fewer than `capacity` are lent. When it fails or

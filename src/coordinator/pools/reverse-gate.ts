@@ -71,7 +71,7 @@ export class ReverseGate {
       return { status: '503 Service Unavailable', text: 'the coordinator is ending' };
     }
     const entrance = this.#entrances.get(hostType);
-    // Whoever has no key learns nothing of the host types.
+    // The same answer for a wrong key and an unknown host type.
     if (entrance === undefined || !isKey(header('Authorization'), entrance.keyFile)) {
       await sleep(wrongKeyDelayMs);
       const text = `wrong key, or no reverse pool of host type "${hostType}"`;

@@ -36,7 +36,7 @@ const retryGraceMs = 20_000;
 
 export class Admission {
   readonly #options: AdmissionOptions;
-  /** Those whose client has not been told yet, by the session's name. */
+  /** Sessions whose client does not know of them yet, by name. */
   readonly #creations = new Map<string, Creation>();
   /** Set once no more are admitted. */
   isClosed = false;

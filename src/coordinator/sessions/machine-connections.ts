@@ -33,7 +33,7 @@ export interface MachineConnectionsOptions {
   /** How long a probe may take, in ms. */
   readonly probeTimeoutMs: number;
   readonly poolOf: (hostType: string) => Pool;
-  /** Told that a session's machine is of no use any more. */
+  /** Called when a session's machine is of no use any more. */
   readonly onDead: (name: string, reason: string, how: Death) => void;
   readonly onHealth: () => void;
   readonly isRunning: (name: string) => boolean;
@@ -45,7 +45,7 @@ export interface MachineConnectionsOptions {
 /** How many probes in a row must fail for a machine to be given up. */
 const failuresToDeath = 3;
 
-/** A connection to the machine, and the client that knows how to let go of it. */
+/** A connection to the machine, and the client that knows how to released it. */
 interface Connected {
   readonly relay: Relay;
   readonly client: BuildletClient;
@@ -228,7 +228,7 @@ export class MachineConnections {
     }
   }
 
-  /** Lets go of the session's machine: what runs there fails with the reason. */
+  /** Releases the session's machine: what runs there fails with the reason. */
   async drop(name: string, reason?: GomoteError): Promise<void> {
     const entry = this.#entries.get(name);
     if (entry === undefined) return;

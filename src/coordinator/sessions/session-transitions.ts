@@ -18,7 +18,7 @@ export interface SessionTransitionsOptions {
   /** What was done to whose buildlet. */
   readonly audit: Log;
   readonly onChange: () => void;
-  /** Told of each session that is not there any more. */
+  /** Called for each session that is not there any more. */
   readonly onEnded: (session: Session) => void;
 }
 
@@ -136,7 +136,7 @@ export class SessionTransitions {
     onChange();
   }
 
-  /** The platform has the machine no more: another coordinator has ended the session, or somebody else. */
+  /** The machine is gone from its platform: another coordinator or somebody else has ended the session. */
   async vanished(name: string): Promise<void> {
     const { book, log, machines, allocatorOf } = this.#options;
     const session = book.get(name);
@@ -192,7 +192,7 @@ export class SessionTransitions {
       .catch(this.trouble(`taking back ${machine}`));
   }
 
-  /** For what nobody waits for: tells its failure in the log. */
+  /** For work that is not awaited: logs its failure. */
   trouble(what: string): (error: unknown) => void {
     return (error) => this.#options.log.write('trouble', { what: `${what}: ${messageOf(error)}` });
   }

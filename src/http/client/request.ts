@@ -25,7 +25,7 @@ export interface HttpRequest {
   readonly body?: RequestBody | undefined;
   /** Cancels the request and the reading of its reply. */
   readonly signal?: AbortSignal | undefined;
-  /** The longest wait for the reply's header, in ms, of any length. Default, also 0 and Infinity: for ever. */
+  /** The longest wait for the reply's header, in ms, of any length. Default, also 0 and Infinity: forever. */
   readonly headersTimeoutMs?: number | undefined;
 }
 

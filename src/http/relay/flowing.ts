@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream';
 const aheadBytes = 256 << 10;
 
 export interface FlowingOptions {
-  /** How long nothing may come while the reader waits. Default: for ever. */
+  /** How long nothing may come while the reader waits. Default: forever. */
   readonly idleMs?: number | undefined;
 }
 

@@ -55,7 +55,7 @@ export function proxiedHeaders(
   return headers;
 }
 
-/** The reply's headers for the client; how the body is framed is decided anew. */
+/** The reply's headers for the client; how the body is framed is decided again. */
 export function repliedHeaders({ headers, rawHeaders }: IncomingMessage): string[] {
   const left = new Set(listed(headers.connection ?? ''));
   left.delete('content-length');

@@ -216,7 +216,7 @@ async function sendBack(
 
 /**
  * Where both connections allow, the frames of a chunked body are passed on as they are: the two connections frame
- * bodies alike, and taking each frame apart and making it anew would cost as much again as moving its bytes.
+ * bodies alike, and taking each frame apart and making it again would cost as much again as moving its bytes.
  */
 function divertBody(reply: IncomingMessage, response: ServerResponse, record: RelayRecord): void {
   const from: Duplex = reply.socket;

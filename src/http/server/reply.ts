@@ -63,7 +63,7 @@ export function sendError(
     else response.flushHeaders();
     response.end(body);
   } catch {
-    // Nobody is left to be told of an error in telling an error but the client, by a cut.
+    // An error reply that fails cannot be reported, except by closing the connection.
     response.destroy();
   }
 }

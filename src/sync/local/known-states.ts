@@ -20,15 +20,15 @@ import { decodeEntries, encodeEntries, type TreeEntry } from '../../protocol/tre
 import type { FoundEntry } from '../../tree/tree-walk.ts';
 import type { LocalCache } from './local-cache.ts';
 
-/** A directory here, and one of a work dir in one of its lives. */
+/** A directory here, and one of a work directory in one of its lives. */
 export interface Pair {
   readonly top: string;
-  /** Tells the life of the work dir. */
+  /** Tells the life of the work directory. */
   readonly identity: string;
   readonly dir: string;
 }
 
-/** What stands for the life of a work dir that says nothing of it. */
+/** What stands for the life of a work directory that says nothing of it. */
 export const unknownLife = ({ name }: { readonly name: string }): string => `name ${name}`;
 
 /** How many directories' states of either use are kept. */
@@ -57,7 +57,7 @@ export class KnownStates {
     this.#pair = pair;
   }
 
-  /** Whether what is here was pushed to this work dir, or came by a pull from any. */
+  /** Whether what is here was pushed to this work directory, or came by a pull from any. */
   has(here: FoundEntry, cache: LocalCache): boolean {
     return [this.#read('push'), this.#read('pull'), ...this.#pulledElsewhere()].some((state) => {
       const entry = state.entries.get(here.path);
@@ -65,7 +65,7 @@ export class KnownStates {
     });
   }
 
-  /** Whether something has been here that was pushed to this work dir or came from it. */
+  /** Whether something has been here that was pushed to this work directory or came from it. */
   hadPath(path: string): boolean {
     return this.#read('push').entries.has(path) || this.#read('pull').entries.has(path);
   }

@@ -20,7 +20,7 @@ export interface LocalTree {
 }
 
 export interface LocalTreeOptions extends IgnoreOptions {
-  /** Told of each directory before it is listed, the top being empty. */
+  /** Called for each directory before it is listed, the top being empty. */
   readonly onEnter?: ((path: string) => void) | undefined;
   /** Why an entry cannot take part; undefined when it can. */
   readonly refuses?: ((entry: FoundEntry) => GomoteError | undefined) | undefined;

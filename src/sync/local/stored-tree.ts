@@ -1,5 +1,5 @@
 // A tree in a file: what told each entry from a changed one, and the text that the tree's digest is made of. In the order
-// that a walk gives, so that it is read back, compared and written anew without making an object of each entry.
+// that a walk gives, so that it is read back, compared and written again without making an object of each entry.
 import { hash } from 'node:crypto';
 import { bytesOfName, nameFromBytes } from '../../protocol/name-bytes.ts';
 import { contentIn, digestOfTimes, digestText, type TreeEntry } from '../../protocol/tree-entry.ts';

@@ -21,7 +21,7 @@ import { type PullTarget, pullTarget } from './pull-target.ts';
 import { outsideLink, WantedSink } from './wanted-sink.ts';
 
 export interface PullOptions extends PullRulesOptions {
-  /** Of the buildlet, relative to the work dir, in plain form. */
+  /** Of the buildlet, relative to the work directory, in plain form. */
   readonly dir: string;
   readonly signal: AbortSignal;
   /** Only what the buildlet's commands have made or changed since the push. */
@@ -36,7 +36,7 @@ export interface PullOptions extends PullRulesOptions {
   readonly compress?: Compression | 'auto' | undefined;
   /** Where is kept what gomote itself has sent and brought; absent: nowhere, and nothing that differs is overwritten. */
   readonly cacheDirectory?: string | undefined;
-  /** Told of bytes of files as they have come. */
+  /** Called with the number of bytes of files as they have come. */
   readonly onCome?: ((bytes: number) => void) | undefined;
 }
 

@@ -22,9 +22,9 @@ export interface WantedSinkOptions {
   readonly renamed: ReadonlyMap<string, string>;
   /** Whether an entry of everything is left out. */
   readonly leavesOut: (path: string, isDirectory: boolean) => boolean;
-  /** Told of each file that could not be read there, and why. */
+  /** Called for each file that could not be read there, and why. */
   readonly onFailed: (path: string, reason: string) => void;
-  /** Told of each entry of everything that is not made, and why. */
+  /** Called for each entry of everything that is not made, and why. */
   readonly onRefused: (path: string, reason: string) => void;
 }
 

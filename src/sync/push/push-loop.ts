@@ -12,13 +12,13 @@ import { type Parts, type PushStream, pushStream } from './push-stream.ts';
 import type { PushTarget } from './push-target.ts';
 
 export interface PushLoopOptions extends PushOptions {
-  /** Told of a file that cannot be read, before that is thrown. */
+  /** Called for a file that cannot be read, before that is thrown. */
   readonly onUnread: (path: string, error: unknown) => void;
 }
 
-/** How often a push begins anew because contents have other names there. */
+/** How often a push starts again because the buildlet finds other files by the names. */
 const maxTries = 3;
-/** How often a push begins anew because another one came between: each time, that one is done. */
+/** How often a push starts again because another one came between: each time, that one is done. */
 const maxTurns = 200;
 /** How far pushes that come at once are put apart, at most, in ms. */
 const apartMs = 100;
@@ -77,11 +77,11 @@ export class PushLoop {
   async #isNew(one: PushTarget): Promise<boolean> {
     if (this.#options.dryRun || this.#options.adjust !== undefined) return false;
     while (!one.isOpen && !this.#walk.isOver) await this.#walk.walk();
-    // What keeps that from being known keeps it from being planned, too.
+    // The same error makes the plan fail.
     return await one.isNew().catch(() => false);
   }
 
-  /** Sends all that is here while it is found. */
+  /** Sends the tree while it is walked. */
   async #sendNew(one: PushTarget): Promise<void> {
     const changes: TreeChange[] = [];
     const parts = this.#found(changes);
@@ -145,7 +145,7 @@ export class PushLoop {
     );
   }
 
-  /** What is there has to be looked at anew: another push came between, or contents have other names there. */
+  /** Reads the remote state again: another push came between, or the buildlet finds other files by the names. */
   async #again(one: PushTarget, error: unknown): Promise<void> {
     const status = error instanceof StatusError ? error.status : undefined;
     // What fails when a file is copied there is found out here when it is sent.
@@ -155,7 +155,7 @@ export class PushLoop {
     const most = isBetween ? maxTurns : maxTries;
     if (!(isRefused || isBetween) || ++one.tries >= most) throw error;
     if (isRefused) one.giveUpNames();
-    // Two that look at the same moment must not do so again.
+    // Two pushes that collided must not collide again.
     if (isBetween)
       await sleep(Math.random() * apartMs, undefined, { signal: this.#options.signal });
     one.open();
@@ -174,7 +174,7 @@ export class PushLoop {
         if (isFound(entry)) this.#cache.learn(entry, sha256, this.#walk.readMs);
         onSent?.(entry.size);
       },
-      // While the buildlet is busy with the last of it.
+      // While the buildlet still works on the last part.
       onEnd: () => setImmediate(() => this.save()),
     });
   }

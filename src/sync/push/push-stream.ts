@@ -13,9 +13,9 @@ export interface PushStreamOptions {
   /** Whether contents are named, not sent. */
   readonly isNamed: boolean;
   readonly signal: AbortSignal;
-  /** Told the SHA-256 of each file as it is sent, or copied there. */
+  /** Called with the SHA-256 of each file as it is sent, or copied there. */
   readonly onDigest: (entry: TreeEntry, sha256: string) => void;
-  /** Told of a file that cannot be read, before that is thrown. */
+  /** Called for a file that cannot be read, before that is thrown. */
   readonly onUnread: (path: string, error: unknown) => void;
   /** Called when all digests are known. */
   readonly onEnd: () => void;

@@ -18,7 +18,7 @@ import type { PushStream } from './push-stream.ts';
 import { holds, isBelow, refusedNames, unreadThere, withRefused } from './refused-paths.ts';
 import { replacedDirectories } from './replaced-directories.ts';
 
-/** How often we look whether another push is over, in ms. */
+/** How often to check whether another push is over, in ms. */
 const busyMs = 200;
 
 const emptyTree = treeDigest([]);
@@ -58,12 +58,12 @@ export class PushTarget {
   /** Of those, what it cannot get for its name, or what cannot be read there. */
   #unfit: ReadonlyMap<string, GomoteError> = new Map();
   readonly #onUnread: (path: string, error: unknown) => void;
-  /** How often it was sent in vain. */
+  /** How often sending it has failed. */
   tries = 0;
 
   /**
    * @param mayName Whether contents are named where the buildlet can open them, in place of being sent.
-   * @param onUnread Told of a file here that cannot be read, before that is thrown.
+   * @param onUnread Called for a file here that cannot be read, before that is thrown.
    */
   constructor(
     client: BuildletClient,
@@ -95,17 +95,17 @@ export class PushTarget {
     return this.#mayName && this.#takesNames;
   }
 
-  /** From now on, contents are sent: the buildlet has others by the names. */
+  /** From now on, contents are sent: the buildlet finds other files by the names. */
   giveUpNames(): void {
     this.#mayName = false;
   }
 
-  /** Whether it is known what is there, or why that cannot be known. */
+  /** Whether the remote state has been read, or reading it has failed. */
   get isOpen(): boolean {
     return this.#isOpen;
   }
 
-  /** Begins to look at what is there. */
+  /** Begins to read the remote state. */
   open(): void {
     const { dir, compress = 'auto', signal } = this.#options;
     const onWire = (bytes: number) => {
@@ -123,7 +123,7 @@ export class PushTarget {
     this.#opening.then(opened, () => opened());
   }
 
-  /** What is there, once no other push is changing it. */
+  /** The remote tree and its state, once no other push is changing it. */
   async #opened(): Promise<Opened> {
     const { signal, dryRun = false } = this.#options;
     for (;;) {
@@ -136,7 +136,7 @@ export class PushTarget {
     }
   }
 
-  /** Whether nothing is there, so that all that is here has to be sent. */
+  /** Whether the remote tree is empty, so that everything has to be sent. */
   async isNew(): Promise<boolean> {
     const { digest, whyNameRefused } = (await this.#opened()).state;
     return digest === emptyTree && whyNameRefused === undefined;
@@ -152,7 +152,7 @@ export class PushTarget {
     this.#changes = stream.changes();
   }
 
-  /** What has to be done. */
+  /** Plans the changes. */
   async plan(tree: LocalWalk, cache: LocalCache): Promise<readonly TreeChange[]> {
     const { remote, state } = await this.#opened();
     const { mirror = false, force = false, keeps } = this.#options;
@@ -186,7 +186,7 @@ export class PushTarget {
     return this.#changes;
   }
 
-  /** What has to be compared: where it is known what is there, only what may differ. */
+  /** The entries to compare: where the remote state is known here, only those that may differ. */
   async #compared(
     { remote, state }: Opened,
     { entries }: LocalTree,

@@ -10,7 +10,7 @@ import { PushLoop } from './push-loop.ts';
 import type { PushOptions } from './push-options.ts';
 import { type PushSummary, PushTarget } from './push-target.ts';
 
-/** How often a push begins anew because of files that cannot be read. */
+/** How often a push starts again because files cannot be read. */
 const maxRounds = 20;
 
 /** Pushes the tree at `top`, a real path, to each buildlet; one result each, in their order. */
@@ -29,7 +29,7 @@ export async function push(
       const result = now[index];
       if (result !== undefined) results.set(client, result);
     });
-    // The tree is looked at anew: a file may be whole by now, and one that is not must not stop the rest.
+    // Walks the tree again: a file may be readable by now, and one that is not must not stop the rest.
     const isStopped = unread.isEmpty || options.signal.aborted || round === maxRounds;
     due = isStopped ? [] : due.filter((client) => results.get(client)?.status === 'rejected');
   }
@@ -47,7 +47,7 @@ async function pushOnce(
   // For several, the files are read once and sent to all. Of named ones, nobody here sees which cannot be read.
   const mayName = clients.length === 1 && round === 1;
   const pushes = clients.map((client) => new PushTarget(client, options, { mayName, onUnread }));
-  // The buildlets look while we look here.
+  // The buildlets read their state while the tree is walked here.
   for (const one of pushes) one.open();
   const refuses = (entry: FoundEntry) => unread.given(entry.path) ?? whyRefused(options.dir, entry);
   const walk = await LocalWalk.begin(top, { ...options, refuses });
@@ -86,7 +86,7 @@ class UnreadFiles {
     return this.#given.get(path);
   }
 
-  /** What changed while it was read gets a second chance. */
+  /** A file that changed while it was read is tried once more. */
   readonly add = (path: string, error: unknown): void => {
     if (!isGomoteError(error)) return;
     this.#isNew = true;

@@ -86,7 +86,7 @@ export class TreeWatch {
 
   #refuse(error: unknown, isAbove: boolean): void {
     const code = errnoOf(error) ?? '';
-    // What cannot be read is named by the walk; above the tree, it need not be.
+    // The walk reports what cannot be read; above the tree, nothing has to be.
     if (isAbove || ['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM'].includes(code)) return;
     throw new GomoteError('ERR_LOCAL_FILE', `cannot watch the tree: ${messageOf(error)}`, {
       hint: code === 'ENOSPC' ? 'raise fs.inotify.max_user_watches' : undefined,

@@ -6,9 +6,9 @@ import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import { treeLimits } from '../../protocol/tree-limits.ts';
 
 export interface ListTreeOptions {
-  /** Told what cannot be listed, and why. */
+  /** Called with what cannot be listed, and why. */
   readonly onUnreadable?: (name: string, reason: string) => void;
-  /** Told of each FIFO, device and socket. */
+  /** Called for each FIFO, device and socket. */
   readonly onOther?: (name: string) => void;
 }
 

@@ -19,14 +19,14 @@ import type { TarEntry, TarSink } from '../../tar/tar-reader.ts';
 import { readArchive } from './base-archive.ts';
 import { isAbsent } from './base-listing.ts';
 
-/** What is kept in a work dir of pushes into it. */
+/** What is kept in a work directory of pushes into it. */
 export interface Records {
   readonly records: readonly PushRecord[];
-  /** Of this life of the work dir, if a push has given it one. */
+  /** Of this life of the work directory, if a push has given it one. */
   readonly identity: string | undefined;
 }
 
-/** The records of all pushes into the work dir. */
+/** The records of all pushes into the work directory. */
 export async function readRecords(client: BuildletClient, signal: AbortSignal): Promise<Records> {
   if (!(await hasRecords(client, signal))) return { records: [], identity: undefined };
   const texts = new RecordTexts(client.name);
