@@ -1,7 +1,7 @@
 // How this process's Node is started once more.
 import { readFileSync } from 'node:fs';
 
-export interface NodeCommand {
+interface NodeCommand {
   readonly file: string;
   /** Before the program's path. */
   readonly args: readonly string[];

@@ -1,7 +1,7 @@
 // Text from another machine made safe to show to a person: nothing in it moves the cursor or looks like another text.
 
 /** What {@link printable} leaves as it is, and how much it shows. */
-export interface PrintableOptions {
+interface PrintableOptions {
   /** Whether newlines stay newlines, for text of several lines such as a stack trace. Default false. */
   readonly newlines?: boolean | undefined;
   /** How much of the text is shown, in UTF-16 code units; `…` stands for the rest. Default 8,192. */

@@ -11,9 +11,9 @@ interface Named {
 }
 
 /** The types of a connection's fields, as `typeof` tells them. */
-export type FieldTypes<T> = { readonly [K in keyof T]-?: readonly string[] };
+type FieldTypes<T> = { readonly [K in keyof T]-?: readonly string[] };
 
-export interface ConnectionFilesOptions<T extends Named> {
+interface ConnectionFilesOptions<T extends Named> {
   readonly environment: NodeJS.ProcessEnv;
   /** The directory's name in the user's cache. */
   readonly directory: string;

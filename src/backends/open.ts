@@ -7,7 +7,7 @@ import type { KubernetesSettings } from './kubernetes/backend.ts';
 import type { LocalSettings } from './local/backend.ts';
 import type { SshSettings } from './ssh/backend.ts';
 
-export type BackendSettings =
+type BackendSettings =
   | LocalSettings
   | CoordinatorSettings
   | KubernetesSettings

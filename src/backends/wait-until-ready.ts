@@ -4,7 +4,7 @@ import type { BuildletClient } from '../client/buildlet-client.ts';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { anySignal, timeoutSignal } from '../timeout-signal.ts';
 
-export interface WaitOptions {
+interface WaitOptions {
   /** Cancels the waiting, which then fails with the signal's reason. */
   readonly signal: AbortSignal;
   /** How long one try may take, in ms. Default 5,000. */

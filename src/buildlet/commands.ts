@@ -11,7 +11,7 @@ import type { Confinement } from './confinement.ts';
 import { type AppliedLimits, applyLimits } from './limits.ts';
 import { countMemoryKills } from './runs/memory-kills.ts';
 
-export interface CommandsOptions {
+interface CommandsOptions {
   readonly workDir: string;
   /** What every command gets, before it becomes the buildlet's. */
   readonly environment: NodeJS.ProcessEnv;
@@ -21,7 +21,7 @@ export interface CommandsOptions {
   readonly pipes: PipeStock;
 }
 
-export interface OpenedCommands {
+interface OpenedCommands {
   readonly commands: Commands;
   /** Directories of commands beside the work directory. */
   readonly emptied: readonly string[];

@@ -5,9 +5,9 @@ import { GomoteError } from '../errors.ts';
 import type { ResourceLimits } from '../protocol/limits.ts';
 import { parseMemory } from '../protocol/memory-size.ts';
 
-export const isolations = ['none', 'bubblewrap'] as const;
+const isolations = ['none', 'bubblewrap'] as const;
 export const networks = ['host', 'none'] as const;
-export const firewalls = ['run', 'machine'] as const;
+const firewalls = ['run', 'machine'] as const;
 
 export interface Confinement {
   readonly isolation: (typeof isolations)[number];

@@ -1,6 +1,6 @@
 // When a buildlet ends by itself: after a time without use, or at a fixed age.
 
-export interface LeaseOptions {
+interface LeaseOptions {
   /** Ends after this long with no request being served; absent: never. */
   readonly idleTimeoutMs?: number | undefined;
   /** Ends at this age, whatever is running; absent: never. */

@@ -44,7 +44,7 @@ const ways = [
   },
 ] as const;
 
-export interface LimitsPlace {
+interface LimitsPlace {
   /** Whether the processes are counted apart from all others of the user, as in a sandbox. */
   readonly isOwnUsers: boolean;
   /** The file system's root; tests have another. */

@@ -24,7 +24,7 @@ export interface ReverseOptions {
   readonly waitMs?: { readonly first: number; readonly longest: number } | undefined;
 }
 
-export interface ReverseHost {
+interface ReverseHost {
   /** Serves the requests that come over a connection. */
   readonly onConnection: (connection: Duplex) => void;
   /** One line of talk. */

@@ -5,7 +5,7 @@ import { GomoteError, messageOf } from '../errors.ts';
 import { checkDirectory } from '../files/private-directory.ts';
 import { removeTree } from '../files/remove-tree.ts';
 
-export interface WorkDir {
+interface WorkDir {
   /** Absolute, without links. */
   readonly path: string;
   /** Removes it, if the buildlet made it. */

@@ -1,7 +1,7 @@
 // Go's flags as commander's: one dash before long names, and -flag=true.
 import { GomoteError } from '../errors.ts';
 
-export interface GoFlagOptions {
+interface GoFlagOptions {
   /** Options with a value, such as `--dir` and `-e`. */
   readonly takesValue: ReadonlySet<string>;
   /** What comes after this many operands is left as it is. */

@@ -9,13 +9,13 @@ import { print } from './terminal/terminal.ts';
 import { unknownCommand, usageError } from './usage-errors.ts';
 
 /** One command: its arguments and options, and as its action what it does. */
-export interface CommandModule {
+interface CommandModule {
   define(command: Command, context: Context): void;
   /** What follows the command's name, where it may be written in a way that commander does not know. */
   rewrite?(args: readonly string[]): string[];
 }
 
-export interface CommandEntry {
+interface CommandEntry {
   readonly name: string;
   readonly summary: string;
   readonly load: () => Promise<CommandModule>;

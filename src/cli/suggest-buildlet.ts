@@ -6,7 +6,7 @@ import { anySignal, timeoutSignal } from '../timeout-signal.ts';
 import type { Config } from './config/config-file.ts';
 
 /** What is needed of a command's places. */
-export interface Places {
+interface Places {
   readonly signal: AbortSignal;
   config(): Promise<Config>;
   backend(name: string): Promise<Backend>;

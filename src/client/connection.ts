@@ -48,7 +48,7 @@ export interface ConnectionOptions {
 /** How much of an error's text is read, in bytes. */
 const errorTextLimitBytes = 64 << 10;
 
-export interface CallRequest extends HttpRequest {
+interface CallRequest extends HttpRequest {
   /**
    * Whether heartbeats begin with it. Default true; false where the peer may not be there yet, or the caller learns by
    * itself whether it is alive.

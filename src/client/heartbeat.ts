@@ -2,7 +2,7 @@
 import { GomoteError, messageOf } from '../errors.ts';
 import { anySignal, longTimer, timeoutSignal } from '../timeout-signal.ts';
 
-export interface HeartbeatOptions {
+interface HeartbeatOptions {
   /** Rejects when the peer does not answer. */
   readonly beat: (signal: AbortSignal) => Promise<unknown>;
   readonly intervalMs: number;

@@ -17,7 +17,7 @@ import { type CoordinatorView, viewOf } from './sessions/view.ts';
 import type { SessionBook } from './state/session-book.ts';
 import type { User } from './state/users.ts';
 
-export interface CoordinatorOptions {
+interface CoordinatorOptions {
   readonly catalogue: Catalogue;
   readonly book: SessionBook;
   readonly names: AdmissionOptions['names'];

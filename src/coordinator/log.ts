@@ -2,14 +2,14 @@
 
 import { createWriteStream } from 'node:fs';
 
-export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export interface Log {
   /** What happened; `event` is a stable name. Never a secret. */
   write(event: string, fields?: LogFields): void;
 }
 
-export interface ClosableLog extends Log {
+interface ClosableLog extends Log {
   /** Resolves when everything is written. */
   close(): Promise<void>;
 }

@@ -3,7 +3,7 @@ import type { Coordinator } from './coordinator.ts';
 import type { SessionBook } from './state/session-book.ts';
 import type { Users } from './state/users.ts';
 
-export interface ReadinessParts {
+interface ReadinessParts {
   readonly coordinator: Coordinator;
   readonly book: SessionBook;
   readonly users: Users;
@@ -19,7 +19,7 @@ export interface Readiness {
 
 export const troubles = ['pools', 'disk', 'users', 'sessions'] as const;
 
-export type Trouble = (typeof troubles)[number];
+type Trouble = (typeof troubles)[number];
 
 export async function readinessOf({
   coordinator,

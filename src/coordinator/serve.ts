@@ -26,7 +26,7 @@ import { openStateDirectory } from './state/state-directory.ts';
 import { tlsIdentity } from './state/tls-identity.ts';
 import { Users } from './state/users.ts';
 
-export interface ServeOptions {
+interface ServeOptions {
   readonly environment: NodeJS.ProcessEnv;
   readonly log: Log;
   /** Ends the wait for a coordinator on another machine that has the state directory. */

@@ -15,7 +15,7 @@ import { dirname, isAbsolute, join, sep } from 'node:path';
 import { errnoOf, GomoteError } from '../errors.ts';
 import { errnoText } from '../protocol/process-state.ts';
 
-export interface DirectoryRule {
+interface DirectoryRule {
   /** What the directory is for, as messages name it: `state directory`. */
   readonly what: string;
   /**

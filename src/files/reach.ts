@@ -15,7 +15,7 @@ import {
 } from './open-directory.ts';
 import { OpenTree } from './open-tree.ts';
 
-export interface ReachOptions {
+interface ReachOptions {
   /** Whether a symbolic link as the last element is followed, too. Default: no. */
   readonly follow?: boolean;
   /** The mode of directories to make where there is none: those before the last element, or `all`. Default: none are made. */

@@ -79,7 +79,7 @@ const createLineSchema = v.union([
 ]);
 
 /** One line of a create that tells its progress. */
-export type CreateLine =
+type CreateLine =
   | { readonly progress: string }
   | { readonly buildlet: RemoteBuildlet; readonly builder: BuilderRecord | undefined }
   | { readonly error: string; readonly status: number; readonly code: ErrorCode | undefined };

@@ -2,7 +2,7 @@
 import { coordinatorAuthUser } from './endpoints.ts';
 
 /** What a coordinator knows of one buildlet. */
-export interface RemoteRecord {
+interface RemoteRecord {
   /** Without the prefix `user-`. */
   readonly owner: string;
   readonly name: string;
@@ -32,7 +32,7 @@ export interface BuilderRecord {
 }
 
 /** Extensions of a coordinator, announced in `/buildlet/types`. */
-export const coordinatorFeatures: readonly string[] = ['create-key', 'create-progress', 'extend'];
+const coordinatorFeatures: readonly string[] = ['create-key', 'create-progress', 'extend'];
 
 const toJson = (record: RemoteRecord) => ({
   User: coordinatorAuthUser(record.owner),

@@ -100,8 +100,6 @@ export const endpoints = {
   },
 } as const satisfies Record<string, Endpoint>;
 
-export type EndpointName = keyof typeof endpoints;
-
 /** The endpoints of a coordinator itself; any other request is relayed to the buildlet named in `proxyHeader`. */
 export const coordinatorPaths = {
   create: '/buildlet/create',

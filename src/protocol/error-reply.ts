@@ -58,7 +58,7 @@ const sentCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   ...(['ERR_UNKNOWN_SESSION', 'ERR_UNKNOWN_TYPE', 'ERR_UNSUPPORTED'] as const),
 ]);
 
-export interface ErrorReply {
+interface ErrorReply {
   readonly status: number;
   readonly text: string;
   /** The value of `X-Gomote-Error-Code`; absent: there is none to tell. */

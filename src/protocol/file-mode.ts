@@ -69,7 +69,7 @@ function modeText(mode: number): string {
 
 const modePattern = /^(?:-|([dLDpS?]?)(u?)(g?)(c?)(t?))([r-][w-][x-][r-][w-][x-][r-][w-][x-])$/;
 
-export interface ParsedFileMode {
+interface ParsedFileMode {
   type: FileType | undefined;
   /** Permission bits with setuid, setgid and sticky: at most 0o7777. */
   permissions: number;

@@ -59,7 +59,7 @@ export function creditFrame(stream: number, sizeBytes: number): Buffer {
   return controlFrame(frameTypes.credit, stream, payload);
 }
 
-export interface FrameReceiver {
+interface FrameReceiver {
   /** A piece of a data frame, as it came. */
   readonly onData: (stream: number, piece: Buffer) => void;
   /** Any other frame, whole. */

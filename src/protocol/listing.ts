@@ -1,7 +1,7 @@
 // One line of `/ls`: mode, name, and for a regular file its size, time and, when asked for, SHA-1 digest.
 import { type FileType, formatFileMode, parseFileMode } from './file-mode.ts';
 
-export interface ListedFile {
+interface ListedFile {
   /** Unix `st_mode`: type and permissions. */
   mode: number;
   /** Relative to the listed directory, without a slash at the end. */
@@ -41,7 +41,7 @@ function unescapeListName(text: string): string | undefined {
 }
 
 /** RFC 3339 in UTC with whole seconds, as the listing's times are. */
-export function formatListTime(timeMs: number): string {
+function formatListTime(timeMs: number): string {
   return `${new Date(Math.floor(timeMs / 1000) * 1000).toISOString().slice(0, -5)}Z`;
 }
 

@@ -5,7 +5,7 @@ import { GomoteError } from '../errors.ts';
  * `out` and `err` carry output, `gap` and `end` JSON. On the wire only, and without a place in the log: `ping`, which counts
  * for nothing, and `file`, which says in JSON where the records lie that come next.
  */
-export type RecordKind = 'out' | 'err' | 'gap' | 'end' | 'ping' | 'file';
+type RecordKind = 'out' | 'err' | 'gap' | 'end' | 'ping' | 'file';
 
 /** Whole records of a log in a file of the buildlet's machine: what a `file` record says. */
 export interface FileRange {

@@ -2,7 +2,7 @@
 import { signalByName, signalByText } from './signals.ts';
 
 /** How a command ended, or why it did not start. */
-export type ProcessState =
+type ProcessState =
   | { readonly kind: 'exited'; readonly exitCode: number }
   | { readonly kind: 'signaled'; readonly signal: string; readonly signalNumber: number }
   | { readonly kind: 'not-started'; readonly reason: 'not-found' | 'not-executable' | 'other' };

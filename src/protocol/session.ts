@@ -28,7 +28,7 @@ export interface TerminalRequest {
 }
 
 /** How a session runs, beside what it runs. */
-export interface SessionSettings {
+interface SessionSettings {
   /** Whether it takes input. Default: its standard input is empty. */
   stdin?: boolean | undefined;
   /** Whether stderr goes into the same pipe as stdout, which keeps their order exactly. Default false. */

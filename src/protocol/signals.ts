@@ -1,6 +1,6 @@
 // The C library's texts for signals, as Go prints them in `signal: <text>`, and their names and Linux numbers.
 
-export interface SignalInfo {
+interface SignalInfo {
   readonly name: string;
   /** The number on Linux, for the exit status 128+n. */
   readonly number: number;

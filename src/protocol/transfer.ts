@@ -24,7 +24,7 @@ export const formatWarnings = (warnings: readonly string[]): string =>
   encodeURIComponent(JSON.stringify(warnings));
 
 /** Reads {@link formatWarnings}; what is anything else is none. */
-export function parseWarnings(text: string | undefined): string[] {
+function parseWarnings(text: string | undefined): string[] {
   try {
     const list: unknown = JSON.parse(decodeURIComponent(text ?? '[]'));
     return Array.isArray(list) ? list.filter((each) => typeof each === 'string') : [];

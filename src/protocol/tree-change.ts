@@ -9,7 +9,7 @@ export interface PatchPart {
 }
 
 /** A file made from parts of one that is already there. */
-export interface Patch {
+interface Patch {
   /** Path of that file in the tree as it was before the changes of the same part. */
   readonly source: string;
   readonly parts: readonly PatchPart[];

@@ -68,10 +68,6 @@ export function comparePaths(a: string, b: string): number {
 
 const slash = 0x2f;
 
-/** Whether both are the same in kind, mode and content. */
-export const sameEntry = (a: TreeEntry, b: TreeEntry): boolean =>
-  a.kind === b.kind && a.mode === b.mode && a.digest === b.digest && a.target === b.target;
-
 /** Three fields an entry, each ended by a NUL: `<letter> <mode> <size> <mtime>`, the path, and digest or target. */
 export function encodeEntries(entries: readonly TreeEntry[]): string {
   let text = '';

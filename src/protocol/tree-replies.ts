@@ -53,7 +53,7 @@ const failureSchema = v.object({
   code: v.optional(v.unknown()),
 });
 
-export interface ApplyFailure {
+interface ApplyFailure {
   readonly error: string;
   readonly status: number;
   readonly lost: boolean;

@@ -6,7 +6,7 @@ import { dataLimitBytes, initialCreditBytes } from '../protocol/frames.ts';
 type Done = (error?: Error | null) => void;
 
 /** What a stream tells the connection that carries it. */
-export interface Carrier {
+interface Carrier {
   /** The stream has something to send. */
   onReady(stream: MuxStream): void;
   /** What came was read: the other end may send this many bytes more. */

@@ -11,7 +11,7 @@ import {
 } from '../protocol/frames.ts';
 import { MuxStream } from './mux-stream.ts';
 
-export interface MuxEvents {
+interface MuxEvents {
   /** A stream that the other end opened; absent: it may open none. */
   readonly onStream?: ((stream: Duplex) => void) | undefined;
   /** The other end will close the connection, for this reason. */

@@ -15,7 +15,7 @@ export interface ServerTrust {
   readonly caPem?: string | undefined;
 }
 
-export interface UpgradeRequest {
+interface UpgradeRequest {
   /** Origin: `https://HOST[:PORT]`, or `http://…` without TLS. */
   readonly origin: string;
   readonly path: string;

@@ -2,7 +2,7 @@
 import type { TreeChange } from '../protocol/tree-change.ts';
 import { literalBytes } from '../protocol/tree-change.ts';
 
-export interface PathSize {
+interface PathSize {
   readonly path: string;
   readonly sizeBytes: number;
 }

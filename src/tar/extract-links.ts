@@ -65,7 +65,7 @@ function joined(directory: readonly string[], target: string): string[] | undefi
   return place;
 }
 
-export interface LinkPlan {
+interface LinkPlan {
   readonly entry: TarEntry;
   readonly place: string;
 }

@@ -2,7 +2,7 @@
 import { type PaxRecords, paxNumber, paxText } from './pax-records.ts';
 
 /** A part that is stored. */
-export interface SparsePart {
+interface SparsePart {
   readonly at: number;
   readonly length: number;
 }
@@ -15,7 +15,7 @@ export interface Sparse {
 }
 
 /** What takes the content of a file with holes. */
-export interface SparseSink {
+interface SparseSink {
   content(piece: Buffer): void;
   hole(bytes: number): void;
 }

@@ -7,7 +7,7 @@ import type { UnpackJob, UnpackTotals } from './extract.ts';
 
 export type { UnpackTotals } from './extract.ts';
 
-export interface UnpackOptions {
+interface UnpackOptions {
   /** The directory that nothing may leave. */
   root: string;
   /** Where to extract to: a path of the protocol, relative to `root`; made when absent. */

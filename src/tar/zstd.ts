@@ -19,7 +19,7 @@ const hasZstd = (module: object): module is ZlibWithZstd => 'createZstdDecompres
 /** As fast as gzip's fastest on two processors, and a fifth smaller. */
 const level = 3;
 
-export interface Zstd {
+interface Zstd {
   /** Reads one frame, and of several only the first. */
   createDecompress(options: StreamOptions): Transform;
   /** Writes one frame, with its checksum. */

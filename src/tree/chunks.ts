@@ -25,7 +25,7 @@ const maxBytes = 512 << 10;
 /** One place in 2¹⁶ is a cut: chunks have some 80 KiB. */
 const cutMask = 0xffff0000 | 0;
 const readBytes = 8 << 20;
-export const chunkIdBytes = 16;
+const chunkIdBytes = 16;
 
 /** A number for each byte, mixed into a sum that forgets what is more than 32 bytes ago. */
 const gear = Int32Array.from({ length: 256 }, (_, byte) =>

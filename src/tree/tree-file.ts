@@ -39,7 +39,7 @@ export function writeWholeFile(path: string, entry: TreeEntry, content: Buffer):
   }
 }
 
-export interface TreeFileOptions {
+interface TreeFileOptions {
   /** What it is made of. Default: pieces that come, alone. */
   readonly parts: readonly PatchPart[] | undefined;
   /** The path that the parts with an `at` are copied from. */

@@ -7,7 +7,7 @@ import { makeRoom, type Replaces } from '../files/put-in-place.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { outsideLinkError } from '../tar/archive-error.ts';
 
-export interface TreeLinksOptions {
+interface TreeLinksOptions {
   /** What no link may lead out of. */
   readonly fence: string;
   /** For system calls on an entry, to be used at once. */

@@ -10,7 +10,7 @@ import { TreeDirectories } from './tree-directories.ts';
 /** Of directories above it that are missing; the umask applies. */
 const impliedMode = 0o755;
 
-export interface TreePlaceOptions {
+interface TreePlaceOptions {
   /** Whether the tree is not there yet. */
   readonly isStaged: boolean;
   /** Whether directories replace what is none. */

@@ -23,7 +23,7 @@ const pieceBytes = 256 << 10;
 
 const { digestBytes, lengthBytes } = treeStream;
 
-export interface TreeSenderOptions {
+interface TreeSenderOptions {
   /** Whether the reader can open the files itself: then the stream names them and has no contents. Default: no. */
   readonly isNamed?: boolean;
   /** Called with the SHA-256 of each file's content as it was sent. */

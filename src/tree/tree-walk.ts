@@ -14,7 +14,7 @@ export interface FoundEntry extends TreeEntry {
   readonly stats: Pick<Stats, 'size' | 'mtimeMs' | 'ctimeMs' | 'ino'>;
 }
 
-export interface WalkOptions {
+interface WalkOptions {
   /** Called for each directory before it is listed, the top being empty. */
   readonly onEnter?: ((path: string) => void) | undefined;
   /** Called for each directory, with an empty path for the top, and with the names in it, before they are read. */

@@ -8,7 +8,7 @@ import { Feed } from './feed.ts';
 import { type FromThread, fromFailure } from './messages.ts';
 import type { StoppableSource } from './stoppable-source.ts';
 
-export interface JobOptions<Event> {
+interface JobOptions<Event> {
   /** What the job reads. */
   readonly source?: StoppableSource;
   /** Cancels the job, also when it has read everything. */

@@ -142,7 +142,7 @@ function hostConfigOf({ machine, payloadVolume }: ContainerPlan): Record<string,
   };
 }
 
-export const payloadLabels = (): Record<string, string> => ({
+const payloadLabels = (): Record<string, string> => ({
   [labels.role]: 'payload',
   [labels.version]: readVersion(),
 });

@@ -13,11 +13,11 @@ const newestVersion = [1, 51] as const;
 /** How much of a reply that is one JSON value is read, in bytes. */
 const replyLimitBytes = 32 << 20;
 
-export interface EngineCall {
+interface EngineCall {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface EngineRequest extends EngineCall {
+interface EngineRequest extends EngineCall {
   readonly method: HttpRequest['method'];
   /** Below the version: `/containers/json`. */
   readonly path: string;

@@ -10,7 +10,7 @@ const stdoutStream = 1;
 /** How much of what the process says on standard error is kept, in characters. */
 const saidLimit = 2_000;
 
-export interface Hijacked {
+interface Hijacked {
   readonly socket: Duplex;
   /** What came of the stream together with the reply's header. */
   readonly head: Buffer;

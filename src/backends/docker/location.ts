@@ -16,7 +16,7 @@ export type EngineLocation = {
   | { readonly kind: 'ssh'; readonly args: readonly string[] }
 );
 
-export interface LocationSettings {
+interface LocationSettings {
   /** What the configuration says, in place of the environment and of docker's own configuration. */
   readonly host?: string | undefined;
   readonly context?: string | undefined;

@@ -14,7 +14,7 @@ import { refusalOf } from './refusal.ts';
 
 const created = v.object({ Id: v.string() });
 
-export interface Filling extends BackendCall {
+interface Filling extends BackendCall {
   /** An image that the engine has. */
   readonly image: string;
   readonly volume: string;

@@ -13,7 +13,7 @@ import type { GceAuth } from './options.ts';
 export type VmInstance = compute_v1.Schema$Instance;
 export type VmOperation = compute_v1.Schema$Operation;
 
-export interface ComputeOptions {
+interface ComputeOptions {
   /** Default: the application's default credentials, as Google's libraries find them. */
   readonly auth?: GceAuth | undefined;
   readonly project: string;
@@ -24,7 +24,7 @@ export interface ComputeOptions {
   readonly onRequest?: RequestLog;
 }
 
-export interface ComputeCall {
+interface ComputeCall {
   readonly signal?: AbortSignal | undefined;
   /** Once a try is under way, its answer is waited for: what it does must be known. */
   readonly mustAnswer?: boolean | undefined;

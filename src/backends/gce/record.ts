@@ -70,7 +70,7 @@ const labelValue = (text: string): string =>
     .replaceAll(/[^a-z0-9_-]/g, '-')
     .slice(0, 63);
 
-export interface NewRecord {
+interface NewRecord {
   readonly name: string;
   readonly owner: string;
   readonly builderType: string;

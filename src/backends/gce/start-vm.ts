@@ -33,7 +33,7 @@ export async function startNewVM(
   return (await startVm(api, name, host, options)).client;
 }
 
-export interface StartedVm {
+interface StartedVm {
   readonly client: BuildletClient;
   readonly instance: VmInstance;
 }

@@ -23,7 +23,7 @@ import type { ClusterConfig } from './cluster-config.ts';
 import { refusalOf } from './cluster-error.ts';
 import { forwardPort } from './forward-port.ts';
 
-export interface ClusterOptions {
+interface ClusterOptions {
   readonly kubeconfig?: string | undefined;
   readonly context?: string | undefined;
   readonly namespace?: string | undefined;

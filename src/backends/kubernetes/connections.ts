@@ -31,7 +31,7 @@ export const connectionOf = (pod: V1Pod, ip: string, secrets: PodSecrets): PodCo
   renewedAtMs: 0,
 });
 
-export interface ConnectionScope {
+interface ConnectionScope {
   readonly kubeconfig?: string | undefined;
   readonly context?: string | undefined;
   readonly namespace?: string | undefined;

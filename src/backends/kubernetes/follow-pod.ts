@@ -12,7 +12,7 @@ export interface FollowOptions {
   readonly startTimeoutMs: number;
 }
 
-export interface FollowedPod {
+interface FollowedPod {
   /** Its address, once it runs. */
   readonly ip: Promise<string>;
   /** Aborts when it ended or cannot come up; the reason says why. */

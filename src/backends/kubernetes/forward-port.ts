@@ -4,7 +4,7 @@ import type { KubeConfig } from '@kubernetes/client-node';
 import { GomoteError } from '../../errors.ts';
 import { PortForward } from './client-node.ts';
 
-export interface PodPort {
+interface PodPort {
   readonly namespace: string;
   readonly name: string;
   readonly port: number;

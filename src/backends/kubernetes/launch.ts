@@ -31,7 +31,7 @@ export interface Launch extends FollowOptions {
   readonly signal: AbortSignal;
 }
 
-export interface Launched {
+interface Launched {
   readonly pod: V1Pod;
   readonly ip: string;
   readonly client: BuildletClient;

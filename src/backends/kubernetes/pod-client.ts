@@ -7,7 +7,7 @@ import type { RequestLog } from '../backend.ts';
 import type { Cluster } from './cluster.ts';
 import type { PodConnection } from './connections.ts';
 
-export interface PodClientOptions {
+interface PodClientOptions {
   readonly description: string;
   readonly onRequest: RequestLog;
   /** Why the pod's buildlet will never answer again. */

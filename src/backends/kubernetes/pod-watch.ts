@@ -4,7 +4,7 @@ import type { V1Pod } from '@kubernetes/client-node';
 import type { Cluster } from './cluster.ts';
 import { clusterError, isTransient, refusalOf } from './cluster-error.ts';
 
-export interface PodListener {
+interface PodListener {
   /** The pod as it is; undefined when it is gone. */
   onChange(pod: V1Pod | undefined): void;
   /** It cannot be watched. */

@@ -30,7 +30,7 @@ export interface LocalSettings extends LocalConfig, Surroundings {
 }
 
 /** How a buildlet is reached, by its user on its own machine. */
-export interface LocalReach {
+interface LocalReach {
   /** The path of its socket. */
   readonly socket: string;
   readonly password: string;

@@ -24,7 +24,7 @@ const idleTimeout = '30m';
 /** How long its process may take until it answers, in ms. */
 const startTimeoutMs = 20_000;
 
-export interface LocalStart {
+interface LocalStart {
   /** What commands get a base of, or with `inheritEnv` all. */
   readonly own: NodeJS.ProcessEnv;
   readonly inheritEnv: boolean;

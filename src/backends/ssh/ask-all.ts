@@ -3,7 +3,7 @@ import { type GomoteError, isGomoteError } from '../../errors.ts';
 import type { PartsCall } from '../backend.ts';
 import type { SshHost } from './ssh-host.ts';
 
-export interface Answers<T> {
+interface Answers<T> {
   /** In the order of the hosts. */
   readonly answers: readonly T[];
   readonly failures: readonly GomoteError[];

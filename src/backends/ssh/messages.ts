@@ -94,6 +94,6 @@ const lineSchema = v.union([
   }),
 ]);
 
-export type HostLine = v.InferOutput<typeof lineSchema>;
+type HostLine = v.InferOutput<typeof lineSchema>;
 
 export const parseLine = (line: string): HostLine => v.parse(lineSchema, JSON.parse(line));

@@ -13,7 +13,7 @@ import type { SshHost } from './ssh-host.ts';
 /** How long a buildlet may take to answer by a forwarded socket, in ms. */
 const probeMs = 10_000;
 
-export interface RouteOptions {
+interface RouteOptions {
   readonly onRequest: RequestLog;
   /** The host that the user has written so. */
   readonly hostOf: (text: string) => Promise<SshHost>;

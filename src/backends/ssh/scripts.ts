@@ -98,7 +98,7 @@ process.stdin.on("data", (part) => parts.push(part)).on("end", () => {
 });
 `;
 
-export interface NodeCopy {
+interface NodeCopy {
   /** What the file is called, which tells it from every other build of Node. */
   readonly name: string;
   readonly sizeBytes: number;

@@ -8,7 +8,7 @@ import { accessSync, existsSync, openSync, statSync } from '../../files/named-fs
 import type { ExecRequest } from '../../protocol/exec.ts';
 import { errnoText, notStarted } from '../../protocol/process-state.ts';
 
-export interface CommandFile {
+interface CommandFile {
   /** Absolute. */
   readonly file: string;
   /** The name the command is given as its own, argv[0]. */

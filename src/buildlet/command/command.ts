@@ -201,7 +201,7 @@ export async function spawnCommand(
 }
 
 /** What ends and signals the processes of a command. */
-export const controlsOf = (target: SweepTarget): Pick<RunningCommand, 'end' | 'signal'> => ({
+const controlsOf = (target: SweepTarget): Pick<RunningCommand, 'end' | 'signal'> => ({
   end: (graceMs) => endProcesses(target, graceMs),
   signal: (name) => signalProcesses(target, name),
 });

@@ -23,7 +23,7 @@ function mkfifo(): string {
 /** How many FIFOs are kept ready, so that a command need not wait for one to be made. */
 const stockSize = 24;
 
-export interface OutputPipe {
+interface OutputPipe {
   /**
    * Ends when every process that holds the write end has closed it. What its `data` events give is to be used or
    * copied before the event is over: all readers read into one buffer.
@@ -36,7 +36,7 @@ export interface OutputPipe {
   closeWriter(): void;
 }
 
-export interface InputPipe {
+interface InputPipe {
   /** For the child; to be closed here once the child has it. */
   readonly readFd: number;
   readonly name: string;
@@ -155,7 +155,7 @@ export interface CommandStreams {
   readonly stdin: boolean;
 }
 
-export interface CommandPipes {
+interface CommandPipes {
   readonly stdin: InputPipe | undefined;
   readonly stdout: OutputPipe;
   /** With `merge` the same as stdout. */

@@ -11,7 +11,7 @@ import type { SessionTable } from '../runs/table.ts';
 /** How long processes have between TERM and KILL. */
 const resetGraceMs = 1_000;
 
-export interface ResetState {
+interface ResetState {
   readonly workDir: string;
   /** Other directories that commands write to: each is made again when the next command starts. */
   readonly emptied: readonly string[];

@@ -2,7 +2,7 @@
 import type { Writable } from 'node:stream';
 import { GomoteError } from '../../errors.ts';
 
-export interface InputPart {
+interface InputPart {
   /** Where in the input the bytes belong; absent: at its end. */
   readonly offset: number | undefined;
   /** Whether the input ends with them. */

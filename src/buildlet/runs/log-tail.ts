@@ -11,7 +11,7 @@ export interface TailPart {
 }
 
 /** What is to be written to disk next. */
-export interface PendingWrite {
+interface PendingWrite {
   readonly buffers: readonly Buffer[];
   readonly start: LogMark;
   readonly end: LogMark;

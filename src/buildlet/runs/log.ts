@@ -6,7 +6,7 @@ import type { Gap } from '../../protocol/session.ts';
 import { LogTail, type TailPart } from './log-tail.ts';
 import { type LogMark, Segment } from './segment.ts';
 
-export interface LogOptions {
+interface LogOptions {
   /** Where its files go: this with a number added to it. */
   readonly path: string;
   /** How large a file of the log may grow, in bytes. */
@@ -24,7 +24,7 @@ export interface LogOptions {
 }
 
 /** Some of the log, and where it goes on. */
-export interface LogPart extends TailPart {
+interface LogPart extends TailPart {
   readonly next: number;
 }
 

@@ -12,7 +12,7 @@ export const emptySum = (): StreamSum => ({
   sha256: createHash('sha256').digest('hex'),
 });
 
-export interface PumpOptions {
+interface PumpOptions {
   readonly stdout: Readable;
   /** Absent: it is in stdout. */
   readonly stderr?: Readable | undefined;

@@ -5,7 +5,7 @@ import { recordHeader } from '../../protocol/log-records.ts';
 import { type Reader, Reading } from './reading.ts';
 import type { Session } from './session.ts';
 
-export interface ReaderOptions {
+interface ReaderOptions {
   readonly name: string | undefined;
   readonly observes: boolean;
   readonly from: number;

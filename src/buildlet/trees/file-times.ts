@@ -5,7 +5,7 @@ import type { TreeChange } from '../../protocol/tree-change.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import type { TreeSink } from '../../tree/tree-receiver.ts';
 
-export interface FileTimesOptions {
+interface FileTimesOptions {
   /** The last moment at which a command ran. */
   readonly ranMs: number;
   /** What earlier pushes sent; where that is nothing, nothing was made of it. */

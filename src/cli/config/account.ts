@@ -5,7 +5,7 @@ import { errnoOf, GomoteError, isGomoteError } from '../../errors.ts';
 import { readSecretFile, readTrustedFile } from '../../files/private-file.ts';
 import { errnoText } from '../../protocol/process-state.ts';
 
-export interface UserQuery {
+interface UserQuery {
   readonly env: NodeJS.ProcessEnv;
   readonly platform: string;
   readonly configDir: string;
@@ -50,7 +50,7 @@ function checkUser(user: string, where = ''): string {
   throw new GomoteError('ERR_USAGE', message, { hint: 'give --user NAME or set GOMOTE_USER' });
 }
 
-export interface TokenQuery {
+interface TokenQuery {
   readonly configDir: string;
   readonly user: string;
   readonly backendName: string;

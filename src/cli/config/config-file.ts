@@ -22,7 +22,7 @@ export interface Config {
   readonly catalogue: Catalogue;
 }
 
-export interface ConfigFile {
+interface ConfigFile {
   readonly path: string;
   readonly bytes: Uint8Array;
 }

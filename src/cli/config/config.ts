@@ -8,7 +8,7 @@ import { errnoText } from '../../protocol/process-state.ts';
 import type { Config } from './config-file.ts';
 
 /** The file that people write, and the one that `gomote login` does. */
-export const configPath = (directory: string): string => join(directory, 'config.toml');
+const configPath = (directory: string): string => join(directory, 'config.toml');
 export const loginsPath = (directory: string): string => join(directory, 'logins.toml');
 
 /** Reads `config.toml` and `logins.toml` in the directory; throws ERR_CONFIG. */

@@ -13,7 +13,7 @@ import { loginsPath } from './config.ts';
 export const typesPath = (directory: string, backend: string): string =>
   join(directory, `${backend}-types.json`);
 
-export const tokenPath = (directory: string, backend: string, user: string): string =>
+const tokenPath = (directory: string, backend: string, user: string): string =>
   join(directory, `${backend}-user-${user}.token`);
 
 const schema = v.strictObject({

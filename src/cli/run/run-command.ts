@@ -42,7 +42,7 @@ export interface RunOptions {
   statusJson?: string;
 }
 
-export interface CommandToRun {
+interface CommandToRun {
   /** The buildlet, as the user names it. */
   readonly name: string;
   readonly cmd: string;

@@ -8,7 +8,7 @@ import { runFailureCode, signalCode } from '../exit-codes.ts';
 /** Who decided the exit status. */
 export type Origin = 'remote' | 'signal' | 'timeout' | 'transport' | 'server' | 'usage';
 
-export interface RunReport {
+interface RunReport {
   readonly origin: Origin;
   /** The exit status of gomote. */
   readonly code: number;

@@ -11,7 +11,7 @@ import { type RawTerminal, takeTerminal } from './raw-terminal.ts';
 import { ScreenModes } from './screen-modes.ts';
 import { terminalLike } from './terminal.ts';
 
-export interface InteractOptions extends Omit<SessionReadOptions, 'stdout' | 'stderr'> {
+interface InteractOptions extends Omit<SessionReadOptions, 'stdout' | 'stderr'> {
   /** How much input the session has had before. Default 0. */
   readonly stdinBytes?: number | undefined;
   /** The user asks to leave the session running. */

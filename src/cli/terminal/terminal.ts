@@ -146,7 +146,7 @@ export interface Messages {
   showing<T>(passed: () => Passed, work: () => Promise<T>): Promise<T>;
 }
 
-export interface MessagesOptions {
+interface MessagesOptions {
   readonly quiet: boolean;
   readonly verbose: boolean;
   readonly color: boolean;

@@ -23,7 +23,7 @@ const blockBytes = 512;
 const pieceBytes = 256 << 10;
 const ignore = (): void => undefined;
 
-export interface ArchiveOptions {
+interface ArchiveOptions {
   /** The archive's name as it was given; `-` is standard input. */
   readonly file: string;
   /** Whether the buildlet takes zstd. */

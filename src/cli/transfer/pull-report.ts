@@ -7,7 +7,7 @@ import type { Context } from '../context.ts';
 import { listed, listedJson, print } from '../terminal/terminal.ts';
 import { formatBytes } from './format-bytes.ts';
 
-export interface PullReportOptions {
+interface PullReportOptions {
   readonly seconds: number;
   readonly dryRun?: boolean | undefined;
   readonly json?: boolean | undefined;

@@ -10,7 +10,7 @@ import {
 import { transportError } from '../../http/client/request.ts';
 import type { ConnectionOptions } from '../connection.ts';
 
-export interface OutageOptions {
+interface OutageOptions {
   readonly peer: Pick<ConnectionOptions, 'address' | 'remoteName' | 'diagnoseLoss'>;
   /** For how long to try, in ms. */
   readonly reconnectMs: number;

@@ -4,7 +4,7 @@ import { transportError } from '../../http/client/request.ts';
 import { inputLimitBytes } from '../../protocol/session.ts';
 import type { Outage } from './outage.ts';
 
-export interface InputOptions {
+interface InputOptions {
   readonly signal: AbortSignal;
   readonly outage: Outage;
   /** Where in the input the source begins. */

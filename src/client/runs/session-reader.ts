@@ -20,7 +20,7 @@ export interface LogOutputs {
 }
 
 /** A connection's part of a log. */
-export interface CopyOptions {
+interface CopyOptions {
   readonly signal: AbortSignal;
   /** Below which directory the log may name files, where that was offered. Default: nowhere. */
   readonly filesIn?: string | undefined;

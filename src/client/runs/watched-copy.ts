@@ -3,7 +3,7 @@ import { GomoteError, StatusError } from '../../errors.ts';
 import type { HttpResponse } from '../../http/client/request.ts';
 import type { LogCopier } from './session-reader.ts';
 
-export interface WatchOptions {
+interface WatchOptions {
   /** Tells the buildlet that all of the log has been taken up to there. */
   readonly ping: (position: number) => Promise<unknown>;
   /** How often each side is heard from, in ms. */

@@ -13,14 +13,14 @@ export interface CommandAudit {
   readonly withArguments: boolean;
 }
 
-export interface CommandOver {
+interface CommandOver {
   readonly session: Session;
   readonly user: User;
   readonly record: RelayRecord;
   readonly failure: unknown;
 }
 
-export interface CommandPeek {
+interface CommandPeek {
   readonly peek: (piece: Buffer) => void;
   /** The command, as far as it is known. */
   text(withArguments: boolean): string;

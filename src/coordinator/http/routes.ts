@@ -13,7 +13,7 @@ import type { CoordinatorHandler, CoordinatorRoute } from './server.ts';
 const GET = { methods: ['GET'], wrongMethod: 'GET required' } as const;
 const POST = { methods: ['POST'], wrongMethod: 'POST required' } as const;
 
-export interface RouteParts {
+interface RouteParts {
   readonly coordinator: Coordinator;
   readonly metrics: Metrics;
   readonly readiness: () => Promise<Readiness>;

@@ -49,7 +49,7 @@ export interface CoordinatorRoute {
 }
 
 /** Takes over the connection of a request with `Upgrade`; it answers and checks who it is by itself. */
-export type UpgradeHandler = (upgrade: Upgrade) => Promise<void>;
+type UpgradeHandler = (upgrade: Upgrade) => Promise<void>;
 
 export interface Upgrade {
   readonly request: IncomingMessage;
@@ -70,7 +70,7 @@ export function refuseUpgrade(socket: Duplex, status: string, text: string): voi
   );
 }
 
-export interface CoordinatorServerOptions {
+interface CoordinatorServerOptions {
   readonly authenticator: Authenticator;
   readonly routes: readonly CoordinatorRoute[];
   /** Handles what names a buildlet in `X-Buildlet-Proxy`. */
@@ -86,7 +86,7 @@ export interface CoordinatorServerOptions {
 
 export const nobody: User = { name: '', isAdmin: false };
 
-export interface CoordinatorServer {
+interface CoordinatorServer {
   readonly server: Server;
   /** Resolves when no request is being served; upgraded connections do not count. */
   quiet(): Promise<void>;

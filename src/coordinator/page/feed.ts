@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { CoordinatorView } from '../sessions/view.ts';
 import type { User } from '../state/users.ts';
 
-export interface FeedSource {
+interface FeedSource {
   /** The viewer as of now, and what they may see; undefined: signed out. */
   look(): { readonly user: User; readonly view: CoordinatorView } | undefined;
   /** Calls after changes; gives the function that ends it. */

@@ -13,7 +13,7 @@ import type { Users } from '../state/users.ts';
 import { BrowserLogins } from './browser-logins.ts';
 import { startFeed } from './feed.ts';
 
-export interface StatusPageOptions {
+interface StatusPageOptions {
   readonly coordinator: Coordinator;
   readonly authenticator: Authenticator;
   readonly users: Users;

@@ -7,7 +7,7 @@ import { type GomoteError, isGomoteError } from '../../errors.ts';
 import type { AcquireCall, Pool, PoolCall, ReconcileCall } from './pool.ts';
 import { SharedMachines } from './shared-machines.ts';
 
-export interface BackendPoolOptions {
+interface BackendPoolOptions {
   readonly backend: AnyBackend;
   readonly kind: string;
   readonly host: HostType;

@@ -7,7 +7,7 @@ import type { AcquireCall, Pool } from './pool.ts';
 import { RecentNames } from './recent-names.ts';
 import { pause, retry } from './retry.ts';
 
-export interface MachineAllocatorOptions {
+interface MachineAllocatorOptions {
   /** How many machines to keep ready ahead. */
   readonly warm: number;
   /** Called with errors of background work. */
@@ -20,7 +20,7 @@ export interface MachineAllocatorOptions {
   readonly retryMs?: number;
 }
 
-export interface WaitingView {
+interface WaitingView {
   readonly owner: string;
   readonly sinceMs: number;
   readonly ahead: number;

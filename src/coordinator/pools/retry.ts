@@ -1,6 +1,6 @@
 // Work that must be done in the end, however often it fails.
 
-export interface InsistOptions {
+interface InsistOptions {
   /** Ends the work and the waits. */
   readonly signal: AbortSignal;
   /** The wait after the first failure, in ms; it doubles up to the longest. */

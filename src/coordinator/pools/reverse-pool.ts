@@ -27,7 +27,7 @@ interface Machine {
   state: 'dirty' | 'clean' | 'held' | 'releasing';
 }
 
-export interface ReversePoolOptions {
+interface ReversePoolOptions {
   readonly hostType: string;
   readonly log: Log;
   /** A line for the shell of the machine, run between users. Default: none. */
@@ -43,7 +43,7 @@ const longestAwayMs = 60_000;
 const firstRetryMs = 1_000;
 const longestRetryMs = 60_000;
 
-export const machineId = (machine: string, boot: string): string => `${machine}.${boot}`;
+const machineId = (machine: string, boot: string): string => `${machine}.${boot}`;
 
 export class ReversePool implements Pool {
   readonly hostType: string;

@@ -3,7 +3,7 @@ import type { Backend, BackendCall, SharedNotes } from '../../backends/backend.t
 import type { Session } from '../sessions/session.ts';
 import { formatNote, parseNote, type SharedSession } from '../sessions/session-note.ts';
 
-export interface SharedMachinesOptions {
+interface SharedMachinesOptions {
   readonly list: Backend['list'];
   readonly note: SharedNotes['note'];
   readonly hostType: string;
@@ -16,7 +16,7 @@ export interface SharedMachinesOptions {
 /** A session that has its machine. */
 export type SessionWithMachine = Session & { readonly machine: string };
 
-export interface KeepCall extends BackendCall {
+interface KeepCall extends BackendCall {
   /** Default true: it is the session's for good, and for others to take up. */
   readonly isSettled?: boolean;
 }

@@ -2,7 +2,7 @@
 import { GomoteError } from '../../errors.ts';
 import type { Session } from './session.ts';
 
-export interface CreationOptions {
+interface CreationOptions {
   /** Makes the session; cancelled, it leaves nothing behind. */
   readonly make: (call: {
     signal: AbortSignal;

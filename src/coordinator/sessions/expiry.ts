@@ -22,7 +22,7 @@ export class ClockWatch {
   }
 }
 
-export interface ExpiryParts {
+interface ExpiryParts {
   readonly book: SessionBook;
   readonly machines: MachineConnections;
   readonly sessions: SessionTransitions;

@@ -18,7 +18,7 @@ import type { Session } from './session.ts';
 
 export type Health = 'unknown' | 'well' | 'silent' | 'dead';
 
-export interface MachineUse {
+interface MachineUse {
   readonly relay: Relay;
   /** Aborts when the session is over, with the reason. */
   readonly signal: AbortSignal;
@@ -29,7 +29,7 @@ export interface MachineUse {
 /** A machine that has ended, one that its platform does not know, one that has not answered for long. */
 export type Death = 'ended' | 'unknown' | 'silent';
 
-export interface MachineConnectionsOptions {
+interface MachineConnectionsOptions {
   /** How long a probe may take, in ms. */
   readonly probeTimeoutMs: number;
   readonly poolOf: (hostType: string) => Pool;

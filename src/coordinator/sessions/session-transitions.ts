@@ -7,7 +7,7 @@ import type { SessionBook } from '../state/session-book.ts';
 import type { Death, MachineConnections } from './machine-connections.ts';
 import { applied, type Limits, type Session, type SessionEvent } from './session.ts';
 
-export interface SessionTransitionsOptions {
+interface SessionTransitionsOptions {
   readonly book: SessionBook;
   readonly limits: Limits;
   readonly allocatorOf: (hostType: string) => MachineAllocator;

@@ -15,7 +15,7 @@ import type { Session } from './session.ts';
 import type { SharedSession } from './session-note.ts';
 import type { SessionTransitions } from './session-transitions.ts';
 
-export interface SharingOptions {
+interface SharingOptions {
   readonly book: SessionBook;
   readonly sessions: SessionTransitions;
   readonly allocators: ReadonlyMap<string, MachineAllocator>;

@@ -5,7 +5,7 @@ import type { Health, MachineConnections } from './machine-connections.ts';
 import type { RunningRequest } from './machine-runs.ts';
 import type { Session, SessionState } from './session.ts';
 
-export interface SessionView {
+interface SessionView {
   readonly name: string;
   readonly owner: string;
   readonly hostType: string;
@@ -18,7 +18,7 @@ export interface SessionView {
   readonly running: readonly RunningRequest[];
 }
 
-export interface PoolView {
+interface PoolView {
   readonly hostType: string;
   readonly kind: string;
   readonly capacity: number;
@@ -29,7 +29,7 @@ export interface PoolView {
   readonly outOfService: readonly { readonly machine: string; readonly reason?: string }[];
 }
 
-export interface WaitingRow {
+interface WaitingRow {
   readonly owner: string;
   readonly hostType: string;
   readonly ahead: number;

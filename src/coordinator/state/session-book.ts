@@ -23,7 +23,7 @@ const schema = v.object({
 });
 
 /** A session whose file cannot be read: somebody may be working on its machine. */
-export interface UnreadSession {
+interface UnreadSession {
   readonly name: string;
   /** Undefined when it cannot be made out. */
   readonly machine: string | undefined;

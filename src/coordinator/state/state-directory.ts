@@ -6,7 +6,7 @@ import { type LockHolder, takeFileLock } from '../../files/file-lock.ts';
 import { makePrivateDirectory } from '../../files/private-directory.ts';
 import { writeWhole } from '../../files/write-whole.ts';
 
-export interface StateDirectory {
+interface StateDirectory {
   readonly path: string;
   readonly sessionsPath: string;
   readonly usersPath: string;
@@ -43,7 +43,7 @@ export async function prepareStateDirectory(path: string): Promise<void> {
   }
 }
 
-export interface OpenOptions {
+interface OpenOptions {
   /** Ends the wait for another machine's coordinator. */
   readonly signal?: AbortSignal | undefined;
   /** The directory is another machine's; it is waited for. */

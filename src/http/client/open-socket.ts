@@ -10,7 +10,7 @@ import type { Trust } from './tls.ts';
 const connectTimeoutMs = 10_000;
 
 /** Where a TCP connection goes, and what the other end must show. */
-export interface TcpTarget extends Trust {
+interface TcpTarget extends Trust {
   /** `https://HOST[:PORT]`, or `http://…` without TLS. */
   readonly origin: string;
   /** An HTTP proxy's URL to go through. */

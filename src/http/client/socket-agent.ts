@@ -6,7 +6,7 @@ import { anySignal } from '../../timeout-signal.ts';
 import { openSocket } from './open-socket.ts';
 import type { ServerAddress } from './server-address.ts';
 
-export interface SocketAgentOptions {
+interface SocketAgentOptions {
   /** How long a connection without a request is kept, in ms: shorter than servers keep it. */
   readonly idleMs: number;
   /** Opens a connection. Default: `openSocket`. */

@@ -2,7 +2,7 @@
 import { type IncomingMessage, request } from 'node:http';
 import type { Duplex } from 'node:stream';
 
-export interface UpgradeCall {
+interface UpgradeCall {
   readonly method?: 'GET' | 'POST' | undefined;
   readonly path: string;
   /** With `Host`; `Connection` and `Upgrade` are added. */

@@ -15,7 +15,7 @@ const mostBytes = 256 << 10;
 const aheadBytes = 512 << 10;
 
 /** Where the frames of a chunked body go. */
-export interface Diversion {
+interface Diversion {
   /** Takes whole frames or parts of them; true when their memory is free again, else `free` is called when it is. */
   pass(frames: Buffer, free: () => void): boolean;
   /** All has passed but the last chunk, which comes as it would have; so many bytes of data were in it. */

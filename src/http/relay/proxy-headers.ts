@@ -31,7 +31,7 @@ const notInTrailers = new Set([
   ...['set-cookie', 'content-type', 'content-encoding', 'location', 'www-authenticate'],
 ]);
 
-export interface NextHop {
+interface NextHop {
   readonly host: string;
   /** Empty: none. */
   readonly authorization: string;

@@ -159,7 +159,7 @@ export function drained(response: ServerResponse): Promise<void> {
   });
 }
 
-export interface FormLimits {
+interface FormLimits {
   readonly limitBytes?: number;
   /** How long the form may take to come, in ms. */
   readonly timeoutMs?: number;

@@ -28,7 +28,7 @@ export interface Route {
   readonly handle: Handler;
 }
 
-export interface ServerOptions {
+interface ServerOptions {
   readonly routes: readonly Route[];
   /** Empty or absent: no password is asked for. */
   readonly password?: string | undefined;
@@ -58,7 +58,7 @@ export function createHttpServer(options: ServerOptions): Server {
   return server;
 }
 
-export type Listener = (request: IncomingMessage, response: ServerResponse) => void;
+type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
 export interface TlsIdentity {
   readonly certPem: string;

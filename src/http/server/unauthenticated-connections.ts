@@ -15,7 +15,7 @@ export interface ConnectionLimits {
 }
 
 /** A part of what this process may open: the rest is for machines, files and commands. */
-export function defaultLimits(): ConnectionLimits {
+function defaultLimits(): ConnectionLimits {
   const descriptors = descriptorLimit();
   const share = (part: number, most: number) =>
     Math.floor(Math.max(8, Math.min(most, descriptors * part)));

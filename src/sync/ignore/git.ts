@@ -26,7 +26,7 @@ export interface GitOptions {
   readonly shown?: string | undefined;
 }
 
-export interface GitResult {
+interface GitResult {
   readonly status: number | null;
   readonly stdout: Buffer;
   readonly stderr: string;

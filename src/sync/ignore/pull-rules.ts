@@ -17,7 +17,7 @@ export interface PullRulesOptions extends GitOptions {
   readonly noIgnore?: boolean | undefined;
 }
 
-export type LeavesOut = (path: string, isDirectory: boolean) => boolean;
+type LeavesOut = (path: string, isDirectory: boolean) => boolean;
 
 export interface PullRules {
   readonly leavesOut: LeavesOut;

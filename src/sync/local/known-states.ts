@@ -21,7 +21,7 @@ import type { FoundEntry } from '../../tree/tree-walk.ts';
 import type { LocalCache } from './local-cache.ts';
 
 /** A directory here, and one of a work directory in one of its lives. */
-export interface Pair {
+interface Pair {
   readonly top: string;
   /** Tells the life of the work directory. */
   readonly identity: string;

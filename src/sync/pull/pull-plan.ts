@@ -29,7 +29,7 @@ export interface PullPlan {
   readonly renamed: Map<string, string>;
 }
 
-export interface PullPlanOptions {
+interface PullPlanOptions {
   readonly top: string;
   readonly umask: number;
   readonly algorithm: DigestAlgorithm;

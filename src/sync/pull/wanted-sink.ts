@@ -13,7 +13,7 @@ import type { TreeWriter } from '../../tree/tree-writer.ts';
 
 type Write = Extract<TreeChange, { op: 'write' }>;
 
-export interface WantedSinkOptions {
+interface WantedSinkOptions {
   /** What was asked for, by path; undefined: everything. */
   readonly wanted: ReadonlyMap<string, TreeEntry> | undefined;
   /** What of the mode's permissions is not given. */

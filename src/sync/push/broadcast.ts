@@ -8,7 +8,7 @@ interface Reader<T> {
   wake: () => void;
 }
 
-export interface Output<T> extends AsyncIterable<T> {
+interface Output<T> extends AsyncIterable<T> {
   /** Says that it will not be read, or not any further: the others wait for it no longer. */
   release(): void;
 }

@@ -7,7 +7,7 @@ import { type Chunk, chunkFile, patchParts } from '../../tree/chunks.ts';
 /** A smaller file is sent whole: asking for its chunks takes a round trip. */
 const patchedBytes = 1 << 20;
 
-export interface PatchOptions {
+interface PatchOptions {
   /** Of the tree here, absolute. */
   readonly top: string;
   readonly there: readonly TreeEntry[];

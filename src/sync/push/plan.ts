@@ -2,7 +2,7 @@
 import type { TreeChange } from '../../protocol/tree-change.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 
-export interface PlanOptions<Entry extends TreeEntry> {
+interface PlanOptions<Entry extends TreeEntry> {
   /** The digest of a file here; undefined when it has gone. Asked for only where it matters. */
   readonly digestOf: (entry: Entry) => string | undefined;
   /**

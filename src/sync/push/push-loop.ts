@@ -11,7 +11,7 @@ import type { PushOptions } from './push-options.ts';
 import { type Parts, type PushStream, pushStream } from './push-stream.ts';
 import type { PushTarget } from './push-target.ts';
 
-export interface PushLoopOptions extends PushOptions {
+interface PushLoopOptions extends PushOptions {
   /** Called for a file that cannot be read, before that is thrown. */
   readonly onUnread: (path: string, error: unknown) => void;
 }

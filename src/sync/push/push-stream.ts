@@ -9,7 +9,7 @@ export type PushStream = Pick<TreeUpdate, 'pieces' | 'proof' | 'onDigest'>;
 
 export type Parts = Iterable<readonly TreeChange[]> | AsyncIterable<readonly TreeChange[]>;
 
-export interface PushStreamOptions {
+interface PushStreamOptions {
   /** Whether contents are named, not sent. */
   readonly isNamed: boolean;
   readonly signal: AbortSignal;

@@ -16,7 +16,7 @@ export interface TreeMatch {
   readonly there: readonly number[];
 }
 
-export interface OtherTree<Entry> {
+interface OtherTree<Entry> {
   readonly length: number;
   pathOf(index: number): string | undefined;
   /** Asked where the paths are the same. */

@@ -5,7 +5,7 @@ import { isReserved } from '../../files/reserved-names.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import { treeLimits } from '../../protocol/tree-limits.ts';
 
-export interface ListTreeOptions {
+interface ListTreeOptions {
   /** Called with what cannot be listed, and why. */
   readonly onUnreadable?: (name: string, reason: string) => void;
   /** Called for each FIFO, device and socket. */
