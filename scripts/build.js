@@ -24,10 +24,11 @@ const heavyModules = {
   'src/backends/kubernetes/client-node.ts': 'kubernetes-client',
   'src/backends/gce/google.ts': 'google-compute',
   'src/client/self-signed.ts': 'self-signed',
+  'src/cli/terminal/spinner.ts': 'spinner',
 };
 
 /** Packages that a plain command never loads, each a file of its own too: a file is read, and half compiled, as a whole. */
-const heavyPackages = ['undici', 'tar', 'ora'];
+const heavyPackages = ['undici', 'tar'];
 
 const heavyPackagesApart = {
   name: 'heavy-packages-apart',

@@ -21,12 +21,16 @@ const endMs = 20_000;
 /** The exit status of ssh when ssh itself failed. */
 const sshFailed = 255;
 
+const nothing = Buffer.alloc(0);
+
 export class RemoteSession {
   readonly #link: SshLink;
   readonly #process: RemoteProcess;
   readonly #mark: string;
   readonly #said: () => string;
   readonly #exited: Promise<number | null>;
+  /** What has come after the last line. */
+  #rest: Buffer = nothing;
   /** The last that came on standard output and was no answer. */
   #banner = '';
 
@@ -63,15 +67,19 @@ export class RemoteSession {
 
   /** As it comes, from behind the last answer or line. */
   get stdout(): Readable {
-    return this.#process.stdout;
+    const { stdout } = this.#process;
+    if (this.#rest.length > 0) stdout.unshift(this.#rest);
+    this.#rest = nothing;
+    return stdout;
   }
 
   /** The next answer's words. What stands before it is skipped. */
   async answer(signal: AbortSignal, limitMs: number = startMs): Promise<string> {
     const late = timeoutSignal(limitMs);
+    const either = anySignal(signal, late);
     let skipped = 0;
     for (;;) {
-      const line = await this.#next(anySignal(signal, late)).catch((error: unknown) => {
+      const line = await this.#next(either).catch((error: unknown) => {
         signal.throwIfAborted();
         if (!late.aborted) throw error;
         throw this.#problem(`its shell did not answer within ${limitMs / 1_000} s`);
@@ -97,19 +105,17 @@ export class RemoteSession {
     let sizeBytes = 0;
     for (;;) {
       signal.throwIfAborted();
-      const chunk: Buffer | null = stdout.read();
+      const chunk: Buffer | null = this.#rest.length > 0 ? this.#rest : stdout.read();
       if (chunk === null) {
         if (stdout.readableEnded || stdout.destroyed) return undefined;
         await readableOrEnd(stdout, signal);
         continue;
       }
       const end = chunk.indexOf('\n');
+      this.#rest = end < 0 ? nothing : chunk.subarray(end + 1);
       parts.push(end < 0 ? chunk : chunk.subarray(0, end));
+      if (end >= 0) return Buffer.concat(parts).toString();
       sizeBytes += chunk.length;
-      if (end >= 0) {
-        if (end + 1 < chunk.length) stdout.unshift(chunk.subarray(end + 1));
-        return Buffer.concat(parts).toString();
-      }
       if (sizeBytes > lineLimit) throw this.#problem('a line without an end');
     }
   }

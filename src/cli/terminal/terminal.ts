@@ -186,7 +186,7 @@ export function createMessages(terminal: Terminal, options: MessagesOptions): Me
           if (options.verbose) write(`gomote: ${what}: ${step}`);
         });
       }
-      const { default: ora } = await import('ora');
+      const { ora } = await import('./spinner.ts');
       const spinner = ora({ text: what, stream: terminal.stderr as NodeJS.WriteStream }).start();
       try {
         return await work((step) => {

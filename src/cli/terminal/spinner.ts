@@ -1,0 +1,2 @@
+// The spinner's library: it loads when something is drawn.
+export { default as ora } from 'ora';
