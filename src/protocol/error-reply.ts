@@ -39,12 +39,13 @@ const statusOfCode: Record<ErrorCode, number> = {
 /** Names the error's code in a reply, beside its text. An extension: whoever does not know it reads status and text. */
 export const errorCodeHeader = 'X-Gomote-Error-Code';
 
-/** Codes that say the same at the client as at the server: of its request, of a file there, of a buildlet. */
+/** Codes that say the same at the client as at the server: of its request, of what came of its body, of a file there, of a buildlet. */
 const sentCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   ...([
     'ERR_ARCHIVE',
     'ERR_BUILDLET_DIED',
     'ERR_CONFLICT',
+    'ERR_LOST',
     'ERR_NOT_OWNER',
     'ERR_NO_CAPACITY',
   ] as const),

@@ -13,6 +13,7 @@ describe('the code of an error', () => {
     [new GomoteError('ERR_UNKNOWN_BUILDLET', 'x'), 'ERR_UNKNOWN_BUILDLET'],
     [new GomoteError('ERR_UNKNOWN_TYPE', 'x'), 'ERR_UNKNOWN_TYPE'],
     [new GomoteError('ERR_QUOTA', 'x'), 'ERR_QUOTA'],
+    [new GomoteError('ERR_LOST', 'x'), 'ERR_LOST'],
     [new GomoteError('ERR_LOCAL_FILE', 'x', { cause: errno('ENOENT') }), 'ERR_NO_SUCH_FILE'],
     [new GomoteError('ERR_LOCAL_FILE', 'x', { cause: errno('ENOTDIR') }), 'ERR_NO_SUCH_FILE'],
     [new GomoteError('ERR_LOCAL_FILE', 'lstat x: no such file or directory'), 'ERR_NO_SUCH_FILE'],
@@ -36,6 +37,26 @@ describe('the code of an error', () => {
   );
 });
 
+/** The code that the buildlet answers with. */
+async function codeOf(
+  method: string,
+  path: string,
+  headers: Record<string, string> = {},
+  body = '',
+): Promise<unknown> {
+  const buildlet = await startBuildlet();
+  await clientOf(buildlet).status();
+  const socketPath = buildlet.address.slice('unix:'.length);
+  return await new Promise((resolve, reject) => {
+    request({ socketPath, method, path, headers, agent: false }, (reply) => {
+      reply.resume();
+      resolve(reply.headers['x-gomote-error-code']);
+    })
+      .once('error', reject)
+      .end(body);
+  });
+}
+
 describe('a buildlet', () => {
   it.each([
     ['GET', '/file?path=absent', 'ERR_NO_SUCH_FILE'],
@@ -47,17 +68,12 @@ describe('a buildlet', () => {
     ['GET', '/session?id=absent', 'ERR_UNKNOWN_SESSION'],
     ['GET', '/session?id=../x', 'ERR_REQUEST'],
   ])('answers %s %s with the code %s', async (method, path, code) => {
-    const buildlet = await startBuildlet();
-    await clientOf(buildlet).status();
-    const socketPath = buildlet.address.slice('unix:'.length);
-    const told = await new Promise((resolve, reject) => {
-      request({ socketPath, method, path, agent: false }, (reply) => {
-        reply.resume();
-        resolve(reply.headers['x-gomote-error-code']);
-      })
-        .once('error', reject)
-        .end();
-    });
-    expect(told).toBe(code);
+    expect(await codeOf(method, path)).toBe(code);
+  });
+
+  const totals = `files=1, bytes=4, wire=4, sha256=${'0'.repeat(64)}`;
+  it('answers a PUT whose body came damaged with the code ERR_LOST', async () => {
+    const headers = { 'Gomote-Totals': totals };
+    expect(await codeOf('PUT', '/write?path=f&mode=420', headers, 'damaged')).toBe('ERR_LOST');
   });
 });
