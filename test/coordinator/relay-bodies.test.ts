@@ -12,7 +12,7 @@ const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest(
 
 /** Sends the content in chunks of all sizes, then its digest in a trailer. */
 const long: Misbehaviour = (_, response) => {
-  response.writeHead(200, { Trailer: 'X-Sum' });
+  response.writeHead(200, { Trailer: 'Gomote-Sum' });
   let at = 0;
   let size = 1;
   const more = () => {
@@ -23,7 +23,7 @@ const long: Misbehaviour = (_, response) => {
       if (!goesOn) return;
     }
     response.off('drain', more);
-    response.addTrailers({ 'X-Sum': sha256(content) });
+    response.addTrailers({ 'Gomote-Sum': sha256(content) });
     response.end();
   };
   response.on('drain', more);
@@ -35,7 +35,7 @@ const written =
   (...parts: readonly string[]): Misbehaviour =>
   async ({ socket }) => {
     for (const part of [
-      'HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n',
+      'HTTP/1.1 200 OK\r\nTrailer: Gomote-Sum\r\nTransfer-Encoding: chunked\r\n\r\n',
       ...parts,
     ]) {
       await new Promise((resolve) => socket.write(part, resolve));
@@ -69,7 +69,7 @@ async function read(reply: IncomingMessage, isSlow = false) {
     parts.push(part);
     if (isSlow) await new Promise(setImmediate);
   }
-  return { body: Buffer.concat(parts), sum: reply.trailers['x-sum'] };
+  return { body: Buffer.concat(parts), sum: reply.trailers['gomote-sum'] };
 }
 
 it('long ones pass whole, one after the other over the same connections, to fast and slow readers', async () => {
@@ -85,10 +85,13 @@ it('long ones pass whole, one after the other over the same connections, to fast
 });
 
 it.each([
-  ['a chunk with an extension', ['5;a=b\r\nhello\r\n6\r\n world\r\n', '0\r\nX-Sum: 1\r\n\r\n']],
-  ['one later', ['5\r\nhello\r\n', '6;a=b\r\n world\r\n0\r\nX-Sum: 1\r\n\r\n']],
-  ['all in one packet', ['5\r\nhello\r\n6\r\n world\r\n0\r\nX-Sum: 1\r\n\r\n']],
-  ['byte by byte', [...'5\r\nhello\r\n6\r\n world\r\n0\r\nX-Sum: 1\r\n\r\n']],
+  [
+    'a chunk with an extension',
+    ['5;a=b\r\nhello\r\n6\r\n world\r\n', '0\r\nGomote-Sum: 1\r\n\r\n'],
+  ],
+  ['one later', ['5\r\nhello\r\n', '6;a=b\r\n world\r\n0\r\nGomote-Sum: 1\r\n\r\n']],
+  ['all in one packet', ['5\r\nhello\r\n6\r\n world\r\n0\r\nGomote-Sum: 1\r\n\r\n']],
+  ['byte by byte', [...'5\r\nhello\r\n6\r\n world\r\n0\r\nGomote-Sum: 1\r\n\r\n']],
 ])('%s is read as HTTP has it', async (_, parts) => {
   const { get } = await withMachine({ '/odd': written(...parts) });
   for (const _again of [1, 2]) {

@@ -156,11 +156,11 @@ describe('the relay', () => {
     const seen: object[] = [];
     const { coordinator, name } = await withMachine({
       '/echo': (request, response) => {
-        response.writeHead(200, { Trailer: 'X-Sum' });
+        response.writeHead(200, { Trailer: 'Gomote-Sum' });
         request.on('data', (chunk) => response.write(chunk));
         request.on('end', () => {
           seen.push(request.trailers);
-          response.addTrailers({ 'X-Sum': '7' });
+          response.addTrailers({ 'Gomote-Sum': '7' });
           response.end();
         });
       },
@@ -173,10 +173,80 @@ describe('the relay', () => {
         `X-Buildlet-Proxy: ${name}`,
         'Transfer-Encoding: chunked',
       ],
-      '3\r\nabc\r\n0\r\nX-Up: 3\r\n\r\n',
+      '3\r\nabc\r\n0\r\nGomote-Up: 3\r\n\r\n',
     );
-    expect([reply.body.toString(), ...reply.trailers]).toEqual(['abc', ['x-sum', '7']]);
-    expect(seen).toEqual([{ 'x-up': '3' }]);
+    expect([reply.body.toString(), ...reply.trailers]).toEqual(['abc', ['gomote-sum', '7']]);
+    expect(seen).toEqual([{ 'gomote-up': '3' }]);
+  });
+
+  it.each([
+    ['GET', '204 No Content', 'Trailer: Gomote-Sum'],
+    ['GET', '204 No Content', 'Trailer: Gomote-Sum\r\nTransfer-Encoding: chunked'],
+    ['GET', '204 No Content', 'Content-Length: 5'],
+    ['GET', '304 Not Modified', 'Trailer: Gomote-Sum'],
+    ['HEAD', '200 OK', 'Trailer: Gomote-Sum\r\nTransfer-Encoding: chunked'],
+    ['HEAD', '200 OK', 'Trailer: Gomote-Sum'],
+  ])('passes a reply without a body to %s as one: %s, %s', async (method, status, header) => {
+    const { coordinator, name } = await withMachine({
+      '/bare': ({ socket }) => void socket.end(`HTTP/1.1 ${status}\r\n${header}\r\n\r\n`),
+    });
+    const lines = [credentials, `X-Buildlet-Proxy: ${name}`, 'Host: c'];
+    const socket = open(
+      coordinator,
+      [`${method} /bare HTTP/1.1`, ...lines],
+      `${[`GET /status HTTP/1.1`, ...lines, 'Connection: close'].join('\r\n')}\r\n\r\n`,
+    );
+    const received = (await buffer(socket)).toString();
+    const [first = '', second = '', body] = received.split('\r\n\r\n');
+    expect(first).toMatch(new RegExp(`^HTTP/1.1 ${status}\r\n`));
+    expect(first).not.toMatch(/content-length|trailer/i);
+    expect(second).toMatch(/^HTTP\/1.1 200 OK\r\n/);
+    expect(body).toBe('{"Version":11}');
+  });
+
+  it('passes only trailers of the protocol', async () => {
+    const odd = ['Set-Cookie', 'Alt-Svc', 'Content-Security-Policy', 'Refresh', 'X-Sum'];
+    const { coordinator, name } = await withMachine({
+      '/odd': (_, response) => {
+        response.writeHead(200, { Trailer: 'Process-State' });
+        response.addTrailers([...odd.map((one) => [one, '1']), ['Process-State', 'ok']] as never);
+        response.end();
+      },
+    });
+    const reply = await raw(coordinator, [
+      'GET /odd HTTP/1.1',
+      credentials,
+      `X-Buildlet-Proxy: ${name}`,
+    ]);
+    expect([...reply.trailers]).toEqual([['process-state', 'ok']]);
+  });
+
+  it.each([
+    ['GET /echo HTTP/1.1', 'Trailer: Gomote-Sum'],
+    ['POST /echo HTTP/1.1', 'Trailer: Gomote-Sum', 'Content-Length: 0'],
+  ])('takes no offence at %s with trailers that cannot come', async (...lines) => {
+    const { coordinator, name } = await withMachine({
+      '/echo': (_, response) => response.end('body'),
+    });
+    const reply = await raw(coordinator, [...lines, credentials, `X-Buildlet-Proxy: ${name}`]);
+    expect([reply.status, reply.body.toString()]).toEqual([200, 'body']);
+  });
+
+  it.each([
+    'http://c/halt',
+    '/%68alt',
+    '//halt',
+    '/./halt',
+    '/x/../halt',
+    '/halt/',
+    '/ex%65c',
+    '*',
+  ])('passes no request on whose path a machine may read otherwise: %s', async (path) => {
+    const { coordinator, machine, name } = await withMachine({});
+    const lines = [`POST ${path} HTTP/1.1`, credentials, `X-Buildlet-Proxy: ${name}`];
+    const reply = await raw(coordinator, [...lines, 'Content-Length: 0']);
+    expect([reply.status, reply.body.toString()]).toEqual([400, `bad path "${path}"\n`]);
+    expect(machine.requests).toEqual([]);
   });
 
   it('sends each piece on as it comes', async () => {

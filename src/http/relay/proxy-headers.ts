@@ -1,6 +1,6 @@
 // Which headers a relay passes on: of a request all but those of one connection (RFC 9110, 7.6.1), of a reply a few.
 import { type IncomingMessage, validateHeaderName, validateHeaderValue } from 'node:http';
-import { proxyHeader } from '../../protocol/endpoints.ts';
+import { processStateTrailer, proxyHeader } from '../../protocol/endpoints.ts';
 
 const ofOneConnection = [
   'connection',
@@ -25,11 +25,12 @@ const replied = new Set([
   'x-content-type-options',
 ]);
 
-/** Never in a trailer: what a server says of a connection, or browsers obey. */
-const notInTrailers = new Set([
-  ...[...ofOneConnection, ...ofTheRelay, 'content-length', 'transfer-encoding', 'trailer'],
-  ...['set-cookie', 'content-type', 'content-encoding', 'location', 'www-authenticate'],
-]);
+/** What the protocol has in trailers, both ways. */
+const isOfTrailers = (name: string): boolean =>
+  name === processStateTrailer.toLowerCase() || isOurs(name);
+
+/** Names that the extensions of the protocol have. */
+const isOurs = (name: string): boolean => /^(?:x-)?gomote-/.test(name);
 
 interface NextHop {
   readonly host: string;
@@ -46,6 +47,7 @@ export function proxiedHeaders(
   const left = new Set([...ofOneConnection, ...ofTheRelay, ...listed(connection)]);
   // A body's framing cannot be named away: what follows would be taken for another request.
   for (const name of ['transfer-encoding', 'content-length']) left.delete(name);
+  if (incoming.headers['transfer-encoding'] === undefined) left.add('trailer');
   const headers = kept(incoming.rawHeaders, (name) => !left.has(name));
   headers.push('Host', host);
   if (authorization !== '') headers.push('Authorization', authorization);
@@ -56,20 +58,23 @@ export function proxiedHeaders(
 }
 
 /** The reply's headers for the client; how the body is framed is decided again. */
-export function repliedHeaders({ headers, rawHeaders }: IncomingMessage): string[] {
+export function repliedHeaders(
+  { headers, rawHeaders, statusCode }: IncomingMessage,
+  method: string | undefined,
+): string[] {
   const left = new Set(listed(headers.connection ?? ''));
   left.delete('content-length');
-  // A body of known length has no trailers.
-  if (headers['content-length'] !== undefined) left.add('trailer');
-  return kept(
-    rawHeaders,
-    (name) => !left.has(name) && (replied.has(name) || /^(?:x-)?gomote-/.test(name)),
-  );
+  const hasBody = method !== 'HEAD' && statusCode !== 204 && statusCode !== 304;
+  // Only a body in chunks has trailers.
+  if (!hasBody || headers['content-length'] !== undefined) left.add('trailer');
+  // It has no body. A client that believed the length would take the next reply for one.
+  if (statusCode === 204) left.add('content-length');
+  return kept(rawHeaders, (name) => !left.has(name) && (replied.has(name) || isOurs(name)));
 }
 
 /** The trailers that pass, as pairs. */
 export function passedTrailers(raw: readonly string[]): [string, string][] {
-  const flat = kept(raw, (name) => !notInTrailers.has(name));
+  const flat = kept(raw, isOfTrailers);
   return flat.flatMap((name, at) => (at % 2 === 0 ? [[name, flat[at + 1] ?? '']] : []));
 }
 

@@ -3,6 +3,7 @@ import { isGomoteError, messageOf } from '../../../errors.ts';
 import { newRelayRecord } from '../../../http/relay/proxy.ts';
 import { sendEmpty, sendError } from '../../../http/server/reply.ts';
 import { splitTarget } from '../../../http/server/server.ts';
+import { quoted } from '../../../printable.ts';
 import { endpoints } from '../../../protocol/endpoints.ts';
 import { anySignal } from '../../../timeout-signal.ts';
 import type { Coordinator } from '../../coordinator.ts';
@@ -19,6 +20,7 @@ export function relay(coordinator: Coordinator, audit: CommandAudit) {
     const { request, response } = exchange;
     const session = await coordinator.find(user, name);
     const { path, query } = splitTarget(request.url ?? '');
+    if (!isPlain(path)) return sendError(response, 400, `bad path ${quoted(path)}`);
     if (path === endpoints.halt.path && request.method === 'POST') {
       await inTime(coordinator.end(session, user));
       return sendEmpty(response);
@@ -29,6 +31,12 @@ export function relay(coordinator: Coordinator, audit: CommandAudit) {
     await pass({ coordinator, audit, user }, exchange, session, { path, run: query.get('id') });
   };
 }
+
+/**
+ * Whether there is one way to read the path: what this coordinator takes for another request than a halt or a command,
+ * the machine must not take for one.
+ */
+const isPlain = (path: string): boolean => path === '/' || /^(?:\/[\w-]+)+$/.test(path);
 
 interface Surroundings {
   readonly coordinator: Coordinator;
