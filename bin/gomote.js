@@ -4,6 +4,10 @@
 # its own among all arguments, so each is given behind a colon, which bin/start.js takes away.
 # Why: docs/decisions/019-no-arguments-for-node.md
 command -v node >/dev/null || { echo 'gomote: Node.js is not installed, or not on PATH' >&2; exit 125; }
+# Node runs what it compiled the last time, whoever put it there: the directory is for commands that inherit all.
+case ${NODE_COMPILE_CACHE-} in
+  ?*) export GOMOTE_FOR_COMMANDS_NODE_COMPILE_CACHE="$NODE_COMPILE_CACHE"; unset NODE_COMPILE_CACHE ;;
+esac
 case ${NODE_OPTIONS-}${NODE_ICU_DATA-}${OPENSSL_CONF-} in
   ?*) _said=$(node -- "$0" '?' 2>&1); case $_said in
     *ready) ;;

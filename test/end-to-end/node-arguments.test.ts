@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from '
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ending, gomoteProgram, projectRoot, workshop } from '../helpers/programs.ts';
+import { temporaryDirectory } from '../helpers/temporary.ts';
 
 /** Every option that this Node has, in each way it may be written, and those of others. */
 function optionsOfNode(): string[] {
@@ -124,4 +125,20 @@ describe('the launcher', () => {
     expect(told).toMatchObject({ code: 125 });
     expect(told.stderr).toBe('gomote: Node.js is not installed, or not on PATH\n');
   });
+});
+
+describe('compiled code', () => {
+  it.each(['gomote', 'buildlet', 'coordinator'])(
+    '%s takes none from where NODE_COMPILE_CACHE leads',
+    (program) => {
+      const directory = temporaryDirectory();
+      const node = join(directory, 'node');
+      writeFileSync(node, '#!/bin/sh\nexec env\n', { mode: 0o755 });
+      const env = { PATH: `${directory}:${process.env.PATH}`, NODE_COMPILE_CACHE: "/tmp/it's one" };
+      const told = execFileSync(join(projectRoot, 'bin', `${program}.js`), ['x'], { env });
+      const lines = told.toString().split('\n');
+      expect(lines.some((line) => line.startsWith('NODE_COMPILE_CACHE='))).toBe(false);
+      expect(lines).toContain("GOMOTE_FOR_COMMANDS_NODE_COMPILE_CACHE=/tmp/it's one");
+    },
+  );
 });
