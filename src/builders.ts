@@ -178,12 +178,20 @@ export function findHostType(catalogue: Catalogue, name: string): HostType {
   });
 }
 
-/** The builder type in an instance name `<user>-<type>-<n>` or an address `<type>@<host>`; undefined if unknown. */
+/** What follows `<user>-<type>` in a name: a number, or a random part on platforms that remember no names. */
+const nameEnding = /-([0-9]+|[a-z][a-z0-9]{4})$/;
+
+/** Text as part of a name where only small letters, digits and hyphens are allowed. */
+export const plainNamePart = (text: string): string =>
+  text.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-');
+
+/** The builder type in a buildlet's name or in an address `<type>@<host>`; undefined if unknown. */
 export function builderTypeOfName(catalogue: Catalogue, name: string): BuilderType | undefined {
   const at = name.indexOf('@');
   if (at >= 0) return catalogue.builders.find((builder) => builder.name === name.slice(0, at));
-  const stem = name.replace(/-[0-9]+$/, '');
+  const stem = name.replace(nameEnding, '');
+  const isIn = (type: string) => stem === type || stem.endsWith(`-${type}`);
   return catalogue.builders
-    .filter((builder) => stem === builder.name || stem.endsWith(`-${builder.name}`))
+    .filter((builder) => isIn(builder.name) || isIn(plainNamePart(builder.name)))
     .sort((a, b) => b.name.length - a.name.length)[0];
 }

@@ -5,7 +5,7 @@ import type { GomoteError } from '../errors.ts';
 
 /** A buildlet as its backend knows it. */
 export interface Instance {
-  /** Unique in its backend: `<user>-<type>-<n>`. */
+  /** Unique in its backend: `<user>-<type>-<n>`, or with a random part where names are not remembered. */
   readonly name: string;
   readonly builderType: string;
   readonly hostType: string;

@@ -2,9 +2,8 @@
 // leads to the buildlet of somebody else.
 import { closeSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { errnoOf, GomoteError } from '../errors.ts';
+import { errnoOf } from '../errors.ts';
 import { makePrivateDirectory } from './private-directory.ts';
-import { userDirectory } from './user-directories.ts';
 
 /** How long a name that is not the last of its kind is remembered, in ms. */
 const rememberedMs = 24 * 3_600_000;
@@ -93,24 +92,5 @@ export function nextName(
   for (let n = 0; ; n++) {
     const name = `${stem}-${n}`;
     if (!isTaken(name)) return name;
-  }
-}
-
-/**
- * The names that this user has given to buildlets on platforms which forget them with their machines. Undefined where the
- * user has no directory for that.
- */
-export function usedNamesOf(environment: NodeJS.ProcessEnv): UsedNames | undefined {
-  if (!environment.HOME && !environment.XDG_STATE_HOME) return undefined;
-  try {
-    const directory = join(
-      userDirectory(environment, 'XDG_STATE_HOME', '.local', 'state'),
-      'gomote',
-    );
-    makePrivateDirectory(directory, 'the state directory');
-    return new UsedNames(join(directory, 'names'));
-  } catch (error) {
-    if (error instanceof GomoteError) return undefined;
-    throw error;
   }
 }

@@ -19,7 +19,7 @@ describe('a buildlet in a container', () => {
   it('runs commands, takes and gives files, and is gone after a destroy', async () => {
     const { cli, gomote, create, containers, user } = newLab(types);
     const name = await create('box');
-    expect(name).toMatch(new RegExp(`^${user}-box-[0-9]+$`));
+    expect(name).toMatch(new RegExp(`^${user}-box-[a-z0-9]{5}$`));
     expect(await gomote(['run', name, 'sh', '-c', 'echo out; echo err >&2; exit 3'])).toEqual({
       code: 3,
       stdout: 'out\n',
@@ -72,7 +72,7 @@ describe('a buildlet in a container', () => {
   it('is made of any image without configuration', async () => {
     const { gomote, create } = newLab('', '');
     const name = await create(`docker:${images.shell}`, '--network', 'none');
-    expect(name).toMatch(/^docker\/t[0-9a-f]{8}-docker_shell-0$/);
+    expect(name).toMatch(/^docker\/t[0-9a-f]{8}-docker_shell-[a-z0-9]{5}$/);
     expect(await gomote(['run', name, 'sh', '-c', 'echo hi'])).toMatchObject({ stdout: 'hi\n' });
     expect((await gomote(['list', '--backend', 'docker'])).stdout).toContain(name);
     expect((await gomote(['destroy', name])).code).toBe(0);

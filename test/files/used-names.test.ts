@@ -1,7 +1,7 @@
 import { readdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { UsedNames, usedNamesOf } from '../../src/files/used-names.ts';
+import { UsedNames } from '../../src/files/used-names.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
 it('a number never goes back, whoever asks and whatever is free', () => {
@@ -26,12 +26,4 @@ it('names are forgotten when they are a day old, but for the last one', () => {
   }
   expect(new UsedNames(directory).take('a')).toBe('a-8');
   expect(readdirSync(directory).sort()).toEqual(['a-7', 'a-8', 'a-b-9', 'b-1']);
-});
-
-it('names of platforms are remembered for a user that has a directory for that', () => {
-  const HOME = temporaryDirectory();
-  expect(usedNamesOf({ HOME })?.take('a')).toBe('a-0');
-  expect(usedNamesOf({ HOME })?.take('a')).toBe('a-1');
-  expect(usedNamesOf({})).toBeUndefined();
-  expect(usedNamesOf({ HOME: 'relative' })).toBeUndefined();
 });

@@ -31,23 +31,26 @@ async function secretOf(name: string): Promise<V1Secret> {
 describe('a buildlet in a pod', () => {
   it('is made, runs commands, gives its files and is gone', async () => {
     const cli = clusterCli(namespace);
-    expect(await cli(['create', 'linux'])).toEqual({ code: 0, stdout: 'me-linux-0\n', stderr: '' });
+    const made = await cli(['create', 'linux']);
+    expect(made).toMatchObject({ code: 0, stderr: '' });
+    const name = made.stdout.trim();
+    expect(name).toMatch(/^me-linux-[a-z0-9]{5}$/);
     expect((await cli(['list'])).stdout).toMatch(
-      /^me-linux-0\tlinux\texpires in (30m0s|29m\d+s)\n$/,
+      new RegExp(`^${name}\\tlinux\\texpires in (30m0s|29m\\d+s)\\n$`),
     );
     const script = 'seq 3; seq 4 >numbers; exit 7';
-    expect(await cli(['run', 'me-linux-0', 'sh', '-c', script])).toMatchObject({
+    expect(await cli(['run', name, 'sh', '-c', script])).toMatchObject({
       code: 7,
       stdout: '1\n2\n3\n',
     });
-    expect((await cli(['put', 'me-linux-0', '-', 'there'], { stdin: ['text'] })).code).toBe(0);
+    expect((await cli(['put', name, '-', 'there'], { stdin: ['text'] })).code).toBe(0);
     const archive = join(cli.directory, 'all.tar.gz');
-    expect((await cli(['gettar', '-o', archive, 'me-linux-0'])).code).toBe(0);
+    expect((await cli(['gettar', '-o', archive, name])).code).toBe(0);
     expect(gunzipSync(readFileSync(archive)).toString('latin1')).toMatch(/numbers.*there/s);
-    expect(await cli(['destroy', 'me-linux-0'])).toEqual({ code: 0, stdout: '', stderr: '' });
+    expect(await cli(['destroy', name])).toEqual({ code: 0, stdout: '', stderr: '' });
     expect((await cli(['list'])).stdout).toBe('');
     await nothingLeft(namespace, 'me');
-    const late = await cli(['run', 'me-linux-0', 'true']);
+    const late = await cli(['run', name, 'true']);
     expect(late).toMatchObject({ code: 125, stderr: expect.stringContaining('no buildlet') });
   });
 
@@ -105,18 +108,18 @@ describe('a buildlet in a pod', () => {
     expect((await cli(['run', name, 'true'])).code).toBe(0);
   });
 
-  it('is the same from every computer, though one has old notes of another of that name', async () => {
+  it('is the same from every computer, and is gone for each when one has destroyed it', async () => {
     const as = (cli: Cli) => (argv: string[]) => cli(['--user', 'nomad', ...argv]);
     const [one, two] = [as(clusterCli(namespace)), as(clusterCli(namespace))];
-    const name = 'nomad-linux-0';
-    expect((await one(['create', 'linux'])).stdout.trim()).toBe(name);
+    const name = (await one(['create', 'linux'])).stdout.trim();
     expect((await two(['run', name, 'sh', '-c', 'seq 1 > mark'])).code).toBe(0);
     expect((await one(['run', name, 'cat', 'mark'])).stdout).toBe('1\n');
     await two(['destroy', name]);
     await nothingLeft(namespace, 'nomad');
-    expect((await two(['create', 'linux'])).stdout.trim()).toBe(name);
-    expect((await one(['run', name, 'sh', '-c', 'ls'])).stdout).toBe('');
-    await two(['destroy', name]);
+    const next = (await two(['create', 'linux'])).stdout.trim();
+    expect(next).not.toBe(name);
+    expect((await one(['run', name, 'true'])).stderr).toContain(`no buildlet "${name}"`);
+    await two(['destroy', next]);
   });
 
   it('keeps its notes to the user alone', async () => {

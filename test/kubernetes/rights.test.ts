@@ -18,6 +18,7 @@ import {
   builder,
   clusterCli,
   core,
+  created,
   host,
   kubeConfig,
   makeNamespace,
@@ -94,11 +95,10 @@ describe('a client', () => {
       },
     });
     const cli = clusterCli(namespace, '', '', kubeconfig);
-    const made = await cli(['create', 'linux']);
-    expect(made).toEqual({ code: 0, stdout: 'me-linux-0\n', stderr: '' });
+    const name = await created(cli);
     const forwarded = clusterCli(namespace, 'reach = "forward"', '', kubeconfig);
     for (const client of [cli, forwarded])
-      expect(await client(['run', '--verbose', 'me-linux-0', 'true'])).toMatchObject({
+      expect(await client(['run', '--verbose', name, 'true'])).toMatchObject({
         code: 0,
         stderr: expect.not.stringContaining('not renewed'),
       });
@@ -106,7 +106,7 @@ describe('a client', () => {
     const failing = 'command = ["sh", "-c", "echo why >&2; exit 1"]';
     const broken = clusterCli(namespace, '', failing, kubeconfig);
     expect((await broken(['create', 'linux'])).stderr).toContain('its log ends: why');
-    expect((await cli(['destroy', 'me-linux-0'])).code).toBe(0);
+    expect((await cli(['destroy', name])).code).toBe(0);
     expect((await cli(['reap'])).code).toBe(0);
     const config = new KubeConfig();
     config.loadFromFile(kubeconfig);

@@ -1,9 +1,9 @@
 // The making of buildlets: their names, and what they share while they are made.
 import type { BuilderType } from '../../builders.ts';
-import { GomoteError, isGomoteError } from '../../errors.ts';
-import { nextName, usedNamesOf } from '../../files/used-names.ts';
+import { GomoteError } from '../../errors.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
 import type { CreateCall, Instance, Surroundings } from '../backend.ts';
+import { withNewName } from '../new-name.ts';
 import type { DockerConfig } from './config.ts';
 import { dockerMachineOf } from './container.ts';
 import type { Engine } from './engine.ts';
@@ -14,7 +14,6 @@ import { ensureImage } from './pull.ts';
 export class Creations {
   readonly #engine: Engine;
   readonly #settings: DockerConfig & Surroundings;
-  readonly #heldNames = new Set<string>();
   readonly #fillings = new Map<string, Promise<void>>();
 
   constructor(engine: Engine, settings: DockerConfig & Surroundings) {
@@ -36,10 +35,11 @@ export class Creations {
       ...{ payloadVolume: payload.volume, idleTimeoutMs, maxLifetimeMs },
     };
     const fill = () => this.#fill(payload, machine.image, call);
-    const name = await this.#named(`${call.user}-${builder.name}`, async (name) => {
+    const name = await withNewName(nameStem(call.user, builder.name), async (name) => {
       await launchContainer(engine, {
         ...{ ...call, environment, payload, fill, plan: { ...plan, name } },
       });
+      return name;
     });
     const nowMs = Date.now();
     const endMs = nowMs + Math.min(idleTimeoutMs, maxLifetimeMs);
@@ -49,30 +49,6 @@ export class Creations {
       expires: endMs === Infinity ? undefined : new Date(endMs),
       dead: undefined,
     };
-  }
-
-  /** Calls `make` with names `<stem>-<n>` until one is not taken, and gives that. */
-  async #named(stem: string, make: (name: string) => Promise<void>): Promise<string> {
-    if (!buildletName.test(`${stem}-0`) || !/^[A-Za-z0-9]/.test(stem)) {
-      throw new GomoteError('ERR_USAGE', `a container cannot be called "${stem}-0"`, {
-        hint: 'user and type have letters, digits, ".", "_" and "-"',
-      });
-    }
-    const used = usedNamesOf(this.#settings.environment);
-    const taken = new Set<string>();
-    for (;;) {
-      const name = nextName(stem, used, (one) => taken.has(one) || this.#heldNames.has(one));
-      this.#heldNames.add(name);
-      try {
-        await make(name);
-        return name;
-      } catch (error) {
-        if (!isGomoteError(error, 'ERR_NAME_TAKEN')) throw error;
-        taken.add(name);
-      } finally {
-        this.#heldNames.delete(name);
-      }
-    }
   }
 
   /** One filling for all that wait for it; when it fails or is cancelled, the next one tries. */
@@ -99,4 +75,13 @@ export class Creations {
     this.#fillings.set(volume, filling);
     await filling;
   }
+}
+
+/** The beginning of names that an engine allows. */
+function nameStem(user: string, builderType: string): string {
+  const stem = `${user}-${builderType}`;
+  if (/^[A-Za-z0-9]/.test(stem) && buildletName.test(`${stem}-00000`)) return stem;
+  throw new GomoteError('ERR_USAGE', `a container's name cannot begin with "${stem}"`, {
+    hint: 'user and type have letters, digits, ".", "_" and "-"',
+  });
 }

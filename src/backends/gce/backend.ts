@@ -3,7 +3,6 @@ import type { BuilderType } from '../../builders.ts';
 import { BuildletClient } from '../../client/buildlet-client.ts';
 import { type KeyPair, newKeyPair } from '../../client/key-pair.ts';
 import { GomoteError, isConnectionError, isGomoteError, PlatformError } from '../../errors.ts';
-import { usedNamesOf } from '../../files/used-names.ts';
 import { tokenBucket } from '../../rate-limit.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
 import type {
@@ -20,7 +19,7 @@ import type {
   Surroundings,
 } from '../backend.ts';
 import { deadBuildlet, unknownBuildlet } from '../buildlet-errors.ts';
-import { NamePool } from '../name-pool.ts';
+import { withNewName } from '../new-name.ts';
 import { renewalIntervalMs, Throttle } from '../renewal.ts';
 import { ComputeApi, type VmInstance } from './compute.ts';
 import type { GceConfig } from './config.ts';
@@ -50,7 +49,6 @@ export class GceBackend implements Backend, Diagnosis, Renewal, SharedNotes, Cle
   readonly #settings: GceSettings;
   readonly #onRequest: RequestLog;
   readonly #api: ComputeApi;
-  readonly #names: NamePool;
   readonly #throttle = new Throttle();
   /** Machines as `connect` has found them, for the renewal that follows. */
   readonly #found = new Map<string, VmRecord>();
@@ -62,42 +60,25 @@ export class GceBackend implements Backend, Diagnosis, Renewal, SharedNotes, Cle
     this.#onRequest = onRequest;
     const gate = tokenBucket({ perSecond: apiRate });
     this.#api = new ComputeApi({ project, endpoint, auth, gate, onRequest });
-    const list = async () => (await this.#records(undefined)).map(({ name }) => name);
-    this.#names = new NamePool(list, usedNamesOf(settings.environment));
   }
 
   async create(builder: BuilderType, call: CreateCall): Promise<Instance> {
     const machine = gceMachineOf(call.host);
     const tls = await newKeyPair();
-    const tried: string[] = [];
-    let { pricing = 'standard' } = machine;
-    let made: string | undefined;
-    try {
-      for (;;) {
-        const name = await this.#names.reserve(`${call.user}-${builder.name}`);
-        tried.push(name);
+    const create = async (pricing: typeof machine.pricing) =>
+      await withNewName(`${call.user}-${builder.name}`, async (name) => {
         const host = { ...call.host, gce: { ...machine, pricing } };
-        try {
-          const instance = await this.#createAs(name, builder, { ...call, host, tls });
-          made = name;
-          return instance;
-        } catch (error) {
-          if (call.signal.aborted) throw error;
-          if (isGomoteError(error, 'ERR_NAME_TAKEN')) {
-            this.#names.conflict();
-          } else if (isGomoteError(error, 'ERR_NO_CAPACITY') && pricing !== 'standard') {
-            call.onProgress?.(`no ${pricing} machine to be had: trying one at full price`);
-            pricing = 'standard';
-          } else {
-            throw error;
-          }
-        }
-      }
-    } finally {
-      for (const name of tried) {
-        await this.#names.release(name, name === made ? 'made' : 'given up');
-      }
+        return await this.#createAs(name, builder, { ...call, host, tls });
+      });
+    const { pricing = 'standard' } = machine;
+    try {
+      return await create(pricing);
+    } catch (error) {
+      const isDear = isGomoteError(error, 'ERR_NO_CAPACITY') && pricing !== 'standard';
+      if (call.signal.aborted || !isDear) throw error;
     }
+    call.onProgress?.(`no ${pricing} machine to be had: trying one at full price`);
+    return await create('standard');
   }
 
   async #createAs(

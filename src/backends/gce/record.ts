@@ -1,5 +1,6 @@
 // What is known of a buildlet, kept in its machine's labels and metadata: every client with rights sees the same.
 import { createHash } from 'node:crypto';
+import { plainNamePart } from '../../builders.ts';
 import { formatDuration, parseDuration } from '../../duration.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
 import type { Instance } from '../backend.ts';
@@ -52,8 +53,7 @@ const deadStates: ReadonlyMap<string, string> = new Map(
 export function vmNameOf(name: string): string {
   if (/^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) return name;
   const digest = createHash('sha256').update(name).digest('hex').slice(0, 8);
-  const plain = name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-');
-  return `${`g-${plain}`.slice(0, 54)}-${digest}`.replaceAll(/-{2,}/g, '-');
+  return `${`g-${plainNamePart(name)}`.slice(0, 54)}-${digest}`.replaceAll(/-{2,}/g, '-');
 }
 
 /** Searches for the buildlets of an owner; of all without one. */

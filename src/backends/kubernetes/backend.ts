@@ -4,7 +4,6 @@ import type { V1Pod } from '@kubernetes/client-node';
 import type { BuilderType } from '../../builders.ts';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, isConnectionError, isGomoteError } from '../../errors.ts';
-import { usedNamesOf } from '../../files/used-names.ts';
 import { tokenBucket } from '../../rate-limit.ts';
 import { SharedCall } from '../../shared-call.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
@@ -21,11 +20,12 @@ import type {
   Surroundings,
 } from '../backend.ts';
 import { deadBuildlet, othersBuildlet, unknownBuildlet } from '../buildlet-errors.ts';
+import { withNewName } from '../new-name.ts';
 import { Throttle } from '../renewal.ts';
 import type { Cluster } from './cluster.ts';
 import type { KubernetesConfig } from './config.ts';
 import { Connections, connectionOf, type PodConnection } from './connections.ts';
-import { NameNumbers, nameStem } from './names.ts';
+import { nameStem } from './names.ts';
 import * as podData from './pod.ts';
 import { directClient, forwardedClient } from './pod-client.ts';
 import { stateOf } from './pod-state.ts';
@@ -51,7 +51,6 @@ export class KubernetesBackend implements Backend, Diagnosis, Renewal, SharedNot
   readonly #settings: KubernetesSettings;
   readonly #onRequest: RequestLog;
   readonly #connections: Connections;
-  readonly #numbers: NameNumbers;
   readonly #throttle = new Throttle();
   /** Tells the pods made here from all others. */
   readonly #maker: string = randomUUID();
@@ -63,7 +62,6 @@ export class KubernetesBackend implements Backend, Diagnosis, Renewal, SharedNot
     this.#settings = settings;
     this.#onRequest = onRequest;
     this.#connections = new Connections(settings);
-    this.#numbers = new NameNumbers(usedNamesOf(settings.environment));
   }
 
   /** The library loads with the first question to the cluster. */
@@ -80,21 +78,10 @@ export class KubernetesBackend implements Backend, Diagnosis, Renewal, SharedNot
 
   async create(builder: BuilderType, call: CreateCall): Promise<Instance> {
     podData.kubernetesMachineOf(call.host);
-    const { cluster } = await this.#open();
-    const stem = nameStem(call.user, builder.name);
-    const used = new Set((await this.#pods(cluster, call)).map((pod) => pod.metadata?.name ?? ''));
-    for (;;) {
+    return await withNewName(nameStem(call.user, builder.name), async (name) => {
       call.signal.throwIfAborted();
-      const name = this.#numbers.take(stem, used);
-      try {
-        return await this.#createNamed(name, builder, call);
-      } catch (error) {
-        if (!isGomoteError(error, 'ERR_NAME_TAKEN')) throw error;
-        used.add(name);
-      } finally {
-        this.#numbers.release(name);
-      }
-    }
+      return await this.#createNamed(name, builder, call);
+    });
   }
 
   async #createNamed(name: string, builder: BuilderType, call: CreateCall): Promise<Instance> {

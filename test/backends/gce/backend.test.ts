@@ -70,35 +70,37 @@ describe('the gce backend', () => {
     const fake = await fakeCompute();
     const steps: string[] = [];
     const made = await create(open(fake), { onProgress: (step) => steps.push(step) });
+    const { name } = made;
+    expect(name).toMatch(/^me-linux-[a-z0-9]{5}$/);
     expect(made).toMatchObject({
-      ...{ name: 'me-linux-0', owner: 'me', builderType: 'linux', hostType: 'host-linux' },
+      ...{ owner: 'me', builderType: 'linux', hostType: 'host-linux' },
       dead: undefined,
     });
     expect(Math.abs(made.created!.getTime() - Date.now())).toBeLessThan(30_000);
     expect(made.expires!.getTime()).toBeGreaterThan(Date.now() + 29 * 60_000);
     expect(steps).toEqual([
-      `asking for me-linux-0 in ${zoneA}`,
-      `waiting for me-linux-0 in ${zoneA}`,
-      'waiting for the buildlet on me-linux-0',
+      `asking for ${name} in ${zoneA}`,
+      `waiting for ${name} in ${zoneA}`,
+      `waiting for the buildlet on ${name}`,
     ]);
     const other = open(fake);
     expect(await other.list({ signal })).toEqual([made]);
-    const client = await other.connect('me-linux-0');
+    const client = await other.connect(name);
     expect(
       await client.exec('/bin/sh', { systemLevel: true, args: ['-c', 'exit 7'] }),
     ).toMatchObject({
       exitCode: 7,
     });
     await client.disconnect();
-    const { pid } = fake.api.machineOf(zoneA, 'me-linux-0')!;
-    await other.destroy('me-linux-0', { signal });
+    const { pid } = fake.api.machineOf(zoneA, name)!;
+    await other.destroy(name, { signal });
     await until(() => fake.api.instances.length === 0);
     expect(() => process.kill(pid!, 0)).toThrow('ESRCH');
     expect(await other.list({ signal })).toEqual([]);
-    await expect(other.connect('me-linux-0')).rejects.toMatchObject({
+    await expect(other.connect(name)).rejects.toMatchObject({
       code: 'ERR_UNKNOWN_BUILDLET',
     });
-    await expect(other.destroy('me-linux-0', { signal })).rejects.toMatchObject({
+    await expect(other.destroy(name, { signal })).rejects.toMatchObject({
       code: 'ERR_UNKNOWN_BUILDLET',
     });
   });
@@ -120,21 +122,21 @@ describe('the gce backend', () => {
   it('shows one that has ended by itself as stopped until it is reaped', async () => {
     const fake = await fakeCompute();
     const backend = open(fake, { idleTimeoutMs: 1_000 });
-    await create(backend);
-    const client = await backend.connect('me-linux-0');
+    const { name } = await create(backend);
+    const client = await backend.connect(name);
     await until(() => fake.api.instances[0]?.status === 'TERMINATED');
-    expect(fake.api.machineOf(zoneA, 'me-linux-0')!.log).toContain('it has been idle');
+    expect(fake.api.machineOf(zoneA, name)!.log).toContain('it has been idle');
     const error = await client.status().catch((reason) => reason);
     await client.disconnect();
-    expect(await backend.explain('me-linux-0', error)).toMatchObject({
+    expect(await backend.explain(name, error)).toMatchObject({
       code: 'ERR_BUILDLET_DIED',
-      message: 'the machine of "me-linux-0" is stopped',
+      message: `the machine of "${name}" is stopped`,
     });
-    expect(await backend.list({ signal })).toMatchObject([{ name: 'me-linux-0', dead: 'stopped' }]);
-    await expect(backend.connect('me-linux-0')).rejects.toMatchObject({ code: 'ERR_MACHINE' });
-    expect(await backend.reap({ signal })).toEqual([`VM me-linux-0 in ${zoneA}: stopped`]);
+    expect(await backend.list({ signal })).toMatchObject([{ name, dead: 'stopped' }]);
+    await expect(backend.connect(name)).rejects.toMatchObject({ code: 'ERR_MACHINE' });
+    expect(await backend.reap({ signal })).toEqual([`VM ${name} in ${zoneA}: stopped`]);
     await until(() => fake.api.instances.length === 0);
-    expect(await backend.explain('me-linux-0', error)).toMatchObject({
+    expect(await backend.explain(name, error)).toMatchObject({
       code: 'ERR_UNKNOWN_BUILDLET',
     });
     expect(await backend.reap({ signal })).toEqual([]);
@@ -152,24 +154,39 @@ describe('the gce backend', () => {
     expect(new Set(fake.api.instances.map(({ zone }) => zone)).size).toBe(2);
   });
 
-  it('takes the smallest free number, whoever has the others', async () => {
+  it('takes another name where the platform says that one is taken', async () => {
     const fake = await fakeWithMachinesHere();
-    fake.api.add(zoneF, { name: 'me-linux-0' });
-    const backend = open(fake);
-    // The name of a machine that is no buildlet is taken in its zone, and given way to in another.
-    expect(names([await create(backend), await create(backend)])).toEqual([
-      'me-linux-1',
-      'me-linux-2',
-    ]);
-    await until(() => fake.api.instances.length === 3);
+    const asked: string[] = [];
+    fake.fault = (verb) =>
+      verb === 'instances.insert' && fake.count(verb) < 2
+        ? { status: 409, reason: 'alreadyExists', message: 'taken' }
+        : undefined;
+    const onProgress = (step: string) =>
+      void asked.push(...(/for (me-\S+)/.exec(step) ?? []).slice(1));
+    const { name } = await create(open(fake), { onProgress });
+    expect(asked.at(-1)).toBe(name);
+    expect(asked[0]).not.toBe(name);
+    expect(fake.api.instances.map((one) => one.name)).toEqual([name]);
+  });
+
+  it('gives no name again that a buildlet had on another computer', async () => {
+    const fake = await fakeWithMachinesHere();
+    const old = await create(open(fake));
+    await open(fake).destroy(old.name, { signal });
+    await until(() => fake.api.instances.length === 0);
+    const made = await create(open(fake));
+    expect(made.name).not.toBe(old.name);
+    await expect(open(fake).destroy(old.name, { signal })).rejects.toMatchObject({
+      code: 'ERR_UNKNOWN_BUILDLET',
+    });
   });
 
   it('names machines as they may be named, and buildlets as they are called', async () => {
     const fake = await fakeWithMachinesHere();
     const backend = open(fake, { user: 'J.Doe_2' });
     const made = await create(backend, { user: 'J.Doe_2' });
-    expect(made.name).toBe('J.Doe_2-linux-0');
-    expect(fake.api.instances[0]!.name).toMatch(/^g-j-doe-2-linux-0-[0-9a-f]{8}$/);
+    expect(made.name).toMatch(/^J\.Doe_2-linux-[a-z0-9]{5}$/);
+    expect(fake.api.instances[0]!.name).toMatch(/^g-j-doe-2-linux-[a-z0-9]{5}-[0-9a-f]{8}$/);
     await (await backend.connect(made.name)).disconnect();
     await backend.destroy(made.name, { signal });
     await until(() => fake.api.instances.length === 0);
@@ -177,33 +194,34 @@ describe('the gce backend', () => {
 
   it('keeps owners apart; without a user it has everybody’s', async () => {
     const fake = await fakeWithMachinesHere();
-    await create(open(fake));
+    const { name } = await create(open(fake));
     const hers = open(fake, { user: 'you' });
-    await create(hers, { user: 'you' });
-    expect(names(await open(fake).list({ signal }))).toEqual(['me-linux-0']);
-    expect(names(await hers.list({ signal }))).toEqual(['you-linux-0']);
-    await expect(hers.connect('me-linux-0')).rejects.toMatchObject({
+    const { name: theirs } = await create(hers, { user: 'you' });
+    expect(names(await open(fake).list({ signal }))).toEqual([name]);
+    expect(names(await hers.list({ signal }))).toEqual([theirs]);
+    await expect(hers.connect(name)).rejects.toMatchObject({
       code: 'ERR_UNKNOWN_BUILDLET',
     });
-    await expect(hers.destroy('me-linux-0', { signal })).rejects.toMatchObject({
+    await expect(hers.destroy(name, { signal })).rejects.toMatchObject({
       code: 'ERR_UNKNOWN_BUILDLET',
     });
     const all = open(fake, { user: undefined });
-    expect(names(await all.list({ signal }))).toEqual(['me-linux-0', 'you-linux-0']);
-    await (await all.connect('you-linux-0')).disconnect();
+    expect(names(await all.list({ signal })).sort()).toEqual([name, theirs].sort());
+    await (await all.connect(theirs)).disconnect();
   });
 
   it('lists more than a page of them, and nothing that is none', async () => {
-    const fake = await fakeCompute();
+    const fake = await fakeWithMachinesHere();
     const backend = open(fake);
-    await create(backend, {}, {}).catch(() => undefined);
+    const { name } = await create(backend);
     for (let n = 1; n < 1_203; n++) {
       fake.api.add(n % 2 ? zoneA : zoneB, copyOf(fake, `me-linux-${n}`));
     }
     for (let n = 0; n < 9; n++) fake.api.add(zoneA, { name: `other-${n}` });
     const first = fake.count('instances.aggregatedList');
     const listed = names(await backend.list({ signal }));
-    expect(listed).toEqual(Array.from({ length: 1_203 }, (_, n) => `me-linux-${n}`));
+    const copies = Array.from({ length: 1_202 }, (_, n) => `me-linux-${n + 1}`);
+    expect(listed).toEqual([...copies, name]);
     expect(fake.count('instances.aggregatedList') - first).toBe(3);
   });
 
@@ -211,13 +229,13 @@ describe('the gce backend', () => {
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
     onTestFinished(() => void vi.useRealTimers());
     const fake = await fakeWithMachinesHere();
-    await create(open(fake));
+    const { name } = await create(open(fake));
     const shown = async () => (await open(fake).list({ signal }))[0]!.expires!.getTime();
     const before = await shown();
     const backend = open(fake);
     const use = async (user = backend) => {
-      await (await user.connect('me-linux-0')).disconnect();
-      await user.renew('me-linux-0', { signal });
+      await (await user.connect(name)).disconnect();
+      await user.renew(name, { signal });
     };
     await use();
     expect(fake.count('instances.setLabels')).toBe(0);
@@ -229,13 +247,13 @@ describe('the gce backend', () => {
     expect(fake.count('instances.setLabels')).toBe(1);
     expect((await shown()) - before).toBeGreaterThanOrEqual(60_000);
     vi.setSystemTime(Date.now() + 61_000);
-    await backend.renew('me-linux-0', { signal });
+    await backend.renew(name, { signal });
     expect(fake.count('instances.setLabels')).toBe(2);
     // Of two at once one loses, and its writing is made up for by the other's.
     vi.setSystemTime(Date.now() + 61_000);
     const both = [open(fake), open(fake)];
-    await Promise.all(both.map((user) => user.connect('me-linux-0').then((c) => c.disconnect())));
-    await Promise.all(both.map((user) => user.renew('me-linux-0', { signal })));
+    await Promise.all(both.map((user) => user.connect(name).then((c) => c.disconnect())));
+    await Promise.all(both.map((user) => user.renew(name, { signal })));
     expect((await shown()) - before).toBeGreaterThanOrEqual(180_000);
   });
 
@@ -244,7 +262,7 @@ describe('the gce backend', () => {
     onTestFinished(() => void vi.useRealTimers());
     const fake = await fakeWithMachinesHere();
     await create(open(fake));
-    for (let n = 1; n < 300; n++) fake.api.add(zoneA, copyOf(fake, `me-linux-${n}`));
+    for (let n = 0; n < 300; n++) fake.api.add(zoneA, copyOf(fake, `me-linux-${n}`));
     const backend = open(fake);
     for (let n = 0; n < 300; n++) await (await backend.connect(`me-linux-${n}`)).disconnect();
     const lookedUp = async (name: string) => {
@@ -298,12 +316,13 @@ describe('the gce backend', () => {
         ? { code: 'ZONE_RESOURCE_POOL_EXHAUSTED', message: 'none' }
         : undefined;
     const backend = open(fake);
-    const made = await create(backend, {}, { pricing: 'spot' });
-    expect(made.name).toBe('me-linux-1');
-    expect(names(await backend.list({ signal }))).toEqual(['me-linux-1']);
+    const asked = new Set<string>();
+    const onProgress = (step: string) => void asked.add(/for (me-\S+)/.exec(step)?.[1] ?? '');
+    const made = await create(backend, { onProgress }, { pricing: 'spot' });
+    expect([...asked].at(-1)).toBe(made.name);
+    expect([...asked][0]).not.toBe(made.name);
+    expect(names(await backend.list({ signal }))).toEqual([made.name]);
     expect(fake.api.instances[0]!.scheduling!.preemptible).toBe(false);
-    // The name that was given up is free again.
-    expect((await create(backend)).name).toBe('me-linux-0');
   });
 
   it('fails with the words of the platform, and leaves nothing', async () => {
@@ -347,11 +366,11 @@ describe('the gce backend', () => {
   it('destroys a machine whose buildlet does not answer, and one that is gone meanwhile', async () => {
     const fake = await fakeWithMachinesHere();
     const backend = open(fake);
-    await create(backend);
-    const halted = await backend.connect('me-linux-0');
-    await fake.api.machineOf(zoneA, 'me-linux-0')!.kill();
+    const silent = await create(backend);
+    const halted = await backend.connect(silent.name);
+    await fake.api.machineOf(zoneA, silent.name)!.kill();
     await halted.disconnect();
-    await backend.destroy('me-linux-0', { signal });
+    await backend.destroy(silent.name, { signal });
     await until(() => fake.api.instances.length === 0);
     const { name } = await create(backend);
     fake.fault = (verb) => {

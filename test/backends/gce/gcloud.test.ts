@@ -34,17 +34,17 @@ describe.runIf(gcloudRoot !== undefined)('gcloud', () => {
       undefined,
     );
     const builder = { name: 'linux', hostType: 'host-linux', env: [] };
-    await backend.create(builder, { user: 'me', host: hostType(), signal });
-    expect(await run('list')).toMatchObject([{ name: 'theirs' }, { name: 'me-linux-0' }]);
+    const { name } = await backend.create(builder, { user: 'me', host: hostType(), signal });
+    expect(await run('list')).toMatchObject([{ name: 'theirs' }, { name }]);
     expect(await run('list', '--filter', 'labels.gomote=buildlet')).toMatchObject([
-      { name: 'me-linux-0', status: 'RUNNING' },
+      { name, status: 'RUNNING' },
     ]);
-    expect(await run('describe', 'me-linux-0', ...place)).toMatchObject({
-      name: 'me-linux-0',
+    expect(await run('describe', name, ...place)).toMatchObject({
+      name,
       labels: { gomote: 'buildlet', gomote_owner: 'me' },
       scheduling: { instanceTerminationAction: 'DELETE' },
     });
-    await run('delete', 'me-linux-0', ...place);
+    await run('delete', name, ...place);
     await run('delete', 'theirs', ...place);
     expect(fake.api.instances).toEqual([]);
     expect(await backend.list({ signal })).toEqual([]);
