@@ -80,8 +80,8 @@ async function runThrough(
       const session = isFirst
         ? await client.sessions.start(request, { ...options, signal: leave.signal })
         : client.sessions.get(id, options);
-      const lend = randomInt(2) === 0;
-      const result = await session!.read({ stdout, stderr, lend, signal: leave.signal });
+      const mayReuseBuffer = randomInt(2) === 0;
+      const result = await session!.read({ stdout, stderr, mayReuseBuffer, signal: leave.signal });
       return { ...result, stdout: stdout.text, stderr: stderr.text };
     } catch (error) {
       // One that was left before it had begun is not there to be picked up: it is begun again.

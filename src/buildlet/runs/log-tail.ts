@@ -1,14 +1,7 @@
 // The newest part of a session's log, in memory: whole records one after another in a few large buffers, so that much
-// of it goes to a reader or to disk as one piece, and buffers are reused.
+// of it goes to a reader or to disk as one piece.
 import { formatRecord, recordHeader } from '../../protocol/log-records.ts';
 import { type LogMark, startOfRecord } from './segment.ts';
-
-/** Some whole records. */
-export interface TailPart {
-  readonly bytes: Buffer;
-  /** Lets its memory be used again: called when nothing reads `bytes` any more. */
-  readonly release: () => void;
-}
 
 /** What is to be written to disk next. */
 interface PendingWrite {
@@ -22,10 +15,6 @@ interface Slab {
   readonly bytes: Buffer;
   readonly madeMs: number;
   used: number;
-  /** How many parts of it are being sent. */
-  lent: number;
-  /** Whether it is in the log no more. */
-  isOut: boolean;
 }
 
 /** The size of buffers, in bytes: that of a quiet session's, and the most that one grows to. */
@@ -35,10 +24,6 @@ const mostBytes = 512 << 10;
 /** A buffer that was full within this time is followed by one of twice the size; one that took longer, by half of it. */
 const quickMs = 50;
 const slowMs = 500;
-
-/** Full-sized buffers that wait to be used again, by any log. */
-const spares: Buffer[] = [];
-const spareLimit = 20;
 
 export class LogTail {
   readonly #mostBytes: number;
@@ -94,7 +79,7 @@ export class LogTail {
   #roomFor(size: number): Slab {
     const last = this.#slabs.at(-1);
     if (last !== undefined && last.bytes.length - last.used >= size) return last;
-    const slab = slabOf(bufferOf(Math.max(this.#nextBytes(last), size)), this.#end);
+    const slab = slabOf(Buffer.allocUnsafeSlow(Math.max(this.#nextBytes(last), size)), this.#end);
     this.#slabs.push(slab);
     return slab;
   }
@@ -128,26 +113,13 @@ export class LogTail {
   wrote(end: LogMark, keepFrom: number): void {
     this.#written = end;
     const limit = Math.min(keepFrom, end.at);
-    for (let slab = this.#slabs[0]; slab !== undefined && endOf(slab) <= limit; ) {
-      this.#slabs.shift();
-      slab.isOut = true;
-      reuse(slab);
-      slab = this.#slabs[0];
-    }
+    while (this.#slabs[0] !== undefined && endOf(this.#slabs[0]) <= limit) this.#slabs.shift();
   }
 
   /** The records from `offset` on that lie together; undefined when there are none. */
-  read(offset: number): TailPart | undefined {
+  read(offset: number): Buffer | undefined {
     const slab = this.#slabs[this.#indexOf(offset)];
-    if (slab === undefined) return undefined;
-    slab.lent++;
-    return {
-      bytes: slab.bytes.subarray(offset - slab.start.at, slab.used),
-      release: () => {
-        slab.lent--;
-        reuse(slab);
-      },
-    };
+    return slab?.bytes.subarray(offset - slab.start.at, slab.used);
   }
 
   /** The offset of the record that holds `offset`. */
@@ -172,15 +144,4 @@ const slabOf = (bytes: Buffer, start: LogMark, used = 0): Slab => ({
   bytes,
   madeMs: performance.now(),
   used,
-  lent: 0,
-  isOut: false,
 });
-
-const bufferOf = (size: number): Buffer =>
-  (size === mostBytes ? spares.pop() : undefined) ?? Buffer.allocUnsafeSlow(size);
-
-/** Keeps the buffer for another slab, once nothing reads it. */
-function reuse({ bytes, lent, isOut }: Slab): void {
-  const isSpare = isOut && lent === 0 && bytes.length === mostBytes;
-  if (isSpare && spares.length < spareLimit) spares.push(bytes);
-}

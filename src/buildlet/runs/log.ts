@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../../errors.ts';
 import { type FileRange, formatRecord } from '../../protocol/log-records.ts';
 import type { Gap } from '../../protocol/session.ts';
-import { LogTail, type TailPart } from './log-tail.ts';
+import { LogTail } from './log-tail.ts';
 import { type LogMark, Segment } from './segment.ts';
 
 interface LogOptions {
@@ -24,7 +24,9 @@ interface LogOptions {
 }
 
 /** Some of the log, and where it goes on. */
-interface LogPart extends TailPart {
+interface LogPart {
+  /** Whole records. */
+  readonly bytes: Buffer;
   readonly next: number;
 }
 
@@ -211,17 +213,17 @@ export class SessionLog {
     if (offset < start.at) {
       const { stdout, stderr } = start;
       const gap: Gap = { from: offset, to: start.at, stdout, stderr };
-      return ownPart(formatRecord('gap', JSON.stringify(gap)), start.at);
+      return { bytes: formatRecord('gap', JSON.stringify(gap)), next: start.at };
     }
     if (offset >= this.#tail.start.at) {
-      const part = this.#tail.read(offset);
-      return part && { ...part, next: offset + part.bytes.length };
+      const bytes = this.#tail.read(offset);
+      return bytes && { bytes, next: offset + bytes.length };
     }
     const segment = this.#segments.find(({ end }) => offset < end);
     if (segment === undefined) return undefined;
     try {
       const bytes = await segment.read(offset, partBytes);
-      return ownPart(bytes, offset + bytes.length);
+      return { bytes, next: offset + bytes.length };
     } catch (error) {
       // It may have been dropped meanwhile.
       if (offset < this.#start.at) return await this.read(offset);
@@ -258,10 +260,3 @@ function resolved(waiters: readonly (() => void)[]): (() => void)[] {
   for (const resolve of waiters) resolve();
   return [];
 }
-
-/** A part whose memory is nobody else's. */
-const ownPart = (bytes: Buffer, next: number): LogPart => ({
-  bytes,
-  next,
-  release: () => undefined,
-});

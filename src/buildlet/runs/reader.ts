@@ -63,7 +63,7 @@ export async function serveLog(
       const part = await reading.part();
       if (part !== undefined) {
         lastSentAtMs = performance.now();
-        response.write(part.bytes, part.release);
+        response.write(part);
         session.balance();
         if (response.writableNeedDrain) await drained(response);
       } else if (reading.isOver) break;

@@ -1,7 +1,6 @@
 // How far one reader of a log is, and what it gets next: records, or the name of the file that holds them.
 import { formatRecord } from '../../protocol/log-records.ts';
 import type { SessionLog } from './log.ts';
-import type { TailPart } from './log-tail.ts';
 
 /** How far the log may be ahead of a reader that records are sent to, in bytes. */
 const sentLagBytes = 256 << 10;
@@ -91,19 +90,19 @@ export class Reading {
   }
 
   /** What comes next; undefined when it has to wait or is over. */
-  async part(): Promise<TailPart | undefined> {
+  async part(): Promise<Buffer | undefined> {
     const isNamed = this.#names && this.#log.written - this.#next >= leastNamedBytes;
     const range = isNamed ? this.#log.place(this.#next) : undefined;
     if (range !== undefined) {
       this.#next += range.bytes;
       this.#namedEnd = this.#next;
-      return { bytes: formatRecord('file', JSON.stringify(range)), release: () => undefined };
+      return formatRecord('file', JSON.stringify(range));
     }
     if (this.#awaitsDisk) return undefined;
     const part = await this.#log.read(this.#next);
     if (part === undefined) return undefined;
     this.#next = part.next;
     this.#sentBytes += part.bytes.length;
-    return part;
+    return part.bytes;
   }
 }

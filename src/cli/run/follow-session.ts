@@ -59,7 +59,7 @@ async function copyBothWays(
   options: FollowOptions,
   ladder: CancelLadder,
 ): Promise<SessionResult> {
-  const { stdout, stderr, lend } = context.terminal;
+  const { stdout, stderr, mayReuseBuffer } = context.terminal;
   const { from, stdinBytes } = options;
   const { signal } = ladder;
   const onLost = reportOutage(context);
@@ -68,7 +68,7 @@ async function copyBothWays(
     const onDetach = () => ladder.leave();
     return await interact(session, context, { from, signal, onLost, stdinBytes, onDetach });
   }
-  const reading = { from, onLost, stdout, stderr, lend };
+  const reading = { from, onLost, stdout, stderr, mayReuseBuffer };
   if (!options.stdin) return await session.read({ ...reading, signal });
   const { stdin } = context.terminal;
   const over = new AbortController();

@@ -20,7 +20,7 @@ export interface Terminal {
   /** Whether stdout and stderr go to the same place. Default false. */
   readonly isOutputShared?: boolean;
   /** Whether stdout and stderr need a chunk no more once they have written it. Default false. */
-  readonly lend?: boolean;
+  readonly mayReuseBuffer?: boolean;
   /** Whether the terminal belongs to a remote command for the time being, and leaves the ends of lines to it. */
   isRaw?: boolean;
 }
@@ -41,7 +41,7 @@ export const processTerminal = ({ isOutputClosed }: StartState = {}): Terminal =
     return outputStream(2);
   },
   environment: process.env,
-  lend: true,
+  mayReuseBuffer: true,
   get input() {
     const found = statOf(0);
     if (found?.isDirectory()) return 'directory';

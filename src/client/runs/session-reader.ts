@@ -16,7 +16,7 @@ export interface LogOutputs {
    * Whether the outputs need a chunk no more once they have called back for it: then its memory is used for the next.
    * Default false: they may keep chunks.
    */
-  readonly lend?: boolean | undefined;
+  readonly mayReuseBuffer?: boolean | undefined;
 }
 
 /** A connection's part of a log. */
@@ -46,7 +46,7 @@ export class LogCopier {
   /** Whether the log was read from its beginning, so that the digests must agree. */
   readonly #fromStart: boolean;
   readonly #until: number;
-  readonly #lend: boolean;
+  readonly #mayReuseBuffer: boolean;
   #replies: Awaited<ReturnType<typeof loadReplies>> | undefined;
   #end: SessionEnd | undefined;
   #heard = false;
@@ -55,7 +55,7 @@ export class LogCopier {
 
   constructor(outputs: LogOutputs, from: number | 'end', until = Infinity) {
     this.#until = until;
-    this.#lend = outputs.lend === true;
+    this.#mayReuseBuffer = outputs.mayReuseBuffer === true;
     this.#fromStart = from === 0;
     this.#parser = new RecordParser(from === 'end' ? 0 : from);
     const stream = (output: Writable | undefined): Stream => ({
@@ -108,7 +108,7 @@ export class LogCopier {
     this.#replies ??= await loadReplies();
     const replies = this.#replies;
     this.#parser.restart();
-    const files = filesIn === undefined ? undefined : new LogFiles(filesIn, this.#lend);
+    const files = filesIn === undefined ? undefined : new LogFiles(filesIn, this.#mayReuseBuffer);
     await new Promise<void>((resolve, reject) => {
       const outputs = this.#outputs;
       let isOver = false;
