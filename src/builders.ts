@@ -52,6 +52,8 @@ export interface KubernetesMachine {
   readonly cpuLimit?: string | undefined;
   /** Its memory: what is set aside is also the most. Default: that of `podDefaults`. */
   readonly memory?: string | undefined;
+  /** The most disk that its files may take, as a Kubernetes quantity of 64Mi or more. */
+  readonly disk?: string | undefined;
   /** The image's own command in place of `buildlet` with its options: for a buildlet that takes none. */
   readonly command?: readonly string[] | undefined;
   /** A pod's `metadata` and `spec`, laid over the one that is made; its container is called `buildlet`. */

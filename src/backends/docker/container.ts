@@ -1,10 +1,12 @@
 // What is written of a buildlet on the engine: its container, and all that is known of it in the container's labels.
+
 import * as v from 'valibot';
 import type { ContainerOptions, DockerMachine, HostType } from '../../builders.ts';
 import { forCommandsPrefix } from '../../buildlet/command/environment.ts';
 import { GomoteError } from '../../errors.ts';
 import { readVersion } from '../../package-root.ts';
 import type { Instance } from '../backend.ts';
+import { keptCapabilities } from '../kept-capabilities.ts';
 import { startWords } from '../payload.ts';
 import { currentPayload, openName, payloadDirectory, volumeDirectory } from './paths.ts';
 
@@ -21,9 +23,6 @@ export const labels = {
   socket: 'gomote.socket',
   version: 'gomote.version',
 } as const;
-
-/** What builds need that do nothing but make files and processes, also of packages that have users of their own. */
-const keptCapabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'SETGID', 'SETUID'];
 
 const defaultPidsLimit = 4_096;
 

@@ -61,6 +61,7 @@ export const kubernetesTable = v.pipe(
     cpu: v.optional(quantity),
     'cpu-limit': v.optional(quantity),
     memory: v.optional(quantity),
+    disk: v.optional(quantity),
     command: v.optional(v.array(v.string())),
     template: v.optional(v.record(v.string(), v.unknown())),
   }),

@@ -4,6 +4,7 @@ import type { KubernetesMachine } from '../../builders.ts';
 import type { KeyPair } from '../../client/key-pair.ts';
 import { GomoteError } from '../../errors.ts';
 import type { Instance } from '../backend.ts';
+import { keptCapabilities } from '../kept-capabilities.ts';
 import { merged } from './merge.ts';
 import { labelValue } from './names.ts';
 import { podDefaults } from './pod-defaults.ts';
@@ -117,6 +118,10 @@ export function podOf(plan: PodPlan, secrets: PodSecrets, nowMs = Date.now()): V
       restartPolicy: 'Never',
       // Commands are to have no say in the cluster.
       automountServiceAccountToken: false,
+      hostNetwork: false,
+      hostPID: false,
+      hostIPC: false,
+      securityContext: { seccompProfile: { type: 'RuntimeDefault' } },
       enableServiceLinks: false,
       // What commands leave running is collected by the pod's first process, not by the buildlet.
       shareProcessNamespace: true,
@@ -133,6 +138,7 @@ function containerOf(plan: PodPlan, secretKeys: readonly string[]): V1Container 
   const { name, creation, machine, image, hostType, idleTimeoutMs } = plan;
   const port = machine.port ?? defaultPort;
   const memory = machine.memory ?? podDefaults.buildletMemory;
+  const disk = machine.disk ?? podDefaults.buildletDiskLimit;
   const secret = (key: string): V1EnvVar => ({
     name: `META_${key.replace('-', '_').toUpperCase()}`,
     valueFrom: { secretKeyRef: { name: secretName(name, creation), key } },
@@ -146,9 +152,23 @@ function containerOf(plan: PodPlan, secretKeys: readonly string[]): V1Container 
       ? { args: ['--listen', `0.0.0.0:${port}`, ...idle] }
       : { command: [...machine.command] }),
     ports: [{ containerPort: port }],
+    securityContext: {
+      privileged: false,
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ['ALL'], add: [...keptCapabilities] },
+    },
     resources: {
-      requests: { cpu: machine.cpu ?? podDefaults.buildletCPU, memory },
-      limits: { cpu: machine.cpuLimit ?? podDefaults.buildletCPULimit, memory },
+      requests: {
+        cpu: machine.cpu ?? podDefaults.buildletCPU,
+        memory,
+        // Of the disk nothing much is set aside: a build that uses more than its limit is evicted.
+        'ephemeral-storage': podDefaults.buildletDisk,
+      },
+      limits: {
+        cpu: machine.cpuLimit ?? podDefaults.buildletCPULimit,
+        memory,
+        'ephemeral-storage': disk,
+      },
     },
     env: [
       { name: 'IN_KUBERNETES', value: '1' },

@@ -35,12 +35,12 @@ describe('a pod', () => {
     const resources = (machine: Partial<KubernetesMachine>) =>
       podOf(planOf(machine), secrets).spec?.containers[0]?.resources;
     expect(resources({})).toEqual({
-      requests: { cpu: '2', memory: '4000000Ki' },
-      limits: { cpu: '8', memory: '4000000Ki' },
+      requests: { cpu: '2', memory: '4000000Ki', 'ephemeral-storage': '64Mi' },
+      limits: { cpu: '8', memory: '4000000Ki', 'ephemeral-storage': '20Gi' },
     });
-    expect(resources({ cpu: '1', cpuLimit: '3', memory: '1Gi' })).toEqual({
-      requests: { cpu: '1', memory: '1Gi' },
-      limits: { cpu: '3', memory: '1Gi' },
+    expect(resources({ cpu: '1', cpuLimit: '3', memory: '1Gi', disk: '5Gi' })).toEqual({
+      requests: { cpu: '1', memory: '1Gi', 'ephemeral-storage': '64Mi' },
+      limits: { cpu: '3', memory: '1Gi', 'ephemeral-storage': '5Gi' },
     });
     podDefaults.buildletCPU = '4';
     expect(resources({})).toMatchObject({ requests: { cpu: '4' } });
