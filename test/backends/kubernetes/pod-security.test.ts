@@ -6,7 +6,7 @@ import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { hostsSchema, toCatalogue } from '../../../src/backends/catalogue.ts';
 import { podOf } from '../../../src/backends/kubernetes/pod.ts';
-import type { HostType, KubernetesMachine } from '../../../src/builders.ts';
+import type { KubernetesMachine } from '../../../src/builders.ts';
 import { projectRoot } from '../../helpers/programs.ts';
 
 const podWith = (machine: KubernetesMachine) =>
@@ -72,11 +72,11 @@ describe('the examples of docs/kubernetes.md', () => {
   const [, toml = ''] = /```toml\n(.*?)```/s.exec(text) ?? [];
   const hosts = v.parse(hostsSchema, parse(toml).hosts);
   const catalogue = toCatalogue('kubernetes.md', { hosts, builders: new Map() });
-  const podOfHost = (name: string) =>
-    podWith(
-      (catalogue.hosts.find((host: HostType) => host.name === name) as Required<HostType>)
-        .kubernetes,
-    );
+  const podOfHost = (name: string) => {
+    const machine = catalogue.hosts.find((host) => host.name === name)?.kubernetes;
+    if (machine === undefined) throw new Error(`no example called ${name}`);
+    return podWith(machine);
+  };
 
   it('make pods for nodes, priorities, runtimes and registries of a team’s own', () => {
     expect(podOfHost('host-big').spec).toMatchObject({
