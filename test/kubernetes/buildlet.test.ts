@@ -29,6 +29,22 @@ async function secretOf(name: string): Promise<V1Secret> {
 }
 
 describe('a buildlet in a pod', () => {
+  it('gives its commands no account of the cluster and few rights over the kernel', async () => {
+    const cli = clusterCli(namespace);
+    const name = (await cli(['create', 'linux'])).stdout.trim();
+    const script =
+      'while read -r key value; do echo "$key $value"; done < /proc/self/status; echo /var/run/secrets/*';
+    const { stdout } = await cli(['run', name, 'sh', '-c', script]);
+    // CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID and SETUID.
+    expect(stdout).toMatch(/^CapBnd: 00000000000000fb$/m);
+    expect(stdout).toMatch(/^NoNewPrivs: 1$/m);
+    expect(stdout).toMatch(/^Seccomp: 2$/m);
+    expect(stdout).toContain('/var/run/secrets/*');
+    const { spec } = await core.readNamespacedPod({ name, namespace });
+    expect(spec?.containers[0]?.resources?.limits).toHaveProperty('ephemeral-storage');
+    expect((await cli(['destroy', name])).code).toBe(0);
+  });
+
   it('is made, runs commands, gives its files and is gone', async () => {
     const cli = clusterCli(namespace);
     const made = await cli(['create', 'linux']);

@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  ApisApi,
   AuthorizationV1Api,
   KubeConfig,
   KubernetesObjectApi,
@@ -135,7 +136,13 @@ it('the network policy of the manifests is one the cluster takes, for buildlets 
 it('the coordinator of the manifests is one the cluster takes', async () => {
   const objects = KubernetesObjectApi.makeApiClient(kubeConfig);
   const kinds: string[] = [];
-  for (const { metadata, ...rest } of read('coordinator')) {
+  // Clusters before 1.21 have budgets in an older version only.
+  const { groups } = await kubeConfig.makeApiClient(ApisApi).getAPIVersions();
+  const policies = groups.find(({ name }) => name === 'policy')?.versions ?? [];
+  const isOld = policies.every(({ version }) => version !== 'v1');
+  for (const { metadata, ...given } of read('coordinator')) {
+    const isBudget = given.kind === 'PodDisruptionBudget';
+    const rest = { ...given, ...(isBudget && isOld && { apiVersion: 'policy/v1beta1' }) };
     const made = await objects.create(
       { ...rest, metadata: { ...metadata, namespace } },
       undefined,
@@ -143,5 +150,12 @@ it('the coordinator of the manifests is one the cluster takes', async () => {
     );
     kinds.push(String(made.kind));
   }
-  expect(kinds).toEqual(['ServiceAccount', 'RoleBinding', 'ConfigMap', 'Deployment', 'Service']);
+  expect(kinds).toEqual([
+    'ServiceAccount',
+    'RoleBinding',
+    'ConfigMap',
+    'Deployment',
+    'PodDisruptionBudget',
+    'Service',
+  ]);
 });
