@@ -1,4 +1,4 @@
-// What somebody who typed a name that is not there may have meant.
+// Suggests the known name that is nearest to a mistyped one.
 
 /** A hint such as `did you mean "local"?` if one of the candidates is near enough to the word; else undefined. */
 export function didYouMean(word: string, candidates: Iterable<string>): string | undefined {

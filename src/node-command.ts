@@ -1,4 +1,4 @@
-// How this process's Node is started once more.
+// The command that starts this process's Node again.
 import { readFileSync } from 'node:fs';
 
 interface NodeCommand {

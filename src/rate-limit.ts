@@ -1,4 +1,4 @@
-// A token bucket: so many calls a second, with a burst saved up.
+// A token bucket: a rate of calls a second, with a burst.
 import { abortedError, GomoteError } from './errors.ts';
 import { longTimer, ownSignal } from './timeout-signal.ts';
 

@@ -1,4 +1,4 @@
-// One call whose result several callers want: each may leave without the others, and the last to leave ends it.
+// One call for several callers: each may leave, and the last to leave cancels it.
 
 interface Running<T> {
   readonly result: Promise<T>;

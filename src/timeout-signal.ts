@@ -1,4 +1,4 @@
-// Deadlines that hold, of any length.
+// Deadlines of any length.
 
 /** The longest that Node's timers wait, in ms: a longer one is over at once. */
 const longestMs = 2 ** 31 - 1;

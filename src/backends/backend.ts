@@ -1,4 +1,4 @@
-// What a backend gives: `Backend`, and the interfaces of what only some give.
+// The interface of backends, `Backend`, and the interfaces of what only some of them do.
 import type { BuilderType, Catalogue, HostType } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { GomoteError } from '../errors.ts';

@@ -1,4 +1,4 @@
-// What every backend says of a buildlet that it does not have, that has died, or that is another user's.
+// Errors of all backends: an unknown buildlet, one that has died, one of another user.
 import { GomoteError } from '../errors.ts';
 
 export const unknownBuildlet = (message: string, cause?: unknown): GomoteError =>

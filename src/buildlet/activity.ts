@@ -1,4 +1,4 @@
-// When commands last ran here: what they made is no younger than that.
+// When commands last ran: files that they made are not newer than that.
 import { readdirSync } from '../files/named-fs.ts';
 import type { Handler } from '../http/server/server.ts';
 

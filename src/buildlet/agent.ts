@@ -1,4 +1,4 @@
-// A buildlet: its endpoints, its commands, its lease, and its orderly end.
+// A buildlet: its endpoints, commands and lease, and its shutdown.
 import { mkdirSync, mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';

@@ -1,4 +1,4 @@
-// The attributes of this virtual machine, from the metadata server of Compute Engine.
+// Reads the attributes of this virtual machine from the metadata server of Compute Engine.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GomoteError, messageOf } from '../errors.ts';
 import { HttpClient, listReplyBytes, readText } from '../http/client/request.ts';

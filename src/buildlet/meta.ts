@@ -1,4 +1,4 @@
-// The configuration values called META_*, from the environment; and whether another place has them.
+// The configuration values META_*, from the environment or from the metadata server.
 import { readFile } from 'node:fs/promises';
 import { GomoteError, messageOf } from '../errors.ts';
 import { readNamedSecret } from '../files/private-file.ts';

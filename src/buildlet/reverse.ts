@@ -1,4 +1,4 @@
-// Keeps a buildlet connected to its coordinator, which calls it over that connection: dials, and dials again, forever.
+// Keeps a buildlet connected to its coordinator, which calls it over that connection: dials, and dials again when it breaks.
 import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';

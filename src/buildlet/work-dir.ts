@@ -1,4 +1,4 @@
-// The directory a buildlet works in: given, or made for it and removed at its end.
+// The work directory of a buildlet: given, or made for it and removed at its end.
 import { realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { GomoteError, messageOf } from '../errors.ts';

@@ -1,4 +1,4 @@
-// Several buildlets at once.
+// Runs work on several buildlets at once.
 import type { Context, NamedBuildlet } from './context.ts';
 
 /**

@@ -1,4 +1,4 @@
-// Several buildlets, or none.
+// Creates several buildlets, or none.
 import type { Backend, CreateCall, Instance } from '../backends/backend.ts';
 import type { BuilderType } from '../builders.ts';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';

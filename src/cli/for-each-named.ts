@@ -1,4 +1,4 @@
-// Doing one thing to several that the user named: all are tried, and every failure is told.
+// Does work for each name that the user gave: all are tried, and every failure is reported.
 import { GomoteError, messageOf } from '../errors.ts';
 
 /**

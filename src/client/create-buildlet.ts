@@ -1,4 +1,4 @@
-// Asks a coordinator for a buildlet, once however often it has to be asked, and tells what is being waited for.
+// Requests a buildlet from a coordinator, with retries that never create two, and reports what it waits for.
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuilderType } from '../builders.ts';

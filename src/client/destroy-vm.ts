@@ -1,4 +1,4 @@
-// Ending a machine from both sides at once: the platform and the buildlet on it.
+// Ends a machine from both sides at once: by its platform and by the buildlet on it.
 import { GomoteError, messageOf } from '../errors.ts';
 
 /** How long both sides have, in ms. */

@@ -1,4 +1,4 @@
-// Asks a peer again and again whether it is alive.
+// Checks at intervals whether a peer is alive.
 import { GomoteError, messageOf } from '../errors.ts';
 import { anySignal, longTimer, timeoutSignal } from '../timeout-signal.ts';
 

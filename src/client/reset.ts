@@ -1,4 +1,4 @@
-// Making a machine fit for its next user.
+// Resets a machine for its next user.
 import { StatusError } from '../errors.ts';
 import { readText } from '../http/client/request.ts';
 import { endpoints } from '../protocol/endpoints.ts';

@@ -1,4 +1,4 @@
-// What a buildlet says of itself, and which extensions it announces: asked once a connection.
+// A buildlet's status and the features that it announces; read once for each connection.
 import { abortedError, GomoteError } from '../errors.ts';
 import { readText } from '../http/client/request.ts';
 import { endpoints, expiresHeader } from '../protocol/endpoints.ts';

@@ -1,4 +1,4 @@
-// The longest times: of a command, as callers give it, and of the wait for a reply.
+// Time limits: of a command, as callers give it, and of the wait for a reply.
 import { GomoteError } from '../errors.ts';
 
 /**

@@ -1,4 +1,4 @@
-// Sessions over pools: who has which machine, for how long, and what becomes of it. No HTTP in it.
+// Sessions over pools: who has which machine, and for how long. Free of HTTP.
 import type { Catalogue } from '../builders.ts';
 import { GomoteError } from '../errors.ts';
 import { deadBuildletText, unknownBuildletText } from '../protocol/endpoints.ts';

@@ -1,4 +1,4 @@
-// The coordinator's words for machines: one JSON object a line.
+// The coordinator's log: one JSON object a line.
 
 import { createWriteStream } from 'node:fs';
 

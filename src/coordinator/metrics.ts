@@ -1,4 +1,4 @@
-// Numbers for Prometheus: what the coordinator holds at the moment of the question, and what it has done.
+// Metrics for Prometheus: the coordinator's state at the moment of the request, and counters.
 import type { Coordinator } from './coordinator.ts';
 import { type Readiness, troubles } from './readiness.ts';
 

@@ -1,4 +1,4 @@
-// Where gomote keeps what it can find out again.
+// The directory for caches: what is in it can be found out again.
 import { join } from 'node:path';
 import { GomoteError } from '../errors.ts';
 import { checkDirectory } from './private-directory.ts';

@@ -1,4 +1,4 @@
-// Two processes that name a file to each other must mean the same one: they may see different file systems.
+// Identifies a file to another process, which may see different file systems.
 import { fstatSync } from 'node:fs';
 import { statSync } from './named-fs.ts';
 

@@ -1,4 +1,4 @@
-// What another machine may say of a mode here: permissions that the user's own files may have, and nothing that makes a program
+// The part of a mode from another machine that is used here: permissions that the user's own files may have, and nothing that makes a program
 // run as somebody else.
 
 /** `umask` as `process.umask()` gives it. */

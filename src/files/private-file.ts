@@ -1,4 +1,4 @@
-// Files whose content is believed or kept secret.
+// Files whose content is trusted or secret.
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 

@@ -1,4 +1,4 @@
-// Gives a finished file the name that it is for, whatever has that name.
+// Gives a finished file its final name, and replaces what has that name.
 import { posix } from 'node:path';
 import { errnoOf, GomoteError } from '../errors.ts';
 import { copyFileSync, lstatSync, readEntriesSync, renameSync, rmSync } from './named-fs.ts';

@@ -1,4 +1,4 @@
-// What commands may use of a machine, how it is enforced, and what is said of one that was killed for it.
+// Limits of commands: their units, how they are enforced, and what is reported of a command that was killed for one.
 
 /** The most that the commands of one buildlet may use; what is absent is not limited. */
 export interface ResourceLimits {

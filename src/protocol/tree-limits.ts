@@ -1,4 +1,4 @@
-// How much either end holds of what the other one says of trees. What is beyond it is an error, before it is held.
+// Limits of what either end reads from the other about trees. Exceeding one is an error, before memory is used.
 
 export const treeLimits = {
   /** Entries of a tree, and changes of all parts of a stream together. */

@@ -1,4 +1,4 @@
-// Many streams over one socket: each with its own credit, each getting its turn.
+// Multiplexes streams over one socket: each has its own credit, and they take turns.
 import type { Duplex } from 'node:stream';
 import { GomoteError, messageOf } from '../errors.ts';
 import {

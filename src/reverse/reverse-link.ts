@@ -1,4 +1,4 @@
-// A connection that was dialled one way and carries calls the other way; both ends watch over it.
+// A connection that was dialled one way and carries calls the other way, with heartbeats from both ends.
 import type { Duplex } from 'node:stream';
 import { GomoteError, messageOf } from '../errors.ts';
 import { Mux } from './mux.ts';

@@ -1,4 +1,4 @@
-// How what is sent is packed, when the user leaves it open.
+// Chooses the compression when the user does not.
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { GomoteError } from '../errors.ts';
 import type { Compression } from '../protocol/transfer.ts';

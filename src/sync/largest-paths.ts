@@ -1,4 +1,4 @@
-// Where the bytes of a push are.
+// Finds the paths with the most bytes of a push.
 import type { TreeChange } from '../protocol/tree-change.ts';
 import { literalBytes } from '../protocol/tree-change.ts';
 

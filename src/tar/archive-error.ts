@@ -1,4 +1,4 @@
-// The words of every failure of packing and unpacking, most of them a Go buildlet's.
+// The error messages of packing and unpacking, most of them as in Go's buildlet.
 
 import { errnoOf, GomoteError } from '../errors.ts';
 import { fullFileSystem } from '../files/mount-point.ts';

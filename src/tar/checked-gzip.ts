@@ -1,4 +1,4 @@
-// Proof for an archive that comes without totals: its own checksums.
+// Checks an archive that comes without totals by its own checksums.
 import { once } from 'node:events';
 import { createGunzip } from 'node:zlib';
 import { GomoteError, messageOf } from '../errors.ts';

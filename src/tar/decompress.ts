@@ -1,4 +1,4 @@
-// What is in a compressed stream: gzip of one or more members, or zstd.
+// Decompresses a stream: gzip of one or more members, or zstd.
 import type { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';

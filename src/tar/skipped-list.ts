@@ -1,4 +1,4 @@
-// What could not be packed as it is: all of it counted, the first few named.
+// Entries that could not be packed: all are counted, the first few are named.
 import type { Skipped } from '../protocol/transfer.ts';
 
 const maxNamed = 10;

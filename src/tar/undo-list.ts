@@ -1,4 +1,4 @@
-// What has to be done to undo what was done, the last first.
+// Steps that undo what was done, in reverse order.
 export class UndoList {
   readonly #steps: (() => void)[] = [];
 

@@ -1,4 +1,4 @@
-// A stream of bytes in pieces of a size that is worth a compression by itself.
+// Splits a stream into pieces that are large enough to compress by themselves.
 const pieceBytes = 1 << 20;
 
 /** The same bytes, at most a MiB at a time; of nothing, one empty piece. */

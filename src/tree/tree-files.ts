@@ -1,4 +1,4 @@
-// The files of a tree, read as their entries say they are: to be sent, or to be copied by whoever was told their names.
+// Reads the files of a tree and checks them against their entries: for sending, or for copying by name.
 
 import { createHash, hash } from 'node:crypto';
 import { closeSync, constants, fstatSync, readSync } from 'node:fs';

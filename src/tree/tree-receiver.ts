@@ -1,4 +1,4 @@
-// Reads a tree stream and tells a sink what to do, step by step. Nothing is told before its digest has proved it.
+// Reads a tree stream and drives a sink, step by step. Nothing is passed on before its digest has proved it.
 import { createHash, type Hash, hash } from 'node:crypto';
 import { GomoteError } from '../errors.ts';
 import { nameFromBytes } from '../protocol/name-bytes.ts';

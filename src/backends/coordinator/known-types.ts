@@ -1,4 +1,4 @@
-// What a coordinator said of its builder types, kept in a file: a command need not ask again what its type adds.
+// A cache of a coordinator's builder types, so that a command need not ask for what its type adds.
 import { readFileSync } from 'node:fs';
 import type { BuilderType, Catalogue } from '../../builders.ts';
 

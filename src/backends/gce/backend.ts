@@ -1,4 +1,4 @@
-// Buildlets on virtual machines of Compute Engine. All that is known of one is kept by its machine.
+// Buildlets on virtual machines of Compute Engine. Their state is kept in the machines' labels and metadata.
 import type { BuilderType } from '../../builders.ts';
 import { BuildletClient } from '../../client/buildlet-client.ts';
 import { type KeyPair, newKeyPair } from '../../client/key-pair.ts';

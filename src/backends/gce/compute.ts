@@ -1,4 +1,4 @@
-// The calls of the Compute API that buildlets need: gated, retried, with a deadline, their failures told plainly.
+// The calls of the Compute API that buildlets need: rate-limited, retried, with a deadline and plain errors.
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GomoteError } from '../../errors.ts';

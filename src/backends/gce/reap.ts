@@ -1,4 +1,4 @@
-// Deletes what is left: machines past their time, and those whose buildlet has powered them off.
+// Deletes machines past their lifetime, and those that their buildlet has powered off.
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import type { BackendCall } from '../backend.ts';
 import type { ComputeApi, VmInstance } from './compute.ts';

@@ -1,4 +1,4 @@
-// The machines that are there, and asking for one's end.
+// Lists machines, and requests the deletion of one.
 import { KeyPair } from '../../client/key-pair.ts';
 import { ComputeApi } from './compute.ts';
 import type { GceAuth, GceCallOptions, Vm } from './options.ts';

@@ -1,4 +1,4 @@
-// How calls to the API server are made: at the gate's rate, over connections that are kept, again when it is away.
+// Calls to the API server: rate-limited, over connections that are reused, retried while it cannot be reached.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   ConfigurationOptions,

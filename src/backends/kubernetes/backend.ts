@@ -1,4 +1,4 @@
-// Buildlets in pods. All that is known of one lies in its pod's labels and annotations and in its Secret.
+// Buildlets in pods. Their state is kept in the pods' labels and annotations and in their Secrets.
 import { randomUUID } from 'node:crypto';
 import type { V1Pod } from '@kubernetes/client-node';
 import type { BuilderType } from '../../builders.ts';

@@ -1,4 +1,4 @@
-// A user's part of a pod laid over ours.
+// Merges a user's pod template into the generated pod.
 
 export type Tree = Readonly<Record<string, unknown>>;
 const isTree = (value: unknown): value is Tree =>

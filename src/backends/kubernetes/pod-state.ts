@@ -1,4 +1,4 @@
-// What a pod's status says: still coming up, running, or why it never will.
+// Reads a pod's status: starting, running, or ended and why.
 import type { V1Pod } from '@kubernetes/client-node';
 import { containerName } from './pod.ts';
 

@@ -1,4 +1,4 @@
-// What became of a pod whose buildlet does not answer.
+// Finds out why the buildlet of a pod does not answer.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { timeoutSignal } from '../../timeout-signal.ts';
 import type { Cluster } from './cluster.ts';

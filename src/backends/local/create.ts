@@ -1,4 +1,4 @@
-// Gives a new local buildlet its name, directories, password and record.
+// Reserves the name of a new local buildlet and makes its directories, password and record.
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-// What a process is born with and a buildlet must not keep: descriptors of its starter, and secrets in its environment.
+// Removes what a buildlet inherits and must not keep: open descriptors, and secrets in its environment.
 // Both can be seen on Linux alone.
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, writeSync } from 'node:fs';
 

@@ -1,4 +1,4 @@
-// What of a change this buildlet cannot make: the rest is made, and the reply names it.
+// Entries of a change that cannot be made: the rest is made, and the reply names them.
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import type { RefusedEntry } from '../../protocol/tree-replies.ts';
 import { outsideLinkError } from '../../tar/archive-error.ts';

@@ -1,4 +1,4 @@
-// What was sent into a directory, kept up to date change by change.
+// The entries that were sent into a directory, updated with each change.
 import { pathOf, type TreeChange } from '../../protocol/tree-change.ts';
 import { comparePaths, type TreeEntry } from '../../protocol/tree-entry.ts';
 import type { FileTimes } from './file-times.ts';

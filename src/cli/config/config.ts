@@ -1,4 +1,4 @@
-// The configuration: config.toml, or what holds without one.
+// Loads the configuration: config.toml, or the defaults without one.
 import { join } from 'node:path';
 import { localBackend } from '../../backends/local/config.ts';
 import { builtInCatalogue } from '../../builders.ts';

@@ -1,4 +1,4 @@
-// Whose environment a command gets.
+// Finds the builder type whose environment a command gets.
 import type { BuilderType } from '../../builders.ts';
 import { GomoteError } from '../../errors.ts';
 import type { Context } from '../context.ts';

@@ -1,4 +1,4 @@
-// What Ctrl-C and the like do to a running session: ask, then end, then leave.
+// What signals such as Ctrl-C do to a run: first they are passed on, then they end it, then the client leaves.
 
 import type { Session } from '../../client/runs/session.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';

@@ -1,4 +1,4 @@
-// Runs as people name them: by their id, or the beginning of one.
+// Finds a run by its id or the beginning of it.
 import { didYouMean } from '../../did-you-mean.ts';
 import { GomoteError } from '../../errors.ts';
 import type { SessionInfo } from '../../protocol/session.ts';

@@ -1,4 +1,4 @@
-// Watching one session to its end: its output here, our input there, signals between.
+// Follows a run to its end: its output to here, input and signals to there.
 import type { Session } from '../../client/runs/session.ts';
 import type { SessionResult } from '../../client/runs/session-options.ts';
 import { GomoteError, isConnectionError } from '../../errors.ts';

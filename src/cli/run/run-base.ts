@@ -1,4 +1,4 @@
-// Running a command on a buildlet without sessions, as Go's: one connection, merged output, no input.
+// Runs a command on a buildlet without sessions, such as Go's: one connection, merged output, no input.
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import type { SessionRequest } from '../../protocol/session.ts';
 import type { Context } from '../context.ts';

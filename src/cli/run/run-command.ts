@@ -1,4 +1,4 @@
-// Running a command: as a session where the buildlet has them, else by the base protocol.
+// Runs a command: as a session where the buildlet has them, else by the base protocol.
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { randomId } from '../../client/random-id.ts';
 import { formatDuration } from '../../duration.ts';

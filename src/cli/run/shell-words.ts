@@ -1,4 +1,4 @@
-// Words as one would type them to a shell.
+// Quotes words as one would type them in a shell.
 
 /** The words as a line that a shell reads as just these; what cannot be shown is escaped. */
 export const shellLine = (words: readonly string[]): string => words.map(shellWord).join(' ');

@@ -1,4 +1,4 @@
-// Why a command did not start, in words of what was typed.
+// Explains why a command did not start, with the words that were typed.
 import { NotStartedError } from '../../errors.ts';
 
 /** The failure of `cmd` in `dir`; a buildlet names both by their paths on its own disk. */

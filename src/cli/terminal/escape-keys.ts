@@ -1,4 +1,4 @@
-// What is typed at the start of a line to gomote itself, not to the remote command: `~.` and the like, as ssh has them.
+// Escapes at the start of a line that are for gomote and not for the remote command, such as `~.`, as in ssh.
 
 export type EscapeCommand = 'end' | 'detach' | 'suspend' | 'help';
 

@@ -1,4 +1,4 @@
-// The user's terminal and a session's terminal as one: keys there, screen here, the size kept the same.
+// Joins the user's terminal to a run's terminal: keys go there, the screen comes here, and the sizes are kept equal.
 import { PassThrough, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Session } from '../../client/runs/session.ts';

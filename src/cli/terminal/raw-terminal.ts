@@ -1,4 +1,4 @@
-// The user's terminal without line editing, so that every key goes to the remote command; put back whatever happens.
+// Puts the user's terminal in raw mode, so that every key goes to the remote command, and restores it in every case.
 import { spawnSync } from 'node:child_process';
 import type { Terminal } from './terminal.ts';
 

@@ -1,4 +1,4 @@
-// Asking for a secret: on a terminal without showing it, else the first line of standard input.
+// Asks for a secret: on a terminal without echo, else reads the first line of standard input.
 import { on } from 'node:events';
 import { StringDecoder } from 'node:string_decoder';
 import { GomoteError } from '../../errors.ts';

@@ -1,4 +1,4 @@
-// What the command line reads and writes: bytes on stdout, talk on stderr, colour and spinners on a terminal.
+// Input and output of the command line: data on stdout, messages on stderr, colour and spinners on a terminal.
 import { fstatSync, type Stats, statSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { inputStream, isTerminal, outputStream } from '../../files/own-streams.ts';

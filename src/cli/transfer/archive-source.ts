@@ -1,4 +1,4 @@
-// An archive given to puttar, made what a buildlet takes: by its first bytes, whatever its name.
+// Converts an archive given to puttar to what a buildlet takes, by its first bytes and not by its name.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';

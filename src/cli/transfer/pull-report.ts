@@ -1,4 +1,4 @@
-// What a pull says of itself.
+// Reports the result of a pull.
 import { GomoteError } from '../../errors.ts';
 import { quoted } from '../../printable.ts';
 import { notOfTree } from '../../protocol/unread.ts';

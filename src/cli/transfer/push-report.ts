@@ -1,4 +1,4 @@
-// What a push says of itself.
+// Reports the result of a push.
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import { literalBytes, type TreeChange } from '../../protocol/tree-change.ts';
 import { largestPaths } from '../../sync/largest-paths.ts';

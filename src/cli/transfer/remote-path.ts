@@ -1,4 +1,4 @@
-// Failures of a path on a buildlet, told by the path as it was typed: a buildlet says where it is on its own disk.
+// Errors about paths on a buildlet name the path as it was typed, not where it is on the buildlet's disk.
 import { GomoteError, isGomoteError, StatusError } from '../../errors.ts';
 import { errnoText, errnoTextAtEnd } from '../../protocol/process-state.ts';
 

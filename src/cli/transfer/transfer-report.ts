@@ -1,4 +1,4 @@
-// What a command that moves files tells: a progress line on a terminal, and with `--json` a summary.
+// Reports file transfers: a progress line on a terminal, and with `--json` a summary.
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError } from '../../errors.ts';
 import { printable } from '../../printable.ts';

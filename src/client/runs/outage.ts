@@ -1,4 +1,4 @@
-// Trying again while a connection is down: sooner or later, and for how long.
+// Retries while a connection is down: when, and for how long.
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   errnoOf,

@@ -1,4 +1,4 @@
-// What failures of a session's requests mean.
+// Explains failed requests of a session.
 import { type ErrorCode, errnoOf, GomoteError, isGomoteError, StatusError } from '../../errors.ts';
 import { unknownBuildletText } from '../../protocol/endpoints.ts';
 import { unknownPathText } from '../../protocol/session.ts';

@@ -1,4 +1,4 @@
-// Sending a session's input: while one piece is on its way the next is read, and each byte is kept until it is taken.
+// Sends a session's input: the next piece is read while one is sent, and each byte is kept until it is acknowledged.
 import { isGomoteError, StatusError } from '../../errors.ts';
 import { transportError } from '../../http/client/request.ts';
 import { inputLimitBytes } from '../../protocol/session.ts';

@@ -1,4 +1,4 @@
-// Reading a session's log to its closing record: every byte once, whatever happens to connections on the way.
+// Reads a session's log to its closing record: every byte once, also when connections break.
 import type { Writable } from 'node:stream';
 import { GomoteError } from '../../errors.ts';
 import { type HttpResponse, transportError } from '../../http/client/request.ts';

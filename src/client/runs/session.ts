@@ -1,4 +1,4 @@
-// A session on a buildlet: a run that connections come and go on.
+// A session on a buildlet: a run that outlives its connections.
 import { GomoteError, StatusError } from '../../errors.ts';
 import { type HttpRequest, type HttpResponse, transportError } from '../../http/client/request.ts';
 import { contentTypes, endpoints } from '../../protocol/endpoints.ts';

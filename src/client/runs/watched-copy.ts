@@ -1,4 +1,4 @@
-// Copying a log from one connection, with the signs of life that go both ways meanwhile.
+// Copies a log from one connection, with heartbeats in both directions.
 import { GomoteError, StatusError } from '../../errors.ts';
 import type { HttpResponse } from '../../http/client/request.ts';
 import type { LogCopier } from './session-reader.ts';

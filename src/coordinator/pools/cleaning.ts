@@ -1,4 +1,4 @@
-// Making machines that stay fit for their next user, by their buildlet and by a command of the admin's.
+// Cleans machines for their next user: by their buildlet, and by a command of the administrator's.
 import { Writable } from 'node:stream';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { resetBuildlet } from '../../client/reset.ts';

@@ -1,4 +1,4 @@
-// Who is next: users in turn, and each user's own requests in the order they came.
+// A fair queue: users take turns, and each user's requests keep their order.
 
 export interface Waiting {
   readonly owner: string;

@@ -1,4 +1,4 @@
-// Work that must be done in the end, however often it fails.
+// Repeats work until it succeeds, with growing pauses.
 
 interface InsistOptions {
   /** Ends the work and the waits. */

@@ -1,4 +1,4 @@
-// Buildlets at fixed addresses that are always there: lent, and emptied between users.
+// Buildlets at fixed addresses that always run: lent to users, and reset between them.
 import { existsSync } from 'node:fs';
 import { BuildletClient } from '../../client/buildlet-client.ts';
 import { KeyPair } from '../../client/key-pair.ts';

@@ -1,4 +1,4 @@
-// One making of a session, and those who wait for it: it goes on while anybody does, and ends when nobody is left.
+// The creation of one session and the requests that wait for it: it is cancelled when none is left.
 import { GomoteError } from '../../errors.ts';
 import type { Session } from './session.ts';
 

@@ -1,4 +1,4 @@
-// The ways to the machines of running sessions: connections kept for reuse, what runs over them, and whether each machine is well.
+// Connections to the machines of running sessions: kept for reuse, with what runs over them and each machine's health.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import {

@@ -1,4 +1,4 @@
-// Which runs go on on a machine while no request of theirs passes: detached ones, and those whose reader was cut off.
+// Runs on a machine that no request follows at the moment: detached ones, and those whose reader was cut off.
 import * as v from 'valibot';
 import { printable } from '../../printable.ts';
 import { endpoints } from '../../protocol/endpoints.ts';

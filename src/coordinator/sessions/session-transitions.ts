@@ -1,4 +1,4 @@
-// What becomes of sessions: every change of state goes through here, is written down, and is followed by what it demands.
+// The transitions of sessions: every change of state is made here, is written to disk, and has its effects.
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import { deadBuildletText, unknownBuildletText } from '../../protocol/endpoints.ts';
 import type { Log } from '../log.ts';

@@ -1,4 +1,4 @@
-// A session: one user's hold on one machine, from the request to the end. Its states, and what leads from one to another.
+// A session: one user has one machine, from the request to the end. Its states and their transitions.
 import { GomoteError } from '../../errors.ts';
 
 export type SessionState =

@@ -1,4 +1,4 @@
-// Where a coordinator keeps what it knows: one directory, of one coordinator at a time, in a format with a number.
+// The state directory of a coordinator: used by one coordinator at a time, in a numbered format.
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { errnoOf, GomoteError, messageOf } from '../../errors.ts';

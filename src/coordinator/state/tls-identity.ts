@@ -1,4 +1,4 @@
-// The certificate that the coordinator shows: its owner's, or one of its own, made at the first start.
+// The coordinator's TLS certificate: the configured one, or one that is made at the first start.
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';

@@ -1,4 +1,4 @@
-// A server may answer in the middle of a request and close: what it has sent is read before the failed write is told.
+// A server may answer in the middle of a request and close: its answer is read before the failed write is reported.
 import type { Socket } from 'node:net';
 import { errnoOf } from '../../errors.ts';
 

@@ -1,4 +1,4 @@
-// How a server is reached.
+// The address of a server, and how to reach it.
 import type { Duplex } from 'node:stream';
 
 /** How a server is reached: over a unix socket, over TCP with or without TLS, or by a stream of the caller's own. */

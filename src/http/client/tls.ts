@@ -1,4 +1,4 @@
-// TLS over a connection, to a server that is believed by its key, its certificate, or an authority.
+// TLS over a connection to a server that is trusted by its key, its certificate, or an authority.
 import { isIP, type Socket } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { type Pin, pinCheck } from './pin.ts';

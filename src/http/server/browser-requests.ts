@@ -1,4 +1,4 @@
-// Requests that a browser sends for somebody else's page: no server of ours serves them.
+// Refuses requests that a browser sends for another site's page.
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';

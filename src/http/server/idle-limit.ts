@@ -1,4 +1,4 @@
-// Ends uploads that have stalled: a connection that something on the way holds open would keep what they have begun forever.
+// Ends uploads that have stalled: a connection that a proxy holds open would keep them unfinished forever.
 import { GomoteError } from '../../errors.ts';
 import type { Handler } from './server.ts';
 

@@ -1,4 +1,4 @@
-// Connections of clients that have not shown who they are: not many, not for long, and never at the expense of others.
+// Limits connections before authentication: their number and their age, without cost to others.
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';

@@ -1,4 +1,4 @@
-// Large files that changed: only what is new of them is sent.
+// Patches of large files that changed: only new parts are sent.
 
 import type { TreeChange } from '../../protocol/tree-change.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';

@@ -1,4 +1,4 @@
-// What has to be done to make one tree equal to another.
+// Plans the changes that make one tree equal to another.
 import type { TreeChange } from '../../protocol/tree-change.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 

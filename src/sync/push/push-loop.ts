@@ -1,4 +1,4 @@
-// One look at a tree of this machine, and its sending to one or more buildlets.
+// Plans and sends one walk of a local tree to one or more buildlets, and again when another push came between.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isGomoteError, StatusError } from '../../errors.ts';
 import { encodeChanges, literalBytes, type TreeChange } from '../../protocol/tree-change.ts';

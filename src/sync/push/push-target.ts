@@ -1,4 +1,4 @@
-// One buildlet's part of a push: what is there, what has to be done, and what came of it.
+// One buildlet as the target of a push: its remote tree, the plan, and the result.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import type { TreeScope } from '../../client/files/trees.ts';

@@ -1,4 +1,4 @@
-// What of a tree a buildlet does not get: by path, why.
+// Paths of a tree that a buildlet does not get, and why.
 import { GomoteError } from '../../errors.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import type { RefusedEntry } from '../../protocol/tree-replies.ts';

@@ -1,4 +1,4 @@
-// POST /buildlet/create: a buildlet, when there is one; on request with word of what is being waited for.
+// POST /buildlet/create: creates a buildlet; on request, reports progress while it waits.
 import type { Catalogue } from '../../../builders.ts';
 import { GomoteError } from '../../../errors.ts';
 import { readFormBody, sendEmpty, sendText, smallForm } from '../../../http/server/reply.ts';

@@ -1,4 +1,4 @@
-// What names a buildlet goes to it, and comes back as it comes; POST /halt ends it.
+// Relays requests that name a buildlet, and streams the replies; POST /halt ends the buildlet.
 import { isGomoteError, messageOf } from '../../../errors.ts';
 import { newRelayRecord } from '../../../http/relay/proxy.ts';
 import { sendEmpty, sendError } from '../../../http/server/reply.ts';
