@@ -29,6 +29,8 @@ export interface Cutter {
   plan: (connection: number) => Fault | undefined;
   /** Cuts what is connected now. */
   cutAll(): void;
+  /** Lets nothing pass any more of what is connected now. */
+  stallAll(): void;
   /** While false, new connections are reset at once. */
   accepting: boolean;
 }
@@ -36,6 +38,7 @@ export interface Cutter {
 /** Starts a relay to `target` (`unix:PATH` or `HOST:PORT`), which ends with the test. */
 export async function startCutter(target: string): Promise<Cutter> {
   const sockets = new Set<Socket>();
+  const relays = new Set<Relay>();
   const counts = { connections: 0, up: 0, down: 0 };
   const track = (socket: Socket) => {
     sockets.add(socket);
@@ -56,10 +59,14 @@ export async function startCutter(target: string): Promise<Cutter> {
       near.end();
       far.end();
     };
-    const relay = (direction: 'up' | 'down') =>
-      new Relay(fault?.direction === direction ? fault : undefined, { cut, end }, (length) => {
+    const relay = (direction: 'up' | 'down') => {
+      const planned = fault?.direction === direction ? fault : undefined;
+      const one = new Relay(planned, { cut, end }, (length) => {
         counts[direction] += length;
       });
+      relays.add(one.once('close', () => relays.delete(one)));
+      return one;
+    };
     pipeline(near, relay('up'), far).catch(cut);
     pipeline(far, relay('down'), near).catch(cut);
   });
@@ -89,6 +96,9 @@ export async function startCutter(target: string): Promise<Cutter> {
     },
     plan: () => undefined,
     cutAll,
+    stallAll: () => {
+      for (const one of relays) one.stall();
+    },
     accepting: true,
   };
   return cutter;
@@ -108,6 +118,7 @@ class Relay extends Transform {
   readonly #ends: { cut(): void; end(): void };
   readonly #count: (length: number) => void;
   #passed = 0;
+  #isStalled = false;
 
   constructor(
     fault: Fault | undefined,
@@ -120,7 +131,13 @@ class Relay extends Transform {
     this.#count = count;
   }
 
+  /** Nothing passes any more. */
+  stall(): void {
+    this.#isStalled = true;
+  }
+
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    if (this.#isStalled) return;
     const before = (this.#fault?.afterBytes ?? Infinity) - this.#passed;
     this.#passed += chunk.length;
     if (this.#fault === undefined || before >= chunk.length || before < 0) {
