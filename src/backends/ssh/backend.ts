@@ -97,12 +97,13 @@ export class SshBackend implements Backend, Diagnosis, Cleanup, Prompts {
   ): Promise<Instance> {
     const { name, hostType, env, path } = builder;
     const inheritEnv = call.host.inheritEnv === true || this.#settings.inheritEnv === true;
+    const machine = { ...this.#settings.defaults, ...call.host.local };
     call.onProgress?.(`on ${host.text}`);
     return await host.create(
       {
         op: 'create',
-        builder: { name, hostType, env: [...env], path: path && [...path] },
-        host: { name: call.host.name, inheritEnv },
+        builder: { name, hostType, env, path },
+        host: { name: call.host.name, inheritEnv, local: machine },
         ...{ user: call.user, number },
       },
       call,

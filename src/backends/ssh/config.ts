@@ -1,5 +1,7 @@
 // The table of hosts reached by ssh: [backends.NAME] with kind "ssh".
 import * as v from 'valibot';
+import type { LocalMachine } from '../../builders.ts';
+import { confinementOptions, toLocalMachine } from '../local/config.ts';
 import { readDestination } from './destination.ts';
 
 export interface SshConfig {
@@ -10,6 +12,8 @@ export interface SshConfig {
   readonly sshConfig?: string | undefined;
   /** Whether commands get all of the environment in which their buildlet was created. */
   readonly inheritEnv?: boolean | undefined;
+  /** What confines commands there unless their host type says otherwise. */
+  readonly defaults?: LocalMachine | undefined;
 }
 
 const hostSchema = v.pipe(
@@ -32,12 +36,18 @@ export const sshSection = v.pipe(
     ),
     'ssh-config': v.optional(v.pipe(v.string(), v.minLength(1, 'it is empty'))),
     'inherit-env': v.optional(v.boolean()),
+    ...confinementOptions,
   }),
   v.transform(
-    ({ kind, hosts, ...file }): SshConfig => ({
-      ...{ kind, hosts },
-      sshConfig: file['ssh-config'],
-      inheritEnv: file['inherit-env'],
+    ({
+      kind,
+      hosts,
+      'ssh-config': sshConfig,
+      'inherit-env': inheritEnv,
+      ...confinement
+    }): SshConfig => ({
+      ...{ kind, hosts, sshConfig, inheritEnv },
+      defaults: toLocalMachine(confinement),
     }),
   ),
 );

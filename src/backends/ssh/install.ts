@@ -23,7 +23,10 @@ export interface EnterCall {
 const settleMs = 120_000;
 
 /** What is run there, beside the buildlet's own programs. */
-const ownNames = ['bin/package.json', 'bin/load.js', 'bin/ssh-host.js', 'dist/ssh-host.cjs'];
+const ownNames = [
+  ...['bin/load.js', 'bin/ssh-host.js', 'dist/ssh-host.cjs'],
+  'dist/sandbox-host.cjs',
+];
 
 interface Programs {
   readonly files: readonly { readonly name: string; readonly bytes: Buffer }[];

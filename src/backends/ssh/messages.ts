@@ -8,16 +8,34 @@ import { buildletName } from '../../protocol/buildlet-name.ts';
 export const lineLimit = 8 << 20;
 
 const short = v.pipe(v.string(), v.maxLength(1_000));
-const texts = v.pipe(v.array(v.pipe(v.string(), v.maxLength(100_000))), v.maxLength(10_000));
+const texts = v.pipe(
+  v.array(v.pipe(v.string(), v.maxLength(100_000))),
+  v.maxLength(10_000),
+  v.readonly(),
+);
 const name = v.pipe(v.string(), v.regex(buildletName));
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 const user = v.optional(short);
+
+const localMachine = v.strictObject({
+  isolation: v.optional(v.picklist(['none', 'bubblewrap'])),
+  network: v.optional(v.picklist(['host', 'none'])),
+  readOnlyPaths: v.optional(texts),
+  writablePaths: v.optional(texts),
+  cpus: v.optional(v.number()),
+  memoryBytes: v.optional(v.number()),
+  pidsLimit: v.optional(v.number()),
+});
 
 const requestSchema = v.variant('op', [
   v.strictObject({
     op: v.literal('create'),
     builder: v.object({ name: short, hostType: short, env: texts, path: v.optional(texts) }),
-    host: v.object({ name: short, inheritEnv: v.optional(v.boolean()) }),
+    host: v.object({
+      name: short,
+      inheritEnv: v.optional(v.boolean()),
+      local: v.optional(localMachine),
+    }),
     user: short,
     /** The number in its name. Absent: the next one there. */
     number: v.optional(v.strictObject({ least: v.optional(count), exact: v.optional(count) })),

@@ -99,10 +99,10 @@ function withLimits(
   );
   const [first] = Object.keys(given);
   if (first === undefined) return host;
-  if (kind === 'local') {
+  if (kind === 'local' || kind === 'ssh') {
     if (network !== undefined && network !== 'host' && network !== 'none') {
       throw new GomoteError('ERR_USAGE', `--network "${network}" is for containers only`, {
-        hint: 'on this machine it is host or none',
+        hint: 'elsewhere it is host or none',
       });
     }
     return { ...host, local: { ...host.local, ...given } };

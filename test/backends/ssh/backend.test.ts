@@ -96,3 +96,15 @@ describe.skipIf(!hasSshd)('a server that forwards no sockets', () => {
     },
   );
 });
+
+describe.skipIf(!hasSshd || !hasTool('bwrap'))('commands on a host', () => {
+  it('are confined as local ones are, if that is asked for', async () => {
+    const { host, user, succeed, gomote } = await labWithUser();
+    giveFile(user, 'secret', 'hidden');
+    const name = await succeed('create', '--isolation', 'bubblewrap', '--network', 'none', host);
+    expect(await succeed('run', name, 'echo', 'hello')).toBe('hello');
+    expect(await gomote('run', name, 'cat', join(user.home, 'secret'))).toMatchObject({ code: 1 });
+    await succeed('destroy', name);
+    expect(leftIn(user)).toEqual([]);
+  });
+});
