@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,6 +12,7 @@ import { markPrefix } from '../../buildlet/command/command.ts';
 import { cleanEnvironment } from '../../buildlet/command/environment.ts';
 import { endProcesses } from '../../buildlet/command/process-sweep.ts';
 import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
+import { readOfProcess } from '../../files/process-file.ts';
 import { removeTree } from '../../files/remove-tree.ts';
 import { packageRoot } from '../../package-root.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
@@ -128,7 +129,7 @@ export async function isRunning(record: LocalRecord): Promise<boolean> {
   } catch {
     return false;
   }
-  const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => undefined);
+  const commandLine = await readOfProcess(pid, 'cmdline');
   return commandLine === undefined
     ? process.platform !== 'linux'
     : commandLine.includes(record.socket);

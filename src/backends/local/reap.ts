@@ -1,9 +1,10 @@
 // What a process that was killed in the middle of a create left of local buildlets: processes and directories without
 // a record, which nothing else would find; and buildlets that have died.
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GomoteError } from '../../errors.ts';
+import { readOfProcess } from '../../files/process-file.ts';
 import { removeTree } from '../../files/remove-tree.ts';
 import { hasLocalRoot, type LocalPlaces } from './places.ts';
 import { endLocalBuildlet, isRunning } from './process.ts';
@@ -29,12 +30,12 @@ export async function reapLocal(
   const { root } = places;
   const workRoot = await places.workRoot();
   const said: string[] = [];
-  for (const { pid, directory, workDir } of await buildletProcesses(root)) {
+  for (const { pid, directory, files } of await buildletProcesses(root, workRoot)) {
     const record = recordIn(directory);
     if (record === 'unreadable' || record?.pid === pid) continue;
     if ((await ageMs(`/proc/${pid}`)) < minimumAgeMs) continue;
     await end(pid);
-    await removeTree(filesOf({ workDir }));
+    await removeTree(files);
     said.push(`process ${pid}: a buildlet without a record`);
   }
   for (const name of await namesIn(root)) {
@@ -95,26 +96,35 @@ async function ageMs(path: string): Promise<number> {
 
 interface BuildletProcess {
   readonly pid: number;
+  /** Of the buildlet itself. */
   readonly directory: string;
-  readonly workDir: string;
+  /** Of its work. */
+  readonly files: string;
 }
 
-/** The processes of buildlets that have their directory in `root`, by the options they were started with. */
-async function buildletProcesses(root: string): Promise<BuildletProcess[]> {
+/**
+ * This user's processes of buildlets that have their directories in these places, by the options they were started with.
+ * What a process says of itself is no proof, and what it names is removed: it must be such as is made for a buildlet.
+ */
+async function buildletProcesses(root: string, workRoot: string): Promise<BuildletProcess[]> {
   const found: BuildletProcess[] = [];
   for (const name of await readdir('/proc').catch(() => [])) {
-    if (!/^[0-9]+$/.test(name)) continue;
-    const line = await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '');
-    const words = line.split('\0');
-    const after = (option: string) => words[words.indexOf(option) + 1] ?? '';
-    const [directory, workDir] = [after('--remove-at-end'), after('--workdir')];
-    const isOurs = words[1]?.endsWith('buildlet.js') === true && dirname(directory) === root;
-    // Its work directory is removed: it must be such as is made for a buildlet of that name.
-    if (!isOurs || !basename(workDir).startsWith(`gomote-${basename(directory)}-`)) continue;
-    found.push({ pid: Number(name), directory, workDir });
+    if (!/^[0-9]+$/.test(name) || !(await isOwn(`/proc/${name}`))) continue;
+    const words = String((await readOfProcess(name, 'cmdline')) ?? '').split('\0');
+    if (words[1]?.endsWith('buildlet.js') !== true) continue;
+    const removed = words.filter((_, at) => words[at - 1] === '--remove-at-end');
+    const directory = removed.find((path) => dirname(path) === root);
+    const files = removed.find((path) => dirname(path) === workRoot);
+    const [, buildlet] = filesName.exec(basename(files ?? '')) ?? [];
+    if (directory === undefined || files === undefined || buildlet !== basename(directory))
+      continue;
+    found.push({ pid: Number(name), directory, files });
   }
   return found;
 }
+
+const isOwn = async (path: string): Promise<boolean> =>
+  (await stat(path).catch(() => undefined))?.uid === process.getuid?.();
 
 async function end(pid: number): Promise<void> {
   for (let tries = 0; tries < 100; tries++) {

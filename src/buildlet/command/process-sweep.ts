@@ -1,7 +1,8 @@
 // Ends a process group, and on Linux also the processes that left it but still carry its mark.
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../../errors.ts';
+import { readOfProcess } from '../../files/process-file.ts';
 import { commandVariable } from './environment.ts';
 
 /** How often to look whether processes have gone. */
@@ -75,7 +76,7 @@ async function markedProcesses(markPrefix: string): Promise<number[]> {
   for (const name of names) {
     if (!/^[0-9]+$/.test(name)) continue;
     // Another user's process, or one that has just ended, cannot be read, nor is it ours.
-    const environment = await readFile(`/proc/${name}/environ`).catch(() => undefined);
+    const environment = await readOfProcess(name, 'environ');
     if (environment !== undefined && hasVariable(environment, wanted)) found.push(Number(name));
   }
   return found;

@@ -1,6 +1,7 @@
 // Removes programs of other versions that nobody uses any more.
-import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
+import { readdir, rm, stat, utimes } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { readOfProcess } from '../../../files/process-file.ts';
 import { packageRoot } from '../../../package-root.ts';
 
 /** How long programs are kept after their last use, in ms: those who share a host may have several versions. */
@@ -43,7 +44,7 @@ export async function removeOldPrograms(): Promise<string[]> {
 /** Those of all processes; empty where the system does not tell them. */
 async function commandLines(): Promise<string[]> {
   const names = (await readdir('/proc').catch(() => [])).filter((name) => /^[0-9]+$/.test(name));
-  return await Promise.all(
-    names.map((name) => readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '')),
-  );
+  const lines: string[] = [];
+  for (const name of names) lines.push(String((await readOfProcess(name, 'cmdline')) ?? ''));
+  return lines;
 }

@@ -1,0 +1,34 @@
+// What the system tells of a process, and the process itself decides: its arguments and its environment. Any process can
+// make either as long as it likes, gigabytes of memory that it does not have.
+import { open } from 'node:fs/promises';
+
+/** No program is started with more than 6 MiB of both together. */
+const limitBytes = 8 << 20;
+
+const firstBytes = 16 << 10;
+
+/** The first 8 MiB; undefined when the process is gone, another user's, or the system has no /proc. */
+export async function readOfProcess(
+  pid: number | string,
+  what: 'cmdline' | 'environ',
+): Promise<Buffer | undefined> {
+  try {
+    const file = await open(`/proc/${pid}/${what}`);
+    try {
+      let bytes = Buffer.allocUnsafe(firstBytes);
+      let sizeBytes = 0;
+      for (;;) {
+        const { bytesRead } = await file.read(bytes, sizeBytes);
+        sizeBytes += bytesRead;
+        const isAll = bytesRead === 0 || sizeBytes === limitBytes;
+        if (isAll) return bytes.subarray(0, sizeBytes);
+        if (sizeBytes < bytes.length) continue;
+        bytes = Buffer.concat([bytes], 2 * sizeBytes);
+      }
+    } finally {
+      await file.close();
+    }
+  } catch {
+    return undefined;
+  }
+}
