@@ -201,6 +201,12 @@ it.runIf(isRoot).each([0o440, 0o640])(
     expect(as(1000, 1000, nobody)).toBe('the-key');
     expect(as(0, 0, nobody)).toBe('the-key');
     expect(as(0, 0)).toContain('can be read by others');
+    // Group 0 is given to the users of some clusters; root is in it anyway.
+    chownSync(join(data, 'key'), 0, 0);
+    expect(as(1000, 0)).toBe('the-key');
+    expect(as(1000, 1000)).not.toContain('the-key');
+    expect(as(0, 0)).toContain('can be read by others');
+    chownSync(join(data, 'key'), 0, nobody);
     chmodSync(join(data, 'key'), mode | 0o004);
     expect(as(1000, nobody)).toContain('can be read by others');
   },

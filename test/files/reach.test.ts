@@ -119,6 +119,19 @@ describe.each(holdings)('directories held by %s', (how) => {
     );
   });
 
+  test.each([
+    ['a new directory', 'x/y', '.', 'x/y'],
+    ['a directory', 'sub/deep', '.', 'sub/deep'],
+    ['a file', 'sub/file', 'file', 'sub'],
+    ['a link to a directory', 'to-sub', 'to-sub', ''],
+  ])('a walk that makes all directories ends in or at %s', (_what, relative, name, directory) => {
+    const { root } = planted();
+    const place = reach(root, relative, { how, make: { mode: 0o755, all: true } });
+    place.close();
+    expect(place).toMatchObject({ name, path: join(root, relative) });
+    expect(place.directory.path).toBe(join(root, directory));
+  });
+
   test.each([40, 41])('of %i links in a row, forty are followed', (links) => {
     const { root } = planted();
     symlinkSync('sub', join(root, 'link-1'));

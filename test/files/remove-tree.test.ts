@@ -9,7 +9,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { expect, it, vi } from 'vitest';
 import { openDirectory } from '../../src/files/open-directory.ts';
 import { emptyDirectory, removeTree } from '../../src/files/remove-tree.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
@@ -83,4 +84,25 @@ it('names what it cannot remove by its path', async () => {
     if (user !== undefined) process.seteuid?.(0);
     chmodSync(directory, 0o755);
   }
+});
+
+it('a removal that takes long lets other work be done in between', async () => {
+  const directory = temporaryDirectory();
+  mkdirSync(join(directory, 'many'));
+  for (let n = 0; n < 50; n++) writeFileSync(join(directory, 'many', String(n)), '');
+  let nowMs = 0;
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => nowMs++ * 100);
+  let turns = 0;
+  let isOver = false;
+  const counting = (async () => {
+    for (; !isOver; turns++) await nextTurn();
+  })();
+  try {
+    await removeTree(join(directory, 'many'));
+  } finally {
+    clock.mockRestore();
+    isOver = true;
+    await counting;
+  }
+  expect(turns).toBeGreaterThan(20);
 });

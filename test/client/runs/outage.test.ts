@@ -9,6 +9,24 @@ const lost = new GomoteError('ERR_LOST', 'the connection was lost');
 const outage = (diagnoseLoss?: () => Promise<GomoteError | undefined>) =>
   new Outage({ peer: { address, remoteName: '', diagnoseLoss }, reconnectMs: 60_000, signal });
 
+it.each(['ECONNREFUSED', 'ENOENT'])(
+  'a buildlet of this machine whose socket fails with %s is gone after a moment',
+  async (code) => {
+    const peer = { address: { kind: 'unix', path: '/nowhere' }, remoteName: '' } as const;
+    const waiting = new Outage({ peer, reconnectMs: 60_000, signal });
+    const cause = Object.assign(new Error(`connect ${code}`), { code });
+    const refused = new GomoteError('ERR_CONNECT', 'cannot connect', { cause });
+    const tries = async () => {
+      for (let n = 0; n < 20; n++) await waiting.wait(refused);
+    };
+    await expect(tries()).rejects.toMatchObject({
+      code: 'ERR_CONNECT',
+      message: 'the buildlet is gone: cannot connect',
+      cause,
+    });
+  },
+);
+
 it('goes on while it is not known that the buildlet is gone', async () => {
   await outage().wait(lost);
   await outage(async () => undefined).wait(lost);

@@ -186,6 +186,11 @@ describe('the input of a session', () => {
     expect((await post(9, 'x')).status).toBe(409);
     expect((await post(7, 'orld', '&end=1')).status).toBe(200);
     expect((await post(7, 'orld', '&end=1')).status).toBe(200);
+    // The refusal comes also while most of the input is still on its way.
+    expect(await post(11, 'x'.repeat(1_000_000))).toEqual({
+      status: 409,
+      text: 'the input has ended\n',
+    });
     await session.read({ stdout });
     expect(stdout.text).toBe('hello world');
   });

@@ -241,6 +241,30 @@ describe('a body that is streamed', () => {
     const reply = await sender.send({ method: 'PUT', path: '/x', body: pieces(1_000) });
     expect([reply.statusCode, await readText(reply, undefined)]).toEqual([403, 'no']);
   });
+
+  it('whose source is silent is let go when it was refused, with its connection', async () => {
+    const sockets = new Set<Socket>();
+    // It would keep the connection for ever.
+    const server = createRawServer((socket) => {
+      sockets.add(socket.on('error', () => undefined));
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno');
+        socket.resume();
+      });
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    });
+    const source = new PassThrough();
+    source.write('x');
+    const sender = senderTo((server.address() as AddressInfo).port);
+    const reply = await sender.send({ method: 'PUT', path: '/x', body: source });
+    expect(await readText(reply, undefined)).toBe('no');
+    await until(() => source.destroyed && [...sockets].every((socket) => socket.destroyed));
+  });
 });
 
 describe('a kept connection that the server closes as it is used again', () => {
