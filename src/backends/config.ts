@@ -7,7 +7,8 @@ import { coordinatorSection } from './coordinator/config.ts';
 import { dockerSection, dockerTable } from './docker/config.ts';
 import { gceSection, gceTable } from './gce/config.ts';
 import { kubernetesSection, kubernetesTable } from './kubernetes/config.ts';
-import { localBackend, localSection } from './local/config.ts';
+import { localSection } from './local/config.ts';
+import { localBackend } from './open.ts';
 import { sshSection } from './ssh/config.ts';
 
 /** The schema of a section [backends.NAME], by its kind. */

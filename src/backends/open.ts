@@ -7,6 +7,9 @@ import type { KubernetesSettings } from './kubernetes/backend.ts';
 import type { LocalSettings } from './local/backend.ts';
 import type { SshSettings } from './ssh/backend.ts';
 
+/** The backend that needs no configuration. */
+export const localBackend = { kind: 'local', name: 'local' } as const;
+
 type BackendSettings =
   | LocalSettings
   | CoordinatorSettings

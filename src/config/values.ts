@@ -1,6 +1,7 @@
 // Schemas of values that are written the same way in every file.
 import * as v from 'valibot';
 import { parseDuration } from '../duration.ts';
+import { parseMemory } from '../protocol/memory-size.ts';
 
 /** What a section or file may be called. */
 export const nameSchema = v.pipe(
@@ -52,3 +53,19 @@ export const positiveDurationSchema = v.pipe(
   durationSchema,
   v.minValue(1, 'give a duration of more than 0'),
 );
+
+/** A size in bytes, written with a unit. */
+export const memorySchema = v.pipe(
+  v.string(),
+  v.rawTransform(({ dataset, addIssue, NEVER }) => {
+    const sizeBytes = parseMemory(dataset.value);
+    if (sizeBytes !== undefined) return sizeBytes;
+    addIssue({ message: 'give a size such as "512m" or "4g"' });
+    return NEVER;
+  }),
+);
+
+export const portSchema = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
+
+/** A text that is not empty. */
+export const textSchema = v.pipe(v.string(), v.minLength(1, 'it is empty'));

@@ -1,8 +1,7 @@
 // The tables of containers: [backends.NAME] with kind "docker", and [hosts.NAME.docker].
 import * as v from 'valibot';
 import type { ContainerOptions } from '../../builders.ts';
-import { lifetimeSchema } from '../../config/values.ts';
-import { parseMemory } from '../../protocol/memory-size.ts';
+import { lifetimeSchema, memorySchema, textSchema } from '../../config/values.ts';
 import { directory } from './paths.ts';
 
 export interface DockerConfig {
@@ -21,18 +20,7 @@ export interface DockerConfig {
   readonly maxLifetimeMs: number;
 }
 
-const text = v.pipe(v.string(), v.minLength(1, 'it is empty'));
 const absolutePath = v.pipe(v.string(), v.startsWith('/', 'give an absolute path'));
-
-const memory = v.pipe(
-  v.string(),
-  v.rawTransform(({ dataset, addIssue, NEVER }) => {
-    const sizeBytes = parseMemory(dataset.value);
-    if (sizeBytes !== undefined) return sizeBytes;
-    addIssue({ message: 'give a size such as "512m" or "4g"' });
-    return NEVER;
-  }),
-);
 
 /** A mount over the buildlet's own directory would take it away. */
 const volume = v.pipe(
@@ -52,19 +40,19 @@ const options = {
     v.picklist(['missing', 'always', 'never'], 'pull is "missing", "always" or "never"'),
   ),
   cpus: v.optional(v.pipe(v.number(), v.gtValue(0, 'give a number above 0'))),
-  memory: v.optional(memory),
+  memory: v.optional(memorySchema),
   'pids-limit': v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
   user: v.optional(
     v.pipe(v.string(), v.regex(/^[\w.-]+(:[\w.-]+)?$/, 'give a name, UID or UID:GID')),
   ),
-  network: v.optional(text),
+  network: v.optional(textSchema),
   'read-only': v.optional(v.boolean()),
   volumes: v.optional(v.array(volume)),
   env: v.optional(
     v.array(v.pipe(v.string(), v.regex(/^[^=\0]+=[^\0]*$/, 'an env element is KEY=VALUE'))),
   ),
   labels: v.optional(v.record(v.string(), v.string())),
-  runtime: v.optional(text),
+  runtime: v.optional(textSchema),
   capabilities: v.optional(
     v.array(v.pipe(v.string(), v.regex(/^[A-Z_]+$/, 'give one such as "NET_RAW"'))),
   ),
@@ -82,8 +70,8 @@ const toOptions = ({
 export const dockerSection = v.pipe(
   v.strictObject({
     kind: v.literal('docker'),
-    host: v.optional(text),
-    context: v.optional(text),
+    host: v.optional(textSchema),
+    context: v.optional(textSchema),
     payloads: v.optional(v.record(v.string(), absolutePath), {}),
     'idle-timeout': v.optional(lifetimeSchema, '30m'),
     'max-lifetime': v.optional(lifetimeSchema, '24h'),
@@ -106,7 +94,7 @@ export const dockerSection = v.pipe(
 );
 
 export const dockerTable = v.pipe(
-  v.strictObject({ image: v.optional(text), ...options }),
+  v.strictObject({ image: v.optional(textSchema), ...options }),
   v.transform(({ image, ...rest }): ContainerOptions & { image?: string | undefined } => ({
     ...{ image, ...toOptions(rest) },
   })),

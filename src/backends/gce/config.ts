@@ -1,7 +1,7 @@
 // The tables of virtual machines: [backends.NAME] with kind "gce", and [hosts.NAME.gce].
 import * as v from 'valibot';
 import type { GceMachine } from '../../builders.ts';
-import { lifetimeSchema } from '../../config/values.ts';
+import { lifetimeSchema, portSchema, textSchema } from '../../config/values.ts';
 
 export interface GceConfig {
   readonly kind: 'gce';
@@ -41,8 +41,6 @@ const endpoint = v.pipe(
   ),
 );
 
-const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
-
 export const gceSection = v.pipe(
   v.strictObject({
     kind: v.literal('gce'),
@@ -50,7 +48,7 @@ export const gceSection = v.pipe(
     zones: v.tupleWithRest([zone], zone),
     endpoint: v.optional(endpoint),
     'external-ip': v.optional(v.boolean(), true),
-    port: v.optional(port),
+    port: v.optional(portSchema),
     'api-rate': v.optional(v.pipe(v.number(), v.gtValue(0)), 20),
     'idle-timeout': v.optional(lifetimeSchema, '30m'),
     'max-lifetime': v.optional(lifetimeSchema, '24h'),
@@ -66,24 +64,22 @@ export const gceSection = v.pipe(
   ),
 );
 
-const text = v.pipe(v.string(), v.minLength(1, 'it is empty'));
-
 export const gceTable = v.pipe(
   v.strictObject({
-    image: text,
-    'machine-type': text,
-    'buildlet-url': v.optional(text),
+    image: textSchema,
+    'machine-type': textSchema,
+    'buildlet-url': v.optional(textSchema),
     'disk-size-gb': v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
     'regular-disk': v.optional(v.boolean()),
-    'min-cpu-platform': v.optional(text),
+    'min-cpu-platform': v.optional(textSchema),
     pricing: v.optional(
       v.picklist(
         ['standard', 'spot', 'preemptible'],
         'pricing is "standard", "spot" or "preemptible"',
       ),
     ),
-    network: v.optional(text),
-    subnetwork: v.optional(text),
+    network: v.optional(textSchema),
+    subnetwork: v.optional(textSchema),
     meta: v.optional(v.record(v.string(), v.string())),
   }),
   v.transform(

@@ -1,7 +1,7 @@
 // The tables of pods: [backends.NAME] with kind "kubernetes", and [hosts.NAME.kubernetes].
 import * as v from 'valibot';
 import type { KubernetesMachine } from '../../builders.ts';
-import { durationSchema, lifetimeSchema, nameSchema } from '../../config/values.ts';
+import { durationSchema, lifetimeSchema, nameSchema, portSchema } from '../../config/values.ts';
 
 export interface KubernetesConfig {
   readonly kind: 'kubernetes';
@@ -57,7 +57,7 @@ export const kubernetesTable = v.pipe(
   v.strictObject({
     image: v.pipe(v.string(), v.minLength(1, 'it names no image')),
     'image-pull-policy': v.optional(v.picklist(['Always', 'IfNotPresent', 'Never'])),
-    port: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535))),
+    port: v.optional(portSchema),
     cpu: v.optional(quantity),
     'cpu-limit': v.optional(quantity),
     memory: v.optional(quantity),

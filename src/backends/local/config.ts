@@ -1,7 +1,8 @@
 // The tables of processes on this machine: [backends.NAME] with kind "local", and [hosts.NAME.local].
+
 import * as v from 'valibot';
 import type { LocalMachine } from '../../builders.ts';
-import { parseMemory } from '../../protocol/memory-size.ts';
+import { memorySchema } from '../../config/values.ts';
 
 export interface LocalConfig {
   readonly kind: 'local';
@@ -10,19 +11,6 @@ export interface LocalConfig {
   /** What confines commands unless their host type says otherwise. */
   readonly defaults?: LocalMachine | undefined;
 }
-
-/** The backend that needs no configuration. */
-export const localBackend = { kind: 'local', name: 'local' } as const;
-
-const memory = v.pipe(
-  v.string(),
-  v.rawTransform(({ dataset, addIssue, NEVER }) => {
-    const sizeBytes = parseMemory(dataset.value);
-    if (sizeBytes !== undefined) return sizeBytes;
-    addIssue({ message: 'give a size such as "512m" or "4g"' });
-    return NEVER;
-  }),
-);
 
 const paths = v.array(
   v.pipe(v.string(), v.regex(/^\/[^\0]*[^\0/]/, 'give an absolute path, and not / itself')),
@@ -35,7 +23,7 @@ export const confinementOptions = {
   'read-only-paths': v.optional(paths),
   'writable-paths': v.optional(paths),
   cpus: v.optional(v.pipe(v.number(), v.gtValue(0, 'give a number above 0'))),
-  memory: v.optional(memory),
+  memory: v.optional(memorySchema),
   'pids-limit': v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
 };
 

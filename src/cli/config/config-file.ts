@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { buildersSchema, hostsSchema, toCatalogue } from '../../backends/catalogue.ts';
 import { type BackendConfig, backendsSchema, toBackends } from '../../backends/config.ts';
-import { localBackend } from '../../backends/local/config.ts';
+import { localBackend } from '../../backends/open.ts';
 import { builtInCatalogue, type Catalogue } from '../../builders.ts';
 import { badValue, parseFile } from '../../config/file.ts';
 import { nameSchema } from '../../config/values.ts';

@@ -1,6 +1,6 @@
 // Loads the configuration: config.toml, or the defaults without one.
 import { join } from 'node:path';
-import { localBackend } from '../../backends/local/config.ts';
+import { localBackend } from '../../backends/open.ts';
 import { builtInCatalogue } from '../../builders.ts';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { readTrustedFile } from '../../files/private-file.ts';

@@ -44,7 +44,7 @@ export interface Pool {
   /** Notes that the machine is in use, where its platform would end one that is not; it writes seldom by itself. */
   renew?(id: string, call: PoolCall): Promise<void>;
   /** Why a call to the machine failed, if the pool knows; ERR_BUILDLET_DIED when the machine is gone for good. */
-  explain(id: string, error: GomoteError): Promise<GomoteError>;
+  explain?(id: string, error: GomoteError): Promise<GomoteError>;
   /** Once, at the start: ends all that no session has; gives those of the held that are still there, and what it left. */
   reconcile(held: ReadonlySet<string>, call: ReconcileCall): Promise<ReadonlySet<string>>;
   /** The coordinator ends; the machines stay. */

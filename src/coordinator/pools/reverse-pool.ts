@@ -225,10 +225,6 @@ export class ReversePool implements Pool {
     return new BuildletClient({ kind: 'dial', label, dial });
   }
 
-  async explain(_id: string, error: GomoteError): Promise<GomoteError> {
-    return error;
-  }
-
   /** A machine that is held may be dialling just now: all of those are taken to be there. */
   async reconcile(
     held: ReadonlySet<string>,

@@ -96,10 +96,6 @@ export class StaticPool implements Pool {
     return new BuildletClient(machine.address, credentialsOf(machine));
   }
 
-  async explain(_id: string, error: GomoteError): Promise<GomoteError> {
-    return error;
-  }
-
   async reconcile(
     held: ReadonlySet<string>,
     { leavesOthers }: ReconcileCall,

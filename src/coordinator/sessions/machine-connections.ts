@@ -220,7 +220,7 @@ export class MachineConnections {
   async #explain({ name, hostType, machine = '' }: Session, error: unknown): Promise<unknown> {
     if (!isGomoteError(error)) return error;
     try {
-      return await this.#options.poolOf(hostType).explain(machine, error);
+      return (await this.#options.poolOf(hostType).explain?.(machine, error)) ?? error;
     } catch (failure) {
       const what = `asking what became of ${name}: ${messageOf(failure)}`;
       this.#options.log.write('trouble', { what });
