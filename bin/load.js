@@ -43,6 +43,8 @@ function codeDirectory() {
   if (!cache || !isAbsolute(cache) || process.getuid === undefined) return undefined;
   const path = join(cache, 'gomote', 'code');
   try {
+    // A home directory that is not there is not made.
+    if (!XDG_CACHE_HOME) statSync(HOME);
     return isOwn(path) ? path : undefined;
   } catch {
     return undefined;

@@ -21,14 +21,18 @@ export function homeDirectory(environment: Environment): string {
   }
 }
 
-/** The directory in a variable such as XDG_STATE_HOME; `below` the home directory when it is not set or empty. */
+/**
+ * The directory in a variable such as XDG_STATE_HOME; `below` the home directory when it is not set or empty. What is
+ * missing there may be made, but never the home directory itself: throws ERR_CONFIG when that is not there.
+ */
 export function userDirectory(
   environment: Environment,
   variable: string,
   ...below: readonly string[]
 ): string {
   const value = environment[variable];
-  return value ? absolute(variable, value) : join(homeDirectory(environment), ...below);
+  if (value) return absolute(variable, value);
+  return join(existingDirectory('HOME', homeDirectory(environment)), ...below);
 }
 
 /** `$TMPDIR`, else /tmp. Throws ERR_CONFIG when that is no directory. */

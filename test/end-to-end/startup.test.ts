@@ -99,6 +99,14 @@ describe('no code is kept or run', () => {
     ['below /proc', () => ({ XDG_CACHE_HOME: '/proc/nosuch' })],
     ['in a relative directory', () => ({ XDG_CACHE_HOME: 'cache' })],
     [
+      'in a home directory that is not there',
+      (top) => ({
+        HOME: join(top, 'nosuch'),
+        XDG_CACHE_HOME: '',
+        XDG_STATE_HOME: join(top, 'state'),
+      }),
+    ],
+    [
       'below a directory that others write to',
       (top) => {
         mkdirSync(join(top, 'open'));

@@ -215,6 +215,8 @@ describe('the directories of the environment', () => {
   it.each([
     [{ HOME: '' }, 'HOME is empty'],
     [{ HOME: 'x' }, 'HOME "x" is not an absolute path'],
+    [{ HOME: '/nosuch' }, 'HOME /nosuch does not exist'],
+    [{ HOME: '/dev/null' }, 'HOME /dev/null is not a directory'],
     [{ HOME: '/home/me', XDG_STATE_HOME: 'x' }, 'XDG_STATE_HOME "x" is not an absolute path'],
   ])('are refused for %j', (environment, message) => {
     expect(() => userDirectory(environment, 'XDG_STATE_HOME', '.local', 'state')).toThrow(message);

@@ -92,7 +92,8 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup {
   async list(call: BackendCall): Promise<Instance[]> {
     const { root } = this.#places;
     if (!hasLocalRoot(root)) return [];
-    const names = await promises.readdir(root);
+    const entries = await promises.readdir(root, { withFileTypes: true });
+    const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
     const found = await Promise.all(
       names.sort().map(async (name): Promise<Instance | undefined> => {
         const directory = join(root, name);
@@ -101,7 +102,9 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup {
           if (record === undefined || !this.#isOurs(record)) return undefined;
           return await this.#inspect(directory, record, call.signal);
         } catch (error) {
-          if (isOwnShortage(error) || !isGomoteError(error, 'ERR_LOCAL_FILE')) throw error;
+          const isOfOne =
+            isGomoteError(error, 'ERR_LOCAL_FILE') || isGomoteError(error, 'ERR_CONFIG');
+          if (isOwnShortage(error) || !isOfOne) throw error;
           // Whose it is cannot be read either.
           return this.#user === undefined ? unreadable(name) : undefined;
         }

@@ -1,7 +1,7 @@
 // Where the local buildlets of a user are.
 import { join } from 'node:path';
 import { checkDirectory, makePrivateDirectory } from '../../files/private-directory.ts';
-import { existingDirectory, homeDirectory, userDirectory } from '../../files/user-directories.ts';
+import { existingDirectory, userDirectory } from '../../files/user-directories.ts';
 
 export interface LocalPlaces {
   /** Holds a directory for each buildlet: its record, password, socket and log. */
@@ -13,7 +13,7 @@ export interface LocalPlaces {
 /** The places in `root`, for one process alone, or those of the user. Throws ERR_CONFIG when there can be none. */
 export function localPlaces(environment: NodeJS.ProcessEnv, root?: string): LocalPlaces {
   if (root !== undefined) return { root, workRoot: async () => join(root, 'work') };
-  const state = join(stateHome(environment), 'gomote');
+  const state = join(userDirectory(environment, 'XDG_STATE_HOME', '.local', 'state'), 'gomote');
   if (!environment.XDG_RUNTIME_DIR) {
     return { root: state, workRoot: async () => join(state, 'work') };
   }
@@ -43,8 +43,3 @@ export async function makeLocalPlaces({ root, workRoot }: LocalPlaces): Promise<
 /** Whether a place is there. Throws ERR_CONFIG when another user could have put a buildlet into it. */
 export const hasLocalRoot = (path: string): boolean =>
   checkDirectory(path, { what: rootName, access: 'readable' });
-
-function stateHome(environment: NodeJS.ProcessEnv): string {
-  if (!environment.XDG_STATE_HOME) existingDirectory('HOME', homeDirectory(environment));
-  return userDirectory(environment, 'XDG_STATE_HOME', '.local', 'state');
-}

@@ -16,10 +16,11 @@ export function configDir(environment: NodeJS.ProcessEnv, platform: string): str
 }
 
 function placeOf(environment: NodeJS.ProcessEnv, platform: string): string {
-  const { GOMOTE_CONFIG_DIR, APPDATA } = environment;
+  const { GOMOTE_CONFIG_DIR, XDG_CONFIG_HOME, APPDATA } = environment;
   if (GOMOTE_CONFIG_DIR) return resolve(GOMOTE_CONFIG_DIR);
   if (platform !== 'win32') {
-    return join(userDirectory(environment, 'XDG_CONFIG_HOME', '.config'), 'gomote');
+    if (XDG_CONFIG_HOME) return join(userDirectory(environment, 'XDG_CONFIG_HOME'), 'gomote');
+    return join(homeDirectory(environment), '.config', 'gomote');
   }
   return join(APPDATA || join(homeDirectory(environment), 'AppData', 'Roaming'), 'Gomote');
 }

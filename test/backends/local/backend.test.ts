@@ -7,6 +7,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -233,17 +234,24 @@ describe('the local backend', () => {
     chmodSync(directory, 0o700);
   });
 
-  it('lists the others beside one whose record is damaged', async () => {
+  it('lists the others beside one whose record is damaged or that others can open, and beside what is no buildlet', async () => {
     const { backend, root, create } = openBackend();
     await create();
     const damaged = join(root, 'me-local-9');
     mkdirSync(damaged, { mode: 0o700 });
     writeFileSync(join(damaged, 'record.json'), '{');
+    const open = join(root, 'me-local-8');
+    mkdirSync(open);
+    chmodSync(open, 0o755);
+    // Neither is a buildlet.
+    writeFileSync(join(root, 'file'), '');
+    symlinkSync('/', join(root, 'link'));
     expect(await backend.list({ signal })).toMatchObject([
       { name: 'me-local-0', dead: undefined },
+      { name: 'me-local-8', dead: 'its record cannot be read' },
       { name: 'me-local-9', dead: 'its record cannot be read' },
     ]);
-    rmSync(damaged, { recursive: true });
+    for (const path of [damaged, open]) rmSync(path, { recursive: true });
   });
 
   it('keeps the work dir and all temporary files among the state of the user', async () => {
