@@ -126,12 +126,18 @@ describe('removing', () => {
 });
 
 describe('listing', () => {
-  it('refuses a name that its lines cannot carry, unless names are asked for escaped', async () => {
+  it('tells of a name that its lines cannot carry and lists the rest, unless names are asked for escaped', async () => {
     const buildlet = await startBuildlet();
     writeFileSync(join(buildlet.workDir, 'a\tb\\c'), '');
+    mkdirSync(join(buildlet.workDir, 'b\n-rw-r--r--\tforged\t1\t2020-01-01T00:00:00Z'));
+    writeFileSync(join(buildlet.workDir, 'c'), '');
     const ask = (query: string) =>
       sendRaw(buildlet, `GET /ls${query} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
-    expect(await ask('')).toMatch(/^HTTP\/1.1 400 .*a listing cannot carry the name "a\\tb/s);
+    const plain = await ask('?recursive=true');
+    expect(plain).toMatch(
+      /^HTTP\/1.1 200 .*"a\\tb.*\n"b\\n-rw-r--r--.*forged.*\n-rw-r--r--\tc\t0\t/s,
+    );
+    expect(plain).not.toMatch(/\n-rw-r--r--\tforged/);
     expect(await ask('?names=escaped')).toMatch(/Gomote-Names: escaped.*\ta\\tb\\\\c\t0\t/s);
   });
 

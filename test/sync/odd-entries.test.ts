@@ -213,6 +213,33 @@ describe.skipIf(process.platform === 'win32').each([
     expect(listed.stdout).toMatch(/\ta\t.*\n.*\tm\/s\t1\t[^\t]*\n.*\tz\/zz\t.*\n$/s);
   });
 
+  it('a name there with a newline or a tab stops nothing', async () => {
+    const { cli, name, there, top } = await bench(options);
+    const push = (...more: string[]) => cli(['push', ...more, '--dest', 'd', name, top]);
+    expect((await push()).code).toBe(0);
+    write(there, 'm/new\nline');
+    write(there, 'm/t\tb/below');
+    write(there, 'z/new');
+    write(top, 'z/mine');
+    const isListed = isBase ? { code: 1, stderr: /new\\nline.*t\\tb/s } : { code: 0, stderr: /^$/ };
+    const to = join(temporaryDirectory(), 'to');
+    for (const result of [
+      await cli(['ls', '-R', name, 'd']),
+      await cli(['ls', '-Rd', name, 'd']),
+      await cli(['diff', name]),
+      await cli(['pull', name, 'd', to]),
+    ]) {
+      expect(result.code, result.stderr).toBe(isListed.code);
+      if (isBase) expect(result.stderr).toContain('new');
+    }
+    expect((await cli(['ls', '-R', name, 'd'])).stdout).toMatch(/\tz\/new\t.*\n.*\tz\/zz\t/);
+    expect((await cli(['diff', name])).stdout).toContain('z/new');
+    expect(hasPlain(to) && existsSync(join(to, 'z/new'))).toBe(true);
+    await push();
+    expect(existsSync(join(there, 'z/mine'))).toBe(true);
+    expect(existsSync(join(there, 'm/new\nline'))).toBe(true);
+  });
+
   it('a mirror removes nothing there of what could not be read here', async () => {
     const { cli, name, there, top } = await bench(options);
     shut('m/shut', 0o000, 'm/shut/f')(top);

@@ -46,6 +46,12 @@ interface Found {
 /** Called with what cannot be read, and why: the rest is listed. */
 type OnUnread = (name: string, error: unknown) => void;
 
+interface Troubles {
+  readonly onUnread: OnUnread;
+  /** Called with a name that no line can carry: neither it nor what is below it is listed. */
+  readonly onUnlisted: (name: string) => void;
+}
+
 /** Lines are sent in pieces of about this many characters. */
 const pieceLength = 32 << 10;
 /** How long the event loop may be held up before others get their turn. */
@@ -83,7 +89,12 @@ async function* pieces({ tree, single }: Reached, listing: Listing): AsyncGenera
     // As a buildlet of Go ends a listing.
     else last ||= `${formatWalkError(tree.shown(name), reason)}\n`;
   };
-  const found = single === undefined ? below(tree, listing, '', onUnread) : [single];
+  // Clients take what is no line of a listing for the name of something that is not listed.
+  const onUnlisted = (name: string) => {
+    piece += `${quoted(name)}\n`;
+  };
+  const troubles = { onUnread, onUnlisted };
+  const found = single === undefined ? below(tree, listing, '', troubles) : [single];
   for (const { name, stats } of found) {
     const { mode, size, mtimeMs } = stats;
     let sha1: string | undefined;
@@ -112,7 +123,7 @@ function* below(
   tree: OpenTree,
   listing: Listing,
   prefix: string,
-  onUnread: OnUnread,
+  { onUnread, onUnlisted }: Troubles,
 ): Generator<Found> {
   const tried = <T>(path: string, use: () => T): T | undefined => {
     try {
@@ -133,11 +144,14 @@ function* below(
     const stats = tried(name, () => lstatSync(tree.at(name), { throwIfNoEntry: false }));
     if (stats === undefined) continue;
     if (!(listing.isEscaped || canListName(base))) {
-      throw new GomoteError('ERR_PATH', `a listing cannot carry the name ${quoted(name)}`);
+      onUnlisted(name);
+      continue;
     }
     if (stats.isDirectory() && listing.skip.has(name)) continue;
     yield { name, stats };
-    if (stats.isDirectory() && listing.recursive) yield* below(tree, listing, `${name}/`, onUnread);
+    if (stats.isDirectory() && listing.recursive) {
+      yield* below(tree, listing, `${name}/`, { onUnread, onUnlisted });
+    }
   }
 }
 
