@@ -1,9 +1,9 @@
 // Which engine is meant: as the docker command finds it.
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import * as v from 'valibot';
-import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
+import { errnoOf, GomoteError, isGomoteError, messageOf } from '../../errors.ts';
+import { readTrustedFile } from '../../files/private-file.ts';
 import { homeDirectory } from '../../files/user-directories.ts';
 import type { Trust } from '../../http/client/tls.ts';
 
@@ -153,10 +153,12 @@ function sshArgs(url: URL, bad: (why: string) => GomoteError): string[] {
   ];
 }
 
+/** It names programs to run and hosts to trust: nobody else may have written it. */
 function readIfThere(path: string): string | undefined {
   try {
-    return readFileSync(path, 'utf8');
+    return readTrustedFile(path).toString();
   } catch (error) {
+    if (isGomoteError(error)) throw error;
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined;
     throw unreadable(path, error);
   }

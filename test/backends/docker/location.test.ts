@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { findEngine } from '../../../src/backends/docker/location.ts';
@@ -11,6 +11,9 @@ interface Files {
   pem?: boolean;
 }
 
+/** Of a context, as docker names its directories. */
+const idOf = (name: string): string => createHash('sha256').update(name).digest('hex');
+
 /** A home directory with docker's own configuration. */
 function home({ config, contexts = {}, pem }: Files): string {
   const directory = temporaryDirectory();
@@ -18,7 +21,7 @@ function home({ config, contexts = {}, pem }: Files): string {
   mkdirSync(docker);
   if (config !== undefined) writeFileSync(join(docker, 'config.json'), JSON.stringify(config));
   for (const [name, { host, tls, skip }] of Object.entries(contexts)) {
-    const id = createHash('sha256').update(name).digest('hex');
+    const id = idOf(name);
     mkdirSync(join(docker, 'contexts', 'meta', id), { recursive: true });
     const endpoint = { Host: host, SkipTLSVerify: skip === true };
     writeFileSync(
@@ -177,5 +180,22 @@ describe('the engine', () => {
     expect(() =>
       findEngine({ environment: { HOME: home({ config: { currentContext: 3 } }) } }),
     ).toThrow('config.json');
+  });
+
+  it.each([
+    ['config.json', {}],
+    [join('contexts', 'meta', idOf('box'), 'meta.json'), { context: 'box' }],
+    [join('contexts', 'tls', idOf('box'), 'docker', 'ca.pem'), { context: 'box' }],
+  ])('cannot be of a %s that others can change, or have written', (file, settings) => {
+    const HOME = home({ config: {}, contexts: { box: { host: 'tcp://box:1', tls: true } } });
+    const path = join(HOME, '.docker', file);
+    const find = () => findEngine({ ...settings, environment: { HOME } });
+    expect(find).not.toThrow();
+    chmodSync(path, 0o666);
+    expect(find).toThrow(`${path} can be changed by others`);
+    chmodSync(path, 0o644);
+    if (process.getuid?.() !== 0) return;
+    chownSync(path, 65_534, 65_534);
+    expect(find).toThrow(`${path} belongs to another user`);
   });
 });
