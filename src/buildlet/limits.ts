@@ -103,7 +103,8 @@ function makeGroup(root: string): string | undefined {
     removeLeft(place);
     const group = join(place, `gomote-${process.pid}`);
     try {
-      mkdirSync(group);
+      // One of this number is of a process that has ended.
+      mkdirSync(group, { recursive: true });
     } catch {
       continue;
     }

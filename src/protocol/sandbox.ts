@@ -40,7 +40,6 @@ const signalName = v.custom<NodeJS.Signals>(
 );
 
 const report = v.union([
-  v.object({ ready: v.literal(true) }),
   v.object({
     id,
     started: v.literal(true),
@@ -57,7 +56,7 @@ const report = v.union([
   v.object({ id, done: v.literal(true) }),
 ]);
 
-/** What the process in the sandbox tells the buildlet: that it is ready, and of each order how it went. */
+/** What the process in the sandbox tells the buildlet: of each order how it went. */
 export type SandboxReport = v.InferOutput<typeof report>;
 
 /** Reads a message from the sandbox; undefined when it is no report. */

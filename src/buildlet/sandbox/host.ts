@@ -28,7 +28,6 @@ async function handle(order: SandboxOrder): Promise<void> {
   if ('setup' in order) {
     // Commands that ask for no network are started in a sandbox without one.
     surroundings = { ...order.setup, network: { close: alreadyClosed, isClosed: false } };
-    report({ ready: true });
   } else if ('start' in order) {
     await start(order.start);
   } else if ('end' in order) {

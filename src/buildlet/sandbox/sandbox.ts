@@ -23,12 +23,15 @@ export interface SandboxOptions {
 /** Where bubblewrap says what it started, and where it is told what to show. Below 3 it would hand its own on. */
 const statusFd = 4;
 const viewFd = 5;
+/** Where the first thing that runs in the sandbox says that there is one. */
+const readyFd = 6;
+const announce = `echo >&${readyFd}; exec "$@" ${readyFd}>&-`;
 
 /** How much of what bubblewrap says is kept, in characters. */
 const saidLimit = 4_096;
 
 /** What an order is answered with; undefined when the sandbox has ended. */
-type Answer = Exclude<SandboxReport, { ready: true } | { exited: unknown }> | undefined;
+type Answer = Exclude<SandboxReport, { exited: unknown }> | undefined;
 
 const killed: Exit = { code: null, signal: 'SIGKILL' };
 
@@ -43,7 +46,7 @@ export class Sandbox {
   #lastId = 0;
   isOver = false;
 
-  private constructor(child: ChildProcess, onReady: () => void) {
+  private constructor(child: ChildProcess) {
     this.#child = child;
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#said = (this.#said + text).slice(0, saidLimit);
@@ -51,7 +54,6 @@ export class Sandbox {
     child.on('message', (message) => {
       const report = parseSandboxReport(message);
       if (report === undefined) void this.end();
-      else if ('ready' in report) onReady();
       else this.#take(report);
     });
     const status = [...child.stdio].at(statusFd) as Readable | null | undefined;
@@ -74,14 +76,16 @@ export class Sandbox {
   static async open(options: SandboxOptions): Promise<Sandbox> {
     const view = sandboxArguments(options.view).join('\0');
     const descriptors = ['--args', String(viewFd), '--json-status-fd', String(statusFd)];
-    const words = [...options.prefix, 'bwrap', ...descriptors, '--', ...sandboxProgram];
+    // Commands wait for the program to load, in the time that their client takes; a create waits for the sandbox alone.
+    const program = ['/bin/sh', '-c', announce, 'sh', ...sandboxProgram];
+    const words = [...options.prefix, 'bwrap', ...descriptors, '--', ...program];
     const [file = '', ...args] = words;
     const child = spawn(file, args, {
       cwd: '/',
       // The first process of the sandbox shows its environment to all others.
       env: { PATH: process.env.PATH },
       detached: true,
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe', 'pipe'],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe', 'pipe', 'pipe'],
     });
     // Nor are they arguments: it shows those, too.
     const given = [...child.stdio].at(viewFd) as Writable | null | undefined;
@@ -90,11 +94,9 @@ export class Sandbox {
     child.once('error', (error) => {
       failure = error;
     });
-    let onReady = (): void => undefined;
-    const ready = new Promise<void>((resolve) => {
-      onReady = resolve;
-    });
-    const sandbox = new Sandbox(child, onReady);
+    const announced = [...child.stdio].at(readyFd) as Readable | null | undefined;
+    const ready = new Promise<void>((resolve) => announced?.once('data', () => resolve()));
+    const sandbox = new Sandbox(child);
     sandbox.order({ setup: options.setup });
     await Promise.race([ready, sandbox.#over]);
     if (!sandbox.isOver) return sandbox;
@@ -126,7 +128,7 @@ export class Sandbox {
     });
   }
 
-  #take(report: Exclude<SandboxReport, { ready: true }>): void {
+  #take(report: SandboxReport): void {
     if ('exited' in report) {
       this.#exits.get(report.id)?.(report.exited);
       this.#exits.delete(report.id);

@@ -1,0 +1,108 @@
+// How limits on what commands use are enforced: by a control group where one can be made, else by each process's own.
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { readConfinement } from '../../src/buildlet/confinement.ts';
+import { applyLimits } from '../../src/buildlet/limits.ts';
+import { temporaryDirectory } from '../helpers/temporary.ts';
+
+/** A file system in which this process is in a control group of version 2. */
+function machineWith(controllers: string): string {
+  const root = temporaryDirectory();
+  const place = join(root, 'sys/fs/cgroup/user.slice/app.slice');
+  mkdirSync(join(place, 'own.scope'), { recursive: true });
+  mkdirSync(join(root, 'proc/self'), { recursive: true });
+  writeFileSync(join(root, 'proc/self/cgroup'), '0::/user.slice/app.slice/own.scope\n');
+  for (const file of ['cgroup.controllers', 'cgroup.subtree_control']) {
+    writeFileSync(join(place, file), controllers);
+  }
+  // What the kernel would put into a new group is there before: it is made with the number of this process.
+  const group = join(place, `gomote-${process.pid}`);
+  mkdirSync(group);
+  for (const file of controllers.includes('memory')
+    ? ['memory.max', 'memory.swap.max', 'memory.events']
+    : []) {
+    writeFileSync(join(group, file), '');
+  }
+  for (const file of controllers.includes('pids') ? ['pids.max'] : [])
+    writeFileSync(join(group, file), '');
+  writeFileSync(join(group, 'cgroup.controllers'), controllers);
+  return root;
+}
+
+const groupIn = (root: string) =>
+  join(root, 'sys/fs/cgroup/user.slice/app.slice', `gomote-${process.pid}`);
+
+const limits = { memoryBytes: 1 << 30, cpus: 1.5, pids: 100 };
+
+describe('limits', () => {
+  it('are those of a control group beside that of the buildlet, as far as there are controllers', () => {
+    const root = machineWith('memory pids');
+    const applied = applyLimits(limits, { isOwnUsers: true, root });
+    expect(applied.enforced).toEqual([
+      { resource: 'memory', limit: 1 << 30, by: 'cgroup' },
+      { resource: 'cpus', limit: 1.5, by: 'nothing' },
+      { resource: 'pids', limit: 100, by: 'cgroup' },
+    ]);
+    const read = (file: string) => readFileSync(join(groupIn(root), file), 'utf8');
+    expect([read('memory.max'), read('memory.swap.max'), read('pids.max')]).toEqual([
+      String(1 << 30),
+      '0',
+      '100',
+    ]);
+    expect(applied.limitProcess).toEqual([]);
+    expect(applied.enterGroup.at(-1)).toBe(join(groupIn(root), 'cgroup.procs'));
+    writeFileSync(join(groupIn(root), 'memory.events'), 'low 0\noom 2\noom_kill 1\n');
+    expect(applied.countMemoryKills()).toBe(1);
+  });
+
+  it('are those of each process where no group can be made, and say what nothing enforces', () => {
+    const applied = applyLimits(limits, { isOwnUsers: true, root: temporaryDirectory() });
+    const isRoot = process.getuid?.() === 0;
+    expect(applied.enforced).toEqual([
+      { resource: 'memory', limit: 1 << 30, by: 'process' },
+      { resource: 'cpus', limit: 1.5, by: 'nothing' },
+      { resource: 'pids', limit: 100, by: isRoot ? 'nothing' : 'process' },
+    ]);
+    expect(applied.enterGroup).toEqual([]);
+    expect(applied.limitProcess).toContain(`--as=${1 << 30}`);
+    expect(applied.countMemoryKills()).toBeUndefined();
+  });
+
+  it('count no processes of the user that are not the buildlet’s', () => {
+    const applied = applyLimits({ pids: 100 }, { isOwnUsers: false, root: temporaryDirectory() });
+    expect(applied.enforced).toEqual([{ resource: 'pids', limit: 100, by: 'nothing' }]);
+    expect(applied.limitProcess).toEqual([]);
+  });
+
+  it('that nobody asked for make nothing', () => {
+    const root = temporaryDirectory();
+    expect(applyLimits({}, { isOwnUsers: true, root }).enforced).toEqual([]);
+    expect(readdirSync(root)).toEqual([]);
+    expect(existsSync(groupIn(root))).toBe(false);
+  });
+});
+
+describe('options that confine commands', () => {
+  it.each([
+    [{ isolation: 'jail' }, '--isolation is none or bubblewrap, not "jail"'],
+    [{ network: 'bridge' }, '--network is host or none, not "bridge"'],
+    [{ firewall: 'on' }, '--firewall is run or machine, not "on"'],
+    [{ memory: 'much' }, '--memory "much" is not a size'],
+    [{ memory: '0' }, '--memory "0" is not a size'],
+    [{ cpus: '-1' }, '--cpus "-1" is not a number above 0'],
+    [{ pids: '0' }, '--pids "0" is not a number above 0'],
+    [{ pids: '1.5' }, '--pids "1.5" is not a number above 0'],
+    [{ 'read-only': ['/usr'] }, '/usr can be shown in a sandbox only'],
+    [{ isolation: 'bubblewrap', 'read-only': ['usr'] }, '"usr" is not an absolute path'],
+    [{ isolation: 'bubblewrap', writable: ['/no/such'] }, '"/no/such" is not there'],
+    [{ isolation: 'bubblewrap', writable: ['/'] }, '"/" cannot be shown in a sandbox'],
+  ])('are refused by what was typed: %j', (values, message) => {
+    expect(() => readConfinement(values, false)).toThrow(message);
+  });
+
+  it('take sizes in units', () => {
+    expect(readConfinement({ memory: '4g' }, false).limits.memoryBytes).toBe(4 * (1 << 30));
+    expect(readConfinement({}, true).firewall).toBe('machine');
+  });
+});
