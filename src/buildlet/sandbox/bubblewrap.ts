@@ -1,12 +1,5 @@
 // What a sandbox shows of the system, as arguments of bubblewrap.
-import {
-  existsSync,
-  lstatSync,
-  readdirSync,
-  readlinkSync,
-  realpathSync,
-  type Stats,
-} from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { packageRoot } from '../../package-root.ts';
@@ -71,45 +64,66 @@ export const sandboxArguments = (view: SandboxView): string[] => [
 export const sandboxProgram = [join(ownPlace, 'node'), join(ownPlace, 'dist', 'sandbox-host.cjs')];
 
 /** A directory of the system, which cannot be written; a link, as /bin is one to usr/bin, stays one. */
-function shown(path: string, bind = '--ro-bind'): string[] {
+function shown(path: string): string[] {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return [];
-  return found.isSymbolicLink() ? ['--symlink', readlinkSync(path), path] : [bind, path, path];
+  return found.isSymbolicLink()
+    ? ['--symlink', readlinkSync(path), path]
+    : ['--ro-bind', path, path];
 }
 
-/** The system's configuration. Root could read all of it, whatever its modes: it is shown what every user can read. */
-const configuration = (): string[] => (process.getuid?.() === 0 ? readable('/etc') : shown('/etc'));
+/** What programs, and not services, look up in /etc. */
+const programSettings =
+  /^(.*[-_](release|version)|alternatives|bash\.bashrc|ca-certificates.*|crypto-policies|fonts|gai\.conf|git.*|group|host\.conf|hostname|hosts|inputrc|java.*|ld[-.].*|locale\..*|localtime|maven|mime\.types|nsswitch\.conf|openssl|passwd|perl|php.*|pki|profile.*|protocols|python.*|resolv\.conf|ruby.*|services|shells|ssl|terminfo|timezone|xattr\.conf|xdg|xml)$/;
 
-/** A directory is shown whole where everything below it can be read, else entry by entry. */
-function readable(directory: string): string[] {
-  return unreadableIn(directory)
-    ? ['--dir', directory, ...entriesOf(directory).flatMap(readableEntry)]
-    : ['--ro-bind-try', directory, directory];
+/**
+ * The system's configuration. Root could read all of it, whatever its modes, also what comes later: it is shown the
+ * settings of programs alone, and of these what every user can read.
+ */
+const configuration = (): string[] =>
+  process.getuid?.() === 0
+    ? entriesOf('/etc')
+        .filter(({ name }) => programSettings.test(name))
+        .flatMap(readable)
+    : shown('/etc');
+
+interface Entry {
+  readonly name: string;
+  readonly path: string;
+  readonly isLink: boolean;
+  readonly isDirectory: boolean;
 }
 
-function readableEntry(path: string): string[] {
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  if (found === undefined || !isReadable(found)) return [];
-  return found.isDirectory() ? readable(path) : shown(path, '--ro-bind-try');
+const entriesOf = (directory: string): Entry[] =>
+  readdirSync(directory, { withFileTypes: true }).map((entry) => ({
+    name: entry.name,
+    path: join(directory, entry.name),
+    isLink: entry.isSymbolicLink(),
+    isDirectory: entry.isDirectory(),
+  }));
+
+/** A directory is shown whole where everything below it can be read by every user, else entry by entry. */
+function readable(entry: Entry): string[] {
+  const { path, isLink, isDirectory } = entry;
+  if (isLink) return shown(path);
+  if (!isReadable(entry)) return [];
+  return isDirectory && hasUnreadable(path)
+    ? entriesOf(path).flatMap(readable)
+    : ['--ro-bind-try', path, path];
 }
 
-function unreadableIn(directory: string): boolean {
-  return entriesOf(directory).some((path) => {
-    const found = lstatSync(path, { throwIfNoEntry: false });
-    return (
-      found !== undefined && (!isReadable(found) || (found.isDirectory() && unreadableIn(path)))
-    );
-  });
-}
+const hasUnreadable = (directory: string): boolean =>
+  entriesOf(directory).some(
+    (entry) =>
+      !entry.isLink && (!isReadable(entry) || (entry.isDirectory && hasUnreadable(entry.path))),
+  );
 
-/** By every user; the modes of links count for nothing. */
-function isReadable(found: Stats): boolean {
-  const needed = found.isDirectory() ? 0o005 : 0o004;
-  return found.isSymbolicLink() || (found.mode & needed) === needed;
+/** False also for what has gone meanwhile. */
+function isReadable({ path, isDirectory }: Entry): boolean {
+  const needed = isDirectory ? 0o005 : 0o004;
+  const mode = lstatSync(path, { throwIfNoEntry: false })?.mode ?? 0;
+  return (mode & needed) === needed;
 }
-
-const entriesOf = (directory: string): string[] =>
-  readdirSync(directory).map((name) => join(directory, name));
 
 /** /etc/resolv.conf is often a link to a file in /run. */
 function resolverFile(): string[] {
