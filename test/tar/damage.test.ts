@@ -2,6 +2,7 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { isGomoteError } from '../../src/errors.ts';
+import { times } from '../helpers/counts.ts';
 import { block, rawTar, unpack } from './raw-archive.ts';
 import { leftovers, makeDirectory, removeDirectory, snapshot, temporaryDirectory } from './tree.ts';
 
@@ -131,7 +132,7 @@ test.each([
         }
       });
     }),
-    { numRuns: 300 },
+    { numRuns: times(100, 300) },
   );
 });
 

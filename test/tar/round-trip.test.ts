@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { packTar } from '../../src/tar/pack.ts';
 import { unpackTar } from '../../src/tar/unpack.ts';
+import { times } from '../helpers/counts.ts';
 import { collect, unpack } from './raw-archive.ts';
 import {
   leftovers,
@@ -64,7 +65,7 @@ test('any tree that is packed comes out the same, from unpack and from GNU tar',
         expect(snapshot(two)).toEqual(snapshot(source));
       });
     }),
-    { numRuns: 100 },
+    { numRuns: times(40, 100) },
   );
 });
 
@@ -78,7 +79,7 @@ test('any tree that GNU tar packs comes out the same', async () => {
         expect(snapshot(target)).toEqual(snapshot(source));
       });
     }),
-    { numRuns: 100 },
+    { numRuns: times(40, 100) },
   );
 });
 
@@ -91,7 +92,7 @@ test('any tree goes straight from pack to unpack', async () => {
         expect(snapshot(join(target, 'd'))).toEqual(snapshot(source));
       });
     }),
-    { numRuns: 50 },
+    { numRuns: times(20, 50) },
   );
 });
 
@@ -106,6 +107,6 @@ test('any cut of any packed tree is an error that leaves no temporary file', asy
         expect(leftovers(target)).toEqual([]);
       });
     }),
-    { numRuns: 100 },
+    { numRuns: times(40, 100) },
   );
 });

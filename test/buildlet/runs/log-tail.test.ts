@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { LogTail } from '../../../src/buildlet/runs/log-tail.ts';
 import { recordHeader } from '../../../src/protocol/log-records.ts';
+import { times } from '../../helpers/counts.ts';
 
 type Step =
   | { kind: 'out' | 'err'; size: number }
@@ -23,6 +24,7 @@ it('gives and writes what it was given, whatever is read, written and dropped', 
       fc.integer({ min: 1, max: 2 << 20 }),
       check,
     ),
+    { numRuns: times(30, 100) },
   );
 });
 
