@@ -20,6 +20,9 @@ export const hasSshd =
   (spawnSync(server, ['-?'], { encoding: 'utf8' }).stderr.includes('OpenSSH') ||
     missing('openssh-server is not installed'));
 
+/** The home of those who log in where the tests cannot make users: not the real one. */
+const ownHome = isRoot ? '' : realpathSync(mkdtempSync(join(tmpdir(), 'gomote-home-')));
+
 export interface SshdOptions {
   /** Lines of sshd_config. */
   readonly settings?: readonly string[];
@@ -105,6 +108,7 @@ export function sshLab(): SshLab {
         'StrictModes no',
         'UsePAM no',
         'MaxStartups 100',
+        ...(isRoot ? [] : [`SetEnv HOME=${ownHome}`]),
       ];
       writeFileSync(at(`sshd-${port}`), `${lines.join('\n')}\n`);
       if (isRoot) mkdirSync('/run/sshd', { recursive: true });
@@ -197,8 +201,7 @@ export interface SshUser {
  */
 export function sshUser(shell = '/bin/sh', home?: string): SshUser {
   if (!isRoot) {
-    const { username, homedir } = userInfo();
-    return { name: username, home: homedir };
+    return { name: userInfo().username, home: ownHome };
   }
   const name = `gt${randomBytes(5).toString('hex')}`;
   const place = home ?? join(realpathSync(mkdtempSync(join(tmpdir(), 'gomote-home-'))), 'h');

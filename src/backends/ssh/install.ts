@@ -4,11 +4,14 @@ import { createReadStream, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { arch, machine, type as systemName } from 'node:os';
 import { join } from 'node:path';
+import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { createGzip, gzip } from 'node:zlib';
 import { GomoteError, isGomoteError } from '../../errors.ts';
 import { packageRoot } from '../../package-root.ts';
+import { SharedCall } from '../../shared-call.ts';
 import { bundleFiles, loaderOf, type PayloadFile, terminalFiles } from '../payload.ts';
 import type { SshLink } from './link.ts';
 import { RemoteSession } from './remote-session.ts';
@@ -21,6 +24,10 @@ export interface EnterCall {
 
 /** How long a copy may take after all of it was sent, in ms. */
 const settleMs = 120_000;
+
+/** How long a session may have to be waited for, in ms, and how long the pauses between two tries are. */
+const patienceMs = 60_000;
+const pauseMs = 100;
 
 /** What is run there, beside the buildlet's own programs. */
 const ownNames = [
@@ -36,24 +43,74 @@ interface Programs {
 
 let programs: Promise<Programs> | undefined;
 
+/** Once for each process. */
+const readPrograms = (): Promise<Programs> => {
+  programs ??= readFiles();
+  return programs;
+};
+
 /** Starts the program on the host; what is missing for that is copied there first. The caller ends the session. */
 export async function enter(link: SshLink, call: EnterCall): Promise<RemoteSession> {
-  programs ??= readPrograms();
-  const { version } = await programs;
+  const { version } = await readPrograms();
   const loader = ownLoader();
   // Each thing that is missing is copied once.
   const copied = new Set<string>();
   for (;;) {
     const script = (mark: string) => enterScript(mark, version, loader);
-    const session = await RemoteSession.start(link, script, call.signal);
-    const [word = '', ...words] = await answerOf(session, link, call.signal);
+    const { session, answer } = await startPatiently(link, script, call.signal);
+    const [word = '', ...words] = answer;
     if (word === 'ready') return session;
     session.kill();
     if (copied.has(word)) throw problem(link, 'what was copied there has gone');
     copied.add(word);
-    if (word === 'files') await putFiles(link, await programs, call);
-    else if (word === 'node') await putNode(link, words, call);
-    else throw problem(link, `an answer that nobody gives: ${word}`);
+    await copyOnce(link, word, call, async (shared) => {
+      if (word === 'files') await putFiles(link, await readPrograms(), shared);
+      else if (word === 'node') await putNode(link, words, shared);
+      else throw problem(link, `an answer that nobody gives: ${word}`);
+    });
+  }
+}
+
+const copies = new WeakMap<SshLink, Map<string, SharedCall<void>>>();
+
+/** Copies for all that need the same at once. */
+async function copyOnce(
+  link: SshLink,
+  what: string,
+  { signal, onProgress }: EnterCall,
+  copy: (call: EnterCall) => Promise<void>,
+): Promise<void> {
+  const ofLink = copies.get(link) ?? new Map<string, SharedCall<void>>();
+  copies.set(link, ofLink);
+  const shared = ofLink.get(what) ?? new SharedCall((signal) => copy({ signal, onProgress }));
+  ofLink.set(what, shared);
+  await shared.join(signal);
+}
+
+interface Started {
+  readonly session: RemoteSession;
+  /** The words of its first answer. */
+  readonly answer: readonly string[];
+}
+
+/** Starts the script and sends it what it reads. Where a host allows few sessions at once, waits until others have ended. */
+async function startPatiently(
+  link: SshLink,
+  script: (mark: string) => string,
+  signal: AbortSignal,
+  send?: (input: Writable) => Promise<void>,
+): Promise<Started> {
+  for (const startMs = performance.now(); ; ) {
+    try {
+      const session = await RemoteSession.start(link, script, signal);
+      // What ends before it has read all says why in its answer.
+      await send?.(session.stdin).catch(() => signal.throwIfAborted());
+      return { session, answer: await answerOf(session, link, signal, send && settleMs) };
+    } catch (error) {
+      const isPatient = performance.now() - startMs < patienceMs;
+      if (!isPatient || !isGomoteError(error, 'ERR_QUOTA')) throw error;
+      await sleep(pauseMs * (1 + Math.random()), undefined, { signal });
+    }
   }
 }
 
@@ -74,7 +131,7 @@ async function answerOf(
   }
 }
 
-async function readPrograms(): Promise<Programs> {
+async function readFiles(): Promise<Programs> {
   const own = ownNames.map((name) => ({ name, path: join(packageRoot, name) }));
   const named = [...bundleFiles().map(toPath), ...own, ...terminalFiles()];
   const files = await Promise.all(
@@ -99,9 +156,8 @@ async function putFiles(link: SshLink, { files, version }: Programs, call: Enter
   const packed = await promisify(gzip)(Buffer.concat(parts));
   const digest = createHash('sha256').update(packed).digest('hex');
   const script = (mark: string) => filesScript(mark, version, digest);
-  const session = await RemoteSession.start(link, script, call.signal);
-  session.stdin.end(packed);
-  await answerOf(session, link, call.signal, settleMs);
+  const send = (input: Writable) => pipeline(Readable.from([packed]), input);
+  const { session } = await startPatiently(link, script, call.signal, send);
   await session.end();
 }
 
@@ -129,15 +185,13 @@ async function putNode(link: SshLink, words: readonly string[], call: EnterCall)
   await pipeline(createReadStream(path), hash);
   const name = `node-${process.version}-${arch()}-${hash.digest('hex').slice(0, 12)}`;
   const script = (mark: string) => nodeScript(mark, { name, sizeBytes, isPacked });
-  const session = await RemoteSession.start(link, script, call.signal);
-  const source = createReadStream(path);
-  // One that ends early says why in its answer.
-  const sent = isPacked
-    ? pipeline(source, createGzip({ level: 1 }), session.stdin, { signal: call.signal })
-    : pipeline(source, session.stdin, { signal: call.signal });
-  await sent.catch(() => call.signal.throwIfAborted());
-  const [word, ...why] = await answerOf(session, link, call.signal, settleMs);
+  const send = (input: Writable) =>
+    isPacked
+      ? pipeline(createReadStream(path), createGzip({ level: 1 }), input)
+      : pipeline(createReadStream(path), input);
+  const { session, answer } = await startPatiently(link, script, call.signal, send);
   await session.end();
+  const [word, ...why] = answer;
   if (word === 'unfit') throw noNode(link, `this machine's does not run there: ${why.join(' ')}`);
 }
 

@@ -126,7 +126,10 @@ export class RemoteSession {
     const said = this.#said();
     if (code === sshFailed || code === null) {
       if (/Session open refused|session request failed/i.test(said)) {
-        return this.#problem('it allows no more sessions', 'raise MaxSessions in its sshd_config');
+        const message = `${this.#link.destination.text}: it allows no more sessions at once`;
+        return new GomoteError('ERR_QUOTA', message, {
+          hint: 'raise MaxSessions in its sshd_config',
+        });
       }
       return sshError(this.#link.destination, said);
     }

@@ -131,6 +131,19 @@ describe.skipIf(!hasSshd)('one host', () => {
     await succeed('destroy', name);
   });
 
+  it('that allows few sessions at once is waited for', async () => {
+    const lab = sshLab();
+    await lab.sshd({ settings: ['MaxSessions 2'] });
+    const account = sshUser();
+    const host = `ssh:${account.name}@box`;
+    const { succeed } = sshWorkshop(lab);
+    const names = (await succeed('create', '--count', '6', host)).split('\n');
+    expect(names).toHaveLength(6);
+    expect(await succeed('list', '--backend', host)).toContain(names[5]);
+    await succeed('destroy', ...names);
+    expect(leftIn(account)).toEqual([]);
+  });
+
   it('is used over one connection by all commands', async () => {
     const lab = sshLab();
     await lab.sshd({ settings: ['LogLevel VERBOSE'] });
