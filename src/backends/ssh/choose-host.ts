@@ -111,9 +111,18 @@ async function survey(
   const enough = new AbortController();
   const results = await Promise.allSettled(
     hosts.map(async (host): Promise<Answer> => {
-      // The one that was picked is waited for.
-      const signal = host === picked ? call.signal : anySignal(call.signal, enough.signal);
-      const answer = await host.ask({ op: 'survey', stem }, { ...call, signal });
+      const late = new AbortController();
+      // The one that was picked is waited for, and so is one that answers by what has to be copied there first.
+      let isWaitedFor = host === picked;
+      const onProgress = (step: string) => {
+        isWaitedFor = true;
+        call.onProgress?.(step);
+      };
+      enough.signal.addEventListener('abort', () => {
+        if (!isWaitedFor) late.abort(enough.signal.reason);
+      });
+      const signal = anySignal(call.signal, late.signal);
+      const answer = await host.ask({ op: 'survey', stem }, { signal, onProgress });
       const rest = timeoutSignal(restMs);
       rest.addEventListener('abort', () => enough.abort(rest.reason), { once: true });
       return { host, ...answer };

@@ -50,9 +50,10 @@ export class SshHost {
   }
 
   async ask<O extends Op>(request: Asked<O>, call: EnterCall): Promise<HostReply<O>> {
-    const signal = anySignal(call.signal, timeoutSignal(requestMs));
-    const session = await enter(this.#link, { ...call, signal });
+    // What has to be copied there first takes as long as it takes.
+    const session = await enter(this.#link, call);
     try {
+      const signal = anySignal(call.signal, timeoutSignal(requestMs));
       const reply = await this.#request(session, request, signal);
       const schema: v.GenericSchema = replySchemas[request.op];
       return v.parse(schema, reply) as HostReply<O>;
