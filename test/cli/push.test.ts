@@ -82,7 +82,7 @@ describe('gomote push', () => {
       code: 1,
       stderr: expect.stringContaining('absent": no such file or directory'),
     });
-    expect(await cli(['push', '--dest', '../up', 'x', top])).toMatchObject({ code: 2 });
+    expect(await cli(['push', '--dest', '../up', 'x', top])).toMatchObject({ code: 1 });
     expect(await cli(['push', '--compress', 'rar', 'x', top])).toMatchObject({ code: 2 });
     expect(await cli(['push', ',', top])).toMatchObject({ code: 2 });
     expect(await cli(['push', '--watch', '--dry-run', 'x', top])).toMatchObject({ code: 2 });
