@@ -3,7 +3,7 @@
 /** The longest that Node's timers wait, in ms: a longer one is over at once. */
 const longestMs = 2 ** 31 - 1;
 
-/** A timer; it keeps the process alive unless told otherwise. */
+/** A timer; by default, it keeps the process alive. */
 export interface LongTimer {
   /** Lets the process end before it is over. */
   unref(): LongTimer;

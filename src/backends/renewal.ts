@@ -40,7 +40,7 @@ type Renew = (call: BackendCall) => Promise<void>;
 
 /**
  * Renews at once and every minute until the result is called, which waits for a renewal under way. A renewal
- * that fails is told to `onError` and is no failure of the use. It keeps no process alive.
+ * that fails is passed to `onError` and does not fail the use. It keeps no process alive.
  */
 export function startRenewal(
   renew: Renew,

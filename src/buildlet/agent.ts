@@ -70,7 +70,7 @@ export interface Agent {
   /** `unix:PATH` or `HOST:PORT`. */
   readonly address: string;
   readonly workDir: string;
-  /** Resolves with the reason once it was told to end, or its lease ran out. */
+  /** Resolves with the reason once it is asked to end, or its lease has run out. */
   readonly ending: Promise<string>;
   /** Serves the requests that come over a connection made elsewhere as if it had been accepted here. */
   serve(connection: Duplex): void;

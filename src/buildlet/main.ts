@@ -14,7 +14,7 @@ import { closeInheritedDescriptors, forgetVariables } from './command/inherited.
 import { type BuildletOptions, helpText, readOptions } from './options.ts';
 import type { ReverseConnection, ReverseOptions } from './reverse.ts';
 
-/** Runs a buildlet until it is told to end; the result is the process's exit code. */
+/** Runs a buildlet until it is asked to end. Gives the process's exit code. */
 export async function run(argv: readonly string[], state?: StartState): Promise<number> {
   closeInheritedDescriptors();
   // Whoever read our output may have gone; that is no reason to end.
@@ -69,7 +69,7 @@ async function serve(options: BuildletOptions, state: StartState | undefined): P
   if (options.powerOff) await powerOff();
 }
 
-/** A failure that no code waited for says that there is a fault here: it ends no command, and is told with where it was. */
+/** An unhandled rejection is a fault of this program: it ends no command, and is logged with its stack. */
 function logUnhandled(): void {
   let count = 0;
   process.on('unhandledRejection', (reason) => {

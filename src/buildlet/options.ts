@@ -21,7 +21,7 @@ export interface BuildletOptions {
   readonly workDir: string | undefined;
   readonly powerOff: boolean;
   readonly password: string | undefined;
-  /** Whether the password was made for this start: whoever started the buildlet has to be told it. */
+  /** Whether the password was made for this start: it must be printed for who started the buildlet. */
   readonly isPasswordMade?: boolean | undefined;
   readonly tls: { readonly certPem: string; readonly keyPem: string } | undefined;
   readonly idleTimeoutMs: number | undefined;

@@ -38,7 +38,7 @@ interface ReverseHost {
 const defaultWaitMs = { first: 500, longest: 15_000 };
 
 export interface ReverseConnection {
-  /** Stops dialling and ends the connection; the coordinator is told the reason. */
+  /** Stops dialling and ends the connection, with the reason for the coordinator. */
   close(reason: string): Promise<void>;
 }
 

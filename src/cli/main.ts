@@ -19,7 +19,7 @@ export async function runOn(
   interrupts: Interrupts,
 ): Promise<number> {
   const context = new Context(terminal, interrupts);
-  // A reader that leaves is told by the failure of the write; the event has nothing to add.
+  // The failure of the write reports a reader that has gone; the event adds nothing.
   for (const stream of [terminal.stdout, terminal.stderr]) stream.on('error', ignore);
   try {
     const { runProgram } = await import('./program.ts');

@@ -177,7 +177,7 @@ export class Connection {
   }
 }
 
-/** Calls a listener of the caller's where nobody waits who could be told what it throws. */
+/** Calls a listener of the caller's; what it throws has no call to fail. */
 export function callSafely(listener: (() => void) | undefined): void {
   try {
     listener?.();

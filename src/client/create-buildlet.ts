@@ -76,7 +76,7 @@ class Attempt {
   readonly #form: Record<string, string>;
   /** Whether the coordinator is one that makes a buildlet only once for each key. */
   #knowsKeys = false;
-  /** Whether the caller, told of a step, has thrown. */
+  /** Whether the caller's progress listener has thrown. */
   isLeft = false;
 
   constructor(connection: Connection, builderType: string, options: CreateOptions) {

@@ -39,7 +39,7 @@ export interface CoordinatorConfig {
     readonly maximumMs: number;
   };
   readonly probeIntervalMs: number;
-  /** How long running requests have when the coordinator is told to end. */
+  /** How long running requests have when the coordinator is asked to end. */
   readonly drainMs: number;
   /** Whether `/metrics` asks for no admin's token. */
   readonly openMetrics: boolean;

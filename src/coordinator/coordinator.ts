@@ -36,7 +36,7 @@ interface CoordinatorOptions {
   readonly auditArguments: boolean;
 }
 
-/** How long a session of which no client was told is kept after a restart, in ms. */
+/** How long a session is kept after a restart when no client got its name, in ms. */
 const unclaimedMs = 120_000;
 
 /** How often expired sessions are looked for, in ms, at most. */
@@ -52,7 +52,7 @@ const longestProbeMs = 10_000;
 /** How long a list of sessions waits to hear of those of other coordinators, in ms. */
 const listWaitMs = 3_000;
 
-/** How often watchers are told of changes, in ms, at most. */
+/** The shortest time between two notifications of watchers, in ms. */
 const changeIntervalMs = 250;
 
 const sortedByName = (sessions: Session[]): Session[] =>
@@ -207,7 +207,7 @@ export class Coordinator {
     this.#admission.cancel(user, key);
   }
 
-  /** A client was told of the session. */
+  /** A client got the session's name. */
   claim(name: string): void {
     this.#detach(this.#admission.claim(name), `noting that ${name} was taken`);
   }

@@ -28,7 +28,7 @@ export const auditIn = (log: Log): ClosableLog => ({
   close: async () => undefined,
 });
 
-/** Appends to a file of its owner's alone; what cannot be written is told to the other log. */
+/** Appends to a file of its owner's alone; what cannot be written is reported to the other log. */
 export function fileLog(path: string, trouble: Log): ClosableLog {
   const file = createWriteStream(path, { flags: 'a', mode: 0o600 });
   file.on('error', (error) => {

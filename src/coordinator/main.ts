@@ -117,7 +117,7 @@ async function serveUntilTold(path: string, signals: readonly NodeJS.Signals[]):
   }
 }
 
-/** A failure that no code waited for says that there is a fault here: it ends nobody's work, and is told with where it was. */
+/** An unhandled rejection is a fault of this program: it ends nobody's work, and is logged with its stack. */
 function logUnhandled(log: Log): void {
   let count = 0;
   process.on('unhandledRejection', (reason) => {

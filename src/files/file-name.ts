@@ -12,7 +12,7 @@ export const fsPath = (path: string): string | Buffer =>
 
 /**
  * Why no file of this machine can have the name, one element of a path; undefined when one can. Also where names are bytes,
- * a file system may take less: that is told when it refuses.
+ * a file system may take less, and then refuses the name.
  */
 export function whyNoName(
   name: string,

@@ -12,7 +12,7 @@ interface ListedFile {
   sha1?: string | undefined;
 }
 
-/** Whether a line carries the name as it is: a tab or newline in it cannot be told from the format's own. */
+/** Whether a line carries the name as it is: a tab or newline in it would be read as the format's own. */
 export const canListName = (name: string): boolean => !/[\t\n]/.test(name);
 
 /** The extension that carries every name: the parameter that asks for it, and the header of a reply that has it. */

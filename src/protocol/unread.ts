@@ -7,7 +7,7 @@ export const unreadHeader = 'Gomote-Unread';
 /** Why a FIFO, a device or a socket does not come. */
 export const notOfTree = 'neither a file, a directory nor a link';
 
-/** How many are told, and how much of each path and reason. */
+/** How many are named, and how much of each path and reason. */
 const limits = { count: 10, path: 300, reason: 100 } as const;
 
 /** By path, why it could not be read. */

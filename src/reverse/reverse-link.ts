@@ -20,7 +20,7 @@ export interface UpgradedSocket {
 export interface ReverseLink {
   /** Resolves when the connection is over, with the reason in words. */
   readonly ended: Promise<string>;
-  /** Ends the link: no new streams, a moment for those open; the other end is told the reason. */
+  /** Ends the link: no new streams, a moment for those open; the other end gets the reason. */
   end(reason: string): void;
 }
 

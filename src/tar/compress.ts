@@ -18,7 +18,7 @@ const storedChunkSize = (1 << 20) + (64 << 10);
 const chunkSize = 256 << 10;
 const stored = { level: 0, chunkSize: storedChunkSize };
 
-/** Node's thread pool has four threads unless told otherwise. */
+/** Node's thread pool has four threads by default. */
 const maxThreads = 4;
 /** CRC-32 and length, the proof that a gzip member is whole. */
 const trailerBytes = 8;

@@ -34,7 +34,7 @@ export class TarBlocks {
   readonly #onSkipped: OnSkipped | undefined;
   #piece = Buffer.allocUnsafe(pieceBytes);
   #used = 0;
-  /** The first that changed, when nobody wants to be told of each. */
+  /** The first that changed, when there is no listener for each. */
   #changed: string | undefined;
 
   /** Without `onSkipped`, what cannot be packed is a failure: a change while reading at the end, anything else at once. */
@@ -181,7 +181,7 @@ export class TarBlocks {
     }
   }
 
-  /** Undefined when it cannot be read on and that was told. */
+  /** Undefined when reading has failed and the failure was reported. */
   #read(fd: number, name: string, bytes: number): number | undefined {
     return this.#attempt(name, () => readSync(fd, this.#piece, this.#used, bytes, null));
   }

@@ -14,7 +14,7 @@ interface TreeLinksOptions {
   readonly placeOf: (entry: TreeEntry) => string;
   /** The absolute path of the directory that an entry is in, which it makes sure of. */
   readonly directoryOf: (entry: TreeEntry) => string;
-  /** Makes one; false when that failed and has been told. */
+  /** Makes one; false when that has failed and was reported. */
   readonly make: (entry: TreeEntry, calls: () => void) => boolean;
   /** Asked before each gets its place; a throw keeps what is there. */
   readonly allow: (entry: TreeEntry) => void;
@@ -24,7 +24,7 @@ interface TreeLinksOptions {
   readonly onOutsideLink?: ((entry: TreeEntry) => void) | undefined;
 }
 
-/** Makes the links and gives them. Throws ERR_ARCHIVE, leaving none, when one leads out and nobody wants to be told. */
+/** Makes the links and gives them. Throws ERR_ARCHIVE, leaving none, when one leads out and there is no listener for it. */
 export function makeTreeLinks(
   entries: readonly TreeEntry[],
   options: TreeLinksOptions,

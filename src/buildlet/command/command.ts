@@ -59,7 +59,7 @@ export interface RunningCommand {
 /** Begins every mark of the commands run in this work directory. */
 export const markPrefix = (workDir: string): string => `${workDir}#`;
 
-/** What there is to run, as far as it can be told before it runs. */
+/** What is known of a command before it runs. */
 export interface PreparedCommand {
   readonly file: string;
   readonly argv0: string;

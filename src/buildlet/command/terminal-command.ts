@@ -25,7 +25,7 @@ export async function startTerminalCommand(
   const host = spawnHost('pipe', 'pipe');
   const { stdin, stdout } = host;
   if (stdin === null || stdout === null) throw new Error('a host without pipes');
-  // The host's own end is told by its reports.
+  // How the host itself ends is known from its reports.
   stdin.on('error', () => undefined);
   const process = await startOn(host, command, size);
   if ('notStarted' in process) stdout.destroy();

@@ -240,7 +240,7 @@ export class SessionLog {
   /** The offset of the record that holds `offset`, or the end. */
   async startOfRecord(offset: number): Promise<number> {
     if (offset >= this.end) return this.end;
-    // What is no more is a gap, which every reader is told of.
+    // What has been dropped is a gap, which every reader gets as a record.
     if (offset <= this.#start.at) return offset;
     if (offset >= this.#tail.start.at) return this.#tail.startOfRecord(offset);
     const segment = this.#segments.find(({ end }) => offset < end);

@@ -15,7 +15,7 @@ import { Session } from './session.ts';
 export interface SessionLimits {
   /** How much disk space all logs may take, in bytes. Default 1 GiB. */
   readonly quotaBytes?: number | undefined;
-  /** How long a full disk is waited for before the command is told, in ms. Default 10 s. */
+  /** How long to wait for space on a full disk before the command gets the error, in ms. Default 10 s. */
   readonly fullWaitMs?: number | undefined;
   /** How often each side of a session is heard from, in ms. Default 10 s. */
   readonly pingMs?: number | undefined;

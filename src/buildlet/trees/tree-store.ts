@@ -150,7 +150,7 @@ function* sendSome(sender: TreeSender, changes: readonly TreeChange[]): Generato
   yield* sender.end();
 }
 
-/** How many entries are told of at a time. */
+/** How many entries a part of the stream names. */
 const partEntries = 256;
 
 /** Everything below `top` while it is found, which may fail at any moment; in the end what could not be read. */

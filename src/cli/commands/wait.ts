@@ -22,7 +22,7 @@ export function define(command: Command, context: Context): void {
           (outcome) => outcome.status === 'rejected' || outcome.value !== 0,
         );
         const outcome = outcomes[failed];
-        // More than one failure is told here; the one that gives the status is told as any other.
+        // Several failures are reported here; the one that gives the status is reported as usual.
         outcomes.forEach((other, i) => {
           if (other.status === 'rejected' && i !== failed)
             context.messages.say(`gomote: ${ids[i]}: ${messageOf(other.reason)}`);

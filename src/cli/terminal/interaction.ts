@@ -22,10 +22,10 @@ interface InteractOptions extends Omit<SessionReadOptions, 'stdout' | 'stderr'> 
 const answerMs = 1_000;
 const farewellMs = 2_000;
 
-/** How long a command that is told to hang up has until it is killed, in ms. */
+/** How long a command has after SIGHUP until it is killed, in ms. */
 const hangUpMs = 5_000;
 
-/** How long to wait until a size that could not be told is told again, in ms. */
+/** How long to wait until a size that could not be sent is sent again, in ms. */
 const retrySizeMs = 1_000;
 
 /**

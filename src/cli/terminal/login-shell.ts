@@ -1,4 +1,4 @@
-// The command that becomes the remote user's shell, and how such a command is told from others.
+// The command that becomes the remote user's shell, and how to recognize it.
 
 /** Becomes `$SHELL`, or `sh` where that is unset or gone, as a login shell, or to run one line. */
 const becomeShell =

@@ -31,7 +31,7 @@ export function takeTerminal(terminal: Terminal, undo: () => string): RawTermina
   };
   const goOn = () => {
     enter();
-    // It may have another size, of which only the process in the foreground was told.
+    // Its size may have changed: only the foreground process gets the signal.
     process.kill(process.pid, 'SIGWINCH');
   };
   const onContinue = () => {

@@ -15,7 +15,7 @@ export interface Terminal {
   readonly environment: NodeJS.ProcessEnv;
   /** What a command could read from standard input. Default: data. */
   readonly input?: 'data' | 'terminal' | 'nothing' | 'directory';
-  /** Whether stdout is a terminal, told without opening it: that takes time. Default false. */
+  /** Whether stdout is a terminal, found out without opening it, which takes time. Default false. */
   readonly isOutputShown?: boolean;
   /** Whether stdout and stderr go to the same place. Default false. */
   readonly isOutputShared?: boolean;
@@ -66,7 +66,7 @@ function statOf(file: number | string): Stats | undefined {
   }
 }
 
-/** Whether a command is to run on a terminal: as told, else when its input is passed from one and shown on one. */
+/** Whether a command runs on a terminal: as asked for, else when its input comes from one and its output goes to one. */
 export function wantsTerminal(
   options: { readonly tty?: boolean | undefined; readonly interactive?: boolean | undefined },
   terminal: Terminal,

@@ -2,7 +2,7 @@
 import { GomoteError, isGomoteError, StatusError } from '../../errors.ts';
 import { errnoText, errnoTextAtEnd } from '../../protocol/process-state.ts';
 
-/** Does the work on `path`; what the system there says of it is then told in these words. */
+/** Does the work on `path`, and words the remote system's errors with it. */
 export async function onPath<T>(name: string, path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -55,7 +55,7 @@ export async function readNamedReply(
     throw new StatusError(status, error, `${label}: ${error}`, { code });
   }
   const applied = parseAppliedReply(last);
-  // What fails later than anything can be told ends the reply early.
+  // A failure after the reply has begun ends it early.
   if (applied === undefined && (files > 0 || last === '')) throw lost(label);
   const isWhole =
     files === 0 || (applied?.files === files && applied.lines === proof.digest('hex'));

@@ -51,7 +51,7 @@ const idleMs = 120_000;
 
 /**
  * The pieces of a reply's body, whose failure is ERR_LOST or the signal's reason. A body that stops coming fails after two
- * minutes, unless told otherwise.
+ * minutes by default.
  */
 export async function* chunksOf(
   response: HttpResponse,

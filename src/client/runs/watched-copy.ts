@@ -20,7 +20,7 @@ interface WatchOptions {
 /** How many ping intervals a peer may be silent. */
 export const silentPings = 3;
 
-/** How much is taken before the buildlet is told, in bytes. */
+/** How much is read before it is acknowledged to the buildlet, in bytes. */
 const tellBytes = 4 << 20;
 
 /** Copies until the copier has enough; throws ERR_LOST when that does not come, and as the copier does. */
@@ -46,7 +46,7 @@ export async function watchedCopy(
   const onTaken = () => {
     onHeard();
     if (copier.position > startedAt) onProgress();
-    // Of what it has sent itself the buildlet knows without being told.
+    // The buildlet knows what it has sent itself.
     if (filesIn === undefined || isTelling || isOver || copier.position - toldBytes < tellBytes)
       return;
     isTelling = true;

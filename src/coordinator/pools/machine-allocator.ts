@@ -29,7 +29,7 @@ interface WaitingView {
 interface Request extends AcquireCall {
   readonly owner: string;
   readonly sinceMs: number;
-  /** The last position told. */
+  /** The last position that was reported. */
   shownAhead: number | undefined;
   readonly grant: (id: string | Promise<string>) => void;
   readonly refuse: (error: unknown) => void;

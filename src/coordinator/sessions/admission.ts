@@ -156,14 +156,14 @@ export class Admission {
     return name;
   }
 
-  /** Ends what is being made with the key, at once; what its client was told of stays. */
+  /** Ends what is being made with the key, at once; a session whose client got its name stays. */
   cancel(user: User, key: string): void {
     for (const { name, owner, key: other } of this.#options.book.all()) {
       if (owner === user.name && other === key) this.#creations.get(name)?.abandon();
     }
   }
 
-  /** A client was told of the session: it is the user's from then on. */
+  /** A client got the session's name: it is the user's from then on. */
   async claim(name: string): Promise<void> {
     const { book, sessions } = this.#options;
     this.#creations.get(name)?.claim();

@@ -188,7 +188,7 @@ export class MachineConnections {
     }
   }
 
-  /** That its platform cannot be told does not make a machine ill. */
+  /** A machine stays healthy when its platform cannot be reached. */
   #renew({ name, hostType, machine = '' }: Session): void {
     const call = { signal: timeoutSignal(this.#options.probeTimeoutMs) };
     const renew = async () => await this.#options.poolOf(hostType).renew?.(machine, call);

@@ -24,7 +24,7 @@ export interface Session {
   readonly machine?: string | undefined;
   /** What the client chose so that asking again gives the same session. */
   readonly key?: string | undefined;
-  /** Whether its owner was told of it: one of which nobody knows is not kept for long. */
+  /** Whether its owner got its name: a session that nobody knows is not kept for long. */
   readonly isClaimed: boolean;
   /** Why it is dead. */
   readonly reason?: string | undefined;

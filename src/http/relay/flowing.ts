@@ -63,7 +63,7 @@ export async function* flowing(
   } finally {
     clearTimeout(idle);
     stream.off('data', onData).off('end', onEnd).off('close', onClose).off('error', ended);
-    // Its failure has been told, or interests nobody any more.
+    // Its failure was reported, or does not matter any more.
     stream.on('error', () => undefined);
     stream.pause();
   }

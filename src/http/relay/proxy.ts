@@ -44,7 +44,7 @@ const headLimitBytes = 64 << 10;
 /** How many interim replies (of status 1xx) may come before a reply. */
 const interimLimit = 16;
 
-/** The most that is read of a reply to `get`, unless told otherwise. */
+/** The most that is read of a reply to `get`, by default. */
 const smallReplyBytes = 64 << 10;
 
 export class Relay {

@@ -168,7 +168,7 @@ interface FormLimits {
 /** For a form of a few short values. */
 export const smallForm: FormLimits = { limitBytes: 64 << 10, timeoutMs: 30_000 };
 
-/** How long a form may take to come, in ms, unless told otherwise. */
+/** How long a form may take to arrive, in ms, by default. */
 const formTimeoutMs = 120_000;
 
 /** Reads a form body; one that is too large, or takes too long to come, is refused with ERR_REQUEST. */

@@ -276,7 +276,7 @@ class Pull {
   }
 }
 
-/** The system's words alone, where they are the reason: the path is told beside it. */
+/** The system's message alone, if that is the reason: the path is shown beside it. */
 function reasonOf(error: unknown): string {
   const code = error instanceof GomoteError ? errnoOf(error.cause) : undefined;
   return code === undefined ? messageOf(error) : errnoText(code);

@@ -40,7 +40,7 @@ export async function listTree(
       size: entry.size ?? 0,
       mtimeMs: entry.mtime?.getTime() ?? 0,
       digest: entry.digest ?? '',
-      // It is not told: a link is always sent again.
+      // A listing does not give it: a link is always sent again.
       target: '',
     });
   }
