@@ -1,10 +1,18 @@
 // What the library promises of times, cancelling, errors and replies that are left.
+
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import type { ServerResponse } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
+import { KubeConfig } from '@kubernetes/client-node';
 import { Agent } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { GceCallOptions } from '../../src/backends/gce/options.ts';
+import { startPod } from '../../src/backends/start-pod.ts';
+import { destroyVM, listVMs } from '../../src/backends/virtual-machines.ts';
+import type { HostType } from '../../src/builders.ts';
 import { BuildletClient } from '../../src/client/buildlet-client.ts';
 import { newKeyPair } from '../../src/client/key-pair.ts';
 import { abortedError, GomoteError } from '../../src/errors.ts';
@@ -19,9 +27,15 @@ import { until } from '../helpers/processes.ts';
 
 describe('a call that is cancelled', () => {
   const why = new Error('enough');
+  const type = {
+    name: 'h',
+    kubernetes: { image: 'i' },
+  } as unknown as HostType;
+
+  type Call = readonly [name: string, call: (signal: AbortSignal) => Promise<unknown>];
 
   /** Calls that wait for something that never comes. */
-  const calls: readonly (readonly [string, (signal: AbortSignal) => Promise<unknown>])[] = [
+  const calls: readonly Call[] = [
     [
       'tokenBucket',
       (signal) => tokenBucket({ perSecond: 1e-6, burst: 0 })(signal) as Promise<void>,
@@ -46,7 +60,41 @@ describe('a call that is cancelled', () => {
         await session.sendInput(source, { signal });
       },
     ],
+    [
+      'startPod',
+      async (signal) => {
+        const config = new KubeConfig();
+        const [name, cluster, user] = ['c', 'c', 'c'];
+        config.loadFromOptions({
+          clusters: [{ name, server: await silentServer() }],
+          users: [{ name }],
+          contexts: [{ name, cluster, user }],
+          currentContext: name,
+        });
+        await startPod(config, 'pod', type, { projectId: 'p', imageRegistry: 'r', signal });
+      },
+    ],
+    ...(
+      [
+        ['listVMs', (options) => listVMs('key', 'p', 'z', options)],
+        ['destroyVM', (options) => destroyVM('key', 'p', 'z', 'vm', options)],
+      ] as [string, (options: GceCallOptions) => Promise<unknown>][]
+    ).map(
+      ([name, call]): Call => [
+        name,
+        async (signal) => call({ endpoint: await silentServer(), signal }),
+      ],
+    ),
   ];
+
+  /** Takes requests and never answers; gives its URL. */
+  async function silentServer(): Promise<string> {
+    const server = createServer((request) => void request.resume());
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => void server.close().closeAllConnections());
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
 
   it.each(calls)('fails with ERR_ABORTED and its cause: %s', async (_name, call) => {
     for (const isLate of [false, true]) {

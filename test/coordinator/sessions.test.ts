@@ -110,7 +110,7 @@ describe('a session', () => {
     expect(ran.ok).toBe(true);
     await expect(
       coordinator.client('other').namedBuildlet('user-me-linux-0').halt(),
-    ).rejects.toThrow();
+    ).rejects.toMatchObject({ code: 'ERR_UNAUTHORIZED' });
     // Its machine is still lent: the other one is what another gets.
     expect((await coordinator.client('other').requestBuildlet('linux')).name).toBe(
       'user-other-linux-0',

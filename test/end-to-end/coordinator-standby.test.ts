@@ -35,7 +35,7 @@ it.runIf(canBeElsewhere)('a session goes on with the coordinator that takes over
   standby.launch();
   await standby.event('waiting');
   // It serves nobody while the other does.
-  await expect(standby.client().remoteBuildlets()).rejects.toThrow();
+  await expect(standby.client().remoteBuildlets()).rejects.toMatchObject({ code: 'ERR_CONNECT' });
   await active.kill();
   await standby.event('pool-open');
   const client = standby.client();

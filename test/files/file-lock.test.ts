@@ -125,7 +125,7 @@ describe('a lock', () => {
     leave(path, { host: 'another' });
     const cancel = new AbortController();
     const options = { signal: cancel.signal, beatMs: 60_000, onHeld: () => cancel.abort() };
-    await expect(take(path, options)).rejects.toThrow();
+    await expect(take(path, options)).rejects.toMatchObject({ name: 'AbortError' });
     expect(idIn(path)).toBe('theirs');
   });
 

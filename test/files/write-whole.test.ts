@@ -18,21 +18,25 @@ const broken = (): never => {
   throw new Error('it broke off');
 };
 
+const brokenOff = { message: 'it broke off' };
+
 interface Ending {
   readonly end?: () => void;
   readonly options: NewFileOptions;
+  readonly error: object;
 }
 
 const endings: [string, () => Ending][] = [
-  ['a source that fails', () => ({ end: broken, options: {} })],
+  ['a source that fails', () => ({ end: broken, options: {}, error: brokenOff })],
   [
     'a signal',
     () => {
       const stop = new AbortController();
-      return { end: () => stop.abort(), options: { signal: stop.signal } };
+      const error = { code: 'ABORT_ERR' };
+      return { end: () => stop.abort(), options: { signal: stop.signal }, error };
     },
   ],
-  ['a proof that fails', () => ({ options: { onWhole: broken } })],
+  ['a proof that fails', () => ({ options: { onWhole: broken }, error: brokenOff })],
 ];
 
 it.each(endings)('%s leaves no file, and the descriptor is closed once', async (_how, of) => {
@@ -40,8 +44,10 @@ it.each(endings)('%s leaves no file, and the descriptor is closed once', async (
   // A handle closes itself once. A close by its number comes on top of that, when the number may be another file's.
   const closing = vi.spyOn(fs, 'close');
   onTestFinished(() => closing.mockRestore());
-  const { end, options } = of();
-  await expect(writeNew(join(directory, 'new'), pieces(3, end), options)).rejects.toThrow();
+  const { end, options, error } = of();
+  await expect(writeNew(join(directory, 'new'), pieces(3, end), options)).rejects.toMatchObject(
+    error,
+  );
   expect(closing).not.toHaveBeenCalled();
   expect(readdirSync(directory)).toEqual([]);
 });

@@ -91,7 +91,7 @@ describe('a buildlet that dialled', () => {
     await client.put('x', 'dir/file', 0o600);
     await expect(
       client.put(Readable.from(source), 'dir', 0o600, { signal: abort.signal }),
-    ).rejects.toThrow();
+    ).rejects.toMatchObject({ code: 'ERR_STATUS', message: expect.stringContaining('dir') });
     expect(taken).toBeLessThan(64 << 20);
   });
 
@@ -126,7 +126,7 @@ describe('a buildlet that dialled', () => {
     for (let n = 0; n < 3_000; n++) writeFileSync(join(buildlet.workDir, `ok${n}`.padEnd(200)), '');
     writeFileSync(join(buildlet.workDir, 'tab\tname'), 'x');
     const listing = await client.proxyRequest({ method: 'GET', path: '/ls?dir=' });
-    await expect(listing.body.text()).rejects.toThrow();
+    await expect(listing.body.text()).rejects.toMatchObject({ code: 'ERR_LOST' });
     expect(await client.workDir()).toBe(buildlet.workDir);
   });
 

@@ -144,7 +144,7 @@ describe('the reader of a tree stream', () => {
     const stream = streamOf(changes, contents, { endDigest });
     expect(() => read(stream)).toThrow(damage('wrong digest at its end'));
     const receiver = new TreeReceiver(recorder());
-    expect(() => receiver.push(stream)).toThrow();
+    expect(() => receiver.push(stream)).toThrow(damage('wrong digest at its end'));
     expect(receiver.proof).toBe('');
   });
 

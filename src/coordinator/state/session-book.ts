@@ -2,10 +2,11 @@
 import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { GomoteError, messageOf } from '../../errors.ts';
+import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
 import { partialEnding, writeWhole } from '../../files/write-whole.ts';
 import { quoted } from '../../printable.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
+import { errnoText } from '../../protocol/process-state.ts';
 import type { Session } from '../sessions/session.ts';
 
 const schema = v.object({
@@ -137,9 +138,20 @@ export class SessionBook {
       // A session saved again meanwhile is written as it is by then; one removed is not written at all.
       const latest = this.#sessions.get(name);
       if (latest === undefined) return;
-      await writeWhole(this.#path(name), JSON.stringify(latest));
+      await this.#write(name, JSON.stringify(latest));
       if (this.#sessions.get(name) === latest) this.#noted.delete(name);
     });
+  }
+
+  /** Fails with an error that may be told to users: no path, and nothing that reads as if they had asked for a file. */
+  async #write(name: string, text: string): Promise<void> {
+    try {
+      await writeWhole(this.#path(name), text);
+    } catch (error) {
+      const why = errnoText(errnoOf(error) ?? messageOf(error));
+      const message = `the coordinator cannot save the state of ${name}: ${why}`;
+      throw new GomoteError('ERR_CONFIG', message, { cause: error });
+    }
   }
 
   /** Takes the session in; on the disk it comes with the next `save` or `flush`. */

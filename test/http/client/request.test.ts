@@ -230,7 +230,7 @@ describe('a body that is streamed', () => {
     const source = new PassThrough();
     source.write('x');
     const sent = sender.send({ method: 'PUT', path: '/x', body: source });
-    await expect(sent).rejects.toThrow();
+    await expect(sent).rejects.toMatchObject({ code: 'ECONNRESET' });
     expect(source.destroyed).toBe(true);
   });
 
