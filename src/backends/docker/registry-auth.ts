@@ -20,7 +20,9 @@ export async function registryAuth(
       ? fileLogin(config.auths?.[server])
       : await askHelper(helper, server, environment);
   if (login === undefined) return undefined;
-  return Buffer.from(JSON.stringify({ ...login, serveraddress: server })).toString('base64url');
+  const bytes = Buffer.from(JSON.stringify({ ...login, serveraddress: server }));
+  // For URLs, but with the padding, which engines insist on.
+  return bytes.toString('base64').replaceAll('+', '-').replaceAll('/', '_');
 }
 
 /** The registry's name in docker's configuration. */
