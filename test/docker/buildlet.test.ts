@@ -157,7 +157,7 @@ host = "small"
       PidsLimit: 100,
       ReadonlyRootfs: true,
     });
-    expect(HostConfig.CapAdd).toContain('NET_RAW');
+    expect(HostConfig.CapAdd.map((name: string) => name.replace('CAP_', ''))).toEqual(['NET_RAW']);
     expect(Config.Labels.team).toBe('red');
     const script =
       'id -u; echo $GREETING; touch /x 2>/dev/null || echo read-only; touch /tmp/x file; touch /given/x 2>/dev/null || echo given';

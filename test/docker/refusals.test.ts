@@ -68,9 +68,6 @@ describe('create', () => {
   });
 
   it.each([
-    [['local', '--memory', '1g'], '--memory is for containers only'],
-    [['local', '--cpus', '1'], '--cpus is for containers only'],
-    [['local', '--network', 'none'], '--network is for containers only'],
     [['docker:x', '--memory', 'much'], '--memory "much" is not a size'],
     [['docker:x', '--cpus', '0'], '--cpus "0" is not a number above 0'],
     [['docker:x', '--backend', 'local'], 'backend "local" makes no containers'],

@@ -113,7 +113,7 @@ function environmentOf({ machine, imageEnv }: ContainerPlan): string[] {
   ];
 }
 
-function hostConfigOf({ machine, payloadVolume }: ContainerPlan): Record<string, unknown> {
+function hostConfigOf({ machine, payloadVolume, isRoot }: ContainerPlan): Record<string, unknown> {
   const { memoryBytes, cpus, pidsLimit = defaultPidsLimit, readOnly = false } = machine;
   return {
     // It goes when the buildlet ends, with the volume that is its own.
@@ -121,7 +121,8 @@ function hostConfigOf({ machine, payloadVolume }: ContainerPlan): Record<string,
     Init: true,
     Privileged: false,
     CapDrop: ['ALL'],
-    CapAdd: [...keptCapabilities, ...(machine.capabilities ?? [])],
+    // Podman would give them to another user as well, who could read and write what is root's.
+    CapAdd: [...(isRoot ? keptCapabilities : []), ...(machine.capabilities ?? [])],
     SecurityOpt: ['no-new-privileges'],
     PidsLimit: pidsLimit === 0 ? -1 : pidsLimit,
     ...(memoryBytes !== undefined && { Memory: memoryBytes, MemorySwap: memoryBytes }),

@@ -29,18 +29,22 @@ export async function launchContainer(engine: Engine, launch: Launch): Promise<s
   signal.throwIfAborted();
   onProgress?.(`creating container ${plan.name}`);
   const id = await createContainer(engine, plan);
+  let attaching: Promise<ExecStream> | undefined;
   try {
     signal.throwIfAborted();
-    const [output] = await Promise.all([
-      attach(engine, id, signal),
-      preparePayload(engine, id, launch),
-      makeOpenDirectory(engine, id, launch),
-    ]);
+    attaching = attach(engine, id, signal);
+    const preparing = [preparePayload(engine, id, launch), makeOpenDirectory(engine, id, launch)];
+    // What fails is undone when the rest is done, too.
+    await Promise.allSettled([attaching, ...preparing]);
+    const [output] = await Promise.all([attaching, ...preparing]);
     onProgress?.(`starting container ${plan.name}`);
     await startContainer(engine, id, output, launch);
     signal.throwIfAborted();
     return id;
   } catch (error) {
+    // The engine keeps it open when the container never starts.
+    const output = await attaching?.catch(() => undefined);
+    output?.destroy();
     await undo(engine, id, plan);
     signal.throwIfAborted();
     throw refusalOf(`cannot start ${plan.machine.image}`, engine.url, error);

@@ -32,7 +32,7 @@ const kinds: readonly Kind[] = [
     hint: 'the image is for another platform: give platform = "linux/ARCH" of one that it has and the engine runs',
   },
   {
-    words: /denied|unauthorized|authentication required|no basic auth/i,
+    words: /access .*denied|^denied|unauthorized|authentication required|no basic auth/i,
     code: 'ERR_UNAUTHORIZED',
     hint: 'check the name of the image, or log in: docker login',
   },
@@ -47,6 +47,11 @@ const kinds: readonly Kind[] = [
       /dial tcp|no such host|server misbehaving|i\/o timeout|TLS handshake|connection re(fused|set)|network is unreachable|Client\.Timeout/i,
     code: 'ERR_UNAVAILABLE',
     hint: 'the engine cannot reach the registry: check its network and proxy, or give it the image by docker load',
+  },
+  {
+    words: /init binary not found|docker-init.*not found/i,
+    code: 'ERR_PLATFORM',
+    hint: "install the engine's init on its machine: tini for Docker, catatonit for Podman",
   },
   {
     words: /network .*not found|unable to find network/i,
