@@ -1,6 +1,6 @@
 // The exit codes of docs/errors.md that are not a remote command's own.
 import { isGomoteError, NotStartedError } from '../errors.ts';
-import { signalByName } from '../protocol/signals.ts';
+import { endingSignal } from '../protocol/signals.ts';
 
 export const exitCodes = {
   failed: 1,
@@ -14,7 +14,7 @@ export const exitCodes = {
 };
 
 /** What a program leaves that a signal ended. */
-export const signalCode = (name: string): number => 128 + (signalByName(name)?.number ?? 0);
+export const signalCode = (name: string): number => 128 + (endingSignal(name)?.number ?? 0);
 
 /** What a command that stands for a remote one ends with when it fails. */
 export function runFailureCode(error: unknown): number {

@@ -1,5 +1,5 @@
 // The trailer `Process-State`: how a command ended, or why it never started.
-import { signalByName, signalByText } from './signals.ts';
+import { endingSignal, signalByText } from './signals.ts';
 
 /** How a command ended, or why it did not start. */
 type ProcessState =
@@ -9,23 +9,35 @@ type ProcessState =
 
 /** The trailer of a command that ended by itself or by a signal; `signal` is Node's name of it. */
 export function formatProcessState(exitCode: number | null, signal: string | null): string {
-  if (signal !== null) return `signal: ${signalByName(signal)?.text ?? signal}`;
+  if (signal !== null) return `signal: ${endingSignal(signal)?.text ?? signal}`;
   return exitCode === 0 ? 'ok' : `exit status ${exitCode}`;
 }
 
-/** Reads the trailer; undefined when it is empty. An unknown text is a command that did not start. */
+/** The largest status that a system has: Windows counts to 2^32 - 1. */
+export const largestStatus = 0xffff_ffff;
+
+/**
+ * Reads the trailer; undefined when it is empty, or an end that there is not, such as of signal 128: nobody knows then how
+ * the command ended. Any other unknown text is a command that did not start.
+ */
 export function parseProcessState(text: string): ProcessState | undefined {
   if (text === '') return undefined;
   if (text === 'ok') return { kind: 'exited', exitCode: 0 };
-  // Windows prints codes such as 0xc0000005 in hexadecimal.
-  const exit = /^exit status ([0-9]+|0x[0-9a-fA-F]+)$/.exec(text);
-  if (exit !== null) return { kind: 'exited', exitCode: Number(exit[1]) };
-  const killed = /^signal: (.*?)(?: \(core dumped\))?$/.exec(text);
-  const signal = killed === null ? undefined : signalByText(killed[1] ?? '');
-  if (signal !== undefined) {
-    return { kind: 'signaled', signal: signal.name, signalNumber: signal.number };
-  }
+  if (/^exit status\b/.test(text)) return parseStatus(text);
+  if (text.startsWith('signal:')) return parseSignal(text);
   return { kind: 'not-started', reason: notStartedReason(text) };
+}
+
+/** Windows prints codes such as 0xc0000005 in hexadecimal. */
+function parseStatus(text: string): ProcessState | undefined {
+  const exitCode = Number(/^exit status ([0-9]+|0x[0-9a-fA-F]+)$/.exec(text)?.[1]);
+  return exitCode <= largestStatus ? { kind: 'exited', exitCode } : undefined;
+}
+
+function parseSignal(text: string): ProcessState | undefined {
+  const words = /^signal: (.*?)(?: \(core dumped\))?$/.exec(text)?.[1];
+  const signal = signalByText(words ?? '');
+  return signal && { kind: 'signaled', signal: signal.name, signalNumber: signal.number };
 }
 
 function notStartedReason(text: string): 'not-found' | 'not-executable' | 'other' {

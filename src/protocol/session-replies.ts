@@ -1,6 +1,7 @@
 // Reads what a buildlet says of sessions: the JSON of replies and of a log's records. Unknown fields are ignored.
 import * as v from 'valibot';
 import type { FileRange } from './log-records.ts';
+import { largestStatus } from './process-state.ts';
 import { count, listOf, moment, parseBy, sha256, text } from './reply-fields.ts';
 import {
   endReasons,
@@ -13,8 +14,7 @@ import {
 
 const stream = v.object({ bytes: count, sha256 });
 
-/** The largest status that a system has: Windows counts to 2^32 - 1. */
-const code = v.pipe(count, v.maxValue(0xffff_ffff));
+const code = v.pipe(count, v.maxValue(largestStatus));
 
 const signalName = v.pipe(v.string(), v.regex(/^SIG[A-Z0-9+-]{1,16}$/));
 

@@ -41,6 +41,9 @@ const rows: ReadonlyArray<readonly [name: string, number: number, text: string]>
   ['SIGSYS', 31, 'bad system call'],
 ];
 
+/** Linux has so many, those for real time included. */
+const lastSignal = 64;
+
 export const signals: readonly SignalInfo[] = rows.map(([name, number, text]) => ({
   name,
   number,
@@ -58,12 +61,25 @@ export function signalByName(name: string): SignalInfo | undefined {
   return signals.find((signal) => signal.name === wanted);
 }
 
+/** Also `SIG34` for one without a name: it can end a command, but Node cannot send it. */
+export const endingSignal = (name: string): SignalInfo | undefined =>
+  signalByName(name) ?? signalByNumber(/^SIG([0-9]{1,2})$/.exec(name)?.[1]);
+
 /** Reads Go's text of a signal, also `signal 34` for one without a name. */
 export function signalByText(text: string): SignalInfo | undefined {
-  const unnamed = /^signal ([0-9]+)$/.exec(text);
-  if (unnamed === null) return signals.find((signal) => signal.text === text);
-  const number = Number(unnamed[1]);
   return (
-    signals.find((signal) => signal.number === number) ?? { name: `SIG${number}`, number, text }
+    signals.find((signal) => signal.text === text) ??
+    signalByNumber(/^signal ([0-9]{1,2})$/.exec(text)?.[1])
+  );
+}
+
+/** Undefined for a number that no system has. */
+function signalByNumber(digits: string | undefined): SignalInfo | undefined {
+  const number = Number(digits);
+  if (!(number > 0 && number <= lastSignal)) return undefined;
+  return (
+    signals.find((signal) => signal.number === number) ?? {
+      ...{ name: `SIG${number}`, number, text: `signal ${number}` },
+    }
   );
 }

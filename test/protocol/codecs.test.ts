@@ -17,7 +17,7 @@ import {
   pathElements,
 } from '../../src/protocol/relative-path.ts';
 import { parseStatus } from '../../src/protocol/replies.ts';
-import { signals } from '../../src/protocol/signals.ts';
+import { endingSignal, signals } from '../../src/protocol/signals.ts';
 import { formatStatus } from '../../src/protocol/status.ts';
 
 const text = fc.string({ unit: 'binary' });
@@ -304,8 +304,36 @@ describe('process states', () => {
     expect(parseProcessState(state)).toEqual(expected);
   });
 
-  it('a missing one is not a success', () => {
-    expect(parseProcessState('')).toBeUndefined();
+  it.each([
+    '',
+    'exit status',
+    'exit status ',
+    'exit status -1',
+    'exit status +0',
+    'exit status 1e3',
+    'exit status 0.5',
+    'exit status NaN',
+    'exit status 0 ',
+    'exit status 4294967296',
+    `exit status ${'9'.repeat(400)}`,
+    'exit status 0x100000000',
+    'signal:',
+    'signal: ',
+    'signal: nosuch',
+    'signal: signal 0',
+    'signal: signal 65',
+    'signal: signal 128',
+    'signal: signal 99999999999',
+    'signal: signal -1',
+  ])('%j says nothing of how a command ended', (state) => {
+    expect(parseProcessState(state)).toBeUndefined();
+  });
+
+  it('a signal without a name has its number for one', () => {
+    expect(endingSignal('SIG34')).toEqual({ name: 'SIG34', number: 34, text: 'signal 34' });
+    expect(endingSignal('SIG9')?.name).toBe('SIGKILL');
+    for (const name of ['SIG0', 'SIG65', 'SIG128', 'SIG1e1', 'SIG'])
+      expect(endingSignal(name)).toBeUndefined();
   });
 });
 
