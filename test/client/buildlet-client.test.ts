@@ -165,6 +165,10 @@ describe('a call', () => {
     ['without a trailer', '5\r\nhello\r\n0\r\n\r\n'],
     ['cut before its end', '5\r\nhello\r\n'],
     ['cut in the middle of a chunk', '5\r\nhel'],
+    [
+      'with an end that there is not',
+      '5\r\nhello\r\n0\r\nProcess-State: signal: signal 128\r\n\r\n',
+    ],
   ])('of exec %s is never a success, and its output up to there is passed on', async (_, body) => {
     const head = 'HTTP/1.1 200 OK\r\nTrailer: Process-State\r\nTransfer-Encoding: chunked\r\n\r\n';
     const { address } = await serveRaw(Buffer.from(head + body));

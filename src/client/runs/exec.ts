@@ -2,6 +2,7 @@
 import { type Readable, Writable } from 'node:stream';
 import { GomoteError, isGomoteError, NotStartedError } from '../../errors.ts';
 import { transportError } from '../../http/client/request.ts';
+import { quoted } from '../../printable.ts';
 import { contentTypes, endpoints, processStateTrailer } from '../../protocol/endpoints.ts';
 import { encodeExecForm } from '../../protocol/exec.ts';
 import type { FormValue } from '../../protocol/form.ts';
@@ -121,7 +122,9 @@ const nowhere = (): Writable => new Writable({ write: (_chunk, _encoding, done) 
 function resultOf(text: string): ExecResult {
   const state = parseProcessState(text);
   if (state === undefined) {
-    throw new GomoteError('ERR_LOST', 'the output ended without word of how the command ended');
+    const said = text === '' ? '' : `: the buildlet says ${quoted(text)}`;
+    const message = `the output ended without word of how the command ended${said}`;
+    throw new GomoteError('ERR_LOST', message);
   }
   if (state.kind === 'not-started') throw new NotStartedError(text, state.reason);
   const exited = state.kind === 'exited';
