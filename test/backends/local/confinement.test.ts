@@ -1,10 +1,11 @@
 // Local buildlets whose commands are confined, by the command line and by configuration.
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { hasBubblewrap } from '../../helpers/bubblewrap.ts';
 import { type Cli, testCli } from '../../helpers/cli.ts';
-import { until } from '../../helpers/processes.ts';
+import { processesWith, until } from '../../helpers/processes.ts';
 
 function configure(cli: Cli, toml: string): void {
   mkdirSync(join(cli.directory, 'config/gomote'), { recursive: true, mode: 0o700 });
@@ -69,6 +70,19 @@ describe.skipIf(!hasBubblewrap)('a local buildlet', () => {
     expect(await cli(['destroy', name])).toMatchObject({ code: 0 });
     await until(() => !readdirSync(cli.directory).some((file) => file.startsWith(name)));
     expect(existsSync(join(cli.directory, 'gomote', name))).toBe(false);
+  });
+
+  it('that is killed leaves no process of its sandbox', async () => {
+    const cli = testCli();
+    const name = await create(cli, '--isolation', 'bubblewrap');
+    const mark = randomBytes(8).toString('hex');
+    const hidden = `setsid env -i sh -c 'trap "" TERM HUP; while :; do sleep 1; done' ${mark}`;
+    await cli(['run', name, 'sh', '-c', `${hidden} </dev/null >/dev/null 2>&1 &`]);
+    await until(() => processesWith(mark).length > 0);
+    const record = readFileSync(join(cli.directory, 'gomote', name, 'record.json'), 'utf8');
+    process.kill(JSON.parse(record).pid, 'SIGKILL');
+    await until(() => processesWith(mark).length === 0);
+    expect((await cli(['destroy', name])).code).toBe(0);
   });
 
   it('is what configuration says: the host type before the backend, the command line before both', async () => {
