@@ -145,8 +145,9 @@ export class SessionBook {
 
   /** Fails with an error that may be told to users: no path, and nothing that reads as if they had asked for a file. */
   async #write(name: string, text: string): Promise<void> {
+    const path = this.#path(name);
     try {
-      await writeWhole(this.#path(name), text);
+      await writeWhole(path, text);
     } catch (error) {
       const why = errnoText(errnoOf(error) ?? messageOf(error));
       const message = `the coordinator cannot save the state of ${name}: ${why}`;
