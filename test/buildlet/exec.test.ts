@@ -10,6 +10,7 @@ import { signals } from '../../src/protocol/signals.ts';
 import { clientOf, startBuildlet, type TestBuildlet } from '../helpers/buildlet.ts';
 import { Collector } from '../helpers/collect.ts';
 import { processesWith, until } from '../helpers/processes.ts';
+import { standstill } from '../helpers/standstill.ts';
 
 async function shell(buildlet: TestBuildlet, script: string, options: ExecOptions = {}) {
   const output = new Collector();
@@ -94,17 +95,8 @@ describe('a command', () => {
       output: stuck,
       signal: leave.signal,
     });
-    const count = () => Number(readFileSync(counter, { encoding: 'utf8', flag: 'a+' }).trim());
-    // It stops when every buffer on the way is full: two looks in a row see no progress.
-    let last = -1;
-    let still = 0;
-    await until(async () => {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      still = count() === last && last > 0 ? still + 1 : 0;
-      last = count();
-      return still >= 6;
-    });
-    expect(last * 65536).toBeLessThan(8 << 20);
+    // It stops when every buffer on the way is full.
+    expect((await standstill(counter, 1)) * 65536).toBeLessThan(8 << 20);
     leave.abort();
     release();
     await expect(done).rejects.toMatchObject({ code: 'ERR_ABORTED' });

@@ -1,5 +1,6 @@
 // Each command, on a real local buildlet.
 import { execFileSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -8,7 +9,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { commands } from '../../src/cli/program.ts';
 import { startBuildlet } from '../helpers/buildlet.ts';
 import { testCli } from '../helpers/cli.ts';
-import { until } from '../helpers/processes.ts';
+import { processesWith, until } from '../helpers/processes.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
 /** A command line and a buildlet of it. */
@@ -209,10 +210,12 @@ describe('run', () => {
   it('interrupted exits with 128 and the signal', async () => {
     const { cli, name } = await withBuildlet();
     const controller = new AbortController();
-    const running = cli(['run', name, 'sleep', '1000'], {
+    const mark = `1000.${randomInt(1e9)}`;
+    const running = cli(['run', name, 'sleep', mark], {
       interrupt: { signal: controller.signal, received: 'SIGINT' },
     });
-    setTimeout(() => controller.abort(new Error('SIGINT')), 100);
+    await until(() => processesWith(mark).length > 0);
+    controller.abort(new Error('SIGINT'));
     expect(await running).toEqual({ code: 130, stdout: '', stderr: '' });
   });
 });

@@ -8,6 +8,7 @@ import { startBuildlet } from '../helpers/buildlet.ts';
 import { testCli } from '../helpers/cli.ts';
 import { until } from '../helpers/processes.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
+import { missing } from '../helpers/tools.ts';
 
 /** A file system of 1 MiB, gone with the test; undefined when this user may not mount. */
 function mountSmall(directory: string): boolean {
@@ -26,7 +27,7 @@ function canMount(): boolean {
   const directory = execFileSync('mktemp', ['-d'], { encoding: 'utf8' }).trim();
   const can = mountSmall(directory);
   if (can) execFileSync('umount', [directory]);
-  else process.stderr.write('NOT TESTED: a full disk, for this user may not mount a tmpfs\n');
+  else missing('this user may not mount a tmpfs');
   execFileSync('rmdir', [directory]);
   return can;
 }

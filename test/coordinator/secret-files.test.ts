@@ -22,8 +22,9 @@ import { messageOf } from '../../src/errors.ts';
 import { writeUsers } from '../helpers/coordinator.ts';
 import { projectRoot } from '../helpers/programs.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
+import { hasRoot } from '../helpers/tools.ts';
 
-const isRoot = process.getuid?.() === 0;
+const isRoot = hasRoot();
 const nobody = 65534;
 
 const toml = `
@@ -211,5 +212,3 @@ it.runIf(isRoot).each([0o440, 0o640])(
     expect(as(1000, nobody)).toContain('can be read by others');
   },
 );
-
-it.skipIf(isRoot)('SECRETS OF ANOTHER USER ARE TESTED ONLY AS ROOT', () => undefined);

@@ -21,8 +21,9 @@ import {
 import { readOwnFile, readSecretFile } from '../../src/files/private-file.ts';
 import { homeDirectory, userDirectory } from '../../src/files/user-directories.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
+import { hasRoot } from '../helpers/tools.ts';
 
-const isRoot = process.getuid?.() === 0;
+const isRoot = hasRoot();
 const nobody = 65_534;
 
 /** Each makes something below a private directory that is not fit to be `top/a/b`, and says what the message names. */
@@ -262,5 +263,3 @@ describe('a file of the user', () => {
     }
   });
 });
-
-it.skipIf(isRoot)('PRIVATE DIRECTORIES OF ANOTHER USER ARE TESTED ONLY AS ROOT', () => undefined);

@@ -11,6 +11,9 @@ export function hasTool(program: string, ...args: string[]): boolean {
   return missing(`${program} is not installed`);
 }
 
+/** Whether this user is root, who makes files of other users; said as `hasTool` says it. */
+export const hasRoot = (): boolean => process.getuid?.() === 0 || missing('this user is not root');
+
 /** As `hasTool`, for whatever else is missing. */
 export function missing(what: string): false {
   if (process.env.CI) throw new Error(`${what}: CI has to run its tests too`);

@@ -10,7 +10,7 @@ import { clientOf, startBuildlet, type TestBuildlet } from '../../helpers/buildl
 import { Collector } from '../../helpers/collect.ts';
 import { startCutter } from '../../helpers/cutter.ts';
 import { processesWith, until } from '../../helpers/processes.ts';
-import { standstill } from '../../helpers/standstill.ts';
+import { standstill, stopOf } from '../../helpers/standstill.ts';
 
 const newMark = (): string => `gomote-session-${randomBytes(6).toString('hex')}`;
 
@@ -157,14 +157,7 @@ describe('the input of a session', () => {
     const script = `while [ ! -e ${go} ]; do sleep 0.01; done; head -c 5`;
     const session = await start(buildlet, script, { stdin: true });
     const sent = session.sendInput(endless);
-    let last = -1;
-    await until(async () => {
-      const still = given === last;
-      last = given;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      return still;
-    });
-    expect(given).toBeLessThan(8 << 20);
+    expect(await stopOf(() => given, 1)).toBeLessThan(8 << 20);
     writeFileSync(go, '');
     expect((await session.read()).end).toMatchObject({ code: 0, stdout: { bytes: 5 } });
     await sent;
@@ -186,13 +179,21 @@ describe('the input of a session', () => {
     expect((await post(9, 'x')).status).toBe(409);
     expect((await post(7, 'orld', '&end=1')).status).toBe(200);
     expect((await post(7, 'orld', '&end=1')).status).toBe(200);
-    // The refusal comes also while most of the input is still on its way.
-    expect(await post(11, 'x'.repeat(1_000_000))).toEqual({
-      status: 409,
-      text: 'the input has ended\n',
-    });
     await session.read({ stdout });
     expect(stdout.text).toBe('hello world');
+  });
+
+  it('is refused after its end, also while most of it is still on its way', async () => {
+    const buildlet = await startBuildlet();
+    await start(buildlet, 'exec sleep 1000', { stdin: true, id: 'in' });
+    const client = clientOf(buildlet);
+    const post = async (query: string, body: string) => {
+      const path = `/session/stdin?id=in&${query}`;
+      const reply = await client.proxyRequest({ method: 'POST', path, body });
+      return [reply.statusCode, await reply.body.text()];
+    };
+    expect(await post('offset=0&end=1', 'x')).toEqual([200, '{"offset":1,"closed":false}']);
+    expect(await post('offset=1', 'x'.repeat(1_000_000))).toEqual([409, 'the input has ended\n']);
   });
 
   it('survives cuts in the middle', async () => {

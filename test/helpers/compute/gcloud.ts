@@ -4,15 +4,15 @@ import { accessSync, constants, existsSync, realpathSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { temporaryDirectory } from '../temporary.ts';
+import { missing } from '../tools.ts';
 import type { Exchange } from './server.ts';
 
 /** Where gcloud is; undefined: it is not installed here. */
 export const gcloudRoot: string | undefined = findGcloud();
 
 if (gcloudRoot === undefined) {
-  console.warn(
-    'SKIPPED: gcloud is not installed here: nothing checks the fake Compute API against its schema, ' +
-      'and no second client drives it',
+  missing(
+    'gcloud is not installed (nothing checks the fake Compute API against its schema, and no second client drives it)',
   );
 }
 

@@ -10,6 +10,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { HttpClient, readText } from '../../../src/http/client/request.ts';
 import type { ServerAddress } from '../../../src/http/client/server-address.ts';
 import { until } from '../../helpers/processes.ts';
+import { stopOf } from '../../helpers/standstill.ts';
 
 function senderTo(port: number): HttpClient {
   const sender = new HttpClient({ kind: 'tcp', origin: `http://127.0.0.1:${port}` });
@@ -347,12 +348,7 @@ describe('a reply', () => {
       response.end();
     });
     const reply = await sender.send(getRequest);
-    let before = -1;
-    while (before !== written) {
-      before = written;
-      await sleep(100);
-    }
-    expect(written).toBeLessThan(32 << 20);
+    expect(await stopOf(() => written, 1)).toBeLessThan(32 << 20);
     let read = 0;
     for await (const chunk of reply.body) read += (chunk as Buffer).length;
     expect(read).toBe(64 << 20);
