@@ -51,7 +51,9 @@ async function printVersion(state) {
 async function runProgram(args, state) {
   const [first = ''] = args;
   const command = /^[a-z]+$/.test(first) ? first : '';
-  const { exports: program, keep } = require('./load.js')('gomote', command);
+  // What runs in a container is reached by code that other buildlets do not need.
+  const place = args.some((word) => word.startsWith('docker/')) ? 'docker' : '';
+  const { exports: program, keep } = require('./load.js')('gomote', `${command}${place}`);
   const code = await program.run(args, state);
   if (code === 0) keep();
   return code;
