@@ -38,6 +38,14 @@ describe('gomote pull', () => {
     expect(both).toMatchObject({ code: 0 });
     expect(both.stderr).toContain(`${name}: kept both: a.remote\n`);
     expect([read('a'), read('a.remote')]).toEqual(['edited', 'built\n']);
+    writeFileSync(join(top, 'a.remote'), 'mine');
+    expect(await cli(['pull', '--changed', '--keep-both', name, 'd', top])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(
+        'a: changed here; everything else has come; --force overwrites, or move away what is called NAME.remote here\n',
+      ),
+    });
+    expect(read('a.remote')).toBe('mine');
     const forced = await cli(['pull', '--changed', '--force', '--json', name, 'd', top]);
     expect(forced).toMatchObject({ code: 0, stderr: '' });
     expect(JSON.parse(forced.stdout)).toMatchObject({

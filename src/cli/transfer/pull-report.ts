@@ -10,6 +10,7 @@ import { formatBytes } from './format-bytes.ts';
 interface PullReportOptions {
   readonly seconds: number;
   readonly dryRun?: boolean | undefined;
+  readonly keepBoth?: boolean | undefined;
   readonly json?: boolean | undefined;
 }
 
@@ -17,7 +18,7 @@ interface PullReportOptions {
 export async function reportPull(
   name: string,
   summary: PullSummary,
-  { seconds, dryRun, json }: PullReportOptions,
+  { seconds, dryRun, keepBoth, json }: PullReportOptions,
   { terminal, messages }: Context,
 ): Promise<void> {
   const { paths, reasons, ...counts } = summary;
@@ -36,7 +37,7 @@ export async function reportPull(
     }
     messages.say(`${name}: ${inWords(summary, dryRun === true)}`);
   }
-  throwIfIncomplete(summary, reasons, dryRun === true);
+  throwIfIncomplete(summary, { dryRun, keepBoth });
 }
 
 function inWords({ files, bytes, wireBytes, paths }: PullSummary, isDry: boolean): string {
@@ -47,18 +48,20 @@ function inWords({ files, bytes, wireBytes, paths }: PullSummary, isDry: boolean
 }
 
 function throwIfIncomplete(
-  { kept, beside, refused, failed }: PullSummary,
-  reasons: ReadonlyMap<string, string>,
-  isDry: boolean,
+  { kept, beside, refused, failed, reasons }: PullSummary,
+  { dryRun, keepBoth }: Pick<PullReportOptions, 'dryRun' | 'keepBoth'>,
 ): void {
   const besides = new Set(beside);
   const conflicts = kept.filter((path) => !besides.has(`${path}.remote`));
   const left = [...conflicts, ...refused, ...failed];
   if (left.length === 0) return;
   const code = conflicts.length > 0 ? 'ERR_CONFLICT' : refused.length > 0 ? 'ERR_PATH' : 'ERR_LOST';
-  const rest = isDry ? 'nothing was done' : 'everything else has come';
-  const cure =
-    conflicts.length > 0 ? '; --force overwrites, --keep-both writes NAME.remote beside it' : '';
+  const rest = dryRun ? 'nothing was done' : 'everything else has come';
+  // With --keep-both, a conflict is left only where something else has the name that the other version would get.
+  const other = keepBoth
+    ? 'or move away what is called NAME.remote here'
+    : '--keep-both writes NAME.remote beside it';
+  const cure = conflicts.length > 0 ? `; --force overwrites, ${other}` : '';
   throw new GomoteError(
     code,
     some(left, (path) => `${path}: ${withoutPath(path, reasons.get(path) ?? '')}`),
