@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { parseDuration } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';
+import { closedNetworkVariable } from '../../protocol/session.ts';
 import type { Context } from '../context.ts';
 import { parseOnHangup, type RunOptions, runCommand } from '../run/run-command.ts';
 import { readEnvironmentFile, readVariable } from '../run/run-environment.ts';
@@ -43,6 +44,7 @@ export function define(command: Command, context: Context): void {
       '--dir <dir>',
       'where to run, relative to the work dir, which is . (default: where this tree was pushed)',
     )
+    .option('--firewall', `take the network from the command: -e ${closedNetworkVariable}=1`)
     .option('--builderenv <type>', 'use the environment of this builder type of the same host type')
     .option('-i, --interactive', 'pass standard input also when it is a terminal')
     .option('-t, --tty', 'run on a terminal (default: with -i, if this is one)')

@@ -3,7 +3,12 @@ import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { randomId } from '../../client/random-id.ts';
 import { formatDuration } from '../../duration.ts';
 import { GomoteError, isGomoteError, NotStartedError, StatusError } from '../../errors.ts';
-import { isSessionId, type SessionInfo, type SessionRequest } from '../../protocol/session.ts';
+import {
+  closedNetworkVariable,
+  isSessionId,
+  type SessionInfo,
+  type SessionRequest,
+} from '../../protocol/session.ts';
 import type { Context, NamedBuildlet } from '../context.ts';
 import { signalCode } from '../exit-codes.ts';
 import { print, terminalLike, wantsTerminal } from '../terminal/terminal.ts';
@@ -27,6 +32,7 @@ export interface RunOptions {
   debug?: boolean;
   env?: string[];
   envFile?: string[];
+  firewall?: boolean;
   path?: string[];
   dir?: string;
   builderenv?: string;
@@ -131,7 +137,12 @@ async function runIn(
     systemLevel,
     debug: options.debug === true,
     dir,
-    env: [...(acting?.env ?? []), ...(options.envFile ?? []), ...(options.env ?? [])],
+    env: [
+      ...(acting?.env ?? []),
+      ...(options.envFile ?? []),
+      ...(options.env ?? []),
+      ...(options.firewall ? [`${closedNetworkVariable}=1`] : []),
+    ],
     path: options.path ?? acting?.path,
     stdin: options.interactive === true || input === 'data',
     // Where both streams end up in one place, one pipe keeps the order in which they were written.

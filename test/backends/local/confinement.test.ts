@@ -178,6 +178,8 @@ describe.skipIf(!hasBubblewrap)('a run without a network', () => {
       ['-e', 'GO_DISABLE_OUTBOUND_NETWORK=1'],
     ],
     ['by its own wish, in the open', [], ['-e', 'GO_DISABLE_OUTBOUND_NETWORK=true']],
+    ['by the option for it, in the open', [], ['--firewall']],
+    ['by Go’s spelling of that', [], ['-firewall']],
     [
       'as all of its buildlet, in a sandbox',
       ['--isolation', 'bubblewrap', '--network', 'none'],
