@@ -1,17 +1,33 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
+/** Tests with a configuration of their own. */
+const apart = ['test/package/**', 'test/kubernetes/**', 'test/docker/**'];
+
+/** Tests that run in their own process and start hardly anything. */
+const code = ['test/{config,protocol,tree,worker}/**/*.test.ts'];
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    exclude: ['test/package/**', 'test/kubernetes/**', 'test/docker/**'],
     // Only the end of a failure: a test on a busy machine is slow, not wrong.
-    testTimeout: 120_000,
     hookTimeout: 120_000,
     pool: 'forks',
     // They mostly wait for processes.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     globalSetup: ['scripts/build-workers.js'],
     setupFiles: ['test/helpers/seed.ts'],
+    projects: [
+      { extends: true, test: { name: 'code', include: code, testTimeout: 10_000 } },
+      // They start programs, terminals, browsers, servers of other tools, or move large trees.
+      {
+        extends: true,
+        test: {
+          name: 'programs',
+          include: ['test/**/*.test.ts'],
+          exclude: [...apart, ...code],
+          testTimeout: 120_000,
+        },
+      },
+    ],
   },
 });
