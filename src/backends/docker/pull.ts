@@ -96,18 +96,23 @@ async function pullImage(
       signal,
     });
     const layers = new Map<string, { current: number; total: number }>();
-    for await (const line of createInterface({ input: body })) {
-      if (line.trim() === '') continue;
-      const { id, status, error, errorDetail, progressDetail } = v.parse(
-        pullLine,
-        JSON.parse(line),
-      );
-      const failure = errorDetail?.message ?? error;
-      if (failure !== undefined) throw platformError(what, engine.url, failure);
-      if (id === undefined || status !== 'Downloading') continue;
-      const { current = 0, total = 0 } = progressDetail ?? {};
-      layers.set(id, { current, total });
-      onProgress?.(`pulling ${image}: ${progressOf([...layers.values()])}`);
+    try {
+      for await (const line of createInterface({ input: body })) {
+        if (line.trim() === '') continue;
+        const { id, status, error, errorDetail, progressDetail } = v.parse(
+          pullLine,
+          JSON.parse(line),
+        );
+        const failure = errorDetail?.message ?? error;
+        if (failure !== undefined) throw platformError(what, engine.url, failure);
+        if (id === undefined || status !== 'Downloading') continue;
+        const { current = 0, total = 0 } = progressDetail ?? {};
+        layers.set(id, { current, total });
+        onProgress?.(`pulling ${image}: ${progressOf([...layers.values()])}`);
+      }
+    } finally {
+      // An abort that comes later must not end the process as an error that nobody waits for.
+      body.destroy();
     }
     signal.throwIfAborted();
   } catch (error) {
