@@ -15,7 +15,7 @@ import { openDirectory } from '../../src/files/open-directory.ts';
 import { emptyDirectory, removeTree } from '../../src/files/remove-tree.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
-it('removes a tree deeper than a path may be long', async () => {
+it('a removal takes a tree deeper than a path may be long', async () => {
   const directory = temporaryDirectory();
   const half = 'deep/'.repeat(700);
   execFileSync('sh', ['-c', `mkdir -p ${half} && cd ${half} && mkdir -p ${half}`], {
@@ -25,7 +25,7 @@ it('removes a tree deeper than a path may be long', async () => {
   expect(readdirSync(directory)).toEqual([]);
 });
 
-it('removes a link, not what it leads to; an absent path is no error', async () => {
+it('a removal takes a link, not what it leads to; an absent path is no error', async () => {
   const directory = temporaryDirectory();
   mkdirSync(join(directory, 'kept'));
   writeFileSync(join(directory, 'kept/file'), '');
@@ -36,7 +36,7 @@ it('removes a link, not what it leads to; an absent path is no error', async () 
   expect(existsSync(join(directory, 'kept/file'))).toBe(true);
 });
 
-it('empties a directory and leaves it', async () => {
+it('a directory that is emptied stays', async () => {
   const directory = temporaryDirectory();
   mkdirSync(join(directory, 'a/b'), { recursive: true });
   writeFileSync(join(directory, '-rf'), '');

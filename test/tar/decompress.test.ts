@@ -7,7 +7,7 @@ async function* once(bytes: Buffer): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
 
-it('gives a slow reader each piece in memory of its own, as it was decompressed', async () => {
+it('decompression gives a slow reader each piece in memory of its own, as it was decompressed', async () => {
   const content = Buffer.alloc(5 << 20, 'content');
   const pieces: Buffer[] = [];
   for await (const piece of decompressed(once(gzipSync(content)))) {

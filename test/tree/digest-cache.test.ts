@@ -13,22 +13,25 @@ function remembered(file: FileIdentity, startedMs: number): DigestCache {
   return cache;
 }
 
-test('gives the digest of a file that is as it was, under its own key', () => {
+test('a cache gives the digest of a file that is as it was, under its own key', () => {
   const cache = remembered(old, 2000);
   expect(cache.lookup('f', { ...old })).toBe('digest');
   expect(cache.lookup('g', old)).toBeUndefined();
 });
 
-test.each(['size', 'mtimeMs', 'ctimeMs', 'ino'] as const)('forgets it when %s differs', (field) => {
-  expect(remembered(old, 2000).lookup('f', { ...old, [field]: 8 })).toBeUndefined();
-});
+test.each(['size', 'mtimeMs', 'ctimeMs', 'ino'] as const)(
+  'a cache forgets a digest when %s differs',
+  (field) => {
+    expect(remembered(old, 2000).lookup('f', { ...old, [field]: 8 })).toBeUndefined();
+  },
+);
 
 test.each([
   ['its content just before', { ...old, mtimeMs: 1990 }],
   ['its time just before', { ...old, ctimeMs: 1990 }],
   ['a file of the future', { ...old, mtimeMs: 9999 }],
   ['a time in whole seconds, two of them ago', { ...old, ctimeMs: 0, mtimeMs: 0 }],
-])('keeps nothing of a file that could change unseen: %s', (_what, file) => {
+])('a cache keeps nothing of a file that could change unseen: %s', (_what, file) => {
   expect(remembered(file, 2000).lookup('f', file)).toBeUndefined();
 });
 
@@ -38,7 +41,7 @@ test('what changed unsafely replaces what was known', () => {
   expect(cache.lookup('f', old)).toBeUndefined();
 });
 
-test('comes back from its entries, and drops the oldest beyond its limit', () => {
+test('a cache comes back from its entries, and drops the oldest beyond its limit', () => {
   const cache = new DigestCache(remembered(old, 2000).entries(), 2);
   cache.remember('g', old, 'g', 2000);
   expect(cache.lookup('f', old)).toBe('digest');
