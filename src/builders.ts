@@ -30,9 +30,11 @@ export interface LocalMachine {
   readonly network?: 'host' | 'none' | undefined;
   /** What a sandbox shows of the machine beside its system, by absolute paths. */
   readonly readOnlyPaths?: readonly string[] | undefined;
+  /** The same for what commands may also change. */
   readonly writablePaths?: readonly string[] | undefined;
   /** How many CPUs all commands together may use, such as 1.5. */
   readonly cpus?: number | undefined;
+  /** How much memory they may use together, in bytes. */
   readonly memoryBytes?: number | undefined;
   /** How many processes and threads there may be. */
   readonly pidsLimit?: number | undefined;

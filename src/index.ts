@@ -23,6 +23,7 @@ export {
   type GceMachine,
   type HostType,
   type KubernetesMachine,
+  type LocalMachine,
 } from './builders.ts';
 export {
   BuildletClient,

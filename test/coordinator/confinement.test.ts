@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { BuildletClient } from '../../src/client/buildlet-client.ts';
 import { loadCoordinatorConfig } from '../../src/coordinator/config.ts';
 import { openPools, type PoolPlace } from '../../src/coordinator/pools/open-pools.ts';
@@ -29,6 +29,7 @@ describe('a local pool', () => {
     async () => {
       const { client, directory } = await startCoordinator({ sections: localPool('') });
       const buildlet = await client('me').createBuildlet('here');
+      onTestFinished(() => buildlet.halt());
       const { confinement } = await buildlet.status();
       expect(confinement).toMatchObject({ isolation: 'bubblewrap', network: 'host' });
       expect(readdirSync(join(directory, 'state'))).toContain('tls-key.pem');
@@ -44,6 +45,7 @@ describe('a local pool', () => {
   it('does without where its own section says so', async () => {
     const { client } = await startCoordinator({ sections: localPool('isolation = "none"') });
     const buildlet = await client('me').createBuildlet('here');
+    onTestFinished(() => buildlet.halt());
     expect((await buildlet.status()).confinement?.isolation).toBe('none');
   });
 

@@ -1,6 +1,6 @@
 // Real buildlets that dial a server, and calls to them over the one connection that each has.
 import { createHash, randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -122,11 +122,15 @@ describe('a buildlet that dialled', () => {
   it('tells of a reply that breaks off, in that call only', async () => {
     const { link, buildlet } = await connected();
     const client = clientOver(link);
-    // So many that the reply has begun before the name that the format of Go's buildlets cannot say.
-    for (let n = 0; n < 3_000; n++) writeFileSync(join(buildlet.workDir, `ok${n}`.padEnd(200)), '');
-    writeFileSync(join(buildlet.workDir, 'tab\tname'), 'x');
-    const listing = await client.proxyRequest({ method: 'GET', path: '/ls?dir=' });
-    await expect(listing.body.text()).rejects.toMatchObject({ code: 'ERR_LOST' });
+    const file = join(buildlet.workDir, 'big');
+    writeFileSync(file, '');
+    truncateSync(file, 256 << 20);
+    const { body } = await client.proxyRequest({ method: 'GET', path: '/file?path=big' });
+    const read = async () => {
+      // The reply has promised all of it.
+      for await (const _ of body) truncateSync(file, 0);
+    };
+    await expect(read()).rejects.toMatchObject({ code: 'ERR_LOST' });
     expect(await client.workDir()).toBe(buildlet.workDir);
   });
 
