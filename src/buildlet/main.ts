@@ -106,7 +106,7 @@ function powerOff(): Promise<void> {
   });
 }
 
-/** Talk goes to standard error; whoever started the buildlet may have closed it. */
+/** Messages go to standard error, which the process that started the buildlet may have closed. */
 function log(line: string): void {
   process.stderr.write(`buildlet: ${line}\n`);
 }

@@ -31,7 +31,7 @@ export async function createAll(
   throw await withoutCreated(backend, created, failed.signal.reason);
 }
 
-/** Destroys what was created in vain; gives the error, with the names of those that are still there. */
+/** Destroys the buildlets of a create that failed; returns the error, with the names of those that are still there. */
 export async function withoutCreated(
   backend: Backend,
   created: readonly Instance[],

@@ -92,7 +92,7 @@ class DescriptorWriter extends Writable {
     });
   }
 
-  /** A reader that has gone is told by EPIPE itself; everything else says where it happened. */
+  /** EPIPE says by itself that the reader has gone; every other error names the stream. */
   #failure(error: unknown): Error {
     const errno = errnoOf(error) ?? String(error);
     if (errno === 'EPIPE' && error instanceof Error) return error;

@@ -36,7 +36,7 @@ const statusOfCode: Record<ErrorCode, number> = {
   ERR_USAGE: 400,
 };
 
-/** Names the error's code in a reply, beside its text. An extension: whoever does not know it reads status and text. */
+/** Names the error's code in a reply, beside its text. An extension: a client that does not know it reads status and text. */
 export const errorCodeHeader = 'X-Gomote-Error-Code';
 
 /** Codes that say the same at the client as at the server: of its request, of what came of its body, of a file there, of a buildlet. */

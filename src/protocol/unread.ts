@@ -1,5 +1,4 @@
-// What a buildlet could not read of a directory, told beside what it could: in a header, so that whoever does not know of it
-// reads the rest.
+// What a buildlet could not read of a directory: a header beside the listing, which clients that do not know it ignore.
 import { printable } from '../printable.ts';
 
 export const unreadHeader = 'Gomote-Unread';

@@ -12,7 +12,7 @@ import { TarReader } from './tar-reader.ts';
 export interface UnpackTotals {
   files: number;
   bytes: number;
-  /** What whoever sent it should know. */
+  /** What the sender should know. */
   warnings: string[];
 }
 

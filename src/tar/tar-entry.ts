@@ -49,7 +49,7 @@ export function decodeHeader(
   name: string | undefined,
 ): Header | undefined {
   try {
-    // The name is told because a cut one that happens to end in a slash would make a directory of a file.
+    // The name is passed because a cut one that happens to end in a slash would make a directory of a file.
     return new Header(block, offset, name === undefined ? undefined : { path: name });
   } catch {
     // A number in base 256 that is none, or too big.

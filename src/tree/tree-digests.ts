@@ -64,7 +64,7 @@ export function withDigests(
   return entries;
 }
 
-/** What cannot be read is still there: whoever wants it is told when it is to be read. */
+/** An entry that cannot be read is listed all the same: reading it fails with the reason. */
 function readable(read: () => string | undefined): string | undefined {
   try {
     return read();

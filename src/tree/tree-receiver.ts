@@ -54,8 +54,8 @@ type State =
 
 export interface TreeReceiverOptions {
   /**
-   * Takes a stream that names its contents, whose files are digested while they are copied or not: whoever is not of this
-   * machine, or not to be trusted, must not make us read files of ours. Default: refuses it.
+   * Accepts a stream that names files of this machine, and digests them while they are copied, or does not. Only a trusted
+   * sender on this machine may name them. Default: such a stream is refused.
    */
   readonly named?: 'digested' | 'undigested';
   /** Below which directory the tree must be that is named. Default: anywhere, for who sends it may do anything here. */

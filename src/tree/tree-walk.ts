@@ -102,7 +102,7 @@ function* directories(
   if (found.length > 0) yield found;
 }
 
-/** What `read` gives; what it throws is told of, where somebody wants to be told. The tree's own top must be there. */
+/** What `read` returns. What it throws goes to `onProblem`, if there is one; the top of the tree must be there. */
 function tried<T>(path: string, { onProblem }: WalkOptions, read: () => T): T | undefined {
   try {
     return read();
@@ -157,8 +157,8 @@ export function look(top: TreeTop, path: string): FoundEntry | 'other' | undefin
 const shortLength = 800;
 
 /**
- * As {@link look}, by the entry's path, which takes half the time. Only where nobody is told of the single entry: a command that
- * swaps a directory and a link meanwhile learns nothing then.
+ * As {@link look}, by the entry's path, which takes half the time. Use it only where no single entry is sent: then a command
+ * that swaps a directory and a link meanwhile learns nothing.
  */
 export const lookByPath = (tree: OpenTree, path: string): ReturnType<typeof look> =>
   look(path.length < shortLength ? tree.top.path : tree, path);

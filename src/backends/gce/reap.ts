@@ -29,7 +29,7 @@ export async function reapVms(api: ComputeApi, call: BackendCall): Promise<strin
   return results.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
 }
 
-/** A buildlet's machine that is past its time, whoever made it; one of ours that has stopped. */
+/** A buildlet's machine that is past its time, of any user; one of this user's that has stopped. */
 function whyToReap(instance: VmInstance): string | undefined {
   if (!metadataOf(instance).has(metadataKeys.hostType)) return undefined;
   const deleteAt = deleteAtOf(instance);

@@ -22,7 +22,7 @@ export interface NameNumber {
 
 /**
  * Reserves a name and writes what its buildlet starts from. The directories are made here, where their names are chosen:
- * once another process is told of a name, somebody else could be faster.
+ * once another process knows the name, another user could make them first.
  */
 export async function reserve(
   places: LocalPlaces,

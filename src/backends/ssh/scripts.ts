@@ -1,4 +1,4 @@
-// What the shell of a host is told. There may be any login shell, and any text before what it is asked for.
+// The scripts that the shell of a host runs. It may be any login shell, and may print any text before their output.
 
 /** The oldest Node that the programs run on. */
 export const oldestNode = '20.18.1';

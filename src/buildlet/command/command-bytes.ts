@@ -24,7 +24,7 @@ export function commandLine(command: CommandLine): CommandLine {
   if (odd.length === 0 && isPlain) return command;
   const variables = odd.map(([name, value]) => `${name}=${value}`);
   const isPlainDirectory = directory.isWellFormed();
-  // A bare name stays one: the shell looks it up on the same PATH, and the command is told it as its own.
+  // A bare name stays one: the shell looks it up on the same PATH, and it is the command's argument zero.
   const given = [
     String(odd.length),
     ...variables,

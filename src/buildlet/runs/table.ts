@@ -44,7 +44,7 @@ export class SessionTable {
   readonly #commands: RunCommands;
   readonly #directory: string;
   readonly #limits: { readonly quotaBytes: number; readonly fullWaitMs: number };
-  /** Told when a session begins; the function it returns, when it has ended. */
+  /** Called when a session begins; what it returns is called when the session has ended. */
   readonly #use: () => () => void;
   readonly #entries = new Map<string, Entry>();
   #finished: Session[] = [];

@@ -20,7 +20,7 @@ export interface SandboxOptions {
   readonly prefix: readonly string[];
 }
 
-/** Where bubblewrap says what it started, and where it is told what to show. Below 3 it would hand its own on. */
+/** The descriptors of bubblewrap's report and of its arguments. It would pass those below 3 on to the command. */
 const statusFd = 4;
 const viewFd = 5;
 /** Where the first thing that runs in the sandbox says that there is one. */

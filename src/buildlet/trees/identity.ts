@@ -1,5 +1,5 @@
-// The identity of a work directory, which distinguishes it from every other one, also of a buildlet of the same name: clients keep by it what they
-// know of the trees here. It is on the disk from the first push on, and gone with whoever empties the work directory.
+// The identity of a work directory: it differs from every other one, also from that of a buildlet of the same name. Clients
+// file what they know of the trees here under it. It is written by the first push, and goes when the work directory is emptied.
 import { randomBytes } from 'node:crypto';
 import { identityName, isIdentity } from '../../protocol/push-record.ts';
 import { inRecords, readRecord, writeRecord } from './record-file.ts';

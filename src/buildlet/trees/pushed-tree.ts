@@ -108,7 +108,7 @@ export class PushedTree {
     });
   }
 
-  /** What there is of what was pushed, with the times that files were sent with. `isOnlyDigested`: nobody is told of single entries. */
+  /** What is left of the pushed entries, with the times they were sent with. `isOnlyDigested`: the caller digests the list and sends no entry. */
   pushed(isOnlyDigested = false): TreeEntry[] {
     this.#forgetIfRemoved();
     this.#putInOrder();
@@ -266,7 +266,7 @@ export class PushedTree {
     if (!this.#isUnsaved) return;
     this.#putInOrder();
     try {
-      // The change is written down after its reply: whoever was told of it may have emptied the work directory since.
+      // The change is written after its reply: the client that got it may have emptied the work directory since.
       if (!this.#record.save([...this.#pushed.values()])) this.#forget();
       this.#isUnsaved = false;
     } catch {

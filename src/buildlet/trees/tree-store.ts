@@ -72,7 +72,7 @@ export class TreeStore {
     const entries = job.all ? tree.all(problems, isPull) : tree.pushed(job.kind === 'state');
     const { generation } = tree;
     const { unread } = problems;
-    // No digest stands for what is not known: whoever compares asks for the entries, and is told.
+    // There is no digest for what is not known: a client that compares asks for the entries and gets the reason.
     const isKnown = job.kind === 'manifest' || unread.size === 0;
     const digest = isKnown ? treeDigest(entries) : hash('sha256', generation);
     const times = timesDigest(job.all ? tree.asSent(entries) : entries);

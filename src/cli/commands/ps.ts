@@ -46,7 +46,7 @@ function commandLine(command: SessionInfo['command']): string {
 
 const toJson = (run: SessionInfo) => ({ ...run, state: condition(run) });
 
-/** `running`, `detached` (running, whoever reads), or how it ended. */
+/** `running`, `detached` (runs without its client), or how it ended. */
 function condition({ end, detached }: SessionInfo): string {
   if (end === undefined) return detached ? 'detached' : 'running';
   const { why, code, signal, state } = end;

@@ -155,7 +155,7 @@ export async function* linesOf(
   }
 }
 
-/** The same pieces; whoever leaves them early, even before the first, releases the reply that they come from. */
+/** The same chunks; leaving the loop early, even before the first, releases the reply that they come from. */
 export function leaving<T>(pieces: AsyncGenerator<T>, { body }: HttpResponse): AsyncGenerator<T> {
   const end = pieces.return.bind(pieces);
   pieces.return = async (value) => {

@@ -12,7 +12,7 @@ interface MachineAllocatorOptions {
   readonly warm: number;
   /** Called with errors of background work. */
   readonly onTrouble: (what: string, error: unknown) => void;
-  /** Told when the view has changed. */
+  /** Called when the view has changed. */
   readonly onChange: () => void;
   /** Called when a machine in use is gone for good. */
   readonly onLost: (id: string, reason: string) => void;
@@ -239,7 +239,7 @@ export class MachineAllocator {
     }
   }
 
-  /** Makes one; after a failure none is tried for a while, and whoever waits has the room. */
+  /** Makes one ahead. After a failure it pauses, so that requests that wait get the room. */
   async #makeAhead(): Promise<void> {
     const { signal } = this.#closed;
     this.#warming++;

@@ -161,7 +161,7 @@ export class SessionTransitions {
     else if (allocatorOf(hostType).pool.shared?.isOwn(machine)) this.died(name, reason);
   }
 
-  /** A pool has lost the machine, whoever has it. */
+  /** Called when a pool has lost the machine, also when a session has it. */
   machineLost(hostType: string, machine: string, reason: string): void {
     const session = this.#options.book
       .all()

@@ -227,7 +227,7 @@ export function dispatcherSender(dispatcher: Dispatcher, address: ServerAddress)
         body: isWhole(body) ? (body ?? null) : Readable.from(body, { objectMode: false }),
         signal: signal ?? null,
         headersTimeout: Number.isFinite(headersTimeoutMs) ? headersTimeoutMs : 0,
-        // A command may be silent for as long as it likes; whoever reads has limits of its own.
+        // A command may be silent for any time; the reader has limits of its own.
         bodyTimeout: 0,
       }),
     // It is its owner's.

@@ -72,8 +72,8 @@ export class BulkSocket extends Duplex {
   }
 
   /**
-   * Sends the chunked body whose head was just emitted where it is told to, in place of whoever reads this stream. False,
-   * and nothing is diverted, when a part of the body has been emitted already.
+   * Sends the chunked body whose head was just emitted to the diversion instead of the readers of this stream. Returns
+   * false, and diverts nothing, when a part of the body has been emitted already.
    */
   divert(diversion: Diversion): boolean {
     if (!this.#isAtBody) return false;

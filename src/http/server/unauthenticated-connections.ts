@@ -45,8 +45,8 @@ interface UnauthenticatedConnection {
 }
 
 /**
- * Watches the connections of a server. When there is one too many, the oldest one of a stranger is cut, of the same address
- * first: whoever holds connections open loses them, and whoever shows at once who it is gets through.
+ * Limits the connections of a server that have not authenticated. When there is one too many, the oldest one is cut, of the
+ * same address first: connections that are held open are lost, and a client that authenticates at once gets through.
  */
 export class UnauthenticatedConnections {
   readonly #limits: ConnectionLimits;
@@ -125,7 +125,7 @@ export class UnauthenticatedConnections {
 const keyOf = ({ remoteAddress, remotePort }: Socket): string | undefined =>
   remoteAddress === undefined ? undefined : `${remoteAddress} ${remotePort}`;
 
-/** Of IPv6 the network: whoever has one address of it has all. */
+/** For IPv6 the /64 network: its owner has all of its addresses. */
 const groupOf = (address: string): string =>
   address.includes(':') && !address.includes('.')
     ? (address.split('::', 1)[0] ?? '').split(':').slice(0, 4).join(':')

@@ -169,7 +169,7 @@ function statsOf(path: string): Stats | 'unknown' | undefined {
   try {
     return lstatSync(path, { throwIfNoEntry: false });
   } catch {
-    // In a directory that may not be entered, for example: whoever writes there is told why not.
+    // In a directory that may not be entered, for example: writing there fails with the reason.
     return 'unknown';
   }
 }

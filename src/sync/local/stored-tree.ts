@@ -162,7 +162,7 @@ export class StoredTree {
     return this.#match;
   }
 
-  /** Whether the entry is told to be the one stored; never a file whose digest is not known. */
+  /** Whether the entry equals the stored one; never for a file whose digest is not known. */
   #isSame(index: number, entry: FoundEntry): boolean {
     const at = index * factCount;
     const facts = this.#facts;
