@@ -85,7 +85,7 @@ export interface SharedNotes {
 
 /** Backends on which buildlets that have ended leave something behind. */
 export interface Cleanup {
-  /** Removes what is left of buildlets that have ended or are overdue. Gives what was removed, a line each. */
+  /** Removes what is left of buildlets that have ended or are overdue. Returns what was removed, a line each. */
   reap(call: PartsCall): Promise<string[]>;
 }
 

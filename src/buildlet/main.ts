@@ -14,7 +14,7 @@ import { closeInheritedDescriptors, forgetVariables } from './command/inherited.
 import { type BuildletOptions, helpText, readOptions } from './options.ts';
 import type { ReverseConnection, ReverseOptions } from './reverse.ts';
 
-/** Runs a buildlet until it is asked to end. Gives the process's exit code. */
+/** Runs a buildlet until it is asked to end. Returns the process's exit code. */
 export async function run(argv: readonly string[], state?: StartState): Promise<number> {
   closeInheritedDescriptors();
   // Whoever read our output may have gone; that is no reason to end.

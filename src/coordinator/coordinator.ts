@@ -276,7 +276,7 @@ export class Coordinator {
     return viewOf(user, sortedByName(this.#book.all()), allocators, this.#machines);
   }
 
-  /** Calls the listener after changes, not at each of many; gives the function that ends it. */
+  /** Calls the listener after changes, not at each of many; returns the function that ends it. */
   watch(listener: () => void): () => void {
     return this.#changes.watch(listener);
   }

@@ -134,7 +134,7 @@ class Walk {
     return this.#place('.');
   }
 
-  /** Goes through an element, and what it is a link to. Gives the name at which it stopped: the path's last. */
+  /** Goes through an element, and what it is a link to. Returns the name at which it stopped: the path's last. */
   #element(element: string, { isLast, follow }: { isLast: boolean; follow: boolean }) {
     const pending = [element];
     for (let name = pending.pop(); name !== undefined; name = pending.pop()) {

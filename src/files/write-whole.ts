@@ -56,7 +56,7 @@ export interface NewFileOptions {
   readonly onWhole?: (fd: number, sizeBytes: number) => void;
 }
 
-/** Writes all of the source to a file that must not be there; gives its size. When that fails, there is none. */
+/** Writes all of the source to a file that must not be there; returns its size. When that fails, there is none. */
 export async function writeNew(
   path: string,
   source: AsyncIterable<Uint8Array>,

@@ -146,7 +146,7 @@ export class Extraction implements TarSink {
     this.#bytes += entry.sizeBytes;
   }
 
-  /** Gives everything its name. Links are made last: nothing of the archive is written through one it brought. */
+  /** Moves everything to its name. Links are made last: nothing of the archive is written through one it brought. */
   finish(): void {
     const [target, staging] = [this.#target, this.#staging];
     const placement = new Placement(target, staging, this.#attributes, this.#undo);

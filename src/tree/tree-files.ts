@@ -74,7 +74,7 @@ export class TreeFiles {
   }
 
   /**
-   * Gives the file's content to the sink, which trusts it, and how much in each step. Throws ERR_LOST when the file is not what its entry
+   * Passes the file's content to the sink, which trusts it, and how much in each step. Throws ERR_LOST when the file is not what its entry
    * says, ERR_LOCAL_FILE when it cannot be read, and as the sink does.
    */
   *copy(

@@ -56,7 +56,7 @@ export class TreePlace {
     return this.#top.at(this.#name);
   }
 
-  /** Gives the tree its name. */
+  /** Names the tree. */
   settle(): void {
     const above = this.#above;
     if (above !== undefined) renameSync(above.directory.at(this.#name), above.at);

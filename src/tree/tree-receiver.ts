@@ -133,7 +133,7 @@ export class TreeReceiver {
     if (this.#state !== 'end' || this.#due.length > 0) throw damaged('unexpected end');
   }
 
-  /** Reads on from `at`; gives how many bytes it took. */
+  /** Reads on from `at`; returns how many bytes it took. */
   #take(chunk: Buffer, at: number): number {
     if (this.#state === 'file') return this.#takeFile(chunk, at);
     if (this.#state === 'content') return this.#takeContent(chunk, at);

@@ -32,7 +32,7 @@ interface TreeSenderOptions {
   readonly onUnread?: (path: string, error: unknown) => void;
   /** Whether a file that cannot be read, or is no longer what its entry says, is sent as given up. Default: it fails. */
   readonly givesUpFiles?: boolean;
-  /** Gives memory for a piece, if there is some that is not used any more. */
+  /** Returns memory for a chunk, if some is free. */
   readonly memory?: () => ArrayBuffer | undefined;
   /** Called with the SHA-256 over the digests of all heads and contents, when all has been sent. */
   readonly onProof?: (sha256: string) => void;

@@ -164,7 +164,7 @@ export class TreeWriter implements TreeSink {
     if (!this.#isStaged) this.#options.beforePlace?.(entry);
   }
 
-  /** Gives up the file whose content is coming. */
+  /** Drops the file whose content is coming. */
   discard(): void {
     this.#open?.file.close();
     this.#open = undefined;
@@ -288,7 +288,7 @@ export class TreeWriter implements TreeSink {
     }
   }
 
-  /** Gives the tree its place and releases the sources. */
+  /** Moves the tree to its place and releases the sources. */
   #settle(): void {
     this.#tried(() => {
       this.#sources.release();

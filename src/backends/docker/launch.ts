@@ -23,7 +23,7 @@ export interface Launch extends ImageCall {
   readonly fill: () => Promise<void>;
 }
 
-/** Gives the container's id. Throws ERR_NAME_TAKEN when there is a container of that name. */
+/** Returns the container's id. Throws ERR_NAME_TAKEN when there is a container of that name. */
 export async function launchContainer(engine: Engine, launch: Launch): Promise<string> {
   const { plan, signal, onProgress } = launch;
   signal.throwIfAborted();

@@ -78,7 +78,7 @@ export interface StartVmOptions extends GceCallOptions {
   /** After each try; undefined: it answered. */
   onEndBuildletProbe?: VmHook<[error: unknown]>;
   /**
-   * Called when no zone has a spot or preemptible machine; gives the name for one at full price. Default: none is
+   * Called when no zone has a spot or preemptible machine; returns the name for one at full price. Default: none is
    * tried, and the call fails with ERR_NO_CAPACITY.
    */
   fallbackToFullPrice?: (() => string | Promise<string>) | undefined;

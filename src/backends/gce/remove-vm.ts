@@ -23,7 +23,7 @@ const lookTimeoutMs = 20_000;
 
 const pauseMs = 500;
 
-/** Deletes the machine that the operation has made or is making; gives the error to throw. */
+/** Deletes the machine that the operation has made or is making; returns the error to throw. */
 export async function removeVm(api: ComputeApi, failed: Failed): Promise<unknown> {
   const { zone, name, error } = failed;
   // The caller's signal may be what ends it all: this goes on without it.

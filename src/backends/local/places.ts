@@ -6,7 +6,7 @@ import { existingDirectory, userDirectory } from '../../files/user-directories.t
 export interface LocalPlaces {
   /** Holds a directory for each buildlet: its record, password, socket and log. */
   readonly root: string;
-  /** Gives the directory that holds one for each buildlet: its work directory, and what it needs on a disk. */
+  /** Returns the directory that holds one for each buildlet: its work directory, and what it needs on a disk. */
   readonly workRoot: () => Promise<string>;
 }
 
@@ -32,7 +32,7 @@ export function localPlaces(environment: NodeJS.ProcessEnv, root?: string): Loca
 
 const rootName = 'the directory of local buildlets';
 
-/** Makes the places, or checks that they are this user's alone; gives the one of work directories. Throws ERR_CONFIG. */
+/** Makes the places, or checks that they are this user's alone; returns the one of work directories. Throws ERR_CONFIG. */
 export async function makeLocalPlaces({ root, workRoot }: LocalPlaces): Promise<string> {
   makePrivateDirectory(root, rootName);
   const work = await workRoot();

@@ -22,7 +22,7 @@ export type CloseNetwork = () => Promise<NetworkClosing>;
 /** Commands have no network anyway. */
 export const alreadyClosed: CloseNetwork = async () => ({ by: 'none', words: [] });
 
-/** Gives what closes the network by a firewall on the whole machine, once and for its life. */
+/** Returns the function that closes the network by a firewall on the whole machine, once and for its life. */
 export function firewallOnce(): CloseNetwork {
   let rules: Promise<void> | undefined;
   return async () => {
@@ -57,7 +57,7 @@ async function setRules(): Promise<void> {
   }
 }
 
-/** Gives what closes the network by one namespace for all commands that ask for it, made for the first of them. */
+/** Returns the function that closes the network by one namespace for all commands that ask for it, made for the first of them. */
 export function namespaceOnce(): CloseNetwork {
   let holder: Promise<Holder> | undefined;
   return async () => {

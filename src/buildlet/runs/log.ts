@@ -197,7 +197,7 @@ export class SessionLog {
     return segment;
   }
 
-  /** Drops that; gives how many bytes it frees. */
+  /** Drops that; returns how many bytes it frees. */
   dropOldest(): number {
     const segment = this.oldest;
     if (segment === undefined) return 0;
@@ -255,7 +255,7 @@ export class SessionLog {
   }
 }
 
-/** Calls all of them; gives a list for those to come. */
+/** Calls all of them; returns a list for those to come. */
 function resolved(waiters: readonly (() => void)[]): (() => void)[] {
   for (const resolve of waiters) resolve();
   return [];

@@ -72,7 +72,7 @@ export class Reading {
     return this.#log.end - this.needsFrom > lagBytes;
   }
 
-  /** The reader has the log up to there; gives how far it can have. */
+  /** The reader has the log up to there; returns how far it can have. */
   heard(acknowledged: number): number {
     this.#acknowledged = Math.max(this.#acknowledged, Math.min(acknowledged, this.#next));
     return this.#acknowledged;

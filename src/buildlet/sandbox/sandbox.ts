@@ -111,7 +111,7 @@ export class Sandbox {
     if (this.#child.connected) this.#child.send(order, () => undefined);
   }
 
-  /** Gives an order and waits for its answer. */
+  /** Sends an order and waits for its answer. */
   ask(id: number, order: SandboxOrder): Promise<Answer> {
     return new Promise((resolve) => {
       if (this.isOver) return resolve(undefined);

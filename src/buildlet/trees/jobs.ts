@@ -21,7 +21,7 @@ export type TreeJob = { readonly dir: string } & (
   | { readonly kind: 'chunks'; readonly path: string }
   /** Reads a tree stream. Its events are the digests of files that it copies, each with a newline; the first is empty. */
   | ({ readonly kind: 'apply' } & ChangeOptions)
-  /** Gives a tree stream of these paths, or of everything. */
+  /** Returns a tree stream of these paths, or of everything. */
   | {
       readonly kind: 'read';
       readonly paths: readonly string[] | undefined;

@@ -50,7 +50,7 @@ export class CancelLadder {
     this.#release = context.interrupts.take((name) => this.#handle(name));
   }
 
-  /** Gives the signals back. */
+  /** Restores the signals' own handling. */
   release(): void {
     clearTimeout(this.#reminder);
     this.#release();

@@ -126,7 +126,7 @@ export class Trees {
   }
 
   /**
-   * Sends a tree stream; gives what the buildlet made of it. Of a stream that names its contents, `onDigest` is called with the
+   * Sends a tree stream; returns what the buildlet made of it. Of a stream that names its contents, `onDigest` is called with the
    * SHA-256 of each file as it is copied, in the order of the stream; the reply begins while it is sent. A directory with
    * something in it makes room for a file or link only if the stream `replacesDirectories`.
    */

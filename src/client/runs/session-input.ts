@@ -9,7 +9,7 @@ interface InputOptions {
   readonly outage: Outage;
   /** Where in the input the source begins. */
   readonly offset: number;
-  /** Sends bytes for the offset, and whether the input ends with them; gives how much has been taken in all. */
+  /** Sends bytes for the offset, and whether the input ends with them; returns how much has been taken in all. */
   readonly send: (
     bytes: Uint8Array,
     offset: number,

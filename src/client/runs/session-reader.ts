@@ -215,7 +215,7 @@ export class LogCopier {
     return [...new Set([out.output, err.output])].filter((output) => output !== undefined);
   }
 
-  /** Takes one piece; gives the output that cannot take more for the moment. */
+  /** Takes one piece; returns the output that cannot take more for the moment. */
   #take({ kind, offset, bytes }: RecordPiece): Writable | undefined {
     if (this.#end !== undefined && kind !== 'ping') {
       throw new GomoteError('ERR_REPLY', 'the log goes on after its closing record');

@@ -6,7 +6,7 @@ import type { User } from '../state/users.ts';
 interface FeedSource {
   /** The viewer as of now, and what they may see; undefined: signed out. */
   look(): { readonly user: User; readonly view: CoordinatorView } | undefined;
-  /** Calls after changes; gives the function that ends it. */
+  /** Calls after changes; returns the function that ends it. */
   watch(listener: () => void): () => void;
 }
 
@@ -17,7 +17,7 @@ const pingMs = 15_000;
 /** How soon a browser that lost the connection tries again, in ms. */
 const retryMs = 1_000;
 
-/** Feeds the viewer until they leave or are signed out; gives the function that ends it. */
+/** Feeds the viewer until they leave or are signed out; returns the function that ends it. */
 export function startFeed(response: ServerResponse, source: FeedSource): () => void {
   const sent = new Map<string, string>();
   let isFirst = true;

@@ -202,7 +202,7 @@ export class MachineAllocator {
     return this.lent + this.#warm.length + this.#warming < this.pool.capacity;
   }
 
-  /** Gives what there is to those who wait, then makes some ahead. */
+  /** Grants free machines to requests that wait, then makes some ahead. */
   #grant(): void {
     if (this.#isOpen) {
       while (this.#queue.size > 0 && (this.#warm.length > 0 || this.#hasRoom)) this.#grantNext();

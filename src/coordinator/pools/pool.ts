@@ -33,7 +33,7 @@ export interface Pool {
   /** Set by the allocator. Call it when a machine is gone for good. */
   onLost: (id: string, reason: string) => void;
   /**
-   * Gives the id of a clean machine that answers. Only called while fewer than `capacity` are lent. When it fails or
+   * Returns the id of a clean machine that answers. Only called while fewer than `capacity` are lent. When it fails or
    * is cancelled, nothing is left behind. An id stays the same when the coordinator starts again.
    */
   acquire(call: AcquireCall): Promise<string>;
@@ -45,7 +45,7 @@ export interface Pool {
   renew?(id: string, call: PoolCall): Promise<void>;
   /** Why a call to the machine failed, if the pool knows; ERR_BUILDLET_DIED when the machine is gone for good. */
   explain?(id: string, error: GomoteError): Promise<GomoteError>;
-  /** Once, at the start: ends all that no session has; gives those of the held that are still there, and what it left. */
+  /** Once, at the start: ends all that no session has; returns those of the held that are still there, and what it left. */
   reconcile(held: ReadonlySet<string>, call: ReconcileCall): Promise<ReadonlySet<string>>;
   /** The coordinator ends; the machines stay. */
   close(): Promise<void>;

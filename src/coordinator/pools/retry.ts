@@ -9,7 +9,7 @@ interface InsistOptions {
   readonly onFailure: (error: unknown) => void;
 }
 
-/** Does the work until it succeeds; gives undefined when the signal aborts first. */
+/** Does the work until it succeeds; returns undefined when the signal aborts first. */
 export async function retry<T>(
   work: (signal: AbortSignal) => Promise<T>,
   { signal, firstWaitMs, longestWaitMs, onFailure }: InsistOptions,

@@ -41,7 +41,7 @@ export class StaticPool implements Pool {
     return this.#cleaning.outOfService;
   }
 
-  /** Gives the first free machine that answers and can be emptied. */
+  /** Returns the first free machine that answers and can be emptied. */
   async acquire(call: AcquireCall): Promise<string> {
     const failures: string[] = [];
     for (const id of [...this.#free]) {

@@ -10,7 +10,7 @@ interface StateDirectory {
   readonly path: string;
   readonly sessionsPath: string;
   readonly usersPath: string;
-  /** Gives up the directory for the next coordinator. */
+  /** Releases the directory for the next coordinator. */
   release(): Promise<void>;
 }
 

@@ -122,7 +122,7 @@ export class Users {
     });
   }
 
-  /** Gives the user another token; the one before is worth nothing from then on. */
+  /** Replaces the user's token; the old one is invalid from then on. */
   async rotate(name: string): Promise<string> {
     const token = newToken();
     await this.#change((records) => {

@@ -17,7 +17,7 @@ export function fingerprintOf(certPem: string): string {
   return sha256(new X509Certificate(certPem).raw);
 }
 
-/** Gives a check of a connected socket: the error, or undefined when the server has shown what is pinned. */
+/** Returns a check of a connected socket: the error, or undefined when the server has shown what is pinned. */
 export function pinCheck(pin: Pin): (socket: TLSSocket, host: string) => GomoteError | undefined {
   const isPinned = matcher(pin);
   return (socket, host) => {

@@ -14,7 +14,7 @@ export interface Trust extends Pin {
   readonly identity?: { readonly certPem: string; readonly keyPem: string } | undefined;
 }
 
-/** Gives the connection, over which secrets may go, only when the server has shown what it must. */
+/** Returns the connection, over which secrets may go, only when the server has shown what it must. */
 export async function startTls(socket: Socket, host: string, trust: Trust): Promise<TLSSocket> {
   const isPinned = trust.certPem !== undefined || trust.fingerprint !== undefined;
   const check = isPinned ? pinCheck(trust) : () => undefined;

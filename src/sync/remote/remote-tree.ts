@@ -61,10 +61,10 @@ export interface RemoteTree {
   chunks(path: string): Promise<Chunk[] | undefined>;
   /**
    * Makes the changes, and proves that they were made. Throws ERR_STATUS with 409 when the tree is no longer what it was,
-   * with 501 when the contents that a stream names are not the same there. Gives the entries that alone could not be made.
+   * with 501 when the contents that a stream names are not the same there. Returns the entries that alone could not be made.
    */
   apply(update: TreeUpdate): Promise<readonly RefusedEntry[]>;
-  /** Gives these entries, or everything, to the sink. */
+  /** Passes these entries, or everything, to the sink. */
   read(entries: readonly TreeEntry[] | undefined, sink: TreeSink): Promise<void>;
   /** What the buildlet's commands have made of what was pushed into it. Throws when there is no such directory. */
   differences(): Promise<TreeDifference[]>;
