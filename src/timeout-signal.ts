@@ -11,7 +11,7 @@ export interface LongTimer {
   clear(): void;
 }
 
-/** Calls `act` after so many ms, however many those are; after Infinity, never. */
+/** Calls `act` after this many ms, also more than a timer takes; Infinity: never. */
 export function longTimer(act: () => void, delayMs: number): LongTimer {
   let leftMs = delayMs;
   let isRef = true;

@@ -15,7 +15,7 @@ export async function createAll(
   const failed = new AbortController();
   const results = await Promise.allSettled(
     Array.from({ length: count }, async () => {
-      // Each has one of its own: Node warns of a signal that so many listen to.
+      // Each has a signal of its own: Node warns when one signal has many listeners.
       const signal = anySignal(call.signal, failed.signal);
       try {
         created.push(await backend.create(builder, { ...call, signal }));

@@ -119,7 +119,7 @@ export class CoordinatorClient {
     }
   }
 
-  /** Lets a buildlet live so much longer from this moment on, as far as the coordinator allows. */
+  /** Extends a buildlet's life by this time from now, as far as the coordinator allows. */
   async extend(name: string, byMs: number, options: CallOptions = {}): Promise<RemoteBuildlet> {
     const path = coordinatorPaths.extend;
     const duration = `${Math.ceil(checkedDurationMs('byMs', byMs) ?? 0)}ms`;

@@ -258,7 +258,7 @@ export class Coordinator {
     this.#detach(this.#machines.suspect(session, error), `looking at the machine of ${name}`);
   }
 
-  /** Lets the session live so much longer from this moment on, as far as its maximum allows. */
+  /** Extends the session by this time from now, up to its maximum. */
   async extend(session: Session, byMs: number): Promise<Session> {
     const extended = await this.#sessions.apply(session.name, { kind: 'extended', byMs });
     await this.#sharing.keep(session.name).catch(this.#sessions.trouble(`keeping ${session.name}`));

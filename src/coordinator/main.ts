@@ -117,7 +117,7 @@ async function serveUntilTold(path: string, signals: readonly NodeJS.Signals[]):
   }
 }
 
-/** An unhandled rejection is a fault of this program: it ends nobody's work, and is logged with its stack. */
+/** An unhandled rejection is a fault of this program: it is logged with its stack, and work goes on. */
 function logUnhandled(log: Log): void {
   let count = 0;
   process.on('unhandledRejection', (reason) => {

@@ -39,7 +39,7 @@ export type PoolConfig = PoolCommon &
       }
   );
 
-/** A whole number, and at least so much. */
+/** A whole number that is at least the minimum. */
 export const count = (least: number) =>
   v.pipe(
     v.number(),

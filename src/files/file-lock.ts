@@ -43,7 +43,7 @@ interface Found {
   readonly mtimeMs: number;
 }
 
-/** So many touches that do not come mean that the holder is dead. */
+/** A holder that misses this many touches is dead. */
 const missedBeats = 4;
 const firstPauseMs = 5;
 

@@ -15,7 +15,7 @@ import {
 } from './named-fs.ts';
 import { holdThroughLinks, type OpenDirectory } from './open-directory.ts';
 
-/** So many directories are held open at a time; what is deeper is moved up first. */
+/** How many directories are open at a time; deeper ones are moved up first. */
 const maxDepth = 128;
 /** Somebody may be writing into it. */
 const attempts = 4;

@@ -15,7 +15,7 @@ export interface PushRecord {
 /** Where the records are, relative to the work directory; each in a file named by {@link recordName}. */
 export const recordsDirectory = '.gomote/push';
 
-/** Beside them: what tells this life of the work directory from every other one. */
+/** Beside them: the identity of the work directory, which changes when it is emptied. */
 export const identityName = 'id';
 
 /** Says it in every reply about trees. */

@@ -4,10 +4,10 @@ import * as v from 'valibot';
 /** A whole number that counts or measures something, which JavaScript holds exactly. */
 export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
-/** Text of at most so many UTF-16 code units. */
+/** Text of at most this many UTF-16 code units. */
 export const text = (maxLength = 4_096) => v.pipe(v.string(), v.maxLength(maxLength));
 
-/** At most so many of them. */
+/** At most this many of them. */
 export const listOf = <T extends v.GenericSchema>(item: T, maxLength = 100_000) =>
   v.pipe(v.array(item), v.maxLength(maxLength));
 

@@ -41,7 +41,7 @@ const rows: ReadonlyArray<readonly [name: string, number: number, text: string]>
   ['SIGSYS', 31, 'bad system call'],
 ];
 
-/** Linux has so many, those for real time included. */
+/** The number of signals on Linux, real-time signals included. */
 const lastSignal = 64;
 
 export const signals: readonly SignalInfo[] = rows.map(([name, number, text]) => ({

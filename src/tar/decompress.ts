@@ -7,7 +7,7 @@ import { zstd } from './zstd.ts';
 
 /** Of what is decompressed at a time. */
 const pieceBytes = 512 * 1024;
-/** So many pieces are ready while the one before is written. */
+/** How many chunks are read ahead while one is written. */
 const piecesAhead = 2;
 const gzipHeaderBytes = 10;
 const gzipMagic = Buffer.from([0x1f, 0x8b, 8]);

@@ -94,7 +94,7 @@ class Tail {
     }
   }
 
-  /** Whether a gzip member ends the stream that gave so many bytes, and so is the only one. */
+  /** Whether the last four bytes are the size that ends a gzip member of this many bytes: then it is the only one. */
   endsMemberOf(bytes: number): boolean {
     return this.#bytes.length === 4 && this.#bytes.readUInt32LE() === bytes % 2 ** 32;
   }

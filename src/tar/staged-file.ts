@@ -1,7 +1,7 @@
 // The content of one file of an archive. Where a large file is zeros, it gets a hole.
 import { closeSync, fchmodSync, fstatSync, ftruncateSync, futimesSync, writeSync } from 'node:fs';
 
-/** Files from this size on get holes, in parts of so many bytes. */
+/** Files of this size or more get holes, in blocks of this many bytes. */
 const sparseFrom = 1 << 20;
 const holeBytes = 16 << 10;
 const zeros = Buffer.alloc(holeBytes);

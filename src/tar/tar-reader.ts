@@ -15,7 +15,7 @@ export type { TarEntry } from './tar-entry.ts';
 export interface TarSink {
   begin(entry: TarEntry): void;
   content(piece: Buffer): void;
-  /** So many bytes of the content are zeros that the archive does not hold. Absent: such a file is refused. */
+  /** Takes a run of zeros that the archive does not hold. Absent: a sparse file is refused. */
   hole?(bytes: number): void;
   end(): void;
 }
@@ -218,7 +218,7 @@ export class TarReader {
     return this.#longName ?? (this.#local && paxText(this.#local, 'path'));
   }
 
-  /** Begins an entry whose content takes so many bytes of the archive. */
+  /** Begins an entry; its content takes this many bytes of the archive. */
   #begin(entry: TarEntry, storedBytes: number | undefined, map?: Sparse): void {
     const found = this.#local === undefined ? undefined : sparseOf(this.#local);
     const size = this.#local === undefined ? undefined : paxNumber(this.#local, 'size');

@@ -147,7 +147,7 @@ function writeAll(fd: number, bytes: Buffer, place = 0): void {
   }
 }
 
-/** So many zeros and more take no room on the disk: a file that was sparse stays so. */
+/** Runs of at least this many zeros become holes: a sparse file stays sparse. */
 const holeBytes = 32 << 10;
 const zeros = Buffer.alloc(256 << 10);
 

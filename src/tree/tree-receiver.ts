@@ -39,7 +39,7 @@ const damaged = (what: string): GomoteError => new GomoteError('ERR_LOST', `tree
 
 /** How much is copied in a step, in bytes: some milliseconds, which is long beside what it takes to look up from it. */
 const stepBytes = 16 << 20;
-/** A file takes time even if there is nothing in it: as much as so many bytes. */
+/** The cost of making a file, in bytes of content that take as long. */
 const bytesPerFile = 32 << 10;
 
 type State =

@@ -28,7 +28,7 @@ export function removeAll(workDir: string): Handler {
   };
 }
 
-/** So many are named, and no name is shown longer: headers are small. */
+/** How many names a header holds, and how long each may be. */
 const maxNamed = 10;
 const maxShown = 100;
 

@@ -20,7 +20,7 @@ import { formatTotals, totalsHeader } from '../../protocol/transfer.ts';
 import { decompressed } from '../../tar/decompress.ts';
 import { countBytes, TransferCounter } from '../../tar/transfer-counter.ts';
 
-/** What comes while the disk is busy is written in one go, up to so many bytes. */
+/** What arrives while the disk is busy is written at once, up to this many bytes. */
 const gatheredBytes = 1 << 20;
 
 /** PUT /write: the body is the content; a client that has it whole sends its totals ahead, and gets them back. */

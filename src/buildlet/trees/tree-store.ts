@@ -31,7 +31,7 @@ import { pushedDirectories } from './record-file.ts';
 
 type Job<Kind extends TreeJob['kind']> = Extract<TreeJob, { kind: Kind }>;
 
-/** So many directories are known at a time; of others the record is read again. */
+/** How many directories are kept in memory; the records of others are read again. */
 const treeLimit = 1_000;
 
 export class TreeStore {

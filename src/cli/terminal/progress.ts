@@ -13,7 +13,7 @@ export interface Passed {
 /** Short transfers show nothing. */
 const firstMs = 500;
 const intervalMs = 100;
-/** The rate is that of about the last so many milliseconds. */
+/** The period that the rate is measured over, in ms. */
 const rateWindowMs = 3000;
 
 const clear = '\r\u001B[K';

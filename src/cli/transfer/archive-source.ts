@@ -19,7 +19,7 @@ const compressors = [
 ] as const;
 const gzipMagic = [0x1f, 0x8b];
 const blockBytes = 512;
-/** So much of the archive goes into one piece that is compressed. */
+/** How much of the archive is compressed in one go, in bytes. */
 const pieceBytes = 256 << 10;
 const ignore = (): void => undefined;
 

@@ -61,7 +61,7 @@ export class Trees {
     this.#connection = connection;
   }
 
-  /** What tells this life of the work directory from every other one: known from the first reply on, if the buildlet says it. */
+  /** The identity of the work directory: known from the first reply on, if the buildlet says it. */
   get identity(): string | undefined {
     return this.#identity;
   }

@@ -9,7 +9,7 @@ import type { User } from '../state/users.ts';
 
 export interface CommandAudit {
   readonly log: Log;
-  /** Whether arguments are written: they may hold what is nobody's business. */
+  /** Whether arguments are written: they may be confidential. */
   readonly withArguments: boolean;
 }
 

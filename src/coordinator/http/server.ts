@@ -41,7 +41,7 @@ export interface CoordinatorRoute {
   readonly methods: readonly Method[];
   /** The reply (status 400) to any other method. */
   readonly wrongMethod: string;
-  /** `anyone`: the handler is given nobody's user and looks after itself. */
+  /** `anyone`: the handler gets no user and checks the request itself. */
   readonly access: 'anyone' | 'user' | 'admin';
   /** Whether browsers may ask for it on behalf of pages; the handler checks of which. */
   readonly isForPages?: boolean | undefined;

@@ -165,7 +165,7 @@ export class MachineAllocator {
     this.#lent.add(id);
   }
 
-  /** The machine is gone, or nobody's business but its user's. */
+  /** Forgets a machine that is gone, or that this coordinator no longer manages. */
   disown(id: string): void {
     this.#lent.delete(id);
     this.#returned.add(id);

@@ -65,7 +65,7 @@ export class StaticPool implements Pool {
   }
 
   async release(id: string, call: PoolCall): Promise<void> {
-    // A machine that is no longer in the configuration is none of ours any more.
+    // A machine that has left the configuration is not managed any more.
     if (!this.#machines.has(id) || this.#free.includes(id)) return;
     await this.#clean(id, call.signal);
     this.#free.push(id);

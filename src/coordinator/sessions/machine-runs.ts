@@ -9,7 +9,7 @@ import { isSessionId } from '../../protocol/session.ts';
 /** A request that is being relayed. */
 export interface RunningRequest {
   readonly method: string;
-  /** Without its query, which may hold what is nobody else's business. */
+  /** Without its query, which may be confidential. */
   readonly path: string;
   readonly sinceMs: number;
   /** What it runs, when it starts a command. */
@@ -43,7 +43,7 @@ const runLimit = 1_000;
 const wordLimit = 100;
 const commandLimit = 500;
 
-/** The most that is read of such a reply, in bytes: so many runs at once are more than a page shows. */
+/** The most that is read of such a reply, in bytes: it holds more runs than a page shows. */
 export const runsReplyBytes = 4 << 20;
 
 export class MachineRuns {

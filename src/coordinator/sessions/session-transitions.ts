@@ -60,7 +60,7 @@ export class SessionTransitions {
     onChange();
   }
 
-  /** Moves the times of all sessions with the system's clock, which was set by so much. */
+  /** Moves the times of all sessions by the time that the system's clock was set by. */
   shift(byMs: number): void {
     const { book, log } = this.#options;
     if (byMs === 0) return;

@@ -18,7 +18,7 @@ const aheadBytes = 512 << 10;
 interface Diversion {
   /** Takes whole frames or parts of them; true when their memory is free again, else `free` is called when it is. */
   pass(frames: Buffer, free: () => void): boolean;
-  /** All has passed but the last chunk, which comes as it would have; so many bytes of data were in it. */
+  /** Called when all but the last chunk has passed, with the number of bytes of data; the last chunk is emitted as usual. */
   end(dataBytes: number): void;
 }
 

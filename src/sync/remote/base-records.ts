@@ -22,7 +22,7 @@ import { isAbsent } from './base-listing.ts';
 /** What is kept in a work directory of pushes into it. */
 export interface Records {
   readonly records: readonly PushRecord[];
-  /** Of this life of the work directory, if a push has given it one. */
+  /** The identity of the work directory, if a push has written one. */
   readonly identity: string | undefined;
 }
 
@@ -93,7 +93,7 @@ async function hasRecords(client: BuildletClient, signal: AbortSignal): Promise<
   }
 }
 
-/** Gives this life of the work directory an identity. */
+/** Writes an identity for the work directory. */
 export async function giveIdentity(client: BuildletClient, signal: AbortSignal): Promise<string> {
   const identity = randomBytes(16).toString('hex');
   await client.put(identity, `${recordsDirectory}/${identityName}`, 0o600, { signal });

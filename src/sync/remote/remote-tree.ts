@@ -46,7 +46,7 @@ export interface TreeUpdate {
 
 export interface RemoteTree {
   readonly algorithm: DigestAlgorithm;
-  /** What tells this life of the work directory from others, once something has been asked. */
+  /** The identity of the work directory, once a reply has said it. */
   readonly identity: string;
   /** By path or line of a listing: why something there could not be read. Known with the entries. */
   readonly unread: ReadonlyMap<string, string>;
