@@ -358,7 +358,8 @@ describe('a dispatcher of the caller', () => {
       client.exec('x', { signal: leave.signal }),
       client.put(new PassThrough(), 'f', 0o644, { signal: leave.signal }),
     ];
-    await until(() => waiting.length === 3);
+    // What asks for features first is cancelled while it asks.
+    await until(() => waiting.length >= 2);
     const why = new Error('enough');
     leave.abort(why);
     for (const call of calls) {
