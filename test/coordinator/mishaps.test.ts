@@ -2,9 +2,16 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import type { Log } from '../../src/coordinator/log.ts';
+import type { MachineAllocator } from '../../src/coordinator/pools/machine-allocator.ts';
+import type { MachineConnections } from '../../src/coordinator/sessions/machine-connections.ts';
+import type { Session } from '../../src/coordinator/sessions/session.ts';
+import { SessionTransitions } from '../../src/coordinator/sessions/session-transitions.ts';
+import { SessionBook } from '../../src/coordinator/state/session-book.ts';
 import { all } from '../helpers/collect.ts';
 import { ask, startCoordinator, type TestCoordinator } from '../helpers/coordinator.ts';
 import { until } from '../helpers/processes.ts';
+import { temporaryDirectory } from '../helpers/temporary.ts';
 
 const admin = { me: { maximum: 1 }, root: { role: 'admin' as const } };
 
@@ -64,6 +71,35 @@ describe('a disk that cannot be written', () => {
       const view = coordinator.coordinator.view({ name: 'root', isAdmin: true });
       return !view.sessions.some((one) => one.name === name);
     });
+  });
+
+  it('keeps the machine of a session that died until that is written', async () => {
+    const directory = temporaryDirectory();
+    const session: Session = {
+      ...{ name: 'user-me-linux-0', owner: 'me', builderType: 'linux', hostType: 'host-linux' },
+      ...{ state: 'running', createdMs: 0, expiresMs: 0, isClaimed: true, machine: 'm' },
+    };
+    const book = await SessionBook.open(directory, () => undefined);
+    await book.save(session);
+    const returned: string[] = [];
+    const said: unknown[] = [];
+    const log: Log = { write: (_event, fields = {}) => said.push(fields.what) };
+    const sessions = new SessionTransitions({
+      ...{ book, log, audit: log, limits: { idleMs: 1, maximumMs: 1 } },
+      allocatorOf: () =>
+        ({ giveBack: async (id: string) => returned.push(id) }) as unknown as MachineAllocator,
+      machines: { drop: async () => undefined } as unknown as MachineConnections,
+      ...{ isShared: () => false, onChange: () => undefined, onEnded: () => undefined },
+    });
+    const partial = join(directory, `${session.name}.json.partial`);
+    mkdirSync(partial);
+    sessions.died(session.name, 'gone');
+    await until(() => said.some((what) => `${what}`.startsWith('writing')));
+    expect(book.get(session.name)?.state).toBe('dead');
+    expect(returned).toEqual([]);
+    rmSync(partial, { recursive: true });
+    await until(() => returned.length === 1);
+    expect(readFileSync(join(directory, `${session.name}.json`), 'utf8')).toContain('"dead"');
   });
 
   it('makes the coordinator unready, says why, and heals by itself', async () => {

@@ -3,6 +3,7 @@ import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import { deadBuildletText, unknownBuildletText } from '../../protocol/endpoints.ts';
 import type { Log } from '../log.ts';
 import type { MachineAllocator } from '../pools/machine-allocator.ts';
+import { retry } from '../pools/retry.ts';
 import type { SessionBook } from '../state/session-book.ts';
 import type { Death, MachineConnections } from './machine-connections.ts';
 import { applied, type Limits, type Session, type SessionEvent } from './session.ts';
@@ -184,12 +185,28 @@ export class SessionTransitions {
     void machines.drop(name, death);
     const { leavesMachine = false } = options;
     this.apply(name, { kind: 'died', reason, leavesMachine })
-      .catch(this.trouble(`writing ${name}`))
+      .catch(async (error: unknown) => {
+        this.trouble(`writing ${name}`)(error);
+        await this.#saveLater(name);
+      })
       .then(async () => {
         if (leavesMachine) allocatorOf(hostType).disown(machine);
         else await this.#giveBack(hostType, machine);
       })
       .catch(this.trouble(`taking back ${machine}`));
+  }
+
+  /** Saves the session as soon as it can be written: a machine that is taken back earlier would have two owners after a crash. */
+  async #saveLater(name: string): Promise<void> {
+    const { book } = this.#options;
+    const save = async () => {
+      const session = book.get(name);
+      if (session !== undefined) await book.save(session);
+    };
+    await retry(save, {
+      ...{ signal: new AbortController().signal, onFailure: this.trouble(`writing ${name}`) },
+      ...{ firstWaitMs: 1_000, longestWaitMs: 60_000 },
+    });
   }
 
   /** For work that is not awaited: logs its failure. */
