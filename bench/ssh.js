@@ -12,12 +12,14 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { freePort, gomote, median, medians, report } from './paired.js';
 
 const tree = process.argv[2] ?? '/usr/share/go-1.19';
 const runs = Number(process.argv[3] ?? 3);
-const directory = mkdtempSync('/root/gomote-bench-ssh-');
+// Not below /tmp: where others can write, programs keep no compiled code.
+const directory = mkdtempSync(join(homedir(), 'gomote-bench-ssh-'));
 const at = (name) => join(directory, name);
 const children = [];
 

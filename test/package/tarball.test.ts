@@ -10,7 +10,10 @@ const run = (cwd: string, command: string, ...args: string[]): string =>
   execFileSync(command, args, {
     cwd,
     encoding: 'utf8',
-    env: { ...process.env, XDG_RUNTIME_DIR: cwd },
+    env: {
+      ...process.env,
+      ...{ XDG_RUNTIME_DIR: cwd, XDG_STATE_HOME: cwd, XDG_CONFIG_HOME: cwd, XDG_CACHE_HOME: cwd },
+    },
   });
 
 /** The most that an installation may take, without the packages that are optional, in bytes. */
