@@ -7,16 +7,18 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from './paired.js';
 
-/** Calls `work` with the words of a command line that runs what follows them over ssh. */
-export async function withSsh(work) {
-  const directory = mkdtempSync('/dev/shm/gomote-bench-ssh-');
-  const at = (name) => join(directory, name);
+/**
+ * Writes what sshd needs to serve the port: `sshd.conf`, with the keys `host` and `user`. `at` names a file.
+ *
+ * @param more More lines of the configuration.
+ */
+export function writeServerFiles(at, port, more = []) {
   for (const name of ['host', 'user']) {
-    spawnSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', at(name)]);
+    const { status } = spawnSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', at(name)]);
+    if (status !== 0) throw new Error(`ssh-keygen: ${status}`);
   }
   copyFileSync(at('user.pub'), at('authorized'));
-  const port = await freePort();
-  const settings = [
+  const lines = [
     `Port ${port}`,
     'ListenAddress 127.0.0.1',
     `HostKey ${at('host')}`,
@@ -24,10 +26,19 @@ export async function withSsh(work) {
     'PidFile none',
     'StrictModes no',
     'UsePAM no',
+    ...more,
   ];
-  writeFileSync(at('config'), `${settings.join('\n')}\n`);
+  writeFileSync(at('sshd.conf'), `${lines.join('\n')}\n`);
   mkdirSync('/run/sshd', { recursive: true });
-  const server = spawn('/usr/sbin/sshd', ['-D', '-f', at('config')], { stdio: 'ignore' });
+}
+
+/** Calls `work` with the words of a command line that runs what follows them over ssh. */
+export async function withSsh(work) {
+  const directory = mkdtempSync('/dev/shm/gomote-bench-ssh-');
+  const at = (name) => join(directory, name);
+  const port = await freePort();
+  writeServerFiles(at, port);
+  const server = spawn('/usr/sbin/sshd', ['-D', '-f', at('sshd.conf')], { stdio: 'ignore' });
   try {
     while (!(await answers(port))) await sleep(20);
     const options = [

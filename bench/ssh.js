@@ -3,18 +3,11 @@
 // sshd on loopback, reached as it is and behind a relay of 50 Mbit/s and 40 ms (bench/slow-link.js).
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  copyFileSync,
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { freePort, gomote, median, medians, report } from './paired.js';
+import { writeServerFiles } from './ssh-server.js';
 
 const tree = process.argv[2] ?? '/usr/share/go-1.19';
 const runs = Number(process.argv[3] ?? 3);
@@ -35,7 +28,7 @@ function timed(...argv) {
   return Number(process.hrtime.bigint() - start) / 1e6;
 }
 
-/** Starts a program, and gives the first that it says on standard output or error. */
+/** Starts a program; returns the first text that it writes to standard output or error. */
 async function start(...argv) {
   const child = spawn(argv[0], argv.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
   children.push(child);
@@ -43,27 +36,12 @@ async function start(...argv) {
   return text.toString().trim();
 }
 
-/** Gives the port. */
+/** Returns the port. */
 async function startServer() {
   const port = await freePort();
-  for (const name of ['host', 'user']) {
-    run('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', at(name));
-  }
-  copyFileSync(at('user.pub'), at('authorized'));
   mkdirSync(at('there'));
-  const lines = [
-    `Port ${port}`,
-    'ListenAddress 127.0.0.1',
-    `HostKey ${at('host')}`,
-    `AuthorizedKeysFile ${at('authorized')}`,
-    'PidFile none',
-    'StrictModes no',
-    'UsePAM no',
-    `SetEnv HOME=${at('there')}`,
-  ];
-  writeFileSync(at('sshd'), `${lines.join('\n')}\n`);
-  mkdirSync('/run/sshd', { recursive: true });
-  await start('/usr/sbin/sshd', '-D', '-e', '-f', at('sshd'));
+  writeServerFiles(at, port, [`SetEnv HOME=${at('there')}`]);
+  await start('/usr/sbin/sshd', '-D', '-e', '-f', at('sshd.conf'));
   return port;
 }
 
@@ -94,7 +72,7 @@ function configure(ports) {
 }
 
 const here = (...args) => [process.execPath, gomote, ...args];
-const master = (host) => ['-F', at('client'), '-o', 'ControlPath=' + at(`master-${host}`)];
+const master = (host) => ['-F', at('client'), '-o', `ControlPath=${at(`master-${host}`)}`];
 const ssh = (host) => ['ssh', ...master(host), host];
 
 try {

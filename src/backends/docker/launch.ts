@@ -1,6 +1,5 @@
 // Makes a container with a buildlet and waits until it answers, or leaves nothing of it.
-import { createInterface } from 'node:readline';
-import { PassThrough, type Readable } from 'node:stream';
+import { addAbortSignal, type Readable } from 'node:stream';
 import * as v from 'valibot';
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
@@ -15,6 +14,9 @@ import { isStatus, platformError, refusalOf } from './refusal.ts';
 
 /** How long a buildlet may take from its container's start until it answers, in ms. */
 const startTimeoutMs = 60_000;
+
+/** The longest first line, in characters. */
+const lineLimit = 4_096;
 
 export interface Launch extends ImageCall {
   readonly plan: ContainerPlan;
@@ -162,19 +164,17 @@ function whyIn(said: string): string | undefined {
   return line?.trim() ?? lastLine(said);
 }
 
+/** Waits for a whole line; of one without an end no more is kept than an address takes. */
 async function firstLine(output: Readable, signal: AbortSignal): Promise<string> {
-  const input = output.pipe(new PassThrough());
-  const lines = createInterface({ input });
-  const end = () => lines.close();
-  output.once('close', end);
-  signal.addEventListener('abort', end, { once: true });
-  try {
-    for await (const line of lines) return line;
-    throw new Error('no line');
-  } finally {
-    signal.removeEventListener('abort', end);
-    lines.close();
+  addAbortSignal(signal, output);
+  let text = '';
+  for await (const chunk of output) {
+    text += chunk;
+    const end = text.indexOf('\n');
+    if (end >= 0) return text.slice(0, end);
+    if (text.length > lineLimit) break;
   }
+  throw new Error('no line');
 }
 
 /** Ends the container and removes it with its volumes; that it is gone already is no failure. */

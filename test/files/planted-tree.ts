@@ -1,0 +1,30 @@
+// A directory with links of all kinds, in and out of it, for the rules of paths that stay inside.
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { temporaryDirectory } from '../tar/tree.ts';
+
+export function planted(): { root: string; outside: string } {
+  const top = temporaryDirectory();
+  const root = join(top, 'root');
+  const outside = join(top, 'outside');
+  mkdirSync(join(root, 'sub/deep'), { recursive: true });
+  mkdirSync(outside);
+  // A sibling whose path begins like the root's.
+  mkdirSync(`${root}-twin`);
+  writeFileSync(join(root, 'sub/file'), 'x');
+  symlinkSync('sub', join(root, 'to-sub'));
+  symlinkSync(join(root, 'sub'), join(root, 'to-sub-absolute'));
+  symlinkSync('../../root/sub', join(root, 'sub/round-about'));
+  symlinkSync('../outside', join(root, 'to-outside'));
+  symlinkSync(outside, join(root, 'to-outside-absolute'));
+  symlinkSync(`${root}-twin`, join(root, 'to-twin'));
+  symlinkSync('to-outside', join(root, 'to-to-outside'));
+  symlinkSync(root, join(outside, 'back'));
+  symlinkSync('loop-b', join(root, 'loop-a'));
+  symlinkSync('loop-a', join(root, 'loop-b'));
+  symlinkSync('absent', join(root, 'dangling'));
+  symlinkSync('absent/../../outside', join(root, 'dangling-out'));
+  symlinkSync('.', join(root, 'to-self'));
+  symlinkSync(root, join(root, 'to-root-absolute'));
+  return { root, outside };
+}
