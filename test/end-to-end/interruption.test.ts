@@ -59,7 +59,8 @@ describe('a running command', () => {
       [130, null],
       [null, 'SIGINT'],
     ]).toContainEqual(await over);
-    expect(said).toContain(`gomote attach ${name} stuck`);
+    // Its last words may be read after its exit is known.
+    await until(() => said.includes(`gomote attach ${name} stuck`));
     expect(processesWith(mark)).not.toEqual([]);
     running.stdout!.destroy();
   });
