@@ -106,7 +106,8 @@ describe.runIf(hasTmux)('gomote shell', () => {
     screen.enter('echo ready; sleep 1000');
     await screen.shows(/^ready$/m);
     screen.press('C-c');
-    const goingOn = `sh -c 'trap "echo goes on" CONT; echo again; while :; do sleep 0.05; done'`;
+    // Without a child: a shell that is stopped while it starts one may wait for that child forever.
+    const goingOn = `bash -c 'trap "echo goes on" CONT; echo again; while :; do read -rt 0.05; done'`;
     screen.enter(`echo was $?; ${goingOn}`);
     await screen.shows(/^was 130\nagain$/m);
     screen.press('C-z');
