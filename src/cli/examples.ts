@@ -1,39 +1,50 @@
-// An example or two of each command, for its help. NAME stands for a buildlet.
+// Two or three examples of each command, for its help. NAME stands for a buildlet.
 
 const examples: Readonly<Record<string, readonly string[]>> = {
-  attach: ['gomote attach NAME 3f9c      # the beginning of an id will do'],
+  attach: [
+    'gomote attach NAME 3f9c      # the beginning of an id will do',
+    'gomote attach --new NAME 3f9c',
+  ],
   create: ['name=$(gomote create local)', 'gomote create --count 3 linux-amd64'],
   destroy: ['gomote destroy NAME', 'gomote destroy --all --yes'],
-  diff: ['gomote diff NAME'],
-  extend: ['gomote extend NAME 2h'],
+  diff: ['gomote diff NAME', 'gomote diff --json NAME'],
+  extend: ['gomote extend NAME 2h', 'gomote extend NAME 1h30m'],
   get: ['gomote get NAME src/hello', 'gomote get NAME build.log - | less'],
-  gettar: ['gomote gettar --dir src/reports NAME > reports.tar.gz'],
+  gettar: [
+    'gomote gettar --dir src/reports NAME > reports.tar.gz',
+    'gomote gettar NAME | tar -tzf -',
+  ],
   kill: ['gomote kill NAME 3f9c', 'gomote kill -9 NAME 3f9c'],
   list: ['gomote list', 'gomote list --json'],
-  login: ['gomote login https://coordinator.example.com'],
-  logout: ['gomote logout'],
+  login: [
+    'gomote login https://coordinator.example.com',
+    'gomote login --name ci --token-file token https://ci.example.com',
+  ],
+  logout: ['gomote logout', 'gomote logout ci'],
   logs: ['gomote logs --follow NAME 3f9c', 'gomote logs --tail 100 NAME 3f9c'],
   ls: ['gomote ls NAME src', 'gomote ls --recursive NAME'],
-  ping: ['gomote ping NAME'],
+  ping: ['gomote ping NAME', 'gomote ping --status NAME'],
   ps: ['gomote ps NAME', 'gomote ps --json NAME'],
   pull: ['gomote pull NAME src .', 'gomote pull --changed NAME src .'],
   push: ['gomote push --dest src NAME', 'gomote push --watch --dest src NAME'],
   put: ['gomote put NAME hello.c src/', 'date | gomote put NAME - src/date'],
-  puttar: ['gomote puttar --dir src NAME hello-2.12.tar.gz'],
-  reap: ['gomote reap'],
+  puttar: [
+    'gomote puttar --dir src NAME hello-2.12.tar.gz',
+    'tar -cz . | gomote puttar --dir src NAME -',
+  ],
+  reap: ['gomote reap', 'gomote reap --backend docker'],
   rm: ['gomote rm NAME src/build', 'gomote rm NAME .'],
   run: [
-    'gomote run --dir src NAME make -j8',
+    'gomote run --dir src --timeout 10m -e CI=true NAME make -j8 test',
     "gomote run --sh 'make && ./hello' --dir src NAME",
-    'gomote run --timeout 10m -e CI=true NAME ./test.sh',
     'id=$(gomote run --detach NAME make)',
   ],
   shell: ['gomote shell NAME', "gomote shell NAME 'cd src && make'"],
   ssh: ['gomote ssh NAME', 'gomote ssh NAME -- ls -l'],
-  types: ['gomote types'],
-  version: ['gomote version'],
-  wait: ['gomote wait NAME 3f9c && echo good'],
-  whoami: ['gomote whoami'],
+  types: ['gomote types', 'gomote types --backend ci'],
+  version: ['gomote version', 'gomote --version'],
+  wait: ['gomote wait NAME 3f9c && echo good', 'gomote wait NAME 3f9c 71ab'],
+  whoami: ['gomote whoami', 'gomote whoami --backend ci'],
 };
 
 /** The part of a command's help. */

@@ -1,149 +1,13 @@
-// The table of commands, and how a command line is read by it. A command's code loads when it is named.
+// How a command line is read by the table of commands. A command's code loads when it is named.
 import { Command, CommanderError, Option } from 'commander';
 import { readVersion } from '../package-root.ts';
+import { type CommandEntry, commandGroups, commands, otherGroup } from './command-table.ts';
 import type { Context } from './context.ts';
 import { examplesOf } from './examples.ts';
 import type { GlobalOptions } from './global-options.ts';
 import { normalizeGoFlags } from './go-flags.ts';
 import { print } from './terminal/terminal.ts';
 import { unknownCommand, usageError } from './usage-errors.ts';
-
-/** One command: its arguments and options, and as its action what it does. */
-interface CommandModule {
-  define(command: Command, context: Context): void;
-  /** What follows the command's name, where it may be written in a way that commander does not know. */
-  rewrite?(args: readonly string[]): string[];
-}
-
-interface CommandEntry {
-  readonly name: string;
-  readonly summary: string;
-  readonly load: () => Promise<CommandModule>;
-  /** Whether it stands for a remote command: its exit codes below 125 are that command's. */
-  readonly isRun?: boolean;
-  /** Whether a command for the buildlet follows the first operand: its options are left alone. */
-  readonly takesCommand?: boolean;
-}
-
-/** In the order of `gomote -h`. */
-export const commands: readonly CommandEntry[] = [
-  {
-    name: 'attach',
-    summary: 'watch a run of a buildlet to its end',
-    load: () => import('./commands/attach.ts'),
-    isRun: true,
-  },
-  {
-    name: 'create',
-    summary: 'create a buildlet; print its name',
-    load: () => import('./commands/create.ts'),
-  },
-  { name: 'destroy', summary: 'destroy buildlets', load: () => import('./commands/destroy.ts') },
-  {
-    name: 'diff',
-    summary: 'list what commands have made of what was pushed',
-    load: () => import('./commands/diff.ts'),
-  },
-  {
-    name: 'extend',
-    summary: 'give a buildlet more time',
-    load: () => import('./commands/extend.ts'),
-  },
-  { name: 'get', summary: 'get a file of a buildlet', load: () => import('./commands/get.ts') },
-  {
-    name: 'gettar',
-    summary: 'get a directory of a buildlet as .tar.gz',
-    load: () => import('./commands/gettar.ts'),
-  },
-  {
-    name: 'kill',
-    summary: 'send a signal to runs of a buildlet',
-    load: () => import('./commands/kill.ts'),
-  },
-  { name: 'list', summary: 'list your buildlets', load: () => import('./commands/list.ts') },
-  {
-    name: 'login',
-    summary: 'make a coordinator a backend',
-    load: () => import('./commands/login.ts'),
-  },
-  {
-    name: 'logout',
-    summary: 'forget a coordinator and its token',
-    load: () => import('./commands/logout.ts'),
-  },
-  {
-    name: 'logs',
-    summary: 'print the output of a run, also of one that is over',
-    load: () => import('./commands/logs.ts'),
-  },
-  { name: 'ls', summary: 'list files on a buildlet', load: () => import('./commands/ls.ts') },
-  {
-    name: 'ping',
-    summary: 'test whether a buildlet answers',
-    load: () => import('./commands/ping.ts'),
-  },
-  { name: 'ps', summary: 'list the runs of a buildlet', load: () => import('./commands/ps.ts') },
-  {
-    name: 'pull',
-    summary: 'fetch files from a buildlet; nothing is deleted here',
-    load: () => import('./commands/pull.ts'),
-  },
-  {
-    name: 'push',
-    summary: 'send this tree; remove what was sent before and is gone here',
-    load: () => import('./commands/push.ts'),
-  },
-  { name: 'put', summary: 'put a file on a buildlet', load: () => import('./commands/put.ts') },
-  {
-    name: 'puttar',
-    summary: 'extract a .tar.gz or a directory on a buildlet',
-    load: () => import('./commands/puttar.ts'),
-  },
-  {
-    name: 'reap',
-    summary: 'remove what is left of buildlets that have ended',
-    load: () => import('./commands/reap.ts'),
-  },
-  {
-    name: 'rm',
-    summary: 'remove files or directories on a buildlet',
-    load: () => import('./commands/rm.ts'),
-  },
-  {
-    name: 'run',
-    summary: 'run a command on a buildlet',
-    load: () => import('./commands/run.ts'),
-    isRun: true,
-    takesCommand: true,
-  },
-  {
-    name: 'shell',
-    summary: 'a shell on a buildlet',
-    load: () => import('./commands/shell.ts'),
-    isRun: true,
-    takesCommand: true,
-  },
-  {
-    name: 'ssh',
-    summary: 'the same as shell',
-    load: () => import('./commands/shell.ts'),
-    isRun: true,
-    takesCommand: true,
-  },
-  { name: 'types', summary: 'list the builder types', load: () => import('./commands/types.ts') },
-  { name: 'version', summary: 'print the version', load: () => import('./commands/version.ts') },
-  {
-    name: 'wait',
-    summary: 'wait for the end of runs of a buildlet',
-    load: () => import('./commands/wait.ts'),
-    isRun: true,
-  },
-  {
-    name: 'whoami',
-    summary: 'print who you are in each backend',
-    load: () => import('./commands/whoami.ts'),
-  },
-];
 
 const names = commands.map(({ name }) => name);
 
@@ -172,17 +36,22 @@ export async function runProgram(given: readonly string[], context: Context): Pr
   if (asksHelp && entry === undefined && argv[0] !== 'help')
     throw unknownCommand(argv[0] ?? '', names);
   if (entry === undefined) {
-    for (const { name, summary } of commands) {
-      root.command(name).summary(summary).description(summary);
+    for (const group of commandGroups) {
+      root.commandsGroup(group.title);
+      for (const { name, summary } of group.commands) {
+        root.command(name).summary(summary).description(summary);
+      }
     }
   }
-  let args = normalizeGoFlags(argv.slice(0, at), longOptions(root), { takesValue: valued(root) });
+  let known = longOptions(root);
+  let args = normalizeGoFlags(argv.slice(0, at), known, { takesValue: valued(root) });
   if (entry === undefined) {
     args = [...args, ...argv.slice(at)];
   } else {
     const command = await addCommand(root, entry, context);
     const { rewrite = (words: readonly string[]) => words } = await entry.load();
-    const rest = normalizeGoFlags(rewrite(argv.slice(at + 1)), longOptions(command), {
+    known = longOptions(command);
+    const rest = normalizeGoFlags(rewrite(argv.slice(at + 1)), known, {
       takesValue: valued(command),
       ...(entry.takesCommand ? { stopAfterOperands: 1 } : {}),
     });
@@ -194,14 +63,17 @@ export async function runProgram(given: readonly string[], context: Context): Pr
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === 'commander.help') await print(context.terminal, root.helpInformation());
     if (error.code === 'commander.unknownCommand') throw unknownCommand(argv[at] ?? '', names);
-    if (error.exitCode !== 0) throw usageError(error, entry?.name);
+    if (error.exitCode !== 0) throw usageError(error, entry?.name, known);
   }
 }
 
 /** The program with every command in full, for its documentation. */
 export async function fullProgram(context: Context): Promise<Command> {
   const root = createRoot(context);
-  for (const entry of commands) await addCommand(root, entry, context);
+  for (const group of commandGroups) {
+    root.commandsGroup(group.title);
+    for (const entry of group.commands) await addCommand(root, entry, context);
+  }
   return root;
 }
 
@@ -218,14 +90,22 @@ function createRoot(context: Context): Command {
       throw new CommanderError(0, 'commander.version', 'the version was printed');
     })
     .helpOption('-h, --help', 'print help')
-    .helpCommand('help [command]', 'print help for a command')
+    .addHelpCommand(helpCommand())
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ writeOut: (text) => stdout.write(text), writeErr: () => undefined })
     .enablePositionalOptions()
+    .showSuggestionAfterError(false)
     .exitOverride();
   for (const option of globalOptions()) root.addOption(option);
   return root;
 }
+
+const helpCommand = (): Command =>
+  new Command('help')
+    .argument('[command]')
+    .description('print help for a command')
+    .helpOption(false)
+    .helpGroup(otherGroup);
 
 async function addCommand(root: Command, entry: CommandEntry, context: Context): Promise<Command> {
   const { define } = await entry.load();

@@ -32,8 +32,16 @@ export function unknownCommand(name: string, commands: readonly string[]): Gomot
   });
 }
 
-/** commander's message as one line in our words. */
-export function usageError(error: CommanderError, command: string | undefined): GomoteError {
+/**
+ * commander's message as one line in our words.
+ *
+ * @param longOptions The options that the command takes, without dashes.
+ */
+export function usageError(
+  error: CommanderError,
+  command: string | undefined,
+  longOptions: Iterable<string>,
+): GomoteError {
   const help = command === undefined ? 'gomote -h' : `gomote ${command} -h`;
   const message = error.message
     .replace(/^error: /, '')
@@ -43,7 +51,14 @@ export function usageError(error: CommanderError, command: string | undefined): 
     .replace('Expected', 'expected');
   return new GomoteError(
     'ERR_USAGE',
-    error.code === 'commander.help' ? 'no command given' : message,
+    error.code === 'commander.help' ? 'no command given' : withSuggestion(message, longOptions),
     { hint: `see ${help}` },
   );
+}
+
+/** The option that was probably meant, with as many dashes: commander knows nothing of Go's one, nor of global options. */
+function withSuggestion(message: string, longOptions: Iterable<string>): string {
+  const [, dashes, typed] = /^unknown option '(--?)([^-=][^=']+)/.exec(message) ?? [];
+  const meant = typed === undefined ? undefined : nearest(typed, longOptions);
+  return meant === undefined ? message : `${message} (Did you mean ${dashes}${meant}?)`;
 }

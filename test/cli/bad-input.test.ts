@@ -39,6 +39,19 @@ const rows: Record<string, Row> = {
     code: 2,
     says: ["'--bogus'", 'gomote list -h'],
   },
+  ...Object.fromEntries(
+    [
+      ['--jsno', '--json'],
+      ['-jsno', '-json'],
+      ['-jsno=true', '-json'],
+      ['-vebrose', '-verbose'],
+      ['--quite', '--quiet'],
+      ['--backnd=x', '--backend'],
+    ].map(([typed = '', meant = '']) => [
+      `the mistyped option ${typed}`,
+      { argv: ['list', typed], code: 2, says: [`Did you mean ${meant}?`, 'gomote list -h'] },
+    ]),
+  ),
   'an unknown global option': { argv: ['--bogus', 'list'], code: 2, says: ["'--bogus'"] },
   'a missing argument': {
     argv: ['ls'],

@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { commands } from '../../src/cli/program.ts';
+import { commands } from '../../src/cli/command-table.ts';
 import { startBuildlet } from '../helpers/buildlet.ts';
 import { testCli } from '../helpers/cli.ts';
 import { processesWith, until } from '../helpers/processes.ts';
@@ -320,13 +320,27 @@ describe('the small ones', () => {
       expect(await cli(argv)).toEqual(done(`${version}\n`));
   });
 
-  it('help lists the commands in order, and each command’s own', async () => {
+  it('help lists the commands in groups, each once, and each command’s own', async () => {
     const cli = testCli();
     const { code, stdout } = await cli(['-h']);
-    const listed = stdout.slice(stdout.indexOf('\nCommands:'));
-    const names = [...listed.matchAll(/^ {2}([a-z]+) {2,}/gm)].map((match) => match[1]);
-    expect(names).toEqual(commands.map(({ name }) => name));
-    expect(names).toEqual([...names].sort());
+    const groups = stdout
+      .split('\n\n')
+      .map((part) => part.split('\n'))
+      .map(([title, ...lines]) => ({
+        title,
+        names: lines.flatMap((line) => /^ {2}([a-z]+)( \[command\])? {2,}/.exec(line)?.[1] ?? []),
+      }))
+      .filter(({ names }) => names.length > 0);
+    expect(groups.map(({ title }) => title)).toEqual([
+      'Machines:',
+      'Files:',
+      'Commands:',
+      'Team:',
+      'Other:',
+    ]);
+    const names = groups.flatMap((group) => group.names);
+    expect(names).toEqual([...commands.map(({ name }) => name), 'help']);
+    expect(new Set(names).size).toBe(names.length);
     expect(code).toBe(0);
     for (const argv of [
       ['run', '-h'],

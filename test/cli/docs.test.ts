@@ -146,3 +146,26 @@ it('no help has a line of more than 80 columns on a terminal of 80', async () =>
   const lines = [...helps, helpText, coordinatorHelp].join('\n').split('\n');
   expect(lines.filter((line) => line.length > 80)).toEqual([]);
 });
+
+it('the help of every command has two or three examples, whose options it takes', async () => {
+  const streams = { stdin: Readable.from([]), stdout: new Collector(), stderr: new Collector() };
+  const context = new Context({ ...streams, environment: {} }, processInterrupts());
+  const root = await fullProgram(context);
+  for (const command of root.commands) {
+    const name = command.name();
+    const lines = examplesOf(name).split('\n').slice(2);
+    expect([2, 3], name).toContain(lines.length);
+    const known = new Set(command.options.flatMap(({ long, short }) => [long, short]));
+    for (const line of lines) {
+      const own = new RegExp(`gomote (?:--version|${name}\\b([^|#]*))`).exec(line);
+      expect(own, line).not.toBeNull();
+      // What follows the buildlet's name may be a command of its own.
+      const words = (own?.[1] ?? '').split(/ NAME\b/)[0]?.split(' ') ?? [];
+      const options = words.filter((word) => /^--?[a-z]/.test(word));
+      expect(
+        options.filter((word) => !known.has(word)),
+        line,
+      ).toEqual([]);
+    }
+  }
+});

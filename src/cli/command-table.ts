@@ -1,0 +1,165 @@
+// The table of commands, in the groups and the order of `gomote -h`.
+import type { Command } from 'commander';
+import type { Context } from './context.ts';
+
+/** One command: its arguments and options, and as its action what it does. */
+export interface CommandModule {
+  define(command: Command, context: Context): void;
+  /** What follows the command's name, where it may be written in a way that commander does not know. */
+  rewrite?(args: readonly string[]): string[];
+}
+
+export interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  readonly load: () => Promise<CommandModule>;
+  /** Whether it stands for a remote command: its exit codes below 125 are that command's. */
+  readonly isRun?: boolean;
+  /** Whether a command for the buildlet follows the first operand: its options are left alone. */
+  readonly takesCommand?: boolean;
+}
+
+const machines: readonly CommandEntry[] = [
+  {
+    name: 'create',
+    summary: 'create a buildlet; print its name',
+    load: () => import('./commands/create.ts'),
+  },
+  { name: 'list', summary: 'list your buildlets', load: () => import('./commands/list.ts') },
+  { name: 'types', summary: 'list the builder types', load: () => import('./commands/types.ts') },
+  {
+    name: 'ping',
+    summary: 'test whether a buildlet answers',
+    load: () => import('./commands/ping.ts'),
+  },
+  {
+    name: 'extend',
+    summary: 'give a buildlet more time',
+    load: () => import('./commands/extend.ts'),
+  },
+  { name: 'destroy', summary: 'destroy buildlets', load: () => import('./commands/destroy.ts') },
+  {
+    name: 'reap',
+    summary: 'remove what is left of buildlets that have ended',
+    load: () => import('./commands/reap.ts'),
+  },
+];
+
+const files: readonly CommandEntry[] = [
+  {
+    name: 'push',
+    summary: 'send this tree; remove what was sent and is gone here',
+    load: () => import('./commands/push.ts'),
+  },
+  {
+    name: 'pull',
+    summary: 'fetch files from a buildlet; nothing is deleted here',
+    load: () => import('./commands/pull.ts'),
+  },
+  {
+    name: 'diff',
+    summary: 'list what commands have made of what was pushed',
+    load: () => import('./commands/diff.ts'),
+  },
+  { name: 'ls', summary: 'list files on a buildlet', load: () => import('./commands/ls.ts') },
+  { name: 'get', summary: 'get a file of a buildlet', load: () => import('./commands/get.ts') },
+  { name: 'put', summary: 'put a file on a buildlet', load: () => import('./commands/put.ts') },
+  {
+    name: 'gettar',
+    summary: 'get a directory of a buildlet as .tar.gz',
+    load: () => import('./commands/gettar.ts'),
+  },
+  {
+    name: 'puttar',
+    summary: 'extract a .tar.gz or a directory on a buildlet',
+    load: () => import('./commands/puttar.ts'),
+  },
+  {
+    name: 'rm',
+    summary: 'remove files or directories on a buildlet',
+    load: () => import('./commands/rm.ts'),
+  },
+];
+
+const runs: readonly CommandEntry[] = [
+  {
+    name: 'run',
+    summary: 'run a command on a buildlet',
+    load: () => import('./commands/run.ts'),
+    isRun: true,
+    takesCommand: true,
+  },
+  {
+    name: 'shell',
+    summary: 'a shell on a buildlet',
+    load: () => import('./commands/shell.ts'),
+    isRun: true,
+    takesCommand: true,
+  },
+  {
+    name: 'ssh',
+    summary: 'the same as shell',
+    load: () => import('./commands/shell.ts'),
+    isRun: true,
+    takesCommand: true,
+  },
+  { name: 'ps', summary: 'list the runs of a buildlet', load: () => import('./commands/ps.ts') },
+  {
+    name: 'logs',
+    summary: 'print the output of a run, also of one that is over',
+    load: () => import('./commands/logs.ts'),
+  },
+  {
+    name: 'attach',
+    summary: 'watch a run of a buildlet to its end',
+    load: () => import('./commands/attach.ts'),
+    isRun: true,
+  },
+  {
+    name: 'wait',
+    summary: 'wait for the end of runs of a buildlet',
+    load: () => import('./commands/wait.ts'),
+    isRun: true,
+  },
+  {
+    name: 'kill',
+    summary: 'send a signal to runs of a buildlet',
+    load: () => import('./commands/kill.ts'),
+  },
+];
+
+const team: readonly CommandEntry[] = [
+  {
+    name: 'login',
+    summary: 'make a coordinator a backend',
+    load: () => import('./commands/login.ts'),
+  },
+  {
+    name: 'logout',
+    summary: 'forget a coordinator and its token',
+    load: () => import('./commands/logout.ts'),
+  },
+  {
+    name: 'whoami',
+    summary: 'print who you are in each backend',
+    load: () => import('./commands/whoami.ts'),
+  },
+];
+
+const others: readonly CommandEntry[] = [
+  { name: 'version', summary: 'print the version', load: () => import('./commands/version.ts') },
+];
+
+/** What stands above the last group. */
+export const otherGroup = 'Other:';
+
+/** The groups, each below its title. */
+export const commandGroups: readonly { title: string; commands: readonly CommandEntry[] }[] = [
+  { title: 'Machines:', commands: machines },
+  { title: 'Files:', commands: files },
+  { title: 'Commands:', commands: runs },
+  { title: 'Team:', commands: team },
+  { title: otherGroup, commands: others },
+];
+
+export const commands: readonly CommandEntry[] = commandGroups.flatMap((group) => group.commands);
