@@ -3,9 +3,10 @@
 // The lock is a file with its holder's id, which the holder touches again and again. A holder on this machine is known to be
 // dead by its process; any other one, such as in another container, when it stops touching the file.
 import { randomUUID } from 'node:crypto';
-import { link, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { link, open, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { errnoOf, GomoteError } from '../errors.ts';
 
 export interface LockOptions {
@@ -80,8 +81,12 @@ export async function takeFileLock(
   }, beatMs).unref();
   return async () => {
     clearInterval(timer);
-    ownIds.delete(id);
-    if (await isOurs()) await rm(path, { force: true });
+    try {
+      if (await isOurs()) await rm(path, { force: true });
+    } finally {
+      // Not before: a holder that has no id here counts as dead, and its lock would be another's by now.
+      ownIds.delete(id);
+    }
   };
 }
 
@@ -106,7 +111,13 @@ class Taking {
     const own = { id: randomUUID(), host: hostname(), pid, started: await startOf(pid) };
     ownIds.add(own.id);
     try {
-      while (!(await this.#make(own)));
+      while (!(await makeLock(this.#path, `${JSON.stringify(own)}\n`))) {
+        this.#options.signal?.throwIfAborted();
+        const found = await inspect(this.#path);
+        if (found === undefined) continue;
+        if (await this.#isLeft(found, own.host)) await this.#removeLeft(found);
+        else await this.#wait(found.holder, own.host);
+      }
       return own;
     } catch (error) {
       ownIds.delete(own.id);
@@ -114,20 +125,14 @@ class Taking {
     }
   }
 
-  async #make(own: Holder): Promise<boolean> {
-    let hasTakenOver = false;
-    while (!(await makeLock(this.#path, `${JSON.stringify(own)}\n`))) {
-      this.#options.signal?.throwIfAborted();
-      const found = await inspect(this.#path);
-      if (found === undefined) continue;
-      hasTakenOver = await this.#isLeft(found, own.host);
-      if (hasTakenOver) await remove(this.#path, found.inode);
-      else await this.#wait(found.holder, own.host);
+  /** Only while holding a lock on that: nobody removes the new lock of another who found the same dead holder. */
+  async #removeLeft(left: Found): Promise<void> {
+    const release = await takeFileLock(`${this.#path}.left`, this.#options);
+    try {
+      if (isDeepStrictEqual(await inspect(this.#path), left)) await rm(this.#path, { force: true });
+    } finally {
+      await release();
     }
-    if (!hasTakenOver) return true;
-    // Of two that took over the same lock, the later has it.
-    await this.#pause();
-    return (await inspect(this.#path))?.holder?.id === own.id;
   }
 
   /** Whether the holder is dead. */
@@ -145,7 +150,7 @@ class Taking {
     if (!this.#isTold) onHeld?.({ host: holder?.host, pid });
     this.#isTold = true;
     if (performance.now() - this.#startMs > patienceMs) {
-      const path = this.#path.replace(/\.lock$/, '');
+      const path = this.#path.replace(/\.lock(\.left)*$/, '');
       const who = pid === undefined ? 'another program' : `process ${pid}`;
       throw new GomoteError('ERR_CONFLICT', `${who} has been changing ${path} for long`, {
         hint: `see who does; if nobody does, remove ${this.#path}`,
@@ -202,18 +207,6 @@ function holderIn(text: string): Holder | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Of several that find it left, one moves it away; were it another's new one by then, it is put back. */
-async function remove(path: string, inode: number): Promise<void> {
-  const aside = `${path}.${randomUUID()}`;
-  try {
-    await rename(path, aside);
-    if ((await stat(aside)).ino !== inode) await link(aside, path);
-  } catch (error) {
-    if (!['ENOENT', 'EEXIST'].includes(errnoOf(error) ?? '')) throw error;
-  }
-  await rm(aside, { force: true });
 }
 
 const touch = (path: string): Promise<void> =>
