@@ -42,6 +42,11 @@ export interface CreateCall extends BackendCall {
   readonly user: string;
   /** The builder type's kind of machine. */
   readonly host: HostType;
+  /**
+   * The buildlet ends when no client has held it for so long, in ms, from its start on (BuildletClient.hold). A backend that
+   * cannot say that to a machine that it makes leaves it to the machine's own timers until it is held.
+   */
+  readonly holdMs?: number | undefined;
   /** Called, in a few words what is being waited for. */
   readonly onProgress?: ((step: string) => void) | undefined;
   /** Which of the backend's hosts makes it. Absent: the backend chooses. */

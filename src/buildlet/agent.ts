@@ -6,6 +6,7 @@ import { messageOf } from '../errors.ts';
 import { makePrivateDirectory } from '../files/private-directory.ts';
 import { removeTree } from '../files/remove-tree.ts';
 import { temporaryDirectory } from '../files/user-directories.ts';
+import { Hold, serveHold } from '../http/server/hold.ts';
 import { withIdleLimit } from '../http/server/idle-limit.ts';
 import { type ListenAddress, listen } from '../http/server/listen.ts';
 import { sendEmpty } from '../http/server/reply.ts';
@@ -52,6 +53,8 @@ export interface AgentOptions {
   readonly tls?: { readonly certPem: string; readonly keyPem: string } | undefined;
   readonly idleTimeoutMs?: number | undefined;
   readonly maxLifetimeMs?: number | undefined;
+  /** Ends when no client has held it for this long from its start on. Absent: it need not be held. */
+  readonly holdMs?: number | undefined;
   /** What every command gets, without `META_*`. PWD and TMPDIR, if they are there, become the command's own. */
   readonly environment: NodeJS.ProcessEnv;
   /** What confines commands. Default: nothing does. */
@@ -118,6 +121,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
   const pipes = new PipeStock(pipesDir);
   const workDir = openWorkDir(options.workDir, scratch);
   const lease = new Lease({ ...options, onExpired: end });
+  const hold = new Hold({ firstMs: options.holdMs, onLost: () => end('its client has gone') });
   const confined = await openCommands({
     ...options,
     workDir: workDir.path,
@@ -156,6 +160,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     { endpoint: endpoints.sessionResize, handle: sessionResize(sessions) },
     { endpoint: endpoints.sessionPing, handle: sessionPing(sessions) },
     { endpoint: endpoints.sessionDetach, handle: sessionDetach(sessions) },
+    { endpoint: endpoints.hold, handle: (exchange) => serveHold(hold, exchange, pingMs) },
     {
       endpoint: endpoints.reset,
       handle: reset({ workDir: workDir.path, emptied, commands, sessions }),
@@ -184,6 +189,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
   });
   const close = async () => {
     lease.stop();
+    hold.release();
     const closed = closeServer(server, endGraceMs + replyGraceMs);
     sessions.end();
     await commands.endAll(endGraceMs);

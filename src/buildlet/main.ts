@@ -7,6 +7,7 @@ import { removeTree } from '../files/remove-tree.ts';
 import { temporaryDirectory } from '../files/user-directories.ts';
 import { isLoopback, type ListenAddress } from '../http/server/listen.ts';
 import { readVersion } from '../package-root.ts';
+import { buildletFeatures, holdFeature } from '../protocol/features.ts';
 import { handledSignals, type StartState } from '../start-state.ts';
 import { type Agent, startAgent } from './agent.ts';
 import { cleanEnvironment, inheritedEnvironment } from './command/environment.ts';
@@ -42,7 +43,9 @@ async function serve(options: BuildletOptions, state: StartState | undefined): P
     const address = options.address ?? (await privateSocket(removed));
     const environmentOf = options.inheritEnv ? inheritedEnvironment : cleanEnvironment;
     const environment = environmentOf(process.env);
-    const agent = await startAgent({ ...options, address, environment, log });
+    // A machine that dials in is its coordinator's: the sessions on it are held there.
+    const features = options.reverse && buildletFeatures.filter((one) => one !== holdFeature);
+    const agent = await startAgent({ ...options, address, environment, features, log });
     let offered: ReverseConnection | undefined;
     let reason = 'it failed';
     try {

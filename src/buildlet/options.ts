@@ -26,6 +26,7 @@ export interface BuildletOptions {
   readonly tls: { readonly certPem: string; readonly keyPem: string } | undefined;
   readonly idleTimeoutMs: number | undefined;
   readonly maxLifetimeMs: number | undefined;
+  readonly holdMs: number | undefined;
   readonly removeAtEnd: readonly string[];
   /** Whether commands get all of the environment in which the buildlet was started. */
   readonly inheritEnv?: true | undefined;
@@ -60,6 +61,9 @@ Options (one dash or two):
                                 (default: never)
   --max-lifetime DURATION       end at this age, whatever is running (default:
                                 never)
+  --hold DURATION               end when no client has held this (POST /hold)
+                                for so long from the start on (default: none
+                                need hold it)
   --log-quota SIZE              how much disk space the output of runs may take,
                                 such as 512M (default: 1G); the oldest goes
                                 first
@@ -144,6 +148,7 @@ export async function readOptions(
     tls: cert === undefined || key === undefined ? undefined : { certPem: cert, keyPem: key },
     idleTimeoutMs: await timeout('idle-timeout', values['idle-timeout'], meta),
     maxLifetimeMs: await timeout('max-lifetime', values['max-lifetime'], meta),
+    holdMs: values.hold === undefined ? undefined : parseDuration('--hold', values.hold),
     inheritEnv: values['inherit-env'] || (await meta('inherit-env')) === '1' || undefined,
     confinement: readConfinement(values, powerOff),
     removeAtEnd: values['remove-at-end'] ?? [],
@@ -165,6 +170,7 @@ function parse(argv: readonly string[]) {
         'insecure-no-password': { type: 'boolean' },
         'idle-timeout': { type: 'string' },
         'max-lifetime': { type: 'string' },
+        hold: { type: 'string' },
         'log-quota': { type: 'string' },
         'inherit-env': { type: 'boolean' },
         'remove-at-end': { type: 'string', multiple: true },

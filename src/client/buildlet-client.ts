@@ -19,15 +19,13 @@ import type { ListDirOptions } from './files/streams.ts';
 import type { Download, TransferOptions, TransferSummary } from './files/transfers.ts';
 import type { Trees } from './files/trees.ts';
 import { withOutputs, withSource } from './given-streams.ts';
+import type { BuildletHold, HoldOptions } from './hold.ts';
 import type { KeyPair } from './key-pair.ts';
 import type { ExecOptions, ExecResult } from './runs/exec.ts';
 import { Sessions } from './runs/sessions.ts';
 import { hasFeature, probe, readStatus } from './status.ts';
 
 export type { BuildletClientOptions, CallOptions, PasswordCredentials };
-
-/** How long `close` waits for the buildlet, in ms. */
-const closeTimeoutMs = 2_000;
 
 /**
  * Drives one buildlet. The constructor returns at once and tests neither the address nor the password.
@@ -132,8 +130,13 @@ export class BuildletClient {
    * then every pending call fails with ERR_CLOSED.
    */
   async close(): Promise<void> {
-    await this.halt({ signal: timeoutSignal(closeTimeoutMs) }).catch(() => undefined);
+    await this.halt({ signal: timeoutSignal(2_000) }).catch(() => undefined);
     await this.#shut();
+  }
+
+  /** Lets the buildlet end soon after this process, however that goes. Undefined when it does not know how, as Go's. */
+  async hold(options: HoldOptions & CallOptions): Promise<BuildletHold | undefined> {
+    return await (await import('./hold.ts')).hold(this.#connection, options);
   }
 
   /** Asks the buildlet to end; throws when it does not take the request. */
@@ -159,12 +162,10 @@ export class BuildletClient {
    * @throws GomoteError naming whichever of the two did not answer, when neither or only one did.
    */
   async destroyVM(deleteMachine: (signal: AbortSignal) => Promise<void>): Promise<void> {
-    const halt = (signal: AbortSignal) => this.halt({ signal });
+    const buildlet = (signal: AbortSignal) => this.halt({ signal });
     try {
-      await (await import('./destroy-vm.ts')).destroyBoth(this.name, {
-        platform: deleteMachine,
-        buildlet: halt,
-      });
+      const { destroyBoth } = await import('./destroy-vm.ts');
+      await destroyBoth(this.name, { platform: deleteMachine, buildlet });
     } finally {
       await this.#shut();
     }
@@ -243,7 +244,15 @@ export class BuildletClient {
 
   /** As `putTar`, but the buildlet fetches the .tar.gz from a URL. */
   async putTarFromURL(tarUrl: string, dir: string, options: CallOptions = {}): Promise<void> {
-    await this.#form(withQuery(endpoints.putTar.path, { dir }), { url: tarUrl }, options);
+    const path = withQuery(endpoints.putTar.path, { dir });
+    const headers = { 'Content-Type': contentTypes.form };
+    await this.#text({
+      method: 'POST',
+      path,
+      headers,
+      body: encodeForm({ url: tarUrl }),
+      ...options,
+    });
   }
 
   /** Removes files and directories, relative to the work directory; absent ones are warned of, `.` empties it. */
@@ -286,10 +295,5 @@ export class BuildletClient {
   async #text(request: HttpRequest): Promise<string> {
     const signal = this.#connection.signalWith(request.signal);
     return await this.#connection.callText({ ...request, signal });
-  }
-
-  async #form(path: string, values: Parameters<typeof encodeForm>[0], options: CallOptions) {
-    const headers = { 'Content-Type': contentTypes.form };
-    await this.#text({ method: 'POST', path, headers, body: encodeForm(values), ...options });
   }
 }

@@ -266,8 +266,8 @@ export class Coordinator {
   }
 
   /** Ends the session; resolves when its machine was taken back. */
-  async end(session: Session, by: User): Promise<void> {
-    await this.#sessions.end(session.name, `destroyed by ${by.name}`);
+  async end(session: Session, by: User, reason = `destroyed by ${by.name}`): Promise<void> {
+    await this.#sessions.end(session.name, reason);
   }
 
   /** What a user may see: own rows, or all for an admin. */

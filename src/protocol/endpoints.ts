@@ -1,5 +1,5 @@
 // The paths, headers, parameters and versions of the buildlet and coordinator protocol, each written once.
-import { fileFeature, syncFeature } from './features.ts';
+import { fileFeature, holdFeature, syncFeature } from './features.ts';
 
 /** The methods a buildlet endpoint accepts. */
 export type Method = 'GET' | 'PUT' | 'POST';
@@ -91,6 +91,12 @@ export const endpoints = {
     methods: ['POST'],
     wrongMethod: 'requires POST method',
     feature: 'session',
+  },
+  hold: {
+    path: '/hold',
+    methods: ['POST'],
+    wrongMethod: 'requires POST method',
+    feature: holdFeature,
   },
   reset: {
     path: '/reset',

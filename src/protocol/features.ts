@@ -10,6 +10,9 @@ export const fileFeature = 'file';
 /** Trees pushed and pulled by their changes: the endpoints below `/sync/`. */
 export const syncFeature = 'sync';
 
+/** A buildlet that ends soon after the client that holds it has gone: `/hold`. */
+export const holdFeature = 'hold';
+
 /** Names of files are any bytes but NUL, also with a backslash: where the system has such names. */
 export const namesFeature = 'names';
 
@@ -20,6 +23,7 @@ export const buildletFeatures: readonly string[] = [
   transferFeature,
   fileFeature,
   syncFeature,
+  holdFeature,
   ...(process.platform === 'win32' ? [] : [namesFeature]),
   ...('zstd' in process.versions ? [zstdFeature] : []),
 ];

@@ -39,6 +39,7 @@ export interface ContainerPlan {
   /** The volume with the programs. */
   readonly payloadVolume: string;
   readonly idleTimeoutMs: number;
+  readonly holdMs?: number | undefined;
   readonly maxLifetimeMs: number;
 }
 
@@ -64,7 +65,7 @@ export function dockerMachineOf(host: HostType, defaults: ContainerOptions): Doc
 
 /** The body of the request that makes the container. */
 export function containerOf(plan: ContainerPlan, nowMs = Date.now()): Record<string, unknown> {
-  const { name, machine, idleTimeoutMs, maxLifetimeMs } = plan;
+  const { name, machine, idleTimeoutMs, maxLifetimeMs, holdMs } = plan;
   const directory = plan.isRoot ? volumeDirectory : `${volumeDirectory}/${openName}`;
   const socket = `${directory}/socket`;
   const expiresMs = Math.min(nowMs + idleTimeoutMs, nowMs + maxLifetimeMs);
@@ -79,6 +80,7 @@ export function containerOf(plan: ContainerPlan, nowMs = Date.now()): Record<str
       // The image's own environment is meant for commands.
       '--inherit-env',
       ...(idleTimeoutMs === Infinity ? [] : ['--idle-timeout', `${idleTimeoutMs}ms`]),
+      ...(holdMs === undefined ? [] : ['--hold', `${holdMs}ms`]),
       ...(maxLifetimeMs === Infinity ? [] : ['--max-lifetime', `${maxLifetimeMs}ms`]),
     ],
     WorkingDir: '/',

@@ -32,7 +32,7 @@ export class Creations {
       imageEnv: image.env,
       isRoot: ['', '0', 'root'].includes(user),
       ...{ owner: call.user, builderType: builder.name, hostType: call.host.name, machine },
-      ...{ payloadVolume: payload.volume, idleTimeoutMs, maxLifetimeMs },
+      ...{ payloadVolume: payload.volume, idleTimeoutMs, maxLifetimeMs, holdMs: call.holdMs },
     };
     const fill = () => this.#fill(payload, machine.image, call);
     const name = await withNewName(nameStem(call.user, builder.name), async (name) => {

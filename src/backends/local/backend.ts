@@ -80,7 +80,7 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup {
     try {
       const inheritEnv = this.#inheritEnv || call.host.inheritEnv === true;
       const machine = { ...this.#defaults, ...call.host.local };
-      const start = { own: this.#environment, inheritEnv, machine };
+      const start = { own: this.#environment, inheritEnv, machine, holdMs: call.holdMs };
       await startLocalBuildlet(directory, record, start, call.signal);
       return await this.#inspect(directory, record, call.signal);
     } catch (error) {

@@ -30,13 +30,14 @@ interface LocalStart {
   readonly own: NodeJS.ProcessEnv;
   readonly inheritEnv: boolean;
   readonly machine: LocalMachine;
+  readonly holdMs: number | undefined;
 }
 
 /** Starts the buildlet of the record, detached, and waits until it answers. */
 export async function startLocalBuildlet(
   directory: string,
   record: LocalRecord,
-  { own, inheritEnv, machine }: LocalStart,
+  { own, inheritEnv, machine, holdMs }: LocalStart,
   signal: AbortSignal,
 ): Promise<void> {
   const program = join(packageRoot, 'bin/buildlet.js');
@@ -46,6 +47,7 @@ export async function startLocalBuildlet(
     ...['--workdir', record.workDir],
     ...['--password-file', passwordPath(directory)],
     ...['--idle-timeout', idleTimeout],
+    ...(holdMs === undefined ? [] : ['--hold', `${holdMs}ms`]),
     ...(inheritEnv ? ['--inherit-env'] : []),
     ...confinementArguments(machine),
     ...['--remove-at-end', filesOf(record)],

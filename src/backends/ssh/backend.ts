@@ -104,7 +104,7 @@ export class SshBackend implements Backend, Diagnosis, Cleanup, Prompts {
         op: 'create',
         builder: { name, hostType, env, path },
         host: { name: call.host.name, inheritEnv, local: machine },
-        ...{ user: call.user, number },
+        ...{ user: call.user, number, holdMs: call.holdMs },
       },
       call,
       async (made) => {

@@ -37,6 +37,8 @@ const requestSchema = v.variant('op', [
       local: v.optional(localMachine),
     }),
     user: short,
+    /** How long it waits for a client that holds it, in ms. Absent: it need not be held. */
+    holdMs: v.optional(count),
     /** The number in its name. Absent: the next one there. */
     number: v.optional(v.strictObject({ least: v.optional(count), exact: v.optional(count) })),
   }),

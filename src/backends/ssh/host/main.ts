@@ -120,10 +120,11 @@ class Host {
   }
 
   /** Destroys what it has made unless the client confirms that it has it. */
-  async #create({ builder, host, user, number }: Request<'create'>) {
+  async #create({ builder, host, user, number, holdMs }: Request<'create'>) {
     await touchPrograms();
     const backend = openLocal();
-    const instance = await backend.create(builder, { user, host, signal: this.#signal }, number);
+    const call = { user, host, holdMs, signal: this.#signal };
+    const instance = await backend.create(builder, call, number);
     reply({ ok: { ...backend.reach(instance.name), instance: plain(instance) } });
     for await (const line of this.#lines) {
       if (line === keptLine) return null;

@@ -11,11 +11,13 @@ import type { Session } from '../../sessions/session.ts';
 import type { User } from '../../state/users.ts';
 import { type CommandAudit, commandPeek } from '../command-audit.ts';
 import type { CoordinatorExchange } from '../server.ts';
+import { HeldSessions } from './held-sessions.ts';
 
 /** How long a halt waits for the machine to be taken back before it answers, in ms; that goes on anyway. */
 const haltWaitMs = 30_000;
 
 export function relay(coordinator: Coordinator, audit: CommandAudit) {
+  const held = new HeldSessions(coordinator);
   return async (exchange: CoordinatorExchange, user: User, name: string): Promise<void> => {
     const { request, response } = exchange;
     const session = await coordinator.find(user, name);
@@ -24,6 +26,9 @@ export function relay(coordinator: Coordinator, audit: CommandAudit) {
     if (path === endpoints.halt.path && request.method === 'POST') {
       await inTime(coordinator.end(session, user));
       return sendEmpty(response);
+    }
+    if (path === endpoints.hold.path && request.method === 'POST') {
+      return await held.serve({ ...exchange, query }, session, user);
     }
     if (request.httpVersion !== '1.1') {
       return sendError(response, 400, 'HTTP/1.1 or higher required');

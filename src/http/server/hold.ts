@@ -1,0 +1,90 @@
+// What is held by clients: it ends soon after the last of them has gone. A buildlet is, or a session of a coordinator.
+import { holdParameters, longestGraceMs } from '../../protocol/hold.ts';
+import { wholeNumber } from '../../protocol/session.ts';
+import { sendEmpty, sendError } from './reply.ts';
+import type { Exchange } from './server.ts';
+
+interface HoldOptions {
+  /** How long to wait for the first client, in ms. Absent: it need not be held. */
+  readonly firstMs?: number | undefined;
+  /** Called when all who held it have gone. */
+  readonly onLost: () => void;
+}
+
+/** Counts the clients. Its timer keeps no process alive. */
+export class Hold {
+  readonly #onLost: () => void;
+  readonly #holders = new Set<() => void>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor({ firstMs, onLost }: HoldOptions) {
+    this.#onLost = onLost;
+    if (firstMs !== undefined) this.#endAfter(firstMs);
+  }
+
+  /** Lets one more client hold it; call the result when that has gone. If no other does, it ends `graceMs` later. */
+  take(graceMs: number, onReleased: () => void): () => void {
+    this.#stopTimer();
+    this.#holders.add(onReleased);
+    return () => {
+      if (this.#holders.delete(onReleased) && this.#holders.size === 0) this.#endAfter(graceMs);
+    };
+  }
+
+  /** Whether a client holds it, or one has gone a moment ago. */
+  get isActive(): boolean {
+    return this.#holders.size > 0 || this.#timer !== undefined;
+  }
+
+  /** Lets it live on, whoever has gone or goes now. */
+  release(): void {
+    this.#stopTimer();
+    const holders = [...this.#holders];
+    this.#holders.clear();
+    for (const leave of holders) leave();
+  }
+
+  #stopTimer(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #endAfter(graceMs: number): void {
+    this.#stopTimer();
+    this.#timer = setTimeout(this.#onLost, graceMs);
+    this.#timer.unref();
+  }
+}
+
+/**
+ * Answers a request to hold it, until the client has gone or somebody releases it, or the request to release it.
+ *
+ * @param pingMs How often the client hears that it is held.
+ */
+export async function serveHold(
+  hold: Hold,
+  { response, query, signal }: Pick<Exchange, 'response' | 'query' | 'signal'>,
+  pingMs: number,
+): Promise<void> {
+  if (query.get(holdParameters.release) === '1') {
+    hold.release();
+    return sendEmpty(response);
+  }
+  const graceMs = wholeNumber(query.get(holdParameters.graceMs) ?? '', longestGraceMs);
+  if (graceMs === undefined) {
+    return sendError(response, 400, "bogus 'graceMs' parameter", 'ERR_REQUEST');
+  }
+  const left = hold.take(graceMs, () => response.end());
+  const beat = setInterval(() => response.write('\n'), pingMs);
+  try {
+    response.writeHead(200, { 'Content-Type': 'text/plain; charset=utf-8' });
+    response.write('\n');
+    await new Promise<void>((resolve) => {
+      response.once('close', resolve);
+      if (signal.aborted || response.destroyed) resolve();
+    });
+  } finally {
+    clearInterval(beat);
+    left();
+  }
+}

@@ -1,0 +1,50 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Hold } from '../../src/http/server/hold.ts';
+
+describe('what is held', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it('ends some time after the last of those who hold it has gone', () => {
+    const onLost = vi.fn();
+    const hold = new Hold({ onLost });
+    const [first, second] = [hold.take(1_000, vi.fn()), hold.take(5_000, vi.fn())];
+    first();
+    vi.advanceTimersByTime(60_000);
+    expect(onLost).not.toHaveBeenCalled();
+    second();
+    second();
+    vi.advanceTimersByTime(4_999);
+    expect(onLost).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(1);
+    expect(onLost).toHaveBeenCalledOnce();
+  });
+
+  it('lives on when it is held again in time', () => {
+    const onLost = vi.fn();
+    const hold = new Hold({ onLost });
+    hold.take(1_000, vi.fn())();
+    vi.advanceTimersByTime(999);
+    hold.take(1_000, vi.fn());
+    vi.advanceTimersByTime(60_000);
+    expect(onLost).not.toHaveBeenCalled();
+  });
+
+  it('that nobody has ever held ends after its first time, if it has one', () => {
+    const onLost = vi.fn();
+    void new Hold({ firstMs: 1_000, onLost });
+    void new Hold({ onLost: () => expect.unreachable() });
+    vi.advanceTimersByTime(1_000);
+    expect(onLost).toHaveBeenCalledOnce();
+  });
+
+  it('that is released lives on, and those who held it are told', () => {
+    const hold = new Hold({ onLost: () => expect.unreachable() });
+    const onReleased = vi.fn();
+    const leave = hold.take(1_000, onReleased);
+    hold.release();
+    leave();
+    expect(onReleased).toHaveBeenCalledOnce();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
