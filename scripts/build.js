@@ -25,6 +25,7 @@ const heavyModules = {
   'src/backends/gce/google.ts': 'google-compute',
   'src/client/self-signed.ts': 'self-signed',
   'src/cli/terminal/spinner.ts': 'spinner',
+  'src/cli/run/go-pattern.ts': 'go-pattern',
 };
 
 /** Packages that a plain command never loads, each a file of its own too: a file is read, and half compiled, as a whole. */

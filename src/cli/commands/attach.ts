@@ -4,7 +4,8 @@ import { parseDuration } from '../../duration.ts';
 import type { Context } from '../context.ts';
 import { findRun } from '../run/find-run.ts';
 import { followSession } from '../run/follow-session.ts';
-import { exitCodeOf, parseOnHangup, type RunOptions } from '../run/run-command.ts';
+import { exitCodeOf } from '../run/run-command.ts';
+import { parseOnHangup, type RunOptions } from '../run/run-options.ts';
 
 interface Options extends Pick<RunOptions, 'interactive' | 'killAfter' | 'reconnect' | 'onHangup'> {
   new?: boolean;

@@ -4,9 +4,10 @@ import { parseDuration } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';
 import { closedNetworkVariable } from '../../protocol/session.ts';
 import type { Context } from '../context.ts';
-import { parseOnHangup, type RunOptions, runCommand } from '../run/run-command.ts';
+import { runCommand } from '../run/run-command.ts';
 import { readEnvironmentFile, readVariable } from '../run/run-environment.ts';
-import { parsePathOption, refuseBoth } from '../values.ts';
+import { parseOnHangup, type RunOptions } from '../run/run-options.ts';
+import { parseCount, parsePathOption, refuseBoth } from '../values.ts';
 
 interface Options extends RunOptions {
   sh?: string;
@@ -51,7 +52,7 @@ export function define(command: Command, context: Context): void {
     .option('-T, --no-tty', 'run on no terminal')
     .option(
       '--timeout <duration>',
-      'end the command after this long, such as 10m; exit status 124; 0: never',
+      'end the command after this long, such as 10m (with --until: all its runs); exit status 124; 0: never',
       duration('--timeout'),
     )
     .option(
@@ -72,6 +73,20 @@ export function define(command: Command, context: Context): void {
     .option(
       '--detach',
       'print the id of the run and leave it running; see attach, logs, wait, kill',
+    )
+    .option(
+      '--until <re>',
+      'run it again and again until its output matches this regular expression, of the syntax of Go',
+    )
+    .option('--max <n>', 'with --until: give up after N runs; exit status 1', (text) =>
+      parseCount('--max', text, 999_999),
+    )
+    .option('--retry <n>', 'when it fails, run it up to N times more', (text) =>
+      parseCount('--retry', text, 999, 0),
+    )
+    .option(
+      '--collect',
+      'write the output also to NAME.stdout, and afterwards the work dir to NAME.tar.gz, in the current directory',
     )
     .option('--id <id>', 'give the run this id (default: a fresh one)')
     .option(

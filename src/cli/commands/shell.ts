@@ -2,8 +2,9 @@
 import type { Command } from 'commander';
 import { parseDuration } from '../../duration.ts';
 import type { Context } from '../context.ts';
-import { type RunOptions, runCommand } from '../run/run-command.ts';
+import { runCommand } from '../run/run-command.ts';
 import { readEnvironmentFile, readVariable } from '../run/run-environment.ts';
+import type { RunOptions } from '../run/run-options.ts';
 import { loginShell } from '../terminal/login-shell.ts';
 import { refuseBoth } from '../values.ts';
 

@@ -4,9 +4,12 @@ import type { SessionResult } from '../../client/runs/session-options.ts';
 import { GomoteError, isConnectionError } from '../../errors.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { Context } from '../context.ts';
+import type { Terminal } from '../terminal/terminal.ts';
 import { CancelLadder, type LadderOptions } from './cancel-ladder.ts';
 
 export interface FollowOptions extends LadderOptions {
+  /** Where its output goes. Default: that of the context. */
+  readonly terminal?: Terminal | undefined;
   /** Whether to pass standard input. */
   readonly stdin: boolean;
   /** How much input it has had before. Default 0. */
@@ -59,8 +62,8 @@ async function copyBothWays(
   options: FollowOptions,
   ladder: CancelLadder,
 ): Promise<SessionResult> {
-  const { stdout, stderr, mayReuseBuffer } = context.terminal;
-  const { from, stdinBytes } = options;
+  const { from, stdinBytes, terminal = context.terminal } = options;
+  const { stdout, stderr, mayReuseBuffer } = terminal;
   const { signal } = ladder;
   const onLost = reportOutage(context);
   if (options.tty) {

@@ -2,6 +2,7 @@
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import type { SessionRequest } from '../../protocol/session.ts';
 import type { Context } from '../context.ts';
+import type { Terminal } from '../terminal/terminal.ts';
 import { localStatus } from './session-status.ts';
 
 /** Runs it; the result is the exit status. */
@@ -9,6 +10,7 @@ export async function runWithoutSession(
   client: BuildletClient,
   request: SessionRequest,
   context: Context,
+  terminal: Terminal,
 ): Promise<number> {
   if (request.stdin)
     context.messages.say(`gomote: ${client.name} has no sessions: its commands get no input`);
@@ -20,7 +22,7 @@ export async function runWithoutSession(
     extraEnv: request.env,
     path: request.path,
     timeoutMs: request.timeoutMs,
-    output: context.terminal.stdout,
+    output: terminal.stdout,
     signal: context.signal,
   });
   if (result.signalNumber === undefined) return localStatus(result.exitCode ?? 125);

@@ -5,18 +5,25 @@ import { formatDuration } from '../../duration.ts';
 import { GomoteError, isGomoteError, NotStartedError, StatusError } from '../../errors.ts';
 import {
   closedNetworkVariable,
-  isSessionId,
   type SessionInfo,
   type SessionRequest,
 } from '../../protocol/session.ts';
-import type { Context, NamedBuildlet } from '../context.ts';
+import type { Context } from '../context.ts';
 import { signalCode } from '../exit-codes.ts';
-import { print, terminalLike, wantsTerminal } from '../terminal/terminal.ts';
+import { print, type Terminal, terminalLike, wantsTerminal } from '../terminal/terminal.ts';
 import { checkInside } from '../values.ts';
 import { actingBuilder } from './acting-builder.ts';
 import { type Followed, followSession, reportOutage } from './follow-session.ts';
+import { tapped } from './output-taps.ts';
 import { pushedDirectory } from './pushed-directory.ts';
+import type { CommandToRun, Round, Run } from './run.ts';
 import { runWithoutSession } from './run-base.ts';
+import {
+  checkRunOptions,
+  needsAfter,
+  type RunOptions,
+  requireNoSessionOption,
+} from './run-options.ts';
 import {
   checkReportTarget,
   type RunRecord,
@@ -26,34 +33,6 @@ import {
 } from './run-report.ts';
 import { describeEnd, notStarted, statusOf } from './session-status.ts';
 import { startFailure } from './start-failure.ts';
-
-export interface RunOptions {
-  system?: boolean;
-  debug?: boolean;
-  env?: string[];
-  envFile?: string[];
-  firewall?: boolean;
-  path?: string[];
-  dir?: string;
-  builderenv?: string;
-  interactive?: boolean;
-  tty?: boolean;
-  timeout?: number;
-  idleTimeout?: number;
-  killAfter?: number;
-  reconnect?: number;
-  detach?: boolean;
-  id?: string;
-  onHangup?: 'kill' | 'detach';
-  statusJson?: string;
-}
-
-interface CommandToRun {
-  /** The buildlet, as the user names it. */
-  readonly name: string;
-  readonly cmd: string;
-  readonly args: readonly string[];
-}
 
 const defaultKillAfterMs = 5_000;
 
@@ -67,26 +46,18 @@ export async function runCommand(
   options: RunOptions,
   context: Context,
 ): Promise<number> {
-  const { id, statusJson } = options;
+  const { statusJson } = options;
+  const { environment } = context.terminal;
   if (statusJson !== undefined) checkReportTarget(statusJson);
   const record: RunRecord = { startMs: Date.now(), id: null };
   let code: number;
   try {
-    if (id !== undefined && !isSessionId(id)) {
-      throw new GomoteError('ERR_USAGE', `--id "${id}" is not an id`, {
-        hint: 'give 1 to 64 letters, digits, - and _',
-      });
-    }
-    if (options.detach && statusJson !== undefined) {
-      const message = '--status-json tells how a run ended, and --detach does not wait for that';
-      throw new GomoteError('ERR_USAGE', message, {
-        hint: 'leave one of them out; gomote ps --json NAME tells it later',
-      });
-    }
+    checkRunOptions(options);
     const command = read();
-    code = await context.withBuildlet(command.name, (buildlet) =>
-      runOn(buildlet, command, options, context, record),
-    );
+    code = await context.withBuildlet(command.name, async (buildlet) => {
+      const dir = options.dir ?? pushedDirectory(buildlet.client, environment) ?? '';
+      return await runOn({ buildlet, command, dir, options, context, record });
+    });
   } catch (error) {
     record.received ??= context.interrupts.received;
     if (statusJson !== undefined) writeReport(statusJson, reportOfFailure(error, record));
@@ -96,41 +67,52 @@ export async function runCommand(
   return code;
 }
 
-async function runOn(
-  buildlet: NamedBuildlet,
-  command: CommandToRun,
-  options: RunOptions,
-  context: Context,
-  record: RunRecord,
-): Promise<number> {
-  const { environment } = context.terminal;
-  const dir = options.dir ?? pushedDirectory(buildlet.client, environment) ?? '';
+/** Runs it as often as is asked for, and does what is to be done afterwards. */
+async function runOn(run: Run): Promise<number> {
+  if (!needsAfter(run.options)) return await runAll(run);
+  return await (await import('./after-run.ts')).runAndFinish(run, runAll);
+}
+
+async function runAll(run: Run): Promise<number> {
+  const { until, retry, timeout } = run.options;
+  if (until === undefined && retry === undefined)
+    return await runOnce(run, { taps: [], timeoutMs: timeout });
+  const { runRounds } = await import('./rounds.ts');
+  return await runRounds(run, (round) => runOnce(run, round));
+}
+
+async function runOnce(run: Run, round: Round): Promise<number> {
+  const { command, dir, context, output } = run;
+  const taps = [...round.taps, ...(output === undefined ? [] : [output])];
+  await output?.restart();
+  const { terminal, finish } = tapped(context.terminal, taps);
   try {
-    return await runIn(dir, buildlet, command, options, context, record);
+    return await runIn(run, { ...round, taps }, terminal);
   } catch (error) {
     throw error instanceof NotStartedError ? startFailure(error, command.cmd, dir) : error;
+  } finally {
+    await finish();
   }
 }
 
 async function runIn(
-  dir: string,
-  { client, builder }: NamedBuildlet,
-  { name, cmd, args }: CommandToRun,
-  options: RunOptions,
-  context: Context,
-  record: RunRecord,
+  { buildlet: { client, builder }, command, dir, options, context, record }: Run,
+  { taps, timeoutMs }: Round,
+  terminal: Terminal,
 ): Promise<number> {
+  const { name, cmd, args } = command;
   const systemLevel = options.system === true || isOfSystem(cmd, dir);
   if (!systemLevel) checkInside('the command', cmd);
   if (!systemLevel || !dir.startsWith('/')) checkInside('--dir', dir);
   const acting = await actingBuilder(builder, options.builderenv, name, context);
-  const { input = 'data', isOutputShared } = context.terminal;
+  const { input = 'data', isOutputShared } = terminal;
   if (input === 'directory') {
     throw new GomoteError('ERR_LOCAL_FILE', 'standard input is a directory, which cannot be read', {
       hint: 'give a file, or </dev/null',
     });
   }
-  const tty = wantsTerminal(options, context.terminal) ? terminalLike(context.terminal) : undefined;
+  const onTerminal = taps.length === 0 && wantsTerminal(options, terminal);
+  const tty = onTerminal ? terminalLike(terminal) : undefined;
   const request: SessionRequest = {
     cmd,
     args,
@@ -144,13 +126,13 @@ async function runIn(
       ...(options.firewall ? [`${closedNetworkVariable}=1`] : []),
     ],
     path: options.path ?? acting?.path,
-    stdin: options.interactive === true || input === 'data',
+    stdin: options.interactive === true || (input === 'data' && record.tries === undefined),
     // Where both streams end up in one place, one pipe keeps the order in which they were written.
     merge: isOutputShared,
     tty,
     detach: options.detach,
     // 0 is no limit, as Go has it.
-    timeoutMs: options.timeout || undefined,
+    timeoutMs: timeoutMs || undefined,
     idleTimeoutMs: options.idleTimeout || undefined,
     killAfterMs: options.killAfter,
     ...(options.reconnect !== undefined && { graceMs: Math.max(60_000, options.reconnect) }),
@@ -171,7 +153,7 @@ async function runIn(
     }
     if (!(await session.start({ ...request, stdin }, { signal: context.signal, onLost }))) {
       requireNoSessionOption(client, options);
-      return await runWithoutSession(client, request, context);
+      return await runWithoutSession(client, request, context, terminal);
     }
     record.id = id;
     if (stdin) await session.sendInput(context.terminal.stdin, { signal: context.signal });
@@ -181,6 +163,7 @@ async function runIn(
   }
   const followed = await followSession(session, context, {
     name,
+    terminal,
     stdin: request.stdin === true,
     tty: tty !== undefined,
     killAfterMs: options.killAfter ?? defaultKillAfterMs,
@@ -195,7 +178,7 @@ async function runIn(
   });
   if (followed.kind === 'not-started') {
     requireNoSessionOption(client, options);
-    return await runWithoutSession(client, request, context);
+    return await runWithoutSession(client, request, context, terminal);
   }
   return exitCodeOf(followed, context, record, request);
 }
@@ -250,33 +233,4 @@ export function exitCodeOf(
   const remark = describeEnd(end);
   if (remark !== undefined && by === undefined) context.messages.say(`gomote: ${remark}`);
   return status;
-}
-
-/** The value of --on-hangup; throws ERR_USAGE. */
-export function parseOnHangup(text: string): 'kill' | 'detach' {
-  if (text === 'kill' || text === 'detach') return text;
-  throw new GomoteError('ERR_USAGE', `--on-hangup "${text}" is neither kill nor detach`, {
-    hint: 'give one of them',
-  });
-}
-
-/** Options that need a session, and how they are written. */
-const needSession: ReadonlyArray<[keyof RunOptions, string]> = [
-  ['detach', '--detach'],
-  ['id', '--id'],
-  ['idleTimeout', '--idle-timeout'],
-  ['interactive', '-i'],
-  ['killAfter', '--kill-after'],
-  ['onHangup', '--on-hangup'],
-  ['tty', '-t'],
-];
-
-/** Throws ERR_UNSUPPORTED for an option that the base protocol cannot do. */
-function requireNoSessionOption({ name }: BuildletClient, options: RunOptions): void {
-  const [, option] = needSession.find(([key]) => options[key]) ?? [];
-  if (option !== undefined) {
-    throw new GomoteError('ERR_UNSUPPORTED', `${name} has no sessions, which ${option} needs`, {
-      hint: `leave ${option} out, or run a newer buildlet there`,
-    });
-  }
 }

@@ -6,7 +6,17 @@ import type { ClosedBy, SessionEnd } from '../../protocol/session.ts';
 import { runFailureCode, signalCode } from '../exit-codes.ts';
 
 /** Who decided the exit status. */
-export type Origin = 'remote' | 'signal' | 'timeout' | 'transport' | 'server' | 'usage';
+export type Origin =
+  | 'remote'
+  | 'signal'
+  | 'timeout'
+  | 'transport'
+  | 'server'
+  | 'usage'
+  /** No run of `--until` matched. */
+  | 'until'
+  /** The command succeeded, but what was to be done after it did not. */
+  | 'after';
 
 interface RunReport {
   readonly origin: Origin;
@@ -24,6 +34,8 @@ interface RunReport {
   readonly id: string | null;
   /** Whether the command certainly never ran, so that running it again cannot run it twice. */
   readonly retrySafe: boolean;
+  /** How often it was run, with `--until` and `--retry`. */
+  readonly tries?: number | undefined;
 }
 
 /** What is known of a run so far. */
@@ -34,6 +46,10 @@ export interface RunRecord {
   end?: SessionEnd | undefined;
   /** The signal that gomote itself got. */
   received?: NodeJS.Signals | undefined;
+  /** Who decided the exit status, if not the command. */
+  origin?: Origin | undefined;
+  /** How often it was run. */
+  tries?: number | undefined;
 }
 
 const origins: Readonly<Record<string, Origin>> = {
@@ -62,9 +78,10 @@ const beforeTheRun = [
 ];
 
 /** The report of a run that ended, or was left, with this exit status. */
-export function reportOf(code: number, { id, startMs, end, received }: RunRecord): RunReport {
+export function reportOf(code: number, known: RunRecord): RunReport {
+  const { id, startMs, end, received, origin = 'remote', tries } = known;
   return {
-    origin: received === undefined ? 'remote' : 'signal',
+    origin: received === undefined ? origin : 'signal',
     code,
     signal: end?.signal ?? received ?? null,
     durationMs: end?.durationMs ?? Date.now() - startMs,
@@ -72,6 +89,7 @@ export function reportOf(code: number, { id, startMs, end, received }: RunRecord
     ...(end?.network !== undefined && { network: end.network }),
     id,
     retrySafe: false,
+    ...(tries !== undefined && { tries }),
   };
 }
 
@@ -83,7 +101,7 @@ export function reportOfFailure(error: unknown, known: RunRecord): RunReport {
   );
   return {
     ...reportOf(codeOf(error, known), known),
-    origin: origins[code] ?? (isGomoteError(error) ? 'server' : 'transport'),
+    origin: known.origin ?? origins[code] ?? (isGomoteError(error) ? 'server' : 'transport'),
     // Once there is a run, a failure tells nothing of whether it began.
     retrySafe:
       error instanceof NotStartedError ||

@@ -9,7 +9,8 @@ import { exitCodes, signalCode } from '../exit-codes.ts';
 /** What was asked for, where that is known. */
 type Limits = Pick<SessionRequest, 'timeoutMs' | 'idleTimeoutMs'>;
 
-const shortDuration = (durationMs: number): string =>
+/** A duration as it is given to options. */
+export const shortDuration = (durationMs: number): string =>
   durationMs % 1_000 === 0 ? formatDuration(durationMs) : `${durationMs}ms`;
 
 /**

@@ -1,0 +1,72 @@
+// What `gomote run` does when the command is over, also when it failed: files are fetched, and looked at.
+import { join } from 'node:path';
+import { isGomoteError, messageOf } from '../../errors.ts';
+import { currentDirectory } from '../../files/named-fs.ts';
+import { collectTree } from './collect.ts';
+import { localName } from './local-name.ts';
+import { OutputFile } from './output-file.ts';
+import type { Run } from './run.ts';
+
+/** Runs the command and does the rest; the result is the exit status of gomote. */
+export async function runAndFinish(
+  run: Run,
+  runAll: (run: Run) => Promise<number>,
+): Promise<number> {
+  if (!run.options.collect) return await finishedAfter(run, () => runAll(run));
+  const { name } = run.command;
+  const path = join(currentDirectory(), `${localName(name)}.stdout`);
+  const output = await OutputFile.create(path);
+  const { messages } = run.context;
+  messages.say(`# Streaming results from "${name}" to "${path}"...`);
+  return await finishedAfter(run, async () => {
+    try {
+      return await runAll({ ...run, output });
+    } finally {
+      await output.close();
+      messages.say(`# Wrote results from "${name}" to "${path}".`);
+    }
+  });
+}
+
+async function finishedAfter(run: Run, runAll: () => Promise<number>): Promise<number> {
+  let code: number;
+  try {
+    code = await runAll();
+  } catch (error) {
+    // One that ran out of time has left something; of any other failure nobody knows.
+    if (isGomoteError(error, 'ERR_TIMEOUT') && run.record.received === undefined)
+      sayAll(run, await failuresOf(run));
+    throw error;
+  }
+  if (run.record.received !== undefined) return code;
+  const failures = await failuresOf(run);
+  const [first, ...others] = failures;
+  if (first === undefined) return code;
+  if (code !== 0) {
+    sayAll(run, failures);
+    return code;
+  }
+  sayAll(run, others);
+  run.record.origin = 'after';
+  throw first;
+}
+
+const sayAll = ({ context }: Run, failures: readonly unknown[]): void => {
+  for (const failure of failures) context.messages.say(`gomote: ${messageOf(failure)}`);
+};
+
+/** Does it all, one after the other; what of it failed. */
+async function failuresOf(run: Run): Promise<unknown[]> {
+  const { collect } = run.options;
+  const steps = [...(collect ? [collectTree] : [])];
+  const failures: unknown[] = [];
+  for (const step of steps) {
+    try {
+      await step(run);
+    } catch (error) {
+      run.context.signal.throwIfAborted();
+      failures.push(error);
+    }
+  }
+  return failures;
+}

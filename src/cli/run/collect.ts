@@ -1,0 +1,23 @@
+// The whole work directory of a buildlet as an archive in the current directory.
+import { join } from 'node:path';
+import { currentDirectory } from '../../files/named-fs.ts';
+import type { Passed } from '../terminal/progress.ts';
+import { writeWhole } from '../transfer/local-files.ts';
+import { reported, watched } from '../transfer/transfer-report.ts';
+import { localName } from './local-name.ts';
+import type { Run } from './run.ts';
+
+/** Writes NAME.tar.gz, under that name only when it is whole. Throws when something of it is missing. */
+export async function collectTree({ buildlet, command, context }: Run): Promise<void> {
+  const { client } = buildlet;
+  const { signal } = context;
+  const file = `${localName(command.name)}.tar.gz`;
+  const what = `work dir tarball for "${command.name}" to "${file}"`;
+  context.messages.say(`# Downloading ${what}...`);
+  const passed: Passed = { bytes: 0 };
+  await reported(context, { json: false, passed: () => passed }, async () => {
+    const download = await client.download('', { compress: 'gzip', isPartial: true, signal });
+    await writeWhole(join(currentDirectory(), file), watched(download.body, passed));
+    return download.summary();
+  });
+}

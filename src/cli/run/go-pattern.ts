@@ -1,0 +1,34 @@
+// Regular expressions with the syntax and the meaning that they have in Go (RE2). They take time in proportion to the text,
+// whatever the text is. A file of its own in dist/: few commands need it.
+import { RE2JS, RE2JSSyntaxException } from 're2js';
+import { GomoteError } from '../../errors.ts';
+
+export interface GoPattern {
+  /**
+   * Whether it matches somewhere in the text, which is UTF-8.
+   *
+   * @param isInside The text continues another one by its first byte, so that it does not begin there.
+   */
+  test(text: Uint8Array, isInside?: boolean): boolean;
+}
+
+/** Throws ERR_USAGE when the text is no regular expression. */
+export function compileGoPattern(option: string, text: string): GoPattern {
+  try {
+    const pattern = RE2JS.compile(text);
+    return {
+      test: (bytes, isInside = false) =>
+        isInside ? pattern.matcher(bytes).find(1) : pattern.test(bytes),
+    };
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    const why =
+      error instanceof RE2JSSyntaxException
+        ? `: ${error.getDescription()}${error.getPattern() ? ` "${error.getPattern()}"` : ''}`
+        : '';
+    throw new GomoteError('ERR_USAGE', `${option} "${text}" is not a regular expression${why}`, {
+      hint: 'the syntax is that of Go and RE2, which has no lookahead and no \\1',
+      cause: error,
+    });
+  }
+}

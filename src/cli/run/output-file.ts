@@ -1,0 +1,57 @@
+// A file that holds all that the last run of a command wrote.
+import type { FileHandle } from 'node:fs/promises';
+import { errnoOf, GomoteError } from '../../errors.ts';
+import { open } from '../../files/named-fs.ts';
+import { errnoText } from '../../protocol/process-state.ts';
+import type { OutputTap } from './output-taps.ts';
+
+export class OutputFile implements OutputTap {
+  readonly #path: string;
+  readonly #handle: FileHandle;
+  #sizeBytes = 0;
+
+  private constructor(path: string, handle: FileHandle) {
+    this.#path = path;
+    this.#handle = handle;
+  }
+
+  /** Throws ERR_LOCAL_FILE when it cannot be written. */
+  static async create(path: string): Promise<OutputFile> {
+    try {
+      return new OutputFile(path, await open(path, 'w'));
+    } catch (error) {
+      throw failureOf(path, error);
+    }
+  }
+
+  async take(chunk: Buffer): Promise<void> {
+    try {
+      for (let left = chunk; left.length > 0; ) {
+        // Where a file that was emptied goes on is for us to say.
+        const { bytesWritten } = await this.#handle.write(left, 0, left.length, this.#sizeBytes);
+        this.#sizeBytes += bytesWritten;
+        left = left.subarray(bytesWritten);
+      }
+    } catch (error) {
+      throw failureOf(this.#path, error);
+    }
+  }
+
+  /** Another run begins: what the last one wrote is dropped. */
+  async restart(): Promise<void> {
+    if (this.#sizeBytes === 0) return;
+    this.#sizeBytes = 0;
+    await this.#handle.truncate(0);
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+  }
+}
+
+const failureOf = (path: string, error: unknown): GomoteError =>
+  new GomoteError(
+    'ERR_LOCAL_FILE',
+    `cannot write "${path}": ${errnoText(errnoOf(error) ?? String(error))}`,
+    { hint: 'check the path, or make room there', cause: error },
+  );

@@ -1,0 +1,53 @@
+// Looks for a pattern in all that a run writes, and keeps no more of it than one match may span.
+import type { GoPattern } from './go-pattern.ts';
+import type { OutputTap } from './output-taps.ts';
+
+/** Output is searched as a whole up to this size, in bytes; longer output in parts of it. */
+const partBytes = 16 << 20;
+
+/** How much two parts have in common, in bytes. */
+const sharedBytes = 1 << 20;
+
+export class OutputSearch implements OutputTap {
+  readonly #pattern: GoPattern;
+  readonly #partBytes: number;
+  readonly #sharedBytes: number;
+  #held: Buffer[] = [];
+  #heldBytes = 0;
+  #isInside = false;
+  #isFound = false;
+
+  constructor(pattern: GoPattern, sizes = { partBytes, sharedBytes }) {
+    this.#pattern = pattern;
+    this.#partBytes = sizes.partBytes;
+    this.#sharedBytes = sizes.sharedBytes;
+  }
+
+  take(chunk: Buffer): void {
+    if (this.#isFound) return;
+    // The chunk's memory may be used for the next.
+    this.#held.push(Buffer.from(chunk));
+    this.#heldBytes += chunk.length;
+    if (this.#heldBytes < this.#partBytes) return;
+    const text = this.#search();
+    // A part begins with the end of a line, so that the line after it is seen to begin.
+    const newline = text.lastIndexOf(10, -this.#sharedBytes);
+    const from = Math.max(newline, text.length - 2 * this.#sharedBytes);
+    this.#held = this.#isFound ? [] : [Buffer.from(text.subarray(from))];
+    this.#heldBytes = text.length - from;
+    this.#isInside = true;
+  }
+
+  #search(): Buffer {
+    const text = Buffer.concat(this.#held);
+    this.#isFound = this.#pattern.test(text, this.#isInside);
+    return text;
+  }
+
+  /** Whether the pattern was found, now that all has been written. */
+  end(): boolean {
+    if (!this.#isFound) this.#search();
+    this.#held = [];
+    return this.#isFound;
+  }
+}

@@ -1,0 +1,102 @@
+// The options of `gomote run`, and which of them exclude each other.
+import type { BuildletClient } from '../../client/buildlet-client.ts';
+import { GomoteError } from '../../errors.ts';
+import { isSessionId } from '../../protocol/session.ts';
+
+export interface RunOptions {
+  system?: boolean;
+  debug?: boolean;
+  env?: string[];
+  envFile?: string[];
+  firewall?: boolean;
+  path?: string[];
+  dir?: string;
+  builderenv?: string;
+  interactive?: boolean;
+  tty?: boolean;
+  timeout?: number;
+  idleTimeout?: number;
+  killAfter?: number;
+  reconnect?: number;
+  detach?: boolean;
+  id?: string;
+  onHangup?: 'kill' | 'detach';
+  statusJson?: string;
+  until?: string;
+  max?: number;
+  retry?: number;
+  collect?: boolean;
+}
+
+/** Whether something is to be done when the run is over. */
+export const needsAfter = ({ collect }: RunOptions): boolean => collect === true;
+
+const contradict = (one: string, other: string, hint = 'give one of them'): GomoteError =>
+  new GomoteError('ERR_USAGE', `${one} and ${other} contradict`, { hint });
+
+/** Options that need the end of a run, or more than one run, and how they are written. */
+const needEnd: ReadonlyArray<[keyof RunOptions, string]> = [
+  ['until', '--until'],
+  ['retry', '--retry'],
+  ['collect', '--collect'],
+];
+
+/** Throws ERR_USAGE for options that make no sense together. */
+export function checkRunOptions(options: RunOptions): void {
+  const { id, until, retry, max, detach, statusJson } = options;
+  if (id !== undefined && !isSessionId(id)) {
+    throw new GomoteError('ERR_USAGE', `--id "${id}" is not an id`, {
+      hint: 'give 1 to 64 letters, digits, - and _',
+    });
+  }
+  if (detach && statusJson !== undefined) {
+    const message = '--status-json tells how a run ended, and --detach does not wait for that';
+    throw new GomoteError('ERR_USAGE', message, {
+      hint: 'leave one of them out; gomote ps --json NAME tells it later',
+    });
+  }
+  const given = needEnd.find(([key]) => options[key] !== undefined)?.[1];
+  if (detach && given !== undefined)
+    throw contradict(given, '--detach', '--detach does not wait for the end of the run');
+  if (max !== undefined && until === undefined) {
+    throw new GomoteError('ERR_USAGE', '--max counts the runs of --until', {
+      hint: 'give --until RE, or leave --max out',
+    });
+  }
+  const again = until !== undefined ? '--until' : retry !== undefined ? '--retry' : undefined;
+  if (again === undefined) return;
+  if (until !== undefined && retry !== undefined) throw contradict('--until', '--retry');
+  if (id !== undefined)
+    throw contradict(again, '--id', 'a run of an id that is there is not started again');
+  if (options.interactive || options.tty)
+    throw contradict(again, options.tty ? '-t' : '-i', 'standard input can be read only once');
+}
+
+/** The value of --on-hangup; throws ERR_USAGE. */
+export function parseOnHangup(text: string): 'kill' | 'detach' {
+  if (text === 'kill' || text === 'detach') return text;
+  throw new GomoteError('ERR_USAGE', `--on-hangup "${text}" is neither kill nor detach`, {
+    hint: 'give one of them',
+  });
+}
+
+/** Options that need a session, and how they are written. */
+const needSession: ReadonlyArray<[keyof RunOptions, string]> = [
+  ['detach', '--detach'],
+  ['id', '--id'],
+  ['idleTimeout', '--idle-timeout'],
+  ['interactive', '-i'],
+  ['killAfter', '--kill-after'],
+  ['onHangup', '--on-hangup'],
+  ['tty', '-t'],
+];
+
+/** Throws ERR_UNSUPPORTED for an option that the base protocol cannot do. */
+export function requireNoSessionOption({ name }: BuildletClient, options: RunOptions): void {
+  const [, option] = needSession.find(([key]) => options[key]) ?? [];
+  if (option !== undefined) {
+    throw new GomoteError('ERR_UNSUPPORTED', `${name} has no sessions, which ${option} needs`, {
+      hint: `leave ${option} out, or run a newer buildlet there`,
+    });
+  }
+}

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { compileGoPattern } from '../../../src/cli/run/go-pattern.ts';
+import { OutputSearch } from '../../../src/cli/run/output-search.ts';
+
+const sizes = { partBytes: 100, sharedBytes: 20 };
+
+const line = (n: number) => `line ${n} of the output\n`;
+
+function found(pattern: string, chunks: readonly string[]): boolean {
+  const search = new OutputSearch(compileGoPattern('--until', pattern), sizes);
+  for (const chunk of chunks) search.take(Buffer.from(chunk));
+  return search.end();
+}
+
+const long = Array.from({ length: 50 }, (_, n) => line(n));
+
+describe('a search in output that is longer than what is searched at once', () => {
+  it.each([
+    ['^line 0 '],
+    ['line 49 of the output\n$'],
+    ['(?m)^line 7 of'],
+    ['(?m)^line 31 of the output$'],
+    ['the output\nline 20'],
+  ])('finds %j', (pattern) => {
+    expect(found(pattern, long)).toBe(true);
+    expect(found(pattern, [...long.join('')])).toBe(true);
+  });
+
+  it.each([['^line 7'], ['^the output'], ['line 50'], ['(?m)^of']])(
+    'does not find %j',
+    (pattern) => {
+      expect(found(pattern, long)).toBe(false);
+      expect(found(pattern, [...long.join('')])).toBe(false);
+    },
+  );
+});
