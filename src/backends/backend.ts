@@ -100,6 +100,12 @@ export interface Prompts {
   answerPrompts(call: BackendCall & Pick<CreateCall, 'onHost'>): Promise<void>;
 }
 
+/** Backends that make several buildlets in one step. */
+export interface BatchCreation {
+  /** Makes them all or none; undefined when the server behind it cannot. */
+  createAll(builder: BuilderType, count: number, call: CreateCall): Promise<Instance[] | undefined>;
+}
+
 /** Backends behind a server that has its own users, builder types and leases. */
 export interface TeamServer {
   /** What can be created there; undefined when the server does not say. */
@@ -114,7 +120,7 @@ export interface TeamServer {
 
 /** A backend of any kind, with what it does beyond `Backend`. */
 export type AnyBackend = Backend &
-  Partial<Diagnosis & Renewal & SharedNotes & Cleanup & Prompts & TeamServer>;
+  Partial<Diagnosis & Renewal & SharedNotes & Cleanup & Prompts & BatchCreation & TeamServer>;
 
 /** What every backend is opened with beside its section of the configuration. */
 export interface Surroundings {

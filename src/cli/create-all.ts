@@ -1,16 +1,18 @@
 // Creates several buildlets, or none.
-import type { Backend, CreateCall, Instance } from '../backends/backend.ts';
+import type { Backend, BatchCreation, CreateCall, Instance } from '../backends/backend.ts';
 import type { BuilderType } from '../builders.ts';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { anySignal } from '../timeout-signal.ts';
 
 /** Creates all at once; when one fails, none is left. */
 export async function createAll(
-  backend: Backend,
+  backend: Backend & Partial<BatchCreation>,
   builder: BuilderType,
   count: number,
   call: CreateCall,
 ): Promise<Instance[]> {
+  const made = count > 1 ? await backend.createAll?.(builder, count, call) : undefined;
+  if (made !== undefined) return sorted(made);
   const created: Instance[] = [];
   const failed = new AbortController();
   const results = await Promise.allSettled(
@@ -26,10 +28,13 @@ export async function createAll(
     }),
   );
   if (results.every((result) => result.status === 'fulfilled')) {
-    return created.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
+    return sorted(created);
   }
   throw await withoutCreated(backend, created, failed.signal.reason);
 }
+
+const sorted = (instances: Instance[]): Instance[] =>
+  instances.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
 
 /** Destroys the buildlets of a create that failed; returns the error, with the names of those that are still there. */
 export async function withoutCreated(

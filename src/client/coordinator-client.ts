@@ -9,7 +9,7 @@ import { encodeForm, withQuery } from '../protocol/form.ts';
 import { hostPort, parseAddress } from './address.ts';
 import { BuildletClient, type BuildletClientOptions, type CallOptions } from './buildlet-client.ts';
 import { Connection } from './connection.ts';
-import type { Created, CreateOptions } from './create-buildlet.ts';
+import type { Created, CreatedAll, CreateOptions } from './create-buildlet.ts';
 import { checkedDurationMs, headersLimitMs } from './time-limit.ts';
 
 /** Who calls. */
@@ -94,6 +94,22 @@ export class CoordinatorClient {
   async request(builderType: string, options: CreateOptions = {}): Promise<Created> {
     const { createBuildlet } = await import('./create-buildlet.ts');
     return await createBuildlet(this.#connection, builderType, options);
+  }
+
+  /**
+   * As `request`, for several buildlets, all or none: they have one place in the coordinator's queue. Undefined from a
+   * coordinator that makes one at a time.
+   */
+  async requestAll(
+    builderType: string,
+    count: number,
+    options: CreateOptions = {},
+  ): Promise<CreatedAll | undefined> {
+    const { createCountFeature } = await import('../protocol/coordinator.ts');
+    const types = await this.types({ signal: options.signal });
+    if (types?.features.includes(createCountFeature) !== true) return undefined;
+    const { createBuildlets } = await import('./create-buildlet.ts');
+    return await createBuildlets(this.#connection, builderType, count, options);
   }
 
   /** The caller's own buildlets, sorted by name. */

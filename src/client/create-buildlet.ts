@@ -1,4 +1,4 @@
-// Requests a buildlet from a coordinator, with retries that never create two, and reports what it waits for.
+// Requests buildlets from a coordinator, with retries that never create two, and reports what it waits for.
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuilderType } from '../builders.ts';
@@ -26,6 +26,12 @@ export interface CreateOptions {
   retryMs?: number | undefined;
 }
 
+/** Buildlets that were made together, and their builder type from a coordinator that tells. */
+export interface CreatedAll {
+  readonly buildlets: readonly RemoteBuildlet[];
+  readonly builder: BuilderType | undefined;
+}
+
 /** A buildlet, and its builder type from a coordinator that tells. */
 export interface Created {
   /** The coordinator's record of it. */
@@ -46,7 +52,20 @@ export async function createBuildlet(
   builderType: string,
   options: CreateOptions,
 ): Promise<Created> {
-  const attempt = new Attempt(connection, builderType, options);
+  const { buildlets, builder } = await createBuildlets(connection, builderType, 1, options);
+  const [buildlet] = buildlets;
+  if (buildlet !== undefined) return { buildlet, builder };
+  throw new GomoteError('ERR_REPLY', 'the coordinator gave no buildlet');
+}
+
+/** All or none; several at once only from a coordinator that has the feature `create-count`. */
+export async function createBuildlets(
+  connection: Connection,
+  builderType: string,
+  count: number,
+  options: CreateOptions,
+): Promise<CreatedAll> {
+  const attempt = new Attempt(connection, builderType, count, options);
   const { signal } = options;
   const retryMs = checkedDurationMs('retryMs', options.retryMs) ?? defaultRetryMs;
   const deadlineAtMs = Date.now() + retryMs;
@@ -74,26 +93,31 @@ class Attempt {
   readonly #connection: Connection;
   readonly #options: CreateOptions;
   readonly #form: Record<string, string>;
+  readonly #count: number;
   /** Whether the coordinator is one that makes a buildlet only once for each key. */
   #knowsKeys = false;
   /** Whether the caller's progress listener has thrown. */
   isLeft = false;
 
-  constructor(connection: Connection, builderType: string, options: CreateOptions) {
+  constructor(connection: Connection, builderType: string, count: number, options: CreateOptions) {
     this.#connection = connection;
+    this.#count = count;
     this.#options = options;
     const key = randomBytes(16).toString('hex');
     // A coordinator without these extensions ignores the last two.
-    this.#form = { version: gomoteVersion, builderType, key, progress: '1' };
+    this.#form = {
+      ...(count > 1 && { count: String(count) }),
+      ...{ version: gomoteVersion, builderType, key, progress: '1' },
+    };
   }
 
-  async ask(): Promise<Created> {
+  async ask(): Promise<CreatedAll> {
     const signal = this.#connection.signalWith(this.#options.signal);
     const response = await this.#post(this.#form, signal);
     if (response.headers['content-type'] !== contentTypes.jsonLines) {
       const buildlet = parseRemoteBuildlet(await readText(response, signal));
-      if (buildlet !== undefined) return { buildlet, builder: undefined };
-      throw this.#badReply();
+      if (buildlet === undefined) throw this.#badReply();
+      return this.#checked([buildlet], undefined);
     }
     this.#knowsKeys = true;
     return await this.#read(response, signal);
@@ -118,11 +142,11 @@ class Attempt {
     });
   }
 
-  async #read(response: HttpResponse, signal: AbortSignal): Promise<Created> {
+  async #read(response: HttpResponse, signal: AbortSignal): Promise<CreatedAll> {
     for await (const text of linesOf(response, signal)) {
       const line = parseCreateLine(text);
       if (line === undefined) throw this.#badReply();
-      if ('buildlet' in line) return line;
+      if ('buildlets' in line) return this.#checked(line.buildlets, line.builder);
       if ('progress' in line) this.tell(line.progress);
       else {
         const message = `${this.#connection.options.label}: ${line.error}`;
@@ -133,6 +157,14 @@ class Attempt {
       'ERR_LOST',
       'the coordinator ended its reply before there was a buildlet',
     );
+  }
+
+  #checked(buildlets: readonly RemoteBuildlet[], builder: BuilderType | undefined): CreatedAll {
+    const names = new Set(buildlets.map(({ name }) => name));
+    if (buildlets.length === this.#count && names.size === this.#count) {
+      return { buildlets, builder };
+    }
+    throw this.#badReply();
   }
 
   #badReply(): GomoteError {

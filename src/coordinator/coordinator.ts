@@ -6,7 +6,8 @@ import { Changes } from './changes.ts';
 import type { Log } from './log.ts';
 import { MachineAllocator } from './pools/machine-allocator.ts';
 import type { Pool } from './pools/pool.ts';
-import { Admission, type AdmissionOptions } from './sessions/admission.ts';
+import { closedPools, poolsWithUnfit } from './pools/troubles.ts';
+import { Admission, type AdmissionOptions, type Wanted } from './sessions/admission.ts';
 import type { Creation } from './sessions/creation.ts';
 import { ClockWatch, endExpired } from './sessions/expiry.ts';
 import { type Health, MachineConnections } from './sessions/machine-connections.ts';
@@ -55,8 +56,7 @@ const listWaitMs = 3_000;
 /** The shortest time between two notifications of watchers, in ms. */
 const changeIntervalMs = 250;
 
-const sortedByName = (sessions: Session[]): Session[] =>
-  sessions.sort((a, b) => (a.name < b.name ? -1 : 1));
+const sortedByName = (sessions: Session[]) => sessions.sort((a, b) => (a.name < b.name ? -1 : 1));
 
 export class Coordinator {
   /** Builder types that there are machines for. */
@@ -131,10 +131,12 @@ export class Coordinator {
 
   /** Why no buildlet can be created, in words: the end of this coordinator, and pools that hand out no machines. */
   get troubles(): string[] {
-    const pools = [...this.#allocators].flatMap(([hostType, { trouble }]) =>
-      trouble === undefined ? [] : [`the pool of ${hostType} is not open: ${trouble}`],
-    );
-    return this.#admission.isClosed ? ['the coordinator is ending'] : pools;
+    return this.#admission.isClosed ? ['the coordinator is ending'] : closedPools(this.#allocators);
+  }
+
+  /** Pools of which some machines cannot be lent. */
+  get down(): string[] {
+    return poolsWithUnfit(this.#allocators);
   }
 
   /** Takes up what an earlier coordinator left, then hands out machines. Running sessions can be used at once. */
@@ -147,13 +149,12 @@ export class Coordinator {
         this.#book.note({ ...session, expiresMs });
       }
     }
-    for (const [hostType, allocator] of this.#allocators) {
-      this.#detach(this.#open(hostType, allocator), `opening the pool of ${hostType}`);
+    for (const [hostType, one] of this.#allocators) {
+      this.#detach(this.#open(hostType, one), `opening the pool of ${hostType}`);
     }
     const { limits, probeIntervalMs } = this.#options;
-    const [book, machines] = [this.#book, this.#machines];
-    const [sessions, sharing] = [this.#sessions, this.#sharing];
-    const expiry = { book, machines, sessions, sharing, clock: new ClockWatch() };
+    const [book, machines, sharing] = [this.#book, this.#machines, this.#sharing];
+    const expiry = { book, machines, sessions: this.#sessions, sharing, clock: new ClockWatch() };
     const every = (ms: number, work: () => void) =>
       this.#timers.push(setInterval(work, ms).unref());
     every(Math.min(sweepIntervalMs, Math.max(limits.idleMs / 4, 10)), () => {
@@ -197,9 +198,9 @@ export class Coordinator {
     return this.#book.all().filter(({ state }) => state === 'running');
   }
 
-  /** Makes a session for the user, once for each key; see Admission. */
-  create(user: User, builderType: string, key: string | undefined): Creation {
-    return this.#admission.create(user, builderType, key);
+  /** Makes sessions for the user, once for each key; see Admission. */
+  create(user: User, builderType: string, wanted: Wanted): Creation {
+    return this.#admission.create(user, builderType, wanted);
   }
 
   /** The client that made a session with the key does not want it any more. */

@@ -38,15 +38,14 @@ export async function createMetrics(
   });
   new Gauge({
     name: 'gomote_pool_machines',
-    help: 'Machines of a pool: capacity, lent, ready ahead (warm), requests that wait for one, and machines that could not be cleaned.',
+    help: 'Machines of a pool: capacity, lent, ready ahead (warm), requests that wait for one, machines that do not answer (down), and machines that could not be cleaned.',
     labelNames: ['host_type', 'what'],
     registers,
     collect() {
-      for (const { hostType, capacity, lent, warm, waiting, outOfService } of coordinator.view(
-        everybody,
-      ).pools) {
+      for (const { hostType, down, outOfService, ...pool } of coordinator.view(everybody).pools) {
+        const { capacity, lent, warm, waiting } = pool;
         const numbers = {
-          ...{ capacity, lent, warm, waiting },
+          ...{ capacity, lent, warm, waiting, down: down.length },
           'out-of-service': outOfService.length,
         };
         for (const [what, value] of Object.entries(numbers)) {

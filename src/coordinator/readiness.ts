@@ -17,7 +17,7 @@ export interface Readiness {
   readonly warnings: ReadonlyMap<Trouble, string>;
 }
 
-export const troubles = ['pools', 'disk', 'users', 'sessions'] as const;
+export const troubles = ['pools', 'disk', 'users', 'sessions', 'machines'] as const;
 
 type Trouble = (typeof troubles)[number];
 
@@ -40,5 +40,7 @@ export async function readinessOf({
       `sessions that cannot be read: ${length}; their machines are left alone`,
     );
   }
+  const { down } = coordinator;
+  if (down.length > 0) warnings.set('machines', down.join('; '));
   return { failures, warnings };
 }

@@ -67,8 +67,11 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     const owner = await ownId(directory.path);
     const gate = new ReverseGate(log);
     const { environment } = options;
-    const { team } = config;
-    const place = { stateDirectory: directory.path, owner, team, environment, log, gate };
+    const { team, probeIntervalMs } = config;
+    const place = {
+      ...{ stateDirectory: directory.path, owner, team, environment },
+      ...{ log, gate, probeIntervalMs },
+    };
     const auditPath = join(directory.path, 'audit.jsonl');
     const audit = config.auditTo === 'log' ? auditIn(log) : fileLog(auditPath, log);
     const usersPath = config.usersFile ?? directory.usersPath;

@@ -75,24 +75,29 @@ const toBuilder = (builder: v.InferOutput<typeof builderSchema>): BuilderRecord 
 const createLineSchema = v.union([
   v.object({ Progress: text() }),
   v.object({ Buildlet: remoteBuildletSchema, Builder: v.optional(builderSchema) }),
+  v.object({ Buildlets: listOf(remoteBuildletSchema), Builder: v.optional(builderSchema) }),
   v.object({ Error: text(64 << 10), Status: errorStatus, Code: v.optional(v.unknown()) }),
 ]);
 
 /** One line of a create that tells its progress. */
 type CreateLine =
   | { readonly progress: string }
-  | { readonly buildlet: RemoteBuildlet; readonly builder: BuilderRecord | undefined }
+  | {
+      readonly buildlets: readonly RemoteBuildlet[];
+      readonly builder: BuilderRecord | undefined;
+    }
   | { readonly error: string; readonly status: number; readonly code: ErrorCode | undefined };
 
 export function parseCreateLine(line: string): CreateLine | undefined {
   const output = parseBy(createLineSchema, line);
   if (output === undefined) return undefined;
   if ('Progress' in output) return { progress: output.Progress };
-  if ('Buildlet' in output) {
-    const { Buildlet: buildlet, Builder: builder } = output;
-    return { buildlet: toRemoteBuildlet(buildlet), builder: builder && toBuilder(builder) };
+  if ('Error' in output) {
+    return { error: output.Error, status: output.Status, code: parseErrorCode(output.Code) };
   }
-  return { error: output.Error, status: output.Status, code: parseErrorCode(output.Code) };
+  const { Builder: builder } = output;
+  const buildlets = 'Buildlet' in output ? [output.Buildlet] : output.Buildlets;
+  return { buildlets: buildlets.map(toRemoteBuildlet), builder: builder && toBuilder(builder) };
 }
 
 const typesSchema = v.object({

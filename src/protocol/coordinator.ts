@@ -31,8 +31,16 @@ export interface BuilderRecord {
   readonly path?: readonly string[] | undefined;
 }
 
+/** Several buildlets in one request, all or none. */
+export const createCountFeature = 'create-count';
+
 /** Extensions of a coordinator, announced in `/buildlet/types`. */
-const coordinatorFeatures: readonly string[] = ['create-key', 'create-progress', 'extend'];
+const coordinatorFeatures: readonly string[] = [
+  createCountFeature,
+  'create-key',
+  'create-progress',
+  'extend',
+];
 
 const toJson = (record: RemoteRecord) => ({
   User: coordinatorAuthUser(record.owner),
@@ -97,8 +105,15 @@ const pretty = (value: unknown): string => `${JSON.stringify(value, undefined, 2
 
 /** The lines of a create that was asked to tell its progress. */
 export const formatProgress = (step: string): string => `${JSON.stringify({ Progress: step })}\n`;
-export const formatCreated = (record: RemoteRecord, builder: BuilderRecord | undefined): string =>
-  `${JSON.stringify({ Buildlet: toJson(record), ...(builder && { Builder: builderJson(builder) }) })}\n`;
+export function formatCreated(
+  records: readonly RemoteRecord[],
+  isCounted: boolean,
+  builder: BuilderRecord | undefined,
+): string {
+  const all = records.map(toJson);
+  const made = isCounted ? { Buildlets: all } : { Buildlet: all[0] };
+  return `${JSON.stringify({ ...made, ...(builder && { Builder: builderJson(builder) }) })}\n`;
+}
 export const formatFailed = (reply: {
   status: number;
   text: string;

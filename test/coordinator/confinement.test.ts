@@ -89,11 +89,14 @@ describe('machines that go from one user to the next', () => {
     expect(view('root')?.outOfService).toEqual([
       {
         machine: machine?.address,
+        sinceMs: expect.any(Number),
         reason: 'the reset command failed: exit status 3: the disk is full',
       },
     ]);
     // Only an admin learns what the machine said.
-    expect(view('me')?.outOfService).toEqual([{ machine: machine?.address }]);
+    expect(view('me')?.outOfService).toEqual([
+      { machine: machine?.address, sinceMs: expect.any(Number) },
+    ]);
     rmSync(broken);
     await destroyed;
     await until(() => view('root')?.outOfService.length === 0);

@@ -187,13 +187,12 @@ describe('a new session', () => {
       const made = await Promise.all(
         Array.from({ length: 12 }, async (_, n) => {
           for (let pauses = Math.random() * 8; pauses > 0; pauses--) await pause();
-          const creation = two[n % 2]!.admission.create(
-            { name: 'me', isAdmin: false },
-            'vm',
-            undefined,
-          );
+          const creation = two[n % 2]!.admission.create({ name: 'me', isAdmin: false }, 'vm', {
+            count: 1,
+            key: undefined,
+          });
           creation.join(never);
-          const { name, machine } = await creation.result;
+          const { name, machine } = (await creation.result)[0]!;
           await two[n % 2]!.admission.claim(name);
           return { name, machine };
         }),

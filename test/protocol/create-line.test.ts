@@ -17,14 +17,22 @@ describe('a line of a create', () => {
     [
       'a buildlet',
       { Buildlet: buildlet },
-      { buildlet: expect.objectContaining({ name: buildlet.Name }), builder: undefined },
+      { buildlets: [expect.objectContaining({ name: buildlet.Name })], builder: undefined },
     ],
     [
       'a buildlet with its builder',
       { Buildlet: buildlet, Builder: { Name: 'linux', HostType: 'host', Env: ['A=1'] } },
       {
-        buildlet: expect.objectContaining({ name: buildlet.Name }),
+        buildlets: [expect.objectContaining({ name: buildlet.Name })],
         builder: { name: 'linux', hostType: 'host', env: ['A=1'], path: undefined },
+      },
+    ],
+    [
+      'several buildlets',
+      { Buildlets: [buildlet, buildlet] },
+      {
+        buildlets: Array(2).fill(expect.objectContaining({ name: buildlet.Name })),
+        builder: undefined,
       },
     ],
     [

@@ -2,7 +2,6 @@
 import { type BuilderType, builderTypeOfName, type Catalogue } from '../../builders.ts';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { CoordinatorClient } from '../../client/coordinator-client.ts';
-import type { Created } from '../../client/create-buildlet.ts';
 import { GomoteError, StatusError } from '../../errors.ts';
 import type { RemoteBuildlet } from '../../protocol/coordinator-replies.ts';
 import {
@@ -14,6 +13,7 @@ import {
 import type {
   Backend,
   BackendCall,
+  BatchCreation,
   CreateCall,
   Diagnosis,
   Instance,
@@ -34,7 +34,7 @@ export interface CoordinatorSettings extends CoordinatorConfig {
   readonly typesFile?: string | undefined;
 }
 
-export class CoordinatorBackend implements Backend, Diagnosis, TeamServer {
+export class CoordinatorBackend implements Backend, BatchCreation, Diagnosis, TeamServer {
   readonly name: string;
   readonly #client: CoordinatorClient;
   readonly #typesFile: string | undefined;
@@ -52,27 +52,36 @@ export class CoordinatorBackend implements Backend, Diagnosis, TeamServer {
   }
 
   async create({ name }: BuilderType, call: CreateCall): Promise<Instance> {
-    if (call.host.inheritEnv === true) {
-      throw new GomoteError(
-        'ERR_USAGE',
-        `${this.name}: --inherit-env is not the user's to choose`,
-        {
-          hint: 'the configuration of the coordinator has inherit-env for its host types',
-        },
-      );
-    }
-    const { buildlet, builder } = await this.#request(name, call);
-    if (builder !== undefined) {
-      const known = readKnownTypes(this.#typesFile);
-      const types = withType(known, builder);
-      if (types !== known) await writeKnownTypes(this.#typesFile, types);
-    }
+    refuseInherited(this.name, call);
+    const { buildlet, builder } = await this.#explained(name, () =>
+      this.#client.request(name, call),
+    );
+    await this.#remember(builder);
     return toInstance(buildlet);
   }
 
-  async #request(type: string, call: CreateCall): Promise<Created> {
+  async createAll(
+    { name }: BuilderType,
+    count: number,
+    call: CreateCall,
+  ): Promise<Instance[] | undefined> {
+    refuseInherited(this.name, call);
+    const made = await this.#explained(name, () => this.#client.requestAll(name, count, call));
+    if (made === undefined) return undefined;
+    await this.#remember(made.builder);
+    return made.buildlets.map(toInstance);
+  }
+
+  async #remember(builder: BuilderType | undefined): Promise<void> {
+    if (builder === undefined) return;
+    const known = readKnownTypes(this.#typesFile);
+    const types = withType(known, builder);
+    if (types !== known) await writeKnownTypes(this.#typesFile, types);
+  }
+
+  async #explained<T>(type: string, work: () => Promise<T>): Promise<T> {
     try {
-      return await this.#client.request(type, call);
+      return await work();
     } catch (error) {
       if (error instanceof StatusError && error.text === unknownTypeText) {
         throw new GomoteError('ERR_UNKNOWN_TYPE', `${this.name}: unknown builder type "${type}"`, {
@@ -159,6 +168,13 @@ export class CoordinatorBackend implements Backend, Diagnosis, TeamServer {
       cause: error,
     });
   }
+}
+
+function refuseInherited(backend: string, { host }: CreateCall): void {
+  if (host.inheritEnv !== true) return;
+  throw new GomoteError('ERR_USAGE', `${backend}: --inherit-env is not the user's to choose`, {
+    hint: 'the configuration of the coordinator has inherit-env for its host types',
+  });
 }
 
 const toInstance = (remote: RemoteBuildlet): Instance => ({

@@ -140,7 +140,7 @@ export interface Messages {
   say(lines: string | readonly string[]): void;
   /** One line on stderr with `--verbose` only. */
   detail(line: string): void;
-  /** Runs `work` with a spinner on a terminal, which shows the steps that `work` tells. */
+  /** Runs `work` with a spinner on a terminal, which shows the steps that `work` tells; a log has one every 10 s. */
   during<T>(what: string, work: (tell: (step: string) => void) => Promise<T>): Promise<T>;
   /** Runs `work` with a line on a terminal that shows how far it is. */
   showing<T>(passed: () => Passed, work: () => Promise<T>): Promise<T>;
@@ -151,6 +151,9 @@ interface MessagesOptions {
   readonly verbose: boolean;
   readonly color: boolean;
 }
+
+/** How long a log is left without a word of work that goes on, in ms: a little less than a coordinator is silent. */
+const logIntervalMs = 9_000;
 
 export function createMessages(terminal: Terminal, options: MessagesOptions): Messages {
   const write = (text: string | readonly string[]) => {
@@ -182,8 +185,14 @@ export function createMessages(terminal: Terminal, options: MessagesOptions): Me
     },
     during: async (what, work) => {
       if (!decorated) {
+        let shownMs = performance.now();
         return await work((step) => {
-          if (options.verbose) write(`gomote: ${what}: ${step}`);
+          const nowMs = performance.now();
+          // A log shows now and then that something goes on.
+          const isDue = !options.quiet && nowMs - shownMs >= logIntervalMs;
+          if (!options.verbose && !isDue) return;
+          shownMs = nowMs;
+          write(`gomote: ${what}: ${step}`);
         });
       }
       const { ora } = await import('./spinner.ts');

@@ -22,6 +22,7 @@ export class BackendPool implements Pool {
   readonly hostType: string;
   readonly kind: string;
   readonly capacity: number;
+  readonly size: number;
   readonly shared: SharedMachines | undefined;
   onCapacity = (): void => undefined;
   onLost = (): void => undefined;
@@ -32,6 +33,7 @@ export class BackendPool implements Pool {
     this.hostType = options.host.name;
     this.kind = options.kind;
     this.capacity = options.maximum;
+    this.size = options.maximum;
     this.shared = sharedOf(options);
   }
 

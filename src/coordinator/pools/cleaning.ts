@@ -2,15 +2,9 @@
 import { Writable } from 'node:stream';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { resetBuildlet } from '../../client/reset.ts';
-import { GomoteError, messageOf } from '../../errors.ts';
+import { GomoteError } from '../../errors.ts';
 import { printable } from '../../printable.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
-
-/** A machine that is not lent, because it could not be cleaned. */
-export interface OutOfService {
-  readonly machine: string;
-  readonly reason: string;
-}
 
 /** How long a machine may take to be emptied, and the admin's command to end, in ms. */
 const emptyTimeoutMs = 120_000;
@@ -19,35 +13,18 @@ const commandTimeoutMs = 600_000;
 /** How much of what the admin's command says is kept, in characters. */
 const saidLimit = 500;
 
-export class Cleaning {
-  readonly #command: string | undefined;
-  readonly #failures = new Map<string, string>();
-
-  /** @param command A line for the shell of the machine, run after the machine is emptied. */
-  constructor(command: string | undefined) {
-    this.#command = command;
-  }
-
-  get outOfService(): readonly OutOfService[] {
-    return [...this.#failures].map(([machine, reason]) => ({ machine, reason }));
-  }
-
-  /** Ends all processes of the machine's buildlet, empties it, and runs the command. Throws when any of that fails. */
-  async clean(id: string, client: BuildletClient, signal: AbortSignal): Promise<void> {
-    try {
-      await resetBuildlet(client, { signal: anySignal(signal, timeoutSignal(emptyTimeoutMs)) });
-      if (this.#command !== undefined) await run(this.#command, client, signal);
-      this.#failures.delete(id);
-    } catch (error) {
-      if (!signal.aborted) this.#failures.set(id, messageOf(error));
-      throw error;
-    }
-  }
-
-  /** The machine is not there any more. */
-  forget(id: string): void {
-    this.#failures.delete(id);
-  }
+/**
+ * Ends all processes of the machine's buildlet, empties it, and runs the command there. Throws when any of that fails.
+ *
+ * @param command A line for the shell of the machine, run after the machine is emptied.
+ */
+export async function clean(
+  client: BuildletClient,
+  command: string | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  await resetBuildlet(client, { signal: anySignal(signal, timeoutSignal(emptyTimeoutMs)) });
+  if (command !== undefined) await run(command, client, signal);
 }
 
 async function run(command: string, client: BuildletClient, signal: AbortSignal): Promise<void> {

@@ -7,9 +7,11 @@ export interface Waiting {
 export class FairQueue<T extends Waiting> {
   /** A user's requests; the order of the users is the order of their turns. */
   readonly #turns = new Map<string, T[]>();
+  /** Those that were served in vain: they come before all others. */
+  readonly #first: T[] = [];
 
   get size(): number {
-    let size = 0;
+    let size = this.#first.length;
     for (const items of this.#turns.values()) size += items.length;
     return size;
   }
@@ -20,8 +22,20 @@ export class FairQueue<T extends Waiting> {
     else items.push(item);
   }
 
+  /** Puts back one that was taken out and could not be served: it is the next again. */
+  putBack(item: T): void {
+    this.#first.push(item);
+  }
+
+  /** The one that `next` would take. */
+  get head(): T | undefined {
+    const [items] = this.#turns.values();
+    return this.#first[0] ?? items?.[0];
+  }
+
   /** Takes out the next; its owner's turn comes again after all others'. */
   next(): T | undefined {
+    if (this.#first.length > 0) return this.#first.shift();
     for (const [owner, items] of this.#turns) {
       const item = items.shift();
       this.#turns.delete(owner);
@@ -33,10 +47,9 @@ export class FairQueue<T extends Waiting> {
 
   /** Takes out one that no longer waits; whether it was there. */
   remove(item: T): boolean {
+    if (removeFrom(this.#first, item)) return true;
     const items = this.#turns.get(item.owner) ?? [];
-    const at = items.indexOf(item);
-    if (at < 0) return false;
-    items.splice(at, 1);
+    if (!removeFrom(items, item)) return false;
     if (items.length === 0) this.#turns.delete(item.owner);
     return true;
   }
@@ -45,7 +58,7 @@ export class FairQueue<T extends Waiting> {
   inOrder(): T[] {
     const queues = [...this.#turns.values()];
     const longest = Math.max(0, ...queues.map((items) => items.length));
-    const order: T[] = [];
+    const order: T[] = [...this.#first];
     for (let round = 0; round < longest; round++) {
       for (const items of queues) {
         const item = items[round];
@@ -54,4 +67,10 @@ export class FairQueue<T extends Waiting> {
     }
     return order;
   }
+}
+
+function removeFrom<T>(items: T[], item: T): boolean {
+  const at = items.indexOf(item);
+  if (at >= 0) items.splice(at, 1);
+  return at >= 0;
 }

@@ -1,11 +1,13 @@
 // Hands out the machines of one pool: never more than it has, to each user in turn, some of them created ahead.
 import { setMaxListeners } from 'node:events';
-import { GomoteError, messageOf } from '../../errors.ts';
+import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import { anySignal } from '../../timeout-signal.ts';
 import { FairQueue } from './fair-queue.ts';
 import type { AcquireCall, Pool } from './pool.ts';
+import { ReadyMachines } from './ready-machines.ts';
 import { RecentNames } from './recent-names.ts';
-import { pause, retry } from './retry.ts';
+import type { MachineRequest, WaitingView } from './request.ts';
+import { retry } from './retry.ts';
 
 interface MachineAllocatorOptions {
   /** How many machines to keep ready ahead. */
@@ -20,21 +22,6 @@ interface MachineAllocatorOptions {
   readonly retryMs?: number;
 }
 
-interface WaitingView {
-  readonly owner: string;
-  readonly sinceMs: number;
-  readonly ahead: number;
-}
-
-interface Request extends AcquireCall {
-  readonly owner: string;
-  readonly sinceMs: number;
-  /** The last position that was reported. */
-  shownAhead: number | undefined;
-  readonly grant: (id: string | Promise<string>) => void;
-  readonly refuse: (error: unknown) => void;
-}
-
 const longestRetryMs = 60_000;
 
 /** How long a machine that was taken back is remembered, in ms: longer than a list of machines takes. */
@@ -43,18 +30,14 @@ const rememberMs = 300_000;
 export class MachineAllocator {
   readonly pool: Pool;
   readonly #options: MachineAllocatorOptions;
-  readonly #queue = new FairQueue<Request>();
+  readonly #queue = new FairQueue<MachineRequest>();
   readonly #lent = new Set<string>();
   readonly #releasing = new Map<string, Promise<boolean>>();
   /** Those that were taken back: a list of what is there may be older. */
   readonly #returned = new RecentNames(rememberMs);
-  readonly #warm: string[] = [];
+  readonly #ready: ReadyMachines;
   readonly #closed = new AbortController();
   #acquiring = 0;
-  #warming = 0;
-  /** Under way after a machine could not be made ahead. */
-  #warmPause: Promise<void> | undefined;
-  #warmRetryMs: number | undefined;
   #isOpen = false;
   /** What failed last. */
   #trouble = 'it is starting';
@@ -62,9 +45,16 @@ export class MachineAllocator {
   constructor(pool: Pool, options: MachineAllocatorOptions) {
     this.pool = pool;
     this.#options = options;
+    const { signal } = this.#closed;
     // As many listen as there are machines being made or taken back.
-    setMaxListeners(0, this.#closed.signal);
-    pool.onCapacity = () => this.#grant();
+    setMaxListeners(0, signal);
+    const { onTrouble } = options;
+    const onChange = () => this.#grant();
+    const firstRetryMs = this.#firstRetryMs;
+    this.#ready = new ReadyMachines({
+      ...{ pool, signal, firstRetryMs, longestRetryMs, onTrouble, onChange },
+    });
+    pool.onCapacity = onChange;
     pool.onLost = (id, reason) => this.#lost(id, reason);
   }
 
@@ -77,7 +67,7 @@ export class MachineAllocator {
   }
 
   get warm(): number {
-    return this.#warm.length;
+    return this.#ready.count;
   }
 
   /** Why it hands out no machines; undefined while it does. */
@@ -86,7 +76,9 @@ export class MachineAllocator {
   }
 
   get waiting(): WaitingView[] {
-    return this.#queue.inOrder().map(({ owner, sinceMs }, ahead) => ({ owner, sinceMs, ahead }));
+    return this.#queue
+      .inOrder()
+      .map(({ owner, count, sinceMs }, ahead) => ({ owner, count, sinceMs, ahead }));
   }
 
   /**
@@ -107,26 +99,38 @@ export class MachineAllocator {
     return there ?? held;
   }
 
-  /** Hands out a machine, when it is the owner's turn and there is one; cancelled, nothing is left behind. */
-  async allocate(owner: string, call: AcquireCall): Promise<string> {
+  /**
+   * Hands out machines, all at once, when it is the owner's turn and there are as many; cancelled, nothing is left
+   * behind. Throws ERR_NO_CAPACITY where there will never be as many, and while no machine of the pool is up.
+   */
+  async allocate(owner: string, count: number, call: AcquireCall): Promise<string[]> {
     call.signal.throwIfAborted();
+    const { hostType, size, unfit } = this.pool;
+    if (size !== undefined && count > size) {
+      const message = `${count} buildlets can never be had at once: there are ${size} machines of ${hostType}`;
+      throw new GomoteError('ERR_NO_CAPACITY', message, { hint: 'ask for fewer' });
+    }
+    if (unfit !== undefined && !this.#hasMachinesUp) {
+      throw new GomoteError('ERR_NO_CAPACITY', `no machine of ${hostType} is up: ${unfit.text}`);
+    }
     return await new Promise((resolve, reject) => {
       const leave = () => {
         if (this.#queue.remove(request)) request.refuse(call.signal.reason);
-        this.#tellPositions();
+        this.#grant();
       };
-      const request: Request = {
+      const request: MachineRequest = {
         ...call,
-        owner,
-        sinceMs: Date.now(),
-        shownAhead: undefined,
-        grant: (id) => {
+        ...{ owner, count, sinceMs: Date.now(), shownAhead: undefined },
+        grant: (ids) => {
           call.signal.removeEventListener('abort', leave);
-          resolve(id);
+          resolve(ids);
         },
-        refuse: reject,
+        refuse: (error) => {
+          call.signal.removeEventListener('abort', leave);
+          reject(error);
+        },
       };
-      call.signal.addEventListener('abort', leave, { once: true });
+      call.signal.addEventListener('abort', leave);
       this.#queue.push(request);
       this.#grant();
     });
@@ -157,7 +161,7 @@ export class MachineAllocator {
   /** Whether the machine is one of this allocator's, or was just now. */
   knows(id: string): boolean {
     const isHere = this.#lent.has(id) || this.#releasing.has(id) || this.#returned.has(id);
-    return isHere || this.#warm.includes(id);
+    return isHere || this.#ready.has(id);
   }
 
   /** Counts a machine that another coordinator has handed out. */
@@ -189,41 +193,67 @@ export class MachineAllocator {
   }
 
   #lost(id: string, reason: string): void {
-    const at = this.#warm.indexOf(id);
-    if (at < 0) {
-      this.#options.onLost(id, reason);
-    } else {
-      this.#warm.splice(at, 1);
-      void this.giveBack(id);
-    }
+    if (this.#ready.remove(id)) void this.giveBack(id);
+    else this.#options.onLost(id, reason);
   }
 
-  get #hasRoom(): boolean {
-    return this.lent + this.#warm.length + this.#warming < this.pool.capacity;
+  /** How many more machines can be lent or made ahead. */
+  get #room(): number {
+    return this.pool.capacity - this.lent - this.#ready.total;
   }
 
-  /** Grants free machines to requests that wait, then makes some ahead. */
+  /** Grants free machines to requests that wait, then makes some ahead. Who wants several holds up those behind. */
   #grant(): void {
     if (this.#isOpen) {
-      while (this.#queue.size > 0 && (this.#warm.length > 0 || this.#hasRoom)) this.#grantNext();
-      const { warm } = this.#options;
-      while (
-        this.#warmPause === undefined &&
-        this.#warm.length + this.#warming < warm &&
-        this.#hasRoom
-      ) {
-        void this.#makeAhead();
+      for (;;) {
+        const { head } = this.#queue;
+        if (head === undefined || head.count > this.#ready.count + Math.max(0, this.#room)) break;
+        this.#queue.next();
+        void this.#serve(head);
       }
+      const { warm } = this.#options;
+      const isWanted = () => this.#ready.total < warm && this.#room > 0;
+      while (this.#ready.mayMake && isWanted()) void this.#ready.make();
     }
     this.#tellPositions();
   }
 
-  #grantNext(): void {
-    const request = this.#queue.next();
-    if (request === undefined) return;
-    const ready = this.#warm.shift();
-    if (ready !== undefined) this.#lent.add(ready);
-    request.grant(ready ?? this.#acquire(request));
+  /** Gives the request its machines. When some that seemed free are not, it waits on, before all others. */
+  async #serve(request: MachineRequest): Promise<void> {
+    const failed = new AbortController();
+    const results = await Promise.allSettled(
+      Array.from({ length: request.count }, async () => {
+        // Each has a signal of its own: Node warns when one signal has many listeners.
+        const signal = anySignal(request.signal, failed.signal);
+        try {
+          return await this.#take({ ...request, signal });
+        } catch (error) {
+          failed.abort(error);
+          throw error;
+        }
+      }),
+    );
+    const ids = results.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
+    if (ids.length === request.count) return request.grant(ids);
+    for (const id of ids) void this.giveBack(id);
+    const { reason } = failed.signal;
+    const waitsOn = isGomoteError(reason, 'ERR_NO_CAPACITY') && this.#hasMachinesUp;
+    if (!waitsOn || !this.#isOpen || request.signal.aborted) return request.refuse(reason);
+    this.#queue.putBack(request);
+    this.#grant();
+  }
+
+  /** Whether machines are lent that will come back, where the pool knows its machines. */
+  get #hasMachinesUp(): boolean {
+    const { size, unfit } = this.pool;
+    return unfit !== undefined && unfit.all.length !== size;
+  }
+
+  async #take(call: AcquireCall): Promise<string> {
+    const ready = this.#ready.take();
+    if (ready === undefined) return await this.#acquire(call);
+    this.#lent.add(ready);
+    return ready;
   }
 
   async #acquire(call: AcquireCall): Promise<string> {
@@ -235,33 +265,6 @@ export class MachineAllocator {
       return id;
     } finally {
       this.#acquiring--;
-      this.#grant();
-    }
-  }
-
-  /** Makes one ahead. After a failure it pauses, so that requests that wait get the room. */
-  async #makeAhead(): Promise<void> {
-    const { signal } = this.#closed;
-    this.#warming++;
-    try {
-      this.#warm.push(await this.pool.acquire({ signal, onProgress: () => undefined }));
-      this.#warmRetryMs = undefined;
-    } catch (error) {
-      if (signal.aborted) return;
-      this.#options.onTrouble(
-        `making a machine of ${this.pool.hostType} ahead: ${messageOf(error)}`,
-        error,
-      );
-      this.#warmRetryMs = Math.min(
-        (this.#warmRetryMs ?? this.#firstRetryMs / 2) * 2,
-        longestRetryMs,
-      );
-      this.#warmPause ??= pause(this.#warmRetryMs, signal).then(() => {
-        this.#warmPause = undefined;
-        this.#grant();
-      });
-    } finally {
-      this.#warming--;
       this.#grant();
     }
   }

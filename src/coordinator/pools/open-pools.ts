@@ -17,6 +17,8 @@ export interface PoolPlace {
   readonly team: string;
   readonly environment: NodeJS.ProcessEnv;
   readonly log: Log;
+  /** How often a machine is asked whether it is well, in ms. */
+  readonly probeIntervalMs: number;
   /** Where the machines of reverse pools come in. */
   readonly gate: ReverseGate;
 }
@@ -47,7 +49,11 @@ async function openPool(config: PoolConfig, place: PoolPlace): Promise<Pool> {
     }
     case 'static': {
       const { StaticPool } = await import('./static-pool.ts');
-      return new StaticPool(config.host.name, config.machines, config.resetCommand);
+      return new StaticPool({
+        ...{ hostType: config.host.name, machines: config.machines },
+        ...{ resetCommand: config.resetCommand, log: place.log },
+        probeIntervalMs: place.probeIntervalMs,
+      });
     }
     case 'backend': {
       const { backend: found, maximum, host } = config;

@@ -1,8 +1,8 @@
 // Where a coordinator's machines of one host type come from.
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import type { GomoteError } from '../../errors.ts';
-import type { OutOfService } from './cleaning.ts';
 import type { SharedMachines } from './shared-machines.ts';
+import type { UnfitMachines } from './unfit-machines.ts';
 
 export interface PoolCall {
   readonly signal: AbortSignal;
@@ -24,8 +24,10 @@ export interface Pool {
   readonly kind: string;
   /** How many machines can be lent at once, at this moment. */
   readonly capacity: number;
-  /** Machines that are not lent, because they could not be cleaned; they are tried again. Absent: there are none. */
-  readonly outOfService?: readonly OutOfService[] | undefined;
+  /** How many there can ever be, as far as that is known; more are never asked for at once. Absent: no limit. */
+  readonly size?: number | undefined;
+  /** Machines that are not lent, because they do not answer or could not be cleaned; they are tried again. */
+  readonly unfit?: UnfitMachines | undefined;
   /** Where sessions are kept with their machines, for all coordinators; absent: the machines are this one's alone. */
   readonly shared?: SharedMachines | undefined;
   /** Set by the allocator. Call it when the capacity has grown. */
@@ -34,7 +36,7 @@ export interface Pool {
   onLost: (id: string, reason: string) => void;
   /**
    * Returns the id of a clean machine that answers. Only called while fewer than `capacity` are lent. When it fails or
-   * is cancelled, nothing is left behind. An id stays the same when the coordinator starts again.
+   * is cancelled, nothing is left behind; ERR_NO_CAPACITY: all that were thought to be free are not. An id stays the same when the coordinator starts again.
    */
   acquire(call: AcquireCall): Promise<string>;
   /** Takes a machine back, also one that died: nothing of its user is left on it. May be repeated. */

@@ -3,8 +3,9 @@ import { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, messageOf } from '../../errors.ts';
 import type { CallingLink } from '../../reverse/reverse-link.ts';
 import type { Log } from '../log.ts';
-import { Cleaning, type OutOfService } from './cleaning.ts';
+import { clean } from './cleaning.ts';
 import type { AcquireCall, Pool, PoolCall, ReconcileCall } from './pool.ts';
+import { UnfitMachines } from './unfit-machines.ts';
 
 /** Who dialled. */
 export interface ReverseConnection {
@@ -48,10 +49,10 @@ const machineId = (machine: string, boot: string): string => `${machine}.${boot}
 export class ReversePool implements Pool {
   readonly hostType: string;
   readonly kind = 'reverse';
+  readonly unfit: UnfitMachines;
   onCapacity = (): void => undefined;
   onLost = (_id: string, _reason: string): void => undefined;
   readonly #options: ReversePoolOptions;
-  readonly #cleaning: Cleaning;
   /** Those connected and those held; the one that was free first comes first. */
   readonly #machines = new Map<string, Machine>();
   readonly #retries = new Set<NodeJS.Timeout>();
@@ -61,15 +62,11 @@ export class ReversePool implements Pool {
   constructor(options: ReversePoolOptions) {
     this.#options = options;
     this.hostType = options.hostType;
-    this.#cleaning = new Cleaning(options.resetCommand);
+    this.unfit = new UnfitMachines(options.hostType, options.log);
   }
 
   get capacity(): number {
     return [...this.#machines.values()].filter(({ state }) => state !== 'dirty').length;
-  }
-
-  get outOfService(): readonly OutOfService[] {
-    return this.#cleaning.outOfService;
   }
 
   /** Whether the machine may come in: not while another of its name is there and answers. */
@@ -114,7 +111,10 @@ export class ReversePool implements Pool {
     machine.awayReason = reason;
     if (link.saidGoodbye) this.#gone(machine, `machine ${machine.name}: ${reason}`);
     else if (machine.state === 'held') this.#await(machine);
-    else if (machine.state !== 'releasing') this.#forget(machine);
+    else {
+      this.unfit.add(machine.name, 'down', `it is away: ${reason}`);
+      if (machine.state !== 'releasing') this.#forget(machine);
+    }
   }
 
   /** Gives a machine that is held some time to come back. */
@@ -129,12 +129,14 @@ export class ReversePool implements Pool {
   /** What was on the machine is no more. */
   #gone(machine: Machine, reason: string): void {
     if (machine.state === 'held') this.onLost(machine.id, reason);
-    else if (machine.state !== 'releasing') this.#forget(machine);
+    else {
+      this.unfit.forget(machine.name);
+      if (machine.state !== 'releasing') this.#forget(machine);
+    }
   }
 
   #forget(machine: Machine): void {
     clearTimeout(machine.awayTimer);
-    this.#cleaning.forget(machine.id);
     if (this.#machines.get(machine.id) === machine) this.#machines.delete(machine.id);
   }
 
@@ -144,6 +146,7 @@ export class ReversePool implements Pool {
     try {
       await this.#clean(machine, new AbortController().signal);
       if (!isCurrent()) return;
+      this.unfit.remove(machine.name);
       machine.state = 'clean';
       // The last to become free is the last to be lent.
       this.#machines.delete(machine.id);
@@ -151,8 +154,7 @@ export class ReversePool implements Pool {
       this.onCapacity();
     } catch (error) {
       if (!isCurrent()) return;
-      const what = `cleaning ${machine.id}: ${messageOf(error)}`;
-      this.#options.log.write('trouble', { what });
+      this.unfit.add(machine.name, 'unclean', messageOf(error));
       const timer = setTimeout(() => {
         this.#retries.delete(timer);
         if (isCurrent()) void this.#offer(machine, link, Math.min(retryMs * 2, longestRetryMs));
@@ -168,7 +170,7 @@ export class ReversePool implements Pool {
   async #clean(machine: Machine, signal: AbortSignal): Promise<void> {
     const client = this.#clientOf(machine);
     try {
-      await this.#cleaning.clean(machine.id, client, signal);
+      await clean(client, this.#options.resetCommand, signal);
     } finally {
       await client.disconnect();
     }
@@ -199,12 +201,17 @@ export class ReversePool implements Pool {
     try {
       if (link !== undefined) await this.#clean(machine, call.signal);
     } catch (error) {
-      // One that is away is cleaned when it comes again, before it is offered.
-      if (machine.link === link) throw error;
+      call.signal.throwIfAborted();
+      if (machine.link === link) this.unfit.add(machine.name, 'unclean', messageOf(error));
     }
-    if (machine.link === undefined) return this.#forget(machine);
+    if (machine.link === undefined) {
+      // It is cleaned when it comes again, before it is offered.
+      this.unfit.add(machine.name, 'down', `it is away: ${machine.awayReason}`);
+      return this.#forget(machine);
+    }
     machine.state = 'dirty';
-    if (machine.link !== link) return void this.#offer(machine, machine.link);
+    const isUnclean = this.unfit.get(machine.name) !== undefined;
+    if (machine.link !== link || isUnclean) return void this.#offer(machine, machine.link);
     machine.state = 'clean';
     this.#machines.delete(id);
     this.#machines.set(id, machine);

@@ -1,87 +1,180 @@
-// Buildlets at fixed addresses that always run: lent to users, and reset between them.
+// Buildlets at fixed addresses that always run: lent to users, reset between them, and asked whether they are well.
 import { existsSync } from 'node:fs';
 import { BuildletClient } from '../../client/buildlet-client.ts';
-import { KeyPair } from '../../client/key-pair.ts';
-import { GomoteError, messageOf } from '../../errors.ts';
-import { readNamedSecret } from '../../files/private-file.ts';
+import { GomoteError, isOwnShortage, messageOf } from '../../errors.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
+import type { Log } from '../log.ts';
 import type { StaticMachine } from '../pool-config.ts';
-import { Cleaning, type OutOfService } from './cleaning.ts';
+import { clean } from './cleaning.ts';
 import type { AcquireCall, Pool, PoolCall, ReconcileCall } from './pool.ts';
+import { pause } from './retry.ts';
+import { credentialsOf } from './static-credentials.ts';
+import { UnfitMachines, type Unfitness } from './unfit-machines.ts';
+
+interface StaticPoolOptions {
+  readonly hostType: string;
+  readonly machines: readonly StaticMachine[];
+  /** A line for the shell of the machine, run between users. */
+  readonly resetCommand?: string | undefined;
+  /** How often each machine that nobody has is asked whether it is well, in ms. */
+  readonly probeIntervalMs: number;
+  readonly log: Log;
+}
 
 /** How long a machine may take to answer, in ms. */
 const answerTimeoutMs = 10_000;
 
+/** The wait before a machine that cannot be lent is tried again, in ms; it doubles up to the interval of probes. */
+const firstRetryMs = 1_000;
+
+/** Why a machine cannot be lent. */
+interface Fault {
+  readonly what: Unfitness;
+  readonly reason: string;
+}
+
+/** `busy`: lent, or being cleaned. `unfit`: not lent before it answers and is clean. */
+type State = 'free' | 'busy' | 'unfit';
+
 export class StaticPool implements Pool {
   readonly hostType: string;
   readonly kind = 'static';
+  readonly unfit: UnfitMachines;
   onCapacity = (): void => undefined;
   onLost = (): void => undefined;
+  readonly #options: StaticPoolOptions;
   readonly #machines: ReadonlyMap<string, StaticMachine>;
-  readonly #cleaning: Cleaning;
-  /** The ids of those that nobody has; the one that was used longest ago comes first. */
-  readonly #free: string[];
+  /** The one that was used longest ago comes first. */
+  readonly #states = new Map<string, State>();
+  readonly #closed = new AbortController();
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #probing: NodeJS.Timeout | undefined;
 
   /** Throws ERR_CONFIG when others can read a machine's secret; a file that is missing may come later. */
-  constructor(hostType: string, machines: readonly StaticMachine[], resetCommand?: string) {
+  constructor(options: StaticPoolOptions) {
+    const { machines, hostType } = options;
     for (const machine of machines) {
       if (existsSync(machine.keyPairFile ?? machine.passwordFile ?? '')) credentialsOf(machine);
     }
+    this.#options = options;
     this.hostType = hostType;
-    this.#cleaning = new Cleaning(resetCommand);
+    this.unfit = new UnfitMachines(hostType, options.log);
     this.#machines = new Map(machines.map((machine) => [machine.address, machine]));
-    this.#free = [...this.#machines.keys()];
+    for (const id of this.#machines.keys()) this.#states.set(id, 'free');
   }
 
   get capacity(): number {
-    return this.#machines.size;
+    return [...this.#states.values()].filter((state) => state !== 'unfit').length;
   }
 
-  get outOfService(): readonly OutOfService[] {
-    return this.#cleaning.outOfService;
+  get size(): number {
+    return this.#machines.size;
   }
 
   /** Returns the first free machine that answers and can be emptied. */
   async acquire(call: AcquireCall): Promise<string> {
-    const failures: string[] = [];
-    for (const id of [...this.#free]) {
-      const at = this.#free.indexOf(id);
-      if (at < 0) continue;
-      this.#free.splice(at, 1);
+    for (const [id, state] of [...this.#states]) {
+      if (state !== 'free' || this.#states.get(id) !== 'free') continue;
+      this.#states.set(id, 'busy');
       call.onProgress(`asking ${id}`);
-      try {
-        await this.#clean(id, call.signal);
-        return id;
-      } catch (error) {
-        this.#free.push(id);
-        call.signal.throwIfAborted();
-        failures.push(`${id}: ${messageOf(error)}`);
-      }
+      const fault = await this.#faultOf(id, call.signal).catch((error: unknown) => {
+        // It was this coordinator's own trouble.
+        this.#states.set(id, 'free');
+        throw error;
+      });
+      if (fault === undefined) return id;
+      this.#retire(id, fault);
     }
     throw new GomoteError(
       'ERR_NO_CAPACITY',
-      `no machine of ${this.hostType} answers: ${failures.join('; ')}`,
+      `no machine of ${this.hostType} is up: ${this.unfit.text}`,
     );
   }
 
+  /** A machine that cannot be cleaned now is cleaned before it is lent again. */
   async release(id: string, call: PoolCall): Promise<void> {
     // A machine that has left the configuration is not managed any more.
-    if (!this.#machines.has(id) || this.#free.includes(id)) return;
-    await this.#clean(id, call.signal);
-    this.#free.push(id);
+    if (this.#states.get(id) !== 'busy') return;
+    const fault = await this.#faultOf(id, call.signal);
+    if (fault === undefined) this.#free(id);
+    else this.#retire(id, fault);
   }
 
-  /** Ends its processes and empties it; a machine that cannot be cleaned is not lent. */
-  async #clean(id: string, signal: AbortSignal): Promise<void> {
-    const client = await this.connect(id);
+  /** The last to become free is the last to be lent. */
+  #free(id: string): void {
+    this.#states.delete(id);
+    this.#states.set(id, 'free');
+  }
+
+  /** Takes the machine out of service; it is tried again until it answers and is clean. */
+  #retire(id: string, { what, reason }: Fault, retryMs = firstRetryMs): void {
+    this.#states.set(id, 'unfit');
+    this.unfit.add(id, what, reason);
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      void this.#retry(id, retryMs);
+    }, retryMs).unref();
+    this.#timers.add(timer);
+  }
+
+  async #retry(id: string, retryMs: number): Promise<void> {
+    const longestMs = Math.max(firstRetryMs, this.#options.probeIntervalMs);
     try {
-      const { version } = await client.status({
-        signal: anySignal(signal, timeoutSignal(answerTimeoutMs)),
-      });
-      if (version < 1) throw new GomoteError('ERR_REPLY', `it has protocol version ${version}`);
-      await this.#cleaning.clean(id, client, signal);
-    } finally {
-      await client.disconnect();
+      const fault = await this.#faultOf(id, this.#closed.signal);
+      if (fault !== undefined) return this.#retire(id, fault, Math.min(retryMs * 2, longestMs));
+      this.unfit.remove(id);
+      this.#free(id);
+      this.onCapacity();
+    } catch (error) {
+      if (this.#closed.signal.aborted) return;
+      this.#retire(id, { what: 'down', reason: messageOf(error) }, longestMs);
+    }
+  }
+
+  /** Asks the machines that nobody has, one after the other within most of the interval. */
+  async #probe(): Promise<void> {
+    const free = [...this.#states].filter(([, state]) => state === 'free').map(([id]) => id);
+    for (const id of free) {
+      void this.#probeOne(id);
+      await pause((this.#options.probeIntervalMs * 0.8) / free.length, this.#closed.signal);
+    }
+  }
+
+  async #probeOne(id: string): Promise<void> {
+    if (this.#states.get(id) !== 'free') return;
+    const call = { isCleaned: false };
+    const fault = await this.#faultOf(id, this.#closed.signal, call).catch(() => undefined);
+    if (fault === undefined || this.#states.get(id) !== 'free') return;
+    this.#retire(id, fault);
+    this.onCapacity();
+  }
+
+  /**
+   * What keeps the machine from being lent, after its processes were ended and it was emptied. Fails when cancelled, and
+   * for want of something here, which says nothing of the machine.
+   */
+  async #faultOf(
+    id: string,
+    signal: AbortSignal,
+    { isCleaned = true } = {},
+  ): Promise<Fault | undefined> {
+    let what: Unfitness = 'down';
+    try {
+      const client = await this.connect(id);
+      try {
+        const answer = anySignal(signal, timeoutSignal(answerTimeoutMs));
+        const { version } = await client.status({ signal: answer });
+        if (version < 1) throw new GomoteError('ERR_REPLY', `it has protocol version ${version}`);
+        what = 'unclean';
+        if (isCleaned) await clean(client, this.#options.resetCommand, signal);
+        return undefined;
+      } finally {
+        await client.disconnect();
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      if (isOwnShortage(error)) throw error;
+      return { what, reason: messageOf(error) };
     }
   }
 
@@ -100,28 +193,17 @@ export class StaticPool implements Pool {
     held: ReadonlySet<string>,
     { leavesOthers }: ReconcileCall,
   ): Promise<ReadonlySet<string>> {
-    const there = [...(leavesOthers ? this.#free : held)].filter((id) => this.#machines.has(id));
-    for (const id of there) this.#free.splice(this.#free.indexOf(id), 1);
+    const wanted = leavesOthers ? this.#states.keys() : held;
+    const there = [...wanted].filter((id) => this.#machines.has(id));
+    for (const id of there) this.#states.set(id, 'busy');
+    void this.#probe();
+    this.#probing = setInterval(() => void this.#probe(), this.#options.probeIntervalMs).unref();
     return new Set(there);
   }
 
   async close(): Promise<void> {
-    // Nothing is kept open.
+    this.#closed.abort(new GomoteError('ERR_CLOSED', 'the coordinator is ending'));
+    clearInterval(this.#probing);
+    for (const timer of this.#timers) clearTimeout(timer);
   }
-}
-
-function credentialsOf({ keyPairFile, passwordFile }: StaticMachine) {
-  if (keyPairFile !== undefined)
-    return readKeyPair(readNamedSecret('key-pair-file', keyPairFile), keyPairFile);
-  if (passwordFile === undefined) return undefined;
-  return { password: readNamedSecret('password-file', passwordFile).trim() };
-}
-
-/** A certificate and its key in one PEM file. */
-function readKeyPair(text: string, path: string): KeyPair {
-  const [cert, key] = ['CERTIFICATE', 'RSA PRIVATE KEY'].map(
-    (what) => new RegExp(`-----BEGIN ${what}-----[^-]+-----END ${what}-----\n`).exec(text)?.[0],
-  );
-  if (cert !== undefined && key !== undefined) return new KeyPair(cert, key);
-  throw new GomoteError('ERR_CONFIG', `${path} does not hold a certificate and an RSA key, PEM`);
 }

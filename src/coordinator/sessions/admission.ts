@@ -1,17 +1,17 @@
-// New sessions: who may have one, under which name, and its making, once for each key.
+// New sessions: who may have them, under which names, and their making, once for each key.
 import type { BuilderType, Catalogue } from '../../builders.ts';
 import { GomoteError } from '../../errors.ts';
 import { nextName, type UsedNames } from '../../files/used-names.ts';
 import { unknownTypeText } from '../../protocol/endpoints.ts';
 import type { Log } from '../log.ts';
 import type { MachineAllocator } from '../pools/machine-allocator.ts';
-import type { AcquireCall } from '../pools/pool.ts';
 import type { SessionBook } from '../state/session-book.ts';
 import type { User } from '../state/users.ts';
-import { Creation } from './creation.ts';
+import { Creation, type CreationCall } from './creation.ts';
 import { applied, type Limits, nameStem, type Session } from './session.ts';
 import type { SessionTransitions } from './session-transitions.ts';
 import type { Sharing } from './sharing.ts';
+import { waitingText } from './waiting-text.ts';
 
 export interface AdmissionOptions {
   readonly book: SessionBook;
@@ -31,12 +31,20 @@ export interface AdmissionOptions {
   readonly publish: Sharing['publish'];
 }
 
+/** What is asked for beside the type. */
+export interface Wanted {
+  /** How many: all of them or none. */
+  readonly count: number;
+  /** What the client chose so that asking again gives the same sessions. */
+  readonly key: string | undefined;
+}
+
 /** How long a create goes on for a client that lost its connection and may ask again with its key, in ms. */
 const retryGraceMs = 20_000;
 
 export class Admission {
   readonly #options: AdmissionOptions;
-  /** Sessions whose client does not know of them yet, by name. */
+  /** Sessions whose client does not know of them yet, by name; those of one creation have it in common. */
   readonly #creations = new Map<string, Creation>();
   /** Set once no more are admitted. */
   isClosed = false;
@@ -46,99 +54,132 @@ export class Admission {
   }
 
   /**
-   * Makes a session for the user, or joins in the making of the one that the key was first given with. Throws
+   * Makes sessions for the user, or joins in the making of those that the key was first given with. Throws
    * ERR_UNKNOWN_TYPE, ERR_QUOTA, and ERR_CLOSED.
    */
-  create(user: User, builderType: string, key: string | undefined): Creation {
+  create(user: User, builderType: string, wanted: Wanted): Creation {
     const { catalogue, sessions } = this.#options;
     const builder = catalogue.builders.find(({ name }) => name === builderType);
     if (builder === undefined) {
       throw new GomoteError('ERR_UNKNOWN_TYPE', unknownTypeText);
     }
-    const known = key === undefined ? undefined : this.#madeWith(user, key);
+    const known = this.#madeWith(user, wanted);
     if (known !== undefined) return known;
     if (this.isClosed) throw new GomoteError('ERR_CLOSED', 'the coordinator is restarting');
-    const { name } = this.#reserve(user, builder, key);
+    const names = this.#reserve(user, builder, wanted);
     const creation = new Creation({
-      make: (call) => this.#make(name, call),
-      discard: (session) => {
-        this.#creations.delete(session.name);
-        sessions
-          .end(session.name, 'nobody took it')
-          .catch(sessions.trouble(`ending ${session.name}`));
+      make: (call) => this.#make(names, call),
+      discard: (made) => {
+        for (const { name } of made) {
+          this.#creations.delete(name);
+          sessions.end(name, 'nobody took it').catch(sessions.trouble(`ending ${name}`));
+        }
       },
-      graceMs: key === undefined ? 0 : retryGraceMs,
+      graceMs: wanted.key === undefined ? 0 : retryGraceMs,
     });
-    this.#creations.set(name, creation);
+    for (const name of names) this.#creations.set(name, creation);
     return creation;
   }
 
-  /** The creation under way with that key, or one that gives the session which was made, be it before a restart. */
-  #madeWith(user: User, key: string): Creation | undefined {
-    const session = this.#options.book
+  /** The creation under way with that key, or one that gives the sessions which were made, be it before a restart. */
+  #madeWith(user: User, { key, count }: Wanted): Creation | undefined {
+    if (key === undefined) return undefined;
+    const { book, sessions } = this.#options;
+    const found = book
       .all()
-      .find((one) => one.key === key && one.owner === user.name && one.state !== 'ending');
-    if (session === undefined) return undefined;
-    return (
-      this.#creations.get(session.name) ??
-      new Creation({ make: async () => session, discard: () => undefined, graceMs: 0 })
-    );
+      .filter((one) => one.key === key && one.owner === user.name && one.state !== 'ending');
+    const [first] = found;
+    if (first === undefined) return undefined;
+    const creation = this.#creations.get(first.name);
+    if (creation !== undefined) return creation;
+    if (found.length === count) {
+      return new Creation({ make: async () => found, discard: () => undefined, graceMs: 0 });
+    }
+    // A crash came between the writing of one and the next.
+    for (const { name } of found) {
+      sessions.end(name, 'its others were lost').catch(sessions.trouble(`ending ${name}`));
+    }
+    return undefined;
   }
 
-  #reserve(user: User, builder: BuilderType, key: string | undefined): Session {
+  #reserve(user: User, builder: BuilderType, { count, key }: Wanted): string[] {
     const { book, perUser, isTaken, names } = this.#options;
     const limit = user.maximum ?? perUser;
     const isHeld = ({ owner, state }: Session) =>
       owner === user.name && (state === 'creating' || state === 'running');
     const own = book.all().filter(isHeld);
-    if (own.length >= limit) {
-      const message = `you have ${own.length} buildlets, and your limit is ${limit}: destroy one first`;
+    if (own.length + count > limit) {
+      const which = count === 1 ? '' : `, and ask for ${count}`;
+      const next = count > limit ? 'ask for fewer' : 'destroy one first';
+      const message = `you have ${own.length} buildlets${which}, and your limit is ${limit}: ${next}`;
       throw new GomoteError('ERR_QUOTA', message);
     }
-    const now = Date.now();
-    const session: Session = {
-      name: nextName(nameStem(user.name, builder.name), names, isTaken),
-      owner: user.name,
-      builderType: builder.name,
-      hostType: builder.hostType,
-      state: 'creating',
-      createdMs: now,
-      expiresMs: now,
-      key,
-      isClaimed: false,
-    };
-    book.note(session);
-    return session;
+    return Array.from({ length: count }, () => {
+      const now = Date.now();
+      const name = nextName(nameStem(user.name, builder.name), names, isTaken);
+      book.note({
+        ...{ name, owner: user.name, builderType: builder.name, hostType: builder.hostType },
+        ...{ state: 'creating', createdMs: now, expiresMs: now, key, isClaimed: false },
+      });
+      return name;
+    });
   }
 
-  async #make(name: string, call: AcquireCall): Promise<Session> {
-    const { book, sessions, audit, allocatorOf, publish, limits } = this.#options;
-    const session = sessions.get(name);
-    const { owner, hostType } = session;
+  async #make(names: readonly string[], call: CreationCall): Promise<Session[]> {
+    const { book, sessions, audit, allocatorOf } = this.#options;
+    const wanted = names.map((name) => sessions.get(name));
+    const [first] = wanted;
+    if (first === undefined) return [];
+    const { owner, hostType } = first;
     const allocator = allocatorOf(hostType);
-    let machine: string | undefined;
-    let current = name;
+    let machines: string[] = [];
+    /** As they are called by now. */
+    const current = [...names];
     try {
       // Written ahead: after a crash a machine that no session names is an orphan.
-      await book.save(session);
-      machine = await allocator.allocate(owner, call);
-      call.signal.throwIfAborted();
-      const granted = applied(session, { kind: 'granted', machine }, Date.now(), limits);
-      const running = await publish(granted, call, (from, isTaken) => {
-        current = this.#rename(from, isTaken);
-        return current;
+      await Promise.all(wanted.map((session) => book.save(session)));
+      machines = await allocator.allocate(owner, names.length, {
+        signal: call.signal,
+        onProgress: (step) =>
+          call.onProgress(() => `${step}${waitingText(allocator, owner, book.all())}`),
       });
       call.signal.throwIfAborted();
-      await sessions.save(running);
-      audit.write('create', { name: running.name, owner, machine, outcome: 'ok' });
+      const running: Session[] = [];
+      for (const [at, session] of wanted.entries()) {
+        running.push(await this.#publish(session, machines[at] ?? '', call, current, at));
+      }
+      call.signal.throwIfAborted();
+      await Promise.all(running.map((session) => sessions.save(session)));
+      for (const { name, machine } of running) {
+        audit.write('create', { name, owner, machine, outcome: 'ok' });
+      }
       return running;
     } catch (error) {
-      audit.write('create', { name, owner, outcome: String(error) });
-      if (machine !== undefined) void allocator.giveBack(machine);
-      this.#creations.delete(current);
-      await sessions.abandon(current);
+      for (const name of current) {
+        audit.write('create', { name, owner, outcome: String(error) });
+        this.#creations.delete(name);
+      }
+      for (const machine of machines) void allocator.giveBack(machine);
+      await Promise.all(current.map((name) => sessions.abandon(name)));
       throw error;
     }
+  }
+
+  /** Gives the session its machine, under a name that no other coordinator has given; notes the name. */
+  async #publish(
+    session: Session,
+    machine: string,
+    { signal }: CreationCall,
+    current: string[],
+    at: number,
+  ): Promise<Session> {
+    const { limits, publish } = this.#options;
+    const granted = applied(session, { kind: 'granted', machine }, Date.now(), limits);
+    return await publish(granted, { signal }, (from, isTaken) => {
+      const name = this.#rename(from, isTaken);
+      current[at] = name;
+      return name;
+    });
   }
 
   /** Gives a session that is being made another name. */
@@ -156,7 +197,7 @@ export class Admission {
     return name;
   }
 
-  /** Ends what is being made with the key, at once; a session whose client got its name stays. */
+  /** Ends what is being made with the key, at once; sessions whose client got their names stay. */
   cancel(user: User, key: string): void {
     for (const { name, owner, key: other } of this.#options.book.all()) {
       if (owner === user.name && other === key) this.#creations.get(name)?.abandon();

@@ -1,27 +1,32 @@
-// The creation of one session and the requests that wait for it: it is cancelled when none is left.
+// The creation of sessions, all or none, and the requests that wait for it: it is cancelled when none is left.
 import { GomoteError } from '../../errors.ts';
 import type { Session } from './session.ts';
 
+/** What is being waited for, in words of the moment. */
+export type Step = () => string;
+
+export interface CreationCall {
+  readonly signal: AbortSignal;
+  readonly onProgress: (step: Step) => void;
+}
+
 interface CreationOptions {
-  /** Makes the session; cancelled, it leaves nothing behind. */
-  readonly make: (call: {
-    signal: AbortSignal;
-    onProgress: (step: string) => void;
-  }) => Promise<Session>;
-  /** Ends a session that was made and that nobody took. */
-  readonly discard: (session: Session) => void;
+  /** Makes the sessions; cancelled, it leaves nothing behind. */
+  readonly make: (call: CreationCall) => Promise<readonly Session[]>;
+  /** Ends sessions that were made and that nobody took. */
+  readonly discard: (sessions: readonly Session[]) => void;
   /** How long it goes on with nobody waiting, in ms: for a client that will ask again with its key. */
   readonly graceMs: number;
 }
 
 export class Creation {
   /** Fails as `make` does. */
-  readonly result: Promise<Session>;
+  readonly result: Promise<readonly Session[]>;
   readonly #options: CreationOptions;
   readonly #cancel = new AbortController();
-  readonly #listeners = new Set<(step: string) => void>();
-  #lastStep: string | undefined;
-  #made: Session | undefined;
+  readonly #listeners = new Set<(step: Step) => void>();
+  #lastStep: Step | undefined;
+  #made: readonly Session[] | undefined;
   #isClaimed = false;
   #grace: NodeJS.Timeout | undefined;
 
@@ -32,24 +37,24 @@ export class Creation {
     this.result.catch(() => undefined);
   }
 
-  async #make(): Promise<Session> {
-    const session = await this.#options.make({
+  async #make(): Promise<readonly Session[]> {
+    const sessions = await this.#options.make({
       signal: this.#cancel.signal,
       onProgress: (step) => {
         this.#lastStep = step;
         for (const listener of this.#listeners) listener(step);
       },
     });
-    this.#made = session;
+    this.#made = sessions;
     if (this.#cancel.signal.aborted) {
-      this.#options.discard(session);
+      this.#options.discard(sessions);
       throw this.#cancel.signal.reason;
     }
-    return session;
+    return sessions;
   }
 
   /** Waits along; the function it gives is to be called when the waiting is over, however. */
-  join(onProgress: (step: string) => void): () => void {
+  join(onProgress: (step: Step) => void): () => void {
     clearTimeout(this.#grace);
     this.#listeners.add(onProgress);
     if (this.#lastStep !== undefined) onProgress(this.#lastStep);
@@ -62,7 +67,7 @@ export class Creation {
     };
   }
 
-  /** A client has the session's name. */
+  /** A client has the names of the sessions. */
   claim(): void {
     this.#isClaimed = true;
   }

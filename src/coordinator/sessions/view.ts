@@ -1,5 +1,6 @@
 // What a person may see of a coordinator, for `list` and the status page.
 import type { MachineAllocator } from '../pools/machine-allocator.ts';
+import type { Unfitness } from '../pools/unfit-machines.ts';
 import type { User } from '../state/users.ts';
 import type { Health, MachineConnections } from './machine-connections.ts';
 import type { RunningRequest } from './machine-runs.ts';
@@ -18,6 +19,12 @@ interface SessionView {
   readonly running: readonly RunningRequest[];
 }
 
+interface PoolMachine {
+  readonly machine: string;
+  readonly sinceMs: number;
+  readonly reason?: string;
+}
+
 interface PoolView {
   readonly hostType: string;
   readonly kind: string;
@@ -25,14 +32,18 @@ interface PoolView {
   readonly lent: number;
   readonly warm: number;
   readonly waiting: number;
-  /** Machines that could not be cleaned; why is for admins. */
-  readonly outOfService: readonly { readonly machine: string; readonly reason?: string }[];
+  /** Machines that do not answer; why is for admins. */
+  readonly down: readonly PoolMachine[];
+  /** Machines that could not be cleaned. */
+  readonly outOfService: readonly PoolMachine[];
 }
 
 interface WaitingRow {
   readonly owner: string;
   readonly hostType: string;
   readonly ahead: number;
+  /** How many machines it wants at once. */
+  readonly count: number;
   readonly sinceMs: number;
 }
 
@@ -62,19 +73,18 @@ export function viewOf(
       reason: session.reason,
       running: machines.runningOf(session.name),
     })),
-    pools: allocators.map(
-      ({ pool: { hostType, kind, capacity, outOfService = [] }, lent, warm, waiting }) => ({
-        hostType,
-        kind,
-        capacity,
-        lent,
-        warm,
-        waiting: waiting.length,
-        outOfService: outOfService.map(({ machine, reason }) =>
-          user.isAdmin ? { machine, reason } : { machine },
-        ),
-      }),
-    ),
+    pools: allocators.map(({ pool: { hostType, kind, capacity, unfit }, lent, warm, waiting }) => {
+      const machines = (what: Unfitness): PoolMachine[] =>
+        (unfit?.all ?? [])
+          .filter((one) => one.what === what)
+          .map(({ machine, sinceMs, reason }) =>
+            user.isAdmin ? { machine, sinceMs, reason } : { machine, sinceMs },
+          );
+      return {
+        ...{ hostType, kind, capacity, lent, warm, waiting: waiting.length },
+        ...{ down: machines('down'), outOfService: machines('unclean') },
+      };
+    }),
     queue: allocators.flatMap(({ pool: { hostType }, waiting }) =>
       waiting.filter(isShown).map((row) => ({ ...row, hostType })),
     ),

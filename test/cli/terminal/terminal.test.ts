@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { colorRed, createMessages } from '../../../src/cli/terminal/terminal.ts';
 import { Collector } from '../../helpers/collect.ts';
 
@@ -15,6 +15,24 @@ it.each([
   ['when no colour is wanted', terminal, {}, false],
 ] as const)('is plain %s', async (_where, stream, environment, wanted) => {
   expect(await colorRed(stream, environment, wanted, 'text')).toBe('text');
+});
+
+it('tells a log every ten seconds what goes on', async () => {
+  const stderr = new Collector();
+  const messages = createMessages(
+    { stdin: Readable.from([]), stdout: new Collector(), stderr, environment: {} },
+    { quiet: false, verbose: false, color: true },
+  );
+  let nowMs = 1_000;
+  vi.spyOn(performance, 'now').mockImplementation(() => nowMs);
+  onTestFinished(() => void vi.restoreAllMocks());
+  await messages.during('creating linux', async (tell) => {
+    for (const second of [0, 1, 10, 12, 19.5, 20]) {
+      nowMs = 1_000 + second * 1_000;
+      tell(`at ${second}`);
+    }
+  });
+  expect(stderr.text).toBe('gomote: creating linux: at 10\ngomote: creating linux: at 19.5\n');
 });
 
 it.each([

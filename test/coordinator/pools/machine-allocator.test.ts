@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { MachineAllocator } from '../../../src/coordinator/pools/machine-allocator.ts';
 import type { AcquireCall, Pool } from '../../../src/coordinator/pools/pool.ts';
+import { UnfitMachines } from '../../../src/coordinator/pools/unfit-machines.ts';
 import { GomoteError } from '../../../src/errors.ts';
 import { until } from '../../helpers/processes.ts';
 
@@ -10,6 +11,8 @@ class HandPool implements Pool {
   readonly hostType = 'h';
   readonly kind = 'hand';
   capacity = 2;
+  size: number | undefined;
+  unfit: UnfitMachines | undefined;
   onCapacity = (): void => undefined;
   onLost: Pool['onLost'] = () => undefined;
   readonly asked: {
@@ -66,11 +69,13 @@ async function allocating(warm = 0) {
   });
   await allocator.open(new Set());
   const steps: Record<string, string[]> = {};
-  const ask = (owner: string, signal = new AbortController().signal) => {
+  const askFor = (owner: string, count: number, signal = new AbortController().signal) => {
     steps[owner] ??= [];
-    return allocator.allocate(owner, { signal, onProgress: (step) => steps[owner]?.push(step) });
+    const onProgress = (step: string) => steps[owner]?.push(step);
+    return allocator.allocate(owner, count, { signal, onProgress });
   };
-  return { pool, allocator, ask, steps, troubles, lost };
+  const ask = async (owner: string, signal?: AbortSignal) => (await askFor(owner, 1, signal))[0]!;
+  return { pool, allocator, ask, askFor, steps, troubles, lost };
 }
 
 describe('an allocator', () => {
@@ -204,5 +209,89 @@ describe('an allocator', () => {
     pool.onCapacity();
     pool.make();
     expect(await first).toBe('m0');
+  });
+
+  it('gives several at once or none, each request in one place of the queue', async () => {
+    const { pool, allocator, ask, askFor } = await allocating();
+    pool.capacity = 3;
+    const first = ask('a');
+    pool.make();
+    const held = await first;
+    // Were they taken one by one, each of the two would wait for what the other has.
+    const three = askFor('b', 3);
+    const two = askFor('c', 2);
+    const one = ask('d');
+    expect(pool.asked.length).toBe(0);
+    expect(allocator.waiting.map(({ owner, count, ahead }) => [owner, count, ahead])).toEqual([
+      ['b', 3, 0],
+      ['c', 2, 1],
+      ['d', 1, 2],
+    ]);
+    await allocator.giveBack(held);
+    for (let i = 0; i < 3; i++) pool.make();
+    const ids = await three;
+    expect(ids).toHaveLength(3);
+    expect(pool.asked.length).toBe(0);
+    for (const id of ids) await allocator.giveBack(id);
+    for (let i = 0; i < 3; i++) pool.make();
+    expect(await two).toHaveLength(2);
+    expect(await one).toMatch(/^m/);
+    expect(allocator.lent).toBe(3);
+  });
+
+  it('gives back what a request for several had when one of them cannot be made', async () => {
+    const { pool, allocator, askFor } = await allocating();
+    const both = askFor('a', 2);
+    pool.make();
+    pool.asked.shift()?.fail(new Error('it did not boot'));
+    await expect(both).rejects.toThrow('it did not boot');
+    await until(() => pool.released.length === 1);
+    expect(allocator.lent).toBe(0);
+  });
+
+  it('lets nobody wait behind a request for several that has left', async () => {
+    const { pool, ask, askFor } = await allocating();
+    const leaving = new AbortController();
+    const first = ask('a');
+    pool.make();
+    await first;
+    const both = askFor('b', 2, leaving.signal);
+    const one = ask('c');
+    expect(pool.asked.length).toBe(0);
+    leaving.abort(new GomoteError('ERR_ABORTED', 'left'));
+    await expect(both).rejects.toThrow('left');
+    pool.make();
+    expect(await one).toBe('m1');
+  });
+
+  it('refuses at once what can never be had', async () => {
+    const { pool, askFor } = await allocating();
+    pool.size = 2;
+    await expect(askFor('a', 3)).rejects.toMatchObject({
+      code: 'ERR_NO_CAPACITY',
+      message: '3 buildlets can never be had at once: there are 2 machines of h',
+    });
+  });
+
+  it('lets a request wait for a machine that is in use when the free one turns out to be dead', async () => {
+    const { pool, allocator, ask } = await allocating();
+    const log = { write: () => undefined };
+    pool.size = 2;
+    pool.unfit = new UnfitMachines('h', log);
+    const first = ask('a');
+    pool.make();
+    const held = await first;
+    const second = ask('b');
+    pool.unfit.add('dead', 'down', 'no answer');
+    pool.capacity = 1;
+    pool.asked.shift()?.fail(new GomoteError('ERR_NO_CAPACITY', 'none'));
+    await until(() => allocator.waiting.length === 1);
+    await allocator.giveBack(held);
+    pool.make();
+    expect(await second).toBe('m1');
+    pool.unfit.add('m1', 'down', 'no answer');
+    await expect(ask('c')).rejects.toThrow(
+      'no machine of h is up: dead has been down for 0s: no answer; m1 has been down',
+    );
   });
 });

@@ -7,11 +7,13 @@ import {
   formatFailed,
   formatProgress,
   formatRecord,
+  formatRecords,
 } from '../../../protocol/coordinator.ts';
 import { contentTypes, gomoteVersion } from '../../../protocol/endpoints.ts';
 import { errorReply } from '../../../protocol/error-reply.ts';
 import { decodeForm, parseBool } from '../../../protocol/form.ts';
 import type { Coordinator } from '../../coordinator.ts';
+import type { Step } from '../../sessions/creation.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { CoordinatorExchange, CoordinatorHandler } from '../server.ts';
 
@@ -21,25 +23,30 @@ const reminderMs = 10_000;
 export function create(coordinator: Coordinator): CoordinatorHandler {
   return async (exchange, user) => {
     const form = decodeForm(await readFormBody(exchange.request, smallForm));
-    const builderType = checked(form);
+    const { builderType, count } = checked(form);
     const key = form.get('key') ?? undefined;
     if (parseBool(form.get('cancel')) && key !== undefined) {
       coordinator.cancel(user, key);
       return sendEmpty(exchange.response);
     }
-    const creation = coordinator.create(user, builderType, key);
+    const creation = coordinator.create(user, builderType, { key, count: count ?? 1 });
     const progress = parseBool(form.get('progress')) ? new ProgressReply(exchange) : undefined;
     const leave = creation.join((step) => progress?.tell(step));
     exchange.signal.addEventListener('abort', leave, { once: true });
     try {
-      const session = await creation.result;
-      exchange.note.buildlet = session.name;
-      if (exchange.signal.aborted) return;
-      // Word of it that reached the client's side of the wire is what makes the buildlet the client's.
-      exchange.response.once('finish', () => coordinator.claim(session.name));
-      if (progress === undefined) {
-        sendText(exchange.response, formatRecord(session), contentTypes.json);
-      } else progress.created(session, coordinator.catalogue);
+      const sessions = await creation.result;
+      const [first] = sessions;
+      if (exchange.signal.aborted || first === undefined) return;
+      exchange.note.buildlet = sessions.map(({ name }) => name).join(' ');
+      // Word of them that reached the client's side of the wire is what makes the buildlets the client's.
+      exchange.response.once('finish', () => {
+        for (const { name } of sessions) coordinator.claim(name);
+      });
+      if (progress !== undefined) progress.created(sessions, count, coordinator.catalogue);
+      else {
+        const text = count === undefined ? formatRecord(first) : formatRecords(sessions);
+        sendText(exchange.response, text, contentTypes.json);
+      }
     } catch (error) {
       if (progress === undefined) throw error;
       progress.failed(error);
@@ -50,7 +57,11 @@ export function create(coordinator: Coordinator): CoordinatorHandler {
   };
 }
 
-function checked(form: URLSearchParams): string {
+/** The most that one request makes. */
+const countLimit = 100;
+
+/** The type, and how many of it; a client that gives no count gets one, in a reply of one. */
+function checked(form: URLSearchParams): { builderType: string; count: number | undefined } {
   const version = form.get('version') ?? '';
   if (version < gomoteVersion) {
     const said = `gomote client version "${version}" is too old; predates server version "${gomoteVersion}"`;
@@ -62,30 +73,39 @@ function checked(form: URLSearchParams): string {
   if (key !== null && !/^[\w-]{16,64}$/.test(key)) {
     throw new GomoteError('ERR_REQUEST', "bad 'key' parameter: 16 to 64 of a-z, A-Z, 0-9, _ and -");
   }
-  return builderType;
+  const count = form.get('count');
+  if (count === null) return { builderType, count: undefined };
+  if (/^[1-9][0-9]{0,2}$/.test(count) && Number(count) <= countLimit) {
+    return { builderType, count: Number(count) };
+  }
+  throw new GomoteError('ERR_REQUEST', `bad 'count' parameter: a number from 1 to ${countLimit}`);
 }
 
 /** A reply of JSON lines: steps, then the buildlet or the error. */
 class ProgressReply {
   readonly #exchange: CoordinatorExchange;
   readonly #timer: NodeJS.Timeout;
-  #last = formatProgress('waiting');
+  #step: Step = () => 'waiting';
 
   constructor(exchange: CoordinatorExchange) {
     this.#exchange = exchange;
     exchange.response.writeHead(200, { 'Content-Type': contentTypes.jsonLines });
     exchange.response.flushHeaders();
-    this.#timer = setInterval(() => exchange.response.write(this.#last), reminderMs);
+    this.#timer = setInterval(() => this.#write(), reminderMs);
   }
 
-  tell(step: string): void {
-    this.#last = formatProgress(step);
-    this.#exchange.response.write(this.#last);
+  tell(step: Step): void {
+    this.#step = step;
+    this.#write();
   }
 
-  created(session: Session, { builders }: Catalogue): void {
-    const builder = builders.find(({ name }) => name === session.builderType);
-    this.#exchange.response.end(formatCreated(session, builder));
+  #write(): void {
+    this.#exchange.response.write(formatProgress(this.#step()));
+  }
+
+  created(sessions: readonly Session[], count: number | undefined, { builders }: Catalogue): void {
+    const builder = builders.find(({ name }) => name === sessions[0]?.builderType);
+    this.#exchange.response.end(formatCreated(sessions, count !== undefined, builder));
   }
 
   failed(error: unknown): void {

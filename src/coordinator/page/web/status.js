@@ -154,15 +154,27 @@ function applyFilter() {
   byId('buildlet-rows').parentElement.hidden = buildlets.size === 0;
 }
 
-const brokenMachine = ({ machine, reason }) =>
-  element('div', {}, `out of service: ${machine}${reason === undefined ? '' : `: ${reason}`}`);
+const brokenMachine = (what) => (one) => {
+  const reason = one.reason === undefined ? '' : `: ${one.reason}`;
+  return element(
+    'div',
+    {},
+    `${what} for `,
+    clock('since', one.sinceMs),
+    `: ${one.machine}${reason}`,
+  );
+};
 
-function poolRow({ hostType, kind, capacity, lent, warm, waiting, outOfService }) {
+function poolRow({ hostType, kind, capacity, lent, warm, waiting, down, outOfService }) {
+  const broken = [
+    ...down.map(brokenMachine('down')),
+    ...outOfService.map(brokenMachine('out of service')),
+  ];
   const use = element('meter', { min: 0, max: Math.max(capacity, 1), value: lent });
   use.setAttribute('aria-label', `${lent} of ${capacity} in use`);
   return tableRow(
     rowHeader(hostType),
-    cell('Kind', element('span', {}, kind, ...outOfService.map(brokenMachine))),
+    cell('Kind', element('span', {}, kind, ...broken)),
     cell('In use', element('span', { className: 'use' }, use, `${lent} of ${capacity}`)),
     cell('Kept ready', String(warm), { className: 'number' }),
     cell('Waiting', String(waiting), { className: 'number' }),

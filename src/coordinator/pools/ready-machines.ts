@@ -1,0 +1,76 @@
+// Machines that are made ahead of the requests for them.
+import { messageOf } from '../../errors.ts';
+import type { Pool } from './pool.ts';
+import { pause } from './retry.ts';
+
+interface ReadyMachinesOptions {
+  readonly pool: Pool;
+  readonly signal: AbortSignal;
+  readonly firstRetryMs: number;
+  readonly longestRetryMs: number;
+  readonly onTrouble: (what: string, error: unknown) => void;
+  /** Called when one is ready, could not be made, or may be tried again. */
+  readonly onChange: () => void;
+}
+
+export class ReadyMachines {
+  readonly #options: ReadyMachinesOptions;
+  readonly #ready: string[] = [];
+  #making = 0;
+  /** Under way after a machine could not be made. */
+  #pause: Promise<void> | undefined;
+  #retryMs: number | undefined;
+
+  constructor(options: ReadyMachinesOptions) {
+    this.#options = options;
+  }
+
+  get count(): number {
+    return this.#ready.length;
+  }
+
+  /** Those that are ready or being made. */
+  get total(): number {
+    return this.#ready.length + this.#making;
+  }
+
+  has(id: string): boolean {
+    return this.#ready.includes(id);
+  }
+
+  take(): string | undefined {
+    return this.#ready.shift();
+  }
+
+  /** Takes out a machine that is gone; whether it was here. */
+  remove(id: string): boolean {
+    const at = this.#ready.indexOf(id);
+    if (at >= 0) this.#ready.splice(at, 1);
+    return at >= 0;
+  }
+
+  /** Whether more may be made now: after a failure there is a pause, in which requests that wait get the room. */
+  get mayMake(): boolean {
+    return this.#pause === undefined;
+  }
+
+  async make(): Promise<void> {
+    const { pool, signal, onTrouble, onChange, firstRetryMs, longestRetryMs } = this.#options;
+    this.#making++;
+    try {
+      this.#ready.push(await pool.acquire({ signal, onProgress: () => undefined }));
+      this.#retryMs = undefined;
+    } catch (error) {
+      if (signal.aborted) return;
+      onTrouble(`making a machine of ${pool.hostType} ahead: ${messageOf(error)}`, error);
+      this.#retryMs = Math.min((this.#retryMs ?? firstRetryMs / 2) * 2, longestRetryMs);
+      this.#pause ??= pause(this.#retryMs, signal).then(() => {
+        this.#pause = undefined;
+        onChange();
+      });
+    } finally {
+      this.#making--;
+      onChange();
+    }
+  }
+}

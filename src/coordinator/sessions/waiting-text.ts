@@ -1,0 +1,43 @@
+// What a create that waits is told: who has the machines, and how long it may take.
+import { formatDuration } from '../../duration.ts';
+import type { MachineAllocator } from '../pools/machine-allocator.ts';
+import type { Session } from './session.ts';
+
+/** How many owners are named. */
+const ownerLimit = 5;
+
+/** To be added to the step of a create of that owner's. Empty for one that does not wait for its turn. */
+export function waitingText(
+  { pool, waiting }: MachineAllocator,
+  owner: string,
+  sessions: readonly Session[],
+): string {
+  if (!waiting.some((one) => one.owner === owner)) return '';
+  const held = sessions.filter(
+    ({ hostType, machine }) => hostType === pool.hostType && machine !== undefined,
+  );
+  const unfit = pool.unfit?.all.length ?? 0;
+  const parts = [
+    `${held.length} of ${pool.capacity + unfit} machines of ${pool.hostType} in use${ownersText(held)}`,
+    ...(unfit > 0 ? [`${unfit} cannot be lent at the moment`] : []),
+    ...expiryText(held),
+  ];
+  return `; ${parts.join('; ')}`;
+}
+
+function ownersText(held: readonly Session[]): string {
+  const counts = new Map<string, number>();
+  for (const { owner } of held) counts.set(owner, (counts.get(owner) ?? 0) + 1);
+  const owners = [...counts].sort(([, a], [, b]) => b - a);
+  const named = owners.slice(0, ownerLimit).map(([owner, count]) => `${owner} ${count}`);
+  const more = owners.length > ownerLimit ? [`${owners.length - ownerLimit} others`] : [];
+  return owners.length === 0 ? '' : ` (${[...named, ...more].join(', ')})`;
+}
+
+/** A session that is used lives on, so that this is no promise. */
+function expiryText(held: readonly Session[]): string[] {
+  const running = held.filter(({ state }) => state === 'running');
+  if (running.length === 0) return [];
+  const nextMs = Math.min(...running.map(({ expiresMs }) => expiresMs)) - Date.now();
+  return [`the next one is free in ${formatDuration(Math.max(0, nextMs))} if nobody uses it`];
+}
