@@ -40,6 +40,8 @@ interface PullPlanOptions {
   readonly force: boolean;
   /** Whether what cannot have its path gets another one beside it. */
   readonly keepBoth: boolean;
+  /** Whether what gomote has neither sent nor brought makes room. */
+  readonly replacesUnknown: boolean;
   readonly rules: PullRules;
 }
 
@@ -188,7 +190,10 @@ export class PullPlanner {
 
   #verdict(entry: TreeEntry, here: ReturnType<typeof look>): Verdict {
     const { known, cache, isNew, umask } = this.#options;
-    if (here === undefined) return !isNew && known.hadPath(entry.path) ? 'removed' : 'wanted';
+    if (here === undefined) {
+      const wasRemoved = !isNew && known.hadPath(entry.path);
+      return wasRemoved && !this.#options.replacesUnknown ? 'removed' : 'wanted';
+    }
     if (here === 'other') return 'in the way';
     if (here.kind !== entry.kind) {
       // A directory may hold what nobody has ever sent.
@@ -204,7 +209,8 @@ export class PullPlanner {
       return entry.kind === 'directory' ? 'same' : 'wanted';
     }
     if (known.has(here, cache)) return 'wanted';
-    return known.hadPath(entry.path) ? 'changed' : 'unknown';
+    if (known.hadPath(entry.path)) return 'changed';
+    return this.#options.replacesUnknown ? 'wanted' : 'unknown';
   }
 
   #hasSameContent(entry: TreeEntry, here: FoundEntry): boolean {

@@ -16,6 +16,7 @@ import { KnownStates } from '../local/known-states.ts';
 import { LocalCache } from '../local/local-cache.ts';
 import { withRemoteTree } from '../remote/open.ts';
 import type { RemoteTree } from '../remote/remote-tree.ts';
+import { askedEntries } from './asked-entries.ts';
 import { type Conflict, type PullPlan, PullPlanner } from './pull-plan.ts';
 import { type PullTarget, pullTarget } from './pull-target.ts';
 import { outsideLink, WantedSink } from './wanted-sink.ts';
@@ -24,6 +25,10 @@ export interface PullOptions extends PullRulesOptions {
   /** Of the buildlet, relative to the work directory, in plain form. */
   readonly dir: string;
   readonly signal: AbortSignal;
+  /** Only what matches one of these patterns of gitignore(5), also what is left out otherwise. Default: everything. */
+  readonly only?: readonly string[] | undefined;
+  /** Also brings what was removed here, and overwrites what was neither pushed nor pulled: it is not known whose that is. */
+  readonly replacesUnknown?: boolean | undefined;
   /** Only what the buildlet's commands have made or changed since the push. */
   readonly changedOnly?: boolean | undefined;
   /** Also overwrites what was changed here, or is of another kind. */
@@ -58,6 +63,8 @@ export interface PullSummary {
   readonly others: readonly string[];
   /** Paths of what could not be read there or written here. */
   readonly failed: readonly string[];
+  /** Paths there that match one of the patterns, if such were given. */
+  readonly matched?: readonly string[] | undefined;
   /** Of all those, why: in words. */
   readonly reasons: ReadonlyMap<string, string>;
 }
@@ -107,6 +114,7 @@ class Pull {
   readonly #kept = new Map<string, string>();
   readonly #refused = new Map<string, string>();
   readonly #failed = new Map<string, string>();
+  #matched: readonly string[] | undefined;
   /** What is now the same at both ends. */
   readonly #come: TreeEntry[] = [];
 
@@ -118,8 +126,9 @@ class Pull {
   }
 
   async run(): Promise<Omit<PullSummary, 'wireBytes'>> {
-    const { changedOnly, dryRun } = this.#options;
-    const isAll = this.#isNew && !changedOnly && !dryRun && areSimple(this.#top, this.#options);
+    const { changedOnly, only, dryRun } = this.#options;
+    const isAny = !changedOnly && !only && !dryRun;
+    const isAll = this.#isNew && isAny && areSimple(this.#top, this.#options);
     const plan = isAll ? undefined : await this.#plan();
     const totals =
       dryRun || plan?.wanted.length === 0
@@ -142,6 +151,7 @@ class Pull {
       others: this.#others,
       ignored: plan?.ignored ?? this.#ignored,
       failed: [...this.#failed.keys()],
+      matched: this.#matched,
       reasons: new Map([...this.#kept, ...this.#refused, ...this.#failed]),
     };
   }
@@ -150,9 +160,8 @@ class Pull {
     const { changedOnly, cacheDirectory, force = false, keepBoth = false } = this.#options;
     const remote = this.#remote;
     const top = this.#top;
-    const changed = changedOnly ? await changedPaths(remote) : undefined;
-    const all = changed?.size === 0 ? [] : await remote.entries('pull');
-    const asked = changed === undefined ? all : all.filter(({ path }) => changed.has(path));
+    const { asked, matched } = await askedEntries(remote, this.#options);
+    this.#matched = matched;
     const entries = asked.filter(({ path }) => this.#fits(path));
     const cache = new LocalCache(cacheDirectory, top, 'pull');
     const planner = new PullPlanner({
@@ -164,10 +173,11 @@ class Pull {
       isNew: this.#isNew,
       force,
       keepBoth,
+      replacesUnknown: this.#options.replacesUnknown === true,
       rules: await pullRules(top, entries, this.#options),
     });
     for (const entry of entries) planner.add(entry);
-    if (changed === undefined) cache.save(planner.found, false);
+    if (!changedOnly && this.#options.only === undefined) cache.save(planner.found, false);
     return planner.plan;
   }
 
@@ -280,13 +290,6 @@ class Pull {
 function reasonOf(error: unknown): string {
   const code = error instanceof GomoteError ? errnoOf(error.cause) : undefined;
   return code === undefined ? messageOf(error) : errnoText(code);
-}
-
-/** Throws when there is no such directory. */
-async function changedPaths(remote: RemoteTree): Promise<Set<string>> {
-  const differences = await remote.differences();
-  const there = differences.filter(({ status }) => status !== 'D');
-  return new Set(there.map(({ path }) => path));
 }
 
 function totalsOf(wanted: readonly TreeEntry[]): { files: number; bytes: number } {

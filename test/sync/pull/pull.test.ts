@@ -49,6 +49,48 @@ onAllKinds((kind) => {
       expect(await pull(to)).toMatchObject({ files: 0 });
     });
 
+    it.each([
+      [['*.txt'], ['a.txt', 'sub/b.txt']],
+      [['/*.txt'], ['a.txt']],
+      [['sub'], ['sub', 'sub/b.txt', 'sub/up']],
+      [['sub/'], ['sub', 'sub/b.txt', 'sub/up']],
+      [['bin/*', '!tool'], []],
+      [
+        ['**/tool', 'none'],
+        ['bin/tool', 'none'],
+      ],
+      [['nothing*'], []],
+    ])('of %j brings that alone, with the directories that it is in', async (only, matched) => {
+      const { there, pull } = await pushBench(kind);
+      mkdirSync(there);
+      plant(there, tree);
+      const to = join(temporaryDirectory(), 'new');
+      expect((await pull(to, { only })).matched?.toSorted()).toEqual(matched);
+      const above = matched.flatMap((path) => path.split('/').slice(0, -1));
+      const wanted = [...new Set([...matched, ...above])];
+      const found = existsSync(to) ? readdirSync(to, { recursive: true }) : [];
+      expect(found.toSorted()).toEqual(wanted.toSorted());
+      // Nothing else has been seen: it is not taken for removed later.
+      expect(await pull(to)).toMatchObject({ kept: [] });
+      expect(facts(to)).toEqual(facts(there));
+    });
+
+    it('that replaces what is not known leaves alone only what was pushed or pulled and changed here', async () => {
+      const { there, pull } = await pushBench(kind);
+      mkdirSync(there);
+      plant(there, tree);
+      const to = temporaryDirectory();
+      writeFileSync(join(to, 'none'), 'of somebody');
+      await pull(to, { replacesUnknown: true });
+      expect(readFileSync(join(to, 'none'), 'utf8')).toBe('');
+      for (const path of ['a.txt', 'sub/b.txt']) writeFileSync(join(there, path), 'there');
+      writeFileSync(join(to, 'a.txt'), 'changed here');
+      rmSync(join(to, 'sub/b.txt'));
+      expect(await pull(to, { replacesUnknown: true })).toMatchObject({ kept: ['a.txt'] });
+      expect(readFileSync(join(to, 'a.txt'), 'utf8')).toBe('changed here');
+      expect(readFileSync(join(to, 'sub/b.txt'), 'utf8')).toBe('there');
+    });
+
     it('brings what has changed there, and leaves alone what is here alone', async () => {
       const { there, pull } = await pushBench(kind);
       mkdirSync(there);
