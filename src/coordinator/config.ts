@@ -39,6 +39,8 @@ export interface CoordinatorConfig {
     readonly maximumMs: number;
   };
   readonly probeIntervalMs: number;
+  /** How long a machine in use may be silent or away before its session is given up. */
+  readonly graceMs: number;
   /** How long running requests have when the coordinator is asked to end. */
   readonly drainMs: number;
   /** Whether `/metrics` asks for no admin's token. */
@@ -75,6 +77,7 @@ const schema = v.strictObject({
     {},
   ),
   'probe-interval': v.optional(positiveDurationSchema, '10s'),
+  'grace-time': v.optional(durationSchema, '5m'),
   'drain-timeout': v.optional(durationSchema, '30s'),
   'open-metrics': v.optional(v.boolean(), false),
   'audit-to': v.optional(v.picklist(['file', 'log'], 'audit-to is "file" or "log"'), 'file'),
@@ -121,6 +124,7 @@ export function loadCoordinatorConfig(path: string): CoordinatorConfig {
       maximumMs: limits.maximum,
     },
     probeIntervalMs: file['probe-interval'],
+    graceMs: file['grace-time'],
     drainMs: file['drain-timeout'],
     openMetrics: file['open-metrics'],
     auditTo: file['audit-to'],

@@ -14,6 +14,7 @@ import { type Health, MachineConnections } from './sessions/machine-connections.
 import type { Limits, Session } from './sessions/session.ts';
 import { SessionTransitions } from './sessions/session-transitions.ts';
 import { Sharing } from './sessions/sharing.ts';
+import { takeUp } from './sessions/take-up.ts';
 import { type CoordinatorView, viewOf } from './sessions/view.ts';
 import type { SessionBook } from './state/session-book.ts';
 import type { User } from './state/users.ts';
@@ -30,6 +31,8 @@ interface CoordinatorOptions {
   readonly limits: Limits & { readonly perUser: number };
   /** How often each machine is asked whether it is well, in ms. */
   readonly probeIntervalMs: number;
+  /** How long a machine in use may be silent before its session is given up, in ms. */
+  readonly graceMs: number;
   readonly log: Log;
   /** What was done to whose buildlet. */
   readonly audit: Log;
@@ -96,6 +99,7 @@ export class Coordinator {
       probeTimeoutMs: Math.min(longestProbeMs, Math.max(shortestProbeMs, options.probeIntervalMs)),
       poolOf: (hostType) => allocatorOf(hostType).pool,
       onDead: (name, reason, how) => this.#sessions.lost(name, reason, how),
+      graceMs: options.graceMs,
       ...{ onHealth: onChange, withArguments: options.auditArguments, log },
       isRunning: (name) => book.get(name)?.state === 'running',
     });
@@ -141,6 +145,7 @@ export class Coordinator {
 
   /** Takes up what an earlier coordinator left, then hands out machines. Running sessions can be used at once. */
   start(): void {
+    const { log } = this.#options;
     for (const session of this.#book.all()) {
       const { name } = session;
       if (session.state === 'creating') this.#detach(this.#sessions.abandon(name), 'forgetting');
@@ -150,7 +155,8 @@ export class Coordinator {
       }
     }
     for (const [hostType, one] of this.#allocators) {
-      this.#detach(this.#open(hostType, one), `opening the pool of ${hostType}`);
+      const parts = { book: this.#book, sessions: this.#sessions, sharing: this.#sharing, log };
+      this.#detach(takeUp(hostType, one, parts), `opening the pool of ${hostType}`);
     }
     const { limits, probeIntervalMs } = this.#options;
     const [book, machines, sharing] = [this.#book, this.#machines, this.#sharing];
@@ -168,30 +174,6 @@ export class Coordinator {
       this.#detach(sharing.look(), 'looking for sessions of other coordinators');
       this.#detach(sharing.flush(), 'keeping sessions with their machines');
     });
-  }
-
-  async #open(hostType: string, allocator: MachineAllocator): Promise<void> {
-    const held = new Map<string, string>();
-    const own = this.#book.all().filter((one) => one.hostType === hostType && one.state !== 'dead');
-    for (const { name, machine } of [...own, ...this.#book.unread]) {
-      if (machine !== undefined) held.set(machine, name);
-    }
-    const leavesOthers = this.#book.unread.some(({ machine }) => machine === undefined);
-    const there = await allocator.open(new Set(held.keys()), { leavesOthers });
-    for (const [machine, name] of held) {
-      const session = this.#book.get(name);
-      if (session?.state === 'ending') {
-        this.#detach(this.#sessions.end(name, 'it was ending'), `ending ${name}`);
-      } else if (!there.has(machine) && allocator.pool.shared === undefined) {
-        this.#sessions.died(name, 'its machine was gone when the coordinator started');
-      }
-    }
-    this.#options.log.write('pool-open', { hostType, held: held.size });
-    if (allocator.pool.shared !== undefined) {
-      await this.#sharing
-        .look()
-        .catch(this.#sessions.trouble(`looking for sessions of ${hostType}`));
-    }
   }
 
   #running(): Session[] {
@@ -225,6 +207,11 @@ export class Coordinator {
 
   healthOf(name: string): Health {
     return this.#book.get(name)?.state === 'dead' ? 'dead' : this.#machines.healthOf(name);
+  }
+
+  /** Why it is dead, or what is wrong with it at the moment. */
+  troubleOf({ name, reason }: Session): string | undefined {
+    return reason ?? this.#machines.troubleOf(name);
   }
 
   /** The user's session of that name; throws ERR_UNKNOWN_BUILDLET and ERR_NOT_OWNER. */

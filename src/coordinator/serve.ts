@@ -67,10 +67,10 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     const owner = await ownId(directory.path);
     const gate = new ReverseGate(log);
     const { environment } = options;
-    const { team, probeIntervalMs } = config;
+    const { team, probeIntervalMs, graceMs } = config;
     const place = {
       ...{ stateDirectory: directory.path, owner, team, environment },
-      ...{ log, gate, probeIntervalMs },
+      ...{ log, gate, probeIntervalMs, graceMs },
     };
     const auditPath = join(directory.path, 'audit.jsonl');
     const audit = config.auditTo === 'log' ? auditIn(log) : fileLog(auditPath, log);

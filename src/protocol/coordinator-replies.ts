@@ -32,7 +32,7 @@ export interface RemoteBuildlet {
   expires: Date;
   /** `well`, `silent` or `dead`, from a coordinator that was asked and looks after it. */
   health?: string;
-  /** Why it is dead. */
+  /** Why it is dead, or since when it is silent. */
   reason?: string;
 }
 

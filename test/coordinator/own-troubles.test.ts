@@ -39,6 +39,7 @@ async function lookAt(fails: {
     },
   } as unknown as Pool;
   const machines = new MachineConnections({
+    graceMs: 0,
     probeTimeoutMs: 10_000,
     poolOf: () => pool,
     onDead: (_name, _reason, how) => deaths.push(how),

@@ -430,7 +430,7 @@ describe('the relay', () => {
         '/status': (_, response) => void (hangs || response.end('{"Version":11}')),
         '/never': () => undefined,
       },
-      'probe-interval = "20ms"',
+      'probe-interval = "20ms"\ngrace-time = "0"',
     );
     const proxied = { user: 'me', headers: { 'X-Buildlet-Proxy': name } };
     const waiting = ask(coordinator, '/never', proxied);
@@ -438,7 +438,7 @@ describe('the relay', () => {
     hangs = true;
     expect(await waiting).toMatchObject({
       status: 502,
-      text: expect.stringContaining(`"${name}" is dead: no answer to 3 probes`),
+      text: expect.stringContaining(`"${name}" is dead: it did not answer for`),
     });
   });
 

@@ -60,7 +60,7 @@ describe.runIf(hasBrowser)('the status page', () => {
     const coordinator = await startCoordinator({
       users,
       machines: 3,
-      toml: 'probe-interval = "50ms"',
+      toml: 'probe-interval = "50ms"\ngrace-time = "0"',
     });
     const { page, complaints } = await browse({ viewport: { width: 1280, height: 800 } });
     await signIn(page, coordinator, 'boss');

@@ -184,5 +184,5 @@ const toInstance = (remote: RemoteBuildlet): Instance => ({
   created: remote.created,
   expires: remote.expires,
   dead: remote.health === 'dead' ? (remote.reason ?? 'dead') : undefined,
-  ...(remote.health === 'silent' && { trouble: 'does not answer' }),
+  ...(remote.health === 'silent' && { trouble: remote.reason ?? 'does not answer' }),
 });

@@ -119,6 +119,12 @@ function condition(row: Row): string {
   return `expires in ${formatDuration(leftMs)}${trouble}`;
 }
 
+/** For programs, which should not have to read sentences. */
+function stateOf({ dead, trouble }: Pick<Row, 'dead' | 'trouble'>): 'running' | 'unwell' | 'dead' {
+  if (dead !== undefined) return 'dead';
+  return trouble === undefined ? 'running' : 'unwell';
+}
+
 const toJson = (rows: readonly Row[], terminal: Terminal): string =>
   listedJson(
     rows.map(({ backend, name, builderType, hostType, created, expires, dead, trouble }) => ({
@@ -128,7 +134,8 @@ const toJson = (rows: readonly Row[], terminal: Terminal): string =>
       hostType,
       created,
       expires,
-      state: dead ?? trouble ?? 'running',
+      state: stateOf({ dead, trouble }),
+      reason: dead ?? trouble,
     })),
     terminal,
     2,

@@ -19,6 +19,8 @@ export interface PoolPlace {
   readonly log: Log;
   /** How often a machine is asked whether it is well, in ms. */
   readonly probeIntervalMs: number;
+  /** How long a machine in use may be away, in ms. */
+  readonly graceMs: number;
   /** Where the machines of reverse pools come in. */
   readonly gate: ReverseGate;
 }
@@ -68,7 +70,7 @@ async function openPool(config: PoolConfig, place: PoolPlace): Promise<Pool> {
       const pool = new ReversePool({
         hostType: config.host.name,
         resetCommand: config.resetCommand,
-        log: place.log,
+        ...{ log: place.log, graceMs: place.graceMs },
       });
       place.gate.add({ pool, keyFile: config.keyFile });
       return pool;

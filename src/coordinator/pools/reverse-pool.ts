@@ -35,12 +35,11 @@ interface ReversePoolOptions {
   readonly resetCommand?: string | undefined;
   /** The first wait before a machine that could not be cleaned is tried again, in ms. Default 1,000. */
   readonly retryMs?: number | undefined;
-  /** How long a machine that is held may be away, in ms. Default 60,000. */
-  readonly awayMs?: number | undefined;
+  /** How long a machine that is held may be away, in ms. */
+  readonly graceMs: number;
 }
 
 const answerTimeoutMs = 5_000;
-const longestAwayMs = 60_000;
 const firstRetryMs = 1_000;
 const longestRetryMs = 60_000;
 
@@ -119,11 +118,11 @@ export class ReversePool implements Pool {
 
   /** Gives a machine that is held some time to come back. */
   #await(machine: Machine): void {
-    const { awayMs = longestAwayMs } = this.#options;
+    const { graceMs } = this.#options;
     machine.awayTimer = setTimeout(() => {
       const { name, awayReason } = machine;
-      this.#gone(machine, `machine ${name} has been away for ${awayMs / 1000} s: ${awayReason}`);
-    }, awayMs).unref();
+      this.#gone(machine, `machine ${name} has been away for ${graceMs / 1000} s: ${awayReason}`);
+    }, graceMs).unref();
   }
 
   /** What was on the machine is no more. */

@@ -32,6 +32,8 @@ export type Death = 'ended' | 'unknown' | 'silent';
 interface MachineConnectionsOptions {
   /** How long a probe may take, in ms. */
   readonly probeTimeoutMs: number;
+  /** How long a machine may be silent before it is given up, in ms. */
+  readonly graceMs: number;
   readonly poolOf: (hostType: string) => Pool;
   /** Called when a session's machine is of no use any more. */
   readonly onDead: (name: string, reason: string, how: Death) => void;
@@ -42,7 +44,7 @@ interface MachineConnectionsOptions {
   readonly log: Log;
 }
 
-/** How many probes in a row must fail for a machine to be given up. */
+/** How many probes in a row must fail for a machine to be given up, however short the grace time is. */
 const failuresToDeath = 3;
 
 /** A connection to the machine, and the client that knows how to released it. */
@@ -58,6 +60,8 @@ interface Entry {
   readonly running: Set<RunningRequest>;
   readonly runs: MachineRuns;
   failures: number;
+  /** When it last answered, or was first used. */
+  answeredMs: number;
   health: Health;
   isProbing: boolean;
 }
@@ -72,6 +76,13 @@ export class MachineConnections {
 
   healthOf(name: string): Health {
     return this.#entries.get(name)?.health ?? 'unknown';
+  }
+
+  /** What is wrong with the machine at the moment, and for how long. */
+  troubleOf(name: string): string | undefined {
+    const entry = this.#entries.get(name);
+    if (entry?.health !== 'silent') return undefined;
+    return `it has not answered for ${seconds(performance.now() - entry.answeredMs)}`;
   }
 
   /** What passes at the moment, and the runs that go on by themselves, each once. */
@@ -115,6 +126,7 @@ export class MachineConnections {
       running: new Set(),
       runs: new MachineRuns(),
       failures: 0,
+      answeredMs: performance.now(),
       health: 'unknown',
       isProbing: false,
     };
@@ -177,6 +189,7 @@ export class MachineConnections {
       const { relay } = await this.#connected(entry, session);
       isOther = await look(relay, entry.runs, signal);
       entry.failures = 0;
+      entry.answeredMs = performance.now();
       entry.health = 'well';
       this.#renew(session);
     } catch (error) {
@@ -212,8 +225,9 @@ export class MachineConnections {
       return onDead(name, messageOf(explained), 'ended');
     if (isGomoteError(explained, 'ERR_UNKNOWN_BUILDLET'))
       return onDead(name, messageOf(explained), 'unknown');
-    if (entry.failures < failuresToDeath) return;
-    onDead(name, `no answer to ${entry.failures} probes: ${messageOf(explained)}`, 'silent');
+    const silentMs = performance.now() - entry.answeredMs;
+    if (entry.failures < failuresToDeath || silentMs < this.#options.graceMs) return;
+    onDead(name, `it did not answer for ${seconds(silentMs)}: ${messageOf(explained)}`, 'silent');
   }
 
   /** What the platform knows of the failure; the failure itself when the platform cannot be asked. */
@@ -259,6 +273,8 @@ function isOfMachine(error: unknown): boolean {
   if (isGomoteError(error)) return !notOfMachines.includes(error.code);
   return error instanceof Error && error.name === 'TimeoutError';
 }
+
+const seconds = (ms: number): string => `${Math.round(ms / 1_000)} s`;
 
 /** Whether the machine answers as it should, and which runs go on there, in one request where that is known to do. */
 async function look(relay: Relay, runs: MachineRuns, signal: AbortSignal): Promise<boolean> {

@@ -70,7 +70,7 @@ export function viewOf(
       createdMs: session.createdMs,
       expiresMs: session.expiresMs,
       health: session.state === 'dead' ? 'dead' : machines.healthOf(session.name),
-      reason: session.reason,
+      reason: session.reason ?? machines.troubleOf(session.name),
       running: machines.runningOf(session.name),
     })),
     pools: allocators.map(({ pool: { hostType, kind, capacity, unfit }, lent, warm, waiting }) => {

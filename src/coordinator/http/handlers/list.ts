@@ -19,9 +19,9 @@ export function list(coordinator: Coordinator): CoordinatorHandler {
         contentTypes.json,
       );
     }
-    const withHealth = formatRecords(sessions, ({ name, reason }) => ({
-      Health: coordinator.healthOf(name),
-      ...(reason !== undefined && { Reason: reason }),
+    const withHealth = formatRecords(sessions, (session) => ({
+      Health: coordinator.healthOf(session.name),
+      Reason: coordinator.troubleOf(session),
     }));
     sendText(response, withHealth, contentTypes.json);
   };

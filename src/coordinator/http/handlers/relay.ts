@@ -82,7 +82,7 @@ async function pass(
     failure = error;
     note.error = messageOf(error);
     const code = isGomoteError(error, 'ERR_BUILDLET_DIED') ? error.code : undefined;
-    sendError(response, 502, explain(error, session, id), code);
+    sendError(response, 502, explain(error, session, id, coordinator.troubleOf(session)), code);
   } finally {
     over?.(path === endpoints.session.path && (signal.aborted || command?.isDetached === true));
     coordinator.used(session, failure);
@@ -91,11 +91,17 @@ async function pass(
 }
 
 /** Which hop failed, for whom, and what to do next, in one line. */
-function explain(error: unknown, { name, machine = '' }: Session, id: string): string {
+function explain(
+  error: unknown,
+  { name, machine = '' }: Session,
+  id: string,
+  trouble: string | undefined,
+): string {
   if (isGomoteError(error, 'ERR_BUILDLET_DIED'))
     return `${messageOf(error)} (request ${id}); make another`;
   const hop = `coordinator: no reply from the buildlet "${name}" (machine ${machine})`;
-  return `${hop}: ${messageOf(error)} (request ${id}); see gomote list for its health, then try again`;
+  const forHow = trouble === undefined ? '' : `; ${trouble}`;
+  return `${hop}: ${messageOf(error)}${forHow} (request ${id}); see gomote list for its health, then try again`;
 }
 
 async function inTime(work: Promise<void>): Promise<void> {
