@@ -83,6 +83,7 @@ export type { DirEntry } from './protocol/listing.ts';
 export type {
   ClosedBy,
   EndReason,
+  RunUsage,
   SessionEnd,
   SessionInfo,
   SessionRequest,

@@ -5,6 +5,7 @@ import * as v from 'valibot';
 import type { ExecRequest } from './exec.ts';
 import { count, text } from './reply-fields.ts';
 import type { TerminalRequest } from './session.ts';
+import { runUsage } from './session-replies.ts';
 
 /** What the buildlet tells the process in the sandbox; first `setup`, once. `run` is the id of a start. */
 export type SandboxOrder =
@@ -51,6 +52,7 @@ const report = v.union([
     exited: v.object({
       code: v.nullable(v.pipe(count, v.maxValue(255))),
       signal: v.nullable(signalName),
+      usage: v.optional(runUsage),
     }),
   }),
   v.object({ id, done: v.literal(true) }),

@@ -7,6 +7,7 @@ import {
   endReasons,
   type Gap,
   isSessionId,
+  memoryMeasures,
   networkClosings,
   type SessionEnd,
   type SessionInfo,
@@ -18,6 +19,14 @@ const code = v.pipe(count, v.maxValue(largestStatus));
 
 const signalName = v.pipe(v.string(), v.regex(/^SIG[A-Z0-9+-]{1,16}$/));
 
+const durationMs = v.pipe(v.number(), v.finite(), v.minValue(0));
+
+export const runUsage = v.object({
+  cpuMs: durationMs,
+  peakMemoryBytes: v.optional(count),
+  memoryBy: v.optional(v.picklist(memoryMeasures)),
+});
+
 const end = v.pipe(
   v.object({
     code: v.nullable(code),
@@ -26,9 +35,10 @@ const end = v.pipe(
     state: text(64 << 10),
     error: v.optional(text(64 << 10)),
     network: v.optional(v.picklist(networkClosings)),
+    usage: v.optional(runUsage),
     started: moment,
     ended: moment,
-    durationMs: v.pipe(v.number(), v.finite(), v.minValue(0)),
+    durationMs,
     stdout: stream,
     stderr: stream,
   }),

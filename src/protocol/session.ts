@@ -142,6 +142,19 @@ export const networkClosings = ['none', 'firewall'] as const;
 /** What kept a command off the network. */
 export type ClosedBy = (typeof networkClosings)[number];
 
+/** How the memory of a run was measured: by its control group, or by looking at its processes now and then. */
+export const memoryMeasures = ['cgroup', 'sampled'] as const;
+
+/** What a run used of its machine, as far as the machine tells. */
+export interface RunUsage {
+  /** CPU time, user and system, of the command and of all processes that were waited for, in ms. */
+  readonly cpuMs: number;
+  /** The most memory that its processes had at once; absent when that is not known, as of very short runs. */
+  readonly peakMemoryBytes?: number | undefined;
+  /** How that was measured. */
+  readonly memoryBy?: (typeof memoryMeasures)[number] | undefined;
+}
+
 /** How a session ended: the last record of its log. */
 export interface SessionEnd {
   /** The exit status; null when a signal ended it. */
@@ -156,6 +169,8 @@ export interface SessionEnd {
   readonly error?: string | undefined;
   /** What kept it off the network; absent: nothing did. */
   readonly network?: ClosedBy | undefined;
+  /** What it used; absent when the machine does not tell. */
+  readonly usage?: RunUsage | undefined;
   /** RFC 3339. */
   readonly started: string;
   /** RFC 3339. */

@@ -39,7 +39,7 @@ describe('gomote ps', () => {
     await begin('much-longer', 'exit 0');
     await cli(['wait', name, 'short', 'much-longer']);
     expect((await cli(['ps', name], { isTerminal: true })).stdout).toMatch(
-      /^ID +STATE +TIME +STARTED +COMMAND\nshort {8}exit 0 {2}\S+ +\S+ ago +sh -c 'exit 0'\nmuch-longer {2}exit 0 {2}\S+ +\S+ ago +sh -c 'exit 0'\n$/,
+      /^ID +STATE +TIME +CPU +MEMORY +STARTED +COMMAND\nshort {8}exit 0 {2}\S+ +\S+ +\S.* +\S+ ago +sh -c 'exit 0'\nmuch-longer {2}exit 0 {2}\S+ +\S+ +\S.* +\S+ ago +sh -c 'exit 0'\n$/,
     );
   });
 

@@ -7,7 +7,7 @@ import { errnoOf, isGomoteError } from '../../errors.ts';
 import type { ExecRequest } from '../../protocol/exec.ts';
 import { parseBool, textOf } from '../../protocol/form.ts';
 import { errnoText, notStarted } from '../../protocol/process-state.ts';
-import { type ClosedBy, closedNetworkVariable } from '../../protocol/session.ts';
+import { type ClosedBy, closedNetworkVariable, type RunUsage } from '../../protocol/session.ts';
 import { type CloseNetwork, type NetworkClosing, namespaceOnce } from './closed-network.ts';
 import { type CommandLine, commandLine } from './command-bytes.ts';
 import { findCommandFile } from './command-file.ts';
@@ -15,6 +15,7 @@ import { commandEnvironment, commandVariable, type Environment } from './environ
 import { type CommandStreams, type PipeStock, withPipes } from './output-pipe.ts';
 import { endProcesses, type SweepTarget, signalProcesses } from './process-sweep.ts';
 import { startInOrder } from './start-turns.ts';
+import { usageMeter } from './usage-meter.ts';
 
 export interface CommandSurroundings {
   readonly workDir: string;
@@ -39,6 +40,7 @@ export interface CommandHost extends CommandSurroundings {
 export interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
+  readonly usage?: RunUsage | undefined;
 }
 
 export interface RunningCommand {
@@ -192,8 +194,10 @@ export async function spawnCommand(
       detached: true,
       stdio: [stdin ?? 'ignore', stdout, stderr],
     });
-    const exited = endOf(child);
+    const exit = endOf(child);
     await started(child);
+    const usage = usageMeter.watch(child.pid);
+    const exited = exit.then(async (how) => ({ ...how, usage: await usage() }));
     return { exited, ...controlsOf({ groupId: child.pid, markPrefix: command.mark }) };
   } catch (error) {
     return whyNotStarted(command, error);

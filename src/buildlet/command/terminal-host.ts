@@ -6,6 +6,7 @@ import type { ReadStream } from 'node:tty';
 import { messageOf } from '../../errors.ts';
 import type { Exit } from './command.ts';
 import { forkOnTerminal, type NativeTerminal, type TerminalStart } from './native-terminal.ts';
+import { usageMeter } from './usage-meter.ts';
 
 /** What the buildlet tells the host. */
 export type HostOrder = { start: TerminalStart } | { resize: { columns: number; rows: number } };
@@ -43,8 +44,9 @@ function start(given: TerminalStart): void {
     process.on('message', (order: HostOrder) => {
       if ('resize' in order) resize(order.resize.columns, order.resize.rows);
     });
-    void exited.then((exit) => {
-      report({ exited: exit });
+    const usage = usageMeter.watch(pid);
+    void exited.then(async (exit) => {
+      report({ exited: { ...exit, usage: await usage() } });
       output.closeWhenSilent();
     });
     stream.once('close', () => {

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { formatDuration } from '../../duration.ts';
 import type { SessionInfo } from '../../protocol/session.ts';
 import type { Context } from '../context.ts';
+import { cpuTime, peakMemory } from '../run/run-usage.ts';
 import { shellLine } from '../run/shell-words.ts';
 import { shellCommandLine } from '../terminal/login-shell.ts';
 import { type Column, formatColumns } from '../terminal/table.ts';
@@ -34,6 +35,8 @@ const columns: Column<SessionInfo>[] = [
   { title: 'ID', cell: ({ id }) => id },
   { title: 'STATE', cell: condition },
   { title: 'TIME', cell: (run) => formatDuration(run.end?.durationMs ?? ageOf(run)) },
+  { title: 'CPU', cell: ({ end }) => cpuTime(end?.usage), isForPeople: true },
+  { title: 'MEMORY', cell: ({ end }) => peakMemory(end?.usage), isForPeople: true },
   { title: 'STARTED', cell: (run) => `${formatDuration(ageOf(run))} ago`, isForPeople: true },
   { title: 'COMMAND', cell: ({ command }) => commandLine(command) },
 ];

@@ -88,6 +88,7 @@ export function define(command: Command, context: Context): void {
       '--collect',
       'write the output also to NAME.stdout, and afterwards the work dir to NAME.tar.gz, in the current directory',
     )
+    .option('--time', 'say afterwards how long it took, and what it used of CPU time and memory')
     .option('--id <id>', 'give the run this id (default: a fresh one)')
     .option(
       '--on-hangup <what>',

@@ -92,7 +92,15 @@ async function runOnce(run: Run, round: Round): Promise<number> {
     throw error instanceof NotStartedError ? startFailure(error, command.cmd, dir) : error;
   } finally {
     await finish();
+    if (run.options.time) await sayUsage(run);
   }
+}
+
+async function sayUsage({ context, record }: Run): Promise<void> {
+  const { end } = record;
+  if (end === undefined) return;
+  const { usageLine } = await import('./run-usage.ts');
+  context.messages.say(`gomote: ${usageLine(end)}`);
 }
 
 async function runIn(

@@ -26,6 +26,7 @@ export interface RunOptions {
   max?: number;
   retry?: number;
   collect?: boolean;
+  time?: boolean;
 }
 
 /** Whether something is to be done when the run is over. */
@@ -39,6 +40,7 @@ const needEnd: ReadonlyArray<[keyof RunOptions, string]> = [
   ['until', '--until'],
   ['retry', '--retry'],
   ['collect', '--collect'],
+  ['time', '--time'],
 ];
 
 /** Throws ERR_USAGE for options that make no sense together. */

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { errnoOf, GomoteError, isGomoteError, NotStartedError } from '../../errors.ts';
 import { errnoText } from '../../protocol/process-state.ts';
-import type { ClosedBy, SessionEnd } from '../../protocol/session.ts';
+import type { ClosedBy, RunUsage, SessionEnd } from '../../protocol/session.ts';
 import { runFailureCode, signalCode } from '../exit-codes.ts';
 
 /** Who decided the exit status. */
@@ -30,6 +30,8 @@ interface RunReport {
   readonly sha256: { readonly stdout: string; readonly stderr: string } | null;
   /** What kept the command off the network; absent: nothing did. */
   readonly network?: ClosedBy | undefined;
+  /** What it used of the machine; absent where that is not known. */
+  readonly usage?: RunUsage | undefined;
   /** Of the session; null on a buildlet without them. */
   readonly id: string | null;
   /** Whether the command certainly never ran, so that running it again cannot run it twice. */
@@ -87,6 +89,7 @@ export function reportOf(code: number, known: RunRecord): RunReport {
     durationMs: end?.durationMs ?? Date.now() - startMs,
     ...sumsOf(end),
     ...(end?.network !== undefined && { network: end.network }),
+    ...(end?.usage !== undefined && { usage: end.usage }),
     id,
     retrySafe: false,
     ...(tries !== undefined && { tries }),

@@ -1,0 +1,171 @@
+// What the processes of commands use of the machine, as Linux tells it. CPU time is exact: the kernel adds up that of every
+// process that was waited for. Memory is sampled: when a process has ended, nobody can ask for its memory any more.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { RunUsage } from '../../protocol/session.ts';
+
+interface Watched {
+  readonly pid: number;
+  peakBytes: number;
+  /** CPU time at the last sample. */
+  ticks: number;
+}
+
+/** The kernel's unit of CPU time for programs, on every Linux, in ms. */
+const tickMs = 10;
+
+/** When a command is first looked at, and the longest time between two looks, in ms. */
+const firstMs = 10;
+const longestMs = 1_000;
+
+/** Between two looks goes by as many times what one takes. */
+const restFactor = 50;
+
+/** After so many processes everything else gets its turn. */
+const processesAtOnce = 64;
+
+export class UsageMeter {
+  readonly #proc: string;
+  readonly #watched = new Map<number, Watched>();
+  #ended: Watched[] = [];
+  #settling: Promise<void> | undefined;
+  #cpuMs = new Map<Watched, number>();
+  /** CPU time of the children that had been waited for when it was last asked. */
+  #childTicks = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #delayMs = firstMs;
+  #earliestMs = 0;
+
+  constructor(proc = '/proc') {
+    this.#proc = proc;
+  }
+
+  /** Watches a child of this process. What it returns is to be called when the child has been waited for. */
+  watch(pid: number | undefined): () => Promise<RunUsage | undefined> {
+    if (pid === undefined || process.platform !== 'linux') return async () => undefined;
+    if (this.#watched.size === 0) this.#childTicks = this.#readChildTicks() ?? 0;
+    const one: Watched = { pid, peakBytes: 0, ticks: 0 };
+    this.#watched.set(pid, one);
+    this.#delayMs = firstMs;
+    clearTimeout(this.#timer);
+    this.#schedule();
+    return () => this.#usageOf(one);
+  }
+
+  async #usageOf(one: Watched): Promise<RunUsage | undefined> {
+    this.#ended.push(one);
+    // Of children that were waited for together, only the sum of their times is known.
+    this.#settling ??= new Promise((resolve) => setImmediate(resolve)).then(() => this.#settle());
+    await this.#settling;
+    const cpuMs = this.#cpuMs.get(one);
+    this.#cpuMs.delete(one);
+    if (cpuMs === undefined) return undefined;
+    const { peakBytes } = one;
+    return { cpuMs, ...(peakBytes > 0 && { peakMemoryBytes: peakBytes, memoryBy: 'sampled' }) };
+  }
+
+  #settle(): void {
+    const ended = this.#ended;
+    this.#ended = [];
+    this.#settling = undefined;
+    for (const one of ended) {
+      if (this.#watched.get(one.pid) === one) this.#watched.delete(one.pid);
+    }
+    if (this.#watched.size === 0) clearTimeout(this.#timer);
+    const now = this.#readChildTicks();
+    if (now === undefined) return;
+    const ticks = now - this.#childTicks;
+    this.#childTicks = now;
+    const weightOf = (one: Watched) => one.ticks + 1;
+    const weights = ended.reduce((sum, one) => sum + weightOf(one), 0);
+    for (const one of ended) {
+      const share = Math.round((ticks * weightOf(one)) / weights);
+      // What nobody waited for is in the samples only.
+      this.#cpuMs.set(one, Math.max(share, one.ticks) * tickMs);
+    }
+  }
+
+  #readChildTicks(): number | undefined {
+    const fields = this.#statOf('self');
+    return fields && Number(fields[13]) + Number(fields[14]);
+  }
+
+  #schedule(): void {
+    const delayMs = Math.max(this.#delayMs, this.#earliestMs - performance.now());
+    this.#timer = setTimeout(() => void this.#look(), delayMs).unref();
+    this.#delayMs = Math.min(this.#delayMs * 2, longestMs);
+  }
+
+  async #look(): Promise<void> {
+    let spentMs = 0;
+    let count = 0;
+    for (const one of [...this.#watched.values()]) {
+      const sinceMs = performance.now();
+      let [bytes, ticks] = [0, 0];
+      for (const pid of this.#processesOf(one.pid)) {
+        const memory = this.#memoryOf(pid);
+        one.peakBytes = Math.max(one.peakBytes, memory.peakBytes);
+        bytes += memory.bytes;
+        ticks += ticksOf(this.#statOf(pid));
+        count++;
+      }
+      one.peakBytes = Math.max(one.peakBytes, bytes);
+      one.ticks = Math.max(one.ticks, ticks);
+      spentMs += performance.now() - sinceMs;
+      if (count > processesAtOnce) await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.#earliestMs = performance.now() + restFactor * spentMs;
+    if (this.#watched.size === 0) return;
+    clearTimeout(this.#timer);
+    this.#schedule();
+  }
+
+  /** A process and all that descend from it, but for those whose parent has ended. */
+  #processesOf(pid: number): number[] {
+    const found = [pid];
+    for (const one of found) {
+      for (const thread of this.#list(`${one}/task`)) {
+        const children = this.#read(`${one}/task/${thread}/children`) ?? '';
+        found.push(...(children.match(/[0-9]+/g) ?? []).map(Number));
+      }
+    }
+    return found;
+  }
+
+  #list(directory: string): string[] {
+    try {
+      return readdirSync(join(this.#proc, directory));
+    } catch {
+      return [];
+    }
+  }
+
+  /** What `stat` has after the name of the program: state, parent, group, session, … */
+  #statOf(process: number | 'self'): string[] | undefined {
+    const text = this.#read(`${process}/stat`);
+    // The name may hold anything.
+    return text?.slice(text.lastIndexOf(')') + 2).split(' ');
+  }
+
+  #memoryOf(process: number): { peakBytes: number; bytes: number } {
+    const text = this.#read(`${process}/status`) ?? '';
+    const bytesOf = (what: string) =>
+      1024 * Number(new RegExp(`^${what}:\\s*([0-9]+) kB$`, 'm').exec(text)?.[1] ?? 0);
+    return { peakBytes: bytesOf('VmHWM'), bytes: bytesOf('VmRSS') };
+  }
+
+  #read(file: string): string | undefined {
+    try {
+      return readFileSync(join(this.#proc, file), 'latin1');
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/** Its own CPU time, and that of the children it has waited for. */
+const ticksOf = (fields: readonly string[] | undefined): number =>
+  (fields ?? []).slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+
+/** Of all children of this process: what it is told of them is one sum. */
+export const usageMeter = new UsageMeter();
