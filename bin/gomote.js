@@ -50,7 +50,7 @@ async function printVersion(state) {
 
 async function runProgram(args, state) {
   const [first = ''] = args;
-  const command = /^[a-z]+$/.test(first) ? first : '';
+  const [, command = ''] = /^(?:__)?([a-z]+)$/.exec(first) ?? [];
   // What runs in a container is reached by code that other buildlets do not need.
   const place = args.some((word) => word.startsWith('docker/')) ? 'docker' : '';
   const { exports: program, keep } = require('./load.js')('gomote', `${command}${place}`);

@@ -94,6 +94,12 @@ export interface Cleanup {
   reap(call: PartsCall): Promise<string[]>;
 }
 
+/** Backends that know the names of buildlets without asking a machine for them. */
+export interface KnownNames {
+  /** Also of those that have died since. */
+  knownNames(): { readonly name: string; readonly about: string }[];
+}
+
 /** Backends that may ask their user something on the terminal when they connect, such as a password. */
 export interface Prompts {
   /** Connects, so that nothing is asked later. To be called before anything is drawn on the terminal. */
@@ -120,7 +126,9 @@ export interface TeamServer {
 
 /** A backend of any kind, with what it does beyond `Backend`. */
 export type AnyBackend = Backend &
-  Partial<Diagnosis & Renewal & SharedNotes & Cleanup & Prompts & BatchCreation & TeamServer>;
+  Partial<
+    Diagnosis & Renewal & SharedNotes & Cleanup & KnownNames & Prompts & BatchCreation & TeamServer
+  >;
 
 /** What every backend is opened with beside its section of the configuration. */
 export interface Surroundings {

@@ -147,6 +147,11 @@ const team: readonly CommandEntry[] = [
 ];
 
 const others: readonly CommandEntry[] = [
+  {
+    name: 'completion',
+    summary: 'print the script that completes command lines',
+    load: () => import('./commands/completion.ts'),
+  },
   { name: 'version', summary: 'print the version', load: () => import('./commands/version.ts') },
 ];
 

@@ -5,6 +5,10 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'gomote attach NAME 3f9c      # the beginning of an id will do',
     'gomote attach --new NAME 3f9c',
   ],
+  completion: [
+    'source <(gomote completion bash)      # in ~/.bashrc; zsh the same',
+    'gomote completion fish | source       # in ~/.config/fish/config.fish',
+  ],
   create: ['name=$(gomote create local)', 'gomote create --count 3 linux-amd64'],
   destroy: ['gomote destroy NAME', 'gomote destroy --all --yes'],
   diff: ['gomote diff NAME', 'gomote diff --json NAME'],

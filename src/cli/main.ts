@@ -22,8 +22,13 @@ export async function runOn(
   // The failure of the write reports a reader that has gone; the event adds nothing.
   for (const stream of [terminal.stdout, terminal.stderr]) stream.on('error', ignore);
   try {
-    const { runProgram } = await import('./program.ts');
-    await runProgram(exactArguments(argv), context);
+    if (argv[0] === completionEntry) {
+      const { complete } = await import('./completion/complete.ts');
+      await complete(argv.slice(1), context);
+    } else {
+      const { runProgram } = await import('./program.ts');
+      await runProgram(exactArguments(argv), context);
+    }
     // What was written without being waited for, such as help.
     await print(terminal, '');
     return context.exitCode;
@@ -31,6 +36,9 @@ export async function runOn(
     return await exitCodeOf(error, context, interrupts);
   }
 }
+
+/** What the scripts of `gomote completion` call; no help lists it. */
+const completionEntry = '__complete';
 
 const ignore = (): void => undefined;
 

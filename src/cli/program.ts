@@ -29,26 +29,16 @@ const ownOptions = ['--help', '--version'];
 export async function runProgram(given: readonly string[], context: Context): Promise<void> {
   const asksHelp = given[0] === 'help' && given[1] !== undefined;
   const argv = asksHelp ? [given[1] ?? '', '--help'] : given;
-  const root = createRoot(context);
-  const at = commandIndex(argv, root);
-  const entry = commands.find((candidate) => candidate.name === argv[at]);
+  const { root, at, entry, command } = await commandAt(argv, context);
   context.isRun = entry?.isRun === true;
   if (asksHelp && entry === undefined && argv[0] !== 'help')
     throw unknownCommand(argv[0] ?? '', names);
-  if (entry === undefined) {
-    for (const group of commandGroups) {
-      root.commandsGroup(group.title);
-      for (const { name, summary } of group.commands) {
-        root.command(name).summary(summary).description(summary);
-      }
-    }
-  }
   let known = longOptions(root);
   let args = normalizeGoFlags(argv.slice(0, at), known, { takesValue: valued(root) });
-  if (entry === undefined) {
+  if (entry === undefined || command === undefined) {
+    addSummaries(root);
     args = [...args, ...argv.slice(at)];
   } else {
-    const command = await addCommand(root, entry, context);
     const { rewrite = (words: readonly string[]) => words } = await entry.load();
     known = longOptions(command);
     const rest = normalizeGoFlags(rewrite(argv.slice(at + 1)), known, {
@@ -64,6 +54,24 @@ export async function runProgram(given: readonly string[], context: Context): Pr
     if (error.code === 'commander.help') await print(context.terminal, root.helpInformation());
     if (error.code === 'commander.unknownCommand') throw unknownCommand(argv[at] ?? '', names);
     if (error.exitCode !== 0) throw usageError(error, entry?.name, known);
+  }
+}
+
+/** The command that the words name, and where its name is; no command when they name none. */
+export async function commandAt(argv: readonly string[], context: Context) {
+  const root = createRoot(context);
+  const at = commandIndex(argv, root);
+  const entry = commands.find((candidate) => candidate.name === argv[at]);
+  const command = entry && (await addCommand(root, entry, context));
+  return { root, at, entry, command };
+}
+
+function addSummaries(root: Command): void {
+  for (const group of commandGroups) {
+    root.commandsGroup(group.title);
+    for (const { name, summary } of group.commands) {
+      root.command(name).summary(summary).description(summary);
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 // Buildlets on this machine: each a process of its own, on a unix socket, outliving the command that made it.
-import { promises } from 'node:fs';
+import { promises, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { BuilderType, LocalMachine } from '../../builders.ts';
 import { BuildletClient } from '../../client/buildlet-client.ts';
@@ -13,6 +13,7 @@ import type {
   CreateCall,
   Diagnosis,
   Instance,
+  KnownNames,
   RequestLog,
   Surroundings,
 } from '../backend.ts';
@@ -45,7 +46,7 @@ const haltTimeoutMs = 15_000;
 /** How old what has no record must be to be left over, in ms: a create takes less. */
 const youngMs = 60_000;
 
-export class LocalBackend implements Backend, Diagnosis, Cleanup {
+export class LocalBackend implements Backend, Diagnosis, Cleanup, KnownNames {
   readonly name: string;
   readonly #user: string | undefined;
   readonly #environment: NodeJS.ProcessEnv;
@@ -111,6 +112,20 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup {
       }),
     );
     return found.filter((instance) => instance !== undefined);
+  }
+
+  knownNames(): { name: string; about: string }[] {
+    const { root } = this.#places;
+    if (!hasLocalRoot(root)) return [];
+    return readdirSync(root).flatMap((name) => {
+      try {
+        const record = readRecord(join(root, name));
+        if (record === undefined || !this.#isOurs(record)) return [];
+        return [{ name, about: record.builderType }];
+      } catch {
+        return [];
+      }
+    });
   }
 
   async #inspect(directory: string, record: LocalRecord, signal: AbortSignal): Promise<Instance> {

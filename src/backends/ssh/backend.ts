@@ -10,6 +10,7 @@ import type {
   CreateCall,
   Diagnosis,
   Instance,
+  KnownNames,
   ListCall,
   PartsCall,
   Prompts,
@@ -29,7 +30,7 @@ export interface SshSettings extends SshConfig, Surroundings {}
 /** How long the search for the reason of a lost connection may take, in ms. */
 const explainMs = 15_000;
 
-export class SshBackend implements Backend, Diagnosis, Cleanup, Prompts {
+export class SshBackend implements Backend, KnownNames, Diagnosis, Cleanup, Prompts {
   readonly name: string;
   readonly #settings: SshSettings;
   readonly #connections: Connections;
@@ -123,6 +124,11 @@ export class SshBackend implements Backend, Diagnosis, Cleanup, Prompts {
       return found;
     });
     return lists.flat().map(instanceOf);
+  }
+
+  /** Of buildlets that this machine has reached: asking the hosts may take long, and need a password. */
+  knownNames(): { name: string; about: string }[] {
+    return this.#connections.all().map(({ name, host }) => ({ name, about: host }));
   }
 
   /** Forgets how those were reached that are not on the host any more. */

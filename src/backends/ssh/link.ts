@@ -190,6 +190,7 @@ const digest = (parts: readonly (string | undefined)[]): string =>
 
 /** Whether somebody could answer what ssh asks. */
 export function canAsk(environment: NodeJS.ProcessEnv): boolean {
+  if (environment.GOMOTE_UNATTENDED) return false;
   if (environment.SSH_ASKPASS) return true;
   try {
     closeSync(openSync('/dev/tty', 'r+'));

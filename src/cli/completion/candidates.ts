@@ -1,0 +1,152 @@
+// What can stand at the cursor: names, types, runs and files as they are at this moment.
+
+import type { AnyBackend } from '../../backends/backend.ts';
+import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
+import type { Context } from '../context.ts';
+import type { ValueKind } from './kinds.ts';
+
+/** Something that can be written; what ends with one of `/:=,` goes on. */
+export interface Candidate {
+  readonly value: string;
+  readonly description?: string | undefined;
+}
+
+/** How long a backend or a buildlet may take, in ms: somebody waits at the keyboard. */
+const patienceMs = 1_500;
+/** How many files of a directory are offered. */
+const fileLimit = 2_000;
+
+const plain = (values: Iterable<string>): Candidate[] => [...values].map((value) => ({ value }));
+
+/** Of a kind that is not a file here. `buildlet` is the one that the command line names before. */
+export async function candidatesOf(
+  kind: ValueKind,
+  word: string,
+  { buildlet, operands }: { buildlet: string | undefined; operands: readonly string[] },
+  context: Context,
+): Promise<Candidate[]> {
+  switch (kind) {
+    case 'backend':
+      return plain((await context.config()).backends.keys());
+    case 'buildlet':
+      return (await buildlets(word, context)).filter(({ value }) => !operands.includes(value));
+    case 'buildlets': {
+      const before = word.slice(0, word.lastIndexOf(',') + 1);
+      const named = before.split(',');
+      const found = await buildlets(word.slice(before.length), context);
+      return found
+        .filter(({ value }) => !named.includes(value))
+        .map((one) => ({ ...one, value: `${before}${one.value}` }));
+    }
+    case 'run':
+      return buildlet === undefined ? [] : await runs(buildlet, operands, context);
+    case 'type':
+      return await types(context);
+    case 'signal': {
+      const { signals } = await import('../../protocol/signals.ts');
+      return plain(signals.map(({ name }) => name.slice('SIG'.length)));
+    }
+    case 'remote':
+    case 'remote-directory': {
+      if (buildlet === undefined) return [];
+      return await files(buildlet, word, kind === 'remote-directory', context);
+    }
+    case 'copy': {
+      const [, name, path] = /^([^:]{2,}):(.*)$/s.exec(word) ?? [];
+      if (name === undefined || path === undefined) {
+        return (await buildlets(word, context)).map((one) => ({ ...one, value: `${one.value}:` }));
+      }
+      const found = await files(name, path, false, context);
+      return found.map(({ value }) => ({ value: `${name}:${value}` }));
+    }
+    case 'shell':
+      return plain(['bash', 'zsh', 'fish', 'powershell']);
+    default:
+      return [];
+  }
+}
+
+/** The backend that the word names, or all that are there. What does not answer in time has none. */
+async function buildlets(word: string, context: Context): Promise<Candidate[]> {
+  const { backends } = await context.config();
+  const chosen = await context.backendName();
+  const named = [...backends.keys()].filter((name) => word.startsWith(`${name}/`));
+  const names = context.isBackendGiven
+    ? [chosen]
+    : named.length > 0
+      ? named
+      : [...new Set([chosen, ...backends.keys()])];
+  const signal = patience(context);
+  const lists = await Promise.allSettled(
+    names.map(async (backend) => {
+      const found = await namesIn(await context.backend(backend), signal);
+      return await Promise.all(
+        found.map(async ({ name, about }) => ({
+          value: await context.fullName(backend, name),
+          description: about,
+        })),
+      );
+    }),
+  );
+  return lists.flatMap((list) => (list.status === 'fulfilled' ? list.value : []));
+}
+
+async function namesIn(backend: AnyBackend, signal: AbortSignal) {
+  if (backend.knownNames !== undefined) return backend.knownNames();
+  const instances = await backend.list({ signal, onFailure: () => undefined });
+  return instances.map(({ name, builderType }) => ({ name, about: builderType }));
+}
+
+async function runs(
+  buildlet: string,
+  operands: readonly string[],
+  context: Context,
+): Promise<Candidate[]> {
+  const signal = patience(context);
+  const all = await context.withBuildlet(buildlet, ({ client }) =>
+    client.sessions.list({ signal }),
+  );
+  const { shellLine } = await import('../run/shell-words.ts');
+  return all
+    .filter(({ id }) => !operands.includes(id))
+    .map(({ id, command, end }) => ({
+      value: id,
+      description: `${end === undefined ? 'running' : 'over'}: ${shellLine(command)}`,
+    }));
+}
+
+async function types(context: Context): Promise<Candidate[]> {
+  const { catalogue: own } = await context.config();
+  const backend = await context.backend();
+  const catalogue = (await backend.types?.({ signal: patience(context) })) ?? own;
+  return catalogue.builders.map(({ name, hostType }) => ({ value: name, description: hostType }));
+}
+
+/** The files in the directory that the word names. */
+async function files(
+  buildlet: string,
+  word: string,
+  onlyDirectories: boolean,
+  context: Context,
+): Promise<Candidate[]> {
+  const directory = word.slice(0, word.lastIndexOf('/') + 1);
+  const signal = patience(context);
+  const isHiddenWanted = word.slice(directory.length).startsWith('.');
+  return await context.withBuildlet(buildlet, async ({ client }) => {
+    const found: Candidate[] = [];
+    const onUnreadable = () => undefined;
+    for await (const entry of client.listDir(directory, { signal, onUnreadable })) {
+      const { name, isDirectory } = entry;
+      if (onlyDirectories && !isDirectory) continue;
+      if (name.startsWith('.') && !isHiddenWanted) continue;
+      const path = `${directory}${name}${isDirectory ? '/' : ''}`;
+      // What looks like an option would be taken for one.
+      if (path.startsWith(word)) found.push({ value: path.startsWith('-') ? `./${path}` : path });
+      if (found.length === fileLimit) break;
+    }
+    return found;
+  });
+}
+
+/** Not to wait for ever. */
+const patience = ({ signal }: Context): AbortSignal => anySignal(signal, timeoutSignal(patienceMs));
