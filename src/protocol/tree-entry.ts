@@ -38,24 +38,19 @@ const kinds: ReadonlyMap<string, TreeEntry['kind']> = new Map([
  */
 export function treeDigest(entries: readonly TreeEntry[]): string {
   let text = '';
-  for (const entry of entries) text += `${digestText(entry, entry.digest)}\0${entry.path}\0`;
+  for (const { kind, mode, path, digest, target } of entries) {
+    text += `${letters[kind]}${mode} ${digest}${target}\0${path}\0`;
+  }
   return hash('sha256', encodable(text), 'hex');
 }
 
 /** SHA-256 over the times of the files, in order. */
 export const timesDigest = (entries: readonly TreeEntry[]): string =>
-  digestOfTimes(entries.flatMap(({ kind, mtimeMs }) => (kind === 'file' ? mtimeMs : [])));
-
-/** {@link timesDigest} of these times, whole milliseconds. */
-export const digestOfTimes = (timesMs: readonly number[]): string =>
-  hash('sha256', timesMs.map((mtimeMs) => `${mtimeMs}\0`).join(''), 'hex');
-
-/** What is digested of an entry beside its path; a file's `digest` may come from elsewhere. */
-export const digestText = ({ kind, mode, target }: TreeEntry, digest: string): string =>
-  `${letters[kind]}${mode} ${digest}${target}`;
-
-/** The digest, or the target, in a {@link digestText}. */
-export const contentIn = (text: string): string => text.slice(text.indexOf(' ') + 1);
+  hash(
+    'sha256',
+    entries.map(({ kind, mtimeMs }) => (kind === 'file' ? `${mtimeMs}\0` : '')).join(''),
+    'hex',
+  );
 
 /** Depth-first order, each directory sorted by name as bytes. */
 export function comparePaths(a: string, b: string): number {

@@ -39,7 +39,7 @@ export class LocalCache {
   #storedBy(algorithm: DigestAlgorithm): StoredTree {
     const known = this.#stored.get(algorithm);
     if (known !== undefined) return known;
-    const stored = StoredTree.decode(this.#read(algorithm) ?? Buffer.alloc(0));
+    const stored = StoredTree.decode(this.#read(algorithm) ?? '');
     this.#stored.set(algorithm, stored);
     return stored;
   }
@@ -100,7 +100,12 @@ export class LocalCache {
     const stored = this.#storedBy('sha256');
     const isSame = (tree: StoredTree) =>
       tree.digest === digest && (times === undefined || tree.times === times);
-    if (isSame(stored)) return stored.differing(entries);
+    if (isSame(stored)) {
+      const differing = stored.differing(entries);
+      const isNothing = differing.here.length === 0 && differing.there.length === 0;
+      if (isNothing) this.#made.sha256 = { entries, tree: stored };
+      return differing;
+    }
     return isSame(this.#treeOf(entries, 'sha256')) ? { here: [], there: [] } : undefined;
   }
 
@@ -112,16 +117,18 @@ export class LocalCache {
     }
   }
 
-  #read(name: string): Buffer | undefined {
+  #read(name: string): string | undefined {
     try {
-      return this.#prefix === undefined ? undefined : readFileSync(`${this.#prefix}.${name}`);
+      return this.#prefix === undefined
+        ? undefined
+        : readFileSync(`${this.#prefix}.${name}`, 'utf8');
     } catch {
       // There is none yet, or none that can be used.
       return undefined;
     }
   }
 
-  #write(name: string, content: Buffer): void {
+  #write(name: string, content: string): void {
     if (this.#prefix === undefined) return;
     try {
       mkdirSync(dirname(this.#prefix), { recursive: true, mode: 0o700 });

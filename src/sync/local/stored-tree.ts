@@ -1,10 +1,6 @@
-// A tree in a file: what told each entry from a changed one, and the text that the tree's digest is made of. In the order
-// that a walk gives, so that it is read back, compared and written again without making an object of each entry.
-import { hash } from 'node:crypto';
-import { bytesOfName, nameFromBytes } from '../../protocol/name-bytes.ts';
-import { contentIn, digestOfTimes, digestText, type TreeEntry } from '../../protocol/tree-entry.ts';
+// A tree of this machine as it was, in a file: its entries, with what tells each from a changed one.
+import { type TreeEntry, timesDigest, treeDigest } from '../../protocol/tree-entry.ts';
 import type { FoundEntry } from '../../tree/tree-walk.ts';
-import { matchTrees, type TreeMatch } from '../push/tree-match.ts';
 
 /** A file's digest, as it was found out. */
 export interface FreshDigest {
@@ -13,217 +9,136 @@ export interface FreshDigest {
   readonly isTold: boolean;
 }
 
-interface Matched extends TreeMatch {
-  readonly entries: readonly FoundEntry[];
+const kinds = ['file', 'directory', 'symlink'] as const;
+
+/** An entry as it is kept. Rows are used as they were read: an object of each takes time. */
+type Row = readonly [
+  path: string,
+  kind: number,
+  mode: number,
+  size: number,
+  mtimeMs: number,
+  /** null when a change would not show. */
+  ctimeMs: number | null,
+  ino: number,
+  /** A file's digest, empty while it is not known, or a link's target. */
+  content: string,
+];
+
+interface Stored {
+  readonly format: 4;
+  readonly digest: string;
+  readonly times: string;
+  readonly rows: readonly Row[];
 }
 
-const magic = 'gomote03';
-/** magic; checksum of what follows, without the text, whose digest it has; number of entries; whether all digests are known. */
-const headerBytes = 112;
-const checksumAt = 8;
-const digestAt = 40;
-const countAt = 104;
-const wholeAt = 108;
-/** size, mtime, ctime, inode, kind and mode. */
-const factCount = 5;
-const kinds = ['file', 'directory', 'symlink'] as const;
-const modeBits = 0o10000;
-
-const kindAndMode = ({ kind, mode }: TreeEntry): number => kinds.indexOf(kind) * modeBits + mode;
+const nothing: Stored = { format: 4, digest: '', times: '', rows: [] };
 
 export class StoredTree {
-  /** Of the whole tree; empty while a file's is not known. */
-  readonly digest: string;
-  readonly #facts: Float64Array;
-  /** Two for each entry, as they are digested: what it is, and its path. */
-  readonly #fields: readonly string[];
-  /** All of those, each ended by a NUL. */
-  readonly #text: Buffer;
-  /** Where the last one was found: the next is most often right behind it. */
-  #last = -1;
-  #byPath: Map<string, number> | undefined;
-  /** With what it was compared last. */
-  #match: Matched | undefined;
+  readonly #stored: Stored;
+  #byPath: ReadonlyMap<string, Row> | undefined;
 
-  private constructor(
-    digest: string,
-    facts: Float64Array,
-    text: Buffer,
-    fields: readonly string[] = nameFromBytes(text).split('\0'),
-  ) {
-    this.digest = digest;
-    this.#facts = facts;
-    this.#text = text;
-    this.#fields = fields;
+  private constructor(stored: Stored) {
+    this.#stored = stored;
   }
 
-  static readonly empty: StoredTree = new StoredTree('', new Float64Array(), Buffer.alloc(0));
+  static readonly empty: StoredTree = new StoredTree(nothing);
 
-  /** Reads what {@link encode} gave; nothing is known when the bytes are something else. */
-  static decode(bytes: Buffer): StoredTree {
-    if (bytes.length < headerBytes || bytes.toString('latin1', 0, checksumAt) !== magic) {
+  /** Reads what {@link encode} gave; nothing is known when the text is something else. */
+  static decode(text: string): StoredTree {
+    try {
+      const stored = JSON.parse(text) as Stored;
+      const isRight = stored.format === nothing.format && Array.isArray(stored.rows);
+      return isRight ? new StoredTree(stored) : StoredTree.empty;
+    } catch {
       return StoredTree.empty;
     }
-    const textAt = headerBytes + bytes.readUInt32LE(countAt) * factCount * 8;
-    const checksum = hash('sha256', bytes.subarray(digestAt, textAt), 'buffer');
-    const text = bytes.subarray(textAt);
-    const digest = bytes.toString('latin1', digestAt, countAt);
-    const isRight =
-      checksum.equals(bytes.subarray(checksumAt, digestAt)) &&
-      hash('sha256', text, 'hex') === digest;
-    if (!isRight) return StoredTree.empty;
-    // A view needs an aligned start, which a buffer from a pool need not have.
-    const facts = new Float64Array(
-      bytes.buffer.slice(bytes.byteOffset + headerBytes, bytes.byteOffset + textAt),
-    );
-    return new StoredTree(bytes.readUInt32LE(wholeAt) === 1 ? digest : '', facts, text);
+  }
+
+  encode(): string {
+    return JSON.stringify(this.#stored);
+  }
+
+  /** Of the whole tree; empty while a file's is not known. */
+  get digest(): string {
+    return this.#stored.digest;
   }
 
   /** The {@link timesDigest} of its files. */
   get times(): string {
-    const timesMs: number[] = [];
-    for (let at = 0; at < this.#facts.length; at += factCount) {
-      // A file's kind and mode are below those of the other kinds.
-      if ((this.#facts[at + 4] ?? 0) < modeBits) timesMs.push(Math.floor(this.#facts[at + 1] ?? 0));
-    }
-    return digestOfTimes(timesMs);
+    return this.#stored.times;
   }
 
-  get #count(): number {
-    return this.#facts.length / factCount;
-  }
-
-  /** The tree that these entries are, in order, with the digests that were found out since this one. */
-  next(entries: readonly FoundEntry[], fresh: ReadonlyMap<string, FreshDigest>): StoredTree {
-    const { runs, here } = this.#matched(entries);
-    const facts = new Float64Array(entries.length * factCount);
-    const fields: string[] = new Array(2 * entries.length + 1).fill('');
-    for (const { at, from, length } of runs) {
-      facts.set(
-        this.#facts.subarray(from * factCount, (from + length) * factCount),
-        at * factCount,
-      );
-      for (let field = 0; field < 2 * length; field++) {
-        fields[2 * at + field] = this.#fields[2 * from + field] ?? '';
-      }
-    }
-    let isWhole = true;
-    const put = (index: number, known: FreshDigest | undefined) => {
-      const entry = entries[index];
-      if (entry === undefined) return;
-      const { size, mtimeMs, ctimeMs, ino } = entry.stats;
-      const told = known?.isTold === false ? Number.NaN : ctimeMs;
-      facts.set([size, mtimeMs, told, ino, kindAndMode(entry)], index * factCount);
-      fields[2 * index] = digestText(entry, known?.digest ?? '');
-      fields[2 * index + 1] = entry.path;
-      if (entry.kind === 'file' && known === undefined) isWhole = false;
-    };
-    let left = fresh.size;
-    for (const index of here) {
-      const known = fresh.get(entries[index]?.path ?? '');
-      put(index, known);
-      if (known !== undefined) left--;
-    }
-    if (left > 0) {
-      entries.forEach(({ path }, index) => {
-        const known = fresh.get(path);
-        if (known !== undefined) put(index, known);
-      });
-    }
-    const text = bytesOfName(fields.join('\0'));
-    return new StoredTree(isWhole ? hash('sha256', text, 'hex') : '', facts, text, fields);
+  /** The tree that these entries are, with the digests that were found out since this one. */
+  next(found: readonly FoundEntry[], fresh: ReadonlyMap<string, FreshDigest>): StoredTree {
+    const rows = found.map((entry) => {
+      const known = fresh.get(entry.path);
+      return (known === undefined && this.#sameAs(entry)) || rowOf(entry, known);
+    });
+    const entries = rows.map(entryOf);
+    const isWhole = entries.every(({ kind, digest }) => kind !== 'file' || digest !== '');
+    const digest = isWhole ? treeDigest(entries) : '';
+    return new StoredTree({ ...nothing, digest, times: timesDigest(entries), rows });
   }
 
   /** The file's digest, unless it may have changed since. */
   lookup(entry: FoundEntry): string | undefined {
-    if (entry.kind !== 'file') return undefined;
-    const index = this.#indexOf(entry.path);
-    if (index === undefined || !this.#isSame(index, entry)) return undefined;
-    return contentIn(this.#fields[2 * index] ?? '');
+    return entry.kind === 'file' ? this.#sameAs(entry)?.[7] : undefined;
   }
 
-  /** What is not told to be the same in both: of the entries, which are in order, and of this tree. */
+  /** What is not told to be the same in both: of the entries and of this tree. */
   differing(entries: readonly FoundEntry[]): { here: FoundEntry[]; there: TreeEntry[] } {
-    const { here, there } = this.#matched(entries);
-    return {
-      here: here.flatMap((index) => entries[index] ?? []),
-      there: there.map((index) => this.#entryOf(index)),
-    };
-  }
-
-  #matched(entries: readonly FoundEntry[]): Matched {
-    if (this.#match?.entries === entries) return this.#match;
-    const match = matchTrees(entries, {
-      length: this.#count,
-      pathOf: (index) => this.#pathOf(index),
-      isSame: (index, entry: FoundEntry) => this.#isSame(index, entry),
+    const { rows } = this.#stored;
+    const isAllSame =
+      rows.length === entries.length &&
+      entries.every((entry, at) => {
+        const row = rows[at];
+        return row !== undefined && row[0] === entry.path && isSame(row, entry);
+      });
+    if (isAllSame) return { here: [], there: [] };
+    const same = new Set<Row>();
+    const here = entries.filter((entry) => {
+      const row = this.#sameAs(entry);
+      if (row !== undefined) same.add(row);
+      return row === undefined;
     });
-    this.#match = { ...match, entries };
-    return this.#match;
+    return { here, there: rows.filter((row) => !same.has(row)).map(entryOf) };
   }
 
-  /** Whether the entry equals the stored one; never for a file whose digest is not known. */
-  #isSame(index: number, entry: FoundEntry): boolean {
-    const at = index * factCount;
-    const facts = this.#facts;
-    const text = this.#fields[2 * index] ?? '';
-    if (facts[at + 4] !== kindAndMode(entry)) return false;
-    if (entry.kind !== 'file')
-      return entry.kind === 'directory' || contentIn(text) === entry.target;
-    const { stats } = entry;
-    return (
-      facts[at] === stats.size &&
-      facts[at + 1] === stats.mtimeMs &&
-      facts[at + 2] === stats.ctimeMs &&
-      facts[at + 3] === stats.ino &&
-      !text.endsWith(' ')
-    );
+  /** What is stored of an entry that is told to be the same. */
+  #sameAs(entry: FoundEntry): Row | undefined {
+    this.#byPath ??= new Map(this.#stored.rows.map((row) => [row[0], row]));
+    const row = this.#byPath.get(entry.path);
+    return row !== undefined && isSame(row, entry) ? row : undefined;
   }
+}
 
-  #pathOf(index: number): string | undefined {
-    return index < this.#count ? this.#fields[2 * index + 1] : undefined;
-  }
+/** Whether the entry equals the stored one; never for a file whose digest is not known. */
+function isSame(
+  [, kind, mode, size, mtimeMs, ctimeMs, ino, content]: Row,
+  entry: FoundEntry,
+): boolean {
+  if (kinds[kind] !== entry.kind || mode !== entry.mode) return false;
+  if (entry.kind !== 'file') return content === entry.target;
+  const { stats } = entry;
+  return (
+    size === stats.size &&
+    mtimeMs === stats.mtimeMs &&
+    ctimeMs === stats.ctimeMs &&
+    ino === stats.ino &&
+    content !== ''
+  );
+}
 
-  #entryOf(index: number): TreeEntry {
-    const at = index * factCount;
-    const told = this.#facts[at + 4] ?? 0;
-    const kind = kinds[Math.floor(told / modeBits)] ?? 'file';
-    const isFile = kind === 'file';
-    const text = contentIn(this.#fields[2 * index] ?? '');
-    return {
-      kind,
-      path: this.#pathOf(index) ?? '',
-      mode: told % modeBits,
-      size: isFile ? (this.#facts[at] ?? 0) : 0,
-      mtimeMs: Math.floor(this.#facts[at + 1] ?? 0),
-      digest: isFile ? text : '',
-      target: isFile ? '' : text,
-    };
-  }
+function rowOf(entry: FoundEntry, known: FreshDigest | undefined): Row {
+  const { kind, path, mode, size, target, stats } = entry;
+  const ctimeMs = known?.isTold === false ? null : stats.ctimeMs;
+  const content = kind === 'file' ? (known?.digest ?? '') : target;
+  return [path, kinds.indexOf(kind), mode, size, stats.mtimeMs, ctimeMs, stats.ino, content];
+}
 
-  #indexOf(path: string): number | undefined {
-    if (this.#pathOf(this.#last + 1) === path) return ++this.#last;
-    if (this.#pathOf(this.#last) === path) return this.#last;
-    if (this.#byPath === undefined) {
-      this.#byPath = new Map();
-      for (let index = 0; index < this.#count; index++) {
-        this.#byPath.set(this.#pathOf(index) ?? '', index);
-      }
-    }
-    const index = this.#byPath.get(path);
-    if (index !== undefined) this.#last = index;
-    return index;
-  }
-
-  encode(): Buffer {
-    const header = Buffer.alloc(headerBytes);
-    header.write(magic, 'latin1');
-    header.write(this.digest || hash('sha256', this.#text, 'hex'), digestAt, 'latin1');
-    header.writeUInt32LE(this.#count, countAt);
-    header.writeUInt32LE(this.digest === '' ? 0 : 1, wholeAt);
-    const whole = Buffer.concat([header, Buffer.from(this.#facts.buffer), this.#text]);
-    const textAt = whole.length - this.#text.length;
-    hash('sha256', whole.subarray(digestAt, textAt), 'buffer').copy(whole, checksumAt);
-    return whole;
-  }
+function entryOf([path, letter, mode, size, mtimeMs, , , content]: Row): TreeEntry {
+  const kind = kinds[letter] ?? 'file';
+  const [digest, target] = kind === 'file' ? [content, ''] : ['', content];
+  return { kind, path, mode, size, mtimeMs: Math.floor(mtimeMs), digest, target };
 }
