@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { afterAll, onTestFinished } from 'vitest';
 import { type Agent, type AgentOptions, startAgent } from '../../src/buildlet/agent.ts';
 import { BuildletClient, type BuildletClientOptions } from '../../src/client/buildlet-client.ts';
 
@@ -12,6 +12,27 @@ export interface TestBuildlet extends Agent {
 
 /** Starts a buildlet that ends with the test. */
 export async function startBuildlet(options: Partial<AgentOptions> = {}): Promise<TestBuildlet> {
+  const { end, ...buildlet } = await start(options);
+  onTestFinished(end);
+  return buildlet;
+}
+
+/**
+ * A buildlet for all tests of a suite, in which this is called; it starts with the first test that asks for it. For tests that
+ * keep to directories of their own.
+ */
+export function sharedBuildlet(options: Partial<AgentOptions> = {}): () => Promise<TestBuildlet> {
+  let started: ReturnType<typeof start> | undefined;
+  afterAll(async () => (await started)?.end());
+  return () => {
+    started ??= start(options);
+    return started;
+  };
+}
+
+async function start(
+  options: Partial<AgentOptions>,
+): Promise<TestBuildlet & { end: () => Promise<void> }> {
   const directory = mkdtempSync(join(tmpdir(), 'gomote-test-'));
   const log: string[] = [];
   const agent = await startAgent({
@@ -25,11 +46,11 @@ export async function startBuildlet(options: Partial<AgentOptions> = {}): Promis
     closed ??= agent.close();
     return closed;
   };
-  onTestFinished(async () => {
+  const end = async () => {
     await close();
     rmSync(directory, { recursive: true, force: true });
-  });
-  return { ...agent, close, log };
+  };
+  return { ...agent, close, log, end };
 }
 
 /** A client of the buildlet that is disconnected with the test. */

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { startBuildlet } from '../helpers/buildlet.ts';
+import { sharedBuildlet, startBuildlet, type TestBuildlet } from '../helpers/buildlet.ts';
 import { type Cli, testCli } from '../helpers/cli.ts';
 import { at } from '../helpers/odd-names.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
@@ -104,14 +104,18 @@ interface Bench {
   readonly cli: Cli;
   readonly name: string;
   readonly workDir: string;
-  /** In which the push or pull is `d`. */
+  /** The directory of the push or pull, from the work directory on, and its path. */
+  readonly dir: string;
   readonly there: string;
   readonly top: string;
 }
 
-/** A tree of two files, and a buildlet of the kind. */
-async function bench(options: { features?: readonly string[] }): Promise<Bench> {
-  const buildlet = await startBuildlet(options);
+/** A tree of two files, and a buildlet of its own of the kind. */
+const bench = async (options: { features?: readonly string[] }): Promise<Bench> =>
+  benchOn(await startBuildlet(options), 'd');
+
+/** A tree of two files, and a place for it on the buildlet. */
+function benchOn(buildlet: TestBuildlet, dir: string): Bench {
   const top = temporaryDirectory();
   // What is shut could not be removed.
   onTestFinished(() => {
@@ -120,7 +124,7 @@ async function bench(options: { features?: readonly string[] }): Promise<Bench> 
   plain(top);
   const { workDir } = buildlet;
   const name = `x@${buildlet.address}`;
-  return { cli: testCli(), name, workDir, there: join(workDir, 'd'), top };
+  return { cli: testCli(), name, workDir, dir, there: join(workDir, dir), top };
 }
 
 function plain(top: string): void {
@@ -141,6 +145,8 @@ describe.skipIf(process.platform === 'win32').each([
   ['the base protocol', { features: [] }],
 ])('by %s', (how, options) => {
   const isBase = how === 'the base protocol';
+  const shared = sharedBuildlet(options);
+  let count = 0;
 
   describe.each(Object.entries(odds))(
     '%s',
@@ -150,8 +156,8 @@ describe.skipIf(process.platform === 'win32').each([
       it.each([['plain'], ['git'], ['mirror'], ['dry run']])(
         'does not stop a push: %s',
         async (kind) => {
-          const { cli, name, there, top } = await bench(options);
-          const push = (...more: string[]) => cli(['push', ...more, '--dest', 'd', name, top]);
+          const { cli, name, dir, there, top } = benchOn(await shared(), `d${count++}`);
+          const push = (...more: string[]) => cli(['push', ...more, '--dest', dir, name, top]);
           if (kind === 'git')
             execFileSync('git', ['init', '-q', top], {
               env: { HOME: top, PATH: process.env.PATH },
@@ -176,15 +182,15 @@ describe.skipIf(process.platform === 'win32').each([
       const isRead = /link|FIFO/.test(odd) || (pulled ?? toBase) === undefined;
       it.skipIf(isBase && !isRead)('does not stop a pull', async () => {
         for (const kind of ['new', 'into', 'changed']) {
-          const { cli, name, there, top } = await bench(options);
-          if (kind === 'changed') await cli(['push', '--dest', 'd', name, top]);
+          const { cli, name, dir, there, top } = benchOn(await shared(), `d${count++}`);
+          if (kind === 'changed') await cli(['push', '--dest', dir, name, top]);
           else plain(there);
           make(there);
           write(there, 'z/new');
           const to = kind === 'changed' ? top : join(temporaryDirectory(), 'to');
           if (kind === 'into') write(to, 'mine');
           const flags = kind === 'changed' ? ['--changed'] : [];
-          const result = await cli(['pull', ...flags, name, 'd', to]);
+          const result = await cli(['pull', ...flags, name, dir, to]);
           expect(result, kind).toMatchObject(outcome(pulled, isNone));
           expect(hasPlain(to) && existsSync(join(to, 'z/new')), kind).toBe(true);
         }

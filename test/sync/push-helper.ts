@@ -8,7 +8,7 @@ import { type PullOptions, type PullSummary, pull } from '../../src/sync/pull/pu
 import { push } from '../../src/sync/push/push.ts';
 import type { PushOptions } from '../../src/sync/push/push-options.ts';
 import type { PushSummary } from '../../src/sync/push/push-target.ts';
-import { clientOf, startBuildlet, type TestBuildlet } from '../helpers/buildlet.ts';
+import { clientOf, sharedBuildlet, startBuildlet, type TestBuildlet } from '../helpers/buildlet.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
 export interface Kind extends Partial<AgentOptions> {
@@ -41,27 +41,37 @@ export interface PushBench {
   pull(to: string, options?: Partial<PullOptions>): Promise<PullSummary>;
 }
 
-export async function pushBench({ sharesFiles, ...options }: Kind): Promise<PushBench> {
+/** A bench with a buildlet of its own. */
+export const pushBench = async ({ sharesFiles, ...options }: Kind): Promise<PushBench> =>
+  benchOn(await startBuildlet(options), 'tree', sharesFiles);
+
+/** Benches for the tests of a suite, in which this is called: each has a directory of its own on one buildlet. */
+export function sharedPushBench({ sharesFiles, ...options }: Kind): () => Promise<PushBench> {
+  const buildlet = sharedBuildlet(options);
+  let count = 0;
+  return async () => benchOn(await buildlet(), `tree${count++}`, sharesFiles);
+}
+
+function benchOn(buildlet: TestBuildlet, dir: string, sharesFiles = false): PushBench {
   const top = temporaryDirectory();
   const cacheDirectory = temporaryDirectory();
-  const buildlet = await startBuildlet(options);
   const client = clientOf(buildlet, '', { sharedDirectory: sharesFiles ? tmpdir() : undefined });
   return {
     top,
     buildlet,
     client,
-    there: join(buildlet.workDir, 'tree'),
+    there: join(buildlet.workDir, dir),
     cacheDirectory,
     push: async (more = {}, from = top) => {
       const { signal } = new AbortController();
-      const all = { dir: 'tree', signal, cacheDirectory, ...more };
+      const all = { dir, signal, cacheDirectory, ...more };
       const [result] = await push([client], from, all);
       if (result?.status !== 'fulfilled') throw result?.reason;
       return result.value;
     },
     pull: async (to, more = {}) => {
       const { signal } = new AbortController();
-      return await pull(client, to, { dir: 'tree', signal, cacheDirectory, ...more });
+      return await pull(client, to, { dir, signal, cacheDirectory, ...more });
     },
   };
 }

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 import { directory, file, plant, symlink, type Tree } from '../tar/tree.ts';
-import { allKinds, pushBench } from './push-helper.ts';
+import { allKinds, pushBench, sharedPushBench } from './push-helper.ts';
 
 /** What is done to `x`, which was pushed or pulled. */
 const changes: Record<string, (x: string) => void> = {
@@ -66,9 +66,10 @@ const tree: Tree = [
 const hour = 3600;
 
 describe.each(allKinds)('pull from %s', (name, kind) => {
+  const shared = sharedPushBench(kind);
   /** A tree at both ends that gomote has pushed, or pulled. */
   async function known(how: 'pushed' | 'pulled') {
-    const bench = await pushBench(kind);
+    const bench = await shared();
     const top = how === 'pushed' ? bench.top : join(temporaryDirectory(), 'pulled');
     if (how === 'pushed') {
       plant(top, tree);
@@ -199,7 +200,7 @@ describe.each(allKinds)('pull from %s', (name, kind) => {
   it.each([-hour, 0, hour])(
     'keeps what it knows nothing of, %d s older than there',
     async (age) => {
-      const { there, pull } = await pushBench(kind);
+      const { there, pull } = await shared();
       mkdirSync(there);
       plant(there, tree);
       const top = temporaryDirectory();
@@ -252,7 +253,7 @@ describe.each(allKinds)('pull from %s', (name, kind) => {
   });
 
   it('keeps a directory that was removed here, with what is in it', async () => {
-    const { there, pull } = await pushBench(kind);
+    const { there, pull } = await shared();
     mkdirSync(there);
     plant(there, [
       ['a', file('a')],
