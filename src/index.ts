@@ -71,6 +71,20 @@ export {
   PlatformError,
   StatusError,
 } from './errors.ts';
+export type { Buildlet } from './gomote/buildlet.ts';
+export type { CreateOptions as CreateBuildletOptions, MachineOptions } from './gomote/create.ts';
+export type { Gomote } from './gomote/gomote.ts';
+export { IncompleteError } from './gomote/incomplete.ts';
+export type { ListBuildletsOptions, ListedBuildlet } from './gomote/list.ts';
+export { open } from './gomote/open.ts';
+export type { OpenOptions } from './gomote/options.ts';
+export type { PullTreeOptions } from './gomote/pull.ts';
+export type { PushTreeOptions } from './gomote/push.ts';
+export type { AttachOptions, OutputOptions, RunOptions } from './gomote/run/options.ts';
+export type { OutputName } from './gomote/run/outputs.ts';
+export type { CommandOptions } from './gomote/run/request.ts';
+export type { KillOptions, Run, RunResult } from './gomote/run/run.ts';
+export type { Source } from './gomote/sources.ts';
 export type { HttpRequest, HttpResponse, ReplyBody, RequestBody } from './http/client/request.ts';
 export type { ServerAddress } from './http/client/server-address.ts';
 export type { BuilderRecord, HostRecord } from './protocol/coordinator.ts';
@@ -91,8 +105,11 @@ export type {
 } from './protocol/session.ts';
 export type { BuildletStatus, ConfinementStatus } from './protocol/status.ts';
 export type { Compression, Skipped, TransferTotals } from './protocol/transfer.ts';
+export type { Patch, PatchPart, TreeChange } from './protocol/tree-change.ts';
 export type { TreeDifference } from './protocol/tree-difference.ts';
 export type { TreeEntry } from './protocol/tree-entry.ts';
 export type { RefusedEntry } from './protocol/tree-replies.ts';
 export { type Gate, type TokenBucketOptions, tokenBucket } from './rate-limit.ts';
+export type { PullSummary } from './sync/pull/pull.ts';
+export type { PushSummary } from './sync/push/push-target.ts';
 export type { Chunk } from './tree/chunks.ts';

@@ -30,9 +30,10 @@ const floors: Record<string, number> = {
   buildlet: 7,
   sync: 8,
   backends: 8,
+  gomote: 9,
   coordinator: 9,
-  cli: 9,
-  'index.ts': 10,
+  cli: 10,
+  'index.ts': 11,
 };
 
 /** Which rooms may import a package; a file instead of a room holds that one file to it. */
@@ -46,7 +47,7 @@ const homes: Record<string, string[]> = {
   'prom-client': ['coordinator/metrics.ts'],
   tar: ['tar'],
   undici: ['http'],
-  valibot: ['protocol', 'config', 'backends', 'cli', 'coordinator'],
+  valibot: ['protocol', 'config', 'backends', 'gomote', 'coordinator'],
   selfsigned: ['client/self-signed.ts'],
   saxes: ['cli'],
   '@lydell/node-pty': ['buildlet/command/native-terminal.ts'],

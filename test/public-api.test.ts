@@ -31,10 +31,18 @@ afterAll(() => api.close());
 const declared = (symbol: ApiSymbol): ApiSymbol =>
   symbol.flags & SymbolFlags.Alias ? project.checker.getAliasedSymbol(symbol) : symbol;
 
+/** Whether the declarations that are shipped leave it out. */
+const isInternal = (symbol: ApiSymbol): boolean =>
+  symbol.getJsDocTags(project.checker).some(({ name }) => name === 'internal');
+
 /** Members that programs see. */
 const membersOf = (symbol: ApiSymbol): ApiSymbol[] =>
   [...symbol.getMembers().values()].filter(
-    ({ name }) => !name.includes('#') && !name.startsWith('__'),
+    (member) =>
+      !member.name.includes('#') &&
+      !member.name.startsWith('__') &&
+      member.flags !== SymbolFlags.TypeParameter &&
+      !isInternal(member),
   );
 
 it('every export, and every member of one, is described', () => {
@@ -53,6 +61,9 @@ it('every export, and every member of one, is described', () => {
 it('what programs begin with has an example', () => {
   const { checker } = project;
   const without = [
+    'open',
+    'Gomote',
+    'Buildlet',
     'BuildletClient',
     'CoordinatorClient',
     'startPod',
@@ -71,7 +82,7 @@ it('what programs begin with has an example', () => {
 const inner: readonly SyntaxKind[] = [SyntaxKind.Block, SyntaxKind.PropertyAssignment];
 
 /** Made by a client: their constructors are not for programs. */
-const notMade = ['Files', 'Session', 'Sessions', 'Trees'];
+const notMade = ['Buildlet', 'Files', 'Gomote', 'Run', 'Session', 'Sessions', 'Trees'];
 
 /** The types that a declaration names where programs see them. */
 function typesIn(node: Node, without: readonly SyntaxKind[], found: Node[] = []): Node[] {
@@ -86,8 +97,12 @@ function typesIn(node: Node, without: readonly SyntaxKind[], found: Node[] = [])
   return found;
 }
 
-const isHidden = (node: Node): boolean =>
-  (node as Node & { name?: Node }).name?.kind === SyntaxKind.PrivateIdentifier;
+function isHidden(node: Node): boolean {
+  const { name } = node as Node & { name?: Node };
+  if (name?.kind === SyntaxKind.PrivateIdentifier) return true;
+  const symbol = name && project.checker.getSymbolAtLocation(name);
+  return symbol !== undefined && isInternal(symbol);
+}
 
 it('every type of ours that an export names is exported too', () => {
   const { checker } = project;

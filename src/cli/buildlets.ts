@@ -1,5 +1,6 @@
 // Runs work on several buildlets at once.
-import type { Context, NamedBuildlet } from './context.ts';
+import type { Buildlet } from '../gomote/buildlet.ts';
+import type { Context } from './context.ts';
 
 /**
  * Runs `work` on all of the named buildlets that can be reached. One result for each name, in their order; a failure is
@@ -8,7 +9,7 @@ import type { Context, NamedBuildlet } from './context.ts';
 export async function withBuildlets<T>(
   context: Context,
   names: readonly string[],
-  work: (buildlets: readonly NamedBuildlet[]) => Promise<PromiseSettledResult<T>[]>,
+  work: (buildlets: readonly Buildlet[]) => Promise<PromiseSettledResult<T>[]>,
 ): Promise<PromiseSettledResult<T>[]> {
   const openings = names.map(() => new Opening());
   const worked = Promise.all(openings.map(({ done }) => done)).then(async (opened) => {
@@ -35,8 +36,8 @@ export async function withBuildlets<T>(
 
 /** A buildlet, once it is known whether it can be reached. */
 class Opening {
-  settle: (buildlet: NamedBuildlet | undefined) => void = () => undefined;
-  readonly done = new Promise<NamedBuildlet | undefined>((resolve) => {
+  settle: (buildlet: Buildlet | undefined) => void = () => undefined;
+  readonly done = new Promise<Buildlet | undefined>((resolve) => {
     this.settle = resolve;
   });
 }

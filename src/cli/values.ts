@@ -2,20 +2,11 @@
 
 import { GomoteError } from '../errors.ts';
 import { parseMemory } from '../protocol/memory-size.ts';
-import { normalizeRelativePath } from '../protocol/relative-path.ts';
 import { type Compression, parseCompression } from '../protocol/transfer.ts';
 import { faultOfPattern } from '../sync/ignore/pattern-fault.ts';
 
 const bad = (option: string, text: string, what: string, hint: string): GomoteError =>
   new GomoteError('ERR_USAGE', `${option} "${text}" is not ${what}`, { hint });
-
-/** Throws ERR_PATH unless a path on the buildlet, given as `what`, is in the work directory. */
-export function checkInside(what: string, path: string): void {
-  if (normalizeRelativePath(path, 'linux') !== undefined) return;
-  throw new GomoteError('ERR_PATH', `${what} "${path}" leaves the work dir`, {
-    hint: 'give a path relative to it',
-  });
-}
 
 const givenTo = new WeakMap<object, Set<string>>();
 

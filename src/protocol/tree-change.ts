@@ -4,17 +4,21 @@ import { treeLimits } from './tree-limits.ts';
 
 /** A part of a patched file: bytes of the source from `at` on, or, without `at`, bytes of the stream. */
 export interface PatchPart {
+  /** Where in the source. */
   readonly at?: number;
+  /** In bytes. */
   readonly length: number;
 }
 
 /** A file made from parts of one that is already there. */
-interface Patch {
+export interface Patch {
   /** Path of that file in the tree as it was before the changes of the same part. */
   readonly source: string;
+  /** In the order of the new file. */
   readonly parts: readonly PatchPart[];
 }
 
+/** What is to be done to one path of a tree. */
 export type TreeChange =
   /** A file or link, or a directory if nothing is left in it. */
   | { readonly op: 'remove'; readonly path: string }

@@ -1,8 +1,8 @@
 // What create prints is a name for every other command, and what it cannot finish it does not leave.
 import { describe, expect, it } from 'vitest';
 import type { Backend, Instance } from '../../src/backends/backend.ts';
-import { createAll } from '../../src/cli/create-all.ts';
 import { GomoteError } from '../../src/errors.ts';
+import { createAll } from '../../src/gomote/create-all.ts';
 import { testCli } from '../helpers/cli.ts';
 import { startCoordinator, tokenOf } from '../helpers/coordinator.ts';
 

@@ -1,7 +1,7 @@
 // Several buildlets in one request: all or none, in one place of the queue.
 import { describe, expect, it } from 'vitest';
 import { openBackend } from '../../src/backends/open.ts';
-import { createAll } from '../../src/cli/create-all.ts';
+import { createAll } from '../../src/gomote/create-all.ts';
 import { ask, startCoordinator, tokenOf } from '../helpers/coordinator.ts';
 import { until } from '../helpers/processes.ts';
 

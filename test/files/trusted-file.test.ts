@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { loadConfig } from '../../src/cli/config/config.ts';
 import { readTrustedFile } from '../../src/files/private-file.ts';
+import { loadConfig } from '../../src/gomote/config/config.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
 const isRoot = process.getuid?.() === 0;

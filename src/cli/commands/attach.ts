@@ -1,8 +1,9 @@
 // gomote attach: picks up a run that goes on, or is over, as if this had started it.
 import type { Command } from 'commander';
 import { parseDuration } from '../../duration.ts';
+import { findRun } from '../../gomote/run/find-run.ts';
+import { defaultKillAfterMs } from '../../gomote/run/lost.ts';
 import type { Context } from '../context.ts';
-import { findRun } from '../run/find-run.ts';
 import { followSession } from '../run/follow-session.ts';
 import { exitCodeOf } from '../run/run-command.ts';
 import { parseOnHangup, type RunOptions } from '../run/run-options.ts';
@@ -10,8 +11,6 @@ import { parseOnHangup, type RunOptions } from '../run/run-options.ts';
 interface Options extends Pick<RunOptions, 'interactive' | 'killAfter' | 'reconnect' | 'onHangup'> {
   new?: boolean;
 }
-
-const defaultKillAfterMs = 5_000;
 
 export function define(command: Command, context: Context): void {
   command

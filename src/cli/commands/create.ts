@@ -1,11 +1,9 @@
 // gomote create: asks the backend for buildlets and prints their names.
 import { type Command, Option } from 'commander';
-import type { AnyBackend } from '../../backends/backend.ts';
-import type { HostType } from '../../builders.ts';
-import { GomoteError } from '../../errors.ts';
+import { createSeveral, hostOf } from '../../gomote/create.ts';
+import { withoutCreated } from '../../gomote/create-all.ts';
+import { withType } from '../../gomote/find-type.ts';
 import type { Context } from '../context.ts';
-import { createAll, withoutCreated } from '../create-all.ts';
-import { type Wanted, withType } from '../find-type.ts';
 import { print } from '../terminal/terminal.ts';
 import { parseAmount, parseCount, parseMemoryOption } from '../values.ts';
 
@@ -50,21 +48,14 @@ export function define(command: Command, context: Context): void {
       ).choices(['none', 'bubblewrap']),
     )
     .action(async (type: string | undefined, options: Options) => {
-      await withType(type, context, async ({ backend, builder, host: described }: Wanted) => {
-        const { signal } = context;
-        const onHost = hostOf(options, backend);
-        await backend.answerPrompts?.({ signal, onHost });
-        const user = await context.user();
-        const host = withLimits(
-          described,
-          options,
-          (await context.backendConfig(backend.name))?.kind,
-        );
+      const { signal, backends } = context;
+      await withType(type, backends, signal, async (wanted) => {
+        const { backend, builder } = wanted;
+        await backend.answerPrompts?.({ signal, onHost: hostOf(options, backend) });
+        const { count = 1, memory: memoryBytes, ...machine } = options;
         const instances = await context.messages.during(`creating ${builder.name}`, (onProgress) =>
-          createAll(backend, builder, options.count ?? 1, {
-            user,
-            host: options.inheritEnv ? { ...host, inheritEnv: true } : host,
-            ...{ signal, onProgress, onHost },
+          createSeveral(backends, wanted, count, {
+            ...{ ...machine, memoryBytes, signal, onProgress },
             onWarning: (line) => context.messages.say(`gomote: ${line}`),
           }),
         );
@@ -79,40 +70,4 @@ export function define(command: Command, context: Context): void {
         }
       });
     });
-}
-
-function hostOf({ host }: Options, backend: AnyBackend): string | undefined {
-  if (host === undefined || backend.answerPrompts !== undefined) return host;
-  throw new GomoteError('ERR_USAGE', `backend "${backend.name}" has no hosts to choose from`, {
-    hint: 'leave --host out, or give --backend NAME for one of kind "ssh"',
-  });
-}
-
-/** The host type with what the command line says of the machine. Throws ERR_USAGE where that is not made so. */
-function withLimits(
-  host: HostType,
-  { cpus, memory: memoryBytes, network, isolation }: Options,
-  kind: string | undefined,
-): HostType {
-  const given = Object.fromEntries(
-    Object.entries({ cpus, memoryBytes, network, isolation }).filter(([, value]) => value),
-  );
-  const [first] = Object.keys(given);
-  if (first === undefined) return host;
-  if (kind === 'local' || kind === 'ssh') {
-    if (network !== undefined && network !== 'host' && network !== 'none') {
-      throw new GomoteError('ERR_USAGE', `--network "${network}" is for containers only`, {
-        hint: 'elsewhere it is host or none',
-      });
-    }
-    return { ...host, local: { ...host.local, ...given } };
-  }
-  if (kind === 'docker' && host.docker !== undefined && isolation === undefined) {
-    return { ...host, docker: { ...host.docker, ...given } };
-  }
-  const option = isolation === undefined ? first.replace('Bytes', '') : 'isolation';
-  const where = isolation === undefined ? 'this machine and for containers' : 'this machine';
-  throw new GomoteError('ERR_USAGE', `--${option} is for ${where} only`, {
-    hint: 'elsewhere the host type says it, in config.toml or at the coordinator',
-  });
 }

@@ -1,8 +1,8 @@
 // gomote destroy: ends buildlets and removes all that belongs to them.
 import type { Command } from 'commander';
 import { GomoteError, isGomoteError } from '../../errors.ts';
+import { isAddress } from '../../gomote/buildlet-name.ts';
 import { printable } from '../../printable.ts';
-import { isAddress } from '../buildlet-name.ts';
 import type { Context } from '../context.ts';
 import { forEachNamed } from '../for-each-named.ts';
 import { plural } from '../plural.ts';

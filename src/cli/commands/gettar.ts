@@ -3,13 +3,14 @@ import { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import { copyOutput } from '../../client/runs/copy-output.ts';
 import { GomoteError } from '../../errors.ts';
+import { checkInside } from '../../gomote/inside.ts';
+import { onPath } from '../../gomote/remote-path.ts';
 import type { Compression } from '../../protocol/transfer.ts';
 import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
 import { writeWhole } from '../transfer/local-files.ts';
-import { onPath } from '../transfer/remote-path.ts';
 import { reported, watched } from '../transfer/transfer-report.ts';
-import { checkInside, parseCompress } from '../values.ts';
+import { parseCompress } from '../values.ts';
 
 interface Options {
   dir?: string;

@@ -1,10 +1,10 @@
 // gomote kill: a signal to the processes of runs.
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
+import { findRun } from '../../gomote/run/find-run.ts';
 import { signalByName, signals } from '../../protocol/signals.ts';
 import type { Context } from '../context.ts';
 import { forEachNamed } from '../for-each-named.ts';
-import { findRun } from '../run/find-run.ts';
 
 interface Options {
   signal: string;

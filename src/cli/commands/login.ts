@@ -4,10 +4,10 @@ import { urlProblem } from '../../backends/coordinator/config.ts';
 import { CoordinatorClient } from '../../client/coordinator-client.ts';
 import { GomoteError, messageOf } from '../../errors.ts';
 import { fingerprintDigits } from '../../fingerprint.ts';
+import { readSecretLine } from '../../gomote/config/account.ts';
+import { addLogin, readLogins } from '../../gomote/config/logins.ts';
 import { proxyOf } from '../../http/client/env-proxy.ts';
 import { coordinatorAuthUser } from '../../protocol/endpoints.ts';
-import { readSecretLine } from '../config/account.ts';
-import { addLogin, readLogins } from '../config/logins.ts';
 import type { Context } from '../context.ts';
 import { askSecret, askYes } from '../terminal/secret-prompt.ts';
 

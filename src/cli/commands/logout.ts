@@ -1,7 +1,7 @@
 // gomote logout: forgets a coordinator that gomote login made a backend, and its token.
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
-import { readLogins, removeLogin } from '../config/logins.ts';
+import { readLogins, removeLogin } from '../../gomote/config/logins.ts';
 import type { Context } from '../context.ts';
 
 export function define(command: Command, context: Context): void {

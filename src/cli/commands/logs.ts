@@ -2,9 +2,9 @@
 import type { Command } from 'commander';
 import type { Session } from '../../client/runs/session.ts';
 import { GomoteError } from '../../errors.ts';
+import { findRun } from '../../gomote/run/find-run.ts';
 import type { SessionInfo } from '../../protocol/session.ts';
 import type { Context } from '../context.ts';
-import { findRun } from '../run/find-run.ts';
 import { LastLines } from '../run/last-lines.ts';
 import { parseCount } from '../values.ts';
 

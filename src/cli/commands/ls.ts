@@ -1,11 +1,12 @@
 // gomote ls: the files of a directory, in the buildlet's own lines.
 import type { Command } from 'commander';
+import { checkInside } from '../../gomote/inside.ts';
+import { onPath } from '../../gomote/remote-path.ts';
 import type { DirEntry } from '../../protocol/listing.ts';
 import type { Context } from '../context.ts';
 import { formatTable } from '../terminal/table.ts';
 import { print, type Terminal } from '../terminal/terminal.ts';
-import { onPath } from '../transfer/remote-path.ts';
-import { checkInside, parseCommaList } from '../values.ts';
+import { parseCommaList } from '../values.ts';
 
 interface Options {
   recursive?: boolean;

@@ -1,16 +1,11 @@
 // gomote pull: fetches files from a buildlet; nothing is deleted here.
-import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
-import { cacheDirectory } from '../../files/cache-directory.ts';
-import { currentDirectory } from '../../files/named-fs.ts';
-import { normalizeRelativePath } from '../../protocol/relative-path.ts';
-import { gitWorkTree } from '../../sync/ignore/git.ts';
-import { type PullOptions, pull } from '../../sync/pull/pull.ts';
+import { pullInto, pullPlace } from '../../gomote/pull.ts';
+import type { PullOptions } from '../../sync/pull/pull.ts';
 import type { Context } from '../context.ts';
 import { reportPull } from '../transfer/pull-report.ts';
-import { onPath } from '../transfer/remote-path.ts';
-import { addPattern, checkInside, parseCompress } from '../values.ts';
+import { addPattern, parseCompress } from '../values.ts';
 
 interface Options {
   changed?: boolean;
@@ -55,37 +50,24 @@ export function define(command: Command, context: Context): void {
           });
         }
         const startMs = performance.now();
-        const tree = gitWorkTree(currentDirectory()) ?? currentDirectory();
-        checkInside('the directory', remote ?? '');
-        const dir = normalizeRelativePath(remote ?? basename(tree));
-        if (dir === undefined || remote === '') {
-          throw new GomoteError('ERR_USAGE', `bad directory "${remote}"`, {
-            hint: 'give a path relative to the work dir, or . for the work dir itself',
-          });
-        }
-        const here = to ?? (remote === undefined ? tree : dir === '.' ? '.' : basename(dir));
+        const place = pullPlace(remote, to);
         const passed = { bytes: 0 };
-        const pullOptions: PullOptions = {
-          dir,
-          signal: context.signal,
+        const pullOptions = {
           changedOnly: options.changed,
           force: options.force,
           keepBoth: options.keepBoth,
           exclude: options.exclude,
           noIgnore: !options.ignore,
           dryRun: options.dryRun,
-          environment: context.terminal.environment,
           compress: options.compress,
-          cacheDirectory: cacheDirectory(context.terminal.environment),
-          onCome: (bytes) => {
+          onCome: (bytes: number) => {
             passed.bytes += bytes;
           },
         };
-        const summary = await context.withBuildlet(name, ({ client }) =>
+        const summary = await context.withBuildlet(name, (buildlet) =>
           context.messages.showing(
             () => passed,
-            () =>
-              onPath(name, dir, () => pull(client, resolve(currentDirectory(), here), pullOptions)),
+            () => pullInto(buildlet, place, pullOptions),
           ),
         );
         const seconds = (performance.now() - startMs) / 1000;

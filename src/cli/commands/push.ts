@@ -1,25 +1,20 @@
 // gomote push: makes a directory of one or more buildlets equal to one of this machine.
-import { basename } from 'node:path';
 import type { Command } from 'commander';
 import { hostTypeOf } from '../../builders.ts';
 import { GomoteError } from '../../errors.ts';
-import { cacheDirectory } from '../../files/cache-directory.ts';
-import { currentDirectory } from '../../files/named-fs.ts';
-import { normalizeRelativePath } from '../../protocol/relative-path.ts';
-import { literalBytes } from '../../protocol/tree-change.ts';
+import type { Buildlet } from '../../gomote/buildlet.ts';
+import { pushPlace, pushToAll, type TreeOptions } from '../../gomote/push.ts';
+import { literalBytes, type TreeChange } from '../../protocol/tree-change.ts';
 import { notOfTree } from '../../protocol/unread.ts';
-import { gitWorkTree } from '../../sync/ignore/git.ts';
-import { realDirectory } from '../../sync/local/local-tree.ts';
-import { push } from '../../sync/push/push.ts';
+import type { LocalTree } from '../../sync/local/local-tree.ts';
 import type { PushOptions } from '../../sync/push/push-options.ts';
 import { TreeWatch } from '../../sync/push/watch.ts';
 import { withBuildlets } from '../buildlets.ts';
-import type { Context, NamedBuildlet } from '../context.ts';
-import { notePushed } from '../run/pushed-directory.ts';
+import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
 import { reportPush, warnIfLarge } from '../transfer/push-report.ts';
 import { pushAndWatch, type WatchedPush } from '../transfer/watch-push.ts';
-import { addPattern, checkInside, parseCommaList, parseCompress } from '../values.ts';
+import { addPattern, parseCommaList, parseCompress } from '../values.ts';
 
 interface Options {
   dest?: string;
@@ -56,11 +51,12 @@ export function define(command: Command, context: Context): void {
       }
       const { environment } = context.terminal;
       const go = options.go ? await goRoots() : undefined;
-      const tree = go ? await go.goRoot(environment) : gitWorkTree(currentDirectory());
-      const top = realDirectory(dir ?? tree ?? currentDirectory());
-      const given = go?.goPushOptions(top, environment) ?? {
-        dir: destinationOf(options.dest, top),
-      };
+      const { top, dir: there } = pushPlace(
+        dir ?? (await go?.goRoot(environment)),
+        options.dest,
+        '--dest',
+      );
+      const given = go?.goPushOptions(top, environment) ?? { dir: there };
       await pushTo(parseNames(names), top, given, options, context);
     });
 }
@@ -76,46 +72,36 @@ function parseNames(text: string): string[] {
   });
 }
 
-function destinationOf(given: string | undefined, top: string): string {
-  checkInside('--dest', given ?? '');
-  const dir = normalizeRelativePath(given ?? basename(top));
-  if (dir !== undefined && given !== '' && dir !== '') return dir;
-  throw new GomoteError('ERR_USAGE', `bad --dest "${given}"`, {
-    hint: 'give a path relative to the work dir, or . for the work dir itself',
-  });
-}
-
 async function pushTo(
   names: readonly string[],
   top: string,
-  given: Pick<PushOptions, 'dir'> & Partial<PushOptions>,
+  { dir: there, ...given }: Pick<PushOptions, 'dir'> & TreeOptions,
   options: Options,
   context: Context,
 ): Promise<void> {
-  const { signal, messages, terminal } = context;
+  const { signal, messages } = context;
   let isWarned = false;
   const watch = options.watch ? new TreeWatch(top) : undefined;
   const passed: Passed = { bytes: 0 };
-  const pushOptions: PushOptions = {
+  const pushOptions = {
     signal,
+    isNoted: !options.go,
     mirror: options.mirror,
     force: options.force,
     dryRun: options.dryRun,
-    onEnter: watch && ((directory) => watch.enter(directory)),
+    onEnter: watch && ((directory: string) => watch.enter(directory)),
     exclude: options.exclude,
     noIgnore: !options.ignore,
     compress: options.compress,
-    environment: terminal.environment,
-    cacheDirectory: cacheDirectory(terminal.environment),
-    onTree: ({ others }) => {
+    onTree: ({ others }: LocalTree) => {
       watch?.leave();
       if (isWarned) return;
       for (const path of others) messages.say(`not sent, as it is ${notOfTree}: ${path}`);
     },
-    onSent: (bytes) => {
+    onSent: (bytes: number) => {
       passed.bytes += bytes;
     },
-    onPlan: (changes) => {
+    onPlan: (changes: readonly TreeChange[]) => {
       passed.totalBytes = changes.reduce(
         (sum, one) => sum + literalBytes(one),
         passed.totalBytes ?? 0,
@@ -124,30 +110,21 @@ async function pushTo(
     },
     ...given,
   };
-  const pushOnce = async (buildlets: readonly NamedBuildlet[]) => {
-    const clients = buildlets.map(({ client }) => client);
+  const pushOnce = async (buildlets: readonly Buildlet[]) => {
     if (options.go && !options.dryRun) await prepareGo(buildlets, context);
     const results = await messages.showing(
       () => passed,
-      () => push(clients, realDirectory(top), pushOptions),
+      () => pushToAll(buildlets, { top, dir: there }, pushOptions),
     );
-    if (!options.go && !options.dryRun) {
-      for (const [index, result] of results.entries()) {
-        const client = clients[index];
-        if (client === undefined || result.status === 'rejected') continue;
-        notePushed(client, { top, dir: pushOptions.dir }, terminal.environment);
-      }
-    }
     if (options.go && !options.dryRun) {
       const { giveVersion } = await goRoots();
-      for (const client of clients) await giveVersion(client, signal);
+      for (const { client } of buildlets) await giveVersion(client, signal);
     }
     return results;
   };
   const report: WatchedPush['report'] = async (some, results, sinceMs, onlyChanges) => {
     const seconds = (performance.now() - sinceMs) / 1000;
-    const { dir } = pushOptions;
-    await reportPush(some, results, seconds, { ...options, dir, onlyChanges }, context);
+    await reportPush(some, results, seconds, { ...options, dir: there, onlyChanges }, context);
   };
   const startMs = performance.now();
   try {
@@ -162,7 +139,7 @@ async function pushTo(
 }
 
 /** Sees to Go's bootstrap toolchain on each of the buildlets. */
-async function prepareGo(buildlets: readonly NamedBuildlet[], context: Context): Promise<void> {
+async function prepareGo(buildlets: readonly Buildlet[], context: Context): Promise<void> {
   const { installBootstrap } = await goRoots();
   const { catalogue } = await context.config();
   for (const { client, builder } of buildlets) {

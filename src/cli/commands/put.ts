@@ -2,13 +2,14 @@
 import { basename } from 'node:path';
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
+import { checkInside } from '../../gomote/inside.ts';
+import { onPath } from '../../gomote/remote-path.ts';
 import type { Compression } from '../../protocol/transfer.ts';
 import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
 import { openSource } from '../transfer/local-files.ts';
-import { onPath } from '../transfer/remote-path.ts';
 import { compressionFor, reported, watched } from '../transfer/transfer-report.ts';
-import { checkInside, parseCompress, parseOctalMode } from '../values.ts';
+import { parseCompress, parseOctalMode } from '../values.ts';
 
 interface Options {
   mode?: number;

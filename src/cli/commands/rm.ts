@@ -1,8 +1,8 @@
 // gomote rm: removes files and directories on the buildlet.
 import type { Command } from 'commander';
+import { checkInside } from '../../gomote/inside.ts';
 import { printable } from '../../printable.ts';
 import type { Context } from '../context.ts';
-import { checkInside } from '../values.ts';
 
 export function define(command: Command, context: Context): void {
   command

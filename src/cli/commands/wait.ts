@@ -2,8 +2,8 @@
 import type { Command } from 'commander';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { messageOf } from '../../errors.ts';
+import { findRun } from '../../gomote/run/find-run.ts';
 import type { Context } from '../context.ts';
-import { findRun } from '../run/find-run.ts';
 import { describeEnd, statusOf } from '../run/session-status.ts';
 
 export function define(command: Command, context: Context): void {

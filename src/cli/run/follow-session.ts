@@ -1,8 +1,9 @@
 // Follows a run to its end: its output to here, input and signals to there.
 import type { Session } from '../../client/runs/session.ts';
 import type { SessionResult } from '../../client/runs/session-options.ts';
-import { GomoteError, isConnectionError } from '../../errors.ts';
-import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
+import type { GomoteError } from '../../errors.ts';
+import { follow } from '../../gomote/run/follow.ts';
+import { lostRun } from '../../gomote/run/lost.ts';
 import type { Context } from '../context.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { CancelLadder, type LadderOptions } from './cancel-ladder.ts';
@@ -44,7 +45,7 @@ export async function followSession(
   } catch (error) {
     if (ladder.hasLeft) return { kind: 'left', by: ladder.received };
     const mayRun = start === undefined || session.mayRun;
-    throw mayRun ? await failureOf(error, session, options) : error;
+    throw mayRun ? await lostRun(error, session, options) : error;
   } finally {
     ladder.release();
   }
@@ -72,35 +73,11 @@ async function copyBothWays(
     return await interact(session, context, { from, signal, onLost, stdinBytes, onDetach });
   }
   const reading = { from, onLost, stdout, stderr, mayReuseBuffer };
-  if (!options.stdin) return await session.read({ ...reading, signal });
+  if (!options.stdin) return await follow(session, { ...reading, signal });
   const { stdin } = context.terminal;
-  const over = new AbortController();
-  void session
-    .sendInput(stdin, { signal: over.signal, offset: stdinBytes })
-    // What stops the input stops the output too, unless it is the end.
-    .catch((error) => over.abort(error))
-    .finally(() => stdin.destroy());
   try {
-    return await session.read({ ...reading, signal: anySignal(signal, over.signal) });
+    return await follow(session, { ...reading, signal }, { source: stdin, offset: stdinBytes });
   } finally {
-    over.abort(new GomoteError('ERR_ABORTED', 'the command has ended'));
     stdin.destroy();
   }
-}
-
-/** A failure of the connection says how to go on; after one on this side nobody wants the command any more. */
-async function failureOf(
-  error: unknown,
-  session: Session,
-  { name, killAfterMs }: FollowOptions,
-): Promise<unknown> {
-  if (error instanceof GomoteError && isConnectionError(error)) {
-    return new GomoteError(error.code, `lost run ${session.id}: ${error.message}`, {
-      hint: `if it still runs: gomote attach ${name} ${session.id}`,
-      cause: error,
-    });
-  }
-  const late = timeoutSignal(2_000);
-  await session.kill('SIGTERM', { killAfterMs, signal: late }).catch(() => undefined);
-  return error;
 }

@@ -1,11 +1,11 @@
 // One command run again and again: until its output matches, or until it succeeds.
 import { GomoteError, isGomoteError } from '../../errors.ts';
+import { shortDuration } from '../../gomote/run/ending.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { plural } from '../plural.ts';
 import { OutputSearch } from './output-search.ts';
 import type { Round, Run } from './run.ts';
 import type { RunRecord } from './run-report.ts';
-import { shortDuration } from './session-status.ts';
 
 /** Runs it once; the result is the exit status. */
 type RunOnce = (round: Round) => Promise<number>;

@@ -1,5 +1,6 @@
-// Runs a command on a buildlet without sessions, such as Go's: one connection, merged output, no input.
+// A command on a buildlet without sessions, such as Go's.
 import type { BuildletClient } from '../../client/buildlet-client.ts';
+import { runByBase } from '../../gomote/run/base.ts';
 import type { SessionRequest } from '../../protocol/session.ts';
 import type { Context } from '../context.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -14,17 +15,8 @@ export async function runWithoutSession(
 ): Promise<number> {
   if (request.stdin)
     context.messages.say(`gomote: ${client.name} has no sessions: its commands get no input`);
-  const result = await client.exec(request.cmd, {
-    args: request.args,
-    systemLevel: request.systemLevel,
-    debug: request.debug,
-    dir: request.dir,
-    extraEnv: request.env,
-    path: request.path,
-    timeoutMs: request.timeoutMs,
-    output: terminal.stdout,
-    signal: context.signal,
-  });
+  const { signal } = context;
+  const result = await runByBase(client, request, { output: terminal.stdout, signal });
   if (result.signalNumber === undefined) return localStatus(result.exitCode ?? 125);
   context.messages.say(`gomote: the command ended by ${result.signal}`);
   return 128 + result.signalNumber;

@@ -3,19 +3,17 @@ import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { randomId } from '../../client/random-id.ts';
 import { formatDuration } from '../../duration.ts';
 import { GomoteError, isGomoteError, NotStartedError, StatusError } from '../../errors.ts';
-import {
-  closedNetworkVariable,
-  type SessionInfo,
-  type SessionRequest,
-} from '../../protocol/session.ts';
+import { notStarted } from '../../gomote/run/ending.ts';
+import { defaultKillAfterMs } from '../../gomote/run/lost.ts';
+import { pushedDirectory } from '../../gomote/run/pushed-directory.ts';
+import { requestOf } from '../../gomote/run/request.ts';
+import { startFailure } from '../../gomote/run/start-failure.ts';
+import type { SessionInfo, SessionRequest } from '../../protocol/session.ts';
 import type { Context } from '../context.ts';
 import { signalCode } from '../exit-codes.ts';
 import { print, type Terminal, terminalLike, wantsTerminal } from '../terminal/terminal.ts';
-import { checkInside } from '../values.ts';
-import { actingBuilder } from './acting-builder.ts';
 import { type Followed, followSession, reportOutage } from './follow-session.ts';
 import { tapped } from './output-taps.ts';
-import { pushedDirectory } from './pushed-directory.ts';
 import type { CommandToRun, Round, Run } from './run.ts';
 import { runWithoutSession } from './run-base.ts';
 import {
@@ -31,10 +29,7 @@ import {
   reportOfFailure,
   writeReport,
 } from './run-report.ts';
-import { describeEnd, notStarted, statusOf } from './session-status.ts';
-import { startFailure } from './start-failure.ts';
-
-const defaultKillAfterMs = 5_000;
+import { describeEnd, statusOf } from './session-status.ts';
 
 /**
  * Runs it; the result is the exit status of gomote.
@@ -104,15 +99,12 @@ async function sayUsage({ context, record }: Run): Promise<void> {
 }
 
 async function runIn(
-  { buildlet: { client, builder }, command, dir, options, context, record }: Run,
+  { buildlet, command, dir, options, context, record }: Run,
   { taps, timeoutMs }: Round,
   terminal: Terminal,
 ): Promise<number> {
-  const { name, cmd, args } = command;
-  const systemLevel = options.system === true || isOfSystem(cmd, dir);
-  if (!systemLevel) checkInside('the command', cmd);
-  if (!systemLevel || !dir.startsWith('/')) checkInside('--dir', dir);
-  const acting = await actingBuilder(builder, options.builderenv, name, context);
+  const { client } = buildlet;
+  const { name } = command;
   const { input = 'data', isOutputShared } = terminal;
   if (input === 'directory') {
     throw new GomoteError('ERR_LOCAL_FILE', 'standard input is a directory, which cannot be read', {
@@ -122,28 +114,24 @@ async function runIn(
   const onTerminal = taps.length === 0 && wantsTerminal(options, terminal);
   const tty = onTerminal ? terminalLike(terminal) : undefined;
   const request: SessionRequest = {
-    cmd,
-    args,
-    systemLevel,
-    debug: options.debug === true,
-    dir,
-    env: [
-      ...(acting?.env ?? []),
-      ...(options.envFile ?? []),
-      ...(options.env ?? []),
-      ...(options.firewall ? [`${closedNetworkVariable}=1`] : []),
-    ],
-    path: options.path ?? acting?.path,
+    ...(await requestOf(
+      buildlet,
+      { ...command, dir },
+      {
+        ...options,
+        env: [...(options.envFile ?? []), ...(options.env ?? [])],
+        builderEnv: options.builderenv,
+        timeoutMs,
+        idleTimeoutMs: options.idleTimeout,
+        killAfterMs: options.killAfter,
+        reconnectMs: options.reconnect,
+      },
+    )),
     stdin: options.interactive === true || (input === 'data' && record.tries === undefined),
     // Where both streams end up in one place, one pipe keeps the order in which they were written.
     merge: isOutputShared,
     tty,
     detach: options.detach,
-    // 0 is no limit, as Go has it.
-    timeoutMs: timeoutMs || undefined,
-    idleTimeoutMs: options.idleTimeout || undefined,
-    killAfterMs: options.killAfter,
-    ...(options.reconnect !== undefined && { graceMs: Math.max(60_000, options.reconnect) }),
   };
   const id = options.id ?? randomId();
   const session = client.sessions.get(id, {
@@ -190,13 +178,6 @@ async function runIn(
   }
   return exitCodeOf(followed, context, record, request);
 }
-
-/**
- * Whether a command is found as in a shell: a bare name on PATH, `./x` in the directory of the run. Go's gomote finds both
- * in the work directory, as it finds `dir/x`.
- */
-const isOfSystem = (cmd: string, dir: string): boolean =>
-  !cmd.includes('/') || (dir === '' ? cmd.startsWith('/') : /^\.?\//.test(cmd));
 
 /** Says that a run of that id is there already: starting it again gives what that one wrote, and its status. */
 async function sayKnown(client: BuildletClient, id: string, context: Context): Promise<void> {

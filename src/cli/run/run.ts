@@ -1,5 +1,6 @@
 // A run of the command line, as its parts know it.
-import type { Context, NamedBuildlet } from '../context.ts';
+import type { Buildlet } from '../../gomote/buildlet.ts';
+import type { Context } from '../context.ts';
 import type { OutputFile } from './output-file.ts';
 import type { OutputTap } from './output-taps.ts';
 import type { RunOptions } from './run-options.ts';
@@ -14,7 +15,7 @@ export interface CommandToRun {
 
 /** A run of the command line: what runs where, and what is known of it so far. */
 export interface Run {
-  readonly buildlet: NamedBuildlet;
+  readonly buildlet: Buildlet;
   readonly command: CommandToRun;
   /** Where it runs, relative to the work directory. */
   readonly dir: string;

@@ -1,15 +1,16 @@
 // gomote push --watch: pushes again whenever something changes, until it is stopped or no buildlet is left.
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
+import type { Buildlet } from '../../gomote/buildlet.ts';
 import type { PushSummary } from '../../sync/push/push-target.ts';
 import type { TreeWatch } from '../../sync/push/watch.ts';
-import type { Context, NamedBuildlet } from '../context.ts';
+import type { Context } from '../context.ts';
 
 type Results = PromiseSettledResult<PushSummary>[];
 
 export interface WatchedPush {
   readonly top: string;
   readonly watch: TreeWatch;
-  readonly push: (buildlets: readonly NamedBuildlet[]) => Promise<Results>;
+  readonly push: (buildlets: readonly Buildlet[]) => Promise<Results>;
   /** Says what came of a push; throws when some of it failed. */
   readonly report: (
     names: readonly string[],
@@ -29,7 +30,7 @@ const goneCodes = ['ERR_UNKNOWN_BUILDLET', 'ERR_BUILDLET_DIED'] as const;
 
 /** Pushes once, and then after every change. Throws what the first push fails with, and when no buildlet is left. */
 export async function pushAndWatch(
-  buildlets: readonly NamedBuildlet[],
+  buildlets: readonly Buildlet[],
   { top, watch, push, report }: WatchedPush,
   context: Context,
 ): Promise<never> {
@@ -69,23 +70,23 @@ export async function pushAndWatch(
   }
 }
 
-const probes = (buildlets: readonly NamedBuildlet[], { signal }: Context) =>
+const probes = (buildlets: readonly Buildlet[], { signal }: Context) =>
   Promise.allSettled(buildlets.map(({ client }) => client.probe({ signal })));
 
 const isGone = (error: unknown): boolean => goneCodes.some((code) => isGomoteError(error, code));
 
 /** The buildlets that are still there, as far as these results tell. Throws when none is. */
 async function withoutLost(
-  buildlets: readonly NamedBuildlet[],
+  buildlets: readonly Buildlet[],
   results: readonly PromiseSettledResult<unknown>[],
   context: Context,
-): Promise<readonly NamedBuildlet[]> {
+): Promise<readonly Buildlet[]> {
   context.signal.throwIfAborted();
-  const left: NamedBuildlet[] = [];
+  const left: Buildlet[] = [];
   const gone: GomoteError[] = [];
   for (const [index, buildlet] of buildlets.entries()) {
     const result = results[index];
-    const why = result?.status === 'rejected' ? await whyOf(buildlet, result.reason) : undefined;
+    const why = result?.status === 'rejected' ? await buildlet.explain(result.reason) : undefined;
     if (!isGone(why)) left.push(buildlet);
     else
       gone.push(
@@ -97,6 +98,3 @@ async function withoutLost(
   for (const { message } of gone) context.messages.say(message);
   return left;
 }
-
-const whyOf = async ({ explain }: NamedBuildlet, error: unknown): Promise<unknown> =>
-  error instanceof GomoteError ? await explain(error) : error;

@@ -45,9 +45,13 @@ export interface PullOptions extends PullRulesOptions {
   readonly onCome?: ((bytes: number) => void) | undefined;
 }
 
+/** What a pull brought, and what it left. */
 export interface PullSummary {
+  /** Files that came. */
   readonly files: number;
+  /** The bytes in them. */
   readonly bytes: number;
+  /** What passed over the connection for that, in bytes. */
   readonly wireBytes: number;
   /** Paths that came, or would come. */
   readonly paths: readonly string[];

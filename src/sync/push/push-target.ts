@@ -23,12 +23,17 @@ const busyMs = 200;
 
 const emptyTree = treeDigest([]);
 
+/** What a push did, and what it could not send. */
 export interface PushSummary {
+  /** All that was done there. */
   readonly changes: readonly TreeChange[];
-  /** Files sent, and the bytes in them. */
+  /** Files sent. */
   readonly files: number;
+  /** The bytes in them. */
   readonly bytes: number;
+  /** How many paths were removed. */
   readonly removed: number;
+  /** What passed over the connection for that, in bytes. */
   readonly wireBytes: number;
   /** By path, what was not sent though no rule leaves it out, and why. */
   readonly unsent: ReadonlyMap<string, GomoteError>;

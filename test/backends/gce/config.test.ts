@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { parseConfig } from '../../../src/cli/config/config-file.ts';
+import { parseConfig } from '../../../src/gomote/config/config-file.ts';
 
 const parse = (text: string) => parseConfig([{ path: 'config.toml', bytes: Buffer.from(text) }]);
 

@@ -1,17 +1,17 @@
 // Finds the builder type whose environment a command gets.
 import type { BuilderType } from '../../builders.ts';
 import { GomoteError } from '../../errors.ts';
-import type { Context } from '../context.ts';
+import type { Backends } from '../backends.ts';
 
 /** The builder type whose environment the command gets; only one of the same host type can stand in. */
 export async function actingBuilder(
   own: BuilderType | undefined,
   wanted: string | undefined,
   name: string,
-  context: Context,
+  backends: Backends,
 ): Promise<BuilderType | undefined> {
   if (wanted === undefined) return own;
-  const { catalogue } = await context.config();
+  const { catalogue } = await backends.config();
   const other = catalogue.builders.find((builder) => builder.name === wanted);
   if (other !== undefined && (own === undefined || own.hostType === other.hostType)) return other;
   throw new GomoteError(

@@ -1,6 +1,6 @@
 // Errors about paths on a buildlet name the path as it was typed, not where it is on the buildlet's disk.
-import { GomoteError, isGomoteError, StatusError } from '../../errors.ts';
-import { errnoText, errnoTextAtEnd } from '../../protocol/process-state.ts';
+import { GomoteError, isGomoteError, StatusError } from '../errors.ts';
+import { errnoText, errnoTextAtEnd } from '../protocol/process-state.ts';
 
 /** Does the work on `path`, and words the remote system's errors with it. */
 export async function onPath<T>(name: string, path: string, work: () => Promise<T>): Promise<T> {

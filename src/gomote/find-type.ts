@@ -11,7 +11,7 @@ import {
 } from '../builders.ts';
 import { GomoteError, isGomoteError } from '../errors.ts';
 import { anySignal, timeoutSignal } from '../timeout-signal.ts';
-import type { Context } from './context.ts';
+import type { Backends } from './backends.ts';
 
 /** What to create, and on which backend. */
 export interface Wanted {
@@ -29,21 +29,22 @@ const typesMs = 5_000;
  */
 export async function withType<T>(
   type: string | undefined,
-  context: Context,
+  backends: Backends,
+  signal: AbortSignal,
   make: (wanted: Wanted) => Promise<T>,
 ): Promise<T> {
   if (type !== undefined && isAdHocHost(type)) {
-    return await make({ ...sshTypes, backend: await context.backend(type) });
+    return await make({ ...sshTypes, backend: await backends.open(type) });
   }
   const adHoc = type === undefined ? undefined : adHocTypes(type);
-  if (adHoc !== undefined) return await make({ ...adHoc, backend: await containers(context) });
-  const backend = await context.backend();
+  if (adHoc !== undefined) return await make({ ...adHoc, backend: await containers(backends) });
+  const backend = await backends.open();
   try {
-    return await withTypeOf(backend, type, context, make);
+    return await withTypeOf(backend, type, backends, signal, make);
   } catch (error) {
     const isUnknown = isGomoteError(error, 'ERR_UNKNOWN_TYPE');
-    if (!isUnknown || context.isBackendGiven || type === undefined) throw error;
-    const found = await findElsewhere(type, backend.name, context);
+    if (!isUnknown || backends.isGiven || type === undefined) throw error;
+    const found = await findElsewhere(type, backend.name, backends, signal);
     const [only] = found;
     if (only === undefined) throw error;
     if (found.length === 1) return await make(only);
@@ -56,11 +57,11 @@ export async function withType<T>(
 }
 
 /** The chosen backend, if it makes containers; else the one called `docker`. */
-async function containers(context: Context): Promise<AnyBackend> {
-  const chosen = await context.backendName();
-  const kind = (await context.backendConfig(chosen))?.kind;
-  if (kind === 'docker' || !context.isBackendGiven) {
-    return await context.backend(kind === 'docker' ? chosen : 'docker');
+async function containers(backends: Backends): Promise<AnyBackend> {
+  const chosen = await backends.defaultName();
+  const kind = (await backends.configOf(chosen))?.kind;
+  if (kind === 'docker' || !backends.isGiven) {
+    return await backends.open(kind === 'docker' ? chosen : 'docker');
   }
   throw new GomoteError('ERR_USAGE', `backend "${chosen}" makes no containers`, {
     hint: 'leave --backend out, or name one of kind "docker"',
@@ -74,10 +75,11 @@ async function containers(context: Context): Promise<AnyBackend> {
 async function withTypeOf<T>(
   backend: AnyBackend,
   type: string | undefined,
-  context: Context,
+  backends: Backends,
+  signal: AbortSignal,
   make: (wanted: Wanted) => Promise<T>,
 ): Promise<T> {
-  const { catalogue: own } = await context.config();
+  const { catalogue: own } = await backends.config();
   if (isAdHocHost(backend.name) && !type) return await make({ ...sshTypes, backend });
   if (backend.types === undefined) return await make({ backend, ...find(own, type) });
   if (type !== undefined && type !== '') {
@@ -89,7 +91,7 @@ async function withTypeOf<T>(
       if (!isGomoteError(error, 'ERR_UNKNOWN_TYPE')) throw error;
     }
   }
-  const theirs = await backend.types({ signal: context.signal });
+  const theirs = await backend.types({ signal });
   return await make({ backend, ...find(theirs ?? own, type) });
 }
 
@@ -105,14 +107,19 @@ function find(catalogue: Catalogue, type: string | undefined): Omit<Wanted, 'bac
 }
 
 /** The type of exactly that name in the other backends; one that does not answer has none. */
-async function findElsewhere(type: string, usual: string, context: Context): Promise<Wanted[]> {
-  const { backends, catalogue: own } = await context.config();
-  const signal = anySignal(context.signal, timeoutSignal(typesMs));
-  const others = [...backends.values()].filter(({ name }) => name !== usual);
+async function findElsewhere(
+  type: string,
+  usual: string,
+  backends: Backends,
+  callSignal: AbortSignal,
+): Promise<Wanted[]> {
+  const { backends: configured, catalogue: own } = await backends.config();
+  const signal = anySignal(callSignal, timeoutSignal(typesMs));
+  const others = [...configured.values()].filter(({ name }) => name !== usual);
   const { makesHost } = await import('../backends/config.ts');
   const results = await Promise.allSettled(
     others.map(async ({ name, kind }) => {
-      const backend = await context.backend(name);
+      const backend = await backends.open(name);
       const catalogue = (await backend.types?.({ signal })) ?? own;
       const builder = catalogue.builders.find((one) => one.name === type);
       if (builder === undefined) return [];
@@ -120,6 +127,6 @@ async function findElsewhere(type: string, usual: string, context: Context): Pro
       return makesHost(kind, host) ? [{ backend, builder, host }] : [];
     }),
   );
-  context.signal.throwIfAborted();
+  callSignal.throwIfAborted();
   return results.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
 }

@@ -1,0 +1,99 @@
+// Makes buildlets of a type, with what the caller says of the machine.
+import type { AnyBackend, Instance } from '../backends/backend.ts';
+import type { HostType } from '../builders.ts';
+import type { CallOptions } from '../client/client-options.ts';
+import { GomoteError } from '../errors.ts';
+import type { Backends } from './backends.ts';
+import { createAll } from './create-all.ts';
+import { type Wanted, withType } from './find-type.ts';
+
+/** What a buildlet is made with; what is absent is as its host type says. */
+export interface MachineOptions {
+  /** Gives commands all of the environment in which the buildlet is started, not only the base of it. */
+  inheritEnv?: boolean | undefined;
+  /** Which of the hosts of an ssh backend. Default: the least busy one. */
+  host?: string | undefined;
+  /** How many CPUs commands may use. */
+  cpus?: number | undefined;
+  /** How much memory commands may use, in bytes. */
+  memoryBytes?: number | undefined;
+  /** `none`, or where commands are connected: `host` on this machine, else `bridge` or the name of a network. */
+  network?: string | undefined;
+  /** On this machine only: whether commands run in a sandbox. */
+  isolation?: 'none' | 'bubblewrap' | undefined;
+}
+
+/** What `create` takes. */
+export interface CreateOptions extends CallOptions, MachineOptions {
+  /** Called, in a few words what is being waited for. */
+  onProgress?: ((step: string) => void) | undefined;
+  /** Called with a line for each host that was left out because it does not answer. */
+  onWarning?: ((line: string) => void) | undefined;
+}
+
+/** Makes one of the type. */
+export async function createOne(
+  backends: Backends,
+  type: string,
+  options: CreateOptions & { signal: AbortSignal },
+): Promise<{ backend: AnyBackend; instance: Instance }> {
+  return await withType(type, backends, options.signal, async (wanted) => {
+    const [instance] = await createSeveral(backends, wanted, 1, options);
+    if (instance === undefined) throw new GomoteError('ERR_MACHINE', 'nothing was created');
+    return { backend: wanted.backend, instance };
+  });
+}
+
+/** Makes as many, or none. */
+export async function createSeveral(
+  backends: Backends,
+  { backend, builder, host: described }: Wanted,
+  count: number,
+  { signal, onProgress, onWarning, ...machine }: CreateOptions & { signal: AbortSignal },
+): Promise<Instance[]> {
+  const onHost = hostOf(machine, backend);
+  const kind = (await backends.configOf(backend.name))?.kind;
+  const host = withLimits(described, machine, kind);
+  return await createAll(backend, builder, count, {
+    user: await backends.user(),
+    host: machine.inheritEnv ? { ...host, inheritEnv: true } : host,
+    ...{ signal, onProgress, onHost, onWarning },
+  });
+}
+
+/** The host that was chosen, if one was. Throws ERR_USAGE where there is none to choose. */
+export function hostOf({ host }: MachineOptions, backend: AnyBackend): string | undefined {
+  if (host === undefined || backend.answerPrompts !== undefined) return host;
+  throw new GomoteError('ERR_USAGE', `backend "${backend.name}" has no hosts to choose from`, {
+    hint: 'leave --host out, or give --backend NAME for one of kind "ssh"',
+  });
+}
+
+/** The host type with what the caller says of the machine. Throws ERR_USAGE where that is not made so. */
+function withLimits(
+  host: HostType,
+  { cpus, memoryBytes, network, isolation }: MachineOptions,
+  kind: string | undefined,
+): HostType {
+  const given = Object.fromEntries(
+    Object.entries({ cpus, memoryBytes, network, isolation }).filter(([, value]) => value),
+  );
+  const [first] = Object.keys(given);
+  if (first === undefined) return host;
+  if (kind === 'local' || kind === 'ssh') {
+    if (network !== undefined && network !== 'host' && network !== 'none') {
+      throw new GomoteError('ERR_USAGE', `--network "${network}" is for containers only`, {
+        hint: 'elsewhere it is host or none',
+      });
+    }
+    return { ...host, local: { ...host.local, ...given } };
+  }
+  if (kind === 'docker' && host.docker !== undefined && isolation === undefined) {
+    return { ...host, docker: { ...host.docker, ...given } };
+  }
+  const option = isolation === undefined ? first.replace('Bytes', '') : 'isolation';
+  const where = isolation === undefined ? 'this machine and for containers' : 'this machine';
+  throw new GomoteError('ERR_USAGE', `--${option} is for ${where} only`, {
+    hint: 'elsewhere the host type says it, in config.toml or at the coordinator',
+  });
+}

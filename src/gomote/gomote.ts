@@ -1,0 +1,193 @@
+// Buildlets by name: made, found, listed and destroyed, in whatever backend they are.
+import type { AnyBackend, Instance } from '../backends/backend.ts';
+import { builderTypeOfName } from '../builders.ts';
+import type { CallOptions } from '../client/client-options.ts';
+import { type GomoteError, isGomoteError, messageOf } from '../errors.ts';
+import { Backends } from './backends.ts';
+import { Buildlet } from './buildlet.ts';
+import { isAddress, splitName } from './buildlet-name.ts';
+import type { CreateOptions } from './create.ts';
+import type { ListBuildletsOptions, ListedBuildlet } from './list.ts';
+import type { Settings } from './options.ts';
+
+/**
+ * The buildlets of one user in all configured backends. `open` makes it.
+ *
+ * @example
+ * await using gomote = await open();
+ * for (const { name, expires } of await gomote.list()) console.log(name, expires);
+ */
+export class Gomote implements AsyncDisposable {
+  /** @internal */
+  readonly backends: Backends;
+  readonly #used = new Set<Buildlet>();
+
+  /** @internal */
+  constructor(settings: Settings) {
+    this.backends = new Backends(settings);
+  }
+
+  /**
+   * Makes a buildlet and waits until it answers; when that fails or is cancelled, nothing is left behind.
+   *
+   * @param type A builder type or the beginning of one, `docker:IMAGE`, or `ssh:HOST`.
+   * @returns The buildlet, which is destroyed at the end of its scope if it is declared by `await using`.
+   * @throws GomoteError ERR_UNKNOWN_TYPE, and what the backend says.
+   */
+  async create(type: string, options: CreateOptions = {}): Promise<Buildlet> {
+    const { createOne } = await import('./create.ts');
+    const { backend, instance } = await this.backends.call(options, (signal) =>
+      createOne(this.backends, type, { ...options, signal }),
+    );
+    const name = await this.backends.fullName(backend.name, instance.name);
+    try {
+      return this.#use(await this.#connect(name, backend, instance.name, options, true));
+    } catch (error) {
+      const { withoutCreated } = await import('./create-all.ts');
+      throw await withoutCreated(backend, [instance], error);
+    }
+  }
+
+  /** All buildlets of the user: in the chosen backend, or in all of them when none was chosen. */
+  async list(options: ListBuildletsOptions = {}): Promise<ListedBuildlet[]> {
+    const { list } = await import('./list.ts');
+    return await this.backends.call(options, (signal) =>
+      list(this.backends, { ...options, signal }),
+    );
+  }
+
+  /**
+   * The buildlet of that name. At the end of its scope it is left as it is.
+   *
+   * @param name `NAME`, `BACKEND/NAME`, or an address: `TYPE@HOST[:PORT]`.
+   * @throws GomoteError ERR_UNKNOWN_BUILDLET when it is known not to be there.
+   */
+  async get(name: string, options: CallOptions = {}): Promise<Buildlet> {
+    const found = isAddress(name)
+      ? await this.#direct(name)
+      : await this.backends.call(options, () =>
+          this.withInstance(
+            name,
+            (backend, instance) => this.#connect(name, backend, instance, options, false),
+            options,
+          ),
+        );
+    return this.#use(found);
+  }
+
+  /** Ends the buildlet and removes all that belongs to it. Throws ERR_UNKNOWN_BUILDLET when there is none. */
+  async destroy(name: string, options: CallOptions = {}): Promise<void> {
+    if (isAddress(name)) return await (await this.get(name, options)).destroy(options);
+    await this.backends.call(options, (signal) =>
+      this.withInstance(name, (backend, instance) => backend.destroy(instance, { signal })),
+    );
+  }
+
+  /** Drops the connections to all buildlets, which live on. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#used].map((buildlet) => buildlet.disconnect()));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /**
+   * Calls `work` with the backend of the name, and suggests another name if there is no such buildlet.
+   *
+   * @internal
+   */
+  async withInstance<T>(
+    name: string,
+    work: (backend: AnyBackend, instance: string) => Promise<T>,
+    options: CallOptions = {},
+  ): Promise<T> {
+    const { backend: backendName, instance } = splitName(name);
+    const backend = await this.backends.open(backendName);
+    try {
+      return await work(backend, instance);
+    } catch (error) {
+      throw await this.#suggesting(error, name, this.backends.signalOf(options));
+    }
+  }
+
+  /** The error of a buildlet that is not there, with the name that was probably meant; any other as it is. */
+  async #suggesting<E>(error: E, name: string, signal: AbortSignal): Promise<E | GomoteError> {
+    if (!isGomoteError(error, 'ERR_UNKNOWN_BUILDLET')) return error;
+    const { withSuggestion } = await import('./suggest-buildlet.ts');
+    return await withSuggestion(error, name, this.backends, signal);
+  }
+
+  #use(buildlet: Buildlet): Buildlet {
+    this.#used.add(buildlet);
+    return buildlet;
+  }
+
+  async #connect(
+    name: string,
+    backend: AnyBackend,
+    instance: Instance['name'],
+    options: CallOptions,
+    isOwn: boolean,
+  ): Promise<Buildlet> {
+    const call = { signal: this.backends.signalOf(options) };
+    const { catalogue } = await this.backends.config();
+    const builder =
+      builderTypeOfName(catalogue, instance) ?? (await backend.builderOf?.(instance, call));
+    const client = await backend.connect(instance, call);
+    const stopRenewal = await this.#renewWhileUsed(backend, instance);
+    const buildlet: Buildlet = new Buildlet({
+      name,
+      client,
+      builder,
+      backends: this.backends,
+      isOwn,
+      explain: async (error) => {
+        const explained = (await backend.explain?.(instance, error)) ?? error;
+        return await this.#suggesting(explained, name, call.signal);
+      },
+      destroy: (signal) => backend.destroy(instance, { signal }),
+      release: async () => {
+        this.#used.delete(buildlet);
+        await Promise.all([client.disconnect(), stopRenewal?.()]);
+      },
+    });
+    return buildlet;
+  }
+
+  async #renewWhileUsed(backend: AnyBackend, instance: string) {
+    if (backend.renew === undefined) return undefined;
+    const { startRenewal } = await import('../backends/renewal.ts');
+    const { log } = this.backends.settings;
+    return startRenewal(
+      async (call) => await backend.renew?.(instance, call),
+      { signal: this.backends.signalOf() },
+      (error) => log?.(`${instance} was not renewed: ${messageOf(error)}`),
+    );
+  }
+
+  async #direct(name: string): Promise<Buildlet> {
+    const { passwordFile, log } = this.backends.settings;
+    const { readSecretLine } = await import('./config/account.ts');
+    const password =
+      passwordFile === undefined ? '' : readSecretLine('password file', passwordFile);
+    const host = name.slice(name.indexOf('@') + 1);
+    const { BuildletClient } = await import('../client/buildlet-client.ts');
+    const client = new BuildletClient(host, { password }, { name, onRequest: log });
+    const { catalogue } = await this.backends.config();
+    const buildlet: Buildlet = new Buildlet({
+      name,
+      client,
+      builder: builderTypeOfName(catalogue, name),
+      backends: this.backends,
+      isOwn: false,
+      explain: async (error) => error,
+      destroy: (signal) => client.halt({ signal }),
+      release: async () => {
+        this.#used.delete(buildlet);
+        await client.disconnect();
+      },
+    });
+    return buildlet;
+  }
+}

@@ -1,0 +1,84 @@
+// Trees of which a part was left: everything else has been done, and what was not is named.
+import { type ErrorCode, GomoteError, type GomoteErrorOptions } from '../errors.ts';
+import { quoted } from '../printable.ts';
+import type { PullSummary } from '../sync/pull/pull.ts';
+import type { PushSummary } from '../sync/push/push-target.ts';
+
+/** A push or a pull that left something; `summary` tells what was done. */
+export class IncompleteError extends GomoteError {
+  /** The name of its class. */
+  override readonly name = 'IncompleteError';
+  /** What was done, and what was not. */
+  readonly summary: PushSummary | PullSummary;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    summary: IncompleteError['summary'],
+    options?: GomoteErrorOptions,
+  ) {
+    super(code, message, options);
+    this.summary = summary;
+  }
+}
+
+/** How many paths a message names. */
+const shownPaths = 5;
+
+/** The first of the paths, and how many more there are. */
+export function somePaths(
+  paths: readonly string[],
+  inFull: (path: string) => string = (path) => path,
+): string {
+  const shown = paths.slice(0, shownPaths).map(inFull);
+  const left = paths.length - shown.length;
+  return `${shown.join('; ')}${left > 0 ? ` and ${left} more` : ''}`;
+}
+
+/** Throws when something could not be sent. */
+export function throwUnsent(summary: PushSummary): void {
+  const [only] = summary.unsent.values();
+  if (only === undefined) return;
+  const reasons = [...summary.unsent.values()].map(({ message }) => message);
+  throw new IncompleteError(only.code, `not sent: ${somePaths(reasons)}`, summary, {
+    hint: only.hint ?? 'everything else is there',
+  });
+}
+
+/** What the caller calls the two ways out of a conflict. */
+interface Cures {
+  readonly force: string;
+  readonly keepBoth: string;
+}
+
+/** Throws when something was left as it is. */
+export function throwIncompletePull(
+  summary: PullSummary,
+  {
+    dryRun,
+    keepBoth,
+  }: { readonly dryRun?: boolean | undefined; readonly keepBoth?: boolean | undefined },
+  cures: Cures = { force: 'force', keepBoth: 'keepBoth' },
+): void {
+  const { kept, beside, refused, failed, reasons } = summary;
+  const besides = new Set(beside);
+  const conflicts = kept.filter((path) => !besides.has(`${path}.remote`));
+  const left = [...conflicts, ...refused, ...failed];
+  if (left.length === 0) return;
+  const code = conflicts.length > 0 ? 'ERR_CONFLICT' : refused.length > 0 ? 'ERR_PATH' : 'ERR_LOST';
+  const rest = dryRun ? 'nothing was done' : 'everything else has come';
+  // With keepBoth, a conflict is left only where something else has the name that the other version would get.
+  const other = keepBoth
+    ? 'or move away what is called NAME.remote here'
+    : `${cures.keepBoth} writes NAME.remote beside it`;
+  const cure = conflicts.length > 0 ? `; ${cures.force} overwrites, ${other}` : '';
+  const message = somePaths(
+    left,
+    (path) => `${path}: ${withoutPath(path, reasons.get(path) ?? '')}`,
+  );
+  throw new IncompleteError(code, message, summary, { hint: rest + cure });
+}
+
+/** The reason, which may begin with the path again. */
+const withoutPath = (path: string, reason: string): string =>
+  reason.startsWith(quoted(path)) ? reason.slice(quoted(path).length).trim() : reason;

@@ -1,0 +1,25 @@
+// Paths on a buildlet, as a caller gives them.
+import { GomoteError } from '../errors.ts';
+import { normalizeRelativePath } from '../protocol/relative-path.ts';
+
+/** Throws ERR_PATH unless a path on the buildlet, given as `what`, is in the work directory. */
+export function checkInside(what: string, path: string): void {
+  if (normalizeRelativePath(path, 'linux') !== undefined) return;
+  throw new GomoteError('ERR_PATH', `${what} "${path}" leaves the work dir`, {
+    hint: 'give a path relative to it',
+  });
+}
+
+/** The directory in plain form. Throws ERR_PATH when it is outside the work directory, ERR_USAGE when it is none. */
+export function directoryInside(what: string, given: string): string {
+  checkInside(what, given);
+  const dir = normalizeRelativePath(given);
+  if (dir !== undefined && dir !== '') return dir;
+  throw new GomoteError(
+    'ERR_USAGE',
+    `bad ${what === 'the directory' ? 'directory' : what} "${given}"`,
+    {
+      hint: 'give a path relative to the work dir, or . for the work dir itself',
+    },
+  );
+}

@@ -1,0 +1,46 @@
+// What `open` takes, after the variables that stand in for what was not given.
+
+/** What `open` takes. Everything may be left out; then all is as the command line has it. */
+export interface OpenOptions {
+  /**
+   * The backend that names without one belong to, and that `list` and `create` ask. Default: `GOMOTE_BACKEND`, else the
+   * default of the configuration, else `local`.
+   */
+  readonly backend?: string | undefined;
+  /** Whose buildlets. Default: `GOMOTE_USER`, else the user of the configuration, else that of the process. */
+  readonly user?: string | undefined;
+  /** The directory of `config.toml` and of the tokens. Default: that of the command line. */
+  readonly config?: string | undefined;
+  /** The file with the password of buildlets that are named by their addresses. Default: `GOMOTE_PASSWORD_FILE`. */
+  readonly passwordFile?: string | undefined;
+  /** Variables to go by. Default: those of the process. */
+  readonly environment?: NodeJS.ProcessEnv | undefined;
+  /** Ends all calls, which then fail with ERR_ABORTED. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called with a line for each request that was answered and each lease that could not be renewed. */
+  readonly log?: ((line: string) => void) | undefined;
+}
+
+/** The options, with what the environment says where nothing was given. */
+export interface Settings extends OpenOptions {
+  readonly environment: NodeJS.ProcessEnv;
+}
+
+export function settingsOf(given: OpenOptions): Settings {
+  const environment = given.environment ?? process.env;
+  const { GOMOTE_USER, GOMOTE_PASSWORD_FILE } = environment;
+  return {
+    ...given,
+    environment,
+    backend: (given.backend ?? usualBackend(environment)) || undefined,
+    user: (given.user ?? GOMOTE_USER) || undefined,
+    passwordFile: (given.passwordFile ?? GOMOTE_PASSWORD_FILE) || undefined,
+  };
+}
+
+/** The backend that the environment chooses, if it does. */
+export const usualBackend = (environment: NodeJS.ProcessEnv): string | undefined =>
+  isSet(environment.GOMOTE_STAGING) ? 'staging' : environment.GOMOTE_BACKEND;
+
+/** Whether a variable says yes. */
+export const isSet = (value = ''): boolean => ['1', 'true', 'yes'].includes(value);

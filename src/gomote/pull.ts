@@ -1,0 +1,76 @@
+// Pulls a tree of a buildlet to this machine.
+import { basename, resolve } from 'node:path';
+import type { CallOptions } from '../client/client-options.ts';
+import { cacheDirectory } from '../files/cache-directory.ts';
+import { currentDirectory } from '../files/named-fs.ts';
+import type { Compression } from '../protocol/transfer.ts';
+import { gitWorkTree } from '../sync/ignore/git.ts';
+import { type PullOptions, type PullSummary, pull } from '../sync/pull/pull.ts';
+import { throwIncompletePull } from './incomplete.ts';
+import { directoryInside } from './inside.ts';
+import type { Place } from './place.ts';
+import { onPath } from './remote-path.ts';
+
+/** What `pull` takes. */
+export interface PullTreeOptions extends CallOptions {
+  /** The directory here. Default: the base name of the one there; without one there, this tree. */
+  readonly to?: string | undefined;
+  /** Only what the buildlet's commands have made or changed since the push. */
+  readonly changedOnly?: boolean | undefined;
+  /** Also overwrites what was changed here, or is of another kind. */
+  readonly force?: boolean | undefined;
+  /** Writes what would overwrite something as NAME.remote beside it. */
+  readonly keepBoth?: boolean | undefined;
+  /** Changes nothing; the summary says what would come. */
+  readonly dryRun?: boolean | undefined;
+  /** Patterns of what to leave out, as in a .gitignore at the top of the tree. */
+  readonly exclude?: readonly string[] | undefined;
+  /** Brings also what git, .gomoteignore and the rule for editors' backups would leave out. */
+  readonly noIgnore?: boolean | undefined;
+  /** Default `auto`. */
+  readonly compress?: Compression | 'auto' | undefined;
+  /** Called with the number of bytes of files as they have come. */
+  readonly onCome?: ((bytes: number) => void) | undefined;
+}
+
+/** A directory there, in plain form, and one here. */
+export interface PullPlace {
+  readonly dir: string;
+  readonly to: string;
+}
+
+/** The place of a tree; without `remote`, of where `push` would put the tree around the current directory. */
+export function pullPlace(remote: string | undefined, to: string | undefined): PullPlace {
+  const tree = gitWorkTree(currentDirectory()) ?? currentDirectory();
+  const dir = directoryInside('the directory', remote ?? basename(tree));
+  const here = to ?? (remote === undefined ? tree : dir === '.' ? '.' : basename(dir));
+  return { dir, to: resolve(currentDirectory(), here) };
+}
+
+/** Pulls, and gives what came and what did not. */
+export async function pullInto(
+  { name, client, backends }: Place,
+  { dir, to }: PullPlace,
+  { signal, ...options }: Omit<PullTreeOptions, 'to'>,
+): Promise<PullSummary> {
+  const { environment } = backends.settings;
+  const all: PullOptions = {
+    environment,
+    cacheDirectory: cacheDirectory(environment),
+    ...options,
+    dir,
+    signal: backends.signalOf({ signal }),
+  };
+  return await onPath(name, dir, () => pull(client, to, all));
+}
+
+/** Pulls; throws also when something was left as it is. */
+export async function pullTree(
+  buildlet: Place,
+  remote: string | undefined,
+  { to, ...options }: PullTreeOptions,
+): Promise<PullSummary> {
+  const summary = await pullInto(buildlet, pullPlace(remote, to), options);
+  throwIncompletePull(summary, options);
+  return summary;
+}

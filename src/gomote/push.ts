@@ -1,0 +1,94 @@
+// Pushes a tree of this machine to buildlets, and notes where it went.
+import { basename } from 'node:path';
+import type { CallOptions } from '../client/client-options.ts';
+import { cacheDirectory } from '../files/cache-directory.ts';
+import { currentDirectory } from '../files/named-fs.ts';
+import type { Compression } from '../protocol/transfer.ts';
+import type { TreeChange } from '../protocol/tree-change.ts';
+import { gitWorkTree } from '../sync/ignore/git.ts';
+import { realDirectory } from '../sync/local/local-tree.ts';
+import { push } from '../sync/push/push.ts';
+import type { PushOptions } from '../sync/push/push-options.ts';
+import type { PushSummary } from '../sync/push/push-target.ts';
+import { throwUnsent } from './incomplete.ts';
+import { directoryInside } from './inside.ts';
+import type { Place } from './place.ts';
+import { notePushed } from './run/pushed-directory.ts';
+
+/** How a tree is pushed, down to what only some pushes need. */
+export type TreeOptions = Partial<
+  Omit<PushOptions, 'dir' | 'signal' | 'environment' | 'cacheDirectory'>
+>;
+
+/** What `push` takes. */
+export interface PushTreeOptions extends CallOptions {
+  /** Where to, relative to the work directory. Default: the base name of the directory here. */
+  readonly dest?: string | undefined;
+  /** Also removes what was never sent, such as what builds made. */
+  readonly mirror?: boolean | undefined;
+  /** Puts a file in place of a directory that was sent, with what builds made in it. */
+  readonly force?: boolean | undefined;
+  /** Changes nothing; the summary says what would be done. */
+  readonly dryRun?: boolean | undefined;
+  /** Patterns of what to leave out, as in a .gitignore at the top of the tree. */
+  readonly exclude?: readonly string[] | undefined;
+  /** Sends also what git, .gomoteignore and the rule for editors' backups would leave out. */
+  readonly noIgnore?: boolean | undefined;
+  /** Default `auto`. */
+  readonly compress?: Compression | 'auto' | undefined;
+  /** Called with what will be done there. */
+  readonly onPlan?: ((changes: readonly TreeChange[]) => void) | undefined;
+  /** Called with the number of bytes of files as they are sent. */
+  readonly onSent?: ((bytes: number) => void) | undefined;
+}
+
+/** A tree here, as a real path, and where it goes there. */
+export interface PushPlace {
+  readonly top: string;
+  readonly dir: string;
+}
+
+/** The place of a tree; without `given`, of the git work tree around the current directory, or that. */
+export function pushPlace(
+  given: string | undefined,
+  dest: string | undefined,
+  what = 'dest',
+): PushPlace {
+  const top = realDirectory(given ?? gitWorkTree(currentDirectory()) ?? currentDirectory());
+  return { top, dir: directoryInside(what, dest ?? basename(top)) };
+}
+
+/** Pushes to each of them, from one reading of the tree; one result each, in their order. */
+export async function pushToAll(
+  buildlets: readonly Place[],
+  { top, dir }: PushPlace,
+  { isNoted = true, ...options }: TreeOptions & { signal: AbortSignal; isNoted?: boolean },
+): Promise<PromiseSettledResult<PushSummary>[]> {
+  const [first] = buildlets;
+  if (first === undefined) return [];
+  const { environment } = first.backends.settings;
+  const results = await push(
+    buildlets.map(({ client }) => client),
+    realDirectory(top),
+    { environment, cacheDirectory: cacheDirectory(environment), ...options, dir },
+  );
+  if (!isNoted || options.dryRun === true) return results;
+  for (const [index, buildlet] of buildlets.entries()) {
+    if (results[index]?.status === 'fulfilled')
+      notePushed(buildlet.client, { top, dir }, environment);
+  }
+  return results;
+}
+
+/** Pushes to one; throws also when something could not be sent. */
+export async function pushTree(
+  buildlet: Place,
+  given: string | undefined,
+  { dest, ...options }: PushTreeOptions & { signal: AbortSignal },
+): Promise<{ dir: string; summary: PushSummary }> {
+  const place = pushPlace(given, dest);
+  const [result] = await pushToAll([buildlet], place, options);
+  if (result?.status !== 'fulfilled') throw result?.reason;
+  throwUnsent(result.value);
+  return { dir: place.dir, summary: result.value };
+}

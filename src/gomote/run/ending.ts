@@ -1,0 +1,66 @@
+// How a run ended, when that is a failure of the run and not of its command.
+import { formatDuration } from '../../duration.ts';
+import { GomoteError, NotStartedError } from '../../errors.ts';
+import { parseProcessState } from '../../protocol/process-state.ts';
+import type { SessionEnd, SessionRequest } from '../../protocol/session.ts';
+
+/** What was asked for, where that is known. */
+export type Limits = Pick<SessionRequest, 'timeoutMs' | 'idleTimeoutMs'>;
+
+/** What the caller calls the two limits. */
+type LimitNames = Record<keyof Limits, string>;
+
+const ownNames: LimitNames = { timeoutMs: 'timeoutMs', idleTimeoutMs: 'idleTimeoutMs' };
+
+/**
+ * Why the command has no status of its own: it never started, ran out of time, or its output is not whole.
+ *
+ * @param lostBytes How much of its output could not be read; then nothing is believed.
+ */
+export function failureOf(
+  end: SessionEnd,
+  lostBytes: number,
+  limits: Limits = {},
+  names = ownNames,
+): GomoteError | undefined {
+  const failure = failureOfEnd(end, limits, names);
+  if (failure !== undefined || lostBytes === 0) return failure;
+  const message = `${lostBytes} bytes of output were dropped before they could be read`;
+  return new GomoteError('ERR_LOST', message, { hint: `the command itself: ${end.state}` });
+}
+
+/** A duration as it is given to options. */
+export const shortDuration = (durationMs: number): string =>
+  durationMs % 1_000 === 0 ? formatDuration(durationMs) : `${durationMs}ms`;
+
+function failureOfEnd(
+  { why, state, error }: SessionEnd,
+  { timeoutMs, idleTimeoutMs }: Limits,
+  names: LimitNames,
+): GomoteError | undefined {
+  if (why === 'timeout') {
+    const when =
+      timeoutMs === undefined ? '' : ` after ${shortDuration(timeoutMs)} (${names.timeoutMs})`;
+    return new GomoteError('ERR_TIMEOUT', `the command ran out of time${when}`);
+  }
+  if (why === 'idle') {
+    const long =
+      idleTimeoutMs === undefined
+        ? 'too long'
+        : `${shortDuration(idleTimeoutMs)} (${names.idleTimeoutMs})`;
+    return new GomoteError('ERR_TIMEOUT', `the command was without output for ${long}`);
+  }
+  if (why === 'log') {
+    return new GomoteError('ERR_LOST', `the command was ended: ${error ?? 'its log was lost'}`, {
+      hint: 'make room on the buildlet: its logs are among its temporary files',
+    });
+  }
+  if (why !== 'not-started') return undefined;
+  return notStarted(state);
+}
+
+/** The error for a command that could not be started, from the buildlet's words. */
+export function notStarted(state: string): NotStartedError {
+  const parsed = parseProcessState(state);
+  return new NotStartedError(state, parsed?.kind === 'not-started' ? parsed.reason : 'other');
+}

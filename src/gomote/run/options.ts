@@ -1,0 +1,38 @@
+// What runs take.
+import type { Writable } from 'node:stream';
+import type { CallOptions } from '../../client/client-options.ts';
+import type { GomoteError } from '../../errors.ts';
+import type { Source } from '../sources.ts';
+import type { CommandOptions } from './request.ts';
+
+/** Where the output of a run goes, and how much of it is kept. */
+export interface OutputOptions {
+  /** Gets its standard output as well, as bytes; a slow one slows the command. It is not ended. */
+  readonly stdout?: Writable | undefined;
+  /** Gets its standard error in the same way. */
+  readonly stderr?: Writable | undefined;
+  /** How much of each output is kept for the result, in bytes. Default 64 MiB. */
+  readonly maxBuffer?: number | undefined;
+  /** Called once an outage that the connection was lost and is being made again. */
+  readonly onLost?: ((error: GomoteError) => void) | undefined;
+}
+
+/** What `run` takes. */
+export interface RunOptions extends CommandOptions, OutputOptions, CallOptions {
+  /** What the command gets on its standard input. Default: nothing. */
+  readonly stdin?: Source | undefined;
+  /** By which `attach` finds the run; starting the same id twice starts it once. Default: a fresh one. */
+  readonly id?: string | undefined;
+  /** Ends the command, with its whole process group; the run then fails with ERR_ABORTED. */
+  signal?: AbortSignal | undefined;
+}
+
+/** What `attach` takes. */
+export interface AttachOptions extends OutputOptions, CallOptions {
+  /** Where in the log to begin; `end`: only what is still to come. Default 0. */
+  readonly from?: number | 'end' | undefined;
+  /** How long a lost connection is tried again, in ms. Default 5 minutes. */
+  readonly reconnectMs?: number | undefined;
+  /** Ends the reading; the command goes on. */
+  signal?: AbortSignal | undefined;
+}

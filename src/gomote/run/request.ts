@@ -1,0 +1,82 @@
+// What a command is asked to be run as.
+import { closedNetworkVariable, type SessionRequest } from '../../protocol/session.ts';
+import { checkInside } from '../inside.ts';
+import type { Place } from '../place.ts';
+import { actingBuilder } from './acting-builder.ts';
+
+/** How a command is run. */
+export interface CommandOptions {
+  /** Where to run, relative to the work directory, which is `.`. Default: where the tree was pushed. */
+  readonly dir?: string | undefined;
+  /** Variables, as an object or as `KEY=VALUE`, over those of the builder type. */
+  readonly env?: Readonly<Record<string, string>> | readonly string[] | undefined;
+  /** PATH: `$PATH` stands for the old elements, `$WORKDIR` inside one for the work directory. Empty: none. */
+  readonly path?: readonly string[] | undefined;
+  /** Runs the command outside the work directory. Default: if its name has no slash, or begins with one. */
+  readonly system?: boolean | undefined;
+  /** Tells how the command is run before its output. */
+  readonly debug?: boolean | undefined;
+  /** Takes the network from the command. */
+  readonly firewall?: boolean | undefined;
+  /** Uses the environment of this builder type, which has the same host type. */
+  readonly builderEnv?: string | undefined;
+  /** The command's longest time, in ms; then the run fails with ERR_TIMEOUT. 0: no limit. */
+  readonly timeoutMs?: number | undefined;
+  /** The longest time without output, in ms; then the run fails with ERR_TIMEOUT. 0: no limit. */
+  readonly idleTimeoutMs?: number | undefined;
+  /** How long the command has between TERM and KILL, in ms. Default 5 s. */
+  readonly killAfterMs?: number | undefined;
+  /** How long a lost connection is tried again, in ms. Default 5 minutes. */
+  readonly reconnectMs?: number | undefined;
+}
+
+interface Words {
+  readonly cmd: string;
+  readonly args: readonly string[];
+  /** Where it runs. */
+  readonly dir: string;
+}
+
+/** The request for a command; throws ERR_PATH when it or its directory is outside the work directory. */
+export async function requestOf(
+  { name, builder, backends }: Omit<Place, 'client'>,
+  { cmd, args, dir }: Words,
+  options: CommandOptions,
+): Promise<SessionRequest> {
+  const systemLevel = options.system === true || isOfSystem(cmd, dir);
+  if (!systemLevel) checkInside('the command', cmd);
+  if (!systemLevel || !dir.startsWith('/')) checkInside('--dir', dir);
+  const acting = await actingBuilder(builder, options.builderEnv, name, backends);
+  const { reconnectMs } = options;
+  return {
+    cmd,
+    args,
+    systemLevel,
+    debug: options.debug === true,
+    dir,
+    env: [
+      ...(acting?.env ?? []),
+      ...variables(options.env),
+      ...(options.firewall ? [`${closedNetworkVariable}=1`] : []),
+    ],
+    path: options.path ?? acting?.path,
+    // 0 is no limit, as Go has it.
+    timeoutMs: options.timeoutMs || undefined,
+    idleTimeoutMs: options.idleTimeoutMs || undefined,
+    killAfterMs: options.killAfterMs,
+    ...(reconnectMs !== undefined && { graceMs: Math.max(60_000, reconnectMs) }),
+  };
+}
+
+const variables = (env: CommandOptions['env'] = []): readonly string[] =>
+  isList(env) ? env : Object.entries(env).map(([name, value]) => `${name}=${value}`);
+
+const isList = (env: NonNullable<CommandOptions['env']>): env is readonly string[] =>
+  Array.isArray(env);
+
+/**
+ * Whether a command is found as in a shell: a bare name on PATH, `./x` in the directory of the run. Go's gomote finds both
+ * in the work directory, as it finds `dir/x`.
+ */
+const isOfSystem = (cmd: string, dir: string): boolean =>
+  !cmd.includes('/') || (dir === '' ? cmd.startsWith('/') : /^\.?\//.test(cmd));

@@ -1,0 +1,115 @@
+// Starts a command on a buildlet, as a session where the buildlet has them, else by the base protocol; or picks up a run.
+import { withOutputs, withStream } from '../../client/given-streams.ts';
+import { randomId } from '../../client/random-id.ts';
+import type { Session } from '../../client/runs/session.ts';
+import { NotStartedError } from '../../errors.ts';
+import type { SessionRequest } from '../../protocol/session.ts';
+import { anySignal } from '../../timeout-signal.ts';
+import type { Place } from '../place.ts';
+import { bytesOf } from '../sources.ts';
+import { runByBase } from './base.ts';
+import { failureOf } from './ending.ts';
+import { follow } from './follow.ts';
+import { defaultKillAfterMs, lostRun } from './lost.ts';
+import type { AttachOptions, OutputOptions, RunOptions } from './options.ts';
+import type { Outputs } from './outputs.ts';
+import { type CommandEnd, Run } from './run.ts';
+import { startFailure } from './start-failure.ts';
+
+/** The buildlet on which it runs. */
+interface RunPlace extends Pick<Place, 'name' | 'client'> {
+  /** Does the work, and words its failure as the backend does. */
+  readonly explained: <T>(work: () => Promise<T>) => Promise<T>;
+  /** Ends all work on the buildlet. */
+  readonly signal: AbortSignal;
+}
+
+type Source = AsyncIterable<Uint8Array>;
+
+/** Starts a command at once. `makeRequest` gives what it is asked to be run as. */
+export function startRun(
+  { name, client, explained, signal: ending }: RunPlace,
+  makeRequest: () => Promise<SessionRequest>,
+  options: RunOptions,
+): Run {
+  const { id = randomId(), reconnectMs, onLost, stdin } = options;
+  const killAfterMs = options.killAfterMs ?? defaultKillAfterMs;
+  const session = client.sessions.get(id, { reconnectMs });
+  const signal = anySignal(...[ending, options.signal].filter((one) => one !== undefined));
+  const run = async (outputs: Outputs, leaving: AbortSignal, source?: Source) => {
+    const request = { ...(await makeRequest()), stdin: source !== undefined };
+    const until = anySignal(signal, leaving);
+    try {
+      if (!(await session.start(request, { signal: until, onLost }))) {
+        return await runByBase(client, request, { output: outputs.stdout, signal: until });
+      }
+      return await readToEnd(session, outputs, { signal: until, onLost, source, limits: request });
+    } catch (error) {
+      if (error instanceof NotStartedError) throw startFailure(error, request.cmd, request.dir);
+      if (leaving.aborted || !session.mayRun) throw error;
+      throw await lostRun(error, session, { name, killAfterMs });
+    }
+  };
+  const work = (outputs: Outputs, leaving: AbortSignal) =>
+    stdin === undefined
+      ? run(outputs, leaving)
+      : withStream(
+          bytesOf(stdin),
+          () => signal,
+          (source) => run(outputs, leaving, source),
+        );
+  return runOf(session, options, (outputs, leaving) => explained(() => work(outputs, leaving)));
+}
+
+/** Picks up a run that was started before. */
+export function attachRun(
+  { client, explained, signal: ending }: RunPlace,
+  id: string,
+  options: AttachOptions,
+): Run {
+  const { reconnectMs, onLost, from } = options;
+  const session = client.sessions.get(id, { reconnectMs });
+  return runOf(session, options, (outputs, leaving) => {
+    const signals = [ending, options.signal, leaving].filter((one) => one !== undefined);
+    const reading = { signal: anySignal(...signals), onLost, from };
+    return explained(() => readToEnd(session, outputs, reading));
+  });
+}
+
+function runOf(
+  session: Session,
+  { stdout, stderr, maxBuffer }: OutputOptions,
+  work: (outputs: Outputs, leaving: AbortSignal) => Promise<CommandEnd>,
+): Run {
+  return new Run({
+    id: session.id,
+    maxBuffer,
+    work: (outputs, leaving) => {
+      if (stdout !== undefined) outputs.copyTo('stdout', stdout);
+      if (stderr !== undefined) outputs.copyTo('stderr', stderr);
+      return withOutputs([stdout, stderr], () => work(outputs, leaving));
+    },
+    kill: (killSignal, options) => session.kill(killSignal, options),
+    leave: ({ signal }) => session.detach(signal),
+  });
+}
+
+interface Reading {
+  readonly signal: AbortSignal;
+  readonly onLost: OutputOptions['onLost'];
+  readonly from?: number | 'end' | undefined;
+  readonly source?: Source | undefined;
+  readonly limits?: SessionRequest | undefined;
+}
+
+async function readToEnd(
+  session: Session,
+  { stdout, stderr }: Outputs,
+  { source, limits, ...reading }: Reading,
+): Promise<CommandEnd> {
+  const input = source && { source };
+  const { end, lostBytes } = await follow(session, { ...reading, stdout, stderr }, input);
+  const failure = failureOf(end, lostBytes, limits);
+  if (failure !== undefined) throw failure;
+  return { exitCode: end.code ?? undefined, signal: end.signal ?? undefined };
+}

@@ -1,0 +1,25 @@
+// What a caller can give as content.
+import { GomoteError } from '../errors.ts';
+
+/** Text, bytes in any form, or a stream of bytes: Node's, the Web's, or any other iterable. */
+export type Source =
+  | string
+  | Uint8Array
+  | ArrayBuffer
+  | Blob
+  | AsyncIterable<Uint8Array>
+  | ReadableStream<Uint8Array>;
+
+/** The source as a stream. A stream that was given is given back, so that whoever sends it can take hold of it at once. */
+export function bytesOf(source: Source): AsyncIterable<Uint8Array> {
+  if (typeof source === 'string' || source instanceof Uint8Array) return once(source);
+  if (source instanceof ArrayBuffer) return once(new Uint8Array(source));
+  if (source instanceof Blob) return source.stream() as unknown as AsyncIterable<Uint8Array>;
+  if (typeof source === 'object' && Symbol.asyncIterator in source)
+    return source as AsyncIterable<Uint8Array>;
+  throw new GomoteError('ERR_USAGE', 'what is sent must be text, bytes or a stream of bytes');
+}
+
+async function* once(piece: string | Uint8Array): AsyncGenerator<Uint8Array> {
+  yield typeof piece === 'string' ? Buffer.from(piece) : piece;
+}
