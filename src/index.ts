@@ -37,7 +37,7 @@ export {
   type ListOptions,
   type UserPass,
 } from './client/coordinator-client.ts';
-export type { Created, CreateOptions } from './client/create-buildlet.ts';
+export type { Created, CreatedAll, CreateOptions } from './client/create-buildlet.ts';
 export type { Applied } from './client/files/apply-reply.ts';
 export type { Files } from './client/files/files.ts';
 export type { Removal } from './client/files/remove-all.ts';
@@ -50,6 +50,7 @@ export type {
   TransferSummary,
 } from './client/files/transfers.ts';
 export type { TreeCallOptions, TreeScope, TreeState, Trees } from './client/files/trees.ts';
+export type { BuildletHold, HoldOptions } from './client/hold.ts';
 export { KeyPair, NoKeyPair, newKeyPair } from './client/key-pair.ts';
 export type { ExecOptions, ExecResult } from './client/runs/exec.ts';
 export type { Session } from './client/runs/session.ts';
@@ -110,6 +111,6 @@ export type { TreeDifference } from './protocol/tree-difference.ts';
 export type { TreeEntry } from './protocol/tree-entry.ts';
 export type { RefusedEntry } from './protocol/tree-replies.ts';
 export { type Gate, type TokenBucketOptions, tokenBucket } from './rate-limit.ts';
-export type { PullSummary } from './sync/pull/pull.ts';
+export type { PullSummary } from './sync/pull/pull-options.ts';
 export type { PushSummary } from './sync/push/push-target.ts';
 export type { Chunk } from './tree/chunks.ts';

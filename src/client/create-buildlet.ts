@@ -28,7 +28,9 @@ export interface CreateOptions {
 
 /** Buildlets that were made together, and their builder type from a coordinator that tells. */
 export interface CreatedAll {
+  /** The coordinator's records of them. */
   readonly buildlets: readonly RemoteBuildlet[];
+  /** What they are. */
   readonly builder: BuilderType | undefined;
 }
 

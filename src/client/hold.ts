@@ -10,6 +10,7 @@ import type { Connection } from './connection.ts';
 import { Outage } from './runs/outage.ts';
 import { headersLimitMs } from './time-limit.ts';
 
+/** How a buildlet is held. */
 export interface HoldOptions {
   /** How long the buildlet outlives this process, in ms. Meanwhile it can be held again. */
   readonly graceMs: number;
@@ -17,6 +18,7 @@ export interface HoldOptions {
   readonly reconnectMs?: number | undefined;
 }
 
+/** A buildlet that ends soon after this process does. */
 export interface BuildletHold {
   /** Lets the buildlet live on without being held. Throws when it does not take that: it may end then. */
   release(options?: CallOptions): Promise<void>;

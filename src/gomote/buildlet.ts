@@ -3,7 +3,7 @@ import type { BuilderType } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { CallOptions } from '../client/client-options.ts';
 import { GomoteError, untilAborted } from '../errors.ts';
-import type { PullSummary } from '../sync/pull/pull.ts';
+import type { PullSummary } from '../sync/pull/pull-options.ts';
 import type { PushSummary } from '../sync/push/push-target.ts';
 import { anySignal } from '../timeout-signal.ts';
 import type { Backends } from './backends.ts';

@@ -1,7 +1,7 @@
 // Trees of which a part was left: everything else has been done, and what was not is named.
 import { type ErrorCode, GomoteError, type GomoteErrorOptions } from '../errors.ts';
 import { quoted } from '../printable.ts';
-import type { PullSummary } from '../sync/pull/pull.ts';
+import type { PullSummary } from '../sync/pull/pull-options.ts';
 import type { PushSummary } from '../sync/push/push-target.ts';
 
 /** A push or a pull that left something; `summary` tells what was done. */

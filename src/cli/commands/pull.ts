@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import { pullInto, pullPlace } from '../../gomote/pull.ts';
-import type { PullOptions } from '../../sync/pull/pull.ts';
+import type { PullOptions } from '../../sync/pull/pull-options.ts';
 import type { Context } from '../context.ts';
 import { reportPull } from '../transfer/pull-report.ts';
 import { addPattern, parseCompress } from '../values.ts';

@@ -1,7 +1,7 @@
 // Reports the result of a pull.
 import { somePaths, throwIncompletePull } from '../../gomote/incomplete.ts';
 import { notOfTree } from '../../protocol/unread.ts';
-import type { PullSummary } from '../../sync/pull/pull.ts';
+import type { PullSummary } from '../../sync/pull/pull-options.ts';
 import type { Context } from '../context.ts';
 import { listed, listedJson, print } from '../terminal/terminal.ts';
 import { formatBytes } from './format-bytes.ts';
