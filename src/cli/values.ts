@@ -58,14 +58,18 @@ export function parseCompress(text: string): Compression | 'auto' {
   throw bad('--compress', text, 'a compression', 'give auto, gzip, zstd or none');
 }
 
-/** One more --exclude, after those before it. */
-export function addPattern(text: string, before: readonly string[]): string[] {
-  const fault = faultOfPattern(text);
-  if (fault === undefined) return [...before, text];
-  throw new GomoteError('ERR_USAGE', `--exclude "${text}" ${fault}`, {
-    hint: "give a pattern as in a .gitignore, such as '*.o' or /build",
-  });
-}
+/** One more pattern of an option, after those before it. */
+export const addPatternOf =
+  (option: string) =>
+  (text: string, before: readonly string[]): string[] => {
+    const fault = faultOfPattern(text);
+    if (fault === undefined) return [...before, text];
+    throw new GomoteError('ERR_USAGE', `${option} "${text}" ${fault}`, {
+      hint: "give a pattern as in a .gitignore, such as '*.o' or /build",
+    });
+  };
+
+export const addPattern = addPatternOf('--exclude');
 
 /** A number above 0, with at most three digits behind the point. */
 export function parseAmount(option: string, text: string): number {

@@ -7,7 +7,7 @@ import type { Context } from '../context.ts';
 import { runCommand } from '../run/run-command.ts';
 import { readEnvironmentFile, readVariable } from '../run/run-environment.ts';
 import { parseOnHangup, type RunOptions } from '../run/run-options.ts';
-import { parseCount, parsePathOption, refuseBoth } from '../values.ts';
+import { addPatternOf, parseCount, parsePathOption, refuseBoth } from '../values.ts';
 
 interface Options extends RunOptions {
   sh?: string;
@@ -88,6 +88,20 @@ export function define(command: Command, context: Context): void {
       '--collect',
       'write the output also to NAME.stdout, and afterwards the work dir to NAME.tar.gz, in the current directory',
     )
+    .option(
+      '--get <pattern>',
+      'fetch the files that match afterwards, also when it failed; as in a .gitignore, from the directory of the run; can be repeated',
+      addPatternOf('--get'),
+      [],
+    )
+    .option(
+      '--junit <pattern>',
+      'merge the JUnit reports that match afterwards, and print a summary; can be repeated',
+      addPatternOf('--junit'),
+      [],
+    )
+    .option('--junit-output <file>', 'where to write the merged report (default: junit.xml)')
+    .option('--fail-on-test-failures', 'with --junit: end with 1 when a test failed')
     .option('--time', 'say afterwards how long it took, and what it used of CPU time and memory')
     .option('--id <id>', 'give the run this id (default: a fresh one)')
     .option(

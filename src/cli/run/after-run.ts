@@ -35,13 +35,13 @@ async function finishedAfter(run: Run, runAll: () => Promise<number>): Promise<n
   } catch (error) {
     // One that ran out of time has left something; of any other failure nobody knows.
     if (isGomoteError(error, 'ERR_TIMEOUT') && run.record.received === undefined)
-      sayAll(run, await failuresOf(run));
+      sayAll(run, (await resultsOf(run)).failures);
     throw error;
   }
   if (run.record.received !== undefined) return code;
-  const failures = await failuresOf(run);
+  const { failures, status } = await resultsOf(run);
   const [first, ...others] = failures;
-  if (first === undefined) return code;
+  if (first === undefined) return code || status;
   if (code !== 0) {
     sayAll(run, failures);
     return code;
@@ -55,18 +55,30 @@ const sayAll = ({ context }: Run, failures: readonly unknown[]): void => {
   for (const failure of failures) context.messages.say(`gomote: ${messageOf(failure)}`);
 };
 
-/** Does it all, one after the other; what of it failed. */
-async function failuresOf(run: Run): Promise<unknown[]> {
-  const { collect } = run.options;
-  const steps = [...(collect ? [collectTree] : [])];
-  const failures: unknown[] = [];
+interface Results {
+  /** The exit status that is asked for if all else went well. */
+  status: number;
+  readonly failures: unknown[];
+}
+
+/** Does it all, one after the other. */
+async function resultsOf(run: Run): Promise<Results> {
+  const { collect, get = [], junit = [] } = run.options;
+  const steps: ((run: Run) => Promise<number | undefined>)[] = [];
+  if (collect) steps.push(async () => void (await collectTree(run)));
+  if (get.length > 0)
+    steps.push(async () => void (await (await import('./fetch-files.ts')).fetchFiles(run)));
+  if (junit.length > 0)
+    steps.push(async () => await (await import('./junit.ts')).mergeReports(run));
+  const results: Results = { status: 0, failures: [] };
+  const { failures } = results;
   for (const step of steps) {
     try {
-      await step(run);
+      results.status ||= (await step(run)) ?? 0;
     } catch (error) {
       run.context.signal.throwIfAborted();
       failures.push(error);
     }
   }
-  return failures;
+  return results;
 }

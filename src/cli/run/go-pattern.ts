@@ -1,6 +1,5 @@
 // Regular expressions with the syntax and the meaning that they have in Go (RE2). They take time in proportion to the text,
-// whatever the text is. A file of its own in dist/: few commands need it.
-import { RE2JS, RE2JSSyntaxException } from 're2js';
+// whatever the text is.
 import { GomoteError } from '../../errors.ts';
 
 export interface GoPattern {
@@ -13,7 +12,8 @@ export interface GoPattern {
 }
 
 /** Throws ERR_USAGE when the text is no regular expression. */
-export function compileGoPattern(option: string, text: string): GoPattern {
+export async function compileGoPattern(option: string, text: string): Promise<GoPattern> {
+  const { RE2JS, RE2JSSyntaxException } = await import('./re2.ts');
   try {
     const pattern = RE2JS.compile(text);
     return {

@@ -3,6 +3,7 @@ import { GomoteError, isGomoteError } from '../../errors.ts';
 import { shortDuration } from '../../gomote/run/ending.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { plural } from '../plural.ts';
+import { compileGoPattern } from './go-pattern.ts';
 import { OutputSearch } from './output-search.ts';
 import type { Round, Run } from './run.ts';
 import type { RunRecord } from './run-report.ts';
@@ -43,8 +44,7 @@ function statusOf(outcome: Outcome): number {
 async function runUntil(until: string, run: Run, once: RunOnce): Promise<number> {
   const { options, context, record } = run;
   const { name } = run.command;
-  const { compileGoPattern } = await import('./go-pattern.ts');
-  const pattern = compileGoPattern('--until', until);
+  const pattern = await compileGoPattern('--until', until);
   // 0 is no limit, as Go has it.
   const endMs = options.timeout ? performance.now() + options.timeout : Infinity;
   for (let tries = 1; ; tries++) {

@@ -26,11 +26,20 @@ export interface RunOptions {
   max?: number;
   retry?: number;
   collect?: boolean;
+  get?: string[];
+  junit?: string[];
+  junitOutput?: string;
+  failOnTestFailures?: boolean;
   time?: boolean;
 }
 
 /** Whether something is to be done when the run is over. */
-export const needsAfter = ({ collect }: RunOptions): boolean => collect === true;
+export const needsAfter = ({ collect, get = [], junit = [] }: RunOptions): boolean =>
+  collect === true || get.length > 0 || junit.length > 0;
+
+/** An option that can be repeated has a list. */
+const isGiven = (value: RunOptions[keyof RunOptions]): boolean =>
+  Array.isArray(value) ? value.length > 0 : value !== undefined;
 
 const contradict = (one: string, other: string, hint = 'give one of them'): GomoteError =>
   new GomoteError('ERR_USAGE', `${one} and ${other} contradict`, { hint });
@@ -41,6 +50,8 @@ const needEnd: ReadonlyArray<[keyof RunOptions, string]> = [
   ['retry', '--retry'],
   ['collect', '--collect'],
   ['time', '--time'],
+  ['get', '--get'],
+  ['junit', '--junit'],
 ];
 
 /** Throws ERR_USAGE for options that make no sense together. */
@@ -57,12 +68,19 @@ export function checkRunOptions(options: RunOptions): void {
       hint: 'leave one of them out; gomote ps --json NAME tells it later',
     });
   }
-  const given = needEnd.find(([key]) => options[key] !== undefined)?.[1];
+  const given = needEnd.find(([key]) => isGiven(options[key]))?.[1];
   if (detach && given !== undefined)
     throw contradict(given, '--detach', '--detach does not wait for the end of the run');
   if (max !== undefined && until === undefined) {
     throw new GomoteError('ERR_USAGE', '--max counts the runs of --until', {
       hint: 'give --until RE, or leave --max out',
+    });
+  }
+  const ofReports = options.junitOutput ? '--junit-output' : '--fail-on-test-failures';
+  const isOfReports = options.junitOutput !== undefined || options.failOnTestFailures;
+  if (isOfReports && !isGiven(options.junit)) {
+    throw new GomoteError('ERR_USAGE', `${ofReports} is about the reports of --junit`, {
+      hint: `give --junit PATTERN, or leave ${ofReports} out`,
     });
   }
   const again = until !== undefined ? '--until' : retry !== undefined ? '--retry' : undefined;

@@ -15,6 +15,8 @@ export type Origin =
   | 'usage'
   /** No run of `--until` matched. */
   | 'until'
+  /** The command succeeded, but a test of `--junit` failed. */
+  | 'tests'
   /** The command succeeded, but what was to be done after it did not. */
   | 'after';
 

@@ -78,3 +78,16 @@ describe('gomote run --collect', () => {
     expect(files(shop).sort()).toEqual([`local%2F${name}.stdout`, `local%2F${name}.tar.gz`]);
   });
 });
+
+describe('the built program', () => {
+  it('tells a pattern that is none as any other failure', async () => {
+    const shop = workshop();
+    const name = await shop.create();
+    const result = await shop.gomote('run', '--until', '(', name, 'true');
+    expect(result).toMatchObject({
+      code: 125,
+      stderr:
+        'gomote: --until "(" is not a regular expression: missing closing ) "("; the syntax is that of Go and RE2, which has no lookahead and no \\1\n',
+    });
+  });
+});

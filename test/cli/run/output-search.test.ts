@@ -6,8 +6,8 @@ const sizes = { partBytes: 100, sharedBytes: 20 };
 
 const line = (n: number) => `line ${n} of the output\n`;
 
-function found(pattern: string, chunks: readonly string[]): boolean {
-  const search = new OutputSearch(compileGoPattern('--until', pattern), sizes);
+async function found(pattern: string, chunks: readonly string[]): Promise<boolean> {
+  const search = new OutputSearch(await compileGoPattern('--until', pattern), sizes);
   for (const chunk of chunks) search.take(Buffer.from(chunk));
   return search.end();
 }
@@ -21,16 +21,16 @@ describe('a search in output that is longer than what is searched at once', () =
     ['(?m)^line 7 of'],
     ['(?m)^line 31 of the output$'],
     ['the output\nline 20'],
-  ])('finds %j', (pattern) => {
-    expect(found(pattern, long)).toBe(true);
-    expect(found(pattern, [...long.join('')])).toBe(true);
+  ])('finds %j', async (pattern) => {
+    expect(await found(pattern, long)).toBe(true);
+    expect(await found(pattern, [...long.join('')])).toBe(true);
   });
 
   it.each([['^line 7'], ['^the output'], ['line 50'], ['(?m)^of']])(
     'does not find %j',
-    (pattern) => {
-      expect(found(pattern, long)).toBe(false);
-      expect(found(pattern, [...long.join('')])).toBe(false);
+    async (pattern) => {
+      expect(await found(pattern, long)).toBe(false);
+      expect(await found(pattern, [...long.join('')])).toBe(false);
     },
   );
 });

@@ -1,0 +1,126 @@
+// The JUnit reports that a run has left: read from the machine, merged into one file here, and shown in short.
+import { resolve } from 'node:path';
+import { GomoteError, messageOf } from '../../errors.ts';
+import { currentDirectory } from '../../files/named-fs.ts';
+import { onPath } from '../../gomote/remote-path.ts';
+import { askedEntries } from '../../sync/pull/asked-entries.ts';
+import { withRemoteTree } from '../../sync/remote/open.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { type JUnitReport, parseJUnitReport } from '../junit/junit-report.ts';
+import { type MachineReports, mergedXml, summaryLines, totalOf } from '../junit/merged-reports.ts';
+import { plural } from '../plural.ts';
+import { writeWhole } from '../transfer/local-files.ts';
+import type { Run } from './run.ts';
+
+/** The largest report, and the most that all of one machine may be, in bytes. */
+const reportBytes = 32 << 20;
+const machineBytes = 128 << 20;
+
+const defaultFile = 'junit.xml';
+
+/** Reads and shows them; the result is the exit status that they ask for. Throws when some could not be read. */
+export async function mergeReports(run: Run): Promise<number> {
+  const { machine, odd } = await readReports(run);
+  const failure = odd.length === 0 ? undefined : oddReports(run.command.name, odd);
+  const code = await tellReports([machine], run);
+  if (failure !== undefined) throw failure;
+  return code;
+}
+
+/** Writes the reports of all machines as one file, and shows them in short. */
+export async function tellReports(
+  machines: readonly MachineReports[],
+  { options, context, record }: Pick<Run, 'options' | 'context' | 'record'>,
+): Promise<number> {
+  if (machines.every(({ reports }) => reports.length === 0)) return 0;
+  const file = options.junitOutput ?? defaultFile;
+  const bytes = async function* () {
+    for (const part of mergedXml(machines)) yield Buffer.from(part);
+  };
+  await writeWhole(resolve(currentDirectory(), file), bytes());
+  const { tests, failures, errors } = totalOf(machines);
+  context.messages.say(summaryLines(machines));
+  context.messages.say(`gomote: wrote ${plural(tests, 'test')} to ${file}`);
+  if (failures + errors === 0 || !options.failOnTestFailures) return 0;
+  record.origin = 'tests';
+  return exitCodes.failed;
+}
+
+interface OddReport {
+  readonly path: string;
+  readonly why: string;
+}
+
+/** The reports of one machine, and those that are none. */
+export async function readReports({ buildlet, command, dir, options, context }: Run): Promise<{
+  machine: MachineReports;
+  odd: readonly OddReport[];
+}> {
+  const { client } = buildlet;
+  const { signal } = context;
+  const { name } = command;
+  const only = options.junit ?? [];
+  const remoteOptions = {
+    dir: dir || '.',
+    signal,
+    compress: 'auto',
+    onWire: () => undefined,
+  } as const;
+  const { asked, matched = [] } = await onPath(name, dir, () =>
+    withRemoteTree(client, remoteOptions, (remote) => askedEntries(remote, { only })),
+  );
+  const wanted = new Set(matched);
+  const files = asked.filter(({ path, kind }) => kind === 'file' && wanted.has(path));
+  if (files.length === 0) {
+    throw new GomoteError(
+      'ERR_NO_SUCH_FILE',
+      `${name}: no report matches ${only.map((glob) => `"${glob}"`).join(', ')}`,
+      { hint: `patterns are as in a .gitignore, from ${dir || 'the work dir'}` },
+    );
+  }
+  const reports: JUnitReport[] = [];
+  const odd: OddReport[] = [];
+  let leftBytes = machineBytes;
+  for (const { path } of files) {
+    try {
+      const { body } = await client.files.get(dir === '' ? path : `${dir}/${path}`, { signal });
+      const bytes = await readUpTo(Math.min(reportBytes, leftBytes), body);
+      leftBytes -= bytes.length;
+      reports.push(await parseJUnitReport(textOf(bytes)));
+    } catch (error) {
+      signal.throwIfAborted();
+      odd.push({ path, why: messageOf(error) });
+    }
+  }
+  return { machine: { name, reports }, odd };
+}
+
+async function readUpTo(limitBytes: number, body: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let sizeBytes = 0;
+  for await (const chunk of body) {
+    sizeBytes += chunk.length;
+    if (sizeBytes > limitBytes) throw new GomoteError('ERR_REPLY', 'it is too large');
+    chunks.push(Buffer.from(chunk));
+  }
+  return Buffer.concat(chunks);
+}
+
+/** Its text, by the encoding that it says. */
+function textOf(bytes: Buffer): string {
+  const head = bytes.toString('latin1', 0, 200);
+  const label = /^<\?xml[^>]*\sencoding=["']([A-Za-z0-9._-]{1,40})["']/.exec(head)?.[1] ?? 'utf-8';
+  try {
+    return new TextDecoder(label, { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw new GomoteError('ERR_REPLY', `it is not text in ${label}`, { cause: error });
+  }
+}
+
+function oddReports(name: string, odd: readonly OddReport[]): GomoteError {
+  const words = odd.slice(0, 5).map(({ path, why }) => `${path}: ${why}`);
+  const more = odd.length > words.length ? ` and ${odd.length - words.length} more` : '';
+  return new GomoteError('ERR_REPLY', `${name}: no JUnit report: ${words.join('; ')}${more}`, {
+    hint: 'all others were read',
+  });
+}
