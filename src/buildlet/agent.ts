@@ -8,6 +8,7 @@ import { removeTree } from '../files/remove-tree.ts';
 import { temporaryDirectory } from '../files/user-directories.ts';
 import { Hold, serveHold } from '../http/server/hold.ts';
 import { withIdleLimit } from '../http/server/idle-limit.ts';
+import { LateTrailers } from '../http/server/late-trailers.ts';
 import { type ListenAddress, listen } from '../http/server/listen.ts';
 import { sendEmpty } from '../http/server/reply.ts';
 import { closeServer, createHttpServer, type Route } from '../http/server/server.ts';
@@ -141,16 +142,18 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
   const pingMs = options.sessions?.pingMs ?? pingIntervalMs;
   const trees: TreeThread = new Thread('tree-worker', { workDir: workDir.path });
   const digests = new DigestCache();
+  const late = new LateTrailers();
   const routes: Route[] = [
     { endpoint: endpoints.liveness, handle: liveness(lease) },
     { endpoint: endpoints.status, handle: status(features, confined.status) },
     { endpoint: endpoints.workDir, handle: workDirPath(workDir.path) },
     { endpoint: endpoints.list, handle: list(workDir.path, digests, features) },
-    { endpoint: endpoints.getTar, handle: getTar(workDir.path, features) },
+    { endpoint: endpoints.getTar, handle: getTar(workDir.path, features, late) },
     { endpoint: endpoints.write, handle: write(workDir.path, features) },
-    { endpoint: endpoints.file, handle: file(workDir.path) },
+    { endpoint: endpoints.file, handle: file(workDir.path, late) },
     { endpoint: endpoints.putTar, handle: putTar(workDir.path, features) },
-    { endpoint: endpoints.exec, handle: during(activity, exec(commands)) },
+    { endpoint: endpoints.trailer, handle: late.handle },
+    { endpoint: endpoints.exec, handle: during(activity, exec(commands, late)) },
     ...treeRoutes(trees, new WorkDirIdentity(workDir.path), features, activity),
     { endpoint: endpoints.removeAll, handle: removeAll(workDir.path) },
     { endpoint: endpoints.session, handle: session(sessions, pingMs) },

@@ -2,6 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Dispatcher } from 'undici';
 import { abortedError, GomoteError, StatusError } from '../errors.ts';
+import { proxyReply } from '../http/client/proxy-reply.ts';
 import {
   dispatcherSender,
   HttpClient,
@@ -192,14 +193,11 @@ async function statusError(
 ): Promise<StatusError> {
   const body = await readText(response, request.signal, errorTextLimitBytes);
   const text = body.trim().split('\n', 1)[0] ?? '';
+  const proxy = proxyReply(response, text);
   const refused = response.statusCode === 401 || response.statusCode === 403;
-  return new StatusError(
-    response.statusCode,
-    text,
-    `${label}: ${text === '' ? `status ${response.statusCode}` : text}`,
-    {
-      code: parseErrorCode(response.headers[errorCodeHeader.toLowerCase()]),
-      hint: refused ? 'check the user, the token or the password' : undefined,
-    },
-  );
+  const what = proxy?.what ?? (text === '' ? `status ${response.statusCode}` : text);
+  return new StatusError(response.statusCode, text, `${label}: ${what}`, {
+    code: parseErrorCode(response.headers[errorCodeHeader.toLowerCase()]),
+    hint: proxy?.hint ?? (refused ? 'check the user, the token or the password' : undefined),
+  });
 }

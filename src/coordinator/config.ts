@@ -15,6 +15,7 @@ import {
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { readTrustedFile } from '../files/private-file.ts';
 import { type ListenAddress, parseListenAddress } from '../http/server/listen.ts';
+import { TrustedProxies } from '../http/server/trusted-proxies.ts';
 import {
   checkPools,
   count,
@@ -26,6 +27,10 @@ import {
 
 export interface CoordinatorConfig {
   readonly listen: ListenAddress;
+  /** Balancers whose word on where a connection or a request comes from is believed. */
+  readonly proxies: TrustedProxies;
+  /** Whether connections of trusted proxies begin with a header of the PROXY protocol. */
+  readonly proxyProtocol: boolean;
   readonly stateDirectory: string;
   /** `self-signed`: made at the first start and kept in the state directory. `off`: plain HTTP. */
   readonly tls: 'self-signed' | 'off' | { readonly certFile: string; readonly keyFile: string };
@@ -55,6 +60,8 @@ export interface CoordinatorConfig {
 
 const schema = v.strictObject({
   listen: v.optional(v.string(), '127.0.0.1:8443'),
+  'trusted-proxies': v.optional(v.array(v.string()), []),
+  'proxy-protocol': v.optional(v.boolean(), false),
   'state-directory': v.string(),
   'users-file': v.optional(v.string()),
   team: v.optional(nameSchema, 'gomote'),
@@ -111,6 +118,8 @@ export function loadCoordinatorConfig(path: string): CoordinatorConfig {
   checkPools(path, pools, catalogue);
   return {
     listen: toListenAddress(path, file.listen),
+    proxies: toProxies(path, file),
+    proxyProtocol: file['proxy-protocol'],
     stateDirectory: at(file['state-directory']),
     usersFile: optionally(at, file['users-file']),
     team: file.team,
@@ -132,6 +141,22 @@ export function loadCoordinatorConfig(path: string): CoordinatorConfig {
     catalogue,
     pools,
   };
+}
+
+function toProxies(
+  path: string,
+  file: { 'trusted-proxies': readonly string[]; 'proxy-protocol': boolean },
+): TrustedProxies {
+  const list = file['trusted-proxies'];
+  if (file['proxy-protocol'] && list.length === 0) {
+    const why = 'name the proxies that speak it in trusted-proxies';
+    throw badValue(path, 'proxy-protocol', 'true', why);
+  }
+  try {
+    return new TrustedProxies(list);
+  } catch (error) {
+    throw badValue(path, 'trusted-proxies', list.join(', '), messageOf(error));
+  }
 }
 
 function toListenAddress(path: string, text: string): ListenAddress {

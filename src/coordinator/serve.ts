@@ -7,6 +7,7 @@ import { UsedNames } from '../files/used-names.ts';
 import { writeWhole } from '../files/write-whole.ts';
 import { fingerprintOf } from '../http/client/pin.ts';
 import { listen } from '../http/server/listen.ts';
+import { acceptProxyHeaders } from '../http/server/proxy-protocol.ts';
 import { closeServer } from '../http/server/server.ts';
 import { reversePath } from '../protocol/reverse.ts';
 import type { CoordinatorConfig } from './config.ts';
@@ -100,10 +101,16 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
       routes: [...routesOf({ coordinator, metrics, readiness, config }), ...page.routes],
       relay: relay(coordinator, { log: audit, withArguments: config.auditArguments }),
       upgrades: new Map([[reversePath, gate.handle]]),
+      proxies: config.proxies,
       onDone: metrics.request,
       tls,
       log,
     });
+    if (config.proxyProtocol) {
+      acceptProxyHeaders(server, config.proxies, (from, reason) =>
+        log.write('proxy-refused', { address: from, reason }),
+      );
+    }
     const address = await listen(server, config.listen);
     coordinator.start();
     const url = address.startsWith('unix:') ? address : `${tls ? 'https' : 'http'}://${address}`;

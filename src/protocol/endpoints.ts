@@ -1,5 +1,5 @@
 // The paths, headers, parameters and versions of the buildlet and coordinator protocol, each written once.
-import { fileFeature, holdFeature, syncFeature } from './features.ts';
+import { fileFeature, holdFeature, lateTrailerFeature, syncFeature } from './features.ts';
 
 /** The methods a buildlet endpoint accepts. */
 export type Method = 'GET' | 'PUT' | 'POST';
@@ -40,6 +40,12 @@ export const endpoints = {
     methods: ['GET', 'PUT'],
     wrongMethod: 'requires GET or PUT method',
     feature: fileFeature,
+  },
+  trailer: {
+    path: '/trailer',
+    methods: ['GET'],
+    wrongMethod: 'requires GET method',
+    feature: lateTrailerFeature,
   },
   exec: { path: '/exec', methods: ['POST'], wrongMethod: 'requires POST method' },
   removeAll: { path: '/removeall', methods: ['POST'], wrongMethod: 'requires POST method' },

@@ -7,6 +7,9 @@ export const zstdFeature = 'zstd';
 /** Single files, read on after a cut, and written with checksums: `/file`. */
 export const fileFeature = 'file';
 
+/** Trailers that can be asked for when a proxy dropped them: protocol/late-trailer.ts. */
+export const lateTrailerFeature = 'late-trailer';
+
 /** Trees pushed and pulled by their changes: the endpoints below `/sync/`. */
 export const syncFeature = 'sync';
 
@@ -22,6 +25,7 @@ export const buildletFeatures: readonly string[] = [
   'session',
   transferFeature,
   fileFeature,
+  lateTrailerFeature,
   syncFeature,
   holdFeature,
   ...(process.platform === 'win32' ? [] : [namesFeature]),

@@ -22,6 +22,17 @@ export const listedNames = {
   escaped: 'escaped',
 } as const;
 
+/**
+ * The extension that ends a listing with a line of its own: behind a proxy that speaks HTTP/1.0, a reply that was cut looks
+ * like one that is over.
+ */
+export const listingEnd = {
+  parameter: 'end',
+  header: 'Gomote-List-End',
+  wanted: '1',
+  line: '.',
+} as const;
+
 const escapes: ReadonlyMap<string, string> = new Map([
   ['\\', '\\\\'],
   ['\t', '\\t'],

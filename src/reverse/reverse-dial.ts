@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { errnoOf, GomoteError, messageOf, StatusError } from '../errors.ts';
 import { openTcp } from '../http/client/open-socket.ts';
+import { proxyReply } from '../http/client/proxy-reply.ts';
 import { upgrade } from '../http/client/upgrade.ts';
 import { anySignal, timeoutSignal } from '../timeout-signal.ts';
 import type { UpgradedSocket } from './reverse-link.ts';
@@ -51,8 +52,9 @@ export async function dialUpgrade(call: UpgradeRequest): Promise<UpgradedSocket>
     if (!('refusal' in upgraded)) return upgraded;
     const text = await readRefusal(upgraded.refusal);
     const status = upgraded.refusal.statusCode ?? 0;
-    const why = text === '' ? `status ${status}` : text;
-    throw new StatusError(status, text, `${host} refused: ${why}`);
+    const byProxy = proxyReply(upgraded.refusal, text);
+    const why = byProxy?.what ?? (text === '' ? `status ${status}` : text);
+    throw new StatusError(status, text, `${host} refused: ${why}`, { hint: byProxy?.hint });
   } catch (error) {
     socket?.destroy();
     throw connectError(host, error);

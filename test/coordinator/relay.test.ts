@@ -500,7 +500,12 @@ describe('the relay', () => {
         '0\r\n\r\nGET /evil HTTP/1.1\r\n\r\n',
         400,
       ],
-      'HTTP/1.0': [['GET /status HTTP/1.0', ...named], '', 400],
+      'a command by HTTP/1.0': [['POST /exec HTTP/1.0', ...named, 'Content-Length: 0'], '', 400],
+      'chunks by HTTP/1.0': [
+        ['PUT /write?path=f&mode=420 HTTP/1.0', ...named, 'Transfer-Encoding: chunked'],
+        '0\r\n\r\n',
+        400,
+      ],
       'no such path': [['GET /nope HTTP/1.1', credentials], '', 404],
     };
     for (const [what, [lines, body, status]] of Object.entries(cases)) {

@@ -1,10 +1,12 @@
 // GET /file: the content of one file from any byte on, followed by the digest of all of it.
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
+import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { open } from '../../files/named-fs.ts';
 import { reach } from '../../files/reach.ts';
+import type { LateTrailers } from '../../http/server/late-trailers.ts';
 import { sendStream } from '../../http/server/reply.ts';
 import type { Handler } from '../../http/server/server.ts';
 import { contentTypes } from '../../protocol/endpoints.ts';
@@ -18,7 +20,7 @@ const pieceBytes = 256 << 10;
 /** Without O_NONBLOCK, a FIFO would hold up everything. */
 const openFlags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
 
-export function getFile(workDir: string): Handler {
+export function getFile(workDir: string, late: LateTrailers): Handler {
   return async ({ response, query, signal }) => {
     const path = normalizeRelativePath(query.get('path') ?? '');
     if (path === undefined) throw new GomoteError('ERR_PATH', 'bad path');
@@ -29,9 +31,9 @@ export function getFile(workDir: string): Handler {
       response.setHeader(fileInfoHeader, formatFileInfo(info));
       const counter = new TransferCounter();
       const value = () => formatTotals(counter.totals({ files: 1, bytes: info.sizeBytes }));
-      const trailer = { name: totalsHeader, value };
+      const announce = (reply: ServerResponse) => late.announce(reply, totalsHeader);
       const content = contentFrom(handle, path, info, { start, counter, signal });
-      await sendStream(response, content, contentTypes.binary, trailer);
+      await sendStream(response, content, contentTypes.binary, { announce, value });
     } finally {
       await handle.close();
     }

@@ -1,6 +1,7 @@
 // GET /tgz: a directory as .tar.gz, or as the client wishes it packed.
 
 import { GomoteError } from '../../errors.ts';
+import type { LateTrailers } from '../../http/server/late-trailers.ts';
 import { sendStream } from '../../http/server/reply.ts';
 import type { Handler } from '../../http/server/server.ts';
 import { contentTypes } from '../../protocol/endpoints.ts';
@@ -18,7 +19,7 @@ import { type PackOptions, packTar } from '../../tar/pack.ts';
 import { SkippedList } from '../../tar/skipped-list.ts';
 import { countBytes, TransferCounter } from '../../tar/transfer-counter.ts';
 
-export function getTar(workDir: string, features: readonly string[]): Handler {
+export function getTar(workDir: string, features: readonly string[], late: LateTrailers): Handler {
   const hasZstd = features.includes(zstdFeature);
   return async ({ request, response, query, signal }) => {
     const dir = normalizeRelativePath(query.get('dir') ?? '');
@@ -38,6 +39,9 @@ export function getTar(workDir: string, features: readonly string[]): Handler {
     const archive = countBytes(packed, counter);
     const type = compress === 'zstd' ? contentTypes.zstd : contentTypes.gzip;
     const value = () => formatTotals(counter.totals(totals)) + formatSkipped(skipped);
-    await sendStream(response, archive, type, { name: totalsHeader, value });
+    await sendStream(response, archive, type, {
+      announce: (reply) => late.announce(reply, totalsHeader),
+      value,
+    });
   };
 }

@@ -21,6 +21,7 @@ import {
   formatUnreadLine,
   formatWalkError,
   listedNames,
+  listingEnd,
 } from '../../protocol/listing.ts';
 import { bytesOfName } from '../../protocol/name-bytes.ts';
 import { errnoText } from '../../protocol/process-state.ts';
@@ -69,16 +70,22 @@ export function list(workDir: string, digests: DigestCache, features: readonly s
       isEscaped: anyName && query.get(listedNames.parameter) === listedNames.escaped,
     };
     if (listing.isEscaped) response.setHeader(listedNames.header, listedNames.escaped);
+    const isEnded = query.get(listingEnd.parameter) === listingEnd.wanted;
+    if (isEnded) response.setHeader(listingEnd.header, listingEnd.wanted);
     const found = withWalkErrors(join(workDir, dir), () => reachTree(workDir, dir));
     try {
-      await sendStream(response, pieces(found, listing), contentTypes.text);
+      await sendStream(response, pieces(found, listing, isEnded), contentTypes.text);
     } finally {
       found.tree.close();
     }
   };
 }
 
-async function* pieces({ tree, single }: Reached, listing: Listing): AsyncGenerator<Buffer> {
+async function* pieces(
+  { tree, single }: Reached,
+  listing: Listing,
+  isEnded: boolean,
+): AsyncGenerator<Buffer> {
   const { digests } = listing;
   let piece = '';
   let turnEndsMs = performance.now() + turnMs;
@@ -115,6 +122,7 @@ async function* pieces({ tree, single }: Reached, listing: Listing): AsyncGenera
     yield bytesOfName(piece);
     piece = '';
   }
+  if (isEnded) last += `${listingEnd.line}\n`;
   if (piece + last !== '') yield bytesOfName(piece + last);
 }
 

@@ -52,8 +52,13 @@ export function session(table: SessionTable, pingMs: number): Handler {
   };
 }
 
-/** The header goes out before the command says anything: the client knows that it has been taken. */
+/**
+ * The header goes out before the command says anything: the client knows that it has been taken. The last of it asks
+ * proxies that know it (nginx) not to hold output back.
+ */
 function beginLog(response: ServerResponse, id: string): void {
-  response.writeHead(200, { 'Content-Type': logContentType, [sessionHeader]: id });
+  response.writeHead(200, {
+    ...{ 'Content-Type': logContentType, [sessionHeader]: id, 'X-Accel-Buffering': 'no' },
+  });
   response.flushHeaders();
 }

@@ -12,6 +12,7 @@ import { compressed } from '../../tar/compress.ts';
 import { countBytes, TransferCounter } from '../../tar/transfer-counter.ts';
 import { inPieces } from '../../tree/pieces.ts';
 import type { Connection } from '../connection.ts';
+import { namedReply, trailerOf } from '../late-trailer.ts';
 import { Outage } from '../runs/outage.ts';
 import { hasFeature } from '../status.ts';
 import { headersLimitMs } from '../time-limit.ts';
@@ -20,7 +21,6 @@ import { chunksOf, leaving } from './streams.ts';
 import {
   compare,
   type PutFileOptions,
-  promisedTrailer,
   type RemoteFile,
   type TransferSummary,
 } from './transfers.ts';
@@ -125,16 +125,21 @@ export class FileTransfer {
     const request = {
       method: 'GET',
       path: target,
+      headers: namedReply(),
       signal,
       headersTimeoutMs: headersLimitMs,
     } as const;
     const response = await this.#connection.call(request);
     const header = String(response.headers[fileInfoHeader.toLowerCase()] ?? '');
     const info = parseFileInfo(header);
-    if (info !== undefined) return { info, response };
+    if (info !== undefined) return { info, response, headers: request.headers };
     const { label } = this.#connection.options;
     const what = `not a file: its ${fileInfoHeader} is ${JSON.stringify(header)}`;
     throw new GomoteError('ERR_REPLY', `${label}: ${what}`);
+  }
+
+  async #totals({ response, headers }: Opened, signal: AbortSignal): Promise<string | undefined> {
+    return await trailerOf(this.#connection, response, { name: totalsHeader, headers, signal });
   }
 
   /** The content, over as many connections as it takes. */
@@ -153,6 +158,9 @@ export class FileTransfer {
       try {
         opened ??= await this.#open(path, { start, version }, signal);
         yield* countBytes(chunksOf(opened.response, signal), counter);
+        // Behind a proxy that speaks HTTP/1.0, a reply that was cut looks like one that is over.
+        if (counter.wireBytes < first.info.sizeBytes)
+          throw new GomoteError('ERR_LOST', 'it was cut');
         break;
       } catch (error) {
         if (counter.wireBytes > start) outage.over();
@@ -160,7 +168,7 @@ export class FileTransfer {
         await outage.wait(error);
       }
     }
-    onSummary(compare(counter, promisedTrailer(opened.response), this.#connection));
+    onSummary(compare(counter, await this.#totals(opened, signal), this.#connection));
   }
 }
 
@@ -178,6 +186,8 @@ async function* resumed(
 interface Opened {
   readonly info: FileInfo;
   readonly response: HttpResponse;
+  /** Of the request. */
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 /** Where to read on, and in which version of the file. */

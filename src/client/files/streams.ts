@@ -11,6 +11,7 @@ import {
   type DirEntry,
   isWalkError,
   listedNames,
+  listingEnd,
   parseListLine,
   parseUnreadLine,
 } from '../../protocol/listing.ts';
@@ -81,6 +82,7 @@ export async function* listDir(
     digest: String(options.digest ?? false),
     skip: options.skip,
     [listedNames.parameter]: listedNames.escaped,
+    [listingEnd.parameter]: listingEnd.wanted,
   });
   // Of large files the digests may take longer than that, before the first line is sent.
   const headersTimeoutMs = options.digest === true ? undefined : headersLimitMs;
@@ -88,7 +90,12 @@ export async function* listDir(
   const isEscaped = response.headers[listedNames.header.toLowerCase()] === listedNames.escaped;
   const { label } = connection.options;
   const failures = new Failures();
+  let isWhole = response.headers[listingEnd.header.toLowerCase()] === undefined;
   for await (const line of linesOf(response, signal)) {
+    if (!isWhole && line === listingEnd.line) {
+      isWhole = true;
+      continue;
+    }
     const entry = parseListLine(line, { isEscaped });
     if (entry !== undefined) yield entry;
     // A buildlet of Go lists nothing more after that.
@@ -101,6 +108,7 @@ export async function* listDir(
       else failures.add('ERR_REPLY', `not a line of a listing: ${quoted(line)}`);
     }
   }
+  if (!isWhole) throw new GomoteError('ERR_LOST', `${label}: the listing was cut`);
   failures.throwIfAny(label);
 }
 

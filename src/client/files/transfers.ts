@@ -1,7 +1,7 @@
 // Archives up and down, counted and digested at both ends; where the buildlet says what it counted, the ends compare.
 import { Readable } from 'node:stream';
 import { GomoteError } from '../../errors.ts';
-import { type HttpResponse, type RequestBody, readText } from '../../http/client/request.ts';
+import { type RequestBody, readText } from '../../http/client/request.ts';
 import { contentTypes, endpoints } from '../../protocol/endpoints.ts';
 import { withQuery } from '../../protocol/form.ts';
 import {
@@ -17,6 +17,7 @@ import {
 import { checkedGzip } from '../../tar/checked-gzip.ts';
 import { countBytes, TransferCounter } from '../../tar/transfer-counter.ts';
 import type { Connection } from '../connection.ts';
+import { isPromised, lostTrailerHint, namedReply, trailerOf } from '../late-trailer.ts';
 import { headersLimitMs } from '../time-limit.ts';
 import { bodyStream, leaving } from './streams.ts';
 
@@ -101,6 +102,7 @@ export async function getTar(
   options: TransferOptions & { release: boolean },
 ): Promise<Download> {
   const signal = connection.signalWith(options.signal);
+  const headers = { [compressHeader]: options.compress ?? 'gzip', ...namedReply() };
   const response = await connection.call({
     method: 'GET',
     path: withQuery(endpoints.getTar.path, {
@@ -108,19 +110,20 @@ export async function getTar(
       pargzip: options.release ? '0' : undefined,
       [partialParameter]: options.isPartial ? '1' : undefined,
     }),
-    headers: { [compressHeader]: options.compress ?? 'gzip' },
+    headers,
     signal,
     headersTimeoutMs: headersLimitMs,
   });
+  const isCounted = isPromised(response, totalsHeader);
   const isZstd = response.headers['content-type'] === contentTypes.zstd;
   let summary: TransferSummary | undefined;
   const counter = new TransferCounter();
   async function* proved(): AsyncGenerator<Uint8Array> {
     const body = countBytes(bodyStream(response, signal), counter);
-    yield* response.headers.trailer === undefined ? checkedGzip(body) : body;
-    const { totals, skipped } = parseSkipped(promisedTrailer(response) ?? '');
-    const sent = promisedTrailer(response) === undefined ? undefined : totals;
-    summary = { ...compare(counter, sent, connection), skipped };
+    yield* isCounted ? body : checkedGzip(body);
+    const trailer = await trailerOf(connection, response, { name: totalsHeader, headers, signal });
+    const { totals, skipped } = parseSkipped(trailer ?? '');
+    summary = { ...compare(counter, isCounted ? totals : undefined, connection), skipped };
   }
   return {
     body: Readable.from(leaving(proved(), response), {
@@ -139,13 +142,6 @@ function counted(source: RequestBody, counter: TransferCounter): RequestBody {
   return source;
 }
 
-/** The trailer with the totals, when the reply's header promised one; empty when it then did not come. */
-export function promisedTrailer({ headers, trailers }: HttpResponse): string | undefined {
-  const promised = String(headers.trailer ?? '').toLowerCase();
-  if (promised !== totalsHeader.toLowerCase()) return undefined;
-  return trailers[totalsHeader.toLowerCase()] ?? '';
-}
-
 /** What passed, by both ends. Throws ERR_LOST when they do not agree. */
 export function compare(
   counter: TransferCounter,
@@ -161,6 +157,6 @@ export function compare(
   throw new GomoteError(
     'ERR_LOST',
     `what passed differs: ${connection.options.label} ${counted} ${there?.sha256 ?? 'it counted'}; here: ${here.wireBytes} bytes, ${here.sha256}`,
-    { hint: 'transfer it again' },
+    { hint: sent === '' ? lostTrailerHint : 'transfer it again' },
   );
 }

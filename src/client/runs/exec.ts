@@ -10,6 +10,7 @@ import { parseProcessState } from '../../protocol/process-state.ts';
 import { anySignal, longTimer } from '../../timeout-signal.ts';
 import type { Connection } from '../connection.ts';
 import { outputFailure } from '../given-streams.ts';
+import { lostTrailerHint, namedReply, trailerOf } from '../late-trailer.ts';
 import { timeLimitMs } from '../time-limit.ts';
 import { copyOutput } from './copy-output.ts';
 
@@ -75,10 +76,11 @@ export async function exec(
   const outOfTime = timeoutMs === undefined ? undefined : timeLimit(timeoutMs);
   const signal = connection.signalWith(anyOf(options.signal, outOfTime?.signal));
   try {
+    const headers = { 'Content-Type': contentTypes.form, ...namedReply() };
     const response = await connection.call({
       method: 'POST',
       path: endpoints.exec.path,
-      headers: { 'Content-Type': contentTypes.form },
+      headers,
       body: encodeExecForm({
         cmd,
         systemLevel: options.systemLevel ?? false,
@@ -95,7 +97,10 @@ export async function exec(
     await copyOutput(response.body, output ?? nowhere(), (error) =>
       transportError(error, signal, 'ERR_LOST'),
     );
-    return resultOf(response.trailers[processStateTrailer.toLowerCase()] ?? '');
+    const state = await trailerOf(connection, response, {
+      ...{ name: processStateTrailer, headers, signal },
+    });
+    return resultOf(state ?? '');
   } catch (error) {
     // A command out of time, or a buildlet that does not even take it: nothing more is to be had from it.
     if (isGomoteError(error, 'ERR_TIMEOUT') || isGomoteError(error, 'ERR_BROKEN')) {
@@ -124,7 +129,7 @@ function resultOf(text: string): ExecResult {
   if (state === undefined) {
     const said = text === '' ? '' : `: the buildlet says ${quoted(text)}`;
     const message = `the output ended without word of how the command ended${said}`;
-    throw new GomoteError('ERR_LOST', message);
+    throw new GomoteError('ERR_LOST', message, { hint: text === '' ? lostTrailerHint : undefined });
   }
   if (state.kind === 'not-started') throw new NotStartedError(text, state.reason);
   const exited = state.kind === 'exited';

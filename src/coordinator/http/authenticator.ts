@@ -37,10 +37,10 @@ export class Authenticator {
   }
 
   /** Who sent the request, or what to answer. */
-  async check(request: IncomingMessage): Promise<Verdict> {
+  async check(request: IncomingMessage, address: string): Promise<Verdict> {
     const pair = basicPair(request);
     if (pair === undefined) return missing;
-    return await this.authenticate(pair.user, pair.password, request.socket.remoteAddress ?? '');
+    return await this.authenticate(pair.user, pair.password, address);
   }
 
   /** The same for a name (with its prefix `user-`) and a token that came in another way. */

@@ -12,6 +12,7 @@ import {
   splitTarget,
   type TlsIdentity,
 } from '../../http/server/server.ts';
+import { TrustedProxies } from '../../http/server/trusted-proxies.ts';
 import {
   type ConnectionLimits,
   UnauthenticatedConnections,
@@ -25,6 +26,8 @@ import type { Authenticator } from './authenticator.ts';
 export interface CoordinatorExchange extends Exchange {
   /** In the log and in error texts. */
   readonly id: string;
+  /** Of the client, also behind a trusted proxy. */
+  readonly address: string;
   /** More for the request's line in the log. */
   readonly note: Record<string, string | number | undefined>;
   /** To be called once the client has shown who it is: see `UnauthenticatedConnections`. */
@@ -54,6 +57,8 @@ type UpgradeHandler = (upgrade: Upgrade) => Promise<void>;
 export interface Upgrade {
   readonly request: IncomingMessage;
   readonly socket: Duplex;
+  /** Of the client, also behind a trusted proxy. */
+  readonly address: string;
   /** What came after the request's head. */
   readonly head: Buffer;
   /** To be called once the client has shown who it is: see `UnauthenticatedConnections`. */
@@ -77,6 +82,8 @@ interface CoordinatorServerOptions {
   readonly relay: (exchange: CoordinatorExchange, user: User, name: string) => Promise<void>;
   readonly upgrades?: ReadonlyMap<string, UpgradeHandler> | undefined;
   readonly tls?: TlsIdentity | undefined;
+  /** Whose word on where a request comes from is believed. Default: nobody's. */
+  readonly proxies?: TrustedProxies | undefined;
   /** What clients may take that have not shown who they are. */
   readonly unauthenticated?: ConnectionLimits | undefined;
   readonly log: Log;
@@ -95,7 +102,8 @@ interface CoordinatorServer {
 /** Makes the server; the caller lets it listen and closes it. */
 export function createCoordinatorServer(options: CoordinatorServerOptions): CoordinatorServer {
   const routes = new Map(options.routes.map((route) => [route.path, route]));
-  const unauthenticated = new UnauthenticatedConnections(options.unauthenticated);
+  const { proxies = new TrustedProxies() } = options;
+  const unauthenticated = new UnauthenticatedConnections(options.unauthenticated, proxies);
   let running = 0;
   let waiting: (() => void)[] = [];
   const server = createBareServer((request, response) => {
@@ -108,7 +116,8 @@ export function createCoordinatorServer(options: CoordinatorServerOptions): Coor
     });
     unauthenticated.begin(request, response);
     const trust = () => unauthenticated.trust(request);
-    serve(routes, options, { request, response, trust }).catch(() => response.destroy());
+    const address = proxies.ofRequest(request);
+    serve(routes, options, { request, response, address, trust }).catch(() => response.destroy());
   }, options.tls);
   unauthenticated.watch(server);
   server.on('upgrade', (request, socket, head) => {
@@ -120,7 +129,8 @@ export function createCoordinatorServer(options: CoordinatorServerOptions): Coor
       refuseUpgrade(socket, '400 Bad Request', 'nothing to upgrade to here');
     } else {
       const trust = () => unauthenticated.trust(request);
-      handler({ request, socket, head, trust }).catch(() => socket.destroy());
+      const address = proxies.ofRequest(request);
+      handler({ request, socket, head, address, trust }).catch(() => socket.destroy());
     }
   });
   const quiet = () =>
@@ -134,13 +144,14 @@ export function createCoordinatorServer(options: CoordinatorServerOptions): Coor
 async function serve(
   routes: ReadonlyMap<string, CoordinatorRoute>,
   options: CoordinatorServerOptions,
-  { request, response, trust }: Pick<CoordinatorExchange, 'request' | 'response' | 'trust'>,
+  { address, ...given }: Pick<CoordinatorExchange, 'request' | 'response' | 'address' | 'trust'>,
 ): Promise<void> {
+  const { request, response } = given;
   const startMs = Date.now();
   const { path, query } = splitTarget(request.url ?? '/');
   const note: CoordinatorExchange['note'] = {};
   const id = randomBytes(6).toString('hex');
-  const exchange = { request, response, query, signal: signalOf(response), id, note, trust };
+  const exchange = { ...given, address, query, signal: signalOf(response), id, note };
   response.once('close', () => {
     const status = response.headersSent ? response.statusCode : 0;
     const ms = Date.now() - startMs;
@@ -149,7 +160,7 @@ async function serve(
     options.onDone?.({ path: routes.has(path) && kind === 'other' ? path : kind, status, ms });
     options.log.write('request', {
       id,
-      address: request.socket.remoteAddress,
+      address,
       method: request.method,
       path,
       status,
@@ -159,7 +170,7 @@ async function serve(
     });
   });
   try {
-    await dispatch(routes.get(path), options, exchange);
+    await dispatch({ path, route: routes.get(path) }, options, exchange);
   } catch (error) {
     note.error = messageOf(error);
     sendError(response, error);
@@ -167,7 +178,7 @@ async function serve(
 }
 
 async function dispatch(
-  route: CoordinatorRoute | undefined,
+  { path, route }: { path: string; route: CoordinatorRoute | undefined },
   options: CoordinatorServerOptions,
   exchange: CoordinatorExchange,
 ): Promise<void> {
@@ -180,11 +191,15 @@ async function dispatch(
       : browserRefusal(request, { hasPassword: true });
   if (refusal !== undefined) return sendRefusal(response, 403, refusal);
   if (names.length > 1) return sendRefusal(response, 400, `more than one ${proxyHeader} header`);
+  if (name === undefined && options.upgrades?.has(path)) {
+    const why = 'a proxy on the way must pass the headers Upgrade and Connection, by HTTP/1.1';
+    return sendRefusal(response, 426, `this is no request to upgrade: ${why}`);
+  }
   if (name === undefined && route === undefined)
     return sendRefusal(response, 404, '404 page not found');
   let user = nobody;
   if (name !== undefined || route?.access !== 'anyone') {
-    const verdict = await options.authenticator.check(request);
+    const verdict = await options.authenticator.check(request, exchange.address);
     if ('status' in verdict) return sendRefusal(response, verdict.status, verdict.text);
     user = verdict.user;
     exchange.trust();

@@ -103,7 +103,7 @@ export class StatusPage {
     ];
   }
 
-  async #login({ request, response, note, trust }: CoordinatorExchange): Promise<void> {
+  async #login({ request, response, address, note, trust }: CoordinatorExchange): Promise<void> {
     let form: URLSearchParams;
     try {
       form = decodeForm(await readFormBody(request, loginForm));
@@ -113,7 +113,6 @@ export class StatusPage {
     const given = (form.get('user') ?? '').trim();
     const name = given.startsWith(userPrefix) ? given : `${userPrefix}${given}`;
     const token = (form.get('token') ?? '').trim();
-    const address = request.socket.remoteAddress ?? '';
     const verdict = await this.#options.authenticator.authenticate(name, token, address);
     if ('user' in verdict) {
       note.user = verdict.user.name;

@@ -93,18 +93,9 @@ export class ReverseGate {
     return undefined;
   }
 
-  #refuse(
-    {
-      request: {
-        headers,
-        socket: { remoteAddress },
-      },
-      socket,
-    }: Upgrade,
-    why: Refusal,
-  ) {
+  #refuse({ request: { headers }, address, socket }: Upgrade, why: Refusal) {
     const machine = String(headers[reverseHeaders.machine.toLowerCase()] ?? '').slice(0, 64);
-    this.#log.write('machine-refused', { machine, address: remoteAddress, reason: why.text });
+    this.#log.write('machine-refused', { machine, address, reason: why.text });
     refuseUpgrade(socket, why.status, why.text);
   }
 }

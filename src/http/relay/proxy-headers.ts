@@ -22,7 +22,7 @@ const ofTheRelay = ['authorization', 'cookie', 'expect', 'host', proxyHeader.toL
 const replied = new Set([
   ...['content-type', 'content-length', 'content-encoding', 'content-range', 'content-disposition'],
   ...['accept-ranges', 'date', 'etag', 'last-modified', 'retry-after', 'trailer'],
-  'x-content-type-options',
+  ...['x-accel-buffering', 'x-content-type-options'],
 ]);
 
 /** What the protocol has in trailers, both ways. */
@@ -60,13 +60,14 @@ export function proxiedHeaders(
 /** The reply's headers for the client; how the body is framed is decided again. */
 export function repliedHeaders(
   { headers, rawHeaders, statusCode }: IncomingMessage,
-  method: string | undefined,
+  { method, httpVersion }: Pick<IncomingMessage, 'method' | 'httpVersion'>,
 ): string[] {
   const left = new Set(listed(headers.connection ?? ''));
   left.delete('content-length');
   const hasBody = method !== 'HEAD' && statusCode !== 204 && statusCode !== 304;
-  // Only a body in chunks has trailers.
-  if (!hasBody || headers['content-length'] !== undefined) left.add('trailer');
+  // Only a body in chunks has trailers, and HTTP/1.0 has none.
+  if (!hasBody || httpVersion === '1.0' || headers['content-length'] !== undefined)
+    left.add('trailer');
   // It has no body. A client that believed the length would take the next reply for one.
   if (statusCode === 204) left.add('content-length');
   return kept(rawHeaders, (name) => !left.has(name) && (replied.has(name) || isOurs(name)));

@@ -191,7 +191,7 @@ async function sendBack(
 ): Promise<void> {
   const { status } = record;
   if (status < 200 || status > 599) throw new Error(`it answers with status ${status}`);
-  const headers = repliedHeaders(reply, response.req.method);
+  const headers = repliedHeaders(reply, response.req);
   response.sendDate = !headers.some((name, at) => at % 2 === 0 && name.toLowerCase() === 'date');
   // The words after the status are ours: what a machine writes there may be anything.
   response.writeHead(status, STATUS_CODES[status] ?? 'Unknown', headers);

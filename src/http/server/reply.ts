@@ -103,7 +103,8 @@ export function sendRefusal(response: ServerResponse, status: number, text: stri
 
 /** What follows a streamed reply: the trailer's name, and its value once all has gone out. */
 export interface Trailer {
-  readonly name: string;
+  /** Announces it in the head, which is sent next; the function it gives sends it. */
+  readonly announce: (response: ServerResponse) => (value: string) => void;
   readonly value: () => string;
 }
 
@@ -117,23 +118,26 @@ export async function sendStream(
   contentType: string,
   trailer?: Trailer,
 ): Promise<void> {
-  const headers = {
-    'Content-Type': contentType,
-    ...(trailer && { Trailer: trailer.name }),
+  const headers = { 'Content-Type': contentType };
+  let sendTrailer: ((value: string) => void) | undefined;
+  const begin = () => {
+    if (response.headersSent) return;
+    sendTrailer = trailer?.announce(response);
+    response.writeHead(200, headers);
   };
   let held: string | Uint8Array | undefined;
   for await (const chunk of chunks) {
     if (held !== undefined) {
-      if (!response.headersSent) response.writeHead(200, headers);
+      begin();
       if (!response.write(held)) await drained(response);
       if (response.destroyed) return;
     }
     held = chunk;
   }
   if (trailer !== undefined) {
-    if (!response.headersSent) response.writeHead(200, headers);
+    begin();
     if (held !== undefined) response.write(held);
-    response.addTrailers({ [trailer.name]: trailer.value() });
+    sendTrailer?.(trailer.value());
     response.end();
     return;
   }

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
+import { TrustedProxies } from './trusted-proxies.ts';
 
 export interface ConnectionLimits {
   /** How many connections one address may have on which it has not shown who it is. */
@@ -50,14 +51,16 @@ interface UnauthenticatedConnection {
  */
 export class UnauthenticatedConnections {
   readonly #limits: ConnectionLimits;
+  readonly #proxies: TrustedProxies;
   /** The oldest first. By address and port: over TLS a request has another socket than the connection. */
   readonly #unauthenticated = new Map<string, UnauthenticatedConnection>();
   readonly #byAddress = new Map<string, Set<string>>();
   readonly #trusted = new WeakSet<object>();
   #connections = 0;
 
-  constructor(limits: ConnectionLimits = defaultLimits()) {
+  constructor(limits: ConnectionLimits = defaultLimits(), proxies = new TrustedProxies()) {
     this.#limits = limits;
+    this.#proxies = proxies;
   }
 
   watch(server: Server): void {
@@ -90,7 +93,8 @@ export class UnauthenticatedConnections {
     const key = keyOf(socket);
     // What comes by a unix socket comes from this machine, all from one place.
     if (key === undefined) return;
-    const address = groupOf(socket.remoteAddress ?? '');
+    const from = this.#proxies.ofConnection(socket);
+    const address = groupOf(from ?? '');
     this.#connections++;
     this.#unauthenticated.set(key, { socket, address });
     const same = this.#byAddress.get(address) ?? new Set();
@@ -100,7 +104,9 @@ export class UnauthenticatedConnections {
       if (this.#unauthenticated.get(key)?.socket === socket) this.#forget(key);
     });
     const { perAddress, total, connections } = this.#limits;
-    if (same.size > perAddress) this.#cut(same.keys().next().value);
+    // A proxy has connections for many.
+    const isOver = same.size > perAddress && !this.#proxies.has(from);
+    if (isOver) this.#cut(same.keys().next().value);
     else if (this.#unauthenticated.size > total || this.#connections > connections) {
       this.#cut(this.#unauthenticated.keys().next().value);
     }

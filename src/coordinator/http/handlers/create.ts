@@ -89,7 +89,10 @@ class ProgressReply {
 
   constructor(exchange: CoordinatorExchange) {
     this.#exchange = exchange;
-    exchange.response.writeHead(200, { 'Content-Type': contentTypes.jsonLines });
+    exchange.response.writeHead(200, {
+      'Content-Type': contentTypes.jsonLines,
+      'X-Accel-Buffering': 'no',
+    });
     exchange.response.flushHeaders();
     this.#timer = setInterval(() => this.#write(), reminderMs);
   }

@@ -1,10 +1,13 @@
 // Relays requests that name a buildlet, and streams the replies; POST /halt ends the buildlet.
+import type { IncomingHttpHeaders } from 'node:http';
 import { isGomoteError, messageOf } from '../../../errors.ts';
+import { oldVersionText } from '../../../http/client/proxy-reply.ts';
 import { newRelayRecord } from '../../../http/relay/proxy.ts';
 import { sendEmpty, sendError } from '../../../http/server/reply.ts';
 import { splitTarget } from '../../../http/server/server.ts';
 import { quoted } from '../../../printable.ts';
 import { endpoints } from '../../../protocol/endpoints.ts';
+import { replyIdHeader } from '../../../protocol/late-trailer.ts';
 import { anySignal } from '../../../timeout-signal.ts';
 import type { Coordinator } from '../../coordinator.ts';
 import type { Session } from '../../sessions/session.ts';
@@ -30,12 +33,17 @@ export function relay(coordinator: Coordinator, audit: CommandAudit) {
     if (path === endpoints.hold.path && request.method === 'POST') {
       return await held.serve({ ...exchange, query }, session, user);
     }
-    if (request.httpVersion !== '1.1') {
-      return sendError(response, 400, 'HTTP/1.1 or higher required');
+    if (request.httpVersion === '1.0' && needsNewer(path, request.headers)) {
+      return sendError(response, 400, oldVersionText);
     }
     await pass({ coordinator, audit, user }, exchange, session, { path, run: query.get('id') });
   };
 }
+
+/** Chunks, and the trailer of a command, if the client cannot ask for it later. */
+const needsNewer = (path: string, headers: IncomingHttpHeaders): boolean =>
+  headers['transfer-encoding'] !== undefined ||
+  (path === endpoints.exec.path && headers[replyIdHeader.toLowerCase()] === undefined);
 
 /**
  * Whether there is one way to read the path: what this coordinator takes for another request than a halt or a command,

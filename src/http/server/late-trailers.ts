@@ -1,0 +1,44 @@
+// Trailers of replies: sent behind the body, and kept for a while for clients that a proxy did not pass them on to.
+import type { ServerResponse } from 'node:http';
+import { GomoteError } from '../../errors.ts';
+import { isReplyId, lateTrailerHeader, replyIdHeader } from '../../protocol/late-trailer.ts';
+import { sendText } from './reply.ts';
+import type { Handler } from './server.ts';
+
+/** How many are kept, and for how long, in ms. */
+const keptCount = 1_000;
+const keptMs = 10 * 60_000;
+
+export class LateTrailers {
+  /** The oldest first. */
+  readonly #kept = new Map<string, { readonly value: string; readonly untilMs: number }>();
+
+  /** Announces a trailer in the reply's head; the function it gives sends it, before the reply is ended. */
+  announce(response: ServerResponse, name: string): (value: string) => void {
+    const { req: request } = response;
+    const hasTrailers = request.httpVersion !== '1.0';
+    if (hasTrailers) response.setHeader('Trailer', name);
+    const id = String(request.headers[replyIdHeader.toLowerCase()] ?? '');
+    if (isReplyId(id)) response.setHeader(lateTrailerHeader, name);
+    return (value) => {
+      if (hasTrailers) response.addTrailers({ [name]: value });
+      if (isReplyId(id)) this.#keep(id, value);
+    };
+  }
+
+  /** Answers `GET /trailer?id=ID`. */
+  readonly handle: Handler = ({ response, query }) => {
+    const found = this.#kept.get(query.get('id') ?? '');
+    if (found === undefined || found.untilMs < performance.now()) {
+      throw new GomoteError('ERR_REQUEST', 'no trailer of that reply is known');
+    }
+    sendText(response, found.value);
+  };
+
+  #keep(id: string, value: string): void {
+    this.#kept.delete(id);
+    this.#kept.set(id, { value, untilMs: performance.now() + keptMs });
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size > keptCount && oldest !== undefined) this.#kept.delete(oldest);
+  }
+}

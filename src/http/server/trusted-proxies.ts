@@ -1,0 +1,89 @@
+// Who sent a request: the address at the other end of the connection or, when that is a trusted proxy, who the proxy says it is.
+import type { IncomingMessage } from 'node:http';
+import { BlockList, isIP, type Socket } from 'node:net';
+import { GomoteError } from '../../errors.ts';
+import { quoted } from '../../printable.ts';
+
+/** Stands in the list of trusted proxies for whoever connects to a unix socket. */
+const unixSocket = 'unix';
+
+export class TrustedProxies {
+  readonly #addresses = new BlockList();
+  readonly #trustsSocket: boolean;
+  /** What the PROXY protocol says of connections, by `keyOf`. */
+  readonly #named = new Map<string, string>();
+  /** The same of connections to a unix socket, which have no address to tell them apart. */
+  readonly #namedHere = new WeakMap<Socket, string>();
+
+  /** @param list Addresses, networks such as `10.0.0.0/8`, or `unix`. Throws ERR_CONFIG for what is none of them. */
+  constructor(list: readonly string[] = []) {
+    this.#trustsSocket = list.includes(unixSocket);
+    for (const text of list) if (text !== unixSocket) this.#add(text);
+  }
+
+  #add(text: string): void {
+    const [address = '', prefix, ...more] = text.split('/');
+    const version = isIP(address);
+    const bits = prefix === undefined ? undefined : Number(prefix);
+    const isWhole = prefix === undefined || /^[0-9]{1,3}$/.test(prefix);
+    if (version === 0 || !isWhole || more.length > 0 || (bits ?? 0) > (version === 4 ? 32 : 128)) {
+      const hint = 'give an address, a network such as "10.0.0.0/8", or "unix"';
+      throw new GomoteError('ERR_CONFIG', `${quoted(text)} is no address of a proxy`, { hint });
+    }
+    const family = version === 4 ? 'ipv4' : 'ipv6';
+    if (bits === undefined) this.#addresses.addAddress(address, family);
+    else this.#addresses.addSubnet(address, bits, family);
+  }
+
+  /** Whether it is a proxy's; undefined is the address of a unix socket. */
+  has(address: string | undefined): boolean {
+    if (address === undefined) return this.#trustsSocket;
+    const plain = plainAddress(address);
+    return this.#addresses.check(plain, plain.includes(':') ? 'ipv6' : 'ipv4');
+  }
+
+  /** Notes whom a proxy's connection is for, until it is closed. */
+  name(socket: Socket, address: string): void {
+    if (socket.remoteAddress === undefined) {
+      this.#namedHere.set(socket, address);
+      return;
+    }
+    const key = keyOf(socket);
+    this.#named.set(key, address);
+    socket.once('close', () => this.#named.delete(key));
+  }
+
+  /** At whose address the connection begins, as far as that is known before any request; undefined: at a unix socket. */
+  ofConnection(socket: Socket): string | undefined {
+    const { remoteAddress } = socket;
+    if (remoteAddress === undefined) return this.#namedHere.get(socket);
+    return this.#named.get(keyOf(socket)) ?? plainAddress(remoteAddress);
+  }
+
+  /** Who sent the request. Of `X-Forwarded-For` that is the last one who is no trusted proxy; empty: a unix socket. */
+  ofRequest({ socket, headers }: Pick<IncomingMessage, 'socket' | 'headers'>): string {
+    let address = this.ofConnection(socket);
+    const hops = String(headers['x-forwarded-for'] ?? '').split(',');
+    while (hops.length > 0 && this.has(address)) {
+      const hop = hopAddress(hops.pop()?.trim() ?? '');
+      // What one proxy does not tell, nobody before it can.
+      if (hop === undefined) break;
+      address = hop;
+    }
+    return address ?? '';
+  }
+}
+
+/** The same for a connection as for its TLS: these are two objects. */
+const keyOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
+
+/** IPv4 as itself, also where it comes in by IPv6. */
+const plainAddress = (address: string): string =>
+  /^::ffff:([0-9.]+)$/i.exec(address)?.[1] ?? address.replace(/%.*$/, '');
+
+/** `ADDRESS`, `ADDRESS:PORT` or `[ADDRESS]:PORT`; some proxies write the port too. */
+function hopAddress(text: string): string | undefined {
+  const bare = /^\[([^\]]+)\](?::[0-9]+)?$/.exec(text)?.[1] ?? text;
+  const address = isIP(bare) ? bare : bare.replace(/:[0-9]+$/, '');
+  return isIP(address) ? plainAddress(address) : undefined;
+}
