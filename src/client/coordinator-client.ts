@@ -3,6 +3,7 @@ import type { Dispatcher } from 'undici';
 import { GomoteError, StatusError } from '../errors.ts';
 import { type HttpRequest, listReplyBytes } from '../http/client/request.ts';
 import type { ServerAddress } from '../http/client/server-address.ts';
+import type { MachineRecord } from '../protocol/coordinator.ts';
 import type { RemoteBuildlet, RemoteTypes } from '../protocol/coordinator-replies.ts';
 import { contentTypes, coordinatorPaths } from '../protocol/endpoints.ts';
 import { encodeForm, withQuery } from '../protocol/form.ts';
@@ -148,6 +149,41 @@ export class CoordinatorClient {
     });
     const { parseRemoteBuildlet } = await import('../protocol/coordinator-replies.ts');
     return parseRemoteBuildlet(body) ?? this.#badReply(path, body);
+  }
+
+  /** The machines of all pools, for an admin. */
+  async machines(options: CallOptions = {}): Promise<MachineRecord[]> {
+    const path = coordinatorPaths.machines;
+    const body = await this.#text({ method: 'GET', path, signal: options.signal });
+    const { parseMachines } = await import('../protocol/coordinator-replies.ts');
+    return parseMachines(body) ?? this.#badReply(path, body);
+  }
+
+  /** Takes a machine of a static or reverse pool out of use; who has it keeps it. For an admin. */
+  async drain(machine: string, note: string, options: CallOptions = {}): Promise<MachineRecord> {
+    return await this.#change(coordinatorPaths.drain, { machine, note }, options);
+  }
+
+  /** Lets a machine that was drained be lent again. For an admin. */
+  async undrain(machine: string, options: CallOptions = {}): Promise<MachineRecord> {
+    return await this.#change(coordinatorPaths.undrain, { machine }, options);
+  }
+
+  async #change(
+    path: string,
+    form: Record<string, string>,
+    { signal }: CallOptions,
+  ): Promise<MachineRecord> {
+    const headers = { 'Content-Type': contentTypes.form };
+    const body = await this.#text({
+      method: 'POST',
+      path,
+      headers,
+      body: encodeForm(form),
+      signal,
+    });
+    const { parseMachine } = await import('../protocol/coordinator-replies.ts');
+    return parseMachine(body) ?? this.#badReply(path, body);
   }
 
   /**

@@ -4,6 +4,7 @@ import { GomoteError } from '../errors.ts';
 import { deadBuildletText, unknownBuildletText } from '../protocol/endpoints.ts';
 import { Changes } from './changes.ts';
 import type { Log } from './log.ts';
+import { MachineAdmin } from './pools/machine-admin.ts';
 import { MachineAllocator } from './pools/machine-allocator.ts';
 import type { Pool } from './pools/pool.ts';
 import { closedPools, poolsWithUnfit } from './pools/troubles.ts';
@@ -16,12 +17,14 @@ import { SessionTransitions } from './sessions/session-transitions.ts';
 import { Sharing } from './sessions/sharing.ts';
 import { takeUp } from './sessions/take-up.ts';
 import { type CoordinatorView, viewOf } from './sessions/view.ts';
+import type { Drains } from './state/drains.ts';
 import type { SessionBook } from './state/session-book.ts';
-import type { User } from './state/users.ts';
+import type { User } from './state/user-records.ts';
 
 interface CoordinatorOptions {
   readonly catalogue: Catalogue;
   readonly book: SessionBook;
+  readonly drains: Drains;
   readonly names: AdmissionOptions['names'];
   /** Whether there is such a user: sessions of others that other coordinators made are left alone. */
   readonly isUser: (name: string) => boolean;
@@ -64,6 +67,7 @@ const sortedByName = (sessions: Session[]) => sessions.sort((a, b) => (a.name < 
 export class Coordinator {
   /** Builder types that there are machines for. */
   readonly catalogue: Catalogue;
+  readonly machines: MachineAdmin;
   readonly #options: CoordinatorOptions;
   readonly #book: SessionBook;
   readonly #allocators = new Map<string, MachineAllocator>();
@@ -93,6 +97,7 @@ export class Coordinator {
       hosts: hosts.filter(({ name }) => this.#allocators.has(name)),
       builders: builders.filter(({ hostType }) => this.#allocators.has(hostType)),
     };
+    this.machines = new MachineAdmin({ ...options, allocators: this.#allocators });
     const allocatorOf = (hostType: string) => this.#allocatorOf(hostType);
     const isShared = (hostType: string) => this.#sharing.isShared(hostType);
     this.#machines = new MachineConnections({

@@ -1,6 +1,4 @@
 // The coordinator as a program: arguments in, exit code out.
-import { statSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { outputStream } from '../files/own-streams.ts';
 import { readVersion } from '../package-root.ts';
@@ -38,47 +36,11 @@ async function perform(command: CoordinatorCommand, state: StartState): Promise<
       const count = `${pools.length} ${pools.length === 1 ? 'pool' : 'pools'}`;
       return await print(`${command.config}: good: ${count}\n${promises}`);
     }
-    default:
-      return await manageUsers(command);
+    default: {
+      const { administer } = await import('./administration.ts');
+      return await administer(command, await load(command.config), print);
+    }
   }
-}
-
-type UserCommand = Exclude<CoordinatorCommand, { kind: 'help' | 'version' | 'serve' | 'check' }>;
-
-async function manageUsers(command: UserCommand): Promise<void> {
-  const { prepareStateDirectory, usersPathOf } = await import('./state/state-directory.ts');
-  const { Users } = await import('./state/users.ts');
-  const { stateDirectory, usersFile } = await load(command.config);
-  becomeOwner(usersFile ?? usersPathOf(stateDirectory));
-  if (usersFile === undefined) await prepareStateDirectory(stateDirectory);
-  const users = new Users(usersFile ?? usersPathOf(stateDirectory));
-  switch (command.kind) {
-    case 'user-add':
-      return await print(`${await users.add(command.name, command)}\n`);
-    case 'user-rotate':
-      return await print(`${await users.rotate(command.name)}\n`);
-    case 'user-remove':
-      return await users.remove(command.name);
-    case 'user-list':
-      for (const { name, isAdmin, maximum, created } of users.list()) {
-        await print(
-          `${[name, isAdmin ? 'admin' : 'user', created, maximum ?? ''].join('\t').trim()}\n`,
-        );
-      }
-  }
-}
-
-/** As root, acts as the owner of the file, or of its directory: a coordinator of that user must be able to read it after. */
-function becomeOwner(path: string): void {
-  if (process.getuid?.() !== 0) return;
-  const found = [path, dirname(path)]
-    .map((one) => statSync(one, { throwIfNoEntry: false }))
-    .find((one) => one !== undefined);
-  if (found === undefined) return;
-  process.setgroups?.([found.gid]);
-  if (found.uid === 0) return;
-  process.setgid?.(found.gid);
-  process.setuid?.(found.uid);
 }
 
 async function load(path: string) {

@@ -1,7 +1,9 @@
 // The coordinator's command line.
-import { parseArgs } from 'node:util';
+import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { didYouMean } from '../did-you-mean.ts';
+import { parseDuration } from '../duration.ts';
 import { GomoteError, messageOf } from '../errors.ts';
+import { type Role, roles, type UserChanges } from './state/user-records.ts';
 
 export const helpText = `Usage: coordinator COMMAND --config FILE [options]
 
@@ -12,17 +14,34 @@ Commands:
   serve                  serve until SIGTERM or SIGINT; running requests then
                          finish first
   check                  check the configuration and end
-  user add NAME          add a user and print the token, once [--admin]
-                         [--maximum N]
+  user add NAME          add a user and print the token, once [--role ROLE]
+                         [--maximum N] [--expires WHEN]
+  user set NAME          change role, limit or end of a user; the token stays
   user list              print the users
-  user remove NAME       remove a user
-  user rotate NAME       print a new token; the old one is worth nothing from
-                         then on
+  user remove NAME       remove a user; --end or --keep says what becomes of
+                         buildlets
+  user rotate NAME       print a new token [--overlap DURATION] [--expires WHEN]
+  machine list           print the machines of the running coordinator, with
+                         state and user [--json]
+  machine drain NAME     lend the machine to nobody any more [--note TEXT];
+                         who has it keeps it
+  machine undrain NAME   lend it again
 
 Options:
   --config FILE          the configuration (default: coordinator.toml)
-  --admin                the user sees, reaches and ends the buildlets of all
-  --maximum N            how many buildlets the user may have at once
+  --role ROLE            user (default), admin: sees, reaches and ends the
+                         buildlets of all; metrics: may only read /metrics
+  --admin                as --role admin
+  --maximum N            how many buildlets the user may have at once; none:
+                         as many as the configuration says
+  --expires WHEN         when the token ends: a date such as 2027-01-31, a
+                         time from now such as 90d or 8h, or never
+  --overlap DURATION     how long the old token is good beside the new one
+                         (default: not at all)
+  --end                  the user's buildlets are ended
+  --keep                 they stay until their time is over, for admins
+  --note TEXT            why, for those who list the machines
+  --json                 print JSON
   --version              print the version and end
   --help                 print this and end
 
@@ -31,17 +50,56 @@ and removed while it runs.
 Exit status: 0 ended in order, 1 failed, 2 wrong usage.
 `;
 
+const dayMs = 24 * 3_600_000;
+
+type Named = { readonly config: string; readonly name: string };
+
 export type CoordinatorCommand =
   | { readonly kind: 'help' | 'version' }
   | { readonly kind: 'serve' | 'check' | 'user-list'; readonly config: string }
-  | { readonly kind: 'user-remove' | 'user-rotate'; readonly config: string; readonly name: string }
-  | {
-      readonly kind: 'user-add';
-      readonly config: string;
-      readonly name: string;
-      readonly isAdmin: boolean;
-      readonly maximum: number | undefined;
-    };
+  | ({ readonly kind: 'user-add' | 'user-set'; readonly changes: UserChanges } & Named)
+  | ({ readonly kind: 'user-remove'; readonly buildlets: 'end' | 'keep' | undefined } & Named)
+  | ({
+      readonly kind: 'user-rotate';
+      readonly changes: UserChanges;
+      readonly overlapMs: number;
+    } & Named)
+  | { readonly kind: 'machine-list'; readonly config: string; readonly isJson: boolean }
+  | ({ readonly kind: 'machine-drain'; readonly note: string } & Named)
+  | ({ readonly kind: 'machine-undrain' } & Named);
+
+const options = {
+  config: { type: 'string' },
+  role: { type: 'string' },
+  admin: { type: 'boolean' },
+  maximum: { type: 'string' },
+  expires: { type: 'string' },
+  overlap: { type: 'string' },
+  end: { type: 'boolean' },
+  keep: { type: 'boolean' },
+  note: { type: 'string' },
+  json: { type: 'boolean' },
+  version: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const satisfies ParseArgsConfig['options'];
+
+type OptionName = keyof typeof options;
+
+const userOptions = ['role', 'admin', 'maximum', 'expires'] as const;
+
+/** Of each command: whether it takes a name, and which options beside --config. */
+const commands: Readonly<Record<string, readonly [0 | 1, ...OptionName[]]>> = {
+  serve: [0],
+  check: [0],
+  'user list': [0],
+  'user add': [1, ...userOptions],
+  'user set': [1, ...userOptions],
+  'user remove': [1, 'end', 'keep'],
+  'user rotate': [1, 'overlap', 'expires'],
+  'machine list': [0, 'json'],
+  'machine drain': [1, 'note'],
+  'machine undrain': [1],
+};
 
 /** Reads the command line; throws ERR_USAGE. */
 export function readCommand(argv: readonly string[]): CoordinatorCommand {
@@ -49,32 +107,56 @@ export function readCommand(argv: readonly string[]): CoordinatorCommand {
   if (values.help === true) return { kind: 'help' };
   if (values.version === true) return { kind: 'version' };
   const { config = 'coordinator.toml' } = values;
-  const [first = '', second = '', ...names] = positionals;
-  const [name] = names;
-  const user = values.admin !== undefined || values.maximum !== undefined;
-  if (user && `${first} ${second}` !== 'user add')
-    throw usage('--admin and --maximum are for user add');
-  if ((first === 'serve' || first === 'check') && positionals.length === 1) {
-    return { kind: first, config };
+  const { words, operands } = wordsOf(positionals);
+  const [count = 0, ...allowed] = commands[words] ?? [];
+  const stray = Object.keys(values).find(
+    (name) => name !== 'config' && !allowed.some((one) => one === name),
+  );
+  if (stray !== undefined) throw usage(`--${stray} is not for ${words}`);
+  const [name = ''] = operands;
+  if (operands.length !== count) {
+    throw usage(`wrong number of arguments for ${words}: ${operands.length}`);
   }
-  if (first === 'user' && second === 'list' && name === undefined)
-    return { kind: 'user-list', config };
-  if (first === 'user' && name !== undefined && names.length === 1) {
-    if (second === 'remove') return { kind: 'user-remove', config, name };
-    if (second === 'rotate') return { kind: 'user-rotate', config, name };
-    if (second === 'add') {
-      const maximum = values.maximum === undefined ? undefined : toCount(values.maximum);
-      return { kind: 'user-add', config, name, isAdmin: values.admin === true, maximum };
+  switch (words) {
+    case 'serve':
+    case 'check':
+      return { kind: words, config };
+    case 'user list':
+      return { kind: 'user-list', config };
+    case 'user add':
+      return { kind: 'user-add', config, name, changes: changesIn(values) };
+    case 'user set': {
+      const changes = changesIn(values);
+      if (Object.values(changes).some((value) => value !== undefined)) {
+        return { kind: 'user-set', config, name, changes };
+      }
+      throw usage('user set needs one of --role, --maximum and --expires');
     }
+    case 'user remove': {
+      if (values.end && values.keep) throw usage('--end and --keep contradict');
+      const buildlets = values.end ? 'end' : values.keep ? 'keep' : undefined;
+      return { kind: 'user-remove', config, name, buildlets };
+    }
+    case 'user rotate': {
+      const overlapMs = durationOf('--overlap', values.overlap ?? '0');
+      return { kind: 'user-rotate', config, name, overlapMs, changes: changesIn(values) };
+    }
+    case 'machine list':
+      return { kind: 'machine-list', config, isJson: values.json === true };
+    case 'machine drain':
+      return { kind: 'machine-drain', config, name, note: values.note ?? '' };
+    default:
+      return { kind: 'machine-undrain', config, name };
   }
-  if (first === '') throw usage('no command given');
-  const known = ['serve', 'check', 'user list', 'user add', 'user remove', 'user rotate'];
-  const words = first === 'user' ? `user ${second}`.trim() : first;
-  if (known.includes(words)) {
-    throw usage(
-      `wrong number of arguments for ${words}: ${positionals.length - words.split(' ').length}`,
-    );
-  }
+}
+
+function wordsOf(positionals: readonly string[]): { words: string; operands: string[] } {
+  const [first = '', second = ''] = positionals;
+  const known = Object.keys(commands);
+  const isGroup = known.some((name) => name.startsWith(`${first} `));
+  const words = isGroup ? `${first} ${second}`.trim() : first;
+  if (words === '') throw usage('no command given');
+  if (known.includes(words)) return { words, operands: positionals.slice(isGroup ? 2 : 1) };
   const meant = didYouMean(words, known);
   throw usage(`unknown command "${words}"${meant === undefined ? '' : `; ${meant}`}`);
 }
@@ -84,22 +166,54 @@ function parse(argv: readonly string[]) {
     return parseArgs({
       args: argv.map((word) => word.replace(/^-(?=[a-z]{2})/, '--')),
       allowPositionals: true,
-      options: {
-        config: { type: 'string' },
-        admin: { type: 'boolean' },
-        maximum: { type: 'string' },
-        version: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
+      options,
     });
   } catch (error) {
     throw usage(messageOf(error).split('. ')[0] ?? '');
   }
 }
 
-function toCount(text: string): number {
+type Values = ReturnType<typeof parse>['values'];
+
+function changesIn({ role, admin, maximum, expires }: Values): UserChanges {
+  if (admin && role !== undefined && role !== 'admin') {
+    throw usage(`--admin and --role ${role} contradict`);
+  }
+  return {
+    role: admin ? 'admin' : role === undefined ? undefined : toRole(role),
+    maximum: maximum === undefined ? undefined : toMaximum(maximum),
+    expires: expires === undefined ? undefined : toEnd(expires),
+  };
+}
+
+function toRole(text: string): Role {
+  const role = roles.find((one) => one === text);
+  if (role !== undefined) return role;
+  throw usage(`--role "${text}" is not one of ${roles.join(', ')}`);
+}
+
+function toMaximum(text: string): number | null {
+  if (text === 'none') return null;
   if (/^[1-9][0-9]{0,5}$/.test(text)) return Number(text);
-  throw usage(`--maximum "${text}" is not a number from 1`);
+  throw usage(`--maximum "${text}" is not a number from 1, nor none`);
+}
+
+function toEnd(text: string): Date | null {
+  if (text === 'never') return null;
+  const isDate = /^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]+(Z|[+-][0-9]{2}:[0-9]{2}))?$/.test(text);
+  const end = isDate ? new Date(text) : new Date(Date.now() + durationOf('--expires', text));
+  if (end.getTime() > Date.now()) return end;
+  throw usage(`--expires "${text}" is not a time to come`);
+}
+
+function durationOf(option: string, text: string): number {
+  const [, days] = /^([1-9][0-9]{0,3})d$/.exec(text) ?? [];
+  if (days !== undefined) return Number(days) * dayMs;
+  try {
+    return parseDuration(option, text);
+  } catch (error) {
+    throw usage(messageOf(error));
+  }
 }
 
 const usage = (message: string): GomoteError =>

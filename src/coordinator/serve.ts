@@ -22,6 +22,8 @@ import { StatusPage } from './page/status-page.ts';
 import { openPools } from './pools/open-pools.ts';
 import { ReverseGate } from './pools/reverse-gate.ts';
 import { readinessOf } from './readiness.ts';
+import { Drains } from './state/drains.ts';
+import { OperatorDoor } from './state/operator-door.ts';
 import { SessionBook } from './state/session-book.ts';
 import { openStateDirectory } from './state/state-directory.ts';
 import { tlsIdentity } from './state/tls-identity.ts';
@@ -66,12 +68,13 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
       log.write('unread-session', { what: `${what}: ${messageOf(error)}`, hint: unreadHint }),
     );
     const owner = await ownId(directory.path);
+    const drains = await Drains.open(join(directory.path, 'drains.json'));
     const gate = new ReverseGate(log);
     const { environment } = options;
     const { team, probeIntervalMs, graceMs } = config;
     const place = {
       ...{ stateDirectory: directory.path, owner, team, environment },
-      ...{ log, gate, probeIntervalMs, graceMs },
+      ...{ log, gate, probeIntervalMs, graceMs, isDrained: drains.isDrained },
     };
     const auditPath = join(directory.path, 'audit.jsonl');
     const audit = config.auditTo === 'log' ? auditIn(log) : fileLog(auditPath, log);
@@ -81,19 +84,20 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
         ? log.write('users-read', { what: `${usersPath} can be read again` })
         : log.write('trouble', { what: trouble, hint: 'the users that it had before are known' }),
     );
+    const door = new OperatorDoor(directory.path);
     const hasUsers = !users.isEmpty;
     const coordinator = new Coordinator({
       ...config,
-      book,
+      ...{ book, drains },
       names: new UsedNames(resolve(directory.path, 'names')),
-      isUser: (name) => users.current(name) !== undefined,
+      isUser: (name) => users.has(name),
       pools: await openPools(config, place),
       log,
       audit,
     });
     const readiness = () => readinessOf({ coordinator, book, users });
     const metrics = await createMetrics(coordinator, readiness);
-    const authenticator = new Authenticator(users, log);
+    const authenticator = new Authenticator(users, log, door.token);
     const isSecure = tls !== undefined;
     const page = new StatusPage({ coordinator, authenticator, users, isSecure });
     const { server, quiet } = createCoordinatorServer({
@@ -115,6 +119,7 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     coordinator.start();
     const url = address.startsWith('unix:') ? address : `${tls ? 'https' : 'http'}://${address}`;
     const fingerprint = tls && `sha256:${fingerprintOf(tls.certPem)}`;
+    await door.open(url, fingerprint);
     log.write('listening', { url, fingerprint });
     if (!hasUsers) {
       log.write('no-users', {
@@ -138,6 +143,7 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
         await coordinator.close();
         await closed;
         await audit.close();
+        await door.close();
         await directory.release();
         log.write('ended');
       },

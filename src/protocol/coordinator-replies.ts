@@ -1,7 +1,7 @@
 // Reads the JSON replies of a coordinator; unknown fields are ignored.
 import * as v from 'valibot';
 import type { ErrorCode } from '../errors.ts';
-import type { BuilderRecord, HostRecord } from './coordinator.ts';
+import type { BuilderRecord, HostRecord, MachineRecord } from './coordinator.ts';
 import { parseErrorCode } from './error-reply.ts';
 import { errorStatus, listOf, moment, parseBy, shortName, text } from './reply-fields.ts';
 
@@ -134,3 +134,37 @@ export function parseTypes(body: string): RemoteTypes | undefined {
     },
   };
 }
+
+const machineSchema = v.object({
+  Machine: text(255),
+  HostType: text(255),
+  Kind: text(100),
+  State: v.picklist(['free', 'in use', 'down', 'unclean']),
+  Since: v.optional(moment),
+  Reason: v.optional(text()),
+  Buildlet: v.optional(text(255)),
+  Owner: v.optional(text(255)),
+  Drained: v.optional(v.object({ Since: moment, Note: text() })),
+});
+
+/** Reads the reply of `/machine/list`; undefined when it is not one. */
+export const parseMachines = (body: string): MachineRecord[] | undefined =>
+  parseBy(listOf(machineSchema), body)?.map(toMachine);
+
+/** Reads the reply of `/machine/drain`; undefined when it is not one. */
+export function parseMachine(body: string): MachineRecord | undefined {
+  const row = parseBy(machineSchema, body);
+  return row && toMachine(row);
+}
+
+const toMachine = (row: v.InferOutput<typeof machineSchema>): MachineRecord => ({
+  machine: row.Machine,
+  hostType: row.HostType,
+  kind: row.Kind,
+  state: row.State,
+  since: row.Since === undefined ? undefined : new Date(row.Since),
+  reason: row.Reason,
+  buildlet: row.Buildlet,
+  owner: row.Owner?.replace(/^user-/, ''),
+  drained: row.Drained && { since: new Date(row.Drained.Since), note: row.Drained.Note },
+});

@@ -19,6 +19,24 @@ export interface HostRecord {
   /** One sentence about it. */
   readonly description?: string | undefined;
 }
+/** A machine of a pool, for admins. */
+export interface MachineRecord {
+  /** Its address, the name it dialled in with, or its platform's name. */
+  readonly machine: string;
+  readonly hostType: string;
+  /** The kind of its pool. */
+  readonly kind: string;
+  /** `down`: it does not answer. `unclean`: it could not be cleaned. Neither is lent. */
+  readonly state: 'free' | 'in use' | 'down' | 'unclean';
+  /** Since when it cannot be lent, and why. */
+  readonly since?: Date | undefined;
+  readonly reason?: string | undefined;
+  /** Who has it. */
+  readonly buildlet?: string | undefined;
+  readonly owner?: string | undefined;
+  /** An admin has taken it out of use. */
+  readonly drained?: { readonly since: Date; readonly note: string } | undefined;
+}
 /** A builder type, as a coordinator tells it. */
 export interface BuilderRecord {
   /** As `create` takes it. */
@@ -119,3 +137,20 @@ export const formatFailed = (reply: {
   text: string;
   code?: string | undefined;
 }): string => `${JSON.stringify({ Error: reply.text, Status: reply.status, Code: reply.code })}\n`;
+
+const machineJson = (row: MachineRecord) => ({
+  Machine: row.machine,
+  HostType: row.hostType,
+  Kind: row.kind,
+  State: row.state,
+  Since: row.since,
+  Reason: row.reason,
+  Buildlet: row.buildlet,
+  Owner: row.owner && coordinatorAuthUser(row.owner),
+  Drained: row.drained && { Since: row.drained.since, Note: row.drained.note },
+});
+
+/** The replies to `/machine/list`, and to `/machine/drain` and `/machine/undrain`. */
+export const formatMachines = (rows: readonly MachineRecord[]): string =>
+  pretty(rows.map(machineJson));
+export const formatMachine = (row: MachineRecord): string => pretty(machineJson(row));

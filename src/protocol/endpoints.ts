@@ -120,6 +120,10 @@ export const coordinatorPaths = {
   types: '/buildlet/types',
   /** More time for a buildlet. An extension. */
   extend: '/buildlet/extend',
+  /** The machines of all pools, for admins. Extensions. */
+  machines: '/machine/list',
+  drain: '/machine/drain',
+  undrain: '/machine/undrain',
   health: '/healthz',
   ready: '/readyz',
   metrics: '/metrics',

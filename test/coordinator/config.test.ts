@@ -130,9 +130,38 @@ describe('the command line', () => {
     ['user list', { kind: 'user-list', config: 'coordinator.toml' }],
     [
       'user add --admin --maximum 3 gopher',
-      { kind: 'user-add', config: 'coordinator.toml', name: 'gopher', isAdmin: true, maximum: 3 },
+      {
+        kind: 'user-add',
+        config: 'coordinator.toml',
+        name: 'gopher',
+        changes: { role: 'admin', maximum: 3 },
+      },
     ],
-    ['user rotate gopher', { kind: 'user-rotate', config: 'coordinator.toml', name: 'gopher' }],
+    [
+      'user rotate gopher --overlap 24h',
+      {
+        ...{ kind: 'user-rotate', config: 'coordinator.toml', name: 'gopher' },
+        ...{ overlapMs: 86_400_000, changes: {} },
+      },
+    ],
+    [
+      'user set gopher --role metrics --maximum none --expires never',
+      {
+        ...{ kind: 'user-set', config: 'coordinator.toml', name: 'gopher' },
+        changes: { role: 'metrics', maximum: null, expires: null },
+      },
+    ],
+    ['user remove a', { kind: 'user-remove', config: 'coordinator.toml', name: 'a' }],
+    [
+      'user remove a --end',
+      { kind: 'user-remove', config: 'coordinator.toml', name: 'a', buildlets: 'end' },
+    ],
+    ['machine list --json', { kind: 'machine-list', config: 'coordinator.toml', isJson: true }],
+    [
+      'machine drain 10.0.0.7:443 --note disk',
+      { kind: 'machine-drain', config: 'coordinator.toml', name: '10.0.0.7:443', note: 'disk' },
+    ],
+    ['machine undrain m', { kind: 'machine-undrain', config: 'coordinator.toml', name: 'm' }],
     ['--version', { kind: 'version' }],
   ])('reads %s', (words, expected) => {
     expect(readCommand(words.split(' '))).toEqual(expected);
@@ -148,6 +177,18 @@ describe('the command line', () => {
     'user list --admin',
     'user add a --maximum 0',
     '--nope',
+    'user set a',
+    'user add a --role boss',
+    'user add a --admin --role metrics',
+    'user add a --expires yesterday',
+    'user add a --expires 2020-01-01',
+    'user rotate a --overlap x',
+    'user remove a --end --keep',
+    'user remove a --note x',
+    'machine',
+    'machine drain',
+    'machine list m',
+    'machine drian m',
   ])('refuses "%s"', (words) => {
     expect(() => readCommand(words.split(' ').filter(Boolean))).toThrow(
       expect.objectContaining({ code: 'ERR_USAGE', hint: 'see coordinator --help' }),

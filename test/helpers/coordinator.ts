@@ -36,7 +36,10 @@ export interface TestCoordinator extends Omit<Serving, 'fingerprint'> {
 
 export interface TestCoordinatorOptions {
   /** Whose tokens are `token-NAME`, unless given here. Default: one user, `me`. */
-  users?: Record<string, { token?: string; role?: 'user' | 'admin'; maximum?: number }>;
+  users?: Record<
+    string,
+    { token?: string; role?: 'user' | 'admin' | 'metrics'; maximum?: number; expires?: string }
+  >;
   /** How many buildlets there are to lend. Default 2. */
   machines?: number;
   /** Machines at these addresses in their place. */
@@ -155,11 +158,11 @@ export function writeUsers(
   users: NonNullable<TestCoordinatorOptions['users']>,
 ): void {
   mkdirSync(join(directory, 'state'), { recursive: true, mode: 0o700 });
-  const records = Object.entries(users).map(([name, { token, role = 'user', maximum }]) => {
+  const records = Object.entries(users).map(([name, { token, role = 'user', ...limits }]) => {
     const tokenHash = createHash('sha256')
       .update(token ?? tokenOf(name))
       .digest('hex');
-    return [name, { role, tokenHash, created: '2026-11-24T00:00:00Z', maximum }];
+    return [name, { role, tokenHash, created: '2026-11-24T00:00:00Z', ...limits }];
   });
   const text = JSON.stringify({ users: Object.fromEntries(records) });
   writeFileSync(join(directory, 'state', 'users.json'), text, { mode: 0o600 });

@@ -1,17 +1,27 @@
-// Authenticates requests: Basic user `user-<name>` with that user's token. Failures are answered late, and logged.
+// Authenticates requests: Basic user `user-<name>` with that user's token, or Bearer with the token. Failures are answered late, and logged.
 
+import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { basicPair } from '../../http/server/server.ts';
 import type { Log } from '../log.ts';
-import type { User, Users } from '../state/users.ts';
+import { operatorName } from '../state/operator-door.ts';
+import { hashOf, type User } from '../state/user-records.ts';
+import type { Users } from '../state/users.ts';
 
 export type Verdict = { readonly user: User } | { readonly status: number; readonly text: string };
 
 const missing = { status: 400, text: 'missing required authentication' };
+const expired = {
+  status: 401,
+  text: 'this token has expired: ask an admin for another (coordinator user rotate)',
+};
 const wrong = { status: 401, text: 'bad username or password' };
 
 export const userPrefix = 'user-';
+
+/** Who runs `coordinator` commands on the machine of the coordinator. */
+const operator = { name: operatorName, isAdmin: true };
 
 /** The first wrong tokens from an address are answered at once; then each later than the last, to this most, in ms. */
 const freeFailures = 3;
@@ -28,29 +38,47 @@ const waitingLimit = 1_000;
 export class Authenticator {
   readonly #users: Users;
   readonly #log: Log;
+  readonly #operatorToken: string | undefined;
   readonly #failures = new Map<string, { count: number; lastAtMs: number }>();
   #waiting = 0;
 
-  constructor(users: Users, log: Log) {
+  /** @param operatorToken What the commands of `coordinator` on this machine show. Absent: there are none. */
+  constructor(users: Users, log: Log, operatorToken?: string) {
     this.#users = users;
+    this.#operatorToken = operatorToken;
     this.#log = log;
   }
 
-  /** Who sent the request, or what to answer. */
+  /** Who sent the request, or what to answer: Basic with a name and its token, or Bearer with a token alone. */
   async check(request: IncomingMessage, address: string): Promise<Verdict> {
+    const [, token] = /^Bearer ([\w.~+/=-]+)$/i.exec(request.headers.authorization ?? '') ?? [];
+    if (token !== undefined) return await this.authenticate(undefined, token, address);
     const pair = basicPair(request);
     if (pair === undefined) return missing;
     return await this.authenticate(pair.user, pair.password, address);
   }
 
   /** The same for a name (with its prefix `user-`) and a token that came in another way. */
-  async authenticate(authUser: string, token: string, address: string): Promise<Verdict> {
-    const user = authUser.startsWith(userPrefix)
-      ? this.#users.check(authUser.slice(userPrefix.length), token)
-      : undefined;
-    if (user !== undefined) return { user };
-    await this.#punish(authUser, address);
+  async authenticate(
+    authUser: string | undefined,
+    token: string,
+    address: string,
+  ): Promise<Verdict> {
+    if (authUser === undefined || authUser.startsWith(userPrefix)) {
+      const name = authUser?.slice(userPrefix.length);
+      const user = this.#users.check(name, token);
+      if (user !== undefined) return { user };
+      if (this.#users.isOver(name, token)) return expired;
+    } else if (authUser === operatorName && this.#isOperator(token)) {
+      return { user: operator };
+    }
+    await this.#punish(authUser ?? '', address);
     return wrong;
+  }
+
+  #isOperator(token: string): boolean {
+    const expected = this.#operatorToken;
+    return expected !== undefined && timingSafeEqual(hashOf(token), hashOf(expected));
   }
 
   /** The name of a user. Any other is not written: it may be a token that was typed in the wrong place. */

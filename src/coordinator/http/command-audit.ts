@@ -5,7 +5,7 @@ import { endpoints, processStateTrailer } from '../../protocol/endpoints.ts';
 import { decodeForm, parseBool } from '../../protocol/form.ts';
 import type { Log } from '../log.ts';
 import type { Session } from '../sessions/session.ts';
-import type { User } from '../state/users.ts';
+import type { User } from '../state/user-records.ts';
 
 export interface CommandAudit {
   readonly log: Log;

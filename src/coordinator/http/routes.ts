@@ -7,6 +7,7 @@ import type { Metrics } from '../metrics.ts';
 import type { Readiness } from '../readiness.ts';
 import { create } from './handlers/create.ts';
 import { extend, list, types } from './handlers/list.ts';
+import { drain, machineList, undrain } from './handlers/machines.ts';
 import type { CoordinatorHandler, CoordinatorRoute } from './server.ts';
 
 /** The texts are those of a Go coordinator. */
@@ -38,6 +39,7 @@ export function routesOf({
     { path: coordinatorPaths.list, ...GET, access: 'user', handle: list(coordinator) },
     { path: coordinatorPaths.types, ...GET, access: 'user', handle: types(coordinator) },
     { path: coordinatorPaths.extend, ...POST, access: 'user', handle: extend(coordinator) },
+    ...machineRoutes(coordinator),
     {
       path: coordinatorPaths.health,
       ...GET,
@@ -48,11 +50,20 @@ export function routesOf({
     {
       path: coordinatorPaths.metrics,
       ...GET,
-      access: config.openMetrics ? 'anyone' : 'admin',
+      access: config.openMetrics ? 'anyone' : 'monitor',
       handle: async ({ response }) => {
         const { body, contentType } = await metrics.text();
         sendText(response, body, contentType);
       },
     },
+  ];
+}
+
+function machineRoutes({ machines }: Coordinator): CoordinatorRoute[] {
+  const { machines: list, drain: drainPath, undrain: undrainPath } = coordinatorPaths;
+  return [
+    { path: list, ...GET, access: 'admin', handle: machineList(machines) },
+    { path: drainPath, ...POST, access: 'admin', handle: drain(machines) },
+    { path: undrainPath, ...POST, access: 'admin', handle: undrain(machines) },
   ];
 }

@@ -19,7 +19,7 @@ import {
 } from '../../http/server/unauthenticated-connections.ts';
 import { type Method, proxyHeader } from '../../protocol/endpoints.ts';
 import type { Log } from '../log.ts';
-import type { User } from '../state/users.ts';
+import type { User } from '../state/user-records.ts';
 import type { Authenticator } from './authenticator.ts';
 
 /** One request to the coordinator. */
@@ -44,8 +44,8 @@ export interface CoordinatorRoute {
   readonly methods: readonly Method[];
   /** The reply (status 400) to any other method. */
   readonly wrongMethod: string;
-  /** `anyone`: the handler gets no user and checks the request itself. */
-  readonly access: 'anyone' | 'user' | 'admin';
+  /** `anyone`: the handler gets no user and checks the request itself; `monitor`: also those who may only watch. */
+  readonly access: 'anyone' | 'user' | 'admin' | 'monitor';
   /** Whether browsers may ask for it on behalf of pages; the handler checks of which. */
   readonly isForPages?: boolean | undefined;
   readonly handle: CoordinatorHandler;
@@ -205,6 +205,9 @@ async function dispatch(
     exchange.trust();
     note.user = user.name;
   }
+  if (user.isMonitor && (name !== undefined || route?.access !== 'monitor')) {
+    return sendError(response, 401, 'this token is for /metrics only');
+  }
   if (name !== undefined) {
     note.buildlet = name.slice(0, 120);
     return await options.relay(exchange, user, name);
@@ -213,7 +216,8 @@ async function dispatch(
   if (!route.methods.some((method) => method === request.method)) {
     return sendError(response, 400, route.wrongMethod);
   }
-  if (route.access === 'admin' && !user.isAdmin) {
+  const isForSome = route.access === 'admin' || route.access === 'monitor';
+  if (isForSome && !user.isAdmin && !user.isMonitor) {
     return sendError(response, 401, 'only for admins');
   }
   await route.handle(exchange, user);

@@ -1,7 +1,8 @@
 // Who is signed in with a browser: a random cookie for each, its digest kept here, until it ends or the token changes.
 import { createHash, randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { User, Users } from '../state/users.ts';
+import type { User } from '../state/user-records.ts';
+import type { Users } from '../state/users.ts';
 
 interface Login {
   readonly name: string;

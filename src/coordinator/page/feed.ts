@@ -1,7 +1,7 @@
 // Sends one viewer what there is, then what has changed, as server-sent events.
 import type { ServerResponse } from 'node:http';
 import type { CoordinatorView } from '../sessions/view.ts';
-import type { User } from '../state/users.ts';
+import type { User } from '../state/user-records.ts';
 
 interface FeedSource {
   /** The viewer as of now, and what they may see; undefined: signed out. */

@@ -114,7 +114,7 @@ export class StatusPage {
     const name = given.startsWith(userPrefix) ? given : `${userPrefix}${given}`;
     const token = (form.get('token') ?? '').trim();
     const verdict = await this.#options.authenticator.authenticate(name, token, address);
-    if ('user' in verdict) {
+    if ('user' in verdict && verdict.user.isMonitor !== true) {
       note.user = verdict.user.name;
       trust();
       return goHome(response, this.#logins.open(verdict.user));

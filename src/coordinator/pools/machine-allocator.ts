@@ -6,7 +6,12 @@ import { FairQueue } from './fair-queue.ts';
 import type { AcquireCall, Pool } from './pool.ts';
 import { ReadyMachines } from './ready-machines.ts';
 import { RecentNames } from './recent-names.ts';
-import type { MachineRequest, WaitingView } from './request.ts';
+import {
+  hasMachinesUp,
+  type MachineRequest,
+  refuseImpossible,
+  type WaitingView,
+} from './request.ts';
 import { retry } from './retry.ts';
 
 interface MachineAllocatorOptions {
@@ -66,6 +71,11 @@ export class MachineAllocator {
     return this.#lent.size + this.#acquiring + this.#releasing.size;
   }
 
+  /** Machines that are ready ahead. */
+  get ready(): readonly string[] {
+    return this.#ready.ids;
+  }
+
   get warm(): number {
     return this.#ready.count;
   }
@@ -105,14 +115,7 @@ export class MachineAllocator {
    */
   async allocate(owner: string, count: number, call: AcquireCall): Promise<string[]> {
     call.signal.throwIfAborted();
-    const { hostType, size, unfit } = this.pool;
-    if (size !== undefined && count > size) {
-      const message = `${count} buildlets can never be had at once: there are ${size} machines of ${hostType}`;
-      throw new GomoteError('ERR_NO_CAPACITY', message, { hint: 'ask for fewer' });
-    }
-    if (unfit !== undefined && !this.#hasMachinesUp) {
-      throw new GomoteError('ERR_NO_CAPACITY', `no machine of ${hostType} is up: ${unfit.text}`);
-    }
+    refuseImpossible(this.pool, count);
     return await new Promise((resolve, reject) => {
       const leave = () => {
         if (this.#queue.remove(request)) request.refuse(call.signal.reason);
@@ -167,6 +170,14 @@ export class MachineAllocator {
   /** Counts a machine that another coordinator has handed out. */
   adopt(id: string): void {
     this.#lent.add(id);
+  }
+
+  /** Takes back those of the machines kept ready that are not to be lent any more. */
+  recall(isMeant: (id: string) => boolean): void {
+    for (const id of this.#ready.ids.filter(isMeant)) {
+      if (this.#ready.remove(id)) void this.giveBack(id);
+    }
+    this.#grant();
   }
 
   /** Forgets a machine that is gone, or that this coordinator no longer manages. */
@@ -237,16 +248,10 @@ export class MachineAllocator {
     if (ids.length === request.count) return request.grant(ids);
     for (const id of ids) void this.giveBack(id);
     const { reason } = failed.signal;
-    const waitsOn = isGomoteError(reason, 'ERR_NO_CAPACITY') && this.#hasMachinesUp;
+    const waitsOn = isGomoteError(reason, 'ERR_NO_CAPACITY') && hasMachinesUp(this.pool);
     if (!waitsOn || !this.#isOpen || request.signal.aborted) return request.refuse(reason);
     this.#queue.putBack(request);
     this.#grant();
-  }
-
-  /** Whether machines are lent that will come back, where the pool knows its machines. */
-  get #hasMachinesUp(): boolean {
-    const { size, unfit } = this.pool;
-    return unfit !== undefined && unfit.all.length !== size;
   }
 
   async #take(call: AcquireCall): Promise<string> {

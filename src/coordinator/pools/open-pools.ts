@@ -17,6 +17,8 @@ export interface PoolPlace {
   readonly team: string;
   readonly environment: NodeJS.ProcessEnv;
   readonly log: Log;
+  /** Whether an admin has taken the machine out of use. */
+  readonly isDrained: (machine: string) => boolean;
   /** How often a machine is asked whether it is well, in ms. */
   readonly probeIntervalMs: number;
   /** How long a machine in use may be away, in ms. */
@@ -54,7 +56,7 @@ async function openPool(config: PoolConfig, place: PoolPlace): Promise<Pool> {
       return new StaticPool({
         ...{ hostType: config.host.name, machines: config.machines },
         ...{ resetCommand: config.resetCommand, log: place.log },
-        probeIntervalMs: place.probeIntervalMs,
+        ...{ probeIntervalMs: place.probeIntervalMs, isDrained: place.isDrained },
       });
     }
     case 'backend': {
@@ -70,7 +72,7 @@ async function openPool(config: PoolConfig, place: PoolPlace): Promise<Pool> {
       const pool = new ReversePool({
         hostType: config.host.name,
         resetCommand: config.resetCommand,
-        ...{ log: place.log, graceMs: place.graceMs },
+        ...{ log: place.log, graceMs: place.graceMs, isDrained: place.isDrained },
       });
       place.gate.add({ pool, keyFile: config.keyFile });
       return pool;

@@ -26,6 +26,8 @@ export interface Pool {
   readonly capacity: number;
   /** How many there can ever be, as far as that is known; more are never asked for at once. Absent: no limit. */
   readonly size?: number | undefined;
+  /** Machines that stay when their user leaves: their ids, and what they are called. Absent: each is made for one user. */
+  readonly machines?: ReadonlyMap<string, string> | undefined;
   /** Machines that are not lent, because they do not answer or could not be cleaned; they are tried again. */
   readonly unfit?: UnfitMachines | undefined;
   /** Where sessions are kept with their machines, for all coordinators; absent: the machines are this one's alone. */

@@ -25,6 +25,10 @@ export class ReadyMachines {
     this.#options = options;
   }
 
+  get ids(): readonly string[] {
+    return [...this.#ready];
+  }
+
   get count(): number {
     return this.#ready.length;
   }

@@ -31,6 +31,8 @@ interface Machine {
 interface ReversePoolOptions {
   readonly hostType: string;
   readonly log: Log;
+  /** Whether an admin has taken the machine of that name out of use. */
+  readonly isDrained: (machine: string) => boolean;
   /** A line for the shell of the machine, run between users. Default: none. */
   readonly resetCommand?: string | undefined;
   /** The first wait before a machine that could not be cleaned is tried again, in ms. Default 1,000. */
@@ -65,7 +67,13 @@ export class ReversePool implements Pool {
   }
 
   get capacity(): number {
-    return [...this.#machines.values()].filter(({ state }) => state !== 'dirty').length;
+    const isUsable = ({ state, name }: Machine) =>
+      state !== 'dirty' && (state !== 'clean' || !this.#options.isDrained(name));
+    return [...this.#machines.values()].filter(isUsable).length;
+  }
+
+  get machines(): ReadonlyMap<string, string> {
+    return new Map([...this.#machines.values()].map(({ id, name }) => [id, name]));
   }
 
   /** Whether the machine may come in: not while another of its name is there and answers. */
@@ -177,7 +185,7 @@ export class ReversePool implements Pool {
 
   async acquire(call: AcquireCall): Promise<string> {
     for (const machine of [...this.#machines.values()]) {
-      if (machine.state !== 'clean') continue;
+      if (machine.state !== 'clean' || this.#options.isDrained(machine.name)) continue;
       machine.state = 'held';
       call.onProgress(`asking ${machine.name}`);
       const answers = await machine.link?.answers(answerTimeoutMs);

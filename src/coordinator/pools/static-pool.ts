@@ -16,6 +16,8 @@ interface StaticPoolOptions {
   readonly machines: readonly StaticMachine[];
   /** A line for the shell of the machine, run between users. */
   readonly resetCommand?: string | undefined;
+  /** Whether an admin has taken the machine out of use. */
+  readonly isDrained: (machine: string) => boolean;
   /** How often each machine that nobody has is asked whether it is well, in ms. */
   readonly probeIntervalMs: number;
   readonly log: Log;
@@ -64,7 +66,14 @@ export class StaticPool implements Pool {
   }
 
   get capacity(): number {
-    return [...this.#states.values()].filter((state) => state !== 'unfit').length;
+    const { isDrained } = this.#options;
+    const isUsable = (state: State, id: string) =>
+      state === 'busy' || (state === 'free' && !isDrained(id));
+    return [...this.#states].filter(([id, state]) => isUsable(state, id)).length;
+  }
+
+  get machines(): ReadonlyMap<string, string> {
+    return new Map([...this.#machines.keys()].map((id) => [id, id]));
   }
 
   get size(): number {
@@ -75,6 +84,7 @@ export class StaticPool implements Pool {
   async acquire(call: AcquireCall): Promise<string> {
     for (const [id, state] of [...this.#states]) {
       if (state !== 'free' || this.#states.get(id) !== 'free') continue;
+      if (this.#options.isDrained(id)) continue;
       this.#states.set(id, 'busy');
       call.onProgress(`asking ${id}`);
       const fault = await this.#faultOf(id, call.signal).catch((error: unknown) => {

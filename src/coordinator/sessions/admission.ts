@@ -6,7 +6,7 @@ import { unknownTypeText } from '../../protocol/endpoints.ts';
 import type { Log } from '../log.ts';
 import type { MachineAllocator } from '../pools/machine-allocator.ts';
 import type { SessionBook } from '../state/session-book.ts';
-import type { User } from '../state/users.ts';
+import type { User } from '../state/user-records.ts';
 import { Creation, type CreationCall } from './creation.ts';
 import { applied, type Limits, nameStem, type Session } from './session.ts';
 import type { SessionTransitions } from './session-transitions.ts';

@@ -1,7 +1,7 @@
 // What a person may see of a coordinator, for `list` and the status page.
 import type { MachineAllocator } from '../pools/machine-allocator.ts';
 import type { Unfitness } from '../pools/unfit-machines.ts';
-import type { User } from '../state/users.ts';
+import type { User } from '../state/user-records.ts';
 import type { Health, MachineConnections } from './machine-connections.ts';
 import type { RunningRequest } from './machine-runs.ts';
 import type { Session, SessionState } from './session.ts';

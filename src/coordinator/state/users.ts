@@ -1,46 +1,25 @@
 // Who may use a coordinator: names, the hashes of their tokens, roles and limits, in one file.
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { statSync } from 'node:fs';
 import * as v from 'valibot';
-import { namedValues } from '../../config/values.ts';
 import { errnoOf, GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import { withFileLock } from '../../files/file-lock.ts';
 import { readSecretFile } from '../../files/private-file.ts';
 import { writeWhole } from '../../files/write-whole.ts';
+import {
+  changed,
+  hashOf,
+  hasToken,
+  isExpired,
+  newToken,
+  toUser,
+  type User,
+  type UserChanges,
+  type UserRecord,
+  usersSchema,
+  wholeHash,
+} from './user-records.ts';
 
-export interface User {
-  /** Without the prefix `user-`. */
-  readonly name: string;
-  /** Sees, reaches and ends the buildlets of all. */
-  readonly isAdmin: boolean;
-  /** How many buildlets at once; absent: as configured for all. */
-  readonly maximum?: number | undefined;
-}
-
-const userSchema = v.object({
-  role: v.picklist(['user', 'admin']),
-  /** SHA-256, hex. The token has 256 random bits, so no slower hash is needed. One that is missing locks out this user alone. */
-  tokenHash: v.fallback(v.string(), ''),
-  created: v.string(),
-  maximum: v.optional(v.number()),
-});
-/** `namedValues` keeps every name, also `constructor` and `__proto__`, and finds nothing that is not in the file. */
-const fileSchema = v.object({ users: namedValues(v.string(), userSchema) });
-
-type UserRecord = v.InferOutput<typeof userSchema>;
 type Records = Map<string, UserRecord>;
-
-const hashOf = (token: string): Buffer => createHash('sha256').update(token).digest();
-
-/** Compared with in place of a hash that is not there, so that the time taken is the same. */
-const noHash = Buffer.alloc(32);
-
-/** The bytes of a whole SHA-256 in hex; undefined for anything else, which no token matches. */
-const wholeHash = (text: string | undefined): Buffer | undefined =>
-  text !== undefined && /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, 'hex') : undefined;
-
-/** The prefix lets those who search for leaked secrets find it. */
-const newToken = (): string => `gomote_${randomBytes(32).toString('base64url')}`;
 
 /**
  * Reads the file again whenever it has changed: users come and go while the coordinator runs. When it cannot be read,
@@ -59,20 +38,38 @@ export class Users {
     this.#onTrouble = onTrouble;
   }
 
-  /** The user with this name and token; how long the check takes reveals nothing about either. */
-  check(name: string, token: string): User | undefined {
-    const record = this.#read().get(name);
-    const expected = wholeHash(record?.tokenHash);
-    const isEqual = timingSafeEqual(hashOf(token), expected ?? noHash);
-    if (record === undefined || expected === undefined || token === '' || !isEqual)
-      return undefined;
-    return toUser(name, record);
+  /**
+   * The user with this token, and with this name if one is given; how long the check takes reveals nothing about
+   * either.
+   */
+  check(name: string | undefined, token: string): User | undefined {
+    const found = this.#find(name, token);
+    return found === undefined || isExpired(found[1]) ? undefined : toUser(...found);
   }
 
-  /** The user of that name as of now; `generation` changes with each new token. */
+  /** Whether the token was right until its time was over. */
+  isOver(name: string | undefined, token: string): boolean {
+    const found = this.#find(name, token);
+    return found !== undefined && isExpired(found[1]);
+  }
+
+  #find(name: string | undefined, token: string): [string, UserRecord] | undefined {
+    const records = this.#read();
+    if (name === undefined) return [...records].filter(([, one]) => hasToken(one, token))[0];
+    const record = records.get(name);
+    return hasToken(record, token) && record !== undefined ? [name, record] : undefined;
+  }
+
+  /** The user of that name as of now; `generation` changes with each new token. Undefined once the token has expired. */
   current(name: string): { readonly user: User; readonly generation: string } | undefined {
     const record = this.#read().get(name);
-    return record && { user: toUser(name, record), generation: record.tokenHash };
+    if (record === undefined || isExpired(record)) return undefined;
+    return { user: toUser(name, record), generation: record.tokenHash };
+  }
+
+  /** Whether there is a user of that name, whose token may have expired. */
+  has(name: string): boolean {
+    return this.#read().has(name);
   }
 
   /** Whether nobody can sign in: there is no user with a token. */
@@ -88,31 +85,31 @@ export class Users {
   }
 
   /** Adds a user and gives the token, which is kept nowhere. */
-  async add(
-    name: string,
-    options: { isAdmin: boolean; maximum?: number | undefined },
-  ): Promise<string> {
+  async add(name: string, changes: UserChanges = {}): Promise<string> {
     if (!/^[a-z0-9](?:[a-z0-9_.-]{0,38}[a-z0-9])?$/.test(name)) {
       throw new GomoteError('ERR_USAGE', `bad user name "${name}"`, {
         hint: 'give 1 to 40 of a-z, 0-9, ".", "_" and "-", with a letter or digit at both ends',
       });
     }
     const token = newToken();
-    const { isAdmin, maximum } = options;
     await this.#change((records) => {
       if (records.has(name)) {
         throw new GomoteError('ERR_USAGE', `there is a user "${name}" already`, {
-          hint: `for another token: coordinator user rotate ${name}`,
+          hint: `for another token: coordinator user rotate ${name}; for another role or limit: coordinator user set ${name}`,
         });
       }
-      records.set(name, {
-        role: isAdmin ? 'admin' : 'user',
-        tokenHash: hashOf(token).toString('hex'),
-        created: new Date().toISOString(),
-        ...(maximum !== undefined && { maximum }),
-      });
+      const created = new Date().toISOString();
+      const fresh: UserRecord = { role: 'user', tokenHash: hashOf(token).toString('hex'), created };
+      records.set(name, changed(fresh, changes));
     });
     return token;
+  }
+
+  /** Changes what is given and leaves the rest, the token also. */
+  async set(name: string, changes: UserChanges): Promise<void> {
+    await this.#change((records) => {
+      records.set(name, changed(known(records, name), changes));
+    });
   }
 
   async remove(name: string): Promise<void> {
@@ -122,12 +119,19 @@ export class Users {
     });
   }
 
-  /** Replaces the user's token; the old one is invalid from then on. */
-  async rotate(name: string): Promise<string> {
+  /** Replaces the user's token; the old one is good for `overlapMs` more. */
+  async rotate(
+    name: string,
+    { overlapMs = 0, ...changes }: UserChanges & { overlapMs?: number | undefined } = {},
+  ): Promise<string> {
     const token = newToken();
     await this.#change((records) => {
+      const { previous: _, ...record } = known(records, name);
+      const until = new Date(Date.now() + overlapMs).toISOString();
+      const previous = { tokenHash: record.tokenHash, until };
       const tokenHash = hashOf(token).toString('hex');
-      records.set(name, { ...known(records, name), tokenHash });
+      const rotated = { ...record, tokenHash, ...(overlapMs > 0 && { previous }) };
+      records.set(name, changed(rotated, changes));
     });
     return token;
   }
@@ -175,7 +179,7 @@ export class Users {
   /** What is in the file; `absent` when there is none. */
   #load(absent?: Records): Records {
     try {
-      return v.parse(fileSchema, JSON.parse(readSecretFile(this.#path))).users;
+      return v.parse(usersSchema, JSON.parse(readSecretFile(this.#path))).users;
     } catch (error) {
       if (errnoOf(error) === 'ENOENT' && absent !== undefined) return absent;
       if (isGomoteError(error)) throw error;
@@ -205,9 +209,3 @@ function known(records: Records, name: string): UserRecord {
     hint: 'see coordinator user list',
   });
 }
-
-const toUser = (name: string, record: UserRecord): User => ({
-  name,
-  isAdmin: record.role === 'admin',
-  maximum: record.maximum,
-});

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Authenticator } from '../../../src/coordinator/http/authenticator.ts';
 import { Users } from '../../../src/coordinator/state/users.ts';
 import { times } from '../../helpers/counts.ts';
@@ -28,8 +28,8 @@ const users = () => {
 describe('users', () => {
   it('are known by the token that was shown once, and by no other', async () => {
     const { users: some, path } = users();
-    const token = await some.add('gopher', { isAdmin: false });
-    const admin = await some.add('root', { isAdmin: true, maximum: 3 });
+    const token = await some.add('gopher');
+    const admin = await some.add('root', { role: 'admin', maximum: 3 });
     expect(some.check('gopher', token)).toEqual({ name: 'gopher', isAdmin: false });
     expect(some.check('root', admin)).toEqual({ name: 'root', isAdmin: true, maximum: 3 });
     for (const [name, wrong] of [
@@ -47,10 +47,58 @@ describe('users', () => {
     expect(token).toMatch(/^gomote_[\w-]{43}$/);
   });
 
+  it('have two tokens for a time when one is replaced with an overlap', async () => {
+    const { users: some } = users();
+    const old = await some.add('gopher');
+    const next = await some.rotate('gopher', { overlapMs: 60_000 });
+    expect([some.check('gopher', old)?.name, some.check('gopher', next)?.name]).toEqual([
+      'gopher',
+      'gopher',
+    ]);
+    const third = await some.rotate('gopher', { overlapMs: 60_000 });
+    expect(some.check('gopher', old)).toBeUndefined();
+    const now = Date.now();
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(now + 61_000);
+    onTestFinished(() => void vi.restoreAllMocks());
+    expect(some.check('gopher', next)).toBeUndefined();
+    expect(some.check('gopher', third)?.name).toBe('gopher');
+    clock.mockReturnValue(now);
+    expect(some.check('gopher', next)?.name).toBe('gopher');
+    await some.rotate('gopher');
+    expect(some.check('gopher', third)).toBeUndefined();
+  });
+
+  it('have tokens that end, and can be given more time, another role and another limit', async () => {
+    const { users: some } = users();
+    const expires = new Date(Date.now() + 3_600_000);
+    const token = await some.add('gopher', { expires, maximum: 2 });
+    expect(some.check('gopher', token)).toMatchObject({ expiresMs: expires.getTime(), maximum: 2 });
+    vi.spyOn(Date, 'now').mockReturnValue(expires.getTime() + 1);
+    onTestFinished(() => void vi.restoreAllMocks());
+    expect(some.check('gopher', token)).toBeUndefined();
+    expect(some.check(undefined, token)).toBeUndefined();
+    expect(some.current('gopher')).toBeUndefined();
+    expect(some.isOver('gopher', token)).toBe(true);
+    expect(some.isOver('gopher', 'guess')).toBe(false);
+    await some.set('gopher', { expires: null, role: 'admin', maximum: null });
+    expect(some.check('gopher', token)).toEqual({ name: 'gopher', isAdmin: true });
+    await some.set('gopher', { maximum: 5 });
+    expect(some.check(undefined, token)).toEqual({ name: 'gopher', isAdmin: true, maximum: 5 });
+    await expect(some.set('nobody', { maximum: 1 })).rejects.toMatchObject({ code: 'ERR_USAGE' });
+  });
+
+  it('whose end cannot be read have none of their tokens', async () => {
+    const { users: some, path } = users();
+    const token = await some.add('gopher', { expires: new Date(Date.now() + 3_600_000) });
+    const text = readFileSync(path, 'utf8').replace(/"expires": ".*"/, '"expires": "soon"');
+    writeFileSync(path, text);
+    expect(some.check('gopher', token)).toBeUndefined();
+  });
+
   it('are seen by a server that is running when they come, go and change', async () => {
     const { users: server, path } = users();
     const command = new Users(path);
-    const first = await command.add('gopher', { isAdmin: false });
+    const first = await command.add('gopher');
     expect(server.check('gopher', first)?.name).toBe('gopher');
     const second = await command.rotate('gopher');
     expect(server.check('gopher', first)).toBeUndefined();
@@ -63,10 +111,10 @@ describe('users', () => {
   it('have names that fit into a buildlet’s, once each', async () => {
     const { users: some } = users();
     for (const name of ['', 'A', 'a b', 'a/b', '../x', '-a', 'a-', 'x'.repeat(41), 'é']) {
-      await expect(some.add(name, { isAdmin: false })).rejects.toMatchObject({ code: 'ERR_USAGE' });
+      await expect(some.add(name)).rejects.toMatchObject({ code: 'ERR_USAGE' });
     }
-    await some.add('gopher', { isAdmin: false });
-    await expect(some.add('gopher', { isAdmin: true })).rejects.toMatchObject({
+    await some.add('gopher');
+    await expect(some.add('gopher', { role: 'admin' })).rejects.toMatchObject({
       hint: expect.stringContaining('rotate gopher'),
     });
     await expect(some.remove('other')).rejects.toThrow('no user "other"');
@@ -89,7 +137,7 @@ describe('a users file that cannot be read', () => {
     'leaves the last good users in force when it %s, and says so',
     async (_, spoil) => {
       const { path, users: writer } = users();
-      const token = await writer.add('gopher', { isAdmin: false });
+      const token = await writer.add('gopher');
       const said: (string | undefined)[] = [];
       const server = new Users(path, (trouble) => said.push(trouble));
       expect(server.check('gopher', token)?.name).toBe('gopher');
@@ -111,9 +159,9 @@ describe('a users file that cannot be read', () => {
 
   it.each(broken.slice(0, 6))('is not written over when it %s', async (_, spoil) => {
     const { path, users: writer } = users();
-    await writer.add('gopher', { isAdmin: false });
+    await writer.add('gopher');
     spoil(path);
-    await expect(writer.add('other', { isAdmin: false })).rejects.toMatchObject({
+    await expect(writer.add('other')).rejects.toMatchObject({
       code: 'ERR_CONFIG',
     });
   });
@@ -180,7 +228,7 @@ describe('names and tokens that must not let anybody in', () => {
       expect(some.isEmpty).toBe(true);
       writeFileSync(path, '{"users": {}}', { mode: 0o600 });
       refuseAll();
-      await some.add('gopher', { isAdmin: false });
+      await some.add('gopher');
       refuseAll();
       rmSync(path);
       refuseAll();
@@ -210,7 +258,7 @@ describe('names and tokens that must not let anybody in', () => {
     'a record whose token hash is %j locks out its user alone',
     async (tokenHash) => {
       const { users: some, path } = users();
-      const token = await some.add('other', { isAdmin: false });
+      const token = await some.add('other');
       const file: { users: object } = JSON.parse(readFileSync(path, 'utf8'));
       const record = { role: 'admin', tokenHash, created: '2026-11-24T00:00:00Z' };
       writeFileSync(path, JSON.stringify({ users: { ...file.users, gopher: record } }));
@@ -229,11 +277,11 @@ describe('names and tokens that must not let anybody in', () => {
 
   it('a user called constructor is a user like any other', async () => {
     const { users: some, path } = users();
-    const token = await some.add('constructor', { isAdmin: false });
-    await some.add('gopher', { isAdmin: false });
+    const token = await some.add('constructor');
+    await some.add('gopher');
     expect(some.check('constructor', token)?.name).toBe('constructor');
     expect(new Users(path).list().map(({ name }) => name)).toEqual(['constructor', 'gopher']);
-    await expect(some.add('constructor', { isAdmin: true })).rejects.toMatchObject({
+    await expect(some.add('constructor', { role: 'admin' })).rejects.toMatchObject({
       code: 'ERR_USAGE',
     });
     await some.remove('constructor');
@@ -244,7 +292,7 @@ describe('names and tokens that must not let anybody in', () => {
 describe('the authenticator', () => {
   it('lets the right token in at once, however many wrong ones came', async () => {
     const { users: some } = users();
-    const token = await some.add('gopher', { isAdmin: false });
+    const token = await some.add('gopher');
     const lines: object[] = [];
     const authenticator = new Authenticator(some, {
       write: (event, more) => lines.push({ event, ...more }),
@@ -265,7 +313,7 @@ describe('the authenticator', () => {
 
   it('writes no name into the log that is not a user’s: it may be a token in the wrong place', async () => {
     const { users: some } = users();
-    const token = await some.add('gopher', { isAdmin: false });
+    const token = await some.add('gopher');
     const lines: object[] = [];
     const authenticator = new Authenticator(some, {
       write: (_, fields = {}) => lines.push(fields),
@@ -289,7 +337,7 @@ describe('the authenticator', () => {
 
   it('wants the prefix, and is quick with an honest mistake', async () => {
     const { users: some } = users();
-    const token = await some.add('gopher', { isAdmin: false });
+    const token = await some.add('gopher');
     const authenticator = new Authenticator(some, { write: () => undefined });
     const wrong = { status: 401, text: 'bad username or password' };
     expect(await authenticator.authenticate('gopher', token, 'a')).toEqual(wrong);

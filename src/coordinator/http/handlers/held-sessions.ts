@@ -5,7 +5,7 @@ import type { Exchange } from '../../../http/server/server.ts';
 import { pingIntervalMs } from '../../../protocol/session.ts';
 import type { Coordinator } from '../../coordinator.ts';
 import type { Session } from '../../sessions/session.ts';
-import type { User } from '../../state/users.ts';
+import type { User } from '../../state/user-records.ts';
 
 /** How often a session that is held is noted as used, in ms. */
 const usedEveryMs = 60_000;

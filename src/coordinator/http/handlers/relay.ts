@@ -11,7 +11,7 @@ import { replyIdHeader } from '../../../protocol/late-trailer.ts';
 import { anySignal } from '../../../timeout-signal.ts';
 import type { Coordinator } from '../../coordinator.ts';
 import type { Session } from '../../sessions/session.ts';
-import type { User } from '../../state/users.ts';
+import type { User } from '../../state/user-records.ts';
 import { type CommandAudit, commandPeek } from '../command-audit.ts';
 import type { CoordinatorExchange } from '../server.ts';
 import { HeldSessions } from './held-sessions.ts';

@@ -1,0 +1,101 @@
+// What admins see of the machines of all pools, and the taking of one out of use.
+import { GomoteError } from '../../errors.ts';
+import type { MachineRecord } from '../../protocol/coordinator.ts';
+import type { Log } from '../log.ts';
+import type { Drains } from '../state/drains.ts';
+import type { SessionBook } from '../state/session-book.ts';
+import type { MachineAllocator } from './machine-allocator.ts';
+
+interface MachineAdminOptions {
+  readonly allocators: ReadonlyMap<string, MachineAllocator>;
+  readonly book: SessionBook;
+  readonly drains: Drains;
+  readonly audit: Log;
+}
+
+export class MachineAdmin {
+  readonly #options: MachineAdminOptions;
+
+  constructor(options: MachineAdminOptions) {
+    this.#options = options;
+  }
+
+  /** By pool, sorted by name. */
+  list(): MachineRecord[] {
+    return [...this.#options.allocators.values()].flatMap((allocator) => this.#rows(allocator));
+  }
+
+  #rows({ pool, ready }: MachineAllocator): MachineRecord[] {
+    const { book, drains } = this.#options;
+    const held = new Map(
+      book
+        .all()
+        .flatMap((one) =>
+          one.hostType === pool.hostType && one.machine !== undefined
+            ? [[nameOf(pool, one.machine), one] as const]
+            : [],
+        ),
+    );
+    const unfit = new Map(pool.unfit?.all.map((one) => [one.machine, one]));
+    const known = pool.machines ?? new Map(ready.map((id) => [id, id]));
+    const names = new Set([...known.values(), ...held.keys(), ...unfit.keys()]);
+    return [...names].sort().map((machine): MachineRecord => {
+      const session = held.get(machine);
+      const fault = unfit.get(machine);
+      const drain = drains.get(machine);
+      return {
+        ...{ machine, hostType: pool.hostType, kind: pool.kind },
+        state: fault?.what ?? (session === undefined ? 'free' : 'in use'),
+        ...(fault !== undefined && { since: new Date(fault.sinceMs), reason: fault.reason }),
+        ...(session !== undefined && { buildlet: session.name, owner: session.owner }),
+        ...(drain !== undefined && { drained: { since: new Date(drain.since), note: drain.note } }),
+      };
+    });
+  }
+
+  /** The machine is not lent from here on; who has it keeps it. */
+  async drain(machine: string, note: string, by: string): Promise<MachineRecord> {
+    const allocator = this.#find(machine);
+    await this.#options.drains.drain(machine, note);
+    this.#options.audit.write('drain', { machine, note, by });
+    allocator.recall((id) => nameOf(allocator.pool, id) === machine);
+    return this.#row(allocator, machine);
+  }
+
+  async undrain(machine: string, by: string): Promise<MachineRecord> {
+    const allocator = this.#find(machine);
+    await this.#options.drains.undrain(machine);
+    this.#options.audit.write('undrain', { machine, by });
+    allocator.pool.onCapacity();
+    return this.#row(allocator, machine);
+  }
+
+  #row(allocator: MachineAllocator, machine: string): MachineRecord {
+    const { hostType, kind } = allocator.pool;
+    const found = this.#rows(allocator).find((row) => row.machine === machine);
+    return found ?? { machine, hostType, kind, state: 'down' };
+  }
+
+  /** The pool of a machine that stays when its user leaves; throws ERR_USAGE. */
+  #find(machine: string): MachineAllocator {
+    for (const allocator of this.#options.allocators.values()) {
+      const row = this.#rows(allocator).find((one) => one.machine === machine);
+      if (row === undefined) continue;
+      if (allocator.pool.machines !== undefined) return allocator;
+      throw new GomoteError('ERR_REQUEST', `${machine} was made for one user, and ends with it`, {
+        hint: 'machines of static and reverse pools can be drained',
+      });
+    }
+    // One that dials in may be away.
+    const [reverse] = [...this.#options.allocators.values()].filter(
+      ({ pool }) => pool.kind === 'reverse',
+    );
+    if (this.#options.drains.get(machine) !== undefined && reverse !== undefined) return reverse;
+    throw new GomoteError('ERR_REQUEST', `there is no machine "${machine}"`, {
+      hint: 'see coordinator machine list',
+    });
+  }
+}
+
+const nameOf = ({ machines }: MachineAllocator['pool'], id: string): string =>
+  machines?.get(id) ?? id;

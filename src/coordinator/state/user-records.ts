@@ -1,0 +1,97 @@
+// The records of users as they are in the file, and what follows from one.
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import * as v from 'valibot';
+import { namedValues } from '../../config/values.ts';
+
+/** `metrics`: may read `/metrics` and nothing else. */
+export const roles = ['user', 'admin', 'metrics'] as const;
+
+export type Role = (typeof roles)[number];
+
+export interface User {
+  /** Without the prefix `user-`. */
+  readonly name: string;
+  /** Sees, reaches and ends the buildlets of all. */
+  readonly isAdmin: boolean;
+  /** May read `/metrics` and nothing else. */
+  readonly isMonitor?: boolean | undefined;
+  /** How many buildlets at once; absent: as configured for all. */
+  readonly maximum?: number | undefined;
+  /** When the token ends. Absent: never. */
+  readonly expiresMs?: number | undefined;
+}
+
+/** What an admin may change; null takes a limit away. What is absent stays. */
+export interface UserChanges {
+  readonly role?: Role | undefined;
+  readonly maximum?: number | null | undefined;
+  readonly expires?: Date | null | undefined;
+}
+
+const userSchema = v.object({
+  role: v.picklist(roles),
+  /** SHA-256, hex. The token has 256 random bits, so no slower hash is needed. One that is missing locks out this user alone. */
+  tokenHash: v.fallback(v.string(), ''),
+  created: v.string(),
+  maximum: v.optional(v.number()),
+  /** When the token ends. */
+  expires: v.optional(v.string()),
+  /** The token before, while it is still good. */
+  previous: v.optional(v.object({ tokenHash: v.string(), until: v.string() })),
+});
+/** `namedValues` keeps every name, also `constructor` and `__proto__`, and finds nothing that is not in the file. */
+export const usersSchema = v.object({ users: namedValues(v.string(), userSchema) });
+
+export type UserRecord = v.InferOutput<typeof userSchema>;
+
+export const hashOf = (token: string): Buffer => createHash('sha256').update(token).digest();
+
+/** Compared with in place of a hash that is not there, so that the time taken is the same. */
+const noHash = Buffer.alloc(32);
+
+/** The bytes of a whole SHA-256 in hex; undefined for anything else, which no token matches. */
+export const wholeHash = (text: string | undefined): Buffer | undefined =>
+  text !== undefined && /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, 'hex') : undefined;
+
+/** The prefix lets those who search for leaked secrets find it. */
+export const newToken = (): string => `gomote_${randomBytes(32).toString('base64url')}`;
+
+/** Whether the token is the user's, or was until a moment that has not come yet. */
+export function hasToken(record: UserRecord | undefined, token: string): boolean {
+  const { tokenHash, previous } = record ?? {};
+  const isOldGood = previous !== undefined && Date.parse(previous.until) > Date.now();
+  const hashes = [wholeHash(tokenHash), wholeHash(isOldGood ? previous.tokenHash : undefined)];
+  const given = hashOf(token);
+  const matches = hashes.map((hash) => {
+    const isEqual = timingSafeEqual(given, hash ?? noHash);
+    return isEqual && hash !== undefined;
+  });
+  return token !== '' && matches.includes(true);
+}
+
+/** A time that cannot be read is over. */
+export const isExpired = ({ expires }: UserRecord): boolean =>
+  expires !== undefined && !(Date.parse(expires) > Date.now());
+
+export function changed(
+  { maximum, expires, ...record }: UserRecord,
+  changes: UserChanges,
+): UserRecord {
+  const most = changes.maximum === undefined ? maximum : (changes.maximum ?? undefined);
+  const end =
+    changes.expires === undefined ? expires : (changes.expires?.toISOString() ?? undefined);
+  return {
+    ...record,
+    role: changes.role ?? record.role,
+    ...(most !== undefined && { maximum: most }),
+    ...(end !== undefined && { expires: end }),
+  };
+}
+
+export const toUser = (name: string, { role, maximum, expires }: UserRecord): User => ({
+  name,
+  isAdmin: role === 'admin',
+  ...(role === 'metrics' && { isMonitor: true }),
+  maximum,
+  ...(expires !== undefined && { expiresMs: Date.parse(expires) }),
+});
