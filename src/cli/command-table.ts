@@ -47,6 +47,11 @@ const machines: readonly CommandEntry[] = [
 
 const files: readonly CommandEntry[] = [
   {
+    name: 'cp',
+    summary: 'copy between this machine and buildlets',
+    load: () => import('./commands/cp.ts'),
+  },
+  {
     name: 'push',
     summary: 'send this tree; remove what was sent and is gone here',
     load: () => import('./commands/push.ts'),

@@ -9,6 +9,11 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'source <(gomote completion bash)      # in ~/.bashrc; zsh the same',
     'gomote completion fish | source       # in ~/.config/fish/config.fish',
   ],
+  cp: [
+    'gomote cp NAME:src/hello .',
+    "gomote cp 'NAME:src/*.log' logs/      # quoted: the pattern is for the buildlet",
+    'gomote cp hello.c Makefile NAME:src/',
+  ],
   create: ['name=$(gomote create local)', 'gomote create --count 3 linux-amd64'],
   destroy: ['gomote destroy NAME', 'gomote destroy --all --yes'],
   diff: ['gomote diff NAME', 'gomote diff --json NAME'],

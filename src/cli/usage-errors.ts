@@ -7,13 +7,12 @@ import { GomoteError } from '../errors.ts';
 const otherNames = new Map(
   Object.entries({
     exec: 'run',
-    cp: 'put, get, push or pull',
-    copy: 'put, get, push or pull',
-    scp: 'put, get, push or pull',
+    copy: 'cp',
+    scp: 'cp',
     rsync: 'push or pull',
     sync: 'push or pull',
-    upload: 'put or push',
-    download: 'get or pull',
+    upload: 'cp, put or push',
+    download: 'cp, get or pull',
     delete: 'destroy or rm',
     remove: 'destroy or rm',
     stop: 'destroy or kill',

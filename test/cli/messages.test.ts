@@ -14,7 +14,7 @@ interface Row {
 const rows: Row[] = [
   // Commands.
   { typed: 'exec N true', code: 2, says: ["unknown command 'exec'", 'Did you mean run?'] },
-  { typed: 'cp a N', code: 2, says: ['put, get, push or pull'] },
+  { typed: 'cp a N', code: 2, says: ['neither "a" nor "N" is on a buildlet', 'NAME:PATH'] },
   { typed: 'lst', code: 2, says: ['Did you mean list?'] },
   { typed: 'help nosuch', code: 2, says: ["unknown command 'nosuch'", 'gomote -h'] },
   {

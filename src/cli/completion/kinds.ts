@@ -41,6 +41,7 @@ const argumentKinds: Readonly<Record<string, ValueKind>> = {
 
 const ofCommand: Readonly<Record<string, Readonly<Record<string, ValueKind>>>> = {
   ls: { dir: 'remote-directory' },
+  cp: { paths: 'copy' },
   logout: { name: 'backend' },
 };
 

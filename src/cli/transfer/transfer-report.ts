@@ -37,7 +37,7 @@ export async function reported(
 }
 
 /** Names what has not come as it was. Throws when there is something: the rest has come. */
-function throwSkipped(skipped: Skipped | undefined, { messages }: Context): void {
+export function throwSkipped(skipped: Skipped | undefined, { messages }: Context): void {
   if (skipped === undefined || skipped.count === 0) return;
   const { count, first } = skipped;
   for (const line of first) messages.say(printable(line));
