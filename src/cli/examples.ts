@@ -11,7 +11,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
   ],
   cp: [
     'gomote cp NAME:src/hello .',
-    "gomote cp 'NAME:src/*.log' logs/      # quoted: the pattern is for the buildlet",
+    "gomote cp 'NAME:src/*.log' logs/      # quoted, for the buildlet",
     'gomote cp hello.c Makefile NAME:src/',
   ],
   create: ['name=$(gomote create local)', 'gomote create --count 3 linux-amd64'],
