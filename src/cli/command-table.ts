@@ -17,6 +17,11 @@ export interface CommandEntry {
   readonly isRun?: boolean;
   /** Whether a command for the buildlet follows the first operand: its options are left alone. */
   readonly takesCommand?: boolean;
+  /**
+   * Whether its first argument names a buildlet and may be left out, and what it does when there are several: `each` by
+   * itself, all as a list, or none of them. Absent: it reads its arguments itself.
+   */
+  readonly buildlets?: 'each' | 'list' | 'one';
 }
 
 const machines: readonly CommandEntry[] = [
@@ -31,11 +36,23 @@ const machines: readonly CommandEntry[] = [
     name: 'ping',
     summary: 'test whether a buildlet answers',
     load: () => import('./commands/ping.ts'),
+    buildlets: 'each',
   },
   {
     name: 'extend',
     summary: 'give a buildlet more time',
     load: () => import('./commands/extend.ts'),
+    buildlets: 'each',
+  },
+  {
+    name: 'use',
+    summary: 'choose the buildlet of this project',
+    load: () => import('./commands/use.ts'),
+  },
+  {
+    name: 'group',
+    summary: 'manage groups of buildlets',
+    load: () => import('./commands/group.ts'),
   },
   { name: 'destroy', summary: 'destroy buildlets', load: () => import('./commands/destroy.ts') },
   {
@@ -55,34 +72,55 @@ const files: readonly CommandEntry[] = [
     name: 'push',
     summary: 'send this tree; remove what was sent and is gone here',
     load: () => import('./commands/push.ts'),
+    buildlets: 'list',
   },
   {
     name: 'pull',
     summary: 'fetch files from a buildlet; nothing is deleted here',
     load: () => import('./commands/pull.ts'),
+    buildlets: 'each',
   },
   {
     name: 'diff',
     summary: 'list what commands have made of what was pushed',
     load: () => import('./commands/diff.ts'),
+    buildlets: 'each',
   },
-  { name: 'ls', summary: 'list files on a buildlet', load: () => import('./commands/ls.ts') },
-  { name: 'get', summary: 'get a file of a buildlet', load: () => import('./commands/get.ts') },
-  { name: 'put', summary: 'put a file on a buildlet', load: () => import('./commands/put.ts') },
+  {
+    name: 'ls',
+    summary: 'list files on a buildlet',
+    load: () => import('./commands/ls.ts'),
+    buildlets: 'each',
+  },
+  {
+    name: 'get',
+    summary: 'get a file of a buildlet',
+    load: () => import('./commands/get.ts'),
+    buildlets: 'each',
+  },
+  {
+    name: 'put',
+    summary: 'put a file on a buildlet',
+    load: () => import('./commands/put.ts'),
+    buildlets: 'each',
+  },
   {
     name: 'gettar',
     summary: 'get a directory of a buildlet as .tar.gz',
     load: () => import('./commands/gettar.ts'),
+    buildlets: 'each',
   },
   {
     name: 'puttar',
     summary: 'extract a .tar.gz or a directory on a buildlet',
     load: () => import('./commands/puttar.ts'),
+    buildlets: 'each',
   },
   {
     name: 'rm',
     summary: 'remove files or directories on a buildlet',
     load: () => import('./commands/rm.ts'),
+    buildlets: 'each',
   },
 ];
 
@@ -93,6 +131,7 @@ const runs: readonly CommandEntry[] = [
     load: () => import('./commands/run.ts'),
     isRun: true,
     takesCommand: true,
+    buildlets: 'each',
   },
   {
     name: 'shell',
@@ -100,6 +139,7 @@ const runs: readonly CommandEntry[] = [
     load: () => import('./commands/shell.ts'),
     isRun: true,
     takesCommand: true,
+    buildlets: 'one',
   },
   {
     name: 'ssh',
@@ -107,29 +147,39 @@ const runs: readonly CommandEntry[] = [
     load: () => import('./commands/shell.ts'),
     isRun: true,
     takesCommand: true,
+    buildlets: 'one',
   },
-  { name: 'ps', summary: 'list the runs of a buildlet', load: () => import('./commands/ps.ts') },
+  {
+    name: 'ps',
+    summary: 'list the runs of a buildlet',
+    load: () => import('./commands/ps.ts'),
+    buildlets: 'each',
+  },
   {
     name: 'logs',
     summary: 'print the output of a run, also of one that is over',
     load: () => import('./commands/logs.ts'),
+    buildlets: 'each',
   },
   {
     name: 'attach',
     summary: 'watch a run of a buildlet to its end',
     load: () => import('./commands/attach.ts'),
     isRun: true,
+    buildlets: 'each',
   },
   {
     name: 'wait',
     summary: 'wait for the end of runs of a buildlet',
     load: () => import('./commands/wait.ts'),
     isRun: true,
+    buildlets: 'each',
   },
   {
     name: 'kill',
     summary: 'send a signal to runs of a buildlet',
     load: () => import('./commands/kill.ts'),
+    buildlets: 'each',
   },
 ];
 

@@ -7,6 +7,7 @@ import type { Buildlet } from '../gomote/buildlet.ts';
 import type { Config } from '../gomote/config/config-file.ts';
 import { Gomote } from '../gomote/gomote.ts';
 import { isSet, settingsOf } from '../gomote/options.ts';
+import { fileOfName } from './file-of-name.ts';
 import type { GlobalOptions } from './global-options.ts';
 import type { Interrupts } from './interrupts.ts';
 import { createMessages, type Messages, type Terminal } from './terminal/terminal.ts';
@@ -18,12 +19,27 @@ export class Context {
   exitCode = 0;
   /** Whether the command stands for a remote one, as `run` does: its exit codes below 125 are that command's. */
   isRun = false;
+  /** One of several buildlets, as the name of a file: what is fetched from it goes into a place of its own. */
+  ownName: string | undefined;
   #globals: GlobalOptions = {};
   #gomote: Gomote | undefined;
 
-  constructor(terminal: Terminal, interrupts: Interrupts) {
+  readonly #parent: Context | undefined;
+
+  /** @param parent What has the configuration and the open backends already. */
+  constructor(terminal: Terminal, interrupts: Interrupts, parent?: Context) {
     this.terminal = terminal;
     this.interrupts = interrupts;
+    this.#parent = parent;
+  }
+
+  /** The same command for one of several buildlets: its own terminal, signals and exit code; the same options and backends. */
+  forOne(name: string, terminal: Terminal, interrupts: Interrupts): Context {
+    const one = new Context(terminal, interrupts, this);
+    one.ownName = fileOfName(name);
+    one.isRun = this.isRun;
+    one.#globals = this.#globals;
+    return one;
   }
 
   /** Aborts on Ctrl-C and the like. */
@@ -49,6 +65,11 @@ export class Context {
     }
   }
 
+  /** The group that the command line names. */
+  get group(): string | undefined {
+    return this.#globals.group;
+  }
+
   get verbose(): boolean {
     return this.#globals.verbose === true;
   }
@@ -69,15 +90,15 @@ export class Context {
   /** The buildlets that the global options are about. */
   get gomote(): Gomote {
     const { staging, backend, user, passwordFile } = this.#globals;
-    this.#gomote ??= new Gomote(
-      settingsOf({
-        backend: staging ? 'staging' : backend,
-        ...{ user, passwordFile },
-        environment: this.terminal.environment,
-        signal: this.signal,
-        log: this.verbose ? (line) => this.messages.detail(`gomote: ${line}`) : undefined,
-      }),
-    );
+    if (this.#gomote !== undefined) return this.#gomote;
+    const settings = settingsOf({
+      backend: staging ? 'staging' : backend,
+      ...{ user, passwordFile },
+      environment: this.terminal.environment,
+      signal: this.signal,
+      log: this.verbose ? (line) => this.messages.detail(`gomote: ${line}`) : undefined,
+    });
+    this.#gomote = new Gomote(settings, this.#parent?.backends);
     return this.#gomote;
   }
 

@@ -23,6 +23,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'gomote gettar --dir src/reports NAME > reports.tar.gz',
     'gomote gettar NAME | tar -tzf -',
   ],
+  group: ['gomote group create nightly', 'gomote group add --group nightly NAME NAME'],
   kill: ['gomote kill NAME 3f9c', 'gomote kill -9 NAME 3f9c'],
   list: ['gomote list', 'gomote list --json'],
   login: [
@@ -51,6 +52,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
   shell: ['gomote shell NAME', "gomote shell NAME 'cd src && make'"],
   ssh: ['gomote ssh NAME', 'gomote ssh NAME -- ls -l'],
   types: ['gomote types', 'gomote types --backend ci'],
+  use: ['gomote use NAME', 'gomote use --none'],
   version: ['gomote version', 'gomote --version'],
   wait: ['gomote wait NAME 3f9c && echo good', 'gomote wait NAME 3f9c 71ab'],
   whoami: ['gomote whoami', 'gomote whoami --backend ci'],

@@ -4,6 +4,7 @@
 export interface GlobalOptions {
   user?: string;
   backend?: string;
+  group?: string;
   staging?: boolean;
   passwordFile?: string;
   verbose?: boolean;

@@ -1,6 +1,7 @@
 // How a command line is read by the table of commands. A command's code loads when it is named.
 import { Command, CommanderError, Option } from 'commander';
 import { readVersion } from '../package-root.ts';
+import { BuildletCommand } from './buildlet-command.ts';
 import { type CommandEntry, commandGroups, commands, otherGroup } from './command-table.ts';
 import type { Context } from './context.ts';
 import { examplesOf } from './examples.ts';
@@ -15,6 +16,7 @@ const names = commands.map(({ name }) => name);
 const globalOptions = (): Option[] => [
   new Option('--user <name>', 'whose buildlets (default: $USER; also GOMOTE_USER)'),
   new Option('--backend <name>', 'where buildlets come from (also GOMOTE_BACKEND)'),
+  new Option('--group <name>', 'which group of buildlets (also GOMOTE_GROUP)'),
   new Option('--staging', 'use the backend "staging"'),
   new Option('--password-file <file>', 'password of a buildlet named as TYPE@HOST'),
   new Option('--verbose', 'tell of every request; stack traces with errors'),
@@ -39,6 +41,7 @@ export async function runProgram(given: readonly string[], context: Context): Pr
     addSummaries(root);
     args = [...args, ...argv.slice(at)];
   } else {
+    if (command instanceof BuildletCommand) command.relax();
     const { rewrite = (words: readonly string[]) => words } = await entry.load();
     known = longOptions(command);
     const rest = normalizeGoFlags(rewrite(argv.slice(at + 1)), known, {
@@ -117,9 +120,12 @@ const helpCommand = (): Command =>
 
 async function addCommand(root: Command, entry: CommandEntry, context: Context): Promise<Command> {
   const { define } = await entry.load();
-  const command = root.command(entry.name).summary(entry.summary).description(entry.summary);
+  const command = entry.buildlets ? new BuildletCommand(entry.name) : new Command(entry.name);
+  root.addCommand(command);
+  command.copyInheritedSettings(root).summary(entry.summary).description(entry.summary);
   for (const option of globalOptions()) command.addOption(option.hideHelp());
   define(command, context);
+  if (command instanceof BuildletCommand) command.choosing(entry, define, context);
   command.addHelpText('after', examplesOf(entry.name));
   command.hook('preAction', () => {
     const { color: before, ...globals } = root.opts<GlobalOptions>();

@@ -16,10 +16,15 @@ export class Backends {
   readonly settings: Settings;
   #config: Promise<Config> | undefined;
   #configDir: string | undefined;
-  readonly #open = new Map<string, Promise<AnyBackend>>();
+  readonly #open: Map<string, Promise<AnyBackend>>;
 
-  constructor(settings: Settings) {
+  /** @param shared What has the configuration and open backends of the same options already. */
+  constructor(settings: Settings, shared?: Backends) {
     this.settings = settings;
+    this.#open = shared === undefined ? new Map() : shared.#open;
+    if (shared === undefined) return;
+    this.#config = shared.#config;
+    this.#configDir = shared.#configDir;
   }
 
   /** What ends a call: the caller's signal, or that of all calls. */

@@ -22,9 +22,12 @@ export class Gomote implements AsyncDisposable {
   readonly backends: Backends;
   readonly #used = new Set<Buildlet>();
 
-  /** @internal */
-  constructor(settings: Settings) {
-    this.backends = new Backends(settings);
+  /**
+   * @param shared What has the configuration and the open backends already.
+   * @internal
+   */
+  constructor(settings: Settings, shared?: Backends) {
+    this.backends = new Backends(settings, shared);
   }
 
   /**

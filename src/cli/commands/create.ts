@@ -6,6 +6,8 @@ import { withType } from '../../gomote/find-type.ts';
 import type { Context } from '../context.ts';
 import { print } from '../terminal/terminal.ts';
 import { parseAmount, parseCount, parseMemoryOption } from '../values.ts';
+import { groupForNew } from '../which/new-members.ts';
+import { noteForProject } from '../which/project.ts';
 
 interface Options {
   count?: number;
@@ -15,6 +17,7 @@ interface Options {
   memory?: number;
   network?: string;
   isolation?: 'none' | 'bubblewrap';
+  newGroup?: string;
 }
 
 /** The most buildlets one command makes. */
@@ -26,6 +29,7 @@ export function define(command: Command, context: Context): void {
     .option('--count <n>', 'how many to create: all or none', (text) =>
       parseCount('--count', text, countLimit),
     )
+    .option('--new-group <name>', 'put them into a new group of this name')
     .option(
       '--inherit-env',
       'commands get all of the environment in which the buildlet is started, not only the base of it',
@@ -51,8 +55,9 @@ export function define(command: Command, context: Context): void {
       const { signal, backends } = context;
       await withType(type, backends, signal, async (wanted) => {
         const { backend, builder } = wanted;
+        const { count = 1, memory: memoryBytes, newGroup, ...machine } = options;
+        const group = await groupForNew(newGroup, context);
         await backend.answerPrompts?.({ signal, onHost: hostOf(options, backend) });
-        const { count = 1, memory: memoryBytes, ...machine } = options;
         const instances = await context.messages.during(`creating ${builder.name}`, (onProgress) =>
           createSeveral(backends, wanted, count, {
             ...{ ...machine, memoryBytes, signal, onProgress },
@@ -62,7 +67,12 @@ export function define(command: Command, context: Context): void {
         const names = await Promise.all(
           instances.map(({ name }) => context.fullName(backend.name, name)),
         );
+        noteForProject(
+          instances.map(({ name }) => `${backend.name}/${name}`),
+          context.terminal.environment,
+        );
         try {
+          group.add(names);
           await print(context.terminal, names.map((name) => `${name}\n`).join(''));
         } catch (error) {
           // Nobody knows their names.

@@ -10,6 +10,7 @@ import { onPath } from '../../gomote/remote-path.ts';
 import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
 import { writeWhole } from '../transfer/local-files.ts';
+import { ownPlace } from '../transfer/own-place.ts';
 import { reported, watched } from '../transfer/transfer-report.ts';
 
 interface Options {
@@ -20,7 +21,10 @@ export function define(command: Command, context: Context): void {
   command
     .argument('<name>', 'buildlet')
     .argument('<path>', 'file, relative to the work dir')
-    .argument('[file]', 'where to, - for standard output (default: its base name, here)')
+    .argument(
+      '[file]',
+      'where to, - for standard output (default: its base name, here); of several buildlets: in a directory NAME there',
+    )
     .option('--json', 'print a summary as JSON')
     .action(async (name: string, path: string, given: string | undefined, options: Options) => {
       if (given === '-' && options.json) {
@@ -30,7 +34,7 @@ export function define(command: Command, context: Context): void {
       }
       checkInside('the file', path);
       const { signal } = context;
-      const file = given === '-' ? undefined : await localName(given, path);
+      const file = given === '-' ? undefined : ownPlace(await localName(given, path), context);
       const passed: Passed = { bytes: 0 };
       await context.withBuildlet(name, ({ client }) =>
         reported(context, { json: options.json, passed: () => passed }, async () => {

@@ -1,4 +1,5 @@
 // gomote gettar: a directory of the buildlet as .tar.gz, to stdout or a file.
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import { copyOutput } from '../../client/runs/copy-output.ts';
@@ -23,7 +24,10 @@ export function define(command: Command, context: Context): void {
   command
     .argument('<name>', 'buildlet')
     .option('--dir <dir>', 'directory, relative to the work dir (default: all of it)')
-    .option('-o, --output <file>', 'write to this file, under its name only when it is whole')
+    .option(
+      '-o, --output <file>',
+      'write to this file, under its name only when it is whole; of several buildlets: NAME.tar.gz in this directory',
+    )
     .option(
       '--compress <how>',
       'gzip, zstd, or none, which is gzip that stores (default: auto, which is gzip)',
@@ -33,7 +37,7 @@ export function define(command: Command, context: Context): void {
     .action(async (name: string, options: Options) => {
       checkInside('--dir', options.dir ?? '');
       const { stdout } = context.terminal;
-      const { output } = options;
+      const output = outputOf(options, context);
       if ((output === undefined || output === '-') && stdout.isTTY === true) {
         throw new GomoteError('ERR_USAGE', 'an archive is not for a terminal', {
           hint: 'give -o FILE, or redirect the output',
@@ -62,6 +66,15 @@ export function define(command: Command, context: Context): void {
         }),
       );
     });
+}
+
+/** Where it goes; of several buildlets to `NAME.tar.gz` in the directory that is given, or the current one. */
+function outputOf({ output }: Options, { ownName }: Context): string | undefined {
+  if (ownName === undefined) return output;
+  if (output !== '-') return join(output ?? '.', `${ownName}.tar.gz`);
+  throw new GomoteError('ERR_USAGE', 'several archives have no place on stdout', {
+    hint: 'give -o DIR',
+  });
 }
 
 function requireKind(wished: Compression | undefined, got: string, name: string): void {

@@ -7,15 +7,24 @@ import type { Context } from '../context.ts';
 import { throwSilent } from '../silent-parts.ts';
 import { type Column, formatColumns } from '../terminal/table.ts';
 import { listedJson, print, type Terminal } from '../terminal/terminal.ts';
+import { dropGone, groupsOfMembers } from '../which/membership.ts';
 
 interface Options {
   json?: boolean;
 }
 
+interface Row extends ListedBuildlet {
+  /** The names of the groups that it is in. */
+  readonly groups: readonly string[];
+}
+
 export function define(command: Command, context: Context): void {
   command.option('--json', 'print a JSON array').action(async (options: Options) => {
     const failures: GomoteError[] = [];
-    const rows = await context.gomote.list({ onFailure: (error) => failures.push(error) });
+    const listed = await context.gomote.list({ onFailure: (error) => failures.push(error) });
+    const membership = groupsOfMembers(context);
+    const rows = listed.map((one) => ({ ...one, groups: membership.get(one.name) ?? [] }));
+    if (failures.length === 0) await dropGone(rows, context);
     const { terminal } = context;
     await print(
       terminal,
@@ -25,12 +34,16 @@ export function define(command: Command, context: Context): void {
   });
 }
 
-const columns: Column<ListedBuildlet>[] = [
-  { title: 'NAME', cell: ({ name }) => name },
+const columns: Column<Row>[] = [
+  { title: 'NAME', cell: nameAndGroups },
   { title: 'TYPE', cell: ({ builderType }) => builderType },
   { title: 'AGE', cell: ({ created }) => ageSince(created), isForPeople: true },
   { title: 'STATE', cell: condition },
 ];
+
+function nameAndGroups({ name, groups }: Row): string {
+  return groups.length === 0 ? name : `${name} (${groups.join(', ')})`;
+}
 
 const ageSince = (created: Date | undefined): string =>
   created === undefined ? '' : formatDuration(Math.max(0, Date.now() - created.getTime()));
@@ -52,18 +65,21 @@ function stateOf({
   return trouble === undefined ? 'running' : 'unwell';
 }
 
-const toJson = (rows: readonly ListedBuildlet[], terminal: Terminal): string =>
+const toJson = (rows: readonly Row[], terminal: Terminal): string =>
   listedJson(
-    rows.map(({ backend, instance, builderType, hostType, created, expires, dead, trouble }) => ({
-      backend,
-      name: instance,
-      builderType,
-      hostType,
-      created,
-      expires,
-      state: stateOf({ dead, trouble }),
-      reason: dead ?? trouble,
-    })),
+    rows.map(
+      ({ backend, instance, builderType, hostType, created, expires, dead, trouble, groups }) => ({
+        backend,
+        name: instance,
+        builderType,
+        hostType,
+        created,
+        expires,
+        state: stateOf({ dead, trouble }),
+        reason: dead ?? trouble,
+        groups,
+      }),
+    ),
     terminal,
     2,
   );

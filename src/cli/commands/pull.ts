@@ -1,4 +1,5 @@
 // gomote pull: fetches files from a buildlet; nothing is deleted here.
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import { pullInto, pullPlace } from '../../gomote/pull.ts';
@@ -27,7 +28,7 @@ export function define(command: Command, context: Context): void {
     )
     .argument(
       '[dir]',
-      'directory here (default: the base name of REMOTE; without REMOTE this tree)',
+      'directory here (default: the base name of REMOTE; without REMOTE this tree); of several buildlets: NAME in it',
     )
     .option('--changed', "only what the buildlet's commands have made or changed since the push")
     .option('--force', 'overwrite also what was changed here, or is something else here')
@@ -50,7 +51,8 @@ export function define(command: Command, context: Context): void {
           });
         }
         const startMs = performance.now();
-        const place = pullPlace(remote, to);
+        const given = pullPlace(remote, to);
+        const place = { ...given, to: join(given.to, context.ownName ?? '') };
         const passed = { bytes: 0 };
         const pullOptions = {
           changedOnly: options.changed,

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { hostTypeOf } from '../../builders.ts';
 import { GomoteError } from '../../errors.ts';
 import type { Buildlet } from '../../gomote/buildlet.ts';
+import { isAddress } from '../../gomote/buildlet-name.ts';
 import { pushPlace, pushToAll, type TreeOptions } from '../../gomote/push.ts';
 import { literalBytes, type TreeChange } from '../../protocol/tree-change.ts';
 import { notOfTree } from '../../protocol/unread.ts';
@@ -15,6 +16,8 @@ import type { Passed } from '../terminal/progress.ts';
 import { reportPush, warnIfLarge } from '../transfer/push-report.ts';
 import { pushAndWatch, type WatchedPush } from '../transfer/watch-push.ts';
 import { addPattern, parseCommaList, parseCompress } from '../values.ts';
+import { fullNameOf } from '../which/names.ts';
+import { noteForProject } from '../which/project.ts';
 
 interface Options {
   dest?: string;
@@ -116,6 +119,13 @@ async function pushTo(
       () => passed,
       () => pushToAll(buildlets, { top, dir: there }, pushOptions),
     );
+    if (!options.dryRun) {
+      for (const [index, result] of results.entries()) {
+        const name = buildlets[index]?.name ?? '';
+        if (result.status === 'rejected' || isAddress(name)) continue;
+        noteForProject([await fullNameOf(name, context)], context.terminal.environment);
+      }
+    }
     if (options.go && !options.dryRun) {
       const { giveVersion } = await goRoots();
       for (const { client } of buildlets) await giveVersion(client, signal);

@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import { isGomoteError, messageOf } from '../../errors.ts';
 import { currentDirectory } from '../../files/named-fs.ts';
+import { fileOfName } from '../file-of-name.ts';
 import { collectTree } from './collect.ts';
-import { localName } from './local-name.ts';
 import { OutputFile } from './output-file.ts';
 import type { Run } from './run.ts';
 
@@ -14,7 +14,7 @@ export async function runAndFinish(
 ): Promise<number> {
   if (!run.options.collect) return await finishedAfter(run, () => runAll(run));
   const { name } = run.command;
-  const path = join(currentDirectory(), `${localName(name)}.stdout`);
+  const path = join(currentDirectory(), `${fileOfName(name)}.stdout`);
   const output = await OutputFile.create(path);
   const { messages } = run.context;
   messages.say(`# Streaming results from "${name}" to "${path}"...`);

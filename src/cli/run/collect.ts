@@ -1,17 +1,17 @@
 // The whole work directory of a buildlet as an archive in the current directory.
 import { join } from 'node:path';
 import { currentDirectory } from '../../files/named-fs.ts';
+import { fileOfName } from '../file-of-name.ts';
 import type { Passed } from '../terminal/progress.ts';
 import { writeWhole } from '../transfer/local-files.ts';
 import { reported, watched } from '../transfer/transfer-report.ts';
-import { localName } from './local-name.ts';
 import type { Run } from './run.ts';
 
 /** Writes NAME.tar.gz, under that name only when it is whole. Throws when something of it is missing. */
 export async function collectTree({ buildlet, command, context }: Run): Promise<void> {
   const { client } = buildlet;
   const { signal } = context;
-  const file = `${localName(command.name)}.tar.gz`;
+  const file = `${fileOfName(command.name)}.tar.gz`;
   const what = `work dir tarball for "${command.name}" to "${file}"`;
   context.messages.say(`# Downloading ${what}...`);
   const passed: Passed = { bytes: 0 };

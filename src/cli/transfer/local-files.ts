@@ -86,7 +86,7 @@ export async function writeWhole(
   }
 }
 
-function localError(verb: string, file: string, error: unknown): GomoteError {
+export function localError(verb: string, file: string, error: unknown): GomoteError {
   const reason = errnoText(errnoOf(error) ?? String(error));
   return new GomoteError('ERR_LOCAL_FILE', `cannot ${verb} "${file}": ${reason}`, {
     hint: errnoOf(error) === 'ENOSPC' ? 'make room there' : 'check the path and its permissions',

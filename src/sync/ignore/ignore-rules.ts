@@ -1,4 +1,4 @@
-// What of a local tree is not sent: `.git` never, and unless told otherwise what git or `.gomoteignore` ignores and, outside
+// What of a local tree is not sent: `.git` and `.gomote` never, and unless told otherwise what git or `.gomoteignore` ignores and, outside
 // git, the backups of editors.
 import { constants } from 'node:fs';
 import { join } from 'node:path';
@@ -6,6 +6,7 @@ import { errnoOf, GomoteError } from '../../errors.ts';
 import { accessSync, lstatSync, readFileSync } from '../../files/named-fs.ts';
 import { nameFromBytes } from '../../protocol/name-bytes.ts';
 import { errnoText } from '../../protocol/process-state.ts';
+import { ownDirectory } from '../own-directory.ts';
 import { type GitOptions, gitIgnored, gitWorkTree, sendEverything } from './git.ts';
 import { IgnorePatterns, ignoreLines } from './ignore-patterns.ts';
 
@@ -52,7 +53,8 @@ export async function ignoreRules(top: string, options: IgnoreOptions): Promise<
     },
     leavesOut: (path, isDirectory) => {
       const name = path.slice(path.lastIndexOf('/') + 1);
-      if (name === '.git' || excluded.test(path, isDirectory) === true) return true;
+      if (name === '.git' || name === ownDirectory) return true;
+      if (excluded.test(path, isDirectory) === true) return true;
       if (options.leavesOut?.(path, isDirectory) === true) return true;
       if (noIgnore) return false;
       // As with ripgrep, the tool's own ignore file has the last word: it can also bring back what git ignores.

@@ -6,6 +6,7 @@ import { whyRefused } from '../../files/foreign-name.ts';
 import { existsSync, lstatSync } from '../../files/named-fs.ts';
 import { bytesOfName, nameFromBytes } from '../../protocol/name-bytes.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
+import { isOwn } from '../own-directory.ts';
 import { type GitOptions, gitWorkTree, runGit } from './git.ts';
 import { IgnorePatterns } from './ignore-patterns.ts';
 import { IgnoreFiles, ignoreFileName, isEditorBackup } from './ignore-rules.ts';
@@ -32,7 +33,7 @@ export const areSimple = (top: string, { exclude = [], noIgnore }: PullRulesOpti
 export const simpleRules =
   ({ noIgnore }: PullRulesOptions): LeavesOut =>
   (path, isDirectory) =>
-    noIgnore !== true && !isDirectory && isEditorBackup(nameOf(path));
+    isOwn(path) || (noIgnore !== true && !isDirectory && isEditorBackup(nameOf(path)));
 
 const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
@@ -43,7 +44,8 @@ export async function pullRules(
   options: PullRulesOptions,
 ): Promise<PullRules> {
   const excluded = new IgnorePatterns(options.exclude ?? []);
-  const isExcluded: LeavesOut = (path, isDirectory) => excluded.test(path, isDirectory) === true;
+  const isExcluded: LeavesOut = (path, isDirectory) =>
+    isOwn(path) || excluded.test(path, isDirectory) === true;
   const unread = new Map<string, string>();
   if (options.noIgnore === true) return { leavesOut: isExcluded, unread };
   const directories = new RealDirectories(top);

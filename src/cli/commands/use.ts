@@ -1,0 +1,60 @@
+// gomote use: the buildlet that commands in this project are for when they name none.
+import type { Command } from 'commander';
+import { GomoteError } from '../../errors.ts';
+import { isAddress, splitName } from '../../gomote/buildlet-name.ts';
+import { printable } from '../../printable.ts';
+import type { Context } from '../context.ts';
+import { print } from '../terminal/terminal.ts';
+import { fullNameOf, isThere } from '../which/names.ts';
+import { projectRoot, readProject } from '../which/project.ts';
+import { useBuildlet, usedBuildlet } from '../which/used.ts';
+
+interface Options {
+  none?: boolean;
+}
+
+export function define(command: Command, context: Context): void {
+  command
+    .argument('[name]', 'buildlet; without it, print the one that is used')
+    .option('--none', 'use none any more')
+    .action(async (name: string | undefined, options: Options) => {
+      const { environment } = context.terminal;
+      const record = readProject(projectRoot(), environment);
+      if (options.none) {
+        if (name !== undefined) {
+          throw new GomoteError('ERR_USAGE', `--none and "${name}" contradict`, {
+            hint: 'give one of them',
+          });
+        }
+        useBuildlet(undefined, record, environment);
+        return;
+      }
+      if (name !== undefined) {
+        await requireThere(name, context);
+        useBuildlet(await fullNameOf(name, context), record, environment);
+        return;
+      }
+      const used = usedBuildlet(record);
+      if (used !== undefined && 'name' in used) {
+        const { backend = '', instance } = splitName(used.name);
+        await print(context.terminal, `${printable(await context.fullName(backend, instance))}\n`);
+        return;
+      }
+      throw new GomoteError('ERR_CONFIG', used?.fault ?? `no buildlet is used in ${record.root}`, {
+        hint: 'gomote use NAME',
+      });
+    });
+}
+
+/** Throws ERR_UNKNOWN_BUILDLET, and ERR_USAGE for what is not a name. */
+async function requireThere(name: string, context: Context): Promise<void> {
+  if (isAddress(name)) {
+    throw new GomoteError('ERR_USAGE', `"${name}" is the address of a buildlet, not its name`, {
+      hint: `set GOMOTE_BUILDLET=${name}`,
+    });
+  }
+  if (await isThere(name, context)) return;
+  throw new GomoteError('ERR_UNKNOWN_BUILDLET', `there is no buildlet "${name}"`, {
+    hint: 'see gomote list',
+  });
+}

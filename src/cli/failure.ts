@@ -1,0 +1,38 @@
+// The one place where errors end: as a line on stderr and an exit code.
+import { errnoOf, GomoteError, isGomoteError, messageOf } from '../errors.ts';
+import { printable } from '../printable.ts';
+import type { Context } from './context.ts';
+import { exitCodes, runFailureCode, signalCode } from './exit-codes.ts';
+import { colorRed } from './terminal/terminal.ts';
+
+/** Reports the failure of a command, unless a signal or a reader that has gone explains it; gives the exit code. */
+export async function exitCodeOf(thrown: unknown, context: Context): Promise<number> {
+  const { interrupts } = context;
+  // A write after one that failed says no more than that: what counts is why the first failed.
+  const isLate = errnoOf(thrown) === 'ERR_STREAM_DESTROYED';
+  const error = (isLate && context.terminal.stdout.errored) || thrown;
+  // Of all that can break, only our own output fails with this: what the network does is a GomoteError.
+  if (errnoOf(error) === 'EPIPE') return exitCodes.brokenPipe;
+  if (interrupts.received !== undefined) return signalCode(interrupts.received);
+  await report(error, context);
+  if (context.isRun) return runFailureCode(error);
+  return isGomoteError(error, 'ERR_USAGE') ? exitCodes.usage : exitCodes.failed;
+}
+
+/** The message; where Node alone has none that helps, ours. */
+function wordsOf(error: unknown): string {
+  const isHere = (error as { syscall?: unknown } | undefined)?.syscall === 'uv_cwd';
+  return isHere ? 'the current directory does not exist' : messageOf(error);
+}
+
+/** One line: what failed, the value given, what to do next. The stack only with `--verbose`. */
+async function report(error: unknown, context: Context): Promise<void> {
+  const hint = error instanceof GomoteError && error.hint !== undefined ? `; ${error.hint}` : '';
+  const line = printable(`${wordsOf(error)}${hint}`.replaceAll(/\s*\n\s*/g, ' '));
+  const { stderr, environment } = context.terminal;
+  stderr.write(`${await colorRed(stderr, environment, context.color, 'gomote:')} ${line}\n`);
+  if (!context.verbose) return;
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    stderr.write(`${printable(cause.stack ?? cause.message, { newlines: true })}\n`);
+  }
+}

@@ -1,0 +1,171 @@
+// Work on several buildlets at once: the output of each apart, the signals to each, and one status for all.
+import { messageOf } from '../../errors.ts';
+import type { Context } from '../context.ts';
+import { exitCodes, signalCode } from '../exit-codes.ts';
+import { exitCodeOf } from '../failure.ts';
+import { print, type Terminal } from '../terminal/terminal.ts';
+import { commonStatus } from './common-status.ts';
+import { LineOutputs } from './line-outputs.ts';
+import type { OutputOptions, Outputs } from './outputs.ts';
+import { sharedInput } from './shared-input.ts';
+import { SharedSignals } from './shared-signals.ts';
+
+export interface FanOutOptions extends OutputOptions {
+  /** Ends all others, as SIGTERM would, as soon as one has failed. */
+  readonly failFast?: boolean | undefined;
+}
+
+/** What is done for one; its status is the exit code that it leaves in `context`, or that of its failure. */
+type Work = (name: string, context: Context) => Promise<void>;
+
+interface Outcome {
+  readonly name: string;
+  readonly status: number;
+  /** Whether it was ended, or never begun, because another had failed. */
+  readonly isStopped: boolean;
+}
+
+/** How many are worked on at once. */
+const limit = 64;
+
+/**
+ * Does the work for each of the names, at once. A failure of one never ends the others, unless `failFast` says so. The
+ * result is the status that all have in common, 125 when the outcome of one is unknown, else 1.
+ */
+export async function fanOut(
+  names: readonly string[],
+  work: Work,
+  options: FanOutOptions,
+  context: Context,
+): Promise<number> {
+  const outputs = await openOutputs(options, context.terminal);
+  return await new FanOut(names, work, options, context, outputs).result();
+}
+
+async function openOutputs(options: OutputOptions, terminal: Terminal): Promise<Outputs> {
+  if (options.outputDir === undefined && options.collapse !== true) {
+    return new LineOutputs(terminal);
+  }
+  const { FileOutputs } = await import('./file-outputs.ts');
+  return new FileOutputs(options, terminal);
+}
+
+class FanOut {
+  readonly #names: readonly string[];
+  readonly #work: Work;
+  readonly #options: FanOutOptions;
+  readonly #context: Context;
+  readonly #outputs: Outputs;
+  readonly #signals: SharedSignals;
+  readonly #input: ReturnType<typeof sharedInput>;
+  readonly #outcomes: Outcome[] = [];
+  #failed: string | undefined;
+  #next = 0;
+
+  constructor(
+    names: readonly string[],
+    work: Work,
+    options: FanOutOptions,
+    context: Context,
+    outputs: Outputs,
+  ) {
+    this.#names = names;
+    this.#work = work;
+    this.#options = options;
+    this.#context = context;
+    this.#outputs = outputs;
+    this.#signals = new SharedSignals(context.interrupts);
+    this.#input = sharedInput(context.terminal, names.length);
+  }
+
+  async result(): Promise<number> {
+    const { input = 'data' } = this.#context.terminal;
+    // Those that wait for their turn would keep the input from all others.
+    const width = input === 'data' ? this.#names.length : Math.min(limit, this.#names.length);
+    try {
+      await Promise.all(Array.from({ length: width }, () => this.#takeTurns()));
+    } finally {
+      this.#signals.release();
+      await this.#outputs.close(this.#names);
+    }
+    this.#tellFailures();
+    return this.#status();
+  }
+
+  async #takeTurns(): Promise<void> {
+    while (this.#next < this.#names.length) {
+      const index = this.#next++;
+      const name = this.#names[index] ?? '';
+      if (this.#failed === undefined && this.#signals.received === undefined) {
+        await this.#one(name, index);
+      } else {
+        this.#input.release(index);
+        this.#outcomes.push({ name, status: exitCodes.failed, isStopped: true });
+      }
+    }
+  }
+
+  async #one(name: string, index: number): Promise<void> {
+    const output = this.#outputs.of(name);
+    // A failure to write is seen by who writes.
+    for (const stream of [output.stdout, output.stderr]) stream.on('error', () => undefined);
+    const { interrupts, end } = this.#signals.part();
+    const terminal = this.#terminalOf(index, output);
+    const one = this.#context.forOne(name, terminal, interrupts);
+    let status: number;
+    try {
+      await this.#work(name, one);
+      await print(terminal, '');
+      status = one.exitCode;
+    } catch (error) {
+      status = await exitCodeOf(error, one);
+      if (this.#outputs.areHidden) this.#say(`${name}: ${messageOf(error)}`);
+    } finally {
+      end();
+      this.#input.release(index);
+    }
+    status = await this.#outputs.end(name, output, status);
+    const isStopped = this.#failed !== undefined;
+    this.#outcomes.push({ name, status, isStopped: isStopped && status !== 0 });
+    if (status === 0 || isStopped || !this.#options.failFast) return;
+    this.#failed = name;
+    this.#signals.stop('SIGTERM');
+  }
+
+  #terminalOf(index: number, { stdout, stderr }: Pick<Terminal, 'stdout' | 'stderr'>): Terminal {
+    const { environment, input = 'data', isOutputShared } = this.#context.terminal;
+    const shared = this.#input;
+    const isMerged = isOutputShared === true && !this.#outputs.areApart;
+    return {
+      get stdin() {
+        return shared.part(index);
+      },
+      ...{ stdout, stderr, environment, isOutputShared: isMerged },
+      // What somebody types is for no one of them.
+      input: input === 'terminal' ? 'nothing' : input,
+    };
+  }
+
+  #tellFailures(): void {
+    const failed = this.#outcomes.filter(({ status, isStopped }) => status !== 0 && !isStopped);
+    const stopped = this.#outcomes.filter(({ isStopped }) => isStopped);
+    const list = (some: readonly Outcome[]) =>
+      some.map(({ name, status }) => `${name} (${status})`).join(', ');
+    if (failed.length > 0)
+      this.#say(`failed on ${failed.length} of ${this.#names.length}: ${list(failed)}`);
+    if (stopped.length > 0)
+      this.#say(`ended before they were done: ${stopped.map(({ name }) => name).join(', ')}`);
+  }
+
+  #say(line: string): void {
+    this.#context.messages.say(`gomote: ${line}`);
+  }
+
+  #status(): number {
+    const { received } = this.#signals;
+    const ended = received === undefined ? undefined : signalCode(received);
+    if (this.#outcomes.some(({ status }) => status === ended)) return ended ?? exitCodes.failed;
+    const own = this.#outcomes.filter(({ isStopped }) => !isStopped);
+    return commonStatus(own.map(({ status }) => status));
+  }
+}

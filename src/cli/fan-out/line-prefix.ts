@@ -1,0 +1,115 @@
+// Output of one of several buildlets: whole lines only, each behind the buildlet's name.
+import { Writable } from 'node:stream';
+
+/** A line may become longer than this before it is printed in pieces, in bytes: nobody keeps an endless one in memory. */
+export const longestLine = 256 << 10;
+
+const newline = 0x0a;
+
+/** Puts a prefix before each line of bytes that come in chunks. */
+export class LinePrefixer {
+  readonly #prefix: Buffer;
+  #rest: Buffer[] = [];
+  #restLength = 0;
+  /** Whether a line was cut because it was too long. */
+  hasCut = false;
+
+  constructor(prefix: string) {
+    this.#prefix = Buffer.from(prefix);
+  }
+
+  /** The lines that the chunk completes. */
+  add(chunk: Buffer): Buffer | undefined {
+    const end = chunk.lastIndexOf(newline) + 1;
+    const whole = end === 0 ? undefined : this.#prefixed(this.#take(chunk.subarray(0, end)));
+    if (end < chunk.length) {
+      // A copy: the chunk may be used again, and would be kept for the little that is left of it.
+      this.#rest.push(Buffer.from(chunk.subarray(end)));
+      this.#restLength += chunk.length - end;
+    }
+    if (this.#restLength < longestLine) return whole;
+    this.hasCut = true;
+    const piece = this.#cut();
+    return whole === undefined ? piece : Buffer.concat([whole, piece]);
+  }
+
+  /** The last line, if it has no end of its own. */
+  end(): Buffer | undefined {
+    return this.#restLength === 0 ? undefined : this.#prefixed(this.#take(endOfLine));
+  }
+
+  #take(last: Buffer): Buffer {
+    const all = this.#restLength === 0 ? last : Buffer.concat([...this.#rest, last]);
+    [this.#rest, this.#restLength] = [[], 0];
+    return all;
+  }
+
+  /** What there is of a line that is too long, up to the last whole character. */
+  #cut(): Buffer {
+    const all = this.#take(Buffer.alloc(0));
+    const end = wholeCharacters(all);
+    this.#rest = [all.subarray(end)];
+    this.#restLength = all.length - end;
+    return this.#prefixed(Buffer.concat([all.subarray(0, end), endOfLine]));
+  }
+
+  #prefixed(lines: Buffer): Buffer {
+    const { length } = this.#prefix;
+    let count = 0;
+    for (let at = lines.indexOf(newline); at >= 0; at = lines.indexOf(newline, at + 1)) count++;
+    const result = Buffer.allocUnsafe(lines.length + count * length);
+    let to = 0;
+    for (let from = 0; from < lines.length; ) {
+      const end = lines.indexOf(newline, from) + 1;
+      this.#prefix.copy(result, to);
+      lines.copy(result, to + length, from, end);
+      to += length + end - from;
+      from = end;
+    }
+    return result;
+  }
+}
+
+const endOfLine = Buffer.from('\n');
+
+/** How many of the bytes are whole characters of UTF-8; all, if they do not look like it. */
+function wholeCharacters(bytes: Buffer): number {
+  for (let back = 1; back <= 4 && back < bytes.length; back++) {
+    const byte = bytes[bytes.length - back] ?? 0;
+    if ((byte & 0xc0) === 0x80) continue;
+    const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
+    return length > back ? bytes.length - back : bytes.length;
+  }
+  return bytes.length;
+}
+
+/** A stream whose lines go to `to` behind the prefix; it takes no more while `to` is busy with them. */
+export class PrefixedLines extends Writable {
+  readonly #to: Writable;
+  readonly #lines: LinePrefixer;
+  readonly #onCut: () => void;
+
+  constructor(to: Writable, prefix: string, onCut: () => void = () => undefined) {
+    super({ decodeStrings: true });
+    this.#to = to;
+    this.#lines = new LinePrefixer(prefix);
+    this.#onCut = onCut;
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
+    const hadCut = this.#lines.hasCut;
+    const lines = this.#lines.add(chunk);
+    if (this.#lines.hasCut && !hadCut) this.#onCut();
+    this.#pass(lines, done);
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.#pass(this.#lines.end(), done);
+  }
+
+  #pass(lines: Buffer | undefined, done: (error?: Error | null) => void): void {
+    if (lines === undefined) done();
+    else if (this.#to.errored) done(this.#to.errored);
+    else this.#to.write(lines, done);
+  }
+}

@@ -1,0 +1,150 @@
+// Which buildlets a command is for: those it names, a group, or the one that is chosen for this project. See
+// docs/which-buildlet.md.
+import { GomoteError, messageOf } from '../../errors.ts';
+import { splitName } from '../../gomote/buildlet-name.ts';
+import { printable } from '../../printable.ts';
+import type { Context } from '../context.ts';
+import { type Asked, isThere, looksLikeName, namesInList } from './names.ts';
+
+export interface Chosen {
+  readonly names: readonly string[];
+  /** The arguments that follow. */
+  readonly rest: readonly string[];
+}
+
+/** What a command is for that names no buildlet; said on stderr where the user has not said it in this command. */
+export interface Standing {
+  readonly names: readonly string[];
+  readonly remark?: string | undefined;
+  /** Why there are none. */
+  readonly fault?: GomoteError;
+}
+
+/**
+ * Takes the first of the arguments for a buildlet, or a list of them, if it is one; else the command is for those that stand
+ * for it. Undefined when there are none.
+ *
+ * @param most How many arguments may follow a buildlet: the first of more can only be meant for one.
+ */
+export async function chooseBuildlets(
+  words: readonly string[],
+  most: number,
+  context: Context,
+): Promise<Chosen | undefined> {
+  const [first, ...rest] = words;
+  const named = first === undefined ? undefined : (namesInList(first) ?? [first]);
+  if (named !== undefined) {
+    const isMeant = words.length > most || (await isAny(named, looksLikeName, context));
+    if (isMeant) return { names: named, rest };
+  }
+  const find = await standIn(context);
+  if (find === undefined) return named && { names: named, rest };
+  if (named !== undefined && (await isAny(named, isThere, context))) return { names: named, rest };
+  const { names, remark, fault } = await find();
+  if (fault !== undefined) throw fault;
+  if (names.length === 0) return named && { names: named, rest };
+  if (remark !== undefined) context.messages.say(remark);
+  return { names, rest: words };
+}
+
+async function isAny(
+  names: readonly string[],
+  test: (name: string, context: Context) => Promise<boolean>,
+  context: Context,
+): Promise<boolean> {
+  for (const name of names) if (await test(name, context)) return true;
+  return false;
+}
+
+/** How to find what stands for a buildlet that is not named; undefined when nothing does. */
+async function standIn(context: Context): Promise<(() => Promise<Standing>) | undefined> {
+  const chosen = await chosenBuildlets(context);
+  if (chosen !== undefined) return async () => chosen;
+  const project = await import('./project.ts');
+  const { environment } = context.terminal;
+  const { buildlets } = project.readProject(project.projectRoot(), environment);
+  if (buildlets.length === 0) return undefined;
+  return async () => {
+    const there = await thoseThere(buildlets, context);
+    const names = await Promise.all(there.map((name) => shortName(name, context)));
+    const [only] = names;
+    if (names.length > 1) {
+      const hint = 'name one, or gomote use NAME';
+      throw new GomoteError('ERR_USAGE', `which of ${names.join(', ')}?`, { hint });
+    }
+    const remark = `# Using ${printable(only ?? '')}, the only buildlet of this project`;
+    return { names, remark: only === undefined ? undefined : remark };
+  };
+}
+
+/** Those that the user has chosen: a group, GOMOTE_BUILDLET, or the one of `gomote use`. */
+export async function chosenBuildlets(context: Context): Promise<Standing | undefined> {
+  const group = await activeGroup(context);
+  if (group !== undefined) {
+    const names = await thoseThere(group.members, context);
+    if (names.length > 0) return { names, remark: group.remark };
+    const gone = group.members.length > 0 ? 'is there any more' : 'is there';
+    const message = `no buildlet of the group "${group.name}" ${gone}`;
+    return { names, fault: new GomoteError('ERR_USAGE', message, { hint: 'name a buildlet' }) };
+  }
+  const { GOMOTE_BUILDLET } = context.terminal.environment;
+  if (GOMOTE_BUILDLET) {
+    const remark = `# Using ${printable(GOMOTE_BUILDLET)} from GOMOTE_BUILDLET`;
+    return { names: namesInList(GOMOTE_BUILDLET) ?? [GOMOTE_BUILDLET], remark };
+  }
+  const project = await import('./project.ts');
+  const { usedBuildlet } = await import('./used.ts');
+  const record = project.readProject(project.projectRoot(), context.terminal.environment);
+  const used = usedBuildlet(record);
+  if (used === undefined) return undefined;
+  if ('fault' in used) {
+    context.messages.say(`gomote: ${used.fault}; gomote use NAME chooses a buildlet`);
+    return undefined;
+  }
+  const name = await shortName(used.name, context);
+  return { names: [name], remark: `# Using ${printable(name)}, chosen by gomote use` };
+}
+
+export interface ActiveGroup {
+  readonly name: string;
+  readonly members: readonly string[];
+  readonly remark?: string | undefined;
+}
+
+/** The group of --group, which must be there, or of GOMOTE_GROUP, which need not. Throws ERR_USAGE. */
+export async function activeGroup(context: Context): Promise<ActiveGroup | undefined> {
+  const { environment } = context.terminal;
+  const name = context.group ?? environment.GOMOTE_GROUP;
+  if (!name) return undefined;
+  const { Groups } = await import('./groups.ts');
+  const groups = new Groups(context.configDir);
+  if (environment.GOMOTE_GROUP !== name) return groups.get(name);
+  const found = groups.find(name);
+  return found && { ...found, remark: `# Using group ${JSON.stringify(name)} from GOMOTE_GROUP` };
+}
+
+/** Without those that are known to have ended, where it costs little to know. */
+async function thoseThere(names: readonly string[], context: Context): Promise<string[]> {
+  const asked: Asked = new Map();
+  const there = await Promise.all(
+    names.map(async (name) => {
+      const kind = (
+        await context.backendConfig(splitName(name).backend ?? (await context.backendName()))
+      )?.kind;
+      if (kind !== 'local' && kind !== 'coordinator') return true;
+      try {
+        return await isThere(name, context, asked);
+      } catch (error) {
+        context.messages.detail(`gomote: ${name}: ${messageOf(error)}`);
+        return true;
+      }
+    }),
+  );
+  return names.filter((_, i) => there[i]);
+}
+
+/** `BACKEND/NAME` as the user would write it. */
+async function shortName(name: string, context: Context): Promise<string> {
+  const { backend, instance } = splitName(name);
+  return backend === undefined ? name : await context.fullName(backend, instance);
+}

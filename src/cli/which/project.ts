@@ -1,0 +1,94 @@
+// The project that one works in, and which buildlets are for it: those that were made in it or that it was pushed to.
+import { lstatSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { realpathSync } from '../../files/named-fs.ts';
+import { hasPrivateDirectory, makePrivateDirectory } from '../../files/private-directory.ts';
+import { readOwnFile } from '../../files/private-file.ts';
+import { removeOldFiles, replaceFile } from '../../files/replace-file.ts';
+import { userDirectory } from '../../files/user-directories.ts';
+import { ownDirectory } from '../../sync/own-directory.ts';
+
+/** What is known of a project, in this user's state directory: nobody else writes there. */
+export interface ProjectRecord {
+  readonly root: string;
+  /** As `BACKEND/NAME`. */
+  readonly buildlets: readonly string[];
+  /** What `gomote use` has chosen. */
+  readonly used?: string;
+}
+
+const markers = [ownDirectory, '.gomote.toml', '.git'];
+
+/** No buildlet lives for so long, in ms. */
+const keptMs = 90 * 24 * 3_600_000;
+
+/** How many buildlets of a project are remembered. */
+const keptCount = 200;
+
+const what = 'the directory of projects';
+
+/** The nearest directory above that is marked as a project's, else the current one; a real path. */
+export function projectRoot(from = realpathSync('.')): string {
+  for (let directory = from; ; directory = dirname(directory)) {
+    const isMarked = markers.some((name) => isAt(join(directory, name)));
+    if (isMarked) return directory;
+    if (directory === dirname(directory)) return from;
+  }
+}
+
+function isAt(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+const recordsIn = (environment: NodeJS.ProcessEnv): string =>
+  join(userDirectory(environment, 'XDG_STATE_HOME', '.local', 'state'), 'gomote-projects');
+
+/** The file of a project; a path may be too long for a name, and hashes of 64 bits do not meet by chance. */
+function fileOf(root: string): string {
+  let hash = 0xcbf29ce484222325n;
+  for (const byte of Buffer.from(root))
+    hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
+  return `${hash.toString(16).padStart(16, '0')}.json`;
+}
+
+/** What is known of the project; what cannot be read is not known. */
+export function readProject(root: string, environment: NodeJS.ProcessEnv): ProjectRecord {
+  const empty = { root, buildlets: [] };
+  try {
+    const records = recordsIn(environment);
+    if (!hasPrivateDirectory(records, what)) return empty;
+    const read: Partial<Record<keyof ProjectRecord, unknown>> = JSON.parse(
+      readOwnFile(join(records, fileOf(root))),
+    );
+    // Two roots could have one hash.
+    if (read.root !== root || !Array.isArray(read.buildlets)) return empty;
+    const buildlets = read.buildlets.filter((name) => typeof name === 'string');
+    return { root, buildlets, ...(typeof read.used === 'string' && { used: read.used }) };
+  } catch {
+    return empty;
+  }
+}
+
+/** Throws ERR_CONFIG and as node:fs does. */
+export function writeProject(record: ProjectRecord, environment: NodeJS.ProcessEnv): void {
+  const records = recordsIn(environment);
+  makePrivateDirectory(records, what);
+  const buildlets = [...new Set(record.buildlets)].slice(-keptCount);
+  replaceFile(join(records, fileOf(record.root)), JSON.stringify({ ...record, buildlets }));
+  removeOldFiles(records, keptMs);
+}
+
+/** Notes that the buildlets, as `BACKEND/NAME`, are for this project; where that cannot be written, they are named. */
+export function noteForProject(names: readonly string[], environment: NodeJS.ProcessEnv): void {
+  try {
+    const record = readProject(projectRoot(), environment);
+    if (names.every((name) => record.buildlets.includes(name))) return;
+    writeProject({ ...record, buildlets: [...record.buildlets, ...names] }, environment);
+  } catch {
+    // The current directory has gone, or there is nowhere to write.
+  }
+}

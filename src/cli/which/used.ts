@@ -1,0 +1,88 @@
+// The buildlet that `gomote use` has chosen for a project, in `.gomote/buildlet`. That file may have come with a repository:
+// it is heeded only where this user's own record of the project says the same.
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  rmSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
+import { replaceFile } from '../../files/replace-file.ts';
+import { ownDirectory } from '../../sync/own-directory.ts';
+import { type ProjectRecord, writeProject } from './project.ts';
+
+/** A name is no longer. */
+const longestBytes = 1_000;
+
+/** What the file says: a name, nothing, or what is wrong with it. */
+type Used = { readonly name: string } | { readonly fault: string } | undefined;
+
+/** The buildlet of the project, as `BACKEND/NAME`. */
+export function usedBuildlet({ root, used }: ProjectRecord): Used {
+  const path = join(root, ownDirectory, 'buildlet');
+  let text: string | undefined;
+  try {
+    if (!isOwnDirectory(join(root, ownDirectory))) return undefined;
+    text = readShort(path);
+  } catch (error) {
+    return errnoOf(error) === 'ENOENT'
+      ? undefined
+      : { fault: `cannot read ${path}: ${messageOf(error)}` };
+  }
+  if (used !== undefined && text === `${used}\n`) return { name: used };
+  return { fault: `${path} was not written by gomote use here; it is left alone` };
+}
+
+/** Writes it, or removes it. Throws ERR_LOCAL_FILE. */
+export function useBuildlet(
+  name: string | undefined,
+  record: ProjectRecord,
+  environment: NodeJS.ProcessEnv,
+): void {
+  const directory = join(record.root, ownDirectory);
+  const path = join(directory, 'buildlet');
+  try {
+    const { used: _, ...rest } = record;
+    if (name === undefined) {
+      if (isOwnDirectory(directory)) rmSync(path, { force: true });
+      writeProject(rest, environment);
+      return;
+    }
+    if (!isOwnDirectory(directory)) mkdirSync(directory, { mode: 0o755 });
+    const ignored = join(directory, '.gitignore');
+    // Neither git nor a push takes along what is in it.
+    if (lstatSync(ignored, { throwIfNoEntry: false }) === undefined) replaceFile(ignored, '*\n');
+    writeProject({ ...rest, used: name, buildlets: [...rest.buildlets, name] }, environment);
+    replaceFile(path, `${name}\n`);
+  } catch (error) {
+    if (error instanceof GomoteError) throw error;
+    throw new GomoteError('ERR_LOCAL_FILE', `cannot write ${path}: ${messageOf(error)}`, {
+      hint: 'set GOMOTE_BUILDLET instead',
+      cause: error,
+    });
+  }
+}
+
+/** False when it is not there. A link in its place could lead anywhere: throws ERR_LOCAL_FILE. */
+function isOwnDirectory(path: string): boolean {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined || found.isDirectory()) return found !== undefined;
+  throw new GomoteError('ERR_LOCAL_FILE', `${path} is not a directory`, { hint: 'remove it' });
+}
+
+/** The text of a regular file of a line's length, which may be a trap otherwise. */
+function readShort(path: string): string {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    if (!fstatSync(fd).isFile()) throw new GomoteError('ERR_LOCAL_FILE', 'it is not a file');
+    const bytes = Buffer.alloc(longestBytes);
+    return bytes.toString('utf8', 0, readSync(fd, bytes, 0, longestBytes, 0));
+  } finally {
+    closeSync(fd);
+  }
+}
