@@ -31,7 +31,11 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'gomote login --name ci --token-file token https://ci.example.com',
   ],
   logout: ['gomote logout', 'gomote logout ci'],
-  logs: ['gomote logs --follow NAME 3f9c', 'gomote logs --tail 100 NAME 3f9c'],
+  logs: [
+    'gomote logs --slow NAME 3f9c',
+    'gomote logs --follow NAME 3f9c',
+    'gomote logs --tail 100 NAME 3f9c',
+  ],
   ls: ['gomote ls NAME src', 'gomote ls --recursive NAME'],
   ping: ['gomote ping NAME', 'gomote ping --status NAME'],
   ps: ['gomote ps NAME', 'gomote ps --json NAME'],

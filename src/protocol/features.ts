@@ -16,6 +16,9 @@ export const syncFeature = 'sync';
 /** A buildlet that ends soon after the client that holds it has gone: `/hold`. */
 export const holdFeature = 'hold';
 
+/** The times of output, to readers of a log that ask with `times=1`. */
+export const timesFeature = 'times';
+
 /** Names of files are any bytes but NUL, also with a backslash: where the system has such names. */
 export const namesFeature = 'names';
 
@@ -28,6 +31,7 @@ export const buildletFeatures: readonly string[] = [
   lateTrailerFeature,
   syncFeature,
   holdFeature,
+  timesFeature,
   ...(process.platform === 'win32' ? [] : [namesFeature]),
   ...('zstd' in process.versions ? [zstdFeature] : []),
 ];

@@ -3,9 +3,10 @@ import { GomoteError } from '../errors.ts';
 
 /**
  * `out` and `err` carry output, `gap` and `end` JSON. On the wire only, and without a place in the log: `ping`, which counts
- * for nothing, and `file`, which says in JSON where the records lie that come next.
+ * for nothing, and `file`, which says in JSON where the records lie that come next,
+ * and `time`, which says when the output was written that comes next.
  */
-type RecordKind = 'out' | 'err' | 'gap' | 'end' | 'ping' | 'file';
+type RecordKind = 'out' | 'err' | 'gap' | 'end' | 'ping' | 'file' | 'time';
 
 /** Whole records of a log in a file of the buildlet's machine: what a `file` record says. */
 export interface FileRange {
@@ -34,9 +35,19 @@ export const recordHeader = (kind: RecordKind, offset: number, length: number): 
   `${kind} ${offset} ${length}\n`;
 
 /** A record that is not output. In place of an offset it has a check of its bytes. */
-export function formatRecord(kind: 'gap' | 'end' | 'file', payload: string): Buffer {
+export function formatRecord(kind: 'gap' | 'end' | 'file' | 'time', payload: string): Buffer {
   const bytes = Buffer.from(payload);
   return Buffer.concat([Buffer.from(recordHeader(kind, checkOf(bytes), bytes.length)), bytes]);
+}
+
+/** How many moments one record holds, which then is not too long. */
+const momentsAtOnce = 16_384;
+
+/** Records that say when output was written: from which offset of the log on, and when, in ms since 1970. */
+export function* formatTimes(times: readonly (readonly [number, number])[]): Generator<Buffer> {
+  for (let i = 0; i < times.length; i += momentsAtOnce) {
+    yield formatRecord('time', JSON.stringify(times.slice(i, i + momentsAtOnce)));
+  }
 }
 
 /**
@@ -56,7 +67,7 @@ function checkOf(bytes: Buffer): number {
 export function parseRecordHeader(
   line: string,
 ): { kind: RecordKind; offset: number; length: number } | undefined {
-  const match = /^(out|err|gap|end|ping|file) ([0-9]{1,16}) ([0-9]{1,16})$/.exec(line);
+  const match = /^(out|err|gap|end|ping|file|time) ([0-9]{1,16}) ([0-9]{1,16})$/.exec(line);
   const [offset, length] = [Number(match?.[2]), Number(match?.[3])];
   if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(length)) return undefined;
   return { kind: match?.[1] as RecordKind, offset, length };

@@ -67,6 +67,8 @@ const gap = v.pipe(
 
 const range = v.object({ path: text(), identity: text(64), at: count, bytes: count });
 
+const times = v.pipe(v.array(v.tuple([count, count])), v.maxLength(1 << 16));
+
 const input = v.object({ offset: count, closed: v.boolean() });
 
 /** Reads a log's closing record; undefined when it is none. */
@@ -77,6 +79,10 @@ export const parseGap = (json: string): Gap | undefined => parseBy(gap, json);
 
 /** Reads a log's record that names a file; undefined when it is none. */
 export const parseFileRange = (json: string): FileRange | undefined => parseBy(range, json);
+
+/** Reads a log's record that says when output was written; undefined when it is none. */
+export const parseTimes = (json: string): [offset: number, moment: number][] | undefined =>
+  parseBy(times, json);
 
 /** Reads the reply of `/sessions`; undefined when it is none. */
 export const parseSessionInfos = (json: string): SessionInfo[] | undefined =>

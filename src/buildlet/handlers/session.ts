@@ -47,6 +47,7 @@ export function session(table: SessionTable, pingMs: number): Handler {
       name: query.get('reader') ?? undefined,
       observes: query.get('observe') === '1',
       named: query.get('named') === '1',
+      timed: query.get('times') === '1',
       pingMs,
     });
   };

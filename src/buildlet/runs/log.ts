@@ -4,6 +4,7 @@ import { errnoOf } from '../../errors.ts';
 import { type FileRange, formatRecord } from '../../protocol/log-records.ts';
 import type { Gap } from '../../protocol/session.ts';
 import { LogTail } from './log-tail.ts';
+import { LogTimes } from './log-times.ts';
 import { type LogMark, Segment } from './segment.ts';
 
 interface LogOptions {
@@ -46,6 +47,8 @@ const gatherMs = 5;
 export class SessionLog {
   readonly #options: LogOptions;
   readonly #tail: LogTail;
+  /** When its output was written. */
+  readonly times = new LogTimes();
   #segments: Segment[] = [];
   #segmentCount = 0;
   /** The log begins here: what was before has been dropped. */
@@ -99,6 +102,7 @@ export class SessionLog {
 
   /** Adds a copy of the bytes. */
   append(kind: 'out' | 'err', payload: Buffer): void {
+    this.times.add(this.end);
     this.#tail.append(kind, payload);
     this.#grown();
   }
@@ -203,6 +207,7 @@ export class SessionLog {
     if (segment === undefined) return 0;
     this.#segments.shift();
     this.#start = this.#segments[0]?.start ?? this.#tail.start;
+    this.times.dropBefore(this.#start.at);
     void segment.drop();
     return segment.sizeBytes;
   }

@@ -2,15 +2,13 @@
 import type { ServerResponse } from 'node:http';
 import { drained } from '../../http/server/reply.ts';
 import { recordHeader } from '../../protocol/log-records.ts';
-import { type Reader, Reading } from './reading.ts';
+import { type Reader, Reading, type ReadingOptions } from './reading.ts';
 import type { Session } from './session.ts';
 
-interface ReaderOptions {
+interface ReaderOptions extends ReadingOptions {
   readonly name: string | undefined;
   readonly observes: boolean;
   readonly from: number;
-  /** Whether it can open the log's files: they are named to it then, once there is much. */
-  readonly named: boolean;
   /** How often each side is heard from, in ms. */
   readonly pingMs: number;
 }
@@ -26,7 +24,7 @@ export async function serveLog(
 ): Promise<void> {
   const { log } = session;
   const ping = recordHeader('ping', 0, 0);
-  const reading = new Reading(log, options.from, options.named);
+  const reading = new Reading(log, options.from, options);
   let lastHeardAtMs = performance.now();
   let lastSentAtMs = lastHeardAtMs;
   let fellSilent = false;

@@ -1,5 +1,5 @@
 // How far one reader of a log is, and what it gets next: records, or the name of the file that holds them.
-import { formatRecord } from '../../protocol/log-records.ts';
+import { formatRecord, formatTimes } from '../../protocol/log-records.ts';
 import type { SessionLog } from './log.ts';
 
 /** How far the log may be ahead of a reader that records are sent to, in bytes. */
@@ -27,9 +27,17 @@ export interface Reader {
   heard(acknowledged: number): void;
 }
 
+export interface ReadingOptions {
+  /** Whether the reader can open the log's files: they are named to it then, once there is much. */
+  readonly named: boolean;
+  /** Whether it is told when the output was written. */
+  readonly timed: boolean;
+}
+
 export class Reading {
   readonly #log: SessionLog;
   readonly #mayName: boolean;
+  readonly #isTimed: boolean;
   /** The log's offset of what comes next. */
   #next: number;
   #sentBytes = 0;
@@ -37,12 +45,12 @@ export class Reading {
   #namedEnd = 0;
   #acknowledged: number;
 
-  /** @param mayName Whether the reader can open the log's files. */
-  constructor(log: SessionLog, from: number, mayName: boolean) {
+  constructor(log: SessionLog, from: number, { named, timed }: ReadingOptions) {
     this.#log = log;
     this.#next = from;
     this.#acknowledged = from;
-    this.#mayName = mayName;
+    this.#mayName = named;
+    this.#isTimed = timed;
   }
 
   /** Whether the reader has the whole log, which is closed, or what it has not is on its way. */
@@ -91,6 +99,13 @@ export class Reading {
 
   /** What comes next; undefined when it has to wait or is over. */
   async part(): Promise<Buffer | undefined> {
+    const from = this.#next;
+    const part = await this.#part();
+    if (part === undefined || !this.#isTimed) return part;
+    return Buffer.concat([...formatTimes(this.#log.times.between(from, this.#next)), part]);
+  }
+
+  async #part(): Promise<Buffer | undefined> {
     const isNamed = this.#names && this.#log.written - this.#next >= leastNamedBytes;
     const range = isNamed ? this.#log.place(this.#next) : undefined;
     if (range !== undefined) {

@@ -5,15 +5,23 @@ import { GomoteError } from '../../errors.ts';
 import { findRun } from '../../gomote/run/find-run.ts';
 import type { SessionInfo } from '../../protocol/session.ts';
 import type { Context } from '../context.ts';
-import { LastLines } from '../run/last-lines.ts';
+import {
+  type LogOptions,
+  parseMoment,
+  parseStream,
+  printLog,
+  printSilences,
+} from '../run/print-log.ts';
 import { parseCount } from '../values.ts';
 
-interface Options {
-  follow?: boolean;
+interface Options extends LogOptions {
   sinceStart?: boolean;
-  tail?: number;
   verify?: string;
+  slow?: boolean;
 }
+
+/** What chooses lines has no meaning for what prints none. */
+const ofLines = ['follow', 'tail', 'timestamps', 'since', 'until', 'grep', 'stream'] as const;
 
 export function define(command: Command, context: Context): void {
   command
@@ -27,6 +35,16 @@ export function define(command: Command, context: Context): void {
     .option('--tail <n>', 'only the last N lines of what there is', (text) =>
       parseCount('--tail', text, 999_999, 0),
     )
+    .option('--timestamps', 'begin each line with the time at which it was written')
+    .option('--since <when>', 'only lines that were written after: 10m ago, or a time', (text) =>
+      parseMoment('--since', text),
+    )
+    .option('--until <when>', 'only lines that were written before', (text) =>
+      parseMoment('--until', text),
+    )
+    .option('--grep <re>', 'only lines that match this regular expression, of the syntax of Go')
+    .option('--stream <name>', 'only stdout, or only stderr', parseStream)
+    .option('--slow', 'print no output, but the longest silences and the line before each')
     .option(
       '--verify <file>',
       'print nothing, but tell whether FILE is the whole output of the run',
@@ -37,40 +55,25 @@ export function define(command: Command, context: Context): void {
           hint: 'give one of them',
         });
       }
+      const other = ofLines.find((key) => options[key] !== undefined);
+      for (const alone of ['slow', 'verify'] as const) {
+        const given =
+          other ?? (alone === 'slow' && options.verify !== undefined ? 'verify' : undefined);
+        if (options[alone] === undefined || given === undefined) continue;
+        throw new GomoteError('ERR_USAGE', `--${alone} and --${given} contradict`, {
+          hint: 'give one of them',
+        });
+      }
       await context.withBuildlet(name, async ({ client }) => {
         const runs = await client.sessions.list({ signal: context.signal });
         const info = findRun(runs, name, id);
         const session = client.sessions.get(info.id);
         if (options.verify !== undefined)
           return await verify(name, session, info, options.verify, context);
-        await printLog(session, info, options, context);
+        if (options.slow) await printSilences(client, info, context);
+        else await printLog(client, info, options, context);
       });
     });
-}
-
-/** Prints what there is, or its last lines, and what is still to come if that is wanted. */
-async function printLog(
-  session: Session,
-  info: SessionInfo,
-  options: Options,
-  context: Context,
-): Promise<void> {
-  const { stdout, stderr } = context.terminal;
-  const common = { observe: true, signal: context.signal };
-  let lostBytes = 0;
-  const last = options.tail ? new LastLines(options.tail) : undefined;
-  if (last !== undefined) {
-    const streams = { stdout: last.stream(stdout), stderr: last.stream(stderr) };
-    ({ lostBytes } = await session.readUntil(info.logBytes, { ...common, ...streams }));
-    await last.print();
-  }
-  const until = options.follow ? Infinity : info.logBytes;
-  const from = options.tail === undefined ? 0 : info.logBytes;
-  if (until > from) {
-    const result = await session.readUntil(until, { ...common, stdout, stderr, from });
-    lostBytes += result.lostBytes;
-  }
-  if (lostBytes > 0) context.messages.say(`gomote: ${lostBytes} bytes of it had been dropped`);
 }
 
 async function verify(

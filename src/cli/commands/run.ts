@@ -102,6 +102,7 @@ export function define(command: Command, context: Context): void {
     )
     .option('--junit-output <file>', 'where to write the merged report (default: junit.xml)')
     .option('--fail-on-test-failures', 'with --junit: end with 1 when a test failed')
+    .option('--timestamps', 'begin each line of output with the time at which it was written')
     .option('--time', 'say afterwards how long it took, and what it used of CPU time and memory')
     .option('--id <id>', 'give the run this id (default: a fresh one)')
     .option(

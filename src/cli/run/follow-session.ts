@@ -1,4 +1,5 @@
 // Follows a run to its end: its output to here, input and signals to there.
+import type { LogOutputs } from '../../client/runs/log-outputs.ts';
 import type { Session } from '../../client/runs/session.ts';
 import type { SessionResult } from '../../client/runs/session-options.ts';
 import type { GomoteError } from '../../errors.ts';
@@ -11,6 +12,8 @@ import { CancelLadder, type LadderOptions } from './cancel-ladder.ts';
 export interface FollowOptions extends LadderOptions {
   /** Where its output goes. Default: that of the context. */
   readonly terminal?: Terminal | undefined;
+  /** What is shown of the output. Default: all of it. */
+  readonly edit?: LogOutputs['edit'];
   /** Whether to pass standard input. */
   readonly stdin: boolean;
   /** How much input it has had before. Default 0. */
@@ -72,7 +75,8 @@ async function copyBothWays(
     const onDetach = () => ladder.leave();
     return await interact(session, context, { from, signal, onLost, stdinBytes, onDetach });
   }
-  const reading = { from, onLost, stdout, stderr, mayReuseBuffer };
+  const { edit } = options;
+  const reading = { from, onLost, stdout, stderr, mayReuseBuffer, edit };
   if (!options.stdin) return await follow(session, { ...reading, signal });
   const { stdin } = context.terminal;
   try {

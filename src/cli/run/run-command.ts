@@ -111,7 +111,7 @@ async function runIn(
       hint: 'give a file, or </dev/null',
     });
   }
-  const onTerminal = taps.length === 0 && wantsTerminal(options, terminal);
+  const onTerminal = taps.length === 0 && !options.timestamps && wantsTerminal(options, terminal);
   const tty = onTerminal ? terminalLike(terminal) : undefined;
   const request: SessionRequest = {
     ...(await requestOf(
@@ -137,6 +137,7 @@ async function runIn(
   const session = client.sessions.get(id, {
     reconnectMs: options.reconnect,
     runAhead: context.terminal.isOutputShown !== true,
+    times: options.timestamps,
   });
   const onLost = reportOutage(context);
   if (options.id !== undefined) await sayKnown(client, options.id, context);
@@ -157,9 +158,13 @@ async function runIn(
     await print(context.terminal, `${id}\n`);
     return 0;
   }
+  const editor = options.timestamps
+    ? new (await import('./line-editor.ts')).LineEditor({ timestamps: true })
+    : undefined;
   const followed = await followSession(session, context, {
     name,
     terminal,
+    edit: editor?.edit,
     stdin: request.stdin === true,
     tty: tty !== undefined,
     killAfterMs: options.killAfter ?? defaultKillAfterMs,
@@ -176,6 +181,8 @@ async function runIn(
     requireNoSessionOption(client, options);
     return await runWithoutSession(client, request, context, terminal);
   }
+  if (editor?.isGuessed)
+    context.messages.say(`gomote: ${name} tells no times: they are those at which the output came`);
   return exitCodeOf(followed, context, record, request);
 }
 

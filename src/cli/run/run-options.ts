@@ -31,6 +31,7 @@ export interface RunOptions {
   junitOutput?: string;
   failOnTestFailures?: boolean;
   time?: boolean;
+  timestamps?: boolean;
 }
 
 /** Whether something is to be done when the run is over. */
@@ -50,6 +51,7 @@ const needEnd: ReadonlyArray<[keyof RunOptions, string]> = [
   ['retry', '--retry'],
   ['collect', '--collect'],
   ['time', '--time'],
+  ['timestamps', '--timestamps'],
   ['get', '--get'],
   ['junit', '--junit'],
 ];
@@ -76,6 +78,13 @@ export function checkRunOptions(options: RunOptions): void {
       hint: 'give --until RE, or leave --max out',
     });
   }
+  if (options.timestamps && until !== undefined)
+    throw contradict(
+      '--until',
+      '--timestamps',
+      'gomote logs --timestamps has the times of each run',
+    );
+  if (options.timestamps && options.tty) throw contradict('-t', '--timestamps');
   const ofReports = options.junitOutput ? '--junit-output' : '--fail-on-test-failures';
   const isOfReports = options.junitOutput !== undefined || options.failOnTestFailures;
   if (isOfReports && !isGiven(options.junit)) {
@@ -108,6 +117,7 @@ const needSession: ReadonlyArray<[keyof RunOptions, string]> = [
   ['interactive', '-i'],
   ['killAfter', '--kill-after'],
   ['onHangup', '--on-hangup'],
+  ['timestamps', '--timestamps'],
   ['tty', '-t'],
 ];
 

@@ -1,7 +1,7 @@
 // What the calls of a session take and give.
 import type { GomoteError } from '../../errors.ts';
 import type { SessionEnd } from '../../protocol/session.ts';
-import type { LogOutputs } from './session-reader.ts';
+import type { LogOutputs } from './log-outputs.ts';
 
 /** What `read` takes. */
 export interface SessionReadOptions extends LogOutputs {
@@ -36,4 +36,6 @@ export interface SessionOptions {
    * buildlet and reads long output out of those of the log. Default true.
    */
   runAhead?: boolean | undefined;
+  /** Whether to ask when the output was written, for `edit`. Default false. Buildlets without the feature `times` do not tell. */
+  times?: boolean | undefined;
 }

@@ -6,18 +6,9 @@ import { RecordParser, type RecordPiece } from '../../protocol/log-records.ts';
 import type { Gap, SessionEnd, StreamSum } from '../../protocol/session.ts';
 import { closedOutput, outputFailure } from '../given-streams.ts';
 import { LogFiles } from './log-files.ts';
+import type { LogOutputs } from './log-outputs.ts';
 import { StreamDigest } from './stream-digest.ts';
-
-export interface LogOutputs {
-  /** Not ended; a slow one slows the command. Absent: discarded. */
-  readonly stdout?: Writable | undefined;
-  readonly stderr?: Writable | undefined;
-  /**
-   * Whether the outputs need a chunk no more once they have called back for it: then its memory is used for the next.
-   * Default false: they may keep chunks.
-   */
-  readonly mayReuseBuffer?: boolean | undefined;
-}
+import { TimeLine } from './time-line.ts';
 
 /** A connection's part of a log. */
 interface CopyOptions {
@@ -47,6 +38,8 @@ export class LogCopier {
   readonly #fromStart: boolean;
   readonly #until: number;
   readonly #mayReuseBuffer: boolean;
+  readonly #edit: LogOutputs['edit'];
+  readonly #times = new TimeLine();
   #replies: Awaited<ReturnType<typeof loadReplies>> | undefined;
   #end: SessionEnd | undefined;
   #heard = false;
@@ -56,6 +49,7 @@ export class LogCopier {
   constructor(outputs: LogOutputs, from: number | 'end', until = Infinity) {
     this.#until = until;
     this.#mayReuseBuffer = outputs.mayReuseBuffer === true;
+    this.#edit = outputs.edit;
     this.#fromStart = from === 0;
     this.#parser = new RecordParser(from === 'end' ? 0 : from);
     const stream = (output: Writable | undefined): Stream => ({
@@ -108,6 +102,7 @@ export class LogCopier {
     this.#replies ??= await loadReplies();
     const replies = this.#replies;
     this.#parser.restart();
+    this.#times.restart();
     const files = filesIn === undefined ? undefined : new LogFiles(filesIn, this.#mayReuseBuffer);
     await new Promise<void>((resolve, reject) => {
       const outputs = this.#outputs;
@@ -222,6 +217,7 @@ export class LogCopier {
     }
     if (kind === 'out' || kind === 'err') return this.#write(this.#streams[kind], offset, bytes);
     const json = bytes.toString();
+    if (kind === 'time') this.#times.add(damagedUnless(this.#replies?.parseTimes(json)));
     if (kind === 'gap') this.#skip(damagedUnless(this.#replies?.parseGap(json)));
     if (kind === 'end') this.#end = damagedUnless(this.#replies?.parseSessionEnd(json));
     return undefined;
@@ -234,7 +230,10 @@ export class LogCopier {
     if (fresh.length === 0) return undefined;
     stream.next += fresh.length;
     stream.digest.update(fresh);
-    return stream.output?.write(fresh) === false ? stream.output : undefined;
+    if (stream.output === undefined && this.#edit === undefined) return undefined;
+    const name = stream === this.#streams.out ? 'stdout' : 'stderr';
+    const shown = this.#edit?.(fresh, name, this.#times.at(this.position)) ?? fresh;
+    return shown.length > 0 && stream.output?.write(shown) === false ? stream.output : undefined;
   }
 
   #skip(gap: Gap): void {

@@ -41,6 +41,7 @@ export class Session {
   readonly #connection: Connection;
   readonly #reconnectMs: number;
   readonly #pingMs: number;
+  readonly #isTimed: boolean;
   /** The reply to the request that started it, until it is read. */
   #first: OpenLog | undefined;
   #mayRun = false;
@@ -54,6 +55,7 @@ export class Session {
     this.#reconnectMs = checkedDurationMs('reconnectMs', options.reconnectMs) ?? defaultReconnectMs;
     const pingMs = timeLimitMs('pingMs', options.pingMs) ?? pingIntervalMs;
     this.#pingMs = Math.min(pingMs, pingIntervalMs);
+    this.#isTimed = options.times === true;
     const { sharedDirectory } = connection.options;
     this.#filesIn = options.runAhead === false ? undefined : sharedDirectory;
   }
@@ -268,7 +270,8 @@ export class Session {
   }
 
   #as(reader: string): FormValues {
-    return { reader, named: this.#filesIn === undefined ? undefined : '1' };
+    const named = this.#filesIn === undefined ? undefined : '1';
+    return { reader, named, times: this.#isTimed ? '1' : undefined };
   }
 
   #path(path: string, query: FormValues): string {

@@ -1,0 +1,113 @@
+// Lines of output as they are shown: with the time at which they were written, and only those that are wanted.
+import type { GoPattern } from './go-pattern.ts';
+
+export type StreamName = 'stdout' | 'stderr';
+
+export interface LineChoice {
+  /** Whether each line begins with its time. */
+  readonly timestamps?: boolean | undefined;
+  /** Only lines that were begun at this moment or later, in ms since 1970. */
+  readonly sinceMs?: number | undefined;
+  /** Only lines that were begun before this moment. */
+  readonly untilMs?: number | undefined;
+  /** Only lines that it matches. */
+  readonly grep?: GoPattern | undefined;
+  /** Only lines of this stream. */
+  readonly stream?: StreamName | undefined;
+}
+
+/** Of a longer line, whether it is wanted is decided by as much of it, in bytes. */
+const longestLineBytes = 64 << 10;
+
+interface Line {
+  /** Whether it is shown; undefined while that depends on the rest of it. */
+  isShown: boolean | undefined;
+  /** What comes before it. */
+  readonly prefix: string;
+  /** What of it is held back. */
+  held: Buffer;
+}
+
+export class LineEditor {
+  readonly #choice: LineChoice;
+  /** The line that has begun and not ended. */
+  readonly #open: { [Name in StreamName]?: Line | undefined } = {};
+  #isGuessed = false;
+
+  constructor(choice: LineChoice) {
+    this.#choice = choice;
+  }
+
+  /** Whether times were those at which the output came, since the buildlet did not tell others. */
+  get isGuessed(): boolean {
+    return this.#isGuessed;
+  }
+
+  /** What is shown of these bytes; `atMs`: when they were written. */
+  readonly edit = (bytes: Buffer, stream: StreamName, atMs: number | undefined): Buffer => {
+    const shown: Uint8Array[] = [];
+    for (let at = 0; at < bytes.length; ) {
+      const newline = bytes.indexOf(10, at);
+      const end = newline < 0 ? bytes.length : newline + 1;
+      const line = this.#open[stream] ?? this.#begin(stream, atMs);
+      this.#open[stream] = newline < 0 ? line : undefined;
+      shown.push(...this.#take(line, bytes.subarray(at, end), newline >= 0));
+      at = end;
+    }
+    return Buffer.concat(shown);
+  };
+
+  /** What is shown of a line that has no end. */
+  rest(stream: StreamName): Buffer {
+    const line = this.#open[stream];
+    this.#open[stream] = undefined;
+    return Buffer.concat(line === undefined ? [] : this.#take(line, Buffer.alloc(0), true));
+  }
+
+  #begin(stream: StreamName, atMs: number | undefined): Line {
+    const { sinceMs = -Infinity, untilMs = Infinity, grep, timestamps } = this.#choice;
+    this.#isGuessed ||= atMs === undefined;
+    const timeMs = atMs ?? Date.now();
+    const isOther = this.#choice.stream !== undefined && this.#choice.stream !== stream;
+    const isWanted = !isOther && timeMs >= sinceMs && timeMs < untilMs;
+    const isShown = !isWanted ? false : grep === undefined ? true : undefined;
+    const line = {
+      isShown,
+      prefix: timestamps ? `${timeText(timeMs)} ` : '',
+      held: Buffer.alloc(0),
+    };
+    // Nothing of it waits: its prefix comes with the first byte.
+    if (isShown) line.held = Buffer.from(line.prefix);
+    return line;
+  }
+
+  #take(line: Line, part: Buffer, isEnd: boolean): Uint8Array[] {
+    if (line.isShown === false) return [];
+    if (line.isShown === undefined) {
+      line.held = Buffer.concat([line.held, part]);
+      if (!isEnd && line.held.length < longestLineBytes) return [];
+      line.isShown = this.#choice.grep?.test(withoutEnd(line.held)) === true;
+      if (!line.isShown) return [];
+      return [Buffer.from(line.prefix), this.#release(line)];
+    }
+    return [this.#release(line), part];
+  }
+
+  #release(line: Line): Buffer {
+    const { held } = line;
+    line.held = Buffer.alloc(0);
+    return held;
+  }
+}
+
+function withoutEnd(line: Buffer): Buffer {
+  const end = line.at(-1) === 10 ? line.length - 1 : line.length;
+  return line.subarray(0, line[end - 1] === 13 ? end - 1 : end);
+}
+
+/** The largest moment that a date can have, in ms. */
+const latestMs = 8.64e15;
+
+/** RFC 3339, in UTC, with milliseconds. */
+export const timeText = (timeMs: number): string =>
+  new Date(Math.min(timeMs, latestMs)).toISOString();

@@ -1,0 +1,53 @@
+// The longest times in which a run wrote nothing.
+import type { StreamName } from './line-editor.ts';
+
+export interface Silence {
+  readonly durationMs: number;
+  /** When it began, in ms since 1970. */
+  readonly sinceMs: number;
+  /** The last line before it; empty at the beginning. */
+  readonly line: string;
+}
+
+/** How many are kept, and how long one must be, in ms. */
+const keptSilences = 10;
+const leastMs = 100;
+
+/** How much is kept of a line, in bytes. */
+const lineBytes = 500;
+
+export class Silences {
+  /** The longest first. */
+  longest: readonly Silence[] = [];
+  #sinceMs: number;
+  #line = '';
+  /** What each stream has of a line that has not ended. */
+  readonly #open = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
+
+  /** @param startedMs When the run began, in ms since 1970. */
+  constructor(startedMs: number) {
+    this.#sinceMs = startedMs;
+  }
+
+  /** Takes output that was written at that moment. */
+  take(bytes: Buffer, stream: StreamName, atMs: number): void {
+    this.end(atMs);
+    this.#sinceMs = Math.max(this.#sinceMs, atMs);
+    const ends = bytes.at(-1) === 10 ? bytes.length - 1 : bytes.length;
+    const before = ends > 0 ? bytes.lastIndexOf(10, ends - 1) : -1;
+    const start = before < 0 ? this.#open[stream] : Buffer.alloc(0);
+    const line = Buffer.concat([start, bytes.subarray(before + 1, ends)]).subarray(0, lineBytes);
+    this.#line = line.toString();
+    this.#open[stream] = ends < bytes.length ? Buffer.alloc(0) : line;
+  }
+
+  /** The silence that there was has ended. */
+  end(atMs: number): void {
+    const durationMs = atMs - this.#sinceMs;
+    if (durationMs < leastMs) return;
+    const silence = { durationMs, sinceMs: this.#sinceMs, line: this.#line };
+    this.longest = [...this.longest, silence]
+      .sort((a, b) => b.durationMs - a.durationMs)
+      .slice(0, keptSilences);
+  }
+}
