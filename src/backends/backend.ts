@@ -118,6 +118,8 @@ export interface TeamServer {
   types(call: BackendCall): Promise<Catalogue | undefined>;
   /** Who the caller is there; undefined when the server does not say. */
   whoAmI(call: BackendCall): Promise<{ name: string; isAdmin: boolean } | undefined>;
+  /** What time it is there, to the second; undefined when the server does not say. */
+  clock(call: BackendCall): Promise<Date | undefined>;
   /** The builder type of the buildlet of that name. */
   builderOf(name: string, call: BackendCall): Promise<BuilderType | undefined>;
   /** Lets the buildlet live for `byMs` from now, as far as it may. Gives when it ends. */

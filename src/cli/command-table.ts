@@ -203,6 +203,11 @@ const team: readonly CommandEntry[] = [
 
 const others: readonly CommandEntry[] = [
   {
+    name: 'doctor',
+    summary: 'find what keeps gomote from working, and the cure',
+    load: () => import('./commands/doctor.ts'),
+  },
+  {
     name: 'completion',
     summary: 'print the script that completes command lines',
     load: () => import('./commands/completion.ts'),

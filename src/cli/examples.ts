@@ -17,6 +17,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
   create: ['name=$(gomote create local)', 'gomote create --count 3 linux-amd64'],
   destroy: ['gomote destroy NAME', 'gomote destroy --all --yes'],
   diff: ['gomote diff NAME', 'gomote diff --json NAME'],
+  doctor: ['gomote doctor', 'gomote doctor --backend ci --json'],
   extend: ['gomote extend NAME 2h', 'gomote extend NAME 1h30m'],
   get: ['gomote get NAME src/hello', 'gomote get NAME build.log - | less'],
   gettar: [

@@ -136,6 +136,17 @@ export class CoordinatorClient {
     }
   }
 
+  /** What time it is there, to the second; undefined where the coordinator, or a proxy before it, does not tell. */
+  async clock(options: CallOptions = {}): Promise<Date | undefined> {
+    const signal = this.#connection.signalWith(options.signal);
+    const path = coordinatorPaths.types;
+    const request = { method: 'GET', path, signal, headersTimeoutMs: headersLimitMs } as const;
+    const { headers, body } = await this.#connection.call(request);
+    body.destroy();
+    const timeMs = Date.parse(String(headers.date));
+    return Number.isNaN(timeMs) ? undefined : new Date(timeMs);
+  }
+
   /** Extends a buildlet's life by this time from now, as far as the coordinator allows. */
   async extend(name: string, byMs: number, options: CallOptions = {}): Promise<RemoteBuildlet> {
     const path = coordinatorPaths.extend;

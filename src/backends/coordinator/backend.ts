@@ -123,6 +123,10 @@ export class CoordinatorBackend implements Backend, BatchCreation, Diagnosis, Te
     return (await this.#client.types(call))?.user;
   }
 
+  async clock(call: BackendCall): Promise<Date | undefined> {
+    return await this.#client.clock(call);
+  }
+
   /** From what is known of the types; the coordinator is asked only when nothing is. */
   async builderOf(name: string, call: BackendCall): Promise<BuilderType | undefined> {
     const known = readKnownTypes(this.#typesFile);

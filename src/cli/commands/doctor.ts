@@ -1,0 +1,40 @@
+// gomote doctor: what may keep gomote from working, each with its cure. It changes nothing.
+import type { Command } from 'commander';
+import type { Context } from '../context.ts';
+import { checkBackends } from '../doctor/backends.ts';
+import type { Finding } from '../doctor/finding.ts';
+import { checkConfig, checkDisks, checkPrograms, checkVersions } from '../doctor/machine.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { listed, listedJson, print } from '../terminal/terminal.ts';
+
+interface Options {
+  json?: boolean;
+}
+
+export function define(command: Command, context: Context): void {
+  command.option('--json', 'print a JSON object').action(async (options: Options) => {
+    const { terminal } = context;
+    // Nobody is asked for a password.
+    terminal.environment.GOMOTE_UNATTENDED = '1';
+    const { findings: ofConfig, config } = await checkConfig(context);
+    const [disks, programs, backends] = await context.messages.during('looking', () =>
+      Promise.all([
+        checkDisks(terminal.environment),
+        checkPrograms(config, terminal.environment),
+        checkBackends(config, context),
+      ]),
+    );
+    const findings = [...checkVersions(), ...ofConfig, ...disks, ...programs, ...backends];
+    const isOk = findings.every(({ state }) => state !== 'problem');
+    const text = options.json
+      ? listedJson({ ok: isOk, findings }, terminal, 2)
+      : listed(findings.flatMap(linesOf), terminal);
+    await print(terminal, text);
+    if (!isOk) context.exitCode = exitCodes.failed;
+  });
+}
+
+const linesOf = ({ check, state, message, cure }: Finding): string[] => [
+  `${state.padEnd(7)}  ${check}: ${message}`,
+  ...(cure === undefined ? [] : [`         ${cure}`]),
+];

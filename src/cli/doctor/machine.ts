@@ -1,0 +1,154 @@
+// This machine, as gomote finds it: Node, the configuration, room on the disk, other programs.
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { errnoOf, GomoteError } from '../../errors.ts';
+import { userDirectory } from '../../files/user-directories.ts';
+import type { Config } from '../../gomote/config/config-file.ts';
+import { readVersion } from '../../package-root.ts';
+import type { Context } from '../context.ts';
+import { formatBytes } from '../transfer/format-bytes.ts';
+import { type Finding, ok, problem, warning } from './finding.ts';
+
+/** The least of package.json. */
+const leastNode = [20, 18, 1] as const;
+
+export function checkVersions(): Finding[] {
+  const parts = process.versions.node.split('.').map(Number);
+  const at = leastNode.findIndex((least, i) => parts[i] !== least);
+  const isOld = at >= 0 && (parts[at] ?? 0) < (leastNode[at] ?? 0);
+  const node = `${process.version} on ${process.platform} ${process.arch}`;
+  return [
+    ok('gomote', readVersion()),
+    isOld
+      ? problem(
+          'node',
+          new Error(`${node} is too old`),
+          `install Node ${leastNode.join('.')} or later`,
+        )
+      : ok('node', node),
+  ];
+}
+
+/** The configuration, if it can be read. */
+export async function checkConfig(
+  context: Context,
+): Promise<{ findings: Finding[]; config: Config | undefined }> {
+  try {
+    const config = await context.config();
+    const files = ['config.toml', 'logins.toml'].filter((name) =>
+      existsSync(join(context.configDir, name)),
+    );
+    const read = files.length === 0 ? 'none, and none is needed' : files.join(', ');
+    const names = [...config.backends.keys()].join(', ');
+    const message = `${context.configDir}: ${read}; backends: ${names}; default: ${await context.backendName()}`;
+    return { findings: [ok('configuration', message)], config };
+  } catch (error) {
+    const cure = 'mend the file; docs/configuration.md has every key';
+    return { findings: [problem('configuration', error, cure)], config: undefined };
+  }
+}
+
+/** Less than this is soon used up by a build, in bytes. */
+const littleBytes = 2e9;
+/** With less than this gomote itself cannot work, in bytes. */
+const tooLittleBytes = 50e6;
+
+export async function checkDisks(environment: NodeJS.ProcessEnv): Promise<Finding[]> {
+  const places = new Map<string, string>();
+  const add = (what: string, find: () => string) => {
+    try {
+      places.set(what, existing(find()));
+    } catch {
+      // Without a home directory there is no such place.
+    }
+  };
+  add('disk of local buildlets', () =>
+    userDirectory(environment, 'XDG_STATE_HOME', '.local/state'),
+  );
+  add('disk of caches', () => userDirectory(environment, 'XDG_CACHE_HOME', '.cache'));
+  add('disk of temporary files', () => environment.TMPDIR || tmpdir());
+  return await Promise.all([...places].map(([what, path]) => checkDisk(what, path)));
+}
+
+/** The path, or the nearest directory above it that is there. */
+function existing(path: string): string {
+  const parent = dirname(path);
+  return existsSync(path) || parent === path ? path : existing(parent);
+}
+
+async function checkDisk(check: string, path: string): Promise<Finding> {
+  try {
+    const { bavail, bsize, files, ffree } = await statfs(path);
+    const freeBytes = bavail * bsize;
+    const free = `${formatBytes(freeBytes)} free at ${path}`;
+    const cure = 'remove what is not needed there, or see gomote list and gomote destroy';
+    if (files > 0 && ffree === 0)
+      return problem(check, new Error(`no file can be made at ${path}`), cure);
+    if (freeBytes < tooLittleBytes) return problem(check, new Error(`only ${free}`), cure);
+    return freeBytes < littleBytes ? warning(check, `only ${free}`, cure) : ok(check, free);
+  } catch (error) {
+    return problem(check, error, `see what is wrong with ${path}`);
+  }
+}
+
+/** A program that some backends or commands need. */
+interface Program {
+  readonly name: string;
+  readonly args: readonly string[];
+  /** What it is for. */
+  readonly use: string;
+  /** The kind of backend that cannot do without it. */
+  readonly kind?: string;
+}
+
+const programs: readonly Program[] = [
+  { name: 'git', args: ['--version'], use: 'push leaves out what git ignores' },
+  { name: 'ssh', args: ['-V'], use: 'backends of kind "ssh" reach hosts by it', kind: 'ssh' },
+  { name: 'docker', args: ['--version'], use: 'it starts the engine of containers' },
+  {
+    name: 'bwrap',
+    args: ['--version'],
+    use: 'create --isolation bubblewrap confines commands by it',
+  },
+];
+
+/** How long a program may take to say its version, in ms. */
+const programMs = 5_000;
+
+export async function checkPrograms(
+  config: Config | undefined,
+  environment: NodeJS.ProcessEnv,
+): Promise<Finding[]> {
+  const kinds = new Set([...(config?.backends.values() ?? [])].map(({ kind }) => kind as string));
+  return await Promise.all(
+    programs.map(async ({ name, args, use, kind }): Promise<Finding> => {
+      const check = `program ${name}`;
+      try {
+        return ok(check, await firstLineOf(name, args, environment));
+      } catch (error) {
+        const cure = `install ${name === 'bwrap' ? 'bubblewrap' : name} if you need it: ${use}`;
+        const message = errnoOf(error) === 'ENOENT' ? 'not found' : 'found, but it does not start';
+        if (kind === undefined || !kinds.has(kind)) return warning(check, message, cure);
+        return problem(check, new GomoteError('ERR_CONFIG', message), `install ${name}: ${use}`);
+      }
+    }),
+  );
+}
+
+async function firstLineOf(
+  name: string,
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv,
+): Promise<string> {
+  return await new Promise((resolve, reject) => {
+    const options = { env: environment, timeout: programMs, maxBuffer: 64 << 10 };
+    const child = execFile(name, args, options, (error, stdout, stderr) => {
+      if (error) reject(error);
+      else resolve(`${stdout}${stderr}`.trim().split('\n')[0] ?? '');
+    });
+    child.stdin?.end();
+  });
+}
