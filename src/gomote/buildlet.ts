@@ -10,7 +10,7 @@ import type { Backends } from './backends.ts';
 import type { PullTreeOptions } from './pull.ts';
 import type { PushTreeOptions } from './push.ts';
 import type { AttachOptions, RunOptions } from './run/options.ts';
-import { pushedDirectory } from './run/pushed-directory.ts';
+import { pushedDirectory, startDirectory } from './run/pushed-directory.ts';
 import { requestOf } from './run/request.ts';
 import type { Run } from './run/run.ts';
 import { attachRun, startRun } from './run/start.ts';
@@ -70,7 +70,8 @@ export class Buildlet implements AsyncDisposable {
     const { name, builder } = this;
     const { backends } = this.#parts;
     const { environment } = backends.settings;
-    const dir = options.dir ?? this.#pushedTo ?? pushedDirectory(this.client, environment) ?? '';
+    const pushed = () => this.#pushedTo ?? pushedDirectory(this.client, environment);
+    const dir = options.dir ?? startDirectory(cmd, pushed());
     const request = () => requestOf({ name, builder, backends }, { cmd, args, dir }, options);
     return startRun(this.#place, request, options);
   }

@@ -62,8 +62,9 @@ describe('the default directory of a run', () => {
   it('is as with Go with a command by its path in the work dir', async () => {
     const { cli, name, workDir, where } = await inTree();
     await cli(['push', name]);
-    enter(temporaryDirectory());
     const sub = join(workDir, 'hello-2.10/sub');
+    expect(await where(name, 'hello-2.10/sub/where')).toBe(sub);
+    enter(temporaryDirectory());
     expect(await where(name, 'pwd')).toBe(workDir);
     expect(await where(name, 'hello-2.10/sub/where')).toBe(sub);
     expect(await where('-dir', 'hello-2.10/sub', name, 'hello-2.10/where')).toBe(sub);

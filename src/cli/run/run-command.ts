@@ -5,7 +5,7 @@ import { formatDuration } from '../../duration.ts';
 import { GomoteError, isGomoteError, NotStartedError, StatusError } from '../../errors.ts';
 import { notStarted } from '../../gomote/run/ending.ts';
 import { defaultKillAfterMs } from '../../gomote/run/lost.ts';
-import { pushedDirectory } from '../../gomote/run/pushed-directory.ts';
+import { pushedDirectory, startDirectory } from '../../gomote/run/pushed-directory.ts';
 import { requestOf } from '../../gomote/run/request.ts';
 import { startFailure } from '../../gomote/run/start-failure.ts';
 import type { SessionInfo, SessionRequest } from '../../protocol/session.ts';
@@ -50,7 +50,8 @@ export async function runCommand(
     checkRunOptions(options);
     const command = read();
     code = await context.withBuildlet(command.name, async (buildlet) => {
-      const dir = options.dir ?? pushedDirectory(buildlet.client, environment) ?? '';
+      const pushed = () => pushedDirectory(buildlet.client, environment);
+      const dir = options.dir ?? startDirectory(command.cmd, pushed());
       return await runOn({ buildlet, command, dir, options, context, record });
     });
   } catch (error) {

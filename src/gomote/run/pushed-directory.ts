@@ -73,3 +73,10 @@ function read(path: string): string | undefined {
     return undefined;
   }
 }
+
+/**
+ * Where a command starts when nobody says it: where the tree was pushed. One that is named by its path in the work directory,
+ * as with Go's gomote, starts in its own directory: `go/src/make.bash` in `go/src`.
+ */
+export const startDirectory = (cmd: string, pushed = ''): string =>
+  pushed !== '' && cmd.startsWith(`${pushed}/`) ? '' : pushed;
