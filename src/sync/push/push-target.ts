@@ -7,14 +7,12 @@ import { pathOf, type TreeChange } from '../../protocol/tree-change.ts';
 import { type TreeEntry, treeDigest } from '../../protocol/tree-entry.ts';
 import type { FoundEntry } from '../../tree/tree-walk.ts';
 import { KnownStates } from '../local/known-states.ts';
-import type { LocalCache } from '../local/local-cache.ts';
-import type { LocalTree, LocalWalk } from '../local/local-tree.ts';
 import { withRemoteTree } from '../remote/open.ts';
 import type { RemoteState, RemoteTree } from '../remote/remote-tree.ts';
 import { withPatches } from './patches.ts';
 import { planChanges } from './plan.ts';
 import type { PushOptions } from './push-options.ts';
-import type { PushStream } from './push-stream.ts';
+import type { PushSource, PushStream } from './push-source.ts';
 import { holds, isBelow, refusedNames, unreadThere, withRefused } from './refused-paths.ts';
 import { replacedDirectories } from './replaced-directories.ts';
 
@@ -48,51 +46,36 @@ interface Opened {
 }
 
 export class PushTarget {
+  /** What is to be done, once it is planned. */
+  changes: readonly TreeChange[] = [];
+  /** Whether the remote state has been read, or reading it has failed. */
+  isOpen = false;
+  /** Whether it takes a tree stream, once it is open. */
+  takesStream = false;
   readonly #client: BuildletClient;
   readonly #options: PushOptions;
   #mayName: boolean;
-  #opening: Promise<Opened> | undefined;
-  #changes: readonly TreeChange[] = [];
-  #there: readonly TreeEntry[] = [];
-  #takesStream = false;
   #takesNames = false;
-  #isOpen = false;
+  #opening: Promise<Opened>;
   #wireBytes = 0;
   /** What this buildlet's tree does not get, and why. */
   #refused: ReadonlyMap<string, GomoteError> = new Map();
-  /** Of those, what it cannot get for its name, or what cannot be read there. */
-  #unfit: ReadonlyMap<string, GomoteError> = new Map();
-  readonly #onUnread: (path: string, error: unknown) => void;
-  /** How often sending it has failed. */
-  tries = 0;
 
   /**
+   * Begins to read the remote state.
+   *
    * @param mayName Whether contents are named where the buildlet can open them, in place of being sent.
-   * @param onUnread Called for a file here that cannot be read, before that is thrown.
    */
-  constructor(
-    client: BuildletClient,
-    options: PushOptions,
-    { mayName, onUnread }: { mayName: boolean; onUnread: (path: string, error: unknown) => void },
-  ) {
+  constructor(client: BuildletClient, options: PushOptions, mayName: boolean) {
     this.#client = client;
     this.#options = options;
     this.#mayName = mayName;
-    this.#onUnread = onUnread;
+    this.#opening = this.#open();
   }
 
   /** Whether all that is there is compared, or only what was pushed. */
   get #scope(): TreeScope {
     return this.#options.mirror ? 'all' : 'pushed';
-  }
-
-  get changes(): readonly TreeChange[] {
-    return this.#changes;
-  }
-
-  /** Whether its buildlet takes a tree stream, once it has been planned. */
-  get takesStream(): boolean {
-    return this.#takesStream;
   }
 
   /** Whether it gets a stream that names its contents, once it is open. */
@@ -105,39 +88,38 @@ export class PushTarget {
     this.#mayName = false;
   }
 
-  /** Whether the remote state has been read, or reading it has failed. */
-  get isOpen(): boolean {
-    return this.#isOpen;
+  /** Begins to read the remote state again. */
+  reopen(): void {
+    this.#opening = this.#open();
   }
 
-  /** Begins to read the remote state. */
-  open(): void {
+  #open(): Promise<Opened> {
     const { dir, compress = 'auto', signal } = this.#options;
     const onWire = (bytes: number) => {
       this.#wireBytes += bytes;
     };
     const options = { dir, compress, signal, onWire };
-    this.#opening = withRemoteTree(this.#client, options, async (remote) => ({
+    const opening = withRemoteTree(this.#client, options, async (remote) => ({
       remote,
       state: await remote.state(this.#scope),
     }));
     const opened = (found?: Opened) => {
-      this.#isOpen = true;
+      this.isOpen = true;
+      this.takesStream = found?.state.digest !== undefined;
       this.#takesNames = found?.state.takesNames === true;
     };
-    this.#opening.then(opened, () => opened());
+    opening.then(opened, () => opened());
+    return opening;
   }
 
   /** The remote tree and its state, once no other push is changing it. */
   async #opened(): Promise<Opened> {
     const { signal, dryRun = false } = this.#options;
     for (;;) {
-      if (this.#opening === undefined) this.open();
       const opened = await this.#opening;
-      if (opened === undefined) throw new Error('not opened');
       if (!opened.state.isBusy || dryRun) return opened;
       await sleep(busyMs, undefined, { signal });
-      this.open();
+      this.reopen();
     }
   }
 
@@ -147,55 +129,42 @@ export class PushTarget {
     return digest === emptyTree && whyNameRefused === undefined;
   }
 
-  /** As {@link plan} and {@link send} where nothing is there: `pieces` tell in the end what they were of. */
-  async sendNew(
-    stream: PushStream & { changes: () => readonly TreeChange[] },
-    tree: LocalTree,
-    cache: LocalCache,
-  ): Promise<void> {
-    await this.send(stream, tree, cache);
-    this.#changes = stream.changes();
-  }
-
   /** Plans the changes. */
-  async plan(tree: LocalWalk, cache: LocalCache): Promise<readonly TreeChange[]> {
+  async plan(source: PushSource): Promise<readonly TreeChange[]> {
     const { remote, state } = await this.#opened();
-    const { mirror = false, force = false, keeps } = this.#options;
-    this.#changes = [];
-    this.#takesStream = state.digest !== undefined;
-    const { here: all, there, times } = await this.#compared({ remote, state }, tree, cache);
-    this.#there = there;
-    this.#unfit = new Map([...refusedNames(tree.entries, state), ...unreadThere(remote)]);
-    const here = all.filter(({ path }) => !isBelow(this.#unfit, path));
+    const { mirror = false, force = false, keeps, adjust, onPlan } = this.#options;
+    const { walk } = source;
+    this.changes = [];
+    const compared = await this.#compared({ remote, state }, source);
+    const { there } = compared;
+    const unfit = new Map([...refusedNames(walk.entries, state), ...unreadThere(remote)]);
+    const here = compared.here.filter(({ path }) => !isBelow(unfit, path));
     const planned = planChanges<FoundEntry>(here, there, {
-      digestOf: (entry) => this.#digest(entry, remote, cache),
-      times: state.times === undefined ? undefined : times,
+      digestOf: (entry) => source.digest(entry, remote.algorithm),
+      times: state.times === undefined ? undefined : compared.times,
       keeps: (path, isDirectory) =>
         keeps?.(path) === true ||
-        tree.keeps(path, isDirectory, mirror) ||
-        isBelow(this.#unfit, path) ||
+        walk.keeps(path, isDirectory, mirror) ||
+        isBelow(unfit, path) ||
         holds(path, remote.unread),
     });
-    const adjusted = (await this.#options.adjust?.(planned)) ?? planned;
+    const adjusted = (await adjust?.(planned)) ?? planned;
     const replaced =
       mirror || force ? new Map() : await replacedDirectories(adjusted, there, remote);
-    this.#refused = new Map([...this.#unfit, ...replaced]);
+    this.#refused = new Map([...unfit, ...replaced]);
     const allowed = adjusted.filter((change) => !isBelow(this.#refused, pathOf(change)));
-    this.#changes = this.takesNames
+    const chunksOf = (path: string) => remote.chunks(path);
+    this.changes = this.takesNames
       ? allowed.map(withoutPatch)
-      : await withPatches(allowed, {
-          top: tree.top,
-          there: this.#there,
-          chunksOf: (path) => remote.chunks(path),
-        });
-    return this.#changes;
+      : await withPatches(allowed, { top: walk.top, there, chunksOf });
+    onPlan?.(this.changes);
+    return this.changes;
   }
 
   /** The entries to compare: where the remote state is known here, only those that may differ. */
   async #compared(
     { remote, state }: Opened,
-    { entries }: LocalTree,
-    cache: LocalCache,
+    { walk: { entries }, cache }: PushSource,
   ): Promise<{
     here: readonly FoundEntry[];
     there: readonly TreeEntry[];
@@ -210,26 +179,17 @@ export class PushTarget {
     return { here: entries, there: await remote.entries(this.#scope), times: how };
   }
 
-  #digest(entry: FoundEntry, { algorithm }: RemoteTree, cache: LocalCache): string | undefined {
-    try {
-      return cache.digest(entry, algorithm);
-    } catch (error) {
-      this.#onUnread(entry.path, error);
-      throw error;
-    }
-  }
-
-  async send(stream: PushStream, { top, entries }: LocalTree, cache: LocalCache): Promise<void> {
+  async send(source: PushSource, stream: PushStream): Promise<void> {
     const { remote } = await this.#opened();
-    const { mirror, force } = this.#options;
+    const { mirror = false, force = false } = this.#options;
     const refused = await remote.apply({
       ...stream,
-      top,
-      changes: this.#changes,
-      here: this.#sent(entries),
-      replacesDirectories: mirror === true || force === true,
-      digestOf: (entry) => this.#digest(entry, remote, cache),
-      onUnread: this.#onUnread,
+      top: source.walk.top,
+      changes: this.changes,
+      here: this.#sent(source.walk.entries),
+      replacesDirectories: mirror || force,
+      digestOf: (entry) => source.digest(entry, remote.algorithm),
+      onUnread: source.options.onUnread,
     });
     if (refused.length > 0) this.#refused = withRefused(this.#refused, refused);
   }
@@ -241,38 +201,31 @@ export class PushTarget {
   }
 
   /** Takes note of what is now there, for pulls: what else is here by then is somebody's work. */
-  async remember({ top, entries: all }: LocalTree, cache: LocalCache): Promise<void> {
-    const entries = this.#sent(all);
+  async remember({ walk, cache }: PushSource): Promise<void> {
+    const entries = this.#sent(walk.entries);
     const { dir, cacheDirectory } = this.#options;
     const { identity, algorithm } = (await this.#opened()).remote;
-    const known = new KnownStates(cacheDirectory, { top, identity, dir });
+    const known = new KnownStates(cacheDirectory, { top: walk.top, identity, dir });
     const digested = () =>
       entries.map((entry) => ({ ...entry, digest: cache.digest(entry, algorithm) ?? '' }));
-    const removed = this.#changes.flatMap((change) => (change.op === 'remove' ? change.path : []));
+    const removed = this.changes.flatMap((change) => (change.op === 'remove' ? change.path : []));
     known.savePushed(cache.treeDigest(entries, algorithm) ?? '', digested, removed);
   }
 
-  summary(tree: LocalTree, cache: LocalCache): PushSummary {
-    let [files, bytes, removed] = [0, 0, 0];
-    const changes =
-      this.#refused.size === 0
-        ? this.#changes
-        : this.#changes.filter((change) => !isBelow(this.#refused, pathOf(change)));
-    for (const change of changes) {
-      if (change.op === 'remove') removed++;
-      if (change.op !== 'write' || change.entry.kind !== 'file') continue;
-      files++;
-      bytes += change.entry.size;
-    }
+  summary({ walk, cache }: PushSource): PushSummary {
+    const changes = this.changes.filter((change) => !isBelow(this.#refused, pathOf(change)));
+    const files = changes.flatMap((change) =>
+      change.op === 'write' && change.entry.kind === 'file' ? change.entry : [],
+    );
     return {
       changes,
-      files,
-      bytes,
-      removed,
+      files: files.length,
+      bytes: files.reduce((sum, { size }) => sum + size, 0),
+      removed: changes.filter(({ op }) => op === 'remove').length,
       wireBytes: this.#wireBytes,
-      unsent: new Map([...tree.unsent, ...this.#refused]),
+      unsent: new Map([...walk.unsent, ...this.#refused]),
       get digest() {
-        return cache.treeDigest(tree.entries) ?? cache.treeDigest(tree.entries, 'sha1') ?? '';
+        return cache.treeDigest(walk.entries) ?? cache.treeDigest(walk.entries, 'sha1') ?? '';
       },
     };
   }

@@ -4,10 +4,9 @@ import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
 import { pointsOutside } from '../../tar/entry-name.ts';
 import type { FoundEntry } from '../../tree/tree-walk.ts';
-import { LocalCache } from '../local/local-cache.ts';
-import { LocalWalk } from '../local/local-tree.ts';
-import { PushLoop } from './push-loop.ts';
+import { pushToAll } from './push-loop.ts';
 import type { PushOptions } from './push-options.ts';
+import { PushSource } from './push-source.ts';
 import { type PushSummary, PushTarget } from './push-target.ts';
 
 /** How often a push starts again because files cannot be read. */
@@ -43,26 +42,22 @@ async function pushOnce(
   unread: UnreadFiles,
   round: number,
 ): Promise<PromiseSettledResult<PushSummary>[]> {
-  const onUnread = unread.add;
   // For several, the files are read once and sent to all. Of named ones, nobody here sees which cannot be read.
   const mayName = clients.length === 1 && round === 1;
-  const pushes = clients.map((client) => new PushTarget(client, options, { mayName, onUnread }));
   // The buildlets read their state while the tree is walked here.
-  for (const one of pushes) one.open();
+  const targets = clients.map((client) => new PushTarget(client, options, mayName));
   const refuses = (entry: FoundEntry) => unread.given(entry.path) ?? whyRefused(options.dir, entry);
-  const walk = await LocalWalk.begin(top, { ...options, refuses });
-  const cache = new LocalCache(options.cacheDirectory, top, 'push');
-  const run = new PushLoop(walk, cache, { ...options, onUnread });
-  const results = await run.all(pushes);
-  run.save();
+  const source = await PushSource.begin(top, { ...options, refuses, onUnread: unread.add });
+  const results = await pushToAll(source, targets);
+  source.save();
   if (options.dryRun !== true) {
-    const pushed = pushes.filter((_, index) => results[index]?.status === 'fulfilled');
-    for (const one of pushed) await one.remember(walk, cache);
+    const pushed = targets.filter((_, index) => results[index]?.status === 'fulfilled');
+    for (const target of pushed) await target.remember(source);
   }
-  return pushes.map((one, index): PromiseSettledResult<PushSummary> => {
+  return targets.map((target, index): PromiseSettledResult<PushSummary> => {
     const result = results[index];
     if (result?.status === 'rejected') return result;
-    return { status: 'fulfilled', value: one.summary(walk, cache) };
+    return { status: 'fulfilled', value: target.summary(source) };
   });
 }
 
