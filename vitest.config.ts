@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config';
 const apart = ['test/package/**', 'test/kubernetes/**', 'test/docker/**'];
 
 /** Tests that run in their own process and start hardly anything. */
-const code = ['test/{config,protocol,tree,worker}/**/*.test.ts'];
+const code = ['test/{config,files,http,protocol,reverse,tar,tree,worker}/**/*.test.ts'];
 
 export default defineConfig({
   test: {
@@ -17,7 +17,7 @@ export default defineConfig({
     globalSetup: ['scripts/build-workers.js'],
     setupFiles: ['test/helpers/seed.ts'],
     projects: [
-      { extends: true, test: { name: 'code', include: code, testTimeout: 10_000 } },
+      { extends: true, test: { name: 'code', include: code, testTimeout: 10_000, isolate: false } },
       // They start programs, terminals, browsers, servers of other tools, or move large trees.
       {
         extends: true,
@@ -25,7 +25,7 @@ export default defineConfig({
           name: 'programs',
           include: ['test/**/*.test.ts'],
           exclude: [...apart, ...code],
-          testTimeout: 120_000,
+          testTimeout: 60_000,
         },
       },
     ],

@@ -14,7 +14,7 @@ import { hasTool } from '../helpers/tools.ts';
 import { rawTarGz } from '../tar/raw-archive.ts';
 
 /** As many requests of each kind; GOMOTE_SWAPS in the environment asks for more, and for word of how far they are. */
-const requests = Number(process.env.GOMOTE_SWAPS ?? '150');
+const requests = Number(process.env.GOMOTE_SWAPS ?? '60');
 const isLong = process.env.GOMOTE_SWAPS !== undefined;
 
 /** Of a long run so many are under way at once: the buildlet has work while a client reads its reply. */

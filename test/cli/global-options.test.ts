@@ -19,13 +19,19 @@ const spellings = (name: string, value: string): string[][] => [
 ];
 
 describe('global options', () => {
-  const rows = valued.flatMap(([name, value, made]) =>
-    spellings(name, value).flatMap((words) => [
-      { argv: [...words, 'create', 'local'], made },
-      { argv: ['create', ...words, 'local'], made },
-      { argv: ['create', 'local', ...words], made },
-      { argv: ['-quiet', ...words, '--no-color', 'create', 'local'], made },
-    ]),
+  const places = [
+    (words: string[]) => [...words, 'create', 'local'],
+    (words: string[]) => ['create', ...words, 'local'],
+    (words: string[]) => ['create', 'local', ...words],
+    (words: string[]) => ['-quiet', ...words, '--no-color', 'create', 'local'],
+  ];
+  // Every spelling at every place of one option; each of the others once in each spelling and at each place.
+  const rows = valued.flatMap(([name, value, made], option) =>
+    spellings(name, value).flatMap((words, spelling) =>
+      places
+        .filter((_, place) => option === 0 || place === (spelling + option) % places.length)
+        .map((placed) => ({ argv: placed(words), made })),
+    ),
   );
   it.each(rows)('$argv names the command and its options', async ({ argv, made }) => {
     const cli = testCli();

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { BuildletClient } from '../../src/client/buildlet-client.ts';
 import { signals } from '../../src/protocol/signals.ts';
 import { clientOf, startBuildlet } from '../helpers/buildlet.ts';
+import { times } from '../helpers/counts.ts';
 
 /** Signals that do not end a process. */
 const harmless = 'CHLD CONT STOP TSTP TTIN TTOU URG WINCH'.split(' ').map((name) => `SIG${name}`);
@@ -30,9 +31,13 @@ async function inTurns<T, R>(items: readonly T[], work: (item: T) => Promise<R>)
 }
 
 describe.each(Object.entries(ways))('through %s', (_, run) => {
-  it('every exit status from 0 to 255 arrives', async () => {
+  it('the exit status arrives, from 0 to 255', async () => {
     const client = clientOf(await startBuildlet());
-    const statuses = Array.from({ length: 256 }, (_unused, status) => status);
+    const all = Array.from({ length: 256 }, (_unused, status) => status);
+    const step = times(5, 1);
+    const statuses = all.filter(
+      (status) => status % step === 0 || [1, 126, 127, 128].includes(status),
+    );
     expect(await inTurns(statuses, (status) => run(client, `exit ${status}`))).toEqual(statuses);
   });
 

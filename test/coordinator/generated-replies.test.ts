@@ -6,7 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { startCoordinator, tokenOf } from '../helpers/coordinator.ts';
 import { times } from '../helpers/counts.ts';
 
-const count = times(2_000, 50_000);
+const count = times(500, 50_000);
 
 /** Text of all that a machine may put into a head, its ends of lines among it. */
 const oddText = fc.oneof(

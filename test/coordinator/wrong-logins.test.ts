@@ -6,7 +6,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { startCoordinator, tokenOf } from '../helpers/coordinator.ts';
 import { times } from '../helpers/counts.ts';
 
-const count = times(300, 10_000);
+const count = times(80, 10_000);
 
 /** More than may be made to wait at once: those beyond are refused at once. */
 const atOnce = 1_200;

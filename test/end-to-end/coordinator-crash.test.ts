@@ -9,7 +9,7 @@ import { CoordinatorProcess } from '../helpers/coordinator-process.ts';
 import { times } from '../helpers/counts.ts';
 import { processesWith, until } from '../helpers/processes.ts';
 
-const kills = times(5, 100);
+const kills = times(3, 100);
 const users = ['ann', 'ben', 'cat'];
 const poolSize = 4;
 

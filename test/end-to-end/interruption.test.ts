@@ -93,18 +93,18 @@ describe('a running command', () => {
 });
 
 describe('creating', () => {
-  it('by ten commands at once gives ten buildlets', async () => {
+  it('by five commands at once gives five buildlets', async () => {
     const { gomote } = workshop();
-    const made = await Promise.all(Array.from({ length: 10 }, () => gomote('create', 'local')));
+    const made = await Promise.all(Array.from({ length: 5 }, () => gomote('create', 'local')));
     const names = made.map(({ stdout }) => stdout.toString().trim()).sort();
-    expect(names).toEqual(Array.from({ length: 10 }, (_, i) => `me-local-${i}`));
+    expect(names).toEqual(Array.from({ length: 5 }, (_, i) => `me-local-${i}`));
     expect(await gomote('destroy', ...names)).toMatchObject({ code: 0, stderr: '' });
     expect((await gomote('list')).stdout.toString()).toBe('');
   });
 
   it('interrupted at any moment leaves nothing', async () => {
     const { directory, start } = workshop();
-    for (const delayMs of [30, 60, 90, 120, 150, 180, 210]) {
+    for (const delayMs of [30, 75, 120, 165, 210]) {
       const creating = start('gomote', ['create', 'local']);
       const ended = ending(creating);
       setTimeout(() => creating.kill('SIGINT'), delayMs);

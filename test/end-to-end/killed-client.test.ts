@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 import { times } from '../helpers/counts.ts';
 import { type Ended, ending, type Workshop, workshop } from '../helpers/programs.ts';
 
-const runs = times(6, 100);
+const runs = times(3, 100);
 
 /** Long enough for a client to have begun, to be in the middle, and to be done. */
 const longestMs = 700;

@@ -1,6 +1,6 @@
 // A link cut, stalled or spoiled at any byte: never a wrong byte, never a success that is none, and it comes back.
 import { createHash, randomBytes } from 'node:crypto';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { GomoteError } from '../../src/errors.ts';
 import type { CallingLink } from '../../src/reverse/reverse-link.ts';
 import { Collector } from '../helpers/collect.ts';
@@ -8,6 +8,9 @@ import { times } from '../helpers/counts.ts';
 import { type Fault, startCutter } from '../helpers/cutter.ts';
 import { until } from '../helpers/processes.ts';
 import { clientOver, dialling, startReverseServer } from '../helpers/reverse.ts';
+
+// Many connections, one after another: a while on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
 
 const sizeBytes = 1 << 20;
 const heartbeatMs = 100;

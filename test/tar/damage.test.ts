@@ -1,10 +1,13 @@
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { isGomoteError } from '../../src/errors.ts';
 import { times } from '../helpers/counts.ts';
 import { block, rawTar, unpack } from './raw-archive.ts';
 import { leftovers, makeDirectory, removeDirectory, snapshot, temporaryDirectory } from './tree.ts';
+
+// Thousands of archives: a while on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
 
 const entries = [
   { name: 'd/', type: '5' },
@@ -38,10 +41,10 @@ test.each([
   ['one member', whole],
   ['several members', members],
 ])(
-  'every cut of an archive of %s is an error and leaves no temporary file',
+  'a cut of an archive of %s is an error wherever it is and leaves no temporary file',
   async (_what, archive) => {
     await inDirectory((root) => unpack(archive, root).then(() => {}));
-    for (let length = 0; length < archive.length; length++) {
+    for (let length = 0; length < archive.length; length += times(3, 1)) {
       // Its first member alone is whole gzip.
       if (archive === members && length === firstMember) continue;
       await inDirectory(async (root) => {
@@ -132,7 +135,7 @@ test.each([
         }
       });
     }),
-    { numRuns: times(100, 300) },
+    { numRuns: times(40, 300) },
   );
 });
 

@@ -2,14 +2,17 @@
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
+  closeSync,
   linkSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -45,10 +48,9 @@ function holes(): string {
   for (const [name, size, parts] of sizes) {
     writeFileSync(join(root, name), '');
     truncateSync(join(root, name), size);
-    for (const at of parts) {
-      const args = ['conv=notrunc', 'status=none', 'bs=1', `seek=${at}`, `of=${join(root, name)}`];
-      execFileSync('dd', args, { input: `at ${at}` });
-    }
+    const fd = openSync(join(root, name), 'r+');
+    for (const at of parts) writeSync(fd, `at ${at}`, at);
+    closeSync(fd);
   }
   writeFileSync(join(root, 'after'), 'what follows is still found');
   return root;
@@ -201,9 +203,9 @@ describe('what is no file', () => {
 });
 
 test('absolute names lose their slash, where that is asked for', async () => {
-  const archive = gzipSync(rawTar({ name: '//a/f', content: '1' }, { name: '/a/g', content: '2' }));
+  const archive = gzipSync(rawTar({ name: '//f', content: '1' }, { name: '/g', content: '2' }));
   await compare(archive, { stripsRoot: true });
-  await expect(unpack(archive, temporaryDirectory())).rejects.toThrow('invalid name "//a/f"');
+  await expect(unpack(archive, temporaryDirectory())).rejects.toThrow('invalid name "//f"');
 });
 
 describe('the end', () => {

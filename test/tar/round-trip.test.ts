@@ -65,7 +65,7 @@ test('any tree that is packed comes out the same, from unpack and from GNU tar',
         expect(snapshot(two)).toEqual(snapshot(source));
       });
     }),
-    { numRuns: times(40, 100) },
+    { numRuns: times(15, 100) },
   );
 });
 
@@ -79,7 +79,7 @@ test('any tree that GNU tar packs comes out the same', async () => {
         expect(snapshot(target)).toEqual(snapshot(source));
       });
     }),
-    { numRuns: times(40, 100) },
+    { numRuns: times(15, 100) },
   );
 });
 
@@ -92,7 +92,7 @@ test('any tree goes straight from pack to unpack', async () => {
         expect(snapshot(join(target, 'd'))).toEqual(snapshot(source));
       });
     }),
-    { numRuns: times(20, 50) },
+    { numRuns: times(10, 50) },
   );
 });
 
@@ -107,6 +107,6 @@ test('any cut of any packed tree is an error that leaves no temporary file', asy
         expect(leftovers(target)).toEqual([]);
       });
     }),
-    { numRuns: times(40, 100) },
+    { numRuns: times(15, 100) },
   );
 });

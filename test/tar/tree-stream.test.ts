@@ -76,7 +76,7 @@ const planted = (): string => {
     [
       'd',
       directory([
-        ['big', file('0123456789'.repeat(90_000))],
+        ['big', file('0123456789'.repeat(9_000))],
         ['empty', file('')],
         ['link', symlink('../a')],
       ]),

@@ -25,7 +25,7 @@ function chunked(content: Buffer) {
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
 describe('the chunks of a file', () => {
-  it.each([0, 1, 16 * kilo, 3_000_000, 20_000_000])('are all of its %i bytes', (size) => {
+  it.each([0, 1, 16 * kilo, 3_000_000])('are all of its %i bytes', (size) => {
     const content = noise(size);
     const { chunks, ...whole } = chunked(content);
     expect(whole).toEqual({ size, sha256: sha256(content) });
@@ -48,9 +48,9 @@ describe('the chunks of a file', () => {
   });
 
   it('stay the same beside bytes that were put in, taken out or changed', () => {
-    const content = noise(9_000_000);
+    const content = noise(3_000_000);
     const before = new Set(chunked(content).chunks.map(({ id }) => id));
-    const [head, tail] = [content.subarray(0, 4_000_000), content.subarray(4_000_000)];
+    const [head, tail] = [content.subarray(0, 1_500_000), content.subarray(1_500_000)];
     for (const edited of [
       Buffer.concat([head, Buffer.from('new'), tail]),
       Buffer.concat([head, tail.subarray(1)]),

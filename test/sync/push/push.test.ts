@@ -31,7 +31,7 @@ import {
   symlink,
   type Tree,
 } from '../../tar/tree.ts';
-import { onAllKinds, pushBench } from '../push-helper.ts';
+import { onAllKinds, pushBench, sharedPushBench } from '../push-helper.ts';
 
 const tree: Tree = [
   ['a.txt', file('alpha\n')],
@@ -66,9 +66,10 @@ async function recordIn(workDir: string): Promise<string> {
 }
 
 onAllKinds((kind) => {
+  const shared = sharedPushBench(kind);
   describe('push', () => {
     it('makes the directory there what the one here is', async () => {
-      const { top, there, push } = await pushBench(kind);
+      const { top, there, push } = await shared();
       plant(top, tree);
       expect(await push()).toMatchObject({ files: 6, bytes: 25, removed: 0 });
       same(there, top);
@@ -78,7 +79,7 @@ onAllKinds((kind) => {
     });
 
     it('sends nothing when nothing has changed', async () => {
-      const { top, push } = await pushBench(kind);
+      const { top, push } = await shared();
       plant(
         top,
         tree.filter(([name]) => !['link', 'sub'].includes(name)),
@@ -88,7 +89,7 @@ onAllKinds((kind) => {
     });
 
     it('sends only what has changed, also without anything remembered', async () => {
-      const { top, there, push } = await pushBench(kind);
+      const { top, there, push } = await shared();
       plant(top, tree);
       await push();
       writeFileSync(join(top, 'a.txt'), 'other\n');
@@ -101,7 +102,7 @@ onAllKinds((kind) => {
     });
 
     it('finds a change that keeps size and time', async () => {
-      const { top, there, push } = await pushBench(kind);
+      const { top, there, push } = await shared();
       plant(top, tree);
       const path = join(top, 'a.txt');
       const { atime, mtime } = lstatSync(path);
@@ -115,7 +116,7 @@ onAllKinds((kind) => {
     });
 
     it('does not send a file again whose time alone has changed', async () => {
-      const { top, there, push } = await pushBench(kind);
+      const { top, there, push } = await shared();
       writeFileSync(join(top, 'f'), 'same');
       writeFileSync(join(top, 'g'), 'other');
       await push();
@@ -133,7 +134,7 @@ onAllKinds((kind) => {
     });
 
     it('removes what was sent and is gone here, and keeps what builds have made', async () => {
-      const { top, there, push } = await pushBench(kind);
+      const { top, there, push } = await shared();
       plant(top, tree);
       await push();
       writeFileSync(join(there, 'sub/made.o'), 'made');
@@ -149,7 +150,7 @@ onAllKinds((kind) => {
     });
 
     it('removes what builds have made when it is to mirror', async () => {
-      const { top, there, push } = await pushBench(kind);
+      const { top, there, push } = await shared();
       plant(top, tree);
       await push();
       mkdirSync(join(there, 'out/deep'), { recursive: true });
@@ -159,7 +160,7 @@ onAllKinds((kind) => {
     });
 
     it('restores what a build has changed or removed', async () => {
-      const { top, there, push } = await pushBench(kind);
+      const { top, there, push } = await shared();
       plant(top, tree);
       await push();
       writeFileSync(join(there, 'a.txt'), 'built');
@@ -171,7 +172,7 @@ onAllKinds((kind) => {
     });
 
     it('replaces a file by a directory, a directory by a link, and back', async () => {
-      const { top, there, push } = await pushBench(kind);
+      const { top, there, push } = await shared();
       const forms: Tree[] = [
         [
           ['x', file('file')],
@@ -204,7 +205,7 @@ onAllKinds((kind) => {
     });
 
     it('follows renames, also one of case alone and an exchange of two names', async () => {
-      const { top, there, push } = await pushBench(kind);
+      const { top, there, push } = await shared();
       plant(top, [
         ['Readme', file('r'.repeat(5000))],
         ['one', file('1'.repeat(9000))],
@@ -222,7 +223,7 @@ onAllKinds((kind) => {
     });
 
     it('follows modes, also of directories that cannot be written', async () => {
-      const { top, there, push } = await pushBench(kind);
+      const { top, there, push } = await shared();
       plant(top, tree);
       await push();
       chmodSync(join(top, 'a.txt'), 0o640);
@@ -233,7 +234,7 @@ onAllKinds((kind) => {
     });
 
     it('changes nothing when it is dry', async () => {
-      const { top, there, push } = await pushBench(kind);
+      const { top, there, push } = await shared();
       plant(top, tree);
       const { changes } = await push({ dryRun: true });
       expect(changes).toHaveLength(12);
@@ -259,7 +260,7 @@ onAllKinds((kind) => {
     });
 
     it('keeps there what could not be sent this time', async () => {
-      const { top, there, push } = await pushBench(kind);
+      const { top, there, push } = await shared();
       plant(top, [
         ['a', symlink('b')],
         ['b', file('b')],
@@ -274,7 +275,7 @@ onAllKinds((kind) => {
     });
 
     it('keeps there what was sent before and is left out now', async () => {
-      const { top, there, push } = await pushBench(kind);
+      const { top, there, push } = await shared();
       plant(top, tree);
       await push();
       writeFileSync(join(top, 'a.txt'), 'changed');
@@ -301,7 +302,7 @@ onAllKinds((kind) => {
       ['a file', (path) => writeFileSync(path, 'file')],
       ['a link', (path) => symlinkSync('a', path)],
     ])('does not put %s in place of a directory with what builds made', async (_, put) => {
-      const { top, there, push } = await pushBench(kind);
+      const { top, there, push } = await shared();
       plant(top, [
         ['a', file('a')],
         ['d', directory([['e', directory([['f', file('f')]])]])],
@@ -324,7 +325,7 @@ onAllKinds((kind) => {
     });
 
     it('puts a file in place of a directory in which nothing but what was sent is', async () => {
-      const { top, there, push } = await pushBench(kind);
+      const { top, there, push } = await shared();
       plant(top, [['d', directory([['e', directory([['f', file('f')]])]])]]);
       await push();
       rmSync(join(top, 'd'), { recursive: true });
