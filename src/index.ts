@@ -52,6 +52,7 @@ export type {
 export type { TreeCallOptions, TreeScope, TreeState, Trees } from './client/files/trees.ts';
 export type { BuildletHold, HoldOptions } from './client/hold.ts';
 export { KeyPair, NoKeyPair, newKeyPair } from './client/key-pair.ts';
+export type { Ports, RemoteListener } from './client/ports.ts';
 export type { ExecOptions, ExecResult } from './client/runs/exec.ts';
 export type { Session } from './client/runs/session.ts';
 export type {
@@ -93,6 +94,7 @@ export type { RemoteBuildlet, RemoteTypes } from './protocol/coordinator-replies
 export type { Method } from './protocol/endpoints.ts';
 export type { FileType } from './protocol/file-mode.ts';
 export type { FormValue } from './protocol/form.ts';
+export type { SocketTarget } from './protocol/forward.ts';
 export type { EnforcedLimit } from './protocol/limits.ts';
 export type { DirEntry } from './protocol/listing.ts';
 export type {

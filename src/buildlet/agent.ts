@@ -24,6 +24,7 @@ import type { Confinement } from './confinement.ts';
 import { liveness, status, workDirPath } from './handlers/about.ts';
 import { exec } from './handlers/exec.ts';
 import { file } from './handlers/file.ts';
+import { Forwards } from './handlers/forward.ts';
 import { getTar } from './handlers/get-tar.ts';
 import { list } from './handlers/list.ts';
 import { putTar } from './handlers/put-tar.ts';
@@ -143,6 +144,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
   const trees: TreeThread = new Thread('tree-worker', { workDir: workDir.path });
   const digests = new DigestCache();
   const late = new LateTrailers();
+  const forwards = new Forwards(commands.sockets);
   const routes: Route[] = [
     { endpoint: endpoints.liveness, handle: liveness(lease) },
     { endpoint: endpoints.status, handle: status(features, confined.status) },
@@ -164,6 +166,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     { endpoint: endpoints.sessionPing, handle: sessionPing(sessions) },
     { endpoint: endpoints.sessionDetach, handle: sessionDetach(sessions) },
     { endpoint: endpoints.hold, handle: (exchange) => serveHold(hold, exchange, pingMs) },
+    { endpoint: endpoints.forward, handle: forwards.handle },
     {
       endpoint: endpoints.reset,
       handle: reset({ workDir: workDir.path, emptied, commands, sessions }),
@@ -195,6 +198,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     hold.release();
     const closed = closeServer(server, endGraceMs + replyGraceMs);
     sessions.end();
+    forwards.close();
     await commands.endAll(endGraceMs);
     await closed;
     // Where processes cannot be found by their mark, each run ends its own.

@@ -21,6 +21,7 @@ import type { Trees } from './files/trees.ts';
 import { withOutputs, withSource } from './given-streams.ts';
 import type { BuildletHold, HoldOptions } from './hold.ts';
 import type { KeyPair } from './key-pair.ts';
+import { Ports } from './ports.ts';
 import type { ExecOptions, ExecResult } from './runs/exec.ts';
 import { Sessions } from './runs/sessions.ts';
 import { hasFeature, probe, readStatus } from './status.ts';
@@ -48,6 +49,8 @@ export class BuildletClient {
   readonly sessions: Sessions;
   /** Single files, with checksums and read on after a cut. */
   readonly files: Files;
+  /** Ports and sockets of the machine. */
+  readonly ports: Ports;
 
   /** Asks for archives of one gzip member, for binaries that are shipped. Default false; set before use. */
   releaseMode = false;
@@ -66,6 +69,7 @@ export class BuildletClient {
     this.description = options.description ?? '';
     this.sessions = new Sessions(this.#connection);
     this.files = new Files(this.#connection);
+    this.ports = new Ports(this.#connection);
     this.#connection.onDead = () => this.#heartbeatFailed();
   }
 
@@ -131,7 +135,7 @@ export class BuildletClient {
    */
   async close(): Promise<void> {
     await this.halt({ signal: timeoutSignal(2_000) }).catch(() => undefined);
-    await this.#shut();
+    await this.disconnect();
   }
 
   /** Lets the buildlet end soon after this process, however that goes. Undefined when it does not know how, as Go's. */
@@ -146,12 +150,9 @@ export class BuildletClient {
 
   /** Leaves the buildlet as it is and drops the connections; pending calls fail with ERR_CLOSED. */
   async disconnect(): Promise<void> {
-    await this.#shut();
-  }
-
-  async #shut(): Promise<void> {
     this.#connection.fail(new GomoteError('ERR_CLOSED', `the client of ${this.name} was closed`));
     this.#heartbeatFailed();
+    await this.ports.close();
     await this.#connection.destroy();
   }
 
@@ -167,7 +168,7 @@ export class BuildletClient {
       const { destroyBoth } = await import('./destroy-vm.ts');
       await destroyBoth(this.name, { platform: deleteMachine, buildlet });
     } finally {
-      await this.#shut();
+      await this.disconnect();
     }
   }
 
@@ -246,13 +247,8 @@ export class BuildletClient {
   async putTarFromURL(tarUrl: string, dir: string, options: CallOptions = {}): Promise<void> {
     const path = withQuery(endpoints.putTar.path, { dir });
     const headers = { 'Content-Type': contentTypes.form };
-    await this.#text({
-      method: 'POST',
-      path,
-      headers,
-      body: encodeForm({ url: tarUrl }),
-      ...options,
-    });
+    const body = encodeForm({ url: tarUrl });
+    await this.#text({ method: 'POST', path, headers, body, ...options });
   }
 
   /** Removes files and directories, relative to the work directory; absent ones are warned of, `.` empties it. */

@@ -1,7 +1,9 @@
 // What all calls to one buildlet share: credentials, heartbeat, and the state closed or broken.
 import { setMaxListeners } from 'node:events';
+import type { Duplex, Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { abortedError, GomoteError, StatusError } from '../errors.ts';
+import { openSocket } from '../http/client/open-socket.ts';
 import { proxyReply } from '../http/client/proxy-reply.ts';
 import {
   dispatcherSender,
@@ -12,11 +14,12 @@ import {
   type Sender,
   transportError,
 } from '../http/client/request.ts';
-import type { ServerAddress } from '../http/client/server-address.ts';
+import { originOf, type ServerAddress } from '../http/client/server-address.ts';
+import { type Upgraded, upgrade } from '../http/client/upgrade.ts';
 import type { RelayTarget } from '../http/relay/proxy.ts';
 import { endpoints, proxyHeader } from '../protocol/endpoints.ts';
 import { errorCodeHeader, parseErrorCode } from '../protocol/error-reply.ts';
-import { anySignal } from '../timeout-signal.ts';
+import { anySignal, timeoutSignal } from '../timeout-signal.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { headersLimitMs } from './time-limit.ts';
 
@@ -48,6 +51,9 @@ export interface ConnectionOptions {
 
 /** How much of an error's text is read, in bytes. */
 const errorTextLimitBytes = 64 << 10;
+
+/** How long the connection and the peer's consent may take, in ms. */
+const upgradeTimeoutMs = 20_000;
 
 interface CallRequest extends HttpRequest {
   /**
@@ -121,7 +127,7 @@ export class Connection {
       throw error;
     }
     if (anyStatus || response.statusCode === 200) return response;
-    throw await statusError(response, label, request);
+    throw await statusError(response, label, request.signal);
   }
 
   /** As `call`, and reads the whole reply as text, at most `limitBytes` of it. Default: what a short reply may have. */
@@ -130,6 +136,35 @@ export class Connection {
     const headersTimeoutMs = request.method === 'GET' ? headersLimitMs : undefined;
     const response = await this.call({ headersTimeoutMs, ...request });
     return await readText(response, request.signal, limitBytes);
+  }
+
+  /** Turns a connection of its own into a byte stream of the protocol, which the caller destroys. Throws as `call` does. */
+  async upgrade(
+    path: string,
+    protocol: string,
+    signal: AbortSignal | undefined,
+  ): Promise<Upgraded> {
+    const { failure } = this;
+    if (failure !== undefined) throw failure;
+    const { address, label } = this.#options;
+    const within = anySignal(this.signalWith(signal), timeoutSignal(upgradeTimeoutMs));
+    let socket: Duplex | undefined;
+    try {
+      socket = await openSocket(address, within);
+      const headers = { Host: new URL(originOf(address)).host, ...this.#headers() };
+      const upgraded = await upgrade(socket, { path, headers, protocol, signal: within });
+      if (!('refusal' in upgraded)) return upgraded;
+      const { refusal } = upgraded;
+      const reply = {
+        body: refusal,
+        statusCode: refusal.statusCode ?? 0,
+        headers: refusal.headers,
+      };
+      throw await statusError(reply, label, within);
+    } catch (error) {
+      socket?.destroy();
+      throw transportError(error, signal, 'ERR_CONNECT');
+    }
   }
 
   /** Every pending call fails with `error`, and every later one. */
@@ -187,11 +222,11 @@ export function callSafely(listener: (() => void) | undefined): void {
 
 /** Reads an error reply; the first line of its text is the message. */
 async function statusError(
-  response: HttpResponse,
+  response: Pick<HttpResponse, 'statusCode' | 'headers'> & { readonly body: Readable },
   label: string,
-  request: HttpRequest,
+  signal: AbortSignal | undefined,
 ): Promise<StatusError> {
-  const body = await readText(response, request.signal, errorTextLimitBytes);
+  const body = await readText(response, signal, errorTextLimitBytes);
   const text = body.trim().split('\n', 1)[0] ?? '';
   const proxy = proxyReply(response, text);
   const refused = response.statusCode === 401 || response.statusCode === 403;

@@ -50,6 +50,8 @@ export interface CoordinatorConfig {
   readonly drainMs: number;
   /** Whether `/metrics` asks for no admin's token. */
   readonly openMetrics: boolean;
+  /** Whether users may forward ports of buildlets. */
+  readonly forward: boolean;
   /** Where the audit trail goes: to a file in the state directory, or among the lines of the log. */
   readonly auditTo: 'file' | 'log';
   /** Whether the audit trail holds the arguments of commands. */
@@ -87,6 +89,7 @@ const schema = v.strictObject({
   'grace-time': v.optional(durationSchema, '5m'),
   'drain-timeout': v.optional(durationSchema, '30s'),
   'open-metrics': v.optional(v.boolean(), false),
+  forward: v.optional(v.boolean(), true),
   'audit-to': v.optional(v.picklist(['file', 'log'], 'audit-to is "file" or "log"'), 'file'),
   'audit-arguments': v.optional(v.boolean(), true),
   backends: backendsSchema,
@@ -136,6 +139,7 @@ export function loadCoordinatorConfig(path: string): CoordinatorConfig {
     graceMs: file['grace-time'],
     drainMs: file['drain-timeout'],
     openMetrics: file['open-metrics'],
+    forward: file.forward,
     auditTo: file['audit-to'],
     auditArguments: file['audit-arguments'],
     catalogue,

@@ -9,7 +9,6 @@ import { fingerprintOf } from '../http/client/pin.ts';
 import { listen } from '../http/server/listen.ts';
 import { acceptProxyHeaders } from '../http/server/proxy-protocol.ts';
 import { closeServer } from '../http/server/server.ts';
-import { reversePath } from '../protocol/reverse.ts';
 import type { CoordinatorConfig } from './config.ts';
 import { Coordinator } from './coordinator.ts';
 import { Authenticator } from './http/authenticator.ts';
@@ -102,9 +101,8 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     const page = new StatusPage({ coordinator, authenticator, users, isSecure });
     const { server, quiet } = createCoordinatorServer({
       authenticator,
-      routes: [...routesOf({ coordinator, metrics, readiness, config }), ...page.routes],
-      relay: relay(coordinator, { log: audit, withArguments: config.auditArguments }),
-      upgrades: new Map([[reversePath, gate.handle]]),
+      routes: [...routesOf({ coordinator, metrics, readiness, config, gate }), ...page.routes],
+      relay: relay(coordinator, { log: audit, withArguments: config.auditArguments }, config),
       proxies: config.proxies,
       onDone: metrics.request,
       tls,

@@ -1,5 +1,11 @@
 // The paths, headers, parameters and versions of the buildlet and coordinator protocol, each written once.
-import { fileFeature, holdFeature, lateTrailerFeature, syncFeature } from './features.ts';
+import {
+  fileFeature,
+  forwardFeature,
+  holdFeature,
+  lateTrailerFeature,
+  syncFeature,
+} from './features.ts';
 
 /** The methods a buildlet endpoint accepts. */
 export type Method = 'GET' | 'PUT' | 'POST';
@@ -103,6 +109,12 @@ export const endpoints = {
     methods: ['POST'],
     wrongMethod: 'requires POST method',
     feature: holdFeature,
+  },
+  forward: {
+    path: '/forward',
+    methods: ['GET'],
+    wrongMethod: 'requires GET method',
+    feature: forwardFeature,
   },
   reset: {
     path: '/reset',

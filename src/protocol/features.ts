@@ -19,6 +19,9 @@ export const holdFeature = 'hold';
 /** The times of output, to readers of a log that ask with `times=1`. */
 export const timesFeature = 'times';
 
+/** Ports and sockets of the machine: `/forward`. */
+export const forwardFeature = 'forward';
+
 /** Names of files are any bytes but NUL, also with a backslash: where the system has such names. */
 export const namesFeature = 'names';
 
@@ -32,6 +35,7 @@ export const buildletFeatures: readonly string[] = [
   syncFeature,
   holdFeature,
   timesFeature,
+  forwardFeature,
   ...(process.platform === 'win32' ? [] : [namesFeature]),
   ...('zstd' in process.versions ? [zstdFeature] : []),
 ];

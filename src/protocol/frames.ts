@@ -5,7 +5,7 @@
 export const frameTypes = {
   /** Bytes of a stream, as many as its receiver has given credit for. */
   data: 0,
-  /** A new stream; ids count up from 1. */
+  /** A new stream; ids count up from 1. The payload, if there is one, says where it leads. */
   open: 1,
   /** The receiver takes this many bytes more (4 bytes). */
   credit: 2,
@@ -18,6 +18,8 @@ export const frameTypes = {
   pong: 6,
   /** No new streams, please: the sender will close the connection; the payload says why, in words. */
   bye: 7,
+  /** The stream leads where its opener asked for. */
+  opened: 8,
 } as const;
 
 export type FrameType = (typeof frameTypes)[keyof typeof frameTypes];
@@ -111,7 +113,7 @@ export class FrameReader {
 }
 
 function check(type: number, lengthBytes: number): void {
-  if (type > frameTypes.bye) throw new Error(`unknown frame type ${type}`);
+  if (type > frameTypes.opened) throw new Error(`unknown frame type ${type}`);
   const limit = type === frameTypes.data ? dataLimitBytes : wordsLimitBytes;
   if (lengthBytes > limit) throw new Error(`a frame of ${lengthBytes} bytes`);
   if (type === frameTypes.credit && lengthBytes !== 4) throw new Error('a credit of no number');

@@ -3,6 +3,7 @@
 // Commands can reach that process. Nothing of a report is used before it has been read by the schema.
 import * as v from 'valibot';
 import type { ExecRequest } from './exec.ts';
+import { parseTarget, type SocketTarget } from './forward.ts';
 import { count, text } from './reply-fields.ts';
 import type { TerminalRequest } from './session.ts';
 import { runUsage } from './session-replies.ts';
@@ -13,6 +14,9 @@ export type SandboxOrder =
   | { readonly start: StartOrder }
   | { readonly end: { readonly id: number; readonly run: number; readonly graceMs: number } }
   | { readonly endAll: { readonly id: number; readonly graceMs: number } }
+  | { readonly connect: { readonly id: number; readonly target: SocketTarget } }
+  | { readonly listen: { readonly id: number; readonly target: SocketTarget } }
+  | { readonly unlisten: { readonly id: number } }
   | { readonly signal: { readonly run: number; readonly name: NodeJS.Signals } }
   | { readonly resize: { readonly run: number; readonly columns: number; readonly rows: number } };
 
@@ -56,10 +60,21 @@ const report = v.union([
     }),
   }),
   v.object({ id, done: v.literal(true) }),
+  // Those of sockets: the first two come with one, the last when there is none.
+  v.object({ id, connected: v.literal(true) }),
+  v.object({ id, accepted: v.literal(true) }),
+  v.object({
+    id,
+    listening: v.pipe(text(512), v.transform(parseTarget), v.custom<SocketTarget>(Boolean)),
+  }),
+  v.object({ id, refused: text(4096) }),
 ]);
 
 /** What the process in the sandbox tells the buildlet: of each order how it went. */
 export type SandboxReport = v.InferOutput<typeof report>;
+
+/** As it is sent. */
+export type SentReport = v.InferInput<typeof report>;
 
 /** Reads a message from the sandbox; undefined when it is no report. */
 export function parseSandboxReport(message: unknown): SandboxReport | undefined {

@@ -9,6 +9,8 @@ type Done = (error?: Error | null) => void;
 interface Carrier {
   /** The stream has something to send. */
   onReady(stream: MuxStream): void;
+  /** The stream leads where the other end asked for. */
+  onAccepted(stream: MuxStream): void;
   /** What came was read: the other end may send this many bytes more. */
   onCredit(stream: MuxStream, sizeBytes: number): void;
   /** The stream is over; with words: before its end. */
@@ -45,6 +47,11 @@ export class MuxStream extends Duplex {
     if (listener !== undefined && idleMs > 0) this.once('timeout', listener);
     if (listener !== undefined && idleMs === 0) this.off('timeout', listener);
     return this;
+  }
+
+  /** Tells the other end that the stream leads where it asked for; there, it emits `connect`. */
+  accept(): void {
+    this.#carrier.onAccepted(this);
   }
 
   /** Whether there is something that may be sent now. */

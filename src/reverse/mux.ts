@@ -13,7 +13,7 @@ import { MuxStream } from './mux-stream.ts';
 
 interface MuxEvents {
   /** A stream that the other end opened; absent: it may open none. */
-  readonly onStream?: ((stream: Duplex) => void) | undefined;
+  readonly onStream?: ((stream: MuxStream, words: string) => void) | undefined;
   /** The other end will close the connection, for this reason. */
   readonly onBye: (reason: string) => void;
   /** Every stream is closed. */
@@ -59,16 +59,15 @@ export class Mux {
     };
     if (head.length > 0) socket.unshift(head);
     socket.on('data', read);
-    socket.on('drain', () => this.#pump());
   }
 
   get isIdle(): boolean {
     return this.#streams.size === 0;
   }
 
-  open(): MuxStream {
+  open(words: string): MuxStream {
     this.#lastId++;
-    this.#socket.write(controlFrame(frameTypes.open, this.#lastId));
+    this.#socket.write(controlFrame(frameTypes.open, this.#lastId, Buffer.from(words)));
     return this.#add(this.#lastId);
   }
 
@@ -94,6 +93,7 @@ export class Mux {
         this.#ready.add(stream);
         this.#pump();
       },
+      onAccepted: () => this.#socket.write(controlFrame(frameTypes.opened, id)),
       onCredit: (_stream, sizeBytes) => this.#socket.write(creditFrame(id, sizeBytes)),
       onClosed: (_stream, words) => {
         this.#ready.delete(stream);
@@ -126,7 +126,10 @@ export class Mux {
         continue;
       }
       socket.write(frameHeader(frameTypes.data, stream.id, piece.length));
-      socket.write(piece);
+      const isFull = socket.writableLength + piece.length >= socketBufferBytes;
+      // The socket's own mark, at which it tells that it has drained, may be higher.
+      if (isFull) socket.write(piece, () => this.#pump());
+      else socket.write(piece);
       if (stream.isReady) this.#ready.add(stream);
     }
     socket.uncork();
@@ -138,7 +141,10 @@ export class Mux {
     // A stream that was closed here meanwhile is unknown: what still comes of it is dropped.
     switch (type) {
       case frameTypes.open:
-        this.#opened(id);
+        this.#opened(id, payload.toString());
+        break;
+      case frameTypes.opened:
+        stream?.emit('connect');
         break;
       case frameTypes.credit:
         stream?.addCredit(payload.readUInt32BE());
@@ -158,13 +164,13 @@ export class Mux {
     }
   }
 
-  #opened(id: number): void {
+  #opened(id: number, words: string): void {
     const { onStream } = this.#events;
     if (onStream === undefined) throw new Error('a stream that was not asked for');
     if (id <= this.#lastId) throw new Error(`stream ${id} after ${this.#lastId}`);
     this.#lastId = id;
     if (this.#streams.size < streamLimit) {
-      onStream(this.#add(id));
+      onStream(this.#add(id), words);
       return;
     }
     const why = Buffer.from(`it has ${streamLimit} streams already`);

@@ -20,14 +20,14 @@ export interface UpgradedSocket {
 export interface ReverseLink {
   /** Resolves when the connection is over, with the reason in words. */
   readonly ended: Promise<string>;
-  /** Ends the link: no new streams, a moment for those open; the other end gets the reason. */
-  end(reason: string): void;
+  /** Ends the link: no new streams, 3 s or `graceMs` for those open; the other end gets the reason. */
+  end(reason: string, graceMs?: number): void;
 }
 
 /** The end that calls: a coordinator's. */
 export interface CallingLink extends ReverseLink {
-  /** A new connection to the other end's server; throws ERR_CONNECT when the link is over. */
-  open(): MuxStream;
+  /** A new connection to the other end's server, or to what the words say; throws ERR_CONNECT when the link is over. */
+  open(words?: string): MuxStream;
   /** Whether the other end has said that it ends. */
   readonly saidGoodbye: boolean;
   /** Whether the other end answers within the time. */
@@ -49,7 +49,7 @@ export function callingLink(upgraded: UpgradedSocket, options: LinkOptions): Cal
 export function servingLink(
   upgraded: UpgradedSocket,
   options: LinkOptions,
-  onConnection: (connection: Duplex) => void,
+  onConnection: (connection: MuxStream, words: string) => void,
 ): ReverseLink {
   return new LinkEnd(upgraded, options, onConnection);
 }
@@ -67,7 +67,7 @@ class LinkEnd implements CallingLink {
   constructor(
     { socket, head }: UpgradedSocket,
     { label, heartbeatMs = defaultHeartbeatMs }: LinkOptions,
-    onStream: ((connection: Duplex) => void) | undefined,
+    onStream: ((connection: MuxStream, words: string) => void) | undefined,
   ) {
     this.#socket = socket;
     this.#label = label;
@@ -100,16 +100,16 @@ class LinkEnd implements CallingLink {
     });
   }
 
-  open(): MuxStream {
-    if (this.#reason === undefined) return this.#mux.open();
+  open(words = ''): MuxStream {
+    if (this.#reason === undefined) return this.#mux.open(words);
     throw new GomoteError('ERR_CONNECT', `${this.#label}: ${this.#reason}`);
   }
 
-  end(reason: string): void {
+  end(reason: string, graceMs = endGraceMs): void {
     if (this.#reason !== undefined) return;
     this.#reason = reason;
     this.#mux.bye(reason);
-    setTimeout(() => this.#socket.destroy(), endGraceMs).unref();
+    setTimeout(() => this.#socket.destroy(), graceMs).unref();
     this.#closeWhenIdle();
   }
 

@@ -10,6 +10,7 @@ import {
 } from './command.ts';
 import type { CommandStreams } from './output-pipe.ts';
 import { endProcesses } from './process-sweep.ts';
+import { type CommandSockets, openSockets, socketsWithoutNetwork } from './sockets.ts';
 import { startTerminalCommand } from './terminal-command.ts';
 
 export interface CommandRequest extends ExecRequest {
@@ -34,6 +35,8 @@ export interface Commands {
     streams: CommandStreams,
     signal?: AbortSignal,
   ): Promise<StartedCommand | { notStarted: string }>;
+  /** Reach what commands listen at, and let them reach the buildlet's client. */
+  readonly sockets: CommandSockets;
   /** Ends every process of every command: TERM, `graceMs` later KILL. */
   endAll(graceMs: number): Promise<void>;
 }
@@ -47,10 +50,12 @@ export interface RunCommands {
 
 /** Commands that run beside the buildlet, as its own user and with its view of the system. */
 export class OpenCommands implements Commands {
+  readonly sockets: CommandSockets;
   readonly #host: CommandHost;
 
   constructor(host: CommandHost) {
     this.#host = host;
+    this.sockets = host.network?.isClosed ? socketsWithoutNetwork : openSockets;
   }
 
   async start(

@@ -7,12 +7,15 @@ import { closedNetworkVariable } from '../../protocol/session.ts';
 import type { CommandRequest, Commands, StartedCommand } from '../command/commands.ts';
 import { commandEnvironment } from '../command/environment.ts';
 import { type CommandStreams, type PipeStock, withPipes } from '../command/output-pipe.ts';
+import type { CommandSockets } from '../command/sockets.ts';
 import { pipesPlace } from './bubblewrap.ts';
 import { Sandbox, type SandboxOptions } from './sandbox.ts';
+import { sandboxSockets } from './sockets.ts';
 
 type Network = SandboxOptions['view']['network'];
 
 export class SandboxedCommands implements Commands {
+  readonly sockets: CommandSockets;
   readonly #options: SandboxOptions;
   readonly #pipes: PipeStock;
   /** One by its network: commands that ask for none are in one of their own, which is made for the first of them. */
@@ -21,6 +24,7 @@ export class SandboxedCommands implements Commands {
   constructor(options: SandboxOptions, pipes: PipeStock) {
     this.#options = options;
     this.#pipes = pipes;
+    this.sockets = sandboxSockets(() => this.#sandbox(options.view.network));
   }
 
   /** Resolves when commands can be started; throws what says why they cannot. */

@@ -1,7 +1,9 @@
 // A program: the process in a sandbox that starts the commands of a buildlet, which is outside and has the secrets.
 import { closeSync, openSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { messageOf } from '../../errors.ts';
-import type { SandboxOrder, SandboxReport, StartOrder } from '../../protocol/sandbox.ts';
+import { formatTarget, type SocketTarget } from '../../protocol/forward.ts';
+import type { SandboxOrder, SentReport, StartOrder } from '../../protocol/sandbox.ts';
 import { alreadyClosed } from '../command/closed-network.ts';
 import {
   type CommandProcess,
@@ -12,13 +14,15 @@ import {
   spawnCommand,
 } from '../command/command.ts';
 import { endProcesses } from '../command/process-sweep.ts';
+import { type Listening, openSockets } from '../command/sockets.ts';
 import { startInOrder } from '../command/start-turns.ts';
 import { spawnTerminalCommand } from '../command/terminal-command.ts';
 
 const running = new Map<number, CommandProcess>();
+const listeners = new Map<number, Listening>();
 let surroundings: CommandSurroundings | undefined;
 
-const report = (message: SandboxReport) => process.send?.(message);
+const report = (message: SentReport, socket?: Socket) => process.send?.(message, socket);
 
 // The buildlet is gone: so is the sandbox, which ends with this process.
 process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'));
@@ -37,11 +41,33 @@ async function handle(order: SandboxOrder): Promise<void> {
     const workDir = surroundings?.workDir ?? '';
     await endProcesses({ markPrefix: markPrefix(workDir) }, order.endAll.graceMs);
     report({ id: order.endAll.id, done: true });
+  } else if ('connect' in order) {
+    const { id, target } = order.connect;
+    await openSockets.connect(target).then(
+      (socket) => report({ id, connected: true }, socket),
+      (error: unknown) => report({ id, refused: messageOf(error) }),
+    );
+  } else if ('listen' in order) {
+    await listen(order.listen.id, order.listen.target);
+  } else if ('unlisten' in order) {
+    listeners.get(order.unlisten.id)?.close();
+    listeners.delete(order.unlisten.id);
   } else if ('signal' in order) {
     await running.get(order.signal.run)?.signal(order.signal.name);
   } else {
     const { run, columns, rows } = order.resize;
     running.get(run)?.resize?.(columns, rows);
+  }
+}
+
+async function listen(id: number, target: SocketTarget): Promise<void> {
+  try {
+    const accept = (socket: Socket) => report({ id, accepted: true }, socket);
+    const listening = await openSockets.listen(target, accept);
+    listeners.set(id, listening);
+    report({ id, listening: formatTarget(listening.at) });
+  } catch (error) {
+    report({ id, refused: messageOf(error) });
   }
 }
 

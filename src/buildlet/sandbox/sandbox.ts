@@ -1,5 +1,6 @@
 // One sandbox: bubblewrap around the process that starts commands, and the talk with that process.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { printable } from '../../printable.ts';
@@ -31,13 +32,19 @@ const announce = `echo >&${readyFd}; exec "$@" ${readyFd}>&-`;
 const saidLimit = 4_096;
 
 /** What an order is answered with; undefined when the sandbox has ended. */
-type Answer = Exclude<SandboxReport, { exited: unknown }> | undefined;
+type Answer =
+  | (Exclude<SandboxReport, { exited: unknown } | { accepted: unknown }> & {
+      /** What came with it. */
+      readonly socket?: Socket | undefined;
+    })
+  | undefined;
 
 const killed: Exit = { code: null, signal: 'SIGKILL' };
 
 export class Sandbox {
   readonly #child: ChildProcess;
   readonly #answers = new Map<number, (answer: Answer) => void>();
+  readonly #listeners = new Map<number, (socket: Socket) => void>();
   readonly #exits = new Map<number, (exit: Exit) => void>();
   readonly #over: Promise<void>;
   /** The first process of the sandbox, as it is numbered here. */
@@ -51,10 +58,12 @@ export class Sandbox {
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#said = (this.#said + text).slice(0, saidLimit);
     });
-    child.on('message', (message) => {
+    child.on('message', (message, handle) => {
       const report = parseSandboxReport(message);
+      const socket = handle instanceof Socket ? handle : undefined;
+      socket?.on('error', () => undefined);
       if (report === undefined) void this.end();
-      else this.#take(report);
+      else this.#take(report, socket);
     });
     const status = [...child.stdio].at(statusFd) as Readable | null | undefined;
     status?.setEncoding('utf8').on('data', (text: string) => {
@@ -128,15 +137,32 @@ export class Sandbox {
     });
   }
 
-  #take(report: SandboxReport): void {
+  /** Gives a listener in the sandbox its connections; the result ends that. */
+  onAccepted(id: number, take: (socket: Socket) => void): () => void {
+    this.#listeners.set(id, take);
+    return () => {
+      this.#listeners.delete(id);
+      this.order({ unlisten: { id } });
+    };
+  }
+
+  #take(report: SandboxReport, socket: Socket | undefined): void {
+    if ('accepted' in report) {
+      const take = this.#listeners.get(report.id);
+      if (socket !== undefined && take !== undefined) take(socket);
+      else socket?.destroy();
+      return;
+    }
     if ('exited' in report) {
       this.#exits.get(report.id)?.(report.exited);
       this.#exits.delete(report.id);
       return;
     }
     if ('notStarted' in report) this.#exits.delete(report.id);
-    this.#answers.get(report.id)?.(report);
+    const answer = this.#answers.get(report.id);
     this.#answers.delete(report.id);
+    if (answer === undefined) socket?.destroy();
+    else answer({ ...report, socket });
   }
 
   #end(): void {

@@ -1,9 +1,11 @@
 // Every endpoint of the coordinator itself.
 import { sendRefusal, sendText } from '../../http/server/reply.ts';
 import { coordinatorPaths } from '../../protocol/endpoints.ts';
+import { reversePath } from '../../protocol/reverse.ts';
 import type { CoordinatorConfig } from '../config.ts';
 import type { Coordinator } from '../coordinator.ts';
 import type { Metrics } from '../metrics.ts';
+import type { ReverseGate } from '../pools/reverse-gate.ts';
 import type { Readiness } from '../readiness.ts';
 import { create } from './handlers/create.ts';
 import { extend, list, types } from './handlers/list.ts';
@@ -19,6 +21,7 @@ interface RouteParts {
   readonly metrics: Metrics;
   readonly readiness: () => Promise<Readiness>;
   readonly config: CoordinatorConfig;
+  readonly gate: ReverseGate;
 }
 
 export function routesOf({
@@ -26,6 +29,7 @@ export function routesOf({
   metrics,
   readiness,
   config,
+  gate,
 }: RouteParts): CoordinatorRoute[] {
   const ready: CoordinatorHandler = async ({ response }) => {
     const { failures, warnings } = await readiness();
@@ -47,6 +51,7 @@ export function routesOf({
       handle: ({ response }) => sendText(response, 'ok\n'),
     },
     { path: coordinatorPaths.ready, ...GET, access: 'anyone', handle: ready },
+    { path: reversePath, ...GET, access: 'anyone', handle: gate.handle },
     {
       path: coordinatorPaths.metrics,
       ...GET,

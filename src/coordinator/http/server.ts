@@ -1,7 +1,6 @@
 // The coordinator's HTTP: its own endpoints by path, and everything that names a buildlet relayed to it.
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, Server } from 'node:http';
-import type { Duplex } from 'node:stream';
 import { messageOf } from '../../errors.ts';
 import { browserRefusal } from '../../http/server/browser-requests.ts';
 import { sendError, sendRefusal } from '../../http/server/reply.ts';
@@ -17,6 +16,7 @@ import {
   type ConnectionLimits,
   UnauthenticatedConnections,
 } from '../../http/server/unauthenticated-connections.ts';
+import { onUpgrade } from '../../http/server/upgrades.ts';
 import { type Method, proxyHeader } from '../../protocol/endpoints.ts';
 import type { Log } from '../log.ts';
 import type { User } from '../state/user-records.ts';
@@ -51,36 +51,11 @@ export interface CoordinatorRoute {
   readonly handle: CoordinatorHandler;
 }
 
-/** Takes over the connection of a request with `Upgrade`; it answers and checks who it is by itself. */
-type UpgradeHandler = (upgrade: Upgrade) => Promise<void>;
-
-export interface Upgrade {
-  readonly request: IncomingMessage;
-  readonly socket: Duplex;
-  /** Of the client, also behind a trusted proxy. */
-  readonly address: string;
-  /** What came after the request's head. */
-  readonly head: Buffer;
-  /** To be called once the client has shown who it is: see `UnauthenticatedConnections`. */
-  readonly trust: () => void;
-}
-
-/** Answers a request to upgrade with an error, and closes its connection, whether or not the client does. */
-export function refuseUpgrade(socket: Duplex, status: string, text: string): void {
-  const body = `${text}\n`;
-  socket.end(
-    `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-    () => socket.destroy(),
-  );
-}
-
 interface CoordinatorServerOptions {
   readonly authenticator: Authenticator;
   readonly routes: readonly CoordinatorRoute[];
   /** Handles what names a buildlet in `X-Buildlet-Proxy`. */
   readonly relay: (exchange: CoordinatorExchange, user: User, name: string) => Promise<void>;
-  readonly upgrades?: ReadonlyMap<string, UpgradeHandler> | undefined;
   readonly tls?: TlsIdentity | undefined;
   /** Whose word on where a request comes from is believed. Default: nobody's. */
   readonly proxies?: TrustedProxies | undefined;
@@ -99,6 +74,8 @@ interface CoordinatorServer {
   quiet(): Promise<void>;
 }
 
+type Received = Pick<CoordinatorExchange, 'request' | 'response' | 'upgrade'>;
+
 /** Makes the server; the caller lets it listen and closes it. */
 export function createCoordinatorServer(options: CoordinatorServerOptions): CoordinatorServer {
   const routes = new Map(options.routes.map((route) => [route.path, route]));
@@ -106,6 +83,14 @@ export function createCoordinatorServer(options: CoordinatorServerOptions): Coor
   const unauthenticated = new UnauthenticatedConnections(options.unauthenticated, proxies);
   let running = 0;
   let waiting: (() => void)[] = [];
+  const begin = (received: Received) => {
+    const { request, response } = received;
+    unauthenticated.begin(request, response);
+    const trust = () => unauthenticated.trust(request);
+    serve(routes, options, { ...received, address: proxies.ofRequest(request), trust }).catch(() =>
+      response.destroy(),
+    );
+  };
   const server = createBareServer((request, response) => {
     running++;
     response.once('close', () => {
@@ -114,25 +99,10 @@ export function createCoordinatorServer(options: CoordinatorServerOptions): Coor
       for (const resolve of waiting) resolve();
       waiting = [];
     });
-    unauthenticated.begin(request, response);
-    const trust = () => unauthenticated.trust(request);
-    const address = proxies.ofRequest(request);
-    serve(routes, options, { request, response, address, trust }).catch(() => response.destroy());
+    begin({ request, response });
   }, options.tls);
   unauthenticated.watch(server);
-  server.on('upgrade', (request, socket, head) => {
-    const handler = options.upgrades?.get(splitTarget(request.url ?? '').path);
-    socket.on('error', () => undefined);
-    const refusal = browserRefusal(request, { hasPassword: true });
-    if (refusal !== undefined) refuseUpgrade(socket, '403 Forbidden', refusal);
-    else if (handler === undefined) {
-      refuseUpgrade(socket, '400 Bad Request', 'nothing to upgrade to here');
-    } else {
-      const trust = () => unauthenticated.trust(request);
-      const address = proxies.ofRequest(request);
-      handler({ request, socket, head, address, trust }).catch(() => socket.destroy());
-    }
-  });
+  onUpgrade(server, (request, response, upgrade) => begin({ request, response, upgrade }));
   const quiet = () =>
     new Promise<void>((resolve) => {
       if (running === 0) resolve();
@@ -144,18 +114,18 @@ export function createCoordinatorServer(options: CoordinatorServerOptions): Coor
 async function serve(
   routes: ReadonlyMap<string, CoordinatorRoute>,
   options: CoordinatorServerOptions,
-  { address, ...given }: Pick<CoordinatorExchange, 'request' | 'response' | 'address' | 'trust'>,
+  received: Received & Pick<CoordinatorExchange, 'address' | 'trust'>,
 ): Promise<void> {
-  const { request, response } = given;
+  const { request, response, address } = received;
   const startMs = Date.now();
   const { path, query } = splitTarget(request.url ?? '/');
   const note: CoordinatorExchange['note'] = {};
   const id = randomBytes(6).toString('hex');
-  const exchange = { ...given, address, query, signal: signalOf(response), id, note };
+  const exchange = { ...received, query, signal: signalOf(response), id, note };
   response.once('close', () => {
     const status = response.headersSent ? response.statusCode : 0;
     const ms = Date.now() - startMs;
-    const cut = response.writableFinished ? undefined : true;
+    const cut = response.writableFinished || status === 101 ? undefined : true;
     const kind = note.buildlet === undefined ? 'other' : 'relay';
     options.onDone?.({ path: routes.has(path) && kind === 'other' ? path : kind, status, ms });
     options.log.write('request', {
@@ -170,7 +140,7 @@ async function serve(
     });
   });
   try {
-    await dispatch({ path, route: routes.get(path) }, options, exchange);
+    await dispatch(routes.get(path), options, exchange);
   } catch (error) {
     note.error = messageOf(error);
     sendError(response, error);
@@ -178,7 +148,7 @@ async function serve(
 }
 
 async function dispatch(
-  { path, route }: { path: string; route: CoordinatorRoute | undefined },
+  route: CoordinatorRoute | undefined,
   options: CoordinatorServerOptions,
   exchange: CoordinatorExchange,
 ): Promise<void> {
@@ -191,10 +161,6 @@ async function dispatch(
       : browserRefusal(request, { hasPassword: true });
   if (refusal !== undefined) return sendRefusal(response, 403, refusal);
   if (names.length > 1) return sendRefusal(response, 400, `more than one ${proxyHeader} header`);
-  if (name === undefined && options.upgrades?.has(path)) {
-    const why = 'a proxy on the way must pass the headers Upgrade and Connection, by HTTP/1.1';
-    return sendRefusal(response, 426, `this is no request to upgrade: ${why}`);
-  }
   if (name === undefined && route === undefined)
     return sendRefusal(response, 404, '404 page not found');
   let user = nobody;

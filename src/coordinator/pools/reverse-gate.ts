@@ -4,6 +4,8 @@ import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../errors.ts';
 import { readNamedSecret } from '../../files/private-file.ts';
+import { sendError } from '../../http/server/reply.ts';
+import { acceptUpgrade, noUpgradeText } from '../../http/server/upgrades.ts';
 import {
   bootPattern,
   machineNamePattern,
@@ -11,7 +13,7 @@ import {
   reverseUpgrade,
 } from '../../protocol/reverse.ts';
 import { callingLink } from '../../reverse/reverse-link.ts';
-import { refuseUpgrade, type Upgrade } from '../http/server.ts';
+import type { CoordinatorExchange } from '../http/server.ts';
 import type { Log } from '../log.ts';
 import type { ReversePool } from './reverse-pool.ts';
 
@@ -24,7 +26,7 @@ interface Entrance {
 /** How long a wrong key is kept waiting, in ms. */
 const wrongKeyDelayMs = 1_000;
 
-type Refusal = { readonly status: string; readonly text: string };
+type Refusal = { readonly status: number; readonly text: string };
 
 export class ReverseGate {
   readonly #log: Log;
@@ -47,56 +49,59 @@ export class ReverseGate {
   }
 
   /** Takes over the connection of a request to upgrade. */
-  readonly handle = async (upgrade: Upgrade): Promise<void> => {
+  readonly handle = async (exchange: CoordinatorExchange): Promise<void> => {
     try {
-      const refusal = await this.#admit(upgrade);
-      if (refusal !== undefined) this.#refuse(upgrade, refusal);
+      const refusal = await this.#admit(exchange);
+      if (refusal !== undefined) this.#refuse(exchange, refusal);
     } catch (error) {
       this.#log.write('trouble', { what: `a machine that dialled: ${messageOf(error)}` });
-      this.#refuse(upgrade, { status: '500 Internal Server Error', text: 'see the log' });
+      this.#refuse(exchange, { status: 500, text: 'see the log' });
     }
   };
 
-  async #admit({ request, socket, head, trust }: Upgrade): Promise<Refusal | undefined> {
+  async #admit(exchange: CoordinatorExchange): Promise<Refusal | undefined> {
+    const { request, response, upgrade, trust } = exchange;
     const header = (name: string) => String(request.headers[name.toLowerCase()] ?? '');
     const [hostType, machine, boot] = [
       header(reverseHeaders.hostType),
       header(reverseHeaders.machine),
       header(reverseHeaders.boot),
     ];
-    if (request.method !== 'GET' || header('Upgrade') !== reverseUpgrade) {
-      return { status: '400 Bad Request', text: `upgrade to ${reverseUpgrade} by GET` };
+    if (upgrade === undefined) return { status: 426, text: noUpgradeText };
+    if (header('Upgrade') !== reverseUpgrade) {
+      return { status: 400, text: `upgrade to ${reverseUpgrade} by GET` };
     }
     if (this.#isClosed) {
-      return { status: '503 Service Unavailable', text: 'the coordinator is ending' };
+      return { status: 503, text: 'the coordinator is ending' };
     }
     const entrance = this.#entrances.get(hostType);
     // The same answer for a wrong key and an unknown host type.
     if (entrance === undefined || !isKey(header('Authorization'), entrance.keyFile)) {
       await sleep(wrongKeyDelayMs);
       const text = `wrong key, or no reverse pool of host type "${hostType}"`;
-      return { status: '401 Unauthorized', text };
+      return { status: 401, text };
     }
     trust();
     if (!machineNamePattern.test(machine) || !bootPattern.test(boot)) {
-      return { status: '400 Bad Request', text: `bad machine name "${machine}", or no boot id` };
+      return { status: 400, text: `bad machine name "${machine}", or no boot id` };
     }
     if (!(await entrance.pool.admits(machine, boot))) {
       const text = `another machine called ${machine} is connected: give one of them --machine NAME`;
-      return { status: '409 Conflict', text };
+      return { status: 409, text };
     }
-    socket.write(
-      `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${reverseUpgrade}\r\n\r\n`,
-    );
-    const link = callingLink({ socket, head }, { label: `machine ${machine}` });
+    acceptUpgrade(response, reverseUpgrade);
+    const link = callingLink(upgrade, { label: `machine ${machine}` });
     entrance.pool.arrive({ machine, boot, link });
     return undefined;
   }
 
-  #refuse({ request: { headers }, address, socket }: Upgrade, why: Refusal) {
-    const machine = String(headers[reverseHeaders.machine.toLowerCase()] ?? '').slice(0, 64);
+  #refuse({ request, response, address }: CoordinatorExchange, why: Refusal): void {
+    const machine = String(request.headers[reverseHeaders.machine.toLowerCase()] ?? '').slice(
+      0,
+      64,
+    );
     this.#log.write('machine-refused', { machine, address, reason: why.text });
-    refuseUpgrade(socket, why.status, why.text);
+    sendError(response, why.status, why.text);
   }
 }
 

@@ -17,6 +17,8 @@ export interface Upgraded<Stream extends Duplex = Duplex> {
   readonly socket: Stream;
   /** What came right behind the reply's header. */
   readonly head: Buffer;
+  /** Of the reply, in lower case. */
+  readonly headers: IncomingMessage['headers'];
 }
 
 /** The connection after the upgrade, or the reply that refuses it. The caller destroys the connection in any case. */
@@ -38,7 +40,7 @@ export function upgrade<Stream extends Duplex>(
     if (signal.aborted) abort();
     asking.once('close', () => signal.removeEventListener('abort', abort));
     asking.once('error', reject);
-    asking.once('upgrade', (_reply, _socket, head) => resolve({ socket, head }));
+    asking.once('upgrade', ({ headers }, _socket, head) => resolve({ socket, head, headers }));
     asking.once('response', (refusal) => resolve({ refusal }));
     asking.end(body);
   });

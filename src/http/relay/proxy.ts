@@ -6,6 +6,7 @@ import type { ServerAddress } from '../client/server-address.ts';
 import { SocketAgent } from '../client/socket-agent.ts';
 import { BulkSocket } from './bulk-socket.ts';
 import { openBulk } from './open-bulk.ts';
+import { passUpgrade, type UpgradeExchange } from './pass-upgrade.ts';
 import { passedTrailers, proxiedHeaders, repliedHeaders } from './proxy-headers.ts';
 
 /** Where requests are passed on to. */
@@ -49,12 +50,14 @@ const smallReplyBytes = 64 << 10;
 
 export class Relay {
   readonly #agent: SocketAgent;
+  readonly #address: ServerAddress;
   readonly #authorization: string;
   /** The value of `Host`: the machine knows its own address, not what the client calls the relay. */
   readonly #host: string;
 
   private constructor(agent: SocketAgent, { address, authorization }: RelayTarget) {
     this.#agent = agent;
+    this.#address = address;
     this.#authorization = authorization;
     this.#host = address.kind === 'tcp' ? new URL(address.origin).host : 'localhost';
   }
@@ -110,6 +113,22 @@ export class Relay {
       // What is left of a body that nobody wants: read, so that the connection can go on.
       if (!incoming.complete) incoming.resume();
     }
+  }
+
+  /**
+   * Passes on a request to upgrade to the protocol; of the reply's headers the named ones. Resolves when the connection is
+   * over. Fails as `pass` does.
+   */
+  async passUpgrade(
+    exchange: UpgradeExchange,
+    { protocol, passed }: { readonly protocol: string; readonly passed: readonly string[] },
+    signal: AbortSignal,
+    record: RelayRecord,
+  ): Promise<void> {
+    const hop = { address: this.#address, host: this.#host, authorization: this.#authorization };
+    const refusal = await passUpgrade(exchange, { ...hop, protocol, passed, signal });
+    record.status = refusal?.statusCode ?? 101;
+    if (refusal !== undefined) await sendBack(refusal, exchange.response, record);
   }
 
   /** Asks for a small reply, such as a status; fails with ERR_CONNECT, or the signal's reason. */

@@ -11,6 +11,7 @@ import {
   type ConnectionLimits,
   UnauthenticatedConnections,
 } from './unauthenticated-connections.ts';
+import { onUpgrade, type UpgradableSocket } from './upgrades.ts';
 
 /** One request being served. */
 export interface Exchange {
@@ -19,6 +20,8 @@ export interface Exchange {
   readonly query: URLSearchParams;
   /** Aborts when the client leaves before its reply is complete. */
   readonly signal: AbortSignal;
+  /** Of a request to upgrade. */
+  readonly upgrade?: UpgradableSocket | undefined;
 }
 
 export type Handler = (exchange: Exchange) => Promise<void> | void;
@@ -48,12 +51,17 @@ const replyBufferBytes = 1 << 20;
 export function createHttpServer(options: ServerOptions): Server {
   const routes = new Map(options.routes.map((route) => [route.endpoint.path, route]));
   const unauthenticated = new UnauthenticatedConnections(options.unauthenticated);
-  const server = createBareServer((request, response) => {
+  const handle = (
+    request: IncomingMessage,
+    response: ServerResponse,
+    upgrade?: UpgradableSocket,
+  ) => {
     unauthenticated.begin(request, response);
-    serve(routes, { ...options, unauthenticated }, request, response).catch(() =>
-      response.destroy(),
-    );
-  }, options.tls);
+    const exchange = { request, response, upgrade };
+    serve(routes, { ...options, unauthenticated }, exchange).catch(() => response.destroy());
+  };
+  const server = createBareServer(handle, options.tls);
+  onUpgrade(server, handle);
   unauthenticated.watch(server);
   return server;
 }
@@ -114,9 +122,9 @@ async function serve(
   options: Omit<ServerOptions, 'unauthenticated'> & {
     readonly unauthenticated: UnauthenticatedConnections;
   },
-  request: IncomingMessage,
-  response: ServerResponse,
+  received: Pick<Exchange, 'request' | 'response' | 'upgrade'>,
 ): Promise<void> {
+  const { request, response } = received;
   const signal = signalOf(response);
   const { path, query } = splitTarget(request.url ?? '/');
   const route = routes.get(path);
@@ -132,7 +140,7 @@ async function serve(
       return sendError(response, 400, route.endpoint.wrongMethod);
     }
     over = options.onExchange?.(route.endpoint);
-    await route.handle({ request, response, query, signal });
+    await route.handle({ ...received, query, signal });
   } catch (error) {
     if (!signal.aborted) options.onError?.(error, request);
     sendError(response, error);

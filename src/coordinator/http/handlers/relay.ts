@@ -5,8 +5,10 @@ import { oldVersionText } from '../../../http/client/proxy-reply.ts';
 import { newRelayRecord } from '../../../http/relay/proxy.ts';
 import { sendEmpty, sendError } from '../../../http/server/reply.ts';
 import { splitTarget } from '../../../http/server/server.ts';
+import { noUpgradeText } from '../../../http/server/upgrades.ts';
 import { quoted } from '../../../printable.ts';
 import { endpoints } from '../../../protocol/endpoints.ts';
+import { forwardUpgrade, listeningHeader } from '../../../protocol/forward.ts';
 import { replyIdHeader } from '../../../protocol/late-trailer.ts';
 import { anySignal } from '../../../timeout-signal.ts';
 import type { Coordinator } from '../../coordinator.ts';
@@ -19,7 +21,11 @@ import { HeldSessions } from './held-sessions.ts';
 /** How long a halt waits for the machine to be taken back before it answers, in ms; that goes on anyway. */
 const haltWaitMs = 30_000;
 
-export function relay(coordinator: Coordinator, audit: CommandAudit) {
+export function relay(
+  coordinator: Coordinator,
+  audit: CommandAudit,
+  options: { readonly forward: boolean },
+) {
   const held = new HeldSessions(coordinator);
   return async (exchange: CoordinatorExchange, user: User, name: string): Promise<void> => {
     const { request, response } = exchange;
@@ -36,6 +42,16 @@ export function relay(coordinator: Coordinator, audit: CommandAudit) {
     if (request.httpVersion === '1.0' && needsNewer(path, request.headers)) {
       return sendError(response, 400, oldVersionText);
     }
+    const isForward = path === endpoints.forward.path;
+    if (isForward && !options.forward) {
+      return sendError(response, 501, 'this coordinator forwards no ports', 'ERR_UNSUPPORTED');
+    }
+    if (isForward && exchange.upgrade === undefined) {
+      return sendError(response, 426, noUpgradeText, 'ERR_REQUEST');
+    }
+    if (exchange.upgrade !== undefined && !isForward) {
+      return sendError(response, 400, 'nothing to upgrade to here', 'ERR_REQUEST');
+    }
     await pass({ coordinator, audit, user }, exchange, session, { path, run: query.get('id') });
   };
 }
@@ -51,6 +67,8 @@ const needsNewer = (path: string, headers: IncomingHttpHeaders): boolean =>
  */
 const isPlain = (path: string): boolean => path === '/' || /^(?:\/[\w-]+)+$/.test(path);
 
+const forwarding = { protocol: forwardUpgrade, passed: [listeningHeader] };
+
 interface Surroundings {
   readonly coordinator: Coordinator;
   readonly audit: CommandAudit;
@@ -59,7 +77,7 @@ interface Surroundings {
 
 async function pass(
   { coordinator, audit, user }: Surroundings,
-  { request, response, signal, note, id }: CoordinatorExchange,
+  { request, response, upgrade, signal, note, id }: CoordinatorExchange,
   session: Session,
   { path, run }: { path: string; run: string | null },
 ): Promise<void> {
@@ -83,8 +101,11 @@ async function pass(
         return command?.text(audit.withArguments);
       },
     });
-    const either = anySignal(signal, link.signal);
-    await link.relay.pass(request, response, either, record);
+    if (upgrade !== undefined) {
+      await link.relay.passUpgrade({ request, response, upgrade }, forwarding, link.signal, record);
+      return;
+    }
+    await link.relay.pass(request, response, anySignal(signal, link.signal), record);
   } catch (error) {
     if (signal.aborted) return;
     failure = error;

@@ -1,0 +1,141 @@
+// Ports and sockets of a buildlet's machine: connections to them, and those that come to one that listens there.
+import { once } from 'node:events';
+import type { Duplex } from 'node:stream';
+import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
+import { endpoints } from '../protocol/endpoints.ts';
+import { forwardFeature } from '../protocol/features.ts';
+import { withQuery } from '../protocol/form.ts';
+import {
+  formatTarget,
+  forwardUpgrade,
+  listeningHeader,
+  listenParameter,
+  parseTarget,
+  type SocketTarget,
+} from '../protocol/forward.ts';
+import type { CallingLink } from '../reverse/reverse-link.ts';
+import type { CallOptions } from './client-options.ts';
+import type { Connection } from './connection.ts';
+import { hasFeature } from './status.ts';
+
+/** A socket on the machine that takes connections for a caller here. */
+export interface RemoteListener {
+  /** Where it listens, with the port that was free. */
+  readonly at: SocketTarget;
+  /** Resolves when it takes no more connections, with the reason in words. */
+  readonly ended: Promise<string>;
+  /** Ends it; those it took have 3 s to end. */
+  close(): void;
+}
+
+/**
+ * Sockets of the machine, as its commands see them. All connections go over one connection to the buildlet, which is made
+ * again for the next one when it is lost.
+ *
+ * @example
+ * const stream = await client.ports.connect({ kind: 'tcp', host: 'localhost', port: 5432 });
+ */
+export class Ports {
+  readonly #connection: Connection;
+  #link: Promise<CallingLink> | undefined;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** Connects to the buildlet, unless it is connected. Throws ERR_UNSUPPORTED when it cannot forward ports. */
+  async open(options: CallOptions = {}): Promise<void> {
+    await this.#current(options);
+  }
+
+  /**
+   * A connection to a socket there; the caller destroys it. Throws ERR_CONNECT when it is refused there, or when the
+   * buildlet cannot be reached; ERR_UNSUPPORTED when it cannot forward ports.
+   */
+  async connect(target: SocketTarget, options: CallOptions = {}): Promise<Duplex> {
+    const link = await this.#current(options);
+    const stream = link.open(formatTarget(target));
+    try {
+      await once(stream, 'connect', options);
+      return stream;
+    } catch (error) {
+      stream.destroy();
+      const { label } = this.#connection.options;
+      const words = messageOf(error).replace(`${label}: it cut the stream: `, '');
+      throw new GomoteError('ERR_CONNECT', `${describeTarget(target)} on ${label}: ${words}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /**
+   * Listens there; port 0 takes any that is free. Throws ERR_CONFLICT when the machine refuses, ERR_UNSUPPORTED when it
+   * cannot forward ports.
+   */
+  async listen(
+    target: SocketTarget,
+    onConnection: (stream: Duplex) => void,
+    options: CallOptions = {},
+  ): Promise<RemoteListener> {
+    const query = { [listenParameter]: formatTarget(target) };
+    const path = withQuery(endpoints.forward.path, query);
+    const { servingLink, ...upgraded } = await this.#upgrade(path, options);
+    const at = parseTarget(
+      decodeURI(String(upgraded.headers[listeningHeader.toLowerCase()] ?? '')),
+    );
+    const link = servingLink(upgraded, { label: this.#connection.options.label }, (stream) => {
+      stream.accept();
+      onConnection(stream);
+    });
+    return { at: at ?? target, ended: link.ended, close: () => link.end('the client left') };
+  }
+
+  /** Ends all connections that were made here. */
+  async close(): Promise<void> {
+    const link = await this.#link?.catch(() => undefined);
+    link?.end('the client left', 0);
+  }
+
+  async #current(options: CallOptions): Promise<CallingLink> {
+    this.#link ??= this.#dial(options);
+    try {
+      return await this.#link;
+    } catch (error) {
+      this.#link = undefined;
+      throw error;
+    }
+  }
+
+  async #dial(options: CallOptions): Promise<CallingLink> {
+    const { callingLink, ...upgraded } = await this.#upgrade(endpoints.forward.path, options);
+    const link = callingLink(upgraded, { label: this.#connection.options.label });
+    void link.ended.then(() => {
+      this.#link = undefined;
+    });
+    return link;
+  }
+
+  async #upgrade(path: string, { signal }: CallOptions) {
+    const [links, upgraded] = await Promise.all([
+      import('../reverse/reverse-link.ts'),
+      this.#connection.upgrade(path, forwardUpgrade, signal).catch(async (error: unknown) => {
+        throw await this.#explained(error, signal);
+      }),
+    ]);
+    return { ...links, ...upgraded };
+  }
+
+  /** A buildlet that knows no such request refuses it in words of its own. */
+  async #explained(error: unknown, signal: AbortSignal | undefined): Promise<unknown> {
+    if (!isGomoteError(error, 'ERR_STATUS')) return error;
+    if (await hasFeature(this.#connection, forwardFeature, signal)) return error;
+    const { label } = this.#connection.options;
+    return new GomoteError('ERR_UNSUPPORTED', `${label} cannot forward ports`, {
+      hint: 'it is of an older version, or of the Go project: make a new one',
+    });
+  }
+}
+
+/** As people write it: `HOST:PORT` or `unix:PATH`. */
+export const describeTarget = (target: SocketTarget): string =>
+  formatTarget(target).replace(/^tcp:/, '');

@@ -1,0 +1,44 @@
+// Requests that turn their connection into a byte stream of another protocol.
+import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+/** The connection of a request with `Upgrade`. */
+export interface UpgradableSocket {
+  readonly socket: Duplex;
+  /** What came after the request's head. */
+  readonly head: Buffer;
+}
+
+/**
+ * Gives requests to upgrade the same way as all others: one that is answered as if it had not asked is answered, and its
+ * connection closed.
+ */
+export function onUpgrade(
+  server: Server,
+  serve: (request: IncomingMessage, response: ServerResponse, upgrade: UpgradableSocket) => void,
+): void {
+  server.on('upgrade', (request, socket, head) => {
+    socket.on('error', () => undefined);
+    const response = new ServerResponse(request);
+    response.shouldKeepAlive = false;
+    // A stream of another connection is one for all that matters here.
+    response.assignSocket(socket as Socket);
+    response.once('finish', () => socket.end(() => socket.destroy()));
+    serve(request, response, { socket, head });
+  });
+}
+
+/** Status 426: what the path is for needs an upgrade. */
+export const noUpgradeText =
+  'this is no request to upgrade: a proxy on the way must pass the headers Upgrade and Connection, by HTTP/1.1';
+
+/** Answers that the connection is now one of that protocol. */
+export function acceptUpgrade(
+  response: ServerResponse,
+  protocol: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  response.writeHead(101, { Connection: 'Upgrade', Upgrade: protocol, ...headers });
+  response.flushHeaders();
+}
