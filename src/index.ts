@@ -89,7 +89,7 @@ export type { KillOptions, Run, RunResult } from './gomote/run/run.ts';
 export type { Source } from './gomote/sources.ts';
 export type { HttpRequest, HttpResponse, ReplyBody, RequestBody } from './http/client/request.ts';
 export type { ServerAddress } from './http/client/server-address.ts';
-export type { BuilderRecord, HostRecord } from './protocol/coordinator.ts';
+export type { BuilderRecord, HostRecord, MachineRecord } from './protocol/coordinator.ts';
 export type { RemoteBuildlet, RemoteTypes } from './protocol/coordinator-replies.ts';
 export type { Method } from './protocol/endpoints.ts';
 export type { FileType } from './protocol/file-mode.ts';
