@@ -23,16 +23,19 @@ export interface HostRecord {
 export interface MachineRecord {
   /** Its address, the name it dialled in with, or its platform's name. */
   readonly machine: string;
+  /** Which host type its pool has. */
   readonly hostType: string;
   /** The kind of its pool. */
   readonly kind: string;
   /** `down`: it does not answer. `unclean`: it could not be cleaned. Neither is lent. */
   readonly state: 'free' | 'in use' | 'down' | 'unclean';
-  /** Since when it cannot be lent, and why. */
+  /** Since when it cannot be lent. */
   readonly since?: Date | undefined;
+  /** Why it cannot. */
   readonly reason?: string | undefined;
-  /** Who has it. */
+  /** The buildlet that it is. */
   readonly buildlet?: string | undefined;
+  /** Whose that is. */
   readonly owner?: string | undefined;
   /** An admin has taken it out of use. */
   readonly drained?: { readonly since: Date; readonly note: string } | undefined;
