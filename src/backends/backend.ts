@@ -2,6 +2,7 @@
 import type { BuilderType, Catalogue, HostType } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { GomoteError } from '../errors.ts';
+import type { RemoteUser } from '../protocol/coordinator-replies.ts';
 
 /** A buildlet as its backend knows it. */
 export interface Instance {
@@ -11,6 +12,8 @@ export interface Instance {
   readonly hostType: string;
   /** Whom it was made for, if the backend keeps that; absent: for the user it was opened for. */
   readonly owner?: string | undefined;
+  /** The machine it is on, where an admin is told. */
+  readonly machine?: string | undefined;
   readonly created: Date | undefined;
   /** When it ends by itself unless it is used; undefined when it will not, or is not known. */
   readonly expires: Date | undefined;
@@ -33,6 +36,8 @@ export interface PartsCall extends BackendCall {
 }
 
 export interface ListCall extends PartsCall {
+  /** Also those of others, where the caller is an admin of a server. */
+  readonly everybody?: boolean | undefined;
   /** Fails rather than leave some out, when a part of the platform does not answer. */
   readonly isWhole?: boolean | undefined;
 }
@@ -117,7 +122,7 @@ export interface TeamServer {
   /** What can be created there; undefined when the server does not say. */
   types(call: BackendCall): Promise<Catalogue | undefined>;
   /** Who the caller is there; undefined when the server does not say. */
-  whoAmI(call: BackendCall): Promise<{ name: string; isAdmin: boolean } | undefined>;
+  whoAmI(call: BackendCall): Promise<RemoteUser | undefined>;
   /** What time it is there, to the second; undefined when the server does not say. */
   clock(call: BackendCall): Promise<Date | undefined>;
   /** The builder type of the buildlet of that name. */

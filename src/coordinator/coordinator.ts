@@ -195,6 +195,11 @@ export class Coordinator {
     this.#admission.cancel(user, key);
   }
 
+  /** How many buildlets the user has, and how many at most. */
+  useOf(user: User): ReturnType<Admission['useOf']> {
+    return this.#admission.useOf(user);
+  }
+
   /** A client got the session's name. */
   claim(name: string): void {
     this.#detach(this.#admission.claim(name), `noting that ${name} was taken`);

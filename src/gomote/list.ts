@@ -18,6 +18,8 @@ export interface ListedBuildlet extends Instance {
 
 /** What `list` takes. */
 export interface ListBuildletsOptions extends CallOptions {
+  /** Also those of others, from coordinators whose admin the user is. Default false. */
+  everybody?: boolean | undefined;
   /** Called for each backend, or part of one, that does not answer. Absent: such a backend fails the call. */
   onFailure?: ((error: GomoteError) => void) | undefined;
 }
@@ -30,10 +32,10 @@ const builtInTimeoutMs = 3_000;
 
 export async function list(
   backends: Backends,
-  { onFailure = fail, signal }: ListBuildletsOptions & { signal: AbortSignal },
+  { onFailure = fail, signal, everybody }: ListBuildletsOptions & { signal: AbortSignal },
 ): Promise<ListedBuildlet[]> {
   const names = await namesOf(backends);
-  const found = await listAll(names, backends, signal, onFailure);
+  const found = await listAll(names, backends, { signal, everybody }, onFailure);
   if (backends.isGiven || names.includes('docker')) return found;
   return [...found, ...(await builtInDocker(backends, signal))];
 }
@@ -54,7 +56,7 @@ async function namesOf(backends: Backends): Promise<string[]> {
 async function listAll(
   names: readonly string[],
   backends: Backends,
-  signal: AbortSignal,
+  { signal, everybody }: ListCall,
   onFailure: (error: GomoteError) => void,
 ): Promise<ListedBuildlet[]> {
   const failures: GomoteError[] = [];
@@ -63,7 +65,7 @@ async function listAll(
     names.map(async (given) => {
       const { name } = await backends.open(given);
       const onPart = (error: GomoteError) => failures.push(failureOf(name, error));
-      return await listOne(name, backends, { signal: limited, onFailure: onPart });
+      return await listOne(name, backends, { signal: limited, everybody, onFailure: onPart });
     }),
   );
   signal.throwIfAborted();

@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import type { ErrorCode } from '../errors.ts';
 import type { BuilderRecord, HostRecord, MachineRecord } from './coordinator.ts';
 import { parseErrorCode } from './error-reply.ts';
-import { errorStatus, listOf, moment, parseBy, shortName, text } from './reply-fields.ts';
+import { count, errorStatus, listOf, moment, parseBy, shortName, text } from './reply-fields.ts';
 
 const remoteBuildletSchema = v.object({
   User: text(255),
@@ -14,6 +14,7 @@ const remoteBuildletSchema = v.object({
   Expires: moment,
   Health: v.optional(text(100)),
   Reason: v.optional(text()),
+  Machine: v.optional(text(255)),
 });
 
 /** A coordinator's record of a buildlet. */
@@ -34,6 +35,8 @@ export interface RemoteBuildlet {
   health?: string;
   /** Why it is dead, or since when it is silent. */
   reason?: string;
+  /** The id of its machine, which only an admin is told. */
+  machine?: string;
 }
 
 /** Reads the reply of `/buildlet/create`; undefined when it is not one. */
@@ -56,6 +59,7 @@ const toRemoteBuildlet = (reply: v.InferOutput<typeof remoteBuildletSchema>): Re
   expires: new Date(reply.Expires),
   ...(reply.Health !== undefined && { health: reply.Health }),
   ...(reply.Reason !== undefined && { reason: reply.Reason }),
+  ...(reply.Machine !== undefined && { machine: reply.Machine }),
 });
 
 const builderSchema = v.object({
@@ -102,17 +106,39 @@ export function parseCreateLine(line: string): CreateLine | undefined {
 
 const typesSchema = v.object({
   Features: v.optional(listOf(text(100), 1_000), []),
-  User: v.optional(v.object({ Name: text(255), Admin: v.boolean() })),
+  User: v.optional(
+    v.object({
+      Name: text(255),
+      Admin: v.boolean(),
+      InUse: v.optional(count),
+      Maximum: v.optional(count),
+      Expires: v.optional(moment),
+    }),
+  ),
   Hosts: listOf(v.object({ Name: text(255), Description: v.optional(text()) }), 10_000),
   Builders: listOf(builderSchema, 10_000),
 });
+
+/** A user as the coordinator knows it. */
+export interface RemoteUser {
+  /** Without the prefix `user-`. */
+  readonly name: string;
+  /** Whether it sees, reaches and ends the buildlets of all. */
+  readonly isAdmin: boolean;
+  /** How many buildlets it has, from a coordinator that tells. */
+  readonly inUse?: number | undefined;
+  /** How many it may have at once. */
+  readonly maximum?: number | undefined;
+  /** When its token ends. Absent: never, or not told. */
+  readonly expires?: Date | undefined;
+}
 
 /** What a coordinator says of itself and of the one who asks. */
 export interface RemoteTypes {
   /** The extensions that the coordinator announces. */
   readonly features: readonly string[];
   /** Whose token it was, without the prefix `user-`. */
-  readonly user: { readonly name: string; readonly isAdmin: boolean } | undefined;
+  readonly user: RemoteUser | undefined;
   /** Its builder types and host types. */
   readonly catalogue: {
     readonly hosts: readonly HostRecord[];
@@ -127,7 +153,13 @@ export function parseTypes(body: string): RemoteTypes | undefined {
   const { Features: features, User: user, Hosts: hosts, Builders: builders } = types;
   return {
     features,
-    user: user && { name: user.Name, isAdmin: user.Admin },
+    user: user && {
+      name: user.Name,
+      isAdmin: user.Admin,
+      ...(user.InUse !== undefined && { inUse: user.InUse }),
+      ...(user.Maximum !== undefined && { maximum: user.Maximum }),
+      ...(user.Expires !== undefined && { expires: new Date(user.Expires) }),
+    },
     catalogue: {
       hosts: hosts.map(({ Name: name, Description: description }) => ({ name, description })),
       builders: builders.map(toBuilder),

@@ -19,6 +19,17 @@ export interface HostRecord {
   /** One sentence about it. */
   readonly description?: string | undefined;
 }
+/** Who asks. */
+interface CallerRecord {
+  readonly name: string;
+  readonly isAdmin: boolean;
+  /** How many buildlets it has, and how many at most. */
+  readonly inUse: number;
+  readonly maximum: number;
+  /** When its token ends. Absent: never. */
+  readonly expiresMs?: number | undefined;
+}
+
 /** A machine of a pool, for admins. */
 export interface MachineRecord {
   /** Its address, the name it dialled in with, or its platform's name. */
@@ -112,11 +123,14 @@ const builderJson = ({ name, hostType, env, path }: BuilderRecord) => ({
 export const formatTypes = (
   hosts: readonly HostRecord[],
   builders: readonly BuilderRecord[],
-  user: { readonly name: string; readonly isAdmin: boolean },
+  user: CallerRecord,
 ): string =>
   pretty({
     Features: coordinatorFeatures,
-    User: { Name: user.name, Admin: user.isAdmin },
+    User: {
+      ...{ Name: user.name, Admin: user.isAdmin, InUse: user.inUse, Maximum: user.maximum },
+      Expires: user.expiresMs && new Date(user.expiresMs),
+    },
     Hosts: hosts.map(({ name, description }) => ({ Name: name, Description: description })),
     Builders: builders.map(builderJson),
   });

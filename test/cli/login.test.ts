@@ -29,7 +29,9 @@ describe('login', () => {
     for (const file of readdirSync(directory)) {
       expect(statSync(join(directory, file)).mode & 0o777).toBe(0o600);
     }
-    expect(await cli(['whoami'])).toMatchObject({ stdout: 'local\tme\nteam\tme\tadmin\n' });
+    expect(await cli(['whoami'])).toMatchObject({
+      stdout: 'local\tme\nteam\tme\tadmin\t0 of 20 buildlets\n',
+    });
     expect(await cli(['types'])).toMatchObject({ code: 0, stdout: 'linux\thost-linux\n' });
     expect(await cli(['create', 'linux'])).toMatchObject({ stdout: 'user-me-linux-0\n' });
     // The type's environment comes from the coordinator, without a line of configuration.
@@ -85,7 +87,8 @@ describe('login', () => {
     expect(await cli([...argv, '--name', 'other'], given)).toMatchObject({ code: 0 });
     expect(readdirSync(directory)).toContain('other-user-gopher.token');
     expect(await cli(['whoami'])).toMatchObject({
-      stdout: 'local\tme\nteam\tme\tadmin\nother\tgopher\n',
+      stdout:
+        'local\tme\nteam\tme\tadmin\t0 of 20 buildlets\nother\tgopher\tuser\t0 of 20 buildlets\n',
     });
     expect(await cli(['create', 'linux', '--backend', 'other'])).toMatchObject({
       stdout: 'other/user-gopher-linux-0\n',

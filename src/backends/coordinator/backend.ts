@@ -3,7 +3,7 @@ import { type BuilderType, builderTypeOfName, type Catalogue } from '../../build
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { CoordinatorClient } from '../../client/coordinator-client.ts';
 import { GomoteError, StatusError } from '../../errors.ts';
-import type { RemoteBuildlet } from '../../protocol/coordinator-replies.ts';
+import type { RemoteBuildlet, RemoteUser } from '../../protocol/coordinator-replies.ts';
 import {
   coordinatorAuthUser,
   deadBuildletText,
@@ -17,6 +17,7 @@ import type {
   CreateCall,
   Diagnosis,
   Instance,
+  ListCall,
   RequestLog,
   TeamServer,
 } from '../backend.ts';
@@ -93,7 +94,7 @@ export class CoordinatorBackend implements Backend, BatchCreation, Diagnosis, Te
     }
   }
 
-  async list(call: BackendCall): Promise<Instance[]> {
+  async list(call: ListCall): Promise<Instance[]> {
     const remote = await this.#client.remoteBuildlets({ ...call, health: true });
     return remote.map(toInstance);
   }
@@ -119,7 +120,7 @@ export class CoordinatorBackend implements Backend, BatchCreation, Diagnosis, Te
     return types?.catalogue;
   }
 
-  async whoAmI(call: BackendCall): Promise<{ name: string; isAdmin: boolean } | undefined> {
+  async whoAmI(call: BackendCall): Promise<RemoteUser | undefined> {
     return (await this.#client.types(call))?.user;
   }
 
@@ -185,6 +186,8 @@ const toInstance = (remote: RemoteBuildlet): Instance => ({
   name: remote.name,
   builderType: remote.builderType,
   hostType: remote.hostType,
+  owner: remote.user.replace(/^user-/, ''),
+  machine: remote.machine,
   created: remote.created,
   expires: remote.expires,
   dead: remote.health === 'dead' ? (remote.reason ?? 'dead') : undefined,

@@ -11,6 +11,7 @@ import { dropGone, groupsOfMembers } from '../which/membership.ts';
 
 interface Options {
   json?: boolean;
+  all?: boolean;
 }
 
 interface Row extends ListedBuildlet {
@@ -19,16 +20,25 @@ interface Row extends ListedBuildlet {
 }
 
 export function define(command: Command, context: Context): void {
-  command.option('--json', 'print a JSON array').action(async (options: Options) => {
+  command
+    .option('--json', 'print a JSON array')
+    .option(
+      '--all',
+      'also those of others, with owner and machine, from coordinators whose admin you are',
+    );
+  command.action(async (options: Options) => {
     const failures: GomoteError[] = [];
-    const listed = await context.gomote.list({ onFailure: (error) => failures.push(error) });
+    const onFailure = (error: GomoteError) => failures.push(error);
+    const listed = await context.gomote.list({ onFailure, everybody: options.all });
     const membership = groupsOfMembers(context);
     const rows = listed.map((one) => ({ ...one, groups: membership.get(one.name) ?? [] }));
     if (failures.length === 0) await dropGone(rows, context);
     const { terminal } = context;
     await print(
       terminal,
-      options.json ? toJson(rows, terminal) : formatColumns(rows, columns, terminal),
+      options.json
+        ? toJson(rows, terminal)
+        : formatColumns(rows, options.all ? [...columns, ...adminColumns] : columns, terminal),
     );
     throwSilent(failures);
   });
@@ -44,6 +54,11 @@ const columns: Column<Row>[] = [
 function nameAndGroups({ name, groups }: Row): string {
   return groups.length === 0 ? name : `${name} (${groups.join(', ')})`;
 }
+
+const adminColumns: Column<Row>[] = [
+  { title: 'OWNER', cell: ({ owner }) => owner ?? '' },
+  { title: 'MACHINE', cell: ({ machine }) => machine ?? '' },
+];
 
 const ageSince = (created: Date | undefined): string =>
   created === undefined ? '' : formatDuration(Math.max(0, Date.now() - created.getTime()));
@@ -67,19 +82,19 @@ function stateOf({
 
 const toJson = (rows: readonly Row[], terminal: Terminal): string =>
   listedJson(
-    rows.map(
-      ({ backend, instance, builderType, hostType, created, expires, dead, trouble, groups }) => ({
-        backend,
-        name: instance,
-        builderType,
-        hostType,
-        created,
-        expires,
-        state: stateOf({ dead, trouble }),
-        reason: dead ?? trouble,
-        groups,
-      }),
-    ),
+    rows.map(({ backend, instance, dead, trouble, ...row }) => ({
+      backend,
+      name: instance,
+      builderType: row.builderType,
+      hostType: row.hostType,
+      owner: row.owner,
+      machine: row.machine,
+      created: row.created,
+      expires: row.expires,
+      state: stateOf({ dead, trouble }),
+      reason: dead ?? trouble,
+      groups: row.groups,
+    })),
     terminal,
     2,
   );

@@ -1,6 +1,7 @@
 // gomote whoami: the user's name in every backend; a coordinator is asked whether it agrees.
 import type { Command } from 'commander';
 import { GomoteError, messageOf } from '../../errors.ts';
+import type { RemoteUser } from '../../protocol/coordinator-replies.ts';
 import type { Context } from '../context.ts';
 import { formatTable } from '../terminal/table.ts';
 import { print } from '../terminal/terminal.ts';
@@ -22,10 +23,16 @@ export function define(command: Command, context: Context): void {
     const rows: string[][] = [];
     results.forEach((result, i) => {
       if (result.status === 'rejected') failures.push(`${names[i]}: ${messageOf(result.reason)}`);
-      else
-        rows.push([names[i] ?? '', result.value.name, ...(result.value.isAdmin ? ['admin'] : [])]);
+      else rows.push([names[i] ?? '', ...fieldsOf(result.value)]);
     });
     await print(context.terminal, formatTable(rows, context.terminal));
     if (failures.length > 0) throw new GomoteError('ERR_CONNECT', failures.join('; '));
   });
+}
+
+/** Name, role, use and end of the token, as far as a coordinator tells. */
+function fieldsOf({ name, isAdmin, inUse, maximum, expires }: RemoteUser): string[] {
+  if (inUse === undefined || maximum === undefined) return isAdmin ? [name, 'admin'] : [name];
+  const end = expires === undefined ? [] : [`token ends ${expires.toISOString()}`];
+  return [name, isAdmin ? 'admin' : 'user', `${inUse} of ${maximum} buildlets`, ...end];
 }

@@ -102,16 +102,21 @@ export class Admission {
     return undefined;
   }
 
-  #reserve(user: User, builder: BuilderType, { count, key }: Wanted): string[] {
-    const { book, perUser, isTaken, names } = this.#options;
-    const limit = user.maximum ?? perUser;
+  /** How many buildlets the user has, and how many at most. */
+  useOf(user: User): { readonly inUse: number; readonly maximum: number } {
+    const { book, perUser } = this.#options;
     const isHeld = ({ owner, state }: Session) =>
       owner === user.name && (state === 'creating' || state === 'running');
-    const own = book.all().filter(isHeld);
-    if (own.length + count > limit) {
+    return { inUse: book.all().filter(isHeld).length, maximum: user.maximum ?? perUser };
+  }
+
+  #reserve(user: User, builder: BuilderType, { count, key }: Wanted): string[] {
+    const { book, isTaken, names } = this.#options;
+    const { inUse, maximum: limit } = this.useOf(user);
+    if (inUse + count > limit) {
       const which = count === 1 ? '' : `, and ask for ${count}`;
       const next = count > limit ? 'ask for fewer' : 'destroy one first';
-      const message = `you have ${own.length} buildlets${which}, and your limit is ${limit}: ${next}`;
+      const message = `you have ${inUse} buildlets${which}, and your limit is ${limit}: ${next}`;
       throw new GomoteError('ERR_QUOTA', message);
     }
     return Array.from({ length: count }, () => {

@@ -11,7 +11,8 @@ import type { CoordinatorHandler } from '../server.ts';
 /** With `health=1` also how each is, and why one is dead; with `all=1`, for admins, everybody's. */
 export function list(coordinator: Coordinator): CoordinatorHandler {
   return async ({ response, query }, user) => {
-    const sessions = await coordinator.list(user, parseBool(query.get('all')));
+    const all = parseBool(query.get('all'));
+    const sessions = await coordinator.list(user, all);
     if (!parseBool(query.get('health'))) {
       return sendText(
         response,
@@ -22,6 +23,7 @@ export function list(coordinator: Coordinator): CoordinatorHandler {
     const withHealth = formatRecords(sessions, (session) => ({
       Health: coordinator.healthOf(session.name),
       Reason: coordinator.troubleOf(session),
+      ...(all && user.isAdmin && { Machine: session.machine }),
     }));
     sendText(response, withHealth, contentTypes.json);
   };
@@ -30,7 +32,11 @@ export function list(coordinator: Coordinator): CoordinatorHandler {
 export function types(coordinator: Coordinator): CoordinatorHandler {
   const { hosts, builders } = coordinator.catalogue;
   return ({ response }, user) =>
-    sendText(response, formatTypes(hosts, builders, user), contentTypes.json);
+    sendText(
+      response,
+      formatTypes(hosts, builders, { ...user, ...coordinator.useOf(user) }),
+      contentTypes.json,
+    );
 }
 
 export function extend(coordinator: Coordinator): CoordinatorHandler {
