@@ -23,7 +23,7 @@ const common = {
 const heavyModules = {
   'src/backends/kubernetes/client-node.ts': 'kubernetes-client',
   'src/backends/gce/google.ts': 'google-compute',
-  'src/client/self-signed.ts': 'self-signed',
+  'src/http/server/self-signed.ts': 'self-signed',
   'src/cli/terminal/spinner.ts': 'spinner',
   'src/cli/run/re2.ts': 're2',
   'src/cli/junit/saxes.ts': 'saxes',

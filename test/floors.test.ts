@@ -48,7 +48,7 @@ const homes: Record<string, string[]> = {
   tar: ['tar'],
   undici: ['http'],
   valibot: ['protocol', 'config', 'backends', 'gomote', 'coordinator'],
-  selfsigned: ['client/self-signed.ts'],
+  selfsigned: ['http/server/self-signed.ts'],
   saxes: ['cli/junit/saxes.ts'],
   '@lydell/node-pty': ['buildlet/command/native-terminal.ts'],
   googleapis: ['backends/gce/google.ts'],

@@ -3,9 +3,11 @@ import { execFile } from 'node:child_process';
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isGomoteError, messageOf } from '../errors.ts';
+import { makePrivateDirectory } from '../files/private-directory.ts';
 import { removeTree } from '../files/remove-tree.ts';
-import { temporaryDirectory } from '../files/user-directories.ts';
+import { temporaryDirectory, userDirectory } from '../files/user-directories.ts';
 import { isLoopback, type ListenAddress } from '../http/server/listen.ts';
+import type { TlsIdentity } from '../http/server/server.ts';
 import { readVersion } from '../package-root.ts';
 import { buildletFeatures, holdFeature } from '../protocol/features.ts';
 import { handledSignals, type StartState } from '../start-state.ts';
@@ -45,7 +47,8 @@ async function serve(options: BuildletOptions, state: StartState | undefined): P
     const environment = environmentOf(process.env);
     // A machine that dials in is its coordinator's: the sessions on it are held there.
     const features = options.reverse && buildletFeatures.filter((one) => one !== holdFeature);
-    const agent = await startAgent({ ...options, address, environment, features, log });
+    const tls = options.isSelfSigned ? await ownCertificate(address) : options.tls;
+    const agent = await startAgent({ ...options, tls, address, environment, features, log });
     let offered: ReverseConnection | undefined;
     let reason = 'it failed';
     try {
@@ -54,7 +57,7 @@ async function serve(options: BuildletOptions, state: StartState | undefined): P
       }
       if (options.password === undefined && address.kind === 'tcp') {
         log('warning: without a password whoever reaches this address can run anything here');
-      } else if (options.tls === undefined && !isLoopback(address)) {
+      } else if (tls === undefined && !isLoopback(address)) {
         log('warning: the password and all data cross the network without TLS');
       }
       const signaled = nextSignal(state);
@@ -85,6 +88,22 @@ function logUnhandled(): void {
 async function offer(options: ReverseOptions, agent: Agent): Promise<ReverseConnection> {
   const { connectReverse } = await import('./reverse.ts');
   return connectReverse(options, { onConnection: agent.serve, log });
+}
+
+/** Kept for the next start: who has pinned it would be locked out by another one. */
+async function ownCertificate(listen: ListenAddress): Promise<TlsIdentity> {
+  const state = userDirectory(process.env, 'XDG_STATE_HOME', '.local', 'state');
+  const directory = join(state, 'gomote-tls');
+  makePrivateDirectory(directory, 'the directory of the certificate', 'set XDG_STATE_HOME');
+  const { keptCertificate } = await import('../http/server/new-certificate.ts');
+  const tls = await keptCertificate({
+    ...{ commonName: 'gomote buildlet', listen },
+    certPath: join(directory, 'cert.pem'),
+    keyPath: join(directory, 'key.pem'),
+  });
+  const { fingerprintOf } = await import('../http/client/pin.ts');
+  log(`the fingerprint of the certificate is sha256:${fingerprintOf(tls.certPem)}`);
+  return tls;
 }
 
 async function privateSocket(removed: string[]): Promise<ListenAddress> {

@@ -24,6 +24,8 @@ export interface BuildletOptions {
   /** Whether the password was made for this start: it must be printed for who started the buildlet. */
   readonly isPasswordMade?: boolean | undefined;
   readonly tls: { readonly certPem: string; readonly keyPem: string } | undefined;
+  /** Whether it speaks TLS with a certificate that it makes itself. */
+  readonly isSelfSigned?: boolean | undefined;
   readonly idleTimeoutMs: number | undefined;
   readonly maxLifetimeMs: number | undefined;
   readonly holdMs: number | undefined;
@@ -54,6 +56,9 @@ Options (one dash or two):
                                 true)
   --password-file FILE          the password is the first line of FILE, which
                                 others must not be able to read
+  --tls self-signed             speak TLS with a certificate of this machine's
+                                own, which is made at the first start and kept;
+                                its fingerprint is printed on standard error
   --insecure-no-password        ask for no password on HOST:PORT: every user of
                                 every machine that reaches it can run anything
                                 here
@@ -114,6 +119,7 @@ export async function readOptions(
     values['password-file'] === undefined
       ? await meta('password')
       : readPassword('--password-file', values['password-file']);
+  const isSelfSigned = readTls(values.tls, cert);
   const gceDefault = gce && (cert === undefined ? ':80' : ':443');
   const listen = values.listen ?? (await meta('listen')) ?? gceDefault;
   const address = listen === undefined ? undefined : parseListenAddress(listen);
@@ -132,7 +138,7 @@ export async function readOptions(
   // Every user of this machine can connect to a loopback address, and so can every page in a browser.
   const password = needsPassword ? randomBytes(24).toString('base64url') : given;
   const reverse = await readReverseOptions(values, environment);
-  if (reverse !== undefined && (listen ?? given ?? cert) !== undefined) {
+  if (reverse !== undefined && (listen ?? given ?? cert ?? values.tls) !== undefined) {
     throw usage(
       '--coordinator cannot go with --listen, a password or TLS of its own',
       'whoever has the machine calls it over the connection to the coordinator only',
@@ -145,6 +151,7 @@ export async function readOptions(
     powerOff,
     password,
     isPasswordMade: needsPassword || undefined,
+    isSelfSigned,
     tls: cert === undefined || key === undefined ? undefined : { certPem: cert, keyPem: key },
     idleTimeoutMs: await timeout('idle-timeout', values['idle-timeout'], meta),
     maxLifetimeMs: await timeout('max-lifetime', values['max-lifetime'], meta),
@@ -167,6 +174,7 @@ function parse(argv: readonly string[]) {
         halt: { type: 'string' },
         gce: { type: 'string' },
         'password-file': { type: 'string' },
+        tls: { type: 'string' },
         'insecure-no-password': { type: 'boolean' },
         'idle-timeout': { type: 'string' },
         'max-lifetime': { type: 'string' },
@@ -184,6 +192,19 @@ function parse(argv: readonly string[]) {
   } catch (error) {
     throw usage(messageOf(error).split(/\.? *\n|\. /)[0] ?? '', 'see buildlet --help');
   }
+}
+
+/** Whether the certificate is to be self-signed. */
+function readTls(text: string | undefined, cert: string | undefined): boolean {
+  if (text === undefined) return false;
+  if (text !== 'self-signed') {
+    throw usage(
+      `--tls "${text}" is not self-signed`,
+      'a certificate of your own goes in META_tls_cert and META_tls_key',
+    );
+  }
+  if (cert === undefined) return true;
+  throw usage('--tls self-signed cannot go with META_tls_cert', 'leave one of them out');
 }
 
 /** A Go boolean flag may stand alone. */

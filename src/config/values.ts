@@ -1,6 +1,7 @@
 // Schemas of values that are written the same way in every file.
 import * as v from 'valibot';
 import { parseDuration } from '../duration.ts';
+import { fingerprintDigits, fingerprintPattern } from '../fingerprint.ts';
 import { parseMemory } from '../protocol/memory-size.ts';
 
 /** What a section or file may be called. */
@@ -69,3 +70,10 @@ export const portSchema = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxVa
 
 /** A text that is not empty. */
 export const textSchema = v.pipe(v.string(), v.minLength(1, 'it is empty'));
+
+/** The fingerprint of a certificate in any usual spelling; 64 hexadecimal digits. */
+export const fingerprintSchema = v.pipe(
+  v.string(),
+  v.transform(fingerprintDigits),
+  v.regex(fingerprintPattern, 'a fingerprint is sha256: and 64 hexadecimal digits'),
+);

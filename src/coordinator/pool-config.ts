@@ -4,7 +4,7 @@ import type { BackendConfig } from '../backends/config.ts';
 import { confinementOptions, toLocalMachine } from '../backends/local/config.ts';
 import { builtInCatalogue, type Catalogue, type HostType, type LocalMachine } from '../builders.ts';
 import { badValue } from '../config/file.ts';
-import { nameSchema } from '../config/values.ts';
+import { fingerprintSchema, nameSchema } from '../config/values.ts';
 
 interface PoolCommon {
   /** The section's name. */
@@ -18,8 +18,10 @@ export interface StaticMachine {
   /** HOST:PORT or unix:PATH. */
   readonly address: string;
   readonly passwordFile?: string | undefined;
-  /** Certificate and key of the buildlet, PEM: it is pinned, and its password comes from it. */
+  /** Certificate and key of the buildlet, PEM: it is pinned, and its password comes from it, unless that has a file. */
   readonly keyPairFile?: string | undefined;
+  /** SHA-256 of the buildlet's certificate, hex: it is pinned. */
+  readonly fingerprint?: string | undefined;
 }
 
 export type PoolConfig = PoolCommon &
@@ -78,6 +80,7 @@ export const poolSchema = v.variant(
             address: v.string(),
             'password-file': v.optional(v.string()),
             'key-pair-file': v.optional(v.string()),
+            fingerprint: v.optional(fingerprintSchema),
           }),
         ),
         v.minLength(1, 'it names at least one machine'),
@@ -147,6 +150,7 @@ export function toPool(
           address: machine.address,
           passwordFile: optionally(at, machine['password-file']),
           keyPairFile: optionally(at, machine['key-pair-file']),
+          fingerprint: machine.fingerprint,
         })),
       };
     case 'backend': {

@@ -1,7 +1,6 @@
 // The table of a coordinator: [backends.NAME] with a url.
 import * as v from 'valibot';
-import { nameSchema } from '../../config/values.ts';
-import { fingerprintDigits, fingerprintPattern } from '../../fingerprint.ts';
+import { fingerprintSchema, nameSchema } from '../../config/values.ts';
 
 export interface CoordinatorConfig {
   readonly kind: 'coordinator';
@@ -14,17 +13,11 @@ export interface CoordinatorConfig {
   readonly user?: string | undefined;
 }
 
-const fingerprint = v.pipe(
-  v.string(),
-  v.transform(fingerprintDigits),
-  v.regex(fingerprintPattern, 'a fingerprint is sha256: and 64 hexadecimal digits'),
-);
-
 export const coordinatorSection = v.pipe(
   v.strictObject({
     kind: v.optional(v.literal('coordinator'), 'coordinator'),
     url: v.string(),
-    fingerprint: v.optional(fingerprint),
+    fingerprint: v.optional(fingerprintSchema),
     'token-file': v.optional(v.string()),
     user: v.optional(nameSchema),
     insecure: v.optional(v.boolean()),

@@ -90,7 +90,7 @@ async function refuseTaken(context: Context, name: string, origin: string): Prom
   });
 }
 
-/** The fingerprint to pin; undefined for plain HTTP to this machine. */
+/** The fingerprint to pin; undefined for a certificate that the system trusts, and for plain HTTP to this machine. */
 async function pin(
   context: Context,
   origin: string,
@@ -111,8 +111,9 @@ async function pin(
       hint: 'someone else may be answering there',
     });
   }
+  // One that an authority vouches for is replaced every few months: a pin would lock its users out.
+  if (seen.isTrusted) return undefined;
   context.messages.say(`gomote: the certificate of ${origin} is ${shown}`);
-  if (seen.isTrusted) return seen.fingerprint;
   const { terminal, signal } = context;
   const question = 'Is that the one its owner told you? [y/N] ';
   if (terminal.stdin.isTTY === true && (await askYes(terminal, question, signal))) {

@@ -1,6 +1,6 @@
 // Buildlets at fixed addresses that always run: lent to users, reset between them, and asked whether they are well.
 import { existsSync } from 'node:fs';
-import { BuildletClient } from '../../client/buildlet-client.ts';
+import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, isOwnShortage, messageOf } from '../../errors.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { Log } from '../log.ts';
@@ -8,7 +8,7 @@ import type { StaticMachine } from '../pool-config.ts';
 import { clean } from './cleaning.ts';
 import type { AcquireCall, Pool, PoolCall, ReconcileCall } from './pool.ts';
 import { pause } from './retry.ts';
-import { credentialsOf } from './static-credentials.ts';
+import { clientOf, secretsOf } from './static-credentials.ts';
 import { UnfitMachines, type Unfitness } from './unfit-machines.ts';
 
 interface StaticPoolOptions {
@@ -56,7 +56,10 @@ export class StaticPool implements Pool {
   constructor(options: StaticPoolOptions) {
     const { machines, hostType } = options;
     for (const machine of machines) {
-      if (existsSync(machine.keyPairFile ?? machine.passwordFile ?? '')) credentialsOf(machine);
+      const files = [machine.keyPairFile, machine.passwordFile].filter(
+        (file) => file !== undefined,
+      );
+      if (files.length > 0 && files.every(existsSync)) secretsOf(machine);
     }
     this.#options = options;
     this.hostType = hostType;
@@ -196,7 +199,7 @@ export class StaticPool implements Pool {
         `machine ${id} is not in the configuration any more`,
       );
     }
-    return new BuildletClient(machine.address, credentialsOf(machine));
+    return clientOf(machine);
   }
 
   async reconcile(

@@ -1,13 +1,9 @@
 // The coordinator's TLS certificate: the configured one, or one that is made at the first start.
 import { readFile } from 'node:fs/promises';
-import { isIP } from 'node:net';
-import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import { KeyPair, newKeyPair } from '../../client/key-pair.ts';
-import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
-import { readNamedSecret, readSecretFile } from '../../files/private-file.ts';
-import { writeWhole } from '../../files/write-whole.ts';
-import type { ListenAddress } from '../../http/server/listen.ts';
+import { GomoteError, messageOf } from '../../errors.ts';
+import { readNamedSecret } from '../../files/private-file.ts';
+import { keptCertificate } from '../../http/server/new-certificate.ts';
 import type { TlsIdentity } from '../../http/server/server.ts';
 import type { CoordinatorConfig } from '../config.ts';
 
@@ -22,33 +18,12 @@ export async function tlsIdentity(
       keyPem: readNamedSecret('tls.key-file', tls.keyFile),
     };
   }
-  const [certPath, keyPath] = ['tls-cert.pem', 'tls-key.pem'].map((name) =>
-    join(stateDirectory, name),
-  ) as [string, string];
-  try {
-    return new KeyPair(await readFile(certPath, 'utf8'), readSecretFile(keyPath));
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error;
-  }
-  const made = await newKeyPair(namesOf(listen));
-  await writeWhole(keyPath, made.keyPem);
-  await writeWhole(certPath, made.certPem);
-  return made;
+  return await keptCertificate({
+    ...{ commonName: 'gomote coordinator', listen },
+    certPath: join(stateDirectory, 'tls-cert.pem'),
+    keyPath: join(stateDirectory, 'tls-key.pem'),
+  });
 }
-
-/** What clients may call this machine, as far as it knows. */
-function namesOf(listen: ListenAddress): string[] {
-  const addresses = Object.values(networkInterfaces()).flatMap((all) =>
-    (all ?? []).filter(({ internal }) => !internal).map(({ address }) => address),
-  );
-  const given = listen.kind === 'tcp' ? listen.host : '';
-  const isEvery = given === '' || given === '0.0.0.0' || given === '::';
-  const names = [hostname(), ...(isEvery ? addresses : [given])];
-  return names.map((name) => name.replace(/%.*$/, '')).filter(isHostOrAddress);
-}
-
-const isHostOrAddress = (name: string): boolean =>
-  isIP(name) > 0 || /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i.test(name);
 
 async function read(path: string): Promise<string> {
   try {

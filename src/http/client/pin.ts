@@ -26,7 +26,7 @@ export function pinCheck(pin: Pin): (socket: TLSSocket, host: string) => GomoteE
     const seen = certificate === undefined ? 'none' : `sha256:${sha256(certificate.raw)}`;
     const message = `${host}: its certificate is not the pinned one (seen: ${seen})`;
     return new GomoteError('ERR_CERTIFICATE', message, {
-      hint: 'someone else may be answering there',
+      hint: 'someone else may be answering there, or it has a new one: compare it with what its owner says',
     });
   };
 }
