@@ -28,8 +28,9 @@ export async function until(
   timeoutMs = 60_000,
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
-  while (!(await condition())) {
+  // What takes long is asked for less often: the question itself may be a process, or a request.
+  for (let waitMs = 10; !(await condition()); waitMs = Math.min(waitMs * 1.1, 100)) {
     if (Date.now() > deadline) throw new Error(`never came true: ${condition}`);
-    await sleep(10);
+    await sleep(waitMs);
   }
 }

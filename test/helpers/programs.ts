@@ -1,6 +1,6 @@
 // The programs as a user starts them: bin/ in processes of their own.
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
@@ -57,10 +57,18 @@ export function workshop(): Workshop {
   const run = (command: string, ...args: string[]) => ending(start(command, args));
   const gomote = (...args: string[]) => run('gomote', ...args);
   onTestFinished(async () => {
-    await gomote('destroy', '--all');
+    if (mayHaveBuildlets(directory)) await gomote('destroy', '--all');
   });
   const create = async () => (await gomote('create', 'local')).stdout.toString().trim();
   return { directory, environment, start, run, gomote, create };
+}
+
+/** Whether a command there may have made a buildlet: a process more for each test is many. */
+function mayHaveBuildlets(directory: string): boolean {
+  const local = join(directory, 'gomote');
+  return (
+    existsSync(join(directory, '.config')) || (existsSync(local) && readdirSync(local).length > 0)
+  );
 }
 
 /** All that a program says and how it ends. */

@@ -52,7 +52,7 @@ async function cloud({
 }
 
 /** A time is only a failure's end. */
-const eventually = { timeout: 60_000 };
+const eventually = { timeout: 60_000, interval: 500 };
 
 const namesOf = async (client: CoordinatorClient) =>
   (await client.remoteBuildlets({ health: true })).map(({ name }) => name);
