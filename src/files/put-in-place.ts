@@ -1,7 +1,8 @@
 // Gives a finished file its final name, and replaces what has that name.
 import { posix } from 'node:path';
 import { errnoOf, GomoteError } from '../errors.ts';
-import { copyFileSync, lstatSync, readEntriesSync, renameSync, rmSync } from './named-fs.ts';
+import { copyAcross } from './copy-across.ts';
+import { lstatSync, readEntriesSync, renameSync, rmSync } from './named-fs.ts';
 import { removeTreeSync } from './remove-tree.ts';
 
 /** Whether a directory makes room for a file or link: with all that is in it, only if no file or link is in it, or never. */
@@ -16,8 +17,10 @@ export function putInPlace(partial: string, place: string, replaces: Replaces = 
     renameSync(partial, place);
   } catch (error) {
     const code = errnoOf(error) ?? '';
-    if (code === 'EXDEV') moveAcross(partial, place);
-    else if (replaces && ['EISDIR', 'ENOTEMPTY', 'EEXIST'].includes(code)) {
+    if (code === 'EXDEV') {
+      copyAcross(partial, place, `${place}${posix.basename(partial)}`);
+      rmSync(partial);
+    } else if (replaces && ['EISDIR', 'ENOTEMPTY', 'EEXIST'].includes(code)) {
       makeRoom(place, replaces);
       renameSync(partial, place);
     } else throw error;
@@ -42,16 +45,4 @@ function firstIn(directory: string): string | undefined {
     if (below !== undefined) return `${entry.name}/${below}`;
   }
   return undefined;
-}
-
-/** Another file system is mounted where the file belongs. */
-function moveAcross(partial: string, place: string): void {
-  const near = `${place}${posix.basename(partial)}`;
-  try {
-    copyFileSync(partial, near);
-    renameSync(near, place);
-  } finally {
-    rmSync(near, { force: true });
-  }
-  rmSync(partial);
 }

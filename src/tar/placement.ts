@@ -5,9 +5,9 @@ import { constants } from 'node:fs';
 import { posix } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { isInside, trace } from '../files/confine.ts';
+import { copyAcross } from '../files/copy-across.ts';
 import {
   accessSync,
-  cpSync,
   linkSync,
   lstatSync,
   lutimesSync,
@@ -18,7 +18,6 @@ import {
   unlinkSync,
 } from '../files/named-fs.ts';
 import type { OpenTree } from '../files/open-tree.ts';
-import { removeBelowSync } from '../files/remove-tree.ts';
 import { archiveErrors, localFileError } from './archive-error.ts';
 import type { Staging } from './staging.ts';
 import type { UndoList } from './undo-list.ts';
@@ -286,14 +285,6 @@ function move(from: string, target: OpenTree, to: string): void {
     renameSync(from, target.at(to));
   } catch (error) {
     if (errnoOf(error) !== 'EXDEV') throw error;
-    // Another file system is mounted here.
-    const partial = join(parentOf(to), partialName());
-    try {
-      const options = { recursive: true, preserveTimestamps: true, verbatimSymlinks: true };
-      cpSync(from, target.at(partial), options);
-      renameSync(target.at(partial), target.at(to));
-    } finally {
-      removeBelowSync(target.directory(parentOf(to)), posix.basename(partial));
-    }
+    copyAcross(from, target.at(to), target.at(join(parentOf(to), partialName())));
   }
 }
