@@ -75,6 +75,8 @@ export {
 } from './errors.ts';
 export type { Buildlet } from './gomote/buildlet.ts';
 export type { CreateOptions as CreateBuildletOptions, MachineOptions } from './gomote/create.ts';
+export type { DiffOptions } from './gomote/diff.ts';
+export type { BuildletFiles } from './gomote/files.ts';
 export type { Gomote } from './gomote/gomote.ts';
 export { IncompleteError } from './gomote/incomplete.ts';
 export type { ListBuildletsOptions, ListedBuildlet } from './gomote/list.ts';
@@ -82,11 +84,17 @@ export { open } from './gomote/open.ts';
 export type { OpenOptions } from './gomote/options.ts';
 export type { PullTreeOptions } from './gomote/pull.ts';
 export type { PushTreeOptions } from './gomote/push.ts';
-export type { AttachOptions, OutputOptions, RunOptions } from './gomote/run/options.ts';
+export type {
+  AttachOptions,
+  OutputOptions,
+  RunOptions,
+  ShellOptions,
+} from './gomote/run/options.ts';
 export type { OutputName } from './gomote/run/outputs.ts';
 export type { CommandOptions } from './gomote/run/request.ts';
 export type { KillOptions, Run, RunResult } from './gomote/run/run.ts';
 export type { Source } from './gomote/sources.ts';
+export type { PutOptions } from './gomote/transfer.ts';
 export type { HttpRequest, HttpResponse, ReplyBody, RequestBody } from './http/client/request.ts';
 export type { ServerAddress } from './http/client/server-address.ts';
 export type { BuilderRecord, HostRecord, MachineRecord } from './protocol/coordinator.ts';
@@ -105,6 +113,7 @@ export type {
   SessionInfo,
   SessionRequest,
   StreamSum,
+  TerminalRequest,
 } from './protocol/session.ts';
 export type { BuildletStatus, ConfinementStatus } from './protocol/status.ts';
 export type { Compression, Skipped, TransferTotals } from './protocol/transfer.ts';

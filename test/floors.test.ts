@@ -58,6 +58,15 @@ const homes: Record<string, string[]> = {
   'node:https': ['http'],
 };
 
+/** What the command line takes from below the porch: not what a command does, but how its options are read and told. */
+const besideThePorch = [
+  'cli/commands/login.ts: backends/coordinator/config.ts',
+  'cli/commands/push.ts: sync/go/go-root.ts',
+  'cli/commands/push.ts: sync/push/watch.ts',
+  'cli/transfer/push-report.ts: sync/largest-paths.ts',
+  'cli/values.ts: sync/ignore/pattern-fault.ts',
+];
+
 interface Import {
   file: string;
   from: string;
@@ -132,6 +141,16 @@ describe('the rooms of src/', () => {
         return own !== other && (floors[own] ?? 0) <= (floors[other] ?? 99);
       });
     expect(wrong).toEqual([]);
+  });
+
+  it('of the command line reach trees and backends by the porch, but for these', () => {
+    const reached = imports.flatMap((one) => {
+      const target = targetOf(one);
+      const isBeside = target !== undefined && ['sync', 'backends'].includes(roomOf(target));
+      const isCounted = roomOf(one.file) === 'cli' && isBeside && !one.typeOnly;
+      return isCounted ? [`${one.file}: ${target}`] : [];
+    });
+    expect(reached.sort()).toEqual(besideThePorch);
   });
 
   it('have no import cycles, of types either', () => {

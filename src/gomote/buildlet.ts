@@ -3,17 +3,24 @@ import type { BuilderType } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { CallOptions } from '../client/client-options.ts';
 import { GomoteError, untilAborted } from '../errors.ts';
+import type { SessionInfo } from '../protocol/session.ts';
+import type { TransferSummary } from '../protocol/transfer.ts';
+import type { TreeDifference } from '../protocol/tree-difference.ts';
 import type { PullSummary } from '../sync/pull/pull-options.ts';
 import type { PushSummary } from '../sync/push/push-target.ts';
 import { anySignal } from '../timeout-signal.ts';
 import type { Backends } from './backends.ts';
+import type { DiffOptions } from './diff.ts';
+import { BuildletFiles } from './files.ts';
 import type { PullTreeOptions } from './pull.ts';
 import type { PushTreeOptions } from './push.ts';
-import type { AttachOptions, RunOptions } from './run/options.ts';
+import { loginShell } from './run/login-shell.ts';
+import type { AttachOptions, RunOptions, ShellOptions } from './run/options.ts';
 import { pushedDirectory, startDirectory } from './run/pushed-directory.ts';
 import { requestOf } from './run/request.ts';
 import type { Run } from './run/run.ts';
 import { attachRun, startRun } from './run/start.ts';
+import type { PutOptions } from './transfer.ts';
 
 interface BuildletParts {
   readonly name: string;
@@ -44,6 +51,8 @@ export class Buildlet implements AsyncDisposable {
   readonly client: BuildletClient;
   /** Its builder type, if that is known here. */
   readonly builder: BuilderType | undefined;
+  /** Its files, one at a time. */
+  readonly files: BuildletFiles;
   readonly #parts: BuildletParts;
   readonly #closing = new AbortController();
   readonly #explained = new WeakSet<Error>();
@@ -58,6 +67,12 @@ export class Buildlet implements AsyncDisposable {
     this.client = parts.client;
     this.builder = parts.builder;
     this.#parts = parts;
+    this.files = new BuildletFiles({
+      name: parts.name,
+      client: parts.client,
+      call: (options, work) => this.#call(options, work),
+      run: (cmd, args, signal) => this.run(cmd, args, { dir: '.', signal }),
+    });
   }
 
   /**
@@ -74,6 +89,16 @@ export class Buildlet implements AsyncDisposable {
     const dir = options.dir ?? startDirectory(cmd, pushed());
     const request = () => requestOf({ name, builder, backends }, { cmd, args, dir }, options);
     return startRun(this.#place, request, options);
+  }
+
+  /**
+   * Starts the login shell of the remote user on a terminal. Give it its input as `stdin`, a stream; tell the size of the
+   * terminal by `resize`.
+   */
+  shell(options: ShellOptions = {}): Run {
+    const { columns = 80, rows = 24, term = 'xterm-256color', ...others } = options;
+    const { cmd, args } = loginShell('');
+    return this.run(cmd, args, { ...others, system: true, tty: { columns, rows, term } });
   }
 
   /** Picks up a run, also one that has ended: its output from the beginning, and how it ended. */
@@ -106,6 +131,59 @@ export class Buildlet implements AsyncDisposable {
   async pull(remote?: string, options: PullTreeOptions = {}): Promise<PullSummary> {
     const { pullTree } = await import('./pull.ts');
     return await this.#call(options, (signal) => pullTree(this, remote, { ...options, signal }));
+  }
+
+  /**
+   * Pushes the directory, and again whenever something in it changes, until the signal aborts or the loop is left. What cannot
+   * be read here is in the `unsent` of each summary.
+   *
+   * @example
+   * for await (const { files } of buildlet.watch('.')) console.log(`${files} sent`);
+   */
+  async *watch(dir?: string, options: PushTreeOptions = {}): AsyncGenerator<PushSummary, void> {
+    const { watchTree } = await import('./watch.ts');
+    const signal = this.#signalOf(options);
+    const pushes = watchTree(this, dir, { ...options, signal });
+    try {
+      for (;;) {
+        const step = await this.#call({ signal }, () => pushes.next());
+        if (step.done) return;
+        yield step.value;
+      }
+    } finally {
+      await pushes.return();
+    }
+  }
+
+  /** What the buildlet's commands have made, changed and removed of all that was pushed. */
+  async diff(options: DiffOptions = {}): Promise<TreeDifference[]> {
+    const { differences } = await import('./diff.ts');
+    return await this.#call(options, (signal) => differences(this, { ...options, signal }));
+  }
+
+  /**
+   * Sends a file of this machine.
+   *
+   * @param dest Where to, relative to the work directory; with a slash at the end, into that. Default: its base name.
+   */
+  async put(file: string, dest?: string, options: PutOptions = {}): Promise<TransferSummary> {
+    const { putFile } = await import('./transfer.ts');
+    return await this.#call(options, (signal) => putFile(this, file, dest, { ...options, signal }));
+  }
+
+  /**
+   * Fetches a file.
+   *
+   * @param to The file here, or a directory. Default: the base name, in the current directory.
+   */
+  async get(path: string, to?: string, options: CallOptions = {}): Promise<TransferSummary> {
+    const { getFile } = await import('./transfer.ts');
+    return await this.#call(options, (signal) => getFile(this, path, to, { signal }));
+  }
+
+  /** The runs that the buildlet knows, running and ended. Throws ERR_UNSUPPORTED when it knows none at all. */
+  async runs(options: CallOptions = {}): Promise<SessionInfo[]> {
+    return await this.#call(options, (signal) => this.client.sessions.list({ signal }));
   }
 
   /** Ends the buildlet and removes all that belongs to it. */
@@ -164,8 +242,12 @@ export class Buildlet implements AsyncDisposable {
   }
 
   async #call<T>(options: CallOptions, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const signal = anySignal(this.backends.signalOf(options), this.#closing.signal);
+    const signal = this.#signalOf(options);
     return await this.explained(() => untilAborted(signal, () => work(signal)));
+  }
+
+  #signalOf(options: CallOptions): AbortSignal {
+    return anySignal(this.backends.signalOf(options), this.#closing.signal);
   }
 
   get #place() {

@@ -80,7 +80,14 @@ export class Gomote implements AsyncDisposable {
 
   /** Ends the buildlet and removes all that belongs to it. Throws ERR_UNKNOWN_BUILDLET when there is none. */
   async destroy(name: string, options: CallOptions = {}): Promise<void> {
-    if (isAddress(name)) return await (await this.get(name, options)).destroy(options);
+    if (isAddress(name)) {
+      const buildlet = await this.get(name, options);
+      try {
+        return await buildlet.destroy(options);
+      } finally {
+        await buildlet.disconnect();
+      }
+    }
     await this.backends.call(options, (signal) =>
       this.withInstance(name, (backend, instance) => backend.destroy(instance, { signal })),
     );

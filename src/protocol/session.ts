@@ -23,7 +23,9 @@ export const isSessionId = (text: string): boolean => /^[A-Za-z0-9_-]{1,64}$/.te
 export interface TerminalRequest {
   /** The value of TERM. */
   readonly term: string;
+  /** Its width, in characters. */
   readonly columns: number;
+  /** Its height, in lines. */
   readonly rows: number;
 }
 

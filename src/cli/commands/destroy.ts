@@ -111,9 +111,6 @@ async function confirm(names: readonly string[], context: Context): Promise<void
 }
 
 async function destroyOne(name: string, context: Context): Promise<void> {
-  const { signal } = context;
-  if (isAddress(name))
-    return await context.withBuildlet(name, ({ client }) => client.halt({ signal }));
-  await context.withInstance(name, (backend, instance) => backend.destroy(instance, { signal }));
-  await forget(name, context);
+  await context.gomote.destroy(name);
+  if (!isAddress(name)) await forget(name, context);
 }

@@ -1,15 +1,14 @@
 // gomote get: one file of the buildlet, to a file here or to standard output.
-import { stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import { copyOutput } from '../../client/runs/copy-output.ts';
 import { GomoteError } from '../../errors.ts';
 import { checkInside } from '../../gomote/inside.ts';
+import { writeWhole } from '../../gomote/local-files.ts';
 import { onPath } from '../../gomote/remote-path.ts';
+import { localName } from '../../gomote/transfer.ts';
 import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
-import { writeWhole } from '../transfer/local-files.ts';
 import { ownPlace } from '../transfer/own-place.ts';
 import { reported, watched } from '../transfer/transfer-report.ts';
 
@@ -47,12 +46,4 @@ export function define(command: Command, context: Context): void {
         }),
       );
     });
-}
-
-/** The file's own name in the current directory, or in the one that is given. */
-async function localName(given: string | undefined, path: string): Promise<string> {
-  if (given === undefined) return basename(path);
-  const isDirectory =
-    given.endsWith('/') || (await stat(given).catch(() => undefined))?.isDirectory();
-  return isDirectory ? join(given, basename(path)) : given;
 }

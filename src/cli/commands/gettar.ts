@@ -5,11 +5,11 @@ import type { Command } from 'commander';
 import { copyOutput } from '../../client/runs/copy-output.ts';
 import { GomoteError } from '../../errors.ts';
 import { checkInside } from '../../gomote/inside.ts';
+import { writeWhole } from '../../gomote/local-files.ts';
 import { onPath } from '../../gomote/remote-path.ts';
 import type { Compression } from '../../protocol/transfer.ts';
 import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
-import { writeWhole } from '../transfer/local-files.ts';
 import { reported, watched } from '../transfer/transfer-report.ts';
 import { parseCompress } from '../values.ts';
 

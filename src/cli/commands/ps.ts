@@ -1,11 +1,11 @@
 // gomote ps: the runs on a buildlet, finished ones too.
 import type { Command } from 'commander';
 import { formatDuration } from '../../duration.ts';
+import { shellCommandLine } from '../../gomote/run/login-shell.ts';
 import type { SessionInfo } from '../../protocol/session.ts';
 import type { Context } from '../context.ts';
 import { cpuTime, peakMemory } from '../run/run-usage.ts';
 import { shellLine } from '../run/shell-words.ts';
-import { shellCommandLine } from '../terminal/login-shell.ts';
 import { type Column, formatColumns } from '../terminal/table.ts';
 import { listedJson, print } from '../terminal/terminal.ts';
 

@@ -3,12 +3,12 @@ import { basename } from 'node:path';
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import { checkInside } from '../../gomote/inside.ts';
-import { onPath } from '../../gomote/remote-path.ts';
+import { openSource } from '../../gomote/local-files.ts';
+import { defaultMode, destinationOf, sendFile } from '../../gomote/transfer.ts';
 import type { Compression } from '../../protocol/transfer.ts';
 import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
-import { openSource } from '../transfer/local-files.ts';
-import { compressionFor, reported, watched } from '../transfer/transfer-report.ts';
+import { reported, watched } from '../transfer/transfer-report.ts';
 import { parseCompress, parseOctalMode } from '../values.ts';
 
 interface Options {
@@ -16,9 +16,6 @@ interface Options {
   compress?: Compression | 'auto';
   json?: boolean;
 }
-
-/** The mode of what comes from standard input. */
-const defaultMode = 0o644;
 
 export function define(command: Command, context: Context): void {
   command
@@ -42,8 +39,7 @@ export function define(command: Command, context: Context): void {
         });
       }
       const { signal } = context;
-      const path =
-        dest === undefined || dest.endsWith('/') ? `${dest ?? ''}${basename(file)}` : dest;
+      const path = destinationOf(file, dest);
       checkInside('the destination', path);
       const into = file === '-' ? undefined : basename(file);
       const source = await openSource(file, context.terminal, 'use gomote puttar for a tree');
@@ -51,14 +47,15 @@ export function define(command: Command, context: Context): void {
       const passed: Passed = { bytes: 0, totalBytes: source.sizeBytes };
       await source.use((bytes) =>
         context.withBuildlet(name, async ({ client }) => {
-          const { compress: wished = 'auto' } = options;
-          const choose = () => compressionFor(client, wished, signal);
-          const compress = wished === 'auto' ? choose : await choose();
           await reported(context, { json: options.json, passed: () => passed }, async () => {
             const body = watched(bytes, passed);
-            const sent = await onPath(name, path, () =>
-              client.files.put(body, path, { mode, into, compress, signal }),
-            );
+            const { compress } = options;
+            const sent = await sendFile({ name, client }, body, path, {
+              mode,
+              into,
+              compress,
+              signal,
+            });
             return { ...sent, files: 1, bytes: passed.bytes };
           });
         }),

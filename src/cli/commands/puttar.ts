@@ -3,15 +3,16 @@ import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, StatusError } from '../../errors.ts';
+import { compressionFor } from '../../gomote/compression.ts';
 import { checkInside } from '../../gomote/inside.ts';
+import { openSource } from '../../gomote/local-files.ts';
 import { onPath } from '../../gomote/remote-path.ts';
 import { zstdFeature } from '../../protocol/features.ts';
 import type { Compression } from '../../protocol/transfer.ts';
 import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
 import { archiveToSend } from '../transfer/archive-source.ts';
-import { openSource } from '../transfer/local-files.ts';
-import { compressionFor, reported, watched } from '../transfer/transfer-report.ts';
+import { reported, watched } from '../transfer/transfer-report.ts';
 import { parseCompress } from '../values.ts';
 
 interface Options {

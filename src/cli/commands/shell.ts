@@ -1,11 +1,11 @@
 // gomote shell, also named ssh: the remote user's shell, in the work directory.
 import type { Command } from 'commander';
 import { parseDuration } from '../../duration.ts';
+import { loginShell } from '../../gomote/run/login-shell.ts';
 import type { Context } from '../context.ts';
 import { runCommand } from '../run/run-command.ts';
 import { readEnvironmentFile, readVariable } from '../run/run-environment.ts';
 import type { RunOptions } from '../run/run-options.ts';
-import { loginShell } from '../terminal/login-shell.ts';
 import { refuseBoth } from '../values.ts';
 
 export function define(command: Command, context: Context): void {

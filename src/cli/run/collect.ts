@@ -1,9 +1,9 @@
 // The whole work directory of a buildlet as an archive in the current directory.
 import { join } from 'node:path';
 import { currentDirectory } from '../../files/named-fs.ts';
+import { writeWhole } from '../../gomote/local-files.ts';
 import { fileOfName } from '../file-of-name.ts';
 import type { Passed } from '../terminal/progress.ts';
-import { writeWhole } from '../transfer/local-files.ts';
 import { reported, watched } from '../transfer/transfer-report.ts';
 import type { Run } from './run.ts';
 

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { GomoteError, messageOf } from '../../errors.ts';
 import { currentDirectory } from '../../files/named-fs.ts';
+import { writeWhole } from '../../gomote/local-files.ts';
 import { onPath } from '../../gomote/remote-path.ts';
 import { askedEntries } from '../../sync/pull/asked-entries.ts';
 import { withRemoteTree } from '../../sync/remote/open.ts';
@@ -9,7 +10,6 @@ import { exitCodes } from '../exit-codes.ts';
 import { type JUnitReport, parseJUnitReport } from '../junit/junit-report.ts';
 import { type MachineReports, mergedXml, summaryLines, totalOf } from '../junit/merged-reports.ts';
 import { plural } from '../plural.ts';
-import { writeWhole } from '../transfer/local-files.ts';
 import type { Run } from './run.ts';
 
 /** The largest report, and the most that all of one machine may be, in bytes. */

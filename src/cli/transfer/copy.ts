@@ -3,7 +3,9 @@ import { resolve } from 'node:path';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { errnoOf, GomoteError, isGomoteError } from '../../errors.ts';
 import { currentDirectory, readEntriesSync, stat } from '../../files/named-fs.ts';
+import { compressionFor } from '../../gomote/compression.ts';
 import { throwIncompletePull } from '../../gomote/incomplete.ts';
+import { openSource, writeWhole } from '../../gomote/local-files.ts';
 import { onPath } from '../../gomote/remote-path.ts';
 import { zstdFeature } from '../../protocol/features.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
@@ -11,8 +13,7 @@ import type { TransferSummary } from '../../protocol/transfer.ts';
 import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
 import type { Listed } from './glob.ts';
-import { openSource, writeWhole } from './local-files.ts';
-import { compressionFor, throwSkipped, watched } from './transfer-report.ts';
+import { throwSkipped, watched } from './transfer-report.ts';
 
 type Kind = 'file' | 'directory' | 'absent';
 

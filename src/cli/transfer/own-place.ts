@@ -1,8 +1,8 @@
 // Where what is fetched from one of several buildlets goes: they must not overwrite each other's.
 import { basename, dirname, join } from 'node:path';
 import { mkdirSync } from '../../files/named-fs.ts';
+import { localError } from '../../gomote/local-files.ts';
 import type { Context } from '../context.ts';
-import { localError } from './local-files.ts';
 
 /** The file in a directory of the buildlet's name, which is made; of a single buildlet the file as it is. */
 export function ownPlace(file: string, { ownName }: Context): string {

@@ -1,10 +1,7 @@
 // Reports file transfers: a progress line on a terminal, and with `--json` a summary.
-import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError } from '../../errors.ts';
 import { printable } from '../../printable.ts';
-import { zstdFeature } from '../../protocol/features.ts';
-import type { Compression, Skipped, TransferSummary } from '../../protocol/transfer.ts';
-import { chooseCompression } from '../../sync/compression.ts';
+import type { Skipped, TransferSummary } from '../../protocol/transfer.ts';
 import type { Context } from '../context.ts';
 import type { Passed } from '../terminal/progress.ts';
 import { print } from '../terminal/terminal.ts';
@@ -44,18 +41,6 @@ export function throwSkipped(skipped: Skipped | undefined, { messages }: Context
   if (count > first.length) messages.say(`and ${count - first.length} more`);
   const what = count === 1 ? 'one path is' : `${count} paths are`;
   throw new GomoteError('ERR_LOST', `${what} not in the archive as found; the rest is`);
-}
-
-/** How to pack what is sent; the buildlet is asked only when the answer decides. */
-export async function compressionFor(
-  client: BuildletClient,
-  wished: Compression | 'auto',
-  signal: AbortSignal,
-): Promise<Compression> {
-  const isOpen = wished === 'auto' && chooseCompression(client, wished, {}) !== 'none';
-  const decides = wished === 'zstd' || (isOpen && 'zstd' in process.versions);
-  const isZstdKnown = decides && (await client.has(zstdFeature, { signal }));
-  return chooseCompression(client, wished, { zstd: isZstdKnown });
 }
 
 /** The same chunks, counted on their way. */

@@ -2,6 +2,7 @@
 import type { Writable } from 'node:stream';
 import type { CallOptions } from '../../client/client-options.ts';
 import type { GomoteError } from '../../errors.ts';
+import type { TerminalRequest } from '../../protocol/session.ts';
 import type { Source } from '../sources.ts';
 import type { CommandOptions } from './request.ts';
 
@@ -21,11 +22,18 @@ export interface OutputOptions {
 export interface RunOptions extends CommandOptions, OutputOptions, CallOptions {
   /** What the command gets on its standard input. Default: nothing. */
   readonly stdin?: Source | undefined;
+  /** The terminal on which it runs; then stdout has both outputs. Default: none. */
+  readonly tty?: TerminalRequest | undefined;
   /** By which `attach` finds the run; starting the same id twice starts it once. Default: a fresh one. */
   readonly id?: string | undefined;
   /** Ends the command, with its whole process group; the run then fails with ERR_ABORTED. */
   signal?: AbortSignal | undefined;
 }
+
+/** What `shell` takes. */
+export interface ShellOptions
+  extends Omit<RunOptions, 'tty' | 'system'>,
+    Partial<TerminalRequest> {}
 
 /** What `attach` takes. */
 export interface AttachOptions extends OutputOptions, CallOptions {

@@ -33,6 +33,7 @@ interface RunParts {
   /** Runs it to its end, or reads it to there. */
   readonly work: (outputs: Outputs, signal: AbortSignal) => Promise<CommandEnd>;
   readonly kill: (killSignal: string, options: KillOptions) => Promise<void>;
+  readonly resize: (columns: number, rows: number) => Promise<void>;
   readonly leave: (options: CallOptions) => Promise<void>;
 }
 
@@ -130,6 +131,11 @@ export class Run implements Promise<RunResult>, AsyncIterable<string> {
     } catch (error) {
       if (!isGomoteError(error, 'ERR_CONFLICT')) throw error;
     }
+  }
+
+  /** Tells the size of the terminal on which it runs. */
+  async resize(columns: number, rows: number): Promise<void> {
+    await this.#parts.resize(columns, rows);
   }
 
   /** Leaves it running, however long nobody reads it; awaited, this handle then fails with ERR_ABORTED. Gives its id. */

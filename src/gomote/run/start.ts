@@ -37,7 +37,8 @@ export function startRun(
   const session = client.sessions.get(id, { reconnectMs });
   const signal = anySignal(...[ending, options.signal].filter((one) => one !== undefined));
   const run = async (outputs: Outputs, leaving: AbortSignal, source?: Source) => {
-    const request = { ...(await makeRequest()), stdin: source !== undefined };
+    const made = await makeRequest();
+    const request = { ...made, tty: options.tty, stdin: source !== undefined };
     const until = anySignal(signal, leaving);
     try {
       if (!(await session.start(request, { signal: until, onLost }))) {
@@ -90,6 +91,7 @@ function runOf(
       return withOutputs([stdout, stderr], () => work(outputs, leaving));
     },
     kill: (killSignal, options) => session.kill(killSignal, options),
+    resize: (columns, rows) => session.resize(columns, rows),
     leave: ({ signal }) => session.detach(signal),
   });
 }

@@ -2,7 +2,7 @@ import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { expect, it } from 'vitest';
-import { writeWhole } from '../../../src/cli/transfer/local-files.ts';
+import { writeWhole } from '../../../src/gomote/local-files.ts';
 import { temporaryDirectory } from '../../helpers/temporary.ts';
 
 it.each([0o4755, 0o2755, 0o1644, 0o7777, 0o666, 0o600])(

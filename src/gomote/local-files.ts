@@ -1,13 +1,13 @@
 // Files on this machine: read as a stream to send, written so that only a whole one has its name.
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { errnoOf, GomoteError, isGomoteError } from '../../errors.ts';
-import { chmod, createWriteStream, open, rename, rm, stat, utimes } from '../../files/named-fs.ts';
-import { ownMode } from '../../files/own-mode.ts';
-import { writeNew } from '../../files/write-whole.ts';
-import { errnoText } from '../../protocol/process-state.ts';
-import type { Terminal } from '../terminal/terminal.ts';
+import { errnoOf, GomoteError, isGomoteError } from '../errors.ts';
+import { chmod, createWriteStream, open, rename, rm, stat, utimes } from '../files/named-fs.ts';
+import { ownMode } from '../files/own-mode.ts';
+import { writeNew } from '../files/write-whole.ts';
+import { errnoText } from '../protocol/process-state.ts';
 
 export interface Source {
   /** Permission bits; undefined for standard input. */
@@ -18,14 +18,14 @@ export interface Source {
   use<T>(send: (bytes: AsyncIterable<Uint8Array>) => Promise<T>): Promise<T>;
 }
 
-/** Checks that FILE can be read, before anything is asked of a buildlet; `-` is standard input. */
+/** Checks that FILE can be read, before anything is asked of a buildlet; `-` is the input, if one is given. */
 export async function openSource(
   file: string,
-  terminal: Terminal,
+  input: { readonly stdin: Readable } | undefined,
   directoryHint: string,
 ): Promise<Source> {
-  if (file === '-') {
-    const { stdin } = terminal;
+  if (file === '-' && input !== undefined) {
+    const { stdin } = input;
     return {
       mode: undefined,
       sizeBytes: undefined,

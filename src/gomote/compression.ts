@@ -1,0 +1,17 @@
+// How files are packed on their way.
+import type { BuildletClient } from '../client/buildlet-client.ts';
+import { zstdFeature } from '../protocol/features.ts';
+import type { Compression } from '../protocol/transfer.ts';
+import { chooseCompression } from '../sync/compression.ts';
+
+/** How to pack what is sent; the buildlet is asked only when the answer decides. */
+export async function compressionFor(
+  client: BuildletClient,
+  wished: Compression | 'auto',
+  signal: AbortSignal,
+): Promise<Compression> {
+  const isOpen = wished === 'auto' && chooseCompression(client, wished, {}) !== 'none';
+  const decides = wished === 'zstd' || (isOpen && 'zstd' in process.versions);
+  const isZstdKnown = decides && (await client.has(zstdFeature, { signal }));
+  return chooseCompression(client, wished, { zstd: isZstdKnown });
+}

@@ -1,0 +1,136 @@
+// The files of a buildlet, one at a time.
+import { posix } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import type { BuildletClient } from '../client/buildlet-client.ts';
+import type { CallOptions } from '../client/client-options.ts';
+import { GomoteError } from '../errors.ts';
+import type { DirEntry } from '../protocol/listing.ts';
+import { checkInside } from './inside.ts';
+import { onPath } from './remote-path.ts';
+import type { Run } from './run/run.ts';
+import { bytesOf, type Source } from './sources.ts';
+import { defaultMode, sendFile } from './transfer.ts';
+
+interface FilesParts {
+  readonly name: string;
+  readonly client: BuildletClient;
+  readonly call: <T>(options: CallOptions, work: (signal: AbortSignal) => Promise<T>) => Promise<T>;
+  readonly run: (cmd: string, args: readonly string[], signal: AbortSignal) => Run;
+}
+
+/**
+ * The files of a buildlet. Paths are relative to the work directory, and stay in it. `files` of a `Buildlet` is one.
+ *
+ * @example
+ * await buildlet.files.write('config.json', JSON.stringify(config));
+ * const log = await buildlet.files.readText('build/log');
+ */
+export class BuildletFiles {
+  readonly #parts: FilesParts;
+
+  /** @internal */
+  constructor(parts: FilesParts) {
+    this.#parts = parts;
+  }
+
+  /** All of a file. Throws ERR_NO_SUCH_FILE when there is none. */
+  async read(path: string, options: CallOptions = {}): Promise<Buffer> {
+    checkInside('the file', path);
+    const { name, client, call } = this.#parts;
+    return await call(options, (signal) =>
+      onPath(name, path, async () => buffer((await client.files.get(path, { signal })).body)),
+    );
+  }
+
+  /** All of a file, as text. */
+  async readText(path: string, options: CallOptions = {}): Promise<string> {
+    return (await this.read(path, options)).toString();
+  }
+
+  /** Writes a file, under its name only when it is whole; directories above it are made. */
+  async write(
+    path: string,
+    source: Source,
+    options: CallOptions & {
+      /** Permission bits. Default 0o644. */
+      mode?: number | undefined;
+    } = {},
+  ): Promise<void> {
+    checkInside('the file', path);
+    const { mode = defaultMode } = options;
+    const bytes = bytesOf(source);
+    await this.#parts.call(options, (signal) =>
+      sendFile(this.#parts, bytes, path, { mode, into: undefined, signal }),
+    );
+  }
+
+  /** What is in a directory; absent: in the work directory. */
+  async list(
+    path = '',
+    options: CallOptions & {
+      /** Also what is below. Default false. */
+      recursive?: boolean | undefined;
+    } = {},
+  ): Promise<DirEntry[]> {
+    checkInside('the directory', path);
+    const { name, client, call } = this.#parts;
+    const { recursive } = options;
+    return await call(options, (signal) =>
+      onPath(name, path, async () => {
+        const entries: DirEntry[] = [];
+        for await (const entry of client.listDir(path, { recursive, signal })) entries.push(entry);
+        return entries;
+      }),
+    );
+  }
+
+  /** Whether there is anything of that name, also a link that leads nowhere. */
+  async exists(path: string, options: CallOptions = {}): Promise<boolean> {
+    checkInside('the path', path);
+    const parts = posix
+      .normalize(path)
+      .split('/')
+      .filter((part) => part !== '.' && part !== '');
+    const last = parts.pop();
+    if (last === undefined) return true;
+    try {
+      return (await this.list(parts.join('/'), options)).some(({ name }) => name === last);
+    } catch (error) {
+      if (error instanceof GomoteError && isAbsence(error)) return false;
+      throw error;
+    }
+  }
+
+  /** Makes a directory, and those above it. One that is there is no error. */
+  async mkdir(path: string, options: CallOptions = {}): Promise<void> {
+    checkInside('the directory', path);
+    await this.#command('mkdir', ['-p', '--', `./${path}`], options);
+  }
+
+  /** Gives a file or directory another name; a file of that name is replaced. */
+  async rename(from: string, to: string, options: CallOptions = {}): Promise<void> {
+    checkInside('the path', from);
+    checkInside('the path', to);
+    await this.#command('mv', ['-f', '--', `./${from}`, `./${to}`], options);
+  }
+
+  /** Removes files and directories; those that are not there are no error. */
+  async remove(paths: string | readonly string[], options: CallOptions = {}): Promise<void> {
+    const all = typeof paths === 'string' ? [paths] : paths;
+    for (const path of all) checkInside('the path', path);
+    const { client, call } = this.#parts;
+    await call(options, (signal) => client.removeAll(all, { signal }));
+  }
+
+  /** The protocol has no request for these: the machine's own commands do them. */
+  async #command(cmd: string, args: readonly string[], options: CallOptions): Promise<void> {
+    const { name, call, run } = this.#parts;
+    const { ok, stdout, stderr } = await call(options, async (signal) => run(cmd, args, signal));
+    if (ok) return;
+    const said = (stderr || stdout).trim().split('\n')[0];
+    throw new GomoteError('ERR_STATUS', `${name}: ${said || `${cmd} failed`}`);
+  }
+}
+
+const isAbsence = (error: GomoteError): boolean =>
+  error.code === 'ERR_NO_SUCH_FILE' || /No such file|not a directory/i.test(error.message);

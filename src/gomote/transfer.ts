@@ -1,0 +1,80 @@
+// One file, to a buildlet or from it.
+import { basename, join } from 'node:path';
+import type { CallOptions } from '../client/client-options.ts';
+import { GomoteError } from '../errors.ts';
+import { stat } from '../files/named-fs.ts';
+import type { Compression, TransferSummary } from '../protocol/transfer.ts';
+import { compressionFor } from './compression.ts';
+import { checkInside } from './inside.ts';
+import { openSource, writeWhole } from './local-files.ts';
+import type { Place } from './place.ts';
+import { onPath } from './remote-path.ts';
+
+/** What `put` takes. */
+export interface PutOptions extends CallOptions {
+  /** Permission bits, such as 0o755. Default: the file's own. */
+  readonly mode?: number | undefined;
+  /** Default `auto`. */
+  readonly compress?: Compression | 'auto' | undefined;
+}
+
+/** The permissions of what has none of its own. */
+export const defaultMode = 0o644;
+
+/** Where a file goes: under its own name into what ends with a slash, or is not given. */
+export const destinationOf = (file: string, dest: string | undefined): string =>
+  dest === undefined || dest.endsWith('/') ? `${dest ?? ''}${basename(file)}` : dest;
+
+/** Sends a file of this machine. */
+export async function putFile(
+  place: Place,
+  file: string,
+  dest: string | undefined,
+  options: PutOptions & { signal: AbortSignal },
+): Promise<TransferSummary> {
+  const path = destinationOf(file, dest);
+  checkInside('the destination', path);
+  const source = await openSource(file, undefined, 'push sends a tree');
+  const mode = options.mode ?? source.mode ?? defaultMode;
+  return await source.use((bytes) =>
+    sendFile(place, bytes, path, { ...options, mode, into: basename(file) }),
+  );
+}
+
+/** Sends the bytes of a file. */
+export async function sendFile(
+  { name, client }: Pick<Place, 'name' | 'client'>,
+  bytes: AsyncIterable<Uint8Array>,
+  path: string,
+  {
+    compress: wished = 'auto',
+    ...options
+  }: PutOptions & { mode: number; into: string | undefined; signal: AbortSignal },
+): Promise<TransferSummary> {
+  const choose = () => compressionFor(client, wished, options.signal);
+  const compress = wished === 'auto' ? choose : await choose();
+  return await onPath(name, path, () => client.files.put(bytes, path, { ...options, compress }));
+}
+
+/** Where a file that is fetched goes: under its own name into a directory, or into the current one. */
+export async function localName(given: string | undefined, path: string): Promise<string> {
+  if (given === undefined) return basename(path);
+  const isDirectory =
+    given.endsWith('/') || (await stat(given).catch(() => undefined))?.isDirectory();
+  return isDirectory ? join(given, basename(path)) : given;
+}
+
+/** Fetches a file, which has its name here only when it is whole. */
+export async function getFile(
+  { name, client }: Place,
+  path: string,
+  to: string | undefined,
+  { signal }: { signal: AbortSignal },
+): Promise<TransferSummary> {
+  checkInside('the file', path);
+  if (to === '') throw new GomoteError('ERR_USAGE', 'bad file name ""');
+  const file = await localName(to, path);
+  const remote = await onPath(name, path, () => client.files.get(path, { signal }));
+  await writeWhole(file, remote.body, remote);
+  return remote.summary();
+}

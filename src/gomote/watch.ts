@@ -1,0 +1,29 @@
+// Pushes a tree again whenever something in it changes.
+import type { PushSummary } from '../sync/push/push-target.ts';
+import { TreeWatch } from '../sync/push/watch.ts';
+import type { Place } from './place.ts';
+import { type PushTreeOptions, pushPlace, pushToAll } from './push.ts';
+
+/** One push after another; what could not be read is in each summary, and does not end it. */
+export async function* watchTree(
+  place: Place,
+  given: string | undefined,
+  { dest, ...options }: PushTreeOptions & { signal: AbortSignal },
+): AsyncGenerator<PushSummary, void> {
+  const where = pushPlace(given, dest);
+  const watch = new TreeWatch(where.top);
+  try {
+    for (;;) {
+      const [result] = await pushToAll([place], where, {
+        ...options,
+        onEnter: (directory) => watch.enter(directory),
+        onTree: () => watch.leave(),
+      });
+      if (result?.status !== 'fulfilled') throw result?.reason;
+      yield result.value;
+      await watch.changed(options.signal);
+    }
+  } finally {
+    watch.close();
+  }
+}

@@ -1,0 +1,131 @@
+// The files of a buildlet, one at a time; trees that are watched and compared; terminals.
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { describe, expect, it } from 'vitest';
+import { buildletFeatures } from '../../src/protocol/features.ts';
+import { startBuildlet } from '../helpers/buildlet.ts';
+import { openTestGomote } from '../helpers/gomote.ts';
+import { temporaryDirectory } from '../helpers/temporary.ts';
+
+async function setUp(features = buildletFeatures as readonly string[]) {
+  const { address, workDir } = await startBuildlet({ features });
+  const { gomote } = await openTestGomote();
+  return { buildlet: await gomote.get(`x@${address}`), workDir };
+}
+
+describe.each([
+  ['with all extensions', buildletFeatures],
+  ['with the base protocol alone', []],
+])('files of a buildlet %s', (_, features) => {
+  it('are written, read, listed, renamed and removed', async () => {
+    const { buildlet, workDir } = await setUp(features);
+    const { files } = buildlet;
+    await files.write('a/b', 'text é', { mode: 0o700 });
+    expect(statSync(join(workDir, 'a/b')).mode & 0o777).toBe(0o700);
+    expect(await files.readText('a/b')).toBe('text é');
+    await files.write('blob', new Blob(['x']));
+    await files.write('bytes', new Uint8Array([0, 255]).buffer);
+    expect([...(await files.read('bytes'))]).toEqual([0, 255]);
+    await files.mkdir('-p/q');
+    await files.mkdir('-p/q');
+    expect(await files.exists('-p/q')).toBe(true);
+    await files.rename('blob', '-p/q/c');
+    expect(await files.readText('-p/q/c')).toBe('x');
+    await expect(files.rename('none', 'x')).rejects.toThrow('none');
+    expect((await files.list()).map(({ name }) => name).sort()).toEqual(['-p', 'a', 'bytes']);
+    const all = await files.list('-p', { recursive: true });
+    expect(all.map(({ name }) => name).sort()).toEqual(['q', 'q/c']);
+    await files.remove(['a', 'none']);
+    expect(await files.exists('a')).toBe(false);
+  });
+
+  it('that are not there are told from those that are', async () => {
+    const { buildlet, workDir } = await setUp(features);
+    mkdirSync(join(workDir, 'd'));
+    writeFileSync(join(workDir, 'd/f'), '');
+    const there = ['', '.', 'd', 'd/', './d/f', 'd/../d'];
+    const absent = ['e', 'd/e', 'd/f/g', 'e/f'];
+    for (const path of there) expect(await buildlet.files.exists(path), path).toBe(true);
+    for (const path of absent) expect(await buildlet.files.exists(path), path).toBe(false);
+    await expect(buildlet.files.readText('e')).rejects.toMatchObject({
+      message: expect.stringMatching(/no such file or directory: e$/),
+    });
+  });
+
+  it('stay in the work directory', async () => {
+    const { files } = (await setUp(features)).buildlet;
+    const outside = { code: 'ERR_PATH' };
+    await expect(files.read('../x')).rejects.toMatchObject(outside);
+    await expect(files.write('/etc/x', '')).rejects.toMatchObject(outside);
+    await expect(files.list('..')).rejects.toMatchObject(outside);
+    await expect(files.exists('a/../../x')).rejects.toMatchObject(outside);
+    await expect(files.mkdir('/x')).rejects.toMatchObject(outside);
+    await expect(files.rename('a', '../x')).rejects.toMatchObject(outside);
+    await expect(files.remove('..')).rejects.toMatchObject(outside);
+  });
+
+  it('are sent and fetched with their modes', async () => {
+    const { buildlet, workDir } = await setUp(features);
+    const here = temporaryDirectory();
+    writeFileSync(join(here, 'tool'), 'x', { mode: 0o755 });
+    await buildlet.put(join(here, 'tool'));
+    await buildlet.put(join(here, 'tool'), 'bin/', { mode: 0o700 });
+    expect(statSync(join(workDir, 'tool')).mode & 0o777).toBe(0o755);
+    expect(statSync(join(workDir, 'bin/tool')).mode & 0o777).toBe(0o700);
+    await buildlet.get('bin/tool', join(here, 'back'));
+    expect(readFileSync(join(here, 'back'), 'utf8')).toBe('x');
+    await buildlet.get('bin/tool', here);
+    await expect(buildlet.put(join(here, 'none'))).rejects.toMatchObject({
+      code: 'ERR_LOCAL_FILE',
+    });
+    await expect(buildlet.get('none', here)).rejects.toThrow('no such file or directory: none');
+  });
+});
+
+it('a tree that is watched is pushed after each change, until the loop is left', async () => {
+  const { buildlet, workDir } = await setUp();
+  const top = join(temporaryDirectory(), 'tree');
+  mkdirSync(top);
+  writeFileSync(join(top, 'a'), '1');
+  const sent: number[] = [];
+  for await (const { files } of buildlet.watch(top)) {
+    sent.push(files);
+    if (sent.length === 2) break;
+    writeFileSync(join(top, 'b'), '2');
+  }
+  expect(sent).toEqual([1, 1]);
+  expect(readFileSync(join(workDir, 'tree/b'), 'utf8')).toBe('2');
+});
+
+it('a tree is compared with what was pushed', async () => {
+  const { buildlet } = await setUp();
+  const top = join(temporaryDirectory(), 'tree');
+  mkdirSync(top);
+  writeFileSync(join(top, 'a'), '1');
+  await buildlet.push(top);
+  expect(await buildlet.diff()).toEqual([]);
+  await buildlet.run('sh', ['-c', 'echo 2 > a; echo 3 > b']);
+  expect(await buildlet.diff()).toEqual([
+    { status: 'M', path: 'tree/a' },
+    { status: 'A', path: 'tree/b' },
+  ]);
+});
+
+it('a shell runs on a terminal of the size that it is told', async () => {
+  const { buildlet } = await setUp();
+  const keys = new PassThrough();
+  const shell = buildlet.shell({ columns: 91, rows: 17, stdin: keys, env: { SHELL: '/bin/sh' } });
+  keys.write('stty size\n');
+  let seen = '';
+  for await (const chunk of shell.stdout) {
+    seen += chunk;
+    if (seen.includes('17 91') && !seen.includes('33 101')) {
+      await shell.resize(101, 33);
+      keys.write('stty size; exit 3\n');
+    }
+  }
+  expect(seen).toContain('33 101');
+  expect(await shell).toMatchObject({ exitCode: 3 });
+  expect((await buildlet.runs()).map(({ id }) => id)).toEqual([shell.id]);
+});
