@@ -63,6 +63,9 @@ const besideThePorch = [
   'cli/commands/login.ts: backends/coordinator/config.ts',
   'cli/commands/push.ts: sync/go/go-root.ts',
   'cli/commands/push.ts: sync/push/watch.ts',
+  'cli/run/fetch-files.ts: sync/pull/asked-entries.ts',
+  'cli/run/junit.ts: sync/pull/asked-entries.ts',
+  'cli/run/junit.ts: sync/remote/open.ts',
   'cli/transfer/push-report.ts: sync/largest-paths.ts',
   'cli/values.ts: sync/ignore/pattern-fault.ts',
 ];

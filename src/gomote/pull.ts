@@ -18,6 +18,8 @@ export interface PullTreeOptions extends CallOptions {
   readonly to?: string | undefined;
   /** Only what the buildlet's commands have made or changed since the push. */
   readonly changedOnly?: boolean | undefined;
+  /** Only what matches these patterns, which are as in a .gitignore. */
+  readonly only?: readonly string[] | undefined;
   /** Also overwrites what was changed here, or is of another kind. */
   readonly force?: boolean | undefined;
   /** Writes what would overwrite something as NAME.remote beside it. */
@@ -52,7 +54,7 @@ export function pullPlace(remote: string | undefined, to: string | undefined): P
 export async function pullInto(
   { name, client, backends }: Place,
   { dir, to }: PullPlace,
-  { signal, ...options }: Omit<PullTreeOptions, 'to'>,
+  { signal, ...options }: Omit<PullTreeOptions, 'to'> & Pick<PullOptions, 'replacesUnknown'>,
 ): Promise<PullSummary> {
   const { environment } = backends.settings;
   const all: PullOptions = {
