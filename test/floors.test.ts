@@ -63,11 +63,18 @@ const besideThePorch = [
   'cli/commands/login.ts: backends/coordinator/config.ts',
   'cli/commands/push.ts: sync/go/go-root.ts',
   'cli/commands/push.ts: sync/push/watch.ts',
+  'cli/fan-out/shared-input.ts: sync/push/broadcast.ts',
   'cli/run/fetch-files.ts: sync/pull/asked-entries.ts',
   'cli/run/junit.ts: sync/pull/asked-entries.ts',
   'cli/run/junit.ts: sync/remote/open.ts',
+  'cli/transfer/copy-place.ts: backends/ssh/ad-hoc.ts',
+  'cli/transfer/copy.ts: sync/pull/pull.ts',
+  'cli/transfer/glob.ts: sync/ignore/ignore-patterns.ts',
   'cli/transfer/push-report.ts: sync/largest-paths.ts',
   'cli/values.ts: sync/ignore/pattern-fault.ts',
+  'cli/which/names.ts: backends/ssh/ad-hoc.ts',
+  'cli/which/project.ts: sync/own-directory.ts',
+  'cli/which/used.ts: sync/own-directory.ts',
 ];
 
 interface Import {

@@ -51,6 +51,7 @@ export interface MachineRecord {
   /** An admin has taken it out of use. */
   readonly drained?: { readonly since: Date; readonly note: string } | undefined;
 }
+
 /** A builder type, as a coordinator tells it. */
 export interface BuilderRecord {
   /** As `create` takes it. */
