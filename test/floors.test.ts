@@ -63,6 +63,7 @@ const besideThePorch = [
   'cli/commands/login.ts: backends/coordinator/config.ts',
   'cli/commands/push.ts: sync/go/go-root.ts',
   'cli/commands/push.ts: sync/push/watch.ts',
+  'cli/commands/watch.ts: sync/push/watch.ts',
   'cli/fan-out/shared-input.ts: sync/push/broadcast.ts',
   'cli/run/fetch-files.ts: sync/pull/asked-entries.ts',
   'cli/run/junit.ts: sync/pull/asked-entries.ts',

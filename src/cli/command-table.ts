@@ -134,6 +134,14 @@ const runs: readonly CommandEntry[] = [
     buildlets: 'each',
   },
   {
+    name: 'watch',
+    summary: 'push this tree and run a command, again whenever it changes',
+    load: () => import('./commands/watch.ts'),
+    isRun: true,
+    takesCommand: true,
+    buildlets: 'one',
+  },
+  {
     name: 'shell',
     summary: 'a shell on a buildlet',
     load: () => import('./commands/shell.ts'),

@@ -60,6 +60,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
   use: ['gomote use NAME', 'gomote use --none'],
   version: ['gomote version', 'gomote --version'],
   wait: ['gomote wait NAME 3f9c && echo good', 'gomote wait NAME 3f9c 71ab'],
+  watch: ['gomote watch NAME -- make test', 'gomote watch --interrupt NAME -- npm test'],
   whoami: ['gomote whoami', 'gomote whoami --backend ci'],
 };
 

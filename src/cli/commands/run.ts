@@ -125,7 +125,10 @@ export function define(command: Command, context: Context): void {
 }
 
 /** The command as words; `--sh` also stands after NAME, where one expects it. */
-function commandOf(words: readonly string[], script: string | undefined): [string, ...string[]] {
+export function commandOf(
+  words: readonly string[],
+  script: string | undefined,
+): [string, ...string[]] {
   const [first, second, ...rest] = words;
   if (script !== undefined) return ['/bin/sh', '-c', script, 'sh', ...words];
   if (first === '--sh' && second !== undefined) return ['/bin/sh', '-c', second, 'sh', ...rest];

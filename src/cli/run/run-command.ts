@@ -64,7 +64,7 @@ export async function runCommand(
 }
 
 /** Runs it as often as is asked for, and does what is to be done afterwards. */
-async function runOn(run: Run): Promise<number> {
+export async function runOn(run: Run): Promise<number> {
   if (!needsAfter(run.options)) return await runAll(run);
   return await (await import('./after-run.ts')).runAndFinish(run, runAll);
 }

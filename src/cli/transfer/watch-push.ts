@@ -73,7 +73,9 @@ export async function pushAndWatch(
 const probes = (buildlets: readonly Buildlet[], { signal }: Context) =>
   Promise.allSettled(buildlets.map(({ client }) => client.probe({ signal })));
 
-const isGone = (error: unknown): boolean => goneCodes.some((code) => isGomoteError(error, code));
+/** Whether the failure says that a buildlet will not come back. */
+export const isGone = (error: unknown): boolean =>
+  goneCodes.some((code) => isGomoteError(error, code));
 
 /** The buildlets that are still there, as far as these results tell. Throws when none is. */
 async function withoutLost(

@@ -1,0 +1,88 @@
+// gomote watch: push and run, again whenever something of the tree changes.
+import type { Command } from 'commander';
+import { messageOf } from '../../errors.ts';
+import { pushPlace, pushToAll } from '../../gomote/push.ts';
+import { TreeWatch } from '../../sync/push/watch.ts';
+import { optionsOf } from '../borrowed-options.ts';
+import type { Context } from '../context.ts';
+import { runOn } from '../run/run-command.ts';
+import { checkRunOptions, type RunOptions } from '../run/run-options.ts';
+import { watchRuns } from '../run/watch-runs.ts';
+import { reportPush } from '../transfer/push-report.ts';
+import * as push from './push.ts';
+import * as run from './run.ts';
+
+interface Options extends RunOptions {
+  sh?: string;
+  dest?: string;
+  exclude: string[];
+  ignore: boolean;
+  interrupt?: boolean;
+  clear: boolean;
+}
+
+const ofPush = ['--dest', '--exclude', '--no-ignore'];
+const ofRun = [
+  ...['--sh', '--system', '--env', '--env-file', '--path', '--dir', '--firewall', '--builderenv'],
+  ...['--timeout', '--idle-timeout', '--kill-after', '--reconnect', '--timestamps', '--time'],
+];
+
+export function define(command: Command, context: Context): void {
+  command
+    .argument('<name>', 'buildlet')
+    .argument('[cmd...]', 'command, which runs where the tree is, and its arguments')
+    .option('--interrupt', 'when something changes, end the run that goes on and begin again')
+    .option('--no-clear', 'do not clear the screen before each run, as is done on a terminal');
+  for (const option of optionsOf(push, ofPush, context)) command.addOption(option);
+  for (const option of optionsOf(run, ofRun, context)) command.addOption(option);
+  command
+    .passThroughOptions()
+    .action(async (name: string, words: string[] = [], options: Options) => {
+      checkRunOptions(options);
+      const [cmd, ...args] = run.commandOf(words, options.sh);
+      context.exitCode = await watchTree({ name, cmd, args }, options, context);
+    });
+}
+
+async function watchTree(
+  command: { readonly name: string; readonly cmd: string; readonly args: readonly string[] },
+  options: Options,
+  context: Context,
+): Promise<number> {
+  const { terminal, signal } = context;
+  const { name } = command;
+  const place = pushPlace(undefined, options.dest, '--dest');
+  const watch = new TreeWatch(place.top);
+  const pushOptions = {
+    signal,
+    exclude: options.exclude,
+    noIgnore: !options.ignore,
+    onEnter: (directory: string) => watch.enter(directory),
+    onTree: () => watch.leave(),
+  };
+  try {
+    return await context.withBuildlet(name, async (buildlet) => {
+      const isChanged = async ({ dryRun }: { readonly dryRun: boolean }) => {
+        const startMs = performance.now();
+        const [result] = await pushToAll([buildlet], place, { ...pushOptions, dryRun });
+        if (result?.status !== 'fulfilled') throw result?.reason;
+        const seconds = (performance.now() - startMs) / 1_000;
+        const report = { dir: place.dir, onlyChanges: true };
+        // What cannot be sent is named, and the rest has been.
+        const say = (error: unknown) => context.messages.say(`gomote: ${messageOf(error)}`);
+        if (!dryRun && result.value.changes.length > 0)
+          await reportPush([name], [result], seconds, report, context).catch(say);
+        return result.value.changes.length > 0;
+      };
+      const common = { buildlet, command, dir: options.dir ?? place.dir, options, context };
+      return await watchRuns(common, {
+        ...{ watch, top: place.top, push: isChanged },
+        run: (record) => runOn({ ...common, record }),
+        interrupts: options.interrupt === true,
+        clears: options.clear && terminal.stdout.isTTY === true,
+      });
+    });
+  } finally {
+    watch.close();
+  }
+}

@@ -1,0 +1,156 @@
+// gomote watch: pushes the tree and runs the command, again whenever something of the tree has changed.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isGomoteError, messageOf } from '../../errors.ts';
+import type { TreeWatch } from '../../sync/push/watch.ts';
+import { anySignal } from '../../timeout-signal.ts';
+import { isGone } from '../transfer/watch-push.ts';
+import type { Run } from './run.ts';
+import type { RunRecord } from './run-report.ts';
+
+export interface WatchedRun {
+  readonly watch: TreeWatch;
+  /** Pushes, or only looks what there is to push; whether there was something. */
+  readonly push: (how: { readonly dryRun: boolean }) => Promise<boolean>;
+  /** Runs the command; the result is its exit status. */
+  readonly run: (record: RunRecord) => Promise<number>;
+  /** Whether a change ends a run that goes on. */
+  readonly interrupts: boolean;
+  /** Whether the screen is cleared before each run. */
+  readonly clears: boolean;
+  readonly top: string;
+}
+
+/** How long nothing may change before we look whether the buildlet is still there, in ms. */
+const idleMs = 2_000;
+/** When a push that failed is tried again though nothing has changed, in ms. */
+const retryMs = 1_000;
+
+/** How often to look whether a run has begun that is to be ended, in ms. */
+const pollMs = 20;
+
+const defaultKillAfterMs = 5_000;
+
+/** Clears the screen and what was scrolled off it. */
+const clearScreen = '\x1b[H\x1b[2J\x1b[3J';
+
+/** Goes on until a signal ends it: the result is the exit status of the command that had it. Throws when the buildlet is gone. */
+export async function watchRuns(run: Omit<Run, 'record'>, watched: WatchedRun): Promise<number> {
+  return await new Watcher(run, watched).result();
+}
+
+class Watcher {
+  readonly #run: Omit<Run, 'record'>;
+  readonly #watched: WatchedRun;
+  #tries = 0;
+  /** What was last said of pushes that fail. */
+  #said = '';
+
+  constructor(run: Omit<Run, 'record'>, watched: WatchedRun) {
+    this.#run = run;
+    this.#watched = watched;
+  }
+
+  async result(): Promise<number> {
+    const { watch, top } = this.#watched;
+    const { signal } = this.#run.context;
+    await this.#watched.push({ dryRun: false });
+    this.#say(`watching ${top}; Ctrl-C ends it`);
+    for (let mustRun = true; ; ) {
+      let isChanged = false;
+      if (mustRun) {
+        const ended = await this.#runOnce();
+        if (ended.code !== undefined) return ended.code;
+        isChanged = ended.isChanged;
+      }
+      while (!isChanged) {
+        isChanged = await watch.changed(signal, idleMs);
+        if (!isChanged) await this.#run.buildlet.client.probe({ signal }).catch(this.#onProbe);
+      }
+      mustRun = await this.#push();
+    }
+  }
+
+  /** Pushes, also when that takes several tries; whether there was something to push. */
+  async #push(): Promise<boolean> {
+    const { watch, push } = this.#watched;
+    const { signal } = this.#run.context;
+    for (let hasFailed = false; ; hasFailed = true) {
+      try {
+        const isChanged = await push({ dryRun: false });
+        this.#said = '';
+        // One that failed may have sent something.
+        return isChanged || hasFailed;
+      } catch (error) {
+        await this.#throwIfOver(error);
+        if (messageOf(error) !== this.#said) this.#say(messageOf(error));
+        this.#said = messageOf(error);
+      }
+      await watch.changed(signal, retryMs);
+    }
+  }
+
+  /** `code`: the status to end with. `isChanged`: something may have changed that was not pushed. */
+  async #runOnce(): Promise<{ code?: number; isChanged: boolean }> {
+    const { context } = this.#run;
+    const { clears, run, interrupts } = this.#watched;
+    this.#tries++;
+    if (clears) context.terminal.stdout.write(clearScreen);
+    const record: RunRecord = { startMs: Date.now(), id: null, tries: this.#tries };
+    const over = new AbortController();
+    const running = run(record).finally(() => over.abort());
+    const interrupted = interrupts ? this.#endWhenChanged(record, over.signal) : undefined;
+    try {
+      const code = await running;
+      if (record.received !== undefined) return { code, isChanged: false };
+      const seconds = ((Date.now() - record.startMs) / 1_000).toFixed(1);
+      if (!(await interrupted)) this.#say(`exit status ${code} after ${seconds}s`);
+      return { isChanged: interrupts };
+    } catch (error) {
+      await this.#throwIfOver(error);
+      // What is wrong with the command line does not change with the tree.
+      if (isGomoteError(error, 'ERR_USAGE') || isGomoteError(error, 'ERR_PATH')) throw error;
+      if (!(await interrupted)) this.#say(messageOf(error));
+      return { isChanged: interrupts };
+    } finally {
+      await interrupted;
+    }
+  }
+
+  /** Ends the run when there is something to push; whether it did. */
+  async #endWhenChanged(record: RunRecord, over: AbortSignal): Promise<boolean> {
+    const { watch, push } = this.#watched;
+    const { buildlet, context, options } = this.#run;
+    const signal = anySignal(context.signal, over);
+    try {
+      do await watch.changed(signal);
+      while (!(await push({ dryRun: true })));
+      this.#say('changed; it runs again');
+      // One on a buildlet without sessions cannot be ended.
+      while (record.id === null) await sleep(pollMs, undefined, { signal });
+      const killAfterMs = options.killAfter ?? defaultKillAfterMs;
+      const session = buildlet.client.sessions.get(record.id);
+      await session.kill('SIGTERM', { killAfterMs, signal });
+      return true;
+    } catch (error) {
+      // It has ended by itself meanwhile: what has changed is found by the next push.
+      if (!signal.aborted) this.#say(messageOf(error));
+      return false;
+    }
+  }
+
+  readonly #onProbe = async (error: unknown): Promise<void> => {
+    await this.#throwIfOver(error);
+  };
+
+  /** Throws when there is no buildlet any more, or nobody waits. */
+  async #throwIfOver(error: unknown): Promise<void> {
+    const { buildlet, context } = this.#run;
+    context.signal.throwIfAborted();
+    const why = isGomoteError(error) ? await buildlet.explain(error) : error;
+    if (isGone(why)) throw why;
+  }
+
+  #say(line: string): void {
+    this.#run.context.messages.say(`gomote: ${line}`);
+  }
+}

@@ -1,0 +1,138 @@
+// gomote watch, with real files and a real buildlet.
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { until } from '../helpers/processes.ts';
+import { ending, workshop } from '../helpers/programs.ts';
+
+/** A watch of a tree in which `a` is; each run adds a line to `log` there, which is above the tree. */
+async function watching(script: string, options: readonly string[] = []) {
+  const shop = workshop();
+  const name = await shop.create();
+  const workDir = (await shop.gomote('run', name, 'pwd')).stdout.toString().trim();
+  const top = join(shop.directory, 'tree');
+  mkdirSync(top);
+  writeFileSync(join(top, 'a'), '1');
+  writeFileSync(join(top, '.gomoteignore'), '*.tmp\n');
+  const child = shop.start('gomote', ['watch', ...options, name, '--', 'sh', '-c', script], {
+    cwd: top,
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const ended = ending(child);
+  let said = '';
+  child.stderr?.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  const log = (): string[] => {
+    try {
+      return readFileSync(join(workDir, 'log'), 'utf8').split('\n').slice(0, -1);
+    } catch {
+      return [];
+    }
+  };
+  const logged = (lines: readonly string[]) =>
+    until(() => JSON.stringify(log()) === JSON.stringify(lines), 30_000);
+  const write = (file: string, text: string) => writeFileSync(join(top, file), text);
+  const says = (text: string) => until(() => said.includes(text), 30_000);
+  return { shop, name, workDir, top, child, ended, log, logged, write, says, said: () => said };
+}
+
+const logging = 'cat a >>../log; echo >>../log';
+
+describe('gomote watch', { timeout: 120_000 }, () => {
+  it('pushes and runs, and again when something has changed', async () => {
+    const { write, logged, says, child, ended } = await watching(`${logging}; exit 3`);
+    await logged(['1']);
+    await says('gomote: exit status 3 after ');
+    write('a', '2');
+    await logged(['1', '2']);
+    write('a', '3');
+    await logged(['1', '2', '3']);
+    child.kill('SIGINT');
+    expect(await ended).toMatchObject({ code: 130, stdout: Buffer.alloc(0) });
+  });
+
+  it('runs nothing for what is ignored, or for a change that was undone', async () => {
+    const { write, logged, says, top } = await watching(logging);
+    await logged(['1']);
+    await says('exit status 0');
+    write('x.tmp', 'ignored');
+    write('new', '');
+    rmSync(join(top, 'new'));
+    mkdirSync(join(top, 'dir.tmp'));
+    write('dir.tmp/x', '');
+    write('a', '2');
+    await logged(['1', '2']);
+  });
+
+  it('runs once for all that changes during a run, and never two at a time', async () => {
+    const script = `echo begin >>../log; until test -e ../go; do sleep 0.02; done; rm ../go; ${logging}`;
+    const { write, logged, workDir, log } = await watching(script);
+    await logged(['begin']);
+    for (const text of ['2', '3', '4']) write('a', text);
+    write('b', 'new');
+    writeFileSync(join(workDir, 'go'), '');
+    await logged(['begin', '1', 'begin']);
+    writeFileSync(join(workDir, 'go'), '');
+    await logged(['begin', '1', 'begin', '4']);
+    write('a', '5');
+    await until(() => log().length === 5, 30_000);
+    expect(log()[4]).toBe('begin');
+  });
+
+  it('--interrupt ends the run when something has changed, and begins again', async () => {
+    const script = `cat a >>../log; echo >>../log; test "$(cat a)" = 3 || exec sleep 1000`;
+    const { write, logged, says } = await watching(script, ['--interrupt']);
+    await logged(['1']);
+    write('x.tmp', 'ignored');
+    write('a', '2');
+    await logged(['1', '2']);
+    write('a', '3');
+    await logged(['1', '2', '3']);
+    await says('gomote: exit status 0 after ');
+    write('a', '4');
+    await logged(['1', '2', '3', '4']);
+  });
+
+  it('goes on when the command cannot be started, and after one that ran out of time', async () => {
+    const shop = workshop();
+    const name = await shop.create();
+    const top = join(shop.directory, 'tree');
+    mkdirSync(top);
+    const options = ['--timeout', '1s', name, '--', './build'];
+    const child = shop.start('gomote', ['watch', ...options], { cwd: top });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    let said = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on('data', (chunk: Buffer) => {
+        said += chunk.toString();
+      });
+    }
+    await until(() => said.includes('no such file'), 30_000);
+    writeFileSync(join(top, 'build'), '#!/bin/sh\nexec sleep 1000\n', { mode: 0o755 });
+    await until(() => said.includes('ran out of time after 1s'), 30_000);
+    writeFileSync(join(top, 'build'), '#!/bin/sh\necho built\n', { mode: 0o755 });
+    await until(() => said.includes('built\n'), 30_000);
+  });
+
+  it('ends with an error when the buildlet is gone', async () => {
+    const { shop, name, says, ended } = await watching('true');
+    await says('exit status 0');
+    await shop.gomote('destroy', name);
+    expect(await ended).toMatchObject({ code: 125, stderr: expect.stringContaining(name) });
+  });
+
+  it('leaves no run behind when it is ended', async () => {
+    const { shop, name, logged, child, ended } = await watching(`${logging}; exec sleep 1000`);
+    await logged(['1']);
+    child.kill('SIGTERM');
+    expect(await ended).toMatchObject({ code: 143 });
+    const runs = JSON.parse((await shop.gomote('ps', '--json', name)).stdout.toString());
+    expect(runs.filter(({ running }: { running: boolean }) => running)).toEqual([]);
+  });
+
+  it('gives the command no standard input', async () => {
+    const { logged } = await watching('cat >>../log; echo over >>../log');
+    await logged(['over']);
+  });
+});
