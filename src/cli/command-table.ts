@@ -126,6 +126,18 @@ const files: readonly CommandEntry[] = [
 
 const runs: readonly CommandEntry[] = [
   {
+    name: 'once',
+    summary: 'make a buildlet, push this tree, run a command, end it',
+    load: () => import('./commands/once.ts'),
+    isRun: true,
+  },
+  {
+    name: 'job',
+    summary: 'run a job of the project’s file, as once does',
+    load: () => import('./commands/job.ts'),
+    isRun: true,
+  },
+  {
     name: 'run',
     summary: 'run a command on a buildlet',
     load: () => import('./commands/run.ts'),
@@ -219,6 +231,11 @@ const others: readonly CommandEntry[] = [
     name: 'completion',
     summary: 'print the script that completes command lines',
     load: () => import('./commands/completion.ts'),
+  },
+  {
+    name: 'init',
+    summary: 'write a .gomote.toml for this project',
+    load: () => import('./commands/init.ts'),
   },
   { name: 'version', summary: 'print the version', load: () => import('./commands/version.ts') },
 ];

@@ -120,6 +120,13 @@ export class Context {
     return this.backends.isGiven;
   }
 
+  /** Makes this backend the usual one, unless the user has chosen one. */
+  chooseBackend(name: string): void {
+    if (this.isBackendGiven) return;
+    this.#globals = { ...this.#globals, backend: name };
+    this.#gomote = undefined;
+  }
+
   /** The backend that names without one belong to. */
   async backendName(): Promise<string> {
     return await this.backends.defaultName();

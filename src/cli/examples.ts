@@ -25,6 +25,8 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'gomote gettar NAME | tar -tzf -',
   ],
   group: ['gomote group create nightly', 'gomote group add --group nightly NAME NAME'],
+  init: ['gomote init', 'gomote init && gomote job'],
+  job: ['gomote job', 'gomote job test', 'gomote job --keep failure test'],
   kill: ['gomote kill NAME 3f9c', 'gomote kill -9 NAME 3f9c'],
   list: ['gomote list', 'gomote list --json'],
   login: [
@@ -38,6 +40,11 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'gomote logs --tail 100 NAME 3f9c',
   ],
   ls: ['gomote ls NAME src', 'gomote ls --recursive NAME'],
+  once: [
+    'gomote once -- make test',
+    "gomote once --get 'reports/*.xml' --keep failure linux-amd64 -- make test",
+    'gomote once --shard 4 linux-amd64 -- ./test {index}/{total}',
+  ],
   ping: ['gomote ping NAME', 'gomote ping --status NAME'],
   ps: ['gomote ps NAME', 'gomote ps --json NAME'],
   pull: ['gomote pull NAME src .', 'gomote pull --changed NAME src .'],

@@ -8,8 +8,10 @@ export interface Interrupts {
   readonly signal: AbortSignal;
   /** The signal that aborted it. */
   readonly received: NodeJS.Signals | undefined;
-  /** Lets `listener` have the signals from here on; the result gives them back. */
+  /** Lets `listener` have the signals from here on; the result gives them back to who had them before. */
   take(listener: (name: NodeJS.Signals) => void): () => void;
+  /** Aborts `signal`, as a signal that no listener takes; later ones still go to the listener. */
+  cancel(name: NodeJS.Signals): void;
   /** Ends the process as the signal would, if output that nobody reads would keep it. */
   giveUp(name: NodeJS.Signals): void;
 }
@@ -36,8 +38,11 @@ export function processInterrupts(state: StartState = {}): Interrupts {
   };
   const handle = (name: NodeJS.Signals) => {
     if (listener !== undefined) return listener(name);
-    received = name;
     release();
+    cancel(name);
+  };
+  const cancel = (name: NodeJS.Signals) => {
+    received ??= name;
     controller.abort(new GomoteError('ERR_ABORTED', `ended by ${name}`));
   };
   for (const name of names) process.on(name, handle);
@@ -47,11 +52,13 @@ export function processInterrupts(state: StartState = {}): Interrupts {
       return received;
     },
     take: (taker) => {
+      const before = listener;
       listener = taker;
       return () => {
-        listener = undefined;
+        if (listener === taker) listener = before;
       };
     },
+    cancel,
     giveUp: (name) => {
       release();
       if (isOutputPending()) process.kill(process.pid, name);

@@ -6,11 +6,12 @@ import { didYouMean } from '../did-you-mean.ts';
 import { GomoteError } from '../errors.ts';
 import { packageRoot } from '../package-root.ts';
 
-/** The file's bytes as the schema has them; throws ERR_CONFIG. */
+/** The file's bytes as the schema has them; throws ERR_CONFIG. `page` of the documentation describes the file. */
 export function parseFile<T extends v.GenericSchema>(
   path: string,
   bytes: Uint8Array,
   schema: T,
+  page = 'configuration.md',
 ): v.InferOutput<T> {
   const result = v.safeParse(schema, parseToml(path, bytes));
   if (result.success) return result.output;
@@ -18,9 +19,9 @@ export function parseFile<T extends v.GenericSchema>(
   const key = v.getDotPath(issue) ?? '';
   if (issue.type === 'strict_object' && issue.expected === 'never') {
     const meant = didYouMean(key.split('.').at(-1) ?? '', keysOf(schema));
-    const page = join(packageRoot, 'docs/configuration.md');
+
     throw new GomoteError('ERR_CONFIG', `${path}: unknown key ${key}`, {
-      hint: meant ?? `see ${page}`,
+      hint: meant ?? `see ${join(packageRoot, 'docs', page)}`,
     });
   }
   if (issue.type === 'strict_object') {

@@ -25,6 +25,8 @@ export interface MachineOptions {
 
 /** What `create` takes. */
 export interface CreateOptions extends CallOptions, MachineOptions {
+  /** The buildlet ends when nobody has held it for so long, in ms, from its start on. Default: nobody need hold it. */
+  holdMs?: number | undefined;
   /** Called, in a few words what is being waited for. */
   onProgress?: ((step: string) => void) | undefined;
   /** Called with a line for each host that was left out because it does not answer. */
@@ -49,7 +51,7 @@ export async function createSeveral(
   backends: Backends,
   { backend, builder, host: described }: Wanted,
   count: number,
-  { signal, onProgress, onWarning, ...machine }: CreateOptions & { signal: AbortSignal },
+  { signal, onProgress, onWarning, holdMs, ...machine }: CreateOptions & { signal: AbortSignal },
 ): Promise<Instance[]> {
   const onHost = hostOf(machine, backend);
   const kind = (await backends.configOf(backend.name))?.kind;
@@ -57,7 +59,7 @@ export async function createSeveral(
   return await createAll(backend, builder, count, {
     user: await backends.user(),
     host: machine.inheritEnv ? { ...host, inheritEnv: true } : host,
-    ...{ signal, onProgress, onHost, onWarning },
+    ...{ signal, onProgress, onHost, onWarning, holdMs },
   });
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { onTestFinished } from 'vitest';
 import { runOn } from '../../src/cli/main.ts';
+import { GomoteError } from '../../src/errors.ts';
 import { Collector } from './collect.ts';
 import { temporaryDirectory } from './temporary.ts';
 
@@ -47,14 +48,21 @@ export function testCli(): Cli {
     // Standard input is bytes.
     const stdin = Readable.from([...(options.stdin ?? [])].map((text) => Buffer.from(text)));
     const environment = { ...base, ...options.environment };
-    const { signal } = new AbortController();
+    const cancelled = new AbortController();
+    const takers: ((name: NodeJS.Signals) => void)[] = [];
+    const passOn = (name: NodeJS.Signals) => takers.at(-1)?.(name);
+    options.signals?.on('signal', passOn);
     const interrupts = {
-      signal,
-      received: undefined,
+      signal: cancelled.signal,
+      received: undefined as NodeJS.Signals | undefined,
       ...options.interrupt,
       take: (listener: (name: NodeJS.Signals) => void) => {
-        options.signals?.on('signal', listener);
-        return () => options.signals?.off('signal', listener);
+        takers.push(listener);
+        return () => void takers.splice(takers.lastIndexOf(listener), 1);
+      },
+      cancel: (name: NodeJS.Signals) => {
+        interrupts.received = name;
+        cancelled.abort(new GomoteError('ERR_ABORTED', `ended by ${name}`));
       },
       giveUp: () => undefined,
     };
@@ -63,6 +71,7 @@ export function testCli(): Cli {
       { stdin, stdout, stderr, environment, input: options.stdin ? 'data' : 'nothing' },
       interrupts,
     );
+    options.signals?.off('signal', passOn);
     const result = { code, stdout: stdout.text, stderr: stderr.text };
     // Not counted where a test compares the whole result.
     return Object.defineProperty(result, 'bytes', { value: stdout.bytes }) as CliResult;

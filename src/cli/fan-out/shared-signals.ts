@@ -73,16 +73,21 @@ class Part implements Interrupts {
       this.#listener(name);
       return true;
     }
-    this.#received ??= name;
-    this.#controller.abort(new GomoteError('ERR_ABORTED', `ended by ${name}`));
+    this.cancel(name);
     return false;
   }
 
   take(listener: (name: NodeJS.Signals) => void): () => void {
+    const before = this.#listener;
     this.#listener = listener;
     return () => {
-      this.#listener = undefined;
+      if (this.#listener === listener) this.#listener = before;
     };
+  }
+
+  cancel(name: NodeJS.Signals): void {
+    this.#received ??= name;
+    this.#controller.abort(new GomoteError('ERR_ABORTED', `ended by ${name}`));
   }
 
   giveUp(): void {

@@ -14,6 +14,8 @@ export interface LadderOptions {
   readonly tty?: boolean | undefined;
   /** What the loss of the user's terminal does. */
   readonly onHangup: 'kill' | 'detach';
+  /** Whether the buildlet ends when the command is left. Default false: the command goes on. */
+  readonly endsBuildlet?: boolean | undefined;
 }
 
 /** How long leaving may take, in ms. */
@@ -58,7 +60,7 @@ export class CancelLadder {
 
   #handle(name: NodeJS.Signals): void {
     this.received ??= name;
-    const { killAfterMs, onHangup, tty } = this.#options;
+    const { killAfterMs, onHangup, endsBuildlet, tty } = this.#options;
     if (name === 'SIGHUP' && onHangup === 'detach') return void this.leave();
     if (name === 'SIGQUIT') return void this.#send(name);
     if (name !== 'SIGINT') {
@@ -70,11 +72,14 @@ export class CancelLadder {
     this.#interrupts++;
     clearTimeout(this.#reminder);
     if (this.#interrupts === 1) {
-      this.#remind('it still runs; Ctrl-C again ends it, a third time leaves it running');
+      const third = endsBuildlet ? 'destroys its buildlet' : 'leaves it running';
+      this.#remind(`it still runs; Ctrl-C again ends it, a third time ${third}`);
       return void this.#send('SIGINT');
     }
     if (this.#interrupts === 2) {
-      this.#say(`ending it: TERM, and KILL ${killAfterMs / 1_000} s later; Ctrl-C leaves it`);
+      this.#say(
+        `ending it: TERM, and KILL ${killAfterMs / 1_000} s later; Ctrl-C ${endsBuildlet ? 'does not wait' : 'leaves it'}`,
+      );
       return void this.#send('SIGTERM', killAfterMs);
     }
     void this.leave();
@@ -103,6 +108,9 @@ export class CancelLadder {
   async leave(): Promise<void> {
     if (this.hasLeft) return;
     this.hasLeft = true;
+    if (this.#options.endsBuildlet) {
+      return this.#leaving.abort(new GomoteError('ERR_ABORTED', 'not waited for'));
+    }
     const { id } = this.#session;
     try {
       await this.#session.detach(timeoutSignal(leaveMs));

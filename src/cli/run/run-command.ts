@@ -100,7 +100,7 @@ async function sayUsage({ context, record }: Run): Promise<void> {
 }
 
 async function runIn(
-  { buildlet, command, dir, options, context, record }: Run,
+  { buildlet, command, dir, options, context, record, endsBuildlet }: Run,
   { taps, timeoutMs }: Round,
   terminal: Terminal,
 ): Promise<number> {
@@ -170,6 +170,7 @@ async function runIn(
     tty: tty !== undefined,
     killAfterMs: options.killAfter ?? defaultKillAfterMs,
     onHangup: options.onHangup ?? 'kill',
+    endsBuildlet,
     start: async (signal) => {
       try {
         return await session.start(request, { signal, onLost });

@@ -128,27 +128,23 @@ function sumsOf(end: SessionEnd | undefined): Pick<RunReport, 'bytes' | 'sha256'
 }
 
 /** Throws ERR_USAGE if there can be no such target. */
-export function checkReportTarget(target: string): void {
+export function checkReportTarget(target: string, option = '--status-json'): void {
   if (target !== '' && (!target.startsWith('fd:') || descriptorIn(target) !== undefined)) return;
-  throw new GomoteError(
-    'ERR_USAGE',
-    `--status-json "${target}" is neither a file nor a descriptor`,
-    {
-      hint: 'give FILE, or fd:N such as fd:3',
-    },
-  );
+  throw new GomoteError('ERR_USAGE', `${option} "${target}" is neither a file nor a descriptor`, {
+    hint: 'give FILE, or fd:N such as fd:3',
+  });
 }
 
 const descriptorIn = (target: string) => /^fd:([0-9]{1,6})$/.exec(target)?.[1];
 
 /** Writes it as a line of JSON to FILE, or to the file descriptor N of `fd:N`. */
-export function writeReport(target: string, report: RunReport): void {
+export function writeReport(target: string, report: object, option = '--status-json'): void {
   const fd = descriptorIn(target);
   try {
     writeFileSync(fd === undefined ? target : Number(fd), `${JSON.stringify(report)}\n`);
   } catch (error) {
     const reason = errnoText(errnoOf(error) ?? String(error));
-    throw new GomoteError('ERR_LOCAL_FILE', `cannot write --status-json ${target}: ${reason}`, {
+    throw new GomoteError('ERR_LOCAL_FILE', `cannot write ${option} ${target}: ${reason}`, {
       hint: 'check the path, or that the descriptor is open for writing',
       cause: error,
     });

@@ -22,6 +22,8 @@ export interface Run {
   readonly options: RunOptions;
   readonly context: Context;
   readonly record: RunRecord;
+  /** Whether the buildlet ends when the command is left. */
+  readonly endsBuildlet?: boolean | undefined;
   /** Where all that it writes goes besides, from its beginning. */
   readonly output?: OutputFile | undefined;
 }

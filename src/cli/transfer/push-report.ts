@@ -13,6 +13,8 @@ export interface ReportOptions {
   readonly dir: string;
   readonly dryRun?: boolean | undefined;
   readonly json?: boolean | undefined;
+  /** Says what was sent with --verbose only. */
+  readonly areDetails?: boolean | undefined;
   /** Says nothing of a push that had nothing to do. */
   readonly onlyChanges?: boolean | undefined;
 }
@@ -49,6 +51,7 @@ export async function reportPush(
         context.terminal,
         listedJson(toJson(name, options.dir, result.value, seconds), context.terminal),
       );
+    else if (options.areDetails) context.messages.detail(inWords(name, place, result.value));
     else context.messages.say(inWords(name, place, result.value));
   }
   throwIfAny([...failures, ...unsentFailures(unsent, context)]);

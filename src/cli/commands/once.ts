@@ -1,0 +1,146 @@
+// gomote once: a machine for one command, with this tree on it.
+import type { Command, Option } from 'commander';
+import { Command as NewCommand, Option as NewOption } from 'commander';
+import { GomoteError } from '../../errors.ts';
+import type { Context } from '../context.ts';
+import { readSpec } from '../once/options.ts';
+import type { OnceOptions } from '../once/spec.ts';
+import { addPatternOf, parseCount, refuseBoth } from '../values.ts';
+import * as create from './create.ts';
+import * as push from './push.ts';
+import * as run from './run.ts';
+
+/** The most machines that one command makes. */
+export const machineLimit = 64;
+
+interface Source {
+  define(command: Command, context: Context): void;
+}
+
+/** What it has in common with other commands. */
+const borrowed: ReadonlyArray<[Source, readonly string[]]> = [
+  [create, ['--inherit-env', '--host', '--cpus', '--memory', '--network', '--isolation']],
+  [push, ['--dest', '--exclude', '--no-ignore']],
+  [
+    run,
+    [
+      ...[
+        '--sh',
+        '--system',
+        '--env',
+        '--env-file',
+        '--path',
+        '--dir',
+        '--firewall',
+        '--builderenv',
+      ],
+      ...['--interactive', '--tty', '--no-tty', '--timeout', '--idle-timeout', '--kill-after'],
+      ...['--reconnect', '--until', '--max', '--retry', '--time'],
+      ...['--junit', '--junit-output', '--fail-on-test-failures'],
+    ],
+  ],
+];
+
+export function define(command: Command, context: Context): void {
+  command
+    .usage('[options] [type] -- <cmd> [arg...]')
+    .argument(
+      '[type]',
+      'builder type (default: that of .gomote.toml, else local where nothing is configured)',
+    )
+    .argument('[cmd...]', 'command and its arguments, after --; it runs where the tree is');
+  defineOnceOptions(command, context);
+  command.option('--no-project', 'do not read .gomote.toml');
+  command.action(async (...given: unknown[]) => {
+    const options = command.opts<OnceOptions>();
+    const words = given[0] === undefined ? [] : command.args;
+    context.exitCode = await runOnce(words, options, context);
+  });
+}
+
+async function runOnce(words: readonly string[], options: OnceOptions, context: Context) {
+  const at = words.indexOf('--');
+  const types = at < 0 ? words : words.slice(0, at);
+  const command = at < 0 ? [] : words.slice(at + 1);
+  if (at < 0 || types.length > 1) {
+    const [shown] = types;
+    const what = at < 0 ? 'there is no -- before the command' : `"${types.join(' ')}" is no type`;
+    throw new GomoteError('ERR_USAGE', shown === undefined ? 'once needs a command' : what, {
+      hint: 'gomote once [options] [TYPE] -- CMD [ARG...]',
+    });
+  }
+  const { findProject } = await import('../project/find-project.ts');
+  const project = options.project === false ? undefined : await findProject();
+  const part = project && { project, settings: project.settings };
+  const spec = await readSpec({ type: types[0], command }, options, part, context);
+  const { once } = await import('../once/once.ts');
+  return await once(spec, context);
+}
+
+/** All options but those of every command, and those that are left out. */
+export function defineOnceOptions(
+  command: Command,
+  context: Context,
+  leftOut: readonly string[] = [],
+): void {
+  const options = borrowed.flatMap(([module, names]) =>
+    optionsOf(
+      module,
+      names.filter((name) => !leftOut.includes(name)),
+      context,
+    ),
+  );
+  command
+    .option('--on <name>', 'use this buildlet, which stays, in place of a new one')
+    .addOption(
+      new NewOption(
+        '--keep <when>',
+        'which new buildlets stay: those where it failed, all, or none (default: never)',
+      ).choices(['always', 'failure', 'never']),
+    )
+    .option('--count <n>', 'run it on so many of the type at once', (text) =>
+      parseCount('--count', text, machineLimit),
+    )
+    .option('--types <types>', 'run it on each of these types at once, with commas between them')
+    .option(
+      '--shard <n>',
+      'share it among N: each has GOMOTE_SHARD_INDEX, from 0, and GOMOTE_SHARD_TOTAL, as {index} and {total} in its arguments',
+      (text) => parseCount('--shard', text, machineLimit),
+    )
+    .option('--no-push', 'push nothing')
+    .option('--setup <file>', 'run this script there first, in the work dir, its output on stderr')
+    .option(
+      '--get <pattern>',
+      'fetch what matches, also when it failed; as in a .gitignore, from the top of the tree; can be repeated',
+      addPatternOf('--get'),
+      [],
+    )
+    .option(
+      '--require <pattern>',
+      'as --get, and fail when nothing matches; can be repeated',
+      addPatternOf('--require'),
+      [],
+    )
+    .option('--into <dir>', 'where to (default: this tree; of several, DIR/NAME)')
+    .addOption(
+      new NewOption('--shell <when>', 'open a shell there when it failed').choices(['failure']),
+    )
+    .option('--json', 'print a report as JSON; all other output goes to stderr')
+    .option('--timing-json <file>', 'write the report to FILE, or to a descriptor: fd:3');
+  for (const option of options) command.addOption(option);
+  command
+    .on('option:tty', () => refuseBoth(command, '-t', '-T'))
+    .on('option:no-tty', () => refuseBoth(command, '-T', '-t'));
+}
+
+function optionsOf(module: Source, names: readonly string[], context: Context): Option[] {
+  const source = new NewCommand();
+  module.define(source, context);
+  return names.flatMap((name) => source.options.find(({ long }) => long === name) ?? []);
+}
+
+/** Of the words after a `--` commander tells nothing: that it was there is what a second one tells. */
+export const rewrite = (args: readonly string[]): string[] => {
+  const at = args.indexOf('--');
+  return at < 0 ? [...args] : [...args.slice(0, at), '--', ...args.slice(at)];
+};

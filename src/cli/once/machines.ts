@@ -1,0 +1,191 @@
+// The machines of one `gomote once`: made, held while this process lives, and ended.
+import type { AnyBackend, Backend, CreateCall, Instance } from '../../backends/backend.ts';
+import type { BuilderType } from '../../builders.ts';
+import type { BuildletClient } from '../../client/buildlet-client.ts';
+import type { BuildletHold } from '../../client/hold.ts';
+import { isGomoteError, messageOf } from '../../errors.ts';
+import { createSeveral, hostOf } from '../../gomote/create.ts';
+import { withoutCreated } from '../../gomote/create-all.ts';
+import { withType } from '../../gomote/find-type.ts';
+import { timeoutSignal } from '../../timeout-signal.ts';
+import type { Context } from '../context.ts';
+import { checkPlace } from '../project/local-guard.ts';
+import type { OnceSpec } from './spec.ts';
+
+/** How long a buildlet that nobody has held yet waits for that, in ms. */
+const firstHoldMs = 60_000;
+
+/** How long a buildlet outlives this process, in ms: on this machine no connection is lost, but when its process ends. */
+const graceMs = { here: 5_000, elsewhere: 60_000 };
+
+/** How long the end of a machine may take, in ms. */
+const destroyMs = 120_000;
+
+/** One of the machines. */
+export interface Machine {
+  /** By which other commands find it. */
+  readonly name: string;
+  readonly type: string | undefined;
+  /** Which of its type it is, from 0. */
+  readonly index: number;
+  /** How long it took to make, in ms. */
+  readonly createMs: number;
+  /** Ends it, and all that belongs to it; resolves when it has ended. */
+  destroy(): Promise<void>;
+  /** Lets it live on when this process has ended. */
+  release(): Promise<void>;
+}
+
+/** The buildlet that was named: it is somebody's, and stays as it is. */
+export const machineThere = (name: string): Machine => ({
+  ...{ name, type: undefined, index: 0, createMs: 0 },
+  destroy: async () => undefined,
+  release: async () => undefined,
+});
+
+/** Makes all of them, or none. */
+export async function makeMachines(spec: OnceSpec, context: Context): Promise<Machine[]> {
+  const startMs = performance.now();
+  const parts = spec.types.map((type) => makeOfType(type, spec, context, startMs));
+  const results = await Promise.allSettled(parts);
+  const made = results.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
+  const failure = results.find((result) => result.status === 'rejected');
+  if (failure === undefined) return made;
+  const left = await Promise.allSettled(made.map((machine) => machine.destroy()));
+  for (const [i, result] of left.entries()) {
+    if (result.status === 'rejected')
+      context.messages.say(
+        `gomote: ${made[i]?.name} was not destroyed: ${messageOf(result.reason)}`,
+      );
+  }
+  throw failure.reason;
+}
+
+async function makeOfType(
+  given: string | undefined,
+  spec: OnceSpec,
+  context: Context,
+  startMs: number,
+): Promise<Machine[]> {
+  const { guard } = spec;
+  const type = given ?? (await usualType(context));
+  const { signal, backends, messages } = context;
+  return await withType(type, backends, signal, async (wanted) => {
+    const { backend, builder } = wanted;
+    if (guard !== undefined) {
+      const config = await backends.configOf(backend.name);
+      const isConfigured = (await backends.config()).backends.has(backend.name);
+      checkPlace(guard, { name: backend.name, config, isConfigured });
+    }
+    const holder = new Holder(backend, spec, context);
+    await backend.answerPrompts?.({ signal, onHost: hostOf(spec.machine, backend) });
+    const instances = await messages.during(`creating ${builder.name}`, (onProgress) =>
+      createSeveral(backends, { ...wanted, backend: holder.creating() }, spec.count, {
+        ...{ ...spec.machine, holdMs: firstHoldMs, signal, onProgress },
+        onWarning: (line) => messages.say(`gomote: ${line}`),
+      }),
+    );
+    try {
+      return await Promise.all(
+        instances.map(async (instance, index) => ({
+          name: await context.fullName(backend.name, instance.name),
+          ...{ type: builder.name, index, createMs: performance.now() - startMs },
+          destroy: () => holder.destroy(instance.name),
+          release: () => holder.release(instance.name),
+        })),
+      );
+    } catch (error) {
+      throw await withoutCreated(backend, instances, error);
+    }
+  });
+}
+
+/** Of the backend that runs buildlets on this machine there is one type that needs no configuration. */
+async function usualType(context: Context): Promise<string | undefined> {
+  const config = await context.backendConfig(await context.backendName());
+  return config?.kind === 'local' ? config.kind : undefined;
+}
+
+interface Held {
+  readonly client: BuildletClient;
+  readonly hold: BuildletHold | undefined;
+}
+
+/** Holds the buildlets of one backend, each from the moment on at which it is there. */
+class Holder {
+  readonly #backend: AnyBackend;
+  readonly #spec: OnceSpec;
+  readonly #context: Context;
+  readonly #held = new Map<string, Held>();
+
+  constructor(backend: AnyBackend, spec: OnceSpec, context: Context) {
+    this.#backend = backend;
+    this.#spec = spec;
+    this.#context = context;
+  }
+
+  /** The backend, whose new buildlets are held. */
+  creating(): AnyBackend {
+    const { name, answerPrompts } = this.#backend;
+    const part: Backend & Pick<AnyBackend, 'answerPrompts'> = {
+      name,
+      create: (builder, call) => this.#create(builder, call),
+      list: (call) => this.#backend.list(call),
+      connect: (instance, call) => this.#backend.connect(instance, call),
+      destroy: (instance) => this.destroy(instance),
+      ...(answerPrompts && { answerPrompts: (call) => answerPrompts.call(this.#backend, call) }),
+    };
+    return part;
+  }
+
+  async #create(builder: BuilderType, call: CreateCall): Promise<Instance> {
+    // One that is to stay, whatever happens here, is left to its own timers.
+    if (this.#spec.keep === 'always') {
+      return await this.#backend.create(builder, { ...call, holdMs: undefined });
+    }
+    const instance = await this.#backend.create(builder, call);
+    try {
+      await this.#hold(instance.name, call.signal);
+      return instance;
+    } catch (error) {
+      throw await withoutCreated(this.#backend, [instance], error);
+    }
+  }
+
+  async #hold(name: string, signal: AbortSignal): Promise<void> {
+    const kind = (await this.#context.backendConfig(this.#backend.name))?.kind;
+    const reconnectMs = this.#spec.run.reconnect ?? 0;
+    const grace = kind === 'local' ? graceMs.here : Math.max(graceMs.elsewhere, reconnectMs);
+    const client = await this.#backend.connect(name, { signal });
+    const hold = await client.hold({ graceMs: grace, signal });
+    this.#held.set(name, { client, hold });
+    if (hold !== undefined) return;
+    this.#context.messages.detail(
+      `gomote: ${name} does not notice when gomote is killed: it ends by its own timers then`,
+    );
+  }
+
+  async release(name: string): Promise<void> {
+    const held = this.#held.get(name);
+    await held?.hold?.release({ signal: timeoutSignal(destroyMs) });
+    await this.#forget(name);
+  }
+
+  async destroy(name: string): Promise<void> {
+    try {
+      await this.#backend.destroy(name, { signal: timeoutSignal(destroyMs) });
+    } catch (error) {
+      // It may have ended by itself.
+      if (!isGomoteError(error, 'ERR_UNKNOWN_BUILDLET')) throw error;
+    } finally {
+      await this.#forget(name);
+    }
+  }
+
+  async #forget(name: string): Promise<void> {
+    const held = this.#held.get(name);
+    this.#held.delete(name);
+    held?.hold?.drop();
+    await held?.client.disconnect();
+  }
+}

@@ -1,0 +1,105 @@
+// gomote once: machines made, a tree pushed, a command run, files fetched, machines ended. Here is their order, and what
+// signals do; each phase calls what other commands call, too.
+import type { Context } from '../context.ts';
+import { exitCodes, runFailureCode, signalCode } from '../exit-codes.ts';
+import { writeReport } from '../run/run-report.ts';
+import { listedJson, print, type Terminal } from '../terminal/terminal.ts';
+import { type Machine, machineThere, makeMachines } from './machines.ts';
+import { Part } from './part.ts';
+import type { OnceSpec } from './spec.ts';
+
+/** Does it all; the result is the exit status. */
+export async function once(spec: OnceSpec, context: Context): Promise<number> {
+  const startMs = performance.now();
+  const release = takeSignals(context);
+  const parts = new Map<string, Part>();
+  let code: number | undefined;
+  let machines: readonly Machine[] = [];
+  try {
+    const { on } = spec;
+    machines = on === undefined ? await makeMachines(spec, context) : [machineThere(on)];
+    code = await runAll(machines, parts, spec, context);
+    return code;
+  } catch (error) {
+    const { received } = context.interrupts;
+    code = received === undefined ? runFailureCode(error) : signalCode(received);
+    throw error;
+  } finally {
+    release();
+    const done = machines.flatMap(({ name }) => parts.get(name) ?? []);
+    await report(code ?? exitCodes.unknown, done, startMs, spec, context);
+  }
+}
+
+/** Of several, each has its own lines of output, and what becomes of one does not stop the others. */
+async function runAll(
+  machines: readonly Machine[],
+  parts: Map<string, Part>,
+  spec: OnceSpec,
+  context: Context,
+): Promise<number> {
+  const runOne = async (machine: Machine, one: Context): Promise<number> => {
+    const part = new Part(machine, spec, one);
+    parts.set(machine.name, part);
+    return await part.run();
+  };
+  const shown = spec.json ? withoutOutput(context) : context;
+  const [only] = machines;
+  if (only !== undefined && machines.length === 1) return await runOne(only, shown);
+  const { fanOut } = await import('../fan-out/fan-out.ts');
+  const byName = new Map(machines.map((machine) => [machine.name, machine]));
+  try {
+    const work = async (name: string, one: Context) => {
+      const machine = byName.get(name);
+      if (machine !== undefined) one.exitCode = await runOne(machine, one);
+    };
+    return await fanOut([...byName.keys()], work, {}, shown);
+  } finally {
+    // A signal came before their turn.
+    const unused = machines.filter(({ name }) => !parts.has(name));
+    await Promise.all(unused.map((machine) => machine.destroy()));
+  }
+}
+
+/** The same, its standard output being what is standard error otherwise. */
+function withoutOutput(context: Context): Context {
+  const { terminal, interrupts } = context;
+  const one = context.forOne(
+    '',
+    Object.create(terminal, {
+      stdout: { get: () => terminal.stderr },
+      isOutputShared: { value: true },
+    }) as Terminal,
+    interrupts,
+  );
+  one.ownName = undefined;
+  return one;
+}
+
+/**
+ * A first signal cancels what is being done, unless a command runs, which gets it. Then the machines are ended: another one
+ * changes nothing of that, and a third ends this process at once; those who are held end by themselves then.
+ */
+function takeSignals({ interrupts, messages }: Context): () => void {
+  let count = 0;
+  return interrupts.take((name) => {
+    count++;
+    if (count === 1) return interrupts.cancel(name);
+    messages.say('gomote: what was made is being ended; the same again does not wait for that');
+    interrupts.giveUp(name);
+  });
+}
+
+async function report(
+  code: number,
+  parts: readonly Part[],
+  startMs: number,
+  { json, timingJson }: OnceSpec,
+  { terminal }: Context,
+): Promise<void> {
+  if (!json && timingJson === undefined) return;
+  const durationMs = Math.round(performance.now() - startMs);
+  const all = { code, durationMs, machines: parts.map((part) => part.report()) };
+  if (timingJson !== undefined) writeReport(timingJson, all, '--timing-json');
+  if (json) await print(terminal, listedJson(all, terminal));
+}

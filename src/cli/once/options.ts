@@ -1,0 +1,134 @@
+// The options of `gomote once`, read and checked: nothing is made before that.
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { errnoOf, GomoteError } from '../../errors.ts';
+import { currentDirectory } from '../../files/named-fs.ts';
+import type { MachineOptions } from '../../gomote/create.ts';
+import { pushPlace } from '../../gomote/push.ts';
+import { errnoText } from '../../protocol/process-state.ts';
+import type { Context } from '../context.ts';
+import { checkRunOptions } from '../run/run-options.ts';
+import { checkReportTarget } from '../run/run-report.ts';
+import { parseCommaList } from '../values.ts';
+import { type ProjectPart, type WithProject, withProject } from './project-options.ts';
+import type { OnceOptions, OnceSpec, PushedTree } from './spec.ts';
+
+export interface GivenWords {
+  readonly type: string | undefined;
+  readonly command: readonly string[];
+}
+
+/** Reads it all. Throws ERR_USAGE, ERR_CONFIG, and ERR_LOCAL_FILE for a file that cannot be read. */
+export async function readSpec(
+  given: GivenWords,
+  typed: OnceOptions,
+  part: ProjectPart | undefined,
+  context: Context,
+): Promise<OnceSpec> {
+  checkTogether(given.type, typed);
+  const isPlaceGiven =
+    context.isBackendGiven || (given.type ?? typed.types ?? typed.on) !== undefined;
+  const merged: Partial<WithProject> & Pick<WithProject, 'options'> =
+    part === undefined
+      ? { options: typed, type: given.type, setup: undefined, guard: undefined }
+      : withProject(part, { options: typed, type: given.type, isPlaceGiven });
+  const { options, type } = merged;
+  checkTogether(type, options);
+  checkRunOptions(options);
+  if (options.timingJson !== undefined) checkReportTarget(options.timingJson, '--timing-json');
+  if (merged.backend !== undefined) context.chooseBackend(merged.backend);
+  const { on, keep = 'never', shard, count = shard ?? 1, setup } = options;
+  const tree = options.push === false ? undefined : treeOf(options, part?.project.directory);
+  const types = options.types === undefined ? [type] : parseCommaList(options.types);
+  const into = options.into ?? part?.project.directory ?? tree?.top ?? currentDirectory();
+  return {
+    command: commandOf(given.command, options.sh),
+    ...{ on, types: [...new Set(types)], count, areShards: shard !== undefined, keep },
+    machine: machineOf(options),
+    guard: merged.guard,
+    shellOnFailure: options.shell !== undefined,
+    tree,
+    setup: setup === undefined ? merged.setup : { name: setup, bytes: readSetup(setup) },
+    ...{ get: options.get, require: options.require, into: resolve(currentDirectory(), into) },
+    // What is fetched is fetched from the tree, into the tree.
+    run: { ...options, get: [] },
+    json: options.json === true,
+    timingJson: options.timingJson,
+  };
+}
+
+/** The directory of the project's file, else the git work tree, else the current directory. */
+function treeOf(options: OnceOptions, project: string | undefined): PushedTree {
+  const place = pushPlace(project, options.dest, '--dest');
+  return { ...place, exclude: options.exclude, noIgnore: !options.ignore };
+}
+
+function machineOf({
+  inheritEnv,
+  host,
+  cpus,
+  memory,
+  network,
+  isolation,
+}: OnceOptions): MachineOptions {
+  return { inheritEnv, host, cpus, memoryBytes: memory, network, isolation };
+}
+
+function commandOf(words: readonly string[], script: string | undefined): OnceSpec['command'] {
+  if (script !== undefined) return { cmd: '/bin/sh', args: ['-c', script, 'sh', ...words] };
+  const [cmd = '', ...args] = words;
+  if (cmd !== '') return { cmd, args };
+  throw new GomoteError('ERR_USAGE', 'once needs a command', {
+    hint: 'gomote once [options] [TYPE] -- CMD [ARG...]',
+  });
+}
+
+function readSetup(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    const reason = errnoText(errnoOf(error) ?? String(error));
+    throw new GomoteError('ERR_LOCAL_FILE', `cannot read --setup ${path}: ${reason}`, {
+      hint: 'check the path and its permissions',
+      cause: error,
+    });
+  }
+}
+
+/** Options that say which machines are made: with --on none are. */
+const making = [
+  ['types', '--types'],
+  ['count', '--count'],
+  ['shard', '--shard'],
+  ['keep', '--keep'],
+  ['host', '--host'],
+  ['cpus', '--cpus'],
+  ['memory', '--memory'],
+  ['network', '--network'],
+  ['isolation', '--isolation'],
+  ['inheritEnv', '--inherit-env'],
+] as const satisfies ReadonlyArray<[keyof OnceOptions, string]>;
+
+function checkTogether(type: string | undefined, options: OnceOptions): void {
+  const made = making.find(([key]) => options[key] !== undefined)?.[1];
+  const { on, types, shard, count, shell } = options;
+  if (on !== undefined && type !== undefined) throw contradiction('--on', `the type ${type}`);
+  if (on !== undefined && made !== undefined) throw contradiction('--on', made);
+  if (types !== undefined && type !== undefined) throw contradiction('--types', `the type ${type}`);
+  if (types !== undefined && parseCommaList(types).length === 0) {
+    throw new GomoteError('ERR_USAGE', `--types "${types}" names none`, {
+      hint: 'give TYPE or TYPE,TYPE',
+    });
+  }
+  if (shard !== undefined && count !== undefined) throw contradiction('--shard', '--count');
+  const all = (types === undefined ? 1 : parseCommaList(types).length) * (shard ?? count ?? 1);
+  if (shell !== undefined && all > 1) throw contradiction('--shell', 'several machines');
+  if (all > 64) {
+    throw new GomoteError('ERR_USAGE', `${all} machines are more than one command makes`, {
+      hint: 'at most 64',
+    });
+  }
+}
+
+const contradiction = (one: string, other: string): GomoteError =>
+  new GomoteError('ERR_USAGE', `${one} and ${other} contradict`, { hint: 'give one of them' });

@@ -1,0 +1,41 @@
+// How long each phase took, for the report.
+
+export type PhaseName = 'create' | 'push' | 'setup' | 'run' | 'get' | 'shell' | 'keep' | 'destroy';
+
+interface Phase {
+  readonly phase: PhaseName;
+  readonly durationMs: number;
+  /** Whether it did what it was to do; of the command itself, its exit status tells. */
+  readonly ok: boolean;
+}
+
+/** The phases of one machine, in their order. */
+export class Phases {
+  readonly done: Phase[] = [];
+  readonly #tell: (line: string) => void;
+
+  /** @param tell Called with what has been done, in words. */
+  constructor(tell: (line: string) => void) {
+    this.#tell = tell;
+  }
+
+  /** Does the work and notes how long it took, also when it fails. */
+  async during<T>(phase: PhaseName, work: () => Promise<T>): Promise<T> {
+    const startMs = performance.now();
+    let ok = false;
+    try {
+      const result = await work();
+      ok = true;
+      return result;
+    } finally {
+      this.add({ phase, durationMs: performance.now() - startMs, ok });
+    }
+  }
+
+  add(given: Phase): void {
+    const durationMs = Math.round(given.durationMs);
+    this.done.push({ ...given, durationMs });
+    const { phase, ok } = given;
+    this.#tell(`${phase}: ${ok ? 'done' : 'failed'} in ${(durationMs / 1_000).toFixed(2)} s`);
+  }
+}

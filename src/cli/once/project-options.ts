@@ -1,0 +1,82 @@
+// The options of `gomote once` with what the project's file says where none was given.
+
+import { type Project, readInProject } from '../project/find-project.ts';
+import type { Guard } from '../project/local-guard.ts';
+import type { ProjectJob, ProjectSettings } from '../project/project-schema.ts';
+import type { OnceOptions } from './spec.ts';
+
+export interface ProjectPart {
+  readonly project: Project;
+  /** With those of the job, where it is one. */
+  readonly settings: ProjectSettings;
+  readonly job?: { readonly name: string } & ProjectJob;
+}
+
+export interface WithProject {
+  readonly options: OnceOptions;
+  readonly type: string | undefined;
+  /** The backend that the file chooses, if the user chooses none. */
+  readonly backend: string | undefined;
+  readonly setup: { readonly name: string; readonly bytes: Buffer } | undefined;
+  /** Absent: nothing that the file says could run here. */
+  readonly guard: Guard | undefined;
+}
+
+/**
+ * What the user says counts more than what the file says; patterns and variables are those of both.
+ *
+ * @param isPlaceGiven Whether the user says where: by a backend, a type or a buildlet.
+ */
+export function withProject(
+  { project, settings, job }: ProjectPart,
+  given: {
+    readonly options: OnceOptions;
+    readonly type: string | undefined;
+    readonly isPlaceGiven: boolean;
+  },
+): WithProject {
+  const { options, type, isPlaceGiven } = given;
+  const { path, directory } = project;
+  const env = [...settings.env].map(([name, value]) => `${name}=${value}`);
+  const makes = options.on === undefined;
+  const isMany = options.count !== undefined || options.shard !== undefined;
+  const own: { readonly [K in keyof OnceOptions]?: OnceOptions[K] | undefined } = {
+    dest: settings.dest,
+    timeout: settings.timeout,
+    ...(makes && {
+      keep: settings.keep,
+      ...(type === undefined && { types: job?.types?.join(',') }),
+      ...(!isMany && { count: job?.count, shard: job?.shard }),
+    }),
+  };
+  const set: Partial<OnceOptions> = Object.fromEntries(
+    Object.entries(own).filter(([, value]) => value !== undefined),
+  );
+  const takesType = makes && type === undefined && options.types === undefined && !set.types;
+  const script =
+    options.setup === undefined && settings.setup !== undefined
+      ? {
+          name: settings.setup,
+          bytes: readInProject(directory, settings.setup, `${path}: setup: ${settings.setup}`),
+        }
+      : undefined;
+  const isPlaceOfFile = takesType && (settings.type ?? settings.backend) !== undefined;
+  const runs = job !== undefined || env.length > 0 || script !== undefined;
+  return {
+    options: {
+      ...set,
+      ...options,
+      exclude: [...settings.exclude, ...options.exclude],
+      get: [...settings.artifacts, ...options.get],
+      require: [...settings.require, ...options.require],
+      env: [...env, ...(options.env ?? [])],
+    },
+    type: takesType ? settings.type : type,
+    backend: isPlaceGiven || !makes ? undefined : settings.backend,
+    setup: script,
+    guard:
+      isPlaceGiven || !makes || !(runs || isPlaceOfFile || set.types !== undefined)
+        ? undefined
+        : { what: job === undefined ? `what ${path} says` : `job "${job.name}" of ${path}` },
+  };
+}

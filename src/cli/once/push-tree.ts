@@ -1,0 +1,53 @@
+// Pushes the tree, as `gomote push` does.
+import type { Buildlet } from '../../gomote/buildlet.ts';
+import { pushToAll } from '../../gomote/push.ts';
+import { literalBytes } from '../../protocol/tree-change.ts';
+import { notOfTree } from '../../protocol/unread.ts';
+import type { Context } from '../context.ts';
+import type { Passed } from '../terminal/progress.ts';
+import { reportPush, warnIfLarge } from '../transfer/push-report.ts';
+import type { PushedTree } from './spec.ts';
+
+/**
+ * Pushes it. Throws when it could not be; what of it could not be sent is the result, an error to be reported when all is
+ * done, for the rest is there.
+ */
+export async function pushTree(
+  buildlet: Buildlet,
+  { top, dir, exclude, noIgnore }: PushedTree,
+  context: Context,
+): Promise<unknown> {
+  const { signal, messages } = context;
+  const startMs = performance.now();
+  const passed: Passed = { bytes: 0 };
+  const [result] = await messages.showing(
+    () => passed,
+    () =>
+      pushToAll(
+        [buildlet],
+        { top, dir },
+        {
+          ...{ signal, exclude, noIgnore },
+          onTree: ({ others }) => {
+            for (const path of others) messages.say(`not sent, as it is ${notOfTree}: ${path}`);
+          },
+          onSent: (bytes) => {
+            passed.bytes += bytes;
+          },
+          onPlan: (changes) => {
+            passed.totalBytes = changes.reduce((sum, one) => sum + literalBytes(one), 0);
+            warnIfLarge(changes, context);
+          },
+        },
+      ),
+  );
+  if (result === undefined) return undefined;
+  if (result.status === 'rejected') throw result.reason;
+  const seconds = (performance.now() - startMs) / 1_000;
+  try {
+    await reportPush([buildlet.name], [result], seconds, { dir, areDetails: true }, context);
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}

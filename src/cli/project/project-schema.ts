@@ -1,0 +1,114 @@
+// What `.gomote.toml` may say: settings, and jobs that add to them.
+import * as v from 'valibot';
+import { isAdHocHost } from '../../backends/ssh/ad-hoc.ts';
+import { badValue, parseFile } from '../../config/file.ts';
+import { durationSchema, namedValues, nameSchema, textSchema } from '../../config/values.ts';
+import { normalizeRelativePath } from '../../protocol/relative-path.ts';
+import { faultOfPattern } from '../../sync/ignore/pattern-fault.ts';
+import type { Keep } from '../once/spec.ts';
+
+/** The most machines that one job may ask for. */
+const machineLimit = 64;
+
+const patternSchema = v.pipe(
+  v.string(),
+  v.check(
+    (pattern) => faultOfPattern(pattern) === undefined,
+    (issue) => `a pattern as in a .gitignore, but it ${faultOfPattern(issue.input)}`,
+  ),
+);
+const patternsSchema = v.optional(v.array(patternSchema), []);
+
+/** Of a file or directory below another: it does not lead out of there by its own words. */
+const relativeSchema = v.pipe(
+  textSchema,
+  v.check((path) => {
+    const isInside = !path.split(/[\\/]/).includes('..') && !/^[A-Za-z]:/.test(path);
+    return isInside && !path.startsWith('\\') && normalizeRelativePath(path) !== undefined;
+  }, 'give a relative path without ..'),
+);
+
+const variableSchema = v.pipe(
+  v.string(),
+  v.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'a variable has letters, digits and "_" only'),
+);
+const valueSchema = v.pipe(
+  v.string(),
+  v.check((value) => !value.includes('\0'), 'it holds a zero byte'),
+);
+
+/** Whom ssh would be asked about is for the user to say, whatever else is typed. */
+const typeSchema = v.pipe(
+  textSchema,
+  v.check((type) => !isAdHocHost(type), 'a host is for config.toml, or the command line'),
+);
+
+const countSchema = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(machineLimit));
+
+const settings = {
+  backend: v.optional(nameSchema),
+  type: v.optional(typeSchema),
+  dest: v.optional(relativeSchema),
+  exclude: patternsSchema,
+  env: v.optional(namedValues(variableSchema, valueSchema), {}),
+  setup: v.optional(relativeSchema),
+  artifacts: patternsSchema,
+  require: patternsSchema,
+  keep: v.optional(v.picklist(['always', 'failure', 'never'] satisfies Keep[])),
+  timeout: v.optional(durationSchema),
+};
+
+const jobSchema = v.strictObject({
+  ...settings,
+  description: v.optional(v.string()),
+  /** A line for the shell, or a command and its arguments. */
+  run: v.union(
+    [textSchema, v.pipe(v.array(v.string()), v.minLength(1))],
+    'give a line for the shell, or a list of a command and its arguments',
+  ),
+  types: v.optional(v.pipe(v.array(typeSchema), v.minLength(1))),
+  count: v.optional(countSchema),
+  shard: v.optional(countSchema),
+});
+
+const schema = v.strictObject({
+  ...settings,
+  jobs: v.optional(namedValues(nameSchema, jobSchema), {}),
+});
+
+type File = v.InferOutput<typeof schema>;
+export type ProjectSettings = Omit<File, 'jobs'>;
+export type ProjectJob = v.InferOutput<typeof jobSchema>;
+
+export interface ProjectFile {
+  readonly settings: ProjectSettings;
+  readonly jobs: ReadonlyMap<string, ProjectJob>;
+}
+
+/** Throws ERR_CONFIG, naming file, key and value. */
+export function parseProject(path: string, bytes: Uint8Array): ProjectFile {
+  const { jobs, ...own } = parseFile(path, bytes, schema, 'project-file.md');
+  for (const [name, { types, type, count, shard }] of jobs) {
+    const both =
+      types !== undefined && type !== undefined
+        ? 'type and types'
+        : count !== undefined && shard !== undefined
+          ? 'count and shard'
+          : undefined;
+    if (both !== undefined) throw badValue(path, `jobs.${name}`, both, 'give one of them');
+  }
+  return { settings: own, jobs };
+}
+
+/** The settings of a job: its own, and those of the project where it has none; lists and variables of both. */
+export function settingsOfJob(project: ProjectSettings, job: ProjectJob): ProjectSettings {
+  const given = Object.fromEntries(Object.entries(job).filter(([, value]) => value !== undefined));
+  return {
+    ...project,
+    ...given,
+    exclude: [...project.exclude, ...job.exclude],
+    artifacts: [...project.artifacts, ...job.artifacts],
+    require: [...project.require, ...job.require],
+    env: new Map([...project.env, ...job.env]),
+  };
+}
