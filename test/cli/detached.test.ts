@@ -2,12 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { testCli } from '../helpers/cli.ts';
-
-async function withBuildlet() {
-  const cli = testCli();
-  return { cli, name: (await cli(['create', 'local'])).stdout.trim() };
-}
+import { cliWithBuildlet } from '../helpers/cli-buildlet.ts';
 
 describe('run --detach', () => {
   it.each([
@@ -16,21 +11,21 @@ describe('run --detach', () => {
     ['a file that is not executable', ['/etc/passwd'], 126],
     ['a directory', ['/'], 126],
   ])('%s has a status, and no id', async (_what, command, code) => {
-    const { cli, name } = await withBuildlet();
+    const { cli, name } = await cliWithBuildlet();
     const told = await cli(['run', '--detach', name, ...command]);
     expect(told).toMatchObject({ code, stdout: '' });
     expect(told.stderr).toMatch(/^gomote: [^\n]+\n$/);
   });
 
   it('prints the id of a run that has ended already', async () => {
-    const { cli, name } = await withBuildlet();
+    const { cli, name } = await cliWithBuildlet();
     const told = await cli(['run', '--detach', '--id', 'x', name, 'sh', '-c', 'exit 3']);
     expect(told).toEqual({ code: 0, stdout: 'x\n', stderr: '' });
     expect(await cli(['wait', name, 'x'])).toMatchObject({ code: 3 });
   });
 
   it('writes no report of how the run ended', async () => {
-    const { cli, name } = await withBuildlet();
+    const { cli, name } = await cliWithBuildlet();
     const file = join(cli.directory, 'report');
     const told = await cli(['run', '--detach', '--status-json', file, name, 'sh', '-c', 'exit 3']);
     expect(told).toMatchObject({ code: 125, stdout: '' });
@@ -40,14 +35,14 @@ describe('run --detach', () => {
   });
 
   it('says that standard input is not passed', async () => {
-    const { cli, name } = await withBuildlet();
+    const { cli, name } = await cliWithBuildlet();
     const told = await cli(['run', '--detach', name, 'cat'], { stdin: ['text'] });
     expect(told.code).toBe(0);
     expect(told.stderr).toContain('no standard input');
   });
 
   it('with -i passes all of it first', async () => {
-    const { cli, name } = await withBuildlet();
+    const { cli, name } = await cliWithBuildlet();
     const given = { stdin: ['some ', 'text'] };
     const { stdout } = await cli(['run', '-i', '--detach', name, 'cat'], given);
     expect(await cli(['attach', name, stdout.trim()])).toEqual({
@@ -60,7 +55,7 @@ describe('run --detach', () => {
 
 describe('run --id', () => {
   it.each([[[]], [['--detach']]])('says with %j that the run is there already', async (more) => {
-    const { cli, name } = await withBuildlet();
+    const { cli, name } = await cliWithBuildlet();
     const run = ['run', '--id', 'x', ...more, name, 'sh', '-c', 'echo out; exit 3'];
     const [first, second] = [await cli(run), await cli(run)];
     expect(first.stderr).toBe('');
@@ -69,7 +64,7 @@ describe('run --id', () => {
   });
 
   it('refuses another command', async () => {
-    const { cli, name } = await withBuildlet();
+    const { cli, name } = await cliWithBuildlet();
     await cli(['run', '--id', 'x', name, 'true']);
     const told = await cli(['run', '--id', 'x', name, 'false']);
     expect(told).toMatchObject({ code: 125, stdout: '' });

@@ -1,11 +1,10 @@
 // The runs of a buildlet, by the commands that list them, wait for them and signal them.
 import { describe, expect, it } from 'vitest';
-import { testCli } from '../helpers/cli.ts';
+import { cliWithBuildlet } from '../helpers/cli-buildlet.ts';
 import { until } from '../helpers/processes.ts';
 
 async function atBuildlet() {
-  const cli = testCli();
-  const name = (await cli(['create', 'local'])).stdout.trim();
+  const { cli, name } = await cliWithBuildlet();
   const begin = async (id: string, script: string) => {
     await cli(['run', '--detach', '--id', id, name, 'sh', '-c', script]);
     return id;

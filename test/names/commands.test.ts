@@ -1,16 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { testCli } from '../helpers/cli.ts';
+import { cliWithBuildlet } from '../helpers/cli-buildlet.ts';
 import { at, makeFile } from '../helpers/odd-names.ts';
 import { ending, workshop } from '../helpers/programs.ts';
-
-async function buildlet() {
-  const cli = testCli();
-  const name = (await cli(['create', 'local'])).stdout.trim();
-  const workDir = (await cli(['run', name, 'pwd'])).stdout.trim();
-  return { cli, name, workDir };
-}
 
 /** Prints its arguments and a variable as hex. */
 const hex = 'printf "%s|" "$@" "$B" | od -An -v -tx1 | tr -d " \\n"';
@@ -19,7 +12,7 @@ describe('bytes that are not UTF-8', () => {
   it.each([['sessions'], ['tty']])(
     'reach a command in its arguments and variables, by %s',
     async (how) => {
-      const { cli, name } = await buildlet();
+      const { cli, name } = await cliWithBuildlet();
       const options = how === 'tty' ? ['-t'] : [];
       const given = ['-e', 'A=1', '-e', 'B=\udcff', '-e', 'C=\udc80x y', name];
       const result = await cli(['run', ...options, ...given, 'sh', '-c', hex, 'sh', 'a\udce9', '']);
@@ -30,20 +23,20 @@ describe('bytes that are not UTF-8', () => {
   );
 
   it('reach it from the file of --env-file', async () => {
-    const { cli, name, workDir } = await buildlet();
+    const { cli, name, workDir } = await cliWithBuildlet();
     writeFileSync(join(workDir, 'env'), Buffer.from('B=\xff\xfe\n', 'latin1'));
     const result = await cli(['run', '--env-file', join(workDir, 'env'), name, 'sh', '-c', hex]);
     expect(result).toMatchObject({ code: 0, stdout: 'fffe7c' });
   });
 
   it('cannot be the value of a variable that no shell has, which is named', async () => {
-    const { cli, name } = await buildlet();
+    const { cli, name } = await cliWithBuildlet();
     const result = await cli(['run', '-e', 'a.b=\udcff', name, 'true']);
     expect(result).toMatchObject({ code: 125, stderr: expect.stringContaining('as a.b') });
   });
 
   it('are in the name of a command and in its directory', async () => {
-    const { cli, name, workDir } = await buildlet();
+    const { cli, name, workDir } = await cliWithBuildlet();
     mkdirSync(at(workDir, 'd\xe9'));
     writeFileSync(at(workDir, 'd\xe9/run\xff'), '#!/bin/sh\nbasename "$0"; basename "$(pwd)"\n', {
       mode: 0o755,
@@ -85,7 +78,7 @@ describe('bytes that are not UTF-8', () => {
   });
 
   it('in a name do not make rm take another file for it', async () => {
-    const { cli, name, workDir } = await buildlet();
+    const { cli, name, workDir } = await cliWithBuildlet();
     makeFile(workDir, 'caf\xef\xbf\xbd');
     expect(await cli(['rm', name, 'caf\udce9'])).toMatchObject({ code: 0 });
     expect((await cli(['ls', name])).stdout).toContain('caf\ufffd');

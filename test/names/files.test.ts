@@ -4,15 +4,13 @@ import { describe, expect, it } from 'vitest';
 import { parseListLine } from '../../src/protocol/listing.ts';
 import { nameFromBytes } from '../../src/protocol/name-bytes.ts';
 import { clientOf, startBuildlet } from '../helpers/buildlet.ts';
-import { testCli } from '../helpers/cli.ts';
+import { cliWithBuildlet } from '../helpers/cli-buildlet.ts';
 import { all } from '../helpers/collect.ts';
 import { at, makeOddTree, oddPaths, readOddTree } from '../helpers/odd-names.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
 async function buildlet() {
-  const cli = testCli();
-  const name = (await cli(['create', 'local'])).stdout.trim();
-  const workDir = (await cli(['run', name, 'pwd'])).stdout.trim();
+  const { cli, name, workDir } = await cliWithBuildlet();
   makeOddTree(workDir);
   return { cli, name, workDir };
 }
@@ -50,9 +48,7 @@ describe('names that are any bytes', () => {
   });
 
   it.each(oddPaths)('gomote get, put and rm take %j', async (path) => {
-    const cli = testCli();
-    const name = (await cli(['create', 'local'])).stdout.trim();
-    const workDir = (await cli(['run', name, 'pwd'])).stdout.trim();
+    const { cli, name, workDir } = await cliWithBuildlet();
     const source = join(temporaryDirectory(), 'source');
     writeFileSync(source, 'content');
     mkdirSync(join(workDir, 'x'));
