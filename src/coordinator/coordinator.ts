@@ -5,8 +5,9 @@ import { deadBuildletText, unknownBuildletText } from '../protocol/endpoints.ts'
 import { Changes } from './changes.ts';
 import type { Log } from './log.ts';
 import { MachineAdmin } from './pools/machine-admin.ts';
-import { MachineAllocator } from './pools/machine-allocator.ts';
-import type { Pool } from './pools/pool.ts';
+import type { MachineAllocator } from './pools/machine-allocator.ts';
+import type { OpenedPool } from './pools/open-pools.ts';
+import { PoolTable, type PoolTableChange } from './pools/pool-table.ts';
 import { closedPools, poolsWithUnfit } from './pools/troubles.ts';
 import { Admission, type AdmissionOptions, type Wanted } from './sessions/admission.ts';
 import type { Creation } from './sessions/creation.ts';
@@ -29,7 +30,7 @@ interface CoordinatorOptions {
   /** Whether there is such a user: sessions of others that other coordinators made are left alone. */
   readonly isUser: (name: string) => boolean;
   /** One a host type, with how many machines to keep ready ahead. */
-  readonly pools: readonly { readonly pool: Pool; readonly warm: number }[];
+  readonly pools: readonly OpenedPool[];
   /** `perUser`: how many buildlets a user may have at once. */
   readonly limits: Limits & { readonly perUser: number };
   /** How often each machine is asked whether it is well, in ms. */
@@ -65,12 +66,10 @@ const changeIntervalMs = 250;
 const sortedByName = (sessions: Session[]) => sessions.sort((a, b) => (a.name < b.name ? -1 : 1));
 
 export class Coordinator {
-  /** Builder types that there are machines for. */
-  readonly catalogue: Catalogue;
   readonly machines: MachineAdmin;
   readonly #options: CoordinatorOptions;
   readonly #book: SessionBook;
-  readonly #allocators = new Map<string, MachineAllocator>();
+  readonly #pools: PoolTable;
   readonly #machines: MachineConnections;
   readonly #sessions: SessionTransitions;
   readonly #admission: Admission;
@@ -83,22 +82,13 @@ export class Coordinator {
     this.#options = options;
     this.#book = book;
     const onChange = () => this.#changes.notify();
-    for (const { pool, warm } of options.pools) {
-      const allocator = new MachineAllocator(pool, {
-        warm,
-        onTrouble: (what) => log.write('trouble', { what }),
-        onChange,
-        onLost: (id, reason) => this.#sessions.machineLost(pool.hostType, id, reason),
-      });
-      this.#allocators.set(pool.hostType, allocator);
-    }
-    const { hosts, builders } = options.catalogue;
-    this.catalogue = {
-      hosts: hosts.filter(({ name }) => this.#allocators.has(name)),
-      builders: builders.filter(({ hostType }) => this.#allocators.has(hostType)),
-    };
-    this.machines = new MachineAdmin({ ...options, allocators: this.#allocators });
-    const allocatorOf = (hostType: string) => this.#allocatorOf(hostType);
+    this.#pools = new PoolTable(options.catalogue, options.pools, {
+      onTrouble: (what) => log.write('trouble', { what }),
+      onChange,
+      onLost: (hostType, id, reason) => this.#sessions.machineLost(hostType, id, reason),
+    });
+    this.machines = new MachineAdmin({ ...options, allocators: this.#pools.allocators });
+    const allocatorOf = (hostType: string) => this.#pools.get(hostType);
     const isShared = (hostType: string) => this.#sharing.isShared(hostType);
     this.#machines = new MachineConnections({
       probeTimeoutMs: Math.min(longestProbeMs, Math.max(shortestProbeMs, options.probeIntervalMs)),
@@ -116,22 +106,21 @@ export class Coordinator {
     });
     const sessions = this.#sessions;
     this.#sharing = new Sharing({
-      ...{ book, sessions, allocators: this.#allocators, isUser: options.isUser },
+      ...{ book, sessions, allocators: this.#pools.allocators, isUser: options.isUser },
       intervalMs: Math.min(noteIntervalMs, Math.max(limits.idleMs / 4, 10)),
       log,
     });
     this.#admission = new Admission({
-      ...{ book, names: options.names, sessions, catalogue: this.catalogue, allocatorOf },
-      ...{ perUser: limits.perUser, limits, audit },
+      ...{ book, names: options.names, sessions, catalogueOf: () => this.catalogue, allocatorOf },
+      ...{ limits, audit },
       isTaken: (name) => this.#sharing.isTaken(name),
       publish: (session, call, rename) => this.#sharing.publish(session, call, rename),
     });
   }
 
-  #allocatorOf(hostType: string): MachineAllocator {
-    const allocator = this.#allocators.get(hostType);
-    if (allocator !== undefined) return allocator;
-    throw new GomoteError('ERR_CONFIG', `there is no pool for host type "${hostType}" any more`);
+  /** Builder types that there are machines for. */
+  get catalogue(): Catalogue {
+    return this.#pools.catalogue;
   }
 
   /** Goes on while the work is done; logs its failure. */
@@ -140,17 +129,32 @@ export class Coordinator {
 
   /** Why no buildlet can be created, in words: the end of this coordinator, and pools that hand out no machines. */
   get troubles(): string[] {
-    return this.#admission.isClosed ? ['the coordinator is ending'] : closedPools(this.#allocators);
+    return this.#admission.isClosed
+      ? ['the coordinator is ending']
+      : closedPools(this.#pools.allocators);
   }
 
   /** Pools of which some machines cannot be lent. */
   get down(): string[] {
-    return poolsWithUnfit(this.#allocators);
+    return poolsWithUnfit(this.#pools.allocators);
+  }
+
+  #takeUp(hostType: string, allocator: MachineAllocator): void {
+    const [book, sessions, sharing] = [this.#book, this.#sessions, this.#sharing];
+    const opening = takeUp(hostType, allocator, {
+      ...{ book, sessions, sharing, log: this.#options.log },
+    });
+    this.#detach(opening, `opening the pool of ${hostType}`);
+  }
+
+  /** Takes other pools and builder types over. Nothing that is in use ends. */
+  reconfigure(change: PoolTableChange): void {
+    for (const one of this.#pools.change(change)) this.#takeUp(one.pool.hostType, one);
+    this.#changes.notify();
   }
 
   /** Takes up what an earlier coordinator left, then hands out machines. Running sessions can be used at once. */
   start(): void {
-    const { log } = this.#options;
     for (const session of this.#book.all()) {
       const { name } = session;
       if (session.state === 'creating') this.#detach(this.#sessions.abandon(name), 'forgetting');
@@ -159,10 +163,7 @@ export class Coordinator {
         this.#book.note({ ...session, expiresMs });
       }
     }
-    for (const [hostType, one] of this.#allocators) {
-      const parts = { book: this.#book, sessions: this.#sessions, sharing: this.#sharing, log };
-      this.#detach(takeUp(hostType, one, parts), `opening the pool of ${hostType}`);
-    }
+    for (const [hostType, one] of this.#pools.allocators) this.#takeUp(hostType, one);
     const { limits, probeIntervalMs } = this.#options;
     const [book, machines, sharing] = [this.#book, this.#machines, this.#sharing];
     const expiry = { book, machines, sessions: this.#sessions, sharing, clock: new ClockWatch() };
@@ -270,7 +271,7 @@ export class Coordinator {
 
   /** What a user may see: own rows, or all for an admin. */
   view(user: User): CoordinatorView {
-    const allocators = [...this.#allocators.values()];
+    const allocators = [...this.#pools.allocators.values()];
     return viewOf(user, sortedByName(this.#book.all()), allocators, this.#machines);
   }
 
@@ -282,7 +283,7 @@ export class Coordinator {
   /** No more creates: those that wait are turned away, those that have their machine being made get it. */
   drain(): void {
     this.#admission.isClosed = true;
-    for (const allocator of this.#allocators.values()) allocator.turnAway();
+    for (const allocator of this.#pools.allocators.values()) allocator.turnAway();
   }
 
   /** Saves everything and releases the machines, which stay. */
@@ -290,7 +291,7 @@ export class Coordinator {
     this.drain();
     for (const timer of this.#timers) clearInterval(timer);
     this.#changes.close();
-    await Promise.all([...this.#allocators.values()].map((allocator) => allocator.close()));
+    await this.#pools.close();
     await this.#machines.close();
     await this.#book.flush().catch(this.#sessions.trouble('saving sessions'));
   }

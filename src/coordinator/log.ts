@@ -9,7 +9,9 @@ export interface Log {
   write(event: string, fields?: LogFields): void;
 }
 
-interface ClosableLog extends Log {
+export interface ReopenedLog extends Log {
+  /** Goes on in a new file, after the old one was moved away. */
+  reopen(): void;
   /** Resolves when everything is written. */
   close(): Promise<void>;
 }
@@ -23,19 +25,25 @@ export function jsonLog(writeLine: (line: string) => void): Log {
 }
 
 /** Writes into another log, as events of its own: `audit-NAME`. */
-export const auditIn = (log: Log): ClosableLog => ({
+export const auditIn = (log: Log): ReopenedLog => ({
   write: (event, fields) => log.write(`audit-${event}`, fields),
+  reopen: () => undefined,
   close: async () => undefined,
 });
 
 /** Appends to a file of its owner's alone; what cannot be written is reported to the other log. */
-export function fileLog(path: string, trouble: Log): ClosableLog {
-  const file = createWriteStream(path, { flags: 'a', mode: 0o600 });
-  file.on('error', (error) => {
-    trouble.write('trouble', { what: `cannot write ${path}: ${error.message}` });
-  });
+export function fileLog(path: string, trouble: Log): ReopenedLog {
+  const open = () =>
+    createWriteStream(path, { flags: 'a', mode: 0o600 }).on('error', (error) => {
+      trouble.write('trouble', { what: `cannot write ${path}: ${error.message}` });
+    });
+  let file = open();
   return {
     ...jsonLog((line) => file.write(line)),
+    reopen: () => {
+      file.end();
+      file = open();
+    },
     close: () => new Promise((resolve) => file.end(() => resolve())),
   };
 }

@@ -3,8 +3,10 @@ import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { outputStream } from '../files/own-streams.ts';
 import { readVersion } from '../package-root.ts';
 import { handledSignals, type StartState } from '../start-state.ts';
+import type { CoordinatorConfig } from './config.ts';
 import type { Log } from './log.ts';
 import { type CoordinatorCommand, helpText, readCommand } from './options.ts';
+import type { Serving } from './serve.ts';
 
 /** Runs one command line; the result is the process's exit code. */
 export async function run(argv: readonly string[], state: StartState = {}): Promise<number> {
@@ -29,18 +31,31 @@ async function perform(command: CoordinatorCommand, state: StartState): Promise<
       return await print(`${readVersion()}\n`);
     case 'serve':
       return await serveUntilTold(command.config, handledSignals(endingSignals, state));
-    case 'check': {
-      const { checkPromises } = await import('./pools/promises.ts');
-      const { pools } = await load(command.config);
-      const promises = await checkPromises(pools, process.env);
-      const count = `${pools.length} ${pools.length === 1 ? 'pool' : 'pools'}`;
-      return await print(`${command.config}: good: ${count}\n${promises}`);
+    case 'check':
+      return await checkAll(command.config);
+    case 'reload': {
+      const { askToReload } = await import('./reload-command.ts');
+      await askToReload(await load(command.config));
+      return await print('reloaded\n');
     }
     default: {
       const { administer } = await import('./administration.ts');
       return await administer(command, await load(command.config), print);
     }
   }
+}
+
+/** Throws ERR_CONFIG with the last of the faults, after the others were written. */
+async function checkAll(path: string): Promise<void> {
+  const { check } = await import('./check.ts');
+  const config = await load(path);
+  const { faults, warnings, promises } = await check(config, process.env);
+  for (const warning of warnings) process.stderr.write(`coordinator: warning: ${warning}\n`);
+  const last = faults.pop();
+  for (const fault of faults) process.stderr.write(`coordinator: ${fault}\n`);
+  if (last !== undefined) throw new GomoteError('ERR_CONFIG', last);
+  const { length } = config.pools;
+  await print(`${path}: good: ${length} ${length === 1 ? 'pool' : 'pools'}\n${promises}`);
 }
 
 async function load(path: string) {
@@ -64,7 +79,9 @@ async function serveUntilTold(path: string, signals: readonly NodeJS.Signals[]):
     waiting.abort(new GomoteError('ERR_ABORTED', 'ended while it waited')),
   );
   const { signal } = waiting;
-  const serving = await serve(config, { environment: process.env, log, signal, onLost });
+  const starting = serve(config, { environment: process.env, log, signal, onLost });
+  reloadAtHangup({ path, config, starting, log });
+  const serving = await starting;
   const first = await stopRequest;
   log.write('draining', { signal: first, graceMs: config.drainMs });
   // A second signal ends the process at once.
@@ -79,6 +96,34 @@ async function serveUntilTold(path: string, signals: readonly NodeJS.Signals[]):
   }
 }
 
+/** Reads the configuration again at each SIGHUP, one after the other. */
+function reloadAtHangup({ path, config, starting, log }: Reloading): void {
+  const reload = async () => {
+    const { writeOutcome } = await import('./reload-command.ts');
+    try {
+      await (await starting).reload(await load(path));
+      await writeOutcome(config.stateDirectory, {});
+    } catch (error) {
+      const hint = isGomoteError(error) ? error.hint : undefined;
+      log.write('reload-refused', { what: messageOf(error), hint });
+      await writeOutcome(config.stateDirectory, { error: messageOf(error), hint });
+    }
+  };
+  let last = Promise.resolve();
+  process.on('SIGHUP', () => {
+    last = last.then(reload).catch((error: unknown) => {
+      log.write('trouble', { what: `reload: ${messageOf(error)}` });
+    });
+  });
+}
+
+interface Reloading {
+  readonly path: string;
+  readonly config: CoordinatorConfig;
+  readonly starting: Promise<Serving>;
+  readonly log: Log;
+}
+
 /** An unhandled rejection is a fault of this program: it is logged with its stack, and work goes on. */
 function logUnhandled(log: Log): void {
   let count = 0;
@@ -88,7 +133,7 @@ function logUnhandled(log: Log): void {
   });
 }
 
-const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const endingSignals = ['SIGINT', 'SIGTERM'] as const;
 
 const nextSignal = (signals: readonly NodeJS.Signals[]): Promise<string> =>
   new Promise((resolve) => {

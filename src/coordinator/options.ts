@@ -13,7 +13,11 @@ machines, and relays everything to them.
 Commands:
   serve                  serve until SIGTERM or SIGINT; running requests then
                          finish first
-  check                  check the configuration and end
+  check                  read the configuration and every file that it names,
+                         say what is wrong or dangerous, and end
+  reload                 let the coordinator that runs read its configuration
+                         again, as SIGHUP does: limits, pools, users, files of
+                         the certificate, and the audit file
   user add NAME          add a user and print the token, once [--role ROLE]
                          [--maximum N] [--expires WHEN]
   user set NAME          change role, limit or end of a user; the token stays
@@ -56,7 +60,7 @@ type Named = { readonly config: string; readonly name: string };
 
 export type CoordinatorCommand =
   | { readonly kind: 'help' | 'version' }
-  | { readonly kind: 'serve' | 'check' | 'user-list'; readonly config: string }
+  | { readonly kind: 'serve' | 'check' | 'reload' | 'user-list'; readonly config: string }
   | ({ readonly kind: 'user-add' | 'user-set'; readonly changes: UserChanges } & Named)
   | ({ readonly kind: 'user-remove'; readonly buildlets: 'end' | 'keep' | undefined } & Named)
   | ({
@@ -91,6 +95,7 @@ const userOptions = ['role', 'admin', 'maximum', 'expires'] as const;
 const commands: Readonly<Record<string, readonly [0 | 1, ...OptionName[]]>> = {
   serve: [0],
   check: [0],
+  reload: [0],
   'user list': [0],
   'user add': [1, ...userOptions],
   'user set': [1, ...userOptions],
@@ -120,6 +125,7 @@ export function readCommand(argv: readonly string[]): CoordinatorCommand {
   switch (words) {
     case 'serve':
     case 'check':
+    case 'reload':
       return { kind: words, config };
     case 'user list':
       return { kind: 'user-list', config };

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { errnoOf, messageOf } from '../errors.ts';
+import { errnoOf, GomoteError, messageOf } from '../errors.ts';
 import { UsedNames } from '../files/used-names.ts';
 import { writeWhole } from '../files/write-whole.ts';
 import { fingerprintOf } from '../http/client/pin.ts';
@@ -12,6 +12,7 @@ import { closeServer } from '../http/server/server.ts';
 import type { CoordinatorConfig } from './config.ts';
 import { Coordinator } from './coordinator.ts';
 import { Authenticator } from './http/authenticator.ts';
+import { Followers } from './http/followers.ts';
 import { relay } from './http/handlers/relay.ts';
 import { routesOf } from './http/routes.ts';
 import { createCoordinatorServer } from './http/server.ts';
@@ -21,6 +22,7 @@ import { StatusPage } from './page/status-page.ts';
 import { openPools } from './pools/open-pools.ts';
 import { ReverseGate } from './pools/reverse-gate.ts';
 import { readinessOf } from './readiness.ts';
+import { reload } from './reload.ts';
 import { Drains } from './state/drains.ts';
 import { OperatorDoor } from './state/operator-door.ts';
 import { SessionBook } from './state/session-book.ts';
@@ -44,6 +46,8 @@ export interface Serving {
   /** `sha256:…` of the certificate; undefined without TLS. */
   readonly fingerprint: string | undefined;
   readonly users: Users;
+  /** Takes another configuration over, as a whole; throws ERR_CONFIG when that cannot be, and keeps the old one. */
+  reload(next: CoordinatorConfig): Promise<void>;
   /** Takes no new creates, lets what runs finish for so long, saves, and ends. Machines stay. */
   drain(graceMs: number): Promise<void>;
   /** Cuts what a drain waits for. */
@@ -85,12 +89,14 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     );
     const door = new OperatorDoor(directory.path);
     const hasUsers = !users.isEmpty;
+    const limits = { ...config.limits };
+    const followers = new Followers();
     const coordinator = new Coordinator({
       ...config,
-      ...{ book, drains },
+      ...{ book, drains, limits },
       names: new UsedNames(resolve(directory.path, 'names')),
       isUser: (name) => users.has(name),
-      pools: await openPools(config, place),
+      pools: await openPools(config.pools, place),
       log,
       audit,
     });
@@ -102,7 +108,14 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     const { server, quiet } = createCoordinatorServer({
       authenticator,
       routes: [...routesOf({ coordinator, metrics, readiness, config, gate }), ...page.routes],
-      relay: relay(coordinator, { log: audit, withArguments: config.auditArguments }, config),
+      relay: relay(
+        coordinator,
+        { log: audit, withArguments: config.auditArguments },
+        {
+          forward: config.forward,
+          followers,
+        },
+      ),
       proxies: config.proxies,
       onDone: metrics.request,
       tls,
@@ -125,8 +138,15 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
         hint: 'coordinator user add NAME',
       });
     }
+    const running = { coordinator, server, users, audit, place, limits };
+    let current = config;
     return {
       coordinator,
+      reload: async (next) => {
+        await reload(running, current, next);
+        current = next;
+        log.write('reloaded');
+      },
       url,
       fingerprint,
       users,
@@ -135,8 +155,12 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
         coordinator.drain();
         gate.close();
         page.close();
+        const followersEnded = followers.end(
+          new GomoteError('ERR_CLOSED', 'the coordinator is ending'),
+        );
         const closed = closeServer(server, graceMs);
         await quiet();
+        followersEnded();
         // With it go the connections of machines that dialled, which the server waits for.
         await coordinator.close();
         await closed;

@@ -90,6 +90,15 @@ export async function takeFileLock(
   };
 }
 
+/** Who has the lock, if anybody living does. */
+export async function lockHolder(path: string): Promise<LockHolder | undefined> {
+  const holder = (await inspect(path))?.holder;
+  if (holder === undefined) return undefined;
+  const isHere = holder.host === hostname();
+  if (isHere && !(await isAlive(holder))) return undefined;
+  return { host: holder.host, pid: isHere ? holder.pid : undefined };
+}
+
 class Taking {
   readonly #path: string;
   readonly #options: LockOptions;

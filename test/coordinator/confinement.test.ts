@@ -59,7 +59,7 @@ describe('a local pool', () => {
     writeFileSync(path, `state-directory = "state"\n${localPool(pool)}\n${host}`);
     const config = loadCoordinatorConfig(path);
     const place = { stateDirectory: directory, environment: { PATH: directory } };
-    await expect(openPools(config, place as unknown as PoolPlace)).rejects.toMatchObject({
+    await expect(openPools(config.pools, place as unknown as PoolPlace)).rejects.toMatchObject({
       code: 'ERR_CONFIG',
       message: '[pools.here]: commands cannot be confined: bwrap is not installed',
       hint: expect.stringMatching(/isolation = "none".*read and change what the coordinator can/),

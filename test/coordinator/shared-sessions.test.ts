@@ -81,9 +81,16 @@ async function coordinator(owner = 'mine') {
     onChange: never,
     onLost: never,
   });
-  const limits = { idleMs: hour, maximumMs: 24 * hour };
+  const limits = { idleMs: hour, maximumMs: 24 * hour, perUser: 99 };
   const sessions: SessionTransitions = new SessionTransitions({
-    ...{ book, limits, allocatorOf: () => allocator, isShared: () => true, log, audit: log },
+    ...{
+      book,
+      limits,
+      allocatorOf: () => allocator,
+      isShared: () => true,
+      log,
+      audit: log,
+    },
     ...{
       machines: { drop: async () => undefined } as unknown as MachineConnections,
       onChange: never,
@@ -102,8 +109,14 @@ async function coordinator(owner = 'mine') {
   await allocator.open(new Set());
   const builder = { name: 'vm', hostType: 'host-vm', env: [] };
   const admission = new Admission({
-    ...{ book, sessions, limits, allocatorOf: () => allocator, perUser: 99, audit: log },
-    catalogue: { hosts: [], builders: [builder] },
+    ...{
+      book,
+      sessions,
+      limits,
+      allocatorOf: () => allocator,
+      audit: log,
+    },
+    catalogueOf: () => ({ hosts: [], builders: [builder] }),
     isTaken: (name) => sharing.isTaken(name),
     publish: (made, how, rename) => sharing.publish(made, how, rename),
   });

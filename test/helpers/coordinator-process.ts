@@ -91,6 +91,10 @@ export class CoordinatorProcess {
     return join(this.directory, this.#socket);
   }
 
+  signal(name: NodeJS.Signals): void {
+    this.#child?.kill(name);
+  }
+
   /** Resolves when the signal has ended it. */
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     const child = this.#child;

@@ -4,6 +4,7 @@ import type { AnyBackend } from '../../backends/backend.ts';
 import type { HostType } from '../../builders.ts';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { type GomoteError, isGomoteError } from '../../errors.ts';
+import type { PoolConfig } from '../pool-config.ts';
 import type { AcquireCall, Pool, PoolCall, ReconcileCall } from './pool.ts';
 import { SharedMachines } from './shared-machines.ts';
 
@@ -21,20 +22,30 @@ interface BackendPoolOptions {
 export class BackendPool implements Pool {
   readonly hostType: string;
   readonly kind: string;
-  readonly capacity: number;
-  readonly size: number;
   readonly shared: SharedMachines | undefined;
   onCapacity = (): void => undefined;
   onLost = (): void => undefined;
-  readonly #options: BackendPoolOptions;
+  #options: BackendPoolOptions;
 
   constructor(options: BackendPoolOptions) {
     this.#options = options;
     this.hostType = options.host.name;
     this.kind = options.kind;
-    this.capacity = options.maximum;
-    this.size = options.maximum;
     this.shared = sharedOf(options);
+  }
+
+  get capacity(): number {
+    return this.#options.maximum;
+  }
+
+  get size(): number {
+    return this.#options.maximum;
+  }
+
+  /** What there is stays; machines that are made from here on are of the new settings. */
+  reconfigure(config: PoolConfig): void {
+    if (config.kind !== 'local' && config.kind !== 'backend') return;
+    this.#options = { ...this.#options, maximum: config.maximum, host: hostOf(config) };
   }
 
   async acquire(call: AcquireCall): Promise<string> {
@@ -87,6 +98,10 @@ export class BackendPool implements Pool {
     // Machines live on without a coordinator; the next one takes them over.
   }
 }
+
+/** The host type, with what confines its machines where they are local. */
+export const hostOf = (config: PoolConfig): HostType =>
+  config.kind === 'local' ? { ...config.host, local: config.machine } : config.host;
 
 function sharedOf({ backend, host, ...options }: BackendPoolOptions): SharedMachines | undefined {
   const note = backend.note?.bind(backend);

@@ -42,6 +42,7 @@ export class MachineAllocator {
   readonly #returned = new RecentNames(rememberMs);
   readonly #ready: ReadyMachines;
   readonly #closed = new AbortController();
+  readonly #firstRetryMs: number;
   #acquiring = 0;
   #isOpen = false;
   /** What failed last. */
@@ -53,18 +54,14 @@ export class MachineAllocator {
     const { signal } = this.#closed;
     // As many listen as there are machines being made or taken back.
     setMaxListeners(0, signal);
-    const { onTrouble } = options;
+    const { onTrouble, warm, retryMs: firstRetryMs = 1_000 } = options;
+    this.#firstRetryMs = firstRetryMs;
     const onChange = () => this.#grant();
-    const firstRetryMs = this.#firstRetryMs;
     this.#ready = new ReadyMachines({
-      ...{ pool, signal, firstRetryMs, longestRetryMs, onTrouble, onChange },
+      ...{ pool, wanted: warm, signal, firstRetryMs, longestRetryMs, onTrouble, onChange },
     });
     pool.onCapacity = onChange;
     pool.onLost = (id, reason) => this.#lost(id, reason);
-  }
-
-  get #firstRetryMs(): number {
-    return this.#options.retryMs ?? 1_000;
   }
 
   get lent(): number {
@@ -187,6 +184,12 @@ export class MachineAllocator {
     this.#grant();
   }
 
+  /** Keeps so many machines ready from here on. */
+  keepReady(count: number): void {
+    for (const id of this.#ready.setWanted(count)) void this.giveBack(id);
+    this.#grant();
+  }
+
   /** Turns away all who wait; what is being made is finished. */
   turnAway(): void {
     this.#isOpen = false;
@@ -222,9 +225,7 @@ export class MachineAllocator {
         this.#queue.next();
         void this.#serve(head);
       }
-      const { warm } = this.#options;
-      const isWanted = () => this.#ready.total < warm && this.#room > 0;
-      while (this.#ready.mayMake && isWanted()) void this.#ready.make();
+      while (this.#ready.isWanted && this.#room > 0) void this.#ready.make();
     }
     this.#tellPositions();
   }

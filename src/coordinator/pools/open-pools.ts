@@ -2,10 +2,9 @@
 import { join } from 'node:path';
 import { openBackend } from '../../backends/open.ts';
 import { GomoteError } from '../../errors.ts';
-import type { CoordinatorConfig } from '../config.ts';
 import type { Log } from '../log.ts';
 import type { PoolConfig } from '../pool-config.ts';
-import { BackendPool } from './backend-pool.ts';
+import { BackendPool, hostOf } from './backend-pool.ts';
 import type { Pool } from './pool.ts';
 import type { ReverseGate } from './reverse-gate.ts';
 
@@ -27,12 +26,18 @@ export interface PoolPlace {
   readonly gate: ReverseGate;
 }
 
+export interface OpenedPool {
+  readonly pool: Pool;
+  /** How many machines to keep ready ahead. */
+  readonly warm: number;
+}
+
 export async function openPools(
-  config: CoordinatorConfig,
+  pools: readonly PoolConfig[],
   place: PoolPlace,
-): Promise<{ pool: Pool; warm: number }[]> {
+): Promise<OpenedPool[]> {
   return await Promise.all(
-    config.pools.map(async (section) => ({
+    pools.map(async (section) => ({
       pool: await openPool(section, place),
       warm: section.warm,
     })),
@@ -48,8 +53,7 @@ async function openPool(config: PoolConfig, place: PoolPlace): Promise<Pool> {
       if (machine.isolation === 'bubblewrap') await requireSandbox(config.name, environment);
       const settings = { kind: config.kind, name: config.name, root };
       const backend = await openBackend({ ...settings, environment: inherited(environment) });
-      const host = { ...config.host, local: machine };
-      return new BackendPool({ ...config, host, backend, owner, team });
+      return new BackendPool({ ...config, host: hostOf(config), backend, owner, team });
     }
     case 'static': {
       const { StaticPool } = await import('./static-pool.ts');

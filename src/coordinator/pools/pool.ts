@@ -1,6 +1,7 @@
 // Where a coordinator's machines of one host type come from.
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import type { GomoteError } from '../../errors.ts';
+import type { PoolConfig } from '../pool-config.ts';
 import type { SharedMachines } from './shared-machines.ts';
 import type { UnfitMachines } from './unfit-machines.ts';
 
@@ -49,6 +50,8 @@ export interface Pool {
   renew?(id: string, call: PoolCall): Promise<void>;
   /** Why a call to the machine failed, if the pool knows; ERR_BUILDLET_DIED when the machine is gone for good. */
   explain?(id: string, error: GomoteError): Promise<GomoteError>;
+  /** Takes other settings of the same pool over; machines in use stay so. */
+  reconfigure?(config: PoolConfig): void;
   /** Once, at the start: ends all that no session has; returns those of the held that are still there, and what it left. */
   reconcile(held: ReadonlySet<string>, call: ReconcileCall): Promise<ReadonlySet<string>>;
   /** The coordinator ends; the machines stay. */

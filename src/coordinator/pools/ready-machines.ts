@@ -5,6 +5,8 @@ import { pause } from './retry.ts';
 
 interface ReadyMachinesOptions {
   readonly pool: Pool;
+  /** How many to keep ready. */
+  readonly wanted: number;
   readonly signal: AbortSignal;
   readonly firstRetryMs: number;
   readonly longestRetryMs: number;
@@ -17,12 +19,14 @@ export class ReadyMachines {
   readonly #options: ReadyMachinesOptions;
   readonly #ready: string[] = [];
   #making = 0;
+  #wanted: number;
   /** Under way after a machine could not be made. */
   #pause: Promise<void> | undefined;
   #retryMs: number | undefined;
 
   constructor(options: ReadyMachinesOptions) {
     this.#options = options;
+    this.#wanted = options.wanted;
   }
 
   get ids(): readonly string[] {
@@ -53,9 +57,15 @@ export class ReadyMachines {
     return at >= 0;
   }
 
-  /** Whether more may be made now: after a failure there is a pause, in which requests that wait get the room. */
-  get mayMake(): boolean {
-    return this.#pause === undefined;
+  /** Keeps so many from here on; gives those that are too many. */
+  setWanted(count: number): string[] {
+    this.#wanted = count;
+    return this.#ready.splice(count);
+  }
+
+  /** Whether one more is to be made now: after a failure there is a pause, in which requests that wait get the room. */
+  get isWanted(): boolean {
+    return this.#pause === undefined && this.total < this.#wanted;
   }
 
   async make(): Promise<void> {

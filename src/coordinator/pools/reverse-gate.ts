@@ -43,6 +43,16 @@ export class ReverseGate {
     this.#entrances.set(entrance.pool.hostType, entrance);
   }
 
+  setKeyFile(hostType: string, keyFile: string): void {
+    const entrance = this.#entrances.get(hostType);
+    if (entrance !== undefined) this.#entrances.set(hostType, { ...entrance, keyFile });
+  }
+
+  /** No more machines of that host type come in. */
+  remove(hostType: string): void {
+    this.#entrances.delete(hostType);
+  }
+
   /** Machines that dial from here on are to come again later. */
   close(): void {
     this.#isClosed = true;
@@ -113,7 +123,7 @@ function isKey(authorization: string, keyFile: string): boolean {
     .includes(true);
 }
 
-function keysIn(file: string): string[] {
+export function keysIn(file: string): string[] {
   const lines = readNamedSecret('key-file', file).split(/\r?\n/);
   return lines.map((line) => line.trim()).filter((key) => key !== '' && !key.startsWith('#'));
 }

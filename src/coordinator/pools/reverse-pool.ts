@@ -3,6 +3,7 @@ import { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, messageOf } from '../../errors.ts';
 import type { CallingLink } from '../../reverse/reverse-link.ts';
 import type { Log } from '../log.ts';
+import type { PoolConfig } from '../pool-config.ts';
 import { clean } from './cleaning.ts';
 import type { AcquireCall, Pool, PoolCall, ReconcileCall } from './pool.ts';
 import { UnfitMachines } from './unfit-machines.ts';
@@ -53,7 +54,7 @@ export class ReversePool implements Pool {
   readonly unfit: UnfitMachines;
   onCapacity = (): void => undefined;
   onLost = (_id: string, _reason: string): void => undefined;
-  readonly #options: ReversePoolOptions;
+  #options: ReversePoolOptions;
   /** Those connected and those held; the one that was free first comes first. */
   readonly #machines = new Map<string, Machine>();
   readonly #retries = new Set<NodeJS.Timeout>();
@@ -64,6 +65,11 @@ export class ReversePool implements Pool {
     this.#options = options;
     this.hostType = options.hostType;
     this.unfit = new UnfitMachines(options.hostType, options.log);
+  }
+
+  reconfigure(config: PoolConfig): void {
+    if (config.kind !== 'reverse') return;
+    this.#options = { ...this.#options, resetCommand: config.resetCommand };
   }
 
   get capacity(): number {

@@ -4,7 +4,7 @@ import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, isOwnShortage, messageOf } from '../../errors.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { Log } from '../log.ts';
-import type { StaticMachine } from '../pool-config.ts';
+import type { PoolConfig, StaticMachine } from '../pool-config.ts';
 import { clean } from './cleaning.ts';
 import type { AcquireCall, Pool, PoolCall, ReconcileCall } from './pool.ts';
 import { pause } from './retry.ts';
@@ -44,8 +44,9 @@ export class StaticPool implements Pool {
   readonly unfit: UnfitMachines;
   onCapacity = (): void => undefined;
   onLost = (): void => undefined;
-  readonly #options: StaticPoolOptions;
-  readonly #machines: ReadonlyMap<string, StaticMachine>;
+  #options: StaticPoolOptions;
+  /** Those of the configuration, and those that are still in use. */
+  readonly #machines: Map<string, StaticMachine>;
   /** The one that was used longest ago comes first. */
   readonly #states = new Map<string, State>();
   readonly #closed = new AbortController();
@@ -80,7 +81,28 @@ export class StaticPool implements Pool {
   }
 
   get size(): number {
-    return this.#machines.size;
+    return this.#options.machines.length;
+  }
+
+  /** New machines can be lent at once. One that is gone from the configuration is not lent again. */
+  reconfigure(config: PoolConfig): void {
+    if (config.kind !== 'static') return;
+    const { machines, resetCommand } = config;
+    this.#options = { ...this.#options, machines, resetCommand };
+    for (const machine of machines) {
+      this.#machines.set(machine.address, machine);
+      if (!this.#states.has(machine.address)) this.#states.set(machine.address, 'free');
+    }
+    for (const [id, state] of [...this.#states]) if (state !== 'busy') this.#forgetIfLeft(id);
+  }
+
+  /** Forgets a machine that the configuration no longer has; whether it did. */
+  #forgetIfLeft(id: string): boolean {
+    if (this.#options.machines.some(({ address }) => address === id)) return false;
+    this.#machines.delete(id);
+    this.#states.delete(id);
+    this.unfit.remove(id);
+    return true;
   }
 
   /** Returns the first free machine that answers and can be emptied. */
@@ -107,7 +129,7 @@ export class StaticPool implements Pool {
   /** A machine that cannot be cleaned now is cleaned before it is lent again. */
   async release(id: string, call: PoolCall): Promise<void> {
     // A machine that has left the configuration is not managed any more.
-    if (this.#states.get(id) !== 'busy') return;
+    if (this.#states.get(id) !== 'busy' || this.#forgetIfLeft(id)) return;
     const fault = await this.#faultOf(id, call.signal);
     if (fault === undefined) this.#free(id);
     else this.#retire(id, fault);
@@ -131,6 +153,7 @@ export class StaticPool implements Pool {
   }
 
   async #retry(id: string, retryMs: number): Promise<void> {
+    if (this.#forgetIfLeft(id)) return;
     const longestMs = Math.max(firstRetryMs, this.#options.probeIntervalMs);
     try {
       const fault = await this.#faultOf(id, this.#closed.signal);

@@ -18,12 +18,11 @@ export interface AdmissionOptions {
   /** Which names were given before. Absent: those of sessions that have ended may be given again. */
   readonly names?: UsedNames | undefined;
   readonly sessions: SessionTransitions;
-  /** What can be asked for. */
-  readonly catalogue: Catalogue;
+  /** What can be asked for, at this moment. */
+  readonly catalogueOf: () => Catalogue;
   readonly allocatorOf: (hostType: string) => MachineAllocator;
-  /** How many buildlets a user may have at once, if the user has no limit of its own. */
-  readonly perUser: number;
-  readonly limits: Limits;
+  /** `perUser`: how many buildlets a user may have at once who has no limit of its own. They may change. */
+  readonly limits: Limits & { readonly perUser: number };
   readonly audit: Log;
   /** Whether a name cannot be given. */
   readonly isTaken: (name: string) => boolean;
@@ -58,8 +57,8 @@ export class Admission {
    * ERR_UNKNOWN_TYPE, ERR_QUOTA, and ERR_CLOSED.
    */
   create(user: User, builderType: string, wanted: Wanted): Creation {
-    const { catalogue, sessions } = this.#options;
-    const builder = catalogue.builders.find(({ name }) => name === builderType);
+    const { catalogueOf, sessions } = this.#options;
+    const builder = catalogueOf().builders.find(({ name }) => name === builderType);
     if (builder === undefined) {
       throw new GomoteError('ERR_UNKNOWN_TYPE', unknownTypeText);
     }
@@ -104,10 +103,10 @@ export class Admission {
 
   /** How many buildlets the user has, and how many at most. */
   useOf(user: User): { readonly inUse: number; readonly maximum: number } {
-    const { book, perUser } = this.#options;
+    const { book, limits } = this.#options;
     const isHeld = ({ owner, state }: Session) =>
       owner === user.name && (state === 'creating' || state === 'running');
-    return { inUse: book.all().filter(isHeld).length, maximum: user.maximum ?? perUser };
+    return { inUse: book.all().filter(isHeld).length, maximum: user.maximum ?? limits.perUser };
   }
 
   #reserve(user: User, builder: BuilderType, { count, key }: Wanted): string[] {

@@ -2,7 +2,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { GomoteError } from '../../errors.ts';
+import { createSecureContext } from 'node:tls';
+import { GomoteError, messageOf } from '../../errors.ts';
 import type { Endpoint } from '../../protocol/endpoints.ts';
 import { decodeForm } from '../../protocol/form.ts';
 import { browserRefusal } from './browser-requests.ts';
@@ -71,6 +72,17 @@ type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 export interface TlsIdentity {
   readonly certPem: string;
   readonly keyPem: string;
+}
+
+/** Throws ERR_CONFIG when the key is not that of the certificate, or either cannot be read. */
+export function checkIdentity({ certPem, keyPem }: TlsIdentity): void {
+  try {
+    createSecureContext({ cert: certPem, key: keyPem });
+  } catch (error) {
+    throw new GomoteError('ERR_CONFIG', `tls: certificate and key: ${messageOf(error)}`, {
+      hint: 'the key must be that of the certificate, both in PEM',
+    });
+  }
 }
 
 /** Of TLS 1.2 only what agrees on a fresh key for each connection: what is recorded today cannot be read with the key later. */

@@ -8,6 +8,8 @@ import { quoted } from '../../printable.ts';
 const unixSocket = 'unix';
 
 export class TrustedProxies {
+  /** As it was given. */
+  readonly list: readonly string[];
   readonly #addresses = new BlockList();
   readonly #trustsSocket: boolean;
   /** What the PROXY protocol says of connections, by `keyOf`. */
@@ -17,6 +19,7 @@ export class TrustedProxies {
 
   /** @param list Addresses, networks such as `10.0.0.0/8`, or `unix`. Throws ERR_CONFIG for what is none of them. */
   constructor(list: readonly string[] = []) {
+    this.list = list;
     this.#trustsSocket = list.includes(unixSocket);
     for (const text of list) if (text !== unixSocket) this.#add(text);
   }

@@ -30,13 +30,11 @@ export function list(coordinator: Coordinator): CoordinatorHandler {
 }
 
 export function types(coordinator: Coordinator): CoordinatorHandler {
-  const { hosts, builders } = coordinator.catalogue;
-  return ({ response }, user) =>
-    sendText(
-      response,
-      formatTypes(hosts, builders, { ...user, ...coordinator.useOf(user) }),
-      contentTypes.json,
-    );
+  return ({ response }, user) => {
+    const { hosts, builders } = coordinator.catalogue;
+    const about = { ...user, ...coordinator.useOf(user) };
+    sendText(response, formatTypes(hosts, builders, about), contentTypes.json);
+  };
 }
 
 export function extend(coordinator: Coordinator): CoordinatorHandler {

@@ -15,6 +15,7 @@ import type { Coordinator } from '../../coordinator.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { User } from '../../state/user-records.ts';
 import { type CommandAudit, commandPeek } from '../command-audit.ts';
+import type { Followers } from '../followers.ts';
 import type { CoordinatorExchange } from '../server.ts';
 import { HeldSessions } from './held-sessions.ts';
 
@@ -24,7 +25,7 @@ const haltWaitMs = 30_000;
 export function relay(
   coordinator: Coordinator,
   audit: CommandAudit,
-  options: { readonly forward: boolean },
+  options: { readonly forward: boolean; readonly followers: Followers },
 ) {
   const held = new HeldSessions(coordinator);
   return async (exchange: CoordinatorExchange, user: User, name: string): Promise<void> => {
@@ -52,7 +53,11 @@ export function relay(
     if (exchange.upgrade !== undefined && !isForward) {
       return sendError(response, 400, 'nothing to upgrade to here', 'ERR_REQUEST');
     }
-    await pass({ coordinator, audit, user }, exchange, session, { path, run: query.get('id') });
+    const { followers } = options;
+    await pass({ coordinator, audit, followers, user }, exchange, session, {
+      path,
+      run: query.get('id'),
+    });
   };
 }
 
@@ -72,11 +77,12 @@ const forwarding = { protocol: forwardUpgrade, passed: [listeningHeader] };
 interface Surroundings {
   readonly coordinator: Coordinator;
   readonly audit: CommandAudit;
+  readonly followers: Followers;
   readonly user: User;
 }
 
 async function pass(
-  { coordinator, audit, user }: Surroundings,
+  { coordinator, audit, followers, user }: Surroundings,
   { request, response, upgrade, signal, note, id }: CoordinatorExchange,
   session: Session,
   { path, run }: { path: string; run: string | null },
@@ -89,6 +95,7 @@ async function pass(
     Object.defineProperty(note, name, { enumerable: true, get: () => record[name] });
   }
   let failure: unknown;
+  let followed: ReturnType<Followers['begin']> | undefined;
   let over: ((leavesRun: boolean) => void) | undefined;
   try {
     const link = await coordinator.use(session);
@@ -105,15 +112,22 @@ async function pass(
       await link.relay.passUpgrade({ request, response, upgrade }, forwarding, link.signal, record);
       return;
     }
-    await link.relay.pass(request, response, anySignal(signal, link.signal), record);
+    const follower =
+      path === endpoints.session.path ? followers.begin(() => record.status === 200) : undefined;
+    followed = follower;
+    const ends = [signal, link.signal, ...(follower === undefined ? [] : [follower.signal])];
+    const either = anySignal(...ends);
+    await link.relay.pass(request, response, either, record);
   } catch (error) {
-    if (signal.aborted) return;
+    if (signal.aborted || followed?.signal.aborted) return;
     failure = error;
     note.error = messageOf(error);
     const code = isGomoteError(error, 'ERR_BUILDLET_DIED') ? error.code : undefined;
     sendError(response, 502, explain(error, session, id, coordinator.troubleOf(session)), code);
   } finally {
-    over?.(path === endpoints.session.path && (signal.aborted || command?.isDetached === true));
+    followed?.over();
+    const isLeft = signal.aborted || followed?.signal.aborted || command?.isDetached === true;
+    over?.(path === endpoints.session.path && isLeft);
     coordinator.used(session, failure);
     command?.over(audit, { session, user, record, failure });
   }

@@ -1,0 +1,142 @@
+// `coordinator check`: reads every file that a configuration names, and says what is wrong, and what is dangerous.
+import { X509Certificate } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { errnoOf, GomoteError, messageOf } from '../errors.ts';
+import { lockHolder } from '../files/file-lock.ts';
+import { isLoopback, type ListenAddress } from '../http/server/listen.ts';
+import { checkIdentity } from '../http/server/server.ts';
+import type { CoordinatorConfig } from './config.ts';
+import { checkPromises } from './pools/promises.ts';
+import { keysIn } from './pools/reverse-gate.ts';
+import { secretsOf } from './pools/static-credentials.ts';
+import { usersPathOf } from './state/state-directory.ts';
+import { tlsIdentity } from './state/tls-identity.ts';
+import { Users } from './state/users.ts';
+
+interface Report {
+  /** What keeps the coordinator, or a part of it, from working. */
+  readonly faults: string[];
+  /** What it would do, though an admin may not want that. */
+  readonly warnings: string[];
+  /** What the pools promise of their machines. */
+  readonly promises: string;
+}
+
+const dayMs = 86_400_000;
+const renewalMs = 14 * dayMs;
+
+/** Looks at everything, also after something was found. */
+export async function check(
+  config: CoordinatorConfig,
+  environment: NodeJS.ProcessEnv,
+): Promise<Report> {
+  const faults: string[] = [];
+  const warnings: string[] = [];
+  const tried = async (work: () => unknown) => {
+    try {
+      await work();
+    } catch (error) {
+      faults.push(messageOf(error));
+    }
+  };
+  await tried(() => checkCertificate(config, warnings));
+  await tried(() => checkUsers(config, warnings));
+  for (const pool of config.pools) {
+    const inPool = (what: string, read: () => unknown) =>
+      tried(() => {
+        try {
+          read();
+        } catch (error) {
+          throw new GomoteError('ERR_CONFIG', `[pools.${pool.name}] ${what}${messageOf(error)}`);
+        }
+      });
+    if (pool.kind === 'reverse') await inPool('', () => haveKeys(pool.keyFile));
+    if (pool.kind !== 'static') continue;
+    for (const machine of pool.machines) {
+      await inPool(`${machine.address}: `, () => {
+        const { keyPair } = secretsOf(machine);
+        if (keyPair !== undefined) checkIdentity(keyPair);
+      });
+    }
+  }
+  const holder = await lockHolder(join(config.stateDirectory, 'lock'));
+  if (holder === undefined) await tried(() => checkPort(config.listen));
+  warnings.push(...dangersOf(config));
+  let promises = '';
+  await tried(async () => {
+    promises = await checkPromises(config.pools, environment);
+  });
+  return { faults, warnings, promises };
+}
+
+async function checkCertificate(config: CoordinatorConfig, warnings: string[]): Promise<void> {
+  if (typeof config.tls === 'string') return;
+  const identity = await tlsIdentity(config, config.stateDirectory);
+  if (identity === undefined) return;
+  checkIdentity(identity);
+  const { validFrom, validTo } = new X509Certificate(identity.certPem);
+  const leftMs = Date.parse(validTo) - Date.now();
+  const where = `tls: the certificate ${config.tls.certFile}`;
+  if (leftMs < 0) throw new GomoteError('ERR_CONFIG', `${where} expired on ${validTo}`);
+  if (Date.parse(validFrom) > Date.now()) {
+    throw new GomoteError('ERR_CONFIG', `${where} is not valid before ${validFrom}`);
+  }
+  if (leftMs < renewalMs) warnings.push(`${where} expires on ${validTo}: renew it`);
+}
+
+function checkUsers({ usersFile, stateDirectory }: CoordinatorConfig, warnings: string[]): void {
+  const path = usersFile ?? usersPathOf(stateDirectory);
+  const nobody = `nobody can use it: ${path} has no user with a token; coordinator user add NAME`;
+  if (!existsSync(path) || new Users(path).isEmpty) warnings.push(nobody);
+}
+
+function haveKeys(keyFile: string): void {
+  if (keysIn(keyFile).length === 0) throw new Error(`key-file: ${keyFile} has no key`);
+}
+
+/** Whether the address can be listened on; a socket that is there is replaced if nobody answers. */
+async function checkPort(address: ListenAddress): Promise<void> {
+  if (address.kind === 'unix') return;
+  const { host, port } = address;
+  if (port === 0) return;
+  await new Promise<void>((resolve, reject) => {
+    const server = createServer();
+    server.once('error', (error) => {
+      const isUsed = errnoOf(error) === 'EADDRINUSE';
+      const why = isUsed ? 'another program listens there' : messageOf(error);
+      reject(new GomoteError('ERR_CONFIG', `listen: ${host}:${port}: ${why}`));
+    });
+    server.listen(port, host === '' ? undefined : host, () => server.close(() => resolve()));
+  });
+}
+
+function dangersOf({ listen, tls, proxies, openMetrics, pools }: CoordinatorConfig): string[] {
+  const isOpen = !isLoopback(listen);
+  const cases: [boolean, string][] = [
+    [
+      isOpen && tls === 'off',
+      'tls = "off" on an address that others reach: tokens pass in the clear, unless only a balancer can reach it',
+    ],
+    [
+      isOpen && openMetrics,
+      'open-metrics on an address that others reach: anybody sees names and use',
+    ],
+    [
+      proxies.list.some((text) => /\/0$/.test(text)),
+      'trusted-proxies has every address: anybody can say to be anybody, in the log and the audit trail',
+    ],
+    ...pools.map((pool): [boolean, string] => [
+      pool.kind === 'local' && pool.machine.isolation === 'none',
+      `[pools.${pool.name}] isolation = "none": every user's commands can read the coordinator's keys and state`,
+    ]),
+    ...pools.flatMap((pool) =>
+      (pool.kind === 'static' ? pool.machines : []).map((machine): [boolean, string] => [
+        machine.keyPairFile === undefined && machine.passwordFile === undefined,
+        `[pools.${pool.name}] ${machine.address} has no key pair and no password: whoever reaches it commands it`,
+      ]),
+    ),
+  ];
+  return cases.flatMap(([isSo, text]) => (isSo ? [text] : []));
+}

@@ -1,0 +1,88 @@
+// A new configuration for a coordinator that runs: read and checked as a whole, then taken over, or refused as a whole.
+import type { Server } from 'node:http';
+import { Server as TlsServer } from 'node:tls';
+import { isDeepStrictEqual } from 'node:util';
+import { GomoteError } from '../errors.ts';
+import { checkIdentity, type TlsIdentity } from '../http/server/server.ts';
+import type { CoordinatorConfig } from './config.ts';
+import type { Coordinator } from './coordinator.ts';
+import type { ReopenedLog } from './log.ts';
+import { type OpenedPool, openPools, type PoolPlace } from './pools/open-pools.ts';
+import { poolChanges } from './pools/pool-changes.ts';
+import { tlsIdentity } from './state/tls-identity.ts';
+import type { Users } from './state/users.ts';
+
+interface Running {
+  readonly coordinator: Coordinator;
+  readonly server: Server;
+  readonly users: Users;
+  readonly audit: ReopenedLog;
+  readonly place: PoolPlace;
+  /** What all that obeys the limits looks at. */
+  readonly limits: { -readonly [Name in keyof CoordinatorConfig['limits']]: number };
+}
+
+/** Keys that are read at the start only. */
+const fixed = {
+  listen: ({ listen }) => listen,
+  'trusted-proxies': ({ proxies }) => proxies.list,
+  'proxy-protocol': ({ proxyProtocol }) => proxyProtocol,
+  'state-directory': ({ stateDirectory }) => stateDirectory,
+  'users-file': ({ usersFile }) => usersFile,
+  team: ({ team }) => team,
+  // Other files of a certificate are another matter.
+  tls: ({ tls }) => (typeof tls === 'string' ? tls : 'files'),
+  'probe-interval': ({ probeIntervalMs }) => probeIntervalMs,
+  'grace-time': ({ graceMs }) => graceMs,
+  'drain-timeout': ({ drainMs }) => drainMs,
+  'open-metrics': ({ openMetrics }) => openMetrics,
+  'audit-to': ({ auditTo }) => auditTo,
+  'audit-arguments': ({ auditArguments }) => auditArguments,
+} satisfies Record<string, (config: CoordinatorConfig) => unknown>;
+
+/**
+ * Takes the configuration over: limits, pools, users, the files of the certificate, and the audit file, which is opened
+ * anew. Throws ERR_CONFIG, and then nothing has changed.
+ */
+export async function reload(
+  running: Running,
+  before: CoordinatorConfig,
+  after: CoordinatorConfig,
+): Promise<void> {
+  const { coordinator, server, users, audit, place, limits } = running;
+  for (const [key, read] of Object.entries(fixed)) {
+    if (isDeepStrictEqual(read(before), read(after))) continue;
+    const hint = 'start the coordinator again for that; sessions go on';
+    throw new GomoteError('ERR_CONFIG', `${key} cannot be changed by a reload`, { hint });
+  }
+  const identity = await tlsIdentity(after, place.stateDirectory);
+  if (identity !== undefined) checkIdentity(identity);
+  users.list();
+  if (users.trouble !== undefined) throw new GomoteError('ERR_CONFIG', users.trouble);
+  const { added, changed, removed } = poolChanges(before.pools, after.pools);
+  const opened = await openAll(added, place);
+  // From here on nothing fails.
+  Object.assign(limits, after.limits);
+  useIdentity(server, identity);
+  audit.reopen();
+  coordinator.reconfigure({ catalogue: after.catalogue, added: opened, changed, removed });
+  for (const pool of changed) {
+    if (pool.kind === 'reverse') place.gate.setKeyFile(pool.host.name, pool.keyFile);
+  }
+  for (const hostType of removed) place.gate.remove(hostType);
+}
+
+/** Opens all or none. */
+async function openAll(added: CoordinatorConfig['pools'], place: PoolPlace): Promise<OpenedPool[]> {
+  try {
+    return await openPools(added, place);
+  } catch (error) {
+    for (const { host } of added) place.gate.remove(host.name);
+    throw error;
+  }
+}
+
+function useIdentity(server: Server, identity: TlsIdentity | undefined): void {
+  if (identity === undefined || !(server instanceof TlsServer)) return;
+  server.setSecureContext({ cert: identity.certPem, key: identity.keyPem });
+}
