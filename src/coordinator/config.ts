@@ -29,7 +29,7 @@ export interface CoordinatorConfig {
   readonly listen: ListenAddress;
   /** Balancers whose word on where a connection or a request comes from is believed. */
   readonly proxies: TrustedProxies;
-  /** Whether connections of trusted proxies begin with a header of the PROXY protocol. */
+  /** Whether connections of trusted proxies may begin with a header of the PROXY protocol. */
   readonly proxyProtocol: boolean;
   readonly stateDirectory: string;
   /** `self-signed`: made at the first start and kept in the state directory. `off`: plain HTTP. */

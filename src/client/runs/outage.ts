@@ -25,7 +25,7 @@ const longestDelayMs = 5_000;
 /** A machine that refuses connections is up, and what listened there is gone: a new one would know nothing. */
 const refusedMs = 20_000;
 
-/** The same for a socket on this machine, where nothing is on its way. */
+/** The same for a buildlet's socket on this machine, where nothing is on its way. */
 const refusedHereMs = 500;
 
 /** Waits between tries, longer each time until something gets on, and says when to give up. */
@@ -77,9 +77,9 @@ export class Outage {
       return error.status > 500 || error.status === 410 ? refusedMs : 0;
     if (!isConnectionError(error)) return 0;
     if (!isRefused(error)) return Infinity;
-    if (address.kind === 'unix') return refusedHereMs;
     // A coordinator that refuses may be starting again, and its buildlets live on.
-    return remoteName === '' ? refusedMs : Infinity;
+    if (remoteName !== '') return Infinity;
+    return address.kind === 'unix' ? refusedHereMs : refusedMs;
   }
 }
 

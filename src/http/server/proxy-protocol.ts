@@ -22,7 +22,10 @@ interface ProxyHeader {
   readonly source: string | undefined;
 }
 
-/** Reads what has come so far: `more` when the rest has to come first; throws for what is no such header. */
+/**
+ * Reads what has come so far: `more` when the rest has to come first; throws for a broken header. What begins in another way
+ * has none: it is the proxy's own, or of another program on its machine.
+ */
 export function parseProxyHeader(bytes: Buffer): ProxyHeader | 'more' {
   const begins = (text: Buffer) => {
     const length = Math.min(bytes.length, text.length);
@@ -30,7 +33,7 @@ export function parseProxyHeader(bytes: Buffer): ProxyHeader | 'more' {
   };
   if (begins(signature)) return binaryHeader(bytes);
   if (begins(Buffer.from('PROXY '))) return textHeader(bytes);
-  throw new Error('it does not begin with a PROXY header');
+  return { length: 0, source: undefined };
 }
 
 function textHeader(bytes: Buffer): ProxyHeader | 'more' {
