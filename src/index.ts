@@ -77,6 +77,7 @@ export type { Buildlet } from './gomote/buildlet.ts';
 export type { CreateOptions as CreateBuildletOptions, MachineOptions } from './gomote/create.ts';
 export type { DiffOptions } from './gomote/diff.ts';
 export type { BuildletFiles } from './gomote/files.ts';
+export type { Forward, ForwardOptions } from './gomote/forward.ts';
 export type { Gomote } from './gomote/gomote.ts';
 export { IncompleteError } from './gomote/incomplete.ts';
 export type { ListBuildletsOptions, ListedBuildlet } from './gomote/list.ts';

@@ -162,6 +162,18 @@ const runs: readonly CommandEntry[] = [
     buildlets: 'one',
   },
   {
+    name: 'forward',
+    summary: 'carry ports of a buildlet here, or of this machine there',
+    load: () => import('./commands/forward.ts'),
+    buildlets: 'one',
+  },
+  {
+    name: 'proxy',
+    summary: 'join standard input and output to a port of a buildlet',
+    load: () => import('./commands/proxy.ts'),
+    buildlets: 'one',
+  },
+  {
     name: 'ssh',
     summary: 'the same as shell',
     load: () => import('./commands/shell.ts'),

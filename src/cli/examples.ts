@@ -19,6 +19,11 @@ const examples: Readonly<Record<string, readonly string[]>> = {
   diff: ['gomote diff NAME', 'gomote diff --json NAME'],
   doctor: ['gomote doctor', 'gomote doctor --backend ci --json'],
   extend: ['gomote extend NAME 2h', 'gomote extend NAME 1h30m'],
+  forward: [
+    'gomote forward NAME 8080:3000         # localhost:3000 there',
+    'gomote forward NAME 5432:db:5432 unix:/tmp/here:unix:/tmp/there',
+    'gomote forward NAME -R 9229:9229      # of this machine, there',
+  ],
   get: ['gomote get NAME src/hello', 'gomote get NAME build.log - | less'],
   gettar: [
     'gomote gettar --dir src/reports NAME > reports.tar.gz',
@@ -46,6 +51,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'gomote once --shard 4 linux-amd64 -- ./test {index}/{total}',
   ],
   ping: ['gomote ping NAME', 'gomote ping --status NAME'],
+  proxy: ['gomote proxy NAME 6379', 'gomote proxy NAME unix:/run/app.sock < request'],
   ps: ['gomote ps NAME', 'gomote ps --json NAME'],
   pull: ['gomote pull NAME src .', 'gomote pull --changed NAME src .'],
   push: ['gomote push --dest src NAME', 'gomote push --watch --dest src NAME'],

@@ -43,9 +43,13 @@ export class Ports {
     this.#connection = connection;
   }
 
-  /** Connects to the buildlet, unless it is connected. Throws ERR_UNSUPPORTED when it cannot forward ports. */
-  async open(options: CallOptions = {}): Promise<void> {
-    await this.#current(options);
+  /**
+   * Connects to the buildlet, unless it is connected; `ended` resolves when the connection is over, with the reason in words.
+   * Throws ERR_UNSUPPORTED when it cannot forward ports.
+   */
+  async open(options: CallOptions = {}): Promise<{ readonly ended: Promise<string> }> {
+    const { ended } = await this.#current(options);
+    return { ended };
   }
 
   /**

@@ -12,6 +12,7 @@ import { anySignal } from '../timeout-signal.ts';
 import type { Backends } from './backends.ts';
 import type { DiffOptions } from './diff.ts';
 import { BuildletFiles } from './files.ts';
+import type { Forward, ForwardOptions } from './forward.ts';
 import type { PullTreeOptions } from './pull.ts';
 import type { PushTreeOptions } from './push.ts';
 import { loginShell } from './run/login-shell.ts';
@@ -184,6 +185,18 @@ export class Buildlet implements AsyncDisposable {
   /** The runs that the buildlet knows, running and ended. Throws ERR_UNSUPPORTED when it knows none at all. */
   async runs(options: CallOptions = {}): Promise<SessionInfo[]> {
     return await this.#call(options, (signal) => this.client.sessions.list({ signal }));
+  }
+
+  /**
+   * Carries connections to a socket here on to one there, or with `remote` the other way round, until it is closed. When the
+   * connection to the buildlet is lost, it is made again: what was open breaks, and nothing else.
+   *
+   * @param spec `[FROM:]TO`, each `PORT`, `HOST:PORT` or `unix:PATH`, such as `8080:3000`; port 0 takes any that is free.
+   * @throws GomoteError ERR_USAGE for another text, ERR_CONFLICT when the first socket cannot be had, ERR_UNSUPPORTED.
+   */
+  async forward(spec: string, options: ForwardOptions = {}): Promise<Forward> {
+    const { openForward } = await import('./forward.ts');
+    return await openForward(this, spec, { ...options, signal: this.#signalOf(options) });
   }
 
   /** Ends the buildlet and removes all that belongs to it. */

@@ -1,0 +1,55 @@
+// gomote forward: ports and sockets of a buildlet here, and ports and sockets of this machine there.
+import type { Command } from 'commander';
+import { GomoteError } from '../../errors.ts';
+import type { Forward } from '../../gomote/forward.ts';
+import type { Context } from '../context.ts';
+import { listed, print } from '../terminal/terminal.ts';
+
+interface Options {
+  remote?: string[];
+  address?: string;
+}
+
+export function define(command: Command, context: Context): void {
+  command
+    .argument('<name>', 'buildlet')
+    .argument(
+      '[ports...]',
+      'take connections here and carry them there: PORT, FROM:TO or FROM:HOST:PORT; 0 takes any port that is free; either end can be unix:PATH',
+    )
+    .option(
+      '-R, --remote <from:to>',
+      'take connections on the buildlet and carry them here; may be repeated',
+      (spec: string, specs: string[] = []) => [...specs, spec],
+    )
+    .option('--address <address>', 'where ports without a host are taken here (default: 127.0.0.1)')
+    .action(async (name: string, ports: string[], { remote = [], address }: Options) => {
+      if (ports.length + remote.length === 0) {
+        throw new GomoteError('ERR_USAGE', 'nothing to forward', {
+          hint: `such as gomote forward ${name} 8080:3000`,
+        });
+      }
+      await context.withBuildlet(name, async (buildlet) => {
+        const forwards: Forward[] = [];
+        const { signal } = context;
+        const onTrouble = (line: string) => context.messages.say(`gomote: ${line}`);
+        try {
+          for (const [spec, isRemote] of [
+            ...ports.map((spec) => [spec, false] as const),
+            ...remote.map((spec) => [spec, true] as const),
+          ]) {
+            const options = { remote: isRemote, ...(isRemote ? {} : { address }) };
+            const forward = await buildlet.forward(spec, { ...options, onTrouble, signal });
+            forwards.push(forward);
+            const [from, to] = isRemote
+              ? [`${name}:${forward.from}`, forward.to]
+              : [forward.from, `${name}:${forward.to}`];
+            await print(context.terminal, listed([`${from} -> ${to}`], context.terminal));
+          }
+          await Promise.all(forwards.map(({ ended }) => ended));
+        } finally {
+          await Promise.all(forwards.map((forward) => forward.close()));
+        }
+      });
+    });
+}

@@ -1,0 +1,209 @@
+// Sockets here and on a buildlet's machine, joined: connections to the one are carried on to the other.
+import { once } from 'node:events';
+import { connect, createServer, type ListenOptions, type Server } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BuildletClient } from '../client/buildlet-client.ts';
+import { describeTarget } from '../client/ports.ts';
+import { abortedError, errnoOf, GomoteError, isConnectionError, messageOf } from '../errors.ts';
+import { breakOff, joinStreams } from '../files/join-streams.ts';
+import type { SocketTarget } from '../protocol/forward.ts';
+import { anySignal } from '../timeout-signal.ts';
+import { parseForward } from './forward-spec.ts';
+
+/** What `forward` takes. */
+export interface ForwardOptions {
+  /** Takes connections there, and carries them to here. Default false. */
+  remote?: boolean | undefined;
+  /** Where ports without a host are taken. Default `127.0.0.1`. */
+  address?: string | undefined;
+  /** Called with one line for each connection that could not be carried on, or broke, and while the buildlet is not reached. */
+  onTrouble?: ((line: string) => void) | undefined;
+  /** Ends it; `ended` fails with ERR_ABORTED then. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Connections that are carried on, until it is closed. */
+export interface Forward extends AsyncDisposable {
+  /** Where connections are taken, with the port that was free: `HOST:PORT` or `unix:PATH`. */
+  readonly from: string;
+  /** Where they lead. */
+  readonly to: string;
+  /** Resolves once it is closed; fails when the buildlet has ended, or is not to be reached any more. */
+  readonly ended: Promise<void>;
+  /** Takes no more connections, and breaks those that are open. */
+  close(): Promise<void>;
+}
+
+/** The buildlet, as far as it matters here. */
+interface Reached {
+  readonly name: string;
+  readonly client: BuildletClient;
+  explain(error: unknown): Promise<unknown>;
+  explained<T>(work: () => Promise<T>): Promise<T>;
+}
+
+/** How long to wait before the connection to the buildlet is made again, at first and at most, in ms. */
+const [firstPauseMs, longestPauseMs] = [250, 10_000];
+
+/** Resolves when connections are taken; see `Buildlet.forward`. */
+export async function openForward(
+  buildlet: Reached,
+  spec: string,
+  options: ForwardOptions,
+): Promise<Forward> {
+  const { from, to } = parseForward(spec, options.address);
+  const closing = new AbortController();
+  const signal = anySignal(closing.signal, ...(options.signal ? [options.signal] : []));
+  const place: Place = { buildlet, to, signal, onTrouble: options.onTrouble ?? (() => undefined) };
+  const opened = await (options.remote ? listenThere(place, from) : listenHere(place, from));
+  const ended = opened.kept.catch((error: unknown) => {
+    if (!closing.signal.aborted) throw error;
+  });
+  // It may be looked at late, or never.
+  ended.catch(() => undefined);
+  const close = async () => {
+    closing.abort();
+    await ended.catch(() => undefined);
+  };
+  return {
+    from: describeTarget(opened.at),
+    to: describeTarget(to),
+    ended,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+interface Place {
+  readonly buildlet: Reached;
+  readonly to: SocketTarget;
+  readonly signal: AbortSignal;
+  readonly onTrouble: (line: string) => void;
+}
+
+interface Opened {
+  readonly at: SocketTarget;
+  /** Fails in the end, with the reason. */
+  readonly kept: Promise<never>;
+}
+
+async function listenHere(place: Place, from: SocketTarget): Promise<Opened> {
+  const { buildlet, to, signal, onTrouble } = place;
+  const { ports } = buildlet.client;
+  const link = await buildlet.explained(() => ports.open({ signal }));
+  const server = createServer(
+    { allowHalfOpen: true, pauseOnConnect: true, noDelay: true },
+    (socket) => {
+      void carry(socket, () => ports.connect(to, { signal }), place);
+    },
+  );
+  await listening(server, from);
+  server.on('error', (error) => onTrouble(`${describeTarget(from)}: ${messageOf(error)}`));
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const kept = keep(place, link, () => ports.open({ signal })).finally(() => server.close());
+  return { at: from.kind === 'tcp' ? { ...from, port } : from, kept };
+}
+
+async function listenThere(place: Place, from: SocketTarget): Promise<Opened> {
+  const { buildlet, to, signal } = place;
+  const { ports } = buildlet.client;
+  let current: { close(): void } | undefined;
+  const listen = async (at: SocketTarget) => {
+    const listener = await ports.listen(at, (stream) => void carry(stream, () => dial(to), place), {
+      signal,
+    });
+    current = listener;
+    return listener;
+  };
+  const first = await buildlet.explained(() => listen(from));
+  // The port that was free is kept.
+  const kept = keep(place, first, () => listen(first.at)).finally(() => current?.close());
+  return { at: first.at, kept };
+}
+
+/** Joins a connection that was taken to the one that it leads to, or breaks it off. */
+async function carry(taken: Duplex, open: () => Promise<Duplex>, place: Place): Promise<void> {
+  const { signal, onTrouble } = place;
+  const tell = (error: Error) => {
+    if (!signal.aborted) onTrouble(messageOf(error));
+  };
+  taken.on('error', () => undefined);
+  const cut = () => breakOff(taken);
+  signal.addEventListener('abort', cut, { once: true });
+  try {
+    const onward = await open();
+    onward.once('error', tell);
+    if (signal.aborted) cut();
+    await joinStreams(taken, onward);
+  } catch (error) {
+    breakOff(taken);
+    tell(error instanceof Error ? error : new Error(String(error)));
+  } finally {
+    signal.removeEventListener('abort', cut);
+  }
+}
+
+/** Makes the connection to the buildlet again whenever it is lost, for as long as the buildlet may be there. */
+async function keep(
+  { buildlet, signal, onTrouble }: Place,
+  first: { readonly ended: Promise<string> },
+  again: () => Promise<{ readonly ended: Promise<string> }>,
+): Promise<never> {
+  const aborted = new Promise<never>((_resolve, reject) => {
+    const abort = () => reject(abortedError(signal));
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+  });
+  let link = first;
+  for (;;) {
+    const reason = await Promise.race([link.ended, aborted]);
+    onTrouble(`${buildlet.name}: ${reason}; it is connected again`);
+    for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
+      try {
+        link = await Promise.race([again(), aborted]);
+        break;
+      } catch (error) {
+        const known = await buildlet.explain(error);
+        if (signal.aborted || !isConnectionError(known)) throw known;
+      }
+      await Promise.race([sleep(pauseMs), aborted]);
+    }
+  }
+}
+
+async function listening(server: Server, target: SocketTarget): Promise<void> {
+  try {
+    // A socket of a file is for this user alone.
+    const mask = target.kind === 'unix' ? process.umask(0o177) : undefined;
+    server.listen(placeOf(target));
+    if (mask !== undefined) process.umask(mask);
+    await once(server, 'listening');
+  } catch (error) {
+    const where = describeTarget(target);
+    const isTaken = errnoOf(error) === 'EADDRINUSE';
+    throw new GomoteError('ERR_CONFLICT', `cannot listen at ${where}: ${messageOf(error)}`, {
+      hint: isTaken ? 'give another port, or 0 for any that is free' : undefined,
+      cause: error,
+    });
+  }
+}
+
+async function dial(target: SocketTarget): Promise<Duplex> {
+  const socket = connect({ ...placeOf(target), allowHalfOpen: true });
+  socket.on('error', () => undefined);
+  try {
+    await once(socket, 'connect');
+    return socket;
+  } catch (error) {
+    throw new GomoteError('ERR_CONNECT', `${describeTarget(target)} here: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+const placeOf = (target: SocketTarget) =>
+  (target.kind === 'unix'
+    ? { path: target.path }
+    : { host: target.host, port: target.port }) satisfies ListenOptions;

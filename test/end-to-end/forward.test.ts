@@ -1,0 +1,133 @@
+// gomote forward and gomote proxy, as a user starts them.
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { statSync } from 'node:fs';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { expect, it, onTestFinished } from 'vitest';
+import { type Ended, ending, workshop } from '../helpers/programs.ts';
+
+/** A server here that sends back what comes; also the machine's of a local buildlet. */
+async function echoServer(): Promise<number> {
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on('error', () => undefined);
+    socket.pipe(socket);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+async function sent(where: number | string, text: string): Promise<string> {
+  const place = typeof where === 'string' ? { path: where } : { port: where, host: '127.0.0.1' };
+  const socket = connect({ ...place, allowHalfOpen: true });
+  let all = '';
+  socket.setEncoding('utf8').on('data', (chunk) => {
+    all += chunk;
+  });
+  socket.end(text);
+  // One that is refused there is reset here.
+  await new Promise((resolve) => socket.once('end', resolve).once('error', resolve));
+  socket.destroy();
+  return all;
+}
+
+/** The first lines that the program prints, and how it ends. */
+async function lines(program: ChildProcess, count: number): Promise<[string[], Promise<Ended>]> {
+  const ended = ending(program);
+  const found: string[] = [];
+  const reader = createInterface({ input: program.stdout! });
+  await new Promise<void>((resolve) => {
+    reader.on('line', (line) => found.push(line) === count && resolve());
+    program.once('exit', () => resolve());
+  });
+  return [found, ended];
+}
+
+const portOf = (address: string | undefined): number =>
+  Number(/:([0-9]+)$/.exec(address ?? '')?.[1]);
+
+it('gomote forward carries ports and sockets both ways until it is interrupted', async () => {
+  const { start, create, directory } = workshop();
+  const name = await create();
+  const port = await echoServer();
+  const path = join(directory, 'here');
+  const program = start('gomote', [
+    ...['forward', name, `0:${port}`, `unix:${path}:127.0.0.1:${port}`],
+    ...['-R', `0:${port}`],
+  ]);
+  const [[first, second, third], ended] = await lines(program, 3);
+  expect(first).toMatch(new RegExp(`^127\\.0\\.0\\.1:[0-9]+ -> ${name}:localhost:${port}$`));
+  expect(second).toBe(`unix:${path} -> ${name}:127.0.0.1:${port}`);
+  expect(third).toMatch(new RegExp(`^${name}:127\\.0\\.0\\.1:[0-9]+ -> localhost:${port}$`));
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  expect(await sent(portOf(first?.split(' ')[0]), 'one')).toBe('one');
+  expect(await sent(path, 'two')).toBe('two');
+  expect(await sent(portOf(third?.split(' ')[0]), 'three')).toBe('three');
+  program.kill('SIGINT');
+  expect(await ended).toMatchObject({ code: 130 });
+});
+
+it('gomote forward says at once what is refused there, and goes on', async () => {
+  const { start, create } = workshop();
+  const name = await create();
+  const port = await echoServer();
+  const refusing = createServer();
+  refusing.listen(0, '127.0.0.1');
+  await once(refusing, 'listening');
+  const { port: closed } = refusing.address() as AddressInfo;
+  refusing.close();
+  const program = start('gomote', ['forward', name, `0:127.0.0.1:${closed}`, `0:${port}`]);
+  const [[first, second], ended] = await lines(program, 2);
+  expect(await sent(portOf(first?.split(' ')[0]), 'lost')).toBe('');
+  expect(await sent(portOf(second?.split(' ')[0]), 'kept')).toBe('kept');
+  program.kill('SIGTERM');
+  expect(await ended).toMatchObject({
+    code: 143,
+    stderr: expect.stringContaining(
+      `gomote: 127.0.0.1:${closed} on ${name}: connect ECONNREFUSED 127.0.0.1:${closed}\n`,
+    ),
+  });
+});
+
+it('gomote forward ends with status 1 when the buildlet has ended', async () => {
+  const { start, create, gomote } = workshop();
+  const name = await create();
+  const [, ended] = await lines(start('gomote', ['forward', name, '0:9']), 1);
+  await gomote('destroy', name);
+  const { code, stderr } = await ended;
+  expect(code).toBe(1);
+  expect(stderr).toContain(name);
+});
+
+it.each([
+  { args: [], words: 'nothing to forward' },
+  { args: ['x:y'], words: '"x:y" does not say what to forward' },
+  { args: ['70000'], words: '"70000" does not say what to forward' },
+  { args: ['8080:0'], words: '"8080:0" does not say what to forward' },
+])('gomote forward $args is a wrong use', async ({ args, words }) => {
+  const { create, gomote } = workshop();
+  const { code, stderr } = await gomote('forward', await create(), ...args);
+  expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(words) });
+});
+
+it('gomote forward does not take a port that is taken', async () => {
+  const { create, gomote } = workshop();
+  const port = await echoServer();
+  const { code, stderr, stdout } = await gomote('forward', await create(), `${port}:80`);
+  expect({ code, stdout: stdout.toString() }).toEqual({ code: 1, stdout: '' });
+  expect(stderr).toContain(`cannot listen at 127.0.0.1:${port}`);
+  expect(stderr).toContain('give another port, or 0 for any that is free');
+});
+
+it('gomote proxy joins its own input and output to a port', async () => {
+  const { create, run, gomote } = workshop();
+  const name = await create();
+  const port = await echoServer();
+  const { code, stdout } = await run('sh', '-c', `printf hello | gomote proxy ${name} ${port}`);
+  expect({ code, stdout: stdout.toString() }).toEqual({ code: 0, stdout: 'hello' });
+  const refused = await gomote('proxy', name, '127.0.0.1:1');
+  expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('ECONNREFUSED') });
+});
