@@ -19,6 +19,8 @@ export class Context {
   exitCode = 0;
   /** Whether the command stands for a remote one, as `run` does: its exit codes below 125 are that command's. */
   isRun = false;
+  /** Whether a failure is reported as JSON. */
+  isJson = false;
   /** One of several buildlets, as the name of a file: what is fetched from it goes into a place of its own. */
   ownName: string | undefined;
   #globals: GlobalOptions = {};

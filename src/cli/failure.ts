@@ -14,9 +14,24 @@ export async function exitCodeOf(thrown: unknown, context: Context): Promise<num
   // Of all that can break, only our own output fails with this: what the network does is a GomoteError.
   if (errnoOf(error) === 'EPIPE') return exitCodes.brokenPipe;
   if (interrupts.received !== undefined) return signalCode(interrupts.received);
-  await report(error, context);
-  if (context.isRun) return runFailureCode(error);
-  return isGomoteError(error, 'ERR_USAGE') ? exitCodes.usage : exitCodes.failed;
+  const exitCode = context.isRun
+    ? runFailureCode(error)
+    : isGomoteError(error, 'ERR_USAGE')
+      ? exitCodes.usage
+      : exitCodes.failed;
+  if (context.isJson) reportJson(error, exitCode, context);
+  else await report(error, context);
+  return exitCode;
+}
+
+/** For programs: one object on one line. */
+function reportJson(error: unknown, exitCode: number, { terminal }: Context): void {
+  const { code, hint } =
+    error instanceof GomoteError
+      ? error
+      : { code: errnoOf(error) ?? 'ERR_UNKNOWN', hint: undefined };
+  const message = printable(wordsOf(error));
+  terminal.stderr.write(`${JSON.stringify({ code, message, hint, exitCode })}\n`);
 }
 
 /** The message; where Node alone has none that helps, ours. */

@@ -49,6 +49,7 @@ export async function runProgram(given: readonly string[], context: Context): Pr
       ...(entry.takesCommand ? { stopAfterOperands: 1 } : {}),
     });
     args = [...args, entry.name, ...rest];
+    context.isJson = known.has('json') && rest.includes('--json');
   }
   try {
     await root.parseAsync(args, { from: 'user' });

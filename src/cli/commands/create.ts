@@ -4,7 +4,7 @@ import { createSeveral, hostOf } from '../../gomote/create.ts';
 import { withoutCreated } from '../../gomote/create-all.ts';
 import { withType } from '../../gomote/find-type.ts';
 import type { Context } from '../context.ts';
-import { print } from '../terminal/terminal.ts';
+import { listedJson, print } from '../terminal/terminal.ts';
 import { parseAmount, parseCount, parseMemoryOption } from '../values.ts';
 import { groupForNew } from '../which/new-members.ts';
 import { noteForProject } from '../which/project.ts';
@@ -18,6 +18,7 @@ interface Options {
   network?: string;
   isolation?: 'none' | 'bubblewrap';
   newGroup?: string;
+  json?: boolean;
 }
 
 /** The most buildlets one command makes. */
@@ -51,6 +52,7 @@ export function define(command: Command, context: Context): void {
         'on this machine only: run commands in a sandbox, or as you with all that you can do (default: none)',
       ).choices(['none', 'bubblewrap']),
     )
+    .option('--json', 'print a JSON array instead of names')
     .action(async (type: string | undefined, options: Options) => {
       const { signal, backends } = context;
       await withType(type, backends, signal, async (wanted) => {
@@ -73,7 +75,14 @@ export function define(command: Command, context: Context): void {
         );
         try {
           group.add(names);
-          await print(context.terminal, names.map((name) => `${name}\n`).join(''));
+          const { terminal } = context;
+          const items = instances.map(({ builderType, hostType, created, expires }, i) => ({
+            ...{ name: names[i], backend: backend.name, builderType, hostType, created, expires },
+          }));
+          const text = options.json
+            ? listedJson(items, terminal, 2)
+            : names.map((name) => `${name}\n`).join('');
+          await print(terminal, text);
         } catch (error) {
           // Nobody knows their names.
           throw await withoutCreated(backend, instances, error);

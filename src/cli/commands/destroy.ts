@@ -7,7 +7,7 @@ import type { Context } from '../context.ts';
 import { forEachNamed } from '../for-each-named.ts';
 import { plural } from '../plural.ts';
 import { throwSilent } from '../silent-parts.ts';
-import { print } from '../terminal/terminal.ts';
+import { listedJson, print } from '../terminal/terminal.ts';
 import { activeGroup, chosenBuildlets } from '../which/choose.ts';
 import { Groups } from '../which/groups.ts';
 import { namesInList } from '../which/names.ts';
@@ -17,6 +17,7 @@ interface Options {
   yes?: boolean;
   ignoreMissing?: boolean;
   destroyGroup?: boolean;
+  json?: boolean;
 }
 
 export function define(command: Command, context: Context): void {
@@ -26,6 +27,7 @@ export function define(command: Command, context: Context): void {
     .option('-y, --yes', 'with --all: do not ask, as it does on a terminal')
     .option('--destroy-group', 'also the group of --group or GOMOTE_GROUP')
     .option('--ignore-missing', 'a buildlet that is not there is no error')
+    .option('--json', 'print the names of those that were destroyed as a JSON array')
     .action(async (given: string[], options: Options) => {
       if (given.length > 0 && options.all) {
         throw new GomoteError('ERR_USAGE', 'give names or --all, not both', { hint });
@@ -39,18 +41,25 @@ export function define(command: Command, context: Context): void {
       const silent: GomoteError[] = [];
       const names = await namesFor(given, options, silent, context);
       if (options.all && !options.yes) await confirm(names, context);
+      const destroyed: string[] = [];
       await forEachNamed(
         names,
         async (name) => {
-          await destroyOne(name, context).catch(async (error: unknown) => {
+          try {
+            await destroyOne(name, context);
+            destroyed.push(name);
+          } catch (error) {
             const isMissing = isGomoteError(error, 'ERR_UNKNOWN_BUILDLET');
             if (isMissing) await forget(name, context);
             if (!isMissing || !options.ignoreMissing) throw error;
-          });
-          if (options.all) await print(context.terminal, `${printable(name)}\n`);
+          }
+          if (options.all && !options.json) await print(context.terminal, `${printable(name)}\n`);
         },
         (counts) => `${counts} were not destroyed`,
-      );
+      ).finally(async () => {
+        const { terminal } = context;
+        if (options.json) await print(terminal, listedJson(destroyed, terminal));
+      });
       if (group !== undefined) new Groups(context.configDir).destroy(group.name);
       throwSilent(silent);
     });

@@ -2,27 +2,25 @@
 import type { Command } from 'commander';
 import { throwUncompared } from '../../gomote/diff.ts';
 import type { Context } from '../context.ts';
-import { listed, listedJson, print } from '../terminal/terminal.ts';
-
-interface Options {
-  json?: boolean;
-}
+import { type ListingOptions, listingOptions, printListing } from '../terminal/listing.ts';
+import { listed } from '../terminal/terminal.ts';
 
 export function define(command: Command, context: Context): void {
-  command
-    .argument('<name>', 'buildlet')
-    .option('--json', 'print a JSON array')
-    .action(async (name: string, options: Options) => {
+  listingOptions(command.argument('<name>', 'buildlet')).action(
+    async (name: string, options: ListingOptions) => {
       const { terminal } = context;
       const unread: string[] = [];
       const differences = await context.withBuildlet(name, (buildlet) =>
         buildlet.diff({ onUnread: (path, reason) => unread.push(`${path}: ${reason}`) }),
       );
       const lines = differences.map(({ status, path }) => `${status} ${path}`);
-      await print(
+      const table = () => listed(lines, terminal);
+      await printListing([...differences], options, {
+        fields: ['status', 'path'],
+        table,
         terminal,
-        options.json ? listedJson(differences, terminal, 2) : listed(lines, terminal),
-      );
+      });
       throwUncompared(unread);
-    });
+    },
+  );
 }

@@ -3,12 +3,14 @@ import type { Command } from 'commander';
 import { formatDuration, parseDuration } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';
 import type { Context } from '../context.ts';
+import { listedJson, print } from '../terminal/terminal.ts';
 
 export function define(command: Command, context: Context): void {
   command
     .argument('<name>', 'buildlet')
     .argument('<duration>', 'how long it shall live from this moment on, used or not, such as 2h')
-    .action(async (name: string, text: string) => {
+    .option('--json', 'print a JSON object')
+    .action(async (name: string, text: string, { json }: { json?: boolean }) => {
       const byMs = parseDuration('duration', text);
       const expires = await context.withInstance(name, async (backend, instance) => {
         if (backend.extend === undefined) {
@@ -22,6 +24,8 @@ export function define(command: Command, context: Context): void {
         }
         return await backend.extend(instance, byMs, { signal: context.signal });
       });
+      const { terminal } = context;
+      if (json) return await print(terminal, listedJson({ name, expires }, terminal));
       if (expires === undefined) return;
       const leftMs = expires.getTime() - Date.now();
       context.messages.say(

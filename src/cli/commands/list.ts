@@ -5,12 +5,11 @@ import type { GomoteError } from '../../errors.ts';
 import type { ListedBuildlet } from '../../gomote/list.ts';
 import type { Context } from '../context.ts';
 import { throwSilent } from '../silent-parts.ts';
+import { type ListingOptions, listingOptions, printListing } from '../terminal/listing.ts';
 import { type Column, formatColumns } from '../terminal/table.ts';
-import { listedJson, print, type Terminal } from '../terminal/terminal.ts';
 import { dropGone, groupsOfMembers } from '../which/membership.ts';
 
-interface Options {
-  json?: boolean;
+interface Options extends ListingOptions {
   all?: boolean;
 }
 
@@ -20,12 +19,10 @@ interface Row extends ListedBuildlet {
 }
 
 export function define(command: Command, context: Context): void {
-  command
-    .option('--json', 'print a JSON array')
-    .option(
-      '--all',
-      'also those of others, with owner and machine, from coordinators whose admin you are',
-    );
+  listingOptions(command).option(
+    '--all',
+    'also those of others, with owner and machine, from coordinators whose admin you are',
+  );
   command.action(async (options: Options) => {
     const failures: GomoteError[] = [];
     const onFailure = (error: GomoteError) => failures.push(error);
@@ -34,12 +31,12 @@ export function define(command: Command, context: Context): void {
     const rows = listed.map((one) => ({ ...one, groups: membership.get(one.name) ?? [] }));
     if (failures.length === 0) await dropGone(rows, context);
     const { terminal } = context;
-    await print(
+    await printListing(rows.map(toJson), options, {
+      fields,
+      table: () =>
+        formatColumns(rows, options.all ? [...columns, ...adminColumns] : columns, terminal),
       terminal,
-      options.json
-        ? toJson(rows, terminal)
-        : formatColumns(rows, options.all ? [...columns, ...adminColumns] : columns, terminal),
-    );
+    });
     throwSilent(failures);
   });
 }
@@ -80,21 +77,23 @@ function stateOf({
   return trouble === undefined ? 'running' : 'unwell';
 }
 
-const toJson = (rows: readonly Row[], terminal: Terminal): string =>
-  listedJson(
-    rows.map(({ backend, instance, dead, trouble, ...row }) => ({
-      backend,
-      name: instance,
-      builderType: row.builderType,
-      hostType: row.hostType,
-      owner: row.owner,
-      machine: row.machine,
-      created: row.created,
-      expires: row.expires,
-      state: stateOf({ dead, trouble }),
-      reason: dead ?? trouble,
-      groups: row.groups,
-    })),
-    terminal,
-    2,
-  );
+const toJson = ({ backend, instance, dead, trouble, ...row }: Row) => ({
+  backend,
+  name: instance,
+  fullName: row.name,
+  builderType: row.builderType,
+  hostType: row.hostType,
+  owner: row.owner,
+  machine: row.machine,
+  created: row.created,
+  expires: row.expires,
+  state: stateOf({ dead, trouble }),
+  reason: dead ?? trouble,
+  groups: row.groups,
+});
+
+/** What `toJson` gives. */
+const fields = [
+  ...['backend', 'name', 'fullName', 'builderType', 'hostType', 'owner', 'machine'],
+  ...['created', 'expires', 'state', 'reason', 'groups'],
+];

@@ -5,13 +5,14 @@ import { onPath } from '../../gomote/remote-path.ts';
 import type { DirEntry } from '../../protocol/listing.ts';
 import type { Context } from '../context.ts';
 import { formatTable } from '../terminal/table.ts';
-import { print, type Terminal } from '../terminal/terminal.ts';
+import { listedJson, print, type Terminal } from '../terminal/terminal.ts';
 import { parseCommaList } from '../values.ts';
 
 interface Options {
   recursive?: boolean;
   digest?: boolean;
   skip?: string[];
+  json?: boolean;
 }
 
 /** Lines are printed in pieces of about this many characters. */
@@ -24,6 +25,7 @@ export function define(command: Command, context: Context): void {
     .option('-R, --recursive', 'also what is below')
     .option('-d, --digest', 'also SHA-1 digests of files')
     .option('--skip <dirs>', 'leave out these directories: a list with commas', parseCommaList)
+    .option('--json', 'print a JSON object a line')
     .action(async (name: string, dir = '', options: Options) => {
       const { signal, terminal } = context;
       checkInside('the directory', dir);
@@ -32,7 +34,8 @@ export function define(command: Command, context: Context): void {
           const rows = new Rows(terminal);
           try {
             for await (const entry of client.listDir(dir, { ...options, signal })) {
-              await rows.add(cellsOf(entry, dir));
+              if (options.json) await rows.addLine(listedJson(toJson(entry, dir), terminal));
+              else await rows.add(cellsOf(entry, dir));
             }
           } finally {
             // Also what came before a failure.
@@ -51,11 +54,20 @@ function cellsOf({ line, name, mode, isDirectory }: DirEntry, given: string): st
   return [mode, name === '' && !isDirectory ? given : written, ...rest];
 }
 
+const toJson = (
+  { name, type, permissions, mode, size, mtime, digest }: DirEntry,
+  given: string,
+) => ({
+  path: name === '' && type !== 'directory' ? given : name,
+  ...{ type, mode, permissions, size, mtime, digest },
+});
+
 /** Rows that are printed some at a time: with tabs, or aligned below a header on a terminal. */
 class Rows {
   readonly #terminal: Terminal;
   #rows: string[][] = [];
   #length = 0;
+  #lines = '';
   #isFirst = true;
 
   constructor(terminal: Terminal) {
@@ -68,11 +80,19 @@ class Rows {
     if (this.#length >= pieceLength) await this.print();
   }
 
+  /** A line that is not to be aligned with others. */
+  async addLine(line: string): Promise<void> {
+    this.#lines += line;
+    if (this.#lines.length >= pieceLength) await this.print();
+  }
+
   async print(): Promise<void> {
     const isTitled = this.#isFirst && this.#rows.length > 0 && this.#terminal.stdout.isTTY === true;
     const header = isTitled ? [['MODE', 'NAME', 'SIZE', 'TIME']] : [];
     const text = formatTable([...header, ...this.#rows], this.#terminal);
     [this.#rows, this.#length, this.#isFirst] = [[], 0, false];
-    await print(this.#terminal, text);
+    const lines = this.#lines;
+    this.#lines = '';
+    await print(this.#terminal, text + lines);
   }
 }

@@ -2,10 +2,11 @@
 import type { Command } from 'commander';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { Context } from '../context.ts';
-import { print } from '../terminal/terminal.ts';
+import { listedJson, print } from '../terminal/terminal.ts';
 
 interface Options {
   status?: boolean;
+  json?: boolean;
 }
 
 /** How long the buildlet may take, in ms. */
@@ -15,13 +16,19 @@ export function define(command: Command, context: Context): void {
   command
     .argument('<name>', 'buildlet')
     .option('--status', 'print its status as JSON')
+    .option('--json', 'print a JSON object: its status, and how long it took')
     .action(async (name: string, options: Options) => {
       const signal = anySignal(context.signal, timeoutSignal(pingTimeoutMs));
       await context.withBuildlet(name, async ({ client }) => {
         const startMs = Date.now();
         const { version, confinement } = await client.status({ signal });
         const tookMs = Date.now() - startMs;
-        if (options.status)
+        if (options.json)
+          await print(
+            context.terminal,
+            listedJson({ name, tookMs, version, ...confinement }, context.terminal),
+          );
+        else if (options.status)
           await print(context.terminal, `${JSON.stringify({ version, ...confinement })}\n`);
         else context.messages.say(`${name} answers: version ${version}, ${tookMs} ms`);
       });

@@ -6,27 +6,20 @@ import type { SessionInfo } from '../../protocol/session.ts';
 import type { Context } from '../context.ts';
 import { cpuTime, peakMemory } from '../run/run-usage.ts';
 import { shellLine } from '../run/shell-words.ts';
+import { type ListingOptions, listingOptions, printListing } from '../terminal/listing.ts';
 import { type Column, formatColumns } from '../terminal/table.ts';
-import { listedJson, print } from '../terminal/terminal.ts';
-
-interface Options {
-  json?: boolean;
-}
 
 export function define(command: Command, context: Context): void {
-  command
-    .argument('<name>', 'buildlet')
-    .option('--json', 'print a JSON array')
-    .action(async (name: string, options: Options) => {
+  listingOptions(command.argument('<name>', 'buildlet')).action(
+    async (name: string, options: ListingOptions) => {
       const { signal, terminal } = context;
       const runs = await context.withBuildlet(name, ({ client }) =>
         client.sessions.list({ signal }),
       );
-      const text = options.json
-        ? listedJson(runs.map(toJson), terminal, 2)
-        : formatColumns(runs, columns, terminal);
-      await print(terminal, text);
-    });
+      const table = () => formatColumns(runs, columns, terminal);
+      await printListing(runs.map(toJson), options, { fields, table, terminal });
+    },
+  );
 }
 
 const ageOf = ({ started }: SessionInfo): number => Math.max(0, Date.now() - Date.parse(started));
@@ -48,6 +41,9 @@ function commandLine(command: SessionInfo['command']): string {
 }
 
 const toJson = (run: SessionInfo) => ({ ...run, state: condition(run) });
+
+/** What `toJson` gives. */
+const fields = ['id', 'started', 'command', 'running', 'detached', 'state', 'end'];
 
 /** `running`, `detached` (runs without its client), or how it ended. */
 function condition({ end, detached }: SessionInfo): string {

@@ -4,10 +4,10 @@ import { GomoteError } from '../../errors.ts';
 import type { Context } from '../context.ts';
 import { forEachNamed } from '../for-each-named.ts';
 import { throwSilent } from '../silent-parts.ts';
-import { listed, print } from '../terminal/terminal.ts';
+import { listed, listedJson, print } from '../terminal/terminal.ts';
 
 export function define(command: Command, context: Context): void {
-  command.action(async () => {
+  command.option('--json', 'print a JSON object').action(async ({ json }: { json?: boolean }) => {
     const backend = await context.backend();
     if (backend.reap === undefined) {
       throw new GomoteError('ERR_USAGE', `backend "${backend.name}" leaves nothing to reap`, {
@@ -29,8 +29,9 @@ export function define(command: Command, context: Context): void {
       },
       (counts) => `${counts} were not removed`,
     );
-    await print(context.terminal, listed(removed, context.terminal));
+    const { terminal } = context;
+    await print(terminal, json ? listedJson({ removed }, terminal, 2) : listed(removed, terminal));
     throwSilent(silent);
-    if (removed.length === 0) context.messages.say('gomote: nothing to remove');
+    if (removed.length === 0 && !json) context.messages.say('gomote: nothing to remove');
   });
 }

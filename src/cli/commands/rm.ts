@@ -3,17 +3,20 @@ import type { Command } from 'commander';
 import { checkInside } from '../../gomote/inside.ts';
 import { printable } from '../../printable.ts';
 import type { Context } from '../context.ts';
+import { listedJson, print } from '../terminal/terminal.ts';
 
 export function define(command: Command, context: Context): void {
   command
     .argument('<name>', 'buildlet')
     .argument('<path...>', 'files or directories, relative to the work dir; . empties it')
-    .action(async (name: string, paths: string[]) => {
+    .option('--json', 'print a JSON object')
+    .action(async (name: string, paths: string[], { json }: { json?: boolean }) => {
       for (const path of paths) checkInside('the path', path);
-      const { signal, messages } = context;
+      const { signal, messages, terminal } = context;
       await context.withBuildlet(name, async ({ client }) => {
         const { warnings } = await client.removeAll(paths, { signal });
-        for (const warning of warnings) messages.say(`${name}: ${printable(warning)}`);
+        if (json) await print(terminal, listedJson({ name, warnings }, terminal));
+        else for (const warning of warnings) messages.say(`${name}: ${printable(warning)}`);
       });
     });
 }

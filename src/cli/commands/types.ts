@@ -2,20 +2,26 @@
 import type { Command } from 'commander';
 import { hostTypeOf } from '../../builders.ts';
 import type { Context } from '../context.ts';
+import { type ListingOptions, listingOptions, printListing } from '../terminal/listing.ts';
 import { formatTable } from '../terminal/table.ts';
-import { print } from '../terminal/terminal.ts';
 
 export function define(command: Command, context: Context): void {
-  command.action(async () => {
+  listingOptions(command).action(async (options: ListingOptions) => {
     const { catalogue: own } = await context.config();
     const backend = await context.backend();
     const theirs = await backend.types?.({ signal: context.signal });
     const catalogue = theirs ?? own;
-    const header = context.terminal.stdout.isTTY ? [['TYPE', 'HOST TYPE', 'DESCRIPTION']] : [];
-    const rows = catalogue.builders.map((builder) => {
-      const { name, description } = hostTypeOf(catalogue, builder);
-      return [builder.name, name, description ?? ''].filter((cell) => cell !== '');
+    const { terminal } = context;
+    const header = terminal.stdout.isTTY ? [['TYPE', 'HOST TYPE', 'DESCRIPTION']] : [];
+    const items = catalogue.builders.map((builder) => {
+      const { name: hostType, description } = hostTypeOf(catalogue, builder);
+      return { name: builder.name, hostType, description };
     });
-    await print(context.terminal, formatTable([...header, ...rows], context.terminal));
+    const rows = items.map(({ name, hostType, description }) =>
+      [name, hostType, description ?? ''].filter((cell) => cell !== ''),
+    );
+    const table = () => formatTable([...header, ...rows], terminal);
+    const fields = ['name', 'hostType', 'description'];
+    await printListing(items, options, { fields, table, terminal });
   });
 }

@@ -3,11 +3,11 @@ import type { Command } from 'commander';
 import { GomoteError, messageOf } from '../../errors.ts';
 import type { RemoteUser } from '../../protocol/coordinator-replies.ts';
 import type { Context } from '../context.ts';
+import { type ListingOptions, listingOptions, printListing } from '../terminal/listing.ts';
 import { formatTable } from '../terminal/table.ts';
-import { print } from '../terminal/terminal.ts';
 
 export function define(command: Command, context: Context): void {
-  command.action(async () => {
+  listingOptions(command).action(async (options: ListingOptions) => {
     const names = context.isBackendGiven
       ? [await context.backendName()]
       : [...(await context.config()).backends.keys()];
@@ -21,11 +21,18 @@ export function define(command: Command, context: Context): void {
     context.signal.throwIfAborted();
     const failures: string[] = [];
     const rows: string[][] = [];
+    const items: (RemoteUser & { backend: string })[] = [];
     results.forEach((result, i) => {
       if (result.status === 'rejected') failures.push(`${names[i]}: ${messageOf(result.reason)}`);
-      else rows.push([names[i] ?? '', ...fieldsOf(result.value)]);
+      else {
+        rows.push([names[i] ?? '', ...fieldsOf(result.value)]);
+        items.push({ backend: names[i] ?? '', ...result.value });
+      }
     });
-    await print(context.terminal, formatTable(rows, context.terminal));
+    const { terminal } = context;
+    const table = () => formatTable(rows, terminal);
+    const fields = ['backend', 'name', 'isAdmin', 'inUse', 'maximum', 'expires'];
+    await printListing(items, options, { fields, table, terminal });
     if (failures.length > 0) throw new GomoteError('ERR_CONNECT', failures.join('; '));
   });
 }

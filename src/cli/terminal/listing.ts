@@ -1,0 +1,97 @@
+// Lists that a command prints: as a table, as JSON, or each item by a template.
+import type { Command } from 'commander';
+import { nearest } from '../../did-you-mean.ts';
+import { GomoteError } from '../../errors.ts';
+import { printable } from '../../printable.ts';
+import { listedJson, print, type Terminal } from './terminal.ts';
+
+export interface ListingOptions {
+  json?: boolean;
+  format?: string;
+}
+
+type Item = Readonly<Record<string, unknown>>;
+
+/** Adds `--json` and `--format` to a command that prints a list. */
+export const listingOptions = (command: Command): Command =>
+  command
+    .option('--json', 'print a JSON array')
+    .option(
+      '--format <template>',
+      "print each as the template says: '{{.name}}' is what --json calls name; \\t and \\n",
+    );
+
+/**
+ * Prints the items.
+ *
+ * @param fields What `--json` gives of each.
+ * @param table The same as text, when neither option was given.
+ */
+export async function printListing(
+  items: readonly object[],
+  { json, format }: ListingOptions,
+  {
+    fields,
+    table,
+    terminal,
+  }: { fields: readonly string[]; table: () => string; terminal: Terminal },
+): Promise<void> {
+  if (json && format !== undefined) {
+    throw new GomoteError('ERR_USAGE', '--json and --format contradict', {
+      hint: 'give one of them',
+    });
+  }
+  if (json) return await print(terminal, listedJson(items, terminal, 2));
+  if (format === undefined) return await print(terminal, table());
+  const write = parseTemplate(format, fields, terminal.stdout.isTTY === true);
+  await print(terminal, items.map((item) => `${write(item)}\n`).join(''));
+}
+
+/** What a template makes of an item. On a terminal, nothing in a value is obeyed. */
+export function parseTemplate(
+  template: string,
+  fields: readonly string[],
+  isShown: boolean,
+): (item: object) => string {
+  const parts = template.split(/\{\{\s*(\.[^{}]*?)\s*\}\}/);
+  const write = parts.map((part, at) => (at % 2 === 0 ? literal(part) : field(part, fields)));
+  return (item) => {
+    // What JSON makes of it, so that both say the same.
+    const plain = JSON.parse(JSON.stringify(item)) as Item;
+    return write
+      .map((one) => (typeof one === 'string' ? one : one(plain)))
+      .map((text, at) => (at % 2 === 1 && isShown ? printable(text) : text))
+      .join('');
+  };
+}
+
+function literal(text: string): string {
+  const stray = /\{\{[^}]*(\}\})?|\}\}/.exec(text)?.[0];
+  if (stray !== undefined) {
+    throw new GomoteError('ERR_USAGE', `--format: "${stray}" is no field`, {
+      hint: "write a field as '{{.name}}'",
+    });
+  }
+  return text.replaceAll(/\\([tn\\])/g, (_, letter) =>
+    letter === 't' ? '\t' : letter === 'n' ? '\n' : '\\',
+  );
+}
+
+function field(path: string, fields: readonly string[]): (item: Item) => string {
+  const [first = '', ...deeper] = path.slice(1).split('.');
+  if (!fields.includes(first)) {
+    const meant = nearest(first, fields);
+    throw new GomoteError('ERR_USAGE', `--format: there is no field "${first}"`, {
+      hint: meant ? `did you mean "${meant}"?` : `fields are: ${fields.join(', ')}`,
+    });
+  }
+  return (item) => {
+    let value: unknown = item[first];
+    for (const key of deeper) {
+      const isObject = typeof value === 'object' && value !== null && Object.hasOwn(value, key);
+      value = isObject ? (value as Item)[key] : undefined;
+    }
+    if (value === undefined || value === null) return '';
+    return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  };
+}

@@ -1,0 +1,164 @@
+// What commands print with --json and --format, held to the schema of the package.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { describe, expect, it } from 'vitest';
+import { Context } from '../../src/cli/context.ts';
+import { processInterrupts } from '../../src/cli/interrupts.ts';
+import { fullProgram } from '../../src/cli/program.ts';
+import { parseTemplate } from '../../src/cli/terminal/listing.ts';
+import { testCli } from '../helpers/cli.ts';
+import { Collector } from '../helpers/collect.ts';
+import { temporaryDirectory } from '../helpers/temporary.ts';
+
+const schema = JSON.parse(
+  readFileSync(new URL('../../schemas/output.schema.json', import.meta.url), 'utf8'),
+);
+const ajv = new Ajv2020({
+  allErrors: true,
+  formats: { 'date-time': /^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$/ },
+});
+ajv.addSchema(schema, 'gomote');
+
+function check(definition: string, value: unknown): void {
+  const isValid = ajv.validate(`gomote#/$defs/${definition}`, value);
+  expect([definition, isValid, ajv.errors, value]).toEqual([definition, true, null, value]);
+}
+
+describe('--json', () => {
+  it('of every command that has it is what the schema says', async () => {
+    const cli = testCli();
+    const here = temporaryDirectory();
+    const seen = new Set<string>();
+    const at = (path: string) => join(here, path);
+    const json = async (argv: string[], { isLines = false, code = 0 } = {}) => {
+      const result = await cli(argv);
+      expect([argv, result.code, result.stderr]).toEqual([argv, code, result.stderr]);
+      const [command = ''] = argv;
+      seen.add(command);
+      const texts = isLines ? result.stdout.trim().split('\n') : [result.stdout];
+      for (const text of texts) check(command, JSON.parse(text));
+      return JSON.parse(texts[0] ?? '');
+    };
+    mkdirSync(at('tree'));
+    execFileSync('git', ['init', '-q', at('tree')]);
+    writeFileSync(at('tree/file'), 'content');
+    const [{ name }] = await json(['create', '--json', 'local']);
+    await json(['list', '--json']);
+    await json(['types', '--json']);
+    await json(['ping', '--json', name]);
+    await json(['push', '--json', name, at('tree')], { isLines: true });
+    await cli(['run', '--dir', 'tree', name, 'sh', '-c', 'echo made >made; exit 3']);
+    await json(['ps', '--json', name]);
+    await json(['diff', '--json', name]);
+    await json(['pull', '--json', name, 'tree', at('back')]);
+    await json(['pull', '--json', '--dry-run', name, 'tree', at('dry')]);
+    await json(['get', '--json', name, 'tree/file', at('got')]);
+    await json(['put', '--json', name, at('got'), 'put']);
+    await json(['gettar', '--json', '-o', at('a.tgz'), name]);
+    await json(['puttar', '--json', '--dir', 'x', name, at('a.tgz')]);
+    await json(['cp', '--json', `${name}:put`, at('copied')]);
+    const work = (await cli(['run', name, 'pwd'])).stdout.trim();
+    writeFileSync(Buffer.from(`${work}/caf\xe9`, 'latin1'), '');
+    await json(['ls', '--json', '--recursive', '--digest', name], { isLines: true });
+    await json(['rm', '--json', name, 'put', 'nosuch']);
+    await json(['whoami', '--json']);
+    await json(['doctor', '--json']);
+    await json(['version', '--json']);
+    await json(['reap', '--json']);
+    await json(['destroy', '--json', name]);
+    check('extend', { name, expires: new Date().toISOString() });
+    const streams = { stdin: Readable.from([]), stdout: new Collector(), stderr: new Collector() };
+    const root = await fullProgram(
+      new Context({ ...streams, environment: {} }, processInterrupts()),
+    );
+    const having = root.commands
+      .filter(({ options }) => options.some(({ long }) => long === '--json'))
+      .map((command) => command.name());
+    // Only a coordinator can extend.
+    expect(having.filter((command) => command !== 'extend').sort()).toEqual([...seen].sort());
+    for (const command of having) expect(schema.$defs).toHaveProperty(command);
+  });
+
+  it('makes of a failure an object on one line of stderr', async () => {
+    const cli = testCli();
+    const name = (await cli(['create', 'local'])).stdout.trim();
+    const rows: [string[], object][] = [
+      [['ps', '--json', 'nosuch-0'], { code: 'ERR_UNKNOWN_BUILDLET', exitCode: 1 }],
+      [['list', '--json', '--backend', 'nosuch'], { code: 'ERR_CONFIG', exitCode: 1 }],
+      [['list', '--json', '--jsno'], { code: 'ERR_USAGE', exitCode: 2 }],
+      [['create', '--json'], { code: 'ERR_USAGE', exitCode: 2 }],
+      [['get', '--json', name, 'nosuch', '/dev/null'], { code: 'ERR_NO_SUCH_FILE', exitCode: 1 }],
+      [['list', '--json', '--format', 'x'], { code: 'ERR_USAGE', exitCode: 2 }],
+    ];
+    for (const [argv, error] of rows) {
+      const { code, stderr } = await cli(argv);
+      expect(stderr.endsWith('\n') && stderr.trim().split('\n').length).toBe(1);
+      const told = JSON.parse(stderr);
+      check('error', told);
+      expect([argv, told]).toMatchObject([argv, error]);
+      expect(code).toBe(told.exitCode);
+    }
+    // It belongs to the command that is run.
+    expect(await cli(['run', name, 'nosuch', '--json'])).toMatchObject({
+      code: 127,
+      stderr: expect.stringMatching(/^gomote: /),
+    });
+  });
+});
+
+describe('--format', () => {
+  const item = {
+    name: 'a\u001b[31mb',
+    count: 3,
+    at: new Date(0),
+    none: undefined,
+    end: { code: 1 },
+  };
+  const fields = Object.keys(item);
+
+  it.each([
+    ['{{.count}}', '3'],
+    ['{{ .count }}\\t{{.none}}|', '3\t|'],
+    ['{{.at}}', '1970-01-01T00:00:00.000Z'],
+    ['{{.end}} {{.end.code}} {{.end.nosuch.x}}', '{"code":1} 1 '],
+    ['{{.end.constructor}}', ''],
+    ['plain {x} \\\\n', 'plain {x} \\n'],
+  ])('%s', (template, text) => {
+    expect(parseTemplate(template, fields, false)(item)).toBe(text);
+  });
+
+  it('shows on a terminal nothing that it would obey', () => {
+    expect(parseTemplate('{{.name}}', fields, true)(item)).toBe('a\\x1b[31mb');
+    expect(parseTemplate('{{.name}}', fields, false)(item)).toBe('a\u001b[31mb');
+  });
+
+  it.each([
+    ['{{.nmae}}', 'did you mean "name"?'],
+    ['{{name}}', '{{.name}}'],
+    ['{{.name', '{{.name}}'],
+    ['{{.__proto__}}', 'fields are'],
+  ])('%s is refused', (template, hint) => {
+    expect(() => parseTemplate(template, fields, false)).toThrow(
+      expect.objectContaining({ code: 'ERR_USAGE', hint: expect.stringContaining(hint) }),
+    );
+  });
+
+  it('is taken by the commands that list', async () => {
+    const cli = testCli();
+    const name = (await cli(['create', 'local'])).stdout.trim();
+    await cli(['run', '--id', 'r1', name, 'true']);
+    const rows: [string[], string][] = [
+      [['list', '--format', '{{.fullName}} {{.state}}'], `${name} running\n`],
+      [['ps', '--format={{.id}} {{.end.code}}', name], 'r1 0\n'],
+      [['types', '-format', '{{.name}}'], 'local\n'],
+      [['whoami', '--format', '{{.backend}}={{.name}}'], 'local=me\n'],
+      [['diff', '--format', '{{.path}}', name], ''],
+    ];
+    for (const [argv, stdout] of rows) {
+      expect([argv, await cli(argv)]).toEqual([argv, { code: 0, stdout, stderr: '' }]);
+    }
+  });
+});
