@@ -69,6 +69,12 @@ describe('--json', () => {
     await json(['version', '--json']);
     await json(['reap', '--json']);
     await json(['destroy', '--json', name]);
+    await json(['once', '--json', '--dest', 'once', 'local', '--', 'true']);
+    // Only a coordinator can extend; jobs are those of a project, which the tests of jobs have.
+    check('job', {
+      path: '/x/.gomote.toml',
+      jobs: [{ name: 'test', description: null, run: ['make'] }],
+    });
     check('extend', { name, expires: new Date().toISOString() });
     const streams = { stdin: Readable.from([]), stdout: new Collector(), stderr: new Collector() };
     const root = await fullProgram(
@@ -77,8 +83,8 @@ describe('--json', () => {
     const having = root.commands
       .filter(({ options }) => options.some(({ long }) => long === '--json'))
       .map((command) => command.name());
-    // Only a coordinator can extend.
-    expect(having.filter((command) => command !== 'extend').sort()).toEqual([...seen].sort());
+    const others = ['extend', 'job'];
+    expect(having.sort()).toEqual([...seen, ...others].sort());
     for (const command of having) expect(schema.$defs).toHaveProperty(command);
   });
 
@@ -87,7 +93,7 @@ describe('--json', () => {
     const name = (await cli(['create', 'local'])).stdout.trim();
     const rows: [string[], object][] = [
       [['ps', '--json', 'nosuch-0'], { code: 'ERR_UNKNOWN_BUILDLET', exitCode: 1 }],
-      [['list', '--json', '--backend', 'nosuch'], { code: 'ERR_CONFIG', exitCode: 1 }],
+      [['list', '--json', '--backend', 'nosuch'], { code: 'ERR_CONNECT', exitCode: 1 }],
       [['list', '--json', '--jsno'], { code: 'ERR_USAGE', exitCode: 2 }],
       [['create', '--json'], { code: 'ERR_USAGE', exitCode: 2 }],
       [['get', '--json', name, 'nosuch', '/dev/null'], { code: 'ERR_NO_SUCH_FILE', exitCode: 1 }],
