@@ -10,6 +10,7 @@ import { isSet, settingsOf } from '../gomote/options.ts';
 import { fileOfName } from './file-of-name.ts';
 import type { GlobalOptions } from './global-options.ts';
 import type { Interrupts } from './interrupts.ts';
+import type { SharedEnding } from './shared-ending.ts';
 import { createMessages, type Messages, type Terminal } from './terminal/terminal.ts';
 
 export class Context {
@@ -23,6 +24,8 @@ export class Context {
   isJson = false;
   /** One of several buildlets, as the name of a file: what is fetched from it goes into a place of its own. */
   ownName: string | undefined;
+  /** Of one of several buildlets: what is done once for all of them at the end. */
+  sharedEnding: SharedEnding | undefined;
   #globals: GlobalOptions = {};
   #gomote: Gomote | undefined;
 

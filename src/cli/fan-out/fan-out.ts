@@ -3,6 +3,7 @@ import { messageOf } from '../../errors.ts';
 import type { Context } from '../context.ts';
 import { exitCodes, signalCode } from '../exit-codes.ts';
 import { exitCodeOf } from '../failure.ts';
+import { SharedEnding } from '../shared-ending.ts';
 import { print, type Terminal } from '../terminal/terminal.ts';
 import { commonStatus } from './common-status.ts';
 import { LineOutputs } from './line-outputs.ts';
@@ -59,6 +60,7 @@ class FanOut {
   readonly #signals: SharedSignals;
   readonly #input: ReturnType<typeof sharedInput>;
   readonly #outcomes: Outcome[] = [];
+  readonly #ending = new SharedEnding();
   #failed: string | undefined;
   #next = 0;
 
@@ -88,8 +90,18 @@ class FanOut {
       this.#signals.release();
       await this.#outputs.close(this.#names);
     }
+    const status = await this.#endingStatus();
     this.#tellFailures();
-    return this.#status();
+    return this.#status() || status;
+  }
+
+  async #endingStatus(): Promise<number> {
+    try {
+      return await this.#ending.finish(this.#context.messages);
+    } catch (error) {
+      this.#say(messageOf(error));
+      return this.#context.isRun ? exitCodes.unknown : exitCodes.failed;
+    }
   }
 
   async #takeTurns(): Promise<void> {
@@ -112,6 +124,7 @@ class FanOut {
     const { interrupts, end } = this.#signals.part();
     const terminal = this.#terminalOf(index, output);
     const one = this.#context.forOne(name, terminal, interrupts);
+    one.sharedEnding = this.#ending;
     let status: number;
     try {
       await this.#work(name, one);

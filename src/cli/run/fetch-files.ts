@@ -1,4 +1,5 @@
-// Fetches into the current directory what the patterns of `--get` match.
+// Fetches into the current directory what the patterns of `--get` match; of several buildlets, into one for each.
+import { join } from 'node:path';
 import { currentDirectory } from '../../files/named-fs.ts';
 import { fetchMatching } from '../transfer/fetch-matching.ts';
 import type { Run } from './run.ts';
@@ -6,5 +7,6 @@ import type { Run } from './run.ts';
 /** Throws when something that matches has not come. */
 export async function fetchFiles({ buildlet, dir, options, context }: Run): Promise<void> {
   const { get = [] } = options;
-  await fetchMatching(buildlet, { dir: dir || '.', into: currentDirectory(), get }, context);
+  const into = join(currentDirectory(), context.ownName ?? '');
+  await fetchMatching(buildlet, { dir: dir || '.', into, get }, context);
 }

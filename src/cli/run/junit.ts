@@ -10,7 +10,10 @@ import { exitCodes } from '../exit-codes.ts';
 import { type JUnitReport, parseJUnitReport } from '../junit/junit-report.ts';
 import { type MachineReports, mergedXml, summaryLines, totalOf } from '../junit/merged-reports.ts';
 import { plural } from '../plural.ts';
+import type { SharedEnding } from '../shared-ending.ts';
+import type { Messages } from '../terminal/terminal.ts';
 import type { Run } from './run.ts';
+import type { RunOptions } from './run-options.ts';
 
 /** The largest report, and the most that all of one machine may be, in bytes. */
 const reportBytes = 32 << 20;
@@ -22,15 +25,35 @@ const defaultFile = 'junit.xml';
 export async function mergeReports(run: Run): Promise<number> {
   const { machine, odd } = await readReports(run);
   const failure = odd.length === 0 ? undefined : oddReports(run.command.name, odd);
-  const code = await tellReports([machine], run);
+  const { sharedEnding: ending } = run.context;
+  if (ending !== undefined) gather(machine, ending, run.options);
+  const code =
+    ending === undefined ? await tellReports([machine], run.options, run.context.messages) : 0;
+  if (code !== 0) run.record.origin = 'tests';
   if (failure !== undefined) throw failure;
   return code;
 }
 
-/** Writes the reports of all machines as one file, and shows them in short. */
-export async function tellReports(
+/** What runs on several machines have left. */
+const gathered = new WeakMap<SharedEnding, MachineReports[]>();
+
+/** Keeps the reports of one machine until all have ended. */
+function gather(machine: MachineReports, ending: SharedEnding, options: RunOptions): void {
+  const known = gathered.get(ending);
+  if (known !== undefined) return void known.push(machine);
+  const all = [machine];
+  gathered.set(ending, all);
+  ending.add((messages) => {
+    const sorted = all.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    return tellReports(sorted, options, messages);
+  });
+}
+
+/** Writes the reports of all machines as one file, and shows them in short; the result is the exit status that they ask for. */
+async function tellReports(
   machines: readonly MachineReports[],
-  { options, context, record }: Pick<Run, 'options' | 'context' | 'record'>,
+  options: RunOptions,
+  messages: Messages,
 ): Promise<number> {
   if (machines.every(({ reports }) => reports.length === 0)) return 0;
   const file = options.junitOutput ?? defaultFile;
@@ -39,11 +62,9 @@ export async function tellReports(
   };
   await writeWhole(resolve(currentDirectory(), file), bytes());
   const { tests, failures, errors } = totalOf(machines);
-  context.messages.say(summaryLines(machines));
-  context.messages.say(`gomote: wrote ${plural(tests, 'test')} to ${file}`);
-  if (failures + errors === 0 || !options.failOnTestFailures) return 0;
-  record.origin = 'tests';
-  return exitCodes.failed;
+  messages.say(summaryLines(machines));
+  messages.say(`gomote: wrote ${plural(tests, 'test')} to ${file}`);
+  return failures + errors > 0 && options.failOnTestFailures ? exitCodes.failed : 0;
 }
 
 interface OddReport {
@@ -52,7 +73,7 @@ interface OddReport {
 }
 
 /** The reports of one machine, and those that are none. */
-export async function readReports({ buildlet, command, dir, options, context }: Run): Promise<{
+async function readReports({ buildlet, command, dir, options, context }: Run): Promise<{
   machine: MachineReports;
   odd: readonly OddReport[];
 }> {

@@ -139,3 +139,40 @@ describe('gomote run --junit', () => {
     },
   );
 });
+
+describe('several buildlets', () => {
+  it('give one report of all, and files in a directory for each', async () => {
+    const shop = workshop();
+    const [one, two] = [await shop.create(), await shop.create()];
+    const names = [one, two].join(',');
+    const script = 'mkdir r; echo "$PWD" >x.log; printf "%s" "$1" >r/a.xml';
+    const options = ['--junit', 'r/*.xml', '--get', '*.log', '--fail-on-test-failures'];
+    const argv = [...options, names, 'sh', '-c', script, 'sh', report('a', 1)];
+    const result = await shop.gomote('run', ...argv);
+    expect(result).toMatchObject({ code: 1 });
+    const merged = readFileSync(join(shop.directory, 'junit.xml'), 'utf8');
+    const { suites } = await parseJUnitReport(merged);
+    expect(suites).toMatchObject([
+      { name: one, tests: 2, failures: 1 },
+      { name: two, tests: 2, failures: 1 },
+    ]);
+    expect(result.stderr).toMatch(/^ +total of 2 suites +4 +2 +0 +0 /m);
+    expect(result.stderr).toContain(`failed: ${two}: bad: why\n`);
+    expect(files(shop).sort()).toEqual(
+      ['junit.xml', one, join(one, 'x.log'), two, join(two, 'x.log')].sort(),
+    );
+  });
+
+  it('are collected and run until they match, each by itself', async () => {
+    const shop = workshop();
+    const [one, two] = [await shop.create(), await shop.create()];
+    const names = [one, two].join(',');
+    const script = 'echo x >>n; wc -l <n';
+    const result = await shop.gomote('run', '--collect', '--until', '2', names, 'sh', '-c', script);
+    expect(result).toMatchObject({ code: 0 });
+    for (const name of [one, two]) {
+      expect(result.stderr).toContain(`# Match found on "${name}".`);
+      expect(readFileSync(join(shop.directory, `${name}.stdout`), 'utf8')).toBe('2\n');
+    }
+  });
+});
