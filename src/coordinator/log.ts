@@ -2,7 +2,7 @@
 
 import { createWriteStream } from 'node:fs';
 
-type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export interface Log {
   /** What happened; `event` is a stable name. Never a secret. */
@@ -23,6 +23,16 @@ export function jsonLog(writeLine: (line: string) => void): Log {
       writeLine(`${JSON.stringify({ time: new Date().toISOString(), event, ...fields })}\n`),
   };
 }
+
+/** Writes to both. */
+export const both = (log: ReopenedLog, other: Log): ReopenedLog => ({
+  write: (event, fields) => {
+    log.write(event, fields);
+    other.write(event, fields);
+  },
+  reopen: () => log.reopen(),
+  close: () => log.close(),
+});
 
 /** Writes into another log, as events of its own: `audit-NAME`. */
 export const auditIn = (log: Log): ReopenedLog => ({

@@ -1,10 +1,16 @@
 // Metrics for Prometheus: the coordinator's state at the moment of the request, and counters.
+
+import { readVersion } from '../package-root.ts';
 import type { Coordinator } from './coordinator.ts';
+import type { RequestDone } from './http/server.ts';
+import type { Log, LogFields } from './log.ts';
 import { type Readiness, troubles } from './readiness.ts';
 
 export interface Metrics {
   /** Notes a request that is over. */
-  request(done: { path: string; status: number; ms: number }): void;
+  request(done: RequestDone): void;
+  /** Counts what goes into the audit trail. */
+  readonly audited: Log;
   /** The text of `/metrics`. */
   text(): Promise<{ body: string; contentType: string }>;
 }
@@ -12,10 +18,16 @@ export interface Metrics {
 /** In seconds: from a status to an hour's build. */
 const durationBuckets = [0.005, 0.02, 0.1, 0.5, 2, 10, 60, 600, 3_600];
 
+/** In seconds: from a machine that is ready to a queue of an hour. */
+const createBuckets = [0.1, 0.5, 1, 5, 15, 60, 300, 900, 3_600];
+
+/** Of Node's own, those whose names end as only a counter's may. */
+const misnamed = ['handles', 'requests', 'resources'].map((what) => `nodejs_active_${what}_total`);
+
 const everybody = { name: '', isAdmin: true };
 
 export async function createMetrics(
-  coordinator: Coordinator,
+  coordinatorOf: () => Coordinator,
   readiness: () => Promise<Readiness>,
 ): Promise<Metrics> {
   const { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } = await import(
@@ -24,6 +36,14 @@ export async function createMetrics(
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
+  for (const name of misnamed) registry.removeSingleMetric(name);
+  const view = () => coordinatorOf().view(everybody);
+  new Gauge({
+    name: 'gomote_build_info',
+    help: 'Always 1; the labels say what runs.',
+    labelNames: ['version', 'node_version'],
+    registers,
+  }).set({ version: readVersion(), node_version: process.version }, 1);
   new Gauge({
     name: 'gomote_sessions',
     help: 'Sessions by state and host type.',
@@ -31,26 +51,58 @@ export async function createMetrics(
     registers,
     collect() {
       this.reset();
-      for (const { state, hostType } of coordinator.view(everybody).sessions) {
+      for (const { state, hostType } of view().sessions) {
         this.inc({ state, host_type: hostType });
       }
     },
   });
   new Gauge({
     name: 'gomote_pool_machines',
-    help: 'Machines of a pool: capacity, lent, ready ahead (warm), requests that wait for one, machines that do not answer (down), and machines that could not be cleaned.',
-    labelNames: ['host_type', 'what'],
+    help: 'Machines of a pool by state: lent, ready (made ahead), free (not made, or idle), down (they do not answer), unclean (they could not be cleaned).',
+    labelNames: ['host_type', 'state'],
     registers,
     collect() {
-      for (const { hostType, down, outOfService, ...pool } of coordinator.view(everybody).pools) {
-        const { capacity, lent, warm, waiting } = pool;
-        const numbers = {
-          ...{ capacity, lent, warm, waiting, down: down.length },
-          'out-of-service': outOfService.length,
-        };
-        for (const [what, value] of Object.entries(numbers)) {
-          this.set({ host_type: hostType, what }, value);
+      this.reset();
+      for (const { hostType, ...pool } of view().pools) {
+        const { capacity, lent, warm: ready } = pool;
+        const free = Math.max(0, capacity - lent - ready);
+        const unfit = { down: pool.down.length, unclean: pool.outOfService.length };
+        for (const [state, value] of Object.entries({ lent, ready, free, ...unfit })) {
+          this.set({ host_type: hostType, state }, value);
         }
+      }
+    },
+  });
+  new Gauge({
+    name: 'gomote_pool_capacity_machines',
+    help: 'How many machines of a pool can be lent at once.',
+    labelNames: ['host_type'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { hostType, capacity } of view().pools)
+        this.set({ host_type: hostType }, capacity);
+    },
+  });
+  new Gauge({
+    name: 'gomote_pool_waiting_requests',
+    help: 'Requests that wait for a machine of a pool.',
+    labelNames: ['host_type'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { hostType, waiting } of view().pools) this.set({ host_type: hostType }, waiting);
+    },
+  });
+  new Gauge({
+    name: 'gomote_user_buildlets',
+    help: 'Buildlets that a user has.',
+    labelNames: ['user'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { owner, state } of view().sessions) {
+        if (state === 'running') this.inc({ user: owner });
       }
     },
   });
@@ -79,11 +131,54 @@ export async function createMetrics(
     buckets: durationBuckets,
     registers,
   });
+  const bytes = new Counter({
+    name: 'gomote_relayed_bytes_total',
+    help: 'Bytes of bodies that were relayed to buildlets (request) and from them (reply).',
+    labelNames: ['direction'],
+    registers,
+  });
+  const creates = new Counter({
+    name: 'gomote_creates_total',
+    help: 'Buildlets that were asked for, by outcome: ok, or the code of the error.',
+    labelNames: ['host_type', 'outcome'],
+    registers,
+  });
+  const waits = new Histogram({
+    name: 'gomote_create_seconds',
+    help: 'How long it took until a buildlet could be used, with the time in the queue.',
+    labelNames: ['host_type'],
+    buckets: createBuckets,
+    registers,
+  });
+  const deaths = new Counter({
+    name: 'gomote_buildlet_deaths_total',
+    help: 'Buildlets whose machine died or was lost.',
+    labelNames: ['host_type'],
+    registers,
+  });
+  const used = new Counter({
+    name: 'gomote_user_buildlet_seconds_total',
+    help: 'For how long a user had buildlets that have ended since.',
+    labelNames: ['user'],
+    registers,
+  });
+  const onAudit: Record<string, (fields: LogFields) => void> = {
+    create: ({ hostType, outcome, code, waitedMs }) => {
+      const host_type = String(hostType);
+      creates.inc({ host_type, outcome: outcome === 'ok' ? 'ok' : String(code) });
+      if (outcome === 'ok') waits.observe({ host_type }, Number(waitedMs) / 1_000);
+    },
+    died: ({ hostType }) => deaths.inc({ host_type: String(hostType) }),
+    destroy: ({ owner, hadMs }) => used.inc({ user: String(owner) }, Number(hadMs) / 1_000),
+  };
   return {
-    request: ({ path, status, ms }) => {
+    request: ({ path, status, ms, requestBytes = 0, replyBytes = 0 }) => {
       requests.inc({ path, status: String(status) });
       durations.observe({ path }, ms / 1_000);
+      bytes.inc({ direction: 'request' }, requestBytes);
+      bytes.inc({ direction: 'reply' }, replyBytes);
     },
+    audited: { write: (event, fields = {}) => onAudit[event]?.(fields) },
     text: async () => ({ body: await registry.metrics(), contentType: registry.contentType }),
   };
 }

@@ -16,7 +16,7 @@ import { Followers } from './http/followers.ts';
 import { relay } from './http/handlers/relay.ts';
 import { routesOf } from './http/routes.ts';
 import { createCoordinatorServer } from './http/server.ts';
-import { auditIn, fileLog, type Log } from './log.ts';
+import { auditIn, both, fileLog, type Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { StatusPage } from './page/status-page.ts';
 import { openPools } from './pools/open-pools.ts';
@@ -80,7 +80,7 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
       ...{ log, gate, probeIntervalMs, graceMs, isDrained: drains.isDrained },
     };
     const auditPath = join(directory.path, 'audit.jsonl');
-    const audit = config.auditTo === 'log' ? auditIn(log) : fileLog(auditPath, log);
+    const trail = config.auditTo === 'log' ? auditIn(log) : fileLog(auditPath, log);
     const usersPath = config.usersFile ?? directory.usersPath;
     const users = new Users(usersPath, (trouble) =>
       trouble === undefined
@@ -91,7 +91,10 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     const hasUsers = !users.isEmpty;
     const limits = { ...config.limits };
     const followers = new Followers();
-    const coordinator = new Coordinator({
+    const readiness = () => readinessOf({ coordinator, book, users });
+    const metrics = await createMetrics(() => coordinator, readiness);
+    const audit = both(trail, metrics.audited);
+    const coordinator: Coordinator = new Coordinator({
       ...config,
       ...{ book, drains, limits },
       names: new UsedNames(resolve(directory.path, 'names')),
@@ -100,8 +103,6 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
       log,
       audit,
     });
-    const readiness = () => readinessOf({ coordinator, book, users });
-    const metrics = await createMetrics(coordinator, readiness);
     const authenticator = new Authenticator(users, log, door.token);
     const isSecure = tls !== undefined;
     const page = new StatusPage({ coordinator, authenticator, users, isSecure });

@@ -203,7 +203,7 @@ describe('a coordinator', () => {
     await buildlet.halt();
     await buildlet.disconnect();
     const { text } = await ask(coordinator, '/metrics', { user: 'root' });
-    expect(text).toContain('gomote_pool_machines{host_type="host-linux",what="capacity"} 2');
+    expect(text).toContain('gomote_pool_capacity_machines{host_type="host-linux"} 2');
     expect(text).toMatch(/gomote_requests_total\{path="relay",status="200"\} [1-9]/);
     const path = join(coordinator.directory, 'state', 'audit.jsonl');
     await until(() => readFileSync(path, 'utf8').split('\n').length === 4);

@@ -51,6 +51,16 @@ export interface CoordinatorRoute {
   readonly handle: CoordinatorHandler;
 }
 
+/** A request that is over. */
+export interface RequestDone {
+  readonly path: string;
+  readonly status: number;
+  readonly ms: number;
+  /** Bodies that were relayed, in bytes. */
+  readonly requestBytes?: number | undefined;
+  readonly replyBytes?: number | undefined;
+}
+
 interface CoordinatorServerOptions {
   readonly authenticator: Authenticator;
   readonly routes: readonly CoordinatorRoute[];
@@ -63,7 +73,7 @@ interface CoordinatorServerOptions {
   readonly unauthenticated?: ConnectionLimits | undefined;
   readonly log: Log;
   /** Called for each request that is over. */
-  readonly onDone?: ((done: { path: string; status: number; ms: number }) => void) | undefined;
+  readonly onDone?: ((done: RequestDone) => void) | undefined;
 }
 
 export const nobody: User = { name: '', isAdmin: false };
@@ -127,7 +137,8 @@ async function serve(
     const ms = Date.now() - startMs;
     const cut = response.writableFinished || status === 101 ? undefined : true;
     const kind = note.buildlet === undefined ? 'other' : 'relay';
-    options.onDone?.({ path: routes.has(path) && kind === 'other' ? path : kind, status, ms });
+    const label = routes.has(path) && kind === 'other' ? path : kind;
+    options.onDone?.({ path: label, status, ms, ...bytesIn(note) });
     options.log.write('request', {
       id,
       address,
@@ -146,6 +157,12 @@ async function serve(
     sendError(response, error);
   }
 }
+
+/** How much was relayed, of a request that was. */
+const bytesIn = ({ requestBytes, replyBytes }: CoordinatorExchange['note']) => ({
+  requestBytes: Number(requestBytes ?? 0),
+  replyBytes: Number(replyBytes ?? 0),
+});
 
 async function dispatch(
   route: CoordinatorRoute | undefined,

@@ -1,6 +1,6 @@
 // New sessions: who may have them, under which names, and their making, once for each key.
 import type { BuilderType, Catalogue } from '../../builders.ts';
-import { GomoteError } from '../../errors.ts';
+import { GomoteError, isGomoteError } from '../../errors.ts';
 import { nextName, type UsedNames } from '../../files/used-names.ts';
 import { unknownTypeText } from '../../protocol/endpoints.ts';
 import type { Log } from '../log.ts';
@@ -134,7 +134,7 @@ export class Admission {
     const wanted = names.map((name) => sessions.get(name));
     const [first] = wanted;
     if (first === undefined) return [];
-    const { owner, hostType } = first;
+    const { owner, hostType, createdMs } = first;
     const allocator = allocatorOf(hostType);
     let machines: string[] = [];
     /** As they are called by now. */
@@ -155,12 +155,14 @@ export class Admission {
       call.signal.throwIfAborted();
       await Promise.all(running.map((session) => sessions.save(session)));
       for (const { name, machine } of running) {
-        audit.write('create', { name, owner, machine, outcome: 'ok' });
+        const waitedMs = Date.now() - createdMs;
+        audit.write('create', { name, owner, machine, hostType, outcome: 'ok', waitedMs });
       }
       return running;
     } catch (error) {
       for (const name of current) {
-        audit.write('create', { name, owner, outcome: String(error) });
+        const code = isGomoteError(error) ? error.code : 'other';
+        audit.write('create', { name, owner, hostType, outcome: String(error), code });
         this.#creations.delete(name);
       }
       for (const machine of machines) void allocator.giveBack(machine);

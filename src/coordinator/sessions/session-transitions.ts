@@ -89,11 +89,14 @@ export class SessionTransitions {
   }
 
   async #end(session: Session, why: string): Promise<void> {
-    const { name, owner, machine, state } = session;
+    const { name, owner, machine, state, hostType, createdMs } = session;
     if (state !== 'ending') {
       // A full disk keeps no session alive: after a crash it would run again, with its machine.
       await this.apply(name, { kind: 'ended' }).catch(this.trouble(`writing ${name}`));
-      this.#options.audit.write('destroy', { name, owner, machine, why });
+      this.#options.audit.write('destroy', {
+        ...{ name, owner, machine, hostType, why },
+        hadMs: Math.max(0, Date.now() - createdMs),
+      });
     }
     await this.takeBack(session);
   }
@@ -180,7 +183,7 @@ export class SessionTransitions {
     if (session?.state !== 'running' || session.machine === undefined) return;
     const { hostType, machine, owner } = session;
     log.write('died', { name, owner, machine, reason });
-    audit.write('died', { name, owner, machine, reason });
+    audit.write('died', { name, owner, machine, hostType, reason });
     const death = new GomoteError('ERR_BUILDLET_DIED', deadBuildletText(name, reason));
     void machines.drop(name, death);
     const { leavesMachine = false } = options;
