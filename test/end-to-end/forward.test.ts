@@ -1,53 +1,12 @@
 // gomote forward and gomote proxy, as a user starts them.
-import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { statSync } from 'node:fs';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { expect, it, onTestFinished } from 'vitest';
-import { type Ended, ending, workshop } from '../helpers/programs.ts';
-
-/** A server here that sends back what comes; also the machine's of a local buildlet. */
-async function echoServer(): Promise<number> {
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
-    socket.on('error', () => undefined);
-    socket.pipe(socket);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => void server.close());
-  return (server.address() as AddressInfo).port;
-}
-
-async function sent(where: number | string, text: string): Promise<string> {
-  const place = typeof where === 'string' ? { path: where } : { port: where, host: '127.0.0.1' };
-  const socket = connect({ ...place, allowHalfOpen: true });
-  let all = '';
-  socket.setEncoding('utf8').on('data', (chunk) => {
-    all += chunk;
-  });
-  socket.end(text);
-  // One that is refused there is reset here.
-  await new Promise((resolve) => socket.once('end', resolve).once('error', resolve));
-  socket.destroy();
-  return all;
-}
-
-/** The first lines that the program prints, and how it ends. */
-async function lines(program: ChildProcess, count: number): Promise<[string[], Promise<Ended>]> {
-  const ended = ending(program);
-  const found: string[] = [];
-  const reader = createInterface({ input: program.stdout! });
-  await new Promise<void>((resolve) => {
-    reader.on('line', (line) => found.push(line) === count && resolve());
-    program.once('exit', () => resolve());
-  });
-  return [found, ended];
-}
-
-const portOf = (address: string | undefined): number =>
-  Number(/:([0-9]+)$/.exec(address ?? '')?.[1]);
+import { expect, it } from 'vitest';
+import { testCli } from '../helpers/cli.ts';
+import { echoServer, lines, portOf, sent } from '../helpers/ports.ts';
+import { workshop } from '../helpers/programs.ts';
 
 it('gomote forward carries ports and sockets both ways until it is interrupted', async () => {
   const { start, create, directory } = workshop();
@@ -63,9 +22,9 @@ it('gomote forward carries ports and sockets both ways until it is interrupted',
   expect(second).toBe(`unix:${path} -> ${name}:127.0.0.1:${port}`);
   expect(third).toMatch(new RegExp(`^${name}:127\\.0\\.0\\.1:[0-9]+ -> localhost:${port}$`));
   expect(statSync(path).mode & 0o777).toBe(0o600);
-  expect(await sent(portOf(first?.split(' ')[0]), 'one')).toBe('one');
+  expect(await sent(portOf(first), 'one')).toBe('one');
   expect(await sent(path, 'two')).toBe('two');
-  expect(await sent(portOf(third?.split(' ')[0]), 'three')).toBe('three');
+  expect(await sent(portOf(third), 'three')).toBe('three');
   program.kill('SIGINT');
   expect(await ended).toMatchObject({ code: 130 });
 });
@@ -81,8 +40,8 @@ it('gomote forward says at once what is refused there, and goes on', async () =>
   refusing.close();
   const program = start('gomote', ['forward', name, `0:127.0.0.1:${closed}`, `0:${port}`]);
   const [[first, second], ended] = await lines(program, 2);
-  expect(await sent(portOf(first?.split(' ')[0]), 'lost')).toBe('');
-  expect(await sent(portOf(second?.split(' ')[0]), 'kept')).toBe('kept');
+  expect(await sent(portOf(first), 'lost')).toBe('');
+  expect(await sent(portOf(second), 'kept')).toBe('kept');
   program.kill('SIGTERM');
   expect(await ended).toMatchObject({
     code: 143,
@@ -108,8 +67,7 @@ it.each([
   { args: ['70000'], words: '"70000" does not say what to forward' },
   { args: ['8080:0'], words: '"8080:0" does not say what to forward' },
 ])('gomote forward $args is a wrong use', async ({ args, words }) => {
-  const { create, gomote } = workshop();
-  const { code, stderr } = await gomote('forward', await create(), ...args);
+  const { code, stderr } = await testCli()(['forward', 'NAME', ...args]);
   expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(words) });
 });
 

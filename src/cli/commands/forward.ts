@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import type { Forward } from '../../gomote/forward.ts';
+import { parseForward } from '../../gomote/forward-spec.ts';
 import type { Context } from '../context.ts';
 import { listed, print } from '../terminal/terminal.ts';
 
@@ -29,6 +30,7 @@ export function define(command: Command, context: Context): void {
           hint: `such as gomote forward ${name} 8080:3000`,
         });
       }
+      for (const spec of [...ports, ...remote]) parseForward(spec, address);
       await context.withBuildlet(name, async (buildlet) => {
         const forwards: Forward[] = [];
         const { signal } = context;

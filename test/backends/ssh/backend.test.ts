@@ -1,6 +1,7 @@
 import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { echoServer, lines, portOf, sent } from '../../helpers/ports.ts';
 import { giveFile, labWithUser, leftIn } from '../../helpers/ssh-workshop.ts';
 import { hasSshd, isRoot } from '../../helpers/sshd.ts';
 import { hasTool, missing } from '../../helpers/tools.ts';
@@ -23,6 +24,18 @@ describe.skipIf(!hasSshd)('a host that is named on the command line', () => {
     expect(await succeed('list')).toBe('');
     // A name is given once.
     expect(await succeed('create', host)).toBe(`${host}/me-ssh-1`);
+  });
+
+  it('has ports that are forwarded, both ways', async () => {
+    const { host, start, succeed } = await labWithUser();
+    const name = await succeed('create', host);
+    const port = await echoServer();
+    const program = start('gomote', ['forward', name, `0:${port}`, '-R', `0:${port}`]);
+    const [[there, here], ended] = await lines(program, 2);
+    expect(await sent(portOf(there), 'there')).toBe('there');
+    expect(await sent(portOf(here), 'here')).toBe('here');
+    program.kill('SIGINT');
+    expect(await ended).toMatchObject({ code: 130 });
   });
 });
 
