@@ -53,10 +53,9 @@ export class PushSource {
   async *found(all: TreeChange[]): AsyncGenerator<TreeChange[]> {
     const { walk, options } = this;
     let bytes = 0;
-    for (let isOver = false; !isOver; ) {
-      if (all.length > 0) await walk.walk();
+    for (;;) {
       if (bytes >= untoldBytes) await this.findAll();
-      isOver = walk.isOver;
+      const { isOver } = walk;
       const entries = walk.entries.slice(all.length);
       const changes = entries.map((entry): TreeChange => ({ op: 'write', entry }));
       for (const change of changes) bytes += literalBytes(change);
@@ -66,6 +65,8 @@ export class PushSource {
         options.onPlan?.(all);
       }
       yield changes;
+      if (isOver) return;
+      await walk.walk();
     }
   }
 
