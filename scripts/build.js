@@ -5,6 +5,7 @@
 import { cpSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { build } from 'esbuild';
+import { buildMan } from './build-man.js';
 import { buildWorkers } from './build-workers.js';
 
 const root = join(import.meta.dirname, '..');
@@ -102,6 +103,8 @@ await build({
 });
 
 await buildWorkers();
+
+await buildMan(root);
 
 // The status page is what browsers get, as it is.
 cpSync('src/coordinator/page/web', 'dist/web', { recursive: true });
