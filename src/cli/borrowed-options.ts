@@ -2,13 +2,17 @@
 import { Command, type Option } from 'commander';
 import type { Context } from './context.ts';
 
-/** The options of that long names, as another command defines them. */
+export interface OptionSource {
+  define(command: Command, context: Context): void;
+}
+
+/** The options of those long names, as another command defines them. */
 export function optionsOf(
-  module: { define(command: Command, context: Context): void },
+  module: OptionSource,
   names: readonly string[],
   context: Context,
 ): Option[] {
-  const other = new Command();
-  module.define(other, context);
-  return other.options.filter(({ long }) => long !== undefined && names.includes(long));
+  const source = new Command();
+  module.define(source, context);
+  return names.flatMap((name) => source.options.find(({ long }) => long === name) ?? []);
 }

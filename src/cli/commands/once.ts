@@ -1,7 +1,7 @@
 // gomote once: a machine for one command, with this tree on it.
-import type { Command, Option } from 'commander';
-import { Command as NewCommand, Option as NewOption } from 'commander';
+import { type Command, Option } from 'commander';
 import { GomoteError } from '../../errors.ts';
+import { type OptionSource, optionsOf } from '../borrowed-options.ts';
 import type { Context } from '../context.ts';
 import { readSpec } from '../once/options.ts';
 import type { OnceOptions } from '../once/spec.ts';
@@ -13,12 +13,8 @@ import * as run from './run.ts';
 /** The most machines that one command makes. */
 export const machineLimit = 64;
 
-interface Source {
-  define(command: Command, context: Context): void;
-}
-
 /** What it has in common with other commands. */
-const borrowed: ReadonlyArray<[Source, readonly string[]]> = [
+const borrowed: ReadonlyArray<[OptionSource, readonly string[]]> = [
   [create, ['--inherit-env', '--host', '--cpus', '--memory', '--network', '--isolation']],
   [push, ['--dest', '--exclude', '--no-ignore']],
   [
@@ -93,7 +89,7 @@ export function defineOnceOptions(
   command
     .option('--on <name>', 'use this buildlet, which stays, in place of a new one')
     .addOption(
-      new NewOption(
+      new Option(
         '--keep <when>',
         'which new buildlets stay: those where it failed, all, or none (default: never)',
       ).choices(['always', 'failure', 'never']),
@@ -123,7 +119,7 @@ export function defineOnceOptions(
     )
     .option('--into <dir>', 'where to (default: this tree; of several, DIR/NAME)')
     .addOption(
-      new NewOption('--shell <when>', 'open a shell there when it failed').choices(['failure']),
+      new Option('--shell <when>', 'open a shell there when it failed').choices(['failure']),
     )
     .option('--json', 'print a report as JSON; all other output goes to stderr')
     .option('--timing-json <file>', 'write the report to FILE, or to a descriptor: fd:3');
@@ -131,12 +127,6 @@ export function defineOnceOptions(
   command
     .on('option:tty', () => refuseBoth(command, '-t', '-T'))
     .on('option:no-tty', () => refuseBoth(command, '-T', '-t'));
-}
-
-function optionsOf(module: Source, names: readonly string[], context: Context): Option[] {
-  const source = new NewCommand();
-  module.define(source, context);
-  return names.flatMap((name) => source.options.find(({ long }) => long === name) ?? []);
 }
 
 /** Of the words after a `--` commander tells nothing: that it was there is what a second one tells. */

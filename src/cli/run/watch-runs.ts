@@ -51,10 +51,9 @@ class Watcher {
   }
 
   async result(): Promise<number> {
-    const { watch, top } = this.#watched;
+    const { watch } = this.#watched;
     const { signal } = this.#run.context;
     await this.#watched.push({ dryRun: false });
-    this.#say(`watching ${top}; Ctrl-C ends it`);
     for (let mustRun = true; ; ) {
       let isChanged = false;
       if (mustRun) {
@@ -92,9 +91,10 @@ class Watcher {
   /** `code`: the status to end with. `isChanged`: something may have changed that was not pushed. */
   async #runOnce(): Promise<{ code?: number; isChanged: boolean }> {
     const { context } = this.#run;
-    const { clears, run, interrupts } = this.#watched;
+    const { clears, run, interrupts, top } = this.#watched;
     this.#tries++;
     if (clears) context.terminal.stdout.write(clearScreen);
+    if (this.#tries === 1) this.#say(`watching ${top}; Ctrl-C ends it`);
     const record: RunRecord = { startMs: Date.now(), id: null, tries: this.#tries };
     const over = new AbortController();
     const running = run(record).finally(() => over.abort());
