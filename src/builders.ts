@@ -183,7 +183,7 @@ export function findHostType(catalogue: Catalogue, name: string): HostType {
 }
 
 /** What follows `<user>-<type>` in a name: a number, or a random part on platforms that remember no names. */
-const nameEnding = /-([0-9]+|[a-z][a-z0-9]{4})$/;
+export const nameEnding = /-([0-9]+|[a-z][a-z0-9]{4})$/;
 
 /** Text as part of a name where only small letters, digits and hyphens are allowed. */
 export const plainNamePart = (text: string): string =>

@@ -104,6 +104,7 @@ export type { Method } from './protocol/endpoints.ts';
 export type { FileType } from './protocol/file-mode.ts';
 export type { FormValue } from './protocol/form.ts';
 export type { SocketTarget } from './protocol/forward.ts';
+export type { Labels } from './protocol/labels.ts';
 export type { EnforcedLimit } from './protocol/limits.ts';
 export type { DirEntry } from './protocol/listing.ts';
 export type {

@@ -3,6 +3,7 @@ import type { BuilderType, Catalogue, HostType } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { GomoteError } from '../errors.ts';
 import type { RemoteUser } from '../protocol/coordinator-replies.ts';
+import type { Labels } from '../protocol/labels.ts';
 
 /** A buildlet as its backend knows it. */
 export interface Instance {
@@ -23,6 +24,8 @@ export interface Instance {
   readonly trouble?: string | undefined;
   /** What `SharedNotes.note` has kept with it. */
   readonly note?: string | undefined;
+  /** What its user has given it; absent: none. */
+  readonly labels?: Labels | undefined;
 }
 
 export interface BackendCall {
@@ -52,6 +55,8 @@ export interface CreateCall extends BackendCall {
    * cannot say that to a machine that it makes leaves it to the machine's own timers until it is held.
    */
   readonly holdMs?: number | undefined;
+  /** Labels for it, by which `list` finds it: see protocol/labels.ts. */
+  readonly labels?: Labels | undefined;
   /** Called, in a few words what is being waited for. */
   readonly onProgress?: ((step: string) => void) | undefined;
   /** Which of the backend's hosts makes it. Absent: the backend chooses. */
@@ -71,6 +76,12 @@ export interface Backend {
   connect(name: string, call?: BackendCall): Promise<BuildletClient>;
   /** Ends the buildlet and removes all that belongs to it, also of one that died. */
   destroy(name: string, call: BackendCall): Promise<void>;
+}
+
+/** Backends that may not keep labels: all others do. */
+export interface LabelCheck {
+  /** Whether labels of a new buildlet would be kept. */
+  keepsLabels(call: BackendCall): Promise<boolean>;
 }
 
 /** Backends that know more of a lost buildlet than the connection does. */
@@ -134,7 +145,15 @@ export interface TeamServer {
 /** A backend of any kind, with what it does beyond `Backend`. */
 export type AnyBackend = Backend &
   Partial<
-    Diagnosis & Renewal & SharedNotes & Cleanup & KnownNames & Prompts & BatchCreation & TeamServer
+    Diagnosis &
+      LabelCheck &
+      Renewal &
+      SharedNotes &
+      Cleanup &
+      KnownNames &
+      Prompts &
+      BatchCreation &
+      TeamServer
   >;
 
 /** What every backend is opened with beside its section of the configuration. */

@@ -11,6 +11,7 @@ import {
 } from '../protocol/coordinator-replies.ts';
 import { contentTypes, coordinatorPaths, gomoteVersion } from '../protocol/endpoints.ts';
 import { encodeForm } from '../protocol/form.ts';
+import type { Labels } from '../protocol/labels.ts';
 import { ownSignal, timeoutSignal } from '../timeout-signal.ts';
 import type { Connection } from './connection.ts';
 import { linesOf } from './files/streams.ts';
@@ -22,6 +23,8 @@ export interface CreateOptions {
   signal?: AbortSignal | undefined;
   /** Called, in a few words what is being waited for, by a coordinator that tells. What it throws ends call and creation. */
   onProgress?: ((step: string) => void) | undefined;
+  /** Labels for it, by which lists find it; for a coordinator that has the feature `create-labels`. */
+  labels?: Labels | undefined;
   /** How long to go on asking a coordinator that is being restarted, in ms. Default 60,000. 0: not at all. */
   retryMs?: number | undefined;
 }
@@ -106,9 +109,10 @@ class Attempt {
     this.#count = count;
     this.#options = options;
     const key = randomBytes(16).toString('hex');
-    // A coordinator without these extensions ignores the last two.
+    // A coordinator without these extensions ignores the last two; the caller has asked whether it has the others.
     this.#form = {
       ...(count > 1 && { count: String(count) }),
+      ...(options.labels && { labels: JSON.stringify(options.labels) }),
       ...{ version: gomoteVersion, builderType, key, progress: '1' },
     };
   }

@@ -3,6 +3,7 @@ import type { AnyBackend, Instance } from '../backends/backend.ts';
 import type { HostType } from '../builders.ts';
 import type { CallOptions } from '../client/client-options.ts';
 import { GomoteError } from '../errors.ts';
+import { areTooMany, type Labels, whyNoLabel } from '../protocol/labels.ts';
 import type { Backends } from './backends.ts';
 import { createAll } from './create-all.ts';
 import { type Wanted, withType } from './find-type.ts';
@@ -27,6 +28,8 @@ export interface MachineOptions {
 export interface CreateOptions extends CallOptions, MachineOptions {
   /** The buildlet ends when nobody has held it for so long, in ms, from its start on. Default: nobody need hold it. */
   holdMs?: number | undefined;
+  /** Labels for it: a few keys with short texts, by which `list` and `get` find it. */
+  labels?: Labels | undefined;
   /** Called, in a few words what is being waited for. */
   onProgress?: ((step: string) => void) | undefined;
   /** Called with a line for each host that was left out because it does not answer. */
@@ -51,15 +54,42 @@ export async function createSeveral(
   backends: Backends,
   { backend, builder, host: described }: Wanted,
   count: number,
-  { signal, onProgress, onWarning, holdMs, ...machine }: CreateOptions & { signal: AbortSignal },
+  {
+    signal,
+    onProgress,
+    onWarning,
+    holdMs,
+    labels,
+    ...machine
+  }: CreateOptions & { signal: AbortSignal },
 ): Promise<Instance[]> {
   const onHost = hostOf(machine, backend);
+  if (labels !== undefined) await checkLabels(labels, backend, signal);
   const kind = (await backends.configOf(backend.name))?.kind;
   const host = withLimits(described, machine, kind);
   return await createAll(backend, builder, count, {
     user: await backends.user(),
     host: machine.inheritEnv ? { ...host, inheritEnv: true } : host,
-    ...{ signal, onProgress, onHost, onWarning, holdMs },
+    ...{ signal, onProgress, onHost, onWarning, holdMs, labels },
+  });
+}
+
+/** Throws ERR_USAGE for what are no labels, and ERR_UNSUPPORTED where they would not be kept. */
+async function checkLabels(labels: Labels, backend: AnyBackend, signal: AbortSignal) {
+  for (const [key, value] of Object.entries(labels)) {
+    const why = whyNoLabel(key, value);
+    if (why === undefined) continue;
+    const message = `"${key}=${value}" cannot be a label: ${why}`;
+    throw new GomoteError('ERR_USAGE', message, { hint: 'give one such as os=linux' });
+  }
+  if (areTooMany(labels)) {
+    throw new GomoteError('ERR_USAGE', 'a buildlet has no more than 32 labels', {
+      hint: 'give fewer',
+    });
+  }
+  if (backend.keepsLabels === undefined || (await backend.keepsLabels({ signal }))) return;
+  throw new GomoteError('ERR_UNSUPPORTED', `the backend "${backend.name}" keeps no labels`, {
+    hint: 'leave them out, or run a newer coordinator there',
   });
 }
 

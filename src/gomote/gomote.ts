@@ -7,6 +7,7 @@ import { Backends } from './backends.ts';
 import { Buildlet } from './buildlet.ts';
 import { isAddress, splitName } from './buildlet-name.ts';
 import type { CreateOptions } from './create.ts';
+import { labelled } from './labelled.ts';
 import type { ListBuildletsOptions, ListedBuildlet } from './list.ts';
 import type { Settings } from './options.ts';
 
@@ -114,10 +115,19 @@ export class Gomote implements AsyncDisposable {
   ): Promise<T> {
     const { backend: backendName, instance } = splitName(name);
     const backend = await this.backends.open(backendName);
+    const signal = this.backends.signalOf(options);
+    // A coordinator does not say before the first request that it has no such buildlet.
+    const isAsked = backend.whoAmI === undefined;
+    const first = isAsked ? instance : await labelled(backend, instance, signal);
     try {
-      return await work(backend, instance);
+      return await work(backend, first ?? instance);
     } catch (error) {
-      throw await this.#suggesting(error, name, this.backends.signalOf(options));
+      if (!isAsked || !isGomoteError(error, 'ERR_UNKNOWN_BUILDLET')) {
+        throw await this.#suggesting(error, name, signal);
+      }
+      const other = await labelled(backend, instance, signal);
+      if (other === undefined) throw await this.#suggesting(error, name, signal);
+      return await work(backend, other);
     }
   }
 

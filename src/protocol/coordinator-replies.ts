@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import type { ErrorCode } from '../errors.ts';
 import type { BuilderRecord, HostRecord, MachineRecord } from './coordinator.ts';
 import { parseErrorCode } from './error-reply.ts';
+import { type Labels, labelsOf } from './labels.ts';
 import { count, errorStatus, listOf, moment, parseBy, shortName, text } from './reply-fields.ts';
 
 const remoteBuildletSchema = v.object({
@@ -15,6 +16,7 @@ const remoteBuildletSchema = v.object({
   Health: v.optional(text(100)),
   Reason: v.optional(text()),
   Machine: v.optional(text(255)),
+  Labels: v.optional(v.unknown()),
 });
 
 /** A coordinator's record of a buildlet. */
@@ -37,6 +39,8 @@ export interface RemoteBuildlet {
   reason?: string;
   /** The id of its machine, which only an admin is told. */
   machine?: string;
+  /** What its user has given it, from a coordinator that keeps that. */
+  labels?: Labels;
 }
 
 /** Reads the reply of `/buildlet/create`; undefined when it is not one. */
@@ -50,17 +54,21 @@ export function parseRemoteBuildlets(body: string): RemoteBuildlet[] | undefined
   return parseBy(listOf(remoteBuildletSchema), body)?.map(toRemoteBuildlet);
 }
 
-const toRemoteBuildlet = (reply: v.InferOutput<typeof remoteBuildletSchema>): RemoteBuildlet => ({
-  user: reply.User,
-  name: reply.Name,
-  hostType: reply.HostType,
-  builderType: reply.BuilderType,
-  created: new Date(reply.Created),
-  expires: new Date(reply.Expires),
-  ...(reply.Health !== undefined && { health: reply.Health }),
-  ...(reply.Reason !== undefined && { reason: reply.Reason }),
-  ...(reply.Machine !== undefined && { machine: reply.Machine }),
-});
+function toRemoteBuildlet(reply: v.InferOutput<typeof remoteBuildletSchema>): RemoteBuildlet {
+  const labels = labelsOf(reply.Labels);
+  return {
+    user: reply.User,
+    name: reply.Name,
+    hostType: reply.HostType,
+    builderType: reply.BuilderType,
+    created: new Date(reply.Created),
+    expires: new Date(reply.Expires),
+    ...(reply.Health !== undefined && { health: reply.Health }),
+    ...(reply.Reason !== undefined && { reason: reply.Reason }),
+    ...(reply.Machine !== undefined && { machine: reply.Machine }),
+    ...(labels !== undefined && { labels }),
+  };
+}
 
 const builderSchema = v.object({
   Name: shortName,

@@ -1,5 +1,6 @@
 // The JSON and the texts of a coordinator, as it writes them.
 import { coordinatorAuthUser } from './endpoints.ts';
+import type { Labels } from './labels.ts';
 
 /** What a coordinator knows of one buildlet. */
 interface RemoteRecord {
@@ -10,6 +11,7 @@ interface RemoteRecord {
   readonly builderType: string;
   readonly createdMs: number;
   readonly expiresMs: number;
+  readonly labels?: Labels | undefined;
 }
 
 /** A kind of machine, and a builder type, as the catalogue has them. */
@@ -67,10 +69,14 @@ export interface BuilderRecord {
 /** Several buildlets in one request, all or none. */
 export const createCountFeature = 'create-count';
 
+/** Labels of a new buildlet, as JSON in the field `labels`, and in records of it. */
+export const labelsFeature = 'create-labels';
+
 /** Extensions of a coordinator, announced in `/buildlet/types`. */
 const coordinatorFeatures: readonly string[] = [
   createCountFeature,
   'create-key',
+  labelsFeature,
   'create-progress',
   'extend',
 ];
@@ -82,6 +88,7 @@ const toJson = (record: RemoteRecord) => ({
   BuilderType: record.builderType,
   Created: new Date(record.createdMs).toISOString(),
   Expires: new Date(record.expiresMs).toISOString(),
+  ...(record.labels && { Labels: record.labels }),
 });
 
 /** The reply to `/buildlet/create`. */

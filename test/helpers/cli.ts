@@ -83,3 +83,10 @@ export function testCli(): Cli {
   });
   return Object.assign(cli, { directory });
 }
+
+/** Makes it the current directory of the test. */
+export function inDirectory(path: string): void {
+  const before = process.cwd();
+  process.chdir(path);
+  onTestFinished(() => process.chdir(before));
+}

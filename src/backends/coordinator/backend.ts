@@ -3,6 +3,7 @@ import { type BuilderType, builderTypeOfName, type Catalogue } from '../../build
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { CoordinatorClient } from '../../client/coordinator-client.ts';
 import { GomoteError, StatusError } from '../../errors.ts';
+import { labelsFeature } from '../../protocol/coordinator.ts';
 import type { RemoteBuildlet, RemoteUser } from '../../protocol/coordinator-replies.ts';
 import {
   coordinatorAuthUser,
@@ -92,6 +93,10 @@ export class CoordinatorBackend implements Backend, BatchCreation, Diagnosis, Te
       }
       throw error instanceof GomoteError ? await this.explain('', error) : error;
     }
+  }
+
+  async keepsLabels(call: BackendCall): Promise<boolean> {
+    return (await this.#client.types(call))?.features.includes(labelsFeature) === true;
   }
 
   async list(call: ListCall): Promise<Instance[]> {
@@ -191,5 +196,6 @@ const toInstance = (remote: RemoteBuildlet): Instance => ({
   created: remote.created,
   expires: remote.expires,
   dead: remote.health === 'dead' ? (remote.reason ?? 'dead') : undefined,
+  labels: remote.labels,
   ...(remote.health === 'silent' && { trouble: remote.reason ?? 'does not answer' }),
 });

@@ -5,6 +5,7 @@ import type { ContainerOptions, DockerMachine, HostType } from '../../builders.t
 import { forCommandsPrefix } from '../../buildlet/command/environment.ts';
 import { GomoteError } from '../../errors.ts';
 import { readVersion } from '../../package-root.ts';
+import { type Labels, labelsOf } from '../../protocol/labels.ts';
 import type { Instance } from '../backend.ts';
 import { keptCapabilities } from '../kept-capabilities.ts';
 import { startWords } from '../payload.ts';
@@ -24,6 +25,9 @@ export const labels = {
   version: 'gomote.version',
 } as const;
 
+/** Before the keys of the user's own labels. */
+const userLabel = 'gomote.label.';
+
 const defaultPidsLimit = 4_096;
 
 export interface ContainerPlan {
@@ -40,6 +44,8 @@ export interface ContainerPlan {
   readonly payloadVolume: string;
   readonly idleTimeoutMs: number;
   readonly holdMs?: number | undefined;
+  /** Its user's own. */
+  readonly userLabels?: Labels | undefined;
   readonly maxLifetimeMs: number;
 }
 
@@ -90,6 +96,9 @@ export function containerOf(plan: ContainerPlan, nowMs = Date.now()): Record<str
     AttachStderr: true,
     Labels: {
       ...machine.labels,
+      ...Object.fromEntries(
+        Object.entries(plan.userLabels ?? {}).map(([key, value]) => [userLabel + key, value]),
+      ),
       [labels.role]: 'buildlet',
       [labels.owner]: plan.owner,
       [labels.builderType]: plan.builderType,
@@ -189,6 +198,13 @@ export function instanceOf(name: string, own: Readonly<Record<string, string>>):
     created: dateOf(own[labels.created]),
     expires: dateOf(own[labels.expires]),
     dead: undefined,
+    labels: labelsOf(
+      Object.fromEntries(
+        Object.entries(own)
+          .filter(([key]) => key.startsWith(userLabel))
+          .map(([key, value]) => [key.slice(userLabel.length), value]),
+      ),
+    ),
   };
 }
 

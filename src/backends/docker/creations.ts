@@ -32,6 +32,7 @@ export class Creations {
       imageEnv: image.env,
       isRoot: ['', '0', 'root'].includes(user),
       ...{ owner: call.user, builderType: builder.name, hostType: call.host.name, machine },
+      userLabels: call.labels,
       ...{ payloadVolume: payload.volume, idleTimeoutMs, maxLifetimeMs, holdMs: call.holdMs },
     };
     const fill = () => this.#fill(payload, machine.image, call);
@@ -48,6 +49,7 @@ export class Creations {
       created: new Date(nowMs),
       expires: endMs === Infinity ? undefined : new Date(endMs),
       dead: undefined,
+      labels: call.labels,
     };
   }
 

@@ -88,11 +88,11 @@ export class GceBackend implements Backend, Diagnosis, Renewal, SharedNotes, Cle
   ): Promise<Instance> {
     const { project, zones, externalIp, port, idleTimeoutMs, maxLifetimeMs } = this.#settings;
     const [zone, ...moreZones] = zones;
-    const { signal, onProgress, tls, user, host } = call;
+    const { signal, onProgress, tls, user, host, labels: userLabels } = call;
     const vmName = vmNameOf(name);
     const { client, instance } = await startVm(this.#api, vmName, host, {
       ...{ zone, moreZones, projectId: project, externalIp, port, tls, signal, onProgress },
-      ...describeVm({ name, owner: user, builderType: builder.name, idleTimeoutMs }),
+      ...describeVm({ name, owner: user, builderType: builder.name, idleTimeoutMs, userLabels }),
       description: `gomote buildlet ${name}`,
       deleteInMs: maxLifetimeMs === 0 ? Number.POSITIVE_INFINITY : maxLifetimeMs,
       onInstanceCreated: (created) => this.#refuseSecond(created, signal),

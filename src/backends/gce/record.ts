@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { plainNamePart } from '../../builders.ts';
 import { formatDuration, parseDuration } from '../../duration.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
+import { type Labels, labelsInText } from '../../protocol/labels.ts';
 import type { Instance } from '../backend.ts';
 import type { VmInstance } from './compute.ts';
 import { metadataKeys, metadataOf, zoneOf } from './vm.ts';
@@ -18,6 +19,8 @@ const meta = {
   builderType: 'gomote-builder-type',
   idleTimeout: 'idle-timeout',
   note: 'gomote-note',
+  /** Its user's own, as JSON: values of labels may be of fewer characters. */
+  labels: 'gomote-labels',
 };
 
 /** What a coordinator keeps with a machine, as an item of its metadata. */
@@ -75,10 +78,11 @@ interface NewRecord {
   readonly owner: string;
   readonly builderType: string;
   readonly idleTimeoutMs: number;
+  readonly userLabels?: Labels | undefined;
 }
 
 /** What a new machine is given to be found by. */
-export function describeVm({ name, owner, builderType, ...times }: NewRecord) {
+export function describeVm({ name, owner, builderType, userLabels, ...times }: NewRecord) {
   // The buildlet, which reads this, writes "never" as 0.
   const idleTimeoutMs = Number.isFinite(times.idleTimeoutMs) ? times.idleTimeoutMs : 0;
   return {
@@ -87,6 +91,7 @@ export function describeVm({ name, owner, builderType, ...times }: NewRecord) {
       [meta.owner]: owner,
       [meta.builderType]: builderType,
       [meta.idleTimeout]: formatDuration(idleTimeoutMs),
+      ...(userLabels && { [meta.labels]: JSON.stringify(userLabels) }),
     },
     labels: {
       [labels.role]: role,
@@ -119,6 +124,7 @@ export function recordOf(instance: VmInstance): VmRecord | undefined {
     expires: earliest(shownExpires, deleteAtOf(instance)),
     dead: deadStates.get(status ?? ''),
     note: data.get(meta.note),
+    labels: labelsInText(data.get(meta.labels)),
     zone: zoneOf(instance),
     vmName: instance.name ?? '',
     idleTimeoutMs: durationOf(data.get(meta.idleTimeout)),

@@ -101,6 +101,7 @@ export class KubernetesBackend implements Backend, Diagnosis, Renewal, SharedNot
         inheritEnv: call.host.inheritEnv,
         image: podData.imageReference(machine.image, imageRegistry, project),
         owner: call.user,
+        userLabels: call.labels,
         maker: this.#maker,
         creation: randomUUID(),
         builderType: builder.name,

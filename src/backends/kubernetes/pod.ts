@@ -3,6 +3,7 @@ import type { V1Container, V1EnvVar, V1Pod, V1Secret } from '@kubernetes/client-
 import type { KubernetesMachine } from '../../builders.ts';
 import type { KeyPair } from '../../client/key-pair.ts';
 import { GomoteError } from '../../errors.ts';
+import { type Labels, labelsInText } from '../../protocol/labels.ts';
 import type { Instance } from '../backend.ts';
 import { keptCapabilities } from '../kept-capabilities.ts';
 import { merged } from './merge.ts';
@@ -32,6 +33,8 @@ export const annotations = {
   port: 'gomote/port',
   /** What a coordinator keeps with it. */
   note: 'gomote/note',
+  /** Its user's own, as JSON: values of labels may be of fewer characters. */
+  labels: 'gomote/labels',
 } as const;
 
 /** Every pod and Secret of buildlets; only one owner's, if given. */
@@ -72,6 +75,7 @@ export interface PodPlan {
   readonly builderType: string;
   readonly description?: string | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
+  readonly userLabels?: Labels | undefined;
   /** Infinity: never. */
   readonly idleTimeoutMs: number;
   readonly maxLifetimeMs: number;
@@ -108,6 +112,7 @@ export function podOf(plan: PodPlan, secrets: PodSecrets, nowMs = Date.now()): V
         [annotations.creation]: plan.creation,
         [annotations.port]: String(machine.port ?? defaultPort),
         ...(plan.description !== undefined && { [annotations.description]: plan.description }),
+        ...(plan.userLabels && { [annotations.labels]: JSON.stringify(plan.userLabels) }),
         ...(bounded && { [annotations.deleteAt]: String(Math.floor(endMs / 1_000)) }),
         ...(expiresMs !== Infinity && {
           [annotations.expires]: new Date(expiresMs).toISOString(),
@@ -234,6 +239,7 @@ export function instanceOf(pod: V1Pod, dead: string | undefined): Instance {
     expires: expiryOf(pod),
     dead,
     note: note(annotations.note),
+    labels: labelsInText(note(annotations.labels)),
   };
 }
 

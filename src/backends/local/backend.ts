@@ -5,6 +5,7 @@ import type { BuilderType, LocalMachine } from '../../builders.ts';
 import { BuildletClient } from '../../client/buildlet-client.ts';
 import { type GomoteError, isConnectionError, isGomoteError, isOwnShortage } from '../../errors.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
+import { labelsOf } from '../../protocol/labels.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type {
   Backend,
@@ -130,8 +131,9 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup, KnownNames {
 
   async #inspect(directory: string, record: LocalRecord, signal: AbortSignal): Promise<Instance> {
     const { name, builderType, hostType } = record;
-    const owner = ownerOf(record);
-    const instance = { name, owner, builderType, hostType, created: new Date(record.created) };
+    const [owner, labels] = [ownerOf(record), labelsOf(record.labels)];
+    const created = new Date(record.created);
+    const instance = { name, owner, builderType, hostType, created, labels };
     const client = this.#client(directory, record);
     try {
       const late = timeoutSignal(probeTimeoutMs);

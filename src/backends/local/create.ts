@@ -59,6 +59,7 @@ export async function reserve(
       created: new Date().toISOString(),
       socket,
       workDir,
+      ...(call.labels && { labels: call.labels }),
     };
     const password = randomBytes(24).toString('hex');
     await writeFile(passwordPath(directory), `${password}\n`, { mode: 0o600, flag: 'wx' });

@@ -8,6 +8,7 @@ import { errnoOf, GomoteError, isGomoteError, messageOf } from '../../errors.ts'
 import { hasPrivateDirectory } from '../../files/private-directory.ts';
 import { readOwnFile } from '../../files/private-file.ts';
 import { replaceFile } from '../../files/replace-file.ts';
+import type { Labels } from '../../protocol/labels.ts';
 
 export interface LocalRecord {
   readonly name: string;
@@ -19,6 +20,7 @@ export interface LocalRecord {
   readonly created: string;
   readonly socket: string;
   readonly workDir: string;
+  readonly labels?: Labels | undefined;
   /** Absent until its process has been started. */
   readonly pid?: number | undefined;
 }
@@ -75,6 +77,7 @@ function checkRecord(directory: string, value: unknown): LocalRecord {
     record?.name === basename(directory) &&
     texts.every((text) => typeof text === 'string') &&
     ['string', 'undefined'].includes(typeof record.owner) &&
+    ['object', 'undefined'].includes(typeof record.labels) &&
     isAbsolute(String(record.workDir)) &&
     basename(filesOf({ workDir: String(record.workDir) })).startsWith(`gomote-${record.name}-`) &&
     isAbsolute(String(record.socket)) &&

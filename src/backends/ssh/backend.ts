@@ -105,7 +105,7 @@ export class SshBackend implements Backend, KnownNames, Diagnosis, Cleanup, Prom
         op: 'create',
         builder: { name, hostType, env, path },
         host: { name: call.host.name, inheritEnv, local: machine },
-        ...{ user: call.user, number, holdMs: call.holdMs },
+        ...{ user: call.user, number, holdMs: call.holdMs, labels: call.labels },
       },
       call,
       async (made) => {

@@ -3,6 +3,7 @@
 import * as v from 'valibot';
 import { type ErrorCode, errorCodes } from '../../errors.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
+import { labelsOf } from '../../protocol/labels.ts';
 
 /** The longest line, in characters. */
 export const lineLimit = 8 << 20;
@@ -16,6 +17,8 @@ const texts = v.pipe(
 const name = v.pipe(v.string(), v.regex(buildletName));
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 const user = v.optional(short);
+
+const labels = v.optional(v.pipe(v.unknown(), v.transform(labelsOf)));
 
 const localMachine = v.strictObject({
   isolation: v.optional(v.picklist(['none', 'bubblewrap'])),
@@ -39,6 +42,7 @@ const requestSchema = v.variant('op', [
     user: short,
     /** How long it waits for a client that holds it, in ms. Absent: it need not be held. */
     holdMs: v.optional(count),
+    labels,
     /** The number in its name. Absent: the next one there. */
     number: v.optional(v.strictObject({ least: v.optional(count), exact: v.optional(count) })),
   }),
@@ -75,6 +79,7 @@ const instanceSchema = v.object({
   created: v.optional(date),
   expires: v.optional(date),
   dead: v.optional(short),
+  labels,
 });
 
 const foundSchema = v.object({

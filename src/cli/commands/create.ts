@@ -1,9 +1,16 @@
 // gomote create: asks the backend for buildlets and prints their names.
 import { type Command, Option } from 'commander';
+import type { AnyBackend } from '../../backends/backend.ts';
+import { nameEnding } from '../../builders.ts';
+import { GomoteError } from '../../errors.ts';
 import { createSeveral, hostOf } from '../../gomote/create.ts';
 import { withoutCreated } from '../../gomote/create-all.ts';
 import { withType } from '../../gomote/find-type.ts';
+import { labelled } from '../../gomote/labelled.ts';
+import { buildletName } from '../../protocol/buildlet-name.ts';
+import { type Labels, nameLabel } from '../../protocol/labels.ts';
 import type { Context } from '../context.ts';
+import { addLabel } from '../labels.ts';
 import { listedJson, print } from '../terminal/terminal.ts';
 import { parseAmount, parseCount, parseMemoryOption } from '../values.ts';
 import { groupForNew } from '../which/new-members.ts';
@@ -19,6 +26,8 @@ interface Options {
   isolation?: 'none' | 'bubblewrap';
   newGroup?: string;
   json?: boolean;
+  name?: string;
+  label: Labels;
 }
 
 /** The most buildlets one command makes. */
@@ -29,6 +38,13 @@ export function define(command: Command, context: Context): void {
     .argument('[type]', 'builder type, or the beginning of one; without it the types are listed')
     .option('--count <n>', 'how many to create: all or none', (text) =>
       parseCount('--count', text, countLimit),
+    )
+    .option('--name <label>', 'the label name=LABEL, by which commands find it, too', parseName)
+    .option(
+      '--label <key=value>',
+      'a label, by which list and destroy find it; can be repeated',
+      addLabel,
+      {},
     )
     .option('--new-group <name>', 'put them into a new group of this name')
     .option(
@@ -57,12 +73,15 @@ export function define(command: Command, context: Context): void {
       const { signal, backends } = context;
       await withType(type, backends, signal, async (wanted) => {
         const { backend, builder } = wanted;
-        const { count = 1, memory: memoryBytes, newGroup, ...machine } = options;
+        const { count = 1, memory: memoryBytes, newGroup, name, label, ...machine } = options;
+        if (name !== undefined) await requireFree(name, count, backend, signal);
+        const labels = { ...label, ...(name !== undefined && { [nameLabel]: name }) };
         const group = await groupForNew(newGroup, context);
         await backend.answerPrompts?.({ signal, onHost: hostOf(options, backend) });
         const instances = await context.messages.during(`creating ${builder.name}`, (onProgress) =>
           createSeveral(backends, wanted, count, {
             ...{ ...machine, memoryBytes, signal, onProgress },
+            ...(Object.keys(labels).length > 0 && { labels }),
             onWarning: (line) => context.messages.say(`gomote: ${line}`),
           }),
         );
@@ -72,6 +91,7 @@ export function define(command: Command, context: Context): void {
         noteForProject(
           instances.map(({ name }) => `${backend.name}/${name}`),
           context.terminal.environment,
+          name,
         );
         try {
           group.add(names);
@@ -89,4 +109,32 @@ export function define(command: Command, context: Context): void {
         }
       });
     });
+}
+
+/** A label that is a name must not look like one that gomote gives. */
+function parseName(text: string): string {
+  if (buildletName.test(text) && !nameEnding.test(text)) return text;
+  const message = `--name "${text}" cannot be a name`;
+  throw new GomoteError('ERR_USAGE', message, {
+    hint: 'give letters, digits, ".", "_" and "-", not with a number or five letters after the last "-"',
+  });
+}
+
+/** Throws ERR_CONFLICT when another has the name, ERR_USAGE when several would. */
+async function requireFree(
+  name: string,
+  count: number,
+  backend: AnyBackend,
+  signal: AbortSignal,
+): Promise<void> {
+  if (count > 1) {
+    throw new GomoteError('ERR_USAGE', `--name ${name} is for one buildlet, not for ${count}`, {
+      hint: 'give --label KEY=VALUE',
+    });
+  }
+  const other = await labelled(backend, name, signal);
+  if (other === undefined) return;
+  throw new GomoteError('ERR_CONFLICT', `${other} is named "${name}" already`, {
+    hint: 'give another name, or destroy that one',
+  });
 }

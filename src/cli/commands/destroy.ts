@@ -1,10 +1,12 @@
 // gomote destroy: ends buildlets and removes all that belongs to them.
 import type { Command } from 'commander';
 import { GomoteError, isGomoteError } from '../../errors.ts';
-import { isAddress, splitName } from '../../gomote/buildlet-name.ts';
+import { isAddress } from '../../gomote/buildlet-name.ts';
 import { printable } from '../../printable.ts';
+import { hasLabels } from '../../protocol/labels.ts';
 import type { Context } from '../context.ts';
 import { forEachNamed } from '../for-each-named.ts';
+import { addWanted, type WantedLabel } from '../labels.ts';
 import { plural } from '../plural.ts';
 import { throwSilent } from '../silent-parts.ts';
 import { listedJson, print } from '../terminal/terminal.ts';
@@ -18,19 +20,28 @@ interface Options {
   ignoreMissing?: boolean;
   destroyGroup?: boolean;
   json?: boolean;
+  label: readonly WantedLabel[];
 }
 
 export function define(command: Command, context: Context): void {
   command
     .argument('[name...]', 'buildlets')
     .option('--all', 'all your buildlets of the backend; prints their names')
-    .option('-y, --yes', 'with --all: do not ask, as it does on a terminal')
+    .option(
+      '--label <key[=value]>',
+      'all with this label, in any backend; can be repeated: with all of them; prints their names',
+      addWanted,
+      [],
+    )
+    .option('-y, --yes', 'with --all and --label: do not ask, as it does on a terminal')
     .option('--destroy-group', 'also the group of --group or GOMOTE_GROUP')
     .option('--ignore-missing', 'a buildlet that is not there is no error')
     .option('--json', 'print the names of those that were destroyed as a JSON array')
     .action(async (given: string[], options: Options) => {
-      if (given.length > 0 && options.all) {
-        throw new GomoteError('ERR_USAGE', 'give names or --all, not both', { hint });
+      const isFound = options.all === true || options.label.length > 0;
+      if (given.length > 0 && isFound) {
+        const option = options.all ? '--all' : '--label';
+        throw new GomoteError('ERR_USAGE', `give names or ${option}, not both`, { hint });
       }
       const group = options.destroyGroup ? await activeGroup(context) : undefined;
       if (options.destroyGroup && group === undefined) {
@@ -40,7 +51,7 @@ export function define(command: Command, context: Context): void {
       }
       const silent: GomoteError[] = [];
       const names = await namesFor(given, options, silent, context);
-      if (options.all && !options.yes) await confirm(names, context);
+      if (isFound && !options.yes) await confirm(names, context);
       const destroyed: string[] = [];
       await forEachNamed(
         names,
@@ -50,10 +61,10 @@ export function define(command: Command, context: Context): void {
             destroyed.push(name);
           } catch (error) {
             const isMissing = isGomoteError(error, 'ERR_UNKNOWN_BUILDLET');
-            if (isMissing) await forget(name, context);
+            if (isMissing) forget([name], context);
             if (!isMissing || !options.ignoreMissing) throw error;
           }
-          if (options.all && !options.json) await print(context.terminal, `${printable(name)}\n`);
+          if (isFound && !options.json) await print(context.terminal, `${printable(name)}\n`);
         },
         (counts) => `${counts} were not destroyed`,
       ).finally(async () => {
@@ -65,7 +76,7 @@ export function define(command: Command, context: Context): void {
     });
 }
 
-const hint = 'gomote destroy NAME... or --all';
+const hint = 'gomote destroy NAME..., --label KEY=VALUE or --all';
 
 /** Those that are given, all, or those of the group or the one that the user has chosen: never one that nobody has. */
 async function namesFor(
@@ -74,6 +85,7 @@ async function namesFor(
   silent: GomoteError[],
   context: Context,
 ): Promise<readonly string[]> {
+  if (options.label.length > 0) return await labelledNames(options.label, silent, context);
   if (options.all) return await allNames(context, silent);
   if (given.length > 0) return given.flatMap((word) => namesInList(word) ?? [word]);
   const chosen = await chosenBuildlets(context);
@@ -90,11 +102,18 @@ async function namesFor(
   return chosen.names;
 }
 
-/** Takes it out of all groups. */
-async function forget(name: string, context: Context): Promise<void> {
-  const { backend, instance } = splitName(name);
-  const full = await context.fullName(backend ?? (await context.backendName()), instance);
-  new Groups(context.configDir).prune([name, full]);
+/** Takes them out of all groups. */
+function forget(names: readonly string[], { configDir }: Context): void {
+  new Groups(configDir).prune(names);
+}
+
+async function labelledNames(
+  wanted: readonly WantedLabel[],
+  silent: GomoteError[],
+  context: Context,
+): Promise<string[]> {
+  const all = await context.gomote.list({ onFailure: (error) => silent.push(error) });
+  return all.filter(({ labels }) => hasLabels(labels, wanted)).map(({ name }) => name);
 }
 
 async function allNames(context: Context, silent: GomoteError[]): Promise<string[]> {
@@ -120,6 +139,11 @@ async function confirm(names: readonly string[], context: Context): Promise<void
 }
 
 async function destroyOne(name: string, context: Context): Promise<void> {
-  await context.gomote.destroy(name);
-  if (!isAddress(name)) await forget(name, context);
+  if (isAddress(name)) return await context.gomote.destroy(name);
+  const { signal } = context;
+  await context.withInstance(name, async (backend, instance) => {
+    await backend.destroy(instance, { signal });
+    const full = await context.fullName(backend.name, instance);
+    forget([name, full], context);
+  });
 }

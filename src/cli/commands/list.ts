@@ -3,14 +3,19 @@ import type { Command } from 'commander';
 import { formatDuration } from '../../duration.ts';
 import type { GomoteError } from '../../errors.ts';
 import type { ListedBuildlet } from '../../gomote/list.ts';
+import { hasLabels } from '../../protocol/labels.ts';
 import type { Context } from '../context.ts';
+import { addWanted, type WantedLabel } from '../labels.ts';
 import { throwSilent } from '../silent-parts.ts';
 import { type ListingOptions, listingOptions, printListing } from '../terminal/listing.ts';
 import { type Column, formatColumns } from '../terminal/table.ts';
+import { listed, print } from '../terminal/terminal.ts';
 import { dropGone, groupsOfMembers } from '../which/membership.ts';
 
 interface Options extends ListingOptions {
   all?: boolean;
+  namesOnly?: boolean;
+  label: readonly WantedLabel[];
 }
 
 interface Row extends ListedBuildlet {
@@ -19,27 +24,54 @@ interface Row extends ListedBuildlet {
 }
 
 export function define(command: Command, context: Context): void {
-  listingOptions(command).option(
-    '--all',
-    'also those of others, with owner and machine, from coordinators whose admin you are',
-  );
-  command.action(async (options: Options) => {
-    const failures: GomoteError[] = [];
-    const onFailure = (error: GomoteError) => failures.push(error);
-    const listed = await context.gomote.list({ onFailure, everybody: options.all });
-    const membership = groupsOfMembers(context);
-    const rows = listed.map((one) => ({ ...one, groups: membership.get(one.name) ?? [] }));
-    if (failures.length === 0) await dropGone(rows, context);
-    const { terminal } = context;
-    await printListing(rows.map(toJson), options, {
-      fields,
-      table: () =>
-        formatColumns(rows, options.all ? [...columns, ...adminColumns] : columns, terminal),
-      terminal,
-    });
-    throwSilent(failures);
-  });
+  listingOptions(command)
+    .option(
+      '--all',
+      'also those of others, with owner and machine, from coordinators whose admin you are',
+    )
+    .option('-q, --names-only', 'print names only, one a line')
+    .option(
+      '--label <key[=value]>',
+      'only those with this label; can be repeated: all of them',
+      addWanted,
+      [],
+    )
+    .action((options: Options) => list(options, context));
 }
+
+async function list(options: Options, context: Context): Promise<void> {
+  const failures: GomoteError[] = [];
+  const onFailure = (error: GomoteError) => failures.push(error);
+  const found = await context.gomote.list({ onFailure, everybody: options.all });
+  const membership = groupsOfMembers(context);
+  const all = found.map((one) => ({ ...one, groups: membership.get(one.name) ?? [] }));
+  if (failures.length === 0) await dropGone(all, context);
+  const rows = all.filter(({ labels }) => hasLabels(labels, options.label));
+  const { terminal } = context;
+  if (options.namesOnly) {
+    const names = rows.map(({ name }) => name);
+    await print(terminal, listed(names, terminal));
+  } else {
+    const table = () => formatColumns(rows, columnsFor(rows, options), terminal);
+    await printListing(rows.map(toJson), options, { fields, table, terminal });
+  }
+  throwSilent(failures);
+}
+
+const columnsFor = (rows: readonly Row[], { all }: Options): Column<Row>[] => [
+  ...columns,
+  ...(rows.some(({ labels }) => labels !== undefined) ? [labelColumn] : []),
+  ...(all ? adminColumns : []),
+];
+
+const labelColumn: Column<Row> = {
+  title: 'LABELS',
+  cell: ({ labels = {} }) =>
+    Object.entries(labels)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(' '),
+  isForPeople: true,
+};
 
 const columns: Column<Row>[] = [
   { title: 'NAME', cell: nameAndGroups },
@@ -90,10 +122,11 @@ const toJson = ({ backend, instance, dead, trouble, ...row }: Row) => ({
   state: stateOf({ dead, trouble }),
   reason: dead ?? trouble,
   groups: row.groups,
+  labels: row.labels,
 });
 
 /** What `toJson` gives. */
 const fields = [
   ...['backend', 'name', 'fullName', 'builderType', 'hostType', 'owner', 'machine'],
-  ...['created', 'expires', 'state', 'reason', 'groups'],
+  ...['created', 'expires', 'state', 'reason', 'groups', 'labels'],
 ];

@@ -40,11 +40,18 @@ export async function chooseBuildlets(
   const find = await standIn(context);
   if (find === undefined) return named && { names: named, rest };
   if (named !== undefined && (await isAny(named, isThere, context))) return { names: named, rest };
+  if (first !== undefined && (await wasGiven(first, context))) return { names: [first], rest };
   const { names, remark, fault } = await find();
   if (fault !== undefined) throw fault;
   if (names.length === 0) return named && { names: named, rest };
   if (remark !== undefined) context.messages.say(remark);
   return { names, rest: words };
+}
+
+/** Whether `create --name` has given a buildlet of this project that name: it has ended, then. */
+async function wasGiven(word: string, { terminal }: Context): Promise<boolean> {
+  const { projectRoot, readProject } = await import('./project.ts');
+  return readProject(projectRoot(), terminal.environment).given.includes(word);
 }
 
 async function isAny(

@@ -1,14 +1,13 @@
 // What the first word of a command can be: the name of a buildlet, or something else.
 import type { AnyBackend, BackendCall } from '../../backends/backend.ts';
 import { isAdHocHost } from '../../backends/ssh/ad-hoc.ts';
-import { builderTypeOfName } from '../../builders.ts';
+import { builderTypeOfName, nameEnding } from '../../builders.ts';
 import { type ErrorCode, isGomoteError } from '../../errors.ts';
 import { isAddress, splitName } from '../../gomote/buildlet-name.ts';
+import { labelled } from '../../gomote/labelled.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
+import { nameLabel } from '../../protocol/labels.ts';
 import type { Context } from '../context.ts';
-
-/** How the names end that gomote gives: with a number, or a random part where names are not remembered. */
-const givenEnding = /-([0-9]+|[a-z][a-z0-9]{4})$/;
 
 /**
  * Whether the word has the form of the names that gomote gives. Such a word is never anything else: a script that names a
@@ -18,7 +17,7 @@ export async function looksLikeName(word: string, context: Context): Promise<boo
   const { catalogue } = await context.config();
   if (isAddress(word)) return builderTypeOfName(catalogue, word) !== undefined;
   const { instance } = splitName(word);
-  if (!givenEnding.test(instance) || !buildletName.test(instance)) return false;
+  if (!nameEnding.test(instance) || !buildletName.test(instance)) return false;
   const isOfType = builderTypeOfName(catalogue, instance) !== undefined;
   return isOfType || instance.startsWith(`${await context.user()}-`);
 }
@@ -53,7 +52,9 @@ export async function isThere(
     await client.disconnect();
     return true;
   } catch (error) {
-    if (isGomoteError(error, 'ERR_UNKNOWN_BUILDLET')) return false;
+    if (isGomoteError(error, 'ERR_UNKNOWN_BUILDLET')) {
+      return (await labelled(backend, instance, context.signal)) !== undefined;
+    }
     // It is there, whatever is wrong with it, or somebody else's.
     if (isGomoteError(error) && besideTheName.includes(error.code)) return true;
     throw error;
@@ -63,7 +64,9 @@ export async function isThere(
 const besideTheName: readonly ErrorCode[] = ['ERR_BUILDLET_DIED', 'ERR_MACHINE', 'ERR_NOT_OWNER'];
 
 const namesOf = async (backend: AnyBackend, call: BackendCall): Promise<ReadonlySet<string>> =>
-  new Set((await backend.list(call)).map(({ name }) => name));
+  new Set(
+    (await backend.list(call)).flatMap(({ name, labels }) => [name, labels?.[nameLabel] ?? name]),
+  );
 
 /** `A,B,C`: its elements; undefined for a word that is no list of names. */
 export function namesInList(word: string): string[] | undefined {

@@ -13,6 +13,8 @@ export interface ProjectRecord {
   readonly root: string;
   /** As `BACKEND/NAME`. */
   readonly buildlets: readonly string[];
+  /** Names that `create --name` has given: a word that was one is never anything else. */
+  readonly given: readonly string[];
   /** What `gomote use` has chosen. */
   readonly used?: string;
 }
@@ -57,7 +59,7 @@ function fileOf(root: string): string {
 
 /** What is known of the project; what cannot be read is not known. */
 export function readProject(root: string, environment: NodeJS.ProcessEnv): ProjectRecord {
-  const empty = { root, buildlets: [] };
+  const empty = { root, buildlets: [], given: [] };
   try {
     const records = recordsIn(environment);
     if (!hasPrivateDirectory(records, what)) return empty;
@@ -66,28 +68,38 @@ export function readProject(root: string, environment: NodeJS.ProcessEnv): Proje
     );
     // Two roots could have one hash.
     if (read.root !== root || !Array.isArray(read.buildlets)) return empty;
-    const buildlets = read.buildlets.filter((name) => typeof name === 'string');
-    return { root, buildlets, ...(typeof read.used === 'string' && { used: read.used }) };
+    const [buildlets, given] = [texts(read.buildlets), texts(read.given)];
+    return { root, buildlets, given, ...(typeof read.used === 'string' && { used: read.used }) };
   } catch {
     return empty;
   }
 }
 
+const texts = (list: unknown): string[] =>
+  Array.isArray(list) ? list.filter((one) => typeof one === 'string') : [];
+
 /** Throws ERR_CONFIG and as node:fs does. */
 export function writeProject(record: ProjectRecord, environment: NodeJS.ProcessEnv): void {
   const records = recordsIn(environment);
   makePrivateDirectory(records, what);
-  const buildlets = [...new Set(record.buildlets)].slice(-keptCount);
-  replaceFile(join(records, fileOf(record.root)), JSON.stringify({ ...record, buildlets }));
+  const latest = (list: readonly string[]) => [...new Set(list)].slice(-keptCount);
+  const kept = { ...record, buildlets: latest(record.buildlets), given: latest(record.given) };
+  replaceFile(join(records, fileOf(record.root)), JSON.stringify(kept));
   removeOldFiles(records, keptMs);
 }
 
-/** Notes that the buildlets, as `BACKEND/NAME`, are for this project; where that cannot be written, they are named. */
-export function noteForProject(names: readonly string[], environment: NodeJS.ProcessEnv): void {
+/** Notes that the buildlets, as `BACKEND/NAME`, are for this project, and the name that one was given; where that cannot be written, they are named. */
+export function noteForProject(
+  names: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  given?: string,
+): void {
   try {
     const record = readProject(projectRoot(), environment);
-    if (names.every((name) => record.buildlets.includes(name))) return;
-    writeProject({ ...record, buildlets: [...record.buildlets, ...names] }, environment);
+    if (given === undefined && names.every((name) => record.buildlets.includes(name))) return;
+    const all = given === undefined ? record.given : [...record.given, given];
+    const buildlets = [...record.buildlets, ...names];
+    writeProject({ ...record, buildlets, given: all }, environment);
   } catch {
     // The current directory has gone, or there is nowhere to write.
   }

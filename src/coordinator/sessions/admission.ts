@@ -3,6 +3,7 @@ import type { BuilderType, Catalogue } from '../../builders.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
 import { nextName, type UsedNames } from '../../files/used-names.ts';
 import { unknownTypeText } from '../../protocol/endpoints.ts';
+import type { Labels } from '../../protocol/labels.ts';
 import type { Log } from '../log.ts';
 import type { MachineAllocator } from '../pools/machine-allocator.ts';
 import type { SessionBook } from '../state/session-book.ts';
@@ -36,6 +37,7 @@ export interface Wanted {
   readonly count: number;
   /** What the client chose so that asking again gives the same sessions. */
   readonly key: string | undefined;
+  readonly labels?: Labels | undefined;
 }
 
 /** How long a create goes on for a client that lost its connection and may ask again with its key, in ms. */
@@ -109,7 +111,7 @@ export class Admission {
     return { inUse: book.all().filter(isHeld).length, maximum: user.maximum ?? limits.perUser };
   }
 
-  #reserve(user: User, builder: BuilderType, { count, key }: Wanted): string[] {
+  #reserve(user: User, builder: BuilderType, { count, key, labels }: Wanted): string[] {
     const { book, isTaken, names } = this.#options;
     const { inUse, maximum: limit } = this.useOf(user);
     if (inUse + count > limit) {
@@ -123,7 +125,7 @@ export class Admission {
       const name = nextName(nameStem(user.name, builder.name), names, isTaken);
       book.note({
         ...{ name, owner: user.name, builderType: builder.name, hostType: builder.hostType },
-        ...{ state: 'creating', createdMs: now, expiresMs: now, key, isClaimed: false },
+        ...{ state: 'creating', createdMs: now, expiresMs: now, key, labels, isClaimed: false },
       });
       return name;
     });

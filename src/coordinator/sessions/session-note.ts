@@ -1,13 +1,14 @@
 // A session as it is kept with its machine, for every coordinator on the platform to read.
 import * as v from 'valibot';
 import { buildletName } from '../../protocol/buildlet-name.ts';
+import { labelsOf } from '../../protocol/labels.ts';
 import { shortName } from '../../protocol/reply-fields.ts';
 import type { Session } from './session.ts';
 
 /** What one coordinator can know of another's session. */
 export type SharedSession = Pick<
   Session,
-  'name' | 'owner' | 'builderType' | 'hostType' | 'createdMs' | 'expiresMs' | 'key'
+  'name' | 'owner' | 'builderType' | 'hostType' | 'createdMs' | 'expiresMs' | 'key' | 'labels'
 > & {
   readonly machine: string;
   /** False while its coordinator only asks whether another has given the name. */
@@ -24,6 +25,7 @@ const schema = v.object({
   createdMs: v.number(),
   expiresMs: v.number(),
   key: v.optional(v.string()),
+  labels: v.optional(v.pipe(v.unknown(), v.transform(labelsOf))),
   isSettled: v.boolean(),
 });
 
@@ -32,8 +34,9 @@ export function formatNote(
   session: Session,
   { isSettled = true }: { isSettled?: boolean | undefined } = {},
 ): string {
-  const { name, owner, builderType, hostType, createdMs, expiresMs, key } = session;
-  const kept = { team, name, owner, builderType, hostType, createdMs, expiresMs, key, isSettled };
+  const { name, owner, builderType, hostType, createdMs, expiresMs, key, labels } = session;
+  const own = { name, owner, builderType, hostType, createdMs, expiresMs, key, labels };
+  const kept = { team, ...own, isSettled };
   return JSON.stringify(kept);
 }
 

@@ -1,5 +1,6 @@
 // A session: one user has one machine, from the request to the end. Its states and their transitions.
 import { GomoteError } from '../../errors.ts';
+import type { Labels } from '../../protocol/labels.ts';
 
 export type SessionState =
   /** Asked for; a machine is waited for or being made. */
@@ -24,6 +25,8 @@ export interface Session {
   readonly machine?: string | undefined;
   /** What the client chose so that asking again gives the same session. */
   readonly key?: string | undefined;
+  /** What its owner gave it. */
+  readonly labels?: Labels | undefined;
   /** Whether its owner got its name: a session that nobody knows is not kept for long. */
   readonly isClaimed: boolean;
   /** Why it is dead. */

@@ -6,6 +6,7 @@ import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
 import { partialEnding, writeWhole } from '../../files/write-whole.ts';
 import { quoted } from '../../printable.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
+import { labelsOf } from '../../protocol/labels.ts';
 import { errnoText } from '../../protocol/process-state.ts';
 import type { Session } from '../sessions/session.ts';
 
@@ -19,6 +20,7 @@ const schema = v.object({
   expiresMs: v.number(),
   machine: v.optional(v.string()),
   key: v.optional(v.string()),
+  labels: v.optional(v.pipe(v.unknown(), v.transform(labelsOf))),
   isClaimed: v.boolean(),
   reason: v.optional(v.string()),
 });

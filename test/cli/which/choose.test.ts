@@ -10,17 +10,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { type Cli, testCli } from '../../helpers/cli.ts';
+import { describe, expect, it } from 'vitest';
+import { type Cli, inDirectory, testCli } from '../../helpers/cli.ts';
 
 const done = (stdout = '', stderr = '') => ({ code: 0, stdout, stderr });
-
-/** The current directory of the test. */
-function inDirectory(path: string): void {
-  const before = process.cwd();
-  process.chdir(path);
-  onTestFinished(() => process.chdir(before));
-}
 
 /** A project in which `count` buildlets were made, and an empty one beside it. */
 async function withProject(count: number) {

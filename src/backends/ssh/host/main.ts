@@ -120,10 +120,10 @@ class Host {
   }
 
   /** Destroys what it has made unless the client confirms that it has it. */
-  async #create({ builder, host, user, number, holdMs }: Request<'create'>) {
+  async #create({ builder, host, user, number, holdMs, labels }: Request<'create'>) {
     await touchPrograms();
     const backend = openLocal();
-    const call = { user, host, holdMs, signal: this.#signal };
+    const call = { user, host, holdMs, labels, signal: this.#signal };
     const instance = await backend.create(builder, call, number);
     reply({ ok: { ...backend.reach(instance.name), instance: plain(instance) } });
     for await (const line of this.#lines) {
@@ -152,8 +152,9 @@ const usedNames = (): UsedNames => new UsedNames(join(stateDirectory(), 'work', 
 
 const numberOf = (name: string): number => Number(name.slice(name.lastIndexOf('-') + 1));
 
-const plain = ({ name, builderType, hostType, owner, created, expires, dead }: Instance) => ({
-  ...{ name, builderType, hostType, owner, created, expires, dead },
+const plain = ({ name, builderType, hostType, owner, labels, ...rest }: Instance) => ({
+  ...{ name, builderType, hostType, owner, labels },
+  ...{ created: rest.created, expires: rest.expires, dead: rest.dead },
 });
 
 async function dial({ name }: Request<'dial'>): Promise<void> {

@@ -12,6 +12,7 @@ import {
 import { contentTypes, gomoteVersion } from '../../../protocol/endpoints.ts';
 import { errorReply } from '../../../protocol/error-reply.ts';
 import { decodeForm, parseBool } from '../../../protocol/form.ts';
+import { type Labels, labelsInText } from '../../../protocol/labels.ts';
 import type { Coordinator } from '../../coordinator.ts';
 import type { Step } from '../../sessions/creation.ts';
 import type { Session } from '../../sessions/session.ts';
@@ -23,13 +24,13 @@ const reminderMs = 10_000;
 export function create(coordinator: Coordinator): CoordinatorHandler {
   return async (exchange, user) => {
     const form = decodeForm(await readFormBody(exchange.request, smallForm));
-    const { builderType, count } = checked(form);
+    const { builderType, count, labels } = checked(form);
     const key = form.get('key') ?? undefined;
     if (parseBool(form.get('cancel')) && key !== undefined) {
       coordinator.cancel(user, key);
       return sendEmpty(exchange.response);
     }
-    const creation = coordinator.create(user, builderType, { key, count: count ?? 1 });
+    const creation = coordinator.create(user, builderType, { key, count: count ?? 1, labels });
     const progress = parseBool(form.get('progress')) ? new ProgressReply(exchange) : undefined;
     const leave = creation.join((step) => progress?.tell(step));
     exchange.signal.addEventListener('abort', leave, { once: true });
@@ -61,7 +62,11 @@ export function create(coordinator: Coordinator): CoordinatorHandler {
 const countLimit = 100;
 
 /** The type, and how many of it; a client that gives no count gets one, in a reply of one. */
-function checked(form: URLSearchParams): { builderType: string; count: number | undefined } {
+function checked(form: URLSearchParams): {
+  builderType: string;
+  count: number | undefined;
+  labels: Labels | undefined;
+} {
   const version = form.get('version') ?? '';
   if (version < gomoteVersion) {
     const said = `gomote client version "${version}" is too old; predates server version "${gomoteVersion}"`;
@@ -74,12 +79,24 @@ function checked(form: URLSearchParams): { builderType: string; count: number | 
     throw new GomoteError('ERR_REQUEST', "bad 'key' parameter: 16 to 64 of a-z, A-Z, 0-9, _ and -");
   }
   const count = form.get('count');
-  if (count === null) return { builderType, count: undefined };
+  const labels = checkedLabels(form.get('labels'));
+  if (count === null) return { builderType, count: undefined, labels };
   if (/^[1-9][0-9]{0,2}$/.test(count) && Number(count) <= countLimit) {
-    return { builderType, count: Number(count) };
+    return { builderType, count: Number(count), labels };
   }
   throw new GomoteError('ERR_REQUEST', `bad 'count' parameter: a number from 1 to ${countLimit}`);
 }
+
+/** All of them, or ERR_REQUEST: none is dropped without a word. */
+function checkedLabels(text: string | null): Labels | undefined {
+  if (text === null) return undefined;
+  const labels = labelsInText(text);
+  if (labels !== undefined && isEqual(labels, text)) return labels;
+  throw new GomoteError('ERR_REQUEST', "bad 'labels' parameter: an object of keys and short texts");
+}
+
+const isEqual = (labels: Labels, text: string): boolean =>
+  Object.keys(labels).length === Object.keys(JSON.parse(text)).length;
 
 /** A reply of JSON lines: steps, then the buildlet or the error. */
 class ProgressReply {

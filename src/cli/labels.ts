@@ -1,0 +1,32 @@
+// Labels on the command line.
+import { GomoteError } from '../errors.ts';
+import { type Labels, whyNoLabel } from '../protocol/labels.ts';
+
+/** A label that is wanted; without a value any will do. */
+export type WantedLabel = readonly [key: string, value: string | undefined];
+
+/** One more `KEY=VALUE`, after those before it. Throws ERR_USAGE. */
+export function addLabel(text: string, before: Labels): Labels {
+  const [key, value] = split(text);
+  if (value === undefined || Object.hasOwn(before, key)) {
+    const why = value === undefined ? 'has no value' : 'is the second of its key';
+    throw new GomoteError('ERR_USAGE', `--label "${text}" ${why}`, { hint });
+  }
+  return { ...before, [key]: value };
+}
+
+/** One more `KEY=VALUE` or `KEY` that is wanted. Throws ERR_USAGE. */
+export const addWanted = (text: string, before: readonly WantedLabel[]): WantedLabel[] => [
+  ...before,
+  split(text),
+];
+
+const hint = 'give KEY=VALUE, such as os=linux';
+
+function split(text: string): WantedLabel {
+  const at = text.indexOf('=');
+  const [key, value] = at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
+  const why = whyNoLabel(key, value ?? '');
+  if (why === undefined) return [key, value];
+  throw new GomoteError('ERR_USAGE', `--label "${text}": ${why}`, { hint });
+}
