@@ -78,6 +78,13 @@ export type { CreateOptions as CreateBuildletOptions, MachineOptions } from './g
 export type { DiffOptions } from './gomote/diff.ts';
 export type { BuildletFiles } from './gomote/files.ts';
 export type { Forward, ForwardOptions } from './gomote/forward.ts';
+export {
+  type CoordinatorFlags,
+  defaultInstance,
+  newCoordinatorClientFromFlags,
+  registerFlags,
+  stagingInstance,
+} from './gomote/from-flags.ts';
 export type { Gomote } from './gomote/gomote.ts';
 export { IncompleteError } from './gomote/incomplete.ts';
 export type { ListBuildletsOptions, ListedBuildlet } from './gomote/list.ts';

@@ -71,6 +71,16 @@ export class CoordinatorClient {
     });
   }
 
+  /** Who calls, with the token: a secret. */
+  get auth(): UserPass {
+    return this.#options.auth;
+  }
+
+  /** The coordinator, as it was given. */
+  get instance(): string | ServerAddress {
+    return this.#options.instance;
+  }
+
   /** `HOST:PORT` of the coordinator. */
   get ipPort(): string {
     return hostPort(this.#address);

@@ -1,5 +1,4 @@
 // The certificate and key of a buildlet's TLS server, and the password that goes with them.
-import { createHash } from 'node:crypto';
 
 /** A self-signed certificate and its private key. It prints without its key. */
 export class KeyPair {
@@ -25,7 +24,11 @@ export class KeyPair {
   /** The buildlet's password: the lower-case hex SHA-1 of the key's PEM text; empty for the zero pair. */
   password(): string {
     if (this.isZero()) return '';
-    return createHash('sha1').update(this.#keyPem).digest('hex');
+    return process
+      .getBuiltinModule('node:crypto')
+      .createHash('sha1')
+      .update(this.#keyPem)
+      .digest('hex');
   }
 }
 

@@ -1,6 +1,7 @@
 // The backends of the configuration, each opened once, and whose buildlets they are to show.
 import type { AnyBackend } from '../backends/backend.ts';
 import type { BackendConfig } from '../backends/config.ts';
+import type { CoordinatorSettings } from '../backends/coordinator/backend.ts';
 import { openBackend } from '../backends/open.ts';
 import { adHocHost } from '../backends/ssh/ad-hoc.ts';
 import type { CallOptions } from '../client/client-options.ts';
@@ -103,19 +104,27 @@ export class Backends {
     switch (found.kind) {
       case 'local':
         return await openBackend({ ...found, user: await this.#givenUser(), environment }, log);
-      case 'coordinator': {
-        const { proxyOf } = await import('../http/client/env-proxy.ts');
-        const { typesPath } = await import('./config/logins.ts');
-        const proxy = proxyOf(found.url, environment);
-        const typesFile = typesPath(this.configDir, name);
-        return await openBackend(
-          { ...found, ...(await this.#account(found)), proxy, typesFile },
-          log,
-        );
-      }
+      case 'coordinator':
+        return await openBackend(await this.#coordinatorSettings(found), log);
       default:
         return await openBackend({ ...found, user: await this.user(), environment }, log);
     }
+  }
+
+  /** What the client of a coordinator needs; undefined when the backend is none. Throws ERR_CONFIG without a token. */
+  async coordinatorSettings(name: string): Promise<CoordinatorSettings | undefined> {
+    const found = await this.configOf(name);
+    return found?.kind === 'coordinator' ? await this.#coordinatorSettings(found) : undefined;
+  }
+
+  async #coordinatorSettings(
+    found: Extract<BackendConfig, { kind: 'coordinator' }>,
+  ): Promise<Extract<BackendConfig, { kind: 'coordinator' }> & CoordinatorSettings> {
+    const { proxyOf } = await import('../http/client/env-proxy.ts');
+    const { typesPath } = await import('./config/logins.ts');
+    const proxy = proxyOf(found.url, this.settings.environment);
+    const typesFile = typesPath(this.configDir, found.name);
+    return { ...found, ...(await this.#account(found)), proxy, typesFile };
   }
 
   async #account(

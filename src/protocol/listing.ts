@@ -107,7 +107,16 @@ export interface DirEntry {
   readonly mtime: Date | undefined;
   /** Lower-case hex SHA-1; undefined unless a regular file and asked for. */
   readonly digest: string | undefined;
+  /** The line. */
+  toString(): string;
 }
+
+/** What an entry has besides its facts. */
+const entryMembers = {
+  toString(this: DirEntry): string {
+    return this.line;
+  },
+};
 
 /** Reads a line without its newline; undefined when it is none of the protocol's. */
 export function parseListLine(
@@ -125,6 +134,8 @@ export function parseListLine(
   if (time !== undefined && Number.isNaN(time.getTime())) return undefined;
   const isDirectory = parsed.type === 'directory';
   return {
+    // Not a property of its own: an entry is compared and copied by its facts.
+    __proto__: entryMembers,
     line: path === listed ? line : [mode, path, ...facts].join('\t'),
     name: isDirectory ? path.replace(/\/$/, '') : path,
     isDirectory,
@@ -134,5 +145,5 @@ export function parseListLine(
     size: size === undefined ? undefined : Number(size),
     mtime: time,
     digest: digest || undefined,
-  };
+  } as DirEntry;
 }

@@ -71,7 +71,9 @@ describe('a call that is cancelled', () => {
           contexts: [{ name, cluster, user }],
           currentContext: name,
         });
-        await startPod(config, 'pod', type, { projectId: 'p', imageRegistry: 'r', signal });
+        // Once the pod has been asked for, the answer is waited for.
+        const gate = tokenBucket({ perSecond: 1e-6, burst: 0 });
+        await startPod(config, 'pod', type, { projectId: 'p', imageRegistry: 'r', gate, signal });
       },
     ],
     ...(

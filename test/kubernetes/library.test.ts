@@ -1,6 +1,6 @@
 // startPod and what the library shows of it.
 import { expect, it, onTestFinished } from 'vitest';
-import { NoKeyPair, newKeyPair, type StartPodOptions, startPod } from '../../src/index.ts';
+import { newKeyPair, type StartPodOptions, startPod } from '../../src/index.ts';
 import { core, host, kubeConfig, makeNamespace, nothingLeft, pods, reach } from './cluster.ts';
 
 const namespace = await makeNamespace();
@@ -38,7 +38,7 @@ it('startPod gives a client of a pod with the labels, times and key that were as
 });
 
 it('startPod without TLS speaks plain HTTP, and still asks for a password', async () => {
-  const client = await startPod(kubeConfig, 'plain', host, { ...options, tls: NoKeyPair });
+  const client = await startPod(kubeConfig, 'plain', host, options);
   onTestFinished(() => client.disconnect());
   expect(client.url).toMatch(/^http:/);
   expect((await client.exec('true', { systemLevel: true })).ok).toBe(true);

@@ -46,23 +46,48 @@ export async function launchPod(
   launch: Launch,
 ): Promise<Launched> {
   const { plan, signal } = launch;
-  launch.onPodCreating?.();
   const body = podOf(plan, launch.secrets);
   let made: V1Pod | undefined;
+  const told = onceTold(launch.onPodCreating);
   try {
     made = await createOnce(`create pod ${plan.name}`, signal, {
-      create: () => cluster.createPod(body, { signal }),
+      create: () => {
+        const creating = cluster.createPod(body, { signal });
+        told.tell();
+        return creating;
+      },
       find: async () => {
         const found = await cluster.readPod(plan.name, { patienceMs: patienceMs.create });
         return found && creationOf(found) === plan.creation ? found : undefined;
       },
     });
+    told.throwIfFailed();
     return await bringUp(cluster, watch, launch, made);
   } catch (error) {
     // If that fails as well, the cluster itself ends the pod when its time is over.
     if (made !== undefined) await removePod(cluster, made).catch(() => undefined);
     throw error;
   }
+}
+
+/** Calls the hook once. What it throws is thrown only when nothing is under way any more, so that it can be undone. */
+function onceTold(hook: (() => void) | undefined) {
+  let isTold = false;
+  let failure: { readonly error: unknown } | undefined;
+  return {
+    tell(): void {
+      if (isTold) return;
+      isTold = true;
+      try {
+        hook?.();
+      } catch (error) {
+        failure = { error };
+      }
+    },
+    throwIfFailed(): void {
+      if (failure !== undefined) throw failure.error;
+    },
+  };
 }
 
 async function bringUp(

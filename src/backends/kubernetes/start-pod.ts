@@ -2,7 +2,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { builtInCatalogue, type Catalogue, findHostType, type HostType } from '../../builders.ts';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
-import { type KeyPair, newKeyPair } from '../../client/key-pair.ts';
+import type { KeyPair } from '../../client/key-pair.ts';
 import { checkedDurationMs, timeLimitMs } from '../../client/time-limit.ts';
 import { type Gate, tokenBucket } from '../../rate-limit.ts';
 import { Cluster } from './cluster.ts';
@@ -19,7 +19,7 @@ export interface StartPodOptions {
   projectId: string;
   /** The registry of such an image. */
   imageRegistry: string;
-  /** The buildlet's key pair; `NoKeyPair` for plain HTTP and a random password. Absent: a new pair. */
+  /** The buildlet's key pair. Absent: plain HTTP, with a password that is made for it. */
   tls?: KeyPair | undefined;
   /** What the client's description and the pod's annotation say. Absent: the pod's name. */
   description?: string | undefined;
@@ -27,7 +27,7 @@ export interface StartPodOptions {
   labels?: Readonly<Record<string, string>> | undefined;
   /** How long the pod lives at most, in ms; the cluster ends it then. Absent or 0: 30 minutes. Infinity: forever. */
   deleteInMs?: number | undefined;
-  /** The pod is about to be asked for. */
+  /** The pod was asked for, and is not there yet. */
   onPodCreating?: (() => void) | undefined;
   /** The cluster has it. */
   onPodCreated?: (() => void) | undefined;
@@ -67,7 +67,7 @@ export async function startPod(
   const gate = options.gate ?? tokenBucket({ perSecond: 50, burst: 100 });
   const cluster = Cluster.of(kubeConfig, { namespace: options.namespace, gate });
   const maker = randomUUID();
-  const secrets = await secretsFor(options.tls);
+  const secrets = secretsFor(options.tls);
   const description = options.description ?? `(pod ${podName})`;
   const clientOptions = { description, onRequest: undefined };
   const { onPodCreating, onPodCreated, onGotPodInfo } = options;
@@ -95,8 +95,8 @@ export async function startPod(
   return client;
 }
 
-async function secretsFor(tls: KeyPair | undefined): Promise<PodSecrets> {
+function secretsFor(tls: KeyPair | undefined): PodSecrets {
   // A buildlet on a network takes no commands without a password.
-  if (tls?.isZero()) return { password: randomBytes(24).toString('hex') };
-  return secretsOf(tls ?? (await newKeyPair()));
+  if (tls === undefined || tls.isZero()) return { password: randomBytes(24).toString('hex') };
+  return secretsOf(tls);
 }
