@@ -25,6 +25,7 @@ const heavyModules = {
   'src/backends/kubernetes/client-node.ts': 'kubernetes-client',
   'src/backends/gce/google.ts': 'google-compute',
   'src/http/server/self-signed.ts': 'self-signed',
+  'src/coordinator/oidc/oauth.ts': 'oauth',
   'src/cli/terminal/spinner.ts': 'spinner',
   'src/cli/run/re2.ts': 're2',
   'src/cli/junit/saxes.ts': 'saxes',

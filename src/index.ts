@@ -106,7 +106,12 @@ export type { PutOptions } from './gomote/transfer.ts';
 export type { HttpRequest, HttpResponse, ReplyBody, RequestBody } from './http/client/request.ts';
 export type { ServerAddress } from './http/client/server-address.ts';
 export type { BuilderRecord, HostRecord, MachineRecord } from './protocol/coordinator.ts';
-export type { RemoteBuildlet, RemoteTypes, RemoteUser } from './protocol/coordinator-replies.ts';
+export type {
+  DeviceLogin,
+  RemoteBuildlet,
+  RemoteTypes,
+  RemoteUser,
+} from './protocol/coordinator-replies.ts';
 export type { Method } from './protocol/endpoints.ts';
 export type { FileType } from './protocol/file-mode.ts';
 export type { FormValue } from './protocol/form.ts';

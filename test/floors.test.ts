@@ -51,6 +51,7 @@ const homes: Record<string, string[]> = {
     ...['protocol', 'config', 'backends', 'gomote', 'coordinator'],
     'cli/project/project-schema.ts',
   ],
+  oauth4webapi: ['coordinator/oidc/oauth.ts'],
   selfsigned: ['http/server/self-signed.ts'],
   saxes: ['cli/junit/saxes.ts'],
   '@lydell/node-pty': ['buildlet/command/native-terminal.ts'],

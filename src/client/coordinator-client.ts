@@ -1,12 +1,14 @@
 // The client of a coordinator: asks for buildlets, lists them, and gives clients that go through it.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
 import { GomoteError, StatusError } from '../errors.ts';
 import { type HttpRequest, listReplyBytes } from '../http/client/request.ts';
 import type { ServerAddress } from '../http/client/server-address.ts';
 import type { MachineRecord } from '../protocol/coordinator.ts';
-import type { RemoteBuildlet, RemoteTypes } from '../protocol/coordinator-replies.ts';
+import type { DeviceLogin, RemoteBuildlet, RemoteTypes } from '../protocol/coordinator-replies.ts';
 import { contentTypes, coordinatorPaths } from '../protocol/endpoints.ts';
 import { encodeForm, withQuery } from '../protocol/form.ts';
+import { ownSignal } from '../timeout-signal.ts';
 import { hostPort, parseAddress } from './address.ts';
 import { BuildletClient, type BuildletClientOptions, type CallOptions } from './buildlet-client.ts';
 import { Connection } from './connection.ts';
@@ -173,6 +175,36 @@ export class CoordinatorClient {
     });
     const { parseRemoteBuildlet } = await import('../protocol/coordinator-replies.ts');
     return parseRemoteBuildlet(body) ?? this.#badReply(path, body);
+  }
+
+  /**
+   * Signs in by the coordinator's provider: `onDevice` is told where a person has to go with a browser, and the call
+   * waits until they have. The client's own credentials do not count. Undefined from a coordinator without a provider.
+   */
+  async signIn(
+    onDevice: (login: DeviceLogin) => void,
+    { signal }: CallOptions = {},
+  ): Promise<{ readonly user: string; readonly token: string } | undefined> {
+    const path = coordinatorPaths.device;
+    const headers = { 'Content-Type': contentTypes.form };
+    const post = async (form: Record<string, string>) =>
+      await this.#text({ method: 'POST', path, headers, body: encodeForm(form), signal });
+    const replies = await import('../protocol/coordinator-replies.ts');
+    let body: string;
+    try {
+      body = await post({});
+    } catch (error) {
+      if (error instanceof StatusError && error.status === 404) return undefined;
+      throw error;
+    }
+    const login = replies.parseDeviceLogin(body) ?? this.#badReply(path, body);
+    onDevice(login);
+    for (;;) {
+      await sleep(login.intervalMs, undefined, { signal: signal && ownSignal(signal) });
+      const text = await post({ id: login.id });
+      const state = replies.parseDeviceState(text) ?? this.#badReply(path, text);
+      if (state !== 'pending') return state;
+    }
   }
 
   /** The machines of all pools, for an admin. */

@@ -16,6 +16,7 @@ import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { readTrustedFile } from '../files/private-file.ts';
 import { type ListenAddress, parseListenAddress } from '../http/server/listen.ts';
 import { TrustedProxies } from '../http/server/trusted-proxies.ts';
+import { type OidcConfig, oidcSchema, toOidc } from './oidc/config.ts';
 import {
   checkPools,
   count,
@@ -56,6 +57,8 @@ export interface CoordinatorConfig {
   readonly auditTo: 'file' | 'log';
   /** Whether the audit trail holds the arguments of commands. */
   readonly auditArguments: boolean;
+  /** Who signs people in, beside the users with tokens. Absent: nobody. */
+  readonly oidc: OidcConfig | undefined;
   readonly catalogue: Catalogue;
   readonly pools: readonly PoolConfig[];
 }
@@ -92,6 +95,7 @@ const schema = v.strictObject({
   forward: v.optional(v.boolean(), true),
   'audit-to': v.optional(v.picklist(['file', 'log'], 'audit-to is "file" or "log"'), 'file'),
   'audit-arguments': v.optional(v.boolean(), true),
+  oidc: v.optional(oidcSchema),
   backends: backendsSchema,
   hosts: hostsSchema,
   builders: buildersSchema,
@@ -142,6 +146,7 @@ export function loadCoordinatorConfig(path: string): CoordinatorConfig {
     forward: file.forward,
     auditTo: file['audit-to'],
     auditArguments: file['audit-arguments'],
+    oidc: toOidc(file.oidc, at),
     catalogue,
     pools,
   };

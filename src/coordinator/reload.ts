@@ -38,6 +38,7 @@ const fixed = {
   'open-metrics': ({ openMetrics }) => openMetrics,
   'audit-to': ({ auditTo }) => auditTo,
   'audit-arguments': ({ auditArguments }) => auditArguments,
+  oidc: ({ oidc }) => oidc,
 } satisfies Record<string, (config: CoordinatorConfig) => unknown>;
 
 /**

@@ -18,6 +18,7 @@ import { routesOf } from './http/routes.ts';
 import { createCoordinatorServer } from './http/server.ts';
 import { auditIn, both, fileLog, type Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
+import { SignIn } from './oidc/sign-in.ts';
 import { StatusPage } from './page/status-page.ts';
 import { openPools } from './pools/open-pools.ts';
 import { ReverseGate } from './pools/reverse-gate.ts';
@@ -105,10 +106,16 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     });
     const authenticator = new Authenticator(users, log, door.token);
     const isSecure = tls !== undefined;
-    const page = new StatusPage({ coordinator, authenticator, users, isSecure });
+    const provider = config.oidc && new URL(config.oidc.issuer).host;
+    const page = new StatusPage({ coordinator, authenticator, users, isSecure, provider });
+    const signIn = config.oidc && new SignIn({ config: config.oidc, users, page, audit });
     const { server, quiet } = createCoordinatorServer({
       authenticator,
-      routes: [...routesOf({ coordinator, metrics, readiness, config, gate }), ...page.routes],
+      routes: [
+        ...routesOf({ coordinator, metrics, readiness, config, gate }),
+        ...page.routes,
+        ...(signIn?.routes ?? []),
+      ],
       relay: relay(
         coordinator,
         { log: audit, withArguments: config.auditArguments },
@@ -133,7 +140,7 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     const fingerprint = tls && `sha256:${fingerprintOf(tls.certPem)}`;
     await door.open(url, fingerprint);
     log.write('listening', { url, fingerprint });
-    if (!hasUsers) {
+    if (!hasUsers && signIn === undefined) {
       log.write('no-users', {
         what: `nobody can use this coordinator: ${usersPath} has no user with a token`,
         hint: 'coordinator user add NAME',

@@ -208,3 +208,46 @@ const toMachine = (row: v.InferOutput<typeof machineSchema>): MachineRecord => (
   owner: row.Owner?.replace(/^user-/, ''),
   drained: row.Drained && { since: new Date(row.Drained.Since), note: row.Drained.Note },
 });
+
+const deviceLoginSchema = v.object({
+  Id: text(255),
+  Url: v.pipe(text(), v.regex(/^https?:\/\/[!-~]+$/)),
+  Code: v.pipe(text(100), v.regex(/^[!-~]+$/)),
+  IntervalMs: v.pipe(count, v.maxValue(60_000)),
+});
+
+/** A sign-in that is to be finished with a browser. */
+export interface DeviceLogin {
+  /** What it is asked about by. */
+  readonly id: string;
+  /** Where the person goes with a browser. */
+  readonly url: string;
+  /** What the person confirms there, or types if it is asked for. */
+  readonly code: string;
+  /** How often it may be asked about, in ms. */
+  readonly intervalMs: number;
+}
+
+/** Reads the first reply of `/login/device`; undefined when it is not one. */
+export function parseDeviceLogin(body: string): DeviceLogin | undefined {
+  const login = parseBy(deviceLoginSchema, body);
+  return login && { id: login.Id, url: login.Url, code: login.Code, intervalMs: login.IntervalMs };
+}
+
+const deviceStateSchema = v.union([
+  v.object({ State: v.literal('pending') }),
+  v.object({
+    State: v.literal('done'),
+    User: shortName,
+    Token: v.pipe(text(1_000), v.regex(/^[!-~]+$/)),
+  }),
+]);
+
+/** Reads a later reply of `/login/device`: who signed in, once somebody has; undefined when it is not one. */
+export function parseDeviceState(
+  body: string,
+): 'pending' | { readonly user: string; readonly token: string } | undefined {
+  const state = parseBy(deviceStateSchema, body);
+  if (state === undefined || state.State === 'pending') return state && 'pending';
+  return { user: state.User, token: state.Token };
+}

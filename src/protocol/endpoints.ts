@@ -136,6 +136,8 @@ export const coordinatorPaths = {
   machines: '/machine/list',
   drain: '/machine/drain',
   undrain: '/machine/undrain',
+  /** Signing in without a token, where a provider is configured. An extension. */
+  device: '/login/device',
   health: '/healthz',
   ready: '/readyz',
   metrics: '/metrics',

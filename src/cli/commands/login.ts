@@ -2,11 +2,13 @@
 import type { Command } from 'commander';
 import { urlProblem } from '../../backends/coordinator/config.ts';
 import { CoordinatorClient } from '../../client/coordinator-client.ts';
-import { GomoteError, messageOf } from '../../errors.ts';
+import { GomoteError, messageOf, StatusError } from '../../errors.ts';
 import { fingerprintDigits } from '../../fingerprint.ts';
 import { readSecretLine } from '../../gomote/config/account.ts';
 import { addLogin, readLogins } from '../../gomote/config/logins.ts';
 import { proxyOf } from '../../http/client/env-proxy.ts';
+import type { ServerAddress } from '../../http/client/server-address.ts';
+import { printable } from '../../printable.ts';
 import { coordinatorAuthUser } from '../../protocol/endpoints.ts';
 import type { Context } from '../context.ts';
 import { askSecret, askYes } from '../terminal/secret-prompt.ts';
@@ -15,6 +17,7 @@ interface Options {
   name?: string;
   tokenFile?: string;
   fingerprint?: string;
+  sso?: boolean;
 }
 
 const defaultName = 'team';
@@ -28,6 +31,10 @@ export function define(command: Command, context: Context): void {
       'take the token from a file; else it is asked for, or read from standard input',
     )
     .option(
+      '--sso',
+      'sign in with a browser, by the provider of the coordinator; without it that is done on a terminal where there is one',
+    )
+    .option(
       '--fingerprint <sha256>',
       'accept this certificate and no other; else it is shown and asked about',
     )
@@ -35,22 +42,11 @@ export function define(command: Command, context: Context): void {
       const origin = toOrigin(text);
       const name = options.name ?? defaultName;
       await refuseTaken(context, name, origin);
-      const user = await context.user();
       const proxy = proxyOf(origin, context.terminal.environment);
       const fingerprint = await pin(context, origin, proxy, options.fingerprint);
-      const token = await readToken(context, options.tokenFile, `token of ${user} on ${origin}: `);
-      const auth = { username: coordinatorAuthUser(user), password: token };
-      const client = new CoordinatorClient({
-        auth,
-        instance: { kind: 'tcp', origin, fingerprint, proxy },
-      });
-      try {
-        // One that does not tell its types tells at least whether it takes the token.
-        const types = await client.types({ signal: context.signal });
-        if (types === undefined) await client.remoteBuildlets({ signal: context.signal });
-      } finally {
-        await client.disconnect();
-      }
+      const instance = { kind: 'tcp', origin, fingerprint, proxy } as const;
+      const { user, token } =
+        (await signIn(context, instance, options)) ?? (await withToken(context, instance, options));
       const pinned = fingerprint === undefined ? undefined : `sha256:${fingerprint}`;
       const { isDefault } = await addLogin(context.configDir, name, {
         url: origin,
@@ -63,6 +59,69 @@ export function define(command: Command, context: Context): void {
         `gomote: logged in to ${origin} as ${user}: backend "${name}", ${which}`,
       );
     });
+}
+
+type Address = Extract<ServerAddress, { kind: 'tcp' }>;
+
+interface Account {
+  readonly user: string;
+  readonly token: string;
+}
+
+/** By the coordinator's provider; undefined where a token is to be given. */
+async function signIn(
+  context: Context,
+  instance: Address,
+  { sso, tokenFile }: Options,
+): Promise<Account | undefined> {
+  if (sso && tokenFile !== undefined) {
+    throw new GomoteError('ERR_USAGE', '--sso and --token-file contradict', {
+      hint: 'give one of them',
+    });
+  }
+  const mayAsk = tokenFile === undefined && context.terminal.input === 'terminal';
+  if (!sso && !mayAsk) return undefined;
+  const client = new CoordinatorClient({ auth: { username: '', password: '' }, instance });
+  try {
+    const account = await client.signIn(
+      ({ url, code }) => {
+        // It is waited for: without this line nobody could do anything, so that --quiet does not keep it back.
+        const line = `gomote: open ${url} in a browser and confirm the code ${code}`;
+        context.terminal.stderr.write(`${printable(line)}\n`);
+      },
+      { signal: context.signal },
+    );
+    if (account !== undefined || !sso) return account;
+    throw new GomoteError('ERR_UNSUPPORTED', `${instance.origin} has no provider to sign in by`, {
+      hint: 'sign in with a token',
+    });
+  } catch (error) {
+    // Whoever has a token as well can sign in all the same.
+    if (sso || !(error instanceof StatusError)) throw error;
+    context.messages.say(`gomote: ${error.message}`);
+    return undefined;
+  } finally {
+    await client.disconnect();
+  }
+}
+
+async function withToken(
+  context: Context,
+  instance: Address,
+  { tokenFile }: Options,
+): Promise<Account> {
+  const user = await context.user();
+  const token = await readToken(context, tokenFile, `token of ${user} on ${instance.origin}: `);
+  const auth = { username: coordinatorAuthUser(user), password: token };
+  const client = new CoordinatorClient({ auth, instance });
+  try {
+    // One that does not tell its types tells at least whether it takes the token.
+    const types = await client.types({ signal: context.signal });
+    if (types === undefined) await client.remoteBuildlets({ signal: context.signal });
+    return { user, token };
+  } finally {
+    await client.disconnect();
+  }
 }
 
 function toOrigin(text: string): string {

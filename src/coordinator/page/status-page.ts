@@ -9,6 +9,7 @@ import { decodeForm } from '../../protocol/form.ts';
 import type { Coordinator } from '../coordinator.ts';
 import { type Authenticator, userPrefix } from '../http/authenticator.ts';
 import type { CoordinatorExchange, CoordinatorHandler, CoordinatorRoute } from '../http/server.ts';
+import type { User } from '../state/user-records.ts';
 import type { Users } from '../state/users.ts';
 import { BrowserLogins } from './browser-logins.ts';
 import { startFeed } from './feed.ts';
@@ -19,6 +20,8 @@ interface StatusPageOptions {
   readonly users: Users;
   /** Whether browsers come by TLS. */
   readonly isSecure: boolean;
+  /** Who else signs people in, by name. */
+  readonly provider?: string | undefined;
 }
 
 const contentTypes = {
@@ -53,13 +56,14 @@ export class StatusPage {
   readonly routes: readonly CoordinatorRoute[];
   readonly #options: StatusPageOptions;
   readonly #logins: BrowserLogins;
-  readonly #loginPage = readWeb('login.html');
+  readonly #loginPage: string;
   readonly #feeds = new Set<() => void>();
   #isClosed = false;
 
   constructor(options: StatusPageOptions) {
     this.#options = options;
     this.#logins = new BrowserLogins(options.users, options.isSecure);
+    this.#loginPage = withProvider(readWeb('login.html'), options.provider);
     const statusPage = readWeb('status.html');
     const get = (path: string, handle: CoordinatorHandler): CoordinatorRoute => ({
       ...{
@@ -119,8 +123,28 @@ export class StatusPage {
       trust();
       return goHome(response, this.#logins.open(verdict.user));
     }
-    const error = '<p class="error" role="alert">This user and token do not go together.</p>';
-    send(response, 401, 'html', this.#loginPage.replace('<!--error-->', error));
+    this.refuse(response, 'This user and token do not go together.');
+  }
+
+  /** Shows the page for signing in, with why it failed. */
+  refuse(response: ServerResponse, why: string): void {
+    const error = `<p class="error" role="alert">${escaped(why)}</p>`;
+    // A function, so that no "$" of the text is taken for more.
+    send(
+      response,
+      401,
+      'html',
+      this.#loginPage.replace('<!--error-->', () => error),
+    );
+  }
+
+  /**
+   * Signs the user in who has come from another site. The page goes on by itself: with a redirect, the browser would not
+   * send the new cookie along.
+   */
+  welcome(response: ServerResponse, user: User, moreCookie: string): void {
+    response.setHeader('Set-Cookie', [this.#logins.open(user), moreCookie]);
+    send(response, 200, 'html', readWeb('welcome.html'));
   }
 
   async #feed({ request, response, note, trust }: CoordinatorExchange): Promise<void> {
@@ -163,6 +187,17 @@ function isOwnForm({ headers }: IncomingMessage): boolean {
   const { origin = '', host } = headers;
   return URL.canParse(origin) && new URL(origin).host === host;
 }
+
+const escaped = (text: string): string =>
+  text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
+
+const withProvider = (page: string, provider: string | undefined): string =>
+  provider === undefined
+    ? page
+    : page.replace(
+        '<!--provider-->',
+        () => `<p><a class="provider" href="/page/oidc">Sign in with ${escaped(provider)}</a></p>`,
+      );
 
 function send(
   response: ServerResponse,

@@ -36,6 +36,10 @@ const userSchema = v.object({
   maximum: v.optional(v.number()),
   /** When the token ends. */
   expires: v.optional(v.string()),
+  /** Whom a provider signs in by this name; absent for users with tokens of their own. */
+  subject: v.optional(v.string()),
+  /** Tokens that were given at such sign-ins. */
+  signIns: v.optional(v.array(v.object({ tokenHash: v.string(), until: v.string() }))),
   /** The token before, while it is still good. */
   previous: v.optional(v.object({ tokenHash: v.string(), until: v.string() })),
 });
@@ -58,9 +62,9 @@ export const newToken = (): string => `gomote_${randomBytes(32).toString('base64
 
 /** Whether the token is the user's, or was until a moment that has not come yet. */
 export function hasToken(record: UserRecord | undefined, token: string): boolean {
-  const { tokenHash, previous } = record ?? {};
-  const isOldGood = previous !== undefined && Date.parse(previous.until) > Date.now();
-  const hashes = [wholeHash(tokenHash), wholeHash(isOldGood ? previous.tokenHash : undefined)];
+  const { tokenHash, previous, signIns = [] } = record ?? {};
+  const others = [...(previous === undefined ? [] : [previous]), ...signIns].filter(isGood);
+  const hashes = [tokenHash, ...others.map((one) => one.tokenHash)].map(wholeHash);
   const given = hashOf(token);
   const matches = hashes.map((hash) => {
     const isEqual = timingSafeEqual(given, hash ?? noHash);
@@ -68,6 +72,10 @@ export function hasToken(record: UserRecord | undefined, token: string): boolean
   });
   return token !== '' && matches.includes(true);
 }
+
+/** Whether the token is still good; a time that cannot be read is over. */
+export const isGood = ({ until }: { readonly until: string }): boolean =>
+  Date.parse(until) > Date.now();
 
 /** A time that cannot be read is over. */
 export const isExpired = ({ expires }: UserRecord): boolean =>

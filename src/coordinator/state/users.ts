@@ -10,7 +10,9 @@ import {
   hashOf,
   hasToken,
   isExpired,
+  isGood,
   newToken,
+  type Role,
   toUser,
   type User,
   type UserChanges,
@@ -20,6 +22,9 @@ import {
 } from './user-records.ts';
 
 type Records = Map<string, UserRecord>;
+
+/** How many tokens of sign-ins a user may have: with one more, the oldest ends. */
+const signInLimit = 20;
 
 /**
  * Reads the file again whenever it has changed: users come and go while the coordinator runs. When it cannot be read,
@@ -134,6 +139,34 @@ export class Users {
       records.set(name, changed(rotated, changes));
     });
     return token;
+  }
+
+  /**
+   * Takes in somebody whom a provider has signed in, with the role that this gives, and a token that is good for so
+   * long. Throws ERR_CONFLICT when the name is another's.
+   */
+  async admit(
+    { name, subject, role }: { name: string; subject: string; role: Role },
+    tokenMs: number,
+  ): Promise<{ user: User; token: string }> {
+    const token = newToken();
+    const until = new Date(Date.now() + tokenMs).toISOString();
+    const fresh = tokenMs > 0 ? [{ tokenHash: hashOf(token).toString('hex'), until }] : [];
+    await this.#change((records) => {
+      const known = records.get(name);
+      if (known !== undefined && known.subject !== subject) {
+        throw new GomoteError('ERR_CONFLICT', `the name "${name}" is another user's`, {
+          hint: `an admin can free it: coordinator user remove ${name}`,
+        });
+      }
+      const created = new Date().toISOString();
+      const record: UserRecord = known ?? { role, tokenHash: '', created, subject };
+      const signIns = [...(record.signIns ?? []).filter(isGood), ...fresh].slice(-signInLimit);
+      records.set(name, { ...record, role, signIns });
+    });
+    const user = this.current(name)?.user;
+    if (user !== undefined) return { user, token };
+    throw new GomoteError('ERR_UNAUTHORIZED', `the time of "${name}" here is over`);
   }
 
   /** Why the file cannot be read at the moment. */

@@ -1,0 +1,38 @@
+// Who a person is here, by what the provider says of them.
+import { GomoteError } from '../../errors.ts';
+import { quoted } from '../../printable.ts';
+import type { OidcConfig } from './config.ts';
+
+/** What the provider says of a person. */
+export type Claims = Readonly<Record<string, unknown>>;
+
+export interface Identity {
+  readonly name: string;
+  /** Whom the provider never confuses with another, whatever name they get. */
+  readonly subject: string;
+  readonly role: 'user' | 'admin';
+}
+
+/** Throws ERR_UNAUTHORIZED for people who have no business here, in words for them. */
+export function identityOf(claims: Claims, config: OidcConfig): Identity {
+  const { issuer, nameClaim, emailDomain, groupsClaim, adminGroups, userGroups } = config;
+  const { sub } = claims;
+  if (typeof sub !== 'string' || sub === '') throw refused('the provider gives no subject');
+  const given = claims[nameClaim];
+  if (typeof given !== 'string') throw refused(`the provider gives no ${nameClaim}`);
+  const ending = emailDomain === undefined ? '' : `@${emailDomain.toLowerCase()}`;
+  const lower = given.toLowerCase();
+  const name = ending !== '' && lower.endsWith(ending) ? lower.slice(0, -ending.length) : lower;
+  if (!/^[a-z0-9](?:[a-z0-9_.-]{0,38}[a-z0-9])?$/.test(name)) {
+    throw refused(`${quoted(given.slice(0, 100))} cannot be a user's name`);
+  }
+  const groups = new Set([claims[groupsClaim]].flat().filter((one) => typeof one === 'string'));
+  const isIn = (wanted: readonly string[]) => wanted.some((one) => groups.has(one));
+  const subject = `${issuer} ${sub}`;
+  if (isIn(adminGroups)) return { name, subject, role: 'admin' };
+  if (userGroups === undefined || isIn(userGroups)) return { name, subject, role: 'user' };
+  throw refused(`${name} is in none of the groups that may use this coordinator`);
+}
+
+const refused = (message: string): GomoteError =>
+  new GomoteError('ERR_UNAUTHORIZED', message, { hint: 'ask an admin' });

@@ -1,0 +1,169 @@
+// The provider that signs people in: its endpoints, and what it says of those who come from it.
+import type * as oauth from 'oauth4webapi';
+import { GomoteError, messageOf } from '../../errors.ts';
+import { readNamedSecret } from '../../files/private-file.ts';
+import { timeoutSignal } from '../../timeout-signal.ts';
+import type { OidcConfig } from './config.ts';
+import type { Claims } from './identity.ts';
+
+/** How long the provider may take to answer, in ms. */
+const answerTimeoutMs = 10_000;
+
+/** What a browser is to bring back. */
+export interface Challenge {
+  readonly state: string;
+  readonly nonce: string;
+  readonly verifier: string;
+}
+
+export interface DeviceStart {
+  readonly deviceCode: string;
+  readonly userCode: string;
+  readonly url: string;
+  readonly intervalMs: number;
+  readonly expiresMs: number;
+}
+
+type OAuth = typeof import('./oauth.ts');
+
+interface RequestOptions {
+  readonly signal: () => AbortSignal;
+}
+
+interface Opened {
+  readonly api: OAuth;
+  readonly server: oauth.AuthorizationServer;
+  readonly client: oauth.Client;
+  readonly auth: oauth.ClientAuth;
+  readonly options: RequestOptions;
+}
+
+export class OidcProvider {
+  readonly #config: OidcConfig;
+  #opened: Promise<Opened> | undefined;
+
+  constructor(config: OidcConfig) {
+    this.#config = config;
+  }
+
+  get #redirectUri(): string {
+    return `${this.#config.url}/page/oidc/callback`;
+  }
+
+  /** Where to send a browser, and what it has to bring back. */
+  async begin(): Promise<{ readonly url: string; readonly challenge: Challenge }> {
+    const { api, server } = await this.#open();
+    if (server.authorization_endpoint === undefined) throw lacking('an authorization endpoint');
+    const verifier = api.generateRandomCodeVerifier();
+    const state = api.generateRandomState();
+    const nonce = api.generateRandomNonce();
+    const url = new URL(server.authorization_endpoint);
+    const query = {
+      ...{ client_id: this.#config.clientId, redirect_uri: this.#redirectUri },
+      ...{ response_type: 'code', scope: this.#config.scopes, state, nonce },
+      code_challenge: await api.calculatePKCECodeChallenge(verifier),
+      code_challenge_method: 'S256',
+    };
+    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+    return { url: url.href, challenge: { state, nonce, verifier } };
+  }
+
+  /** What the provider says of whom a browser has come back for. */
+  async finish(query: URLSearchParams, { state, nonce, verifier }: Challenge): Promise<Claims> {
+    const { api, server, client, auth, options } = await this.#open();
+    const parameters = api.validateAuthResponse(server, client, query, state);
+    const response = await api.authorizationCodeGrantRequest(
+      ...([server, client, auth, parameters, this.#redirectUri, verifier, options] as const),
+    );
+    const tokens = await api.processAuthorizationCodeResponse(server, client, response, {
+      expectedNonce: nonce,
+      requireIdToken: true,
+    });
+    return await this.#claims(tokens);
+  }
+
+  /** Begins a sign-in on another device than the one that asks. */
+  async beginDevice(): Promise<DeviceStart> {
+    const { api, server, client, auth, options } = await this.#open();
+    if (server.device_authorization_endpoint === undefined) throw lacking('a device flow');
+    const parameters = { scope: this.#config.scopes };
+    const response = await api.deviceAuthorizationRequest(
+      ...([server, client, auth, parameters, options] as const),
+    );
+    const start = await api.processDeviceAuthorizationResponse(server, client, response);
+    return {
+      deviceCode: start.device_code,
+      userCode: start.user_code,
+      url: start.verification_uri_complete ?? start.verification_uri,
+      intervalMs: (start.interval ?? 5) * 1_000,
+      expiresMs: Date.now() + start.expires_in * 1_000,
+    };
+  }
+
+  /** What the provider says of who has signed in on the other device; while nobody has, why not. */
+  async finishDevice(deviceCode: string): Promise<Claims | 'pending' | 'slow down'> {
+    const { api, server, client, auth, options } = await this.#open();
+    const response = await api.deviceCodeGrantRequest(server, client, auth, deviceCode, options);
+    try {
+      return await this.#claims(await api.processDeviceCodeResponse(server, client, response));
+    } catch (error) {
+      if (!(error instanceof api.ResponseBodyError)) throw error;
+      if (error.error === 'authorization_pending') return 'pending';
+      if (error.error === 'slow_down') return 'slow down';
+      throw error;
+    }
+  }
+
+  /** Of the id token, with what the provider tells only when it is asked, such as groups. */
+  async #claims(tokens: oauth.TokenEndpointResponse): Promise<Claims> {
+    const { api, server, client, options } = await this.#open();
+    const claims = api.getValidatedIdTokenClaims(tokens);
+    if (claims === undefined) throw lacking('id tokens: the scope needs "openid"');
+    if (server.userinfo_endpoint === undefined) return { ...claims };
+    const response = await api.userInfoRequest(server, client, tokens.access_token, options);
+    return {
+      ...claims,
+      ...(await api.processUserInfoResponse(server, client, claims.sub, response)),
+    };
+  }
+
+  async #open(): Promise<Opened> {
+    this.#opened ??= this.#discover();
+    try {
+      return await this.#opened;
+    } catch (error) {
+      // It may be there the next time.
+      this.#opened = undefined;
+      throw error;
+    }
+  }
+
+  async #discover(): Promise<Opened> {
+    const { issuer: text, clientId, clientSecretFile } = this.#config;
+    const api = await import('./oauth.ts');
+    const issuer = new URL(text);
+    const options = {
+      signal: () => timeoutSignal(answerTimeoutMs),
+      // The configuration allows that for this machine alone.
+      [api.allowInsecureRequests]: issuer.protocol === 'http:',
+    };
+    try {
+      const response = await api.discoveryRequest(issuer, options);
+      const server = await api.processDiscoveryResponse(issuer, response);
+      const methods = server.token_endpoint_auth_methods_supported;
+      const secret =
+        clientSecretFile && readNamedSecret('client-secret-file', clientSecretFile).trim();
+      const isBasic = methods === undefined || methods.includes('client_secret_basic');
+      const withSecret = isBasic ? api.ClientSecretBasic : api.ClientSecretPost;
+      const auth = secret === undefined ? api.None() : withSecret(secret);
+      return { api, server, client: { client_id: clientId }, auth, options };
+    } catch (error) {
+      throw new GomoteError('ERR_UNAVAILABLE', `cannot reach ${text}: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
+  }
+}
+
+const lacking = (what: string): GomoteError =>
+  new GomoteError('ERR_UNSUPPORTED', `the provider has no ${what}`);

@@ -1,0 +1,153 @@
+// Signing in by the provider: with a browser, and for `gomote login` with a code that is typed on another device.
+import { createHash, randomBytes } from 'node:crypto';
+import { messageOf } from '../../errors.ts';
+import { readFormBody, sendRefusal, sendText } from '../../http/server/reply.ts';
+import { contentTypes, coordinatorPaths } from '../../protocol/endpoints.ts';
+import { decodeForm } from '../../protocol/form.ts';
+import type { CoordinatorExchange, CoordinatorRoute } from '../http/server.ts';
+import type { Log } from '../log.ts';
+import type { StatusPage } from '../page/status-page.ts';
+import type { User } from '../state/user-records.ts';
+import type { Users } from '../state/users.ts';
+import type { OidcConfig } from './config.ts';
+import { type Claims, identityOf } from './identity.ts';
+import { type Challenge, type DeviceStart, OidcProvider } from './provider.ts';
+
+interface SignInOptions {
+  readonly config: OidcConfig;
+  readonly users: Users;
+  readonly page: StatusPage;
+  readonly audit: Log;
+}
+
+/** How many may be on their way to the provider at once, and how long a browser may take, in ms. */
+const pendingLimit = 1_000;
+const browserMs = 600_000;
+
+const smallForm = { limitBytes: 4 << 10, timeoutMs: 10_000 };
+
+interface DeviceLogin extends DeviceStart {
+  /** The next question to the provider, not before. */
+  nextMs: number;
+  intervalMs: number;
+}
+
+export class SignIn {
+  readonly routes: readonly CoordinatorRoute[];
+  readonly #options: SignInOptions;
+  readonly #provider: OidcProvider;
+  /** By the digest of what the browser holds in a cookie. */
+  readonly #browsers = new Map<string, Challenge & { readonly expiresMs: number }>();
+  readonly #devices = new Map<string, DeviceLogin>();
+
+  constructor(options: SignInOptions) {
+    this.#options = options;
+    this.#provider = new OidcProvider(options.config);
+    const get = { methods: ['GET'], wrongMethod: 'GET required', access: 'anyone' } as const;
+    const post = { methods: ['POST'], wrongMethod: 'POST required', access: 'anyone' } as const;
+    this.routes = [
+      { path: '/page/oidc', ...get, isForPages: true, handle: (one) => this.#begin(one) },
+      { path: '/page/oidc/callback', ...get, isForPages: true, handle: (one) => this.#finish(one) },
+      { path: coordinatorPaths.device, ...post, handle: (one) => this.#device(one) },
+    ];
+  }
+
+  /** The prefix of the name keeps other hosts of the domain, and plain HTTP, from setting the cookie. */
+  get #cookie(): { readonly name: string; readonly attributes: string } {
+    const isSecure = this.#options.config.url.startsWith('https:');
+    // The browser comes back from another site, and has to bring it.
+    const attributes = `Path=/; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`;
+    return { name: isSecure ? '__Host-gomote-oidc' : 'gomote-oidc', attributes };
+  }
+
+  async #begin({ response, note }: CoordinatorExchange): Promise<void> {
+    try {
+      const { url, challenge } = await this.#provider.begin();
+      const value = randomBytes(32).toString('base64url');
+      keep(this.#browsers, digest(value), { ...challenge, expiresMs: Date.now() + browserMs });
+      const { name, attributes } = this.#cookie;
+      const cookie = `${name}=${value}; Max-Age=${browserMs / 1_000}; ${attributes}`;
+      response.writeHead(303, { Location: url, 'Set-Cookie': cookie, 'Content-Length': 0 }).end();
+    } catch (error) {
+      note.error = messageOf(error);
+      this.#options.page.refuse(
+        response,
+        'The sign-in service cannot be reached. Try again later.',
+      );
+    }
+  }
+
+  async #finish({ request, response, query, note, trust }: CoordinatorExchange): Promise<void> {
+    const { page } = this.#options;
+    const { name, attributes } = this.#cookie;
+    const pairs = (request.headers.cookie ?? '').split(/; */);
+    const value = pairs.find((pair) => pair.startsWith(`${name}=`))?.slice(name.length + 1) ?? '';
+    const key = digest(value);
+    const challenge = this.#browsers.get(key);
+    this.#browsers.delete(key);
+    if (challenge === undefined || challenge.expiresMs < Date.now()) {
+      return page.refuse(response, 'This sign-in was not begun in this browser, or took too long.');
+    }
+    try {
+      const claims = await this.#provider.finish(query, challenge);
+      const { user } = await this.#admit(claims, false);
+      note.user = user.name;
+      trust();
+      page.welcome(response, user, `${name}=; Max-Age=0; ${attributes}`);
+    } catch (error) {
+      note.error = messageOf(error);
+      page.refuse(response, `You cannot sign in: ${messageOf(error)}.`);
+    }
+  }
+
+  /** Without an id a sign-in begins; with one it is asked whether that is over. */
+  async #device({ request, response, note }: CoordinatorExchange): Promise<void> {
+    const id = decodeForm(await readFormBody(request, smallForm)).get('id');
+    const json = (value: object) =>
+      sendText(response, `${JSON.stringify(value)}\n`, contentTypes.json);
+    try {
+      if (id === null) return json(await this.#beginDevice());
+      const login = this.#devices.get(digest(id));
+      if (login === undefined || login.expiresMs < Date.now()) {
+        return sendRefusal(response, 401, 'this sign-in took too long: begin again');
+      }
+      if (Date.now() < login.nextMs) return json({ State: 'pending' });
+      login.nextMs = Date.now() + login.intervalMs;
+      const claims = await this.#provider.finishDevice(login.deviceCode);
+      if (claims === 'slow down') login.intervalMs += 5_000;
+      if (typeof claims === 'string') return json({ State: 'pending' });
+      this.#devices.delete(digest(id));
+      const { user, token } = await this.#admit(claims, true);
+      note.user = user.name;
+      json({ State: 'done', User: user.name, Token: token });
+    } catch (error) {
+      note.error = messageOf(error);
+      sendRefusal(response, 401, `you cannot sign in: ${messageOf(error)}`);
+    }
+  }
+
+  async #beginDevice(): Promise<object> {
+    const start = await this.#provider.beginDevice();
+    const id = randomBytes(32).toString('base64url');
+    keep(this.#devices, digest(id), { ...start, nextMs: Date.now() });
+    const { url, userCode, intervalMs } = start;
+    return { Id: id, Url: url, Code: userCode, IntervalMs: intervalMs };
+  }
+
+  async #admit(claims: Claims, wantsToken: boolean): Promise<{ user: User; token: string }> {
+    const { config, users, audit } = this.#options;
+    const identity = identityOf(claims, config);
+    const admitted = await users.admit(identity, wantsToken ? config.tokenMs : 0);
+    audit.write('signed-in', { user: identity.name, role: identity.role, by: config.issuer });
+    return admitted;
+  }
+}
+
+const digest = (value: string): string => createHash('sha256').update(value).digest('hex');
+
+/** What was begun first is forgotten first, when there are too many. */
+function keep<T>(map: Map<string, T>, key: string, value: T): void {
+  map.set(key, value);
+  const [oldest] = map.keys();
+  if (map.size > pendingLimit && oldest !== undefined) map.delete(oldest);
+}

@@ -1,0 +1,140 @@
+// Signing in by a real OpenID provider, with a browser and with a device code.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { CoordinatorClient } from '../../src/client/coordinator-client.ts';
+import { ask, startCoordinator, type TestCoordinator } from '../helpers/coordinator.ts';
+import { Browser, clientSecret, publicUrl, startProvider } from '../helpers/oidc.ts';
+
+const people = { anna: ['builders'], boss: ['builders', 'admins'], guest: ['visitors'] };
+
+async function setUp(more = '') {
+  const issuer = await startProvider(people);
+  const coordinator = await startCoordinator({
+    prepare: (directory) =>
+      writeFileSync(join(directory, 'secret'), `${clientSecret}\n`, { mode: 0o600 }),
+    sections: [
+      '[oidc]',
+      `issuer = "${issuer}"`,
+      'client-id = "gomote"',
+      'client-secret-file = "secret"',
+      `url = "${publicUrl}"`,
+      'user-groups = ["builders"]',
+      'admin-groups = ["admins"]',
+      more,
+    ].join('\n'),
+  });
+  const browser = new Browser(coordinator.url);
+  const signIn = async (name: string) =>
+    await browser.submit(await browser.get(`${publicUrl}/page/oidc`), name);
+  return { coordinator, browser, signIn };
+}
+
+const clientOf = ({ url, fingerprint }: TestCoordinator, username = '', password = '') =>
+  new CoordinatorClient({
+    auth: { username, password },
+    instance: { kind: 'tcp', origin: url, fingerprint: fingerprint.replace('sha256:', '') },
+  });
+
+describe('a browser', () => {
+  it('is signed in by the provider, with the role that the groups give', async () => {
+    const { browser, signIn, coordinator } = await setUp();
+    expect((await browser.get(`${publicUrl}/`)).text).toContain('Sign in with 127.0.0.1');
+    const page = await signIn('boss');
+    expect(page.text).toContain('You are signed in.');
+    expect((await browser.get(`${publicUrl}/`)).text).toContain('id="buildlet-rows"');
+    const users = readFileSync(join(coordinator.directory, 'state', 'users.json'), 'utf8');
+    expect(JSON.parse(users).users.boss).toMatchObject({ role: 'admin', tokenHash: '' });
+    // Nothing that the provider gave is kept in the browser, and no sign-in is left open there.
+    expect([...browser.cookies.keys()]).toContain('builds.test __Host-gomote');
+    expect([...browser.cookies.keys()]).not.toContain('builds.test __Host-gomote-oidc');
+  });
+
+  it('is turned away when the groups do not allow it, or the name is another user’s', async () => {
+    const { browser, signIn, coordinator } = await setUp();
+    const page = await signIn('guest');
+    expect([page.status, page.text]).toEqual([
+      401,
+      expect.stringContaining('guest is in none of the groups that may use this coordinator'),
+    ]);
+    expect((await browser.get(`${publicUrl}/`)).text).toContain('Sign in with');
+    await coordinator.users.add('anna');
+    expect((await new Browser(coordinator.url).get(`${publicUrl}/`)).status).toBe(200);
+    const other = new Browser(coordinator.url);
+    const refused = await other.submit(await other.get(`${publicUrl}/page/oidc`), 'anna');
+    expect(refused.text).toContain('the name &#34;anna&#34; is another user&#39;s');
+  });
+
+  it('cannot be made to finish a sign-in that another browser has begun', async () => {
+    const { browser, coordinator } = await setUp();
+    const stranger = new Browser(coordinator.url);
+    await stranger.get(`${publicUrl}/page/oidc`);
+    for (const query of ['', '?code=x&state=y', '?error=access_denied']) {
+      const page = await browser.get(`${publicUrl}/page/oidc/callback${query}`);
+      expect(page.text).toContain('was not begun in this browser');
+    }
+    const page = await stranger.get(`${publicUrl}/page/oidc/callback?code=x&state=y`);
+    expect([page.status, page.text]).toEqual([401, expect.stringContaining('You cannot sign in')]);
+  });
+});
+
+describe('gomote login', () => {
+  it('waits for a browser elsewhere and gets a token that ends', async () => {
+    const { browser, coordinator } = await setUp('token-lifetime = "8h"');
+    const client = clientOf(coordinator);
+    let finished: Promise<unknown> = Promise.resolve();
+    const account = await client.signIn(({ url, code }) => {
+      expect(code).toMatch(/^[A-Z-]+$/);
+      finished = browser.get(url).then((page) => browser.submit(page, 'anna'));
+    });
+    await finished;
+    await client.disconnect();
+    expect(account?.user).toBe('anna');
+    const { token = '' } = account ?? {};
+    const anna = clientOf(coordinator, 'user-anna', token);
+    expect((await anna.types())?.user).toMatchObject({ name: 'anna', isAdmin: false });
+    await anna.disconnect();
+    const users = JSON.parse(
+      readFileSync(join(coordinator.directory, 'state', 'users.json'), 'utf8'),
+    );
+    const [signIn] = users.users.anna.signIns;
+    const leftMs = Date.parse(signIn.until) - Date.now();
+    expect(leftMs).toBeGreaterThan(7 * 3_600_000);
+    expect(leftMs).toBeLessThanOrEqual(8 * 3_600_000);
+    await coordinator.users.remove('anna');
+    const gone = { headers: { Authorization: `Bearer ${token}` } };
+    expect((await ask(coordinator, '/buildlet/types', gone)).status).toBe(401);
+  });
+
+  it('is told what it asked for in vain', async () => {
+    const { coordinator } = await setUp();
+    const headers = { 'Content-Type': 'application/x-www-form-urlencoded' };
+    const poll = { method: 'POST', headers, body: 'id=guess' };
+    expect(await ask(coordinator, '/login/device', poll)).toMatchObject({
+      status: 401,
+      text: 'this sign-in took too long: begin again\n',
+    });
+    const without = await startCoordinator();
+    const client = clientOf(without);
+    expect(await client.signIn(() => undefined)).toBeUndefined();
+    await client.disconnect();
+  });
+});
+
+it('a provider that cannot be reached is said so, and may be there the next time', async () => {
+  const coordinator = await startCoordinator({
+    sections: `[oidc]\nissuer = "http://127.0.0.1:1"\nclient-id = "gomote"\nurl = "${publicUrl}"`,
+  });
+  const { status, text } = await ask(coordinator, '/page/oidc');
+  expect([status, text]).toEqual([401, expect.stringContaining('cannot be reached')]);
+  const posted = await ask(coordinator, '/login/device', { method: 'POST', body: '' });
+  expect(posted.text).toContain('cannot reach http://127.0.0.1:1');
+});
+
+it.each(['http://id.example.com', 'ftp://x', 'id.example.com'])(
+  'an issuer to which secrets would go in clear is refused: %s',
+  async (issuer) => {
+    const sections = `[oidc]\nissuer = "${issuer}"\nclient-id = "g"\nurl = "${publicUrl}"`;
+    await expect(startCoordinator({ sections })).rejects.toMatchObject({ code: 'ERR_CONFIG' });
+  },
+);
