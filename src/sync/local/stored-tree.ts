@@ -25,6 +25,8 @@ type Row = readonly [
   content: string,
 ];
 
+const isRow = (row: unknown): row is Row => Array.isArray(row) && row.length === 8;
+
 interface Stored {
   readonly format: 4;
   readonly digest: string;
@@ -48,7 +50,7 @@ export class StoredTree {
   static decode(text: string): StoredTree {
     try {
       const stored = JSON.parse(text) as Stored;
-      const isRight = stored.format === nothing.format && Array.isArray(stored.rows);
+      const isRight = stored.format === nothing.format && stored.rows.every(isRow);
       return isRight ? new StoredTree(stored) : StoredTree.empty;
     } catch {
       return StoredTree.empty;

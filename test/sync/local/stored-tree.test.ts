@@ -117,6 +117,7 @@ describe('StoredTree', () => {
     ['zeros', '\0'.repeat(100)],
     ['another format', stored().encode().replace('"format":4', '"format":5')],
     ['something else', '[]'],
+    ['rows of something else', '{"format":4,"digest":"","times":"","rows":[null,{},[]]}'],
     ['no rows', '{"format":4,"digest":"","times":""}'],
   ])('knows nothing when what was kept is %s', (_, text) => {
     expect(StoredTree.decode(text)).toBe(StoredTree.empty);
