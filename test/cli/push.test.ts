@@ -50,7 +50,10 @@ describe('gomote push', () => {
     writeFileSync(join(top, 'f'), 'hello');
     const result = await cli(['push', '--json', '--dest', 'd', `${names.join(',')},nobody`, top]);
     expect(result.code).toBe(1);
-    expect(result.stderr).toContain('no local buildlet "nobody"');
+    expect(JSON.parse(result.stderr)).toMatchObject({
+      code: 'ERR_UNKNOWN_BUILDLET',
+      message: 'no local buildlet "nobody"',
+    });
     const lines = result.stdout
       .trim()
       .split('\n')
