@@ -84,7 +84,7 @@ describe('frames', () => {
   });
 
   it.each([
-    ['unknown frame type 8', Buffer.from([8, 0, 0, 0, 0, 0, 0, 0])],
+    ['unknown frame type 99', Buffer.from([99, 0, 0, 0, 0, 0, 0, 0])],
     ['a frame of 65537 bytes', frameHeader(data, 1, dataLimitBytes + 1)],
     ['a frame of 1025 bytes', frameHeader(bye, 0, 1_025)],
     ['a credit of no number', frameHeader(frameTypes.credit, 1, 3)],
