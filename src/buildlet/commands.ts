@@ -8,7 +8,8 @@ import { type Commands, OpenCommands } from './command/commands.ts';
 import { baseEnvironment } from './command/environment.ts';
 import type { PipeStock } from './command/output-pipe.ts';
 import type { Confinement } from './confinement.ts';
-import { type AppliedLimits, applyLimits } from './limits.ts';
+import { type AppliedLimits, applyLimits, entering } from './limits.ts';
+import type { RunGroups } from './run-groups.ts';
 import { countMemoryKills } from './runs/memory-kills.ts';
 
 interface CommandsOptions {
@@ -75,12 +76,21 @@ function unconfined(
   const commands = new OpenCommands({
     workDir,
     environment: baseEnvironment(environment, workDir, temporary),
-    prefix: applied && [...applied.enterGroup, ...applied.limitProcess],
+    prefix: applied && [
+      ...(applied.runGroups === undefined ? applied.enterGroup : []),
+      ...applied.limitProcess,
+    ],
+    groups: applied?.runGroups && groupsIn(applied.runGroups),
     network: networkOf(confinement),
     pipes,
   });
   return { commands, emptied: [temporary], ready: Promise.resolve() };
 }
+
+const groupsIn = (groups: RunGroups) => () => {
+  const group = groups.make();
+  return { ...group, enter: entering(group.path) };
+};
 
 const networkOf = ({ network, firewall }: Confinement): CommandNetwork => ({
   close: firewall === 'machine' ? firewallOnce() : namespaceOnce(),

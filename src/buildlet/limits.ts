@@ -3,10 +3,13 @@
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { EnforcedLimit, ResourceLimits } from '../protocol/limits.ts';
+import { RunGroups } from './run-groups.ts';
 
 export interface AppliedLimits {
   /** Words that put a process, and all that it starts, into the control group; none without one. */
   readonly enterGroup: readonly string[];
+  /** Groups of single commands, where there can be such: then those are entered. */
+  readonly runGroups: RunGroups | undefined;
   /** Words that limit one process and each that it starts. */
   readonly limitProcess: readonly string[];
   readonly enforced: readonly EnforcedLimit[];
@@ -76,6 +79,7 @@ export function applyLimits(
   else if (group !== undefined) write(join(group, 'memory.swap.max'), '0');
   return {
     enterGroup: isGrouped && group !== undefined ? entering(group) : [],
+    runGroups: isGrouped && !isOwnUsers ? openRunGroups(group) : undefined,
     limitProcess: options.length === 0 ? [] : ['prlimit', ...options, '--'],
     enforced,
     countMemoryKills: () => (group === undefined ? undefined : killsIn(group)),
@@ -85,8 +89,21 @@ export function applyLimits(
   };
 }
 
+/** In a sandbox all commands are in one group: the processes of a sandbox are not told apart from outside. */
+function openRunGroups(group: string | undefined): RunGroups | undefined {
+  if (group === undefined || !write(join(group, 'cgroup.subtree_control'), '+memory')) {
+    return undefined;
+  }
+  try {
+    return new RunGroups(group);
+  } catch {
+    write(join(group, 'cgroup.subtree_control'), '-memory');
+    return undefined;
+  }
+}
+
 /** The shell that writes its own number is the process that becomes the command. */
-const entering = (group: string): string[] => [
+export const entering = (group: string): string[] => [
   ...['/bin/sh', '-c', 'echo $$ >"$0" || exit 126; exec "$@"'],
   join(group, 'cgroup.procs'),
 ];
@@ -150,6 +167,9 @@ function write(path: string, text: string): boolean {
 /** One that is in use stays. */
 function remove(group: string): void {
   try {
+    for (const one of readdirSync(group, { withFileTypes: true })) {
+      if (one.isDirectory()) rmdirSync(join(group, one.name));
+    }
     rmdirSync(group);
   } catch {
     // A later buildlet removes it.

@@ -56,6 +56,33 @@ describe('limits', () => {
     expect(applied.countMemoryKills()).toBe(1);
   });
 
+  it('put each command of an unconfined buildlet into a group of its own, which tells what it used', () => {
+    const root = machineWith('memory pids');
+    writeFileSync(join(groupIn(root), 'cgroup.subtree_control'), '');
+    const { runGroups } = applyLimits(limits, { isOwnUsers: false, root });
+    expect(readFileSync(join(groupIn(root), 'cgroup.subtree_control'), 'utf8')).toBe('+memory');
+    const [one, two] = [runGroups?.make(), runGroups?.make()];
+    expect(readdirSync(groupIn(root))).toEqual(
+      expect.arrayContaining(['others', 'run-1', 'run-2']),
+    );
+    const sampled = { cpuMs: 10, peakMemoryBytes: 1, memoryBy: 'sampled' } as const;
+    expect(one?.usage(sampled)).toEqual(sampled);
+    writeFileSync(join(one?.path ?? '', 'cpu.stat'), 'usage_usec 1234567\nuser_usec 1\n');
+    expect(one?.usage(sampled)).toEqual({ ...sampled, cpuMs: 1_235 });
+    writeFileSync(join(one?.path ?? '', 'memory.peak'), '4096000\n');
+    expect(one?.usage(sampled)).toEqual({
+      ...{ cpuMs: 1_235, peakMemoryBytes: 4_096_000, memoryBy: 'cgroup' },
+    });
+    two?.release();
+    expect(existsSync(two?.path ?? '')).toBe(false);
+  });
+
+  it('put all commands of a sandbox into one group', () => {
+    const root = machineWith('memory pids');
+    writeFileSync(join(groupIn(root), 'cgroup.subtree_control'), '');
+    expect(applyLimits(limits, { isOwnUsers: true, root }).runGroups).toBeUndefined();
+  });
+
   it('are those of each process where no group can be made, and say what nothing enforces', () => {
     const applied = applyLimits(limits, { isOwnUsers: true, root: temporaryDirectory() });
     const isRoot = process.getuid?.() === 0;

@@ -34,6 +34,17 @@ export interface CommandNetwork {
 
 export interface CommandHost extends CommandSurroundings {
   readonly pipes: PipeStock;
+  /** Makes a control group for one command. Default: it gets none. */
+  readonly groups?: (() => CommandGroup) | undefined;
+}
+
+/** The control group of one command. */
+export interface CommandGroup {
+  /** Words before the command, by which it enters the group. */
+  readonly enter: readonly string[];
+  /** What it used, given what is known of it otherwise. */
+  usage(sampled: RunUsage | undefined): RunUsage | undefined;
+  release(): void;
 }
 
 /** How a process ended. */

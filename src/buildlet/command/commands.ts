@@ -2,6 +2,7 @@
 import type { ExecRequest } from '../../protocol/exec.ts';
 import type { ClosedBy, TerminalRequest } from '../../protocol/session.ts';
 import {
+  type CommandGroup,
   type CommandHost,
   markPrefix,
   prepareCommand,
@@ -63,7 +64,26 @@ export class OpenCommands implements Commands {
     streams: CommandStreams,
     signal?: AbortSignal,
   ): Promise<StartedCommand | { notStarted: string }> {
-    const prepared = await prepareCommand(request, this.#host);
+    const group = this.#host.groups?.();
+    const command = await this.#startIn(group, request, streams, signal);
+    if ('notStarted' in command) group?.release();
+    if ('notStarted' in command || group === undefined) return command;
+    const exited = command.exited.then((exit) => {
+      const usage = group.usage(exit.usage);
+      group.release();
+      return { ...exit, usage };
+    });
+    return { ...command, exited };
+  }
+
+  async #startIn(
+    group: CommandGroup | undefined,
+    request: CommandRequest,
+    streams: CommandStreams,
+    signal: AbortSignal | undefined,
+  ): Promise<StartedCommand | { notStarted: string }> {
+    const prefix = [...(group?.enter ?? []), ...(this.#host.prefix ?? [])];
+    const prepared = await prepareCommand(request, { ...this.#host, prefix });
     if ('notStarted' in prepared) return prepared;
     const command =
       request.tty === undefined
