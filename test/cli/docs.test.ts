@@ -46,6 +46,8 @@ it('docs/cli.md says what the commands’ own help says', async () => {
     '`GOMOTE_BACKEND`, `GOMOTE_STAGING`, `GOMOTE_PASSWORD_FILE`, `GOMOTE_VERBOSE`, `GOMOTE_QUIET` or',
     '`GOMOTE_NO_COLOR` stands in for the option of its name.',
     '',
+    'The argument `[name]` may be left out, and may be a list `A,B,C`: [which-buildlet.md](which-buildlet.md).',
+    '',
     'Durations are numbers with the units `ms`, `s`, `m` and `h`: `90s`, `1h30m`; no days. Listings are lines of',
     'columns with tabs between them; on a terminal they are aligned, with a header. `list` has name, type and state:',
     '`expires in 29m50s` (unless it is used), `does not expire`, or why it is dead. `ps` has the id of a run, its state',

@@ -160,8 +160,12 @@ class FanOut {
   }
 
   #tellFailures(): void {
-    const failed = this.#outcomes.filter(({ status, isStopped }) => status !== 0 && !isStopped);
-    const stopped = this.#outcomes.filter(({ isStopped }) => isStopped);
+    const place = ({ name }: Outcome) => this.#names.indexOf(name);
+    const outcomes = this.#outcomes.toSorted((a, b) => place(a) - place(b));
+    // Whoever has closed our output wants to hear no more.
+    const isTold = ({ status }: Outcome) => status !== 0 && status !== exitCodes.brokenPipe;
+    const failed = outcomes.filter((one) => isTold(one) && !one.isStopped);
+    const stopped = outcomes.filter(({ isStopped }) => isStopped);
     const list = (some: readonly Outcome[]) =>
       some.map(({ name, status }) => `${name} (${status})`).join(', ');
     if (failed.length > 0)

@@ -130,6 +130,9 @@ export async function activeGroup(context: Context): Promise<ActiveGroup | undef
   return found && { ...found, remark: `# Using group ${JSON.stringify(name)} from GOMOTE_GROUP` };
 }
 
+/** Backends that say at once whether a buildlet is there. */
+const quickKinds: readonly string[] = ['local', 'docker', 'coordinator'];
+
 /** Without those that are known to have ended, where it costs little to know. */
 async function thoseThere(names: readonly string[], context: Context): Promise<string[]> {
   const asked: Asked = new Map();
@@ -138,7 +141,7 @@ async function thoseThere(names: readonly string[], context: Context): Promise<s
       const kind = (
         await context.backendConfig(splitName(name).backend ?? (await context.backendName()))
       )?.kind;
-      if (kind !== 'local' && kind !== 'coordinator') return true;
+      if (kind === undefined || !quickKinds.includes(kind)) return true;
       try {
         return await isThere(name, context, asked);
       } catch (error) {
