@@ -123,7 +123,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
   const pipes = new PipeStock(pipesDir);
   const workDir = openWorkDir(options.workDir, scratch);
   const lease = new Lease({ ...options, onExpired: end });
-  const hold = new Hold({ firstMs: options.holdMs, onLost: () => end('its client has gone') });
+  const hold = new Hold(() => end('its client has gone'));
   const confined = await openCommands({
     ...options,
     workDir: workDir.path,
@@ -212,6 +212,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     await confined.ready;
     const address = await listen(server, options.address);
     await pipes.fill();
+    if (options.holdMs !== undefined) hold.expect(options.holdMs);
     const serve = (connection: Duplex) => void server.emit('connection', connection);
     return { address, workDir: workDir.path, ending, serve, close };
   } catch (error) {

@@ -7,7 +7,7 @@ describe('what is held', () => {
 
   it('ends some time after the last of those who hold it has gone', () => {
     const onLost = vi.fn();
-    const hold = new Hold({ onLost });
+    const hold = new Hold(onLost);
     const [first, second] = [hold.take(1_000, vi.fn()), hold.take(5_000, vi.fn())];
     first();
     vi.advanceTimersByTime(60_000);
@@ -22,7 +22,7 @@ describe('what is held', () => {
 
   it('lives on when it is held again in time', () => {
     const onLost = vi.fn();
-    const hold = new Hold({ onLost });
+    const hold = new Hold(onLost);
     hold.take(1_000, vi.fn())();
     vi.advanceTimersByTime(999);
     hold.take(1_000, vi.fn());
@@ -32,14 +32,16 @@ describe('what is held', () => {
 
   it('that nobody has ever held ends after its first time, if it has one', () => {
     const onLost = vi.fn();
-    void new Hold({ firstMs: 1_000, onLost });
-    void new Hold({ onLost: () => expect.unreachable() });
+    new Hold(onLost).expect(1_000);
+    const held = new Hold(() => expect.unreachable());
+    held.take(0, vi.fn());
+    held.expect(1_000);
     vi.advanceTimersByTime(1_000);
     expect(onLost).toHaveBeenCalledOnce();
   });
 
   it('that is released lives on, and those who held it are told', () => {
-    const hold = new Hold({ onLost: () => expect.unreachable() });
+    const hold = new Hold(() => expect.unreachable());
     const onReleased = vi.fn();
     const leave = hold.take(1_000, onReleased);
     hold.release();

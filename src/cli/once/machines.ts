@@ -12,8 +12,8 @@ import type { Context } from '../context.ts';
 import { checkPlace } from '../project/local-guard.ts';
 import type { OnceSpec } from './spec.ts';
 
-/** How long a buildlet that nobody has held yet waits for that, in ms. */
-const firstHoldMs = 60_000;
+/** How long a buildlet that answers waits for its client, in ms: the way to it is not open yet. */
+const firstHoldMs = { here: 15_000, elsewhere: 60_000 };
 
 /** How long a buildlet outlives this process, in ms: on this machine no connection is lost, but when its process ends. */
 const graceMs = { here: 5_000, elsewhere: 60_000 };
@@ -72,16 +72,17 @@ async function makeOfType(
   const { signal, backends, messages } = context;
   return await withType(type, backends, signal, async (wanted) => {
     const { backend, builder } = wanted;
+    const config = await backends.configOf(backend.name);
     if (guard !== undefined) {
-      const config = await backends.configOf(backend.name);
       const isConfigured = (await backends.config()).backends.has(backend.name);
       checkPlace(guard, { name: backend.name, config, isConfigured });
     }
-    const holder = new Holder(backend, spec, context);
+    const place = config?.kind === 'local' ? 'here' : 'elsewhere';
+    const holder = new Holder(backend, place, spec, context);
     await backend.answerPrompts?.({ signal, onHost: hostOf(spec.machine, backend) });
     const instances = await messages.during(`creating ${builder.name}`, (onProgress) =>
       createSeveral(backends, { ...wanted, backend: holder.creating() }, spec.count, {
-        ...{ ...spec.machine, holdMs: firstHoldMs, signal, onProgress },
+        ...{ ...spec.machine, holdMs: firstHoldMs[place], signal, onProgress },
         onWarning: (line) => messages.say(`gomote: ${line}`),
       }),
     );
@@ -114,12 +115,14 @@ interface Held {
 /** Holds the buildlets of one backend, each from the moment on at which it is there. */
 class Holder {
   readonly #backend: AnyBackend;
+  readonly #place: 'here' | 'elsewhere';
   readonly #spec: OnceSpec;
   readonly #context: Context;
   readonly #held = new Map<string, Held>();
 
-  constructor(backend: AnyBackend, spec: OnceSpec, context: Context) {
+  constructor(backend: AnyBackend, place: 'here' | 'elsewhere', spec: OnceSpec, context: Context) {
     this.#backend = backend;
+    this.#place = place;
     this.#spec = spec;
     this.#context = context;
   }
@@ -153,9 +156,9 @@ class Holder {
   }
 
   async #hold(name: string, signal: AbortSignal): Promise<void> {
-    const kind = (await this.#context.backendConfig(this.#backend.name))?.kind;
     const reconnectMs = this.#spec.run.reconnect ?? 0;
-    const grace = kind === 'local' ? graceMs.here : Math.max(graceMs.elsewhere, reconnectMs);
+    const isHere = this.#place === 'here';
+    const grace = isHere ? graceMs.here : Math.max(graceMs.elsewhere, reconnectMs);
     const client = await this.#backend.connect(name, { signal });
     const hold = await client.hold({ graceMs: grace, signal });
     this.#held.set(name, { client, hold });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import type { Buildlet } from '../../gomote/buildlet.ts';
 import { loginShell } from '../../gomote/run/login-shell.ts';
+import { notePushed } from '../../gomote/run/pushed-directory.ts';
 import { printable } from '../../printable.ts';
 import type { Context } from '../context.ts';
 import { exitCodes, runFailureCode, signalCode } from '../exit-codes.ts';
@@ -25,6 +26,7 @@ export class Part {
   #hasRun = false;
   #files: readonly string[] = [];
   #isKept = false;
+  #buildlet: Buildlet | undefined;
   #failure: unknown;
   #code: number = exitCodes.unknown;
 
@@ -61,12 +63,13 @@ export class Part {
   }
 
   async #work(buildlet: Buildlet): Promise<number> {
+    this.#buildlet = buildlet;
     const { tree, setup } = this.#spec;
     const failures: unknown[] = [];
     if (tree !== undefined) {
       const { pushTree } = await import('./push-tree.ts');
       const unsent = await this.#phases.during('push', () =>
-        pushTree(buildlet, tree, this.#context),
+        pushTree(buildlet, tree, this.#spec.on !== undefined, this.#context),
       );
       if (unsent !== undefined) failures.push(unsent);
     }
@@ -173,6 +176,7 @@ export class Part {
       if (keeps) {
         await this.#phases.during('keep', () => this.#machine.release());
         this.#isKept = true;
+        this.#noteKept();
         this.#tellKept();
       } else await this.#phases.during('destroy', () => this.#machine.destroy());
       return undefined;
@@ -184,6 +188,13 @@ export class Part {
         cause: error,
       });
     }
+  }
+
+  /** Later commands run where the tree is, too. */
+  #noteKept(): void {
+    const { tree } = this.#spec;
+    if (tree === undefined || this.#buildlet === undefined) return;
+    notePushed(this.#buildlet.client, tree, this.#context.terminal.environment);
   }
 
   /** Also with --quiet: nobody else knows its name. */

@@ -11,10 +11,13 @@ import type { PushedTree } from './spec.ts';
 /**
  * Pushes it. Throws when it could not be; what of it could not be sent is the result, an error to be reported when all is
  * done, for the rest is there.
+ *
+ * @param isNoted Whether later commands run in it: of a buildlet that ends, nothing is to be known afterwards.
  */
 export async function pushTree(
   buildlet: Buildlet,
   { top, dir, exclude, noIgnore }: PushedTree,
+  isNoted: boolean,
   context: Context,
 ): Promise<unknown> {
   const { signal, messages } = context;
@@ -27,7 +30,7 @@ export async function pushTree(
         [buildlet],
         { top, dir },
         {
-          ...{ signal, exclude, noIgnore },
+          ...{ signal, exclude, noIgnore, isNoted },
           onTree: ({ others }) => {
             for (const path of others) messages.say(`not sent, as it is ${notOfTree}: ${path}`);
           },

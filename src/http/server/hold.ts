@@ -4,22 +4,20 @@ import { wholeNumber } from '../../protocol/session.ts';
 import { sendEmpty, sendError } from './reply.ts';
 import type { Exchange } from './server.ts';
 
-interface HoldOptions {
-  /** How long to wait for the first client, in ms. Absent: it need not be held. */
-  readonly firstMs?: number | undefined;
-  /** Called when all who held it have gone. */
-  readonly onLost: () => void;
-}
-
 /** Counts the clients. Its timer keeps no process alive. */
 export class Hold {
   readonly #onLost: () => void;
   readonly #holders = new Set<() => void>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ firstMs, onLost }: HoldOptions) {
+  /** @param onLost Called when all who held it have gone. */
+  constructor(onLost: () => void) {
     this.#onLost = onLost;
-    if (firstMs !== undefined) this.#endAfter(firstMs);
+  }
+
+  /** Ends unless a client holds it within this time. */
+  expect(withinMs: number): void {
+    if (!this.isActive) this.#endAfter(withinMs);
   }
 
   /** Lets one more client hold it; call the result when that has gone. If no other does, it ends `graceMs` later. */

@@ -121,12 +121,14 @@ describe('gomote once', () => {
     ['always', '0', true],
     ['always', '1', true],
   ])('keeps %s, at status %s: %s', async (keep, status, isKept) => {
-    const { once, list, gomote } = await project();
+    const { once, list, start, top } = await project();
     const ended = await once('--quiet', '--keep', keep, '--', 'sh', '-c', `exit ${status}`);
     expect(ended.code).toBe(Number(status));
     expect((await list()) !== '').toBe(isKept);
     expect(ended.stderr.includes('end it: gomote destroy me-local-0')).toBe(isKept);
-    if (isKept) expect(await gomote('run', 'me-local-0', 'true')).toMatchObject({ code: 0 });
+    if (!isKept) return;
+    const again = start('gomote', ['run', 'me-local-0', 'cat', 'a.txt'], { cwd: top });
+    expect((await ending(again)).stdout.toString()).toBe('alpha\n');
   });
 
   it('uses a buildlet that is there, and leaves it', async () => {

@@ -22,8 +22,7 @@ export class HeldSessions {
   /** Answers a request to hold the session, or to release it. */
   async serve(exchange: Exchange, session: Session, user: User): Promise<void> {
     const key = `${session.name} ${session.createdMs}`;
-    const hold =
-      this.#holds.get(key) ?? new Hold({ onLost: () => void this.#end(key, session, user) });
+    const hold = this.#holds.get(key) ?? new Hold(() => void this.#end(key, session, user));
     this.#holds.set(key, hold);
     const beat = setInterval(() => this.#coordinator.used(session), usedEveryMs);
     try {
