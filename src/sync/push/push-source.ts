@@ -13,7 +13,7 @@ export type PushStream = Pick<TreeUpdate, 'pieces' | 'proof' | 'onDigest'>;
 
 type Parts = Iterable<readonly TreeChange[]> | AsyncIterable<readonly TreeChange[]>;
 
-export interface PushSourceOptions extends PushOptions {
+interface PushSourceOptions extends PushOptions {
   /** Why an entry takes no part. */
   readonly refuses: (entry: FoundEntry) => GomoteError | undefined;
   /** Called for a file that cannot be read, before that is thrown. */
