@@ -225,7 +225,9 @@ describe('the documentation', () => {
     /`((?:[\w.-]+\/)*[\w-]+\.(?:ts|js))`|(?<![\w./-])((?:src|bin|scripts|test|bench)\/[\w./-]+\.(?:ts|js))(?!\w)/g;
 
   it('names files of the code that exist', () => {
-    const sources = readdirSync(src, { recursive: true, encoding: 'utf8' });
+    const sources = [src, join(root, 'examples')].flatMap((directory) =>
+      readdirSync(directory, { recursive: true, encoding: 'utf8' }),
+    );
     const exists = (path: string) =>
       existsSync(join(root, path)) ||
       sources.some((file) => file === path || file.endsWith(`/${path}`));

@@ -25,6 +25,40 @@ function sizeOf(path: string): number {
   return readdirSync(path).reduce((sum, name) => sum + sizeOf(join(path, name)), 0);
 }
 
+/** What a program does by the library's porch, as types and as it runs, from ES modules and from CommonJS. */
+function usePorch(directory: string, name: string): void {
+  writeFileSync(
+    join(directory, 'porch.ts'),
+    `import { type Gomote, open, type Run } from 'gomote';
+     const gomote: Gomote = await open();
+     const buildlet = await gomote.get(process.argv[2] ?? '');
+     const run: Run = buildlet.run('echo', ['hi'], { env: { A: '1' } });
+     for await (const line of run) console.log(line);
+     console.log((await run).ok, (await gomote.list()).length);
+     await gomote.close();`,
+  );
+  const tsc = (module: string, resolution: string) =>
+    run(
+      directory,
+      join(root, 'node_modules/.bin/tsc'),
+      ...['--strict', '--exactOptionalPropertyTypes', '--skipLibCheck', 'false'],
+      ...['--module', module, '--moduleResolution', resolution],
+      ...['--target', 'es2022', '--lib', 'es2022,esnext.disposable', '--types', 'node'],
+      ...['--typeRoots', join(root, 'node_modules/@types'), 'porch.ts'],
+    );
+  for (const [module, resolution] of [
+    ['esnext', 'bundler'],
+    ['node16', 'node16'],
+    ['nodenext', 'nodenext'],
+  ] as const) {
+    tsc(module, resolution);
+    expect(run(directory, process.execPath, 'porch.js', name)).toBe('hi\ntrue 1\n');
+  }
+  const script = 'const { open } = require("gomote"); console.log(typeof open)';
+  const options = ['--no-warnings', '--input-type=commonjs', '-e', script];
+  expect(run(directory, process.execPath, ...options)).toBe('function\n');
+}
+
 it('the packed tarball installs in an empty directory; its programs, library and types work from there', () => {
   const directory = temporaryDirectory();
   const packed = JSON.parse(run(root, 'npm', 'pack', '--json', '--pack-destination', directory));
@@ -38,6 +72,7 @@ it('the packed tarball installs in an empty directory; its programs, library and
     'dist',
     'docs',
     'package.json',
+    'schemas',
   ]);
 
   writeFileSync(join(directory, 'package.json'), '{"private": true, "type": "module"}');
@@ -101,6 +136,7 @@ it('the packed tarball installs in an empty directory; its programs, library and
     expect(run(directory, process.execPath, 'use.js')).toBe(
       'ERR_CONNECT ERR_CLOSED 40\ntrue\nERR_CONFIG\n',
     );
+    usePorch(directory, name);
   } finally {
     run(directory, join(bin, 'gomote'), 'destroy', name);
   }
