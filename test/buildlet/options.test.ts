@@ -28,6 +28,7 @@ describe('the buildlet’s options', () => {
       powerOff: false,
       password: undefined,
       tls: undefined,
+      isSelfSigned: false,
       idleTimeoutMs: undefined,
       maxLifetimeMs: undefined,
       confinement: {

@@ -67,6 +67,7 @@ describe('run', () => {
         stderr: 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
       },
       id: 'one',
+      usage: expect.objectContaining({ cpuMs: expect.any(Number) }),
       retrySafe: false,
     });
     expect(await report(name, 'sh', '-c', 'kill -9 $$')).toMatchObject({

@@ -19,7 +19,10 @@ export async function looksLikeName(word: string, context: Context): Promise<boo
   const { instance } = splitName(word);
   if (!nameEnding.test(instance) || !buildletName.test(instance)) return false;
   const isOfType = builderTypeOfName(catalogue, instance) !== undefined;
-  return isOfType || instance.startsWith(`${await context.user()}-`);
+  // A coordinator's own users, types and names are not asked for: that would be a request more for every command.
+  return (
+    isOfType || instance.startsWith(`${await context.user()}-`) || instance.startsWith('user-')
+  );
 }
 
 const isBackend = (name: string, configured: ReadonlyMap<string, unknown>): boolean =>
