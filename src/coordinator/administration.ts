@@ -14,7 +14,7 @@ import { Users } from './state/users.ts';
 
 export type AdminCommand = Exclude<
   CoordinatorCommand,
-  { kind: 'help' | 'version' | 'serve' | 'check' | 'reload' }
+  { kind: 'help' | 'version' | 'serve' | 'check' | 'reload' | 'usage' }
 >;
 
 type Print = (text: string) => Promise<void>;

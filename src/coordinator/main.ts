@@ -1,4 +1,5 @@
 // The coordinator as a program: arguments in, exit code out.
+import { join } from 'node:path';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { outputStream } from '../files/own-streams.ts';
 import { readVersion } from '../package-root.ts';
@@ -37,6 +38,13 @@ async function perform(command: CoordinatorCommand, state: StartState): Promise<
       const { askToReload } = await import('./reload-command.ts');
       await askToReload(await load(command.config));
       return await print('reloaded\n');
+    }
+    case 'usage': {
+      const { parseSince, usageSince, usageText } = await import('./usage.ts');
+      const { stateDirectory } = await load(command.config);
+      const sinceMs = parseSince(command.since);
+      const rows = await usageSince(join(stateDirectory, 'audit.jsonl'), sinceMs);
+      return await print(usageText(rows, command.isJson));
     }
     default: {
       const { administer } = await import('./administration.ts');

@@ -25,6 +25,8 @@ Commands:
   user remove NAME       remove a user; --end or --keep says what becomes of
                          buildlets
   user rotate NAME       print a new token [--overlap DURATION] [--expires WHEN]
+  usage                  print what users had, by the audit trail [--by user]
+                         [--since 7d|2026-11-01] [--json]; default: 30d
   machine list           print the machines of the running coordinator, with
                          state and user [--json]
   machine drain NAME     lend the machine to nobody any more [--note TEXT];
@@ -61,6 +63,12 @@ type Named = { readonly config: string; readonly name: string };
 export type CoordinatorCommand =
   | { readonly kind: 'help' | 'version' }
   | { readonly kind: 'serve' | 'check' | 'reload' | 'user-list'; readonly config: string }
+  | {
+      readonly kind: 'usage';
+      readonly config: string;
+      readonly since: string;
+      readonly isJson: boolean;
+    }
   | ({ readonly kind: 'user-add' | 'user-set'; readonly changes: UserChanges } & Named)
   | ({ readonly kind: 'user-remove'; readonly buildlets: 'end' | 'keep' | undefined } & Named)
   | ({
@@ -83,6 +91,8 @@ const options = {
   keep: { type: 'boolean' },
   note: { type: 'string' },
   json: { type: 'boolean' },
+  by: { type: 'string' },
+  since: { type: 'string' },
   version: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const satisfies ParseArgsConfig['options'];
@@ -101,6 +111,7 @@ const commands: Readonly<Record<string, readonly [0 | 1, ...OptionName[]]>> = {
   'user set': [1, ...userOptions],
   'user remove': [1, 'end', 'keep'],
   'user rotate': [1, 'overlap', 'expires'],
+  usage: [0, 'by', 'since', 'json'],
   'machine list': [0, 'json'],
   'machine drain': [1, 'note'],
   'machine undrain': [1],
@@ -146,6 +157,11 @@ export function readCommand(argv: readonly string[]): CoordinatorCommand {
     case 'user rotate': {
       const overlapMs = durationOf('--overlap', values.overlap ?? '0');
       return { kind: 'user-rotate', config, name, overlapMs, changes: changesIn(values) };
+    }
+    case 'usage': {
+      const { by = 'user', since = '30d', json } = values;
+      if (by !== 'user') throw usage(`--by "${by}": there is only --by user`);
+      return { kind: 'usage', config, since, isJson: json === true };
     }
     case 'machine list':
       return { kind: 'machine-list', config, isJson: values.json === true };

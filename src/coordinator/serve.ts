@@ -9,12 +9,15 @@ import { fingerprintOf } from '../http/client/pin.ts';
 import { listen } from '../http/server/listen.ts';
 import { acceptProxyHeaders } from '../http/server/proxy-protocol.ts';
 import { closeServer } from '../http/server/server.ts';
+import { timeoutSignal } from '../timeout-signal.ts';
+import { withCause } from './audit.ts';
 import type { CoordinatorConfig } from './config.ts';
 import { Coordinator } from './coordinator.ts';
 import { Authenticator } from './http/authenticator.ts';
 import { Followers } from './http/followers.ts';
 import { relay } from './http/handlers/relay.ts';
 import { routesOf } from './http/routes.ts';
+import { RunAudit } from './http/run-audit.ts';
 import { createCoordinatorServer } from './http/server.ts';
 import { auditIn, both, fileLog, type Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
@@ -24,6 +27,7 @@ import { openPools } from './pools/open-pools.ts';
 import { ReverseGate } from './pools/reverse-gate.ts';
 import { readinessOf } from './readiness.ts';
 import { reload } from './reload.ts';
+import { runsReplyBytes } from './sessions/machine-runs.ts';
 import { Drains } from './state/drains.ts';
 import { OperatorDoor } from './state/operator-door.ts';
 import { SessionBook } from './state/session-book.ts';
@@ -54,6 +58,9 @@ export interface Serving {
   /** Cuts what a drain waits for. */
   hurry(): void;
 }
+
+/** How long a machine may take to say how a run ended, in ms. */
+const askTimeoutMs = 10_000;
 
 const unreadHint =
   'its machine is left alone; mend the file and take ".broken" off its name, or remove it, and start the coordinator again';
@@ -94,7 +101,18 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     const followers = new Followers();
     const readiness = () => readinessOf({ coordinator, book, users });
     const metrics = await createMetrics(() => coordinator, readiness);
-    const audit = both(trail, metrics.audited);
+    const audit = withCause(both(trail, metrics.audited));
+    users.onChange = (change) => audit.write('user-changed', change);
+    const runs = new RunAudit({
+      log: audit,
+      intervalMs: probeIntervalMs,
+      ask: async (session, path) => {
+        const found = book.get(session.name);
+        if (found?.state !== 'running') return undefined;
+        const { relay: way } = await coordinator.use(found);
+        return (await way.get(path, timeoutSignal(askTimeoutMs), runsReplyBytes)).text;
+      },
+    });
     const coordinator: Coordinator = new Coordinator({
       ...config,
       ...{ book, drains, limits },
@@ -107,24 +125,25 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     const authenticator = new Authenticator(users, log, door.token);
     const isSecure = tls !== undefined;
     const provider = config.oidc && new URL(config.oidc.issuer).host;
-    const page = new StatusPage({ coordinator, authenticator, users, isSecure, provider });
+    const page = new StatusPage({ audit, coordinator, authenticator, users, isSecure, provider });
     const signIn = config.oidc && new SignIn({ config: config.oidc, users, page, audit });
     const { server, quiet } = createCoordinatorServer({
       authenticator,
       routes: [
-        ...routesOf({ coordinator, metrics, readiness, config, gate }),
+        ...routesOf({ coordinator, audit, metrics, readiness, config, gate }),
         ...page.routes,
         ...(signIn?.routes ?? []),
       ],
       relay: relay(
         coordinator,
-        { log: audit, withArguments: config.auditArguments },
+        { log: audit, runs, withArguments: config.auditArguments },
         {
           forward: config.forward,
           followers,
         },
       ),
       proxies: config.proxies,
+      audit,
       onDone: metrics.request,
       tls,
       log,
@@ -146,7 +165,7 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
         hint: 'coordinator user add NAME',
       });
     }
-    const running = { coordinator, server, users, audit, place, limits };
+    const running = { coordinator, server, users, audit: trail, place, limits };
     let current = config;
     return {
       coordinator,
@@ -172,7 +191,8 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
         // With it go the connections of machines that dialled, which the server waits for.
         await coordinator.close();
         await closed;
-        await audit.close();
+        runs.close();
+        await trail.close();
         await door.close();
         await directory.release();
         log.write('ended');

@@ -11,7 +11,10 @@ import type { SessionTable } from '../runs/table.ts';
 export function listSessions(table: SessionTable): Handler {
   return ({ response, query }) => {
     const onlyRunning = query.get('running') === '1';
-    const listed = table.list().filter(({ running }) => running || !onlyRunning);
+    const wanted = query.get('id');
+    const listed = table
+      .list()
+      .filter(({ id, running }) => (running || !onlyRunning) && (wanted ?? id) === id);
     sendText(response, JSON.stringify(listed), contentTypes.json);
   };
 }

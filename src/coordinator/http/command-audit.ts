@@ -3,12 +3,15 @@ import { messageOf } from '../../errors.ts';
 import type { RelayRecord } from '../../http/relay/proxy.ts';
 import { endpoints, processStateTrailer } from '../../protocol/endpoints.ts';
 import { decodeForm, parseBool } from '../../protocol/form.ts';
+import { parseProcessState } from '../../protocol/process-state.ts';
 import type { Log } from '../log.ts';
 import type { Session } from '../sessions/session.ts';
 import type { User } from '../state/user-records.ts';
+import type { RunAudit } from './run-audit.ts';
 
 export interface CommandAudit {
   readonly log: Log;
+  readonly runs: RunAudit;
   /** Whether arguments are written: they may be confidential. */
   readonly withArguments: boolean;
 }
@@ -18,6 +21,9 @@ interface CommandOver {
   readonly user: User;
   readonly record: RelayRecord;
   readonly failure: unknown;
+  readonly startMs: number;
+  /** The run that it started, and that a machine can be asked about. */
+  readonly run: string | undefined;
 }
 
 interface CommandPeek {
@@ -56,15 +62,25 @@ export function commandPeek(method: string, path: string): CommandPeek | undefin
       if (sizeBytes < peekLimitBytes) pieces.push(piece.subarray(0, peekLimitBytes - sizeBytes));
       sizeBytes += piece.length;
     },
-    over: ({ log, withArguments }, { session, user, record, failure }) => {
-      log.write('exec', {
+    over: ({ log, runs, withArguments }, { session, user, record, failure, startMs, run }) => {
+      const fields = {
         name: session.name,
         owner: session.owner,
         by: user.name,
         machine: session.machine,
         command: text(withArguments),
-        outcome: failure === undefined ? outcomeOf(record) : messageOf(failure),
-      });
+      };
+      const mayRun = path === endpoints.session.path && run !== undefined;
+      if (mayRun && (record.status === 200 || record.status === 0)) {
+        void runs.over({ session, run, fields });
+        return;
+      }
+      const outcome = failure === undefined ? outcomeOf(record) : messageOf(failure);
+      const ended = parseProcessState(outcome);
+      const code = ended?.kind === 'exited' ? ended.exitCode : undefined;
+      const signal = ended?.kind === 'signaled' ? ended.signal : undefined;
+      const durationMs = Date.now() - startMs;
+      log.write('exec', { ...fields, run, outcome, code, signal, durationMs });
     },
   };
 }

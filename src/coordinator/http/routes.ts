@@ -4,6 +4,7 @@ import { coordinatorPaths } from '../../protocol/endpoints.ts';
 import { reversePath } from '../../protocol/reverse.ts';
 import type { CoordinatorConfig } from '../config.ts';
 import type { Coordinator } from '../coordinator.ts';
+import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ReverseGate } from '../pools/reverse-gate.ts';
 import type { Readiness } from '../readiness.ts';
@@ -18,6 +19,7 @@ const POST = { methods: ['POST'], wrongMethod: 'POST required' } as const;
 
 interface RouteParts {
   readonly coordinator: Coordinator;
+  readonly audit: Log;
   readonly metrics: Metrics;
   readonly readiness: () => Promise<Readiness>;
   readonly config: CoordinatorConfig;
@@ -26,6 +28,7 @@ interface RouteParts {
 
 export function routesOf({
   coordinator,
+  audit,
   metrics,
   readiness,
   config,
@@ -42,7 +45,7 @@ export function routesOf({
     { path: coordinatorPaths.create, ...POST, access: 'user', handle: create(coordinator) },
     { path: coordinatorPaths.list, ...GET, access: 'user', handle: list(coordinator) },
     { path: coordinatorPaths.types, ...GET, access: 'user', handle: types(coordinator) },
-    { path: coordinatorPaths.extend, ...POST, access: 'user', handle: extend(coordinator) },
+    { path: coordinatorPaths.extend, ...POST, access: 'user', handle: extend(coordinator, audit) },
     ...machineRoutes(coordinator),
     {
       path: coordinatorPaths.health,

@@ -18,6 +18,7 @@ import {
 } from '../../http/server/unauthenticated-connections.ts';
 import { onUpgrade } from '../../http/server/upgrades.ts';
 import { type Method, proxyHeader } from '../../protocol/endpoints.ts';
+import { asCause, causedBy } from '../audit.ts';
 import type { Log } from '../log.ts';
 import type { User } from '../state/user-records.ts';
 import type { Authenticator } from './authenticator.ts';
@@ -72,6 +73,7 @@ interface CoordinatorServerOptions {
   /** What clients may take that have not shown who they are. */
   readonly unauthenticated?: ConnectionLimits | undefined;
   readonly log: Log;
+  readonly audit?: Log | undefined;
   /** Called for each request that is over. */
   readonly onDone?: ((done: RequestDone) => void) | undefined;
 }
@@ -139,6 +141,10 @@ async function serve(
     const kind = note.buildlet === undefined ? 'other' : 'relay';
     const label = routes.has(path) && kind === 'other' ? path : kind;
     options.onDone?.({ path: label, status, ms, ...bytesIn(note) });
+    if (refusals.has(status)) {
+      const { user: by, buildlet: name, error } = note;
+      options.audit?.write('refused', { by, address, request: id, name, path, status, error });
+    }
     options.log.write('request', {
       id,
       address,
@@ -151,12 +157,15 @@ async function serve(
     });
   });
   try {
-    await dispatch(routes.get(path), options, exchange);
+    await asCause({ address, request: id }, () => dispatch(routes.get(path), options, exchange));
   } catch (error) {
     note.error = messageOf(error);
     sendError(response, error);
   }
 }
+
+/** Statuses of what somebody may not have. */
+const refusals: ReadonlySet<number> = new Set([401, 403, 429]);
 
 /** How much was relayed, of a request that was. */
 const bytesIn = ({ requestBytes, replyBytes }: CoordinatorExchange['note']) => ({
@@ -187,6 +196,7 @@ async function dispatch(
     user = verdict.user;
     exchange.trust();
     note.user = user.name;
+    causedBy(user.name);
   }
   if (user.isMonitor && (name !== undefined || route?.access !== 'monitor')) {
     return sendError(response, 401, 'this token is for /metrics only');

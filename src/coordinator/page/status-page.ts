@@ -9,12 +9,14 @@ import { decodeForm } from '../../protocol/form.ts';
 import type { Coordinator } from '../coordinator.ts';
 import { type Authenticator, userPrefix } from '../http/authenticator.ts';
 import type { CoordinatorExchange, CoordinatorHandler, CoordinatorRoute } from '../http/server.ts';
+import type { Log } from '../log.ts';
 import type { User } from '../state/user-records.ts';
 import type { Users } from '../state/users.ts';
 import { BrowserLogins } from './browser-logins.ts';
 import { startFeed } from './feed.ts';
 
 interface StatusPageOptions {
+  readonly audit: Log;
   readonly coordinator: Coordinator;
   readonly authenticator: Authenticator;
   readonly users: Users;
@@ -120,6 +122,7 @@ export class StatusPage {
     const verdict = await this.#options.authenticator.authenticate(name, token, address);
     if ('user' in verdict && verdict.user.isMonitor !== true) {
       note.user = verdict.user.name;
+      this.#options.audit.write('sign-in', { by: verdict.user.name, address });
       trust();
       return goHome(response, this.#logins.open(verdict.user));
     }

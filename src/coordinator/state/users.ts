@@ -5,6 +5,7 @@ import { errnoOf, GomoteError, isGomoteError, messageOf } from '../../errors.ts'
 import { withFileLock } from '../../files/file-lock.ts';
 import { readSecretFile } from '../../files/private-file.ts';
 import { writeWhole } from '../../files/write-whole.ts';
+import { userChanges } from './user-changes.ts';
 import {
   changed,
   hashOf,
@@ -33,6 +34,8 @@ const signInLimit = 20;
 export class Users {
   readonly #path: string;
   readonly #onTrouble: (trouble: string | undefined) => void;
+  /** Set by whoever keeps a trail of what changes. */
+  onChange: (change: { user: string; what: string }) => void = () => undefined;
   #records: Records | undefined;
   #stamp = '';
   #trouble: string | undefined;
@@ -181,10 +184,13 @@ export class Users {
     if (this.#records !== undefined && stamp === this.#stamp) return this.#records;
     try {
       // A file that has gone is no order to turn everybody away.
-      this.#records = this.#load(this.#records === undefined ? new Map() : undefined);
+      const before = this.#records;
+      const records = this.#load(before === undefined ? new Map() : undefined);
+      this.#records = records;
       this.#stamp = stamp;
       this.#note(undefined);
-      return this.#records;
+      for (const change of userChanges(before ?? records, records)) this.onChange(change);
+      return records;
     } catch (error) {
       if (this.#records === undefined) throw error;
       this.#stamp = '';

@@ -6,6 +6,7 @@ import { formatRecord, formatRecords, formatTypes } from '../../../protocol/coor
 import { contentTypes } from '../../../protocol/endpoints.ts';
 import { decodeForm, parseBool } from '../../../protocol/form.ts';
 import type { Coordinator } from '../../coordinator.ts';
+import type { Log } from '../../log.ts';
 import type { CoordinatorHandler } from '../server.ts';
 
 /** With `health=1` also how each is, and why one is dead; with `all=1`, for admins, everybody's. */
@@ -37,13 +38,15 @@ export function types(coordinator: Coordinator): CoordinatorHandler {
   };
 }
 
-export function extend(coordinator: Coordinator): CoordinatorHandler {
+export function extend(coordinator: Coordinator, audit: Log): CoordinatorHandler {
   return async ({ request, response }, user) => {
     const form = decodeForm(await readFormBody(request, smallForm));
     const name = form.get('name') ?? '';
     const byMs = parseDuration('duration', form.get('duration') ?? '');
     if (byMs === 0) throw new GomoteError('ERR_REQUEST', 'a duration is more than 0');
     const session = await coordinator.extend(await coordinator.find(user, name), byMs);
+    const expires = new Date(session.expiresMs).toISOString();
+    audit.write('extend', { name: session.name, owner: session.owner, byMs, expires });
     sendText(response, formatRecord(session), contentTypes.json);
   };
 }

@@ -17,6 +17,7 @@ import type { User } from '../../state/user-records.ts';
 import { type CommandAudit, commandPeek } from '../command-audit.ts';
 import type { Followers } from '../followers.ts';
 import type { CoordinatorExchange } from '../server.ts';
+import { auditTransfer } from '../transfer-audit.ts';
 import { HeldSessions } from './held-sessions.ts';
 
 /** How long a halt waits for the machine to be taken back before it answers, in ms; that goes on anyway. */
@@ -56,7 +57,7 @@ export function relay(
     const { followers } = options;
     await pass({ coordinator, audit, followers, user }, exchange, session, {
       path,
-      run: query.get('id'),
+      query,
     });
   };
 }
@@ -85,9 +86,11 @@ async function pass(
   { coordinator, audit, followers, user }: Surroundings,
   { request, response, upgrade, signal, note, id }: CoordinatorExchange,
   session: Session,
-  { path, run }: { path: string; run: string | null },
+  { path, query }: { path: string; query: URLSearchParams },
 ): Promise<void> {
   const { method = '' } = request;
+  const run = query.get('id') ?? undefined;
+  const startMs = Date.now();
   const command = commandPeek(method, path);
   const record = newRelayRecord(command?.peek);
   // The request's line in the log is written as soon as the reply is out.
@@ -102,8 +105,8 @@ async function pass(
     over = link.begin({
       method,
       path,
-      sinceMs: Date.now(),
-      run: run ?? undefined,
+      sinceMs: startMs,
+      run,
       get command() {
         return command?.text(audit.withArguments);
       },
@@ -129,7 +132,9 @@ async function pass(
     const isLeft = signal.aborted || followed?.signal.aborted || command?.isDetached === true;
     over?.(path === endpoints.session.path && isLeft);
     coordinator.used(session, failure);
-    command?.over(audit, { session, user, record, failure });
+    command?.over(audit, { session, user, record, failure, startMs, run });
+    const withNames = audit.withArguments;
+    auditTransfer(audit.log, { method, path, query, session, record, failure, withNames });
   }
 }
 

@@ -1,0 +1,108 @@
+// How runs ended, for the audit trail: also those that go on while no request follows them.
+import * as v from 'valibot';
+import { endpoints } from '../../protocol/endpoints.ts';
+import { withQuery } from '../../protocol/form.ts';
+import { parseJson } from '../../protocol/reply-fields.ts';
+import { currentCause } from '../audit.ts';
+import type { Log, LogFields } from '../log.ts';
+import type { Session } from '../sessions/session.ts';
+
+interface RunAuditOptions {
+  readonly log: Log;
+  /** Asks the session's machine; rejects, or gives undefined, when it cannot be asked any more. */
+  readonly ask: (session: Session, path: string) => Promise<string | undefined>;
+  /** How often those are looked at that nobody follows, in ms. */
+  readonly intervalMs: number;
+}
+
+interface OpenRun {
+  readonly session: Session;
+  readonly run: string;
+  readonly fields: LogFields;
+}
+
+/** The most that are looked after; of more, the trail says that they go on. */
+const openLimit = 10_000;
+
+/** Nothing that a machine says is believed beyond this. */
+const infoSchema = v.object({
+  id: v.string(),
+  running: v.boolean(),
+  end: v.optional(
+    v.object({
+      code: v.nullable(v.pipe(v.number(), v.integer(), v.minValue(0))),
+      signal: v.nullable(v.pipe(v.string(), v.regex(/^SIG[A-Z0-9+-]{1,16}$/))),
+      durationMs: v.pipe(v.number(), v.finite(), v.minValue(0)),
+    }),
+  ),
+});
+
+type Ended = { code?: number | undefined; signal?: string | undefined; durationMs: number };
+
+export class RunAudit {
+  readonly #options: RunAuditOptions;
+  readonly #open = new Map<string, OpenRun>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: RunAuditOptions) {
+    this.#options = options;
+  }
+
+  /** Called when the request that started the run is over: writes how it ended, at once or later. */
+  async over(given: OpenRun): Promise<void> {
+    const one = { ...given, fields: { ...given.fields, run: given.run, ...currentCause() } };
+    const key = `${one.session.name} ${one.run}`;
+    // The request may be sent again, for the same run.
+    if (this.#open.has(key)) return;
+    this.#open.set(key, one);
+    const ended = await this.#endOf(one);
+    if (ended === 'running') {
+      this.#options.log.write('exec', { ...one.fields, outcome: 'it goes on' });
+      if (this.#open.size > openLimit) this.#open.delete(key);
+      else this.#watch();
+    } else {
+      this.#open.delete(key);
+      this.#options.log.write('exec', { ...one.fields, ...ended });
+    }
+  }
+
+  #watch(): void {
+    this.#timer ??= setInterval(() => void this.#look(), this.#options.intervalMs).unref();
+  }
+
+  async #look(): Promise<void> {
+    for (const [key, one] of [...this.#open]) {
+      const ended = await this.#endOf(one);
+      if (ended === 'running' || !this.#open.delete(key)) continue;
+      this.#options.log.write('exec-end', { ...one.fields, ...ended });
+    }
+    if (this.#open.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  async #endOf({ session, run }: OpenRun): Promise<'running' | LogFields> {
+    const path = withQuery(endpoints.sessions.path, { id: run });
+    const reply = await this.#options.ask(session, path).catch(() => undefined);
+    if (reply === undefined) return { outcome: 'unknown: its buildlet ended' };
+    const listed = v.safeParse(v.array(v.unknown()), parseJson(reply));
+    for (const one of listed.success ? listed.output : []) {
+      const { success, output } = v.safeParse(infoSchema, one);
+      if (!success || output.id !== run) continue;
+      return output.end === undefined ? 'running' : ending(output.end);
+    }
+    return { outcome: 'unknown: its buildlet does not know it' };
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+}
+
+function ending(end: { code: number | null; signal: string | null; durationMs: number }): Ended & {
+  outcome: string;
+} {
+  const { code, signal, durationMs } = end;
+  const outcome = code === null ? `signal: ${signal ?? 'unknown'}` : `exit status ${code}`;
+  return { outcome, code: code ?? undefined, signal: signal ?? undefined, durationMs };
+}
