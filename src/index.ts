@@ -101,8 +101,8 @@ export type {
 export type { OutputName } from './gomote/run/outputs.ts';
 export type { CommandOptions } from './gomote/run/request.ts';
 export type { KillOptions, Run, RunResult } from './gomote/run/run.ts';
+export type { PutOptions } from './gomote/send-file.ts';
 export type { Source } from './gomote/sources.ts';
-export type { PutOptions } from './gomote/transfer.ts';
 export type { HttpRequest, HttpResponse, ReplyBody, RequestBody } from './http/client/request.ts';
 export type { ServerAddress } from './http/client/server-address.ts';
 export type { BuilderRecord, HostRecord, MachineRecord } from './protocol/coordinator.ts';

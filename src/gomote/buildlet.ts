@@ -21,7 +21,7 @@ import { pushedDirectory, startDirectory } from './run/pushed-directory.ts';
 import { requestOf } from './run/request.ts';
 import type { Run } from './run/run.ts';
 import { attachRun, startRun } from './run/start.ts';
-import type { PutOptions } from './transfer.ts';
+import type { PutOptions } from './send-file.ts';
 
 interface BuildletParts {
   readonly name: string;

@@ -1,6 +1,5 @@
 // The files of a buildlet, one at a time.
 import { posix } from 'node:path';
-import { buffer } from 'node:stream/consumers';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { CallOptions } from '../client/client-options.ts';
 import { GomoteError } from '../errors.ts';
@@ -8,8 +7,8 @@ import type { DirEntry } from '../protocol/listing.ts';
 import { checkInside } from './inside.ts';
 import { onPath } from './remote-path.ts';
 import type { Run } from './run/run.ts';
+import { defaultMode, sendFile } from './send-file.ts';
 import { bytesOf, type Source } from './sources.ts';
-import { defaultMode, sendFile } from './transfer.ts';
 
 interface FilesParts {
   readonly name: string;
@@ -37,6 +36,7 @@ export class BuildletFiles {
   async read(path: string, options: CallOptions = {}): Promise<Buffer> {
     checkInside('the file', path);
     const { name, client, call } = this.#parts;
+    const { buffer } = await import('node:stream/consumers');
     return await call(options, (signal) =>
       onPath(name, path, async () => buffer((await client.files.get(path, { signal })).body)),
     );

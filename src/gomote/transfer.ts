@@ -1,25 +1,13 @@
 // One file, to a buildlet or from it.
 import { basename, join } from 'node:path';
-import type { CallOptions } from '../client/client-options.ts';
 import { GomoteError } from '../errors.ts';
 import { stat } from '../files/named-fs.ts';
-import type { Compression, TransferSummary } from '../protocol/transfer.ts';
-import { compressionFor } from './compression.ts';
+import type { TransferSummary } from '../protocol/transfer.ts';
 import { checkInside } from './inside.ts';
 import { openSource, writeWhole } from './local-files.ts';
 import type { Place } from './place.ts';
 import { onPath } from './remote-path.ts';
-
-/** What `put` takes. */
-export interface PutOptions extends CallOptions {
-  /** Permission bits, such as 0o755. Default: the file's own. */
-  readonly mode?: number | undefined;
-  /** Default `auto`. */
-  readonly compress?: Compression | 'auto' | undefined;
-}
-
-/** The permissions of what has none of its own. */
-export const defaultMode = 0o644;
+import { defaultMode, type PutOptions, sendFile } from './send-file.ts';
 
 /** Where a file goes: under its own name into what ends with a slash, or is not given. */
 export const destinationOf = (file: string, dest: string | undefined): string =>
@@ -39,21 +27,6 @@ export async function putFile(
   return await source.use((bytes) =>
     sendFile(place, bytes, path, { ...options, mode, into: basename(file) }),
   );
-}
-
-/** Sends the bytes of a file. */
-export async function sendFile(
-  { name, client }: Pick<Place, 'name' | 'client'>,
-  bytes: AsyncIterable<Uint8Array>,
-  path: string,
-  {
-    compress: wished = 'auto',
-    ...options
-  }: PutOptions & { mode: number; into: string | undefined; signal: AbortSignal },
-): Promise<TransferSummary> {
-  const choose = () => compressionFor(client, wished, options.signal);
-  const compress = wished === 'auto' ? choose : await choose();
-  return await onPath(name, path, () => client.files.put(bytes, path, { ...options, compress }));
 }
 
 /** Where a file that is fetched goes: under its own name into a directory, or into the current one. */

@@ -115,8 +115,10 @@ describe.runIf(linux)('a result that cannot be written', () => {
       const told = await run('bash', '-c', `N=${name}; gomote ${command} ${to}`);
       const code = command.startsWith('run') ? 125 : 1;
       expect({ command, code: told.code }).toEqual({ command, code });
-      expect(told.stderr).toContain(message);
-      expect(told.stderr).toMatch(/^gomote: [^\n]+\n$/);
+      const isJson = command.includes('--json');
+      const said = isJson ? JSON.parse(told.stderr).message : told.stderr;
+      expect(said).toContain(message);
+      expect(told.stderr).toMatch(isJson ? /^[^\n]+\n$/ : /^gomote: [^\n]+\n$/);
     }
     const told = await run('bash', '-c', `gomote run ${name} echo hello ${to}`);
     expect(told).toMatchObject({ code: 125, stderr: `gomote: ${message}\n` });

@@ -1,0 +1,32 @@
+// The bytes of one file, to a buildlet. Apart from files of this machine: a command that sends none loads nothing for them.
+import type { CallOptions } from '../client/client-options.ts';
+import type { Compression, TransferSummary } from '../protocol/transfer.ts';
+import { compressionFor } from './compression.ts';
+import type { Place } from './place.ts';
+import { onPath } from './remote-path.ts';
+
+/** What `put` takes. */
+export interface PutOptions extends CallOptions {
+  /** Permission bits, such as 0o755. Default: the file's own. */
+  readonly mode?: number | undefined;
+  /** Default `auto`. */
+  readonly compress?: Compression | 'auto' | undefined;
+}
+
+/** The permissions of what has none of its own. */
+export const defaultMode = 0o644;
+
+/** Sends the bytes of a file. */
+export async function sendFile(
+  { name, client }: Pick<Place, 'name' | 'client'>,
+  bytes: AsyncIterable<Uint8Array>,
+  path: string,
+  {
+    compress: wished = 'auto',
+    ...options
+  }: PutOptions & { mode: number; into: string | undefined; signal: AbortSignal },
+): Promise<TransferSummary> {
+  const choose = () => compressionFor(client, wished, options.signal);
+  const compress = wished === 'auto' ? choose : await choose();
+  return await onPath(name, path, () => client.files.put(bytes, path, { ...options, compress }));
+}
