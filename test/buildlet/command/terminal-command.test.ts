@@ -43,7 +43,7 @@ describe('a command on a terminal', () => {
         `^30 100\r\n/dev/pts/\\d+\r\nxterm\r\nGOMOTE_COMMAND=.*\r\nPATH=.*\r\nPWD=${workDir}\r\nTERM=xterm\r\n${workDir}\r\n$`,
       ),
     );
-    expect(await exited).toEqual({ code: 0, signal: null });
+    expect(await exited).toMatchObject({ code: 0, signal: null });
   });
 
   it.each([
@@ -54,7 +54,7 @@ describe('a command on a terminal', () => {
   ])('ends as it ends: %s', async (script, exit) => {
     const { stdout, exited } = await start(script);
     stdout.resume();
-    expect(await exited).toEqual(exit);
+    expect(await exited).toMatchObject(exit);
   });
 
   it('is told of a new size', async () => {
@@ -69,14 +69,14 @@ describe('a command on a terminal', () => {
     const { stdout, stdin, exited } = await start('echo ready; exec sleep 1000');
     stdout.once('data', () => stdin.write('\x03'));
     stdout.resume();
-    expect(await exited).toEqual({ code: null, signal: 'SIGINT' });
+    expect(await exited).toMatchObject({ code: null, signal: 'SIGINT' });
   });
 
   it.each(['line\n', 'line', ''])('reads to the end of its input: %j', async (input) => {
     const { stdout, stdin, exited } = await start('stty -echo; echo ready; wc -c; exit 3');
     stdout.once('data', () => stdin.end(input));
     expect(await text(stdout)).toContain(`${input.length}\r\n`);
-    expect(await exited).toEqual({ code: 3, signal: null });
+    expect(await exited).toMatchObject({ code: 3, signal: null });
   });
 
   it('loses no output to a slow reader, which slows it', async () => {
@@ -87,7 +87,7 @@ describe('a command on a terminal', () => {
       await new Promise(setImmediate);
     }
     expect(sizeBytes).toBe(1_988_895);
-    expect(await exited).toEqual({ code: 0, signal: null });
+    expect(await exited).toMatchObject({ code: 0, signal: null });
   });
 
   it('keeps what it wrote at its very end', async () => {
@@ -104,7 +104,7 @@ describe('a command on a terminal', () => {
     const { stdout, exited } = await start('trap "" HUP; sleep 1000 & echo $!');
     const pid = Number(await text(stdout));
     process.kill(pid, 'SIGKILL');
-    expect(await exited).toEqual({ code: 0, signal: null });
+    expect(await exited).toMatchObject({ code: 0, signal: null });
   });
 
   it('is ended with all its jobs, though an interactive shell heeds no TERM', async () => {
@@ -133,7 +133,7 @@ describe('a command on a terminal', () => {
     const { stdout, exited, mark } = await start('echo $PPID; exec sleep 1000');
     const [host] = await once(stdout, 'data');
     process.kill(Number(host), 'SIGKILL');
-    expect(await exited).toEqual({ code: null, signal: 'SIGKILL' });
+    expect(await exited).toMatchObject({ code: null, signal: 'SIGKILL' });
     expect(processesMarked(mark)).toEqual([]);
   });
 
