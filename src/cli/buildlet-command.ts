@@ -22,6 +22,9 @@ export class BuildletCommand extends Command {
   /** Whether the arguments but the name are needed, by their places. */
   #needed: readonly boolean[] = [];
 
+  /** The option with which it does something also without a buildlet. */
+  #noneWith: string | undefined;
+
   override action(act: Action): this {
     this.#act = act;
     return this;
@@ -32,6 +35,7 @@ export class BuildletCommand extends Command {
     const [name] = this.registeredArguments;
     if (name !== undefined) name.required = false;
     this.#needed = this.registeredArguments.map(({ required }) => required);
+    this.#noneWith = entry.noneWith;
     if (entry.buildlets === 'each') this.#addFanOutOptions();
     super.action(() => this.#onChosen(entry, define, context));
     return this;
@@ -102,7 +106,10 @@ export class BuildletCommand extends Command {
   /** The arguments in their places. Fails as commander does when there are too few or too many. */
   #placed(words: readonly string[]): unknown[] {
     const { registeredArguments: places } = this;
-    const missing = places.find((_, i) => (i === 0 || this.#needed[i]) && words[i] === undefined);
+    const mayLack = this.#noneWith !== undefined && Object.hasOwn(this.opts(), this.#noneWith);
+    const missing = places.find(
+      (_, i) => ((i === 0 && !mayLack) || this.#needed[i]) && words[i] === undefined,
+    );
     if (missing !== undefined) {
       const code = 'commander.missingArgument';
       this.error(`error: missing required argument '${missing.name()}'`, { code });

@@ -22,6 +22,8 @@ export interface CommandEntry {
    * itself, all as a list, or none of them. Absent: it reads its arguments itself.
    */
   readonly buildlets?: 'each' | 'list' | 'one';
+  /** The option, as commander calls it, with which it needs no buildlet. */
+  readonly noneWith?: string;
 }
 
 const machines: readonly CommandEntry[] = [
@@ -73,6 +75,7 @@ const files: readonly CommandEntry[] = [
     summary: 'send this tree; remove what was sent and is gone here',
     load: () => import('./commands/push.ts'),
     buildlets: 'list',
+    noneWith: 'dryRun',
   },
   {
     name: 'pull',

@@ -50,6 +50,7 @@ describe('--json', () => {
     await json(['types', '--json']);
     await json(['ping', '--json', name]);
     await json(['push', '--json', name, at('tree')], { isLines: true });
+    await json(['push', '--json', '--dry-run', at('tree')]);
     await cli(['run', '--dir', 'tree', name, 'sh', '-c', 'echo made >made; exit 3']);
     await json(['ps', '--json', name]);
     await json(['diff', '--json', name]);

@@ -37,7 +37,7 @@ export function define(command: Command, context: Context): void {
     .argument('<names>', 'buildlet, or several with commas between them')
     .argument('[dir]', 'directory (default: the git work tree of the current one, else it)')
     .option('--dest <dir>', 'where to, relative to the work dir (default: the base name of DIR)')
-    .option('--dry-run', 'print what would be done, and do nothing')
+    .option('--dry-run', 'print what would be done, and do nothing; needs no buildlet')
     .option('--mirror', 'also remove what was not sent, such as what builds made')
     .option('--force', 'put a file in place of a directory there, with what builds made in it')
     .option('--exclude <pattern>', 'leave out, as in a .gitignore; can be repeated', addPattern, [])
@@ -46,11 +46,17 @@ export function define(command: Command, context: Context): void {
     .option('--go', "push Go's own tree as Go's gomote does: GOROOT to go/")
     .option('--compress <how>', 'auto, gzip, zstd or none (default: auto)', parseCompress)
     .option('--json', 'print a summary as JSON, a line a buildlet')
-    .action(async (names: string, dir: string | undefined, options: Options) => {
+    .action(async (names: string | undefined, dir: string | undefined, options: Options) => {
       if (options.watch && options.dryRun) {
         throw new GomoteError('ERR_USAGE', '--watch and --dry-run contradict', {
           hint: 'give one of them',
         });
+      }
+      if (options.dryRun && !options.go && dir === undefined) {
+        const plan = await import('../transfer/plan-push.ts');
+        if (names === undefined || (await plan.isDirectoryHere(names, context))) {
+          return await plan.printLocalPlan(names, options, context);
+        }
       }
       const { environment } = context.terminal;
       const go = options.go ? await goRoots() : undefined;
@@ -60,7 +66,7 @@ export function define(command: Command, context: Context): void {
         '--dest',
       );
       const given = go?.goPushOptions(top, environment) ?? { dir: there };
-      await pushTo(parseNames(names), top, given, options, context);
+      await pushTo(parseNames(names ?? ''), top, given, options, context);
     });
 }
 

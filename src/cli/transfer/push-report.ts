@@ -7,6 +7,7 @@ import type { Context } from '../context.ts';
 import { plural } from '../plural.ts';
 import { listed, listedJson, print } from '../terminal/terminal.ts';
 import { formatBytes } from './format-bytes.ts';
+import { largestLine } from './largest-line.ts';
 
 export interface ReportOptions {
   /** Where the tree goes, relative to the work directory. */
@@ -44,7 +45,8 @@ export async function reportPush(
     }
     for (const [path, error] of result.value.unsent) unsent.set(path, error);
     const place = `${name}:${options.dir}`;
-    if (options.dryRun) await printPlan(place, result.value, names.length > 1, context);
+    if (options.dryRun && !options.json)
+      await printPlan(place, result.value, names.length > 1, context);
     else if (options.onlyChanges && result.value.changes.length === 0) continue;
     else if (options.json)
       await print(
@@ -55,6 +57,11 @@ export async function reportPush(
     else context.messages.say(inWords(name, place, result.value));
   }
   throwIfAny([...failures, ...unsentFailures(unsent, context)]);
+}
+
+/** Names what cannot be sent, and throws. */
+export function throwUnsent(unsent: ReadonlyMap<string, GomoteError>, context: Context): void {
+  throwIfAny(unsentFailures(unsent, context));
 }
 
 /** Names what was not sent, and gives the failure that this is. */
@@ -108,12 +115,17 @@ async function printPlan(
   isOneOfMany: boolean,
   { terminal, messages }: Context,
 ): Promise<void> {
+  // Programs read the path to the end of the line.
+  const isShown = terminal.stdout.isTTY === true;
   const lines = summary.changes.map((change) => {
     if (change.op === 'remove') return `remove ${change.path}`;
     if (change.op === 'mode') return `mode ${change.mode.toString(8)} ${change.path}`;
     if (change.op === 'time') return `time ${change.path}`;
     const { path, kind } = change.entry;
-    return `send ${path}${kind === 'directory' ? '/' : ''}`;
+    if (kind === 'directory') return `send ${path}/`;
+    return isShown && kind === 'file'
+      ? `send ${path} (${formatBytes(literalBytes(change))})`
+      : `send ${path}`;
   });
   const title = isOneOfMany ? [`${place}:`] : [];
   await print(terminal, listed([...title, ...lines], terminal));
@@ -125,6 +137,7 @@ async function printPlan(
   const others = otherChanges(summary);
   if (others > 0) parts.push(`make ${plural(others, 'other change')}`);
   messages.say(`${place}: would ${parts.join(', ')}`);
+  if (files > 1) messages.say(`${place}: ${largestLine(changes)}`);
 }
 
 function inWords(name: string, place: string, summary: PushSummary): string {

@@ -1,0 +1,63 @@
+// gomote push --dry-run without a buildlet: what would be sent to a new one.
+import { statSync } from '../../files/named-fs.ts';
+import { pushPlace } from '../../gomote/push.ts';
+import type { TreeChange } from '../../protocol/tree-change.ts';
+import { largestPaths } from '../../sync/largest-paths.ts';
+import { readLocalTree } from '../../sync/local/local-tree.ts';
+import type { Context } from '../context.ts';
+import { plural } from '../plural.ts';
+import { listed, listedJson, print } from '../terminal/terminal.ts';
+import { looksLikeName } from '../which/names.ts';
+import { formatBytes } from './format-bytes.ts';
+import { largestCount, largestLine } from './largest-line.ts';
+import { throwUnsent } from './push-report.ts';
+
+interface PlanOptions {
+  readonly exclude: readonly string[];
+  readonly ignore: boolean;
+  readonly dest?: string;
+  readonly json?: boolean;
+}
+
+/** Whether the only argument is a directory here, rather than a buildlet. */
+export async function isDirectoryHere(word: string, context: Context): Promise<boolean> {
+  if (await looksLikeName(word, context)) return false;
+  return statSync(word, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+/** Prints what a push would send. Throws when some of it could not be sent. */
+export async function printLocalPlan(
+  given: string | undefined,
+  { exclude, ignore, dest, json }: PlanOptions,
+  context: Context,
+): Promise<void> {
+  const { terminal, messages } = context;
+  const { top, dir } = pushPlace(given, dest, '--dest');
+  const { environment } = terminal;
+  const tree = await readLocalTree(top, { exclude, noIgnore: !ignore, environment });
+  const changes: TreeChange[] = tree.entries.map((entry) => ({ op: 'write', entry }));
+  const files = tree.entries.filter(({ kind }) => kind === 'file');
+  const bytes = files.reduce((sum, { stats }) => sum + stats.size, 0);
+  const largest = largestPaths(changes, largestCount);
+  if (json) {
+    const unsent = [...tree.unsent.keys()];
+    await print(
+      terminal,
+      listedJson({ dir, files: files.length, bytes, largest, unsent }, terminal),
+    );
+  } else {
+    const isShown = terminal.stdout.isTTY === true;
+    const lines = tree.entries.map(({ path, kind, stats }) => {
+      if (kind === 'directory') return `send ${path}/`;
+      return isShown && kind === 'file'
+        ? `send ${path} (${formatBytes(stats.size)})`
+        : `send ${path}`;
+    });
+    await print(terminal, listed(lines, terminal));
+    messages.say(
+      `would send ${plural(files.length, 'file')} (${formatBytes(bytes)}) to ${dir} of a new buildlet`,
+    );
+    if (largest.length > 0) messages.say(largestLine(changes));
+  }
+  throwUnsent(tree.unsent, context);
+}
