@@ -10,6 +10,7 @@ import { labelled } from '../../gomote/labelled.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
 import { type Labels, nameLabel } from '../../protocol/labels.ts';
 import type { Context } from '../context.ts';
+import { sayNextSteps } from '../first-steps.ts';
 import { addLabel } from '../labels.ts';
 import { listedJson, print } from '../terminal/terminal.ts';
 import { parseAmount, parseCount, parseMemoryOption } from '../values.ts';
@@ -103,6 +104,7 @@ export function define(command: Command, context: Context): void {
             ? listedJson(items, terminal, 2)
             : names.map((name) => `${name}\n`).join('');
           await print(terminal, text);
+          if (names[0] !== undefined && !options.json) sayNextSteps(names[0], context);
         } catch (error) {
           // Nobody knows their names.
           throw await withoutCreated(backend, instances, error);

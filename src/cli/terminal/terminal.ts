@@ -146,6 +146,9 @@ export interface Messages {
   showing<T>(passed: () => Passed, work: () => Promise<T>): Promise<T>;
 }
 
+/** What takes less shows no time. */
+const elapsedFromSeconds = 3;
+
 interface MessagesOptions {
   readonly quiet: boolean;
   readonly verbose: boolean;
@@ -197,11 +200,22 @@ export function createMessages(terminal: Terminal, options: MessagesOptions): Me
       }
       const { ora } = await import('./spinner.ts');
       const spinner = ora({ text: what, stream: terminal.stderr as NodeJS.WriteStream }).start();
+      const startMs = performance.now();
+      let shown = what;
+      // Whoever waits long wants to see that it goes on.
+      const show = () => {
+        const seconds = Math.floor((performance.now() - startMs) / 1000);
+        spinner.text = seconds < elapsedFromSeconds ? shown : `${shown} (${seconds} s)`;
+      };
+      const timer = setInterval(show, 1000);
+      timer.unref();
       try {
         return await work((step) => {
-          spinner.text = printable(`${what}: ${step}`);
+          shown = printable(`${what}: ${step}`);
+          show();
         });
       } finally {
+        clearInterval(timer);
         spinner.stop();
       }
     },

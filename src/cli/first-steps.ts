@@ -1,0 +1,22 @@
+// What a user can do next, said once: after the first buildlet that is created at a terminal.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { cacheDirectory } from '../files/cache-directory.ts';
+import type { Context } from './context.ts';
+
+/** Says it unless it was said before. */
+export function sayNextSteps(name: string, { terminal, messages }: Context): void {
+  const isSeen = terminal.stdout.isTTY === true && terminal.stderr.isTTY === true;
+  const directory = isSeen ? cacheDirectory(terminal.environment, 'said') : undefined;
+  if (directory === undefined) return;
+  try {
+    writeFileSync(join(directory, 'first-steps'), '', { flag: 'wx', mode: 0o600 });
+  } catch {
+    // It was said before; or that cannot be noted, and it would be said each time.
+    return;
+  }
+  messages.say([
+    `gomote: next, gomote push ${name} sends the tree you are in, gomote run ${name} CMD runs a command there,`,
+    `gomote destroy ${name} ends it. docs/first-day.md and gomote -h have more; this is said once.`,
+  ]);
+}
