@@ -1,7 +1,7 @@
 // The files of a buildlet, one at a time; trees that are watched and compared; terminals.
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { buildletFeatures } from '../../src/protocol/features.ts';
 import { startBuildlet } from '../helpers/buildlet.ts';
@@ -38,6 +38,17 @@ describe.each([
     expect(all.map(({ name }) => name).sort()).toEqual(['q', 'q/c']);
     await files.remove(['a', 'none']);
     expect(await files.exists('a')).toBe(false);
+  });
+
+  it('are written from a stream, and fail with it, at whatever moment that is', async () => {
+    const { files } = (await setUp(features)).buildlet;
+    await files.write('s', Readable.from([Buffer.from('a'), Buffer.from('b')]));
+    expect(await files.readText('s')).toBe('ab');
+    const broken = new PassThrough();
+    const writing = files.write('t', broken);
+    broken.destroy(new Error('no more'));
+    await expect(writing).rejects.toMatchObject({ code: 'ERR_LOCAL_FILE' });
+    expect(await files.exists('t')).toBe(false);
   });
 
   it('that are not there are told from those that are', async () => {
