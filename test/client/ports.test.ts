@@ -243,6 +243,28 @@ describe('a port of a buildlet', () => {
     await listener.ended;
   });
 
+  it('that is closed while a connection is open refuses the next, and the buildlet lives', async () => {
+    const client = clientOf(await startBuildlet());
+    const listener = await client.ports.listen(tcp(0), echo);
+    if (listener.at.kind !== 'tcp') throw new Error('not at a port');
+    const { port } = listener.at;
+    const first = connect({ host: '127.0.0.1', port });
+    onTestFinished(() => void first.destroy());
+    first.on('error', () => undefined).write('hello');
+    await once(first, 'data');
+    listener.close();
+    // Goodbye travels ahead of these, or they are carried: either way each has its end.
+    for (let i = 0; i < 20; i++) {
+      const next = connect({ host: '127.0.0.1', port });
+      onTestFinished(() => void next.destroy());
+      next.on('error', () => undefined).on('end', () => next.end());
+      next.end('more');
+      next.resume();
+      await new Promise((resolve) => next.once('close', resolve));
+    }
+    expect((await client.status()).version).toBeGreaterThan(0);
+  });
+
   it('breaks off when the buildlet ends', async () => {
     const buildlet = await startBuildlet();
     const client = clientOf(buildlet);

@@ -1,7 +1,7 @@
 // GET /forward, upgraded: connections to the sockets of commands, and those that come to a socket made for the client.
 import type { Socket } from 'node:net';
 import { messageOf } from '../../errors.ts';
-import { joinStreams } from '../../files/join-streams.ts';
+import { breakOff, joinStreams } from '../../files/join-streams.ts';
 import { sendError } from '../../http/server/reply.ts';
 import type { Exchange } from '../../http/server/server.ts';
 import { acceptUpgrade, noUpgradeText } from '../../http/server/upgrades.ts';
@@ -13,7 +13,12 @@ import {
   parseTarget,
 } from '../../protocol/forward.ts';
 import type { MuxStream } from '../../reverse/mux-stream.ts';
-import { callingLink, type ReverseLink, servingLink } from '../../reverse/reverse-link.ts';
+import {
+  type CallingLink,
+  callingLink,
+  type ReverseLink,
+  servingLink,
+} from '../../reverse/reverse-link.ts';
 import type { CommandSockets } from '../command/sockets.ts';
 
 const label = 'the client';
@@ -67,10 +72,21 @@ export class Forwards {
       const at = encodeURI(formatTarget(listening.at));
       acceptUpgrade(response, forwardUpgrade, { [listeningHeader]: at });
       const link = callingLink(upgrade, { label });
-      take = (connection) => void joinStreams(link.open(), connection);
+      take = (connection) => this.#offer(connection, link);
       await this.#keep(link);
     } finally {
       listening.close();
+    }
+  }
+
+  /** Opens a stream for a connection that came. */
+  #offer(connection: Socket, link: CallingLink): void {
+    try {
+      void joinStreams(link.open(), connection);
+    } catch {
+      // The client has said goodbye, and those that it took before may still be open.
+      connection.on('error', () => undefined);
+      breakOff(connection);
     }
   }
 
