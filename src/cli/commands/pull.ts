@@ -2,10 +2,12 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
+import type { Buildlet } from '../../gomote/buildlet.ts';
 import { pullInto, pullPlace } from '../../gomote/pull.ts';
-import type { PullOptions } from '../../sync/pull/pull-options.ts';
+import type { PullOptions, PullSummary } from '../../sync/pull/pull-options.ts';
 import type { Context } from '../context.ts';
 import { reportPull } from '../transfer/pull-report.ts';
+import { pullAndWatch } from '../transfer/watch-pull.ts';
 import { addPattern, parseCompress } from '../values.ts';
 
 interface Options {
@@ -15,6 +17,7 @@ interface Options {
   exclude: string[];
   ignore: boolean;
   dryRun?: boolean;
+  watch?: boolean;
   compress?: PullOptions['compress'];
   json?: boolean;
 }
@@ -36,8 +39,9 @@ export function define(command: Command, context: Context): void {
     .option('--exclude <pattern>', 'leave out, as in a .gitignore; can be repeated', addPattern, [])
     .option('--no-ignore', 'bring also what git, .gomoteignore and editors would leave out')
     .option('--dry-run', 'print what would come, and do nothing')
+    .option('--watch', 'pull again and again what changes there, until Ctrl-C')
     .option('--compress <how>', 'auto, gzip, zstd or none (default: auto)', parseCompress)
-    .option('--json', 'print a summary as JSON')
+    .option('--json', 'print a summary as JSON, with --watch a line a pull')
     .action(
       async (
         name: string,
@@ -47,6 +51,11 @@ export function define(command: Command, context: Context): void {
       ) => {
         if (options.force && options.keepBoth) {
           throw new GomoteError('ERR_USAGE', '--force and --keep-both exclude each other', {
+            hint: 'give one of them',
+          });
+        }
+        if (options.watch && options.dryRun) {
+          throw new GomoteError('ERR_USAGE', '--watch and --dry-run contradict', {
             hint: 'give one of them',
           });
         }
@@ -66,14 +75,19 @@ export function define(command: Command, context: Context): void {
             passed.bytes += bytes;
           },
         };
-        const summary = await context.withBuildlet(name, (buildlet) =>
+        const pull = (buildlet: Buildlet) =>
           context.messages.showing(
             () => passed,
             () => pullInto(buildlet, place, pullOptions),
-          ),
-        );
-        const seconds = (performance.now() - startMs) / 1000;
-        await reportPull(name, summary, { ...options, seconds }, context);
+          );
+        const report = (summary: PullSummary, seconds: number, isKnown: boolean) =>
+          reportPull(name, summary, { ...options, seconds, isKnown }, context);
+        const summary = await context.withBuildlet(name, async (buildlet) => {
+          if (!options.watch) return await pull(buildlet);
+          const watched = { top: place.to, pull: () => pull(buildlet), report };
+          return await pullAndWatch(buildlet, watched, context);
+        });
+        await report(summary, (performance.now() - startMs) / 1000, false);
       },
     );
 }

@@ -8,6 +8,8 @@ import { formatBytes } from './format-bytes.ts';
 
 interface PullReportOptions {
   readonly seconds: number;
+  /** What was left has been told before. */
+  readonly isKnown?: boolean | undefined;
   readonly dryRun?: boolean | undefined;
   readonly keepBoth?: boolean | undefined;
   readonly json?: boolean | undefined;
@@ -19,7 +21,7 @@ const cures = { force: '--force', keepBoth: '--keep-both' };
 export async function reportPull(
   name: string,
   summary: PullSummary,
-  { seconds, dryRun, keepBoth, json }: PullReportOptions,
+  { seconds, isKnown, dryRun, keepBoth, json }: PullReportOptions,
   { terminal, messages }: Context,
 ): Promise<void> {
   const { paths, reasons, ...counts } = summary;
@@ -29,18 +31,25 @@ export async function reportPull(
     await print(terminal, listedJson({ name, ...counts, ...planned, seconds: rounded }, terminal));
   } else {
     if (dryRun) await print(terminal, listed(paths, terminal));
-    const { ignored, beside, others } = summary;
-    if (others.length > 0)
-      messages.say(`${name}: not fetched, as it is ${notOfTree}: ${somePaths(others)}`);
-    if (beside.length > 0) messages.say(`${name}: kept both: ${somePaths(beside)}`);
-    if (ignored.length > 0) {
-      messages.say(
-        `${name}: left out, for it is ignored here: ${somePaths(ignored)}; see --no-ignore`,
-      );
-    }
+    if (!isKnown) sayLeft(name, summary, messages);
     messages.say(`${name}: ${inWords(summary, dryRun === true)}`);
   }
-  throwIncompletePull(summary, { dryRun, keepBoth }, cures);
+  if (!isKnown) throwIncompletePull(summary, { dryRun, keepBoth }, cures);
+}
+
+function sayLeft(
+  name: string,
+  { ignored, beside, others }: PullSummary,
+  messages: Context['messages'],
+): void {
+  if (others.length > 0)
+    messages.say(`${name}: not fetched, as it is ${notOfTree}: ${somePaths(others)}`);
+  if (beside.length > 0) messages.say(`${name}: kept both: ${somePaths(beside)}`);
+  if (ignored.length > 0) {
+    messages.say(
+      `${name}: left out, for it is ignored here: ${somePaths(ignored)}; see --no-ignore`,
+    );
+  }
 }
 
 function inWords({ files, bytes, wireBytes, paths }: PullSummary, isDry: boolean): string {
