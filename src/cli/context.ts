@@ -43,6 +43,7 @@ export class Context {
     const one = new Context(terminal, interrupts, this);
     one.ownName = fileOfName(name);
     one.isRun = this.isRun;
+    one.isJson = this.isJson;
     one.#globals = this.#globals;
     return one;
   }

@@ -25,7 +25,7 @@ export async function exitCodeOf(thrown: unknown, context: Context): Promise<num
 }
 
 /** For programs: one object on one line. */
-function reportJson(error: unknown, exitCode: number, { terminal }: Context): void {
+export function reportJson(error: unknown, exitCode: number, { terminal }: Context): void {
   const { code, hint } =
     error instanceof GomoteError
       ? error

@@ -52,7 +52,20 @@ describe('--json', () => {
     await json(['push', '--json', name, at('tree')], { isLines: true });
     await json(['push', '--json', '--dry-run', at('tree')]);
     await cli(['run', '--dir', 'tree', name, 'sh', '-c', 'echo made >made; exit 3']);
-    await json(['ps', '--json', name]);
+    const [{ id }] = await json(['ps', '--json', name]);
+    expect(await json(['wait', '--json', name, id], { code: 3 })).toMatchObject([
+      { id, end: { code: 3 } },
+    ]);
+    await cli(['run', '--detach', '--id', 'long', name, 'sleep', '1000']);
+    expect(await json(['kill', '--json', '-9', name, 'long'])).toEqual({
+      ...{ name, signal: 'SIGKILL', runs: ['long'] },
+    });
+    await json(['group', '--json', 'create', 'some']);
+    await json(['group', '--json', '--group', 'some', 'add', name]);
+    expect(await json(['group', '--json', 'list'])).toEqual([{ name: 'some', members: [name] }]);
+    await json(['use', '--json', name]);
+    expect(await json(['use', '--json'])).toEqual({ name });
+    expect(await json(['use', '--json', '--none'])).toEqual({ name: null });
     await json(['diff', '--json', name]);
     await json(['pull', '--json', name, 'tree', at('back')]);
     await json(['pull', '--json', '--dry-run', name, 'tree', at('dry')]);
@@ -84,7 +97,7 @@ describe('--json', () => {
     const having = root.commands
       .filter(({ options }) => options.some(({ long }) => long === '--json'))
       .map((command) => command.name());
-    const others = ['extend', 'job'];
+    const others = ['extend', 'job', 'login', 'logout'];
     expect(having.sort()).toEqual([...seen, ...others].sort());
     for (const command of having) expect(schema.$defs).toHaveProperty(command);
   });
@@ -108,6 +121,17 @@ describe('--json', () => {
       expect([argv, told]).toMatchObject([argv, error]);
       expect(code).toBe(told.exitCode);
     }
+    const other = (await cli(['create', 'local'])).stdout.trim();
+    const several = await cli(['ls', '--json', `${name},${other}`, 'nosuch']);
+    const lines = several.stderr.trim().split('\n');
+    for (const one of [name, other]) {
+      const told = lines.find((line) => line.startsWith(`${one}| `)) ?? '';
+      check('error', JSON.parse(told.slice(one.length + 2)));
+    }
+    const last = JSON.parse(lines.at(-1) ?? '');
+    check('error', last);
+    expect(last).toMatchObject({ code: 'ERR_STATUS', exitCode: several.code });
+    expect(lines).toHaveLength(3);
     // It belongs to the command that is run.
     expect(await cli(['run', name, 'nosuch', '--json'])).toMatchObject({
       code: 127,

@@ -47,6 +47,17 @@ describe('login', () => {
     expect((await cli(['list'])).code).toBe(0);
   });
 
+  it('tells with --json what was made, and logout what was forgotten', async () => {
+    const { cli, url, fingerprint, login } = await setUp();
+    const made = await login('--json');
+    expect({ ...made, stdout: JSON.parse(made.stdout) }).toMatchObject({
+      code: 0,
+      stdout: { backend: 'team', url, user: 'me', isDefault: true, fingerprint },
+    });
+    const logout = await cli(['logout', '--json']);
+    expect(JSON.parse(logout.stdout)).toEqual({ backend: 'team' });
+  });
+
   it('shows the certificate and believes none that nobody vouches for', async () => {
     const { cli, url, fingerprint, directory } = await setUp();
     const { code, stderr } = await cli(['login', url], { stdin });

@@ -4,7 +4,7 @@ import { didYouMean } from '../../did-you-mean.ts';
 import { GomoteError } from '../../errors.ts';
 import { printable } from '../../printable.ts';
 import type { Context } from '../context.ts';
-import { print } from '../terminal/terminal.ts';
+import { listedJson, print } from '../terminal/terminal.ts';
 import { type ActiveGroup, activeGroup } from '../which/choose.ts';
 import { Groups } from '../which/groups.ts';
 import { isThere } from '../which/names.ts';
@@ -18,14 +18,19 @@ export function define(command: Command, context: Context): void {
       '[name...]',
       'the group to create or destroy; the buildlets to add to the group of --group or GOMOTE_GROUP, or to remove from it',
     )
-    .action(async (what: string, names: string[]) => {
+    .option('--json', 'print the groups as they are then, as a JSON array')
+    .action(async (what: string, names: string[], { json }: { json?: boolean }) => {
       const verb = verbs[what as keyof typeof verbs];
       if (!Object.hasOwn(verbs, what) || verb === undefined) {
         throw new GomoteError('ERR_USAGE', `unknown sub-command "${what}"`, {
           hint: didYouMean(what, Object.keys(verbs)) ?? 'see gomote group -h',
         });
       }
-      await verb(names, new Groups(context.configDir), context);
+      const groups = new Groups(context.configDir);
+      await verb(names, groups, context);
+      const { terminal } = context;
+      if (json) await print(terminal, listedJson(groups.all(), terminal, 2));
+      else if (what === 'list') await printGroups(groups, context);
     });
 }
 
@@ -51,19 +56,22 @@ const verbs: Readonly<Record<'create' | 'destroy' | 'add' | 'remove' | 'list', V
   remove: async (names, groups, context) => {
     groups.remove((await groupFor('remove', names, context)).name, names);
   },
-  list: async (names, groups, context) => {
+  list: async (names) => {
     if (names.length > 0) throw usage('list', '');
-    const rows = groups.all().flatMap(({ name, members }) => {
-      const shown = members.length > 0 ? members : ['(none)'];
-      return shown.map((member, i) => [i === 0 ? name : '', member]);
-    });
-    const lines = [['Name', 'Instances'], ...rows].map((row) =>
-      row.map((cell) => `${printable(cell)}\t`).join(''),
-    );
-    const end = rows.length === 0 ? ['(none)'] : [];
-    await print(context.terminal, [...lines, ...end].map((line) => `${line}\n`).join(''));
   },
 };
+
+async function printGroups(groups: Groups, { terminal }: Context): Promise<void> {
+  const rows = groups.all().flatMap(({ name, members }) => {
+    const shown = members.length > 0 ? members : ['(none)'];
+    return shown.map((member, i) => [i === 0 ? name : '', member]);
+  });
+  const lines = [['Name', 'Instances'], ...rows].map((row) =>
+    row.map((cell) => `${printable(cell)}\t`).join(''),
+  );
+  const end = rows.length === 0 ? ['(none)'] : [];
+  await print(terminal, [...lines, ...end].map((line) => `${line}\n`).join(''));
+}
 
 async function groupFor(
   verb: string,

@@ -5,9 +5,11 @@ import { findRun } from '../../gomote/run/find-run.ts';
 import { signalByName, signals } from '../../protocol/signals.ts';
 import type { Context } from '../context.ts';
 import { forEachNamed } from '../for-each-named.ts';
+import { listedJson, print } from '../terminal/terminal.ts';
 
 interface Options {
   signal: string;
+  json?: boolean;
 }
 
 export function define(command: Command, context: Context): void {
@@ -20,8 +22,10 @@ export function define(command: Command, context: Context): void {
       parseSignal,
       'SIGTERM',
     )
+    .option('--json', 'print a JSON object')
     .action(async (name: string, ids: string[], options: Options) => {
-      const { signal } = context;
+      const { signal, terminal } = context;
+      const reached: string[] = [];
       await context.withBuildlet(name, async ({ client }) => {
         const runs = await client.sessions.list({ signal });
         await forEachNamed(
@@ -29,12 +33,16 @@ export function define(command: Command, context: Context): void {
           async (given) => {
             const { id, running } = findRun(runs, name, given);
             if (options.signal !== '0') {
-              return await client.sessions.get(id).kill(options.signal, { signal });
-            }
-            if (!running) throw new GomoteError('ERR_CONFLICT', `run "${id}" has ended`);
+              await client.sessions.get(id).kill(options.signal, { signal });
+            } else if (!running) throw new GomoteError('ERR_CONFLICT', `run "${id}" has ended`);
+            reached.push(id);
           },
           (counts) => `${counts} got no ${options.signal}`,
-        );
+        ).finally(async () => {
+          if (!options.json) return;
+          const told = { name, signal: options.signal, runs: reached };
+          await print(terminal, listedJson(told, terminal));
+        });
       });
     });
 }

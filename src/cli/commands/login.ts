@@ -12,12 +12,14 @@ import { printable } from '../../printable.ts';
 import { coordinatorAuthUser } from '../../protocol/endpoints.ts';
 import type { Context } from '../context.ts';
 import { askSecret, askYes } from '../terminal/secret-prompt.ts';
+import { listedJson, print } from '../terminal/terminal.ts';
 
 interface Options {
   name?: string;
   tokenFile?: string;
   fingerprint?: string;
   sso?: boolean;
+  json?: boolean;
 }
 
 const defaultName = 'team';
@@ -38,6 +40,7 @@ export function define(command: Command, context: Context): void {
       '--fingerprint <sha256>',
       'accept this certificate and no other; else it is shown and asked about',
     )
+    .option('--json', 'print a JSON object')
     .action(async (text: string, options: Options) => {
       const origin = toOrigin(text);
       const name = options.name ?? defaultName;
@@ -54,6 +57,11 @@ export function define(command: Command, context: Context): void {
         token,
         ...(pinned !== undefined && { fingerprint: pinned }),
       });
+      if (options.json) {
+        const { terminal } = context;
+        const login = { backend: name, url: origin, user, isDefault, fingerprint: pinned };
+        return await print(terminal, listedJson(login, terminal));
+      }
       const which = isDefault ? 'the default' : `used by --backend ${name}`;
       context.messages.say(
         `gomote: logged in to ${origin} as ${user}: backend "${name}", ${which}`,

@@ -4,21 +4,27 @@ import { GomoteError } from '../../errors.ts';
 import { isAddress, splitName } from '../../gomote/buildlet-name.ts';
 import { printable } from '../../printable.ts';
 import type { Context } from '../context.ts';
-import { print } from '../terminal/terminal.ts';
+import { listedJson, print } from '../terminal/terminal.ts';
 import { fullNameOf, isThere } from '../which/names.ts';
 import { projectRoot, readProject } from '../which/project.ts';
 import { useBuildlet, usedBuildlet } from '../which/used.ts';
 
 interface Options {
   none?: boolean;
+  json?: boolean;
 }
 
 export function define(command: Command, context: Context): void {
   command
     .argument('[name]', 'buildlet; without it, print the one that is used')
     .option('--none', 'use none any more')
+    .option('--json', 'print a JSON object')
     .action(async (name: string | undefined, options: Options) => {
-      const { environment } = context.terminal;
+      const { terminal } = context;
+      const { environment } = terminal;
+      const tell = async (used: string | null) => {
+        if (options.json) await print(terminal, listedJson({ name: used }, terminal));
+      };
       const record = readProject(projectRoot(), environment);
       if (options.none) {
         if (name !== undefined) {
@@ -27,23 +33,30 @@ export function define(command: Command, context: Context): void {
           });
         }
         useBuildlet(undefined, record, environment);
-        return;
+        return await tell(null);
       }
       if (name !== undefined) {
         await requireThere(name, context);
-        useBuildlet(await fullNameOf(name, context), record, environment);
-        return;
+        const full = await fullNameOf(name, context);
+        useBuildlet(full, record, environment);
+        return await tell(await shownName(full, context));
       }
       const used = usedBuildlet(record);
       if (used !== undefined && 'name' in used) {
-        const { backend = '', instance } = splitName(used.name);
-        await print(context.terminal, `${printable(await context.fullName(backend, instance))}\n`);
-        return;
+        const shown = await shownName(used.name, context);
+        if (options.json) return await tell(shown);
+        return await print(terminal, `${printable(shown)}\n`);
       }
       throw new GomoteError('ERR_CONFIG', used?.fault ?? `no buildlet is used in ${record.root}`, {
         hint: 'gomote use NAME',
       });
     });
+}
+
+/** As the other commands take it from here. */
+async function shownName(full: string, context: Context): Promise<string> {
+  const { backend = '', instance } = splitName(full);
+  return await context.fullName(backend, instance);
 }
 
 /** Throws ERR_UNKNOWN_BUILDLET, and ERR_USAGE for what is not a name. */

@@ -3,21 +3,30 @@ import type { Command } from 'commander';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { messageOf } from '../../errors.ts';
 import { findRun } from '../../gomote/run/find-run.ts';
+import type { SessionEnd } from '../../protocol/session.ts';
 import type { Context } from '../context.ts';
 import { describeEnd, statusOf } from '../run/session-status.ts';
+import { listedJson, print } from '../terminal/terminal.ts';
 
 export function define(command: Command, context: Context): void {
   command
     .argument('<name>', 'buildlet')
     .argument('<id...>', 'runs; of several, the first in this order that failed gives the status')
-    .action(async (name: string, given: string[]) => {
+    .option('--json', 'print how each ended, as a JSON array')
+    .action(async (name: string, given: string[], { json }: { json?: boolean }) => {
+      const { terminal } = context;
       await context.withBuildlet(name, async ({ client }) => {
         const ids = [...new Set(given)];
         const runs = await client.sessions.list({ signal: context.signal });
+        const ends = new Map<string, SessionEnd>();
         const outcomes = await Promise.allSettled(
-          ids.map(async (id) => await waitFor(findRun(runs, name, id).id, client, context)),
+          ids.map(async (id) => await waitFor(findRun(runs, name, id).id, client, context, ends)),
         );
         context.signal.throwIfAborted();
+        if (json) {
+          const ended = [...ends].map(([id, end]) => ({ id, end }));
+          await print(terminal, listedJson(ended, terminal));
+        }
         const failed = outcomes.findIndex(
           (outcome) => outcome.status === 'rejected' || outcome.value !== 0,
         );
@@ -34,10 +43,16 @@ export function define(command: Command, context: Context): void {
     });
 }
 
-async function waitFor(id: string, client: BuildletClient, context: Context): Promise<number> {
+async function waitFor(
+  id: string,
+  client: BuildletClient,
+  context: Context,
+  ends: Map<string, SessionEnd>,
+): Promise<number> {
   const { end } = await client.sessions
     .get(id)
     .read({ from: 'end', observe: true, signal: context.signal });
+  ends.set(id, end);
   const remark = describeEnd(end);
   if (remark !== undefined) context.messages.say(`gomote: ${id}: ${remark}`);
   return statusOf(end);

@@ -1,8 +1,8 @@
 // Work on several buildlets at once: the output of each apart, the signals to each, and one status for all.
-import { messageOf } from '../../errors.ts';
+import { GomoteError, messageOf } from '../../errors.ts';
 import type { Context } from '../context.ts';
 import { exitCodes, signalCode } from '../exit-codes.ts';
-import { exitCodeOf } from '../failure.ts';
+import { exitCodeOf, reportJson } from '../failure.ts';
 import { SharedEnding } from '../shared-ending.ts';
 import { print, type Terminal } from '../terminal/terminal.ts';
 import { commonStatus } from './common-status.ts';
@@ -90,9 +90,10 @@ class FanOut {
       this.#signals.release();
       await this.#outputs.close(this.#names);
     }
-    const status = await this.#endingStatus();
-    this.#tellFailures();
-    return this.#status() || status;
+    const endingStatus = await this.#endingStatus();
+    const status = this.#status() || endingStatus;
+    this.#tellFailures(status);
+    return status;
   }
 
   async #endingStatus(): Promise<number> {
@@ -159,7 +160,7 @@ class FanOut {
     };
   }
 
-  #tellFailures(): void {
+  #tellFailures(status: number): void {
     const place = ({ name }: Outcome) => this.#names.indexOf(name);
     const outcomes = this.#outcomes.toSorted((a, b) => place(a) - place(b));
     // Whoever has closed our output wants to hear no more.
@@ -168,10 +169,14 @@ class FanOut {
     const stopped = outcomes.filter(({ isStopped }) => isStopped);
     const list = (some: readonly Outcome[]) =>
       some.map(({ name, status }) => `${name} (${status})`).join(', ');
+    const lines: string[] = [];
     if (failed.length > 0)
-      this.#say(`failed on ${failed.length} of ${this.#names.length}: ${list(failed)}`);
+      lines.push(`failed on ${failed.length} of ${this.#names.length}: ${list(failed)}`);
     if (stopped.length > 0)
-      this.#say(`ended before they were done: ${stopped.map(({ name }) => name).join(', ')}`);
+      lines.push(`ended before they were done: ${stopped.map(({ name }) => name).join(', ')}`);
+    if (!this.#context.isJson) for (const line of lines) this.#say(line);
+    else if (lines.length > 0)
+      reportJson(new GomoteError('ERR_STATUS', lines.join('; ')), status, this.#context);
   }
 
   #say(line: string): void {
