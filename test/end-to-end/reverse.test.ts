@@ -13,6 +13,7 @@ const toml = (listen: string): string => `
 listen = "${listen}"
 state-directory = "state"
 probe-interval = "1s"
+grace-time = "10s"
 [hosts.host-mac]
 [builders.mac]
 host = "host-mac"
