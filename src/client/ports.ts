@@ -18,6 +18,9 @@ import type { CallOptions } from './client-options.ts';
 import type { Connection } from './connection.ts';
 import { hasFeature } from './status.ts';
 
+/** How many connections of one listener may be open: each may hold 1 MiB here that is not yet passed on. */
+const takenLimit = 500;
+
 /** A socket on the machine that takes connections for a caller here. */
 export interface RemoteListener {
   /** Where it listens, with the port that was free. */
@@ -84,14 +87,17 @@ export class Ports {
     const query = { [listenParameter]: formatTarget(target) };
     const path = withQuery(endpoints.forward.path, query);
     const { servingLink, ...upgraded } = await this.#upgrade(path, options);
-    const at = parseTarget(
-      decodeURI(String(upgraded.headers[listeningHeader.toLowerCase()] ?? '')),
-    );
-    const link = servingLink(upgraded, { label: this.#connection.options.label }, (stream) => {
+    const { label } = this.#connection.options;
+    const at = placeTaken(target, upgraded.headers[listeningHeader.toLowerCase()]);
+    if (at === undefined) {
+      upgraded.socket.destroy();
+      throw new GomoteError('ERR_REPLY', `${label} does not say at which port it listens`);
+    }
+    const link = servingLink(upgraded, { label, streamLimit: takenLimit }, (stream) => {
       stream.accept();
       onConnection(stream);
     });
-    return { at: at ?? target, ended: link.ended, close: () => link.end('the client left') };
+    return { at, ended: link.ended, close: () => link.end('the client left') };
   }
 
   /** Ends all connections that were made here. */
@@ -138,6 +144,15 @@ export class Ports {
       hint: 'it is of an older version, or of the Go project: make a new one',
     });
   }
+}
+
+/** Where the machine listens, by its own words; undefined when they are none for the target. */
+function placeTaken(target: SocketTarget, words: unknown): SocketTarget | undefined {
+  if (target.kind === 'unix') return target;
+  const at =
+    typeof words === 'string' ? parseTarget(words.replace(/%5B|%5D|%25/g, decodeURI)) : undefined;
+  if (at?.kind !== 'tcp' || at.port === 0) return target.port === 0 ? undefined : target;
+  return at;
 }
 
 /** As people write it: `HOST:PORT` or `unix:PATH`. */

@@ -5,7 +5,14 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { describeTarget } from '../client/ports.ts';
-import { abortedError, errnoOf, GomoteError, isConnectionError, messageOf } from '../errors.ts';
+import {
+  abortedError,
+  errnoOf,
+  GomoteError,
+  isConnectionError,
+  isGomoteError,
+  messageOf,
+} from '../errors.ts';
 import { breakOff, joinStreams } from '../files/join-streams.ts';
 import type { SocketTarget } from '../protocol/forward.ts';
 import { anySignal } from '../timeout-signal.ts';
@@ -45,6 +52,9 @@ interface Reached {
 
 /** How long to wait before the connection to the buildlet is made again, at first and at most, in ms. */
 const [firstPauseMs, longestPauseMs] = [250, 10_000];
+
+/** How long the machine may take to notice that a connection was lost, and to give its port free, in ms. */
+const heldMs = 60_000;
 
 /** Resolves when connections are taken; see `Buildlet.forward`. */
 export async function openForward(
@@ -111,9 +121,13 @@ async function listenThere(place: Place, from: SocketTarget): Promise<Opened> {
   const { ports } = buildlet.client;
   let current: { close(): void } | undefined;
   const listen = async (at: SocketTarget) => {
-    const listener = await ports.listen(at, (stream) => void carry(stream, () => dial(to), place), {
-      signal,
-    });
+    const listener = await ports.listen(
+      at,
+      (stream) => void carry(stream, () => dial(to, stream), place),
+      {
+        signal,
+      },
+    );
     current = listener;
     return listener;
   };
@@ -157,18 +171,25 @@ async function keep(
     if (signal.aborted) abort();
   });
   let link = first;
+  let pauseMs = 0;
   for (;;) {
+    const madeMs = performance.now();
     const reason = await Promise.race([link.ended, aborted]);
+    const lostMs = performance.now();
+    // One that is lost as soon as it is made is not made again at once.
+    if (lostMs - madeMs > longestPauseMs) pauseMs = 0;
     onTrouble(`${buildlet.name}: ${reason}; it is connected again`);
-    for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
+    for (let isMade = false; !isMade; ) {
+      await Promise.race([aborted, sleep(pauseMs, undefined, { signal })]);
+      pauseMs = Math.min(Math.max(2 * pauseMs, firstPauseMs), longestPauseMs);
       try {
         link = await Promise.race([again(), aborted]);
-        break;
+        isMade = true;
       } catch (error) {
         const known = await buildlet.explain(error);
-        if (signal.aborted || !isConnectionError(known)) throw known;
+        const isHeld = isGomoteError(known, 'ERR_CONFLICT') && performance.now() - lostMs < heldMs;
+        if (signal.aborted || !(isConnectionError(known) || isHeld)) throw known;
       }
-      await Promise.race([sleep(pauseMs), aborted]);
     }
   }
 }
@@ -190,11 +211,15 @@ async function listening(server: Server, target: SocketTarget): Promise<void> {
   }
 }
 
-async function dial(target: SocketTarget): Promise<Duplex> {
+/** Connects to a socket here, unless the connection that it is for is over before. */
+async function dial(target: SocketTarget, taken: Duplex): Promise<Duplex> {
   const socket = connect({ ...placeOf(target), allowHalfOpen: true });
   socket.on('error', () => undefined);
+  const cut = () => socket.destroy(new Error('the connection there was closed'));
+  taken.once('close', cut);
   try {
     await once(socket, 'connect');
+    taken.off('close', cut);
     return socket;
   } catch (error) {
     throw new GomoteError('ERR_CONNECT', `${describeTarget(target)} here: ${messageOf(error)}`, {

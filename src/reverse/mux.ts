@@ -14,6 +14,8 @@ import { MuxStream } from './mux-stream.ts';
 interface MuxEvents {
   /** A stream that the other end opened; absent: it may open none. */
   readonly onStream?: ((stream: MuxStream, words: string) => void) | undefined;
+  /** How many of those may be open at once. Default 10,000. */
+  readonly streamLimit?: number | undefined;
   /** The other end will close the connection, for this reason. */
   readonly onBye: (reason: string) => void;
   /** Every stream is closed. */
@@ -25,8 +27,7 @@ interface MuxEvents {
 /** How much waits in the socket's own buffer before streams are held up, in bytes. */
 const socketBufferBytes = 256 << 10;
 
-/** How many streams may be open at once. */
-const streamLimit = 10_000;
+const defaultStreamLimit = 10_000;
 
 export class Mux {
   readonly #socket: Duplex;
@@ -165,7 +166,7 @@ export class Mux {
   }
 
   #opened(id: number, words: string): void {
-    const { onStream } = this.#events;
+    const { onStream, streamLimit = defaultStreamLimit } = this.#events;
     if (onStream === undefined) throw new Error('a stream that was not asked for');
     if (id <= this.#lastId) throw new Error(`stream ${id} after ${this.#lastId}`);
     this.#lastId = id;

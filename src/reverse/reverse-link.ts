@@ -9,6 +9,8 @@ export interface LinkOptions {
   readonly label: string;
   /** Milliseconds between heartbeats; three without a sign of life end the link. Default 10,000. */
   readonly heartbeatMs?: number | undefined;
+  /** How many streams of the other end may be open at once; more are refused. Default 10,000. */
+  readonly streamLimit?: number | undefined;
 }
 
 /** What an upgrade gave: the socket, and what came with the last bytes of the upgrade. */
@@ -66,13 +68,14 @@ class LinkEnd implements CallingLink {
 
   constructor(
     { socket, head }: UpgradedSocket,
-    { label, heartbeatMs = defaultHeartbeatMs }: LinkOptions,
+    { label, heartbeatMs = defaultHeartbeatMs, streamLimit }: LinkOptions,
     onStream: ((connection: MuxStream, words: string) => void) | undefined,
   ) {
     this.#socket = socket;
     this.#label = label;
     this.#mux = new Mux(socket, head, label, {
       onStream,
+      streamLimit,
       onBye: (reason) => {
         this.saidGoodbye = true;
         this.#reason ??= reason;
