@@ -188,8 +188,21 @@ describe('--format', () => {
       [['whoami', '--format', '{{.backend}}={{.name}}'], 'local=me\n'],
       [['diff', '--format', '{{.path}}', name], ''],
     ];
+    await cli(['put', name, '/dev/null', 'a']);
+    rows.push([['ls', '--format', '{{.type}} {{.path}} {{.size}}', name], 'file a 0\n']);
+    rows.push([['create', '--format', '{{.builderType}} {{.backend}}', 'local'], 'local local\n']);
     for (const [argv, stdout] of rows) {
       expect([argv, await cli(argv)]).toEqual([argv, { code: 0, stdout, stderr: '' }]);
     }
+    const before = (await cli(['list', '-q'])).stdout;
+    for (const argv of [
+      ['create', '--format', '{{.nmae}}', 'local'],
+      ['create', '--format', '{{.name}}', '--json', 'local'],
+      ['ls', '--format', '{{.nmae}}', name],
+      ['ls', '--format', '{{.path}}', '--json', name],
+    ]) {
+      expect([argv, await cli(argv)]).toMatchObject([argv, { code: 2, stdout: '' }]);
+    }
+    expect((await cli(['list', '-q'])).stdout).toBe(before);
   });
 });

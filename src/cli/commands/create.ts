@@ -12,12 +12,17 @@ import { type Labels, nameLabel } from '../../protocol/labels.ts';
 import type { Context } from '../context.ts';
 import { sayNextSteps } from '../first-steps.ts';
 import { addLabel } from '../labels.ts';
-import { listedJson, print } from '../terminal/terminal.ts';
+import {
+  type ListingOptions,
+  listingOptions,
+  printListing,
+  templateOf,
+} from '../terminal/listing.ts';
 import { parseAmount, parseCount, parseMemoryOption } from '../values.ts';
 import { groupForNew } from '../which/new-members.ts';
 import { noteForProject } from '../which/project.ts';
 
-interface Options {
+interface Options extends ListingOptions {
   count?: number;
   inheritEnv?: boolean;
   host?: string;
@@ -26,7 +31,6 @@ interface Options {
   network?: string;
   isolation?: 'none' | 'bubblewrap';
   newGroup?: string;
-  json?: boolean;
   name?: string;
   label: Labels;
 }
@@ -34,8 +38,11 @@ interface Options {
 /** The most buildlets one command makes. */
 const countLimit = 100;
 
+/** What --json gives of each. */
+const fields = ['name', 'backend', 'builderType', 'hostType', 'created', 'expires'];
+
 export function define(command: Command, context: Context): void {
-  command
+  listingOptions(command, 'print a JSON array instead of names')
     .argument('[type]', 'builder type, or the beginning of one; without it the types are listed')
     .option('--count <n>', 'how many to create: all or none', (text) =>
       parseCount('--count', text, countLimit),
@@ -69,9 +76,10 @@ export function define(command: Command, context: Context): void {
         'on this machine only: run commands in a sandbox, or as you with all that you can do (default: none)',
       ).choices(['none', 'bubblewrap']),
     )
-    .option('--json', 'print a JSON array instead of names')
     .action(async (type: string | undefined, options: Options) => {
-      const { signal, backends } = context;
+      const { signal, backends, terminal } = context;
+      // Before there is something that it would have to print.
+      templateOf(options, fields, terminal);
       await withType(type, backends, signal, async (wanted) => {
         const { backend, builder } = wanted;
         const { count = 1, memory: memoryBytes, newGroup, name, label, ...machine } = options;
@@ -96,15 +104,13 @@ export function define(command: Command, context: Context): void {
         );
         try {
           group.add(names);
-          const { terminal } = context;
           const items = instances.map(({ builderType, hostType, created, expires }, i) => ({
             ...{ name: names[i], backend: backend.name, builderType, hostType, created, expires },
           }));
-          const text = options.json
-            ? listedJson(items, terminal, 2)
-            : names.map((name) => `${name}\n`).join('');
-          await print(terminal, text);
-          if (names[0] !== undefined && !options.json) sayNextSteps(names[0], context);
+          const table = () => names.map((name) => `${name}\n`).join('');
+          await printListing(items, options, { fields, table, terminal });
+          const isForPeople = !options.json && options.format === undefined;
+          if (names[0] !== undefined && isForPeople) sayNextSteps(names[0], context);
         } catch (error) {
           // Nobody knows their names.
           throw await withoutCreated(backend, instances, error);

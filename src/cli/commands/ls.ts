@@ -4,37 +4,38 @@ import { checkInside } from '../../gomote/inside.ts';
 import { onPath } from '../../gomote/remote-path.ts';
 import type { DirEntry } from '../../protocol/listing.ts';
 import type { Context } from '../context.ts';
+import { type ListingOptions, listingOptions, templateOf } from '../terminal/listing.ts';
 import { formatTable } from '../terminal/table.ts';
 import { listedJson, print, type Terminal } from '../terminal/terminal.ts';
 import { parseCommaList } from '../values.ts';
 
-interface Options {
+interface Options extends ListingOptions {
   recursive?: boolean;
   digest?: boolean;
   skip?: string[];
-  json?: boolean;
 }
 
 /** Lines are printed in pieces of about this many characters. */
 const pieceLength = 32 << 10;
 
 export function define(command: Command, context: Context): void {
-  command
+  listingOptions(command, 'print a JSON object a line')
     .argument('<name>', 'buildlet')
     .argument('[dir]', 'directory, relative to the work dir (default: the work dir)')
     .option('-R, --recursive', 'also what is below')
     .option('-d, --digest', 'also SHA-1 digests of files')
     .option('--skip <dirs>', 'leave out these directories: a list with commas', parseCommaList)
-    .option('--json', 'print a JSON object a line')
     .action(async (name: string, dir = '', options: Options) => {
       const { signal, terminal } = context;
       checkInside('the directory', dir);
+      const write = templateOf(options, fields, terminal);
       await context.withBuildlet(name, ({ client }) =>
         onPath(name, dir, async () => {
           const rows = new Rows(terminal);
           try {
             for await (const entry of client.listDir(dir, { ...options, signal })) {
               if (options.json) await rows.addLine(listedJson(toJson(entry, dir), terminal));
+              else if (write !== undefined) await rows.addLine(write(toJson(entry, dir)));
               else await rows.add(cellsOf(entry, dir));
             }
           } finally {
@@ -61,6 +62,9 @@ const toJson = (
   path: name === '' && type !== 'directory' ? given : name,
   ...{ type, mode, permissions, size, mtime, digest },
 });
+
+/** What `toJson` gives. */
+const fields = ['path', 'type', 'mode', 'permissions', 'size', 'mtime', 'digest'];
 
 /** Rows that are printed some at a time: with tabs, or aligned below a header on a terminal. */
 class Rows {

@@ -13,9 +13,9 @@ export interface ListingOptions {
 type Item = Readonly<Record<string, unknown>>;
 
 /** Adds `--json` and `--format` to a command that prints a list. */
-export const listingOptions = (command: Command): Command =>
+export const listingOptions = (command: Command, json = 'print a JSON array'): Command =>
   command
-    .option('--json', 'print a JSON array')
+    .option('--json', json)
     .option(
       '--format <template>',
       "print each as the template says: '{{.name}}' is what --json calls name; \\t and \\n",
@@ -29,22 +29,32 @@ export const listingOptions = (command: Command): Command =>
  */
 export async function printListing(
   items: readonly object[],
-  { json, format }: ListingOptions,
+  options: ListingOptions,
   {
     fields,
     table,
     terminal,
   }: { fields: readonly string[]; table: () => string; terminal: Terminal },
 ): Promise<void> {
-  if (json && format !== undefined) {
+  const write = templateOf(options, fields, terminal);
+  if (options.json) return await print(terminal, listedJson(items, terminal, 2));
+  await print(terminal, write === undefined ? table() : items.map(write).join(''));
+}
+
+/** What writes the line of an item, if there is a template; throws ERR_USAGE for one that cannot be followed. */
+export function templateOf(
+  { json, format }: ListingOptions,
+  fields: readonly string[],
+  { stdout }: Terminal,
+): ((item: object) => string) | undefined {
+  if (format === undefined) return undefined;
+  if (json) {
     throw new GomoteError('ERR_USAGE', '--json and --format contradict', {
       hint: 'give one of them',
     });
   }
-  if (json) return await print(terminal, listedJson(items, terminal, 2));
-  if (format === undefined) return await print(terminal, table());
-  const write = parseTemplate(format, fields, terminal.stdout.isTTY === true);
-  await print(terminal, items.map((item) => `${write(item)}\n`).join(''));
+  const write = parseTemplate(format, fields, stdout.isTTY === true);
+  return (item) => `${write(item)}\n`;
 }
 
 /** What a template makes of an item. On a terminal, nothing in a value is obeyed. */
