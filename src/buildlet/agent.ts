@@ -24,7 +24,7 @@ import type { Confinement } from './confinement.ts';
 import { liveness, status, workDirPath } from './handlers/about.ts';
 import { exec } from './handlers/exec.ts';
 import { file } from './handlers/file.ts';
-import { Forwards } from './handlers/forward.ts';
+import { Forwards, listPorts } from './handlers/forward.ts';
 import { getTar } from './handlers/get-tar.ts';
 import { list } from './handlers/list.ts';
 import { putTar } from './handlers/put-tar.ts';
@@ -167,6 +167,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     { endpoint: endpoints.sessionDetach, handle: sessionDetach(sessions) },
     { endpoint: endpoints.hold, handle: (exchange) => serveHold(hold, exchange, pingMs) },
     { endpoint: endpoints.forward, handle: forwards.handle },
+    { endpoint: endpoints.forwardPorts, handle: listPorts(commands) },
     {
       endpoint: endpoints.reset,
       handle: reset({ workDir: workDir.path, emptied, commands, sessions }),

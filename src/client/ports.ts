@@ -100,6 +100,25 @@ export class Ports {
     return { at, ended: link.ended, close: () => link.end('the client left') };
   }
 
+  /**
+   * The TCP ports that commands listen at, and that can be connected to at `localhost`: at most 100. Throws
+   * ERR_UNSUPPORTED when the buildlet cannot list them.
+   */
+  async list(options: CallOptions = {}): Promise<readonly number[]> {
+    const { path } = endpoints.forwardPorts;
+    const signal = this.#connection.signalWith(options.signal);
+    const [{ parsePorts }, body] = await Promise.all([
+      import('../protocol/port-list.ts'),
+      this.#connection.callText({ method: 'GET', path, signal }).catch(async (error: unknown) => {
+        throw await this.#explained(error, options.signal);
+      }),
+    ]);
+    const ports = parsePorts(body);
+    if (ports !== undefined) return ports;
+    const { label } = this.#connection.options;
+    throw new GomoteError('ERR_REPLY', `${label}: bad list of ports`);
+  }
+
   /** Ends all connections that were made here. */
   async close(): Promise<void> {
     const link = await this.#link?.catch(() => undefined);

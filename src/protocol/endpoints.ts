@@ -116,6 +116,12 @@ export const endpoints = {
     wrongMethod: 'requires GET method',
     feature: forwardFeature,
   },
+  forwardPorts: {
+    path: '/forward/ports',
+    methods: ['GET'],
+    wrongMethod: 'requires GET method',
+    feature: forwardFeature,
+  },
   reset: {
     path: '/reset',
     methods: ['POST'],

@@ -12,6 +12,9 @@ export const listenParameter = 'listen';
 /** The header of the reply 101 with the address that the buildlet listens at. */
 export const listeningHeader = 'Gomote-Listening';
 
+/** At most this many ports of commands are told of. */
+export const portLimit = 100;
+
 /** Where a socket listens. */
 export type SocketTarget =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }

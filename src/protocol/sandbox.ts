@@ -4,6 +4,7 @@
 import * as v from 'valibot';
 import type { ExecRequest } from './exec.ts';
 import { parseTarget, type SocketTarget } from './forward.ts';
+import { portList } from './port-list.ts';
 import { count, text } from './reply-fields.ts';
 import type { TerminalRequest } from './session.ts';
 import { runUsage } from './session-replies.ts';
@@ -17,6 +18,7 @@ export type SandboxOrder =
   | { readonly connect: { readonly id: number; readonly target: SocketTarget } }
   | { readonly listen: { readonly id: number; readonly target: SocketTarget } }
   | { readonly unlisten: { readonly id: number } }
+  | { readonly ports: { readonly id: number } }
   | { readonly signal: { readonly run: number; readonly name: NodeJS.Signals } }
   | { readonly resize: { readonly run: number; readonly columns: number; readonly rows: number } };
 
@@ -68,6 +70,7 @@ const report = v.union([
     listening: v.pipe(text(512), v.transform(parseTarget), v.custom<SocketTarget>(Boolean)),
   }),
   v.object({ id, refused: text(4096) }),
+  v.object({ id, ports: portList }),
 ]);
 
 /** What the process in the sandbox tells the buildlet: of each order how it went. */

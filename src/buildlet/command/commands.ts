@@ -9,6 +9,7 @@ import {
   type RunningCommand,
   startCommand,
 } from './command.ts';
+import { listeningPorts } from './listening-ports.ts';
 import type { CommandStreams } from './output-pipe.ts';
 import { endProcesses } from './process-sweep.ts';
 import { type CommandSockets, openSockets, socketsWithoutNetwork } from './sockets.ts';
@@ -38,6 +39,8 @@ export interface Commands {
   ): Promise<StartedCommand | { notStarted: string }>;
   /** Reach what commands listen at, and let them reach the buildlet's client. */
   readonly sockets: CommandSockets;
+  /** The TCP ports that they listen at and `sockets` reaches, in order. */
+  ports(): Promise<readonly number[]>;
   /** Ends every process of every command: TERM, `graceMs` later KILL. */
   endAll(graceMs: number): Promise<void>;
 }
@@ -91,6 +94,11 @@ export class OpenCommands implements Commands {
         : await startTerminalCommand(prepared, request.tty);
     const { debugLine, network } = prepared;
     return 'notStarted' in command ? command : { ...command, debugLine, network };
+  }
+
+  async ports(): Promise<readonly number[]> {
+    if (this.#host.network?.isClosed) return [];
+    return await listeningPorts(markPrefix(this.#host.workDir));
   }
 
   async endAll(graceMs: number): Promise<void> {

@@ -69,7 +69,7 @@ export function trySignal(pid: number, signal: NodeJS.Signals | 0): boolean {
 }
 
 /** The processes whose environment carries the mark; zombies have none. Empty where there is no /proc. */
-async function markedProcesses(markPrefix: string): Promise<number[]> {
+export async function markedProcesses(markPrefix: string): Promise<number[]> {
   const wanted = Buffer.from(`${commandVariable}=${markPrefix}`);
   const names = await readdir('/proc').catch(() => []);
   const found: number[] = [];

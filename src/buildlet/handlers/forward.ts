@@ -1,10 +1,12 @@
-// GET /forward, upgraded: connections to the sockets of commands, and those that come to a socket made for the client.
+// GET /forward/ports: which ports commands listen at. GET /forward, upgraded: connections to the sockets of commands, and
+// those that come to a socket made for the client.
 import type { Socket } from 'node:net';
 import { messageOf } from '../../errors.ts';
 import { breakOff, joinStreams } from '../../files/join-streams.ts';
-import { sendError } from '../../http/server/reply.ts';
-import type { Exchange } from '../../http/server/server.ts';
+import { sendError, sendText } from '../../http/server/reply.ts';
+import type { Exchange, Handler } from '../../http/server/server.ts';
 import { acceptUpgrade, noUpgradeText } from '../../http/server/upgrades.ts';
+import { contentTypes } from '../../protocol/endpoints.ts';
 import {
   formatTarget,
   forwardUpgrade,
@@ -19,9 +21,19 @@ import {
   type ReverseLink,
   servingLink,
 } from '../../reverse/reverse-link.ts';
+import type { Commands } from '../command/commands.ts';
 import type { CommandSockets } from '../command/sockets.ts';
 
 const label = 'the client';
+
+export function listPorts(commands: Pick<Commands, 'ports'>, platform = process.platform): Handler {
+  return async ({ response }) => {
+    if (platform !== 'linux') {
+      return sendError(response, 501, 'ports are listed on Linux alone', 'ERR_UNSUPPORTED');
+    }
+    sendText(response, JSON.stringify({ ports: await commands.ports() }), contentTypes.json);
+  };
+}
 
 /** The connections that are forwarded at the moment. */
 export class Forwards {

@@ -87,6 +87,13 @@ export class SandboxedCommands implements Commands {
     return await opening;
   }
 
+  async ports(): Promise<readonly number[]> {
+    const sandbox = await this.#sandbox(this.#options.view.network);
+    const id = sandbox.nextId();
+    const answer = await sandbox.ask(id, { ports: { id } });
+    return answer !== undefined && 'ports' in answer ? answer.ports : [];
+  }
+
   async endAll(graceMs: number): Promise<void> {
     await Promise.all(
       [...this.#sandboxes.values()].map(async (opening) => {

@@ -13,6 +13,7 @@ import {
   prepareCommand,
   spawnCommand,
 } from '../command/command.ts';
+import { listeningPorts } from '../command/listening-ports.ts';
 import { endProcesses } from '../command/process-sweep.ts';
 import { type Listening, openSockets } from '../command/sockets.ts';
 import { startInOrder } from '../command/start-turns.ts';
@@ -52,6 +53,9 @@ async function handle(order: SandboxOrder): Promise<void> {
   } else if ('unlisten' in order) {
     listeners.get(order.unlisten.id)?.close();
     listeners.delete(order.unlisten.id);
+  } else if ('ports' in order) {
+    const { id } = order.ports;
+    report({ id, ports: await listeningPorts(markPrefix(surroundings?.workDir ?? '')) });
   } else if ('signal' in order) {
     await running.get(order.signal.run)?.signal(order.signal.name);
   } else {

@@ -70,6 +70,7 @@ export function define(command: Command, context: Context): void {
       'how long a lost connection is tried again (default: 5m)',
       (text) => parseDuration('--reconnect', text),
     )
+    .option('--forward', 'forward each port that the command opens, and say where it is here')
     .option(
       '--detach',
       'print the id of the run and leave it running; see attach, logs, wait, kill',

@@ -29,6 +29,7 @@ export function define(command: Command, context: Context): void {
     )
     .option('-t, --tty', 'on a terminal (default: without CMD, if this is one)')
     .option('-T, --no-tty', 'on no terminal')
+    .option('--forward', 'forward each port that is opened in it, as with run')
     .option(
       '--reconnect <duration>',
       'how long a lost connection is tried again (default: 5m)',

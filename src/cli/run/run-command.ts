@@ -162,6 +162,12 @@ async function runIn(
   const editor = options.timestamps
     ? new (await import('./line-editor.ts')).LineEditor({ timestamps: true })
     : undefined;
+  const forward = options.forward === true;
+  // At a terminal of its own a command is one that somebody looks at.
+  const ports =
+    forward || (tty !== undefined && context.terminal.stderr.isTTY === true)
+      ? await (await import('./new-ports.ts')).watchPorts(buildlet, context, { name, forward })
+      : undefined;
   const followed = await followSession(session, context, {
     name,
     terminal,
@@ -178,7 +184,7 @@ async function runIn(
         if (session.mayRun) record.id = id;
       }
     },
-  });
+  }).finally(() => ports?.close());
   if (followed.kind === 'not-started') {
     requireNoSessionOption(client, options);
     return await runWithoutSession(client, request, context, terminal);

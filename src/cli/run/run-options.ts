@@ -18,6 +18,7 @@ export interface RunOptions {
   idleTimeout?: number;
   killAfter?: number;
   reconnect?: number;
+  forward?: boolean;
   detach?: boolean;
   id?: string;
   onHangup?: 'kill' | 'detach';
@@ -51,6 +52,7 @@ const needEnd: ReadonlyArray<[keyof RunOptions, string]> = [
   ['retry', '--retry'],
   ['collect', '--collect'],
   ['time', '--time'],
+  ['forward', '--forward'],
   ['timestamps', '--timestamps'],
   ['get', '--get'],
   ['junit', '--junit'],

@@ -45,7 +45,8 @@ export function relay(
       return sendError(response, 400, oldVersionText);
     }
     const isForward = path === endpoints.forward.path;
-    if (isForward && !options.forward) {
+    const isOfPorts = isForward || path === endpoints.forwardPorts.path;
+    if (isOfPorts && !options.forward) {
       return sendError(response, 501, 'this coordinator forwards no ports', 'ERR_UNSUPPORTED');
     }
     if (isForward && exchange.upgrade === undefined) {

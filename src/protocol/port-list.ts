@@ -1,0 +1,13 @@
+// Reads which ports commands listen at. Commands can reach whoever tells of them: it is read by a schema on each way.
+import * as v from 'valibot';
+import { portLimit } from './forward.ts';
+import { count, listOf, parseBy } from './reply-fields.ts';
+
+/** TCP ports. */
+export const portList = listOf(v.pipe(count, v.minValue(1), v.maxValue(65_535)), portLimit);
+
+const reply = v.object({ ports: portList });
+
+/** Reads the body of `GET /forward/ports`; undefined when it is not one. */
+export const parsePorts = (json: string): readonly number[] | undefined =>
+  parseBy(reply, json)?.ports;
