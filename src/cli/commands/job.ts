@@ -51,11 +51,15 @@ async function readJob(
   const settings = settingsOfJob(project.settings, job);
   const { run } = job;
   const words = typeof run === 'string' ? args : [...run, ...args];
-  const line = typeof run === 'string' ? (args.length > 0 ? `${run} "$@"` : run) : undefined;
+  const line = typeof run === 'string' ? lineOf(run, args) : undefined;
   const typed = line === undefined ? options : { ...options, sh: line };
   const part = { project, settings, job: { ...job, name } };
   return await readSpec({ type: undefined, command: words }, typed, part, context);
 }
+
+/** With the arguments behind its last command; a newline at its end would make them one of their own. */
+const lineOf = (run: string, args: readonly string[]): string =>
+  args.length > 0 ? `${run.trimEnd()} "$@"` : run;
 
 async function listJobs(
   { path, jobs }: Project,

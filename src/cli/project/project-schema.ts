@@ -40,6 +40,7 @@ const valueSchema = v.pipe(
 /** Whom ssh would be asked about is for the user to say, whatever else is typed. */
 const typeSchema = v.pipe(
   textSchema,
+  v.check((type) => !type.includes(','), 'a type has no commas: give types, a list'),
   v.check((type) => !isAdHocHost(type), 'a host is for config.toml, or the command line'),
 );
 

@@ -20,6 +20,10 @@ export function identityOf(claims: Claims, config: OidcConfig): Identity {
   if (typeof sub !== 'string' || sub === '') throw refused('the provider gives no subject');
   const given = claims[nameClaim];
   if (typeof given !== 'string') throw refused(`the provider gives no ${nameClaim}`);
+  // Anybody could have given the provider that address.
+  if (nameClaim === 'email' && !['true', 'undefined'].includes(String(claims.email_verified))) {
+    throw refused('the provider has not verified your email address');
+  }
   const ending = emailDomain === undefined ? '' : `@${emailDomain.toLowerCase()}`;
   const lower = given.toLowerCase();
   const name = ending !== '' && lower.endsWith(ending) ? lower.slice(0, -ending.length) : lower;

@@ -86,6 +86,16 @@ describe('a project file of somebody else', () => {
     expect(existsSync(mark)).toBe(false);
   });
 
+  it('names one type with one word, also when the user says local', async () => {
+    const { write, gomote, mark } = hostile();
+    for (const list of ['types = ["local,ssh:evil"]', 'types = [",ssh:evil"]', 'type = "a,b"']) {
+      write(`[jobs.x]\n${list}\n${touch}`);
+      const { code, said } = await gomote('job', '--backend', 'local', 'x');
+      expect([code, said]).toEqual([125, expect.stringContaining('a type has no commas')]);
+    }
+    expect(existsSync(mark)).toBe(false);
+  });
+
   it.each([
     ['above the project', '../evil.sh'],
     ['above, by a detour', 'sub/../../evil.sh'],

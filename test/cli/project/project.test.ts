@@ -54,6 +54,12 @@ describe('gomote once in a project', () => {
     expect([ended.code, ended.stderr]).toEqual([125, expect.stringContaining(said)]);
   });
 
+  it('gives the words after a job to its last command, also behind a newline', async () => {
+    const { gomote } = project(`[jobs.x]\nrun = '''\necho first\necho last\n'''`);
+    const ended = await gomote('job', '--backend', 'local', 'x', 'a  b', '-v');
+    expect(ended).toMatchObject({ code: 0, stdout: 'first\nlast a  b -v\n' });
+  });
+
   it('leaves push and run as they are', async () => {
     const { gomote, create, top } = project('dest = "there"\nexclude = ["a"]\n[env]\nA = "1"', {
       a: 'a',
