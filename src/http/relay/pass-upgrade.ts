@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { GomoteError, messageOf } from '../../errors.ts';
 import { breakOff, joinStreams } from '../../files/join-streams.ts';
+import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import { openSocket } from '../client/open-socket.ts';
 import type { ServerAddress } from '../client/server-address.ts';
 import { type Upgraded, upgrade } from '../client/upgrade.ts';
@@ -24,6 +25,8 @@ interface NextHop {
   readonly passed: readonly string[];
   /** Breaks off what passes, with its reason. */
   readonly signal: AbortSignal;
+  /** How long the reply may take, in ms. Default 30 s. */
+  readonly replyMs?: number | undefined;
 }
 
 /**
@@ -32,7 +35,7 @@ interface NextHop {
  */
 export async function passUpgrade(
   { request, response, upgrade: { socket, head } }: UpgradeExchange,
-  { address, host, authorization, protocol, passed, signal }: NextHop,
+  { address, host, authorization, protocol, passed, signal, replyMs = 30_000 }: NextHop,
 ): Promise<IncomingMessage | undefined> {
   const onward = await openSocket(address, signal);
   onward.on('error', () => undefined);
@@ -41,7 +44,9 @@ export async function passUpgrade(
     const headers: Record<string, string> = {};
     for (let at = 0; at + 1 < flat.length; at += 2) headers[flat[at] ?? ''] = flat[at + 1] ?? '';
     const path = request.url ?? '/';
-    const upgraded = await upgrade(onward, { path, headers, protocol, signal });
+    // A client that has left is not noticed while nothing of it is read.
+    const waiting = anySignal(signal, timeoutSignal(replyMs));
+    const upgraded = await upgrade(onward, { path, headers, protocol, signal: waiting });
     if ('refusal' in upgraded) return upgraded.refusal;
     acceptUpgrade(response, protocol, passedHeaders(upgraded, passed));
     if (head.length > 0) socket.unshift(head);
