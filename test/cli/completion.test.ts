@@ -3,7 +3,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { bashReply, readLine } from '../../src/cli/completion/shell-line.ts';
-import { testCli } from '../helpers/cli.ts';
+import { inDirectory, testCli } from '../helpers/cli.ts';
+import { temporaryDirectory } from '../helpers/temporary.ts';
 
 describe('a line of bash', () => {
   it.each([
@@ -113,6 +114,39 @@ describe('gomote __complete', () => {
     expect((await ask('rm', name, 'nosuch/')).values).toEqual([]);
     expect((await ask('rm', 'nosuch', '')).values).toEqual([]);
     expect((await ask('rm', name, '../')).values).toEqual([]);
+  });
+
+  it("offers the jobs of the project's file, groups, and the words that an option takes", async () => {
+    const { cli, name, ask } = await lab();
+    const here = temporaryDirectory();
+    inDirectory(here);
+    expect((await ask('job', '')).values).toEqual([]);
+    const jobs = '[jobs.test]\nrun = ["make"]\n[jobs.lint]\nrun = "make lint"\n';
+    writeFileSync(join(here, '.gomote.toml'), jobs);
+    await cli(['group', 'create', 'some']);
+    const rows: [string[], string[]][] = [
+      [
+        ['job', ''],
+        ['test', 'lint'],
+      ],
+      [['job', 'l'], ['lint']],
+      [['job', 'test', ''], []],
+      [['ping', '--group', 's'], ['some']],
+      [['once', '--on', ''], [name]],
+      [
+        ['logs', '--stream', 'std'],
+        ['stdout', 'stderr'],
+      ],
+      [
+        ['run', '--on-hangup', ''],
+        ['kill', 'detach'],
+      ],
+    ];
+    for (const [words, values] of rows)
+      expect([words, (await ask(...words)).values]).toEqual([words, values]);
+    expect((await ask('once', '--setup', '')).local).toBe('files');
+    writeFileSync(join(here, '.gomote.toml'), 'not toml [');
+    expect((await ask('job', '')).values).toEqual([]);
   });
 
   it('says nothing of a configuration that is broken', async () => {

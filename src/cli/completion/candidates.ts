@@ -59,6 +59,15 @@ export async function candidatesOf(
       const found = await files(name, path, false, context);
       return found.map(({ value }) => ({ value: `${name}:${value}` }));
     }
+    case 'job': {
+      const { findProject } = await import('../project/find-project.ts');
+      const jobs = (await findProject())?.jobs ?? [];
+      return [...jobs].map(([value, { description }]) => ({ value, description }));
+    }
+    case 'group': {
+      const { Groups } = await import('../which/groups.ts');
+      return plain(new Groups(context.configDir).all().map(({ name }) => name));
+    }
     case 'shell':
       return plain(['bash', 'zsh', 'fish', 'powershell']);
     default:

@@ -10,6 +10,9 @@ export type ValueKind =
   | 'signal'
   | 'shell'
   | 'command'
+  /** What the project's file calls by a name. */
+  | 'job'
+  | 'group'
   /** A path on the buildlet that the first operand names. */
   | 'remote'
   | 'remote-directory'
@@ -43,6 +46,7 @@ const ofCommand: Readonly<Record<string, Readonly<Record<string, ValueKind>>>> =
   ls: { dir: 'remote-directory' },
   cp: { paths: 'copy' },
   logout: { name: 'backend' },
+  job: { name: 'job', arg: 'none' },
 };
 
 export const kindOfArgument = (command: string, argument: string): ValueKind =>
@@ -55,10 +59,17 @@ const optionKinds: Readonly<Record<string, ValueKind>> = {
   '--dir': 'remote-directory',
   '--dest': 'remote-directory',
   '--env-file': 'file',
+  '--group': 'group',
+  '--into': 'directory',
+  '--junit-output': 'file',
+  '--on': 'buildlet',
   '--output': 'file',
   '--password-file': 'file',
   '--signal': 'signal',
+  '--output-dir': 'directory',
+  '--setup': 'file',
   '--status-json': 'file',
+  '--timing-json': 'file',
   '--token-file': 'file',
   '--verify': 'file',
 };
@@ -69,4 +80,6 @@ export const kindOfOption = (long: string | undefined): ValueKind =>
 /** Values that an option takes and commander does not know as choices. */
 export const optionWords: Readonly<Record<string, readonly string[]>> = {
   '--compress': ['auto', 'gzip', 'zstd', 'none'],
+  '--on-hangup': ['kill', 'detach'],
+  '--stream': ['stdout', 'stderr'],
 };
