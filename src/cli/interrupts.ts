@@ -1,6 +1,6 @@
 // The signals that end a command early.
 import { GomoteError } from '../errors.ts';
-import { isOutputPending } from '../files/own-streams.ts';
+import { isOutputPending, whenSaid } from '../files/own-streams.ts';
 import { handledSignals, type StartState } from '../start-state.ts';
 
 export interface Interrupts {
@@ -15,6 +15,9 @@ export interface Interrupts {
   /** Ends the process as the signal would, if output that nobody reads would keep it. */
   giveUp(name: NodeJS.Signals): void;
 }
+
+/** How long the last words on standard error may take, in ms. */
+const lastWordsMs = 1_000;
 
 /** What ends a program; Windows has no SIGQUIT. */
 const endingSignals: readonly NodeJS.Signals[] = [
@@ -61,7 +64,8 @@ export function processInterrupts(state: StartState = {}): Interrupts {
     cancel,
     giveUp: (name) => {
       release();
-      if (isOutputPending()) process.kill(process.pid, name);
+      if (!isOutputPending()) return;
+      void whenSaid(lastWordsMs).then(() => process.kill(process.pid, name));
     },
   };
 }

@@ -24,6 +24,19 @@ export function outputStream(fd: 1 | 2, isClosed = false): Writable {
 /** Whether some of standard output has not been taken yet. */
 export const isOutputPending = (): boolean => (opened.get(1)?.writableLength ?? 0) > 0;
 
+/** Resolves when standard error has taken what was written to it, or after the time. */
+export async function whenSaid(withinMs: number): Promise<void> {
+  const stream = opened.get(2);
+  if (stream === undefined || stream.writableLength === 0) return;
+  await new Promise<void>((resolve) => {
+    const late = setTimeout(resolve, withinMs);
+    stream.write('', () => {
+      clearTimeout(late);
+      resolve();
+    });
+  });
+}
+
 function openOutput(fd: 1 | 2): Writable {
   const own = () => (fd === 1 ? process.stdout : process.stderr);
   if (process.platform === 'win32') return own();
