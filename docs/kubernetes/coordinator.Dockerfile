@@ -5,8 +5,9 @@
 ARG NODE_IMAGE=node:24-slim
 FROM ${NODE_IMAGE}
 COPY package.json /opt/gomote/
-COPY bin/package.json bin/coordinator.js /opt/gomote/bin/
+COPY bin/package.json bin/start.js bin/coordinator.js /opt/gomote/bin/
 COPY dist/*.cjs /opt/gomote/dist/
+COPY dist/web /opt/gomote/dist/web
 USER 1000:1000
 WORKDIR /tmp
 EXPOSE 8443
