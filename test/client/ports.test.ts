@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { type Duplex, Writable } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { BuildletClient } from '../../src/client/buildlet-client.ts';
+import { resetBuildlet } from '../../src/client/reset.ts';
 import { breakOff } from '../../src/files/join-streams.ts';
 import type { SocketTarget } from '../../src/protocol/forward.ts';
 import { hasBubblewrap, sandboxed } from '../helpers/bubblewrap.ts';
@@ -241,6 +242,13 @@ describe('a port of a buildlet', () => {
     expect((await run).ok).toBe(true);
     listener.close();
     await listener.ended;
+  });
+
+  it.skipIf(!hasBubblewrap)('that is taken in a sandbox ends with the sandbox', async () => {
+    const client = clientOf(await startBuildlet({ confinement: sandboxed() }));
+    const listener = await client.ports.listen(tcp(0), echo);
+    await resetBuildlet(client);
+    expect(await listener.ended).toBe('what listened there has ended');
   });
 
   it('that is closed while a connection is open refuses the next, and the buildlet lives', async () => {

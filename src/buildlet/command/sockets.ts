@@ -15,6 +15,8 @@ export interface CommandSockets {
 export interface Listening {
   /** With the port that was free. */
   readonly at: SocketTarget;
+  /** Resolves when it is over without having been closed; absent: never. */
+  readonly ended?: Promise<void> | undefined;
   close(): void;
 }
 

@@ -85,6 +85,7 @@ export class Forwards {
       acceptUpgrade(response, forwardUpgrade, { [listeningHeader]: at });
       const link = callingLink(upgrade, { label });
       take = (connection) => this.#offer(connection, link);
+      void listening.ended?.then(() => link.end('what listened there has ended', 0));
       await this.#keep(link);
     } finally {
       listening.close();

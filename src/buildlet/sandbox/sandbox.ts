@@ -46,7 +46,8 @@ export class Sandbox {
   readonly #answers = new Map<number, (answer: Answer) => void>();
   readonly #listeners = new Map<number, (socket: Socket) => void>();
   readonly #exits = new Map<number, (exit: Exit) => void>();
-  readonly #over: Promise<void>;
+  /** Resolves when all that is in it has ended. */
+  readonly over: Promise<void>;
   /** The first process of the sandbox, as it is numbered here. */
   #firstPid: number | undefined;
   #said = '';
@@ -72,7 +73,7 @@ export class Sandbox {
     });
     // A command has closed the channel: nothing can be started in it any more.
     child.once('disconnect', () => void this.end());
-    this.#over = new Promise((resolve) => {
+    this.over = new Promise((resolve) => {
       const end = () => {
         this.#end();
         resolve();
@@ -107,7 +108,7 @@ export class Sandbox {
     const ready = new Promise<void>((resolve) => announced?.once('data', () => resolve()));
     const sandbox = new Sandbox(child);
     sandbox.order({ setup: options.setup });
-    await Promise.race([ready, sandbox.#over]);
+    await Promise.race([ready, sandbox.over]);
     if (!sandbox.isOver) return sandbox;
     throw refusal(failure, sandbox.#said);
   }
@@ -180,7 +181,7 @@ export class Sandbox {
     if (this.#firstPid === undefined || !trySignal(this.#firstPid, 'SIGKILL')) {
       this.#child.kill('SIGKILL');
     }
-    await this.#over;
+    await this.over;
   }
 }
 

@@ -19,7 +19,9 @@ export const sandboxSockets = (opened: () => Promise<Sandbox>): CommandSockets =
     const id = sandbox.nextId();
     const close = sandbox.onAccepted(id, (socket) => onSocket(halfOpen(socket)));
     const answer = await sandbox.ask(id, { listen: { id, target } });
-    if (answer !== undefined && 'listening' in answer) return { at: answer.listening, close };
+    if (answer !== undefined && 'listening' in answer) {
+      return { at: answer.listening, ended: sandbox.over, close };
+    }
     close();
     throw refusal(answer);
   },
