@@ -9,7 +9,7 @@ import { Context } from '../../src/cli/context.ts';
 import { processInterrupts } from '../../src/cli/interrupts.ts';
 import { fullProgram } from '../../src/cli/program.ts';
 import { parseTemplate } from '../../src/cli/terminal/listing.ts';
-import { testCli } from '../helpers/cli.ts';
+import { inDirectory, testCli } from '../helpers/cli.ts';
 import { Collector } from '../helpers/collect.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
@@ -31,6 +31,8 @@ describe('--json', () => {
   it('of every command that has it is what the schema says', async () => {
     const cli = testCli();
     const here = temporaryDirectory();
+    // `use` writes into the project around it.
+    inDirectory(here);
     const seen = new Set<string>();
     const at = (path: string) => join(here, path);
     const json = async (argv: string[], { isLines = false, code = 0 } = {}) => {
