@@ -57,7 +57,8 @@ describe.skipIf(process.platform !== 'linux')('gomote run --forward', () => {
     const { start, gomote } = workshop();
     const options = ['--isolation', 'bubblewrap', '--network', 'none'];
     const name = (await gomote('create', ...options, 'local')).stdout.toString().trim();
-    const words = [name, process.execPath, '-e', echo, '127.0.0.1'];
+    // Node where every sandbox has it.
+    const words = [name, '/run/gomote/node', '-e', echo, '127.0.0.1'];
     const program = start('gomote', ['run', '--forward', ...words]);
     const ended = ending(program);
     const [, from, to] = await said(program, /^# (127\.0\.0\.1:[0-9]+) -> (.*)$/m);

@@ -59,7 +59,8 @@ class Place {
     child.stdout?.on('data', (chunk) => {
       this.#log += String(chunk);
     });
-    await until(() => this.has('pool-open'));
+    // In either order.
+    await until(() => this.has('pool-open') && this.has('"listening"'));
     const listening = this.#log.split('\n').find((line) => line.includes('"listening"')) ?? '{}';
     ({ url: this.#url, fingerprint: this.#fingerprint } = JSON.parse(listening));
     return child;
