@@ -42,7 +42,7 @@ it('a coordinator without descriptors ends nobody’s buildlet', async () => {
   let rounds = 0;
   await until(() => {
     while (sockets.length < 2 * descriptors) hold();
-    return coordinator.count('"event":"trouble"') >= 6 || ++rounds === 500;
+    return coordinator.count('"event":"trouble"') >= 6 || ++rounds === 50;
   });
   for (const socket of [...sockets]) socket.destroy();
   const buildlet = client.namedBuildlet(name);
