@@ -1,6 +1,4 @@
 // Sockets here and on a buildlet's machine, joined: connections to the one are carried on to the other.
-import { once } from 'node:events';
-import { connect, createServer, type ListenOptions, type Server } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildletClient } from '../client/buildlet-client.ts';
@@ -14,6 +12,7 @@ import {
   messageOf,
 } from '../errors.ts';
 import { breakOff, joinStreams } from '../files/join-streams.ts';
+import { connectTo, listenAt } from '../files/target-sockets.ts';
 import type { SocketTarget } from '../protocol/forward.ts';
 import { anySignal } from '../timeout-signal.ts';
 import { parseForward } from './forward-spec.ts';
@@ -99,21 +98,23 @@ interface Opened {
 }
 
 async function listenHere(place: Place, from: SocketTarget): Promise<Opened> {
-  const { buildlet, to, signal, onTrouble } = place;
+  const { buildlet, to, signal } = place;
   const { ports } = buildlet.client;
   const link = await buildlet.explained(() => ports.open({ signal }));
-  const server = createServer(
-    { allowHalfOpen: true, pauseOnConnect: true, noDelay: true },
-    (socket) => {
-      void carry(socket, () => ports.connect(to, { signal }), place);
-    },
-  );
-  await listening(server, from);
-  server.on('error', (error) => onTrouble(`${describeTarget(from)}: ${messageOf(error)}`));
-  const address = server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
-  const kept = keep(place, link, () => ports.open({ signal })).finally(() => server.close());
-  return { at: from.kind === 'tcp' ? { ...from, port } : from, kept };
+  const listening = await listenAt(from, (socket) => {
+    void carry(socket, () => ports.connect(to, { signal }), place);
+  }).catch((error: unknown) => {
+    throw cannotListen(from, error);
+  });
+  const kept = keep(place, link, () => ports.open({ signal })).finally(() => listening.close());
+  return { at: listening.at, kept };
+}
+
+function cannotListen(target: SocketTarget, error: unknown): GomoteError {
+  const isTaken = errnoOf(error) === 'EADDRINUSE';
+  const message = `cannot listen at ${describeTarget(target)}: ${messageOf(error)}`;
+  const hint = isTaken ? 'give another port, or 0 for any that is free' : undefined;
+  return new GomoteError('ERR_CONFLICT', message, { hint, cause: error });
 }
 
 async function listenThere(place: Place, from: SocketTarget): Promise<Opened> {
@@ -194,41 +195,18 @@ async function keep(
   }
 }
 
-async function listening(server: Server, target: SocketTarget): Promise<void> {
-  try {
-    // A socket of a file is for this user alone.
-    const mask = target.kind === 'unix' ? process.umask(0o177) : undefined;
-    server.listen(placeOf(target));
-    if (mask !== undefined) process.umask(mask);
-    await once(server, 'listening');
-  } catch (error) {
-    const where = describeTarget(target);
-    const isTaken = errnoOf(error) === 'EADDRINUSE';
-    throw new GomoteError('ERR_CONFLICT', `cannot listen at ${where}: ${messageOf(error)}`, {
-      hint: isTaken ? 'give another port, or 0 for any that is free' : undefined,
-      cause: error,
-    });
-  }
-}
-
 /** Connects to a socket here, unless the connection that it is for is over before. */
-async function dial(target: SocketTarget, taken: Duplex): Promise<Duplex> {
-  const socket = connect({ ...placeOf(target), allowHalfOpen: true });
-  socket.on('error', () => undefined);
-  const cut = () => socket.destroy(new Error('the connection there was closed'));
-  taken.once('close', cut);
+async function dial(target: SocketTarget, stream: Duplex): Promise<Duplex> {
+  const gone = new AbortController();
+  const cut = () => gone.abort(new Error('the connection there was closed'));
+  stream.once('close', cut);
   try {
-    await once(socket, 'connect');
-    taken.off('close', cut);
-    return socket;
+    return await connectTo(target, gone.signal);
   } catch (error) {
     throw new GomoteError('ERR_CONNECT', `${describeTarget(target)} here: ${messageOf(error)}`, {
       cause: error,
     });
+  } finally {
+    stream.off('close', cut);
   }
 }
-
-const placeOf = (target: SocketTarget) =>
-  (target.kind === 'unix'
-    ? { path: target.path }
-    : { host: target.host, port: target.port }) satisfies ListenOptions;

@@ -144,6 +144,7 @@ describe.each(ways)('a port of a buildlet that is reached $way', ({ client: open
     const path = join(directory, 'here');
     const listener = await client.ports.listen({ kind: 'unix', path }, echo);
     expect(statSync(path).isSocket()).toBe(true);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
     const socket = connect({ path, allowHalfOpen: true });
     expect((await sendThrough(socket, Buffer.from('hello'))).toString()).toBe('hello');
     listener.close();

@@ -1,7 +1,7 @@
 // Sockets as commands have them: connections to what they listen at, and listeners that they can reach.
-import { once } from 'node:events';
-import { connect, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { GomoteError } from '../../errors.ts';
+import { connectTo, type Listening, listenAt } from '../../files/target-sockets.ts';
 import type { SocketTarget } from '../../protocol/forward.ts';
 
 /** What reaches the network and the sockets that commands see. */
@@ -12,45 +12,8 @@ export interface CommandSockets {
   listen(target: SocketTarget, onSocket: (socket: Socket) => void): Promise<Listening>;
 }
 
-export interface Listening {
-  /** With the port that was free. */
-  readonly at: SocketTarget;
-  /** Resolves when it is over without having been closed; absent: never. */
-  readonly ended?: Promise<void> | undefined;
-  close(): void;
-}
-
-/** How long a connection may take to be made, in ms. */
-const connectTimeoutMs = 10_000;
-
 /** Of this process, and so of commands that nothing confines. */
-export const openSockets: CommandSockets = {
-  connect: async (target) => {
-    const socket = connect({ ...placeOf(target), allowHalfOpen: true, noDelay: true });
-    socket.pause();
-    const late = setTimeout(() => socket.destroy(new Error('connect timed out')), connectTimeoutMs);
-    try {
-      await once(socket, 'connect');
-      return socket;
-    } catch (error) {
-      socket.destroy();
-      throw error;
-    } finally {
-      clearTimeout(late);
-    }
-  },
-  listen: async (target, onSocket) => {
-    const server = createServer(
-      { allowHalfOpen: true, pauseOnConnect: true, noDelay: true },
-      onSocket,
-    );
-    server.listen(placeOf(target));
-    await once(server, 'listening');
-    // One connection that could not be taken: the others are.
-    server.on('error', () => undefined);
-    return { at: placeTaken(target, server), close: () => void server.close() };
-  },
-};
+export const openSockets: CommandSockets = { connect: connectTo, listen: listenAt };
 
 /** Of commands that have no network: the sockets of files alone. */
 export const socketsWithoutNetwork: CommandSockets = {
@@ -64,16 +27,4 @@ function withoutNetwork(target: SocketTarget): SocketTarget {
     'ERR_CONFLICT',
     'commands have no network here, each but a loopback of its own',
   );
-}
-
-const placeOf = (target: SocketTarget) =>
-  (target.kind === 'unix'
-    ? { path: target.path }
-    : { host: target.host, port: target.port }) satisfies ListenOptions;
-
-function placeTaken(target: SocketTarget, server: Server): SocketTarget {
-  const address = server.address();
-  return target.kind === 'tcp' && typeof address === 'object' && address !== null
-    ? { kind: 'tcp', host: address.address, port: address.port }
-    : target;
 }

@@ -2,6 +2,7 @@
 import { closeSync, openSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { messageOf } from '../../errors.ts';
+import { connectTo, type Listening, listenAt } from '../../files/target-sockets.ts';
 import { formatTarget, type SocketTarget } from '../../protocol/forward.ts';
 import type { SandboxOrder, SentReport, StartOrder } from '../../protocol/sandbox.ts';
 import { alreadyClosed } from '../command/closed-network.ts';
@@ -15,7 +16,6 @@ import {
 } from '../command/command.ts';
 import { listeningPorts } from '../command/listening-ports.ts';
 import { endProcesses } from '../command/process-sweep.ts';
-import { type Listening, openSockets } from '../command/sockets.ts';
 import { startInOrder } from '../command/start-turns.ts';
 import { spawnTerminalCommand } from '../command/terminal-command.ts';
 
@@ -44,7 +44,7 @@ async function handle(order: SandboxOrder): Promise<void> {
     report({ id: order.endAll.id, done: true });
   } else if ('connect' in order) {
     const { id, target } = order.connect;
-    await openSockets.connect(target).then(
+    await connectTo(target).then(
       (socket) => report({ id, connected: true }, socket),
       (error: unknown) => report({ id, refused: messageOf(error) }),
     );
@@ -67,7 +67,7 @@ async function handle(order: SandboxOrder): Promise<void> {
 async function listen(id: number, target: SocketTarget): Promise<void> {
   try {
     const accept = (socket: Socket) => report({ id, accepted: true }, socket);
-    const listening = await openSockets.listen(target, accept);
+    const listening = await listenAt(target, accept);
     listeners.set(id, listening);
     report({ id, listening: formatTarget(listening.at) });
   } catch (error) {
