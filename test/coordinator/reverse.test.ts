@@ -8,17 +8,7 @@ import { Collector } from '../helpers/collect.ts';
 import { startCoordinator, type TestCoordinator } from '../helpers/coordinator.ts';
 import { type Cutter, startCutter } from '../helpers/cutter.ts';
 import { processesWith, until } from '../helpers/processes.ts';
-import { type DiallingBuildlet, dialling } from '../helpers/reverse.ts';
-
-const pool = `
-[hosts.host-mac]
-[builders.mac]
-host = "host-mac"
-[pools.macs]
-kind = "reverse"
-host = "host-mac"
-key-file = "keys"
-`;
+import { type DiallingBuildlet, dialling, reversePool } from '../helpers/reverse.ts';
 
 interface Farm extends TestCoordinator {
   readonly cutter: Cutter;
@@ -33,7 +23,7 @@ async function farm(toml = ''): Promise<Farm> {
     users: { me: {}, other: {} },
     machines: 1,
     toml,
-    sections: pool,
+    sections: reversePool,
   });
   writeFileSync(join(coordinator.directory, 'keys'), '# of this year\nthe-key\nthe-old-key\n', {
     mode: 0o600,

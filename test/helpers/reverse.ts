@@ -88,6 +88,17 @@ export async function dialling(
   return { ...buildlet, talk, hangUp: connection.close };
 }
 
+/** The sections of a coordinator whose machines dial in, with the keys in `keys`. */
+export const reversePool = `
+[hosts.host-mac]
+[builders.mac]
+host = "host-mac"
+[pools.macs]
+kind = "reverse"
+host = "host-mac"
+key-file = "keys"
+`;
+
 /** A client of the machine at the other end of the link, disconnected with the test. */
 export function clientOver(link: CallingLink): BuildletClient {
   const address = { kind: 'dial', label: 'the machine', dial: async () => link.open() } as const;

@@ -7,7 +7,7 @@ import { testCli } from '../../helpers/cli.ts';
 import { startCoordinator, tokenOf } from '../../helpers/coordinator.ts';
 import { until } from '../../helpers/processes.ts';
 import { workshop } from '../../helpers/programs.ts';
-import { dialling } from '../../helpers/reverse.ts';
+import { dialling, reversePool } from '../../helpers/reverse.ts';
 import { hasTmux, openScreen } from '../../helpers/tmux.ts';
 import { behindPlain, fingerprintBehind, kinds, login, nginxServer, upstreamOf } from './kinds.ts';
 
@@ -33,16 +33,6 @@ describe.runIf(hasTmux).each(hardest)('through $title', ({ toml, start }) => {
   });
 });
 
-const pool = `
-[hosts.host-mac]
-[builders.mac]
-host = "host-mac"
-[pools.macs]
-kind = "reverse"
-host = "host-mac"
-key-file = "keys"
-`;
-
 const writeKeys = (directory: string) =>
   writeFileSync(join(directory, 'keys'), 'the-key\n', { mode: 0o600 });
 
@@ -50,7 +40,7 @@ describe.each(kinds.filter(({ title }) => title.includes('documented')))(
   'through $title',
   ({ toml, start }) => {
     it('machines dial in', async () => {
-      const options = { toml, sections: pool, prepare: writeKeys };
+      const options = { toml, sections: reversePool, prepare: writeKeys };
       const coordinator = await startCoordinator(options);
       const url = await start(coordinator);
       const fingerprint = fingerprintBehind(coordinator).replace('sha256:', '');
@@ -65,7 +55,7 @@ describe.each(kinds.filter(({ title }) => title.includes('documented')))(
 
 describe.runIf(hasNginx)('a proxy that drops Upgrade', () => {
   it('is told of to the machine that dials', async () => {
-    const options = { toml: behindPlain, sections: pool, prepare: writeKeys };
+    const options = { toml: behindPlain, sections: reversePool, prepare: writeKeys };
     const coordinator = await startCoordinator(options);
     const { port } = await startNginx({ config: nginxServer(upstreamOf(coordinator)) });
     const url = `http://127.0.0.1:${port}`;
