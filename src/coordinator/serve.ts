@@ -123,9 +123,12 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
       audit,
     });
     const authenticator = new Authenticator(users, log, door.token);
-    const isSecure = tls !== undefined;
-    const provider = config.oidc && new URL(config.oidc.issuer).host;
-    const page = new StatusPage({ audit, coordinator, authenticator, users, isSecure, provider });
+    const page = new StatusPage({
+      ...{ log, audit, coordinator, authenticator, users },
+      loginsPath: join(directory.path, 'logins.json'),
+      isSecure: (request) => tls !== undefined || config.proxies.saysTls(request),
+      provider: config.oidc && new URL(config.oidc.issuer).host,
+    });
     const signIn = config.oidc && new SignIn({ config: config.oidc, users, page, audit });
     const { server, quiet } = createCoordinatorServer({
       authenticator,

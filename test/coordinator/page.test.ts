@@ -1,6 +1,8 @@
 // What the status page says over HTTP: who gets in, what guards it, what its events hold.
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { type RequestOptions, request } from 'node:https';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startCoordinator, type TestCoordinator, tokenOf } from '../helpers/coordinator.ts';
@@ -122,6 +124,31 @@ describe('the page over HTTP', () => {
     expect(reply.headers.getSetCookie()[0]).toMatch(/^gomote=.*HttpOnly; SameSite=Strict$/);
   });
 
+  it('behind a balancer that does TLS sets a cookie that only TLS carries, where the balancer is trusted', async () => {
+    const cookieOf = async (toml: string, proto: string): Promise<string | undefined> => {
+      const coordinator = await startCoordinator({ users, toml: `tls = "off"\n${toml}` });
+      const reply = await fetch(new URL('/page/login', coordinator.url), {
+        method: 'POST',
+        body: new URLSearchParams({ user: 'me', token: tokenOf('me') }),
+        headers: { 'Sec-Fetch-Site': 'same-origin', 'X-Forwarded-Proto': proto },
+        redirect: 'manual',
+      });
+      return reply.headers.getSetCookie()[0];
+    };
+    const trusted = 'trusted-proxies = ["127.0.0.1"]';
+    for (const proto of ['https', 'HTTPS', 'https, http']) {
+      expect(await cookieOf(trusted, proto)).toMatch(/^__Host-gomote=.*; Path=\/;.*; Secure$/);
+    }
+    for (const [toml, proto] of [
+      ['', 'https'],
+      ['trusted-proxies = ["10.0.0.1"]', 'https'],
+      [trusted, 'http'],
+      [trusted, 'httpss'],
+    ] as const) {
+      expect(await cookieOf(toml, proto)).toMatch(/^gomote=[^;]*; [^_]*SameSite=Strict$/);
+    }
+  });
+
   it.each([
     ['no word of where from', {}],
     ['another origin', { Origin: 'https://evil.example' }],
@@ -149,6 +176,35 @@ describe('the page over HTTP', () => {
       'set-cookie': [expect.stringContaining('Max-Age=0')],
     });
     expect(await events(cookie)).toMatchObject({ status: 401 });
+  });
+
+  it('knows who is signed in after a restart, and who signed out or has another token', async () => {
+    const coordinator = await startCoordinator({ users });
+    const [stays = '', leaves = '', changes = ''] = await Promise.all(
+      ['me', 'me', 'other'].map((user) => signIn(coordinator, user)),
+    );
+    const headers = { Cookie: leaves, Origin: coordinator.url };
+    await ask(coordinator, '/page/logout', { form: {}, headers });
+    const file = join(coordinator.directory, 'state', 'logins.json');
+    await coordinator.restart(() => {
+      expect(statSync(file).mode & 0o777).toBe(0o600);
+      for (const cookie of [stays, changes]) {
+        expect(readFileSync(file, 'utf8')).not.toContain(cookie.split('=')[1]);
+      }
+    });
+    await coordinator.users.rotate('other');
+    const statusOf = async (Cookie: string) => {
+      const reply = await open(coordinator, '/page/events', { headers: { Cookie } });
+      reply.destroy();
+      return reply.statusCode;
+    };
+    expect(await Promise.all([stays, leaves, changes].map(statusOf))).toEqual([200, 401, 401]);
+    await coordinator.restart(() => writeFileSync(file, '{"logins":[["x"', { mode: 0o600 }));
+    expect(await statusOf(stays)).toBe(401);
+    expect(coordinator.log).toContainEqual({
+      event: 'trouble',
+      what: expect.stringContaining('all have to sign in again'),
+    });
   });
 
   it('answers wrong tokens late, and says so in the log', async () => {

@@ -77,7 +77,8 @@ export class SignIn {
     }
   }
 
-  async #finish({ request, response, query, note, trust }: CoordinatorExchange): Promise<void> {
+  async #finish(exchange: CoordinatorExchange): Promise<void> {
+    const { request, response, query, note, trust } = exchange;
     const { page } = this.#options;
     const { name, attributes } = this.#cookie;
     const pairs = (request.headers.cookie ?? '').split(/; */);
@@ -93,7 +94,7 @@ export class SignIn {
       const { user } = await this.#admit(claims, false);
       note.user = user.name;
       trust();
-      page.welcome(response, user, `${name}=; Max-Age=0; ${attributes}`);
+      await page.welcome(exchange, user, `${name}=; Max-Age=0; ${attributes}`);
     } catch (error) {
       note.error = messageOf(error);
       page.refuse(response, `You cannot sign in: ${messageOf(error)}.`);

@@ -1,44 +1,79 @@
-// Who is signed in with a browser: a random cookie for each, its digest kept here, until it ends or the token changes.
+// Who is signed in with a browser: a random cookie for each, its digest kept here and on disk, until it ends or the token changes.
 import { createHash, randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import * as v from 'valibot';
+import { errnoOf, messageOf } from '../../errors.ts';
+import { readOwnFile } from '../../files/private-file.ts';
+import { writeWhole } from '../../files/write-whole.ts';
 import type { User } from '../state/user-records.ts';
 import type { Users } from '../state/users.ts';
 
-interface Login {
-  readonly name: string;
-  /** Of the user's token: another token ends the login. */
-  readonly generation: string;
-  readonly expiresMs: number;
-}
+const loginSchema = v.object({
+  name: v.string(),
+  /** A digest of what stands for the user's token: another token ends the login. */
+  generation: v.string(),
+  expiresMs: v.number(),
+});
+
+type Login = Readonly<v.InferOutput<typeof loginSchema>>;
+
+/** By the digest of the cookie. Whoever reads the file cannot sign in by it. */
+const fileSchema = v.object({ logins: v.array(v.tuple([v.string(), loginSchema])) });
 
 /** How long one stays signed in, in ms. */
 const loginMs = 12 * 3_600_000;
 
-/** How many logins there may be: with one more, the oldest ends. */
+/** How many logins there may be, of all and of one user: with one more, the oldest ends. */
 const loginLimit = 10_000;
+const userLimit = 50;
+
+interface BrowserLoginsOptions {
+  /** Where the logins are kept, which survive a restart. */
+  readonly path: string;
+  readonly users: Users;
+  /** Whether the browser's request comes by TLS: the cookie then goes no other way. */
+  readonly isSecure: (request: IncomingMessage) => boolean;
+  readonly onTrouble: (what: string) => void;
+}
 
 export class BrowserLogins {
-  readonly #users: Users;
-  readonly #cookieName: string;
-  readonly #attributes: string;
-  readonly #logins = new Map<string, Login>();
+  readonly #options: BrowserLoginsOptions;
+  readonly #logins: Map<string, Login>;
+  #writing: Promise<void> = Promise.resolve();
+  #isDue = false;
 
-  /** @param isSecure Whether browsers come by TLS: the cookie then goes no other way. */
-  constructor(users: Users, isSecure: boolean) {
-    this.#users = users;
-    // The prefix keeps other hosts of the domain, and plain HTTP, from setting it.
-    this.#cookieName = isSecure ? '__Host-gomote' : 'gomote';
-    this.#attributes = `Path=/; HttpOnly; SameSite=Strict${isSecure ? '; Secure' : ''}`;
+  constructor(options: BrowserLoginsOptions) {
+    this.#options = options;
+    this.#logins = new Map(this.#read());
+  }
+
+  #read(): readonly (readonly [string, Login])[] {
+    const { path, onTrouble } = this.#options;
+    try {
+      return v.parse(fileSchema, JSON.parse(readOwnFile(path))).logins;
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') {
+        onTrouble(`${path} cannot be read, and all have to sign in again: ${messageOf(error)}`);
+      }
+      return [];
+    }
   }
 
   /** Signs the user in and gives the `Set-Cookie`. */
-  open({ name }: User): string {
+  async open(request: IncomingMessage, { name }: User): Promise<string> {
     const value = randomBytes(32).toString('base64url');
-    const generation = this.#users.current(name)?.generation ?? '';
-    this.#logins.set(digest(value), { name, generation, expiresMs: Date.now() + loginMs });
+    const own = [...this.#logins].filter(([, login]) => login.name === name);
+    for (const [key] of own.slice(0, Math.max(0, own.length + 1 - userLimit))) {
+      this.#logins.delete(key);
+    }
+    this.#logins.set(digest(value), {
+      ...{ name, generation: this.#generationOf(name) ?? '' },
+      expiresMs: Date.now() + loginMs,
+    });
     const [oldest] = this.#logins.keys();
     if (this.#logins.size > loginLimit && oldest !== undefined) this.#logins.delete(oldest);
-    return `${this.#cookieName}=${value}; Max-Age=${loginMs / 1_000}; ${this.#attributes}`;
+    await this.#save();
+    return this.#cookie(request, value, loginMs / 1_000);
   }
 
   /** The user as of now, if the request's cookie is of a login that goes on. */
@@ -46,25 +81,61 @@ export class BrowserLogins {
     const key = this.#keyOf(request);
     const login = this.#logins.get(key);
     if (login === undefined) return undefined;
-    const current = this.#users.current(login.name);
-    if (current?.generation === login.generation && login.expiresMs > Date.now()) {
-      return current.user;
+    const isSame = this.#generationOf(login.name) === login.generation;
+    if (isSame && login.expiresMs > Date.now()) {
+      return this.#options.users.current(login.name)?.user;
     }
     this.#logins.delete(key);
     return undefined;
   }
 
   /** Signs out and gives the `Set-Cookie` that removes the cookie. */
-  close(request: IncomingMessage): string {
-    this.#logins.delete(this.#keyOf(request));
-    return `${this.#cookieName}=; Max-Age=0; ${this.#attributes}`;
+  async close(request: IncomingMessage): Promise<string> {
+    if (this.#logins.delete(this.#keyOf(request))) await this.#save();
+    return this.#cookie(request, '', 0);
+  }
+
+  #generationOf(name: string): string | undefined {
+    const current = this.#options.users.current(name);
+    return current && digest(current.generation);
+  }
+
+  /** One write at a time, each with all that is known when it begins. What cannot be written is known until the end. */
+  async #save(): Promise<void> {
+    if (!this.#isDue) {
+      this.#isDue = true;
+      this.#writing = this.#writing.then(() => this.#write());
+    }
+    await this.#writing;
+  }
+
+  async #write(): Promise<void> {
+    this.#isDue = false;
+    const { path, onTrouble } = this.#options;
+    const logins = [...this.#logins].filter(([, { expiresMs }]) => expiresMs > Date.now());
+    try {
+      await writeWhole(path, `${JSON.stringify({ logins })}\n`);
+    } catch (error) {
+      onTrouble(`who is signed in cannot be written: ${messageOf(error)}`);
+    }
+  }
+
+  #cookie(request: IncomingMessage, value: string, maxAge: number): string {
+    const secure = this.#options.isSecure(request) ? '; Secure' : '';
+    const attributes = `Max-Age=${maxAge}; Path=/; HttpOnly; SameSite=Strict${secure}`;
+    return `${this.#nameFor(request)}=${value}; ${attributes}`;
+  }
+
+  /** The prefix keeps other hosts of the domain, and plain HTTP, from setting it. */
+  #nameFor(request: IncomingMessage): string {
+    return this.#options.isSecure(request) ? '__Host-gomote' : 'gomote';
   }
 
   /** Looked up by digest: the time that takes says nothing of the cookie. */
   #keyOf(request: IncomingMessage): string {
+    const start = `${this.#nameFor(request)}=`;
     const pairs = (request.headers.cookie ?? '').split(/; */);
-    const pair = pairs.find((text) => text.startsWith(`${this.#cookieName}=`));
-    return digest(pair?.slice(this.#cookieName.length + 1) ?? '');
+    return digest(pairs.find((text) => text.startsWith(start))?.slice(start.length) ?? '');
   }
 }
 

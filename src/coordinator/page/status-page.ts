@@ -1,111 +1,75 @@
-// The status page at `/`: signing in with a browser, the page's files, and its events.
+// The page in browsers: signing in, its files, and what it shows.
 
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { messageOf } from '../../errors.ts';
-import { readFormBody, sendError, sendRefusal } from '../../http/server/reply.ts';
+import { readFormBody, sendRefusal } from '../../http/server/reply.ts';
 import { decodeForm } from '../../protocol/form.ts';
 import type { Coordinator } from '../coordinator.ts';
 import { type Authenticator, userPrefix } from '../http/authenticator.ts';
-import type { CoordinatorExchange, CoordinatorHandler, CoordinatorRoute } from '../http/server.ts';
+import type { CoordinatorExchange, CoordinatorRoute } from '../http/server.ts';
 import type { Log } from '../log.ts';
 import type { User } from '../state/user-records.ts';
 import type { Users } from '../state/users.ts';
 import { BrowserLogins } from './browser-logins.ts';
 import { startFeed } from './feed.ts';
+import { escaped, eventHeaders, goHome, send } from './page-reply.ts';
+import { PageRoutes, Viewers } from './page-routes.ts';
 
 interface StatusPageOptions {
+  readonly log: Log;
   readonly audit: Log;
   readonly coordinator: Coordinator;
   readonly authenticator: Authenticator;
   readonly users: Users;
-  /** Whether browsers come by TLS. */
-  readonly isSecure: boolean;
+  /** Where it is kept who is signed in. */
+  readonly loginsPath: string;
+  /** Whether the browser's request comes by TLS. */
+  readonly isSecure: (request: IncomingMessage) => boolean;
   /** Who else signs people in, by name. */
   readonly provider?: string | undefined;
 }
 
-const contentTypes = {
-  html: 'text/html; charset=utf-8',
-  css: 'text/css; charset=utf-8',
-  js: 'text/javascript; charset=utf-8',
-  events: 'text/event-stream',
-} as const;
-
-/** The page loads its own files only, sends forms only here, and is shown in no frame. */
-const securityHeaders = {
-  'Content-Security-Policy':
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-  'X-Content-Type-Options': 'nosniff',
-  'Referrer-Policy': 'same-origin',
-  'Cross-Origin-Opener-Policy': 'same-origin',
-  'Cross-Origin-Resource-Policy': 'same-origin',
-};
-
 /** In src/ and in dist/ alike, the files lie in `web/` beside the module. */
-const readWeb = (file: string): string =>
-  readFileSync(join(import.meta.dirname, 'web', file), 'utf8');
+const webDirectory = join(import.meta.dirname, 'web');
+
+const readWeb = (file: string): string => readFileSync(join(webDirectory, file), 'utf8');
 
 /** A login is a name and a token, sent by nobody knows whom. */
 const loginForm = { limitBytes: 16 << 10, timeoutMs: 10_000 };
-
-/** How many feeds there may be at once. */
-const feedLimit = 1_000;
 
 export class StatusPage {
   readonly routes: readonly CoordinatorRoute[];
   readonly #options: StatusPageOptions;
   readonly #logins: BrowserLogins;
   readonly #loginPage: string;
-  readonly #feeds = new Set<() => void>();
-  #isClosed = false;
+  readonly #viewers = new Viewers({ all: 1_000, each: 100 });
 
   constructor(options: StatusPageOptions) {
     this.#options = options;
-    this.#logins = new BrowserLogins(options.users, options.isSecure);
+    const { users, loginsPath: path, isSecure, log } = options;
+    const onTrouble = (what: string) => log.write('trouble', { what });
+    this.#logins = new BrowserLogins({ users, path, isSecure, onTrouble });
     this.#loginPage = withProvider(readWeb('login.html'), options.provider);
     const statusPage = readWeb('status.html');
-    const get = (path: string, handle: CoordinatorHandler): CoordinatorRoute => ({
-      ...{
-        path,
-        methods: ['GET'],
-        wrongMethod: 'GET required',
-        access: 'anyone',
-        isForPages: true,
-        handle,
-      },
-    });
-    const post = (path: string, handle: CoordinatorHandler): CoordinatorRoute => ({
-      ...{
-        path,
-        methods: ['POST'],
-        wrongMethod: 'POST required',
-        access: 'anyone',
-        isForPages: true,
-      },
-      handle: async (exchange, user) => {
-        if (isOwnForm(exchange.request)) return await handle(exchange, user);
-        sendRefusal(exchange.response, 403, 'this form was sent by another site');
-      },
-    });
-    const file = (path: string, name: string, type: 'css' | 'js') => {
-      const text = readWeb(name);
-      return get(path, ({ response }) => send(response, 200, type, text));
-    };
+    const { get, form, view } = new PageRoutes(this.#logins);
     this.routes = [
       get('/', ({ request, response }) => {
         const isKnown = this.#logins.find(request) !== undefined;
         send(response, 200, 'html', isKnown ? statusPage : this.#loginPage);
       }),
-      post('/page/login', (exchange) => this.#login(exchange)),
-      post('/page/logout', ({ request, response }) =>
-        goHome(response, this.#logins.close(request)),
+      form('/page/login', (exchange) => this.#login(exchange)),
+      form('/page/logout', async ({ request, response }) =>
+        goHome(response, await this.#logins.close(request)),
       ),
-      get('/page/events', (exchange) => this.#feed(exchange)),
-      file('/page/style.css', 'style.css', 'css'),
-      file('/page/status.js', 'status.js', 'js'),
+      view('/page/events', (exchange, user) => this.#feed(exchange, user)),
+      ...readdirSync(webDirectory).flatMap((file) => {
+        const type = /\.(css|js)$/.exec(file)?.[1];
+        if (type !== 'css' && type !== 'js') return [];
+        const text = readWeb(file);
+        return get(`/page/${file}`, ({ response }) => send(response, 200, type, text));
+      }),
     ];
   }
 
@@ -124,7 +88,7 @@ export class StatusPage {
       note.user = verdict.user.name;
       this.#options.audit.write('sign-in', { by: verdict.user.name, address });
       trust();
-      return goHome(response, this.#logins.open(verdict.user));
+      return goHome(response, await this.#logins.open(request, verdict.user));
     }
     this.refuse(response, 'This user and token do not go together.');
   }
@@ -133,66 +97,42 @@ export class StatusPage {
   refuse(response: ServerResponse, why: string): void {
     const error = `<p class="error" role="alert">${escaped(why)}</p>`;
     // A function, so that no "$" of the text is taken for more.
-    send(
-      response,
-      401,
-      'html',
-      this.#loginPage.replace('<!--error-->', () => error),
-    );
+    const page = this.#loginPage.replace('<!--error-->', () => error);
+    send(response, 401, 'html', page);
   }
 
   /**
    * Signs the user in who has come from another site. The page goes on by itself: with a redirect, the browser would not
    * send the new cookie along.
    */
-  welcome(response: ServerResponse, user: User, moreCookie: string): void {
-    response.setHeader('Set-Cookie', [this.#logins.open(user), moreCookie]);
+  async welcome(
+    { request, response }: CoordinatorExchange,
+    user: User,
+    moreCookie: string,
+  ): Promise<void> {
+    response.setHeader('Set-Cookie', [await this.#logins.open(request, user), moreCookie]);
     send(response, 200, 'html', readWeb('welcome.html'));
   }
 
-  async #feed({ request, response, note, trust }: CoordinatorExchange): Promise<void> {
+  #feed(exchange: CoordinatorExchange, { name }: User): void {
+    const { request, response } = exchange;
+    if (this.#viewers.isFull(exchange, name)) return;
     const { coordinator } = this.#options;
     const look = () => {
       const user = this.#logins.find(request);
       return user && { user, view: coordinator.view(user) };
     };
-    const seen = look();
-    if (seen === undefined) return sendRefusal(response, 401, 'sign in first');
-    trust();
-    if (this.#isClosed || this.#feeds.size >= feedLimit) {
-      return sendError(response, 503, 'no more viewers at the moment');
-    }
-    note.user = seen.user.name;
-    // `no-transform` and the last header keep proxies from holding events back.
-    response.writeHead(200, {
-      ...securityHeaders,
-      'Content-Type': contentTypes.events,
-      'Cache-Control': 'no-store, no-transform',
-      'X-Accel-Buffering': 'no',
-    });
+    response.writeHead(200, eventHeaders);
     const watch = (listener: () => void) => coordinator.watch(listener);
     const end = startFeed(response, { look, watch });
-    this.#feeds.add(end);
-    response.once('close', () => this.#feeds.delete(end));
+    response.once('close', this.#viewers.add(name, end));
   }
 
   /** Ends all feeds: browsers come again by themselves. */
   close(): void {
-    this.#isClosed = true;
-    for (const end of this.#feeds) end();
+    this.#viewers.close();
   }
 }
-
-/** Whether a form comes from our own page: browsers say so by either header, and no page can change them. */
-function isOwnForm({ headers }: IncomingMessage): boolean {
-  const site = headers['sec-fetch-site'];
-  if (site !== undefined) return site === 'same-origin';
-  const { origin = '', host } = headers;
-  return URL.canParse(origin) && new URL(origin).host === host;
-}
-
-const escaped = (text: string): string =>
-  text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
 const withProvider = (page: string, provider: string | undefined): string =>
   provider === undefined
@@ -201,24 +141,3 @@ const withProvider = (page: string, provider: string | undefined): string =>
         '<!--provider-->',
         () => `<p><a class="provider" href="/page/oidc">Sign in with ${escaped(provider)}</a></p>`,
       );
-
-function send(
-  response: ServerResponse,
-  status: number,
-  type: keyof typeof contentTypes,
-  text: string,
-): void {
-  const body = Buffer.from(text);
-  response.writeHead(status, {
-    ...securityHeaders,
-    'Content-Type': contentTypes[type],
-    'Content-Length': body.length,
-    'Cache-Control': type === 'html' ? 'no-store' : 'no-cache',
-  });
-  response.end(body);
-}
-
-function goHome(response: ServerResponse, cookie: string): void {
-  const headers = { Location: '/', 'Set-Cookie': cookie, 'Content-Length': 0 };
-  response.writeHead(303, { ...securityHeaders, ...headers }).end();
-}

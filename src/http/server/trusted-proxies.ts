@@ -75,6 +75,12 @@ export class TrustedProxies {
     }
     return address ?? '';
   }
+
+  /** Whether a trusted proxy says that the request came to it by TLS. */
+  saysTls({ socket, headers }: Pick<IncomingMessage, 'socket' | 'headers'>): boolean {
+    const [first = ''] = String(headers['x-forwarded-proto'] ?? '').split(',');
+    return this.has(socket.remoteAddress) && first.trim().toLowerCase() === 'https';
+  }
 }
 
 /** The same for a connection as for its TLS: these are two objects. */
