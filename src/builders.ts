@@ -2,6 +2,16 @@
 import { didYouMean } from './did-you-mean.ts';
 import { GomoteError } from './errors.ts';
 
+/** Where the script is that makes a new buildlet ready, and the files that it needs there. */
+export interface SetupSource {
+  /** Absolute: what the others are relative to, also on the buildlet. */
+  readonly directory: string;
+  /** Absolute. */
+  readonly script: string;
+  /** Relative to `directory`. */
+  readonly files: readonly string[];
+}
+
 /** A kind of machine. */
 export interface HostType {
   /** By which builder types name it. */
@@ -12,6 +22,8 @@ export interface HostType {
   readonly goBootstrap?: string | undefined;
   /** Whether commands get all of the environment in which the buildlet was started, not only the base of it. */
   readonly inheritEnv?: boolean | undefined;
+  /** What makes its machines ready. */
+  readonly setup?: SetupSource | undefined;
   /** What confines its commands as a process on this machine. */
   readonly local?: LocalMachine | undefined;
   /** How it is made on Kubernetes; absent: it is not. */
@@ -132,6 +144,8 @@ export interface BuilderType {
   readonly env: readonly string[];
   /** PATH elements as in `run -path`; absent: PATH as the machine has it. */
   readonly path?: readonly string[] | undefined;
+  /** What makes its buildlets ready, after what its host type says. */
+  readonly setup?: SetupSource | undefined;
 }
 
 /** The builder types and host types that there are. */

@@ -49,6 +49,8 @@ export const errorCodes = {
   ERR_REPLY: 'ERR_REPLY',
   /** The request is malformed. */
   ERR_REQUEST: 'ERR_REQUEST',
+  /** A machine was made, but the script that makes it ready failed there. */
+  ERR_SETUP: 'ERR_SETUP',
   /** The server answered with an error status. */
   ERR_STATUS: 'ERR_STATUS',
   /** A deadline passed. */

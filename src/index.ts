@@ -12,6 +12,7 @@ export type {
 } from './backends/gce/options.ts';
 export type { ClusterConfig } from './backends/kubernetes/cluster-config.ts';
 export { podDefaults } from './backends/kubernetes/pod-defaults.ts';
+export type { Setup, SetupFile } from './backends/setup.ts';
 export { type StartPodOptions, startPod } from './backends/start-pod.ts';
 export { destroyVM, listVMs, startNewVM } from './backends/virtual-machines.ts';
 export {
@@ -24,6 +25,7 @@ export {
   type HostType,
   type KubernetesMachine,
   type LocalMachine,
+  type SetupSource,
 } from './builders.ts';
 export {
   BuildletClient,
@@ -102,6 +104,7 @@ export type { OutputName } from './gomote/run/outputs.ts';
 export type { CommandOptions } from './gomote/run/request.ts';
 export type { KillOptions, Run, RunResult } from './gomote/run/run.ts';
 export type { PutOptions } from './gomote/send-file.ts';
+export type { SetupOptions } from './gomote/setup.ts';
 export type { Source } from './gomote/sources.ts';
 export type { HttpRequest, HttpResponse, ReplyBody, RequestBody } from './http/client/request.ts';
 export type { ServerAddress } from './http/client/server-address.ts';

@@ -1,4 +1,5 @@
 // The sections [hosts.NAME] and [builders.NAME]: the catalogue beyond the built-in one.
+import { dirname, resolve } from 'node:path';
 import * as v from 'valibot';
 import {
   type BuilderType,
@@ -6,13 +7,20 @@ import {
   type Catalogue,
   type DockerMachine,
   type HostType,
+  type SetupSource,
 } from '../builders.ts';
 import { badValue } from '../config/file.ts';
-import { namedValues, nameSchema } from '../config/values.ts';
+import { namedValues, nameSchema, relativePathSchema, textSchema } from '../config/values.ts';
 import { hostTables } from './config.ts';
 import { localTable } from './local/config.ts';
 
 const environmentPair = v.pipe(v.string(), v.regex(/^[^=\0]+=/, 'an env element is KEY=VALUE'));
+
+/** What a new machine is made ready by; relative to the file. */
+const setupKeys = {
+  setup: v.optional(textSchema),
+  'setup-files': v.optional(v.array(relativePathSchema), []),
+};
 
 export const hostsSchema = v.optional(
   namedValues(
@@ -21,6 +29,7 @@ export const hostsSchema = v.optional(
       description: v.optional(v.string()),
       'go-bootstrap': v.optional(v.pipe(v.string(), v.url())),
       'inherit-env': v.optional(v.boolean()),
+      ...setupKeys,
       image: v.optional(v.pipe(v.string(), v.minLength(1, 'it is empty'))),
       local: v.optional(localTable),
       ...v.partial(v.object(hostTables)).entries,
@@ -36,6 +45,7 @@ export const buildersSchema = v.optional(
       host: nameSchema,
       env: v.optional(v.array(environmentPair), []),
       path: v.optional(v.array(v.string())),
+      ...setupKeys,
     }),
   ),
   {},
@@ -55,15 +65,23 @@ export function toCatalogue(path: string, file: Sections): Catalogue {
       'inherit-env': inheritEnv,
       image,
       docker: table,
+      setup: script,
+      'setup-files': files,
       ...host
     } = section;
     if (hosts.some((other) => other.name === key))
       throw badValue(path, `hosts.${key}`, key, 'it is built in');
     const docker = dockerTableOf(path, key, image, table);
-    hosts.push({ name: key, goBootstrap, inheritEnv, ...host, ...(docker && { docker }) });
+    const setup = setupOf(path, `hosts.${key}`, script, files);
+    hosts.push({
+      ...{ name: key, goBootstrap, inheritEnv, ...host },
+      ...(docker && { docker }),
+      ...(setup && { setup }),
+    });
   }
   const builders: BuilderType[] = [...builtInCatalogue.builders];
-  for (const [key, { host, env, path: elements }] of file.builders) {
+  for (const [key, section] of file.builders) {
+    const { host, env, path: elements, setup: script, 'setup-files': files } = section;
     const at = `builders.${key}`;
     if (builders.some((builder) => builder.name === key))
       throw badValue(path, at, key, 'it is built in');
@@ -71,9 +89,22 @@ export function toCatalogue(path: string, file: Sections): Catalogue {
       const known = hosts.map((candidate) => candidate.name).join(', ');
       throw badValue(path, `${at}.host`, host, `there is no such host type; there are: ${known}`);
     }
-    builders.push({ name: key, hostType: host, env, path: elements });
+    const setup = setupOf(path, at, script, files);
+    builders.push({ name: key, hostType: host, env, path: elements, ...(setup && { setup }) });
   }
   return { hosts, builders };
+}
+
+function setupOf(
+  path: string,
+  at: string,
+  script: string | undefined,
+  files: readonly string[],
+): SetupSource | undefined {
+  const directory = dirname(resolve(path));
+  if (script !== undefined) return { directory, script: resolve(directory, script), files };
+  if (files.length === 0) return undefined;
+  throw badValue(path, `${at}.setup-files`, files, 'there is no setup that needs them');
 }
 
 /** The image of a host type is that of its container, unless the table of containers has its own. */

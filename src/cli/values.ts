@@ -69,6 +69,9 @@ export const addPatternOf =
     });
   };
 
+/** One more word of an option, after those before it. */
+export const addWord = (text: string, before: readonly string[]): string[] => [...before, text];
+
 export const addPattern = addPatternOf('--exclude');
 
 /** A number above 0, with at most three digits behind the point. */

@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { parseDuration } from '../duration.ts';
 import { fingerprintDigits, fingerprintPattern } from '../fingerprint.ts';
 import { parseMemory } from '../protocol/memory-size.ts';
+import { normalizeRelativePath } from '../protocol/relative-path.ts';
 
 /** What a section or file may be called. */
 export const nameSchema = v.pipe(
@@ -70,6 +71,15 @@ export const portSchema = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxVa
 
 /** A text that is not empty. */
 export const textSchema = v.pipe(v.string(), v.minLength(1, 'it is empty'));
+
+/** Of a file or directory below another: it does not lead out of there by its own words. */
+export const relativePathSchema = v.pipe(
+  textSchema,
+  v.check((path) => {
+    const isInside = !path.split(/[\\/]/).includes('..') && !/^[A-Za-z]:/.test(path);
+    return isInside && !path.startsWith('\\') && normalizeRelativePath(path) !== undefined;
+  }, 'give a relative path without ..'),
+);
 
 /** The fingerprint of a certificate in any usual spelling; 64 hexadecimal digits. */
 export const fingerprintSchema = v.pipe(

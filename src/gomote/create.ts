@@ -7,6 +7,7 @@ import { areTooMany, type Labels, whyNoLabel } from '../protocol/labels.ts';
 import type { Backends } from './backends.ts';
 import { createAll } from './create-all.ts';
 import { type Wanted, withType } from './find-type.ts';
+import type { SetupOptions } from './setup.ts';
 
 /** What a buildlet is made with; what is absent is as its host type says. */
 export interface MachineOptions {
@@ -25,7 +26,7 @@ export interface MachineOptions {
 }
 
 /** What `create` takes. */
-export interface CreateOptions extends CallOptions, MachineOptions {
+export interface CreateOptions extends CallOptions, MachineOptions, SetupOptions {
   /** The buildlet ends when nobody has held it for so long, in ms, from its start on. Default: nobody need hold it. */
   holdMs?: number | undefined;
   /** Labels for it: a few keys with short texts, by which `list` and `get` find it. */
@@ -52,7 +53,7 @@ export async function createOne(
 /** Makes as many, or none. */
 export async function createSeveral(
   backends: Backends,
-  { backend, builder, host: described }: Wanted,
+  wanted: Wanted,
   count: number,
   {
     signal,
@@ -60,18 +61,34 @@ export async function createSeveral(
     onWarning,
     holdMs,
     labels,
+    setup,
+    setupFiles,
+    setupOutput,
+    keepOnFailure,
     ...machine
   }: CreateOptions & { signal: AbortSignal },
 ): Promise<Instance[]> {
+  const { backend, builder, host: described } = wanted;
   const onHost = hostOf(machine, backend);
+  const hasSetup = [setup, described.setup, builder.setup].some((one) => one !== undefined);
+  const ready = hasSetup ? await import('./setup.ts') : undefined;
+  const setups = ready?.setupsOf(wanted, { setup, setupFiles }) ?? [];
   if (labels !== undefined) await checkLabels(labels, backend, signal);
   const kind = (await backends.configOf(backend.name))?.kind;
   const host = withLimits(described, machine, kind);
-  return await createAll(backend, builder, count, {
+  const instances = await createAll(backend, builder, count, {
     user: await backends.user(),
     host: machine.inheritEnv ? { ...host, inheritEnv: true } : host,
-    ...{ signal, onProgress, onHost, onWarning, holdMs, labels },
+    ...{ signal, onProgress, onHost, onWarning, labels },
+    holdMs: holdMs ?? (setups.length > 0 ? ready?.setupHoldMs : undefined),
   });
+  if (setups.length > 0) {
+    onProgress?.('setup');
+    const areHeld = holdMs !== undefined;
+    const call = { signal, setupOutput, keepOnFailure, areHeld };
+    await ready?.makeReady(wanted, instances, setups, call);
+  }
+  return instances;
 }
 
 /** Throws ERR_USAGE for what are no labels, and ERR_UNSUPPORTED where they would not be kept. */

@@ -25,6 +25,7 @@ const statusOfCode: Record<ErrorCode, number> = {
   ERR_QUOTA: 429,
   ERR_REPLY: 502,
   ERR_REQUEST: 400,
+  ERR_SETUP: 502,
   ERR_STATUS: 500,
   ERR_TIMEOUT: 504,
   ERR_UNAUTHORIZED: 403,
@@ -48,6 +49,7 @@ const sentCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
     'ERR_LOST',
     'ERR_NOT_OWNER',
     'ERR_NO_CAPACITY',
+    'ERR_SETUP',
   ] as const),
   ...([
     'ERR_NO_SUCH_FILE',

@@ -1,6 +1,7 @@
 // gomote create: asks the backend for buildlets and prints their names.
 import { type Command, Option } from 'commander';
 import type { AnyBackend } from '../../backends/backend.ts';
+import type { Setup } from '../../backends/setup.ts';
 import { nameEnding } from '../../builders.ts';
 import { GomoteError } from '../../errors.ts';
 import { createSeveral, hostOf } from '../../gomote/create.ts';
@@ -12,13 +13,14 @@ import { type Labels, nameLabel } from '../../protocol/labels.ts';
 import type { Context } from '../context.ts';
 import { sayNextSteps } from '../first-steps.ts';
 import { addLabel } from '../labels.ts';
+import { setupOutput } from '../setup-output.ts';
 import {
   type ListingOptions,
   listingOptions,
   printListing,
   templateOf,
 } from '../terminal/listing.ts';
-import { parseAmount, parseCount, parseMemoryOption } from '../values.ts';
+import { addWord, parseAmount, parseCount, parseMemoryOption } from '../values.ts';
 import { groupForNew } from '../which/new-members.ts';
 import { noteForProject } from '../which/project.ts';
 
@@ -33,6 +35,10 @@ interface Options extends ListingOptions {
   newGroup?: string;
   name?: string;
   label: Labels;
+  setup?: string;
+  setupFile: string[];
+  keepOnFailure?: boolean;
+  project: boolean;
 }
 
 /** The most buildlets one command makes. */
@@ -59,6 +65,18 @@ export function define(command: Command, context: Context): void {
       '--inherit-env',
       'commands get all of the environment in which the buildlet is started, not only the base of it',
     )
+    .option(
+      '--setup <file>',
+      'make it ready by this script, or - for standard input, in the work dir, its output on stderr',
+    )
+    .option(
+      '--setup-file <path>',
+      'a file below here that the script needs, at the same place in the work dir; can be repeated',
+      addWord,
+      [],
+    )
+    .option('--keep-on-failure', 'keep it when its setup fails')
+    .option('--no-project', 'do not run the setup of .gomote.toml')
     .option('--host <host>', 'which of the hosts of an ssh backend; default: the least busy one')
     .option('--cpus <n>', 'how many CPUs commands may use, such as 1.5', (text) =>
       parseAmount('--cpus', text),
@@ -83,17 +101,22 @@ export function define(command: Command, context: Context): void {
       await withType(type, backends, signal, async (wanted) => {
         const { backend, builder } = wanted;
         const { count = 1, memory: memoryBytes, newGroup, name, label, ...machine } = options;
+        const setup = await readSetup(options, backend, context);
         if (name !== undefined) await requireFree(name, count, backend, signal);
         const labels = { ...label, ...(name !== undefined && { [nameLabel]: name }) };
         const group = await groupForNew(newGroup, context);
         await backend.answerPrompts?.({ signal, onHost: hostOf(options, backend) });
-        const instances = await context.messages.during(`creating ${builder.name}`, (onProgress) =>
-          createSeveral(backends, wanted, count, {
-            ...{ ...machine, memoryBytes, signal, onProgress },
-            ...(Object.keys(labels).length > 0 && { labels }),
-            onWarning: (line) => context.messages.say(`gomote: ${line}`),
-          }),
-        );
+        const output = setupOutput(terminal, count > 1);
+        const instances = await context.messages
+          .during(`creating ${builder.name}`, (onProgress) =>
+            createSeveral(backends, wanted, count, {
+              ...{ ...machine, memoryBytes, signal, onProgress, setup },
+              ...(Object.keys(labels).length > 0 && { labels }),
+              onWarning: (line) => context.messages.say(`gomote: ${line}`),
+              setupOutput: output.of(onProgress),
+            }),
+          )
+          .finally(() => output.end());
         const names = await Promise.all(
           instances.map(({ name }) => context.fullName(backend.name, name)),
         );
@@ -117,6 +140,32 @@ export function define(command: Command, context: Context): void {
         }
       });
     });
+}
+
+/** The script that was typed, else that of the project's file. Throws ERR_CONFIG where that would run on this machine. */
+async function readSetup(
+  { setup, setupFile, project: isWanted }: Options,
+  backend: AnyBackend,
+  context: Context,
+): Promise<Setup | undefined> {
+  if (setup === undefined && setupFile.length > 0) {
+    throw new GomoteError('ERR_USAGE', `--setup-file ${setupFile[0]}: there is no --setup`, {
+      hint: 'give --setup FILE',
+    });
+  }
+  if (setup !== undefined) {
+    const { typedSetup } = await import('../setup.ts');
+    return await typedSetup(setup, setupFile, context.terminal);
+  }
+  const { findProject } = await import('../project/find-project.ts');
+  const project = isWanted ? await findProject() : undefined;
+  if (project?.settings.setup === undefined) return undefined;
+  if (!context.isBackendGiven) {
+    const { checkPlace, placeOf } = await import('../project/local-guard.ts');
+    checkPlace({ what: `the setup of ${project.path}` }, await placeOf(backend, context.backends));
+  }
+  const { projectSetup } = await import('../setup.ts');
+  return projectSetup(project, project.settings);
 }
 
 /** A label that is a name must not look like one that gomote gives. */

@@ -5,7 +5,7 @@ import { type OptionSource, optionsOf } from '../borrowed-options.ts';
 import type { Context } from '../context.ts';
 import { readSpec } from '../once/options.ts';
 import type { OnceOptions } from '../once/spec.ts';
-import { addPatternOf, parseCount, refuseBoth } from '../values.ts';
+import { addPatternOf, addWord, parseCount, refuseBoth } from '../values.ts';
 import * as create from './create.ts';
 import * as push from './push.ts';
 import * as run from './run.ts';
@@ -105,6 +105,12 @@ export function defineOnceOptions(
     )
     .option('--no-push', 'push nothing')
     .option('--setup <file>', 'run this script there first, in the work dir, its output on stderr')
+    .option(
+      '--setup-file <path>',
+      'a file below here that the script needs, at the same place in the work dir; can be repeated',
+      addWord,
+      [],
+    )
     .option(
       '--get <pattern>',
       'fetch what matches, also when it failed; as in a .gitignore, from the top of the tree; can be repeated',

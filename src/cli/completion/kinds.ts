@@ -68,6 +68,7 @@ const optionKinds: Readonly<Record<string, ValueKind>> = {
   '--signal': 'signal',
   '--output-dir': 'directory',
   '--setup': 'file',
+  '--setup-file': 'file',
   '--status-json': 'file',
   '--timing-json': 'file',
   '--token-file': 'file',

@@ -9,7 +9,8 @@ import { withoutCreated } from '../../gomote/create-all.ts';
 import { withType } from '../../gomote/find-type.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
 import type { Context } from '../context.ts';
-import { checkPlace } from '../project/local-guard.ts';
+import { checkPlace, placeOf } from '../project/local-guard.ts';
+import { setupOutput } from '../setup-output.ts';
 import type { OnceSpec } from './spec.ts';
 
 /** How long a buildlet that answers waits for its client, in ms: the way to it is not open yet. */
@@ -72,20 +73,21 @@ async function makeOfType(
   const { signal, backends, messages } = context;
   return await withType(type, backends, signal, async (wanted) => {
     const { backend, builder } = wanted;
-    const config = await backends.configOf(backend.name);
-    if (guard !== undefined) {
-      const isConfigured = (await backends.config()).backends.has(backend.name);
-      checkPlace(guard, { name: backend.name, config, isConfigured });
-    }
-    const place = config?.kind === 'local' ? 'here' : 'elsewhere';
+    const where = await placeOf(backend, backends);
+    if (guard !== undefined) checkPlace(guard, where);
+    const place = where.config?.kind === 'local' ? 'here' : 'elsewhere';
     const holder = new Holder(backend, place, spec, context);
     await backend.answerPrompts?.({ signal, onHost: hostOf(spec.machine, backend) });
-    const instances = await messages.during(`creating ${builder.name}`, (onProgress) =>
-      createSeveral(backends, { ...wanted, backend: holder.creating() }, spec.count, {
-        ...{ ...spec.machine, holdMs: firstHoldMs[place], signal, onProgress },
-        onWarning: (line) => messages.say(`gomote: ${line}`),
-      }),
-    );
+    const output = setupOutput(context.terminal, spec.count * spec.types.length > 1);
+    const instances = await messages
+      .during(`creating ${builder.name}`, (onProgress) =>
+        createSeveral(backends, { ...wanted, backend: holder.creating() }, spec.count, {
+          ...{ ...spec.machine, holdMs: firstHoldMs[place], signal, onProgress },
+          onWarning: (line) => messages.say(`gomote: ${line}`),
+          setupOutput: output.of(onProgress),
+        }),
+      )
+      .finally(() => output.end());
     try {
       return await Promise.all(
         instances.map(async (instance, index) => ({

@@ -1,11 +1,10 @@
 // The options of `gomote once`, read and checked: nothing is made before that.
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { errnoOf, GomoteError } from '../../errors.ts';
+import { GomoteError } from '../../errors.ts';
 import { currentDirectory } from '../../files/named-fs.ts';
 import type { MachineOptions } from '../../gomote/create.ts';
 import { pushPlace } from '../../gomote/push.ts';
-import { errnoText } from '../../protocol/process-state.ts';
+import { givenSetup } from '../../gomote/setup.ts';
 import type { Context } from '../context.ts';
 import { checkRunOptions } from '../run/run-options.ts';
 import { checkReportTarget } from '../run/run-report.ts';
@@ -48,7 +47,7 @@ export async function readSpec(
     guard: merged.guard,
     shellOnFailure: options.shell !== undefined,
     tree,
-    setup: setup === undefined ? merged.setup : { name: setup, bytes: readSetup(setup) },
+    setup: setup === undefined ? merged.setup : givenSetup(setup, options.setupFile),
     ...{ get: options.get, require: options.require, into: resolve(currentDirectory(), into) },
     // What is fetched is fetched from the tree, into the tree.
     run: { ...options, get: [] },
@@ -83,18 +82,6 @@ function commandOf(words: readonly string[], script: string | undefined): OnceSp
   });
 }
 
-function readSetup(path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    const reason = errnoText(errnoOf(error) ?? String(error));
-    throw new GomoteError('ERR_LOCAL_FILE', `cannot read --setup ${path}: ${reason}`, {
-      hint: 'check the path and its permissions',
-      cause: error,
-    });
-  }
-}
-
 /** Options that say which machines are made: with --on none are. */
 const making = [
   ['types', '--types'],
@@ -111,7 +98,12 @@ const making = [
 
 function checkTogether(type: string | undefined, options: OnceOptions): void {
   const made = making.find(([key]) => options[key] !== undefined)?.[1];
-  const { on, types, shard, count, shell } = options;
+  const { on, types, shard, count, shell, setup, setupFile } = options;
+  if (setup === undefined && setupFile.length > 0) {
+    throw new GomoteError('ERR_USAGE', `--setup-file ${setupFile[0]}: there is no --setup`, {
+      hint: 'give --setup FILE',
+    });
+  }
   if (on !== undefined && type !== undefined) throw contradiction('--on', `the type ${type}`);
   if (on !== undefined && made !== undefined) throw contradiction('--on', made);
   if (types !== undefined && type !== undefined) throw contradiction('--types', `the type ${type}`);

@@ -74,8 +74,10 @@ export class Part {
       if (unsent !== undefined) failures.push(unsent);
     }
     if (setup !== undefined) {
-      const { setUp } = await import('./set-up.ts');
-      await this.#phases.during('setup', () => setUp(buildlet, setup, this.#context));
+      const { setUp } = await import('../../gomote/setup.ts');
+      const { terminal, signal } = this.#context;
+      const options = { output: terminal.stderr, signal, hint: 'the command was not run' };
+      await this.#phases.during('setup', () => setUp(buildlet, setup, options));
     }
     const { code, failure } = await this.#run(buildlet);
     // A program that is told to end does not begin to fetch files, or to talk.

@@ -1,8 +1,9 @@
 // The options of `gomote once` with what the project's file says where none was given.
-
-import { type Project, readInProject } from '../project/find-project.ts';
+import type { Setup } from '../../backends/setup.ts';
+import type { Project } from '../project/find-project.ts';
 import type { Guard } from '../project/local-guard.ts';
 import type { ProjectJob, ProjectSettings } from '../project/project-schema.ts';
+import { projectSetup } from '../setup.ts';
 import type { OnceOptions } from './spec.ts';
 
 export interface ProjectPart {
@@ -17,7 +18,7 @@ export interface WithProject {
   readonly type: string | undefined;
   /** The backend that the file chooses, if the user chooses none. */
   readonly backend: string | undefined;
-  readonly setup: { readonly name: string; readonly bytes: Buffer } | undefined;
+  readonly setup: Setup | undefined;
   /** Absent: nothing that the file says could run here. */
   readonly guard: Guard | undefined;
 }
@@ -36,7 +37,7 @@ export function withProject(
   },
 ): WithProject {
   const { options, type, isPlaceGiven } = given;
-  const { path, directory } = project;
+  const { path } = project;
   const env = [...settings.env].map(([name, value]) => `${name}=${value}`);
   const makes = options.on === undefined;
   const isMany = options.count !== undefined || options.shard !== undefined;
@@ -53,13 +54,7 @@ export function withProject(
     Object.entries(own).filter(([, value]) => value !== undefined),
   );
   const takesType = makes && type === undefined && options.types === undefined && !set.types;
-  const script =
-    options.setup === undefined && settings.setup !== undefined
-      ? {
-          name: settings.setup,
-          bytes: readInProject(directory, settings.setup, `${path}: setup: ${settings.setup}`),
-        }
-      : undefined;
+  const script = options.setup === undefined ? projectSetup(project, settings) : undefined;
   const isPlaceOfFile = takesType && (settings.type ?? settings.backend) !== undefined;
   const runs = job !== undefined || env.length > 0 || script !== undefined;
   return {

@@ -1,4 +1,5 @@
 // What `gomote once` is asked for, all of it read and checked before a machine is made.
+import type { Setup } from '../../backends/setup.ts';
 import type { MachineOptions } from '../../gomote/create.ts';
 import type { Guard } from '../project/local-guard.ts';
 import type { RunOptions } from '../run/run-options.ts';
@@ -26,7 +27,7 @@ export interface OnceSpec {
   /** The tree that is pushed, a real path, and where it goes; absent: none is. */
   readonly tree?: PushedTree | undefined;
   /** A script for the machine, before the command. */
-  readonly setup?: { readonly name: string; readonly bytes: Buffer } | undefined;
+  readonly setup?: Setup | undefined;
   /** Patterns of what is fetched afterwards, and of what must be there. */
   readonly get: readonly string[];
   readonly require: readonly string[];
@@ -60,6 +61,7 @@ export interface OnceOptions extends Omit<RunOptions, 'get'>, Omit<MachineOption
   exclude: string[];
   ignore: boolean;
   setup?: string;
+  setupFile: string[];
   get: string[];
   require: string[];
   into?: string;

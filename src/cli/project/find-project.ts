@@ -39,7 +39,12 @@ export async function findProject(): Promise<Project | undefined> {
  * @param what How messages call it.
  * @throws GomoteError ERR_CONFIG when it leads out, is no file, or is another user's.
  */
-export function readInProject(directory: string, path: string, what: string): Buffer {
+export function readInProject(
+  directory: string,
+  path: string,
+  what: string,
+  limitBytes = sizeLimitBytes,
+): Buffer {
   const plain = normalizeRelativePath(path);
   if (plain === undefined || plain === '.') throw refusal(what, 'is not below the project');
   const tree = OpenTree.of(directory);
@@ -56,7 +61,7 @@ export function readInProject(directory: string, path: string, what: string): Bu
       throw refusal(what, `belongs to another user (uid ${found.uid})`);
     if (own !== undefined && (found.mode & 0o002) !== 0)
       throw refusal(what, 'can be changed by every user', `chmod o-w ${what}`);
-    if (found.size > sizeLimitBytes) throw refusal(what, 'is longer than 1 MiB');
+    if (found.size > limitBytes) throw refusal(what, `is longer than ${limitBytes >> 20} MiB`);
     return readFileSync(fd);
   } catch (error) {
     if (error instanceof GomoteError) throw error;

@@ -2,8 +2,13 @@
 import * as v from 'valibot';
 import { isAdHocHost } from '../../backends/ssh/ad-hoc.ts';
 import { badValue, parseFile } from '../../config/file.ts';
-import { durationSchema, namedValues, nameSchema, textSchema } from '../../config/values.ts';
-import { normalizeRelativePath } from '../../protocol/relative-path.ts';
+import {
+  durationSchema,
+  namedValues,
+  nameSchema,
+  relativePathSchema,
+  textSchema,
+} from '../../config/values.ts';
 import { faultOfPattern } from '../../sync/ignore/pattern-fault.ts';
 import type { Keep } from '../once/spec.ts';
 
@@ -18,15 +23,6 @@ const patternSchema = v.pipe(
   ),
 );
 const patternsSchema = v.optional(v.array(patternSchema), []);
-
-/** Of a file or directory below another: it does not lead out of there by its own words. */
-const relativeSchema = v.pipe(
-  textSchema,
-  v.check((path) => {
-    const isInside = !path.split(/[\\/]/).includes('..') && !/^[A-Za-z]:/.test(path);
-    return isInside && !path.startsWith('\\') && normalizeRelativePath(path) !== undefined;
-  }, 'give a relative path without ..'),
-);
 
 const variableSchema = v.pipe(
   v.string(),
@@ -49,10 +45,11 @@ const countSchema = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(ma
 const settings = {
   backend: v.optional(nameSchema),
   type: v.optional(typeSchema),
-  dest: v.optional(relativeSchema),
+  dest: v.optional(relativePathSchema),
   exclude: patternsSchema,
   env: v.optional(namedValues(variableSchema, valueSchema), {}),
-  setup: v.optional(relativeSchema),
+  setup: v.optional(relativePathSchema),
+  'setup-files': v.optional(v.array(relativePathSchema), []),
   artifacts: patternsSchema,
   require: patternsSchema,
   keep: v.optional(v.picklist(['always', 'failure', 'never'] satisfies Keep[])),
@@ -110,6 +107,7 @@ export function settingsOfJob(project: ProjectSettings, job: ProjectJob): Projec
     exclude: [...project.exclude, ...job.exclude],
     artifacts: [...project.artifacts, ...job.artifacts],
     require: [...project.require, ...job.require],
+    'setup-files': [...project['setup-files'], ...job['setup-files']],
     env: new Map([...project.env, ...job.env]),
   };
 }

@@ -140,8 +140,11 @@ export interface Messages {
   say(lines: string | readonly string[]): void;
   /** One line on stderr with `--verbose` only. */
   detail(line: string): void;
-  /** Runs `work` with a spinner on a terminal, which shows the steps that `work` tells; a log has one every 10 s. */
-  during<T>(what: string, work: (tell: (step: string) => void) => Promise<T>): Promise<T>;
+  /**
+   * Runs `work` with a spinner on a terminal, which shows the steps that `work` tells; a log has one every 10 s. Told no step,
+   * it makes way for what `work` itself writes.
+   */
+  during<T>(what: string, work: (tell: (step?: string) => void) => Promise<T>): Promise<T>;
   /** Runs `work` with a line on a terminal that shows how far it is. */
   showing<T>(passed: () => Passed, work: () => Promise<T>): Promise<T>;
 }
@@ -193,7 +196,7 @@ export function createMessages(terminal: Terminal, options: MessagesOptions): Me
           const nowMs = performance.now();
           // A log shows now and then that something goes on.
           const isDue = !options.quiet && nowMs - shownMs >= logIntervalMs;
-          if (!options.verbose && !isDue) return;
+          if (step === undefined || (!options.verbose && !isDue)) return;
           shownMs = nowMs;
           write(`gomote: ${what}: ${step}`);
         });
@@ -211,6 +214,7 @@ export function createMessages(terminal: Terminal, options: MessagesOptions): Me
       timer.unref();
       try {
         return await work((step) => {
+          if (step === undefined) return void spinner.stop();
           shown = printable(`${what}: ${step}`);
           show();
         });

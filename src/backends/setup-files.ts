@@ -1,0 +1,51 @@
+// Reads the script that makes new buildlets ready, and the files that it needs.
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { SetupSource } from '../builders.ts';
+import { errnoOf, GomoteError } from '../errors.ts';
+import { readTrustedFile } from '../files/private-file.ts';
+import { errnoText } from '../protocol/process-state.ts';
+import type { Setup, SetupFile } from './setup.ts';
+
+/** Reads one file; `what` is how messages call it. */
+export type ReadSetupFile = (path: string, what: string) => Buffer;
+
+/**
+ * @param dir Where its files are to be there. Default: the work directory.
+ * @throws GomoteError ERR_LOCAL_FILE, or what `read` throws.
+ */
+export function readSetup(
+  { directory, script, files }: SetupSource,
+  read: ReadSetupFile,
+  dir = '.',
+): Setup {
+  return {
+    name: script,
+    bytes: readOne(script, `the setup ${script}`, read),
+    files: files.map((path): SetupFile => {
+      const local = join(directory, path);
+      const bytes = readOne(local, `the file ${path} of the setup ${script}`, read);
+      const isExecutable = (statSync(local).mode & 0o100) !== 0;
+      return { path: join(dir, path), bytes, isExecutable };
+    }),
+  };
+}
+
+/** Those of a host type and of a builder type, in the order in which they run. */
+export const readSetupsOf = (
+  ...types: readonly { readonly setup?: SetupSource | undefined }[]
+): Setup[] =>
+  types.flatMap(({ setup }) => (setup === undefined ? [] : readSetup(setup, readTrustedFile)));
+
+function readOne(path: string, what: string, read: ReadSetupFile): Buffer {
+  try {
+    return read(path, what);
+  } catch (error) {
+    if (error instanceof GomoteError) throw error;
+    const reason = errnoText(errnoOf(error) ?? String(error));
+    throw new GomoteError('ERR_LOCAL_FILE', `cannot read ${what}: ${reason}`, {
+      hint: 'check the path and its permissions',
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,152 @@
+// The script that makes a new buildlet ready: sent there with the files that it needs, and run.
+import { createHash } from 'node:crypto';
+import { Writable } from 'node:stream';
+import type { BuilderType } from '../builders.ts';
+import type { BuildletClient } from '../client/buildlet-client.ts';
+import { randomId } from '../client/random-id.ts';
+import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
+import { printable } from '../printable.ts';
+import type { SessionRequest } from '../protocol/session.ts';
+
+/** A file that is on the buildlet before the script runs. */
+export interface SetupFile {
+  /** Where, relative to the work directory. */
+  readonly path: string;
+  /** What is in it. */
+  readonly bytes: Uint8Array;
+  /** Whether it gets the mode 755, else 644. */
+  readonly isExecutable: boolean;
+}
+
+/** A script and what it needs, read already. */
+export interface Setup {
+  /** As messages call it. */
+  readonly name: string;
+  /** The script itself. */
+  readonly bytes: Uint8Array;
+  /** What is there before it runs. */
+  readonly files: readonly SetupFile[];
+}
+
+export interface SetupRun {
+  /** Whose environment it gets. Absent: none beyond the machine's own. */
+  readonly builder?: BuilderType | undefined;
+  /** Takes both of its outputs. Absent: nothing does. */
+  readonly output?: Writable | undefined;
+  readonly signal: AbortSignal;
+  /** What a failure tells the user to do. */
+  readonly hint?: string | undefined;
+}
+
+/** How much of the end of its output a failure tells, in characters. */
+const shownLength = 400;
+
+/** The digest of all that a setup does, in the order in which it is done. */
+export function digestOfSetups(setups: readonly Setup[]): string {
+  const digest = createHash('sha256');
+  const add = (bytes: Uint8Array | string) => {
+    digest.update(`${bytes.length}\n`).update(bytes);
+  };
+  for (const { bytes, files } of setups) {
+    add(bytes);
+    add(String(files.length));
+    for (const { path, bytes, isExecutable } of files) {
+      add(path);
+      add(isExecutable ? 'x' : '-');
+      add(bytes);
+    }
+  }
+  return digest.digest('hex');
+}
+
+/**
+ * Runs it in the work directory, as a run that `logs` and `ps` show. The script is removed afterwards, its files stay.
+ *
+ * @throws GomoteError ERR_SETUP when it fails, with its exit status and its last lines.
+ */
+export async function runSetup(
+  client: BuildletClient,
+  label: string,
+  { name, bytes, files }: Setup,
+  { builder, output, signal, hint = 'mend the script' }: SetupRun,
+): Promise<void> {
+  const path = `.gomote-setup-${randomId()}`;
+  const failed = (how: string): GomoteError =>
+    new GomoteError('ERR_SETUP', `${label}: the setup ${name} failed: ${how}`, { hint });
+  for (const file of files) {
+    await client.put(Buffer.from(file.bytes), file.path, file.isExecutable ? 0o755 : 0o644, {
+      signal,
+    });
+  }
+  await client.put(Buffer.from(bytes), path, 0o700, { signal });
+  const tail = new Tail(output);
+  try {
+    // Without a first line that names its program, it is one for the shell.
+    const isOwn = Buffer.from(bytes.subarray(0, 2)).toString() === '#!';
+    const [cmd, args] = isOwn ? [path, []] : ['/bin/sh', [path]];
+    const state = await runToEnd(
+      client,
+      {
+        cmd,
+        args,
+        dir: '.',
+        systemLevel: !isOwn,
+        debug: false,
+        env: builder?.env ?? [],
+        path: builder?.path,
+      },
+      tail,
+      signal,
+    );
+    if (state !== undefined) throw failed(`${state}${tail.shown}`);
+  } catch (error) {
+    if (isGomoteError(error, 'ERR_SETUP') || signal.aborted) throw error;
+    throw failed(messageOf(error));
+  } finally {
+    await client.removeAll([path], { signal }).catch(() => undefined);
+  }
+}
+
+/** How it ended, in the buildlet's words; undefined when that was well. */
+async function runToEnd(
+  client: BuildletClient,
+  request: SessionRequest,
+  output: Writable,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const session = client.sessions.get(randomId());
+  try {
+    if (await session.start(request, { signal })) {
+      const { end, lostBytes } = await session.read({ stdout: output, stderr: output, signal });
+      if (lostBytes > 0) return `${lostBytes} bytes of its output were lost`;
+      return end.code === 0 ? undefined : (end.error ?? end.state);
+    }
+  } catch (error) {
+    if (session.mayRun) await session.kill('SIGKILL').catch(() => undefined);
+    throw error;
+  }
+  const { cmd, env: extraEnv, tty: _, ...others } = request;
+  const { ok, state } = await client.exec(cmd, { ...others, extraEnv, output, signal });
+  return ok ? undefined : state;
+}
+
+/** Passes output on, and keeps the end of it. */
+class Tail extends Writable {
+  #end = '';
+
+  constructor(output: Writable | undefined) {
+    super({
+      write: (chunk: Buffer, _encoding, done) => {
+        this.#end = (this.#end + chunk.toString('utf8')).slice(-shownLength);
+        if (output === undefined) done();
+        else output.write(chunk, done);
+      },
+    });
+  }
+
+  /** Its last lines, as part of a message. */
+  get shown(): string {
+    const lines = this.#end.trim().split('\n').slice(-3);
+    return lines.join('') === '' ? '' : `: ${printable(lines.join(' / '))}`;
+  }
+}

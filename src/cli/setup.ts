@@ -1,0 +1,49 @@
+// Scripts that make new buildlets ready, as the command line takes them: typed, or named by the project's file.
+import { normalize } from 'node:path';
+import type { Setup } from '../backends/setup.ts';
+import { GomoteError } from '../errors.ts';
+import { pushPlace } from '../gomote/push.ts';
+import { givenSetup, setupIn } from '../gomote/setup.ts';
+import { type Project, readInProject } from './project/find-project.ts';
+import type { ProjectSettings } from './project/project-schema.ts';
+import type { Terminal } from './terminal/terminal.ts';
+
+/** The longest script that is read from standard input, in bytes. */
+const inputLimitBytes = 1 << 20;
+
+/** The longest file of a project that its script may need, in bytes. */
+const fileLimitBytes = 64 << 20;
+
+/** The script of `--setup`, `-` for standard input, and the files of `--setup-file`. */
+export async function typedSetup(
+  script: string,
+  files: readonly string[],
+  { stdin }: Pick<Terminal, 'stdin'>,
+): Promise<Setup> {
+  if (script !== '-') return givenSetup(script, files);
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of stdin) {
+    bytes += chunk.length;
+    if (bytes <= inputLimitBytes) chunks.push(chunk);
+  }
+  if (bytes <= inputLimitBytes) return givenSetup(Buffer.concat(chunks), files);
+  throw new GomoteError('ERR_USAGE', `--setup -: the script is ${bytes} bytes long`, {
+    hint: 'give one of at most 1 MiB',
+  });
+}
+
+/** The script of the project's file; what it needs goes where the tree does. Throws ERR_CONFIG. */
+export function projectSetup(
+  { path, directory }: Pick<Project, 'path' | 'directory'>,
+  settings: ProjectSettings,
+): Setup | undefined {
+  const { setup, 'setup-files': files, dest } = settings;
+  if (setup === undefined) return undefined;
+  const read = (name: string) => {
+    const [key, limit] =
+      name === normalize(setup) ? ['setup', inputLimitBytes] : ['setup-files', fileLimitBytes];
+    return readInProject(directory, name, `${path}: ${key}: ${name}`, limit);
+  };
+  return setupIn(directory, { script: setup, files }, read, pushPlace(directory, dest).dir);
+}

@@ -1,0 +1,189 @@
+// Scripts that make new buildlets ready before their names are printed.
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { testCli } from '../helpers/cli.ts';
+import { ending, workshop } from '../helpers/programs.ts';
+
+/** A command line with a script of its own. */
+function cliWith(script: string) {
+  const cli = testCli();
+  const path = join(cli.directory, 'setup.sh');
+  writeFileSync(path, script);
+  return { cli, path };
+}
+
+describe('create --setup', () => {
+  it('runs the script in the work dir, its output on stderr, and keeps it as a run', async () => {
+    const { cli, path } = cliWith('echo made >made; echo to stdout; echo to stderr >&2');
+    const { code, stdout, stderr } = await cli(['create', '--setup', path, 'local']);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'me-local-0\n' });
+    expect(stderr.split('\n').sort()).toEqual(['', 'to stderr', 'to stdout']);
+    const files = await cli(['ls', 'me-local-0']);
+    expect(files.stdout).toMatch(/^\S+\s+made\b.*\n$/m);
+    expect(files.stdout).not.toContain('gomote-setup');
+    const runs = await cli(['ps', '--json', 'me-local-0']);
+    const [run] = JSON.parse(runs.stdout) as { id: string; exitCode: number }[];
+    const logs = await cli(['logs', 'me-local-0', run?.id ?? '']);
+    expect(logs.stdout + logs.stderr).toContain('to stdout');
+  });
+
+  it('runs a script with a first line by its program, and one of standard input', async () => {
+    const { cli, path } = cliWith(`#!${process.execPath}\nrequire('fs').writeFileSync('n', '')\n`);
+    expect(await cli(['create', '--setup', path, 'local'])).toMatchObject({ code: 0 });
+    expect((await cli(['ls', 'me-local-0'])).stdout).toContain('n');
+    const typed = await cli(['create', '--setup', '-', 'local'], { stdin: ['echo x', 'y >z\n'] });
+    expect(typed).toMatchObject({ code: 0, stdout: 'me-local-1\n' });
+    expect((await cli(['run', 'me-local-1', 'cat', 'z'])).stdout).toBe('xy\n');
+  });
+
+  it.each([
+    [
+      'its exit status',
+      'echo one; echo two >&2; exit 7',
+      /failed: exit status 7: (one|two) \/ (one|two); mend/,
+    ],
+    ['its signal', 'kill -9 $$', /failed: signal: killed; mend/],
+    ['no words', 'exit 1', /failed: exit status 1; mend/],
+  ])('a script that fails destroys the buildlet and tells %s', async (_what, script, said) => {
+    const { cli, path } = cliWith(script);
+    const { code, stdout, stderr } = await cli([
+      'create',
+      '--count',
+      '2',
+      '--setup',
+      path,
+      'local',
+    ]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(said);
+    expect((await cli(['list'])).stdout).toBe('');
+  });
+
+  it('a script that fails leaves the buildlet with --keep-on-failure, which is named', async () => {
+    const { cli, path } = cliWith('exit 3');
+    const ended = await cli(['create', '--keep-on-failure', '--setup', path, 'local']);
+    expect(ended).toMatchObject({ code: 1, stdout: '' });
+    expect(ended.stderr).toContain('kept: local/me-local-0');
+    expect((await cli(['list'])).stdout).toContain('me-local-0');
+  });
+
+  it('prints the output of several behind their names', async () => {
+    const { cli, path } = cliWith('echo a; printf b');
+    const { stdout, stderr } = await cli(['create', '--count', '2', '--setup', path, 'local']);
+    expect(stdout).toBe('me-local-0\nme-local-1\n');
+    const lines = [0, 1].flatMap((n) => [`me-local-${n}| a`, `me-local-${n}| b`]);
+    expect(stderr.trim().split('\n').sort()).toEqual(lines);
+  });
+
+  it.each([
+    [
+      'a script that is not there',
+      ['--setup', 'no-such-file'],
+      /cannot read the setup .*no-such-file/,
+    ],
+    ['files without a script', ['--setup-file', 'x'], /there is no --setup/],
+    [
+      'a file outside',
+      ['--setup', '-', '--setup-file', '../x'],
+      /"\.\.\/x" of the setup is not below/,
+    ],
+    ['an absolute file', ['--setup', '-', '--setup-file', '/etc/hostname'], /is not below/],
+    [
+      'a file that is not there',
+      ['--setup', '-', '--setup-file', 'no/such'],
+      /cannot read the file no\/such/,
+    ],
+  ])('refuses %s before anything is made', async (_what, args, said) => {
+    const cli = testCli();
+    const { code, stdout, stderr } = await cli(['create', ...args, 'local'], { stdin: [''] });
+    expect([code, stdout]).toEqual([expect.any(Number), '']);
+    expect(code).not.toBe(0);
+    expect(stderr).toMatch(said);
+    expect((await cli(['list'])).stdout).toBe('');
+  });
+
+  it('runs those of the host type and of the builder type first, with their files', async () => {
+    const { cli, path } = cliWith('cat order data/f >all; test -x tool && echo given >>all');
+    const config = join(cli.directory, 'config/gomote/config.toml');
+    mkdirSync(join(dirname(config), 'data'), { recursive: true });
+    writeFileSync(join(dirname(config), 'host.sh'), 'echo host >>order\n');
+    writeFileSync(join(dirname(config), 'builder.sh'), 'echo "builder $KEY" >>order\n');
+    writeFileSync(join(dirname(config), 'data/f'), 'data\n');
+    writeFileSync(join(dirname(config), 'tool'), '');
+    chmodSync(join(dirname(config), 'tool'), 0o755);
+    writeFileSync(
+      config,
+      `[hosts.h]
+setup = "host.sh"
+setup-files = ["data/f", "tool"]
+[builders.b]
+host = "h"
+env = ["KEY=value"]
+setup = "builder.sh"
+`,
+    );
+    const { code, stderr } = await cli(['create', '--setup', path, 'b']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const all = await cli(['run', 'me-b-0', 'cat', 'all']);
+    expect(all.stdout).toBe('host\nbuilder value\ndata\ngiven\n');
+    expect((await cli(['once', '--no-push', 'b', '--', 'cat', 'order'])).stdout).toBe(
+      'host\nbuilder value\n',
+    );
+  });
+
+  it('the project’s own runs here only where the user says so', async () => {
+    const shop = workshop();
+    const top = join(shop.directory, 'project');
+    mkdirSync(top);
+    writeFileSync(join(top, '.gomote.toml'), 'setup = "s.sh"\nsetup-files = ["deps"]\n');
+    writeFileSync(join(top, 's.sh'), 'cat project/deps >found\n');
+    writeFileSync(join(top, 'deps'), 'some\n');
+    const create = async (...args: string[]) => {
+      const ended = await ending(shop.start('gomote', ['create', ...args, 'local'], { cwd: top }));
+      return { code: ended.code, stdout: ended.stdout.toString(), stderr: ended.stderr };
+    };
+    const refused = await create();
+    expect(refused).toMatchObject({ code: 1, stdout: '' });
+    expect(refused.stderr).toMatch(/the setup of .*\.gomote\.toml would run on this machine/);
+    const ls = async (name: string) => (await shop.gomote('ls', name)).stdout.toString();
+    const without = (await create('--no-project')).stdout.trim();
+    expect(await ls(without)).toBe('');
+    const trusted = (await create('--backend', 'local')).stdout.trim();
+    expect((await shop.gomote('run', trusted, 'cat', 'found')).stdout.toString()).toBe('some\n');
+  });
+
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('%s ends the script and leaves nothing', async (signal, code) => {
+    const shop = workshop();
+    const path = join(shop.directory, 'setup.sh');
+    writeFileSync(path, 'echo begun; exec sleep 600\n');
+    const child = shop.start('gomote', ['create', '--setup', path, 'local']);
+    const ended = ending(child);
+    if (child.stderr !== null) await once(child.stderr, 'data');
+    child.kill(signal);
+    expect(await ended).toMatchObject({ code });
+    expect((await shop.gomote('list')).stdout.toString()).toBe('');
+  });
+});
+
+it('once keeps its setup as a run', async () => {
+  const { cli, path } = cliWith('echo ready');
+  const ended = await cli([
+    'once',
+    '--no-push',
+    '--keep',
+    'always',
+    '--setup',
+    path,
+    'local',
+    '--',
+    'true',
+  ]);
+  expect(ended).toMatchObject({ code: 0, stdout: '' });
+  const runs = await cli(['ps', '--json', 'me-local-0']);
+  expect(JSON.parse(runs.stdout)).toHaveLength(2);
+});
