@@ -27,7 +27,7 @@ const heavyModules = {
   'src/http/server/self-signed.ts': 'self-signed',
   'src/coordinator/oidc/oauth.ts': 'oauth',
   'src/cli/terminal/spinner.ts': 'spinner',
-  'src/cli/run/re2.ts': 're2',
+  'src/re2.ts': 're2',
   'src/cli/junit/saxes.ts': 'saxes',
 };
 

@@ -129,6 +129,7 @@ export type {
   SessionEnd,
   SessionInfo,
   SessionRequest,
+  Standstill,
   StreamSum,
   TerminalRequest,
 } from './protocol/session.ts';

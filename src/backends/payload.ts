@@ -54,6 +54,7 @@ const bundleNames = [
   ],
   ...['dist/terminal-host.cjs', 'dist/archive-worker.cjs', 'dist/tree-worker.cjs'],
   'dist/undici.cjs',
+  'dist/re2.cjs',
 ];
 
 export function bundleFiles(): PayloadFile[] {

@@ -19,6 +19,9 @@ export const holdFeature = 'hold';
 /** The times of output, to readers of a log that ask with `times=1`. */
 export const timesFeature = 'times';
 
+/** Commands that stop when their output matches: the field `break` of `/session`. */
+export const breakFeature = 'break';
+
 /** Ports and sockets of the machine: `/forward`. */
 export const forwardFeature = 'forward';
 
@@ -36,6 +39,6 @@ export const buildletFeatures: readonly string[] = [
   holdFeature,
   timesFeature,
   forwardFeature,
-  ...(process.platform === 'win32' ? [] : [namesFeature]),
+  ...(process.platform === 'win32' ? [] : [namesFeature, breakFeature]),
   ...('zstd' in process.versions ? [zstdFeature] : []),
 ];

@@ -3,10 +3,10 @@ import { GomoteError } from '../errors.ts';
 
 /**
  * `out` and `err` carry output, `gap` and `end` JSON. On the wire only, and without a place in the log: `ping`, which counts
- * for nothing, and `file`, which says in JSON where the records lie that come next,
- * and `time`, which says when the output was written that comes next.
+ * for nothing; `file`, which says in JSON where the records lie that come next; `time`, which says when the output was
+ * written that comes next; and `state`, which says whether the command stands still.
  */
-type RecordKind = 'out' | 'err' | 'gap' | 'end' | 'ping' | 'file' | 'time';
+type RecordKind = 'out' | 'err' | 'gap' | 'end' | 'ping' | 'file' | 'time' | 'state';
 
 /** Whole records of a log in a file of the buildlet's machine: what a `file` record says. */
 export interface FileRange {
@@ -35,7 +35,10 @@ export const recordHeader = (kind: RecordKind, offset: number, length: number): 
   `${kind} ${offset} ${length}\n`;
 
 /** A record that is not output. In place of an offset it has a check of its bytes. */
-export function formatRecord(kind: 'gap' | 'end' | 'file' | 'time', payload: string): Buffer {
+export function formatRecord(
+  kind: 'gap' | 'end' | 'file' | 'time' | 'state',
+  payload: string,
+): Buffer {
   const bytes = Buffer.from(payload);
   return Buffer.concat([Buffer.from(recordHeader(kind, checkOf(bytes), bytes.length)), bytes]);
 }
@@ -67,7 +70,7 @@ function checkOf(bytes: Buffer): number {
 export function parseRecordHeader(
   line: string,
 ): { kind: RecordKind; offset: number; length: number } | undefined {
-  const match = /^(out|err|gap|end|ping|file|time) ([0-9]{1,16}) ([0-9]{1,16})$/.exec(line);
+  const match = /^(out|err|gap|end|ping|file|time|state) ([0-9]{1,16}) ([0-9]{1,16})$/.exec(line);
   const [offset, length] = [Number(match?.[2]), Number(match?.[3])];
   if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(length)) return undefined;
   return { kind: match?.[1] as RecordKind, offset, length };

@@ -11,6 +11,8 @@ import {
   networkClosings,
   type SessionEnd,
   type SessionInfo,
+  type Standstill,
+  standstillCauses,
 } from './session.ts';
 
 const stream = v.object({ bytes: count, sha256 });
@@ -53,6 +55,7 @@ const info = v.object({
   running: v.boolean(),
   detached: v.boolean(),
   tty: v.optional(v.boolean(), false),
+  stopped: v.optional(v.boolean()),
   readers: count,
   started: moment,
   logBytes: count,
@@ -69,6 +72,10 @@ const range = v.object({ path: text(), identity: text(64), at: count, bytes: cou
 
 const times = v.pipe(v.array(v.tuple([count, count])), v.maxLength(1 << 16));
 
+const standstill = v.object({ by: v.picklist(standstillCauses) });
+
+const state = v.object({ standstill: v.optional(standstill) });
+
 const input = v.object({ offset: count, closed: v.boolean() });
 
 /** Reads a log's closing record; undefined when it is none. */
@@ -83,6 +90,10 @@ export const parseFileRange = (json: string): FileRange | undefined => parseBy(r
 /** Reads a log's record that says when output was written; undefined when it is none. */
 export const parseTimes = (json: string): [offset: number, moment: number][] | undefined =>
   parseBy(times, json);
+
+/** Reads a log's record that says whether the command stands still; undefined when it is none. */
+export const parseState = (json: string): { standstill?: Standstill | undefined } | undefined =>
+  parseBy(state, json);
 
 /** Reads the reply of `/sessions`; undefined when it is none. */
 export const parseSessionInfos = (json: string): SessionInfo[] | undefined =>

@@ -47,7 +47,15 @@ interface SessionSettings {
   killAfterMs?: number | undefined;
   /** How long it goes on when its last reader has gone, in ms. Default 60,000. Infinity: until it ends. */
   graceMs?: number | undefined;
+  /**
+   * A regular expression of the syntax of Go: when a line of the output matches, the process group stops as by SIGSTOP, until
+   * SIGCONT is sent, and the limits of time stand still. Default: it never stops. Needs the feature `break`.
+   */
+  breakOn?: string | undefined;
 }
+
+/** The longest regular expression that stops a command, in characters. */
+export const breakLimit = 1_000;
 
 /** The command of a run, and how it runs. */
 export interface SessionRequest extends ExecRequest, SessionSettings {}
@@ -68,6 +76,7 @@ export function encodeSessionForm(request: SessionRequest): string {
     tty: tty?.term,
     columns: tty?.columns.toString(),
     rows: tty?.rows.toString(),
+    break: request.breakOn,
   });
   return [encodeExecForm(request), settings].filter((part) => part !== '').join('&');
 }
@@ -89,6 +98,9 @@ export function decodeSessionForm(body: string): SessionRequest | { refused: str
     settings[name] = wholeNumber(text);
     if (settings[name] === undefined) return { refused: `bogus '${name}' parameter` };
   }
+  settings.breakOn = form.get('break') ?? undefined;
+  if (settings.breakOn !== undefined && settings.breakOn.length > breakLimit)
+    return { refused: `bogus 'break' parameter: more than ${breakLimit} characters` };
   const term = form.get('tty');
   if (term === null) return { ...exec, ...settings };
   const size = parseTerminalSize(form);
@@ -195,6 +207,15 @@ export interface Gap {
   readonly stderr: number;
 }
 
+/** What made the processes of a session stand still: a line of output matched, or STOP was sent. */
+export const standstillCauses = ['break', 'signal'] as const;
+
+/** That the processes of a session stand still. */
+export interface Standstill {
+  /** What stopped them. */
+  readonly by: (typeof standstillCauses)[number];
+}
+
 /** A session as `GET /sessions` tells of it. */
 export interface SessionInfo {
   /** By which `sessions.get` finds it. */
@@ -207,6 +228,8 @@ export interface SessionInfo {
   readonly detached: boolean;
   /** Whether it runs on a terminal. */
   readonly tty: boolean;
+  /** Whether its processes stand still until SIGCONT is sent; absent: they do not. */
+  readonly stopped?: boolean | undefined;
   /** How many read it and slow it. */
   readonly readers: number;
   /** RFC 3339. */

@@ -1,5 +1,6 @@
 // POST /session starts a run that outlives its connection, GET /session reads its log; both send it as it grows.
 import type { ServerResponse } from 'node:http';
+import { messageOf } from '../../errors.ts';
 import { readFormBody, sendError, sendText } from '../../http/server/reply.ts';
 import type { Handler } from '../../http/server/server.ts';
 import { contentTypes } from '../../protocol/endpoints.ts';
@@ -7,9 +8,11 @@ import {
   decodeSessionForm,
   isSessionId,
   logContentType,
+  type SessionRequest,
   sessionHeader,
   wholeNumber,
 } from '../../protocol/session.ts';
+import { LineSearch } from '../runs/line-search.ts';
 import { serveLog } from '../runs/reader.ts';
 import type { Session } from '../runs/session.ts';
 import type { SessionTable } from '../runs/table.ts';
@@ -24,7 +27,10 @@ export function session(table: SessionTable, pingMs: number): Handler {
       const form = await readFormBody(request);
       const wanted = decodeSessionForm(form);
       if ('refused' in wanted) return sendError(response, 400, wanted.refused, 'ERR_REQUEST');
-      found = table.start(id, form, wanted);
+      const breaks = await breaksOf(wanted);
+      if (breaks !== undefined && 'refused' in breaks)
+        return sendError(response, 400, breaks.refused, 'ERR_REQUEST');
+      found = table.start(id, form, wanted, breaks);
       if (wanted.detach) {
         // The reply tells a command that could not be started from one that runs.
         await found.begun;
@@ -48,9 +54,23 @@ export function session(table: SessionTable, pingMs: number): Handler {
       observes: query.get('observe') === '1',
       named: query.get('named') === '1',
       timed: query.get('times') === '1',
+      stated: query.get('states') === '1',
       pingMs,
     });
   };
+}
+
+/** What stops the command, compiled; or why it cannot be. */
+async function breaksOf({
+  breakOn,
+}: SessionRequest): Promise<LineSearch | { refused: string } | undefined> {
+  if (breakOn === undefined) return undefined;
+  const { compileGoPattern } = await import('../../go-pattern.ts');
+  try {
+    return new LineSearch(await compileGoPattern('break', breakOn));
+  } catch (error) {
+    return { refused: messageOf(error) };
+  }
 }
 
 /**

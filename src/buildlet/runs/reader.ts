@@ -1,7 +1,8 @@
 // One reader of a session's log, live until the closing record has gone out.
 import type { ServerResponse } from 'node:http';
 import { drained } from '../../http/server/reply.ts';
-import { recordHeader } from '../../protocol/log-records.ts';
+import { formatRecord, recordHeader } from '../../protocol/log-records.ts';
+import type { Standstill } from '../../protocol/session.ts';
 import { type Reader, Reading, type ReadingOptions } from './reading.ts';
 import type { Session } from './session.ts';
 
@@ -9,6 +10,8 @@ interface ReaderOptions extends ReadingOptions {
   readonly name: string | undefined;
   readonly observes: boolean;
   readonly from: number;
+  /** Whether it is told when the command stands still, and when it goes on. */
+  readonly stated: boolean;
   /** How often each side is heard from, in ms. */
   readonly pingMs: number;
 }
@@ -28,6 +31,8 @@ export async function serveLog(
   let lastHeardAtMs = performance.now();
   let lastSentAtMs = lastHeardAtMs;
   let fellSilent = false;
+  // Who comes later may have been told something else before.
+  let told: Standstill | undefined | null = options.from > 0 ? null : undefined;
   const reader: Reader = {
     name: options.name,
     observes: options.observes,
@@ -65,7 +70,14 @@ export async function serveLog(
         session.balance();
         if (response.writableNeedDrain) await drained(response);
       } else if (reading.isOver) break;
-      else if (reading.mustWait) await reading.change();
+      else if (reading.mustWait) {
+        const { standstill } = session.clock;
+        if (options.stated && standstill !== told) {
+          told = standstill;
+          response.write(formatRecord('state', JSON.stringify({ standstill })));
+        }
+        await reading.change();
+      }
     }
     response.end();
   } finally {

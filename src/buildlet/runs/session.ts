@@ -6,13 +6,18 @@ import { type LongTimer, longTimer } from '../../timeout-signal.ts';
 import type { Exit } from '../command/command.ts';
 import type { RunCommands, StartedCommand } from '../command/commands.ts';
 import { SessionInput } from './input.ts';
+import type { LineSearch } from './line-search.ts';
 import type { SessionLog } from './log.ts';
 import { emptySum, OutputPump } from './output-pump.ts';
 import type { Reader } from './reading.ts';
+import { RunClock } from './run-clock.ts';
+import { endingSignals, endReasonOf } from './session-end.ts';
 
 export interface SessionOptions {
   readonly id: string;
   readonly request: SessionRequest;
+  /** Stops its processes when a line of their output matches. */
+  readonly breaks?: LineSearch | undefined;
   /** The command with its arguments, for people. */
   readonly command: readonly string[];
   readonly makeLog: (session: Session) => SessionLog;
@@ -29,19 +34,16 @@ const defaultKillAfterMs = 5_000;
 /** How long output may still come when every process that could be found has been ended, in ms. */
 const lastOutputAtMs = 1_000;
 
-/** Signals that ask a command to end. */
-const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGKILL'];
-
 export class Session {
   readonly id: string;
   readonly log: SessionLog;
+  readonly clock = new RunClock();
   readonly #options: Omit<SessionOptions, 'request'>;
   /** Once the command runs, without its arguments and environment: those may be megabytes, and a session is remembered for long. */
   #request: SessionRequest;
   readonly #started = new Date();
   readonly #startMs = performance.now();
   readonly #readers = new Set<Reader>();
-  readonly #timers = new Set<LongTimer>();
   #graceTimer: LongTimer | undefined;
   #detached: boolean;
   /** Resolves when the command runs, or never will. */
@@ -76,6 +78,7 @@ export class Session {
       running: this.#end === undefined,
       detached: this.#detached,
       tty: this.#request.tty !== undefined,
+      ...(this.clock.standstill && { stopped: true }),
       readers: this.#attached.length,
       started: this.#started.toISOString(),
       logBytes: this.log.end,
@@ -95,6 +98,7 @@ export class Session {
 
   async #run({ commands, countMemoryKills }: RunCommands): Promise<void> {
     const request = this.#request;
+    let { breaks } = this.#options;
     const killsBefore = countMemoryKills();
 
     const streams = { merge: request.merge === true, stdin: request.stdin === true };
@@ -108,31 +112,31 @@ export class Session {
       ...command,
       onOutput: (stream, chunk) => {
         this.log.append(stream, chunk);
+        // What it had written before it stopped is no reason to stop again.
+        if (breaks?.take(stream, chunk) && !this.clock.standstill) void this.#stop('break');
         this.balance();
       },
     });
     this.#pump = pump;
     if (request.debug) pump.add('out', Buffer.from(command.debugLine));
-    this.#startLimits();
+    this.#startLimits(request, pump);
     if (this.#why !== undefined) void this.endBy(this.#why);
     const exit = await command.exited;
+    breaks = undefined;
     if (this.#askedToEnd) void this.#endProcesses(this.#killAfterMs);
     await pump.ended;
-    const killed = exit.signal === 'SIGKILL' || exit.code === 128 + 9;
-    const noMemory = killed && killsBefore !== undefined && (countMemoryKills() ?? 0) > killsBefore;
     const state = formatProcessState(exit.code, exit.signal);
-    this.#finish(this.#reasonOf(exit, noMemory), state, exit);
-  }
-
-  #reasonOf(exit: Exit, noMemory: boolean): EndReason {
-    if (this.#why !== undefined) return this.#why;
-    if (noMemory) return 'memory';
-    if (exit.signal === null) return 'exit';
-    return this.#askedToEnd ? 'killed' : 'signal';
+    const asked = { why: this.#why, wasAsked: this.#askedToEnd };
+    const why = endReasonOf(
+      exit,
+      asked,
+      () => (countMemoryKills() ?? 0) > (killsBefore ?? Infinity),
+    );
+    this.#finish(why, state, exit);
   }
 
   #finish(why: EndReason, state: string, exit: Exit = { code: null, signal: null }): void {
-    for (const timer of this.#timers) timer.clear();
+    this.clock.end();
     this.#graceTimer?.clear();
     this.#input?.close();
     this.#end = {
@@ -155,28 +159,16 @@ export class Session {
   }
 
   #forgetForm(): void {
-    this.#request = { ...this.#request, cmd: '', dir: '', args: [], env: [], path: undefined };
+    this.#request = {
+      ...this.#request,
+      ...{ cmd: '', dir: '', args: [], env: [], path: undefined, breakOn: undefined },
+    };
   }
 
-  #startLimits(): void {
-    const { timeoutMs, idleTimeoutMs } = this.#request;
-    if (timeoutMs) this.#after(timeoutMs, () => this.endBy('timeout'));
-    if (idleTimeoutMs) this.#after(idleTimeoutMs, () => this.#checkIdle(idleTimeoutMs));
-  }
-
-  #checkIdle(limitMs: number): void {
-    const leftMs = (this.#pump?.lastOutputAtMs ?? 0) + limitMs - performance.now();
-    if (leftMs > 0) this.#after(leftMs, () => this.#checkIdle(limitMs));
-    else void this.endBy('idle');
-  }
-
-  #after(delayMs: number, act: () => void): void {
-    if (this.#end !== undefined) return;
-    const timer = longTimer(() => {
-      this.#timers.delete(timer);
-      act();
-    }, delayMs);
-    this.#timers.add(timer);
+  #startLimits({ timeoutMs, idleTimeoutMs }: SessionRequest, pump: OutputPump): void {
+    if (timeoutMs) this.clock.limit(timeoutMs, () => this.endBy('timeout'));
+    const sinceMs = () => pump.lastOutputAtMs;
+    if (idleTimeoutMs) this.clock.limitSince(sinceMs, idleTimeoutMs, () => this.endBy('idle'));
   }
 
   get #killAfterMs(): number {
@@ -197,9 +189,11 @@ export class Session {
   }
 
   async #endProcesses(killAfterMs: number): Promise<void> {
+    // What stands still would not end before it is killed.
+    await this.#goOn();
     await this.#command?.end(killAfterMs);
     // Whatever holds the streams and was not found is not waited for.
-    this.#after(lastOutputAtMs, () => this.#pump?.cut());
+    this.clock.after(lastOutputAtMs, () => this.#pump?.cut());
   }
 
   /** The log cannot be written: the command's writes fail, and it is ended. */
@@ -214,10 +208,25 @@ export class Session {
     await this.begun;
     const command = this.#running();
     if (endingSignals.includes(name)) this.#askedToEnd = true;
+    if (name === 'SIGSTOP') return await this.#stop('signal');
     await command.signal(name);
+    if (name === 'SIGCONT' || endingSignals.includes(name)) await this.#goOn();
     if (killAfterMs !== undefined) {
-      this.#after(killAfterMs, () => void this.#endProcesses(0));
+      this.clock.after(killAfterMs, () => void this.#endProcesses(0));
     }
+  }
+
+  /** Lets its process group stand still, and its limits of time with it. */
+  async #stop(by: 'break' | 'signal'): Promise<void> {
+    this.clock.stop({ by });
+    await this.#command?.signal('SIGSTOP');
+    this.log.wake();
+  }
+
+  async #goOn(): Promise<void> {
+    if (!this.clock.goOn()) return;
+    await this.#command?.signal('SIGCONT');
+    this.log.wake();
   }
 
   async resize(columns: number, rows: number): Promise<void> {

@@ -8,6 +8,7 @@ import { removeTree } from '../../files/remove-tree.ts';
 import { textOf } from '../../protocol/form.ts';
 import type { SessionInfo, SessionRequest } from '../../protocol/session.ts';
 import type { RunCommands } from '../command/commands.ts';
+import type { LineSearch } from './line-search.ts';
 import { SessionLog } from './log.ts';
 import { namedLagBytes } from './reading.ts';
 import { Session } from './session.ts';
@@ -86,7 +87,7 @@ export class SessionTable {
   }
 
   /** Starts the session unless it has been; `form` is the request as it came. */
-  start(id: string, form: string, request: SessionRequest): Session {
+  start(id: string, form: string, request: SessionRequest, breaks?: LineSearch): Session {
     const known = this.#entries.get(id);
     const formDigest = createHash('sha256').update(form).digest('base64');
     if (known?.formDigest === formDigest) return known.session;
@@ -96,6 +97,7 @@ export class SessionTable {
     const session = new Session({
       id,
       request,
+      breaks,
       command: shownCommand(request),
       makeLog: (owner) => this.#makeLog(owner),
       silentGraceMs,

@@ -31,7 +31,7 @@ const borrowed: ReadonlyArray<[OptionSource, readonly string[]]> = [
         '--builderenv',
       ],
       ...['--interactive', '--tty', '--no-tty', '--timeout', '--idle-timeout', '--kill-after'],
-      ...['--reconnect', '--until', '--max', '--retry', '--time'],
+      ...['--reconnect', '--until', '--max', '--retry', '--time', '--break'],
       ...['--junit', '--junit-output', '--fail-on-test-failures'],
     ],
   ],

@@ -45,8 +45,9 @@ const toJson = (run: SessionInfo) => ({ ...run, state: condition(run) });
 /** What `toJson` gives. */
 const fields = ['id', 'started', 'command', 'running', 'detached', 'state', 'end'];
 
-/** `running`, `detached` (runs without its client), or how it ended. */
-function condition({ end, detached }: SessionInfo): string {
+/** `running`, `detached` (runs without its client), `stopped` (stands still), or how it ended. */
+function condition({ end, detached, stopped }: SessionInfo): string {
+  if (stopped) return 'stopped';
   if (end === undefined) return detached ? 'detached' : 'running';
   const { why, code, signal, state } = end;
   if (why === 'not-started') return `not started: ${state}`;

@@ -79,6 +79,10 @@ export function define(command: Command, context: Context): void {
       '--until <re>',
       'run it again and again until its output matches this regular expression, of the syntax of Go',
     )
+    .option(
+      '--break <re>',
+      'stop the command when a line of its output matches this regular expression, until gomote kill -s CONT; time limits stand still',
+    )
     .option('--max <n>', 'with --until: give up after N runs; exit status 1', (text) =>
       parseCount('--max', text, 999_999),
     )

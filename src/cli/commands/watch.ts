@@ -24,7 +24,15 @@ interface Options extends RunOptions {
 const ofPush = ['--dest', '--exclude', '--no-ignore'];
 const ofRun = [
   ...['--sh', '--system', '--env', '--env-file', '--path', '--dir', '--firewall', '--builderenv'],
-  ...['--timeout', '--idle-timeout', '--kill-after', '--reconnect', '--timestamps', '--time'],
+  ...[
+    '--timeout',
+    '--idle-timeout',
+    '--kill-after',
+    '--reconnect',
+    '--timestamps',
+    '--time',
+    '--break',
+  ],
 ];
 
 export function define(command: Command, context: Context): void {

@@ -1,5 +1,5 @@
 // Lines of output as they are shown: with the time at which they were written, and only those that are wanted.
-import type { GoPattern } from './go-pattern.ts';
+import type { GoPattern } from '../../go-pattern.ts';
 
 export type StreamName = 'stdout' | 'stderr';
 

@@ -1,5 +1,5 @@
 // Looks for a pattern in all that a run writes, and keeps no more of it than one match may span.
-import type { GoPattern } from './go-pattern.ts';
+import type { GoPattern } from '../../go-pattern.ts';
 import type { OutputTap } from './output-taps.ts';
 
 /** Output is searched as a whole up to this size, in bytes; longer output in parts of it. */

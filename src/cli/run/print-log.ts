@@ -2,12 +2,12 @@
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { parseDuration } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';
+import { compileGoPattern } from '../../go-pattern.ts';
 import { timesFeature } from '../../protocol/features.ts';
 import type { SessionInfo } from '../../protocol/session.ts';
 import type { Context } from '../context.ts';
 import { type Column, formatColumns } from '../terminal/table.ts';
 import { print } from '../terminal/terminal.ts';
-import { compileGoPattern } from './go-pattern.ts';
 import { LastLines } from './last-lines.ts';
 import { LineEditor, type StreamName, timeText } from './line-editor.ts';
 import { type Silence, Silences } from './silences.ts';

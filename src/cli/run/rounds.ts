@@ -1,9 +1,9 @@
 // One command run again and again: until its output matches, or until it succeeds.
 import { GomoteError, isGomoteError } from '../../errors.ts';
+import { compileGoPattern } from '../../go-pattern.ts';
 import { shortDuration } from '../../gomote/run/ending.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { plural } from '../plural.ts';
-import { compileGoPattern } from './go-pattern.ts';
 import { OutputSearch } from './output-search.ts';
 import type { Round, Run } from './run.ts';
 import type { RunRecord } from './run-report.ts';

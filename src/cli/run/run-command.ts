@@ -30,6 +30,7 @@ import {
   writeReport,
 } from './run-report.ts';
 import { describeEnd, statusOf } from './session-status.ts';
+import { sayStandstill } from './standstill.ts';
 
 /**
  * Runs it; the result is the exit status of gomote.
@@ -133,12 +134,15 @@ async function runIn(
     merge: isOutputShared,
     tty,
     detach: options.detach,
+    breakOn: options.break,
   };
+  if (options.break !== undefined) await checkBreak(client, options.break, context);
   const id = options.id ?? randomId();
   const session = client.sessions.get(id, {
     reconnectMs: options.reconnect,
     runAhead: context.terminal.isOutputShown !== true,
     times: options.timestamps,
+    onStandstill: sayStandstill(context, name, id),
   });
   const onLost = reportOutage(context);
   if (options.id !== undefined) await sayKnown(client, options.id, context);
@@ -192,6 +196,14 @@ async function runIn(
   if (editor?.isGuessed)
     context.messages.say(`gomote: ${name} tells no times: they are those at which the output came`);
   return exitCodeOf(followed, context, record, request);
+}
+
+/** Throws what is wrong with --break. */
+async function checkBreak(client: BuildletClient, text: string, context: Context): Promise<void> {
+  const { compileGoPattern } = await import('../../go-pattern.ts');
+  await compileGoPattern('--break', text);
+  const { requireBreak } = await import('../../gomote/run/break.ts');
+  await requireBreak(client, text, { option: '--break', signal: context.signal });
 }
 
 /** Says that a run of that id is there already: starting it again gives what that one wrote, and its status. */

@@ -33,6 +33,7 @@ export interface RunOptions {
   failOnTestFailures?: boolean;
   time?: boolean;
   timestamps?: boolean;
+  break?: string;
 }
 
 /** Whether something is to be done when the run is over. */
@@ -113,6 +114,7 @@ export function parseOnHangup(text: string): 'kill' | 'detach' {
 
 /** Options that need a session, and how they are written. */
 const needSession: ReadonlyArray<[keyof RunOptions, string]> = [
+  ['break', '--break'],
   ['detach', '--detach'],
   ['id', '--id'],
   ['idleTimeout', '--idle-timeout'],

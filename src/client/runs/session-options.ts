@@ -1,6 +1,6 @@
 // What the calls of a session take and give.
 import type { GomoteError } from '../../errors.ts';
-import type { SessionEnd } from '../../protocol/session.ts';
+import type { SessionEnd, Standstill } from '../../protocol/session.ts';
 import type { LogOutputs } from './log-outputs.ts';
 
 /** What `read` takes. */
@@ -38,4 +38,6 @@ export interface SessionOptions {
   runAhead?: boolean | undefined;
   /** Whether to ask when the output was written, for `edit`. Default false. Buildlets without the feature `times` do not tell. */
   times?: boolean | undefined;
+  /** Called when its processes stand still, with why, and with undefined when they go on. */
+  onStandstill?: ((standstill: Standstill | undefined) => void) | undefined;
 }

@@ -3,12 +3,15 @@ import type { Writable } from 'node:stream';
 import { GomoteError } from '../../errors.ts';
 import { type HttpResponse, transportError } from '../../http/client/request.ts';
 import { RecordParser, type RecordPiece } from '../../protocol/log-records.ts';
-import type { Gap, SessionEnd, StreamSum } from '../../protocol/session.ts';
+import type { Gap, SessionEnd, Standstill } from '../../protocol/session.ts';
 import { closedOutput, outputFailure } from '../given-streams.ts';
 import { LogFiles } from './log-files.ts';
 import type { LogOutputs } from './log-outputs.ts';
-import { StreamDigest } from './stream-digest.ts';
+import { checkStream, type LogStream, newStream } from './log-stream.ts';
+import type { SessionOptions } from './session-options.ts';
 import { TimeLine } from './time-line.ts';
+
+type Standstills = Pick<SessionOptions, 'onStandstill'>;
 
 /** A connection's part of a log. */
 interface CopyOptions {
@@ -22,44 +25,37 @@ interface CopyOptions {
 /** How long a reply may take to end after the closing record, in ms. */
 const endGraceMs = 2_000;
 
-interface Stream {
-  readonly output: Writable | undefined;
-  readonly digest: StreamDigest;
-  /** The offset of what comes next. */
-  next: number;
-  lost: number;
-}
-
 /** Takes a log apart, writes its output and keeps count, over as many connections as it takes. */
 export class LogCopier {
   readonly #parser: RecordParser;
-  readonly #streams: Record<'out' | 'err', Stream>;
+  readonly #streams: Record<'out' | 'err', LogStream>;
   /** Whether the log was read from its beginning, so that the digests must agree. */
   readonly #fromStart: boolean;
   readonly #until: number;
   readonly #mayReuseBuffer: boolean;
   readonly #edit: LogOutputs['edit'];
+  readonly #onStandstill: Standstills['onStandstill'];
   readonly #times = new TimeLine();
   #replies: Awaited<ReturnType<typeof loadReplies>> | undefined;
   #end: SessionEnd | undefined;
   #heard = false;
+  /** Whether the command was last said to stand still. */
+  #isStopped = false;
   /** How many outputs cannot take more for the moment. */
   #waits = 0;
 
-  constructor(outputs: LogOutputs, from: number | 'end', until = Infinity) {
+  constructor(outputs: LogOutputs & Standstills, from: number | 'end', until = Infinity) {
     this.#until = until;
     this.#mayReuseBuffer = outputs.mayReuseBuffer === true;
     this.#edit = outputs.edit;
+    this.#onStandstill = outputs.onStandstill;
     this.#fromStart = from === 0;
     this.#parser = new RecordParser(from === 'end' ? 0 : from);
-    const stream = (output: Writable | undefined): Stream => ({
-      output,
-      digest: new StreamDigest(),
-      // Of what is read from elsewhere, the first record tells where it is.
-      next: this.#fromStart ? 0 : -1,
-      lost: 0,
-    });
-    this.#streams = { out: stream(outputs.stdout), err: stream(outputs.stderr) };
+    const { stdout, stderr } = outputs;
+    this.#streams = {
+      out: newStream(stdout, this.#fromStart),
+      err: newStream(stderr, this.#fromStart),
+    };
   }
 
   /** Where in the log to go on. */
@@ -218,12 +214,13 @@ export class LogCopier {
     if (kind === 'out' || kind === 'err') return this.#write(this.#streams[kind], offset, bytes);
     const json = bytes.toString();
     if (kind === 'time') this.#times.add(damagedUnless(this.#replies?.parseTimes(json)));
+    if (kind === 'state') this.#tell(damagedUnless(this.#replies?.parseState(json)).standstill);
     if (kind === 'gap') this.#skip(damagedUnless(this.#replies?.parseGap(json)));
     if (kind === 'end') this.#end = damagedUnless(this.#replies?.parseSessionEnd(json));
     return undefined;
   }
 
-  #write(stream: Stream, offset: number, bytes: Buffer): Writable | undefined {
+  #write(stream: LogStream, offset: number, bytes: Buffer): Writable | undefined {
     if (stream.next < 0) stream.next = offset;
     if (offset > stream.next) throw new GomoteError('ERR_REPLY', 'the log skips some output');
     const fresh = bytes.subarray(stream.next - offset);
@@ -234,6 +231,13 @@ export class LogCopier {
     const name = stream === this.#streams.out ? 'stdout' : 'stderr';
     const shown = this.#edit?.(fresh, name, this.#times.at(this.position)) ?? fresh;
     return shown.length > 0 && stream.output?.write(shown) === false ? stream.output : undefined;
+  }
+
+  #tell(standstill: Standstill | undefined): void {
+    const isStopped = standstill !== undefined;
+    if (isStopped === this.#isStopped) return;
+    this.#isStopped = isStopped;
+    this.#onStandstill?.(standstill);
   }
 
   #skip(gap: Gap): void {
@@ -272,16 +276,6 @@ export class LogCopier {
       });
     }
   }
-}
-
-function checkStream(name: string, { next, digest }: Stream, sum: StreamSum): void {
-  if (next !== sum.bytes) {
-    throw new GomoteError('ERR_LOST', `${name} came with ${next} bytes, not ${sum.bytes}`);
-  }
-  const found = digest.hex();
-  if (found === sum.sha256) return;
-  const message = `${name} came damaged: its SHA-256 is ${found}, not ${sum.sha256}`;
-  throw new GomoteError('ERR_LOST', message);
 }
 
 function damagedUnless<T>(record: T | undefined): T {

@@ -42,6 +42,7 @@ export class Session {
   readonly #reconnectMs: number;
   readonly #pingMs: number;
   readonly #isTimed: boolean;
+  readonly #onStandstill: SessionOptions['onStandstill'];
   /** The reply to the request that started it, until it is read. */
   #first: OpenLog | undefined;
   #mayRun = false;
@@ -56,6 +57,7 @@ export class Session {
     const pingMs = timeLimitMs('pingMs', options.pingMs) ?? pingIntervalMs;
     this.#pingMs = Math.min(pingMs, pingIntervalMs);
     this.#isTimed = options.times === true;
+    this.#onStandstill = options.onStandstill;
     const { sharedDirectory } = connection.options;
     this.#filesIn = options.runAhead === false ? undefined : sharedDirectory;
   }
@@ -134,7 +136,8 @@ export class Session {
   }
 
   async #copyUntil(until: number, options: SessionReadOptions) {
-    const copier = new LogCopier(options, options.from ?? 0, until);
+    const outputs = { ...options, onStandstill: this.#onStandstill };
+    const copier = new LogCopier(outputs, options.from ?? 0, until);
     const signal = this.#connection.signalWith(options.signal);
     const outage = this.#outage(signal, options.onLost);
     while (!copier.isDone) {
@@ -271,7 +274,8 @@ export class Session {
 
   #as(reader: string): FormValues {
     const named = this.#filesIn === undefined ? undefined : '1';
-    return { reader, named, times: this.#isTimed ? '1' : undefined };
+    const states = this.#onStandstill === undefined ? undefined : '1';
+    return { reader, named, times: this.#isTimed ? '1' : undefined, states };
   }
 
   #path(path: string, query: FormValues): string {

@@ -2,7 +2,7 @@
 import type { Writable } from 'node:stream';
 import type { CallOptions } from '../../client/client-options.ts';
 import type { GomoteError } from '../../errors.ts';
-import type { TerminalRequest } from '../../protocol/session.ts';
+import type { Standstill, TerminalRequest } from '../../protocol/session.ts';
 import type { Source } from '../sources.ts';
 import type { CommandOptions } from './request.ts';
 
@@ -14,6 +14,8 @@ export interface OutputOptions {
   readonly stderr?: Writable | undefined;
   /** How much of each output is kept for the result, in bytes. Default 64 MiB. */
   readonly maxBuffer?: number | undefined;
+  /** Called when its processes stand still, with why, and with undefined when they go on. */
+  readonly onStandstill?: ((standstill: Standstill | undefined) => void) | undefined;
   /** Called once an outage that the connection was lost and is being made again. */
   readonly onLost?: ((error: GomoteError) => void) | undefined;
 }
@@ -26,6 +28,11 @@ export interface RunOptions extends CommandOptions, OutputOptions, CallOptions {
   readonly tty?: TerminalRequest | undefined;
   /** By which `attach` finds the run; starting the same id twice starts it once. Default: a fresh one. */
   readonly id?: string | undefined;
+  /**
+   * A regular expression of the syntax of Go: when a line of the output matches, the processes stop, and the limits of time
+   * with them, until `kill('SIGCONT')`. ERR_UNSUPPORTED where the buildlet cannot do that.
+   */
+  readonly breakOn?: string | undefined;
   /** Ends the command, with its whole process group; the run then fails with ERR_ABORTED. */
   signal?: AbortSignal | undefined;
 }

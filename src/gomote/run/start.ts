@@ -8,6 +8,7 @@ import { anySignal } from '../../timeout-signal.ts';
 import type { Place } from '../place.ts';
 import { bytesOf } from '../sources.ts';
 import { runByBase } from './base.ts';
+import { requireBreak } from './break.ts';
 import { failureOf } from './ending.ts';
 import { follow } from './follow.ts';
 import { defaultKillAfterMs, lostRun } from './lost.ts';
@@ -34,12 +35,14 @@ export function startRun(
 ): Run {
   const { id = randomId(), reconnectMs, onLost, stdin } = options;
   const killAfterMs = options.killAfterMs ?? defaultKillAfterMs;
-  const session = client.sessions.get(id, { reconnectMs });
+  const { breakOn, onStandstill } = options;
+  const session = client.sessions.get(id, { reconnectMs, onStandstill });
   const signal = anySignal(...[ending, options.signal].filter((one) => one !== undefined));
   const run = async (outputs: Outputs, leaving: AbortSignal, source?: Source) => {
     const made = await makeRequest();
-    const request = { ...made, tty: options.tty, stdin: source !== undefined };
+    const request = { ...made, tty: options.tty, stdin: source !== undefined, breakOn };
     const until = anySignal(signal, leaving);
+    if (breakOn !== undefined) await requireBreak(client, breakOn, { signal: until });
     try {
       if (!(await session.start(request, { signal: until, onLost }))) {
         return await runByBase(client, request, { output: outputs.stdout, signal: until });
@@ -68,8 +71,8 @@ export function attachRun(
   id: string,
   options: AttachOptions,
 ): Run {
-  const { reconnectMs, onLost, from } = options;
-  const session = client.sessions.get(id, { reconnectMs });
+  const { reconnectMs, onLost, onStandstill, from } = options;
+  const session = client.sessions.get(id, { reconnectMs, onStandstill });
   return runOf(session, options, (outputs, leaving) => {
     const signals = [ending, options.signal, leaving].filter((one) => one !== undefined);
     const reading = { signal: anySignal(...signals), onLost, from };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { compileGoPattern } from '../../../src/cli/run/go-pattern.ts';
 import { OutputSearch } from '../../../src/cli/run/output-search.ts';
+import { compileGoPattern } from '../../../src/go-pattern.ts';
 
 const sizes = { partBytes: 100, sharedBytes: 20 };
 

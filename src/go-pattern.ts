@@ -1,6 +1,6 @@
 // Regular expressions with the syntax and the meaning that they have in Go (RE2). They take time in proportion to the text,
 // whatever the text is.
-import { GomoteError } from '../../errors.ts';
+import { GomoteError } from './errors.ts';
 
 export interface GoPattern {
   /**

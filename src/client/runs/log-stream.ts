@@ -1,0 +1,32 @@
+// One of the two streams in a log, as far as it has been read.
+import type { Writable } from 'node:stream';
+import { GomoteError } from '../../errors.ts';
+import type { StreamSum } from '../../protocol/session.ts';
+import { StreamDigest } from './stream-digest.ts';
+
+export interface LogStream {
+  readonly output: Writable | undefined;
+  readonly digest: StreamDigest;
+  /** The offset of what comes next. */
+  next: number;
+  lost: number;
+}
+
+/** Of what is read from elsewhere than the start, the first record tells where it is. */
+export const newStream = (output: Writable | undefined, fromStart: boolean): LogStream => ({
+  output,
+  digest: new StreamDigest(),
+  next: fromStart ? 0 : -1,
+  lost: 0,
+});
+
+/** Throws ERR_LOST when not all of it has come as it was written. */
+export function checkStream(name: string, { next, digest }: LogStream, sum: StreamSum): void {
+  if (next !== sum.bytes) {
+    throw new GomoteError('ERR_LOST', `${name} came with ${next} bytes, not ${sum.bytes}`);
+  }
+  const found = digest.hex();
+  if (found === sum.sha256) return;
+  const message = `${name} came damaged: its SHA-256 is ${found}, not ${sum.sha256}`;
+  throw new GomoteError('ERR_LOST', message);
+}
