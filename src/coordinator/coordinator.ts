@@ -12,12 +12,12 @@ import { closedPools, poolsWithUnfit } from './pools/troubles.ts';
 import { Admission, type AdmissionOptions, type Wanted } from './sessions/admission.ts';
 import type { Creation } from './sessions/creation.ts';
 import { ClockWatch, endExpired } from './sessions/expiry.ts';
-import { type Health, MachineConnections } from './sessions/machine-connections.ts';
+import { MachineConnections } from './sessions/machine-connections.ts';
 import type { Limits, Session } from './sessions/session.ts';
 import { SessionTransitions } from './sessions/session-transitions.ts';
 import { Sharing } from './sessions/sharing.ts';
 import { takeUp } from './sessions/take-up.ts';
-import { type CoordinatorView, viewOf } from './sessions/view.ts';
+import { type CoordinatorView, Views } from './sessions/view.ts';
 import type { Drains } from './state/drains.ts';
 import type { SessionBook } from './state/session-book.ts';
 import type { User } from './state/user-records.ts';
@@ -67,6 +67,7 @@ const sortedByName = (sessions: Session[]) => sessions.sort((a, b) => (a.name < 
 
 export class Coordinator {
   readonly machines: MachineAdmin;
+  readonly views: Views;
   readonly #options: CoordinatorOptions;
   readonly #book: SessionBook;
   readonly #pools: PoolTable;
@@ -99,6 +100,7 @@ export class Coordinator {
       isRunning: (name) => book.get(name)?.state === 'running',
     });
     const machines = this.#machines;
+    this.views = new Views(book, this.#pools.allocators, machines);
     const onEnded = (session: Session) => this.#sharing.ended(session);
     this.#sessions = new SessionTransitions({
       ...{ book, limits, allocatorOf, isShared, machines, log, audit },
@@ -216,15 +218,6 @@ export class Coordinator {
     return sortedByName(shown);
   }
 
-  healthOf(name: string): Health {
-    return this.#book.get(name)?.state === 'dead' ? 'dead' : this.#machines.healthOf(name);
-  }
-
-  /** Why it is dead, or what is wrong with it at the moment. */
-  troubleOf({ name, reason }: Session): string | undefined {
-    return reason ?? this.#machines.troubleOf(name);
-  }
-
   /** The user's session of that name; throws ERR_UNKNOWN_BUILDLET and ERR_NOT_OWNER. */
   async find(user: User, name: string): Promise<Session> {
     // Another coordinator may have made it a moment ago.
@@ -271,8 +264,7 @@ export class Coordinator {
 
   /** What a user may see: own rows, or all for an admin. */
   view(user: User): CoordinatorView {
-    const allocators = [...this.#pools.allocators.values()];
-    return viewOf(user, sortedByName(this.#book.all()), allocators, this.#machines);
+    return this.views.of(user);
   }
 
   /** Calls the listener after changes, not at each of many; returns the function that ends it. */

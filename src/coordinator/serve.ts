@@ -22,6 +22,7 @@ import { createCoordinatorServer } from './http/server.ts';
 import { auditIn, both, fileLog, type Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { SignIn } from './oidc/sign-in.ts';
+import { PoolLoads } from './page/pool-loads.ts';
 import { StatusPage } from './page/status-page.ts';
 import { openPools } from './pools/open-pools.ts';
 import { ReverseGate } from './pools/reverse-gate.ts';
@@ -123,8 +124,14 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
       audit,
     });
     const authenticator = new Authenticator(users, log, door.token);
+    const loads = new PoolLoads({
+      path: join(directory.path, 'loads.json'),
+      now: () => coordinator.views.loads,
+      onTrouble: (what) => log.write('trouble', { what }),
+    });
+    coordinator.watch(() => loads.look());
     const page = new StatusPage({
-      ...{ log, audit, coordinator, authenticator, users },
+      ...{ log, audit, coordinator, authenticator, users, readiness, loads, graceMs },
       loginsPath: join(directory.path, 'logins.json'),
       isSecure: (request) => tls !== undefined || config.proxies.saysTls(request),
       provider: config.oidc && new URL(config.oidc.issuer).host,
@@ -195,6 +202,7 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
         await coordinator.close();
         await closed;
         runs.close();
+        await loads.close();
         await trail.close();
         await door.close();
         await directory.release();

@@ -42,7 +42,7 @@ describe('a browser', () => {
     expect((await browser.get(`${publicUrl}/`)).text).toContain('Sign in with 127.0.0.1');
     const page = await signIn('boss');
     expect(page.text).toContain('You are signed in.');
-    expect((await browser.get(`${publicUrl}/`)).text).toContain('id="buildlet-rows"');
+    expect((await browser.get(`${publicUrl}/`)).text).toContain('id="buildlets"');
     const users = readFileSync(join(coordinator.directory, 'state', 'users.json'), 'utf8');
     expect(JSON.parse(users).users.boss).toMatchObject({ role: 'admin', tokenHash: '' });
     // Nothing that the provider gave is kept in the browser, and no sign-in is left open there.

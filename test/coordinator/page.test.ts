@@ -265,6 +265,6 @@ describe('events', () => {
     });
     const over = text(reply);
     await coordinator.drain(60_000);
-    expect(await over).toContain('event: state');
+    expect(await over).toMatch(/^retry: 1000\n\n/);
   });
 });

@@ -2,7 +2,15 @@
 import type { Page } from 'playwright-core';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { BuildletClient } from '../../src/client/buildlet-client.ts';
-import { askPage, browse, hasBrowser, picture, signIn, visit } from '../helpers/browser.ts';
+import {
+  askPage,
+  browse,
+  faultsOf,
+  hasBrowser,
+  picture,
+  signIn,
+  visit,
+} from '../helpers/browser.ts';
 import { startCoordinator, type TestCoordinator } from '../helpers/coordinator.ts';
 
 const users = { me: {}, other: {}, boss: { role: 'admin' } } as const;
@@ -13,15 +21,19 @@ async function create(from: TestCoordinator, user: string): Promise<BuildletClie
   return buildlet;
 }
 
-/** The cells of each row of the table with that name, as a person reads them. */
-async function rows(page: Page, table: string): Promise<string[][]> {
-  const found = await page.getByRole('table', { name: table }).locator('tbody tr:visible').all();
+/** The cells of each row of the list, as a person reads them. */
+async function rows(page: Page): Promise<string[][]> {
+  const found = await page.getByRole('table', { name: 'Buildlets' }).locator('.rows .row').all();
   return await Promise.all(
     found.map(async (row) =>
-      (await row.locator('th, td').allInnerTexts()).map((text) => text.replaceAll(/\s+/g, ' ')),
+      (await row.locator('> div:visible').allInnerTexts()).map((text) =>
+        text.replaceAll(/\s+/g, ' '),
+      ),
     ),
   );
 }
+
+const namesIn = async (page: Page) => (await rows(page)).map(([name]) => name);
 
 describe.runIf(hasBrowser)('the status page', () => {
   it('lets those in who have a token, and shows them their own rows', async () => {
@@ -37,18 +49,24 @@ describe.runIf(hasBrowser)('the status page', () => {
     expect(await page.getByRole('alert').textContent()).toMatch(/do not go together/);
     expect(complaints.splice(0)).toEqual([expect.stringContaining('401')]);
     await signIn(page, coordinator, 'me');
-    expect(await rows(page, 'Buildlets')).toEqual([
+    expect(await rows(page)).toEqual([
       [
         'user-me-linux-0',
-        expect.stringMatching(/well|unknown/),
-        'me',
-        'linux',
+        expect.stringMatching(/healthy|not asked yet/),
+        'host-linux',
         expect.stringMatching(/^\d+ s$/),
         expect.stringMatching(/^in (29 min|30 min)/),
-        '',
+        'idle',
       ],
     ]);
-    expect(await rows(page, 'Pools')).toEqual([['host-linux', 'static', '2 of 2', '0', '0']]);
+    const pool = page.getByRole('article', { name: 'Pool host-linux' });
+    expect(await pool.innerText()).toMatch(/2 of 2 in use · full/);
+    // Of machines that are another's, a user learns no more than that they are in use.
+    await pool.getByText('2 in use', { exact: true }).click();
+    expect(await pool.getByRole('listitem').allInnerTexts()).toEqual(
+      expect.arrayContaining([expect.stringMatching(/ in use by user-me-linux-0 of me$/)]),
+    );
+    expect(await page.content()).not.toContain('user-other');
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.getByLabel('Token').waitFor();
     await visit(page, coordinator.url);
@@ -65,6 +83,7 @@ describe.runIf(hasBrowser)('the status page', () => {
     const { page, complaints } = await browse({ viewport: { width: 1280, height: 800 } });
     await signIn(page, coordinator, 'boss');
     expect(await page.getByText('No buildlets.').isVisible()).toBe(true);
+    expect(await page.getByLabel('Problems').isVisible()).toBe(false);
     const mine = await create(coordinator, 'me');
     const others = await create(coordinator, 'other');
     await page.getByRole('row', { name: 'user-other-linux-0' }).waitFor();
@@ -74,17 +93,16 @@ describe.runIf(hasBrowser)('the status page', () => {
     const building = others.exec('sh', { ...call, args: ['-c', 'make -j8 all; sleep 1000'] });
     await page.getByText('sleep 1000 <b>x').waitFor();
     await page.getByText('make -j8 all').waitFor();
-    expect((await rows(page, 'Buildlets')).map(([name]) => name)).toEqual([
-      'user-me-linux-0',
-      'user-other-linux-0',
-    ]);
+    expect(await namesIn(page)).toEqual(['user-me-linux-0', 'user-other-linux-0']);
     await create(coordinator, 'other');
     for (const one of [running, building]) one.catch(() => undefined);
     const waiting = coordinator.client('me').createBuildlet('linux', { signal: leave.signal });
-    await page.getByRole('table', { name: 'Queue' }).waitFor();
-    expect(await rows(page, 'Queue')).toEqual([['1', 'me', 'host-linux', expect.any(String)]]);
+    await page.getByText('me is next of host-linux').waitFor();
+    await page.getByRole('heading', { name: '1 request waits for host-linux' }).waitFor();
     await coordinator.buildlets[2]?.close();
     await page.getByRole('row', { name: /user-other-linux-1.*dead/ }).waitFor();
+    await page.getByRole('heading', { name: 'user-other-linux-1 is dead' }).waitFor();
+    await page.getByRole('heading', { name: '1 machine of host-linux is down' }).waitFor();
     await picture(page, 'light');
     await page.emulateMedia({ colorScheme: 'dark' });
     await picture(page, 'dark');
@@ -98,16 +116,64 @@ describe.runIf(hasBrowser)('the status page', () => {
     expect(complaints).toEqual([]);
   });
 
-  it('filters', async () => {
-    const coordinator = await startCoordinator({ users, machines: 2 });
-    await create(coordinator, 'me');
+  it('filters over what runs too, sorts and groups, as its address says', async () => {
+    const coordinator = await startCoordinator({ users, machines: 3 });
+    const mine = await create(coordinator, 'me');
     await create(coordinator, 'other');
-    const { page } = await browse();
+    await create(coordinator, 'me');
+    const { page, complaints } = await browse();
     await signIn(page, coordinator, 'boss');
-    await page.getByLabel('Filter').fill('OTHER linux');
-    expect((await rows(page, 'Buildlets')).map(([name]) => name)).toEqual(['user-other-linux-0']);
-    await page.getByLabel('Filter').fill('nobody');
-    expect(await rows(page, 'Buildlets')).toEqual([]);
+    const leave = new AbortController();
+    const call = { systemLevel: true, signal: leave.signal };
+    const running = mine.exec('sleep', { ...call, args: ['1234'] });
+    running.catch(() => undefined);
+    await page.getByText('sleep 1234').waitFor();
+    for (const [filter, names] of [
+      ['OTHER linux', ['user-other-linux-0']],
+      ['1234', ['user-me-linux-0']],
+      ['host-linux other', ['user-other-linux-0']],
+      ['nobody', []],
+    ] as const) {
+      await page.getByLabel('Filter').fill(filter);
+      await expect.poll(() => namesIn(page)).toEqual(names);
+    }
+    await page.getByLabel('Filter').fill('linux');
+    await page.getByLabel('Group').selectOption('by owner');
+    await page.getByRole('button', { name: 'Age' }).click();
+    await page.getByRole('button', { name: 'Age ↑' }).click();
+    const all = ['me 2 buildlets, 1 command', 'user-me-linux-0', 'user-me-linux-1'];
+    const groups = [...all, 'other 1 buildlet', 'user-other-linux-0'];
+    expect(await namesIn(page)).toEqual(groups);
+    expect(new URL(page.url()).search).toBe('?q=linux&sort=-age&group=owner');
+    await page.reload();
+    await page.getByText('live', { exact: true }).waitFor();
+    expect(await namesIn(page)).toEqual(groups);
+    await page.getByRole('button', { name: 'me 2 buildlets' }).click();
+    expect(await namesIn(page)).toEqual([groups[0], ...groups.slice(3)]);
+    leave.abort();
+    await running.catch(() => undefined);
+    expect(complaints).toEqual([]);
+  });
+
+  it('shows odd texts as text', async () => {
+    const coordinator = await startCoordinator({ users, machines: 1 });
+    const buildlet = await create(coordinator, 'me');
+    const { page, complaints } = await browse();
+    await signIn(page, coordinator, 'boss');
+    const odd = '<img src=x onerror=alert(1)>\u202eevil\u0007\u001b[31m\ud800';
+    const leave = new AbortController();
+    const args = ['-c', 'sleep 1000', odd, 'x'.repeat(100_000)];
+    const running = buildlet.exec('sh', { systemLevel: true, signal: leave.signal, args });
+    running.catch(() => undefined);
+    const cell = page.locator('.command');
+    await cell.waitFor();
+    const shown = await cell.innerText();
+    expect(shown).toMatch(/sleep 1000 <img src=x onerror=alert\(1\)>\\u\{202e\}evil\\u\{7\}/);
+    expect(shown.length).toBeLessThan(3_000);
+    expect(await page.locator('img').count()).toBe(0);
+    leave.abort();
+    await running.catch(() => undefined);
+    expect(complaints).toEqual([]);
   });
 
   it('goes on when the coordinator starts again', async () => {
@@ -141,6 +207,7 @@ describe.runIf(hasBrowser)('the status page', () => {
         await page.setViewportSize({ width, height: 800 });
         await picture(page, `${name}-${colorScheme}-${width}`);
         expect(await askPage(page, 'faintTexts')).toEqual([]);
+        expect(await faultsOf(page)).toEqual([]);
         // Nothing has to be scrolled sideways.
         expect(await askPage(page, 'overflow')).toBe(0);
       }
@@ -150,12 +217,17 @@ describe.runIf(hasBrowser)('the status page', () => {
     await signIn(page, coordinator, 'me');
     await check('own');
     // Tables are tables on a phone too, and the keyboard gets everywhere.
-    expect(await page.getByRole('columnheader').count()).toBeGreaterThan(5);
+    expect(await page.getByRole('rowheader').count()).toBe(1);
     const stops: unknown[] = [];
-    for (let press = 0; press < 3; press++) {
+    for (let press = 0; press < 7; press++) {
       await page.keyboard.press('Tab');
       stops.push(await askPage(page, 'focus'));
     }
-    expect(stops).toEqual(['Skip to the buildlets solid', 'Sign out solid', 'filter solid']);
+    expect(stops).toEqual(
+      [
+        ...['Skip to the buildlets', 'gomote', 'Sign out', '1 in use', 'filter'],
+        ...['notby ownerby pool', 'NameState'],
+      ].map((text) => expect.stringMatching(new RegExp(`^${text}.* solid$`, 's'))),
+    );
   });
 });

@@ -1,5 +1,6 @@
 // Chromium, as people have it, driven by playwright-core.
 import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { afterAll, onTestFinished } from 'vitest';
@@ -44,6 +45,17 @@ const inPage = readFileSync(new URL('in-page.js', import.meta.url), 'utf8');
 /** Calls a function of in-page.js in the page. */
 export async function askPage(page: Page, name: 'faintTexts' | 'overflow' | 'focus') {
   return await page.evaluate(`${inPage}; inPage.${name}()`);
+}
+
+const require = createRequire(import.meta.url);
+const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+
+/** What axe-core finds wrong for people who see, hear or reach less: each rule, with the elements. */
+export async function faultsOf(page: Page): Promise<string[]> {
+  const ask =
+    'axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]))';
+  const found: [string, string[]][] = await page.evaluate(`${axe}; ${ask}`);
+  return found.map(([id, nodes]) => `${id}: ${nodes.join(' ')}`);
 }
 
 let browser: Promise<Browser> | undefined;

@@ -1,17 +1,26 @@
 // Sends one viewer what there is, then what has changed, as server-sent events.
 import type { ServerResponse } from 'node:http';
-import type { CoordinatorView } from '../sessions/view.ts';
 import type { User } from '../state/user-records.ts';
 
+/** What a viewer may see at one moment. */
+export interface Look {
+  readonly user: User;
+  /** Of many, only those are sent that have changed. */
+  readonly rows: readonly { readonly name: string }[];
+  /** Each is sent as a whole when it has changed. */
+  readonly parts: Readonly<Record<string, unknown>>;
+}
+
 interface FeedSource {
-  /** The viewer as of now, and what they may see; undefined: signed out. */
-  look(): { readonly user: User; readonly view: CoordinatorView } | undefined;
+  /** Undefined: the viewer is signed out. */
+  look(): Promise<Look | undefined>;
   /** Calls after changes; returns the function that ends it. */
   watch(listener: () => void): () => void;
 }
 
-/** The least time between two events, in ms, and the longest silence. */
+/** The least time between two events, how often is looked though nothing seems to have changed, and the longest silence, in ms. */
 const leastMs = 500;
+const lookMs = 5_000;
 const pingMs = 15_000;
 
 /** How soon a browser that lost the connection tries again, in ms. */
@@ -19,56 +28,72 @@ const retryMs = 1_000;
 
 /** Feeds the viewer until they leave or are signed out; returns the function that ends it. */
 export function startFeed(response: ServerResponse, source: FeedSource): () => void {
-  const sent = new Map<string, string>();
+  const known = { rows: new Map<string, string>(), parts: new Map<string, string>() };
   let isFirst = true;
-  let isWaiting = false;
+  let isSending = false;
+  let isDue = false;
+  let timer: NodeJS.Timeout | undefined;
+  let sentMs = performance.now();
   const end = () => {
     response.end();
   };
-  const send = () => {
-    isWaiting = false;
-    const seen = source.look();
+  const send = async () => {
+    timer = undefined;
+    isSending = true;
+    isDue = false;
+    const seen = await source.look().catch(() => undefined);
+    isSending = false;
+    if (response.destroyed || response.writableEnded) return;
     if (seen === undefined) return end();
-    const state = { ...changes(seen.view, sent), isFirst };
-    isFirst = false;
-    const { name: user, isAdmin } = seen.user;
-    const data = JSON.stringify({ now: Date.now(), user, isAdmin, ...state });
-    response.write(`event: state\ndata: ${data}\n\n`);
+    const changes = changesIn(seen, known);
+    if (changes !== undefined || isFirst) {
+      const { name: user, isAdmin } = seen.user;
+      const data = JSON.stringify({ now: Date.now(), user, isAdmin, isFirst, ...changes });
+      response.write(`event: state\ndata: ${data}\n\n`);
+      isFirst = false;
+      sentMs = performance.now();
+    } else if (performance.now() - sentMs > pingMs) {
+      response.write(': ping\n\n');
+      sentMs = performance.now();
+    }
+    if (isDue) later();
   };
   const later = () => {
+    isDue = true;
     // A slow reader gets fewer events, not late ones.
-    if (isWaiting || response.writableNeedDrain) return;
-    isWaiting = true;
-    timer = setTimeout(send, leastMs);
+    if (isSending || timer !== undefined || response.writableNeedDrain) return;
+    timer = setTimeout(() => void send(), leastMs);
   };
-  let timer: NodeJS.Timeout | undefined;
   const unwatch = source.watch(later);
-  const pings = setInterval(() => {
-    if (source.look() === undefined) end();
-    else if (!response.writableNeedDrain) response.write(': ping\n\n');
-  }, pingMs);
+  const looks = setInterval(later, lookMs);
   response.write(`retry: ${retryMs}\n\n`);
   response.on('drain', later);
   response.once('close', () => {
     unwatch();
     clearTimeout(timer);
-    clearInterval(pings);
+    clearInterval(looks);
   });
-  send();
+  void send();
   return end;
 }
 
-/** The view, with only those buildlets that differ from what was sent. */
-function changes({ sessions, pools, queue }: CoordinatorView, sent: Map<string, string>) {
-  const rows = sessions.map((session) => [session.name, JSON.stringify(session)] as const);
-  const names = new Set(rows.map(([name]) => name));
-  const gone = [...sent.keys()].filter((name) => !names.has(name));
-  const changed = sessions.filter((_, at) => {
-    const [name = '', text = ''] = rows[at] ?? [];
-    if (sent.get(name) === text) return false;
-    sent.set(name, text);
-    return true;
-  });
-  for (const name of gone) sent.delete(name);
-  return { buildlets: { changed, gone }, pools, queue };
+/** Those rows and parts that differ from what was sent; undefined: none. */
+function changesIn(
+  { rows, parts }: Look,
+  known: { readonly rows: Map<string, string>; readonly parts: Map<string, string> },
+): object | undefined {
+  const names = new Set(rows.map(({ name }) => name));
+  const gone = [...known.rows.keys()].filter((name) => !names.has(name));
+  for (const name of gone) known.rows.delete(name);
+  const changed = rows.filter((row) => isOther(known.rows, row.name, row));
+  const others = Object.entries(parts).filter(([name, part]) => isOther(known.parts, name, part));
+  if (gone.length + changed.length + others.length === 0) return undefined;
+  return { buildlets: { changed, gone }, ...Object.fromEntries(others) };
+}
+
+function isOther(known: Map<string, string>, name: string, value: unknown): boolean {
+  const text = JSON.stringify(value);
+  if (known.get(name) === text) return false;
+  known.set(name, text);
+  return true;
 }

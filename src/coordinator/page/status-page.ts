@@ -10,12 +10,15 @@ import type { Coordinator } from '../coordinator.ts';
 import { type Authenticator, userPrefix } from '../http/authenticator.ts';
 import type { CoordinatorExchange, CoordinatorRoute } from '../http/server.ts';
 import type { Log } from '../log.ts';
+import type { Readiness } from '../readiness.ts';
 import type { User } from '../state/user-records.ts';
 import type { Users } from '../state/users.ts';
 import { BrowserLogins } from './browser-logins.ts';
 import { startFeed } from './feed.ts';
+import { overviewOf } from './overview.ts';
 import { escaped, eventHeaders, goHome, send } from './page-reply.ts';
 import { PageRoutes, Viewers } from './page-routes.ts';
+import type { PoolLoads } from './pool-loads.ts';
 
 interface StatusPageOptions {
   readonly log: Log;
@@ -23,6 +26,9 @@ interface StatusPageOptions {
   readonly coordinator: Coordinator;
   readonly authenticator: Authenticator;
   readonly users: Users;
+  readonly readiness: () => Promise<Readiness>;
+  readonly loads: PoolLoads;
+  readonly graceMs: number;
   /** Where it is kept who is signed in. */
   readonly loginsPath: string;
   /** Whether the browser's request comes by TLS. */
@@ -118,9 +124,9 @@ export class StatusPage {
     const { request, response } = exchange;
     if (this.#viewers.isFull(exchange, name)) return;
     const { coordinator } = this.#options;
-    const look = () => {
+    const look = async () => {
       const user = this.#logins.find(request);
-      return user && { user, view: coordinator.view(user) };
+      return user && (await overviewOf(this.#options, user));
     };
     response.writeHead(200, eventHeaders);
     const watch = (listener: () => void) => coordinator.watch(listener);

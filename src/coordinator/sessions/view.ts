@@ -1,16 +1,21 @@
 // What a person may see of a coordinator, for `list` and the status page.
+import type { Labels } from '../../protocol/labels.ts';
 import type { MachineAllocator } from '../pools/machine-allocator.ts';
 import type { Unfitness } from '../pools/unfit-machines.ts';
+import type { SessionBook } from '../state/session-book.ts';
 import type { User } from '../state/user-records.ts';
 import type { Health, MachineConnections } from './machine-connections.ts';
 import type { RunningRequest } from './machine-runs.ts';
 import type { Session, SessionState } from './session.ts';
 
-interface SessionView {
+export interface SessionView {
   readonly name: string;
   readonly owner: string;
   readonly hostType: string;
   readonly builderType: string;
+  readonly labels?: Labels | undefined;
+  /** For admins. */
+  readonly machine?: string | undefined;
   readonly state: SessionState;
   readonly createdMs: number;
   readonly expiresMs: number;
@@ -53,40 +58,77 @@ export interface CoordinatorView {
   readonly queue: readonly WaitingRow[];
 }
 
-export function viewOf(
-  user: User,
-  sessions: readonly Session[],
-  allocators: readonly MachineAllocator[],
-  machines: MachineConnections,
-): CoordinatorView {
-  const isShown = ({ owner }: { owner: string }) => user.isAdmin || owner === user.name;
+/** What is known of sessions and pools at this moment. */
+export class Views {
+  readonly #book: SessionBook;
+  readonly #allocators: ReadonlyMap<string, MachineAllocator>;
+  readonly #machines: MachineConnections;
+
+  constructor(
+    book: SessionBook,
+    allocators: ReadonlyMap<string, MachineAllocator>,
+    machines: MachineConnections,
+  ) {
+    this.#book = book;
+    this.#allocators = allocators;
+    this.#machines = machines;
+  }
+
+  healthOf(name: string): Health {
+    return this.#book.get(name)?.state === 'dead' ? 'dead' : this.#machines.healthOf(name);
+  }
+
+  /** Why it is dead, or what is wrong with it at the moment. */
+  troubleOf({ name, reason }: Session): string | undefined {
+    return reason ?? this.#machines.troubleOf(name);
+  }
+
+  /** How much each pool has to do. */
+  get loads(): { hostType: string; lent: number; waiting: number }[] {
+    return [...this.#allocators.values()].map(({ pool: { hostType }, lent, waiting }) => ({
+      ...{ hostType, lent, waiting: waiting.length },
+    }));
+  }
+
+  /** What a user may see: own rows, or all for an admin. */
+  of(user: User): CoordinatorView {
+    const isShown = ({ owner }: { owner: string }) => user.isAdmin || owner === user.name;
+    const allocators = [...this.#allocators.values()];
+    return {
+      sessions: this.#book
+        .all()
+        .filter(isShown)
+        .sort((a, b) => (a.name < b.name ? -1 : 1))
+        .map((session) => this.session(user, session)),
+      pools: allocators.map((allocator) => poolView(allocator, user)),
+      queue: allocators.flatMap(({ pool: { hostType }, waiting }) =>
+        waiting.filter(isShown).map((row) => ({ ...row, hostType })),
+      ),
+    };
+  }
+
+  session(user: User, session: Session): SessionView {
+    const { name, owner, hostType, builderType, labels, state, createdMs, expiresMs } = session;
+    return {
+      ...{ name, owner, hostType, builderType, labels, state, createdMs, expiresMs },
+      ...(user.isAdmin && { machine: session.machine }),
+      health: this.healthOf(name),
+      reason: this.troubleOf(session),
+      running: this.#machines.runningOf(name),
+    };
+  }
+}
+
+function poolView({ pool, lent, warm, waiting }: MachineAllocator, user: User): PoolView {
+  const { hostType, kind, capacity, unfit } = pool;
+  const machines = (what: Unfitness): PoolMachine[] =>
+    (unfit?.all ?? [])
+      .filter((one) => one.what === what)
+      .map(({ machine, sinceMs, reason }) =>
+        user.isAdmin ? { machine, sinceMs, reason } : { machine, sinceMs },
+      );
   return {
-    sessions: sessions.filter(isShown).map((session) => ({
-      name: session.name,
-      owner: session.owner,
-      hostType: session.hostType,
-      builderType: session.builderType,
-      state: session.state,
-      createdMs: session.createdMs,
-      expiresMs: session.expiresMs,
-      health: session.state === 'dead' ? 'dead' : machines.healthOf(session.name),
-      reason: session.reason ?? machines.troubleOf(session.name),
-      running: machines.runningOf(session.name),
-    })),
-    pools: allocators.map(({ pool: { hostType, kind, capacity, unfit }, lent, warm, waiting }) => {
-      const machines = (what: Unfitness): PoolMachine[] =>
-        (unfit?.all ?? [])
-          .filter((one) => one.what === what)
-          .map(({ machine, sinceMs, reason }) =>
-            user.isAdmin ? { machine, sinceMs, reason } : { machine, sinceMs },
-          );
-      return {
-        ...{ hostType, kind, capacity, lent, warm, waiting: waiting.length },
-        ...{ down: machines('down'), outOfService: machines('unclean') },
-      };
-    }),
-    queue: allocators.flatMap(({ pool: { hostType }, waiting }) =>
-      waiting.filter(isShown).map((row) => ({ ...row, hostType })),
-    ),
+    ...{ hostType, kind, capacity, lent, warm, waiting: waiting.length },
+    ...{ down: machines('down'), outOfService: machines('unclean') },
   };
 }

@@ -22,8 +22,8 @@ export function list(coordinator: Coordinator): CoordinatorHandler {
       );
     }
     const withHealth = formatRecords(sessions, (session) => ({
-      Health: coordinator.healthOf(session.name),
-      Reason: coordinator.troubleOf(session),
+      Health: coordinator.views.healthOf(session.name),
+      Reason: coordinator.views.troubleOf(session),
       ...(all && user.isAdmin && { Machine: session.machine }),
     }));
     sendText(response, withHealth, contentTypes.json);

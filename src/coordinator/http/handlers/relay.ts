@@ -127,7 +127,12 @@ async function pass(
     failure = error;
     note.error = messageOf(error);
     const code = isGomoteError(error, 'ERR_BUILDLET_DIED') ? error.code : undefined;
-    sendError(response, 502, explain(error, session, id, coordinator.troubleOf(session)), code);
+    sendError(
+      response,
+      502,
+      explain(error, session, id, coordinator.views.troubleOf(session)),
+      code,
+    );
   } finally {
     followed?.over();
     const isLeft = signal.aborted || followed?.signal.aborted || command?.isDetached === true;

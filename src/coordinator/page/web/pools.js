@@ -1,0 +1,163 @@
+// Pools as cards: what is in use, the last 24 hours, and the machines.
+import { byId, clock, countText, element, svg } from './dom.js';
+import { buildletPath, kindWord, machinesText, machineWord, waitingText } from './words.js';
+
+/** How many machines are named in a card. */
+const namedLimit = 200;
+
+/** Which cards show their machines. */
+const opened = new Set();
+
+const width = 288;
+const height = 48;
+
+/** Both as an area over the steps of the last 24 hours; what was in use below, what waited on top. */
+function loadChart({ used, waiting }, capacity) {
+  const demand = used.map((count, i) => (count === null ? null : count + waiting[i]));
+  const top = Math.max(capacity, 1, ...demand.map((count) => count ?? 0));
+  const x = (i) => ((i / used.length) * width).toFixed(1);
+  const y = (count) => (height - (count / top) * (height - 2) - 1).toFixed(1);
+  const area = (counts) =>
+    counts
+      .map((count, i) =>
+        count === null ? '' : `M${x(i)} ${height}V${y(count)}H${x(i + 1)}V${height}Z`,
+      )
+      .join('');
+  const most = (counts) => Math.max(0, ...counts.map((count) => count ?? 0));
+  const label = `In the last 24 hours at most ${most(used)} in use, and ${most(waiting)} waiting`;
+  return svg(
+    'svg',
+    {
+      class: 'load',
+      viewBox: `0 0 ${width} ${height}`,
+      preserveAspectRatio: 'none',
+      role: 'img',
+      'aria-label': label,
+    },
+    svg('path', { class: 'waited', d: area(demand) }),
+    svg('path', { class: 'used', d: area(used) }),
+    svg('path', { class: 'limit', d: `M0 ${y(capacity)}H${width}` }),
+  );
+}
+
+function machineLine(one) {
+  const { machine, buildlet, owner, sinceMs, reason, note, isDrained } = one;
+  const word = machineWord(one);
+  return element(
+    'li',
+    {},
+    element('span', { className: 'dot', data: { machine: word } }),
+    element('code', {}, machine ?? 'a machine'),
+    ` ${word}`,
+    isDrained && word !== 'drained' && ', drained',
+    buildlet && [
+      ' by ',
+      element('a', { href: buildletPath(buildlet) }, buildlet),
+      owner && ` of ${owner}`,
+    ],
+    sinceMs && [' for ', clock('since', sinceMs)],
+    reason && `: ${reason}`,
+    note && ` — ${note}`,
+  );
+}
+
+function machineList(hostType, machines) {
+  if (machines.length === 0) return undefined;
+  const dots = machines.map((one) =>
+    element('span', { className: 'dot', data: { machine: machineWord(one) } }),
+  );
+  const list = element('ul', { className: 'machines' });
+  const details = element(
+    'details',
+    { open: opened.has(hostType) },
+    element('summary', {}, machinesText(machines)),
+    element('div', { className: 'dots', aria: { hidden: 'true' } }, ...dots),
+    list,
+  );
+  const fill = () => {
+    const more = machines.length - namedLimit;
+    list.replaceChildren(
+      ...machines.slice(0, namedLimit).map(machineLine),
+      ...(more > 0 ? [element('li', {}, `and ${more} more`)] : []),
+    );
+  };
+  if (details.open) fill();
+  details.addEventListener('toggle', () => {
+    if (details.open) {
+      opened.add(hostType);
+      if (list.childElementCount === 0) fill();
+    } else opened.delete(hostType);
+  });
+  return details;
+}
+
+function card({ hostType, kind, capacity, lent, warm, waiting, machines }, queue, series) {
+  const isFull = lent >= capacity;
+  const use = element('meter', {
+    ...{ min: 0, max: Math.max(capacity, 1), value: lent },
+    aria: { label: `${lent} of ${capacity} in use` },
+  });
+  const notes = [
+    warm > 0 && `${warm} kept ready`,
+    capacity === 0 && (kind === 'reverse' ? 'none has dialled in' : 'none is up'),
+    isFull && capacity > 0 && waiting === 0 && 'full',
+  ].filter(Boolean);
+  return element(
+    'article',
+    { className: 'card', aria: { label: `Pool ${hostType}` } },
+    element(
+      'header',
+      {},
+      element('h3', {}, hostType),
+      element('p', { className: 'soft' }, kindWord(kind)),
+    ),
+    element(
+      'p',
+      { className: 'use' },
+      element('b', {}, String(lent)),
+      ` of ${capacity} in use`,
+      notes.length > 0 && element('span', { className: 'soft' }, ` · ${notes.join(' · ')}`),
+    ),
+    use,
+    series && [
+      loadChart(series, capacity),
+      element(
+        'p',
+        { className: 'axis soft' },
+        element('span', {}, '24 h ago'),
+        element('span', {}, 'now'),
+      ),
+    ],
+    waiting > 0 &&
+      element(
+        'div',
+        { className: 'waiting' },
+        element('p', {}, `${countText(waiting, 'request')} ${waiting === 1 ? 'waits' : 'wait'}`),
+        element(
+          'ol',
+          {},
+          ...queue.slice(0, 5).map((row) => element('li', {}, ...waitingText(row, row.owner))),
+        ),
+        queue.length > 5 && element('p', { className: 'soft' }, `and ${queue.length - 5} more`),
+      ),
+    machineList(hostType, machines),
+  );
+}
+
+export function showPools({ pools, queue, loads }) {
+  const box = byId('pools');
+  const focus = box.contains(document.activeElement)
+    ? document.activeElement.closest('article')?.getAttribute('aria-label')
+    : undefined;
+  box.replaceChildren(
+    ...pools.map((pool) => {
+      const own = queue.filter(({ hostType }) => hostType === pool.hostType);
+      return card(pool, own, loads.pools[pool.hostType]);
+    }),
+  );
+  if (focus === undefined || focus === null) return;
+  [...box.children]
+    .find((one) => one.getAttribute('aria-label') === focus)
+    ?.querySelector('summary')
+    ?.focus({ preventScroll: true });
+}
