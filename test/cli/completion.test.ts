@@ -132,6 +132,19 @@ describe('gomote __complete', () => {
       [['job', 'l'], ['lint']],
       [['job', 'test', ''], []],
       [['ping', '--group', 's'], ['some']],
+      [
+        ['group', ''],
+        ['create', 'destroy', 'add', 'remove', 'list'],
+      ],
+      [['group', 'create', ''], []],
+      [['group', 'destroy', ''], ['some']],
+      [['group', 'add', ''], [name]],
+      [['group', 'add', name, ''], []],
+      [['group', 'remove', ''], [name]],
+      [
+        ['completion', ''],
+        ['bash', 'zsh', 'fish', 'powershell'],
+      ],
       [['once', '--on', ''], [name]],
       [
         ['logs', '--stream', 'std'],

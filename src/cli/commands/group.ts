@@ -1,5 +1,5 @@
 // gomote group: groups of buildlets, as Go's gomote has them.
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
 import { didYouMean } from '../../did-you-mean.ts';
 import { GomoteError } from '../../errors.ts';
 import { printable } from '../../printable.ts';
@@ -10,31 +10,28 @@ import { Groups } from '../which/groups.ts';
 import { isThere } from '../which/names.ts';
 
 type Verb = (names: readonly string[], groups: Groups, context: Context) => Promise<void>;
+type VerbName = 'create' | 'destroy' | 'add' | 'remove' | 'list';
 
 export function define(command: Command, context: Context): void {
   command
-    .argument('<what>', `what to do: ${Object.keys(verbs).join(', ')}`)
+    .addArgument(
+      new Argument('<verb>', 'what to do').choices(Object.keys(verbs)).argParser(readVerb),
+    )
     .argument(
       '[name...]',
       'the group to create or destroy; the buildlets to add to the group of --group or GOMOTE_GROUP, or to remove from it',
     )
     .option('--json', 'print the groups as they are then, as a JSON array')
-    .action(async (what: string, names: string[], { json }: { json?: boolean }) => {
-      const verb = verbs[what as keyof typeof verbs];
-      if (!Object.hasOwn(verbs, what) || verb === undefined) {
-        throw new GomoteError('ERR_USAGE', `unknown sub-command "${what}"`, {
-          hint: didYouMean(what, Object.keys(verbs)) ?? 'see gomote group -h',
-        });
-      }
+    .action(async (verb: VerbName, names: string[], { json }: { json?: boolean }) => {
       const groups = new Groups(context.configDir);
-      await verb(names, groups, context);
+      await verbs[verb](names, groups, context);
       const { terminal } = context;
       if (json) await print(terminal, listedJson(groups.all(), terminal, 2));
-      else if (what === 'list') await printGroups(groups, context);
+      else if (verb === 'list') await printGroups(groups, context);
     });
 }
 
-const verbs: Readonly<Record<'create' | 'destroy' | 'add' | 'remove' | 'list', Verb>> = {
+const verbs: Readonly<Record<VerbName, Verb>> = {
   create: async (names, groups) => groups.create(oneName('create', names)),
   destroy: async (names, groups, { terminal, messages }) => {
     const name = oneName('destroy', names);
@@ -60,6 +57,13 @@ const verbs: Readonly<Record<'create' | 'destroy' | 'add' | 'remove' | 'list', V
     if (names.length > 0) throw usage('list', '');
   },
 };
+
+function readVerb(text: string): VerbName {
+  if (Object.hasOwn(verbs, text)) return text as VerbName;
+  throw new GomoteError('ERR_USAGE', `unknown sub-command "${text}"`, {
+    hint: didYouMean(text, Object.keys(verbs)) ?? 'see gomote group -h',
+  });
+}
 
 async function printGroups(groups: Groups, { terminal }: Context): Promise<void> {
   const rows = groups.all().flatMap(({ name, members }) => {

@@ -68,8 +68,6 @@ export async function candidatesOf(
       const { Groups } = await import('../which/groups.ts');
       return plain(new Groups(context.configDir).all().map(({ name }) => name));
     }
-    case 'shell':
-      return plain(['bash', 'zsh', 'fish', 'powershell']);
     default:
       return [];
   }

@@ -60,7 +60,9 @@ async function answer(typed: readonly string[], word: string, context: Context):
     return await valuesOf(place.option.long, place, word, context, operands);
   }
   if (place.argument === undefined) return nothing;
-  const kind = kindOfArgument(entry.name, place.argument.name());
+  const { argChoices } = place.argument;
+  if (argChoices !== undefined) return { candidates: argChoices.map((value) => ({ value })) };
+  const kind = kindOfArgument(entry.name, place.argument.name(), operands[0]);
   return await ofKind(kind, '', word, operands, context);
 }
 

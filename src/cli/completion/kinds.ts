@@ -8,7 +8,6 @@ export type ValueKind =
   | 'run'
   | 'type'
   | 'signal'
-  | 'shell'
   | 'command'
   /** What the project's file calls by a name. */
   | 'job'
@@ -36,7 +35,6 @@ const argumentKinds: Readonly<Record<string, ValueKind>> = {
   file: 'file',
   cmd: 'remote',
   arg: 'remote',
-  shell: 'shell',
   command: 'command',
   duration: 'none',
   url: 'none',
@@ -49,8 +47,17 @@ const ofCommand: Readonly<Record<string, Readonly<Record<string, ValueKind>>>> =
   job: { name: 'job', arg: 'none' },
 };
 
-export const kindOfArgument = (command: string, argument: string): ValueKind =>
-  ofCommand[command]?.[argument] ?? argumentKinds[argument] ?? 'none';
+/** Of the arguments that follow a verb. */
+const ofVerb: Readonly<Record<string, Readonly<Record<string, ValueKind>>>> = {
+  group: { destroy: 'group', add: 'buildlet', remove: 'buildlet' },
+};
+
+/** `first`: the command's first operand. */
+export const kindOfArgument = (command: string, argument: string, first = ''): ValueKind => {
+  const verbs = ofVerb[command];
+  if (verbs !== undefined) return verbs[first] ?? 'none';
+  return ofCommand[command]?.[argument] ?? argumentKinds[argument] ?? 'none';
+};
 
 /** By the long name of the option. */
 const optionKinds: Readonly<Record<string, ValueKind>> = {
