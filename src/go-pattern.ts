@@ -1,17 +1,17 @@
-// Regular expressions with the syntax and the meaning that they have in Go (RE2). They take time in proportion to the text,
-// whatever the text is.
+// Regular expressions with the syntax and semantics of Go (RE2). Matching takes linear time,
+// whatever the text.
 import { GomoteError } from './errors.ts';
 
 export interface GoPattern {
   /**
    * Whether it matches somewhere in the text, which is UTF-8.
    *
-   * @param isInside The text continues another one by its first byte, so that it does not begin there.
+   * @param isInside Whether the text continues an earlier part, so that `^` does not match at its first byte.
    */
   test(text: Uint8Array, isInside?: boolean): boolean;
 }
 
-/** Throws ERR_USAGE when the text is no regular expression. */
+/** Throws ERR_USAGE when the text is not a regular expression. */
 export async function compileGoPattern(option: string, text: string): Promise<GoPattern> {
   const { RE2JS, RE2JSSyntaxException } = await import('./re2.ts');
   try {

@@ -38,7 +38,7 @@ export interface SetupRun {
   readonly hint?: string | undefined;
 }
 
-/** How much of the end of its output a failure tells, in characters. */
+/** How much of its last output an error message shows, in characters. */
 const shownLength = 400;
 
 /** The digest of all that a setup does, in the order in which it is done. */
@@ -81,7 +81,7 @@ export async function runSetup(
   await client.put(Buffer.from(bytes), path, 0o700, { signal });
   const tail = new Tail(output);
   try {
-    // Without a first line that names its program, it is one for the shell.
+    // Without a `#!` line it is a shell script.
     const isOwn = Buffer.from(bytes.subarray(0, 2)).toString() === '#!';
     const [cmd, args] = isOwn ? [path, []] : ['/bin/sh', [path]];
     const state = await runToEnd(

@@ -1,4 +1,4 @@
-// Work on several buildlets at once: the output of each apart, the signals to each, and one status for all.
+// Work on several buildlets at once: separate output for each, signals to all, and one exit status.
 import { GomoteError, messageOf } from '../../errors.ts';
 import type { Context } from '../context.ts';
 import { exitCodes, signalCode } from '../exit-codes.ts';
@@ -16,17 +16,17 @@ export interface FanOutOptions extends OutputOptions {
   readonly failFast?: boolean | undefined;
 }
 
-/** What is done for one; its status is the exit code that it leaves in `context`, or that of its failure. */
+/** The work for one buildlet. Its status is the exit code that it leaves in `context`, or that of its failure. */
 type Work = (name: string, context: Context) => Promise<void>;
 
 interface Outcome {
   readonly name: string;
   readonly status: number;
-  /** Whether it was ended, or never begun, because another had failed. */
+  /** Whether it was ended or skipped because another one had failed. */
   readonly isStopped: boolean;
 }
 
-/** How many are worked on at once. */
+/** How many run at once. */
 const limit = 64;
 
 /**
@@ -82,7 +82,7 @@ class FanOut {
 
   async result(): Promise<number> {
     const { input = 'data' } = this.#context.terminal;
-    // Those that wait for their turn would keep the input from all others.
+    // Parts that wait for their turn would block the input of the others.
     const width = input === 'data' ? this.#names.length : Math.min(limit, this.#names.length);
     try {
       await Promise.all(Array.from({ length: width }, () => this.#takeTurns()));
@@ -155,7 +155,7 @@ class FanOut {
         return shared.part(index);
       },
       ...{ stdout, stderr, environment, isOutputShared: isMerged },
-      // What somebody types is for no one of them.
+      // Typed input cannot be meant for all of them.
       input: input === 'terminal' ? 'nothing' : input,
     };
   }
@@ -163,7 +163,7 @@ class FanOut {
   #tellFailures(status: number): void {
     const place = ({ name }: Outcome) => this.#names.indexOf(name);
     const outcomes = this.#outcomes.toSorted((a, b) => place(a) - place(b));
-    // Whoever has closed our output wants to hear no more.
+    // The reader has closed our output.
     const isTold = ({ status }: Outcome) => status !== 0 && status !== exitCodes.brokenPipe;
     const failed = outcomes.filter((one) => isTold(one) && !one.isStopped);
     const stopped = outcomes.filter(({ isStopped }) => isStopped);

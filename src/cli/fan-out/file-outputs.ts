@@ -22,7 +22,7 @@ export class FileOutputs implements Outputs {
   readonly #directory: string;
   readonly #options: OutputOptions;
   readonly #terminal: Terminal;
-  /** Equal ones together, by what they hold. */
+  /** Groups them by equal content. */
   readonly #kept = new Map<string, Kept>();
   readonly areApart = true;
   readonly areHidden: boolean;
@@ -83,7 +83,7 @@ export class FileOutputs implements Outputs {
   }
 }
 
-/** A file that knows the digest of what is in it. */
+/** A file that computes the digest of its content. */
 class KeptStream extends Writable {
   readonly #path: string;
   readonly #file: Writable;
@@ -113,7 +113,7 @@ class KeptStream extends Writable {
     return this.#hash.copy().digest('hex');
   }
 
-  /** Writes it below the title, its last line with an end. */
+  /** Writes the content below the title, and ends its last line. */
   async copyTo(to: Writable, title: Buffer): Promise<void> {
     to.write(title);
     await copyOutput(createReadStream(this.#path), to);

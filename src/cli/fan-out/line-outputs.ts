@@ -15,7 +15,7 @@ export class LineOutputs implements Outputs {
 
   of(name: string): Output {
     const { stdout, isOutputShared } = this.#terminal;
-    // Two streams to one place could cut each other's lines.
+    // Two streams to one place could split each other's lines.
     const stderr = isOutputShared === true ? stdout : this.#terminal.stderr;
     const prefix = `${printable(name)}| `;
     const says = `gomote: a line of more than ${longestLine >> 10} KiB is printed in pieces`;

@@ -1,7 +1,7 @@
-// Output of one of several buildlets: whole lines only, each behind the buildlet's name.
+// Output of one of several buildlets: whole lines only, each prefixed with the buildlet's name.
 import { Writable } from 'node:stream';
 
-/** A line may become longer than this before it is printed in pieces, in bytes: nobody keeps an endless one in memory. */
+/** A line longer than this, in bytes, is printed in pieces, so that an endless line does not fill the memory. */
 export const longestLine = 256 << 10;
 
 const newline = 0x0a;
@@ -23,7 +23,7 @@ export class LinePrefixer {
     const end = chunk.lastIndexOf(newline) + 1;
     const whole = end === 0 ? undefined : this.#prefixed(this.#take(chunk.subarray(0, end)));
     if (end < chunk.length) {
-      // A copy: the chunk may be used again, and would be kept for the little that is left of it.
+      // A copy: the chunk's memory may be reused, and is far larger than the rest of the line.
       this.#rest.push(Buffer.from(chunk.subarray(end)));
       this.#restLength += chunk.length - end;
     }
@@ -33,7 +33,7 @@ export class LinePrefixer {
     return whole === undefined ? piece : Buffer.concat([whole, piece]);
   }
 
-  /** The last line, if it has no end of its own. */
+  /** The last line, if it is unfinished. */
   end(): Buffer | undefined {
     return this.#restLength === 0 ? undefined : this.#prefixed(this.#take(endOfLine));
   }
@@ -44,7 +44,7 @@ export class LinePrefixer {
     return all;
   }
 
-  /** What there is of a line that is too long, up to the last whole character. */
+  /** The part of a line that is too long, up to the last whole character. */
   #cut(): Buffer {
     const all = this.#take(Buffer.alloc(0));
     const end = wholeCharacters(all);
@@ -72,7 +72,7 @@ export class LinePrefixer {
 
 const endOfLine = Buffer.from('\n');
 
-/** How many of the bytes are whole characters of UTF-8; all, if they do not look like it. */
+/** How many of the bytes form whole UTF-8 characters; all of them when they are not UTF-8. */
 function wholeCharacters(bytes: Buffer): number {
   for (let back = 1; back <= 4 && back < bytes.length; back++) {
     const byte = bytes[bytes.length - back] ?? 0;
@@ -83,7 +83,7 @@ function wholeCharacters(bytes: Buffer): number {
   return bytes.length;
 }
 
-/** A stream whose lines go to `to` behind the prefix; it takes no more while `to` is busy with them. */
+/** A stream that writes its lines with the prefix to `to`, with backpressure. */
 export class PrefixedLines extends Writable {
   readonly #to: Writable;
   readonly #lines: LinePrefixer;

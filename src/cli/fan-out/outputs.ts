@@ -15,17 +15,17 @@ export interface Output {
 
 export interface Outputs {
   of(name: string): Output;
-  /** Writes what is left of one; gives its status, which is a failure also when that could not be written. */
+  /** Writes the rest of one's output. Returns its status, which is a failure when the output could not be written. */
   end(name: string, output: Output, status: number): Promise<number>;
-  /** Called once all are over, with the order of their names. */
+  /** Called once all have ended, with the names in order. */
   close(order: readonly string[]): Promise<void>;
-  /** Whether stdout and stderr are kept apart although both go to one place. */
+  /** Whether stdout and stderr stay separate although both go to one place. */
   readonly areApart: boolean;
-  /** Whether nobody sees what is written to them. */
+  /** Whether the output is discarded. */
   readonly areHidden: boolean;
 }
 
-/** Ends it and waits until all is written; a failure has been seen by who wrote. */
+/** Ends the stream and waits until everything is written. Failures are reported to the writer. */
 export const endStream = (stream: Writable): Promise<void> =>
   new Promise((resolve) => {
     if (stream.closed) return resolve();

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { broadcast } from '../../sync/push/broadcast.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
-/** The input as each of `count` parts gets it; one that is over is to be released, for the others wait for the slowest. */
+/** The input for each of `count` parts. Release a part that has ended, because the others wait for the slowest. */
 export function sharedInput(
   terminal: Terminal,
   count: number,

@@ -1,4 +1,4 @@
-// The signals of this process, for a command that runs on several buildlets: each of them gets every one.
+// Passes the signals of this process to each of several runs.
 import { GomoteError } from '../../errors.ts';
 import { anySignal } from '../../timeout-signal.ts';
 import type { Interrupts } from '../interrupts.ts';
@@ -15,19 +15,19 @@ export class SharedSignals {
     this.#parent = parent;
     this.#release = parent.take((name) => {
       this.received ??= name;
-      // Where none is passed on, the next one ends this process as it does for a single command.
+      // When none is passed on, the next signal ends this process, as for a single command.
       if (!this.#deliver(name, [...this.#parts])) this.release();
     });
   }
 
-  /** The signals as one of the parts gets them, which is over when it says so. */
+  /** The signals for one part, until the part releases them. */
   part(): { interrupts: Interrupts; end: () => void } {
     const part = new Part(this.#parent, () => this.#giveUp());
     this.#parts.add(part);
     return { interrupts: part, end: () => this.#parts.delete(part) };
   }
 
-  /** Ends those parts that go on, as the signal would. */
+  /** Ends the parts that are still running, as the signal would. */
   stop(name: NodeJS.Signals): void {
     this.#deliver(name, [...this.#parts]);
   }
@@ -67,7 +67,7 @@ class Part implements Interrupts {
     return this.#received ?? this.#parent.received;
   }
 
-  /** Whether a listener took it; else the part is aborted. */
+  /** Whether a listener took the signal; otherwise the part is aborted. */
   handle(name: NodeJS.Signals): boolean {
     if (this.#listener !== undefined) {
       this.#listener(name);

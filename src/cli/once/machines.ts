@@ -13,38 +13,38 @@ import { checkPlace, placeOf } from '../project/local-guard.ts';
 import { setupOutput } from '../setup-output.ts';
 import type { OnceSpec } from './spec.ts';
 
-/** How long a buildlet that answers waits for its client, in ms: the way to it is not open yet. */
+/** How long a new buildlet waits for its client, in ms, before it ends. */
 const firstHoldMs = { here: 15_000, elsewhere: 60_000 };
 
-/** How long a buildlet outlives this process, in ms: on this machine no connection is lost, but when its process ends. */
+/** How long a local buildlet outlives this process, in ms: a local connection is lost only when its process ends. */
 const graceMs = { here: 5_000, elsewhere: 60_000 };
 
-/** How long the end of a machine may take, in ms. */
+/** The time limit for ending a machine, in ms. */
 const destroyMs = 120_000;
 
 /** One of the machines. */
 export interface Machine {
-  /** By which other commands find it. */
+  /** The name that other commands know it by. */
   readonly name: string;
   readonly type: string | undefined;
   /** Which of its type it is, from 0. */
   readonly index: number;
   /** How long it took to make, in ms. */
   readonly createMs: number;
-  /** Ends it, and all that belongs to it; resolves when it has ended. */
+  /** Destroys it and everything that belongs to it. */
   destroy(): Promise<void>;
-  /** Lets it live on when this process has ended. */
+  /** Keeps it alive after this process has ended. */
   release(): Promise<void>;
 }
 
-/** The buildlet that was named: it is somebody's, and stays as it is. */
+/** The buildlet that was named: it is in use and is not destroyed. */
 export const machineThere = (name: string): Machine => ({
   ...{ name, type: undefined, index: 0, createMs: 0 },
   destroy: async () => undefined,
   release: async () => undefined,
 });
 
-/** Makes all of them, or none. */
+/** Creates all of them, or none. */
 export async function makeMachines(spec: OnceSpec, context: Context): Promise<Machine[]> {
   const startMs = performance.now();
   const parts = spec.types.map((type) => makeOfType(type, spec, context, startMs));
@@ -103,7 +103,7 @@ async function makeOfType(
   });
 }
 
-/** Of the backend that runs buildlets on this machine there is one type that needs no configuration. */
+/** The `local` backend has one type that needs no configuration. */
 async function usualType(context: Context): Promise<string | undefined> {
   const config = await context.backendConfig(await context.backendName());
   return config?.kind === 'local' ? config.kind : undefined;
@@ -114,7 +114,7 @@ interface Held {
   readonly hold: BuildletHold | undefined;
 }
 
-/** Holds the buildlets of one backend, each from the moment on at which it is there. */
+/** Holds the buildlets of one backend from the moment they exist. */
 class Holder {
   readonly #backend: AnyBackend;
   readonly #place: 'here' | 'elsewhere';
@@ -144,7 +144,7 @@ class Holder {
   }
 
   async #create(builder: BuilderType, call: CreateCall): Promise<Instance> {
-    // One that is to stay, whatever happens here, is left to its own timers.
+    // A buildlet that is kept in any case is left to its own timers.
     if (this.#spec.keep === 'always') {
       return await this.#backend.create(builder, { ...call, holdMs: undefined });
     }
@@ -180,7 +180,7 @@ class Holder {
     try {
       await this.#backend.destroy(name, { signal: timeoutSignal(destroyMs) });
     } catch (error) {
-      // It may have ended by itself.
+      // It may already have ended.
       if (!isGomoteError(error, 'ERR_UNKNOWN_BUILDLET')) throw error;
     } finally {
       await this.#forget(name);

@@ -1,5 +1,5 @@
-// gomote once: machines made, a tree pushed, a command run, files fetched, machines ended. Here is their order, and what
-// signals do; each phase calls what other commands call, too.
+// gomote once: creates machines, pushes a tree, runs a command, fetches files, destroys the machines. Here is the order, and what
+// signals do; the phases are shared with other commands.
 import type { Context } from '../context.ts';
 import { exitCodes, runFailureCode, signalCode } from '../exit-codes.ts';
 import { writeReport } from '../run/run-report.ts';
@@ -8,7 +8,7 @@ import { type Machine, machineThere, makeMachines } from './machines.ts';
 import { Part } from './part.ts';
 import type { OnceSpec } from './spec.ts';
 
-/** Does it all; the result is the exit status. */
+/** Runs all phases and returns the exit status. */
 export async function once(spec: OnceSpec, context: Context): Promise<number> {
   const startMs = performance.now();
   const release = takeSignals(context);
@@ -31,7 +31,7 @@ export async function once(spec: OnceSpec, context: Context): Promise<number> {
   }
 }
 
-/** Of several, each has its own lines of output, and what becomes of one does not stop the others. */
+/** With several machines, each has its own lines of output, and a failure of one does not stop the others. */
 async function runAll(
   machines: readonly Machine[],
   parts: Map<string, Part>,
@@ -61,7 +61,7 @@ async function runAll(
   }
 }
 
-/** The same, its standard output being what is standard error otherwise. */
+/** The same terminal, with standard output sent to standard error. */
 function withoutOutput(context: Context): Context {
   const { terminal, interrupts } = context;
   const one = context.forOne(
@@ -77,8 +77,8 @@ function withoutOutput(context: Context): Context {
 }
 
 /**
- * A first signal cancels what is being done, unless a command runs, which gets it. Then the machines are ended: another one
- * changes nothing of that, and a third ends this process at once; those who are held end by themselves then.
+ * The first signal cancels the current phase, or goes to the command if one runs. Then the machines are destroyed. A second signal
+ * does not change that. A third ends this process at once; machines that are held then end by themselves.
  */
 function takeSignals({ interrupts, messages }: Context): () => void {
   let count = 0;

@@ -17,7 +17,7 @@ export interface GivenWords {
   readonly command: readonly string[];
 }
 
-/** Reads it all. Throws ERR_USAGE, ERR_CONFIG, and ERR_LOCAL_FILE for a file that cannot be read. */
+/** Reads the options. Throws ERR_USAGE, ERR_CONFIG, and ERR_LOCAL_FILE for a file that cannot be read. */
 export async function readSpec(
   given: GivenWords,
   typed: OnceOptions,
@@ -49,7 +49,7 @@ export async function readSpec(
     tree,
     setup: setup === undefined ? merged.setup : givenSetup(setup, options.setupFile),
     ...{ get: options.get, require: options.require, into: resolve(currentDirectory(), into) },
-    // What is fetched is fetched from the tree, into the tree.
+    // Files are fetched from the tree there into the tree here.
     run: { ...options, get: [] },
     json: options.json === true,
     timingJson: options.timingJson,

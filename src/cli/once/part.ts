@@ -42,7 +42,7 @@ export class Part {
     }
   }
 
-  /** Does it all; the result is the exit status. Throws what gomote itself failed with; the machine has ended then, too. */
+  /** Runs the phases and returns the exit status. Throws gomote's own failures, after the machine has been destroyed. */
   async run(): Promise<number> {
     try {
       this.#code = await this.#context.withBuildlet(this.#machine.name, (one) => this.#work(one));
@@ -80,13 +80,13 @@ export class Part {
       await this.#phases.during('setup', () => setUp(buildlet, setup, options));
     }
     const { code, failure } = await this.#run(buildlet);
-    // A program that is told to end does not begin to fetch files, or to talk.
+    // After a signal to end, do not start to fetch files or print more.
     if (!this.#isEnding) {
       const missed = await this.#fetch(buildlet);
       if (missed !== undefined) failures.push(missed);
       if (code !== 0 && this.#spec.shellOnFailure) await this.#shell();
     }
-    // What the command came to is told by the exit status; of all else it is told only where that says nothing.
+    // The exit status tells the outcome of the command; other failures show in it only when the command succeeded.
     const first = failure ?? (code === 0 ? failures.shift() : undefined);
     for (const other of failures) this.#complain(other);
     if (first !== undefined) throw first;
@@ -98,7 +98,7 @@ export class Part {
     return this.#context.signal.aborted || received === 'SIGTERM' || received === 'SIGHUP';
   }
 
-  /** Runs the command. One that failed to run to its end is no reason to fetch nothing. */
+  /** Runs the command. Files are fetched even when it did not run to its end. */
   async #run(buildlet: Buildlet): Promise<{ code: number; failure?: unknown }> {
     const spec = this.#spec;
     const dir = this.#dir;
@@ -129,7 +129,7 @@ export class Part {
     }
   }
 
-  /** Where the command runs, and what is fetched is relative to. */
+  /** The directory that the command runs in and that fetched paths are relative to. */
   get #dir(): string {
     return this.#spec.run.dir ?? this.#spec.tree?.dir ?? '';
   }
@@ -167,7 +167,7 @@ export class Part {
     await this.#phases.during('shell', open).catch((error) => this.#say(messageOf(error)));
   }
 
-  /** Ends the machine, or keeps it and says how to go on. What it gives is why that failed. */
+  /** Destroys the machine, or keeps it and says how to go on. Returns why that failed, if it did. */
   async #end(): Promise<unknown> {
     const { on, keep } = this.#spec;
     if (on !== undefined) return undefined;
@@ -199,7 +199,7 @@ export class Part {
     notePushed(this.#buildlet.client, tree, this.#context.terminal.environment);
   }
 
-  /** Also with --quiet: nobody else knows its name. */
+  /** Printed even with --quiet: the name is known nowhere else. */
   #tellKept(): void {
     const name = shellLine([this.#machine.name]);
     const { cmd, args } = this.#spec.command;
@@ -217,7 +217,7 @@ export class Part {
     this.#context.messages.say(`gomote: ${line}`);
   }
 
-  /** Says what failed, also with --quiet. */
+  /** Prints what failed, even with --quiet. */
   #complain(error: unknown): void {
     const hint = isGomoteError(error) && error.hint !== undefined ? `; ${error.hint}` : '';
     this.#context.terminal.stderr.write(`gomote: ${printable(messageOf(error) + hint)}\n`);
@@ -241,9 +241,9 @@ export class Part {
   }
 }
 
-/** A file that was required is missing: the command itself has ended, and it is known how. */
+/** A required file is missing: the command itself has ended, with a known status. */
 const codeOf = (error: unknown): number =>
   error instanceof MissingFiles ? exitCodes.failed : runFailureCode(error);
 
-/** A failure of this side's own: output that cannot be written, for one. */
+/** A local failure, such as output that cannot be written. */
 const isLocal = (error: unknown): boolean => !isGomoteError(error);

@@ -5,7 +5,7 @@ export type PhaseName = 'create' | 'push' | 'setup' | 'run' | 'get' | 'shell' | 
 interface Phase {
   readonly phase: PhaseName;
   readonly durationMs: number;
-  /** Whether it did what it was to do; of the command itself, its exit status tells. */
+  /** Whether the phase succeeded. For the command, see its exit status. */
   readonly ok: boolean;
 }
 
@@ -14,12 +14,12 @@ export class Phases {
   readonly done: Phase[] = [];
   readonly #tell: (line: string) => void;
 
-  /** @param tell Called with what has been done, in words. */
+  /** @param tell Called with a description of what was done. */
   constructor(tell: (line: string) => void) {
     this.#tell = tell;
   }
 
-  /** Does the work and notes how long it took, also when it fails. */
+  /** Does the work and records how long it took, even when it fails. */
   async during<T>(phase: PhaseName, work: () => Promise<T>): Promise<T> {
     const startMs = performance.now();
     let ok = false;

@@ -1,4 +1,4 @@
-// The options of `gomote once` with what the project's file says where none was given.
+// The options of `gomote once`, with defaults from the project file.
 import type { Setup } from '../../backends/setup.ts';
 import type { Project } from '../project/find-project.ts';
 import type { Guard } from '../project/local-guard.ts';
@@ -16,17 +16,17 @@ export interface ProjectPart {
 export interface WithProject {
   readonly options: OnceOptions;
   readonly type: string | undefined;
-  /** The backend that the file chooses, if the user chooses none. */
+  /** The backend from the project file, if the user has chosen none. */
   readonly backend: string | undefined;
   readonly setup: Setup | undefined;
-  /** Absent: nothing that the file says could run here. */
+  /** Absent: nothing in the file could run on this machine. */
   readonly guard: Guard | undefined;
 }
 
 /**
- * What the user says counts more than what the file says; patterns and variables are those of both.
+ * The user's options override the file's. Patterns and variables of both are used.
  *
- * @param isPlaceGiven Whether the user says where: by a backend, a type or a buildlet.
+ * @param isPlaceGiven Whether the user has chosen a backend, a type or a buildlet.
  */
 export function withProject(
   { project, settings, job }: ProjectPart,

@@ -9,10 +9,10 @@ import { reportPush, warnIfLarge } from '../transfer/push-report.ts';
 import type { PushedTree } from './spec.ts';
 
 /**
- * Pushes it. Throws when it could not be; what of it could not be sent is the result, an error to be reported when all is
- * done, for the rest is there.
+ * Pushes the tree. Throws when the push failed. Returns an error for files that could not be sent, to be reported at the end,
+ * because the rest has been sent.
  *
- * @param isNoted Whether later commands run in it: of a buildlet that ends, nothing is to be known afterwards.
+ * @param isNoted Whether to record the push for later commands. Not needed for a buildlet that is destroyed.
  */
 export async function pushTree(
   buildlet: Buildlet,

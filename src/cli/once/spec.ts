@@ -1,40 +1,40 @@
-// What `gomote once` is asked for, all of it read and checked before a machine is made.
+// The request of one `gomote once`, read and checked before a machine is created.
 import type { Setup } from '../../backends/setup.ts';
 import type { MachineOptions } from '../../gomote/create.ts';
 import type { Guard } from '../project/local-guard.ts';
 import type { RunOptions } from '../run/run-options.ts';
 
-/** Which buildlets stay when all is done. */
+/** Which buildlets are kept at the end. */
 export type Keep = 'always' | 'failure' | 'never';
 
 export interface OnceSpec {
   /** The command, with `{index}` and `{total}` in its arguments where there are shards. */
   readonly command: { readonly cmd: string; readonly args: readonly string[] };
-  /** A buildlet that is there; absent: new ones are made. */
+  /** An existing buildlet; absent: new ones are created. */
   readonly on?: string | undefined;
   /** A builder type each; undefined: the usual one. */
   readonly types: readonly (string | undefined)[];
   /** How many of each type. */
   readonly count: number;
-  /** Whether they share the work: each is told which part is its own. */
+  /** Whether the machines share the work: each gets its own shard. */
   readonly areShards: boolean;
   readonly machine: MachineOptions;
-  /** Keeps what a project's file says from running on this machine; absent: nothing does, or the user has chosen the place. */
+  /** Prevents a project file from running something on this machine; absent when it could not, or when the user has chosen the place. */
   readonly guard?: Guard | undefined;
   readonly keep: Keep;
-  /** Whether a shell is opened where the command has failed. */
+  /** Whether to open a shell where the command has failed. */
   readonly shellOnFailure: boolean;
-  /** The tree that is pushed, a real path, and where it goes; absent: none is. */
+  /** The tree to push, a real path, and its destination; absent: no push. */
   readonly tree?: PushedTree | undefined;
   /** A script for the machine, before the command. */
   readonly setup?: Setup | undefined;
   /** Patterns of what is fetched afterwards, and of what must be there. */
   readonly get: readonly string[];
   readonly require: readonly string[];
-  /** Where to; with several machines, each has a directory of its own in it. */
+  /** The destination; with several machines, each gets a directory in it. */
   readonly into: string;
   readonly run: RunOptions;
-  /** Whether stdout has a report, and all output of commands goes to stderr. */
+  /** Whether stdout carries a report, so that the output of commands goes to stderr. */
   readonly json: boolean;
   readonly timingJson?: string | undefined;
 }

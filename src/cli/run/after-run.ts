@@ -1,4 +1,4 @@
-// What `gomote run` does when the command is over, also when it failed: files are fetched, and looked at.
+// What `gomote run` does after the command has ended, whether or not it failed: fetch files and read reports.
 import { join } from 'node:path';
 import { isGomoteError, messageOf } from '../../errors.ts';
 import { currentDirectory } from '../../files/named-fs.ts';
@@ -7,7 +7,7 @@ import { collectTree } from './collect.ts';
 import { OutputFile } from './output-file.ts';
 import type { Run } from './run.ts';
 
-/** Runs the command and does the rest; the result is the exit status of gomote. */
+/** Runs the command, then does what the options ask for. Returns gomote's exit status. */
 export async function runAndFinish(
   run: Run,
   runAll: (run: Run) => Promise<number>,
@@ -33,7 +33,7 @@ async function finishedAfter(run: Run, runAll: () => Promise<number>): Promise<n
   try {
     code = await runAll();
   } catch (error) {
-    // One that ran out of time has left something; of any other failure nobody knows.
+    // After a time-out there may be files to fetch; after any other failure that is unknown.
     if (isGomoteError(error, 'ERR_TIMEOUT') && run.record.received === undefined)
       sayAll(run, (await resultsOf(run)).failures);
     throw error;
@@ -56,12 +56,12 @@ const sayAll = ({ context }: Run, failures: readonly unknown[]): void => {
 };
 
 interface Results {
-  /** The exit status that is asked for if all else went well. */
+  /** The exit status that the options ask for when nothing else failed. */
   status: number;
   readonly failures: unknown[];
 }
 
-/** Does it all, one after the other. */
+/** Performs the steps in order. */
 async function resultsOf(run: Run): Promise<Results> {
   const { collect, get = [], junit = [] } = run.options;
   const steps: ((run: Run) => Promise<number | undefined>)[] = [];

@@ -1,4 +1,4 @@
-// What signals such as Ctrl-C do to a run: first they are passed on, then they end it, then the client leaves.
+// What signals such as Ctrl-C do to a run: the first is passed on, the next ends the run, the last detaches the client.
 
 import type { Session } from '../../client/runs/session.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
@@ -12,16 +12,16 @@ export interface LadderOptions {
   readonly killAfterMs: number;
   /** Whether it has a terminal. Default false. */
   readonly tty?: boolean | undefined;
-  /** What the loss of the user's terminal does. */
+  /** What happens to the run when the user's terminal is lost. */
   readonly onHangup: 'kill' | 'detach';
-  /** Whether the buildlet ends when the command is left. Default false: the command goes on. */
+  /** Whether detaching ends the buildlet. Default false: the command goes on. */
   readonly endsBuildlet?: boolean | undefined;
 }
 
-/** How long leaving may take, in ms. */
+/** The time limit for detaching, in ms. */
 const leaveMs = 2_000;
 
-/** How long after the first Ctrl-C to say what the next would do, in ms. */
+/** How long after the first Ctrl-C to print what the next one does, in ms. */
 const remindMs = 2_000;
 
 /**
@@ -37,7 +37,7 @@ export class CancelLadder {
   #interrupts = 0;
   #terminations = 0;
   #reminder: NodeJS.Timeout | undefined;
-  /** Aborts when the command is not to be waited for any more. */
+  /** Aborts when waiting for the command should stop. */
   readonly signal: AbortSignal;
   /** The first signal that came. */
   received: NodeJS.Signals | undefined;
@@ -52,7 +52,7 @@ export class CancelLadder {
     this.#release = context.interrupts.take((name) => this.#handle(name));
   }
 
-  /** Restores the signals' own handling. */
+  /** Restores the default handling of the signals. */
   release(): void {
     clearTimeout(this.#reminder);
     this.#release();
@@ -65,7 +65,7 @@ export class CancelLadder {
     if (name === 'SIGQUIT') return void this.#send(name);
     if (name !== 'SIGINT') {
       this.#terminations++;
-      // What an interactive shell heeds.
+      // Interactive shells react to this one.
       const ending = tty ? 'SIGHUP' : 'SIGTERM';
       return void this.#send(ending, this.#terminations === 1 ? killAfterMs : 0);
     }
@@ -97,7 +97,7 @@ export class CancelLadder {
     try {
       await this.#session.kill(killSignal, { killAfterMs, signal: this.signal });
     } catch (error) {
-      // One that has ended says so by itself.
+      // A run that has ended reports that itself.
       if (isGomoteError(error, 'ERR_CONFLICT') || this.signal.aborted) return;
       if (isGomoteError(error, 'ERR_UNKNOWN_SESSION')) this.#leaving.abort(error);
       else this.#say(`${killSignal} could not be sent; Ctrl-C again to try more, or to leave`);

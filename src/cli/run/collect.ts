@@ -7,7 +7,7 @@ import type { Passed } from '../terminal/progress.ts';
 import { reported, watched } from '../transfer/transfer-report.ts';
 import type { Run } from './run.ts';
 
-/** Writes NAME.tar.gz, under that name only when it is whole. Throws when something of it is missing. */
+/** Writes NAME.tar.gz, which gets its name only when it is complete. Throws when the archive is incomplete. */
 export async function collectTree({ buildlet, command, context }: Run): Promise<void> {
   const { client } = buildlet;
   const { signal } = context;

@@ -4,7 +4,7 @@ import { currentDirectory } from '../../files/named-fs.ts';
 import { fetchMatching } from '../transfer/fetch-matching.ts';
 import type { Run } from './run.ts';
 
-/** Throws when something that matches has not come. */
+/** Throws when a matching file could not be fetched. */
 export async function fetchFiles({ buildlet, dir, options, context }: Run): Promise<void> {
   const { get = [] } = options;
   const into = join(currentDirectory(), context.ownName ?? '');

@@ -12,18 +12,18 @@ import { CancelLadder, type LadderOptions } from './cancel-ladder.ts';
 export interface FollowOptions extends LadderOptions {
   /** Where its output goes. Default: that of the context. */
   readonly terminal?: Terminal | undefined;
-  /** What is shown of the output. Default: all of it. */
+  /** Which part of the output is shown. Default: all of it. */
   readonly edit?: LogOutputs['edit'];
   /** Whether to pass standard input. */
   readonly stdin: boolean;
-  /** How much input it has had before. Default 0. */
+  /** How many bytes of input the run has already received. Default 0. */
   readonly stdinBytes?: number | undefined;
-  /** Starts it; false when that cannot be. Absent: it has been started. */
+  /** Starts the run; returns false when the buildlet cannot. Absent: the run has been started. */
   readonly start?: ((signal: AbortSignal) => Promise<boolean>) | undefined;
   readonly from?: number | 'end' | undefined;
 }
 
-/** What became of the watching. */
+/** How following the run ended. */
 export type Followed =
   | {
       readonly kind: 'ended';
@@ -54,7 +54,7 @@ export async function followSession(
   }
 }
 
-/** Tells of an outage. */
+/** Reports an outage. */
 export const reportOutage =
   ({ messages }: Context) =>
   (error: GomoteError): void =>

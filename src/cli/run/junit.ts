@@ -1,4 +1,4 @@
-// The JUnit reports that a run has left: read from the machine, merged into one file here, and shown in short.
+// The JUnit reports that a run has written: fetched, merged into one file here, and summarized.
 import { resolve } from 'node:path';
 import { GomoteError, messageOf } from '../../errors.ts';
 import { currentDirectory } from '../../files/named-fs.ts';
@@ -15,13 +15,13 @@ import type { Messages } from '../terminal/terminal.ts';
 import type { Run } from './run.ts';
 import type { RunOptions } from './run-options.ts';
 
-/** The largest report, and the most that all of one machine may be, in bytes. */
+/** The size limits of one report, and of all reports of one machine, in bytes. */
 const reportBytes = 32 << 20;
 const machineBytes = 128 << 20;
 
 const defaultFile = 'junit.xml';
 
-/** Reads and shows them; the result is the exit status that they ask for. Throws when some could not be read. */
+/** Fetches the reports and prints the summary. Returns the exit status that they ask for. Throws when a report could not be read. */
 export async function mergeReports(run: Run): Promise<number> {
   const { machine, odd } = await readReports(run);
   const failure = odd.length === 0 ? undefined : oddReports(run.command.name, odd);
@@ -34,7 +34,7 @@ export async function mergeReports(run: Run): Promise<number> {
   return code;
 }
 
-/** What runs on several machines have left. */
+/** The reports of runs on several machines. */
 const gathered = new WeakMap<SharedEnding, MachineReports[]>();
 
 /** Keeps the reports of one machine until all have ended. */
@@ -49,7 +49,7 @@ function gather(machine: MachineReports, ending: SharedEnding, options: RunOptio
   });
 }
 
-/** Writes the reports of all machines as one file, and shows them in short; the result is the exit status that they ask for. */
+/** Writes the reports of all machines into one file and prints the summary. Returns the exit status that they ask for. */
 async function tellReports(
   machines: readonly MachineReports[],
   options: RunOptions,
@@ -72,7 +72,7 @@ interface OddReport {
   readonly why: string;
 }
 
-/** The reports of one machine, and those that are none. */
+/** The reports of one machine, and the files that are not reports. */
 async function readReports({ buildlet, command, dir, options, context }: Run): Promise<{
   machine: MachineReports;
   odd: readonly OddReport[];
@@ -127,7 +127,7 @@ async function readUpTo(limitBytes: number, body: AsyncIterable<Uint8Array>): Pr
   return Buffer.concat(chunks);
 }
 
-/** Its text, by the encoding that it says. */
+/** Decodes the report by the encoding that it declares. */
 function textOf(bytes: Buffer): string {
   const head = bytes.toString('latin1', 0, 200);
   const label = /^<\?xml[^>]*\sencoding=["']([A-Za-z0-9._-]{1,40})["']/.exec(head)?.[1] ?? 'utf-8';

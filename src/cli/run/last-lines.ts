@@ -33,7 +33,7 @@ export class LastLines {
       this.#addPart(output, chunk.subarray(at, end), newline >= 0);
       at = end;
     }
-    // Twice as many are kept as are wanted, so that dropping is rare.
+    // Twice as many are kept as needed, so that dropping is rare.
     if (this.#lines.length > 2 * this.#count) this.#lines = this.#lines.slice(-this.#count);
   }
 

@@ -1,4 +1,4 @@
-// Lines of output as they are shown: with the time at which they were written, and only those that are wanted.
+// Formats lines of output: with the times at which they were written, and filtered.
 import type { GoPattern } from '../../go-pattern.ts';
 
 export type StreamName = 'stdout' | 'stderr';
@@ -16,21 +16,21 @@ export interface LineChoice {
   readonly stream?: StreamName | undefined;
 }
 
-/** Of a longer line, whether it is wanted is decided by as much of it, in bytes. */
+/** How much of a long line the filters look at, in bytes. */
 const longestLineBytes = 64 << 10;
 
 interface Line {
-  /** Whether it is shown; undefined while that depends on the rest of it. */
+  /** Whether the line is shown; undefined while that depends on the rest of the line. */
   isShown: boolean | undefined;
-  /** What comes before it. */
+  /** The prefix of the line. */
   readonly prefix: string;
-  /** What of it is held back. */
+  /** The part of the line that is held back. */
   held: Buffer;
 }
 
 export class LineEditor {
   readonly #choice: LineChoice;
-  /** The line that has begun and not ended. */
+  /** The unfinished line. */
   readonly #open: { [Name in StreamName]?: Line | undefined } = {};
   #isGuessed = false;
 
@@ -38,12 +38,12 @@ export class LineEditor {
     this.#choice = choice;
   }
 
-  /** Whether times were those at which the output came, since the buildlet did not tell others. */
+  /** Whether times are those of arrival, because the buildlet sends none. */
   get isGuessed(): boolean {
     return this.#isGuessed;
   }
 
-  /** What is shown of these bytes; `atMs`: when they were written. */
+  /** The formatted text for these bytes; `atMs`: when they were written. */
   readonly edit = (bytes: Buffer, stream: StreamName, atMs: number | undefined): Buffer => {
     const shown: Uint8Array[] = [];
     for (let at = 0; at < bytes.length; ) {
@@ -57,7 +57,7 @@ export class LineEditor {
     return Buffer.concat(shown);
   };
 
-  /** What is shown of a line that has no end. */
+  /** The formatted text of an unfinished line. */
   rest(stream: StreamName): Buffer {
     const line = this.#open[stream];
     this.#open[stream] = undefined;
@@ -76,7 +76,7 @@ export class LineEditor {
       prefix: timestamps ? `${timeText(timeMs)} ` : '',
       held: Buffer.alloc(0),
     };
-    // Nothing of it waits: its prefix comes with the first byte.
+    // Nothing is held back: the prefix is written with the first byte.
     if (isShown) line.held = Buffer.from(line.prefix);
     return line;
   }
@@ -105,7 +105,7 @@ function withoutEnd(line: Buffer): Buffer {
   return line.subarray(0, line[end - 1] === 13 ? end - 1 : end);
 }
 
-/** The largest moment that a date can have, in ms. */
+/** The latest time that a Date can hold, in ms. */
 const latestMs = 8.64e15;
 
 /** RFC 3339, in UTC, with milliseconds. */

@@ -1,4 +1,4 @@
-// Tells of the ports that a command opens while it runs, and forwards them if that is wanted.
+// Reports the ports that a command opens while it runs, and forwards them if asked to.
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,12 +15,12 @@ const intervalMs = 1_000;
 interface Options {
   /** The buildlet, as the user names it. */
   readonly name: string;
-  /** Whether the ports are forwarded; else a line says how to do that. */
+  /** Whether the ports are forwarded. Otherwise a line says how to forward them. */
   readonly forward: boolean;
 }
 
 /**
- * Begins before the command is started: ports that are open already are none of its own. With `forward` it resolves once
+ * Begins before the command starts, because ports that are already open are not the command's. With `forward` it resolves once
  * those are known, and throws what the buildlet refuses with, ERR_UNSUPPORTED where it cannot list ports.
  */
 export async function watchPorts(
@@ -35,7 +35,7 @@ export async function watchPorts(
 }
 
 /**
- * Whether something else listens there. What does at the IPv6 address of `localhost` may be the command itself, when the
+ * Whether something else listens there. A listener at the IPv6 address of `localhost` may be the command itself when the
  * buildlet is on this machine: its port at the IPv4 address would lead back to here.
  */
 async function isTaken(host: string, port: number): Promise<boolean> {
@@ -49,7 +49,7 @@ async function isTaken(host: string, port: number): Promise<boolean> {
   }
 }
 
-/** Ports that appear, until it is closed. */
+/** Yields new ports until it is closed. */
 export class NewPorts {
   readonly #buildlet: Buildlet;
   readonly #context: Context;
@@ -68,7 +68,7 @@ export class NewPorts {
     return anySignal(this.#context.signal, this.#closing.signal);
   }
 
-  /** Looks for ports that are not among the first; a buildlet that cannot list them is asked no more. */
+  /** Looks for new ports; stops asking a buildlet that cannot list them. */
   watch(first: readonly number[] | Promise<readonly number[]>): Promise<void> {
     this.#watched = this.#watch(first).catch(() => undefined);
     return this.#watched;
@@ -81,7 +81,7 @@ export class NewPorts {
     for (;;) {
       await sleep(intervalMs, undefined, { signal });
       for (const port of await this.#list()) {
-        // However many the buildlet tells of, the screen and the ports here are not its own.
+        // The buildlet is not trusted: it must not flood the screen or take all ports here.
         if (known.has(port) || left === 0) continue;
         known.add(port);
         left--;
@@ -113,7 +113,7 @@ export class NewPorts {
     }
   }
 
-  /** At the same port here, else at any that is free. */
+  /** At the same port here, otherwise at any free port. */
   async #forward(port: number): Promise<Forward> {
     const options = {
       signal: this.#closing.signal,
@@ -130,7 +130,7 @@ export class NewPorts {
     return forward;
   }
 
-  /** Ends what it has forwarded, too. */
+  /** Also ends its forwards. */
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#watched;

@@ -27,7 +27,7 @@ export class OutputFile implements OutputTap {
   async take(chunk: Buffer): Promise<void> {
     try {
       for (let left = chunk; left.length > 0; ) {
-        // Where a file that was emptied goes on is for us to say.
+        // After a truncation, the position to write at must be given.
         const { bytesWritten } = await this.#handle.write(left, 0, left.length, this.#sizeBytes);
         this.#sizeBytes += bytesWritten;
         left = left.subarray(bytesWritten);
@@ -37,7 +37,7 @@ export class OutputFile implements OutputTap {
     }
   }
 
-  /** Another run begins: what the last one wrote is dropped. */
+  /** Called when another run begins: the output of the last one is dropped. */
   async restart(): Promise<void> {
     if (this.#sizeBytes === 0) return;
     this.#sizeBytes = 0;

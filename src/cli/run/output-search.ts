@@ -1,11 +1,11 @@
-// Looks for a pattern in all that a run writes, and keeps no more of it than one match may span.
+// Searches the output of a run for a pattern, and keeps no more output than one match may span.
 import type { GoPattern } from '../../go-pattern.ts';
 import type { OutputTap } from './output-taps.ts';
 
-/** Output is searched as a whole up to this size, in bytes; longer output in parts of it. */
+/** Output up to this size, in bytes, is searched as a whole; longer output is searched in parts. */
 const partBytes = 16 << 20;
 
-/** How much two parts have in common, in bytes. */
+/** How much consecutive parts overlap, in bytes. */
 const sharedBytes = 1 << 20;
 
 export class OutputSearch implements OutputTap {
@@ -30,7 +30,7 @@ export class OutputSearch implements OutputTap {
     this.#heldBytes += chunk.length;
     if (this.#heldBytes < this.#partBytes) return;
     const text = this.#search();
-    // A part begins with the end of a line, so that the line after it is seen to begin.
+    // A part begins with a line break, so that `^` matches at the line after it.
     const newline = text.lastIndexOf(10, -this.#sharedBytes);
     const from = Math.max(newline, text.length - 2 * this.#sharedBytes);
     this.#held = this.#isFound ? [] : [Buffer.from(text.subarray(from))];
@@ -44,7 +44,7 @@ export class OutputSearch implements OutputTap {
     return text;
   }
 
-  /** Whether the pattern was found, now that all has been written. */
+  /** Whether the pattern was found; called after all output. */
   end(): boolean {
     if (!this.#isFound) this.#search();
     this.#held = [];

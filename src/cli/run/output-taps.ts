@@ -1,21 +1,21 @@
-// A terminal whose output others see on its way, merged as a terminal would show it, but by whole lines.
+// A terminal whose output is also copied to listeners, both streams merged by whole lines.
 import { Writable } from 'node:stream';
 import type { Terminal } from '../terminal/terminal.ts';
 
-/** Sees what is written to standard output and standard error. */
+/** Receives what is written to standard output and standard error. */
 export interface OutputTap {
-  /** The chunk is to be used, or copied, before this is over. */
+  /** The chunk must be used or copied before this returns. */
   take(chunk: Buffer): void | Promise<void>;
 }
 
 export interface Tapped {
-  /** The same terminal; what is written to it goes to the taps as well. */
+  /** The same terminal; what is written to it is also copied to the taps. */
   readonly terminal: Terminal;
-  /** Gives the taps what has not become a whole line. */
+  /** Passes the unfinished lines to the taps. */
   finish(): Promise<void>;
 }
 
-/** The longest part of a line that is waited with for its end, in bytes. */
+/** How much of an unfinished line is held back, in bytes. */
 const longestLineBytes = 64 << 10;
 
 export function tapped(terminal: Terminal, taps: readonly OutputTap[]): Tapped {
@@ -44,7 +44,7 @@ export function tapped(terminal: Terminal, taps: readonly OutputTap[]): Tapped {
   };
 }
 
-/** One stream, given on by whole lines, so that those of the other do not tear them. */
+/** One stream, passed on by whole lines, so that the other stream does not split them. */
 class Lines {
   readonly #take: (chunk: Buffer) => Promise<void>;
   #rest: Buffer = Buffer.alloc(0);

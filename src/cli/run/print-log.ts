@@ -22,7 +22,7 @@ export interface LogOptions {
   stream?: StreamName;
 }
 
-/** Prints what there is, or its last lines, and what is still to come if that is wanted. */
+/** Prints the log, or its last lines, and follows it if asked to. */
 export async function printLog(
   client: BuildletClient,
   info: SessionInfo,
@@ -113,7 +113,7 @@ const columns: Column<Silence>[] = [
   { title: 'AFTER', cell: ({ line }) => line.replaceAll(/[\t\r\n]/g, ' ') || '(its start)' },
 ];
 
-/** A moment: how long ago, or a date and time. In ms since 1970; throws ERR_USAGE. */
+/** Parses a time: a duration before now, or a date and time. Returns ms since 1970; throws ERR_USAGE. */
 export function parseMoment(option: string, text: string): number {
   const isDate = /^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+(Z|[+-][0-9]{2}:?[0-9]{2})?)?$/.test(
     text,

@@ -1,4 +1,4 @@
-// One command run again and again: until its output matches, or until it succeeds.
+// Repeats one command: until its output matches, or until it succeeds.
 import { GomoteError, isGomoteError } from '../../errors.ts';
 import { compileGoPattern } from '../../go-pattern.ts';
 import { shortDuration } from '../../gomote/run/ending.ts';
@@ -8,10 +8,10 @@ import { OutputSearch } from './output-search.ts';
 import type { Round, Run } from './run.ts';
 import type { RunRecord } from './run-report.ts';
 
-/** Runs it once; the result is the exit status. */
+/** Runs the command once and returns the exit status. */
 type RunOnce = (round: Round) => Promise<number>;
 
-/** Runs the command as often as its options say; the result is the exit status of gomote. */
+/** Runs the command as often as the options say. Returns gomote's exit status. */
 export async function runRounds(run: Run, once: RunOnce): Promise<number> {
   if (run.context.terminal.input === 'data')
     run.context.messages.say('gomote: a command that may run again gets no standard input');
@@ -21,15 +21,15 @@ export async function runRounds(run: Run, once: RunOnce): Promise<number> {
     : await runUntil(until, run, once);
 }
 
-/** What one run came to: a status, or that it ran out of time. */
+/** The outcome of one run: a status, or a time-out. */
 type Outcome = number | GomoteError;
 
-/** Runs it once. A failure that tells nothing of the command is thrown: it ends the rounds. */
+/** Runs the command once. Throws, and so ends the rounds, for a failure that is not the command's. */
 async function outcomeOf(record: RunRecord, running: Promise<number>): Promise<Outcome> {
   try {
     return await running;
   } catch (error) {
-    // Without a session there is no other limit than that of the command.
+    // Without a session, the command's time limit is the only one.
     const isLate = record.id === null || ['timeout', 'idle'].includes(record.end?.why ?? '');
     if (isLate && isGomoteError(error, 'ERR_TIMEOUT')) return error;
     throw error;
@@ -45,7 +45,7 @@ async function runUntil(until: string, run: Run, once: RunOnce): Promise<number>
   const { options, context, record } = run;
   const { name } = run.command;
   const pattern = await compileGoPattern('--until', until);
-  // 0 is no limit, as Go has it.
+  // 0 means no limit, as in Go.
   const endMs = options.timeout ? performance.now() + options.timeout : Infinity;
   for (let tries = 1; ; tries++) {
     record.tries = tries;

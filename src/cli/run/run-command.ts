@@ -64,7 +64,7 @@ export async function runCommand(
   return code;
 }
 
-/** Runs it as often as is asked for, and does what is to be done afterwards. */
+/** Runs the command as often as asked for, then does what the options ask for. */
 export async function runOn(run: Run): Promise<number> {
   if (!needsAfter(run.options)) return await runAll(run);
   return await (await import('./after-run.ts')).runAndFinish(run, runAll);
@@ -130,7 +130,7 @@ async function runIn(
       },
     )),
     stdin: options.interactive === true || (input === 'data' && record.tries === undefined),
-    // Where both streams end up in one place, one pipe keeps the order in which they were written.
+    // When both streams go to one place, one pipe keeps the order of writes.
     merge: isOutputShared,
     tty,
     detach: options.detach,
@@ -167,7 +167,7 @@ async function runIn(
     ? new (await import('./line-editor.ts')).LineEditor({ timestamps: true })
     : undefined;
   const forward = options.forward === true;
-  // At a terminal of its own a command is one that somebody looks at.
+  // A command with a terminal has somebody watching.
   const ports =
     forward || (tty !== undefined && context.terminal.stderr.isTTY === true)
       ? await (await import('./new-ports.ts')).watchPorts(buildlet, context, { name, forward })
@@ -206,7 +206,7 @@ async function checkBreak(client: BuildletClient, text: string, context: Context
   await requireBreak(client, text, { option: '--break', signal: context.signal });
 }
 
-/** Says that a run of that id is there already: starting it again gives what that one wrote, and its status. */
+/** Reports that the run already exists: starting it again returns its output and status. */
 async function sayKnown(client: BuildletClient, id: string, context: Context): Promise<void> {
   const known = await runOf(client, id, context);
   if (known === undefined) return;
@@ -228,7 +228,7 @@ async function runOf(
   }
 }
 
-/** The exit status for a session that was followed, after a remark on stderr where it does not tell all. */
+/** The exit status for a session that was followed. Prints a remark on stderr where the status alone does not explain the end. */
 export function exitCodeOf(
   followed: Followed,
   context: Context,
@@ -243,7 +243,7 @@ export function exitCodeOf(
   if (followed.kind === 'left') return by === undefined ? 0 : signalCode(by);
   const { end, lostBytes } = followed.result;
   if (record !== undefined) record.end = end;
-  // Ctrl-C is for the command, and its status tells what it made of it; the others are for gomote.
+  // Ctrl-C is for the command, whose status shows how it reacted. Other signals are for gomote.
   if (by === 'SIGTERM' || by === 'SIGHUP') return signalCode(by);
   const status = statusOf(end, lostBytes, limits);
   const remark = describeEnd(end);

@@ -6,7 +6,7 @@ import { errnoText } from '../../protocol/process-state.ts';
 import { exactVariable } from '../raw-arguments.ts';
 import { parseKeyValue } from '../values.ts';
 
-/** KEY=VALUE as it is; KEY alone as this process has it; nothing if it has none. */
+/** `KEY=VALUE` as given; `KEY` alone with its value in this process, or nothing when it is unset. */
 export function readVariable(option: string, text: string, own: NodeJS.ProcessEnv): string[] {
   if (!/^[^=\0\s]+$/.test(text)) return [parseKeyValue(option, text)];
   const value = exactVariable(text, own);

@@ -36,7 +36,7 @@ export interface RunOptions {
   break?: string;
 }
 
-/** Whether something is to be done when the run is over. */
+/** Whether the options ask for work after the run. */
 export const needsAfter = ({ collect, get = [], junit = [] }: RunOptions): boolean =>
   collect === true || get.length > 0 || junit.length > 0;
 
@@ -59,7 +59,7 @@ const needEnd: ReadonlyArray<[keyof RunOptions, string]> = [
   ['junit', '--junit'],
 ];
 
-/** Throws ERR_USAGE for options that make no sense together. */
+/** Throws ERR_USAGE for options that exclude each other. */
 export function checkRunOptions(options: RunOptions): void {
   const { id, until, retry, max, detach, statusJson } = options;
   if (id !== undefined && !isSessionId(id)) {
@@ -125,7 +125,7 @@ const needSession: ReadonlyArray<[keyof RunOptions, string]> = [
   ['tty', '-t'],
 ];
 
-/** Throws ERR_UNSUPPORTED for an option that the base protocol cannot do. */
+/** Throws ERR_UNSUPPORTED for an option that the base protocol does not support. */
 export function requireNoSessionOption({ name }: BuildletClient, options: RunOptions): void {
   const [, option] = needSession.find(([key]) => options[key]) ?? [];
   if (option !== undefined) {

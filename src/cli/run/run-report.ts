@@ -17,7 +17,7 @@ export type Origin =
   | 'until'
   /** The command succeeded, but a test of `--junit` failed. */
   | 'tests'
-  /** The command succeeded, but what was to be done after it did not. */
+  /** The command succeeded, but a step after it failed. */
   | 'after';
 
 interface RunReport {
@@ -27,16 +27,16 @@ interface RunReport {
   /** The signal that ended the command, or made gomote leave it. */
   readonly signal: string | null;
   readonly durationMs: number;
-  /** What the command wrote; null where that is not known. */
+  /** How much the command wrote; null when that is unknown. */
   readonly bytes: { readonly stdout: number; readonly stderr: number } | null;
   readonly sha256: { readonly stdout: string; readonly stderr: string } | null;
-  /** What kept the command off the network; absent: nothing did. */
+  /** What blocked the command's network access; absent: nothing. */
   readonly network?: ClosedBy | undefined;
-  /** What it used of the machine; absent where that is not known. */
+  /** The resources that it used; absent when they are unknown. */
   readonly usage?: RunUsage | undefined;
   /** Of the session; null on a buildlet without them. */
   readonly id: string | null;
-  /** Whether the command certainly never ran, so that running it again cannot run it twice. */
+  /** Whether the command certainly never ran, so that a retry cannot run it twice. */
   readonly retrySafe: boolean;
   /** How often it was run, with `--until` and `--retry`. */
   readonly tries?: number | undefined;
@@ -98,7 +98,7 @@ export function reportOf(code: number, known: RunRecord): RunReport {
   };
 }
 
-/** The report of a run that failed, or that gomote cannot tell the end of. */
+/** The report of a run that failed, or whose outcome is unknown. */
 export function reportOfFailure(error: unknown, known: RunRecord): RunReport {
   const code = isGomoteError(error) ? error.code : '';
   const neverSent = ['ECONNREFUSED', 'ENOENT', 'ENOTFOUND'].includes(
@@ -107,7 +107,7 @@ export function reportOfFailure(error: unknown, known: RunRecord): RunReport {
   return {
     ...reportOf(codeOf(error, known), known),
     origin: known.origin ?? origins[code] ?? (isGomoteError(error) ? 'server' : 'transport'),
-    // Once there is a run, a failure tells nothing of whether it began.
+    // Once there is a run, a failure does not show whether the command began.
     retrySafe:
       error instanceof NotStartedError ||
       (known.id === null &&
@@ -127,7 +127,7 @@ function sumsOf(end: SessionEnd | undefined): Pick<RunReport, 'bytes' | 'sha256'
   };
 }
 
-/** Throws ERR_USAGE if there can be no such target. */
+/** Throws ERR_USAGE when the target is not valid. */
 export function checkReportTarget(target: string, option = '--status-json'): void {
   if (target !== '' && (!target.startsWith('fd:') || descriptorIn(target) !== undefined)) return;
   throw new GomoteError('ERR_USAGE', `${option} "${target}" is neither a file nor a descriptor`, {

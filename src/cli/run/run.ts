@@ -1,4 +1,4 @@
-// A run of the command line, as its parts know it.
+// The state of one `gomote run`, shared by its parts.
 import type { Buildlet } from '../../gomote/buildlet.ts';
 import type { Context } from '../context.ts';
 import type { OutputFile } from './output-file.ts';
@@ -13,7 +13,7 @@ export interface CommandToRun {
   readonly args: readonly string[];
 }
 
-/** A run of the command line: what runs where, and what is known of it so far. */
+/** A run of the command line: what runs where, and what is known so far. */
 export interface Run {
   readonly buildlet: Buildlet;
   readonly command: CommandToRun;
@@ -24,11 +24,11 @@ export interface Run {
   readonly record: RunRecord;
   /** Whether the buildlet ends when the command is left. */
   readonly endsBuildlet?: boolean | undefined;
-  /** Where all that it writes goes besides, from its beginning. */
+  /** Another place that its output is copied to, from the beginning. */
   readonly output?: OutputFile | undefined;
 }
 
-/** What one run of several has of its own. */
+/** What differs between several runs of the command. */
 export interface Round {
   readonly taps: readonly OutputTap[];
   /** The longest that it may take, in ms. */

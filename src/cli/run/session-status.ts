@@ -1,4 +1,4 @@
-// How a session ended as the exit status of the command line, and in words.
+// How a session ended, as an exit status and in words.
 import { failureOf, type Limits } from '../../gomote/run/ending.ts';
 import { killedForMemory } from '../../protocol/limits.ts';
 import type { SessionEnd } from '../../protocol/session.ts';
@@ -7,9 +7,9 @@ import { exitCodes, signalCode } from '../exit-codes.ts';
 const limitNames = { timeoutMs: '--timeout', idleTimeoutMs: '--idle-timeout' };
 
 /**
- * The exit status that stands for how it ended; throws what says why there is none of its own.
+ * The exit status for how the session ended. Throws an error that says why when there is none.
  *
- * @param lostBytes How much of its output could not be read; then nothing is believed. Default 0.
+ * @param lostBytes How much of its output could not be read; when it is not 0, the status is unknown. Default 0.
  */
 export function statusOf(end: SessionEnd, lostBytes = 0, limits: Limits = {}): number {
   const failure = failureOf(end, lostBytes, limits, limitNames);
@@ -18,10 +18,10 @@ export function statusOf(end: SessionEnd, lostBytes = 0, limits: Limits = {}): n
   return localStatus(end.code ?? exitCodes.unknown);
 }
 
-/** The remote status as ours: a larger one, as Windows has them, keeps its low byte, but is never success. */
+/** The remote status as a local one: a larger value, as on Windows, keeps its low byte but never becomes 0. */
 export const localStatus = (code: number): number => (code <= 255 ? code : code & 0xff || 1);
 
-/** What to say of an end that the exit status alone does not tell; undefined when there is nothing. */
+/** The remark for an end that the exit status alone does not explain; undefined when there is none. */
 export function describeEnd({ why, signal }: SessionEnd): string | undefined {
   if (why === 'memory')
     return `the command ended by ${killedForMemory}: there was no memory left for it`;

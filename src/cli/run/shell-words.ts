@@ -1,6 +1,6 @@
 // Quotes words as one would type them in a shell.
 
-/** The words as a line that a shell reads as just these; what cannot be shown is escaped. */
+/** Joins the words into a line that a shell splits into the same words. Control characters are escaped. */
 export const shellLine = (words: readonly string[]): string => words.map(shellWord).join(' ');
 
 function shellWord(word: string): string {

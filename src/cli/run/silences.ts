@@ -1,4 +1,4 @@
-// The longest times in which a run wrote nothing.
+// The longest times without output of a run.
 import type { StreamName } from './line-editor.ts';
 
 export interface Silence {
@@ -21,7 +21,7 @@ export class Silences {
   longest: readonly Silence[] = [];
   #sinceMs: number;
   #line = '';
-  /** What each stream has of a line that has not ended. */
+  /** The unfinished line of each stream. */
   readonly #open = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
 
   /** @param startedMs When the run began, in ms since 1970. */
@@ -29,7 +29,7 @@ export class Silences {
     this.#sinceMs = startedMs;
   }
 
-  /** Takes output that was written at that moment. */
+  /** Adds output that was written at that time. */
   take(bytes: Buffer, stream: StreamName, atMs: number): void {
     this.end(atMs);
     this.#sinceMs = Math.max(this.#sinceMs, atMs);
@@ -41,7 +41,7 @@ export class Silences {
     this.#open[stream] = ends < bytes.length ? Buffer.alloc(0) : line;
   }
 
-  /** The silence that there was has ended. */
+  /** Ends the current silence. */
   end(atMs: number): void {
     const durationMs = atMs - this.#sinceMs;
     if (durationMs < leastMs) return;

@@ -9,31 +9,31 @@ import type { RunRecord } from './run-report.ts';
 
 export interface WatchedRun {
   readonly watch: TreeWatch;
-  /** Pushes, or only looks what there is to push; whether there was something. */
+  /** Pushes, or only checks for changes. Returns whether there were any. */
   readonly push: (how: { readonly dryRun: boolean }) => Promise<boolean>;
   /** Runs the command; the result is its exit status. */
   readonly run: (record: RunRecord) => Promise<number>;
-  /** Whether a change ends a run that goes on. */
+  /** Whether a change ends the current run. */
   readonly interrupts: boolean;
   /** Whether the screen is cleared before each run. */
   readonly clears: boolean;
   readonly top: string;
 }
 
-/** How long nothing may change before we look whether the buildlet is still there, in ms. */
+/** How long without a change before checking that the buildlet is still there, in ms. */
 const idleMs = 2_000;
-/** When a push that failed is tried again though nothing has changed, in ms. */
+/** How long after a failed push to retry although nothing has changed, in ms. */
 const retryMs = 1_000;
 
-/** How often to look whether a run has begun that is to be ended, in ms. */
+/** How often to check whether a run that must end has begun, in ms. */
 const pollMs = 20;
 
 const defaultKillAfterMs = 5_000;
 
-/** Clears the screen and what was scrolled off it. */
+/** Clears the screen and its scrollback. */
 const clearScreen = '\x1b[H\x1b[2J\x1b[3J';
 
-/** Goes on until a signal ends it: the result is the exit status of the command that had it. Throws when the buildlet is gone. */
+/** Runs until a signal ends it, and returns the exit status of the command that got the signal. Throws when the buildlet is gone. */
 export async function watchRuns(run: Omit<Run, 'record'>, watched: WatchedRun): Promise<number> {
   return await new Watcher(run, watched).result();
 }
@@ -42,7 +42,7 @@ class Watcher {
   readonly #run: Omit<Run, 'record'>;
   readonly #watched: WatchedRun;
   #tries = 0;
-  /** What was last said of pushes that fail. */
+  /** The last message about failed pushes. */
   #said = '';
 
   constructor(run: Omit<Run, 'record'>, watched: WatchedRun) {
@@ -69,7 +69,7 @@ class Watcher {
     }
   }
 
-  /** Pushes, also when that takes several tries; whether there was something to push. */
+  /** Pushes, with retries. Returns whether there was something to push. */
   async #push(): Promise<boolean> {
     const { watch, push } = this.#watched;
     const { signal } = this.#run.context;
@@ -77,7 +77,7 @@ class Watcher {
       try {
         const isChanged = await push({ dryRun: false });
         this.#said = '';
-        // One that failed may have sent something.
+        // A failed push may have sent something.
         return isChanged || hasFailed;
       } catch (error) {
         await this.#throwIfOver(error);
@@ -107,7 +107,7 @@ class Watcher {
       return { isChanged: interrupts };
     } catch (error) {
       await this.#throwIfOver(error);
-      // What is wrong with the command line does not change with the tree.
+      // A usage error does not go away when the tree changes.
       if (isGomoteError(error, 'ERR_USAGE') || isGomoteError(error, 'ERR_PATH')) throw error;
       if (!(await interrupted)) this.#say(messageOf(error));
       return { isChanged: interrupts };
@@ -116,7 +116,7 @@ class Watcher {
     }
   }
 
-  /** Ends the run when there is something to push; whether it did. */
+  /** Ends the run when there is something to push. Returns whether it did. */
   async #endWhenChanged(record: RunRecord, over: AbortSignal): Promise<boolean> {
     const { watch, push } = this.#watched;
     const { buildlet, context, options } = this.#run;
@@ -125,14 +125,14 @@ class Watcher {
       do await watch.changed(signal);
       while (!(await push({ dryRun: true })));
       this.#say('changed; it runs again');
-      // One on a buildlet without sessions cannot be ended.
+      // A run on a buildlet without sessions cannot be ended.
       while (record.id === null) await sleep(pollMs, undefined, { signal });
       const killAfterMs = options.killAfter ?? defaultKillAfterMs;
       const session = buildlet.client.sessions.get(record.id);
       await session.kill('SIGTERM', { killAfterMs, signal });
       return true;
     } catch (error) {
-      // It has ended by itself meanwhile: what has changed is found by the next push.
+      // The run has ended by itself: the next push finds the changes.
       if (!signal.aborted) this.#say(messageOf(error));
       return false;
     }
@@ -142,7 +142,7 @@ class Watcher {
     await this.#throwIfOver(error);
   };
 
-  /** Throws when there is no buildlet any more, or nobody waits. */
+  /** Throws when the buildlet is gone, or when the wait was cancelled. */
   async #throwIfOver(error: unknown): Promise<void> {
     const { buildlet, context } = this.#run;
     context.signal.throwIfAborted();

@@ -22,7 +22,7 @@ export interface WatchedPush {
 
 /** How long nothing may change before we look whether the buildlets are still there, in ms. */
 const idleMs = 2_000;
-/** When a push that failed is tried again though nothing has changed, in ms. */
+/** How long after a failed push to retry although nothing has changed, in ms. */
 const retryMs = 1_000;
 
 /** What says that a buildlet will not come back. */

@@ -1,4 +1,4 @@
-// Which buildlets a command is for: those it names, a group, or the one that is chosen for this project. See
+// Which buildlets a command applies to: those it names, a group, or the one chosen for this project. See
 // docs/which-buildlet.md.
 import { GomoteError, messageOf } from '../../errors.ts';
 import { splitName } from '../../gomote/buildlet-name.ts';
@@ -12,7 +12,7 @@ export interface Chosen {
   readonly rest: readonly string[];
 }
 
-/** What a command is for that names no buildlet; said on stderr where the user has not said it in this command. */
+/** The buildlets of a command that names none, and what to print about the choice on stderr. */
 export interface Standing {
   readonly names: readonly string[];
   readonly remark?: string | undefined;
@@ -21,10 +21,10 @@ export interface Standing {
 }
 
 /**
- * Takes the first of the arguments for a buildlet, or a list of them, if it is one; else the command is for those that stand
- * for it. Undefined when there are none.
+ * Takes the first argument as a buildlet, or a list of buildlets, if it is one. Otherwise the command applies to the default
+ * buildlets. Undefined when there are none.
  *
- * @param most How many arguments may follow a buildlet: the first of more can only be meant for one.
+ * @param most How many arguments may follow a buildlet. With more arguments than that, the first must be a buildlet.
  */
 export async function chooseBuildlets(
   words: readonly string[],
@@ -48,7 +48,7 @@ export async function chooseBuildlets(
   return { names, rest: words };
 }
 
-/** Whether `create --name` has given a buildlet of this project that name: it has ended, then. */
+/** Whether `create --name` once gave this name to a buildlet of the project, which has ended since. */
 async function wasGiven(word: string, { terminal }: Context): Promise<boolean> {
   const { projectRoot, readProject } = await import('./project.ts');
   return readProject(projectRoot(), terminal.environment).given.includes(word);
@@ -63,7 +63,7 @@ async function isAny(
   return false;
 }
 
-/** How to find what stands for a buildlet that is not named; undefined when nothing does. */
+/** How to find the default buildlets; undefined when there are none. */
 async function standIn(context: Context): Promise<(() => Promise<Standing>) | undefined> {
   const chosen = await chosenBuildlets(context);
   if (chosen !== undefined) return async () => chosen;
@@ -84,7 +84,7 @@ async function standIn(context: Context): Promise<(() => Promise<Standing>) | un
   };
 }
 
-/** Those that the user has chosen: a group, GOMOTE_BUILDLET, or the one of `gomote use`. */
+/** The user's choice: a group, GOMOTE_BUILDLET, or the buildlet of `gomote use`. */
 export async function chosenBuildlets(context: Context): Promise<Standing | undefined> {
   const group = await activeGroup(context);
   if (group !== undefined) {
@@ -130,10 +130,10 @@ export async function activeGroup(context: Context): Promise<ActiveGroup | undef
   return found && { ...found, remark: `# Using group ${JSON.stringify(name)} from GOMOTE_GROUP` };
 }
 
-/** Backends that say at once whether a buildlet is there. */
+/** Backends that know without a request whether a buildlet exists. */
 const quickKinds: readonly string[] = ['local', 'docker', 'coordinator'];
 
-/** Without those that are known to have ended, where it costs little to know. */
+/** Drops buildlets that have ended, where checking costs no request. */
 async function thoseThere(names: readonly string[], context: Context): Promise<string[]> {
   const asked: Asked = new Map();
   const there = await Promise.all(

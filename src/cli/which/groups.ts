@@ -13,7 +13,7 @@ export interface Group {
 
 const ending = '.instances';
 
-/** What stands in a path as it is: one element of it, which is not hidden. */
+/** A valid group name: a single path element that is not hidden. */
 const groupName = /^(?!\.)[^/\p{Cc}\p{Cs}]{1,200}$/u;
 
 export class Groups {
@@ -77,7 +77,7 @@ export class Groups {
   destroy(name: string): void {
     this.get(name);
     this.#checked(() => {
-      // Whoever reads meanwhile sees all of it or nothing.
+      // A concurrent reader sees all of it or nothing.
       const leaving = `${this.#path(name)}.deleting`;
       rmSync(leaving, { recursive: true, force: true });
       renameSync(this.#path(name), leaving);
@@ -97,7 +97,7 @@ export class Groups {
     });
   }
 
-  /** Removes the members from all groups: they have ended, or are new under a name that was used before. */
+  /** Removes the members from all groups, because they have ended, or because their names are being reused. */
   prune(members: readonly string[]): void {
     for (const { name } of this.all()) this.remove(name, members);
   }

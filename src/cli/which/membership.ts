@@ -13,7 +13,7 @@ export function groupsOfMembers({ configDir }: Context): Map<string, string[]> {
   return result;
 }
 
-/** Takes those out of the groups that are not listed, and not there when they are asked for by name. */
+/** Removes from the groups those that are neither listed nor found by name. */
 export async function dropGone(
   listed: readonly { readonly name: string }[],
   context: Context,

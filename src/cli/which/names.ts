@@ -10,8 +10,8 @@ import { nameLabel } from '../../protocol/labels.ts';
 import type { Context } from '../context.ts';
 
 /**
- * Whether the word has the form of the names that gomote gives. Such a word is never anything else: a script that names a
- * buildlet which has ended is told so, and does not run its command somewhere else.
+ * Whether the word has the form of a generated name. Such a word is always taken as a buildlet: a script that names a
+ * buildlet that has ended fails, and does not run its command somewhere else.
  */
 export async function looksLikeName(word: string, context: Context): Promise<boolean> {
   const { catalogue } = await context.config();
@@ -19,7 +19,7 @@ export async function looksLikeName(word: string, context: Context): Promise<boo
   const { instance } = splitName(word);
   if (!nameEnding.test(instance) || !buildletName.test(instance)) return false;
   const isOfType = builderTypeOfName(catalogue, instance) !== undefined;
-  // A coordinator's own users, types and names are not asked for: that would be a request more for every command.
+  // A coordinator is not asked for its users, types and names: that would cost every command a request.
   return (
     isOfType || instance.startsWith(`${await context.user()}-`) || instance.startsWith('user-')
   );
@@ -31,7 +31,7 @@ const isBackend = (name: string, configured: ReadonlyMap<string, unknown>): bool
 /** The names that a backend has listed. */
 export type Asked = Map<string, Promise<ReadonlySet<string>>>;
 
-/** Whether there is a buildlet of that name. Throws when its backend does not say. */
+/** Whether there is a buildlet of that name. Throws when its backend cannot tell. */
 export async function isThere(
   word: string,
   context: Context,
@@ -44,7 +44,7 @@ export async function isThere(
   if (given !== undefined && !isBackend(given, backends)) return false;
   const backend = await context.backend(given);
   const call = { signal: context.signal };
-  // A coordinator is asked once for all names: to connect asks it nothing.
+  // One request lists all names of a coordinator; `connect` would make none.
   if (backend.whoAmI !== undefined) {
     const names = asked.get(backend.name) ?? namesOf(backend, call);
     asked.set(backend.name, names);
@@ -58,7 +58,7 @@ export async function isThere(
     if (isGomoteError(error, 'ERR_UNKNOWN_BUILDLET')) {
       return (await labelled(backend, instance, context.signal)) !== undefined;
     }
-    // It is there, whatever is wrong with it, or somebody else's.
+    // It exists, even if it is broken or belongs to somebody else.
     if (isGomoteError(error) && besideTheName.includes(error.code)) return true;
     throw error;
   }
@@ -71,7 +71,7 @@ const namesOf = async (backend: AnyBackend, call: BackendCall): Promise<Readonly
     (await backend.list(call)).flatMap(({ name, labels }) => [name, labels?.[nameLabel] ?? name]),
   );
 
-/** `A,B,C`: its elements; undefined for a word that is no list of names. */
+/** The elements of `A,B,C`; undefined when the word is not a list of names. */
 export function namesInList(word: string): string[] | undefined {
   if (!word.includes(',')) return undefined;
   const names = [...new Set(word.split(',').filter((name) => name !== ''))];
@@ -80,7 +80,7 @@ export function namesInList(word: string): string[] | undefined {
     : undefined;
 }
 
-/** `BACKEND/NAME`, whatever backend the command has chosen. */
+/** `BACKEND/NAME`, whichever backend the command uses. */
 export async function fullNameOf(name: string, context: Context): Promise<string> {
   const { backend, instance } = splitName(name);
   return `${(await context.backend(backend)).name}/${instance}`;

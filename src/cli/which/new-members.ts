@@ -4,8 +4,8 @@ import { activeGroup } from './choose.ts';
 import { Groups } from './groups.ts';
 
 /**
- * The group of `--new-group`; else the active one; else that of GOMOTE_GROUP. What it gives puts new buildlets into that, and
- * makes it if it is not there. Throws ERR_CONFLICT and ERR_USAGE.
+ * The group of `--new-group`, or the active one, or that of GOMOTE_GROUP. Returns a function that adds buildlets to it and
+ * creates the group if needed. Throws ERR_CONFLICT and ERR_USAGE.
  */
 export async function groupForNew(
   newGroup: string | undefined,

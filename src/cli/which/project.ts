@@ -1,4 +1,4 @@
-// The project that one works in, and which buildlets are for it: those that were made in it or that it was pushed to.
+// The current project and its buildlets: those that were created in it, or that it was pushed to.
 import { lstatSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { realpathSync } from '../../files/named-fs.ts';
@@ -8,12 +8,12 @@ import { removeOldFiles, replaceFile } from '../../files/replace-file.ts';
 import { userDirectory } from '../../files/user-directories.ts';
 import { ownDirectory } from '../../sync/own-directory.ts';
 
-/** What is known of a project, in this user's state directory: nobody else writes there. */
+/** What is recorded about a project, in the user's state directory, where nobody else can write. */
 export interface ProjectRecord {
   readonly root: string;
   /** As `BACKEND/NAME`. */
   readonly buildlets: readonly string[];
-  /** Names that `create --name` has given: a word that was one is never anything else. */
+  /** Names that `create --name` has given. Such a word is always taken as a buildlet. */
   readonly given: readonly string[];
   /** What `gomote use` has chosen. */
   readonly used?: string;
@@ -21,7 +21,7 @@ export interface ProjectRecord {
 
 const markers = [ownDirectory, '.gomote.toml', '.git'];
 
-/** No buildlet lives for so long, in ms. */
+/** Longer than any buildlet lives, in ms. */
 const keptMs = 90 * 24 * 3_600_000;
 
 /** How many buildlets of a project are remembered. */
@@ -29,7 +29,7 @@ const keptCount = 200;
 
 const what = 'the directory of projects';
 
-/** The nearest directory above that is marked as a project's, else the current one; a real path. */
+/** The nearest parent directory that is marked as a project, or the current directory; a real path. */
 export function projectRoot(from = realpathSync('.')): string {
   for (let directory = from; ; directory = dirname(directory)) {
     const isMarked = markers.some((name) => isAt(join(directory, name)));
@@ -49,7 +49,7 @@ function isAt(path: string): boolean {
 const recordsIn = (environment: NodeJS.ProcessEnv): string =>
   join(userDirectory(environment, 'XDG_STATE_HOME', '.local', 'state'), 'gomote-projects');
 
-/** The file of a project; a path may be too long for a name, and hashes of 64 bits do not meet by chance. */
+/** The file of a project, named by a hash because a path may be too long for a file name. */
 function fileOf(root: string): string {
   let hash = 0xcbf29ce484222325n;
   for (const byte of Buffer.from(root))
@@ -57,7 +57,7 @@ function fileOf(root: string): string {
   return `${hash.toString(16).padStart(16, '0')}.json`;
 }
 
-/** What is known of the project; what cannot be read is not known. */
+/** The record of the project; empty when it cannot be read. */
 export function readProject(root: string, environment: NodeJS.ProcessEnv): ProjectRecord {
   const empty = { root, buildlets: [], given: [] };
   try {
@@ -66,7 +66,7 @@ export function readProject(root: string, environment: NodeJS.ProcessEnv): Proje
     const read: Partial<Record<keyof ProjectRecord, unknown>> = JSON.parse(
       readOwnFile(join(records, fileOf(root))),
     );
-    // Two roots could have one hash.
+    // Two roots could have the same hash.
     if (read.root !== root || !Array.isArray(read.buildlets)) return empty;
     const [buildlets, given] = [texts(read.buildlets), texts(read.given)];
     return { root, buildlets, given, ...(typeof read.used === 'string' && { used: read.used }) };
@@ -88,7 +88,7 @@ export function writeProject(record: ProjectRecord, environment: NodeJS.ProcessE
   removeOldFiles(records, keptMs);
 }
 
-/** Notes that the buildlets, as `BACKEND/NAME`, are for this project, and the name that one was given; where that cannot be written, they are named. */
+/** Records the buildlets, as `BACKEND/NAME`, and a given name for this project. Reports those that could not be recorded. */
 export function noteForProject(
   names: readonly string[],
   environment: NodeJS.ProcessEnv,
@@ -101,6 +101,6 @@ export function noteForProject(
     const buildlets = [...record.buildlets, ...names];
     writeProject({ ...record, buildlets, given: all }, environment);
   } catch {
-    // The current directory has gone, or there is nowhere to write.
+    // The current directory was removed, or nothing can be written.
   }
 }

@@ -1,5 +1,5 @@
-// The buildlet that `gomote use` has chosen for a project, in `.gomote/buildlet`. That file may have come with a repository:
-// it is heeded only where this user's own record of the project says the same.
+// The buildlet that `gomote use` has chosen for a project, in `.gomote/buildlet`. That file may come from a repository:
+// it is used only when the user's own record of the project says the same.
 import {
   closeSync,
   constants,
@@ -16,10 +16,10 @@ import { replaceFile } from '../../files/replace-file.ts';
 import { ownDirectory } from '../../sync/own-directory.ts';
 import { type ProjectRecord, writeProject } from './project.ts';
 
-/** A name is no longer. */
+/** The maximum length of a name. */
 const longestBytes = 1_000;
 
-/** What the file says: a name, nothing, or what is wrong with it. */
+/** The content of the file: a name, nothing, or what is wrong with it. */
 type Used = { readonly name: string } | { readonly fault: string } | undefined;
 
 /** The buildlet of the project, as `BACKEND/NAME`. */
@@ -55,7 +55,7 @@ export function useBuildlet(
     }
     if (!isOwnDirectory(directory)) mkdirSync(directory, { mode: 0o755 });
     const ignored = join(directory, '.gitignore');
-    // Neither git nor a push takes along what is in it.
+    // Neither git nor a push includes its content.
     if (lstatSync(ignored, { throwIfNoEntry: false }) === undefined) replaceFile(ignored, '*\n');
     writeProject({ ...rest, used: name, buildlets: [...rest.buildlets, name] }, environment);
     replaceFile(path, `${name}\n`);
@@ -68,14 +68,14 @@ export function useBuildlet(
   }
 }
 
-/** False when it is not there. A link in its place could lead anywhere: throws ERR_LOCAL_FILE. */
+/** False when it does not exist. Throws ERR_LOCAL_FILE for a link, which could lead anywhere. */
 function isOwnDirectory(path: string): boolean {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined || found.isDirectory()) return found !== undefined;
   throw new GomoteError('ERR_LOCAL_FILE', `${path} is not a directory`, { hint: 'remove it' });
 }
 
-/** The text of a regular file of a line's length, which may be a trap otherwise. */
+/** Reads one line of a regular file; anything else could block or never end. */
 function readShort(path: string): string {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {

@@ -7,7 +7,7 @@ import { anySignal } from '../../timeout-signal.ts';
 /** What a command gets on its standard input. */
 export interface Input {
   readonly source: AsyncIterable<Uint8Array>;
-  /** How much input it has had before. Default 0. */
+  /** How many bytes of input the run has already received. Default 0. */
   readonly offset?: number | undefined;
 }
 

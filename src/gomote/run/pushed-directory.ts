@@ -12,7 +12,7 @@ import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 
 type Buildlet = Pick<BuildletClient, 'ipPort' | 'remoteName' | 'target'>;
 
-/** No buildlet lives for so long, in ms. */
+/** Longer than any buildlet lives, in ms. */
 const keptMs = 90 * 24 * 3_600_000;
 
 const what = 'the directory of pushed trees';

@@ -60,7 +60,7 @@ export async function requestOf(
       ...(options.firewall ? [`${closedNetworkVariable}=1`] : []),
     ],
     path: options.path ?? acting?.path,
-    // 0 is no limit, as Go has it.
+    // 0 means no limit, as in Go.
     timeoutMs: options.timeoutMs || undefined,
     idleTimeoutMs: options.idleTimeoutMs || undefined,
     killAfterMs: options.killAfterMs,
