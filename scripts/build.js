@@ -96,7 +96,7 @@ await build({
 
 await build({
   ...common,
-  entryPoints: { index: 'src/index.ts' },
+  entryPoints: { index: 'src/index.ts', testing: 'src/testing.ts' },
   format: 'esm',
   splitting: true,
   packages: 'external',

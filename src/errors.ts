@@ -1,5 +1,6 @@
 // Every failure this package reports is a GomoteError; callers match on `code`, people read `message` and `hint`.
 import { printable } from './printable.ts';
+import { ownSignal } from './timeout-signal.ts';
 
 /**
  * What went wrong, for programs. A code is stable: its meaning never changes between releases.
@@ -193,6 +194,26 @@ export async function untilAborted<Result>(
   } catch (error) {
     if (signal?.aborted !== true || error instanceof GomoteError) throw error;
     throw abortedError(signal);
+  }
+}
+
+/** What the promise gives, or ERR_ABORTED as soon as the signal aborts. */
+export async function unlessAborted<T>(
+  promise: Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  if (signal === undefined) return await promise;
+  if (signal.aborted) throw abortedError(signal);
+  const leave = ownSignal(signal);
+  let onAbort: () => void = () => undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    onAbort = () => reject(abortedError(signal));
+    leave.addEventListener('abort', onAbort);
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    leave.removeEventListener('abort', onAbort);
   }
 }
 

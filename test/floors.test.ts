@@ -35,6 +35,8 @@ const floors: Record<string, number> = {
   gomote: 9,
   coordinator: 9,
   cli: 10,
+  testing: 10,
+  'testing.ts': 11,
   'index.ts': 11,
 };
 

@@ -67,6 +67,8 @@ export interface AgentOptions {
   readonly uploadIdleMs?: number | undefined;
   /** The extensions to announce and serve. Default: all. */
   readonly features?: readonly string[] | undefined;
+  /** Called before a request is served, which fails with what it throws. */
+  readonly onRequest?: ((endpoint: Endpoint) => void) | undefined;
   /** One line of talk. */
   readonly log: (line: string) => void;
 }
@@ -92,7 +94,7 @@ const replyGraceMs = 1_000;
 /** The process that feeds an upload through a pipe may be silent for long. */
 const defaultUploadIdleMs = 3_600_000;
 
-const uploads: readonly Endpoint[] = [
+export const uploads: readonly Endpoint[] = [
   endpoints.write,
   endpoints.file,
   endpoints.putTar,
@@ -189,8 +191,11 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
       })),
     password: options.password,
     tls: options.tls,
-    // Looking whether it is alive is no use of it.
-    onExchange: (endpoint) => (endpoint === endpoints.liveness ? () => undefined : lease.use()),
+    onExchange: (endpoint) => {
+      options.onRequest?.(endpoint);
+      // Looking whether it is alive is no use of it.
+      return endpoint === endpoints.liveness ? () => undefined : lease.use();
+    },
     onError: (error, request) =>
       options.log(`${request.method} ${request.url?.split('?')[0]}: ${messageOf(error)}`),
   });

@@ -2,7 +2,7 @@
 import type { AnyBackend } from '../backends/backend.ts';
 import type { BackendConfig } from '../backends/config.ts';
 import { GomoteError } from '../errors.ts';
-import type { Backends } from '../gomote/backends.ts';
+import { Backends } from '../gomote/backends.ts';
 import type { Buildlet } from '../gomote/buildlet.ts';
 import type { Config } from '../gomote/config/config-file.ts';
 import { Gomote } from '../gomote/gomote.ts';
@@ -104,7 +104,7 @@ export class Context {
       signal: this.signal,
       log: this.verbose ? (line) => this.messages.detail(`gomote: ${line}`) : undefined,
     });
-    this.#gomote = new Gomote(settings, this.#parent?.backends);
+    this.#gomote = new Gomote(new Backends(settings, this.#parent?.backends));
     return this.#gomote;
   }
 

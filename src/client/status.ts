@@ -1,9 +1,8 @@
 // A buildlet's status and the features that it announces; read once for each connection.
-import { abortedError, GomoteError } from '../errors.ts';
+import { GomoteError, unlessAborted } from '../errors.ts';
 import { readText } from '../http/client/request.ts';
 import { endpoints, expiresHeader } from '../protocol/endpoints.ts';
 import type { BuildletStatus } from '../protocol/status.ts';
-import { ownSignal } from '../timeout-signal.ts';
 import type { Connection } from './connection.ts';
 import { headersLimitMs } from './time-limit.ts';
 
@@ -58,21 +57,4 @@ export async function probe(
   const expires = response.headers[expiresHeader.toLowerCase()];
   const timeMs = typeof expires === 'string' ? Date.parse(expires) : Number.NaN;
   return { expires: Number.isNaN(timeMs) ? undefined : new Date(timeMs) };
-}
-
-/** What the promise gives, or ERR_ABORTED as soon as the signal aborts. */
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return await promise;
-  if (signal.aborted) throw abortedError(signal);
-  const leave = ownSignal(signal);
-  let onAbort: () => void = () => undefined;
-  const aborted = new Promise<never>((_resolve, reject) => {
-    onAbort = () => reject(abortedError(signal));
-    leave.addEventListener('abort', onAbort);
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    leave.removeEventListener('abort', onAbort);
-  }
 }

@@ -3,13 +3,12 @@ import type { AnyBackend, Instance } from '../backends/backend.ts';
 import { builderTypeOfName } from '../builders.ts';
 import type { CallOptions } from '../client/client-options.ts';
 import { type GomoteError, isGomoteError, messageOf } from '../errors.ts';
-import { Backends } from './backends.ts';
+import type { Backends } from './backends.ts';
 import { Buildlet } from './buildlet.ts';
 import { isAddress, splitName } from './buildlet-name.ts';
 import type { CreateOptions } from './create.ts';
 import { labelled } from './labelled.ts';
 import type { ListBuildletsOptions, ListedBuildlet } from './list.ts';
-import type { Settings } from './options.ts';
 
 /**
  * The buildlets of one user in all configured backends. `open` makes it.
@@ -23,12 +22,9 @@ export class Gomote implements AsyncDisposable {
   readonly backends: Backends;
   readonly #used = new Set<Buildlet>();
 
-  /**
-   * @param shared What has the configuration and the open backends already.
-   * @internal
-   */
-  constructor(settings: Settings, shared?: Backends) {
-    this.backends = new Backends(settings, shared);
+  /** @internal */
+  constructor(backends: Backends) {
+    this.backends = backends;
   }
 
   /**

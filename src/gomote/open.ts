@@ -13,6 +13,9 @@ import { type OpenOptions, settingsOf } from './options.ts';
  * const { ok, stdout } = await buildlet.run('make', ['test']);
  */
 export async function open(options: OpenOptions = {}): Promise<Gomote> {
-  const { Gomote } = await import('./gomote.ts');
-  return new Gomote(settingsOf(options));
+  const [{ Backends }, { Gomote }] = await Promise.all([
+    import('./backends.ts'),
+    import('./gomote.ts'),
+  ]);
+  return new Gomote(new Backends(settingsOf(options)));
 }

@@ -65,9 +65,9 @@ it('a run whose connection is cut is picked up again, which is said once', async
   let refused = 0;
   cutter.plan = () => {
     refused++;
-    return refused > 3 ? undefined : { kind: 'cut', direction: 'up', afterBytes: 0 };
+    return refused > 3 ? undefined : { kind: 'drop', direction: 'up', afterBytes: 0 };
   };
-  cutter.cutAll();
+  cutter.drop();
   await until(() => cutter.connections > before + 3);
   goOn();
   const { code, stdout, stderr } = await running;
@@ -82,7 +82,7 @@ it('a run that is lost for good is 125, and says which command picks it up again
   const running = cli(['run', '--id', 'mine', '--reconnect', '1s', name, ...command]);
   await isHalfway();
   cutter.accepting = false;
-  cutter.cutAll();
+  cutter.drop();
   const { code, stdout, stderr } = await running;
   expect(code).toBe(125);
   expect(numbers.startsWith(stdout)).toBe(true);
@@ -102,7 +102,7 @@ it('a run with --reconnect 0 is lost at once', async () => {
   const { command, isHalfway, goOn } = halting();
   const running = cli(['run', '--reconnect', '0s', name, ...command]);
   await isHalfway();
-  cutter.cutAll();
+  cutter.drop();
   const { code, stderr } = await running;
   goOn();
   expect(code).toBe(125);

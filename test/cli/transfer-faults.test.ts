@@ -17,7 +17,7 @@ import { directory, file, leftovers, names, plant, snapshot, symlink } from '../
 /** Of each kind of transfer, on each kind of buildlet: 200 in all with `npm run test:faults`. */
 const count = times(5, 25);
 
-const kinds: Fault['kind'][] = ['cut', 'end', 'corrupt', 'split', 'stall'];
+const kinds: Fault['kind'][] = ['drop', 'end', 'corrupt', 'split', 'stall'];
 const content = randomBytes(700_000);
 const random = (limit: number) => Math.floor(Math.random() * limit);
 
@@ -109,18 +109,18 @@ const works: Work[] = [
 
 /** Some fault in the transfer's own stream; what is flipped is content, for a header has no checksum without TLS. */
 function someFault(direction: 'up' | 'down', index: number, sizeBytes: number): Fault {
-  const kind = kinds[index % kinds.length] ?? 'cut';
+  const kind = kinds[index % kinds.length] ?? 'drop';
   const headBytes = kind === 'corrupt' ? 1000 : 0;
   return { kind, direction, afterBytes: headBytes + random(sizeBytes - headBytes) };
 }
 
 /** A stalled connection is cut in the end, as keep-alive does it. */
 async function unstalled<T>(cutter: Cutter, fault: Fault, work: Promise<T>): Promise<T> {
-  const timer = setInterval(() => fault.kind === 'stall' && cutter.cutAll(), 300);
+  const timer = setInterval(() => fault.kind === 'stall' && cutter.drop(), 300);
   return await work.finally(() => {
     clearInterval(timer);
     // The relay keeps its other half open also when the client has left.
-    if (fault.kind === 'stall') cutter.cutAll();
+    if (fault.kind === 'stall') cutter.drop();
   });
 }
 

@@ -77,7 +77,7 @@ describe('a buildlet that is held', () => {
     const client = new BuildletClient(between.address);
     onTestFinished(() => client.disconnect());
     const hold = await client.hold({ graceMs: 60_000 });
-    between.cutAll();
+    between.drop();
     await expect.poll(() => between.connections, { timeout: 10_000 }).toBeGreaterThan(1);
     await hold?.release();
     expect(await Promise.race([buildlet.ending, 'alive'])).toBe('alive');

@@ -16,7 +16,7 @@ const runs = times(25, 500);
 /** Sides hear from each other often, so that a stalled connection is soon found out. */
 const pingMs = 150;
 
-const kinds = ['cut', 'cut', 'end', 'split', 'stall'] as const;
+const kinds = ['drop', 'drop', 'end', 'split', 'stall'] as const;
 
 async function startBoth() {
   const buildlet = await startBuildlet({
@@ -40,7 +40,7 @@ function planFaults(cutter: Cutter, sizeBytes: number): string[] {
   cutter.plan = () => {
     if (randomInt(4) === 0) return undefined;
     const direction = randomInt(5) === 0 ? 'up' : 'down';
-    const kind = kinds[randomInt(kinds.length)] ?? 'cut';
+    const kind = kinds[randomInt(kinds.length)] ?? 'drop';
     const afterBytes = randomInt(direction === 'up' ? 600 : sizeBytes);
     planned.push(`${kind} ${direction} after ${afterBytes}`);
     return { kind, direction, afterBytes } satisfies Fault;

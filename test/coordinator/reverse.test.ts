@@ -137,7 +137,7 @@ describe('a machine whose connection drops', () => {
     await buildlet.put('kept', 'file', 0o600);
     const running = buildlet.exec('sleep', { systemLevel: true, args: ['1000'] });
     await until(async () => (await output(buildlet, 'ps', 'ax')).includes('sleep 1000'));
-    place.cutter.cutAll();
+    place.cutter.drop();
     await expect(running).rejects.toMatchObject({ code: 'ERR_LOST' });
     expect(place.has('machine-left', { reason: /^the connection was/ })).toBe(true);
     await until(() => machine.talk.filter((line) => line.startsWith('connected')).length === 2);
@@ -149,7 +149,7 @@ describe('a machine whose connection drops', () => {
     await place.machine();
     const buildlet = await create(place);
     place.cutter.accepting = false;
-    place.cutter.cutAll();
+    place.cutter.drop();
     await until(() => place.has('machine-left'));
     await expect(buildlet.workDir()).rejects.toMatchObject({
       message: expect.stringMatching(
@@ -163,7 +163,7 @@ describe('a machine whose connection drops', () => {
     await place.machine();
     const buildlet = await create(place);
     place.cutter.accepting = false;
-    place.cutter.cutAll();
+    place.cutter.drop();
     await until(() => place.has('died', { name: 'user-me-mac-0' }));
     await expect(buildlet.workDir()).rejects.toMatchObject({
       message: expect.stringMatching(
@@ -187,7 +187,7 @@ describe('a machine whose connection drops', () => {
     const again = await place.machine();
     await create(place);
     place.cutter.accepting = false;
-    place.cutter.cutAll();
+    place.cutter.drop();
     await again.hangUp('never said');
     place.cutter.accepting = true;
     await place.machine();
@@ -200,7 +200,7 @@ describe('a machine whose connection drops', () => {
     const buildlet = await create(place);
     await buildlet.put('secret', 'secret', 0o600);
     place.cutter.accepting = false;
-    place.cutter.cutAll();
+    place.cutter.drop();
     await until(() => place.has('machine-left'));
     await buildlet.halt();
     expect(existsSync(join(machine.workDir, 'secret'))).toBe(true);

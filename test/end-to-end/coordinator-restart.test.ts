@@ -85,7 +85,7 @@ async function throughEnd(
   cutter.plan = () => undefined;
   await coordinator.kill(signal);
   // The kernel closes a dead process's connections; one that is stalled does not pass that on.
-  cutter.cutAll();
+  cutter.drop();
   await coordinator.start();
   return await running;
 }

@@ -230,7 +230,7 @@ describe.runIf(hasTmux)('gomote shell', () => {
     screen.enter(`gomote shell ${remoteShell} local@${cutter.address}; echo status=$?`);
     await screen.shows(prompt);
     screen.enter('X=kept');
-    cutter.cutAll();
+    cutter.drop();
     await screen.shows('connecting again');
     screen.enter('echo $X $((40 + 2))');
     await screen.shows(/^kept 42$/m);

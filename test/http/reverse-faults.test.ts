@@ -14,7 +14,7 @@ vi.setConfig({ testTimeout: 60_000 });
 
 const sizeBytes = 1 << 20;
 const heartbeatMs = 100;
-const kinds: Fault['kind'][] = ['cut', 'end', 'stall', 'split'];
+const kinds: Fault['kind'][] = ['drop', 'end', 'stall', 'split'];
 
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 
@@ -49,7 +49,7 @@ it('loses no byte without saying so, wherever the connection breaks, and comes b
   let broken = 0;
   for (let round = 0; round < times(16, 200); round++) {
     const direction = round % 2 === 0 ? 'up' : 'down';
-    const kind = kinds[Math.floor(round / 2) % kinds.length] ?? 'cut';
+    const kind = kinds[Math.floor(round / 2) % kinds.length] ?? 'drop';
     const afterBytes = Math.floor(Math.random() * sizeBytes * 1.2);
     const next = cutter.connections;
     cutter.plan = (connection) =>

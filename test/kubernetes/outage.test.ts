@@ -47,7 +47,7 @@ async function behindRelay(user: string) {
 
 function outage(cutter: Cutter): void {
   cutter.accepting = false;
-  cutter.cutAll();
+  cutter.drop();
   setTimeout(() => {
     cutter.accepting = true;
   }, outageMs);
@@ -90,7 +90,7 @@ describe('a creation while the API server is away', () => {
       const { cutter, backend } = await behindRelay(user);
       const afterBytes = Math.floor(((n + 0.5) / count) * whole.downBytes);
       cutter.plan = (connection) =>
-        connection === 0 ? { kind: 'cut', direction: 'down', afterBytes } : undefined;
+        connection === 0 ? { kind: 'drop', direction: 'down', afterBytes } : undefined;
       await backend.create(builder, { user, host, signal: never });
       await isMadeOnce(user);
     }

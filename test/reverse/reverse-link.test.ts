@@ -150,7 +150,7 @@ describe('a buildlet that dialled', () => {
 });
 
 describe('a connection that breaks', () => {
-  it.each(['cut', 'end'] as const)('(%s) fails what runs, with the reason', async (kind) => {
+  it.each(['drop', 'end'] as const)('(%s) fails what runs, with the reason', async (kind) => {
     const server = await startReverseServer();
     const cutter = await startCutter(server.address);
     const arrival = server.next();
@@ -183,7 +183,7 @@ describe('a connection that breaks', () => {
       output,
     });
     await until(() => output.text === 'on\n');
-    cutter.cutAll();
+    cutter.drop();
     await expect(running).rejects.toMatchObject({ code: 'ERR_LOST' });
     await until(() => processesWith(mark).length === 0);
   });
@@ -212,7 +212,7 @@ describe('a connection that breaks', () => {
     const { server, cutter, buildlet } = await connected();
     for (let round = 0; round < 5; round++) {
       const arrival = server.next();
-      cutter.cutAll();
+      cutter.drop();
       expect(await clientOver(await arrival).workDir()).toBe(buildlet.workDir);
     }
   });
@@ -220,7 +220,7 @@ describe('a connection that breaks', () => {
   it('is made again after the server was away', async () => {
     const { server, cutter, buildlet, link } = await connected();
     cutter.accepting = false;
-    cutter.cutAll();
+    cutter.drop();
     await link.ended;
     await until(() => buildlet.talk.some((line) => /cannot reach/.test(line)));
     const arrival = server.next();

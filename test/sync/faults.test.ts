@@ -81,7 +81,7 @@ function expectOnlyWhole(root: string, allowed: readonly Map<string, string>[]):
 
 const loopback = { kind: 'tcp', host: '127.0.0.1', port: 0 } as const;
 
-const faultKinds: Fault['kind'][] = ['cut', 'end', 'corrupt', 'split', 'stall'];
+const faultKinds: Fault['kind'][] = ['drop', 'end', 'corrupt', 'split', 'stall'];
 
 onAllKinds((kind) => {
   const { sharesFiles } = kind;
@@ -102,7 +102,7 @@ onAllKinds((kind) => {
         const top = temporaryDirectory();
         plant(top, tree(round));
         const fault: Fault = {
-          kind: faultKinds[round % faultKinds.length] ?? 'cut',
+          kind: faultKinds[round % faultKinds.length] ?? 'drop',
           direction: next(3) === 0 ? 'down' : 'up',
           afterBytes: next(next(2) === 0 ? 600 : streamBytes),
         };
@@ -116,7 +116,7 @@ onAllKinds((kind) => {
           } finally {
             await client.disconnect();
             // Where it stalled, the buildlet would wait for the rest.
-            cutter.cutAll();
+            cutter.drop();
           }
         };
         const status = await run(true);
@@ -146,7 +146,7 @@ onAllKinds((kind) => {
         if (round % 2 === 0) rmSync(to, { recursive: true, force: true });
         const before = contents(to);
         const fault: Fault = {
-          kind: faultKinds[round % faultKinds.length] ?? 'cut',
+          kind: faultKinds[round % faultKinds.length] ?? 'drop',
           direction: next(4) === 0 ? 'up' : 'down',
           afterBytes: next(next(2) === 0 ? 600 : streamBytes),
         };

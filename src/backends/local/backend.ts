@@ -22,6 +22,7 @@ import { deadBuildlet, othersBuildlet, unknownBuildlet } from '../buildlet-error
 import type { LocalConfig } from './config.ts';
 import type { NameNumber } from './create.ts';
 import { hasLocalRoot, type LocalPlaces, localPlaces } from './places.ts';
+import type { StartLocal } from './process.ts';
 import { filesOf, type LocalRecord, ownerOf, readPassword, readRecord } from './record.ts';
 
 export interface LocalSettings extends LocalConfig, Surroundings {
@@ -29,6 +30,8 @@ export interface LocalSettings extends LocalConfig, Surroundings {
   readonly root?: string | undefined;
   /** The same, for all processes that name it. */
   readonly sharedRoot?: string | undefined;
+  /** Starts the buildlet of a record, and waits until it answers. Absent: as a process of its own. */
+  readonly start?: StartLocal | undefined;
 }
 
 /** How a buildlet is reached, by its user on its own machine. */
@@ -56,6 +59,7 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup, KnownNames {
   readonly #places: LocalPlaces;
   /** Whether nobody else makes buildlets in the root. */
   readonly #isSole: boolean;
+  readonly #start: StartLocal | undefined;
   readonly #onRequest: RequestLog;
 
   constructor(settings: LocalSettings, onRequest: RequestLog) {
@@ -66,13 +70,14 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup, KnownNames {
     this.#defaults = settings.defaults ?? {};
     this.#isSole = settings.root !== undefined;
     this.#places = localPlaces(settings.environment, settings.root ?? settings.sharedRoot);
+    this.#start = settings.start;
     this.#onRequest = onRequest;
   }
 
   /** @param number Which number its name is to have. Default: the next one here. */
   async create(builder: BuilderType, call: CreateCall, number?: NameNumber): Promise<Instance> {
     const { reserve } = await import('./create.ts');
-    const { startLocalBuildlet } = await import('./process.ts');
+    const startBuildlet = this.#start ?? (await import('./process.ts')).startLocalBuildlet;
     const { directory, record } = await reserve(
       this.#places,
       builder,
@@ -83,7 +88,7 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup, KnownNames {
       const inheritEnv = this.#inheritEnv || call.host.inheritEnv === true;
       const machine = { ...this.#defaults, ...call.host.local };
       const start = { own: this.#environment, inheritEnv, machine, holdMs: call.holdMs };
-      await startLocalBuildlet(directory, record, start, call.signal);
+      await startBuildlet(directory, record, start, call.signal);
       return await this.#inspect(directory, record, call.signal);
     } catch (error) {
       await this.#remove(directory, record);

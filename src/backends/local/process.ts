@@ -25,7 +25,7 @@ const idleTimeout = '30m';
 /** How long its process may take until it answers, in ms. */
 const startTimeoutMs = 20_000;
 
-interface LocalStart {
+export interface LocalStart {
   /** What commands get a base of, or with `inheritEnv` all. */
   readonly own: NodeJS.ProcessEnv;
   readonly inheritEnv: boolean;
@@ -33,7 +33,15 @@ interface LocalStart {
   readonly holdMs: number | undefined;
 }
 
-/** Starts the buildlet of the record, detached, and waits until it answers. */
+/** Starts the buildlet of a record, whose directory is given, and waits until it answers. */
+export type StartLocal = (
+  directory: string,
+  record: LocalRecord,
+  start: LocalStart,
+  signal: AbortSignal,
+) => Promise<void>;
+
+/** Starts it detached. */
 export async function startLocalBuildlet(
   directory: string,
   record: LocalRecord,

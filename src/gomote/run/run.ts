@@ -67,6 +67,8 @@ export class Run implements Promise<RunResult>, AsyncIterable<string> {
     this.#parts = parts;
     this.#outputs = new Outputs(parts.maxBuffer ?? defaultMaxBuffer);
     this.#result = this.#run();
+    // A run whose handle nobody looks at must not end the process.
+    this.#result.catch(() => undefined);
   }
 
   /** As of any promise. */
@@ -96,32 +98,26 @@ export class Run implements Promise<RunResult>, AsyncIterable<string> {
 
   /** Its standard output from now on: take it before anything is awaited. A slow reader slows the command. */
   get stdout(): Readable {
-    return this.#read('stdout');
+    return this.#outputs.read('stdout');
   }
 
   /** Its standard error, in the same way. */
   get stderr(): Readable {
-    return this.#read('stderr');
+    return this.#outputs.read('stderr');
   }
 
   /** One of its outputs, or both as they come, as a stream of the Web. */
   stream(from: OutputName = 'stdout'): ReadableStream<Uint8Array> {
-    return Readable.toWeb(this.#read(from)) as ReadableStream<Uint8Array>;
+    return Readable.toWeb(this.#outputs.read(from)) as ReadableStream<Uint8Array>;
   }
 
   /** The lines of one of its outputs, or of both as they come. */
   lines(from: OutputName = 'stdout'): AsyncIterableIterator<string> {
-    return linesOf(this.#read(from));
+    return linesOf(this.#outputs.read(from));
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<string> {
     return this.lines();
-  }
-
-  #read(from: OutputName): Readable {
-    // The stream tells the failure; whoever awaits the run hears it as well.
-    this.#result.catch(() => undefined);
-    return this.#outputs.read(from);
   }
 
   /** Sends a signal, by default SIGTERM, to its process group. One that has ended already is no error. */
@@ -141,7 +137,6 @@ export class Run implements Promise<RunResult>, AsyncIterable<string> {
   /** Leaves it running, however long nobody reads it; awaited, this handle then fails with ERR_ABORTED. Gives its id. */
   async detach(options: CallOptions = {}): Promise<string> {
     await this.#parts.leave(options);
-    this.#result.catch(() => undefined);
     this.#leaving.abort(new GomoteError('ERR_ABORTED', `run ${this.id} was left running`));
     return this.id;
   }

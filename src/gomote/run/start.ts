@@ -8,6 +8,7 @@ import { anySignal } from '../../timeout-signal.ts';
 import type { Place } from '../place.ts';
 import { bytesOf } from '../sources.ts';
 import { runByBase } from './base.ts';
+import { Begun } from './begun.ts';
 import { requireBreak } from './break.ts';
 import { failureOf } from './ending.ts';
 import { follow } from './follow.ts';
@@ -37,6 +38,8 @@ export function startRun(
   const killAfterMs = options.killAfterMs ?? defaultKillAfterMs;
   const { breakOn, onStandstill } = options;
   const session = client.sessions.get(id, { reconnectMs, onStandstill });
+  // What is done to the run at once waits until the buildlet knows it.
+  const begun = new Begun(name);
   const signal = anySignal(...[ending, options.signal].filter((one) => one !== undefined));
   const run = async (outputs: Outputs, leaving: AbortSignal, source?: Source) => {
     const made = await makeRequest();
@@ -44,7 +47,7 @@ export function startRun(
     const until = anySignal(signal, leaving);
     if (breakOn !== undefined) await requireBreak(client, breakOn, { signal: until });
     try {
-      if (!(await session.start(request, { signal: until, onLost }))) {
+      if (!begun.with(await session.start(request, { signal: until, onLost }))) {
         return await runByBase(client, request, { output: outputs.stdout, signal: until });
       }
       return await readToEnd(session, outputs, { signal: until, onLost, source, limits: request });
@@ -62,18 +65,22 @@ export function startRun(
           () => signal,
           (source) => run(outputs, leaving, source),
         );
-  return runOf(session, options, (outputs, leaving) => explained(() => work(outputs, leaving)));
+  return runOf(session, begun, options, (outputs, leaving) =>
+    begun.orFail(explained(() => work(outputs, leaving))),
+  );
 }
 
 /** Picks up a run that was started before. */
 export function attachRun(
-  { client, explained, signal: ending }: RunPlace,
+  { name, client, explained, signal: ending }: RunPlace,
   id: string,
   options: AttachOptions,
 ): Run {
   const { reconnectMs, onLost, onStandstill, from } = options;
   const session = client.sessions.get(id, { reconnectMs, onStandstill });
-  return runOf(session, options, (outputs, leaving) => {
+  const begun = new Begun(name);
+  begun.with(true);
+  return runOf(session, begun, options, (outputs, leaving) => {
     const signals = [ending, options.signal, leaving].filter((one) => one !== undefined);
     const reading = { signal: anySignal(...signals), onLost, from };
     return explained(() => readToEnd(session, outputs, reading));
@@ -82,6 +89,7 @@ export function attachRun(
 
 function runOf(
   session: Session,
+  begun: Begun,
   { stdout, stderr, maxBuffer }: OutputOptions,
   work: (outputs: Outputs, leaving: AbortSignal) => Promise<CommandEnd>,
 ): Run {
@@ -93,9 +101,9 @@ function runOf(
       if (stderr !== undefined) outputs.copyTo('stderr', stderr);
       return withOutputs([stdout, stderr], () => work(outputs, leaving));
     },
-    kill: (killSignal, options) => session.kill(killSignal, options),
-    resize: (columns, rows) => session.resize(columns, rows),
-    leave: ({ signal }) => session.detach(signal),
+    kill: (killSignal, options) => begun.andThen(() => session.kill(killSignal, options), options),
+    resize: (columns, rows) => begun.andThen(() => session.resize(columns, rows)),
+    leave: ({ signal }) => begun.andThen(() => session.detach(signal), { signal }),
   });
 }
 

@@ -36,7 +36,7 @@ describe.skipIf(!hasSshd)('a link to a host', () => {
     expect(leftIn(user)).toEqual([]);
   });
 
-  it.each(['cut', 'stall'] as const)('may break (%s) while a run writes', async (kind) => {
+  it.each(['drop', 'stall'] as const)('may break (%s) while a run writes', async (kind) => {
     const shop = await labWithUser();
     const { lab, server, user, start, succeed } = shop;
     const cutter = await startCutter(`127.0.0.1:${server.port}`);
@@ -50,8 +50,8 @@ describe.skipIf(!hasSshd)('a link to a host', () => {
     running.stdout?.on('data', (chunk: Buffer) => output.push(chunk));
     const over = ending(running);
     await until(() => Buffer.concat(output).toString() === 'begun\n');
-    if (kind === 'cut') cutter.cutAll();
-    else cutter.stallAll();
+    if (kind === 'drop') cutter.drop();
+    else cutter.stall();
     // Another way to the same account, and so to the same buildlet.
     const other = name.replace('@far', '@box');
     await succeed('put', other, '/dev/null', 'go');

@@ -58,7 +58,7 @@ it('once goes on over a connection that is cut, and its machine lives on', async
   const over = ending(go);
   await until(() => out.includes('runs'));
   const before = cutter.connections;
-  cutter.cutAll();
+  cutter.drop();
   // Both come back: who follows the run, and who holds the machine.
   await until(() => cutter.connections >= before + 2);
   expect(await sessions()).toBe(1);

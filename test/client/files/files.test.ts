@@ -75,19 +75,19 @@ describe.each([
 });
 
 describe('a connection that breaks', () => {
-  async function behindCutter(kind: 'cut' | 'end' | 'corrupt', direction: 'up' | 'down') {
+  async function behindCutter(kind: 'drop' | 'end' | 'corrupt', direction: 'up' | 'down') {
     const buildlet = await startBuildlet();
     writeFileSync(join(buildlet.workDir, 'f'), content);
     const cutter = await startCutter(buildlet.address);
     const client = clientOf({ ...buildlet, address: cutter.address });
     await client.has('file');
-    cutter.cutAll();
+    cutter.drop();
     // Every connection brings a part of it.
     cutter.plan = () => ({ kind, direction, afterBytes: 700_000 });
     return { buildlet, client, cutter };
   }
 
-  it.each(['cut', 'end'] as const)('is made again, and the file read on (%s)', async (kind) => {
+  it.each(['drop', 'end'] as const)('is made again, and the file read on (%s)', async (kind) => {
     const { client, cutter } = await behindCutter(kind, 'down');
     const before = cutter.connections;
     const file = await client.files.get('f');
@@ -97,7 +97,7 @@ describe('a connection that breaks', () => {
   });
 
   it('shows a file that has changed since its first part', async () => {
-    const { client, buildlet } = await behindCutter('cut', 'down');
+    const { client, buildlet } = await behindCutter('drop', 'down');
     const file = await client.files.get('f');
     appendFileSync(join(buildlet.workDir, 'f'), 'x');
     await expect(buffer(file.body)).rejects.toThrow('f changed while it was read');
@@ -110,7 +110,7 @@ describe('a connection that breaks', () => {
   });
 
   it.each(
-    (['cut', 'end', 'corrupt'] as const).flatMap(
+    (['drop', 'end', 'corrupt'] as const).flatMap(
       (kind) =>
         [
           [kind, 'large', content.length],

@@ -201,7 +201,7 @@ describe('the input of a session', () => {
     const buildlet = await startBuildlet({ address });
     const cutter = await startCutter(buildlet.address);
     cutter.plan = (n) =>
-      n < 8 ? { kind: 'cut', direction: 'up', afterBytes: 50_000 * (n + 1) } : undefined;
+      n < 8 ? { kind: 'drop', direction: 'up', afterBytes: 50_000 * (n + 1) } : undefined;
     const bytes = randomBytes(2 << 20);
     const stdout = new Collector();
     const client = clientOf({ ...buildlet, address: cutter.address });
