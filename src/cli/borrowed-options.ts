@@ -1,4 +1,4 @@
-// Options that a command has in common with others.
+// Options that several commands share.
 import { Command, type Option } from 'commander';
 import type { Context } from './context.ts';
 
@@ -6,7 +6,7 @@ export interface OptionSource {
   define(command: Command, context: Context): void;
 }
 
-/** The options of those long names, as another command defines them. */
+/** The options with these long names, as another command defines them. */
 export function optionsOf(
   module: OptionSource,
   names: readonly string[],

@@ -1,4 +1,4 @@
-// A command on buildlets: which ones are chosen when it is read, and of several each is worked on by itself.
+// A command on buildlets: chooses the buildlets when the line is parsed, and runs once for each of several.
 import { type Argument, Command, Option } from 'commander';
 import { GomoteError } from '../errors.ts';
 import type { CommandEntry } from './command-table.ts';
@@ -10,19 +10,19 @@ type Action = (...given: never[]) => unknown;
 
 type Define = (command: Command, context: Context) => void;
 
-/** Options that make no sense for several. */
+/** Options that several buildlets do not allow. */
 const forOne = [
   { key: 'statusJson', option: '--status-json' },
   { key: 'tty', option: '-t' },
 ];
 
-/** Keeps the action of the command for other arguments than it was given. */
+/** Stores the action, which is called with other arguments than those typed. */
 export class BuildletCommand extends Command {
   #act: Action = () => undefined;
-  /** Whether the arguments but the name are needed, by their places. */
+  /** Whether each argument after the name is required. */
   #needed: readonly boolean[] = [];
 
-  /** The option with which it does something also without a buildlet. */
+  /** The option that makes it work without a buildlet. */
   #noneWith: string | undefined;
 
   override action(act: Action): this {
@@ -30,7 +30,7 @@ export class BuildletCommand extends Command {
     return this;
   }
 
-  /** Makes it choose its buildlets before it acts. */
+  /** Makes it choose its buildlets before its action. */
   choosing(entry: CommandEntry, define: Define, context: Context): this {
     const [name] = this.registeredArguments;
     if (name !== undefined) name.required = false;
@@ -41,7 +41,7 @@ export class BuildletCommand extends Command {
     return this;
   }
 
-  /** Leaves it to the choice whether there are too few arguments, or too many. */
+  /** Lets the choice of buildlets decide whether the number of arguments is right. */
   relax(): void {
     this.usage(`[options] ${this.registeredArguments.map(shownArgument).join(' ')}`);
     for (const argument of this.registeredArguments) argument.required = false;
@@ -83,7 +83,7 @@ export class BuildletCommand extends Command {
       const message = `${single.option} is for one buildlet, not for ${names.length}`;
       throw new GomoteError('ERR_USAGE', message, { hint: `name one: ${names.join(', ')}` });
     }
-    // What is wrong with the arguments is wrong for all.
+    // A usage error applies to all buildlets.
     this.#placed([name, ...rest]);
     const { fanOut } = await import('./fan-out/fan-out.ts');
     context.exitCode = await fanOut(
@@ -98,12 +98,12 @@ export class BuildletCommand extends Command {
     );
   }
 
-  /** Does what the command does, with these arguments. */
+  /** Runs the command's action with these arguments. */
   async actOn(words: readonly string[], options: object = this.opts()): Promise<void> {
     await (this.#act as (...given: unknown[]) => unknown)(...this.#placed(words), options, this);
   }
 
-  /** The arguments in their places. Fails as commander does when there are too few or too many. */
+  /** Assigns the arguments to their places. Fails as commander does when there are too few or too many. */
   #placed(words: readonly string[]): unknown[] {
     const { registeredArguments: places } = this;
     const mayLack = this.#noneWith !== undefined && Object.hasOwn(this.opts(), this.#noneWith);

@@ -3,8 +3,8 @@ import type { Buildlet } from '../gomote/buildlet.ts';
 import type { Context } from './context.ts';
 
 /**
- * Runs `work` on all of the named buildlets that can be reached. One result for each name, in their order; a failure is
- * told as `withBuildlet` tells it.
+ * Runs `work` on all of the named buildlets that can be reached. Returns one result for each name, in order; failures are
+ * reported as by `withBuildlet`.
  */
 export async function withBuildlets<T>(
   context: Context,
@@ -34,7 +34,7 @@ export async function withBuildlets<T>(
   );
 }
 
-/** A buildlet, once it is known whether it can be reached. */
+/** A buildlet after the attempt to reach it. */
 class Opening {
   settle: (buildlet: Buildlet | undefined) => void = () => undefined;
   readonly done = new Promise<Buildlet | undefined>((resolve) => {

@@ -2,10 +2,10 @@
 import type { Command } from 'commander';
 import type { Context } from './context.ts';
 
-/** One command: its arguments and options, and as its action what it does. */
+/** The module of one command, which defines its arguments, options and action. */
 export interface CommandModule {
   define(command: Command, context: Context): void;
-  /** What follows the command's name, where it may be written in a way that commander does not know. */
+  /** Rewrites the words after the command's name into a form that commander parses. */
   rewrite?(args: readonly string[]): string[];
 }
 
@@ -13,16 +13,16 @@ export interface CommandEntry {
   readonly name: string;
   readonly summary: string;
   readonly load: () => Promise<CommandModule>;
-  /** Whether it stands for a remote command: its exit codes below 125 are that command's. */
+  /** Whether its exit codes below 125 are those of a remote command. */
   readonly isRun?: boolean;
-  /** Whether a command for the buildlet follows the first operand: its options are left alone. */
+  /** Whether a remote command follows the first operand, whose options are not parsed. */
   readonly takesCommand?: boolean;
   /**
-   * Whether its first argument names a buildlet and may be left out, and what it does when there are several: `each` by
-   * itself, all as a list, or none of them. Absent: it reads its arguments itself.
+   * Whether its first argument is a buildlet that may be omitted, and what several mean: `each` is
+   * handled separately, all are passed as a list, or several are refused. Absent: it reads its arguments itself.
    */
   readonly buildlets?: 'each' | 'list' | 'one';
-  /** The option, as commander calls it, with which it needs no buildlet. */
+  /** The option, by commander's name, that makes it work without a buildlet. */
   readonly noneWith?: string;
 }
 
@@ -255,7 +255,7 @@ const others: readonly CommandEntry[] = [
   { name: 'version', summary: 'print the version', load: () => import('./commands/version.ts') },
 ];
 
-/** What stands above the last group. */
+/** The title of the last group. */
 export const otherGroup = 'Other:';
 
 /** The groups, each below its title. */

@@ -16,29 +16,29 @@ import { createMessages, type Messages, type Terminal } from './terminal/termina
 export class Context {
   readonly terminal: Terminal;
   readonly interrupts: Interrupts;
-  /** What the process ends with when nothing fails. */
+  /** The exit code of the process when nothing fails. */
   exitCode = 0;
-  /** Whether the command stands for a remote one, as `run` does: its exit codes below 125 are that command's. */
+  /** Whether exit codes below 125 are those of a remote command, as for `run`. */
   isRun = false;
   /** Whether a failure is reported as JSON. */
   isJson = false;
-  /** One of several buildlets, as the name of a file: what is fetched from it goes into a place of its own. */
+  /** With several buildlets: this one's name as a file name, for a separate place for its files. */
   ownName: string | undefined;
-  /** Of one of several buildlets: what is done once for all of them at the end. */
+  /** With several buildlets: the work that is done once for all of them at the end. */
   sharedEnding: SharedEnding | undefined;
   #globals: GlobalOptions = {};
   #gomote: Gomote | undefined;
 
   readonly #parent: Context | undefined;
 
-  /** @param parent What has the configuration and the open backends already. */
+  /** @param parent The context whose configuration and open backends are shared. */
   constructor(terminal: Terminal, interrupts: Interrupts, parent?: Context) {
     this.terminal = terminal;
     this.interrupts = interrupts;
     this.#parent = parent;
   }
 
-  /** The same command for one of several buildlets: its own terminal, signals and exit code; the same options and backends. */
+  /** A context for one of several buildlets, with its own terminal, signals and exit code, and the same options and backends. */
   forOne(name: string, terminal: Terminal, interrupts: Interrupts): Context {
     const one = new Context(terminal, interrupts, this);
     one.ownName = fileOfName(name);
@@ -53,7 +53,7 @@ export class Context {
     return this.interrupts.signal;
   }
 
-  /** Takes the options as given; `GOMOTE_*` variables stand in for those that were not. */
+  /** Sets the global options. `GOMOTE_*` variables are the defaults. */
   set globals(given: GlobalOptions) {
     const { environment } = this.terminal;
     const flag = (name: string) => isSet(environment[name]);
@@ -71,7 +71,7 @@ export class Context {
     }
   }
 
-  /** The group that the command line names. */
+  /** The group of `--group`. */
   get group(): string | undefined {
     return this.#globals.group;
   }
@@ -93,7 +93,7 @@ export class Context {
     });
   }
 
-  /** The buildlets that the global options are about. */
+  /** The buildlets that the global options select. */
   get gomote(): Gomote {
     const { staging, backend, user, passwordFile } = this.#globals;
     if (this.#gomote !== undefined) return this.#gomote;
@@ -112,7 +112,7 @@ export class Context {
     return this.gomote.backends;
   }
 
-  /** Where the configuration and the tokens are. */
+  /** The directory of the configuration and the tokens. */
   get configDir(): string {
     return this.backends.configDir;
   }
@@ -121,44 +121,44 @@ export class Context {
     return await this.backends.config();
   }
 
-  /** Whether one backend was asked for, by option or variable, and not only by the configuration. */
+  /** Whether a backend was chosen by an option or a variable. */
   get isBackendGiven(): boolean {
     return this.backends.isGiven;
   }
 
-  /** Makes this backend the usual one, unless the user has chosen one. */
+  /** Makes this backend the default, unless the user has chosen one. */
   chooseBackend(name: string): void {
     if (this.isBackendGiven) return;
     this.#globals = { ...this.#globals, backend: name };
     this.#gomote = undefined;
   }
 
-  /** The backend that names without one belong to. */
+  /** The backend of names without a prefix. */
   async backendName(): Promise<string> {
     return await this.backends.defaultName();
   }
 
-  /** A backend's section of the configuration; undefined when there is none, nor can it be used without one. */
+  /** A backend's section of the configuration; undefined when it has none and needs one. */
   async backendConfig(name: string): Promise<BackendConfig | undefined> {
     return await this.backends.configOf(name);
   }
 
-  /** How a buildlet is written so that every other command finds it, whatever the options of this one. */
+  /** The name under which any other command finds the buildlet, whatever the options of this one. */
   async fullName(backend: string, instance: string): Promise<string> {
     return await this.backends.fullName(backend, instance);
   }
 
-  /** Opens a backend of the configuration, by default the chosen one. */
+  /** Opens a backend of the configuration. Default: the chosen one. */
   async backend(name?: string): Promise<AnyBackend> {
     return await this.backends.open(name);
   }
 
-  /** Whose buildlets these are. */
+  /** The user who owns the buildlets. */
   async user(): Promise<string> {
     return await this.backends.user();
   }
 
-  /** Runs `work` on the buildlet `NAME`, `BACKEND/NAME` or `TYPE@HOST[:PORT]`, and tells its failure plainly. */
+  /** Runs `work` on the buildlet `NAME`, `BACKEND/NAME` or `TYPE@HOST[:PORT]`, and explains its failure. */
   async withBuildlet<T>(name: string, work: (buildlet: Buildlet) => Promise<T>): Promise<T> {
     const buildlet = await this.gomote.get(name);
     try {
@@ -168,7 +168,7 @@ export class Context {
     }
   }
 
-  /** Runs `work` on `NAME` or `BACKEND/NAME`, and suggests another name if there is none of that. */
+  /** Runs `work` on `NAME` or `BACKEND/NAME`, and suggests a similar name if it is unknown. */
   async withInstance<T>(
     name: string,
     work: (backend: AnyBackend, instance: string) => Promise<T>,

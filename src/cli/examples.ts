@@ -77,6 +77,6 @@ const examples: Readonly<Record<string, readonly string[]>> = {
   whoami: ['gomote whoami', 'gomote whoami --backend ci'],
 };
 
-/** The part of a command's help. */
+/** The section of a command's help. */
 export const examplesOf = (command: string): string =>
   ['', 'Examples:', ...(examples[command] ?? []).map((line) => `  ${line}`)].join('\n');

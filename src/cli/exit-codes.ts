@@ -9,14 +9,14 @@ export const exitCodes = {
   unknown: 125,
   notExecutable: 126,
   notFound: 127,
-  /** A closed pipe on stdout: what a program ended by SIGPIPE leaves. */
+  /** A closed pipe on stdout: the status of a program that SIGPIPE ended. */
   brokenPipe: 128 + 13,
 };
 
-/** What a program leaves that a signal ended. */
+/** The status of a program that a signal ended. */
 export const signalCode = (name: string): number => 128 + (endingSignal(name)?.number ?? 0);
 
-/** What a command that stands for a remote one ends with when it fails. */
+/** The status of a command such as `run` when gomote itself fails. */
 export function runFailureCode(error: unknown): number {
   if (error instanceof NotStartedError) {
     if (error.reason === 'not-found') return exitCodes.notFound;

@@ -5,13 +5,13 @@ import type { Context } from './context.ts';
 import { exitCodes, runFailureCode, signalCode } from './exit-codes.ts';
 import { colorRed } from './terminal/terminal.ts';
 
-/** Reports the failure of a command, unless a signal or a reader that has gone explains it; gives the exit code. */
+/** Reports the failure of a command, unless a signal or a closed pipe explains it. Returns the exit code. */
 export async function exitCodeOf(thrown: unknown, context: Context): Promise<number> {
   const { interrupts } = context;
-  // A write after one that failed says no more than that: what counts is why the first failed.
+  // The error of a later write only says that an earlier one failed; report why the first did.
   const isLate = errnoOf(thrown) === 'ERR_STREAM_DESTROYED';
   const error = (isLate && context.terminal.stdout.errored) || thrown;
-  // Of all that can break, only our own output fails with this: what the network does is a GomoteError.
+  // Only our own output fails with this code: network failures are GomoteErrors.
   if (errnoOf(error) === 'EPIPE') return exitCodes.brokenPipe;
   if (interrupts.received !== undefined) return signalCode(interrupts.received);
   const exitCode = context.isRun
@@ -24,7 +24,7 @@ export async function exitCodeOf(thrown: unknown, context: Context): Promise<num
   return exitCode;
 }
 
-/** For programs: one object on one line. */
+/** The error as JSON, on one line. */
 export function reportJson(error: unknown, exitCode: number, { terminal }: Context): void {
   const { code, hint } =
     error instanceof GomoteError
@@ -34,7 +34,7 @@ export function reportJson(error: unknown, exitCode: number, { terminal }: Conte
   terminal.stderr.write(`${JSON.stringify({ code, message, hint, exitCode })}\n`);
 }
 
-/** The message; where Node alone has none that helps, ours. */
+/** The message, or our own where Node's does not help. */
 function wordsOf(error: unknown): string {
   const isHere = (error as { syscall?: unknown } | undefined)?.syscall === 'uv_cwd';
   return isHere ? 'the current directory does not exist' : messageOf(error);

@@ -1,10 +1,10 @@
-// What a user can do next, said once: after the first buildlet that is created at a terminal.
+// Tells a new user what to do next, once: after the first buildlet that is created at a terminal.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheDirectory } from '../files/cache-directory.ts';
 import type { Context } from './context.ts';
 
-/** Says it unless it was said before. */
+/** Prints the hint unless it was printed before. */
 export function sayNextSteps(name: string, { terminal, messages }: Context): void {
   const isSeen = terminal.stdout.isTTY === true && terminal.stderr.isTTY === true;
   const directory = isSeen ? cacheDirectory(terminal.environment, 'said') : undefined;
@@ -12,7 +12,7 @@ export function sayNextSteps(name: string, { terminal, messages }: Context): voi
   try {
     writeFileSync(join(directory, 'first-steps'), '', { flag: 'wx', mode: 0o600 });
   } catch {
-    // It was said before; or that cannot be noted, and it would be said each time.
+    // It was printed before, or that cannot be recorded and it would be printed each time.
     return;
   }
   messages.say([

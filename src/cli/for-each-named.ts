@@ -1,10 +1,10 @@
-// Does work for each name that the user gave: all are tried, and every failure is reported.
+// Does work for each name that the user gave. All are tried, and every failure is reported.
 import { GomoteError, messageOf } from '../errors.ts';
 
 /**
- * Does `work` to each of them once. When one fails, its error is thrown; of several failures `summary` makes one.
+ * Calls `work` once for each name. Throws the error of one failure, or for several an error with the `summary`.
  *
- * @param summary What failed, given how many of how many: `2 of 3 were not destroyed`.
+ * @param summary Describes the failure, given `2 of 3`: `2 of 3 were not destroyed`.
  */
 export async function forEachNamed(
   names: readonly string[],

@@ -4,7 +4,7 @@ import { GomoteError } from '../errors.ts';
 interface GoFlagOptions {
   /** Options with a value, such as `--dir` and `-e`. */
   readonly takesValue: ReadonlySet<string>;
-  /** What comes after this many operands is left as it is. */
+  /** Words after this many operands are not changed. */
   readonly stopAfterOperands?: number;
 }
 

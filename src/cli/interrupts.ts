@@ -8,18 +8,18 @@ export interface Interrupts {
   readonly signal: AbortSignal;
   /** The signal that aborted it. */
   readonly received: NodeJS.Signals | undefined;
-  /** Lets `listener` have the signals from here on; the result gives them back to who had them before. */
+  /** Passes the signals to `listener`. Returns a function that restores the previous listener. */
   take(listener: (name: NodeJS.Signals) => void): () => void;
-  /** Aborts `signal`, as a signal that no listener takes; later ones still go to the listener. */
+  /** Aborts `signal`, as for a signal that no listener takes. Later signals still go to the listener. */
   cancel(name: NodeJS.Signals): void;
-  /** Ends the process as the signal would, if output that nobody reads would keep it. */
+  /** Ends the process as the signal would, in case unread output keeps it alive. */
   giveUp(name: NodeJS.Signals): void;
 }
 
-/** How long the last words on standard error may take, in ms. */
+/** The time limit for the last messages on standard error, in ms. */
 const lastWordsMs = 1_000;
 
-/** What ends a program; Windows has no SIGQUIT. */
+/** The signals that end a program. Windows has no SIGQUIT. */
 const endingSignals: readonly NodeJS.Signals[] = [
   'SIGINT',
   'SIGTERM',
@@ -28,8 +28,8 @@ const endingSignals: readonly NodeJS.Signals[] = [
 ];
 
 /**
- * The process's own signals; a second one that no listener takes ends the process at once, as if it were not handled.
- * They are held to the process's end: one that comes when all is done, and the name of a buildlet printed, changes nothing.
+ * The signals of this process. A second one that no listener takes ends the process at once, as if it were not handled.
+ * They are handled until the process ends: a signal that comes after the name of a buildlet was printed changes nothing.
  */
 export function processInterrupts(state: StartState = {}): Interrupts {
   const controller = new AbortController();

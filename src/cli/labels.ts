@@ -2,10 +2,10 @@
 import { GomoteError } from '../errors.ts';
 import { type Labels, whyNoLabel } from '../protocol/labels.ts';
 
-/** A label that is wanted; without a value any will do. */
+/** A label to filter by. Without a value, any value matches. */
 export type WantedLabel = readonly [key: string, value: string | undefined];
 
-/** One more `KEY=VALUE`, after those before it. Throws ERR_USAGE. */
+/** Adds a `KEY=VALUE` to those before it. Throws ERR_USAGE. */
 export function addLabel(text: string, before: Labels): Labels {
   const [key, value] = split(text);
   if (value === undefined || Object.hasOwn(before, key)) {
@@ -15,7 +15,7 @@ export function addLabel(text: string, before: Labels): Labels {
   return { ...before, [key]: value };
 }
 
-/** One more `KEY=VALUE` or `KEY` that is wanted. Throws ERR_USAGE. */
+/** Adds a `KEY=VALUE` or `KEY` to filter by. Throws ERR_USAGE. */
 export const addWanted = (text: string, before: readonly WantedLabel[]): WantedLabel[] => [
   ...before,
   split(text),

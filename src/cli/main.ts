@@ -17,7 +17,7 @@ export async function runOn(
   interrupts: Interrupts,
 ): Promise<number> {
   const context = new Context(terminal, interrupts);
-  // The failure of the write reports a reader that has gone; the event adds nothing.
+  // The failed write itself reports a closed pipe; the event adds nothing.
   for (const stream of [terminal.stdout, terminal.stderr]) stream.on('error', ignore);
   try {
     if (argv[0] === completionEntry) {
@@ -27,7 +27,7 @@ export async function runOn(
       const { runProgram } = await import('./program.ts');
       await runProgram(exactArguments(argv), context);
     }
-    // What was written without being waited for, such as help.
+    // Output whose writing nobody waited for, such as help.
     await print(terminal, '');
     return context.exitCode;
   } catch (error) {
@@ -35,7 +35,7 @@ export async function runOn(
   }
 }
 
-/** What the scripts of `gomote completion` call; no help lists it. */
+/** The command that completion scripts call. It is not listed in the help. */
 const completionEntry = '__complete';
 
 const ignore = (): void => undefined;

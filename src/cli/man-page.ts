@@ -1,4 +1,4 @@
-// The page of man(1), made of the commands' own help when the package is built.
+// The man page, made from the commands' own help when the package is built.
 import type { Command, Help } from 'commander';
 import { commandGroups } from './command-table.ts';
 import { Context } from './context.ts';
@@ -98,7 +98,7 @@ const optionLines = (command: Command, help: Help): string[] =>
 
 const sentence = (words: string): string => `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
 
-/** Text in which roff finds nothing to obey. */
+/** Text in which roff finds no requests. */
 export const text = (plain: string): string =>
   plain
     .replaceAll('\\', '\\e')

@@ -1,5 +1,5 @@
-// Numbers of things in messages.
+// Counts in messages.
 
-/** `1 file`, `2 files`, `0 files`; `many` for a word with a plural of its own. */
+/** `1 file`, `2 files`, `0 files`; `many` for an irregular plural. */
 export const plural = (count: number, one: string, many = `${one}s`): string =>
   `${count} ${count === 1 ? one : many}`;

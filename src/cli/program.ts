@@ -1,4 +1,4 @@
-// How a command line is read by the table of commands. A command's code loads when it is named.
+// Parses a command line by the table of commands. A command's code loads only when it is used.
 import { Command, CommanderError, Option } from 'commander';
 import { readVersion } from '../package-root.ts';
 import { BuildletCommand } from './buildlet-command.ts';
@@ -24,10 +24,10 @@ const globalOptions = (): Option[] => [
   new Option('--no-color', 'no colour and no spinners (also NO_COLOR)'),
 ];
 
-/** Options that commander adds by itself. */
+/** Options that commander adds itself. */
 const ownOptions = ['--help', '--version'];
 
-/** Reads the command line and runs the command it names. */
+/** Parses the command line and runs its command. */
 export async function runProgram(given: readonly string[], context: Context): Promise<void> {
   const asksHelp = given[0] === 'help' && given[1] !== undefined;
   const argv = asksHelp ? [given[1] ?? '', '--help'] : given;
@@ -61,7 +61,7 @@ export async function runProgram(given: readonly string[], context: Context): Pr
   }
 }
 
-/** The command that the words name, and where its name is; no command when they name none. */
+/** The command that the words name, and the position of its name; no command when they name none. */
 export async function commandAt(argv: readonly string[], context: Context) {
   const root = createRoot(context);
   const at = commandIndex(argv, root);
@@ -136,7 +136,7 @@ async function addCommand(root: Command, entry: CommandEntry, context: Context):
   return command;
 }
 
-/** Where the command's name is: the first word that is neither a global option nor its value. */
+/** The position of the command's name: the first word that is neither a global option nor its value. */
 function commandIndex(argv: readonly string[], root: Command): number {
   const takesValue = valued(root);
   let at = 0;

@@ -1,16 +1,16 @@
-// What this process was given: arguments and variables that are not UTF-8, which Node decodes with loss.
+// Arguments and variables of this process that are not UTF-8, which Node cannot decode without loss.
 import { readFileSync } from 'node:fs';
 import { GomoteError } from '../errors.ts';
 import { nameFromBytes } from '../protocol/name-bytes.ts';
 
-/** What Node makes of a byte that is not UTF-8. */
+/** The character that Node puts in place of bytes that are not UTF-8. */
 const replacement = '\uFFFD';
 
 type Read = () => Buffer;
 
 /**
- * The arguments, which are the last of this process, with their bytes as in the names of files (protocol/name-bytes.ts). Throws
- * ERR_USAGE when one is not UTF-8 and the system does not tell its bytes: it must not be taken for another.
+ * The last arguments of this process, with their bytes encoded as in file names (protocol/name-bytes.ts). Throws
+ * ERR_USAGE when one is not UTF-8 and its bytes cannot be read: it must not be mistaken for another.
  */
 export function exactArguments(
   args: readonly string[],
@@ -22,7 +22,7 @@ export function exactArguments(
   const doubtful = args.find((arg) => arg.includes(replacement));
   if (doubtful === undefined) return args;
   const last = own.slice(-args.length);
-  // The launcher gives each behind a colon, see bin/start.js.
+  // The launcher puts a colon before each, see bin/start.js.
   const behind = last.every((arg, i) => arg === `:${args[i]}`) ? 1 : 0;
   if (last.some((arg, i) => arg.slice(behind) !== args[i])) return args;
   const given = fieldsOf(read).slice(-args.length);
@@ -35,8 +35,8 @@ export function exactArguments(
 }
 
 /**
- * A variable of this process, with its bytes as in the names of files. Throws ERR_USAGE when it is not UTF-8 and the system does
- * not tell its bytes.
+ * A variable of this process, with its bytes encoded as in file names. Throws ERR_USAGE when it is not UTF-8 and its bytes
+ * cannot be read.
  */
 export function exactVariable(
   name: string,
@@ -54,7 +54,7 @@ export function exactVariable(
   });
 }
 
-/** Fields that end with a NUL; none where the system has no such file. */
+/** Splits a file at its NULs; empty where the system has no such file. */
 function fieldsOf(read: Read): Buffer[] {
   let bytes: Buffer;
   try {

@@ -1,17 +1,17 @@
-// Where the output of the scripts goes that make new buildlets ready.
+// Prints the output of setup scripts.
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { PrefixedLines } from './fan-out/line-prefix.ts';
 import type { Terminal } from './terminal/terminal.ts';
 
 export interface SetupOutput {
-  /** What takes the output of each buildlet. `makeWay` is called before there is some. */
+  /** Returns an output for each buildlet. `makeWay` is called before the first output. */
   of(makeWay: () => void): (buildlet: string) => Writable;
-  /** Writes what is left. */
+  /** Writes the rest. */
   end(): Promise<void>;
 }
 
-/** All of it goes to stderr; of several buildlets line by line, behind their names. */
+/** Everything goes to stderr; with several buildlets, line by line with their names as prefixes. */
 export function setupOutput(
   { stderr }: Pick<Terminal, 'stderr'>,
   areSeveral: boolean,

@@ -1,4 +1,4 @@
-// Scripts that make new buildlets ready, as the command line takes them: typed, or named by the project's file.
+// Setup scripts for new buildlets, given by an option or by the project file.
 import { normalize } from 'node:path';
 import type { Setup } from '../backends/setup.ts';
 import { GomoteError } from '../errors.ts';
@@ -8,10 +8,10 @@ import { type Project, readInProject } from './project/find-project.ts';
 import type { ProjectSettings } from './project/project-schema.ts';
 import type { Terminal } from './terminal/terminal.ts';
 
-/** The longest script that is read from standard input, in bytes. */
+/** The maximum size of a script on standard input, in bytes. */
 const inputLimitBytes = 1 << 20;
 
-/** The longest file of a project that its script may need, in bytes. */
+/** The maximum size of a file that a project's script needs, in bytes. */
 const fileLimitBytes = 64 << 20;
 
 /** The script of `--setup`, `-` for standard input, and the files of `--setup-file`. */
@@ -33,7 +33,7 @@ export async function typedSetup(
   });
 }
 
-/** The script of the project's file; what it needs goes where the tree does. Throws ERR_CONFIG. */
+/** The script of the project file. Its files go where the tree goes. Throws ERR_CONFIG. */
 export function projectSetup(
   { path, directory }: Pick<Project, 'path' | 'directory'>,
   settings: ProjectSettings,

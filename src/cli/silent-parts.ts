@@ -1,7 +1,7 @@
-// Parts of a backend, such as hosts, that did not answer while the others did.
+// Collects the failures of parts of a backend, such as hosts, while other parts answer.
 import { GomoteError, messageOf } from '../errors.ts';
 
-/** Throws what they failed with, as one error that names them all. */
+/** Throws one error that names all parts that failed. */
 export function throwSilent(failures: readonly GomoteError[]): void {
   const [first] = failures;
   if (first === undefined) return;

@@ -1,9 +1,9 @@
-// What is wrong with a command line, in one line.
+// Usage errors, in one line each.
 import type { CommanderError } from 'commander';
 import { nearest } from '../did-you-mean.ts';
 import { GomoteError } from '../errors.ts';
 
-/** What other programs call what these do. */
+/** The names that other programs have for these commands. */
 const otherNames = new Map(
   Object.entries({
     exec: 'run',
@@ -32,7 +32,7 @@ export function unknownCommand(name: string, commands: readonly string[]): Gomot
 }
 
 /**
- * commander's message as one line in our words.
+ * Converts commander's message into one line in our words.
  *
  * @param longOptions The options that the command takes, without dashes.
  */
@@ -55,7 +55,7 @@ export function usageError(
   );
 }
 
-/** The option that was probably meant, with as many dashes: commander knows nothing of Go's one, nor of global options. */
+/** Suggests an option, with as many dashes as typed. commander knows neither Go's single dash nor global options here. */
 function withSuggestion(message: string, longOptions: Iterable<string>): string {
   const [, dashes, typed] = /^unknown option '(--?)([^-=][^=']+)/.exec(message) ?? [];
   const meant = typed === undefined ? undefined : nearest(typed, longOptions);

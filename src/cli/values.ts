@@ -10,7 +10,7 @@ const bad = (option: string, text: string, what: string, hint: string): GomoteEr
 
 const givenTo = new WeakMap<object, Set<string>>();
 
-/** Throws ERR_USAGE if `option`, which is now given to the command, contradicts one that was given before. */
+/** Throws ERR_USAGE if `option` contradicts one that was given before. */
 export function refuseBoth(command: object, option: string, other: string): void {
   const given = givenTo.get(command) ?? new Set();
   givenTo.set(command, given.add(option));
@@ -40,25 +40,25 @@ export function parseCount(option: string, text: string, limit: number, least = 
   throw bad(option, text, `a number from ${least} to ${limit}`, `give ${option} 3, say`);
 }
 
-/** A list with commas; empty elements are dropped. */
+/** A comma-separated list; empty elements are dropped. */
 export function parseCommaList(text: string): string[] {
   return text.split(',').filter((element) => element !== '');
 }
 
-/** Go's `-path`: empty is not given, EMPTY no PATH at all, else a list with commas. */
+/** Go's `-path`: empty means not given, EMPTY an empty PATH, else a comma-separated list. */
 export function parsePathOption(text: string): string[] | undefined {
   if (text === '') return undefined;
   return text === 'EMPTY' ? [] : parseCommaList(text);
 }
 
-/** How archives and trees are packed; `auto` leaves it open. */
+/** How archives and trees are compressed; `auto` decides by the connection. */
 export function parseCompress(text: string): Compression | 'auto' {
   const found = text === 'auto' ? text : parseCompression(text);
   if (found !== undefined) return found;
   throw bad('--compress', text, 'a compression', 'give auto, gzip, zstd or none');
 }
 
-/** One more pattern of an option, after those before it. */
+/** Adds a pattern to those before it. */
 export const addPatternOf =
   (option: string) =>
   (text: string, before: readonly string[]): string[] => {
@@ -69,12 +69,12 @@ export const addPatternOf =
     });
   };
 
-/** One more word of an option, after those before it. */
+/** Adds a word to those before it. */
 export const addWord = (text: string, before: readonly string[]): string[] => [...before, text];
 
 export const addPattern = addPatternOf('--exclude');
 
-/** A number above 0, with at most three digits behind the point. */
+/** A number above 0 with at most three decimals. */
 export function parseAmount(option: string, text: string): number {
   const amount = /^[0-9]{1,5}(\.[0-9]{1,3})?$/.test(text) ? Number(text) : 0;
   if (amount > 0) return amount;

@@ -7,7 +7,7 @@ import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
  * another user's file, and as `open` does.
  */
 export function readOwnFile(path: string): string {
-  // A FIFO in its place would keep us waiting.
+  // Opening a FIFO would block.
   const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const found = fstatSync(fd);

@@ -41,7 +41,7 @@ export class Backends {
     return await untilAborted(signal, () => work(signal));
   }
 
-  /** Where the configuration and the tokens are. */
+  /** The directory of the configuration and the tokens. */
   get configDir(): string {
     const { config, environment } = this.settings;
     this.#configDir ??= configDir(
@@ -61,12 +61,12 @@ export class Backends {
     return this.settings.backend !== undefined;
   }
 
-  /** The backend that names without one belong to. */
+  /** The backend of names without a prefix. */
   async defaultName(): Promise<string> {
     return this.settings.backend ?? (await this.config()).defaultBackend;
   }
 
-  /** A backend's section of the configuration; undefined when there is none, nor can it be used without one. */
+  /** A backend's section of the configuration; undefined when it has none and needs one. */
   async configOf(name: string): Promise<BackendConfig | undefined> {
     const found = (await this.config()).backends.get(name) ?? adHocHost(name);
     if (found !== undefined || name !== 'docker') return found;

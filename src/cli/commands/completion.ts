@@ -1,4 +1,4 @@
-// gomote completion: a shell's script that completes command lines of gomote.
+// gomote completion: prints a shell script that completes gomote command lines.
 import { Argument, type Command } from 'commander';
 import { scripts } from '../completion/scripts.ts';
 import type { Context } from '../context.ts';

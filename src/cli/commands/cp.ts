@@ -1,4 +1,4 @@
-// gomote cp: files and directories between this machine and buildlets, or between buildlets.
+// gomote cp: copies files and directories between this machine and buildlets, or between buildlets.
 import { basename, join } from 'node:path';
 import type { Command } from 'commander';
 import { GomoteError, messageOf } from '../../errors.ts';
@@ -58,7 +58,7 @@ function check(sources: readonly CopyPlace[], to: CopyPlace): void {
   });
 }
 
-/** Runs the work with all of the buildlets open. */
+/** Opens all of the buildlets and runs the work. */
 async function withEach(
   [first, ...others]: readonly string[],
   context: Context,
@@ -136,7 +136,7 @@ async function copyAll(
   }
 }
 
-/** The source, or all that its pattern matches; here a file that is called like the pattern counts first. */
+/** The source, or everything that its pattern matches. A local file with the pattern's own name takes precedence. */
 async function matching(source: CopyEnd, signal: AbortSignal): Promise<CopyEnd[]> {
   if (!isPattern(source.path) || (await kindOf(source, signal)) !== 'absent') return [source];
   const paths = await expandPattern(source.path, (path) => listEnd({ ...source, path }, signal));
@@ -149,7 +149,7 @@ async function matching(source: CopyEnd, signal: AbortSignal): Promise<CopyEnd[]
   return paths.map((path) => ({ ...source, path, text: `${before}${path}` }));
 }
 
-/** Whether the target is a directory to copy into. Throws when it has to be one and is none. */
+/** Whether the target is a directory to copy into. Throws when it must be a directory and is not. */
 async function directoryOf(
   target: CopyEnd,
   isNeeded: boolean,
@@ -158,7 +158,7 @@ async function directoryOf(
   const { path, remote, text } = target;
   const kind = await kindOf(target, signal);
   if (kind === 'directory') return true;
-  // A buildlet makes the directories above a file.
+  // A buildlet creates the parent directories of a file.
   const isMeant = path === '' || path.endsWith('/') || isNeeded;
   if (isMeant && (kind === 'file' || remote === undefined)) {
     throw new GomoteError('ERR_USAGE', `the target ${text} is no directory`, {
@@ -169,7 +169,7 @@ async function directoryOf(
 }
 
 function inDirectory({ text, path, remote }: CopyEnd, source: CopyEnd): CopyEnd {
-  // What is in the work directory itself has no name of its own.
+  // The work directory itself has no name to copy under.
   const name = basename(source.path.replaceAll('\\', source.remote ? '\\' : '/'));
   const own = name === '.' || name === '..' ? '' : name;
   const separator = path === '' || path.endsWith('/') || own === '' ? '' : '/';

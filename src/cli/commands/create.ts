@@ -1,4 +1,4 @@
-// gomote create: asks the backend for buildlets and prints their names.
+// gomote create: creates buildlets and prints their names.
 import { type Command, Option } from 'commander';
 import type { AnyBackend } from '../../backends/backend.ts';
 import type { Setup } from '../../backends/setup.ts';
@@ -41,10 +41,10 @@ interface Options extends ListingOptions {
   project: boolean;
 }
 
-/** The most buildlets one command makes. */
+/** The maximum number of buildlets that one command creates. */
 const countLimit = 100;
 
-/** What --json gives of each. */
+/** The fields of each in --json. */
 const fields = ['name', 'backend', 'builderType', 'hostType', 'created', 'expires'];
 
 export function define(command: Command, context: Context): void {
@@ -96,7 +96,7 @@ export function define(command: Command, context: Context): void {
     )
     .action(async (type: string | undefined, options: Options) => {
       const { signal, backends, terminal } = context;
-      // Before there is something that it would have to print.
+      // Checked before anything exists that would have to be printed.
       templateOf(options, fields, terminal);
       await withType(type, backends, signal, async (wanted) => {
         const { backend, builder } = wanted;
@@ -142,7 +142,7 @@ export function define(command: Command, context: Context): void {
     });
 }
 
-/** The script that was typed, else that of the project's file. Throws ERR_CONFIG where that would run on this machine. */
+/** The script of the options, else that of the project file. Throws ERR_CONFIG when the latter would run on this machine. */
 async function readSetup(
   { setup, setupFile, project: isWanted }: Options,
   backend: AnyBackend,
@@ -168,7 +168,7 @@ async function readSetup(
   return projectSetup(project, project.settings);
 }
 
-/** A label that is a name must not look like one that gomote gives. */
+/** A name label must not look like a generated name. */
 function parseName(text: string): string {
   if (buildletName.test(text) && !nameEnding.test(text)) return text;
   const message = `--name "${text}" cannot be a name`;
@@ -177,7 +177,7 @@ function parseName(text: string): string {
   });
 }
 
-/** Throws ERR_CONFLICT when another has the name, ERR_USAGE when several would. */
+/** Throws ERR_CONFLICT when the name is taken, ERR_USAGE when several buildlets would get it. */
 async function requireFree(
   name: string,
   count: number,

@@ -1,4 +1,4 @@
-// gomote destroy: ends buildlets and removes all that belongs to them.
+// gomote destroy: destroys buildlets and removes everything that belongs to them.
 import type { Command } from 'commander';
 import { GomoteError, isGomoteError } from '../../errors.ts';
 import { isAddress } from '../../gomote/buildlet-name.ts';
@@ -78,7 +78,7 @@ export function define(command: Command, context: Context): void {
 
 const hint = 'gomote destroy NAME..., --label KEY=VALUE or --all';
 
-/** Those that are given, all, or those of the group or the one that the user has chosen: never one that nobody has. */
+/** The buildlets that are named, all of them, or the chosen group or buildlet. Never one that the user has not chosen. */
 async function namesFor(
   given: readonly string[],
   options: Options,
@@ -91,7 +91,7 @@ async function namesFor(
   const chosen = await chosenBuildlets(context);
   if (chosen === undefined) throw new GomoteError('ERR_USAGE', 'destroy needs a name', { hint });
   if (chosen.fault !== undefined) {
-    // A group that nobody is in can still be destroyed.
+    // The buildlets of an empty group can still be destroyed: there are none.
     if (options.destroyGroup) return [];
     throw chosen.fault;
   }
@@ -102,7 +102,7 @@ async function namesFor(
   return chosen.names;
 }
 
-/** Takes them out of all groups. */
+/** Removes them from all groups. */
 function forget(names: readonly string[], { configDir }: Context): void {
   new Groups(configDir).prune(names);
 }

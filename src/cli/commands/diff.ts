@@ -1,4 +1,4 @@
-// gomote diff: what the buildlet's commands have made of what was pushed to it.
+// gomote diff: how the buildlet's commands have changed the tree that was pushed.
 import type { Command } from 'commander';
 import { throwUncompared } from '../../gomote/diff.ts';
 import type { Context } from '../context.ts';

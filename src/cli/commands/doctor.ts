@@ -1,4 +1,4 @@
-// gomote doctor: what may keep gomote from working, each with its cure. It changes nothing.
+// gomote doctor: finds what may keep gomote from working, with a cure for each. It changes nothing.
 import type { Command } from 'commander';
 import type { Context } from '../context.ts';
 import { checkBackends } from '../doctor/backends.ts';
@@ -14,7 +14,7 @@ interface Options {
 export function define(command: Command, context: Context): void {
   command.option('--json', 'print a JSON object').action(async (options: Options) => {
     const { terminal } = context;
-    // Nobody is asked for a password.
+    // Never asks for a password.
     terminal.environment.GOMOTE_UNATTENDED = '1';
     const { findings: ofConfig, config } = await checkConfig(context);
     const [disks, programs, backends] = await context.messages.during('looking', () =>

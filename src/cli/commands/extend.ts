@@ -1,4 +1,4 @@
-// gomote extend: more time for a buildlet than its next use would give it.
+// gomote extend: extends the time until an unused buildlet ends.
 import type { Command } from 'commander';
 import { formatDuration, parseDuration } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';

@@ -1,4 +1,4 @@
-// gomote forward: ports and sockets of a buildlet here, and ports and sockets of this machine there.
+// gomote forward: makes ports and sockets of a buildlet available here, or those of this machine there.
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import type { Forward } from '../../gomote/forward.ts';

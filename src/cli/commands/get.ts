@@ -1,4 +1,4 @@
-// gomote get: one file of the buildlet, to a file here or to standard output.
+// gomote get: copies one file of the buildlet to a local file or to standard output.
 import { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import { copyOutput } from '../../client/runs/copy-output.ts';

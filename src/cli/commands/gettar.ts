@@ -1,4 +1,4 @@
-// gomote gettar: a directory of the buildlet as .tar.gz, to stdout or a file.
+// gomote gettar: writes a directory of the buildlet as .tar.gz to stdout or a file.
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { Command } from 'commander';
@@ -68,7 +68,7 @@ export function define(command: Command, context: Context): void {
     });
 }
 
-/** Where it goes; of several buildlets to `NAME.tar.gz` in the directory that is given, or the current one. */
+/** The destination; with several buildlets, `NAME.tar.gz` in the given directory or the current one. */
 function outputOf({ output }: Options, { ownName }: Context): string | undefined {
   if (ownName === undefined) return output;
   if (output !== '-') return join(output ?? '.', `${ownName}.tar.gz`);

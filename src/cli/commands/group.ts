@@ -1,4 +1,4 @@
-// gomote group: groups of buildlets, as Go's gomote has them.
+// gomote group: manages groups of buildlets, as Go's gomote does.
 import { Argument, type Command } from 'commander';
 import { didYouMean } from '../../did-you-mean.ts';
 import { GomoteError } from '../../errors.ts';

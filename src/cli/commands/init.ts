@@ -1,4 +1,4 @@
-// gomote init: writes a project file, from what the project's other files say.
+// gomote init: writes a project file, based on the project's other files.
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
@@ -26,7 +26,7 @@ export function define(command: Command, context: Context): void {
   });
 }
 
-/** Never over what is there, a link included. */
+/** Never replaces an existing file or link. */
 function write(path: string, text: string): void {
   let fd: number | undefined;
   try {

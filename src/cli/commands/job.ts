@@ -1,4 +1,4 @@
-// gomote job: runs what the project's file calls by a name, as `gomote once` would.
+// gomote job: runs a named job of the project file, as `gomote once` would.
 import type { Command } from 'commander';
 import { didYouMean } from '../../did-you-mean.ts';
 import { GomoteError } from '../../errors.ts';
@@ -57,7 +57,7 @@ async function readJob(
   return await readSpec({ type: undefined, command: words }, typed, part, context);
 }
 
-/** With the arguments behind its last command; a newline at its end would make them one of their own. */
+/** Appends the arguments to the last command. A newline at its end is removed, since it would separate them. */
 const lineOf = (run: string, args: readonly string[]): string =>
   args.length > 0 ? `${run.trimEnd()} "$@"` : run;
 

@@ -1,4 +1,4 @@
-// gomote kill: a signal to the processes of runs.
+// gomote kill: sends a signal to the processes of runs.
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import { findRun } from '../../gomote/run/find-run.ts';
@@ -56,7 +56,7 @@ export const rewrite = (args: readonly string[]): string[] =>
 
 function parseSignal(text: string): string {
   const name = text.toUpperCase();
-  // As kill(1): nothing is sent, and the status says whether it runs.
+  // As with kill(1), signal 0 sends nothing, and the status says whether the run is alive.
   if (name === '0') return name;
   if (/^(SIG)?RT(MIN|MAX)/.test(name) || (/^[0-9]+$/.test(name) && +name > 31 && +name < 65)) {
     throw new GomoteError('ERR_USAGE', `-s "${text}" is a real-time signal`, {

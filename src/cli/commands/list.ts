@@ -1,4 +1,4 @@
-// gomote list: your buildlets in every configured backend.
+// gomote list: lists your buildlets in every configured backend.
 import type { Command } from 'commander';
 import { formatDuration } from '../../duration.ts';
 import type { GomoteError } from '../../errors.ts';
@@ -19,7 +19,7 @@ interface Options extends ListingOptions {
 }
 
 interface Row extends ListedBuildlet {
-  /** The names of the groups that it is in. */
+  /** The groups that it is a member of. */
   readonly groups: readonly string[];
 }
 
@@ -100,7 +100,7 @@ function condition(row: ListedBuildlet): string {
   return `expires in ${formatDuration(leftMs)}${trouble}`;
 }
 
-/** For programs, which should not have to read sentences. */
+/** A code for programs. */
 function stateOf({
   dead,
   trouble,
@@ -125,7 +125,7 @@ const toJson = ({ backend, instance, dead, trouble, ...row }: Row) => ({
   labels: row.labels,
 });
 
-/** What `toJson` gives. */
+/** The result of `toJson`. */
 const fields = [
   ...['backend', 'name', 'fullName', 'builderType', 'hostType', 'owner', 'machine'],
   ...['created', 'expires', 'state', 'reason', 'groups', 'labels'],

@@ -1,4 +1,4 @@
-// gomote login: makes a coordinator a backend, after its certificate and the token were looked at.
+// gomote login: adds a coordinator as a backend, after checking its certificate and the token.
 import type { Command } from 'commander';
 import { urlProblem } from '../../backends/coordinator/config.ts';
 import { CoordinatorClient } from '../../client/coordinator-client.ts';
@@ -76,7 +76,7 @@ interface Account {
   readonly token: string;
 }
 
-/** By the coordinator's provider; undefined where a token is to be given. */
+/** Signs in by the coordinator's provider; undefined when a token must be given. */
 async function signIn(
   context: Context,
   instance: Address,
@@ -93,7 +93,7 @@ async function signIn(
   try {
     const account = await client.signIn(
       ({ url, code }) => {
-        // It is waited for: without this line nobody could do anything, so that --quiet does not keep it back.
+        // Printed even with --quiet, because the user must act on it.
         const line = `gomote: open ${url} in a browser and confirm the code ${code}`;
         context.terminal.stderr.write(`${printable(line)}\n`);
       },
@@ -104,7 +104,7 @@ async function signIn(
       hint: 'sign in with a token',
     });
   } catch (error) {
-    // Whoever has a token as well can sign in all the same.
+    // A user who also has a token can still sign in.
     if (sso || !(error instanceof StatusError)) throw error;
     context.messages.say(`gomote: ${error.message}`);
     return undefined;
@@ -123,7 +123,7 @@ async function withToken(
   const auth = { username: coordinatorAuthUser(user), password: token };
   const client = new CoordinatorClient({ auth, instance });
   try {
-    // One that does not tell its types tells at least whether it takes the token.
+    // A coordinator that does not list its types still shows whether it accepts the token.
     const types = await client.types({ signal: context.signal });
     if (types === undefined) await client.remoteBuildlets({ signal: context.signal });
     return { user, token };
@@ -146,7 +146,7 @@ function checkName(name: string): string {
   });
 }
 
-/** A name stands for one coordinator: another one of that name has to be logged out from first. */
+/** A name means one coordinator. Log out before using it for another. */
 async function refuseTaken(context: Context, name: string, origin: string): Promise<void> {
   const found = (await context.config()).backends.get(name);
   const isOwn = (await readLogins(context.configDir)).backends.has(name);
@@ -157,7 +157,7 @@ async function refuseTaken(context: Context, name: string, origin: string): Prom
   });
 }
 
-/** The fingerprint to pin; undefined for a certificate that the system trusts, and for plain HTTP to this machine. */
+/** The fingerprint to pin; undefined for a certificate that the system trusts, and for plain HTTP on this machine. */
 async function pin(
   context: Context,
   origin: string,
@@ -178,7 +178,7 @@ async function pin(
       hint: 'someone else may be answering there',
     });
   }
-  // One that an authority vouches for is replaced every few months: a pin would lock its users out.
+  // A certificate of an authority is renewed every few months: a pin would lock users out.
   if (seen.isTrusted) return undefined;
   context.messages.say(`gomote: the certificate of ${origin} is ${shown}`);
   const { terminal, signal } = context;

@@ -1,4 +1,4 @@
-// gomote logout: forgets a coordinator that gomote login made a backend, and its token.
+// gomote logout: removes a coordinator that gomote login added, and its token.
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import { readLogins, removeLogin } from '../../gomote/config/logins.ts';

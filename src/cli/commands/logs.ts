@@ -1,4 +1,4 @@
-// gomote logs: the output of a run so far, or as it comes; and the proof that a copy of it is whole.
+// gomote logs: prints or follows the output of a run, or verifies a copy of it.
 import type { Command } from 'commander';
 import type { Session } from '../../client/runs/session.ts';
 import { GomoteError } from '../../errors.ts';
@@ -20,7 +20,7 @@ interface Options extends LogOptions {
   slow?: boolean;
 }
 
-/** What chooses lines has no meaning for what prints none. */
+/** Options that select lines exclude those that print none. */
 const ofLines = ['follow', 'tail', 'timestamps', 'since', 'until', 'grep', 'stream'] as const;
 
 export function define(command: Command, context: Context): void {

@@ -1,4 +1,4 @@
-// gomote ls: the files of a directory, in the buildlet's own lines.
+// gomote ls: lists a directory, in the buildlet's own format.
 import type { Command } from 'commander';
 import { checkInside } from '../../gomote/inside.ts';
 import { onPath } from '../../gomote/remote-path.ts';
@@ -39,7 +39,7 @@ export function define(command: Command, context: Context): void {
               else await rows.add(cellsOf(entry, dir));
             }
           } finally {
-            // Also what came before a failure.
+            // Also print what came before a failure.
             await rows.print();
           }
         }),
@@ -47,7 +47,7 @@ export function define(command: Command, context: Context): void {
     });
 }
 
-/** The columns of an entry's line. A file that was named itself comes without a name, and a name may hold tabs. */
+/** Splits an entry's line into columns. A file that was named itself has no name, and a name may contain tabs. */
 function cellsOf({ line, name, mode, isDirectory }: DirEntry, given: string): string[] {
   const written = `${name}${isDirectory ? '/' : ''}`;
   const after = line.slice(mode.length + 1 + written.length);
@@ -63,10 +63,10 @@ const toJson = (
   ...{ type, mode, permissions, size, mtime, digest },
 });
 
-/** What `toJson` gives. */
+/** The result of `toJson`. */
 const fields = ['path', 'type', 'mode', 'permissions', 'size', 'mtime', 'digest'];
 
-/** Rows that are printed some at a time: with tabs, or aligned below a header on a terminal. */
+/** Prints rows in batches: with tabs, or aligned below a header on a terminal. */
 class Rows {
   readonly #terminal: Terminal;
   #rows: string[][] = [];
@@ -84,7 +84,7 @@ class Rows {
     if (this.#length >= pieceLength) await this.print();
   }
 
-  /** A line that is not to be aligned with others. */
+  /** Prints a line without aligning it. */
   async addLine(line: string): Promise<void> {
     this.#lines += line;
     if (this.#lines.length >= pieceLength) await this.print();

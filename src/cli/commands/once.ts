@@ -1,4 +1,4 @@
-// gomote once: a machine for one command, with this tree on it.
+// gomote once: runs one command on a new machine, with this tree on it.
 import { type Command, Option } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import { type OptionSource, optionsOf } from '../borrowed-options.ts';
@@ -10,10 +10,10 @@ import * as create from './create.ts';
 import * as push from './push.ts';
 import * as run from './run.ts';
 
-/** The most machines that one command makes. */
+/** The maximum number of machines that one command creates. */
 export const machineLimit = 64;
 
-/** What it has in common with other commands. */
+/** The options that it shares with other commands. */
 const borrowed: ReadonlyArray<[OptionSource, readonly string[]]> = [
   [create, ['--inherit-env', '--host', '--cpus', '--memory', '--network', '--isolation']],
   [push, ['--dest', '--exclude', '--no-ignore']],
@@ -73,7 +73,7 @@ async function runOnce(words: readonly string[], options: OnceOptions, context: 
   return await once(spec, context);
 }
 
-/** All options but those of every command, and those that are left out. */
+/** All options except the global ones and the given ones. */
 export function defineOnceOptions(
   command: Command,
   context: Context,
@@ -135,7 +135,7 @@ export function defineOnceOptions(
     .on('option:no-tty', () => refuseBoth(command, '-T', '-t'));
 }
 
-/** Of the words after a `--` commander tells nothing: that it was there is what a second one tells. */
+/** commander drops the first `--`. A second one keeps it visible. */
 export const rewrite = (args: readonly string[]): string[] => {
   const at = args.indexOf('--');
   return at < 0 ? [...args] : [...args.slice(0, at), '--', ...args.slice(at)];

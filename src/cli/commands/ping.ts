@@ -1,4 +1,4 @@
-// gomote ping: whether a buildlet answers, with its password and all.
+// gomote ping: checks that a buildlet answers and accepts its password.
 import type { Command } from 'commander';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { Context } from '../context.ts';
@@ -9,7 +9,7 @@ interface Options {
   json?: boolean;
 }
 
-/** How long the buildlet may take, in ms. */
+/** The time limit for the answer, in ms. */
 const pingTimeoutMs = 10_000;
 
 export function define(command: Command, context: Context): void {

@@ -1,4 +1,4 @@
-// gomote proxy: standard input and output joined to a socket of a buildlet.
+// gomote proxy: connects standard input and output to a socket of a buildlet.
 import type { Duplex } from 'node:stream';
 import type { Command } from 'commander';
 import { GomoteError, isGomoteError, messageOf, untilAborted } from '../../errors.ts';
@@ -19,11 +19,11 @@ export function define(command: Command, context: Context): void {
     });
 }
 
-/** Passes on both directions; over when the socket has ended. */
+/** Copies both directions until the socket ends. */
 async function joined(stream: Duplex, { terminal, signal }: Context): Promise<void> {
   const { pipeline } = await import('node:stream/promises');
   const over = new AbortController();
-  // Input may come to its end long before output does, or never.
+  // Input may end long before output, or never.
   pipeline(terminal.stdin, stream, { signal: anySignal(signal, over.signal) }).catch(
     () => undefined,
   );

@@ -1,4 +1,4 @@
-// gomote ps: the runs on a buildlet, finished ones too.
+// gomote ps: lists the runs on a buildlet, including finished ones.
 import type { Command } from 'commander';
 import { formatDuration } from '../../duration.ts';
 import { shellCommandLine } from '../../gomote/run/login-shell.ts';
@@ -34,7 +34,7 @@ const columns: Column<SessionInfo>[] = [
   { title: 'COMMAND', cell: ({ command }) => commandLine(command) },
 ];
 
-/** The command as one would type it; a shell by what gomote calls it. */
+/** The command as typed in a shell; `shell` for a shell. */
 function commandLine(command: SessionInfo['command']): string {
   const line = shellCommandLine(command);
   return line === undefined ? shellLine(command) : `shell ${line}`.trim();
@@ -42,7 +42,7 @@ function commandLine(command: SessionInfo['command']): string {
 
 const toJson = (run: SessionInfo) => ({ ...run, state: condition(run) });
 
-/** What `toJson` gives. */
+/** The result of `toJson`. */
 const fields = ['id', 'started', 'command', 'running', 'detached', 'state', 'end'];
 
 /** `running`, `detached` (runs without its client), `stopped` (stands still), or how it ended. */

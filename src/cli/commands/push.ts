@@ -1,4 +1,4 @@
-// gomote push: makes a directory of one or more buildlets equal to one of this machine.
+// gomote push: makes a directory on one or more buildlets equal to a local one.
 import type { Command } from 'commander';
 import { hostTypeOf } from '../../builders.ts';
 import { GomoteError } from '../../errors.ts';
@@ -70,7 +70,7 @@ export function define(command: Command, context: Context): void {
     });
 }
 
-/** Needed by few: what it is made of takes long to load. */
+/** Loaded on demand: few pushes need it, and it takes long to load. */
 const goRoots = () => import('../../sync/go/go-root.ts');
 
 function parseNames(text: string): string[] {
@@ -154,7 +154,7 @@ async function pushTo(
   }
 }
 
-/** Sees to Go's bootstrap toolchain on each of the buildlets. */
+/** Installs Go's bootstrap toolchain on each of the buildlets. */
 async function prepareGo(buildlets: readonly Buildlet[], context: Context): Promise<void> {
   const { installBootstrap } = await goRoots();
   const { catalogue } = await context.config();

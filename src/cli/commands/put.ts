@@ -1,4 +1,4 @@
-// gomote put: one file onto the buildlet.
+// gomote put: copies one file to the buildlet.
 import { basename } from 'node:path';
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';

@@ -1,4 +1,4 @@
-// gomote puttar: an archive of any compression, or a directory packed on its way, extracted on the buildlet.
+// gomote puttar: extracts an archive, or a directory packed on the fly, on the buildlet.
 import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
@@ -138,13 +138,13 @@ async function fetchThere(
     await client.putTarFromURL(address, dir, { signal }).catch((error: unknown) => {
       throw refusedFormat(error, address, name);
     });
-    // Go's build asks git for its version unless there is this file.
+    // Without this file, Go's build asks git for its version.
     const versionFile = `${dir === '' ? '' : `${dir}/`}VERSION`;
     if (gorev !== undefined) await client.put(`devel ${gorev}`, versionFile, 0o644, { signal });
   });
 }
 
-/** A buildlet that fetches an archive takes no other than .tar.gz. */
+/** A buildlet that fetches an archive itself accepts only .tar.gz. */
 function refusedFormat(error: unknown, url: string, name: string): unknown {
   const isFormat = error instanceof StatusError && error.text.includes('requires gzip-compressed');
   if (!isFormat) return error;

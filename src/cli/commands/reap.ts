@@ -1,4 +1,4 @@
-// gomote reap: removes what is left of buildlets that have ended.
+// gomote reap: removes leftovers of buildlets that have ended.
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import type { Context } from '../context.ts';

@@ -1,4 +1,4 @@
-// gomote run: a command on the buildlet, its output here, its exit status ours.
+// gomote run: runs a command on the buildlet, with its output here and its exit status as ours.
 import type { Command } from 'commander';
 import { parseDuration } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';
@@ -129,7 +129,7 @@ export function define(command: Command, context: Context): void {
     });
 }
 
-/** The command as words; `--sh` also stands after NAME, where one expects it. */
+/** The command as words. `--sh` is also accepted after NAME. */
 export function commandOf(
   words: readonly string[],
   script: string | undefined,

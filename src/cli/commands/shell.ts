@@ -1,4 +1,4 @@
-// gomote shell, also named ssh: the remote user's shell, in the work directory.
+// gomote shell, also named ssh: opens the remote user's shell in the work directory.
 import type { Command } from 'commander';
 import { parseDuration } from '../../duration.ts';
 import { loginShell } from '../../gomote/run/login-shell.ts';

@@ -1,4 +1,4 @@
-// gomote types: the builder types that buildlets can be created of.
+// gomote types: lists the builder types.
 import type { Command } from 'commander';
 import { hostTypeOf } from '../../builders.ts';
 import type { Context } from '../context.ts';

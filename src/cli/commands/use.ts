@@ -1,4 +1,4 @@
-// gomote use: the buildlet that commands in this project are for when they name none.
+// gomote use: sets the default buildlet of this project.
 import type { Command } from 'commander';
 import { GomoteError } from '../../errors.ts';
 import { isAddress, splitName } from '../../gomote/buildlet-name.ts';
@@ -53,7 +53,7 @@ export function define(command: Command, context: Context): void {
     });
 }
 
-/** As the other commands take it from here. */
+/** The name as other commands take it. */
 async function shownName(full: string, context: Context): Promise<string> {
   const { backend = '', instance } = splitName(full);
   return await context.fullName(backend, instance);

@@ -1,4 +1,4 @@
-// gomote version: this program's version.
+// gomote version: prints this program's version.
 import type { Command } from 'commander';
 import { readVersion } from '../../package-root.ts';
 import type { Context } from '../context.ts';

@@ -1,4 +1,4 @@
-// gomote wait: until runs have ended; its status is theirs.
+// gomote wait: waits until runs have ended, and exits with their status.
 import type { Command } from 'commander';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { messageOf } from '../../errors.ts';
@@ -31,7 +31,7 @@ export function define(command: Command, context: Context): void {
           (outcome) => outcome.status === 'rejected' || outcome.value !== 0,
         );
         const outcome = outcomes[failed];
-        // Several failures are reported here; the one that gives the status is reported as usual.
+        // The failure that sets the status is reported as usual; the others are reported here.
         outcomes.forEach((other, i) => {
           if (other.status === 'rejected' && i !== failed)
             context.messages.say(`gomote: ${ids[i]}: ${messageOf(other.reason)}`);

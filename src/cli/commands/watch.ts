@@ -1,4 +1,4 @@
-// gomote watch: push and run, again whenever something of the tree changes.
+// gomote watch: pushes and runs again whenever the tree changes.
 import type { Command } from 'commander';
 import { messageOf } from '../../errors.ts';
 import { pushPlace, pushToAll } from '../../gomote/push.ts';
@@ -76,7 +76,7 @@ async function watchTree(
         if (result?.status !== 'fulfilled') throw result?.reason;
         const seconds = (performance.now() - startMs) / 1_000;
         const report = { dir: place.dir, onlyChanges: true };
-        // What cannot be sent is named, and the rest has been.
+        // Files that could not be sent are named; the rest has been sent.
         const say = (error: unknown) => context.messages.say(`gomote: ${messageOf(error)}`);
         if (!dryRun && result.value.changes.length > 0)
           await reportPush([name], [result], seconds, report, context).catch(say);

@@ -1,4 +1,4 @@
-// gomote whoami: the user's name in every backend; a coordinator is asked whether it agrees.
+// gomote whoami: prints the user's name in every backend; asks a coordinator for it.
 import type { Command } from 'commander';
 import { GomoteError, messageOf } from '../../errors.ts';
 import type { RemoteUser } from '../../protocol/coordinator-replies.ts';
@@ -37,7 +37,7 @@ export function define(command: Command, context: Context): void {
   });
 }
 
-/** Name, role, use and end of the token, as far as a coordinator tells. */
+/** Name, role, usage and expiry of the token, as far as the coordinator sends them. */
 function fieldsOf({ name, isAdmin, inUse, maximum, expires }: RemoteUser): string[] {
   if (inUse === undefined || maximum === undefined) return isAdmin ? [name, 'admin'] : [name];
   const end = expires === undefined ? [] : [`token ends ${expires.toISOString()}`];

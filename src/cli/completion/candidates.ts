@@ -1,24 +1,24 @@
-// What can stand at the cursor: names, types, runs and files as they are at this moment.
+// Candidates at the cursor: the current names, types, runs and files.
 
 import type { AnyBackend } from '../../backends/backend.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { Context } from '../context.ts';
 import type { ValueKind } from './kinds.ts';
 
-/** Something that can be written; what ends with one of `/:=,` goes on. */
+/** A completion. One that ends with `/`, `:`, `=` or `,` is not yet complete. */
 export interface Candidate {
   readonly value: string;
   readonly description?: string | undefined;
 }
 
-/** How long a backend or a buildlet may take, in ms: somebody waits at the keyboard. */
+/** The time limit for a backend or a buildlet, in ms: somebody waits at the keyboard. */
 const patienceMs = 1_500;
-/** How many files of a directory are offered. */
+/** The maximum number of files that are offered. */
 const fileLimit = 2_000;
 
 const plain = (values: Iterable<string>): Candidate[] => [...values].map((value) => ({ value }));
 
-/** Of a kind that is not a file here. `buildlet` is the one that the command line names before. */
+/** The candidates of a kind other than local files. `buildlet` is the one named earlier on the line. */
 export async function candidatesOf(
   kind: ValueKind,
   word: string,
@@ -73,7 +73,7 @@ export async function candidatesOf(
   }
 }
 
-/** The backend that the word names, or all that are there. What does not answer in time has none. */
+/** The buildlets of the backend that the word names, or of all backends that answer in time. */
 async function buildlets(word: string, context: Context): Promise<Candidate[]> {
   const { backends } = await context.config();
   const chosen = await context.backendName();
@@ -147,7 +147,7 @@ async function files(
       if (onlyDirectories && !isDirectory) continue;
       if (name.startsWith('.') && !isHiddenWanted) continue;
       const path = `${directory}${name}${isDirectory ? '/' : ''}`;
-      // What looks like an option would be taken for one.
+      // A name that begins with a dash would be parsed as an option.
       if (path.startsWith(word)) found.push({ value: path.startsWith('-') ? `./${path}` : path });
       if (found.length === fileLimit) break;
     }
@@ -155,5 +155,5 @@ async function files(
   });
 }
 
-/** Not to wait for ever. */
+/** A signal with the time limit. */
 const patience = ({ signal }: Context): AbortSignal => anySignal(signal, timeoutSignal(patienceMs));

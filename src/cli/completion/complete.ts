@@ -1,7 +1,7 @@
-// gomote __complete SHELL …: what can stand at the cursor, for the scripts of `gomote completion`.
+// gomote __complete SHELL …: prints the candidates at the cursor, for the scripts of `gomote completion`.
 //
-// The first line says what the shell has to add: `files` or `directories` of this machine, or nothing. Each line after it is one
-// candidate; all but bash get a tab and its description behind it. Names that a terminal would obey are left out.
+// The first line says what the shell must add: local `files` or `directories`, or nothing. Each further line is one
+// candidate, for all shells but bash followed by a tab and its description. Names with control characters are omitted.
 import { printable } from '../../printable.ts';
 import { commands } from '../command-table.ts';
 import type { Context } from '../context.ts';
@@ -17,9 +17,9 @@ interface Answer {
   readonly local?: 'files' | 'directories' | undefined;
 }
 
-/** What comes behind the name of the command. Never throws: a shell that asks has nowhere to show an error. */
+/** Completes the words after the command's name. Never throws: a shell cannot show an error while completing. */
 export async function complete([shell, ...given]: readonly string[], context: Context) {
-  // A password is not asked for in the middle of a line.
+  // Never ask for a password while completing.
   context.terminal.environment.GOMOTE_UNATTENDED = '1';
   const [breaks = '', line = ''] = given;
   const bash = shell === 'bash' ? readLine(line) : undefined;

@@ -1,15 +1,15 @@
-// What can be written for an argument or as the value of an option, by its name in the command's help.
+// The kind of value that an argument or an option takes, by its name in the command's help.
 
 export type ValueKind =
   | 'backend'
   | 'buildlet'
-  /** Several, with commas between them. */
+  /** A comma-separated list. */
   | 'buildlets'
   | 'run'
   | 'type'
   | 'signal'
   | 'command'
-  /** What the project's file calls by a name. */
+  /** A job of the project file. */
   | 'job'
   | 'group'
   /** A path on the buildlet that the first operand names. */
@@ -17,12 +17,12 @@ export type ValueKind =
   | 'remote-directory'
   | 'file'
   | 'directory'
-  /** A file here, or NAME:PATH. */
+  /** A local file, or NAME:PATH. */
   | 'copy'
-  /** Nothing that is known. */
+  /** Nothing can be offered. */
   | 'none';
 
-/** Where a name means the same for every command. */
+/** Argument names that mean the same in every command. */
 const argumentKinds: Readonly<Record<string, ValueKind>> = {
   name: 'buildlet',
   names: 'buildlets',
@@ -47,7 +47,7 @@ const ofCommand: Readonly<Record<string, Readonly<Record<string, ValueKind>>>> =
   job: { name: 'job', arg: 'none' },
 };
 
-/** Of the arguments that follow a verb. */
+/** The arguments that follow a verb. */
 const ofVerb: Readonly<Record<string, Readonly<Record<string, ValueKind>>>> = {
   group: { destroy: 'group', add: 'buildlet', remove: 'buildlet' },
 };
@@ -59,7 +59,7 @@ export const kindOfArgument = (command: string, argument: string, first = ''): V
   return ofCommand[command]?.[argument] ?? argumentKinds[argument] ?? 'none';
 };
 
-/** By the long name of the option. */
+/** By the option's long name. */
 const optionKinds: Readonly<Record<string, ValueKind>> = {
   '--backend': 'backend',
   '--builderenv': 'type',
@@ -85,7 +85,7 @@ const optionKinds: Readonly<Record<string, ValueKind>> = {
 export const kindOfOption = (long: string | undefined): ValueKind =>
   optionKinds[long ?? ''] ?? 'none';
 
-/** Values that an option takes and commander does not know as choices. */
+/** The values of options that do not declare choices. */
 export const optionWords: Readonly<Record<string, readonly string[]>> = {
   '--compress': ['auto', 'gzip', 'zstd', 'none'],
   '--on-hangup': ['kill', 'detach'],

@@ -1,11 +1,11 @@
-// What stands at the cursor of a command line that is not complete.
+// Finds what is expected at the cursor of an unfinished command line.
 import type { Argument, Command, Option } from 'commander';
 
 /** Where the cursor is. */
 export type Place =
-  /** In an operand; `operands` are those before it. */
+  /** At an operand; `operands` are those before it. */
   | { readonly at: 'operand'; readonly argument: Argument | undefined }
-  /** In the value of an option, behind `prefix` in its word. */
+  /** At the value of an option, after `prefix` in its word. */
   | { readonly at: 'value'; readonly option: Option; readonly prefix: string }
   | { readonly at: 'option' };
 
@@ -17,9 +17,9 @@ export interface Typed {
 }
 
 /**
- * Reads what follows the command's name.
+ * Parses the words after the command's name.
  *
- * @param takesCommand Whether a command for the buildlet follows the first operand.
+ * @param takesCommand Whether a remote command follows the first operand.
  */
 export function readPlace(
   command: Command,

@@ -1,4 +1,4 @@
-// What each shell runs to complete a command line of gomote. A candidate is text and stays text: no script evaluates one.
+// The completion script of each shell. Candidates are never evaluated.
 
 /** The shells, each with its script. */
 export const scripts: Readonly<Record<string, string>> = {

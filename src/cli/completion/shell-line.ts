@@ -1,16 +1,16 @@
-// What stands on a shell's command line: its words without their quotes, and how a word is written so that the shell takes
-// it as it is. Nothing is expanded.
+// Parses a shell's command line into words without quotes, and quotes a word so that the shell reads
+// it literally. Nothing is expanded.
 
 /** The words before the cursor, and the one at the cursor. */
 export interface ShellLine {
   readonly before: readonly string[];
-  /** As typed, with its quotes. */
+  /** The word as typed, with quotes. */
   readonly raw: string;
-  /** What the shell makes of it. */
+  /** The word as the shell reads it. */
   readonly word: string;
 }
 
-/** Reads a line of bash up to the cursor. */
+/** Parses a bash line up to the cursor. */
 export function readLine(line: string): ShellLine {
   const before: string[] = [];
   for (let at = 0; ; ) {
@@ -25,15 +25,15 @@ export function readLine(line: string): ShellLine {
 
 interface Word {
   readonly word: string;
-  /** How much of the text it is. */
+  /** The length of the word in the text. */
   readonly length: number;
   /** Whether the text ends inside of quotes. */
   readonly isOpen: boolean;
-  /** Where the quotes begin that the text ends in. */
+  /** Where the open quotes begin. */
   readonly quoteAt: number | undefined;
 }
 
-/** Reads the word that the text begins with. */
+/** Parses the first word of the text. */
 export function readWord(text: string): Word {
   let word = '';
   let quote = '';
@@ -54,11 +54,11 @@ export function readWord(text: string): Word {
 }
 
 /**
- * What bash has to put in place of the end of `raw`, from where it breaks words, so that the word becomes `candidate`;
- * undefined if that cannot be written there.
+ * The text that bash must put in place of the end of `raw`, from the last word break, so that the word becomes `candidate`;
+ * undefined if that is not possible.
  *
  * @param breaks COMP_WORDBREAKS.
- * @param end What follows when the word is complete.
+ * @param end The text after a complete word.
  */
 export function bashReply(
   { raw, breaks }: { raw: string; breaks: string },
@@ -72,15 +72,15 @@ export function bashReply(
   }
   const rest = candidate.slice(readWord(raw.slice(0, quoteAt)).word.length);
   const quote = raw[quoteAt] ?? '';
-  // In double quotes, nothing hides it from the history.
+  // Double quotes do not protect `!` from history expansion.
   if (quote === '"' && rest.includes('!')) return undefined;
   const written =
     quote === '"' ? rest.replaceAll(/["\\$`]/g, '\\$&') : rest.replaceAll("'", "'\\''");
-  // bash closes the quotes itself, unless what it finds at the end looks as if they were closed.
+  // bash closes the quotes itself, unless the text seems to end with closed quotes.
   return written.endsWith(quote) ? `${written}${quote}` : written;
 }
 
-/** Behind the last character that breaks a word and is not quoted. */
+/** The position after the last unquoted word break. */
 function afterBreak(raw: string, breaks: string): number {
   for (let at = raw.length; at > 0; at--) {
     const letter = raw[at - 1] ?? '';
@@ -91,5 +91,5 @@ function afterBreak(raw: string, breaks: string): number {
   return 0;
 }
 
-/** The text with a backslash before each character that a shell may take for anything but itself. */
+/** Escapes each character that has a meaning for the shell. */
 const escaped = (text: string): string => text.replaceAll(/[^\p{L}\p{M}\p{N}_./:,+@%=-]/gu, '\\$&');

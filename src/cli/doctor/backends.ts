@@ -1,4 +1,4 @@
-// Each backend: whether it answers, who the user is there, its clock, and what is left of machines that have ended.
+// Checks each backend: that it answers, the user's name there, its clock, and leftovers of machines that have ended.
 import type { AnyBackend } from '../../backends/backend.ts';
 import { formatDuration } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';
@@ -7,7 +7,7 @@ import type { Context } from '../context.ts';
 import { plural } from '../plural.ts';
 import { type Finding, ok, problem, warning, within } from './finding.ts';
 
-/** How long one backend may take for everything, in ms. */
+/** The time limit for all checks of one backend, in ms. */
 const backendMs = 10_000;
 /** A clock that is off by more than this makes certificates and tokens fail, in ms. */
 const skewMs = 60_000;
@@ -36,7 +36,7 @@ async function checkBackend(name: string, context: Context): Promise<Finding[]> 
   ];
   const work = async (signal: AbortSignal) => {
     const backend = await context.backend(name);
-    // A wrong clock may be why all else is refused.
+    // A wrong clock may be the cause of other refusals.
     const [found, clock] = await Promise.all([
       lookAt(name, backend, signal, context).catch((error: unknown) => [
         problem(check, error, cure),
@@ -92,7 +92,7 @@ async function clockOf(name: string, backend: AnyBackend, signal: AbortSignal): 
   const theirs = await backend.clock?.({ signal });
   if (theirs === undefined) return [];
   const check = `clock of ${name}`;
-  // Their time is in whole seconds, and was read some time in between.
+  // The remote time is in whole seconds and was read at an unknown moment in between.
   const offMs = theirs.getTime() - (askedMs + Date.now()) / 2;
   const off = `${formatDuration(Math.abs(offMs))} ${offMs < 0 ? 'behind' : 'ahead of'} this machine's`;
   if (Math.abs(offMs) <= skewMs) return [ok(check, 'the same as here')];

@@ -1,13 +1,13 @@
-// What gomote doctor finds.
+// A finding of gomote doctor.
 import { isGomoteError, messageOf } from '../../errors.ts';
 
 export interface Finding {
-  /** What was looked at, such as `node` or `backend team`. */
+  /** What was checked, such as `node` or `backend team`. */
   readonly check: string;
-  /** A warning is something to know; a problem keeps gomote from working. */
+  /** A warning is informational; a problem keeps gomote from working. */
   readonly state: 'ok' | 'warning' | 'problem';
   readonly message: string;
-  /** What to do about it: always there unless the state is ok. */
+  /** The cure; present unless the state is `ok`. */
   readonly cure?: string | undefined;
 }
 
@@ -20,7 +20,7 @@ export const warning = (check: string, message: string, cure: string): Finding =
   cure,
 });
 
-/** A failure as a problem, with the cure that it names. */
+/** Converts a failure into a problem, with the hint as the cure. */
 export const problem = (check: string, error: unknown, cure: string): Finding => ({
   check,
   state: 'problem',
@@ -28,7 +28,7 @@ export const problem = (check: string, error: unknown, cure: string): Finding =>
   cure: (isGomoteError(error) ? error.hint : undefined) ?? cure,
 });
 
-/** What the work gives; when it takes longer, what `late` says, and the work goes on unheeded. */
+/** The result of the work, or that of `late` when the work takes too long. */
 export async function within<T>(
   limitMs: number,
   work: (signal: AbortSignal) => Promise<T>,

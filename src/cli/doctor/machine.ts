@@ -1,4 +1,4 @@
-// This machine, as gomote finds it: Node, the configuration, room on the disk, other programs.
+// Checks this machine: Node, the configuration, free disk space, other programs.
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
@@ -12,7 +12,7 @@ import type { Context } from '../context.ts';
 import { formatBytes } from '../transfer/format-bytes.ts';
 import { type Finding, ok, problem, warning } from './finding.ts';
 
-/** The least of package.json. */
+/** The minimum of package.json. */
 const leastNode = [20, 18, 1] as const;
 
 export function checkVersions(): Finding[] {
@@ -51,9 +51,9 @@ export async function checkConfig(
   }
 }
 
-/** Less than this is soon used up by a build, in bytes. */
+/** Free space below which a build may soon fail, in bytes. */
 const littleBytes = 2e9;
-/** With less than this gomote itself cannot work, in bytes. */
+/** Free space below which gomote itself fails, in bytes. */
 const tooLittleBytes = 50e6;
 
 export async function checkDisks(environment: NodeJS.ProcessEnv): Promise<Finding[]> {
@@ -62,7 +62,7 @@ export async function checkDisks(environment: NodeJS.ProcessEnv): Promise<Findin
     try {
       places.set(what, existing(find()));
     } catch {
-      // Without a home directory there is no such place.
+      // Without a home directory there is no such directory.
     }
   };
   add('disk of local buildlets', () =>
@@ -73,7 +73,7 @@ export async function checkDisks(environment: NodeJS.ProcessEnv): Promise<Findin
   return await Promise.all([...places].map(([what, path]) => checkDisk(what, path)));
 }
 
-/** The path, or the nearest directory above it that is there. */
+/** The path, or its nearest parent that exists. */
 function existing(path: string): string {
   const parent = dirname(path);
   return existsSync(path) || parent === path ? path : existing(parent);
@@ -98,9 +98,9 @@ async function checkDisk(check: string, path: string): Promise<Finding> {
 interface Program {
   readonly name: string;
   readonly args: readonly string[];
-  /** What it is for. */
+  /** What needs it. */
   readonly use: string;
-  /** The kind of backend that cannot do without it. */
+  /** The kind of backend that requires it. */
   readonly kind?: string;
 }
 
@@ -115,7 +115,7 @@ const programs: readonly Program[] = [
   },
 ];
 
-/** How long a program may take to say its version, in ms. */
+/** The time limit for a program to print its version, in ms. */
 const programMs = 5_000;
 
 export async function checkPrograms(

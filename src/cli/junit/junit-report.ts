@@ -1,9 +1,9 @@
-// Reads one JUnit report, which a build machine wrote: nothing in it is trusted. The parser knows the five entities of XML
+// Parses one JUnit report from a build machine, which is not trusted. The parser knows the five entities of XML
 // and fetches nothing; a document type, by which others could be declared, is refused.
 import { GomoteError } from '../../errors.ts';
 import type { SaxesTagPlain } from './saxes.ts';
 
-/** What a test came to that did not pass. */
+/** The outcome of a test that did not pass. */
 export interface FailedTest {
   readonly name: string;
   readonly kind: 'failed' | 'error';
@@ -31,7 +31,7 @@ export interface JUnitReport {
 /** How deep elements may be in each other. */
 const deepest = 100;
 
-/** How many failed tests of a suite are kept to be named, and how much is said of each, in characters. */
+/** How many failed tests of a suite are listed, and the maximum length of each message, in characters. */
 const namedTests = 1_000;
 const messageLength = 300;
 
@@ -40,7 +40,7 @@ const notOfXml = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g;
 
 const rootNames = ['testsuites', 'testsuite'];
 
-/** Throws ERR_REPLY when it is none. */
+/** Throws ERR_REPLY when the text is not a report. */
 export async function parseJUnitReport(text: string): Promise<JUnitReport> {
   const { SaxesParser } = await import('./saxes.ts');
   const reader = new Reader();
@@ -60,7 +60,7 @@ export async function parseJUnitReport(text: string): Promise<JUnitReport> {
   parser.on('closetag', (tag) => reader.close(tag));
   parser.on('text', (part) => reader.text(part));
   parser.on('cdata', (part) => reader.text(part));
-  // Output of tests often has colours, whose escapes XML does not allow.
+  // Test output often contains colour escapes, which XML does not allow.
   parser.write(text.replaceAll(notOfXml, '\uFFFD')).close();
   return { suites: reader.suites, xml: reader.xml.join('') };
 }
@@ -75,15 +75,15 @@ class Reader {
   readonly suites: SuiteResult[] = [];
   readonly xml: string[] = [];
   #depth = 0;
-  /** Above the suites there may be one more element, which is not kept but for its name spaces. */
+  /** The suites may have one parent element, of which only the name spaces are kept. */
   #suiteDepth = 0;
   #spaces: [string, string][] = [];
   #suite: SuiteResult | undefined;
   #test: Test | undefined;
-  /** Whether the text is that of a failure that has no message yet. */
+  /** Whether the text belongs to a failure without a message. */
   #isMessage = false;
 
-  /** Takes the beginning of an element; returns what is wrong with it. */
+  /** Handles the start of an element. Returns what is wrong with it. */
   open({ name, attributes }: SaxesTagPlain): string | undefined {
     const isRoot = this.#depth === 0;
     if (isRoot && !rootNames.includes(name)) return `<${name}> is not a JUnit report`;
@@ -111,7 +111,7 @@ class Reader {
     }
     const isFailure = name === 'failure' || name === 'error';
     if (!isFailure && name !== 'skipped' && name !== 'disabled') return;
-    // A suite may fail without a test, such as one that cannot be loaded.
+    // A suite may fail without a test, for example when it cannot be loaded.
     const test = this.#test ?? this.#suiteItself(name);
     if (isFailure) {
       test.outcome = name === 'error' ? 'error' : 'failed';
@@ -170,7 +170,7 @@ const beginSuite = ({ name = '' }: Readonly<Record<string, string>>): SuiteResul
   failed: [],
 });
 
-/** Some write thousands with commas. */
+/** Some tools write thousands with commas. */
 function secondsOf(time: string | undefined): number {
   const seconds = /^[0-9,]{1,15}(\.[0-9]{0,15})?$/.test(time ?? '')
     ? Number(time?.replaceAll(',', ''))
@@ -194,6 +194,6 @@ const entities: Readonly<Record<string, string>> = {
 const escaped = (text: string): string =>
   text.replaceAll(/[&<>\r]/g, (character) => entities[character] ?? character);
 
-/** An attribute as it is written within a tag. */
+/** Formats an attribute. */
 export const attribute = ([name, value]: readonly [string, string]): string =>
   ` ${name}="${value.replaceAll(/[&<"\r\n\t]/g, (character) => entities[character] ?? character)}"`;

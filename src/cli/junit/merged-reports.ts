@@ -1,4 +1,4 @@
-// JUnit reports of several files, machines and shards as one, and in short for people.
+// Merges JUnit reports of several files, machines and shards, and summarizes them.
 import { printable } from '../../printable.ts';
 import { plural } from '../plural.ts';
 import { attribute, type JUnitReport, type SuiteResult } from './junit-report.ts';
@@ -16,7 +16,7 @@ interface Row extends SuiteResult {
   readonly machine: string;
 }
 
-/** How many suites and failed tests are shown. */
+/** The maximum number of suites and of failed tests in the summary. */
 const shownSuites = 20;
 const shownTests = 20;
 
@@ -42,12 +42,12 @@ export function totalOf(machines: readonly MachineReports[]): Counts {
   return total;
 }
 
-/** One report of them all. Those of each machine are in an element of its own where there are several. */
+/** Merges all reports into one. With several machines, each has an element of its own. */
 export function* mergedXml(machines: readonly MachineReports[]): Generator<string> {
   yield `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites${countsOf(totalOf(machines))}>\n`;
   for (const one of machines) {
     const isOne = machines.length === 1;
-    // Readers of reports know a suite within a suite.
+    // Readers of reports accept nested suites.
     const name = attribute(['name', one.name]) + attribute(['hostname', one.name]);
     if (!isOne) yield `<testsuite${name}${countsOf(totalOf([one]))}>\n`;
     for (const { xml } of one.reports) yield xml;
@@ -61,7 +61,7 @@ const countsOf = ({ tests, failures, errors, skipped, seconds }: Counts): string
     .map(([name, value]) => attribute([name, String(value)]))
     .join('');
 
-/** A table of the suites, those with failures first, and the tests that failed. */
+/** A table of the suites, those with failures first, and the failed tests. */
 export function summaryLines(machines: readonly MachineReports[]): string[] {
   const rows = rowsOf(machines).sort((a, b) => troubleOf(b) - troubleOf(a));
   const isOne = machines.length === 1;
@@ -99,7 +99,7 @@ const shortened = (name: string): string => {
   return text.length > longestName ? `…${text.slice(1 - longestName)}` : text;
 };
 
-/** Names to the left, numbers to the right. */
+/** Aligns names left and numbers right. */
 function aligned(table: readonly (readonly string[])[], names: number): string[] {
   const widths: number[] = [];
   for (const row of table) {

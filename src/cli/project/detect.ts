@@ -1,4 +1,4 @@
-// What a project's own files say of how it is built and tested.
+// Finds out from a project's files how it is built and tested.
 
 import { join } from 'node:path';
 import { messageOf } from '../../errors.ts';
@@ -6,17 +6,17 @@ import { lstatSync } from '../../files/named-fs.ts';
 import { readInProject } from './find-project.ts';
 
 export interface Detected {
-  /** The file that says it. */
+  /** The file that shows it. */
   readonly from: string;
-  /** Lines for the shell, by the names of jobs. */
+  /** Shell commands by job name. */
   readonly jobs: Readonly<Record<string, string>>;
-  /** What builds make, which need not be sent. */
+  /** Build output, which need not be sent. */
   readonly exclude: readonly string[];
 }
 
 type Detector = (has: (name: string) => boolean, text: () => string) => Omit<Detected, 'from'>;
 
-/** By the file that says it, in the order in which their jobs are named. */
+/** By file, in order of precedence. */
 const detectors: Readonly<Record<string, Detector>> = {
   'package.json': (has, text) => {
     const [install, run] = has('pnpm-lock.yaml')
@@ -55,9 +55,9 @@ function scriptsOf(text: string): string[] {
 }
 
 /**
- * Looks at the directory. Of jobs of one name the first counts; the others have the name of what says them behind theirs.
+ * Detects the projects in the directory. When jobs share a name, the first keeps it; the others get a suffix.
  *
- * @param onSkipped Called with a line for each file that cannot be read.
+ * @param onSkipped Called with a message for each file that cannot be read.
  */
 export function detect(directory: string, onSkipped: (line: string) => void): Detected[] {
   const has = (name: string) =>

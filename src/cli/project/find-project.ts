@@ -1,4 +1,4 @@
-// Finds the project's file, and reads it and what it names: nothing outside the project, and nothing of another user.
+// Finds and reads the project file and the files it names: none outside the project, and none of another user.
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errnoOf, GomoteError } from '../../errors.ts';
@@ -10,17 +10,17 @@ import type { ProjectFile } from './project-schema.ts';
 
 export const projectFileName = '.gomote.toml';
 
-/** The longest that the file, or a script that it names, may be, in bytes. */
+/** The maximum size of the file, or of a script that it names, in bytes. */
 const sizeLimitBytes = 1 << 20;
 
 export interface Project extends ProjectFile {
   /** The directory of the file, a real path. */
   readonly directory: string;
-  /** The file's own. */
+  /** The settings of the file. */
   readonly path: string;
 }
 
-/** The nearest one around the current directory; undefined when there is none. Throws ERR_CONFIG. */
+/** The project of the current directory or its nearest parent; undefined when there is none. Throws ERR_CONFIG. */
 export async function findProject(): Promise<Project | undefined> {
   for (let directory = realpathSync(currentDirectory()); ; directory = dirname(directory)) {
     const path = join(directory, projectFileName);
@@ -34,10 +34,10 @@ export async function findProject(): Promise<Project | undefined> {
 }
 
 /**
- * The bytes of a file in the project's directory. No link is followed on the way, and neither is one in its own place.
+ * Reads a file in the project's directory. Follows no links, neither on the way nor at the end.
  *
- * @param what How messages call it.
- * @throws GomoteError ERR_CONFIG when it leads out, is no file, or is another user's.
+ * @param what The name of the file in messages.
+ * @throws GomoteError ERR_CONFIG when the path leads out, is not a file, or belongs to another user.
  */
 export function readInProject(
   directory: string,
@@ -52,7 +52,7 @@ export function readInProject(
   try {
     const slash = plain.lastIndexOf('/');
     const at = tree.directory(plain.slice(0, Math.max(slash, 0))).at(plain.slice(slash + 1));
-    // A FIFO in its place would keep us waiting.
+    // Opening a FIFO would block.
     fd = openSync(at, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     const found = fstatSync(fd);
     if (!found.isFile()) throw refusal(what, 'is not a file');
@@ -66,7 +66,7 @@ export function readInProject(
   } catch (error) {
     if (error instanceof GomoteError) throw error;
     const code = errnoOf(error) ?? String(error);
-    // What O_NOFOLLOW says of a link, and what a link on the way is instead of a directory.
+    // The errors of O_NOFOLLOW for a link, and for a link in place of a directory.
     const reason =
       code === 'ELOOP' || code === 'EMLINK'
         ? 'is a symbolic link'

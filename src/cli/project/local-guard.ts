@@ -1,15 +1,15 @@
-// Keeps what a project's file says from running on this machine: it may have come with somebody else's repository.
+// Prevents a project file from running commands on this machine: it may come from somebody else's repository.
 import type { AnyBackend } from '../../backends/backend.ts';
 import type { BackendConfig } from '../../backends/config.ts';
 import { GomoteError } from '../../errors.ts';
 import type { Backends } from '../../gomote/backends.ts';
 
 export interface Guard {
-  /** What would run there, as messages name it: `job "test" of /home/me/x/.gomote.toml`. */
+  /** The name of what would run, for messages: `job "test" of /home/me/x/.gomote.toml`. */
   readonly what: string;
 }
 
-/** Where buildlets of a backend run. */
+/** Where the buildlets of a backend run. */
 export interface BackendPlace {
   readonly name: string;
   readonly config: BackendConfig | undefined;
@@ -24,7 +24,7 @@ export async function placeOf(
   return { name, config, isConfigured: (await backends.config()).backends.has(name) };
 }
 
-/** Throws ERR_CONFIG for a backend that runs commands on this machine, or on one that only the file names. */
+/** Throws ERR_CONFIG for a backend that runs commands on this machine, or on a machine that only the file names. */
 export function checkPlace({ what }: Guard, { name, config, isConfigured }: BackendPlace): void {
   const isHere = config === undefined || config.kind === 'local' || config.kind === 'docker';
   if (!isHere && isConfigured) return;

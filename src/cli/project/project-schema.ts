@@ -1,4 +1,4 @@
-// What `.gomote.toml` may say: settings, and jobs that add to them.
+// The schema of `.gomote.toml`: settings, and jobs that extend them.
 import * as v from 'valibot';
 import { isAdHocHost } from '../../backends/ssh/ad-hoc.ts';
 import { badValue, parseFile } from '../../config/file.ts';
@@ -12,7 +12,7 @@ import {
 import { faultOfPattern } from '../../sync/ignore/pattern-fault.ts';
 import type { Keep } from '../once/spec.ts';
 
-/** The most machines that one job may ask for. */
+/** The maximum number of machines of one job. */
 const machineLimit = 64;
 
 const patternSchema = v.pipe(
@@ -33,7 +33,7 @@ const valueSchema = v.pipe(
   v.check((value) => !value.includes('\0'), 'it holds a zero byte'),
 );
 
-/** Whom ssh would be asked about is for the user to say, whatever else is typed. */
+/** Hosts for ssh are never taken from the file; the user must name them. */
 const typeSchema = v.pipe(
   textSchema,
   v.check((type) => !type.includes(','), 'a type has no commas: give types, a list'),
@@ -59,7 +59,7 @@ const settings = {
 const jobSchema = v.strictObject({
   ...settings,
   description: v.optional(v.string()),
-  /** A line for the shell, or a command and its arguments. */
+  /** A shell command line, or a command and its arguments. */
   run: v.union(
     [textSchema, v.pipe(v.array(v.string()), v.minLength(1))],
     'give a line for the shell, or a list of a command and its arguments',
@@ -98,7 +98,7 @@ export function parseProject(path: string, bytes: Uint8Array): ProjectFile {
   return { settings: own, jobs };
 }
 
-/** The settings of a job: its own, and those of the project where it has none; lists and variables of both. */
+/** The settings of a job: its own, with the project's as defaults. Lists and variables are merged. */
 export function settingsOfJob(project: ProjectSettings, job: ProjectJob): ProjectSettings {
   const given = Object.fromEntries(Object.entries(job).filter(([, value]) => value !== undefined));
   return {
