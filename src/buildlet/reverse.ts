@@ -11,7 +11,7 @@ export interface ReverseOptions {
   /** Origin of the coordinator. */
   readonly coordinator: string;
   readonly trust: ServerTrust;
-  /** An HTTP proxy's URL to go through. */
+  /** The URL of an HTTP proxy to use. */
   readonly proxy?: string | undefined;
   /** Lets the machine in. A secret. */
   readonly key: string;

@@ -38,7 +38,7 @@ export const NoKeyPair: KeyPair = new KeyPair('', '');
 /**
  * Makes a pair: RSA of 2048 bits, self-signed, good for ten years from an hour ago. Many are made in turn.
  *
- * @param names Host names and IP addresses of the server, beyond those that every machine has for itself.
+ * @param names Host names and IP addresses of the server, in addition to those of the local machine.
  */
 export async function newKeyPair(names: readonly string[] = []): Promise<KeyPair> {
   const { newCertificate } = await import('../http/server/new-certificate.ts');

@@ -1,12 +1,12 @@
-// The directory for caches: what is in it can be found out again.
+// The cache directory, whose content can be recreated.
 import { join } from 'node:path';
 import { GomoteError } from '../errors.ts';
 import { checkDirectory } from './private-directory.ts';
 import { homeDirectory, userDirectory } from './user-directories.ts';
 
 /**
- * `gomote` in this user's directory of caches, or a directory `below` that; made if it is missing. Undefined where none
- * can be had that is safe from other users: then nothing is kept.
+ * `gomote` in the user's cache directory, or a directory `below` it; created if it is missing. Undefined where none
+ * is safe from other users: then nothing is cached.
  */
 export function cacheDirectory(
   environment: NodeJS.ProcessEnv,

@@ -1,4 +1,4 @@
-// Paths that stay inside a directory, whatever symbolic links stand on the way.
+// Paths that stay inside a directory, whatever symbolic links are on the way.
 
 import type { Stats } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
@@ -9,9 +9,9 @@ import { elementsOf } from './file-name.ts';
 import { lstatSync, readlinkSync, realpathSync } from './named-fs.ts';
 
 interface ResolveOptions {
-  /** Whether a symbolic link as the last element is followed, too; its target must then stay inside. Default: no. */
+  /** Whether a symbolic link as the last element is also followed; its target must stay inside. Default: no. */
   follow?: boolean;
-  /** What stands at a path. Default: what the system says. */
+  /** Looks up a path. Default: by the file system. */
   look?: (path: string) => Look;
 }
 
@@ -22,10 +22,10 @@ interface Trace {
   problem?: 'outside' | 'loop';
 }
 
-/** What stands at a path: a link's target, `other` for anything else, undefined for nothing. */
+/** The result of a lookup: a link's target, `other` for anything else, undefined when nothing exists. */
 export type Look = { target: string } | 'other' | undefined;
 
-/** As many links as Linux follows in one path. */
+/** The maximum number of links in one path, as on Linux. */
 const maxLinks = 40;
 
 /** Whether `path` is `root` or below it; both in real form. */
@@ -33,8 +33,8 @@ export const isInside = (root: string, path: string): boolean =>
   path === root || path.startsWith(root.endsWith(sep) ? root : root + sep);
 
 /**
- * Walks `elements` from `start` as the kernel would. `root` and `start` are real paths. What does not exist is where it would
- * be made.
+ * Walks `elements` from `start` as the kernel would. `root` and `start` are real paths. A missing element resolves to where it
+ * would be created.
  */
 export function trace(
   root: string,
@@ -51,7 +51,7 @@ export function trace(
     for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
       if (name === '' || name === '.') continue;
       if (name === '..') {
-        // Stops `new/../..` in a link: what is made as `new` later decides where `..` leads.
+        // Refuse `new/../..` in a link: what is later created as `new` decides where `..` leads.
         if (missing) return { path: position, problem: 'outside' };
         position = dirname(position);
         continue;
@@ -64,13 +64,13 @@ export function trace(
         continue;
       }
       links++;
-      // Stops `a -> b`, `b -> a`, which would be walked forever.
+      // Refuse `a -> b`, `b -> a`, which would never end.
       if (links > maxLinks) return { path: next, problem: 'loop' };
       if (found.target.startsWith('/')) position = '/';
       pending.push(...found.target.split('/').reverse());
     }
-    // Stops writing through a link that leaves the root, also one that another link of the path would undo:
-    // what lies outside belongs to others, who may change it.
+    // Refuse a link that leaves the root, even when another link of the path leads back:
+    // others may change what lies outside.
     if (!isInside(root, position)) return { path: position, problem: 'outside' };
   }
   return { path: position };

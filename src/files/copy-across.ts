@@ -1,11 +1,11 @@
-// Where the system cannot rename since another file system is mounted at a place, what belongs there is copied.
+// Copies instead of renaming where another file system is mounted at the destination.
 import { cpSync, renameSync } from './named-fs.ts';
 import { removeTreeSync } from './remove-tree.ts';
 
 /**
- * Copies a file, a link or a directory, which appears at its place whole; `from` stays.
+ * Copies a file, a link or a directory, which appears at its destination complete. `from` stays.
  *
- * @param near A free name beside the place.
+ * @param near An unused name beside the destination.
  */
 export function copyAcross(from: string, place: string, near: string): void {
   try {

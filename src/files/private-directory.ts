@@ -31,7 +31,7 @@ interface DirectoryRule {
   readonly cure?: string | undefined;
 }
 
-/** As many links as Linux follows in one path. */
+/** The maximum number of links in one path, as on Linux. */
 const maxLinks = 40;
 
 const rootUid = 0;

@@ -40,7 +40,7 @@ export interface Place {
   close(): void;
 }
 
-/** As many links as Linux follows in one path. */
+/** The maximum number of links in one path, as on Linux. */
 const maxLinks = 40;
 /** Each is held open. */
 const maxDepth = 1024;
@@ -152,7 +152,7 @@ class Walk {
         continue;
       }
       this.#links++;
-      // Stops `a -> b`, `b -> a`, which would be walked forever.
+      // Refuse `a -> b`, `b -> a`, which would never end.
       if (this.#links > maxLinks)
         throw pathError(this.#relative, 'has too many levels of symbolic links');
       if (target.startsWith('/')) this.#leaveTo('/');

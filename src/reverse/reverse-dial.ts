@@ -12,7 +12,7 @@ import type { UpgradedSocket } from './reverse-link.ts';
 export interface ServerTrust {
   /** SHA-256 of the one certificate accepted, in lower-case hex. */
   readonly fingerprint?: string | undefined;
-  /** Certificates of authorities, PEM, in place of the system's. */
+  /** Certificates of authorities (PEM) in place of the system's. */
   readonly caPem?: string | undefined;
 }
 
@@ -24,7 +24,7 @@ interface UpgradeRequest {
   readonly protocol: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly trust: ServerTrust;
-  /** An HTTP proxy's URL to go through. */
+  /** The URL of an HTTP proxy to use. */
   readonly proxy?: string | undefined;
   readonly signal: AbortSignal;
 }

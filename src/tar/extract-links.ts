@@ -7,7 +7,7 @@ import { directoryInPlace, type Placement } from './placement.ts';
 import type { Staging } from './staging.ts';
 import type { TarEntry } from './tar-reader.ts';
 
-/** As many links as Linux follows in one path. */
+/** The maximum number of links in one path, as on Linux. */
 const maxLinks = 40;
 
 /** A link that is made last, by its name in the archive. */

@@ -88,7 +88,7 @@ interface CoordinatorServer {
 
 type Received = Pick<CoordinatorExchange, 'request' | 'response' | 'upgrade'>;
 
-/** Makes the server; the caller lets it listen and closes it. */
+/** Creates the server. The caller makes it listen and closes it. */
 export function createCoordinatorServer(options: CoordinatorServerOptions): CoordinatorServer {
   const routes = new Map(options.routes.map((route) => [route.path, route]));
   const { proxies = new TrustedProxies() } = options;

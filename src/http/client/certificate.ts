@@ -1,7 +1,7 @@
 import type { TLSSocket } from 'node:tls';
 import { openTcp } from './open-socket.ts';
 
-/** The certificate that a server shows, and whether Node would believe it without a pin. */
+/** The certificate that a server presents, and whether Node would accept it without a pin. */
 export async function certificateOf(
   origin: string,
   proxy: string | undefined,

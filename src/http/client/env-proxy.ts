@@ -1,8 +1,8 @@
-// Which proxy the environment names, as other programs read it.
+// The proxy from the environment variables, read as other programs read them.
 import { BlockList, isIP } from 'node:net';
 import { GomoteError } from '../../errors.ts';
 
-/** The proxy that the environment names for an origin: HTTPS_PROXY, unless NO_PROXY has its host. */
+/** The proxy for an origin: HTTPS_PROXY, unless NO_PROXY contains its host. */
 export function proxyOf(origin: string, environment: NodeJS.ProcessEnv): string | undefined {
   const { protocol, hostname, port } = new URL(origin);
   const [name = '', proxy] =
@@ -17,8 +17,8 @@ export function proxyOf(origin: string, environment: NodeJS.ProcessEnv): string 
 }
 
 /**
- * The proxy as a URL. In its user name and password, all that would end them stands for itself, for people write
- * passwords as they are.
+ * The proxy as a URL. Special characters in its user name and password are taken literally, because people write
+ * passwords unescaped.
  */
 function proxyUrl(variable: string, text: string): string {
   const [, scheme = 'http://', login, rest = ''] =
@@ -28,14 +28,14 @@ function proxyUrl(variable: string, text: string): string {
   const url = `${scheme}${login === undefined ? '' : `${parts.join(':')}@`}${rest}`;
   const isOther = /^(?!https?:)[a-z0-9+.-]+:\/\//i.test(text);
   if (rest !== '' && !isOther && URL.canParse(url)) return url;
-  // What is before the last @ may be a password.
+  // Everything before the last @ may be a password.
   const shown = text.includes('@') ? `…${text.slice(text.lastIndexOf('@'))}` : text;
   throw new GomoteError('ERR_CONFIG', `${variable} "${shown}" is no proxy`, {
     hint: 'give http://HOST:PORT',
   });
 }
 
-/** A part of a login as a URL has it; what is escaped already stays. */
+/** Percent-encodes a part of a login; what is already encoded stays. */
 const escaped = (part: string): string =>
   part
     .replaceAll(/%(?![0-9a-f]{2})/gi, '%25')

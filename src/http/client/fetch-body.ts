@@ -6,7 +6,7 @@ import { errnoText } from '../../protocol/process-state.ts';
 
 const maxRedirections = 10;
 
-/** The body of a successful reply to GET, redirects followed. Its connection closes when the body is over. */
+/** The body of a successful reply to GET, after redirects. The connection closes at the end of the body. */
 export async function fetchBody(
   url: string,
   signal: AbortSignal,

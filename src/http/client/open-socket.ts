@@ -1,4 +1,4 @@
-// Opens a connection to a server, by whatever way its address says: the only place that tells these ways apart.
+// Opens a connection to a server: the only place that distinguishes the kinds of addresses.
 import { once } from 'node:events';
 import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -6,19 +6,19 @@ import { readFirst } from './read-first.ts';
 import type { ServerAddress } from './server-address.ts';
 import type { Trust } from './tls.ts';
 
-/** How long a connection may take to be made, in ms, the TLS handshake included. */
+/** The time limit for connecting, TLS handshake included, in ms. */
 const connectTimeoutMs = 10_000;
 
-/** Where a TCP connection goes, and what the other end must show. */
+/** Where a TCP connection goes, and which certificate the server must present. */
 interface TcpTarget extends Trust {
   /** `https://HOST[:PORT]`, or `http://…` without TLS. */
   readonly origin: string;
-  /** An HTTP proxy's URL to go through. */
+  /** The URL of an HTTP proxy to use. */
   readonly proxy?: string | undefined;
 }
 
 /**
- * Connects to the address. The caller destroys what it gives. Fails as the system, TLS or the proxy does, and at once when
+ * Connects to the address. The caller destroys the result. Fails as the system, TLS or the proxy does, and at once when
  * the signal aborts.
  */
 export async function openSocket(address: ServerAddress, signal?: AbortSignal): Promise<Duplex> {
@@ -28,7 +28,7 @@ export async function openSocket(address: ServerAddress, signal?: AbortSignal): 
   return await openTcp({ ...target, certPem }, signal);
 }
 
-/** As `openSocket`, for TCP alone, also with authorities of the caller's own. */
+/** Like `openSocket`, for TCP only, optionally with the caller's own certificate authorities. */
 export async function openTcp(
   { origin, proxy, ...trust }: TcpTarget,
   signal?: AbortSignal,
@@ -48,13 +48,13 @@ export async function openTcp(
 
 async function opened(where: NetConnectOpts, signal?: AbortSignal): Promise<Socket> {
   const socket = readFirst(connect(where));
-  // One that fails between two of its users has no listener but this.
+  // Catches failures while nobody else listens to the socket.
   socket.on('error', () => undefined);
   await within(once(socket, 'connect'), socket, signal);
   return socket;
 }
 
-/** Waits for a step of the connection; one that fails or takes too long leaves no socket, and neither does one that is aborted. */
+/** Waits for a step of the connection. Destroys the socket when the step fails, takes too long or is aborted. */
 async function within<T>(step: Promise<T>, socket: Socket, signal?: AbortSignal): Promise<T> {
   let late: NodeJS.Timeout | undefined;
   let abort: () => void = () => undefined;

@@ -1,14 +1,14 @@
-// Which certificate a server must show, where neither CA nor name nor dates count.
+// Pinned certificates: the server must present a known one, and CA, name and dates are not checked.
 import { createHash, X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { GomoteError } from '../../errors.ts';
 import { fingerprintDigits, fingerprintPattern } from '../../fingerprint.ts';
 
-/** What a server must have; with both, it must have both. */
+/** What the server must present. With both, both must match. */
 export interface Pin {
   /** The public key of this certificate, PEM. */
   readonly certPem?: string | undefined;
-  /** Exactly the certificate of this SHA-256, in any usual spelling. */
+  /** The SHA-256 of the certificate, in any usual spelling. */
   readonly fingerprint?: string | undefined;
 }
 
@@ -17,7 +17,7 @@ export function fingerprintOf(certPem: string): string {
   return sha256(new X509Certificate(certPem).raw);
 }
 
-/** Returns a check of a connected socket: the error, or undefined when the server has shown what is pinned. */
+/** Returns a check for a connected socket, which returns an error, or undefined when the certificate matches. */
 export function pinCheck(pin: Pin): (socket: TLSSocket, host: string) => GomoteError | undefined {
   const isPinned = matcher(pin);
   return (socket, host) => {

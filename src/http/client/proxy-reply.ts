@@ -1,4 +1,4 @@
-// Replies that a proxy on the way makes itself: what they mean, and what to do about them.
+// Explains error replies that come from a proxy.
 import { printable } from '../../printable.ts';
 
 interface Reply {
@@ -6,7 +6,7 @@ interface Reply {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
-/** What servers of this protocol say to a request that needs more than HTTP/1.0. */
+/** The reply of our servers to a request that needs more than HTTP/1.0. */
 export const oldVersionText = 'HTTP/1.1 or higher required';
 
 const meanings: Readonly<Record<number, readonly [what: string, hint: string]>> = {
@@ -20,8 +20,8 @@ const meanings: Readonly<Record<number, readonly [what: string, hint: string]>> 
 const otherHint = 'it does not pass the request on: check its configuration';
 
 /**
- * What an error reply means that comes from a proxy, or from what a proxy made of the request; undefined when it is the
- * server's own. Servers of this protocol write plain text, and proxies pages.
+ * Explains an error reply that comes from a proxy, or that a proxy's change of the request caused; undefined when it is the
+ * server's own. Our servers reply with plain text, proxies with HTML.
  */
 export function proxyReply(reply: Reply, text: string): { what: string; hint: string } | undefined {
   const { statusCode = 0, headers } = reply;

@@ -1,14 +1,14 @@
-// A connection through an HTTP proxy by CONNECT: TLS goes inside, so that the proxy sees nothing.
+// A connection through an HTTP proxy by CONNECT. TLS is inside, so that the proxy cannot read it.
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { request as requestTls } from 'node:https';
 import type { Socket } from 'node:net';
 import { GomoteError, messageOf } from '../../errors.ts';
 
-/** How long the proxy may take to connect, in ms. */
+/** The time limit for the proxy to connect, in ms. */
 const connectTimeoutMs = 15_000;
 
-/** Fails with ERR_CONNECT, in which the proxy is named without its password, and at once when the signal aborts. */
+/** Fails with ERR_CONNECT, with the proxy's password removed from the message, and at once when the signal aborts. */
 export async function openTunnel(
   proxyUrl: string,
   { host, port }: { readonly host: string; readonly port: number },
@@ -28,7 +28,7 @@ export async function openTunnel(
     },
     agent: false,
   });
-  // Not as the request's signal: that would reach the tunnel too.
+  // Not passed as the request's signal, which would also abort the tunnel.
   const late = setTimeout(() => asking.destroy(new Error('no answer in time')), connectTimeoutMs);
   const abort = () => asking.destroy(signal?.reason);
   signal?.addEventListener('abort', abort);
@@ -40,7 +40,7 @@ export async function openTunnel(
       Socket,
       Buffer,
     ];
-    // One that fails between two of its users has no listener but this.
+    // Catches failures while nobody else listens to the socket.
     socket.on('error', () => undefined);
     const { statusCode = 0, statusMessage } = reply;
     if (statusCode < 200 || statusCode > 299) {
@@ -63,7 +63,7 @@ export async function openTunnel(
 const credentialsOf = ({ username, password }: URL): string =>
   Buffer.from(`${decoded(username)}:${decoded(password)}`).toString('base64');
 
-/** A part of a URL as it was meant: a bare `%` stands for itself. */
+/** Decodes a part of a URL; a bare `%` is taken literally. */
 function decoded(part: string): string {
   try {
     return decodeURIComponent(part);

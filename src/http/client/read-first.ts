@@ -1,12 +1,12 @@
-// A server may answer in the middle of a request and close: its answer is read before the failed write is reported.
+// A server may reply in the middle of a request and close the connection: read the reply before reporting the failed write.
 import type { Socket } from 'node:net';
 import { errnoOf } from '../../errors.ts';
 
 type Done = (error?: Error | null) => void;
 
 /**
- * Holds back that a write failed because the other end has closed, until the reading has come to its end: Node destroys a
- * socket whose write fails, and with it a reply that has arrived.
+ * Delays the error of a write to a closed connection until everything was read: Node destroys a
+ * socket whose write fails, and with it a reply that has already arrived.
  */
 export function readFirst<T extends Socket>(socket: T): T {
   const afterReading = (done: Done): Done => {

@@ -10,26 +10,26 @@ import { longTimer } from '../../timeout-signal.ts';
 import { originOf, type ServerAddress } from './server-address.ts';
 import { type AgentRequestOptions, SocketAgent } from './socket-agent.ts';
 
-/** What is sent as a body: a stream goes out as it comes, with backpressure. */
+/** A request body. Streams are sent with backpressure. */
 export type RequestBody = string | Uint8Array | AsyncIterable<Uint8Array>;
 
-/** A request as it is sent; the server is that of the client. */
+/** A request to the client's server. */
 export interface HttpRequest {
   /** Such as `GET`. */
   readonly method: Method | 'HEAD' | 'DELETE';
   /** Path and query. */
   readonly path: string;
-  /** Headers beside those that the client adds. Default: none. */
+  /** Additional headers. Default: none. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Default: none. */
   readonly body?: RequestBody | undefined;
   /** Cancels the request and the reading of its reply. */
   readonly signal?: AbortSignal | undefined;
-  /** The longest wait for the reply's header, in ms, of any length. Default, also 0 and Infinity: forever. */
+  /** The time limit for the reply's header, in ms. Default, also 0 and Infinity: none. */
   readonly headersTimeoutMs?: number | undefined;
 }
 
-/** A reply whose head has come. */
+/** A reply whose head has arrived. */
 export interface HttpResponse {
   /** Such as 200. */
   readonly statusCode: number;
@@ -37,7 +37,7 @@ export interface HttpResponse {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   /** Names in lower case; complete once the body has ended. */
   readonly trailers: Readonly<Record<string, string | undefined>>;
-  /** Is to be read to its end, or destroyed. */
+  /** Must be read to its end, or destroyed. */
   readonly body: ReplyBody;
 }
 
@@ -51,22 +51,22 @@ export type ReplyBody = Readable & {
 
 /** Sends requests to one server. */
 export interface Sender {
-  /** Resolves with the reply's header. Fails as the connection does, or with what the signal says. */
+  /** Resolves with the reply's header. Fails as the connection does, or with the signal's reason. */
   send(request: HttpRequest): Promise<HttpResponse>;
-  /** Drops the connections; what is under way fails. */
+  /** Closes the connections; requests in progress fail. */
   destroy(): void;
 }
 
-/** How long a connection without a request is kept, in ms. */
+/** How long an idle connection is kept, in ms. */
 const idleMs = 4_000;
 
-/** The most that the head of a reply may take, in bytes. */
+/** The maximum size of a reply's head, in bytes. */
 const maxHeaderSize = 64 << 10;
 
-/** The most interim replies (1xx) before the final one. */
+/** The maximum number of interim replies (1xx) before the final one. */
 const maxInterimReplies = 16;
 
-/** Requests that may be sent again when a kept connection turns out to be closed. */
+/** Methods that may be sent again when a kept connection turns out to be closed. */
 const idempotentMethods = ['GET', 'PUT'];
 
 export class HttpClient implements Sender {
@@ -80,7 +80,7 @@ export class HttpClient implements Sender {
 
   async send(request: HttpRequest): Promise<HttpResponse> {
     for (;;) {
-      // What cannot be sent twice is not sent into a connection that has been closed. A stream is not kept waiting.
+      // A request that cannot be repeated must not use a connection that may be closed.
       if (!isRepeatable(request) && isWhole(request.body)) await this.#agent.settle();
       const giveUp = new AbortController();
       const call = this.#start(request, giveUp.signal);
@@ -122,7 +122,7 @@ export class HttpClient implements Sender {
           ...(length !== undefined && { 'Content-Length': length }),
         },
         maxHeaderSize,
-        // TLS is the socket's affair. Without a name, Node makes one out of the host by a slow regular expression.
+        // The socket does TLS. Without a server name, Node derives one from the host by a slow regular expression.
         servername: '',
       };
       return request(options);
@@ -144,7 +144,7 @@ async function replyTo(
   let fail: (error: Error) => void = () => undefined;
   const end = (error: Error) => {
     call.destroy(error);
-    // Before it has a connection the call tells nobody.
+    // Before it has a connection, the request reports no error.
     fail(error);
     giveUp.abort(error);
   };
@@ -167,7 +167,7 @@ async function replyTo(
     if (signal?.aborted) abort();
     sendBody(call, body);
     const reply = await replied;
-    // A server may refuse a request in its middle: nobody waits for the rest of it then.
+    // A server may refuse a request before it is complete: do not send the rest then.
     reply.once('end', () => call.writableFinished || call.destroy());
     keepCause(reply);
     return reply;
@@ -179,13 +179,13 @@ async function replyTo(
   }
 }
 
-/** Lets a reply that breaks off fail with what broke its connection: Node says no more than that it was aborted. */
+/** Makes a truncated reply fail with the error of its connection: Node only says that it was aborted. */
 function keepCause(reply: IncomingMessage): void {
   const { socket } = reply;
   const fail = (error: Error) => reply.complete || reply.destroy(error);
   socket.once('error', fail);
   reply.once('close', () => socket.off('error', fail));
-  // Nobody may be reading it when the connection goes.
+  // The reply may have no reader when the connection breaks.
   reply.on('error', () => undefined);
 }
 
@@ -195,13 +195,13 @@ function sendBody(call: ClientRequest, body: RequestBody | undefined): void {
     return;
   }
   const source = body instanceof Readable ? body : Readable.from(body, { objectMode: false });
-  // In this order: of a source that fails, the pipeline tells the call no more than that it is over.
+  // In this order, because the pipeline hides the error of a failed source from the request.
   source.once('error', (error) => call.destroy(error));
-  // What ends the call ends its source, also one that is silent; the failure shows at the reply.
+  // When the request ends, end its source, even a silent one; the failure is reported by the reply.
   pipeline(source, call, () => undefined);
 }
 
-/** Whether the server closed a kept connection just as it was used again, and asking once more does no harm. */
+/** Whether the server closed a kept connection just as it was reused, and the request is safe to repeat. */
 function mayRepeat(call: ClientRequest, request: HttpRequest, error: unknown): boolean {
   const wasClosed = ['ECONNRESET', 'EPIPE'].includes(errnoOf(error) ?? '');
   return (
@@ -227,15 +227,15 @@ export function dispatcherSender(dispatcher: Dispatcher, address: ServerAddress)
         body: isWhole(body) ? (body ?? null) : Readable.from(body, { objectMode: false }),
         signal: signal ?? null,
         headersTimeout: Number.isFinite(headersTimeoutMs) ? headersTimeoutMs : 0,
-        // A command may be silent for any time; the reader has limits of its own.
+        // A command may be silent for any time; the reader has its own limits.
         bodyTimeout: 0,
       }),
-    // It is its owner's.
+    // The dispatcher belongs to the caller.
     destroy: () => undefined,
   };
 }
 
-/** Tells a failure of the connection: `code` is ERR_CONNECT before the reply began, ERR_LOST after. */
+/** Converts a failure of the connection: `code` is ERR_CONNECT before the reply began, ERR_LOST after. */
 export function transportError(
   error: unknown,
   signal: AbortSignal | undefined,
@@ -250,10 +250,10 @@ export function transportError(
   return new GomoteError(code, `${what}: ${messageOf(error)}`, { cause: error });
 }
 
-/** The most that is read of a reply that says one thing, in bytes. */
+/** The size limit of a reply with a single value, in bytes. */
 const shortReplyBytes = 1 << 20;
 
-/** The most that is read of a reply that is a list, in bytes. */
+/** The size limit of a reply with a list, in bytes. */
 export const listReplyBytes = 16 << 20;
 
 /** Reads a reply's body as text, at most `limitBytes` of it; the rest is dropped with the connection. */

@@ -15,14 +15,14 @@ export type ServerAddress =
       readonly proxy?: string | undefined;
     }
   | {
-      /** By a way of its own, such as a stream of another connection. */
+      /** By a function, for example over a stream of another connection. */
       readonly kind: 'dial';
-      /** What the server is called in messages. */
+      /** The server's name in messages. */
       readonly label: string;
-      /** Opens a fresh byte stream to it; the caller destroys the stream. */
+      /** Opens a new byte stream to the server. The caller destroys it. */
       readonly dial: (signal?: AbortSignal) => Promise<Duplex>;
     };
 
-/** The origin that requests to the address name. */
+/** The origin for requests to the address. */
 export const originOf = (address: ServerAddress): string =>
   address.kind === 'tcp' ? address.origin : 'http://buildlet';

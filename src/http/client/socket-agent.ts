@@ -1,4 +1,4 @@
-// Keeps connections for requests to come, over any byte stream, also one that is no socket.
+// Keeps idle connections for later requests, over any byte stream, including streams that are not sockets.
 import { Agent, type RequestOptions } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -7,15 +7,15 @@ import { openSocket } from './open-socket.ts';
 import type { ServerAddress } from './server-address.ts';
 
 interface SocketAgentOptions {
-  /** How long a connection without a request is kept, in ms: shorter than servers keep it. */
+  /** How long an idle connection is kept, in ms: shorter than servers keep it. */
   readonly idleMs: number;
   /** Opens a connection. Default: `openSocket`. */
   readonly open?: typeof openSocket | undefined;
 }
 
-/** What a request may give its agent. */
+/** The options that a request passes to its agent. */
 export interface AgentRequestOptions extends RequestOptions {
-  /** Ends the making of the request's connection: Node tells an agent nothing of a request that is given up. */
+  /** Aborts connecting: Node does not tell an agent that a request was cancelled. */
   readonly givenUp?: AbortSignal | undefined;
   readonly servername?: string;
 }
@@ -45,28 +45,28 @@ export class SocketAgent extends Agent {
     return undefined;
   }
 
-  /** Waits until the kept connections that have been closed by now are dropped: this process may have been busy. */
+  /** Waits until kept connections that are already closed have been dropped: this process may have been too busy to notice. */
   async settle(): Promise<void> {
     if (Object.keys(this.freeSockets).length === 0) return;
-    // What has come is read after the first, and told by the second.
+    // One turn reads what has arrived; the next emits its events.
     await turn();
     await turn();
   }
 
-  /** Drops the connections, also those that are being made. */
+  /** Closes the connections, including those that are being opened. */
   override destroy(): void {
     this.#end.abort(new Error('the client was closed'));
     super.destroy();
   }
 
-  /** A kept connection that the other end has ended takes no request any more. */
+  /** Removes a kept connection when the other end closes it. */
   #leave(stream: Duplex): void {
     const kept: readonly Duplex[] = Object.values(this.freeSockets).flatMap((list) => list ?? []);
     if (kept.includes(stream)) stream.destroy();
   }
 }
 
-/** Gives a stream that is no socket what an agent calls of one between requests. */
+/** Adds the socket methods that an agent calls between requests to other streams. */
 function asSocket(stream: Duplex): Duplex {
   for (const name of ['ref', 'unref', 'setKeepAlive', 'setTimeout']) {
     if (!(name in stream)) Object.assign(stream, { [name]: () => stream });

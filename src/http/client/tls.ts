@@ -1,24 +1,24 @@
-// TLS over a connection to a server that is trusted by its key, its certificate, or an authority.
+// TLS to a server that is trusted by its key, its certificate, or an authority.
 import { isIP, type Socket } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { type Pin, pinCheck } from './pin.ts';
 import { readFirst } from './read-first.ts';
 
-/** How a server is believed. A pin alone decides: then no authority, name or date counts. */
+/** How a server is verified. With a pin, authority, name and dates are not checked. */
 export interface Trust extends Pin {
-  /** Certificates of authorities, PEM, in place of the system's. */
+  /** Certificates of authorities (PEM) in place of the system's. */
   readonly caPem?: string | undefined;
-  /** Whether any certificate will do, for a look at it. */
+  /** Whether any certificate is accepted, in order to inspect it. */
   readonly isUnchecked?: boolean | undefined;
-  /** What this end shows of itself, PEM, to a server that asks for it. */
+  /** The client certificate and key (PEM) for a server that asks for one. */
   readonly identity?: { readonly certPem: string; readonly keyPem: string } | undefined;
 }
 
-/** Returns the connection, over which secrets may go, only when the server has shown what it must. */
+/** Resolves with the connection only after the server is verified, so that secrets may be sent over it. */
 export async function startTls(socket: Socket, host: string, trust: Trust): Promise<TLSSocket> {
   const isPinned = trust.certPem !== undefined || trust.fingerprint !== undefined;
   const check = isPinned ? pinCheck(trust) : () => undefined;
-  // No session is given: a resumed one would skip the certificate.
+  // No session is reused: a resumed one would skip the certificate.
   const secure = connect({
     socket,
     ...(isIP(host) === 0 ? { servername: host } : { host }),

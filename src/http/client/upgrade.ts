@@ -1,4 +1,4 @@
-// A request over a connection of the caller's that turns it into a byte stream.
+// A request that upgrades the caller's connection to a byte stream.
 import { type IncomingMessage, request } from 'node:http';
 import type { Duplex } from 'node:stream';
 
@@ -15,9 +15,9 @@ interface UpgradeCall {
 
 export interface Upgraded<Stream extends Duplex = Duplex> {
   readonly socket: Stream;
-  /** What came right behind the reply's header. */
+  /** Bytes that arrived right after the reply's header. */
   readonly head: Buffer;
-  /** Of the reply, in lower case. */
+  /** The headers of the reply, names in lower case. */
   readonly headers: IncomingMessage['headers'];
 }
 
@@ -34,7 +34,7 @@ export function upgrade<Stream extends Duplex>(
       path,
       headers: { ...headers, ...length, Connection: 'Upgrade', Upgrade: protocol },
     });
-    // Not as the request's own signal: that would reach the socket after the upgrade too.
+    // Not passed as the request's signal, which would also abort the socket after the upgrade.
     const abort = () => asking.destroy(new Error('no answer in time'));
     signal.addEventListener('abort', abort, { once: true });
     if (signal.aborted) abort();

@@ -1,5 +1,5 @@
-// A connection that reads in large pieces into memory it uses again and again: for bodies that are passed on as they
-// come, that costs less than half of what a socket's own reading does. To all else it is a stream like any other.
+// A connection that reads large chunks into reused buffers: for bodies that are relayed unchanged,
+// this costs less than half of a socket's own reading. Otherwise it is an ordinary stream.
 import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { readFirst } from '../client/read-first.ts';
@@ -7,27 +7,27 @@ import { ChunkScanner } from './chunk-scanner.ts';
 
 type Done = (error?: Error | null) => void;
 
-/** How much is read at once, in bytes: little at first, and four times as much whenever that was not enough. */
+/** The read sizes, in bytes: small at first, four times larger whenever a read fills the buffer. */
 const leastBytes = 16 << 10;
 const mostBytes = 256 << 10;
 
-/** How much may wait to be written, in bytes: enough that neither end waits for the other at every piece. */
+/** How much may wait to be written, in bytes: enough that the two ends do not wait for each other at every chunk. */
 const aheadBytes = 512 << 10;
 
-/** Where the frames of a chunked body go. */
+/** Receives the frames of a chunked body. */
 interface Diversion {
-  /** Takes whole frames or parts of them; true when their memory is free again, else `free` is called when it is. */
+  /** Receives whole or partial frames. Returns true when the buffer may be reused; otherwise `free` is called later. */
   pass(frames: Buffer, free: () => void): boolean;
-  /** Called when all but the last chunk has passed, with the number of bytes of data; the last chunk is emitted as usual. */
+  /** Called after all but the last chunk, with the number of data bytes. The last chunk is emitted as usual. */
   end(dataBytes: number): void;
 }
 
 export class BulkSocket extends Duplex {
   readonly #socket: Socket;
   #memory = Buffer.allocUnsafeSlow(leastBytes);
-  /** Whether a write still needs the memory. */
+  /** Whether a write still uses the buffer. */
   #isHeld = false;
-  /** The last bytes of what may be the head of a reply, while one is looked for. */
+  /** The last bytes, while searching for the end of a reply's head. */
   #headEnd: Buffer | undefined;
   #isAtBody = false;
   #diversion: Diversion | undefined;
@@ -46,7 +46,7 @@ export class BulkSocket extends Duplex {
     this.#socket
       .on('timeout', () => this.emit('timeout'))
       .on('error', (error) => this.destroy(error))
-      // What is read is not held back by what was read before and waits: the end comes after it.
+      // Read on although earlier data is still waiting: the end is emitted after it.
       .on('end', () => this.push(null) || this.read(0))
       .on('close', () => this.readableLength === 0 && this.destroy());
   }
@@ -66,7 +66,7 @@ export class BulkSocket extends Duplex {
     }
   }
 
-  /** From now on looks for where the head of the next reply ends; until that has been emitted nothing may be diverted. */
+  /** Starts to search for the end of the next reply's head. Nothing may be diverted before that has been emitted. */
   expectHead(): void {
     this.#headEnd = Buffer.alloc(0);
   }
@@ -82,7 +82,7 @@ export class BulkSocket extends Duplex {
     return true;
   }
 
-  /** Takes what was read; whether to read on. */
+  /** Handles what was read. Returns whether to read on. */
   #take(size: number): boolean {
     const bytes = this.#memory.subarray(0, size);
     if (this.#diversion !== undefined) {
@@ -120,7 +120,7 @@ export class BulkSocket extends Duplex {
       }
       if (!this.#scanner.isOver) return !this.#isHeld;
       this.#diversion = undefined;
-      // What is held stays as it is; nothing of it is read into again.
+      // A buffer that is still in use must not be read into.
       this.#memory = Buffer.allocUnsafeSlow(leastBytes);
       this.#isHeld = false;
       diversion.end(this.#scanner.dataBytes);
@@ -162,7 +162,7 @@ export class BulkSocket extends Duplex {
     done(error);
   }
 
-  /** As of a socket. */
+  /** Like the one of a socket. */
   setTimeout(timeoutMs: number): this {
     this.#socket.setTimeout(timeoutMs);
     return this;

@@ -1,9 +1,9 @@
-// Follows the framing of a chunked body without taking it apart: how much of it may be passed on as it is.
+// Follows the framing of a chunked body, to find how much of it may be relayed unchanged.
 
 const cr = 0x0d;
 const lf = 0x0a;
 
-/** A size of at most seven hex digits, and nothing else in the line: all else is left to a whole parser. */
+/** A size of at most seven hex digits and nothing else in the line. Anything else is left to a complete parser. */
 const sizeLine = /^([0-9a-f]{1,7})\r\n$/i;
 const longestLineBytes = 9;
 
@@ -12,23 +12,23 @@ const nothing = Buffer.alloc(0);
 export class ChunkScanner {
   /** Of the current chunk, with the CR LF at its end; 0 between chunks. */
   #left = 0;
-  /** The beginning of a size line whose end has not come. */
+  /** The beginning of an incomplete size line. */
   #held = nothing;
   #dataBytes = 0;
   #isOver = false;
 
-  /** How much data has begun to come. */
+  /** The data bytes of all chunks so far, including the current one. */
   get dataBytes(): number {
     return this.#dataBytes;
   }
 
-  /** Whether the last chunk, or something that is no chunk, has come: what is not passed on is for a whole parser. */
+  /** Whether the last chunk, or anything that is not a chunk, was seen. The rest is left to a complete parser. */
   get isOver(): boolean {
     return this.#isOver;
   }
 
   /**
-   * Takes what came next. Gives it, with what was held back before, and how much of it may be passed on; until it is over,
+   * Takes the next bytes. Returns them, after what was held back before, and how many may be relayed. Until the end,
    * the rest is held back. Throws when a chunk does not end as it must.
    */
   scan(next: Buffer): { piece: Buffer; passable: number } {
@@ -43,7 +43,7 @@ export class ChunkScanner {
     return { piece, passable: at };
   }
 
-  /** Where the size line ends; undefined when it is not all there, or not one to pass on. */
+  /** The end of the size line; undefined when it is incomplete or must not be relayed. */
   #readSize(piece: Buffer, at: number): number | undefined {
     const text = piece.toString('latin1', at, at + longestLineBytes);
     const end = text.indexOf('\n') + 1;
@@ -56,7 +56,7 @@ export class ChunkScanner {
     return at + end;
   }
 
-  /** Goes over the rest of a chunk. */
+  /** Skips the rest of a chunk. */
   #skip(piece: Buffer, from: number): number {
     const to = Math.min(piece.length, from + this.#left);
     this.#left -= to - from;

@@ -1,12 +1,12 @@
-// The pieces of a stream just as they come: Node's own iterator joins all that waits into one piece, and so copies each
+// The chunks of a stream as they arrive: Node's own iterator joins all waiting chunks into one, and so copies each
 // byte once more.
 import type { Readable } from 'node:stream';
 
-/** How much may wait for the reader before the stream is paused, in bytes. */
+/** How much may be buffered before the stream is paused, in bytes. */
 const aheadBytes = 256 << 10;
 
 export interface FlowingOptions {
-  /** How long nothing may come while the reader waits. Default: forever. */
+  /** The time limit for each chunk, in ms. Default: none. */
   readonly idleMs?: number | undefined;
 }
 
@@ -63,7 +63,7 @@ export async function* flowing(
   } finally {
     clearTimeout(idle);
     stream.off('data', onData).off('end', onEnd).off('close', onClose).off('error', ended);
-    // Its failure was reported, or does not matter any more.
+    // The failure was reported, or no longer matters.
     stream.on('error', () => undefined);
     stream.pause();
   }

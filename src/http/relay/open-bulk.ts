@@ -1,4 +1,4 @@
-// Opens connections for a relay: those that carry plain bytes can be read in large pieces.
+// Opens connections for a relay. Connections without TLS are read in large chunks.
 import type { Duplex } from 'node:stream';
 import { openSocket } from '../client/open-socket.ts';
 import type { ServerAddress } from '../client/server-address.ts';
@@ -7,7 +7,7 @@ import { BulkSocket } from './bulk-socket.ts';
 /** How long a connection may take to be made, in ms. */
 const connectTimeoutMs = 10_000;
 
-/** As `openSocket`, over a `BulkSocket` where the address allows. */
+/** Like `openSocket`, with a `BulkSocket` where the address allows it. */
 export async function openBulk(address: ServerAddress, signal?: AbortSignal): Promise<Duplex> {
   if (address.kind === 'unix')
     return await BulkSocket.connect({ path: address.path }, connectTimeoutMs);

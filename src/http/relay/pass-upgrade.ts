@@ -1,4 +1,4 @@
-// Passes on a request to upgrade, and then the bytes of either end.
+// Relays an upgrade request, and then the bytes of both directions.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { GomoteError, messageOf } from '../../errors.ts';
@@ -20,17 +20,17 @@ interface NextHop {
   readonly address: ServerAddress;
   readonly host: string;
   readonly authorization: string;
-  /** The protocol to upgrade to, and the headers of the reply that pass. */
+  /** The protocol to upgrade to, and the reply headers that are relayed. */
   readonly protocol: string;
   readonly passed: readonly string[];
-  /** Breaks off what passes, with its reason. */
+  /** Aborts the relay, with its reason. */
   readonly signal: AbortSignal;
-  /** How long the reply may take, in ms. Default 30 s. */
+  /** The time limit for the reply, in ms. Default 30 s. */
   readonly replyMs?: number | undefined;
 }
 
 /**
- * Resolves when either end has closed, or with the reply that refuses. Fails with ERR_CONNECT while a reply can still be sent,
+ * Resolves when either end has closed, or with the refusing reply. Fails with ERR_CONNECT while a reply can still be sent,
  * or with the signal's reason.
  */
 export async function passUpgrade(
@@ -44,7 +44,7 @@ export async function passUpgrade(
     const headers: Record<string, string> = {};
     for (let at = 0; at + 1 < flat.length; at += 2) headers[flat[at] ?? ''] = flat[at + 1] ?? '';
     const path = request.url ?? '/';
-    // A client that has left is not noticed while nothing of it is read.
+    // Without reading, a client that has disconnected would not be noticed.
     const waiting = anySignal(signal, timeoutSignal(replyMs));
     const upgraded = await upgrade(onward, { path, headers, protocol, signal: waiting });
     if ('refusal' in upgraded) return upgraded.refusal;

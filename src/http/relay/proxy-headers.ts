@@ -1,4 +1,4 @@
-// Which headers a relay passes on: of a request all but those of one connection (RFC 9110, 7.6.1), of a reply a few.
+// Which headers are relayed: of a request all but the hop-by-hop ones (RFC 9110, 7.6.1), of a reply only a few.
 import { type IncomingMessage, validateHeaderName, validateHeaderValue } from 'node:http';
 import { processStateTrailer, proxyHeader } from '../../protocol/endpoints.ts';
 

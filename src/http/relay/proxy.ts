@@ -187,7 +187,7 @@ function replyOf(
   });
 }
 
-/** Copies the request's body; whatever breaks it shows at the reply. */
+/** Copies the request's body. Failures are reported by the reply. */
 function send(
   incoming: IncomingMessage,
   onward: ReturnType<typeof request>,
@@ -212,9 +212,9 @@ async function sendBack(
   if (status < 200 || status > 599) throw new Error(`it answers with status ${status}`);
   const headers = repliedHeaders(reply, response.req);
   response.sendDate = !headers.some((name, at) => at % 2 === 0 && name.toLowerCase() === 'date');
-  // The words after the status are ours: what a machine writes there may be anything.
+  // The reason phrase is ours: a machine could write anything there.
   response.writeHead(status, STATUS_CODES[status] ?? 'Unknown', headers);
-  // A client may wait for word that a command was taken, long before its first output.
+  // A client may wait for the reply's head long before the first output.
   if (reply.headers['content-length'] === undefined) response.flushHeaders();
   divertBody(reply, response, record);
   await new Promise<void>((resolve, reject) => {
@@ -247,7 +247,7 @@ function divertBody(reply: IncomingMessage, response: ServerResponse, record: Re
       record.replyBytes += frames.length;
       let isFree = false;
       to.write(frames, () => isFree || free());
-      // What the kernel has taken needs its memory no more.
+      // Data that the kernel has taken no longer needs its buffer.
       isFree = to.writableLength === 0;
       return isFree;
     },

@@ -3,20 +3,20 @@ import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 
-/** Whether the browser says that another site's page, or a link there, caused the request. */
+/** Whether the browser says that another site caused the request. */
 const isCrossSite = ({ headers }: IncomingMessage): boolean => {
   const site = headers['sec-fetch-site'];
   return site !== undefined && site !== 'same-origin' && site !== 'none';
 };
 
 /**
- * Why a request is refused that a web page sent, or may have; undefined when it may be served. No client of this
- * protocol is a page: none sends `Origin`.
+ * Why a request that a web page may have sent is refused; undefined when it may be served. No client of this
+ * protocol is a web page: none sends `Origin`.
  *
  * `Host` is checked only by a TCP server without a password. A page whose name is pointed at this address (DNS rebinding)
  * shows there by its own name, while an address, `localhost` and the machine's own name cannot be taken over. A server
- * with a password may be called anything, since a page cannot know the password: proxies, balancers and forwarded ports
- * have names of their own. A unix socket is out of a browser's reach.
+ * with a password accepts any name, since a page cannot know the password: proxies, balancers and forwarded ports
+ * have names of their own. A browser cannot reach a unix socket.
  */
 export function browserRefusal(
   request: IncomingMessage,
@@ -29,7 +29,7 @@ export function browserRefusal(
   return `this server has no password and is not called ${JSON.stringify(host)}: call it by its address`;
 }
 
-/** Whether the value of `Host` is a name that nobody else can point at this machine. */
+/** Whether `Host` is a name that nobody else can point at this machine. */
 function isOwnName(host: string | undefined): boolean {
   if (host === undefined || host === '') return true;
   const name = /^(\[[^\]]*\]|[^:]*)(?::[0-9]*)?$/.exec(host)?.[1]?.toLowerCase() ?? '';

@@ -1,26 +1,26 @@
-// What is held by clients: it ends soon after the last of them has gone. A buildlet is, or a session of a coordinator.
+// Something that clients hold, a buildlet or a coordinator's session, which ends soon after the last of them has disconnected.
 import { holdParameters, longestGraceMs } from '../../protocol/hold.ts';
 import { wholeNumber } from '../../protocol/session.ts';
 import { sendEmpty, sendError } from './reply.ts';
 import type { Exchange } from './server.ts';
 
-/** Counts the clients. Its timer keeps no process alive. */
+/** Counts the clients. Its timer does not keep the process alive. */
 export class Hold {
   readonly #onLost: () => void;
   readonly #holders = new Set<() => void>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param onLost Called when all who held it have gone. */
+  /** @param onLost Called when the last holder has disconnected. */
   constructor(onLost: () => void) {
     this.#onLost = onLost;
   }
 
-  /** Ends unless a client holds it within this time. */
+  /** Calls `onLost` unless a client holds it within this time. */
   expect(withinMs: number): void {
     if (!this.isActive) this.#endAfter(withinMs);
   }
 
-  /** Lets one more client hold it; call the result when that has gone. If no other does, it ends `graceMs` later. */
+  /** Adds a holder. Call the result when it has disconnected: without another holder, it ends `graceMs` later. */
   take(graceMs: number, onReleased: () => void): () => void {
     this.#stopTimer();
     this.#holders.add(onReleased);
@@ -29,12 +29,12 @@ export class Hold {
     };
   }
 
-  /** Whether a client holds it, or one has gone a moment ago. */
+  /** Whether a client holds it, or did until `graceMs` ago. */
   get isActive(): boolean {
     return this.#holders.size > 0 || this.#timer !== undefined;
   }
 
-  /** Lets it live on, whoever has gone or goes now. */
+  /** Keeps it alive without holders. */
   release(): void {
     this.#stopTimer();
     const holders = [...this.#holders];
@@ -55,9 +55,9 @@ export class Hold {
 }
 
 /**
- * Answers a request to hold it, until the client has gone or somebody releases it, or the request to release it.
+ * Answers a request to hold it, until the client disconnects or it is released, or the request to release it.
  *
- * @param pingMs How often the client hears that it is held.
+ * @param pingMs How often to tell the client that it is held.
  */
 export async function serveHold(
   hold: Hold,

@@ -1,11 +1,11 @@
-// Trailers of replies: sent behind the body, and kept for a while for clients that a proxy did not pass them on to.
+// Trailers of replies: sent after the body, and kept for a while for clients whose proxy drops them.
 import type { ServerResponse } from 'node:http';
 import { GomoteError } from '../../errors.ts';
 import { isReplyId, lateTrailerHeader, replyIdHeader } from '../../protocol/late-trailer.ts';
 import { sendText } from './reply.ts';
 import type { Handler } from './server.ts';
 
-/** How many are kept, and for how long, in ms. */
+/** How many are kept, and how long, in ms. */
 const keptCount = 1_000;
 const keptMs = 10 * 60_000;
 
@@ -13,7 +13,7 @@ export class LateTrailers {
   /** The oldest first. */
   readonly #kept = new Map<string, { readonly value: string; readonly untilMs: number }>();
 
-  /** Announces a trailer in the reply's head; the function it gives sends it, before the reply is ended. */
+  /** Announces a trailer in the reply's head. The returned function sends it, before the reply ends. */
   announce(response: ServerResponse, name: string): (value: string) => void {
     const { req: request } = response;
     const hasTrailers = request.httpVersion !== '1.0';

@@ -1,4 +1,4 @@
-// Where a server listens: `unix:PATH` or `HOST:PORT`.
+// The address that a server listens at: `unix:PATH` or `HOST:PORT`.
 import { lstat, unlink } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { connect, isIP } from 'node:net';
@@ -11,7 +11,7 @@ export type ListenAddress =
 /** The longest path of a unix socket that every system takes, in bytes; Linux itself takes 107. */
 export const socketPathLimitBytes = 103;
 
-/** Reads `unix:PATH`, `HOST:PORT` or `:PORT` (every address of this machine). */
+/** Parses `unix:PATH`, `HOST:PORT` or `:PORT` (every address of this machine). */
 export function parseListenAddress(text: string): ListenAddress {
   if (text.startsWith('unix:')) {
     const path = text.slice('unix:'.length);
@@ -41,7 +41,7 @@ export function isLoopback(address: ListenAddress): boolean {
   return isIP(address.host) === 4 ? address.host.startsWith('127.') : address.host === '::1';
 }
 
-/** Lets the server listen and gives the address as text, with the port it got. */
+/** Makes the server listen. Resolves with the address as text, with the actual port. */
 export async function listen(server: Server, address: ListenAddress): Promise<string> {
   if (address.kind === 'unix') await removeStaleSocket(address.path);
   await new Promise<void>((resolve, reject) => {
@@ -59,7 +59,7 @@ export async function listen(server: Server, address: ListenAddress): Promise<st
   return `${address.host.includes(':') ? `[${address.host}]` : address.host}:${port}`;
 }
 
-/** The socket is this user's alone from its first moment on: it is made inside the call, under this umask. */
+/** The socket is created inside the call, under this umask, so that it is never open to other users. */
 function listenPrivately(server: Server, path: string, ready: () => void): void {
   const umask = process.umask(0o177);
   try {
@@ -69,7 +69,7 @@ function listenPrivately(server: Server, path: string, ready: () => void): void 
   }
 }
 
-/** Removes a socket that nobody listens on any more; one that answers is left alone, and listening fails. */
+/** Removes a stale socket. One that answers is left alone, and listening fails. */
 async function removeStaleSocket(path: string): Promise<void> {
   try {
     if (!(await lstat(path)).isSocket()) return;
@@ -90,7 +90,7 @@ function answers(path: string): Promise<boolean> {
       socket.destroy();
       resolve(true);
     });
-    // Only a refusal says that nobody listens: a full queue or a lack of rights does not.
+    // Only a refused connection shows that nobody listens: a full queue or missing permissions do not.
     socket.once('error', (error) => {
       const code = errnoOf(error);
       if (code === 'ECONNREFUSED' || code === 'ENOENT') resolve(false);

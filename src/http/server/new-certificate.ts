@@ -1,4 +1,4 @@
-// Self-signed certificates: made, and kept for the next start.
+// Creates self-signed certificates and keeps them for the next start.
 import { createPrivateKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
@@ -11,20 +11,20 @@ import type { TlsIdentity } from './server.ts';
 
 const yearMs = 365 * 24 * 3_600_000;
 
-/** How many pairs are made at once: of a hundred begun together all would be ready only with the last. */
+/** How many pairs are created at once: a hundred begun together would all be ready only at the end. */
 const makersAtOnce = 2;
 
 const makers: Promise<unknown>[] = Array(makersAtOnce).fill(Promise.resolve());
 
-/** What every server is called on its own machine. */
+/** The names of every server on its own machine. */
 const ownNames = ['localhost', '127.0.0.1', '::1'];
 
 /**
- * Makes a certificate and its key: RSA of 2048 bits, self-signed, good for ten years from an hour ago. Many are made in
+ * Creates a certificate and its key: RSA of 2048 bits, self-signed, valid for ten years from an hour ago. Many are created in
  * turn.
  *
- * @param commonName What kind of server it is, for people.
- * @param names Host names and IP addresses of the server, beyond those that every machine has for itself.
+ * @param commonName The kind of server, for people.
+ * @param names Host names and IP addresses of the server, in addition to those of the local machine.
  */
 export async function newCertificate(
   commonName: string,
@@ -33,7 +33,7 @@ export async function newCertificate(
   const [before] = makers.splice(0, 1);
   const all = [...new Set([...ownNames, ...names])];
   const making = Promise.resolve(before).then(() => make(commonName, all));
-  // The next in line waits for this one, however it ends.
+  // The next waits for this one, whether or not it fails.
   makers.push(making.catch(() => undefined));
   return await making;
 }
@@ -49,11 +49,11 @@ async function make(commonName: string, names: readonly string[]): Promise<TlsId
     {
       keySize: 2048,
       algorithm: 'sha256',
-      // The clock of the machine may be behind ours.
+      // The machine's clock may be behind ours.
       notBeforeDate: new Date(now - 3_600_000),
       notAfterDate: new Date(now + 10 * yearMs),
       extensions: [
-        // Whoever trusts it trusts one server, not all that its key might sign.
+        // It identifies one server, and must not sign other certificates.
         { name: 'basicConstraints', cA: false, critical: true },
         { name: 'keyUsage', digitalSignature: true, keyEncipherment: true, critical: true },
         { name: 'extKeyUsage', serverAuth: true },
@@ -73,12 +73,12 @@ const withFinalNewline = (pem: string): string => `${pem.replaceAll('\r\n', '\n'
 interface KeptCertificate {
   readonly certPath: string;
   readonly keyPath: string;
-  /** What kind of server it is, for people. */
+  /** The kind of server, for people. */
   readonly commonName: string;
   readonly listen: ListenAddress;
 }
 
-/** The certificate in the files; made when they are not there. */
+/** The certificate in the files; created when they do not exist. */
 export async function keptCertificate(kept: KeptCertificate): Promise<TlsIdentity> {
   const { certPath, keyPath, commonName, listen } = kept;
   try {
@@ -92,7 +92,7 @@ export async function keptCertificate(kept: KeptCertificate): Promise<TlsIdentit
   return made;
 }
 
-/** What clients may call this machine, as far as it knows. */
+/** The names and addresses that clients may use for this machine. */
 function namesOf(listen: ListenAddress): string[] {
   const addresses = Object.values(networkInterfaces()).flatMap((all) =>
     (all ?? []).filter(({ internal }) => !internal).map(({ address }) => address),

@@ -1,30 +1,30 @@
-// The PROXY protocol, versions 1 and 2: what a balancer that passes TCP through says first of whose connection it is.
+// The PROXY protocol, versions 1 and 2, by which a TCP balancer tells whose connection it forwards.
 // https://www.haproxy.org/download/2.8/doc/proxy-protocol.txt
 import type { Server } from 'node:http';
 import { isIP, Socket } from 'node:net';
 import type { TrustedProxies } from './trusted-proxies.ts';
 
-/** How long the header may take to come, in ms. */
+/** The time limit for the header, in ms. */
 const headerTimeoutMs = 5_000;
 
 /** The longest line of version 1, in bytes, with its end. */
 const lineLimit = 107;
 
-/** The longest header of version 2, in bytes: addresses, and what else the proxy adds. */
+/** The longest header of version 2, in bytes, with the proxy's additions. */
 const headerLimit = 4_096;
 
 const signature = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
 
 interface ProxyHeader {
-  /** How long it is, in bytes. */
+  /** The length of the header, in bytes. */
   readonly length: number;
-  /** Whose connection it is; undefined: the proxy's own, such as a health check. */
+  /** The client's address; undefined for the proxy's own connection, such as a health check. */
   readonly source: string | undefined;
 }
 
 /**
- * Reads what has come so far: `more` when the rest has to come first; throws for a broken header. What begins in another way
- * has none: it is the proxy's own, or of another program on its machine.
+ * Parses what has arrived so far: `more` when the header is incomplete; throws for a broken header. A connection that begins
+ * differently has none: it is the proxy's own, or that of another program on its machine.
  */
 export function parseProxyHeader(bytes: Buffer): ProxyHeader | 'more' {
   const begins = (text: Buffer) => {
@@ -65,8 +65,8 @@ function addressIn(block: Buffer, family: number): string | undefined {
 }
 
 /**
- * Lets the connections of trusted proxies begin with a PROXY header. To be called last, when the server has all its
- * listeners of `connection`: they get a connection when its header has come. Others have none, and are taken as they are.
+ * Accepts PROXY headers on connections of trusted proxies. Call it last, when the server has all its
+ * `connection` listeners: they get a connection after its header. Other connections are passed on unchanged.
  */
 export function acceptProxyHeaders(
   server: Server,
@@ -94,7 +94,7 @@ export function acceptProxyHeaders(
   });
 }
 
-/** Takes the header off a connection, which is paused then. */
+/** Reads the header of a connection and leaves the connection paused. */
 function readHeader(socket: Socket): Promise<ProxyHeader> {
   return new Promise((resolve, reject) => {
     let bytes = Buffer.alloc(0);

@@ -1,4 +1,4 @@
-// Replies in the shape a Go server gives them, and the reading of small request bodies.
+// Sends replies in the format of a Go server, and reads small request bodies.
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import { type ErrorCode, GomoteError } from '../../errors.ts';
 import { contentTypes } from '../../protocol/endpoints.ts';
@@ -7,7 +7,7 @@ import { errorCodeHeader, errorReply } from '../../protocol/error-reply.ts';
 /** The largest form accepted, in bytes: Go's own limit. */
 const formLimitBytes = 10 << 20;
 
-/** A reply to be read as one line has no control characters. */
+/** A one-line reply has no control characters. */
 const oneLine = (text: string): string => text.replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ');
 
 /** Sends a whole reply with its length. */
@@ -28,8 +28,8 @@ export function sendEmpty(response: ServerResponse): void {
 }
 
 /**
- * Sends an error as one line of text. When part of a reply has already gone out, the connection is cut: a
- * missing end is how the protocol tells of a late failure.
+ * Sends an error as one line of text. When part of a reply has already been sent, the connection is cut: a
+ * missing end is how the protocol reports a late failure.
  */
 export function sendError(
   response: ServerResponse,
@@ -54,7 +54,7 @@ export function sendError(
     if (reply.code !== undefined) response.setHeader(errorCodeHeader, reply.code);
     const body = Buffer.from(`${oneLine(reply.text)}\n`);
     response.statusCode = reply.status;
-    // An attempt that failed may have left words that cannot be sent.
+    // A failed attempt may have left a reason phrase that cannot be sent.
     response.statusMessage = STATUS_CODES[reply.status] ?? 'Error';
     response.setHeader('Content-Type', contentTypes.text);
     response.setHeader('X-Content-Type-Options', 'nosniff');
@@ -68,10 +68,10 @@ export function sendError(
   }
 }
 
-/** How long a refused request may go on to send its body, in ms: cut at once, its sender might not see the reply. */
+/** How long a refused request may continue to send its body, in ms: if cut at once, the sender might not see the reply. */
 const lingerMs = 1_000;
 
-/** Sends an error to a client that has not shown who it is, and closes the connection, whatever more it sends. */
+/** Sends an error to an unauthenticated client and closes the connection, whatever else it sends. */
 export function sendRefusal(response: ServerResponse, status: number, text: string): void {
   if (response.headersSent || response.destroyed) {
     response.destroy();
@@ -101,9 +101,9 @@ export function sendRefusal(response: ServerResponse, status: number, text: stri
   }
 }
 
-/** What follows a streamed reply: the trailer's name, and its value once all has gone out. */
+/** The trailer of a streamed reply: its name, and its value once the body has been sent. */
 export interface Trailer {
-  /** Announces it in the head, which is sent next; the function it gives sends it. */
+  /** Announces the trailer in the head, which is sent next. The returned function sends the trailer. */
   readonly announce: (response: ServerResponse) => (value: string) => void;
   readonly value: () => string;
 }
@@ -151,7 +151,7 @@ export async function sendStream(
   response.end(held);
 }
 
-/** Resolves when the response takes more, or will never. */
+/** Resolves when the response accepts more, or was closed. */
 export function drained(response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
     if (response.destroyed) return resolve();
@@ -165,17 +165,17 @@ export function drained(response: ServerResponse): Promise<void> {
 
 interface FormLimits {
   readonly limitBytes?: number;
-  /** How long the form may take to come, in ms. */
+  /** The time limit for the form, in ms. */
   readonly timeoutMs?: number;
 }
 
 /** For a form of a few short values. */
 export const smallForm: FormLimits = { limitBytes: 64 << 10, timeoutMs: 30_000 };
 
-/** How long a form may take to arrive, in ms, by default. */
+/** The default time limit for a form, in ms. */
 const formTimeoutMs = 120_000;
 
-/** Reads a form body; one that is too large, or takes too long to come, is refused with ERR_REQUEST. */
+/** Reads a form body. Refuses one that is too large or too slow with ERR_REQUEST. */
 export async function readFormBody(
   request: IncomingMessage,
   { limitBytes = formLimitBytes, timeoutMs = formTimeoutMs }: FormLimits = {},
@@ -191,7 +191,7 @@ export async function readFormBody(
     );
   }, timeoutMs).unref();
   try {
-    // A request refused in the middle must live on for its reply to get out.
+    // A refused request must stay open until its reply has been sent.
     const pieces: AsyncIterable<Buffer> = request.iterator({ destroyOnReturn: false });
     for await (const chunk of pieces) {
       sizeBytes += chunk.length;

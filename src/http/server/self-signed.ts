@@ -1,2 +1,2 @@
-// What the key pair's certificate is made by: a large package, which the programs keep in a file of its own.
+// Creates certificates by a large package, which the programs keep in a separate file.
 export { generate } from 'selfsigned';

@@ -21,7 +21,7 @@ export interface Exchange {
   readonly query: URLSearchParams;
   /** Aborts when the client leaves before its reply is complete. */
   readonly signal: AbortSignal;
-  /** Of a request to upgrade. */
+  /** Present for an upgrade request. */
   readonly upgrade?: UpgradableSocket | undefined;
 }
 
@@ -34,21 +34,21 @@ export interface Route {
 
 interface ServerOptions {
   readonly routes: readonly Route[];
-  /** Empty or absent: no password is asked for. */
+  /** Empty or absent: no password is required. */
   readonly password?: string | undefined;
   readonly tls?: TlsIdentity | undefined;
-  /** What clients may take that have not given the password. */
+  /** The limits for clients that have not given the password. */
   readonly unauthenticated?: ConnectionLimits | undefined;
-  /** Called for each request that will be handled; the function it returns, when its reply is over. */
+  /** Called for each request that is handled. The returned function is called when its reply has ended. */
   readonly onExchange?: ((endpoint: Endpoint) => () => void) | undefined;
-  /** Called with what a handler threw that was not the client's own doing. */
+  /** Called with errors of handlers that the client did not cause. */
   readonly onError?: ((error: unknown, request: IncomingMessage) => void) | undefined;
 }
 
-/** How much of a reply may wait in memory for a slow reader, in bytes. */
+/** How much of a reply may be buffered for a slow reader, in bytes. */
 const replyBufferBytes = 1 << 20;
 
-/** Makes the server; the caller lets it listen and closes it. */
+/** Creates the server. The caller makes it listen and closes it. */
 export function createHttpServer(options: ServerOptions): Server {
   const routes = new Map(options.routes.map((route) => [route.endpoint.path, route]));
   const unauthenticated = new UnauthenticatedConnections(options.unauthenticated);
@@ -74,7 +74,7 @@ export interface TlsIdentity {
   readonly keyPem: string;
 }
 
-/** Throws ERR_CONFIG when the key is not that of the certificate, or either cannot be read. */
+/** Throws ERR_CONFIG when the key does not match the certificate, or either cannot be read. */
 export function checkIdentity({ certPem, keyPem }: TlsIdentity): void {
   try {
     createSecureContext({ cert: certPem, key: keyPem });
@@ -85,7 +85,7 @@ export function checkIdentity({ certPem, keyPem }: TlsIdentity): void {
   }
 }
 
-/** Of TLS 1.2 only what agrees on a fresh key for each connection: what is recorded today cannot be read with the key later. */
+/** Ciphers of TLS 1.2 with forward secrecy only: recorded traffic cannot be decrypted with the key later. */
 const tlsSettings = {
   minVersion: 'TLSv1.2',
   ciphers: [
@@ -97,14 +97,14 @@ const tlsSettings = {
   handshakeTimeout: 10_000,
 } as const;
 
-/** A server with this house's limits and times, and nothing else. */
+/** A plain server with our limits and time-outs. */
 export function createBareServer(listener: Listener, tls?: TlsIdentity): Server {
   const settings = {
-    // An upload may take hours; only the header must come soon.
+    // An upload may take hours; only the header has a time limit.
     requestTimeout: 0,
     headersTimeout: 10_000,
     connectionsCheckingInterval: 2_000,
-    // Longer than a client keeps an idle connection, so that it never sends on one being closed here.
+    // Longer than clients keep an idle connection, so that they never reuse one that is being closed here.
     keepAliveTimeout: 75_000,
     maxHeaderSize: 64 << 10,
     highWaterMark: replyBufferBytes,
@@ -168,13 +168,13 @@ export function splitTarget(target: string): { path: string; query: URLSearchPar
     : { path: target.slice(0, mark), query: decodeForm(target.slice(mark + 1)) };
 }
 
-/** Compares digests, so that the time taken tells nothing of the password. The user name is ignored. */
+/** Compares digests in constant time. The user name is ignored. */
 function isAuthorized(request: IncomingMessage, password: string | undefined): boolean {
   if (password === undefined || password === '') return true;
   return timingSafeEqual(digest(basicPair(request)?.password ?? ''), digest(password));
 }
 
-/** The user name and password of HTTP Basic; undefined when none came. */
+/** The user name and password of HTTP Basic; undefined when there are none. */
 export function basicPair(
   request: IncomingMessage,
 ): { user: string; password: string } | undefined {
@@ -187,13 +187,13 @@ export function basicPair(
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
-/** How often a closing server looks for connections that have become idle, in ms. */
+/** How often a closing server checks for idle connections, in ms. */
 const sweepIntervalMs = 50;
 
-/** Closes the server: no new requests, `graceMs` for those running, then their connections are cut. */
+/** Closes the server: accepts no new requests, gives running ones `graceMs`, then cuts their connections. */
 export async function closeServer(server: Server, graceMs: number): Promise<void> {
   const cut = setTimeout(() => server.closeAllConnections(), graceMs);
-  // A connection whose request ends meanwhile is kept by its client, and by nothing else.
+  // Clients keep their connections open after a request: close those that are idle.
   const sweep = setInterval(() => server.closeIdleConnections(), sweepIntervalMs);
   await new Promise<void>((resolve) => {
     server.close(() => resolve());

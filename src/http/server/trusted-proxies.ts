@@ -4,7 +4,7 @@ import { BlockList, isIP, type Socket } from 'node:net';
 import { GomoteError } from '../../errors.ts';
 import { quoted } from '../../printable.ts';
 
-/** Stands in the list of trusted proxies for whoever connects to a unix socket. */
+/** In the list of trusted proxies: any client of a unix socket. */
 const unixSocket = 'unix';
 
 export class TrustedProxies {
@@ -12,12 +12,12 @@ export class TrustedProxies {
   readonly list: readonly string[];
   readonly #addresses = new BlockList();
   readonly #trustsSocket: boolean;
-  /** What the PROXY protocol says of connections, by `keyOf`. */
+  /** The client addresses from the PROXY protocol, by `keyOf`. */
   readonly #named = new Map<string, string>();
-  /** The same of connections to a unix socket, which have no address to tell them apart. */
+  /** The same for connections to a unix socket, which have no addresses. */
   readonly #namedHere = new WeakMap<Socket, string>();
 
-  /** @param list Addresses, networks such as `10.0.0.0/8`, or `unix`. Throws ERR_CONFIG for what is none of them. */
+  /** @param list Addresses, networks such as `10.0.0.0/8`, or `unix`. Throws ERR_CONFIG for anything else. */
   constructor(list: readonly string[] = []) {
     this.list = list;
     this.#trustsSocket = list.includes(unixSocket);
@@ -38,14 +38,14 @@ export class TrustedProxies {
     else this.#addresses.addSubnet(address, bits, family);
   }
 
-  /** Whether it is a proxy's; undefined is the address of a unix socket. */
+  /** Whether the address is a trusted proxy's; undefined stands for a unix socket. */
   has(address: string | undefined): boolean {
     if (address === undefined) return this.#trustsSocket;
     const plain = plainAddress(address);
     return this.#addresses.check(plain, plain.includes(':') ? 'ipv6' : 'ipv4');
   }
 
-  /** Notes whom a proxy's connection is for, until it is closed. */
+  /** Records the client of a proxy's connection until it is closed. */
   name(socket: Socket, address: string): void {
     if (socket.remoteAddress === undefined) {
       this.#namedHere.set(socket, address);
@@ -56,37 +56,37 @@ export class TrustedProxies {
     socket.once('close', () => this.#named.delete(key));
   }
 
-  /** At whose address the connection begins, as far as that is known before any request; undefined: at a unix socket. */
+  /** The client's address, as far as it is known before a request; undefined for a unix socket. */
   ofConnection(socket: Socket): string | undefined {
     const { remoteAddress } = socket;
     if (remoteAddress === undefined) return this.#namedHere.get(socket);
     return this.#named.get(keyOf(socket)) ?? plainAddress(remoteAddress);
   }
 
-  /** Who sent the request. Of `X-Forwarded-For` that is the last one who is no trusted proxy; empty: a unix socket. */
+  /** The address that sent the request: the last one of `X-Forwarded-For` that is not a trusted proxy; empty for a unix socket. */
   ofRequest({ socket, headers }: Pick<IncomingMessage, 'socket' | 'headers'>): string {
     let address = this.ofConnection(socket);
     const hops = String(headers['x-forwarded-for'] ?? '').split(',');
     while (hops.length > 0 && this.has(address)) {
       const hop = hopAddress(hops.pop()?.trim() ?? '');
-      // What one proxy does not tell, nobody before it can.
+      // An address that a proxy does not forward is lost.
       if (hop === undefined) break;
       address = hop;
     }
     return address ?? '';
   }
 
-  /** Whether a trusted proxy says that the request came to it by TLS. */
+  /** Whether a trusted proxy says that it received the request over TLS. */
   saysTls({ socket, headers }: Pick<IncomingMessage, 'socket' | 'headers'>): boolean {
     const [first = ''] = String(headers['x-forwarded-proto'] ?? '').split(',');
     return this.has(socket.remoteAddress) && first.trim().toLowerCase() === 'https';
   }
 }
 
-/** The same for a connection as for its TLS: these are two objects. */
+/** A key that is the same for a TCP socket and the TLS socket over it. */
 const keyOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
 
-/** IPv4 as itself, also where it comes in by IPv6. */
+/** Converts an IPv4-mapped IPv6 address to IPv4. */
 const plainAddress = (address: string): string =>
   /^::ffff:([0-9.]+)$/i.exec(address)?.[1] ?? address.replace(/%.*$/, '');
 

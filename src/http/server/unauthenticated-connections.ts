@@ -5,17 +5,17 @@ import { Socket } from 'node:net';
 import { TrustedProxies } from './trusted-proxies.ts';
 
 export interface ConnectionLimits {
-  /** How many connections one address may have on which it has not shown who it is. */
+  /** The maximum number of unauthenticated connections of one address. */
   readonly perAddress: number;
-  /** How many such connections there may be in all. */
+  /** The maximum number of unauthenticated connections. */
   readonly total: number;
-  /** How many connections there may be, those of known clients included. */
+  /** The maximum number of connections, including authenticated ones. */
   readonly connections: number;
-  /** How long a request may take to come whole, in ms. */
+  /** The time limit for a complete request, in ms. */
   readonly timeoutMs: number;
 }
 
-/** A part of what this process may open: the rest is for machines, files and commands. */
+/** A part of the file descriptor limit: the rest is for machines, files and commands. */
 function defaultLimits(): ConnectionLimits {
   const descriptors = descriptorLimit();
   const share = (part: number, most: number) =>
@@ -34,20 +34,20 @@ function descriptorLimit(): number {
     const soft = /^Max open files\s+([0-9]+)/m.exec(limits)?.[1];
     if (soft !== undefined) return Number(soft);
   } catch {
-    // A system without /proc: the number below is common.
+    // A system without /proc: use a common limit.
   }
   return 1_024;
 }
 
 interface UnauthenticatedConnection {
   readonly socket: Socket;
-  /** What is counted as one address. */
+  /** The key by which addresses are counted. */
   readonly address: string;
 }
 
 /**
- * Limits the connections of a server that have not authenticated. When there is one too many, the oldest one is cut, of the
- * same address first: connections that are held open are lost, and a client that authenticates at once gets through.
+ * Limits the unauthenticated connections of a server. When there are too many, the oldest is cut, first among those of the
+ * same address: connections that are only held open are lost, and a client that authenticates at once gets through.
  */
 export class UnauthenticatedConnections {
   readonly #limits: ConnectionLimits;
@@ -69,7 +69,7 @@ export class UnauthenticatedConnections {
     });
   }
 
-  /** To be called as a request begins: unless its client is trusted by then, it has to come whole in time. */
+  /** Call when a request begins. Unless its client is authenticated, it must be complete within the time limit. */
   begin(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
     if (this.#trusted.has(socket)) return;
@@ -83,7 +83,7 @@ export class UnauthenticatedConnections {
     response.once('close', over);
   }
 
-  /** The client has shown who it is: its connection may stay as long as it likes. */
+  /** Call when the client has authenticated: its connection is no longer limited. */
   trust({ socket }: IncomingMessage): void {
     this.#trusted.add(socket);
     this.#forget(keyOf(socket));
@@ -91,7 +91,7 @@ export class UnauthenticatedConnections {
 
   #admit(socket: Socket): void {
     const key = keyOf(socket);
-    // What comes by a unix socket comes from this machine, all from one place.
+    // All clients of a unix socket count as one address.
     if (key === undefined) return;
     const from = this.#proxies.ofConnection(socket);
     const address = groupOf(from ?? '');
@@ -104,7 +104,7 @@ export class UnauthenticatedConnections {
       if (this.#unauthenticated.get(key)?.socket === socket) this.#forget(key);
     });
     const { perAddress, total, connections } = this.#limits;
-    // A proxy has connections for many.
+    // A proxy holds connections for many clients.
     const isOver = same.size > perAddress && !this.#proxies.has(from);
     if (isOver) this.#cut(same.keys().next().value);
     else if (this.#unauthenticated.size > total || this.#connections > connections) {
@@ -131,7 +131,7 @@ export class UnauthenticatedConnections {
 const keyOf = ({ remoteAddress, remotePort }: Socket): string | undefined =>
   remoteAddress === undefined ? undefined : `${remoteAddress} ${remotePort}`;
 
-/** For IPv6 the /64 network: its owner has all of its addresses. */
+/** For IPv6, the /64 network, all of whose addresses belong to one owner. */
 const groupOf = (address: string): string =>
   address.includes(':') && !address.includes('.')
     ? (address.split('::', 1)[0] ?? '').split(':').slice(0, 4).join(':')

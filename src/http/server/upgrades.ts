@@ -11,7 +11,7 @@ export interface UpgradableSocket {
 }
 
 /**
- * Gives requests to upgrade the same way as all others: one that is answered as if it had not asked is answered, and its
+ * Handles upgrade requests like all others. One that is answered without an upgrade gets its reply, and its
  * connection closed.
  */
 export function onUpgrade(
@@ -22,18 +22,18 @@ export function onUpgrade(
     socket.on('error', () => undefined);
     const response = new ServerResponse(request);
     response.shouldKeepAlive = false;
-    // A stream of another connection is one for all that matters here.
+    // A multiplexed stream behaves like a socket here.
     response.assignSocket(socket as Socket);
     response.once('finish', () => socket.end(() => socket.destroy()));
     serve(request, response, { socket, head });
   });
 }
 
-/** Status 426: what the path is for needs an upgrade. */
+/** Status 426: the path requires an upgrade. */
 export const noUpgradeText =
   'this is no request to upgrade: a proxy on the way must pass the headers Upgrade and Connection, by HTTP/1.1';
 
-/** Answers that the connection is now one of that protocol. */
+/** Sends status 101: the connection now speaks that protocol. */
 export function acceptUpgrade(
   response: ServerResponse,
   protocol: string,
