@@ -29,6 +29,7 @@ const heavyModules = {
   'src/cli/terminal/spinner.ts': 'spinner',
   'src/re2.ts': 're2',
   'src/cli/junit/saxes.ts': 'saxes',
+  'src/cli/mcp/sdk.ts': 'mcp-sdk',
 };
 
 /** Packages that a plain command never loads, each a file of its own too: a file is read, and half compiled, as a whole. */

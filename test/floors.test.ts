@@ -54,7 +54,10 @@ const homes: Record<string, string[]> = {
   valibot: [
     ...['protocol', 'config', 'backends', 'gomote', 'coordinator'],
     'cli/project/project-schema.ts',
+    'cli/mcp',
   ],
+  '@modelcontextprotocol/server': ['cli/mcp/sdk.ts'],
+  '@valibot/to-json-schema': ['cli/mcp/sdk.ts'],
   oauth4webapi: ['coordinator/oidc/oauth.ts'],
   selfsigned: ['http/server/self-signed.ts'],
   saxes: ['cli/junit/saxes.ts'],

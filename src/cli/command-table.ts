@@ -252,6 +252,11 @@ const others: readonly CommandEntry[] = [
     summary: 'write a .gomote.toml for this project',
     load: () => import('./commands/init.ts'),
   },
+  {
+    name: 'mcp',
+    summary: 'give machines to an agent, by the Model Context Protocol',
+    load: () => import('./commands/mcp.ts'),
+  },
   { name: 'version', summary: 'print the version', load: () => import('./commands/version.ts') },
 ];
 

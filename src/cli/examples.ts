@@ -45,6 +45,10 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'gomote logs --tail 100 NAME 3f9c',
   ],
   ls: ['gomote ls NAME src', 'gomote ls --recursive NAME'],
+  mcp: [
+    'gomote mcp --type linux-amd64 --machines 2',
+    'gomote mcp --type local --isolation bubblewrap',
+  ],
   once: [
     'gomote once -- make test',
     "gomote once --get 'reports/*.xml' --keep failure linux-amd64 -- make test",

@@ -73,6 +73,7 @@ it('the packed tarball installs in an empty directory; its programs, library and
     'docs',
     'package.json',
     'schemas',
+    'skills',
   ]);
 
   writeFileSync(join(directory, 'package.json'), '{"private": true, "type": "module"}');

@@ -7,17 +7,12 @@ import { isGomoteError, messageOf } from '../../errors.ts';
 import { createSeveral, hostOf } from '../../gomote/create.ts';
 import { withoutCreated } from '../../gomote/create-all.ts';
 import { withType } from '../../gomote/find-type.ts';
+import { type HoldTimes, holdTimesOf } from '../../gomote/hold-times.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
 import type { Context } from '../context.ts';
 import { checkPlace, placeOf } from '../project/local-guard.ts';
 import { setupOutput } from '../setup-output.ts';
 import type { OnceSpec } from './spec.ts';
-
-/** How long a new buildlet waits for its client, in ms, before it ends. */
-const firstHoldMs = { here: 15_000, elsewhere: 60_000 };
-
-/** How long a local buildlet outlives this process, in ms: a local connection is lost only when its process ends. */
-const graceMs = { here: 5_000, elsewhere: 60_000 };
 
 /** The time limit for ending a machine, in ms. */
 const destroyMs = 120_000;
@@ -75,14 +70,17 @@ async function makeOfType(
     const { backend, builder } = wanted;
     const where = await placeOf(backend, backends);
     if (guard !== undefined) checkPlace(guard, where);
-    const place = where.config?.kind === 'local' ? 'here' : 'elsewhere';
-    const holder = new Holder(backend, place, spec, context);
+    const times = holdTimesOf(where.config);
+    // A local connection is lost only when its process ends: it is not made again.
+    const reconnectMs = where.config?.kind === 'local' ? 0 : (spec.run.reconnect ?? 0);
+    const graceMs = Math.max(times.graceMs, reconnectMs);
+    const holder = new Holder(backend, { ...times, graceMs }, spec, context);
     await backend.answerPrompts?.({ signal, onHost: hostOf(spec.machine, backend) });
     const output = setupOutput(context.terminal, spec.count * spec.types.length > 1);
     const instances = await messages
       .during(`creating ${builder.name}`, (onProgress) =>
         createSeveral(backends, { ...wanted, backend: holder.creating() }, spec.count, {
-          ...{ ...spec.machine, holdMs: firstHoldMs[place], signal, onProgress },
+          ...{ ...spec.machine, holdMs: times.firstMs, signal, onProgress },
           onWarning: (line) => messages.say(`gomote: ${line}`),
           setupOutput: output.of(onProgress),
         }),
@@ -117,14 +115,14 @@ interface Held {
 /** Holds the buildlets of one backend from the moment they exist. */
 class Holder {
   readonly #backend: AnyBackend;
-  readonly #place: 'here' | 'elsewhere';
+  readonly #times: HoldTimes;
   readonly #spec: OnceSpec;
   readonly #context: Context;
   readonly #held = new Map<string, Held>();
 
-  constructor(backend: AnyBackend, place: 'here' | 'elsewhere', spec: OnceSpec, context: Context) {
+  constructor(backend: AnyBackend, times: HoldTimes, spec: OnceSpec, context: Context) {
     this.#backend = backend;
-    this.#place = place;
+    this.#times = times;
     this.#spec = spec;
     this.#context = context;
   }
@@ -158,11 +156,8 @@ class Holder {
   }
 
   async #hold(name: string, signal: AbortSignal): Promise<void> {
-    const reconnectMs = this.#spec.run.reconnect ?? 0;
-    const isHere = this.#place === 'here';
-    const grace = isHere ? graceMs.here : Math.max(graceMs.elsewhere, reconnectMs);
     const client = await this.#backend.connect(name, { signal });
-    const hold = await client.hold({ graceMs: grace, signal });
+    const hold = await client.hold({ graceMs: this.#times.graceMs, signal });
     this.#held.set(name, { client, hold });
     if (hold !== undefined) return;
     this.#context.messages.detail(

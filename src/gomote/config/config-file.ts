@@ -5,7 +5,14 @@ import { type BackendConfig, backendsSchema, toBackends } from '../../backends/c
 import { localBackend } from '../../backends/open.ts';
 import { builtInCatalogue, type Catalogue } from '../../builders.ts';
 import { badValue, parseFile } from '../../config/file.ts';
-import { nameSchema } from '../../config/values.ts';
+import { nameSchema, positiveDurationSchema, textSchema } from '../../config/values.ts';
+
+/** What `gomote mcp` lets an agent have. */
+const mcpSchema = v.strictObject({
+  machines: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(64))),
+  lifetime: v.optional(positiveDurationSchema),
+  types: v.optional(v.pipe(v.array(textSchema), v.minLength(1, 'it names none'))),
+});
 
 const schema = v.strictObject({
   default: v.optional(nameSchema),
@@ -13,6 +20,7 @@ const schema = v.strictObject({
   backends: backendsSchema,
   hosts: hostsSchema,
   builders: buildersSchema,
+  mcp: v.optional(mcpSchema),
 });
 
 export interface Config {
@@ -20,6 +28,7 @@ export interface Config {
   readonly user?: string | undefined;
   readonly backends: ReadonlyMap<string, BackendConfig>;
   readonly catalogue: Catalogue;
+  readonly mcp?: v.InferOutput<typeof mcpSchema> | undefined;
 }
 
 interface ConfigFile {
@@ -44,6 +53,7 @@ export function parseConfig(files: readonly ConfigFile[]): Config {
   return {
     defaultBackend,
     user: main?.file.user,
+    mcp: main?.file.mcp,
     backends,
     catalogue: main === undefined ? builtInCatalogue : toCatalogue(main.path, main.file),
   };

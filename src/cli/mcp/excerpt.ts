@@ -1,0 +1,138 @@
+// What an answer shows of long output: its beginning, lines that look like failures with what is around them, and its end.
+// Each part says where in the output it is, so that the rest can be read. No more is held than is shown.
+
+/** A part of the output. */
+export interface Part {
+  /** Where it begins, in bytes from the beginning of the output. */
+  readonly from: number;
+  readonly to: number;
+  readonly bytes: Buffer;
+}
+
+/** What is shown, in order, and how much there was. */
+export interface ShownOutput {
+  readonly parts: readonly Part[];
+  readonly totalBytes: number;
+  /** How many lines that look like failures are not shown. */
+  readonly hiddenFailures: number;
+}
+
+interface Piece {
+  readonly from: number;
+  readonly bytes: Buffer;
+}
+
+/** Of a longer line, each part of this size is taken for a line, in bytes. */
+const longestLineBytes = 2_048;
+
+/** How many lines are shown before and after one that looks like a failure. */
+const [linesBefore, linesAfter] = [2, 4];
+
+const failure =
+  /\b(error|errors|fail|fails|failed|failure|fatal|panic|panicked|exception|traceback|undefined reference|segmentation fault|assertion|not ok)\b|✗|✘/i;
+
+/** Takes output as it comes. */
+export class Excerpt {
+  readonly #headBytes: number;
+  readonly #failureBytes: number;
+  readonly #tailBytes: number;
+  readonly #head: Piece[] = [];
+  readonly #failures: Piece[] = [];
+  readonly #tail: Piece[] = [];
+  /** The last lines that are neither in the beginning nor in the end. */
+  readonly #before: Piece[] = [];
+  readonly #sizes = { head: 0, failures: 0, tail: 0 };
+  #open: Buffer[] = [];
+  #openBytes = 0;
+  #taken = 0;
+  #after = 0;
+  #hiddenFailures = 0;
+
+  /** @param budgetBytes How much is shown at most, in bytes. */
+  constructor(budgetBytes: number) {
+    this.#headBytes = Math.floor(budgetBytes * 0.3);
+    this.#failureBytes = Math.floor(budgetBytes * 0.3);
+    this.#tailBytes = budgetBytes - this.#headBytes - this.#failureBytes;
+  }
+
+  /** How much has come, in bytes. */
+  get totalBytes(): number {
+    return this.#taken + this.#openBytes;
+  }
+
+  take(chunk: Buffer): void {
+    for (let at = 0; at < chunk.length; ) {
+      const newline = chunk.indexOf(10, at);
+      const room = longestLineBytes - this.#openBytes;
+      const end = Math.min(newline < 0 ? chunk.length : newline + 1, at + room);
+      this.#open.push(Buffer.from(chunk.subarray(at, end)));
+      this.#openBytes += end - at;
+      if (end === newline + 1 || this.#openBytes === longestLineBytes) this.#close();
+      at = end;
+    }
+  }
+
+  /** What is shown of all that has come by now. */
+  shown(): ShownOutput {
+    const open = this.#openBytes === 0 ? [] : [this.#openLine()];
+    const parts = joined([...this.#head, ...this.#failures, ...this.#tail, ...open]);
+    return { parts, totalBytes: this.totalBytes, hiddenFailures: this.#hiddenFailures };
+  }
+
+  #openLine(): Piece {
+    return { from: this.#taken, bytes: Buffer.concat(this.#open) };
+  }
+
+  #close(): void {
+    const line = this.#openLine();
+    this.#open = [];
+    this.#openBytes = 0;
+    this.#taken += line.bytes.length;
+    const isHead =
+      this.#tail.length === 0 && this.#sizes.head + line.bytes.length <= this.#headBytes;
+    if (isHead) {
+      this.#head.push(line);
+      this.#sizes.head += line.bytes.length;
+      return;
+    }
+    this.#tail.push(line);
+    this.#sizes.tail += line.bytes.length;
+    while (this.#sizes.tail > this.#tailBytes) {
+      const oldest = this.#tail.shift();
+      if (oldest === undefined) return;
+      this.#sizes.tail -= oldest.bytes.length;
+      this.#pass(oldest);
+    }
+  }
+
+  /** Takes a line of the middle. */
+  #pass(line: Piece): void {
+    const isFailure = failure.test(line.bytes.toString());
+    const wanted = isFailure ? [...this.#before, line] : this.#after > 0 ? [line] : [];
+    const sizeBytes = wanted.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    const isShown = wanted.length > 0 && this.#sizes.failures + sizeBytes <= this.#failureBytes;
+    if (isFailure && !isShown) this.#hiddenFailures++;
+    this.#after = isFailure && isShown ? linesAfter : Math.max(0, this.#after - 1);
+    if (isShown) {
+      this.#failures.push(...wanted);
+      this.#sizes.failures += sizeBytes;
+      this.#before.length = 0;
+      return;
+    }
+    this.#before.push(line);
+    if (this.#before.length > linesBefore) this.#before.shift();
+  }
+}
+
+/** The pieces, those that follow each other as one part. */
+function joined(pieces: readonly Piece[]): Part[] {
+  const parts: { from: number; to: number; chunks: Buffer[] }[] = [];
+  for (const { from, bytes } of pieces) {
+    const last = parts.at(-1);
+    if (last?.to === from) {
+      last.chunks.push(bytes);
+      last.to += bytes.length;
+    } else parts.push({ from, to: from + bytes.length, chunks: [bytes] });
+  }
+  return parts.map(({ from, to, chunks }) => ({ from, to, bytes: Buffer.concat(chunks) }));
+}

@@ -1,0 +1,244 @@
+// The machines of one `gomote mcp`: made within its limits, held while this process lives, and ended with it.
+import type { AnyBackend } from '../../backends/backend.ts';
+import { formatDuration } from '../../duration.ts';
+import { GomoteError, isGomoteError } from '../../errors.ts';
+import type { Buildlet } from '../../gomote/buildlet.ts';
+import { createSeveral, type MachineOptions } from '../../gomote/create.ts';
+import { withType } from '../../gomote/find-type.ts';
+import type { Forward } from '../../gomote/forward.ts';
+import { holdTimesOf } from '../../gomote/hold-times.ts';
+import { anySignal, type LongTimer, longTimer, timeoutSignal } from '../../timeout-signal.ts';
+import type { Context } from '../context.ts';
+import type { Call } from './call.ts';
+
+/** What an agent may have. */
+export interface Limits {
+  /** How many machines at once. */
+  readonly machines: number;
+  /** How long each of them lives at most, in ms. */
+  readonly lifetimeMs: number;
+  /** The types that may be made. None: all that the configuration has, but those that run commands here. */
+  readonly types: readonly string[];
+  /** Buildlets that may be used as well. They stay. */
+  readonly on: readonly string[];
+  /** What new ones are made with. */
+  readonly machine: MachineOptions;
+}
+
+/** One that may be used. */
+export interface Machine {
+  readonly buildlet: Buildlet;
+  /** Of one that was made here: its type, and when it ends. */
+  readonly made: { readonly type: string; readonly endsAt: Date } | undefined;
+  readonly forwards: Forward[];
+}
+
+interface Entry extends Machine {
+  /** Ends it if it was made here, and drops the connections to it. */
+  readonly end: () => Promise<void>;
+}
+
+/** How long the end of a machine may take, in ms. */
+const destroyMs = 120_000;
+
+export class Machines {
+  readonly limits: Limits;
+  readonly #context: Context;
+  readonly #entries = new Map<string, Entry>();
+  /** Why those are gone that are gone, by name. */
+  readonly #gone = new Map<string, string>();
+  readonly #making = new Set<Promise<unknown>>();
+  readonly #ending = new AbortController();
+
+  constructor(limits: Limits, context: Context) {
+    this.limits = limits;
+    this.#context = context;
+  }
+
+  /** Makes one. Throws ERR_QUOTA when there are enough, ERR_USAGE for a type that may not be made. */
+  async create(type: string | undefined, call: Call): Promise<Machine> {
+    const count = this.#made().length + this.#making.size;
+    if (count >= this.limits.machines) {
+      throw new GomoteError('ERR_QUOTA', `there are ${count} machines, and no more are allowed`, {
+        hint: `destroy one, such as ${this.#made()[0]?.buildlet.name ?? 'one that is being made'}`,
+      });
+    }
+    const making = this.#create(type ?? this.limits.types[0], {
+      ...call,
+      signal: anySignal(call.signal, this.#ending.signal),
+    });
+    this.#making.add(making);
+    try {
+      return await making;
+    } finally {
+      this.#making.delete(making);
+    }
+  }
+
+  async #create(type: string | undefined, { signal, onProgress }: Call): Promise<Machine> {
+    const { backends, gomote } = this.#context;
+    this.#checkType(type);
+    return await withType(type, backends, signal, async (wanted) => {
+      const { backend, builder } = wanted;
+      const config = await backends.configOf(backend.name);
+      if (config?.kind === 'local') this.#checkLocal(builder.name);
+      const times = holdTimesOf(config);
+      const [instance] = await createSeveral(backends, wanted, 1, {
+        ...{ ...this.limits.machine, signal, onProgress, holdMs: times.firstMs },
+      });
+      if (instance === undefined) throw new GomoteError('ERR_MACHINE', 'nothing was created');
+      try {
+        const name = await backends.fullName(backend.name, instance.name);
+        const buildlet = await gomote.get(name, { signal });
+        const hold = await buildlet.client.hold({ graceMs: times.graceMs, signal });
+        if (hold === undefined) {
+          const what = `${name} does not notice when gomote is killed: it ends by its own timers then`;
+          this.#context.messages.detail(`gomote: ${what}`);
+        }
+        return this.#add(buildlet, builder.name, async () => {
+          await endOf(backend, instance.name);
+          hold?.drop();
+          await buildlet.disconnect();
+        });
+      } catch (error) {
+        await endOf(backend, instance.name);
+        throw error;
+      }
+    });
+  }
+
+  #add(buildlet: Buildlet, type: string, end: () => Promise<void>): Machine {
+    const { name } = buildlet;
+    const { lifetimeMs } = this.limits;
+    const forwards: Forward[] = [];
+    const timer: LongTimer = longTimer(() => {
+      const why = `it ended after ${formatDuration(lifetimeMs)}, which is its longest life`;
+      this.destroy(name, why).catch(() => undefined);
+    }, lifetimeMs);
+    const entry: Entry = {
+      ...{ buildlet, forwards, made: { type, endsAt: new Date(Date.now() + lifetimeMs) } },
+      end: async () => {
+        timer.clear();
+        await Promise.all(forwards.map((forward) => forward.close()));
+        await end();
+      },
+    };
+    this.#gone.delete(name);
+    this.#entries.set(name, entry);
+    return entry;
+  }
+
+  /** Those that there are: made here, or used before. */
+  list(): Machine[] {
+    return [...this.#entries.values()];
+  }
+
+  #made(): Machine[] {
+    return this.list().filter(({ made }) => made !== undefined);
+  }
+
+  /** The types that may be made, as far as that is known before. */
+  async types(signal: AbortSignal): Promise<readonly string[]> {
+    const { types } = this.limits;
+    if (types.length > 0) return types;
+    const { backends } = this.#context;
+    const backend = await backends.open();
+    const { catalogue: own } = await backends.config();
+    const catalogue = (await backend.types?.({ signal })) ?? own;
+    return catalogue.builders.map(({ name }) => name);
+  }
+
+  /** Does the work on one: by name, or the only one that there is. */
+  async use<T>(name: string | undefined, work: (machine: Machine) => Promise<T>): Promise<T> {
+    const machine = await this.#find(name);
+    try {
+      return await machine.buildlet.explained(() => work(machine));
+    } catch (error) {
+      const isGone =
+        isGomoteError(error, 'ERR_UNKNOWN_BUILDLET') || isGomoteError(error, 'ERR_BUILDLET_DIED');
+      if (isGone) await this.#end(machine.buildlet.name, error.message).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async #find(given: string | undefined): Promise<Machine> {
+    const known = [...new Set([...this.#entries.keys(), ...this.limits.on])];
+    const name = given ?? (known.length === 1 ? known[0] : undefined);
+    if (name === undefined) {
+      throw known.length === 0
+        ? new GomoteError('ERR_USAGE', 'there is no machine', { hint: 'call create first' })
+        : new GomoteError('ERR_USAGE', 'there are several machines', {
+            hint: `say which in "machine": ${known.join(', ')}`,
+          });
+    }
+    const found = this.#entries.get(name);
+    if (found !== undefined) return found;
+    if (!this.limits.on.includes(name)) throw this.#unknown(name, known);
+    const buildlet = await this.#context.gomote.get(name);
+    const end = () => buildlet.disconnect();
+    const entry: Entry = { buildlet, forwards: [], made: undefined, end };
+    this.#entries.set(name, entry);
+    return entry;
+  }
+
+  #unknown(name: string, known: readonly string[]): GomoteError {
+    const why = this.#gone.get(name);
+    const message = why === undefined ? `there is no machine "${name}"` : `"${name}": ${why}`;
+    const hint = known.length === 0 ? 'call create' : `there are: ${known.join(', ')}`;
+    return new GomoteError('ERR_UNKNOWN_BUILDLET', message, { hint });
+  }
+
+  /** Ends one that was made here. Throws ERR_NOT_OWNER for one that is to stay. */
+  async destroy(name: string, why = 'it was destroyed'): Promise<void> {
+    const entry = this.#entries.get(name);
+    if (entry?.made !== undefined) return await this.#end(name, why);
+    if (entry === undefined && !this.limits.on.includes(name)) {
+      throw this.#unknown(name, [...this.#entries.keys()]);
+    }
+    throw new GomoteError('ERR_NOT_OWNER', `${name} was not made here, and stays`);
+  }
+
+  async #end(name: string, why: string): Promise<void> {
+    const entry = this.#entries.get(name);
+    this.#entries.delete(name);
+    this.#gone.set(name, why);
+    await entry?.end();
+  }
+
+  /** Ends all that were made, and those that are being made. Fails when one could not be ended. */
+  async end(): Promise<void> {
+    this.#ending.abort(new GomoteError('ERR_ABORTED', 'gomote mcp has ended'));
+    await Promise.allSettled(this.#making);
+    const ends = [...this.#entries.keys()].map((name) => this.#end(name, 'it was destroyed'));
+    const results = await Promise.allSettled(ends);
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  }
+
+  /** What is not in the configuration is for the user to allow, not for the agent to choose. */
+  #checkType(type: string | undefined): void {
+    const { types } = this.limits;
+    if (type === undefined || types.includes(type)) return;
+    if (types.length === 0 && !type.includes(':')) return;
+    throw new GomoteError('ERR_USAGE', `machines of type "${type}" may not be made`, {
+      hint: types.length > 0 ? `allowed are: ${types.join(', ')}` : allowing(type),
+    });
+  }
+
+  #checkLocal(type: string): void {
+    if (this.limits.types.length > 0 || this.#context.isBackendGiven) return;
+    const message = `machines of type "${type}" run commands on the user's own machine, which is not allowed`;
+    throw new GomoteError('ERR_USAGE', message, { hint: allowing(type) });
+  }
+}
+
+const allowing = (type: string): string =>
+  `the user can allow it: gomote mcp --type ${type}, or types in [mcp] of config.toml`;
+
+async function endOf(backend: AnyBackend, instance: string): Promise<void> {
+  try {
+    await backend.destroy(instance, { signal: timeoutSignal(destroyMs) });
+  } catch (error) {
+    // It may have ended by itself.
+    if (!isGomoteError(error, 'ERR_UNKNOWN_BUILDLET')) throw error;
+  }
+}
