@@ -12,9 +12,9 @@ import { errnoOf, GomoteError } from '../errors.ts';
 export interface LockOptions {
   /** Ends the wait. */
   readonly signal?: AbortSignal | undefined;
-  /** Called once that another has the lock, which is waited for unless this throws. */
+  /** Called once when another program has the lock. Waits for it unless this throws. */
   readonly onHeld?: ((holder: LockHolder) => void) | undefined;
-  /** Another has taken the lock, since this process could not touch it in time. */
+  /** Called when another program has taken the lock, because this process could not touch it in time. */
   readonly onLost?: (() => void) | undefined;
   /** Between two touches, in ms. Default 5,000. */
   readonly beatMs?: number | undefined;
@@ -23,9 +23,9 @@ export interface LockOptions {
 }
 
 export interface LockHolder {
-  /** Undefined when the file does not say. */
+  /** Undefined when the file does not contain it. */
   readonly host: string | undefined;
-  /** Of a process on this machine. */
+  /** The id of a process on this machine. */
   readonly pid: number | undefined;
 }
 
@@ -33,25 +33,25 @@ interface Holder {
   readonly id: string;
   readonly host: string;
   readonly pid: number;
-  /** When the process began, as the system counts: numbers of processes are used again. */
+  /** When the process started, in the system's units: process ids are reused. */
   readonly started?: string | undefined;
 }
 
 interface Found {
-  /** Undefined when what is in the file tells nobody: its holder may be writing it. */
+  /** Undefined when the file names no holder: it may still be being written. */
   readonly holder: Holder | undefined;
   readonly inode: number;
   readonly mtimeMs: number;
 }
 
-/** A holder that misses this many touches is dead. */
+/** A holder that misses this many touches is considered dead. */
 const missedBeats = 4;
 const firstPauseMs = 5;
 
-/** The locks of this process: another of its number is of a container's earlier life. */
+/** The locks of this process. Another lock with its process id comes from an earlier life of a container. */
 const ownIds = new Set<string>();
 
-/** Does `work` while no other program has its turn at the file. Throws ERR_CONFLICT when the wait has no end. */
+/** Runs `work` while holding the lock of the file. Throws ERR_CONFLICT when the lock cannot be had in time. */
 export async function withFileLock<T>(
   path: string,
   work: () => Promise<T>,
@@ -65,7 +65,7 @@ export async function withFileLock<T>(
   }
 }
 
-/** Makes the lock file when nobody has it, and keeps it until the result is called. Throws ERR_CONFLICT after `patienceMs`. */
+/** Creates the lock file, and holds it until the returned function is called. Throws ERR_CONFLICT after `patienceMs`. */
 export async function takeFileLock(
   path: string,
   options: LockOptions = {},
@@ -74,7 +74,7 @@ export async function takeFileLock(
   const { id } = await new Taking(path, options).run();
   const isOurs = async () => (await inspect(path))?.holder?.id === id;
   const timer = setInterval(async () => {
-    // A file system that does not answer tells nothing of others.
+    // A file system that does not answer says nothing about other holders.
     if (await isOurs().catch(() => true)) return void (await touch(path));
     clearInterval(timer);
     onLost?.();
@@ -84,13 +84,13 @@ export async function takeFileLock(
     try {
       if (await isOurs()) await rm(path, { force: true });
     } finally {
-      // Not before: a holder that has no id here counts as dead, and its lock would be another's by now.
+      // Not before: a holder without an id here counts as dead, and its lock would already be taken over.
       ownIds.delete(id);
     }
   };
 }
 
-/** Who has the lock, if anybody living does. */
+/** The living holder of the lock, if there is one. */
 export async function lockHolder(path: string): Promise<LockHolder | undefined> {
   const holder = (await inspect(path))?.holder;
   if (holder === undefined) return undefined;
@@ -106,7 +106,7 @@ class Taking {
   readonly #startMs = performance.now();
   #pauseMs = firstPauseMs;
   #isTold = false;
-  /** The lock as it was last seen, and since when it has been so. */
+  /** The lock as last seen, and since when it has not changed. */
   #seen: { mark: string; sinceMs: number } | undefined;
 
   constructor(path: string, options: LockOptions) {
@@ -134,7 +134,7 @@ class Taking {
     }
   }
 
-  /** Only while holding a lock on that: nobody removes the new lock of another who found the same dead holder. */
+  /** Removes a dead lock while holding a second lock, so that nobody removes the new lock of another program. */
   async #removeLeft(left: Found): Promise<void> {
     const release = await takeFileLock(`${this.#path}.left`, this.#options);
     try {
@@ -168,7 +168,7 @@ class Taking {
     await this.#pause();
   }
 
-  /** Of many that wait, no two ask at the same moments. */
+  /** A random delay, so that waiting programs do not retry at the same moment. */
   async #pause(): Promise<void> {
     const { signal } = this.#options;
     const pauseMs = this.#pauseMs * (1 + Math.random());
@@ -177,7 +177,7 @@ class Taking {
   }
 }
 
-/** Makes the lock file with its content, for this user alone; false when there is one. It is never seen half written. */
+/** Creates the lock file with its content and mode 0600. Returns false when it exists. It is never seen half written. */
 async function makeLock(path: string, content: string): Promise<boolean> {
   const whole = `${path}.${randomUUID()}`;
   try {
@@ -197,7 +197,7 @@ async function makeLock(path: string, content: string): Promise<boolean> {
   }
 }
 
-/** The lock that is there; undefined when there is none. */
+/** The current lock; undefined when there is none. */
 async function inspect(path: string): Promise<Found | undefined> {
   try {
     const { ino, mtimeMs } = await stat(path);
@@ -221,7 +221,7 @@ function holderIn(text: string): Holder | undefined {
 const touch = (path: string): Promise<void> =>
   utimes(path, new Date(), new Date()).catch(() => undefined);
 
-/** Whether the process that made the lock lives. */
+/** Whether the process that created the lock is alive. */
 async function isAlive({ id, pid, started }: Holder): Promise<boolean> {
   if (pid === process.pid) return ownIds.has(id);
   try {
@@ -233,7 +233,7 @@ async function isAlive({ id, pid, started }: Holder): Promise<boolean> {
   return started === undefined || start === undefined || start === started;
 }
 
-/** When the process began; undefined when the system does not say. */
+/** When the process started; undefined when the system does not tell. */
 async function startOf(pid: number): Promise<string | undefined> {
   const text = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
   // The name of the program, in brackets, may have spaces and brackets.

@@ -1,4 +1,4 @@
-// Names of files as this machine takes them. A name is text in which a byte that is not UTF-8 is a lone surrogate
+// File names on this machine. A name is text in which a byte that is not UTF-8 is a lone surrogate
 // (protocol/name-bytes.ts); named-fs.ts has the calls of node:fs for such names.
 
 import { GomoteError } from '../errors.ts';
@@ -6,13 +6,13 @@ import { quoted } from '../printable.ts';
 import { bytesOfName } from '../protocol/name-bytes.ts';
 import { normalizeRelativePath, pathElements } from '../protocol/relative-path.ts';
 
-/** The path as Node takes it: text, or bytes where they are not UTF-8. */
+/** The path for Node: text, or bytes when it is not UTF-8. */
 export const fsPath = (path: string): string | Buffer =>
   path.isWellFormed() ? path : bytesOfName(path);
 
 /**
- * Why no file of this machine can have the name, one element of a path; undefined when one can. Also where names are bytes,
- * a file system may take less, and then refuses the name.
+ * Why no file on this machine can have the name, which is one element of a path; undefined when one can. Even where names are bytes,
+ * a file system may refuse some.
  */
 export function whyNoName(
   name: string,
@@ -29,13 +29,13 @@ export function whyNoName(
 export const windowsDevice =
   /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?:[. :].*)?$/i;
 
-/** Whether a system call takes a path of this length here. */
+/** Whether system calls accept a path of this length. */
 export const fitsInPath = (path: string): boolean =>
   bytesOfName(path).length < (process.platform === 'linux' ? 4096 : 1024);
 
-/** The elements of a path of the protocol. Throws ERR_PATH when it is none, or no file of this machine can have it. */
+/** Splits a path of the protocol into elements. Throws ERR_PATH when it is not one, or no file on this machine can have it. */
 export function elementsOf(relative: string): string[] {
-  // Stops `/etc/passwd`, `../x` and, where it separates, `a\..\..\x`.
+  // Refuse `/etc/passwd`, `../x` and, where a backslash separates, `a\..\..\x`.
   const normalized = normalizeRelativePath(relative);
   if (normalized === undefined) {
     throw new GomoteError('ERR_PATH', `bogus path ${quoted(relative)}`);

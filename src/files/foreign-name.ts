@@ -1,19 +1,19 @@
-// Which names from another machine must not be made on this one. What a name means is decided by the file system that gets
-// it: macOS ignores some characters, Windows ignores dots and blanks at the end, and both ignore case.
+// Names from another machine that must not be created on this one. The file system decides what a name means:
+// macOS ignores some characters, Windows ignores dots and spaces at the end, and both ignore case.
 import { whyNoName, windowsDevice } from './file-name.ts';
 
 /** Elements of a path; a backslash separates them on Windows. */
 const separators = /[/\\]/;
-/** What HFS+ leaves out when it compares names is among these, as is what ext4 leaves out in case-folding directories. */
+/** Includes the characters that HFS+ ignores in names, and those that ext4 ignores in case-folding directories. */
 const ignorable = /\p{Default_Ignorable_Code_Point}/gu;
-/** What NTFS ignores: a stream's name, then dots and blanks at the end. */
+/** What NTFS ignores: the name of a stream, then dots and spaces at the end. */
 const ntfsEnding = /(?::.*|[. ]+)$/s;
 /** `.git`, and the short names that Windows makes of it. */
 const gitDirectory = /^(?:\.git|git~[0-9]+)$/;
-/** The state of a work directory, and what is not whole yet. */
+/** The state of a work directory, and incomplete files. */
 const ours = /^\.gomote(?:-(?:push-|pull-)?[0-9a-z]{6,}.*)?$/;
 
-/** All that file systems may take the element for. */
+/** All names that file systems may take the element for. */
 function* readings(element: string): Generator<string> {
   const visible = element.normalize('NFKC').replace(ignorable, '');
   let name = visible;
@@ -34,7 +34,7 @@ const isAny = (element: string, pattern: RegExp): boolean => {
   return false;
 };
 
-/** Nearly all paths: elements of plain ASCII that do not begin with a dot. */
+/** Matches nearly all paths: ASCII elements that do not begin with a dot. */
 const harmless = /^[\w\-+=@,][\w.\-+=@,]*(?:\/[\w\-+=@,][\w.\-+=@,]*)*$/;
 
 /** Whether an element of the path is `.git`, or some file system takes it for that. */
@@ -43,7 +43,7 @@ export function hasGitDirectory(path: string): boolean {
   return path.split(separators).some((element) => isAny(element, gitDirectory));
 }
 
-/** Why a path that another machine names must not be made on this one; undefined when it may. */
+/** Why a path from another machine must not be created on this one; undefined when it may. */
 export function whyRefused(
   path: string,
   platform: NodeJS.Platform = process.platform,

@@ -1,17 +1,17 @@
-// Joins two byte streams, each the other's source.
+// Connects two byte streams in both directions.
 import { once, setMaxListeners } from 'node:events';
 import { Socket } from 'node:net';
 import { type Duplex, pipeline } from 'node:stream';
 
 /**
- * Passes on what comes of either until both have ended. When one breaks off, so does the other, in a way that its peer does
- * not take for an end. Resolves when both are closed; never fails.
+ * Copies both directions until both streams have ended. When one breaks, so does the other, in a way that its peer does
+ * not mistake for an end. Resolves when both are closed; never fails.
  */
 export async function joinStreams(a: Duplex, b: Duplex): Promise<void> {
   const closed = [a, b].map(
     async (stream) => stream.closed || (await once(stream, 'close').catch(() => undefined)),
   );
-  // Each is watched as a source, as a sink, and for its end.
+  // Each is used as a source and as a sink, and waited for.
   setMaxListeners(0, a, b);
   pass(a, b);
   pass(b, a);
@@ -28,7 +28,7 @@ function pass(from: Duplex, to: Duplex): void {
   else pipeline(from, to, () => undefined);
 }
 
-/** Ends a stream so that its peer sees it broken: a TCP connection that is merely closed has come to its end. */
+/** Ends a stream so that its peer sees an error: closing a TCP connection would look like a normal end. */
 export function breakOff(stream: Duplex, error?: Error): void {
   if (stream.destroyed) return;
   const isTcp = stream instanceof Socket && stream.remoteAddress !== undefined;
@@ -36,7 +36,7 @@ export function breakOff(stream: Duplex, error?: Error): void {
     stream.destroy(error ?? new Error('the other end broke off'));
     return;
   }
-  // Node would send what waits, and an end, before the reset.
+  // Otherwise Node would send buffered data and an end before the reset.
   stream.destroySoon = () => void stream.destroy();
   stream.resetAndDestroy();
 }

@@ -2,7 +2,7 @@
 import { dirname } from 'node:path';
 import { statSync } from './named-fs.ts';
 
-/** What to add to the message of a failed write: which file system is full; empty for other failures. */
+/** Text to add to the message of a failed write: which file system is full. Empty for other failures. */
 export function fullFileSystem(code: string | undefined, path: string): string {
   if (code !== 'ENOSPC' && code !== 'EDQUOT') return '';
   return ` (on the file system at ${mountPointOf(path)}; remove something there)`;
@@ -14,7 +14,7 @@ function mountPointOf(path: string): string {
     const { dev } = statSync(path);
     while (found !== dirname(found) && statSync(dirname(found)).dev === dev) found = dirname(found);
   } catch {
-    // It has gone, or may not be looked at.
+    // It is gone, or not accessible.
   }
   return found;
 }

@@ -1,5 +1,5 @@
-// Files that another process has named. Nothing is opened but what that process may name: regular files of this user below
-// one directory, reached through no link.
+// Files that another process has named. Only files that it may name are opened: regular files of this user below
+// one directory, without following links.
 
 import { closeSync, constants, fstatSync, openSync, realpathSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, normalize } from 'node:path';
@@ -7,14 +7,14 @@ import { GomoteError } from '../errors.ts';
 import { quoted } from '../printable.ts';
 import { isInside } from './confine.ts';
 
-/** Without O_NONBLOCK, a FIFO of that name would hold up everything. */
+/** Without O_NONBLOCK, opening a FIFO of that name would block. */
 const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /**
  * Opens the file for reading; the caller closes it. `directory` is the one that the other process keeps its files in.
  *
- * @throws GomoteError ERR_REPLY when the name is not one that the other process may give; what the system says when
- * the file is not there or cannot be read.
+ * @throws GomoteError ERR_REPLY when the other process may not name the file; the system's error when
+ * the file does not exist or cannot be read.
  */
 export function openNamedFile(path: string, directory: string): number {
   requireNamed(path, directory);
@@ -32,10 +32,10 @@ export function openNamedFile(path: string, directory: string): number {
   }
 }
 
-/** Throws ERR_REPLY unless the path is below the directory and no link is on the way; as the system when it is absent. */
+/** Throws ERR_REPLY unless the path is below the directory without links on the way; the system's error when it does not exist. */
 export function requireNamed(path: string, directory: string): void {
   const isPlain = isAbsolute(path) && normalize(path) === path && !path.includes('\0');
-  // The directory's own path may have links in it: this user chose it.
+  // The directory's own path may contain links: this user chose it.
   const realDirectory = realpathSync(directory);
   const top = [directory, realDirectory].find((one) => isInside(one, path) && path !== one);
   if (!isPlain || top === undefined) throw refused(path, `it is not below ${directory}`);

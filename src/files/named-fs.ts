@@ -1,11 +1,11 @@
-// The calls of node:fs for names that may be any bytes: they take and give text that stands for such names
-// (file-name.ts). Node takes and gives those as buffers only, and spoils them as text.
+// The calls of node:fs for names with arbitrary bytes: they take and return text that stands for such names
+// (file-name.ts). Node supports such names only as buffers, and corrupts them as text.
 import * as fs from 'node:fs';
 import type * as promises from 'node:fs/promises';
 import { nameFromBytes } from '../protocol/name-bytes.ts';
 import { fsPath } from './file-name.ts';
 
-/** Node decodes a byte that is not UTF-8 as this: under such a name nothing would be found. */
+/** Node decodes a byte that is not UTF-8 as this character. No file would be found under such a name. */
 const replacement = '\uFFFD';
 
 const exact = (path: unknown): unknown => (typeof path === 'string' ? fsPath(path) : path);
@@ -43,7 +43,7 @@ export const symlinkSync = twoPaths(fs.symlinkSync);
 export const createReadStream = onePath(fs.createReadStream);
 export const createWriteStream = onePath(fs.createWriteStream);
 
-/** Loaded on use: it takes much of Node with it, and most commands do without. */
+/** Loaded on demand: it loads much of Node, and most commands do not need it. */
 const later = (): typeof promises => process.getBuiltinModule('node:fs/promises');
 
 export const chmod: typeof promises.chmod = (...args) => onePath(later().chmod)(...args);
@@ -65,7 +65,7 @@ export function readdirSync(directory: string): string[] {
   return fs.readdirSync(fsPath(directory), { encoding: 'buffer' }).map(nameFromBytes);
 }
 
-/** A name in a directory, and what kind of thing has it. */
+/** A name in a directory, and the type of the entry. */
 export type NamedEntry = Omit<fs.Dirent, 'path' | 'parentPath'>;
 
 /** What is in a directory, in no order. */
@@ -85,31 +85,31 @@ export function readlinkSync(path: string): string {
   return nameFromBytes(fs.readlinkSync(fsPath(path), { encoding: 'buffer' }));
 }
 
-/** The path without symbolic links. Relative ones are the system's to resolve: Node spoils the name of the directory it is in. */
+/** The path without symbolic links. Relative ones are resolved by the system: Node corrupts the name of the current directory. */
 export const realpathSync = (path: string): string =>
   nameFromBytes(fs.realpathSync.native(fsPath(path), { encoding: 'buffer' }));
 
-/** The directory that this process is in. */
+/** The current directory of this process. */
 export function currentDirectory(): string {
   const directory = process.cwd();
   return isDoubtful(directory) ? realpathSync('.') : directory;
 }
 
-/** {@link readdirSync}, not held up. */
+/** Asynchronous {@link readdirSync}. */
 export async function readdir(directory: string): Promise<string[]> {
   const names = await later().readdir(fsPath(directory));
   if (!names.some(isDoubtful)) return names;
   return (await later().readdir(fsPath(directory), { encoding: 'buffer' })).map(nameFromBytes);
 }
 
-/** {@link readlinkSync}, not held up. */
+/** Asynchronous {@link readlinkSync}. */
 export async function readlink(path: string): Promise<string> {
   const target = await later().readlink(fsPath(path));
   if (!isDoubtful(target)) return target;
   return nameFromBytes(await later().readlink(fsPath(path), { encoding: 'buffer' }));
 }
 
-/** {@link realpathSync}, not held up. */
+/** Asynchronous {@link realpathSync}. */
 export async function realpath(path: string): Promise<string> {
   return nameFromBytes(await later().realpath(fsPath(path), { encoding: 'buffer' }));
 }

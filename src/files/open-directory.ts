@@ -1,33 +1,33 @@
-// Directories that are held open: a system call on a name in one reaches that directory, whatever has taken its path since.
-// So no command that swaps a directory and a link meanwhile can lead it somewhere else.
+// Directories that are held open: a system call on a name in one reaches that directory, even if its path was replaced.
+// So a command that swaps a directory and a link cannot redirect it.
 import { closeSync, constants, fstatSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { chmodSync, lstatSync, openSync, realpathSync, statSync } from './named-fs.ts';
 
 export interface OpenDirectory {
-  /** Its absolute path when it was opened: for messages and comparisons, never for system calls. */
+  /** The absolute path when it was opened, for messages and comparisons, never for system calls. */
   readonly path: string;
   /** For a system call on the directory itself. */
   readonly self: string;
-  /** For a system call on what has this name in it; the last element is a link or not, as it happens to be. */
+  /** For a system call on this name in it. The last element may be a link. */
   at(name: string): string;
   /** Opens a directory in it. Throws as `open` does: ENOENT, or ENOTDIR for a link or anything else. */
   child(name: string): OpenDirectory;
   /** Its device and inode. */
   readonly identity: string;
-  /** Gives the directory itself a mode, also one that nobody may enter. */
+  /** Sets the directory's own mode, even to one that allows nobody to enter. */
   setMode(mode: number): void;
   close(): void;
 }
 
-/** Opens a directory also without the right to read it. Node has no name for it. */
+/** Opens a directory without read permission. Node has no constant for it. */
 const pathOnly = process.platform === 'linux' ? 0o10000000 : 0;
 const openFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW | pathOnly;
 
-/** The descriptors of this process as a directory, where the system has that. */
+/** The directory of this process's descriptors, where the system has one. */
 const descriptors = findDescriptors();
 
-/** How directories are held; `path`: where the system cannot reach one by its descriptor, by its path. */
+/** How directories are held: by descriptor, or by path where the system cannot use descriptors. */
 export type DirectoryAccess = 'descriptor' | 'path';
 export const bestAccess: DirectoryAccess = descriptors === undefined ? 'path' : 'descriptor';
 
@@ -44,13 +44,13 @@ export const holdThroughLinks = (path: string): OpenDirectory =>
     : new ByDescriptor(path, `${path}/.`, descriptors);
 
 /**
- * A directory that is used by its path: for a tree of the user's own, in which nobody swaps directories and links. So those in
- * it are not asked whether they are directories; reading them tells.
+ * A directory that is used by its path: for the user's own tree, in which nobody swaps directories and links. Entries in
+ * it are not checked for being directories; reading them shows it.
  */
 export const directoryByPath = (path: string): OpenDirectory =>
   new ByPath(realpathSync(path), true);
 
-/** Gives what has this name its mode; a link is left as it is. Throws as `chmod` does. */
+/** Sets the mode of the entry of this name; links are left alone. Throws as `chmod` does. */
 export function setMode(at: string, mode: number): void {
   if (descriptors === undefined) {
     chmodSync(at, mode);
@@ -64,7 +64,7 @@ export function setMode(at: string, mode: number): void {
   }
 }
 
-/** Closes what nobody can use any more: some users of a directory end by an error somewhere else. */
+/** Closes unreachable directories: some users end by an error elsewhere. */
 const forgotten = new FinalizationRegistry<number>((fd) => closeSync(fd));
 
 class ByDescriptor implements OpenDirectory {
@@ -92,7 +92,7 @@ class ByDescriptor implements OpenDirectory {
   }
 
   at(name: string): string {
-    // The number may be another file's by now.
+    // The descriptor may have been reused.
     if (!this.#isOpen) throw new Error(`${this.path} is not held any more`);
     return this.#prefix + name;
   }
@@ -102,7 +102,7 @@ class ByDescriptor implements OpenDirectory {
   }
 
   setMode(mode: number): void {
-    // Not by `self`: looking up `.` needs the right to enter.
+    // Not by `self`: looking up `.` needs search permission.
     chmodSync(this.at('').slice(0, -1), mode);
   }
 
@@ -137,7 +137,7 @@ class ByPath implements OpenDirectory {
   }
 
   at(name: string): string {
-    // Most names are plain, and to normalize each would take as long as the calls.
+    // Most names are plain, and normalizing each would take as long as the system calls.
     const isPlain = name !== '' && !name.startsWith('.') && !name.includes('/');
     return isPlain && this.path !== '/' ? `${this.path}/${name}` : join(this.path, name);
   }
@@ -153,7 +153,7 @@ class ByPath implements OpenDirectory {
   close(): void {}
 }
 
-/** Asked for once: a number instead of `self` saves a link in every call. */
+/** Looked up once: a number instead of `self` saves a link in every call. */
 function findDescriptors(): string | undefined {
   if (process.platform !== 'linux') return undefined;
   try {

@@ -1,34 +1,34 @@
-// The directories of one tree, each held open while there is something to do in it. No link is followed below the top.
+// The directories of one tree, held open while they are in use. No link is followed below the top.
 import { holdThroughLinks, type OpenDirectory } from './open-directory.ts';
 
-/** Of one tree at a time; those used last. A directory that is needed again is opened again. */
+/** The maximum number of open directories of a tree. Others are opened again when needed. */
 const maxHeld = 64;
-/** Longer than any path that somebody works with; what follows it would take very long. */
+/** Longer than any useful path; following longer ones would take very long. */
 const maxPathLength = 1 << 16;
 
-/** A tree by its path, or as it is held already. */
+/** A tree by its path, or already open. */
 export type TreeTop = string | OpenTree;
 
 export class OpenTree {
-  /** The tree itself when it is held; of a path, whose last element may be a link, one that its user has to close. */
+  /** The tree itself when it is open. Opens a path, whose last element may be a link; the caller closes that. */
   static of(top: TreeTop): OpenTree {
     return typeof top === 'string' ? new OpenTree(holdThroughLinks(top)) : top;
   }
 
   readonly top: OpenDirectory;
-  /** By path in the tree, the one used last at the end. */
+  /** By path in the tree, the most recently used last. */
   readonly #held = new Map<string, OpenDirectory>();
   #lastPath = '';
   #last: OpenDirectory;
 
-  /** Closes `top` with itself. */
+  /** Whether closing this also closes `top`. */
   constructor(top: OpenDirectory) {
     this.top = top;
     this.#last = top;
   }
 
   /**
-   * The directory at a path in the tree, empty or `.` for the top. It may be closed by the next call: use it at once. Throws as
+   * The directory at a path in the tree, empty or `.` for the top. The next call may close it: use it at once. Throws as
    * `open` does: ENOENT, or ENOTDIR when something else is there, also a link.
    */
   directory(path: string): OpenDirectory {
@@ -62,7 +62,7 @@ export class OpenTree {
     if (path !== undefined) this.#drop(path);
   }
 
-  /** For a system call on what has this path in the tree: at once, as with {@link directory}. */
+  /** For a system call on this path in the tree. Use it at once, as with {@link directory}. */
   at(path: string): string {
     const slash = path.lastIndexOf('/');
     return slash < 0
@@ -75,7 +75,7 @@ export class OpenTree {
     return path === '' || path === '.' ? this.top.path : `${this.top.path}/${path}`;
   }
 
-  /** Says that another directory may have this path from now on, and so those below it. */
+  /** Forgets the directory at this path and those below it, because it may be replaced. */
   forget(path: string): void {
     for (const held of [...this.#held.keys()]) {
       if (held === path || held.startsWith(`${path}/`)) this.#drop(held);

@@ -1,11 +1,11 @@
-// Standard input and outputs as streams that leave the descriptors as they are. Node makes pipes and sockets
-// non-blocking for every program that shares them, such as the other jobs of a make: their writes fail then.
+// Standard streams that leave the descriptors' flags alone. Node makes pipes and sockets
+// non-blocking for every program that shares them, such as the other jobs of a make, whose writes then fail.
 import { constants, fstatSync, openSync, write, writeSync } from 'node:fs';
 import { type Readable, Writable } from 'node:stream';
 import { errnoOf, GomoteError } from '../errors.ts';
 import { errnoText } from '../protocol/process-state.ts';
 
-/** How long to wait when another program has made the descriptor non-blocking and it takes nothing, in ms. */
+/** How long to wait when another program has made the descriptor non-blocking and it is full, in ms. */
 const fullWaitMs = 5;
 
 const names: Readonly<Record<number, string>> = { 1: 'standard output', 2: 'standard error' };
@@ -21,10 +21,10 @@ export function outputStream(fd: 1 | 2, isClosed = false): Writable {
   return stream;
 }
 
-/** Whether some of standard output has not been taken yet. */
+/** Whether some of standard output has not been written yet. */
 export const isOutputPending = (): boolean => (opened.get(1)?.writableLength ?? 0) > 0;
 
-/** Resolves when standard error has taken what was written to it, or after the time. */
+/** Resolves when standard error has been written, or after the time limit. */
 export async function whenSaid(withinMs: number): Promise<void> {
   const stream = opened.get(2);
   if (stream === undefined || stream.writableLength === 0) return;
@@ -46,7 +46,7 @@ function openOutput(fd: 1 | 2): Writable {
   return new DescriptorWriter(fd, stats.isFIFO() || stats.isSocket() ? 'slow' : 'fast');
 }
 
-/** Loaded for a device only: most commands in scripts have none. */
+/** Loaded only for a terminal: most commands in scripts have none. */
 export const isTerminal = (fd: number): boolean => process.getBuiltinModule('node:tty').isatty(fd);
 
 /** Standard input. */
@@ -57,7 +57,7 @@ export function inputStream(): Readable & { isTTY?: boolean } {
   return new Socket({ fd, readable: true, writable: false });
 }
 
-/** The pipe on standard input, opened once more: what is set for that is not set for others. */
+/** The pipe on standard input, opened again, so that flags set on it do not affect others. */
 function reopenStdin(): number | undefined {
   try {
     return openSync('/proc/self/fd/0', constants.O_RDONLY | constants.O_NONBLOCK);
@@ -67,7 +67,7 @@ function reopenStdin(): number | undefined {
   }
 }
 
-/** Writes to a descriptor: in a thread where that may take long, else at once. */
+/** Writes to a descriptor: in a thread where that may block, otherwise directly. */
 class DescriptorWriter extends Writable {
   readonly #fd: number;
   readonly #kind: 'closed' | 'slow' | 'fast';
@@ -105,7 +105,7 @@ class DescriptorWriter extends Writable {
     });
   }
 
-  /** EPIPE says by itself that the reader has gone; every other error names the stream. */
+  /** Adds the name of the stream to every error but EPIPE. */
   #failure(error: unknown): Error {
     const errno = errnoOf(error) ?? String(error);
     if (errno === 'EPIPE' && error instanceof Error) return error;

@@ -16,16 +16,16 @@ import { errnoOf, GomoteError } from '../errors.ts';
 import { errnoText } from '../protocol/process-state.ts';
 
 interface DirectoryRule {
-  /** What the directory is for, as messages name it: `state directory`. */
+  /** The name of the directory in messages: `state directory`. */
   readonly what: string;
   /**
    * `private`: it belongs to this user and is closed to others. `readable`: it belongs to this user or root, and others
    * may read it. Those above it are always of the second kind.
    */
   readonly access: 'private' | 'readable';
-  /** Whether what is missing is made, with mode 0700. Default: no. */
+  /** Whether to create missing directories, with mode 0700. Default: no. */
   readonly make?: boolean | undefined;
-  /** Where a symbolic link of this user or of root may be: on the way to it, also in its own place, or nowhere. */
+  /** Where a symbolic link of this user or of root is allowed: on the way, also as the last element, or nowhere. */
   readonly links?: 'above' | 'anywhere' | 'none' | undefined;
   /** How to use another directory, for messages: `set XDG_STATE_HOME`. */
   readonly cure?: string | undefined;
@@ -37,17 +37,17 @@ const maxLinks = 40;
 const rootUid = 0;
 const stickyBit = 0o1000;
 
-/** Makes a private directory, with the missing ones above it, or checks the one that is there. Throws ERR_CONFIG. */
+/** Creates a private directory with its parents, or checks an existing one. Throws ERR_CONFIG. */
 export function makePrivateDirectory(path: string, what: string, cure?: string): void {
   checkDirectory(path, { what, cure, access: 'private', make: true });
 }
 
-/** Checks a private directory before it is used; false when it is not there. Throws ERR_CONFIG. */
+/** Checks a private directory before it is used. Returns false when it does not exist. Throws ERR_CONFIG. */
 export function hasPrivateDirectory(path: string, what: string, cure?: string): boolean {
   return checkDirectory(path, { what, cure, access: 'private' });
 }
 
-/** Whether the directory is there. Throws ERR_CONFIG when another user could change it or put another in its place. */
+/** Whether the directory exists. Throws ERR_CONFIG when another user could change or replace it. */
 export function checkDirectory(path: string, rule: DirectoryRule): boolean {
   const uid = process.getuid?.();
   const check = new Check(path, rule, uid ?? rootUid);
@@ -61,7 +61,7 @@ export function checkDirectory(path: string, rule: DirectoryRule): boolean {
   }
 }
 
-/** Where files have no owner that Node can tell, nothing more can be checked. */
+/** Where Node cannot tell a file's owner, nothing more can be checked. */
 function checkUnowned(path: string, { make = false }: DirectoryRule): boolean {
   if (make) mkdirSync(path, { recursive: true });
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
@@ -107,7 +107,7 @@ class Check {
     return true;
   }
 
-  /** What is at the path; made if it is missing and may be made. */
+  /** Looks up the path, and creates it if it is missing and allowed. */
   #find(path: string): Stats | undefined {
     const found = lstatSync(path, { throwIfNoEntry: false });
     if (found !== undefined || this.#rule.make !== true) return found;
@@ -143,7 +143,7 @@ class Check {
     }
   }
 
-  /** Checks once more what is opened under the name. */
+  /** Checks again what was opened under the name. */
   #checkOpened(path: string): void {
     const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
     try {

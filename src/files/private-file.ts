@@ -26,7 +26,7 @@ export function readOwnFile(path: string): string {
  * user but root can have written it, and as `open` does.
  */
 export function readTrustedFile(path: string): Buffer {
-  // A FIFO in its place would keep us waiting, and a device may have no end.
+  // Opening a FIFO would block, and a device may never end.
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const found = fstatSync(fd);
@@ -61,7 +61,7 @@ export function readSecretFile(path: string): string {
   }
 }
 
-/** As {@link readSecretFile}; throws ERR_CONFIG also when the file cannot be read. `what` names the setting with its path. */
+/** Like {@link readSecretFile}, but also throws ERR_CONFIG when the file cannot be read. `what` names the setting with its path. */
 export function readNamedSecret(what: string, path: string): string {
   try {
     return readSecretFile(path);

@@ -1,5 +1,5 @@
-// What the system tells of a process, and the process itself decides: its arguments and its environment. Any process can
-// make either as long as it likes, gigabytes of memory that it does not have.
+// The arguments and environment of a process, which the process itself controls. Any process can
+// make them appear gigabytes long.
 import { open } from 'node:fs/promises';
 
 /** No program is started with more than 6 MiB of both together. */

@@ -1,16 +1,16 @@
-// Gives a finished file its final name, and replaces what has that name.
+// Renames a finished file to its final name, and replaces what has that name.
 import { posix } from 'node:path';
 import { errnoOf, GomoteError } from '../errors.ts';
 import { copyAcross } from './copy-across.ts';
 import { lstatSync, readEntriesSync, renameSync, rmSync } from './named-fs.ts';
 import { removeTreeSync } from './remove-tree.ts';
 
-/** Whether a directory makes room for a file or link: with all that is in it, only if no file or link is in it, or never. */
+/** Whether a file or link replaces a directory: with everything in it, only if it contains no file or link, or never. */
 export type Replaces = boolean | 'empty';
 
 /**
- * `partial` has a name that begins with a dot and is nobody else's. Throws what the system says, and ERR_CONFLICT for a
- * directory that stays because of what is in it.
+ * `partial` has a unique name that begins with a dot. Throws the system's errors, and ERR_CONFLICT for a
+ * directory that is kept because of its content.
  */
 export function putInPlace(partial: string, place: string, replaces: Replaces = true): void {
   try {
@@ -27,7 +27,7 @@ export function putInPlace(partial: string, place: string, replaces: Replaces = 
   }
 }
 
-/** Removes the directory that has the name, if one has it. Throws ERR_CONFLICT when it stays for what is in it. */
+/** Removes the directory of this name, if there is one. Throws ERR_CONFLICT when it is kept because of its content. */
 export function makeRoom(place: string, replaces: Replaces): void {
   if (!replaces || !lstatSync(place, { throwIfNoEntry: false })?.isDirectory()) return;
   const held = replaces === 'empty' ? firstIn(place) : undefined;
@@ -37,7 +37,7 @@ export function makeRoom(place: string, replaces: Replaces): void {
   removeTreeSync(place);
 }
 
-/** Something in the directory that is no directory, by its path in it. */
+/** The path of some entry in the directory that is not a directory. */
 function firstIn(directory: string): string | undefined {
   for (const entry of readEntriesSync(directory)) {
     if (!entry.isDirectory()) return entry.name;

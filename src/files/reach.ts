@@ -1,5 +1,5 @@
-// Walks to a place below a directory, element by element, holding what it has come through: whatever is swapped meanwhile,
-// the place is below that directory. A link on the way is followed by its text, and must come out inside.
+// Walks to a path below a directory, element by element, holding each directory open: whatever is swapped meanwhile,
+// the result is below that directory. Links on the way are resolved by their text, and must stay inside.
 
 import type { Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -18,24 +18,24 @@ import { OpenTree } from './open-tree.ts';
 interface ReachOptions {
   /** Whether a symbolic link as the last element is followed, too. Default: no. */
   readonly follow?: boolean;
-  /** The mode of directories to make where there is none: those before the last element, or `all`. Default: none are made. */
+  /** The mode of missing directories to create: those before the last element, or `all`. Default: none are created. */
   readonly make?: {
     readonly mode: number;
     readonly all?: boolean;
-    /** Called with the path of each that is made. */
+    /** Called with the path of each directory that is created. */
     readonly onMake?: (path: string) => void;
   };
   readonly how?: DirectoryAccess;
 }
 
-/** A place below a directory, whose own directory is held until `close`. */
+/** A path below a directory, whose parent directory is held open until `close`. */
 export interface Place {
   readonly directory: OpenDirectory;
-  /** Its name in there; `.` when it is that directory. */
+  /** The name in the parent directory; `.` for that directory itself. */
   readonly name: string;
   /** Its absolute path, for messages. */
   readonly path: string;
-  /** For a system call on it that follows no link. */
+  /** For a system call on it that does not follow links. */
   readonly at: string;
   close(): void;
 }
@@ -48,8 +48,8 @@ const maxDepth = 1024;
 /**
  * Walks to `relative`, a path of the protocol, below the directory `root`, an absolute path without links.
  *
- * Throws ERR_PATH for a path that is not the protocol's or that leaves `root`, and what the system says when a directory
- * on the way is not there, is none, or may not be searched.
+ * Throws ERR_PATH for a path that is not the protocol's or that leaves `root`, and the system's error when a directory
+ * on the way is missing, is not a directory, or may not be searched.
  */
 export function reach(root: string, relative: string, options: ReachOptions = {}): Place {
   const walk = new Walk(root, relative, options);
@@ -76,7 +76,7 @@ export function reachDirectory(
   }
 }
 
-/** A directory with all that is below it; or what is no directory, by its name in the one that it is in. */
+/** A directory with everything below it; or another entry, by its name in its parent directory. */
 export interface Reached {
   readonly tree: OpenTree;
   readonly single?: { readonly name: string; readonly stats: Stats };
@@ -105,7 +105,7 @@ class Walk {
   readonly #options: ReachOptions;
   readonly #how: DirectoryAccess;
   readonly #identity: string;
-  /** What has been come through: from the root on, or from `/` while a link has led out. */
+  /** The directories walked through: from the root, or from `/` while a link leads outside. */
   #through: OpenDirectory[];
   #isInside = true;
   #links = 0;
@@ -134,7 +134,7 @@ class Walk {
     return this.#place('.');
   }
 
-  /** Goes through an element, and what it is a link to. Returns the name at which it stopped: the path's last. */
+  /** Walks through an element, and the target of a link. Returns the name at which it stopped: the last of the path. */
   #element(element: string, { isLast, follow }: { isLast: boolean; follow: boolean }) {
     const pending = [element];
     for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
@@ -147,7 +147,7 @@ class Walk {
       if (target === undefined) {
         const isOver = !pending.some((rest) => rest !== '' && rest !== '.');
         if (isLast && isOver && this.#isInside) return name;
-        // Stops `new/../..` in a link: what is made as `new` is left there when the rest is refused.
+        // Refuse `new/../..` in a link: what is created as `new` would stay when the rest is refused.
         this.#enter(name, { make: !pending.includes('..') });
         continue;
       }
@@ -171,7 +171,7 @@ class Walk {
     try {
       return readlinkSync(this.#here.at(name));
     } catch (error) {
-      // It is no link, or there is nothing.
+      // It is not a link, or nothing exists.
       if (['EINVAL', 'ENOENT', 'UNKNOWN'].includes(errnoOf(error) ?? '')) return undefined;
       throw error;
     }
@@ -196,7 +196,7 @@ class Walk {
     this.#isInside = true;
   }
 
-  /** Enters the last element, too; false when what is there is no directory. */
+  /** Enters the last element, too. Returns false when it is not a directory. */
   #entered(name: string): boolean {
     try {
       this.#enter(name);
@@ -212,7 +212,7 @@ class Walk {
     else if (this.#isInside) this.#leaveTo(dirname(this.#root));
   }
 
-  /** Goes on outside, at an absolute path without links. */
+  /** Continues outside, at an absolute path without links. */
   #leaveTo(path: string): void {
     this.close();
     this.#isInside = false;
@@ -242,7 +242,7 @@ class Walk {
   }
 }
 
-/** False when somebody else has made it meanwhile. */
+/** Returns false when somebody else has created it meanwhile. */
 function makeDirectory(at: string, mode: number): boolean {
   try {
     mkdirSync(at, mode);

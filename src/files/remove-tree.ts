@@ -1,5 +1,5 @@
-// Removes a file or a whole directory: also one with read-only directories in it, and one too deep for a path. It goes from
-// directory to directory and through no link, whatever is swapped meanwhile.
+// Removes a file or a whole directory, even with read-only directories in it or too deep for a path. It goes from
+// directory to directory and follows no link, whatever is swapped meanwhile.
 import { randomBytes } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
@@ -15,14 +15,14 @@ import {
 } from './named-fs.ts';
 import { holdThroughLinks, type OpenDirectory } from './open-directory.ts';
 
-/** How many directories are open at a time; deeper ones are moved up first. */
+/** How many directories are open at once; deeper ones are moved up first. */
 const maxDepth = 128;
 /** Somebody may be writing into it. */
 const attempts = 4;
-/** How long the event loop may be held up before others get their turn. */
+/** How long the event loop may be blocked, in ms. */
 const turnMs = 5;
 
-/** Removes `path` and all below it; an absent one is no error. Throws what the system says. */
+/** Removes `path` and everything below it; a missing path is not an error. Throws the system's errors. */
 export async function removeTree(path: string): Promise<void> {
   const parent = parentOf(path);
   if (parent === undefined) return;
@@ -33,7 +33,7 @@ export async function removeTree(path: string): Promise<void> {
   }
 }
 
-/** {@link removeTree}, done at once. */
+/** Synchronous {@link removeTree}. */
 export function removeTreeSync(path: string): void {
   const parent = parentOf(path);
   if (parent === undefined) return;
@@ -53,16 +53,16 @@ function parentOf(path: string): OpenDirectory | undefined {
   }
 }
 
-/** Removes what has this name in the directory, and all below it. */
+/** Removes the entry of this name in the directory, and everything below it. */
 export const removeBelow = (directory: OpenDirectory, name: string): Promise<void> =>
   inTurns(removal(directory, name));
 
-/** {@link removeBelow}, done at once. */
+/** Synchronous {@link removeBelow}. */
 export function removeBelowSync(directory: OpenDirectory, name: string): void {
   for (const _ of removal(directory, name));
 }
 
-/** Removes all that is in the directory, and leaves it. */
+/** Removes everything in the directory, but not the directory. */
 export const emptyDirectory = (directory: OpenDirectory): Promise<void> =>
   inTurns(emptying(directory));
 
@@ -101,7 +101,7 @@ class Removal {
   /** The directory that the whole is in. */
   readonly #above: OpenDirectory;
   readonly #name: string;
-  /** What was too deep, by its name at the top now. */
+  /** Directories that were too deep, by their new name at the top. */
   readonly #moved: string[] = [];
 
   constructor(above: OpenDirectory, name: string) {
@@ -158,8 +158,8 @@ class Removal {
   }
 
   /**
-   * Does something in a directory that may lack the permission for it, as those of Go's module cache do; what is gone is
-   * no error. The directory that holds the whole keeps its mode.
+   * Does something in a directory that may lack the permission for it, as in Go's module cache. What is gone is
+   * not an error. The mode of the top directory's parent is not changed.
    */
   #writable<T>(directory: OpenDirectory, depth: number, call: () => T): T | undefined {
     try {
@@ -176,7 +176,7 @@ class Removal {
 
 const isGone = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '');
 
-/** Removes what was left in the directory under names that begin so, but for `kept`. */
+/** Removes leftovers with this prefix from the directory, except `kept`. */
 export function removeLeftovers(directory: OpenDirectory, prefix: string, kept: string): void {
   for (const name of readdirSync(directory.self)) {
     if (name.startsWith(prefix) && name !== kept) removeBelowSync(directory, name);

@@ -1,9 +1,9 @@
-// Small files of this user's alone, which are whole whenever somebody reads them. For those that must outlast a crash of the
+// Small private files, which readers always see complete. For those that must survive a crash of the
 // system, see write-whole.ts.
 import { readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Replaces the file. When that fails, the old one is still there, and nothing else is. */
+/** Replaces the file. On failure, the old one is kept and nothing else is left. */
 export function replaceFile(path: string, content: string | Uint8Array): void {
   const partial = `${path}.${process.pid}.new`;
   try {
@@ -16,7 +16,7 @@ export function replaceFile(path: string, content: string | Uint8Array): void {
   }
 }
 
-/** Removes the files of a directory that have not been written for so long. */
+/** Removes files of a directory that have not been written for this long. */
 export function removeOldFiles(directory: string, ageMs: number): void {
   for (const name of readdirSync(directory)) {
     const path = join(directory, name);

@@ -1,9 +1,9 @@
-// Names in a work directory that are ours: they are no part of any tree.
+// Reserved names in a work directory, which are not part of any tree.
 
-/** At the top of the work directory: what was pushed, and how it was. Neither listed nor packed with what lies beside it. */
+/** At the top of the work directory: records of pushed trees. Neither listed nor packed. */
 export const stateDirectory = '.gomote';
 
-/** Whether something below a tree is the state of the tree at the work directory's top, or not whole yet. */
+/** Whether an entry below a tree is the state of the work directory, or incomplete. */
 export const isReserved = (path: string): boolean =>
   path.includes(stateDirectory) && reserved.test(path);
 

@@ -1,14 +1,14 @@
-// Sockets of this process: connections to a target, and listeners at one.
+// Connections to targets and listeners at targets, in this process.
 import { once } from 'node:events';
 import { connect, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import type { SocketTarget } from '../protocol/forward.ts';
 
-/** How long a connection may take to be made, in ms. */
+/** The time limit for connecting, in ms. */
 const connectTimeoutMs = 10_000;
 
 const ends = { allowHalfOpen: true, noDelay: true };
 
-/** A connection, paused; each direction ends by itself. Fails as the system does, or with the signal's reason. */
+/** Opens a connection, paused, whose directions end separately. Fails as the system does, or with the signal's reason. */
 export async function connectTo(target: SocketTarget, signal?: AbortSignal): Promise<Socket> {
   const socket = connect({ ...placeOf(target), ...ends });
   socket.pause();
@@ -28,27 +28,27 @@ export async function connectTo(target: SocketTarget, signal?: AbortSignal): Pro
   }
 }
 
-/** A listener; `close` lets it take no more. */
+/** A listener; `close` stops it. */
 export interface Listening {
-  /** With the port that was free. */
+  /** The target with the actual port. */
   readonly at: SocketTarget;
-  /** Resolves when it is over without having been closed; absent: never. */
+  /** Resolves when the listener ends without `close`; absent: never. */
   readonly ended?: Promise<void> | undefined;
   close(): void;
 }
 
-/** Takes connections, each given as `connectTo` gives them. The socket of a file is for this user alone. Fails as the system does. */
+/** Listens at a target. Connections are as from `connectTo`. A unix socket is private to this user. Fails as the system does. */
 export async function listenAt(
   target: SocketTarget,
   onSocket: (socket: Socket) => void,
 ): Promise<Listening> {
   const server = createServer({ ...ends, pauseOnConnect: true }, onSocket);
-  // The socket is made at once.
+  // The socket is created synchronously.
   const mask = target.kind === 'unix' ? process.umask(0o177) : undefined;
   server.listen(placeOf(target));
   if (mask !== undefined) process.umask(mask);
   await once(server, 'listening');
-  // One connection that could not be taken: the others are.
+  // A single connection could not be accepted; the listener goes on.
   server.on('error', () => undefined);
   return { at: placeTaken(target, server), close: () => void server.close() };
 }

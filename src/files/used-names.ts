@@ -1,37 +1,37 @@
-// Names of buildlets that were given before, so that what is left of one, such as a name in a file of a script, never
-// leads to the buildlet of somebody else.
+// Names that buildlets had before, so that an old name, for example in a script, never
+// leads to somebody else's buildlet.
 import { closeSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { makePrivateDirectory } from './private-directory.ts';
 
-/** How long a name that is not the last of its kind is remembered, in ms. */
+/** How long a name other than the last of its kind is remembered, in ms. */
 const rememberedMs = 24 * 3_600_000;
 
 /**
- * Gives names `<stem>-<n>` with a number that never goes back. Each is an empty file in a directory: of many processes
- * that make it at once, one succeeds.
+ * Generates names `<stem>-<n>` with increasing numbers. Each is an empty file in a directory: of many processes
+ * that create it at once, one succeeds.
  */
 export class UsedNames {
   readonly #directory: string;
 
-  /** @param directory Is made, for this user alone, when the first name is given. */
+  /** @param directory Created with mode 0700 for the first name. */
   constructor(directory: string) {
     this.#directory = directory;
   }
 
-  /** The number that the next name has, unless another takes it meanwhile. */
+  /** The number of the next name, unless another process takes it. */
   next(stem: string): number {
     return this.#last(this.#used(stem)) + 1;
   }
 
-  /** Takes the name, of whatever number; false when it was given before. */
+  /** Takes the name, whatever its number. Returns false when it was used before. */
   takeThis(name: string): boolean {
     this.#open();
     return this.#mark(name);
   }
 
-  /** The next name that is not taken, of at least that number. */
+  /** The next free name with at least that number. */
   take(stem: string, isTaken: (name: string) => boolean = () => false, least = 0): string {
     const used = this.#used(stem);
     const last = this.#last(used);
@@ -82,7 +82,7 @@ function numberOf(stem: string, name: string): number[] {
   return number === undefined ? [] : [Number(number)];
 }
 
-/** The next name that was not given before, as far as that is known, and is not taken. */
+/** The next free name that is not known to have been used. */
 export function nextName(
   stem: string,
   used: UsedNames | undefined,

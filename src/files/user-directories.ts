@@ -7,7 +7,7 @@ import { errnoText } from '../protocol/process-state.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** `$HOME`, or, when that is not set, what the system's user database has. Throws ERR_CONFIG for any but an absolute path. */
+/** `$HOME`, or else the directory in the user database. Throws ERR_CONFIG when it is not an absolute path. */
 export function homeDirectory(environment: Environment): string {
   const { HOME } = environment;
   if (HOME !== undefined) return absolute('HOME', HOME);
@@ -22,8 +22,8 @@ export function homeDirectory(environment: Environment): string {
 }
 
 /**
- * The directory in a variable such as XDG_STATE_HOME; `below` the home directory when it is not set or empty. What is
- * missing there may be made, but never the home directory itself: throws ERR_CONFIG when that is not there.
+ * The directory in a variable such as XDG_STATE_HOME; `below` the home directory when it is unset or empty. Missing
+ * directories may be created, but never the home directory itself: throws ERR_CONFIG when that does not exist.
  */
 export function userDirectory(
   environment: Environment,
@@ -35,13 +35,13 @@ export function userDirectory(
   return join(existingDirectory('HOME', homeDirectory(environment)), ...below);
 }
 
-/** `$TMPDIR`, else /tmp. Throws ERR_CONFIG when that is no directory. */
+/** `$TMPDIR`, or /tmp. Throws ERR_CONFIG when that is not a directory. */
 export function temporaryDirectory(environment: Environment): string {
   const { TMPDIR } = environment;
   return existingDirectory('TMPDIR', TMPDIR ? absolute('TMPDIR', TMPDIR) : '/tmp');
 }
 
-/** The path, which the variable has or stands for. Throws ERR_CONFIG when no directory is there. */
+/** Checks the path of the variable. Throws ERR_CONFIG when it is not a directory. */
 export function existingDirectory(variable: string, path: string): string {
   const problem = whyNoDirectory(path);
   if (problem === undefined) return path;
@@ -56,7 +56,7 @@ function whyNoDirectory(path: string): string | undefined {
     if (found === undefined) return 'does not exist';
     return found.isDirectory() ? undefined : 'is not a directory';
   } catch (error) {
-    // As after `su`, with a variable of the user before.
+    // For example after `su`, with the variable of another user.
     return `cannot be used: ${errnoText(errnoOf(error) ?? String(error))}`;
   }
 }

@@ -5,11 +5,11 @@ import { pipeline } from 'node:stream/promises';
 import { errnoOf } from '../errors.ts';
 import { open, rename, rm, stat } from './named-fs.ts';
 
-/** The ending of a file that is being written; what is left of one after a crash means nothing. */
+/** The suffix of a file that is being written. Leftovers after a crash are ignored. */
 export const partialEnding = '.partial';
 
 /**
- * Replaces the file by one of this user's alone, once its content is on the disk. When that fails, the old file is still
+ * Replaces the file by a private one, once its content is on the disk. On failure, the old file is still
  * there.
  *
  * @param options.keepsAccess Whether the owner, the group and the mode of the old file stay.
@@ -49,14 +49,14 @@ async function keepAccess(file: FileHandle, path: string): Promise<void> {
 export interface NewFileOptions {
   /** Default: what the umask leaves of 0o666. */
   readonly mode?: number;
-  /** How much is gathered while the disk is busy, in bytes. */
+  /** How much is buffered while the disk is busy, in bytes. */
   readonly highWaterMark?: number;
   readonly signal?: AbortSignal;
   /** Called with the descriptor once all is written, before it is closed; a throw leaves no file. */
   readonly onWhole?: (fd: number, sizeBytes: number) => void;
 }
 
-/** Writes all of the source to a file that must not be there; returns its size. When that fails, there is none. */
+/** Writes the source to a new file, which must not exist, and returns its size. On failure, no file is left. */
 export async function writeNew(
   path: string,
   source: AsyncIterable<Uint8Array>,
@@ -84,7 +84,7 @@ export async function writeNew(
 }
 
 async function closed(file: FileHandle, writer: WriteStream): Promise<void> {
-  // Before it closes its handle, the last user must have gone; a failure is the handle's to tell.
+  // The handle closes after its last user; closing it reports failures.
   writer.on('error', () => undefined).destroy();
   await file.close();
 }

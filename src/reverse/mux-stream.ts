@@ -1,19 +1,19 @@
-// One of the many streams that a connection carries: a duplex of bytes with credit in both directions.
+// One stream of a multiplexed connection: a duplex of bytes with credit in both directions.
 import { Duplex } from 'node:stream';
 import { messageOf } from '../errors.ts';
 import { dataLimitBytes, initialCreditBytes } from '../protocol/frames.ts';
 
 type Done = (error?: Error | null) => void;
 
-/** What a stream tells the connection that carries it. */
+/** The callbacks of a stream to its connection. */
 interface Carrier {
-  /** The stream has something to send. */
+  /** Called when the stream has something to send. */
   onReady(stream: MuxStream): void;
-  /** The stream leads where the other end asked for. */
+  /** Called when the stream is connected to its target. */
   onAccepted(stream: MuxStream): void;
-  /** What came was read: the other end may send this many bytes more. */
+  /** Called when data was read: the other end may send this many bytes more. */
   onCredit(stream: MuxStream, sizeBytes: number): void;
-  /** The stream is over; with words: before its end. */
+  /** Called when the stream has ended; with a reason when it ended early. */
   onClosed(stream: MuxStream, words: string | undefined): void;
 }
 
@@ -26,7 +26,7 @@ export class MuxStream extends Duplex {
   #creditBytes = initialCreditBytes;
   /** How much the other end may still send. */
   #grantedBytes = initialCreditBytes;
-  /** How much came that was not given back as credit. */
+  /** Received bytes that were not yet returned as credit. */
   #owedBytes = 0;
   #isReset = false;
   #idleTimer: NodeJS.Timeout | undefined;
@@ -35,11 +35,11 @@ export class MuxStream extends Duplex {
     super({ highWaterMark: initialCreditBytes / 4 });
     this.id = id;
     this.#carrier = carrier;
-    // A connection that is lost while nobody holds the stream is no reason for the program to end.
+    // A lost connection must not end the program while the stream has no listener.
     this.on('error', () => undefined);
   }
 
-  /** As of a socket, which both ends of HTTP ask for: emits `timeout` after so long without data; 0: never. */
+  /** Like the one of a socket, for HTTP: emits `timeout` after this long without data; 0: never. */
   setTimeout(idleMs: number, listener?: () => void): this {
     clearTimeout(this.#idleTimer);
     this.#idleTimer =
@@ -49,18 +49,18 @@ export class MuxStream extends Duplex {
     return this;
   }
 
-  /** Tells the other end that the stream leads where it asked for; there, it emits `connect`. */
+  /** Tells the other end that the stream is connected; there, it emits `connect`. */
   accept(): void {
     this.#carrier.onAccepted(this);
   }
 
-  /** Whether there is something that may be sent now. */
+  /** Whether there is something to send and credit for it. */
   get isReady(): boolean {
     if (this.destroyed) return false;
     return this.#pending.length > 0 ? this.#creditBytes > 0 : this.#finishing !== undefined;
   }
 
-  /** The next piece to send; undefined: the end. To be called when it is ready. */
+  /** The next chunk to send; undefined: the end. Call it when the stream is ready. */
   takePiece(): Buffer | undefined {
     const [first] = this.#pending;
     if (first === undefined) {
@@ -77,7 +77,7 @@ export class MuxStream extends Duplex {
     return piece;
   }
 
-  /** All that was written is on its way. */
+  /** Whether everything has been sent. */
   #settle(): void {
     const done = this.#written;
     this.#written = undefined;
@@ -89,7 +89,7 @@ export class MuxStream extends Duplex {
     if (this.isReady) this.#carrier.onReady(this);
   }
 
-  /** Takes what came; throws when it is more than there was credit for. */
+  /** Receives data. Throws when it exceeds the credit. */
   receive(piece: Buffer): void {
     this.#grantedBytes -= piece.length;
     if (this.#grantedBytes < 0) throw new Error('more data than credit');
@@ -109,7 +109,7 @@ export class MuxStream extends Duplex {
   }
 
   override _read(): void {
-    // In few large pieces: while less is owed, the other end has more than half of its credit left.
+    // Return credit in few large steps: until then, the other end has more than half of its credit left.
     if (this.#owedBytes < initialCreditBytes / 4) return;
     const sizeBytes = this.#owedBytes;
     this.#owedBytes = 0;

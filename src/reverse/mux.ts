@@ -12,7 +12,7 @@ import {
 import { MuxStream } from './mux-stream.ts';
 
 interface MuxEvents {
-  /** A stream that the other end opened; absent: it may open none. */
+  /** Called with each stream that the other end opens; absent: it may open none. */
   readonly onStream?: ((stream: MuxStream, words: string) => void) | undefined;
   /** How many of those may be open at once. Default 10,000. */
   readonly streamLimit?: number | undefined;
@@ -20,11 +20,11 @@ interface MuxEvents {
   readonly onBye: (reason: string) => void;
   /** Every stream is closed. */
   readonly onIdle: () => void;
-  /** What came is not what the protocol says. */
+  /** Called when received data violates the protocol. */
   readonly onBroken: (what: string) => void;
 }
 
-/** How much waits in the socket's own buffer before streams are held up, in bytes. */
+/** How much may wait in the socket's buffer before streams are paused, in bytes. */
 const socketBufferBytes = 256 << 10;
 
 const defaultStreamLimit = 10_000;
@@ -32,10 +32,10 @@ const defaultStreamLimit = 10_000;
 export class Mux {
   readonly #socket: Duplex;
   readonly #events: MuxEvents;
-  /** What the other end is called in errors. */
+  /** The name of the other end in errors. */
   readonly #label: string;
   readonly #streams = new Map<number, MuxStream>();
-  /** Those with something to send, in the order of their turns. */
+  /** The streams with something to send, in order. */
   readonly #ready = new Set<MuxStream>();
   #lastId = 0;
   #isPumping = false;
@@ -81,7 +81,7 @@ export class Mux {
     this.#socket.write(controlFrame(frameTypes.bye, 0, Buffer.from(reason)));
   }
 
-  /** The connection is over: so is every stream. */
+  /** Ends every stream after the connection has ended. */
   fail(reason: string): void {
     for (const stream of this.#streams.values()) {
       stream.receiveReset(new GomoteError('ERR_LOST', `${this.#label}: ${reason}`));
@@ -109,10 +109,10 @@ export class Mux {
     return stream;
   }
 
-  /** Sends pieces of one stream after another, while the socket takes them. */
+  /** Sends chunks of one stream after another, while the socket accepts them. */
   #pump(): void {
     const socket = this.#socket;
-    // A stream whose piece was taken may be written to at once; its turn comes in the loop below.
+    // A stream may be written to again as soon as its chunk was taken; its turn comes in the loop below.
     if (this.#isPumping || !socket.writable) return;
     this.#isPumping = true;
     socket.cork();
@@ -128,7 +128,7 @@ export class Mux {
       }
       socket.write(frameHeader(frameTypes.data, stream.id, piece.length));
       const isFull = socket.writableLength + piece.length >= socketBufferBytes;
-      // The socket's own mark, at which it tells that it has drained, may be higher.
+      // The socket's own high-water mark may be higher.
       if (isFull) socket.write(piece, () => this.#pump());
       else socket.write(piece);
       if (stream.isReady) this.#ready.add(stream);
@@ -139,7 +139,7 @@ export class Mux {
 
   #control(type: FrameType, id: number, payload: Buffer): void {
     const stream = this.#streams.get(id);
-    // A stream that was closed here meanwhile is unknown: what still comes of it is dropped.
+    // A stream that was closed here is unknown: drop its remaining data.
     switch (type) {
       case frameTypes.open:
         this.#opened(id, payload.toString());

@@ -1,4 +1,4 @@
-// Dials a server and upgrades the connection to another protocol, once the server has shown who it is.
+// Connects to a server, verifies it, and upgrades the connection to another protocol.
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { errnoOf, GomoteError, messageOf, StatusError } from '../errors.ts';
@@ -8,7 +8,7 @@ import { upgrade } from '../http/client/upgrade.ts';
 import { anySignal, timeoutSignal } from '../timeout-signal.ts';
 import type { UpgradedSocket } from './reverse-link.ts';
 
-/** How the server is believed: by this certificate alone, by these authorities, or by the system's. */
+/** How the server is verified: by this certificate only, by these authorities, or by the system's. */
 export interface ServerTrust {
   /** SHA-256 of the one certificate accepted, in lower-case hex. */
   readonly fingerprint?: string | undefined;
@@ -29,7 +29,7 @@ interface UpgradeRequest {
   readonly signal: AbortSignal;
 }
 
-/** How long the connection and the server's consent may take, in ms. */
+/** The time limit for connecting and upgrading, in ms. */
 const upgradeTimeoutMs = 20_000;
 
 /** How much of a refusal is read, in characters. */
@@ -61,7 +61,7 @@ export async function dialUpgrade(call: UpgradeRequest): Promise<UpgradedSocket>
   }
 }
 
-/** Waits for the connection; one that comes too late is closed. */
+/** Waits for the connection. Closes it when it comes too late. */
 async function abortable(opening: Promise<Socket>, signal: AbortSignal): Promise<Socket> {
   return await new Promise((resolve, reject) => {
     const late = () => reject(new Error('no answer in time'));
@@ -72,7 +72,7 @@ async function abortable(opening: Promise<Socket>, signal: AbortSignal): Promise
   });
 }
 
-/** The first line of a refusal; what comes of it, if it breaks off. */
+/** The first line of a refusal, or what arrived of it. */
 async function readRefusal(reply: IncomingMessage): Promise<string> {
   let text = '';
   try {

@@ -5,32 +5,32 @@ import { Mux } from './mux.ts';
 import type { MuxStream } from './mux-stream.ts';
 
 export interface LinkOptions {
-  /** What the other end is called in errors. */
+  /** The name of the other end in errors. */
   readonly label: string;
-  /** Milliseconds between heartbeats; three without a sign of life end the link. Default 10,000. */
+  /** The time between heartbeats, in ms. The link ends after three without an answer. Default 10,000. */
   readonly heartbeatMs?: number | undefined;
   /** How many streams of the other end may be open at once; more are refused. Default 10,000. */
   readonly streamLimit?: number | undefined;
 }
 
-/** What an upgrade gave: the socket, and what came with the last bytes of the upgrade. */
+/** An upgraded connection: the socket, and bytes that arrived with the end of the upgrade. */
 export interface UpgradedSocket {
   readonly socket: Duplex;
   readonly head: Buffer;
 }
 
 export interface ReverseLink {
-  /** Resolves when the connection is over, with the reason in words. */
+  /** Resolves when the connection has ended, with the reason as text. */
   readonly ended: Promise<string>;
-  /** Ends the link: no new streams, 3 s or `graceMs` for those open; the other end gets the reason. */
+  /** Ends the link: no new streams, 3 s or `graceMs` for open ones. The other end is told the reason. */
   end(reason: string, graceMs?: number): void;
 }
 
 /** The end that calls: a coordinator's. */
 export interface CallingLink extends ReverseLink {
-  /** A new connection to the other end's server, or to what the words say; throws ERR_CONNECT when the link is over. */
+  /** Opens a stream to the other end's server, or to the given target. Throws ERR_CONNECT when the link has ended. */
   open(words?: string): MuxStream;
-  /** Whether the other end has said that it ends. */
+  /** Whether the other end has announced its end. */
   readonly saidGoodbye: boolean;
   /** Whether the other end answers within the time. */
   answers(withinMs: number): Promise<boolean>;
@@ -39,7 +39,7 @@ export interface CallingLink extends ReverseLink {
 const defaultHeartbeatMs = 10_000;
 const missesToDeath = 3;
 
-/** How long open streams have when a link is ended, in ms. */
+/** How long open streams may go on when a link ends, in ms. */
 const endGraceMs = 3_000;
 
 /** The end that was dialled. */
@@ -97,7 +97,7 @@ class LinkEnd implements CallingLink {
         this.#mux.fail(this.#reason);
         resolve(this.#reason);
       };
-      // It may have been lost while the other end's right to it was looked into.
+      // It may have been lost while the other end was being authorized.
       if (socket.destroyed) over();
       else socket.once('close', over);
     });
@@ -132,7 +132,7 @@ class LinkEnd implements CallingLink {
     });
   }
 
-  /** Once one end has said goodbye and no stream is left. */
+  /** Closes the link once one end has announced its end and no stream is left. */
   #closeWhenIdle(): void {
     if (this.#reason !== undefined && this.#mux.isIdle) this.#socket.end();
   }
@@ -146,7 +146,7 @@ class LinkEnd implements CallingLink {
     for (const listener of this.#onAlive) listener();
   }
 
-  /** Whatever comes is a sign of life: an answer may be held up behind data. */
+  /** Any data counts as a sign of life: an answer may wait behind data. */
   #startHeartbeat(heartbeatMs: number): () => void {
     let misses = 0;
     this.#onAlive.add(() => {

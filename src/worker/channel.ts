@@ -3,20 +3,20 @@ import type { MessagePort } from 'node:worker_threads';
 import { GomoteError } from '../errors.ts';
 import type { ChannelMessage } from './messages.ts';
 
-/** How many bytes may be sent that the other end has not used up. */
+/** How many bytes may be sent before the other end has consumed them. */
 const windowBytes = 1 << 20;
 
-/** Smaller buffers may share their memory with others, in Node's pool. */
+/** Smaller buffers may share memory in Node's pool. */
 const pooledBytes = 64 << 10;
 
 export class Channel<Sent, Received = never> {
   readonly #port: MessagePort;
-  /** What has come and has not been read. */
+  /** Received data that was not yet read. */
   readonly #incoming: (Uint8Array | 'end')[] = [];
   #inFlightBytes = 0;
   #failure: Error | undefined;
   #wakers: (() => void)[] = [];
-  /** Called when the other end has used up all that was sent. */
+  /** Called when the other end has consumed everything. */
   onIdle: () => void = () => undefined;
 
   constructor(port: MessagePort, onMessage: (message: Received) => void = () => undefined) {
@@ -30,7 +30,7 @@ export class Channel<Sent, Received = never> {
     });
   }
 
-  /** Whether the other end has used up all that was sent. */
+  /** Whether the other end has consumed everything. */
   get isIdle(): boolean {
     return this.#inFlightBytes === 0;
   }
@@ -39,7 +39,7 @@ export class Channel<Sent, Received = never> {
     this.#post({ message });
   }
 
-  /** Sends bytes, whose memory must not be used any more. */
+  /** Transfers bytes, whose buffer must not be used afterwards. */
   send(piece: Buffer): void {
     const { buffer, byteOffset, byteLength } = piece;
     this.#inFlightBytes += byteLength;
@@ -50,7 +50,7 @@ export class Channel<Sent, Received = never> {
     }
   }
 
-  /** Waits until the other end can take more. */
+  /** Waits until there is credit. */
   async ready(): Promise<void> {
     while (this.#inFlightBytes >= windowBytes) {
       this.throwIfFailed();
@@ -58,7 +58,7 @@ export class Channel<Sent, Received = never> {
     }
   }
 
-  /** No bytes follow. */
+  /** Ends the bytes. */
   end(): void {
     this.#post('end');
   }
@@ -68,7 +68,7 @@ export class Channel<Sent, Received = never> {
     this.#post('cancel');
   }
 
-  /** Makes this end fail, after what has come was read. The first error stays. */
+  /** Makes this end fail, after received data was read. The first error is kept. */
   fail(error: Error): void {
     this.#failure ??= error;
     this.#wake();
@@ -78,7 +78,7 @@ export class Channel<Sent, Received = never> {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** The bytes of the other end. A piece counts as used up when the next one is asked for. */
+  /** The bytes of the other end. A chunk counts as consumed when the next one is requested. */
   async *receive(): AsyncGenerator<Buffer> {
     for (;;) {
       const piece = this.#incoming.shift();
@@ -94,7 +94,7 @@ export class Channel<Sent, Received = never> {
     }
   }
 
-  /** Lets messages come in during long synchronous work; throws when the other end has cancelled. */
+  /** Handles messages during long synchronous work. Throws when the other end has cancelled. */
   async turn(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
     this.throwIfFailed();

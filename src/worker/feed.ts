@@ -1,4 +1,4 @@
-// Sends a source to a thread in pieces that are worth a message.
+// Sends a source to a thread in chunks that are large enough for a message.
 import type { Channel } from './channel.ts';
 import type { StoppableSource } from './stoppable-source.ts';
 
@@ -17,7 +17,7 @@ export class Feed {
   constructor(channel: Channel<never, unknown>, source: StoppableSource) {
     this.#channel = channel;
     this.#source = source;
-    // While the thread is busy, small chunks wait for more; an idle one gets what there is.
+    // While the thread is busy, small chunks are collected; an idle thread gets them at once.
     channel.onIdle = () => this.#send();
   }
 
@@ -29,7 +29,7 @@ export class Feed {
     } catch (error) {
       if (this.#isOver) return;
       this.failure = error;
-      // What has come is of use to some jobs.
+      // Some jobs can use the bytes that have arrived.
       this.#send();
       this.#channel.cancel();
     }

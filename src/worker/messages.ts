@@ -1,7 +1,7 @@
-// What a thread and its owner send each other; each job has a channel of its own.
+// The messages between a thread and its owner; each job has its own channel.
 import { errnoOf, GomoteError, isGomoteError, messageOf } from '../errors.ts';
 
-/** On a channel, in both directions: bytes, their end, that so many were used up, that nobody waits for more; or a message. */
+/** On a channel, in both directions: bytes, their end, credit, cancel, or a message. */
 export type ChannelMessage<T> =
   | Uint8Array
   | 'end'
@@ -9,13 +9,13 @@ export type ChannelMessage<T> =
   | { readonly credit: number }
   | { readonly message: T };
 
-/** From the thread, beside bytes: something on the way, or how the job ended. */
+/** From the thread, besides bytes: an event, or how the job ended. */
 export type FromThread<Result, Event> =
   | { readonly event: Event }
   | { readonly done: Result }
   | { readonly failed: Failure };
 
-/** An error as it crosses threads, where classes and codes get lost. */
+/** An error in a message, in which classes and codes would be lost. */
 interface Failure {
   readonly code: GomoteError['code'] | undefined;
   readonly message: string;

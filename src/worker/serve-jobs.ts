@@ -3,10 +3,10 @@ import { type MessagePort, parentPort } from 'node:worker_threads';
 import { Channel } from './channel.ts';
 import { type FromThread, toFailure } from './messages.ts';
 
-/** The thread's end of the channel of a job that gives a `Result`, and an `Event` now and then. */
+/** The thread's end of the channel of a job with a `Result` and any number of `Event`s. */
 export type JobChannel<Result = unknown, Event = never> = Channel<FromThread<Result, Event>>;
 
-/** Makes this thread run each job it is sent. The jobs share the thread; a job ends with its result, or fails. */
+/** Makes this thread run the jobs that it is sent. Jobs run concurrently in the thread. */
 export function serveJobs<Job, Result, Event = never>(
   run: (job: Job, channel: JobChannel<Result, Event>) => Promise<Result>,
 ): void {

@@ -10,7 +10,7 @@ export class StoppableSource {
     this.#iterator = source[Symbol.asyncIterator]();
   }
 
-  /** Makes `chunks` throw `reason`, even when the source never gives another chunk. The first reason stays. */
+  /** Makes `chunks` throw `reason`, even when the source never yields another chunk. The first reason is kept. */
   stop(reason: Error): void {
     this.#stopped ??= reason;
     this.#wake?.(reason);
@@ -21,7 +21,7 @@ export class StoppableSource {
     if (this.#stopped !== undefined) throw this.#stopped;
   }
 
-  /** The source's chunks, to be read once. A source that fails gives ERR_LOST, unless it says it better. */
+  /** The source's chunks, to be read once. A failing source throws ERR_LOST, unless its error is more specific. */
   async *chunks(): AsyncGenerator<Uint8Array> {
     try {
       for (;;) {
@@ -31,7 +31,7 @@ export class StoppableSource {
         yield next.value;
       }
     } finally {
-      // Not awaited: a source that is waiting for its next chunk would answer only after it.
+      // Not awaited: a source that waits for its next chunk would return only after that.
       Promise.resolve(this.#iterator.return?.()).catch(() => {});
     }
   }

@@ -11,9 +11,9 @@ import type { StoppableSource } from './stoppable-source.ts';
 interface JobOptions<Event> {
   /** What the job reads. */
   readonly source?: StoppableSource;
-  /** Cancels the job, also when it has read everything. */
+  /** Cancels the job, even after it has read everything. */
   readonly signal?: AbortSignal;
-  /** Called with what the job tells on its way. */
+  /** Called with the events of the job. */
   readonly onEvent?: (event: Event) => void;
 }
 
@@ -31,7 +31,7 @@ export class Thread<Job> {
     this.#workerData = workerData;
   }
 
-  /** Runs a job that gives one result. Fails as its source does, else as the job; ERR_CLOSED when the thread ends. */
+  /** Runs a job with one result. Fails as its source does, or as the job does; ERR_CLOSED when the thread ends. */
   async run<Result, Event = never>(
     job: Job,
     { source, signal, onEvent }: JobOptions<Event> = {},
@@ -44,7 +44,7 @@ export class Thread<Job> {
     try {
       return await result;
     } catch (error) {
-      // Why there was no more to read says more than what the thread made of that.
+      // The error of the source is more specific than what the thread reports.
       throw feed?.failure ?? error;
     } finally {
       signal?.removeEventListener('abort', cancel);
@@ -54,7 +54,7 @@ export class Thread<Job> {
     }
   }
 
-  /** Runs a job that gives bytes. */
+  /** Runs a job that returns bytes. */
   async *read(job: Job): AsyncGenerator<Buffer> {
     const { channel, result, release } = this.#start<void, never>(job);
     // `receive` throws it.
@@ -67,7 +67,7 @@ export class Thread<Job> {
     }
   }
 
-  /** Ends the thread; what is running fails with ERR_CLOSED. */
+  /** Ends the thread. Running jobs fail with ERR_CLOSED. */
   async close(): Promise<void> {
     await this.#worker?.terminate();
   }

@@ -55,7 +55,7 @@ interface Troubles {
 
 /** Lines are sent in pieces of about this many characters. */
 const pieceLength = 32 << 10;
-/** How long the event loop may be held up before others get their turn. */
+/** How long the event loop may be blocked, in ms. */
 const turnMs = 5;
 
 export function list(workDir: string, digests: DigestCache, features: readonly string[]): Handler {

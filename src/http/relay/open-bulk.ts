@@ -4,7 +4,7 @@ import { openSocket } from '../client/open-socket.ts';
 import type { ServerAddress } from '../client/server-address.ts';
 import { BulkSocket } from './bulk-socket.ts';
 
-/** How long a connection may take to be made, in ms. */
+/** The time limit for connecting, in ms. */
 const connectTimeoutMs = 10_000;
 
 /** Like `openSocket`, with a `BulkSocket` where the address allows it. */
