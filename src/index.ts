@@ -119,9 +119,10 @@ export type { Method } from './protocol/endpoints.ts';
 export type { FileType } from './protocol/file-mode.ts';
 export type { FormValue } from './protocol/form.ts';
 export type { SocketTarget } from './protocol/forward.ts';
-export type { Labels } from './protocol/labels.ts';
+export type { Labels, WantedLabels } from './protocol/labels.ts';
 export type { EnforcedLimit } from './protocol/limits.ts';
 export type { DirEntry } from './protocol/listing.ts';
+export type { Priority } from './protocol/priority.ts';
 export type {
   ClosedBy,
   EndReason,

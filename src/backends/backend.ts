@@ -3,7 +3,8 @@ import type { BuilderType, Catalogue, HostType } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { GomoteError } from '../errors.ts';
 import type { RemoteUser } from '../protocol/coordinator-replies.ts';
-import type { Labels } from '../protocol/labels.ts';
+import type { Labels, WantedLabels } from '../protocol/labels.ts';
+import type { Priority } from '../protocol/priority.ts';
 
 /** A buildlet as its backend knows it. */
 export interface Instance {
@@ -57,6 +58,10 @@ export interface CreateCall extends BackendCall {
   readonly holdMs?: number | undefined;
   /** Labels for it, by which `list` finds it: see protocol/labels.ts. */
   readonly labels?: Labels | undefined;
+  /** Labels that its machine must have, where machines have some. */
+  readonly machineLabels?: WantedLabels | undefined;
+  /** How much it is in a hurry, where creates wait for each other. */
+  readonly priority?: Priority | undefined;
   /** Called, in a few words what is being waited for. */
   readonly onProgress?: ((step: string) => void) | undefined;
   /** Which of the backend's hosts makes it. Absent: the backend chooses. */
@@ -82,6 +87,12 @@ export interface Backend {
 export interface LabelCheck {
   /** Whether labels of a new buildlet would be kept. */
   keepsLabels(call: BackendCall): Promise<boolean>;
+}
+
+/** Backends whose machines are not all alike, or are waited for. */
+export interface MachineChoice {
+  /** Whether the server behind it looks at `machineLabels` and `priority`. */
+  chooses(what: 'machineLabels' | 'priority', call: BackendCall): Promise<boolean>;
 }
 
 /** Backends that know more of a lost buildlet than the connection does. */
@@ -147,6 +158,7 @@ export type AnyBackend = Backend &
   Partial<
     Diagnosis &
       LabelCheck &
+      MachineChoice &
       Renewal &
       SharedNotes &
       Cleanup &

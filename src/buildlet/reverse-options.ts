@@ -5,6 +5,7 @@ import { readNamedSecret } from '../files/private-file.ts';
 import { fingerprintDigits, fingerprintPattern } from '../fingerprint.ts';
 import { proxyOf } from '../http/client/env-proxy.ts';
 import { isLoopback } from '../http/server/listen.ts';
+import { areTooMany, type Labels, parseWantedLabels } from '../protocol/labels.ts';
 import { machineNamePattern } from '../protocol/reverse.ts';
 import { readSetting } from './meta.ts';
 import type { ReverseOptions } from './reverse.ts';
@@ -21,6 +22,8 @@ export const reverseHelp = `  --coordinator URL             offer the machine to
   --machine NAME                with --coordinator: what the machine is called
                                 there, the same at each start (default: its host
                                 name)
+  --label KEY=VALUE             with --coordinator: a label of the machine, if
+                                its pool there believes it; can be repeated
   --fingerprint sha256:HEX      with --coordinator: accept exactly this
                                 certificate
   --ca-file FILE                with --coordinator: accept certificates of these
@@ -32,11 +35,14 @@ export const reverseFlags = {
   'host-type': { type: 'string' },
   'key-file': { type: 'string' },
   machine: { type: 'string' },
+  label: { type: 'string', multiple: true },
   fingerprint: { type: 'string' },
   'ca-file': { type: 'string' },
 } as const;
 
-type Values = Readonly<{ [name in keyof typeof reverseFlags]?: string }>;
+type Values = Readonly<
+  { [name in Exclude<keyof typeof reverseFlags, 'label'>]?: string } & { label?: string[] }
+>;
 
 /** Undefined without --coordinator. */
 export async function readReverseOptions(
@@ -73,7 +79,21 @@ export async function readReverseOptions(
     key,
     hostType,
     machine,
+    labels: labelsIn(values.label),
   };
+}
+
+function labelsIn(texts: readonly string[] = []): Labels | undefined {
+  const labels: Record<string, string> = {};
+  for (const text of texts) {
+    const [[name, value] = ['', undefined]] = parseWantedLabels([text]) ?? [];
+    if (value === undefined || Object.hasOwn(labels, name)) {
+      throw usage(`--label "${text}" is no label, or the second of its key`, 'give KEY=VALUE');
+    }
+    labels[name] = value;
+  }
+  if (areTooMany(labels)) throw usage('a machine has no more than 32 labels', 'give fewer');
+  return texts.length === 0 ? undefined : labels;
 }
 
 /** The host name without its domain. */

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isGomoteError, messageOf } from '../errors.ts';
+import { asciiJson, type Labels } from '../protocol/labels.ts';
 import { reverseHeaders, reversePath, reverseUpgrade } from '../protocol/reverse.ts';
 import { dialUpgrade, type ServerTrust } from '../reverse/reverse-dial.ts';
 import { type ReverseLink, servingLink } from '../reverse/reverse-link.ts';
@@ -18,6 +19,8 @@ export interface ReverseOptions {
   readonly hostType: string;
   /** What the coordinator calls the machine; the same at each start. */
   readonly machine: string;
+  /** What the machine says of itself. */
+  readonly labels?: Labels | undefined;
   /** Milliseconds between heartbeats. Default 10,000. */
   readonly heartbeatMs?: number | undefined;
   /** The first and the longest wait between two tries, in ms. Default 500 and 15,000. */
@@ -98,6 +101,7 @@ async function tryDial(
         [reverseHeaders.hostType]: options.hostType,
         [reverseHeaders.machine]: options.machine,
         [reverseHeaders.boot]: boot,
+        ...(options.labels && { [reverseHeaders.labels]: asciiJson(options.labels) }),
       },
       trust: options.trust,
       proxy: options.proxy,

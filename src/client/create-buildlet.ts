@@ -10,8 +10,9 @@ import {
   type RemoteBuildlet,
 } from '../protocol/coordinator-replies.ts';
 import { contentTypes, coordinatorPaths, gomoteVersion } from '../protocol/endpoints.ts';
-import { encodeForm } from '../protocol/form.ts';
-import type { Labels } from '../protocol/labels.ts';
+import { encodeForm, type FormValues } from '../protocol/form.ts';
+import { type Labels, type WantedLabels, wantedLabelText } from '../protocol/labels.ts';
+import type { Priority } from '../protocol/priority.ts';
 import { ownSignal, timeoutSignal } from '../timeout-signal.ts';
 import type { Connection } from './connection.ts';
 import { linesOf } from './files/streams.ts';
@@ -25,6 +26,10 @@ export interface CreateOptions {
   onProgress?: ((step: string) => void) | undefined;
   /** Labels for it, by which lists find it; for a coordinator that has the feature `create-labels`. */
   labels?: Labels | undefined;
+  /** Labels that its machine must have, each with a value or with any; for one with the feature `create-machine-labels`. */
+  machineLabels?: WantedLabels | undefined;
+  /** How much it is in a hurry; for one with the feature `create-priority`. Default: `normal`, or less if that is not allowed. */
+  priority?: Priority | undefined;
   /** How long to go on asking a coordinator that is being restarted, in ms. Default 60,000. 0: not at all. */
   retryMs?: number | undefined;
 }
@@ -97,7 +102,7 @@ const isCode = (error: unknown, code: string): boolean =>
 class Attempt {
   readonly #connection: Connection;
   readonly #options: CreateOptions;
-  readonly #form: Record<string, string>;
+  readonly #form: FormValues;
   readonly #count: number;
   /** Whether the coordinator is one that makes a buildlet only once for each key. */
   #knowsKeys = false;
@@ -113,6 +118,8 @@ class Attempt {
     this.#form = {
       ...(count > 1 && { count: String(count) }),
       ...(options.labels && { labels: JSON.stringify(options.labels) }),
+      machineLabel: options.machineLabels?.map(wantedLabelText),
+      priority: options.priority,
       ...{ version: gomoteVersion, builderType, key, progress: '1' },
     };
   }
@@ -138,7 +145,7 @@ class Attempt {
     }
   }
 
-  async #post(form: Record<string, string>, signal: AbortSignal): Promise<HttpResponse> {
+  async #post(form: FormValues, signal: AbortSignal): Promise<HttpResponse> {
     return await this.#connection.call({
       method: 'POST',
       path: coordinatorPaths.create,

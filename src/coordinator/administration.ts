@@ -5,6 +5,7 @@ import { formatDuration } from '../duration.ts';
 import { GomoteError, messageOf } from '../errors.ts';
 import { printable } from '../printable.ts';
 import type { MachineRecord } from '../protocol/coordinator.ts';
+import { labelText } from '../protocol/labels.ts';
 import { timeoutSignal } from '../timeout-signal.ts';
 import type { CoordinatorConfig } from './config.ts';
 import type { CoordinatorCommand } from './options.ts';
@@ -57,7 +58,7 @@ export async function administer(
 function userLine(user: ReturnType<Users['list']>[number]): string {
   const role = user.isMonitor ? 'metrics' : user.isAdmin ? 'admin' : 'user';
   const end = user.expiresMs === undefined ? '' : new Date(user.expiresMs).toISOString();
-  return `${[user.name, role, user.created, user.maximum ?? '', end].join('\t').trimEnd()}\n`;
+  return `${[user.name, role, user.created, user.maximum ?? '', end, user.priority ?? ''].join('\t').trimEnd()}\n`;
 }
 
 type RemoveCommand = Extract<AdminCommand, { kind: 'user-remove' }>;
@@ -148,7 +149,7 @@ async function manageMachines(
   }
 }
 
-/** Fields separated by tabs: machine, host type, state, user and buildlet, and what is wrong with it. */
+/** Fields separated by tabs: machine, host type, state, user, buildlet, what is wrong with it, and its labels. */
 function machineLine(row: MachineRecord): string {
   const { since, reason, drained, buildlet, owner } = row;
   const sinceText = (date: Date) => formatDuration(Math.max(0, Date.now() - date.getTime()));
@@ -158,7 +159,16 @@ function machineLine(row: MachineRecord): string {
     ...(since === undefined ? [] : [`${row.state} for ${sinceText(since)}: ${reason ?? ''}`]),
   ];
   const state = drained === undefined ? row.state : `${row.state}, drained`;
-  const fields = [row.machine, row.hostType, state, owner, buildlet, remarks.join('; ')];
+  const labels = Object.entries(row.labels ?? {}).map(labelText);
+  const fields = [
+    row.machine,
+    row.hostType,
+    state,
+    owner,
+    buildlet,
+    remarks.join('; '),
+    labels.join(' '),
+  ];
   return `${fields
     .map((field) => printable(field ?? ''))
     .join('\t')

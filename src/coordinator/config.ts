@@ -16,6 +16,7 @@ import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { readTrustedFile } from '../files/private-file.ts';
 import { type ListenAddress, parseListenAddress } from '../http/server/listen.ts';
 import { TrustedProxies } from '../http/server/trusted-proxies.ts';
+import { type Priority, priorities } from '../protocol/priority.ts';
 import { type OidcConfig, oidcSchema, toOidc } from './oidc/config.ts';
 import {
   checkPools,
@@ -43,6 +44,8 @@ export interface CoordinatorConfig {
     readonly perUser: number;
     readonly idleMs: number;
     readonly maximumMs: number;
+    /** The highest priority of creates of users who have none of their own. */
+    readonly priority: Priority;
   };
   readonly probeIntervalMs: number;
   /** How long a machine in use may be silent or away before its session is given up. */
@@ -85,6 +88,7 @@ const schema = v.strictObject({
       'per-user': v.optional(count(1), 20),
       idle: v.optional(positiveDurationSchema, '30m'),
       maximum: v.optional(positiveDurationSchema, '24h'),
+      priority: v.optional(v.picklist(priorities), 'normal'),
     }),
     {},
   ),
@@ -138,6 +142,7 @@ export function loadCoordinatorConfig(path: string): CoordinatorConfig {
       perUser: limits['per-user'],
       idleMs: limits.idle,
       maximumMs: limits.maximum,
+      priority: limits.priority,
     },
     probeIntervalMs: file['probe-interval'],
     graceMs: file['grace-time'],

@@ -13,10 +13,10 @@ import { Admission, type AdmissionOptions, type Wanted } from './sessions/admiss
 import type { Creation } from './sessions/creation.ts';
 import { ClockWatch, endExpired } from './sessions/expiry.ts';
 import { MachineConnections } from './sessions/machine-connections.ts';
-import type { Limits, Session } from './sessions/session.ts';
+import type { Session } from './sessions/session.ts';
 import { SessionTransitions } from './sessions/session-transitions.ts';
 import { Sharing } from './sessions/sharing.ts';
-import { takeUp } from './sessions/take-up.ts';
+import { takeUp, withPools } from './sessions/take-up.ts';
 import { type CoordinatorView, Views } from './sessions/view.ts';
 import type { Drains } from './state/drains.ts';
 import type { SessionBook } from './state/session-book.ts';
@@ -29,10 +29,9 @@ interface CoordinatorOptions {
   readonly names: AdmissionOptions['names'];
   /** Whether there is such a user: sessions of others that other coordinators made are left alone. */
   readonly isUser: (name: string) => boolean;
-  /** One a host type, with how many machines to keep ready ahead. */
+  /** Each with how many machines to keep ready ahead. */
   readonly pools: readonly OpenedPool[];
-  /** `perUser`: how many buildlets a user may have at once. */
-  readonly limits: Limits & { readonly perUser: number };
+  readonly limits: AdmissionOptions['limits'];
   /** How often each machine is asked whether it is well, in ms. */
   readonly probeIntervalMs: number;
   /** How long a machine in use may be silent before its session is given up, in ms. */
@@ -86,21 +85,21 @@ export class Coordinator {
     this.#pools = new PoolTable(options.catalogue, options.pools, {
       onTrouble: (what) => log.write('trouble', { what }),
       onChange,
-      onLost: (hostType, id, reason) => this.#sessions.machineLost(hostType, id, reason),
+      onLost: (pool, id, reason) => this.#sessions.machineLost(pool, id, reason),
     });
     this.machines = new MachineAdmin({ ...options, allocators: this.#pools.allocators });
-    const allocatorOf = (hostType: string) => this.#pools.get(hostType);
-    const isShared = (hostType: string) => this.#sharing.isShared(hostType);
+    const allocatorOf = (pool: string | undefined) => this.#pools.get(pool);
+    const isShared = (pool: string | undefined) => this.#sharing.isShared(pool);
     this.#machines = new MachineConnections({
       probeTimeoutMs: Math.min(longestProbeMs, Math.max(shortestProbeMs, options.probeIntervalMs)),
-      poolOf: (hostType) => allocatorOf(hostType).pool,
+      poolOf: (name) => allocatorOf(name).pool,
       onDead: (name, reason, how) => this.#sessions.lost(name, reason, how),
       graceMs: options.graceMs,
       ...{ onHealth: onChange, withArguments: options.auditArguments, log },
       isRunning: (name) => book.get(name)?.state === 'running',
     });
     const machines = this.#machines;
-    this.views = new Views(book, this.#pools.allocators, machines);
+    this.views = new Views(book, this.#pools, machines);
     const onEnded = (session: Session) => this.#sharing.ended(session);
     this.#sessions = new SessionTransitions({
       ...{ book, limits, allocatorOf, isShared, machines, log, audit },
@@ -114,7 +113,7 @@ export class Coordinator {
     });
     this.#admission = new Admission({
       ...{ book, names: options.names, sessions, catalogueOf: () => this.catalogue, allocatorOf },
-      ...{ limits, audit },
+      ...{ limits, audit, queueOf: (hostType) => this.#pools.queueOf(hostType) },
       isTaken: (name) => this.#sharing.isTaken(name),
       publish: (session, call, rename) => this.#sharing.publish(session, call, rename),
     });
@@ -141,23 +140,23 @@ export class Coordinator {
     return poolsWithUnfit(this.#pools.allocators);
   }
 
-  #takeUp(hostType: string, allocator: MachineAllocator): void {
+  #takeUp(allocator: MachineAllocator): void {
     const [book, sessions, sharing] = [this.#book, this.#sessions, this.#sharing];
-    const opening = takeUp(hostType, allocator, {
+    const opening = takeUp(allocator, {
       ...{ book, sessions, sharing, log: this.#options.log },
     });
-    this.#detach(opening, `opening the pool of ${hostType}`);
+    this.#detach(opening, `opening the pool ${allocator.pool.name}`);
   }
 
   /** Takes other pools and builder types over. Nothing that is in use ends. */
   reconfigure(change: PoolTableChange): void {
-    for (const one of this.#pools.change(change)) this.#takeUp(one.pool.hostType, one);
+    for (const one of this.#pools.change(change)) this.#takeUp(one);
     this.#changes.notify();
   }
 
   /** Takes up what an earlier coordinator left, then hands out machines. Running sessions can be used at once. */
   start(): void {
-    for (const session of this.#book.all()) {
+    for (const session of withPools(this.#book, this.#pools.allocators)) {
       const { name } = session;
       if (session.state === 'creating') this.#detach(this.#sessions.abandon(name), 'forgetting');
       if (session.state === 'running' && !session.isClaimed) {
@@ -165,7 +164,7 @@ export class Coordinator {
         this.#book.note({ ...session, expiresMs });
       }
     }
-    for (const [hostType, one] of this.#pools.allocators) this.#takeUp(hostType, one);
+    for (const one of this.#pools.allocators.values()) this.#takeUp(one);
     const { limits, probeIntervalMs } = this.#options;
     const [book, machines, sharing] = [this.#book, this.#machines, this.#sharing];
     const expiry = { book, machines, sessions: this.#sessions, sharing, clock: new ClockWatch() };
@@ -275,7 +274,8 @@ export class Coordinator {
   /** No more creates: those that wait are turned away, those that have their machine being made get it. */
   drain(): void {
     this.#admission.isClosed = true;
-    for (const allocator of this.#pools.allocators.values()) allocator.turnAway();
+    for (const queue of this.#pools.queues) queue.close();
+    for (const allocator of this.#pools.allocators.values()) allocator.stop();
   }
 
   /** Saves everything and releases the machines, which stay. */

@@ -59,16 +59,16 @@ export async function createMetrics(
   new Gauge({
     name: 'gomote_pool_machines',
     help: 'Machines of a pool by state: lent, ready (made ahead), free (not made, or idle), down (they do not answer), unclean (they could not be cleaned).',
-    labelNames: ['host_type', 'state'],
+    labelNames: ['host_type', 'pool', 'state'],
     registers,
     collect() {
       this.reset();
-      for (const { hostType, ...pool } of view().pools) {
+      for (const { hostType: host_type, name, ...pool } of view().pools) {
         const { capacity, lent, warm: ready } = pool;
         const free = Math.max(0, capacity - lent - ready);
         const unfit = { down: pool.down.length, unclean: pool.outOfService.length };
         for (const [state, value] of Object.entries({ lent, ready, free, ...unfit })) {
-          this.set({ host_type: hostType, state }, value);
+          this.set({ host_type, pool: name, state }, value);
         }
       }
     },
@@ -76,17 +76,17 @@ export async function createMetrics(
   new Gauge({
     name: 'gomote_pool_capacity_machines',
     help: 'How many machines of a pool can be lent at once.',
-    labelNames: ['host_type'],
+    labelNames: ['host_type', 'pool'],
     registers,
     collect() {
       this.reset();
-      for (const { hostType, capacity } of view().pools)
-        this.set({ host_type: hostType }, capacity);
+      for (const { hostType, name, capacity } of view().pools)
+        this.set({ host_type: hostType, pool: name }, capacity);
     },
   });
   new Gauge({
     name: 'gomote_pool_waiting_requests',
-    help: 'Requests that wait for a machine of a pool.',
+    help: 'Requests that wait for a machine of a host type.',
     labelNames: ['host_type'],
     registers,
     collect() {

@@ -3,6 +3,7 @@ import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { didYouMean } from '../did-you-mean.ts';
 import { parseDuration } from '../duration.ts';
 import { GomoteError, messageOf } from '../errors.ts';
+import { type Priority, priorities, toPriority } from '../protocol/priority.ts';
 import { type Role, roles, type UserChanges } from './state/user-records.ts';
 
 export const helpText = `Usage: coordinator COMMAND --config FILE [options]
@@ -19,8 +20,8 @@ Commands:
                          again, as SIGHUP does: limits, pools, users, files of
                          the certificate, and the audit file
   user add NAME          add a user and print the token, once [--role ROLE]
-                         [--maximum N] [--expires WHEN]
-  user set NAME          change role, limit or end of a user; the token stays
+                         [--maximum N] [--priority LEVEL] [--expires WHEN]
+  user set NAME          change role, limits or end of a user; the token stays
   user list              print the users
   user remove NAME       remove a user; --end or --keep says what becomes of
                          buildlets
@@ -40,6 +41,8 @@ Options:
   --admin                as --role admin
   --maximum N            how many buildlets the user may have at once; none:
                          as many as the configuration says
+  --priority LEVEL       the highest priority of the user's creates: low,
+                         normal or high; none: as the configuration says
   --expires WHEN         when the token ends: a date such as 2027-01-31, a
                          time from now such as 90d or 8h, or never
   --overlap DURATION     how long the old token is good beside the new one
@@ -85,6 +88,7 @@ const options = {
   role: { type: 'string' },
   admin: { type: 'boolean' },
   maximum: { type: 'string' },
+  priority: { type: 'string' },
   expires: { type: 'string' },
   overlap: { type: 'string' },
   end: { type: 'boolean' },
@@ -99,7 +103,7 @@ const options = {
 
 type OptionName = keyof typeof options;
 
-const userOptions = ['role', 'admin', 'maximum', 'expires'] as const;
+const userOptions = ['role', 'admin', 'maximum', 'priority', 'expires'] as const;
 
 /** Of each command: whether it takes a name, and which options beside --config. */
 const commands: Readonly<Record<string, readonly [0 | 1, ...OptionName[]]>> = {
@@ -147,7 +151,7 @@ export function readCommand(argv: readonly string[]): CoordinatorCommand {
       if (Object.values(changes).some((value) => value !== undefined)) {
         return { kind: 'user-set', config, name, changes };
       }
-      throw usage('user set needs one of --role, --maximum and --expires');
+      throw usage('user set needs one of --role, --maximum, --priority and --expires');
     }
     case 'user remove': {
       if (values.end && values.keep) throw usage('--end and --keep contradict');
@@ -197,13 +201,14 @@ function parse(argv: readonly string[]) {
 
 type Values = ReturnType<typeof parse>['values'];
 
-function changesIn({ role, admin, maximum, expires }: Values): UserChanges {
+function changesIn({ role, admin, maximum, priority, expires }: Values): UserChanges {
   if (admin && role !== undefined && role !== 'admin') {
     throw usage(`--admin and --role ${role} contradict`);
   }
   return {
     role: admin ? 'admin' : role === undefined ? undefined : toRole(role),
     maximum: maximum === undefined ? undefined : toMaximum(maximum),
+    priority: priority === undefined ? undefined : toHighest(priority),
     expires: expires === undefined ? undefined : toEnd(expires),
   };
 }
@@ -218,6 +223,13 @@ function toMaximum(text: string): number | null {
   if (text === 'none') return null;
   if (/^[1-9][0-9]{0,5}$/.test(text)) return Number(text);
   throw usage(`--maximum "${text}" is not a number from 1, nor none`);
+}
+
+function toHighest(text: string): Priority | null {
+  if (text === 'none') return null;
+  const priority = toPriority(text);
+  if (priority !== undefined) return priority;
+  throw usage(`--priority "${text}" is not one of ${priorities.join(', ')}, nor none`);
 }
 
 function toEnd(text: string): Date | null {

@@ -5,6 +5,7 @@ import { confinementOptions, toLocalMachine } from '../backends/local/config.ts'
 import { builtInCatalogue, type Catalogue, type HostType, type LocalMachine } from '../builders.ts';
 import { badValue } from '../config/file.ts';
 import { fingerprintSchema, nameSchema } from '../config/values.ts';
+import { areTooMany, type Labels, whyNoLabel } from '../protocol/labels.ts';
 
 interface PoolCommon {
   /** The section's name. */
@@ -12,9 +13,13 @@ interface PoolCommon {
   readonly host: HostType;
   /** How many machines to keep ready ahead. */
   readonly warm: number;
+  /** Of each of its machines. */
+  readonly labels?: Labels | undefined;
 }
 
 export interface StaticMachine {
+  /** Those of its pool, and its own. */
+  readonly labels?: Labels | undefined;
   /** HOST:PORT or unix:PATH. */
   readonly address: string;
   readonly passwordFile?: string | undefined;
@@ -38,6 +43,8 @@ export type PoolConfig = PoolCommon &
         readonly kind: 'reverse';
         readonly keyFile: string;
         readonly resetCommand: string | undefined;
+        /** The keys of labels that its machines may give themselves. */
+        readonly believed: readonly string[];
       }
   );
 
@@ -53,7 +60,26 @@ const resetCommand = v.optional(
   v.pipe(v.string(), v.regex(/\S/, 'it is empty'), v.excludes('\0', 'it holds a NUL byte')),
 );
 
-const common = { host: nameSchema, warm: v.optional(count(0), 0) };
+const labels = v.optional(
+  v.pipe(
+    v.record(v.string(), v.string('a label is a text')),
+    v.rawCheck(({ dataset, addIssue }) => {
+      if (!dataset.typed) return;
+      for (const [name, text] of Object.entries(dataset.value)) {
+        const why = whyNoLabel(name, text);
+        if (why !== undefined) addIssue({ message: `"${name}=${text}": ${why}` });
+      }
+      if (areTooMany(dataset.value)) addIssue({ message: 'there are more than 32' });
+    }),
+  ),
+);
+
+const labelKey = v.pipe(
+  v.string(),
+  v.check((name) => whyNoLabel(name, '') === undefined, 'it is no key of a label'),
+);
+
+const common = { host: nameSchema, warm: v.optional(count(0), 0), labels };
 
 export const poolSchema = v.variant(
   'kind',
@@ -81,6 +107,7 @@ export const poolSchema = v.variant(
             'password-file': v.optional(v.string()),
             'key-pair-file': v.optional(v.string()),
             fingerprint: v.optional(fingerprintSchema),
+            labels,
           }),
         ),
         v.minLength(1, 'it names at least one machine'),
@@ -90,6 +117,7 @@ export const poolSchema = v.variant(
       ...common,
       kind: v.literal('reverse'),
       'key-file': v.string(),
+      'machine-labels': v.optional(v.array(labelKey), []),
       reset: resetCommand,
     }),
   ],
@@ -121,10 +149,10 @@ export function toPool(
       `there is no such host type; there are: ${known}`,
     );
   }
-  const shared = { name, host, warm: section.warm };
+  const shared = { name, host, warm: section.warm, labels: section.labels };
   switch (section.kind) {
     case 'local': {
-      const { host: _host, warm: _warm, kind, maximum, ...options } = section;
+      const { host: _host, warm: _warm, labels: _labels, kind, maximum, ...options } = section;
       // Users of a coordinator do not trust each other, nor does it trust them.
       const machine: LocalMachine = {
         ...host.local,
@@ -139,6 +167,7 @@ export function toPool(
         ...shared,
         kind: section.kind,
         keyFile: at(section['key-file']),
+        believed: section['machine-labels'],
         resetCommand: section.reset,
       };
     case 'static':
@@ -151,6 +180,7 @@ export function toPool(
           passwordFile: optionally(at, machine['password-file']),
           keyPairFile: optionally(at, machine['key-pair-file']),
           fingerprint: machine.fingerprint,
+          labels: joined(section.labels, machine.labels),
         })),
       };
     case 'backend': {
@@ -164,30 +194,32 @@ export function toPool(
   }
 }
 
+const joined = (labels: Labels | undefined, own: Labels | undefined): Labels | undefined =>
+  labels === undefined && own === undefined ? undefined : { ...labels, ...own };
+
 export const optionally = (
   at: (path: string) => string,
   path: string | undefined,
 ): string | undefined => (path === undefined ? undefined : at(path));
 
-/** Throws ERR_CONFIG unless each host type has one pool. */
+/** Throws ERR_CONFIG unless each host type has a pool, and each machine one pool. */
 export function checkPools(path: string, pools: readonly PoolConfig[], catalogue: Catalogue): void {
   if (pools.length === 0) throw badValue(path, 'pools', {}, 'there is no pool');
-  const seen = new Map<string, string>();
-  for (const { name, host } of pools) {
-    const other = seen.get(host.name);
-    if (other !== undefined) {
-      throw badValue(
-        path,
-        `pools.${name}.host`,
-        host.name,
-        `pools.${other} has that host type already`,
-      );
+  const owners = new Map<string, string>();
+  for (const pool of pools) {
+    for (const { address } of pool.kind === 'static' ? pool.machines : []) {
+      const other = owners.get(address);
+      if (other !== undefined) {
+        const why = other === pool.name ? 'it is there twice' : `pools.${other} has it already`;
+        throw badValue(path, `pools.${pool.name}.machines`, address, why);
+      }
+      owners.set(address, pool.name);
     }
-    seen.set(host.name, name);
   }
+  const served = new Set(pools.map(({ host }) => host.name));
   const builtIn = new Set(builtInCatalogue.builders.map(({ name }) => name));
   for (const { name, hostType } of catalogue.builders) {
-    if (!seen.has(hostType) && !builtIn.has(name)) {
+    if (!served.has(hostType) && !builtIn.has(name)) {
       throw badValue(path, `builders.${name}.host`, hostType, 'no pool has that host type');
     }
   }

@@ -19,7 +19,9 @@ interface Running {
   readonly audit: ReopenedLog;
   readonly place: PoolPlace;
   /** What all that obeys the limits looks at. */
-  readonly limits: { -readonly [Name in keyof CoordinatorConfig['limits']]: number };
+  readonly limits: {
+    -readonly [Name in keyof CoordinatorConfig['limits']]: CoordinatorConfig['limits'][Name];
+  };
 }
 
 /** Keys that are read at the start only. */
@@ -60,17 +62,17 @@ export async function reload(
   if (identity !== undefined) checkIdentity(identity);
   users.list();
   if (users.trouble !== undefined) throw new GomoteError('ERR_CONFIG', users.trouble);
-  const { added, changed, removed } = poolChanges(before.pools, after.pools);
+  const { added, ...changes } = poolChanges(before.pools, after.pools);
   const opened = await openAll(added, place);
   // From here on nothing fails.
   Object.assign(limits, after.limits);
   useIdentity(server, identity);
   audit.reopen();
-  coordinator.reconfigure({ catalogue: after.catalogue, added: opened, changed, removed });
-  for (const pool of changed) {
-    if (pool.kind === 'reverse') place.gate.setKeyFile(pool.host.name, pool.keyFile);
+  coordinator.reconfigure({ catalogue: after.catalogue, added: opened, ...changes });
+  for (const pool of changes.changed) {
+    if (pool.kind === 'reverse') place.gate.setKeyFile(pool.name, pool.keyFile);
   }
-  for (const hostType of removed) place.gate.remove(hostType);
+  for (const { name } of changes.removed) place.gate.remove(name);
 }
 
 /** Opens all or none. */
@@ -78,7 +80,7 @@ async function openAll(added: CoordinatorConfig['pools'], place: PoolPlace): Pro
   try {
     return await openPools(added, place);
   } catch (error) {
-    for (const { host } of added) place.gate.remove(host.name);
+    for (const { name } of added) place.gate.remove(name);
     throw error;
   }
 }

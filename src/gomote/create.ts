@@ -3,7 +3,8 @@ import type { AnyBackend, Instance } from '../backends/backend.ts';
 import type { HostType } from '../builders.ts';
 import type { CallOptions } from '../client/client-options.ts';
 import { GomoteError } from '../errors.ts';
-import { areTooMany, type Labels, whyNoLabel } from '../protocol/labels.ts';
+import { areTooMany, type Labels, type WantedLabels, whyNoLabel } from '../protocol/labels.ts';
+import type { Priority } from '../protocol/priority.ts';
 import type { Backends } from './backends.ts';
 import { createAll } from './create-all.ts';
 import { type Wanted, withType } from './find-type.ts';
@@ -31,6 +32,10 @@ export interface CreateOptions extends CallOptions, MachineOptions, SetupOptions
   holdMs?: number | undefined;
   /** Labels for it: a few keys with short texts, by which `list` and `get` find it. */
   labels?: Labels | undefined;
+  /** Labels that its machine must have, each with a value or with any: for coordinators, whose machines have some. */
+  machineLabels?: WantedLabels | undefined;
+  /** How much it is in a hurry, for coordinators. Default: `normal`, or less if that is not allowed. */
+  priority?: Priority | undefined;
   /** Called, in a few words what is being waited for. */
   onProgress?: ((step: string) => void) | undefined;
   /** Called with a line for each host that was left out because it does not answer. */
@@ -65,6 +70,8 @@ export async function createSeveral(
     setupFiles,
     setupOutput,
     keepOnFailure,
+    machineLabels,
+    priority,
     ...machine
   }: CreateOptions & { signal: AbortSignal },
 ): Promise<Instance[]> {
@@ -74,12 +81,14 @@ export async function createSeveral(
   const ready = hasSetup ? await import('./setup.ts') : undefined;
   const setups = ready?.setupsOf(wanted, { setup, setupFiles }) ?? [];
   if (labels !== undefined) await checkLabels(labels, backend, signal);
+  if (machineLabels?.length) await requireChoice('machineLabels', backend, signal);
+  if (priority !== undefined) await requireChoice('priority', backend, signal);
   const kind = (await backends.configOf(backend.name))?.kind;
   const host = withLimits(described, machine, kind);
   const instances = await createAll(backend, builder, count, {
     user: await backends.user(),
     host: machine.inheritEnv ? { ...host, inheritEnv: true } : host,
-    ...{ signal, onProgress, onHost, onWarning, labels },
+    ...{ signal, onProgress, onHost, onWarning, labels, machineLabels, priority },
     holdMs: holdMs ?? (setups.length > 0 ? ready?.setupHoldMs : undefined),
   });
   if (setups.length > 0) {
@@ -107,6 +116,24 @@ async function checkLabels(labels: Labels, backend: AnyBackend, signal: AbortSig
   if (backend.keepsLabels === undefined || (await backend.keepsLabels({ signal }))) return;
   throw new GomoteError('ERR_UNSUPPORTED', `the backend "${backend.name}" keeps no labels`, {
     hint: 'leave them out, or run a newer coordinator there',
+  });
+}
+
+/** Throws ERR_USAGE where the backend has one kind of machine and no queue, ERR_UNSUPPORTED where its server is too old. */
+async function requireChoice(
+  what: 'machineLabels' | 'priority',
+  backend: AnyBackend,
+  signal: AbortSignal,
+): Promise<void> {
+  const option = what === 'priority' ? '--priority' : '--require';
+  if (backend.chooses === undefined) {
+    throw new GomoteError('ERR_USAGE', `${option} is for coordinators, not for "${backend.name}"`, {
+      hint: 'leave it out, or give --backend NAME',
+    });
+  }
+  if (await backend.chooses(what, { signal })) return;
+  throw new GomoteError('ERR_UNSUPPORTED', `the coordinator "${backend.name}" knows no ${option}`, {
+    hint: 'leave it out, or run a newer coordinator there',
   });
 }
 

@@ -178,6 +178,8 @@ export function parseTypes(body: string): RemoteTypes | undefined {
 const machineSchema = v.object({
   Machine: text(255),
   HostType: text(255),
+  Pool: v.optional(text(255)),
+  Labels: v.optional(v.unknown()),
   Kind: text(100),
   State: v.picklist(['free', 'in use', 'down', 'unclean']),
   Since: v.optional(moment),
@@ -200,6 +202,8 @@ export function parseMachine(body: string): MachineRecord | undefined {
 const toMachine = (row: v.InferOutput<typeof machineSchema>): MachineRecord => ({
   machine: row.Machine,
   hostType: row.HostType,
+  pool: row.Pool,
+  labels: labelsOf(row.Labels),
   kind: row.Kind,
   state: row.State,
   since: row.Since === undefined ? undefined : new Date(row.Since),

@@ -38,6 +38,10 @@ export interface MachineRecord {
   readonly machine: string;
   /** Which host type its pool has. */
   readonly hostType: string;
+  /** The name of its pool. */
+  readonly pool?: string | undefined;
+  /** Its labels. */
+  readonly labels?: Labels | undefined;
   /** The kind of its pool. */
   readonly kind: string;
   /** `down`: it does not answer. `unclean`: it could not be cleaned. Neither is lent. */
@@ -72,11 +76,19 @@ export const createCountFeature = 'create-count';
 /** Labels of a new buildlet, as JSON in the field `labels`, and in records of it. */
 export const labelsFeature = 'create-labels';
 
+/** Labels that the machine of a new buildlet must have, in fields `machineLabel`. */
+export const machineLabelsFeature = 'create-machine-labels';
+
+/** How much it is in a hurry, in the field `priority`. */
+export const priorityFeature = 'create-priority';
+
 /** Extensions of a coordinator, announced in `/buildlet/types`. */
 const coordinatorFeatures: readonly string[] = [
   createCountFeature,
   'create-key',
   labelsFeature,
+  machineLabelsFeature,
+  priorityFeature,
   'create-progress',
   'extend',
 ];
@@ -166,7 +178,9 @@ export const formatFailed = (reply: {
 const machineJson = (row: MachineRecord) => ({
   Machine: row.machine,
   HostType: row.hostType,
+  Pool: row.pool,
   Kind: row.kind,
+  Labels: row.labels,
   State: row.state,
   Since: row.since,
   Reason: row.reason,

@@ -43,12 +43,41 @@ export function labelsInText(text: string | undefined): Labels | undefined {
   }
 }
 
-/** Whether it has all of the wanted labels; a wanted one without a value stands for any. */
-export const hasLabels = (
-  labels: Labels | undefined,
-  wanted: readonly (readonly [name: string, text: string | undefined])[],
-): boolean =>
+/** Labels that are wanted; one without a value stands for any. */
+export type WantedLabels = readonly (readonly [name: string, text: string | undefined])[];
+
+/** As JSON that a header can have. */
+export const asciiJson = (labels: Labels): string =>
+  JSON.stringify(labels).replace(
+    /[^ -~]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+
+/** Whether it has all of the wanted labels. */
+export const hasLabels = (labels: Labels | undefined, wanted: WantedLabels): boolean =>
   wanted.every(([name, text]) => {
     const found = labels !== undefined && Object.hasOwn(labels, name) ? labels[name] : undefined;
     return found !== undefined && (text === undefined || found === text);
   });
+
+/** Reads each `KEY=VALUE` or `KEY`; undefined when one is neither, or there are too many. */
+export function parseWantedLabels(texts: readonly string[]): WantedLabels | undefined {
+  if (texts.length > mostLabels) return undefined;
+  const wanted = texts.map((text): WantedLabels[number] => {
+    const [name = '', ...rest] = text.split('=');
+    return [name, rest.length === 0 ? undefined : rest.join('=')];
+  });
+  const isLabel = ([name, text = '']: WantedLabels[number]) => whyNoLabel(name, text) === undefined;
+  return wanted.every(isLabel) ? wanted : undefined;
+}
+
+/** `KEY=VALUE`. */
+export const labelText = ([name, text]: readonly [string, string]): string => `${name}=${text}`;
+
+/** `KEY=VALUE` or `KEY`. */
+export const wantedLabelText = ([name, text]: WantedLabels[number]): string =>
+  text === undefined ? name : labelText([name, text]);
+
+/** Words for machines that have the labels: ` with KEY=VALUE`, or nothing. */
+export const wantedText = (wanted: WantedLabels): string =>
+  wanted.length === 0 ? '' : ` with ${wanted.map(wantedLabelText).join(' and ')}`;

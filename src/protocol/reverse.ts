@@ -13,6 +13,8 @@ export const reverseHeaders = {
   machine: 'Gomote-Machine',
   /** Differs with every start of the buildlet: what is on the machine outlives a connection, but not the process. */
   boot: 'Gomote-Boot',
+  /** Labels that the machine gives itself, as JSON in ASCII. Absent: none. */
+  labels: 'Gomote-Labels',
 } as const;
 
 /** What a machine may be called. */

@@ -1,13 +1,14 @@
 // What an allocator waits for ends with it.
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { MachineAllocator } from '../../src/coordinator/pools/machine-allocator.ts';
+import { MachineQueue } from '../../src/coordinator/pools/machine-queue.ts';
 import type { Pool } from '../../src/coordinator/pools/pool.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-const poolOf = (more: Partial<Pool>): Pool => ({
-  ...{ hostType: 'h', kind: 'k', capacity: 1, shared: undefined },
+const poolOf = (more: Pick<Partial<Pool>, 'acquire' | 'release' | 'reconcile'>): Pool => ({
+  ...{ name: 'p', hostType: 'h', kind: 'k', capacity: 1, shared: undefined },
   onCapacity: () => undefined,
   onLost: () => undefined,
   acquire: async () => 'm',
@@ -28,7 +29,6 @@ const fails = async () => {
 const options = (warm: number) => ({
   warm,
   onTrouble: () => undefined,
-  onChange: () => undefined,
   onLost: () => undefined,
 });
 
@@ -38,6 +38,7 @@ it.each([
   { what: 'a pool that is to be looked at', more: { reconcile: fails }, warm: 0 },
 ])('a closed allocator waits no longer for $what', async ({ more, warm }) => {
   const allocator = new MachineAllocator(poolOf(more), options(warm));
+  new MachineQueue('h', () => undefined).setAllocators([allocator]);
   const opened = allocator.open(new Set(['m']));
   const returned = allocator.giveBack('m');
   await vi.waitUntil(() => vi.getTimerCount() > 0);

@@ -28,9 +28,18 @@ const bad: Record<string, [string, string[]]> = {
     `${state}${pool.replace('host-local', 'nope')}`,
     ['pools.p.host', '"nope"', 'host-local'],
   ],
-  'two pools of one host': [
-    `${state}${pool}${pool.replace('pools.p', 'pools.q')}`,
-    ['pools.q.host', 'pools.p'],
+  'one machine in two pools': [
+    `${state}${['p', 'q'].map((name) => `[pools.${name}]\nkind = "static"\nhost = "host-local"\nmachines = [{ address = "10.0.0.1:5936" }]\n`).join('')}`,
+    ['pools.q.machines', '10.0.0.1:5936', 'pools.p'],
+  ],
+  'labels that are none': [
+    `${state}${pool}labels = { "a/b" = "c" }\n`,
+    ['pools.p.labels', 'a/b=c', '1 to 63 letters'],
+  ],
+  'a label that is no text': [`${state}${pool}labels = { cores = 8 }\n`, ['pools.p.labels.cores']],
+  'a priority that is none': [
+    `${state}${pool}[limits]\npriority = "urgent"\n`,
+    ['limits.priority', 'urgent'],
   ],
   'a builder that no pool serves': [
     `${state}[hosts.h]\n[builders.b]\nhost = "h"\n${pool}`,

@@ -37,8 +37,8 @@ describe('/metrics', () => {
       'gomote_creates_total{host_type="host-linux",outcome="ok"} 2',
       'gomote_create_seconds_count{host_type="host-linux"} 2',
       'gomote_user_buildlets{user="me"} 1',
-      'gomote_pool_machines{host_type="host-linux",state="lent"} 1',
-      'gomote_pool_machines{host_type="host-linux",state="free"} 1',
+      'gomote_pool_machines{host_type="host-linux",pool="machines",state="lent"} 1',
+      'gomote_pool_machines{host_type="host-linux",pool="machines",state="free"} 1',
       'gomote_pool_waiting_requests{host_type="host-linux"} 0',
     ]) {
       expect(text).toContain(line);

@@ -116,7 +116,7 @@ describe('a session whose pool has left the configuration', () => {
     await until(() => looks() >= 5);
     expect((await me.remoteBuildlets()).map(({ name }) => name)).toEqual([session.name]);
     await expect(me.namedBuildlet(session.name).status()).rejects.toThrow(
-      'no pool for host type "host-gone" any more',
+      'its pool is not in the configuration any more',
     );
     await me.namedBuildlet(session.name).halt();
     expect(await me.remoteBuildlets()).toEqual([]);

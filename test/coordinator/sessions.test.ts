@@ -203,7 +203,9 @@ describe('a coordinator', () => {
     await buildlet.halt();
     await buildlet.disconnect();
     const { text } = await ask(coordinator, '/metrics', { user: 'root' });
-    expect(text).toContain('gomote_pool_capacity_machines{host_type="host-linux"} 2');
+    expect(text).toContain(
+      'gomote_pool_capacity_machines{host_type="host-linux",pool="machines"} 2',
+    );
     expect(text).toMatch(/gomote_requests_total\{path="relay",status="200"\} [1-9]/);
     const path = join(coordinator.directory, 'state', 'audit.jsonl');
     await until(() => readFileSync(path, 'utf8').includes('"event":"destroy"'));

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ListCall } from '../../src/backends/backend.ts';
 import { MachineAllocator } from '../../src/coordinator/pools/machine-allocator.ts';
+import { MachineQueue } from '../../src/coordinator/pools/machine-queue.ts';
 import type { Pool } from '../../src/coordinator/pools/pool.ts';
 import { SharedMachines } from '../../src/coordinator/pools/shared-machines.ts';
 import { Admission } from '../../src/coordinator/sessions/admission.ts';
@@ -19,7 +20,7 @@ const hour = 3_600_000;
 const call = { signal: new AbortController().signal };
 const session = (changes: Partial<Session> = {}): Session => ({
   ...{ name: 'user-me-vm-0', owner: 'me', builderType: 'vm', hostType: 'host-vm' },
-  ...{ state: 'running', createdMs: 1, expiresMs: Date.now() + hour, isClaimed: true },
+  ...{ pool: 'vms', state: 'running', createdMs: 1, expiresMs: Date.now() + hour, isClaimed: true },
   ...changes,
 });
 
@@ -74,14 +75,20 @@ async function coordinator(owner = 'mine') {
     return machine;
   };
   const ends = { release: never, reconcile: async () => new Set() };
-  const pool = { hostType: 'host-vm', capacity: 99, shared, acquire, ...ends } as unknown as Pool;
+  const pool = {
+    name: 'vms',
+    hostType: 'host-vm',
+    capacity: 99,
+    shared,
+    acquire,
+    ...ends,
+  } as unknown as Pool;
   const allocator = new MachineAllocator(pool, {
     warm: 0,
     onTrouble: never,
-    onChange: never,
     onLost: never,
   });
-  const limits = { idleMs: hour, maximumMs: 24 * hour, perUser: 99 };
+  const limits = { idleMs: hour, maximumMs: 24 * hour, perUser: 99, priority: 'normal' as const };
   const sessions: SessionTransitions = new SessionTransitions({
     ...{
       book,
@@ -101,11 +108,13 @@ async function coordinator(owner = 'mine') {
     ...{
       book,
       sessions,
-      allocators: new Map([['host-vm', allocator]]),
+      allocators: new Map([['vms', allocator]]),
       isUser: (name) => name === 'me',
     },
     ...{ intervalMs: 1_000, log },
   });
+  const queue = new MachineQueue('host-vm', never);
+  queue.setAllocators([allocator]);
   await allocator.open(new Set());
   const builder = { name: 'vm', hostType: 'host-vm', env: [] };
   const admission = new Admission({
@@ -114,6 +123,7 @@ async function coordinator(owner = 'mine') {
       sessions,
       limits,
       allocatorOf: () => allocator,
+      queueOf: () => queue,
       audit: log,
     },
     catalogueOf: () => ({ hosts: [], builders: [builder] }),
@@ -203,6 +213,7 @@ describe('a new session', () => {
           const creation = two[n % 2]!.admission.create({ name: 'me', isAdmin: false }, 'vm', {
             count: 1,
             key: undefined,
+            machineLabels: [],
           });
           creation.join(never);
           const { name, machine } = (await creation.result)[0]!;

@@ -7,12 +7,12 @@ import type { SessionTransitions } from '../../src/coordinator/sessions/session-
 import { Sharing } from '../../src/coordinator/sessions/sharing.ts';
 import type { SessionBook } from '../../src/coordinator/state/session-book.ts';
 
-const session = (name: string, hostType: string, machine?: string): Session => ({
-  ...{ name, owner: 'me', builderType: 'linux', hostType, machine },
+const session = (name: string, pool: string, machine?: string): Session => ({
+  ...{ name, owner: 'me', builderType: 'linux', hostType: 'h', pool, machine },
   ...{ state: 'running', createdMs: 0, expiresMs: 0, isClaimed: true },
 });
 
-/** A sharing over one host type that is shared and one that is not; others have sessions of these names. */
+/** A sharing over one pool that is shared and one that is not; others have sessions of these names. */
 function scene(others: readonly string[] = []) {
   const kept: string[] = [];
   const shared = {

@@ -38,7 +38,13 @@ export interface TestCoordinatorOptions {
   /** Whose tokens are `token-NAME`, unless given here. Default: one user, `me`. */
   users?: Record<
     string,
-    { token?: string; role?: 'user' | 'admin' | 'metrics'; maximum?: number; expires?: string }
+    {
+      token?: string;
+      role?: 'user' | 'admin' | 'metrics';
+      maximum?: number;
+      priority?: string;
+      expires?: string;
+    }
   >;
   /** How many buildlets there are to lend. Default 2. */
   machines?: number;

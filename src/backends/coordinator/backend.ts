@@ -3,7 +3,11 @@ import { type BuilderType, builderTypeOfName, type Catalogue } from '../../build
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { CoordinatorClient } from '../../client/coordinator-client.ts';
 import { GomoteError, StatusError } from '../../errors.ts';
-import { labelsFeature } from '../../protocol/coordinator.ts';
+import {
+  labelsFeature,
+  machineLabelsFeature,
+  priorityFeature,
+} from '../../protocol/coordinator.ts';
 import type { RemoteBuildlet, RemoteUser } from '../../protocol/coordinator-replies.ts';
 import {
   coordinatorAuthUser,
@@ -97,6 +101,11 @@ export class CoordinatorBackend implements Backend, BatchCreation, Diagnosis, Te
 
   async keepsLabels(call: BackendCall): Promise<boolean> {
     return (await this.#client.types(call))?.features.includes(labelsFeature) === true;
+  }
+
+  async chooses(what: 'machineLabels' | 'priority', call: BackendCall): Promise<boolean> {
+    const feature = what === 'priority' ? priorityFeature : machineLabelsFeature;
+    return (await this.#client.types(call))?.features.includes(feature) === true;
   }
 
   async list(call: ListCall): Promise<Instance[]> {

@@ -10,9 +10,10 @@ import { withType } from '../../gomote/find-type.ts';
 import { labelled } from '../../gomote/labelled.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
 import { type Labels, nameLabel } from '../../protocol/labels.ts';
+import { type Priority, priorities } from '../../protocol/priority.ts';
 import type { Context } from '../context.ts';
 import { sayNextSteps } from '../first-steps.ts';
-import { addLabel } from '../labels.ts';
+import { addLabel, addRequired, type WantedLabel } from '../labels.ts';
 import { setupOutput } from '../setup-output.ts';
 import {
   type ListingOptions,
@@ -39,6 +40,8 @@ interface Options extends ListingOptions {
   setupFile: string[];
   keepOnFailure?: boolean;
   project: boolean;
+  require: WantedLabel[];
+  priority?: Priority;
 }
 
 /** The maximum number of buildlets that one command creates. */
@@ -59,6 +62,18 @@ export function define(command: Command, context: Context): void {
       'a label, by which list and destroy find it; can be repeated',
       addLabel,
       {},
+    )
+    .option(
+      '--require <key[=value]>',
+      'of a coordinator: a label that the machine must have; can be repeated',
+      addRequired,
+      [],
+    )
+    .addOption(
+      new Option(
+        '--priority <level>',
+        'of a coordinator: who waits for a machine with a higher one comes first (default: normal)',
+      ).choices(priorities),
     )
     .option('--new-group <name>', 'put them into a new group of this name')
     .option(
@@ -100,7 +115,15 @@ export function define(command: Command, context: Context): void {
       templateOf(options, fields, terminal);
       await withType(type, backends, signal, async (wanted) => {
         const { backend, builder } = wanted;
-        const { count = 1, memory: memoryBytes, newGroup, name, label, ...machine } = options;
+        const {
+          count = 1,
+          memory: memoryBytes,
+          newGroup,
+          name,
+          label,
+          require,
+          ...machine
+        } = options;
         const setup = await readSetup(options, backend, context);
         if (name !== undefined) await requireFree(name, count, backend, signal);
         const labels = { ...label, ...(name !== undefined && { [nameLabel]: name }) };
@@ -110,7 +133,7 @@ export function define(command: Command, context: Context): void {
         const instances = await context.messages
           .during(`creating ${builder.name}`, (onProgress) =>
             createSeveral(backends, wanted, count, {
-              ...{ ...machine, memoryBytes, signal, onProgress, setup },
+              ...{ ...machine, memoryBytes, machineLabels: require, signal, onProgress, setup },
               ...(Object.keys(labels).length > 0 && { labels }),
               onWarning: (line) => context.messages.say(`gomote: ${line}`),
               setupOutput: output.of(onProgress),

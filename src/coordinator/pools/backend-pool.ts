@@ -1,14 +1,18 @@
 // A pool over any backend: machines are made when they are asked for, and destroyed when they come back.
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import type { AnyBackend } from '../../backends/backend.ts';
 import type { HostType } from '../../builders.ts';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { type GomoteError, isGomoteError } from '../../errors.ts';
+import type { Labels } from '../../protocol/labels.ts';
 import type { PoolConfig } from '../pool-config.ts';
 import type { AcquireCall, Pool, PoolCall, ReconcileCall } from './pool.ts';
 import { SharedMachines } from './shared-machines.ts';
 
 interface BackendPoolOptions {
+  /** As in the configuration. */
+  readonly name: string;
+  readonly labels?: Labels | undefined;
   readonly backend: AnyBackend;
   readonly kind: string;
   readonly host: HostType;
@@ -20,18 +24,28 @@ interface BackendPoolOptions {
 }
 
 export class BackendPool implements Pool {
+  readonly name: string;
   readonly hostType: string;
   readonly kind: string;
   readonly shared: SharedMachines | undefined;
   onCapacity = (): void => undefined;
   onLost = (): void => undefined;
   #options: BackendPoolOptions;
+  /** What the names of its machines begin with: other pools may have machines of the host type in the same place. */
+  readonly #prefix: string;
 
   constructor(options: BackendPoolOptions) {
     this.#options = options;
+    this.name = options.name;
     this.hostType = options.host.name;
     this.kind = options.kind;
+    const ofPool = createHash('sha256').update(options.name).digest('hex').slice(0, 4);
+    this.#prefix = `${options.owner}-${ofPool}`;
     this.shared = sharedOf(options);
+  }
+
+  get labels(): Labels | undefined {
+    return this.#options.labels;
   }
 
   get capacity(): number {
@@ -45,15 +59,16 @@ export class BackendPool implements Pool {
   /** What there is stays; machines that are made from here on are of the new settings. */
   reconfigure(config: PoolConfig): void {
     if (config.kind !== 'local' && config.kind !== 'backend') return;
-    this.#options = { ...this.#options, maximum: config.maximum, host: hostOf(config) };
+    const { maximum, labels } = config;
+    this.#options = { ...this.#options, maximum, labels, host: hostOf(config) };
   }
 
   async acquire(call: AcquireCall): Promise<string> {
-    const { backend, host, owner } = this.#options;
+    const { backend, host } = this.#options;
     // A machine is of a host type only: what a builder type adds comes with each command.
     const builder = { name: host.name, hostType: host.name, env: [] };
     // A name is never used again: after a crash one name must not stand for two machines.
-    const user = `${owner}-${randomBytes(4).toString('hex')}`;
+    const user = `${this.#prefix}${randomBytes(4).toString('hex')}`;
     return (await backend.create(builder, { ...call, user, host })).name;
   }
 
@@ -78,20 +93,30 @@ export class BackendPool implements Pool {
   }
 
   async reconcile(held: ReadonlySet<string>, call: ReconcileCall): Promise<ReadonlySet<string>> {
-    const { backend, owner } = this.#options;
+    const { backend } = this.#options;
     const there = new Set<string>();
     const orphans = new Set<string>();
     for (const { name, hostType, dead, note } of await backend.list(call)) {
       if (hostType !== this.hostType) continue;
       if (held.has(name)) {
         if (dead === undefined) there.add(name);
-      } else if (name.startsWith(`${owner}-`) && this.shared?.hasSession(name, note) !== true) {
+      } else if (
+        this.#isOwn(name) &&
+        !call.named.has(name) &&
+        this.shared?.hasSession(name, note) !== true
+      ) {
         (call.leavesOthers ? there : orphans).add(name);
       }
     }
     await Promise.all([...orphans].map((name) => this.release(name, call)));
     await backend.reap?.(call);
     return there;
+  }
+
+  /** Before 0.2 names did not tell the pool. */
+  #isOwn(name: string): boolean {
+    const [, rest] = name.split(`${this.#options.owner}-`);
+    return name.startsWith(this.#prefix) || (rest !== undefined && /^[0-9a-f]{8}-/.test(rest));
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,9 @@
-// A fair queue: users take turns, and each user's requests keep their order.
+// A fair queue: the higher priority comes first, and users of one priority take turns.
 
 export interface Waiting {
   readonly owner: string;
+  /** The higher, the earlier; it may grow with time. Default 0. */
+  readonly priority?: number;
 }
 
 export class FairQueue<T extends Waiting> {
@@ -9,12 +11,6 @@ export class FairQueue<T extends Waiting> {
   readonly #turns = new Map<string, T[]>();
   /** Those that were served in vain: they come before all others. */
   readonly #first: T[] = [];
-
-  get size(): number {
-    let size = this.#first.length;
-    for (const items of this.#turns.values()) size += items.length;
-    return size;
-  }
 
   push(item: T): void {
     const items = this.#turns.get(item.owner);
@@ -27,22 +23,14 @@ export class FairQueue<T extends Waiting> {
     this.#first.push(item);
   }
 
-  /** The one that `next` would take. */
-  get head(): T | undefined {
-    const [items] = this.#turns.values();
-    return this.#first[0] ?? items?.[0];
-  }
-
-  /** Takes out the next; its owner's turn comes again after all others'. */
-  next(): T | undefined {
-    if (this.#first.length > 0) return this.#first.shift();
-    for (const [owner, items] of this.#turns) {
-      const item = items.shift();
-      this.#turns.delete(owner);
-      if (items.length > 0) this.#turns.set(owner, items);
-      return item;
-    }
-    return undefined;
+  /** Takes out one that is served; its owner's turn comes again after all others'. */
+  take(item: T): void {
+    const isFirst = this.#first.includes(item);
+    this.remove(item);
+    const items = this.#turns.get(item.owner);
+    if (isFirst || items === undefined) return;
+    this.#turns.delete(item.owner);
+    this.#turns.set(item.owner, items);
   }
 
   /** Takes out one that no longer waits; whether it was there. */
@@ -56,17 +44,25 @@ export class FairQueue<T extends Waiting> {
 
   /** All in the order in which they will be served, if nobody comes or leaves. */
   inOrder(): T[] {
-    const queues = [...this.#turns.values()];
-    const longest = Math.max(0, ...queues.map((items) => items.length));
-    const order: T[] = [...this.#first];
-    for (let round = 0; round < longest; round++) {
-      for (const items of queues) {
-        const item = items[round];
-        if (item !== undefined) order.push(item);
+    const levels = new Map<number, Map<string, T[]>>();
+    for (const [owner, items] of this.#turns) {
+      for (const item of items) {
+        const { priority = 0 } = item;
+        const level = levels.get(priority) ?? new Map<string, T[]>();
+        levels.set(priority, level.set(owner, [...(level.get(owner) ?? []), item]));
       }
     }
-    return order;
+    const highestFirst = [...levels].sort(([a], [b]) => b - a);
+    return [...this.#first, ...highestFirst.flatMap(([, level]) => inTurns([...level.values()]))];
   }
+}
+
+/** The first of each, then the second of each, and so on. */
+function inTurns<T>(queues: readonly T[][]): T[] {
+  const longest = Math.max(0, ...queues.map((items) => items.length));
+  return Array.from({ length: longest }, (_, round) =>
+    queues.flatMap((items) => items.slice(round, round + 1)),
+  ).flat();
 }
 
 function removeFrom<T>(items: T[], item: T): boolean {

@@ -31,20 +31,22 @@ export class MachineAdmin {
       book
         .all()
         .flatMap((one) =>
-          one.hostType === pool.hostType && one.machine !== undefined
+          one.pool === pool.name && one.machine !== undefined
             ? [[nameOf(pool, one.machine), one] as const]
             : [],
         ),
     );
     const unfit = new Map(pool.unfit?.all.map((one) => [one.machine, one]));
-    const known = pool.machines ?? new Map(ready.map((id) => [id, id]));
-    const names = new Set([...known.values(), ...held.keys(), ...unfit.keys()]);
+    const members = new Map(pool.members?.map((one) => [one.name, one]));
+    const known = pool.members === undefined ? ready : members.keys();
+    const names = new Set([...known, ...held.keys(), ...unfit.keys()]);
     return [...names].sort().map((machine): MachineRecord => {
       const session = held.get(machine);
       const fault = unfit.get(machine);
       const drain = drains.get(machine);
       return {
-        ...{ machine, hostType: pool.hostType, kind: pool.kind },
+        ...{ machine, hostType: pool.hostType, pool: pool.name, kind: pool.kind },
+        labels: members.get(machine)?.labels ?? pool.labels,
         state: fault?.what ?? (session === undefined ? 'free' : 'in use'),
         ...(fault !== undefined && { since: new Date(fault.sinceMs), reason: fault.reason }),
         ...(session !== undefined && { buildlet: session.name, owner: session.owner }),
@@ -71,9 +73,9 @@ export class MachineAdmin {
   }
 
   #row(allocator: MachineAllocator, machine: string): MachineRecord {
-    const { hostType, kind } = allocator.pool;
+    const { hostType, kind, name } = allocator.pool;
     const found = this.#rows(allocator).find((row) => row.machine === machine);
-    return found ?? { machine, hostType, kind, state: 'down' };
+    return found ?? { machine, hostType, pool: name, kind, state: 'down' };
   }
 
   /** The pool of a machine that stays when its user leaves; throws ERR_USAGE. */
@@ -81,7 +83,7 @@ export class MachineAdmin {
     for (const allocator of this.#options.allocators.values()) {
       const row = this.#rows(allocator).find((one) => one.machine === machine);
       if (row === undefined) continue;
-      if (allocator.pool.machines !== undefined) return allocator;
+      if (allocator.pool.members !== undefined) return allocator;
       throw new GomoteError('ERR_REQUEST', `${machine} was made for one user, and ends with it`, {
         hint: 'machines of static and reverse pools can be drained',
       });
@@ -97,5 +99,5 @@ export class MachineAdmin {
   }
 }
 
-const nameOf = ({ machines }: MachineAllocator['pool'], id: string): string =>
-  machines?.get(id) ?? id;
+const nameOf = ({ members }: MachineAllocator['pool'], id: string): string =>
+  members?.find((member) => member.id === id)?.name ?? id;

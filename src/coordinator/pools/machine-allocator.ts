@@ -1,17 +1,12 @@
 // Hands out the machines of one pool: never more than it has, to each user in turn, some of them created ahead.
 import { setMaxListeners } from 'node:events';
-import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
+import { GomoteError, messageOf } from '../../errors.ts';
+import { hasLabels, type Labels } from '../../protocol/labels.ts';
 import { anySignal } from '../../timeout-signal.ts';
-import { FairQueue } from './fair-queue.ts';
-import type { AcquireCall, Pool } from './pool.ts';
+import { fewestLabelsFirst } from './members.ts';
+import type { AcquireCall, Pool, ReconcileCall } from './pool.ts';
 import { ReadyMachines } from './ready-machines.ts';
 import { RecentNames } from './recent-names.ts';
-import {
-  hasMachinesUp,
-  type MachineRequest,
-  refuseImpossible,
-  type WaitingView,
-} from './request.ts';
 import { retry } from './retry.ts';
 
 interface MachineAllocatorOptions {
@@ -19,8 +14,6 @@ interface MachineAllocatorOptions {
   readonly warm: number;
   /** Called with errors of background work. */
   readonly onTrouble: (what: string, error: unknown) => void;
-  /** Called when the view has changed. */
-  readonly onChange: () => void;
   /** Called when a machine in use is gone for good. */
   readonly onLost: (id: string, reason: string) => void;
   /** The first wait before a failed release or start is tried again, in ms; it doubles up to a minute. */
@@ -32,10 +25,17 @@ const longestRetryMs = 60_000;
 /** How long a machine that was taken back is remembered, in ms: longer than a list of machines takes. */
 const rememberMs = 300_000;
 
+/** Machines of the same labels that could be had. */
+export interface FreeMachines {
+  readonly labels: Labels | undefined;
+  count: number;
+}
+
 export class MachineAllocator {
   readonly pool: Pool;
+  /** Set by the queue. Called when machines may have become free, and when others can see a change. */
+  onFree = (): void => undefined;
   readonly #options: MachineAllocatorOptions;
-  readonly #queue = new FairQueue<MachineRequest>();
   readonly #lent = new Set<string>();
   readonly #releasing = new Map<string, Promise<boolean>>();
   /** Those that were taken back: a list of what is there may be older. */
@@ -56,7 +56,7 @@ export class MachineAllocator {
     setMaxListeners(0, signal);
     const { onTrouble, warm, retryMs: firstRetryMs = 1_000 } = options;
     this.#firstRetryMs = firstRetryMs;
-    const onChange = () => this.#grant();
+    const onChange = () => this.onFree();
     this.#ready = new ReadyMachines({
       ...{ pool, wanted: warm, signal, firstRetryMs, longestRetryMs, onTrouble, onChange },
     });
@@ -82,58 +82,39 @@ export class MachineAllocator {
     return this.#isOpen ? undefined : this.#trouble;
   }
 
-  get waiting(): WaitingView[] {
-    return this.#queue
-      .inOrder()
-      .map(({ owner, count, sinceMs }, ahead) => ({ owner, count, sinceMs, ahead }));
-  }
-
   /**
    * Ends what nobody holds, unless it is to be left, and begins to allocate; resolves with those of the held that are
    * still there.
    */
   async open(
     held: ReadonlySet<string>,
-    { leavesOthers = false } = {},
+    { leavesOthers = false, named = held }: Partial<Omit<ReconcileCall, 'signal'>> = {},
   ): Promise<ReadonlySet<string>> {
     for (const id of held) this.#lent.add(id);
-    const there = await this.#retry(`start of the pool of ${this.pool.hostType}`, (signal) =>
-      this.pool.reconcile(held, { signal, leavesOthers }),
+    const there = await this.#retry(`start of the pool ${this.pool.name}`, (signal) =>
+      this.pool.reconcile(held, { signal, leavesOthers, named }),
     );
     if (leavesOthers) for (const id of there ?? []) this.#lent.add(id);
     this.#isOpen = true;
-    this.#grant();
+    this.onFree();
     return there ?? held;
   }
 
-  /**
-   * Hands out machines, all at once, when it is the owner's turn and there are as many; cancelled, nothing is left
-   * behind. Throws ERR_NO_CAPACITY where there will never be as many, and while no machine of the pool is up.
-   */
-  async allocate(owner: string, count: number, call: AcquireCall): Promise<string[]> {
-    call.signal.throwIfAborted();
-    refuseImpossible(this.pool, count);
-    return await new Promise((resolve, reject) => {
-      const leave = () => {
-        if (this.#queue.remove(request)) request.refuse(call.signal.reason);
-        this.#grant();
-      };
-      const request: MachineRequest = {
-        ...call,
-        ...{ owner, count, sinceMs: Date.now(), shownAhead: undefined },
-        grant: (ids) => {
-          call.signal.removeEventListener('abort', leave);
-          resolve(ids);
-        },
-        refuse: (error) => {
-          call.signal.removeEventListener('abort', leave);
-          reject(error);
-        },
-      };
-      call.signal.addEventListener('abort', leave);
-      this.#queue.push(request);
-      this.#grant();
-    });
+  /** What can be had at once, or made: of a pool, the machine with the fewest labels first. */
+  get free(): FreeMachines[] {
+    if (!this.#isOpen) return [];
+    const { members, labels } = this.pool;
+    const ready = this.#ready.ids.map((id) => ({ labels: this.labelsOf(id), count: 1 }));
+    const others =
+      members === undefined
+        ? [{ labels, count: Math.max(0, this.#room) }]
+        : members.filter(({ isFree }) => isFree).map((one) => ({ labels: one.labels, count: 1 }));
+    return fewestLabelsFirst([...ready, ...others]);
+  }
+
+  labelsOf(id: string): Labels | undefined {
+    const { members, labels } = this.pool;
+    return members?.find((member) => member.id === id)?.labels ?? labels;
   }
 
   /**
@@ -154,7 +135,7 @@ export class MachineAllocator {
     });
     this.#returned.add(id);
     this.#releasing.delete(id);
-    this.#grant();
+    this.onFree();
     return isDone === true;
   }
 
@@ -174,29 +155,25 @@ export class MachineAllocator {
     for (const id of this.#ready.ids.filter(isMeant)) {
       if (this.#ready.remove(id)) void this.giveBack(id);
     }
-    this.#grant();
+    this.onFree();
   }
 
   /** Forgets a machine that is gone, or that this coordinator no longer manages. */
   disown(id: string): void {
     this.#lent.delete(id);
     this.#returned.add(id);
-    this.#grant();
+    this.onFree();
   }
 
   /** Keeps so many machines ready from here on. */
   keepReady(count: number): void {
     for (const id of this.#ready.setWanted(count)) void this.giveBack(id);
-    this.#grant();
+    this.onFree();
   }
 
-  /** Turns away all who wait; what is being made is finished. */
-  turnAway(): void {
+  /** Hands out no more; what is being made is finished. */
+  stop(): void {
     this.#isOpen = false;
-    for (const request of this.#queue.inOrder()) {
-      this.#queue.remove(request);
-      request.refuse(new GomoteError('ERR_CLOSED', 'the coordinator is restarting'));
-    }
   }
 
   /** Stops handing out machines; those in use stay so, and what was ready goes at the next start. */
@@ -213,50 +190,19 @@ export class MachineAllocator {
 
   /** How many more machines can be lent or made ahead. */
   get #room(): number {
-    return this.pool.capacity - this.lent - this.#ready.total;
+    const { members, capacity } = this.pool;
+    if (members !== undefined) return members.filter(({ isFree }) => isFree).length;
+    return capacity - this.lent - this.#ready.total;
   }
 
-  /** Grants free machines to requests that wait, then makes some ahead. Who wants several holds up those behind. */
-  #grant(): void {
-    if (this.#isOpen) {
-      for (;;) {
-        const { head } = this.#queue;
-        if (head === undefined || head.count > this.#ready.count + Math.max(0, this.#room)) break;
-        this.#queue.next();
-        void this.#serve(head);
-      }
-      while (this.#ready.isWanted && this.#room > 0) void this.#ready.make();
-    }
-    this.#tellPositions();
+  /** Makes machines ahead where there is room. */
+  makeAhead(): void {
+    while (this.#isOpen && this.#ready.isWanted && this.#room > 0) void this.#ready.make();
   }
 
-  /** Gives the request its machines. When some that seemed free are not, it waits on, before all others. */
-  async #serve(request: MachineRequest): Promise<void> {
-    const failed = new AbortController();
-    const results = await Promise.allSettled(
-      Array.from({ length: request.count }, async () => {
-        // Each has a signal of its own: Node warns when one signal has many listeners.
-        const signal = anySignal(request.signal, failed.signal);
-        try {
-          return await this.#take({ ...request, signal });
-        } catch (error) {
-          failed.abort(error);
-          throw error;
-        }
-      }),
-    );
-    const ids = results.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
-    if (ids.length === request.count) return request.grant(ids);
-    for (const id of ids) void this.giveBack(id);
-    const { reason } = failed.signal;
-    const waitsOn = isGomoteError(reason, 'ERR_NO_CAPACITY') && hasMachinesUp(this.pool);
-    if (!waitsOn || !this.#isOpen || request.signal.aborted) return request.refuse(reason);
-    this.#queue.putBack(request);
-    this.#grant();
-  }
-
-  async #take(call: AcquireCall): Promise<string> {
-    const ready = this.#ready.take();
+  /** Lends one that is ready, or makes one; only called for what is free. */
+  async take(call: AcquireCall): Promise<string> {
+    const ready = this.#ready.take((id) => hasLabels(this.labelsOf(id), call.wanted));
     if (ready === undefined) return await this.#acquire(call);
     this.#lent.add(ready);
     return ready;
@@ -271,17 +217,8 @@ export class MachineAllocator {
       return id;
     } finally {
       this.#acquiring--;
-      this.#grant();
+      this.onFree();
     }
-  }
-
-  #tellPositions(): void {
-    for (const [ahead, request] of this.#queue.inOrder().entries()) {
-      if (request.shownAhead === ahead) continue;
-      request.shownAhead = ahead;
-      request.onProgress(`${ahead} ahead of you`);
-    }
-    this.#options.onChange();
   }
 
   /** Does the work until it succeeds; undefined when the allocator was closed first. */

@@ -58,24 +58,25 @@ async function openPool(config: PoolConfig, place: PoolPlace): Promise<Pool> {
     case 'static': {
       const { StaticPool } = await import('./static-pool.ts');
       return new StaticPool({
-        ...{ hostType: config.host.name, machines: config.machines },
+        ...{ name: config.name, hostType: config.host.name },
+        ...{ labels: config.labels, machines: config.machines },
         ...{ resetCommand: config.resetCommand, log: place.log },
         ...{ probeIntervalMs: place.probeIntervalMs, isDrained: place.isDrained },
       });
     }
     case 'backend': {
-      const { backend: found, maximum, host } = config;
+      const { backend: found, ...own } = config;
       if (found.kind === 'local' || found.kind === 'coordinator') {
         throw new GomoteError('ERR_CONFIG', `a backend of kind ${found.kind} cannot be a pool`);
       }
       const backend = await openBackend({ ...found, environment });
-      return new BackendPool({ backend, kind: found.kind, host, maximum, owner, team });
+      return new BackendPool({ ...own, backend, kind: found.kind, owner, team });
     }
     case 'reverse': {
       const { ReversePool } = await import('./reverse-pool.ts');
       const pool = new ReversePool({
-        hostType: config.host.name,
-        resetCommand: config.resetCommand,
+        ...{ name: config.name, hostType: config.host.name, labels: config.labels },
+        ...{ believed: config.believed, resetCommand: config.resetCommand },
         ...{ log: place.log, graceMs: place.graceMs, isDrained: place.isDrained },
       });
       place.gate.add({ pool, keyFile: config.keyFile });

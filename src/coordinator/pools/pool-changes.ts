@@ -7,8 +7,9 @@ interface PoolChanges {
   readonly added: readonly PoolConfig[];
   /** Of the same machines, with other settings. */
   readonly changed: readonly PoolConfig[];
-  /** Their host types. */
-  readonly removed: readonly string[];
+  readonly removed: readonly PoolConfig[];
+  /** The names of all, in the order of the configuration. */
+  readonly order: readonly string[];
 }
 
 /** Throws ERR_CONFIG for what cannot be changed before the next start. */
@@ -16,30 +17,41 @@ export function poolChanges(
   before: readonly PoolConfig[],
   after: readonly PoolConfig[],
 ): PoolChanges {
-  const known = new Map(before.map((pool) => [pool.host.name, pool]));
+  const known = new Map(before.map((pool) => [pool.name, pool]));
   const changed = after.filter((pool) => {
-    const old = known.get(pool.host.name);
+    const old = known.get(pool.name);
     if (old === undefined || isDeepStrictEqual(old, pool)) return false;
     const what = whatStays(old, pool);
     if (what === undefined) return true;
     throw new GomoteError(
       'ERR_CONFIG',
       `pools.${pool.name}: its ${what} cannot be changed by a reload`,
-      { hint: 'start the coordinator again, or give the new pool another host type' },
+      { hint: 'start the coordinator again, or give the new pool another name' },
     );
   });
-  const wanted = new Set(after.map(({ host }) => host.name));
-  return {
-    added: after.filter(({ host }) => !known.has(host.name)),
-    changed,
-    removed: [...known.keys()].filter((name) => !wanted.has(name)),
-  };
+  const order = after.map(({ name }) => name);
+  const added = after.filter(({ name }) => !known.has(name));
+  const removed = before.filter(({ name }) => !order.includes(name));
+  for (const pool of after) refuseTakeover(pool, before);
+  return { added, changed, removed, order };
+}
+
+/** Throws ERR_CONFIG for a machine that another pool has or had: somebody may be working on it. */
+function refuseTakeover(pool: PoolConfig, before: readonly PoolConfig[]): void {
+  if (pool.kind !== 'static') return;
+  const others = before.flatMap((other) =>
+    other.kind === 'static' && other.name !== pool.name ? other.machines : [],
+  );
+  const taken = pool.machines.find(({ address }) => others.some((one) => one.address === address));
+  if (taken === undefined) return;
+  const message = `pools.${pool.name}: ${taken.address} cannot be moved there by a reload`;
+  throw new GomoteError('ERR_CONFIG', message, { hint: 'start the coordinator again for that' });
 }
 
 /** What says where the machines are that are in use now. */
 function whatStays(old: PoolConfig, pool: PoolConfig): string | undefined {
   if (old.kind !== pool.kind) return 'kind';
-  if (old.name !== pool.name) return 'name';
+  if (old.host.name !== pool.host.name) return 'host';
   const isSameBackend =
     old.kind !== 'backend' ||
     pool.kind !== 'backend' ||

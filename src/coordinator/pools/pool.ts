@@ -1,6 +1,7 @@
-// Where a coordinator's machines of one host type come from.
+// Where machines of a coordinator come from.
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import type { GomoteError } from '../../errors.ts';
+import type { Labels, WantedLabels } from '../../protocol/labels.ts';
 import type { PoolConfig } from '../pool-config.ts';
 import type { SharedMachines } from './shared-machines.ts';
 import type { UnfitMachines } from './unfit-machines.ts';
@@ -12,23 +13,45 @@ export interface PoolCall {
 export interface ReconcileCall extends PoolCall {
   /** Whether machines that are not held may be somebody's all the same: they are left as they are, and not lent. */
   readonly leavesOthers: boolean;
+  /** All machines that sessions have, also of other pools. */
+  readonly named: ReadonlySet<string>;
 }
 
 export interface AcquireCall extends PoolCall {
+  /** The labels that the machine must have. */
+  readonly wanted: WantedLabels;
   /** Called, in a few words what is being waited for. */
   readonly onProgress: (step: string) => void;
 }
 
+/** A machine that stays when its user leaves. */
+export interface Member {
+  readonly id: string;
+  /** What it is called. */
+  readonly name: string;
+  readonly labels: Labels | undefined;
+  /** Whether it could be acquired now. */
+  readonly isFree: boolean;
+  /** Whether it answers and could be cleaned, as far as is known. */
+  readonly isUp: boolean;
+}
+
 export interface Pool {
+  /** As in the configuration. */
+  readonly name: string;
   readonly hostType: string;
+  /** Of each of its machines. */
+  readonly labels?: Labels | undefined;
   /** As in the configuration: `local`, `static`, `reverse` or a backend's kind. */
   readonly kind: string;
   /** How many machines can be lent at once, at this moment. */
   readonly capacity: number;
   /** How many there can ever be, as far as that is known; more are never asked for at once. Absent: no limit. */
   readonly size?: number | undefined;
-  /** Machines that stay when their user leaves: their ids, and what they are called. Absent: each is made for one user. */
-  readonly machines?: ReadonlyMap<string, string> | undefined;
+  /** Machines that stay when their user leaves, the first to be lent first. Absent: each is made for one user. */
+  readonly members?: readonly Member[] | undefined;
+  /** Whether a machine with these labels may come that is not among the members. Absent: none comes. */
+  mayGain?(wanted: WantedLabels): boolean;
   /** Machines that are not lent, because they do not answer or could not be cleaned; they are tried again. */
   readonly unfit?: UnfitMachines | undefined;
   /** Where sessions are kept with their machines, for all coordinators; absent: the machines are this one's alone. */
@@ -38,7 +61,7 @@ export interface Pool {
   /** Set by the allocator. Call it when a machine is gone for good. */
   onLost: (id: string, reason: string) => void;
   /**
-   * Returns the id of a clean machine that answers. Only called while fewer than `capacity` are lent. When it fails or
+   * Returns the id of a clean machine that answers and has the labels. Only called while fewer than `capacity` are lent. When it fails or
    * is cancelled, nothing is left behind; ERR_NO_CAPACITY: all that were thought to be free are not. An id stays the same when the coordinator starts again.
    */
   acquire(call: AcquireCall): Promise<string>;

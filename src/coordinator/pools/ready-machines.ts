@@ -46,8 +46,11 @@ export class ReadyMachines {
     return this.#ready.includes(id);
   }
 
-  take(): string | undefined {
-    return this.#ready.shift();
+  /** Takes out the first that will do. */
+  take(isMeant: (id: string) => boolean): string | undefined {
+    const id = this.#ready.find(isMeant);
+    if (id !== undefined) this.remove(id);
+    return id;
   }
 
   /** Takes out a machine that is gone; whether it was here. */
@@ -72,11 +75,11 @@ export class ReadyMachines {
     const { pool, signal, onTrouble, onChange, firstRetryMs, longestRetryMs } = this.#options;
     this.#making++;
     try {
-      this.#ready.push(await pool.acquire({ signal, onProgress: () => undefined }));
+      this.#ready.push(await pool.acquire({ wanted: [], signal, onProgress: () => undefined }));
       this.#retryMs = undefined;
     } catch (error) {
       if (signal.aborted) return;
-      onTrouble(`making a machine of ${pool.hostType} ahead: ${messageOf(error)}`, error);
+      onTrouble(`making a machine of the pool ${pool.name} ahead: ${messageOf(error)}`, error);
       this.#retryMs = Math.min((this.#retryMs ?? firstRetryMs / 2) * 2, longestRetryMs);
       this.#pause ??= pause(this.#retryMs, signal).then(() => {
         this.#pause = undefined;

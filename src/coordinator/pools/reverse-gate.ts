@@ -6,6 +6,7 @@ import { messageOf } from '../../errors.ts';
 import { readNamedSecret } from '../../files/private-file.ts';
 import { sendError } from '../../http/server/reply.ts';
 import { acceptUpgrade, noUpgradeText } from '../../http/server/upgrades.ts';
+import { labelsInText } from '../../protocol/labels.ts';
 import {
   bootPattern,
   machineNamePattern,
@@ -30,6 +31,7 @@ type Refusal = { readonly status: number; readonly text: string };
 
 export class ReverseGate {
   readonly #log: Log;
+  /** By the names of pools. */
   readonly #entrances = new Map<string, Entrance>();
   #isClosed = false;
 
@@ -40,17 +42,17 @@ export class ReverseGate {
   /** Throws ERR_CONFIG when others can read the keys; a file that is missing may come later. */
   add(entrance: Entrance): void {
     if (existsSync(entrance.keyFile)) keysIn(entrance.keyFile);
-    this.#entrances.set(entrance.pool.hostType, entrance);
+    this.#entrances.set(entrance.pool.name, entrance);
   }
 
-  setKeyFile(hostType: string, keyFile: string): void {
-    const entrance = this.#entrances.get(hostType);
-    if (entrance !== undefined) this.#entrances.set(hostType, { ...entrance, keyFile });
+  setKeyFile(pool: string, keyFile: string): void {
+    const entrance = this.#entrances.get(pool);
+    if (entrance !== undefined) this.#entrances.set(pool, { ...entrance, keyFile });
   }
 
-  /** No more machines of that host type come in. */
-  remove(hostType: string): void {
-    this.#entrances.delete(hostType);
+  /** No more machines come into the pool of that name. */
+  remove(pool: string): void {
+    this.#entrances.delete(pool);
   }
 
   /** Machines that dial from here on are to come again later. */
@@ -84,9 +86,12 @@ export class ReverseGate {
     if (this.#isClosed) {
       return { status: 503, text: 'the coordinator is ending' };
     }
-    const entrance = this.#entrances.get(hostType);
+    // Which of several pools of the host type it comes into, its key says.
+    const entrance = [...this.#entrances.values()]
+      .filter(({ pool }) => pool.hostType === hostType)
+      .find(({ keyFile }) => isKey(header('Authorization'), keyFile));
     // The same answer for a wrong key and an unknown host type.
-    if (entrance === undefined || !isKey(header('Authorization'), entrance.keyFile)) {
+    if (entrance === undefined) {
       await sleep(wrongKeyDelayMs);
       const text = `wrong key, or no reverse pool of host type "${hostType}"`;
       return { status: 401, text };
@@ -101,7 +106,8 @@ export class ReverseGate {
     }
     acceptUpgrade(response, reverseUpgrade);
     const link = callingLink(upgrade, { label: `machine ${machine}` });
-    entrance.pool.arrive({ machine, boot, link });
+    const labels = labelsInText(header(reverseHeaders.labels));
+    entrance.pool.arrive({ machine, boot, link, labels });
     return undefined;
   }
 

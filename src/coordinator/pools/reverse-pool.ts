@@ -1,11 +1,15 @@
 // Machines that dial in from behind NAT: offered when they are connected and clean, lent, and cleaned again.
 import { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, messageOf } from '../../errors.ts';
+import { type Labels, labelText, type WantedLabels } from '../../protocol/labels.ts';
 import type { CallingLink } from '../../reverse/reverse-link.ts';
 import type { Log } from '../log.ts';
 import type { PoolConfig } from '../pool-config.ts';
+import { AnnouncedLabels, type LabelPolicy } from './announced-labels.ts';
 import { clean } from './cleaning.ts';
-import type { AcquireCall, Pool, PoolCall, ReconcileCall } from './pool.ts';
+import { freeWith } from './members.ts';
+import type { AcquireCall, Member, Pool, PoolCall, ReconcileCall } from './pool.ts';
+import { type Machine, machineId, newMachine } from './reverse-machine.ts';
 import { UnfitMachines } from './unfit-machines.ts';
 
 /** Who dialled. */
@@ -15,21 +19,13 @@ export interface ReverseConnection {
   /** Differs with every start of its buildlet. */
   readonly boot: string;
   readonly link: CallingLink;
+  /** What it says of itself. */
+  readonly labels?: Labels | undefined;
 }
 
-/** A machine since its buildlet started: what was on it is gone with the next start. */
-interface Machine {
-  readonly id: string;
+interface ReversePoolOptions extends LabelPolicy {
+  /** As in the configuration. */
   readonly name: string;
-  /** Absent while it is away. */
-  link: CallingLink | undefined;
-  /** Why it is away. */
-  awayReason: string;
-  awayTimer: NodeJS.Timeout | undefined;
-  state: 'dirty' | 'clean' | 'held' | 'releasing';
-}
-
-interface ReversePoolOptions {
   readonly hostType: string;
   readonly log: Log;
   /** Whether an admin has taken the machine of that name out of use. */
@@ -46,15 +42,15 @@ const answerTimeoutMs = 5_000;
 const firstRetryMs = 1_000;
 const longestRetryMs = 60_000;
 
-const machineId = (machine: string, boot: string): string => `${machine}.${boot}`;
-
 export class ReversePool implements Pool {
+  readonly name: string;
   readonly hostType: string;
   readonly kind = 'reverse';
   readonly unfit: UnfitMachines;
   onCapacity = (): void => undefined;
   onLost = (_id: string, _reason: string): void => undefined;
   #options: ReversePoolOptions;
+  readonly #labels: AnnouncedLabels;
   /** Those connected and those held; the one that was free first comes first. */
   readonly #machines = new Map<string, Machine>();
   readonly #retries = new Set<NodeJS.Timeout>();
@@ -63,13 +59,16 @@ export class ReversePool implements Pool {
 
   constructor(options: ReversePoolOptions) {
     this.#options = options;
+    this.name = options.name;
     this.hostType = options.hostType;
+    this.#labels = new AnnouncedLabels(options, options.graceMs);
     this.unfit = new UnfitMachines(options.hostType, options.log);
   }
 
   reconfigure(config: PoolConfig): void {
     if (config.kind !== 'reverse') return;
     this.#options = { ...this.#options, resetCommand: config.resetCommand };
+    this.#labels.policy = config;
   }
 
   get capacity(): number {
@@ -78,8 +77,19 @@ export class ReversePool implements Pool {
     return [...this.#machines.values()].filter(isUsable).length;
   }
 
-  get machines(): ReadonlyMap<string, string> {
-    return new Map([...this.#machines.values()].map(({ id, name }) => [id, name]));
+  get labels(): Labels | undefined {
+    return this.#labels.policy.labels;
+  }
+
+  get members(): readonly Member[] {
+    return [...this.#machines.values()].map(({ id, name, state }) => ({
+      ...{ id, name, labels: this.#labels.of(name), isUp: true },
+      isFree: state === 'clean' && !this.#options.isDrained(name),
+    }));
+  }
+
+  mayGain(wanted: WantedLabels): boolean {
+    return this.#labels.mayCome(wanted);
   }
 
   /** Whether the machine may come in: not while another of its name is there and answers. */
@@ -90,8 +100,9 @@ export class ReversePool implements Pool {
   }
 
   /** Takes in a machine that dialled. One that is held goes on; any other is cleaned before it is offered. */
-  arrive({ machine: name, boot, link }: ReverseConnection): void {
+  arrive({ machine: name, boot, link, labels }: ReverseConnection): void {
     const id = machineId(name, boot);
+    const believed = this.#labels.arrived(name, labels);
     for (const other of this.#named(name)) {
       if (other.id === id) continue;
       other.link?.end('another buildlet of this machine has dialled');
@@ -105,7 +116,11 @@ export class ReversePool implements Pool {
     if (machine.state === 'clean') machine.state = 'dirty';
     this.#machines.set(id, machine);
     void link.ended.then((reason) => this.#left(machine, link, reason));
-    this.#options.log.write('machine-connected', { hostType: this.hostType, machine: id });
+    const { hostType } = this;
+    this.#options.log.write('machine-connected', {
+      ...{ hostType, machine: id },
+      labels: Object.entries(believed).map(labelText).join(' '),
+    });
     if (this.#isReconciled && machine.state === 'dirty') void this.#offer(machine, link);
   }
 
@@ -190,8 +205,9 @@ export class ReversePool implements Pool {
   }
 
   async acquire(call: AcquireCall): Promise<string> {
-    for (const machine of [...this.#machines.values()]) {
-      if (machine.state !== 'clean' || this.#options.isDrained(machine.name)) continue;
+    for (const { id } of freeWith(call.wanted, this.members)) {
+      const machine = this.#machines.get(id);
+      if (machine?.state !== 'clean') continue;
       machine.state = 'held';
       call.onProgress(`asking ${machine.name}`);
       const answers = await machine.link?.answers(answerTimeoutMs);
@@ -275,12 +291,3 @@ export class ReversePool implements Pool {
     }
   }
 }
-
-const newMachine = (id: string, state: Machine['state']): Machine => ({
-  id,
-  name: id.slice(0, id.lastIndexOf('.')),
-  link: undefined,
-  awayReason: 'it has not dialled since the coordinator started',
-  awayTimer: undefined,
-  state,
-});

@@ -2,16 +2,21 @@
 import { existsSync } from 'node:fs';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, isOwnShortage, messageOf } from '../../errors.ts';
+import type { Labels } from '../../protocol/labels.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { Log } from '../log.ts';
 import type { PoolConfig, StaticMachine } from '../pool-config.ts';
 import { clean } from './cleaning.ts';
-import type { AcquireCall, Pool, PoolCall, ReconcileCall } from './pool.ts';
+import { freeWith } from './members.ts';
+import type { AcquireCall, Member, Pool, PoolCall, ReconcileCall } from './pool.ts';
 import { pause } from './retry.ts';
 import { clientOf, secretsOf } from './static-credentials.ts';
 import { UnfitMachines, type Unfitness } from './unfit-machines.ts';
 
 interface StaticPoolOptions {
+  /** As in the configuration. */
+  readonly name: string;
+  readonly labels?: Labels | undefined;
   readonly hostType: string;
   readonly machines: readonly StaticMachine[];
   /** A line for the shell of the machine, run between users. */
@@ -39,6 +44,7 @@ interface Fault {
 type State = 'free' | 'busy' | 'unfit';
 
 export class StaticPool implements Pool {
+  readonly name: string;
   readonly hostType: string;
   readonly kind = 'static';
   readonly unfit: UnfitMachines;
@@ -55,7 +61,7 @@ export class StaticPool implements Pool {
 
   /** Throws ERR_CONFIG when others can read a machine's secret; a file that is missing may come later. */
   constructor(options: StaticPoolOptions) {
-    const { machines, hostType } = options;
+    const { machines, hostType, name } = options;
     for (const machine of machines) {
       const files = [machine.keyPairFile, machine.passwordFile].filter(
         (file) => file !== undefined,
@@ -63,6 +69,7 @@ export class StaticPool implements Pool {
       if (files.length > 0 && files.every(existsSync)) secretsOf(machine);
     }
     this.#options = options;
+    this.name = name;
     this.hostType = hostType;
     this.unfit = new UnfitMachines(hostType, options.log);
     this.#machines = new Map(machines.map((machine) => [machine.address, machine]));
@@ -76,8 +83,16 @@ export class StaticPool implements Pool {
     return [...this.#states].filter(([id, state]) => isUsable(state, id)).length;
   }
 
-  get machines(): ReadonlyMap<string, string> {
-    return new Map([...this.#machines.keys()].map((id) => [id, id]));
+  get labels(): Labels | undefined {
+    return this.#options.labels;
+  }
+
+  get members(): readonly Member[] {
+    return [...this.#states].map(([id, state]) => ({
+      ...{ id, name: id, labels: this.#machines.get(id)?.labels },
+      isFree: state === 'free' && !this.#options.isDrained(id),
+      isUp: state !== 'unfit',
+    }));
   }
 
   get size(): number {
@@ -87,8 +102,8 @@ export class StaticPool implements Pool {
   /** New machines can be lent at once. One that is gone from the configuration is not lent again. */
   reconfigure(config: PoolConfig): void {
     if (config.kind !== 'static') return;
-    const { machines, resetCommand } = config;
-    this.#options = { ...this.#options, machines, resetCommand };
+    const { machines, resetCommand, labels } = config;
+    this.#options = { ...this.#options, machines, resetCommand, labels };
     for (const machine of machines) {
       this.#machines.set(machine.address, machine);
       if (!this.#states.has(machine.address)) this.#states.set(machine.address, 'free');
@@ -107,9 +122,8 @@ export class StaticPool implements Pool {
 
   /** Returns the first free machine that answers and can be emptied. */
   async acquire(call: AcquireCall): Promise<string> {
-    for (const [id, state] of [...this.#states]) {
-      if (state !== 'free' || this.#states.get(id) !== 'free') continue;
-      if (this.#options.isDrained(id)) continue;
+    for (const { id } of freeWith(call.wanted, this.members)) {
+      if (this.#states.get(id) !== 'free') continue;
       this.#states.set(id, 'busy');
       call.onProgress(`asking ${id}`);
       const fault = await this.#faultOf(id, call.signal).catch((error: unknown) => {

@@ -5,14 +5,14 @@ type Allocators = ReadonlyMap<string, MachineAllocator>;
 
 /** Pools that hand out no machines. */
 export const closedPools = (allocators: Allocators): string[] =>
-  [...allocators].flatMap(([hostType, { trouble }]) =>
-    trouble === undefined ? [] : [`the pool of ${hostType} is not open: ${trouble}`],
+  [...allocators].flatMap(([, { pool, trouble }]) =>
+    trouble === undefined ? [] : [`the pool of ${pool.hostType} is not open: ${trouble}`],
   );
 
 /** Pools of which some machines cannot be lent. */
 export const poolsWithUnfit = (allocators: Allocators): string[] =>
-  [...allocators].flatMap(([hostType, { pool }]) => {
+  [...allocators].flatMap(([, { pool }]) => {
     const count = pool.unfit?.all.length ?? 0;
     const of = pool.size === undefined ? '' : ` of ${pool.size}`;
-    return count === 0 ? [] : [`${hostType}: ${count}${of} machines cannot be lent`];
+    return count === 0 ? [] : [`${pool.hostType}: ${count}${of} machines cannot be lent`];
   });

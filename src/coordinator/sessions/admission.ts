@@ -3,9 +3,12 @@ import type { BuilderType, Catalogue } from '../../builders.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
 import { nextName, type UsedNames } from '../../files/used-names.ts';
 import { unknownTypeText } from '../../protocol/endpoints.ts';
-import type { Labels } from '../../protocol/labels.ts';
+import type { Labels, WantedLabels } from '../../protocol/labels.ts';
+import { levelOf, type Priority } from '../../protocol/priority.ts';
 import type { Log } from '../log.ts';
 import type { MachineAllocator } from '../pools/machine-allocator.ts';
+import type { AllocateCall, MachineQueue } from '../pools/machine-queue.ts';
+import type { Lent } from '../pools/request.ts';
 import type { SessionBook } from '../state/session-book.ts';
 import type { User } from '../state/user-records.ts';
 import { Creation, type CreationCall } from './creation.ts';
@@ -21,9 +24,10 @@ export interface AdmissionOptions {
   readonly sessions: SessionTransitions;
   /** What can be asked for, at this moment. */
   readonly catalogueOf: () => Catalogue;
-  readonly allocatorOf: (hostType: string) => MachineAllocator;
-  /** `perUser`: how many buildlets a user may have at once who has no limit of its own. They may change. */
-  readonly limits: Limits & { readonly perUser: number };
+  readonly allocatorOf: (pool: string) => MachineAllocator;
+  readonly queueOf: (hostType: string) => MachineQueue;
+  /** Of how many buildlets at once, and of priorities, for users who have no limits of their own. They may change. */
+  readonly limits: Limits & { readonly perUser: number; readonly priority: Priority };
   readonly audit: Log;
   /** Whether a name cannot be given. */
   readonly isTaken: (name: string) => boolean;
@@ -38,6 +42,10 @@ export interface Wanted {
   /** What the client chose so that asking again gives the same sessions. */
   readonly key: string | undefined;
   readonly labels?: Labels | undefined;
+  /** The labels that the machines must have. */
+  readonly machineLabels: WantedLabels;
+  /** How much it is in a hurry. Absent: normal, or what is allowed. */
+  readonly priority?: Priority | undefined;
 }
 
 /** How long a create goes on for a client that lost its connection and may ask again with its key, in ms. */
@@ -67,9 +75,10 @@ export class Admission {
     const known = this.#madeWith(user, wanted);
     if (known !== undefined) return known;
     if (this.isClosed) throw new GomoteError('ERR_CLOSED', 'the coordinator is restarting');
+    const priority = this.#priorityOf(user, wanted);
     const names = this.#reserve(user, builder, wanted);
     const creation = new Creation({
-      make: (call) => this.#make(names, call),
+      make: (call) => this.#make(names, { wanted: wanted.machineLabels, priority }, call),
       discard: (made) => {
         for (const { name } of made) {
           this.#creations.delete(name);
@@ -111,6 +120,16 @@ export class Admission {
     return { inUse: book.all().filter(isHeld).length, maximum: user.maximum ?? limits.perUser };
   }
 
+  /** Throws ERR_QUOTA for a higher one than the user's. */
+  #priorityOf(user: User, { priority }: Wanted): number {
+    const highest = user.priority ?? (user.isAdmin ? 'high' : this.#options.limits.priority);
+    const level = levelOf(priority ?? 'normal');
+    if (level <= levelOf(highest)) return level;
+    if (priority === undefined) return levelOf(highest);
+    const message = `your creates have the priority ${highest} at most, not ${priority}`;
+    throw new GomoteError('ERR_QUOTA', message);
+  }
+
   #reserve(user: User, builder: BuilderType, { count, key, labels }: Wanted): string[] {
     const { book, isTaken, names } = this.#options;
     const { inUse, maximum: limit } = this.useOf(user);
@@ -131,28 +150,36 @@ export class Admission {
     });
   }
 
-  async #make(names: readonly string[], call: CreationCall): Promise<Session[]> {
-    const { book, sessions, audit, allocatorOf } = this.#options;
+  async #make(
+    names: readonly string[],
+    request: Pick<AllocateCall, 'wanted' | 'priority'>,
+    call: CreationCall,
+  ): Promise<Session[]> {
+    const { book, sessions, audit, allocatorOf, queueOf } = this.#options;
     const wanted = names.map((name) => sessions.get(name));
     const [first] = wanted;
     if (first === undefined) return [];
     const { owner, hostType, createdMs } = first;
-    const allocator = allocatorOf(hostType);
-    let machines: string[] = [];
+    const queue = queueOf(hostType);
+    let machines: Lent[] = [];
     /** As they are called by now. */
     const current = [...names];
     try {
       // Written ahead: after a crash a machine that no session names is an orphan.
       await Promise.all(wanted.map((session) => book.save(session)));
-      machines = await allocator.allocate(owner, names.length, {
-        signal: call.signal,
+      machines = await queue.allocate(owner, {
+        ...request,
+        ...{ count: names.length, signal: call.signal },
         onProgress: (step) =>
-          call.onProgress(() => `${step}${waitingText(allocator, owner, book.all())}`),
+          call.onProgress(() => `${step}${waitingText(queue, owner, book.all())}`),
       });
       call.signal.throwIfAborted();
       const running: Session[] = [];
       for (const [at, session] of wanted.entries()) {
-        running.push(await this.#publish(session, machines[at] ?? '', call, current, at));
+        const machine = machines[at];
+        if (machine !== undefined) {
+          running.push(await this.#publish(session, machine, call, current, at));
+        }
       }
       call.signal.throwIfAborted();
       await Promise.all(running.map((session) => sessions.save(session)));
@@ -167,7 +194,7 @@ export class Admission {
         audit.write('create', { name, owner, hostType, outcome: String(error), code });
         this.#creations.delete(name);
       }
-      for (const machine of machines) void allocator.giveBack(machine);
+      for (const { pool, id } of machines) void allocatorOf(pool).giveBack(id);
       await Promise.all(current.map((name) => sessions.abandon(name)));
       throw error;
     }
@@ -176,13 +203,13 @@ export class Admission {
   /** Gives the session its machine, under a name that no other coordinator has given; notes the name. */
   async #publish(
     session: Session,
-    machine: string,
+    { pool, id: machine }: Lent,
     { signal }: CreationCall,
     current: string[],
     at: number,
   ): Promise<Session> {
     const { limits, publish } = this.#options;
-    const granted = applied(session, { kind: 'granted', machine }, Date.now(), limits);
+    const granted = applied(session, { kind: 'granted', pool, machine }, Date.now(), limits);
     return await publish(granted, { signal }, (from, isTaken) => {
       const name = this.#rename(from, isTaken);
       current[at] = name;

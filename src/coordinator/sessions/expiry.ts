@@ -47,14 +47,14 @@ export async function endExpired({
   const end = ({ name }: Session) =>
     void sessions.end(name, 'expired').catch(sessions.trouble(`ending ${name}`));
   const expired = book.all().filter((session) => isOver(session, 0));
-  expired.filter((session) => !sharing.isShared(session.hostType)).forEach(end);
+  expired.filter((session) => !sharing.isShared(session.pool)).forEach(end);
   // What could not be ended before, such as on a full disk.
   book
     .all()
     .filter(({ state }) => state === 'ending')
     .forEach(end);
-  if (!expired.some((session) => sharing.isShared(session.hostType))) return;
+  if (!expired.some((session) => sharing.isShared(session.pool))) return;
   await sharing.look();
-  const shared = book.all().filter((session) => sharing.isShared(session.hostType));
+  const shared = book.all().filter((session) => sharing.isShared(session.pool));
   shared.filter((session) => isOver(session, sharing.slackMs)).forEach(end);
 }

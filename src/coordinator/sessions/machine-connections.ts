@@ -34,7 +34,7 @@ interface MachineConnectionsOptions {
   readonly probeTimeoutMs: number;
   /** How long a machine may be silent before it is given up, in ms. */
   readonly graceMs: number;
-  readonly poolOf: (hostType: string) => Pool;
+  readonly poolOf: (name: string | undefined) => Pool;
   /** Called when a session's machine is of no use any more. */
   readonly onDead: (name: string, reason: string, how: Death) => void;
   readonly onHealth: () => void;
@@ -144,8 +144,8 @@ export class MachineConnections {
     }
   }
 
-  async #connect({ hostType, machine = '' }: Session): Promise<Connected> {
-    const client = await this.#options.poolOf(hostType).connect(machine);
+  async #connect({ pool, machine = '' }: Session): Promise<Connected> {
+    const client = await this.#options.poolOf(pool).connect(machine);
     return { client, relay: await Relay.to(client.target) };
   }
 
@@ -202,9 +202,9 @@ export class MachineConnections {
   }
 
   /** A machine stays healthy when its platform cannot be reached. */
-  #renew({ name, hostType, machine = '' }: Session): void {
+  #renew({ name, pool, machine = '' }: Session): void {
     const call = { signal: timeoutSignal(this.#options.probeTimeoutMs) };
-    const renew = async () => await this.#options.poolOf(hostType).renew?.(machine, call);
+    const renew = async () => await this.#options.poolOf(pool).renew?.(machine, call);
     renew().catch((error: unknown) => {
       this.#options.log.write('trouble', { what: `renewing ${name}: ${messageOf(error)}` });
     });
@@ -231,10 +231,10 @@ export class MachineConnections {
   }
 
   /** What the platform knows of the failure; the failure itself when the platform cannot be asked. */
-  async #explain({ name, hostType, machine = '' }: Session, error: unknown): Promise<unknown> {
+  async #explain({ name, pool, machine = '' }: Session, error: unknown): Promise<unknown> {
     if (!isGomoteError(error)) return error;
     try {
-      return (await this.#options.poolOf(hostType).explain?.(machine, error)) ?? error;
+      return (await this.#options.poolOf(pool).explain?.(machine, error)) ?? error;
     } catch (failure) {
       const what = `asking what became of ${name}: ${messageOf(failure)}`;
       this.#options.log.write('trouble', { what });

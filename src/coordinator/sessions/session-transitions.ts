@@ -11,9 +11,10 @@ import { applied, type Limits, type Session, type SessionEvent } from './session
 interface SessionTransitionsOptions {
   readonly book: SessionBook;
   readonly limits: Limits;
-  readonly allocatorOf: (hostType: string) => MachineAllocator;
-  /** Whether sessions of the host type are kept with their machines, for other coordinators to find. */
-  readonly isShared: (hostType: string) => boolean;
+  /** Of the pool of that name. */
+  readonly allocatorOf: (pool: string | undefined) => MachineAllocator;
+  /** Whether sessions of the pool are kept with their machines, for other coordinators to find. */
+  readonly isShared: (pool: string | undefined) => boolean;
   readonly machines: MachineConnections;
   readonly log: Log;
   /** What was done to whose buildlet. */
@@ -113,19 +114,19 @@ export class SessionTransitions {
    * still written down, a crash would give it two owners. A machine that no session names is taken back anyway. One
    * that the session is kept with is gone first: else the session would be found again with it.
    */
-  async takeBack({ name, hostType, machine }: Session): Promise<void> {
+  async takeBack({ name, pool, machine }: Session): Promise<void> {
     const { machines, allocatorOf, isShared } = this.#options;
     await machines.drop(name);
-    if (machine === undefined || !isShared(hostType)) {
+    if (machine === undefined || !isShared(pool)) {
       await this.forget(name);
-      if (machine !== undefined) await this.#giveBack(hostType, machine);
-    } else if (await allocatorOf(hostType).giveBack(machine)) await this.forget(name);
+      if (machine !== undefined) await this.#giveBack(pool, machine);
+    } else if (await allocatorOf(pool).giveBack(machine)) await this.forget(name);
   }
 
   /** A machine whose pool has left the configuration stays as it is; its pool ends it, should it come back. */
-  async #giveBack(hostType: string, machine: string): Promise<void> {
+  async #giveBack(pool: string | undefined, machine: string): Promise<void> {
     try {
-      await this.#options.allocatorOf(hostType).giveBack(machine);
+      await this.#options.allocatorOf(pool).giveBack(machine);
     } catch (error) {
       if (!isGomoteError(error, 'ERR_CONFIG')) throw error;
       this.trouble(`taking back ${machine}`)(error);
@@ -145,10 +146,10 @@ export class SessionTransitions {
     const { book, log, machines, allocatorOf } = this.#options;
     const session = book.get(name);
     if (session?.machine === undefined) return;
-    const { hostType, machine, owner } = session;
+    const { pool, machine, owner } = session;
     log.write('vanished', { name, owner, machine });
     void machines.drop(name, new GomoteError('ERR_UNKNOWN_BUILDLET', unknownBuildletText));
-    allocatorOf(hostType).disown(machine);
+    allocatorOf(pool).disown(machine);
     await this.forget(name);
   }
 
@@ -157,19 +158,19 @@ export class SessionTransitions {
     const { book, isShared, allocatorOf } = this.#options;
     const session = book.get(name);
     if (session?.machine === undefined) return;
-    const { hostType, machine } = session;
-    if (!isShared(hostType)) this.died(name, reason);
+    const { pool, machine } = session;
+    if (!isShared(pool)) this.died(name, reason);
     else if (how === 'unknown') this.vanished(name).catch(this.trouble(`forgetting ${name}`));
     else if (how === 'ended') this.died(name, reason, { leavesMachine: true });
     // One of another coordinator's that is silent here may well answer there.
-    else if (allocatorOf(hostType).pool.shared?.isOwn(machine)) this.died(name, reason);
+    else if (allocatorOf(pool).pool.shared?.isOwn(machine)) this.died(name, reason);
   }
 
   /** Called when a pool has lost the machine, also when a session has it. */
-  machineLost(hostType: string, machine: string, reason: string): void {
+  machineLost(pool: string, machine: string, reason: string): void {
     const session = this.#options.book
       .all()
-      .find((one) => one.hostType === hostType && one.machine === machine);
+      .find((one) => one.pool === pool && one.machine === machine);
     if (session !== undefined) this.died(session.name, reason);
   }
 
@@ -181,7 +182,7 @@ export class SessionTransitions {
     const { book, log, audit, machines, allocatorOf } = this.#options;
     const session = book.get(name);
     if (session?.state !== 'running' || session.machine === undefined) return;
-    const { hostType, machine, owner } = session;
+    const { hostType, pool, machine, owner } = session;
     log.write('died', { name, owner, machine, reason });
     audit.write('died', { name, owner, machine, hostType, reason });
     const death = new GomoteError('ERR_BUILDLET_DIED', deadBuildletText(name, reason));
@@ -193,8 +194,8 @@ export class SessionTransitions {
         await this.#saveLater(name);
       })
       .then(async () => {
-        if (leavesMachine) allocatorOf(hostType).disown(machine);
-        else await this.#giveBack(hostType, machine);
+        if (leavesMachine) allocatorOf(pool).disown(machine);
+        else await this.#giveBack(pool, machine);
       })
       .catch(this.trouble(`taking back ${machine}`));
   }

@@ -21,7 +21,9 @@ export interface Session {
   readonly state: SessionState;
   readonly createdMs: number;
   readonly expiresMs: number;
-  /** Its id in the host type's pool; absent before it has one, and after it died unless its remains are there. */
+  /** The pool that its machine is of; absent before it has one. */
+  readonly pool?: string | undefined;
+  /** Its id in the pool; absent before it has one, and after it died unless its remains are there. */
   readonly machine?: string | undefined;
   /** What the client chose so that asking again gives the same session. */
   readonly key?: string | undefined;
@@ -41,7 +43,7 @@ export interface Limits {
 }
 
 export type SessionEvent =
-  | { readonly kind: 'granted'; readonly machine: string }
+  | { readonly kind: 'granted'; readonly pool: string; readonly machine: string }
   | { readonly kind: 'claimed' }
   | { readonly kind: 'used' }
   | { readonly kind: 'extended'; readonly byMs: number }
@@ -76,6 +78,7 @@ export function applied(
       return {
         ...session,
         state: 'running',
+        pool: event.pool,
         machine: event.machine,
         createdMs: nowMs,
         expiresMs: nowMs + Math.min(limits.idleMs, limits.maximumMs),

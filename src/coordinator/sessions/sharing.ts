@@ -49,12 +49,12 @@ export class Sharing {
     this.#resting = new RecentNames(3 * options.intervalMs);
   }
 
-  #sharedOf(hostType: string): SharedMachines | undefined {
-    return this.#options.allocators.get(hostType)?.pool.shared;
+  #sharedOf(pool = ''): SharedMachines | undefined {
+    return this.#options.allocators.get(pool)?.pool.shared;
   }
 
-  isShared(hostType: string): boolean {
-    return this.#sharedOf(hostType) !== undefined;
+  isShared(pool: string | undefined): boolean {
+    return this.#sharedOf(pool) !== undefined;
   }
 
   /** How much of a session's uses may not have been written by others yet, in ms. */
@@ -74,7 +74,7 @@ export class Sharing {
   /** Nobody has the session any more. */
   ended(session: Session): void {
     this.#kept.delete(session.name);
-    if (this.isShared(session.hostType) && hasMachine(session)) this.#resting.add(session.name);
+    if (this.isShared(session.pool) && hasMachine(session)) this.#resting.add(session.name);
   }
 
   /** Compares with what the platform has at some moment after the call; fails when it cannot be asked. */
@@ -123,7 +123,7 @@ export class Sharing {
 
   #heldIn({ pool }: MachineAllocator): SessionWithMachine[] {
     const all = this.#options.book.all();
-    return all.filter(hasMachine).filter(({ hostType }) => hostType === pool.hostType);
+    return all.filter(hasMachine).filter((session) => session.pool === pool.name);
   }
 
   async #compare(
@@ -164,7 +164,8 @@ export class Sharing {
     allocator.adopt(machine);
     this.#kept.set(name, expiresMs);
     log.write('adopted', { name, owner, machine });
-    await book.save({ ...found, state: 'running', isClaimed: true });
+    const { name: pool } = allocator.pool;
+    await book.save({ ...found, pool, state: 'running', isClaimed: true });
   }
 
   /**
@@ -178,7 +179,7 @@ export class Sharing {
     call: PoolCall,
     rename: (from: string, isTaken: (name: string) => boolean) => string,
   ): Promise<Session> {
-    const shared = this.#sharedOf(session.hostType);
+    const shared = this.#sharedOf(session.pool);
     if (shared === undefined || !hasMachine(session)) return session;
     for (let named: SessionWithMachine = session, tries = 1; ; tries++) {
       await shared.keep(named, { ...call, isSettled: false });
@@ -201,7 +202,7 @@ export class Sharing {
     const session = book.get(name);
     if (session?.state !== 'running' || !hasMachine(session)) return;
     const call = { signal: timeoutSignal(writeTimeoutMs) };
-    const expiresMs = await this.#sharedOf(session.hostType)?.keep(session, call);
+    const expiresMs = await this.#sharedOf(session.pool)?.keep(session, call);
     const current = book.get(name);
     if (expiresMs !== undefined && current?.machine === session.machine) {
       this.#join(current, expiresMs);
@@ -213,7 +214,7 @@ export class Sharing {
     const { book, log } = this.#options;
     const changed = book.all().filter((session) => {
       const keptMs = this.#kept.get(session.name) ?? 0;
-      return this.isShared(session.hostType) && session.expiresMs - keptMs >= this.#stepMs;
+      return this.isShared(session.pool) && session.expiresMs - keptMs >= this.#stepMs;
     });
     await Promise.all(
       changed.map(({ name }) =>

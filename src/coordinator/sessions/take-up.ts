@@ -1,7 +1,9 @@
 // What an earlier coordinator left of the sessions of one pool is taken up, and its machines are lent again.
 import type { Log } from '../log.ts';
 import type { MachineAllocator } from '../pools/machine-allocator.ts';
+import type { Pool } from '../pools/pool.ts';
 import type { SessionBook } from '../state/session-book.ts';
+import type { Session } from './session.ts';
 import type { SessionTransitions } from './session-transitions.ts';
 import type { Sharing } from './sharing.ts';
 
@@ -14,26 +16,44 @@ interface TakeUpParts {
 
 /** Opens the pool; resolves once it hands out machines. */
 export async function takeUp(
-  hostType: string,
   allocator: MachineAllocator,
   { book, sessions, sharing, log }: TakeUpParts,
 ): Promise<void> {
+  const { name: pool, shared } = allocator.pool;
   const held = new Map<string, string>();
-  const own = book.all().filter((one) => one.hostType === hostType && one.state !== 'dead');
+  const own = book.all().filter((one) => one.pool === pool && one.state !== 'dead');
   for (const { name, machine } of [...own, ...book.unread]) {
     if (machine !== undefined) held.set(machine, name);
   }
   const leavesOthers = book.unread.some(({ machine }) => machine === undefined);
-  const there = await allocator.open(new Set(held.keys()), { leavesOthers });
+  const named = new Set(book.all().flatMap(({ machine }) => machine ?? []));
+  const there = await allocator.open(new Set(held.keys()), { leavesOthers, named });
   for (const [machine, name] of held) {
     const session = book.get(name);
     if (session?.state === 'ending') {
       sessions.end(name, 'it was ending').catch(sessions.trouble(`ending ${name}`));
-    } else if (!there.has(machine) && allocator.pool.shared === undefined) {
+    } else if (!there.has(machine) && shared === undefined) {
       sessions.died(name, 'its machine was gone when the coordinator started');
     }
   }
-  log.write('pool-open', { hostType, held: held.size });
-  if (allocator.pool.shared === undefined) return;
-  await sharing.look().catch(sessions.trouble(`looking for sessions of ${hostType}`));
+  log.write('pool-open', { pool, hostType: allocator.pool.hostType, held: held.size });
+  if (shared === undefined) return;
+  await sharing.look().catch(sessions.trouble(`looking for sessions of ${pool}`));
+}
+
+/** All sessions. Those whose pool is not there, as after its name was changed, go on in another of their host type. */
+export function withPools(
+  book: SessionBook,
+  allocators: ReadonlyMap<string, MachineAllocator>,
+): Session[] {
+  for (const session of book.all()) {
+    const { machine, pool, hostType } = session;
+    if (machine === undefined || (pool !== undefined && allocators.has(pool))) continue;
+    const pools = [...allocators.values()].map((allocator) => allocator.pool);
+    const ofType = pools.filter((one) => one.hostType === hostType);
+    const has = ({ members }: Pool) => members?.some(({ id }) => id === machine) === true;
+    const found = ofType.find(has) ?? ofType.find(({ kind }) => kind !== 'static') ?? ofType[0];
+    if (found !== undefined) book.note({ ...session, pool: found.name });
+  }
+  return book.all();
 }

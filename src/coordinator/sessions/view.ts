@@ -1,6 +1,7 @@
 // What a person may see of a coordinator, for `list` and the status page.
 import type { Labels } from '../../protocol/labels.ts';
 import type { MachineAllocator } from '../pools/machine-allocator.ts';
+import type { PoolTable } from '../pools/pool-table.ts';
 import type { Unfitness } from '../pools/unfit-machines.ts';
 import type { SessionBook } from '../state/session-book.ts';
 import type { User } from '../state/user-records.ts';
@@ -31,11 +32,13 @@ interface PoolMachine {
 }
 
 interface PoolView {
+  readonly name: string;
   readonly hostType: string;
   readonly kind: string;
   readonly capacity: number;
   readonly lent: number;
   readonly warm: number;
+  /** How many requests wait for machines of the host type. */
   readonly waiting: number;
   /** Machines that do not answer; why is for admins. */
   readonly down: readonly PoolMachine[];
@@ -61,16 +64,16 @@ export interface CoordinatorView {
 /** What is known of sessions and pools at this moment. */
 export class Views {
   readonly #book: SessionBook;
-  readonly #allocators: ReadonlyMap<string, MachineAllocator>;
+  readonly #pools: PoolTable;
   readonly #machines: MachineConnections;
 
   constructor(
     book: SessionBook,
-    allocators: ReadonlyMap<string, MachineAllocator>,
+    pools: PoolTable,
     machines: MachineConnections,
   ) {
     this.#book = book;
-    this.#allocators = allocators;
+    this.#pools = pools;
     this.#machines = machines;
   }
 
@@ -83,25 +86,28 @@ export class Views {
     return reason ?? this.#machines.troubleOf(name);
   }
 
-  /** How much each pool has to do. */
+  /** How much the pools of each host type have to do. */
   get loads(): { hostType: string; lent: number; waiting: number }[] {
-    return [...this.#allocators.values()].map(({ pool: { hostType }, lent, waiting }) => ({
-      ...{ hostType, lent, waiting: waiting.length },
+    return this.#pools.queues.map(({ hostType, allocators, waiting }) => ({
+      ...{ hostType, waiting: waiting.length },
+      lent: allocators.reduce((sum, { lent }) => sum + lent, 0),
     }));
   }
 
   /** What a user may see: own rows, or all for an admin. */
   of(user: User): CoordinatorView {
     const isShown = ({ owner }: { owner: string }) => user.isAdmin || owner === user.name;
-    const allocators = [...this.#allocators.values()];
+    const { queues } = this.#pools;
     return {
       sessions: this.#book
         .all()
         .filter(isShown)
         .sort((a, b) => (a.name < b.name ? -1 : 1))
         .map((session) => this.session(user, session)),
-      pools: allocators.map((allocator) => poolView(allocator, user)),
-      queue: allocators.flatMap(({ pool: { hostType }, waiting }) =>
+      pools: queues.flatMap(({ allocators, waiting }) =>
+        allocators.map((one) => poolView(one, waiting.length, user)),
+      ),
+      queue: queues.flatMap(({ hostType, waiting }) =>
         waiting.filter(isShown).map((row) => ({ ...row, hostType })),
       ),
     };
@@ -119,8 +125,12 @@ export class Views {
   }
 }
 
-function poolView({ pool, lent, warm, waiting }: MachineAllocator, user: User): PoolView {
-  const { hostType, kind, capacity, unfit } = pool;
+function poolView(
+  { pool, lent, warm }: MachineAllocator,
+  waiting: number,
+  user: User,
+): PoolView {
+  const { name, hostType, kind, capacity, unfit } = pool;
   const machines = (what: Unfitness): PoolMachine[] =>
     (unfit?.all ?? [])
       .filter((one) => one.what === what)
@@ -128,7 +138,7 @@ function poolView({ pool, lent, warm, waiting }: MachineAllocator, user: User): 
         user.isAdmin ? { machine, sinceMs, reason } : { machine, sinceMs },
       );
   return {
-    ...{ hostType, kind, capacity, lent, warm, waiting: waiting.length },
+    ...{ name, hostType, kind, capacity, lent, warm, waiting },
     ...{ down: machines('down'), outOfService: machines('unclean') },
   };
 }

@@ -1,6 +1,6 @@
 // What a create that waits is told: who has the machines, and how long it may take.
 import { formatDuration } from '../../duration.ts';
-import type { MachineAllocator } from '../pools/machine-allocator.ts';
+import type { MachineQueue } from '../pools/machine-queue.ts';
 import type { Session } from './session.ts';
 
 /** How many owners are named. */
@@ -8,17 +8,17 @@ const ownerLimit = 5;
 
 /** To be added to the step of a create of that owner's. Empty for one that does not wait for its turn. */
 export function waitingText(
-  { pool, waiting }: MachineAllocator,
+  { hostType, allocators, waiting }: MachineQueue,
   owner: string,
   sessions: readonly Session[],
 ): string {
   if (!waiting.some((one) => one.owner === owner)) return '';
-  const held = sessions.filter(
-    ({ hostType, machine }) => hostType === pool.hostType && machine !== undefined,
-  );
-  const unfit = pool.unfit?.all.length ?? 0;
+  const held = sessions.filter((one) => one.hostType === hostType && one.machine !== undefined);
+  const total = (numbers: number[]) => numbers.reduce((sum, number) => sum + number, 0);
+  const unfit = total(allocators.map(({ pool }) => pool.unfit?.all.length ?? 0));
+  const capacity = total(allocators.map(({ pool }) => pool.capacity));
   const parts = [
-    `${held.length} of ${pool.capacity + unfit} machines of ${pool.hostType} in use${ownersText(held)}`,
+    `${held.length} of ${capacity + unfit} machines of ${hostType} in use${ownersText(held)}`,
     ...(unfit > 0 ? [`${unfit} cannot be lent at the moment`] : []),
     ...expiryText(held),
   ];

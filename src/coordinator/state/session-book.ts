@@ -18,6 +18,7 @@ const schema = v.object({
   state: v.picklist(['creating', 'running', 'ending', 'dead']),
   createdMs: v.number(),
   expiresMs: v.number(),
+  pool: v.optional(v.string()),
   machine: v.optional(v.string()),
   key: v.optional(v.string()),
   labels: v.optional(v.pipe(v.unknown(), v.transform(labelsOf))),

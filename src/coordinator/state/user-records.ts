@@ -2,6 +2,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import * as v from 'valibot';
 import { namedValues } from '../../config/values.ts';
+import { type Priority, priorities } from '../../protocol/priority.ts';
 
 /** `metrics`: may read `/metrics` and nothing else. */
 export const roles = ['user', 'admin', 'metrics'] as const;
@@ -17,6 +18,8 @@ export interface User {
   readonly isMonitor?: boolean | undefined;
   /** How many buildlets at once; absent: as configured for all. */
   readonly maximum?: number | undefined;
+  /** The highest priority of its creates; absent: as configured for all. */
+  readonly priority?: Priority | undefined;
   /** When the token ends. Absent: never. */
   readonly expiresMs?: number | undefined;
 }
@@ -25,6 +28,7 @@ export interface User {
 export interface UserChanges {
   readonly role?: Role | undefined;
   readonly maximum?: number | null | undefined;
+  readonly priority?: Priority | null | undefined;
   readonly expires?: Date | null | undefined;
 }
 
@@ -34,6 +38,7 @@ const userSchema = v.object({
   tokenHash: v.fallback(v.string(), ''),
   created: v.string(),
   maximum: v.optional(v.number()),
+  priority: v.optional(v.picklist(priorities)),
   /** When the token ends. */
   expires: v.optional(v.string()),
   /** Whom a provider signs in by this name; absent for users with tokens of their own. */
@@ -82,24 +87,27 @@ export const isExpired = ({ expires }: UserRecord): boolean =>
   expires !== undefined && !(Date.parse(expires) > Date.now());
 
 export function changed(
-  { maximum, expires, ...record }: UserRecord,
+  { maximum, priority, expires, ...record }: UserRecord,
   changes: UserChanges,
 ): UserRecord {
   const most = changes.maximum === undefined ? maximum : (changes.maximum ?? undefined);
+  const highest = changes.priority === undefined ? priority : (changes.priority ?? undefined);
   const end =
     changes.expires === undefined ? expires : (changes.expires?.toISOString() ?? undefined);
   return {
     ...record,
     role: changes.role ?? record.role,
     ...(most !== undefined && { maximum: most }),
+    ...(highest !== undefined && { priority: highest }),
     ...(end !== undefined && { expires: end }),
   };
 }
 
-export const toUser = (name: string, { role, maximum, expires }: UserRecord): User => ({
+export const toUser = (name: string, { role, maximum, priority, expires }: UserRecord): User => ({
   name,
   isAdmin: role === 'admin',
   ...(role === 'metrics' && { isMonitor: true }),
   maximum,
+  priority,
   ...(expires !== undefined && { expiresMs: Date.parse(expires) }),
 });

@@ -41,7 +41,9 @@ describe('an idle static machine that dies', () => {
       text: 'ready: machines: host-linux: 1 of 1 machines cannot be lent\n',
     });
     const { text } = await ask(coordinator, '/metrics', { user: 'root' });
-    expect(text).toContain('gomote_pool_machines{host_type="host-linux",state="down"} 1');
+    expect(text).toContain(
+      'gomote_pool_machines{host_type="host-linux",pool="machines",state="down"} 1',
+    );
     await expect(coordinator.client('me').requestBuildlet('linux')).rejects.toThrow(
       /no machine of host-linux is up: unix:\S+ has been down for [0-9]+s: /,
     );

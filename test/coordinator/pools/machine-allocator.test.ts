@@ -1,18 +1,21 @@
 // Handing out machines: the maximum, the order, warm ones, and what goes wrong with a pool.
 import { describe, expect, it } from 'vitest';
 import { MachineAllocator } from '../../../src/coordinator/pools/machine-allocator.ts';
-import type { AcquireCall, Pool } from '../../../src/coordinator/pools/pool.ts';
+import { MachineQueue } from '../../../src/coordinator/pools/machine-queue.ts';
+import type { AcquireCall, Member, Pool } from '../../../src/coordinator/pools/pool.ts';
 import { UnfitMachines } from '../../../src/coordinator/pools/unfit-machines.ts';
 import { GomoteError } from '../../../src/errors.ts';
 import { until } from '../../helpers/processes.ts';
 
 /** A pool whose machines are made when the test says so. */
 class HandPool implements Pool {
+  readonly name = 'p';
   readonly hostType = 'h';
   readonly kind = 'hand';
   capacity = 2;
   size: number | undefined;
   unfit: UnfitMachines | undefined;
+  members: Member[] | undefined;
   onCapacity = (): void => undefined;
   onLost: Pool['onLost'] = () => undefined;
   readonly asked: {
@@ -64,23 +67,25 @@ async function allocating(warm = 0) {
     warm,
     retryMs: 1,
     onTrouble: (what) => troubles.push(what),
-    onChange: () => undefined,
     onLost: (id) => lost.push(id),
   });
+  const queue = new MachineQueue('h', () => undefined);
+  queue.setAllocators([allocator]);
   await allocator.open(new Set());
   const steps: Record<string, string[]> = {};
-  const askFor = (owner: string, count: number, signal = new AbortController().signal) => {
+  const askFor = async (owner: string, count: number, signal = new AbortController().signal) => {
     steps[owner] ??= [];
     const onProgress = (step: string) => steps[owner]?.push(step);
-    return allocator.allocate(owner, count, { signal, onProgress });
+    const call = { count, priority: 1, wanted: [], signal, onProgress };
+    return (await queue.allocate(owner, call)).map(({ id }) => id);
   };
   const ask = async (owner: string, signal?: AbortSignal) => (await askFor(owner, 1, signal))[0]!;
-  return { pool, allocator, ask, askFor, steps, troubles, lost };
+  return { pool, allocator, queue, ask, askFor, steps, troubles, lost };
 }
 
 describe('an allocator', () => {
   it('never asks for more than there are, and serves in turn as they come back', async () => {
-    const { pool, allocator, ask, steps } = await allocating();
+    const { pool, allocator, queue, ask, steps } = await allocating();
     const [a1, a2] = [ask('a'), ask('a')];
     const a3 = ask('a');
     const b1 = ask('b');
@@ -88,7 +93,7 @@ describe('an allocator', () => {
     pool.make();
     pool.make();
     expect([await a1, await a2]).toEqual(['m0', 'm1']);
-    expect(allocator.waiting.map(({ owner, ahead }) => [owner, ahead])).toEqual([
+    expect(queue.waiting.map(({ owner, ahead }) => [owner, ahead])).toEqual([
       ['a', 0],
       ['b', 1],
     ]);
@@ -104,7 +109,7 @@ describe('an allocator', () => {
   });
 
   it('forgets those who leave, waiting or being served, and leaves nothing', async () => {
-    const { pool, allocator, ask } = await allocating();
+    const { pool, allocator, queue, ask } = await allocating();
     pool.capacity = 1;
     const served = new AbortController();
     const waiting = new AbortController();
@@ -113,7 +118,7 @@ describe('an allocator', () => {
     const third = ask('c');
     waiting.abort(new GomoteError('ERR_ABORTED', 'left'));
     await expect(second).rejects.toThrow('left');
-    expect(allocator.waiting.map(({ owner }) => owner)).toEqual(['c']);
+    expect(queue.waiting.map(({ owner }) => owner)).toEqual(['c']);
     served.abort(new GomoteError('ERR_ABORTED', 'left too'));
     await expect(first).rejects.toThrow('left too');
     await until(() => pool.asked.length === 2);
@@ -191,10 +196,10 @@ describe('an allocator', () => {
   });
 
   it('turns away who waits when it ends, and finishes what is being made', async () => {
-    const { pool, allocator, ask } = await allocating();
+    const { pool, queue, ask } = await allocating();
     pool.capacity = 1;
     const [first, second] = [ask('a'), ask('b')];
-    allocator.turnAway();
+    queue.close();
     await expect(second).rejects.toMatchObject({ code: 'ERR_CLOSED' });
     pool.make();
     expect(await first).toBe('m0');
@@ -212,7 +217,7 @@ describe('an allocator', () => {
   });
 
   it('gives several at once or none, each request in one place of the queue', async () => {
-    const { pool, allocator, ask, askFor } = await allocating();
+    const { pool, allocator, queue, ask, askFor } = await allocating();
     pool.capacity = 3;
     const first = ask('a');
     pool.make();
@@ -222,7 +227,7 @@ describe('an allocator', () => {
     const two = askFor('c', 2);
     const one = ask('d');
     expect(pool.asked.length).toBe(0);
-    expect(allocator.waiting.map(({ owner, count, ahead }) => [owner, count, ahead])).toEqual([
+    expect(queue.waiting.map(({ owner, count, ahead }) => [owner, count, ahead])).toEqual([
       ['b', 3, 0],
       ['c', 2, 1],
       ['d', 1, 2],
@@ -274,21 +279,27 @@ describe('an allocator', () => {
   });
 
   it('lets a request wait for a machine that is in use when the free one turns out to be dead', async () => {
-    const { pool, allocator, ask } = await allocating();
+    const { pool, allocator, queue, ask } = await allocating();
     const log = { write: () => undefined };
-    pool.size = 2;
+    const member = (id: string, isFree: boolean, isUp = true): Member => {
+      return { id, name: id, labels: undefined, isFree, isUp };
+    };
     pool.unfit = new UnfitMachines('h', log);
+    pool.members = [member('m0', true), member('dead', true)];
     const first = ask('a');
     pool.make();
     const held = await first;
+    pool.members = [member('m0', false), member('dead', true)];
     const second = ask('b');
     pool.unfit.add('dead', 'down', 'no answer');
-    pool.capacity = 1;
+    pool.members = [member('m0', false), member('dead', false, false)];
     pool.asked.shift()?.fail(new GomoteError('ERR_NO_CAPACITY', 'none'));
-    await until(() => allocator.waiting.length === 1);
+    await until(() => queue.waiting.length === 1);
+    pool.members = [member('m0', true), member('dead', false, false)];
     await allocator.giveBack(held);
     pool.make();
     expect(await second).toBe('m1');
+    pool.members = [member('m1', false, false), member('dead', false, false)];
     pool.unfit.add('m1', 'down', 'no answer');
     await expect(ask('c')).rejects.toThrow(
       'no machine of h is up: dead has been down for 0s: no answer; m1 has been down',

@@ -21,7 +21,7 @@ const fresh: Session = {
 };
 
 const event: fc.Arbitrary<SessionEvent> = fc.oneof(
-  fc.constant({ kind: 'granted', machine: 'm' } as const),
+  fc.constant({ kind: 'granted', pool: 'p', machine: 'm' } as const),
   fc.constant({ kind: 'claimed' } as const),
   fc.constant({ kind: 'used' } as const),
   fc.record({ kind: fc.constant('extended' as const), byMs: fc.nat(50_000) }),
@@ -68,7 +68,7 @@ describe('a session', () => {
   });
 
   it('lives from its last use on, and no use takes back what an extension gave', () => {
-    const running = applied(fresh, { kind: 'granted', machine: 'm' }, 100, limits);
+    const running = applied(fresh, { kind: 'granted', pool: 'p', machine: 'm' }, 100, limits);
     expect(running.expiresMs).toBe(1_100);
     expect(applied(running, { kind: 'used' }, 500, limits).expiresMs).toBe(1_500);
     const extended = applied(running, { kind: 'extended', byMs: 5_000 }, 200, limits);

@@ -12,7 +12,13 @@ import {
 import { contentTypes, gomoteVersion } from '../../../protocol/endpoints.ts';
 import { errorReply } from '../../../protocol/error-reply.ts';
 import { decodeForm, parseBool } from '../../../protocol/form.ts';
-import { type Labels, labelsInText } from '../../../protocol/labels.ts';
+import {
+  type Labels,
+  labelsInText,
+  parseWantedLabels,
+  type WantedLabels,
+} from '../../../protocol/labels.ts';
+import { type Priority, priorities, toPriority } from '../../../protocol/priority.ts';
 import type { Coordinator } from '../../coordinator.ts';
 import type { Step } from '../../sessions/creation.ts';
 import type { Session } from '../../sessions/session.ts';
@@ -24,13 +30,15 @@ const reminderMs = 10_000;
 export function create(coordinator: Coordinator): CoordinatorHandler {
   return async (exchange, user) => {
     const form = decodeForm(await readFormBody(exchange.request, smallForm));
-    const { builderType, count, labels } = checked(form);
+    const { builderType, count, labels, machineLabels, priority } = checked(form);
     const key = form.get('key') ?? undefined;
     if (parseBool(form.get('cancel')) && key !== undefined) {
       coordinator.cancel(user, key);
       return sendEmpty(exchange.response);
     }
-    const creation = coordinator.create(user, builderType, { key, count: count ?? 1, labels });
+    const creation = coordinator.create(user, builderType, {
+      ...{ key, count: count ?? 1, labels, machineLabels, priority },
+    });
     const progress = parseBool(form.get('progress')) ? new ProgressReply(exchange) : undefined;
     const leave = creation.join((step) => progress?.tell(step));
     exchange.signal.addEventListener('abort', leave, { once: true });
@@ -66,6 +74,8 @@ function checked(form: URLSearchParams): {
   builderType: string;
   count: number | undefined;
   labels: Labels | undefined;
+  machineLabels: WantedLabels;
+  priority: Priority | undefined;
 } {
   const version = form.get('version') ?? '';
   if (version < gomoteVersion) {
@@ -80,9 +90,19 @@ function checked(form: URLSearchParams): {
   }
   const count = form.get('count');
   const labels = checkedLabels(form.get('labels'));
-  if (count === null) return { builderType, count: undefined, labels };
+  const machineLabels = parseWantedLabels(form.getAll('machineLabel'));
+  if (machineLabels === undefined) {
+    throw new GomoteError('ERR_REQUEST', "bad 'machineLabel' parameter: KEY=VALUE or KEY");
+  }
+  const hurry = form.get('priority');
+  const priority = hurry === null ? undefined : toPriority(hurry);
+  if (hurry !== null && priority === undefined) {
+    throw new GomoteError('ERR_REQUEST', `bad 'priority' parameter: ${priorities.join(', ')}`);
+  }
+  const wanted = { builderType, labels, machineLabels, priority };
+  if (count === null) return { ...wanted, count: undefined };
   if (/^[1-9][0-9]{0,2}$/.test(count) && Number(count) <= countLimit) {
-    return { builderType, count: Number(count), labels };
+    return { ...wanted, count: Number(count) };
   }
   throw new GomoteError('ERR_REQUEST', `bad 'count' parameter: a number from 1 to ${countLimit}`);
 }

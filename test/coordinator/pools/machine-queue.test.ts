@@ -1,0 +1,202 @@
+// Which machine of which pool a request gets: by labels, by the order of pools, by priority.
+import { describe, expect, it } from 'vitest';
+import { MachineAllocator } from '../../../src/coordinator/pools/machine-allocator.ts';
+import { agedPriority, MachineQueue } from '../../../src/coordinator/pools/machine-queue.ts';
+import type { AcquireCall, Member, Pool } from '../../../src/coordinator/pools/pool.ts';
+import { GomoteError } from '../../../src/errors.ts';
+import { type Labels, parseWantedLabels } from '../../../src/protocol/labels.ts';
+
+const never = () => undefined;
+const ends = { release: async () => undefined, reconcile: async () => new Set<string>() };
+const rest = { onCapacity: never, onLost: never, close: async () => undefined };
+const connect = async () => {
+  throw new Error('unused');
+};
+
+/** A pool of machines that stay, by their names. */
+function fixedPool(name: string, machines: Record<string, Labels>): Pool & { down: Set<string> } {
+  const busy = new Set<string>();
+  const down = new Set<string>();
+  return {
+    ...{ name, hostType: 'h', kind: 'static', down, ...ends, ...rest, connect },
+    get members(): Member[] {
+      return Object.entries(machines).map(([id, labels]) => ({
+        ...{ id, name: id, labels },
+        ...{ isFree: !busy.has(id) && !down.has(id), isUp: !down.has(id) },
+      }));
+    },
+    capacity: Object.keys(machines).length,
+    size: Object.keys(machines).length,
+    async acquire({ wanted }: AcquireCall) {
+      const { freeWith } = await import('../../../src/coordinator/pools/members.ts');
+      const [found] = freeWith(wanted, this.members ?? []);
+      if (found === undefined) throw new GomoteError('ERR_NO_CAPACITY', 'none');
+      busy.add(found.id);
+      return found.id;
+    },
+    async release(id: string) {
+      busy.delete(id);
+    },
+  };
+}
+
+/** A pool that makes a machine for each user. */
+function madePool(name: string, maximum: number, labels: Labels = {}, fails = false): Pool {
+  let made = 0;
+  return {
+    ...{ name, hostType: 'h', kind: 'gce', labels, ...ends, ...rest, connect },
+    capacity: maximum,
+    size: maximum,
+    async acquire() {
+      if (fails) throw new GomoteError('ERR_NO_CAPACITY', 'the zone is full');
+      return `${name}-${made++}`;
+    },
+  };
+}
+
+async function queueOf(...pools: Pool[]) {
+  const queue = new MachineQueue('h', never);
+  const allocators = pools.map(
+    (pool) => new MachineAllocator(pool, { warm: 0, onTrouble: never, onLost: never }),
+  );
+  queue.setAllocators(allocators);
+  await Promise.all(allocators.map((one) => one.open(new Set())));
+  const order: string[] = [];
+  const ask = async (owner: string, labels = '', { count = 1, priority = 1 } = {}) => {
+    const wanted = parseWantedLabels(labels === '' ? [] : labels.split(' ')) ?? [];
+    const signal = new AbortController().signal;
+    const call = { count, priority, wanted, signal, onProgress: never };
+    const lent = await queue.allocate(owner, call);
+    order.push(owner);
+    return lent.map(({ id }) => id).join(' ');
+  };
+  const giveBack = async (id: string) => {
+    await Promise.all(allocators.map(async (one) => one.knows(id) && (await one.giveBack(id))));
+  };
+  return { queue, ask, giveBack, order };
+}
+
+const labs = () =>
+  fixedPool('lab', {
+    gpu: { gpu: 'h100', os: '12' },
+    old: { os: '11' },
+    new: { os: '12' },
+    any: {},
+  });
+
+describe('labels', () => {
+  it('choose the machine, and special ones are kept for those who ask for them', async () => {
+    const { ask } = await queueOf(labs());
+    expect(await ask('a')).toBe('any');
+    expect(await ask('a')).toBe('old');
+    expect(await ask('a', 'os=12')).toBe('new');
+    expect(await ask('a', 'gpu')).toBe('gpu');
+  });
+
+  it('that no machine has are refused at once, with those that there are', async () => {
+    const { ask } = await queueOf(labs(), madePool('cloud', 3, { place: 'cloud' }));
+    const refused = ask('a', 'gpu=a100 os');
+    await expect(refused).rejects.toMatchObject({
+      code: 'ERR_NO_CAPACITY',
+      message:
+        'there is no machine of h with gpu=a100 and os; their labels are: gpu=h100, os=11, os=12, place=cloud',
+    });
+    await expect(ask('a', 'os=12', { count: 3 })).rejects.toThrow(
+      '3 buildlets can never be had at once: there are 2 machines of h with os=12',
+    );
+    await expect(ask('a', '', { count: 8 })).rejects.toThrow('there are 7 machines of h');
+  });
+
+  it('of machines that are all down are refused, and wait when one is up but in use', async () => {
+    const pool = labs();
+    const { ask, giveBack, queue } = await queueOf(pool);
+    expect(await ask('a', 'os=12')).toBe('new');
+    pool.down.add('gpu');
+    await expect(ask('a', 'gpu')).rejects.toThrow('no machine of h with gpu is up');
+    const waiting = ask('b', 'os=12');
+    expect(queue.waiting.length).toBe(1);
+    await giveBack('new');
+    expect(await waiting).toBe('new');
+  });
+
+  it('let others pass who want what the first in the queue cannot use', async () => {
+    const { ask, giveBack, queue } = await queueOf(labs());
+    expect(await ask('a', 'gpu')).toBe('gpu');
+    const waiting = ask('b', 'gpu');
+    expect(await ask('c')).toBe('any');
+    expect(queue.waiting.map(({ owner }) => owner)).toEqual(['b']);
+    await giveBack('gpu');
+    expect(await waiting).toBe('gpu');
+  });
+
+  it('never let others take from a batch what it waits for', async () => {
+    const { ask, giveBack } = await queueOf(labs());
+    expect(await ask('a', 'gpu')).toBe('gpu');
+    const batch = ask('b', 'os=12', { count: 2 });
+    // The only free one with os=12 is the batch's.
+    expect(await ask('c', 'os')).toBe('old');
+    const later = ask('c', 'os=12');
+    await giveBack('gpu');
+    expect((await batch).split(' ').sort()).toEqual(['gpu', 'new']);
+    await giveBack('new');
+    expect(await later).toBe('new');
+  });
+});
+
+describe('several pools of a host type', () => {
+  it('are used in the order of the configuration', async () => {
+    const { ask } = await queueOf(
+      fixedPool('lab', { one: { special: 'yes' } }),
+      madePool('cloud', 2, { cloud: 'yes' }),
+    );
+    expect(await ask('a', 'cloud')).toBe('cloud-0');
+    expect(await ask('a')).toBe('one');
+    expect(await ask('a')).toBe('cloud-1');
+  });
+
+  it('stand in for one that has no room at its platform', async () => {
+    const { ask, giveBack, queue } = await queueOf(
+      madePool('cloud', 2, {}, true),
+      fixedPool('lab', { one: {} }),
+    );
+    expect(await ask('a')).toBe('one');
+    const second = ask('b');
+    while (queue.waiting.length === 0) await new Promise(setImmediate);
+    await giveBack('one');
+    expect(await second).toBe('one');
+  });
+
+  it('give a batch machines of both', async () => {
+    const { ask } = await queueOf(fixedPool('lab', { one: {} }), madePool('cloud', 2));
+    expect(await ask('a', '', { count: 3 })).toBe('one cloud-0 cloud-1');
+  });
+});
+
+describe('priorities', () => {
+  it('come first, and users of one priority take turns', async () => {
+    const { ask, giveBack, order } = await queueOf(fixedPool('lab', { one: {} }));
+    await ask('first');
+    const all = [
+      ask('low', '', { priority: 0 }),
+      ask('a'),
+      ask('a'),
+      ask('b'),
+      ask('high', '', { priority: 2 }),
+    ];
+    for (const _ of all) {
+      const served = order.length;
+      await giveBack('one');
+      while (order.length === served) await new Promise(setImmediate);
+    }
+    await Promise.all(all);
+    expect(order.slice(1)).toEqual(['high', 'a', 'b', 'a', 'low']);
+  });
+
+  it('grow with waiting, so that none waits for ever behind others', () => {
+    const minute = 60_000;
+    expect(agedPriority(0, 9 * minute)).toBe(0);
+    expect(agedPriority(0, 10 * minute)).toBe(1);
+    expect(agedPriority(0, 20 * minute)).toBe(2);
+    expect(agedPriority(2, 99 * minute)).toBe(2);
+  });
+});
