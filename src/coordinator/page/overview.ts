@@ -26,9 +26,11 @@ export async function overviewOf(
   const view = coordinator.view(user);
   const all = coordinator.machines.list();
   const pools = view.pools.map(({ down: _, outOfService: __, ...pool }) => {
-    const machines = all.filter(({ hostType }) => hostType === pool.hostType);
+    const machines = all.filter((one) => one.pool === pool.name);
     const shown = machines.slice(0, machineLimit).map((one) => machineView(one, user));
-    return { ...pool, machines: shown };
+    const isOnly = view.pools.filter(({ hostType }) => hostType === pool.hostType).length === 1;
+    const title = isOnly ? pool.hostType : `${pool.hostType}: ${pool.name}`;
+    return { ...pool, title, machines: shown };
   });
   return {
     user,

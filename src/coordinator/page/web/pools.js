@@ -61,7 +61,7 @@ function machineLine(one) {
   );
 }
 
-function machineList(hostType, machines) {
+function machineList(title, machines) {
   if (machines.length === 0) return undefined;
   const dots = machines.map((one) =>
     element('span', { className: 'dot', data: { machine: machineWord(one) } }),
@@ -69,7 +69,7 @@ function machineList(hostType, machines) {
   const list = element('ul', { className: 'machines' });
   const details = element(
     'details',
-    { open: opened.has(hostType) },
+    { open: opened.has(title) },
     element('summary', {}, machinesText(machines)),
     element('div', { className: 'dots', aria: { hidden: 'true' } }, ...dots),
     list,
@@ -84,14 +84,14 @@ function machineList(hostType, machines) {
   if (details.open) fill();
   details.addEventListener('toggle', () => {
     if (details.open) {
-      opened.add(hostType);
+      opened.add(title);
       if (list.childElementCount === 0) fill();
-    } else opened.delete(hostType);
+    } else opened.delete(title);
   });
   return details;
 }
 
-function card({ hostType, kind, capacity, lent, warm, waiting, machines }, queue, series) {
+function card({ title, kind, capacity, lent, warm, waiting, machines }, queue, series) {
   const isFull = lent >= capacity;
   const use = element('meter', {
     ...{ min: 0, max: Math.max(capacity, 1), value: lent },
@@ -104,11 +104,11 @@ function card({ hostType, kind, capacity, lent, warm, waiting, machines }, queue
   ].filter(Boolean);
   return element(
     'article',
-    { className: 'card', aria: { label: `Pool ${hostType}` } },
+    { className: 'card', aria: { label: `Pool ${title}` } },
     element(
       'header',
       {},
-      element('h3', {}, hostType),
+      element('h3', {}, title),
       element('p', { className: 'soft' }, kindWord(kind)),
     ),
     element(
@@ -140,7 +140,7 @@ function card({ hostType, kind, capacity, lent, warm, waiting, machines }, queue
         ),
         queue.length > 5 && element('p', { className: 'soft' }, `and ${queue.length - 5} more`),
       ),
-    machineList(hostType, machines),
+    machineList(title, machines),
   );
 }
 
