@@ -67,11 +67,7 @@ export class Views {
   readonly #pools: PoolTable;
   readonly #machines: MachineConnections;
 
-  constructor(
-    book: SessionBook,
-    pools: PoolTable,
-    machines: MachineConnections,
-  ) {
+  constructor(book: SessionBook, pools: PoolTable, machines: MachineConnections) {
     this.#book = book;
     this.#pools = pools;
     this.#machines = machines;
@@ -125,11 +121,7 @@ export class Views {
   }
 }
 
-function poolView(
-  { pool, lent, warm }: MachineAllocator,
-  waiting: number,
-  user: User,
-): PoolView {
+function poolView({ pool, lent, warm }: MachineAllocator, waiting: number, user: User): PoolView {
   const { name, hostType, kind, capacity, unfit } = pool;
   const machines = (what: Unfitness): PoolMachine[] =>
     (unfit?.all ?? [])
