@@ -30,6 +30,7 @@ const heavyModules = {
   'src/re2.ts': 're2',
   'src/cli/junit/saxes.ts': 'saxes',
   'src/cli/mcp/sdk.ts': 'mcp-sdk',
+  'src/ssh/ssh2.ts': 'ssh2',
 };
 
 /** Packages that a plain command never loads, each a file of its own too: a file is read, and half compiled, as a whole. */
@@ -57,6 +58,20 @@ const heavyModulesApart = {
   },
 };
 
+/** Native parts of ssh2, which does without them. */
+const withoutNativeParts = {
+  name: 'without-native-parts',
+  setup(builder) {
+    builder.onResolve({ filter: /^cpu-features$|\/sshcrypto\.node$/ }, ({ path }) => ({
+      path,
+      namespace: 'absent',
+    }));
+    builder.onLoad({ filter: /.*/, namespace: 'absent' }, () => ({
+      contents: "throw new Error('there is none')",
+    }));
+  },
+};
+
 /** Left out of commander, which needs it for subcommands that are programs of their own: at each start it would be loaded. */
 const withoutSubprograms = {
   name: 'without-subprograms',
@@ -81,6 +96,7 @@ await build({
     'ssh-host': 'src/backends/ssh/host/main.ts',
     'terminal-host': 'src/buildlet/command/terminal-host.ts',
     'sandbox-host': 'src/buildlet/sandbox/host.ts',
+    'sftp-server': 'src/sftp/main.ts',
     ...Object.fromEntries(Object.entries(heavyModules).map(([module, file]) => [file, module])),
     ...Object.fromEntries(heavyPackages.map((name) => [name, name])),
   },
@@ -91,7 +107,7 @@ await build({
   // The files apart are required as well: import() would start Node's ES module loader, which parses each once more.
   supported: { 'dynamic-import': false },
   minify: !process.env.NOMINIFY,
-  plugins: [heavyPackagesApart, heavyModulesApart, withoutSubprograms],
+  plugins: [heavyPackagesApart, heavyModulesApart, withoutSubprograms, withoutNativeParts],
   define: { 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' },
 });
 

@@ -177,6 +177,16 @@ const runs: readonly CommandEntry[] = [
     buildlets: 'one',
   },
   {
+    name: 'ssh-config',
+    summary: 'let ssh, scp, rsync and editors reach buildlets',
+    load: () => import('./commands/ssh-config.ts'),
+  },
+  {
+    name: 'ssh-proxy',
+    summary: 'speak SSH for a buildlet, as the ProxyCommand of ssh',
+    load: () => import('./commands/ssh-proxy.ts'),
+  },
+  {
     name: 'ssh',
     summary: 'the same as shell',
     load: () => import('./commands/shell.ts'),

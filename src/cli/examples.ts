@@ -71,6 +71,15 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     "gomote run --sh 'make && ./hello' --dir src NAME",
     'id=$(gomote run --detach NAME make)',
   ],
+  'ssh-config': [
+    'gomote ssh-config --write && ssh NAME.gomote',
+    'gomote ssh-config --write && rsync -a src NAME.gomote:',
+    'gomote ssh-config --remove',
+  ],
+  'ssh-proxy': [
+    'ssh -o ProxyCommand="gomote ssh-proxy NAME" NAME',
+    'gomote ssh-proxy NAME </dev/null | head -1',
+  ],
   shell: ['gomote shell NAME', "gomote shell NAME 'cd src && make'"],
   ssh: ['gomote ssh NAME', 'gomote ssh NAME -- ls -l'],
   types: ['gomote types', 'gomote types --backend ci'],

@@ -1,14 +1,15 @@
-// Small private files, which readers always see complete. For those that must survive a crash of the
+// Small files, private by default, which readers always see complete. For those that must survive a crash of the
 // system, see write-whole.ts.
-import { readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Replaces the file. On failure, the old one is kept and nothing else is left. */
-export function replaceFile(path: string, content: string | Uint8Array): void {
+export function replaceFile(path: string, content: string | Uint8Array, mode = 0o600): void {
   const partial = `${path}.${process.pid}.new`;
   try {
     rmSync(partial, { force: true });
     writeFileSync(partial, content, { mode: 0o600, flag: 'wx' });
+    if (mode !== 0o600) chmodSync(partial, mode);
     renameSync(partial, path);
   } catch (error) {
     rmSync(partial, { force: true });

@@ -4,6 +4,7 @@ import {
   forwardFeature,
   holdFeature,
   lateTrailerFeature,
+  sessionFeature,
   syncFeature,
 } from './features.ts';
 
@@ -66,43 +67,43 @@ export const endpoints = {
     path: '/session',
     methods: ['GET', 'POST'],
     wrongMethod: 'requires GET or POST method',
-    feature: 'session',
+    feature: sessionFeature,
   },
   sessions: {
     path: '/sessions',
     methods: ['GET'],
     wrongMethod: 'requires GET method',
-    feature: 'session',
+    feature: sessionFeature,
   },
   sessionInput: {
     path: '/session/stdin',
     methods: ['POST'],
     wrongMethod: 'requires POST method',
-    feature: 'session',
+    feature: sessionFeature,
   },
   sessionSignal: {
     path: '/session/signal',
     methods: ['POST'],
     wrongMethod: 'requires POST method',
-    feature: 'session',
+    feature: sessionFeature,
   },
   sessionResize: {
     path: '/session/resize',
     methods: ['POST'],
     wrongMethod: 'requires POST method',
-    feature: 'session',
+    feature: sessionFeature,
   },
   sessionPing: {
     path: '/session/ping',
     methods: ['POST'],
     wrongMethod: 'requires POST method',
-    feature: 'session',
+    feature: sessionFeature,
   },
   sessionDetach: {
     path: '/session/detach',
     methods: ['POST'],
     wrongMethod: 'requires POST method',
-    feature: 'session',
+    feature: sessionFeature,
   },
   hold: {
     path: '/hold',

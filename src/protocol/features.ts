@@ -22,6 +22,12 @@ export const timesFeature = 'times';
 /** Commands that stop when their output matches: the field `break` of `/session`. */
 export const breakFeature = 'break';
 
+/** Runs that outlive connections: `/session`. */
+export const sessionFeature = 'session';
+
+/** Runs of our own sftp server: protocol/session.ts. */
+export const sftpFeature = 'sftp';
+
 /** Ports and sockets of the machine: `/forward`. */
 export const forwardFeature = 'forward';
 
@@ -31,7 +37,7 @@ export const namesFeature = 'names';
 /** The extensions that ours has; docs/protocol.md has a section on each. */
 export const buildletFeatures: readonly string[] = [
   'reset',
-  'session',
+  sessionFeature,
   transferFeature,
   fileFeature,
   lateTrailerFeature,

@@ -6,7 +6,7 @@ import type { ExecRequest } from './exec.ts';
 import { parseTarget, type SocketTarget } from './forward.ts';
 import { portList } from './port-list.ts';
 import { count, text } from './reply-fields.ts';
-import type { TerminalRequest } from './session.ts';
+import type { Subsystem, TerminalRequest } from './session.ts';
 import { runUsage } from './session-replies.ts';
 
 /** What the buildlet tells the process in the sandbox; first `setup`, once. `run` is the id of a start. */
@@ -34,6 +34,7 @@ export interface StartOrder {
   readonly request: Omit<ExecRequest, 'args'> & {
     readonly args: readonly string[];
     readonly tty?: TerminalRequest | undefined;
+    readonly subsystem?: Subsystem | undefined;
   };
   /** The names of FIFOs; without stdin it gets /dev/null. */
   readonly stdin?: string | undefined;

@@ -29,8 +29,15 @@ export interface TerminalRequest {
   readonly rows: number;
 }
 
+/** Programs of the buildlet's own that can be run. */
+export const subsystems = ['sftp'] as const;
+/** A program of the buildlet's own. */
+export type Subsystem = (typeof subsystems)[number];
+
 /** How a session runs, beside what it runs. */
 interface SessionSettings {
+  /** Runs this in place of the command, which only names it. Default: none. */
+  subsystem?: Subsystem | undefined;
   /** Whether it takes input. Default: its standard input is empty. */
   stdin?: boolean | undefined;
   /** Whether stderr goes into the same pipe as stdout, which keeps their order exactly. Default false. */
@@ -73,6 +80,7 @@ export function encodeSessionForm(request: SessionRequest): string {
         return durationMs === undefined ? [] : [[name, formatDurationMs(durationMs)]];
       }),
     ),
+    subsystem: request.subsystem,
     tty: tty?.term,
     columns: tty?.columns.toString(),
     rows: tty?.rows.toString(),
@@ -101,6 +109,11 @@ export function decodeSessionForm(body: string): SessionRequest | { refused: str
   settings.breakOn = form.get('break') ?? undefined;
   if (settings.breakOn !== undefined && settings.breakOn.length > breakLimit)
     return { refused: `bogus 'break' parameter: more than ${breakLimit} characters` };
+  const subsystem = form.get('subsystem');
+  if (subsystem !== null) {
+    settings.subsystem = subsystems.find((one) => one === subsystem);
+    if (settings.subsystem === undefined) return { refused: "bogus 'subsystem' parameter" };
+  }
   const term = form.get('tty');
   if (term === null) return { ...exec, ...settings };
   const size = parseTerminalSize(form);

@@ -2,12 +2,20 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { errnoOf, isGomoteError } from '../../errors.ts';
+import { nodeCommand } from '../../node-command.ts';
+import { packageRoot } from '../../package-root.ts';
 import type { ExecRequest } from '../../protocol/exec.ts';
 import { parseBool, textOf } from '../../protocol/form.ts';
 import { errnoText, notStarted } from '../../protocol/process-state.ts';
-import { type ClosedBy, closedNetworkVariable, type RunUsage } from '../../protocol/session.ts';
+import {
+  type ClosedBy,
+  closedNetworkVariable,
+  type RunUsage,
+  type Subsystem,
+} from '../../protocol/session.ts';
 import { type CloseNetwork, type NetworkClosing, namespaceOnce } from './closed-network.ts';
 import { type CommandLine, commandLine } from './command-bytes.ts';
 import { findCommandFile } from './command-file.ts';
@@ -89,12 +97,13 @@ export interface PreparedCommand {
 
 /** Finds what to run, or gives the Process-State text that says why it cannot be started. */
 export async function prepareCommand(
-  request: ExecRequest,
+  request: ExecRequest & { readonly subsystem?: Subsystem | undefined },
   surroundings: CommandSurroundings,
 ): Promise<PreparedCommand | { notStarted: string }> {
   const { workDir, environment: base, prefix = [], network } = surroundings;
   const environment = commandEnvironment(base, request, workDir);
-  const found = findCommandFile(request, workDir, [environment.PATH, base.PATH]);
+  const words = request.subsystem === undefined ? request : { ...request, ...ownProgram() };
+  const found = findCommandFile(words, workDir, [environment.PATH, base.PATH]);
   if ('notStarted' in found) return found;
   const { file, name, directory } = found;
   const isClosed = network?.isClosed || parseBool(environment[closedNetworkVariable] ?? null);
@@ -104,7 +113,7 @@ export async function prepareCommand(
   makeTemporary(surroundings);
   // Make and others believe it: it must never be the directory of somebody else.
   if (environment.PWD !== undefined) environment.PWD = directory;
-  const args = request.args.map(textOf);
+  const args = words.args.map(textOf);
   const marked = { ...environment, [commandVariable]: mark };
   return {
     ...commandLine(
@@ -120,6 +129,13 @@ export async function prepareCommand(
     network: closing?.by,
     debugLine: debugLine(file, [name, ...args], environment, directory),
   };
+}
+
+/** The sftp server, which the buildlet brings with it: it is a command as any other, with the rights of commands. */
+function ownProgram(): Pick<ExecRequest, 'cmd' | 'args' | 'systemLevel'> {
+  const { file, args } = nodeCommand();
+  const program = join(packageRoot, 'dist', 'sftp-server.cjs');
+  return { cmd: file, args: [...args, program], systemLevel: true };
 }
 
 const closeByNamespace = namespaceOnce();

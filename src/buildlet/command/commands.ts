@@ -1,6 +1,6 @@
 // How a buildlet starts commands and ends them: in its own surroundings, or in a sandbox.
 import type { ExecRequest } from '../../protocol/exec.ts';
-import type { ClosedBy, TerminalRequest } from '../../protocol/session.ts';
+import type { ClosedBy, Subsystem, TerminalRequest } from '../../protocol/session.ts';
 import {
   type CommandGroup,
   type CommandHost,
@@ -18,6 +18,8 @@ import { startTerminalCommand } from './terminal-command.ts';
 export interface CommandRequest extends ExecRequest {
   /** Absent: it gets no terminal. */
   readonly tty?: TerminalRequest | undefined;
+  /** Runs in place of the command. */
+  readonly subsystem?: Subsystem | undefined;
 }
 
 export interface StartedCommand extends RunningCommand {

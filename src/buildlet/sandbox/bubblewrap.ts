@@ -138,7 +138,7 @@ function resolverFile(): string[] {
 /** The program that starts commands, its Node, and what makes terminals. */
 const ownFiles = (): string[] => [
   ...['--ro-bind', realpathSync(process.execPath), join(ownPlace, 'node')],
-  ...['dist/sandbox-host.cjs', 'dist/terminal-host.cjs'].flatMap((file) => [
+  ...['dist/sandbox-host.cjs', 'dist/terminal-host.cjs', 'dist/sftp-server.cjs'].flatMap((file) => [
     '--ro-bind',
     join(packageRoot, file),
     join(ownPlace, file),

@@ -76,6 +76,7 @@ const optionKinds: Readonly<Record<string, ValueKind>> = {
   '--output-dir': 'directory',
   '--setup': 'file',
   '--setup-file': 'file',
+  '--ssh-config': 'file',
   '--status-json': 'file',
   '--timing-json': 'file',
   '--token-file': 'file',

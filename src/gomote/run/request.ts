@@ -14,6 +14,8 @@ export interface CommandOptions {
   readonly path?: readonly string[] | undefined;
   /** Runs the command outside the work directory. Default: if its name has no slash, or begins with one. */
   readonly system?: boolean | undefined;
+  /** Runs a program of the buildlet's own in place of the command, which only names it. Default: none. */
+  readonly subsystem?: 'sftp' | undefined;
   /** Tells how the command is run before its output. */
   readonly debug?: boolean | undefined;
   /** Takes the network from the command. */
@@ -54,6 +56,7 @@ export async function requestOf(
     systemLevel,
     debug: options.debug === true,
     dir,
+    subsystem: options.subsystem,
     env: [
       ...(acting?.env ?? []),
       ...variables(options.env),

@@ -1,0 +1,72 @@
+// gomote ssh-config: what ssh, and all that uses it, is told of buildlets.
+import type { Command } from 'commander';
+import { GomoteError } from '../../errors.ts';
+import { sshHosts } from '../../gomote/ssh/hosts.ts';
+import { printable } from '../../printable.ts';
+import type { Context } from '../context.ts';
+import { throwSilent } from '../silent-parts.ts';
+import { listed, print } from '../terminal/terminal.ts';
+
+interface Options {
+  write?: boolean;
+  remove?: boolean;
+  sshConfig?: string;
+}
+
+export function define(command: Command, context: Context): void {
+  command
+    .argument('[names...]', 'buildlets (default: all of yours)')
+    .option('--write', 'write the entries into a file of their own, and name it in ~/.ssh/config')
+    .option('--remove', 'take all of that away again, and the keys')
+    .option('--ssh-config <file>', 'the configuration of ssh, if not ~/.ssh/config')
+    .action(async (names: string[], options: Options) => {
+      checkOptions(names, options);
+      const { sshConfig } = options;
+      const { gomote, terminal, messages } = context;
+      const config = await import('../../gomote/ssh/ssh-config.ts');
+      if (options.remove) {
+        for (const what of config.removeSshConfig(context.backends, sshConfig))
+          messages.say(`gomote: removed ${what}`);
+        return;
+      }
+      const failures: GomoteError[] = [];
+      const hosts = await sshHosts(gomote, names, (error) => failures.push(error));
+      const blocks = await config.hostBlocks(context.backends, hosts);
+      if (!options.write) {
+        await print(
+          terminal,
+          listed(blocks.size === 0 ? [] : [[...blocks.values()].join('\n').trimEnd()], terminal),
+        );
+        return throwSilent(failures);
+      }
+      const keep = names.length > 0 || failures.length > 0;
+      const written = await config.writeSshConfig(context.backends, blocks, { keep, sshConfig });
+      const { file, line } = written;
+      messages.say(
+        `gomote: wrote ${file}, with ${blocks.size} ${blocks.size === 1 ? 'host' : 'hosts'}`,
+      );
+      if (written.include === 'added')
+        messages.say(`gomote: added to ${written.sshConfig}: ${line}`);
+      if (written.include === 'left')
+        messages.say(`gomote: add this as the first line of ${written.sshConfig}: ${line}`);
+      for (const { aliases } of hosts)
+        await print(terminal, `ssh ${printable(aliases[0] ?? '')}\n`);
+      throwSilent(failures);
+    });
+}
+
+function checkOptions(names: readonly string[], { write, remove, sshConfig }: Options): void {
+  if (write && remove) {
+    throw new GomoteError('ERR_USAGE', '--write and --remove contradict', {
+      hint: 'give one of them',
+    });
+  }
+  if (remove && names.length > 0) {
+    throw new GomoteError('ERR_USAGE', '--remove takes away the entries of all buildlets', {
+      hint: 'give no names; --write without names drops those that have ended',
+    });
+  }
+  if (sshConfig !== undefined && !write && !remove) {
+    throw new GomoteError('ERR_USAGE', '--ssh-config is for --write and --remove');
+  }
+}

@@ -1,0 +1,160 @@
+// A command of an SSH client, as a run on the buildlet.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isGomoteError, NotStartedError } from '../../errors.ts';
+import { printable } from '../../printable.ts';
+import { signalByName } from '../../protocol/signals.ts';
+import type { SshCommand } from '../../ssh/services.ts';
+import { anySignal } from '../../timeout-signal.ts';
+import type { Buildlet } from '../buildlet.ts';
+import { loginShell } from '../run/login-shell.ts';
+import type { Run, RunResult } from '../run/run.ts';
+import { openAgent } from './agent.ts';
+import { lineOf } from './line-of.ts';
+
+interface Surroundings {
+  /** Aborts when the client has left. */
+  readonly signal: AbortSignal;
+  /** Whether commands get input, and a terminal if one is asked for. */
+  readonly hasSessions: boolean;
+}
+
+type Say = (line: string) => void;
+
+/** How long a command has between TERM and KILL when its client has gone, in ms. */
+const killAfterMs = 2_000;
+
+/** How long to wait before the size of a terminal is told again, in ms. */
+const retrySizeMs = 100;
+
+/** Stands in a text for bytes that were not UTF-8. */
+const replacement = '\ufffd';
+
+/** Runs it to its end, and tells the client how that was. Never fails. */
+export async function runCommand(
+  buildlet: Buildlet,
+  command: SshCommand,
+  { signal, hasSessions }: Surroundings,
+): Promise<void> {
+  const { channel } = command;
+  const gone = new AbortController();
+  channel.once('gone', () => gone.abort(new Error('the client has closed the channel')));
+  const until = anySignal(signal, gone.signal);
+  const say: Say = (line) => {
+    // A terminal does not go to the beginning of the next line by itself.
+    const end = command.tty === undefined ? '\n' : '\r\n';
+    if (!channel.stderr.destroyed) channel.stderr.write(`gomote: ${printable(line)}${end}`);
+  };
+  const agent = await openAgent(buildlet, command, until).catch((error: unknown) => {
+    say(`no agent on ${buildlet.name}: ${lineOf(error)}`);
+    return undefined;
+  });
+  try {
+    const words = hasSessions ? wordsOf(command) : wordsForBase(buildlet.name, command, say);
+    const run = start(buildlet, command, words, { env: agent?.env ?? [], until, say });
+    const end = await run;
+    if (end.signal !== undefined) say(`the command ended by ${end.signal}`);
+    command.end(endOf(end));
+  } catch (error) {
+    say(lineOf(error));
+    command.end(error instanceof NotStartedError ? statusOf(error) : undefined);
+  } finally {
+    agent?.close();
+  }
+}
+
+interface Words {
+  readonly cmd: string;
+  readonly args: readonly string[];
+  readonly subsystem?: 'sftp';
+  readonly hasInput: boolean;
+}
+
+function wordsOf({ wanted }: SshCommand): Words {
+  if (wanted.kind === 'subsystem') {
+    return { cmd: 'sftp-server', args: [], subsystem: 'sftp', hasInput: true };
+  }
+  const line = wanted.kind === 'exec' ? wanted.line : '';
+  if (line.includes(replacement)) throw new Error('the command is not all UTF-8');
+  return { ...loginShell(line), hasInput: true };
+}
+
+/** What a buildlet with the base protocol alone can do. */
+function wordsForBase(name: string, command: SshCommand, say: Say): Words {
+  const { channel, wanted, tty } = command;
+  if (wanted.kind !== 'exec') {
+    throw new Error(
+      `${name} is a buildlet of the Go project, which gives a shell no input: give a command`,
+    );
+  }
+  if (tty !== undefined) say(`${name} is a buildlet of the Go project: it has no terminals`);
+  channel.once('data', () => {
+    say(`${name} is a buildlet of the Go project: its commands get no input`);
+  });
+  channel.resume();
+  return { ...wordsOf(command), hasInput: false };
+}
+
+function start(
+  buildlet: Buildlet,
+  command: SshCommand,
+  { cmd, args, subsystem, hasInput }: Words,
+  { env, until, say }: { env: readonly string[]; until: AbortSignal; say: Say },
+): Run {
+  const { channel } = command;
+  const run = buildlet.run(cmd, args, {
+    system: true,
+    // Relative paths of scp and rsync are those of the work directory.
+    dir: '.',
+    env: [...command.env, ...env],
+    tty: hasInput ? command.tty : undefined,
+    subsystem,
+    // It ends with the client, which may still be told how.
+    stdin: hasInput ? channel.iterator({ destroyOnReturn: false }) : undefined,
+    stdout: channel,
+    stderr: channel.stderr,
+    maxBuffer: 0,
+    killAfterMs,
+    signal: until,
+    onLost: (error) => say(`${lineOf(error)}; connecting again`),
+  });
+  command.onSignal = (name) => {
+    if (signalByName(name) !== undefined) void run.kill(name).catch(() => undefined);
+  };
+  command.onResize = sizes(run, until);
+  // What a command gets that writes into a pipe which nobody reads; one that writes nothing is ended too.
+  command.onUnread = () => void run.kill('SIGPIPE', { killAfterMs }).catch(() => undefined);
+  return run;
+}
+
+/** Tells the run the size of its terminal until it knows the one that holds. */
+function sizes(run: Run, signal: AbortSignal): SshCommand['onResize'] {
+  let wanted: readonly [columns: number, rows: number] | undefined;
+  let isTelling = false;
+  const over = new AbortController();
+  const end = () => over.abort();
+  run.then(end, end);
+  const until = anySignal(signal, over.signal);
+  return async (columns, rows) => {
+    wanted = [columns, rows];
+    if (isTelling) return;
+    isTelling = true;
+    while (wanted !== undefined && !until.aborted) {
+      const told: readonly [number, number] = wanted;
+      try {
+        await run.resize(...told);
+        if (wanted === told) wanted = undefined;
+      } catch (error) {
+        if (isGomoteError(error, 'ERR_CONFLICT')) break;
+        await sleep(retrySizeMs, undefined, { signal: until }).catch(() => undefined);
+      }
+    }
+    isTelling = false;
+  };
+}
+
+function endOf({ exitCode, signal }: RunResult): Parameters<SshCommand['end']>[0] {
+  return exitCode ?? (signal === undefined ? undefined : { signal, message: `ended by ${signal}` });
+}
+
+/** As shells have it. */
+const statusOf = ({ reason }: NotStartedError): number => (reason === 'not-found' ? 127 : 126);

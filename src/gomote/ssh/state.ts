@@ -1,0 +1,96 @@
+// What our SSH keeps of this user: two key pairs, made once, and the files that OpenSSH is told of.
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { randomId } from '../../client/random-id.ts';
+import { errnoOf, GomoteError } from '../../errors.ts';
+import { makePrivateDirectory } from '../../files/private-directory.ts';
+import { readOwnFile } from '../../files/private-file.ts';
+import { userDirectory } from '../../files/user-directories.ts';
+import type { ParsedKey } from '../../ssh/ssh2.ts';
+
+/** By what name the server's key is known, whatever buildlet it stands for. */
+export const hostKeyAlias = 'gomote';
+
+export interface SshFiles {
+  readonly directory: string;
+  /** What OpenSSH shows us. */
+  readonly userKey: string;
+  /** What we show OpenSSH. */
+  readonly hostKey: string;
+  readonly knownHosts: string;
+  /** The entries of buildlets. */
+  readonly config: string;
+}
+
+const what = 'the directory of ssh keys';
+
+/** Where they are; the directory is made. Throws ERR_CONFIG when others could change it. */
+export function sshFiles(environment: NodeJS.ProcessEnv): SshFiles {
+  const directory = join(
+    userDirectory(environment, 'XDG_STATE_HOME', '.local', 'state'),
+    'gomote-ssh',
+  );
+  makePrivateDirectory(directory, what, 'set XDG_STATE_HOME');
+  const keys = join(directory, 'keys');
+  return {
+    directory,
+    userKey: join(keys, 'id_ed25519'),
+    hostKey: join(keys, 'host_ed25519'),
+    knownHosts: join(keys, 'known_hosts'),
+    config: join(directory, 'config'),
+  };
+}
+
+/** The keys of our server, which are made when there are none. Throws ERR_CONFIG when they cannot be used. */
+export async function serverKeys(
+  environment: NodeJS.ProcessEnv,
+): Promise<{ hostKey: ParsedKey; userKey: ParsedKey }> {
+  const files = sshFiles(environment);
+  await makeKeys(files);
+  const { readKey } = await import('../../ssh/keys.ts');
+  const [hostKey, userKey] = [files.hostKey, `${files.userKey}.pub`].map((path) => {
+    const key = readKey(readOwnFile(path));
+    if (key !== undefined) return key;
+    throw new GomoteError('ERR_CONFIG', `${path} holds no key`, {
+      hint: 'gomote ssh-config --remove, then --write again',
+    });
+  });
+  if (hostKey === undefined || userKey === undefined) throw new Error('two keys are read');
+  return { hostKey, userKey };
+}
+
+/** Makes the keys unless they are there: all of them under their names at once, also when two do it at the same time. */
+export async function makeKeys(files: SshFiles): Promise<void> {
+  const keys = join(files.directory, 'keys');
+  if (isThere(files.knownHosts)) return;
+  const { makeKeys: generate } = await import('../../ssh/keys.ts');
+  const [user, host] = [generate('gomote'), generate('gomote')];
+  const partial = `${keys}.${randomId()}.new`;
+  const contents = {
+    id_ed25519: user.privateKey,
+    'id_ed25519.pub': `${user.publicKey}\n`,
+    host_ed25519: host.privateKey,
+    known_hosts: `${hostKeyAlias} ${host.publicKey}\n`,
+  };
+  try {
+    mkdirSync(partial, { mode: 0o700 });
+    for (const [name, text] of Object.entries(contents)) {
+      writeFileSync(join(partial, name), text, { mode: 0o600, flag: 'wx' });
+    }
+    renameSync(partial, keys);
+  } catch (error) {
+    // Another has made them meanwhile.
+    if (!['ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')) throw error;
+  } finally {
+    rmSync(partial, { recursive: true, force: true });
+  }
+}
+
+function isThere(path: string): boolean {
+  try {
+    return readOwnFile(path) !== '';
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
