@@ -73,7 +73,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
   ],
   'ssh-config': [
     'gomote ssh-config --write && ssh NAME.gomote',
-    'gomote ssh-config --write && rsync -a src NAME.gomote:',
+    'gomote ssh-config --write && scp hello.c NAME.gomote:',
     'gomote ssh-config --remove',
   ],
   'ssh-proxy': [
