@@ -14,7 +14,7 @@ export interface SetupSource {
 
 /** A kind of machine. */
 export interface HostType {
-  /** By which builder types name it. */
+  /** The name that builder types refer to. */
   readonly name: string;
   /** One sentence for `gomote types`. */
   readonly description?: string | undefined;

@@ -1,4 +1,4 @@
-// What a buildlet may be called. Names come from other machines, too, and become parts of paths.
+// Valid names of buildlets. Names also come from other machines, and become parts of paths.
 
-/** Letters, digits and `._-`, not a directory's own or parent's name, and short enough for a file's name with an ending. */
+/** Letters, digits and `._-`, but not `.` or `..`, and short enough for a file name with a suffix. */
 export const buildletName = /^(?!\.{1,2}$)[\w.-]{1,200}$/;

@@ -23,7 +23,7 @@ const remoteBuildletSchema = v.object({
 export interface RemoteBuildlet {
   /** Owner, with the prefix `user-`. */
   user: string;
-  /** By which `namedBuildlet` finds it. */
+  /** The name for `namedBuildlet`. */
   name: string;
   /** The kind of machine that it is on. */
   hostType: string;
@@ -31,15 +31,15 @@ export interface RemoteBuildlet {
   builderType: string;
   /** When it was made. */
   created: Date;
-  /** When it ends unless it is used before or extended. */
+  /** When it ends unless it is used or extended. */
   expires: Date;
-  /** `well`, `silent` or `dead`, from a coordinator that was asked and looks after it. */
+  /** `well`, `silent` or `dead`, if the coordinator reports health. */
   health?: string;
   /** Why it is dead, or since when it is silent. */
   reason?: string;
-  /** The id of its machine, which only an admin is told. */
+  /** The id of its machine, for admins only. */
   machine?: string;
-  /** What its user has given it, from a coordinator that keeps that. */
+  /** The labels from its user, if the coordinator keeps labels. */
   labels?: Labels;
 }
 
@@ -91,7 +91,7 @@ const createLineSchema = v.union([
   v.object({ Error: text(64 << 10), Status: errorStatus, Code: v.optional(v.unknown()) }),
 ]);
 
-/** One line of a create that tells its progress. */
+/** One progress line of a create. */
 type CreateLine =
   | { readonly progress: string }
   | {
@@ -127,25 +127,25 @@ const typesSchema = v.object({
   Builders: listOf(builderSchema, 10_000),
 });
 
-/** A user as the coordinator knows it. */
+/** A user of the coordinator. */
 export interface RemoteUser {
   /** Without the prefix `user-`. */
   readonly name: string;
-  /** Whether it sees, reaches and ends the buildlets of all. */
+  /** Whether it may see, use and destroy all buildlets. */
   readonly isAdmin: boolean;
-  /** How many buildlets it has, from a coordinator that tells. */
+  /** How many buildlets it has, if the coordinator reports that. */
   readonly inUse?: number | undefined;
   /** How many it may have at once. */
   readonly maximum?: number | undefined;
-  /** When its token ends. Absent: never, or not told. */
+  /** When its token expires. Absent: never, or unknown. */
   readonly expires?: Date | undefined;
 }
 
-/** What a coordinator says of itself and of the one who asks. */
+/** What a coordinator reports about itself and the caller. */
 export interface RemoteTypes {
   /** The extensions that the coordinator announces. */
   readonly features: readonly string[];
-  /** Whose token it was, without the prefix `user-`. */
+  /** The user of the token, without the prefix `user-`. */
   readonly user: RemoteUser | undefined;
   /** Its builder types and host types. */
   readonly catalogue: {
@@ -220,15 +220,15 @@ const deviceLoginSchema = v.object({
   IntervalMs: v.pipe(count, v.maxValue(60_000)),
 });
 
-/** A sign-in that is to be finished with a browser. */
+/** A sign-in to be completed in a browser. */
 export interface DeviceLogin {
-  /** What it is asked about by. */
+  /** The code to poll with. */
   readonly id: string;
-  /** Where the person goes with a browser. */
+  /** The page to open in a browser. */
   readonly url: string;
-  /** What the person confirms there, or types if it is asked for. */
+  /** The code that the user confirms or types there. */
   readonly code: string;
-  /** How often it may be asked about, in ms. */
+  /** The polling interval, in ms. */
   readonly intervalMs: number;
 }
 
@@ -247,7 +247,7 @@ const deviceStateSchema = v.union([
   }),
 ]);
 
-/** Reads a later reply of `/login/device`: who signed in, once somebody has; undefined when it is not one. */
+/** Reads a later reply of `/login/device`, with the user once signed in; undefined when it is not one. */
 export function parseDeviceState(
   body: string,
 ): 'pending' | { readonly user: string; readonly token: string } | undefined {

@@ -1,8 +1,8 @@
-// The JSON and the texts of a coordinator, as it writes them.
+// The JSON and the texts that a coordinator sends.
 import { coordinatorAuthUser } from './endpoints.ts';
 import type { Labels } from './labels.ts';
 
-/** What a coordinator knows of one buildlet. */
+/** A coordinator's data about one buildlet. */
 interface RemoteRecord {
   /** Without the prefix `user-`. */
   readonly owner: string;
@@ -14,9 +14,9 @@ interface RemoteRecord {
   readonly labels?: Labels | undefined;
 }
 
-/** A kind of machine, and a builder type, as the catalogue has them. */
+/** A host type and a builder type of the catalogue. */
 export interface HostRecord {
-  /** By which builder types name it. */
+  /** The name that builder types refer to. */
   readonly name: string;
   /** One sentence about it. */
   readonly description?: string | undefined;
@@ -25,10 +25,10 @@ export interface HostRecord {
 interface CallerRecord {
   readonly name: string;
   readonly isAdmin: boolean;
-  /** How many buildlets it has, and how many at most. */
+  /** How many buildlets it has, and its limit. */
   readonly inUse: number;
   readonly maximum: number;
-  /** When its token ends. Absent: never. */
+  /** When its token expires. Absent: never. */
   readonly expiresMs?: number | undefined;
 }
 
@@ -36,7 +36,7 @@ interface CallerRecord {
 export interface MachineRecord {
   /** Its address, the name it dialled in with, or its platform's name. */
   readonly machine: string;
-  /** Which host type its pool has. */
+  /** The host type of its pool. */
   readonly hostType: string;
   /** The name of its pool. */
   readonly pool?: string | undefined;
@@ -44,23 +44,23 @@ export interface MachineRecord {
   readonly labels?: Labels | undefined;
   /** The kind of its pool. */
   readonly kind: string;
-  /** `down`: it does not answer. `unclean`: it could not be cleaned. Neither is lent. */
+  /** `down`: it does not answer. `unclean`: it could not be cleaned. Neither is used for sessions. */
   readonly state: 'free' | 'in use' | 'down' | 'unclean';
-  /** Since when it cannot be lent. */
+  /** Since when it is unavailable. */
   readonly since?: Date | undefined;
-  /** Why it cannot. */
+  /** Why it is unavailable. */
   readonly reason?: string | undefined;
-  /** The buildlet that it is. */
+  /** The buildlet that runs on it. */
   readonly buildlet?: string | undefined;
-  /** Whose that is. */
+  /** The owner of that buildlet. */
   readonly owner?: string | undefined;
   /** An admin has taken it out of use. */
   readonly drained?: { readonly since: Date; readonly note: string } | undefined;
 }
 
-/** A builder type, as a coordinator tells it. */
+/** A builder type in a coordinator's reply. */
 export interface BuilderRecord {
-  /** As `create` takes it. */
+  /** The name for `create`. */
   readonly name: string;
   /** The name of its host type. */
   readonly hostType: string;
@@ -106,7 +106,7 @@ const toJson = (record: RemoteRecord) => ({
 /** The reply to `/buildlet/create`. */
 export const formatRecord = (record: RemoteRecord): string => pretty(toJson(record));
 
-/** As it is in a list; kept for as long as the record is, since most of a long list stays as it was. */
+/** A row of the list; cached with the record, since most of a long list does not change. */
 const listed = new WeakMap<RemoteRecord, string>();
 
 function listedText(record: RemoteRecord, more: object): string {
@@ -123,7 +123,7 @@ function listedText(record: RemoteRecord, more: object): string {
 
 const endOfListed = '\n  }';
 
-/** The reply to `/buildlet/list`; `more` adds fields that the base protocol does not have. */
+/** The reply to `/buildlet/list`; `more` adds the fields of extensions. */
 export function formatRecords<T extends RemoteRecord>(
   records: readonly T[],
   more: (record: T) => object = () => ({}),
@@ -155,10 +155,10 @@ export const formatTypes = (
     Builders: builders.map(builderJson),
   });
 
-/** As Go's json.MarshalIndent, with a newline. */
+/** JSON formatted like Go's json.MarshalIndent, with a newline. */
 const pretty = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;
 
-/** The lines of a create that was asked to tell its progress. */
+/** The progress lines of a create. */
 export const formatProgress = (step: string): string => `${JSON.stringify({ Progress: step })}\n`;
 export function formatCreated(
   records: readonly RemoteRecord[],

@@ -150,13 +150,13 @@ export const coordinatorPaths = {
   metrics: '/metrics',
 } as const;
 
-/** What a coordinator says of a name that it does not know, or knows no longer. */
+/** A coordinator's reply for an unknown or former name. */
 export const unknownBuildletText = 'unknown or expired buildlet';
 
-/** What it says of a builder type that it does not have. */
+/** Its reply for an unknown builder type. */
 export const unknownTypeText = "unknown builder type in 'builderType' parameter";
 
-/** What it says of one whose machine died. */
+/** Its reply for a buildlet whose machine died. */
 export const deadBuildletText = (name: string, reason: string): string =>
   `the buildlet "${name}" is dead: ${reason}`;
 
@@ -166,7 +166,7 @@ export const proxyHeader = 'X-Buildlet-Proxy';
 /** The trailer of `/exec`: how the command ended. */
 export const processStateTrailer = 'Process-State';
 
-/** Set on the reply to `GET /`, by a buildlet that will end by itself: when, in RFC 3339. An extension. */
+/** A header of the reply to `GET /`: when the buildlet ends by itself, in RFC 3339. An extension. */
 export const expiresHeader = 'Gomote-Expires';
 
 /** What `/status` reports. A coordinator refuses a buildlet below 1; 11 is the version of July 2017. */
@@ -178,7 +178,7 @@ export const gomoteVersion = '20160922';
 /** The Basic user name of a client that talks to a buildlet; the buildlet ignores it. */
 export const defaultAuthUser = 'gomote';
 
-/** The Basic user name that a coordinator knows a person by. */
+/** The Basic user name of a person at a coordinator. */
 export const coordinatorAuthUser = (user: string): string => `user-${user}`;
 
 export const contentTypes = {

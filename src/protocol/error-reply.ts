@@ -1,4 +1,4 @@
-// Which HTTP status a server answers with when a request fails, and what it says.
+// The HTTP status and text of a failed request.
 import { type ErrorCode, errnoOf, isGomoteError, messageOf } from '../errors.ts';
 import { errnoText } from './process-state.ts';
 
@@ -40,7 +40,7 @@ const statusOfCode: Record<ErrorCode, number> = {
 /** Names the error's code in a reply, beside its text. An extension: a client that does not know it reads status and text. */
 export const errorCodeHeader = 'X-Gomote-Error-Code';
 
-/** Codes that say the same at the client as at the server: of its request, of what came of its body, of a file there, of a buildlet. */
+/** Codes that mean the same at the client as at the server: about the request, its body, a file there, or a buildlet. */
 const sentCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   ...([
     'ERR_ARCHIVE',
@@ -64,11 +64,11 @@ const sentCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 interface ErrorReply {
   readonly status: number;
   readonly text: string;
-  /** The value of `X-Gomote-Error-Code`; absent: there is none to tell. */
+  /** The value of `X-Gomote-Error-Code`; absent: no code is sent. */
   readonly code?: ErrorCode | undefined;
 }
 
-/** The status, the one line of text and the code that tell `error` to a client. */
+/** The status, the line of text and the code that report `error` to a client. */
 export function errorReply(error: unknown): ErrorReply {
   const text = messageOf(error).replaceAll(/[\r\n]+/g, ' ');
   const own = isGomoteError(error) ? error.code : undefined;
@@ -80,7 +80,7 @@ export function errorReply(error: unknown): ErrorReply {
     : { status, text };
 }
 
-/** Whether something that was asked for is not there. What comes from another thread has lost its cause, not its words. */
+/** Whether something requested does not exist. An error from another thread has lost its cause, but not its message. */
 function isAbsence(error: unknown, text: string): boolean {
   const codes = ['ENOENT', 'ENOTDIR'];
   for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
@@ -89,6 +89,6 @@ function isAbsence(error: unknown, text: string): boolean {
   return codes.some((code) => text.endsWith(`: ${errnoText(code)}`));
 }
 
-/** Reads the value of `X-Gomote-Error-Code`; undefined when it is none of the codes that servers tell. */
+/** Reads the value of `X-Gomote-Error-Code`; undefined when it is not a code that servers send. */
 export const parseErrorCode = (value: unknown): ErrorCode | undefined =>
   [...sentCodes].find((code) => code === value);

@@ -1,4 +1,4 @@
-// The request of `/exec`, both ways, and the expansions it asks for.
+// The request of `/exec`, encoded and decoded, and its expansions.
 import { decodeForm, encodeForm, type FormValue, parseBool } from './form.ts';
 import { normalizeRelativePath } from './relative-path.ts';
 
@@ -17,7 +17,7 @@ export interface ExecRequest {
   debug: boolean;
 }
 
-/** The one `path` element that stands for an empty list: a form cannot tell that from an absent one. */
+/** The `path` element that stands for an empty list, which a form cannot distinguish from an absent one. */
 const emptyPath = '$EMPTY';
 
 export function encodeExecForm(request: ExecRequest): string {
@@ -32,7 +32,7 @@ export function encodeExecForm(request: ExecRequest): string {
   });
 }
 
-/** Reads the form. A request the buildlet must refuse gives the text of its reply. */
+/** Reads the form. Returns the text of the reply for a request that must be refused. */
 export function decodeExecForm(body: string): ExecRequest | { refused: string } {
   const form = decodeForm(body);
   const systemLevel = form.get('mode') === 'sys';

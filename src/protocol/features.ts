@@ -1,4 +1,4 @@
-// What a buildlet can do beyond the base protocol: announced in `/status`, used only when announced.
+// The extensions of a buildlet: announced in `/status`, used only when announced.
 
 /** `Gomote-Compress` and `Gomote-Totals`: protocol/transfer.ts. */
 export const transferFeature = 'transfer';
@@ -7,16 +7,16 @@ export const zstdFeature = 'zstd';
 /** Single files, read on after a cut, and written with checksums: `/file`. */
 export const fileFeature = 'file';
 
-/** Trailers that can be asked for when a proxy dropped them: protocol/late-trailer.ts. */
+/** Trailers that can be requested when a proxy dropped them: protocol/late-trailer.ts. */
 export const lateTrailerFeature = 'late-trailer';
 
 /** Trees pushed and pulled by their changes: the endpoints below `/sync/`. */
 export const syncFeature = 'sync';
 
-/** A buildlet that ends soon after the client that holds it has gone: `/hold`. */
+/** A buildlet that ends soon after the client that holds it has disconnected: `/hold`. */
 export const holdFeature = 'hold';
 
-/** The times of output, to readers of a log that ask with `times=1`. */
+/** The times of output, for readers of a log that ask with `times=1`. */
 export const timesFeature = 'times';
 
 /** Commands that stop when their output matches: the field `break` of `/session`. */
@@ -31,10 +31,10 @@ export const sftpFeature = 'sftp';
 /** Ports and sockets of the machine: `/forward`. */
 export const forwardFeature = 'forward';
 
-/** Names of files are any bytes but NUL, also with a backslash: where the system has such names. */
+/** File names with any bytes but NUL, including backslashes, where the system allows them. */
 export const namesFeature = 'names';
 
-/** The extensions that ours has; docs/protocol.md has a section on each. */
+/** The extensions of our buildlet; docs/protocol.md has a section on each. */
 export const buildletFeatures: readonly string[] = [
   'reset',
   sessionFeature,

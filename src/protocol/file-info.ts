@@ -7,7 +7,7 @@ export interface FileInfo {
   mode: number;
   sizeBytes: number;
   mtimeMs: number;
-  /** Differs once the file has changed: names the version that a later request reads on in. */
+  /** A version that changes with the file, so that a later request can continue in the same version. */
   version: string;
 }
 

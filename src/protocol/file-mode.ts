@@ -38,7 +38,7 @@ export function fileTypeOf(mode: number): FileType | undefined {
   return typeBits.get(mode & 0o170000);
 }
 
-/** Of the few modes that there are in a tree. */
+/** A cache: a tree has only few modes. */
 const modeTexts = new Map<number, string>();
 
 /** The mode text of a Unix `st_mode`; an unknown type prints as Go's irregular `?`. */
@@ -75,10 +75,10 @@ interface ParsedFileMode {
   permissions: number;
 }
 
-/** Of the few mode texts that there are in a listing. */
+/** A cache: a listing has only few mode texts. */
 const parsedModes = new Map<string, ParsedFileMode>();
 
-/** Reads a mode text; undefined when it is none. */
+/** Reads a mode text; undefined when it is not one. */
 export function parseFileMode(text: string): ParsedFileMode | undefined {
   const known = parsedModes.get(text);
   if (known !== undefined) return known;

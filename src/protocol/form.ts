@@ -2,7 +2,7 @@
 import { GomoteError } from '../errors.ts';
 import { bytesOfName, nameFromBytes } from './name-bytes.ts';
 
-/** Parameters in order; a list value is the name repeated; bytes go out as they are, also those that text stands for. */
+/** Parameters in order. A list repeats the name. Bytes are sent unchanged, including those that text stands for. */
 export type FormValues = Record<string, FormValue | readonly FormValue[] | undefined>;
 /** Text, or bytes where they are not UTF-8. */
 export type FormValue = string | Uint8Array;
@@ -11,7 +11,7 @@ export type FormValue = string | Uint8Array;
 export const textOf = (value: FormValue): string =>
   typeof value === 'string' ? value : nameFromBytes(value);
 
-/** Encodes the values; an undefined value and an empty list are left out. Throws ERR_USAGE for what is no value. */
+/** Encodes the values. Undefined values and empty lists are omitted. Throws ERR_USAGE for an invalid value. */
 export function encodeForm(values: FormValues): string {
   const pairs = Object.entries(values).flatMap(([name, value]) => {
     if (value === undefined) return [];
@@ -54,7 +54,7 @@ class ExactParams extends URLSearchParams {
 
   override getAll(name: string): string[] {
     const values = super.getAll(name);
-    // What decodes like this may be bytes that are not UTF-8.
+    // A replacement character may come from bytes that are not UTF-8.
     if (!values.some((value) => value.includes('\uFFFD'))) return values;
     return exactValues(this.#text, name);
   }

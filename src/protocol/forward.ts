@@ -1,7 +1,7 @@
 // Ports and sockets of a machine, reached over one connection: `GET /forward`, upgraded to frames (frames.ts).
 //
 // Without `listen`, the client opens streams: the payload of `open` is the target. The buildlet answers each with `opened`, or
-// with `reset` and the reason. With `listen`, the buildlet listens there, and opens a stream for each connection it takes.
+// with `reset` and the reason. With `listen`, the buildlet listens there and opens a stream for each connection.
 
 /** The protocol upgraded to. */
 export const forwardUpgrade = 'gomote-forward';
@@ -12,7 +12,7 @@ export const listenParameter = 'listen';
 /** The header of the reply 101 with the address that the buildlet listens at. */
 export const listeningHeader = 'Gomote-Listening';
 
-/** At most this many ports of commands are told of. */
+/** The maximum number of ports of commands in a reply. */
 export const portLimit = 100;
 
 /** Where a socket listens. */
@@ -32,7 +32,7 @@ export function formatTarget(target: SocketTarget): string {
   return `tcp:${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-/** Undefined when the text names no socket. Port 0, for any that is free, stands for itself. */
+/** Undefined when the text is not an address. Port 0 means any free port. */
 export function parseTarget(text: string): SocketTarget | undefined {
   if (text.startsWith('unix:')) return unixTarget(text.slice('unix:'.length));
   const [, bracketed, name, digits = ''] =

@@ -1,30 +1,30 @@
-// The frames by which one connection carries many: a header of 8 bytes, then the payload.
+// The frames of a multiplexed connection: a header of 8 bytes, then the payload.
 //
 //   type (1 byte) · stream (4 bytes) · length of the payload (3 bytes); numbers are big-endian
 
 export const frameTypes = {
-  /** Bytes of a stream, as many as its receiver has given credit for. */
+  /** Data of a stream, limited by the receiver's credit. */
   data: 0,
-  /** A new stream; ids count up from 1. The payload, if there is one, says where it leads. */
+  /** Opens a stream; ids count up from 1. The payload, if any, is its target. */
   open: 1,
-  /** The receiver takes this many bytes more (4 bytes). */
+  /** Credit: the receiver accepts this many more bytes (4 bytes). */
   credit: 2,
-  /** No more data will come; the other direction goes on. */
+  /** Ends one direction; the other direction goes on. */
   end: 3,
-  /** The stream is over in both directions; the payload says why, in words. */
+  /** Ends the stream in both directions; the payload is the reason as text. */
   reset: 4,
-  /** Asks for a sign of life; stream 0, as the rest. */
+  /** Asks for a sign of life; on stream 0, like the rest. */
   ping: 5,
   pong: 6,
-  /** No new streams, please: the sender will close the connection; the payload says why, in words. */
+  /** Announces that the sender will close the connection: no new streams. The payload is the reason as text. */
   bye: 7,
-  /** The stream leads where its opener asked for. */
+  /** The stream is connected to its target. */
   opened: 8,
 } as const;
 
 export type FrameType = (typeof frameTypes)[keyof typeof frameTypes];
 
-/** How many bytes of a stream may be sent before any credit came. */
+/** The initial credit of a stream, in bytes. */
 export const initialCreditBytes = 1 << 20;
 
 /** The longest payload of data, in bytes. */
@@ -62,25 +62,25 @@ export function creditFrame(stream: number, sizeBytes: number): Buffer {
 }
 
 interface FrameReceiver {
-  /** A piece of a data frame, as it came. */
+  /** A part of a data frame's payload. */
   readonly onData: (stream: number, piece: Buffer) => void;
-  /** Any other frame, whole. */
+  /** Any other frame, complete. */
   readonly onControl: (type: FrameType, stream: number, payload: Buffer) => void;
 }
 
 /** Reads frames out of chunks, wherever those are split. */
 export class FrameReader {
   readonly #receiver: FrameReceiver;
-  /** What came of a header, or of a frame that must be whole. */
+  /** The received part of a header, or of a frame that must be complete. */
   #held: Buffer = Buffer.alloc(0);
-  /** The data frame whose payload is coming. */
+  /** The data frame whose payload is being received. */
   #data: { readonly stream: number; leftBytes: number } | undefined;
 
   constructor(receiver: FrameReceiver) {
     this.#receiver = receiver;
   }
 
-  /** Throws an Error that says what is wrong when the bytes are no frames. */
+  /** Throws an Error that says what is wrong when the bytes are not frames. */
   push(chunk: Buffer): void {
     let rest = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
     for (;;) {

@@ -1,4 +1,4 @@
-// `/hold`: a buildlet ends soon after the client that holds it has gone.
+// `/hold`: a buildlet ends soon after the client that holds it has disconnected.
 
 /** The longest that a buildlet outlives the client that holds it, in ms. */
 export const longestGraceMs = 24 * 3_600_000;

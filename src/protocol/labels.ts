@@ -1,4 +1,4 @@
-// Labels of buildlets: a few short texts that their user gives them, kept where the buildlet is. What comes back from there is
+// Labels of buildlets: short texts from the user, stored with the buildlet. What is read back from there is
 // checked again.
 
 /** Labels of a buildlet, by their keys. */
@@ -9,13 +9,13 @@ export const nameLabel = 'name';
 
 const mostLabels = 32;
 
-/** What a label of Kubernetes may be called. */
+/** Keys follow the rules for labels of Kubernetes. */
 const key = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
 
-/** Characters that can be seen, and spaces between them. */
+/** Visible characters, and spaces between them. */
 const value = /^(?:[^\p{C}\p{Z}](?:[^\p{C}\p{Zl}\p{Zp}]{0,198}[^\p{C}\p{Z}])?)?$/u;
 
-/** Why there cannot be such a label; undefined when there can. */
+/** Why the label is invalid; undefined when it is valid. */
 export function whyNoLabel(name: string, text: string): string | undefined {
   if (!key.test(name)) {
     return 'its key is not 1 to 63 letters, digits, ".", "_" and "-", with a letter or digit at both ends';
@@ -25,7 +25,7 @@ export function whyNoLabel(name: string, text: string): string | undefined {
 
 export const areTooMany = (labels: Labels): boolean => Object.keys(labels).length > mostLabels;
 
-/** Those of an object from elsewhere that are labels; undefined when there are none. */
+/** The valid labels of an untrusted object; undefined when there are none. */
 export function labelsOf(given: unknown): Labels | undefined {
   if (typeof given !== 'object' || given === null) return undefined;
   const found = Object.entries(given)
@@ -34,7 +34,7 @@ export function labelsOf(given: unknown): Labels | undefined {
   return found.length === 0 ? undefined : Object.fromEntries(found);
 }
 
-/** Those in a text of JSON, as {@link labelsOf} has them. */
+/** Like {@link labelsOf}, for JSON text. */
 export function labelsInText(text: string | undefined): Labels | undefined {
   try {
     return labelsOf(JSON.parse(text ?? 'null'));

@@ -1,6 +1,6 @@
 // Limits of commands: their units, how they are enforced, and what is reported of a command that was killed for one.
 
-/** The most that the commands of one buildlet may use; what is absent is not limited. */
+/** The limits for the commands of one buildlet. Absent: not limited. */
 export interface ResourceLimits {
   readonly memoryBytes?: number | undefined;
   /** Such as 1.5. */
@@ -9,12 +9,12 @@ export interface ResourceLimits {
   readonly pids?: number | undefined;
 }
 
-/** What holds a limit: the kernel for all commands together, for each process alone, or nothing here. */
+/** How a limit is enforced: by the kernel for all commands together, for each process, or not at all. */
 export const enforcers = ['cgroup', 'process', 'nothing'] as const;
 
 export const limitedResources = ['memory', 'cpus', 'pids'] as const;
 
-/** One limit, as it is really enforced. */
+/** One limit, as it is actually enforced. */
 export interface EnforcedLimit {
   /** What is limited. */
   readonly resource: (typeof limitedResources)[number];
@@ -24,5 +24,5 @@ export interface EnforcedLimit {
   readonly by: (typeof enforcers)[number];
 }
 
-/** What is said of a command that the kernel has killed for want of memory. Its exit status is 137. */
+/** The report for a command that the kernel killed for lack of memory. Its exit status is 137. */
 export const killedForMemory = 'SIGKILL (memory)';

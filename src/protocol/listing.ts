@@ -12,10 +12,10 @@ interface ListedFile {
   sha1?: string | undefined;
 }
 
-/** Whether a line carries the name as it is: a tab or newline in it would be read as the format's own. */
+/** Whether a line can hold the name unescaped: a tab or newline would be read as part of the format. */
 export const canListName = (name: string): boolean => !/[\t\n]/.test(name);
 
-/** The extension that carries every name: the parameter that asks for it, and the header of a reply that has it. */
+/** The extension for arbitrary names: the parameter that asks for it, and the header of a reply that uses it. */
 export const listedNames = {
   parameter: 'names',
   header: 'Gomote-Names',
@@ -23,8 +23,8 @@ export const listedNames = {
 } as const;
 
 /**
- * The extension that ends a listing with a line of its own: behind a proxy that speaks HTTP/1.0, a reply that was cut looks
- * like one that is over.
+ * The extension that ends a listing with a final line: behind a proxy that speaks HTTP/1.0, a truncated reply looks
+ * complete.
  */
 export const listingEnd = {
   parameter: 'end',
@@ -66,10 +66,10 @@ export function formatListLine(file: ListedFile): string {
   return `${line}\t${file.sizeBytes}\t${formatListTime(file.mtimeMs)}${digest}\n`;
 }
 
-/** How the line begins of what could not be read. In a listing of the base protocol it is Go's, and the last. */
+/** The prefix of a line for an unreadable entry. In a listing of the base protocol it is Go's, and the last line. */
 const unreadStarts = { escaped: '!\t', plain: 'Walk error: ' } as const;
 
-/** The line, with its newline, of what could not be read, of a listing with escaped names. */
+/** The line, with its newline, for an unreadable entry, in a listing with escaped names. */
 export const formatUnreadLine = (name: string, reason: string): string =>
   `${unreadStarts.escaped}${escapeListName(name)}\t${reason}\n`;
 
@@ -89,7 +89,7 @@ export const isWalkError = (line: string): boolean => line.startsWith(unreadStar
 
 /** One entry of a listing, as the client reads it. */
 export interface DirEntry {
-  /** The line, without its newline; a tab or newline that the name holds is in it as it is. */
+  /** The line, without its newline. Tabs and newlines of the name are unescaped. */
   readonly line: string;
   /** Relative to the listed directory, without a slash at the end; a byte that is not UTF-8 is U+DC80 to U+DCFF. */
   readonly name: string;
@@ -111,14 +111,14 @@ export interface DirEntry {
   toString(): string;
 }
 
-/** What an entry has besides its facts. */
+/** Methods of an entry. */
 const entryMembers = {
   toString(this: DirEntry): string {
     return this.line;
   },
 };
 
-/** Reads a line without its newline; undefined when it is none of the protocol's. */
+/** Reads a line without its newline; undefined when it is not one of the protocol. */
 export function parseListLine(
   line: string,
   { isEscaped = false }: { isEscaped?: boolean } = {},
@@ -128,13 +128,13 @@ export function parseListLine(
   const parsed = parseFileMode(mode);
   const path = isEscaped && listed !== undefined ? unescapeListName(listed) : listed;
   if (parsed === undefined || path === undefined || more.length > 0) return undefined;
-  // A file's line without a size has been cut at a newline in its name.
+  // A file's line without a size was split at a newline in its name.
   if (size === undefined ? parsed.type === 'file' : !/^[0-9]+$/.test(size)) return undefined;
   const time = mtime === undefined ? undefined : new Date(mtime);
   if (time !== undefined && Number.isNaN(time.getTime())) return undefined;
   const isDirectory = parsed.type === 'directory';
   return {
-    // Not a property of its own: an entry is compared and copied by its facts.
+    // Not an own property: entries are compared and copied by their data.
     __proto__: entryMembers,
     line: path === listed ? line : [mode, path, ...facts].join('\t'),
     name: isDirectory ? path.replace(/\/$/, '') : path,

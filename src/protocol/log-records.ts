@@ -2,16 +2,16 @@
 import { GomoteError } from '../errors.ts';
 
 /**
- * `out` and `err` carry output, `gap` and `end` JSON. On the wire only, and without a place in the log: `ping`, which counts
- * for nothing; `file`, which says in JSON where the records lie that come next; `time`, which says when the output was
- * written that comes next; and `state`, which says whether the command stands still.
+ * `out` and `err` carry output, `gap` and `end` JSON. On the wire only, without an offset in the log: `ping`, which counts
+ * for nothing; `file`, which names in JSON the file with the next records; `time`, which says when the next output was
+ * written; and `state`, which says whether the command is stopped.
  */
 type RecordKind = 'out' | 'err' | 'gap' | 'end' | 'ping' | 'file' | 'time' | 'state';
 
-/** Whole records of a log in a file of the buildlet's machine: what a `file` record says. */
+/** Complete records of a log in a file of the buildlet's machine: the content of a `file` record. */
 export interface FileRange {
   readonly path: string;
-  /** Which file the path means at the buildlet. */
+  /** The identity of the file at the buildlet. */
   readonly identity: string;
   readonly at: number;
   readonly bytes: number;
@@ -19,9 +19,9 @@ export interface FileRange {
 
 export interface RecordPiece {
   readonly kind: RecordKind;
-  /** The stream's offset of `bytes`; of other records nothing. */
+  /** The stream's offset of `bytes`; meaningless for other records. */
   readonly offset: number;
-  /** A part of an `out` or `err` record; the whole of any other. */
+  /** A part of an `out` or `err` record; all of any other. */
   readonly bytes: Buffer;
 }
 
@@ -34,7 +34,7 @@ const metaLimitBytes = 1 << 20;
 export const recordHeader = (kind: RecordKind, offset: number, length: number): string =>
   `${kind} ${offset} ${length}\n`;
 
-/** A record that is not output. In place of an offset it has a check of its bytes. */
+/** A record that is not output. In place of an offset it has a checksum. */
 export function formatRecord(
   kind: 'gap' | 'end' | 'file' | 'time' | 'state',
   payload: string,
@@ -43,7 +43,7 @@ export function formatRecord(
   return Buffer.concat([Buffer.from(recordHeader(kind, checkOf(bytes), bytes.length)), bytes]);
 }
 
-/** How many moments one record holds, which then is not too long. */
+/** The maximum number of times in one record, which keeps it short. */
 const momentsAtOnce = 16_384;
 
 /** Records that say when output was written: from which offset of the log on, and when, in ms since 1970. */
@@ -76,21 +76,21 @@ export function parseRecordHeader(
   return { kind: match?.[1] as RecordKind, offset, length };
 }
 
-/** Takes a log apart as it comes, in pieces of any size. */
+/** Parses a log incrementally, from chunks of any size. */
 export class RecordParser {
-  /** Where in the log the record begins that is being read: where to go on after a cut. */
+  /** The log offset of the current record: where to resume after a cut. */
   position: number;
   #header = '';
   #record: { kind: RecordKind; offset: number; left: number } | undefined;
   #held: Buffer[] = [];
-  /** How much of the log the record being read takes. */
+  /** The size of the current record. */
   #sizeBytes = 0;
 
   constructor(position = 0) {
     this.position = position;
   }
 
-  /** Forgets the record in progress: the log comes again from `position`, or from another. */
+  /** Drops the record in progress: the log is read again from `position`, or from another offset. */
   restart(position = this.position): void {
     this.position = position;
     this.#header = '';
@@ -98,7 +98,7 @@ export class RecordParser {
     this.#held = [];
   }
 
-  /** The pieces in `chunk`; throws ERR_REPLY when it is not part of a log. */
+  /** The records and parts in `chunk`. Throws ERR_REPLY when it is not part of a log. */
   *push(chunk: Buffer): Generator<RecordPiece, void, undefined> {
     for (let at = 0; at < chunk.length; ) {
       if (this.#record === undefined) {

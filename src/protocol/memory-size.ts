@@ -1,6 +1,6 @@
 const units = ['', 'k', 'm', 'g', 't'];
 
-/** Reads a size such as `512m`, `4g` or `1.5GiB`, in bytes as docker and Kubernetes count them; undefined: it is none. */
+/** Parses a size such as `512m`, `4g` or `1.5GiB` into bytes, with the units of docker and Kubernetes; undefined when it is not a size. */
 export function parseMemory(text: string): number | undefined {
   const [, digits, unit = ''] =
     /^([0-9]{1,15}(?:\.[0-9]{1,6})?)([kmgt]?)(?:i?b?)$/i.exec(text) ?? [];

@@ -1,5 +1,5 @@
-// Names of files are bytes, most often UTF-8. As text, a byte that is no part of valid UTF-8 is a lone surrogate, U+DC80 to
-// U+DCFF, as in Python (PEP 383): such text holds any name, and gives its bytes back.
+// File names are bytes, usually UTF-8. In text, a byte that is not part of valid UTF-8 becomes a lone surrogate, U+DC80 to
+// U+DCFF, as in Python (PEP 383): such text can represent any name and be converted back.
 import { isUtf8 } from 'node:buffer';
 
 /** The text that stands for these bytes. */
@@ -34,7 +34,7 @@ export function bytesOfName(text: string): Buffer {
   return Buffer.concat(parts);
 }
 
-/** What a hash digests of the text: its bytes. */
+/** The bytes of the text, for hashing. */
 export const encodable = (text: string): string | Buffer =>
   text.isWellFormed() ? text : bytesOfName(text);
 

@@ -1,4 +1,4 @@
-// Reads which ports commands listen at. Commands can reach whoever tells of them: it is read by a schema on each way.
+// Reads the list of ports that commands listen at. Commands could forge it, so it is checked by a schema at each step.
 import * as v from 'valibot';
 import { portLimit } from './forward.ts';
 import { count, listOf, parseBy } from './reply-fields.ts';

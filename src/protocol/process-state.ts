@@ -7,18 +7,18 @@ type ProcessState =
   | { readonly kind: 'signaled'; readonly signal: string; readonly signalNumber: number }
   | { readonly kind: 'not-started'; readonly reason: 'not-found' | 'not-executable' | 'other' };
 
-/** The trailer of a command that ended by itself or by a signal; `signal` is Node's name of it. */
+/** The trailer of a command that exited or was ended by a signal; `signal` is Node's name for it. */
 export function formatProcessState(exitCode: number | null, signal: string | null): string {
   if (signal !== null) return `signal: ${endingSignal(signal)?.text ?? signal}`;
   return exitCode === 0 ? 'ok' : `exit status ${exitCode}`;
 }
 
-/** The largest status that a system has: Windows counts to 2^32 - 1. */
+/** The largest exit status of any system: 2^32 - 1 on Windows. */
 export const largestStatus = 0xffff_ffff;
 
 /**
- * Reads the trailer; undefined when it is empty, or an end that there is not, such as of signal 128: nobody knows then how
- * the command ended. Any other unknown text is a command that did not start.
+ * Reads the trailer; undefined when it is empty or impossible, such as signal 128: then it is unknown how
+ * the command ended. Any other unknown text means that the command did not start.
  */
 export function parseProcessState(text: string): ProcessState | undefined {
   if (text === '') return undefined;
@@ -51,7 +51,7 @@ function notStartedReason(text: string): 'not-found' | 'not-executable' | 'other
   return 'other';
 }
 
-/** The texts of a command that did not start, as Go's os/exec words them; of terminals Go knows nothing. */
+/** The messages for a command that did not start, as in Go's os/exec, which has no terminals. */
 export const notStarted = {
   notOnPath: (command: string) =>
     `exec: ${JSON.stringify(command)}: executable file not found in $PATH`,
@@ -85,7 +85,7 @@ const reasons: Record<string, string> = {
   ETXTBSY: 'text file busy',
 };
 
-/** The text of a system error that the text ends with, after a colon. */
+/** The system error at the end of the text, after a colon. */
 export const errnoTextAtEnd = (text: string): string | undefined =>
   Object.values(reasons).find((reason) => text.endsWith(`: ${reason}`));
 

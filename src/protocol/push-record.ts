@@ -1,5 +1,5 @@
-// What was pushed into one directory, as it is kept in the work directory: both our buildlet and our client write it, the
-// latter where the buildlet knows nothing of pushes.
+// The record of what was pushed into one directory, in the work directory. Our buildlet writes it, and so does our client
+// where the buildlet does not support pushes.
 import { hash } from 'node:crypto';
 import { encodable } from './name-bytes.ts';
 import { normalizeRelativePath } from './relative-path.ts';
@@ -8,7 +8,7 @@ import { decodeEntries, encodeEntries, type TreeEntry } from './tree-entry.ts';
 export interface PushRecord {
   /** Relative to the work directory, in plain form. */
   readonly dir: string;
-  /** What was sent and is not deleted, with the digests it had: SHA-256 or SHA-1, as its length tells. */
+  /** What was sent and not deleted since, with the digests: SHA-256 or SHA-1, distinguished by length. */
   readonly entries: readonly TreeEntry[];
 }
 
@@ -18,12 +18,12 @@ export const recordsDirectory = '.gomote/push';
 /** Beside them: the identity of the work directory, which changes when it is emptied. */
 export const identityName = 'id';
 
-/** Says it in every reply about trees. */
+/** The header of every reply about trees. */
 export const identityHeader = 'Gomote-Tree-Id';
 
 export const isIdentity = (text: string): boolean => /^[0-9a-f]{32}$/.test(text);
 
-/** A changed tree's record is preceded by this, which names what may have been made of a change not finished. */
+/** Written before the record of a changed tree: what an unfinished change may have created. */
 export const pendingSuffix = '.pending';
 
 export const recordName = (dir: string): string =>
@@ -32,7 +32,7 @@ export const recordName = (dir: string): string =>
 export const encodeRecord = ({ dir, entries }: PushRecord): string =>
   `gomote push 1\0${dir}\0${encodeEntries(entries)}`;
 
-/** Reads {@link encodeRecord}; undefined when the text is none. */
+/** Reads {@link encodeRecord}; undefined when the text is not a record. */
 export function decodeRecord(text: string): PushRecord | undefined {
   const match = /^gomote push 1\0([^\0]*)\0/.exec(text);
   const [start = '', dir = ''] = match ?? [];

@@ -30,7 +30,7 @@ export function pathElements(normalized: string): string[] {
 
 /** Orders names as their bytes, as the protocol's listings are. */
 export function compareBytes(a: string, b: string): number {
-  // UTF-16 order, which is the language's own, differs from byte order only where surrogates meet characters from
+  // The default UTF-16 order differs from byte order only where surrogates meet characters from
   // U+E000 on.
   for (let i = 0; i < a.length && i < b.length; i++) {
     const x = a.charCodeAt(i);
@@ -44,7 +44,7 @@ export function compareBytes(a: string, b: string): number {
   return a.length - b.length;
 }
 
-/** Whether the unit stands for a byte that is not UTF-8: a low surrogate without a high one. */
+/** Whether the code unit stands for a byte that is not UTF-8: a low surrogate without a high one. */
 const isEscape = (text: string, at: number): boolean =>
   (text.charCodeAt(at) & 0xfc00) === 0xdc00 && (text.charCodeAt(at - 1) & 0xfc00) !== 0xd800;
 

@@ -20,7 +20,7 @@ const confinement = v.object({
 const statusSchema = v.object({
   Version: count,
   Features: v.optional(listOf(text(100), 1_000), []),
-  // What a later version says in other words is left out.
+  // Values of later versions that are not understood are ignored.
   Confinement: v.fallback(v.optional(confinement), undefined),
 });
 

@@ -1,7 +1,7 @@
-// What a field of a reply may be. Nothing of a reply is used before it has been read by these.
+// Schemas for the fields of replies. No part of a reply is used before it has been checked.
 import * as v from 'valibot';
 
-/** A whole number that counts or measures something, which JavaScript holds exactly. */
+/** A safe integer that counts or measures something. */
 export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
 /** Text of at most this many UTF-16 code units. */
@@ -11,7 +11,7 @@ export const text = (maxLength = 4_096) => v.pipe(v.string(), v.maxLength(maxLen
 export const listOf = <T extends v.GenericSchema>(item: T, maxLength = 100_000) =>
   v.pipe(v.array(item), v.maxLength(maxLength));
 
-/** A moment in RFC 3339 that there is. */
+/** A valid time in RFC 3339. */
 export const moment = v.pipe(
   text(64),
   v.isoTimestamp(),
@@ -21,13 +21,13 @@ export const moment = v.pipe(
 /** A SHA-256 in lower-case hex. */
 export const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 
-/** What users name things by: visible ASCII, and no slash, which separates a backend from a name. */
+/** A name from a user: visible ASCII without a slash, which separates a backend from a name. */
 export const shortName = v.pipe(v.string(), v.regex(/^[!-.0-~]{1,255}$/));
 
-/** An HTTP status that says that something failed. */
+/** An HTTP error status. */
 export const errorStatus = v.pipe(v.number(), v.integer(), v.minValue(400), v.maxValue(599));
 
-/** The value of the text by the schema; undefined when it is no JSON, or not such a value. */
+/** Parses the text by the schema; undefined when it is not JSON, or does not match. */
 export function parseBy<T extends v.GenericSchema>(
   schema: T,
   json: string,
@@ -36,7 +36,7 @@ export function parseBy<T extends v.GenericSchema>(
   return result.success ? result.output : undefined;
 }
 
-/** The value of the text; undefined when it is no JSON, or nested deeper than any reply is. */
+/** Parses the text; undefined when it is not JSON, or is nested too deeply. */
 export function parseJson(json: string): unknown {
   if (isDeep(json)) return undefined;
   try {
@@ -46,10 +46,10 @@ export function parseJson(json: string): unknown {
   }
 }
 
-/** The deepest that a reply nests values, with room to spare. */
+/** The maximum nesting depth of a reply, with some reserve. */
 const maxDepth = 32;
 
-/** Whether brackets nest so deep that a parser would need much more memory than the text has. */
+/** Whether brackets are nested so deeply that parsing would need far more memory than the text. */
 function isDeep(json: string): boolean {
   let depth = 0;
   for (let at = 0; at < json.length && depth <= maxDepth; at++) {
@@ -61,7 +61,7 @@ function isDeep(json: string): boolean {
   return depth > maxDepth;
 }
 
-/** Where the string ends that begins there: brackets in it nest nothing. */
+/** The end of the string that begins here: brackets inside it do not count. */
 function stringEnd(json: string, start: number): number {
   let at = start + 1;
   while (at < json.length && json[at] !== '"') at += json[at] === '\\' ? 2 : 1;

@@ -1,6 +1,6 @@
-// What a buildlet and the process that starts commands in its sandbox tell each other: JSON over the channel of a child.
+// The messages between a buildlet and the process that starts commands in its sandbox: JSON over a child's IPC channel.
 //
-// Commands can reach that process. Nothing of a report is used before it has been read by the schema.
+// Commands can reach that process, so every report is checked by the schema before use.
 import * as v from 'valibot';
 import type { ExecRequest } from './exec.ts';
 import { parseTarget, type SocketTarget } from './forward.ts';
@@ -9,7 +9,7 @@ import { count, text } from './reply-fields.ts';
 import type { Subsystem, TerminalRequest } from './session.ts';
 import { runUsage } from './session-replies.ts';
 
-/** What the buildlet tells the process in the sandbox; first `setup`, once. `run` is the id of a start. */
+/** A request to the process in the sandbox; the first is `setup`. `run` identifies a start. */
 export type SandboxOrder =
   | { readonly setup: SandboxSetup }
   | { readonly start: StartOrder }
@@ -25,7 +25,7 @@ export type SandboxOrder =
 export interface SandboxSetup {
   readonly workDir: string;
   readonly environment: Readonly<Record<string, string>>;
-  /** Words before each command, which limit what it may use. */
+  /** Words to put before each command, which limit its resources. */
   readonly prefix: readonly string[];
 }
 
@@ -63,7 +63,7 @@ const report = v.union([
     }),
   }),
   v.object({ id, done: v.literal(true) }),
-  // Those of sockets: the first two come with one, the last when there is none.
+  // Reports about sockets: the first two come with a socket, the last when there is none.
   v.object({ id, connected: v.literal(true) }),
   v.object({ id, accepted: v.literal(true) }),
   v.object({
@@ -74,13 +74,13 @@ const report = v.union([
   v.object({ id, ports: portList }),
 ]);
 
-/** What the process in the sandbox tells the buildlet: of each order how it went. */
+/** A report of the process in the sandbox: the outcome of each request. */
 export type SandboxReport = v.InferOutput<typeof report>;
 
 /** As it is sent. */
 export type SentReport = v.InferInput<typeof report>;
 
-/** Reads a message from the sandbox; undefined when it is no report. */
+/** Reads a message from the sandbox; undefined when it is not a report. */
 export function parseSandboxReport(message: unknown): SandboxReport | undefined {
   const result = v.safeParse(report, message, { abortEarly: true });
   return result.success ? result.output : undefined;

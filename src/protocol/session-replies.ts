@@ -1,4 +1,4 @@
-// Reads what a buildlet says of sessions: the JSON of replies and of a log's records. Unknown fields are ignored.
+// Reads a buildlet's JSON about sessions: replies and records of logs. Unknown fields are ignored.
 import * as v from 'valibot';
 import type { FileRange } from './log-records.ts';
 import { largestStatus } from './process-state.ts';
@@ -44,7 +44,7 @@ const end = v.pipe(
     stdout: stream,
     stderr: stream,
   }),
-  // One that ended by itself has a status, and one that a signal ended has that.
+  // A command that exited has a status, and one that a signal ended has the signal.
   v.check(({ why, code, signal }) => (why === 'exit' ? code !== null && signal === null : true)),
   v.check(({ why, signal }) => why !== 'signal' || signal !== null),
 );
@@ -78,27 +78,27 @@ const state = v.object({ standstill: v.optional(standstill) });
 
 const input = v.object({ offset: count, closed: v.boolean() });
 
-/** Reads a log's closing record; undefined when it is none. */
+/** Reads a log's closing record; undefined when it is not one. */
 export const parseSessionEnd = (json: string): SessionEnd | undefined => parseBy(end, json);
 
-/** Reads a log's record of what was dropped; undefined when it is none. */
+/** Reads a log's record of dropped output; undefined when it is not one. */
 export const parseGap = (json: string): Gap | undefined => parseBy(gap, json);
 
-/** Reads a log's record that names a file; undefined when it is none. */
+/** Reads a log's record that names a file; undefined when it is not one. */
 export const parseFileRange = (json: string): FileRange | undefined => parseBy(range, json);
 
-/** Reads a log's record that says when output was written; undefined when it is none. */
+/** Reads a log's record with times of output; undefined when it is not one. */
 export const parseTimes = (json: string): [offset: number, moment: number][] | undefined =>
   parseBy(times, json);
 
-/** Reads a log's record that says whether the command stands still; undefined when it is none. */
+/** Reads a log's record that says whether the command is stopped; undefined when it is not one. */
 export const parseState = (json: string): { standstill?: Standstill | undefined } | undefined =>
   parseBy(state, json);
 
-/** Reads the reply of `/sessions`; undefined when it is none. */
+/** Reads the reply of `/sessions`; undefined when it is not one. */
 export const parseSessionInfos = (json: string): SessionInfo[] | undefined =>
   parseBy(listOf(info), json);
 
-/** Reads the reply to input: how much has been taken in all, and whether no more is. Undefined when it is none. */
+/** Reads the reply to input: how much was accepted in total, and whether the input has ended. Undefined when it is not one. */
 export const parseInputReply = (json: string): { offset: number; closed: boolean } | undefined =>
   parseBy(input, json);

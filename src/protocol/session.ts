@@ -1,4 +1,4 @@
-// Sessions: runs that outlive connections. Their names on the wire, the request that starts one, the closing record.
+// Sessions: runs that outlive connections. Names on the wire, the request that starts one, the closing record.
 import { decodeExecForm, type ExecRequest, encodeExecForm } from './exec.ts';
 import { decodeForm, encodeForm } from './form.ts';
 
@@ -8,10 +8,10 @@ export const sessionHeader = 'Gomote-Session';
 /** The body of a reply that is a log. */
 export const logContentType = 'application/x-gomote-log';
 
-/** What an old buildlet answers, with status 404, to a path it does not know. */
+/** The reply of an old buildlet, with status 404, to an unknown path. */
 export const unknownPathText = '404 page not found';
 
-/** How often each side lets the other hear from it, in ms; one that is silent for three times that is taken for dead. */
+/** The heartbeat interval of each side, in ms. A side that is silent for three intervals is considered dead. */
 export const pingIntervalMs = 10_000;
 
 /** The longest body of one request that carries input, in bytes. */
@@ -34,25 +34,25 @@ export const subsystems = ['sftp'] as const;
 /** A program of the buildlet's own. */
 export type Subsystem = (typeof subsystems)[number];
 
-/** How a session runs, beside what it runs. */
+/** The options of a session. */
 interface SessionSettings {
   /** Runs this in place of the command, which only names it. Default: none. */
   subsystem?: Subsystem | undefined;
   /** Whether it takes input. Default: its standard input is empty. */
   stdin?: boolean | undefined;
-  /** Whether stderr goes into the same pipe as stdout, which keeps their order exactly. Default false. */
+  /** Whether stderr goes into the same pipe as stdout, which keeps their exact order. Default false. */
   merge?: boolean | undefined;
-  /** Whether it goes on however long nobody reads. Default false. */
+  /** Whether it goes on without readers. Default false. */
   detach?: boolean | undefined;
   /** Run on a terminal of this kind. Default: none. */
   tty?: TerminalRequest | undefined;
-  /** The longest it may take, in ms, of any length. Default, also 0 and Infinity: no limit. */
+  /** The time limit, in ms. Default, also 0 and Infinity: no limit. */
   timeoutMs?: number | undefined;
-  /** The longest it may be without output, in ms, of any length. Default, also 0 and Infinity: no limit. */
+  /** The time limit without output, in ms. Default, also 0 and Infinity: no limit. */
   idleTimeoutMs?: number | undefined;
-  /** How long it has between TERM and KILL when it is ended, in ms. Default 5,000. Infinity: there is no KILL. */
+  /** The time between TERM and KILL when it is ended, in ms. Default 5,000. Infinity: no KILL. */
   killAfterMs?: number | undefined;
-  /** How long it goes on when its last reader has gone, in ms. Default 60,000. Infinity: until it ends. */
+  /** How long it goes on after its last reader has disconnected, in ms. Default 60,000. Infinity: until it ends. */
   graceMs?: number | undefined;
   /**
    * A regular expression of the syntax of Go: when a line of the output matches, the process group stops as by SIGSTOP, until
@@ -89,11 +89,11 @@ export function encodeSessionForm(request: SessionRequest): string {
   return [encodeExecForm(request), settings].filter((part) => part !== '').join('&');
 }
 
-/** Whole milliseconds; Infinity as the longest that can be said. */
+/** Whole milliseconds; Infinity becomes the largest value. */
 export const formatDurationMs = (durationMs: number): string =>
   String(Math.min(Math.ceil(durationMs), Number.MAX_SAFE_INTEGER));
 
-/** Reads the form. A request the buildlet must refuse gives the text of its reply. */
+/** Reads the form. Returns the text of the reply for a request that must be refused. */
 export function decodeSessionForm(body: string): SessionRequest | { refused: string } {
   const exec = decodeExecForm(body);
   if ('refused' in exec) return exec;
@@ -130,13 +130,13 @@ export function parseTerminalSize(
   return columns && rows ? { columns, rows } : undefined;
 }
 
-/** A number of decimal digits up to the limit, else undefined. */
+/** A decimal number up to the limit, else undefined. */
 export function wholeNumber(text: string, limit = Number.MAX_SAFE_INTEGER): number | undefined {
   const number = /^[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN;
   return number <= limit ? number : undefined;
 }
 
-/** What a session wrote to one stream, whether or not it is still in the log. */
+/** The output of a session to one stream, whether or not it is still in the log. */
 export interface StreamSum {
   /** How many bytes it wrote. */
   readonly bytes: number;
@@ -145,8 +145,8 @@ export interface StreamSum {
 }
 
 /**
- * Why a session ended: by itself, by a signal, by a limit (`timeout`, `idle`), because it was ended on request or for
- * want of readers (`killed`), by the kernel for want of memory, never started, or because its log could not be written.
+ * Why a session ended: by itself, by a signal, by a limit (`timeout`, `idle`), on request or for
+ * lack of readers (`killed`), by the kernel for lack of memory, never started, or because its log could not be written.
  */
 export const endReasons = [
   'exit',
@@ -161,22 +161,22 @@ export const endReasons = [
 /** What made a run end. */
 export type EndReason = (typeof endReasons)[number];
 
-/** A variable by which a command asks to have no network, as Go's buildlet reads it. */
+/** The variable by which a command asks for no network, as in Go's buildlet. */
 export const closedNetworkVariable = 'GO_DISABLE_OUTBOUND_NETWORK';
 
-/** What keeps a command off the network: it has none but a loopback, or the machine's firewall has Go's rules. */
+/** How a command's network access is blocked: it has only a loopback interface, or the machine's firewall has Go's rules. */
 export const networkClosings = ['none', 'firewall'] as const;
-/** What kept a command off the network. */
+/** How a command's network access was blocked. */
 export type ClosedBy = (typeof networkClosings)[number];
 
-/** How the memory of a run was measured: by its control group, or by looking at its processes now and then. */
+/** How the memory of a run was measured: by its control group, or by sampling its processes. */
 export const memoryMeasures = ['cgroup', 'sampled'] as const;
 
-/** What a run used of its machine, as far as the machine tells. */
+/** The resources that a run used, as far as the machine reports them. */
 export interface RunUsage {
   /** CPU time, user and system, of the command and of all processes that were waited for, in ms. */
   readonly cpuMs: number;
-  /** The most memory that its processes had at once; absent when that is not known, as of very short runs. */
+  /** The peak memory of its processes together; absent when unknown, for example for very short runs. */
   readonly peakMemoryBytes?: number | undefined;
   /** How that was measured. */
   readonly memoryBy?: (typeof memoryMeasures)[number] | undefined;
@@ -192,11 +192,11 @@ export interface SessionEnd {
   readonly why: EndReason;
   /** As in the trailer `Process-State` of `/exec`. */
   readonly state: string;
-  /** What kept the log from being whole. */
+  /** Why the log is incomplete. */
   readonly error?: string | undefined;
-  /** What kept it off the network; absent: nothing did. */
+  /** How its network access was blocked; absent: it was not. */
   readonly network?: ClosedBy | undefined;
-  /** What it used; absent when the machine does not tell. */
+  /** The resources it used; absent when unknown. */
   readonly usage?: RunUsage | undefined;
   /** RFC 3339. */
   readonly started: string;
@@ -210,28 +210,28 @@ export interface SessionEnd {
   readonly stderr: StreamSum;
 }
 
-/** What was dropped from the log before a reader had it. */
+/** Output that was dropped from the log before a reader had it. */
 export interface Gap {
   /** Log offsets. */
   readonly from: number;
   readonly to: number;
-  /** The stream offsets at which the log goes on. */
+  /** The stream offsets after the gap. */
   readonly stdout: number;
   readonly stderr: number;
 }
 
-/** What made the processes of a session stand still: a line of output matched, or STOP was sent. */
+/** Why the processes of a session are stopped: a line of output matched, or STOP was sent. */
 export const standstillCauses = ['break', 'signal'] as const;
 
-/** That the processes of a session stand still. */
+/** The stopped state of a session's processes. */
 export interface Standstill {
   /** What stopped them. */
   readonly by: (typeof standstillCauses)[number];
 }
 
-/** A session as `GET /sessions` tells of it. */
+/** A session in the reply of `GET /sessions`. */
 export interface SessionInfo {
-  /** By which `sessions.get` finds it. */
+  /** The id for `sessions.get`. */
   readonly id: string;
   /** The command with its arguments; bytes that are not UTF-8 are as in the names of files. */
   readonly command: readonly string[];
@@ -241,15 +241,15 @@ export interface SessionInfo {
   readonly detached: boolean;
   /** Whether it runs on a terminal. */
   readonly tty: boolean;
-  /** Whether its processes stand still until SIGCONT is sent; absent: they do not. */
+  /** Whether its processes are stopped until SIGCONT is sent. Absent: no. */
   readonly stopped?: boolean | undefined;
-  /** How many read it and slow it. */
+  /** How many readers hold it back. */
   readonly readers: number;
   /** RFC 3339. */
   readonly started: string;
   /** Log offset of its end. */
   readonly logBytes: number;
-  /** How much input it has taken. */
+  /** How much input it has received. */
   readonly stdinBytes: number;
   /** How it ended; absent while it runs. */
   readonly end?: SessionEnd | undefined;

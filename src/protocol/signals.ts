@@ -61,7 +61,7 @@ export function signalByName(name: string): SignalInfo | undefined {
   return signals.find((signal) => signal.name === wanted);
 }
 
-/** Also `SIG34` for one without a name: it can end a command, but Node cannot send it. */
+/** Also `SIG34` for a signal without a name, which can end a command, but which Node cannot send. */
 export const endingSignal = (name: string): SignalInfo | undefined =>
   signalByName(name) ?? signalByNumber(/^SIG([0-9]{1,2})$/.exec(name)?.[1]);
 
@@ -73,7 +73,7 @@ export function signalByText(text: string): SignalInfo | undefined {
   );
 }
 
-/** Undefined for a number that no system has. */
+/** Undefined for an invalid number. */
 function signalByNumber(digits: string | undefined): SignalInfo | undefined {
   const number = Number(digits);
   if (!(number > 0 && number <= lastSignal)) return undefined;

@@ -1,23 +1,23 @@
 // The JSON of `/status` as a buildlet writes it.
 import type { EnforcedLimit } from './limits.ts';
 
-/** What confines the commands of a buildlet, as far as it is really enforced. */
+/** How the commands of a buildlet are confined, as actually enforced. */
 export interface ConfinementStatus {
-  /** What keeps commands apart from the machine. */
+  /** How commands are isolated from the machine. */
   readonly isolation: 'none' | 'bubblewrap';
-  /** Which network commands have. */
+  /** The network of commands. */
   readonly network: 'host' | 'none';
-  /** The limits that hold for commands. */
+  /** The limits of commands. */
   readonly limits: readonly EnforcedLimit[];
 }
 
-/** What a buildlet says of itself. */
+/** A buildlet's report about itself. */
 export interface BuildletStatus {
   /** The protocol's version; a coordinator refuses any below 1. */
   version: number;
   /** The extensions it has; a Go buildlet announces none. */
   features: readonly string[];
-  /** Absent: it does not say, as Go's. */
+  /** Absent: not reported, as by Go's buildlet. */
   confinement?: ConfinementStatus | undefined;
 }
 

@@ -1,21 +1,21 @@
-// What both ends of a transfer tell each other beyond the base protocol: the compression, and what they counted.
+// The extensions for transfers: the compression, and the totals of both ends.
 
-/** How an archive is packed. `none` is gzip that stores its pieces, so that every reader of gzip reads it. */
+/** The compression of an archive. `none` is gzip with stored blocks, so that every gzip reader can read it. */
 export const compressions = ['gzip', 'zstd', 'none'] as const;
-/** How bytes are packed on their way; `none`: without compression. */
+/** The compression of bytes on the wire; `none`: no compression. */
 export type Compression = (typeof compressions)[number];
 
 /**
- * The request header that asks for `Gomote-Totals`; its value is how the archive is packed (upload) or should be
- * (download). A buildlet that cannot pack that way uses gzip.
+ * The request header that asks for `Gomote-Totals`; its value is how the archive is compressed (upload) or should be
+ * (download). A buildlet without that compression uses gzip.
  */
 export const compressHeader = 'Gomote-Compress';
 
-/** The header of an upload's reply, and the trailer of a download's: what the buildlet counted. */
+/** The header of an upload's reply, and the trailer of a download's: the buildlet's totals. */
 export const totalsHeader = 'Gomote-Totals';
 
 /**
- * A header of replies: what the sender of the request should know, a JSON list of texts, percent-encoded. A removal asks
+ * A reply header with warnings: a JSON list of texts, percent-encoded. A removal asks
  * for it with the same header, an upload with {@link compressHeader}.
  */
 export const warningsHeader = 'Gomote-Warnings';
@@ -23,7 +23,7 @@ export const warningsHeader = 'Gomote-Warnings';
 export const formatWarnings = (warnings: readonly string[]): string =>
   encodeURIComponent(JSON.stringify(warnings));
 
-/** Reads {@link formatWarnings}; what is anything else is none. */
+/** Reads {@link formatWarnings}; anything else is no warning. */
 function parseWarnings(text: string | undefined): string[] {
   try {
     const list: unknown = JSON.parse(decodeURIComponent(text ?? '[]'));
@@ -33,13 +33,13 @@ function parseWarnings(text: string | undefined): string[] {
   }
 }
 
-/** What a reply warns of. */
+/** The warnings of a reply. */
 export function readWarnings(headers: Readonly<Record<string, unknown>>): string[] {
   const header = headers[warningsHeader.toLowerCase()];
   return parseWarnings(header === undefined ? undefined : String(header));
 }
 
-/** What passed, as one end counted it. */
+/** The totals that one end counted. */
 export interface TransferTotals {
   /** Regular files. */
   files: number;
@@ -51,23 +51,23 @@ export interface TransferTotals {
   sha256: string;
 }
 
-/** As an end that does not know what is in the body counts it. */
+/** The totals of an end that does not know the content of the body. */
 export type TransferSummary = Pick<TransferTotals, 'wireBytes' | 'sha256'> & {
   files: number | undefined;
   bytes: number | undefined;
-  /** What the buildlet remarks about it. */
+  /** Remarks of the buildlet. */
   warnings?: readonly string[];
-  /** What is not in it as it was, and why. */
+  /** What was skipped or changed, and why. */
   skipped?: Skipped;
 };
 
 export const formatTotals = ({ files, bytes, wireBytes, sha256 }: TransferTotals): string =>
   `files=${files}, bytes=${bytes}, wire=${wireBytes}, sha256=${sha256}`;
 
-/** The parameter of a download that takes what cannot be read, or changes meanwhile, for no failure: it is named at the end. */
+/** The parameter of a download that skips unreadable and changing files instead of failing. They are listed at the end. */
 export const partialParameter = 'partial';
 
-/** What a download left out or could not send as it is: how many, and the first few with the reasons. */
+/** What a download skipped or sent changed: how many, and the first few with the reasons. */
 export interface Skipped {
   /** How many were left out. */
   readonly count: number;
@@ -75,11 +75,11 @@ export interface Skipped {
   readonly first: readonly string[];
 }
 
-/** Goes on with {@link formatTotals}; nothing when nothing was skipped. */
+/** Appends to {@link formatTotals}; empty when nothing was skipped. */
 export const formatSkipped = ({ count, first }: Skipped): string =>
   count === 0 ? '' : `, skipped=${count} ${encodeURIComponent(JSON.stringify(first))}`;
 
-/** Takes {@link formatSkipped} off the end; `totals` is what came before it. */
+/** Removes {@link formatSkipped} from the end; `totals` is the rest. */
 export function parseSkipped(text: string): { totals: string; skipped: Skipped } {
   const match = /^(.*), skipped=(\d{1,15}) (\S*)$/.exec(text);
   if (match === null) return { totals: text, skipped: { count: 0, first: [] } };
@@ -97,6 +97,6 @@ export function parseTotals(text: string): TransferTotals | undefined {
   return { files: Number(files), bytes: Number(bytes), wireBytes: Number(wire), sha256 };
 }
 
-/** Reads the value of `Gomote-Compress`; undefined when it is none. */
+/** Reads the value of `Gomote-Compress`; undefined when it is not one. */
 export const parseCompression = (text: string | undefined): Compression | undefined =>
   compressions.find((name) => name === text);

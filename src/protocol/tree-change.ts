@@ -1,4 +1,4 @@
-// What is to be done to a tree, as the head of a part of a tree stream says it. The contents of files follow in its order.
+// The changes of a tree: the head of a part of a tree stream. The contents of files follow in the same order.
 import { decodeEntry, encodeEntries, Fields, isEntryPath, type TreeEntry } from './tree-entry.ts';
 import { treeLimits } from './tree-limits.ts';
 
@@ -18,18 +18,18 @@ export interface Patch {
   readonly parts: readonly PatchPart[];
 }
 
-/** What is to be done to one path of a tree. */
+/** A change of one path of a tree. */
 export type TreeChange =
-  /** A file or link, or a directory if nothing is left in it. */
+  /** Removes a file or link, or an empty directory. */
   | { readonly op: 'remove'; readonly path: string }
   /** A file's permissions alone. */
   | { readonly op: 'mode'; readonly path: string; readonly mode: number }
-  /** A file's time alone; only to a buildlet that tells the times of what it was sent. */
+  /** A file's time alone; only for a buildlet that reports the times of what it was sent. */
   | { readonly op: 'time'; readonly path: string; readonly mtimeMs: number }
-  /** Made, or put in the place of what is there. */
+  /** Creates the entry, or replaces the existing one. */
   | { readonly op: 'write'; readonly entry: TreeEntry; readonly patch?: Patch };
 
-/** The path that the change is about. */
+/** The path of the change. */
 export const pathOf = (change: TreeChange): string =>
   change.op === 'write' ? change.entry.path : change.path;
 
@@ -45,7 +45,7 @@ export function encodeChanges(changes: readonly TreeChange[]): string {
   return text;
 }
 
-/** Reads {@link encodeChanges}; undefined when the text is none, or says more than anyone holds. */
+/** Reads {@link encodeChanges}; undefined when the text is invalid or exceeds the limits. */
 export function decodeChanges(text: string): TreeChange[] | undefined {
   const fields = new Fields(text);
   const changes: TreeChange[] = [];
@@ -64,25 +64,25 @@ export function decodeChanges(text: string): TreeChange[] | undefined {
   return changes;
 }
 
-/** Why the sender cannot go on, in place of what is to be done. */
+/** Why the sender cannot go on, in place of changes. */
 export const encodeFailure = (message: string): string => `e\0${message}`;
 
-/** Reads {@link encodeFailure}; undefined when the text is none. */
+/** Reads {@link encodeFailure}; undefined when the text is not one. */
 export const decodeFailure = (text: string): string | undefined =>
   text.startsWith('e\0') ? text.slice(2) : undefined;
 
-/** Where the contents of all files are, by their paths below it, in place of the stream. */
+/** The directory with the contents of all files, when the stream does not carry them. */
 export interface NamedTree {
   /** Absolute, without links. */
   readonly top: string;
-  /** The directory's, as `fileIdentity` tells it. */
+  /** The directory's `fileIdentity`. */
   readonly identity: string;
 }
 
-/** Says before all parts of a stream that it has no contents. */
+/** Marks a stream without contents, before all parts. */
 export const encodeNamed = ({ top, identity }: NamedTree): string => `n\0${identity}\0${top}`;
 
-/** Reads {@link encodeNamed}; undefined when the text is none. */
+/** Reads {@link encodeNamed}; undefined when the text is not one. */
 export function decodeNamed(text: string): NamedTree | undefined {
   const [letter, identity = '', top = ''] = text.split('\0');
   return letter === 'n' && top.startsWith('/') ? { identity, top } : undefined;
@@ -146,7 +146,7 @@ export function literalBytes(change: TreeChange): number {
   );
 }
 
-/** Of a file that its sender could not read to its end; what came in its place is nothing. No content has it. */
+/** The digest for a file that its sender could not read completely; what was sent is ignored. No content has this digest. */
 export const givenUpDigest: Buffer = Buffer.alloc(32);
 
 /** Bytes of each number and digest in a tree stream: parts of a head and contents, then the end. */

@@ -1,4 +1,4 @@
-// What has happened to a tree since it was pushed.
+// The differences between a tree and what was pushed.
 import { comparePaths, type DigestAlgorithm, Fields, type TreeEntry } from './tree-entry.ts';
 import { treeLimits } from './tree-limits.ts';
 
@@ -15,8 +15,8 @@ export const algorithmOf = (digest: string): DigestAlgorithm =>
   digest.length === 40 ? 'sha1' : 'sha256';
 
 /**
- * Compares what was sent with what is there now, in the order of paths. `digestOf` gives the digest of a file that is
- * there. An entry whose digest is not known, because its push was cut, counts as what was sent.
+ * Compares what was sent with what exists now, in the order of paths. `digestOf` returns the digest of an existing
+ * file. An entry whose digest is unknown, because its push was cut, counts as unchanged.
  */
 export function treeDifferences<Entry extends TreeEntry>(
   sent: Iterable<TreeEntry>,
@@ -47,7 +47,7 @@ function isSame<Entry extends TreeEntry>(
   return old.size === entry.size && digestOf(entry, algorithmOf(old.digest)) === old.digest;
 }
 
-/** The differences of a directory, with paths from where that is. */
+/** The differences of a directory, with its path as prefix. */
 export const belowDirectory = (
   dir: string,
   differences: readonly TreeDifference[],
@@ -57,7 +57,7 @@ export const belowDirectory = (
 export const encodeDifferences = (differences: readonly TreeDifference[]): string =>
   differences.map(({ status, path }) => `${status}\0${path}\0`).join('');
 
-/** Reads {@link encodeDifferences}; undefined when the text is none. */
+/** Reads {@link encodeDifferences}; undefined when the text is not one. */
 export function decodeDifferences(text: string): TreeDifference[] | undefined {
   const fields = new Fields(text);
   const differences: TreeDifference[] = [];

@@ -1,15 +1,15 @@
-// What a tree holds, entry by entry: as text for the wire, and as the one digest that equal trees share.
+// The entries of a tree: as text for the wire, and as a digest that equal trees share.
 import { hash } from 'node:crypto';
 import { encodable } from './name-bytes.ts';
 import { compareBytes } from './relative-path.ts';
 import { treeLimits } from './tree-limits.ts';
 
-/** How the digests of files are made: SHA-256 between our own ends, SHA-1 where only `/ls` tells them. */
+/** The algorithm of file digests: SHA-256 between our own ends, SHA-1 where they come from `/ls`. */
 export type DigestAlgorithm = 'sha256' | 'sha1';
 
 /** One file, directory or link of a tree. */
 export interface TreeEntry {
-  /** What it is. */
+  /** The kind of entry. */
   readonly kind: 'file' | 'directory' | 'symlink';
   /** Relative, in plain form. */
   readonly path: string;
@@ -19,9 +19,9 @@ export interface TreeEntry {
   readonly size: number;
   /** Whole milliseconds. */
   readonly mtimeMs: number;
-  /** A file's, in lower-case hex; empty while it is not known. */
+  /** The digest of a file, in lower-case hex; empty while unknown. */
   readonly digest: string;
-  /** A symbolic link's; else empty. */
+  /** The target of a symbolic link; else empty. */
   readonly target: string;
 }
 
@@ -63,7 +63,7 @@ export function comparePaths(a: string, b: string): number {
 
 const slash = 0x2f;
 
-/** Three fields an entry, each ended by a NUL: `<letter> <mode> <size> <mtime>`, the path, and digest or target. */
+/** Three fields for each entry, each ended by a NUL: `<letter> <mode> <size> <mtime>`, the path, and digest or target. */
 export function encodeEntries(entries: readonly TreeEntry[]): string {
   let text = '';
   for (const { kind, mode, size, mtimeMs, path, digest, target } of entries) {
@@ -72,7 +72,7 @@ export function encodeEntries(entries: readonly TreeEntry[]): string {
   return text;
 }
 
-/** Reads {@link encodeEntries}; undefined when the text is none, or says more than anyone holds. */
+/** Reads {@link encodeEntries}; undefined when the text is invalid or exceeds the limits. */
 export function decodeEntries(text: string): TreeEntry[] | undefined {
   const fields = new Fields(text);
   const entries: TreeEntry[] = [];
@@ -86,7 +86,7 @@ export function decodeEntries(text: string): TreeEntry[] | undefined {
   return entries;
 }
 
-/** Texts that a NUL ends each. What is read stops at the first that is wrong: no more is held than has been found right. */
+/** Reads NUL-terminated texts. Stops at the first invalid one, so that only valid data is held in memory. */
 export class Fields {
   readonly #text: string;
   #at = 0;
@@ -100,7 +100,7 @@ export class Fields {
     return this.#at >= this.#text.length;
   }
 
-  /** Whether there was none where one was asked for. */
+  /** Whether a requested text was missing. */
   get isShort(): boolean {
     return this.#isShort;
   }
@@ -118,7 +118,7 @@ export class Fields {
   }
 }
 
-/** Reads the three fields of an entry; undefined when they are none. */
+/** Reads the three fields of an entry; undefined when they are invalid. */
 export function decodeEntry(facts: string, path: string, extra: string): TreeEntry | undefined {
   const modeAt = facts.indexOf(' ') + 1;
   const sizeAt = facts.indexOf(' ', modeAt) + 1;
@@ -147,8 +147,8 @@ export function decodeEntry(facts: string, path: string, extra: string): TreeEnt
 /** SHA-256's, in hex. */
 const maxDigestLength = 64;
 
-/** Whether the path names something below a directory, in plain form. */
+/** Whether the path is below a directory, in plain form. */
 export const isEntryPath = (path: string): boolean => !notPlain.test(path);
 
-/** A NUL, an element that is empty, `.` or `..`; faster than to bring each of many paths into plain form. */
+/** Matches a NUL, or an element that is empty, `.` or `..`; faster than normalizing each of many paths. */
 const notPlain = /\0|(?:^|\/)\.{0,2}(?:\/|$)/;

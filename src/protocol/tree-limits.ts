@@ -1,4 +1,4 @@
-// Limits of what either end reads from the other about trees. Exceeding one is an error, before memory is used.
+// Limits on what either end reads from the other about trees. Exceeding one is an error, before memory is used.
 
 export const treeLimits = {
   /** Entries of a tree, and changes of all parts of a stream together. */

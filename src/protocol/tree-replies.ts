@@ -26,15 +26,15 @@ const refusedSchema = v.object({
   why: text(),
 });
 
-/** An entry that the buildlet has not made, and why. */
-/** An entry that the buildlet did not make. */
+/** An entry that the buildlet did not create, and why. */
+/** An entry that the buildlet did not create. */
 export type RefusedEntry = v.InferOutput<typeof refusedSchema>;
 
 const appliedSchema = v.object({
   digest: sha256,
   files: count,
   bytes: count,
-  /** SHA-256 over the lines that came before it, if any did. */
+  /** SHA-256 over the lines before it, if any. */
   lines: v.optional(sha256),
   refused: v.optional(listOf(refusedSchema, 1000), []),
 });
@@ -49,7 +49,7 @@ const failureSchema = v.object({
   status: errorStatus,
   /** Whether it was ERR_LOST. */
   lost: v.boolean(),
-  /** What `X-Gomote-Error-Code` would have said. */
+  /** The value that `X-Gomote-Error-Code` would have had. */
   code: v.optional(v.unknown()),
 });
 
@@ -60,13 +60,13 @@ interface ApplyFailure {
   readonly code: ErrorCode | undefined;
 }
 
-/** What stands in place of the reply of `/sync/apply` after lines of digests, when it fails. */
+/** Replaces the reply of `/sync/apply` after lines of digests, when it fails. */
 export function applyFailure(error: unknown): ApplyFailure {
   const { status, text, code } = errorReply(error);
   return { error: text, status, lost: isGomoteError(error, 'ERR_LOST'), code };
 }
 
-/** Reads {@link applyFailure}; undefined when it is none. */
+/** Reads {@link applyFailure}; undefined when it is not one. */
 export function parseApplyFailure(body: string): ApplyFailure | undefined {
   const failure = parseBy(failureSchema, body);
   return failure && { ...failure, code: parseErrorCode(failure.code) };

@@ -1,15 +1,15 @@
-// What a buildlet could not read of a directory: a header beside the listing, which clients that do not know it ignore.
+// What a buildlet could not read in a directory: a header of the listing, which other clients ignore.
 import { printable } from '../printable.ts';
 
 export const unreadHeader = 'Gomote-Unread';
 
-/** Why a FIFO, a device or a socket does not come. */
+/** Why a FIFO, a device or a socket is not sent. */
 export const notOfTree = 'neither a file, a directory nor a link';
 
-/** How many are named, and how much of each path and reason. */
+/** The maximum number of entries, and the maximum length of each path and reason. */
 const limits = { count: 10, path: 300, reason: 100 } as const;
 
-/** By path, why it could not be read. */
+/** The reasons, by path. */
 export function formatUnread(unread: ReadonlyMap<string, string>): string {
   const pairs = [...unread]
     .slice(0, limits.count)
@@ -21,7 +21,7 @@ export function formatUnread(unread: ReadonlyMap<string, string>): string {
   return pairs.map((pair) => pair.map(encodeURIComponent).join('=')).join('&');
 }
 
-/** Reads {@link formatUnread}; what is anything else is left out. */
+/** Reads {@link formatUnread}; anything else is ignored. */
 export function parseUnread(text: string): Map<string, string> {
   const unread = new Map<string, string>();
   for (const [path, reason] of [...new URLSearchParams(text)].slice(0, limits.count + 1)) {
@@ -32,7 +32,7 @@ export function parseUnread(text: string): Map<string, string> {
 
 const failureStart = 'unread ';
 
-/** What ends a tree stream of all but what could not be read. */
+/** The failure that ends a tree stream with unread entries. */
 export const unreadFailure = (unread: ReadonlyMap<string, string>): string =>
   failureStart + formatUnread(unread);
 

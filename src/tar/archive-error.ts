@@ -8,13 +8,13 @@ import { errnoText } from '../protocol/process-state.ts';
 const refuse = (message: string, cause?: unknown): GomoteError =>
   new GomoteError('ERR_ARCHIVE', message, cause === undefined ? {} : { cause });
 
-/** Longer names are cut: an archive's names can fill a megabyte, a message is one line. */
+/** Longer names are cut: a name in an archive can be a megabyte long. */
 const maxShown = 1000;
 
 const cut = (name: string): string =>
   name.length > maxShown ? `${name.slice(0, maxShown)}…` : name;
 
-/** A name as it is, but quoted when it would break the line. */
+/** The name, quoted when it would break the line. */
 const shown = (name: string): string => (/\p{Cc}/u.test(name) ? quoted(cut(name)) : cut(name));
 
 const inEntry = (entry: string | undefined): string =>
@@ -64,7 +64,7 @@ export function withErrorsOf<T>(path: string, calls: () => T, place?: string): T
   }
 }
 
-/** What the system says of one name or one place, and of no other. */
+/** The system's errors that concern only one name or place. */
 const ofOneEntry = new Set([
   'EACCES',
   'EEXIST',
@@ -80,7 +80,7 @@ const ofOneEntry = new Set([
   'ETXTBSY',
 ]);
 
-/** Whether only this entry failed: the others need not. */
+/** Whether only this entry fails. */
 export const isOfOneEntry = (error: unknown): boolean =>
   error instanceof GomoteError &&
   (error.code === 'ERR_CONFLICT' || ofOneEntry.has(errnoOf(error.cause) ?? ''));

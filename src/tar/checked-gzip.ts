@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createGunzip } from 'node:zlib';
 import { GomoteError, messageOf } from '../errors.ts';
 
-/** The same bytes, as they come; fails with ERR_LOST at the end unless they were whole gzip. */
+/** Passes the bytes on. Fails with ERR_LOST at the end unless they were complete gzip. */
 export async function* checkedGzip(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const gunzip = createGunzip({ chunkSize: 256 << 10 }).resume();
   let failure: Error | undefined;

@@ -1,4 +1,4 @@
-// Pieces compressed on all processors, each into a gzip member with its checksum; or one after the other into one
+// Compresses chunks on all processors, each into a gzip member with its checksum, or one after the other into one
 // stream.
 import { availableParallelism } from 'node:os';
 import type { Transform } from 'node:stream';
@@ -11,9 +11,9 @@ import { zstd } from './zstd.ts';
 
 /** On a fast network a better level costs more time than it saves: three times as much at level 6. */
 const fastestGzip = { level: 1 };
-/** For a reader that is slower than the compressing: it waits less for less. */
+/** The level for a reader that is slower than compression: fewer bytes save it time. */
 const betterGzip = { level: 6 };
-/** Of the output, in one go: a piece of a MiB that is stored fits, and so does most of what is compressed. */
+/** The output buffer size: a stored chunk of a MiB fits, and so do most compressed ones. */
 const storedChunkSize = (1 << 20) + (64 << 10);
 const chunkSize = 256 << 10;
 const stored = { level: 0, chunkSize: storedChunkSize };
@@ -27,8 +27,8 @@ type Pieces = Iterable<Buffer> | AsyncIterable<Buffer>;
 
 /**
  * Compresses the pieces, of at most a MiB each: into one zstd frame, or into gzip members, as many at a time as there
- * are processors; `none` stores them in such members. When the pieces fail, what has come of them is no whole stream
- * to any reader. Throws ERR_USAGE for zstd when this Node does not have it. `pace` tells how fast the reader is at first.
+ * are processors; `none` stores them in such members. When the source fails, the output is not a complete stream
+ * for any reader. Throws ERR_USAGE for zstd when this Node does not have it. `pace` is the initial estimate of the reader's speed.
  */
 export function compressed(
   pieces: Pieces,
@@ -55,7 +55,7 @@ async function* through(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Buffer, void, void> {
   const fed = pipeline(pieces, transform, signal === undefined ? {} : { signal });
-  // Its failure also ends the transform, and is thrown from there.
+  // A failure also ends the transform, and is thrown from there.
   fed.catch(() => {});
   try {
     yield* transform;
@@ -95,7 +95,7 @@ async function* members(
   } catch (error) {
     failure = { error };
   }
-  // The last member is held back to the end: when reading failed it goes out cut, as a whole one could pass for
+  // The last member is held back until the end: when reading failed it is sent truncated, as a complete one could look like
   // the end of the archive.
   while (running.length > 1) yield await oldest();
   signal?.throwIfAborted();
@@ -105,13 +105,13 @@ async function* members(
   if (failure !== undefined) throw failure.error;
 }
 
-/** Of how many members a running mean is: a network takes many at once into its buffers, and then none for a while. */
+/** How many members a running mean covers: a network buffers many at once, and then none for a while. */
 const meanOver = 16;
 
-/** Tells whether the reader or the compressing is the slower of the two, by the last few members. */
+/** Decides from the last few members whether the reader or the compression is slower. */
 export class Pace {
   #sinceMs = performance.now();
-  /** How long a member takes to come, and its reader to take it, each a running mean. */
+  /** The running means of the time to compress a member, and of the time until it is read. */
   #makingMs = 0;
   #takingMs: number;
   #readerIsSlow: boolean;
@@ -132,7 +132,7 @@ export class Pace {
 
   taken(): void {
     this.#takingMs = this.#mean(this.#takingMs);
-    // What is made for a slow reader takes longer to make: that alone is no reason to take it for a fast one.
+    // Compressing for a slow reader takes longer: that alone does not make it a fast one.
     const bound = this.#readerIsSlow ? this.#makingMs / 2 : 2 * this.#makingMs;
     this.#readerIsSlow = this.#takingMs > bound;
   }

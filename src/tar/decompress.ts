@@ -5,9 +5,9 @@ import { createGunzip } from 'node:zlib';
 import { archiveErrors } from './archive-error.ts';
 import { zstd } from './zstd.ts';
 
-/** Of what is decompressed at a time. */
+/** The chunk size of decompressed data, in bytes. */
 const pieceBytes = 512 * 1024;
-/** How many chunks are read ahead while one is written. */
+/** How many chunks are read ahead. */
 const piecesAhead = 2;
 const gzipHeaderBytes = 10;
 const gzipMagic = Buffer.from([0x1f, 0x8b, 8]);
@@ -16,7 +16,7 @@ const zstdMagic = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
 const streamOptions = {
   chunkSize: pieceBytes,
   readableHighWaterMark: piecesAhead,
-  // Else a reader is given all that is ready, copied into one.
+  // Otherwise a reader gets everything that is ready, copied into one chunk.
   readableObjectMode: true,
 };
 
@@ -24,7 +24,7 @@ const streamOptions = {
 export async function* decompressed(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
   const { transform, all } = await decompressorFor(source[Symbol.asyncIterator]());
   const fed = pipeline(all, transform);
-  // Its failure also ends the transform, and is thrown from there.
+  // A failure also ends the transform, and is thrown from there.
   fed.catch(() => {});
   try {
     yield* transform;
@@ -34,7 +34,7 @@ export async function* decompressed(source: AsyncIterable<Uint8Array>): AsyncGen
   }
 }
 
-/** What to send the source through, by its first bytes, and all of it again with those. */
+/** The decompressor for the source, by its first bytes, and the source with those bytes. */
 export async function decompressorFor(
   source: AsyncIterator<Uint8Array>,
 ): Promise<{ transform: Transform; all: AsyncGenerator<Uint8Array>; isGzip: boolean }> {

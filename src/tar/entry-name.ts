@@ -4,7 +4,7 @@ import { whyNoName } from '../files/file-name.ts';
 import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { archiveErrors } from './archive-error.ts';
 
-/** Deeper than any tree that somebody works in. */
+/** Deeper than any real tree. */
 const maxDepth = 1024;
 
 /**
@@ -41,7 +41,7 @@ export function targetStaysInside(directory: readonly string[], target: string):
   return true;
 }
 
-/** Whether an entry is a link that leads out of what must hold it; `above` is the way from there to the tree. */
+/** Whether an entry is a link that leads out of its root; `above` is the path from there to the tree. */
 export function pointsOutside(
   above: string,
   { kind, path, target }: Pick<TreeEntry, 'kind' | 'path' | 'target'>,

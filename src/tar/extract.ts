@@ -16,7 +16,7 @@ export interface UnpackTotals {
   warnings: string[];
 }
 
-/** So often while it writes does the thread see to it that decompressing goes on, in bytes. */
+/** After how many written bytes the thread lets decompression continue. */
 const turnBytes = 128 << 10;
 
 /** What the thread is to do. */
@@ -59,7 +59,7 @@ async function read(source: StoppableSource, reader: TarReader): Promise<void> {
           source.throwIfStopped();
           reader.push(piece.subarray(at, at + turnBytes));
         }
-        // Decompressing fills one buffer after the other, each to its end.
+        // Decompression fills one buffer after the other.
         releaseAtEnd(piece);
       }
       reader.finish(isWhole());
@@ -67,7 +67,7 @@ async function read(source: StoppableSource, reader: TarReader): Promise<void> {
     } catch (error) {
       failure = explainFailure(error, reader);
     } finally {
-      // What follows the last gzip member is of no interest, and after a failure nothing is.
+      // Ignore what follows the last gzip member, and everything after a failure.
       source.stop(new Error('the reader has finished'));
     }
   };

@@ -21,22 +21,22 @@ import { UndoList } from './undo-list.ts';
 /** The type bits of the devices that a tar archive can hold. */
 const deviceTypes: Record<string, number> = { '3': 0o020000, '4': 0o060000 };
 
-/** Of an entry that has no mode. */
+/** The mode of an entry without one. */
 const defaultMode = 0o644;
 
-/** All that is kept of an archive until its end: names of directories and links, and where those lead. */
+/** The size limit of what is kept until the end: names of directories and links, and targets. */
 const maxKeptBytes = 128 << 20;
-/** What else is kept with each. */
+/** The overhead of each. */
 const keptOverhead = 200;
 
 export interface ExtractionOptions {
-  /** Whether a `/` at the start of names is left out, as tar does. Default: such names are refused. */
+  /** Whether to strip a `/` at the start of names, as tar does. Default: such names are refused. */
   readonly stripsRoot?: boolean | undefined;
 }
 
 /**
- * A sink of one TarReader. Until `finish`, all of it lies in a staging directory, and what was there before is as it
- * was. `discard` must be called at the end, however it went.
+ * A sink of one TarReader. Until `finish`, everything is in a staging directory, and existing files are
+ * unchanged. `discard` must be called at the end in any case.
  */
 export class Extraction implements TarSink {
   readonly #root: string;
@@ -146,7 +146,7 @@ export class Extraction implements TarSink {
     this.#bytes += entry.sizeBytes;
   }
 
-  /** Moves everything to its name. Links are made last: nothing of the archive is written through one it brought. */
+  /** Moves everything to its final name. Links are created last: nothing is written through a link of the archive. */
   finish(): void {
     const [target, staging] = [this.#target, this.#staging];
     const placement = new Placement(target, staging, this.#attributes, this.#undo);
@@ -166,7 +166,7 @@ export class Extraction implements TarSink {
     });
   }
 
-  /** Undoes what is not finished. Never throws: there is an error already, or nothing to do. */
+  /** Undoes what is unfinished. Never throws: there is already an error, or nothing to do. */
   discard(): void {
     this.#open?.file.close();
     this.#open = undefined;
@@ -206,9 +206,9 @@ export class Extraction implements TarSink {
     if (this.#keptBytes > maxKeptBytes) throw archiveErrors.tooMany();
   }
 
-  /** Made at once, so that it holds what its target holds now: a later entry may replace that. */
+  /** Created at once, so that it has its target's current content, which a later entry may replace. */
   #hardLink(entry: TarEntry, elements: readonly string[]): void {
-    // Names of other entries are relative; tar writes some targets with the `/` that it took from those.
+    // Names of entries are relative, but tar keeps the leading `/` in some targets.
     const named = relativeElements(entry.linkTarget.replace(/^\/+/, ''));
     const found = named && this.#linked(followLinks(entry.name, named, this.#links));
     if (found === undefined) {
@@ -231,14 +231,14 @@ export class Extraction implements TarSink {
     }
   }
 
-  /** What has the name: in the archive, else in the directory. */
+  /** The entry of this name: in the archive, else in the directory. */
   #linked(elements: readonly string[]): Linked | undefined {
     const name = elements.join('/');
     const link = this.#links.get(name);
     if (link !== undefined) return { kind: 'symlink', target: link.entry.linkTarget };
     const staged = linkedIn(this.#staging.tree, name);
     if (staged !== 'absent') return staged;
-    // Stops `secret -> ../../etc/shadow`, and the same through a link that was there before.
+    // Refuse `secret -> ../../etc/shadow`, also through an existing link.
     const base = this.#target.top.path;
     const { path, problem } = trace(base, base, elements);
     if (problem !== undefined) return undefined;
@@ -258,7 +258,7 @@ export class Extraction implements TarSink {
   }
 }
 
-/** What a hard link is made to. */
+/** The target of a hard link. */
 type Linked =
   | { readonly kind: 'file'; readonly tree: OpenTree; readonly path: string }
   | { readonly kind: 'symlink'; readonly target: string };

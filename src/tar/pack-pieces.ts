@@ -1,13 +1,13 @@
-// Tree streams on the wire: packed or as they are, for each file in them has its own proof. What packs is loaded on
+// Tree streams on the wire, compressed or not: each file in them has its own digest. Compression is loaded on
 // first use: most commands need none of it.
 import type { Compression } from '../protocol/transfer.ts';
 
 type Pieces = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
-/** What a network takes for a piece at first: what is packed at all is packed for a network. */
+/** The initial estimate of a network's speed: streams are compressed only for networks. */
 const networkMs = 60;
 
-/** The pieces, of at most a MiB each, packed; with `none` as they are. */
+/** Compresses the chunks, of at most a MiB each; `none` passes them on. */
 export const packPieces = (
   pieces: Pieces,
   compression: Compression,
@@ -29,7 +29,7 @@ async function* buffers(pieces: Pieces): AsyncGenerator<Buffer> {
   }
 }
 
-/** What {@link packPieces} made them of. Fails with ERR_ARCHIVE, or with zlib's own error. */
+/** The inverse of {@link packPieces}. Fails with ERR_ARCHIVE, or with zlib's own error. */
 export const unpackPieces = (
   source: AsyncIterable<Uint8Array>,
   compression: Compression,

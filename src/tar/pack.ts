@@ -22,7 +22,7 @@ export interface PackOptions {
   paths?: Iterable<string> | undefined;
   /** Is counted up while packing. */
   totals?: PackTotals | undefined;
-  /** Called with what is left out, or does not come as it is, and why. Default: such a thing is a failure. */
+  /** Called with entries that are skipped or changed, and why. Default: that is a failure. */
   onSkipped?: OnSkipped | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -36,7 +36,7 @@ export interface PackOptions {
  * links each is a file.
  *
  * Before the first byte it throws ERR_PATH for `dir` and ERR_LOCAL_FILE when there is no such file. Later failures
- * leave a stream that no reader takes for a whole one: ERR_LOST when a file was changed while it was read,
+ * leave an incomplete stream: ERR_LOST when a file was changed while it was read,
  * ERR_LOCAL_FILE for one that cannot be read, ERR_ARCHIVE for a device or a name that is not UTF-8, ERR_ABORTED.
  */
 export async function* packTar(
@@ -54,7 +54,7 @@ export async function* packTar(
       : paths === undefined
         ? blocks.all()
         : blocks.listed(paths);
-  // Between two steps the reader may be idle for long: an open file must not wait for it.
+  // The reader may pause for long between two steps: no file must stay open meanwhile.
   const abort = () => pieces.return();
   signal?.addEventListener('abort', abort);
   try {

@@ -1,5 +1,5 @@
 // The records of a PAX extended header. The tar package reads them line by line and loses a value that holds a
-// newline, which a file's name may.
+// newline, which is allowed in file names.
 import { nameFromBytes } from '../protocol/name-bytes.ts';
 
 export type PaxRecords = ReadonlyMap<string, Buffer>;
@@ -7,9 +7,9 @@ export type PaxRecords = ReadonlyMap<string, Buffer>;
 const space = 0x20;
 const newline = 0x0a;
 
-/** What is of use here; the rest is dropped. */
+/** The keys that are used; the rest is dropped. */
 const wanted = /^(?:path|linkpath|size|mtime|GNU\.sparse\..*)$/;
-/** Repeated in one header: the parts of a file with holes. They come as one record, `GNU.sparse.map`. */
+/** Repeated in one header: the parts of a sparse file. They are returned as one record, `GNU.sparse.map`. */
 const repeated = ['GNU.sparse.offset', 'GNU.sparse.numbytes'];
 
 /**
@@ -44,7 +44,7 @@ export function paxText(records: PaxRecords, key: string): string | undefined {
   return value === undefined || value.length === 0 ? undefined : nameFromBytes(value);
 }
 
-/** A record as a number: undefined when absent or empty, NaN when it is none. */
+/** A record as a number: undefined when absent or empty, NaN when it is not a number. */
 export function paxNumber(records: PaxRecords, key: string): number | undefined {
   const text = paxText(records, key);
   if (text === undefined) return undefined;

@@ -1,5 +1,5 @@
-// Gives the tree of one extraction its final place. Everything is checked first; then it is moved, a directory that is not
-// there yet as a whole, one that is there being filled; and what fails late is undone.
+// Moves the tree of one extraction to its destination. Everything is checked first. New directories are moved as
+// a whole, existing ones are filled, and a late failure is undone.
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { posix } from 'node:path';
@@ -22,7 +22,7 @@ import { archiveErrors, localFileError } from './archive-error.ts';
 import type { Staging } from './staging.ts';
 import type { UndoList } from './undo-list.ts';
 
-/** What the archive says of a directory; set at the end, since making a file in it changes its time. */
+/** The attributes of a directory in the archive; set at the end, since creating a file in it changes its time. */
 export interface Attributes {
   mode: number;
   mtime: Date | undefined;
@@ -30,9 +30,9 @@ export interface Attributes {
 
 interface Move {
   name: string;
-  /** Where to, from the directory that is extracted into. */
+  /** The destination, relative to the target directory. */
   to: string;
-  /** What stands there. */
+  /** The existing entry there. */
   replaces: 'nothing' | 'file' | 'link';
 }
 
@@ -47,12 +47,12 @@ export class Placement {
   readonly #moves: Move[] = [];
   #keptCount = 0;
   readonly #unwritable: { path: string; mode: number }[] = [];
-  /** Where directories are or will be, by name, from the directory that is extracted into. */
+  /** Where directories are or will be, by name, relative to the target directory. */
   readonly #places = new Map<string, string>();
-  /** Names of what is moved, by where to. */
+  /** The names of moved entries, by destination. */
   readonly #moved = new Map<string, string>();
 
-  /** `target` is what is extracted into; `attributes` are those of the directories that have an entry, by name. */
+  /** `target` is the directory to extract into; `attributes` are those of directories in the archive, by name. */
   constructor(
     target: OpenTree,
     staging: Staging,
@@ -69,7 +69,7 @@ export class Placement {
     return this.#target.top.path;
   }
 
-  /** Looks at all that is there before anything is moved. Throws what forbids an entry its place. */
+  /** Checks all existing entries before anything is moved. Throws when an entry cannot be placed. */
   plan(): void {
     this.#places.set('', '');
     this.#planDirectory('', '');
@@ -100,7 +100,7 @@ export class Placement {
     if (isUsed) this.requireWritable(target);
   }
 
-  /** Throws when nothing can be put into a directory that is there and keeps its mode. */
+  /** Throws when nothing can be put into an existing directory that keeps its mode. */
   requireWritable(target: string): void {
     if (this.#unwritable.some(({ path }) => path === target)) return;
     try {
@@ -110,10 +110,10 @@ export class Placement {
     }
   }
 
-  /** Where the files of a directory go when something else has its name; undefined: that is to be replaced. */
+  /** Where the files of a directory go when its name is taken by something else; undefined: that is replaced. */
   #entered(name: string, parent: string, element: string): string | undefined {
     if (this.#attributes.has(name)) return undefined;
-    // Stops an upload from leaving through a link that was there before it.
+    // Refuse to leave the directory through an existing link.
     const [base, path] = [this.#base, this.#target.shown(join(parent, element))];
     const found = trace(base, this.#target.shown(parent), [element], { follow: true });
     if (found.problem !== undefined || !isInside(base, found.path)) {
@@ -129,7 +129,7 @@ export class Placement {
     if ((mode & workingMode) !== workingMode) this.#unwritable.push({ path, mode });
   }
 
-  /** Where the staged entry lies that will be at this place, or what it is in; undefined: it comes from elsewhere. */
+  /** The staged entry for this place, or its parent; undefined when it is not staged. */
   stagedAt(place: string): string | undefined {
     for (let at = place; at !== '' && at !== '.'; at = posix.dirname(at)) {
       const name = this.#moved.get(at);
@@ -154,7 +154,7 @@ export class Placement {
         const { name, to } = move;
         const code = errnoOf(error);
         if (code === 'ENOTEMPTY' || code === 'EEXIST') {
-          // Another upload has made this directory since: the loop goes on with what the plan adds for it.
+          // Another upload has created this directory: the loop continues with what the plan adds for it.
           this.#places.set(name, to);
           this.#planDirectory(name, to);
         } else if (code === 'EISDIR') throw directoryInPlace(name);
@@ -171,7 +171,7 @@ export class Placement {
     );
   }
 
-  /** Keeps what is at a place, so that it can be put back; `isTaken`: it has to make room. */
+  /** Keeps the existing entry, so that it can be restored; `isTaken`: it must make room. */
   #keep(to: string, isTaken: boolean): void {
     const { kept } = this.#staging;
     const name = `${this.#keptCount++}`;
@@ -180,7 +180,7 @@ export class Placement {
       try {
         linkSync(this.#target.at(to), kept.at(name));
       } catch {
-        // The file system has no second names for it, or does not let us.
+        // The file system does not support or allow a hard link.
         take();
       }
     };
@@ -188,13 +188,13 @@ export class Placement {
     try {
       this.#undo.run(isTaken ? take : link, putBack);
     } catch (error) {
-      // On a file system that is mounted here, what is replaced cannot be put back.
+      // On another file system, the replaced entry cannot be restored.
       if (errnoOf(error) !== 'EXDEV') throw error;
       if (isTaken) unlinkSync(this.#target.at(to));
     }
   }
 
-  /** Looks at a link's place before anything is moved. Throws what forbids it. */
+  /** Checks a link's destination before anything is moved. Throws when it cannot be placed. */
   planLink(name: string): string {
     const parent = this.placeOf(parentOf(name));
     const place = join(parent, posix.basename(name));
@@ -205,7 +205,7 @@ export class Placement {
     return place;
   }
 
-  /** Makes a link at its place, once everything is moved. */
+  /** Creates a link, once everything is moved. */
   makeLink(place: string, target: string, mtime: Date | undefined): void {
     const at = (path: string) => this.#target.at(path);
     const partial = join(parentOf(place), partialName());
@@ -234,12 +234,12 @@ export class Placement {
 
   /** Sets modes and times of directories, deepest first: one may become read-only. */
   setAttributes(): void {
-    // By place: a second name of a directory is the same directory.
+    // By destination: two names of a directory are the same directory.
     const byPlace = new Map<string, Attributes>();
     for (const [name, attributes] of this.#attributes) byPlace.set(this.placeOf(name), attributes);
     for (const [place, attributes] of [...byPlace].sort(([a], [b]) => b.length - a.length)) {
       try {
-        // What is extracted into is still worked in.
+        // The target directory itself is still in use.
         const { mode, mtime } = attributes;
         this.#setAttributes(place, place === '' ? { mode: mode | workingMode, mtime } : attributes);
       } catch (error) {
@@ -248,14 +248,14 @@ export class Placement {
     }
   }
 
-  /** Gives what was extracted into its own mode and time, if the archive has them, when nothing is to be done in it any more. */
+  /** Sets the mode and time of the target directory, if the archive has them, when everything else is done. */
   finish(): void {
     const attributes = this.#attributes.get('');
     if (attributes !== undefined) this.#setAttributes('', attributes);
   }
 
   #setAttributes(place: string, { mode, mtime }: Attributes): void {
-    // Held, and no link: it may lose the right to be entered.
+    // Opened before, without following links: the mode may forbid entering it.
     const directory = this.#target.directory(place);
     const before = lstatSync(directory.self);
     const set = (bits: number, time: Date | undefined) => {
@@ -279,7 +279,7 @@ const parentOf = (path: string): string => path.slice(0, Math.max(path.lastIndex
 
 const partialName = (): string => `.gomote-${randomBytes(8).toString('hex')}`;
 
-/** Gives a file or directory its final name; it appears there whole. */
+/** Renames a file or directory to its final name, where it appears complete. */
 function move(from: string, target: OpenTree, to: string): void {
   try {
     renameSync(from, target.at(to));

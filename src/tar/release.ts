@@ -1,8 +1,8 @@
-// Memory given back at once: what a large buffer lies in would else wait for the garbage collector, which sees little of it
-// and lets a hundred MB come together, and every new buffer would be made of pages that the kernel has to clear first.
+// Frees large buffers at once. Otherwise they would wait for the garbage collector, which does not see their size
+// and lets a hundred MB accumulate, and every new buffer would need pages that the kernel has to clear first.
 import { MessageChannel } from 'node:worker_threads';
 
-/** What is transferred to a port whose other end is gone is freed. */
+/** A buffer that is transferred to a closed port is freed. */
 const nowhere = (() => {
   const { port1, port2 } = new MessageChannel();
   port2.close();
@@ -10,12 +10,12 @@ const nowhere = (() => {
   return port1;
 })();
 
-/** Frees the memory that a buffer is the end of, if that is its own: nothing of it may be used any more. */
+/** Frees the memory of a buffer, unless it is shared. The buffer must not be used afterwards. */
 export function releaseAtEnd({ buffer, byteOffset, byteLength }: Uint8Array): void {
   const isEnd = byteLength > 0 && byteOffset + byteLength === buffer.byteLength;
   if (isEnd && buffer.byteLength > pooledBytes)
     nowhere.postMessage(undefined, [buffer as ArrayBuffer]);
 }
 
-/** Smaller buffers may share their memory with others, which Node lends them out of a pool. */
+/** Smaller buffers may share memory in Node's pool. */
 const pooledBytes = 64 << 10;

@@ -1,5 +1,5 @@
-// The tree of one extraction while it arrives: a directory of its own in the one to extract into. Each of its directories is
-// held while something is made in it, so no link that somebody puts there is followed.
+// The tree of one extraction while it arrives: a staging directory in the target directory. Each of its directories is
+// held open while something is created in it, so that no link is followed.
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { errnoOf } from '../errors.ts';
@@ -9,9 +9,9 @@ import { OpenTree } from '../files/open-tree.ts';
 import { removeBelowSync } from '../files/remove-tree.ts';
 import { archiveErrors } from './archive-error.ts';
 
-/** While it is filled, an entry's directory can be used by its owner only. */
+/** While it is filled, a directory is accessible to its owner only. */
 const workingMode = 0o700;
-/** Of a directory the archive has no entry for; the umask applies. */
+/** The mode of a directory without an entry in the archive; the umask applies. */
 const impliedMode = 0o755;
 
 const createFlags =
@@ -19,14 +19,14 @@ const createFlags =
 
 export class Staging {
   readonly tree: OpenTree;
-  /** Holds what was replaced, until all is in its place. */
+  /** Holds replaced entries until everything is placed. */
   readonly kept: OpenDirectory;
   readonly #base: OpenDirectory;
   readonly #name = `.gomote-${randomBytes(8).toString('hex')}`;
   /** Names of the directories made so far. */
   readonly #directories = new Set(['']);
 
-  /** `base` is the directory to extract into: the same file system, so that moving costs nothing. */
+  /** `base` is the target directory: on the same file system, so that moving is cheap. */
   constructor(base: OpenDirectory) {
     this.#base = base;
     mkdirSync(base.at(this.#name), workingMode);
@@ -45,7 +45,7 @@ export class Staging {
     return name === '' ? this.tree.top.self : this.tree.at(name);
   }
 
-  /** Makes a new file; an earlier one of the name is removed, and its other names keep it. */
+  /** Creates a new file. An earlier file of the name is removed; its other hard links are kept. */
   create(elements: readonly string[], mode: number): number {
     let fd = -1;
     this.make(elements, (at) => {
@@ -54,7 +54,7 @@ export class Staging {
     return fd;
   }
 
-  /** Makes an entry in the place of an earlier one of the name. */
+  /** Creates an entry in place of an earlier one of the name. */
   make(elements: readonly string[], entry: (at: string) => void): void {
     const name = this.#free(elements);
     try {
@@ -74,7 +74,7 @@ export class Staging {
     this.#directories.add(name);
   }
 
-  /** Removes the file of this name and makes its parents: something else will have the name in the end. */
+  /** Removes the file of this name and creates its parents: something else will get the name. */
   clear(elements: readonly string[]): void {
     const name = this.#free(elements);
     if (this.#directories.has(name)) throw archiveErrors.entry(name, 'a directory is in its place');

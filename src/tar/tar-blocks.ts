@@ -9,12 +9,12 @@ import { errnoText } from '../protocol/process-state.ts';
 import { archiveErrors, localFileError } from './archive-error.ts';
 import { encodeHeader, type HeaderFields } from './tar-header.ts';
 
-/** How much is read before it is handed on: a good many small files, or a part of a large one. */
+/** The chunk size, in bytes: many small files, or a part of a large one. */
 const pieceBytes = 1024 * 1024;
 const blockSize = 512;
-/** Without O_NONBLOCK, a FIFO put in a file's place would hold up everything. */
+/** Without O_NONBLOCK, opening a FIFO in place of a file would block. */
 const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-/** What opening gives when something else has taken the file's place. */
+/** The errors of opening when something else is in the file's place. */
 const replacedCodes = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'];
 
 const permissions = (stats: Stats): number => stats.mode & 0o7777;
@@ -25,7 +25,7 @@ export interface PackTotals {
   bytes: number;
 }
 
-/** Called with what could not be packed as it is: left out, or a file of the size it had at first, cut or filled with zeros. */
+/** Called with entries that were skipped, and with files that changed, which keep their first size, cut or filled with zeros. */
 export type OnSkipped = (name: string, reason: string) => void;
 
 export class TarBlocks {
@@ -37,7 +37,7 @@ export class TarBlocks {
   /** The first that changed, when there is no listener for each. */
   #changed: string | undefined;
 
-  /** Without `onSkipped`, what cannot be packed is a failure: a change while reading at the end, anything else at once. */
+  /** Without `onSkipped`, everything that cannot be packed is a failure: a change while reading at the end, others at once. */
   constructor(tree: OpenTree, totals: PackTotals, onSkipped: OnSkipped | undefined) {
     this.#tree = tree;
     this.#totals = totals;
@@ -114,7 +114,7 @@ export class TarBlocks {
   }
 
   *#entry(name: string, type: NamedEntry | Stats): Generator<Buffer, void, void> {
-    // A socket is of no use without the process that listens on it.
+    // A socket is useless without its process.
     if (type.isSocket()) return;
     if (type.isFile()) return yield* this.#file(name);
     const found = this.#attempt(name, () => this.#other(name, type));
@@ -123,7 +123,7 @@ export class TarBlocks {
     if (found.isDirectory) yield* this.#content(name);
   }
 
-  /** The header of what is no file; undefined when it has changed. */
+  /** The header of an entry other than a file; undefined when it has changed. */
   #other(
     name: string,
     type: NamedEntry | Stats,
@@ -168,7 +168,7 @@ export class TarBlocks {
   *#copy(fd: number, name: string, size: number): Generator<Buffer, number, void> {
     for (let left = size; ; ) {
       if (this.#used === pieceBytes) yield this.#take();
-      // One byte more than the rest tells in the same call whether the file has grown.
+      // Reading one byte more shows whether the file has grown.
       const asked = Math.min(left + 1, pieceBytes - this.#used);
       const got = this.#read(fd, name, asked);
       if (got === undefined) return left;
@@ -190,7 +190,7 @@ export class TarBlocks {
     yield* this.#write(encodeHeader(fields));
   }
 
-  /** Writes what must not be split; anything that fits into a piece. */
+  /** Writes bytes that must not be split and fit into a chunk. */
   *#write(bytes: Buffer): Generator<Buffer, void, void> {
     if (this.#used > 0 && this.#used + bytes.length > pieceBytes) yield this.#take();
     this.#used += bytes.copy(this.#piece, this.#used);
@@ -206,7 +206,7 @@ export class TarBlocks {
     }
   }
 
-  /** The piece so far; its memory belongs to the reader from now on. */
+  /** The current chunk, whose buffer now belongs to the reader. */
   #take(): Buffer {
     const taken = this.#piece.subarray(0, this.#used);
     this.#piece = Buffer.allocUnsafe(pieceBytes);
@@ -230,7 +230,7 @@ const aDevice = 'a device cannot be sent';
 const described = (path: string, error: unknown): unknown =>
   error instanceof GomoteError ? error : localFileError(path, error);
 
-/** Why something is left out, without its path. */
+/** Why an entry is skipped, without its path. */
 function reasonOf(error: unknown): string {
   const code = error instanceof GomoteError ? undefined : errnoOf(error);
   if (code !== undefined) return errnoText(code);

@@ -1,4 +1,4 @@
-// One entry of a tar archive, as its header and what comes before that say.
+// One entry of a tar archive, from its header and the blocks before it.
 import { Header } from 'tar';
 import { nameFromBytes } from '../protocol/name-bytes.ts';
 import { archiveErrors } from './archive-error.ts';
@@ -18,7 +18,7 @@ export interface TarEntry {
   linkTarget: string;
 }
 
-/** Reads a header; `said` is what blocks before it have said. Throws ERR_ARCHIVE for what makes no sense. */
+/** Reads a header; `said` holds the fields of the blocks before it. Throws ERR_ARCHIVE for an invalid header. */
 export function entryOf(
   { block, letter, header }: { block: Buffer; letter: string; header: Header },
   records: PaxRecords,
@@ -49,10 +49,10 @@ export function decodeHeader(
   name: string | undefined,
 ): Header | undefined {
   try {
-    // The name is passed because a cut one that happens to end in a slash would make a directory of a file.
+    // The name is passed because a truncated one that ends in a slash would turn a file into a directory.
     return new Header(block, offset, name === undefined ? undefined : { path: name });
   } catch {
-    // A number in base 256 that is none, or too big.
+    // An invalid or too large number in base 256.
     return undefined;
   }
 }

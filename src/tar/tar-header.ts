@@ -16,7 +16,7 @@ export interface HeaderFields {
 
 /** The biggest number that eleven octal digits hold: a size in bytes, a time in seconds. */
 const maxOctal = 0o77777777777;
-/** A name this long would be split at a slash, which loses the slash at the end of a directory's. */
+/** A name this long would be split at a slash, which loses a directory's trailing slash. */
 const splitBytes = 100;
 
 /** The entry's header, after a PAX header when the plain one cannot say all of it. Owner is 0. */
@@ -54,7 +54,7 @@ export function encodeHeader(fields: HeaderFields): Buffer {
  */
 function bytesHeader(fields: HeaderFields): Buffer {
   const { name, linkTarget } = fields;
-  // What comes before the last block tells what only PAX can: a large size, say.
+  // The blocks before the last hold what only PAX can express, such as a large size.
   const plain = encodeHeader({
     ...fields,
     name: name.endsWith('/') ? '_/' : '_',
@@ -69,7 +69,7 @@ function bytesHeader(fields: HeaderFields): Buffer {
     block.fill(0, at, at + fieldBytes);
     bytes.copy(block, at, 0, fieldBytes);
     if (bytes.length <= fieldBytes) return [];
-    // For readers that look at the field all the same, it must not end as a directory's.
+    // For readers that use the field anyway, it must not end in a slash.
     if (block[at + fieldBytes - 1] === slash) block[at + fieldBytes - 1] = 0;
     return [longName(letter, bytes)];
   });

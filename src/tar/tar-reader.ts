@@ -1,4 +1,4 @@
-// Reads a tar stream block by block and tells a sink what it finds, at once and without a stream an entry.
+// Parses a tar stream block by block and calls a sink synchronously, without a stream for each entry.
 //
 // The blocks are decoded by the tar package. Its Parser is not used: it loses names with a newline, spoils a long
 // name whose characters are split between two chunks, and keeps everything after the end in memory.
@@ -11,28 +11,28 @@ import { decodeHeader, entryOf, type TarEntry, untilNul } from './tar-entry.ts';
 
 export type { TarEntry } from './tar-entry.ts';
 
-/** Called for each entry, of its content piece by piece, and of its end. A throw ends the reading. */
+/** Called for each entry, for each chunk of its content, and at its end. A throw ends the parsing. */
 export interface TarSink {
   begin(entry: TarEntry): void;
   content(piece: Buffer): void;
-  /** Takes a run of zeros that the archive does not hold. Absent: a sparse file is refused. */
+  /** Called with the length of a hole. Absent: sparse files are refused. */
   hole?(bytes: number): void;
   end(): void;
 }
 
 const blockSize = 512;
-/** Of one header that describes the next entry, as in Go's archive/tar; and of all such before one entry. */
+/** The size limits of one header that describes the next entry, as in Go's archive/tar, and of all such headers of one entry. */
 const maxMetaBytes = 1 << 20;
-/** What the headers for the whole archive may say in all. */
+/** The size limit of all headers for the whole archive. */
 const maxGlobalBytes = 1 << 20;
-/** Types whose block says how the next entry is named. */
+/** Types whose content describes the next entry. */
 const metaTypes = 'xgLK';
 /** PAX keys that a header for the whole archive must not set. */
 const notGlobal = /^(?:path|linkpath|size|GNU\.sparse\..*)$/;
 
 interface Meta {
   typeFlag: string;
-  /** Its body, in memory that the next one uses again. */
+  /** Its body, in a buffer that the next one reuses. */
   body: Buffer;
   filled: number;
 }
@@ -50,7 +50,7 @@ export class TarReader {
   /** In headers since the last entry. */
   #metaBytes = 0;
   #globalBytes = 0;
-  /** The header and the map of a file with holes, until all blocks of the map have come. */
+  /** The header and the map of a sparse file, until the map is complete. */
   #sparseHeader: { block: Buffer; header: Header; map: OldGnuMap } | undefined;
   #sparse: SparseContent | undefined;
   /** Whether what is read has content of use. */
@@ -61,7 +61,7 @@ export class TarReader {
   #longName: string | undefined;
   #longTarget: string | undefined;
   #name: string | undefined;
-  /** Whether the body being read is an entry's, not a long name's. */
+  /** Whether the current body belongs to an entry, not to a long name. */
   #inEntry = false;
 
   constructor(sink: TarSink) {
@@ -78,17 +78,17 @@ export class TarReader {
     return this.#inEntry && this.#bodyLeft + this.#paddingLeft > 0 ? this.#name : undefined;
   }
 
-  /** Whether the archive has said where it ends. */
+  /** Whether the end of the archive was seen. */
   get hasEnd(): boolean {
     return this.#zeroBlocks > 0;
   }
 
-  /** Whether another archive follows, which is not read. */
+  /** Whether another archive follows, which is ignored. */
   get hasSecond(): boolean {
     return this.#hasSecond;
   }
 
-  /** Reads on. What follows the end of the archive, which a single block of zeros is, means nothing. */
+  /** Parses the next bytes. Everything after the end of the archive, a single block of zeros, is ignored. */
   push(chunk: Buffer): void {
     let offset = 0;
     while (offset < chunk.length && !this.#hasSecond) {
@@ -102,9 +102,9 @@ export class TarReader {
   }
 
   /**
-   * Says that the stream has ended. Throws unless the archive has: it must close with a block of zeros (two by the
-   * book; one is as good a proof), since between two entries a cut shows in nothing else. `isProved`: the stream itself
-   * has proved that it is whole.
+   * Call at the end of the stream. Throws unless the archive has ended: it must close with a block of zeros (two in the
+   * standard, but one proves as much), since a cut between two entries would not be noticed otherwise. `isProved`: the stream itself
+   * has proved that it is complete.
    */
   finish(isProved = false): void {
     if (this.hasEnd) return;
@@ -181,7 +181,7 @@ export class TarReader {
     const header = decodeHeader(block, offset, this.#nameSoFar());
     if (this.#zeroBlocks > 0) {
       if (header?.nullBlock) this.#zeroBlocks++;
-      // Zeros before everything else are no archive's end.
+      // Zeros at the very beginning are not the end of an archive.
       else if (header?.cksumValid && this.#name === undefined) throw this.#invalid();
       else if (header?.cksumValid) this.#hasSecond = true;
       return;
@@ -194,7 +194,7 @@ export class TarReader {
     const typeFlag = block.toString('latin1', offset + 156, offset + 157);
     const bytes = block.subarray(offset, offset + blockSize);
     if (metaTypes.includes(typeFlag)) this.#beginMeta(typeFlag, header.size);
-    // The name of the volume: it is no file.
+    // The name of the volume is not a file.
     else if (typeFlag === 'V') this.#beginSkipped(header.size ?? 0);
     else if (typeFlag === 'S') {
       this.#goOnWithMap({ block: Buffer.from(bytes), header, map: new OldGnuMap(bytes) });
@@ -213,7 +213,7 @@ export class TarReader {
     this.#begin({ ...entry, sizeBytes: sparse.sizeBytes }, header.size, sparse);
   }
 
-  /** The next entry's name, when a block before its own has said it. */
+  /** The next entry's name from an earlier block. */
   #nameSoFar(): string | undefined {
     return this.#longName ?? (this.#local && paxText(this.#local, 'path'));
   }
@@ -227,14 +227,14 @@ export class TarReader {
     const isFile = entry.typeFlag === '0';
     const hasBody = isFile || entry.typeFlag === 'D';
     const stored = hasBody ? (size ?? storedBytes ?? Number.NaN) : 0;
-    // A size that cannot be read leaves no way to tell content from headers.
+    // Without a valid size, content cannot be told from headers.
     if (!Number.isSafeInteger(stored) || stored < 0) throw this.#invalid();
     this.#name = entry.name;
     this.#inEntry = true;
     if (found === 'bad') throw this.#badMap();
     const sparse = map ?? found;
     const sizeBytes = sparse?.sizeBytes ?? (isFile ? stored : 0);
-    // What an incremental archive says of a directory's content is not followed: nothing is removed.
+    // The directory listing of an incremental archive is ignored: nothing is removed.
     this.#isSkipped = false;
     this.#sink.begin({ ...entry, typeFlag: isFile || !hasBody ? entry.typeFlag : '5', sizeBytes });
     this.#sparse = sparse && isFile ? this.#contentOf(entry, sparse) : undefined;

@@ -1,4 +1,4 @@
-// Counts and digests the bytes of a transfer as they pass.
+// Counts and hashes the bytes of a transfer.
 import { createHash } from 'node:crypto';
 import type { TransferSummary, TransferTotals } from '../protocol/transfer.ts';
 
@@ -15,19 +15,19 @@ export class TransferCounter {
     this.#wireBytes += chunk.length;
   }
 
-  /** What has passed so far, without what was in it. */
+  /** The totals so far, without files. */
   summary(): TransferSummary {
     const sha256 = this.#hash.copy().digest('hex');
     return { files: undefined, bytes: undefined, wireBytes: this.#wireBytes, sha256 };
   }
 
-  /** What has passed so far, together with what was in it. */
+  /** The totals so far, with files. */
   totals({ files, bytes }: { files: number; bytes: number }): TransferTotals {
     return { ...this.summary(), files, bytes };
   }
 }
 
-/** The same chunks, counted on their way. */
+/** Passes the chunks on and counts them. */
 export async function* countBytes<T extends Uint8Array>(
   source: AsyncIterable<T>,
   counter: TransferCounter,

@@ -1,25 +1,25 @@
-// Steps that undo what was done, in reverse order.
+// A list of steps to undo, in reverse order.
 export class UndoList {
   readonly #steps: (() => void)[] = [];
 
-  /** Does something that `undo` takes back. */
+  /** Does a step that `undo` reverts. */
   run(action: () => void, undo: () => void): void {
     action();
     this.#steps.push(undo);
   }
 
-  /** Takes back all that was done. What fails is left, and the rest is taken back. */
+  /** Reverts all steps. Continues after failures. */
   undo(): void {
     for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
       try {
         step();
       } catch {
-        // Somebody else has changed it meanwhile.
+        // Somebody else has changed it since.
       }
     }
   }
 
-  /** Says that nothing will be taken back any more. */
+  /** Commits: nothing will be reverted. */
   commit(): void {
     this.#steps.length = 0;
   }

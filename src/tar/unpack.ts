@@ -10,9 +10,9 @@ export type { UnpackTotals } from './extract.ts';
 interface UnpackOptions {
   /** The directory that nothing may leave. */
   root: string;
-  /** Where to extract to: a path of the protocol, relative to `root`; made when absent. */
+  /** Where to extract to: a path of the protocol, relative to `root`; created if missing. */
   dir: string;
-  /** Whether a `/` at the start of names is left out, as tar does. Default: such names are refused. */
+  /** Whether to strip a `/` at the start of names, as tar does. Default: such names are refused. */
   stripsRoot?: boolean | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -23,8 +23,8 @@ let idleThread: Thread<UnpackJob> | undefined;
 /**
  * Extracts `source`, tar in gzip of one or more members or in zstd, into `dir` below `root`.
  *
- * Modes and times are kept, owners are not. Nothing gets its name before the whole archive has come and its
- * checksums are right: after a failure, what was there before is as it was. A Node stream is read, but not
+ * Modes and times are kept, owners are not. Nothing gets its final name before the archive is complete and its
+ * checksums are correct: a failure leaves everything as it was. A Node stream is read, but not
  * destroyed when the extraction fails: it may be a request that still has to be answered.
  *
  * Throws ERR_ARCHIVE for an archive that is damaged, cut short, or leads out of its directory; ERR_PATH for `dir`;

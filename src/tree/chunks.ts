@@ -1,15 +1,15 @@
-// A large file cut into chunks at places that its content decides, so that equal parts of two versions of it give equal
+// Content-defined chunks of a large file: equal parts of two versions give equal
 // chunks, wherever they have moved to.
 import { createHash, hash } from 'node:crypto';
 import { closeSync, constants, readSync } from 'node:fs';
 import { openSync } from '../files/named-fs.ts';
 import type { PatchPart } from '../protocol/tree-change.ts';
 
-/** A part of a file, cut where its content says. */
+/** A chunk of a file. */
 export interface Chunk {
   /** In bytes. */
   readonly length: number;
-  /** 128 bits of SHA-256, hex: the digest of the whole file has the last word. */
+  /** 128 bits of SHA-256, hex. The digest of the whole file is the final check. */
   readonly id: string;
 }
 
@@ -22,17 +22,17 @@ export interface Chunked {
 
 const minBytes = 16 << 10;
 const maxBytes = 512 << 10;
-/** One place in 2¹⁶ is a cut: chunks have some 80 KiB. */
+/** One position in 2¹⁶ is a boundary: chunks have about 80 KiB. */
 const cutMask = 0xffff0000 | 0;
 const readBytes = 8 << 20;
 const chunkIdBytes = 16;
 
-/** A number for each byte, mixed into a sum that forgets what is more than 32 bytes ago. */
+/** A number for each byte value, for a rolling hash over the last 32 bytes. */
 const gear = Int32Array.from({ length: 256 }, (_, byte) =>
   createHash('sha256').update(Uint8Array.of(byte)).digest().readInt32BE(),
 );
 
-/** Reads the file and cuts it. Throws what opening and reading throw. */
+/** Reads the file and splits it into chunks. Throws the errors of opening and reading. */
 export function chunkFile(path: string): Chunked {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
@@ -53,7 +53,7 @@ function chunkOpen(fd: number): Chunked {
     size += got;
     const filled = kept + got;
     let start = 0;
-    // Near the end of the buffer a chunk could be cut by the buffer instead of its content.
+    // Near the end of the buffer, the buffer instead of the content could decide the boundary.
     while (start < filled && (got === 0 || filled - start >= maxBytes)) {
       const end = cutAfter(buffer, start, Math.min(filled, start + maxBytes));
       const bytes = buffer.subarray(start, end);
@@ -71,7 +71,7 @@ function chunkOpen(fd: number): Chunked {
 
 function cutAfter(buffer: Buffer, start: number, limit: number): number {
   let sum = 0;
-  // The bytes before the shortest length cannot cut: only the last 32 of them count.
+  // No boundary is possible before the minimum length: only the last 32 bytes before it matter.
   for (let at = start + minBytes - 32; at < limit; at++) {
     sum = ((sum << 1) + (gear[buffer[at] ?? 0] ?? 0)) | 0;
     if ((sum & cutMask) === 0 && at >= start + minBytes) return at + 1;

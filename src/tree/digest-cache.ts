@@ -1,9 +1,9 @@
-// Digests of files that need not be read again: known by size, times and inode, as git knows what is unchanged.
+// A cache of file digests by size, times and inode, in the way git detects unchanged files.
 //
-// A file that was changed in the same tick of the clock as it was read can look unchanged ever after ("racily clean"):
+// A file that changes in the same clock tick in which it was read can look unchanged forever ("racily clean"):
 // a digest is kept only when the file's times are safely older than the moment its reading began.
 
-/** What tells a changed file from an unchanged one; Node's Stats has them. */
+/** The fields by which a changed file is detected; Node's Stats has them. */
 export interface FileIdentity {
   readonly size: number;
   readonly mtimeMs: number;
@@ -11,11 +11,11 @@ export interface FileIdentity {
   readonly ino: number;
 }
 
-/** As many as are kept: some 100 MB of a large tree's names. */
+/** The maximum number of entries: some 100 MB for the names of a large tree. */
 const defaultLimit = 500_000;
 /** Clocks of file systems tick every few milliseconds at best. */
 const fineTickMs = 20;
-/** Times in whole seconds: a file system that knows no better; FAT's ticks are of two seconds. */
+/** Times in whole seconds come from a coarse file system; FAT's ticks are two seconds. */
 const coarseTickMs = 2_500;
 
 type Known = readonly [size: number, mtimeMs: number, ctimeMs: number, ino: number, digest: string];
@@ -24,7 +24,7 @@ export class DigestCache {
   readonly #known: Map<string, Known>;
   readonly #limit: number;
 
-  /** `entries`: what `entries()` gave before. Beyond `limit` those remembered first are dropped. */
+  /** `entries`: an earlier result of `entries()`. Beyond `limit`, the oldest are dropped. */
   constructor(entries: Iterable<readonly [string, Known]> = [], limit = defaultLimit) {
     this.#known = new Map(entries);
     this.#limit = limit;
@@ -44,8 +44,8 @@ export class DigestCache {
   }
 
   /**
-   * Keeps a digest. `file` is what the open file was when its reading began, at `startedMs` (Date.now()); the caller
-   * has seen it unchanged at the end of the reading.
+   * Stores a digest. `file` is the state of the open file when reading began, at `startedMs` (Date.now()); the caller
+   * has checked that it did not change while it was read.
    */
   remember(key: string, file: FileIdentity, digest: string, startedMs: number): void {
     const { size, mtimeMs, ctimeMs, ino } = file;
@@ -55,7 +55,7 @@ export class DigestCache {
     if (this.#known.size > this.#limit) this.#dropOldest();
   }
 
-  /** All that is known, to be kept in a file. */
+  /** All entries, to be stored in a file. */
   entries(): IterableIterator<[string, Known]> {
     return this.#known.entries();
   }
@@ -66,7 +66,7 @@ export class DigestCache {
   }
 }
 
-/** Whether every change of the file from `startedMs` on will show. */
+/** Whether every change of the file after `startedMs` will be visible. */
 export const isSettled = (
   { mtimeMs, ctimeMs }: Pick<FileIdentity, 'mtimeMs' | 'ctimeMs'>,
   startedMs: number,

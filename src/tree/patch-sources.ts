@@ -1,5 +1,5 @@
-// Files that others are made from, held for as long as a change of the tree takes: their names may be gone, or another
-// file's, by then.
+// The sources of patches, held during a change of the tree: their names may be removed or reused
+// meanwhile.
 
 import { copyFileSync, linkSync, lstatSync, rmSync } from '../files/named-fs.ts';
 import type { TreeChange } from '../protocol/tree-change.ts';
@@ -10,7 +10,7 @@ export class PatchSources {
   /** The names they are held under, by their path in the tree. */
   readonly #kept = new Map<string, string>();
 
-  /** Holds the sources of all patches among the changes. `prefix` is a path that begins no other name. Throws ERR_ARCHIVE when one is not there. */
+  /** Holds the sources of all patches among the changes. `prefix` is a unique prefix for names. Throws ERR_ARCHIVE when one is missing. */
   keep(changes: readonly TreeChange[], directories: TreeDirectories, prefix: string): void {
     for (const change of changes) {
       if (change.op !== 'write' || change.patch === undefined) continue;

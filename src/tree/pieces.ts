@@ -1,7 +1,7 @@
 // Splits a stream into pieces that are large enough to compress by themselves.
 const pieceBytes = 1 << 20;
 
-/** The same bytes, at most a MiB at a time; of nothing, one empty piece. */
+/** The same bytes in chunks of at most a MiB; for an empty stream, one empty chunk. */
 export async function* inPieces(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
   let piece = Buffer.allocUnsafe(pieceBytes);
   let used = 0;

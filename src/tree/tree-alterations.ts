@@ -1,4 +1,4 @@
-// What a change of a tree does to what is there already.
+// Applies changes to existing entries of a tree.
 import { errnoOf } from '../errors.ts';
 import { lstatSync, lutimesSync, rmdirSync, unlinkSync } from '../files/named-fs.ts';
 import { setMode } from '../files/open-directory.ts';
@@ -7,7 +7,7 @@ import { archiveErrors, withErrorsOf } from '../tar/archive-error.ts';
 import type { TreeDirectories } from './tree-directories.ts';
 import { toSeconds } from './tree-file.ts';
 
-/** Removes an entry, a directory only when nothing is left in it, or gives a file another mode or time. */
+/** Removes an entry, a directory only if it is empty, or sets a file's mode or time. */
 export function alterEntry(
   directories: TreeDirectories,
   change: Exclude<TreeChange, { op: 'write' }>,
@@ -39,7 +39,7 @@ function removeEntry(directories: TreeDirectories, path: string, found: string):
     rmdirSync(found);
     directories.forget(path);
   } catch (error) {
-    // What is still in it was not sent from here.
+    // It still contains entries that were not sent from here.
     if (!['ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')) throw error;
   }
 }

@@ -1,4 +1,4 @@
-// One file of a tree being written, under a name that is not its own yet.
+// One file of a tree that is being written, under a temporary name.
 
 import { createHash, type Hash, hash } from 'node:crypto';
 import {
@@ -25,7 +25,7 @@ const copyBytes = 1 << 20;
 export const proveContent = (entry: TreeEntry, content: Buffer, sha256: string): void =>
   requireDigest(entry, hash('sha256', content, 'hex'), sha256);
 
-/** Writes a file whose content is all there, and proved, where nothing is. What fails leaves nothing. */
+/** Writes a new file with verified content. A failure leaves nothing. */
 export function writeWholeFile(path: string, entry: TreeEntry, content: Buffer): void {
   const fd = openSync(path, createFlags, entry.mode & 0o777);
   try {
@@ -40,26 +40,26 @@ export function writeWholeFile(path: string, entry: TreeEntry, content: Buffer):
 }
 
 interface TreeFileOptions {
-  /** What it is made of. Default: pieces that come, alone. */
+  /** The parts of the file. Default: only received data. */
   readonly parts: readonly PatchPart[] | undefined;
   /** The path that the parts with an `at` are copied from. */
   readonly source: string | undefined;
-  /** Whether its content needs no proof. */
+  /** Whether the content is not verified. */
   readonly isTrusted: boolean;
 }
 
-/** A file whose content comes in pieces, some of them from the file that it is a new version of. */
+/** A file whose content arrives in chunks, some of them copied from its earlier version. */
 export class TreeFile {
   readonly #entry: TreeEntry;
   readonly #fd: number;
-  /** None when its content needs no proof. */
+  /** Undefined when the content is not verified. */
   readonly #sha256: Hash | undefined;
   readonly #sourceFd: number | undefined;
   readonly #parts: Iterator<PatchPart>;
   /** So far, in bytes. */
   #size = 0;
   #endsInHole = false;
-  /** Until the next part that is copied. */
+  /** The bytes until the next copied part. */
   #literalLeft = 0;
 
   constructor(path: string, entry: TreeEntry, { parts, source, isTrusted }: TreeFileOptions) {
@@ -78,7 +78,7 @@ export class TreeFile {
     }
   }
 
-  /** Copies what comes before the first piece. */
+  /** Copies the parts before the first received chunk. */
   start(): void {
     while (this.#literalLeft === 0) {
       const next = this.#parts.next();
@@ -99,7 +99,7 @@ export class TreeFile {
     }
   }
 
-  /** Gives the file its mode and time and closes it. Throws ERR_LOST when its content is not the one announced. */
+  /** Sets the file's mode and time and closes it. Throws ERR_LOST when the content does not match its digest. */
   finish(sha256: string): void {
     if (this.#sha256 !== undefined) requireDigest(this.#entry, this.#sha256.digest('hex'), sha256);
     if (this.#endsInHole) ftruncateSync(this.#fd, this.#size);
@@ -118,7 +118,7 @@ export class TreeFile {
     for (let done = 0; done < length; ) {
       const asked = Math.min(length - done, copyBytes);
       const got = readSync(this.#sourceFd, buffer, 0, asked, at + done);
-      // A source that was cut short meanwhile gives a wrong digest at the end.
+      // A truncated source results in a wrong digest at the end.
       if (got === 0) return;
       this.#put(buffer.subarray(0, got));
       done += got;
@@ -140,7 +140,7 @@ function requireDigest({ path }: TreeEntry, found: string, announced: string): v
   });
 }
 
-/** Writes from the place in the file on. */
+/** Writes at a position in the file. */
 function writeAll(fd: number, bytes: Buffer, place = 0): void {
   for (let at = 0; at < bytes.length; ) {
     at += writeSync(fd, bytes, at, bytes.length - at, place + at);
@@ -158,10 +158,10 @@ const isHole = (bytes: Buffer): boolean =>
   zeros.subarray(0, bytes.length).equals(bytes);
 
 function setAttributes(fd: number, { mode, mtimeMs }: TreeEntry): void {
-  // The umask, a default ACL, a set-group-ID directory or the mount may have made it another.
+  // The umask, a default ACL, a set-group-ID directory or the mount may have changed it.
   if ((fstatSync(fd).mode & 0o7777) !== mode) fchmodSync(fd, mode);
   futimesSync(fd, toSeconds(mtimeMs), toSeconds(mtimeMs));
 }
 
-/** A time as Node wants it. Half of all milliseconds would be cut to the one before: seconds as a fraction are not exact. */
+/** A time for Node. Seconds as a fraction are inexact: half of all values would be truncated to the millisecond before. */
 export const toSeconds = (mtimeMs: number): number => (mtimeMs + 0.001) / 1000;

@@ -16,20 +16,20 @@ import { localFileError } from '../tar/archive-error.ts';
 const smallBytes = 64 << 10;
 /** How much of a larger one is copied at a time. */
 const pieceBytes = 256 << 10;
-/** Without O_NONBLOCK, a FIFO put in a file's place would hold up everything. */
+/** Without O_NONBLOCK, opening a FIFO in place of a file would block. */
 const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 export const isSmall = ({ size }: TreeEntry): boolean => size <= smallBytes;
 
-/** Takes the contents of files. */
+/** Receives the contents of files. */
 export interface FileSink {
-  /** A file whose content came in one piece. */
+  /** A file with its content in one chunk. */
   whole(change: TreeChange, content: Buffer, sha256: string): void;
-  /** A file whose content comes piece by piece, until `close`. */
+  /** A file whose content arrives in chunks, until `close`. */
   open(change: TreeChange): void;
   content(piece: Buffer): void;
   close(sha256: string): void;
-  /** A file that its sender could not read; it may be open. Absent: that ends the stream. */
+  /** A file that its sender could not read; it may be open. Absent: that is an error. */
   giveUp?(change: TreeChange, reason: string): void;
 }
 
@@ -39,15 +39,15 @@ export class TreeFiles {
   #memory: Buffer | undefined;
   readonly #isDigested: boolean;
 
-  /** `isDigested`: what is copied gets digests. A tree that is given by its path is held until `close`. */
+  /** `isDigested`: whether to hash what is copied. A tree that is given by its path is held until `close`. */
   constructor(top: TreeTop, isDigested = true) {
     this.#top = top;
     this.#isDigested = isDigested;
   }
 
   /**
-   * The files of a tree that another process has named. Throws ERR_UNSUPPORTED when it is not that one here, ERR_REPLY
-   * when it is not below `directory`, where that is given.
+   * The files of a tree that another process has named. Throws ERR_UNSUPPORTED when the path is a different directory here, ERR_REPLY
+   * when it is not below `directory`, if given.
    */
   static of({ top, identity }: NamedTree, isDigested: boolean, directory?: string): TreeFiles {
     let found: string;
@@ -62,7 +62,7 @@ export class TreeFiles {
     throw new GomoteError('ERR_UNSUPPORTED', `${top} is not ${identity} here, but ${found}`);
   }
 
-  /** Opens a file, not through links. Throws what the system says: {@link whyUnread} tells it. */
+  /** Opens a file without following links. Throws the system's errors, see {@link whyUnread}. */
   open(path: string): number {
     this.#tree ??= OpenTree.of(this.#top);
     return openSync(this.#tree.at(path), openFlags);
@@ -74,8 +74,8 @@ export class TreeFiles {
   }
 
   /**
-   * Passes the file's content to the sink, which trusts it, and how much in each step. Throws ERR_LOST when the file is not what its entry
-   * says, ERR_LOCAL_FILE when it cannot be read, and as the sink does.
+   * Passes the file's content to the sink, and yields how much in each step. Throws ERR_LOST when the file does not match its entry,
+   * ERR_LOCAL_FILE when it cannot be read, and the errors of the sink.
    */
   *copy(
     change: Extract<TreeChange, { op: 'write' }>,
@@ -121,22 +121,22 @@ export class TreeFiles {
   }
 }
 
-/** Reads all of a small file into `memory`, which has room for a byte more. Throws ERR_LOST when its size is another. */
+/** Reads a small file into `memory`, which has room for one more byte. Throws ERR_LOST when its size differs. */
 export function readWhole(fd: number, entry: TreeEntry, memory: Buffer): Buffer {
   const { size } = entry;
-  // One byte more than is due tells in the same call whether the file has grown.
+  // Reading one byte more shows whether the file has grown.
   if (readSync(fd, memory, 0, size + 1, null) !== size) throw changed(entry);
   return memory.subarray(0, size);
 }
 
-/** Reads from `at` on, no more than there is memory for. Throws ERR_LOST when the file has ended before. */
+/** Reads from `at`, as much as fits. Throws ERR_LOST when the file ends earlier. */
 export function readSome(fd: number, entry: TreeEntry, memory: Buffer, at: number): Buffer {
   const got = readSync(fd, memory, 0, memory.length, at);
   if (got === 0) throw changed(entry);
   return memory.subarray(0, got);
 }
 
-/** Throws ERR_LOST when the file has not the size that its entry says. */
+/** Throws ERR_LOST when the file's size differs from its entry. */
 export function requireSize(fd: number, entry: TreeEntry): void {
   if (fstatSync(fd).size !== entry.size) throw changed(entry);
 }

@@ -1,4 +1,4 @@
-// The symbolic links of a tree: made last, and only those that stay inside the root.
+// The symbolic links of a tree: created last, and only if they stay inside the root.
 import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
 import { trace } from '../files/confine.ts';
@@ -8,23 +8,23 @@ import type { TreeEntry } from '../protocol/tree-entry.ts';
 import { outsideLinkError } from '../tar/archive-error.ts';
 
 interface TreeLinksOptions {
-  /** What no link may lead out of. */
+  /** The directory that links must not leave. */
   readonly fence: string;
-  /** For system calls on an entry, to be used at once. */
+  /** For system calls on an entry; use it at once. */
   readonly placeOf: (entry: TreeEntry) => string;
-  /** The absolute path of the directory that an entry is in, which it makes sure of. */
+  /** The absolute path of an entry's parent directory, which is created if missing. */
   readonly directoryOf: (entry: TreeEntry) => string;
-  /** Makes one; false when that has failed and was reported. */
+  /** Creates one. Returns false when that failed and was reported. */
   readonly make: (entry: TreeEntry, calls: () => void) => boolean;
-  /** Asked before each gets its place; a throw keeps what is there. */
+  /** Called before each is placed. A throw keeps the existing entry. */
   readonly allow: (entry: TreeEntry) => void;
-  /** Whether a directory makes room for one. Default: yes. */
+  /** Whether a link replaces a directory. Default: yes. */
   readonly replaces: Replaces | undefined;
-  /** Called for each that is not made because it leads out. */
+  /** Called for each that is skipped because it leads out. */
   readonly onOutsideLink?: ((entry: TreeEntry) => void) | undefined;
 }
 
-/** Makes the links and gives them. Throws ERR_ARCHIVE, leaving none, when one leads out and there is no listener for it. */
+/** Creates the links and returns them. Without a listener, throws ERR_ARCHIVE and creates none when one leads out. */
 export function makeTreeLinks(
   entries: readonly TreeEntry[],
   options: TreeLinksOptions,
@@ -44,7 +44,7 @@ export function makeTreeLinks(
       made.push({ entry });
     });
   }
-  // Stops `a -> b/../x`, `b -> .`: each stays inside alone, and both together do not.
+  // Refuse `a -> b/../x` with `b -> .`: each alone stays inside, but both together do not.
   return made.flatMap((link) => {
     if (staysInside(options, link.entry)) return [link.entry];
     rmSync(options.placeOf(link.entry), { force: true });

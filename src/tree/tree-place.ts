@@ -1,4 +1,4 @@
-// Where a tree is made, held: its own directory, or one beside it while there is none, so that it appears in one step.
+// The directory in which a tree is created: its own, or a temporary one beside it, so that a new tree appears in one step.
 import { hash, randomBytes } from 'node:crypto';
 import { relative } from 'node:path';
 import { mkdirSync, renameSync } from '../files/named-fs.ts';
@@ -11,22 +11,22 @@ import { TreeDirectories } from './tree-directories.ts';
 const impliedMode = 0o755;
 
 interface TreePlaceOptions {
-  /** Whether the tree is not there yet. */
+  /** Whether the tree does not exist yet. */
   readonly isStaged: boolean;
-  /** Whether directories replace what is none. */
+  /** Whether directories replace other entries. */
   readonly replaces: boolean;
 }
 
 export class TreePlace {
   readonly directories: TreeDirectories;
-  /** The directory that the tree is in; none for the root itself. */
+  /** The parent directory of the tree; none for the root itself. */
   readonly #above: Place | undefined;
   readonly #top: OpenDirectory;
   readonly #name: string;
 
   /** `base` is a real path, the real path `root` or below it. Throws what the system says. */
   constructor(root: string, base: string, { isStaged, replaces }: TreePlaceOptions) {
-    // One change of a tree is made at a time: what else is found of this name was left by an end by force.
+    // Only one change of a tree runs at a time: another directory of this name was left by a killed process.
     const prefix = `.gomote-push-${hash('sha256', base, 'hex').slice(0, 8)}-`;
     this.#name = prefix + randomBytes(4).toString('hex');
     const path = relative(root, base);
@@ -51,12 +51,12 @@ export class TreePlace {
     }
   }
 
-  /** For system calls on what has not got its own name yet. */
+  /** For system calls on the tree before it has its final name. */
   get partial(): string {
     return this.#top.at(this.#name);
   }
 
-  /** Names the tree. */
+  /** Renames the tree to its final name. */
   settle(): void {
     const above = this.#above;
     if (above !== undefined) renameSync(above.directory.at(this.#name), above.at);

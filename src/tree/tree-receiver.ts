@@ -1,4 +1,4 @@
-// Reads a tree stream and drives a sink, step by step. Nothing is passed on before its digest has proved it.
+// Parses a tree stream and drives a sink, step by step. Nothing is passed on before its digest is verified.
 import { createHash, type Hash, hash } from 'node:crypto';
 import { GomoteError } from '../errors.ts';
 import { nameFromBytes } from '../protocol/name-bytes.ts';
@@ -14,7 +14,7 @@ import {
 import { treeLimits } from '../protocol/tree-limits.ts';
 import { type FileSink, TreeFiles } from './tree-files.ts';
 
-/** The sender has said that it cannot go on; all that came before is whole. */
+/** The sender could not go on; everything before that is complete. */
 export class SenderFailure extends GomoteError {
   constructor(message: string) {
     super('ERR_LOST', message);
@@ -22,13 +22,13 @@ export class SenderFailure extends GomoteError {
 }
 
 export interface TreeSink extends FileSink {
-  /** All that a part of the stream does, before any of it is done, and the part's head. A throw refuses it. */
+  /** The changes of a part of the stream, before they are applied, and the part's head. A throw refuses them. */
   begin(changes: readonly TreeChange[], head: Buffer): void;
   /** A change that has no content. */
   apply(change: TreeChange): void;
   /**
-   * Says that all contents are copied on this machine: they are as their digests say, and those may be empty, where
-   * nobody wants to know them.
+   * Called when all contents are copied on this machine: they are not verified, and their digests may be empty where
+   * they are not needed.
    */
   trust(): void;
 }
@@ -37,7 +37,7 @@ const { lengthBytes, digestBytes } = treeStream;
 
 const damaged = (what: string): GomoteError => new GomoteError('ERR_LOST', `tree stream: ${what}`);
 
-/** How much is copied in a step, in bytes: some milliseconds, which is long beside what it takes to look up from it. */
+/** How much is copied in a step, in bytes: a few milliseconds of work. */
 const stepBytes = 16 << 20;
 /** The cost of making a file, in bytes of content that take as long. */
 const bytesPerFile = 32 << 10;
@@ -54,11 +54,11 @@ type State =
 
 export interface TreeReceiverOptions {
   /**
-   * Accepts a stream that names files of this machine, and digests them while they are copied, or does not. Only a trusted
+   * Whether to accept a stream that names files of this machine, and whether to hash them while they are copied. Only a trusted
    * sender on this machine may name them. Default: such a stream is refused.
    */
   readonly named?: 'digested' | 'undigested';
-  /** Below which directory the tree must be that is named. Default: anywhere, for who sends it may do anything here. */
+  /** The directory that must contain the named tree. Default: anywhere, because the sender may do anything here. */
   readonly namedIn?: string | undefined;
 }
 
@@ -68,7 +68,7 @@ export class TreeReceiver {
   readonly #proof: Hash = createHash('sha256');
   #state: State = 'length';
   #isBegun = false;
-  /** What has come of the field being read. */
+  /** The received part of the current field. */
   #field: Buffer[] = [];
   #fieldLeft: number = lengthBytes;
   #head = Buffer.alloc(0);
@@ -78,12 +78,12 @@ export class TreeReceiver {
   /** Of all parts. */
   #headsBytes = 0;
   #count = 0;
-  /** Where the contents are, when the stream has none. */
+  /** Where the contents are, when the stream does not carry them. */
   #files: TreeFiles | undefined;
-  /** What is to be done with contents that the stream has not. */
+  /** The changes whose contents the stream does not carry. */
   #due: TreeChange[] = [];
 
-  /** SHA-256 over the digests of all heads and contents, once the stream is whole. */
+  /** SHA-256 over the digests of all heads and contents, once the stream is complete. */
   proof = '';
 
   constructor(sink: TreeSink, options: TreeReceiverOptions = {}) {
@@ -96,13 +96,13 @@ export class TreeReceiver {
     return this.#files !== undefined;
   }
 
-  /** Of a stream that names its contents, `copy` must be called after it. */
+  /** Parses the next bytes. Call `copy` afterwards for a stream that names its contents. */
   push(chunk: Buffer): void {
     let at = 0;
     while (at < chunk.length) at += this.#take(chunk, at);
   }
 
-  /** Does what a stream without contents has said, in steps that are not long; before each there is time for other things. */
+  /** Applies a stream without contents, in short steps between which other work can run. */
   *copy(): Generator<void, void, void> {
     const files = this.#files;
     if (files === undefined) return;
@@ -127,13 +127,13 @@ export class TreeReceiver {
     }
   }
 
-  /** Says that the stream has ended. Throws ERR_LOST unless it was whole. */
+  /** Call at the end of the stream. Throws ERR_LOST unless it was complete. */
   finish(): void {
     this.#files?.close();
     if (this.#state !== 'end' || this.#due.length > 0) throw damaged('unexpected end');
   }
 
-  /** Reads on from `at`; returns how many bytes it took. */
+  /** Parses from `at`. Returns how many bytes were consumed. */
   #take(chunk: Buffer, at: number): number {
     if (this.#state === 'file') return this.#takeFile(chunk, at);
     if (this.#state === 'content') return this.#takeContent(chunk, at);
@@ -147,7 +147,7 @@ export class TreeReceiver {
       this.#field = [];
       this.#takeField(field);
     } else {
-      // The chunk is not ours to keep.
+      // The chunk's buffer belongs to the caller.
       this.#field[this.#field.length - 1] = Buffer.from(piece);
     }
     return piece.length;
@@ -208,7 +208,7 @@ export class TreeReceiver {
     this.#count += changes.length;
     if (this.#count > treeLimits.entries) throw damaged('too many changes');
     const isNamed = this.#files !== undefined;
-    // What a patch is made of may be gone when it is its turn.
+    // The source of a patch may be gone by the time it is applied.
     if (isNamed && changes.some(isPatch)) throw damaged('a patch without its contents');
     this.#sink.begin(changes, this.#head);
     if (isNamed) this.#due = this.#due.concat(changes);
@@ -216,7 +216,7 @@ export class TreeReceiver {
     this.#next = 0;
   }
 
-  /** Does what has no content, up to the next file. */
+  /** Applies changes without content, up to the next file. */
   #advance(): void {
     for (; ; this.#next++) {
       const change = this.#changes[this.#next];
@@ -252,7 +252,7 @@ export class TreeReceiver {
     return end + digestBytes - at;
   }
 
-  /** Tells the sink of the file that was last begun, if its digest says that it was given up. */
+  /** Reports the last file to the sink if its digest says that its sender gave up. */
   #isGivenUp(digest: Buffer): boolean {
     if (this.#sink.giveUp === undefined || !digest.equals(givenUpDigest)) return false;
     const change = this.#changes[this.#next - 1];

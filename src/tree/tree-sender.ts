@@ -216,7 +216,7 @@ export class TreeSender {
     this.#options.onDigest?.(entry, sha256.toString('hex'));
   }
 
-  /** The piece so far; its memory belongs to the reader from now on. */
+  /** The current chunk, whose buffer now belongs to the reader. */
   #take(): Buffer {
     const taken = this.#piece.subarray(0, this.#used);
     this.#piece = this.#freshPiece();

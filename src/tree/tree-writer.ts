@@ -1,4 +1,4 @@
-// Makes the changes of a tree stream below a directory: each file appears under its name only whole and proved.
+// Applies the changes of a tree stream below a directory: a file gets its final name only when it is complete and verified.
 import { posix, relative } from 'node:path';
 import { GomoteError } from '../errors.ts';
 import { realRoot, resolveInside } from '../files/confine.ts';
@@ -25,27 +25,27 @@ import type { TreeSink } from './tree-receiver.ts';
 export interface TreeWriterOptions {
   /** Whether symbolic links must stay inside the tree itself, not only inside the root. Default: no. */
   readonly linksStayInTree?: boolean;
-  /** Called for each link that is not made because it leads out. Absent: the first one refuses all changes. */
+  /** Called for each link that is skipped because it leads out. Absent: the first one refuses all changes. */
   readonly onOutsideLink?: (entry: TreeEntry) => void;
-  /** Sees the head of each part of the changes before any of the part is made; a throw refuses them. */
+  /** Called with the head of each part before the part is applied. A throw refuses the changes. */
   readonly onHead?: (head: Buffer) => void;
   /**
-   * Whether what is of another kind makes room, a directory with all that is in it; `empty`: that only if no file or link
+   * Whether entries of another kind are replaced, a directory with everything in it; `empty`: a directory only if no file or link
    * is in it. Default: yes.
    */
   readonly replaces?: Replaces;
-  /** Asked before an entry gets its place in a tree that was there before; a throw keeps what is there. */
+  /** Called before an entry replaces an existing one. A throw keeps the existing one. */
   readonly beforePlace?: (entry: TreeEntry) => void;
-  /** Called for each entry that alone cannot be made. Absent: the first one ends everything. */
+  /** Called for each entry that cannot be created. Absent: the first failure ends everything. */
   readonly onRefused?: (entry: TreeEntry, error: unknown) => void;
-  /** Called for each change that is made; of a file, with its digest. */
+  /** Called for each applied change; for a file, with its digest. */
   readonly onDone?: (change: TreeChange, digest: string) => void;
 }
 
 export class TreeWriter implements TreeSink {
   readonly #root: string;
   readonly #base: string;
-  /** Whether the tree is made beside the base, as there is none, so that it appears in one step. */
+  /** Whether a new tree is created beside its destination, so that it appears in one step. */
   #isStaged: boolean;
   #place: TreePlace | undefined;
   readonly #options: TreeWriterOptions;
@@ -58,7 +58,7 @@ export class TreeWriter implements TreeSink {
   #files = 0;
   #bytes = 0;
 
-  /** `dir` is a path of the protocol below `root`; it is made when it is absent. */
+  /** `dir` is a path of the protocol below `root`; it is created if missing. */
   constructor(root: string, dir: string, options: TreeWriterOptions = {}) {
     this.#root = realRoot(root);
     this.#options = options;
@@ -74,12 +74,12 @@ export class TreeWriter implements TreeSink {
     return { files: this.#files, bytes: this.#bytes };
   }
 
-  /** Whether an end now leaves nothing of what was made. */
+  /** Whether stopping now leaves nothing behind. */
   get leavesNothing(): boolean {
     return this.#isRefused && this.#isStaged;
   }
 
-  /** What links must stay inside. */
+  /** The directory that links must stay inside. */
   get #fence(): string {
     return this.#options.linksStayInTree ? this.#base : this.#root;
   }
@@ -105,7 +105,7 @@ export class TreeWriter implements TreeSink {
     return withErrorsOf(relative(this.#root, this.#base) || '.', calls, this.#root);
   }
 
-  /** Sees to the place, once. */
+  /** Prepares the destination, once. */
   get #ready(): TreePlace {
     this.#place ??= new TreePlace(this.#root, this.#base, {
       isStaged: this.#isStaged,
@@ -146,7 +146,7 @@ export class TreeWriter implements TreeSink {
     }
   }
 
-  /** Makes an entry; false when that failed, nothing was made, and it has been told. */
+  /** Creates an entry. Returns false when that failed and was reported. */
   #make(entry: TreeEntry, calls: () => void): boolean {
     try {
       withErrorsOf(entry.path, calls, this.#root);
@@ -164,7 +164,7 @@ export class TreeWriter implements TreeSink {
     if (!this.#isStaged) this.#options.beforePlace?.(entry);
   }
 
-  /** Drops the file whose content is coming. */
+  /** Drops the file that is being received. */
   discard(): void {
     this.#open?.file.close();
     this.#open = undefined;
@@ -242,7 +242,7 @@ export class TreeWriter implements TreeSink {
     this.#options.onDone?.(change, digest);
   }
 
-  /** Makes what is made last. */
+  /** Creates the entries that come last. */
   finish(): void {
     this.#finish();
     this.#isOver = true;
@@ -268,8 +268,8 @@ export class TreeWriter implements TreeSink {
   }
 
   /**
-   * Unless it is finished: what is whole stays, what is not goes; of a tree that was not there before and was refused,
-   * nothing stays. Never throws: there is an error already.
+   * Unless it is finished, keeps complete entries and removes incomplete ones; of a new tree that was refused,
+   * nothing is kept. Never throws: there is already an error.
    */
   abandon(): void {
     if (this.#isOver) return;
@@ -282,13 +282,13 @@ export class TreeWriter implements TreeSink {
         this.#directories.finish();
       }
     } catch {
-      // The next change of the tree finds what is left.
+      // The next change of the tree removes leftovers.
     } finally {
       this.#place?.close();
     }
   }
 
-  /** Moves the tree to its place and releases the sources. */
+  /** Moves the tree to its destination and releases the sources. */
   #settle(): void {
     this.#tried(() => {
       this.#sources.release();

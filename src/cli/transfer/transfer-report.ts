@@ -43,7 +43,7 @@ export function throwSkipped(skipped: Skipped | undefined, { messages }: Context
   throw new GomoteError('ERR_LOST', `${what} not in the archive as found; the rest is`);
 }
 
-/** The same chunks, counted on their way. */
+/** Passes the chunks on and counts them. */
 export async function* watched(
   source: AsyncIterable<Uint8Array>,
   passed: Passed,
