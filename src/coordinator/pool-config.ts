@@ -4,7 +4,7 @@ import type { BackendConfig } from '../backends/config.ts';
 import { confinementOptions, toLocalMachine } from '../backends/local/config.ts';
 import { builtInCatalogue, type Catalogue, type HostType, type LocalMachine } from '../builders.ts';
 import { badValue } from '../config/file.ts';
-import { fingerprintSchema, nameSchema } from '../config/values.ts';
+import { durationSchema, fingerprintSchema, nameSchema } from '../config/values.ts';
 import { areTooMany, type Labels, whyNoLabel } from '../protocol/labels.ts';
 
 interface PoolCommon {
@@ -13,6 +13,10 @@ interface PoolCommon {
   readonly host: HostType;
   /** How many machines to keep ready ahead. */
   readonly warm: number;
+  /** How many there are at least, in use or ready. */
+  readonly minimum: number;
+  /** For how long machines that were given back are replaced by ready ones, in ms. */
+  readonly keepMs: number;
   /** Of each of its machines. */
   readonly labels?: Labels | undefined;
 }
@@ -79,6 +83,13 @@ const labelKey = v.pipe(
   v.check((name) => whyNoLabel(name, '') === undefined, 'it is no key of a label'),
 );
 
+/** Of pools that make machines. */
+const scaling = {
+  maximum: count(1),
+  minimum: v.optional(count(0), 0),
+  'scale-down-after': v.optional(durationSchema, '0'),
+};
+
 const common = { host: nameSchema, warm: v.optional(count(0), 0), labels };
 
 export const poolSchema = v.variant(
@@ -87,13 +98,13 @@ export const poolSchema = v.variant(
     v.strictObject({
       ...common,
       kind: v.literal('local'),
-      maximum: count(1),
+      ...scaling,
       ...confinementOptions,
     }),
     v.strictObject({
       ...common,
       kind: v.literal('backend'),
-      maximum: count(1),
+      ...scaling,
       backend: nameSchema,
     }),
     v.strictObject({
@@ -149,16 +160,19 @@ export function toPool(
       `there is no such host type; there are: ${known}`,
     );
   }
-  const shared = { name, host, warm: section.warm, labels: section.labels };
+  const shared = {
+    ...{ name, host, warm: section.warm, labels: section.labels },
+    ...scalingOf(path, name, section),
+  };
   switch (section.kind) {
     case 'local': {
-      const { host: _host, warm: _warm, labels: _labels, kind, maximum, ...options } = section;
+      const { kind, maximum } = section;
       // Users of a coordinator do not trust each other, nor does it trust them.
       const machine: LocalMachine = {
         ...host.local,
         // That there is none has to be written here, where users share the machine.
         isolation: 'bubblewrap',
-        ...toLocalMachine(options),
+        ...toLocalMachine(confinementOf(section)),
       };
       return { ...shared, kind, maximum, machine };
     }
@@ -192,6 +206,19 @@ export function toPool(
       return { ...shared, kind: section.kind, maximum: section.maximum, backend };
     }
   }
+}
+
+/** What confines its machines. */
+const confinementOf = (section: Extract<PoolSection, { kind: 'local' }>) =>
+  Object.fromEntries(
+    Object.entries(section).filter(([key]) => Object.hasOwn(confinementOptions, key)),
+  ) as Parameters<typeof toLocalMachine>[0];
+
+function scalingOf(path: string, name: string, section: PoolSection) {
+  if (!('minimum' in section)) return { minimum: 0, keepMs: 0 };
+  const { minimum, maximum, 'scale-down-after': keepMs } = section;
+  if (minimum <= maximum) return { minimum, keepMs };
+  throw badValue(path, `pools.${name}.minimum`, minimum, `maximum is ${maximum}`);
 }
 
 const joined = (labels: Labels | undefined, own: Labels | undefined): Labels | undefined =>

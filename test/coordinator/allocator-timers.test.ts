@@ -27,7 +27,7 @@ const fails = async () => {
 };
 
 const options = (warm: number) => ({
-  warm,
+  scaling: { warm, minimum: 0, keepMs: 0 },
   onTrouble: () => undefined,
   onLost: () => undefined,
 });

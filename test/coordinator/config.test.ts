@@ -37,6 +37,10 @@ const bad: Record<string, [string, string[]]> = {
     ['pools.p.labels', 'a/b=c', '1 to 63 letters'],
   ],
   'a label that is no text': [`${state}${pool}labels = { cores = 8 }\n`, ['pools.p.labels.cores']],
+  'a minimum above the maximum': [
+    `${state}${pool}minimum = 9\n`,
+    ['pools.p.minimum', '9', 'maximum is'],
+  ],
   'a priority that is none': [
     `${state}${pool}[limits]\npriority = "urgent"\n`,
     ['limits.priority', 'urgent'],

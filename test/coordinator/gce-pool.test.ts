@@ -50,3 +50,26 @@ it('a coordinator makes, uses and ends virtual machines, and leaves those of ano
   await left.halt();
   await until(() => fake.api.instances.length === 0);
 });
+
+it('a coordinator keeps the minimum of virtual machines, makes more on demand, and ends what is too much', async () => {
+  const fake = await cloud();
+  const scaling = 'minimum = 1\nscale-down-after = "1s"\n';
+  const coordinator = await startCoordinator({ machines: 1, sections: vmPool(fake, 3) + scaling });
+  const { signal } = new AbortController();
+  const client = coordinator.client('me');
+  const warm = () => coordinator.coordinator.view({ name: 'me', isAdmin: true }).pools[1]?.warm;
+  await until(() => warm() === 1);
+  const made = [];
+  for (let n = 0; n < 3; n++) made.push(await client.requestBuildlet('vm', { signal }));
+  expect(fake.api.instances).toHaveLength(3);
+  for (const { name } of made) {
+    const buildlet = client.namedBuildlet(name);
+    await buildlet.halt();
+    await buildlet.disconnect();
+  }
+  // After the time without use one is left, another than those that were used.
+  await until(() => fake.api.instances.length === 1 && warm() === 1);
+  // A coordinator that starts anew leaves none behind.
+  await coordinator.restart();
+  await until(() => fake.api.instances.length === 1 && warm() === 1);
+});

@@ -84,7 +84,7 @@ async function coordinator(owner = 'mine') {
     ...ends,
   } as unknown as Pool;
   const allocator = new MachineAllocator(pool, {
-    warm: 0,
+    scaling: { warm: 0, minimum: 0, keepMs: 0 },
     onTrouble: never,
     onLost: never,
   });

@@ -3,24 +3,33 @@ import { setMaxListeners } from 'node:events';
 import { GomoteError, messageOf } from '../../errors.ts';
 import { hasLabels, type Labels } from '../../protocol/labels.ts';
 import { anySignal } from '../../timeout-signal.ts';
+import type { PoolConfig } from '../pool-config.ts';
+import { Demand } from './demand.ts';
 import { fewestLabelsFirst } from './members.ts';
 import type { AcquireCall, Pool, ReconcileCall } from './pool.ts';
 import { ReadyMachines } from './ready-machines.ts';
 import { RecentNames } from './recent-names.ts';
 import { retry } from './retry.ts';
 
+/** How many machines there are before they are asked for. */
+export type Scaling = Pick<PoolConfig, 'warm' | 'minimum' | 'keepMs'>;
+
 interface MachineAllocatorOptions {
-  /** How many machines to keep ready ahead. */
-  readonly warm: number;
+  readonly scaling: Scaling;
   /** Called with errors of background work. */
   readonly onTrouble: (what: string, error: unknown) => void;
   /** Called when a machine in use is gone for good. */
   readonly onLost: (id: string, reason: string) => void;
+  /** How often machines that are ready are asked whether they are well, in ms. */
+  readonly lookMs?: number;
   /** The first wait before a failed release or start is tried again, in ms; it doubles up to a minute. */
   readonly retryMs?: number;
 }
 
 const longestRetryMs = 60_000;
+
+/** More often than the platform ends machines that are not used, in ms. */
+const defaultLookMs = 60_000;
 
 /** How long a machine that was taken back is remembered, in ms: longer than a list of machines takes. */
 const rememberMs = 300_000;
@@ -43,6 +52,10 @@ export class MachineAllocator {
   readonly #ready: ReadyMachines;
   readonly #closed = new AbortController();
   readonly #firstRetryMs: number;
+  #scaling: Scaling;
+  readonly #demand: Demand;
+  #scaleDown: NodeJS.Timeout | undefined;
+  #look: NodeJS.Timeout | undefined;
   #acquiring = 0;
   #isOpen = false;
   /** What failed last. */
@@ -54,11 +67,14 @@ export class MachineAllocator {
     const { signal } = this.#closed;
     // As many listen as there are machines being made or taken back.
     setMaxListeners(0, signal);
-    const { onTrouble, warm, retryMs: firstRetryMs = 1_000 } = options;
+    const { onTrouble, scaling, retryMs: firstRetryMs = 1_000 } = options;
+    this.#scaling = scaling;
+    this.#demand = new Demand(scaling.keepMs);
     this.#firstRetryMs = firstRetryMs;
     const onChange = () => this.onFree();
     this.#ready = new ReadyMachines({
-      ...{ pool, wanted: warm, signal, firstRetryMs, longestRetryMs, onTrouble, onChange },
+      ...{ pool, signal, firstRetryMs, longestRetryMs, onTrouble, onChange },
+      onDead: (id) => void this.giveBack(id),
     });
     pool.onCapacity = onChange;
     pool.onLost = (id, reason) => this.#lost(id, reason);
@@ -165,20 +181,34 @@ export class MachineAllocator {
     this.onFree();
   }
 
-  /** Keeps so many machines ready from here on. */
-  keepReady(count: number): void {
-    for (const id of this.#ready.setWanted(count)) void this.giveBack(id);
+  /** Keeps as many machines ready from here on. */
+  rescale(scaling: Scaling): void {
+    this.#scaling = scaling;
+    this.#demand.keepMs = scaling.keepMs;
+    this.makeAhead();
     this.onFree();
   }
 
-  /** Hands out no more; what is being made is finished. */
+  /** Hands out no more; what is being made is finished, and what is ready stays so. */
   stop(): void {
     this.#isOpen = false;
+  }
+
+  /** Hands out no more, and keeps nothing ready. */
+  retire(): void {
+    this.stop();
+    // Also what is being made.
+    this.onFree = () => {
+      for (const id of this.#ready.setWanted(0)) void this.giveBack(id);
+    };
+    this.onFree();
   }
 
   /** Stops handing out machines; those in use stay so, and what was ready goes at the next start. */
   async close(): Promise<void> {
     this.#isOpen = false;
+    clearTimeout(this.#scaleDown);
+    clearInterval(this.#look);
     this.#closed.abort(new GomoteError('ERR_CLOSED', 'the coordinator is ending'));
     await this.pool.close();
   }
@@ -195,9 +225,33 @@ export class MachineAllocator {
     return capacity - this.lent - this.#ready.total;
   }
 
-  /** Makes machines ahead where there is room. */
+  /** Makes machines ahead where there is room, and gives those back that are too many. */
   makeAhead(): void {
-    while (this.#isOpen && this.#ready.isWanted && this.#room > 0) void this.#ready.make();
+    if (!this.#isOpen) return;
+    const wanted = this.#wanted();
+    if (wanted > 0) this.#lookAfterReady();
+    for (const id of this.#ready.setWanted(wanted)) void this.giveBack(id);
+    while (this.#ready.isWanted && this.#room > 0) void this.#ready.make();
+  }
+
+  #lookAfterReady(): void {
+    const { lookMs = defaultLookMs } = this.#options;
+    this.#look ??= setInterval(() => void this.#ready.look(), lookMs).unref();
+  }
+
+  /** How many are to be ready now. */
+  #wanted(): number {
+    const { warm, minimum } = this.#scaling;
+    const nowMs = performance.now();
+    const used = this.#lent.size + this.#acquiring;
+    this.#demand.note(used, nowMs);
+    const wanted = Math.max(warm, minimum - used, this.#demand.peak(nowMs) - used);
+    clearTimeout(this.#scaleDown);
+    const changesInMs = this.#demand.changesIn(nowMs);
+    if (changesInMs !== undefined) {
+      this.#scaleDown = setTimeout(() => this.onFree(), changesInMs + 1).unref();
+    }
+    return wanted;
   }
 
   /** Lends one that is ready, or makes one; only called for what is free. */

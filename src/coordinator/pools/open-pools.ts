@@ -5,6 +5,7 @@ import { GomoteError } from '../../errors.ts';
 import type { Log } from '../log.ts';
 import type { PoolConfig } from '../pool-config.ts';
 import { BackendPool, hostOf } from './backend-pool.ts';
+import type { Scaling } from './machine-allocator.ts';
 import type { Pool } from './pool.ts';
 import type { ReverseGate } from './reverse-gate.ts';
 
@@ -28,8 +29,7 @@ export interface PoolPlace {
 
 export interface OpenedPool {
   readonly pool: Pool;
-  /** How many machines to keep ready ahead. */
-  readonly warm: number;
+  readonly scaling: Scaling;
 }
 
 export async function openPools(
@@ -39,7 +39,7 @@ export async function openPools(
   return await Promise.all(
     pools.map(async (section) => ({
       pool: await openPool(section, place),
-      warm: section.warm,
+      scaling: section,
     })),
   );
 }

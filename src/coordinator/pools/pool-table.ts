@@ -71,13 +71,12 @@ export class PoolTable {
       const allocator = this.get(name);
       this.allocators.delete(name);
       this.#retired.set(name, allocator);
-      allocator.stop();
-      allocator.keepReady(0);
+      allocator.retire();
     }
     for (const config of changed) {
       const allocator = this.get(config.name);
       allocator.pool.reconfigure?.(config);
-      allocator.keepReady(config.warm);
+      allocator.rescale(config);
     }
     this.#catalogue = catalogue;
     const opening = added.map((opened) => this.#add(opened));
@@ -95,10 +94,10 @@ export class PoolTable {
     await Promise.all(all.map((allocator) => allocator.close()));
   }
 
-  #add({ pool, warm }: OpenedPool): MachineAllocator {
+  #add({ pool, scaling }: OpenedPool): MachineAllocator {
     const { onTrouble, onLost } = this.#options;
     const allocator = new MachineAllocator(pool, {
-      ...{ warm, onTrouble },
+      ...{ scaling, onTrouble },
       onLost: (id, reason) => onLost(pool.name, id, reason),
     });
     this.allocators.set(pool.name, allocator);

@@ -1,32 +1,35 @@
 // Machines that are made ahead of the requests for them.
-import { messageOf } from '../../errors.ts';
+import { isOwnShortage, messageOf } from '../../errors.ts';
+import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { Pool } from './pool.ts';
 import { pause } from './retry.ts';
 
 interface ReadyMachinesOptions {
   readonly pool: Pool;
-  /** How many to keep ready. */
-  readonly wanted: number;
   readonly signal: AbortSignal;
   readonly firstRetryMs: number;
   readonly longestRetryMs: number;
   readonly onTrouble: (what: string, error: unknown) => void;
   /** Called when one is ready, could not be made, or may be tried again. */
   readonly onChange: () => void;
+  /** Called with one that was ready and is of no use. */
+  readonly onDead: (id: string) => void;
 }
+
+/** How long a machine may take to answer, in ms. */
+const answerTimeoutMs = 10_000;
 
 export class ReadyMachines {
   readonly #options: ReadyMachinesOptions;
   readonly #ready: string[] = [];
   #making = 0;
-  #wanted: number;
+  #wanted = 0;
   /** Under way after a machine could not be made. */
   #pause: Promise<void> | undefined;
   #retryMs: number | undefined;
 
   constructor(options: ReadyMachinesOptions) {
     this.#options = options;
-    this.#wanted = options.wanted;
   }
 
   get ids(): readonly string[] {
@@ -69,6 +72,25 @@ export class ReadyMachines {
   /** Whether one more is to be made now: after a failure there is a pause, in which requests that wait get the room. */
   get isWanted(): boolean {
     return this.#pause === undefined && this.total < this.#wanted;
+  }
+
+  /** Asks each whether it is well, which also keeps it from ending for want of use. */
+  async look(): Promise<void> {
+    await Promise.all([...this.#ready].map((id) => this.#lookAt(id)));
+  }
+
+  async #lookAt(id: string): Promise<void> {
+    const { pool, onTrouble, onDead, signal: closed } = this.#options;
+    const signal = anySignal(closed, timeoutSignal(answerTimeoutMs));
+    try {
+      const client = await pool.connect(id);
+      await client.status({ signal }).finally(() => client.disconnect());
+      await pool.renew?.(id, { signal });
+    } catch (error) {
+      if (closed.aborted || isOwnShortage(error) || !this.remove(id)) return;
+      onTrouble(`${id}, which was ready, does not answer: ${messageOf(error)}`, error);
+      onDead(id);
+    }
   }
 
   async make(): Promise<void> {

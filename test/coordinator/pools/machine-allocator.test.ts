@@ -1,5 +1,6 @@
 // Handing out machines: the maximum, the order, warm ones, and what goes wrong with a pool.
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import type { BuildletClient } from '../../../src/client/buildlet-client.ts';
 import { MachineAllocator } from '../../../src/coordinator/pools/machine-allocator.ts';
 import { MachineQueue } from '../../../src/coordinator/pools/machine-queue.ts';
 import type { AcquireCall, Member, Pool } from '../../../src/coordinator/pools/pool.ts';
@@ -44,8 +45,14 @@ class HandPool implements Pool {
     this.released.push(id);
   }
 
-  async connect(): Promise<never> {
-    throw new Error('not in this test');
+  /** Those that do not answer. */
+  readonly dead = new Set<string>();
+
+  async connect(id: string): Promise<BuildletClient> {
+    const status = async () => {
+      if (this.dead.has(id)) throw new GomoteError('ERR_CONNECT', 'no answer');
+    };
+    return { status, disconnect: async () => undefined } as unknown as BuildletClient;
   }
 
   async explain(_id: string, error: GomoteError): Promise<GomoteError> {
@@ -59,13 +66,14 @@ class HandPool implements Pool {
   async close(): Promise<void> {}
 }
 
-async function allocating(warm = 0) {
+async function allocating(warm = 0, { minimum = 0, keepMs = 0, lookMs = 60_000 } = {}) {
   const pool = new HandPool();
   const troubles: string[] = [];
   const lost: string[] = [];
   const allocator = new MachineAllocator(pool, {
-    warm,
+    scaling: { warm, minimum, keepMs },
     retryMs: 1,
+    lookMs,
     onTrouble: (what) => troubles.push(what),
     onLost: (id) => lost.push(id),
   });
@@ -304,5 +312,71 @@ describe('an allocator', () => {
     await expect(ask('c')).rejects.toThrow(
       'no machine of h is up: dead has been down for 0s: no answer; m1 has been down',
     );
+  });
+});
+
+describe('scaling', () => {
+  it('keeps the minimum, of machines in use or ready', async () => {
+    const { pool, allocator, ask } = await allocating(0, { minimum: 2 });
+    pool.capacity = 3;
+    expect(pool.asked.length).toBe(2);
+    pool.make();
+    pool.make();
+    await until(() => allocator.warm === 2);
+    const held = await ask('a');
+    expect([allocator.warm, pool.asked.length]).toEqual([1, 0]);
+    await allocator.giveBack(held);
+    pool.make();
+    await until(() => allocator.warm === 2);
+    expect(pool.asked.length).toBe(0);
+  });
+
+  it('keeps as many as were in use at once, for some time, and never more than the maximum', async () => {
+    vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { pool, allocator, ask } = await allocating(0, { keepMs: 60_000 });
+    const all = [ask('a'), ask('b'), ask('c')];
+    expect(pool.asked.length).toBe(2);
+    pool.make();
+    pool.make();
+    const [first, second] = await Promise.all(all.slice(0, 2));
+    await allocator.giveBack(first!);
+    pool.make();
+    const third = await all[2]!;
+    await allocator.giveBack(second!);
+    await allocator.giveBack(third);
+    expect(pool.asked.length).toBe(2);
+    pool.make();
+    pool.make();
+    await vi.advanceTimersByTimeAsync(59_000);
+    expect(allocator.warm).toBe(2);
+    expect(await ask('d')).toBe('m3');
+    // When the time is over, what is ready goes.
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect([allocator.warm, pool.released.at(-1)]).toEqual([0, 'm4']);
+    expect(pool.asked.length).toBe(0);
+  });
+
+  it('replaces a machine that was ready and does not answer', async () => {
+    const { pool, allocator, ask, troubles } = await allocating(1, { lookMs: 5 });
+    pool.make();
+    await until(() => allocator.warm === 1);
+    pool.dead.add('m0');
+    await until(() => pool.released.includes('m0'));
+    pool.make();
+    await until(() => allocator.warm === 1);
+    expect(await ask('a')).toBe('m1');
+    expect(troubles).toEqual(['m0, which was ready, does not answer: no answer']);
+    await allocator.close();
+  });
+
+  it('gives back what was being made when its pool has left the configuration', async () => {
+    const { pool, allocator } = await allocating(2);
+    pool.make();
+    await until(() => allocator.warm === 1);
+    allocator.retire();
+    pool.make();
+    await until(() => pool.released.length === 2);
+    expect([allocator.warm, allocator.lent]).toEqual([0, 0]);
   });
 });

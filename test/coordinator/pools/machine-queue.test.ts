@@ -6,6 +6,7 @@ import type { AcquireCall, Member, Pool } from '../../../src/coordinator/pools/p
 import { GomoteError } from '../../../src/errors.ts';
 import { type Labels, parseWantedLabels } from '../../../src/protocol/labels.ts';
 
+const scaling = { warm: 0, minimum: 0, keepMs: 0 };
 const never = () => undefined;
 const ends = { release: async () => undefined, reconcile: async () => new Set<string>() };
 const rest = { onCapacity: never, onLost: never, close: async () => undefined };
@@ -57,7 +58,7 @@ function madePool(name: string, maximum: number, labels: Labels = {}, fails = fa
 async function queueOf(...pools: Pool[]) {
   const queue = new MachineQueue('h', never);
   const allocators = pools.map(
-    (pool) => new MachineAllocator(pool, { warm: 0, onTrouble: never, onLost: never }),
+    (pool) => new MachineAllocator(pool, { scaling, onTrouble: never, onLost: never }),
   );
   queue.setAllocators(allocators);
   await Promise.all(allocators.map((one) => one.open(new Set())));
