@@ -16,15 +16,15 @@ import { onPath } from './remote-path.ts';
 export interface PullTreeOptions extends CallOptions {
   /** The directory here. Default: the base name of the one there; without one there, this tree. */
   readonly to?: string | undefined;
-  /** Only what the buildlet's commands have made or changed since the push. */
+  /** Pulls only what the buildlet's commands have created or changed since the push. */
   readonly changedOnly?: boolean | undefined;
   /** Only what matches these patterns, which are as in a .gitignore. */
   readonly only?: readonly string[] | undefined;
-  /** Also overwrites what was changed here, or is of another kind. */
+  /** Also overwrites what was changed here, or is of a different kind. */
   readonly force?: boolean | undefined;
   /** Writes what would overwrite something as NAME.remote beside it. */
   readonly keepBoth?: boolean | undefined;
-  /** Changes nothing; the summary says what would come. */
+  /** Changes nothing; the summary shows what would be pulled. */
   readonly dryRun?: boolean | undefined;
   /** Patterns of what to leave out, as in a .gitignore at the top of the tree. */
   readonly exclude?: readonly string[] | undefined;
@@ -32,7 +32,7 @@ export interface PullTreeOptions extends CallOptions {
   readonly noIgnore?: boolean | undefined;
   /** Default `auto`. */
   readonly compress?: Compression | 'auto' | undefined;
-  /** Called with the number of bytes of files as they have come. */
+  /** Called with the number of received bytes of files. */
   readonly onCome?: ((bytes: number) => void) | undefined;
 }
 

@@ -28,7 +28,7 @@ export interface PushTreeOptions extends CallOptions {
   readonly mirror?: boolean | undefined;
   /** Puts a file in place of a directory that was sent, with what builds made in it. */
   readonly force?: boolean | undefined;
-  /** Changes nothing; the summary says what would be done. */
+  /** Changes nothing; the summary shows what would be done. */
   readonly dryRun?: boolean | undefined;
   /** Patterns of what to leave out, as in a .gitignore at the top of the tree. */
   readonly exclude?: readonly string[] | undefined;

@@ -5,7 +5,7 @@ import type { Compression } from '../protocol/transfer.ts';
 
 const clientHasZstd = 'zstd' in process.versions;
 
-/** `auto` is nothing on this machine, and over a network zstd if both ends have it, else gzip. Throws ERR_USAGE. */
+/** `auto` means none on this machine, and over a network zstd if both ends have it, else gzip. Throws ERR_USAGE. */
 export function chooseCompression(
   client: BuildletClient,
   wished: Compression | 'auto',

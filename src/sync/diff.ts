@@ -1,4 +1,4 @@
-// What a buildlet's commands have made of all that was pushed to it.
+// How a buildlet's commands have changed everything that was pushed to it.
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { StatusError } from '../errors.ts';
 import { belowDirectory, type TreeDifference } from '../protocol/tree-difference.ts';
@@ -6,7 +6,7 @@ import { notOfTree } from '../protocol/unread.ts';
 import { chooseCompression } from './compression.ts';
 
 /**
- * In the order of directories and paths, which are relative to the work directory; `onUnread` is called with what could not be read there, by
+ * Sorted by directory and path, relative to the work directory; `onUnread` is called with what could not be read there, by
  * path or the line of a listing, and why.
  */
 export async function diff(
@@ -15,7 +15,7 @@ export async function diff(
   onUnread: (path: string, reason: string) => void = () => undefined,
 ): Promise<TreeDifference[]> {
   const tell = (path: string, reason: string) => {
-    // There is nothing to compare of others.
+    // Other kinds have no content to compare.
     if (reason !== notOfTree) onUnread(path, reason);
   };
   try {

@@ -7,10 +7,10 @@ interface PathSize {
   readonly sizeBytes: number;
 }
 
-/** How much of a directory one thing in it has to be, to be named in its place. */
+/** The share of a directory's size above which a single entry is shown instead of the directory. */
 const mostOf = 0.8;
 
-/** The `count` largest of what is sent for the changes: files, or directories with many. */
+/** The `count` largest files, or directories with many files, of what is sent. */
 export function largestPaths(changes: readonly TreeChange[], count: number): PathSize[] {
   const sizes = new Map<string, number>();
   const children = new Map<string, Set<string>>();

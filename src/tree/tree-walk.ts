@@ -15,7 +15,7 @@ export interface FoundEntry extends TreeEntry {
 }
 
 interface WalkOptions {
-  /** Called for each directory before it is listed, the top being empty. */
+  /** Called for each directory before it is listed; empty for the top. */
   readonly onEnter?: ((path: string) => void) | undefined;
   /** Called for each directory, with an empty path for the top, and with the names in it, before they are read. */
   readonly onDirectory?: ((path: string, names: readonly string[]) => void) | undefined;

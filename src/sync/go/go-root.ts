@@ -1,4 +1,4 @@
-// What `gomote push` of Go's own tree does differently, as Go's gomote has it.
+// What is different when `gomote push` sends Go's own tree, as in Go's gomote.
 import { execFile } from 'node:child_process';
 import { posix } from 'node:path';
 import { promisify } from 'node:util';
@@ -13,7 +13,7 @@ import type { PushOptions } from '../push/push-options.ts';
 const goDir = 'go';
 const bootstrapDir = 'go1.4';
 
-/** Made by the build at either end: never sent. */
+/** Built at either end: never sent. */
 const generated = [
   'VERSION.cache',
   'src/go/build/zcgo.go',
@@ -21,7 +21,7 @@ const generated = [
   'src/runtime/internal/sys/zversion.go',
 ];
 
-/** Made by the build there, and needed by the next one: never removed. */
+/** Built there and needed by the next build: never removed. */
 const keptThere = [
   'VERSION',
   'src/cmd/cgo/zdefaultcc.go',
@@ -33,7 +33,7 @@ const keptThere = [
 /** Without this file, Go's build asks git for the version, and there is no git repository there. */
 const versionText = 'devel gomote.XXXXX';
 
-/** `$GOROOT`, else what `go env` says. Throws ERR_LOCAL_FILE. */
+/** `$GOROOT`, or that of `go env`. Throws ERR_LOCAL_FILE. */
 export async function goRoot(environment: NodeJS.ProcessEnv): Promise<string> {
   if (environment.GOROOT) return environment.GOROOT;
   try {
@@ -48,7 +48,7 @@ export async function goRoot(environment: NodeJS.ProcessEnv): Promise<string> {
   throw new GomoteError('ERR_LOCAL_FILE', 'go env GOROOT says nothing', { hint: 'set GOROOT' });
 }
 
-/** The options that make a push one of Go's own tree at `top`. */
+/** The options of a push of Go's own tree at `top`. */
 export function goPushOptions(
   top: string,
   environment: NodeJS.ProcessEnv,
@@ -67,7 +67,7 @@ export function goPushOptions(
 
 const isBuilt = (path: string): boolean => path === 'pkg' || path === 'bin';
 
-/** What git would ignore here is a build's there. */
+/** What git ignores here is build output there. */
 async function withoutIgnored(
   changes: TreeChange[],
   top: string,
@@ -85,7 +85,7 @@ async function withoutIgnored(
   return changes.filter((change) => change.op !== 'remove' || !ignored.has(change.path));
 }
 
-/** Fetches the bootstrap toolchain, where there is one and the buildlet has none. */
+/** Fetches the bootstrap toolchain, if there is one and the buildlet has none. */
 export async function installBootstrap(
   client: BuildletClient,
   url: string | undefined,
@@ -95,7 +95,7 @@ export async function installBootstrap(
   await client.putTarFromURL(url, bootstrapDir, { signal });
 }
 
-/** Gives the tree there a version, unless it has one. */
+/** Writes a VERSION file there, unless there is one. */
 export async function giveVersion(client: BuildletClient, signal: AbortSignal): Promise<void> {
   if (await holds(client, goDir, 'VERSION', signal)) return;
   await client.put(versionText, `${goDir}/VERSION`, 0o644, { signal });

@@ -1,4 +1,4 @@
-// The one place where git runs: it sees the tree that it is asked about and nothing else, and runs nothing of that tree.
+// The only place that runs git: git sees only the tree in question, and runs nothing of that tree.
 
 import { closeSync } from 'node:fs';
 import { dirname, join, parse, relative } from 'node:path';
@@ -7,10 +7,10 @@ import { existsSync, openSync } from '../../files/named-fs.ts';
 import { nameFromBytes } from '../../protocol/name-bytes.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 
-/** How long git may take, in ms. */
+/** The time limit for git, in ms. */
 const deadlineAtMs = 60_000;
 
-/** The directory with `.git` that the directory is in; undefined when there is none. */
+/** The nearest parent directory with `.git`; undefined when there is none. */
 export function gitWorkTree(directory: string): string | undefined {
   if (existsSync(join(directory, '.git'))) return directory;
   const parent = dirname(directory);
@@ -22,7 +22,7 @@ export interface GitOptions {
   /** Default: a minute. */
   readonly timeoutMs?: number | undefined;
   readonly environment?: NodeJS.ProcessEnv | undefined;
-  /** How messages call the directory. Default: by its path. */
+  /** The name of the directory in messages. Default: its path. */
   readonly shown?: string | undefined;
 }
 
@@ -32,7 +32,7 @@ interface GitResult {
   readonly stderr: string;
 }
 
-/** Settings that a repository can use to run programs, reach a network, or write to the repository. */
+/** Overrides of settings by which a repository could run programs, use the network, or write to the repository. */
 const settings = [
   'core.fsmonitor=false',
   'core.hooksPath=/dev/null',
@@ -50,7 +50,7 @@ const settings = [
   'submodule.recurse=false',
 ];
 
-/** What of git's own variables reaches it: where its programs and the user's configuration are. */
+/** The variables that git gets: where its programs and the user's configuration are. */
 const keptVariables = new Set([
   'GIT_EXEC_PATH',
   'GIT_CONFIG_GLOBAL',
@@ -58,7 +58,7 @@ const keptVariables = new Set([
   'GIT_CONFIG_NOSYSTEM',
 ]);
 
-/** A hook, or a command of `git rebase --exec`, has variables that name another repository or index than the tree's. */
+/** Hooks and `git rebase --exec` set variables that name another repository or index than the tree's. */
 function gitEnvironment(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = Object.entries(environment).filter(([name]) => {
     const upper = name.toUpperCase();
@@ -97,7 +97,7 @@ export async function runGit(
   const deadline = timeoutSignal(timeoutMs);
   const signal = options.signal ? anySignal(options.signal, deadline) : deadline;
   const given = [...settings, ...safeDirectories(environment)].flatMap((one) => ['-c', one]);
-  // Node passes arguments as text only: a directory whose name is more than that is named by its descriptor.
+  // Node passes arguments only as text: a directory whose name is not UTF-8 is passed by its descriptor.
   const openFd = directory.isWellFormed() ? undefined : openSync(directory, 'r');
   const where = openFd === undefined ? directory : `/proc/${process.pid}/fd/${openFd}`;
   const child = spawn('git', ['--no-pager', ...given, '-C', where, ...args], {
@@ -111,7 +111,7 @@ export async function runGit(
   const status = new Promise<number | null>((resolve, reject) => {
     child.once('error', reject).once('close', resolve);
   }).finally(() => openFd !== undefined && closeSync(openFd));
-  // It need not read all of its input.
+  // git need not read all of its input.
   child.stdin.on('error', () => undefined);
   child.stdin.end(input);
   try {
@@ -136,8 +136,8 @@ export async function runGit(
 }
 
 /**
- * The paths below `directory` that git ignores, a directory's ending in `/`; of a directory below it whose `.gitignore`
- * cannot be read, too few. Throws ERR_LOCAL_FILE when git cannot say, ERR_TIMEOUT when it takes too long.
+ * The paths below `directory` that git ignores, directories with a trailing `/`; incomplete for directories whose `.gitignore`
+ * cannot be read. Throws ERR_LOCAL_FILE when git fails, ERR_TIMEOUT when it takes too long.
  */
 export async function gitIgnored(
   directory: string,
@@ -145,7 +145,7 @@ export async function gitIgnored(
 ): Promise<Set<string>> {
   const args = ['ls-files', '-z', '--others', '--ignored', '--exclude-standard', '--directory'];
   const { status, stdout, stderr } = await runGit(directory, args, options);
-  // A directory that git cannot read is named by the walk.
+  // The walk reports directories that git cannot read.
   const said = stderr
     .split('\n')
     .find((line) => /^(?:error|fatal)/.test(line) || isOfRules(line, directory));
@@ -156,8 +156,8 @@ export async function gitIgnored(
 }
 
 /**
- * Whether git warns of rules that it cannot read, other than those of one directory below `directory`, which the walk asks
- * for. A link is no `.gitignore` to git, whatever it warns of.
+ * Whether git warns about unreadable rules other than those of a directory below `directory`, which the walk checks
+ * itself. Git does not use links as `.gitignore`, whatever it warns about.
  */
 function isOfRules(line: string, directory: string): boolean {
   const [, path, reason] = /^warning: unable to access '(.*)': (.*)/.exec(line) ?? [];
@@ -185,9 +185,9 @@ function gitError(
 
 function ignoredPaths(lines: readonly string[]): Set<string> {
   const paths = new Set(lines.filter((line) => line !== ''));
-  // The directory itself is ignored by the work tree that it is in: it was asked for all the same.
+  // The directory itself is ignored by its work tree, but was asked for explicitly.
   if (paths.has('./')) return new Set();
-  // A directory that holds nothing but ignored files is listed before them, though it is not ignored itself.
+  // A directory that contains only ignored files is listed before them, although it is not ignored itself.
   for (const path of [...paths]) {
     for (let slash = path.lastIndexOf('/', path.length - 2); slash > 0; ) {
       paths.delete(path.slice(0, slash + 1));

@@ -1,9 +1,9 @@
-// Patterns of gitignore(5): read from lines, and asked for a path.
+// Patterns of gitignore(5): parsed from lines, and matched against paths.
 import ignore, { type Ignore } from 'ignore';
 
-/** The patterns of one file, in its order. */
+/** The patterns of one file, in order. */
 export class IgnorePatterns {
-  /** Absent where there is nothing to ask: asking takes time, and is done for every path. */
+  /** Absent when there are no patterns: matching takes time, and is done for every path. */
   readonly #rules: Ignore | undefined;
 
   constructor(lines: readonly string[]) {
@@ -11,7 +11,7 @@ export class IgnorePatterns {
     this.#rules = ignore({ ignorecase: false, allowRelativePaths: true }).add([...lines]);
   }
 
-  /** Whether the path, relative to the file's directory, is ignored, or kept by force; undefined: nothing is said. */
+  /** Whether the path, relative to the file's directory, is ignored (true) or re-included (false); undefined: no pattern matches. */
   test(path: string, isDirectory: boolean): boolean | undefined {
     if (this.#rules === undefined) return undefined;
     const { ignored, unignored } = this.#rules.test(isDirectory ? `${path}/` : path);

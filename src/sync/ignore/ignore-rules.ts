@@ -1,4 +1,4 @@
-// What of a local tree is not sent: `.git` and `.gomote` never, and unless told otherwise what git or `.gomoteignore` ignores and, outside
+// What is not sent from a local tree: never `.git` and `.gomote`, and by default what git or `.gomoteignore` ignores and, outside
 // git, the backups of editors.
 import { constants } from 'node:fs';
 import { join } from 'node:path';
@@ -13,22 +13,22 @@ import { IgnorePatterns, ignoreLines } from './ignore-patterns.ts';
 export const ignoreFileName = '.gomoteignore';
 
 export interface IgnoreOptions extends GitOptions {
-  /** Patterns as in a gitignore file at the tree's top; they hold in any case. */
+  /** Patterns as in a gitignore file at the top of the tree; they always apply. */
   readonly exclude?: readonly string[] | undefined;
-  /** What else is left out. */
+  /** What else is excluded. */
   readonly leavesOut?: ((path: string, isDirectory: boolean) => boolean) | undefined;
-  /** Sends what git, `.gomoteignore` and the rule for editors' backups would leave out. */
+  /** Whether to send what git, `.gomoteignore` and the rule for editors' backups exclude. */
   readonly noIgnore?: boolean | undefined;
 }
 
 export interface IgnoreRules {
   /**
-   * Says what is in a directory; nothing in it may be asked for before what this gives is over. That fails with
+   * Call with the entries of a directory, and wait for the result before asking about them. Fails with
    * ERR_LOCAL_FILE when the directory's rules cannot be read, with ERR_TIMEOUT when git takes too long.
    */
   enter(directory: string, names: readonly string[]): Promise<void> | undefined;
   leavesOut(path: string, isDirectory: boolean): boolean;
-  /** Whether a pattern that was given leaves the path out, or a directory that it is in. */
+  /** Whether a given pattern excludes the path or one of its parent directories. */
   excludes(path: string, isDirectory: boolean): boolean;
 }
 
@@ -43,7 +43,7 @@ export async function ignoreRules(top: string, options: IgnoreOptions): Promise<
   const enter = async (directory: string, names: readonly string[]) => {
     files?.enter(directory, names);
     if (names.includes('.gitignore')) git?.requireReadable(directory);
-    // git says nothing of what is inside a repository in the repository.
+    // git does not report files of a nested repository.
     if (names.includes('.git') && directory !== '') await git?.ask(directory);
   };
   return {
@@ -57,7 +57,7 @@ export async function ignoreRules(top: string, options: IgnoreOptions): Promise<
       if (excluded.test(path, isDirectory) === true) return true;
       if (options.leavesOut?.(path, isDirectory) === true) return true;
       if (noIgnore) return false;
-      // As with ripgrep, the tool's own ignore file has the last word: it can also bring back what git ignores.
+      // As with ripgrep, the tool's own ignore file takes precedence: it can also re-include what git ignores.
       const said = files?.ignores(path, isDirectory);
       if (said !== undefined) return said;
       return git?.ignores(path, isDirectory) ?? (!isDirectory && isEditorBackup(name));
@@ -66,14 +66,14 @@ export async function ignoreRules(top: string, options: IgnoreOptions): Promise<
   };
 }
 
-/** What emacs (`#x#`, `.#x`, `x~`) and vi (`.x.swp`) leave behind. */
+/** Backup files of emacs (`#x#`, `.#x`, `x~`) and vi (`.x.swp`). */
 export const isEditorBackup = (name: string): boolean => /^#.+#$|^\.#.|.~$|^\..+\.swp$/s.test(name);
 
 /** What git ignores in a repository and in those inside it. */
 class GitIgnored {
   readonly #top: string;
   readonly #options: GitOptions;
-  /** By what the paths of a repository begin with, which it leaves out. */
+  /** By the path prefix of a repository: what it excludes. */
   readonly #ignored = new Map<string, ReadonlySet<string>>();
 
   constructor(top: string, options: GitOptions) {
@@ -81,7 +81,7 @@ class GitIgnored {
     this.#options = options;
   }
 
-  /** Asks about the repository in this directory, the top's being empty. */
+  /** Asks git about the repository in this directory; empty for the top. */
   async ask(directory: string): Promise<void> {
     const shown = directory === '' ? this.#top : directory;
     const ignored = await gitIgnored(join(this.#top, directory), { ...this.#options, shown });
@@ -121,7 +121,7 @@ function unreadable(directory: string, name: string, cause: unknown): GomoteErro
 /** The `.gomoteignore` files of a tree. */
 export class IgnoreFiles {
   readonly #top: string;
-  /** By directory, the top's being empty; only of directories that have one. */
+  /** By directory, empty for the top; only directories that have one. */
   readonly #patterns = new Map<string, IgnorePatterns>();
 
   constructor(top: string) {
@@ -141,7 +141,7 @@ export class IgnoreFiles {
     }
   }
 
-  /** What the nearest file says that says something about the path; undefined when none does. */
+  /** The result of the nearest file with a matching pattern; undefined when there is none. */
   ignores(path: string, isDirectory: boolean): boolean | undefined {
     if (this.#patterns.size === 0) return undefined;
     for (let end = path.lastIndexOf('/'); ; end = path.lastIndexOf('/', end - 1)) {

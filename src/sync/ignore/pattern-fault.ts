@@ -1,6 +1,6 @@
-// What is wrong with a pattern of gitignore(5) that was given by hand.
+// Checks a pattern of gitignore(5) that a user typed.
 
-/** Why a pattern can match nothing, or is none; undefined for a good one. */
+/** Why a pattern is invalid or can match nothing; undefined for a good one. */
 export function faultOfPattern(pattern: string): string | undefined {
   const body = pattern.replace(/^!/, '').trim();
   if (body === '' || body === '/') return 'is empty';

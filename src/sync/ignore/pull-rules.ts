@@ -1,4 +1,4 @@
-// What of a buildlet's tree is not brought here: what a push from here would not send.
+// What is not pulled from a buildlet's tree: what a push from here would not send.
 import type { Stats } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { GomoteError, messageOf } from '../../errors.ts';
@@ -12,9 +12,9 @@ import { IgnorePatterns } from './ignore-patterns.ts';
 import { IgnoreFiles, ignoreFileName, isEditorBackup } from './ignore-rules.ts';
 
 export interface PullRulesOptions extends GitOptions {
-  /** Patterns as in a gitignore file at the tree's top; they hold in any case. */
+  /** Patterns as in a gitignore file at the top of the tree; they always apply. */
   readonly exclude?: readonly string[] | undefined;
-  /** Brings also what git, `.gomoteignore` and the rule for editors' backups would leave out. */
+  /** Whether to pull what git, `.gomoteignore` and the rule for editors' backups exclude. */
   readonly noIgnore?: boolean | undefined;
 }
 
@@ -22,11 +22,11 @@ type LeavesOut = (path: string, isDirectory: boolean) => boolean;
 
 export interface PullRules {
   readonly leavesOut: LeavesOut;
-  /** By directory here whose rules cannot be read, why: nobody knows what of it is to be left out. */
+  /** Why rules cannot be read, by local directory: it is unknown what they exclude. */
   readonly unread: ReadonlyMap<string, string>;
 }
 
-/** Whether the rules ask for nothing but a path's last element, so that no other path need be known. */
+/** Whether the rules only look at a path's last element, so that no other path must be known. */
 export const areSimple = (top: string, { exclude = [], noIgnore }: PullRulesOptions): boolean =>
   exclude.length === 0 && (noIgnore === true || gitWorkTree(top) === undefined);
 
@@ -71,7 +71,7 @@ export async function pullRules(
   return { leavesOut, unread };
 }
 
-/** What git ignores of these paths, a directory's ending in a slash; undefined outside git. */
+/** The paths that git ignores, directories with a trailing slash; undefined outside git. */
 async function gitIgnored(
   top: string,
   entries: readonly TreeEntry[],
@@ -81,9 +81,9 @@ async function gitIgnored(
   const workTree = gitWorkTree(top);
   if (workTree === undefined) return undefined;
   const above = relative(workTree, top).split(sep).filter(Boolean).join('/');
-  // A directory that is ignored itself was asked for all the same.
+  // The directory itself is ignored, but was asked for explicitly.
   if (above !== '' && (await askGit(workTree, [`${above}/`], options)).length > 0) return new Set();
-  /** Paths by the repository that they are in, below the top. */
+  /** Groups the paths by their repository below the top. */
   const byRepository = new Map<string, string[]>();
   for (const { path, kind } of entries) {
     const isReachable = directories.leadTo(kind === 'directory' ? `${path}/` : path);
@@ -115,7 +115,7 @@ async function askGit(
   const { status, stdout, stderr } = await runGit(repository, args, { ...options, input });
   if (status === 0 || status === 1) return nameFromBytes(stdout).split('\0').filter(Boolean);
   const said = stderr.trim().split('\n')[0] ?? '';
-  // Something else has the name of a repository.
+  // Something other than a repository has the name.
   if (said.startsWith('fatal: not a git repository')) return [];
   throw new GomoteError(
     'ERR_LOCAL_FILE',
@@ -124,10 +124,10 @@ async function askGit(
   );
 }
 
-/** Which directories below the top are directories here, and no links to some. */
+/** Which directories below the top are real directories here, not links. */
 class RealDirectories {
   readonly #top: string;
-  /** By path; for each, the repository that it is in, by what paths in it begin with. */
+  /** By path: the repository that contains it, as a path prefix. */
   readonly #repositories = new Map<string, string | undefined>();
 
   constructor(top: string) {
@@ -135,13 +135,13 @@ class RealDirectories {
     this.#repositories.set('', '');
   }
 
-  /** The directories here that entries are in, the top's being empty. */
+  /** The parent directories of entries, empty for the top. */
   above(entries: readonly TreeEntry[]): string[] {
     for (const { path } of entries) if (whyRefused(path) === undefined) this.leadTo(path);
     return [...this.#repositories].flatMap(([path, it]) => (it === undefined ? [] : [path]));
   }
 
-  /** Whether no link, and nothing else that is no directory, is on the way to the path; with a slash at its end, at it. */
+  /** Whether all parents of the path are real directories; with a trailing slash, also the path itself. */
   leadTo(path: string): boolean {
     return this.#lookAt(parentOf(path)) !== 'blocked';
   }
@@ -157,7 +157,7 @@ class RealDirectories {
     if (above === 'blocked') return above;
     const absolute = join(this.#top, directory);
     const stats = statsOf(absolute);
-    // What is not there yet is in the repository of what it will be in.
+    // A missing entry belongs to the repository of its future parent.
     if (stats === undefined) return above;
     const isReal = stats !== 'unknown' && stats.isDirectory();
     const isRepository = isReal && existsSync(join(absolute, '.git'));
@@ -171,7 +171,7 @@ function statsOf(path: string): Stats | 'unknown' | undefined {
   try {
     return lstatSync(path, { throwIfNoEntry: false });
   } catch {
-    // In a directory that may not be entered, for example: writing there fails with the reason.
+    // For example in a directory without search permission: writing there fails with the reason.
     return 'unknown';
   }
 }

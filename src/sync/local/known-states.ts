@@ -1,5 +1,5 @@
-// What gomote itself has sent from a directory of this machine and brought into it: whatever else is there now is somebody's
-// work. Kept where what can be lost is kept: without it, more is taken for somebody's work, and nothing is lost.
+// What gomote itself has pushed from and pulled into a local directory: everything else there is somebody's
+// work. Stored in the cache directory: without it, more counts as somebody's work, and nothing is lost.
 
 import { hash } from 'node:crypto';
 import {
@@ -20,24 +20,24 @@ import { decodeEntries, encodeEntries, type TreeEntry } from '../../protocol/tre
 import type { FoundEntry } from '../../tree/tree-walk.ts';
 import type { LocalCache } from './local-cache.ts';
 
-/** A directory here, and one of a work directory in one of its lives. */
+/** A local directory, and a directory of a work directory with its identity. */
 interface Pair {
   readonly top: string;
-  /** Tells the life of the work directory. */
+  /** The identity of the work directory. */
   readonly identity: string;
   readonly dir: string;
 }
 
-/** What stands for the life of a work directory that says nothing of it. */
+/** The identity of a work directory that does not report one. */
 export const unknownLife = ({ name }: { readonly name: string }): string => `name ${name}`;
 
-/** How many directories' states of either use are kept. */
+/** How many states are kept for each use. */
 const maxKept = 64;
 
 type Use = 'push' | 'pull';
 
 interface State {
-  /** Of the whole tree, if it was one. */
+  /** The digest of the whole tree, if it was pushed as a whole. */
   readonly digest: string;
   readonly entries: Map<string, TreeEntry>;
 }
@@ -51,13 +51,13 @@ export class KnownStates {
   #pulled: State | undefined;
   #others: readonly State[] | undefined;
 
-  /** `directory` is where they are kept; undefined: nowhere. */
+  /** `directory` is where they are stored; undefined: nowhere. */
   constructor(directory: string | undefined, pair: Pair) {
     this.#directory = directory && join(directory, 'states');
     this.#pair = pair;
   }
 
-  /** Whether what is here was pushed to this work directory, or came by a pull from any. */
+  /** Whether the local entry was pushed to this work directory, or pulled from any. */
   has(here: FoundEntry, cache: LocalCache): boolean {
     return [this.#read('push'), this.#read('pull'), ...this.#pulledElsewhere()].some((state) => {
       const entry = state.entries.get(here.path);
@@ -65,12 +65,12 @@ export class KnownStates {
     });
   }
 
-  /** Whether something has been here that was pushed to this work directory or came from it. */
+  /** Whether an entry of this path was pushed to this work directory or pulled from it. */
   hadPath(path: string): boolean {
     return this.#read('push').entries.has(path) || this.#read('pull').entries.has(path);
   }
 
-  /** Takes note of what was pushed, a tree of this digest, and of paths that were removed at both ends. */
+  /** Records what was pushed, a tree of this digest, and paths that were removed at both ends. */
   savePushed(
     digest: string,
     entries: () => readonly TreeEntry[],
@@ -86,7 +86,7 @@ export class KnownStates {
     this.#write('pull', [...pulled.values()]);
   }
 
-  /** The digest of a state, read without its entries: after a push that changed nothing, no more is asked. */
+  /** The digest of a state, without its entries: enough after a push that changed nothing. */
   #digestOf(name: string): string {
     try {
       const fd = openSync(join(this.#directory ?? '', name), 'r');
@@ -101,7 +101,7 @@ export class KnownStates {
     }
   }
 
-  /** Takes note of what came, or was the same at both ends; `isNew`: nothing was here before. */
+  /** Records what was pulled, or was equal at both ends; `isNew`: the directory was empty before. */
   savePulled(entries: readonly TreeEntry[], isNew: boolean): void {
     if (entries.length === 0) return;
     const pulled = isNew ? new Map<string, TreeEntry>() : this.#read('pull').entries;
@@ -161,7 +161,7 @@ export class KnownStates {
       replaceFile(path, bytesOfName(text));
       this.#prune(this.#directory, use);
     } catch {
-      // The next pull takes more for somebody's work.
+      // For the next pull, more counts as somebody's work.
     }
   }
 
@@ -175,7 +175,7 @@ export class KnownStates {
   }
 }
 
-/** The longest head of a file with a state: its mark and a digest. */
+/** The maximum size of a state file's head: its magic and a digest. */
 const headBytes = 96;
 
 function headOf(text: string): { digest: string; length: number } | undefined {

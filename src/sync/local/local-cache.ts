@@ -1,4 +1,4 @@
-// What is known of a tree of this machine from before: the digests of its files, and how it was last pushed. Only a cache:
+// A cache for a local tree: the digests of its files, and its state at the last push. Only a cache:
 // without it, a push takes longer.
 
 import { hash } from 'node:crypto';
@@ -17,19 +17,19 @@ interface Made {
 }
 
 export class LocalCache {
-  /** What the names of the files begin with; undefined: there are none. */
+  /** The prefix of the file names; undefined: nothing is stored. */
   readonly #prefix: string | undefined;
   readonly #top: string;
   readonly #stored = new Map<DigestAlgorithm, StoredTree>();
-  /** What was found out in this run, by path: it holds to the end of the run. */
+  /** What was learned in this run, by path; valid until the end of the run. */
   readonly #fresh = {
     sha256: new Map<string, FreshDigest>(),
     sha1: new Map<string, FreshDigest>(),
   };
-  /** What was made of the tree as it is here. */
+  /** Derived from the current tree. */
   readonly #made: { [Algorithm in DigestAlgorithm]?: Made } = {};
 
-  /** `directory` is where it is kept, apart for each use; undefined: nowhere. */
+  /** `directory` is where it is stored, separately for each use; undefined: nowhere. */
   constructor(directory: string | undefined, top: string, use: 'push' | 'pull') {
     this.#top = top;
     this.#prefix =
@@ -62,7 +62,7 @@ export class LocalCache {
     return digest;
   }
 
-  /** Takes a digest made while the file was sent. */
+  /** Records a digest that was computed while the file was sent. */
   learn(entry: FoundEntry, sha256: string, readMs: number): void {
     this.#learn(entry, 'sha256', sha256, readMs);
   }
@@ -89,8 +89,8 @@ export class LocalCache {
   }
 
   /**
-   * What may differ between the tree here and one with this digest, and with these times if they count, as far as that can be told without reading a file;
-   * undefined when what such a tree holds is not known.
+   * What may differ between the local tree and one with this digest, and with these times if they matter, determined without reading files;
+   * undefined when the content of such a tree is unknown.
    */
   differing(
     entries: readonly FoundEntry[],
@@ -109,7 +109,7 @@ export class LocalCache {
     return isSame(this.#treeOf(entries, 'sha256')) ? { here: [], there: [] } : undefined;
   }
 
-  /** Keeps what has been learned of the tree's files; `isPushed`: also that there are these and no others. */
+  /** Stores what was learned about the tree's files; `isPushed`: also that these are all of its files. */
   save(entries: readonly FoundEntry[], isPushed: boolean): void {
     for (const algorithm of ['sha256', 'sha1'] as const) {
       const isNew = this.#fresh[algorithm].size > 0 || (isPushed && algorithm === 'sha256');
@@ -123,7 +123,7 @@ export class LocalCache {
         ? undefined
         : readFileSync(`${this.#prefix}.${name}`, 'utf8');
     } catch {
-      // There is none yet, or none that can be used.
+      // There is no usable cache.
       return undefined;
     }
   }
@@ -134,7 +134,7 @@ export class LocalCache {
       mkdirSync(dirname(this.#prefix), { recursive: true, mode: 0o700 });
       replaceFile(`${this.#prefix}.${name}`, content);
     } catch {
-      // The next push is slower.
+      // The next push will be slower.
     }
   }
 }

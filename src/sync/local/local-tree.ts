@@ -11,22 +11,22 @@ export interface LocalTree {
   readonly top: string;
   /** In the order of paths, without digests. */
   readonly entries: readonly FoundEntry[];
-  /** FIFOs, devices and sockets, which a tree cannot have. */
+  /** FIFOs, devices and sockets, which a tree cannot contain. */
   readonly others: readonly string[];
-  /** What takes no part though no rule leaves it out, and why. */
+  /** What is skipped although no rule excludes it, and why. */
   readonly unsent: ReadonlyMap<string, GomoteError>;
-  /** When the reading began: what has changed since may not be what was read. */
+  /** When reading began: files that have changed since may not be as read. */
   readonly readMs: number;
 }
 
 export interface LocalTreeOptions extends IgnoreOptions {
-  /** Called for each directory before it is listed, the top being empty. */
+  /** Called for each directory before it is listed; empty for the top. */
   readonly onEnter?: ((path: string) => void) | undefined;
-  /** Why an entry cannot take part; undefined when it can. */
+  /** Why an entry must be skipped; undefined when it can be sent. */
   readonly refuses?: ((entry: FoundEntry) => GomoteError | undefined) | undefined;
 }
 
-/** The real path of a directory of this machine; throws ERR_LOCAL_FILE. */
+/** The real path of a local directory. Throws ERR_LOCAL_FILE. */
 export function realDirectory(directory: string): string {
   try {
     const real = realpathSync(directory);
@@ -41,10 +41,10 @@ export function realDirectory(directory: string): string {
   }
 }
 
-/** How long a walk may hold up everything else, in ms. */
+/** How long a walk may block the event loop, in ms. */
 const turnMs = 5;
 
-/** The reading of names, kinds and times below a directory, in turns with whatever else there is to do. */
+/** Reads names, kinds and times below a directory, in short steps between other work. */
 export class LocalWalk implements LocalTree {
   readonly top: string;
   readonly readMs = Date.now();
@@ -82,8 +82,8 @@ export class LocalWalk implements LocalTree {
   }
 
   /**
-   * Whether a path that is not among the entries, but was sent before, is to stay as it is there: it is not gone here, but
-   * left out. `isMirror`: only what could not be sent and what `exclude` names.
+   * Whether a path that is not among the entries, but was sent before, is kept there: it still exists here, but
+   * is excluded. `isMirror`: only what could not be sent and what `exclude` names.
    */
   keeps(path: string, isDirectory: boolean, isMirror: boolean): boolean {
     const { excludes, leavesOut } = this.#rules;
@@ -97,7 +97,7 @@ export class LocalWalk implements LocalTree {
     return this.#isOver;
   }
 
-  /** Walks on for a turn. Throws ERR_LOCAL_FILE, ERR_TIMEOUT. */
+  /** Walks for one step. Throws ERR_LOCAL_FILE, ERR_TIMEOUT. */
   async walk(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
     const turnEndsMs = performance.now() + turnMs;
@@ -115,12 +115,12 @@ export class LocalWalk implements LocalTree {
     else this.#leave(entry.path, why);
   }
 
-  /** The first reason is the one to tell. */
+  /** The first reason is reported. */
   #leave(path: string, why: GomoteError): void {
     if (!this.unsent.has(path)) this.unsent.set(path, why);
   }
 
-  /** Rules that cannot be read concern what is in their directory alone; the tree's own must be known. */
+  /** Unreadable rules affect only their directory; those of the top must be readable. */
   async #enter(entering: Promise<void>): Promise<void> {
     this.#entering = undefined;
     try {
@@ -139,15 +139,15 @@ export class LocalWalk implements LocalTree {
   }
 }
 
-/** All that is below `top`, a real path. Throws ERR_LOCAL_FILE, ERR_TIMEOUT. */
+/** All entries below `top`, a real path. Throws ERR_LOCAL_FILE, ERR_TIMEOUT. */
 export const readLocalTree = async (top: string, options: LocalTreeOptions): Promise<LocalTree> =>
   await (await LocalWalk.begin(top, options)).finish();
 
 const parentOf = (path: string): string => path.slice(0, Math.max(path.lastIndexOf('/'), 0));
 
 /**
- * Why a file cannot be read, or a directory listed and entered. What everybody may read is not asked about: it is most, and
- * takes time.
+ * Why a file cannot be read, or a directory listed and entered. World-readable entries are not checked: they are most, and
+ * checking takes time.
  */
 function unreadable(top: string, { kind, path, mode }: FoundEntry): GomoteError | undefined {
   const bits = kind === 'file' ? 0o444 : 0o555;

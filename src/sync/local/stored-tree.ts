@@ -1,17 +1,17 @@
-// A tree of this machine as it was, in a file: its entries, with what tells each from a changed one.
+// The stored state of a local tree: its entries, with the fields that show whether each has changed.
 import { type TreeEntry, timesDigest, treeDigest } from '../../protocol/tree-entry.ts';
 import type { FoundEntry } from '../../tree/tree-walk.ts';
 
-/** A file's digest, as it was found out. */
+/** A file's digest, as computed. */
 export interface FreshDigest {
   readonly digest: string;
-  /** Whether the file's size, times and inode will tell that it is still the same. */
+  /** Whether a change of the file would show in its size, times or inode. */
   readonly isTold: boolean;
 }
 
 const kinds = ['file', 'directory', 'symlink'] as const;
 
-/** An entry as it is kept. Rows are used as they were read: an object of each takes time. */
+/** An entry as stored. Rows are used as read: creating objects takes time. */
 type Row = readonly [
   path: string,
   kind: number,
@@ -21,7 +21,7 @@ type Row = readonly [
   /** null when a change would not show. */
   ctimeMs: number | null,
   ino: number,
-  /** A file's digest, empty while it is not known, or a link's target. */
+  /** A file's digest, empty while unknown, or a link's target. */
   content: string,
 ];
 
@@ -46,7 +46,7 @@ export class StoredTree {
 
   static readonly empty: StoredTree = new StoredTree(nothing);
 
-  /** Reads what {@link encode} gave; nothing is known when the text is something else. */
+  /** Reads the result of {@link encode}; anything else gives an empty state. */
   static decode(text: string): StoredTree {
     try {
       const stored = JSON.parse(text) as Stored;
@@ -61,7 +61,7 @@ export class StoredTree {
     return JSON.stringify(this.#stored);
   }
 
-  /** Of the whole tree; empty while a file's is not known. */
+  /** The digest of the whole tree; empty while a file's is unknown. */
   get digest(): string {
     return this.#stored.digest;
   }
@@ -71,7 +71,7 @@ export class StoredTree {
     return this.#stored.times;
   }
 
-  /** The tree that these entries are, with the digests that were found out since this one. */
+  /** The state of these entries, with the digests that were computed since. */
   next(found: readonly FoundEntry[], fresh: ReadonlyMap<string, FreshDigest>): StoredTree {
     const rows = found.map((entry) => {
       const known = fresh.get(entry.path);
@@ -88,7 +88,7 @@ export class StoredTree {
     return entry.kind === 'file' ? this.#sameAs(entry)?.[7] : undefined;
   }
 
-  /** What is not told to be the same in both: of the entries and of this tree. */
+  /** The entries that are not known to be equal: of the given ones and of this state. */
   differing(entries: readonly FoundEntry[]): { here: FoundEntry[]; there: TreeEntry[] } {
     const { rows } = this.#stored;
     const isAllSame =
@@ -107,7 +107,7 @@ export class StoredTree {
     return { here, there: rows.filter((row) => !same.has(row)).map(entryOf) };
   }
 
-  /** What is stored of an entry that is told to be the same. */
+  /** The stored row of an entry that is known to be unchanged. */
   #sameAs(entry: FoundEntry): Row | undefined {
     this.#byPath ??= new Map(this.#stored.rows.map((row) => [row[0], row]));
     const row = this.#byPath.get(entry.path);
@@ -115,7 +115,7 @@ export class StoredTree {
   }
 }
 
-/** Whether the entry equals the stored one; never for a file whose digest is not known. */
+/** Whether the entry equals the stored one; never for a file without a digest. */
 function isSame(
   [, kind, mode, size, mtimeMs, ctimeMs, ino, content]: Row,
   entry: FoundEntry,

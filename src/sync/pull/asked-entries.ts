@@ -1,11 +1,11 @@
-// Which entries of a buildlet's tree are asked for: all, what commands have changed, what matches patterns.
+// Which entries of a buildlet's tree are requested: all, those that commands have changed, or those that match patterns.
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import { IgnorePatterns } from '../ignore/ignore-patterns.ts';
 import type { RemoteTree } from '../remote/remote-tree.ts';
 
 interface Asked {
   readonly asked: readonly TreeEntry[];
-  /** Paths that match one of the patterns, if there are such: `asked` has the directories above them too. */
+  /** Paths that match one of the patterns, if there are patterns: `asked` also has their parent directories. */
   readonly matched?: readonly string[] | undefined;
 }
 
@@ -30,8 +30,8 @@ async function changedPaths(remote: RemoteTree): Promise<Set<string>> {
 }
 
 /**
- * Whether a path of the tree matches one of the patterns of gitignore(5), or is below a directory that does. They hold in
- * their order: one that begins with `!` takes back what those before it match.
+ * Whether a path of the tree matches one of the patterns of gitignore(5), or is below a directory that does. Patterns apply in
+ * order: one that begins with `!` excludes what earlier ones match.
  */
 export function pathMatcher(
   patterns: readonly string[],

@@ -1,55 +1,55 @@
-// How a tree is pulled, and what comes of it.
+// The options and the result of a pull.
 import type { Compression } from '../../protocol/transfer.ts';
 import type { PullRulesOptions } from '../ignore/pull-rules.ts';
 
 export interface PullOptions extends PullRulesOptions {
-  /** Of the buildlet, relative to the work directory, in plain form. */
+  /** The directory of the buildlet, relative to the work directory, in plain form. */
   readonly dir: string;
   readonly signal: AbortSignal;
-  /** Only what matches one of these patterns of gitignore(5), also what is left out otherwise. Default: everything. */
+  /** Pulls only what matches one of these patterns of gitignore(5), even what is excluded otherwise. Default: everything. */
   readonly only?: readonly string[] | undefined;
-  /** Also brings what was removed here, and overwrites what was neither pushed nor pulled: it is not known whose that is. */
+  /** Also pulls what was removed here, and overwrites what was neither pushed nor pulled. */
   readonly replacesUnknown?: boolean | undefined;
-  /** Only what the buildlet's commands have made or changed since the push. */
+  /** Pulls only what the buildlet's commands have created or changed since the push. */
   readonly changedOnly?: boolean | undefined;
-  /** Also overwrites what was changed here, or is of another kind. */
+  /** Also overwrites what was changed here, or is of a different kind. */
   readonly force?: boolean | undefined;
   /** Writes what would overwrite something as NAME.remote beside it. */
   readonly keepBoth?: boolean | undefined;
-  /** Changes nothing; the summary says what would come. */
+  /** Changes nothing; the summary shows what would be pulled. */
   readonly dryRun?: boolean | undefined;
   /** Default `auto`. */
   readonly compress?: Compression | 'auto' | undefined;
-  /** Where is kept what gomote itself has sent and brought; absent: nowhere, and nothing that differs is overwritten. */
+  /** Where the states of pushes and pulls are stored. Absent: nowhere, and nothing that differs is overwritten. */
   readonly cacheDirectory?: string | undefined;
-  /** Called with the number of bytes of files as they have come. */
+  /** Called with the number of received bytes of files. */
   readonly onCome?: ((bytes: number) => void) | undefined;
 }
 
-/** What a pull brought, and what it left. */
+/** The result of a pull. */
 export interface PullSummary {
-  /** Files that came. */
+  /** The number of files pulled. */
   readonly files: number;
   /** The bytes in them. */
   readonly bytes: number;
-  /** What passed over the connection for that, in bytes. */
+  /** The bytes transferred over the connection. */
   readonly wireBytes: number;
-  /** Paths that came, or would come. */
+  /** The paths that were pulled, or would be. */
   readonly paths: readonly string[];
-  /** Paths left alone, for what is here is neither what was pushed nor what came by a pull. */
+  /** Paths that were not overwritten, because the local entry was neither pushed nor pulled. */
   readonly kept: readonly string[];
-  /** Paths here of what came beside those. */
+  /** Local paths of copies that were written beside those. */
   readonly beside: readonly string[];
-  /** Paths of what is never made here: names that are reserved, links that lead out of the directory. */
+  /** Paths that are never created here: reserved names, links that lead out of the directory. */
   readonly refused: readonly string[];
-  /** Paths left out by the rules that hold here; of a directory, not those below it. */
+  /** Paths excluded by the local rules; for a directory, not those below it. */
   readonly ignored: readonly string[];
-  /** Paths of FIFOs, devices and sockets there. */
+  /** Paths of FIFOs, devices and sockets. */
   readonly others: readonly string[];
   /** Paths of what could not be read there or written here. */
   readonly failed: readonly string[];
-  /** Paths there that match one of the patterns, if such were given. */
+  /** Paths there that match one of the patterns, if there are patterns. */
   readonly matched?: readonly string[] | undefined;
-  /** Of all those, why: in words. */
+  /** The reasons for all those, as text. */
   readonly reasons: ReadonlyMap<string, string>;
 }

@@ -1,4 +1,4 @@
-// What a pull has to do, entry by entry: what is here, what is there, and what gomote itself made of the place before.
+// Plans a pull, entry by entry: what exists here, what exists there, and what gomote itself put here before.
 import { errnoOf, isGomoteError, messageOf } from '../../errors.ts';
 import { errnoText } from '../../protocol/process-state.ts';
 import type { DigestAlgorithm, TreeEntry } from '../../protocol/tree-entry.ts';
@@ -8,24 +8,24 @@ import type { KnownStates } from '../local/known-states.ts';
 import type { LocalCache } from '../local/local-cache.ts';
 import { modeHere, whyEntryRefused } from './wanted-sink.ts';
 
-/** Why an entry is kept as it is here. */
+/** Why a local entry is kept. */
 export type Conflict = 'changed' | 'removed' | 'unknown' | 'in the way';
 
 export interface PullPlan {
   readonly wanted: TreeEntry[];
-  /** By path: of what was kept, why. */
+  /** By path: why the local entry is kept. */
   readonly conflicts: Map<string, Conflict>;
-  /** By path: of what is never made here, why. */
+  /** By path: why the entry is never created here. */
   readonly refused: Map<string, string>;
-  /** By path: of what cannot be compared with what is here, why. */
+  /** By path: why the entry cannot be compared with the local one. */
   readonly failed: Map<string, string>;
-  /** What stood at the path of each wanted entry. */
+  /** The local entry at the path of each wanted entry. */
   readonly seen: Map<string, FoundEntry | undefined>;
-  /** What is the same at both ends. */
+  /** Entries that are equal at both ends. */
   readonly same: TreeEntry[];
-  /** Paths that the rules here leave out; of a directory, not those below it. */
+  /** Paths that the local rules exclude; for a directory, not those below it. */
   readonly ignored: string[];
-  /** By path: the other path here that what is wanted gets, beside what is kept. */
+  /** By path: the local path of the copy beside a kept entry. */
   readonly renamed: Map<string, string>;
 }
 
@@ -35,12 +35,12 @@ interface PullPlanOptions {
   readonly algorithm: DigestAlgorithm;
   readonly cache: LocalCache;
   readonly known: KnownStates;
-  /** Whether nothing was here before: what is missing was not removed. */
+  /** Whether the directory was empty before: missing entries were not removed. */
   readonly isNew: boolean;
   readonly force: boolean;
-  /** Whether what cannot have its path gets another one beside it. */
+  /** Whether entries that cannot be written get a copy beside the local one. */
   readonly keepBoth: boolean;
-  /** Whether what gomote has neither sent nor brought makes room. */
+  /** Whether entries that were neither pushed nor pulled are overwritten. */
   readonly replacesUnknown: boolean;
   readonly rules: PullRules;
 }
@@ -58,23 +58,23 @@ export class PullPlanner {
     ignored: [],
     renamed: new Map(),
   };
-  /** All that was looked at here. */
+  /** All local entries that were looked up. */
   readonly found: FoundEntry[] = [];
   readonly #options: PullPlanOptions;
-  /** What is below it does not come; entries are in order, so that the last one is the one that matters. */
+  /** Entries below it are skipped. Entries are sorted, so that only the last such directory matters. */
   #closed: string | undefined;
-  /** Nothing will be below it but what comes: it takes the place of what was pushed or pulled as something else. */
+  /** A new directory in place of another kind of entry: everything below it is new. */
   #fresh: string | undefined;
-  /** What is below it gets another place. */
+  /** Entries below it are written elsewhere. */
   #moved: { readonly from: string; readonly to: string } | undefined;
-  /** Directories here that are known to be real. */
+  /** Local directories that are known to be real. */
   readonly #real = new Set<string>();
 
   constructor(options: PullPlanOptions) {
     this.#options = options;
   }
 
-  /** Takes the next entry, in the order of paths. */
+  /** Plans the next entry, in the order of paths. */
   add(entry: TreeEntry): void {
     const { path } = entry;
     const isDirectory = entry.kind === 'directory';
@@ -99,7 +99,7 @@ export class PullPlanner {
     return false;
   }
 
-  /** What of one place here cannot be read concerns that alone. */
+  /** A local path that cannot be read affects only that path. */
   #wasCompared(entry: TreeEntry): boolean {
     try {
       this.#compare(entry);
@@ -143,12 +143,12 @@ export class PullPlanner {
       typeof here === 'object' &&
       here.kind === 'directory'
     ) {
-      // Its mode alone.
+      // Only its mode.
       this.plan.conflicts.set(path, verdict);
     } else this.#keep(entry, path, verdict);
   }
 
-  /** Keeps what is at `place`, the entry's path or a directory above it, and what would be below that. */
+  /** Keeps the local entry at `place`, the path or one of its parents, and everything below it. */
   #keep(entry: TreeEntry, place: string, conflict: Conflict): void {
     this.plan.conflicts.set(place, conflict);
     const isAll = place !== entry.path || entry.kind === 'directory';
@@ -160,7 +160,7 @@ export class PullPlanner {
     else this.#closed = `${place}/`;
   }
 
-  /** Gives the entry another path here, unless something of somebody else's is there. */
+  /** Assigns another local path to the entry, unless somebody's file is there. */
   #putBeside(entry: TreeEntry, beside: string): boolean {
     const { top, known, cache } = this.#options;
     const here = this.#blockerOf(beside) === undefined ? look(top, beside) : 'other';
@@ -174,13 +174,13 @@ export class PullPlanner {
     return true;
   }
 
-  /** What stands where a directory above the path must be. */
+  /** The local entry in place of a parent directory of the path. */
   #blockerOf(path: string): string | undefined {
     for (let end = path.indexOf('/'); end > 0; end = path.indexOf('/', end + 1)) {
       const directory = path.slice(0, end);
       if (this.#real.has(directory)) continue;
       const found = look(this.#options.top, directory);
-      // Nothing is below what is not there, either.
+      // Nothing can be below a missing directory.
       if (found === undefined) return undefined;
       if (found === 'other' || found.kind !== 'directory') return directory;
       this.#real.add(directory);
@@ -196,7 +196,7 @@ export class PullPlanner {
     }
     if (here === 'other') return 'in the way';
     if (here.kind !== entry.kind) {
-      // A directory may hold what nobody has ever sent.
+      // A directory may contain files that were never sent.
       return here.kind !== 'directory' && known.has(here, cache) ? 'wanted' : 'in the way';
     }
     const hasSameMode =
@@ -205,7 +205,7 @@ export class PullPlanner {
       if (hasSameMode) return 'same';
       if (known.has(here, cache)) return 'wanted';
       if (known.hadPath(entry.path)) return 'changed';
-      // Nobody knows whose mode it is: that of a directory stays, that of a file comes with its content.
+      // The owner of the change is unknown: a directory keeps its mode, a file gets it with its content.
       return entry.kind === 'directory' ? 'same' : 'wanted';
     }
     if (known.has(here, cache)) return 'wanted';

@@ -1,4 +1,4 @@
-// The directory here that a pull writes into.
+// The local directory of a pull.
 import { basename, dirname, join, resolve } from 'node:path';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import {
@@ -13,12 +13,12 @@ import { errnoText } from '../../protocol/process-state.ts';
 export interface PullTarget {
   /** A real path. */
   readonly top: string;
-  /** Whether nothing is there, or nothing in it. */
+  /** Whether it does not exist or is empty. */
   readonly isNew: boolean;
 }
 
 /**
- * The directory `to`, which need not be there: a link is followed; what is missing above it is made, if it `makes`. Throws
+ * Resolves the directory `to`, which need not exist. Follows links, and creates missing parents if `makes` is set. Throws
  * ERR_LOCAL_FILE.
  */
 export function pullTarget(to: string, makes: boolean): PullTarget {

@@ -1,4 +1,4 @@
-// Makes a directory of this machine hold what one of a buildlet holds. Nothing is removed here, and nothing that is
+// Fetches a directory of a buildlet into a local one. Nothing is removed here, and nothing that is
 // somebody's work here is overwritten: docs/pull.md.
 import { basename, dirname, join } from 'node:path';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
@@ -21,7 +21,7 @@ import { type Conflict, type PullPlan, PullPlanner } from './pull-plan.ts';
 import { type PullTarget, pullTarget } from './pull-target.ts';
 import { outsideLink, WantedSink } from './wanted-sink.ts';
 
-/** Pulls into `to`, which is made if it is absent. Throws ERR_LOCAL_FILE when it cannot be, or when there is no such directory there. */
+/** Pulls into `to`, which is created if missing. Throws ERR_LOCAL_FILE when that fails, or when the remote directory does not exist. */
 export async function pull(
   client: BuildletClient,
   to: string,
@@ -57,10 +57,10 @@ class Pull {
   readonly #top: string;
   readonly #options: PullOptions;
   readonly #isNew: boolean;
-  /** Without a way to ask for it that changes nothing for a moment, the umask is what it was at the start. */
+  /** The umask at the start: reading it later would change it for a moment. */
   readonly #umask = process.umask();
   readonly #paths: string[] = [];
-  /** Of everything, what was left out as it came. */
+  /** Entries that were skipped while receiving everything. */
   readonly #ignored: string[] = [];
   readonly #others: string[] = [];
   readonly #kept = new Map<string, string>();
@@ -133,7 +133,7 @@ class Pull {
     return planner.plan;
   }
 
-  /** Known once the source has answered. */
+  /** Set once the source has replied. */
   #known(): KnownStates {
     const { dir, cacheDirectory } = this.#options;
     return new KnownStates(cacheDirectory, {
@@ -196,14 +196,14 @@ class Pull {
     return writer.totals;
   }
 
-  /** Whether a path can name it here, and what may be put beside it. */
+  /** Whether the path is valid here, and so is the path of a copy beside it. */
   #fits(path: string): boolean {
     const fits = fitsInPath(`${this.#top}/${path}.remote`);
     if (!fits) this.#refuse(path, 'file name too long');
     return fits;
   }
 
-  /** What is below something that is refused need not be named. */
+  /** Entries below a refused one are not listed. */
   #refuse(path: string, reason: string): void {
     for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
       if (this.#refused.has(path.slice(0, end))) return;
@@ -211,7 +211,7 @@ class Pull {
     this.#refused.set(path, reason);
   }
 
-  /** By the algorithm by which the source lists, if it may be that. */
+  /** The digest by the source's algorithm, if it may match. */
   #digestOf(entry: TreeEntry, digest: string, wanted: Map<string, TreeEntry> | undefined): string {
     if (digest !== '' && this.#remote.algorithm === 'sha256') return digest;
     const listed = wanted?.get(entry.path);
@@ -219,7 +219,7 @@ class Pull {
     return isListed ? listed.digest : digest;
   }
 
-  /** Throws ERR_CONFLICT when what is here is no longer what was found. */
+  /** Throws ERR_CONFLICT when the local entry has changed since it was looked up. */
   #requireUntouched({ path, kind }: TreeEntry, plan: PullPlan | undefined): void {
     if (this.#options.force) return;
     const before = plan?.seen.get(path);
@@ -231,14 +231,14 @@ class Pull {
           (now.kind === 'directory' ||
             (now.stats.ino === before.stats.ino && now.stats.ctimeMs === before.stats.ctimeMs));
     if (!isSame) throw new GomoteError('ERR_CONFLICT', `${path} was changed meanwhile`);
-    // What was pushed or pulled as something else makes room.
+    // An entry that was pushed or pulled as another kind is replaced.
     if (kind === 'directory' && before !== undefined && before.kind !== kind) {
       unlinkSync(join(this.#top, path));
     }
   }
 }
 
-/** The system's message alone, if that is the reason: the path is shown beside it. */
+/** Only the system's message, if there is one: the path is shown beside it. */
 function reasonOf(error: unknown): string {
   const code = error instanceof GomoteError ? errnoOf(error.cause) : undefined;
   return code === undefined ? messageOf(error) : errnoText(code);

@@ -1,5 +1,5 @@
-// Obeys a tree stream of a buildlet no further than was asked: writes of the entries that are wanted, each once, and
-// nothing else. What else the stream says ends it before anything of that part is done.
+// Filters a tree stream of a buildlet: it may write the wanted entries, each once, and
+// nothing else. Anything else in a part of the stream ends it before that part is applied.
 
 import { GomoteError } from '../../errors.ts';
 import { hasGitDirectory, whyRefused } from '../../files/foreign-name.ts';
@@ -14,27 +14,27 @@ import type { TreeWriter } from '../../tree/tree-writer.ts';
 type Write = Extract<TreeChange, { op: 'write' }>;
 
 interface WantedSinkOptions {
-  /** What was asked for, by path; undefined: everything. */
+  /** The requested entries, by path; undefined: everything. */
   readonly wanted: ReadonlyMap<string, TreeEntry> | undefined;
-  /** What of the mode's permissions is not given. */
+  /** The permissions to mask out. */
   readonly umask: number;
-  /** The path here of an entry that is wanted, if it is another. */
+  /** The local path of a wanted entry, if it differs. */
   readonly renamed: ReadonlyMap<string, string>;
-  /** Whether an entry of everything is left out. */
+  /** Whether to skip an entry when everything is wanted. */
   readonly leavesOut: (path: string, isDirectory: boolean) => boolean;
-  /** Called for each file that could not be read there, and why. */
+  /** Called for each file that the buildlet could not read, and why. */
   readonly onFailed: (path: string, reason: string) => void;
-  /** Called for each entry of everything that is not made, and why. */
+  /** Called for each entry that is not created when everything is wanted, and why. */
   readonly onRefused: (path: string, reason: string) => void;
 }
 
-/** The mode that an entry of a buildlet has here. */
+/** The local mode for an entry of a buildlet. */
 export const modeHere = ({ kind, mode }: TreeEntry, umask: number): number =>
   kind === 'symlink' ? mode : ownMode(mode, umask);
 
 export const outsideLink = 'a link that leads out';
 
-/** Why an entry of a buildlet is not made here; undefined when it is. */
+/** Why an entry of a buildlet is not created here; undefined when it is. */
 export function whyEntryRefused({ kind, path, target }: TreeEntry): string | undefined {
   const reason = whyRefused(path);
   if (reason !== undefined || kind !== 'symlink') return reason;
@@ -45,7 +45,7 @@ export function whyEntryRefused({ kind, path, target }: TreeEntry): string | und
 export class WantedSink implements TreeSink {
   readonly #writer: TreeWriter;
   readonly #options: WantedSinkOptions;
-  /** What is made of each change of the part; nothing of one that is refused. */
+  /** The allowed changes of the part, without refused ones. */
   #made = new Map<TreeChange, Write>();
   readonly #seen = new Set<string>();
 
@@ -64,7 +64,7 @@ export class WantedSink implements TreeSink {
     this.#writer.begin([...this.#made.values()], head);
   }
 
-  /** What was asked for one by one has been looked at before. */
+  /** Entries that were requested by path have been checked before. */
   #isTaken(entry: TreeEntry): boolean {
     const { wanted, leavesOut, onRefused } = this.#options;
     if (wanted !== undefined) return true;
@@ -73,7 +73,7 @@ export class WantedSink implements TreeSink {
     return reason === undefined && !leavesOut(entry.path, entry.kind === 'directory');
   }
 
-  /** Throws ERR_REPLY when nobody asked for it. */
+  /** Throws ERR_REPLY when it was not requested. */
   #asked(change: TreeChange): Write {
     const path = pathOf(change);
     const { wanted } = this.#options;
@@ -115,7 +115,7 @@ export class WantedSink implements TreeSink {
     if (made !== undefined) this.#writer.open(made);
   }
 
-  /** The writer has no file open for what is refused. */
+  /** The writer has no open file for a refused entry. */
   content(piece: Buffer): void {
     this.#writer.content(piece);
   }
@@ -130,7 +130,7 @@ export class WantedSink implements TreeSink {
     this.#options.onFailed(pathOf(change), reason);
   }
 
-  /** Says that the stream has ended, and tells of what was wanted and did not come. */
+  /** Call at the end of the stream. Reports wanted entries that did not arrive. */
   finish(): void {
     for (const path of this.#options.wanted?.keys() ?? []) {
       if (!this.#seen.has(path)) this.#options.onFailed(path, 'changed while it was read, or gone');

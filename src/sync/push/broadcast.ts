@@ -1,6 +1,6 @@
-// One source read once for several readers, none further ahead of the slowest than a few pieces.
+// Reads a source once for several readers, none of them more than a few chunks ahead of the slowest.
 
-/** How far the readers may be apart, in pieces. */
+/** How far the readers may be apart, in chunks. */
 const maxAhead = 4;
 
 interface Reader<T> {
@@ -9,11 +9,11 @@ interface Reader<T> {
 }
 
 interface Output<T> extends AsyncIterable<T> {
-  /** Says that it will not be read, or not any further: the others wait for it no longer. */
+  /** Stops reading, so that the others no longer wait for it. */
   release(): void;
 }
 
-/** The same pieces for `count` readers, each of which is to be released at its end. The source's failure is everybody's. */
+/** The same chunks for `count` readers. Release each at its end. A failure of the source fails all of them. */
 export const broadcast = <T>(source: AsyncIterable<T>, count: number): Output<T>[] =>
   new Broadcast(source, count).outputs;
 

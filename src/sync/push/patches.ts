@@ -8,13 +8,13 @@ import { type Chunk, chunkFile, patchParts } from '../../tree/chunks.ts';
 const patchedBytes = 1 << 20;
 
 interface PatchOptions {
-  /** Of the tree here, absolute. */
+  /** The local tree, absolute. */
   readonly top: string;
   readonly there: readonly TreeEntry[];
   readonly chunksOf: (path: string) => Promise<readonly Chunk[] | undefined>;
 }
 
-/** The changes, those of large files that are there already as patches of them. */
+/** The changes, with patches for large files that already exist there. */
 export async function withPatches(
   changes: readonly TreeChange[],
   { top, there, chunksOf }: PatchOptions,
@@ -46,11 +46,11 @@ async function patchOf(
 ): Promise<TreeChange | undefined> {
   const asked = chunksOf(entry.path);
   asked.catch(() => undefined);
-  // The request goes out before this thread is busy with the file here.
+  // Send the request before this thread is busy with the local file.
   await new Promise((resolve) => setImmediate(resolve));
   const now = chunksHere(`${top}/${entry.path}`);
   const old = await asked;
-  // A file that grew, shrank or cannot be read is found out when it is sent.
+  // Sending detects a file that changed or cannot be read.
   if (old === undefined || now?.size !== entry.size) return undefined;
   const parts = patchParts(old, now.chunks);
   return {

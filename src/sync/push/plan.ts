@@ -3,23 +3,23 @@ import type { TreeChange } from '../../protocol/tree-change.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 
 interface PlanOptions<Entry extends TreeEntry> {
-  /** The digest of a file here; undefined when it has gone. Asked for only where it matters. */
+  /** The digest of a local file; undefined when it is gone. Called only when needed. */
   readonly digestOf: (entry: Entry) => string | undefined;
   /**
-   * Whether a file of another time gets this one: `exact` where the other tree has the times that its files were sent with,
-   * `newer` where they may have been changed since: then only if this one is newer. Default: no.
+   * Whether to update a file's time: `exact` where the other tree still has the times that were sent,
+   * `newer` where they may have changed since: only if the local time is newer. Default: no.
    */
   readonly times?: 'exact' | 'newer' | undefined;
-  /** Whether what is at a path of the other tree is left alone. */
+  /** Whether to leave a path of the other tree alone. */
   readonly keeps?: ((path: string, isDirectory: boolean) => boolean) | undefined;
 }
 
-/** Renamed files below this size are sent: saying where they were costs as much. */
+/** Renamed files below this size are sent again: naming their old path costs as much. */
 const renameBytes = 4096;
 
 /**
- * The changes that make `there` what `here` is; both are in the order of paths. What goes, goes first and deepest first,
- * so that a name that only changes its case is not lost where case does not count.
+ * The changes that make `there` equal to `here`; both are sorted by path. Removals come first, deepest first,
+ * so that a name that only changes its case is not lost on case-insensitive file systems.
  */
 export function planChanges<Entry extends TreeEntry>(
   here: readonly Entry[],
@@ -57,7 +57,7 @@ export function planChanges<Entry extends TreeEntry>(
   ];
 }
 
-/** The entries there that nothing here has been compared with; most often the next to be compared is the first of them. */
+/** The remote entries that were not yet compared; usually the next one is the first of them. */
 class Remaining {
   readonly #entries: readonly TreeEntry[];
   #next = 0;
@@ -79,7 +79,7 @@ class Remaining {
     return found;
   }
 
-  /** What was not taken, in order. */
+  /** The remaining entries, in order. */
   rest(): TreeEntry[] {
     return this.#skipped === undefined
       ? this.#entries.slice(this.#next)
@@ -100,7 +100,7 @@ function changeOf<Entry extends TreeEntry>(
   return other.mode === entry.mode ? undefined : { op: 'mode', path: entry.path, mode: entry.mode };
 }
 
-/** The change of a file's time, where nothing else of its content has changed. */
+/** The change of a file's time, when its content is unchanged. */
 function timeOf<Entry extends TreeEntry>(
   { kind, path, mtimeMs }: Entry,
   other: TreeEntry | undefined,
@@ -111,7 +111,7 @@ function timeOf<Entry extends TreeEntry>(
   return isOther ? [{ op: 'time', path, mtimeMs }] : [];
 }
 
-/** Files that were elsewhere before, by their new path. */
+/** Renamed files, by their new path. */
 function renames<Entry extends TreeEntry>(
   changed: readonly Entry[],
   gone: readonly TreeEntry[],

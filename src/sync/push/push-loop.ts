@@ -1,4 +1,4 @@
-// Plans and sends one round of a push to its buildlets, and again to those where another push came between.
+// Plans and sends one round of a push to its buildlets, and repeats it where another push interfered.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isGomoteError, StatusError } from '../../errors.ts';
 import { encodeChanges, type TreeChange } from '../../protocol/tree-change.ts';
@@ -6,14 +6,14 @@ import { broadcast } from './broadcast.ts';
 import type { PushSource } from './push-source.ts';
 import type { PushTarget } from './push-target.ts';
 
-/** How often a push starts again because the buildlet finds other files by the names. */
+/** How often a push restarts because the buildlet finds different files under the given names. */
 const maxTries = 3;
-/** How often a push starts again because another one came between: each time, that one is done. */
+/** How often a push restarts because another one interfered: each time, that one has finished. */
 const maxTurns = 200;
-/** How far pushes that come at once are put apart, at most, in ms. */
+/** The maximum random delay between simultaneous pushes, in ms. */
 const apartMs = 100;
 
-/** Pushes to all; one result each, in their order. */
+/** Pushes to all buildlets. Returns one result for each, in order. */
 export async function pushToAll(
   source: PushSource,
   targets: readonly PushTarget[],
@@ -38,7 +38,7 @@ export async function pushToAll(
   );
 }
 
-/** Whether nothing is there yet; walks here until that is known. */
+/** Whether the remote tree is empty; walks the local tree until that is known. */
 async function isNew({ walk, options }: PushSource, target: PushTarget): Promise<boolean> {
   if (options.dryRun || options.adjust !== undefined) return false;
   while (!target.isOpen && !walk.isOver) await walk.walk();
@@ -53,7 +53,7 @@ async function sendNew(source: PushSource, target: PushTarget): Promise<void> {
   target.changes = all;
 }
 
-/** Those that get the same share one reading of the files. */
+/** Buildlets that get the same stream share one reading of the files. */
 function groupsOf(targets: readonly PushTarget[]): PushTarget[][] {
   if (targets.length === 1) return [[...targets]];
   const groups = new Map<string | PushTarget, PushTarget[]>();
@@ -76,7 +76,7 @@ function sendGroup(source: PushSource, group: PushTarget[]): [PushTarget, Promis
   });
 }
 
-/** Plans and sends again, until it succeeds or fails for another reason than one that passes. */
+/** Plans and sends again, until it succeeds or fails permanently. */
 async function repeat(source: PushSource, target: PushTarget, sent: Promise<void>): Promise<void> {
   for (let sending = sent, tries = 1; ; tries++) {
     try {
@@ -90,7 +90,7 @@ async function repeat(source: PushSource, target: PushTarget, sent: Promise<void
   }
 }
 
-/** Opens the target again: another push came between, or the buildlet finds other files by the names. Throws any other error. */
+/** Opens the target again after another push interfered, or the buildlet found different files. Throws any other error. */
 async function prepareAgain(
   { options }: PushSource,
   target: PushTarget,
@@ -99,7 +99,7 @@ async function prepareAgain(
 ): Promise<void> {
   const status = error instanceof StatusError ? error.status : undefined;
   const isBetween = status === 409;
-  // What fails when a file is copied there is found out here when it is sent.
+  // A failure to copy a file there is detected here when it is sent instead.
   const isUnread = isGomoteError(error, 'ERR_LOST') || (status !== undefined && !isBetween);
   const isRefused = isUnread && target.takesNames;
   if (!(isRefused || isBetween) || tries >= (isBetween ? maxTurns : maxTries)) throw error;

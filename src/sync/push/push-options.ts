@@ -4,26 +4,26 @@ import type { TreeChange } from '../../protocol/tree-change.ts';
 import type { LocalTree, LocalTreeOptions } from '../local/local-tree.ts';
 
 export interface PushOptions extends Omit<LocalTreeOptions, 'refuses'> {
-  /** Where to, relative to the work directory, in plain form. */
+  /** The destination, relative to the work directory, in plain form. */
   readonly dir: string;
   readonly signal: AbortSignal;
-  /** Also removes what was never sent. */
+  /** Also removes entries that were never sent. */
   readonly mirror?: boolean | undefined;
-  /** Also replaces a directory that was sent, and is a file or link here now, with what builds have made in it. */
+  /** Also replaces a pushed directory that is now a file or link here, including build output in it. */
   readonly force?: boolean | undefined;
-  /** Changes nothing; the summary says what would be done. */
+  /** Changes nothing; the summary shows what would be done. */
   readonly dryRun?: boolean | undefined;
   /** Default `auto`. */
   readonly compress?: Compression | 'auto' | undefined;
-  /** Where what is known of trees is kept between pushes; absent: nowhere. */
+  /** Where the states of trees are stored between pushes. Absent: nowhere. */
   readonly cacheDirectory?: string | undefined;
-  /** Called with what was found here, before anything is sent. */
+  /** Called with the local tree, before anything is sent. */
   readonly onTree?: ((tree: LocalTree) => void) | undefined;
-  /** Called with what will be done to each buildlet's tree. */
+  /** Called with the planned changes of each buildlet's tree. */
   readonly onPlan?: ((changes: readonly TreeChange[]) => void) | undefined;
-  /** Which paths there are left alone, whatever is here. */
+  /** Remote paths that are always left alone. */
   readonly keeps?: ((path: string) => boolean) | undefined;
-  /** The last word on what is done. */
+  /** Adjusts the planned changes. */
   readonly adjust?: ((changes: TreeChange[]) => Promise<TreeChange[]>) | undefined;
   /** Called with the number of bytes of files as they are sent, to all buildlets at once. */
   readonly onSent?: ((bytes: number) => void) | undefined;

@@ -1,4 +1,4 @@
-// The tree here as one round of a push reads it: walked once, and sent as one stream or several.
+// The local tree in one round of a push: walked once, and sent as one stream or several.
 import type { GomoteError } from '../../errors.ts';
 import { literalBytes, type TreeChange } from '../../protocol/tree-change.ts';
 import type { DigestAlgorithm, TreeEntry } from '../../protocol/tree-entry.ts';
@@ -14,13 +14,13 @@ export type PushStream = Pick<TreeUpdate, 'pieces' | 'proof' | 'onDigest'>;
 type Parts = Iterable<readonly TreeChange[]> | AsyncIterable<readonly TreeChange[]>;
 
 interface PushSourceOptions extends PushOptions {
-  /** Why an entry takes no part. */
+  /** Why an entry is skipped. */
   readonly refuses: (entry: FoundEntry) => GomoteError | undefined;
-  /** Called for a file that cannot be read, before that is thrown. */
+  /** Called for a file that cannot be read, before the error is thrown. */
   readonly onUnread: (path: string, error: unknown) => void;
 }
 
-/** `onTree` is called when so much has been found, in bytes, though it is soon sent: all is found first. */
+/** `onTree` is called with the total size in bytes once the walk is complete. */
 const untoldBytes = 100e6;
 
 export class PushSource {
@@ -49,7 +49,7 @@ export class PushSource {
     this.#isTold = true;
   }
 
-  /** What makes an empty tree this one, part by part as it is found; also put into `all`. */
+  /** The changes that create this tree, part by part as it is walked; also added to `all`. */
   async *found(all: TreeChange[]): AsyncGenerator<TreeChange[]> {
     const { walk, options } = this;
     let bytes = 0;
@@ -70,7 +70,7 @@ export class PushSource {
     }
   }
 
-  /** A file's digest; undefined when it has gone. */
+  /** A file's digest; undefined when it is gone. */
   digest(entry: FoundEntry, algorithm: DigestAlgorithm): string | undefined {
     try {
       return this.cache.digest(entry, algorithm);
@@ -80,7 +80,7 @@ export class PushSource {
     }
   }
 
-  /** The stream of the changes, whose contents are named or sent; its pieces are there once. */
+  /** The stream of the changes, with contents named or sent. Its chunks can be read once. */
   stream(parts: Parts, isNamed: boolean): PushStream {
     this.#hasSent = true;
     const { signal, onUnread } = this.options;
@@ -90,11 +90,11 @@ export class PushSource {
     };
     const onDigest = this.#learn;
     const sender = new TreeSender(this.walk.top, { isNamed, onUnread, onProof, onDigest });
-    /** Files of a named stream, whose digests come from the buildlet. */
+    /** The files of a named stream, whose digests come from the buildlet. */
     const named: TreeEntry[] = [];
     let digested = 0;
     let isOver = false;
-    // While the buildlet still works on the last part.
+    // The buildlet is still working on the last part.
     const saveIfOver = () => {
       if (isOver && digested === named.length) setImmediate(() => this.save());
     };
@@ -126,7 +126,7 @@ export class PushSource {
     this.options.onSent?.(entry.size);
   };
 
-  /** Keeps what was learned, once. */
+  /** Stores what was learned, once. */
   save(): void {
     if (this.#isSaved || !this.walk.isOver) return;
     this.#isSaved = true;
@@ -134,5 +134,5 @@ export class PushSource {
   }
 }
 
-/** Whether it is an entry of the walk, which knows more than what is sent of it. */
+/** Whether it is an entry of the walk, which has more fields. */
 const isFound = (entry: TreeEntry): entry is FoundEntry => 'stats' in entry;

@@ -16,41 +16,41 @@ import type { PushSource, PushStream } from './push-source.ts';
 import { holds, isBelow, refusedNames, unreadThere, withRefused } from './refused-paths.ts';
 import { replacedDirectories } from './replaced-directories.ts';
 
-/** How often to check whether another push is over, in ms. */
+/** How often to check whether another push has ended, in ms. */
 const busyMs = 200;
 
 const emptyTree = treeDigest([]);
 
-/** What a push did, and what it could not send. */
+/** The result of a push. */
 export interface PushSummary {
-  /** All that was done there. */
+  /** The applied changes. */
   readonly changes: readonly TreeChange[];
   /** Files sent. */
   readonly files: number;
   /** The bytes in them. */
   readonly bytes: number;
-  /** How many paths were removed. */
+  /** The number of removed paths. */
   readonly removed: number;
-  /** What passed over the connection for that, in bytes. */
+  /** The bytes transferred over the connection. */
   readonly wireBytes: number;
-  /** By path, what was not sent though no rule leaves it out, and why. */
+  /** By path: why it was not sent although no rule excludes it. */
   readonly unsent: ReadonlyMap<string, GomoteError>;
-  /** Of the tree as it is now at both ends. */
+  /** The digest of the tree at both ends. */
   readonly digest: string;
 }
 
-/** A directory there, and what was there when it was looked at. */
+/** A remote directory and its state. */
 interface Opened {
   readonly remote: RemoteTree;
   readonly state: RemoteState;
 }
 
 export class PushTarget {
-  /** What is to be done, once it is planned. */
+  /** The planned changes. */
   changes: readonly TreeChange[] = [];
   /** Whether the remote state has been read, or reading it has failed. */
   isOpen = false;
-  /** Whether it takes a tree stream, once it is open. */
+  /** Whether it accepts a tree stream, once it is open. */
   takesStream = false;
   readonly #client: BuildletClient;
   readonly #options: PushOptions;
@@ -58,13 +58,13 @@ export class PushTarget {
   #takesNames = false;
   #opening: Promise<Opened>;
   #wireBytes = 0;
-  /** What this buildlet's tree does not get, and why. */
+  /** What is not sent to this buildlet, and why. */
   #refused: ReadonlyMap<string, GomoteError> = new Map();
 
   /**
    * Begins to read the remote state.
    *
-   * @param mayName Whether contents are named where the buildlet can open them, in place of being sent.
+   * @param mayName Whether contents may be named instead of sent where the buildlet can open them.
    */
   constructor(client: BuildletClient, options: PushOptions, mayName: boolean) {
     this.#client = client;
@@ -73,17 +73,17 @@ export class PushTarget {
     this.#opening = this.#open();
   }
 
-  /** Whether all that is there is compared, or only what was pushed. */
+  /** Whether everything there is compared, or only what was pushed. */
   get #scope(): TreeScope {
     return this.#options.mirror ? 'all' : 'pushed';
   }
 
-  /** Whether it gets a stream that names its contents, once it is open. */
+  /** Whether it gets a stream that names contents, once it is open. */
   get takesNames(): boolean {
     return this.#mayName && this.#takesNames;
   }
 
-  /** From now on, contents are sent: the buildlet finds other files by the names. */
+  /** Sends contents from now on, because the buildlet finds different files under the names. */
   giveUpNames(): void {
     this.#mayName = false;
   }
@@ -174,7 +174,7 @@ export class PushTarget {
     if (digest === emptyTree) return { here: entries, there: [], times: 'exact' };
     const differing = digest === undefined ? undefined : cache.differing(entries, digest, times);
     if (differing !== undefined) return { ...differing, times: 'exact' };
-    // Of all that is there, the times are those of the files.
+    // When everything there is compared, the times are those of the files.
     const how = this.#options.mirror ? 'newer' : 'exact';
     return { here: entries, there: await remote.entries(this.#scope), times: how };
   }
@@ -194,13 +194,13 @@ export class PushTarget {
     if (refused.length > 0) this.#refused = withRefused(this.#refused, refused);
   }
 
-  /** The entries without those that this buildlet's tree does not get. */
+  /** The entries without those that this buildlet does not get. */
   #sent(entries: readonly FoundEntry[]): readonly FoundEntry[] {
     if (this.#refused.size === 0) return entries;
     return entries.filter(({ path }) => !isBelow(this.#refused, path));
   }
 
-  /** Takes note of what is now there, for pulls: what else is here by then is somebody's work. */
+  /** Records the remote state for pulls, for which everything else here is somebody's work. */
   async remember({ walk, cache }: PushSource): Promise<void> {
     const entries = this.#sent(walk.entries);
     const { dir, cacheDirectory } = this.#options;
@@ -231,6 +231,6 @@ export class PushTarget {
   }
 }
 
-/** A file that is copied here costs no more than one made of parts of others there. */
+/** Copying a file on this machine costs no more than patching it. */
 const withoutPatch = (change: TreeChange): TreeChange =>
   change.op === 'write' ? { op: 'write', entry: change.entry } : change;

@@ -12,7 +12,7 @@ import { type PushSummary, PushTarget } from './push-target.ts';
 /** How often a push starts again because files cannot be read. */
 const maxRounds = 20;
 
-/** Pushes the tree at `top`, a real path, to each buildlet; one result each, in their order. */
+/** Pushes the tree at `top`, a real path, to each buildlet. Returns one result for each, in order. */
 export async function push(
   clients: readonly BuildletClient[],
   top: string,
@@ -28,7 +28,7 @@ export async function push(
       const result = now[index];
       if (result !== undefined) results.set(client, result);
     });
-    // Walks the tree again: a file may be readable by now, and one that is not must not stop the rest.
+    // Walk the tree again: a file may be readable by now, and an unreadable one must not stop the rest.
     const isStopped = unread.isEmpty || options.signal.aborted || round === maxRounds;
     due = isStopped ? [] : due.filter((client) => results.get(client)?.status === 'rejected');
   }
@@ -42,7 +42,7 @@ async function pushOnce(
   unread: UnreadFiles,
   round: number,
 ): Promise<PromiseSettledResult<PushSummary>[]> {
-  // For several, the files are read once and sent to all. Of named ones, nobody here sees which cannot be read.
+  // With several buildlets, files are read once and sent to all: this side would not notice unreadable named files.
   const mayName = clients.length === 1 && round === 1;
   // The buildlets read their state while the tree is walked here.
   const targets = clients.map((client) => new PushTarget(client, options, mayName));
@@ -63,7 +63,7 @@ async function pushOnce(
 
 /** Files that could not be read while they were sent. */
 class UnreadFiles {
-  /** Those that are left out from now on, and why. */
+  /** Files that are skipped from now on, and why. */
   readonly #given = new Map<string, GomoteError>();
   readonly #seen = new Set<string>();
   #isNew = false;
@@ -81,7 +81,7 @@ class UnreadFiles {
     return this.#given.get(path);
   }
 
-  /** A file that changed while it was read is tried once more. */
+  /** A file that changed while it was read is retried once. */
   readonly add = (path: string, error: unknown): void => {
     if (!isGomoteError(error)) return;
     this.#isNew = true;
@@ -90,7 +90,7 @@ class UnreadFiles {
   };
 }
 
-/** Why the buildlet would not make a link of the tree in `dir`. */
+/** Why the buildlet would not create a link of the tree in `dir`. */
 function whyRefused(dir: string, entry: FoundEntry): GomoteError | undefined {
   if (!pointsOutside(dir === '.' ? '' : dir, entry)) return undefined;
   const { path, target } = entry;

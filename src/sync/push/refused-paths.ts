@@ -1,10 +1,10 @@
-// Paths of a tree that a buildlet does not get, and why.
+// Paths of a tree that are not sent to a buildlet, and why.
 import { GomoteError } from '../../errors.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import type { RefusedEntry } from '../../protocol/tree-replies.ts';
 import type { RemoteState, RemoteTree } from '../remote/remote-tree.ts';
 
-/** The entries, which are in the order of paths, whose names cannot be sent, and why; of a directory, not those below it. */
+/** The entries, sorted by path, whose names cannot be sent, and why; for a directory, not those below it. */
 export function refusedNames(
   entries: readonly TreeEntry[],
   { whyNameRefused }: RemoteState,
@@ -23,7 +23,7 @@ export function refusedNames(
   return refused;
 }
 
-/** What cannot be read there, and why. */
+/** What the buildlet cannot read, and why. */
 export const unreadThere = ({ unread }: RemoteTree): Map<string, GomoteError> =>
   new Map(
     [...unread].map(([path, reason]) => [
@@ -45,7 +45,7 @@ export function isBelow(paths: ReadonlyMap<string, unknown>, path: string): bool
   return false;
 }
 
-/** What a tree does not get, and what its buildlet has refused of it besides. */
+/** What is not sent, and what the buildlet has refused. */
 export function withRefused(
   before: ReadonlyMap<string, GomoteError>,
   refused: readonly RefusedEntry[],

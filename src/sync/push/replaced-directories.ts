@@ -1,10 +1,10 @@
-// A directory there that is a file or a link here: what builds have made in it must not go without a word.
+// Finds directories there that are files or links here: build output in them must not be removed silently.
 import { GomoteError } from '../../errors.ts';
 import type { TreeChange } from '../../protocol/tree-change.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import type { RemoteTree } from '../remote/remote-tree.ts';
 
-/** The paths that the changes would put in the place of a directory in which something is that was not sent, and why not. */
+/** The paths that would replace a directory that contains entries that were not sent, and why they are refused. */
 export async function replacedDirectories(
   changes: readonly TreeChange[],
   there: readonly TreeEntry[],

@@ -1,28 +1,28 @@
-// Tells when something in a tree changes. Each directory is watched before a walk lists it, so that whatever is written at
-// any moment is either listed or told. Node's watcher loses a directory that is removed and made again: every walk looks
-// whether what is watched is what has the name now.
+// Watches a tree for changes. Each directory is watched before a walk lists it, so that whatever is written at
+// any time is either listed or reported. Node's watcher loses a directory that is removed and recreated: every walk checks
+// that the watched directory is the current one.
 import type { FSWatcher } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
 import { statSync, watch } from '../../files/named-fs.ts';
 
-/** How long nothing may have happened before a change counts as over, in ms: editors and git write many files. */
+/** How long to wait for quiet after a change, in ms: editors and git write many files. */
 const quietMs = 100;
-/** A file that is written to all the time does not keep the others waiting for longer than this, in ms. */
+/** The maximum wait for quiet, in ms, when a file is written all the time. */
 const longestMs = 2_000;
 
-/** Where the system can watch a whole tree, one watcher does; elsewhere Node would watch each file. */
+/** Whether one watcher can watch a whole tree; elsewhere Node would watch each file. */
 const isWhole = process.platform === 'darwin' || process.platform === 'win32';
 
 interface Watched {
   readonly watcher: FSWatcher;
-  /** Of the directory that is watched. */
+  /** The identity of the watched directory. */
   readonly identity: string;
 }
 
 export class TreeWatch {
   readonly #top: string;
-  /** By absolute path: the directories of the tree, and those that it is in. */
+  /** By absolute path: the directories of the tree and its parents. */
   readonly #watched = new Map<string, Watched>();
   #visited = new Set<string>();
   #lastEventAtMs: number | undefined;
@@ -32,7 +32,7 @@ export class TreeWatch {
     this.#top = top;
   }
 
-  /** Watches a directory of the tree from now on; to be called before it is listed. Throws ERR_LOCAL_FILE. */
+  /** Starts to watch a directory of the tree. Call it before the directory is listed. Throws ERR_LOCAL_FILE. */
   enter(directory: string): void {
     if (directory === '') this.#begin();
     else if (isWhole) return;
@@ -41,7 +41,7 @@ export class TreeWatch {
     this.#watch(path, undefined);
   }
 
-  /** A walk begins: above the top, only the names that lead there are watched. */
+  /** Begins a walk: above the top, only the names on the path are watched. */
   #begin(): void {
     this.#visited = new Set();
     const above: string[] = [];
@@ -52,22 +52,22 @@ export class TreeWatch {
     }
   }
 
-  /** A walk is over: directories that it did not enter are watched no longer. */
+  /** Ends a walk: stops watching directories that it did not enter. */
   leave(): void {
     for (const path of this.#watched.keys()) if (!this.#visited.has(path)) this.#forget(path);
   }
 
-  /** `child`: only what happens to this name in it, and to itself. */
+  /** `child`: only changes of this name in it, and of the directory itself. */
   #watch(path: string, child: string | undefined): void {
     const identity = identityOf(path);
     if (identity !== undefined && this.#watched.get(path)?.identity === identity) return;
     this.#forget(path);
-    // The directory that it would be in is watched, and tells when it is made.
+    // Its parent is watched, and reports when it is created.
     if (identity === undefined) return;
     try {
       const options = { recursive: isWhole && child === undefined };
       const watcher = watch(path, options, (_, name) => {
-        // An event of the directory itself has its own name.
+        // An event of the directory itself carries its own name.
         if (name === basename(path)) this.#forget(path);
         const isOther = name !== null && name !== child && name !== basename(path);
         if (child === undefined || !isOther) this.#event();
@@ -77,7 +77,7 @@ export class TreeWatch {
         this.#forget(path);
         this.#event();
       });
-      // It was replaced while the watcher was made.
+      // It was replaced while the watcher was created.
       if (identityOf(path) !== identity) this.#watch(path, child);
     } catch (error) {
       this.#refuse(error, child !== undefined);
@@ -86,7 +86,7 @@ export class TreeWatch {
 
   #refuse(error: unknown, isAbove: boolean): void {
     const code = errnoOf(error) ?? '';
-    // The walk reports what cannot be read; above the tree, nothing has to be.
+    // The walk reports unreadable directories; those above the tree need not be readable.
     if (isAbove || ['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM'].includes(code)) return;
     throw new GomoteError('ERR_LOCAL_FILE', `cannot watch the tree: ${messageOf(error)}`, {
       hint: code === 'ENOSPC' ? 'raise fs.inotify.max_user_watches' : undefined,
@@ -105,8 +105,8 @@ export class TreeWatch {
   }
 
   /**
-   * Resolves with true when something has changed since it last did, and all is quiet again; with false when nothing has
-   * for `patienceMs`. Throws what `signal` says.
+   * Resolves with true when something has changed since the last call and all is quiet again; with false when nothing has
+   * for `patienceMs`. Throws the signal's reason.
    */
   async changed(signal: AbortSignal, patienceMs = Infinity): Promise<boolean> {
     const endMs = performance.now() + patienceMs;
@@ -126,7 +126,7 @@ export class TreeWatch {
     return true;
   }
 
-  /** The next event, or the end of the time, or of all. */
+  /** Waits for the next event, the time limit, or the end. */
   async #next(signal: AbortSignal, waitMs: number): Promise<void> {
     await new Promise<void>((resolve) => {
       const timer = Number.isFinite(waitMs) ? setTimeout(() => wake(), waitMs) : undefined;
@@ -145,7 +145,7 @@ export class TreeWatch {
   }
 }
 
-/** What tells a directory from another one that has got its name, even one with the same inode. */
+/** Distinguishes a directory from another one with its name, even with the same inode. */
 function identityOf(path: string): string | undefined {
   try {
     const { dev, ino, birthtimeMs } = statSync(path);

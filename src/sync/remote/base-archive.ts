@@ -1,4 +1,4 @@
-// What is read of a directory as an archive, where there is no tree stream.
+// Reads a directory as an archive, where tree streams are not supported.
 import { createHash } from 'node:crypto';
 import { closeSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -11,7 +11,7 @@ import { decompressed } from '../../tar/decompress.ts';
 import { relativeElements } from '../../tar/entry-name.ts';
 import { type TarEntry, TarReader, type TarSink } from '../../tar/tar-reader.ts';
 
-/** Where the symbolic links of an archive lead, by path: a listing does not say it. */
+/** The targets of an archive's symbolic links, by path: a listing does not have them. */
 export async function readLinkTargets(
   archive: AsyncIterable<Uint8Array>,
 ): Promise<Map<string, string>> {
@@ -30,15 +30,15 @@ export async function readLinkTargets(
   return targets;
 }
 
-/** What came of files that were wanted of an archive. */
+/** The result of extracting wanted files from an archive. */
 export interface StagedFiles {
-  /** Paths of those that came as they were listed. */
+  /** Paths of files that arrived as listed. */
   readonly whole: ReadonlySet<string>;
-  /** By path, why one could not be kept. */
+  /** By path: why a file could not be stored. */
   readonly failed: ReadonlyMap<string, string>;
 }
 
-/** Keeps these files of an archive under their names in a directory, each proved by the digest it was listed with. */
+/** Stores these files of an archive in a directory, each verified by its listed digest. */
 export async function stageFiles(
   archive: AsyncIterable<Uint8Array>,
   stage: string,
@@ -89,7 +89,7 @@ class Staging implements TarSink, StagedFiles {
         this.#open = { entry, fd: openSync(file, 'wx', 0o600), sha1: createHash('sha1'), size: 0 };
       });
     } catch (error) {
-      // A name that is too long here, say.
+      // For example a name that is too long here.
       if (!isOfOneEntry(error)) throw error;
       this.failed.set(path, messageOf(error).slice(`${path}: `.length));
     }
@@ -100,7 +100,7 @@ class Staging implements TarSink, StagedFiles {
     if (open === undefined) return;
     open.size += piece.length;
     open.sha1.update(piece);
-    // What is larger than it was listed would fill the disk, and is none of what is wanted.
+    // A file larger than listed could fill the disk, and is not what was requested.
     if (open.size > open.entry.size) return;
     withErrorsOf(open.entry.path, () => {
       for (let at = 0; at < piece.length; ) at += writeSync(open.fd, piece, at);

@@ -1,4 +1,4 @@
-// A directory as a buildlet without trees lists it.
+// Lists a directory of a buildlet without tree support.
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, StatusError } from '../../errors.ts';
 import { isReserved } from '../../files/reserved-names.ts';
@@ -6,7 +6,7 @@ import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import { treeLimits } from '../../protocol/tree-limits.ts';
 
 interface ListTreeOptions {
-  /** Called with what cannot be listed, and why. */
+  /** Called with entries that cannot be listed, and why. */
   readonly onUnreadable?: (name: string, reason: string) => void;
   /** Called for each FIFO, device and socket. */
   readonly onOther?: (name: string) => void;
@@ -40,13 +40,13 @@ export async function listTree(
       size: entry.size ?? 0,
       mtimeMs: entry.mtime?.getTime() ?? 0,
       digest: entry.digest ?? '',
-      // A listing does not give it: a link is always sent again.
+      // A listing does not have it: links are always sent again.
       target: '',
     });
   }
   return entries;
 }
 
-/** Whether a call failed because this directory is not there, and not because of something in it that has gone meanwhile. */
+/** Whether a call failed because this directory does not exist, and not because an entry in it was removed meanwhile. */
 export const isAbsent = (error: unknown, dir: string): boolean =>
   error instanceof StatusError && error.text.includes(`/${dir}: no such file or directory`);

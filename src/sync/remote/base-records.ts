@@ -1,4 +1,4 @@
-// The records of pushes that a work directory without trees keeps, as the extension keeps them.
+// The records of pushes into a work directory without tree support, in the format of the extension.
 import { randomBytes } from 'node:crypto';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError } from '../../errors.ts';
@@ -19,7 +19,7 @@ import type { TarEntry, TarSink } from '../../tar/tar-reader.ts';
 import { readArchive } from './base-archive.ts';
 import { isAbsent } from './base-listing.ts';
 
-/** What is kept in a work directory of pushes into it. */
+/** The records of pushes in a work directory. */
 export interface Records {
   readonly records: readonly PushRecord[];
   /** The identity of the work directory, if a push has written one. */
@@ -36,7 +36,7 @@ export async function readRecords(client: BuildletClient, signal: AbortSignal): 
   for (const [name, text] of texts.byName) {
     if (name === identityName && isIdentity(text)) identity = text;
     const record = decodeRecord(text);
-    // A request that was damaged on its way may have put one under a name that is not its own.
+    // A damaged request may have stored one under a wrong name.
     if (record !== undefined && recordName(record.dir) === name) records.push(record);
   }
   return { records, identity };

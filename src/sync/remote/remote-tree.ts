@@ -25,7 +25,7 @@ export interface RemoteState {
 
 /** A change of the tree. */
 export interface TreeUpdate {
-  /** Of the tree here, absolute. */
+  /** The local tree, absolute. */
   readonly top: string;
   readonly changes: readonly TreeChange[];
   /** Everything that is to be there in the end. */
