@@ -73,7 +73,7 @@ export async function writeWhole(
   try {
     // A device or a FIFO, such as /dev/null, is written to as it is.
     if (direct) return await pipeline(source, createWriteStream(file));
-    await writeNew(partial, source);
+    await writeNew(partial, source, attributes && { mode: 0o600 });
     if (attributes !== undefined) {
       const seconds = attributes.mtimeMs / 1000;
       await chmod(partial, ownMode(attributes.mode));

@@ -29,7 +29,8 @@ export const runUsage = v.object({
   memoryBy: v.optional(v.picklist(memoryMeasures)),
 });
 
-const end = v.pipe(
+/** How a session ended. */
+export const sessionEnd = v.pipe(
   v.object({
     code: v.nullable(code),
     signal: v.nullable(signalName),
@@ -60,7 +61,7 @@ const info = v.object({
   started: moment,
   logBytes: count,
   stdinBytes: count,
-  end: v.optional(end),
+  end: v.optional(sessionEnd),
 });
 
 const gap = v.pipe(
@@ -79,7 +80,7 @@ const state = v.object({ standstill: v.optional(standstill) });
 const input = v.object({ offset: count, closed: v.boolean() });
 
 /** Reads a log's closing record; undefined when it is not one. */
-export const parseSessionEnd = (json: string): SessionEnd | undefined => parseBy(end, json);
+export const parseSessionEnd = (json: string): SessionEnd | undefined => parseBy(sessionEnd, json);
 
 /** Reads a log's record of dropped output; undefined when it is not one. */
 export const parseGap = (json: string): Gap | undefined => parseBy(gap, json);

@@ -11,6 +11,15 @@ export interface ConfinementStatus {
   readonly limits: readonly EnforcedLimit[];
 }
 
+/** The programs of a buildlet, and its machine. */
+export interface SoftwareStatus {
+  /** The version of this package. */
+  readonly gomote: string;
+  readonly node: string;
+  /** Such as `linux 6.1.0 x64`. */
+  readonly system: string;
+}
+
 /** A buildlet's report about itself. */
 export interface BuildletStatus {
   /** The protocol's version; a coordinator refuses any below 1. */
@@ -19,11 +28,19 @@ export interface BuildletStatus {
   features: readonly string[];
   /** Absent: not reported, as by Go's buildlet. */
   confinement?: ConfinementStatus | undefined;
+  /** Absent: it does not say. */
+  software?: SoftwareStatus | undefined;
 }
 
-export const formatStatus = ({ version, features, confinement }: BuildletStatus): string =>
+export const formatStatus = ({
+  version,
+  features,
+  confinement,
+  software,
+}: BuildletStatus): string =>
   JSON.stringify({
     Version: version,
     ...(features.length > 0 && { Features: features }),
     Confinement: confinement,
+    Software: software,
   });

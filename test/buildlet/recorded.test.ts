@@ -1,4 +1,5 @@
 // Our buildlet answers every request recorded with a Go buildlet as that did.
+
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -7,6 +8,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { list, type ReadEntry } from 'tar';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { software } from '../../src/buildlet/handlers/about.ts';
 import { buildletVersion } from '../../src/protocol/endpoints.ts';
 import { buildletFeatures } from '../../src/protocol/features.ts';
 import { formatStatus } from '../../src/protocol/status.ts';
@@ -43,6 +45,7 @@ const withFeatures = (recorded: ParsedResponse): ParsedResponse => ({
       version: buildletVersion,
       features: buildletFeatures,
       confinement: { isolation: 'none', network: 'host', limits: [] },
+      software: software(),
     }),
   ),
 });

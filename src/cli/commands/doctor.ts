@@ -12,26 +12,33 @@ interface Options {
 }
 
 export function define(command: Command, context: Context): void {
-  command.option('--json', 'print a JSON object').action(async (options: Options) => {
-    const { terminal } = context;
-    // Never asks for a password.
-    terminal.environment.GOMOTE_UNATTENDED = '1';
-    const { findings: ofConfig, config } = await checkConfig(context);
-    const [disks, programs, backends] = await context.messages.during('looking', () =>
-      Promise.all([
-        checkDisks(terminal.environment),
-        checkPrograms(config, terminal.environment),
-        checkBackends(config, context),
-      ]),
-    );
-    const findings = [...checkVersions(), ...ofConfig, ...disks, ...programs, ...backends];
-    const isOk = findings.every(({ state }) => state !== 'problem');
-    const text = options.json
-      ? listedJson({ ok: isOk, findings }, terminal, 2)
-      : listed(findings.flatMap(linesOf), terminal);
-    await print(terminal, text);
-    if (!isOk) context.exitCode = exitCodes.failed;
-  });
+  command
+    .argument('[file]', 'the bundle of a run that failed: it is checked, and summarized')
+    .option('--json', 'print a JSON object')
+    .action(async (file: string | undefined, options: Options) => {
+      const { terminal } = context;
+      if (file !== undefined) {
+        const { printBundle } = await import('../doctor/bundle.ts');
+        return await printBundle(file, options, terminal);
+      }
+      // Never asks for a password.
+      terminal.environment.GOMOTE_UNATTENDED = '1';
+      const { findings: ofConfig, config } = await checkConfig(context);
+      const [disks, programs, backends] = await context.messages.during('looking', () =>
+        Promise.all([
+          checkDisks(terminal.environment),
+          checkPrograms(config, terminal.environment),
+          checkBackends(config, context),
+        ]),
+      );
+      const findings = [...checkVersions(), ...ofConfig, ...disks, ...programs, ...backends];
+      const isOk = findings.every(({ state }) => state !== 'problem');
+      const text = options.json
+        ? listedJson({ ok: isOk, findings }, terminal, 2)
+        : listed(findings.flatMap(linesOf), terminal);
+      await print(terminal, text);
+      if (!isOk) context.exitCode = exitCodes.failed;
+    });
 }
 
 const linesOf = ({ check, state, message, cure }: Finding): string[] => [

@@ -4,6 +4,7 @@ import { parseDuration } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';
 import { closedNetworkVariable } from '../../protocol/session.ts';
 import type { Context } from '../context.ts';
+import { parseOnFailure } from '../run/on-failure.ts';
 import { runCommand } from '../run/run-command.ts';
 import { readEnvironmentFile, readVariable } from '../run/run-environment.ts';
 import { parseOnHangup, type RunOptions } from '../run/run-options.ts';
@@ -107,6 +108,15 @@ export function define(command: Command, context: Context): void {
     )
     .option('--junit-output <file>', 'where to write the merged report (default: junit.xml)')
     .option('--fail-on-test-failures', 'with --junit: end with 1 when a test failed')
+    .option(
+      '--on-failure <what>',
+      'when it fails: a shell where it ran (on a terminal), or keep, to say how to go on',
+      parseOnFailure,
+    )
+    .option(
+      '--bundle-on-failure <file>',
+      'when it fails, write its output, status and circumstances to FILE, for gomote doctor',
+    )
     .option('--timestamps', 'begin each line of output with the time at which it was written')
     .option('--time', 'say afterwards how long it took, and what it used of CPU time and memory')
     .option('--id <id>', 'give the run this id (default: a fresh one)')

@@ -32,6 +32,7 @@ const ofRun = [
     '--timestamps',
     '--time',
     '--break',
+    '--bundle-on-failure',
   ],
 ];
 

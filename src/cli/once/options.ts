@@ -24,6 +24,7 @@ export async function readSpec(
   part: ProjectPart | undefined,
   context: Context,
 ): Promise<OnceSpec> {
+  typed = withOnFailure(typed);
   checkTogether(given.type, typed);
   const isPlaceGiven =
     context.isBackendGiven || (given.type ?? typed.types ?? typed.on) !== undefined;
@@ -54,6 +55,14 @@ export async function readSpec(
     json: options.json === true,
     timingJson: options.timingJson,
   };
+}
+
+/** --on-failure in the words that once has for it. */
+function withOnFailure({ onFailure, ...typed }: OnceOptions): OnceOptions {
+  if (onFailure === 'shell') return { ...typed, shell: 'failure' };
+  if (onFailure !== 'keep') return typed;
+  if (typed.keep === 'never') throw contradiction('--on-failure keep', '--keep never');
+  return { ...typed, keep: typed.keep ?? 'failure' };
 }
 
 /** The directory of the project's file, else the git work tree, else the current directory. */

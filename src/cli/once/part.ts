@@ -7,6 +7,7 @@ import { notePushed } from '../../gomote/run/pushed-directory.ts';
 import { printable } from '../../printable.ts';
 import type { Context } from '../context.ts';
 import { exitCodes, runFailureCode, signalCode } from '../exit-codes.ts';
+import { shellOptions } from '../run/on-failure.ts';
 import { runCommand, runOn } from '../run/run-command.ts';
 import type { RunOptions } from '../run/run-options.ts';
 import { type RunRecord, reportOf, reportOfFailure } from '../run/run-report.ts';
@@ -24,6 +25,8 @@ export class Part {
   readonly #record: RunRecord = { startMs: Date.now(), id: null };
   /** Whether the command was started. */
   #hasRun = false;
+  /** As the command was run with. */
+  #options: RunOptions = {};
   #files: readonly string[] = [];
   #isKept = false;
   #buildlet: Buildlet | undefined;
@@ -112,6 +115,7 @@ export class Part {
         : word;
     const { cmd, args } = spec.command;
     const options: RunOptions = { ...spec.run, env: [...env, ...(spec.run.env ?? [])] };
+    this.#options = options;
     const command = { name: this.#machine.name, cmd, args: args.map(filled) };
     const endsBuildlet = spec.on === undefined && spec.keep !== 'always';
     try {
@@ -162,7 +166,7 @@ export class Part {
       return this.#say('there is no terminal here to open a shell on');
     }
     this.#say(`the command failed; a shell on ${name}, which goes on when you leave it`);
-    const options = { interactive: true, system: true, dir: this.#dir };
+    const options = { ...shellOptions(this.#options), dir: this.#dir };
     const open = () => runCommand(() => ({ name, ...loginShell('') }), options, this.#context);
     await this.#phases.during('shell', open).catch((error) => this.#say(messageOf(error)));
   }

@@ -66,16 +66,15 @@ async function copyBothWays(
   options: FollowOptions,
   ladder: CancelLadder,
 ): Promise<SessionResult> {
-  const { from, stdinBytes, terminal = context.terminal } = options;
+  const { from, stdinBytes, edit, terminal = context.terminal } = options;
   const { stdout, stderr, mayReuseBuffer } = terminal;
   const { signal } = ladder;
   const onLost = reportOutage(context);
   if (options.tty) {
     const { interact } = await import('../terminal/interaction.ts');
     const onDetach = () => ladder.leave();
-    return await interact(session, context, { from, signal, onLost, stdinBytes, onDetach });
+    return await interact(session, context, { from, signal, onLost, stdinBytes, onDetach, edit });
   }
-  const { edit } = options;
   const reading = { from, onLost, stdout, stderr, mayReuseBuffer, edit };
   if (!options.stdin) return await follow(session, { ...reading, signal });
   const { stdin } = context.terminal;

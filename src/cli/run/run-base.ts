@@ -1,9 +1,9 @@
 // A command on a buildlet without sessions, such as Go's.
+import type { Writable } from 'node:stream';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { runByBase } from '../../gomote/run/base.ts';
 import type { SessionRequest } from '../../protocol/session.ts';
 import type { Context } from '../context.ts';
-import type { Terminal } from '../terminal/terminal.ts';
 import { localStatus } from './session-status.ts';
 
 /** Runs it; the result is the exit status. */
@@ -11,12 +11,12 @@ export async function runWithoutSession(
   client: BuildletClient,
   request: SessionRequest,
   context: Context,
-  terminal: Terminal,
+  stdout: Writable,
 ): Promise<number> {
   if (request.stdin)
     context.messages.say(`gomote: ${client.name} has no sessions: its commands get no input`);
   const { signal } = context;
-  const result = await runByBase(client, request, { output: terminal.stdout, signal });
+  const result = await runByBase(client, request, { output: stdout, signal });
   if (result.signalNumber === undefined) return localStatus(result.exitCode ?? 125);
   context.messages.say(`gomote: the command ended by ${result.signal}`);
   return 128 + result.signalNumber;

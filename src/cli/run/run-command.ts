@@ -53,7 +53,10 @@ export async function runCommand(
     code = await context.withBuildlet(command.name, async (buildlet) => {
       const pushed = () => pushedDirectory(buildlet.client, environment);
       const dir = options.dir ?? startDirectory(command.cmd, pushed());
-      return await runOn({ buildlet, command, dir, options, context, record });
+      const run = { buildlet, command, dir, options, context, record };
+      if (options.onFailure === undefined) return await runOn(run);
+      const { runAndAct } = await import('./on-failure.ts');
+      return await runAndAct(run, runOn);
     });
   } catch (error) {
     record.received ??= context.interrupts.received;
@@ -66,6 +69,13 @@ export async function runCommand(
 
 /** Runs the command as often as asked for, then does what the options ask for. */
 export async function runOn(run: Run): Promise<number> {
+  const { bundleOnFailure } = run.options;
+  if (bundleOnFailure === undefined) return await runWithAfter(run);
+  const { runWithBundle } = await import('./failure-bundle.ts');
+  return await runWithBundle(run, bundleOnFailure, runWithAfter);
+}
+
+async function runWithAfter(run: Run): Promise<number> {
   if (!needsAfter(run.options)) return await runAll(run);
   return await (await import('./after-run.ts')).runAndFinish(run, runAll);
 }
@@ -82,6 +92,7 @@ async function runOnce(run: Run, round: Round): Promise<number> {
   const { command, dir, context, output } = run;
   const taps = [...round.taps, ...(output === undefined ? [] : [output])];
   await output?.restart();
+  run.recorder?.restart();
   const { terminal, finish } = tapped(context.terminal, taps);
   try {
     return await runIn(run, { ...round, taps }, terminal);
@@ -101,7 +112,7 @@ async function sayUsage({ context, record }: Run): Promise<void> {
 }
 
 async function runIn(
-  { buildlet, command, dir, options, context, record, endsBuildlet }: Run,
+  { buildlet, command, dir, options, context, record, endsBuildlet, recorder }: Run,
   { taps, timeoutMs }: Round,
   terminal: Terminal,
 ): Promise<number> {
@@ -137,11 +148,12 @@ async function runIn(
     breakOn: options.break,
   };
   if (options.break !== undefined) await checkBreak(client, options.break, context);
+  record.request = request;
   const id = options.id ?? randomId();
   const session = client.sessions.get(id, {
     reconnectMs: options.reconnect,
     runAhead: context.terminal.isOutputShown !== true,
-    times: options.timestamps,
+    times: options.timestamps || recorder !== undefined,
     onStandstill: sayStandstill(context, name, id),
   });
   const onLost = reportOutage(context);
@@ -155,7 +167,7 @@ async function runIn(
     }
     if (!(await session.start({ ...request, stdin }, { signal: context.signal, onLost }))) {
       requireNoSessionOption(client, options);
-      return await runWithoutSession(client, request, context, terminal);
+      return await runWithoutSession(client, request, context, terminal.stdout);
     }
     record.id = id;
     if (stdin) await session.sendInput(context.terminal.stdin, { signal: context.signal });
@@ -175,7 +187,7 @@ async function runIn(
   const followed = await followSession(session, context, {
     name,
     terminal,
-    edit: editor?.edit,
+    edit: recorder?.before(editor?.edit) ?? editor?.edit,
     stdin: request.stdin === true,
     tty: tty !== undefined,
     killAfterMs: options.killAfter ?? defaultKillAfterMs,
@@ -191,7 +203,8 @@ async function runIn(
   }).finally(() => ports?.close());
   if (followed.kind === 'not-started') {
     requireNoSessionOption(client, options);
-    return await runWithoutSession(client, request, context, terminal);
+    const stdout = recorder?.through(terminal.stdout) ?? terminal.stdout;
+    return await runWithoutSession(client, request, context, stdout);
   }
   if (editor?.isGuessed)
     context.messages.say(`gomote: ${name} tells no times: they are those at which the output came`);

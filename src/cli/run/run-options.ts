@@ -34,6 +34,8 @@ export interface RunOptions {
   time?: boolean;
   timestamps?: boolean;
   break?: string;
+  bundleOnFailure?: string;
+  onFailure?: 'shell' | 'keep';
 }
 
 /** Whether the options ask for work after the run. */
@@ -57,6 +59,8 @@ const needEnd: ReadonlyArray<[keyof RunOptions, string]> = [
   ['timestamps', '--timestamps'],
   ['get', '--get'],
   ['junit', '--junit'],
+  ['bundleOnFailure', '--bundle-on-failure'],
+  ['onFailure', '--on-failure'],
 ];
 
 /** Throws ERR_USAGE for options that exclude each other. */

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { errnoOf, GomoteError, isGomoteError, NotStartedError } from '../../errors.ts';
 import { errnoText } from '../../protocol/process-state.ts';
-import type { ClosedBy, RunUsage, SessionEnd } from '../../protocol/session.ts';
+import type { ClosedBy, RunUsage, SessionEnd, SessionRequest } from '../../protocol/session.ts';
 import { runFailureCode, signalCode } from '../exit-codes.ts';
 
 /** Who decided the exit status. */
@@ -47,6 +47,8 @@ export interface RunRecord {
   readonly startMs: number;
   /** Of its session; null while it has none. */
   id: string | null;
+  /** As it was asked for last. */
+  request?: SessionRequest | undefined;
   end?: SessionEnd | undefined;
   /** The signal that gomote itself got. */
   received?: NodeJS.Signals | undefined;

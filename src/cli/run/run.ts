@@ -1,5 +1,6 @@
 // The state of one `gomote run`, shared by its parts.
 import type { Buildlet } from '../../gomote/buildlet.ts';
+import type { OutputRecorder } from '../../gomote/failure/recorder.ts';
 import type { Context } from '../context.ts';
 import type { OutputFile } from './output-file.ts';
 import type { OutputTap } from './output-taps.ts';
@@ -26,6 +27,8 @@ export interface Run {
   readonly endsBuildlet?: boolean | undefined;
   /** Another place that its output is copied to, from the beginning. */
   readonly output?: OutputFile | undefined;
+  /** What keeps what it writes, should it fail. */
+  readonly recorder?: OutputRecorder | undefined;
 }
 
 /** What differs between several runs of the command. */

@@ -26,6 +26,11 @@ export interface RunOptions extends CommandOptions, OutputOptions, CallOptions {
   readonly stdin?: Source | undefined;
   /** The terminal on which it runs; then stdout has both outputs. Default: none. */
   readonly tty?: TerminalRequest | undefined;
+  /**
+   * Where a bundle is written when the command fails, or when nobody knows how it ended: its output, status and circumstances,
+   * for `gomote doctor`. When it cannot be written, the run fails with ERR_LOCAL_FILE. Default: nowhere.
+   */
+  readonly bundleOnFailure?: string | undefined;
   /** By which `attach` finds the run; starting the same id twice starts it once. Default: a fresh one. */
   readonly id?: string | undefined;
   /**

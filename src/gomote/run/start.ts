@@ -5,6 +5,7 @@ import type { Session } from '../../client/runs/session.ts';
 import { NotStartedError } from '../../errors.ts';
 import type { SessionRequest } from '../../protocol/session.ts';
 import { anySignal } from '../../timeout-signal.ts';
+import type { Noted } from '../failure/bundled.ts';
 import type { Place } from '../place.ts';
 import { bytesOf } from '../sources.ts';
 import { runByBase } from './base.ts';
@@ -28,6 +29,15 @@ interface RunPlace extends Pick<Place, 'name' | 'client'> {
 
 type Source = AsyncIterable<Uint8Array>;
 
+/** What one run has beside its request. */
+interface Parts {
+  readonly outputs: Outputs;
+  /** Aborts when it is left running. */
+  readonly leaving: AbortSignal;
+  readonly source: Source | undefined;
+  readonly noted: Noted | undefined;
+}
+
 /** Starts a command at once. `makeRequest` gives what it is asked to be run as. */
 export function startRun(
   { name, client, explained, signal: ending }: RunPlace,
@@ -37,7 +47,8 @@ export function startRun(
   const { id = randomId(), reconnectMs, onLost, stdin } = options;
   const killAfterMs = options.killAfterMs ?? defaultKillAfterMs;
   const { breakOn, onStandstill } = options;
-  const session = client.sessions.get(id, { reconnectMs, onStandstill });
+  const times = options.bundleOnFailure !== undefined;
+  const session = client.sessions.get(id, { reconnectMs, onStandstill, times });
   // What is done to the run at once waits until the buildlet knows it.
   const begun = new Begun(name);
   const signal = anySignal(...[ending, options.signal].filter((one) => one !== undefined));
@@ -46,11 +57,26 @@ export function startRun(
     const request = { ...made, tty: options.tty, stdin: source !== undefined, breakOn };
     const until = anySignal(signal, leaving);
     if (breakOn !== undefined) await requireBreak(client, breakOn, { signal: until });
+    const file = options.bundleOnFailure;
+    const started = (noted?: Noted) =>
+      runToEnd(request, until, { outputs, leaving, source, noted });
+    if (file === undefined) return await started();
+    const { bundled } = await import('../failure/bundled.ts');
+    const isLeft = () => leaving.aborted;
+    return await bundled({ client, name, id, request }, { file, signal: until, isLeft }, started);
+  };
+  const runToEnd = async (
+    request: SessionRequest,
+    until: AbortSignal,
+    { outputs, leaving, source, noted }: Parts,
+  ) => {
     try {
       if (!begun.with(await session.start(request, { signal: until, onLost }))) {
-        return await runByBase(client, request, { output: outputs.stdout, signal: until });
+        const output = noted?.recorder.through(outputs.stdout) ?? outputs.stdout;
+        return await runByBase(client, request, { output, signal: until });
       }
-      return await readToEnd(session, outputs, { signal: until, onLost, source, limits: request });
+      const reading = { signal: until, onLost, source, limits: request };
+      return await readToEnd(session, outputs, reading, noted);
     } catch (error) {
       if (error instanceof NotStartedError) throw startFailure(error, request.cmd, request.dir);
       if (leaving.aborted || !session.mayRun) throw error;
@@ -119,9 +145,12 @@ async function readToEnd(
   session: Session,
   { stdout, stderr }: Outputs,
   { source, limits, ...reading }: Reading,
+  noted?: Noted,
 ): Promise<CommandEnd> {
   const input = source && { source };
-  const { end, lostBytes } = await follow(session, { ...reading, stdout, stderr }, input);
+  const edit = noted?.recorder.take;
+  const { end, lostBytes } = await follow(session, { ...reading, stdout, stderr, edit }, input);
+  if (noted !== undefined) noted.end = end;
   const failure = failureOf(end, lostBytes, limits);
   if (failure !== undefined) throw failure;
   return { exitCode: end.code ?? undefined, signal: end.signal ?? undefined };

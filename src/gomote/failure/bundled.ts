@@ -1,0 +1,39 @@
+// A run of a program that leaves a bundle when it fails.
+import type { SessionEnd } from '../../protocol/session.ts';
+import type { CommandEnd } from '../run/run.ts';
+import { OutputRecorder } from './recorder.ts';
+import { type FailedRun, writeBundle } from './write-bundle.ts';
+
+/** What is learnt of a run while it goes on. */
+export interface Noted {
+  readonly recorder: OutputRecorder;
+  end?: SessionEnd | undefined;
+}
+
+interface BundledOptions {
+  readonly file: string;
+  readonly signal: AbortSignal;
+  /** Whether it was left running. */
+  readonly isLeft: () => boolean;
+}
+
+/** Runs it. Throws ERR_LOCAL_FILE when the command failed and the bundle cannot be written. */
+export async function bundled(
+  run: Omit<FailedRun, keyof Noted>,
+  { file, signal, isLeft }: BundledOptions,
+  work: (noted: Noted) => Promise<CommandEnd>,
+): Promise<CommandEnd> {
+  const noted: Noted = { recorder: new OutputRecorder() };
+  const write = (error?: unknown) =>
+    writeBundle(file, { ...run, end: noted.end, recorder: noted.recorder, error }, signal);
+  let ended: CommandEnd;
+  try {
+    ended = await work(noted);
+  } catch (error) {
+    // What the run failed with says more than why the bundle could not be written.
+    if (!isLeft()) await write(error).catch(() => undefined);
+    throw error;
+  }
+  if (ended.exitCode !== 0) await write();
+  return ended;
+}

@@ -1,0 +1,116 @@
+// Keeps the first and the last of what a command writes, with the times, for the bundle of a run that failed.
+import { createHash, type Hash } from 'node:crypto';
+import { Writable } from 'node:stream';
+import type { LogOutputs } from '../../client/runs/log-outputs.ts';
+
+export type StreamName = 'stdout' | 'stderr';
+
+export interface Piece {
+  readonly stream: StreamName;
+  /** When the command wrote it, or when it came if the buildlet does not tell; in ms since 1970. */
+  readonly atMs: number;
+  readonly bytes: Buffer;
+}
+
+/** How much of the beginning and of the end is kept, in bytes, of both streams together. */
+const headBytes = 4 << 20;
+const tailBytes = 12 << 20;
+
+/** The most pieces that are kept of the end. */
+const tailPieces = 100_000;
+
+export class OutputRecorder {
+  readonly #limits: { readonly headBytes: number; readonly tailBytes: number };
+  #head: Piece[] = [];
+  #headBytes = 0;
+  #tail: Piece[] = [];
+  /** Where in `#tail` the oldest piece is that is kept. */
+  #first = 0;
+  #tailBytes = 0;
+  #droppedBytes = 0;
+  #sums = newSums();
+
+  constructor(limits = { headBytes, tailBytes }) {
+    this.#limits = limits;
+  }
+
+  /** Another run begins. */
+  restart(): void {
+    this.#head = [];
+    this.#tail = [];
+    this.#headBytes = this.#first = this.#tailBytes = this.#droppedBytes = 0;
+    this.#sums = newSums();
+  }
+
+  /** Takes what comes next; what is shown is the same. Of a terminal both are in `stdout`. */
+  readonly take = (bytes: Buffer, stream: StreamName, atMs = Date.now()): Buffer => {
+    const sum = this.#sums[stream];
+    sum.bytes += bytes.length;
+    sum.hash.update(bytes);
+    // The memory may be used for the next.
+    const piece = { stream, atMs, bytes: Buffer.from(bytes) };
+    if (this.#droppedBytes === 0 && this.#headBytes + bytes.length <= this.#limits.headBytes) {
+      this.#head.push(piece);
+      this.#headBytes += bytes.length;
+    } else this.#addToTail(piece);
+    return bytes;
+  };
+
+  /** Takes what comes, and lets the other say what is shown. */
+  before(edit: LogOutputs['edit']): LogOutputs['edit'] {
+    return (bytes, stream, atMs) => {
+      this.take(bytes, stream, atMs);
+      return edit?.(bytes, stream, atMs) ?? bytes;
+    };
+  }
+
+  /** Gives what is written on to an output that has both streams. */
+  through(output: Writable): Writable {
+    return new Writable({
+      write: (chunk: Buffer, _encoding, done) => {
+        this.take(chunk, 'stdout');
+        output.write(chunk, (error) => done(error && (output.errored ?? error)));
+      },
+    });
+  }
+
+  #addToTail(piece: Piece): void {
+    this.#tail.push(piece);
+    this.#tailBytes += piece.bytes.length;
+    const isTooMuch = () =>
+      this.#tailBytes > this.#limits.tailBytes || this.#tail.length - this.#first > tailPieces;
+    while (isTooMuch() && this.#first < this.#tail.length - 1) {
+      const dropped = this.#tail[this.#first]?.bytes.length ?? 0;
+      this.#tailBytes -= dropped;
+      this.#droppedBytes += dropped;
+      this.#first++;
+    }
+    if (this.#first < tailPieces) return;
+    this.#tail = this.#tail.slice(this.#first);
+    this.#first = 0;
+  }
+
+  /** What is kept, in the order in which it came; between the two, so many bytes are missing. */
+  kept(): {
+    readonly head: readonly Piece[];
+    readonly dropped: number;
+    readonly tail: readonly Piece[];
+  } {
+    return { head: this.#head, dropped: this.#droppedBytes, tail: this.#tail.slice(this.#first) };
+  }
+
+  /** What came in all. */
+  sums(): Record<StreamName, { readonly bytes: number; readonly sha256: string }> {
+    const of = ({ bytes, hash }: Sum) => ({ bytes, sha256: hash.copy().digest('hex') });
+    return { stdout: of(this.#sums.stdout), stderr: of(this.#sums.stderr) };
+  }
+}
+
+interface Sum {
+  bytes: number;
+  readonly hash: Hash;
+}
+
+const newSum = (): Sum => ({ bytes: 0, hash: createHash('sha256') });
+
+const newSums = () => ({ stdout: newSum(), stderr: newSum() });

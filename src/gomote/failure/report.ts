@@ -1,0 +1,72 @@
+// What a failure bundle says in its failure.json: written and read by this.
+import * as v from 'valibot';
+import { enforcers, limitedResources } from '../../protocol/limits.ts';
+import { count, listOf, moment, parseBy, sha256, text } from '../../protocol/reply-fields.ts';
+import { sessionEnd } from '../../protocol/session-replies.ts';
+
+export const reportFormat = 'gomote-failure/1';
+
+/** The files of a bundle. */
+export const bundleFiles = {
+  report: 'failure.json',
+  stdout: 'stdout',
+  stderr: 'stderr',
+  /** Both streams, each line with its time. */
+  output: 'output.txt',
+} as const;
+
+const words = text(1 << 20);
+const software = v.object({ gomote: text(100), node: text(100), system: text(400) });
+
+const kept = v.object({
+  /** What came of it. */
+  ...{ bytes: count, sha256 },
+  /** What of it the file in the bundle holds. */
+  ...{ keptBytes: count, keptSha256: sha256 },
+});
+
+const report = v.object({
+  format: v.literal(reportFormat),
+  /** When the bundle was written. */
+  written: moment,
+  /** Whether it is known how the command ended. */
+  outcome: v.picklist(['ended', 'unknown']),
+  /** What gomote ended with; null in a program that uses the library. */
+  exitCode: v.nullable(count),
+  error: v.nullable(v.object({ code: text(100), message: words })),
+  run: v.object({
+    id: v.nullable(text(64)),
+    command: listOf(words, 1 << 16),
+    directory: words,
+    /** The variables it was given, without their values. */
+    environment: listOf(words, 1 << 16),
+    tty: v.boolean(),
+    timeoutMs: v.nullable(v.number()),
+    idleTimeoutMs: v.nullable(v.number()),
+    end: v.nullable(sessionEnd),
+  }),
+  output: v.object({ stdout: kept, stderr: kept }),
+  /** What pushes have sent into the directory, in one digest; null when that could not be learnt. */
+  tree: v.nullable(v.object({ directory: words, sha256 })),
+  buildlet: v.object({
+    name: words,
+    software: v.nullable(software),
+    features: listOf(text(100), 1_000),
+    isolation: v.nullable(text(100)),
+    limits: listOf(
+      v.object({
+        resource: v.picklist(limitedResources),
+        limit: v.number(),
+        by: v.picklist(enforcers),
+      }),
+      100,
+    ),
+  }),
+  client: software,
+});
+
+export type FailureReport = v.InferOutput<typeof report>;
+
+/** Reads it; undefined when it is none. */
+export const parseFailureReport = (json: string): FailureReport | undefined =>
+  parseBy(report, json);
