@@ -15,6 +15,7 @@ export interface ConfinementStatus {
 export interface SoftwareStatus {
   /** The version of this package. */
   readonly gomote: string;
+  /** The version of Node.js, such as `v20.20.2`. */
   readonly node: string;
   /** Such as `linux 6.1.0 x64`. */
   readonly system: string;
