@@ -60,6 +60,8 @@ export interface CoordinatorConfig {
   readonly auditTo: 'file' | 'log';
   /** Whether the audit trail holds the arguments of commands. */
   readonly auditArguments: boolean;
+  /** How long the page knows what has ended, in ms. */
+  readonly historyMs: number;
   /** Who signs people in, beside the users with tokens. Absent: nobody. */
   readonly oidc: OidcConfig | undefined;
   readonly catalogue: Catalogue;
@@ -99,6 +101,7 @@ const schema = v.strictObject({
   forward: v.optional(v.boolean(), true),
   'audit-to': v.optional(v.picklist(['file', 'log'], 'audit-to is "file" or "log"'), 'file'),
   'audit-arguments': v.optional(v.boolean(), true),
+  history: v.optional(durationSchema, '168h'),
   oidc: v.optional(oidcSchema),
   backends: backendsSchema,
   hosts: hostsSchema,
@@ -151,6 +154,7 @@ export function loadCoordinatorConfig(path: string): CoordinatorConfig {
     forward: file.forward,
     auditTo: file['audit-to'],
     auditArguments: file['audit-arguments'],
+    historyMs: file.history,
     oidc: toOidc(file.oidc, at),
     catalogue,
     pools,

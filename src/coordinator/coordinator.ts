@@ -197,6 +197,11 @@ export class Coordinator {
     this.#admission.cancel(user, key);
   }
 
+  /** Ends the making of a session; false when nothing of that name is being made. */
+  abandon(name: string): boolean {
+    return this.#admission.abandon(name);
+  }
+
   /** How many buildlets the user has, and how many at most. */
   useOf(user: User): ReturnType<Admission['useOf']> {
     return this.#admission.useOf(user);

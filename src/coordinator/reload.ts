@@ -40,6 +40,7 @@ const fixed = {
   'open-metrics': ({ openMetrics }) => openMetrics,
   'audit-to': ({ auditTo }) => auditTo,
   'audit-arguments': ({ auditArguments }) => auditArguments,
+  history: ({ historyMs }) => historyMs,
   oidc: ({ oidc }) => oidc,
 } satisfies Record<string, (config: CoordinatorConfig) => unknown>;
 

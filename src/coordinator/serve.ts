@@ -22,6 +22,7 @@ import { createCoordinatorServer } from './http/server.ts';
 import { auditIn, both, fileLog, type Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { SignIn } from './oidc/sign-in.ts';
+import { History } from './page/history.ts';
 import { PoolLoads } from './page/pool-loads.ts';
 import { StatusPage } from './page/status-page.ts';
 import { openPools } from './pools/open-pools.ts';
@@ -69,6 +70,7 @@ const unreadHint =
 /** Starts a coordinator in this process; it answers when the promise resolves. */
 export async function serve(config: CoordinatorConfig, options: ServeOptions): Promise<Serving> {
   const { log } = options;
+  const onTrouble = (what: string) => log.write('trouble', { what });
   const directory = await openStateDirectory(config.stateDirectory, {
     signal: options.signal,
     onWaiting: (host) => log.write('waiting', { for: host, directory: config.stateDirectory }),
@@ -102,7 +104,12 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     const followers = new Followers();
     const readiness = () => readinessOf({ coordinator, book, users });
     const metrics = await createMetrics(() => coordinator, readiness);
-    const audit = withCause(both(trail, metrics.audited));
+    const history = await History.open({
+      path: join(directory.path, 'history.jsonl'),
+      keepMs: config.historyMs,
+      onTrouble,
+    });
+    const audit = withCause(both(both(trail, metrics.audited), history));
     users.onChange = (change) => audit.write('user-changed', change);
     const runs = new RunAudit({
       log: audit,
@@ -127,11 +134,23 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     const loads = new PoolLoads({
       path: join(directory.path, 'loads.json'),
       now: () => coordinator.views.loads,
-      onTrouble: (what) => log.write('trouble', { what }),
+      onTrouble,
     });
     coordinator.watch(() => loads.look());
     const page = new StatusPage({
-      ...{ log, audit, coordinator, authenticator, users, readiness, loads, graceMs },
+      ...{
+        log,
+        audit,
+        coordinator,
+        authenticator,
+        users,
+        readiness,
+        loads,
+        graceMs,
+        book,
+        history,
+      },
+      withArguments: config.auditArguments,
       loginsPath: join(directory.path, 'logins.json'),
       isSecure: (request) => tls !== undefined || config.proxies.saysTls(request),
       provider: config.oidc && new URL(config.oidc.issuer).host,
@@ -202,7 +221,7 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
         await coordinator.close();
         await closed;
         runs.close();
-        await loads.close();
+        await Promise.all([loads.close(), history.close()]);
         await trail.close();
         await door.close();
         await directory.release();

@@ -27,14 +27,8 @@ function open({ url }: TestCoordinator, path: string, { form, ...options }: Ask 
 }
 
 async function ask(coordinator: TestCoordinator, path: string, options: Ask = {}) {
-  const { statusCode, headers, ...rest } = await open(coordinator, path, options).then(
-    async (reply) => ({
-      statusCode: reply.statusCode,
-      headers: reply.headers,
-      body: await text(reply),
-    }),
-  );
-  return { status: statusCode, headers, ...rest };
+  const reply = await open(coordinator, path, options);
+  return { status: reply.statusCode, headers: reply.headers, body: await text(reply) };
 }
 
 /** Signs in; the value is the cookie to send. */
@@ -226,6 +220,108 @@ describe('the page over HTTP', () => {
       headers: { 'X-Buildlet-Proxy': name, Authorization: `Basic ${pair}` },
     });
     expect(body).toMatch(/^buildlet running on /);
+  });
+});
+
+describe('what is not the viewer’s', () => {
+  it('is as if it were not there, at every address, and nothing is said before the sign-in', async () => {
+    const coordinator = await startCoordinator({ users, machines: 3 });
+    const other = await coordinator.client('other').createBuildlet('linux');
+    onTestFinished(() => other.disconnect());
+    const run = await other.sessions.start({
+      cmd: 'sleep',
+      systemLevel: true,
+      args: ['1000'],
+      detach: true,
+    });
+    const gone = await coordinator.client('other').createBuildlet('linux');
+    await gone.halt();
+    await gone.disconnect();
+    const cookie = await signIn(coordinator, 'me');
+    const names = ['user-other-linux-0', 'user-other-linux-1', 'user-other-linux-9', '../x', ''];
+    const requests = (name: string) => {
+      const query = new URLSearchParams({ name, run: run?.id ?? '' });
+      return [
+        { path: `/page/buildlet?${query}` },
+        { path: `/page/buildlet/events?${query}` },
+        { path: `/page/run/events?${query}` },
+        { path: `/page/run/output?${query}` },
+        ...['destroy', 'extend', 'cancel'].map((action) => ({
+          path: `/page/${action}`,
+          form: { name, run: run?.id ?? '', duration: '1h' },
+        })),
+      ];
+    };
+    const answers = async (name: string, headers: Record<string, string>) =>
+      await Promise.all(
+        requests(name).map(async ({ path, ...rest }) => {
+          const { status, body } = await ask(coordinator, path, { ...rest, headers });
+          return { status, body };
+        }),
+      );
+    const own = { Cookie: cookie, Origin: coordinator.url };
+    const [first, ...others] = await Promise.all(names.map((name) => answers(name, own)));
+    expect(first?.map(({ status }) => status)).toEqual(Array(7).fill(404));
+    for (const one of others) expect(one).toEqual(first);
+    const before = await answers(names[0] ?? '', { Origin: coordinator.url });
+    expect(before.map(({ status }) => status)).toEqual([200, ...Array(6).fill(401)]);
+    expect(before[0]?.body).toContain('action="/page/login"');
+    for (const path of ['/page/ended', '/page/people', '/page/events']) {
+      expect(await ask(coordinator, path)).toMatchObject({ status: 401, body: 'sign in first\n' });
+    }
+    const ended = await ask(coordinator, '/page/ended', { headers: { Cookie: cookie } });
+    expect(ended).toMatchObject({ status: 200, body: '[]' });
+    const people = await ask(coordinator, '/page/people', { headers: { Cookie: cookie } });
+    expect(people).toMatchObject({ status: 401, body: 'only for admins\n' });
+    expect((await other.sessions.list()).map(({ running }) => running)).toEqual([true]);
+    // An admin may; a form of another site may not.
+    const boss = { Cookie: await signIn(coordinator, 'boss') };
+    const form = { name: 'user-other-linux-0' };
+    for (const headers of [
+      {},
+      { Origin: 'https://evil.example' },
+      { 'Sec-Fetch-Site': 'same-site' },
+    ]) {
+      const reply = await ask(coordinator, '/page/destroy', {
+        form,
+        headers: { ...boss, ...headers },
+      });
+      expect(reply).toMatchObject({ status: 403 });
+    }
+    const headers = { ...boss, Origin: coordinator.url };
+    expect(await ask(coordinator, '/page/destroy', { form, headers })).toMatchObject({
+      status: 200,
+    });
+    await until(async () => (await coordinator.client('other').remoteBuildlets()).length === 0);
+    const all = await ask(coordinator, '/page/ended', { headers: boss });
+    expect(JSON.parse(all.body)).toMatchObject([
+      { name: 'user-other-linux-0', why: 'destroyed by boss' },
+      { name: 'user-other-linux-1', why: 'destroyed by other' },
+    ]);
+  });
+
+  it.each([
+    ['extend', { duration: '' }, 400],
+    ['extend', { duration: '0' }, 400],
+    ['extend', { duration: '-1h' }, 400],
+    ['cancel', { run: '' }, 404],
+    ['cancel', { run: '../x' }, 404],
+    ['cancel', { run: 'never' }, 409],
+  ])('a bad %s is refused: %j', async (action, form, status) => {
+    const coordinator = await startCoordinator({ users });
+    const { name } = await coordinator.client('me').requestBuildlet('linux');
+    const headers = { Cookie: await signIn(coordinator, 'me'), Origin: coordinator.url };
+    const reply = await ask(coordinator, `/page/${action}`, { form: { name, ...form }, headers });
+    expect(reply).toMatchObject({ status });
+  });
+
+  it('leads back by a page of its own when a link of another site brings no cookie', async () => {
+    const coordinator = await startCoordinator({ users });
+    const link = { 'Sec-Fetch-Site': 'cross-site' };
+    const first = await ask(coordinator, '/page/buildlet?name=x', { headers: link });
+    expect(first.body).toContain('/page/again.js');
+    const again = await ask(coordinator, '/page/buildlet?name=x&again', { headers: link });
+    expect(again.body).toContain('action="/page/login"');
   });
 });
 

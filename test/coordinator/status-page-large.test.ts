@@ -61,7 +61,7 @@ describe.runIf(hasBrowser)('the status page with a thousand buildlets', () => {
     const first = table.getByRole('row').nth(1);
     expect(await first.locator('.name').textContent()).toBe('user-user0-linux-0');
     // By keyboard to the end of the list.
-    await page.locator('#scroller').focus();
+    await page.locator('#live').focus();
     await page.keyboard.press('End');
     await page.getByText('user-user39-linux-24').waitFor();
     await page.keyboard.press('Home');

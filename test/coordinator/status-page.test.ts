@@ -219,13 +219,21 @@ describe.runIf(hasBrowser)('the status page', () => {
     // Tables are tables on a phone too, and the keyboard gets everywhere.
     expect(await page.getByRole('rowheader').count()).toBe(1);
     const stops: unknown[] = [];
-    for (let press = 0; press < 7; press++) {
+    for (let press = 0; press < 9; press++) {
       await page.keyboard.press('Tab');
       stops.push(await askPage(page, 'focus'));
     }
     expect(stops).toEqual(
       [
-        ...['Skip to the buildlets', 'gomote', 'Sign out', '1 in use', 'filter'],
+        ...[
+          'Skip to the buildlets',
+          'gomote',
+          'Sign out',
+          '1 in use',
+          'There now',
+          'Ended',
+          'filter',
+        ],
         ...['notby ownerby pool', 'NameState'],
       ].map((text) => expect.stringMatching(new RegExp(`^${text}.* solid$`, 's'))),
     );

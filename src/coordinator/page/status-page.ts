@@ -4,21 +4,28 @@ import { readdirSync, readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { messageOf } from '../../errors.ts';
-import { readFormBody, sendRefusal } from '../../http/server/reply.ts';
+import { readFormBody, sendError, sendRefusal } from '../../http/server/reply.ts';
 import { decodeForm } from '../../protocol/form.ts';
 import type { Coordinator } from '../coordinator.ts';
 import { type Authenticator, userPrefix } from '../http/authenticator.ts';
 import type { CoordinatorExchange, CoordinatorRoute } from '../http/server.ts';
 import type { Log } from '../log.ts';
 import type { Readiness } from '../readiness.ts';
+import type { SessionBook } from '../state/session-book.ts';
 import type { User } from '../state/user-records.ts';
 import type { Users } from '../state/users.ts';
 import { BrowserLogins } from './browser-logins.ts';
-import { startFeed } from './feed.ts';
+import { BuildletFinder, sendNoBuildlet } from './buildlet-finder.ts';
+import { buildletLook, endedFor, isKnown } from './buildlet-page.ts';
+import { type Look, startFeed } from './feed.ts';
+import type { History } from './history.ts';
 import { overviewOf } from './overview.ts';
+import { pageActions } from './page-actions.ts';
 import { escaped, eventHeaders, goHome, send } from './page-reply.ts';
 import { PageRoutes, Viewers } from './page-routes.ts';
+import { peopleOf } from './people.ts';
 import type { PoolLoads } from './pool-loads.ts';
+import { RunOutput } from './run-output.ts';
 
 interface StatusPageOptions {
   readonly log: Log;
@@ -29,6 +36,10 @@ interface StatusPageOptions {
   readonly readiness: () => Promise<Readiness>;
   readonly loads: PoolLoads;
   readonly graceMs: number;
+  readonly book: SessionBook;
+  readonly history: History;
+  /** Whether the arguments of commands may be shown. */
+  readonly withArguments: boolean;
   /** Where it is kept who is signed in. */
   readonly loginsPath: string;
   /** Whether the browser's request comes by TLS. */
@@ -47,29 +58,46 @@ const loginForm = { limitBytes: 16 << 10, timeoutMs: 10_000 };
 
 export class StatusPage {
   readonly routes: readonly CoordinatorRoute[];
-  readonly #options: StatusPageOptions;
+  readonly #options: StatusPageOptions & { readonly finder: BuildletFinder };
   readonly #logins: BrowserLogins;
   readonly #loginPage: string;
   readonly #viewers = new Viewers({ all: 1_000, each: 100 });
 
   constructor(options: StatusPageOptions) {
-    this.#options = options;
-    const { users, loginsPath: path, isSecure, log } = options;
+    const { coordinator, book, users, loginsPath: path, isSecure, log } = options;
+    const finder = new BuildletFinder(book, coordinator);
+    this.#options = { ...options, finder };
     const onTrouble = (what: string) => log.write('trouble', { what });
     this.#logins = new BrowserLogins({ users, path, isSecure, onTrouble });
     this.#loginPage = withProvider(readWeb('login.html'), options.provider);
-    const statusPage = readWeb('status.html');
-    const { get, form, view } = new PageRoutes(this.#logins);
+    const output = new RunOutput(finder, this.#viewers);
+    const pageRoutes = new PageRoutes(this.#logins);
+    const { get, form, view } = pageRoutes;
     this.routes = [
-      get('/', ({ request, response }) => {
-        const isKnown = this.#logins.find(request) !== undefined;
-        send(response, 200, 'html', isKnown ? statusPage : this.#loginPage);
-      }),
+      get('/', (exchange) => this.#page(exchange, 'status.html')),
+      get('/page/buildlet', (exchange) => this.#page(exchange, 'buildlet.html')),
       form('/page/login', (exchange) => this.#login(exchange)),
       form('/page/logout', async ({ request, response }) =>
         goHome(response, await this.#logins.close(request)),
       ),
-      view('/page/events', (exchange, user) => this.#feed(exchange, user)),
+      view('/page/events', (exchange, { name }) =>
+        this.#feed(exchange, name, (user) => overviewOf(this.#options, user)),
+      ),
+      view('/page/buildlet/events', (exchange, user) => {
+        const name = exchange.query.get('name') ?? '';
+        if (!isKnown(this.#options, user, name)) return sendNoBuildlet(exchange);
+        this.#feed(exchange, user.name, (viewer) => buildletLook(this.#options, viewer, name));
+      }),
+      view('/page/run/events', output.live),
+      view('/page/run/output', output.file),
+      view('/page/ended', ({ response }, user) =>
+        send(response, 200, 'json', JSON.stringify(endedFor(this.#options, user))),
+      ),
+      view('/page/people', ({ response }, user) => {
+        if (!user.isAdmin) return sendError(response, 401, 'only for admins');
+        send(response, 200, 'json', JSON.stringify(peopleOf(this.#options)));
+      }),
+      ...pageActions(this.#options, pageRoutes),
       ...readdirSync(webDirectory).flatMap((file) => {
         const type = /\.(css|js)$/.exec(file)?.[1];
         if (type !== 'css' && type !== 'js') return [];
@@ -77,6 +105,31 @@ export class StatusPage {
         return get(`/page/${file}`, ({ response }) => send(response, 200, type, text));
       }),
     ];
+  }
+
+  /**
+   * The page, or the form to sign in. With a link from elsewhere browsers send no cookie: the page then asks for itself
+   * once more.
+   */
+  #page({ request, response, query }: CoordinatorExchange, file: string): void {
+    const user = this.#logins.find(request);
+    const isLink = ['cross-site', 'same-site'].includes(String(request.headers['sec-fetch-site']));
+    if (user === undefined) {
+      const isOnTheWay = isLink && !query.has('again');
+      send(response, 200, 'html', isOnTheWay ? this.#web('again.html') : this.#loginPage);
+      return;
+    }
+    const name = query.get('name');
+    const isThere = name === null || isKnown(this.#options, user, name);
+    send(response, isThere ? 200 : 404, 'html', this.#web(file));
+  }
+
+  readonly #files = new Map<string, string>();
+
+  #web(file: string): string {
+    const text = this.#files.get(file) ?? readWeb(file);
+    this.#files.set(file, text);
+    return text;
   }
 
   async #login({ request, response, address, note, trust }: CoordinatorExchange): Promise<void> {
@@ -120,16 +173,15 @@ export class StatusPage {
     send(response, 200, 'html', readWeb('welcome.html'));
   }
 
-  #feed(exchange: CoordinatorExchange, { name }: User): void {
+  #feed(exchange: CoordinatorExchange, name: string, lookFor: (user: User) => Promise<Look>): void {
     const { request, response } = exchange;
     if (this.#viewers.isFull(exchange, name)) return;
-    const { coordinator } = this.#options;
     const look = async () => {
       const user = this.#logins.find(request);
-      return user && (await overviewOf(this.#options, user));
+      return user && (await lookFor(user));
     };
     response.writeHead(200, eventHeaders);
-    const watch = (listener: () => void) => coordinator.watch(listener);
+    const watch = (listener: () => void) => this.#options.coordinator.watch(listener);
     const end = startFeed(response, { look, watch });
     response.once('close', this.#viewers.add(name, end));
   }

@@ -239,6 +239,13 @@ export class Admission {
     }
   }
 
+  /** Ends what is being made under the name, with all that is made together with it. */
+  abandon(name: string): boolean {
+    if (this.#options.book.get(name)?.state !== 'creating') return false;
+    this.#creations.get(name)?.abandon();
+    return true;
+  }
+
   /** A client got the session's name: it is the user's from then on. */
   async claim(name: string): Promise<void> {
     const { book, sessions } = this.#options;

@@ -90,6 +90,11 @@ export class Views {
     }));
   }
 
+  /** The way to the session's machine, to look at it: that is no use. */
+  async lookAt(session: Session) {
+    return await this.#machines.of(session);
+  }
+
   /** What a user may see: own rows, or all for an admin. */
   of(user: User): CoordinatorView {
     const isShown = ({ owner }: { owner: string }) => user.isAdmin || owner === user.name;

@@ -137,25 +137,36 @@ export class Relay {
     signal: AbortSignal,
     limitBytes = smallReplyBytes,
   ): Promise<{ status: number; text: string }> {
-    signal.throwIfAborted();
-    const headers = {
-      Host: this.#host,
-      ...(this.#authorization !== '' && { Authorization: this.#authorization }),
-    };
-    const asked = request({
-      ...{ agent: this.#agent, path, headers, signal, maxHeaderSize: headLimitBytes },
-    });
-    asked.on('error', ignore);
+    const reply = await this.ask('GET', path, signal);
     try {
-      const replied = replyOf(asked);
-      asked.end();
-      const reply = await replied;
       let text = '';
       for await (const chunk of reply.setEncoding('utf8')) {
         text += chunk;
         if (text.length > limitBytes) throw new Error('its reply has no end');
       }
       return { status: reply.statusCode ?? 0, text };
+    } catch (error) {
+      if (signal.aborted) throw asError(signal.reason);
+      throw new GomoteError('ERR_CONNECT', messageOf(error), { cause: error });
+    }
+  }
+
+  /** Asks, and gives the reply as it comes; fails with ERR_CONNECT, or the signal's reason, which ends the reply too. */
+  async ask(method: 'GET' | 'POST', path: string, signal: AbortSignal): Promise<IncomingMessage> {
+    signal.throwIfAborted();
+    const headers = {
+      Host: this.#host,
+      ...(method === 'POST' && { 'Content-Length': 0 }),
+      ...(this.#authorization !== '' && { Authorization: this.#authorization }),
+    };
+    const asked = request({
+      ...{ agent: this.#agent, method, path, headers, signal, maxHeaderSize: headLimitBytes },
+    });
+    asked.on('error', ignore);
+    try {
+      const replied = replyOf(asked, (reply) => void reply.on('error', ignore));
+      asked.end();
+      return await replied;
     } catch (error) {
       if (signal.aborted) throw asError(signal.reason);
       throw new GomoteError('ERR_CONNECT', messageOf(error), { cause: error });

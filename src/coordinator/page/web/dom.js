@@ -141,8 +141,8 @@ export function copyButton(text, label) {
   return button;
 }
 
-/** Follows events at the address: calls `show` with each state, and says at the top whether it is live. */
-export function listen(path, show) {
+/** Follows events at the address: calls `show` with each state, and says at the top whether it is live. `onNone`: there is nothing. */
+export function listen(path, show, onNone) {
   const events = new EventSource(path);
   const link = byId('link');
   const say = (state, text) => {
@@ -157,10 +157,16 @@ export function listen(path, show) {
     show(state);
     say('live', 'live');
   });
-  events.addEventListener('error', () => {
+  events.addEventListener('error', async () => {
     say('lost', 'connection lost, trying again');
     if (events.readyState !== EventSource.CLOSED) return;
-    // The server refused: it may be that one has to sign in again, which loading the page tells.
+    const reply = await fetch(path).catch(() => undefined);
+    await reply?.body?.cancel();
+    if (reply?.status === 404 && onNone !== undefined) {
+      say('none', 'nothing to show');
+      return onNone();
+    }
+    // It may be that one has to sign in again, which loading the page tells.
     setTimeout(() => location.reload(), 2_000);
   });
   return events;

@@ -24,7 +24,8 @@ export class Rows {
    * @param columns `{ id, title, cell(view), by(view), isHidden }`
    * @param onSort Called with the wanted order: a column's id, with `-` before it the other way round.
    */
-  constructor({ label, scroller, table, columns, onSort, groupLabel }) {
+  constructor({ label, scroller, columns, onSort, groupLabel }) {
+    const table = scroller.firstElementChild;
     this.#scroller = scroller;
     this.#columns = columns;
     this.#groupLabel = groupLabel;

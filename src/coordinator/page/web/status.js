@@ -1,17 +1,9 @@
 // The first page: what is wrong, the pools, and the buildlets.
-import { byId, clean, clock, countText, element, listen } from './dom.js';
+import { byId, countText, element, listen } from './dom.js';
+import { lists } from './lists.js';
 import { showPools } from './pools.js';
 import { Rows } from './rows.js';
-import {
-  activityText,
-  buildletPath,
-  isCommand,
-  labelChips,
-  stateBadge,
-  stateOf,
-  stateRank,
-  stateWord,
-} from './words.js';
+import { buildletPath, isCommand } from './words.js';
 
 /** What there is: name → view. */
 const buildlets = new Map();
@@ -24,8 +16,9 @@ let hasCome = false;
 const wanted = new URLSearchParams(location.search);
 const settings = {
   q: wanted.get('q') ?? '',
-  sort: wanted.get('sort') ?? 'name',
+  sort: wanted.get('sort') ?? '',
   group: wanted.get('group') ?? '',
+  show: Object.hasOwn(lists, wanted.get('show') ?? '') ? wanted.get('show') : 'live',
 };
 
 const groupings = {
@@ -36,128 +29,90 @@ const groupings = {
 function keepInAddress() {
   const kept = new URLSearchParams();
   if (settings.q !== '') kept.set('q', settings.q);
-  if (settings.sort !== 'name') kept.set('sort', settings.sort);
+  if (settings.sort !== '') kept.set('sort', settings.sort);
   if (settings.group !== '') kept.set('group', settings.group);
+  if (settings.show !== 'live') kept.set('show', settings.show);
   history.replaceState(undefined, '', kept.size > 0 ? `/?${kept}` : '/');
 }
 
-function runningCell({ running, reason, labels }) {
-  if (reason) return element('span', { className: 'reason', title: clean(reason) }, reason);
-  const chips = labelChips(labels);
-  const [first] = [...running].sort((a, b) => isCommand(b) - isCommand(a));
-  if (first === undefined) return [element('span', { className: 'soft' }, 'idle'), ...chips];
-  const text = activityText(first);
+/** Each list: its rows in the page, and those that there are. */
+const shown = new Map(
+  Object.entries(lists).map(([id, { label, columns }]) => [
+    id,
+    {
+      views: [],
+      rows: new Rows({
+        ...{ label, columns, groupLabel },
+        scroller: byId(id),
+        onSort: (sort) => {
+          settings.sort = sort;
+          keepInAddress();
+          showRows();
+        },
+      }),
+    },
+  ]),
+);
+
+function groupLabel(key, views) {
+  const commands = views.flatMap(({ running = [] }) => running).filter(isCommand).length;
+  const running = commands > 0 ? `, ${countText(commands, 'command')}` : '';
   return [
-    element('span', { className: isCommand(first) ? 'command' : 'soft', title: clean(text) }, text),
-    element('span', { className: 'soft' }, clock('since', first.sinceMs)),
-    running.length > 1 && element('span', { className: 'chip' }, `+${running.length - 1}`),
-    ...chips,
-  ].filter(Boolean);
+    element('b', {}, key),
+    element('span', { className: 'soft' }, ` ${countText(views.length, 'buildlet')}${running}`),
+  ];
 }
 
-const isLasting = ({ state }) => state === 'running' || state === 'dead';
-
-const columns = [
-  {
-    id: 'name',
-    title: 'Name',
-    by: ({ name }) => name,
-    cell: ({ name }) => [
-      element('a', { href: buildletPath(name), className: 'name', title: name }, name),
-    ],
-  },
-  {
-    id: 'state',
-    title: 'State',
-    by: (view) => stateRank(stateOf(view)),
-    cell: (view) => stateBadge(stateOf(view)),
-  },
-  { id: 'owner', title: 'Owner', by: ({ owner }) => owner, cell: ({ owner }) => owner },
-  { id: 'pool', title: 'Pool', by: ({ hostType }) => hostType, cell: ({ hostType }) => hostType },
-  {
-    id: 'age',
-    title: 'Age',
-    by: ({ createdMs }) => -createdMs,
-    cell: ({ createdMs }) => clock('since', createdMs),
-  },
-  {
-    id: 'ends',
-    title: 'Ends',
-    by: ({ expiresMs }) => expiresMs,
-    cell: (view) => (isLasting(view) ? clock('until', view.expiresMs) : ''),
-  },
-  {
-    id: 'running',
-    title: 'What it does',
-    by: ({ running }) => -running.length,
-    cell: runningCell,
-  },
-];
-
-const rows = new Rows({
-  label: 'Buildlets',
-  scroller: byId('scroller'),
-  table: byId('table'),
-  columns,
-  onSort: (sort) => {
-    settings.sort = sort;
-    keepInAddress();
-    showRows();
-  },
-  groupLabel: (key, views) => {
-    const commands = views.flatMap(({ running }) => running.filter(isCommand)).length;
-    return [
-      element('b', {}, key),
-      element(
-        'span',
-        { className: 'soft' },
-        ` ${countText(views.length, 'buildlet')}${commands > 0 ? `, ${countText(commands, 'command')}` : ''}`,
-      ),
-    ];
-  },
-});
-
-/** All that one may look for, of one buildlet. */
-const textOf = (view) =>
-  [
-    ...[view.name, view.owner, view.builderType, view.hostType, view.machine],
-    ...[stateWord(stateOf(view)), stateOf(view), view.reason],
-    ...Object.entries(view.labels ?? {}).flat(),
-    ...view.running.map(activityText),
-  ]
-    .join(' ')
-    .toLowerCase();
+const emptyTexts = {
+  live: ['No buildlets. ', element('code', {}, 'gomote create TYPE'), ' makes one.'],
+  ended: ['Nothing has ended that is still known.'],
+  people: ['Nobody may use this coordinator yet.'],
+};
 
 function showRows() {
-  const words = settings.q.toLowerCase().split(/\s+/).filter(Boolean);
-  const all = [...buildlets.values()];
-  const found =
-    words.length === 0
-      ? all
-      : all.filter((view) => {
-          const text = textOf(view);
-          return words.every((word) => text.includes(word));
-        });
-  byId('table').style.setProperty(
-    '--name',
-    `${Math.min(44, Math.max(12, ...found.map(({ name }) => name.length)))}ch`,
-  );
-  rows.show(found, { sort: settings.sort, group: groupings[settings.group] });
-  const running = all.flatMap((view) => view.running.filter(isCommand)).length;
-  const shown = found.length === all.length ? `${all.length}` : `${found.length} of ${all.length}`;
-  byId('count').textContent =
-    `${shown}${running > 0 ? ` · ${countText(running, 'command')} running` : ''}`;
-  byId('scroller').hidden = found.length === 0;
-  const empty = byId('empty');
-  empty.hidden = found.length > 0;
-  if (found.length > 0) return;
-  if (all.length > 0) empty.replaceChildren('Nothing fits the filter.');
-  else
-    empty.replaceChildren(
-      'No buildlets. ',
-      element('code', {}, 'gomote create TYPE'),
-      ' makes one.',
-    );
+  const { show, q } = settings;
+  const { rows, views } = shown.get(show);
+  const all = show === 'live' ? [...buildlets.values()] : views;
+  const words = q.toLowerCase().split(/\s+/).filter(Boolean);
+  const { textOf, sort } = lists[show];
+  const fits = (view) => {
+    const text = textOf(view);
+    return words.every((word) => text.includes(word));
+  };
+  const found = words.length === 0 ? all : all.filter(fits);
+  const longest = Math.max(12, ...found.map(({ name }) => name.length));
+  byId(show).style.setProperty('--name', `${Math.min(44, longest)}ch`);
+  const group = show === 'people' ? undefined : groupings[settings.group];
+  rows.show(found, { sort: settings.sort || sort, group });
+  const running = [...buildlets.values()].flatMap((view) => view.running.filter(isCommand)).length;
+  const count = found.length === all.length ? `${all.length}` : `${found.length} of ${all.length}`;
+  const commands = running > 0 ? ` · ${countText(running, 'command')} running` : '';
+  byId('count').textContent = show === 'live' ? `${count}${commands}` : count;
+  for (const id of shown.keys()) byId(id).hidden = id !== show || found.length === 0;
+  byId('empty').hidden = found.length > 0;
+  const isFiltered = all.length > 0;
+  byId('empty').replaceChildren(...(isFiltered ? ['Nothing fits the filter.'] : emptyTexts[show]));
+}
+
+/** Lists that do not come with the events are asked for while they are shown. */
+async function fetchList() {
+  const { show } = settings;
+  const { path } = lists[show];
+  if (path === undefined || document.hidden) return;
+  const reply = await fetch(path).catch(() => undefined);
+  if (reply?.ok !== true) return;
+  shown.get(show).views = await reply.json();
+  if (show === settings.show) showRows();
+}
+
+function showTab() {
+  for (const tab of byId('tabs').children) {
+    tab.setAttribute('aria-pressed', String(tab.dataset.show === settings.show));
+  }
+  byId('what').textContent = lists[settings.show].label;
+  byId('group').disabled = settings.show === 'people';
+  showRows();
+  void fetchList();
 }
 
 const marks = { bad: 'Error', warn: 'Warning', info: 'Note' };
@@ -186,13 +141,15 @@ function showProblems(problems) {
 function show(state) {
   isAdmin = state.isAdmin;
   document.body.classList.toggle('admin', isAdmin);
+  byId('tabs').querySelector('[data-show=people]').hidden = !isAdmin;
   if (state.isFirst) buildlets.clear();
   for (const name of state.buildlets?.gone ?? []) buildlets.delete(name);
   for (const view of state.buildlets?.changed ?? []) buildlets.set(view.name, view);
   Object.assign(parts, state);
   if (state.problems !== undefined) showProblems(parts.problems);
   if (state.pools ?? state.queue ?? state.loads) showPools(parts);
-  if (state.buildlets !== undefined || !hasCome) showRows();
+  if (!hasCome) showTab();
+  else if (state.buildlets !== undefined && settings.show === 'live') showRows();
   hasCome = true;
   const bad = parts.problems.filter(({ level }) => level !== 'info').length;
   document.title = `${bad > 0 ? `(${bad}) ` : ''}${countText(buildlets.size, 'buildlet')} · gomote`;
@@ -206,9 +163,22 @@ byId('filter').addEventListener('input', ({ target }) => {
   keepInAddress();
   showRows();
 });
+byId('tabs').addEventListener('click', ({ target }) => {
+  const { show } = target.closest('button')?.dataset ?? {};
+  if (show === undefined) return;
+  Object.assign(settings, { show, sort: '' });
+  keepInAddress();
+  showTab();
+});
+setInterval(fetchList, 15_000);
 byId('group').addEventListener('change', ({ target }) => {
   settings.group = target.value;
   keepInAddress();
   showRows();
 });
-listen('/page/events', show);
+
+// Who was on the way to another page when they had to sign in.
+const next = sessionStorage.getItem('next') ?? '';
+sessionStorage.removeItem('next');
+if (next.startsWith('/page/buildlet?')) location.replace(next);
+else listen('/page/events', show);

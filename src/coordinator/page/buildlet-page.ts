@@ -1,0 +1,121 @@
+// All that the page of one buildlet shows, for one viewer: also of one that has ended.
+import { timeoutSignal } from '../../timeout-signal.ts';
+import type { Coordinator } from '../coordinator.ts';
+import type { Session } from '../sessions/session.ts';
+import type { User } from '../state/user-records.ts';
+import { type BuildletFinder, maySee } from './buildlet-finder.ts';
+import type { Look } from './feed.ts';
+import type { History, HistoryEntry, HistoryRow } from './history.ts';
+import { type RunRow, runsOn } from './run-list.ts';
+
+interface BuildletPageParts {
+  readonly coordinator: Coordinator;
+  readonly finder: BuildletFinder;
+  readonly history: History;
+  /** Whether the arguments of commands may be shown. */
+  readonly withArguments: boolean;
+}
+
+/** How long a machine may take to list its runs, in ms. */
+const askTimeoutMs = 5_000;
+
+/** How many rows are shown of each kind. */
+const shownLimit = 200;
+
+/** How many that have ended are listed. */
+const endedLimit = 1_000;
+
+/** Whether the viewer may see a buildlet of that name, there or ended. */
+export function isKnown({ finder, history }: BuildletPageParts, user: User, name: string): boolean {
+  if (finder.find(user, name) !== undefined) return true;
+  const entry = history.get(name);
+  return entry !== undefined && maySee(user, entry);
+}
+
+export async function buildletLook(
+  parts: BuildletPageParts,
+  user: User,
+  name: string,
+): Promise<Look> {
+  const { coordinator, finder, history } = parts;
+  const session = finder.find(user, name);
+  const known = history.get(name);
+  const entry = known !== undefined && maySee(user, known) ? known : undefined;
+  const rows = entry?.rows ?? [];
+  const runs = session && (await runsIn(parts, session));
+  return {
+    user,
+    rows: [],
+    parts: {
+      buildlet: session === undefined ? null : coordinator.views.session(user, session),
+      ended: session === undefined && entry !== undefined ? endOf(entry) : null,
+      // The machine's own word comes with how far the output is; without it there is what passed here.
+      isAsked: runs !== undefined,
+      runs: mergedRuns(runs ?? [], rows),
+      files: rows.filter(({ event }) => event === 'transfer').slice(-shownLimit),
+      events: rows
+        .filter(({ event }) => !['exec', 'exec-end', 'transfer'].includes(event))
+        .slice(-shownLimit),
+    },
+  };
+}
+
+async function runsIn(
+  { finder, withArguments }: BuildletPageParts,
+  session: Session,
+): Promise<RunRow[] | undefined> {
+  if (session.state !== 'running') return undefined;
+  try {
+    const { relay } = await finder.lookAt(session);
+    return await runsOn(relay, timeoutSignal(askTimeoutMs), withArguments);
+  } catch {
+    // Its health tells that.
+    return undefined;
+  }
+}
+
+/** The newest first. */
+export function endedFor({ finder, history }: BuildletPageParts, user: User): object[] {
+  return history
+    .all()
+    .filter((entry) => maySee(user, entry) && finder.find(user, entry.name) === undefined)
+    .map(endOf)
+    .sort((a, b) => (b.endedMs ?? 0) - (a.endedMs ?? 0))
+    .slice(0, endedLimit);
+}
+
+const endOf = ({ name, owner, rows, end }: HistoryEntry) => {
+  const [first] = rows;
+  return {
+    ...{ name, owner, hostType: rows.find(({ hostType }) => hostType !== undefined)?.hostType },
+    createdMs: first?.event === 'create' ? first.atMs : undefined,
+    endedMs: end?.atMs,
+    why: end?.why ?? end?.reason,
+    isDead: rows.some(({ event }) => event === 'died'),
+    runs: rows.filter(({ event }) => event === 'exec').length,
+  };
+};
+
+/** Those that the machine knows, and those that only the history knows, the newest first. */
+function mergedRuns(runs: readonly RunRow[], rows: readonly HistoryRow[]): object[] {
+  const byId = new Map(runs.map((run) => [run.id, run]));
+  const ends = new Map(rows.flatMap((row) => (row.event === 'exec-end' ? [[row.run, row]] : [])));
+  const past = rows.flatMap((row) => {
+    if (row.event !== 'exec' || (row.run !== undefined && byId.has(row.run))) return [];
+    const {
+      run: id,
+      command = '',
+      by,
+      outcome,
+      code,
+      signal,
+      durationMs = 0,
+    } = {
+      ...row,
+      ...(row.run !== undefined && ends.get(row.run)),
+    };
+    const startedMs = row.atMs - (row.durationMs ?? 0);
+    return [{ id, command, by, outcome, code, signal, durationMs, startedMs, isPast: true }];
+  });
+  return [...runs, ...past].sort((a, b) => b.startedMs - a.startedMs).slice(0, shownLimit);
+}

@@ -1,0 +1,207 @@
+// What became of buildlets and their runs, for a configured time: taken off the audit trail as it is written, kept in memory
+// and in one file.
+import { appendFile, readFile } from 'node:fs/promises';
+import * as v from 'valibot';
+import { errnoOf, messageOf } from '../../errors.ts';
+import { writeWhole } from '../../files/write-whole.ts';
+import { printable } from '../../printable.ts';
+import { parseJson } from '../../protocol/reply-fields.ts';
+import type { Log, LogFields } from '../log.ts';
+
+const text = v.pipe(v.string(), v.maxLength(2_000));
+const number = v.pipe(v.number(), v.finite());
+
+/** What is kept of a row of the trail. */
+const rowSchema = v.object({
+  atMs: number,
+  event: v.picklist([
+    ...(['create', 'exec', 'exec-end', 'transfer', 'extend', 'cancel', 'died', 'destroy'] as const),
+  ]),
+  name: text,
+  owner: text,
+  by: v.optional(text),
+  hostType: v.optional(text),
+  /** Of a run: its id, its command, and how it ended. */
+  run: v.optional(text),
+  command: v.optional(text),
+  outcome: v.optional(text),
+  code: v.optional(number),
+  signal: v.optional(text),
+  durationMs: v.optional(number),
+  /** Of a transfer. */
+  direction: v.optional(text),
+  path: v.optional(text),
+  bytes: v.optional(number),
+  /** Until when a buildlet was extended; why it ended; how long it was there. */
+  expires: v.optional(text),
+  why: v.optional(text),
+  reason: v.optional(text),
+  hadMs: v.optional(number),
+});
+
+export type HistoryRow = Readonly<v.InferOutput<typeof rowSchema>>;
+
+/** One buildlet, with what was done to it in the order it was. */
+export interface HistoryEntry {
+  readonly name: string;
+  readonly owner: string;
+  readonly rows: HistoryRow[];
+  /** The row that tells how it ended. */
+  end: HistoryRow | undefined;
+}
+
+interface HistoryOptions {
+  readonly path: string;
+  /** How long what has ended is known, in ms; 0: not at all. */
+  readonly keepMs: number;
+  readonly onTrouble: (what: string) => void;
+}
+
+/** How many rows are kept, of all and of one buildlet; of more, the oldest go. */
+const rowLimit = 20_000;
+const buildletLimit = 500;
+
+/** How often rows are written, and how often the file is written anew without what is too old, in ms. */
+const writeMs = 1_000;
+const renewMs = 3_600_000;
+
+export class History implements Log {
+  readonly #options: HistoryOptions;
+  /** By name, the one that was made last at the end. */
+  readonly #entries = new Map<string, HistoryEntry>();
+  readonly #timer: NodeJS.Timeout;
+  #count = 0;
+  #pending: HistoryRow[] = [];
+  /** Whether the file lacks something that is not pending, or has what is too old. */
+  #mustRenew = true;
+  #renewedMs = performance.now();
+  #writing: Promise<void> = Promise.resolve();
+  #isBroken = false;
+
+  private constructor(options: HistoryOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => void this.flush(), writeMs).unref();
+  }
+
+  static async open(options: HistoryOptions): Promise<History> {
+    const history = new History(options);
+    try {
+      for (const line of (await readFile(options.path, 'utf8')).split('\n')) {
+        const { success, output } = v.safeParse(rowSchema, parseJson(line));
+        if (success) history.#take(output);
+      }
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') {
+        options.onTrouble(`${options.path} is left out: ${messageOf(error)}`);
+      }
+    }
+    return history;
+  }
+
+  /** Takes a row of the audit trail. */
+  write(event: string, fields: LogFields = {}): void {
+    if (this.#options.keepMs === 0) return;
+    if (event === 'create' && fields.outcome !== 'ok') return;
+    const shown = Object.entries(fields).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? printable(value, { maxLength: 500 }) : value,
+    ]);
+    const row = { ...Object.fromEntries(shown), atMs: Date.now(), event };
+    const { success, output } = v.safeParse(rowSchema, row);
+    if (!success) return;
+    this.#take(output);
+    this.#pending.push(output);
+  }
+
+  #take(row: HistoryRow): void {
+    const { name, owner, event } = row;
+    let entry = this.#entries.get(name);
+    if (entry === undefined || event === 'create') {
+      // A name that comes again is another buildlet.
+      if (entry !== undefined) this.#remove(entry);
+      entry = { name, owner, rows: [], end: undefined };
+      this.#entries.set(name, entry);
+    }
+    entry.rows.push(row);
+    this.#count++;
+    if (event === 'destroy' || (event === 'died' && entry.end === undefined)) entry.end = row;
+    if (entry.rows.length > buildletLimit) {
+      // How it began stays.
+      entry.rows.splice(1, 1);
+      this.#count--;
+    }
+    while (this.#count > rowLimit) this.#removeOne();
+  }
+
+  /** Of who has the most, the oldest: nobody's rows are pushed out by somebody else's. */
+  #removeOne(): void {
+    const counts = new Map<string, number>();
+    for (const { owner, rows } of this.#entries.values()) {
+      counts.set(owner, (counts.get(owner) ?? 0) + rows.length);
+    }
+    const [most] = [...counts].sort(([, a], [, b]) => b - a)[0] ?? [];
+    const oldest = [...this.#entries.values()].find(({ owner }) => owner === most);
+    if (oldest !== undefined) this.#remove(oldest);
+  }
+
+  #remove(entry: HistoryEntry): void {
+    this.#count -= entry.rows.length;
+    this.#entries.delete(entry.name);
+    this.#mustRenew = true;
+  }
+
+  #forgetOld(): void {
+    const sinceMs = Date.now() - this.#options.keepMs;
+    for (const entry of [...this.#entries.values()]) {
+      // What goes on for longer is known as long as it goes on.
+      if ((entry.rows.at(-1)?.atMs ?? 0) < sinceMs) this.#remove(entry);
+    }
+  }
+
+  get(name: string): HistoryEntry | undefined {
+    return this.#entries.get(name);
+  }
+
+  all(): HistoryEntry[] {
+    return [...this.#entries.values()];
+  }
+
+  /** Resolves when all is written, or cannot be. */
+  async flush(): Promise<void> {
+    this.#writing = this.#writing.then(() => this.#flush());
+    await this.#writing;
+  }
+
+  async #flush(): Promise<void> {
+    const { path, keepMs, onTrouble } = this.#options;
+    if (performance.now() - this.#renewedMs > renewMs) this.#mustRenew = true;
+    const pending = this.#pending;
+    if (!this.#mustRenew && pending.length === 0) return;
+    this.#pending = [];
+    try {
+      if (this.#mustRenew) {
+        this.#forgetOld();
+        this.#mustRenew = false;
+        this.#renewedMs = performance.now();
+        const rows = keepMs === 0 ? [] : this.all().flatMap((entry) => entry.rows);
+        await writeWhole(path, lines(rows.sort((a, b) => a.atMs - b.atMs)));
+      } else {
+        await appendFile(path, lines(pending), { mode: 0o600 });
+      }
+      this.#isBroken = false;
+    } catch (error) {
+      // All of it is in memory: the next try writes it.
+      this.#mustRenew = true;
+      if (!this.#isBroken) onTrouble(`the history cannot be written: ${messageOf(error)}`);
+      this.#isBroken = true;
+    }
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.flush();
+  }
+}
+
+const lines = (rows: readonly HistoryRow[]): string =>
+  rows.map((row) => `${JSON.stringify(row)}\n`).join('');
