@@ -63,6 +63,7 @@ describe.runIf(hasBrowser)('the status page', () => {
     expect(await pool.innerText()).toMatch(/2 of 2 in use · full/);
     // Of machines that are another's, a user learns no more than that they are in use.
     await pool.getByText('2 in use', { exact: true }).click();
+    await pool.getByRole('listitem').first().waitFor();
     expect(await pool.getByRole('listitem').allInnerTexts()).toEqual(
       expect.arrayContaining([expect.stringMatching(/ in use by user-me-linux-0 of me$/)]),
     );

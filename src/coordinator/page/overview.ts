@@ -52,6 +52,7 @@ function machineView(one: MachineRecord, user: User) {
   return {
     state,
     isDrained: drained !== undefined,
+    labels: one.labels,
     ...((user.isAdmin || isOwn || isLasting) && { machine: printable(machine) }),
     ...(since !== undefined && { sinceMs: since.getTime() }),
     ...((user.isAdmin || isOwn) && { buildlet, owner }),

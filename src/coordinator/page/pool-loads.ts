@@ -5,7 +5,7 @@ import { readOwnFile } from '../../files/private-file.ts';
 import { writeWhole } from '../../files/write-whole.ts';
 
 interface Load {
-  readonly hostType: string;
+  readonly name: string;
   readonly lent: number;
   readonly waiting: number;
 }
@@ -67,8 +67,8 @@ export class PoolLoads {
     try {
       const { pools } = v.parse(fileSchema, JSON.parse(readOwnFile(path)));
       return new Map(
-        pools.map(([hostType, steps]) => [
-          hostType,
+        pools.map(([name, steps]) => [
+          name,
           new Map(
             steps.slice(-stepCount).map(([step, used, waiting]) => [step, { used, waiting }]),
           ),
@@ -83,9 +83,9 @@ export class PoolLoads {
   /** Notes how it is at the moment. */
   look(): void {
     const step = stepNow();
-    for (const { hostType, lent, waiting } of this.#options.now()) {
-      const steps: Steps = this.#pools.get(hostType) ?? new Map();
-      this.#pools.set(hostType, steps);
+    for (const { name, lent, waiting } of this.#options.now()) {
+      const steps: Steps = this.#pools.get(name) ?? new Map();
+      this.#pools.set(name, steps);
       const before = steps.get(step) ?? { used: 0, waiting: 0 };
       steps.set(step, {
         used: Math.max(before.used, lent),
@@ -99,18 +99,18 @@ export class PoolLoads {
   }
 
   #forget(step: number): void {
-    for (const [hostType, steps] of this.#pools) {
+    for (const [name, steps] of this.#pools) {
       for (const one of steps.keys()) {
         if (one <= step - stepCount || one > step) steps.delete(one);
       }
-      if (steps.size === 0 || this.#pools.size > poolLimit) this.#pools.delete(hostType);
+      if (steps.size === 0 || this.#pools.size > poolLimit) this.#pools.delete(name);
     }
   }
 
   /** Resolves when all is written, or cannot be. */
   async save(): Promise<void> {
-    const pools = [...this.#pools].map(([hostType, steps]) => [
-      hostType,
+    const pools = [...this.#pools].map(([name, steps]) => [
+      name,
       [...steps].map(([step, { used, waiting }]) => [step, used, waiting]),
     ]);
     const { path, onTrouble } = this.#options;
@@ -122,8 +122,8 @@ export class PoolLoads {
   get view(): LoadsView {
     const last = stepNow();
     const at = Array.from({ length: stepCount }, (_, i) => last - stepCount + 1 + i);
-    const pools = [...this.#pools].map(([hostType, steps]): [string, LoadSeries] => [
-      hostType,
+    const pools = [...this.#pools].map(([name, steps]): [string, LoadSeries] => [
+      name,
       {
         used: at.map((step) => steps.get(step)?.used ?? null),
         waiting: at.map((step) => steps.get(step)?.waiting ?? null),

@@ -136,8 +136,14 @@ function machineProblems({ user, view }: Facts): Problem[] {
   });
 }
 
+/** Of all pools of a host type together: they have one queue. */
 function fullPools({ user, view }: Facts): Problem[] {
-  return view.pools.flatMap(({ hostType, capacity, lent, waiting }): Problem[] => {
+  const hostTypes = new Set(view.pools.map(({ hostType }) => hostType));
+  return [...hostTypes].flatMap((hostType): Problem[] => {
+    const pools = view.pools.filter((pool) => pool.hostType === hostType);
+    const capacity = pools.reduce((sum, pool) => sum + pool.capacity, 0);
+    const lent = pools.reduce((sum, pool) => sum + pool.lent, 0);
+    const waiting = pools[0]?.waiting ?? 0;
     if (lent < capacity || (capacity === 0 && waiting === 0)) return [];
     const text =
       capacity === 0

@@ -58,7 +58,13 @@ export class MachineQueue {
   get waiting(): WaitingView[] {
     return this.#queue
       .inOrder()
-      .map(({ owner, count, sinceMs }, ahead) => ({ owner, count, sinceMs, ahead }));
+      .map(({ owner, count, sinceMs, priority }, ahead) => ({
+        owner,
+        count,
+        sinceMs,
+        priority,
+        ahead,
+      }));
   }
 
   /**

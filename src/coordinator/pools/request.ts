@@ -26,7 +26,8 @@ export interface MachineRequest extends AcquireCall {
 }
 
 /** What of it may be shown. */
-export interface WaitingView extends Pick<MachineRequest, 'owner' | 'count' | 'sinceMs'> {
+export interface WaitingView
+  extends Pick<MachineRequest, 'owner' | 'count' | 'sinceMs' | 'priority'> {
   readonly ahead: number;
 }
 

@@ -1,5 +1,6 @@
 // What a person may see of a coordinator, for `list` and the status page.
 import type { Labels } from '../../protocol/labels.ts';
+import { type Priority, priorities } from '../../protocol/priority.ts';
 import type { MachineAllocator } from '../pools/machine-allocator.ts';
 import type { PoolTable } from '../pools/pool-table.ts';
 import type { Unfitness } from '../pools/unfit-machines.ts';
@@ -48,6 +49,7 @@ interface PoolView {
 
 interface WaitingRow {
   readonly owner: string;
+  readonly priority: Priority;
   readonly hostType: string;
   readonly ahead: number;
   /** How many machines it wants at once. */
@@ -82,12 +84,11 @@ export class Views {
     return reason ?? this.#machines.troubleOf(name);
   }
 
-  /** How much the pools of each host type have to do. */
-  get loads(): { hostType: string; lent: number; waiting: number }[] {
-    return this.#pools.queues.map(({ hostType, allocators, waiting }) => ({
-      ...{ hostType, waiting: waiting.length },
-      lent: allocators.reduce((sum, { lent }) => sum + lent, 0),
-    }));
+  /** How much each pool has to do, and how many wait for its host type. */
+  get loads(): { name: string; lent: number; waiting: number }[] {
+    return this.#pools.queues.flatMap(({ allocators, waiting }) =>
+      allocators.map(({ pool: { name }, lent }) => ({ name, lent, waiting: waiting.length })),
+    );
   }
 
   /** The way to the session's machine, to look at it: that is no use. */
@@ -109,7 +110,10 @@ export class Views {
         allocators.map((one) => poolView(one, waiting.length, user)),
       ),
       queue: queues.flatMap(({ hostType, waiting }) =>
-        waiting.filter(isShown).map((row) => ({ ...row, hostType })),
+        waiting.filter(isShown).map((row) => ({
+          ...{ ...row, hostType },
+          priority: priorities[row.priority] ?? 'normal',
+        })),
       ),
     };
   }

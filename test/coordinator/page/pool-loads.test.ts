@@ -12,7 +12,7 @@ const startMs = Date.UTC(2026, 10, 28);
 
 function open(path = join(temporaryDirectory(), 'loads.json')) {
   vi.useFakeTimers({ now: startMs, toFake: ['Date', 'setInterval', 'clearInterval'] });
-  const load = { hostType: 'host-linux', lent: 0, waiting: 0 };
+  const load = { name: 'linux', lent: 0, waiting: 0 };
   const troubles: string[] = [];
   const onTrouble = (what: string) => troubles.push(what);
   return { path, load, troubles, loads: new PoolLoads({ path, now: () => [load], onTrouble }) };
@@ -27,7 +27,7 @@ it('has the most that was in use and that waited, in each step', async () => {
   vi.setSystemTime(startMs + 2 * stepMs);
   loads.look();
   const check = ({ view }: PoolLoads) => {
-    const { used = [], waiting = [] } = view.pools['host-linux'] ?? {};
+    const { used = [], waiting = [] } = view.pools.linux ?? {};
     expect([used.length, used.slice(-3), waiting.slice(-3)]).toEqual([
       144,
       [3, null, 2],
@@ -40,7 +40,7 @@ it('has the most that was in use and that waited, in each step', async () => {
   const next = new PoolLoads({ path, now: () => [], onTrouble: () => undefined });
   check(next);
   vi.setSystemTime(startMs + 143 * stepMs);
-  expect(next.view.pools['host-linux']?.used.slice(0, 3)).toEqual([3, null, 2]);
+  expect(next.view.pools.linux?.used.slice(0, 3)).toEqual([3, null, 2]);
   vi.setSystemTime(startMs + 300 * stepMs);
   next.look();
   expect(next.view.pools).toEqual({});

@@ -16,7 +16,15 @@ const session: CoordinatorView['sessions'][number] = {
   ...{ createdMs: 0, expiresMs: 0, reason: undefined, running: [] },
 };
 const pool = {
-  ...{ hostType: 'host-linux', kind: 'static', capacity: 2, lent: 2, warm: 0, waiting: 0 },
+  ...{
+    name: 'linux',
+    hostType: 'host-linux',
+    kind: 'static',
+    capacity: 2,
+    lent: 2,
+    warm: 0,
+    waiting: 0,
+  },
   ...{ down: [], outOfService: [] },
 };
 const titles = (given: Partial<Parameters<typeof problemsOf>[0]>) =>

@@ -1,6 +1,13 @@
 // Pools as cards: what is in use, the last 24 hours, and the machines.
 import { byId, clock, countText, element, svg } from './dom.js';
-import { buildletPath, kindWord, machinesText, machineWord, waitingText } from './words.js';
+import {
+  buildletPath,
+  kindWord,
+  labelChips,
+  machinesText,
+  machineWord,
+  waitingText,
+} from './words.js';
 
 /** How many machines are named in a card. */
 const namedLimit = 200;
@@ -41,13 +48,14 @@ function loadChart({ used, waiting }, capacity) {
 }
 
 function machineLine(one) {
-  const { machine, buildlet, owner, sinceMs, reason, note, isDrained } = one;
+  const { machine, labels, buildlet, owner, sinceMs, reason, note, isDrained } = one;
   const word = machineWord(one);
   return element(
     'li',
     {},
     element('span', { className: 'dot', data: { machine: word } }),
     element('code', {}, machine ?? 'a machine'),
+    ...labelChips(labels),
     ` ${word}`,
     isDrained && word !== 'drained' && ', drained',
     buildlet && [
@@ -151,8 +159,10 @@ export function showPools({ pools, queue, loads }) {
     : undefined;
   box.replaceChildren(
     ...pools.map((pool) => {
-      const own = queue.filter(({ hostType }) => hostType === pool.hostType);
-      return card(pool, own, loads.pools[pool.hostType]);
+      // Pools of one host type have one queue: it is shown with the first.
+      const isFirst = pools.find(({ hostType }) => hostType === pool.hostType) === pool;
+      const own = isFirst ? queue.filter(({ hostType }) => hostType === pool.hostType) : [];
+      return card(isFirst ? pool : { ...pool, waiting: 0 }, own, loads.pools[pool.name]);
     }),
   );
   if (focus === undefined || focus === null) return;

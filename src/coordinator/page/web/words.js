@@ -94,10 +94,12 @@ export const labelChips = (labels = {}) =>
     element('span', { className: 'chip' }, value === '' ? key : `${key}: ${value}`),
   );
 
-export const waitingText = ({ ahead, count, hostType, sinceMs }, owner) => [
+export const waitingText = ({ ahead, count, hostType, priority, sinceMs }, owner) => [
   owner && element('b', {}, owner),
   ` ${ahead === 0 ? 'is next' : `has ${ahead} ahead`}`,
   count > 1 && ` for ${countText(count, 'machine')} at once`,
-  ` of ${hostType}, for `,
+  ` of ${hostType}`,
+  priority !== 'normal' && `, ${priority} priority`,
+  ', for ',
   clock('since', sinceMs),
 ];
