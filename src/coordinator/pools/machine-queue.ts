@@ -56,15 +56,13 @@ export class MachineQueue {
   }
 
   get waiting(): WaitingView[] {
-    return this.#queue
-      .inOrder()
-      .map(({ owner, count, sinceMs, priority }, ahead) => ({
-        owner,
-        count,
-        sinceMs,
-        priority,
-        ahead,
-      }));
+    return this.#queue.inOrder().map(({ owner, count, sinceMs, priority }, ahead) => ({
+      owner,
+      count,
+      sinceMs,
+      priority,
+      ahead,
+    }));
   }
 
   /**
