@@ -1,4 +1,4 @@
-// When commands last ran: files that they made are not newer than that.
+// Records when commands last ran: files that they wrote are not newer.
 import { readdirSync } from '../files/named-fs.ts';
 import type { Handler } from '../http/server/server.ts';
 
@@ -11,7 +11,7 @@ export class Activity {
     this.#lastAtMs = readdirSync(workDir).length > 0 ? Date.now() : 0;
   }
 
-  /** A command begins; what it gives is to be called when that has ended. */
+  /** Call when a command begins; call the result when it has ended. */
   begin(): () => void {
     this.#running++;
     let isOver = false;
@@ -23,13 +23,13 @@ export class Activity {
     };
   }
 
-  /** The last moment at which a command ran: now, while one does. */
+  /** The last time at which a command ran: now, while one is running. */
   get ranMs(): number {
     return this.#running > 0 ? Date.now() : this.#lastAtMs;
   }
 }
 
-/** The handler of requests that each run a command. */
+/** Wraps a handler whose requests run commands. */
 export const during =
   (activity: Activity, handle: Handler): Handler =>
   async (exchange) => {

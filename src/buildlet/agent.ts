@@ -48,26 +48,26 @@ import { openWorkDir } from './work-dir.ts';
 
 export interface AgentOptions {
   readonly address: ListenAddress;
-  /** Absent: a fresh directory, removed at the end; so is one that had to be made. */
+  /** Absent: a new directory. A directory that was created is removed at the end. */
   readonly workDir?: string | undefined;
-  /** Empty or absent: none is asked for. */
+  /** Empty or absent: none is required. */
   readonly password?: string | undefined;
   readonly tls?: { readonly certPem: string; readonly keyPem: string } | undefined;
   readonly idleTimeoutMs?: number | undefined;
   readonly maxLifetimeMs?: number | undefined;
-  /** Ends when no client has held it for this long from its start on. Absent: it need not be held. */
+  /** Ends when no client has held it for this long. Absent: it need not be held. */
   readonly holdMs?: number | undefined;
-  /** What every command gets, without `META_*`. PWD and TMPDIR, if they are there, become the command's own. */
+  /** The environment of every command, without `META_*`. PWD and TMPDIR, if present, are replaced by the command's own. */
   readonly environment: NodeJS.ProcessEnv;
-  /** What confines commands. Default: nothing does. */
+  /** How commands are confined. Default: not at all. */
   readonly confinement?: Confinement | undefined;
-  /** What sessions may take. */
+  /** The limits of sessions. */
   readonly sessions?: SessionLimits | undefined;
-  /** How long an upload may bring nothing before it is given up. Default: an hour. */
+  /** The time limit without data for an upload. Default: an hour. */
   readonly uploadIdleMs?: number | undefined;
   /** The extensions to announce and serve. Default: all. */
   readonly features?: readonly string[] | undefined;
-  /** Called before a request is served, which fails with what it throws. */
+  /** Called before a request is served. If it throws, the request fails with that error. */
   readonly onRequest?: ((endpoint: Endpoint) => void) | undefined;
   /** One line of talk. */
   readonly log: (line: string) => void;
@@ -77,18 +77,18 @@ export interface Agent {
   /** `unix:PATH` or `HOST:PORT`. */
   readonly address: string;
   readonly workDir: string;
-  /** Resolves with the reason once it is asked to end, or its lease has run out. */
+  /** Resolves with the reason once it is asked to end, or its lease has expired. */
   readonly ending: Promise<string>;
-  /** Serves the requests that come over a connection made elsewhere as if it had been accepted here. */
+  /** Serves requests on an existing connection as if it had been accepted here. */
   serve(connection: Duplex): void;
-  /** Ends all commands, closes all connections and removes what the buildlet made. */
+  /** Ends all commands, closes all connections and removes what the buildlet created. */
   close(): Promise<void>;
 }
 
 /** How long commands have between TERM and KILL when the buildlet ends. */
 const endGraceMs = 1_000;
 
-/** How long replies may take to go out when the buildlet ends. */
+/** The time limit for pending replies when the buildlet ends. */
 const replyGraceMs = 1_000;
 
 /** The process that feeds an upload through a pipe may be silent for long. */
@@ -113,7 +113,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   }
 }
 
-/** Keeps what the buildlet needs for itself in `scratch`, and removes that at the end. */
+/** Runs with a private directory `scratch`, which is removed at the end. */
 async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
   const { features = buildletFeatures, uploadIdleMs = defaultUploadIdleMs } = options;
   let end: (reason: string) => void = () => undefined;
@@ -193,7 +193,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     tls: options.tls,
     onExchange: (endpoint) => {
       options.onRequest?.(endpoint);
-      // Looking whether it is alive is no use of it.
+      // A liveness check does not count as use.
       return endpoint === endpoints.liveness ? () => undefined : lease.use();
     },
     onError: (error, request) =>
@@ -207,7 +207,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     forwards.close();
     await commands.endAll(endGraceMs);
     await closed;
-    // Where processes cannot be found by their mark, each run ends its own.
+    // Where processes cannot be found by their mark, each run ends its own processes.
     await sessions.clear();
     confined.release();
     await trees.close();

@@ -14,7 +14,7 @@ import { countMemoryKills } from './runs/memory-kills.ts';
 
 interface CommandsOptions {
   readonly workDir: string;
-  /** What every command gets, before it becomes the buildlet's. */
+  /** The environment of every command, before the buildlet's variables. */
   readonly environment: NodeJS.ProcessEnv;
   readonly confinement?: Confinement | undefined;
   /** The buildlet's own directory. */
@@ -29,7 +29,7 @@ interface OpenedCommands {
   /** Resolves when commands can be started. */
   readonly ready: Promise<void>;
   readonly status: ConfinementStatus;
-  /** How many processes the kernel has killed for want of memory, where it says so. */
+  /** How many processes the kernel has killed for lack of memory, where it reports that. */
   countMemoryKills(): number | undefined;
   /** To be called when all commands have ended. */
   release(): void;
@@ -114,7 +114,7 @@ async function inSandbox(
   const prefix = applied?.enterGroup ?? [];
   const commands = new SandboxedCommands({ view, setup, prefix }, pipes);
   const ready = commands.ready();
-  // It is waited for when the rest is there.
+  // It is awaited after the rest is ready.
   ready.catch(() => undefined);
   return { commands, emptied: [temporary, home], ready };
 }

@@ -1,4 +1,4 @@
-// What confines the commands of a buildlet, as it is asked for: options of the program, checked.
+// Checks the options that confine the commands of a buildlet.
 import { existsSync, statSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { GomoteError } from '../errors.ts';
@@ -13,9 +13,9 @@ export interface Confinement {
   readonly isolation: (typeof isolations)[number];
   /** Whether commands have the machine's network, or none beyond their own loopback. */
   readonly network: (typeof networks)[number];
-  /** How the network is closed for a command that asks for it: for that one, or on the machine for its life. */
+  /** How the network is closed for a command that asks for it: for that command, or permanently on the machine. */
   readonly firewall: (typeof firewalls)[number];
-  /** What a sandbox shows beside the system, by absolute paths. */
+  /** Absolute paths that a sandbox shows in addition to the system. */
   readonly readOnly: readonly string[];
   readonly writable: readonly string[];
   readonly limits: ResourceLimits;

@@ -7,7 +7,7 @@ import type { DigestCache } from '../tree/digest-cache.ts';
 
 const readInThread = promisify(read);
 
-/** A file up to this size is read in one call, which is by far the quickest for a small one. */
+/** A file up to this size is read in one call, which is the fastest way. */
 const smallBytes = 256 << 10;
 const buffer = Buffer.allocUnsafe(smallBytes);
 

@@ -5,7 +5,7 @@ import { HttpClient, listReplyBytes, readText } from '../http/client/request.ts'
 import { timeoutSignal } from '../timeout-signal.ts';
 import type { Meta } from './meta.ts';
 
-/** How often, and how many ms apart, a server that does not answer is asked: the network may still be coming up. */
+/** How often, and at what interval in ms, to retry a server that does not answer: the network may still be starting. */
 const tries = { count: 10, delayMs: 1_000, timeoutMs: 5_000 };
 
 /** Asks for all attributes at once; throws ERR_CONFIG when the server does not answer. */
@@ -42,7 +42,7 @@ async function fetchAttributes(origin: string): Promise<Map<string, string>> {
       signal,
     });
     const body = await readText(response, signal, listReplyBytes);
-    // Without its mark the answer is some other server's, such as a proxy's.
+    // Without this header the reply comes from another server, such as a proxy.
     if (response.statusCode !== 200 || response.headers['metadata-flavor'] !== 'Google') {
       throw new Error(`status ${response.statusCode}, not from a metadata server`);
     }

@@ -1,4 +1,4 @@
-// When a buildlet ends by itself: after a time without use, or at a fixed age.
+// Ends a buildlet by itself: after a time without use, or at a maximum age.
 
 interface LeaseOptions {
   /** Ends after this long with no request being served; absent: never. */
@@ -9,7 +9,7 @@ interface LeaseOptions {
   readonly onExpired: (reason: string) => void;
 }
 
-/** Counts uses and calls `onExpired` when it is time. Its timers keep no process alive. */
+/** Counts uses and calls `onExpired` in time. Its timers do not keep the process alive. */
 export class Lease {
   readonly #options: LeaseOptions;
   readonly #startedMs = Date.now();
@@ -28,7 +28,7 @@ export class Lease {
     this.#startIdleTimer();
   }
 
-  /** Marks the begin of a use; call the result at its end. */
+  /** Begins a use; call the result at its end. */
   use(): () => void {
     this.#uses++;
     clearTimeout(this.#idleTimer);
@@ -42,7 +42,7 @@ export class Lease {
     };
   }
 
-  /** When the buildlet will end if it is not used again; undefined when it will not. */
+  /** When the buildlet ends if it is not used again; undefined: never. */
   get expiresAt(): Date | undefined {
     const { idleTimeoutMs, maxLifetimeMs } = this.#options;
     const lastUseAtMs = this.#uses > 0 ? Date.now() : this.#lastUseAtMs;

@@ -1,4 +1,4 @@
-// Limits on what commands use of the machine: by a control group of theirs where one can be made (version 2), else by
+// Limits the resources of commands: by a control group where one can be created (version 2), else by
 // the limits that each process inherits.
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -6,14 +6,14 @@ import type { EnforcedLimit, ResourceLimits } from '../protocol/limits.ts';
 import { RunGroups } from './run-groups.ts';
 
 export interface AppliedLimits {
-  /** Words that put a process, and all that it starts, into the control group; none without one. */
+  /** Words that put a process and its children into the control group; none without a group. */
   readonly enterGroup: readonly string[];
-  /** Groups of single commands, where there can be such: then those are entered. */
+  /** Groups for single commands, if possible: then commands enter those. */
   readonly runGroups: RunGroups | undefined;
-  /** Words that limit one process and each that it starts. */
+  /** Words that limit a process and each of its children. */
   readonly limitProcess: readonly string[];
   readonly enforced: readonly EnforcedLimit[];
-  /** How many processes of the group the kernel has killed for want of memory; undefined without a group. */
+  /** How many processes of the group the kernel has killed for lack of memory; undefined without a group. */
   countMemoryKills(): number | undefined;
   /** Removes the group, whose processes have ended. */
   release(): void;
@@ -21,7 +21,7 @@ export interface AppliedLimits {
 
 const periodUs = 100_000;
 
-/** How each limit is written to a control group, and given to one process. */
+/** How each limit is written to a control group, and how it is set for one process. */
 const ways = [
   {
     resource: 'memory',
@@ -41,7 +41,7 @@ const ways = [
     limitOf: ({ pids }: ResourceLimits) => pids,
     file: 'pids.max',
     text: (pids: number) => String(pids),
-    // Outside of a sandbox it would count all processes of the user, and to root it is no limit.
+    // Outside a sandbox it would count all processes of the user, and it does not limit root.
     option: (pids: number, isOwnUsers: boolean) =>
       isOwnUsers && process.getuid?.() !== 0 ? `--nproc=${pids}` : undefined,
   },
@@ -75,7 +75,7 @@ export function applyLimits(
   });
   const isGrouped = enforced.some(({ by }) => by === 'cgroup');
   if (group !== undefined && !isGrouped) remove(group);
-  // What is swapped out is not limited.
+  // Swap is not limited.
   else if (group !== undefined) write(join(group, 'memory.swap.max'), '0');
   return {
     enterGroup: isGrouped && group !== undefined ? entering(group) : [],
@@ -89,7 +89,7 @@ export function applyLimits(
   };
 }
 
-/** In a sandbox all commands are in one group: the processes of a sandbox are not told apart from outside. */
+/** In a sandbox all commands share one group: its processes cannot be distinguished from outside. */
 function openRunGroups(group: string | undefined): RunGroups | undefined {
   if (group === undefined || !write(join(group, 'cgroup.subtree_control'), '+memory')) {
     return undefined;
@@ -102,7 +102,7 @@ function openRunGroups(group: string | undefined): RunGroups | undefined {
   }
 }
 
-/** The shell that writes its own number is the process that becomes the command. */
+/** A shell that writes its own pid into the group, and then becomes the command. */
 export const entering = (group: string): string[] => [
   ...['/bin/sh', '-c', 'echo $$ >"$0" || exit 126; exec "$@"'],
   join(group, 'cgroup.procs'),
@@ -110,7 +110,7 @@ export const entering = (group: string): string[] => [
 
 const groupName = /^gomote-([0-9]+)$/;
 
-/** Makes a control group beside that of this process or in it, where this user may; undefined where it may not. */
+/** Creates a control group beside that of this process or in it; undefined where this user may not. */
 function makeGroup(root: string): string | undefined {
   const own = /^0::(\/.*)$/m.exec(read(join(root, 'proc/self/cgroup')) ?? '')?.[1];
   if (own === undefined) return undefined;
@@ -120,7 +120,7 @@ function makeGroup(root: string): string | undefined {
     removeLeft(place);
     const group = join(place, `gomote-${process.pid}`);
     try {
-      // One of this number is of a process that has ended.
+      // A group with this pid belongs to a process that has ended.
       mkdirSync(group, { recursive: true });
     } catch {
       continue;
@@ -154,7 +154,7 @@ function read(path: string): string | undefined {
   }
 }
 
-/** Whether the file is there and takes the text. */
+/** Writes the text. Returns whether that succeeded. */
 function write(path: string, text: string): boolean {
   try {
     writeFileSync(path, text, { flag: 'r+' });

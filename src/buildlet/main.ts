@@ -20,7 +20,7 @@ import type { ReverseConnection, ReverseOptions } from './reverse.ts';
 /** Runs a buildlet until it is asked to end. Returns the process's exit code. */
 export async function run(argv: readonly string[], state?: StartState): Promise<number> {
   closeInheritedDescriptors();
-  // Whoever read our output may have gone; that is no reason to end.
+  // The reader of our output may be gone; that is no reason to end.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   try {
     const options = await readOptions(argv, process.env);
@@ -45,7 +45,7 @@ async function serve(options: BuildletOptions, state: StartState | undefined): P
     const address = options.address ?? (await privateSocket(removed));
     const environmentOf = options.inheritEnv ? inheritedEnvironment : cleanEnvironment;
     const environment = environmentOf(process.env);
-    // A machine that dials in is its coordinator's: the sessions on it are held there.
+    // Sessions on a machine that dials in are held by its coordinator.
     const features = options.reverse && buildletFeatures.filter((one) => one !== holdFeature);
     const tls = options.isSelfSigned ? await ownCertificate(address) : options.tls;
     const agent = await startAgent({ ...options, tls, address, environment, features, log });
@@ -66,7 +66,7 @@ async function serve(options: BuildletOptions, state: StartState | undefined): P
       reason = await Promise.race([agent.ending, signaled]);
       log(`ending: ${reason}`);
     } finally {
-      // Nothing more comes from the coordinator, but what runs can still reply how it ended.
+      // No new requests from the coordinator, but running ones can still send their replies.
       await Promise.all([offered?.close(`it is ending: ${reason}`), agent.close()]);
     }
   } finally {
@@ -75,7 +75,7 @@ async function serve(options: BuildletOptions, state: StartState | undefined): P
   if (options.powerOff) await powerOff();
 }
 
-/** An unhandled rejection is a fault of this program: it ends no command, and is logged with its stack. */
+/** An unhandled rejection is a bug in this program: it is logged with its stack, and ends no command. */
 function logUnhandled(): void {
   let count = 0;
   process.on('unhandledRejection', (reason) => {
@@ -90,7 +90,7 @@ async function offer(options: ReverseOptions, agent: Agent): Promise<ReverseConn
   return connectReverse(options, { onConnection: agent.serve, log });
 }
 
-/** Kept for the next start: who has pinned it would be locked out by another one. */
+/** Kept for the next start: a new certificate would lock out clients that have pinned it. */
 async function ownCertificate(listen: ListenAddress): Promise<TlsIdentity> {
   const state = userDirectory(process.env, 'XDG_STATE_HOME', '.local', 'state');
   const directory = join(state, 'gomote-tls');

@@ -22,7 +22,7 @@ export function environmentMeta(environment: NodeJS.ProcessEnv): Meta {
   };
 }
 
-/** The text of the file that `what` names, without the white space around it; throws ERR_CONFIG. */
+/** The trimmed text of the file that `what` names. Throws ERR_CONFIG. */
 export async function readSetting(what: string, file: string): Promise<string> {
   try {
     return (await readFile(file, 'utf8')).trim();
@@ -32,9 +32,9 @@ export async function readSetting(what: string, file: string): Promise<string> {
   }
 }
 
-/** Whether this is a virtual machine of Compute Engine, found out without the network. */
+/** Whether this is a virtual machine of Compute Engine, determined without the network. */
 export async function isOnGce(environment: NodeJS.ProcessEnv): Promise<boolean> {
-  // The machine below a pod may be Google's: what is meant for it is not meant for the pod.
+  // A pod may run on a machine of Compute Engine, whose attributes are not meant for the pod.
   if (environment.IN_KUBERNETES) return false;
   if (environment.GCE_METADATA_HOST) return true;
   const product = await readFile('/sys/class/dmi/id/product_name', 'utf8').catch(() => '');

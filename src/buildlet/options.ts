@@ -16,15 +16,15 @@ import type { ReverseOptions } from './reverse.ts';
 import { readReverseOptions, reverseFlags, reverseHelp } from './reverse-options.ts';
 
 export interface BuildletOptions {
-  /** Absent: a unix socket in a fresh directory. */
+  /** Absent: a unix socket in a new directory. */
   readonly address: ListenAddress | undefined;
   readonly workDir: string | undefined;
   readonly powerOff: boolean;
   readonly password: string | undefined;
-  /** Whether the password was made for this start: it must be printed for who started the buildlet. */
+  /** Whether the password was generated for this start, and so must be printed. */
   readonly isPasswordMade?: boolean | undefined;
   readonly tls: { readonly certPem: string; readonly keyPem: string } | undefined;
-  /** Whether it speaks TLS with a certificate that it makes itself. */
+  /** Whether it uses TLS with a self-signed certificate. */
   readonly isSelfSigned?: boolean | undefined;
   readonly idleTimeoutMs: number | undefined;
   readonly maxLifetimeMs: number | undefined;
@@ -34,7 +34,7 @@ export interface BuildletOptions {
   readonly inheritEnv?: true | undefined;
   readonly confinement?: Confinement | undefined;
   readonly sessions: { readonly quotaBytes: number | undefined };
-  /** Absent: it waits to be called. */
+  /** Absent: it listens. */
   readonly reverse: ReverseOptions | undefined;
 }
 
@@ -101,7 +101,7 @@ with 0.
 Exit status: 0 ended in order, 1 failed, 2 wrong usage.
 `;
 
-/** Reads the command line; undefined values are those not given. */
+/** Parses the command line. Options that were not given are undefined. */
 export async function readOptions(
   argv: readonly string[],
   environment: NodeJS.ProcessEnv,
@@ -127,7 +127,7 @@ export async function readOptions(
   if (isOpen && given !== undefined) {
     throw usage('--insecure-no-password cannot go with a password', 'leave one of them out');
   }
-  // Who starts a virtual machine without a password relies on the firewall around it.
+  // A virtual machine without a password relies on its firewall.
   const needsPassword = address?.kind === 'tcp' && given === undefined && !isOpen && !gce;
   if (needsPassword && !isLoopback(address)) {
     throw usage(
@@ -194,7 +194,7 @@ function parse(argv: readonly string[]) {
   }
 }
 
-/** Whether the certificate is to be self-signed. */
+/** Whether to create a self-signed certificate. */
 function readTls(text: string | undefined, cert: string | undefined): boolean {
   if (text === undefined) return false;
   if (text !== 'self-signed') {
@@ -207,7 +207,7 @@ function readTls(text: string | undefined, cert: string | undefined): boolean {
   throw usage('--tls self-signed cannot go with META_tls_cert', 'leave one of them out');
 }
 
-/** A Go boolean flag may stand alone. */
+/** A Go boolean flag may have no value. */
 const bareFlag = (word: string): string => word.replace(/^--(halt|gce)$/, '$&=true');
 
 function parseBoolean(option: string, text: string): boolean {
@@ -217,7 +217,7 @@ function parseBoolean(option: string, text: string): boolean {
   return text === 'true';
 }
 
-/** A number of bytes, or of K, M or G of them. */
+/** A number of bytes, with an optional suffix K, M or G. */
 function parseSize(option: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const [, digits = '', unit = ''] = /^([1-9][0-9]{0,9})([KMG]?)$/.exec(text) ?? [];
@@ -245,7 +245,7 @@ async function gceMetaFor(
   environment: NodeJS.ProcessEnv,
 ): Promise<Meta | undefined> {
   const asked = values.gce === undefined ? undefined : parseBoolean('--gce', values.gce);
-  // Whoever says where it listens starts some other buildlet, such as one for this machine alone.
+  // With an explicit address, it is some other buildlet, such as a local one.
   const own = values.listen ?? values['password-file'] ?? values.coordinator;
   if (!(asked ?? (own === undefined && (await isOnGce(environment))))) return undefined;
   const { gceMeta } = await import('./gce-metadata.ts');

@@ -1,4 +1,4 @@
-// Keeps a buildlet connected to its coordinator, which calls it over that connection: dials, and dials again when it breaks.
+// Keeps a buildlet connected to its coordinator, which sends requests over that connection: connects, and reconnects when it breaks.
 import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,13 +17,13 @@ export interface ReverseOptions {
   /** Lets the machine in. A secret. */
   readonly key: string;
   readonly hostType: string;
-  /** What the coordinator calls the machine; the same at each start. */
+  /** The machine's name at the coordinator; the same at each start. */
   readonly machine: string;
-  /** What the machine says of itself. */
+  /** The machine's description of itself. */
   readonly labels?: Labels | undefined;
   /** Milliseconds between heartbeats. Default 10,000. */
   readonly heartbeatMs?: number | undefined;
-  /** The first and the longest wait between two tries, in ms. Default 500 and 15,000. */
+  /** The initial and the maximum delay between attempts, in ms. Default 500 and 15,000. */
   readonly waitMs?: { readonly first: number; readonly longest: number } | undefined;
 }
 
@@ -35,7 +35,7 @@ interface ReverseHost {
 }
 
 /**
- * The longest wait is shorter than the time in which a coordinator gives a silent machine up, so that a restart of
+ * The maximum delay is shorter than the time after which a coordinator gives up a silent machine, so that a restart of
  * the coordinator costs nobody a session.
  */
 const defaultWaitMs = { first: 500, longest: 15_000 };
@@ -70,7 +70,7 @@ export function connectReverse(options: ReverseOptions, host: ReverseHost): Reve
         stop.signal.removeEventListener('abort', end);
         if (!stop.signal.aborted) log(`${options.coordinator}: ${reason}`);
       }
-      // Machines that lost their coordinator together do not come back together.
+      // Spread the reconnects of machines that lost their coordinator at the same time.
       const jitteredMs = waitMs * (0.5 + Math.random() / 2);
       await sleep(jitteredMs, undefined, { signal: stop.signal }).catch(() => undefined);
       const heldLong = performance.now() - startMs > longest;

@@ -1,4 +1,4 @@
-// A control group for each command, in that of all commands of a buildlet: what it used is known when it has ended.
+// A control group for each command, in the group of all commands of a buildlet, to measure its resources.
 import { mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunUsage } from '../protocol/session.ts';
@@ -14,7 +14,7 @@ export interface RunGroup {
 export class RunGroups {
   readonly #parent: string;
   #made = 0;
-  /** For commands that get none of their own: the kernel takes no process into a group that has groups. */
+  /** For commands without a group of their own: the kernel allows no processes in a group that contains groups. */
   readonly #common: RunGroup;
 
   /** Throws when no group can be made in that one. */
@@ -37,7 +37,7 @@ export class RunGroups {
 
   #make(name: string): RunGroup {
     const path = join(this.#parent, name);
-    // One that is there is of a buildlet that was killed, and had the number of this one.
+    // An existing group belongs to a killed buildlet with the same pid.
     mkdirSync(path, { recursive: true });
     return {
       path,
@@ -46,7 +46,7 @@ export class RunGroups {
         try {
           rmdirSync(path);
         } catch {
-          // What of the command runs on keeps it; it goes with the group of all.
+          // Remaining processes of the command keep it; it is removed with the parent group.
         }
       },
     };

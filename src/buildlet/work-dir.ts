@@ -1,4 +1,4 @@
-// The work directory of a buildlet: given, or made for it and removed at its end.
+// The work directory of a buildlet: given, or created for it and removed at its end.
 import { realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { GomoteError, messageOf } from '../errors.ts';
@@ -8,11 +8,11 @@ import { removeTree } from '../files/remove-tree.ts';
 interface WorkDir {
   /** Absolute, without links. */
   readonly path: string;
-  /** Removes it, if the buildlet made it. */
+  /** Removes it, if the buildlet created it. */
   release(): Promise<void>;
 }
 
-/** Makes the given work directory ready; without one it is a fresh directory in `scratch`. */
+/** Prepares the given work directory; without one, a new directory in `scratch`. */
 export function openWorkDir(given: string | undefined, scratch: string): WorkDir {
   try {
     const path = given === undefined ? join(scratch, 'work') : resolve(given);

@@ -11,7 +11,7 @@ import type { Serving } from './serve.ts';
 
 /** Runs one command line; the result is the process's exit code. */
 export async function run(argv: readonly string[], state: StartState = {}): Promise<number> {
-  // Whoever read our output may have gone; that is no reason to end.
+  // The reader of our output may be gone; that is no reason to end.
   const output = outputStream(1, state.isOutputClosed);
   for (const stream of [output, process.stderr]) stream.on('error', () => undefined);
   try {

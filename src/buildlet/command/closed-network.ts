@@ -1,5 +1,5 @@
-// What keeps a command off the network: a network of its own, with nothing but a loopback in it; or, on a machine that
-// is the buildlet's alone, a firewall as Go's buildlet has it.
+// Blocks a command's network access: by a network namespace with only a loopback interface; or, on a machine that
+// belongs to the buildlet alone, by the firewall rules of Go's buildlet.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { GomoteError, messageOf } from '../../errors.ts';
 import { printable } from '../../printable.ts';
 import type { ClosedBy } from '../../protocol/session.ts';
 
-/** What closes the network for a command, and the words before the command by which it does. */
+/** How the network is closed for a command, and the words to put before the command for that. */
 export interface NetworkClosing {
   readonly by: ClosedBy;
   readonly words: readonly string[];
@@ -19,7 +19,7 @@ export interface NetworkClosing {
 /** Closes the network for one command. Throws ERR_CONFIG where that cannot be done. */
 export type CloseNetwork = () => Promise<NetworkClosing>;
 
-/** Commands have no network anyway. */
+/** For commands that have no network anyway. */
 export const alreadyClosed: CloseNetwork = async () => ({ by: 'none', words: [] });
 
 /** Returns the function that closes the network by a firewall on the whole machine, once and for its life. */
@@ -32,7 +32,7 @@ export function firewallOnce(): CloseNetwork {
   };
 }
 
-/** New connections into 10.0.0.0/8 are let through, others to the ports of the web and of ssh are refused. */
+/** Allows new connections into 10.0.0.0/8, and refuses others to the ports of HTTP, HTTPS and ssh. */
 const newTcp = ['-p', 'tcp', '-m', 'state', '--state', 'NEW'];
 const ruleSets: readonly (readonly string[])[] = [
   ['-d', '10.0.0.0/8', ...newTcp, '-j', 'ACCEPT'],
@@ -57,7 +57,7 @@ async function setRules(): Promise<void> {
   }
 }
 
-/** Returns the function that closes the network by one namespace for all commands that ask for it, made for the first of them. */
+/** Returns a function that closes the network by a namespace shared by all commands that ask for it, created for the first. */
 export function namespaceOnce(): CloseNetwork {
   let holder: Promise<Holder> | undefined;
   return async () => {
@@ -76,7 +76,7 @@ interface Holder {
   readonly words: readonly string[];
 }
 
-/** A process that does nothing but be in the namespace. It ends with this one. */
+/** An idle process that keeps the namespace. It ends with this one. */
 async function hold(): Promise<Holder> {
   const users = mayMakeNamespaces() ? [] : ['--unshare-user'];
   const view = ['--dev-bind', '/', '/', '--unshare-net', '--die-with-parent'];
@@ -104,7 +104,7 @@ async function hold(): Promise<Holder> {
   }
 }
 
-/** Whether this process may make namespaces without a user namespace around them, which would take from root what root can do. */
+/** Whether this process may create namespaces without a user namespace, which would take privileges from root. */
 function mayMakeNamespaces(): boolean {
   const [, effective = '0'] =
     /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'latin1')) ?? [];

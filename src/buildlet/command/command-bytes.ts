@@ -1,4 +1,4 @@
-// A command whose arguments, variables or directory may be any bytes. Node passes text only, as UTF-8; a shell makes the rest.
+// Commands whose arguments, variables or directory are not UTF-8. Node passes only text, so a shell decodes the bytes.
 import { bytesOfName } from '../../protocol/name-bytes.ts';
 import type { Environment } from './environment.ts';
 
@@ -10,13 +10,13 @@ export interface CommandLine {
   readonly directory: string;
 }
 
-/** Undoes the escapes of its arguments: how many variables there are, these, the directory, and the command. */
+/** Decodes its arguments: the number of variables, the variables, the directory, and the command. */
 const undo = `for _a do shift; _b=$(printf "%b." "$_a"); set -- "$@" "\${_b%.}"; done`;
 const setVariables = `_n=$1; shift; while [ "$_n" -gt 0 ]; do export "$1"; shift; _n=$((_n - 1)); done`;
 const enter = `[ -z "$1" ] || cd "$1" || exit 126; shift`;
 const script = [undo, setVariables, enter, 'unset _a _b _n', 'exec "$@"'].join('; ');
 
-/** What to give to Node so that the command gets exactly this. `argv0` is the command's name. */
+/** The arguments for Node so that the command gets exactly these bytes. `argv0` is the command's name. */
 export function commandLine(command: CommandLine): CommandLine {
   const { argv0, args, environment, directory } = command;
   const odd = Object.entries(environment).filter(([, value]) => !value.isWellFormed());
@@ -24,7 +24,7 @@ export function commandLine(command: CommandLine): CommandLine {
   if (odd.length === 0 && isPlain) return command;
   const variables = odd.map(([name, value]) => `${name}=${value}`);
   const isPlainDirectory = directory.isWellFormed();
-  // A bare name stays one: the shell looks it up on the same PATH, and it is the command's argument zero.
+  // A bare name stays bare: the shell looks it up on the same PATH, and it becomes the command's argv[0].
   const given = [
     String(odd.length),
     ...variables,
@@ -44,7 +44,7 @@ export function commandLine(command: CommandLine): CommandLine {
   };
 }
 
-/** Every byte that is not plain as `\0ooo`, which `printf %b` takes back. */
+/** Encodes special bytes as `\0ooo`, which `printf %b` decodes. */
 const escapeBytes = (text: string): string =>
   bytesOfName(text)
     .toString('latin1')

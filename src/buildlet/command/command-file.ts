@@ -1,4 +1,4 @@
-// Which file and directory a command runs, by the rules of `/exec`, and whether it can be run at all. The calls are
+// Finds a command's file and directory, by the rules of `/exec`, and checks whether it can run. The calls are
 // synchronous, as the start of the command is, which reads the same files.
 import { closeSync, constants, readSync } from 'node:fs';
 import { endianness } from 'node:os';
@@ -11,13 +11,13 @@ import { errnoText, notStarted } from '../../protocol/process-state.ts';
 interface CommandFile {
   /** Absolute. */
   readonly file: string;
-  /** The name the command is given as its own, argv[0]. */
+  /** The command's argv[0]. */
   readonly name: string;
   /** Absolute. */
   readonly directory: string;
 }
 
-/** Finds the file, or gives the Process-State text of a command that cannot start. */
+/** Finds the file, or returns the Process-State text of a command that cannot start. */
 export function findCommandFile(
   request: ExecRequest,
   workDir: string,
@@ -42,7 +42,7 @@ function commandDirectory(request: ExecRequest, workDir: string): string {
   return request.systemLevel ? workDir : dirname(join(workDir, request.cmd));
 }
 
-/** The first executable of that name on the search paths; a relative element counts from the directory. */
+/** The first executable of that name on the search paths; relative elements are resolved in the directory. */
 function lookUp(
   name: string,
   searchPaths: ReadonlyArray<string | undefined>,
@@ -67,7 +67,7 @@ function whyNoDirectory(directory: string): string | undefined {
 
 function whyNotExecutable(file: string): string | undefined {
   try {
-    // A pipe or device is no program either, and to read it might take forever.
+    // A pipe or device is not a program either, and reading it might block.
     if (!statSync(file).isFile()) return errnoText('EACCES');
     accessSync(file, constants.X_OK);
   } catch (error) {
@@ -89,14 +89,14 @@ const elfMachines: Record<string, readonly number[]> = {
 };
 
 /**
- * Whether the kernel would refuse the file's format. The C library then runs it as a shell script, so a
- * program built for another machine would seem to have run and failed.
+ * Whether the kernel would refuse the file's format. The C library would then run it as a shell script, so that a
+ * program for another architecture would seem to have run and failed.
  */
 function isForeignFormat(file: string): boolean {
   const machines = elfMachines[process.arch];
   if (process.platform !== 'linux' || machines === undefined) return false;
   const head = readHead(file);
-  // What cannot be read can still be executed; an empty file is for the kernel to judge.
+  // An unreadable file can still be executed; an empty file is left to the kernel.
   if (head === undefined || head.toString('latin1', 0, 2) === '#!') return false;
   const isElf = head.toString('latin1', 0, 4) === '\x7fELF' && head.length >= 20;
   if (isElf) {
@@ -119,5 +119,5 @@ function readHead(file: string): Buffer | undefined {
   }
 }
 
-/** Whether the kernel has been taught other formats, as by qemu-user. */
+/** Whether the kernel knows other formats, for example by qemu-user. */
 const hasForeignInterpreters = (): boolean => existsSync('/proc/sys/fs/binfmt_misc/status');

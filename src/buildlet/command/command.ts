@@ -1,4 +1,4 @@
-// One running command: its process group, its streams, how it ended.
+// A running command: its process group, its streams, and how it ended.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
@@ -28,12 +28,12 @@ import { usageMeter } from './usage-meter.ts';
 export interface CommandSurroundings {
   readonly workDir: string;
   readonly environment: Environment;
-  /** Words before each command, by which another program starts it in its place. Default: none. */
+  /** Words to put before each command: a program that starts it. Default: none. */
   readonly prefix?: readonly string[] | undefined;
   readonly network?: CommandNetwork | undefined;
 }
 
-/** How the network of commands is closed. Default: by a namespace, for those that ask for it. */
+/** How the network of commands is closed. Default: by a namespace, for commands that ask for it. */
 export interface CommandNetwork {
   readonly close: CloseNetwork;
   /** Whether it is closed for all of them. */
@@ -42,7 +42,7 @@ export interface CommandNetwork {
 
 export interface CommandHost extends CommandSurroundings {
   readonly pipes: PipeStock;
-  /** Makes a control group for one command. Default: it gets none. */
+  /** Creates a control group for a command. Default: none. */
   readonly groups?: (() => CommandGroup) | undefined;
 }
 
@@ -50,7 +50,7 @@ export interface CommandHost extends CommandSurroundings {
 export interface CommandGroup {
   /** Words before the command, by which it enters the group. */
   readonly enter: readonly string[];
-  /** What it used, given what is known of it otherwise. */
+  /** Its resource usage, completed with `known` measurements. */
   usage(sampled: RunUsage | undefined): RunUsage | undefined;
   release(): void;
 }
@@ -63,21 +63,21 @@ export interface Exit {
 }
 
 export interface RunningCommand {
-  /** Ends when no process holds it any more; with `merge`, and on a terminal, it is stderr too. */
+  /** Ends when no process holds it any more. With `merge`, and on a terminal, it includes stderr. */
   readonly stdout: Readable;
   readonly stderr?: Readable | undefined;
   readonly stdin?: Writable | undefined;
   /** Resolves when the command's own process has ended. */
   readonly exited: Promise<Exit>;
-  /** Ends all its processes, also those that left its group: TERM, `graceMs` later KILL. */
+  /** Ends all its processes, including those that left its group: TERM, `graceMs` later KILL. */
   end(graceMs: number): Promise<void>;
   /** Sends a signal to its process group. */
   signal(name: NodeJS.Signals): Promise<void>;
-  /** Of a command on a terminal: the terminal has another size. */
+  /** Resizes the terminal of a command on a terminal. */
   resize?(columns: number, rows: number): void;
 }
 
-/** Begins every mark of the commands run in this work directory. */
+/** The prefix of the marks of all commands in this work directory. */
 export const markPrefix = (workDir: string): string => `${workDir}#`;
 
 /** What is known of a command before it runs. */
@@ -86,16 +86,16 @@ export interface PreparedCommand {
   readonly argv0: string;
   readonly args: readonly string[];
   readonly directory: string;
-  /** Holds the mark that its processes are found by. */
+  /** Contains the mark by which its processes are found. */
   readonly environment: Environment;
   readonly mark: string;
-  /** What keeps it off the network; absent: nothing does. */
+  /** How its network access is blocked; absent: it is not. */
   readonly network?: ClosedBy | undefined;
-  /** Said before the output when the request asks for `debug`. */
+  /** Printed before the output when the request asks for `debug`. */
   readonly debugLine: string;
 }
 
-/** Finds what to run, or gives the Process-State text that says why it cannot be started. */
+/** Finds what to run, or returns the Process-State text that says why it cannot be started. */
 export async function prepareCommand(
   request: ExecRequest & { readonly subsystem?: Subsystem | undefined },
   surroundings: CommandSurroundings,
@@ -111,7 +111,7 @@ export async function prepareCommand(
   if (closing !== undefined && 'notStarted' in closing) return closing;
   const mark = markPrefix(workDir) + randomBytes(8).toString('hex');
   makeTemporary(surroundings);
-  // Make and others believe it: it must never be the directory of somebody else.
+  // make and others trust this variable: it must never be another directory.
   if (environment.PWD !== undefined) environment.PWD = directory;
   const args = words.args.map(textOf);
   const marked = { ...environment, [commandVariable]: mark };
@@ -131,7 +131,7 @@ export async function prepareCommand(
   };
 }
 
-/** The sftp server, which the buildlet brings with it: it is a command as any other, with the rights of commands. */
+/** The sftp server, which comes with the buildlet and runs like any other command. */
 function ownProgram(): Pick<ExecRequest, 'cmd' | 'args' | 'systemLevel'> {
   const { file, args } = nodeCommand();
   const program = join(packageRoot, 'dist', 'sftp-server.cjs');
@@ -162,8 +162,8 @@ function makeTemporary({ environment: { TMPDIR } }: CommandSurroundings): void {
 }
 
 /**
- * Starts the command when it is its turn, or gives the Process-State text that says why it did not start. One that nobody
- * waits for any more, as `signal` tells, is not started.
+ * Starts the command in turn, or returns the Process-State text that says why it did not start. A command that nobody
+ * waits for any more, because `signal` has aborted, is not started.
  */
 export async function startCommand(
   command: PreparedCommand,
@@ -190,14 +190,14 @@ async function startNow(
   ).catch((error: unknown) => whyNotStarted(command, error));
 }
 
-/** What the system has refused keeps the command from being started; everything else is a fault here. */
+/** An error of the system means that the command could not start; anything else is a bug here. */
 function whyNotStarted({ file }: PreparedCommand, error: unknown): { notStarted: string } {
   const code = errnoOf(error);
   if (code === undefined || isGomoteError(error)) throw error;
   return { notStarted: notStarted.exec(file, errnoText(code)) };
 }
 
-/** A command's process, without what is read from it and written to it. */
+/** A command's process, without its streams. */
 export type CommandProcess = Pick<RunningCommand, 'exited' | 'end' | 'signal' | 'resize'>;
 
 /** Descriptors that a command gets; without stdin it gets /dev/null. */
@@ -207,7 +207,7 @@ export interface CommandDescriptors {
   readonly stderr: number;
 }
 
-/** Starts the command's process, or gives the Process-State text that says why it did not start. */
+/** Starts the command's process, or returns the Process-State text that says why it did not start. */
 export async function spawnCommand(
   command: PreparedCommand,
   { stdin, stdout, stderr }: CommandDescriptors,
@@ -217,7 +217,7 @@ export async function spawnCommand(
       argv0: command.argv0,
       cwd: command.directory,
       env: command.environment,
-      // A session and process group of its own, so that the whole of it can be ended.
+      // Its own session and process group, so that it can be ended as a whole.
       detached: true,
       stdio: [stdin ?? 'ignore', stdout, stderr],
     });
@@ -231,7 +231,7 @@ export async function spawnCommand(
   }
 }
 
-/** What ends and signals the processes of a command. */
+/** Ends and signals the processes of a command. */
 const controlsOf = (target: SweepTarget): Pick<RunningCommand, 'end' | 'signal'> => ({
   end: (graceMs) => endProcesses(target, graceMs),
   signal: (name) => signalProcesses(target, name),

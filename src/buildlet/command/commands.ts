@@ -1,4 +1,4 @@
-// How a buildlet starts commands and ends them: in its own surroundings, or in a sandbox.
+// How a buildlet starts and ends commands: directly, or in a sandbox.
 import type { ExecRequest } from '../../protocol/exec.ts';
 import type { ClosedBy, Subsystem, TerminalRequest } from '../../protocol/session.ts';
 import {
@@ -23,38 +23,38 @@ export interface CommandRequest extends ExecRequest {
 }
 
 export interface StartedCommand extends RunningCommand {
-  /** Said before the output when the request asks for `debug`. */
+  /** Printed before the output when the request asks for `debug`. */
   readonly debugLine: string;
-  /** What keeps it off the network; absent: nothing does. */
+  /** How its network access is blocked; absent: it is not. */
   readonly network?: ClosedBy | undefined;
 }
 
 export interface Commands {
   /**
-   * Starts a command, or gives the Process-State text that says why it did not start. One that nobody waits for any
-   * more, as `signal` tells, is not started. On a terminal it has both streams, whatever `streams` says.
+   * Starts a command, or returns the Process-State text that says why it did not start. One that nobody waits for any
+   * more, because `signal` has aborted, is not started. On a terminal it has both streams, whatever `streams` says.
    */
   start(
     request: CommandRequest,
     streams: CommandStreams,
     signal?: AbortSignal,
   ): Promise<StartedCommand | { notStarted: string }>;
-  /** Reach what commands listen at, and let them reach the buildlet's client. */
+  /** Connects to sockets of commands, and listens for them on behalf of the client. */
   readonly sockets: CommandSockets;
-  /** The TCP ports that they listen at and `sockets` reaches, in order. */
+  /** The TCP ports of commands that `sockets` can reach, sorted. */
   ports(): Promise<readonly number[]>;
   /** Ends every process of every command: TERM, `graceMs` later KILL. */
   endAll(graceMs: number): Promise<void>;
 }
 
-/** What runs use of the buildlet. */
+/** What runs need of the buildlet. */
 export interface RunCommands {
   readonly commands: Commands;
-  /** How many processes the kernel has killed for want of memory, where it says so. */
+  /** How many processes the kernel has killed for lack of memory, where it reports that. */
   countMemoryKills(): number | undefined;
 }
 
-/** Commands that run beside the buildlet, as its own user and with its view of the system. */
+/** Commands that run without confinement, as the buildlet's user. */
 export class OpenCommands implements Commands {
   readonly sockets: CommandSockets;
   readonly #host: CommandHost;

@@ -2,28 +2,28 @@
 import { userInfo } from 'node:os';
 import { type ExecRequest, expandPath } from '../../protocol/exec.ts';
 
-/** Without a prototype: a variable may have any name, also `__proto__`. */
+/** Without a prototype: a variable may be named `__proto__`. */
 export type Environment = Record<string, string>;
 
 const environmentOf = (...from: readonly Environment[]): Environment =>
   Object.assign(Object.create(null), ...from);
 
-/** Names the work directory and one command in the environment of all its processes, so that they can be found. */
+/** Identifies the work directory and the command in the environment of all its processes, so that they can be found. */
 export const commandVariable = 'GOMOTE_COMMAND';
 
-/** Of the environment in which a buildlet was started, what its commands get. */
+/** The variables that commands get from the environment in which the buildlet was started. */
 const baseVariables = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LANGUAGE', 'TZ'];
-/** The second says to Go's build scripts on what kind of machine they run. */
+/** The second tells Go's build scripts the kind of machine. */
 const basePrefixes = ['LC_', 'GO_BUILDER_'];
 
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** Names what each buildlet and command has of its own; set here so that it is set there. */
+/** Variables that each buildlet and command gets its own values of. */
 const placeholders = { PWD: '/', TMPDIR: '/tmp' };
 
 /**
- * The part of an environment that every command gets. What else the starter's shell, make, git or package manager had
- * set is about another directory or another job.
+ * The part of an environment that every command gets. Everything else that the starter's shell, make, git or package manager
+ * set concerns another directory or another job.
  */
 export function cleanEnvironment(own: NodeJS.ProcessEnv): Environment {
   const environment = environmentOf({ PATH: defaultPath }, accountVariables(), placeholders);
@@ -35,21 +35,21 @@ export function cleanEnvironment(own: NodeJS.ProcessEnv): Environment {
   return environment;
 }
 
-/** What the system knows of this user. */
+/** The system's record of this user. */
 function accountVariables(): Environment {
   try {
     const { username, homedir, shell } = userInfo();
     return { HOME: homedir, USER: username, LOGNAME: username, ...(shell && { SHELL: shell }) };
   } catch {
-    // In a container, the user may have a number only.
+    // In a container, the user may have only an id.
     return {};
   }
 }
 
-/** Before the names of variables that are meant for commands, and not for the buildlet's own Node and its loader. */
+/** The prefix for variables that are meant for commands, not for the buildlet's own Node and its loader. */
 export const forCommandsPrefix = 'GOMOTE_FOR_COMMANDS_';
 
-/** All of an environment, in which what a command needs is not missing. */
+/** A complete environment, with defaults for what commands need. */
 export function inheritedEnvironment(own: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const environment: NodeJS.ProcessEnv = { ...cleanEnvironment(own), ...own };
   for (const [name, value] of Object.entries(own)) {
@@ -61,8 +61,8 @@ export function inheritedEnvironment(own: NodeJS.ProcessEnv): NodeJS.ProcessEnv 
 }
 
 /**
- * What every command starts from, with the variables that a Go buildlet sets. `META_*`, by which a buildlet is given its
- * password and key, is never in it. TMPDIR, if it is there, becomes `temporary`.
+ * The environment that every command starts from, with the variables that a Go buildlet sets. `META_*`, by which a buildlet gets its
+ * password and key, is never in it. TMPDIR, if present, becomes `temporary`.
  */
 export function baseEnvironment(
   own: NodeJS.ProcessEnv,

@@ -1,17 +1,17 @@
-// Removes what a buildlet inherits and must not keep: open descriptors, and secrets in its environment.
-// Both can be seen on Linux alone.
+// Removes what a buildlet inherits but must not keep: open descriptors, and secrets in its environment.
+// Linux only.
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, writeSync } from 'node:fs';
 
 const closeOnExec = 0o2000000;
 
 /**
- * Closes the descriptors above 2 that the starter left open: a lock would be held, or a pipe kept from ending, for as long
- * as the buildlet lives. To be called before anything is opened.
+ * Closes the descriptors above 2 that the starter left open: they would keep locks and pipes open for as long
+ * as the buildlet lives. Call it before anything is opened.
  */
 export function closeInheritedDescriptors(): void {
   const open = descriptors();
   for (const { fd, target, flags } of open) {
-    // Node opens all that is its own with this flag, but sets it also on low ones that it has inherited.
+    // Node sets this flag on all of its own descriptors, but also on low inherited ones.
     const mayBeNodes = (flags & closeOnExec) !== 0;
     const isInternal =
       target.startsWith('anon_inode:') ||
@@ -37,7 +37,7 @@ function descriptors(): Descriptor[] {
         const target = readlinkSync(`/proc/self/fd/${name}`);
         return [{ fd: Number(name), target, flags: Number.parseInt(flags, 8) }];
       } catch {
-        // It was the one by which the list was read.
+        // This was the descriptor for reading the list.
         return [];
       }
     });
@@ -49,8 +49,8 @@ function descriptors(): Descriptor[] {
 const infoOf = (name: string): string => readFileSync(`/proc/self/fdinfo/${name}`, 'latin1');
 
 /**
- * Removes the variables that begin with `prefix` from this process, also from the memory in which it was given them:
- * /proc/PID/environ shows that memory to every command. False when it stays there.
+ * Removes the variables that begin with `prefix` from this process, including the initial memory that
+ * /proc/PID/environ shows to every command. Returns false when it could not be cleared.
  */
 export function forgetVariables(prefix: string): boolean {
   const names = Object.keys(process.env).filter((name) => name.startsWith(prefix));

@@ -1,4 +1,4 @@
-// The TCP ports that commands listen at, as Linux tells of them in /proc.
+// Finds the TCP ports that commands listen at, from Linux's /proc.
 import { open, readdir, readlink } from 'node:fs/promises';
 import { portLimit } from '../../protocol/forward.ts';
 import { markedProcesses } from './process-sweep.ts';
@@ -6,7 +6,7 @@ import { markedProcesses } from './process-sweep.ts';
 /** The state of a socket that listens, in the tables. */
 const listenState = '0A';
 
-/** The addresses that `localhost` may lead to: every one, and loopback. The tables have words in the order of the machine's bytes. */
+/** The addresses that `localhost` may reach: any, and loopback. The tables have words in native byte order. */
 const reached = new Set([
   '00000000',
   '0100007F',
@@ -19,8 +19,8 @@ const reached = new Set([
 ]);
 
 /**
- * The ports, in order, of processes whose mark begins so; one that is not in the network of this process is none that can be
- * connected to. Empty where there is no /proc.
+ * The sorted ports of processes whose mark begins with this; ports in other network namespaces cannot be
+ * reached and are omitted. Empty where there is no /proc.
  */
 export async function listeningPorts(markPrefix: string): Promise<number[]> {
   const portOfSocket = new Map([...(await table('tcp')), ...(await table('tcp6'))]);
@@ -38,7 +38,7 @@ export async function listeningPorts(markPrefix: string): Promise<number[]> {
   return [...ports].sort((one, other) => one - other).slice(0, portLimit);
 }
 
-/** The sockets of the table that listen where `localhost` may lead: their inodes, with their ports. */
+/** The listening sockets of the table that `localhost` may reach: ports by inode. */
 async function table(name: 'tcp' | 'tcp6'): Promise<Map<string, number>> {
   const found = new Map<string, number>();
   try {

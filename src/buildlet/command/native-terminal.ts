@@ -1,5 +1,5 @@
-// The native half of node-pty. Its other half throws away what is unread 200 ms after the command's end, and takes
-// input faster than the terminal does.
+// The native half of node-pty. Its other half drops unread output 200 ms after the command's end, and accepts
+// input faster than the terminal.
 import { closeSync, constants, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { ReadStream } from 'node:tty';
@@ -20,11 +20,11 @@ export interface TerminalStart {
 export interface NativeTerminal {
   /** The command's process, which leads a session and process group of its own. */
   readonly pid: number;
-  /** What the command writes is read from it, what is typed is written to it. */
+  /** Read the command's output from it, write input to it. */
   readonly stream: ReadStream;
   readonly exited: Promise<Exit>;
   resize(columns: number, rows: number): void;
-  /** Lets the stream close as soon as no process holds the terminal; to be called when it is empty. */
+  /** Lets the stream close once no process holds the terminal; call it when the terminal is empty. */
   release(): void;
 }
 
@@ -45,7 +45,7 @@ interface Binding {
   resize(fd: number, columns: number, rows: number): void;
 }
 
-/** Starts a command on a new terminal; throws when there is none to be had. */
+/** Starts a command on a new terminal. Throws when none is available. */
 export function forkOnTerminal(start: TerminalStart): NativeTerminal {
   const { binding, helper } = loadBinding();
   let onExit = (_exit: Exit): void => undefined;
@@ -65,7 +65,7 @@ export function forkOnTerminal(start: TerminalStart): NativeTerminal {
     helper,
     (exitCode, signalNumber) => onExit(toExit(exitCode, signalNumber)),
   ]);
-  // Held open: libuv takes a terminal that nobody holds for empty, while most of what was written may be unread.
+  // Held open: libuv treats a terminal that nobody holds as empty, while most output may be unread.
   let held: number | undefined = openSync(pty, constants.O_RDWR | constants.O_NOCTTY);
   const release = () => {
     if (held !== undefined) closeSync(held);
@@ -82,7 +82,7 @@ function forked(binding: Binding, how: Parameters<Binding['fork']>): ReturnType<
   try {
     return binding.fork(...how);
   } catch (error) {
-    // The library says only that forkpty(3) failed.
+    // The library only reports that forkpty(3) failed.
     throw new Error(notStarted.noTerminal, { cause: error });
   }
 }

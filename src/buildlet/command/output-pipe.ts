@@ -14,30 +14,30 @@ import { packageRoot } from '../../package-root.ts';
 
 const run = promisify(execFile);
 
-/** The package brings its own where the machine may have none. */
+/** The package's own program, where the machine may have none. */
 function mkfifo(): string {
   const own = join(packageRoot, 'bin/mkfifo');
   return existsSync(own) ? own : 'mkfifo';
 }
 
-/** How many FIFOs are kept ready, so that a command need not wait for one to be made. */
+/** How many FIFOs are kept ready, so that commands need not wait for them. */
 const stockSize = 24;
 
 interface OutputPipe {
   /**
-   * Ends when every process that holds the write end has closed it. What its `data` events give is to be used or
-   * copied before the event is over: all readers read into one buffer.
+   * Ends when every process that holds the write end has closed it. Chunks of `data` events must be used or
+   * copied during the event: all readers share one buffer.
    */
   readonly reader: Socket;
-  /** For the child; to be closed here once the child has it. */
+  /** For the child; close it here once the child has it. */
   readonly writeFd: number;
-  /** Where a process elsewhere can open its end, until the end that is here is closed. */
+  /** The path where another process can open its end, until the end here is closed. */
   readonly name: string;
   closeWriter(): void;
 }
 
 interface InputPipe {
-  /** For the child; to be closed here once the child has it. */
+  /** For the child; close it here once the child has it. */
   readonly readFd: number;
   readonly name: string;
   /** Fails with EPIPE when no process holds the read end any more. */
@@ -55,7 +55,7 @@ export class PipeStock {
     this.directory = directory;
   }
 
-  /** Makes FIFOs ahead of their use; a failure shows when one is taken. */
+  /** Creates FIFOs in advance. A failure is reported when one is taken. */
   async fill(): Promise<void> {
     this.#refill ??= this.#make().finally(() => {
       this.#refill = undefined;
@@ -70,7 +70,7 @@ export class PipeStock {
     try {
       await run(mkfifo(), ['-m', '600', ...names]);
     } catch (error) {
-      // The message of execFile holds the whole command line; what mkfifo said comes first in its standard error.
+      // The message of execFile contains the whole command line; mkfifo's own message is in its standard error.
       const { stderr } = error as { stderr?: string };
       const why = stderr?.split('\n', 1)[0] || messageOf(error);
       throw new GomoteError('ERR_LOCAL_FILE', `cannot make a pipe: ${why}`, { cause: error });
@@ -108,7 +108,7 @@ export class PipeStock {
     }
   }
 
-  /** A pipe the other way: the child's end waits for input, ours never blocks. */
+  /** A pipe in the other direction: the child's end waits for input, ours never blocks. */
   async takeInput(): Promise<InputPipe> {
     const name = await this.#takeName();
     let bothFd: number | undefined;
@@ -131,7 +131,7 @@ export class PipeStock {
   }
 }
 
-/** Opens the FIFO for reading and for writing, or, where descriptors are short, not at all. */
+/** Opens both ends of the FIFO, or neither when descriptors run out. */
 function openBoth(name: string, reading: number, writing: number): [number, number] {
   const readFd = openSync(name, reading);
   try {
@@ -162,7 +162,7 @@ interface CommandPipes {
   readonly stderr: OutputPipe;
 }
 
-/** Starts something on pipes, which it gives with our ends of them; of what has not started nothing is left. */
+/** Starts something on pipes and returns it with our ends. When it does not start, nothing is left. */
 export async function withPipes<T extends object>(
   stock: PipeStock,
   { merge, stdin: hasInput }: CommandStreams,

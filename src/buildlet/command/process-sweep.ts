@@ -1,14 +1,14 @@
-// Ends a process group, and on Linux also the processes that left it but still carry its mark.
+// Ends a process group, and on Linux also processes that left it but still carry its mark.
 import { readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../../errors.ts';
 import { readOfProcess } from '../../files/process-file.ts';
 import { commandVariable } from './environment.ts';
 
-/** How often to look whether processes have gone. */
+/** How often to check whether processes have ended. */
 const pollMs = 20;
 
-/** How long to wait for the kernel to end what KILL was sent to. */
+/** How long to wait for processes to end after KILL. */
 const killWaitMs = 2_000;
 
 export interface SweepTarget {
@@ -41,14 +41,14 @@ async function areGone(
 ): Promise<boolean> {
   const deadline = performance.now() + withinMs;
   for (;;) {
-    // A process may have been forked while the signals went out: those that must die are hit again.
+    // A process may have been forked while the signals were sent: send KILL again.
     if ((await signalAll(target, again)) === 0) return true;
     if (performance.now() > deadline) return false;
     await sleep(pollMs);
   }
 }
 
-/** Signals each process of the target and gives how many there were; signal 0 only counts. */
+/** Signals each process of the target and returns their number; signal 0 only counts. */
 export async function signalAll(target: SweepTarget, signal: NodeJS.Signals | 0): Promise<number> {
   let count = 0;
   if (target.groupId !== undefined && trySignal(-target.groupId, signal)) count++;
@@ -75,14 +75,14 @@ export async function markedProcesses(markPrefix: string): Promise<number[]> {
   const found: number[] = [];
   for (const name of names) {
     if (!/^[0-9]+$/.test(name)) continue;
-    // Another user's process, or one that has just ended, cannot be read, nor is it ours.
+    // A process that cannot be read belongs to another user or has just ended.
     const environment = await readOfProcess(name, 'environ');
     if (environment !== undefined && hasVariable(environment, wanted)) found.push(Number(name));
   }
   return found;
 }
 
-/** Whether one of the variables begins so: there may be others of the same name. */
+/** Whether one of the variables begins with this: there may be several of the same name. */
 const hasVariable = (environment: Buffer, wanted: Buffer): boolean =>
   environment.indexOf(wanted) === 0 || environment.includes(Buffer.concat([nul, wanted]));
 

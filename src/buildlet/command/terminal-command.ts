@@ -15,8 +15,8 @@ import { endProcesses, type SweepTarget, signalAll } from './process-sweep.ts';
 import type { HostOrder, HostReport } from './terminal-host.ts';
 
 /**
- * Starts the command on a terminal, or gives the Process-State text that says why it did not start. What it writes is
- * in `stdout`; `stdin` is what is typed, and its end types ^D.
+ * Starts the command on a terminal, or returns the Process-State text that says why it did not start. Its output is
+ * in `stdout`; `stdin` is its keyboard input, and its end types ^D.
  */
 export async function startTerminalCommand(
   command: PreparedCommand,
@@ -25,14 +25,14 @@ export async function startTerminalCommand(
   const host = spawnHost('pipe', 'pipe');
   const { stdin, stdout } = host;
   if (stdin === null || stdout === null) throw new Error('a host without pipes');
-  // How the host itself ends is known from its reports.
+  // The host's reports say how it ended.
   stdin.on('error', () => undefined);
   const process = await startOn(host, command, size);
   if ('notStarted' in process) stdout.destroy();
   return 'notStarted' in process ? process : { ...process, stdin, stdout };
 }
 
-/** The same over descriptors: what is typed is read from `stdin`, and what the command writes goes to `stdout`. */
+/** The same over descriptors: input is read from `stdin`, and output is written to `stdout`. */
 export const spawnTerminalCommand = (
   command: PreparedCommand,
   size: TerminalRequest,
@@ -80,11 +80,11 @@ async function startOn(
   return {
     exited: endOf(host, target),
     end: async (graceMs) => {
-      // An interactive shell heeds no TERM, but it ends when its terminal hangs up.
+      // An interactive shell ignores TERM, but ends when its terminal hangs up.
       if (graceMs > 0) await signalAll(target, 'SIGHUP');
       await endProcesses(target, graceMs);
     },
-    // What runs in the foreground of a shell is a process group of its own.
+    // The foreground job of a shell has its own process group.
     signal: async (name) => {
       await signalAll(target, name);
     },
@@ -107,7 +107,7 @@ const endOf = (host: ChildProcess, target: SweepTarget): Promise<Exit> =>
       isReported = true;
       resolve(report.exited);
     });
-    // A host that dies by itself takes the terminal with it, and nobody learns how the command takes that.
+    // When the host dies, the terminal goes with it, and the outcome of the command is unknown.
     host.once('disconnect', () => {
       if (isReported) return;
       void endProcesses(target, 0).then(() => resolve({ code: null, signal: 'SIGKILL' }));

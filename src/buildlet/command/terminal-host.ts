@@ -1,4 +1,4 @@
-// A program: the process that holds one terminal, the command on its one side, pipes to the buildlet on its other.
+// A program: the process that holds one terminal, with the command on one side and pipes to the buildlet on the other.
 //
 // It is a process of its own because the controlling end that node-pty opens is inherited by whatever its process starts
 // afterwards: commands would hold each other's terminals. And a terminal hangs up, by itself, when its host dies.
@@ -8,26 +8,26 @@ import type { Exit } from './command.ts';
 import { forkOnTerminal, type NativeTerminal, type TerminalStart } from './native-terminal.ts';
 import { usageMeter } from './usage-meter.ts';
 
-/** What the buildlet tells the host. */
+/** A message from the buildlet to the host. */
 export type HostOrder = { start: TerminalStart } | { resize: { columns: number; rows: number } };
 
-/** What the host tells the buildlet: first whether the command runs, later how it ended. */
+/** A message from the host to the buildlet: first whether the command runs, later how it ended. */
 export type HostReport = { started: number } | { notStarted: string } | { exited: Exit };
 
-/** How long to wait, in ms, until a terminal whose command has ended, and that is silent, is taken to be empty. */
+/** How long a terminal must be silent after its command has ended to be considered empty, in ms. */
 const silenceMs = 20;
 
-/** After how many such times it is closed though other processes hold it. */
+/** After how many such intervals it is closed although other processes hold it. */
 const lingerCount = 10;
 
-/** What ends the input of a program that reads lines. */
+/** The character that ends the input of a program that reads lines. */
 const endOfFile = '\x04';
 
 const newline = 10;
 
 const report = (message: HostReport) => process.send?.(message);
 
-/** The buildlet is gone: so is the terminal. */
+/** Ends the terminal when the buildlet is gone. */
 const hangUp = () => process.kill(process.pid);
 
 process.once('disconnect', hangUp);
@@ -66,7 +66,7 @@ function leave(): void {
   process.disconnect();
 }
 
-/** Copies what the command writes; a slow reader slows it. */
+/** Copies the command's output, with backpressure. */
 function copyOutput({ stream, release }: NativeTerminal, output: NodeJS.WriteStream) {
   let silences = 0;
   let ticks: NodeJS.Timeout | undefined;
@@ -80,7 +80,7 @@ function copyOutput({ stream, release }: NativeTerminal, output: NodeJS.WriteStr
       stream.resume();
     });
   });
-  // That no process holds it is, to Linux, an input/output error.
+  // Linux reports an input/output error when no process holds the terminal.
   stream.on('error', () => undefined).once('close', () => clearInterval(ticks));
   output.on('error', () => stream.destroy());
   const judge = () => {
@@ -92,13 +92,13 @@ function copyOutput({ stream, release }: NativeTerminal, output: NodeJS.WriteStr
   return {
     closeWhenSilent: () => {
       silences = 0;
-      // What came meanwhile is read before the verdict.
+      // Read what has arrived before deciding.
       ticks = setInterval(() => setImmediate(judge), silenceMs);
     },
   };
 }
 
-/** Types what comes on the pipe, as fast as the terminal takes it. */
+/** Copies input from the pipe, as fast as the terminal accepts it. */
 function copyInput(input: NodeJS.ReadStream, terminal: ReadStream): void {
   let lastByte = newline;
   input.on('data', (chunk: Buffer) => {
@@ -108,7 +108,7 @@ function copyInput(input: NodeJS.ReadStream, terminal: ReadStream): void {
     terminal.once('drain', () => input.resume());
   });
   input.on('end', () => {
-    // In the middle of a line the first hands the line over, and only a second is the end.
+    // In the middle of a line, the first ^D submits the line, and only a second one is the end.
     if (!terminal.destroyed) terminal.write(lastByte === newline ? endOfFile : endOfFile.repeat(2));
   });
   input.on('error', hangUp);

@@ -1,5 +1,5 @@
-// What the processes of commands use of the machine, as Linux tells it. CPU time is exact: the kernel adds up that of every
-// process that was waited for. Memory is sampled: when a process has ended, nobody can ask for its memory any more.
+// Measures the resources of commands' processes on Linux. CPU time is exact: the kernel adds up that of every
+// process that was waited for. Memory is sampled: it cannot be read after a process has ended.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunUsage } from '../../protocol/session.ts';
@@ -14,14 +14,14 @@ interface Watched {
 /** The kernel's unit of CPU time for programs, on every Linux, in ms. */
 const tickMs = 10;
 
-/** When a command is first looked at, and the longest time between two looks, in ms. */
+/** The time of the first sample, and the maximum interval between samples, in ms. */
 const firstMs = 10;
 const longestMs = 1_000;
 
-/** Between two looks goes by as many times what one takes. */
+/** The interval between samples as a multiple of the time that one takes. */
 const restFactor = 50;
 
-/** After so many processes everything else gets its turn. */
+/** After how many processes to yield to other work. */
 const processesAtOnce = 64;
 
 export class UsageMeter {
@@ -30,7 +30,7 @@ export class UsageMeter {
   #ended: Watched[] = [];
   #settling: Promise<void> | undefined;
   #cpuMs = new Map<Watched, number>();
-  /** CPU time of the children that had been waited for when it was last asked. */
+  /** CPU time of the children that had been waited for at the last check. */
   #childTicks = 0;
   #timer: NodeJS.Timeout | undefined;
   #delayMs = firstMs;
@@ -40,7 +40,7 @@ export class UsageMeter {
     this.#proc = proc;
   }
 
-  /** Watches a child of this process. What it returns is to be called when the child has been waited for. */
+  /** Watches a child of this process. Call the result when the child has been waited for. */
   watch(pid: number | undefined): () => Promise<RunUsage | undefined> {
     if (pid === undefined || process.platform !== 'linux') return async () => undefined;
     if (this.#watched.size === 0) this.#childTicks = this.#readChildTicks() ?? 0;
@@ -54,7 +54,7 @@ export class UsageMeter {
 
   async #usageOf(one: Watched): Promise<RunUsage | undefined> {
     this.#ended.push(one);
-    // Of children that were waited for together, only the sum of their times is known.
+    // When several children were waited for together, only the sum of their times is known.
     this.#settling ??= new Promise((resolve) => setImmediate(resolve)).then(() => this.#settle());
     await this.#settling;
     const cpuMs = this.#cpuMs.get(one);
@@ -80,7 +80,7 @@ export class UsageMeter {
     const weights = ended.reduce((sum, one) => sum + weightOf(one), 0);
     for (const one of ended) {
       const share = Math.round((ticks * weightOf(one)) / weights);
-      // What nobody waited for is in the samples only.
+      // Processes that nobody waited for are only in the samples.
       this.#cpuMs.set(one, Math.max(share, one.ticks) * tickMs);
     }
   }
@@ -120,7 +120,7 @@ export class UsageMeter {
     this.#schedule();
   }
 
-  /** A process and all that descend from it, but for those whose parent has ended. */
+  /** A process and its descendants, except those whose parent has ended. */
   #processesOf(pid: number): number[] {
     const found = [pid];
     for (const one of found) {
@@ -140,7 +140,7 @@ export class UsageMeter {
     }
   }
 
-  /** What `stat` has after the name of the program: state, parent, group, session, … */
+  /** The fields of `stat` after the program's name: state, parent, group, session, … */
   #statOf(process: number | 'self'): string[] | undefined {
     const text = this.#read(`${process}/stat`);
     // The name may hold anything.
@@ -167,5 +167,5 @@ export class UsageMeter {
 const ticksOf = (fields: readonly string[] | undefined): number =>
   (fields ?? []).slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
 
-/** Of all children of this process: what it is told of them is one sum. */
+/** The CPU time of all children of this process, which is reported as one sum. */
 export const usageMeter = new UsageMeter();

@@ -12,7 +12,7 @@ import { replyIdHeader } from '../../protocol/late-trailer.ts';
 import { formatProcessState } from '../../protocol/process-state.ts';
 import type { Commands } from '../command/commands.ts';
 
-/** How long a command whose client has left has between TERM and KILL. */
+/** The time between TERM and KILL for a command whose client has disconnected. */
 const leaveGraceMs = 5_000;
 
 export function exec(commands: Commands, late: LateTrailers): Handler {
@@ -28,7 +28,7 @@ export function exec(commands: Commands, late: LateTrailers): Handler {
     };
     const form = decodeExecForm(await readFormBody(request));
     if ('refused' in form) return sendError(response, 400, form.refused, 'ERR_REQUEST');
-    // The client gives up if no header comes soon, however long the command is silent.
+    // Send the header at once: the client gives up without it, even if the command is silent.
     response.writeHead(200);
     response.flushHeaders();
     const command = await commands.start(form, { merge: true, stdin: false }, signal);
@@ -43,14 +43,14 @@ export function exec(commands: Commands, late: LateTrailers): Handler {
   };
 }
 
-/** Sends each piece as it comes; a slow reader of the response slows the command. */
+/** Sends each chunk as it arrives. A slow reader slows the command. */
 async function copyOutput(output: Readable, response: ServerResponse): Promise<void> {
   output.on('data', (piece: Buffer) => {
     if (response.write(Buffer.from(piece)) || response.destroyed) return;
     output.pause();
     void drained(response).then(() => output.resume());
   });
-  // A command without output may have ended before anyone listened.
+  // A command without output may have ended before anybody listened.
   await finished(output, { writable: false });
 }
 

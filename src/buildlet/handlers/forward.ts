@@ -92,12 +92,12 @@ export class Forwards {
     }
   }
 
-  /** Opens a stream for a connection that came. */
+  /** Opens a stream for an incoming connection. */
   #offer(connection: Socket, link: CallingLink): void {
     try {
       void joinStreams(link.open(), connection);
     } catch {
-      // The client has said goodbye, and those that it took before may still be open.
+      // The client has announced its end, but earlier streams may still be open.
       connection.on('error', () => undefined);
       breakOff(connection);
     }

@@ -76,7 +76,7 @@ function startOf(query: URLSearchParams, info: FileInfo, path: string): number {
   return start;
 }
 
-/** Digests the whole file and gives what lies from `start` on; fails when the file changes meanwhile. */
+/** Hashes the whole file and yields it from `start`. Fails when the file changes meanwhile. */
 async function* contentFrom(
   handle: FileHandle,
   path: string,

@@ -1,4 +1,4 @@
-// GET /tgz: a directory as .tar.gz, or as the client wishes it packed.
+// GET /tgz: a directory as .tar.gz, or in the compression that the client asks for.
 
 import { GomoteError } from '../../errors.ts';
 import type { LateTrailers } from '../../http/server/late-trailers.ts';

@@ -44,12 +44,12 @@ interface Found {
   readonly stats: Stats;
 }
 
-/** Called with what cannot be read, and why: the rest is listed. */
+/** Called with entries that cannot be read, and why. The rest is listed. */
 type OnUnread = (name: string, error: unknown) => void;
 
 interface Troubles {
   readonly onUnread: OnUnread;
-  /** Called with a name that no line can carry: neither it nor what is below it is listed. */
+  /** Called with a name that cannot be listed. Neither it nor entries below it are listed. */
   readonly onUnlisted: (name: string) => void;
 }
 
@@ -93,10 +93,10 @@ async function* pieces(
   const onUnread: OnUnread = (name, error) => {
     const reason = errnoText(errnoOf(error) ?? 'EIO');
     if (listing.isEscaped) piece += formatUnreadLine(name, reason);
-    // As a buildlet of Go ends a listing.
+    // A Go buildlet ends a listing like this.
     else last ||= `${formatWalkError(tree.shown(name), reason)}\n`;
   };
-  // Clients take what is no line of a listing for the name of something that is not listed.
+  // Clients treat any other line as the name of something that is not listed.
   const onUnlisted = (name: string) => {
     piece += `${quoted(name)}\n`;
   };
@@ -137,9 +137,9 @@ function* below(
     try {
       return use();
     } catch (error) {
-      // The directory that was asked for is the answer.
+      // The requested directory itself is listed.
       if (path === '') throw walkError(tree.shown(path), error);
-      // What has gone since it was found was never there.
+      // An entry that was removed meanwhile is not listed.
       if (!isGone(error)) onUnread(path, error);
       return undefined;
     }

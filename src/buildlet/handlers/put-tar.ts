@@ -47,7 +47,7 @@ export function putTar(workDir: string, features: readonly string[]): Handler {
 }
 
 async function fetchUrl(url: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
-  // Most buildlets never make a request of their own.
+  // Loaded on demand: most buildlets never make a request.
   const { fetchBody } = await import('../../http/client/fetch-body.ts');
   return await fetchBody(url, signal);
 }

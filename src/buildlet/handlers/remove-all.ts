@@ -40,7 +40,7 @@ function warningsOf(absent: readonly string[]): string[] {
   return more === 0 ? named : [...named, `${more} more: ${errnoText('ENOENT')}`];
 }
 
-/** Whether there was something. */
+/** Whether something was removed. */
 async function remove(workDir: string, path: string): Promise<boolean> {
   const place = placeOf(workDir, path);
   if (place === undefined) return false;
@@ -59,7 +59,7 @@ async function remove(workDir: string, path: string): Promise<boolean> {
   }
 }
 
-/** Undefined when nothing is there. */
+/** Undefined when it does not exist. */
 function placeOf(workDir: string, given: string): Place | undefined {
   if (given === '' || normalizeRelativePath(given) === undefined) {
     throw new GomoteError('ERR_PATH', `bad 'path' parameter: ${quoted(given)}`);

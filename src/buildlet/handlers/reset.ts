@@ -13,7 +13,7 @@ const resetGraceMs = 1_000;
 
 interface ResetState {
   readonly workDir: string;
-  /** Other directories that commands write to: each is made again when the next command starts. */
+  /** Other directories that commands write to. Each is created again when the next command starts. */
   readonly emptied: readonly string[];
   readonly commands: Commands;
   readonly sessions: SessionTable;

@@ -1,4 +1,4 @@
-// What can be asked of a session beside its output: input, signals, the size of its terminal, signs of life.
+// Requests about a session besides its output: input, signals, the size of its terminal, heartbeats.
 import { sendEmpty, sendError, sendText } from '../../http/server/reply.ts';
 import type { Exchange, Handler } from '../../http/server/server.ts';
 import { contentTypes } from '../../protocol/endpoints.ts';
@@ -7,7 +7,7 @@ import { signalByName } from '../../protocol/signals.ts';
 import type { Session } from '../runs/session.ts';
 import type { SessionTable } from '../runs/table.ts';
 
-/** With `running=1` only those that go on. */
+/** With `running=1`, only those that are still running. */
 export function listSessions(table: SessionTable): Handler {
   return ({ response, query }) => {
     const onlyRunning = query.get('running') === '1';

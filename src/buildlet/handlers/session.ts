@@ -44,7 +44,7 @@ export function session(table: SessionTable, pingMs: number): Handler {
       const offset = text === 'end' ? log.end : wholeNumber(text);
       if (offset === undefined)
         return sendError(response, 400, "bogus 'from' parameter", 'ERR_REQUEST');
-      // Of a log that is over, every reader gets the closing record.
+      // Every reader of a finished log gets the closing record.
       from = await log.startOfRecord(Math.min(offset, log.isClosed ? log.end - 1 : log.end));
     }
     beginLog(response, id);
@@ -74,7 +74,7 @@ async function breaksOf({
 }
 
 /**
- * The header goes out before the command says anything: the client knows that it has been taken. The last of it asks
+ * The header is sent before any output, so that the client knows that the command was accepted. Its last field asks
  * proxies that know it (nginx) not to hold output back.
  */
 function beginLog(response: ServerResponse, id: string): void {

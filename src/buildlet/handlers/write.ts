@@ -20,10 +20,10 @@ import { formatTotals, totalsHeader } from '../../protocol/transfer.ts';
 import { decompressed } from '../../tar/decompress.ts';
 import { countBytes, TransferCounter } from '../../tar/transfer-counter.ts';
 
-/** What arrives while the disk is busy is written at once, up to this many bytes. */
+/** How much data is buffered and written at once while the disk is busy, in bytes. */
 const gatheredBytes = 1 << 20;
 
-/** PUT /write: the body is the content; a client that has it whole sends its totals ahead, and gets them back. */
+/** PUT /write: the body is the content. A client that knows its totals sends them first, and gets them back. */
 export function write(workDir: string, features: readonly string[]): Handler {
   return async ({ request, response, query, signal }) => {
     const expected = request.headers[totalsHeader.toLowerCase()];
@@ -59,14 +59,14 @@ interface Target {
   readonly workDir: string;
   readonly query: URLSearchParams;
   readonly signal: AbortSignal;
-  /** Throws when it is not whole, before it gets its name. */
+  /** Throws when the file is incomplete, before it gets its final name. */
   readonly prove?: (bytes: number) => void;
 }
 
-/** Of a directory that has to be made for the file; the umask applies. */
+/** The mode of parent directories that are created; the umask applies. */
 const directoryMode = 0o777;
 
-/** Writes the file under a name of its own, and gives it its final one when all is there. Resolves with its size. */
+/** Writes the file under a temporary name, and renames it when it is complete. Resolves with its size. */
 async function store(source: AsyncIterable<Buffer>, target: Target): Promise<number> {
   const { workDir, query, signal, prove } = target;
   const path = normalizeRelativePath(query.get('path') ?? '');

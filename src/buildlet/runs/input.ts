@@ -1,9 +1,9 @@
-// The input of one session: taken piece by piece, each byte once, however often a client has to send it.
+// The input of one session: each byte is written once, however often a client has to send it.
 import type { Writable } from 'node:stream';
 import { GomoteError } from '../../errors.ts';
 
 interface InputPart {
-  /** Where in the input the bytes belong; absent: at its end. */
+  /** The offset of the bytes in the input; absent: at its end. */
   readonly offset: number | undefined;
   /** Whether the input ends with them. */
   readonly end: boolean;
@@ -14,7 +14,7 @@ export class SessionInput {
   #taken = 0;
   #ended = false;
   #closed = false;
-  /** Waits for the part being taken, after telling it to stop. */
+  /** Stops the current part and waits for it. */
   #turn: { stop: AbortController; over: Promise<unknown> } | undefined;
 
   constructor(writer: Writable) {
@@ -34,8 +34,8 @@ export class SessionInput {
   }
 
   /**
-   * Writes what is new of the part, as fast as the command reads. A part that comes while another is being taken
-   * takes its place: the connection of that one has broken.
+   * Writes the new bytes of the part, as fast as the command reads. A part that arrives while another is being written
+   * replaces it: the connection of the other one has broken.
    */
   async take(body: AsyncIterable<Buffer>, part: InputPart): Promise<void> {
     const before = this.#turn;

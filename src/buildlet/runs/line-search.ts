@@ -1,9 +1,9 @@
-// Looks for a pattern in the lines of a command's output as they come, also in one that has not ended yet.
+// Searches the lines of a command's output for a pattern as they arrive, including an unfinished one.
 import type { GoPattern } from '../../go-pattern.ts';
 
 type StreamName = 'out' | 'err';
 
-/** How much of a line without an end is kept to be searched together with what follows, in bytes. */
+/** How much of an unfinished line is kept to be searched with the rest, in bytes. */
 const keptBytes = 4 << 10;
 
 const newline = 10;
@@ -24,7 +24,7 @@ export class LineSearch {
     this.#pattern = pattern;
   }
 
-  /** Takes what comes next; whether a line in it matches that has not matched before. */
+  /** Adds output. Returns whether a line matches that has not matched before. */
   take(stream: StreamName, chunk: Buffer): boolean {
     const bytes = Buffer.concat([this.#open[stream], chunk]);
     let isFound = false;

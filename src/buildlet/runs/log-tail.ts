@@ -1,5 +1,5 @@
 // The newest part of a session's log, in memory: whole records one after another in a few large buffers, so that much
-// of it goes to a reader or to disk as one piece.
+// of it goes to a reader or to disk in one write.
 import { formatRecord, recordHeader } from '../../protocol/log-records.ts';
 import { type LogMark, startOfRecord } from './segment.ts';
 
@@ -17,11 +17,11 @@ interface Slab {
   used: number;
 }
 
-/** The size of buffers, in bytes: that of a quiet session's, and the most that one grows to. */
+/** The initial and the maximum size of buffers, in bytes. */
 const leastBytes = 8 << 10;
 const mostBytes = 512 << 10;
 
-/** A buffer that was full within this time is followed by one of twice the size; one that took longer, by half of it. */
+/** A buffer that fills within this time is followed by one of twice the size; otherwise by one of half the size. */
 const quickMs = 50;
 const slowMs = 500;
 
@@ -31,7 +31,7 @@ export class LogTail {
   #end: LogMark = { at: 0, stdout: 0, stderr: 0 };
   #written = this.#end;
 
-  /** @param limitBytes The largest buffer that is of use, unless a record needs more. */
+  /** @param limitBytes The maximum size of a buffer, unless a record needs more. */
   constructor(limitBytes: number) {
     this.#mostBytes = Math.min(limitBytes, mostBytes);
   }
@@ -91,7 +91,7 @@ export class LogTail {
     return Math.min(Math.max(last.bytes.length * factor, leastBytes), this.#mostBytes);
   }
 
-  /** What is not on disk, about as much as given at most; undefined when all is. */
+  /** The next part that is not on disk, up to about this size; undefined when everything is. */
   unwritten(limitBytes: number): PendingWrite | undefined {
     const start = this.#written;
     const buffers: Buffer[] = [];
@@ -109,14 +109,14 @@ export class LogTail {
     return sizeBytes === 0 ? undefined : { buffers, start, end: this.#end };
   }
 
-  /** It is on disk up to there; what lies before `keepFrom`, besides, need not stay in memory. */
+  /** Records up to where it is on disk, and frees memory before `keepFrom`. */
   wrote(end: LogMark, keepFrom: number): void {
     this.#written = end;
     const limit = Math.min(keepFrom, end.at);
     while (this.#slabs[0] !== undefined && endOf(this.#slabs[0]) <= limit) this.#slabs.shift();
   }
 
-  /** The records from `offset` on that lie together; undefined when there are none. */
+  /** The contiguous records from `offset`; undefined when there are none. */
   read(offset: number): Buffer | undefined {
     const slab = this.#slabs[this.#indexOf(offset)];
     return slab?.bytes.subarray(offset - slab.start.at, slab.used);

@@ -1,7 +1,7 @@
-// When the output in a log was written: the log's offset and the moment, for each moment that something was. In memory, as
-// logs do not outlive their buildlet; it is bounded, and coarser for a log that has very many moments.
+// When the output in a log was written: pairs of log offset and time. In memory, since
+// logs do not outlive their buildlet; bounded, and coarser for a log with very many writes.
 
-/** How many moments are kept of one log. */
+/** How many times are kept for one log. */
 const mostMoments = 1 << 18;
 
 export class LogTimes {
@@ -9,9 +9,9 @@ export class LogTimes {
   /** Log offsets of records; the output from there on, up to the next, was written at the moment of the same index. */
   #offsets: number[] = [];
   #moments: number[] = [];
-  /** Moments closer than this to the last are taken for the same, in ms. */
+  /** Times closer than this to the last one are merged, in ms. */
   #stepMs = 1;
-  /** The clock of this process never goes back; that of the system may. */
+  /** A monotonic clock: the system's may go back. */
   readonly #epochMs = Date.now() - performance.now();
 
   constructor(limit = mostMoments) {
@@ -28,7 +28,7 @@ export class LogTimes {
     while (this.#moments.length > this.#mostMoments) this.#thin();
   }
 
-  /** A silence stays where it is: only moments that are close to each other become one. */
+  /** Merges times that are close to each other, so that silences stay visible. */
   #thin(): void {
     this.#stepMs *= 2;
     let last = -Infinity;
@@ -41,7 +41,7 @@ export class LogTimes {
     this.#moments = this.#moments.filter((_, i) => kept[i]);
   }
 
-  /** Offsets and moments for the log from one offset to another: the first holds for the beginning. */
+  /** Offsets and times for a part of the log: the first applies to its beginning. */
   between(from: number, to: number): [offset: number, moment: number][] {
     const found: [number, number][] = [];
     for (let i = this.#indexAt(from); i < this.#offsets.length; i++) {
@@ -52,14 +52,14 @@ export class LogTimes {
     return found;
   }
 
-  /** What lies before that offset in the log is no more. */
+  /** The log before that offset was dropped. */
   dropBefore(offset: number): void {
     const index = this.#indexAt(offset);
     this.#offsets.splice(0, index);
     this.#moments.splice(0, index);
   }
 
-  /** The index of the last that is not behind `offset`, or 0. */
+  /** The index of the last one at or before `offset`, or 0. */
   #indexAt(offset: number): number {
     let [low, high] = [0, this.#offsets.length];
     while (high - low > 1) {

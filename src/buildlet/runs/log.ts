@@ -8,19 +8,19 @@ import { LogTimes } from './log-times.ts';
 import { type LogMark, Segment } from './segment.ts';
 
 interface LogOptions {
-  /** Where its files go: this with a number added to it. */
+  /** The path prefix of its files, to which a number is added. */
   readonly path: string;
   /** How large a file of the log may grow, in bytes. */
   readonly segmentBytes: number;
   /** How long a full disk is waited for, in ms. */
   readonly fullWaitMs: number;
-  /** Whether there is room for as much as a reader may be behind to whom files are named. */
+  /** Whether there is room for what a reader of named files may be behind. */
   readonly mayRunAhead: () => boolean;
-  /** Called with how much has been written; drops segments if that is too much. */
+  /** Called with how much was written; drops segments if necessary. */
   readonly onWritten: (sizeBytes: number) => void;
   /** The disk is full: drops what can be dropped. */
   readonly onFull: () => void;
-  /** Called once that the log cannot be written: what is not on disk stays in memory. */
+  /** Called once when the log cannot be written: what is not on disk stays in memory. */
   readonly onFailure: (error: Error) => void;
 }
 
@@ -31,16 +31,16 @@ interface LogPart {
   readonly next: number;
 }
 
-/** How much of what is on disk stays in memory, for readers that are close behind, in bytes. */
+/** How much of the data on disk stays in memory for readers that are close behind, in bytes. */
 const tailBytes = 256 << 10;
 
-/** How much of what is no more in memory a reader gets at a time, in bytes; more than the largest record. */
+/** How much a reader gets from disk at a time, in bytes; more than the largest record. */
 const partBytes = 256 << 10;
 
 /** How often a full disk is tried again, in ms. */
 const fullPollMs = 200;
 
-/** As much is written at once, in bytes, if it comes within this time, in ms. */
+/** How much is collected for one write, in bytes, and for how long, in ms. */
 const writeBytes = 1 << 20;
 const gatherMs = 5;
 
@@ -79,12 +79,12 @@ export class SessionLog {
     return this.#tail.written.at;
   }
 
-  /** Whether there is room for as much as a reader may be behind to whom files are named. */
+  /** Whether there is room for what a reader of named files may be behind. */
   get mayRunAhead(): boolean {
     return this.#options.mayRunAhead();
   }
 
-  /** Whether what is not on disk never will be. */
+  /** Whether writing has failed for good. */
   get hasFailed(): boolean {
     return this.#failed;
   }
@@ -129,7 +129,7 @@ export class SessionLog {
     await new Promise<void>((resolve) => this.#diskWaiters.push(resolve));
   }
 
-  /** Lets everyone look again who waits for a change. */
+  /** Wakes everybody who waits for a change. */
   wake(): void {
     this.#waiters = resolved(this.#waiters);
     this.#diskWaiters = resolved(this.#diskWaiters);
@@ -170,7 +170,7 @@ export class SessionLog {
     const { buffers, start, end } = part;
     await this.#patiently(async () => (await this.#segmentFor(start)).append(buffers));
     const isWhole = this.#closed && end.at === this.end;
-    // Of a log that is over, only the closing record is worth its memory.
+    // Of a finished log, only the closing record stays in memory.
     this.#tail.wrote(end, isWhole ? end.at - 1 : end.at - tailBytes);
     this.#options.onWritten(end.at - start.at);
     this.wake();
@@ -212,7 +212,7 @@ export class SessionLog {
     return segment.sizeBytes;
   }
 
-  /** What there is from `offset` on, which must be where a record begins; undefined at the end of the log. */
+  /** The log from `offset`, which must be the start of a record; undefined at the end of the log. */
   async read(offset: number): Promise<LogPart | undefined> {
     const start = this.#start;
     if (offset < start.at) {
@@ -236,7 +236,7 @@ export class SessionLog {
     }
   }
 
-  /** The file that holds what follows `offset`, as far as it does; undefined when none does. */
+  /** The file with the log after `offset`, and how far it reaches; undefined when there is none. */
   place(offset: number): FileRange | undefined {
     if (offset < this.#start.at) return undefined;
     return this.#segments.find(({ end }) => offset < end)?.rangeFrom(offset);
@@ -245,7 +245,7 @@ export class SessionLog {
   /** The offset of the record that holds `offset`, or the end. */
   async startOfRecord(offset: number): Promise<number> {
     if (offset >= this.end) return this.end;
-    // What has been dropped is a gap, which every reader gets as a record.
+    // Every reader gets a record for the dropped gap.
     if (offset <= this.#start.at) return offset;
     if (offset >= this.#tail.start.at) return this.#tail.startOfRecord(offset);
     const segment = this.#segments.find(({ end }) => offset < end);

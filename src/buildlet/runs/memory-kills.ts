@@ -1,9 +1,9 @@
-// How many processes the kernel has killed for want of memory, where it says so. What it says is in memory: to read it
-// at once takes less time than to hand it to another thread.
+// How many processes the kernel has killed for lack of memory, where it reports that. The file is in memory: reading it
+// synchronously takes less time than using another thread.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** The count for the control group of this process; undefined where the kernel keeps none. */
+/** The count for the control group of this process; undefined where there is none. */
 export function countMemoryKills(root = '/'): number | undefined {
   const groups = readText(join(root, 'proc/self/cgroup'));
   const paths = (groups ?? '').split('\n').flatMap((line) => {

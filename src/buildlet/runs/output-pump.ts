@@ -1,4 +1,4 @@
-// Moves a command's output into the log: at once on an idle stream, in larger pieces under load, never ahead of what
+// Moves a command's output into the log: at once on an idle stream, in larger chunks under load, never ahead of what
 // the log and its readers can take.
 import { createHash, type Hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
@@ -14,12 +14,12 @@ export const emptySum = (): StreamSum => ({
 
 interface PumpOptions {
   readonly stdout: Readable;
-  /** Absent: it is in stdout. */
+  /** Absent: it is merged into stdout. */
   readonly stderr?: Readable | undefined;
   readonly onOutput: (stream: StreamName, chunk: Buffer) => void;
 }
 
-/** Reads smaller than this, in bytes, that follow one another quickly are a burst of small writes. */
+/** Reads smaller than this, in bytes, in quick succession are a burst of small writes. */
 const smallBytes = 4 << 10;
 
 /** A pause longer than this ends a burst, in ms. */
@@ -28,7 +28,7 @@ const burstGapMs = 3;
 /** How many quick small reads make a burst. */
 const burstReads = 16;
 
-/** How long a burst is let to gather in the pipe before the next read, in ms. */
+/** How long to let a burst gather in the pipe before the next read, in ms. */
 const gatherMs = 1;
 
 export class OutputPump {
@@ -64,7 +64,7 @@ export class OutputPump {
       this.add(name, chunk);
       this.#gatherAfter(chunk.length);
     });
-    // A terminal whose processes have gone fails instead of ending.
+    // A terminal whose processes have ended fails instead of ending.
     await finished(source, { writable: false }).catch(() => undefined);
   }
 
@@ -90,7 +90,7 @@ export class OutputPump {
     }, gatherMs);
   }
 
-  /** Holds the output back, which blocks the command, or lets it flow. */
+  /** Pauses or resumes the output. Pausing blocks the command. */
   hold(held: boolean): void {
     if (held === this.#held) return;
     this.#held = held;
@@ -110,7 +110,7 @@ export class OutputPump {
     for (const source of this.#sources) source.destroy();
   }
 
-  /** What the streams held in all. To be asked once, at the end. */
+  /** The totals of the streams. Call it once, at the end. */
   sums(): { stdout: StreamSum; stderr: StreamSum } {
     const of = ({ bytes, hash }: { bytes: number; hash: Hash }): StreamSum => ({
       bytes,

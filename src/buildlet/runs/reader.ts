@@ -1,4 +1,4 @@
-// One reader of a session's log, live until the closing record has gone out.
+// One reader of a session's log, until the closing record has been sent.
 import type { ServerResponse } from 'node:http';
 import { drained } from '../../http/server/reply.ts';
 import { formatRecord, recordHeader } from '../../protocol/log-records.ts';
@@ -10,9 +10,9 @@ interface ReaderOptions extends ReadingOptions {
   readonly name: string | undefined;
   readonly observes: boolean;
   readonly from: number;
-  /** Whether it is told when the command stands still, and when it goes on. */
+  /** Whether it is told when the command is stopped and continued. */
   readonly stated: boolean;
-  /** How often each side is heard from, in ms. */
+  /** The heartbeat interval of each side, in ms. */
   readonly pingMs: number;
 }
 
@@ -31,7 +31,7 @@ export async function serveLog(
   let lastHeardAtMs = performance.now();
   let lastSentAtMs = lastHeardAtMs;
   let fellSilent = false;
-  // Who comes later may have been told something else before.
+  // A reader that connects later may have seen another state.
   let told: Standstill | undefined | null = options.from > 0 ? null : undefined;
   const reader: Reader = {
     name: options.name,

@@ -1,34 +1,34 @@
-// How far one reader of a log is, and what it gets next: records, or the name of the file that holds them.
+// The progress of one reader of a log, and what it gets next: records, or the name of the file that contains them.
 import { formatRecord, formatTimes } from '../../protocol/log-records.ts';
 import type { SessionLog } from './log.ts';
 
-/** How far the log may be ahead of a reader that records are sent to, in bytes. */
+/** How far the log may be ahead of a reader of records, in bytes. */
 const sentLagBytes = 256 << 10;
 
-/** How far it may be ahead of what a reader has said to have, to which files are named, in bytes. */
+/** How far it may be ahead of what a reader of named files has confirmed, in bytes. */
 export const namedLagBytes = 16 << 20;
 
-/** As much is sent first, in bytes: for short output, files are not worth opening. */
+/** How much is sent before files are named, in bytes: for short output, opening files is not worth it. */
 const sentFirstBytes = 1 << 20;
 
-/** Less than this, in bytes, is sent at once rather than named once it is on disk. */
+/** Less than this, in bytes, is sent at once rather than named later. */
 const leastNamedBytes = 64 << 10;
 
 export interface Reader {
-  /** Given by a client that will be heard from, and is taken for dead when it is not. */
+  /** The id of a client that sends heartbeats, and is considered dead without them. */
   readonly name: string | undefined;
-  /** Whether it neither slows the session nor keeps it alive. */
+  /** Whether it only observes: it neither slows the session nor keeps it alive. */
   readonly observes: boolean;
-  /** What lies before it in the log is not needed for it any more. */
+  /** The log before this offset is no longer needed for it. */
   readonly needsFrom: number;
-  /** Whether the session is to wait for it. */
+  /** Whether the session must wait for it. */
   readonly isBehind: boolean;
-  /** It was heard from, and has the log up to there. */
+  /** Records a sign of life, and that the reader has the log up to there. */
   heard(acknowledged: number): void;
 }
 
 export interface ReadingOptions {
-  /** Whether the reader can open the log's files: they are named to it then, once there is much. */
+  /** Whether the reader can open the log's files, so that much output may be named. */
   readonly named: boolean;
   /** Whether it is told when the output was written. */
   readonly timed: boolean;
@@ -53,34 +53,34 @@ export class Reading {
     this.#isTimed = timed;
   }
 
-  /** Whether the reader has the whole log, which is closed, or what it has not is on its way. */
+  /** Whether the log is closed, and all of it has been sent to the reader. */
   get isOver(): boolean {
     const { isClosed, end } = this.#log;
     return isClosed && this.#next >= end && this.#acknowledged >= this.#namedEnd;
   }
 
-  /** Whether there is nothing to give before the log has changed. */
+  /** Whether nothing can be sent before the log changes. */
   get mustWait(): boolean {
     return this.#next === this.#log.end || this.#awaitsDisk;
   }
 
-  /** Resolves when there may be something to give; to be called at once when it must wait. */
+  /** Resolves when there may be something to send; call it at once when it must wait. */
   async change(): Promise<void> {
     await (this.#awaitsDisk ? this.#log.stored() : this.#log.changed());
   }
 
-  /** What lies before it in the log is not needed for the reader any more. */
+  /** The log before this offset is no longer needed for the reader. */
   get needsFrom(): number {
     return this.#namedEnd > 0 ? this.#acknowledged : this.#next;
   }
 
-  /** Whether the session is to wait for it. */
+  /** Whether the session must wait for it. */
   get isBehind(): boolean {
     const lagBytes = this.#namedEnd > 0 ? namedLagBytes : sentLagBytes;
     return this.#log.end - this.needsFrom > lagBytes;
   }
 
-  /** The reader has the log up to there; returns how far it can have. */
+  /** Records that the reader has the log up to there. Returns how far it can be. */
   heard(acknowledged: number): number {
     this.#acknowledged = Math.max(this.#acknowledged, Math.min(acknowledged, this.#next));
     return this.#acknowledged;
@@ -97,7 +97,7 @@ export class Reading {
     return this.#names && isMuch && written - this.#next < leastNamedBytes;
   }
 
-  /** What comes next; undefined when it has to wait or is over. */
+  /** The next part; undefined when it must wait or has ended. */
   async part(): Promise<Buffer | undefined> {
     const from = this.#next;
     const part = await this.#part();

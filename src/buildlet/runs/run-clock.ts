@@ -1,10 +1,10 @@
-// The timers of a run. Its limits stand still while its processes do.
+// The timers of a run. Time limits are suspended while its processes are stopped.
 import type { Standstill } from '../../protocol/session.ts';
 import { type LongTimer, longTimer } from '../../timeout-signal.ts';
 
 export class RunClock {
   readonly #timers = new Set<LongTimer>();
-  /** What is due once the run goes on. */
+  /** Timers that continue with the run. */
   #due: (() => void)[] = [];
   #isOver = false;
   #standstill: Standstill | undefined;
@@ -12,12 +12,12 @@ export class RunClock {
   #standstillMs = 0;
   #wentOnAtMs = 0;
 
-  /** Why the run stands still; undefined when it does not. */
+  /** Why the run is stopped; undefined when it is not. */
   get standstill(): Standstill | undefined {
     return this.#standstill;
   }
 
-  /** Calls `act` after this many ms, whether or not the run stands still. */
+  /** Calls `act` after this many ms, whether or not the run is stopped. */
   after(delayMs: number, act: () => void): void {
     if (this.#isOver) return;
     const timer = longTimer(() => {
@@ -27,13 +27,13 @@ export class RunClock {
     this.#timers.add(timer);
   }
 
-  /** Calls `act` when the run has gone on for this many ms. */
+  /** Calls `act` when the run has been running for this many ms. */
   limit(limitMs: number, act: () => void): void {
     const endMs = this.#nowMs + limitMs;
     this.#when(() => endMs - this.#nowMs, act);
   }
 
-  /** Calls `act` when the run has gone on for this many ms since the moment that `sinceMs` gives. */
+  /** Calls `act` when the run has been running for this many ms since the time that `sinceMs` returns. */
   limitSince(sinceMs: () => number, limitMs: number, act: () => void): void {
     const leftMs = () => Math.max(sinceMs(), this.#wentOnAtMs) + limitMs - performance.now();
     this.#when(leftMs, act);
@@ -56,7 +56,7 @@ export class RunClock {
     this.#standstill = standstill;
   }
 
-  /** False when the run does not stand still. */
+  /** Returns false when the run is not stopped. */
   goOn(): boolean {
     if (this.#standstill === undefined) return false;
     this.#standstill = undefined;
@@ -68,7 +68,7 @@ export class RunClock {
     return true;
   }
 
-  /** Nothing is called from here on. */
+  /** Cancels all timers. */
   end(): void {
     this.#isOver = true;
     this.#standstill = undefined;

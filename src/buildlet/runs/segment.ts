@@ -1,9 +1,9 @@
-// One file of a session's log: a run of whole records.
+// One file of a session's log: a sequence of complete records.
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { fileIdentity } from '../../files/file-identity.ts';
 import { type FileRange, parseRecordHeader } from '../../protocol/log-records.ts';
 
-/** A place between two records: the log's offset and what the streams had written by then. */
+/** A position between two records: the log's offset and those of the streams. */
 export interface LogMark {
   readonly at: number;
   readonly stdout: number;
@@ -15,7 +15,7 @@ let created = 0;
 export class Segment {
   readonly #path: string;
   readonly start: LogMark;
-  /** Segments of all logs in the order they were begun. */
+  /** Segments of all logs in order of creation. */
   readonly age = created++;
   #handle: FileHandle | undefined;
   sizeBytes = 0;
@@ -35,7 +35,7 @@ export class Segment {
     return this.start.at + this.sizeBytes;
   }
 
-  /** Writes whole records; one that failed may be tried again. */
+  /** Writes complete records. A failed write may be retried. */
   async append(buffers: readonly Buffer[]): Promise<void> {
     const handle = this.#handle;
     if (handle === undefined) throw new Error('the segment is closed');
@@ -62,14 +62,14 @@ export class Segment {
     await rm(this.#path, { force: true });
   }
 
-  /** Where all lies that is written of the log from its offset `from` on. */
+  /** The location of the written log from its offset `from`. */
   rangeFrom(from: number): FileRange {
     const path = this.#path;
     const at = from - this.start.at;
     return { path, identity: fileIdentity(path), at, bytes: this.sizeBytes - at };
   }
 
-  /** The whole records from the log's offset `from` on, at least one, of about `limitBytes`. */
+  /** The complete records from the log's offset `from`, at least one, about `limitBytes` in total. */
   async read(from: number, limitBytes: number): Promise<Buffer> {
     const sizeBytes = Math.min(limitBytes, this.end - from);
     const handle = await open(this.#path, 'r');
@@ -95,7 +95,7 @@ export class Segment {
   }
 }
 
-/** Where in `bytes` the record begins that holds `place`; by default, the first that is not whole. */
+/** The position in `bytes` of the record that contains `place`; by default, of the first incomplete one. */
 export function startOfRecord(bytes: Buffer, place = bytes.length): number {
   for (let at = 0; ; ) {
     const newline = bytes.indexOf(10, at);

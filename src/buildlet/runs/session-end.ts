@@ -1,4 +1,4 @@
-// How a session ended, from what is known of its command.
+// Determines how a session ended, from its command's end.
 import type { EndReason } from '../../protocol/session.ts';
 import type { Exit } from '../command/command.ts';
 
@@ -6,9 +6,9 @@ import type { Exit } from '../command/command.ts';
 export const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGKILL'];
 
 /**
- * @param asked `why`: for what reason the session ended it, if it did. `wasAsked`: whether a signal that asks for its end was
+ * @param asked `why`: the reason for which the session ended it, if it did. `wasAsked`: whether a signal that asks for its end was
  * sent on request.
- * @param wasMemoryShort Whether the kernel has killed something meanwhile for want of memory.
+ * @param wasMemoryShort Whether the kernel has killed something meanwhile for lack of memory.
  */
 export function endReasonOf(
   { code, signal }: Exit,

@@ -1,4 +1,4 @@
-// One session: a command, the log of its output, who reads it, and when it must end.
+// A session: a command, the log of its output, its readers, and its time limits.
 import { GomoteError, messageOf } from '../../errors.ts';
 import { formatProcessState } from '../../protocol/process-state.ts';
 import type { EndReason, SessionEnd, SessionInfo, SessionRequest } from '../../protocol/session.ts';
@@ -16,12 +16,12 @@ import { endingSignals, endReasonOf } from './session-end.ts';
 export interface SessionOptions {
   readonly id: string;
   readonly request: SessionRequest;
-  /** Stops its processes when a line of their output matches. */
+  /** Stops its processes when a line of output matches. */
   readonly breaks?: LineSearch | undefined;
   /** The command with its arguments, for people. */
   readonly command: readonly string[];
   readonly makeLog: (session: Session) => SessionLog;
-  /** How long one whose reader fell silent goes on, in ms. */
+  /** How long a session goes on after its reader fell silent, in ms. */
   readonly silentGraceMs: number;
 }
 
@@ -31,7 +31,7 @@ const diskLagBytes = 8 << 20;
 const defaultGraceMs = 60_000;
 const defaultKillAfterMs = 5_000;
 
-/** How long output may still come when every process that could be found has been ended, in ms. */
+/** How long to wait for more output after every known process has been ended, in ms. */
 const lastOutputAtMs = 1_000;
 
 export class Session {
@@ -56,7 +56,7 @@ export class Session {
   #askedToEnd = false;
   #error: string | undefined;
   #end: SessionEnd | undefined;
-  /** What of the log some reader has said to have. */
+  /** How much of the log some reader has confirmed. */
   acknowledged = 0;
 
   constructor(options: SessionOptions) {
@@ -112,7 +112,7 @@ export class Session {
       ...command,
       onOutput: (stream, chunk) => {
         this.log.append(stream, chunk);
-        // What it had written before it stopped is no reason to stop again.
+        // Output from before the stop must not stop it again.
         if (breaks?.take(stream, chunk) && !this.clock.standstill) void this.#stop('break');
         this.balance();
       },
@@ -153,7 +153,7 @@ export class Session {
     this.#forgetForm();
     this.log.close(JSON.stringify(this.#end));
     this.#begin();
-    // A session that is over is remembered for long: only what is asked of it is kept.
+    // A finished session is kept for long: keep only what may be requested.
     this.#command = undefined;
     this.#pump = undefined;
   }
@@ -182,17 +182,17 @@ export class Session {
     await this.#endProcesses(this.#killAfterMs);
   }
 
-  /** The buildlet ends, and its processes with it. */
+  /** Called when the buildlet ends, and its processes with it. */
   closing(): void {
     this.#why ??= 'killed';
     this.#graceTimer?.clear();
   }
 
   async #endProcesses(killAfterMs: number): Promise<void> {
-    // What stands still would not end before it is killed.
+    // Stopped processes would not react to TERM.
     await this.#goOn();
     await this.#command?.end(killAfterMs);
-    // Whatever holds the streams and was not found is not waited for.
+    // Do not wait for unknown processes that hold the streams.
     this.clock.after(lastOutputAtMs, () => this.#pump?.cut());
   }
 
@@ -216,7 +216,7 @@ export class Session {
     }
   }
 
-  /** Lets its process group stand still, and its limits of time with it. */
+  /** Stops its process group, and suspends its time limits. */
   async #stop(by: 'break' | 'signal'): Promise<void> {
     this.clock.stop({ by });
     await this.#command?.signal('SIGSTOP');
@@ -249,18 +249,18 @@ export class Session {
     return this.#command;
   }
 
-  /** From here on it does not end for want of readers. */
+  /** From now on it does not end for lack of readers. */
   detach(): void {
     this.#detached = true;
     this.#graceTimer?.clear();
   }
 
-  /** Those that slow it and keep it alive. */
+  /** The readers that slow it and keep it alive. */
   get #attached(): Reader[] {
     return [...this.#readers].filter(({ observes }) => !observes);
   }
 
-  /** What lies before it in the log has gone to all of those. */
+  /** The log before this offset has been sent to all of those. */
   get neededFrom(): number {
     return Math.min(...this.#attached.map(({ needsFrom }) => needsFrom));
   }
@@ -271,7 +271,7 @@ export class Session {
     this.balance();
   }
 
-  /** Takes a reader off. One that fell silent may sleep: it is waited for longer than for one that left. */
+  /** Removes a reader. A silent one may be asleep, so the session waits longer for it. */
   release(reader: Reader, fellSilent: boolean): void {
     this.#readers.delete(reader);
     this.balance();
@@ -288,7 +288,7 @@ export class Session {
     return [...this.#readers].find((reader) => reader.name === name);
   }
 
-  /** Holds the command back while the disk or an attached reader is behind; to be called when that may have changed. */
+  /** Pauses the command while the disk or an attached reader is behind. Call it when that may have changed. */
   balance(): void {
     const behind = this.#attached.some(({ isBehind }) => isBehind);
     this.#pump?.hold(behind || this.log.backlogBytes > diskLagBytes);

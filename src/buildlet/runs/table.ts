@@ -1,4 +1,4 @@
-// The sessions of a buildlet: started once an id, listed, and kept within a quota of disk space.
+// The sessions of a buildlet: each id starts once, finished ones are kept within a quota of disk space.
 import { createHash } from 'node:crypto';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -18,16 +18,16 @@ export interface SessionLimits {
   readonly quotaBytes?: number | undefined;
   /** How long to wait for space on a full disk before the command gets the error, in ms. Default 10 s. */
   readonly fullWaitMs?: number | undefined;
-  /** How often each side of a session is heard from, in ms. Default 10 s. */
+  /** The heartbeat interval of each side of a session, in ms. Default 10 s. */
   readonly pingMs?: number | undefined;
-  /** Where logs are kept. Default: a fresh directory among the temporary ones, removed at the end. */
+  /** Where logs are kept. Default: a new temporary directory, removed at the end. */
   readonly directory?: string | undefined;
 }
 
-/** How long a session goes on whose reader fell silent without leaving, as a laptop does that sleeps, in ms. */
+/** How long a session goes on when its reader fell silent without disconnecting, like a sleeping laptop, in ms. */
 const silentGraceMs = 30 * 60_000;
 
-/** How many finished sessions are remembered, whatever room they take. */
+/** The maximum number of finished sessions. */
 const rememberedSessions = 10_000;
 
 const defaultQuotaBytes = 1 << 30;
@@ -35,7 +35,7 @@ const defaultFullWaitMs = 10_000;
 
 interface Entry {
   readonly session: Session;
-  /** Of the request that started it: the request itself may be megabytes. */
+  /** A digest of the request that started it, which may be megabytes. */
   readonly formDigest: string;
   /** Resolves when it has ended. */
   readonly over: Promise<void>;
@@ -86,7 +86,7 @@ export class SessionTable {
     return [...this.#entries.values()].map(({ session }) => session.info);
   }
 
-  /** Starts the session unless it has been; `form` is the request as it came. */
+  /** Starts the session unless it was started before; `form` is the raw request. */
   start(id: string, form: string, request: SessionRequest, breaks?: LineSearch): Session {
     const known = this.#entries.get(id);
     const formDigest = createHash('sha256').update(form).digest('base64');
@@ -138,8 +138,8 @@ export class SessionTable {
   }
 
   /**
-   * Drops some output that no attached reader waits for: the oldest of the session that has been over for longest, else of those
-   * running; of those, what some reader has before what none has. False when there is none.
+   * Drops some output that no attached reader waits for: the oldest of the session that ended first, else of those
+   * running; first output that some reader already has. Returns false when there is none.
    */
   #dropUnneeded({ unread = true } = {}): boolean {
     const unneeded = (session: Session) => canDropBefore(session, session.neededFrom);
@@ -150,7 +150,7 @@ export class SessionTable {
     return this.#drop(running.find(isRead) ?? (unread ? running[0] : undefined));
   }
 
-  /** Those that have output to drop, that with the oldest first. */
+  /** The sessions with output to drop, the one with the oldest first. */
   #byAge(): Session[] {
     const age = ({ log }: Session) => log.oldest?.age ?? 0;
     return [...this.#entries.values()]
@@ -165,7 +165,7 @@ export class SessionTable {
     return freed > 0;
   }
 
-  /** Forgets the session that has been over for longest. */
+  /** Forgets the session that ended first. */
   #forget(): void {
     const session = this.#finished.shift();
     if (session === undefined) return;
@@ -192,7 +192,7 @@ export class SessionTable {
     );
   }
 
-  /** Lets every session know that it is being ended with the buildlet. */
+  /** Tells every session that the buildlet is ending. */
   end(): void {
     for (const { session } of this.#entries.values()) session.closing();
   }
@@ -204,7 +204,7 @@ export class SessionTable {
   }
 }
 
-/** How much of a command is kept to be shown, in characters. */
+/** How much of a command is kept for display, in characters. */
 const shownLimit = 4_096;
 
 /** The command with its arguments, for people; `…` stands for what is left out. */
@@ -215,7 +215,7 @@ function shownCommand({ cmd, args }: SessionRequest): string[] {
     if (left <= 0) return [...words, '…'];
     const text = textOf(word);
     const shown = text.length <= left ? text : `${text.slice(0, left)}…`;
-    // Copied: a part of a text keeps the whole text in memory.
+    // Copied: a substring keeps the whole string in memory.
     words.push(Buffer.from(shown).toString());
     left -= shown.length + 1;
   }

@@ -1,25 +1,25 @@
-// What a sandbox shows of the system, as arguments of bubblewrap.
+// The arguments of bubblewrap: what a sandbox shows of the system.
 import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { packageRoot } from '../../package-root.ts';
 
 export interface SandboxView {
-  /** What commands may write to, at the same path as outside. */
+  /** Directories that commands may write to, at the same paths as outside. */
   readonly workDir: string;
   /** Become /tmp and the home directory. */
   readonly temporary: string;
   readonly home: string;
   /** The directory of FIFOs. */
   readonly pipes: string;
-  /** Whether commands have the machine's network, or a loopback of their own. */
+  /** Whether commands have the machine's network, or only a loopback interface. */
   readonly network: 'host' | 'none';
-  /** More of the machine's files, by absolute paths. */
+  /** Additional absolute paths of the machine. */
   readonly readOnly: readonly string[];
   readonly writable: readonly string[];
 }
 
-/** Where HOME leads in a sandbox. */
+/** HOME in a sandbox. */
 export const sandboxHome = '/home/build';
 
 /** Programs and libraries, where systems have them. */
@@ -29,17 +29,17 @@ const systemPaths = [
 ];
 
 /**
- * What root may write without any right over the kernel, and would change for the whole machine. To bubblewrap, which asks
- * whether the directories can be written, it looks harmless.
+ * Directories that root may write without capabilities, which would affect the whole machine. bubblewrap, which checks
+ * whether directories are writable, considers them harmless.
  */
 const kernelSettings = ['sys', 'sysrq-trigger', 'irq', 'bus', 'fs', 'acpi', 'scsi', 'mtrr'].map(
   (name) => `/proc/${name}`,
 );
 
-/** Where the program that starts commands is in a sandbox. */
+/** The path of the program that starts commands in a sandbox. */
 const ownPlace = '/run/gomote';
 
-/** Where the FIFOs are in a sandbox. */
+/** The path of the FIFOs in a sandbox. */
 export const pipesPlace = join(ownPlace, 'pipes');
 
 export const sandboxArguments = (view: SandboxView): string[] => [
@@ -60,10 +60,10 @@ export const sandboxArguments = (view: SandboxView): string[] => [
   ...['--remount-ro', '/', '--chdir', '/'],
 ];
 
-/** What runs in it. */
+/** The program that runs in it. */
 export const sandboxProgram = [join(ownPlace, 'node'), join(ownPlace, 'dist', 'sandbox-host.cjs')];
 
-/** A directory of the system, which cannot be written; a link, as /bin is one to usr/bin, stays one. */
+/** A read-only system directory. A link, such as /bin to usr/bin, stays a link. */
 function shown(path: string): string[] {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return [];
@@ -72,13 +72,13 @@ function shown(path: string): string[] {
     : ['--ro-bind', path, path];
 }
 
-/** What programs, and not services, look up in /etc. */
+/** The files in /etc that programs, not services, need. */
 const programSettings =
   /^(.*[-_](release|version)|alternatives|bash\.bashrc|ca-certificates.*|crypto-policies|fonts|gai\.conf|git.*|group|host\.conf|hostname|hosts|inputrc|java.*|ld[-.].*|locale\..*|localtime|maven|mime\.types|nsswitch\.conf|openssl|passwd|perl|php.*|pki|profile.*|protocols|python.*|resolv\.conf|ruby.*|services|shells|ssl|terminfo|timezone|xattr\.conf|xdg|xml)$/;
 
 /**
- * The system's configuration. Root could read all of it, whatever its modes, also what comes later: it is shown the
- * settings of programs alone, and of these what every user can read.
+ * The system's configuration. Root could read all of it, whatever the modes, including later files: it only sees the
+ * settings of programs that every user can read.
  */
 const configuration = (): string[] =>
   process.getuid?.() === 0
@@ -102,7 +102,7 @@ const entriesOf = (directory: string): Entry[] =>
     isDirectory: entry.isDirectory(),
   }));
 
-/** A directory is shown whole where everything below it can be read by every user, else entry by entry. */
+/** Shows a directory as a whole if every user can read everything below it, else entry by entry. */
 function readable(entry: Entry): string[] {
   const { path, isLink, isDirectory } = entry;
   if (isLink) return shown(path);
@@ -118,7 +118,7 @@ const hasUnreadable = (directory: string): boolean =>
       !entry.isLink && (!isReadable(entry) || (entry.isDirectory && hasUnreadable(entry.path))),
   );
 
-/** False also for what has gone meanwhile. */
+/** Also false for entries that were removed meanwhile. */
 function isReadable({ path, isDirectory }: Entry): boolean {
   const needed = isDirectory ? 0o005 : 0o004;
   const mode = lstatSync(path, { throwIfNoEntry: false })?.mode ?? 0;
@@ -150,7 +150,7 @@ const ownFiles = (): string[] => [
   ]),
 ];
 
-/** Without them a command can be run, but on no terminal. */
+/** Without them commands can run, but not on a terminal. */
 function terminalPackages(): { name: string; directory: string }[] {
   const { resolve } = createRequire(import.meta.filename);
   const names = ['@lydell/node-pty', `@lydell/node-pty-${process.platform}-${process.arch}`];

@@ -1,4 +1,4 @@
-// Commands in a sandbox. A process inside starts them; this end of it stays outside, with the buildlet's secrets.
+// Commands in a sandbox. A process inside starts them; this end stays outside, with the buildlet's secrets.
 import { mkdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseBool, textOf } from '../../protocol/form.ts';
@@ -18,7 +18,7 @@ export class SandboxedCommands implements Commands {
   readonly sockets: CommandSockets;
   readonly #options: SandboxOptions;
   readonly #pipes: PipeStock;
-  /** One by its network: commands that ask for none are in one of their own, which is made for the first of them. */
+  /** Sandboxes by network: commands that ask for no network share a separate one, created for the first of them. */
   readonly #sandboxes = new Map<Network, Promise<Sandbox>>();
 
   constructor(options: SandboxOptions, pipes: PipeStock) {
@@ -60,7 +60,7 @@ export class SandboxedCommands implements Commands {
         if (answer !== undefined && 'notStarted' in answer) return answer;
         return {
           ...controlsIn(sandbox, id, request),
-          // A sandbox that has ended meanwhile was ended by the command, and it with it.
+          // The command has ended the sandbox, and itself with it.
           debugLine: answer !== undefined && 'started' in answer ? answer.debugLine : '',
           network: network === 'none' ? network : undefined,
           exited,
@@ -75,7 +75,7 @@ export class SandboxedCommands implements Commands {
     return parseBool(environment[closedNetworkVariable] ?? null) ? 'none' : view.network;
   }
 
-  /** The sandbox with that network; a fresh one when a command has ended the first. */
+  /** The sandbox with that network; a new one when a command has ended it. */
   async #sandbox(network: Network): Promise<Sandbox> {
     const first = this.#sandboxes.get(network);
     const known = await first?.catch(() => undefined);
@@ -100,7 +100,7 @@ export class SandboxedCommands implements Commands {
         const sandbox = await opening.catch(() => undefined);
         const id = sandbox?.nextId() ?? 0;
         if (graceMs > 0) await sandbox?.ask(id, { endAll: { id, graceMs } });
-        // With its first process the kernel ends all that are in it, found or not.
+        // When its first process ends, the kernel ends all others in it.
         await sandbox?.end();
       }),
     );

@@ -96,7 +96,7 @@ async function start(order: StartOrder): Promise<void> {
   }
 }
 
-/** How many commands that have ended are remembered: what they left running may still be ended. */
+/** How many finished commands are remembered, so that their remaining processes can be ended. */
 const rememberedCommands = 1_000;
 const ended: number[] = [];
 
@@ -105,7 +105,7 @@ function forgetAfter(id: number): void {
   if (ended.length > rememberedCommands) running.delete(ended.shift() ?? id);
 }
 
-/** Starts the command on the FIFOs of the order. */
+/** Starts the command on the FIFOs of the request. */
 async function spawnOn(
   prepared: PreparedCommand,
   { request, stdin, stdout, stderr }: StartOrder,

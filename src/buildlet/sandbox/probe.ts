@@ -1,4 +1,4 @@
-// Whether commands can be confined on this machine, asked without making anything that stays.
+// Checks whether commands can be confined on this machine, without leaving anything.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { errnoOf } from '../../errors.ts';
@@ -6,7 +6,7 @@ import { printable } from '../../printable.ts';
 
 const run = promisify(execFile);
 
-/** Why no sandbox can be made here; undefined when one can. */
+/** Why no sandbox can be created here; undefined when one can. */
 export async function whyNoSandbox(environment: NodeJS.ProcessEnv): Promise<string | undefined> {
   const namespaces = ['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts'];
   try {

@@ -1,4 +1,4 @@
-// One sandbox: bubblewrap around the process that starts commands, and the talk with that process.
+// One sandbox: bubblewrap around the process that starts commands, and the communication with that process.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
@@ -17,24 +17,24 @@ import { type SandboxView, sandboxArguments, sandboxProgram } from './bubblewrap
 export interface SandboxOptions {
   readonly view: SandboxView;
   readonly setup: SandboxSetup;
-  /** Words before bubblewrap, which limit what all commands together may use. */
+  /** Words to put before bubblewrap, which limit the resources of all commands. */
   readonly prefix: readonly string[];
 }
 
 /** The descriptors of bubblewrap's report and of its arguments. It would pass those below 3 on to the command. */
 const statusFd = 4;
 const viewFd = 5;
-/** Where the first thing that runs in the sandbox says that there is one. */
+/** The descriptor on which the first process in the sandbox reports that it is ready. */
 const readyFd = 6;
 const announce = `echo >&${readyFd}; exec "$@" ${readyFd}>&-`;
 
-/** How much of what bubblewrap says is kept, in characters. */
+/** How much of bubblewrap's messages is kept, in characters. */
 const saidLimit = 4_096;
 
-/** What an order is answered with; undefined when the sandbox has ended. */
+/** The answer to a request; undefined when the sandbox has ended. */
 type Answer =
   | (Exclude<SandboxReport, { exited: unknown } | { accepted: unknown }> & {
-      /** What came with it. */
+      /** The handle that came with it. */
       readonly socket?: Socket | undefined;
     })
   | undefined;
@@ -46,9 +46,9 @@ export class Sandbox {
   readonly #answers = new Map<number, (answer: Answer) => void>();
   readonly #listeners = new Map<number, (socket: Socket) => void>();
   readonly #exits = new Map<number, (exit: Exit) => void>();
-  /** Resolves when all that is in it has ended. */
+  /** Resolves when everything in it has ended. */
   readonly over: Promise<void>;
-  /** The first process of the sandbox, as it is numbered here. */
+  /** The pid of the sandbox's first process, as seen here. */
   #firstPid: number | undefined;
   #said = '';
   #lastId = 0;
@@ -82,7 +82,7 @@ export class Sandbox {
     });
   }
 
-  /** Makes a sandbox and waits until commands can be started in it. Throws ERR_CONFIG when there can be none. */
+  /** Creates a sandbox and waits until commands can be started in it. Throws ERR_CONFIG when that is not possible. */
   static async open(options: SandboxOptions): Promise<Sandbox> {
     const view = sandboxArguments(options.view).join('\0');
     const descriptors = ['--args', String(viewFd), '--json-status-fd', String(statusFd)];
@@ -121,7 +121,7 @@ export class Sandbox {
     if (this.#child.connected) this.#child.send(order, () => undefined);
   }
 
-  /** Sends an order and waits for its answer. */
+  /** Sends a request and waits for its answer. */
   ask(id: number, order: SandboxOrder): Promise<Answer> {
     return new Promise((resolve) => {
       if (this.isOver) return resolve(undefined);
@@ -130,7 +130,7 @@ export class Sandbox {
     });
   }
 
-  /** How the command of that id ends; one whose sandbox ends is killed with it. */
+  /** Resolves with how the command of that id ended. It is killed when its sandbox ends. */
   exitOf(id: number): Promise<Exit> {
     return new Promise((resolve) => {
       if (this.isOver) resolve(killed);
@@ -138,7 +138,7 @@ export class Sandbox {
     });
   }
 
-  /** Gives a listener in the sandbox its connections; the result ends that. */
+  /** Passes the connections of a listener in the sandbox. Call the result to stop. */
   onAccepted(id: number, take: (socket: Socket) => void): () => void {
     this.#listeners.set(id, take);
     return () => {
@@ -174,7 +174,7 @@ export class Sandbox {
     this.#exits.clear();
   }
 
-  /** Kills all that is in it. */
+  /** Kills everything in it. */
   async end(): Promise<void> {
     if (this.isOver) return;
     // When its first process ends, the kernel has ended all others.

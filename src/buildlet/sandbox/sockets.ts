@@ -1,4 +1,4 @@
-// Sockets inside a sandbox: its process makes them, and hands over the connections.
+// Sockets inside a sandbox: its process creates them, and hands over the connections.
 import type { Socket } from 'node:net';
 import { GomoteError } from '../../errors.ts';
 import type { CommandSockets } from '../command/sockets.ts';
@@ -27,7 +27,7 @@ export const sandboxSockets = (opened: () => Promise<Sandbox>): CommandSockets =
   },
 });
 
-/** What one end has to say goes on when the other has ended: a socket that is handed over has forgotten that. */
+/** Allows half-open connections again: a handed-over socket loses that setting. */
 function halfOpen(socket: Socket): Socket {
   socket.allowHalfOpen = true;
   return socket.setNoDelay(true);

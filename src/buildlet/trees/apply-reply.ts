@@ -14,7 +14,7 @@ export class ApplyReply {
     this.#response = response;
   }
 
-  /** Begins the reply with it: from now on, a failure has no status of its own. */
+  /** Begins the reply with it: after this, a failure cannot set the status. */
   tell(digests: string): void {
     if (!this.#isBegun) {
       this.#isBegun = true;
@@ -35,7 +35,7 @@ export class ApplyReply {
     this.#response.end(`${JSON.stringify({ ...Object(result), lines })}\n`);
   }
 
-  /** Throws the error where its status can still tell it. */
+  /** Throws the error while the status can still be set. */
   fail(error: unknown): void {
     if (!this.#isBegun) throw error;
     this.#response.end(`${JSON.stringify(applyFailure(error))}\n`);

@@ -1,20 +1,20 @@
-// The times of files that a push changes. A file keeps the time that it has on the pusher's machine, unless a command
-// ran here since then: what that made would look newer than what it was not made of.
+// The times of files in a push. A file keeps the time that it has on the pusher's machine, unless a command
+// ran here since then: its output would look newer than a source that it did not see.
 
 import type { TreeChange } from '../../protocol/tree-change.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import type { TreeSink } from '../../tree/tree-receiver.ts';
 
 interface FileTimesOptions {
-  /** The last moment at which a command ran. */
+  /** The last time at which a command ran. */
   readonly ranMs: number;
-  /** What earlier pushes sent; where that is nothing, nothing was made of it. */
+  /** The entries of earlier pushes; if there are none, no command has used them. */
   readonly pushed: ReadonlyMap<string, TreeEntry>;
 }
 
 export class FileTimes {
   readonly #options: FileTimesOptions;
-  /** The same for all files of a push: none of them looks newer than another. */
+  /** The same for all files of a push, so that none looks newer than another. */
   readonly #nowMs = Date.now();
   readonly #sentMs = new Map<string, number>();
 
@@ -22,7 +22,7 @@ export class FileTimes {
     this.#options = options;
   }
 
-  /** The change as it is made. */
+  /** The change as applied. */
   made(change: TreeChange): TreeChange {
     if (change.op === 'time') {
       const before = this.#options.pushed.get(change.path)?.mtimeMs ?? 0;
@@ -42,7 +42,7 @@ export class FileTimes {
     return pushed.size === 0 || mtimeMs > ranMs;
   }
 
-  /** The time that was sent of a file, where it has got another one. */
+  /** The time that was sent for a file, where it got another one. */
   sentMs(path: string, mtimeMs: number): number {
     return this.#sentMs.get(path) ?? mtimeMs;
   }

@@ -1,5 +1,5 @@
-// The identity of a work directory: it differs from every other one, also from that of a buildlet of the same name. Clients
-// file what they know of the trees here under it. It is written by the first push, and goes when the work directory is emptied.
+// The identity of a work directory: unique, even among buildlets of the same name. Clients
+// store what they know of the trees here under it. It is written by the first push, and removed when the work directory is emptied.
 import { randomBytes } from 'node:crypto';
 import { identityName, isIdentity } from '../../protocol/push-record.ts';
 import { inRecords, readRecord, writeRecord } from './record-file.ts';

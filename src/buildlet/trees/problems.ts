@@ -1,4 +1,4 @@
-// What could not be read of a tree: reported beside the rest.
+// Entries of a tree that could not be read, which are reported with the rest.
 import type { GomoteError } from '../../errors.ts';
 import type { TreeDifference } from '../../protocol/tree-difference.ts';
 import { notOfTree } from '../../protocol/unread.ts';
@@ -9,7 +9,7 @@ export class Problems {
   readonly unread = new Map<string, string>();
 
   readonly add = (path: string, { code, message }: GomoteError): void => {
-    // Names that are ours are no problem.
+    // Reserved names are not a problem.
     if (code !== 'ERR_LOCAL_FILE') return;
     this.unread.set(path, message.slice(message.lastIndexOf(': ') + 2));
   };
@@ -21,7 +21,7 @@ export class Problems {
     onOther: (path: string): void => void this.unread.set(path, notOfTree),
   };
 
-  /** The differences without those that are not known: what is in a directory that cannot be read need not be gone. */
+  /** The differences without unknown ones: entries of an unreadable directory are not necessarily gone. */
   known(differences: TreeDifference[]): TreeDifference[] {
     const starts = [...this.unread.keys()].map((path) => `${path}/`);
     if (starts.length === 0) return differences;

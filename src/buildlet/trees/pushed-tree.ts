@@ -1,4 +1,4 @@
-// One directory of the work directory that trees are pushed into: what was sent, and what is there now.
+// One directory that trees are pushed into: what was sent, and what exists now.
 import { randomBytes } from 'node:crypto';
 import { errnoOf, GomoteError } from '../../errors.ts';
 import { OpenTree } from '../../files/open-tree.ts';
@@ -23,15 +23,15 @@ import { inOrder, noteChange, type Written } from './sent-entries.ts';
 export interface RunningChange {
   push(piece: Buffer): void;
   /**
-   * To be gone through after each piece of a stream that names its contents; it is short of time between its steps. Gives
-   * the digests of the files that were copied since, each with a newline.
+   * Iterate it after each chunk of a stream that names its contents; each step is short. Yields
+   * the digests of copied files, each with a newline.
    */
   copy(): Generator<string, void, void>;
   end(): { digest: string; files: number; bytes: number; refused: readonly RefusedEntry[] };
   abandon(reason?: Error): void;
 }
 
-/** A push of which nothing has come for so long, in ms, does not keep others waiting. */
+/** A push without data for this long, in ms, no longer blocks others. */
 const silentMs = 30_000;
 
 export class PushedTree {
@@ -39,13 +39,13 @@ export class PushedTree {
   readonly #dir: string;
   readonly #cache: DigestCache;
   readonly #record: RecordFile;
-  /** What was sent, in order, with the digests it had. */
+  /** The sent entries, in order, with their digests. */
   #pushed: Map<string, TreeEntry>;
   readonly #written = new Map<string, Written>();
-  /** Digests of files whose record has none, or another algorithm's: as a pusher saw them and found them right. */
+  /** Digests of files whose record has none, or one of another algorithm, as confirmed by a pusher. */
   readonly #unproved = new Map<string, string>();
   #running: RunningChange | undefined;
-  /** When something last came for the running change. */
+  /** When data last arrived for the running change. */
   #heardMs = 0;
   #generation = newGeneration();
   #isUnsaved = false;
@@ -60,7 +60,7 @@ export class PushedTree {
     this.#pushed = new Map(record?.entries.map((entry) => [entry.path, entry]));
   }
 
-  /** Changes with every change that is made: a change must be made to what its maker saw. */
+  /** Incremented with every change: a change must be based on the current state. */
   get generation(): string {
     return this.#generation;
   }
@@ -81,7 +81,7 @@ export class PushedTree {
     }
   }
 
-  /** Whoever removed the record, as one does who empties the work directory, has made all that is there their own. */
+  /** When the record was removed, for example by emptying the work directory, nothing counts as sent. */
   #forgetIfRemoved(): void {
     if (this.#running !== undefined) return;
     this.#save();
@@ -100,7 +100,7 @@ export class PushedTree {
     return this.#running !== undefined && Date.now() - this.#heardMs < silentMs;
   }
 
-  /** The entries with the times that their files were sent with. */
+  /** The entries with the sent times. */
   asSent(entries: readonly TreeEntry[]): TreeEntry[] {
     return entries.map((entry) => {
       const sent = this.#pushed.get(entry.path);
@@ -119,7 +119,7 @@ export class PushedTree {
     const entries: TreeEntry[] = [];
     let gone: string | undefined;
     for (const { path, kind, digest: sent, mtimeMs } of this.#pushed.values()) {
-      // What stands below a directory's place is the directory's, not some link's.
+      // Entries below a directory must not be reached through a link.
       if (gone !== undefined && path.startsWith(gone)) continue;
       const found = isOnlyDigested ? lookByPath(top, path) : look(top, path);
       if (kind === 'directory' && (typeof found !== 'object' || found.kind !== 'directory')) {
@@ -162,7 +162,7 @@ export class PushedTree {
   }
 
   /**
-   * The digest of a file we wrote holds while its time is the one we gave it and nothing touched it after we released
+   * The digest of a file that we wrote is valid while its time is the one we set and nothing changed it after we closed
    * it.
    */
   #trustWritten(top: OpenTree, { path, stats, mtimeMs }: FoundEntry): void {
@@ -175,8 +175,8 @@ export class PushedTree {
   }
 
   /**
-   * Begins a change of what was seen at `generation`. Throws ERR_CONFLICT, also while another one is running; one of which
-   * nothing has come for long is ended.
+   * Begins a change of the state at `generation`. Throws ERR_CONFLICT, also while another one is running; a stalled one
+   * is ended.
    */
   change({ generation, ranMs, ...options }: ChangeOptions): RunningChange {
     if (this.isBusy) {
@@ -224,7 +224,7 @@ export class PushedTree {
       this.#generation = newGeneration();
       if (!writer.leavesNothing) this.#pushed = next;
       this.#isInOrder = false;
-      // Until then, the pending change on disk names all that may have been made.
+      // Until then, the pending change on disk names everything that may have been created.
       this.#isUnsaved ||= isBegun;
       setImmediate(() => this.#save());
     };
@@ -266,11 +266,11 @@ export class PushedTree {
     if (!this.#isUnsaved) return;
     this.#putInOrder();
     try {
-      // The change is written after its reply: the client that got it may have emptied the work directory since.
+      // The record is written after the reply: the client may have emptied the work directory since.
       if (!this.#record.save([...this.#pushed.values()])) this.#forget();
       this.#isUnsaved = false;
     } catch {
-      // A full disk, say: the pending change stays on it, and the next change tries again.
+      // For example a full disk: the pending change stays, and the next change tries again.
     }
   }
 
@@ -284,7 +284,7 @@ export class PushedTree {
     this.#unproved.clear();
   }
 
-  /** Puts what was pushed into the order of paths; most often it is already. */
+  /** Sorts the pushed entries by path; usually they already are. */
   #putInOrder(): void {
     if (!this.#isInOrder) this.#pushed = inOrder(this.#pushed);
     this.#isInOrder = true;

@@ -1,5 +1,5 @@
-// The record of a pushed tree on disk. What may be made of a change is written down before the change begins, so that a
-// buildlet that was killed still knows what is not its builds' own.
+// The record of a pushed tree on disk. What a change may create is recorded before it begins, so that a
+// killed buildlet can still tell pushed files from build output.
 import {
   closeSync,
   constants,
@@ -28,8 +28,8 @@ import { decodeChanges } from '../../protocol/tree-change.ts';
 import { comparePaths, type TreeEntry } from '../../protocol/tree-entry.ts';
 
 /**
- * Does something in the directory of records, held: a command may have put a link in its place. Gives `absent` when there is
- * none and none is made. Throws ERR_PATH when it leads out of the work directory.
+ * Does something in the directory of records, held open: a command may have replaced it by a link. Returns `absent` when there is
+ * none and none is created. Throws ERR_PATH when it leads out of the work directory.
  */
 export function inRecords<T>(
   workDir: string,
@@ -74,7 +74,7 @@ export class RecordFile {
     );
   }
 
-  /** Undefined when nothing was pushed, or nothing readable is there. */
+  /** Undefined when nothing was pushed, or the record is unreadable. */
   load(): PushRecord | undefined {
     const [text, pending] = this.#in<(string | undefined)[]>(
       { absent: [], isMade: false },
@@ -92,7 +92,7 @@ export class RecordFile {
     return { dir: this.#dir, entries: sorted };
   }
 
-  /** Before a change, or before the next part of one that has begun: `head` names all that it may make. */
+  /** Call before a change, or before the next part of one: `head` names everything that it may create. */
   expect(head: Uint8Array, part: 'first' | 'next'): void {
     const flag = part === 'first' ? 'w' : 'a';
     this.#in({ absent: undefined, isMade: true }, (at) =>
@@ -100,7 +100,7 @@ export class RecordFile {
     );
   }
 
-  /** After a change, also one that failed. False, and nothing is there, when somebody has removed the record meanwhile. */
+  /** Call after a change, even a failed one. Returns false when somebody has removed the record meanwhile. */
   save(entries: readonly TreeEntry[]): boolean {
     return this.#in({ absent: false, isMade: true }, (at) => {
       const [path, partial] = [at(this.#name), at(`${this.#name}.new`)];
@@ -120,7 +120,7 @@ export class RecordFile {
 
 const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_TRUNC, O_WRONLY } = constants;
 
-/** Through no link: what one leads to is not ours. */
+/** Does not follow links: their targets are not ours. */
 export function writeRecord(at: string, content: Uint8Array | string, flag: 'w' | 'a'): void {
   const how = flag === 'w' ? O_TRUNC : O_APPEND;
   const fd = openSync(at, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | how, 0o600);
@@ -131,7 +131,7 @@ export function writeRecord(at: string, content: Uint8Array | string, flag: 'w' 
   }
 }
 
-/** Undefined when it is not there, or is a link. */
+/** Undefined when it does not exist, or is a link. */
 export function readRecord(path: string): string | undefined {
   try {
     const fd = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);

@@ -1,4 +1,4 @@
-// Entries of a change that cannot be made: the rest is made, and the reply names them.
+// Entries of a change that cannot be created: the rest is applied, and the reply names them.
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import type { RefusedEntry } from '../../protocol/tree-replies.ts';
 import { outsideLinkError } from '../../tar/archive-error.ts';
@@ -7,7 +7,7 @@ import type { ChangeOptions } from './jobs.ts';
 
 type GivingUp = Pick<ChangeOptions, 'givesUpEntries' | 'replacesDirectories'>;
 
-/** How many are named, and in how much JSON: readers of the reply take little. */
+/** The maximum number of named entries, and the maximum size of their JSON. */
 const maxNamed = 100;
 const maxJson = 32 << 10;
 
@@ -19,7 +19,7 @@ export class Refusals {
     return this.#entries;
   }
 
-  /** How a writer is to go on without what it cannot make; `isNamed` tells whether contents are named. */
+  /** The options of a writer that skips entries; `isNamed` returns whether contents are named. */
   options(
     { givesUpEntries, replacesDirectories }: GivingUp,
     isNamed: () => boolean,
@@ -29,14 +29,14 @@ export class Refusals {
       replaces: replacesDirectories || 'empty',
       onOutsideLink: (entry) => this.#add(entry.path, outsideLinkError(entry.path, entry.target)),
       onRefused: (entry, error) => {
-        // The reply has a line for each file that is copied, none left out: the client sends the contents instead.
+        // The reply must have a line for each copied file: the client sends the contents instead.
         if (entry.kind === 'file' && isNamed()) throw new GomoteError('ERR_LOST', messageOf(error));
         this.#add(entry.path, error);
       },
     };
   }
 
-  /** Takes note of one. Throws ERR_ARCHIVE when they are too many to be named. */
+  /** Records one. Throws ERR_ARCHIVE when there are too many to name. */
   #add(path: string, error: unknown): void {
     const { code, message } = isGomoteError(error)
       ? error

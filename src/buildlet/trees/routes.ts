@@ -73,11 +73,11 @@ function state(thread: TreeThread, features: readonly string[]): Handler {
 
 interface StoredAnswer {
   readonly bytes: Uint8Array;
-  /** By path, what could not be read, and why. */
+  /** By path: why it could not be read. */
   readonly unread?: ReadonlyMap<string, string>;
 }
 
-/** Answers with what the job gives in one piece. */
+/** Replies with the job's single result. */
 function stored(
   thread: TreeThread,
   features: readonly string[],
@@ -150,7 +150,7 @@ function* slices(bytes: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += sliceBytes) yield bytes.subarray(at, at + sliceBytes);
 }
 
-/** Compresses as the client wishes, if we can; the reply says how. */
+/** Compresses as the client asks, if possible; the reply says how. */
 async function sendPieces(
   { request, response, signal }: Exchange,
   features: readonly string[],

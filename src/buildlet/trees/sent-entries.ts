@@ -3,20 +3,20 @@ import { pathOf, type TreeChange } from '../../protocol/tree-change.ts';
 import { comparePaths, type TreeEntry } from '../../protocol/tree-entry.ts';
 import type { FileTimes } from './file-times.ts';
 
-/** A file that we have written: until its own facts are known, that it was not touched since tells its digest. */
+/** A file that we have written: its digest is valid while the file has not changed since. */
 export interface Written {
   readonly entry: TreeEntry;
   readonly untilAtMs: number;
 }
 
 export interface Sent {
-  /** By path, with the times and digests that files were sent with. */
+  /** By path, with the times and digests as sent. */
   readonly entries: Map<string, TreeEntry>;
-  /** By path, files as they were made. */
+  /** By path: files as they were written. */
   readonly written: Map<string, Written>;
 }
 
-/** Notes a change that was made; `digest` is of a file's content. */
+/** Records an applied change; `digest` is that of a file's content. */
 export function noteChange(
   { entries, written }: Sent,
   change: TreeChange,
@@ -41,7 +41,7 @@ export function noteChange(
   }
 }
 
-/** The entries in the order of paths; most often they are already. */
+/** The entries, sorted by path; usually they already are. */
 export function inOrder(entries: Map<string, TreeEntry>): Map<string, TreeEntry> {
   let last: string | undefined;
   for (const path of entries.keys()) {

@@ -31,7 +31,7 @@ import { pushedDirectories } from './record-file.ts';
 
 type Job<Kind extends TreeJob['kind']> = Extract<TreeJob, { kind: Kind }>;
 
-/** How many directories are kept in memory; the records of others are read again. */
+/** How many directories are kept in memory; records of others are read again. */
 const treeLimit = 1_000;
 
 export class TreeStore {
@@ -45,7 +45,7 @@ export class TreeStore {
 
   #tree(dir: string): PushedTree {
     const tree = this.#trees.get(dir) ?? new PushedTree(this.#workDir, dir, this.#cache);
-    // The one used last goes to the end.
+    // The most recently used one goes to the end.
     this.#trees.delete(dir);
     this.#trees.set(dir, tree);
     if (this.#trees.size > treeLimit) this.#forgetOldest();
@@ -72,7 +72,7 @@ export class TreeStore {
     const entries = job.all ? tree.all(problems, isPull) : tree.pushed(job.kind === 'state');
     const { generation } = tree;
     const { unread } = problems;
-    // There is no digest for what is not known: a client that compares asks for the entries and gets the reason.
+    // There is no digest for unknown entries: a client that compares asks for the entries and gets the reason.
     const isKnown = job.kind === 'manifest' || unread.size === 0;
     const digest = isKnown ? treeDigest(entries) : hash('sha256', generation);
     const times = timesDigest(job.all ? tree.asSent(entries) : entries);
@@ -153,7 +153,7 @@ function* sendSome(sender: TreeSender, changes: readonly TreeChange[]): Generato
 /** How many entries a part of the stream names. */
 const partEntries = 256;
 
-/** Everything below `top` while it is found, which may fail at any moment; in the end what could not be read. */
+/** Yields everything below `top` as it is found, which may fail at any time; at the end, what could not be read. */
 function* sendAll(top: OpenTree, sender: TreeSender): Generator<Buffer, void, void> {
   const problems = new Problems();
   const steps = walkSteps(top, problems.ofWalk);
@@ -175,7 +175,7 @@ function* sendAll(top: OpenTree, sender: TreeSender): Generator<Buffer, void, vo
   else yield* sender.end();
 }
 
-/** Undefined for what is not there any more, if that `mayBeGone`. */
+/** Undefined when it no longer exists, if it `mayBeGone`. */
 function find(top: OpenTree, path: string, mayBeGone: boolean): TreeEntry | undefined {
   if (!isEntryPath(path)) throw new GomoteError('ERR_PATH', `bogus path ${quoted(path)}`);
   const found = look(top, path);

@@ -6,7 +6,7 @@ import type { LogCopier } from './session-reader.ts';
 interface WatchOptions {
   /** Tells the buildlet that all of the log has been taken up to there. */
   readonly ping: (position: number) => Promise<unknown>;
-  /** How often each side is heard from, in ms. */
+  /** The heartbeat interval of each side, in ms. */
   readonly pingMs: number;
   /** Called whenever something has come. */
   readonly onHeard: () => void;
