@@ -1,14 +1,16 @@
 // Bundles the programs and the library into dist/.
 //
 // The programs carry all they need: start-up time is mostly the finding and compiling of modules. The library
-// leaves undici, tar and valibot outside; the large packages come with it, since npm would install all of each.
-import { cpSync, rmSync } from 'node:fs';
+// leaves the dependencies that npm installs outside; what else it uses comes with it.
+import { cpSync, readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { build } from 'esbuild';
 import { buildMan } from './build-man.js';
 import { buildWorkers } from './build-workers.js';
 
 const root = join(import.meta.dirname, '..');
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const { dependencies, optionalDependencies } = manifest;
 
 const common = {
   bundle: true,
@@ -116,7 +118,8 @@ await build({
   entryPoints: { index: 'src/index.ts', testing: 'src/testing.ts' },
   format: 'esm',
   splitting: true,
-  packages: 'external',
+  // All else comes with the library: npm installs these alone.
+  external: [...Object.keys(dependencies), ...Object.keys(optionalDependencies)],
   plugins: [heavyModulesApart],
 });
 

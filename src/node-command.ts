@@ -1,5 +1,16 @@
 // The command that starts this process's Node again.
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+/**
+ * The Node that our programs run on. Bun and Deno run the library, but not the buildlet: there it is the first one on PATH, or
+ * its bare name where there is none.
+ */
+export function nodePath(): string {
+  if (!('bun' in process.versions || 'deno' in process.versions)) return process.execPath;
+  const directories = (process.env.PATH ?? '').split(delimiter).filter((one) => one !== '');
+  return directories.map((one) => join(one, 'node')).find(existsSync) ?? 'node';
+}
 
 interface NodeCommand {
   readonly file: string;

@@ -1,4 +1,5 @@
 // What a buildlet needs on a machine that has nothing of it: its programs, and a Node with the libraries that it loads.
+
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -16,6 +17,7 @@ import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { GomoteError, messageOf } from '../errors.ts';
+import { nodePath } from '../node-command.ts';
 import { packageRoot, readVersion } from '../package-root.ts';
 
 export interface PayloadFile {
@@ -78,7 +80,7 @@ export function payloadKey(nodePath: string, system: string): string {
 
 /** This machine's Node, the libraries that it loads, and their loader; and the library that gives terminals, if it is there. */
 export async function nodeFiles(): Promise<PayloadFile[]> {
-  const node = process.execPath;
+  const node = nodePath();
   const loader = loaderOf(node);
   const terminals = terminalFiles();
   const programs = [

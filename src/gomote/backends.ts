@@ -51,6 +51,7 @@ export class Backends {
     return this.#configDir;
   }
 
+  /** @internal */
   async config(): Promise<Config> {
     this.#config ??= loadConfig(this.configDir);
     return await this.#config;
@@ -66,7 +67,11 @@ export class Backends {
     return this.settings.backend ?? (await this.config()).defaultBackend;
   }
 
-  /** A backend's section of the configuration; undefined when it has none and needs one. */
+  /**
+   * A backend's section of the configuration; undefined when it has none and needs one.
+   *
+   * @internal
+   */
   async configOf(name: string): Promise<BackendConfig | undefined> {
     const found = (await this.config()).backends.get(name) ?? adHocHost(name);
     if (found !== undefined || name !== 'docker') return found;
@@ -111,7 +116,11 @@ export class Backends {
     }
   }
 
-  /** What the client of a coordinator needs; undefined when the backend is none. Throws ERR_CONFIG without a token. */
+  /**
+   * What the client of a coordinator needs; undefined when the backend is none. Throws ERR_CONFIG without a token.
+   *
+   * @internal
+   */
   async coordinatorSettings(name: string): Promise<CoordinatorSettings | undefined> {
     const found = await this.configOf(name);
     return found?.kind === 'coordinator' ? await this.#coordinatorSettings(found) : undefined;

@@ -15,7 +15,11 @@ const stateSchema = v.object({
   busy: v.optional(v.boolean(), false),
 });
 
-/** Reads the reply of `/sync/state`; undefined when it is not one. */
+/**
+ * Reads the reply of `/sync/state`; undefined when it is not one.
+ *
+ * @internal
+ */
 export function parseTreeState(body: string): v.InferOutput<typeof stateSchema> | undefined {
   return parseBy(stateSchema, body);
 }
@@ -26,9 +30,15 @@ const refusedSchema = v.object({
   why: text(),
 });
 
-/** An entry that the buildlet did not create, and why. */
 /** An entry that the buildlet did not create. */
-export type RefusedEntry = v.InferOutput<typeof refusedSchema>;
+export interface RefusedEntry {
+  /** Its path in the tree. */
+  path: string;
+  /** The code of the error, such as `EACCES` or `ERR_PATH`. */
+  code: string;
+  /** Why, in words. */
+  why: string;
+}
 
 const appliedSchema = v.object({
   digest: sha256,
@@ -39,7 +49,11 @@ const appliedSchema = v.object({
   refused: v.optional(listOf(refusedSchema, 1000), []),
 });
 
-/** Reads the reply of `/sync/apply`; undefined when it is not one. */
+/**
+ * Reads the reply of `/sync/apply`; undefined when it is not one.
+ *
+ * @internal
+ */
 export function parseAppliedReply(body: string): v.InferOutput<typeof appliedSchema> | undefined {
   return parseBy(appliedSchema, body);
 }

@@ -1,6 +1,8 @@
 // Which Node goes into a container: this machine's, or one that the configuration names for the architecture.
+
 import { join } from 'node:path';
 import { GomoteError } from '../../errors.ts';
+import { nodePath } from '../../node-command.ts';
 import { payloadKey, payloadPaths } from '../payload.ts';
 
 export interface PayloadSource {
@@ -31,7 +33,7 @@ export function payloadSource(
       hint: `name a directory with a Node for it: payloads = { ${architecture} = "/DIRECTORY" }`,
     });
   }
-  const node = directory === undefined ? process.execPath : join(directory, payloadPaths.node);
+  const node = directory === undefined ? nodePath() : join(directory, payloadPaths.node);
   const volume = `gomote-${payloadKey(node, architecture)}`;
   return { architecture, directory, volume };
 }

@@ -14,6 +14,7 @@ import { endProcesses } from '../../buildlet/command/process-sweep.ts';
 import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
 import { readOfProcess } from '../../files/process-file.ts';
 import { removeTree } from '../../files/remove-tree.ts';
+import { nodePath } from '../../node-command.ts';
 import { packageRoot } from '../../package-root.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import { confinementArguments } from './confinement.ts';
@@ -61,7 +62,7 @@ export async function startLocalBuildlet(
     ...['--remove-at-end', filesOf(record)],
     ...['--remove-at-end', directory],
   ];
-  const child = spawn(process.execPath, [program, ...args], {
+  const child = spawn(nodePath(), [program, ...args], {
     cwd: '/',
     detached: true,
     env: {

@@ -1,4 +1,5 @@
 // Puts on a host what it needs for buildlets, and starts the program there that makes and lists them.
+
 import { createHash } from 'node:crypto';
 import { createReadStream, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -10,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { createGzip, gzip } from 'node:zlib';
 import { GomoteError, isGomoteError } from '../../errors.ts';
+import { nodePath } from '../../node-command.ts';
 import { packageRoot } from '../../package-root.ts';
 import { SharedCall } from '../../shared-call.ts';
 import { bundleFiles, loaderOf, type PayloadFile, terminalFiles } from '../payload.ts';
@@ -178,7 +180,7 @@ async function putNode(link: SshLink, words: readonly string[], call: EnterCall)
     );
   if (loader !== 'yes') throw noNode(link, "this machine's does not run with the C library there");
   call.onProgress?.(`copying Node.js to ${link.destination.text}`);
-  const path = process.execPath;
+  const path = nodePath();
   const isPacked = gzipThere === 'yes';
   const sizeBytes = statSync(path).size;
   const hash = createHash('sha256');
@@ -197,7 +199,7 @@ async function putNode(link: SshLink, words: readonly string[], call: EnterCall)
 
 function ownLoader(): string {
   try {
-    return process.platform === 'linux' ? loaderOf(process.execPath) : '/bin/sh';
+    return process.platform === 'linux' ? loaderOf(nodePath()) : '/bin/sh';
   } catch (error) {
     // It needs none.
     if (isGomoteError(error)) return '/bin/sh';
