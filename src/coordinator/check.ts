@@ -3,11 +3,12 @@ import { X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { errnoOf, GomoteError, messageOf } from '../errors.ts';
+import { errnoOf, GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { lockHolder } from '../files/file-lock.ts';
 import { isLoopback, type ListenAddress } from '../http/server/listen.ts';
 import { checkIdentity } from '../http/server/server.ts';
 import type { CoordinatorConfig } from './config.ts';
+import { OidcProvider } from './oidc/provider.ts';
 import { checkPromises } from './pools/promises.ts';
 import { keysIn } from './pools/reverse-gate.ts';
 import { secretsOf } from './pools/static-credentials.ts';
@@ -43,6 +44,7 @@ export async function check(
   };
   await tried(() => checkCertificate(config, warnings));
   await tried(() => checkUsers(config, warnings));
+  await tried(() => checkProvider(config, warnings));
   for (const pool of config.pools) {
     const inPool = (what: string, read: () => unknown) =>
       tried(() => {
@@ -90,6 +92,22 @@ function checkUsers({ usersFile, stateDirectory }: CoordinatorConfig, warnings: 
   const path = usersFile ?? usersPathOf(stateDirectory);
   const nobody = `nobody can use it: ${path} has no user with a token; coordinator user add NAME`;
   if (!existsSync(path) || new Users(path).isEmpty) warnings.push(nobody);
+}
+
+/** One that does not answer now may do so later, and is not known to be wrong. */
+async function checkProvider({ oidc }: CoordinatorConfig, warnings: string[]): Promise<void> {
+  if (oidc === undefined) return;
+  try {
+    const lacks = await new OidcProvider(oidc).check();
+    warnings.push(...lacks.map((what) => `[oidc] ${oidc.issuer}: ${what}`));
+  } catch (error) {
+    if (!isGomoteError(error, 'ERR_UNAVAILABLE')) {
+      throw new GomoteError('ERR_CONFIG', `[oidc] ${messageOf(error)}`);
+    }
+    warnings.push(
+      `[oidc] ${messageOf(error)}: it was not checked, and nobody can sign in by it now`,
+    );
+  }
 }
 
 function haveKeys(keyFile: string): void {

@@ -3,10 +3,12 @@ import type { Server } from 'node:http';
 import { Server as TlsServer } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
 import { GomoteError } from '../errors.ts';
+import { readNamedSecret } from '../files/private-file.ts';
 import { checkIdentity, type TlsIdentity } from '../http/server/server.ts';
 import type { CoordinatorConfig } from './config.ts';
 import type { Coordinator } from './coordinator.ts';
 import type { ReopenedLog } from './log.ts';
+import type { SignIn } from './oidc/sign-in.ts';
 import { type OpenedPool, openPools, type PoolPlace } from './pools/open-pools.ts';
 import { poolChanges } from './pools/pool-changes.ts';
 import { tlsIdentity } from './state/tls-identity.ts';
@@ -18,6 +20,7 @@ interface Running {
   readonly users: Users;
   readonly audit: ReopenedLog;
   readonly place: PoolPlace;
+  readonly signIn: SignIn;
   /** What all that obeys the limits looks at. */
   readonly limits: {
     -readonly [Name in keyof CoordinatorConfig['limits']]: CoordinatorConfig['limits'][Name];
@@ -41,11 +44,10 @@ const fixed = {
   'audit-to': ({ auditTo }) => auditTo,
   'audit-arguments': ({ auditArguments }) => auditArguments,
   history: ({ historyMs }) => historyMs,
-  oidc: ({ oidc }) => oidc,
 } satisfies Record<string, (config: CoordinatorConfig) => unknown>;
 
 /**
- * Takes the configuration over: limits, pools, users, the files of the certificate, and the audit file, which is opened
+ * Takes the configuration over: limits, pools, users, the provider that signs people in, the files of the certificate, and the audit file, which is opened
  * anew. Throws ERR_CONFIG, and then nothing has changed.
  */
 export async function reload(
@@ -53,7 +55,7 @@ export async function reload(
   before: CoordinatorConfig,
   after: CoordinatorConfig,
 ): Promise<void> {
-  const { coordinator, server, users, audit, place, limits } = running;
+  const { coordinator, server, users, audit, place, limits, signIn } = running;
   for (const [key, read] of Object.entries(fixed)) {
     if (isDeepStrictEqual(read(before), read(after))) continue;
     const hint = 'start the coordinator again for that; sessions go on';
@@ -63,11 +65,14 @@ export async function reload(
   if (identity !== undefined) checkIdentity(identity);
   users.list();
   if (users.trouble !== undefined) throw new GomoteError('ERR_CONFIG', users.trouble);
+  const secretFile = after.oidc?.clientSecretFile;
+  if (secretFile !== undefined) readNamedSecret('client-secret-file', secretFile);
   const { added, ...changes } = poolChanges(before.pools, after.pools);
   const opened = await openAll(added, place);
   // From here on nothing fails.
   Object.assign(limits, after.limits);
   useIdentity(server, identity);
+  signIn.use(after.oidc);
   audit.reopen();
   coordinator.reconfigure({ catalogue: after.catalogue, added: opened, ...changes });
   for (const pool of changes.changed) {

@@ -153,15 +153,15 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
       withArguments: config.auditArguments,
       loginsPath: join(directory.path, 'logins.json'),
       isSecure: (request) => tls !== undefined || config.proxies.saysTls(request),
-      provider: config.oidc && new URL(config.oidc.issuer).host,
     });
-    const signIn = config.oidc && new SignIn({ config: config.oidc, users, page, audit });
+    const signIn = new SignIn({ users, page, audit });
+    signIn.use(config.oidc);
     const { server, quiet } = createCoordinatorServer({
       authenticator,
       routes: [
         ...routesOf({ coordinator, audit, metrics, readiness, config, gate }),
         ...page.routes,
-        ...(signIn?.routes ?? []),
+        ...signIn.routes,
       ],
       relay: relay(
         coordinator,
@@ -188,13 +188,13 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     const fingerprint = tls && `sha256:${fingerprintOf(tls.certPem)}`;
     await door.open(url, fingerprint);
     log.write('listening', { url, fingerprint });
-    if (!hasUsers && signIn === undefined) {
+    if (!hasUsers && config.oidc === undefined) {
       log.write('no-users', {
         what: `nobody can use this coordinator: ${usersPath} has no user with a token`,
         hint: 'coordinator user add NAME',
       });
     }
-    const running = { coordinator, server, users, audit: trail, place, limits };
+    const running = { coordinator, server, users, audit: trail, place, limits, signIn };
     let current = config;
     return {
       coordinator,

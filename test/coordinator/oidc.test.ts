@@ -3,7 +3,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CoordinatorClient } from '../../src/client/coordinator-client.ts';
+import { check } from '../../src/coordinator/check.ts';
+import { loadCoordinatorConfig } from '../../src/coordinator/config.ts';
 import { ask, startCoordinator, type TestCoordinator } from '../helpers/coordinator.ts';
+import { freePort } from '../helpers/free-port.ts';
 import { Browser, clientSecret, publicUrl, startProvider } from '../helpers/oidc.ts';
 
 const people = { anna: ['builders'], boss: ['builders', 'admins'], guest: ['visitors'] };
@@ -138,3 +141,58 @@ it.each(['http://id.example.com', 'ftp://x', 'id.example.com'])(
     await expect(startCoordinator({ sections })).rejects.toMatchObject({ code: 'ERR_CONFIG' });
   },
 );
+
+describe('another provider', () => {
+  it('comes, changes and goes by a reload; what was begun with the old one is over', async () => {
+    const { coordinator, browser, signIn } = await setUp();
+    const path = join(coordinator.directory, 'coordinator.toml');
+    const before = readFileSync(path, 'utf8');
+    const load = async (text: string) => {
+      writeFileSync(path, text);
+      const config = loadCoordinatorConfig(path);
+      await coordinator.reload({ ...config, listen: config.listen });
+    };
+    const begun = await browser.get(`${publicUrl}/page/oidc`);
+    await load(before.slice(0, before.indexOf('[oidc]')));
+    expect((await browser.get(`${publicUrl}/`)).text).not.toContain('Sign in with 127.0.0.1');
+    expect((await ask(coordinator, '/page/oidc')).status).toBe(404);
+    expect((await ask(coordinator, '/login/device', { method: 'POST' })).status).toBe(404);
+    await load(before.replace('user-groups = ["builders"]', 'user-groups = ["visitors"]'));
+    expect((await browser.submit(begun, 'guest')).text).toContain('was not begun in this browser');
+    expect((await signIn('guest')).text).toContain('You are signed in.');
+    // A secret that cannot be read keeps the old one in force.
+    const broken = before.replace(
+      'client-secret-file = "secret"',
+      'client-secret-file = "nowhere"',
+    );
+    await expect(load(broken)).rejects.toThrow('client-secret-file');
+    const other = new Browser(coordinator.url);
+    const page = await other.submit(await other.get(`${publicUrl}/page/oidc`), 'guest');
+    expect(page.text).toContain('You are signed in.');
+  });
+
+  it('is checked before anybody signs in', async () => {
+    const { coordinator } = await setUp();
+    const path = join(coordinator.directory, 'coordinator.toml');
+    const before = readFileSync(path, 'utf8');
+    const result = async (change: (text: string) => string) => {
+      writeFileSync(path, change(before));
+      const { faults, warnings } = await check(loadCoordinatorConfig(path), {});
+      return [...faults, ...warnings].filter((line) => line.startsWith('[oidc]'));
+    };
+    expect(await result((text) => text)).toEqual([]);
+    const wrong = await result((text) => text.replace(/issuer = "([^"]+)"/, 'issuer = "$1/else"'));
+    expect(wrong).toEqual([expect.stringMatching(/is no OpenID provider of this name/)]);
+    const port = await freePort();
+    const gone = await result((text) =>
+      text.replace(/issuer = ".*"/, `issuer = "http://127.0.0.1:${port}"`),
+    );
+    expect(gone).toEqual([
+      expect.stringMatching(
+        /cannot reach http:..127.0.0.1:[0-9]+: .*ECONNREFUSED.*it was not checked/,
+      ),
+    ]);
+    const secret = await result((text) => text.replace('"secret"', '"nowhere"'));
+    expect(secret).toEqual([expect.stringContaining('client-secret-file')]);
+  });
+});

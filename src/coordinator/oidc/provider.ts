@@ -39,15 +39,28 @@ interface Opened {
 }
 
 export class OidcProvider {
-  readonly #config: OidcConfig;
+  readonly config: OidcConfig;
   #opened: Promise<Opened> | undefined;
 
   constructor(config: OidcConfig) {
-    this.#config = config;
+    this.config = config;
+  }
+
+  /** What of it does not work, without anybody signing in. Throws ERR_UNAVAILABLE when it cannot be reached. */
+  async check(): Promise<string[]> {
+    const { server } = await this.#open();
+    return [
+      ...(server.authorization_endpoint
+        ? []
+        : ['no browser can sign in: it has no authorization endpoint']),
+      ...(server.device_authorization_endpoint
+        ? []
+        : ['gomote login cannot use it: it has no device flow']),
+    ];
   }
 
   get #redirectUri(): string {
-    return `${this.#config.url}/page/oidc/callback`;
+    return `${this.config.url}/page/oidc/callback`;
   }
 
   /** Where to send a browser, and what it has to bring back. */
@@ -59,8 +72,8 @@ export class OidcProvider {
     const nonce = api.generateRandomNonce();
     const url = new URL(server.authorization_endpoint);
     const query = {
-      ...{ client_id: this.#config.clientId, redirect_uri: this.#redirectUri },
-      ...{ response_type: 'code', scope: this.#config.scopes, state, nonce },
+      ...{ client_id: this.config.clientId, redirect_uri: this.#redirectUri },
+      ...{ response_type: 'code', scope: this.config.scopes, state, nonce },
       code_challenge: await api.calculatePKCECodeChallenge(verifier),
       code_challenge_method: 'S256',
     };
@@ -86,7 +99,7 @@ export class OidcProvider {
   async beginDevice(): Promise<DeviceStart> {
     const { api, server, client, auth, options } = await this.#open();
     if (server.device_authorization_endpoint === undefined) throw lacking('a device flow');
-    const parameters = { scope: this.#config.scopes };
+    const parameters = { scope: this.config.scopes };
     const response = await api.deviceAuthorizationRequest(
       ...([server, client, auth, parameters, options] as const),
     );
@@ -139,7 +152,7 @@ export class OidcProvider {
   }
 
   async #discover(): Promise<Opened> {
-    const { issuer: text, clientId, clientSecretFile } = this.#config;
+    const { issuer: text, clientId, clientSecretFile } = this.config;
     const api = await import('./oauth.ts');
     const issuer = new URL(text);
     const options = {
@@ -147,23 +160,30 @@ export class OidcProvider {
       // The configuration allows that for this machine alone.
       [api.allowInsecureRequests]: issuer.protocol === 'http:',
     };
+    const secret =
+      clientSecretFile && readNamedSecret('client-secret-file', clientSecretFile).trim();
+    const response = await api.discoveryRequest(issuer, options).catch((error: unknown) => {
+      throw new GomoteError('ERR_UNAVAILABLE', `cannot reach ${text}: ${causeOf(error)}`, {
+        cause: error,
+      });
+    });
     try {
-      const response = await api.discoveryRequest(issuer, options);
       const server = await api.processDiscoveryResponse(issuer, response);
       const methods = server.token_endpoint_auth_methods_supported;
-      const secret =
-        clientSecretFile && readNamedSecret('client-secret-file', clientSecretFile).trim();
       const isBasic = methods === undefined || methods.includes('client_secret_basic');
       const withSecret = isBasic ? api.ClientSecretBasic : api.ClientSecretPost;
       const auth = secret === undefined ? api.None() : withSecret(secret);
       return { api, server, client: { client_id: clientId }, auth, options };
     } catch (error) {
-      throw new GomoteError('ERR_UNAVAILABLE', `cannot reach ${text}: ${messageOf(error)}`, {
-        cause: error,
-      });
+      const message = `${text} is no OpenID provider of this name: ${messageOf(error)}`;
+      throw new GomoteError('ERR_CONFIG', message, { cause: error });
     }
   }
 }
+
+/** Why, below the words of fetch that say nothing. */
+const causeOf = (error: unknown): string =>
+  messageOf(error instanceof Error && error.cause !== undefined ? error.cause : error);
 
 const lacking = (what: string): GomoteError =>
   new GomoteError('ERR_UNSUPPORTED', `the provider has no ${what}`);

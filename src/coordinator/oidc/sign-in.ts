@@ -1,5 +1,6 @@
 // Signing in by the provider: with a browser, and for `gomote login` with a code that is typed on another device.
 import { createHash, randomBytes } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { messageOf } from '../../errors.ts';
 import { readFormBody, sendRefusal, sendText } from '../../http/server/reply.ts';
 import { contentTypes, coordinatorPaths } from '../../protocol/endpoints.ts';
@@ -14,7 +15,6 @@ import { type Claims, identityOf } from './identity.ts';
 import { type Challenge, type DeviceStart, OidcProvider } from './provider.ts';
 
 interface SignInOptions {
-  readonly config: OidcConfig;
   readonly users: Users;
   readonly page: StatusPage;
   readonly audit: Log;
@@ -35,37 +35,52 @@ interface DeviceLogin extends DeviceStart {
 export class SignIn {
   readonly routes: readonly CoordinatorRoute[];
   readonly #options: SignInOptions;
-  readonly #provider: OidcProvider;
+  #provider: OidcProvider | undefined;
   /** By the digest of what the browser holds in a cookie. */
   readonly #browsers = new Map<string, Challenge & { readonly expiresMs: number }>();
   readonly #devices = new Map<string, DeviceLogin>();
 
   constructor(options: SignInOptions) {
     this.#options = options;
-    this.#provider = new OidcProvider(options.config);
     const get = { methods: ['GET'], wrongMethod: 'GET required', access: 'anyone' } as const;
     const post = { methods: ['POST'], wrongMethod: 'POST required', access: 'anyone' } as const;
     this.routes = [
-      { path: '/page/oidc', ...get, isForPages: true, handle: (one) => this.#begin(one) },
-      { path: '/page/oidc/callback', ...get, isForPages: true, handle: (one) => this.#finish(one) },
-      { path: coordinatorPaths.device, ...post, handle: (one) => this.#device(one) },
+      { path: '/page/oidc', ...get, isForPages: true, handle: this.#with(this.#begin) },
+      { path: '/page/oidc/callback', ...get, isForPages: true, handle: this.#with(this.#finish) },
+      { path: coordinatorPaths.device, ...post, handle: this.#with(this.#device) },
     ];
   }
 
+  /** Lets this provider sign people in from here on, or none; with another, what was begun has to be begun again. */
+  use(config: OidcConfig | undefined): void {
+    if (this.#provider !== undefined && isDeepStrictEqual(this.#provider.config, config)) return;
+    this.#provider = config && new OidcProvider(config);
+    this.#browsers.clear();
+    this.#devices.clear();
+    this.#options.page.offer(config && new URL(config.issuer).host);
+  }
+
+  readonly #with =
+    (handle: (exchange: CoordinatorExchange, provider: OidcProvider) => Promise<void>) =>
+    async (exchange: CoordinatorExchange): Promise<void> => {
+      if (this.#provider === undefined) sendRefusal(exchange.response, 404, '404 page not found');
+      else await handle.call(this, exchange, this.#provider);
+    };
+
   /** The prefix of the name keeps other hosts of the domain, and plain HTTP, from setting the cookie. */
-  get #cookie(): { readonly name: string; readonly attributes: string } {
-    const isSecure = this.#options.config.url.startsWith('https:');
+  #cookieOf({ config }: OidcProvider): { readonly name: string; readonly attributes: string } {
+    const isSecure = config.url.startsWith('https:');
     // The browser comes back from another site, and has to bring it.
     const attributes = `Path=/; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`;
     return { name: isSecure ? '__Host-gomote-oidc' : 'gomote-oidc', attributes };
   }
 
-  async #begin({ response, note }: CoordinatorExchange): Promise<void> {
+  async #begin({ response, note }: CoordinatorExchange, provider: OidcProvider): Promise<void> {
     try {
-      const { url, challenge } = await this.#provider.begin();
+      const { url, challenge } = await provider.begin();
       const value = randomBytes(32).toString('base64url');
       keep(this.#browsers, digest(value), { ...challenge, expiresMs: Date.now() + browserMs });
-      const { name, attributes } = this.#cookie;
+      const { name, attributes } = this.#cookieOf(provider);
       const cookie = `${name}=${value}; Max-Age=${browserMs / 1_000}; ${attributes}`;
       response.writeHead(303, { Location: url, 'Set-Cookie': cookie, 'Content-Length': 0 }).end();
     } catch (error) {
@@ -77,10 +92,10 @@ export class SignIn {
     }
   }
 
-  async #finish(exchange: CoordinatorExchange): Promise<void> {
+  async #finish(exchange: CoordinatorExchange, provider: OidcProvider): Promise<void> {
     const { request, response, query, note, trust } = exchange;
     const { page } = this.#options;
-    const { name, attributes } = this.#cookie;
+    const { name, attributes } = this.#cookieOf(provider);
     const pairs = (request.headers.cookie ?? '').split(/; */);
     const value = pairs.find((pair) => pair.startsWith(`${name}=`))?.slice(name.length + 1) ?? '';
     const key = digest(value);
@@ -90,8 +105,8 @@ export class SignIn {
       return page.refuse(response, 'This sign-in was not begun in this browser, or took too long.');
     }
     try {
-      const claims = await this.#provider.finish(query, challenge);
-      const { user } = await this.#admit(claims, false);
+      const claims = await provider.finish(query, challenge);
+      const { user } = await this.#admit(claims, provider.config, false);
       note.user = user.name;
       trust();
       await page.welcome(exchange, user, `${name}=; Max-Age=0; ${attributes}`);
@@ -102,23 +117,26 @@ export class SignIn {
   }
 
   /** Without an id a sign-in begins; with one it is asked whether that is over. */
-  async #device({ request, response, note }: CoordinatorExchange): Promise<void> {
+  async #device(
+    { request, response, note }: CoordinatorExchange,
+    provider: OidcProvider,
+  ): Promise<void> {
     const id = decodeForm(await readFormBody(request, smallForm)).get('id');
     const json = (value: object) =>
       sendText(response, `${JSON.stringify(value)}\n`, contentTypes.json);
     try {
-      if (id === null) return json(await this.#beginDevice());
+      if (id === null) return json(await this.#beginDevice(provider));
       const login = this.#devices.get(digest(id));
       if (login === undefined || login.expiresMs < Date.now()) {
         return sendRefusal(response, 401, 'this sign-in took too long: begin again');
       }
       if (Date.now() < login.nextMs) return json({ State: 'pending' });
       login.nextMs = Date.now() + login.intervalMs;
-      const claims = await this.#provider.finishDevice(login.deviceCode);
+      const claims = await provider.finishDevice(login.deviceCode);
       if (claims === 'slow down') login.intervalMs += 5_000;
       if (typeof claims === 'string') return json({ State: 'pending' });
       this.#devices.delete(digest(id));
-      const { user, token } = await this.#admit(claims, true);
+      const { user, token } = await this.#admit(claims, provider.config, true);
       note.user = user.name;
       json({ State: 'done', User: user.name, Token: token });
     } catch (error) {
@@ -127,16 +145,20 @@ export class SignIn {
     }
   }
 
-  async #beginDevice(): Promise<object> {
-    const start = await this.#provider.beginDevice();
+  async #beginDevice(provider: OidcProvider): Promise<object> {
+    const start = await provider.beginDevice();
     const id = randomBytes(32).toString('base64url');
     keep(this.#devices, digest(id), { ...start, nextMs: Date.now() });
     const { url, userCode, intervalMs } = start;
     return { Id: id, Url: url, Code: userCode, IntervalMs: intervalMs };
   }
 
-  async #admit(claims: Claims, wantsToken: boolean): Promise<{ user: User; token: string }> {
-    const { config, users, audit } = this.#options;
+  async #admit(
+    claims: Claims,
+    config: OidcConfig,
+    wantsToken: boolean,
+  ): Promise<{ user: User; token: string }> {
+    const { users, audit } = this.#options;
     const identity = identityOf(claims, config);
     const admitted = await users.admit(identity, wantsToken ? config.tokenMs : 0);
     audit.write('signed-in', { user: identity.name, role: identity.role, by: config.issuer });

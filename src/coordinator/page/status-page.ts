@@ -44,8 +44,6 @@ interface StatusPageOptions {
   readonly loginsPath: string;
   /** Whether the browser's request comes by TLS. */
   readonly isSecure: (request: IncomingMessage) => boolean;
-  /** Who else signs people in, by name. */
-  readonly provider?: string | undefined;
 }
 
 /** In src/ and in dist/ alike, the files lie in `web/` beside the module. */
@@ -60,7 +58,7 @@ export class StatusPage {
   readonly routes: readonly CoordinatorRoute[];
   readonly #options: StatusPageOptions & { readonly finder: BuildletFinder };
   readonly #logins: BrowserLogins;
-  readonly #loginPage: string;
+  #loginPage = readWeb('login.html');
   readonly #viewers = new Viewers({ all: 1_000, each: 100 });
 
   constructor(options: StatusPageOptions) {
@@ -69,7 +67,6 @@ export class StatusPage {
     this.#options = { ...options, finder };
     const onTrouble = (what: string) => log.write('trouble', { what });
     this.#logins = new BrowserLogins({ users, path, isSecure, onTrouble });
-    this.#loginPage = withProvider(readWeb('login.html'), options.provider);
     const output = new RunOutput(finder, this.#viewers);
     const pageRoutes = new PageRoutes(this.#logins);
     const { get, form, view } = pageRoutes;
@@ -130,6 +127,11 @@ export class StatusPage {
     const text = this.#files.get(file) ?? readWeb(file);
     this.#files.set(file, text);
     return text;
+  }
+
+  /** Offers to sign in with this provider; undefined: with none. */
+  offer(provider: string | undefined): void {
+    this.#loginPage = withProvider(readWeb('login.html'), provider);
   }
 
   async #login({ request, response, address, note, trust }: CoordinatorExchange): Promise<void> {
