@@ -135,6 +135,7 @@ export type {
   TerminalRequest,
 } from './protocol/session.ts';
 export type { BuildletStatus, ConfinementStatus, SoftwareStatus } from './protocol/status.ts';
+export type { StoredAnswer } from './protocol/stored.ts';
 export type { Compression, Skipped, TransferTotals } from './protocol/transfer.ts';
 export type { Patch, PatchPart, TreeChange } from './protocol/tree-change.ts';
 export type { TreeDifference } from './protocol/tree-difference.ts';

@@ -23,6 +23,7 @@ const floors: Record<string, number> = {
   protocol: 2,
   files: 3,
   config: 4,
+  store: 4,
   worker: 4,
   sftp: 4,
   http: 4,
@@ -50,7 +51,7 @@ const homes: Record<string, string[]> = {
   ora: ['cli'],
   re2js: ['re2.ts'],
   'smol-toml': ['config'],
-  'prom-client': ['coordinator/metrics.ts'],
+  'prom-client': ['coordinator/metrics.ts', 'coordinator/store/metrics.ts'],
   tar: ['tar'],
   undici: ['http'],
   valibot: [

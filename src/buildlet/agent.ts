@@ -15,6 +15,7 @@ import { closeServer, createHttpServer, type Route } from '../http/server/server
 import { type Endpoint, endpoints } from '../protocol/endpoints.ts';
 import { buildletFeatures } from '../protocol/features.ts';
 import { pingIntervalMs } from '../protocol/session.ts';
+import type { StoreOptions } from '../store/content-store.ts';
 import { DigestCache } from '../tree/digest-cache.ts';
 import { Thread } from '../worker/thread.ts';
 import { Activity, during } from './activity.ts';
@@ -69,6 +70,8 @@ export interface AgentOptions {
   readonly features?: readonly string[] | undefined;
   /** Called before a request is served. If it throws, the request fails with that error. */
   readonly onRequest?: ((endpoint: Endpoint) => void) | undefined;
+  /** Where contents of pushes are kept for the next buildlet. Absent: nowhere. */
+  readonly store?: StoreOptions | undefined;
   /** One line of talk. */
   readonly log: (line: string) => void;
 }
@@ -143,7 +146,10 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     };
   });
   const pingMs = options.sessions?.pingMs ?? pingIntervalMs;
-  const trees: TreeThread = new Thread('tree-worker', { workDir: workDir.path });
+  const trees: TreeThread = new Thread('tree-worker', {
+    workDir: workDir.path,
+    store: options.store,
+  });
   const digests = new DigestCache();
   const late = new LateTrailers();
   const forwards = new Forwards(commands.sockets);

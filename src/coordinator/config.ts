@@ -16,7 +16,9 @@ import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { readTrustedFile } from '../files/private-file.ts';
 import { type ListenAddress, parseListenAddress } from '../http/server/listen.ts';
 import { TrustedProxies } from '../http/server/trusted-proxies.ts';
+import { parseMemory } from '../protocol/memory-size.ts';
 import { type Priority, priorities } from '../protocol/priority.ts';
+import { minStoreBytes } from '../store/content-store.ts';
 import { type OidcConfig, oidcSchema, toOidc } from './oidc/config.ts';
 import {
   checkPools,
@@ -26,6 +28,7 @@ import {
   poolSchema,
   toPool,
 } from './pool-config.ts';
+import type { CoordinatorStoreConfig } from './store/coordinator-store.ts';
 
 export interface CoordinatorConfig {
   readonly listen: ListenAddress;
@@ -64,6 +67,8 @@ export interface CoordinatorConfig {
   readonly historyMs: number;
   /** Who signs people in, beside the users with tokens. Absent: nobody. */
   readonly oidc: OidcConfig | undefined;
+  /** Where contents of pushes are kept, so that they need not be sent again. */
+  readonly store: CoordinatorStoreConfig;
   readonly catalogue: Catalogue;
   readonly pools: readonly PoolConfig[];
 }
@@ -102,6 +107,13 @@ const schema = v.strictObject({
   'audit-to': v.optional(v.picklist(['file', 'log'], 'audit-to is "file" or "log"'), 'file'),
   'audit-arguments': v.optional(v.boolean(), true),
   history: v.optional(durationSchema, '168h'),
+  store: v.optional(
+    v.strictObject({
+      size: v.optional(v.union([v.literal(0), v.string()]), '5g'),
+      shared: v.optional(v.boolean(), false),
+    }),
+    {},
+  ),
   oidc: v.optional(oidcSchema),
   backends: backendsSchema,
   hosts: hostsSchema,
@@ -155,6 +167,7 @@ export function loadCoordinatorConfig(path: string): CoordinatorConfig {
     auditTo: file['audit-to'],
     auditArguments: file['audit-arguments'],
     historyMs: file.history,
+    store: { limitBytes: toStoreSize(path, file.store.size), isShared: file.store.shared },
     oidc: toOidc(file.oidc, at),
     catalogue,
     pools,
@@ -175,6 +188,13 @@ function toProxies(
   } catch (error) {
     throw badValue(path, 'trusted-proxies', list.join(', '), messageOf(error));
   }
+}
+
+function toStoreSize(path: string, text: string | 0): number {
+  if (text === 0 || text === '0') return 0;
+  const size = parseMemory(text);
+  if (size !== undefined && size >= minStoreBytes) return size;
+  throw badValue(path, 'store.size', text, 'give a size such as "10g", from 1m on, or 0 for none');
 }
 
 function toListenAddress(path: string, text: string): ListenAddress {

@@ -5,6 +5,8 @@ import type { Coordinator } from './coordinator.ts';
 import type { RequestDone } from './http/server.ts';
 import type { Log, LogFields } from './log.ts';
 import { type Readiness, troubles } from './readiness.ts';
+import type { CoordinatorStore } from './store/coordinator-store.ts';
+import { storeMetrics } from './store/metrics.ts';
 
 export interface Metrics {
   /** Notes a request that is over. */
@@ -29,6 +31,7 @@ const everybody = { name: '', isAdmin: true };
 export async function createMetrics(
   coordinatorOf: () => Coordinator,
   readiness: () => Promise<Readiness>,
+  store?: CoordinatorStore | undefined,
 ): Promise<Metrics> {
   const { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } = await import(
     'prom-client'
@@ -36,6 +39,7 @@ export async function createMetrics(
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
+  if (store !== undefined) storeMetrics({ Gauge, Counter }, store, registers);
   for (const name of misnamed) registry.removeSingleMetric(name);
   const view = () => coordinatorOf().view(everybody);
   new Gauge({

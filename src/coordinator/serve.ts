@@ -36,6 +36,7 @@ import { SessionBook } from './state/session-book.ts';
 import { openStateDirectory } from './state/state-directory.ts';
 import { tlsIdentity } from './state/tls-identity.ts';
 import { Users } from './state/users.ts';
+import { CoordinatorStore } from './store/coordinator-store.ts';
 
 interface ServeOptions {
   readonly environment: NodeJS.ProcessEnv;
@@ -93,7 +94,7 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     const auditPath = join(directory.path, 'audit.jsonl');
     const trail = config.auditTo === 'log' ? auditIn(log) : fileLog(auditPath, log);
     const usersPath = config.usersFile ?? directory.usersPath;
-    const users = new Users(usersPath, (trouble) =>
+    const users: Users = new Users(usersPath, (trouble) =>
       trouble === undefined
         ? log.write('users-read', { what: `${usersPath} can be read again` })
         : log.write('trouble', { what: trouble, hint: 'the users that it had before are known' }),
@@ -102,8 +103,13 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     const hasUsers = !users.isEmpty;
     const limits = { ...config.limits };
     const followers = new Followers();
+    const store = CoordinatorStore.of({
+      ...config.store,
+      stateDirectory: directory.path,
+      lifeOf: (user) => users.lifeOf(user),
+    });
     const readiness = () => readinessOf({ coordinator, book, users });
-    const metrics = await createMetrics(() => coordinator, readiness);
+    const metrics = await createMetrics(() => coordinator, readiness, store);
     const history = await History.open({
       path: join(directory.path, 'history.jsonl'),
       keepMs: config.historyMs,
@@ -169,6 +175,7 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
         {
           forward: config.forward,
           followers,
+          store,
         },
       ),
       proxies: config.proxies,
@@ -221,7 +228,7 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
         await coordinator.close();
         await closed;
         runs.close();
-        await Promise.all([loads.close(), history.close()]);
+        await Promise.all([loads.close(), history.close(), store?.close()]);
         await trail.close();
         await door.close();
         await directory.release();

@@ -5,6 +5,7 @@ import {
   holdFeature,
   lateTrailerFeature,
   sessionFeature,
+  storeFeature,
   syncFeature,
 } from './features.ts';
 
@@ -62,6 +63,12 @@ export const endpoints = {
   treeChunks: syncEndpoint('/sync/chunks', 'GET'),
   treeApply: syncEndpoint('/sync/apply', 'PUT'),
   treeRead: syncEndpoint('/sync/read', 'POST'),
+  treeStored: {
+    path: '/sync/stored',
+    methods: ['POST'],
+    wrongMethod: 'requires POST method',
+    feature: storeFeature,
+  },
   halt: { path: '/halt', methods: ['POST'], wrongMethod: 'requires POST method' },
   session: {
     path: '/session',

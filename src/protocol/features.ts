@@ -13,6 +13,9 @@ export const lateTrailerFeature = 'late-trailer';
 /** Trees pushed and pulled by their changes: the endpoints below `/sync/`. */
 export const syncFeature = 'sync';
 
+/** Contents that a store has are not sent: `/sync/stored`. */
+export const storeFeature = 'store';
+
 /** A buildlet that ends soon after the client that holds it has disconnected: `/hold`. */
 export const holdFeature = 'hold';
 
@@ -42,6 +45,7 @@ export const buildletFeatures: readonly string[] = [
   fileFeature,
   lateTrailerFeature,
   syncFeature,
+  storeFeature,
   holdFeature,
   timesFeature,
   forwardFeature,

@@ -27,7 +27,13 @@ export type TreeChange =
   /** A file's time alone; only for a buildlet that reports the times of what it was sent. */
   | { readonly op: 'time'; readonly path: string; readonly mtimeMs: number }
   /** Creates the entry, or replaces the existing one. */
-  | { readonly op: 'write'; readonly entry: TreeEntry; readonly patch?: Patch };
+  | {
+      readonly op: 'write';
+      readonly entry: TreeEntry;
+      readonly patch?: Patch;
+      /** For a file whose digest is known: whether a store has its content, or the stream. Absent: always the stream. */
+      readonly content?: 'stored' | 'sent';
+    };
 
 /** The path of the change. */
 export const pathOf = (change: TreeChange): string =>
@@ -39,13 +45,14 @@ export function encodeChanges(changes: readonly TreeChange[]): string {
     if (change.op === 'remove') text += `x\0${change.path}\0\0`;
     else if (change.op === 'mode') text += `m ${change.mode.toString(8)}\0${change.path}\0\0`;
     else if (change.op === 'time') text += `t ${change.mtimeMs}\0${change.path}\0\0`;
+    else if (change.content !== undefined) text += `s${encodeEntries([change.entry])}`;
     else if (change.patch === undefined) text += encodeEntries([change.entry]);
     else text += `p${encodeEntries([change.entry])}${encodePatch(change.patch)}\0`;
   }
   return text;
 }
 
-/** Reads {@link encodeChanges}; undefined when the text is invalid or exceeds the limits. */
+/** Reads {@link encodeChanges}; undefined when the text is invalid or exceeds the limits. The stream tells where a content is. */
 export function decodeChanges(text: string): TreeChange[] | undefined {
   const fields = new Fields(text);
   const changes: TreeChange[] = [];
@@ -63,6 +70,23 @@ export function decodeChanges(text: string): TreeChange[] | undefined {
   }
   return changes;
 }
+
+/** A head that a store has, as it was asked about, in place of the head. */
+export interface KnownHead {
+  readonly digest: string;
+  readonly size: number;
+}
+
+export const encodeKnownHead = ({ digest, size }: KnownHead): string => `k\0${digest}\0${size}`;
+
+/** Reads {@link encodeKnownHead}; undefined when the text is none. */
+export function decodeKnownHead(text: string): KnownHead | undefined {
+  const [letter, digest = '', size = '', ...more] = text.split('\0', 4);
+  const isOne = letter === 'k' && sha256Pattern.test(digest) && /^[0-9]{1,9}$/.test(size);
+  return isOne && more.length === 0 ? { digest, size: Number(size) } : undefined;
+}
+
+const sha256Pattern = /^[0-9a-f]{64}$/;
 
 /** Why the sender cannot go on, in place of changes. */
 export const encodeFailure = (message: string): string => `e\0${message}`;
@@ -89,6 +113,11 @@ export function decodeNamed(text: string): NamedTree | undefined {
 }
 
 function decodeChange(facts: string, path: string, extra: string): TreeChange | undefined {
+  if (facts.startsWith('s')) {
+    const entry = decodeEntry(facts.slice(1), path, extra);
+    const isKnown = entry?.kind === 'file' && sha256Pattern.test(entry.digest);
+    return isKnown ? { op: 'write', entry, content: 'stored' } : undefined;
+  }
   if (facts === 'x') return isEntryPath(path) ? { op: 'remove', path } : undefined;
   if (facts.startsWith('m')) {
     const mode = /^m ([0-7]{1,4})$/.exec(facts)?.[1];
@@ -139,6 +168,7 @@ function decodePart(text: string): PatchPart | undefined {
 /** How many bytes of the stream a change takes: a file's content, or what its patch does not copy. */
 export function literalBytes(change: TreeChange): number {
   if (change.op !== 'write' || change.entry.kind !== 'file') return 0;
+  if (change.content === 'stored') return 0;
   if (change.patch === undefined) return change.entry.size;
   return change.patch.parts.reduce(
     (sum, { at, length }) => sum + (at === undefined ? length : 0),
@@ -148,6 +178,9 @@ export function literalBytes(change: TreeChange): number {
 
 /** The digest for a file that its sender could not read completely; what was sent is ignored. No content has this digest. */
 export const givenUpDigest: Buffer = Buffer.alloc(32);
+
+/** Of a file whose digest is known, what stands before its content: whether that follows, or a store has it. */
+export const contentMarks = { stored: 0, sent: 1 } as const;
 
 /** Bytes of each number and digest in a tree stream: parts of a head and contents, then the end. */
 export const treeStream = {

@@ -13,6 +13,7 @@ const stateSchema = v.object({
   anyName: v.optional(v.boolean(), false),
   times: v.optional(sha256),
   busy: v.optional(v.boolean(), false),
+  stored: v.optional(v.boolean(), false),
 });
 
 /**

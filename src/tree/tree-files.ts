@@ -23,8 +23,8 @@ export const isSmall = ({ size }: TreeEntry): boolean => size <= smallBytes;
 
 /** Receives the contents of files. */
 export interface FileSink {
-  /** A file with its content in one chunk. */
-  whole(change: TreeChange, content: Buffer, sha256: string): void;
+  /** A file with its content in one chunk; `isProved`: its digest is verified already. */
+  whole(change: TreeChange, content: Buffer, sha256: string, isProved?: boolean): void;
   /** A file whose content arrives in chunks, until `close`. */
   open(change: TreeChange): void;
   content(piece: Buffer): void;

@@ -1,51 +1,39 @@
 // Parses a tree stream and drives a sink, step by step. Nothing is passed on before its digest is verified.
 import { createHash, type Hash, hash } from 'node:crypto';
-import { GomoteError } from '../errors.ts';
+import { quoted } from '../printable.ts';
 import { nameFromBytes } from '../protocol/name-bytes.ts';
 import {
+  contentMarks,
   decodeChanges,
   decodeFailure,
+  decodeKnownHead,
   decodeNamed,
   givenUpDigest,
+  type KnownHead,
   literalBytes,
+  pathOf,
   type TreeChange,
   treeStream,
 } from '../protocol/tree-change.ts';
 import { treeLimits } from '../protocol/tree-limits.ts';
-import { type FileSink, TreeFiles } from './tree-files.ts';
-
-/** The sender could not go on; everything before that is complete. */
-export class SenderFailure extends GomoteError {
-  constructor(message: string) {
-    super('ERR_LOST', message);
-  }
-}
-
-export interface TreeSink extends FileSink {
-  /** The changes of a part of the stream, before they are applied, and the part's head. A throw refuses them. */
-  begin(changes: readonly TreeChange[], head: Buffer): void;
-  /** A change that has no content. */
-  apply(change: TreeChange): void;
-  /**
-   * Called when all contents are copied on this machine: they are not verified, and their digests may be empty where
-   * they are not needed.
-   */
-  trust(): void;
-}
+import type { Contents } from '../store/contents.ts';
+import { takeStored } from './stored-content.ts';
+import { damaged, SenderFailure } from './stream-failure.ts';
+import { TreeFiles } from './tree-files.ts';
+import type { TreeSink } from './tree-sink.ts';
 
 const { lengthBytes, digestBytes } = treeStream;
 
-const damaged = (what: string): GomoteError => new GomoteError('ERR_LOST', `tree stream: ${what}`);
-
 /** How much is copied in a step, in bytes: a few milliseconds of work. */
 const stepBytes = 16 << 20;
-/** The cost of making a file, in bytes of content that take as long. */
+/** Making a file takes as long as so many bytes. */
 const bytesPerFile = 32 << 10;
 
 type State =
   | 'length'
   | 'head'
   | 'head digest'
+  | 'mark'
   | 'file'
   | 'content'
   | 'digest'
@@ -60,6 +48,8 @@ export interface TreeReceiverOptions {
   readonly named?: 'digested' | 'undigested';
   /** The directory that must contain the named tree. Default: anywhere, because the sender may do anything here. */
   readonly namedIn?: string | undefined;
+  /** Where contents and heads are that the stream says a store has. Default: nowhere. */
+  readonly store?: Contents | undefined;
 }
 
 export class TreeReceiver {
@@ -83,7 +73,10 @@ export class TreeReceiver {
   /** The changes whose contents the stream does not carry. */
   #due: TreeChange[] = [];
 
-  /** SHA-256 over the digests of all heads and contents, once the stream is complete. */
+  /** The first file whose content a store should have had. */
+  #lacking: TreeChange | undefined;
+
+  /** SHA-256 over the digests of all heads and contents, once the stream is whole. */
   proof = '';
 
   constructor(sink: TreeSink, options: TreeReceiverOptions = {}) {
@@ -130,11 +123,14 @@ export class TreeReceiver {
   /** Call at the end of the stream. Throws ERR_LOST unless it was complete. */
   finish(): void {
     this.#files?.close();
+    const lacking = this.#lacking && quoted(pathOf(this.#lacking));
+    if (lacking !== undefined) throw damaged(`the store has lost ${lacking}`);
     if (this.#state !== 'end' || this.#due.length > 0) throw damaged('unexpected end');
   }
 
   /** Parses from `at`. Returns how many bytes were consumed. */
   #take(chunk: Buffer, at: number): number {
+    if (this.#state === 'mark') return this.#takeMark(chunk[at]);
     if (this.#state === 'file') return this.#takeFile(chunk, at);
     if (this.#state === 'content') return this.#takeContent(chunk, at);
     if (this.#state === 'end') throw damaged('bytes after its end');
@@ -161,11 +157,8 @@ export class TreeReceiver {
   #takeField(field: Buffer): void {
     if (this.#state === 'length') {
       const length = field.readUInt32BE();
-      this.#headsBytes += length;
-      const isTooLong = length > treeLimits.headBytes || this.#headsBytes > treeLimits.headsBytes;
-      if (isTooLong) throw damaged('its head is too long');
-      if (length === 0) this.#expect('end digest', digestBytes);
-      else this.#expect('head', length);
+      this.#countHead(length);
+      this.#expect(length === 0 ? 'end digest' : 'head', length || digestBytes);
     } else if (this.#state === 'head') {
       this.#head = Buffer.from(field);
       this.#expect('head digest', digestBytes);
@@ -182,24 +175,40 @@ export class TreeReceiver {
     }
   }
 
+  #countHead(length: number): void {
+    this.#headsBytes += length;
+    const isTooLong = length > treeLimits.headBytes || this.#headsBytes > treeLimits.headsBytes;
+    if (isTooLong) throw damaged('its head is too long');
+  }
+
   #begin(digest: Buffer): void {
     if (hash('sha256', this.#head, 'hex') !== digest.toString('hex')) {
       throw damaged('wrong digest of its head');
     }
+    const known = decodeKnownHead(nameFromBytes(this.#head));
+    if (known !== undefined) this.#head = this.#knownHead(known);
     const text = nameFromBytes(this.#head);
     const failure = decodeFailure(text);
     if (failure !== undefined) throw new SenderFailure(failure);
-    this.#proof.update(digest);
-    const { named: how } = this.#options;
+    this.#proof.update(known === undefined ? digest : Buffer.from(known.digest, 'hex'));
+    const { named: how, namedIn } = this.#options;
     const named = this.#isBegun || how === undefined ? undefined : decodeNamed(text);
     this.#isBegun = true;
     if (named === undefined) this.#beginPart(text);
     else {
-      this.#files = TreeFiles.of(named, how === 'digested', this.#options.namedIn);
+      this.#files = TreeFiles.of(named, how === 'digested', namedIn);
       this.#sink.trust();
     }
     this.#head = Buffer.alloc(0);
     this.#advance();
+  }
+
+  /** The head that a store has. */
+  #knownHead({ digest, size }: KnownHead): Buffer<ArrayBuffer> {
+    this.#countHead(size);
+    const head = this.#options.store?.get(digest, size);
+    if (head !== undefined) return Buffer.from(head);
+    throw damaged('the store has lost its head');
   }
 
   #beginPart(text: string): void {
@@ -225,12 +234,27 @@ export class TreeReceiver {
         return;
       }
       if (change.op === 'write' && change.entry.kind === 'file') {
-        this.#state = 'file';
-        this.#contentLeft = literalBytes(change);
+        this.#state = change.content === undefined ? 'file' : 'mark';
+        this.#contentLeft = change.content === undefined ? literalBytes(change) : change.entry.size;
         return;
       }
       this.#sink.apply(change);
     }
+  }
+
+  #takeMark(mark: number | undefined): number {
+    const change = this.#changes[this.#next];
+    if (mark === contentMarks.sent) this.#state = 'file';
+    else if (mark !== contentMarks.stored || change?.op !== 'write') throw damaged('bad mark');
+    else {
+      this.#proof.update(Buffer.from(change.entry.digest, 'hex'));
+      if (this.#sink.stored !== undefined) this.#sink.stored(change);
+      // The rest is taken all the same: it need not be sent again, and what else is missing is found out.
+      else if (!takeStored(change, this.#options.store, this.#sink)) this.#lacking ??= change;
+      this.#next++;
+      this.#advance();
+    }
+    return 1;
   }
 
   #takeFile(chunk: Buffer, at: number): number {
@@ -261,11 +285,11 @@ export class TreeReceiver {
   }
 
   #takeContent(chunk: Buffer, at: number): number {
-    const piece = chunk.subarray(at, at + this.#contentLeft);
-    this.#sink.content(piece);
-    this.#contentLeft -= piece.length;
+    const { length } = chunk.subarray(at, at + this.#contentLeft);
+    this.#sink.content(chunk.subarray(at, at + length));
+    this.#contentLeft -= length;
     if (this.#contentLeft === 0) this.#expect('digest', digestBytes);
-    return piece.length;
+    return length;
   }
 }
 

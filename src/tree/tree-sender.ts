@@ -6,8 +6,10 @@ import { fileIdentity } from '../files/file-identity.ts';
 import type { TreeTop } from '../files/open-tree.ts';
 import { bytesOfName } from '../protocol/name-bytes.ts';
 import {
+  contentMarks,
   encodeChanges,
   encodeFailure,
+  encodeKnownHead,
   encodeNamed,
   givenUpDigest,
   type NamedTree,
@@ -32,6 +34,8 @@ interface TreeSenderOptions {
   readonly onUnread?: (path: string, error: unknown) => void;
   /** Whether a file that cannot be read, or is no longer what its entry says, is sent as given up. Default: it fails. */
   readonly givesUpFiles?: boolean;
+  /** Whether its reader's store has the heads of parts, so that they are named alone. Default: no. */
+  readonly areHeadsKnown?: boolean;
   /** Returns memory for a chunk, if some is free. */
   readonly memory?: () => ArrayBuffer | undefined;
   /** Called with the SHA-256 over the digests of all heads and contents, when all has been sent. */
@@ -89,9 +93,16 @@ export class TreeSender {
       return yield* this.part(changes.slice(middle));
     }
     if (this.#options.isNamed) return yield* this.#named(head);
-    yield* this.#head(head);
+    yield* this.#options.areHeadsKnown ? this.#knownHead(head) : this.#head(head);
     for (const change of changes) {
       if (change.op !== 'write' || change.entry.kind !== 'file') continue;
+      if (change.content !== undefined) {
+        yield* this.#bytes(Buffer.of(contentMarks[change.content]));
+        if (change.content === 'stored') {
+          this.#proof.update(Buffer.from(change.entry.digest, 'hex'));
+          continue;
+        }
+      }
       try {
         yield* this.#file(change);
       } catch (error) {
@@ -118,10 +129,22 @@ export class TreeSender {
     yield this.#take();
   }
 
-  *#head(text: string): Generator<Buffer, void, void> {
+  *#knownHead(text: string): Generator<Buffer, void, void> {
     const head = bytesOfName(text);
     const digest = hash('sha256', head, 'buffer');
     this.#proof.update(digest);
+    const known = { digest: digest.toString('hex'), size: head.length };
+    yield* this.#field(Buffer.from(encodeKnownHead(known)));
+  }
+
+  *#head(text: string): Generator<Buffer, void, void> {
+    const head = bytesOfName(text);
+    this.#proof.update(hash('sha256', head, 'buffer'));
+    yield* this.#field(head);
+  }
+
+  *#field(head: Buffer): Generator<Buffer, void, void> {
+    const digest = hash('sha256', head, 'buffer');
     const length = Buffer.alloc(lengthBytes);
     length.writeUInt32BE(head.length);
     for (const field of [length, head, digest]) yield* this.#bytes(field);

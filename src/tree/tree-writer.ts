@@ -20,7 +20,7 @@ import type { TreeDirectories } from './tree-directories.ts';
 import { proveContent, TreeFile, writeWholeFile } from './tree-file.ts';
 import { makeTreeLinks } from './tree-links.ts';
 import { TreePlace } from './tree-place.ts';
-import type { TreeSink } from './tree-receiver.ts';
+import type { TreeSink } from './tree-sink.ts';
 
 export interface TreeWriterOptions {
   /** Whether symbolic links must stay inside the tree itself, not only inside the root. Default: no. */
@@ -175,7 +175,7 @@ export class TreeWriter implements TreeSink {
     this.#isTrusted = true;
   }
 
-  whole(change: TreeChange, content: Buffer, sha256: string): void {
+  whole(change: TreeChange, content: Buffer, sha256: string, isProved = false): void {
     if (change.op !== 'write') return;
     if (change.patch !== undefined) {
       this.open(change);
@@ -185,7 +185,7 @@ export class TreeWriter implements TreeSink {
     }
     const { entry } = change;
     const isMade = this.#make(entry, () => {
-      if (!this.#isTrusted) proveContent(entry, content, sha256);
+      if (!this.#isTrusted && !isProved) proveContent(entry, content, sha256);
       const place = this.#placeOf(entry.path);
       const temporary = this.#isStaged ? place : this.#partial;
       writeWholeFile(temporary, entry, content);

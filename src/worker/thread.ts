@@ -54,15 +54,21 @@ export class Thread<Job> {
     }
   }
 
-  /** Runs a job that returns bytes. */
-  async *read(job: Job): AsyncGenerator<Buffer> {
+  /** Runs a job that returns bytes, perhaps of those that it reads. Fails as its source does, else as the job. */
+  async *read(job: Job, source?: StoppableSource): AsyncGenerator<Buffer> {
     const { channel, result, release } = this.#start<void, never>(job);
+    const feed = source && new Feed(channel, source);
+    const fed = feed?.run();
     // `receive` throws it.
     result.catch(() => undefined);
     try {
       yield* channel.receive();
+    } catch (error) {
+      throw feed?.failure ?? error;
     } finally {
       channel.cancel();
+      feed?.stop();
+      await fed;
       release();
     }
   }

@@ -9,11 +9,8 @@ import {
   type TreeChange,
 } from '../../src/protocol/tree-change.ts';
 import { treeLimits } from '../../src/protocol/tree-limits.ts';
-import {
-  TreeReceiver,
-  type TreeReceiverOptions,
-  type TreeSink,
-} from '../../src/tree/tree-receiver.ts';
+import { TreeReceiver, type TreeReceiverOptions } from '../../src/tree/tree-receiver.ts';
+import type { TreeSink } from '../../src/tree/tree-sink.ts';
 import { TreeWriter } from '../../src/tree/tree-writer.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 import { entryOf, streamOf, writesOf } from '../helpers/tree-server.ts';

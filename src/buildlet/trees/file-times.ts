@@ -3,7 +3,7 @@
 
 import type { TreeChange } from '../../protocol/tree-change.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
-import type { TreeSink } from '../../tree/tree-receiver.ts';
+import type { TreeSink } from '../../tree/tree-sink.ts';
 
 interface FileTimesOptions {
   /** The last time at which a command ran. */
@@ -53,7 +53,7 @@ export const withTimes = (sink: TreeSink, times: FileTimes): TreeSink => ({
   begin: (changes, head) => sink.begin(changes, head),
   apply: (change) => sink.apply(times.made(change)),
   trust: () => sink.trust(),
-  whole: (change, content, sha256) => sink.whole(times.made(change), content, sha256),
+  whole: (change, ...content) => sink.whole(times.made(change), ...content),
   open: (change) => sink.open(times.made(change)),
   content: (piece) => sink.content(piece),
   close: (sha256) => sink.close(sha256),

@@ -1,5 +1,7 @@
 // The jobs of the thread that keeps the trees pushed into a work directory.
 
+import type { KnownHead } from '../../protocol/tree-change.ts';
+
 /** The target and the options of a change. */
 export interface ChangeOptions {
   readonly generation: string;
@@ -10,6 +12,9 @@ export interface ChangeOptions {
   /** Whether a file or link may replace a non-empty directory, when entries may be skipped. */
   readonly replacesDirectories: boolean;
 }
+
+/** The question which contents of a head the store has; it reads the head, if that is sent. */
+export type StoreJob = { readonly kind: 'stored' } & KnownHead;
 
 /** A job, with the directory it is about, in plain form. */
 export type TreeJob = { readonly dir: string } & (

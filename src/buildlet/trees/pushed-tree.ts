@@ -5,9 +5,10 @@ import { OpenTree } from '../../files/open-tree.ts';
 import { reachDirectory } from '../../files/reach.ts';
 import { type TreeDifference, treeDifferences } from '../../protocol/tree-difference.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
-import type { RefusedEntry } from '../../protocol/tree-replies.ts';
+import type { Contents } from '../../store/contents.ts';
 import { localFileError } from '../../tar/archive-error.ts';
 import type { DigestCache } from '../../tree/digest-cache.ts';
+import { withStore } from '../../tree/store-sink.ts';
 import { digestKey, digestOf, withDigests } from '../../tree/tree-digests.ts';
 import { TreeReceiver } from '../../tree/tree-receiver.ts';
 import { type FoundEntry, look, lookByPath, walkTree } from '../../tree/tree-walk.ts';
@@ -17,19 +18,8 @@ import type { ChangeOptions } from './jobs.ts';
 import type { Problems } from './problems.ts';
 import { RecordFile } from './record-file.ts';
 import { Refusals } from './refusals.ts';
+import type { RunningChange } from './running-change.ts';
 import { inOrder, noteChange, type Written } from './sent-entries.ts';
-
-/** A change being received. `end` or `abandon` must be called. */
-export interface RunningChange {
-  push(piece: Buffer): void;
-  /**
-   * Iterate it after each chunk of a stream that names its contents; each step is short. Yields
-   * the digests of copied files, each with a newline.
-   */
-  copy(): Generator<string, void, void>;
-  end(): { digest: string; files: number; bytes: number; refused: readonly RefusedEntry[] };
-  abandon(reason?: Error): void;
-}
 
 /** A push without data for this long, in ms, no longer blocks others. */
 const silentMs = 30_000;
@@ -38,6 +28,7 @@ export class PushedTree {
   readonly #workDir: string;
   readonly #dir: string;
   readonly #cache: DigestCache;
+  readonly #store: Contents | undefined;
   readonly #record: RecordFile;
   /** The sent entries, in order, with their digests. */
   #pushed: Map<string, TreeEntry>;
@@ -51,7 +42,8 @@ export class PushedTree {
   #isUnsaved = false;
   #isInOrder = true;
 
-  constructor(workDir: string, dir: string, cache: DigestCache) {
+  constructor(workDir: string, dir: string, cache: DigestCache, store?: Contents) {
+    this.#store = store;
     this.#workDir = workDir;
     this.#dir = dir;
     this.#cache = cache;
@@ -208,7 +200,12 @@ export class PushedTree {
         if (receiver.isNamed && digest !== '') copied += `${digest}\n`;
       },
     });
-    const receiver = new TreeReceiver(withTimes(writer, times), { named: 'digested' });
+    const store = this.#store;
+    const kept = withStore(writer, store, {
+      isProving: true,
+      isNamed: () => receiver.isNamed,
+    });
+    const receiver = new TreeReceiver(withTimes(kept, times), { named: 'digested', store });
     const hear = () => {
       this.#heardMs = Date.now();
     };
@@ -226,6 +223,7 @@ export class PushedTree {
       this.#isInOrder = false;
       // Until then, the pending change on disk names everything that may have been created.
       this.#isUnsaved ||= isBegun;
+      store?.flush();
       setImmediate(() => this.#save());
     };
     const running: RunningChange = {

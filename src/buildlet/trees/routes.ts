@@ -5,21 +5,23 @@ import { flowing } from '../../http/relay/flowing.ts';
 import { readFormBody, sendStream, sendText } from '../../http/server/reply.ts';
 import type { Exchange, Handler, Route } from '../../http/server/server.ts';
 import { contentTypes, endpoints } from '../../protocol/endpoints.ts';
-import { namesFeature, zstdFeature } from '../../protocol/features.ts';
+import { namesFeature, storeFeature, zstdFeature } from '../../protocol/features.ts';
 import { decodeForm, parseBool } from '../../protocol/form.ts';
 import { identityHeader } from '../../protocol/push-record.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
+import { storeHeader } from '../../protocol/stored.ts';
 import { type Compression, compressHeader, parseCompression } from '../../protocol/transfer.ts';
 import { formatUnread, unreadHeader } from '../../protocol/unread.ts';
 import { packPieces, unpackPieces } from '../../tar/pack-pieces.ts';
+import { askedHead, headPieces } from '../../tree/stored-request.ts';
 import { StoppableSource } from '../../worker/stoppable-source.ts';
 import type { Thread } from '../../worker/thread.ts';
 import type { Activity } from '../activity.ts';
 import { ApplyReply } from './apply-reply.ts';
 import type { WorkDirIdentity } from './identity.ts';
-import type { TreeJob } from './jobs.ts';
+import type { StoreJob, TreeJob } from './jobs.ts';
 
-export type TreeThread = Thread<TreeJob>;
+export type TreeThread = Thread<TreeJob | StoreJob>;
 
 export function treeRoutes(
   thread: TreeThread,
@@ -34,6 +36,7 @@ export function treeRoutes(
     { endpoint: endpoints.treeChunks, handle: stored(thread, features, chunksJob) },
     { endpoint: endpoints.treeApply, handle: apply(thread, identity, activity) },
     { endpoint: endpoints.treeRead, handle: read(thread, features) },
+    { endpoint: endpoints.treeStored, handle: ask(thread) },
   ];
   return routes.map(({ endpoint, handle }) => ({
     endpoint,
@@ -65,9 +68,11 @@ function state(thread: TreeThread, features: readonly string[]): Handler {
   const anyName = features.includes(namesFeature);
   return async ({ response, query }) => {
     const all = parseBool(query.get('all'));
-    const answer = await thread.run({ kind: 'state', dir: dirOf(query), all });
-    const announced = { zstd, named: true, anyName };
-    sendText(response, JSON.stringify({ ...Object(answer), ...announced }), contentTypes.json);
+    const job: TreeJob = { kind: 'state', dir: dirOf(query), all };
+    const { hasStore, ...answer } = await thread.run<{ hasStore: boolean }>(job);
+    if (hasStore) response.setHeader(storeHeader, '1');
+    const announced = { zstd, named: true, anyName, stored: features.includes(storeFeature) };
+    sendText(response, JSON.stringify({ ...answer, ...announced }), contentTypes.json);
   };
 }
 
@@ -141,6 +146,16 @@ function read(thread: TreeThread, features: readonly string[]): Handler {
     const dir = dirOf(exchange.query);
     const job: TreeJob = { kind: 'read', dir, paths, isNamed, givesUpFiles };
     await sendPieces(exchange, features, thread.read(job));
+  };
+}
+
+function ask(thread: TreeThread): Handler {
+  return async ({ request, response, query, signal }) => {
+    const job: StoreJob = { kind: 'stored', ...askedHead(query) };
+    const source = new StoppableSource(
+      headPieces(flowing(request), parseCompression(headerOf(request)) ?? 'none'),
+    );
+    sendText(response, await thread.run(job, { source, signal }), contentTypes.json);
   };
 }
 

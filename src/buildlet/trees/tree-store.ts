@@ -20,14 +20,16 @@ import {
   treeDigest,
 } from '../../protocol/tree-entry.ts';
 import { unreadFailure } from '../../protocol/unread.ts';
+import type { ContentStore } from '../../store/content-store.ts';
 import { chunkFile, encodeChunks } from '../../tree/chunks.ts';
 import { DigestCache } from '../../tree/digest-cache.ts';
 import { TreeSender } from '../../tree/tree-sender.ts';
 import { look, walkSteps } from '../../tree/tree-walk.ts';
 import type { TreeJob } from './jobs.ts';
 import { Problems } from './problems.ts';
-import { PushedTree, type RunningChange } from './pushed-tree.ts';
+import { PushedTree } from './pushed-tree.ts';
 import { pushedDirectories } from './record-file.ts';
+import type { RunningChange } from './running-change.ts';
 
 type Job<Kind extends TreeJob['kind']> = Extract<TreeJob, { kind: Kind }>;
 
@@ -36,20 +38,27 @@ const treeLimit = 1_000;
 
 export class TreeStore {
   readonly #workDir: string;
+  readonly #contents: ContentStore | undefined;
   readonly #cache = new DigestCache();
   readonly #trees = new Map<string, PushedTree>();
 
-  constructor(workDir: string) {
+  /** `contents`: a store for what is pushed. */
+  constructor(workDir: string, contents?: ContentStore) {
     this.#workDir = workDir;
+    this.#contents = contents;
   }
 
   #tree(dir: string): PushedTree {
-    const tree = this.#trees.get(dir) ?? new PushedTree(this.#workDir, dir, this.#cache);
+    const tree = this.#trees.get(dir) ?? this.#newTree(dir);
     // The most recently used one goes to the end.
     this.#trees.delete(dir);
     this.#trees.set(dir, tree);
     if (this.#trees.size > treeLimit) this.#forgetOldest();
     return tree;
+  }
+
+  #newTree(dir: string): PushedTree {
+    return new PushedTree(this.#workDir, dir, this.#cache, this.#contents);
   }
 
   #forgetOldest(): void {
@@ -77,11 +86,16 @@ export class TreeStore {
     const digest = isKnown ? treeDigest(entries) : hash('sha256', generation);
     const times = timesDigest(job.all ? tree.asSent(entries) : entries);
     return job.kind === 'state'
-      ? { digest, generation, times, busy: tree.isBusy }
+      ? { digest, generation, times, busy: tree.isBusy, hasStore: this.#hasStore() }
       : {
           bytes: bytesOfName(`${digest} ${generation}\0${encodeEntries(entries)}`),
           unread,
         };
+  }
+
+  #hasStore(): boolean {
+    this.#contents?.refresh();
+    return (this.#contents?.count ?? 0) > 0;
   }
 
   #differences(dir: string, problems: Problems): TreeDifference[] {

@@ -1,14 +1,20 @@
 // The thread that keeps the trees pushed into the work directory: the entry of a bundle of its own.
 import { workerData } from 'node:worker_threads';
+import { formatStored } from '../../protocol/stored.ts';
+import { ContentStore, type StoreOptions } from '../../store/content-store.ts';
+import { askStore } from '../../tree/stored-question.ts';
 import { type JobChannel, serveJobs } from '../../worker/serve-jobs.ts';
-import type { TreeJob } from './jobs.ts';
+import type { StoreJob, TreeJob } from './jobs.ts';
 import { TreeStore } from './tree-store.ts';
 
-const store = new TreeStore((workerData as { workDir: string }).workDir);
+const { workDir, store: options } = workerData as { workDir: string; store?: StoreOptions };
+const contents = options && new ContentStore(options);
+const store = new TreeStore(workDir, contents);
 
 type Channel = JobChannel<unknown, string>;
 
-serveJobs(async (job: TreeJob, channel: Channel): Promise<unknown> => {
+serveJobs(async (job: TreeJob | StoreJob, channel: Channel): Promise<unknown> => {
+  if (job.kind === 'stored') return await stored(job, channel);
   if (job.kind === 'apply') return await apply(job, channel);
   if (job.kind !== 'read') return store.answer(job);
   for (const piece of store.read(job)) {
@@ -33,4 +39,12 @@ async function apply(job: Extract<TreeJob, { kind: 'apply' }>, channel: Channel)
   } finally {
     change.abandon();
   }
+}
+
+async function stored(job: StoreJob, channel: Channel): Promise<string> {
+  const pieces: Buffer[] = [];
+  for await (const piece of channel.receive()) pieces.push(Buffer.from(piece));
+  if (contents === undefined) return formatStored({ head: false, isMissing: [] });
+  contents.refresh();
+  return formatStored(askStore(contents, job, Buffer.concat(pieces)));
 }

@@ -141,13 +141,14 @@ async function printPlan(
 }
 
 function inWords(name: string, place: string, summary: PushSummary): string {
-  const { changes, files, bytes, removed, wireBytes } = summary;
+  const { changes, files, bytes, removed, wireBytes, storedBytes } = summary;
   if (changes.length === 0) return `${name}: nothing has changed`;
   const parts = [`${plural(files, 'file')} to ${place} (${formatBytes(bytes)})`];
   if (removed > 0) parts.push(`${removed} removed`);
   const others = otherChanges(summary);
   if (others > 0) parts.push(plural(others, 'other change'));
-  return `${parts.join(', ')}; ${formatBytes(wireBytes)} on the wire`;
+  const stored = storedBytes > 0 ? `, ${formatBytes(storedBytes)} from the store` : '';
+  return `${parts.join(', ')}; ${formatBytes(wireBytes)} on the wire${stored}`;
 }
 
 /** Of modes, times, directories and links. */
@@ -157,7 +158,7 @@ const otherChanges = ({ changes, files, removed }: PushSummary): number =>
 const toJson = (
   name: string,
   dir: string,
-  { files, bytes, removed, wireBytes, digest, unsent }: PushSummary,
+  { files, bytes, removed, wireBytes, storedBytes, digest, unsent }: PushSummary,
   seconds: number,
 ) => ({
   name,
@@ -166,6 +167,7 @@ const toJson = (
   bytes,
   removed,
   wireBytes,
+  storedBytes,
   seconds: Math.round(seconds * 1000) / 1000,
   digest,
   unsent: [...unsent.keys()],

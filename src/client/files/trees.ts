@@ -1,5 +1,6 @@
 // Trees pushed and pulled by their changes: the endpoints below `/sync/`, on a buildlet that has them.
 
+import { hash } from 'node:crypto';
 import { GomoteError } from '../../errors.ts';
 import { type HttpResponse, readText } from '../../http/client/request.ts';
 import { quoted } from '../../printable.ts';
@@ -7,6 +8,12 @@ import { contentTypes, type Endpoint, endpoints } from '../../protocol/endpoints
 import { encodeForm, type FormValues, withQuery } from '../../protocol/form.ts';
 import { nameFromBytes } from '../../protocol/name-bytes.ts';
 import { identityHeader, isIdentity } from '../../protocol/push-record.ts';
+import {
+  parseStored,
+  type StoredAnswer,
+  storedReplyBytes,
+  storeHeader,
+} from '../../protocol/stored.ts';
 import { type Compression, compressHeader, parseCompression } from '../../protocol/transfer.ts';
 import { decodeDifferences, type TreeDifference } from '../../protocol/tree-difference.ts';
 import { decodeEntries, type TreeEntry, treeDigest } from '../../protocol/tree-entry.ts';
@@ -35,6 +42,8 @@ export interface TreeState {
   readonly times?: string | undefined;
   /** Whether another push is changing it. */
   readonly busy?: boolean | undefined;
+  /** Whether it takes streams without the contents that a store has, and there is a store that has any. */
+  readonly hasStore?: boolean | undefined;
 }
 
 /** What the calls of `Trees` take. */
@@ -77,7 +86,8 @@ export class Trees {
   async state(dir: string, scope: TreeScope, options: TreeCallOptions = {}): Promise<TreeState> {
     const response = await this.#get(endpoints.treeState, scopeOf(dir, scope), options);
     const text = (await this.#bytes(response, options, treeLimits.replyBytes)).toString();
-    return parseTreeState(text) ?? this.#fail('a state', text);
+    const { stored, ...state } = parseTreeState(text) ?? this.#fail('a state', text);
+    return { ...state, hasStore: stored && storeHeader.toLowerCase() in response.headers };
   }
 
   /** The state of the directory with all of its entries. */
@@ -113,6 +123,36 @@ export class Trees {
   async chunks(dir: string, path: string, options: TreeCallOptions = {}): Promise<Chunk[]> {
     const response = await this.#get(endpoints.treeChunks, { dir, path }, options);
     return decodeChunks(await this.#bytes(response, options, treeLimits.listBytes));
+  }
+
+  /**
+   * Which contents a store has of a head with so many files of known digests. The head itself is sent only when the store
+   * does not know it from before.
+   */
+  async stored(head: Buffer, files: number, options: TreeCallOptions = {}): Promise<StoredAnswer> {
+    const none = { ...options, compress: 'none' } as const;
+    const named = await this.#askStore(head, files, [], none);
+    return named.head ? named : await this.#askStore(head, files, slices(head), options);
+  }
+
+  async #askStore(
+    head: Buffer,
+    files: number,
+    sent: Iterable<Uint8Array>,
+    options: TreeCallOptions,
+  ): Promise<StoredAnswer> {
+    const { compress = 'none' } = options;
+    const signal = this.#connection.signalWith(options.signal);
+    const query = { head: hash('sha256', head, 'hex'), size: String(head.length) };
+    const response = await this.#call({
+      method: 'POST',
+      path: withQuery(endpoints.treeStored.path, query),
+      headers: { 'Content-Type': contentTypes.tree, [compressHeader]: compress },
+      body: counted(packPieces(sent, compress, signal), options),
+      signal,
+    });
+    const text = await readText(response, signal, storedReplyBytes);
+    return parseStored(text, files) ?? this.#fail('an answer about a store', text);
   }
 
   /** Whether each end can open the other's files, so that streams may name their contents. */
@@ -223,6 +263,12 @@ export class Trees {
     const { label } = this.#connection.options;
     throw new GomoteError('ERR_REPLY', `${label}: not ${what}: ${quoted(text.slice(0, 80))}`);
   }
+}
+
+const sliceBytes = 1 << 20;
+
+function* slices(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += sliceBytes) yield bytes.subarray(at, at + sliceBytes);
 }
 
 function tellUnread({ headers }: HttpResponse, { onUnread }: TreeCallOptions): void {

@@ -80,6 +80,11 @@ export class Users {
     return this.#read().has(name);
   }
 
+  /** What tells the user of that name from another one who has it later. */
+  lifeOf(name: string): string {
+    return `${name} ${this.#read().get(name)?.created}`;
+  }
+
   /** Whether nobody can sign in: there is no user with a token. */
   get isEmpty(): boolean {
     return ![...this.#read().values()].some(({ tokenHash }) => wholeHash(tokenHash));

@@ -8,6 +8,7 @@ import { BulkSocket } from './bulk-socket.ts';
 import { openBulk } from './open-bulk.ts';
 import { passUpgrade, type UpgradeExchange } from './pass-upgrade.ts';
 import { passedTrailers, proxiedHeaders, repliedHeaders } from './proxy-headers.ts';
+import { changedHeaders, type RelayChange, sendChanged } from './relay-change.ts';
 
 /** Where requests are passed on to. */
 export interface RelayTarget {
@@ -66,6 +67,15 @@ export class Relay {
     return new Relay(new SocketAgent(target.address, { idleMs, open: openBulk }), target);
   }
 
+  /** Whether the machine is this one, as far as the address tells. */
+  get isHere(): boolean {
+    const { kind } = this.#address;
+    return (
+      kind === 'unix' ||
+      (kind === 'tcp' && /^(?:127\.|localhost[:/]|\[::1\])/.test(`${this.#host}/`))
+    );
+  }
+
   /**
    * Passes one exchange on. Fails with ERR_CONNECT before a reply began, when one can still be sent; with ERR_LOST
    * when the reply broke off, and then the client's connection is cut as well; with the signal's reason.
@@ -75,13 +85,15 @@ export class Relay {
     response: ServerResponse,
     signal: AbortSignal,
     record: RelayRecord,
+    change?: RelayChange,
   ): Promise<void> {
     signal.throwIfAborted();
+    const hop = { host: this.#host, authorization: this.#authorization };
     const onward = request({
       agent: this.#agent,
       method: incoming.method,
       path: incoming.url,
-      headers: proxiedHeaders(incoming, { host: this.#host, authorization: this.#authorization }),
+      headers: changedHeaders(proxiedHeaders(incoming, hop), change),
       maxHeaderSize: headLimitBytes,
     });
     const abort = () => onward.destroy(asError(signal.reason));
@@ -91,7 +103,7 @@ export class Relay {
       // At once: what of the reply's body was read with its head may still go another way.
       const replied = replyOf(onward, (reply) => {
         record.status = reply.statusCode ?? 0;
-        sent = sendBack(reply, response, record);
+        sent = sendBack(reply, response, record, change?.replyHeaders);
         sent.catch(ignore);
       });
       onward.once('socket', (socket: Duplex) => {
@@ -99,7 +111,13 @@ export class Relay {
       });
       onward.on('error', ignore);
       response.on('error', ignore);
-      send(incoming, onward, record);
+      if (change?.body === undefined) send(incoming, onward, record);
+      else {
+        const onBytes = (bytes: number) => {
+          record.requestBytes += bytes;
+        };
+        void sendChanged(incoming, onward, onBytes, change.body);
+      }
       await replied;
       await sent;
     } catch (error) {
@@ -218,10 +236,11 @@ async function sendBack(
   reply: IncomingMessage,
   response: ServerResponse,
   record: RelayRecord,
+  more: readonly string[] = [],
 ): Promise<void> {
   const { status } = record;
   if (status < 200 || status > 599) throw new Error(`it answers with status ${status}`);
-  const headers = repliedHeaders(reply, response.req);
+  const headers = [...repliedHeaders(reply, response.req), ...more];
   response.sendDate = !headers.some((name, at) => at % 2 === 0 && name.toLowerCase() === 'date');
   // The reason phrase is ours: a machine could write anything there.
   response.writeHead(status, STATUS_CODES[status] ?? 'Unknown', headers);

@@ -8,7 +8,7 @@ import { quoted } from '../../printable.ts';
 import { pathOf, type TreeChange } from '../../protocol/tree-change.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import { pointsOutside } from '../../tar/entry-name.ts';
-import type { TreeSink } from '../../tree/tree-receiver.ts';
+import type { TreeSink } from '../../tree/tree-sink.ts';
 import type { TreeWriter } from '../../tree/tree-writer.ts';
 
 type Write = Extract<TreeChange, { op: 'write' }>;

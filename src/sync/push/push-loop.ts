@@ -5,6 +5,7 @@ import { encodeChanges, type TreeChange } from '../../protocol/tree-change.ts';
 import { broadcast } from './broadcast.ts';
 import type { PushSource } from './push-source.ts';
 import type { PushTarget } from './push-target.ts';
+import { isStored } from './stored-contents.ts';
 
 /** How often a push restarts because the buildlet finds different files under the given names. */
 const maxTries = 3;
@@ -49,7 +50,7 @@ async function isNew({ walk, options }: PushSource, target: PushTarget): Promise
 /** Sends the tree while it is walked. */
 async function sendNew(source: PushSource, target: PushTarget): Promise<void> {
   const all: TreeChange[] = [];
-  await target.send(source, source.stream(source.found(all), target.takesNames));
+  await target.send(source, source.stream(source.found(all), target.streamOptions));
   target.changes = all;
 }
 
@@ -58,15 +59,23 @@ function groupsOf(targets: readonly PushTarget[]): PushTarget[][] {
   if (targets.length === 1) return [[...targets]];
   const groups = new Map<string | PushTarget, PushTarget[]>();
   for (const target of targets) {
-    const key = target.takesStream ? encodeChanges(target.changes) : target;
+    const key = target.takesStream ? keyOf(target) : target;
     groups.set(key, [...(groups.get(key) ?? []), target]);
   }
   return [...groups.values()];
 }
 
+/** The same for those whose streams are the same. */
+const keyOf = ({ changes, streamOptions }: PushTarget): string =>
+  [
+    encodeChanges(changes),
+    streamOptions.areHeadsKnown,
+    ...changes.map((change) => (isStored(change) ? 1 : 0)),
+  ].join('\0');
+
 function sendGroup(source: PushSource, group: PushTarget[]): [PushTarget, Promise<void>][] {
   const [first] = group;
-  const stream = source.stream([first?.changes ?? []], first?.takesNames === true);
+  const stream = source.stream([first?.changes ?? []], first?.streamOptions);
   const outputs = group.length > 1 ? broadcast(stream.pieces(), group.length) : [];
   return group.map((target, index) => {
     const output = outputs[index];
@@ -86,11 +95,11 @@ async function repeat(source: PushSource, target: PushTarget, sent: Promise<void
     }
     await source.findAll();
     if ((await target.plan(source)).length === 0) return;
-    sending = target.send(source, source.stream([target.changes], target.takesNames));
+    sending = target.send(source, source.stream([target.changes], target.streamOptions));
   }
 }
 
-/** Opens the target again after another push interfered, or the buildlet found different files. Throws any other error. */
+/** Opens the target again: another push came between, or what the stream left out is not there. Throws any other error. */
 async function prepareAgain(
   { options }: PushSource,
   target: PushTarget,
@@ -99,11 +108,11 @@ async function prepareAgain(
 ): Promise<void> {
   const status = error instanceof StatusError ? error.status : undefined;
   const isBetween = status === 409;
-  // A failure to copy a file there is detected here when it is sent instead.
+  // What fails when a file is copied there is found out here when it is sent; what a store has lost is sent.
   const isUnread = isGomoteError(error, 'ERR_LOST') || (status !== undefined && !isBetween);
-  const isRefused = isUnread && target.takesNames;
+  const isRefused = isUnread && target.leavesOut;
   if (!(isRefused || isBetween) || tries >= (isBetween ? maxTurns : maxTries)) throw error;
-  if (isRefused) target.giveUpNames();
+  if (isRefused) target.sendAll();
   // Two pushes that collided must not collide again.
   else await sleep(Math.random() * apartMs, undefined, { signal: options.signal });
   target.reopen();

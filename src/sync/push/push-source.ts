@@ -13,6 +13,13 @@ export type PushStream = Pick<TreeUpdate, 'pieces' | 'proof' | 'onDigest'>;
 
 type Parts = Iterable<readonly TreeChange[]> | AsyncIterable<readonly TreeChange[]>;
 
+export interface StreamOptions {
+  /** Whether its contents are named. */
+  readonly isNamed: boolean;
+  /** Whether its reader's store has the heads of its parts. */
+  readonly areHeadsKnown: boolean;
+}
+
 interface PushSourceOptions extends PushOptions {
   /** Why an entry is skipped. */
   readonly refuses: (entry: FoundEntry) => GomoteError | undefined;
@@ -80,8 +87,16 @@ export class PushSource {
     }
   }
 
-  /** The stream of the changes, with contents named or sent. Its chunks can be read once. */
-  stream(parts: Parts, isNamed: boolean): PushStream {
+  /** The digest of an entry of the walk; undefined when it has gone. */
+  digestOf(entry: TreeEntry): string | undefined {
+    return isFound(entry) ? this.digest(entry, 'sha256') : undefined;
+  }
+
+  /** The stream of the changes, whose contents are named or sent; its pieces are there once. */
+  stream(
+    parts: Parts,
+    { isNamed, areHeadsKnown }: StreamOptions = { isNamed: false, areHeadsKnown: false },
+  ): PushStream {
     this.#hasSent = true;
     const { signal, onUnread } = this.options;
     let proof = '';
@@ -89,8 +104,9 @@ export class PushSource {
       proof = sha256;
     };
     const onDigest = this.#learn;
-    const sender = new TreeSender(this.walk.top, { isNamed, onUnread, onProof, onDigest });
-    /** The files of a named stream, whose digests come from the buildlet. */
+    const told = { onUnread, onProof, onDigest };
+    const sender = new TreeSender(this.walk.top, { isNamed, areHeadsKnown, ...told });
+    /** Files of a named stream, whose digests come from the buildlet. */
     const named: TreeEntry[] = [];
     let digested = 0;
     let isOver = false;

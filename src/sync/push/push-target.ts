@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import type { TreeScope } from '../../client/files/trees.ts';
-import type { GomoteError } from '../../errors.ts';
+import { type GomoteError, StatusError } from '../../errors.ts';
 import { pathOf, type TreeChange } from '../../protocol/tree-change.ts';
 import { type TreeEntry, treeDigest } from '../../protocol/tree-entry.ts';
 import type { FoundEntry } from '../../tree/tree-walk.ts';
@@ -12,9 +12,10 @@ import type { RemoteState, RemoteTree } from '../remote/remote-tree.ts';
 import { withPatches } from './patches.ts';
 import { planChanges } from './plan.ts';
 import type { PushOptions } from './push-options.ts';
-import type { PushSource, PushStream } from './push-source.ts';
+import type { PushSource, PushStream, StreamOptions } from './push-source.ts';
 import { holds, isBelow, refusedNames, unreadThere, withRefused } from './refused-paths.ts';
 import { replacedDirectories } from './replaced-directories.ts';
+import { isStored, withStored } from './stored-contents.ts';
 
 /** How often to check whether another push has ended, in ms. */
 const busyMs = 200;
@@ -33,6 +34,8 @@ export interface PushSummary {
   readonly removed: number;
   /** The bytes transferred over the connection. */
   readonly wireBytes: number;
+  /** Of the bytes in the files: those that a store had, which were not sent. */
+  readonly storedBytes: number;
   /** By path: why it was not sent although no rule excludes it. */
   readonly unsent: ReadonlyMap<string, GomoteError>;
   /** The digest of the tree at both ends. */
@@ -56,6 +59,8 @@ export class PushTarget {
   readonly #options: PushOptions;
   #mayName: boolean;
   #takesNames = false;
+  #mayAskStore = true;
+  #isHeadKnown = false;
   #opening: Promise<Opened>;
   #wireBytes = 0;
   /** What is not sent to this buildlet, and why. */
@@ -83,9 +88,20 @@ export class PushTarget {
     return this.#mayName && this.#takesNames;
   }
 
-  /** Sends contents from now on, because the buildlet finds different files under the names. */
-  giveUpNames(): void {
+  /** How the stream of the changes is to be made, once they are planned. */
+  get streamOptions(): StreamOptions {
+    return { isNamed: this.takesNames, areHeadsKnown: this.#isHeadKnown };
+  }
+
+  /** Whether the stream leaves out what is elsewhere: there by name, or in a store. */
+  get leavesOut(): boolean {
+    return this.takesNames || this.#isHeadKnown || this.changes.some(isStored);
+  }
+
+  /** From now on, contents are sent: the buildlet finds other files by the names, or the store has lost some. */
+  sendAll(): void {
     this.#mayName = false;
+    this.#mayAskStore = false;
   }
 
   /** Begins to read the remote state again. */
@@ -123,10 +139,11 @@ export class PushTarget {
     }
   }
 
-  /** Whether the remote tree is empty, so that everything has to be sent. */
+  /** Whether the remote tree is empty, so that everything has to be sent, and no store can be asked for it. */
   async isNew(): Promise<boolean> {
-    const { digest, whyNameRefused } = (await this.#opened()).state;
-    return digest === emptyTree && whyNameRefused === undefined;
+    const { digest, whyNameRefused, hasStore } = (await this.#opened()).state;
+    const asksStore = hasStore && this.#mayAskStore && !this.takesNames;
+    return digest === emptyTree && whyNameRefused === undefined && !asksStore;
   }
 
   /** Plans the changes. */
@@ -157,8 +174,25 @@ export class PushTarget {
     this.changes = this.takesNames
       ? allowed.map(withoutPatch)
       : await withPatches(allowed, { top: walk.top, there, chunksOf });
+    await this.#askStore({ remote, state }, source);
     onPlan?.(this.changes);
     return this.changes;
+  }
+
+  async #askStore({ remote, state }: Opened, source: PushSource): Promise<void> {
+    this.#isHeadKnown = false;
+    if (!state.hasStore || !this.#mayAskStore || this.takesNames || this.#options.dryRun) return;
+    try {
+      const { changes, isHeadKnown } = await withStored(this.changes, {
+        digestOf: (entry) => source.digestOf(entry),
+        ask: (head, files) => remote.stored(head, files),
+      });
+      this.changes = changes;
+      this.#isHeadKnown = isHeadKnown;
+    } catch (error) {
+      // Without an answer, everything is sent.
+      if (!(error instanceof StatusError)) throw error;
+    }
   }
 
   /** The entries to compare: where the remote state is known here, only those that may differ. */
@@ -223,6 +257,7 @@ export class PushTarget {
       bytes: files.reduce((sum, { size }) => sum + size, 0),
       removed: changes.filter(({ op }) => op === 'remove').length,
       wireBytes: this.#wireBytes,
+      storedBytes: changes.filter(isStored).reduce((sum, { entry }) => sum + entry.size, 0),
       unsent: new Map([...walk.unsent, ...this.#refused]),
       get digest() {
         return cache.treeDigest(walk.entries) ?? cache.treeDigest(walk.entries, 'sha1') ?? '';

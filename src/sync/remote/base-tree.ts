@@ -8,14 +8,16 @@ import type { TreeScope } from '../../client/files/trees.ts';
 import { GomoteError, StatusError } from '../../errors.ts';
 import { rmSync } from '../../files/named-fs.ts';
 import { quoted } from '../../printable.ts';
+import type { StoredAnswer } from '../../protocol/stored.ts';
 import { pathOf, type TreeChange } from '../../protocol/tree-change.ts';
 import { type TreeDifference, treeDifferences } from '../../protocol/tree-difference.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import type { RefusedEntry } from '../../protocol/tree-replies.ts';
 import { notOfTree } from '../../protocol/unread.ts';
 import { packTar } from '../../tar/pack.ts';
-import { TreeReceiver, type TreeSink } from '../../tree/tree-receiver.ts';
+import { TreeReceiver } from '../../tree/tree-receiver.ts';
 import { sendTree } from '../../tree/tree-sender.ts';
+import type { TreeSink } from '../../tree/tree-sink.ts';
 import { look } from '../../tree/tree-walk.ts';
 import { chooseCompression } from '../compression.ts';
 import { unknownLife } from '../local/known-states.ts';
@@ -32,6 +34,7 @@ const baseState: RemoteState = {
   times: undefined,
   isBusy: false,
   takesNames: false,
+  hasStore: false,
   // A listing could not prove what has a tab or newline in its name.
   whyNameRefused: ({ path }) =>
     /[\\\t\n]/.test(path)
@@ -147,6 +150,11 @@ export class BaseTree implements RemoteTree {
 
   async chunks(): Promise<undefined> {
     return undefined;
+  }
+
+  /** There is none to ask. */
+  async stored(): Promise<StoredAnswer> {
+    return { head: false, isMissing: [] };
   }
 
   async apply(update: TreeUpdate): Promise<readonly RefusedEntry[]> {

@@ -2,13 +2,16 @@
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import type { TreeCallOptions, TreeScope, Trees } from '../../client/files/trees.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
+import type { StoredAnswer } from '../../protocol/stored.ts';
 import type { TreeDifference } from '../../protocol/tree-difference.ts';
 import type { TreeEntry } from '../../protocol/tree-entry.ts';
 import { treeLimits } from '../../protocol/tree-limits.ts';
 import type { RefusedEntry } from '../../protocol/tree-replies.ts';
 import { parseUnreadFailure } from '../../protocol/unread.ts';
 import type { Chunk } from '../../tree/chunks.ts';
-import { SenderFailure, TreeReceiver, type TreeSink } from '../../tree/tree-receiver.ts';
+import { SenderFailure } from '../../tree/stream-failure.ts';
+import { TreeReceiver } from '../../tree/tree-receiver.ts';
+import type { TreeSink } from '../../tree/tree-sink.ts';
 import { chooseCompression } from '../compression.ts';
 import { unknownLife } from '../local/known-states.ts';
 import type { RemoteState, RemoteTree, RemoteTreeOptions, TreeUpdate } from './remote-tree.ts';
@@ -64,13 +67,14 @@ export class ExtensionTree implements RemoteTree {
     this.#generation = state.generation;
     this.#zstd = state.zstd === true;
     const { sharesFiles } = await this.#client.trees();
-    const { digest, times, busy, named, anyName } = state;
+    const { digest, times, busy, named, anyName, hasStore } = state;
     return {
       digest,
       times,
       isBusy: busy === true,
       // Whoever asks for a compression wants something sent.
       takesNames: compress === 'auto' && sharesFiles && named === true,
+      hasStore: hasStore === true,
       whyNameRefused: anyName === true ? undefined : whyNotPlain,
     };
   }
@@ -98,6 +102,10 @@ export class ExtensionTree implements RemoteTree {
 
   async chunks(path: string): Promise<Chunk[]> {
     return await this.#ask((trees) => trees.chunks(this.#options.dir, path, this.#call));
+  }
+
+  async stored(head: Buffer, files: number): Promise<StoredAnswer> {
+    return await this.#ask((trees) => trees.stored(head, files, this.#call));
   }
 
   async apply(update: TreeUpdate): Promise<readonly RefusedEntry[]> {

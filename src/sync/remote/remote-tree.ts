@@ -1,12 +1,13 @@
 // A directory of a buildlet, for pushes, pulls and comparisons.
 import type { TreeScope } from '../../client/files/trees.ts';
+import type { StoredAnswer } from '../../protocol/stored.ts';
 import type { Compression } from '../../protocol/transfer.ts';
 import type { TreeChange } from '../../protocol/tree-change.ts';
 import type { TreeDifference } from '../../protocol/tree-difference.ts';
 import type { DigestAlgorithm, TreeEntry } from '../../protocol/tree-entry.ts';
 import type { RefusedEntry } from '../../protocol/tree-replies.ts';
 import type { Chunk } from '../../tree/chunks.ts';
-import type { TreeSink } from '../../tree/tree-receiver.ts';
+import type { TreeSink } from '../../tree/tree-sink.ts';
 import type { FoundEntry } from '../../tree/tree-walk.ts';
 
 /** What is there, in short, and what the buildlet takes. */
@@ -19,6 +20,8 @@ export interface RemoteState {
   readonly isBusy: boolean;
   /** Whether it takes a stream that names its contents. */
   readonly takesNames: boolean;
+  /** Whether there is a store that may have contents, so that it can be asked. */
+  readonly hasStore: boolean;
   /** Why an entry cannot be sent for its name or its link's target; undefined where all names can be sent. */
   readonly whyNameRefused: ((entry: TreeEntry) => string | undefined) | undefined;
 }
@@ -59,6 +62,8 @@ export interface RemoteTree {
   knowsDirectory(path: string): boolean;
   /** The chunks of a file, to send only what is new of it; undefined where the whole has to be sent. */
   chunks(path: string): Promise<Chunk[] | undefined>;
+  /** Which contents a store has of a head with so many files of known digests; only where there is one. */
+  stored(head: Buffer, files: number): Promise<StoredAnswer>;
   /**
    * Makes the changes, and proves that they were made. Throws ERR_STATUS with 409 when the tree is no longer what it was,
    * with 501 when the contents that a stream names are not the same there. Returns the entries that alone could not be made.

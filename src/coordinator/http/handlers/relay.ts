@@ -14,6 +14,7 @@ import { anySignal } from '../../../timeout-signal.ts';
 import type { Coordinator } from '../../coordinator.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { User } from '../../state/user-records.ts';
+import type { CoordinatorStore } from '../../store/coordinator-store.ts';
 import { type CommandAudit, commandPeek } from '../command-audit.ts';
 import type { Followers } from '../followers.ts';
 import type { CoordinatorExchange } from '../server.ts';
@@ -26,7 +27,12 @@ const haltWaitMs = 30_000;
 export function relay(
   coordinator: Coordinator,
   audit: CommandAudit,
-  options: { readonly forward: boolean; readonly followers: Followers },
+  options: {
+    readonly forward: boolean;
+    readonly followers: Followers;
+    /** Absent: there is none. */
+    readonly store?: CoordinatorStore | undefined;
+  },
 ) {
   const held = new HeldSessions(coordinator);
   return async (exchange: CoordinatorExchange, user: User, name: string): Promise<void> => {
@@ -55,8 +61,11 @@ export function relay(
     if (exchange.upgrade !== undefined && !isForward) {
       return sendError(response, 400, 'nothing to upgrade to here', 'ERR_REQUEST');
     }
-    const { followers } = options;
-    await pass({ coordinator, audit, followers, user }, exchange, session, {
+    const { followers, store } = options;
+    if (store !== undefined && path === endpoints.treeStored.path && request.method === 'POST') {
+      return await store.answer(user.name, query, exchange);
+    }
+    await pass({ coordinator, audit, followers, store, user }, exchange, session, {
       path,
       query,
     });
@@ -80,15 +89,17 @@ interface Surroundings {
   readonly coordinator: Coordinator;
   readonly audit: CommandAudit;
   readonly followers: Followers;
+  readonly store: CoordinatorStore | undefined;
   readonly user: User;
 }
 
 async function pass(
-  { coordinator, audit, followers, user }: Surroundings,
-  { request, response, upgrade, signal, note, id }: CoordinatorExchange,
+  { coordinator, audit, followers, store, user }: Surroundings,
+  exchange: CoordinatorExchange,
   session: Session,
   { path, query }: { path: string; query: URLSearchParams },
 ): Promise<void> {
+  const { request, response, upgrade, signal, note, id } = exchange;
   const { method = '' } = request;
   const run = query.get('id') ?? undefined;
   const startMs = Date.now();
@@ -121,7 +132,13 @@ async function pass(
     followed = follower;
     const ends = [signal, link.signal, ...(follower === undefined ? [] : [follower.signal])];
     const either = anySignal(...ends);
-    await link.relay.pass(request, response, either, record);
+    const change =
+      path === endpoints.treeState.path
+        ? await store?.announced(user.name)
+        : path === endpoints.treeApply.path
+          ? store?.filled(user.name, exchange, link.relay.isHere)
+          : undefined;
+    await link.relay.pass(request, response, either, record, change);
   } catch (error) {
     if (signal.aborted || followed?.signal.aborted) return;
     failure = error;

@@ -1,0 +1,106 @@
+// The coordinator's store of contents, as the requests that pass use it: pushes fill it, and are filled up from it.
+import { hash } from 'node:crypto';
+import { join } from 'node:path';
+import { makePrivateDirectory } from '../../files/private-directory.ts';
+import { flowing } from '../../http/relay/flowing.ts';
+import type { RelayChange } from '../../http/relay/relay-change.ts';
+import { sendText } from '../../http/server/reply.ts';
+import type { Exchange } from '../../http/server/server.ts';
+import { contentTypes } from '../../protocol/endpoints.ts';
+import { storeHeader } from '../../protocol/stored.ts';
+import { type Compression, compressHeader, parseCompression } from '../../protocol/transfer.ts';
+import { minStoreBytes } from '../../store/content-store.ts';
+import { packPieces, unpackPieces } from '../../tar/pack-pieces.ts';
+import { askedHead, headPieces } from '../../tree/stored-request.ts';
+import { StoppableSource } from '../../worker/stoppable-source.ts';
+import { Thread } from '../../worker/thread.ts';
+import type { StoreFacts, StoreJob } from './jobs.ts';
+
+export interface CoordinatorStoreConfig {
+  /** How much it may take on disk; 0: there is none. */
+  readonly limitBytes: number;
+  /** Whether all users share what is in it. */
+  readonly isShared: boolean;
+}
+
+interface CoordinatorStoreOptions extends CoordinatorStoreConfig {
+  readonly stateDirectory: string;
+  /** What tells a user from another one who has the name later. */
+  readonly lifeOf: (user: string) => string;
+}
+
+export class CoordinatorStore {
+  readonly #thread: Thread<StoreJob>;
+  readonly #options: CoordinatorStoreOptions;
+
+  /** Undefined when there is to be none. */
+  static of(options: CoordinatorStoreOptions): CoordinatorStore | undefined {
+    return options.limitBytes < minStoreBytes ? undefined : new CoordinatorStore(options);
+  }
+
+  private constructor(options: CoordinatorStoreOptions) {
+    this.#options = options;
+    const { stateDirectory, limitBytes } = options;
+    const root = join(stateDirectory, 'store');
+    makePrivateDirectory(root, 'the content store');
+    this.#thread = new Thread('store-worker', { root, limitBytes });
+  }
+
+  /** Contents are one user's own: nobody gets another's by its digest. */
+  #roomOf(user: string): string {
+    const { isShared, lifeOf } = this.#options;
+    return isShared ? 'shared' : hash('sha256', lifeOf(user), 'hex').slice(0, 32);
+  }
+
+  /** Says in the reply about a tree whether there is anything to ask for. */
+  async announced(user: string): Promise<RelayChange | undefined> {
+    const job: StoreJob = { kind: 'count', room: this.#roomOf(user) };
+    const count = await this.#thread.run<number>(job).catch(() => 0);
+    return count === 0 ? undefined : { replyHeaders: [storeHeader, '1'] };
+  }
+
+  /** Answers which contents of a head are there. */
+  async answer(user: string, query: URLSearchParams, exchange: Exchange): Promise<void> {
+    const { request, response, signal } = exchange;
+    const job: StoreJob = { kind: 'ask', room: this.#roomOf(user), ...askedHead(query) };
+    const source = new StoppableSource(headPieces(flowing(request), packingOf(exchange)));
+    sendText(response, await this.#thread.run<string>(job, { source, signal }), contentTypes.json);
+  }
+
+  /** Puts what passes into the store, and what is there into the stream; to a machine that `isHere`, it goes as it is. */
+  filled(user: string, exchange: Exchange, isHere: boolean): RelayChange {
+    const packing = packingOf(exchange);
+    const onward: Compression = isHere || !canPack(packing) ? 'none' : packing;
+    const job: StoreJob = { kind: 'refill', room: this.#roomOf(user) };
+    return {
+      headers: { [compressHeader]: onward },
+      body: (body) => {
+        const source = new StoppableSource(unpackPieces(body, packing));
+        return packed(this.#thread.read(job, source), onward, exchange.signal);
+      },
+    };
+  }
+
+  async facts(): Promise<StoreFacts> {
+    return await this.#thread.run<StoreFacts>({ kind: 'facts' }).catch(() => nothing);
+  }
+
+  async close(): Promise<void> {
+    await this.#thread.close();
+  }
+}
+
+const nothing: StoreFacts = { storedBytes: 0, hits: 0, hitBytes: 0, misses: 0 };
+
+const packingOf = ({ request }: Exchange): Compression =>
+  parseCompression(String(request.headers[compressHeader.toLowerCase()] ?? '')) ?? 'none';
+
+const canPack = (packing: Compression): boolean => packing !== 'zstd' || 'zstd' in process.versions;
+
+async function* packed(
+  pieces: AsyncIterable<Buffer>,
+  packing: Compression,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  yield* packPieces(pieces, packing, signal);
+}

@@ -1,0 +1,264 @@
+// Contents by their SHA-256, on a disk that may be full, damaged, or written to by several processes at once. A store is
+// a memory aid: it fails nobody, and what it gives has the digest that was asked for.
+import { hash, randomBytes } from 'node:crypto';
+import { readdirSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
+import { makePrivateDirectory } from '../files/private-directory.ts';
+import type { Contents, ContentWriter } from './contents.ts';
+import { evict, removePack } from './eviction.ts';
+import { createFile, OwnPack, writeNew } from './own-pack.ts';
+import { maxRecords, Pack, type Place } from './pack.ts';
+import { PiecewiseWriter, smallBytes } from './piecewise-writer.ts';
+
+export interface StoreOptions {
+  /** A private directory, which is made; whose rooms share its limit. */
+  readonly root: string;
+  /** Whose contents these are: what is in one room is in no other. */
+  readonly room: string;
+  readonly limitBytes: number;
+}
+
+const maxPackBytes = 64 << 20;
+/** A smaller store would be nothing but its own turnover. */
+export const minStoreBytes = 1 << 20;
+/** After a failure, such as of a full disk, nothing is put for so long, in ms. */
+const restMs = 60_000;
+const readBytes = 1 << 20;
+/** One part in so many of the disk is left free. */
+const keptFree = 20;
+/** The number of a pack and that of a record make one. */
+const packUnit = 2 * maxRecords;
+
+/** 48 bits of the digest: the record has all of it. */
+const keyOf = (digest: string): number => Number.parseInt(digest.slice(0, 12), 16);
+
+export class ContentStore implements Contents {
+  readonly #options: StoreOptions;
+  readonly #directory: string;
+  readonly #packs: (Pack | undefined)[] = [];
+  readonly #byStem = new Map<string, number>();
+  /** Packs whose contents cannot be read, though there is a list. */
+  readonly #unread = new Set<string>();
+  /** By key, where the record is. */
+  readonly #index = new Map<number, number>();
+  readonly #packBytes: number;
+  #own: OwnPack | undefined;
+  #restsUntilMs = 0;
+
+  /** Throws ERR_CONFIG when others could change what is in it. */
+  constructor(options: StoreOptions) {
+    this.#options = options;
+    this.#directory = join(options.root, options.room);
+    this.#packBytes = Math.min(maxPackBytes, Math.floor(options.limitBytes / 8));
+    makePrivateDirectory(this.#directory, 'the content store');
+    this.refresh();
+  }
+
+  /** How many contents are known. */
+  get count(): number {
+    return this.#index.size;
+  }
+
+  /** Learns what other processes have put and removed. */
+  refresh(): void {
+    this.#quietly(() => {
+      const stems = readdirSync(this.#directory)
+        .filter((name) => name.endsWith('.list'))
+        .map((name) => join(this.#directory, name.slice(0, -'.list'.length)))
+        // Of two copies the later one counts: the other may be damaged.
+        .sort();
+      const there = new Set(stems);
+      for (const [stem, number] of this.#byStem) if (!there.has(stem)) this.#forget(stem, number);
+      for (const stem of stems) {
+        if (stem !== this.#own?.pack.stem && !this.#unread.has(stem)) this.#learn(stem);
+      }
+    });
+  }
+
+  #learn(stem: string): void {
+    const number = this.#byStem.get(stem) ?? this.#packs.length;
+    const pack = this.#packs[number] ?? new Pack(stem);
+    const from = pack.count;
+    try {
+      pack.readList();
+    } catch {
+      this.#forget(stem, number);
+      return;
+    }
+    this.#packs[number] = pack;
+    this.#byStem.set(stem, number);
+    this.#note(number, from);
+  }
+
+  #note(number: number, from: number): void {
+    const pack = this.#packs[number];
+    for (let index = from; pack !== undefined && index < pack.count; index++) {
+      this.#index.set(keyOf(pack.digestOf(index)), number * packUnit + index);
+    }
+  }
+
+  #forgetPack({ stem }: Pack): void {
+    const number = this.#byStem.get(stem);
+    if (number !== undefined) this.#forget(stem, number);
+  }
+
+  #forget(stem: string, number: number): void {
+    this.#packs[number]?.close();
+    this.#packs[number] = undefined;
+    this.#byStem.delete(stem);
+    if (this.#own?.pack.stem === stem) this.#closeOwn();
+    for (const [key, value] of this.#index) {
+      if (Math.floor(value / packUnit) === number) this.#index.delete(key);
+    }
+  }
+
+  #find(digest: string, size: number): { pack: Pack; place: Place } | undefined {
+    const value = this.#index.get(keyOf(digest));
+    if (value === undefined) return undefined;
+    const pack = this.#packs[Math.floor(value / packUnit)];
+    const index = value % packUnit;
+    if (pack === undefined || pack.digestOf(index) !== digest) return undefined;
+    const place = pack.placeOf(index);
+    return place.length === size ? { pack, place } : undefined;
+  }
+
+  has(digest: string, size: number): boolean {
+    return this.#find(digest, size) !== undefined;
+  }
+
+  get(digest: string, size: number): Buffer | undefined {
+    const pieces = this.read(digest, size);
+    if (pieces === undefined) return undefined;
+    const content = Buffer.allocUnsafeSlow(size);
+    let used = 0;
+    for (const piece of pieces) used += piece.copy(content, used);
+    if (used === size && this.has(digest, size) && hash('sha256', content, 'hex') === digest) {
+      return content;
+    }
+    this.damaged(digest);
+    return undefined;
+  }
+
+  read(digest: string, size: number): Iterable<Buffer> | undefined {
+    if (this.#own?.isPending === true) this.flush();
+    const found = this.#find(digest, size);
+    return found && this.#pieces(found.pack, found.place);
+  }
+
+  *#pieces(pack: Pack, { at, length }: Place): Generator<Buffer, void, void> {
+    const memory = Buffer.allocUnsafeSlow(Math.min(length, readBytes));
+    for (let done = 0; done < length; ) {
+      const piece = memory.subarray(0, length - done);
+      let got = 0;
+      try {
+        got = pack.read(piece, at + done);
+      } catch {
+        this.#unread.add(pack.stem);
+        this.#forgetPack(pack);
+        return;
+      }
+      if (got < piece.length) return;
+      yield piece;
+      done += got;
+    }
+  }
+
+  damaged(digest: string): void {
+    this.#index.delete(keyOf(digest));
+  }
+
+  put(digest: string, content: Buffer): void {
+    if (this.has(digest, content.length) || !this.#takes(content.length)) return;
+    if (content.length > smallBytes) {
+      const writer = this.begin();
+      writer.write(content);
+      writer.end(digest);
+      return;
+    }
+    if (this.#own?.isFull(content.length, this.#packBytes)) {
+      this.#closeOwn();
+    }
+    this.#quietly(() => {
+      this.#own ??= this.#newPack();
+      const from = this.#own.pack.count;
+      this.#own.put(digest, content);
+      this.#note(this.#byStem.get(this.#own.pack.stem) ?? 0, from);
+    });
+  }
+
+  begin(): ContentWriter {
+    return new PiecewiseWriter({
+      put: (digest, content) => this.put(digest, content),
+      open: () => {
+        const stem = this.#newStem();
+        return { stem, fd: createFile(`${stem}.pack`) };
+      },
+      has: (digest, size) => this.has(digest, size),
+      takes: (size) => this.#takes(size),
+      added: (stem, record) => {
+        writeNew(`${stem}.list`, record);
+        this.#learn(stem);
+        this.#makeRoom();
+      },
+    });
+  }
+
+  #takes(size: number): boolean {
+    const { limitBytes } = this.#options;
+    return limitBytes >= minStoreBytes && size <= limitBytes / 2 && Date.now() > this.#restsUntilMs;
+  }
+
+  #newStem(): string {
+    const now = Date.now().toString(36).padStart(9, '0');
+    return join(this.#directory, `${now}-${randomBytes(6).toString('hex')}`);
+  }
+
+  #newPack(): OwnPack {
+    this.#makeRoom();
+    const own = new OwnPack(this.#newStem());
+    this.#byStem.set(own.pack.stem, this.#packs.length);
+    this.#packs.push(own.pack);
+    return own;
+  }
+
+  #makeRoom(): void {
+    const { root, limitBytes } = this.#options;
+    const most = limitBytes - this.#packBytes;
+    const used = evict(root, most);
+    const { bavail, blocks, bsize } = statfsSync(root);
+    // Others need the disk more.
+    const free = bavail * bsize - (blocks * bsize) / keptFree - this.#packBytes;
+    if (free < 0 && evict(root, used + free) + free < 0) throw new Error('the disk is full');
+  }
+
+  flush(): void {
+    this.#quietly(() => this.#own?.flush());
+  }
+
+  close(): void {
+    this.#closeOwn();
+    for (const pack of this.#packs) pack?.close();
+  }
+
+  #closeOwn(): void {
+    const own = this.#own;
+    this.flush();
+    this.#own = undefined;
+    own?.close();
+  }
+
+  /** Does what may fail: then nothing is put for a while. */
+  #quietly(work: () => void): void {
+    try {
+      work();
+    } catch {
+      this.#restsUntilMs = Date.now() + restMs;
+      const own = this.#own;
+      this.#own = undefined;
+      own?.close();
+      if (own === undefined) return;
+      removePack(own.pack.stem);
+      this.#forgetPack(own.pack);
+    }
+  }
+}
