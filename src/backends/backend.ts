@@ -1,4 +1,4 @@
-// The interface of backends, `Backend`, and the interfaces of what only some of them do.
+// The interface `Backend`, and interfaces for what only some backends can do.
 import type { BuilderType, Catalogue, HostType } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { GomoteError } from '../errors.ts';
@@ -12,20 +12,20 @@ export interface Instance {
   readonly name: string;
   readonly builderType: string;
   readonly hostType: string;
-  /** Whom it was made for, if the backend keeps that; absent: for the user it was opened for. */
+  /** The owner, if the backend stores one. Absent: the user whom the backend was opened for. */
   readonly owner?: string | undefined;
-  /** The machine it is on, where an admin is told. */
+  /** The machine that it runs on, shown to admins. */
   readonly machine?: string | undefined;
   readonly created: Date | undefined;
-  /** When it ends by itself unless it is used; undefined when it will not, or is not known. */
+  /** When it ends unless it is used; undefined: never, or unknown. */
   readonly expires: Date | undefined;
   /** Why it can no longer be used; undefined while it can. */
   readonly dead: string | undefined;
-  /** What is wrong with it at the moment, where that is looked after. */
+  /** What is wrong with it at the moment, if the backend monitors it. */
   readonly trouble?: string | undefined;
-  /** What `SharedNotes.note` has kept with it. */
+  /** The note of `SharedNotes.note`. */
   readonly note?: string | undefined;
-  /** What its user has given it; absent: none. */
+  /** The labels from its user; absent: none. */
   readonly labels?: Labels | undefined;
 }
 
@@ -35,14 +35,14 @@ export interface BackendCall {
 
 /** A call to a backend of several machines or hosts, of which some may not answer. */
 export interface PartsCall extends BackendCall {
-  /** Called for each part that does not answer, when the others have. Absent: such a part fails the call. */
+  /** Called for each part that does not answer, after the others have. Absent: such a part fails the call. */
   readonly onFailure?: ((error: GomoteError) => void) | undefined;
 }
 
 export interface ListCall extends PartsCall {
-  /** Also those of others, where the caller is an admin of a server. */
+  /** Whether to include buildlets of others, for admins of a server. */
   readonly everybody?: boolean | undefined;
-  /** Fails rather than leave some out, when a part of the platform does not answer. */
+  /** Whether to fail instead of omitting some when a part of the platform does not answer. */
   readonly isWhole?: boolean | undefined;
 }
 
@@ -52,108 +52,108 @@ export interface CreateCall extends BackendCall {
   /** The builder type's kind of machine. */
   readonly host: HostType;
   /**
-   * The buildlet ends when no client has held it for so long, in ms, from its start on (BuildletClient.hold). A backend that
-   * cannot say that to a machine that it makes leaves it to the machine's own timers until it is held.
+   * The buildlet ends when no client has held it for this long, in ms, from its start (BuildletClient.hold). A backend that
+   * cannot pass this to a new machine relies on the machine's own timers until it is held.
    */
   readonly holdMs?: number | undefined;
-  /** Labels for it, by which `list` finds it: see protocol/labels.ts. */
+  /** Labels for it, which `list` can filter by: see protocol/labels.ts. */
   readonly labels?: Labels | undefined;
-  /** Labels that its machine must have, where machines have some. */
+  /** Labels that its machine must have, where machines have labels. */
   readonly machineLabels?: WantedLabels | undefined;
-  /** How much it is in a hurry, where creates wait for each other. */
+  /** The priority, where creates are queued. */
   readonly priority?: Priority | undefined;
-  /** Called, in a few words what is being waited for. */
+  /** Called with a short description of what is being waited for. */
   readonly onProgress?: ((step: string) => void) | undefined;
-  /** Which of the backend's hosts makes it. Absent: the backend chooses. */
+  /** The host to create it on. Absent: the backend chooses. */
   readonly onHost?: string | undefined;
-  /** Called with a line for each of hosts that were left out because they do not answer. */
+  /** Called with a line for each host that was skipped because it does not answer. */
   readonly onWarning?: ((line: string) => void) | undefined;
 }
 
-/** Where buildlets come from. What only some backends do is an interface of its own, below. */
+/** Where buildlets come from. Optional abilities are the interfaces below. */
 export interface Backend {
   /** As in the configuration. */
   readonly name: string;
-  /** Makes a buildlet and waits until it answers. When it fails or is cancelled, nothing is left behind. */
+  /** Creates a buildlet and waits until it answers. When it fails or is cancelled, nothing is left behind. */
   create(builder: BuilderType, call: CreateCall): Promise<Instance>;
   list(call: ListCall): Promise<Instance[]>;
-  /** A client of the buildlet of that name; throws ERR_UNKNOWN_BUILDLET if it is known not to be there. */
+  /** A client of the buildlet of that name. Throws ERR_UNKNOWN_BUILDLET if it is known not to exist. */
   connect(name: string, call?: BackendCall): Promise<BuildletClient>;
-  /** Ends the buildlet and removes all that belongs to it, also of one that died. */
+  /** Destroys the buildlet and everything that belongs to it, even if it has died. */
   destroy(name: string, call: BackendCall): Promise<void>;
 }
 
-/** Backends that may not keep labels: all others do. */
+/** Backends that may not store labels: all others do. */
 export interface LabelCheck {
-  /** Whether labels of a new buildlet would be kept. */
+  /** Whether labels of a new buildlet would be stored. */
   keepsLabels(call: BackendCall): Promise<boolean>;
 }
 
-/** Backends whose machines are not all alike, or are waited for. */
+/** Backends with different machines, or with a queue. */
 export interface MachineChoice {
-  /** Whether the server behind it looks at `machineLabels` and `priority`. */
+  /** Whether the server supports `machineLabels` and `priority`. */
   chooses(what: 'machineLabels' | 'priority', call: BackendCall): Promise<boolean>;
 }
 
-/** Backends that know more of a lost buildlet than the connection does. */
+/** Backends that can explain the loss of a buildlet. */
 export interface Diagnosis {
-  /** Why a call to the buildlet failed; the error itself when nothing more is known. */
+  /** Explains why a call to the buildlet failed. Returns the error itself when nothing more is known. */
   explain(name: string, error: GomoteError): Promise<GomoteError>;
 }
 
-/** Backends whose `list` shows when a buildlet ends without asking the buildlet. */
+/** Backends whose `list` knows when a buildlet ends without asking it. */
 export interface Renewal {
   /** Records that the buildlet is in use. Call it at every use: it writes at most once a minute. */
   renew(name: string, call: BackendCall): Promise<void>;
 }
 
-/** Backends whose platform keeps a short text with each buildlet, for everybody who lists them. */
+/** Backends whose platform stores a short text with each buildlet, visible to everybody who lists them. */
 export interface SharedNotes {
   /**
-   * Replaces the note by what `amend` makes of it. `amend` is called again when another client has written meanwhile.
+   * Replaces the note by the result of `amend`, which is called again when another client has written meanwhile.
    */
   note(name: string, amend: (note: string | undefined) => string, call: BackendCall): Promise<void>;
 }
 
-/** Backends on which buildlets that have ended leave something behind. */
+/** Backends on which ended buildlets may leave something behind. */
 export interface Cleanup {
-  /** Removes what is left of buildlets that have ended or are overdue. Returns what was removed, a line each. */
+  /** Removes leftovers of buildlets that have ended or are overdue. Returns a line for each thing removed. */
   reap(call: PartsCall): Promise<string[]>;
 }
 
 /** Backends that know the names of buildlets without asking a machine for them. */
 export interface KnownNames {
-  /** Also of those that have died since. */
+  /** Includes those that have died since. */
   knownNames(): { readonly name: string; readonly about: string }[];
 }
 
-/** Backends that may ask their user something on the terminal when they connect, such as a password. */
+/** Backends that may prompt on the terminal when they connect, for example for a password. */
 export interface Prompts {
-  /** Connects, so that nothing is asked later. To be called before anything is drawn on the terminal. */
+  /** Connects, so that there are no prompts later. Call it before drawing on the terminal. */
   answerPrompts(call: BackendCall & Pick<CreateCall, 'onHost'>): Promise<void>;
 }
 
-/** Backends that make several buildlets in one step. */
+/** Backends that can create several buildlets in one step. */
 export interface BatchCreation {
-  /** Makes them all or none; undefined when the server behind it cannot. */
+  /** Creates all or none; undefined when the server does not support it. */
   createAll(builder: BuilderType, count: number, call: CreateCall): Promise<Instance[] | undefined>;
 }
 
-/** Backends behind a server that has its own users, builder types and leases. */
+/** Backends with a server that has its own users, builder types and leases. */
 export interface TeamServer {
-  /** What can be created there; undefined when the server does not say. */
+  /** The builder types there; undefined when the server does not list them. */
   types(call: BackendCall): Promise<Catalogue | undefined>;
-  /** Who the caller is there; undefined when the server does not say. */
+  /** The caller's user there; undefined when the server does not tell. */
   whoAmI(call: BackendCall): Promise<RemoteUser | undefined>;
-  /** What time it is there, to the second; undefined when the server does not say. */
+  /** The server's time, to the second; undefined when the server does not tell. */
   clock(call: BackendCall): Promise<Date | undefined>;
   /** The builder type of the buildlet of that name. */
   builderOf(name: string, call: BackendCall): Promise<BuilderType | undefined>;
-  /** Lets the buildlet live for `byMs` from now, as far as it may. Gives when it ends. */
+  /** Extends the buildlet's life to `byMs` from now, as far as allowed. Returns when it ends. */
   extend(name: string, byMs: number, call: BackendCall): Promise<Date | undefined>;
 }
 
-/** A backend of any kind, with what it does beyond `Backend`. */
+/** A backend of any kind, with its optional abilities. */
 export type AnyBackend = Backend &
   Partial<
     Diagnosis &
@@ -168,12 +168,12 @@ export type AnyBackend = Backend &
       TeamServer
   >;
 
-/** What every backend is opened with beside its section of the configuration. */
+/** What every backend is opened with, in addition to its section of the configuration. */
 export interface Surroundings {
   /** As in the configuration. */
   readonly name: string;
   readonly environment: NodeJS.ProcessEnv;
-  /** Whose buildlets it shows and makes. Absent: everybody's, as for a coordinator. */
+  /** The owner of the buildlets that it lists and creates. Absent: everybody, as for a coordinator. */
   readonly user?: string | undefined;
 }
 

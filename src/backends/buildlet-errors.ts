@@ -1,4 +1,4 @@
-// Errors of all backends: an unknown buildlet, one that has died, one of another user.
+// Errors of all backends: an unknown buildlet, a dead one, one of another user.
 import { GomoteError } from '../errors.ts';
 
 export const unknownBuildlet = (message: string, cause?: unknown): GomoteError =>

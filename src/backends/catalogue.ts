@@ -16,7 +16,7 @@ import { localTable } from './local/config.ts';
 
 const environmentPair = v.pipe(v.string(), v.regex(/^[^=\0]+=/, 'an env element is KEY=VALUE'));
 
-/** What a new machine is made ready by; relative to the file. */
+/** The setup of a new machine; paths are relative to the file. */
 const setupKeys = {
   setup: v.optional(textSchema),
   'setup-files': v.optional(v.array(relativePathSchema), []),
@@ -107,7 +107,7 @@ function setupOf(
   throw badValue(path, `${at}.setup-files`, files, 'there is no setup that needs them');
 }
 
-/** The image of a host type is that of its container, unless the table of containers has its own. */
+/** The image of a host type is used for its container, unless the docker table has its own. */
 function dockerTableOf(
   path: string,
   host: string,

@@ -21,14 +21,14 @@ const sections = {
   docker: dockerSection,
 };
 
-/** The schema of a table [hosts.NAME.KIND], for kinds that make machines only as host types describe them. */
+/** The schema of a table [hosts.NAME.KIND], for kinds whose machines are described by host types. */
 export const hostTables = { kubernetes: kubernetesTable, gce: gceTable, docker: dockerTable };
 
 type Section = v.InferOutput<(typeof sections)[keyof typeof sections]>;
 
 export type BackendConfig = Section & { readonly name: string };
 
-/** Whether backends of the kind make machines of the host type. */
+/** Whether backends of the kind can create machines of the host type. */
 export function makesHost(kind: Section['kind'], host: HostType): boolean {
   return !isDescribed(kind) || host[kind] !== undefined;
 }
@@ -39,7 +39,7 @@ const kinds = Object.keys(sections);
 const quoted = kinds.map((kind) => `"${kind}"`).join(', ');
 const unknownKind = v.strictObject({ kind: v.picklist(kinds, `kind is one of ${quoted}`) });
 
-/** The schema of the section's kind; a section with a url and no kind is a coordinator. */
+/** The schema of the section's kind. A section with a url and without a kind is a coordinator. */
 function schemaOf(section: unknown): v.GenericSchema<unknown, Section> {
   const given = v.safeParse(v.object({ kind: v.picklist(kinds) }), section);
   const hasUrl = v.is(v.object({ kind: v.optional(v.undefined()), url: v.unknown() }), section);

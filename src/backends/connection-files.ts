@@ -1,5 +1,5 @@
-// How buildlets are reached, kept in files, so that a command on one need not ask its platform. What a file says is checked by
-// the buildlet's own answer; the platform has it all.
+// How to reach buildlets, stored in files, so that commands need not ask the platform. A stored connection is verified by
+// the buildlet's own answer; the platform has all the data.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheDirectory } from '../files/cache-directory.ts';
@@ -20,7 +20,7 @@ interface ConnectionFilesOptions<T extends Named> {
   /** The name of a buildlet's file. */
   readonly fileOf: (name: string) => string;
   readonly fields: FieldTypes<T>;
-  /** Buildlets that end by themselves are never forgotten by name, but when their file is so old. */
+  /** Files of buildlets that have ended by themselves are removed at this age. */
   readonly keptMs: number;
 }
 
@@ -31,7 +31,7 @@ export class ConnectionFiles<T extends Named> {
     this.#options = options;
   }
 
-  /** Undefined where there is no safe place for it. */
+  /** Undefined where there is no safe directory. */
   get directory(): string | undefined {
     return cacheDirectory(this.#options.environment, this.#options.directory);
   }
@@ -50,7 +50,7 @@ export class ConnectionFiles<T extends Named> {
     }
   }
 
-  /** A file that cannot be written is no failure: the platform is asked the next time. */
+  /** A failure to write is ignored: the platform is asked the next time. */
   write(connection: T): void {
     const { directory } = this;
     if (directory === undefined) return;
@@ -59,7 +59,7 @@ export class ConnectionFiles<T extends Named> {
       replaceFile(path, JSON.stringify(connection));
       removeOldFiles(directory, this.#options.keptMs);
     } catch {
-      // It is not kept, then.
+      // Then it is not stored.
     }
   }
 
@@ -68,7 +68,7 @@ export class ConnectionFiles<T extends Named> {
       const path = this.#path(name);
       if (path !== undefined) rmSync(path, { force: true });
     } catch {
-      // It cannot be there, then.
+      // Then it cannot exist.
     }
   }
 

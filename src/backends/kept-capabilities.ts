@@ -1,4 +1,4 @@
-/** What builds need that do nothing but make files and processes, also of packages that have users of their own. */
+/** The capabilities that ordinary builds need, including the installation of packages with their own users. */
 export const keptCapabilities = [
   'CHOWN',
   'DAC_OVERRIDE',

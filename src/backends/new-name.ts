@@ -1,20 +1,20 @@
-// Names of new buildlets on platforms that keep nothing of a buildlet that has ended.
+// Names of new buildlets on platforms that do not remember ended buildlets.
 import { randomInt } from 'node:crypto';
 import { isGomoteError } from '../errors.ts';
 
-/** Without vowels, which make words, and without characters that look like others. */
+/** Without vowels, which form words, and without characters that look alike. */
 const letters = 'bcdfghjkmnpqrstvwxz';
 const lettersAndDigits = `${letters}2456789`;
 
-/** How long `-<random>` is at the end of a name. */
+/** The length of the suffix `-<random>`. */
 export const randomPartLength = 6;
 
-/** How many names are tried: that many in a row are not taken by chance. */
+/** How many names are tried: so many are not taken by chance. */
 const tries = 5;
 
 /**
- * Makes something with a name `<stem>-<random>`: nobody remembers which names were given before, from any computer, and
- * a name that an old script still knows must not lead to another buildlet. Another name is tried after ERR_NAME_TAKEN.
+ * Creates something with a name `<stem>-<random>`: earlier names are not remembered across computers, and
+ * a name in an old script must not lead to another buildlet. Tries another name after ERR_NAME_TAKEN.
  */
 export async function withNewName<T>(stem: string, make: (name: string) => Promise<T>): Promise<T> {
   for (let left = tries; ; left--) {
@@ -26,7 +26,7 @@ export async function withNewName<T>(stem: string, make: (name: string) => Promi
   }
 }
 
-/** Begins with a letter, so that it is never taken for a number. */
+/** Begins with a letter, so that it is never mistaken for a number. */
 function randomPart(): string {
   const alphabets = [letters, ...Array.from({ length: 4 }, () => lettersAndDigits)];
   return alphabets.map((alphabet) => alphabet[randomInt(alphabet.length)]).join('');

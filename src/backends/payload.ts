@@ -1,4 +1,4 @@
-// What a buildlet needs on a machine that has nothing of it: its programs, and a Node with the libraries that it loads.
+// What a buildlet needs on a bare machine: its programs, and a Node with the libraries that it loads.
 
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -21,15 +21,15 @@ import { nodePath } from '../node-command.ts';
 import { packageRoot, readVersion } from '../package-root.ts';
 
 export interface PayloadFile {
-  /** Relative to where the payload is put. */
+  /** Relative to the payload's directory. */
   readonly name: string;
   readonly mode: number;
   readonly content: { readonly path: string } | { readonly bytes: Buffer };
 }
 
-/** Where the parts of a payload are in it. */
+/** The paths of the parts in a payload. */
 export const payloadPaths = {
-  /** Starts `node` with `libraries`, whatever the machine has of its own. */
+  /** The loader that starts `node` with `libraries`, independent of the machine's own. */
   loader: 'bin/loader',
   node: 'bin/node',
   libraries: 'lib',
@@ -44,7 +44,7 @@ export const startWords = (directory: string): string[] => [
   `${directory}/${payloadPaths.program}`,
 ];
 
-/** The buildlet's programs; what is loaded only by a buildlet that dials in itself is left out. */
+/** The buildlet's programs, without the parts that only a buildlet behind NAT loads. */
 const bundleNames = [
   ...[
     'package.json',
@@ -68,7 +68,7 @@ export function bundleFiles(): PayloadFile[] {
   }));
 }
 
-/** Tells this version of the programs, with this Node, from all others. */
+/** Identifies this version of the programs with this Node. */
 export function payloadKey(nodePath: string, system: string): string {
   const hash = createHash('sha256').update(JSON.stringify([readVersion(), system]));
   hash.update(`${statSync(nodePath).size} ${process.version}`);
@@ -78,7 +78,7 @@ export function payloadKey(nodePath: string, system: string): string {
   return hash.digest('hex').slice(0, 16);
 }
 
-/** This machine's Node, the libraries that it loads, and their loader; and the library that gives terminals, if it is there. */
+/** This machine's Node, the libraries that it loads, and their loader; and the terminal library, if present. */
 export async function nodeFiles(): Promise<PayloadFile[]> {
   const node = nodePath();
   const loader = loaderOf(node);
@@ -105,7 +105,7 @@ export async function nodeFiles(): Promise<PayloadFile[]> {
 const elfMagic = Buffer.from('\x7fELF\x02\x01', 'latin1');
 const programHeaderInterpreter = 3;
 
-/** The dynamic loader that a program of 64-bit Linux asks for. */
+/** The dynamic loader that a program for 64-bit Linux requests. */
 export function loaderOf(program: string): string {
   const bytes = readStart(program);
   const isElf = bytes.subarray(0, elfMagic.length).equals(elfMagic);
@@ -133,7 +133,7 @@ function readStart(path: string): Buffer {
   }
 }
 
-/** The loader itself says what it would load. */
+/** The loader itself lists what it would load. */
 async function librariesOf(loader: string, program: string): Promise<string[]> {
   const environment = { PATH: process.env.PATH, LD_LIBRARY_PATH: process.env.LD_LIBRARY_PATH };
   try {
@@ -150,7 +150,7 @@ async function librariesOf(loader: string, program: string): Promise<string[]> {
   }
 }
 
-/** The optional package that gives commands a terminal: what it needs on this system. */
+/** The files of the optional terminal package for this system. */
 export function terminalFiles(): { name: string; path: string }[] {
   const load = createRequire(join(packageRoot, 'package.json'));
   const system = `@lydell/node-pty-${process.platform}-${process.arch}`;

@@ -1,14 +1,14 @@
 // Renews the lease of a buildlet that is in use.
 import type { BackendCall } from './backend.ts';
 
-/** How often what is kept of a buildlet on its platform is rewritten at most, in ms. */
+/** The minimum interval between renewals on the platform, in ms. */
 export const renewalIntervalMs = 60_000;
 
 /** Allows one renewal of each name in an interval. */
 export class Throttle {
   readonly #lastAtMs = new Map<string, number>();
 
-  /** Whether a renewal is due; if so, its interval begins. */
+  /** Whether a renewal is due. If so, a new interval begins. */
   take(name: string): boolean {
     const nowMs = Date.now();
     if (nowMs - (this.#lastAtMs.get(name) ?? -Infinity) < renewalIntervalMs) return false;
@@ -16,12 +16,12 @@ export class Throttle {
     return true;
   }
 
-  /** Notes a renewal of another's, such as one read from a file. */
+  /** Records somebody else's renewal, such as one read from a file. */
   note(name: string, atMs: number): void {
     this.#set(name, atMs);
   }
 
-  /** Forgets names whose interval is over: buildlets come and go while this process runs. */
+  /** Forgets names whose interval has passed: buildlets come and go while this process runs. */
   #set(name: string, atMs: number): void {
     const nowMs = Date.now();
     for (const [other, lastAtMs] of this.#lastAtMs) {
@@ -39,8 +39,8 @@ export class Throttle {
 type Renew = (call: BackendCall) => Promise<void>;
 
 /**
- * Renews at once and every minute until the result is called, which waits for a renewal under way. A renewal
- * that fails is passed to `onError` and does not fail the use. It keeps no process alive.
+ * Renews at once and every minute until the result is called, which waits for a renewal in progress. A failed renewal
+ * is passed to `onError` and does not fail the use. It does not keep the process alive.
  */
 export function startRenewal(
   renew: Renew,

@@ -1,6 +1,6 @@
 // Made by scripts/assemble-programs.sh from src/backends/programs/.
 
-/** Programs of Linux that need no library, in base64, by their name and architecture. */
+/** Static programs for Linux, in base64, by name and architecture. */
 export const smallPrograms: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   dial: {
     amd64: [

@@ -7,14 +7,14 @@ import { anySignal, timeoutSignal } from '../timeout-signal.ts';
 interface WaitOptions {
   /** Cancels the waiting, which then fails with the signal's reason. */
   readonly signal: AbortSignal;
-  /** How long one try may take, in ms. Default 5,000. */
+  /** The time limit of one attempt, in ms. Default 5,000. */
   readonly tryMs?: number | undefined;
-  /** How long all of them may take, in ms. Default 5 minutes. */
+  /** The time limit of all attempts, in ms. Default 5 minutes. */
   readonly timeoutMs?: number | undefined;
-  /** The longest pause between two tries, in ms; the first are shorter. Default 1,000. */
+  /** The maximum delay between attempts, in ms; the first are shorter. Default 1,000. */
   readonly pauseMs?: number | undefined;
   readonly onBeginTry?: (() => void | Promise<void>) | undefined;
-  /** Given why it did not answer; undefined: it did. */
+  /** Called with why it did not answer; undefined when it did. */
   readonly onEndTry?: ((error: unknown) => void | Promise<void>) | undefined;
 }
 

@@ -36,7 +36,7 @@ export interface CreateOptions extends CallOptions, MachineOptions, SetupOptions
   machineLabels?: WantedLabels | undefined;
   /** How much it is in a hurry, for coordinators. Default: `normal`, or less if that is not allowed. */
   priority?: Priority | undefined;
-  /** Called, in a few words what is being waited for. */
+  /** Called with a short description of what is being waited for. */
   onProgress?: ((step: string) => void) | undefined;
   /** Called with a line for each host that was left out because it does not answer. */
   onWarning?: ((line: string) => void) | undefined;

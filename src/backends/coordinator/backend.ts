@@ -1,4 +1,4 @@
-// Buildlets of a team, handed out by a coordinator over HTTP.
+// Buildlets of a team, from a coordinator over HTTP.
 import { type BuilderType, builderTypeOfName, type Catalogue } from '../../builders.ts';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { CoordinatorClient } from '../../client/coordinator-client.ts';
@@ -34,9 +34,9 @@ export interface CoordinatorSettings extends CoordinatorConfig {
   readonly name: string;
   readonly user: string;
   readonly token: string;
-  /** An HTTP proxy to go through. Absent: none. */
+  /** An HTTP proxy to use. Absent: none. */
   readonly proxy?: string | undefined;
-  /** A file to keep the coordinator's builder types in. Absent: they are not kept. */
+  /** A file to cache the coordinator's builder types in. Absent: no cache. */
   readonly typesFile?: string | undefined;
 }
 
@@ -142,7 +142,7 @@ export class CoordinatorBackend implements Backend, BatchCreation, Diagnosis, Te
     return await this.#client.clock(call);
   }
 
-  /** From what is known of the types; the coordinator is asked only when nothing is. */
+  /** Looks the type up in the cache first, and asks the coordinator only when it is missing. */
   async builderOf(name: string, call: BackendCall): Promise<BuilderType | undefined> {
     const known = readKnownTypes(this.#typesFile);
     const catalogue = known.builders.length > 0 ? known : await this.types(call);

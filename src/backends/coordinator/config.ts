@@ -9,7 +9,7 @@ export interface CoordinatorConfig {
   /** Lower-case hex SHA-256 of the one certificate accepted. */
   readonly fingerprint?: string | undefined;
   readonly tokenFile?: string | undefined;
-  /** Who the user is there, in place of the name everywhere else. */
+  /** The user's name there, if it differs. */
   readonly user?: string | undefined;
 }
 
@@ -41,7 +41,7 @@ export const coordinatorSection = v.pipe(
   }),
 );
 
-/** Why the text is no coordinator's URL; undefined: it is one. */
+/** Why the text is not the URL of a coordinator; undefined when it is. */
 export function urlProblem(text: string, isInsecureAllowed: boolean): string | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !['http:', 'https:'].includes(url.protocol)) {

@@ -14,7 +14,7 @@ export const dockerBackend = {
 
 const prefix = 'docker:';
 
-/** The types that `docker:IMAGE` stands for; undefined for any other text. */
+/** The types for `docker:IMAGE`; undefined for any other text. */
 export function adHocTypes(type: string): { builder: BuilderType; host: HostType } | undefined {
   if (!type.startsWith(prefix)) return undefined;
   const image = type.slice(prefix.length);
@@ -25,7 +25,7 @@ export function adHocTypes(type: string): { builder: BuilderType; host: HostType
   }
   const [repository = ''] = image.replace(/@.*$/, '').split('/').slice(-1);
   const [plain = ''] = repository.split(':');
-  // No configured type ends so: the environment of none is taken for that of this one.
+  // No configured type has this suffix, so that its environment is not used for this one.
   const name = `docker_${plain.replaceAll(/[^A-Za-z0-9.-]/g, '-') || 'image'}`;
   return {
     builder: { name, hostType: type, env: [] },

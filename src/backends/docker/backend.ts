@@ -1,4 +1,4 @@
-// Buildlets in containers of Docker or Podman. All that is known of one lies in its container's labels.
+// Buildlets in containers of Docker or Podman. Their state is in the labels of the containers.
 import * as v from 'valibot';
 import type { BuilderType } from '../../builders.ts';
 import { BuildletClient } from '../../client/buildlet-client.ts';
@@ -25,7 +25,7 @@ import type { ExecStream } from './exec-stream.ts';
 import { findEngine } from './location.ts';
 import { isStatus } from './refusal.ts';
 
-/** Where a buildlet listens: in which container, and on which socket there. */
+/** Where a buildlet listens: its container, and its socket there. */
 interface BuildletPlace {
   readonly id: string;
   readonly socket: string;
@@ -33,7 +33,7 @@ interface BuildletPlace {
 
 export interface DockerSettings extends DockerConfig, Surroundings {}
 
-/** How long a buildlet may take to say when it expires, in ms. */
+/** The time limit for asking a buildlet when it expires, in ms. */
 const probeTimeoutMs = 3_000;
 
 /** How many buildlets are asked at once when they are listed. */
@@ -115,7 +115,7 @@ export class DockerBackend implements Backend, Cleanup, Diagnosis {
 
   async connect(name: string, call?: BackendCall): Promise<BuildletClient> {
     const place = await this.#find(name, call?.signal);
-    // To enter a container takes as long as what its caller does meanwhile.
+    // Entering a container takes as long as the other work before the first request.
     return this.#client(name, place, this.#dial(place));
   }
 
@@ -134,14 +134,14 @@ export class DockerBackend implements Backend, Cleanup, Diagnosis {
     return { id: found.Id, socket: own[labels.socket] ?? '' };
   }
 
-  /** @param early A connection that is being made already, for the first request. */
+  /** @param early A connection that is already being opened, for the first request. */
   #client(
     name: string,
     { id, socket }: BuildletPlace,
     early?: Promise<ExecStream>,
   ): BuildletClient {
     const spare = early === undefined ? [] : [early];
-    // It fails again where it is waited for, if it is.
+    // The failure is reported where it is awaited.
     early?.catch(() => undefined);
     return new BuildletClient(
       {
@@ -216,8 +216,8 @@ async function inspect(engine: Engine, name: string, signal: AbortSignal | undef
 }
 
 /**
- * Where the buildlet is, as a URL. What is sent to one on this machine is not compressed, and what was pushed is remembered
- * by it: no other container ever has the id.
+ * The buildlet's URL. Transfers to one on this machine are not compressed, and pushes are recorded
+ * under it: container ids are unique.
  */
 const buildletUrl = ({ location }: Engine, id: string): string => {
   if (location.kind === 'unix') return `http+unix://${location.path}/${id}`;

@@ -6,13 +6,13 @@ import { directory } from './paths.ts';
 
 export interface DockerConfig {
   readonly kind: 'docker';
-  /** An engine's address in place of DOCKER_HOST and the like. */
+  /** The engine's address in place of DOCKER_HOST and similar settings. */
   readonly host?: string | undefined;
   /** A context of docker's, in place of the current one. */
   readonly context?: string | undefined;
-  /** What every container gets unless its host type says otherwise. */
+  /** The defaults of containers, which host types override. */
   readonly defaults: ContainerOptions;
-  /** Where the Node of another architecture is, by the name that images give the architecture. */
+  /** The directories with Node for other architectures, by the architecture's name in images. */
   readonly payloads: Readonly<Record<string, string>>;
   /** How long a buildlet lives without use. */
   readonly idleTimeoutMs: number;
@@ -22,7 +22,7 @@ export interface DockerConfig {
 
 const absolutePath = v.pipe(v.string(), v.startsWith('/', 'give an absolute path'));
 
-/** A mount over the buildlet's own directory would take it away. */
+/** A mount over the buildlet's own directory would hide it. */
 const volume = v.pipe(
   v.string(),
   v.regex(/^[^:\0]+:\/[^:\0]*(:(ro|rw))?$/, 'give SOURCE:/DIRECTORY, or SOURCE:/DIRECTORY:ro'),

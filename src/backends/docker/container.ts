@@ -1,4 +1,4 @@
-// What is written of a buildlet on the engine: its container, and all that is known of it in the container's labels.
+// What is stored of a buildlet on the engine: its container, with its state in the container's labels.
 
 import * as v from 'valibot';
 import type { ContainerOptions, DockerMachine, HostType } from '../../builders.ts';
@@ -25,7 +25,7 @@ export const labels = {
   version: 'gomote.version',
 } as const;
 
-/** Before the keys of the user's own labels. */
+/** The prefix of the user's own labels. */
 const userLabel = 'gomote.label.';
 
 const defaultPidsLimit = 4_096;
@@ -49,7 +49,7 @@ export interface ContainerPlan {
   readonly maxLifetimeMs: number;
 }
 
-/** The machine of a host type, with the backend's defaults. Throws ERR_UNKNOWN_TYPE when it is none of this platform. */
+/** The machine of a host type, with the backend's defaults. Throws ERR_UNKNOWN_TYPE when it has none for this platform. */
 export function dockerMachineOf(host: HostType, defaults: ContainerOptions): DockerMachine {
   if (host.docker === undefined) {
     throw new GomoteError('ERR_UNKNOWN_TYPE', `host type "${host.name}" is no container`, {
@@ -61,7 +61,7 @@ export function dockerMachineOf(host: HostType, defaults: ContainerOptions): Doc
   return {
     ...defaults,
     ...(Object.fromEntries(given) as unknown as DockerMachine),
-    // What both have is not said in place of the other.
+    // Values of both are combined.
     volumes: [...(defaults.volumes ?? []), ...(own.volumes ?? [])],
     env: [...(defaults.env ?? []), ...(own.env ?? [])],
     labels: { ...defaults.labels, ...own.labels },
@@ -112,7 +112,7 @@ export function containerOf(plan: ContainerPlan, nowMs = Date.now()): Record<str
   };
 }
 
-/** What another loader or another Node must not be started with: images have it for their own. */
+/** Variables of images that must not affect our loader and our Node. */
 const notForNode = /^(LD_|NODE_|OPENSSL_|SSL_CERT_|GLIBC_TUNABLES$)/;
 
 function environmentOf({ machine, imageEnv }: ContainerPlan): string[] {
@@ -127,12 +127,12 @@ function environmentOf({ machine, imageEnv }: ContainerPlan): string[] {
 function hostConfigOf({ machine, payloadVolume, isRoot }: ContainerPlan): Record<string, unknown> {
   const { memoryBytes, cpus, pidsLimit = defaultPidsLimit, readOnly = false } = machine;
   return {
-    // It goes when the buildlet ends, with the volume that is its own.
+    // It is removed when the buildlet ends, with its own volume.
     AutoRemove: true,
     Init: true,
     Privileged: false,
     CapDrop: ['ALL'],
-    // Podman would give them to another user as well, who could read and write what is root's.
+    // Podman would also grant them to another user, who could then read and write root's files.
     CapAdd: [...(isRoot ? keptCapabilities : []), ...(machine.capabilities ?? [])],
     SecurityOpt: ['no-new-privileges'],
     PidsLimit: pidsLimit === 0 ? -1 : pidsLimit,
@@ -158,7 +158,7 @@ const payloadLabels = (): Record<string, string> => ({
   [labels.version]: readVersion(),
 });
 
-/** A container that is never started: the one by which a payload comes into its volume. */
+/** A container that is never started, by which a payload is copied into its volume. */
 export const fillerOf = (image: string, payloadVolume: string): Record<string, unknown> => ({
   Image: image,
   Entrypoint: ['/'],

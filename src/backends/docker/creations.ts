@@ -1,4 +1,4 @@
-// The making of buildlets: their names, and what they share while they are made.
+// Creates buildlets: their names, and what concurrent creates share.
 import type { BuilderType } from '../../builders.ts';
 import { GomoteError } from '../../errors.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
@@ -53,7 +53,7 @@ export class Creations {
     };
   }
 
-  /** One filling for all that wait for it; when it fails or is cancelled, the next one tries. */
+  /** Fills the volume once for all that wait for it. When it fails or is cancelled, the next one tries. */
   async #fill(
     { volume, architecture, directory }: PayloadSource,
     image: string,
@@ -79,7 +79,7 @@ export class Creations {
   }
 }
 
-/** The beginning of names that an engine allows. */
+/** The prefix of names, in the form that engines allow. */
 function nameStem(user: string, builderType: string): string {
   const stem = `${user}-${builderType}`;
   if (/^[A-Za-z0-9]/.test(stem) && buildletName.test(`${stem}-00000`)) return stem;

@@ -1,4 +1,4 @@
-// The way to a buildlet: a process in its container that joins its input and output to the buildlet's socket.
+// Connects to a buildlet by a process in its container that copies between its standard streams and the buildlet's socket.
 import * as v from 'valibot';
 import { GomoteError } from '../../errors.ts';
 import type { Engine } from './engine.ts';
@@ -8,7 +8,7 @@ import { isStatus, refusalOf } from './refusal.ts';
 
 const execCreated = v.object({ Id: v.string() });
 
-/** A connection to the buildlet's socket: the input and output of a process in its container. */
+/** A connection to the buildlet's socket through a process in its container. */
 export async function dialBuildlet(
   engine: Engine,
   id: string,

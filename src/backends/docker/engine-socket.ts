@@ -18,7 +18,7 @@ export async function openEngine(location: EngineLocation, signal?: AbortSignal)
   }
 }
 
-/** ssh asks on the terminal for what it needs: a key's passphrase, or whether a host is known. */
+/** ssh may prompt on the terminal: for a key's passphrase, or for an unknown host. */
 function openSsh(args: readonly string[]): Duplex {
   const child = spawn('ssh', args, { stdio: ['pipe', 'pipe', 'pipe'] });
   const { stdin, stdout, stderr } = child;

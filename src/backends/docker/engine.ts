@@ -10,7 +10,7 @@ import type { EngineLocation } from './location.ts';
 /** The newest version of the API that these requests are written for. */
 const newestVersion = [1, 51] as const;
 
-/** How much of a reply that is one JSON value is read, in bytes. */
+/** The size limit of a JSON reply, in bytes. */
 const replyLimitBytes = 32 << 20;
 
 interface EngineCall {
@@ -62,12 +62,12 @@ export class Engine {
     }
   }
 
-  /** The reply's body as it comes. */
+  /** The reply's body as a stream. */
   async stream(request: EngineRequest): Promise<Readable> {
     return (await this.#send(request)).body;
   }
 
-  /** Whether there is such a thing: of a path that is asked for by HEAD. */
+  /** Whether the path exists, by HEAD. */
   async has(request: Omit<EngineRequest, 'method'>): Promise<boolean> {
     try {
       (await this.#send({ ...request, method: 'HEAD' })).body.resume();
@@ -134,7 +134,7 @@ export class Engine {
     throw this.#refusal(response.statusCode, await readWhole(response.body));
   }
 
-  /** The newest version that both know. */
+  /** The newest version that both support. */
   async #negotiated(signal: AbortSignal | undefined): Promise<string> {
     this.#version ??= this.#askVersion(signal).catch((error: unknown) => {
       this.#version = undefined;
@@ -197,7 +197,7 @@ function queryText(query: EngineRequest['query'] = {}): string {
   return given.length === 0 ? '' : `?${new URLSearchParams(given)}`;
 }
 
-/** The engine's words in an error reply. */
+/** The engine's message in an error reply. */
 function messageIn(body: string): string {
   try {
     const parsed: unknown = JSON.parse(body);

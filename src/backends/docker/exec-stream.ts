@@ -1,25 +1,25 @@
-// The two outputs of a process in a container, taken apart, and its input: as one byte stream of input and output.
+// The input and the two demultiplexed outputs of a process in a container, as one byte stream.
 import { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { lastLine } from './last-line.ts';
 
-/** Before each piece: which output it is of, three zeros, and its size. */
+/** The header of each frame: the output, three zeros, and the size. */
 const headerBytes = 8;
 const stdoutStream = 1;
 
-/** How much of what the process says on standard error is kept, in characters. */
+/** How much of the process's standard error is kept, in characters. */
 const saidLimit = 2_000;
 
 interface Hijacked {
   readonly socket: Duplex;
-  /** What came of the stream together with the reply's header. */
+  /** Bytes that arrived with the reply's header. */
   readonly head: Buffer;
 }
 
 export class ExecStream extends Duplex {
   readonly #socket: Duplex;
   #header: Buffer = Buffer.alloc(0);
-  /** What is left of the piece that is coming. */
+  /** The remaining bytes of the current frame. */
   #leftBytes = 0;
   #isStdout = false;
   #said = '';
@@ -45,7 +45,7 @@ export class ExecStream extends Duplex {
     return this;
   }
 
-  /** What the process, or the engine in its place, has said on standard error. */
+  /** The standard error of the process, or a message of the engine. */
   get said(): string {
     return this.#said;
   }

@@ -1,4 +1,4 @@
-// Makes a container with a buildlet and waits until it answers, or leaves nothing of it.
+// Creates a container with a buildlet and waits until it answers. A failure leaves nothing behind.
 import { addAbortSignal, type Readable } from 'node:stream';
 import * as v from 'valibot';
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
@@ -12,7 +12,7 @@ import type { PayloadSource } from './payload-source.ts';
 import type { ImageCall } from './pull.ts';
 import { isStatus, platformError, refusalOf } from './refusal.ts';
 
-/** How long a buildlet may take from its container's start until it answers, in ms. */
+/** The time limit from the container's start until the buildlet answers, in ms. */
 const startTimeoutMs = 60_000;
 
 /** The longest first line, in characters. */
@@ -21,7 +21,7 @@ const lineLimit = 4_096;
 export interface Launch extends ImageCall {
   readonly plan: ContainerPlan;
   readonly payload: PayloadSource;
-  /** Fills the volume of the payload; many at once share one filling. */
+  /** Fills the payload's volume. Concurrent calls share the work. */
   readonly fill: () => Promise<void>;
 }
 
@@ -36,7 +36,7 @@ export async function launchContainer(engine: Engine, launch: Launch): Promise<s
     signal.throwIfAborted();
     attaching = attach(engine, id, signal);
     const preparing = [preparePayload(engine, id, launch), makeOpenDirectory(engine, id, launch)];
-    // What fails is undone when the rest is done, too.
+    // A failure is undone after the other steps have finished.
     await Promise.allSettled([attaching, ...preparing]);
     const [output] = await Promise.all([attaching, ...preparing]);
     onProgress?.(`starting container ${plan.name}`);
@@ -78,7 +78,7 @@ async function undo(engine: Engine, id: string, { name, payloadVolume }: Contain
 
 const created = v.object({ Id: v.string() });
 
-/** The request is never cancelled: the engine may carry it out all the same, and nobody would know the container. */
+/** The request is never cancelled: the engine might still carry it out, and the container would be unknown. */
 async function createContainer(engine: Engine, plan: ContainerPlan): Promise<string> {
   const { name, machine } = plan;
   try {
@@ -123,7 +123,7 @@ async function makeOpenDirectory(engine: Engine, id: string, { plan, signal }: L
   });
 }
 
-/** What the container's first process will say. */
+/** The output of the container's first process. */
 async function attach(engine: Engine, id: string, signal: AbortSignal): Promise<ExecStream> {
   const query = { stream: '1', stdout: '1', stderr: '1' };
   const output = new ExecStream(
@@ -158,13 +158,13 @@ async function startContainer(
   }
 }
 
-/** Of what a program says before it ends, what says why: Node prints a good deal more. */
+/** The useful part of a program's last output: Node prints much more. */
 function whyIn(said: string): string | undefined {
   const line = said.split('\n').find((one) => /^buildlet: |error\b.*: /i.test(one));
   return line?.trim() ?? lastLine(said);
 }
 
-/** Waits for a whole line; of one without an end no more is kept than an address takes. */
+/** Waits for a complete line. Of an endless one, no more than an address is kept. */
 async function firstLine(output: Readable, signal: AbortSignal): Promise<string> {
   addAbortSignal(signal, output);
   let text = '';
@@ -177,13 +177,13 @@ async function firstLine(output: Readable, signal: AbortSignal): Promise<string>
   throw new Error('no line');
 }
 
-/** Ends the container and removes it with its volumes; that it is gone already is no failure. */
+/** Ends the container and removes it with its volumes. It is not an error when it is already gone. */
 export async function removeContainer(engine: Engine, id: string): Promise<void> {
   try {
     const query = { force: '1', v: '1' };
     await engine.json({ method: 'DELETE', path: `/containers/${id}`, query });
   } catch (error) {
-    // 409: it is being removed already.
+    // 409: it is already being removed.
     if (!isStatus(error, 404, 409)) throw error;
   }
 }

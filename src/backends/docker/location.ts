@@ -1,4 +1,4 @@
-// Which engine is meant: as the docker command finds it.
+// Finds the engine in the way the docker command does.
 import { createHash } from 'node:crypto';
 import { isAbsolute, join } from 'node:path';
 import * as v from 'valibot';
@@ -8,7 +8,7 @@ import { homeDirectory } from '../../files/user-directories.ts';
 import type { Trust } from '../../http/client/tls.ts';
 
 export type EngineLocation = {
-  /** As people write it, such as `unix:///var/run/docker.sock`. */
+  /** As typed, such as `unix:///var/run/docker.sock`. */
   readonly url: string;
 } & (
   | { readonly kind: 'unix'; readonly path: string }
@@ -17,7 +17,7 @@ export type EngineLocation = {
 );
 
 interface LocationSettings {
-  /** What the configuration says, in place of the environment and of docker's own configuration. */
+  /** Settings that override the environment and docker's own configuration. */
   readonly host?: string | undefined;
   readonly context?: string | undefined;
   readonly environment: NodeJS.ProcessEnv;
@@ -25,7 +25,7 @@ interface LocationSettings {
 
 const defaultHost = 'unix:///var/run/docker.sock';
 
-/** Throws ERR_CONFIG when what is configured cannot be read, or is no engine. */
+/** Throws ERR_CONFIG when the configuration cannot be read, or does not name an engine. */
 export function findEngine({ host, context, environment }: LocationSettings): EngineLocation {
   if (host !== undefined) return locate(host, 'host', environmentTls(environment));
   if (context !== undefined) return contextLocation(context, environment);
@@ -37,7 +37,7 @@ export function findEngine({ host, context, environment }: LocationSettings): En
   return locate(defaultHost, 'the default', undefined);
 }
 
-/** docker's own directory of configuration. */
+/** docker's configuration directory. */
 const configDirectory = (environment: NodeJS.ProcessEnv): string =>
   environment.DOCKER_CONFIG || join(homeDirectory(environment), '.docker');
 
@@ -58,7 +58,7 @@ const dockerConfig = v.object({
   ),
 });
 
-/** What docker's config.json says; empty when there is none. Throws ERR_CONFIG when it cannot be read. */
+/** docker's config.json; empty when there is none. Throws ERR_CONFIG when it cannot be read. */
 export function readDockerConfig(
   environment: NodeJS.ProcessEnv,
 ): v.InferOutput<typeof dockerConfig> {
@@ -92,7 +92,7 @@ function contextLocation(name: string, environment: NodeJS.ProcessEnv): EngineLo
   return locate(Host, `context "${name}"`, trust.caPem || trust.identity ? trust : undefined);
 }
 
-/** What DOCKER_TLS_VERIFY, DOCKER_TLS and DOCKER_CERT_PATH say of TLS; undefined when none is asked for. */
+/** The TLS settings of DOCKER_TLS_VERIFY, DOCKER_TLS and DOCKER_CERT_PATH; undefined when TLS is not requested. */
 function environmentTls(environment: NodeJS.ProcessEnv): Trust | undefined {
   const { DOCKER_TLS_VERIFY, DOCKER_TLS, DOCKER_CERT_PATH } = environment;
   if (!DOCKER_TLS_VERIFY && !DOCKER_TLS) return undefined;
@@ -141,7 +141,7 @@ function locate(address: string, source: string, tls: Trust | undefined): Engine
 /** The engine's own command there joins its standard input and output to the engine's socket. */
 function sshArgs(url: URL, bad: (why: string) => GomoteError): string[] {
   const user = decodeURIComponent(url.username);
-  // ssh would take it for an option.
+  // ssh would parse it as an option.
   if (`${user}`.startsWith('-') || url.hostname.startsWith('-')) throw bad('is no name of a host');
   const socket = ['', '/'].includes(url.pathname) ? [] : ['--host', `unix://${url.pathname}`];
   return [
@@ -153,7 +153,7 @@ function sshArgs(url: URL, bad: (why: string) => GomoteError): string[] {
   ];
 }
 
-/** It names programs to run and hosts to trust: nobody else may have written it. */
+/** The file names programs to run and hosts to trust: nobody else may have written it. */
 function readIfThere(path: string): string | undefined {
   try {
     return readTrustedFile(path).toString();

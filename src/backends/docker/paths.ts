@@ -1,17 +1,17 @@
-// Where a buildlet has its files in a container: all in one directory, in two volumes.
+// The paths of a buildlet in a container: all in one directory, in two volumes.
 
 export const directory = '/opt/gomote';
 
-/** The programs; a volume that all containers of an engine read and none can write. */
+/** The programs: a volume shared read-only by all containers of an engine. */
 export const payloadDirectory = `${directory}/payload`;
 
-/** A link to the whole payload: it is made when all of that is there. */
+/** A link to the payload, created when that is complete. */
 export const currentPayload = `${payloadDirectory}/current`;
 
 export const dialProgram = `${currentPayload}/bin/dial`;
 
-/** What the buildlet and its commands write; a volume that goes with the container. The engine makes it root's. */
+/** What the buildlet and its commands write: a volume that is removed with the container. It belongs to root. */
 export const volumeDirectory = `${directory}/run`;
 
-/** The name of the directory in that volume which other users can write. */
+/** The name of the directory in that volume that other users can write. */
 export const openName = 'open';

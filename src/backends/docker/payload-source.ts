@@ -1,4 +1,4 @@
-// Which Node goes into a container: this machine's, or one that the configuration names for the architecture.
+// Chooses the Node for a container: this machine's, or one from the configuration for the architecture.
 
 import { join } from 'node:path';
 import { GomoteError } from '../../errors.ts';
@@ -7,9 +7,9 @@ import { payloadKey, payloadPaths } from '../payload.ts';
 
 export interface PayloadSource {
   readonly architecture: string;
-  /** The directory that the configuration names; undefined: this machine's own Node. */
+  /** The directory from the configuration; undefined: this machine's own Node. */
   readonly directory: string | undefined;
-  /** The volume's name: another version of gomote or of Node has another. */
+  /** The volume's name, which depends on the versions of gomote and Node. */
   readonly volume: string;
 }
 

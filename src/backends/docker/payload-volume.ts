@@ -15,7 +15,7 @@ import { refusalOf } from './refusal.ts';
 const created = v.object({ Id: v.string() });
 
 interface Filling extends BackendCall {
-  /** An image that the engine has. */
+  /** An image that exists on the engine. */
   readonly image: string;
   readonly volume: string;
   readonly architecture: string;
@@ -73,7 +73,7 @@ const smallProgram = (name: string, base64: string): PayloadFile => ({
   content: { bytes: Buffer.from(base64, 'base64') },
 });
 
-/** A directory of its own name, and at last the link that says that it is whole. */
+/** A uniquely named directory, and at the end the link that marks it complete. */
 async function* archiveOf(files: readonly PayloadFile[], name: string): AsyncGenerator<Buffer> {
   const header = (fields: Pick<HeaderFields, 'name' | 'type'> & Partial<HeaderFields>) =>
     encodeHeader({ mode: 0o755, sizeBytes: 0, mtimeMs: Date.now(), ...fields });

@@ -1,4 +1,4 @@
-// How a container ended that has been removed since: the engine remembers its last events.
+// Finds out how a removed container ended: the engine remembers recent events.
 
 import * as v from 'valibot';
 import { killedForMemory } from '../../protocol/limits.ts';
@@ -6,7 +6,7 @@ import { timeoutSignal } from '../../timeout-signal.ts';
 import type { Engine } from './engine.ts';
 import { isStatus } from './refusal.ts';
 
-/** How far back it is looked, in seconds. */
+/** How far back to look, in seconds. */
 const pastSeconds = 3_600;
 const timeoutMs = 3_000;
 
@@ -17,7 +17,7 @@ const event = v.object({
 
 const state = v.object({ State: v.object({ Running: v.boolean() }) });
 
-/** In words; `in order`: it was ended by somebody, or its time was over; undefined: it runs, or nobody knows. */
+/** The cause as text; `in order`: it was destroyed or had expired; undefined: it is running, or unknown. */
 export async function howItEnded(engine: Engine, name: string): Promise<string | undefined> {
   const signal = timeoutSignal(timeoutMs);
   try {
@@ -44,7 +44,7 @@ async function eventsOf(engine: Engine, name: string, signal: AbortSignal) {
     path: '/events',
     query: {
       since: String(Math.floor(nowSeconds - pastSeconds)),
-      // With a time to come the engine would wait for it.
+      // With a future time the engine would wait for it.
       until: nowSeconds.toFixed(3),
       filters: JSON.stringify(filters),
     },

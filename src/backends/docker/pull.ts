@@ -1,4 +1,4 @@
-// Images: what the engine knows of one, and how it gets it.
+// Images: inspects and pulls them.
 import { createInterface } from 'node:readline';
 import * as v from 'valibot';
 import type { DockerMachine } from '../../builders.ts';
@@ -14,7 +14,7 @@ const imageDetails = v.object({
 });
 
 export interface Image {
-  /** As images name it: `amd64`, `arm64`. */
+  /** The architecture's name in images: `amd64`, `arm64`. */
   readonly architecture: string;
   readonly user: string;
   /** `KEY=VALUE`. */
@@ -26,7 +26,7 @@ export interface ImageCall extends BackendCall {
   readonly onProgress?: ((step: string) => void) | undefined;
 }
 
-/** What the engine knows of the machine's image, which is pulled if need be. */
+/** Inspects the machine's image, and pulls it if needed. */
 export async function ensureImage(
   engine: Engine,
   machine: DockerMachine,
@@ -111,7 +111,7 @@ async function pullImage(
         onProgress?.(`pulling ${image}: ${progressOf([...layers.values()])}`);
       }
     } finally {
-      // An abort that comes later must not end the process as an error that nobody waits for.
+      // A later abort must not become an unhandled rejection.
       body.destroy();
     }
     signal.throwIfAborted();
@@ -121,7 +121,7 @@ async function pullImage(
   }
 }
 
-/** Without a tag the engine would pull every one there is. */
+/** Without a tag the engine would pull all tags. */
 function withTag(image: string): string {
   const last = image.split('/').at(-1) ?? '';
   return last.includes(':') || image.includes('@') ? image : `${image}:latest`;

@@ -6,10 +6,10 @@ import type { Engine } from './engine.ts';
 import { removeContainer } from './launch.ts';
 import { isStatus } from './refusal.ts';
 
-/** How long a container may be on its way up, in ms. */
+/** How long a container may take to start, in ms. */
 const youngMs = 10 * 60_000;
 
-/** Says what was removed, a line each. */
+/** Returns a line for each thing removed. */
 export async function reap(
   engine: Engine,
   containers: readonly ListedContainer[],
@@ -46,7 +46,7 @@ function whyUnusable({ State, Status, Labels, Created }: ListedContainer): strin
 
 const volumes = v.object({ Volumes: v.nullish(v.array(v.object({ Name: v.string() }))) });
 
-/** The engine itself keeps what is in use. */
+/** The engine refuses to remove what is in use. */
 async function removePayloads(engine: Engine, { signal }: BackendCall): Promise<string[]> {
   const filters = JSON.stringify({ label: [`${labels.role}=payload`], dangling: ['true'] });
   const query = { filters };

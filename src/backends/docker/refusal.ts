@@ -1,4 +1,4 @@
-// Why an engine does not make a container, in words that say what to do.
+// Explains why an engine refused to create a container, and what to do.
 import {
   type ErrorCode,
   type GomoteError,
@@ -13,7 +13,7 @@ interface Kind {
   readonly hint: string;
 }
 
-/** The first whose words the engine's own have; Docker and Podman differ in them. */
+/** The first whose pattern matches the engine's message; Docker's and Podman's messages differ. */
 const kinds: readonly Kind[] = [
   {
     words: /invalid reference format|invalid repository name|repository name must be/i,
@@ -70,13 +70,13 @@ const kinds: readonly Kind[] = [
   },
 ];
 
-/** @param what What could not be done, such as `cannot pull debian:12`. */
+/** @param what What failed, such as `cannot pull debian:12`. */
 export function refusalOf(what: string, engineUrl: string, error: unknown): unknown {
   if (!(error instanceof StatusError)) return error;
   return platformError(what, engineUrl, error.text, { cause: error });
 }
 
-/** @param text The engine's own words. */
+/** @param text The engine's message. */
 export function platformError(
   what: string,
   engineUrl: string,

@@ -1,4 +1,4 @@
-// The login for an image's registry, as `docker login` has kept it.
+// The credentials for an image's registry, as stored by `docker login`.
 import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 import * as v from 'valibot';
@@ -7,7 +7,7 @@ import { readDockerConfig } from './location.ts';
 
 const dockerHub = 'https://index.docker.io/v1/';
 
-/** The value of X-Registry-Auth; undefined when nobody has logged in there. */
+/** The value of X-Registry-Auth; undefined when there is no login. */
 export async function registryAuth(
   image: string,
   environment: NodeJS.ProcessEnv,
@@ -21,7 +21,7 @@ export async function registryAuth(
       : await askHelper(helper, server, environment);
   if (login === undefined) return undefined;
   const bytes = Buffer.from(JSON.stringify({ ...login, serveraddress: server }));
-  // For URLs, but with the padding, which engines insist on.
+  // URL-safe base64, but with padding, which engines require.
   return bytes.toString('base64').replaceAll('+', '-').replaceAll('/', '_');
 }
 
@@ -47,7 +47,7 @@ function fileLogin(
 
 const helperReply = v.object({ Username: v.string(), Secret: v.string() });
 
-/** Asks docker's own helper, such as docker-credential-pass; it has nothing for a registry that nobody has logged in to. */
+/** Asks docker's credential helper, such as docker-credential-pass. It has nothing for a registry without a login. */
 async function askHelper(
   helper: string,
   server: string,

@@ -1,4 +1,4 @@
-// Buildlets on virtual machines of Compute Engine. Their state is kept in the machines' labels and metadata.
+// Buildlets on virtual machines of Compute Engine. Their state is in the machines' labels and metadata.
 import type { BuilderType } from '../../builders.ts';
 import { BuildletClient } from '../../client/buildlet-client.ts';
 import { type KeyPair, newKeyPair } from '../../client/key-pair.ts';
@@ -104,7 +104,7 @@ export class GceBackend implements Backend, Diagnosis, Renewal, SharedNotes, Cle
   }
 
   /**
-   * A machine's name is unique in its zone only: of two that were made at once in two zones under one name, the
+   * A machine's name is unique only in its zone: of two that were created at once in two zones under one name, the
    * younger gives way.
    */
   async #refuseSecond({ zone, name }: CreatedVm, signal: AbortSignal): Promise<void> {
@@ -133,7 +133,7 @@ export class GceBackend implements Backend, Diagnosis, Renewal, SharedNotes, Cle
 
   async connect(name: string, call?: BackendCall): Promise<BuildletClient> {
     const record = await this.#find(name, call?.signal);
-    // The last ones: not every connection is followed by a renewal.
+    // Keep only the last ones: not every connection is followed by a renewal.
     const [oldest] = this.#found.keys();
     if (this.#found.size >= foundLimit && oldest !== undefined) this.#found.delete(oldest);
     this.#found.delete(name);
@@ -171,11 +171,11 @@ export class GceBackend implements Backend, Diagnosis, Renewal, SharedNotes, Cle
     this.#found.delete(name);
     const { zone, vmName, dead } = record;
     const deleting = this.#api.delete(zone, vmName, { signal }).catch((error: unknown) => {
-      // It ended by itself meanwhile.
+      // It has ended meanwhile.
       if (!isNotFound(error)) throw error;
     });
     const client = dead === undefined ? this.#clientOf(record) : undefined;
-    // That the buildlet does not answer is no failure: its machine goes all the same.
+    // It does not matter whether the buildlet answers: its machine is deleted anyway.
     await client?.destroyVM(async () => void (await deleting)).catch(() => undefined);
     await deleting;
   }
@@ -183,7 +183,7 @@ export class GceBackend implements Backend, Diagnosis, Renewal, SharedNotes, Cle
   async renew(name: string, { signal }: BackendCall): Promise<void> {
     if (!this.#throttle.take(name)) return;
     const record = this.#found.get(name) ?? (await this.#find(name, signal));
-    // Its labels change with this: the next time it is looked up.
+    // This changes its labels: look it up the next time.
     this.#found.delete(name);
     const expiresMs = Date.now() + record.idleTimeoutMs;
     const shownMs = record.shownExpires?.getTime() ?? 0;
@@ -191,7 +191,7 @@ export class GceBackend implements Backend, Diagnosis, Renewal, SharedNotes, Cle
     const { zone, instance } = record;
     const labels = expiresLabel(expiresMs);
     await this.#api.setLabels(zone, instance, labels, { signal }).catch((error: unknown) => {
-      // Another client has just written: what it wrote is as good.
+      // Another client has just renewed it.
       if (!isConflict(error)) throw error;
     });
   }
@@ -223,7 +223,7 @@ export class GceBackend implements Backend, Diagnosis, Renewal, SharedNotes, Cle
     return (await this.#diagnoseLoss(name, error)) ?? error;
   }
 
-  /** Why the buildlet will not answer any more; undefined: it may, or nobody knows. */
+  /** Why the buildlet will never answer again; undefined: it may, or unknown. */
   async #diagnoseLoss(name: string, cause?: GomoteError): Promise<GomoteError | undefined> {
     try {
       const { dead } = await this.#find(name, timeoutSignal(lookTimeoutMs));
@@ -246,14 +246,14 @@ const isComing = (dead: string): boolean => dead === 'starting' || dead === 'rep
 const isConflict = (error: unknown): boolean =>
   error instanceof PlatformError && error.reason === 'conditionNotMet';
 
-/** How long a look at the machine of a buildlet that does not answer may take, in ms. */
+/** The time limit for inspecting the machine of a buildlet that does not answer, in ms. */
 const lookTimeoutMs = 10_000;
 
 /** Being deleted: it cannot be used and need not be destroyed. */
 const isLeaving = ({ status }: VmInstance): boolean =>
   status === 'STOPPING' || status === 'PENDING_STOP';
 
-/** The order in which machines were made; the id decides between those of one moment. */
+/** The order of creation; ids decide between equal times. */
 const byAge = (a: VmInstance, b: VmInstance): number =>
   Date.parse(a.creationTimestamp ?? '') - Date.parse(b.creationTimestamp ?? '') ||
   (a.id ?? '').localeCompare(b.id ?? '', 'en', { numeric: true });

@@ -26,9 +26,9 @@ interface ComputeOptions {
 
 interface ComputeCall {
   readonly signal?: AbortSignal | undefined;
-  /** Once a try is under way, its answer is waited for: what it does must be known. */
+  /** Waits for the answer of a started attempt even after an abort: its effect must be known. */
   readonly mustAnswer?: boolean | undefined;
-  /** How long one try may take, in ms. */
+  /** The time limit of one attempt, in ms. */
   readonly tryMs?: number | undefined;
 }
 
@@ -41,12 +41,12 @@ const waitTryMs = 150_000;
 
 const earlyPauseMs = 250;
 
-/** How long a change of metadata may take, in ms. */
+/** The time limit of a change of metadata, in ms. */
 const writeTimeoutMs = 60_000;
 
 const firstPauseMs = 500;
 
-/** The most machines in one page of a list. */
+/** The maximum number of machines in one page of a list. */
 const pageSize = 500;
 
 export class ComputeApi {
@@ -93,7 +93,7 @@ export class ComputeApi {
     );
   }
 
-  /** Writes labels onto the machine as it was read; fails when someone else has written meanwhile. */
+  /** Sets labels of the machine as it was read. Fails when somebody else has written meanwhile. */
   async setLabels(
     zone: string,
     instance: VmInstance,
@@ -111,7 +111,7 @@ export class ComputeApi {
     );
   }
 
-  /** Lays an item over the metadata of the machine as it was read; fails as `setLabels` does. */
+  /** Sets a metadata item of the machine as it was read. Fails as `setLabels` does. */
   async setMetadata(
     zone: string,
     instance: VmInstance,
@@ -132,7 +132,7 @@ export class ComputeApi {
     await this.waitFor(what, zone, operation, { ...call, timeoutMs: writeTimeoutMs });
   }
 
-  /** The last of what the machine wrote to its first serial port. */
+  /** The end of the machine's output on its first serial port. */
   async serialOutput(zone: string, instance: string, call: ComputeCall): Promise<string> {
     const params = { project: this.project, zone, instance };
     const output = await this.#call(`cannot read the log of ${instance}`, call, (options) =>
@@ -143,7 +143,7 @@ export class ComputeApi {
 
   /**
    * All machines that match the filter (empty: all), page by page; of every zone when none is given. In an outage of
-   * one region those of the others are given, unless it is to be the whole list or none.
+   * one region, those of the others are returned, unless the list must be complete.
    */
   async list(
     filter: string,
@@ -171,7 +171,7 @@ export class ComputeApi {
     return found;
   }
 
-  /** Waits until the operation is done; throws what it failed with, or ERR_TIMEOUT. */
+  /** Waits until the operation is done. Throws its error, or ERR_TIMEOUT. */
   async waitFor(
     what: string,
     zone: string,
@@ -189,7 +189,7 @@ export class ComputeApi {
         current = await this.#call(what, { signal: either, tryMs: waitTryMs }, (options) =>
           this.#api.zoneOperations.wait(params, options),
         );
-        // It may answer early, though it says that it waits: then it is not asked at once again.
+        // The wait call may return early: do not repeat it at once.
         const early = current.status !== 'DONE' && Date.now() - startedMs < earlyPauseMs;
         if (early) await sleep(earlyPauseMs, undefined, { signal: either });
       }
@@ -229,7 +229,7 @@ export class ComputeApi {
   }
 }
 
-/** Called with the project, Google's library need not look for one, which takes it a run of gcloud. */
+/** With the project, Google's library need not run gcloud to find one. */
 const defaultAuth = (projectId: string): GceAuth => new GoogleAuth({ scopes, projectId });
 
 type Page = compute_v1.Schema$InstanceList | compute_v1.Schema$InstanceAggregatedList;

@@ -10,7 +10,7 @@ export interface GceConfig {
   readonly zones: readonly [string, ...string[]];
   /** Absent: Google's own. */
   readonly endpoint?: string | undefined;
-  /** Whether machines are reached from outside of their network. */
+  /** Whether machines are reached from outside their network. */
   readonly externalIp: boolean;
   /** Where buildlets listen. Absent: 443. */
   readonly port?: number | undefined;

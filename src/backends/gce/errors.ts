@@ -1,4 +1,4 @@
-// What the Compute API answers when it refuses, as errors of this package.
+// Converts refusals of the Compute API into errors.
 import type { compute_v1 } from 'googleapis/build/src/apis/compute/v1.js';
 import { type ErrorCode, errnoOf, GomoteError, messageOf, PlatformError } from '../../errors.ts';
 
@@ -16,7 +16,7 @@ interface ErrorBody {
   readonly errors?: readonly { readonly reason?: string; readonly message?: string }[];
 }
 
-/** The codes of those words of the API that have one of their own; the beginning of a word is enough. */
+/** Error codes by the API's reason; a prefix is enough. */
 const codes: readonly (readonly [reason: string, code: ErrorCode])[] = [
   ['QUOTA_EXCEEDED', 'ERR_QUOTA'],
   ['quotaExceeded', 'ERR_QUOTA'],
@@ -38,7 +38,7 @@ const hints: Partial<Record<ErrorCode, string>> = {
   ERR_UNAVAILABLE: 'try again later',
 };
 
-/** What a call of the API failed with; `what` says what it was to do. */
+/** Converts the failure of a call; `what` describes the call. */
 export function callError(what: string, error: unknown): GomoteError {
   if (error instanceof GomoteError) return error;
   if (!isHttpFailure(error)) return transportError(what, error);
@@ -49,7 +49,7 @@ export function callError(what: string, error: unknown): GomoteError {
   return platformError(code, reason || `HTTP ${status}`, `${what}: ${message}`, bare(error));
 }
 
-/** What an operation ended with; undefined when it succeeded. */
+/** The error of an operation; undefined when it succeeded. */
 export function operationError(
   what: string,
   operation: compute_v1.Schema$Operation,
@@ -63,13 +63,13 @@ export function operationError(
   return platformError(code, reason, `${what}: ${text}`);
 }
 
-/** How often a call that failed with this is tried in all: nobody waits long for a network that is not there. */
+/** The maximum number of attempts after this failure: do not wait long for a missing network. */
 export function triesFor(error: GomoteError): number {
   if (!(error instanceof PlatformError) || error.code !== 'ERR_UNAVAILABLE') return 1;
   return /^E[A-Z_]+$/.test(error.reason) ? 3 : 6;
 }
 
-/** How long the server asks to wait before the next try, in ms; undefined when it does not say. */
+/** How long the server asks to wait before the next attempt, in ms; undefined when it does not tell. */
 export function retryAfterMs(error: unknown): number | undefined {
   if (!isHttpFailure(error)) return undefined;
   const value = error.response.headers?.get('retry-after');
@@ -77,11 +77,11 @@ export function retryAfterMs(error: unknown): number | undefined {
   return Number.isFinite(seconds) ? seconds * 1_000 : undefined;
 }
 
-/** Whether the API said that there is no such thing. */
+/** Whether the API reported that it does not exist. */
 export const isNotFound = (error: unknown): boolean =>
   error instanceof PlatformError && /^(notFound|HTTP 404|RESOURCE_NOT_FOUND)$/.test(error.reason);
 
-/** Whether the request was surely not carried out. */
+/** Whether the request was certainly not carried out. */
 export const isRefusal = (error: unknown): boolean =>
   error instanceof PlatformError && error.code !== 'ERR_UNAVAILABLE';
 
@@ -100,18 +100,18 @@ function codeOfStatus(status: number): ErrorCode {
   return status === 408 || status === 429 || status >= 500 ? 'ERR_UNAVAILABLE' : 'ERR_PLATFORM';
 }
 
-/** No answer of the API came: either the network failed, or there are no credentials to ask with. */
+/** There was no reply: the network failed, or there are no credentials. */
 function transportError(what: string, error: unknown): PlatformError {
   const late = error instanceof Error && error.name === 'TimeoutError';
   const errno = errnoOf(error);
   const code = late || errno !== undefined ? 'ERR_UNAVAILABLE' : 'ERR_UNAUTHORIZED';
-  // The fetch of Google's library puts the whole URL before what happened.
+  // Google's library puts the whole URL before the message.
   const happened = messageOf(error).replace(/^request to \S+ failed, reason: /, '');
   const message = late ? 'no answer in time' : happened;
   return platformError(code, errno ?? '', `${what}: ${message}`, bare(error));
 }
 
-/** The error without the request that it carries: that one holds a machine's key and password. */
+/** The error without its request, which contains a machine's key and password. */
 function bare(error: unknown): Error {
   const copy = new Error(messageOf(error));
   if (error instanceof Error && error.stack !== undefined) copy.stack = error.stack;
@@ -126,6 +126,6 @@ const isHttpFailure = (error: unknown): error is HttpFailure =>
 function bodyOf(data: unknown): ErrorBody {
   const body = (data as { error?: unknown } | undefined)?.error;
   if (typeof body === 'object' && body !== null) return body as ErrorBody;
-  // What an OAuth token endpoint says.
+  // The error of an OAuth token endpoint.
   return typeof body === 'string' ? { message: body } : {};
 }

@@ -1,4 +1,4 @@
-// What programs that use the library give and get. Free of Google's package, whose types they need not have.
+// The types of the library's API. Without Google's package, whose types users need not have.
 import type { Catalogue } from '../../builders.ts';
 import type { KeyPair } from '../../client/key-pair.ts';
 import type { Gate } from '../../rate-limit.ts';
@@ -17,7 +17,7 @@ export interface GoogleCredentials {
   request(options: object): Promise<object>;
 }
 
-/** Is awaited; what it throws ends the making of the machine. */
+/** Awaited; an error ends the creation of the machine. */
 export type VmHook<T extends unknown[] = []> = ((...args: T) => void | Promise<void>) | undefined;
 
 /** How to reach the API. */
@@ -30,7 +30,7 @@ export interface GceCallOptions {
   gate?: Gate | undefined;
 }
 
-/** A machine of Compute Engine that is there. */
+/** An existing machine of Compute Engine. */
 export interface CreatedVm {
   /** Such as `us-central1-f`. */
   readonly zone: string;
@@ -82,7 +82,7 @@ export interface StartVmOptions extends GceCallOptions {
    * tried, and the call fails with ERR_NO_CAPACITY.
    */
   fallbackToFullPrice?: (() => string | Promise<string>) | undefined;
-  /** Called, in a few words what is being waited for. */
+  /** Called with a short description of what is being waited for. */
   onProgress?: ((step: string) => void) | undefined;
 }
 

@@ -18,10 +18,10 @@ interface ProbeOptions
 
 const defaultProbeTimeoutMs = 300_000;
 
-/** How often a machine whose buildlet does not answer yet is looked at, in ms. */
+/** How often to check a machine whose buildlet does not answer yet, in ms. */
 const lookIntervalMs = 15_000;
 
-/** How much of the machine's log an error tells. */
+/** How much of the machine's log an error message contains. */
 const logLines = 3;
 
 const logTimeoutMs = 10_000;
@@ -56,7 +56,7 @@ export async function probeVm(
   }
 }
 
-/** Rejects when the machine has ended; a look that fails says nothing. */
+/** Rejects when the machine has ended. A failed check is ignored. */
 async function untilEnded(
   api: ComputeApi,
   { zone, name }: ProbeOptions,
@@ -77,7 +77,7 @@ async function untilEnded(
   }
 }
 
-/** The failure with the end of what the machine wrote to its serial port, if that can be had. */
+/** The failure with the end of the machine's serial output, if available. */
 async function withLog(
   api: ComputeApi,
   { zone, name }: ProbeOptions,

@@ -1,4 +1,4 @@
-// Deletes machines past their lifetime, and those that their buildlet has powered off.
+// Deletes machines past their lifetime, and those that their buildlets have powered off.
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import type { BackendCall } from '../backend.ts';
 import type { ComputeApi, VmInstance } from './compute.ts';
@@ -6,7 +6,7 @@ import { isNotFound } from './errors.ts';
 import { deleteAtOf, recordOf } from './record.ts';
 import { metadataKeys, metadataOf, zoneOf } from './vm.ts';
 
-/** Requests the end of each, and says which, a line each; fails when one of them could not be deleted. */
+/** Requests the deletion of each, and returns a line for each. Fails when one could not be deleted. */
 export async function reapVms(api: ComputeApi, call: BackendCall): Promise<string[]> {
   const doomed = (await api.list('', call)).flatMap((instance) => {
     const why = whyToReap(instance);

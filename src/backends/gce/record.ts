@@ -1,4 +1,4 @@
-// What is known of a buildlet, kept in its machine's labels and metadata: every client with rights sees the same.
+// The state of a buildlet in its machine's labels and metadata, so that every authorized client sees the same.
 import { createHash } from 'node:crypto';
 import { plainNamePart } from '../../builders.ts';
 import { formatDuration, parseDuration } from '../../duration.ts';
@@ -8,11 +8,11 @@ import type { Instance } from '../backend.ts';
 import type { VmInstance } from './compute.ts';
 import { metadataKeys, metadataOf, zoneOf } from './vm.ts';
 
-/** The labels: what the API can search for, and what changes. */
+/** The labels: what can be searched for, and what changes. */
 const labels = { role: 'gomote', owner: 'gomote_owner', expires: 'gomote_expires' };
 const role = 'buildlet';
 
-/** The metadata: what stays as it was made. */
+/** The metadata: what does not change. */
 const meta = {
   name: 'gomote-name',
   owner: 'gomote-owner',
@@ -23,7 +23,7 @@ const meta = {
   labels: 'gomote-labels',
 };
 
-/** What a coordinator keeps with a machine, as an item of its metadata. */
+/** A coordinator's note, as an item of the machine's metadata. */
 export const noteItem = (note: string) => ({ key: meta.note, value: note });
 
 export interface VmRecord extends Instance {
@@ -31,14 +31,14 @@ export interface VmRecord extends Instance {
   readonly zone: string;
   /** As Compute Engine names the machine. */
   readonly vmName: string;
-  /** 0: it does not end for want of use. */
+  /** 0: it does not end when unused. */
   readonly idleTimeoutMs: number;
-  /** When it ends unless it is used, as its label says. */
+  /** When it ends unless it is used, from its label. */
   readonly shownExpires: Date | undefined;
   readonly instance: VmInstance;
 }
 
-/** The states of a machine that is no buildlet to use, in words; of those not here nothing is said. */
+/** Descriptions of the states in which a machine cannot be used. */
 const deadStates: ReadonlyMap<string, string> = new Map(
   Object.entries({
     PROVISIONING: 'starting',
@@ -52,14 +52,14 @@ const deadStates: ReadonlyMap<string, string> = new Map(
   }),
 );
 
-/** The machine's name of a buildlet's: the same, or as much of it as a machine may be called, and a digest. */
+/** The machine's name for a buildlet's: the same, or a prefix of it and a digest. */
 export function vmNameOf(name: string): string {
   if (/^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) return name;
   const digest = createHash('sha256').update(name).digest('hex').slice(0, 8);
   return `${`g-${plainNamePart(name)}`.slice(0, 54)}-${digest}`.replaceAll(/-{2,}/g, '-');
 }
 
-/** Searches for the buildlets of an owner; of all without one. */
+/** A filter for the buildlets of an owner, or of everybody. */
 export function filterOf(owner: string | undefined): string {
   const own = owner === undefined ? '' : ` (labels.${labels.owner} = "${labelValue(owner)}")`;
   return `(labels.${labels.role} = "${role}")${own}`;
@@ -81,7 +81,7 @@ interface NewRecord {
   readonly userLabels?: Labels | undefined;
 }
 
-/** What a new machine is given to be found by. */
+/** The labels and metadata by which a new machine is found. */
 export function describeVm({ name, owner, builderType, userLabels, ...times }: NewRecord) {
   // The buildlet, which reads this, writes "never" as 0.
   const idleTimeoutMs = Number.isFinite(times.idleTimeoutMs) ? times.idleTimeoutMs : 0;
@@ -106,11 +106,11 @@ export const expiresLabel = (atMs: number): Record<string, string> => ({
   [labels.expires]: String(Math.floor(atMs / 1_000)),
 });
 
-/** Reads a machine; undefined when it is no buildlet of ours. */
+/** Reads a machine; undefined when it is not a buildlet of ours. */
 export function recordOf(instance: VmInstance): VmRecord | undefined {
   const data = metadataOf(instance);
   const name = data.get(meta.name);
-  // Who may change the machine may change its metadata, and other code makes paths of names.
+  // Whoever may change the machine may change its metadata, and other code uses names in paths.
   if (name === undefined || !buildletName.test(name)) return undefined;
   if (instance.labels?.[labels.role] !== role) return undefined;
   const { creationTimestamp, status } = instance;
@@ -133,7 +133,7 @@ export function recordOf(instance: VmInstance): VmRecord | undefined {
   };
 }
 
-/** When anyone may delete the machine; undefined: at no time. */
+/** When anybody may delete the machine; undefined: never. */
 export const deleteAtOf = (instance: VmInstance): Date | undefined =>
   fromSeconds(metadataOf(instance).get(metadataKeys.deleteAt));
 

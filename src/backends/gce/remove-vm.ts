@@ -1,4 +1,4 @@
-// Undoes the making of a machine, at whatever moment it failed.
+// Undoes the creation of a machine, at whatever point it failed.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GomoteError, messageOf, PlatformError } from '../../errors.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
@@ -9,24 +9,24 @@ import { metadataKeys, metadataOf } from './vm.ts';
 interface Failed {
   readonly zone: string;
   readonly name: string;
-  /** What is making the machine. */
+  /** The operation that creates the machine. */
   readonly operation: VmOperation;
-  /** Why it is to go. */
+  /** Why it must be removed. */
   readonly error: unknown;
 }
 
-/** How long the undoing may take, in ms. */
+/** The time limit for undoing, in ms. */
 const removeTimeoutMs = 60_000;
 
-/** How long a machine that may be there is looked for, in ms. */
+/** How long to look for a machine that may exist, in ms. */
 const lookTimeoutMs = 20_000;
 
 const pauseMs = 500;
 
-/** Deletes the machine that the operation has made or is making; returns the error to throw. */
+/** Deletes the machine that the operation has created or is creating. Returns the error to throw. */
 export async function removeVm(api: ComputeApi, failed: Failed): Promise<unknown> {
   const { zone, name, error } = failed;
-  // The caller's signal may be what ends it all: this goes on without it.
+  // The caller's signal may have aborted: continue without it.
   const signal = timeoutSignal(removeTimeoutMs);
   try {
     await deleteIfPresent(api, failed, signal);
@@ -54,7 +54,7 @@ async function deleteIfPresent(
       if (!isNotFound(error) && !isNotReady(error)) throw error;
       if (isMade) await sleep(pauseMs, undefined, { signal });
     }
-    // It is only being made: not there yet, or not ready to be deleted. Whether that succeeds is all the same.
+    // It is still being created: it does not exist yet, or cannot be deleted yet. The outcome does not matter.
     const call = { signal, timeoutMs: removeTimeoutMs };
     await api.waitFor(`${name} is being made`, zone, operation, call).catch(() => undefined);
     signal.throwIfAborted();
@@ -62,7 +62,7 @@ async function deleteIfPresent(
   }
 }
 
-/** Deletes the machine of a request whose answer never came, if there is one; does what it can. */
+/** Deletes the machine of a request without an answer, if it exists, as far as possible. */
 export async function removeVmOf(
   api: ComputeApi,
   { zone, name, requestId }: { zone: string; name: string; requestId: string },
@@ -70,11 +70,11 @@ export async function removeVmOf(
   const signal = timeoutSignal(lookTimeoutMs);
   try {
     const instance = await api.get(zone, name, { signal });
-    // Another's machine may have that name.
+    // Another machine may have that name.
     if (metadataOf(instance).get(metadataKeys.request) !== requestId) return;
     await api.delete(zone, name, { signal });
   } catch {
-    // The API does not answer, or there is no such machine.
+    // The API does not answer, or the machine does not exist.
   }
 }
 

@@ -1,4 +1,4 @@
-// Starts a virtual machine and waits for its buildlet; what fails or is cancelled leaves no machine.
+// Starts a virtual machine and waits for its buildlet. A failure or cancellation leaves no machine.
 import { randomUUID } from 'node:crypto';
 import { builtInCatalogue, findHostType, type HostType } from '../../builders.ts';
 import { BuildletClient } from '../../client/buildlet-client.ts';
@@ -12,7 +12,7 @@ import { probeVm } from './probe.ts';
 import { removeVm, removeVmOf } from './remove-vm.ts';
 import { gceMachineOf, reachOf, type VmRequest, vmBody } from './vm.ts';
 
-/** How long Compute Engine may take to make a machine, in ms. */
+/** The time limit for Compute Engine to create a machine, in ms. */
 const createTimeoutMs = 10 * 60_000;
 
 const defaultDeleteInMs = 30 * 60_000;
@@ -38,7 +38,7 @@ interface StartedVm {
   readonly instance: VmInstance;
 }
 
-/** As `startNewVM`, over an API that is open already. */
+/** Like `startNewVM`, with an open API. */
 export async function startVm(
   api: ComputeApi,
   name: string,
@@ -122,7 +122,7 @@ async function startIn(
   }
 }
 
-/** Asks for the machine; a request whose answer did not come is undone. */
+/** Requests the machine. A request without an answer is undone. */
 async function insert(api: ComputeApi, request: VmRequest, signal: AbortSignal) {
   const { zone, name, requestId } = request;
   try {

@@ -1,4 +1,4 @@
-// A virtual machine with a buildlet on it: the request that makes one, and what a machine says of itself.
+// A virtual machine with a buildlet: the request that creates it, and its data.
 import type { GceMachine, HostType } from '../../builders.ts';
 import { KeyPair } from '../../client/key-pair.ts';
 import { GomoteError } from '../../errors.ts';
@@ -16,7 +16,7 @@ export const metadataKeys = {
   deleteAt: 'delete-at',
   /** Where the buildlet listens, if not on 443 or 80. */
   listen: 'listen',
-  /** Which request made the machine. */
+  /** The request that created the machine. */
   request: 'gomote-request',
 } as const;
 
@@ -36,10 +36,10 @@ export interface VmRequest {
   readonly requestId: string;
 }
 
-/** The shortest and longest run that Compute Engine limits by itself, in s. */
+/** The minimum and maximum run duration that Compute Engine can enforce, in s. */
 const runLimits = { least: 30, most: 120 * 24 * 3_600 };
 
-/** The host type's machine; throws ERR_UNKNOWN_TYPE when it is not made on Compute Engine. */
+/** The host type's machine. Throws ERR_UNKNOWN_TYPE when it has none for Compute Engine. */
 export function gceMachineOf({ name, gce, kubernetes }: HostType): GceMachine {
   if (gce !== undefined) return gce;
   const kind = kubernetes === undefined ? '' : ': it is a pod';
@@ -83,7 +83,7 @@ export function vmBody(project: string, request: VmRequest): VmInstance {
         }),
       },
     ],
-    // Only what asks for a password may be reached from outside, and by nothing but HTTPS.
+    // Only a buildlet with a password may be reached from outside, and only by HTTPS.
     tags: { items: ['https-server'] },
     labels: { ...request.labels },
     metadata: { items: metadataItems(request, machine) },
@@ -125,7 +125,7 @@ function scheduling({ pricing, deleteInMs }: VmRequest): NonNullable<VmInstance[
   return {
     preemptible: pricing !== 'standard',
     ...(pricing !== 'preemptible' && { provisioningModel: pricing.toUpperCase() }),
-    // One that started again would have lost what its user put on it.
+    // A restarted machine would have lost its user's files.
     automaticRestart: false,
     ...(pricing !== 'standard' && { onHostMaintenance: 'TERMINATE' }),
     ...(ends && { maxRunDuration: { seconds: String(seconds) } }),
@@ -133,7 +133,7 @@ function scheduling({ pricing, deleteInMs }: VmRequest): NonNullable<VmInstance[
   };
 }
 
-/** The machine's metadata; of equal keys the last. */
+/** The machine's metadata; the last of equal keys wins. */
 export function metadataOf(instance: VmInstance): ReadonlyMap<string, string> {
   const items = instance.metadata?.items ?? [];
   return new Map(items.map(({ key = '', value = '' }) => [key, value]));
@@ -142,7 +142,7 @@ export function metadataOf(instance: VmInstance): ReadonlyMap<string, string> {
 /** The name of the machine's zone, which the API gives as a URL. */
 export const zoneOf = (instance: VmInstance): string => instance.zone?.split('/').at(-1) ?? '';
 
-/** Where the machine's buildlet is reached, and with what; undefined when the machine has no address for it. */
+/** The address and credentials of the machine's buildlet; undefined when the machine has no address. */
 export function reachOf(instance: VmInstance): { ipPort: string; tls: KeyPair } | undefined {
   const meta = metadataOf(instance);
   const { cert, key, listen } = metadataKeys;
@@ -151,7 +151,7 @@ export function reachOf(instance: VmInstance): { ipPort: string; tls: KeyPair } 
   const configs = interfaces.flatMap(({ accessConfigs = [] }) => accessConfigs);
   const external = configs.find(({ type }) => type === 'ONE_TO_ONE_NAT');
   const internalIp = interfaces.find(({ networkIP }) => networkIP)?.networkIP;
-  // One that was to have an external address is not reached by another when it has got none.
+  // A machine that should have an external address, but has none, is not reached by another one.
   const ip = tls.isZero() || external === undefined ? internalIp : external.natIP;
   const port = /:([0-9]+)$/.exec(meta.get(listen) ?? '')?.[1] ?? (tls.isZero() ? '80' : '443');
   return ip ? { ipPort: `${ip}:${port}`, tls } : undefined;

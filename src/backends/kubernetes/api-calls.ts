@@ -12,7 +12,7 @@ import { clusterError, isTransient, refusalOf } from './cluster-error.ts';
 
 export interface ApiCall {
   readonly signal?: AbortSignal | undefined;
-  /** How long a server that is away is waited for, in ms. Default 10,000. */
+  /** How long to wait for an unreachable server, in ms. Default 10,000. */
   readonly patienceMs?: number | undefined;
 }
 
@@ -20,7 +20,7 @@ export type CallOptions = ConfigurationOptions;
 type Work<T> = (options: CallOptions) => Promise<T>;
 type Headers = Readonly<Record<string, string>>;
 
-/** How long one call may take, in ms. */
+/** The time limit of one call, in ms. */
 const callTimeoutMs = 30_000;
 
 /** How long connections are made with the same credentials, in ms: those of a plug-in may change. */
@@ -36,7 +36,7 @@ export class ApiCalls {
   }
 
   /**
-   * One try, which fails as the library does and is not cancelled once it is on its way; the signal is for the wait at
+   * One attempt, which fails as the library does and is not cancelled once it was sent; the signal applies to the wait at
    * the gate. `turns` is for how many calls that is.
    */
   async once<T>({ signal }: ApiCall, turns: number, work: Work<T>): Promise<T> {
@@ -44,7 +44,7 @@ export class ApiCalls {
     return await work(this.#options(undefined, {}));
   }
 
-  /** Tries again while the server is away or busy, for as long as the caller has patience. */
+  /** Retries while the server is unreachable or busy, within the caller's time limit. */
   async repeat<T>(doing: string, call: ApiCall, work: Work<T>, headers: Headers = {}): Promise<T> {
     const { signal, patienceMs = 10_000 } = call;
     const deadline = Date.now() + patienceMs;
@@ -61,7 +61,7 @@ export class ApiCalls {
     }
   }
 
-  /** As `repeat`; undefined when the thing is not there. */
+  /** Like `repeat`; undefined when the object does not exist. */
   async optional<T>(
     doing: string,
     call: ApiCall,
@@ -80,7 +80,7 @@ export class ApiCalls {
     return await this.repeat(doing, call, unlessAbsent, headers);
   }
 
-  /** What a call needs beyond its arguments: its signal, its headers, and connections that are kept. */
+  /** Options of a call besides its arguments: signal, headers, and kept connections. */
   #options(signal: AbortSignal | undefined, headers: Headers): CallOptions {
     const late = timeoutSignal(callTimeoutMs);
     return {
@@ -98,7 +98,7 @@ export class ApiCalls {
     };
   }
 
-  /** The library makes a new agent for every call, and with it a new TLS session. */
+  /** The library creates a new agent, and with it a new TLS session, for every call. */
   #keepConnections(context: RequestContext): void {
     const nowMs = Date.now();
     if (this.#agent === undefined || nowMs - this.#agentSinceMs > agentLifetimeMs) {

@@ -1,4 +1,4 @@
-// Buildlets in pods. Their state is kept in the pods' labels and annotations and in their Secrets.
+// Buildlets in pods. Their state is in the pods' labels and annotations and in their Secrets.
 import { randomUUID } from 'node:crypto';
 import type { V1Pod } from '@kubernetes/client-node';
 import type { BuilderType } from '../../builders.ts';
@@ -34,16 +34,16 @@ import type { PodOutcome } from './post-mortem.ts';
 
 export interface KubernetesSettings extends KubernetesConfig, Surroundings {}
 
-/** What the API server is asked at most, as a burst and then steadily. */
+/** The rate limit of calls to the API server: burst and steady rate. */
 const gateRate = { perSecond: 50, burst: 100 };
 
-/** How long a pod may take to run, in ms: large images are pulled in it. */
+/** The time limit for a pod to run, in ms, including the pull of large images. */
 const startTimeoutMs = 10 * 60_000;
 
-/** How long a buildlet known from the file may take to answer before the cluster is asked, in ms. */
+/** How long to wait for a buildlet known from the file before asking the cluster, in ms. */
 const probeTimeoutMs = 3_000;
 
-/** How long a renewal may take, in ms: a command that is done waits for it. */
+/** The time limit for a renewal, in ms: a finished command waits for it. */
 const renewTimeoutMs = 5_000;
 
 export class KubernetesBackend implements Backend, Diagnosis, Renewal, SharedNotes, Cleanup {
@@ -52,7 +52,7 @@ export class KubernetesBackend implements Backend, Diagnosis, Renewal, SharedNot
   readonly #onRequest: RequestLog;
   readonly #connections: Connections;
   readonly #throttle = new Throttle();
-  /** Tells the pods made here from all others. */
+  /** Identifies the pods created by this process. */
   readonly #maker: string = randomUUID();
   #opened: Promise<{ cluster: Cluster; watch: PodWatch }> | undefined;
   #listing: SharedCall<V1Pod[]> | undefined;
@@ -64,7 +64,7 @@ export class KubernetesBackend implements Backend, Diagnosis, Renewal, SharedNot
     this.#connections = new Connections(settings);
   }
 
-  /** The library loads with the first question to the cluster. */
+  /** The library loads with the first request to the cluster. */
   async #open() {
     this.#opened ??= (async () => {
       const { Cluster } = await import('./cluster.ts');
@@ -125,13 +125,13 @@ export class KubernetesBackend implements Backend, Diagnosis, Renewal, SharedNot
     return (
       pods
         .filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
-        // A label holds less than a name: two users may have the same one.
+        // A label is shorter than a name: two users may have the same one.
         .filter((pod) => user === undefined || podData.ownerOf(pod) === user)
         .map((pod) => podData.instanceOf(pod, whyUnusable(pod)))
     );
   }
 
-  /** The user's pods; those who ask while they are being read get the same answer, and each may leave without the others. */
+  /** The user's pods. Concurrent calls share one request, and each can be cancelled alone. */
   async #pods(cluster: Cluster, { signal }: BackendCall): Promise<V1Pod[]> {
     const selector = podData.buildletSelector(this.#settings.user);
     this.#listing ??= new SharedCall(async (shared) => {

@@ -1,5 +1,5 @@
-// What is used of @kubernetes/client-node. It is large: in the programs it is a file of its own (scripts/build.js),
-// loaded with the first question to a cluster, and holds no more than this.
+// The used part of @kubernetes/client-node. It is large: the programs keep it in a separate file (scripts/build.js),
+// which is loaded with the first request to a cluster.
 export {
   CoreV1Api,
   createConfiguration,

@@ -3,7 +3,7 @@
  * that a program that uses the library needs that package only if it makes one.
  */
 export interface ClusterConfig {
-  /** The cluster that is asked; null: none is chosen. */
+  /** The current cluster; null: none is selected. */
   getCurrentCluster(): { readonly server: string } | null;
   /** The name of the context in use. */
   getCurrentContext(): string;

@@ -1,10 +1,10 @@
-// What the API server's refusals and a broken connection to it mean.
+// Explains refusals of the API server and broken connections to it.
 import { errnoOf, GomoteError, messageOf, PlatformError } from '../../errors.ts';
 
-/** A reply that is no success, as @kubernetes/client-node throws it. */
+/** An error reply, as @kubernetes/client-node throws it. */
 interface Refusal {
   readonly status: number;
-  /** Kubernetes' word for it, such as `AlreadyExists`. */
+  /** Kubernetes' reason, such as `AlreadyExists`. */
   readonly reason: string;
   readonly message: string;
   readonly retryAfterMs: number | undefined;
@@ -24,7 +24,7 @@ export function refusalOf(error: unknown): Refusal | undefined {
   };
 }
 
-/** A body is JSON text, or nothing at all on a plain 401. */
+/** The body is JSON text, or empty for a plain 401. */
 function textsOf(body: unknown): { reason: string; message: string } {
   let parsed: { reason?: unknown; message?: unknown } = {};
   try {
@@ -35,7 +35,7 @@ function textsOf(body: unknown): { reason: string; message: string } {
   return { reason: String(parsed?.reason ?? ''), message: String(parsed?.message ?? '') };
 }
 
-/** Whether the same call may go well in a moment. A 500 is one only when the server says so itself. */
+/** Whether a retry may succeed soon. For a 500, only when the server says so. */
 export function isTransient(error: unknown): boolean {
   const refusal = refusalOf(error);
   if (refusal === undefined) return isBrokenConnection(error);
@@ -50,7 +50,7 @@ const isBrokenConnection = (error: unknown): boolean =>
     errnoOf(error) ?? '',
   ) || /premature close|socket hang up|network timeout|aborted/i.test(messageOf(error));
 
-/** The failure in our words. `doing` is what was tried: `create pod x`. */
+/** Converts the failure. `doing` describes the attempt: `create pod x`. */
 export function clusterError(doing: string, error: unknown): GomoteError {
   if (error instanceof GomoteError) return error;
   const refusal = refusalOf(error);

@@ -1,4 +1,4 @@
-// The Kubernetes API as far as buildlets need it, by @kubernetes/client-node; loaded when a cluster is first asked.
+// The part of the Kubernetes API that buildlets need, by @kubernetes/client-node; loaded with the first request.
 import { delimiter } from 'node:path';
 import type { Duplex } from 'node:stream';
 import type {
@@ -28,13 +28,13 @@ interface ClusterOptions {
   readonly context?: string | undefined;
   readonly namespace?: string | undefined;
   readonly environment: NodeJS.ProcessEnv;
-  /** Is passed before every call. */
+  /** Awaited before every call. */
   readonly gate: Gate;
   /** How many of a list come in one reply. Default 500. */
   readonly pageSize?: number | undefined;
 }
 
-/** How long a watch lasts before it is started again, in seconds: so long could a dead connection go unnoticed. */
+/** How long a watch lasts before it is restarted, in seconds: a dead connection goes unnoticed for at most this long. */
 const watchSeconds = 60;
 
 export class Cluster {
@@ -64,7 +64,7 @@ export class Cluster {
     );
   }
 
-  /** The cluster of a `KubeConfig` that the caller made, with whatever copy of the package. */
+  /** The cluster of a caller's `KubeConfig`, from any copy of the package. */
   static of(config: ClusterConfig, options: Pick<ClusterOptions, 'namespace' | 'gate'>): Cluster {
     return new Cluster(config as Config, options);
   }
@@ -86,7 +86,7 @@ export class Cluster {
     }
   }
 
-  /** Fails as the library does; the signal cancels only what has not begun. Waits at the gate also for the Secret. */
+  /** Fails as the library does. The signal cancels only calls that have not begun. Also waits at the gate for the Secret. */
   async createPod(body: V1Pod, call: ApiCall): Promise<V1Pod> {
     const { namespace } = this;
     return await this.#calls.once(call, 2, (options) =>
@@ -94,7 +94,7 @@ export class Cluster {
     );
   }
 
-  /** As `createPod`, at once: the kubelet is about to look for it. */
+  /** Like `createPod`, but without waiting: the kubelet is about to look for it. */
   async createSecret(body: V1Secret): Promise<V1Secret> {
     const { namespace } = this;
     return await this.#calls.once({}, 0, (options) =>
@@ -115,7 +115,7 @@ export class Cluster {
     );
   }
 
-  /** Deletes the pod, only if it is the one of that uid when given; one that is gone is no error. */
+  /** Deletes the pod, if given only with that uid. It is not an error when it is already gone. */
   async deletePod(name: string, uid: string | undefined, call: ApiCall): Promise<void> {
     const body = {
       gracePeriodSeconds: 1,
@@ -132,7 +132,7 @@ export class Cluster {
     );
   }
 
-  /** Lays annotations over the pod's; onto that version of it only, if given, else with ERR_NAME_TAKEN. */
+  /** Merges annotations into the pod's. With a version, fails with ERR_NAME_TAKEN if the pod has changed. */
   async annotatePod(
     name: string,
     annotations: Readonly<Record<string, string>>,
@@ -150,7 +150,7 @@ export class Cluster {
     );
   }
 
-  /** Every pod of the selector, and the version of the cluster they were read at. */
+  /** All pods of the selector, and the resource version of the list. */
   async listPods(
     labelSelector: string,
     call: ApiCall,
@@ -188,8 +188,8 @@ export class Cluster {
   }
 
   /**
-   * Tells of every change of the selector's pods after the version, until the server ends the watch, which it does
-   * within a minute. Throws when it breaks, or when the version is too old (status 410).
+   * Reports every change of the selector's pods after the version, until the server ends the watch,
+   * within a minute. Throws when the watch breaks, or when the version is too old (status 410).
    */
   async watchPods(
     labelSelector: string,
@@ -222,7 +222,7 @@ export class Cluster {
     }
   }
 
-  /** Joins the stream to a port of the pod. */
+  /** Connects the stream to a port of the pod. */
   async forward(name: string, port: number, stream: Duplex): Promise<void> {
     await forwardPort(this.#config, { namespace: this.namespace, name, port }, stream);
   }
@@ -246,7 +246,7 @@ export class Cluster {
         next = page.metadata?._continue;
         if (!next) return { items, version: page.metadata?.resourceVersion };
       } catch (error) {
-        // The list's place was forgotten by the server: begin again.
+        // The list's continue token has expired: start again.
         if (from === undefined || refusalOf((error as Error).cause)?.status !== 410) throw error;
         items.length = 0;
         next = undefined;

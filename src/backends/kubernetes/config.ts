@@ -5,13 +5,13 @@ import { durationSchema, lifetimeSchema, nameSchema, portSchema } from '../../co
 
 export interface KubernetesConfig {
   readonly kind: 'kubernetes';
-  /** Absent: as kubectl finds it, and inside a cluster its own. */
+  /** Absent: as kubectl finds it, or inside a cluster that cluster. */
   readonly kubeconfig?: string | undefined;
   /** Absent: the kubeconfig's current one. */
   readonly context?: string | undefined;
   /** Absent: the context's, else `default`. */
   readonly namespace?: string | undefined;
-  /** What an image that is no full reference is taken from. */
+  /** The registry of images without a full reference. */
   readonly imageRegistry?: string | undefined;
   readonly project?: string | undefined;
   /** Absent: `direct` inside a cluster, `forward` outside. */
@@ -20,7 +20,7 @@ export interface KubernetesConfig {
   readonly idleTimeoutMs: number;
   /** How long it lives at most. */
   readonly maxLifetimeMs: number;
-  /** How long a pod may wait for a node, as where nodes are added when needed. */
+  /** How long a pod may wait for a node, for example where nodes are added on demand. */
   readonly scheduleTimeoutMs: number;
 }
 

@@ -1,4 +1,4 @@
-// How buildlets on pods are reached.
+// How to reach buildlets in pods.
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -9,18 +9,18 @@ import { annotations, defaultPort, type PodSecrets } from './pod.ts';
 
 export interface PodConnection {
   readonly name: string;
-  /** The pod's, which no other pod ever has. */
+  /** The pod's unique id. */
   readonly uid: string;
   readonly ip: string;
   readonly port: number;
   readonly password: string;
   /** Absent: plain HTTP. */
   readonly certPem?: string | undefined;
-  /** When its use was last written to the cluster. */
+  /** When its use was last recorded on the cluster. */
   readonly renewedAtMs: number;
 }
 
-/** How the running pod is reached. */
+/** How to reach the running pod. */
 export const connectionOf = (pod: V1Pod, ip: string, secrets: PodSecrets): PodConnection => ({
   name: pod.metadata?.name ?? '',
   uid: pod.metadata?.uid ?? '',
@@ -50,13 +50,13 @@ export class Connections extends ConnectionFiles<PodConnection> {
         ...{ name: ['string'], uid: ['string'], ip: ['string'], password: ['string'] },
         ...{ certPem: ['string', 'undefined'], port: ['number'], renewedAtMs: ['number'] },
       },
-      // A use of a pod writes its file again, at most once a minute.
+      // Using a pod rewrites its file, at most once a minute.
       keptMs: 7 * 24 * 3_600_000,
     });
   }
 }
 
-/** Another current context, as any other change of the files, makes other keys. */
+/** Any change of the kubeconfig files, such as another current context, changes the keys. */
 function keyOf({ environment, kubeconfig, context, namespace, user }: ConnectionScope): string {
   const { HOME, KUBECONFIG } = environment;
   const paths = kubeconfig ?? KUBECONFIG ?? join(HOME || homedir(), '.kube', 'config');

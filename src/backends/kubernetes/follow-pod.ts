@@ -1,4 +1,4 @@
-// A pod that starts: when it runs, and why it never will or has stopped.
+// Follows a starting pod: when it runs, or why it cannot start or has stopped.
 import type { V1Pod } from '@kubernetes/client-node';
 import { type ErrorCode, GomoteError, PlatformError } from '../../errors.ts';
 import { type LongTimer, longTimer } from '../../timeout-signal.ts';
@@ -15,7 +15,7 @@ export interface FollowOptions {
 interface FollowedPod {
   /** Its address, once it runs. */
   readonly ip: Promise<string>;
-  /** Aborts when it ended or cannot come up; the reason says why. */
+  /** Aborts when it has ended or cannot start; the reason says why. */
   readonly ended: AbortSignal;
   stop(): void;
 }
@@ -30,7 +30,7 @@ export function followPod(watch: PodWatch, pod: V1Pod, options: FollowOptions): 
     onRunning = resolve;
     end.signal.addEventListener('abort', () => reject(end.signal.reason), { once: true });
   });
-  // Whoever waits for it hears of it; it may also fail before anybody does.
+  // It may fail before anybody waits for it.
   ip.catch(() => undefined);
   const fail = (code: ErrorCode, reason: string, message: string, hint?: string) =>
     end.abort(new PlatformError(code, reason, `pod ${name}: ${message}`, { hint }));

@@ -1,4 +1,4 @@
-// A stream joined to a port of a pod through the API server, as kubectl port-forward does.
+// Connects a stream to a port of a pod through the API server, like kubectl port-forward.
 import { type Duplex, PassThrough, Writable } from 'node:stream';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { GomoteError } from '../../errors.ts';
@@ -10,13 +10,13 @@ interface PodPort {
   readonly port: number;
 }
 
-/** How much may wait on its way to a slow side, in bytes. */
+/** How much may be buffered for a slow side, in bytes. */
 const queueLimitBytes = 1 << 20;
 
 /** The channel of the port's data; the next one has its errors. */
 const dataChannel = Buffer.from([0]);
 
-/** Joins both ends until one of them closes; each waits for the other when it is slow. */
+/** Copies in both directions, with backpressure, until one end closes. */
 export async function forwardPort(
   config: KubeConfig,
   { namespace, name, port }: PodPort,
@@ -41,7 +41,7 @@ export async function forwardPort(
     },
   });
   const forward = new PortForward(config);
-  // The library would send what it reads without waiting: it is given nothing to read.
+  // The library sends without backpressure: give it nothing to read.
   const nothing = new PassThrough();
   const opened = await forward.portForward(namespace, name, [port], down, refused, nothing);
   const socket = typeof opened === 'function' ? opened() : opened;

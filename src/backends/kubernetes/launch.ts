@@ -1,4 +1,4 @@
-// Makes a pod with a buildlet and waits until it answers, or leaves nothing of it.
+// Creates a pod with a buildlet and waits until it answers. A failure leaves nothing behind.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { V1Pod, V1Secret } from '@kubernetes/client-node';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
@@ -37,7 +37,7 @@ interface Launched {
   readonly client: BuildletClient;
 }
 
-/** How long a server that is away is waited for: while creating, cleaning up, and for words on a failure. */
+/** How long to wait for an unreachable server: while creating, cleaning up, and explaining a failure. */
 const patienceMs = { create: 60_000, cleanUp: 30_000, explain: 3_000 };
 
 export async function launchPod(
@@ -64,13 +64,13 @@ export async function launchPod(
     told.throwIfFailed();
     return await bringUp(cluster, watch, launch, made);
   } catch (error) {
-    // If that fails as well, the cluster itself ends the pod when its time is over.
+    // If that fails too, the cluster itself ends the pod at its deadline.
     if (made !== undefined) await removePod(cluster, made).catch(() => undefined);
     throw error;
   }
 }
 
-/** Calls the hook once. What it throws is thrown only when nothing is under way any more, so that it can be undone. */
+/** Calls the hook once. Its error is thrown only when no request is in progress, so that everything can be undone. */
 function onceTold(hook: (() => void) | undefined) {
   let isTold = false;
   let failure: { readonly error: unknown } | undefined;
@@ -123,9 +123,9 @@ async function bringUp(
 }
 
 /**
- * Makes a thing exactly once. A request on its way is never cancelled, since the server may still carry it out;
- * when it is not known whether it did, the thing is looked for. Once aborted, nothing is begun, and what may have
- * been made is found, so that the caller can remove it.
+ * Creates an object exactly once. A request in progress is never cancelled, since the server may still carry it out;
+ * when the outcome is unknown, the object is looked up. After an abort, nothing is begun, and what may have
+ * been created is found, so that the caller can remove it.
  */
 async function createOnce<T>(
   doing: string,
@@ -140,7 +140,7 @@ async function createOnce<T>(
     } catch (error) {
       const isTaken = refusalOf(error)?.status === 409;
       if (!isTaken && !isTransient(error)) throw clusterError(doing, error);
-      // Also when cancelled: the caller is to know of it, and removes it.
+      // Also when cancelled: the caller must know, in order to remove it.
       const found = await find().catch(() => undefined);
       if (found !== undefined) return found;
       const waitMs = refusalOf(error)?.retryAfterMs ?? pauseMs;
@@ -150,7 +150,7 @@ async function createOnce<T>(
   }
 }
 
-/** Removes the pod and its Secret, which would go with it, but later. Throws what the pod's removal did. */
+/** Removes the pod and its Secret, which would be collected later. Throws the error of removing the pod. */
 export async function removePod(cluster: Cluster, pod: V1Pod): Promise<void> {
   const call = { patienceMs: patienceMs.cleanUp };
   const [removal] = await Promise.allSettled([
@@ -160,7 +160,7 @@ export async function removePod(cluster: Cluster, pod: V1Pod): Promise<void> {
   if (removal.status === 'rejected') throw removal.reason;
 }
 
-/** The error with what the cluster and the buildlet said last. */
+/** The error with the last messages of the cluster and the buildlet. */
 async function withLastWords(
   cluster: Cluster,
   pod: V1Pod,

@@ -4,9 +4,9 @@ export type Tree = Readonly<Record<string, unknown>>;
 const isTree = (value: unknown): value is Tree =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Lays `over` over `base`: tables key by key, lists of things with a name by their names, all else as a whole. */
+/** Merges `over` into `base`: objects key by key, lists of named objects by name, everything else is replaced. */
 export function merged(base: Tree, over: Tree): Tree {
-  // A key may have any name, also `__proto__`.
+  // A key may even be `__proto__`.
   const result = new Map(Object.entries(base));
   for (const [key, value] of Object.entries(over)) {
     const below = result.get(key);

@@ -1,4 +1,4 @@
-// Names as Kubernetes allows them: a pod's is the buildlet's.
+// Names in the form that Kubernetes allows: a pod has the name of its buildlet.
 import { createHash } from 'node:crypto';
 import { plainNamePart } from '../../builders.ts';
 import { randomPartLength } from '../new-name.ts';
@@ -6,12 +6,12 @@ import { randomPartLength } from '../new-name.ts';
 /** The longest label value and host name, in characters. */
 const limit = 63;
 
-/** The beginning of the names `<user>-<type>-<random>`, as far as letters, digits and hyphens can show it. */
+/** The prefix of the names `<user>-<type>-<random>`, reduced to letters, digits and hyphens. */
 export function nameStem(user: string, builderType: string): string {
   return shortened(`${user}-${builderType}`, limit - randomPartLength);
 }
 
-/** Any text as a label's value; one that had to be changed ends in a digest, so that two never become one. */
+/** Converts any text to a label value. A changed text gets a digest as suffix, so that values stay distinct. */
 export function labelValue(text: string): string {
   if (/^[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?$/.test(text)) return text;
   const digest = createHash('sha256').update(text).digest('hex').slice(0, 10);

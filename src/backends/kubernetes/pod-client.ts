@@ -1,4 +1,4 @@
-// Clients of the buildlet on a pod: on the pod's own address, or through a port-forward.
+// Clients of the buildlet in a pod: at the pod's own address, or through a port-forward.
 import { createServer, type Socket } from 'node:net';
 import { BuildletClient } from '../../client/buildlet-client.ts';
 import { type GomoteError, messageOf } from '../../errors.ts';
@@ -19,7 +19,7 @@ export function directClient(pod: PodConnection, options: PodClientOptions): Bui
   return clientAt(`${host}:${pod.port}`, pod, options);
 }
 
-/** Listens on a port of this machine that leads to the pod's, until the client is disconnected. */
+/** Listens on a local port that is forwarded to the pod, until the client is disconnected. */
 export async function forwardedClient(
   cluster: Cluster,
   pod: PodConnection,

@@ -6,7 +6,7 @@ export const podDefaults = {
   buildletCPULimit: '8',
   /** Memory: reserved, and the most it may use. */
   buildletMemory: '4000000Ki',
-  /** Disk that the scheduler reserves: little, as most builds use little. */
+  /** Disk that the scheduler reserves: little, because most builds use little. */
   buildletDisk: '64Mi',
   /** The most disk a pod may use, for its files and for the output of its runs. */
   buildletDiskLimit: '20Gi',

@@ -1,4 +1,4 @@
-// Reads a pod's status: starting, running, or ended and why.
+// Interprets a pod's status: starting, running, or ended and why.
 import type { V1Pod } from '@kubernetes/client-node';
 import { containerName } from './pod.ts';
 
@@ -7,10 +7,10 @@ export type PodState =
   /** No node has room for it; one may be added. */
   | { readonly kind: 'unschedulable'; readonly reason: string; readonly message: string }
   | { readonly kind: 'running'; readonly ip: string }
-  /** It runs no buildlet and never will. */
+  /** It does not run a buildlet and never will. */
   | { readonly kind: 'ended'; readonly reason: string; readonly message: string };
 
-/** Why a container waits, when waiting longer is of no use. */
+/** The reasons of a waiting container that make further waiting useless. */
 const hopeless = new Set([
   'CrashLoopBackOff',
   'CreateContainerConfigError',
@@ -38,7 +38,7 @@ export function stateOf(pod: V1Pod): PodState {
     return ended(reason, message ?? `exit status ${exitCode}`);
   }
   const { reason, message = '' } = state?.waiting ?? {};
-  // The Secret is written right after the pod: the kubelet may look before it is there, and looks again.
+  // The Secret is created right after the pod: the kubelet may look too early, and retries.
   const isEarly = /secret ".*" not found|failed to sync secret cache/.test(message);
   if (reason !== undefined && hopeless.has(reason) && !isEarly) return ended(reason, message);
   if (state?.running !== undefined && status?.podIP) return { kind: 'running', ip: status.podIP };

@@ -1,17 +1,17 @@
-// One watch over the pods that this process makes, for as many as wait for one.
+// One shared watch over the pods that this process creates.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { V1Pod } from '@kubernetes/client-node';
 import type { Cluster } from './cluster.ts';
 import { clusterError, isTransient, refusalOf } from './cluster-error.ts';
 
 interface PodListener {
-  /** The pod as it is; undefined when it is gone. */
+  /** Called with the pod; undefined when it is gone. */
   onChange(pod: V1Pod | undefined): void;
-  /** It cannot be watched. */
+  /** Called when it cannot be watched. */
   onError(error: Error): void;
 }
 
-/** Between two tries to reach a server that is away, in ms. */
+/** The delay between attempts to reach the server, in ms. */
 const pausesMs = { first: 50, longest: 1_000 };
 
 export class PodWatch {
@@ -25,7 +25,7 @@ export class PodWatch {
     this.#selector = selector;
   }
 
-  /** Listens to the pod of that uid, which must exist; call the result to stop. The watch ends with the last. */
+  /** Listens to the pod of that uid, which must exist; call the result to stop. The watch ends with the last listener. */
   listen(uid: string, listener: PodListener): () => void {
     this.#listeners.set(uid, listener);
     if (this.#stop === undefined) {
@@ -40,7 +40,7 @@ export class PodWatch {
     };
   }
 
-  /** Until it is stopped: what there is, then what changes; from the start when the watch ends or breaks. */
+  /** Until stopped: lists the pods, then watches; starts again when the watch ends or breaks. */
   async #watch(signal: AbortSignal): Promise<void> {
     let pauseMs = pausesMs.first;
     while (!signal.aborted) {
@@ -63,7 +63,7 @@ export class PodWatch {
   }
 
   async #tellAll(signal: AbortSignal): Promise<string | undefined> {
-    // A pod made while the list is on its way need not be in it.
+    // A pod created during the list request may be missing from it.
     const waiting = [...this.#listeners.keys()];
     const list = await this.#cluster.listPods(this.#selector, { signal, patienceMs: 0 });
     const found = new Map(list.pods.map((pod) => [pod.metadata?.uid, pod]));
@@ -81,7 +81,7 @@ export class PodWatch {
   }
 }
 
-/** A watch that only has to be started again: it broke, or its version is too old for the server. */
+/** Whether the watch only needs a restart: it broke, or its version is too old for the server. */
 function isPassing(error: unknown): boolean {
   const isWrapped = error instanceof Error && error.cause !== undefined;
   const cause = isWrapped ? error.cause : error;

@@ -1,4 +1,4 @@
-// What is written of a buildlet on the cluster: its pod, its Secret, and all that is known of it in their metadata.
+// What is stored of a buildlet on the cluster: its pod and its Secret, with its state in their metadata.
 import type { V1Container, V1EnvVar, V1Pod, V1Secret } from '@kubernetes/client-node';
 import type { KubernetesMachine } from '../../builders.ts';
 import type { KeyPair } from '../../client/key-pair.ts';
@@ -15,7 +15,7 @@ export const labels = {
   hostType: 'type',
   role: 'role',
   owner: 'gomote/owner',
-  /** The process that made it: what it watches. */
+  /** The process that created it, for its watch. */
   maker: 'gomote/maker',
 } as const;
 
@@ -25,19 +25,19 @@ export const annotations = {
   owner: 'gomote/owner',
   builderType: 'gomote/builder-type',
   hostType: 'gomote/host-type',
-  /** Tells the pod of one creation from another's of the same name. */
+  /** Identifies one creation among pods of the same name. */
   creation: 'gomote/creation',
   description: 'gomote/description',
   /** RFC 3339; renewed by use. */
   expires: 'gomote/expires',
   port: 'gomote/port',
-  /** What a coordinator keeps with it. */
+  /** A coordinator's note. */
   note: 'gomote/note',
   /** Its user's own, as JSON: values of labels may be of fewer characters. */
   labels: 'gomote/labels',
 } as const;
 
-/** Every pod and Secret of buildlets; only one owner's, if given. */
+/** A selector for the pods and Secrets of buildlets, optionally of one owner. */
 export const buildletSelector = (owner: string | undefined): string =>
   [
     `${labels.role}=buildlet`,
@@ -47,7 +47,7 @@ export const buildletSelector = (owner: string | undefined): string =>
 export const containerName = 'buildlet';
 export const defaultPort = 5936;
 
-/** What the Secret holds, under the names by which the buildlet knows it. */
+/** The content of the Secret, by the buildlet's names. */
 export interface PodSecrets {
   readonly password: string;
   /** Absent, as its key: plain HTTP. */
@@ -81,14 +81,14 @@ export interface PodPlan {
   readonly maxLifetimeMs: number;
 }
 
-/** A name alone is one in the registry and project; one that begins with a host is a full reference. */
+/** A bare name is in the registry and project; one that begins with a host is a full reference. */
 export function imageReference(image: string, registry = '', project = ''): string {
   const [host = ''] = image.split('/', 1);
   const isFull = image.includes('/') && (/[.:]/.test(host) || host === 'localhost');
   return isFull ? image : [registry, project, image].filter((part) => part !== '').join('/');
 }
 
-/** `secrets` are named in it, not written. */
+/** Refers to `secrets` without containing them. */
 export function podOf(plan: PodPlan, secrets: PodSecrets, nowMs = Date.now()): V1Pod {
   const { machine, maxLifetimeMs, idleTimeoutMs } = plan;
   const endMs = nowMs + maxLifetimeMs;
@@ -121,14 +121,14 @@ export function podOf(plan: PodPlan, secrets: PodSecrets, nowMs = Date.now()): V
     },
     spec: {
       restartPolicy: 'Never',
-      // Commands are to have no say in the cluster.
+      // Commands must not have access to the cluster.
       automountServiceAccountToken: false,
       hostNetwork: false,
       hostPID: false,
       hostIPC: false,
       securityContext: { seccompProfile: { type: 'RuntimeDefault' } },
       enableServiceLinks: false,
-      // What commands leave running is collected by the pod's first process, not by the buildlet.
+      // Orphaned processes are reaped by the pod's first process, not by the buildlet.
       shareProcessNamespace: true,
       terminationGracePeriodSeconds: 5,
       ...(bounded && { activeDeadlineSeconds: Math.max(1, Math.ceil(maxLifetimeMs / 1_000)) }),
@@ -166,7 +166,7 @@ function containerOf(plan: PodPlan, secretKeys: readonly string[]): V1Container 
       requests: {
         cpu: machine.cpu ?? podDefaults.buildletCPU,
         memory,
-        // Of the disk nothing much is set aside: a build that uses more than its limit is evicted.
+        // Little disk is reserved: a build that exceeds its limit is evicted.
         'ephemeral-storage': podDefaults.buildletDisk,
       },
       limits: {
@@ -184,7 +184,7 @@ function containerOf(plan: PodPlan, secretKeys: readonly string[]): V1Container 
   };
 }
 
-/** A pod's Secret is not another's of the same name: that may still be there when this one is made. */
+/** The name of a pod's Secret: an older pod's Secret may still exist when this one is created. */
 const secretName = (podName: string, creation: string): string =>
   `${podName}-${creation.slice(0, 8)}`;
 
@@ -194,7 +194,7 @@ export const secretNameOf = (pod: V1Pod): string =>
 export const creationOf = (pod: V1Pod): string =>
   pod.metadata?.annotations?.[annotations.creation] ?? '';
 
-/** The pod's key and password, which go with it when it is deleted. */
+/** The pod's key and password, which are deleted with it. */
 export function secretOf(pod: V1Pod, secrets: PodSecrets): V1Secret {
   const { name = '', uid = '' } = pod.metadata ?? {};
   return {
@@ -214,7 +214,7 @@ export function secretOf(pod: V1Pod, secrets: PodSecrets): V1Secret {
   };
 }
 
-/** The machine of a host type; throws ERR_UNKNOWN_TYPE when it is none of this platform. */
+/** The machine of a host type. Throws ERR_UNKNOWN_TYPE when it has none for this platform. */
 export function kubernetesMachineOf(host: {
   readonly name: string;
   readonly kubernetes?: KubernetesMachine | undefined;
@@ -253,7 +253,7 @@ function expiryOf({ metadata }: V1Pod): Date | undefined {
   return endMs === Infinity ? undefined : new Date(endMs);
 }
 
-/** When it is to be deleted, whatever it does; Infinity when that is not said. */
+/** When it is deleted in any case; Infinity when that is unknown. */
 export function deleteAtMs(notes: Readonly<Record<string, string>> | undefined): number {
   const seconds = Number(notes?.[annotations.deleteAt]);
   return Number.isFinite(seconds) ? seconds * 1_000 : Infinity;

@@ -1,19 +1,19 @@
-// Finds out why the buildlet of a pod does not answer.
+// Finds out why the buildlet in a pod does not answer.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { timeoutSignal } from '../../timeout-signal.ts';
 import type { Cluster } from './cluster.ts';
 import { stateOf } from './pod-state.ts';
 
-/** How long the cluster may take to say, in ms. */
+/** The time limit for asking the cluster, in ms. */
 const askTimeoutMs = 3_000;
 
-/** The kubelet tells the cluster of a death a moment after the connection broke, in ms. */
+/** How long after the connection broke the kubelet may take to report a death, in ms. */
 const tellTimeMs = 3_000;
 
-/** Why the pod ended, or that it is gone; undefined while it runs, or when the cluster does not say. */
+/** Why the pod ended, or that it is gone; undefined while it is running, or when the cluster does not tell. */
 export type PodOutcome = { readonly ended: string } | 'gone' | undefined;
 
-/** As the cluster sees the pod of that name and uid now; does not reject. */
+/** The current state of the pod of that name and uid; does not reject. */
 export async function podOutcome(
   cluster: Cluster,
   name: string,
@@ -30,7 +30,7 @@ export async function podOutcome(
   }
 }
 
-/** As `podOutcome`, given a moment in which a death becomes known. */
+/** Like `podOutcome`, after a delay in which a death is reported. */
 export async function podOutcomeSoon(cluster: Cluster, name: string): Promise<PodOutcome> {
   const deadline = Date.now() + tellTimeMs;
   for (;;) {

@@ -6,16 +6,16 @@ import { buildletSelector, deleteAtMs } from './pod.ts';
 import { stateOf } from './pod-state.ts';
 
 export interface ReapOptions {
-  /** Whose; absent: everybody's. */
+  /** The owner; absent: everybody. */
   readonly owner: string | undefined;
   readonly signal: AbortSignal;
 }
 
-/** Says what was removed, a line each. */
+/** Returns a line for each thing removed. */
 export async function reap(cluster: Cluster, options: ReapOptions): Promise<string[]> {
   const { owner, signal } = options;
   const selector = buildletSelector(owner);
-  // Secrets first: one whose pod is not among the pods read later has lost it.
+  // List Secrets first: a Secret whose pod is missing in the later list has lost it.
   const secrets = await cluster.listSecrets(selector, { signal });
   const { pods } = await cluster.listPods(selector, { signal });
   const living = new Set(pods.map(({ metadata }) => metadata?.uid));
@@ -37,7 +37,7 @@ export async function reap(cluster: Cluster, options: ReapOptions): Promise<stri
   return removed.filter((line) => line !== undefined).sort();
 }
 
-/** Why the pod is of no more use; undefined while it is, and when it is being deleted already. */
+/** Why the pod can be removed; undefined while it is in use or already being deleted. */
 function whyUnusable(pod: V1Pod): string | undefined {
   if (pod.metadata?.deletionTimestamp !== undefined) return undefined;
   const state = stateOf(pod);

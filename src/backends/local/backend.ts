@@ -1,4 +1,4 @@
-// Buildlets on this machine: each a process of its own, on a unix socket, outliving the command that made it.
+// Buildlets on this machine: each is a process with a unix socket, which outlives the command that created it.
 import { promises, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { BuilderType, LocalMachine } from '../../builders.ts';
@@ -26,28 +26,28 @@ import type { StartLocal } from './process.ts';
 import { filesOf, type LocalRecord, ownerOf, readPassword, readRecord } from './record.ts';
 
 export interface LocalSettings extends LocalConfig, Surroundings {
-  /** Where the buildlets have their directories, for this process alone. Absent: where the user's are. */
+  /** The directory of the buildlets, private to this process. Absent: the user's. */
   readonly root?: string | undefined;
-  /** The same, for all processes that name it. */
+  /** The same, shared by all processes that name it. */
   readonly sharedRoot?: string | undefined;
-  /** Starts the buildlet of a record, and waits until it answers. Absent: as a process of its own. */
+  /** Starts the buildlet of a record, and waits until it answers. Absent: as a process. */
   readonly start?: StartLocal | undefined;
 }
 
-/** How a buildlet is reached, by its user on its own machine. */
+/** How the user reaches a buildlet on this machine. */
 interface LocalReach {
   /** The path of its socket. */
   readonly socket: string;
   readonly password: string;
 }
 
-/** How long a probe of a buildlet may take, in ms. */
+/** The time limit for probing a buildlet, in ms. */
 const probeTimeoutMs = 2_000;
 
-/** How long a halted buildlet may take to end its commands and remove its files, in ms. */
+/** The time limit for a halted buildlet to end its commands and remove its files, in ms. */
 const haltTimeoutMs = 15_000;
 
-/** How old what has no record must be to be left over, in ms: a create takes less. */
+/** The age at which a directory without a record is a leftover, in ms: a create takes less. */
 const youngMs = 60_000;
 
 export class LocalBackend implements Backend, Diagnosis, Cleanup, KnownNames {
@@ -57,7 +57,7 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup, KnownNames {
   readonly #inheritEnv: boolean;
   readonly #defaults: LocalMachine;
   readonly #places: LocalPlaces;
-  /** Whether nobody else makes buildlets in the root. */
+  /** Whether only this process creates buildlets in the root. */
   readonly #isSole: boolean;
   readonly #start: StartLocal | undefined;
   readonly #onRequest: RequestLog;
@@ -74,7 +74,7 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup, KnownNames {
     this.#onRequest = onRequest;
   }
 
-  /** @param number Which number its name is to have. Default: the next one here. */
+  /** @param number The number in its name. Default: the next one here. */
   async create(builder: BuilderType, call: CreateCall, number?: NameNumber): Promise<Instance> {
     const { reserve } = await import('./create.ts');
     const startBuildlet = this.#start ?? (await import('./process.ts')).startLocalBuildlet;
@@ -112,7 +112,7 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup, KnownNames {
           const isOfOne =
             isGomoteError(error, 'ERR_LOCAL_FILE') || isGomoteError(error, 'ERR_CONFIG');
           if (isOwnShortage(error) || !isOfOne) throw error;
-          // Whose it is cannot be read either.
+          // Its owner cannot be read either.
           return this.#user === undefined ? unreadable(name) : undefined;
         }
       }),
@@ -146,7 +146,7 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup, KnownNames {
       return { ...instance, expires, dead: undefined };
     } catch (error) {
       signal.throwIfAborted();
-      // Nobody has looked at it, then.
+      // Then it was not checked.
       if (isOwnShortage(error)) throw error;
       const silent = isGomoteError(error, 'ERR_ABORTED');
       return { ...instance, expires: undefined, dead: silent ? 'does not answer' : 'died' };
@@ -155,7 +155,7 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup, KnownNames {
     }
   }
 
-  /** Looks at one buildlet as `list` does at all. */
+  /** Checks one buildlet as `list` does. */
   async look(name: string, call: BackendCall): Promise<Instance> {
     const { directory, record } = this.#find(name);
     return await this.#inspect(directory, record, call.signal);
@@ -229,23 +229,23 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup, KnownNames {
     }
   }
 
-  /** Ends what is left of the buildlet's processes and removes its files. */
+  /** Ends the buildlet's remaining processes and removes its files. */
   async #remove(directory: string, record: LocalRecord): Promise<void> {
     const { endLocalBuildlet } = await import('./process.ts');
     await endLocalBuildlet(readRecord(directory) ?? record);
     const socketDir = dirname(record.socket);
-    // A thread of a process that was killed may still finish making a file.
+    // A thread of a killed process may still create a file.
     const options = { recursive: true, force: true, maxRetries: 10 };
     if (socketDir !== directory) await promises.rm(socketDir, options);
     await promises.rm(directory, options);
   }
 
-  /** What is being created by another process has no record yet, or is young. */
+  /** Ignores young directories without a record: another process may be creating them. */
   async reap(): Promise<string[]> {
     const { reapLocal } = await import('./reap.ts');
     return await reapLocal(this.#places, {
       minimumAgeMs: this.#isSole ? 0 : youngMs,
-      // A process that owns its buildlets has to notice their deaths itself.
+      // A process that owns its buildlets must notice their deaths itself.
       withDead: !this.#isSole,
     });
   }
@@ -261,7 +261,7 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup, KnownNames {
   }
 }
 
-/** A buildlet whose record is damaged does not keep the others from being listed. */
+/** The entry for a buildlet with a damaged record, so that the others are still listed. */
 const unreadable = (name: string): Instance => ({
   name,
   builderType: '',

@@ -8,7 +8,7 @@ export interface LocalConfig {
   readonly kind: 'local';
   /** Whether commands get all of the environment in which their buildlet was created. */
   readonly inheritEnv?: boolean | undefined;
-  /** What confines commands unless their host type says otherwise. */
+  /** The default confinement, which host types override. */
   readonly defaults?: LocalMachine | undefined;
 }
 

@@ -1,4 +1,4 @@
-// What confines the commands of a local buildlet, as options of its program.
+// Converts the confinement of a local buildlet's commands into options of its program.
 import type { LocalMachine } from '../../builders.ts';
 
 export const confinementArguments = (machine: LocalMachine): string[] => [

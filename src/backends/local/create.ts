@@ -13,16 +13,16 @@ import type { CreateCall } from '../backend.ts';
 import { type LocalPlaces, makeLocalPlaces } from './places.ts';
 import { type LocalRecord, passwordPath, writeRecord } from './record.ts';
 
-/** Which number a name is to have, where names of other machines count too. */
+/** The number for a name, where names on other machines count too. */
 export interface NameNumber {
   readonly least?: number | undefined;
-  /** This one: ERR_NAME_TAKEN when another buildlet has or had it. */
+  /** Exactly this one: ERR_NAME_TAKEN when another buildlet has or had it. */
   readonly exact?: number | undefined;
 }
 
 /**
- * Reserves a name and writes what its buildlet starts from. The directories are made here, where their names are chosen:
- * once another process knows the name, another user could make them first.
+ * Reserves a name and writes the buildlet's initial files. The directories are created here, where their names are chosen:
+ * once another process knows the name, another user could create them first.
  */
 export async function reserve(
   places: LocalPlaces,
@@ -30,7 +30,7 @@ export async function reserve(
   call: CreateCall & { readonly number?: NameNumber | undefined },
   environment: NodeJS.ProcessEnv,
 ): Promise<{ directory: string; record: LocalRecord }> {
-  // A variable that leads nowhere is found before anything is made.
+  // Check the variables before anything is created.
   const temporary = temporaryDirectory(environment);
   const { root } = places;
   const workRoot = await makeLocalPlaces(places);
@@ -71,7 +71,7 @@ export async function reserve(
   }
 }
 
-/** Makes the directory of a name that no buildlet has had of late: of many at once, only one can. */
+/** Creates the directory of a name that was not used recently: of many at once, only one succeeds. */
 async function reserveName(
   root: string,
   names: UsedNames,
@@ -96,7 +96,7 @@ async function reserveName(
 const taken = (name: string): GomoteError =>
   new GomoteError('ERR_NAME_TAKEN', `the name ${name} is taken`);
 
-/** The socket of the buildlet in `directory`: there, or, when that path is too long for one, in a fresh short place. */
+/** The socket of the buildlet in `directory`: there, or in a new short directory when that path is too long. */
 function socketPath(directory: string, temporary: string): string {
   const path = join(directory, 'socket');
   if (Buffer.byteLength(path) <= socketPathLimitBytes) return path;

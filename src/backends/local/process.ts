@@ -23,11 +23,11 @@ import { filesOf, type LocalRecord, logPath, passwordPath, writeRecord } from '.
 /** How long a local buildlet lives without use. */
 const idleTimeout = '30m';
 
-/** How long its process may take until it answers, in ms. */
+/** The time limit for its process to answer, in ms. */
 const startTimeoutMs = 20_000;
 
 export interface LocalStart {
-  /** What commands get a base of, or with `inheritEnv` all. */
+  /** The environment from which commands get the base variables, or all with `inheritEnv`. */
   readonly own: NodeJS.ProcessEnv;
   readonly inheritEnv: boolean;
   readonly machine: LocalMachine;
@@ -67,7 +67,7 @@ export async function startLocalBuildlet(
     detached: true,
     env: {
       ...(inheritEnv ? withoutMeta(own) : cleanEnvironment(own)),
-      // What it makes for itself is in a directory of its own, too.
+      // Its temporary files are in its own directory, too.
       TMPDIR: filesOf(record),
     },
     stdio: ['ignore', 'pipe', log.fd],
@@ -101,19 +101,19 @@ export async function startLocalBuildlet(
   }
 }
 
-/** The beginning of what is in the file, which the buildlet may have removed, and writes at the same place. */
+/** The beginning of the file, which the buildlet writes, and may have removed. */
 async function writtenTo(log: FileHandle): Promise<string> {
   const { buffer, bytesRead } = await log.read(Buffer.alloc(64 << 10), 0, 64 << 10, 0);
   return buffer.toString('utf8', 0, bytesRead).trim();
 }
 
-/** What every process needs of the system and a bare chroot has not. */
+/** Files that every process needs and a bare chroot lacks. */
 const missingPart = (): string | undefined =>
   ['/dev/null', ...(process.platform === 'linux' ? ['/proc/self'] : [])].find(
     (path) => !existsSync(path),
   );
 
-/** The settings of another buildlet are not for this one. */
+/** Removes the settings of another buildlet. */
 const withoutMeta = (own: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(own).filter(([name]) => !name.startsWith('META_')));
 
@@ -131,7 +131,7 @@ async function ready(child: ChildProcess, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Whether the record's process is alive and is still that buildlet, not another that got its number. */
+/** Whether the record's process is alive and is still that buildlet, not another process with its pid. */
 export async function isRunning(record: LocalRecord): Promise<boolean> {
   const { pid } = record;
   if (pid === undefined) return false;
@@ -146,7 +146,7 @@ export async function isRunning(record: LocalRecord): Promise<boolean> {
     : commandLine.includes(record.socket);
 }
 
-/** A process that has ended meanwhile is no failure. */
+/** It is not an error when the process has already ended. */
 function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
@@ -155,7 +155,7 @@ function kill(pid: number): void {
   }
 }
 
-/** Ends the buildlet's process, if it still runs, and all that it started, and removes its work directory. */
+/** Ends the buildlet's process, if it is running, and everything it started, and removes its work directory. */
 export async function endLocalBuildlet(record: LocalRecord): Promise<void> {
   for (let tries = 0; tries < 100 && (await isRunning(record)); tries++) {
     if (record.pid !== undefined) kill(record.pid);

@@ -1,5 +1,5 @@
-// What a process that was killed in the middle of a create left of local buildlets: processes and directories without
-// a record, which nothing else would find; and buildlets that have died.
+// Leftovers of a process that was killed during a create: processes and directories without
+// a record, which nothing else would find; and dead buildlets.
 import { readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,10 +10,10 @@ import { hasLocalRoot, type LocalPlaces } from './places.ts';
 import { endLocalBuildlet, isRunning } from './process.ts';
 import { filesOf, type LocalRecord, readRecord } from './record.ts';
 
-/** The name of a buildlet's directory; others belong to something else. */
+/** Matches the name of a buildlet's directory. */
 const buildletName = /^[\w.-]+-[0-9]+$/;
 
-/** The name of a directory of work files, with the buildlet's name. */
+/** Matches the name of a work directory, with the buildlet's name. */
 const filesName = /^gomote-([\w.-]+-[0-9]+)-[0-9a-f]{8}$/;
 
 export interface ReapOptions {
@@ -22,7 +22,7 @@ export interface ReapOptions {
   readonly withDead: boolean;
 }
 
-/** Ends and removes what is older than `minimumAgeMs`, and says what, a line each. Processes are found on Linux only. */
+/** Ends and removes leftovers older than `minimumAgeMs`, and returns a line for each. Processes are found on Linux only. */
 export async function reapLocal(
   places: LocalPlaces,
   { minimumAgeMs, withDead }: ReapOptions,
@@ -73,7 +73,7 @@ async function removeDead(root: string): Promise<string[]> {
   return said;
 }
 
-/** `unreadable`: there is one that is damaged, which a person has to look at. */
+/** `unreadable`: there is a damaged one, which a person must look at. */
 function recordIn(directory: string): LocalRecord | 'unreadable' | undefined {
   try {
     return readRecord(directory);
@@ -88,7 +88,7 @@ async function namesIn(directory: string): Promise<string[]> {
   return await readdir(directory);
 }
 
-/** The age of a file or process; 0 when it is gone. */
+/** The age of a file or process; 0 when it does not exist. */
 async function ageMs(path: string): Promise<number> {
   const stats = await stat(path).catch(() => undefined);
   return stats === undefined ? 0 : Date.now() - stats.mtimeMs;
@@ -103,8 +103,8 @@ interface BuildletProcess {
 }
 
 /**
- * This user's processes of buildlets that have their directories in these places, by the options they were started with.
- * What a process says of itself is no proof, and what it names is removed: it must be such as is made for a buildlet.
+ * This user's buildlet processes with directories in these places, found by their options.
+ * A process's arguments prove nothing, and the directories they name are removed: they must have the form of a buildlet's.
  */
 async function buildletProcesses(root: string, workRoot: string): Promise<BuildletProcess[]> {
   const found: BuildletProcess[] = [];

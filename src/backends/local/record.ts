@@ -1,4 +1,4 @@
-// What is kept of a local buildlet, in a directory of its own: a record, its password, its socket, its log.
+// The files of a local buildlet, in its own directory: a record, its password, its socket, its log.
 //
 // The files are tiny, and every command reads them first: it does so without Node's promises for files, which take
 // longer to load.
@@ -12,7 +12,7 @@ import type { Labels } from '../../protocol/labels.ts';
 
 export interface LocalRecord {
   readonly name: string;
-  /** Whom it was made for; absent in records of earlier versions. */
+  /** The owner; absent in records of earlier versions. */
   readonly owner?: string | undefined;
   readonly builderType: string;
   readonly hostType: string;
@@ -21,11 +21,11 @@ export interface LocalRecord {
   readonly socket: string;
   readonly workDir: string;
   readonly labels?: Labels | undefined;
-  /** Absent until its process has been started. */
+  /** Absent until its process was started. */
   readonly pid?: number | undefined;
 }
 
-/** Whom a buildlet was made for: as its record says, or as its name begins. */
+/** The owner of a buildlet: from its record, or from the prefix of its name. */
 export const ownerOf = ({ owner, name, builderType }: LocalRecord): string =>
   owner ?? name.slice(0, Math.max(0, name.lastIndexOf(`-${builderType}-`)));
 
@@ -41,14 +41,14 @@ export function readPassword(directory: string): string {
   }
 }
 
-/** The directory that holds all files of a buildlet that are not in its own one. Some have their work directory alone. */
+/** The directory that contains the files of a buildlet outside its own directory: for some only the work directory. */
 export const filesOf = ({ workDir }: Pick<LocalRecord, 'workDir'>): string =>
   basename(workDir) === 'work' ? dirname(workDir) : workDir;
 
 export const logPath = (directory: string): string => join(directory, 'log');
 const recordPath = (directory: string): string => join(directory, 'record.json');
 
-/** Writes the record under its name only when it is whole. */
+/** Writes the record atomically. */
 export function writeRecord(directory: string, record: LocalRecord): void {
   replaceFile(recordPath(directory), `${JSON.stringify(record, undefined, 2)}\n`);
 }
@@ -69,7 +69,7 @@ export function readRecord(directory: string): LocalRecord | undefined {
   }
 }
 
-/** Destroying a buildlet removes the paths in its record: they must be such as were made for it. */
+/** Destroying a buildlet removes the paths in its record: they must have the form of a buildlet's. */
 function checkRecord(directory: string, value: unknown): LocalRecord {
   const record = value as Partial<LocalRecord> | null;
   const texts = [record?.builderType, record?.hostType, record?.created];
@@ -85,7 +85,7 @@ function checkRecord(directory: string, value: unknown): LocalRecord {
       basename(dirname(String(record.socket))).startsWith('gomote-')) &&
     (record.pid === undefined || Number.isSafeInteger(record.pid));
   if (!isOurs) throw new Error('it is not the record of a buildlet');
-  // Where everybody writes, another user could have taken the place of one that was removed.
+  // In a world-writable directory, another user could have replaced a removed one.
   hasPrivateDirectory(dirname(String(record.socket)), "the directory of a buildlet's socket");
   return record as LocalRecord;
 }

@@ -1,14 +1,14 @@
-// Hosts that are named on the command line instead of in the configuration: `ssh:user@box`.
+// Hosts that are named on the command line: `ssh:user@box`.
 import type { BuilderType, HostType } from '../../builders.ts';
 import type { SshConfig } from './config.ts';
 import { parseDestination } from './destination.ts';
 
 const prefix = 'ssh:';
 
-/** Whether a backend, a type or a buildlet's name with its backend is of such a host. */
+/** Whether the name of a backend, a type or a buildlet belongs to such a host. */
 export const isAdHocHost = (name: string): boolean => name.startsWith(prefix);
 
-/** The backend of that name; undefined when it is none of a host. Throws ERR_USAGE when the host is none. */
+/** The backend of that name; undefined when it does not name a host. Throws ERR_USAGE for an invalid host. */
 export function adHocHost(name: string): (SshConfig & { readonly name: string }) | undefined {
   if (!isAdHocHost(name)) return undefined;
   const given = name.slice(prefix.length);
@@ -16,7 +16,7 @@ export function adHocHost(name: string): (SshConfig & { readonly name: string })
   return { kind: 'ssh', name: `${prefix}${text}`, hosts: [text] };
 }
 
-/** What is made on a host when no type is named: the host is what it is. */
+/** The default type on a host. */
 export const sshTypes: { readonly builder: BuilderType; readonly host: HostType } = {
   builder: { name: 'ssh', hostType: 'host-ssh', env: [] },
   host: { name: 'host-ssh', description: 'a process on a host that is reached by ssh' },

@@ -1,4 +1,4 @@
-// Asking several hosts at once: one that is down does not stop the others.
+// Asks several hosts at once: one that is down does not stop the others.
 import { type GomoteError, isGomoteError } from '../../errors.ts';
 import type { PartsCall } from '../backend.ts';
 import type { SshHost } from './ssh-host.ts';
@@ -9,7 +9,7 @@ interface Answers<T> {
   readonly failures: readonly GomoteError[];
 }
 
-/** Throws what is no failure of a host. */
+/** Throws errors that are not failures of a host. */
 export async function askEach<T>(
   hosts: readonly SshHost[],
   signal: AbortSignal,

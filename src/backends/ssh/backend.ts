@@ -1,4 +1,4 @@
-// Buildlets on hosts that the user reaches by ssh: processes of that account, as local ones are here.
+// Buildlets on hosts that the user reaches by ssh: processes of that account, like local ones here.
 import type { BuilderType } from '../../builders.ts';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, isConnectionError, isGomoteError } from '../../errors.ts';
@@ -27,7 +27,7 @@ import type { SshHost } from './ssh-host.ts';
 
 export interface SshSettings extends SshConfig, Surroundings {}
 
-/** How long the search for the reason of a lost connection may take, in ms. */
+/** The time limit for finding the reason of a lost connection, in ms. */
 const explainMs = 15_000;
 
 export class SshBackend implements Backend, KnownNames, Diagnosis, Cleanup, Prompts {
@@ -49,7 +49,7 @@ export class SshBackend implements Backend, KnownNames, Diagnosis, Cleanup, Prom
     });
   }
 
-  /** What talks to a host loads when it is needed: most commands use a socket that is there already. */
+  /** The code that talks to a host loads on demand: most commands use an existing socket. */
   #host(text: string): Promise<SshHost> {
     const { environment, sshConfig } = this.#settings;
     const host =
@@ -67,7 +67,7 @@ export class SshBackend implements Backend, KnownNames, Diagnosis, Cleanup, Prom
     const { canAsk } = await import('./link.ts');
     if (!canAsk(this.#settings.environment)) return;
     const hosts = onHost === undefined ? await this.#all() : [await this.#picked(onHost)];
-    // One at a time: they share the terminal. Whoever needs the host gets its error.
+    // One at a time, because they share the terminal. Commands that need the host report its error.
     for (const host of hosts) await host.open(signal).catch(() => signal.throwIfAborted());
   }
 
@@ -126,12 +126,12 @@ export class SshBackend implements Backend, KnownNames, Diagnosis, Cleanup, Prom
     return lists.flat().map(instanceOf);
   }
 
-  /** Of buildlets that this machine has reached: asking the hosts may take long, and need a password. */
+  /** The buildlets that this machine has reached: asking the hosts may be slow and need a password. */
   knownNames(): { name: string; about: string }[] {
     return this.#connections.all().map(({ name, host }) => ({ name, about: host }));
   }
 
-  /** Forgets how those were reached that are not on the host any more. */
+  /** Forgets the connections of buildlets that are no longer on the host. */
   #forgetAllBut(found: readonly { readonly name: string }[], { text }: SshHost): void {
     const names = new Set(found.map(({ name }) => name));
     for (const { name, host } of this.#connections.all()) {
@@ -208,7 +208,7 @@ export class SshBackend implements Backend, KnownNames, Diagnosis, Cleanup, Prom
     const isLoss = isConnectionError(error) || error.code === 'ERR_UNAUTHORIZED';
     const known = isLoss ? this.#connections.read(name) : undefined;
     if (known === undefined) return error;
-    // Whatever it was, the next command asks the host.
+    // The next command asks the host.
     this.#connections.forget(name);
     const reason = await this.#diagnose(known, error).catch((why: unknown) =>
       isGomoteError(why) && why.message.startsWith(`${known.host}: `) ? why : undefined,
@@ -216,7 +216,7 @@ export class SshBackend implements Backend, KnownNames, Diagnosis, Cleanup, Prom
     return reason ?? error;
   }
 
-  /** Why the buildlet will never answer again, if the host says so. */
+  /** Why the buildlet will never answer again, if the host reports it. */
   async #diagnose(
     { name, host: text }: SshConnection,
     cause?: GomoteError,

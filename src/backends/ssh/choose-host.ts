@@ -1,4 +1,4 @@
-// Which of several hosts makes a buildlet, and which number it gets: one that no other host has given.
+// Chooses the host for a new buildlet, and a number that no other host has used.
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { CreateCall } from '../backend.ts';
@@ -7,7 +7,7 @@ import type { EnterCall } from './install.ts';
 import type { HostReply } from './messages.ts';
 import type { SshHost } from './ssh-host.ts';
 
-/** How long the other hosts may take once one has answered, in ms. */
+/** How long to wait for other hosts once one has answered, in ms. */
 const restMs = 5_000;
 
 export interface Choice {
@@ -23,16 +23,16 @@ interface Answer extends HostReply<'survey'> {
 type ChooseCall = EnterCall & Pick<CreateCall, 'onWarning'>;
 
 export class HostChooser {
-  /** How many buildlets are being made on each host: what it says of itself does not count them yet. */
+  /** How many buildlets are being created on each host, which its own count does not include yet. */
   readonly #pending = new Map<SshHost, number>();
   readonly #warned = new Set<string>();
 
   /**
-   * Calls `make` with the picked host, or the least busy of those that answer. Once one has answered, the others have a
+   * Calls `make` with the given host, or the least busy of those that answer. Once one has answered, the others have a
    * few seconds.
    *
-   * Of all that answer, the first in the configuration gives the number, so that clients which choose at the same time get
-   * different ones. When another was faster nevertheless, it is chosen again.
+   * Of all that answer, the first in the configuration assigns the number, so that concurrent clients get
+   * different ones. When another client was faster, the choice is repeated.
    */
   async withChosen<T>(
     hosts: readonly SshHost[],
@@ -112,7 +112,7 @@ async function survey(
   const results = await Promise.allSettled(
     hosts.map(async (host): Promise<Answer> => {
       const late = new AbortController();
-      // The one that was picked is waited for, and so is one that answers by what has to be copied there first.
+      // Wait for a given host, and for one that needs programs copied first.
       let isWaitedFor = host === picked;
       const onProgress = (step: string) => {
         isWaitedFor = true;

@@ -6,13 +6,13 @@ import { readDestination } from './destination.ts';
 
 export interface SshConfig {
   readonly kind: 'ssh';
-  /** As ssh takes them; at least one, each once. */
+  /** Destinations for ssh; at least one, without duplicates. */
   readonly hosts: readonly string[];
   /** A file in place of ~/.ssh/config. */
   readonly sshConfig?: string | undefined;
   /** Whether commands get all of the environment in which their buildlet was created. */
   readonly inheritEnv?: boolean | undefined;
-  /** What confines commands there unless their host type says otherwise. */
+  /** The default confinement there, which host types override. */
   readonly defaults?: LocalMachine | undefined;
 }
 

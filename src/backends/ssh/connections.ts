@@ -1,4 +1,4 @@
-// How buildlets on hosts are reached.
+// How to reach buildlets on hosts.
 import { readdirSync } from 'node:fs';
 import { cacheDirectory } from '../../files/cache-directory.ts';
 import { ConnectionFiles } from '../connection-files.ts';
@@ -10,14 +10,14 @@ export interface SshConnection {
   /** The path of the buildlet's socket there. */
   readonly socket: string;
   readonly password: string;
-  /** The socket here that ssh forwards. Absent, where that is not allowed: a process on the host passes everything. */
+  /** The local socket that ssh forwards. Absent where forwarding is not allowed: a process on the host copies the data. */
   readonly forwarded?: string | undefined;
-  /** The socket of the connection to the host: while it is there, so is the connection, most likely. */
+  /** The control socket of the connection to the host: while it exists, the connection probably does too. */
   readonly master: string;
   readonly owner?: string | undefined;
 }
 
-/** Where they are kept in the user's cache. */
+/** The directory in the user's cache. */
 const cacheName = 'ssh-buildlets';
 
 export class Connections extends ConnectionFiles<SshConnection> {
@@ -48,7 +48,7 @@ export class Connections extends ConnectionFiles<SshConnection> {
   }
 }
 
-/** The backends of which connections are kept. */
+/** The backends with stored connections. */
 export const backendsWithConnections = (environment: NodeJS.ProcessEnv): string[] => [
   ...new Set(namesIn(environment).map(({ backend }) => backend)),
 ];

@@ -1,8 +1,8 @@
-// Where ssh goes: a host as the user writes it, taken apart so that nothing in it can become an option.
+// The destination of ssh: parses a host as typed, so that no part of it can become an option.
 import { GomoteError } from '../../errors.ts';
 
 export interface Destination {
-  /** As messages and lists name it: `user@box`, `box:2222`. */
+  /** The form in messages and lists: `user@box`, `box:2222`. */
   readonly text: string;
   readonly user: string | undefined;
   /** A name, an alias of the user's ssh configuration, or an address without brackets. */
@@ -10,12 +10,12 @@ export interface Destination {
   readonly port: number | undefined;
 }
 
-/** What ssh itself, its configuration and the user's shell leave alone. */
+/** Characters without a meaning for ssh, its configuration and the user's shell. */
 const userPattern = /^[\w.+][\w.+@\\-]*$/;
 const hostPattern = /^[A-Za-z0-9_][\w.-]*$/;
 const addressPattern = /^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[\w.-]+)?$/;
 
-/** Reads `[user@]host`, `[user@]host:port`, `[user@][address]:port` or `ssh://…`; undefined when it is none of them. */
+/** Parses `[user@]host`, `[user@]host:port`, `[user@][address]:port` or `ssh://…`; undefined for anything else. */
 export function readDestination(given: string): Destination | undefined {
   const text = given.startsWith('ssh://') ? given.slice('ssh://'.length).replace(/\/$/, '') : given;
   const at = text.lastIndexOf('@');
@@ -40,7 +40,7 @@ export function parseDestination(given: string): Destination {
   });
 }
 
-/** The words of a command line of ssh that say where to. */
+/** The arguments of ssh for the destination. */
 export const destinationWords = ({ user, host, port }: Destination): string[] => [
   ...(user === undefined ? [] : ['-l', user]),
   ...(port === undefined ? [] : ['-p', String(port)]),

@@ -1,4 +1,4 @@
-// Puts on a host what it needs for buildlets, and starts the program there that makes and lists them.
+// Installs on a host what buildlets need, and starts the program there that manages them.
 
 import { createHash } from 'node:crypto';
 import { createReadStream, statSync } from 'node:fs';
@@ -24,14 +24,14 @@ export interface EnterCall {
   readonly onProgress?: ((step: string) => void) | undefined;
 }
 
-/** How long a copy may take after all of it was sent, in ms. */
+/** The time limit for a copy after everything was sent, in ms. */
 const settleMs = 120_000;
 
-/** How long a session may have to be waited for, in ms, and how long the pauses between two tries are. */
+/** How long to wait for a free session, and the delay between attempts, in ms. */
 const patienceMs = 60_000;
 const pauseMs = 100;
 
-/** What is run there, beside the buildlet's own programs. */
+/** The programs to run there, in addition to the buildlet's own. */
 const ownNames = [
   ...['bin/load.js', 'bin/ssh-host.js', 'dist/ssh-host.cjs'],
   'dist/sandbox-host.cjs',
@@ -39,7 +39,7 @@ const ownNames = [
 
 interface Programs {
   readonly files: readonly { readonly name: string; readonly bytes: Buffer }[];
-  /** Another version of them has another. */
+  /** Identifies their version. */
   readonly version: string;
 }
 
@@ -51,11 +51,11 @@ const readPrograms = (): Promise<Programs> => {
   return programs;
 };
 
-/** Starts the program on the host; what is missing for that is copied there first. The caller ends the session. */
+/** Starts the program on the host, after copying what is missing. The caller ends the session. */
 export async function enter(link: SshLink, call: EnterCall): Promise<RemoteSession> {
   const { version } = await readPrograms();
   const loader = ownLoader();
-  // Each thing that is missing is copied once.
+  // Copy each missing part once.
   const copied = new Set<string>();
   for (;;) {
     const script = (mark: string) => enterScript(mark, version, loader);
@@ -75,7 +75,7 @@ export async function enter(link: SshLink, call: EnterCall): Promise<RemoteSessi
 
 const copies = new WeakMap<SshLink, Map<string, SharedCall<void>>>();
 
-/** Copies for all that need the same at once. */
+/** Shares one copy among concurrent callers. */
 async function copyOnce(
   link: SshLink,
   what: string,
@@ -95,7 +95,7 @@ interface Started {
   readonly answer: readonly string[];
 }
 
-/** Starts the script and sends it what it reads. Where a host allows few sessions at once, waits until others have ended. */
+/** Starts the script and sends its input. Where a host limits sessions, waits until others have ended. */
 async function startPatiently(
   link: SshLink,
   script: (mark: string) => string,
@@ -105,7 +105,7 @@ async function startPatiently(
   for (const startMs = performance.now(); ; ) {
     try {
       const session = await RemoteSession.start(link, script, signal);
-      // What ends before it has read all says why in its answer.
+      // A script that ends early says why in its answer.
       await send?.(session.stdin).catch(() => signal.throwIfAborted());
       return { session, answer: await answerOf(session, link, signal, send && settleMs) };
     } catch (error) {
@@ -116,7 +116,7 @@ async function startPatiently(
   }
 }
 
-/** The next answer; `failed` is thrown. */
+/** The next answer; throws for `failed`. */
 async function answerOf(
   session: RemoteSession,
   link: SshLink,
@@ -163,7 +163,7 @@ async function putFiles(link: SshLink, { files, version }: Programs, call: Enter
   await session.end();
 }
 
-/** Names of systems and machines as uname says them, where Node has another. */
+/** Names of systems and machines in uname, where Node uses another. */
 const sameMachine: Readonly<Record<string, readonly string[]>> = {
   x64: ['x86_64', 'amd64'],
   arm64: ['aarch64', 'arm64'],

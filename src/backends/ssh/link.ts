@@ -1,7 +1,7 @@
-// The connection to one host: a master of the user's ssh, started once and used by every command after it.
+// The connection to one host: a master of the user's ssh, started once and shared by later commands.
 //
-// Only the master reads the user's configuration, keys and known hosts, and asks on the terminal. What goes over it
-// afterwards needs neither.
+// Only the master reads the user's configuration, keys and known hosts, and prompts on the terminal. Later connections
+// over it need neither.
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -28,13 +28,13 @@ export interface LinkOptions {
 
 export type RemoteProcess = ChildProcessByStdio<Writable, Readable, Readable>;
 
-/** How long a master stays without use, in seconds. */
+/** How long an unused master stays open, in seconds. */
 const persistSeconds = 600;
 
-/** How long somebody may take to answer what another command's ssh asks, in ms. */
+/** How long to wait for the user to answer a prompt of another command's ssh, in ms. */
 const promptMs = 10 * 60_000;
 
-/** How long ssh may take to say why it has ended, in ms: what it started may hold its standard error open. */
+/** How long to wait for the error output of ssh, in ms: its children may keep it open. */
 const lastWordsMs = 500;
 
 const saidLimit = 16_384;
@@ -56,7 +56,7 @@ export class SshLink {
     this.#opening = new SharedCall((signal) => this.#open(signal));
   }
 
-  /** Makes sure that there is a master; asks the user what ssh has to know. */
+  /** Makes sure that there is a master, with prompts if necessary. */
   async open(signal: AbortSignal): Promise<void> {
     await this.#opening.join(signal);
   }
@@ -75,7 +75,7 @@ export class SshLink {
     );
   }
 
-  /** Those that a master which has ended has left. */
+  /** Removes the sockets of a master that has ended. */
   async #removeSockets(): Promise<void> {
     const { directory } = this.#options;
     for (const name of await readdir(directory)) {
@@ -114,7 +114,7 @@ export class SshLink {
     const abort = () => child.kill();
     signal.addEventListener('abort', abort, { once: true });
     try {
-      // The process that was started ends when its child is the master.
+      // The started process exits once its child is the master.
       const [code] = await once(child, 'exit').catch((error: unknown) => {
         throw notStarted(error);
       });
@@ -128,7 +128,7 @@ export class SshLink {
     }
   }
 
-  /** Starts a command there. The user's terminal does not reach it: what comes of it is the caller's to pass on. */
+  /** Starts a command there, without the user's terminal: the caller copies its streams. */
   async start(command: string, signal: AbortSignal): Promise<RemoteProcess> {
     await this.open(signal);
     const args = [...this.#overMaster({ BatchMode: 'yes' }), '-T', '--', 'host', command];
@@ -139,12 +139,12 @@ export class SshLink {
     });
   }
 
-  /** The socket here that leads to one of a buildlet there, once `forward` was called. */
+  /** The local socket that is forwarded to a buildlet's socket after `forward`. */
   forwardedSocket(remote: string): string {
     return join(this.#options.directory, `${this.#key}-${digest([remote])}.s`);
   }
 
-  /** Lets connections to the socket here go to the one there. Whether that is allowed there shows at the first one. */
+  /** Forwards the local socket to the remote one. Whether the server allows that shows at the first connection. */
   async forward(remote: string, signal: AbortSignal): Promise<void> {
     await this.open(signal);
     await this.#tell('forward', remote);
@@ -168,7 +168,7 @@ export class SshLink {
     if (code !== 0) throw sshError(this.destination, said());
   }
 
-  /** For what goes over the master, and must not connect by itself when that has just ended. */
+  /** Options for commands over the master, which must not connect themselves when it has ended. */
   #overMaster(settings: Readonly<Record<string, string>>): string[] {
     const always = {
       ControlMaster: 'no',
@@ -188,7 +188,7 @@ const escaped = (path: string): string => path.replaceAll('%', '%%');
 const digest = (parts: readonly (string | undefined)[]): string =>
   createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 10);
 
-/** Whether somebody could answer what ssh asks. */
+/** Whether somebody could answer a prompt of ssh. */
 export function canAsk(environment: NodeJS.ProcessEnv): boolean {
   if (environment.GOMOTE_UNATTENDED) return false;
   if (environment.SSH_ASKPASS) return true;
@@ -211,7 +211,7 @@ async function accepts(path: string): Promise<boolean> {
   }
 }
 
-/** What a stream of text has brought, in the end its last part. */
+/** Collects the end of a text stream. */
 export function collect(stream: Readable): () => string {
   let said = '';
   stream.setEncoding('utf8').on('data', (text: string) => {

@@ -1,5 +1,5 @@
-// What is said with the program on a host: one request, and replies to it, each a line of JSON. Both ends are of one
-// version. What comes back is not trusted: it is checked here.
+// The messages to and from the program on a host: one request, and its replies, each a line of JSON. Both ends have the same
+// version. Replies are not trusted, and are checked here.
 import * as v from 'valibot';
 import { type ErrorCode, errorCodes } from '../../errors.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
@@ -40,7 +40,7 @@ const requestSchema = v.variant('op', [
       local: v.optional(localMachine),
     }),
     user: short,
-    /** How long it waits for a client that holds it, in ms. Absent: it need not be held. */
+    /** How long it waits for a client to hold it, in ms. Absent: it need not be held. */
     holdMs: v.optional(count),
     labels,
     /** The number in its name. Absent: the next one there. */
@@ -50,11 +50,11 @@ const requestSchema = v.variant('op', [
   v.strictObject({ op: v.literal('find'), name, user }),
   v.strictObject({ op: v.literal('destroy'), name, user }),
   v.strictObject({ op: v.literal('reap') }),
-  /** How busy the host is, and which number names with the stem have next. */
+  /** Asks how busy the host is, and for the next number of names with the stem. */
   v.strictObject({ op: v.literal('survey'), stem: short }),
-  /** Takes a number, which is given to nobody else. */
+  /** Reserves a number. */
   v.strictObject({ op: v.literal('number'), stem: short, least: count }),
-  /** Joins standard input and output to the buildlet's socket, after the reply. */
+  /** Connects standard input and output to the buildlet's socket, after the reply. */
   v.strictObject({ op: v.literal('dial'), name }),
 ]);
 
@@ -62,7 +62,7 @@ export type HostRequest = v.InferOutput<typeof requestSchema>;
 
 export const parseRequest = (line: string): HostRequest => v.parse(requestSchema, JSON.parse(line));
 
-/** Follows the reply to `create`: the client has the buildlet. Without it, the buildlet is destroyed. */
+/** Confirms the reply to `create`. Without it, the buildlet is destroyed. */
 export const keptLine = 'kept';
 
 const date = v.pipe(
@@ -84,14 +84,14 @@ const instanceSchema = v.object({
 
 const foundSchema = v.object({
   instance: instanceSchema,
-  /** Where the buildlet listens, there. */
+  /** The path of the buildlet's socket there. */
   socket: v.pipe(v.string(), v.regex(/^\/[^\0\n]+$/), v.maxLength(4_096)),
   password: v.pipe(v.string(), v.regex(/^[\w-]{1,200}$/)),
 });
 
 export type FoundBuildlet = v.InferOutput<typeof foundSchema>;
 
-/** What a request is answered with, by its op. */
+/** The reply to a request, by its op. */
 export const replySchemas = {
   create: foundSchema,
   list: v.pipe(v.array(instanceSchema), v.maxLength(10_000)),
@@ -99,7 +99,7 @@ export const replySchemas = {
   destroy: v.null(),
   reap: v.pipe(v.array(v.pipe(v.string(), v.maxLength(10_000))), v.maxLength(10_000)),
   survey: v.object({
-    /** How many processes want a CPU, and buildlets that may. */
+    /** The host's load, and its number of buildlets. */
     busy: v.pipe(v.number(), v.minValue(0)),
     cpus: v.pipe(v.number(), v.minValue(1)),
     next: count,

@@ -5,10 +5,10 @@ import { makePrivateDirectory } from '../../files/private-directory.ts';
 import { existingDirectory, userDirectory } from '../../files/user-directories.ts';
 import { socketPathLimitBytes } from '../../http/server/listen.ts';
 
-/** The longest name in it, with what ssh adds while it makes a socket, in bytes. */
+/** The longest name in it, with ssh's temporary suffix, in bytes. */
 const nameBytes = 32;
 
-/** A directory of this user alone; made if it is missing. Throws ERR_CONFIG when there can be none. */
+/** A private directory, created if missing. Throws ERR_CONFIG when that is not possible. */
 export function socketDirectory(environment: NodeJS.ProcessEnv): string {
   const path = pathOf(environment);
   if (Buffer.byteLength(path) + nameBytes > socketPathLimitBytes) {

@@ -1,4 +1,4 @@
-// A script that runs on a host, and what it answers.
+// A script that runs on a host, and its answers.
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
@@ -9,13 +9,13 @@ import { lineLimit } from './messages.ts';
 import { readScript } from './scripts.ts';
 import { lastLine, sshError } from './ssh-error.ts';
 
-/** How much the login shell may say before the script begins, in bytes. */
+/** How much output of the login shell is accepted before the script begins, in bytes. */
 const bannerLimitBytes = 1 << 20;
 
-/** How long the login shell may take until it runs the script, in ms. */
+/** The time limit for the login shell to run the script, in ms. */
 const startMs = 60_000;
 
-/** How long a process may take to end once its input has, in ms. */
+/** The time limit for a process to end after its input, in ms. */
 const endMs = 20_000;
 
 /** The exit status of ssh when ssh itself failed. */
@@ -29,9 +29,9 @@ export class RemoteSession {
   readonly #mark: string;
   readonly #said: () => string;
   readonly #exited: Promise<number | null>;
-  /** What has come after the last line. */
+  /** Received text after the last line. */
   #rest: Buffer = nothing;
-  /** The last that came on standard output and was no answer. */
+  /** The last line on standard output that was not an answer. */
   #banner = '';
 
   private constructor(link: SshLink, process: RemoteProcess, mark: string) {
@@ -42,12 +42,12 @@ export class RemoteSession {
     this.#exited = new Promise((resolve) => {
       process.once('close', (code) => resolve(code)).once('error', () => resolve(null));
     });
-    // One that has ended says so on its outputs.
+    // The end of the process is reported by its outputs.
     process.stdin.on('error', () => undefined);
     process.stdout.on('error', () => undefined);
   }
 
-  /** Runs the script that is made with a mark, which its answers begin with. */
+  /** Runs the script, whose answers begin with a random mark. */
   static async start(
     link: SshLink,
     scriptOf: (mark: string) => string,
@@ -65,7 +65,7 @@ export class RemoteSession {
     return this.#process.stdin;
   }
 
-  /** As it comes, from behind the last answer or line. */
+  /** The raw output after the last answer or line. */
   get stdout(): Readable {
     const { stdout } = this.#process;
     if (this.#rest.length > 0) stdout.unshift(this.#rest);
@@ -73,7 +73,7 @@ export class RemoteSession {
     return stdout;
   }
 
-  /** The next answer's words. What stands before it is skipped. */
+  /** The words of the next answer. Other output is skipped. */
   async answer(signal: AbortSignal, limitMs: number = startMs): Promise<string> {
     const late = timeoutSignal(limitMs);
     const either = anySignal(signal, late);
@@ -150,7 +150,7 @@ export class RemoteSession {
     });
   }
 
-  /** Ends what it reads, and waits for its end; what does not end in time is given up. */
+  /** Ends its input, and waits for it to end, within a time limit. */
   async end(): Promise<void> {
     const { stdin, stdout } = this.#process;
     stdin.end();

@@ -1,4 +1,4 @@
-// The way to a buildlet on a host: a socket here that ssh forwards, or a process there that passes everything.
+// The connection to a buildlet on a host: a local socket that ssh forwards, or a process there that copies the data.
 import { existsSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import { BuildletClient } from '../../client/buildlet-client.ts';
@@ -10,12 +10,12 @@ import type { SshConnection } from './connections.ts';
 import type { FoundBuildlet } from './messages.ts';
 import type { SshHost } from './ssh-host.ts';
 
-/** How long a buildlet may take to answer by a forwarded socket, in ms. */
+/** The time limit for a buildlet to answer over a forwarded socket, in ms. */
 const probeMs = 10_000;
 
 interface RouteOptions {
   readonly onRequest: RequestLog;
-  /** The host that the user has written so. */
+  /** The host that the user has typed. */
   readonly hostOf: (text: string) => Promise<SshHost>;
   /** Why the buildlet will never answer again, if its host says so. */
   readonly diagnose: (connection: SshConnection) => Promise<GomoteError | undefined>;
@@ -44,7 +44,7 @@ export class Routes {
     );
   }
 
-  /** Connects to the host again where that is due: it may ask something, which is to be answered before all else. */
+  /** Reconnects to the host if needed, before anything else, because ssh may prompt. */
   async prepare(connection: SshConnection, signal: AbortSignal): Promise<void> {
     if (existsSync(connection.master)) return;
     await (await this.#options.hostOf(connection.host)).open(signal);
@@ -64,12 +64,12 @@ export class Routes {
       signal.throwIfAborted();
       if (!['ENOENT', 'ECONNREFUSED'].includes(errnoOf(error) ?? '')) throw error;
     }
-    // The master that forwarded it has ended.
+    // The master of the forward has ended.
     await (await this.#options.hostOf(host)).forward(socket, signal);
     return await openSocket(address, signal);
   }
 
-  /** Finds out how a buildlet is reached. */
+  /** Finds out how to reach a buildlet. */
   async find(
     host: SshHost,
     { instance, socket, password }: FoundBuildlet,
@@ -85,7 +85,7 @@ export class Routes {
       await client.probe({ signal: anySignal(signal, timeoutSignal(probeMs)) });
       return { ...connection, forwarded };
     } catch {
-      // The server may not allow that.
+      // The server may not allow forwarding.
       signal.throwIfAborted();
       await host.stopForwarding(socket);
       return connection;

@@ -1,25 +1,25 @@
-// The scripts that the shell of a host runs. It may be any login shell, and may print any text before their output.
+// The scripts that a host's shell runs. Any login shell is possible, and it may print any text first.
 
 /** The oldest Node that the programs run on. */
 export const oldestNode = '20.18.1';
 
-/** Where programs are kept there, below the home directory. */
+/** The directory of programs there, below the home directory. */
 const cache = '$HOME/.cache/gomote';
 
 /**
- * A command that all login shells understand alike: one word in single quotes without any quote, backslash, `!` or line
- * break in it. The script follows on standard input.
+ * A command that all login shells parse alike: one word in single quotes without quotes, backslashes, `!` or line
+ * breaks. The script follows on standard input.
  */
 export const readScript = (script: string): string =>
   `exec /bin/sh -c 'S=$(dd bs=1 count=${Buffer.byteLength(script)} 2>/dev/null) && eval "$S"'`;
 
-/** Ends with status 0 in a Node that is new enough. */
+/** Exits with status 0 in a Node that is recent enough. */
 const isFit = (() => {
   const [major, minor, patch] = oldestNode.split('.');
   return `var v=process.versions.node.split(".");process.exitCode=(+v[0]>${major}||(+v[0]==${major}&&(+v[1]>${minor}||(+v[1]==${minor}&&+v[2]>=${patch})))?0:1)`;
 })();
 
-/** `say` writes an answer that its reader tells from all else by the mark. */
+/** `say` writes an answer, which the reader recognizes by the mark. */
 const beginning = (mark: string): string => `
 say() { printf '\\n%s %s\\n' ${mark} "$*"; }
 d="${cache}"
@@ -36,7 +36,7 @@ find_node() {
 }
 `;
 
-/** Answers `ready` and becomes the program; or says what is missing for that. */
+/** Answers `ready` and runs the program, or reports what is missing. */
 export const enterScript = (mark: string, version: string, loader: string): string => `
 ${beginning(mark)}
 p=$d/${version}
@@ -53,7 +53,7 @@ g=no; command -v gzip >/dev/null && g=yes
 say node $l $g "$(uname -s)" "$(uname -m)"
 `;
 
-/** Takes the rest of standard input for the programs. */
+/** Installs the programs from the rest of standard input. */
 export const filesScript = (mark: string, version: string, digest: string): string => `
 ${beginning(mark)}
 umask 077
@@ -62,7 +62,7 @@ find_node || { say failed "Node.js has gone"; exit; }
 exec "$n" -e '${unpack}' ${mark} "$d" ${version} ${digest} "$n"
 `;
 
-/** Puts what it reads into a new directory, which gets its name when it is whole. Another may have been faster. */
+/** Extracts its input into a new directory, which gets its final name when it is complete. Another process may be faster. */
 const unpack = `
 const fs = require("fs"), zlib = require("zlib"), crypto = require("crypto"), path = require("path");
 const [mark, cache, version, digest, node] = process.argv.slice(1);
@@ -99,13 +99,13 @@ process.stdin.on("data", (part) => parts.push(part)).on("end", () => {
 `;
 
 interface NodeCopy {
-  /** What the file is called, which tells it from every other build of Node. */
+  /** The file's name, which identifies the build of Node. */
   readonly name: string;
   readonly sizeBytes: number;
   readonly isPacked: boolean;
 }
 
-/** Takes the rest of standard input for Node. */
+/** Installs Node from the rest of standard input. */
 export const nodeScript = (mark: string, { name, sizeBytes, isPacked }: NodeCopy): string => `
 ${beginning(mark)}
 umask 077

@@ -1,4 +1,4 @@
-// What ssh says when it cannot connect, in one line that names the host and what to do next.
+// Explains why ssh cannot connect, in one line that names the host and what to do next.
 import { type ErrorCode, GomoteError } from '../../errors.ts';
 import type { Destination } from './destination.ts';
 
@@ -9,7 +9,7 @@ interface Refusal {
   readonly hint: string;
 }
 
-/** HOST stands for the host as the user wrote it. The first that fits what ssh said is it. */
+/** HOST stands for the host as typed. The first pattern that matches ssh's output is used. */
 const refusals: readonly Refusal[] = [
   {
     pattern: /REMOTE HOST IDENTIFICATION HAS CHANGED|host key .* has changed/i,
@@ -55,7 +55,7 @@ const refusals: readonly Refusal[] = [
   },
 ];
 
-/** Why ssh did not reach the host, from what it said on standard error. */
+/** Why ssh did not reach the host, from its standard error. */
 export function sshError(destination: Destination, said: string, cause?: unknown): GomoteError {
   const { text, host } = destination;
   const filled = (words: string) => words.replaceAll('HOST', text).replaceAll('NAME', host);
@@ -70,7 +70,7 @@ export function sshError(destination: Destination, said: string, cause?: unknown
   );
 }
 
-/** The last line of what a program said that is worth showing. */
+/** The last useful line of a program's output. */
 export const lastLine = (said: string): string | undefined =>
   said
     .split(/[\r\n]+/)

@@ -13,10 +13,10 @@ import type { RemoteSession } from './remote-session.ts';
 type Op = Exclude<HostRequest['op'], 'create' | 'dial'>;
 type Asked<O extends Op> = HostRequest & { readonly op: O };
 
-/** How long a request may take there, in ms. */
+/** The time limit of a request, in ms. */
 const requestMs = 120_000;
 
-/** @param configFile One of ssh in place of the user's own. */
+/** @param configFile An ssh configuration in place of the user's own. */
 export function openHost(
   text: string,
   configFile: string | undefined,
@@ -44,13 +44,13 @@ export class SshHost {
     return this.#link.control;
   }
 
-  /** Connects, which may ask something on the terminal. */
+  /** Connects, with prompts on the terminal if necessary. */
   async open(signal: AbortSignal): Promise<void> {
     await this.#link.open(signal);
   }
 
   async ask<O extends Op>(request: Asked<O>, call: EnterCall): Promise<HostReply<O>> {
-    // What has to be copied there first takes as long as it takes.
+    // Copying programs has no time limit.
     const session = await enter(this.#link, call);
     try {
       const signal = anySignal(call.signal, timeoutSignal(requestMs));
@@ -65,7 +65,7 @@ export class SshHost {
     }
   }
 
-  /** Creates a buildlet. It is destroyed unless `use` succeeds with it, or when the connection is lost before. */
+  /** Creates a buildlet. It is destroyed unless `use` succeeds before the connection is lost. */
   async create<T>(
     request: Extract<HostRequest, { op: 'create' }>,
     call: EnterCall,
@@ -80,7 +80,7 @@ export class SshHost {
       resultOf(await session.line(new AbortController().signal));
       return result;
     } catch (error) {
-      // The program destroys what nobody has confirmed, and ends.
+      // The program destroys an unconfirmed buildlet and exits.
       await session.end();
       call.signal.throwIfAborted();
       throw this.#named(error);
@@ -89,12 +89,12 @@ export class SshHost {
     }
   }
 
-  /** The socket here that leads to one there once `forward` was called; undefined for a path that ssh cannot be told. */
+  /** The local socket that is forwarded to the remote one after `forward`; undefined for a path that ssh cannot express. */
   forwardedSocket(socket: string): string | undefined {
     return /^[\w./@%+,=-]+$/.test(socket) ? this.#link.forwardedSocket(socket) : undefined;
   }
 
-  /** Lets connections to that socket go to the one there. Where that is not allowed, they end at once. */
+  /** Forwards that socket to the remote one. Where that is not allowed, connections end at once. */
   async forward(socket: string, signal: AbortSignal): Promise<void> {
     await this.#link.forward(socket, signal);
   }
@@ -103,7 +103,7 @@ export class SshHost {
     await this.#link.unforward(socket);
   }
 
-  /** A connection to the buildlet by a process on the host. */
+  /** Connects to the buildlet by a process on the host. */
   async dialByProcess(name: string, signal: AbortSignal): Promise<Duplex> {
     const session = await enter(this.#link, { signal });
     try {
@@ -126,7 +126,7 @@ export class SshHost {
     return resultOf(await session.line(signal));
   }
 
-  /** What is not said of the host already, and not what the request was about. */
+  /** Errors that do not name the host yet, and are not about the request itself. */
   #named(error: unknown): unknown {
     if (error instanceof v.ValiError || error instanceof SyntaxError) {
       return new GomoteError('ERR_REPLY', `${this.text}: a reply that cannot be read`, {

@@ -20,7 +20,7 @@ export interface ReconcileCall extends PoolCall {
 export interface AcquireCall extends PoolCall {
   /** The labels that the machine must have. */
   readonly wanted: WantedLabels;
-  /** Called, in a few words what is being waited for. */
+  /** Called with a short description of what is being waited for. */
   readonly onProgress: (step: string) => void;
 }
 

@@ -1,7 +1,7 @@
-// The program that a client runs on a host: it makes, lists and ends the buildlets of its user there.
+// The program that a client runs on a host: creates, lists and destroys the buildlets of its user there.
 //
-// They are processes as local ones are, in directories of their own below the state directory. The request is a line on
-// standard input; what was asked for is given up when standard input ends.
+// They are processes like local ones, in their own directories below the state directory. The request is a line on
+// standard input; it is cancelled when standard input ends.
 import { once } from 'node:events';
 import { availableParallelism, loadavg } from 'node:os';
 import { join } from 'node:path';
@@ -44,7 +44,7 @@ export async function run(): Promise<number> {
   }
 }
 
-/** Without taking what follows it, which may be another program's. */
+/** Reads no further, because the rest may belong to another program. */
 async function firstLine(): Promise<string> {
   const { stdin } = process;
   const parts: Buffer[] = [];
@@ -119,7 +119,7 @@ class Host {
     }
   }
 
-  /** Destroys what it has made unless the client confirms that it has it. */
+  /** Destroys the new buildlet unless the client confirms it. */
   async #create({ builder, host, user, number, holdMs, labels }: Request<'create'>) {
     await touchPrograms();
     const backend = openLocal();

@@ -1,13 +1,13 @@
-// Removes programs of other versions that nobody uses any more.
+// Removes programs of other versions that are no longer used.
 import { readdir, rm, stat, utimes } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { readOfProcess } from '../../../files/process-file.ts';
 import { packageRoot } from '../../../package-root.ts';
 
-/** How long programs are kept after their last use, in ms: those who share a host may have several versions. */
+/** How long programs are kept after their last use, in ms: users of one host may have different versions. */
 const keptMs = 30 * 24 * 3_600_000;
 
-/** What lies in the cache directory by its name: programs, a Node, and what an interrupted copy has left. */
+/** Names in the cache directory: programs, a Node, and leftovers of an interrupted copy. */
 const program = /^[0-9a-f]{16}$/;
 const node = /^node-v[\w.-]+$/;
 const partial = /^([0-9a-f]{16}\.[0-9]+\.partial|partial-[0-9]+-node-v[\w.-]+)$/;
@@ -16,13 +16,13 @@ const partialMs = 24 * 3_600_000;
 
 const own = packageRoot.replace(/\/$/, '');
 
-/** Notes that these programs are in use. */
+/** Records that these programs are in use. */
 export async function touchPrograms(): Promise<void> {
   const now = new Date();
   await utimes(own, now, now).catch(() => undefined);
 }
 
-/** Says what it has removed, a line each. */
+/** Returns a line for each thing removed. */
 export async function removeOldPrograms(): Promise<string[]> {
   const cache = dirname(own);
   const commands = await commandLines();
@@ -41,7 +41,7 @@ export async function removeOldPrograms(): Promise<string[]> {
   return said;
 }
 
-/** Those of all processes; empty where the system does not tell them. */
+/** The command lines of all processes; empty where they are not available. */
 async function commandLines(): Promise<string[]> {
   const names = (await readdir('/proc').catch(() => [])).filter((name) => /^[0-9]+$/.test(name));
   const lines: string[] = [];
