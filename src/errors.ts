@@ -64,6 +64,8 @@ export const errorCodes = {
   ERR_UNKNOWN_BUILDLET: 'ERR_UNKNOWN_BUILDLET',
   /** The buildlet has no session of that id. */
   ERR_UNKNOWN_SESSION: 'ERR_UNKNOWN_SESSION',
+  /** There is no snapshot of that name. */
+  ERR_UNKNOWN_SNAPSHOT: 'ERR_UNKNOWN_SNAPSHOT',
   /** There is no such builder type or host type. */
   ERR_UNKNOWN_TYPE: 'ERR_UNKNOWN_TYPE',
   /** The peer lacks an extension that is needed. */

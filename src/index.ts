@@ -13,6 +13,7 @@ export type {
 export type { ClusterConfig } from './backends/kubernetes/cluster-config.ts';
 export { podDefaults } from './backends/kubernetes/pod-defaults.ts';
 export type { Setup, SetupFile } from './backends/setup.ts';
+export type { SnapshotRecord } from './backends/snapshots/record.ts';
 export { type StartPodOptions, startPod } from './backends/start-pod.ts';
 export { destroyVM, listVMs, startNewVM } from './backends/virtual-machines.ts';
 export {
@@ -79,6 +80,7 @@ export type { Buildlet } from './gomote/buildlet.ts';
 export type { CreateOptions as CreateBuildletOptions, MachineOptions } from './gomote/create.ts';
 export type { DiffOptions } from './gomote/diff.ts';
 export type { BuildletFiles } from './gomote/files.ts';
+export type { ForkOptions } from './gomote/fork.ts';
 export type { Forward, ForwardOptions } from './gomote/forward.ts';
 export {
   type CoordinatorFlags,
@@ -105,6 +107,7 @@ export type { CommandOptions } from './gomote/run/request.ts';
 export type { KillOptions, Run, RunResult } from './gomote/run/run.ts';
 export type { PutOptions } from './gomote/send-file.ts';
 export type { SetupOptions } from './gomote/setup.ts';
+export type { Snapshot, SnapshotOptions } from './gomote/snapshots.ts';
 export type { Source } from './gomote/sources.ts';
 export type { HttpRequest, HttpResponse, ReplyBody, RequestBody } from './http/client/request.ts';
 export type { ServerAddress } from './http/client/server-address.ts';

@@ -47,6 +47,17 @@ const machines: readonly CommandEntry[] = [
     buildlets: 'each',
   },
   {
+    name: 'snapshot',
+    summary: 'keep what is in a work directory for later buildlets',
+    load: () => import('./commands/snapshot.ts'),
+  },
+  {
+    name: 'fork',
+    summary: "create buildlets with another's work directory",
+    load: () => import('./commands/fork.ts'),
+    buildlets: 'one',
+  },
+  {
     name: 'use',
     summary: 'choose the buildlet of this project',
     load: () => import('./commands/use.ts'),

@@ -36,6 +36,16 @@ export async function writeWhole(
   }
 }
 
+/** Waits until the names in the directory are on the disk, where the system can tell. */
+export async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync().catch(() => undefined);
+  } finally {
+    await directory.close();
+  }
+}
+
 async function keepAccess(file: FileHandle, path: string): Promise<void> {
   const own = await file.stat();
   const old = await stat(path).catch((error: unknown) => {

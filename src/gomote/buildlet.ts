@@ -12,6 +12,7 @@ import { anySignal } from '../timeout-signal.ts';
 import type { Backends } from './backends.ts';
 import type { DiffOptions } from './diff.ts';
 import { BuildletFiles } from './files.ts';
+import type { ForkOptions } from './fork.ts';
 import type { Forward, ForwardOptions } from './forward.ts';
 import type { PullTreeOptions } from './pull.ts';
 import type { PushTreeOptions } from './push.ts';
@@ -22,6 +23,7 @@ import { requestOf } from './run/request.ts';
 import type { Run } from './run/run.ts';
 import { attachRun, startRun } from './run/start.ts';
 import type { PutOptions } from './send-file.ts';
+import type { Snapshot, SnapshotOptions } from './snapshots.ts';
 
 interface BuildletParts {
   readonly name: string;
@@ -180,6 +182,28 @@ export class Buildlet implements AsyncDisposable {
   async get(path: string, to?: string, options: CallOptions = {}): Promise<TransferSummary> {
     const { getFile } = await import('./transfer.ts');
     return await this.#call(options, (signal) => getFile(this, path, to, { signal }));
+  }
+
+  /**
+   * Keeps what is in the work directory, as it is now, on this machine: `create` with `from` begins with it.
+   *
+   * @param tag What it is called. Default: the buildlet's name and a number.
+   * @throws GomoteError ERR_CONFLICT when there is one of that name, ERR_LOST when a file changes meanwhile.
+   */
+  async snapshot(tag?: string, options: SnapshotOptions = {}): Promise<Snapshot> {
+    const { takeSnapshot } = await import('./snapshots.ts');
+    return await this.#call(options, (signal) => takeSnapshot(this, tag, { ...options, signal }));
+  }
+
+  /**
+   * Makes new buildlets of the same type with what is in this one's work directory, all or none. They do not end with a scope:
+   * destroy them.
+   *
+   * @returns Their names, by which `get` finds them.
+   */
+  async fork(options: ForkOptions = {}): Promise<string[]> {
+    const { fork } = await import('./fork.ts');
+    return await this.#call(options, (signal) => fork(this, { ...options, signal }));
   }
 
   /** The runs that the buildlet knows, running and ended. Throws ERR_UNSUPPORTED when it knows none at all. */

@@ -30,6 +30,8 @@ export interface MachineOptions {
 export interface CreateOptions extends CallOptions, MachineOptions, SetupOptions {
   /** The buildlet ends when nobody has held it for so long, in ms, from its start on. Default: nobody need hold it. */
   holdMs?: number | undefined;
+  /** A snapshot of this machine that it begins with, before any setup. */
+  from?: string | undefined;
   /** Labels for it: a few keys with short texts, by which `list` and `get` find it. */
   labels?: Labels | undefined;
   /** Labels that its machine must have, each with a value or with any: for coordinators, whose machines have some. */
@@ -72,14 +74,19 @@ export async function createSeveral(
     keepOnFailure,
     machineLabels,
     priority,
+    from,
     ...machine
   }: CreateOptions & { signal: AbortSignal },
 ): Promise<Instance[]> {
   const { backend, builder, host: described } = wanted;
   const onHost = hostOf(machine, backend);
-  const hasSetup = [setup, described.setup, builder.setup].some((one) => one !== undefined);
-  const ready = hasSetup ? await import('./setup.ts') : undefined;
+  const needs = [from, setup, described.setup, builder.setup].some((one) => one !== undefined);
+  const ready = needs ? await import('./setup.ts') : undefined;
   const setups = ready?.setupsOf(wanted, { setup, setupFiles }) ?? [];
+  const restore =
+    from === undefined
+      ? undefined
+      : (await import('./snapshots.ts')).restorer(from, backends.settings.environment);
   if (labels !== undefined) await checkLabels(labels, backend, signal);
   if (machineLabels?.length) await requireChoice('machineLabels', backend, signal);
   if (priority !== undefined) await requireChoice('priority', backend, signal);
@@ -89,13 +96,13 @@ export async function createSeveral(
     user: await backends.user(),
     host: machine.inheritEnv ? { ...host, inheritEnv: true } : host,
     ...{ signal, onProgress, onHost, onWarning, labels, machineLabels, priority },
-    holdMs: holdMs ?? (setups.length > 0 ? ready?.setupHoldMs : undefined),
+    holdMs: holdMs ?? ready?.setupHoldMs,
   });
-  if (setups.length > 0) {
-    onProgress?.('setup');
+  if (ready !== undefined) {
+    onProgress?.('making it ready');
     const areHeld = holdMs !== undefined;
-    const call = { signal, setupOutput, keepOnFailure, areHeld };
-    await ready?.makeReady(wanted, instances, setups, call);
+    const call = { signal, restore, setups, setupOutput, keepOnFailure, areHeld };
+    await ready.makeReady(wanted, instances, call);
   }
   return instances;
 }

@@ -9,6 +9,7 @@ import { isAddress, splitName } from './buildlet-name.ts';
 import type { CreateOptions } from './create.ts';
 import { labelled } from './labelled.ts';
 import type { ListBuildletsOptions, ListedBuildlet } from './list.ts';
+import type { Snapshot } from './snapshots.ts';
 
 /**
  * The buildlets of one user in all configured backends. `open` makes it.
@@ -46,6 +47,24 @@ export class Gomote implements AsyncDisposable {
       const { withoutCreated } = await import('./create-all.ts');
       throw await withoutCreated(backend, [instance], error);
     }
+  }
+
+  /** The snapshots of buildlets that are kept on this machine. */
+  async snapshots(): Promise<Snapshot[]> {
+    const { userSnapshots } = await import('./snapshots.ts');
+    return userSnapshots(this.backends.settings.environment).list();
+  }
+
+  /** One of them. Throws ERR_UNKNOWN_SNAPSHOT when there is none of that name. */
+  async snapshot(tag: string): Promise<Snapshot> {
+    const { userSnapshots } = await import('./snapshots.ts');
+    return userSnapshots(this.backends.settings.environment).get(tag);
+  }
+
+  /** Removes a snapshot. Throws ERR_UNKNOWN_SNAPSHOT when there is none of that name. */
+  async removeSnapshot(tag: string): Promise<void> {
+    const { userSnapshots } = await import('./snapshots.ts');
+    await userSnapshots(this.backends.settings.environment).remove(tag);
   }
 
   /** All buildlets of the user: in the chosen backend, or in all of them when none was chosen. */

@@ -6,6 +6,7 @@ import type { AnyBackend, Instance } from '../backends/backend.ts';
 import { runSetup, type Setup, type SetupRun } from '../backends/setup.ts';
 import { readSetup, readSetupsOf } from '../backends/setup-files.ts';
 import type { BuilderType } from '../builders.ts';
+import type { BuildletClient } from '../client/buildlet-client.ts';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { currentDirectory } from '../files/named-fs.ts';
 import { normalizeRelativePath } from '../protocol/relative-path.ts';
@@ -87,19 +88,21 @@ export async function setUp(
 }
 
 interface MakeReady extends Pick<SetupOptions, 'setupOutput' | 'keepOnFailure'> {
+  readonly setups: readonly Setup[];
+  /** What is done before. */
+  readonly restore: ((client: BuildletClient, signal: AbortSignal) => Promise<void>) | undefined;
   readonly signal: AbortSignal;
   /** Whether the caller holds the buildlets. */
   readonly areHeld: boolean;
 }
 
 /**
- * Runs the scripts on each of the new buildlets at once. When one fails, or is cancelled, all are destroyed, unless they are to
+ * Restores a snapshot and runs the scripts on each of the new buildlets at once. When one fails, or is cancelled, all are destroyed, unless they are to
  * be kept.
  */
 export async function makeReady(
   { backend, builder }: Pick<Wanted, 'backend' | 'builder'>,
   instances: readonly Instance[],
-  setups: readonly Setup[],
   { signal, keepOnFailure, ...options }: MakeReady,
 ): Promise<void> {
   const failed = new AbortController();
@@ -107,7 +110,7 @@ export async function makeReady(
     instances.map(async ({ name }) => {
       const call = { ...options, signal: anySignal(signal, failed.signal) };
       try {
-        await setUpOne({ backend, builder }, name, setups, call);
+        await readyOne({ backend, builder }, name, call);
       } catch (error) {
         failed.abort(error);
       }
@@ -125,17 +128,17 @@ export async function makeReady(
   });
 }
 
-async function setUpOne(
+async function readyOne(
   { backend, builder }: { readonly backend: AnyBackend; readonly builder: BuilderType },
   name: string,
-  setups: readonly Setup[],
-  { signal, setupOutput, areHeld }: Omit<MakeReady, 'keepOnFailure'>,
+  { signal, setups, restore, setupOutput, areHeld }: Omit<MakeReady, 'keepOnFailure'>,
 ): Promise<void> {
   const client = await backend.connect(name, { signal });
   try {
     const hold = areHeld ? undefined : await client.hold({ graceMs: setupHoldMs, signal });
-    const output = setupOutput?.(name);
+    const output = setups.length === 0 ? undefined : setupOutput?.(name);
     try {
+      await restore?.(client, signal);
       for (const setup of setups) await runSetup(client, name, setup, { builder, output, signal });
     } finally {
       // One that failed may be kept, too; it is destroyed by its name otherwise.

@@ -32,6 +32,7 @@ const statusOfCode: Record<ErrorCode, number> = {
   ERR_UNAVAILABLE: 503,
   ERR_UNKNOWN_BUILDLET: 502,
   ERR_UNKNOWN_SESSION: 404,
+  ERR_UNKNOWN_SNAPSHOT: 404,
   ERR_UNKNOWN_TYPE: 400,
   ERR_UNSUPPORTED: 501,
   ERR_USAGE: 400,
@@ -58,7 +59,12 @@ const sentCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
     'ERR_REQUEST',
     'ERR_UNKNOWN_BUILDLET',
   ] as const),
-  ...(['ERR_UNKNOWN_SESSION', 'ERR_UNKNOWN_TYPE', 'ERR_UNSUPPORTED'] as const),
+  ...([
+    'ERR_UNKNOWN_SESSION',
+    'ERR_UNKNOWN_SNAPSHOT',
+    'ERR_UNKNOWN_TYPE',
+    'ERR_UNSUPPORTED',
+  ] as const),
 ]);
 
 interface ErrorReply {

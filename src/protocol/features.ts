@@ -34,6 +34,9 @@ export const sftpFeature = 'sftp';
 /** Ports and sockets of the machine: `/forward`. */
 export const forwardFeature = 'forward';
 
+/** Archives as snapshots need them: protocol/transfer.ts. */
+export const snapshotFeature = 'snapshot';
+
 /** File names with any bytes but NUL, including backslashes, where the system allows them. */
 export const namesFeature = 'names';
 
@@ -49,6 +52,7 @@ export const buildletFeatures: readonly string[] = [
   holdFeature,
   timesFeature,
   forwardFeature,
+  snapshotFeature,
   ...(process.platform === 'win32' ? [] : [namesFeature, breakFeature]),
   ...('zstd' in process.versions ? [zstdFeature] : []),
 ];

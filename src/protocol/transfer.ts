@@ -67,6 +67,13 @@ export const formatTotals = ({ files, bytes, wireBytes, sha256 }: TransferTotals
 /** The parameter of a download that skips unreadable and changing files instead of failing. They are listed at the end. */
 export const partialParameter = 'partial';
 
+/** Of a download for a snapshot: times to the millisecond, and paths that are left out with all below them. */
+export const preciseParameter = 'precise';
+export const excludeParameter = 'exclude';
+
+/** Of an upload for a snapshot: with `any`, symbolic links may lead out of the work directory. */
+export const linksParameter = 'links';
+
 /** What a download skipped or sent changed: how many, and the first few with the reasons. */
 export interface Skipped {
   /** How many were left out. */

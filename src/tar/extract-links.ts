@@ -1,7 +1,8 @@
 // Symbolic links and FIFOs of one extraction.
 import { execFileSync } from 'node:child_process';
 import { isInside, type Look, lookAt, trace } from '../files/confine.ts';
-import { lstatSync, lutimesSync, unlinkSync } from '../files/named-fs.ts';
+import { setLinkTime } from '../files/exact-time.ts';
+import { lstatSync, unlinkSync } from '../files/named-fs.ts';
 import { archiveErrors, outsideLinkError } from './archive-error.ts';
 import { directoryInPlace, type Placement } from './placement.ts';
 import type { Staging } from './staging.ts';
@@ -22,7 +23,7 @@ export function makeFifo(entry: TarEntry, at: string): void {
   if (stats !== undefined) unlinkSync(at);
   const mode = ((entry.mode ?? 0o644) & 0o777).toString(8);
   execFileSync('mkfifo', ['-m', mode, '--', at], { stdio: ['ignore', 'ignore', 'pipe'] });
-  if (entry.mtime !== undefined) lutimesSync(at, entry.mtime, entry.mtime);
+  if (entry.mtime !== undefined) setLinkTime(at, entry.mtime);
 }
 
 /**
@@ -71,11 +72,11 @@ interface LinkPlan {
 }
 
 /**
- * Checks all links as they will be once everything has its place. Throws ERR_ARCHIVE when one leads out of `root`, also
+ * Checks all links as they will be once everything has its place. Throws ERR_ARCHIVE when one leads out of `root`, if given, also
  * through another: `a -> b/../x`, `b -> .` stay inside alone, and both together do not.
  */
 export function planLinks(
-  root: string,
+  root: string | undefined,
   base: string,
   links: Iterable<DeferredLink>,
   { placement, staging }: { placement: Placement; staging: Staging },
@@ -85,6 +86,7 @@ export function planLinks(
     const place = placement.planLink(elements.join('/'));
     byPlace.set(place, { entry, place });
   }
+  if (root === undefined) return [...byPlace.values()];
   const look = (path: string): Look => {
     const place = isInside(base, path) ? path.slice(base.length + 1) : '';
     const link = byPlace.get(place);

@@ -32,6 +32,8 @@ const keptOverhead = 200;
 export interface ExtractionOptions {
   /** Whether to strip a `/` at the start of names, as tar does. Default: such names are refused. */
   readonly stripsRoot?: boolean | undefined;
+  /** Whether symbolic links may lead anywhere; nothing is written through one all the same. Default: only inside. */
+  readonly hasAnyLinks?: boolean | undefined;
 }
 
 /**
@@ -153,7 +155,8 @@ export class Extraction implements TarSink {
     this.#attempt('.', () => {
       placement.plan();
       const links = [...this.#links.values()];
-      const plan = planLinks(this.#root, target.top.path, links, { placement, staging });
+      const root = this.#options.hasAnyLinks ? undefined : this.#root;
+      const plan = planLinks(root, target.top.path, links, { placement, staging });
       placement.execute();
       for (const { entry, place } of plan) {
         this.#attempt(entry.name, () => placement.makeLink(place, entry.linkTarget, entry.mtime));
@@ -249,7 +252,7 @@ export class Extraction implements TarSink {
   #deferLink(entry: TarEntry, elements: readonly string[]): void {
     const base = relative(this.#root, this.#target.top.path);
     const directory = [...(base === '' ? [] : base.split(sep)), ...elements.slice(0, -1)];
-    if (!targetStaysInside(directory, entry.linkTarget))
+    if (!this.#options.hasAnyLinks && !targetStaysInside(directory, entry.linkTarget))
       throw outsideLinkError(entry.name, entry.linkTarget);
     this.#staging.clear(elements);
     const name = elements.join('/');

@@ -6,11 +6,11 @@ import { type Reached, reachTree } from '../files/reach.ts';
 import type { Compression } from '../protocol/transfer.ts';
 import { abortError, localFileError } from './archive-error.ts';
 import { compressed, oneMember } from './compress.ts';
-import { type OnSkipped, type PackTotals, TarBlocks } from './tar-blocks.ts';
+import { type BlockOptions, type PackTotals, TarBlocks } from './tar-blocks.ts';
 
 export type { PackTotals } from './tar-blocks.ts';
 
-export interface PackOptions {
+export interface PackOptions extends BlockOptions {
   /** Default `gzip`. `none` is gzip, too: its pieces are stored as they are, each with its checksum. */
   compress?: Compression | undefined;
   /** Whether the stream must be one gzip member. Default: several, compressed side by side. */
@@ -22,8 +22,6 @@ export interface PackOptions {
   paths?: Iterable<string> | undefined;
   /** Is counted up while packing. */
   totals?: PackTotals | undefined;
-  /** Called with entries that are skipped or changed, and why. Default: that is a failure. */
-  onSkipped?: OnSkipped | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -47,7 +45,7 @@ export async function* packTar(
   const { signal, paths, compress = 'gzip', totals = { files: 0, bytes: 0 } } = options;
   if (signal?.aborted) throw abortError('packing', signal);
   const { tree, single } = open(root, dir);
-  const blocks = new TarBlocks(tree, totals, options.onSkipped);
+  const blocks = new TarBlocks(tree, totals, options);
   const pieces =
     single !== undefined
       ? blocks.single(single.name, single.stats)

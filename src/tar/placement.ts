@@ -6,11 +6,11 @@ import { posix } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { isInside, trace } from '../files/confine.ts';
 import { copyAcross } from '../files/copy-across.ts';
+import { setLinkTime } from '../files/exact-time.ts';
 import {
   accessSync,
   linkSync,
   lstatSync,
-  lutimesSync,
   readEntriesSync,
   renameSync,
   rmSync,
@@ -213,7 +213,7 @@ export class Placement {
     if (stats !== undefined) this.#keep(place, false);
     try {
       symlinkSync(target, at(partial));
-      if (mtime !== undefined) lutimesSync(at(partial), mtime, mtime);
+      if (mtime !== undefined) setLinkTime(at(partial), mtime);
       this.#undo.run(
         () => renameSync(at(partial), at(place)),
         () => unlinkSync(at(place)),
@@ -259,7 +259,7 @@ export class Placement {
     const directory = this.#target.directory(place);
     const before = lstatSync(directory.self);
     const set = (bits: number, time: Date | undefined) => {
-      if (time !== undefined) lutimesSync(directory.self, time, time);
+      if (time !== undefined) setLinkTime(directory.self, time);
       directory.setMode(bits);
     };
     this.#undo.run(

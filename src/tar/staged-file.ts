@@ -1,5 +1,6 @@
 // The content of one file of an archive. Where a large file is zeros, it gets a hole.
 import { closeSync, fchmodSync, fstatSync, ftruncateSync, futimesSync, writeSync } from 'node:fs';
+import { exactTime } from '../files/exact-time.ts';
 
 /** Files of this size or more get holes, in blocks of this many bytes. */
 const sparseFrom = 1 << 20;
@@ -53,7 +54,10 @@ export class StagedFile {
     if (this.#hasHoles) ftruncateSync(this.#fd, this.#position);
     // The umask, a default ACL or the mount may have made it another.
     if ((fstatSync(this.#fd).mode & 0o7777) !== mode) fchmodSync(this.#fd, mode);
-    if (mtime !== undefined) futimesSync(this.#fd, mtime, mtime);
+    if (mtime !== undefined) {
+      const exact = exactTime(mtime.getTime());
+      futimesSync(this.#fd, exact, exact);
+    }
     this.close();
   }
 

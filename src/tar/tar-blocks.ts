@@ -28,20 +28,37 @@ export interface PackTotals {
 /** Called with entries that were skipped, and with files that changed, which keep their first size, cut or filled with zeros. */
 export type OnSkipped = (name: string, reason: string) => void;
 
+export interface BlockOptions {
+  /** Called with what is left out, or does not come as it is, and why. Default: such a thing is a failure. */
+  readonly onSkipped?: OnSkipped | undefined;
+  /** Paths in plain form that are left out, with all below them. */
+  readonly exclude?: readonly string[] | undefined;
+  /** Whether times are told to the millisecond. Default: whole seconds. */
+  readonly isPrecise?: boolean | undefined;
+}
+
 export class TarBlocks {
   readonly #tree: OpenTree;
   readonly #totals: PackTotals;
   readonly #onSkipped: OnSkipped | undefined;
+  readonly #excluded: ReadonlySet<string>;
+  readonly #isPrecise: boolean | undefined;
   #piece = Buffer.allocUnsafe(pieceBytes);
   #used = 0;
   /** The first that changed, when there is no listener for each. */
   #changed: string | undefined;
 
-  /** Without `onSkipped`, everything that cannot be packed is a failure: a change while reading at the end, others at once. */
-  constructor(tree: OpenTree, totals: PackTotals, onSkipped: OnSkipped | undefined) {
+  /** Without `onSkipped`, what cannot be packed is a failure: a change while reading at the end, anything else at once. */
+  constructor(
+    tree: OpenTree,
+    totals: PackTotals,
+    { onSkipped, exclude = [], isPrecise }: BlockOptions,
+  ) {
     this.#tree = tree;
     this.#totals = totals;
     this.#onSkipped = onSkipped;
+    this.#excluded = new Set(exclude);
+    this.#isPrecise = isPrecise;
   }
 
   /** The pieces of the tree without its top. */
@@ -109,7 +126,8 @@ export class TarBlocks {
     const entries = this.#attempt(path, read);
     for (const entry of entries ?? []) {
       if (path === '' && entry.name === stateDirectory) continue;
-      yield* this.#entry(path === '' ? entry.name : `${path}/${entry.name}`, entry);
+      const name = path === '' ? entry.name : `${path}/${entry.name}`;
+      if (!this.#excluded.has(name)) yield* this.#entry(name, entry);
     }
   }
 
@@ -187,7 +205,7 @@ export class TarBlocks {
   }
 
   *#header(fields: HeaderFields): Generator<Buffer, void, void> {
-    yield* this.#write(encodeHeader(fields));
+    yield* this.#write(encodeHeader({ ...fields, isPrecise: this.#isPrecise }));
   }
 
   /** Writes bytes that must not be split and fit into a chunk. */

@@ -34,7 +34,7 @@ export function entryOf(
     name,
     typeFlag: fileTypes.includes(letter) ? (name.endsWith('/') ? '5' : '0') : letter,
     mode: header.mode === undefined ? undefined : header.mode & 0o7777,
-    mtime: validTime(mtime === undefined ? header.mtime : new Date(mtime * 1000)),
+    mtime: validTime(mtime === undefined ? header.mtime : millisecond(mtime)),
     sizeBytes: 0,
     linkTarget: said.target ?? paxText(records, 'linkpath') ?? headerTarget(block, header),
   };
@@ -81,3 +81,7 @@ function headerTarget(block: Buffer, header: Header): string {
 
 const fieldOf = (block: Buffer, from: number, to: number): string =>
   nameFromBytes(untilNul(block.subarray(from, to)));
+
+/** The millisecond in which the time is; 0.645 seconds, which no number is exactly, are 645 of them. */
+const millisecond = (seconds: number): Date =>
+  new Date(Math.floor(Number((seconds * 1000).toFixed(3))));

@@ -11,6 +11,8 @@ export interface HeaderFields {
   mode: number;
   sizeBytes: number;
   mtimeMs: number;
+  /** Whether the time is told to the millisecond, which takes a PAX header. Default: whole seconds. */
+  isPrecise?: boolean | undefined;
   linkTarget?: string;
 }
 
@@ -37,12 +39,14 @@ export function encodeHeader(fields: HeaderFields): Buffer {
   };
   const block = Buffer.alloc(512);
   const needsPax = new Header(data).encode(block);
-  if (!needsPax && Buffer.byteLength(name) < splitBytes) return block;
+  const hasFraction = fields.isPrecise === true && Math.trunc(fields.mtimeMs) % 1000 !== 0;
+  if (!needsPax && !hasFraction && Buffer.byteLength(name) < splitBytes) return block;
 
   const pax: HeaderData = { path: name };
   if (linkTarget !== undefined) pax.linkpath = linkTarget;
   if (fields.sizeBytes > maxOctal) pax.size = fields.sizeBytes;
   if (seconds < 0 || seconds > maxOctal) pax.mtime = mtime;
+  if (hasFraction) pax.mtime = new Date(fields.mtimeMs);
   const plain = Buffer.alloc(512);
   new Header({ ...data, path: plainName(name) }).encode(plain);
   return Buffer.concat([new Pax(pax).encode(), plain]);

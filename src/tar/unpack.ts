@@ -4,16 +4,15 @@ import { StoppableSource } from '../worker/stoppable-source.ts';
 import { Thread } from '../worker/thread.ts';
 import { abortError } from './archive-error.ts';
 import type { UnpackJob, UnpackTotals } from './extract.ts';
+import type { ExtractionOptions } from './extraction.ts';
 
 export type { UnpackTotals } from './extract.ts';
 
-interface UnpackOptions {
+interface UnpackOptions extends ExtractionOptions {
   /** The directory that nothing may leave. */
   root: string;
   /** Where to extract to: a path of the protocol, relative to `root`; created if missing. */
   dir: string;
-  /** Whether to strip a `/` at the start of names, as tar does. Default: such names are refused. */
-  stripsRoot?: boolean | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -34,7 +33,7 @@ export async function unpackTar(
   source: AsyncIterable<Uint8Array>,
   options: UnpackOptions,
 ): Promise<UnpackTotals> {
-  const { root, dir, stripsRoot, signal } = options;
+  const { signal, ...job } = options;
   if (signal?.aborted) throw abortError('unpacking', signal);
   const stoppable = new StoppableSource(
     source instanceof Readable ? source.iterator({ destroyOnReturn: false }) : source,
@@ -46,7 +45,7 @@ export async function unpackTar(
   const thread = idleThread ?? new Thread<UnpackJob>('archive-worker');
   idleThread = undefined;
   try {
-    return await thread.run({ root, dir, stripsRoot }, { source: stoppable });
+    return await thread.run(job, { source: stoppable });
   } finally {
     signal?.removeEventListener('abort', abort);
     if (idleThread === undefined) idleThread = thread;

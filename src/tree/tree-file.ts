@@ -12,6 +12,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { GomoteError } from '../errors.ts';
+import { exactTime } from '../files/exact-time.ts';
 import { openSync, rmSync } from '../files/named-fs.ts';
 import { quoted } from '../printable.ts';
 import type { PatchPart } from '../protocol/tree-change.ts';
@@ -160,8 +161,5 @@ const isHole = (bytes: Buffer): boolean =>
 function setAttributes(fd: number, { mode, mtimeMs }: TreeEntry): void {
   // The umask, a default ACL, a set-group-ID directory or the mount may have changed it.
   if ((fstatSync(fd).mode & 0o7777) !== mode) fchmodSync(fd, mode);
-  futimesSync(fd, toSeconds(mtimeMs), toSeconds(mtimeMs));
+  futimesSync(fd, exactTime(mtimeMs), exactTime(mtimeMs));
 }
-
-/** A time for Node. Seconds as a fraction are inexact: half of all values would be truncated to the millisecond before. */
-export const toSeconds = (mtimeMs: number): number => (mtimeMs + 0.001) / 1000;

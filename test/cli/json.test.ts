@@ -81,6 +81,11 @@ describe('--json', () => {
     await json(['ls', '--json', '--recursive', '--digest', name], { isLines: true });
     await json(['rm', '--json', name, 'put', 'nosuch']);
     await json(['whoami', '--json']);
+    await json(['snapshot', '--json', 'create', name, 'warm']);
+    await json(['snapshot', '--json', 'list']);
+    await json(['snapshot', '--json', 'inspect', 'warm']);
+    await json(['snapshot', '--json', 'remove', 'warm']);
+    await json(['fork', '--json', name]);
     await json(['doctor', '--json']);
     await json(['version', '--json']);
     await json(['reap', '--json']);

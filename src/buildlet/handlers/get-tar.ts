@@ -9,10 +9,12 @@ import { transferFeature, zstdFeature } from '../../protocol/features.ts';
 import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 import {
   compressHeader,
+  excludeParameter,
   formatSkipped,
   formatTotals,
   parseCompression,
   partialParameter,
+  preciseParameter,
   totalsHeader,
 } from '../../protocol/transfer.ts';
 import { type PackOptions, packTar } from '../../tar/pack.ts';
@@ -25,7 +27,12 @@ export function getTar(workDir: string, features: readonly string[], late: LateT
     const dir = normalizeRelativePath(query.get('dir') ?? '');
     if (dir === undefined) throw new GomoteError('ERR_PATH', 'bogus dir');
     const wish = request.headers[compressHeader.toLowerCase()];
-    const options: PackOptions = { release: query.get('pargzip') === '0', signal };
+    const options: PackOptions = {
+      release: query.get('pargzip') === '0',
+      isPrecise: query.get(preciseParameter) === '1',
+      exclude: query.getAll(excludeParameter),
+      signal,
+    };
     if (wish === undefined || !features.includes(transferFeature)) {
       return await sendStream(response, packTar(workDir, dir, options), contentTypes.gzip);
     }

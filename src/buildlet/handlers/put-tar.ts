@@ -13,6 +13,7 @@ import {
   compressHeader,
   formatTotals,
   formatWarnings,
+  linksParameter,
   totalsHeader,
   warningsHeader,
 } from '../../protocol/transfer.ts';
@@ -32,7 +33,12 @@ export function putTar(workDir: string, features: readonly string[]): Handler {
       return sendText(response, 'SKIP');
     }
     const source = url === undefined ? flowing(request) : await fetchUrl(url, signal);
-    const options = { root: workDir, dir, signal };
+    const options = {
+      root: workDir,
+      dir,
+      signal,
+      hasAnyLinks: query.get(linksParameter) === 'any',
+    };
     if (request.headers[compressHeader.toLowerCase()] && features.includes(transferFeature)) {
       const counter = new TransferCounter();
       // Go's clients get the refusal of absolute names that they know.

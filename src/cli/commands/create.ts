@@ -13,6 +13,7 @@ import { type Labels, nameLabel } from '../../protocol/labels.ts';
 import { type Priority, priorities } from '../../protocol/priority.ts';
 import type { Context } from '../context.ts';
 import { sayNextSteps } from '../first-steps.ts';
+import { typeOfSnapshot } from '../from-snapshot.ts';
 import { addLabel, addRequired, type WantedLabel } from '../labels.ts';
 import { setupOutput } from '../setup-output.ts';
 import {
@@ -36,6 +37,7 @@ interface Options extends ListingOptions {
   newGroup?: string;
   name?: string;
   label: Labels;
+  from?: string;
   setup?: string;
   setupFile: string[];
   keepOnFailure?: boolean;
@@ -81,6 +83,10 @@ export function define(command: Command, context: Context): void {
       'commands get all of the environment in which the buildlet is started, not only the base of it',
     )
     .option(
+      '--from <tag>',
+      'begin with this snapshot: its type, unless one is given, and its files',
+    )
+    .option(
       '--setup <file>',
       'make it ready by this script, or - for standard input, in the work dir, its output on stderr',
     )
@@ -109,7 +115,8 @@ export function define(command: Command, context: Context): void {
         'on this machine only: run commands in a sandbox, or as you with all that you can do (default: none)',
       ).choices(['none', 'bubblewrap']),
     )
-    .action(async (type: string | undefined, options: Options) => {
+    .action(async (given: string | undefined, options: Options) => {
+      const type = given ?? (await typeOfSnapshot(options.from, context));
       const { signal, backends, terminal } = context;
       // Checked before anything exists that would have to be printed.
       templateOf(options, fields, terminal);

@@ -113,6 +113,10 @@ export function defineOnceOptions(
       (text) => parseCount('--shard', text, machineLimit),
     )
     .option('--no-push', 'push nothing')
+    .option(
+      '--from <tag>',
+      'begin with this snapshot: its type, unless one is given, and its files',
+    )
     .option('--setup <file>', 'run this script there first, in the work dir, its output on stderr')
     .option(
       '--setup-file <path>',

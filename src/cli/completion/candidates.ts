@@ -64,6 +64,8 @@ export async function candidatesOf(
       const jobs = (await findProject())?.jobs ?? [];
       return [...jobs].map(([value, { description }]) => ({ value, description }));
     }
+    case 'snapshot':
+      return plain((await context.gomote.snapshots()).map(({ tag }) => tag));
     case 'group': {
       const { Groups } = await import('../which/groups.ts');
       return plain(new Groups(context.configDir).all().map(({ name }) => name));

@@ -12,6 +12,7 @@ export type ValueKind =
   /** A job of the project file. */
   | 'job'
   | 'group'
+  | 'snapshot'
   /** A path on the buildlet that the first operand names. */
   | 'remote'
   | 'remote-directory'
@@ -50,6 +51,7 @@ const ofCommand: Readonly<Record<string, Readonly<Record<string, ValueKind>>>> =
 /** The arguments that follow a verb. */
 const ofVerb: Readonly<Record<string, Readonly<Record<string, ValueKind>>>> = {
   group: { destroy: 'group', add: 'buildlet', remove: 'buildlet' },
+  snapshot: { create: 'buildlet', inspect: 'snapshot', remove: 'snapshot' },
 };
 
 /** `first`: the command's first operand. */
@@ -66,6 +68,7 @@ const optionKinds: Readonly<Record<string, ValueKind>> = {
   '--dir': 'remote-directory',
   '--dest': 'remote-directory',
   '--env-file': 'file',
+  '--from': 'snapshot',
   '--group': 'group',
   '--into': 'directory',
   '--junit-output': 'file',

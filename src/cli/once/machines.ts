@@ -80,7 +80,7 @@ async function makeOfType(
     const instances = await messages
       .during(`creating ${builder.name}`, (onProgress) =>
         createSeveral(backends, { ...wanted, backend: holder.creating() }, spec.count, {
-          ...{ ...spec.machine, holdMs: times.firstMs, signal, onProgress },
+          ...{ ...spec.machine, from: spec.from, holdMs: times.firstMs, signal, onProgress },
           onWarning: (line) => messages.say(`gomote: ${line}`),
           setupOutput: output.of(onProgress),
         }),

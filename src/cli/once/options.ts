@@ -6,6 +6,7 @@ import type { MachineOptions } from '../../gomote/create.ts';
 import { pushPlace } from '../../gomote/push.ts';
 import { givenSetup } from '../../gomote/setup.ts';
 import type { Context } from '../context.ts';
+import { typeOfSnapshot } from '../from-snapshot.ts';
 import { checkRunOptions } from '../run/run-options.ts';
 import { checkReportTarget } from '../run/run-report.ts';
 import { parseCommaList } from '../values.ts';
@@ -39,12 +40,14 @@ export async function readSpec(
   if (merged.backend !== undefined) context.chooseBackend(merged.backend);
   const { on, keep = 'never', shard, count = shard ?? 1, setup } = options;
   const tree = options.push === false ? undefined : treeOf(options, part?.project.directory);
-  const types = options.types === undefined ? [type] : parseCommaList(options.types);
+  const usual = type ?? (options.types ? undefined : await typeOfSnapshot(options.from, context));
+  const types = options.types === undefined ? [usual] : parseCommaList(options.types);
   const into = options.into ?? part?.project.directory ?? tree?.top ?? currentDirectory();
   return {
     command: commandOf(given.command, options.sh),
     ...{ on, types: [...new Set(types)], count, areShards: shard !== undefined, keep },
     machine: machineOf(options),
+    from: options.from,
     guard: merged.guard,
     shellOnFailure: options.shell !== undefined,
     tree,
@@ -102,6 +105,7 @@ const making = [
   ['memory', '--memory'],
   ['network', '--network'],
   ['isolation', '--isolation'],
+  ['from', '--from'],
   ['inheritEnv', '--inherit-env'],
 ] as const satisfies ReadonlyArray<[keyof OnceOptions, string]>;
 

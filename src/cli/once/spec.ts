@@ -19,6 +19,8 @@ export interface OnceSpec {
   /** Whether the machines share the work: each gets its own shard. */
   readonly areShards: boolean;
   readonly machine: MachineOptions;
+  /** The snapshot that they begin with. */
+  readonly from?: string | undefined;
   /** Prevents a project file from running something on this machine; absent when it could not, or when the user has chosen the place. */
   readonly guard?: Guard | undefined;
   readonly keep: Keep;
@@ -60,6 +62,7 @@ export interface OnceOptions extends Omit<RunOptions, 'get'>, Omit<MachineOption
   dest?: string;
   exclude: string[];
   ignore: boolean;
+  from?: string;
   setup?: string;
   setupFile: string[];
   get: string[];

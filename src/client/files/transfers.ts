@@ -7,9 +7,12 @@ import { withQuery } from '../../protocol/form.ts';
 import {
   type Compression,
   compressHeader,
+  excludeParameter,
+  linksParameter,
   parseSkipped,
   parseTotals,
   partialParameter,
+  preciseParameter,
   readWarnings,
   type TransferSummary,
   totalsHeader,
@@ -34,6 +37,15 @@ export interface TransferOptions {
   compress?: Compression | undefined;
   /** Of a download: what cannot be read, or changes meanwhile, is named in the summary. Default: it is a failure. */
   isPartial?: boolean | undefined;
+  /** Of a download: times to the millisecond, where the buildlet announces `snapshot`. Default: whole seconds. */
+  isPrecise?: boolean | undefined;
+  /** Of a download: paths that are left out with all below them, where the buildlet announces `snapshot`. */
+  exclude?: readonly string[] | undefined;
+  /**
+   * Of an upload: symbolic links may lead out of the work directory, where the buildlet announces `snapshot`. Default: such an
+   * archive is refused.
+   */
+  hasAnyLinks?: boolean | undefined;
 }
 
 /** An archive that is being read. */
@@ -85,7 +97,10 @@ export async function putTar(
   const counter = new TransferCounter();
   const response = await connection.call({
     method: 'PUT',
-    path: withQuery(endpoints.putTar.path, { dir }),
+    path: withQuery(endpoints.putTar.path, {
+      dir,
+      [linksParameter]: options.hasAnyLinks ? 'any' : undefined,
+    }),
     headers: { [compressHeader]: options.compress ?? 'gzip' },
     body: counted(source, counter),
     signal,
@@ -109,6 +124,8 @@ export async function getTar(
       dir,
       pargzip: options.release ? '0' : undefined,
       [partialParameter]: options.isPartial ? '1' : undefined,
+      [preciseParameter]: options.isPrecise ? '1' : undefined,
+      [excludeParameter]: options.exclude,
     }),
     headers,
     signal,

@@ -1,0 +1,132 @@
+// The archives of a snapshot: the work directory of a buildlet, and the record of what was pushed into it.
+import { once } from 'node:events';
+import { createReadStream, fsyncSync } from 'node:fs';
+import { join } from 'node:path';
+import { createGunzip } from 'node:zlib';
+import type { BuildletClient } from '../../client/buildlet-client.ts';
+import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
+import { writeNew } from '../../files/write-whole.ts';
+import { snapshotFeature } from '../../protocol/features.ts';
+import { identityName, recordsDirectory } from '../../protocol/push-record.ts';
+import type { SnapshotRecord } from './record.ts';
+
+const filesName = 'files.tgz';
+const recordsName = 'records.tgz';
+
+/** The most that a snapshot holds unless more is asked for, in bytes. */
+export const defaultLimitBytes = 32 * 2 ** 30;
+
+export interface SaveOptions {
+  /** What is left out with all below it: paths in plain form, relative to the work directory. */
+  readonly exclude: readonly string[];
+  /** The most that it may hold, in bytes of unpacked archive. */
+  readonly limitBytes: number;
+  readonly signal: AbortSignal;
+}
+
+/** Writes them into `directory`. Throws ERR_LOST when a file changes meanwhile, ERR_QUOTA when it is more than it may be. */
+export async function saveArchives(
+  client: BuildletClient,
+  directory: string,
+  { exclude, limitBytes, signal }: SaveOptions,
+): Promise<Pick<SnapshotRecord, 'files' | 'bytes' | 'storedBytes' | 'hasRecords'>> {
+  const isAble = await client.has(snapshotFeature, { signal });
+  if (exclude.length > 0 && !isAble) {
+    throw new GomoteError('ERR_UNSUPPORTED', `${client.name} cannot leave files out`, {
+      hint: 'it is older than this gomote: remove them there, or make a new buildlet',
+    });
+  }
+  const fetch = async (
+    dir: string,
+    name: string,
+  ): Promise<{ files: number; bytes: number; storedBytes: number }> => {
+    const options = {
+      compress: 'none',
+      isPrecise: isAble,
+      exclude: dir === '' ? exclude : [],
+      signal,
+    } as const;
+    const download = await client.download(dir, options);
+    const storedBytes = await writeNew(join(directory, name), limited(download.body, limitBytes), {
+      mode: 0o600,
+      signal,
+      onWhole: (fd) => fsyncSync(fd),
+    });
+    const { files = 0, bytes = 0 } = download.summary();
+    return { files, bytes, storedBytes };
+  };
+  // What is pushed meanwhile is in the files and not in the record: the next push sends it again.
+  const records = await fetch(recordsDirectory, recordsName).catch((error: unknown) => {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  });
+  const files = await fetch('', filesName);
+  return {
+    ...files,
+    storedBytes: files.storedBytes + (records?.storedBytes ?? 0),
+    hasRecords: records !== undefined,
+  };
+}
+
+/** Puts them into the work directory of a buildlet that is new. */
+export async function restoreArchives(
+  client: BuildletClient,
+  directory: string,
+  { hasRecords, signal }: { readonly hasRecords: boolean; readonly signal: AbortSignal },
+): Promise<void> {
+  const send = async (name: string, dir: string) =>
+    await client.putTar(createReadStream(join(directory, name), { highWaterMark: 1 << 20 }), dir, {
+      compress: 'none',
+      hasAnyLinks: true,
+      signal,
+    });
+  if (hasRecords) {
+    await send(recordsName, recordsDirectory);
+    // What clients know of one work directory is not true of its copies.
+    await client.removeAll([`${recordsDirectory}/${identityName}`], { signal });
+  }
+  await send(filesName, '');
+}
+
+const isAbsent = (error: unknown): boolean =>
+  isGomoteError(error) && messageOf(error).includes(`${recordsDirectory}: no such file`);
+
+/** The same bytes of gzip; fails with ERR_QUOTA when they unpack to more than the limit: a small archive may hold a large tree. */
+async function* limited(
+  source: AsyncIterable<Uint8Array>,
+  limitBytes: number,
+): AsyncGenerator<Uint8Array> {
+  let unpackedBytes = 0;
+  const gunzip = createGunzip({ chunkSize: 256 << 10 });
+  gunzip.on('data', (chunk: Buffer) => {
+    unpackedBytes += chunk.length;
+  });
+  let failure: Error | undefined;
+  gunzip.on('error', (error) => {
+    failure = error;
+  });
+  const closed = new Promise<void>((resolve) => gunzip.once('close', resolve));
+  const check = () => {
+    if (failure !== undefined) {
+      throw new GomoteError('ERR_LOST', `the archive came damaged: ${messageOf(failure)}`);
+    }
+    if (unpackedBytes <= limitBytes) return;
+    throw new GomoteError('ERR_QUOTA', `the snapshot would be larger than ${limitBytes} bytes`, {
+      hint: 'leave files out with --exclude, or give a larger --max-size',
+    });
+  };
+  try {
+    for await (const chunk of source) {
+      if (!gunzip.write(chunk)) {
+        await Promise.race([once(gunzip, 'drain').catch(() => undefined), closed]);
+      }
+      check();
+      yield chunk;
+    }
+    gunzip.end();
+    await closed;
+    check();
+  } finally {
+    gunzip.destroy();
+  }
+}

@@ -1,0 +1,110 @@
+// gomote snapshot: what is in the work directories of buildlets, kept for later ones.
+import type { Command } from 'commander';
+import { didYouMean } from '../../did-you-mean.ts';
+import { formatDuration } from '../../duration.ts';
+import { GomoteError } from '../../errors.ts';
+import type { Snapshot } from '../../gomote/snapshots.ts';
+import type { Context } from '../context.ts';
+import { forEachNamed } from '../for-each-named.ts';
+import { type ListingOptions, listingOptions, printListing } from '../terminal/listing.ts';
+import { type Column, formatColumns } from '../terminal/table.ts';
+import { print } from '../terminal/terminal.ts';
+import { formatBytes } from '../transfer/format-bytes.ts';
+import { addWord, parseMemoryOption } from '../values.ts';
+
+interface Options extends ListingOptions {
+  exclude: string[];
+  maxSize?: number;
+}
+
+type Verb = (names: readonly string[], options: Options, context: Context) => Promise<void>;
+
+export function define(command: Command, context: Context): void {
+  listingOptions(command)
+    .argument('<what>', `what to do: ${Object.keys(verbs).join(', ')}`)
+    .argument(
+      '[name...]',
+      'to create one: the buildlet, and what the snapshot is called (default: its name and a number); else the snapshots',
+    )
+    .option(
+      '--exclude <path>',
+      'leave out this file or directory, relative to the work dir; can be repeated',
+      addWord,
+      [],
+    )
+    .option('--max-size <size>', 'the most that it may hold, such as 4g (default: 32g)', (text) =>
+      parseMemoryOption('--max-size', text),
+    )
+    .action(async (what: string, names: string[], options: Options) => {
+      const verb = verbs[what as keyof typeof verbs];
+      if (Object.hasOwn(verbs, what) && verb !== undefined) {
+        return await verb(names, options, context);
+      }
+      throw new GomoteError('ERR_USAGE', `unknown sub-command "${what}"`, {
+        hint: didYouMean(what, Object.keys(verbs)) ?? 'see gomote snapshot -h',
+      });
+    });
+}
+
+const verbs: Readonly<Record<'create' | 'list' | 'inspect' | 'remove', Verb>> = {
+  create: async ([name, tag, ...more], options, context) => {
+    if (name === undefined || more.length > 0) throw usage('create NAME [TAG]');
+    const { exclude, maxSize: maxBytes } = options;
+    const { signal, messages, terminal } = context;
+    const made = await context.withBuildlet(name, (buildlet) =>
+      messages.during('keeping the work directory', () =>
+        buildlet.snapshot(tag, { exclude, maxBytes, signal }),
+      ),
+    );
+    messages.say(`${made.files} files (${formatBytes(made.bytes)}) of the work directory`);
+    const table = () => `${made.tag}\n`;
+    await printListing([toJson(made)], options, { fields, table, terminal });
+  },
+  list: async (names, options, { gomote, terminal }) => {
+    if (names.length > 0) throw usage('list');
+    const all = await gomote.snapshots();
+    const table = () => formatColumns(all, columns, terminal);
+    await printListing(all.map(toJson), options, { fields, table, terminal });
+  },
+  inspect: async ([tag, ...more], options, { gomote, terminal }) => {
+    if (tag === undefined || more.length > 0) throw usage('inspect TAG');
+    const one = await gomote.snapshot(tag);
+    const lines = Object.entries(toJson(one)).map(([key, value]) => [key, String(value)] as const);
+    const table = () => lines.map(([key, value]) => `${key}: ${value}\n`).join('');
+    await printListing([toJson(one)], options, { fields, table, terminal });
+  },
+  remove: async (tags, options, { gomote, terminal }) => {
+    if (tags.length === 0) throw usage('remove TAG...');
+    await forEachNamed(
+      tags,
+      async (tag) => {
+        await gomote.removeSnapshot(tag);
+        if (options.json) await print(terminal, `${JSON.stringify(tag)}\n`);
+      },
+      (counts) => `${counts} were not removed`,
+    );
+  },
+};
+
+const usage = (words: string): GomoteError =>
+  new GomoteError('ERR_USAGE', `snapshot was given the wrong names`, {
+    hint: `gomote snapshot ${words}`,
+  });
+
+const fields = [
+  ...['tag', 'kind', 'created', 'used', 'backend', 'buildlet', 'builderType', 'hostType'],
+  ...['files', 'bytes', 'storedBytes', 'excluded', 'isAutomatic'],
+] as const;
+
+const toJson = (snapshot: Snapshot): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(fields.map((field) => [field, snapshot[field]]));
+
+const ageSince = (when: Date): string => formatDuration(Math.max(0, Date.now() - when.getTime()));
+
+const columns: Column<Snapshot>[] = [
+  { title: 'SNAPSHOT', cell: ({ tag }) => tag },
+  { title: 'KIND', cell: ({ kind }) => kind },
+  { title: 'OF', cell: ({ backend, buildlet }) => `${backend}/${buildlet}` },
+  { title: 'AGE', cell: ({ created }) => ageSince(new Date(created)), isForPeople: true },
+  { title: 'SIZE', cell: ({ bytes }) => formatBytes(bytes) },
+];

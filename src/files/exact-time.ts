@@ -1,0 +1,13 @@
+// Times of files as Node's calls take them.
+import { lutimesSync } from './named-fs.ts';
+
+/** A time as Node wants it. Half of all milliseconds would be cut to the one before: seconds as a fraction are not exact. */
+export const exactTime = (mtimeMs: number): number | Date =>
+  // Node takes a negative number for now.
+  mtimeMs < 0 ? new Date(mtimeMs) : (mtimeMs + 0.001) / 1000;
+
+/** Sets the time of what is at the path itself, also of a link. */
+export function setLinkTime(path: string, time: Date): void {
+  const exact = exactTime(time.getTime());
+  lutimesSync(path, exact, exact);
+}

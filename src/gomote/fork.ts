@@ -1,0 +1,46 @@
+// New buildlets with what is in the work directory of another.
+import { hostTypeOf } from '../builders.ts';
+import type { CallOptions } from '../client/client-options.ts';
+import { randomId } from '../client/random-id.ts';
+import { GomoteError } from '../errors.ts';
+import { isAddress, splitName } from './buildlet-name.ts';
+import { createSeveral } from './create.ts';
+import type { Place } from './place.ts';
+import { takeSnapshot, userSnapshots } from './snapshots.ts';
+
+/** What `fork` takes. */
+export interface ForkOptions extends CallOptions {
+  /** How many. Default 1. */
+  readonly count?: number | undefined;
+  /** Called, in a few words what is being waited for. */
+  readonly onProgress?: ((step: string) => void) | undefined;
+}
+
+/** Makes as many of the same type in the same backend, or none; gives their names. */
+export async function fork(
+  place: Place,
+  { count = 1, onProgress, signal }: ForkOptions & { signal: AbortSignal },
+): Promise<string[]> {
+  const { name, builder, backends } = place;
+  if (builder === undefined || isAddress(name)) {
+    throw new GomoteError('ERR_UNSUPPORTED', `the builder type of ${name} is not known here`, {
+      hint: 'gomote snapshot create it, and gomote create --from that',
+    });
+  }
+  const backend = await backends.open(splitName(name).backend);
+  const { catalogue } = await backends.config();
+  const host =
+    backend.types === undefined ? hostTypeOf(catalogue, builder) : { name: builder.hostType };
+  const { tag } = await takeSnapshot(place, `fork-${randomId()}`, { signal, isAutomatic: true });
+  try {
+    const wanted = {
+      backend,
+      host: { ...host, setup: undefined },
+      builder: { ...builder, setup: undefined },
+    };
+    const made = await createSeveral(backends, wanted, count, { from: tag, signal, onProgress });
+    return await Promise.all(made.map((one) => backends.fullName(backend.name, one.name)));
+  } finally {
+    await userSnapshots(backends.settings.environment).remove(tag);
+  }
+}
