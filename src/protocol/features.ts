@@ -53,6 +53,7 @@ export const buildletFeatures: readonly string[] = [
   timesFeature,
   forwardFeature,
   snapshotFeature,
+  sftpFeature,
   ...(process.platform === 'win32' ? [] : [namesFeature, breakFeature]),
   ...('zstd' in process.versions ? [zstdFeature] : []),
 ];

@@ -35,8 +35,8 @@ describe.skipIf(!hasSsh)('ssh to a buildlet', () => {
   it('passes 64 MiB each way, whole', async () => {
     const { sshWith, name } = await sshWorkshop();
     const bytes = Buffer.alloc(64 << 20, 'one two three ');
-    const { code, stdout } = await sshWith(bytes, name, 'cat');
-    expect(code).toBe(0);
+    const { code, stdout, stderr } = await sshWith(bytes, name, 'cat');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout.equals(bytes)).toBe(true);
   });
 

@@ -17,10 +17,11 @@ export interface SshWorkshop extends Workshop {
   sshWith(input: string | Buffer, ...args: string[]): Promise<Ended>;
 }
 
-/** A workshop with a local buildlet that ssh knows. */
-export async function sshWorkshop(): Promise<SshWorkshop> {
+/** A workshop with a local buildlet, made with these options, that ssh knows. */
+export async function sshWorkshop(...options: string[]): Promise<SshWorkshop> {
   const shop = workshop();
-  const name = await shop.create();
+  const created = await shop.gomote('create', ...options, 'local');
+  const name = created.stdout.toString().trim();
   const config = join(shop.directory, 'ssh_config');
   const written = await shop.gomote('ssh-config', '--write', '--ssh-config', config);
   if (written.code !== 0) throw new Error(written.stderr);

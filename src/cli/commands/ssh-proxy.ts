@@ -5,14 +5,19 @@ import type { Context } from '../context.ts';
 export function define(command: Command, context: Context): void {
   command.argument('<name>', 'buildlet').action(async (name: string) => {
     const { terminal, messages, signal } = context;
-    await context.withBuildlet(name, async (buildlet) => {
-      const { serveSsh } = await import('../../gomote/ssh/serve.ts');
-      await serveSsh(buildlet, {
-        input: terminal.stdin,
-        output: terminal.stdout,
-        onTrouble: (line) => messages.say(`gomote: ${line}`),
-        signal,
+    try {
+      await context.withBuildlet(name, async (buildlet) => {
+        const { serveSsh } = await import('../../gomote/ssh/serve.ts');
+        await serveSsh(buildlet, {
+          input: terminal.stdin,
+          output: terminal.stdout,
+          onTrouble: (line) => messages.say(`gomote: ${line}`),
+          signal,
+        });
       });
-    });
+    } finally {
+      // While it is read from, this process does not end.
+      terminal.stdin.destroy();
+    }
   });
 }

@@ -1,0 +1,143 @@
+// What the requests of SFTP do to files. The calls are synchronous: one client has this process for itself. Paths are bytes, as
+// they came; those without a leading slash begin in the directory of the process.
+import {
+  chmodSync,
+  chownSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  ftruncateSync,
+  futimesSync,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  lutimesSync,
+  readSync,
+  realpathSync,
+  renameSync,
+  truncateSync,
+  unlinkSync,
+  utimesSync,
+  writeSync,
+} from 'node:fs';
+import { errnoOf } from '../errors.ts';
+import { type Attributes, openFlags } from './packets.ts';
+
+const permissions = 0o7777;
+
+/** The flags of `open` as the system has them. */
+export function systemFlags(flags: number): number {
+  const reads = (flags & openFlags.read) !== 0;
+  const writes = (flags & (openFlags.write | openFlags.append)) !== 0;
+  const access = writes ? (reads ? constants.O_RDWR : constants.O_WRONLY) : constants.O_RDONLY;
+  return (
+    access |
+    (flags & openFlags.append ? constants.O_APPEND : 0) |
+    (flags & openFlags.create ? constants.O_CREAT : 0) |
+    (flags & openFlags.truncate ? constants.O_TRUNC : 0) |
+    (flags & openFlags.exclusive ? constants.O_EXCL : 0)
+  );
+}
+
+/** The mode of something new, from which the process's mask is taken. */
+export const modeOf = ({ mode }: Attributes, usual: number): number =>
+  (mode ?? usual) & permissions;
+
+/** Up to `length` bytes from there on; fewer only at the end of the file. */
+export function readAt(fd: number, position: number, length: number): Buffer {
+  const bytes = Buffer.allocUnsafe(length);
+  let taken = 0;
+  while (taken < length) {
+    const count = readSync(fd, bytes, taken, length - taken, position + taken);
+    if (count === 0) break;
+    taken += count;
+  }
+  return bytes.subarray(0, taken);
+}
+
+/** All of it; without a position, where the system puts it. */
+export function writeAt(fd: number, bytes: Buffer, position: number | null): void {
+  for (let done = 0; done < bytes.length; ) {
+    const at = position === null ? null : position + done;
+    done += writeSync(fd, bytes, done, bytes.length - done, at);
+  }
+}
+
+/** What a file's attributes are set by: its path, its path without following a link, or its descriptor. */
+interface Setters {
+  truncate(size: number): void;
+  chmod(mode: number): void;
+  utimes(atime: number, mtime: number): void;
+  chown(uid: number, gid: number): void;
+}
+
+export const settersOf = (path: Buffer): Setters => ({
+  truncate: (size) => truncateSync(path, size),
+  chmod: (mode) => chmodSync(path, mode),
+  utimes: (...times) => utimesSync(path, ...times),
+  chown: (...owner) => chownSync(path, ...owner),
+});
+
+export const linkSettersOf = (path: Buffer): Setters => ({
+  truncate: (size) => truncateSync(path, size),
+  // Systems give links no modes of their own.
+  chmod: (mode) => {
+    if (!lstatSync(path).isSymbolicLink()) chmodSync(path, mode);
+  },
+  utimes: (...times) => lutimesSync(path, ...times),
+  chown: (...owner) => lchownSync(path, ...owner),
+});
+
+export const descriptorSettersOf = (fd: number): Setters => ({
+  truncate: (size) => ftruncateSync(fd, size),
+  chmod: (mode) => fchmodSync(fd, mode),
+  utimes: (...times) => futimesSync(fd, ...times),
+  chown: (...owner) => fchownSync(fd, ...owner),
+});
+
+export function setAttributes(setters: Setters, { size, mode, times, owner }: Attributes): void {
+  if (size !== undefined) setters.truncate(size);
+  if (mode !== undefined) setters.chmod(mode & permissions);
+  if (times !== undefined) setters.utimes(times.atime, times.mtime);
+  if (owner !== undefined) setters.chown(owner.uid, owner.gid);
+}
+
+/** Renames, unless something has the new name. */
+export function renameNew(from: Buffer, to: Buffer): void {
+  // Only a link lets nothing come between, and not everything can have a second one.
+  if (lstatSync(from).isDirectory() || !isLinked(from, to)) {
+    if (lstatSync(to, { throwIfNoEntry: false }) !== undefined) {
+      throw Object.assign(new Error('the new name is taken'), { code: 'EEXIST' });
+    }
+    renameSync(from, to);
+  } else unlinkSync(from);
+}
+
+/** Whether the file has both names; false where it cannot have two. */
+function isLinked(from: Buffer, to: Buffer): boolean {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    const noLinks = ['EPERM', 'EOPNOTSUPP', 'ENOTSUP', 'ENOSYS', 'EXDEV', 'EMLINK'];
+    if (noLinks.includes(errnoOf(error) ?? '')) return false;
+    throw error;
+  }
+}
+
+/** The path without links and dots; its last element may be missing. */
+export function realPath(path: Buffer): Buffer {
+  const wanted = path.length === 0 ? Buffer.from('.') : path;
+  try {
+    return realpathSync.native(wanted, 'buffer');
+  } catch (error) {
+    const slash = wanted.lastIndexOf('/');
+    const last = wanted.subarray(slash + 1);
+    const isName = last.length > 0 && !['.', '..'].includes(last.toString('latin1'));
+    if (errnoOf(error) !== 'ENOENT' || !isName) throw error;
+    const above = slash < 0 ? Buffer.from('.') : wanted.subarray(0, Math.max(slash, 1));
+    const real = realpathSync.native(above, 'buffer');
+    const isRoot = real.length === 1;
+    return Buffer.concat([real, Buffer.from(isRoot ? '' : '/'), last]);
+  }
+}
