@@ -1,7 +1,7 @@
 // A command on buildlets: chooses the buildlets when the line is parsed, and runs once for each of several.
 import { type Argument, Command, Option } from 'commander';
 import { GomoteError } from '../errors.ts';
-import type { CommandEntry } from './command-table.ts';
+import type { CommandEntry } from './command-entry.ts';
 import type { Context } from './context.ts';
 import type { FanOutOptions } from './fan-out/fan-out.ts';
 

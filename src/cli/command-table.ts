@@ -1,30 +1,5 @@
 // The table of commands, in the groups and the order of `gomote -h`.
-import type { Command } from 'commander';
-import type { Context } from './context.ts';
-
-/** The module of one command, which defines its arguments, options and action. */
-export interface CommandModule {
-  define(command: Command, context: Context): void;
-  /** Rewrites the words after the command's name into a form that commander parses. */
-  rewrite?(args: readonly string[]): string[];
-}
-
-export interface CommandEntry {
-  readonly name: string;
-  readonly summary: string;
-  readonly load: () => Promise<CommandModule>;
-  /** Whether its exit codes below 125 are those of a remote command. */
-  readonly isRun?: boolean;
-  /** Whether a remote command follows the first operand, whose options are not parsed. */
-  readonly takesCommand?: boolean;
-  /**
-   * Whether its first argument is a buildlet that may be omitted, and what several mean: `each` is
-   * handled separately, all are passed as a list, or several are refused. Absent: it reads its arguments itself.
-   */
-  readonly buildlets?: 'each' | 'list' | 'one';
-  /** The option, by commander's name, that makes it work without a buildlet. */
-  readonly noneWith?: string;
-}
+import type { CommandEntry } from './command-entry.ts';
 
 const machines: readonly CommandEntry[] = [
   {
@@ -158,6 +133,13 @@ const runs: readonly CommandEntry[] = [
     isRun: true,
     takesCommand: true,
     buildlets: 'each',
+  },
+  {
+    name: 'exec-wrapper',
+    summary: 'run a program of this machine on a buildlet, for go test, cargo and CMake',
+    load: () => import('./commands/exec-wrapper.ts'),
+    isRun: true,
+    takesCommand: true,
   },
   {
     name: 'watch',

@@ -22,6 +22,10 @@ const examples: Readonly<Record<string, readonly string[]>> = {
   destroy: ['gomote destroy NAME', 'gomote destroy --all --yes'],
   diff: ['gomote diff NAME', 'gomote diff --json NAME'],
   doctor: ['gomote doctor', 'gomote doctor --backend ci --json'],
+  'exec-wrapper': [
+    "go test -exec 'gomote exec-wrapper --on NAME' ./...",
+    'gomote exec-wrapper --no-push --on NAME build/hello --version',
+  ],
   extend: ['gomote extend NAME 2h', 'gomote extend NAME 1h30m'],
   fork: ['gomote fork NAME', 'gomote fork --count 4 NAME'],
   forward: [

@@ -2,7 +2,8 @@
 import { Command, CommanderError, Option } from 'commander';
 import { readVersion } from '../package-root.ts';
 import { BuildletCommand } from './buildlet-command.ts';
-import { type CommandEntry, commandGroups, commands, otherGroup } from './command-table.ts';
+import type { CommandEntry } from './command-entry.ts';
+import { commandGroups, commands, otherGroup } from './command-table.ts';
 import type { Context } from './context.ts';
 import { examplesOf } from './examples.ts';
 import type { GlobalOptions } from './global-options.ts';

@@ -30,6 +30,7 @@ export async function chooseBuildlets(
   words: readonly string[],
   most: number,
   context: Context,
+  say = (remark: string) => context.messages.say(remark),
 ): Promise<Chosen | undefined> {
   const [first, ...rest] = words;
   const named = first === undefined ? undefined : (namesInList(first) ?? [first]);
@@ -44,7 +45,7 @@ export async function chooseBuildlets(
   const { names, remark, fault } = await find();
   if (fault !== undefined) throw fault;
   if (names.length === 0) return named && { names: named, rest };
-  if (remark !== undefined) context.messages.say(remark);
+  if (remark !== undefined) say(remark);
   return { names, rest: words };
 }
 
