@@ -19,8 +19,8 @@ export async function cleanUp() {
   rmSync(place, { recursive: true, force: true });
 }
 
-/** Starts a program that prints a line when it is ready. */
-async function startProgram(args, cwd) {
+/** Starts a program that prints a line when it is ready: the first, or the first that has the text. */
+async function startProgram(args, cwd, text = '') {
   const child = spawn(process.execPath, args, { cwd, stdio: ['ignore', 'pipe', 'inherit'] });
   cleanUps.push(async () => {
     child.kill('SIGTERM');
@@ -30,13 +30,19 @@ async function startProgram(args, cwd) {
   await new Promise((resolve, reject) => {
     child.stdout.on('data', (chunk) => {
       said += chunk;
-      if (said.includes('\n')) resolve();
+      if (lineIn(said, text) !== undefined) resolve();
     });
     child.once('exit', () => reject(new Error(`${args.join(' ')} ended: ${said}`)));
   });
   child.stdout.removeAllListeners('data').resume();
-  return { child, line: said.split('\n')[0] };
+  return { child, line: lineIn(said, text) };
 }
+
+const lineIn = (said, text) =>
+  said
+    .split('\n')
+    .slice(0, -1)
+    .find((line) => line.includes(text));
 
 /** One buildlet on a port of its own. */
 export async function startBuildlet() {
@@ -69,8 +75,8 @@ export async function startManyBuildlets(count, processes = 4) {
 
 const token = 'a token of the bench';
 
-/** A coordinator with the pool's lines, for the users. */
-export async function startCoordinator({ pool, tls = 'off', users = ['ann'] }) {
+/** A coordinator with the pool's lines, for the users; `prepare` is called with its directory before it starts. */
+export async function startCoordinator({ pool, tls = 'off', users = ['ann'], prepare }) {
   const directory = join(place, `coordinator-${cleanUps.length}`);
   mkdirSync(join(directory, 'state'), { recursive: true, mode: 0o700 });
   const toml = [
@@ -93,8 +99,13 @@ export async function startCoordinator({ pool, tls = 'off', users = ['ann'] }) {
   writeFileSync(join(directory, 'state/users.json'), JSON.stringify({ users: records }), {
     mode: 0o600,
   });
+  prepare?.(directory);
   const program = join(root, 'bin/coordinator.js');
-  const { child, line } = await startProgram([program, 'serve', '--config', 'c.toml'], directory);
+  const { child, line } = await startProgram(
+    [program, 'serve', '--config', 'c.toml'],
+    directory,
+    '"listening"',
+  );
   const { url } = JSON.parse(line);
   return { url, pid: child.pid, directory };
 }
