@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import * as v from 'valibot';
 import { buildersSchema, hostsSchema, toCatalogue } from '../backends/catalogue.ts';
 import { backendsSchema, toBackends } from '../backends/config.ts';
+import { readSetupsOf } from '../backends/setup-files.ts';
 import type { Catalogue } from '../builders.ts';
 import { badValue, parseFile } from '../config/file.ts';
 import {
@@ -136,6 +137,7 @@ export function loadCoordinatorConfig(path: string): CoordinatorConfig {
   const file = parseFile(path, bytes, schema);
   const at = (relative: string): string => resolve(dirname(path), relative);
   const catalogue = toCatalogue(path, file);
+  checkSetups(path, catalogue);
   const backends = toBackends(path, file.backends);
   const { tls, limits } = file;
   const pools = [...file.pools].map(([name, section]) =>
@@ -203,4 +205,14 @@ function toListenAddress(path: string, text: string): ListenAddress {
   } catch (error) {
     throw badValue(path, 'listen', text, messageOf(error));
   }
+}
+
+/** Machines are made ready before it is known for which builder type; what cannot be read is found before it is needed. */
+function checkSetups(path: string, { hosts, builders }: Catalogue): void {
+  const other = builders.find(({ setup }) => setup !== undefined);
+  if (other !== undefined) {
+    const why = 'at a coordinator it is the host type that has a setup';
+    throw badValue(path, `builders.${other.name}.setup`, other.setup?.script, why);
+  }
+  readSetupsOf(...hosts);
 }

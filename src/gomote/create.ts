@@ -72,6 +72,7 @@ export async function createSeveral(
     setupFiles,
     setupOutput,
     keepOnFailure,
+    freshSetup,
     machineLabels,
     priority,
     from,
@@ -83,15 +84,18 @@ export async function createSeveral(
   const needs = [from, setup, described.setup, builder.setup].some((one) => one !== undefined);
   const ready = needs ? await import('./setup.ts') : undefined;
   const setups = ready?.setupsOf(wanted, { setup, setupFiles }) ?? [];
-  const restore =
-    from === undefined
-      ? undefined
-      : (await import('./snapshots.ts')).restorer(from, backends.settings.environment);
   if (labels !== undefined) await checkLabels(labels, backend, signal);
   if (machineLabels?.length) await requireChoice('machineLabels', backend, signal);
   if (priority !== undefined) await requireChoice('priority', backend, signal);
   const kind = (await backends.configOf(backend.name))?.kind;
   const host = withLimits(described, machine, kind);
+  const kept =
+    kind === 'local' && from === undefined && setups.length > 0 && !freshSetup
+      ? await import('./kept-setup.ts')
+      : undefined;
+  const { restore, keep } = kept
+    ? kept.keptSetup({ ...wanted, host }, setups, backends, onWarning ?? (() => undefined))
+    : { restore: await restorerOf(from, backends), keep: undefined };
   const instances = await createAll(backend, builder, count, {
     user: await backends.user(),
     host: machine.inheritEnv ? { ...host, inheritEnv: true } : host,
@@ -101,10 +105,16 @@ export async function createSeveral(
   if (ready !== undefined) {
     onProgress?.('making it ready');
     const areHeld = holdMs !== undefined;
-    const call = { signal, restore, setups, setupOutput, keepOnFailure, areHeld };
+    const due = kept !== undefined && restore !== undefined ? [] : setups;
+    const call = { signal, restore, keep, setups: due, setupOutput, keepOnFailure, areHeld };
     await ready.makeReady(wanted, instances, call);
   }
   return instances;
+}
+
+async function restorerOf(tag: string | undefined, { settings }: Backends) {
+  if (tag === undefined) return undefined;
+  return (await import('./snapshots.ts')).restorer(tag, settings.environment);
 }
 
 /** Throws ERR_USAGE for what are no labels, and ERR_UNSUPPORTED where they would not be kept. */

@@ -6,14 +6,15 @@ import type { AnyBackend, Instance } from '../backends/backend.ts';
 import { runSetup, type Setup, type SetupRun } from '../backends/setup.ts';
 import { readSetup, readSetupsOf } from '../backends/setup-files.ts';
 import type { BuilderType } from '../builders.ts';
-import type { BuildletClient } from '../client/buildlet-client.ts';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { currentDirectory } from '../files/named-fs.ts';
 import { normalizeRelativePath } from '../protocol/relative-path.ts';
 import { anySignal, timeoutSignal } from '../timeout-signal.ts';
 import { withoutCreated } from './create-all.ts';
 import type { Wanted } from './find-type.ts';
+import type { KeptSetup } from './kept-setup.ts';
 import type { Place } from './place.ts';
+import type { Restore } from './snapshots.ts';
 
 /** What makes new buildlets ready, beside what their types say. */
 export interface SetupOptions {
@@ -23,6 +24,10 @@ export interface SetupOptions {
   setupFiles?: readonly string[] | undefined;
   /** Gives what takes both outputs of the scripts on that buildlet; it is not ended. Default: nothing does. */
   setupOutput?: ((buildlet: string) => Writable) | undefined;
+  /**
+   * Runs it also where the result of the same setup is kept, as it is of buildlets of this machine. Default false.
+   */
+  freshSetup?: boolean | undefined;
   /** Keeps buildlets whose setup failed, which the error names. Default false. */
   keepOnFailure?: boolean | undefined;
 }
@@ -90,7 +95,9 @@ export async function setUp(
 interface MakeReady extends Pick<SetupOptions, 'setupOutput' | 'keepOnFailure'> {
   readonly setups: readonly Setup[];
   /** What is done before. */
-  readonly restore: ((client: BuildletClient, signal: AbortSignal) => Promise<void>) | undefined;
+  readonly restore: Restore | undefined;
+  /** Keeps the result, as the first of them has it. */
+  readonly keep: KeptSetup['keep'] | undefined;
   readonly signal: AbortSignal;
   /** Whether the caller holds the buildlets. */
   readonly areHeld: boolean;
@@ -107,8 +114,9 @@ export async function makeReady(
 ): Promise<void> {
   const failed = new AbortController();
   await Promise.allSettled(
-    instances.map(async ({ name }) => {
-      const call = { ...options, signal: anySignal(signal, failed.signal) };
+    instances.map(async ({ name }, at) => {
+      const keep = at === 0 ? options.keep : undefined;
+      const call = { ...options, keep, signal: anySignal(signal, failed.signal) };
       try {
         await readyOne({ backend, builder }, name, call);
       } catch (error) {
@@ -131,7 +139,7 @@ export async function makeReady(
 async function readyOne(
   { backend, builder }: { readonly backend: AnyBackend; readonly builder: BuilderType },
   name: string,
-  { signal, setups, restore, setupOutput, areHeld }: Omit<MakeReady, 'keepOnFailure'>,
+  { signal, setups, restore, keep, setupOutput, areHeld }: Omit<MakeReady, 'keepOnFailure'>,
 ): Promise<void> {
   const client = await backend.connect(name, { signal });
   try {
@@ -140,6 +148,7 @@ async function readyOne(
     try {
       await restore?.(client, signal);
       for (const setup of setups) await runSetup(client, name, setup, { builder, output, signal });
+      await keep?.(client, name, signal);
     } finally {
       // One that failed may be kept, too; it is destroyed by its name otherwise.
       await hold?.release({ signal: timeoutSignal(releaseMs) }).catch(() => undefined);

@@ -62,11 +62,11 @@ function nextTag(store: SnapshotStore, instance: string): string {
   }
 }
 
+/** Puts a snapshot into a new buildlet. */
+export type Restore = (client: BuildletClient, signal: AbortSignal) => Promise<void>;
+
 /** What puts the snapshot into a new buildlet. Throws ERR_UNKNOWN_SNAPSHOT. */
-export function restorer(
-  tag: string,
-  environment: NodeJS.ProcessEnv,
-): (client: BuildletClient, signal: AbortSignal) => Promise<void> {
+export function restorer(tag: string, environment: NodeJS.ProcessEnv): Restore {
   const store = userSnapshots(environment);
   const { hasRecords } = store.get(tag);
   return async (client, signal) => {

@@ -1,6 +1,6 @@
 // Scripts that make new buildlets ready before their names are printed.
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { testCli } from '../helpers/cli.ts';
@@ -186,4 +186,37 @@ it('once keeps its setup as a run', async () => {
   expect(ended).toMatchObject({ code: 0, stdout: '' });
   const runs = await cli(['ps', '--json', 'me-local-0']);
   expect(JSON.parse(runs.stdout)).toHaveLength(2);
+});
+
+describe('the result of a setup', () => {
+  const script = 'echo x >>"$COUNT"; mkdir deps; echo content >deps/file';
+
+  it('is what the next buildlet with the same setup begins with', async () => {
+    const { cli, path } = cliWith('');
+    writeFileSync(path, script.replace('"$COUNT"', `'${join(cli.directory, 'count')}'`));
+    const count = () => readFileSync(join(cli.directory, 'count'), 'utf8').length / 2;
+    const create = (...args: string[]) => cli(['create', '--setup', path, ...args, 'local']);
+    expect(await create()).toMatchObject({ code: 0, stderr: '' });
+    await cli(['run', 'me-local-0', 'rm', '-rf', 'deps']);
+    const second = await create('--count', '2');
+    expect(second).toMatchObject({ code: 0, stdout: 'me-local-1\nme-local-2\n' });
+    expect(second.stderr).toContain('the setup was done before');
+    expect(count()).toBe(1);
+    expect((await cli(['run', 'me-local-2', 'cat', 'deps/file'])).stdout).toBe('content\n');
+    expect(await create('--fresh-setup')).toMatchObject({ code: 0, stderr: '' });
+    expect(count()).toBe(2);
+    writeFileSync(path, `${readFileSync(path, 'utf8')}\n: changed\n`);
+    expect(await create()).toMatchObject({ code: 0, stderr: '' });
+    expect(count()).toBe(3);
+    expect(JSON.parse((await cli(['snapshot', 'list', '--json'])).stdout)).toMatchObject([
+      { isAutomatic: true },
+      { isAutomatic: true },
+    ]);
+  });
+
+  it('of a setup that failed is not kept', async () => {
+    const { cli, path } = cliWith('touch half; exit 1');
+    await cli(['create', '--setup', path, 'local']);
+    expect((await cli(['snapshot', 'list'])).stdout).toBe('');
+  });
 });

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
-import { errnoOf, GomoteError } from '../../errors.ts';
+import { errnoOf, GomoteError, isGomoteError } from '../../errors.ts';
 import { hasPrivateDirectory, makePrivateDirectory } from '../../files/private-directory.ts';
 import { removeTree } from '../../files/remove-tree.ts';
 import { syncDirectory, writeWhole } from '../../files/write-whole.ts';
@@ -107,6 +107,21 @@ export class SnapshotStore {
   use(tag: string): void {
     const now = new Date();
     utimesSync(join(this.directory(tag), recordName), now, now);
+  }
+
+  /** Of those that were made by themselves, keeps the few that were used last. */
+  async prune(keptCount: number, keptBytes: number): Promise<void> {
+    let bytes = 0;
+    const automatic = this.list()
+      .filter(({ isAutomatic }) => isAutomatic)
+      .sort((a, b) => b.used.getTime() - a.used.getTime());
+    for (const [at, { tag, storedBytes }] of automatic.entries()) {
+      bytes += storedBytes;
+      if (at < keptCount && bytes <= keptBytes) continue;
+      await this.remove(tag).catch((error: unknown) => {
+        if (!isGomoteError(error, 'ERR_UNKNOWN_SNAPSHOT')) throw error;
+      });
+    }
   }
 
   /** Removes what processes have left that were killed while they made or removed one. */

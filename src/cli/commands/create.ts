@@ -40,6 +40,7 @@ interface Options extends ListingOptions {
   from?: string;
   setup?: string;
   setupFile: string[];
+  freshSetup?: boolean;
   keepOnFailure?: boolean;
   project: boolean;
   require: WantedLabel[];
@@ -96,6 +97,7 @@ export function define(command: Command, context: Context): void {
       addWord,
       [],
     )
+    .option('--fresh-setup', 'run it also where the result of the same setup is kept')
     .option('--keep-on-failure', 'keep it when its setup fails')
     .option('--no-project', 'do not run the setup of .gomote.toml')
     .option('--host <host>', 'which of the hosts of an ssh backend; default: the least busy one')

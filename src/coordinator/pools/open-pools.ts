@@ -7,6 +7,7 @@ import type { PoolConfig } from '../pool-config.ts';
 import { BackendPool, hostOf } from './backend-pool.ts';
 import type { Scaling } from './machine-allocator.ts';
 import type { Pool } from './pool.ts';
+import { prepared } from './prepared-pool.ts';
 import type { ReverseGate } from './reverse-gate.ts';
 
 export interface PoolPlace {
@@ -38,7 +39,7 @@ export async function openPools(
 ): Promise<OpenedPool[]> {
   return await Promise.all(
     pools.map(async (section) => ({
-      pool: await openPool(section, place),
+      pool: prepared(await openPool(section, place), section),
       scaling: section,
     })),
   );
