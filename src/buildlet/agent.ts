@@ -123,6 +123,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
   const ending = new Promise<string>((resolve) => {
     end = resolve;
   });
+  if (options.store !== undefined) makePrivateDirectory(options.store.root, 'the content store');
   const pipesDir = join(scratch, 'pipes');
   mkdirSync(pipesDir, { mode: 0o700 });
   const pipes = new PipeStock(pipesDir);

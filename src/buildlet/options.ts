@@ -1,10 +1,12 @@
 // The buildlet's command line and its META_* values.
 import { randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseDuration } from '../duration.ts';
 import { GomoteError, messageOf } from '../errors.ts';
 import { readNamedSecret } from '../files/private-file.ts';
 import { isLoopback, type ListenAddress, parseListenAddress } from '../http/server/listen.ts';
+import type { StoreOptions } from '../store/content-store.ts';
 import {
   type Confinement,
   confinementFlags,
@@ -35,6 +37,8 @@ export interface BuildletOptions {
   readonly confinement?: Confinement | undefined;
   readonly sessions: { readonly quotaBytes: number | undefined };
   /** Absent: it listens. */
+  /** Where the contents of pushed files are kept. Absent: nowhere. */
+  readonly store?: StoreOptions | undefined;
   readonly reverse: ReverseOptions | undefined;
 }
 
@@ -72,6 +76,10 @@ Options (one dash or two):
   --log-quota SIZE              how much disk space the output of runs may take,
                                 such as 512M (default: 1G); the oldest goes
                                 first
+  --store DIR                   keep the contents of pushed files in DIR: the
+                                next buildlet of the same user that is given DIR
+                                gets of a push only what is not there
+  --store-size SIZE             how much the store may take (default: 5G)
   --inherit-env                 commands get all of the environment in which
                                 this is started, not only the base of it that
                                 docs/environment.md lists
@@ -160,6 +168,7 @@ export async function readOptions(
     confinement: readConfinement(values, powerOff),
     removeAtEnd: values['remove-at-end'] ?? [],
     sessions: { quotaBytes: parseSize('--log-quota', values['log-quota']) },
+    store: readStore(values, reverse !== undefined),
     reverse,
   };
 }
@@ -180,6 +189,8 @@ function parse(argv: readonly string[]) {
         'max-lifetime': { type: 'string' },
         hold: { type: 'string' },
         'log-quota': { type: 'string' },
+        store: { type: 'string' },
+        'store-size': { type: 'string' },
         'inherit-env': { type: 'boolean' },
         'remove-at-end': { type: 'string', multiple: true },
         ...confinementFlags,
@@ -223,6 +234,25 @@ function parseSize(option: string, text: string | undefined): number | undefined
   const [, digits = '', unit = ''] = /^([1-9][0-9]{0,9})([KMG]?)$/.exec(text) ?? [];
   if (digits !== '') return Number(digits) * 1024 ** ' KMG'.indexOf(unit || ' ');
   throw usage(`${option} "${text}" is not a size`, 'give one such as 512M');
+}
+
+const storeBytes = 5 * 1024 ** 3;
+
+/** A store is of one user; a machine that dials in is lent to many. */
+function readStore(
+  values: { readonly store?: string | undefined; readonly 'store-size'?: string | undefined },
+  isReverse: boolean,
+): StoreOptions | undefined {
+  const { store, 'store-size': size } = values;
+  if (store === undefined) {
+    if (size === undefined) return undefined;
+    throw usage('--store-size needs --store', 'give --store DIR as well');
+  }
+  if (isReverse) {
+    throw usage('--store is not for a machine of a coordinator', 'the coordinator has a store');
+  }
+  const limitBytes = parseSize('--store-size', size) ?? storeBytes;
+  return { root: resolve(store), room: 'own', limitBytes };
 }
 
 /** As the option says, else as META_* does; 0 is never. */

@@ -44,6 +44,21 @@ describe('the buildlet’s options', () => {
     });
   });
 
+  it('have a store of contents for one user, not for a machine of a coordinator', async () => {
+    const directory = temporaryDirectory();
+    const store = { root: directory, room: 'own', limitBytes: 5 * 1024 ** 3 };
+    expect(await readOptions(['--store', directory], {})).toMatchObject({ store });
+    const sized = await readOptions(['--store', directory, '--store-size', '10M'], {});
+    expect(sized).toMatchObject({ store: { ...store, limitBytes: 10 * 1024 ** 2 } });
+    const alone = readOptions(['--store-size', '10M'], {});
+    await expect(alone).rejects.toThrow('--store-size needs --store');
+    const key = join(directory, 'key');
+    writeFileSync(key, 'key', { mode: 0o600 });
+    const reverse = ['--coordinator', 'https://host', '--host-type', 'host', '--key-file', key];
+    const lent = readOptions(['--store', directory, ...reverse], {});
+    await expect(lent).rejects.toThrow('--store is not for a machine of a coordinator');
+  });
+
   it('read META_ variables in both spellings, and files named with @', async () => {
     const directory = temporaryDirectory();
     writeFileSync(join(directory, 'cert'), 'CERT\n');

@@ -13,6 +13,7 @@ import type { PushSummary } from '../../src/sync/push/push-target.ts';
 import { tokenOf } from '../helpers/coordinator.ts';
 import { CoordinatorProcess } from '../helpers/coordinator-process.ts';
 import { times } from '../helpers/counts.ts';
+import { startCutter } from '../helpers/cutter.ts';
 import { processesWith } from '../helpers/processes.ts';
 import { gomoteProgram } from '../helpers/programs.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
@@ -58,7 +59,10 @@ it(`${kills} kills lose no file and leave no wrong one`, async () => {
   });
   await coordinator.start();
   const top = plant();
-  const program = clientProgram(coordinator);
+  const program = clientProgram(
+    coordinator.directory,
+    (await startCutter(`unix:${coordinator.socketPath}`)).address,
+  );
   expect(await once(program('list'), 'exit')).toEqual([0, null]);
   for (let kill = 0; kill < kills; kill++) {
     const victim = victims[kill % victims.length];
@@ -97,14 +101,14 @@ it(`${kills} kills lose no file and leave no wrong one`, async () => {
 }, 600_000);
 
 /** Starts the command line with the coordinator as the backend `team`. */
-function clientProgram({ directory, socketPath }: CoordinatorProcess) {
+function clientProgram(directory: string, address: string) {
   const config = join(directory, 'config');
   mkdirSync(join(config, 'gomote'), { recursive: true, mode: 0o700 });
   writeFileSync(join(directory, 'token'), tokenOf('me'), { mode: 0o600 });
   const section = [
     '[backends.team]',
     'kind = "coordinator"',
-    `url = "unix:${socketPath}"`,
+    `url = "http://${address}"`,
     'user = "me"',
     `token-file = "${join(directory, 'token')}"`,
   ];

@@ -8,7 +8,7 @@ import type { StoreJob, TreeJob } from './jobs.ts';
 import { TreeStore } from './tree-store.ts';
 
 const { workDir, store: options } = workerData as { workDir: string; store?: StoreOptions };
-const contents = options && new ContentStore(options);
+const contents = options && opened(options);
 const store = new TreeStore(workDir, contents);
 
 type Channel = JobChannel<unknown, string>;
@@ -47,4 +47,13 @@ async function stored(job: StoreJob, channel: Channel): Promise<string> {
   if (contents === undefined) return formatStored({ head: false, isMissing: [] });
   contents.refresh();
   return formatStored(askStore(contents, job, Buffer.concat(pieces)));
+}
+
+/** Pushes go on when the store cannot be opened: the disk may be full. */
+function opened(options: StoreOptions): ContentStore | undefined {
+  try {
+    return new ContentStore(options);
+  } catch {
+    return undefined;
+  }
 }
