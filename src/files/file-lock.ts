@@ -117,7 +117,7 @@ class Taking {
 
   async run(): Promise<Holder> {
     const { pid } = process;
-    const own = { id: randomUUID(), host: hostname(), pid, started: await startOf(pid) };
+    const own = { id: randomUUID(), host: hostname(), pid, started: (await statOf(pid)).start };
     ownIds.add(own.id);
     try {
       while (!(await makeLock(this.#path, `${JSON.stringify(own)}\n`))) {
@@ -229,13 +229,18 @@ async function isAlive({ id, pid, started }: Holder): Promise<boolean> {
   } catch (error) {
     if (errnoOf(error) !== 'EPERM') return false;
   }
-  const start = await startOf(pid);
+  const { state, start } = await statOf(pid);
+  // One that has ended stays a zombie until its parent has looked.
+  if (state === 'Z' || state === 'X') return false;
   return started === undefined || start === undefined || start === started;
 }
 
-/** When the process started; undefined when the system does not tell. */
-async function startOf(pid: number): Promise<string | undefined> {
+/** The process's state and when it started; undefined when the system does not tell. */
+async function statOf(
+  pid: number,
+): Promise<{ state?: string | undefined; start?: string | undefined }> {
   const text = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
   // The name of the program, in brackets, may have spaces and brackets.
-  return text.slice(text.lastIndexOf(')')).split(' ')[20];
+  const fields = text.slice(text.lastIndexOf(')')).split(' ');
+  return { state: fields[1], start: fields[20] };
 }

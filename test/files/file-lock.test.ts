@@ -1,5 +1,6 @@
 // Locks: of one program at a time, also after one that died or broke off, and an end to waiting.
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   existsSync,
   readdirSync,
@@ -199,3 +200,23 @@ describe('turns at a file', () => {
     expect(existsSync(`${path}.lock`)).toBe(true);
   });
 });
+
+it.runIf(process.platform === 'linux')(
+  'one of a process that has ended is free before its parent has looked',
+  async () => {
+    const path = newPath();
+    // A child of a program that waits for none: it ends once its parent has become that program.
+    const script = 'cat <&3 >&2 & echo $!; exec sleep 1000 3<&-';
+    const parent = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore', 'pipe'] });
+    onTestFinished(() => void parent.kill('SIGKILL'));
+    const stat = (pid: number) => readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const [line] = parent.stdout === null ? [] : await once(parent.stdout, 'data');
+    const pid = Number(String(line));
+    await until(() => stat(parent.pid ?? 0).includes('(sleep)'));
+    parent.stdio[3]?.destroy();
+    await until(() => stat(pid).includes(') Z '));
+    leave(path, { pid });
+    await take(path);
+    expect(idIn(path)).not.toBe('theirs');
+  },
+);

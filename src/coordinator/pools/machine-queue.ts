@@ -46,7 +46,7 @@ export class MachineQueue {
     for (const allocator of allocators) allocator.onFree = () => this.#grant();
     for (const request of this.#queue.inOrder()) {
       try {
-        this.#refuseImpossible(request);
+        this.refuseImpossible(request);
       } catch (error) {
         this.#queue.remove(request);
         request.refuse(error);
@@ -71,7 +71,7 @@ export class MachineQueue {
    */
   async allocate(owner: string, call: AllocateCall): Promise<Lent[]> {
     call.signal.throwIfAborted();
-    this.#refuseImpossible(call);
+    this.refuseImpossible(call);
     const startMs = performance.now();
     return await new Promise((resolve, reject) => {
       const leave = () => {
@@ -99,7 +99,8 @@ export class MachineQueue {
     });
   }
 
-  #refuseImpossible(call: AllocateCall): void {
+  /** Throws ERR_NO_CAPACITY for what can never be had, and while nothing that would do is up. */
+  refuseImpossible(call: Pick<AllocateCall, 'count' | 'wanted'>): void {
     const pools = this.allocators.map(({ pool }) => pool);
     refuseImpossible(this.hostType, pools, call);
   }

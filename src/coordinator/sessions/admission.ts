@@ -76,6 +76,7 @@ export class Admission {
     if (known !== undefined) return known;
     if (this.isClosed) throw new GomoteError('ERR_CLOSED', 'the coordinator is restarting');
     const priority = this.#priorityOf(user, wanted);
+    this.#refuseImpossible(user, builder, wanted);
     const names = this.#reserve(user, builder, wanted);
     const creation = new Creation({
       make: (call) => this.#make(names, { wanted: wanted.machineLabels, priority }, call),
@@ -118,6 +119,18 @@ export class Admission {
     const isHeld = ({ owner, state }: Session) =>
       owner === user.name && (state === 'creating' || state === 'running');
     return { inUse: book.all().filter(isHeld).length, maximum: user.maximum ?? limits.perUser };
+  }
+
+  /** Before a name is given: each is given once. */
+  #refuseImpossible(user: User, { hostType }: BuilderType, wanted: Wanted): void {
+    const { queueOf, audit } = this.#options;
+    try {
+      queueOf(hostType).refuseImpossible({ count: wanted.count, wanted: wanted.machineLabels });
+    } catch (error) {
+      const code = isGomoteError(error) ? error.code : 'other';
+      audit.write('create', { owner: user.name, hostType, outcome: String(error), code });
+      throw error;
+    }
   }
 
   /** Throws ERR_QUOTA for a higher one than the user's. */
