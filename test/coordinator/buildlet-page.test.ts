@@ -90,6 +90,19 @@ describe.runIf(hasBrowser)('the page of a buildlet', () => {
     // A run that goes on is followed, and can be ended.
     await page.locator(`[data-run="${going?.id}"]`).click();
     await page.locator('.line', { hasText: 'begins' }).waitFor();
+    // A page that nobody sees lets go of its connections, and goes on where it was.
+    const logs = () => coordinator.log.filter(({ path }) => path === '/page/run/events').length;
+    const before = logs();
+    const see = async (isHidden: boolean) =>
+      await page.evaluate(
+        `Object.defineProperty(document, 'hidden', { value: ${isHidden}, configurable: true });
+        document.dispatchEvent(new Event('visibilitychange'))`,
+      );
+    await see(true);
+    await expect.poll(logs, { timeout: 20_000 }).toBe(before + 1);
+    await see(false);
+    await page.locator('#log-state').getByText('live').waitFor();
+    expect(await page.locator('.line', { hasText: 'begins' }).count()).toBe(1);
     await page.getByRole('button', { name: 'End run' }).click();
     await page.getByRole('button', { name: 'End it' }).click();
     await page.getByText(/^ended by SIGTERM after/).waitFor();

@@ -30,7 +30,7 @@ export class RunOutput {
   /** Events `out` with text, `gap` for what was dropped, and `end`; their ids say where to go on. */
   readonly live: CoordinatorHandler = async (exchange, user) => {
     const { request, response, query } = exchange;
-    const resumed = parsePlace(request.headers['last-event-id']);
+    const resumed = parsePlace(request.headers['last-event-id'] ?? query.get('after'));
     const start = wholeNumber(query.get('from') ?? '0');
     if (start === undefined) return sendError(response, 400, "bogus 'from' parameter");
     const from = resumed === undefined ? start : Math.max(start, resumed.log - longestRecordBytes);
@@ -130,7 +130,7 @@ const sendNone = (response: ServerResponse): undefined =>
   void sendError(response, 404, 'there is no such run any more');
 
 /** `LOG OUT ERR`: where in the log, and in each stream, an event left off. */
-function parsePlace(id: string | string[] | undefined) {
+function parsePlace(id: string | string[] | undefined | null) {
   const [, log, out, err] = /^([0-9]{1,15}) ([0-9]{1,15}) ([0-9]{1,15})$/.exec(String(id)) ?? [];
   return log === undefined ? undefined : { log: Number(log), out: Number(out), err: Number(err) };
 }

@@ -143,33 +143,63 @@ export function copyButton(text, label) {
 
 /** Follows events at the address: calls `show` with each state, and says at the top whether it is live. `onNone`: there is nothing. */
 export function listen(path, show, onNone) {
-  const events = new EventSource(path);
   const link = byId('link');
   const say = (state, text) => {
     if (link.dataset.state === state) return;
     link.dataset.state = state;
     link.textContent = text;
   };
-  events.addEventListener('state', ({ data }) => {
-    const state = JSON.parse(data);
-    setNow(state.now);
-    byId('who').textContent = clean(state.isAdmin ? `${state.user} (admin)` : state.user);
-    show(state);
-    say('live', 'live');
+  whileInSight(() => {
+    const events = new EventSource(path);
+    events.addEventListener('state', ({ data }) => {
+      const state = JSON.parse(data);
+      setNow(state.now);
+      byId('who').textContent = clean(state.isAdmin ? `${state.user} (admin)` : state.user);
+      show(state);
+      say('live', 'live');
+    });
+    events.addEventListener('error', async () => {
+      say('lost', 'connection lost, trying again');
+      if (events.readyState !== EventSource.CLOSED) return;
+      const reply = await fetch(path).catch(() => undefined);
+      await reply?.body?.cancel();
+      if (reply?.status === 404 && onNone !== undefined) {
+        say('none', 'nothing to show');
+        return onNone();
+      }
+      // It may be that one has to sign in again, which loading the page tells.
+      setTimeout(() => location.reload(), 2_000);
+    });
+    return events;
   });
-  events.addEventListener('error', async () => {
-    say('lost', 'connection lost, trying again');
-    if (events.readyState !== EventSource.CLOSED) return;
-    const reply = await fetch(path).catch(() => undefined);
-    await reply?.body?.cancel();
-    if (reply?.status === 404 && onNone !== undefined) {
-      say('none', 'nothing to show');
-      return onNone();
+}
+
+/** How long a page that nobody sees goes on, in ms. */
+const unseenMs = 5_000;
+
+/**
+ * Opens what `open` gives, closes it when nobody sees the page, and opens it again: a browser has few connections to one
+ * server, for all its tabs. Gives the function that ends it.
+ */
+export function whileInSight(open) {
+  let current = open();
+  let timer;
+  const change = () => {
+    clearTimeout(timer);
+    if (!document.hidden) current ??= open();
+    else {
+      timer = setTimeout(() => {
+        current?.close();
+        current = undefined;
+      }, unseenMs);
     }
-    // It may be that one has to sign in again, which loading the page tells.
-    setTimeout(() => location.reload(), 2_000);
-  });
-  return events;
+  };
+  document.addEventListener('visibilitychange', change);
+  return () => {
+    clearTimeout(timer);
+    document.removeEventListener('visibilitychange', change);
+    current?.close();
+  };
 }
 
 /** Asks before something that cannot be undone; resolves with whether to do it. */

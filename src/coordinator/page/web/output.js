@@ -1,6 +1,6 @@
 // The output of one run: live, with its colours, in lines that can be linked to and searched. Only those within sight are in the page.
 import { ansi } from './ansi.js';
-import { byId, clean, countText, element, tookText } from './dom.js';
+import { byId, clean, countText, element, tookText, whileInSight } from './dom.js';
 import { Lines } from './lines.js';
 
 /** How much of the log is shown, of its end, in bytes; more is in the file. */
@@ -14,7 +14,9 @@ const spare = 20;
 export class Output {
   #box = byId('log');
   #body = byId('lines');
-  #events;
+  /** Ends the reading. */
+  #end;
+  #isOver = false;
   #lines = new Lines();
   #from = 0;
   #found = [];
@@ -69,10 +71,16 @@ export class Output {
     const query = new URLSearchParams({ name, run: id });
     byId('download').href = `/page/run/output?${query}`;
     query.set('from', this.#from);
+    this.#isOver = false;
+    this.#end = whileInSight(() => (this.#isOver ? undefined : this.#connect(query)));
+  }
+
+  /** Each event says where to go on after it, should there be another connection. */
+  #connect(query) {
     const events = new EventSource(`/page/run/events?${query}`);
-    this.#events = events;
     events.addEventListener('open', () => this.#say('live'));
-    events.addEventListener('out', ({ data }) => {
+    events.addEventListener('out', ({ data, lastEventId }) => {
+      query.set('after', lastEventId);
       const { s, at, text } = JSON.parse(data);
       this.#lines.add(s, text, at);
       if (s === 'err') this.#box.classList.add('two-streams');
@@ -93,6 +101,7 @@ export class Output {
             ? `ended by ${signal}`
             : `exit status ${code}`;
       this.#say(`${how} after ${tookText(durationMs)}`);
+      this.#isOver = true;
       events.close();
       this.#later();
     });
@@ -100,10 +109,11 @@ export class Output {
       if (events.readyState === EventSource.CLOSED) this.#say('the output cannot be had any more');
       else this.#say('connection lost, trying again');
     });
+    return events;
   }
 
   close() {
-    this.#events?.close();
+    this.#end?.();
     this.#box.classList.remove('two-streams');
     this.#body.replaceChildren();
     this.#found = [];
