@@ -328,7 +328,9 @@ describe('the small ones', () => {
       .map((part) => part.split('\n'))
       .map(([title, ...lines]) => ({
         title,
-        names: lines.flatMap((line) => /^ {2}([a-z-]+)( \[command\])? {2,}/.exec(line)?.[1] ?? []),
+        names: lines.flatMap(
+          (line) => /^ {2}([a-z][a-z-]*)( \[command\])? {2,}/.exec(line)?.[1] ?? [],
+        ),
       }))
       .filter(({ names }) => names.length > 0);
     expect(groups.map(({ title }) => title)).toEqual([
