@@ -240,6 +240,7 @@ const team: readonly CommandEntry[] = [
 ];
 
 const others: readonly CommandEntry[] = [
+  { name: 'ci', summary: 'what CI systems call', load: () => import('./commands/ci.ts') },
   {
     name: 'doctor',
     summary: 'find what keeps gomote from working, and the cure',

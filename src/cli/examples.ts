@@ -5,6 +5,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'gomote attach NAME 3f9c      # the beginning of an id will do',
     'gomote attach --new NAME 3f9c',
   ],
+  ci: ['gomote ci gitlab config', 'gomote ci gitlab prepare --type linux-amd64'],
   completion: [
     'source <(gomote completion bash)      # in ~/.bashrc; zsh the same',
     'gomote completion fish | source       # in ~/.config/fish/config.fish',

@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { errnoOf, GomoteError, isGomoteError } from '../errors.ts';
 import { chmod, createWriteStream, open, rename, rm, stat, utimes } from '../files/named-fs.ts';
 import { ownMode } from '../files/own-mode.ts';
+import { sentMode } from '../files/sent-mode.ts';
 import { writeNew } from '../files/write-whole.ts';
 import { errnoText } from '../protocol/process-state.ts';
 
@@ -41,7 +42,7 @@ export async function openSource(
     }
     const chunks = handle.createReadStream({ highWaterMark: 256 << 10 });
     return {
-      mode: stats.mode & 0o777,
+      mode: sentMode(stats, handle.fd) & 0o777,
       sizeBytes: stats.isFile() ? stats.size : undefined,
       use: async (send) => {
         try {

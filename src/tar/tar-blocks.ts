@@ -5,6 +5,7 @@ import { sortedEntries } from '../files/directory-names.ts';
 import { lstatSync, type NamedEntry, openSync, readlinkSync } from '../files/named-fs.ts';
 import type { OpenTree } from '../files/open-tree.ts';
 import { stateDirectory } from '../files/reserved-names.ts';
+import { sentMode } from '../files/sent-mode.ts';
 import { errnoText } from '../protocol/process-state.ts';
 import { archiveErrors, localFileError } from './archive-error.ts';
 import { encodeHeader, type HeaderFields } from './tar-header.ts';
@@ -85,7 +86,7 @@ export class TarBlocks {
     );
     if (stats === undefined) this.#change(name);
     else if (!stats.isDirectory()) yield* this.#entry(name, stats);
-    else yield* this.#header(directoryHeader(name, stats));
+    else yield* this.#header(directoryHeader(name, stats, this.#tree.at(name)));
   }
 
   *#end(): Generator<Buffer, void, void> {
@@ -152,7 +153,7 @@ export class TarBlocks {
     const at = this.#tree.at(name);
     const stats = lstatSync(at);
     const isDirectory = stats.isDirectory();
-    if (isDirectory) return { header: directoryHeader(name, stats), isDirectory };
+    if (isDirectory) return { header: directoryHeader(name, stats, at), isDirectory };
     const common = { name, mode: permissions(stats), sizeBytes: 0, mtimeMs: stats.mtimeMs };
     if (stats.isSymbolicLink()) {
       const linkTarget = readlinkSync(at);
@@ -170,7 +171,7 @@ export class TarBlocks {
       const stats = fstatSync(fd);
       if (!stats.isFile()) return this.#change(name);
       const { size, mtimeMs } = stats;
-      const mode = permissions(stats);
+      const mode = sentMode(stats, fd);
       yield* this.#header({ name, type: 'File', mode, sizeBytes: size, mtimeMs });
       const missing = yield* this.#copy(fd, name, size);
       if (missing !== 0) this.#change(name);
@@ -233,10 +234,10 @@ export class TarBlocks {
   }
 }
 
-const directoryHeader = (name: string, stats: Stats): HeaderFields => ({
+const directoryHeader = (name: string, stats: Stats, path: string): HeaderFields => ({
   name: `${name}/`,
   type: 'Directory',
-  mode: permissions(stats),
+  mode: sentMode(stats, path),
   sizeBytes: 0,
   mtimeMs: stats.mtimeMs,
 });

@@ -3,7 +3,7 @@ import { promises, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { BuilderType, LocalMachine } from '../../builders.ts';
 import { BuildletClient } from '../../client/buildlet-client.ts';
-import { type GomoteError, isConnectionError, isGomoteError, isOwnShortage } from '../../errors.ts';
+import { GomoteError, isConnectionError, isGomoteError, isOwnShortage } from '../../errors.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
 import { labelsOf } from '../../protocol/labels.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
@@ -76,6 +76,7 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup, KnownNames {
 
   /** @param number The number in its name. Default: the next one here. */
   async create(builder: BuilderType, call: CreateCall, number?: NameNumber): Promise<Instance> {
+    refuseOn(process.platform);
     const { reserve } = await import('./create.ts');
     const startBuildlet = this.#start ?? (await import('./process.ts')).startLocalBuildlet;
     const { directory, record } = await reserve(
@@ -273,3 +274,11 @@ const unreadable = (name: string): Instance => ({
 
 const unknown = (name: string, cause?: unknown): GomoteError =>
   unknownBuildlet(`no local buildlet "${name}"`, cause);
+
+/** Throws ERR_UNSUPPORTED where no buildlet runs. */
+export function refuseOn(platform: NodeJS.Platform): void {
+  if (platform !== 'win32') return;
+  throw new GomoteError('ERR_UNSUPPORTED', 'buildlets do not run on Windows itself', {
+    hint: 'use another backend, or run gomote in WSL',
+  });
+}

@@ -5,6 +5,7 @@ import { errnoText } from '../../protocol/process-state.ts';
 import { localFileError } from '../../tar/archive-error.ts';
 import { type FoundEntry, walkSteps } from '../../tree/tree-walk.ts';
 import { type IgnoreOptions, type IgnoreRules, ignoreRules } from '../ignore/ignore-rules.ts';
+import { localModes, type WithMode } from './local-modes.ts';
 
 export interface LocalTree {
   /** Absolute, without links. */
@@ -24,6 +25,8 @@ export interface LocalTreeOptions extends IgnoreOptions {
   readonly onEnter?: ((path: string) => void) | undefined;
   /** Why an entry must be skipped; undefined when it can be sent. */
   readonly refuses?: ((entry: FoundEntry) => GomoteError | undefined) | undefined;
+  /** Default: this one. */
+  readonly platform?: NodeJS.Platform | undefined;
 }
 
 /** The real path of a local directory. Throws ERR_LOCAL_FILE. */
@@ -53,15 +56,22 @@ export class LocalWalk implements LocalTree {
   readonly others: string[] = [];
   readonly unsent = new Map<string, GomoteError>();
   readonly #rules: IgnoreRules;
+  readonly #withMode: WithMode | undefined;
   readonly #refuses: (entry: FoundEntry) => GomoteError | undefined;
   readonly #steps: Iterator<readonly FoundEntry[]>;
   #entering: Promise<void> | undefined;
   #entered = '';
   #isOver = false;
 
-  private constructor(top: string, rules: IgnoreRules, options: LocalTreeOptions) {
+  private constructor(
+    top: string,
+    rules: IgnoreRules,
+    withMode: WithMode | undefined,
+    options: LocalTreeOptions,
+  ) {
     this.top = top;
     this.#rules = rules;
+    this.#withMode = withMode;
     this.#refuses = (entry) => options.refuses?.(entry) ?? unreadable(top, entry);
     this.#steps = walkSteps(top, {
       onEnter: options.onEnter,
@@ -78,7 +88,11 @@ export class LocalWalk implements LocalTree {
 
   /** `top` is a real path. Throws ERR_LOCAL_FILE, ERR_TIMEOUT. */
   static async begin(top: string, options: LocalTreeOptions): Promise<LocalWalk> {
-    return new LocalWalk(top, await ignoreRules(top, options), options);
+    const [rules, withMode] = await Promise.all([
+      ignoreRules(top, options),
+      localModes(top, options, options.platform),
+    ]);
+    return new LocalWalk(top, rules, withMode, options);
   }
 
   /**
@@ -109,7 +123,8 @@ export class LocalWalk implements LocalTree {
     }
   }
 
-  #take(entry: FoundEntry): void {
+  #take(found: FoundEntry): void {
+    const entry = this.#withMode?.(found) ?? found;
     const why = this.#refuses(entry);
     if (why === undefined) this.entries.push(entry);
     else this.#leave(entry.path, why);
