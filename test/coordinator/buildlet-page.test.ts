@@ -23,7 +23,7 @@ const script = [
   'echo "a <b>warning</b>" >&2',
   'for i in $(seq 500); do echo "line $i"; done',
   'printf "10%%\\r20%%\\r100%%\\n"',
-  'printf "caf\\303\\251 \\342\\200\\256evil\\007\\n"',
+  'printf "caf\\303\\251 \\342\\200\\256evil\\007\\ncut \\303"',
   'exit 3',
 ].join('; ');
 
@@ -65,6 +65,8 @@ describe.runIf(hasBrowser)('the page of a buildlet', () => {
     const odd = page.locator('.line', { hasText: 'café' });
     expect(await odd.locator('code').innerText()).toBe('café \\u{202e}evil\\u{7}');
     expect(await page.locator('#found').innerText()).toBe('1 of 1');
+    await page.getByLabel('Search').fill('cut');
+    await page.locator('.line', { hasText: 'cut \ufffd' }).waitFor();
     await page.getByLabel('Search').fill('100%');
     expect(await page.locator('.line', { hasText: '100%' }).locator('code').innerText()).toBe(
       '100%',

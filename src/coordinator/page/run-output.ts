@@ -57,6 +57,10 @@ export class RunOutput {
           const lost = streams.out.skip(piece.out) + streams.err.skip(piece.err);
           await tell('gap', { lost }, position);
         } else if (piece.kind === 'end') {
+          for (const s of ['out', 'err'] as const) {
+            const text = streams[s].finish();
+            if (text !== '') await tell('out', { s, text }, position);
+          }
           const { code, signal, why, durationMs } = piece.end;
           await tell('end', { code, signal, why, durationMs }, position);
           return void response.end();
@@ -153,6 +157,14 @@ class TextPart {
     this.#rest = all.subarray(whole.length);
     this.shown += whole.length;
     return whole.toString();
+  }
+
+  /** What is left of a character that never became whole. */
+  finish(): string {
+    const rest = this.#rest;
+    this.#rest = Buffer.alloc(0);
+    this.shown += rest.length;
+    return rest.toString();
   }
 
   /** Goes on further on; gives how many bytes were left out. */

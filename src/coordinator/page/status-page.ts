@@ -108,7 +108,7 @@ export class StatusPage {
    * The page, or the form to sign in. With a link from elsewhere browsers send no cookie: the page then asks for itself
    * once more.
    */
-  #page({ request, response, query }: CoordinatorExchange, file: string): void {
+  #page({ request, response, query, trust }: CoordinatorExchange, file: string): void {
     const user = this.#logins.find(request);
     const isLink = ['cross-site', 'same-site'].includes(String(request.headers['sec-fetch-site']));
     if (user === undefined) {
@@ -116,6 +116,7 @@ export class StatusPage {
       send(response, 200, 'html', isOnTheWay ? this.#web('again.html') : this.#loginPage);
       return;
     }
+    trust();
     const name = query.get('name');
     const isThere = name === null || isKnown(this.#options, user, name);
     send(response, isThere ? 200 : 404, 'html', this.#web(file));
