@@ -7,6 +7,17 @@ const apart = ['test/package/**', 'test/kubernetes/**', 'test/docker/**'];
 /** Tests that run in their own process and start hardly anything. */
 const code = ['test/{config,files,http,protocol,reverse,tar,tree,worker}/**/*.test.ts'];
 
+/** Tests of whole programs beside others: ssh, balancers, browsers, terminals, clouds; and of faults at random moments. */
+const long = [
+  'test/end-to-end/**/*.test.ts',
+  'test/backends/{gce,ssh}/**/*.test.ts',
+  'test/cli/{ci,fan-out,mcp,once,project,run,ssh}/**/*.test.ts',
+  'test/cli/*watch.test.ts',
+  'test/coordinator/{balancers,page,sessions}/**/*.test.ts',
+  'test/coordinator/*page*.test.ts',
+  'test/**/{*faults,completion,examples,mishaps,oidc}.test.ts',
+];
+
 export default defineConfig({
   test: {
     // Only the end of a failure: a test on a busy machine is slow, not wrong.
@@ -18,15 +29,19 @@ export default defineConfig({
     setupFiles: ['test/helpers/seed.ts'],
     projects: [
       { extends: true, test: { name: 'code', include: code, testTimeout: 10_000, isolate: false } },
-      // They start programs, terminals, browsers, servers of other tools, or move large trees.
+      // They start programs and servers, or move large trees.
       {
         extends: true,
         test: {
           name: 'programs',
           include: ['test/**/*.test.ts'],
-          exclude: [...apart, ...code],
+          exclude: [...apart, ...code, ...long],
           testTimeout: 60_000,
         },
+      },
+      {
+        extends: true,
+        test: { name: 'long', include: long, exclude: [...apart, ...code], testTimeout: 60_000 },
       },
     ],
   },
