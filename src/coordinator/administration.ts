@@ -20,7 +20,7 @@ export type AdminCommand = Exclude<
 
 type Print = (text: string) => Promise<void>;
 
-/** How long the running coordinator may take to answer, in ms. */
+/** The time limit for the running coordinator to answer, in ms. */
 const answerTimeoutMs = 60_000;
 
 export async function administer(
@@ -63,7 +63,7 @@ function userLine(user: ReturnType<Users['list']>[number]): string {
 
 type RemoveCommand = Extract<AdminCommand, { kind: 'user-remove' }>;
 
-/** Who has buildlets is removed only once it is said what becomes of these. */
+/** A user with buildlets is removed only with --end or --keep. */
 async function removeUser(
   users: Users,
   { name, buildlets }: RemoveCommand,
@@ -77,7 +77,7 @@ async function removeUser(
     });
   }
   if (buildlets !== 'end') return await users.remove(name);
-  // Asked for before anything is done: without a coordinator nothing can be ended.
+  // Check first: without a running coordinator nothing can be ended.
   const client = operatorClient(stateDirectory);
   try {
     const call = { signal: timeoutSignal(answerTimeoutMs), health: true, everybody: true };
@@ -104,7 +104,7 @@ async function removeUser(
   }
 }
 
-/** As they are written down, whether or not a coordinator runs. */
+/** The users of the file, whether or not a coordinator is running. */
 function buildletsOf(owner: string, stateDirectory: string): string[] {
   const directory = join(stateDirectory, 'sessions');
   if (!existsSync(directory)) return [];
@@ -114,7 +114,7 @@ function buildletsOf(owner: string, stateDirectory: string): string[] {
       const session = JSON.parse(readFileSync(join(directory, file), 'utf8'));
       return session?.owner === owner ? [file.replace(/\.json$/, '')] : [];
     } catch {
-      // It has ended meanwhile, or is damaged, which the coordinator says.
+      // It has ended meanwhile, or is damaged, which the coordinator reports.
       return [];
     }
   });
@@ -149,7 +149,7 @@ async function manageMachines(
   }
 }
 
-/** Fields separated by tabs: machine, host type, state, user, buildlet, what is wrong with it, and its labels. */
+/** Tab-separated fields: machine, host type, state, user, buildlet, problem, and labels. */
 function machineLine(row: MachineRecord): string {
   const { since, reason, drained, buildlet, owner } = row;
   const sinceText = (date: Date) => formatDuration(Math.max(0, Date.now() - date.getTime()));
@@ -175,7 +175,7 @@ function machineLine(row: MachineRecord): string {
     .trimEnd()}\n`;
 }
 
-/** As root, acts as the owner of the file, or of its directory: a coordinator of that user must be able to read it after. */
+/** As root, acts as the owner of the file or its directory, so that a coordinator of that user can still read it. */
 function becomeOwner(path: string): void {
   if (process.getuid?.() !== 0) return;
   const found = [path, dirname(path)]

@@ -1,8 +1,8 @@
-// The audit trail: what was done to whose buildlet, and by which request, from where.
+// The audit trail: what was done to whose buildlet, by which request, and from where.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Log, LogFields } from './log.ts';
 
-/** What a row says of the request that caused it. */
+/** The fields of a row about its request. */
 interface Cause {
   by?: string | undefined;
   readonly address: string;
@@ -11,19 +11,19 @@ interface Cause {
 
 const causes = new AsyncLocalStorage<Cause>();
 
-/** Does the work of a request; rows that it writes, also later, tell of the request. */
+/** Runs the work of a request. Its rows, including later ones, contain the request's fields. */
 export const asCause = <T>(cause: Cause, work: () => T): T => causes.run(cause, work);
 
-/** Says who sent the request that is being served. */
+/** Sets the user of the current request. */
 export function causedBy(user: string): void {
   const cause = causes.getStore();
   if (cause !== undefined) cause.by = user;
 }
 
-/** For rows that are written when the request has long been over. */
+/** The current request's fields, for rows that are written later. */
 export const currentCause = (): LogFields => ({ ...causes.getStore() });
 
-/** What nobody asked for, though it may be found out in the middle of a request. */
+/** Runs work that no request has caused, even if a request has triggered it. */
 const uncaused: ReadonlySet<string> = new Set(['died', 'exec-end', 'user-changed']);
 
 /** Adds the request to each row. */

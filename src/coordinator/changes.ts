@@ -1,4 +1,4 @@
-// Listeners that are called after changes, at most once per interval.
+// Calls listeners after changes, at most once per interval.
 export class Changes {
   readonly #intervalMs: number;
   readonly #listeners = new Set<() => void>();

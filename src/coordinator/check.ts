@@ -1,4 +1,4 @@
-// `coordinator check`: reads every file that a configuration names, and says what is wrong, and what is dangerous.
+// `coordinator check`: reads every file that a configuration names, and reports faults and dangerous settings.
 import { X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -17,18 +17,18 @@ import { tlsIdentity } from './state/tls-identity.ts';
 import { Users } from './state/users.ts';
 
 interface Report {
-  /** What keeps the coordinator, or a part of it, from working. */
+  /** Faults that keep the coordinator, or a part of it, from working. */
   readonly faults: string[];
-  /** What it would do, though an admin may not want that. */
+  /** Settings that an admin may not want. */
   readonly warnings: string[];
-  /** What the pools promise of their machines. */
+  /** The promises of the pools about their machines. */
   readonly promises: string;
 }
 
 const dayMs = 86_400_000;
 const renewalMs = 14 * dayMs;
 
-/** Looks at everything, also after something was found. */
+/** Checks everything, even after the first fault. */
 export async function check(
   config: CoordinatorConfig,
   environment: NodeJS.ProcessEnv,

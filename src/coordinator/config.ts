@@ -33,40 +33,40 @@ import type { CoordinatorStoreConfig } from './store/coordinator-store.ts';
 
 export interface CoordinatorConfig {
   readonly listen: ListenAddress;
-  /** Balancers whose word on where a connection or a request comes from is believed. */
+  /** Balancers that are trusted to report the origin of connections and requests. */
   readonly proxies: TrustedProxies;
   /** Whether connections of trusted proxies may begin with a header of the PROXY protocol. */
   readonly proxyProtocol: boolean;
   readonly stateDirectory: string;
   /** `self-signed`: made at the first start and kept in the state directory. `off`: plain HTTP. */
   readonly tls: 'self-signed' | 'off' | { readonly certFile: string; readonly keyFile: string };
-  /** Where the users are. Absent: in the state directory. */
+  /** The file of users. Absent: in the state directory. */
   readonly usersFile: string | undefined;
-  /** Coordinators of one team share their sessions, where machines are of a platform that keeps them. */
+  /** Coordinators of one team share sessions whose machines are on a platform that stores notes. */
   readonly team: string;
   readonly limits: {
     readonly perUser: number;
     readonly idleMs: number;
     readonly maximumMs: number;
-    /** The highest priority of creates of users who have none of their own. */
+    /** The default for the highest priority of a user's creates. */
     readonly priority: Priority;
   };
   readonly probeIntervalMs: number;
-  /** How long a machine in use may be silent or away before its session is given up. */
+  /** How long a machine in use may be unreachable before its session is given up. */
   readonly graceMs: number;
-  /** How long running requests have when the coordinator is asked to end. */
+  /** The time limit for running requests when the coordinator ends. */
   readonly drainMs: number;
-  /** Whether `/metrics` asks for no admin's token. */
+  /** Whether `/metrics` needs no token. */
   readonly openMetrics: boolean;
   /** Whether users may forward ports of buildlets. */
   readonly forward: boolean;
-  /** Where the audit trail goes: to a file in the state directory, or among the lines of the log. */
+  /** Where the audit trail is written: to a file in the state directory, or into the log. */
   readonly auditTo: 'file' | 'log';
-  /** Whether the audit trail holds the arguments of commands. */
+  /** Whether the audit trail contains the arguments of commands. */
   readonly auditArguments: boolean;
-  /** How long the page knows what has ended, in ms. */
+  /** How long the page keeps ended buildlets and runs, in ms. */
   readonly historyMs: number;
-  /** Who signs people in, beside the users with tokens. Absent: nobody. */
+  /** The provider for sign-ins, in addition to tokens. Absent: none. */
   readonly oidc: OidcConfig | undefined;
   /** Where contents of pushes are kept, so that they need not be sent again. */
   readonly store: CoordinatorStoreConfig;

@@ -1,4 +1,4 @@
-// Sessions over pools: who has which machine, and for how long. Free of HTTP.
+// Sessions over pools: who has which machine, and for how long. Without HTTP.
 import type { Catalogue } from '../builders.ts';
 import { GomoteError } from '../errors.ts';
 import { deadBuildletText, unknownBuildletText } from '../protocol/endpoints.ts';
@@ -27,17 +27,17 @@ interface CoordinatorOptions {
   readonly book: SessionBook;
   readonly drains: Drains;
   readonly names: AdmissionOptions['names'];
-  /** Whether there is such a user: sessions of others that other coordinators made are left alone. */
+  /** Whether the user exists here: sessions of unknown users, created by other coordinators, are left alone. */
   readonly isUser: (name: string) => boolean;
   /** Each with how many machines to keep ready ahead. */
   readonly pools: readonly OpenedPool[];
   readonly limits: AdmissionOptions['limits'];
-  /** How often each machine is asked whether it is well, in ms. */
+  /** The interval of health checks of each machine, in ms. */
   readonly probeIntervalMs: number;
-  /** How long a machine in use may be silent before its session is given up, in ms. */
+  /** How long a machine in use may be unreachable before its session is given up, in ms. */
   readonly graceMs: number;
   readonly log: Log;
-  /** What was done to whose buildlet. */
+  /** The audit trail. */
   readonly audit: Log;
   /** Whether the arguments of commands may be written and shown. */
   readonly auditArguments: boolean;
@@ -46,17 +46,17 @@ interface CoordinatorOptions {
 /** How long a session is kept after a restart when no client got its name, in ms. */
 const unclaimedMs = 120_000;
 
-/** How often expired sessions are looked for, in ms, at most. */
+/** The minimum interval between checks for expired sessions, in ms. */
 const sweepIntervalMs = 60_000;
 
-/** How much of an expiry may be lost in a crash, in ms: uses are written no more often. */
+/** How far an expiry may go back in a crash, in ms: uses are recorded at this interval. */
 const noteIntervalMs = 30_000;
 
-/** How long a probe may take, in ms: as long as the interval, within these limits. */
+/** The limits of a probe's time limit, in ms, which is otherwise the interval. */
 const shortestProbeMs = 200;
 const longestProbeMs = 10_000;
 
-/** How long a list of sessions waits to hear of those of other coordinators, in ms. */
+/** How long a list of sessions waits for those of other coordinators, in ms. */
 const listWaitMs = 3_000;
 
 /** The shortest time between two notifications of watchers, in ms. */
@@ -124,18 +124,18 @@ export class Coordinator {
     return this.#pools.catalogue;
   }
 
-  /** Goes on while the work is done; logs its failure. */
+  /** Runs the work in the background and logs its failure. */
   readonly #detach = (work: Promise<unknown>, what: string): void =>
     void work.catch(this.#sessions.trouble(what));
 
-  /** Why no buildlet can be created, in words: the end of this coordinator, and pools that hand out no machines. */
+  /** Why no buildlet can be created: this coordinator is ending, or pools cannot provide machines. */
   get troubles(): string[] {
     return this.#admission.isClosed
       ? ['the coordinator is ending']
       : closedPools(this.#pools.allocators);
   }
 
-  /** Pools of which some machines cannot be lent. */
+  /** Pools with unavailable machines. */
   get down(): string[] {
     return poolsWithUnfit(this.#pools.allocators);
   }
@@ -148,13 +148,13 @@ export class Coordinator {
     this.#detach(opening, `opening the pool ${allocator.pool.name}`);
   }
 
-  /** Takes other pools and builder types over. Nothing that is in use ends. */
+  /** Switches to other pools and builder types. Sessions are not ended. */
   reconfigure(change: PoolTableChange): void {
     for (const one of this.#pools.change(change)) this.#takeUp(one);
     this.#changes.notify();
   }
 
-  /** Takes up what an earlier coordinator left, then hands out machines. Running sessions can be used at once. */
+  /** Restores the sessions of an earlier process, then provides machines. Running sessions can be used at once. */
   start(): void {
     for (const session of withPools(this.#book, this.#pools.allocators)) {
       const { name } = session;
@@ -187,32 +187,32 @@ export class Coordinator {
     return this.#book.all().filter(({ state }) => state === 'running');
   }
 
-  /** Makes sessions for the user, once for each key; see Admission. */
+  /** Creates sessions for the user, once for each key; see Admission. */
   create(user: User, builderType: string, wanted: Wanted): Creation {
     return this.#admission.create(user, builderType, wanted);
   }
 
-  /** The client that made a session with the key does not want it any more. */
+  /** Cancels the sessions of a key, because the client no longer wants them. */
   cancel(user: User, key: string): void {
     this.#admission.cancel(user, key);
   }
 
-  /** Ends the making of a session; false when nothing of that name is being made. */
+  /** Cancels the creation of a session. Returns false when nothing of that name is being created. */
   abandon(name: string): boolean {
     return this.#admission.abandon(name);
   }
 
-  /** How many buildlets the user has, and how many at most. */
+  /** The user's number of buildlets, and the limit. */
   useOf(user: User): ReturnType<Admission['useOf']> {
     return this.#admission.useOf(user);
   }
 
-  /** A client got the session's name. */
+  /** Called when a client has received the session's name. */
   claim(name: string): void {
     this.#detach(this.#admission.claim(name), `noting that ${name} was taken`);
   }
 
-  /** The user's sessions, running or dead, sorted by name; those of all for an admin who asks. */
+  /** The user's sessions, running or dead, sorted by name; everybody's for an admin who asks. */
   async list(user: User, everybody = false): Promise<Session[]> {
     await this.#sharing.lookWithin(listWaitMs);
     const shown = this.#book.all().filter(({ owner, state }) => {
@@ -224,7 +224,7 @@ export class Coordinator {
 
   /** The user's session of that name; throws ERR_UNKNOWN_BUILDLET and ERR_NOT_OWNER. */
   async find(user: User, name: string): Promise<Session> {
-    // Another coordinator may have made it a moment ago.
+    // Another coordinator may have created it just now.
     if (!this.#book.has(name)) await this.#sharing.look();
     const session = this.#sessions.get(name);
     if (session.owner !== user.name && !user.isAdmin) {
@@ -236,7 +236,7 @@ export class Coordinator {
     return session;
   }
 
-  /** The way to the session's machine, for one use; throws ERR_BUILDLET_DIED with the reason. */
+  /** The connection to the session's machine, for one use. Throws ERR_BUILDLET_DIED with the reason. */
   async use(session: Session) {
     if (session.state === 'dead') {
       const { name, reason = '' } = session;
@@ -246,7 +246,7 @@ export class Coordinator {
     return await this.#machines.of(session);
   }
 
-  /** Tells that a use is over; when it failed, the machine is looked at. */
+  /** Ends a use. After a failure, the machine is checked. */
   used(session: Session, error?: unknown): void {
     this.#sessions.touch(session.name);
     if (error === undefined) return;
@@ -261,22 +261,22 @@ export class Coordinator {
     return extended;
   }
 
-  /** Ends the session; resolves when its machine was taken back. */
+  /** Ends the session. Resolves when its machine was released. */
   async end(session: Session, by: User, reason = `destroyed by ${by.name}`): Promise<void> {
     await this.#sessions.end(session.name, reason);
   }
 
-  /** What a user may see: own rows, or all for an admin. */
+  /** What a user may see: their own rows, or all for an admin. */
   view(user: User): CoordinatorView {
     return this.views.of(user);
   }
 
-  /** Calls the listener after changes, not at each of many; returns the function that ends it. */
+  /** Calls the listener after changes, at a limited rate. Returns a function that stops it. */
   watch(listener: () => void): () => void {
     return this.#changes.watch(listener);
   }
 
-  /** No more creates: those that wait are turned away, those that have their machine being made get it. */
+  /** Stops creates: waiting ones are refused, those whose machine is being created get it. */
   drain(): void {
     this.#admission.isClosed = true;
     for (const queue of this.#pools.queues) queue.close();

@@ -5,12 +5,12 @@ import { createWriteStream } from 'node:fs';
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export interface Log {
-  /** What happened; `event` is a stable name. Never a secret. */
+  /** Logs an event; `event` is a stable name. Never log a secret. */
   write(event: string, fields?: LogFields): void;
 }
 
 export interface ReopenedLog extends Log {
-  /** Goes on in a new file, after the old one was moved away. */
+  /** Opens the file again, after the old one was moved. */
   reopen(): void;
   /** Resolves when everything is written. */
   close(): Promise<void>;
@@ -34,14 +34,14 @@ export const both = (log: ReopenedLog, other: Log): ReopenedLog => ({
   close: () => log.close(),
 });
 
-/** Writes into another log, as events of its own: `audit-NAME`. */
+/** Writes into another log, as events `audit-NAME`. */
 export const auditIn = (log: Log): ReopenedLog => ({
   write: (event, fields) => log.write(`audit-${event}`, fields),
   reopen: () => undefined,
   close: async () => undefined,
 });
 
-/** Appends to a file of its owner's alone; what cannot be written is reported to the other log. */
+/** Appends to a file with mode 0600. Failures are reported to the other log. */
 export function fileLog(path: string, trouble: Log): ReopenedLog {
   const open = () =>
     createWriteStream(path, { flags: 'a', mode: 0o600 }).on('error', (error) => {

@@ -9,7 +9,7 @@ import type { Log } from './log.ts';
 import { type CoordinatorCommand, helpText, readCommand } from './options.ts';
 import type { Serving } from './serve.ts';
 
-/** Runs one command line; the result is the process's exit code. */
+/** Runs one command line. Returns the process's exit code. */
 export async function run(argv: readonly string[], state: StartState = {}): Promise<number> {
   // The reader of our output may be gone; that is no reason to end.
   const output = outputStream(1, state.isOutputClosed);
@@ -53,7 +53,7 @@ async function perform(command: CoordinatorCommand, state: StartState): Promise<
   }
 }
 
-/** Throws ERR_CONFIG with the last of the faults, after the others were written. */
+/** Prints all faults but the last, which it throws as ERR_CONFIG. */
 async function checkAll(path: string): Promise<void> {
   const { check } = await import('./check.ts');
   const config = await load(path);
@@ -132,7 +132,7 @@ interface Reloading {
   readonly log: Log;
 }
 
-/** An unhandled rejection is a fault of this program: it is logged with its stack, and work goes on. */
+/** An unhandled rejection is a bug in this program: it is logged with its stack, and the program continues. */
 function logUnhandled(log: Log): void {
   let count = 0;
   process.on('unhandledRejection', (reason) => {

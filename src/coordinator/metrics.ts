@@ -1,4 +1,4 @@
-// Metrics for Prometheus: the coordinator's state at the moment of the request, and counters.
+// Metrics for Prometheus: the coordinator's current state, and counters.
 
 import { readVersion } from '../package-root.ts';
 import type { Coordinator } from './coordinator.ts';
@@ -9,21 +9,21 @@ import type { CoordinatorStore } from './store/coordinator-store.ts';
 import { storeMetrics } from './store/metrics.ts';
 
 export interface Metrics {
-  /** Notes a request that is over. */
+  /** Records a finished request. */
   request(done: RequestDone): void;
-  /** Counts what goes into the audit trail. */
+  /** Counts the rows of the audit trail. */
   readonly audited: Log;
   /** The text of `/metrics`. */
   text(): Promise<{ body: string; contentType: string }>;
 }
 
-/** In seconds: from a status to an hour's build. */
+/** In seconds: from a status request to a build of an hour. */
 const durationBuckets = [0.005, 0.02, 0.1, 0.5, 2, 10, 60, 600, 3_600];
 
-/** In seconds: from a machine that is ready to a queue of an hour. */
+/** In seconds: from a ready machine to an hour in the queue. */
 const createBuckets = [0.1, 0.5, 1, 5, 15, 60, 300, 900, 3_600];
 
-/** Of Node's own, those whose names end as only a counter's may. */
+/** Node's metrics whose names have a suffix that only counters may have. */
 const misnamed = ['handles', 'requests', 'resources'].map((what) => `nodejs_active_${what}_total`);
 
 const everybody = { name: '', isAdmin: true };

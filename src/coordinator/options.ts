@@ -105,7 +105,7 @@ type OptionName = keyof typeof options;
 
 const userOptions = ['role', 'admin', 'maximum', 'priority', 'expires'] as const;
 
-/** Of each command: whether it takes a name, and which options beside --config. */
+/** For each command: whether it takes a name, and its options besides --config. */
 const commands: Readonly<Record<string, readonly [0 | 1, ...OptionName[]]>> = {
   serve: [0],
   check: [0],

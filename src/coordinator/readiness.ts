@@ -1,4 +1,4 @@
-// What is wrong with a coordinator, for load balancers, metrics and administrators.
+// Problems of a coordinator, for load balancers, metrics and admins.
 import type { Coordinator } from './coordinator.ts';
 import type { SessionBook } from './state/session-book.ts';
 import type { Users } from './state/users.ts';

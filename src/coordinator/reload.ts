@@ -1,4 +1,4 @@
-// A new configuration for a coordinator that runs: read and checked as a whole, then taken over, or refused as a whole.
+// Reloads the configuration of a running coordinator: it is applied as a whole, or refused as a whole.
 import type { Server } from 'node:http';
 import { Server as TlsServer } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
@@ -69,7 +69,7 @@ export async function reload(
   if (secretFile !== undefined) readNamedSecret('client-secret-file', secretFile);
   const { added, ...changes } = poolChanges(before.pools, after.pools);
   const opened = await openAll(added, place);
-  // From here on nothing fails.
+  // Nothing below can fail.
   Object.assign(limits, after.limits);
   useIdentity(server, identity);
   signIn.use(after.oidc);

@@ -20,18 +20,18 @@ const wrong = { status: 401, text: 'bad username or password' };
 
 export const userPrefix = 'user-';
 
-/** Who runs `coordinator` commands on the machine of the coordinator. */
+/** The user of `coordinator` commands on the coordinator's machine. */
 const operator = { name: operatorName, isAdmin: true };
 
-/** The first wrong tokens from an address are answered at once; then each later than the last, to this most, in ms. */
+/** The first wrong tokens from an address are answered at once; later replies are delayed more and more, up to this, in ms. */
 const freeFailures = 3;
 const firstDelayMs = 50;
 const longestDelayMs = 3_000;
 
-/** An address is forgiven after this long without a wrong token, in ms. */
+/** The delay is reset after this long without a wrong token, in ms. */
 const forgetMs = 60_000;
 
-/** How many are remembered, and how many wait at once: those beyond are answered at once, to spare memory. */
+/** How many addresses are remembered, and how many replies are delayed at once. Others are answered at once, to save memory. */
 const addressLimit = 10_000;
 const waitingLimit = 1_000;
 
@@ -42,14 +42,14 @@ export class Authenticator {
   readonly #failures = new Map<string, { count: number; lastAtMs: number }>();
   #waiting = 0;
 
-  /** @param operatorToken What the commands of `coordinator` on this machine show. Absent: there are none. */
+  /** @param operatorToken The token of `coordinator` commands on this machine. Absent: none. */
   constructor(users: Users, log: Log, operatorToken?: string) {
     this.#users = users;
     this.#operatorToken = operatorToken;
     this.#log = log;
   }
 
-  /** Who sent the request, or what to answer: Basic with a name and its token, or Bearer with a token alone. */
+  /** The user who sent the request, or the refusal: Basic with a name and its token, or Bearer with a token. */
   async check(request: IncomingMessage, address: string): Promise<Verdict> {
     const [, token] = /^Bearer ([\w.~+/=-]+)$/i.exec(request.headers.authorization ?? '') ?? [];
     if (token !== undefined) return await this.authenticate(undefined, token, address);
@@ -58,7 +58,7 @@ export class Authenticator {
     return await this.authenticate(pair.user, pair.password, address);
   }
 
-  /** The same for a name (with its prefix `user-`) and a token that came in another way. */
+  /** The same for a name (with the prefix `user-`) and a token from another source. */
   async authenticate(
     authUser: string | undefined,
     token: string,
@@ -81,7 +81,7 @@ export class Authenticator {
     return expected !== undefined && timingSafeEqual(hashOf(token), hashOf(expected));
   }
 
-  /** The name of a user. Any other is not written: it may be a token that was typed in the wrong place. */
+  /** The name of a known user. Others are not logged: they may be tokens typed in the wrong field. */
   #shown(authUser: string): string {
     const isUser =
       authUser.startsWith(userPrefix) &&
@@ -93,7 +93,7 @@ export class Authenticator {
     const now = Date.now();
     const before = this.#failures.get(address);
     const count = before === undefined || now - before.lastAtMs > forgetMs ? 1 : before.count + 1;
-    // The one seen last goes to the end, so that the first is the one to forget.
+    // The most recent one goes to the end, so that the first is the one to forget.
     this.#failures.delete(address);
     this.#failures.set(address, { count, lastAtMs: now });
     const [oldest] = this.#failures.keys();

@@ -1,4 +1,4 @@
-// Which commands run on whose buildlet, for the audit trail and the status page: read off the requests that pass.
+// Extracts from relayed requests which commands run on whose buildlet, for the audit trail and the status page.
 import { messageOf } from '../../errors.ts';
 import type { RelayRecord } from '../../http/relay/proxy.ts';
 import { endpoints, processStateTrailer } from '../../protocol/endpoints.ts';
@@ -12,7 +12,7 @@ import type { RunAudit } from './run-audit.ts';
 export interface CommandAudit {
   readonly log: Log;
   readonly runs: RunAudit;
-  /** Whether arguments are written: they may be confidential. */
+  /** Whether arguments are recorded: they may be confidential. */
   readonly withArguments: boolean;
 }
 
@@ -22,7 +22,7 @@ interface CommandOver {
   readonly record: RelayRecord;
   readonly failure: unknown;
   readonly startMs: number;
-  /** The run that it started, and that a machine can be asked about. */
+  /** The run that it started, about which the machine can be asked. */
   readonly run: string | undefined;
 }
 
@@ -30,19 +30,19 @@ interface CommandPeek {
   readonly peek: (piece: Buffer) => void;
   /** The command, as far as it is known. */
   text(withArguments: boolean): string;
-  /** Whether it runs on by itself once it was started. */
+  /** Whether it goes on without the request once it was started. */
   readonly isDetached: boolean;
-  /** Writes what was run, and how it ended as far as the reply says. */
+  /** Records the command, and how it ended as far as the reply shows. */
   over(audit: CommandAudit, over: CommandOver): void;
 }
 
-/** How much of a form is looked at, in bytes, and how much of a command is written, in characters. */
+/** How much of a form is parsed, in bytes, and how much of a command is recorded, in characters. */
 const peekLimitBytes = 16 << 10;
 const commandLimit = 500;
 
 const starts: readonly string[] = [endpoints.exec.path, endpoints.session.path];
 
-/** What to look at a request by that starts a command; undefined for all others. */
+/** The observer for a request that starts a command; undefined for other requests. */
 export function commandPeek(method: string, path: string): CommandPeek | undefined {
   if (method !== 'POST' || !starts.includes(path)) return undefined;
   const pieces: Buffer[] = [];

@@ -1,17 +1,17 @@
-// Requests that follow the log of a run: the run goes on without them, and their clients pick it up again.
+// Requests that follow the log of a run: the run goes on without them, and their clients reconnect.
 interface Follower {
-  /** Whether the log has begun to come: before, the client does not know whether the run was started. */
+  /** Whether the log has begun to arrive: before that, the client does not know whether the run was started. */
   readonly isFollowing: () => boolean;
   readonly controller: AbortController;
 }
 
-/** How often those are looked at that had not begun when all were to end, in ms. */
+/** How often to check those that had not begun when all were ended, in ms. */
 const lookIntervalMs = 100;
 
 export class Followers {
   readonly #open = new Set<Follower>();
 
-  /** For one request; `over` is to be called at its end. */
+  /** Registers one request; call `over` at its end. */
   begin(isFollowing: () => boolean): { signal: AbortSignal; over: () => void } {
     const controller = new AbortController();
     const follower = { isFollowing, controller };
@@ -19,7 +19,7 @@ export class Followers {
     return { signal: controller.signal, over: () => this.#open.delete(follower) };
   }
 
-  /** Ends all of them, as soon as each has begun; returns the function that ends no more. */
+  /** Ends each as soon as it has begun. Returns a function that stops this. */
   end(reason: Error): () => void {
     const look = () => {
       for (const { isFollowing, controller } of this.#open) {

@@ -13,7 +13,7 @@ import { extend, list, types } from './handlers/list.ts';
 import { drain, machineList, undrain } from './handlers/machines.ts';
 import type { CoordinatorHandler, CoordinatorRoute } from './server.ts';
 
-/** The texts are those of a Go coordinator. */
+/** The texts of a Go coordinator. */
 const GET = { methods: ['GET'], wrongMethod: 'GET required' } as const;
 const POST = { methods: ['POST'], wrongMethod: 'POST required' } as const;
 

@@ -1,4 +1,4 @@
-// How runs ended, for the audit trail: also those that go on while no request follows them.
+// Records how runs ended, including those that no request follows, for the audit trail.
 import * as v from 'valibot';
 import { endpoints } from '../../protocol/endpoints.ts';
 import { withQuery } from '../../protocol/form.ts';
@@ -9,9 +9,9 @@ import type { Session } from '../sessions/session.ts';
 
 interface RunAuditOptions {
   readonly log: Log;
-  /** Asks the session's machine; rejects, or gives undefined, when it cannot be asked any more. */
+  /** Asks the session's machine. Rejects, or resolves with undefined, when it can no longer be asked. */
   readonly ask: (session: Session, path: string) => Promise<string | undefined>;
-  /** How often those are looked at that nobody follows, in ms. */
+  /** How often to check runs that nobody follows, in ms. */
   readonly intervalMs: number;
 }
 
@@ -21,10 +21,10 @@ interface OpenRun {
   readonly fields: LogFields;
 }
 
-/** The most that are looked after; of more, the trail says that they go on. */
+/** The maximum number of followed runs. For others, the trail says that they go on. */
 const openLimit = 10_000;
 
-/** Nothing that a machine says is believed beyond this. */
+/** The fields that are accepted from a machine. */
 const infoSchema = v.object({
   id: v.string(),
   running: v.boolean(),
@@ -52,7 +52,7 @@ export class RunAudit {
   async over(given: OpenRun): Promise<void> {
     const one = { ...given, fields: { ...given.fields, run: given.run, ...currentCause() } };
     const key = `${one.session.name} ${one.run}`;
-    // The request may be sent again, for the same run.
+    // The request may be repeated for the same run.
     if (this.#open.has(key)) return;
     this.#open.set(key, one);
     const ended = await this.#endOf(one);

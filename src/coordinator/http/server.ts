@@ -1,4 +1,4 @@
-// The coordinator's HTTP: its own endpoints by path, and everything that names a buildlet relayed to it.
+// The coordinator's HTTP server: its own endpoints by path, and requests that name a buildlet, which are relayed.
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, Server } from 'node:http';
 import { messageOf } from '../../errors.ts';
@@ -25,13 +25,13 @@ import type { Authenticator } from './authenticator.ts';
 
 /** One request to the coordinator. */
 export interface CoordinatorExchange extends Exchange {
-  /** In the log and in error texts. */
+  /** Its id in the log and in error messages. */
   readonly id: string;
   /** Of the client, also behind a trusted proxy. */
   readonly address: string;
-  /** More for the request's line in the log. */
+  /** Additional fields for the request's log line. */
   readonly note: Record<string, string | number | undefined>;
-  /** To be called once the client has shown who it is: see `UnauthenticatedConnections`. */
+  /** Call it when the client has authenticated: see `UnauthenticatedConnections`. */
   readonly trust: () => void;
 }
 
@@ -45,19 +45,19 @@ export interface CoordinatorRoute {
   readonly methods: readonly Method[];
   /** The reply (status 400) to any other method. */
   readonly wrongMethod: string;
-  /** `anyone`: the handler gets no user and checks the request itself; `monitor`: also those who may only watch. */
+  /** `anyone`: the handler gets no user and checks the request itself; `monitor`: also read-only users. */
   readonly access: 'anyone' | 'user' | 'admin' | 'monitor';
-  /** Whether browsers may ask for it on behalf of pages; the handler checks of which. */
+  /** Whether web pages may request it; the handler checks which. */
   readonly isForPages?: boolean | undefined;
   readonly handle: CoordinatorHandler;
 }
 
-/** A request that is over. */
+/** A finished request. */
 export interface RequestDone {
   readonly path: string;
   readonly status: number;
   readonly ms: number;
-  /** Bodies that were relayed, in bytes. */
+  /** The size of relayed bodies, in bytes. */
   readonly requestBytes?: number | undefined;
   readonly replyBytes?: number | undefined;
 }
@@ -65,16 +65,16 @@ export interface RequestDone {
 interface CoordinatorServerOptions {
   readonly authenticator: Authenticator;
   readonly routes: readonly CoordinatorRoute[];
-  /** Handles what names a buildlet in `X-Buildlet-Proxy`. */
+  /** Handles requests that name a buildlet in `X-Buildlet-Proxy`. */
   readonly relay: (exchange: CoordinatorExchange, user: User, name: string) => Promise<void>;
   readonly tls?: TlsIdentity | undefined;
-  /** Whose word on where a request comes from is believed. Default: nobody's. */
+  /** The proxies that are trusted to report a request's origin. Default: none. */
   readonly proxies?: TrustedProxies | undefined;
-  /** What clients may take that have not shown who they are. */
+  /** The limits for unauthenticated clients. */
   readonly unauthenticated?: ConnectionLimits | undefined;
   readonly log: Log;
   readonly audit?: Log | undefined;
-  /** Called for each request that is over. */
+  /** Called for each finished request. */
   readonly onDone?: ((done: RequestDone) => void) | undefined;
 }
 
@@ -164,10 +164,10 @@ async function serve(
   }
 }
 
-/** Statuses of what somebody may not have. */
+/** The statuses of refusals. */
 const refusals: ReadonlySet<number> = new Set([401, 403, 429]);
 
-/** How much was relayed, of a request that was. */
+/** The relayed bytes of a relayed request. */
 const bytesIn = ({ requestBytes, replyBytes }: CoordinatorExchange['note']) => ({
   requestBytes: Number(requestBytes ?? 0),
   replyBytes: Number(replyBytes ?? 0),
@@ -216,7 +216,7 @@ async function dispatch(
   await route.handle(exchange, user);
 }
 
-/** Every value of the header that names a buildlet: Node joins those that come twice. */
+/** Every value of the header that names a buildlet: Node joins repeated ones. */
 function namesIn({ rawHeaders }: IncomingMessage): string[] {
   const wanted = proxyHeader.toLowerCase();
   return rawHeaders.flatMap((value, at) =>

@@ -1,4 +1,4 @@
-// Which files went to and from whose buildlet, for the audit trail.
+// Records file transfers to and from buildlets in the audit trail.
 import { messageOf } from '../../errors.ts';
 import type { RelayRecord } from '../../http/relay/proxy.ts';
 import { printable } from '../../printable.ts';
@@ -28,7 +28,7 @@ interface TransferOver {
   readonly session: Session;
   readonly record: RelayRecord;
   readonly failure: unknown;
-  /** Whether names of files are written. */
+  /** Whether file names are recorded. */
   readonly withNames: boolean;
 }
 

@@ -4,7 +4,7 @@ import { positiveDurationSchema } from '../../config/values.ts';
 
 const groups = v.optional(v.array(v.string()));
 
-/** Whether tokens and secrets would not cross a network in clear. */
+/** Whether tokens and secrets do not cross a network unencrypted. */
 const isSafe = (text: string): boolean => {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol === 'https:') return true;
@@ -14,15 +14,15 @@ const isSafe = (text: string): boolean => {
 const url = v.pipe(v.string(), v.check(isSafe, 'give https://HOST'));
 
 export const oidcSchema = v.strictObject({
-  /** As the provider calls itself. */
+  /** The provider's issuer identifier. */
   issuer: url,
   'client-id': v.string(),
   'client-secret-file': v.optional(v.string()),
-  /** Where browsers reach this coordinator. */
+  /** The URL of this coordinator for browsers. */
   url,
   scopes: v.optional(v.string(), 'openid profile email'),
   'name-claim': v.optional(v.string(), 'preferred_username'),
-  /** Taken off the end of names that are addresses. */
+  /** The domain to remove from names that are e-mail addresses. */
   'email-domain': v.optional(v.string()),
   'groups-claim': v.optional(v.string(), 'groups'),
   'admin-groups': groups,
@@ -40,9 +40,9 @@ export interface OidcConfig {
   readonly emailDomain: string | undefined;
   readonly groupsClaim: string;
   readonly adminGroups: readonly string[];
-  /** Absent: everybody whom the provider signs in. */
+  /** Absent: everybody who can sign in at the provider. */
   readonly userGroups: readonly string[] | undefined;
-  /** How long the tokens of `gomote login` are good. */
+  /** How long the tokens of `gomote login` are valid. */
   readonly tokenMs: number;
 }
 

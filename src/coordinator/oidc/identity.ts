@@ -1,26 +1,26 @@
-// Who a person is here, by what the provider says of them.
+// Maps the provider's claims about a person to a user here.
 import { GomoteError } from '../../errors.ts';
 import { quoted } from '../../printable.ts';
 import type { OidcConfig } from './config.ts';
 
-/** What the provider says of a person. */
+/** The provider's claims about a person. */
 export type Claims = Readonly<Record<string, unknown>>;
 
 export interface Identity {
   readonly name: string;
-  /** Whom the provider never confuses with another, whatever name they get. */
+  /** The provider's permanent id of the person. */
   readonly subject: string;
   readonly role: 'user' | 'admin';
 }
 
-/** Throws ERR_UNAUTHORIZED for people who have no business here, in words for them. */
+/** Throws ERR_UNAUTHORIZED, with a message for the person, when they may not sign in. */
 export function identityOf(claims: Claims, config: OidcConfig): Identity {
   const { issuer, nameClaim, emailDomain, groupsClaim, adminGroups, userGroups } = config;
   const { sub } = claims;
   if (typeof sub !== 'string' || sub === '') throw refused('the provider gives no subject');
   const given = claims[nameClaim];
   if (typeof given !== 'string') throw refused(`the provider gives no ${nameClaim}`);
-  // Anybody could have given the provider that address.
+  // The address may not belong to the person.
   if (nameClaim === 'email' && !['true', 'undefined'].includes(String(claims.email_verified))) {
     throw refused('the provider has not verified your email address');
   }

@@ -1,4 +1,4 @@
-// The provider that signs people in: its endpoints, and what it says of those who come from it.
+// The provider for sign-ins: its endpoints, and its claims about people.
 import type * as oauth from 'oauth4webapi';
 import { GomoteError, messageOf } from '../../errors.ts';
 import { readNamedSecret } from '../../files/private-file.ts';
@@ -6,10 +6,10 @@ import { timeoutSignal } from '../../timeout-signal.ts';
 import type { OidcConfig } from './config.ts';
 import type { Claims } from './identity.ts';
 
-/** How long the provider may take to answer, in ms. */
+/** The time limit for the provider to answer, in ms. */
 const answerTimeoutMs = 10_000;
 
-/** What a browser is to bring back. */
+/** What the browser must return with. */
 export interface Challenge {
   readonly state: string;
   readonly nonce: string;
@@ -46,7 +46,7 @@ export class OidcProvider {
     this.config = config;
   }
 
-  /** What of it does not work, without anybody signing in. Throws ERR_UNAVAILABLE when it cannot be reached. */
+  /** Checks the provider without a sign-in. Throws ERR_UNAVAILABLE when it cannot be reached. */
   async check(): Promise<string[]> {
     const { server } = await this.#open();
     return [
@@ -63,7 +63,7 @@ export class OidcProvider {
     return `${this.config.url}/page/oidc/callback`;
   }
 
-  /** Where to send a browser, and what it has to bring back. */
+  /** Where to send a browser, and what it must return with. */
   async begin(): Promise<{ readonly url: string; readonly challenge: Challenge }> {
     const { api, server } = await this.#open();
     if (server.authorization_endpoint === undefined) throw lacking('an authorization endpoint');
@@ -81,7 +81,7 @@ export class OidcProvider {
     return { url: url.href, challenge: { state, nonce, verifier } };
   }
 
-  /** What the provider says of whom a browser has come back for. */
+  /** The claims about the person of a returning browser. */
   async finish(query: URLSearchParams, { state, nonce, verifier }: Challenge): Promise<Claims> {
     const { api, server, client, auth, options } = await this.#open();
     const parameters = api.validateAuthResponse(server, client, query, state);
@@ -113,7 +113,7 @@ export class OidcProvider {
     };
   }
 
-  /** What the provider says of who has signed in on the other device; while nobody has, why not. */
+  /** The claims about the person who has signed in on the other device, or why nobody has. */
   async finishDevice(deviceCode: string): Promise<Claims | 'pending' | 'slow down'> {
     const { api, server, client, auth, options } = await this.#open();
     const response = await api.deviceCodeGrantRequest(server, client, auth, deviceCode, options);
@@ -127,7 +127,7 @@ export class OidcProvider {
     }
   }
 
-  /** Of the id token, with what the provider tells only when it is asked, such as groups. */
+  /** The claims of the id token, with those of the userinfo endpoint, such as groups. */
   async #claims(tokens: oauth.TokenEndpointResponse): Promise<Claims> {
     const { api, server, client, options } = await this.#open();
     const claims = api.getValidatedIdTokenClaims(tokens);
@@ -145,7 +145,7 @@ export class OidcProvider {
     try {
       return await this.#opened;
     } catch (error) {
-      // It may be there the next time.
+      // It may be available the next time.
       this.#opened = undefined;
       throw error;
     }
@@ -157,7 +157,7 @@ export class OidcProvider {
     const issuer = new URL(text);
     const options = {
       signal: () => timeoutSignal(answerTimeoutMs),
-      // The configuration allows that for this machine alone.
+      // The configuration allows that only for this machine.
       [api.allowInsecureRequests]: issuer.protocol === 'http:',
     };
     const secret =
@@ -181,7 +181,7 @@ export class OidcProvider {
   }
 }
 
-/** Why, below the words of fetch that say nothing. */
+/** The cause behind fetch's generic message. */
 const causeOf = (error: unknown): string =>
   messageOf(error instanceof Error && error.cause !== undefined ? error.cause : error);
 

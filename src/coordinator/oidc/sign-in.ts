@@ -20,14 +20,14 @@ interface SignInOptions {
   readonly audit: Log;
 }
 
-/** How many may be on their way to the provider at once, and how long a browser may take, in ms. */
+/** The maximum number of pending sign-ins, and their time limit, in ms. */
 const pendingLimit = 1_000;
 const browserMs = 600_000;
 
 const smallForm = { limitBytes: 4 << 10, timeoutMs: 10_000 };
 
 interface DeviceLogin extends DeviceStart {
-  /** The next question to the provider, not before. */
+  /** The earliest time of the next request to the provider. */
   nextMs: number;
   intervalMs: number;
 }
@@ -51,7 +51,7 @@ export class SignIn {
     ];
   }
 
-  /** Lets this provider sign people in from here on, or none; with another, what was begun has to be begun again. */
+  /** Switches to this provider, or to none. With another provider, pending sign-ins are dropped. */
   use(config: OidcConfig | undefined): void {
     if (this.#provider !== undefined && isDeepStrictEqual(this.#provider.config, config)) return;
     this.#provider = config && new OidcProvider(config);
@@ -70,7 +70,7 @@ export class SignIn {
   /** The prefix of the name keeps other hosts of the domain, and plain HTTP, from setting the cookie. */
   #cookieOf({ config }: OidcProvider): { readonly name: string; readonly attributes: string } {
     const isSecure = config.url.startsWith('https:');
-    // The browser comes back from another site, and has to bring it.
+    // The browser returns from another site, and must send the cookie.
     const attributes = `Path=/; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`;
     return { name: isSecure ? '__Host-gomote-oidc' : 'gomote-oidc', attributes };
   }
@@ -116,7 +116,7 @@ export class SignIn {
     }
   }
 
-  /** Without an id a sign-in begins; with one it is asked whether that is over. */
+  /** Without an id, begins a sign-in; with one, checks whether it is complete. */
   async #device(
     { request, response, note }: CoordinatorExchange,
     provider: OidcProvider,
@@ -168,7 +168,7 @@ export class SignIn {
 
 const digest = (value: string): string => createHash('sha256').update(value).digest('hex');
 
-/** What was begun first is forgotten first, when there are too many. */
+/** Drops the oldest ones when there are too many. */
 function keep<T>(map: Map<string, T>, key: string, value: T): void {
   map.set(key, value);
   const [oldest] = map.keys();

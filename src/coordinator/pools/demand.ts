@@ -1,4 +1,4 @@
-// How many machines are kept for those who come back: as many as were in use at once within some time.
+// How many machines to keep ready: as many as were in use at once within some time.
 
 export class Demand {
   /** How long it is remembered, in ms. */

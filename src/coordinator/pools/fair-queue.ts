@@ -1,15 +1,15 @@
-// A fair queue: the higher priority comes first, and users of one priority take turns.
+// A fair queue: higher priorities come first, and users of one priority take turns.
 
 export interface Waiting {
   readonly owner: string;
-  /** The higher, the earlier; it may grow with time. Default 0. */
+  /** Higher comes first; it may grow with time. Default 0. */
   readonly priority?: number;
 }
 
 export class FairQueue<T extends Waiting> {
   /** A user's requests; the order of the users is the order of their turns. */
   readonly #turns = new Map<string, T[]>();
-  /** Those that were served in vain: they come before all others. */
+  /** Requests that could not be served: they come before all others. */
   readonly #first: T[] = [];
 
   push(item: T): void {
@@ -18,12 +18,12 @@ export class FairQueue<T extends Waiting> {
     else items.push(item);
   }
 
-  /** Puts back one that was taken out and could not be served: it is the next again. */
+  /** Puts back a request that could not be served, at the front. */
   putBack(item: T): void {
     this.#first.push(item);
   }
 
-  /** Takes out one that is served; its owner's turn comes again after all others'. */
+  /** Removes a request that is served. Its owner's next turn comes after all others'. */
   take(item: T): void {
     const isFirst = this.#first.includes(item);
     this.remove(item);
@@ -33,7 +33,7 @@ export class FairQueue<T extends Waiting> {
     this.#turns.set(item.owner, items);
   }
 
-  /** Takes out one that no longer waits; whether it was there. */
+  /** Removes a request that no longer waits. Returns whether it was there. */
   remove(item: T): boolean {
     if (removeFrom(this.#first, item)) return true;
     const items = this.#turns.get(item.owner) ?? [];
@@ -42,7 +42,7 @@ export class FairQueue<T extends Waiting> {
     return true;
   }
 
-  /** All in the order in which they will be served, if nobody comes or leaves. */
+  /** All requests, in the order in which they will be served if nothing changes. */
   inOrder(): T[] {
     const levels = new Map<number, Map<string, T[]>>();
     for (const [owner, items] of this.#turns) {

@@ -1,4 +1,4 @@
-// What admins see of the machines of all pools, and the taking of one out of use.
+// Lists the machines of all pools for admins, and drains them.
 import { GomoteError } from '../../errors.ts';
 import type { MachineRecord } from '../../protocol/coordinator.ts';
 import type { Log } from '../log.ts';
@@ -55,7 +55,7 @@ export class MachineAdmin {
     });
   }
 
-  /** The machine is not lent from here on; who has it keeps it. */
+  /** Takes the machine out of use; its current session continues. */
   async drain(machine: string, note: string, by: string): Promise<MachineRecord> {
     const allocator = this.#find(machine);
     await this.#options.drains.drain(machine, note);

@@ -1,4 +1,4 @@
-// Hands out the machines of one pool: never more than it has, to each user in turn, some of them created ahead.
+// Allocates the machines of one pool, within its capacity, with some of them created ahead.
 import { setMaxListeners } from 'node:events';
 import { GomoteError, messageOf } from '../../errors.ts';
 import { hasLabels, type Labels } from '../../protocol/labels.ts';
@@ -11,27 +11,27 @@ import { ReadyMachines } from './ready-machines.ts';
 import { RecentNames } from './recent-names.ts';
 import { retry } from './retry.ts';
 
-/** How many machines there are before they are asked for. */
+/** How many machines are created ahead. */
 export type Scaling = Pick<PoolConfig, 'warm' | 'minimum' | 'keepMs'>;
 
 interface MachineAllocatorOptions {
   readonly scaling: Scaling;
   /** Called with errors of background work. */
   readonly onTrouble: (what: string, error: unknown) => void;
-  /** Called when a machine in use is gone for good. */
+  /** Called when a machine in use is permanently lost. */
   readonly onLost: (id: string, reason: string) => void;
-  /** How often machines that are ready are asked whether they are well, in ms. */
+  /** The interval of health checks of ready machines, in ms. */
   readonly lookMs?: number;
-  /** The first wait before a failed release or start is tried again, in ms; it doubles up to a minute. */
+  /** The initial delay before a failed release or start is retried, in ms; it doubles up to a minute. */
   readonly retryMs?: number;
 }
 
 const longestRetryMs = 60_000;
 
-/** More often than the platform ends machines that are not used, in ms. */
+/** The interval of keep-alives, in ms: shorter than the platform's idle time-out. */
 const defaultLookMs = 60_000;
 
-/** How long a machine that was taken back is remembered, in ms: longer than a list of machines takes. */
+/** How long a released machine is remembered, in ms: longer than listing machines takes. */
 const rememberMs = 300_000;
 
 /** Machines of the same labels that could be had. */
@@ -47,7 +47,7 @@ export class MachineAllocator {
   readonly #options: MachineAllocatorOptions;
   readonly #lent = new Set<string>();
   readonly #releasing = new Map<string, Promise<boolean>>();
-  /** Those that were taken back: a list of what is there may be older. */
+  /** Released machines: a list from the platform may be older. */
   readonly #returned = new RecentNames(rememberMs);
   readonly #ready: ReadyMachines;
   readonly #closed = new AbortController();
@@ -65,7 +65,7 @@ export class MachineAllocator {
     this.pool = pool;
     this.#options = options;
     const { signal } = this.#closed;
-    // As many listen as there are machines being made or taken back.
+    // One listener for each machine that is being created or released.
     setMaxListeners(0, signal);
     const { onTrouble, scaling, retryMs: firstRetryMs = 1_000 } = options;
     this.#scaling = scaling;
@@ -93,7 +93,7 @@ export class MachineAllocator {
     return this.#ready.count;
   }
 
-  /** Why it hands out no machines; undefined while it does. */
+  /** Why it cannot provide machines; undefined while it can. */
   get trouble(): string | undefined {
     return this.#isOpen ? undefined : this.#trouble;
   }
@@ -134,8 +134,8 @@ export class MachineAllocator {
   }
 
   /**
-   * Takes a machine back; resolves when it is clean or gone, or with false when the allocator was closed before. It is
-   * tried until it succeeds.
+   * Releases a machine. Resolves when it is clean or gone, or with false when the allocator was closed before. Retries
+   * until it succeeds.
    */
   async giveBack(id: string): Promise<boolean> {
     this.#lent.delete(id);
@@ -155,7 +155,7 @@ export class MachineAllocator {
     return isDone === true;
   }
 
-  /** Whether the machine is one of this allocator's, or was just now. */
+  /** Whether the machine belongs to this allocator, or did recently. */
   knows(id: string): boolean {
     const isHere = this.#lent.has(id) || this.#releasing.has(id) || this.#returned.has(id);
     return isHere || this.#ready.has(id);
@@ -189,12 +189,12 @@ export class MachineAllocator {
     this.onFree();
   }
 
-  /** Hands out no more; what is being made is finished, and what is ready stays so. */
+  /** Stops allocating; creations in progress are finished, and ready machines stay ready. */
   stop(): void {
     this.#isOpen = false;
   }
 
-  /** Hands out no more, and keeps nothing ready. */
+  /** Stops allocating, and keeps no machines ready. */
   retire(): void {
     this.stop();
     // Also what is being made.
@@ -254,7 +254,7 @@ export class MachineAllocator {
     return wanted;
   }
 
-  /** Lends one that is ready, or makes one; only called for what is free. */
+  /** Allocates a ready machine, or creates one. Only called within the capacity. */
   async take(call: AcquireCall): Promise<string> {
     const ready = this.#ready.take((id) => hasLabels(this.labelsOf(id), call.wanted));
     if (ready === undefined) return await this.#acquire(call);

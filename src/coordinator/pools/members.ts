@@ -1,4 +1,4 @@
-// Which of a pool's machines is lent to whom.
+// Tracks which of a pool's machines are in use.
 import { hasLabels, type Labels, type WantedLabels } from '../../protocol/labels.ts';
 import type { Member } from './pool.ts';
 

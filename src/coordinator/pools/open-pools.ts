@@ -1,4 +1,4 @@
-// The one switch from a pool's configuration to its code.
+// The only place that maps a pool's configuration to its code.
 import { join } from 'node:path';
 import { openBackend } from '../../backends/open.ts';
 import { GomoteError } from '../../errors.ts';
@@ -96,7 +96,7 @@ export async function requireSandbox(pool: string, environment: NodeJS.ProcessEn
   });
 }
 
-/** What commands on local machines get of the coordinator's own environment: nothing that may be a secret. */
+/** The part of the coordinator's environment that local machines get: nothing that may be secret. */
 function inherited(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const names = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'TZ'];
   return Object.fromEntries(names.map((name) => [name, environment[name]]));

@@ -1,4 +1,4 @@
-// Where machines of a coordinator come from.
+// The interface of pools, which provide a coordinator's machines.
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import type { GomoteError } from '../../errors.ts';
 import type { Labels, WantedLabels } from '../../protocol/labels.ts';

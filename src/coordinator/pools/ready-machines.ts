@@ -1,4 +1,4 @@
-// Machines that are made ahead of the requests for them.
+// Machines that are created before they are requested.
 import { isOwnShortage, messageOf } from '../../errors.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type { Pool } from './pool.ts';

@@ -1,4 +1,4 @@
-// Names that are remembered for a time after they were added.
+// Remembers names for a limited time.
 export class RecentNames {
   readonly #forMs: number;
   /** In the order they were added. */

@@ -1,4 +1,4 @@
-// Repeats work until it succeeds, with growing pauses.
+// Repeats work until it succeeds, with growing delays.
 
 interface InsistOptions {
   /** Ends the work and the waits. */

@@ -1,4 +1,4 @@
-// Where machines dial in: checks their key and name, and gives their connection to the pool of their host type.
+// Accepts machines that dial in: checks their key and name, and passes the connection to the pool of their host type.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -24,7 +24,7 @@ interface Entrance {
   readonly keyFile: string;
 }
 
-/** How long a wrong key is kept waiting, in ms. */
+/** The delay of the reply to a wrong key, in ms. */
 const wrongKeyDelayMs = 1_000;
 
 type Refusal = { readonly status: number; readonly text: string };
@@ -121,7 +121,7 @@ export class ReverseGate {
   }
 }
 
-/** Compares digests with each key, so that the time taken tells nothing. */
+/** Compares digests with each key in constant time. */
 function isKey(authorization: string, keyFile: string): boolean {
   const given = digest(/^Bearer (\S+)$/.exec(authorization)?.[1] ?? '');
   return keysIn(keyFile)

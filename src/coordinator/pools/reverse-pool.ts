@@ -1,4 +1,4 @@
-// Machines that dial in from behind NAT: offered when they are connected and clean, lent, and cleaned again.
+// Machines that dial in from behind NAT: available when they are connected and clean, and cleaned after each use.
 import { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, messageOf } from '../../errors.ts';
 import { type Labels, labelText, type WantedLabels } from '../../protocol/labels.ts';

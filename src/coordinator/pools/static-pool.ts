@@ -1,4 +1,4 @@
-// Buildlets at fixed addresses that always run: lent to users, reset between them, and asked whether they are well.
+// Permanent buildlets at fixed addresses: allocated to users, reset between them, and checked for health.
 import { existsSync } from 'node:fs';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, isOwnShortage, messageOf } from '../../errors.ts';

@@ -1,4 +1,4 @@
-// What is wrong with pools, in words that tell nothing which only admins may know.
+// Describes problems of pools, without details that only admins may see.
 import type { MachineAllocator } from './machine-allocator.ts';
 
 type Allocators = ReadonlyMap<string, MachineAllocator>;
@@ -9,7 +9,7 @@ export const closedPools = (allocators: Allocators): string[] =>
     trouble === undefined ? [] : [`the pool of ${pool.hostType} is not open: ${trouble}`],
   );
 
-/** Pools of which some machines cannot be lent. */
+/** Pools with unavailable machines. */
 export const poolsWithUnfit = (allocators: Allocators): string[] =>
   [...allocators].flatMap(([, { pool }]) => {
     const count = pool.unfit?.all.length ?? 0;

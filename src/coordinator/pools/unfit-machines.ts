@@ -1,4 +1,4 @@
-// Machines that cannot be lent at the moment: since when, and why.
+// Unavailable machines: since when, and why.
 import { formatDuration } from '../../duration.ts';
 import type { Log } from '../log.ts';
 

@@ -1,4 +1,4 @@
-// New sessions: who may have them, under which names, and their making, once for each key.
+// Creates sessions: quotas, names, and idempotency by key.
 import type { BuilderType, Catalogue } from '../../builders.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
 import { nextName, type UsedNames } from '../../files/used-names.ts';
@@ -113,7 +113,7 @@ export class Admission {
     return undefined;
   }
 
-  /** How many buildlets the user has, and how many at most. */
+  /** The user's number of buildlets, and the limit. */
   useOf(user: User): { readonly inUse: number; readonly maximum: number } {
     const { book, limits } = this.#options;
     const isHeld = ({ owner, state }: Session) =>

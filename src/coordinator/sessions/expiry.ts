@@ -1,4 +1,4 @@
-// Ends sessions whose time is over.
+// Ends expired sessions.
 
 import type { SessionBook } from '../state/session-book.ts';
 import type { MachineConnections } from './machine-connections.ts';

@@ -1,4 +1,4 @@
-// Connections to the machines of running sessions: kept for reuse, with what runs over them and each machine's health.
+// The connections to the machines of running sessions, with their uses and each machine's health.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import {
@@ -22,7 +22,7 @@ interface MachineUse {
   readonly relay: Relay;
   /** Aborts when the session is over, with the reason. */
   readonly signal: AbortSignal;
-  /** Marks the begin of a use; call the result at its end, with whether a run may go on without it. */
+  /** Begins a use. Call the result at its end, with whether a run may go on without it. */
   begin(request: RunningRequest): (leavesRun: boolean) => void;
 }
 

@@ -1,4 +1,4 @@
-// Runs on a machine that no request follows at the moment: detached ones, and those whose reader was cut off.
+// Runs on a machine that no request follows: detached ones, and those whose reader was disconnected.
 import * as v from 'valibot';
 import { printable } from '../../printable.ts';
 import { endpoints } from '../../protocol/endpoints.ts';

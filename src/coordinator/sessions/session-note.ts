@@ -1,4 +1,4 @@
-// A session as it is kept with its machine, for every coordinator on the platform to read.
+// The note of a session on its machine, readable by every coordinator on the platform.
 import * as v from 'valibot';
 import { buildletName } from '../../protocol/buildlet-name.ts';
 import { labelsOf } from '../../protocol/labels.ts';

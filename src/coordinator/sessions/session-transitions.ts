@@ -1,4 +1,4 @@
-// The transitions of sessions: every change of state is made here, is written to disk, and has its effects.
+// The state transitions of sessions: each is written to disk and has its effects.
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import { deadBuildletText, unknownBuildletText } from '../../protocol/endpoints.ts';
 import type { Log } from '../log.ts';
@@ -17,7 +17,7 @@ interface SessionTransitionsOptions {
   readonly isShared: (pool: string | undefined) => boolean;
   readonly machines: MachineConnections;
   readonly log: Log;
-  /** What was done to whose buildlet. */
+  /** The audit trail. */
   readonly audit: Log;
   readonly onChange: () => void;
   /** Called for each session that is not there any more. */

@@ -1,4 +1,4 @@
-// A session: one user has one machine, from the request to the end. Its states and their transitions.
+// A session: one user's use of one machine, from the request to the end. Its states and transitions.
 import { GomoteError } from '../../errors.ts';
 import type { Labels } from '../../protocol/labels.ts';
 

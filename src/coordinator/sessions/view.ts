@@ -96,7 +96,7 @@ export class Views {
     return await this.#machines.of(session);
   }
 
-  /** What a user may see: own rows, or all for an admin. */
+  /** What a user may see: their own rows, or all for an admin. */
   of(user: User): CoordinatorView {
     const isShown = ({ owner }: { owner: string }) => user.isAdmin || owner === user.name;
     const { queues } = this.#pools;

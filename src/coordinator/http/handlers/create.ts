@@ -24,7 +24,7 @@ import type { Step } from '../../sessions/creation.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { CoordinatorExchange, CoordinatorHandler } from '../server.ts';
 
-/** How often a create that tells its progress says that it still waits, in ms: a silent connection may be cut. */
+/** How often a create with progress repeats its state, in ms: proxies may cut silent connections. */
 const reminderMs = 10_000;
 
 export function create(coordinator: Coordinator): CoordinatorHandler {
@@ -47,7 +47,7 @@ export function create(coordinator: Coordinator): CoordinatorHandler {
       const [first] = sessions;
       if (exchange.signal.aborted || first === undefined) return;
       exchange.note.buildlet = sessions.map(({ name }) => name).join(' ');
-      // Word of them that reached the client's side of the wire is what makes the buildlets the client's.
+      // The buildlets belong to the client once the reply has been written to the connection.
       exchange.response.once('finish', () => {
         for (const { name } of sessions) coordinator.claim(name);
       });
@@ -66,10 +66,10 @@ export function create(coordinator: Coordinator): CoordinatorHandler {
   };
 }
 
-/** The most that one request makes. */
+/** The maximum number of one request. */
 const countLimit = 100;
 
-/** The type, and how many of it; a client that gives no count gets one, in a reply of one. */
+/** The type and the count. Without a count, the reply has a single buildlet. */
 function checked(form: URLSearchParams): {
   builderType: string;
   count: number | undefined;
@@ -107,7 +107,7 @@ function checked(form: URLSearchParams): {
   throw new GomoteError('ERR_REQUEST', `bad 'count' parameter: a number from 1 to ${countLimit}`);
 }
 
-/** All of them, or ERR_REQUEST: none is dropped without a word. */
+/** All labels, or ERR_REQUEST: none is dropped silently. */
 function checkedLabels(text: string | null): Labels | undefined {
   if (text === null) return undefined;
   const labels = labelsInText(text);

@@ -1,4 +1,4 @@
-// POST /hold for a session: it ends soon after the last client that held it has gone.
+// POST /hold for a session: it ends soon after its last holder has disconnected.
 import { isGomoteError } from '../../../errors.ts';
 import { Hold, serveHold } from '../../../http/server/hold.ts';
 import type { Exchange } from '../../../http/server/server.ts';
@@ -7,12 +7,12 @@ import type { Coordinator } from '../../coordinator.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { User } from '../../state/user-records.ts';
 
-/** How often a session that is held is noted as used, in ms. */
+/** How often a held session is marked as used, in ms. */
 const usedEveryMs = 60_000;
 
 export class HeldSessions {
   readonly #coordinator: Coordinator;
-  /** By the session's name and the time it was made, for names come again. */
+  /** By the session's name and creation time, because names are reused. */
   readonly #holds = new Map<string, Hold>();
 
   constructor(coordinator: Coordinator) {
@@ -41,7 +41,7 @@ export class HeldSessions {
       if (found.createdMs !== session.createdMs) return;
       await this.#coordinator.end(found, user, 'its client has gone');
     } catch (error) {
-      // It has ended meanwhile, or what failed has been logged: taking a machine back is tried again.
+      // It has ended meanwhile, or the failure has been logged: releasing a machine is retried.
       if (!isGomoteError(error)) throw error;
     }
   }

@@ -1,4 +1,4 @@
-// GET /buildlet/list, /buildlet/types and POST /buildlet/extend: what there is, and more time for it.
+// GET /buildlet/list, /buildlet/types and POST /buildlet/extend.
 import { parseDuration } from '../../../duration.ts';
 import { GomoteError } from '../../../errors.ts';
 import { readFormBody, sendText, smallForm } from '../../../http/server/reply.ts';
@@ -9,7 +9,7 @@ import type { Coordinator } from '../../coordinator.ts';
 import type { Log } from '../../log.ts';
 import type { CoordinatorHandler } from '../server.ts';
 
-/** With `health=1` also how each is, and why one is dead; with `all=1`, for admins, everybody's. */
+/** With `health=1` also the health of each; with `all=1`, for admins, everybody's buildlets. */
 export function list(coordinator: Coordinator): CoordinatorHandler {
   return async ({ response, query }, user) => {
     const all = parseBool(query.get('all'));

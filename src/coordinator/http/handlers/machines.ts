@@ -7,7 +7,7 @@ import { decodeForm } from '../../../protocol/form.ts';
 import type { MachineAdmin } from '../../pools/machine-admin.ts';
 import type { CoordinatorHandler } from '../server.ts';
 
-/** How long a note may be, in characters: it is shown in one line. */
+/** The maximum length of a note, in characters: it is shown in one line. */
 const noteLimit = 500;
 
 export function machineList(machines: MachineAdmin): CoordinatorHandler {

@@ -21,7 +21,7 @@ import type { CoordinatorExchange } from '../server.ts';
 import { auditTransfer } from '../transfer-audit.ts';
 import { HeldSessions } from './held-sessions.ts';
 
-/** How long a halt waits for the machine to be taken back before it answers, in ms; that goes on anyway. */
+/** How long a halt waits for the machine to be released before it replies, in ms; the release continues. */
 const haltWaitMs = 30_000;
 
 export function relay(
@@ -78,8 +78,8 @@ const needsNewer = (path: string, headers: IncomingHttpHeaders): boolean =>
   (path === endpoints.exec.path && headers[replyIdHeader.toLowerCase()] === undefined);
 
 /**
- * Whether there is one way to read the path: what this coordinator takes for another request than a halt or a command,
- * the machine must not take for one.
+ * Whether the path is unambiguous: a path that this coordinator does not treat as a halt or a command
+ * must not be treated as one by the machine.
  */
 const isPlain = (path: string): boolean => path === '/' || /^(?:\/[\w-]+)+$/.test(path);
 
@@ -161,7 +161,7 @@ async function pass(
   }
 }
 
-/** Which hop failed, for whom, and what to do next, in one line. */
+/** Names the hop that failed, the buildlet, and what to do next, in one line. */
 function explain(
   error: unknown,
   { name, machine = '' }: Session,
