@@ -6,9 +6,22 @@ import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
 import { CoordinatorClient } from '../../src/client/coordinator-client.ts';
 import { tokenOf, writeUsers } from './coordinator.ts';
-import { until } from './processes.ts';
+import { processesWith, until } from './processes.ts';
 import { projectRoot } from './programs.ts';
 import { temporaryDirectory } from './temporary.ts';
+
+/** Those of local pools outlive their coordinator, also when a test fails before it has ended them. */
+async function endBuildlets(directory: string): Promise<void> {
+  const left = () => processesWith(`unix:${directory}/state/pools/`);
+  for (const pid of left()) {
+    try {
+      process.kill(pid, 'SIGTERM');
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  await until(() => left().length === 0);
+}
 
 export interface CoordinatorProcessOptions {
   /** Lines of configuration after `listen`, `tls` and `state-directory`. */
@@ -42,6 +55,7 @@ export class CoordinatorProcess {
     if (directory === undefined) this.#writeUsers(users);
     onTestFinished(async () => {
       await this.kill();
+      if (directory === undefined) await endBuildlets(this.directory);
       // A failure that nobody waited for is a fault, whatever else the test has seen.
       const unhandled = this.#output
         .split('\n')
