@@ -53,8 +53,8 @@ export class Channel extends Duplex {
     this.stderr = new Writable({
       write: (chunk: Buffer, _encoding, done) => this.#send({ rest: chunk, isError: true, done }),
     });
-    // An output that breaks off is told by the other streams.
-    this.on('error', () => undefined);
+    // Whoever writes learns of a client that has gone by `gone`, or by the end of the connection.
+    for (const stream of [this, this.stderr]) stream.on('error', () => undefined);
   }
 
   /** The number by which the client knows it. */

@@ -27,6 +27,8 @@ export interface SshConnectionOptions {
   /** The only key that lets a client in. */
   readonly userKey: ParsedKey;
   readonly services: SshServices;
+  /** Told why a connection is ended that its client has not left. */
+  readonly onFault: (error: Error) => void;
 }
 
 /** Ciphers that Node does fast; what passes never leaves this machine. */
@@ -79,7 +81,7 @@ export class SshConnection {
       onWrite: (data) => {
         if (output.writable) output.write(data);
       },
-      onError: () => this.close(),
+      onError: (error) => this.#fail(error),
       onHandshakeComplete: () => {
         this.#hasKeys = true;
       },
@@ -124,9 +126,15 @@ export class SshConnection {
     if (this.#isOver) return;
     try {
       this.#protocol.parse(data, 0, data.length);
-    } catch {
-      this.close();
+    } catch (error) {
+      this.#fail(error as Error);
     }
+  }
+
+  #fail(error: Error): void {
+    if (this.#isOver) return;
+    this.#options.onFault(error);
+    this.close();
   }
 
   #handlers(): MessageHandlers {
@@ -156,7 +164,7 @@ export class SshConnection {
       },
       CHANNEL_WINDOW_ADJUST: (_protocol, id, bytes) => of(id)?.widen(bytes),
       CHANNEL_DATA: (_protocol, id, data) => {
-        if (of(id)?.receive(data) === false) this.close();
+        if (of(id)?.receive(data) === false) this.#fail(new Error('more came than was allowed'));
       },
       CHANNEL_EOF: (_protocol, id) => of(id)?.receiveEnd(),
       CHANNEL_CLOSE: (_protocol, id) => of(id)?.receiveClose(),

@@ -103,7 +103,7 @@ describe.skipIf(!hasSsh)('ssh to a buildlet', () => {
   it('lets several commands share one connection', async () => {
     const { ssh, startSsh, name, directory } = await sshWorkshop();
     const control = ['-o', `ControlPath=${join(directory, 'c')}`];
-    const master = startSsh([...control, '-M', '-N', name]);
+    const master = startSsh([...control, '-M', '-N', name], { stdio: ['ignore', 1, 2] });
     onTestFinished(() => void master.kill());
     await until(() => existsSync(join(directory, 'c')));
     const ends = await Promise.all(
@@ -118,9 +118,13 @@ describe.skipIf(!hasSsh)('ssh to a buildlet', () => {
     const one = startSsh([...control, name, `sleep ${mark}`], { stdio: 'pipe' });
     const inside = () => processesWith(`sleep\0${mark}`).length > 0;
     await until(inside);
+    const filled = startSsh([...control, name, 'yes & yes >&2'], { stdio: 'pipe' });
+    await Promise.all([filled.stdout, filled.stderr].map((stream) => once(stream ?? one, 'data')));
     one.kill('SIGKILL');
+    filled.kill('SIGKILL');
     await until(() => !inside());
     expect(await ssh(...control, name, 'echo still')).toMatchObject({ code: 0 });
+    expect(master.exitCode).toBe(null);
   });
 
   it('shows commands the agent of the client, and nothing without -A', async () => {

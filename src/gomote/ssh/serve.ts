@@ -1,6 +1,6 @@
 // A buildlet as an SSH server, over two byte streams: commands are runs there, sockets are its ports.
 import type { Readable, Writable } from 'node:stream';
-import { GomoteError } from '../../errors.ts';
+import { GomoteError, messageOf } from '../../errors.ts';
 import { sessionFeature, sftpFeature } from '../../protocol/features.ts';
 import type { SshServices } from '../../ssh/services.ts';
 import type { Buildlet } from '../buildlet.ts';
@@ -59,7 +59,8 @@ export async function serveSsh(buildlet: Buildlet, options: ServeSshOptions): Pr
       }
     },
   };
-  const connection = new SshConnection({ input, output, ...keys, services });
+  const onFault = (error: Error) => onTrouble(`the ssh connection failed: ${messageOf(error)}`);
+  const connection = new SshConnection({ input, output, ...keys, services, onFault });
   const leave = () => connection.close();
   signal.addEventListener('abort', leave, { once: true });
   if (signal.aborted) leave();
