@@ -64,13 +64,16 @@ export class Outputs {
   }
 
   #writable(name: 'stdout' | 'stderr'): Writable {
-    return new Writable({
+    const writable = new Writable({
       write: (chunk: Buffer, _encoding, done) => {
         this.#keep(name, chunk);
         const takers = this.#takers.filter(({ from }) => from === name || from === 'all');
         Promise.all(takers.map(({ take }) => take(chunk))).then(() => done(), done);
       },
     });
+    // What a run that was cancelled wrote last may fail when nobody reads the run any more.
+    writable.on('error', () => undefined);
+    return writable;
   }
 
   #keep(name: 'stdout' | 'stderr', chunk: Buffer): void {
