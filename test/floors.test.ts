@@ -12,6 +12,7 @@ const floors: Record<string, number> = {
   'package-root.ts': 0,
   'shared-call.ts': 0,
   'timeout-signal.ts': 0,
+  'tracing.ts': 0,
   'start-state.ts': 0,
   'node-command.ts': 0,
   'duration.ts': 2,

@@ -17,6 +17,19 @@ export async function runOn(
   interrupts: Interrupts,
 ): Promise<number> {
   const context = new Context(terminal, interrupts);
+  const work = () => runIn(context, argv);
+  if (!traces.some((name) => terminal.environment[name])) return await work();
+  const { traced } = await import('./tracing.ts');
+  return await traced(argv, context, work);
+}
+
+/** What makes a command line one that is traced. */
+const traces = [
+  ...['TRACEPARENT', 'OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'],
+];
+
+async function runIn(context: Context, argv: readonly string[]): Promise<number> {
+  const { terminal } = context;
   // The failed write itself reports a closed pipe; the event adds nothing.
   for (const stream of [terminal.stdout, terminal.stderr]) stream.on('error', ignore);
   try {

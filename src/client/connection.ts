@@ -20,6 +20,7 @@ import type { RelayTarget } from '../http/relay/proxy.ts';
 import { endpoints, proxyHeader } from '../protocol/endpoints.ts';
 import { errorCodeHeader, parseErrorCode } from '../protocol/error-reply.ts';
 import { anySignal, timeoutSignal } from '../timeout-signal.ts';
+import { currentTraceparent } from '../tracing.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { headersLimitMs } from './time-limit.ts';
 
@@ -114,7 +115,8 @@ export class Connection {
     const { address, dispatcher, label, onRequest } = this.#options;
     this.#sender ??=
       dispatcher === undefined ? new HttpClient(address) : dispatcherSender(dispatcher, address);
-    const headers = { ...request.headers, ...this.#headers() };
+    const traceparent = currentTraceparent();
+    const headers = { ...request.headers, ...this.#headers(), ...(traceparent && { traceparent }) };
     const startMs = Date.now();
     const response = await this.#sender.send({ ...request, headers }).catch((error: unknown) => {
       throw transportError(error, request.signal, 'ERR_CONNECT');

@@ -87,6 +87,7 @@ async function serveUntilTold(path: string, signals: readonly NodeJS.Signals[]):
     waiting.abort(new GomoteError('ERR_ABORTED', 'ended while it waited')),
   );
   const { signal } = waiting;
+  const endTracing = await tracingOf(process.env, log);
   const starting = serve(config, { environment: process.env, log, signal, onLost });
   reloadAtHangup({ path, config, starting, log });
   const serving = await starting;
@@ -96,12 +97,19 @@ async function serveUntilTold(path: string, signals: readonly NodeJS.Signals[]):
   const impatient = new Promise<'now'>((resolve) => {
     for (const name of signals) process.once(name, () => resolve('now'));
   });
-  const drained = serving.drain(config.drainMs);
+  const drained = serving.drain(config.drainMs).finally(endTracing);
   if ((await Promise.race([drained, impatient])) === 'now') {
     serving.hurry();
     await drained;
     throw new GomoteError('ERR_ABORTED', 'ended before running requests were over');
   }
+}
+
+/** Traces where the environment says where to; what it gives sends the last of them. */
+async function tracingOf(environment: NodeJS.ProcessEnv, log: Log): Promise<() => Promise<void>> {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT } = environment;
+  if (!OTEL_EXPORTER_OTLP_ENDPOINT && !OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) return async () => {};
+  return (await import('./tracing.ts')).startTracing(environment, log);
 }
 
 /** Reads the configuration again at each SIGHUP, one after the other. */

@@ -5,6 +5,7 @@ import type { CallOptions } from '../client/client-options.ts';
 import { GomoteError } from '../errors.ts';
 import { areTooMany, type Labels, type WantedLabels, whyNoLabel } from '../protocol/labels.ts';
 import type { Priority } from '../protocol/priority.ts';
+import { inSpan } from '../tracing.ts';
 import type { Backends } from './backends.ts';
 import { createAll } from './create-all.ts';
 import { type Wanted, withType } from './find-type.ts';
@@ -96,12 +97,16 @@ export async function createSeveral(
   const { restore, keep } = kept
     ? kept.keptSetup({ ...wanted, host }, setups, backends, onWarning ?? (() => undefined))
     : { restore: await restorerOf(from, backends), keep: undefined };
-  const instances = await createAll(backend, builder, count, {
-    user: await backends.user(),
-    host: machine.inheritEnv ? { ...host, inheritEnv: true } : host,
-    ...{ signal, onProgress, onHost, onWarning, labels, machineLabels, priority },
-    holdMs: holdMs ?? ready?.setupHoldMs,
-  });
+  const attributes = { 'gomote.type': builder.name, 'gomote.backend': backend.name };
+  const user = await backends.user();
+  const instances = await inSpan('create', { attributes }, () =>
+    createAll(backend, builder, count, {
+      user,
+      host: machine.inheritEnv ? { ...host, inheritEnv: true } : host,
+      ...{ signal, onProgress, onHost, onWarning, labels, machineLabels, priority },
+      holdMs: holdMs ?? ready?.setupHoldMs,
+    }),
+  );
   if (ready !== undefined) {
     onProgress?.('making it ready');
     const areHeld = holdMs !== undefined;

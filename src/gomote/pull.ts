@@ -7,6 +7,7 @@ import type { Compression } from '../protocol/transfer.ts';
 import { gitWorkTree } from '../sync/ignore/git.ts';
 import { pull } from '../sync/pull/pull.ts';
 import type { PullOptions, PullSummary } from '../sync/pull/pull-options.ts';
+import { inSpan } from '../tracing.ts';
 import { throwIncompletePull } from './incomplete.ts';
 import { directoryInside } from './inside.ts';
 import type { Place } from './place.ts';
@@ -64,7 +65,10 @@ export async function pullInto(
     dir,
     signal: backends.signalOf({ signal }),
   };
-  return await onPath(name, dir, () => pull(client, to, all));
+  const attributes = { 'gomote.buildlet': name };
+  return await inSpan('fetch', { attributes }, () =>
+    onPath(name, dir, () => pull(client, to, all)),
+  );
 }
 
 /** Pulls; throws also when something was left as it is. */

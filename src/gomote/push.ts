@@ -10,6 +10,7 @@ import { realDirectory } from '../sync/local/local-tree.ts';
 import { push } from '../sync/push/push.ts';
 import type { PushOptions } from '../sync/push/push-options.ts';
 import type { PushSummary } from '../sync/push/push-target.ts';
+import { inSpan } from '../tracing.ts';
 import { throwUnsent } from './incomplete.ts';
 import { directoryInside } from './inside.ts';
 import type { Place } from './place.ts';
@@ -67,10 +68,13 @@ export async function pushToAll(
   const [first] = buildlets;
   if (first === undefined) return [];
   const { environment } = first.backends.settings;
-  const results = await push(
-    buildlets.map(({ client }) => client),
-    realDirectory(top),
-    { environment, cacheDirectory: cacheDirectory(environment), ...options, dir },
+  const attributes = { 'gomote.buildlet': buildlets.map(({ name }) => name).join(' ') };
+  const results = await inSpan('push', { attributes }, () =>
+    push(
+      buildlets.map(({ client }) => client),
+      realDirectory(top),
+      { environment, cacheDirectory: cacheDirectory(environment), ...options, dir },
+    ),
   );
   if (!isNoted || options.dryRun === true) return results;
   for (const [index, buildlet] of buildlets.entries()) {

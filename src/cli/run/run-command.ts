@@ -9,6 +9,7 @@ import { pushedDirectory, startDirectory } from '../../gomote/run/pushed-directo
 import { requestOf } from '../../gomote/run/request.ts';
 import { startFailure } from '../../gomote/run/start-failure.ts';
 import type { SessionInfo, SessionRequest } from '../../protocol/session.ts';
+import { inSpan } from '../../tracing.ts';
 import type { Context } from '../context.ts';
 import { signalCode } from '../exit-codes.ts';
 import { print, type Terminal, terminalLike, wantsTerminal } from '../terminal/terminal.ts';
@@ -95,7 +96,12 @@ async function runOnce(run: Run, round: Round): Promise<number> {
   run.recorder?.restart();
   const { terminal, finish } = tapped(context.terminal, taps);
   try {
-    return await runIn(run, { ...round, taps }, terminal);
+    const attributes = { 'gomote.buildlet': command.name };
+    return await inSpan('run', { attributes }, async (set) => {
+      const code = await runIn(run, { ...round, taps }, terminal);
+      set({ 'process.exit.code': code, 'gomote.run': run.record.id ?? undefined });
+      return code;
+    });
   } catch (error) {
     throw error instanceof NotStartedError ? startFailure(error, command.cmd, dir) : error;
   } finally {

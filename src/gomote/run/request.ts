@@ -1,5 +1,6 @@
 // What a command is asked to be run as.
 import { closedNetworkVariable, type SessionRequest } from '../../protocol/session.ts';
+import { traceVariables } from '../../tracing.ts';
 import { checkInside } from '../inside.ts';
 import type { Place } from '../place.ts';
 import { actingBuilder } from './acting-builder.ts';
@@ -59,6 +60,7 @@ export async function requestOf(
     subsystem: options.subsystem,
     env: [
       ...(acting?.env ?? []),
+      ...traceVariables(),
       ...variables(options.env),
       ...(options.firewall ? [`${closedNetworkVariable}=1`] : []),
     ],

@@ -1,6 +1,7 @@
 // Which headers are relayed: of a request all but the hop-by-hop ones (RFC 9110, 7.6.1), of a reply only a few.
 import { type IncomingMessage, validateHeaderName, validateHeaderValue } from 'node:http';
 import { processStateTrailer, proxyHeader } from '../../protocol/endpoints.ts';
+import { currentTraceparent } from '../../tracing.ts';
 
 const ofOneConnection = [
   'connection',
@@ -45,11 +46,14 @@ export function proxiedHeaders(
 ): string[] {
   const { connection = '' } = incoming.headers;
   const left = new Set([...ofOneConnection, ...ofTheRelay, ...listed(connection)]);
+  const traceparent = currentTraceparent();
+  if (traceparent !== undefined) left.add('traceparent');
   // A body's framing cannot be named away: what follows would be taken for another request.
   for (const name of ['transfer-encoding', 'content-length']) left.delete(name);
   if (incoming.headers['transfer-encoding'] === undefined) left.add('trailer');
   const headers = kept(incoming.rawHeaders, (name) => !left.has(name));
   headers.push('Host', host);
+  if (traceparent !== undefined) headers.push('traceparent', traceparent);
   if (authorization !== '') headers.push('Authorization', authorization);
   if (!hasBody(incoming) && !['GET', 'HEAD'].includes(incoming.method ?? '')) {
     headers.push('Content-Length', '0');

@@ -19,6 +19,7 @@ import {
   type WantedLabels,
 } from '../../../protocol/labels.ts';
 import { type Priority, priorities, toPriority } from '../../../protocol/priority.ts';
+import { inSpan, parseTraceparent } from '../../../tracing.ts';
 import type { Coordinator } from '../../coordinator.ts';
 import type { Step } from '../../sessions/creation.ts';
 import type { Session } from '../../sessions/session.ts';
@@ -43,7 +44,13 @@ export function create(coordinator: Coordinator): CoordinatorHandler {
     const leave = creation.join((step) => progress?.tell(step));
     exchange.signal.addEventListener('abort', leave, { once: true });
     try {
-      const sessions = await creation.result;
+      const parent = parseTraceparent(String(exchange.request.headers.traceparent ?? ''));
+      const attributes = { 'gomote.type': builderType, 'gomote.count': count ?? 1 };
+      const sessions = await inSpan(
+        'machine',
+        { parent, isServer: true, attributes },
+        () => creation.result,
+      );
       const [first] = sessions;
       if (exchange.signal.aborted || first === undefined) return;
       exchange.note.buildlet = sessions.map(({ name }) => name).join(' ');

@@ -11,6 +11,7 @@ import { endpoints } from '../../../protocol/endpoints.ts';
 import { forwardUpgrade, listeningHeader } from '../../../protocol/forward.ts';
 import { replyIdHeader } from '../../../protocol/late-trailer.ts';
 import { anySignal } from '../../../timeout-signal.ts';
+import { inSpan, parseTraceparent } from '../../../tracing.ts';
 import type { Coordinator } from '../../coordinator.ts';
 import type { Session } from '../../sessions/session.ts';
 import type { User } from '../../state/user-records.ts';
@@ -65,9 +66,15 @@ export function relay(
     if (store !== undefined && path === endpoints.treeStored.path && request.method === 'POST') {
       return await store.answer(user.name, query, exchange);
     }
-    await pass({ coordinator, audit, followers, store, user }, exchange, session, {
-      path,
-      query,
+    const parent = parseTraceparent(String(request.headers.traceparent ?? ''));
+    const attributes = { 'gomote.buildlet': session.name, 'http.request.method': request.method };
+    await inSpan('relay', { parent, isServer: true, attributes }, async (set) => {
+      set({ 'url.path': path });
+      await pass({ coordinator, audit, followers, store, user }, exchange, session, {
+        path,
+        query,
+      });
+      set({ 'http.response.status_code': response.statusCode });
     });
   };
 }
