@@ -43,7 +43,8 @@ describe.skipIf(!hasSsh)('ssh to a buildlet', () => {
   it('passes output and errors that wait for the client, each in order', async () => {
     const { ssh, name } = await sshWorkshop();
     const script = 'seq 1 400000 & seq 1 400000 >&2; wait';
-    const { stdout, stderr } = await ssh(name, script);
+    const { code, stdout, stderr } = await ssh(name, script);
+    expect(code, stderr.slice(-500)).toBe(0);
     const numbers = Array.from({ length: 400_000 }, (_, i) => `${i + 1}\n`).join('');
     expect(stdout.toString() === numbers && stderr === numbers).toBe(true);
   });
