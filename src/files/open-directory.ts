@@ -15,6 +15,8 @@ export interface OpenDirectory {
   child(name: string): OpenDirectory;
   /** Its device and inode. */
   readonly identity: string;
+  /** Says that it was renamed. Only one that is held by its path needs to know. */
+  moved?(path: string): void;
   /** Sets the directory's own mode, even to one that allows nobody to enter. */
   setMode(mode: number): void;
   close(): void;
@@ -115,7 +117,7 @@ class ByDescriptor implements OpenDirectory {
 }
 
 class ByPath implements OpenDirectory {
-  readonly path: string;
+  path: string;
   readonly #isOwn: boolean;
 
   constructor(path: string, isOwn = false) {
@@ -125,6 +127,10 @@ class ByPath implements OpenDirectory {
     }
     this.path = path;
     this.#isOwn = isOwn;
+  }
+
+  moved(path: string): void {
+    this.path = path;
   }
 
   get self(): string {

@@ -82,6 +82,13 @@ export class OpenTree {
     }
   }
 
+  /** Says that the tree was renamed. */
+  moved(path: string): void {
+    if (this.top.moved === undefined) return;
+    for (const held of [...this.#held.keys()]) this.#drop(held);
+    this.top.moved(path);
+  }
+
   #drop(path: string): void {
     if (this.#lastPath === path) {
       this.#lastPath = '';

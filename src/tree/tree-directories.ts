@@ -31,6 +31,11 @@ export class TreeDirectories {
     this.#tree.close();
   }
 
+  /** Says that the tree was renamed. */
+  moved(path: string): void {
+    this.#tree.moved(path);
+  }
+
   /** Where it is, for comparisons with what links lead to. */
   shown(path: string): string {
     return this.#tree.shown(path);

@@ -59,7 +59,9 @@ export class TreePlace {
   /** Renames the tree to its final name. */
   settle(): void {
     const above = this.#above;
-    if (above !== undefined) renameSync(above.directory.at(this.#name), above.at);
+    if (above === undefined) return;
+    renameSync(above.directory.at(this.#name), above.at);
+    this.directories.moved(above.at);
   }
 
   removeStaged(): void {

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, statSync } from 'node:fs';
+import { chmodSync, mkdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { openDirectory } from '../../src/files/open-directory.ts';
@@ -18,3 +18,20 @@ it.each([0o022, 0o077, 0])('directories have their modes at the end, with the um
   const modes = Object.keys(wanted).map((path) => [path, statSync(join(top, path)).mode & 0o7777]);
   expect(Object.fromEntries(modes)).toEqual(wanted);
 });
+
+it.each(['path', 'descriptor'] as const)(
+  'directories have their modes in a tree that was renamed, held by its %s',
+  (how) => {
+    const [before, after] = ['before', 'after'].map((name) => join(temporaryDirectory(), name));
+    mkdirSync(before ?? '');
+    const directories = new TreeDirectories(openDirectory(before ?? '', how));
+    directories.make('a', 0o755);
+    directories.make('a/b', 0o500);
+    directories.enter('a/b');
+    renameSync(before ?? '', after ?? '');
+    directories.moved(after ?? '');
+    directories.finish();
+    expect(statSync(join(after ?? '', 'a/b')).mode & 0o7777).toBe(0o500);
+    directories.close();
+  },
+);
