@@ -151,6 +151,8 @@ describe('gomote with OTEL_EXPORTER_OTLP_ENDPOINT', () => {
     await inSpan('client', {}, async () => {
       const buildlet = await coordinator.client().createBuildlet('local');
       await buildlet.exec('true', { systemLevel: true });
+      // Its machine would outlive the coordinator.
+      await buildlet.halt();
     });
     await recorder.flush(10_000);
     coordinator.signal('SIGTERM');
