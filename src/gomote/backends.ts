@@ -8,6 +8,7 @@ import type { CallOptions } from '../client/client-options.ts';
 import { didYouMean } from '../did-you-mean.ts';
 import { GomoteError, untilAborted } from '../errors.ts';
 import { anySignal } from '../timeout-signal.ts';
+import { checkOptions, checkSignal } from './arguments.ts';
 import { loadConfig } from './config/config.ts';
 import { configDir } from './config/config-dir.ts';
 import type { Config } from './config/config-file.ts';
@@ -29,7 +30,10 @@ export class Backends {
   }
 
   /** What ends a call: the caller's signal, or that of all calls. */
-  signalOf({ signal }: CallOptions = {}): AbortSignal {
+  signalOf(options: CallOptions = {}): AbortSignal {
+    checkOptions(options);
+    const { signal } = options;
+    checkSignal(signal);
     const given = [signal, this.settings.signal].filter((one) => one !== undefined);
     // One for each call, since Node warns of many listeners on a signal that is used for many.
     return anySignal(...given);

@@ -6,6 +6,7 @@ import { GomoteError } from '../errors.ts';
 import { areTooMany, type Labels, type WantedLabels, whyNoLabel } from '../protocol/labels.ts';
 import type { Priority } from '../protocol/priority.ts';
 import { inSpan } from '../tracing.ts';
+import { checkRecord } from './arguments.ts';
 import type { Backends } from './backends.ts';
 import { createAll } from './create-all.ts';
 import { type Wanted, withType } from './find-type.ts';
@@ -124,6 +125,7 @@ async function restorerOf(tag: string | undefined, { settings }: Backends) {
 
 /** Throws ERR_USAGE for what are no labels, and ERR_UNSUPPORTED where they would not be kept. */
 async function checkLabels(labels: Labels, backend: AnyBackend, signal: AbortSignal) {
+  checkRecord('labels', labels);
   for (const [key, value] of Object.entries(labels)) {
     const why = whyNoLabel(key, value);
     if (why === undefined) continue;

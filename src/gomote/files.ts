@@ -4,6 +4,7 @@ import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { CallOptions } from '../client/client-options.ts';
 import { GomoteError } from '../errors.ts';
 import type { DirEntry } from '../protocol/listing.ts';
+import { checkTexts } from './arguments.ts';
 import { checkInside } from './inside.ts';
 import { onPath } from './remote-path.ts';
 import type { Run } from './run/run.ts';
@@ -117,6 +118,7 @@ export class BuildletFiles {
   /** Removes files and directories; those that are not there are no error. */
   async remove(paths: string | readonly string[], options: CallOptions = {}): Promise<void> {
     const all = typeof paths === 'string' ? [paths] : paths;
+    checkTexts('paths', all);
     for (const path of all) checkInside('the path', path);
     const { client, call } = this.#parts;
     await call(options, (signal) => client.removeAll(all, { signal }));

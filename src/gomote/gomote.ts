@@ -3,6 +3,7 @@ import type { AnyBackend, Instance } from '../backends/backend.ts';
 import { builderTypeOfName } from '../builders.ts';
 import type { CallOptions } from '../client/client-options.ts';
 import { type GomoteError, isGomoteError, messageOf } from '../errors.ts';
+import { checkText } from './arguments.ts';
 import type { Backends } from './backends.ts';
 import { Buildlet } from './buildlet.ts';
 import { isAddress, splitName } from './buildlet-name.ts';
@@ -36,6 +37,7 @@ export class Gomote implements AsyncDisposable {
    * @throws GomoteError ERR_UNKNOWN_TYPE, and what the backend says.
    */
   async create(type: string, options: CreateOptions = {}): Promise<Buildlet> {
+    checkText('the type', type);
     const { createOne } = await import('./create.ts');
     const { backend, instance } = await this.backends.call(options, (signal) =>
       createOne(this.backends, type, { ...options, signal }),
@@ -82,6 +84,7 @@ export class Gomote implements AsyncDisposable {
    * @throws GomoteError ERR_UNKNOWN_BUILDLET when it is known not to be there.
    */
   async get(name: string, options: CallOptions = {}): Promise<Buildlet> {
+    checkText('the name', name);
     const found = isAddress(name)
       ? await this.#direct(name)
       : await this.backends.call(options, () =>
@@ -96,6 +99,7 @@ export class Gomote implements AsyncDisposable {
 
   /** Ends the buildlet and removes all that belongs to it. Throws ERR_UNKNOWN_BUILDLET when there is none. */
   async destroy(name: string, options: CallOptions = {}): Promise<void> {
+    checkText('the name', name);
     if (isAddress(name)) {
       const buildlet = await this.get(name, options);
       try {

@@ -1,4 +1,5 @@
 // What `open` takes, after the variables that stand in for what was not given.
+import { checkOptionalText, checkOptions, checkSignal } from './arguments.ts';
 
 /** What `open` takes. Everything may be left out; then all is as the command line has it. */
 export interface OpenOptions {
@@ -27,6 +28,12 @@ export interface Settings extends OpenOptions {
 }
 
 export function settingsOf(given: OpenOptions): Settings {
+  checkOptions(given);
+  const { backend, user, config, passwordFile, signal } = given;
+  checkSignal(signal);
+  for (const [what, value] of Object.entries({ backend, user, config, passwordFile })) {
+    checkOptionalText(what, value);
+  }
   const environment = given.environment ?? process.env;
   const { GOMOTE_USER, GOMOTE_PASSWORD_FILE } = environment;
   return {

@@ -15,7 +15,7 @@ export function bytesOf(source: Source): AsyncIterable<Uint8Array> {
   if (typeof source === 'string' || source instanceof Uint8Array) return once(source);
   if (source instanceof ArrayBuffer) return once(new Uint8Array(source));
   if (source instanceof Blob) return source.stream() as unknown as AsyncIterable<Uint8Array>;
-  if (typeof source === 'object' && Symbol.asyncIterator in source)
+  if (typeof source === 'object' && source !== null && Symbol.asyncIterator in source)
     return source as AsyncIterable<Uint8Array>;
   throw new GomoteError('ERR_USAGE', 'what is sent must be text, bytes or a stream of bytes');
 }

@@ -1,4 +1,5 @@
 // Buildlets in this process, each behind connections that can be broken.
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { LocalStart } from '../backends/local/process.ts';
@@ -12,6 +13,7 @@ interface Machine {
   /** Ends the buildlet at once, as if its machine were switched off. */
   kill(): Promise<void>;
   isFull: boolean;
+  readonly directory: string;
 }
 
 export class Machines {
@@ -53,6 +55,7 @@ export class Machines {
     let ended: Promise<void> | undefined;
     const machine: Machine = {
       isFull: false,
+      directory,
       kill: () => {
         this.#all.delete(name);
         carried.close();
@@ -68,6 +71,12 @@ export class Machines {
         await rm(path, { recursive: true, force: true, maxRetries: 10 });
       }
     });
+  }
+
+  /** Ends those of which a create that failed has removed the directories. */
+  async endRemoved(): Promise<void> {
+    const removed = [...this.#all.values()].filter(({ directory }) => !existsSync(directory));
+    await Promise.all(removed.map((machine) => machine.kill()));
   }
 
   async close(): Promise<void> {

@@ -33,6 +33,15 @@ class TestBackend extends LocalBackend {
     return undefined;
   }
 
+  override async create(...args: Parameters<LocalBackend['create']>): Promise<Instance> {
+    try {
+      return await super.create(...args);
+    } catch (error) {
+      await this.#machines.endRemoved();
+      throw error;
+    }
+  }
+
   override async list(call: BackendCall): Promise<Instance[]> {
     const all = await super.list(call);
     // It runs, but the network is down.

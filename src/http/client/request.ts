@@ -79,6 +79,8 @@ export class HttpClient implements Sender {
   }
 
   async send(request: HttpRequest): Promise<HttpResponse> {
+    // No connection is made for it either.
+    if (request.signal?.aborted) throw asError(request.signal.reason);
     for (;;) {
       // A request that cannot be repeated must not use a connection that may be closed.
       if (!isRepeatable(request) && isWhole(request.body)) await this.#agent.settle();

@@ -1,0 +1,91 @@
+// Every call of the porch ends with ERR_ABORTED when its signal aborts, before it and while nothing comes from the buildlet.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Buildlet } from '../../src/gomote/buildlet.ts';
+import type { Gomote } from '../../src/gomote/gomote.ts';
+import { openTest, type TestGomote } from '../../src/testing.ts';
+
+type Options = { signal: AbortSignal };
+
+let gomote: TestGomote;
+let buildlet: Buildlet;
+let made: string;
+let here: string;
+
+beforeAll(async () => {
+  gomote = await openTest();
+  here = join(gomote.environment.HOME ?? '', 'tree');
+  mkdirSync(here);
+  writeFileSync(join(here, 'file'), 'x');
+  ({ name: made } = await gomote.create('local'));
+});
+// One that has no connection yet.
+beforeEach(async () => {
+  buildlet = await gomote.get(made);
+});
+afterEach(async () => {
+  gomote.network.heal();
+  await buildlet.disconnect();
+});
+afterAll(() => gomote.close());
+
+const calls: Record<string, (options: Options) => Promise<unknown>> = {
+  create: (options) => gomote.create('local', options),
+  list: (options) => (gomote as Gomote).list(options),
+  destroy: (options) => gomote.destroy(buildlet.name, options),
+  push: (options) => buildlet.push(here, options),
+  pull: (options) => buildlet.pull('.', { to: here, ...options }),
+  watch: (options) => buildlet.watch(here, options).next(),
+  diff: (options) => buildlet.diff(options),
+  put: (options) => buildlet.put(join(here, 'file'), 'f', options),
+  get: (options) => buildlet.get('f', join(here, 'got'), options),
+  runs: (options) => buildlet.runs(options),
+  forward: (options) => buildlet.forward('0:1', options),
+  run: (options) => buildlet.run('true', [], options),
+  shell: (options) => buildlet.shell(options),
+  attach: (options) => buildlet.attach('x', options),
+  'buildlet.destroy': (options) => buildlet.destroy(options),
+  'run.kill': (options) => buildlet.attach('x').kill('SIGTERM', options),
+  'run.detach': (options) => buildlet.attach('x').detach(options),
+  'files.read': (options) => buildlet.files.read('f', options),
+  'files.readText': (options) => buildlet.files.readText('f', options),
+  'files.write': (options) => buildlet.files.write('f', 'x', options),
+  'files.list': (options) => buildlet.files.list('', options),
+  'files.exists': (options) => buildlet.files.exists('f', options),
+  'files.mkdir': (options) => buildlet.files.mkdir('d', options),
+  'files.rename': (options) => buildlet.files.rename('f', 'g', options),
+  'files.remove': (options) => buildlet.files.remove('f', options),
+};
+
+const aborted = { code: 'ERR_ABORTED' };
+
+describe.each(Object.entries(calls))('%s', (name, call) => {
+  it('is not begun when its signal has aborted', async () => {
+    await expect(call({ signal: AbortSignal.abort() })).rejects.toMatchObject(aborted);
+  });
+
+  it('refuses what is no signal', async () => {
+    const signal = { aborted: false } as AbortSignal;
+    await expect((async () => await call({ signal }))()).rejects.toMatchObject({
+      code: 'ERR_USAGE',
+    });
+  });
+
+  it('ends when its signal aborts while nothing comes', async () => {
+    const controller = new AbortController();
+    const begun = new Promise<void>((resolve) => {
+      gomote.network.plan = () => {
+        setImmediate(resolve);
+        return { kind: 'stall', direction: 'up', afterBytes: 0 };
+      };
+    });
+    const ending = call({ signal: controller.signal });
+    ending.catch(() => undefined);
+    await begun;
+    controller.abort();
+    await expect(ending).rejects.toMatchObject(aborted);
+    gomote.network.heal();
+    if (name === 'create') expect(await gomote.list()).toHaveLength(1);
+  });
+});
