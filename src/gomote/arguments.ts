@@ -43,12 +43,14 @@ export function checkRun(
     readonly path?: unknown;
     readonly id?: unknown;
     readonly dir?: unknown;
+    readonly stdout?: unknown;
+    readonly signal?: unknown;
   },
 ): void {
   checkText('the command', cmd);
   if (cmd === '') throw wrong('the command', 'a string that is not empty');
   checkTexts('args', args);
-  checkOptions(options);
+  checkOutputs(options);
   const { env, path, id, dir } = options;
   if (Array.isArray(env)) checkTexts('env', env);
   else if (env !== undefined) checkRecord('env', env);
@@ -62,8 +64,10 @@ export function checkOutputs(options: {
   readonly stdout?: unknown;
   readonly stderr?: unknown;
   readonly maxBuffer?: unknown;
+  readonly signal?: unknown;
 }): void {
   checkOptions(options);
+  checkSignal(options.signal);
   const { stdout, stderr, maxBuffer = 0 } = options;
   for (const [what, stream] of Object.entries({ stdout, stderr })) {
     const isStream = typeof stream === 'object' && stream !== null && 'write' in stream;

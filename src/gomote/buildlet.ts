@@ -9,7 +9,7 @@ import type { TreeDifference } from '../protocol/tree-difference.ts';
 import type { PullSummary } from '../sync/pull/pull-options.ts';
 import type { PushSummary } from '../sync/push/push-target.ts';
 import { anySignal } from '../timeout-signal.ts';
-import { checkOptionalText, checkOutputs, checkRun, checkSignal, checkText } from './arguments.ts';
+import { checkRun } from './arguments.ts';
 import type { Backends } from './backends.ts';
 import type { DiffOptions } from './diff.ts';
 import { BuildletFiles } from './files.ts';
@@ -87,8 +87,6 @@ export class Buildlet implements AsyncDisposable {
    */
   run(cmd: string, args: readonly string[] = [], options: RunOptions = {}): Run {
     checkRun(cmd, args, options);
-    checkOutputs(options);
-    checkSignal(options.signal);
     const { name, builder } = this;
     const { backends } = this.#parts;
     const { environment } = backends.settings;
@@ -110,9 +108,6 @@ export class Buildlet implements AsyncDisposable {
 
   /** Picks up a run, also one that has ended: its output from the beginning, and how it ended. */
   attach(id: string, options: AttachOptions = {}): Run {
-    checkText('the id', id);
-    checkOutputs(options);
-    checkSignal(options.signal);
     return attachRun(this.#place, id, options);
   }
 
@@ -124,7 +119,6 @@ export class Buildlet implements AsyncDisposable {
    * @returns What was sent. What could not be read here is in its `unsent`: look at that.
    */
   async push(dir?: string, options: PushTreeOptions = {}): Promise<PushSummary> {
-    checkOptionalText('the directory', dir);
     const { pushTree } = await import('./push.ts');
     const pushed = await this.#call(options, (signal) =>
       pushTree(this, dir, { ...options, signal }),
@@ -140,7 +134,6 @@ export class Buildlet implements AsyncDisposable {
    * @returns What came. What was left as it is, is in its `kept`, `refused` and `failed`: look at those.
    */
   async pull(remote?: string, options: PullTreeOptions = {}): Promise<PullSummary> {
-    checkOptionalText('the directory', remote);
     const { pullTree } = await import('./pull.ts');
     return await this.#call(options, (signal) => pullTree(this, remote, { ...options, signal }));
   }
@@ -179,7 +172,6 @@ export class Buildlet implements AsyncDisposable {
    * @param dest Where to, relative to the work directory; with a slash at the end, into that. Default: its base name.
    */
   async put(file: string, dest?: string, options: PutOptions = {}): Promise<TransferSummary> {
-    checkText('the file', file);
     const { putFile } = await import('./transfer.ts');
     return await this.#call(options, (signal) => putFile(this, file, dest, { ...options, signal }));
   }
@@ -190,7 +182,6 @@ export class Buildlet implements AsyncDisposable {
    * @param to The file here, or a directory. Default: the base name, in the current directory.
    */
   async get(path: string, to?: string, options: CallOptions = {}): Promise<TransferSummary> {
-    checkText('the file', path);
     const { getFile } = await import('./transfer.ts');
     return await this.#call(options, (signal) => getFile(this, path, to, { signal }));
   }
@@ -230,7 +221,6 @@ export class Buildlet implements AsyncDisposable {
    * @throws GomoteError ERR_USAGE for another text, ERR_CONFLICT when the first socket cannot be had, ERR_UNSUPPORTED.
    */
   async forward(spec: string, options: ForwardOptions = {}): Promise<Forward> {
-    checkText('what is forwarded', spec);
     const { openForward } = await import('./forward.ts');
     return await openForward(this, spec, { ...options, signal: this.#signalOf(options) });
   }
@@ -256,11 +246,7 @@ export class Buildlet implements AsyncDisposable {
     else await this.disconnect();
   }
 
-  /**
-   * Where the configuration and the caches are.
-   *
-   * @internal
-   */
+  /** @internal Where the configuration and the caches are. */
   get backends(): Backends {
     return this.#parts.backends;
   }

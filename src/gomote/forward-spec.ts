@@ -1,6 +1,8 @@
 // What to forward, as people write it: 8080, 8080:3000, 5432:db:5432, unix:/tmp/here:unix:/tmp/there.
+
 import { GomoteError } from '../errors.ts';
 import { parseTarget, type SocketTarget } from '../protocol/forward.ts';
+import { checkText } from './arguments.ts';
 
 /** Two sockets: connections to one are carried on to the other. */
 export interface ForwardSpec {
@@ -16,6 +18,7 @@ export interface ForwardSpec {
  * @param address Where ports without a host are taken. Default `127.0.0.1`.
  */
 export function parseForward(text: string, address = '127.0.0.1'): ForwardSpec {
+  checkText('what is forwarded', text);
   for (let at = text.indexOf(':'); at >= 0; at = text.indexOf(':', at + 1)) {
     const from = end(text.slice(0, at), address);
     const to = end(text.slice(at + 1), 'localhost');

@@ -1,4 +1,5 @@
 // Pushes a tree of this machine to buildlets, and notes where it went.
+
 import { basename } from 'node:path';
 import type { CallOptions } from '../client/client-options.ts';
 import { cacheDirectory } from '../files/cache-directory.ts';
@@ -11,6 +12,7 @@ import { push } from '../sync/push/push.ts';
 import type { PushOptions } from '../sync/push/push-options.ts';
 import type { PushSummary } from '../sync/push/push-target.ts';
 import { inSpan } from '../tracing.ts';
+import { checkOptionalText } from './arguments.ts';
 import { throwUnsent } from './incomplete.ts';
 import { directoryInside } from './inside.ts';
 import type { Place } from './place.ts';
@@ -55,6 +57,7 @@ export function pushPlace(
   dest: string | undefined,
   what = 'dest',
 ): PushPlace {
+  checkOptionalText('the directory', given);
   const top = realDirectory(given ?? gitWorkTree(currentDirectory()) ?? currentDirectory());
   return { top, dir: directoryInside(what, dest ?? basename(top)) };
 }

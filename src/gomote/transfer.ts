@@ -1,8 +1,10 @@
 // One file, to a buildlet or from it.
+
 import { basename, join } from 'node:path';
 import { GomoteError } from '../errors.ts';
 import { stat } from '../files/named-fs.ts';
 import type { TransferSummary } from '../protocol/transfer.ts';
+import { checkText } from './arguments.ts';
 import { checkInside } from './inside.ts';
 import { openSource, writeWhole } from './local-files.ts';
 import type { Place } from './place.ts';
@@ -20,6 +22,7 @@ export async function putFile(
   dest: string | undefined,
   options: PutOptions & { signal: AbortSignal },
 ): Promise<TransferSummary> {
+  checkText('the file', file);
   const path = destinationOf(file, dest);
   checkInside('the destination', path);
   const source = await openSource(file, undefined, 'push sends a tree');

@@ -1,10 +1,12 @@
 // Starts a command on a buildlet, as a session where the buildlet has them, else by the base protocol; or picks up a run.
+
 import { withOutputs, withStream } from '../../client/given-streams.ts';
 import { randomId } from '../../client/random-id.ts';
 import type { Session } from '../../client/runs/session.ts';
 import { NotStartedError } from '../../errors.ts';
 import type { SessionRequest } from '../../protocol/session.ts';
 import { anySignal } from '../../timeout-signal.ts';
+import { checkOutputs, checkText } from '../arguments.ts';
 import type { Noted } from '../failure/bundled.ts';
 import type { Place } from '../place.ts';
 import { bytesOf } from '../sources.ts';
@@ -102,6 +104,8 @@ export function attachRun(
   id: string,
   options: AttachOptions,
 ): Run {
+  checkText('the id', id);
+  checkOutputs(options);
   const { reconnectMs, onLost, onStandstill, from } = options;
   const session = client.sessions.get(id, { reconnectMs, onStandstill });
   const begun = new Begun(name);
