@@ -1,9 +1,9 @@
-// How a buildlet's address is written: HOST:PORT, unix:PATH or a URL.
+// Parses addresses of buildlets: HOST:PORT, unix:PATH or a URL.
 import { GomoteError } from '../errors.ts';
 import type { ServerAddress } from '../http/client/server-address.ts';
 
 /**
- * Reads an address. HOST:PORT is plain HTTP, or HTTPS when `secure`; a URL says which. Throws ERR_USAGE.
+ * Parses an address. HOST:PORT is plain HTTP, or HTTPS when `secure`; a URL has its own scheme. Throws ERR_USAGE.
  */
 export function parseAddress(text: string, secure: boolean): ServerAddress {
   if (/^unix:./.test(text)) {
@@ -30,7 +30,7 @@ function parseUrl(text: string): URL | undefined {
   return url !== undefined && ['http:', 'https:'].includes(url.protocol) ? url : undefined;
 }
 
-/** The address as HOST:PORT, with the protocol's own port when none is written, or unix:PATH. */
+/** The address as HOST:PORT, with the default port if it has none, or unix:PATH. */
 export function hostPort(address: ServerAddress): string {
   if (address.kind === 'unix') return `unix:${address.path}`;
   if (address.kind === 'dial') return address.label;
@@ -38,7 +38,7 @@ export function hostPort(address: ServerAddress): string {
   return `${url.hostname}:${url.port || (url.protocol === 'https:' ? '443' : '80')}`;
 }
 
-/** The address as a URL, without the protocol's own port. */
+/** The address as a URL, without the default port. */
 export function urlOf(address: ServerAddress): string {
   if (address.kind === 'unix') return `http+unix://${address.path}`;
   return address.kind === 'dial' ? address.label : address.origin;

@@ -42,23 +42,23 @@ export class BuildletClient {
   readonly #connection: Connection;
   #onHeartbeatFailure: (() => void) | undefined;
 
-  /** A short description of where the connection came from. */
+  /** A short description of the origin of the connection. */
   description: string;
 
   /** Runs that outlive connections. */
   readonly sessions: Sessions;
-  /** Single files, with checksums and read on after a cut. */
+  /** Single files, with checksums, resumed after a cut. */
   readonly files: Files;
   /** Ports and sockets of the machine. */
   readonly ports: Ports;
 
-  /** Asks for archives of one gzip member, for binaries that are shipped. Default false; set before use. */
+  /** Whether to request archives with a single gzip member, for release binaries. Default false; set before use. */
   releaseMode = false;
 
   /**
    * @param address `HOST:PORT`, `unix:PATH`, a URL, or an address with its own way to connect.
    * @param credentials A key pair (TLS, pinned to its certificate), a password, or none.
-   * @throws GomoteError ERR_USAGE when the address cannot be read, or an option is no time.
+   * @throws GomoteError ERR_USAGE when the address or a duration is invalid.
    */
   constructor(
     address: string | ServerAddress,
@@ -88,12 +88,12 @@ export class BuildletClient {
     return this.#connection.options.remoteName;
   }
 
-  /** The URL, without the port that is its protocol's own. */
+  /** The URL, without the default port. */
   get url(): string {
     return urlOf(this.#connection.options.address);
   }
 
-  /** Where requests go, and by which authorization: what a coordinator relays by. */
+  /** Where requests go, and with which authorization, for the relay of a coordinator. */
   get target() {
     return this.#connection.target;
   }
@@ -113,12 +113,12 @@ export class BuildletClient {
     this.#connection.fail(new GomoteError('ERR_BROKEN', `${this.name} was marked broken`));
   }
 
-  /** Sends by this undici Dispatcher from now on; it is not destroyed by the client. Set before use. */
+  /** Uses this undici Dispatcher for requests; the client does not destroy it. Set before use. */
   setDispatcher(dispatcher: Dispatcher): void {
     this.#connection.dispatcher = dispatcher;
   }
 
-  /** Is called once, when heartbeats fail or the client is closed; what it throws is ignored. Set before use. */
+  /** Called once, when heartbeats fail or the client is closed; errors are ignored. Set before use. */
   set onHeartbeatFailure(listener: () => void) {
     this.#onHeartbeatFailure = listener;
   }
@@ -130,7 +130,7 @@ export class BuildletClient {
   }
 
   /**
-   * Ends the buildlet and loses all its state: asks it to halt, for at most 2 s, whether or not it answers;
+   * Ends the buildlet and its state: asks it to halt, for at most 2 s, whether or not it answers;
    * then every pending call fails with ERR_CLOSED.
    */
   async close(): Promise<void> {
@@ -138,17 +138,17 @@ export class BuildletClient {
     await this.disconnect();
   }
 
-  /** Lets the buildlet end soon after this process, however that goes. Undefined when it does not know how, as Go's. */
+  /** Makes the buildlet end soon after this process, even if that is killed. Undefined when it is not supported, as by Go's. */
   async hold(options: HoldOptions & CallOptions): Promise<BuildletHold | undefined> {
     return await (await import('./hold.ts')).hold(this.#connection, options);
   }
 
-  /** Asks the buildlet to end; throws when it does not take the request. */
+  /** Asks the buildlet to end. Throws when it does not accept the request. */
   async halt(options: CallOptions = {}): Promise<void> {
     await this.#text({ method: 'POST', path: endpoints.halt.path, ...options });
   }
 
-  /** Leaves the buildlet as it is and drops the connections; pending calls fail with ERR_CLOSED. */
+  /** Closes the connections and leaves the buildlet running; pending calls fail with ERR_CLOSED. */
   async disconnect(): Promise<void> {
     this.#connection.fail(new GomoteError('ERR_CLOSED', `the client of ${this.name} was closed`));
     this.#heartbeatFailed();
@@ -174,7 +174,7 @@ export class BuildletClient {
 
   /**
    * Runs a command. A command that fails is a result; the call throws when it could not be run
-   * (ERR_NOT_STARTED, with the reason), or when it is not known how it ended (ERR_LOST, ERR_BROKEN,
+   * (ERR_NOT_STARTED, with the reason), or when its outcome is unknown (ERR_LOST, ERR_BROKEN,
    * ERR_TIMEOUT, ERR_ABORTED, ERR_CONNECT).
    */
   async exec(cmd: string, options: ExecOptions = {}): Promise<ExecResult> {
@@ -185,13 +185,13 @@ export class BuildletClient {
 
   /**
    * A .tar.gz of the directory, relative to the work directory; empty for all of it. The stream fails with ERR_LOST
-   * when it is cut.
+   * when it is truncated.
    */
   async getTar(dir: string, options: TransferOptions = {}): Promise<Readable> {
     return (await this.download(dir, options)).body;
   }
 
-  /** As `getTar`, with what the archive is packed in and, at its end, what came. */
+  /** Like `getTar`, with the compression of the archive and, at its end, the totals. */
   async download(dir: string, options: TransferOptions = {}): Promise<Download> {
     return await (await import('./files/transfers.ts')).getTar(this.#connection, dir, {
       release: this.releaseMode,
@@ -210,8 +210,8 @@ export class BuildletClient {
   }
 
   /**
-   * Writes a file, its path relative to the work directory; directories above it are made.
-   * @param source Text, bytes, or a stream of bytes, which is taken hold of at once and is destroyed unless all of it
+   * Writes a file, its path relative to the work directory; parent directories are created.
+   * @param source Text, bytes, or a stream of bytes, which is claimed synchronously and is destroyed unless all of it
    * is sent.
    * @param mode Permission bits, such as 0o644, or a mode as `fs.stat` gives it.
    * @throws GomoteError ERR_LOCAL_FILE when the source fails, ERR_USAGE when it or the mode is none.
@@ -226,8 +226,8 @@ export class BuildletClient {
   }
 
   /**
-   * Extracts an archive, tar in gzip, into a directory, relative to the work directory, made if absent; empty for the
-   * work directory. Throws ERR_LOST when the ends do not agree on what passed.
+   * Extracts an archive, tar in gzip, into a directory, relative to the work directory, created if missing; empty for the
+   * work directory. Throws ERR_LOST when the totals of both ends differ.
    */
   async putTar(
     source: RequestBody,
@@ -243,7 +243,7 @@ export class BuildletClient {
     );
   }
 
-  /** As `putTar`, but the buildlet fetches the .tar.gz from a URL. */
+  /** Like `putTar`, but the buildlet fetches the .tar.gz from a URL. */
   async putTarFromURL(tarUrl: string, dir: string, options: CallOptions = {}): Promise<void> {
     const path = withQuery(endpoints.putTar.path, { dir });
     const headers = { 'Content-Type': contentTypes.form };
@@ -251,25 +251,25 @@ export class BuildletClient {
     await this.#text({ method: 'POST', path, headers, body, ...options });
   }
 
-  /** Removes files and directories, relative to the work directory; absent ones are warned of, `.` empties it. */
+  /** Removes files and directories, relative to the work directory; missing ones are reported, `.` empties it. */
   async removeAll(paths: readonly string[], options: CallOptions = {}): Promise<Removal> {
     return (await import('./files/remove-all.ts')).removeAll(this.#connection, paths, options);
   }
 
   /**
-   * Whether the buildlet answers at all: asked without a password, and not counted as a use of it. Gives when
-   * the buildlet will end by itself unless it is used, if it says so.
+   * Checks that the buildlet answers, without a password; does not count as use. Returns when
+   * the buildlet ends unless it is used, if it reports that.
    */
   async probe(options: CallOptions = {}): Promise<{ expires: Date | undefined }> {
     return await probe(this.#connection, options.signal);
   }
 
-  /** What the buildlet says of itself. */
+  /** The buildlet's status. */
   async status(options: CallOptions = {}): Promise<BuildletStatus> {
     return await readStatus(this.#connection, options.signal);
   }
 
-  /** Whether it announces an extension; asked once. */
+  /** Whether it announces an extension; requested once. */
   async has(feature: string, options: CallOptions = {}): Promise<boolean> {
     return await hasFeature(this.#connection, feature, options.signal);
   }
@@ -280,8 +280,8 @@ export class BuildletClient {
   }
 
   /**
-   * Sends a request as it is, with the client's credentials and `X-Buildlet-Proxy` added, and gives the reply
-   * as it comes, whatever its status: what a coordinator relays by.
+   * Sends a raw request, with the client's credentials and `X-Buildlet-Proxy` added, and returns the raw reply,
+   * whatever its status, for the relay of a coordinator.
    */
   async proxyRequest(request: HttpRequest): Promise<HttpResponse> {
     const signal = this.#connection.signalWith(request.signal);

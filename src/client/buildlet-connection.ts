@@ -1,4 +1,4 @@
-// The connection of a buildlet's client, of what the caller gives: an address, credentials and options.
+// Creates the connection of a buildlet's client from an address, credentials and options.
 import type { ServerAddress } from '../http/client/server-address.ts';
 import { defaultAuthUser } from '../protocol/endpoints.ts';
 import { hostPort, parseAddress } from './address.ts';
@@ -9,7 +9,7 @@ import { timeLimitMs } from './time-limit.ts';
 
 const defaultHeartbeatIntervalMs = 10_000;
 
-/** Makes the connection; nothing is sent yet. Throws ERR_USAGE when an argument cannot be read. */
+/** Creates the connection; nothing is sent yet. Throws ERR_USAGE for an invalid argument. */
 export function buildletConnection(
   given: string | ServerAddress,
   credentials: KeyPair | PasswordCredentials | undefined,

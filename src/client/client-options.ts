@@ -1,23 +1,23 @@
-// What clients of buildlets and their calls take.
+// The options of buildlet clients and their calls.
 
 import type { Dispatcher } from 'undici';
 import type { GomoteError } from '../errors.ts';
 
-/** What a call that can be cancelled takes. */
+/** The options of a call that can be cancelled. */
 export interface CallOptions {
   /** Cancels the call, which then fails with ERR_ABORTED. */
   signal?: AbortSignal | undefined;
 }
 
-/** What the constructor of `BuildletClient` takes. */
+/** The options of `BuildletClient`. */
 export interface BuildletClientOptions {
-  /** What the buildlet is called in messages. Default: its address. */
+  /** The buildlet's name in messages. Default: its address. */
   name?: string | undefined;
   /** The buildlet's name on the coordinator at the address. Default: the address is the buildlet's own. */
   remoteName?: string | undefined;
   /** Basic user name. Default `gomote`; a buildlet ignores it. */
   authUser?: string | undefined;
-  /** Where the connection came from, in a few words, for people. Default: empty. */
+  /** A short description of the connection's origin, for people. Default: empty. */
   description?: string | undefined;
   /**
    * A directory on this machine that belongs to the buildlet, when that is a process of this user's here: then client
@@ -25,18 +25,18 @@ export interface BuildletClientOptions {
    * user's below the directory, and no others. Default: all content is sent.
    */
   sharedDirectory?: string | undefined;
-  /** An undici Dispatcher to send by; it is not destroyed. Default: a pool of the client's own. */
+  /** An undici Dispatcher for requests; it is not destroyed. Default: the client's own connections. */
   dispatcher?: Dispatcher | undefined;
   /** `KEY=VALUE`, for every command, before those of its own request. Default: none. */
   env?: readonly string[] | undefined;
   /** The PATH of every command whose request has none, as in `ExecOptions`. Default: as the buildlet's. */
   path?: readonly string[] | undefined;
-  /** How long from one heartbeat to the next, in ms, of any length. Default 10,000, as the protocol says. 0 or Infinity: none. */
+  /** The interval of heartbeats, in ms. Default 10,000, as in the protocol. 0 or Infinity: none. */
   heartbeatIntervalMs?: number | undefined;
-  /** Called for every request that was answered, in one line. */
+  /** Called with a line for every answered request. */
   onRequest?: ((line: string) => void) | undefined;
   /**
-   * Asked while the buildlet does not answer: why it never will again, if that is known; must not reject. Then waiting
+   * Called while the buildlet does not answer: returns why it never will again, if that is known; must not reject. Then waiting
    * for it ends with that error.
    */
   diagnoseLoss?: (() => Promise<GomoteError | undefined>) | undefined;

@@ -1,4 +1,4 @@
-// What all calls to one buildlet share: credentials, heartbeat, and the state closed or broken.
+// The shared state of all calls to one buildlet: credentials, heartbeat, closed or broken.
 import { setMaxListeners } from 'node:events';
 import type { Duplex, Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
@@ -26,43 +26,43 @@ import { headersLimitMs } from './time-limit.ts';
 
 export interface ConnectionOptions {
   readonly address: ServerAddress;
-  /** What the peer is called in messages. */
+  /** The peer's name in messages. */
   readonly label: string;
   readonly authUser: string;
   /** Empty: no credentials are sent. */
   readonly password: string;
   /** The buildlet's name on a coordinator; empty: the peer is the buildlet itself. */
   readonly remoteName: string;
-  /** Below which directory here the buildlet may name files. Default: nowhere; all content is sent. */
+  /** The local directory below which the buildlet may name files. Default: none; all content is sent. */
   readonly sharedDirectory?: string | undefined;
-  /** Sends in place of connections of its own. */
+  /** The dispatcher to use in place of own connections. */
   readonly dispatcher?: Dispatcher | undefined;
-  /** What every command gets, before what its own request has: the environment, and PATH unless that has one. */
+  /** The defaults of every command: the environment, and PATH. */
   readonly env?: readonly string[] | undefined;
   readonly path?: readonly string[] | undefined;
   /** Absent: no heartbeat. */
   readonly heartbeatIntervalMs: number | undefined;
   /** Called for every request, for `--verbose`. */
   readonly onRequest?: ((line: string) => void) | undefined;
-  /** Why the peer will never answer again, if that is known; does not reject. */
+  /** Returns why the peer will never answer again, if that is known; does not reject. */
   readonly diagnoseLoss?: (() => Promise<GomoteError | undefined>) | undefined;
-  /** Releases what the connections go through, when they are destroyed. */
+  /** Releases the transport when the connections are destroyed. */
   readonly onDisconnect?: (() => Promise<void>) | undefined;
 }
 
-/** How much of an error's text is read, in bytes. */
+/** The size limit of an error's text, in bytes. */
 const errorTextLimitBytes = 64 << 10;
 
-/** How long the connection and the peer's consent may take, in ms. */
+/** The time limit for connecting and upgrading, in ms. */
 const upgradeTimeoutMs = 20_000;
 
 interface CallRequest extends HttpRequest {
   /**
-   * Whether heartbeats begin with it. Default true; false where the peer may not be there yet, or the caller learns by
+   * Whether it starts the heartbeats. Default true; false where the peer may not be up yet, or the caller notices
    * itself whether it is alive.
    */
   readonly heartbeat?: boolean | undefined;
-  /** Whether a reply is given whatever its status. Default false. */
+  /** Whether to return replies with any status. Default false. */
   readonly anyStatus?: boolean | undefined;
 }
 
@@ -75,7 +75,7 @@ export class Connection {
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
-    // One for each call under way, however many those are.
+    // One listener for each call in progress.
     setMaxListeners(0, this.#end.signal);
   }
 
@@ -83,12 +83,12 @@ export class Connection {
     return this.#options;
   }
 
-  /** Why no call can succeed any more; undefined while they can. Each time it is an error of its own. */
+  /** Why no call can succeed any more; undefined while calls can. A new error each time. */
   get failure(): GomoteError | undefined {
     return this.#end.signal.aborted ? abortedError(this.#end.signal) : undefined;
   }
 
-  /** A signal that aborts with the caller's, or when the connection ends. Throws ERR_USAGE for what is no signal. */
+  /** A signal that aborts with the caller's, or when the connection ends. Throws ERR_USAGE for an invalid signal. */
   signalWith(signal: AbortSignal | undefined): AbortSignal {
     if (signal === undefined) return this.#end.signal;
     if (signal instanceof AbortSignal) return anySignal(signal, this.#end.signal);
@@ -132,15 +132,15 @@ export class Connection {
     throw await statusError(response, label, request.signal);
   }
 
-  /** As `call`, and reads the whole reply as text, at most `limitBytes` of it. Default: what a short reply may have. */
+  /** Like `call`, and reads the reply as text, at most `limitBytes` of it. Default: the limit of a short reply. */
   async callText(request: CallRequest, limitBytes?: number): Promise<string> {
-    // What is asked for by GET needs no work.
+    // GET requests are cheap.
     const headersTimeoutMs = request.method === 'GET' ? headersLimitMs : undefined;
     const response = await this.call({ headersTimeoutMs, ...request });
     return await readText(response, request.signal, limitBytes);
   }
 
-  /** Turns a connection of its own into a byte stream of the protocol, which the caller destroys. Throws as `call` does. */
+  /** Upgrades a new connection to a byte stream of the protocol, which the caller destroys. Throws as `call` does. */
   async upgrade(
     path: string,
     protocol: string,
@@ -176,13 +176,13 @@ export class Connection {
     this.#end.abort(error);
   }
 
-  /** Drops its connections, and what they go through. */
+  /** Closes its connections, and their transport. */
   async destroy(): Promise<void> {
     this.#sender?.destroy();
     await this.#options.onDisconnect?.();
   }
 
-  /** Where requests go, and by which authorization: for passing on those of others. */
+  /** Where requests go, and with which authorization, for relaying. */
   get target(): RelayTarget {
     const { address, authUser, password } = this.#options;
     const pair = Buffer.from(`${authUser}:${password}`).toString('base64');
@@ -215,7 +215,7 @@ export class Connection {
   }
 }
 
-/** Calls a listener of the caller's; what it throws has no call to fail. */
+/** Calls a listener of the caller. Its errors cannot fail a call. */
 export function callSafely(listener: (() => void) | undefined): void {
   try {
     listener?.();

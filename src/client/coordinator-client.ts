@@ -1,4 +1,4 @@
-// The client of a coordinator: asks for buildlets, lists them, and gives clients that go through it.
+// The client of a coordinator: creates and lists buildlets, and returns clients that are relayed by it.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
 import { GomoteError, StatusError } from '../errors.ts';
@@ -23,23 +23,23 @@ export interface UserPass {
   readonly password: string;
 }
 
-/** What the constructor of `CoordinatorClient` takes. */
+/** The options of `CoordinatorClient`. */
 export interface CoordinatorClientOptions {
   /** Who calls. */
   readonly auth: UserPass;
   /** The coordinator: `HOST[:PORT]` (HTTPS), a URL, or an address with its pinned certificate. */
   readonly instance: string | ServerAddress;
-  /** An undici Dispatcher to send by; it is not destroyed. Default: a pool of the client's own. */
+  /** An undici Dispatcher for requests; it is not destroyed. Default: the client's own connections. */
   readonly dispatcher?: Dispatcher | undefined;
-  /** Called for every request that was answered, in one line. */
+  /** Called with a line for every answered request. */
   readonly onRequest?: ((line: string) => void) | undefined;
 }
 
-/** What `remoteBuildlets` takes. */
+/** The options of `remoteBuildlets`. */
 export interface ListOptions extends CallOptions {
-  /** Also how each is, and those that died, from a coordinator that looks after them. Default false. */
+  /** Whether to include the health of each, and dead ones, if the coordinator reports it. Default false. */
   health?: boolean | undefined;
-  /** Also those of others, which only an admin is shown. Default false. */
+  /** Whether to include those of others, for admins. Default false. */
   everybody?: boolean | undefined;
 }
 
@@ -98,20 +98,20 @@ export class CoordinatorClient {
     return this.namedBuildlet(buildlet.name, { env, path });
   }
 
-  /** As `createBuildlet`, but gives the coordinator's record of it. */
+  /** Like `createBuildlet`, but returns the coordinator's record. */
   async requestBuildlet(builderType: string, options: CreateOptions = {}): Promise<RemoteBuildlet> {
     return (await this.request(builderType, options)).buildlet;
   }
 
-  /** As `requestBuildlet`, with the builder type from a coordinator that tells it. */
+  /** Like `requestBuildlet`, with the builder type if the coordinator sends it. */
   async request(builderType: string, options: CreateOptions = {}): Promise<Created> {
     const { createBuildlet } = await import('./create-buildlet.ts');
     return await createBuildlet(this.#connection, builderType, options);
   }
 
   /**
-   * As `request`, for several buildlets, all or none: they have one place in the coordinator's queue. Undefined from a
-   * coordinator that makes one at a time.
+   * Like `request`, for several buildlets, all or none, with one place in the coordinator's queue. Undefined from a
+   * coordinator that does not support it.
    */
   async requestAll(
     builderType: string,
@@ -135,7 +135,7 @@ export class CoordinatorClient {
     return parseRemoteBuildlets(body) ?? this.#badReply(coordinatorPaths.list, body);
   }
 
-  /** The catalogue, and who the caller is; undefined from a coordinator that does not tell. */
+  /** The catalogue and the caller's user; undefined from a coordinator that does not send them. */
   async types(options: CallOptions = {}): Promise<RemoteTypes | undefined> {
     const path = coordinatorPaths.types;
     try {
@@ -148,13 +148,13 @@ export class CoordinatorClient {
     }
   }
 
-  /** What time it is there, to the second; undefined where the coordinator, or a proxy before it, does not tell. */
+  /** The coordinator's time, to the second; undefined when it, or a proxy, does not send it. */
   async clock(options: CallOptions = {}): Promise<Date | undefined> {
     const signal = this.#connection.signalWith(options.signal);
     const path = coordinatorPaths.types;
     const { headers, body } = await this.#connection.call({
       ...{ method: 'GET', path, signal, headersTimeoutMs: headersLimitMs },
-      // A refusal says it too.
+      // An error reply has it too.
       anyStatus: true,
     });
     body.destroy();
@@ -178,8 +178,8 @@ export class CoordinatorClient {
   }
 
   /**
-   * Signs in by the coordinator's provider: `onDevice` is told where a person has to go with a browser, and the call
-   * waits until they have. The client's own credentials do not count. Undefined from a coordinator without a provider.
+   * Signs in by the coordinator's provider: `onDevice` gets the page that the user must open in a browser, and the call
+   * waits for that. The client's own credentials are not used. Undefined from a coordinator without a provider.
    */
   async signIn(
     onDevice: (login: DeviceLogin) => void,
@@ -215,12 +215,12 @@ export class CoordinatorClient {
     return parseMachines(body) ?? this.#badReply(path, body);
   }
 
-  /** Takes a machine of a static or reverse pool out of use; who has it keeps it. For an admin. */
+  /** Takes a machine of a static or reverse pool out of use; its current session continues. For an admin. */
   async drain(machine: string, note: string, options: CallOptions = {}): Promise<MachineRecord> {
     return await this.#change(coordinatorPaths.drain, { machine, note }, options);
   }
 
-  /** Lets a machine that was drained be lent again. For an admin. */
+  /** Returns a drained machine to service. For an admin. */
   async undrain(machine: string, options: CallOptions = {}): Promise<MachineRecord> {
     return await this.#change(coordinatorPaths.undrain, { machine }, options);
   }
@@ -243,9 +243,9 @@ export class CoordinatorClient {
   }
 
   /**
-   * A client of the buildlet of that name; the name is not checked, the first call tells.
+   * A client of the buildlet of that name; the name is checked by the first call.
    *
-   * @param defaults What every command gets: `createBuildlet` gives those of the builder type. Default: nothing.
+   * @param defaults The defaults of every command: `createBuildlet` uses those of the builder type. Default: none.
    */
   namedBuildlet(
     name: string,
@@ -267,7 +267,7 @@ export class CoordinatorClient {
     );
   }
 
-  /** Drops the connections; pending calls fail with ERR_CLOSED. Buildlets and their clients stay. */
+  /** Closes the connections; pending calls fail with ERR_CLOSED. Buildlets and their clients are not affected. */
   async disconnect(): Promise<void> {
     this.#connection.fail(new GomoteError('ERR_CLOSED', `the client of ${this.ipPort} was closed`));
     await this.#connection.destroy();

@@ -18,9 +18,9 @@ import type { Connection } from './connection.ts';
 import { linesOf } from './files/streams.ts';
 import { checkedDurationMs } from './time-limit.ts';
 
-/** What `createBuildlet` takes. */
+/** The options of `createBuildlet`. */
 export interface CreateOptions {
-  /** Cancels the call, and the creation with it. */
+  /** Cancels the call and the creation. */
   signal?: AbortSignal | undefined;
   /** Called, in a few words what is being waited for, by a coordinator that tells. What it throws ends call and creation. */
   onProgress?: ((step: string) => void) | undefined;
@@ -30,11 +30,11 @@ export interface CreateOptions {
   machineLabels?: WantedLabels | undefined;
   /** How much it is in a hurry; for one with the feature `create-priority`. Default: `normal`, or less if that is not allowed. */
   priority?: Priority | undefined;
-  /** How long to go on asking a coordinator that is being restarted, in ms. Default 60,000. 0: not at all. */
+  /** How long to retry while a coordinator is being restarted, in ms. Default 60,000. 0: not at all. */
   retryMs?: number | undefined;
 }
 
-/** Buildlets that were made together, and their builder type from a coordinator that tells. */
+/** Buildlets that were created together, and their builder type if the coordinator sends it. */
 export interface CreatedAll {
   /** The coordinator's records of them. */
   readonly buildlets: readonly RemoteBuildlet[];
@@ -42,11 +42,11 @@ export interface CreatedAll {
   readonly builder: BuilderType | undefined;
 }
 
-/** A buildlet, and its builder type from a coordinator that tells. */
+/** A buildlet, and its builder type if the coordinator sends it. */
 export interface Created {
   /** The coordinator's record of it. */
   readonly buildlet: RemoteBuildlet;
-  /** Its builder type; undefined from a coordinator that does not tell. */
+  /** Its builder type; undefined if the coordinator does not send it. */
   readonly builder: BuilderType | undefined;
 }
 
@@ -54,7 +54,7 @@ const defaultRetryMs = 60_000;
 const firstDelayMs = 100;
 const longestDelayMs = 2_000;
 
-/** How long the word that a buildlet is no longer wanted may take, in ms. */
+/** The time limit for cancelling a creation, in ms. */
 const cancelTimeoutMs = 2_000;
 
 export async function createBuildlet(
@@ -104,7 +104,7 @@ class Attempt {
   readonly #options: CreateOptions;
   readonly #form: FormValues;
   readonly #count: number;
-  /** Whether the coordinator is one that makes a buildlet only once for each key. */
+  /** Whether the coordinator creates a buildlet only once for each key. */
   #knowsKeys = false;
   /** Whether the caller's progress listener has thrown. */
   isLeft = false;
@@ -187,13 +187,13 @@ class Attempt {
     );
   }
 
-  /** Whether asking again cannot make a second buildlet, and may help. */
+  /** Whether a retry may help and cannot create a second buildlet. */
   mayAskAgain(error: unknown): boolean {
     if (error instanceof StatusError) return error.status === 503;
     return this.#knowsKeys && ['ERR_CONNECT', 'ERR_LOST'].some((code) => isCode(error, code));
   }
 
-  /** Tells the coordinator not to wait for us: it would, for a while, as the connection may only have broken. */
+  /** Cancels the creation. Otherwise the coordinator would wait for a while, in case only the connection broke. */
   async cancel(): Promise<void> {
     if (!this.#knowsKeys) return;
     const signal = this.#connection.signalWith(timeoutSignal(cancelTimeoutMs));

@@ -1,10 +1,10 @@
-// Ends a machine from both sides at once: by its platform and by the buildlet on it.
+// Ends a machine by its platform and by its buildlet at once.
 import { GomoteError, messageOf } from '../errors.ts';
 
-/** How long both sides have, in ms. */
+/** The time limit for both sides, in ms. */
 const destroyTimeoutMs = 5_000;
 
-/** Asks every side at once and fails with one error that names those that refused or did not answer. */
+/** Asks all sides at once. Fails with one error that names those that refused or did not answer. */
 export async function destroyBoth(
   name: string,
   sides: Readonly<Record<string, (signal: AbortSignal) => Promise<void>>>,
@@ -24,7 +24,7 @@ export async function destroyBoth(
   throw new GomoteError(code, `cannot destroy ${name}: ${failed.join('; ')}`);
 }
 
-/** Fails when the signal aborts first, also if the one asked does not heed it. */
+/** Fails when the signal aborts first, even if the work ignores it. */
 function inTime(ask: (late: AbortSignal) => Promise<void>, late: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     late.addEventListener('abort', () => reject(new Error('no answer in 5 s')), { once: true });

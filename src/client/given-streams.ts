@@ -1,15 +1,15 @@
-// Streams that a caller gives to a call. Both kinds are taken hold of at once, before anything is awaited: a stream that
-// nobody listens to ends the process when it fails, and Node throws away the output of a child that nobody reads.
+// Streams from a caller. They are claimed synchronously, before anything is awaited: a stream that
+// nobody listens to ends the process when it fails, and Node drops the output of a child that nobody reads.
 import type { Readable, Writable } from 'node:stream';
 import { GomoteError, messageOf } from '../errors.ts';
 import { type RequestBody, transportError } from '../http/client/request.ts';
 
 /**
- * Calls `use` with the source, whose bytes wait for it from now on. A stream is destroyed at the end unless all of it
- * was read, also when `signalOf` throws. Reading fails with ERR_LOCAL_FILE when the source does, and ends as the signal
- * aborts, also while the source gives nothing.
+ * Calls `use` with the source, which is buffered from now on. A stream is destroyed at the end unless all of it
+ * was read, even if `signalOf` throws. Reading fails with ERR_LOCAL_FILE when the source does, and ends when the signal
+ * aborts, even while the source is silent.
  *
- * @throws GomoteError ERR_USAGE when the source is neither text nor bytes nor a stream of bytes.
+ * @throws GomoteError ERR_USAGE when the source is not text, bytes or a stream of bytes.
  */
 export async function withSource<Result>(
   source: RequestBody,
@@ -22,7 +22,7 @@ export async function withSource<Result>(
   return await withStream(source, signalOf, use);
 }
 
-/** As {@link withSource}, for a source that is no text and no bytes. */
+/** Like {@link withSource}, for streams only. */
 export async function withStream<Result>(
   source: AsyncIterable<Uint8Array>,
   signalOf: () => AbortSignal,
@@ -43,7 +43,7 @@ export async function withStream<Result>(
   }
 }
 
-/** Calls `use` while failures of the outputs are waited for: each is to be found in the output's `errored`. */
+/** Calls `use` while listening for failures of the outputs, which are found in each output's `errored`. */
 export async function withOutputs<Result>(
   outputs: readonly (Writable | undefined)[],
   use: () => Promise<Result>,
@@ -57,29 +57,29 @@ export async function withOutputs<Result>(
   }
 }
 
-/** The failure of an output that takes nothing any more; undefined of one that does. */
+/** The failure of an output that accepts no more data; undefined while it does. */
 export function outputFailure(output: Writable): Error | undefined {
   if (!output.destroyed) return undefined;
   return output.errored ?? closedOutput();
 }
 
-/** What writing to an output that is closed without a failure of its own fails with. */
+/** The error of writing to an output that was closed without an error. */
 export const closedOutput = (): GomoteError =>
   new GomoteError('ERR_LOCAL_FILE', 'the output was closed');
 
 function releaseOutput(output: Writable & { readonly pending?: boolean }): void {
   const leave = () => void output.off('error', ignore);
-  // One that has failed may tell it only when it is closed.
+  // A failed stream may report its error only when it is closed.
   if (output.errored || output.destroyed)
     return void (output.closed ? leave() : output.once('close', leave));
-  // A file that is still being opened may fail at that.
+  // A file that is still being opened may fail to open.
   if (output.pending === true) output.once('ready', leave);
   else leave();
 }
 
 const ignore = (): void => undefined;
 
-/** Destroys a stream that nobody reads. What its end may still say interests nobody. */
+/** Destroys an unused stream and ignores its errors. */
 function abandon(source: unknown): void {
   if (!isReadable(source)) return;
   if (!source.listeners('error').includes(ignore)) source.on('error', ignore);
@@ -106,7 +106,7 @@ const isReadable = (source: unknown): source is Readable =>
   'on' in source &&
   typeof source.on === 'function';
 
-/** Reads a stream that is kept from flowing: its bytes stay in it until they are asked for. */
+/** Reads a paused stream: its bytes stay buffered until they are requested. */
 class TakenReadable implements Taken {
   readonly #stream: Readable;
   readonly #signal: AbortSignal;
@@ -168,7 +168,7 @@ class TakenReadable implements Taken {
   }
 }
 
-/** Anything else that gives bytes: nothing of it happens before it is asked. */
+/** Any other source of bytes, which does nothing before it is read. */
 class TakenIterable implements Taken {
   readonly #source: AsyncIterable<unknown>;
   readonly #signal: AbortSignal;
@@ -219,7 +219,7 @@ class TakenIterable implements Taken {
   }
 
   release(): void {
-    // Not awaited: a source that is waiting for its next piece would answer only after it.
+    // Not awaited: a source that waits for its next chunk would return only after that.
     Promise.resolve(this.#iterator?.return?.()).catch(ignore);
     this.#iterator = undefined;
   }

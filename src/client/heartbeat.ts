@@ -13,7 +13,7 @@ interface HeartbeatOptions {
 /** How many failures in a row mean that the peer is dead. */
 const failuresToDeath = 3;
 
-/** Starts the heartbeat and gives the function that stops it. It keeps no process alive. */
+/** Starts the heartbeat. Returns a function that stops it. It does not keep the process alive. */
 export function startHeartbeat(options: HeartbeatOptions): () => void {
   let failures = 0;
   const stopped = new AbortController();

@@ -1,4 +1,4 @@
-// Holds a buildlet while this process lives: one request that is open for as long, and is made again when it breaks off.
+// Holds a buildlet while this process lives, by one open request, which is repeated when it breaks.
 import { StatusError } from '../errors.ts';
 import { type HttpResponse, transportError } from '../http/client/request.ts';
 import { endpoints } from '../protocol/endpoints.ts';
@@ -12,21 +12,21 @@ import { headersLimitMs } from './time-limit.ts';
 
 /** How a buildlet is held. */
 export interface HoldOptions {
-  /** How long the buildlet outlives this process, in ms. Meanwhile it can be held again. */
+  /** How long the buildlet outlives this process, in ms. It can be held again within this time. */
   readonly graceMs: number;
-  /** For how long a connection that is lost is made again, in ms. Default: `graceMs`. */
+  /** How long to retry a lost connection, in ms. Default: `graceMs`. */
   readonly reconnectMs?: number | undefined;
 }
 
-/** A buildlet that ends soon after this process does. */
+/** A buildlet that ends soon after this process. */
 export interface BuildletHold {
-  /** Lets the buildlet live on without being held. Throws when it does not take that: it may end then. */
+  /** Keeps the buildlet alive without being held. Throws when it does not accept that: then it may end. */
   release(options?: CallOptions): Promise<void>;
-  /** Holds it no longer: it ends soon. */
+  /** Stops holding it: it ends soon. */
   drop(): void;
 }
 
-/** Resolves when it is held; undefined when the buildlet does not know how. */
+/** Resolves when it is held; undefined when the buildlet does not support it. */
 export async function hold(
   connection: Connection,
   { graceMs, reconnectMs = graceMs, signal }: HoldOptions & CallOptions,
@@ -41,7 +41,7 @@ export async function hold(
     headersTimeoutMs: headersLimitMs,
   } as const;
   const open = (during: AbortSignal) => connection.call({ ...request, signal: during });
-  // The caller's signal is for the first answer only.
+  // The caller's signal applies only to the first reply.
   const early = new AbortController();
   const giveUp = () => early.abort(signal?.reason);
   signal?.addEventListener('abort', giveUp);
@@ -73,7 +73,7 @@ export async function hold(
   };
 }
 
-/** Makes the request again whenever it breaks off, until that has no point any more: then the buildlet ends, or has ended. */
+/** Repeats the request whenever it breaks, until the buildlet has ended or will end. */
 async function keep(
   first: HttpResponse,
   open: () => Promise<HttpResponse>,
@@ -93,6 +93,6 @@ async function keep(
       response = undefined;
     }
   } catch {
-    // Whoever uses the buildlet learns by its own calls that it is gone.
+    // Other calls will notice that the buildlet is gone.
   }
 }

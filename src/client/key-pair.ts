@@ -1,6 +1,6 @@
 // The certificate and key of a buildlet's TLS server, and the password that goes with them.
 
-/** A self-signed certificate and its private key. It prints without its key. */
+/** A self-signed certificate and its private key. It is printed without its key. */
 export class KeyPair {
   /** The certificate, PEM; empty for the zero pair. */
   readonly certPem: string;
@@ -16,7 +16,7 @@ export class KeyPair {
     return this.#keyPem;
   }
 
-  /** Whether it is no pair at all: plain HTTP, no password. */
+  /** Whether it is empty: plain HTTP, no password. */
   isZero(): boolean {
     return this.certPem === '' && this.#keyPem === '';
   }
@@ -36,7 +36,7 @@ export class KeyPair {
 export const NoKeyPair: KeyPair = new KeyPair('', '');
 
 /**
- * Makes a pair: RSA of 2048 bits, self-signed, good for ten years from an hour ago. Many are made in turn.
+ * Creates a pair: RSA of 2048 bits, self-signed, valid for ten years from an hour ago. Many are created in turn.
  *
  * @param names Host names and IP addresses of the server, in addition to those of the local machine.
  */

@@ -1,4 +1,4 @@
-// The trailer of a reply: from its end or, where a proxy dropped it, by a request of its own.
+// The trailer of a reply: from its end or, where a proxy dropped it, by another request.
 import { StatusError } from '../errors.ts';
 import type { HttpResponse } from '../http/client/request.ts';
 import { endpoints } from '../protocol/endpoints.ts';
@@ -7,7 +7,7 @@ import { lateTrailerHeader, replyIdHeader } from '../protocol/late-trailer.ts';
 import type { Connection } from './connection.ts';
 import { randomId } from './random-id.ts';
 
-/** The headers of a request whose reply has a trailer: by them it can be asked for. */
+/** Request headers by which the trailer of the reply can be requested later. */
 export const namedReply = (): Record<string, string> => ({ [replyIdHeader]: randomId() });
 
 interface TrailerOptions {
@@ -17,15 +17,15 @@ interface TrailerOptions {
   readonly signal: AbortSignal;
 }
 
-/** Whether the reply's head promises the trailer, in either way. */
+/** Whether the reply's head announces the trailer, in either way. */
 export const isPromised = ({ headers }: HttpResponse, name: string): boolean =>
   [headers.trailer, headers[lateTrailerHeader.toLowerCase()]].some(
     (promised) => String(promised ?? '').toLowerCase() === name.toLowerCase(),
   );
 
 /**
- * The trailer, once the body has ended. Undefined: none was promised. Empty: it did not come, and cannot be asked for
- * either, as of a reply that was cut.
+ * The trailer, once the body has ended. Undefined: none was announced. Empty: it did not arrive and cannot be requested
+ * either, for example because the reply was truncated.
  */
 export async function trailerOf(
   connection: Connection,
@@ -39,12 +39,12 @@ export async function trailerOf(
   try {
     return await connection.callText({ method: 'GET', path, signal, heartbeat: false });
   } catch (error) {
-    // The buildlet has not come to the end of that reply.
+    // The buildlet has not reached the end of that reply.
     if (error instanceof StatusError && error.status === 400) return '';
     throw error;
   }
 }
 
-/** What may have become of a trailer. */
+/** The possible states of a trailer. */
 export const lostTrailerHint =
   'the reply was cut, or a proxy on the way drops trailers: let it pass HTTP/1.1 with trailers, or TCP';

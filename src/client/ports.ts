@@ -1,4 +1,4 @@
-// Ports and sockets of a buildlet's machine: connections to them, and those that come to one that listens there.
+// Ports and sockets of a buildlet's machine: connects to them, and listens there.
 import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
@@ -21,19 +21,19 @@ import { hasFeature } from './status.ts';
 /** How many connections of one listener may be open: each may hold 1 MiB here that is not yet passed on. */
 const takenLimit = 500;
 
-/** A socket on the machine that takes connections for a caller here. */
+/** A socket on the machine that accepts connections for a caller here. */
 export interface RemoteListener {
   /** Where it listens, with the port that was free. */
   readonly at: SocketTarget;
-  /** Resolves when it takes no more connections, with the reason in words. */
+  /** Resolves when it accepts no more connections, with the reason as text. */
   readonly ended: Promise<string>;
-  /** Ends it; those it took have 3 s to end. */
+  /** Stops listening; open connections have 3 s to end. */
   close(): void;
 }
 
 /**
- * Sockets of the machine, as its commands see them. All connections go over one connection to the buildlet, which is made
- * again for the next one when it is lost.
+ * Sockets of the machine, as its commands see them. All connections share one connection to the buildlet, which is reopened
+ * when it was lost.
  *
  * @example
  * const stream = await client.ports.connect({ kind: 'tcp', host: 'localhost', port: 5432 });
@@ -47,7 +47,7 @@ export class Ports {
   }
 
   /**
-   * Connects to the buildlet, unless it is connected; `ended` resolves when the connection is over, with the reason in words.
+   * Connects to the buildlet, unless it is connected; `ended` resolves when the connection has ended, with the reason as text.
    * Throws ERR_UNSUPPORTED when it cannot forward ports.
    */
   async open(options: CallOptions = {}): Promise<{ readonly ended: Promise<string> }> {
@@ -56,7 +56,7 @@ export class Ports {
   }
 
   /**
-   * A connection to a socket there; the caller destroys it. Throws ERR_CONNECT when it is refused there, or when the
+   * Opens a connection to a socket there; the caller destroys it. Throws ERR_CONNECT when it is refused there, or when the
    * buildlet cannot be reached; ERR_UNSUPPORTED when it cannot forward ports.
    */
   async connect(target: SocketTarget, options: CallOptions = {}): Promise<Duplex> {
@@ -154,7 +154,7 @@ export class Ports {
     return { ...links, ...upgraded };
   }
 
-  /** A buildlet that knows no such request refuses it in words of its own. */
+  /** A buildlet without this request refuses it with its own message. */
   async #explained(error: unknown, signal: AbortSignal | undefined): Promise<unknown> {
     if (!isGomoteError(error, 'ERR_STATUS')) return error;
     if (await hasFeature(this.#connection, forwardFeature, signal)) return error;
@@ -165,7 +165,7 @@ export class Ports {
   }
 }
 
-/** Where the machine listens, by its own words; undefined when they are none for the target. */
+/** The address that the machine reports; undefined when it does not match the target. */
 function placeTaken(target: SocketTarget, words: unknown): SocketTarget | undefined {
   if (target.kind === 'unix') return target;
   const at =

@@ -1,6 +1,6 @@
 /**
- * An id that no other run or reader of a buildlet has. It is no secret, and so is not worth the loading of Node's
- * crypto, which takes longer than the start of a command.
+ * A unique id for a run or reader of a buildlet. It is not secret, and so not worth loading Node's
+ * crypto, which takes longer than starting a command.
  */
 export const randomId = (): string =>
   Math.floor(Math.random() * 2 ** 48)

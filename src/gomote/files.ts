@@ -69,7 +69,7 @@ export class BuildletFiles {
   async list(
     path = '',
     options: CallOptions & {
-      /** Also what is below. Default false. */
+      /** Whether to list subdirectories. Default false. */
       recursive?: boolean | undefined;
     } = {},
   ): Promise<DirEntry[]> {

@@ -1,4 +1,4 @@
-// The reply to a tree stream that names its contents: digests, as the files are copied, then what came of it all.
+// The reply to a tree stream that names its contents: digests while files are copied, then the result.
 import { createHash } from 'node:crypto';
 import { GomoteError, StatusError } from '../../errors.ts';
 import { treeLimits } from '../../protocol/tree-limits.ts';
@@ -8,7 +8,7 @@ import {
   type RefusedEntry,
 } from '../../protocol/tree-replies.ts';
 
-/** What the buildlet made of a push. */
+/** The buildlet's result of a push. */
 export interface Applied {
   /** The stream's proof. */
   readonly digest: string;
@@ -16,15 +16,15 @@ export interface Applied {
   readonly files: number;
   /** How many bytes those have. */
   readonly bytes: number;
-  /** What it did not make, though the rest. */
+  /** The entries that it did not create. */
   readonly refused: readonly RefusedEntry[];
 }
 
 const digestLine = /^[0-9a-f]{64}$/;
 
 /**
- * Reads the reply to its end and gives what was made; undefined when it does not say so. `onDigest` is called for each file,
- * in the order of the stream. Throws ERR_LOST when a line is missing or wrong, or a file was not what it was said to be;
+ * Reads the reply to its end and returns the result; undefined when it has none. `onDigest` is called for each file,
+ * in the order of the stream. Throws ERR_LOST when a line is missing or wrong, or a file did not match its digest;
  * else as the buildlet failed.
  */
 export async function readNamedReply(

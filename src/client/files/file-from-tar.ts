@@ -1,4 +1,4 @@
-// One file of a buildlet that has only the base protocol: out of its archive.
+// Reads one file of a base-protocol buildlet from an archive.
 
 import { GomoteError } from '../../errors.ts';
 import { decompressed } from '../../tar/decompress.ts';
@@ -6,7 +6,7 @@ import { type TarEntry, TarReader } from '../../tar/tar-reader.ts';
 import type { Connection } from '../connection.ts';
 import { getTar, type RemoteFile } from './transfers.ts';
 
-/** Begins to read the file; it cannot be read on after a cut. */
+/** Begins to read the file. Reading cannot resume after a cut. */
 export async function getFromTar(
   connection: Connection,
   path: string,

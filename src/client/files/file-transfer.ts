@@ -1,4 +1,4 @@
-// How single files are read on after a cut, and written with checksums.
+// Reads single files, resuming after a cut, and writes them with checksums.
 
 import { GomoteError, StatusError } from '../../errors.ts';
 import { type HttpRequest, type HttpResponse, readText } from '../../http/client/request.ts';
@@ -25,7 +25,7 @@ import {
   type TransferSummary,
 } from './transfers.ts';
 
-/** For how long a cut is tried to be mended, in ms; a try that brings something starts over. */
+/** How long to retry after a cut, in ms; progress restarts the time. */
 const reconnectMs = 60_000;
 
 export class FileTransfer {
@@ -39,7 +39,7 @@ export class FileTransfer {
   async get(path: string, options: { signal?: AbortSignal | undefined } = {}): Promise<RemoteFile> {
     const signal = this.#connection.signalWith(options.signal);
     const first = await this.#open(path, undefined, signal).catch((error: unknown) => {
-      // A buildlet without the extension does not know the path of the request.
+      // A buildlet without the extension does not know the path.
       if (error instanceof StatusError && error.status === 404) return undefined;
       throw error;
     });
@@ -51,7 +51,7 @@ export class FileTransfer {
     return { ...first.info, body: leaving(whole, first.response), summary: () => summary };
   }
 
-  /** Writes a file; directories above it are made. */
+  /** Writes a file; parent directories are created. */
   async put(
     source: AsyncIterable<Uint8Array>,
     path: string,
@@ -67,8 +67,8 @@ export class FileTransfer {
   }
 
   /**
-   * By one request that carries the proof of its body in its header: a buildlet without the extension takes the same
-   * request, and proves nothing.
+   * By one request with the digest of its body in its header: a buildlet without the extension accepts the same
+   * request, but does not verify it.
    */
   async #putSmall(
     content: Buffer,
@@ -85,7 +85,7 @@ export class FileTransfer {
     });
   }
 
-  /** Asks first what the buildlet knows: what is long goes with its proof in it, or packed, only where that is read. */
+  /** Checks the buildlet's features first: long content is sent with checksums or compressed only where supported. */
   async #putLarge(
     pieces: AsyncIterable<Buffer>,
     path: string,
@@ -142,7 +142,7 @@ export class FileTransfer {
     return await trailerOf(this.#connection, response, { name: totalsHeader, headers, signal });
   }
 
-  /** The content, over as many connections as it takes. */
+  /** The content, over as many connections as needed. */
   async *#whole(
     path: string,
     first: Opened,
@@ -158,7 +158,7 @@ export class FileTransfer {
       try {
         opened ??= await this.#open(path, { start, version }, signal);
         yield* countBytes(chunksOf(opened.response, signal), counter);
-        // Behind a proxy that speaks HTTP/1.0, a reply that was cut looks like one that is over.
+        // Behind a proxy that speaks HTTP/1.0, a truncated reply looks complete.
         if (counter.wireBytes < first.info.sizeBytes)
           throw new GomoteError('ERR_LOST', 'it was cut');
         break;
@@ -174,7 +174,7 @@ export class FileTransfer {
 
 const empty = Buffer.alloc(0);
 
-/** What was taken out of an iterator, and then the rest of it. */
+/** The items already taken from an iterator, and then the rest. */
 async function* resumed(
   taken: readonly IteratorResult<Buffer>[],
   rest: AsyncIterable<Buffer>,
@@ -190,7 +190,7 @@ interface Opened {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Where to read on, and in which version of the file. */
+/** Where to resume, and in which version of the file. */
 interface Position {
   readonly start: number;
   readonly version: string;

@@ -21,7 +21,7 @@ export async function writeFile(
   });
 }
 
-/** What it does is loaded on first use: running commands needs none of it. */
+/** Its code is loaded on first use: running commands does not need it. */
 export class Files {
   readonly #connection: Connection;
 
@@ -30,7 +30,7 @@ export class Files {
   }
 
   /**
-   * Begins to read a file, its path relative to the work directory. After a cut it reads on, from a buildlet that has
+   * Begins to read a file, its path relative to the work directory. Resumes after a cut, if the buildlet supports
    * `/file`.
    */
   async get(path: string, options: { signal?: AbortSignal | undefined } = {}): Promise<RemoteFile> {
@@ -38,9 +38,9 @@ export class Files {
   }
 
   /**
-   * Writes a file, under its name only when it is whole and its checksums are right; directories above it are made.
+   * Writes a file, which gets its final name only when it is complete and verified; parent directories are created.
    *
-   * @param source Is taken hold of at once; a stream is destroyed unless all of it is sent.
+   * @param source Claimed synchronously; a stream is destroyed unless all of it is sent.
    * @throws GomoteError ERR_LOCAL_FILE when the source fails, ERR_USAGE when it or the mode is none.
    */
   async put(

@@ -1,4 +1,4 @@
-// Files and directories of a buildlet, removed.
+// Removes files and directories of a buildlet.
 import { readText } from '../../http/client/request.ts';
 import { contentTypes, endpoints } from '../../protocol/endpoints.ts';
 import { encodeForm } from '../../protocol/form.ts';
@@ -6,9 +6,9 @@ import { readWarnings, warningsHeader } from '../../protocol/transfer.ts';
 import type { CallOptions } from '../client-options.ts';
 import type { Connection } from '../connection.ts';
 
-/** What `removeAll` gives. */
+/** The result of `removeAll`. */
 export interface Removal {
-  /** The paths that were not there; none from a buildlet that does not say so. */
+  /** The paths that did not exist; empty if the buildlet does not report them. */
   readonly warnings: readonly string[];
 }
 

@@ -1,4 +1,4 @@
-// Replies that are long: archives as byte streams, listings as entries.
+// Reads long replies: archives as byte streams, listings as entries.
 
 import { Readable } from 'node:stream';
 import { type ErrorCode, GomoteError } from '../../errors.ts';
@@ -19,16 +19,16 @@ import { nameFromBytes } from '../../protocol/name-bytes.ts';
 import type { Connection } from '../connection.ts';
 import { headersLimitMs } from '../time-limit.ts';
 
-/** What `listDir` takes. */
+/** The options of `listDir`. */
 export interface ListDirOptions {
-  /** Also what is below. Default false. */
+  /** Whether to list subdirectories. Default false. */
   recursive?: boolean | undefined;
-  /** Directories to leave out, relative to the listed one, with forward slashes, none at either end. */
+  /** Directories to skip, relative to the listed one, with forward slashes, but none at either end. */
   skip?: readonly string[] | undefined;
-  /** Also the SHA-1 digests of regular files. Default false. */
+  /** Whether to include the SHA-1 digests of regular files. Default false. */
   digest?: boolean | undefined;
   /**
-   * Called with what could not be read there, by its path, and why; where the buildlet cannot list a name with a newline or
+   * Called with entries that could not be read, by path, and why; where the buildlet cannot list a name with a newline or
    * tab, by the broken line. Absent: the listing fails with ERR_LOST or ERR_REPLY once all others have come.
    */
   onUnreadable?: ((name: string, reason: string) => void) | undefined;
@@ -36,7 +36,7 @@ export interface ListDirOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** How much of a reply waits for a slow reader, in bytes. */
+/** How much of a reply is buffered for a slow reader, in bytes. */
 const readAheadBytes = 1 << 20;
 
 /** A reply's body, whose failure is ERR_LOST or the signal's reason. */
@@ -47,11 +47,11 @@ export function bodyStream(response: HttpResponse, signal: AbortSignal): Readabl
   });
 }
 
-/** How long nothing may come of a body that has begun, in ms: a heartbeat goes by another connection. */
+/** The time limit without data of a body, in ms: heartbeats use another connection. */
 const idleMs = 120_000;
 
 /**
- * The pieces of a reply's body, whose failure is ERR_LOST or the signal's reason. A body that stops coming fails after two
+ * The chunks of a reply's body, whose failure is ERR_LOST or the signal's reason. A stalled body fails after two
  * minutes by default.
  */
 export async function* chunksOf(
@@ -64,12 +64,12 @@ export async function* chunksOf(
   } catch (error) {
     throw transportError(error, signal, 'ERR_LOST');
   } finally {
-    // A reply that nobody reads on would keep its connection, and the buildlet from ending.
+    // An abandoned reply would keep its connection open, and the buildlet alive.
     response.body.destroy();
   }
 }
 
-/** The entries of `/ls`, as they come. */
+/** The entries of `/ls`, as they arrive. */
 export async function* listDir(
   connection: Connection,
   dir: string,
@@ -84,7 +84,7 @@ export async function* listDir(
     [listedNames.parameter]: listedNames.escaped,
     [listingEnd.parameter]: listingEnd.wanted,
   });
-  // Of large files the digests may take longer than that, before the first line is sent.
+  // Digests of large files may take longer than that before the first line is sent.
   const headersTimeoutMs = options.digest === true ? undefined : headersLimitMs;
   const response = await connection.call({ method: 'GET', path, signal, headersTimeoutMs });
   const isEscaped = response.headers[listedNames.header.toLowerCase()] === listedNames.escaped;
@@ -98,7 +98,7 @@ export async function* listDir(
     }
     const entry = parseListLine(line, { isEscaped });
     if (entry !== undefined) yield entry;
-    // A buildlet of Go lists nothing more after that.
+    // A Go buildlet lists nothing after that.
     else if (isWalkError(line)) throw new GomoteError('ERR_LOST', `${label}: ${line}`);
     else {
       const unread = isEscaped ? parseUnreadLine(line) : undefined;
@@ -114,7 +114,7 @@ export async function* listDir(
 
 const whyBroken = 'the buildlet cannot list a name with a newline or tab';
 
-/** What does not come of a listing. */
+/** The failure for an incomplete listing. */
 class Failures {
   #first: { code: ErrorCode; what: string } | undefined;
   #more = 0;
@@ -138,7 +138,7 @@ const newline = 0x0a;
 /** The longest line of a reply, in bytes. */
 const lineLimitBytes = 1 << 20;
 
-/** The lines of a reply, as they come; one that ends in the middle of a line fails with ERR_LOST. */
+/** The lines of a reply, as they arrive. A reply that ends in the middle of a line fails with ERR_LOST. */
 export async function* linesOf(
   response: HttpResponse,
   signal: AbortSignal,
@@ -149,7 +149,7 @@ export async function* linesOf(
     const end = chunk.lastIndexOf(newline);
     if (end >= 0)
       yield* nameFromBytes(Buffer.concat([...rest, chunk.subarray(0, end)])).split('\n');
-    // The chunk's memory may be used again.
+    // The chunk's buffer may be reused.
     rest = [...(end < 0 ? rest : []), Buffer.from(chunk.subarray(end + 1))];
     if (rest.reduce((sum, { length }) => sum + length, 0) > lineLimitBytes) {
       throw new GomoteError(
@@ -163,7 +163,7 @@ export async function* linesOf(
   }
 }
 
-/** The same chunks; leaving the loop early, even before the first, releases the reply that they come from. */
+/** The same chunks. Leaving the loop early, even before the first chunk, releases the reply. */
 export function leaving<T>(pieces: AsyncGenerator<T>, { body }: HttpResponse): AsyncGenerator<T> {
   const end = pieces.return.bind(pieces);
   pieces.return = async (value) => {

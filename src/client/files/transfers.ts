@@ -1,4 +1,4 @@
-// Archives up and down, counted and digested at both ends; where the buildlet says what it counted, the ends compare.
+// Uploads and downloads archives, counted and hashed at both ends; the totals are compared where the buildlet sends them.
 import { Readable } from 'node:stream';
 import { GomoteError } from '../../errors.ts';
 import { type RequestBody, readText } from '../../http/client/request.ts';
@@ -26,16 +26,16 @@ import { bodyStream, leaving } from './streams.ts';
 
 export type { TransferSummary } from '../../protocol/transfer.ts';
 
-/** What `putTar`, `getTar` and `download` take. */
+/** The options of `putTar`, `getTar` and `download`. */
 export interface TransferOptions {
   /** Cancels the call, which then fails with ERR_ABORTED. */
   signal?: AbortSignal | undefined;
   /**
-   * How the archive is packed (upload) or should be (download). Default `gzip`. Upload zstd only to a buildlet that
-   * announces it; one that cannot pack that way sends gzip.
+   * The compression of the archive (upload), or the requested one (download). Default `gzip`. Upload zstd only to a buildlet that
+   * announces it; a buildlet without the requested one sends gzip.
    */
   compress?: Compression | undefined;
-  /** Of a download: what cannot be read, or changes meanwhile, is named in the summary. Default: it is a failure. */
+  /** For a download: whether to list unreadable and changing files in the summary. Default: they are a failure. */
   isPartial?: boolean | undefined;
   /** Of a download: times to the millisecond, where the buildlet announces `snapshot`. Default: whole seconds. */
   isPrecise?: boolean | undefined;
@@ -50,11 +50,11 @@ export interface TransferOptions {
 
 /** An archive that is being read. */
 export interface Download {
-  /** The archive. It fails with ERR_LOST when it is cut. */
+  /** The archive. It fails with ERR_LOST when it is truncated. */
   readonly body: Readable;
-  /** What it is packed with. */
+  /** Its compression. */
   readonly compression: 'gzip' | 'zstd';
-  /** What came; complete once the body has ended. */
+  /** The totals; complete once the body has ended. */
   summary(): TransferSummary;
 }
 
@@ -66,24 +66,24 @@ export interface RemoteFile {
   readonly mtimeMs: number;
   /** Its size, in bytes. */
   readonly sizeBytes: number;
-  /** To be read once. It fails with ERR_LOST when the file changes, or cannot be read to its end. */
+  /** The content, to be read once. It fails with ERR_LOST when the file changes, or cannot be read to its end. */
   readonly body: AsyncGenerator<Uint8Array>;
-  /** What came; complete once the body has ended. */
+  /** The totals; complete once the body has ended. */
   summary(): TransferSummary;
 }
 
-/** What `files.put` takes. */
+/** The options of `files.put`. */
 export interface PutFileOptions extends Omit<TransferOptions, 'compress'> {
   /**
-   * How it is packed on its way. Default `none`. A function is asked when the file is larger than a MiB; what is smaller
-   * then goes as it is, by a single request.
+   * The compression on the wire. Default `none`. A function is called when the file is larger than a MiB; smaller files
+   * are then sent uncompressed, by a single request.
    */
   compress?: Compression | (() => Promise<Compression>) | undefined;
   /** Permission bits, such as 0o644, or a mode as `fs.stat` gives it. */
   mode: number;
-  /** The name in the directory that the path turns out to be; a buildlet of Go fails there. Default: such a path fails. */
+  /** The name to use if the path turns out to be a directory; not supported by Go's buildlet. Default: such a path fails. */
   into?: string | undefined;
-  /** Absent: the time it is written. A buildlet without the extension always takes that. */
+  /** Absent: the time of writing. A buildlet without the extension always uses that. */
   mtimeMs?: number | undefined;
 }
 
@@ -110,7 +110,7 @@ export async function putTar(
   return { ...summary, warnings: readWarnings(response.headers) };
 }
 
-/** Asks for `dir` as an archive; `release`: as one gzip member. */
+/** Requests `dir` as an archive; `release`: with a single gzip member. */
 export async function getTar(
   connection: Connection,
   dir: string,
@@ -159,7 +159,7 @@ function counted(source: RequestBody, counter: TransferCounter): RequestBody {
   return source;
 }
 
-/** What passed, by both ends. Throws ERR_LOST when they do not agree. */
+/** The totals. Throws ERR_LOST when both ends differ. */
 export function compare(
   counter: TransferCounter,
   sent: string | string[] | undefined,

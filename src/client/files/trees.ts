@@ -26,19 +26,19 @@ import type { Connection } from '../connection.ts';
 import { type Applied, readNamedReply } from './apply-reply.ts';
 import { chunksOf } from './streams.ts';
 
-/** What a directory of the buildlet holds, in one digest. */
+/** The state of a directory of the buildlet, as one digest. */
 export interface TreeState {
   /** SHA-256 over the entries, in hex. */
   readonly digest: string;
-  /** What a change must name: it fails when another change was made since. */
+  /** The version that a change must name: it fails when another change was made since. */
   readonly generation: string;
-  /** Whether the buildlet can pack and unpack zstd. */
+  /** Whether the buildlet supports zstd. */
   readonly zstd?: boolean | undefined;
-  /** Whether it takes a stream that names its contents. */
+  /** Whether it accepts a stream that names its contents. */
   readonly named?: boolean | undefined;
-  /** Whether names of files are any bytes but NUL there. */
+  /** Whether file names may have any bytes but NUL there. */
   readonly anyName?: boolean | undefined;
-  /** {@link timesDigest} of what is there, as it was sent; undefined when the buildlet does not set times alone. */
+  /** {@link timesDigest} of the sent times; undefined when the buildlet cannot set times alone. */
   readonly times?: string | undefined;
   /** Whether another push is changing it. */
   readonly busy?: boolean | undefined;
@@ -46,19 +46,19 @@ export interface TreeState {
   readonly hasStore?: boolean | undefined;
 }
 
-/** What the calls of `Trees` take. */
+/** The options of the calls of `Trees`. */
 export interface TreeCallOptions {
   /** Cancels the call, which then fails with ERR_ABORTED. */
   readonly signal?: AbortSignal | undefined;
-  /** How what is sent is packed, and what comes should be. Default `none`. */
+  /** The compression of what is sent and received. Default `none`. */
   readonly compress?: Compression | undefined;
-  /** Called with what the buildlet could not read there, and why. */
+  /** Called with entries that the buildlet could not read, and why. */
   readonly onUnread?: ((path: string, reason: string) => void) | undefined;
-  /** Called with the number of bytes as they pass on the wire. */
+  /** Called with the number of bytes on the wire. */
   readonly onWire?: ((bytes: number) => void) | undefined;
 }
 
-/** Everything in the directory, that without `.git`, or only what was pushed into it. */
+/** Everything in the directory, everything but `.git`, or only what was pushed into it. */
 export type TreeScope = 'all' | 'pull' | 'pushed';
 
 /** Trees of one buildlet, pushed and pulled by their changes. `client.trees` makes it. */
@@ -70,7 +70,7 @@ export class Trees {
     this.#connection = connection;
   }
 
-  /** The identity of the work directory: known from the first reply on, if the buildlet says it. */
+  /** The identity of the work directory: known after the first reply, if the buildlet reports it. */
   get identity(): string | undefined {
     return this.#identity;
   }
@@ -108,7 +108,7 @@ export class Trees {
     return { digest, generation, entries };
   }
 
-  /** What the buildlet's commands have made of what was pushed into the directory; undefined: into any. */
+  /** How the buildlet's commands have changed what was pushed into the directory; undefined: into any. */
   async differences(
     dir: string | undefined,
     options: TreeCallOptions = {},
@@ -160,15 +160,15 @@ export class Trees {
     return this.sharedDirectory !== undefined;
   }
 
-  /** Below which directory here the buildlet may name files. */
+  /** The local directory below which the buildlet may name files. */
   get sharedDirectory(): string | undefined {
     return this.#connection.options.sharedDirectory;
   }
 
   /**
-   * Sends a tree stream; returns what the buildlet made of it. Of a stream that names its contents, `onDigest` is called with the
-   * SHA-256 of each file as it is copied, in the order of the stream; the reply begins while it is sent. A directory with
-   * something in it makes room for a file or link only if the stream `replacesDirectories`.
+   * Sends a tree stream and returns the result. For a stream that names its contents, `onDigest` is called with the
+   * SHA-256 of each file as it is copied, in the order of the stream; the reply begins while it is sent. A non-empty directory
+   * is replaced by a file or link only if the stream `replacesDirectories`.
    */
   async apply(
     dir: string,
@@ -192,7 +192,7 @@ export class Trees {
     });
     if (onDigest !== undefined) {
       const { label } = this.#connection.options;
-      // The copying of a large file may take longer than any limit.
+      // Copying a large file may take longer than any time limit.
       const lines = counted(chunksOf(response, signal, { idleMs: undefined }), options);
       return (await readNamedReply(lines, label, onDigest)) ?? this.#fail(applyAnswer, '');
     }
@@ -201,8 +201,8 @@ export class Trees {
   }
 
   /**
-   * A tree stream of the paths, or of everything in the directory; each piece holds until the next is asked for. If
-   * `isNamed`, the stream names its contents, unless the buildlet does not know of that.
+   * A tree stream of the paths, or of everything in the directory; each chunk is valid until the next is requested. If
+   * `isNamed`, the stream names its contents, if the buildlet supports that.
    */
   async read(
     dir: string,
@@ -244,7 +244,7 @@ export class Trees {
     return unpackPieces(counted(chunksOf(response, signal), options), compression);
   }
 
-  /** All of a reply, unpacked. Throws ERR_REPLY for more than `limit` bytes, however small they came. */
+  /** The decompressed reply. Throws ERR_REPLY when it exceeds `limit` bytes after decompression. */
   async #bytes(response: HttpResponse, options: TreeCallOptions, limit: number): Promise<Buffer> {
     const pieces: Uint8Array[] = [];
     let size = 0;

@@ -3,7 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 import { closedOutput } from '../given-streams.ts';
 
 /**
- * Writes all of `body` to `output` with backpressure and waits until the last of it is written; `output` is not
+ * Writes all of `body` to `output` with backpressure and waits until everything is written; `output` is not
  * ended, and keeps no listener (Node's pipeline leaves some on a stream it does not end).
  *
  * Fails with the writer's own error, or with the body's as `tell` words it; then `body` is destroyed.

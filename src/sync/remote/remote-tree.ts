@@ -18,7 +18,7 @@ export interface RemoteState {
   readonly times: string | undefined;
   /** Whether another push is changing it. */
   readonly isBusy: boolean;
-  /** Whether it takes a stream that names its contents. */
+  /** Whether it accepts a stream that names its contents. */
   readonly takesNames: boolean;
   /** Whether there is a store that may have contents, so that it can be asked. */
   readonly hasStore: boolean;
