@@ -21,6 +21,9 @@ import { hasFeature } from './status.ts';
 /** How many connections of one listener may be open: each may hold 1 MiB here that is not yet passed on. */
 const takenLimit = 500;
 
+/** The time limit for a connection there, in ms: a buildlet gives up earlier, and says why. */
+const connectTimeoutMs = 30_000;
+
 /** A socket on the machine that accepts connections for a caller here. */
 export interface RemoteListener {
   /** Where it listens, with the port that was free. */
@@ -62,6 +65,8 @@ export class Ports {
   async connect(target: SocketTarget, options: CallOptions = {}): Promise<Duplex> {
     const link = await this.#current(options);
     const stream = link.open(formatTarget(target));
+    const noAnswer = new Error(`no answer for ${connectTimeoutMs / 1_000} s`);
+    const late = setTimeout(() => stream.destroy(noAnswer), connectTimeoutMs);
     try {
       await once(stream, 'connect', options);
       return stream;
@@ -72,6 +77,8 @@ export class Ports {
       throw new GomoteError('ERR_CONNECT', `${describeTarget(target)} on ${label}: ${words}`, {
         cause: error,
       });
+    } finally {
+      clearTimeout(late);
     }
   }
 

@@ -23,7 +23,10 @@ export interface ForwardOptions {
   remote?: boolean | undefined;
   /** Where ports without a host are taken. Default `127.0.0.1`. */
   address?: string | undefined;
-  /** Called with one line for each connection that could not be carried on, or broke, and while the buildlet is not reached. */
+  /**
+   * Called with a line for each connection that failed, but not with the same line again within 10 s, and while the
+   * buildlet cannot be reached.
+   */
   onTrouble?: ((line: string) => void) | undefined;
   /** Ends it; `ended` fails with ERR_ABORTED then. */
   signal?: AbortSignal | undefined;
@@ -55,6 +58,9 @@ const [firstPauseMs, longestPauseMs] = [250, 10_000];
 /** How long the machine may take to notice that a connection was lost, and to give its port free, in ms. */
 const heldMs = 60_000;
 
+/** How long a line is not repeated, in ms. */
+const repeatMs = 10_000;
+
 /** Resolves when connections are taken; see `Buildlet.forward`. */
 export async function openForward(
   buildlet: Reached,
@@ -64,7 +70,8 @@ export async function openForward(
   const { from, to } = parseForward(spec, options.address);
   const closing = new AbortController();
   const signal = anySignal(closing.signal, ...(options.signal ? [options.signal] : []));
-  const place: Place = { buildlet, to, signal, onTrouble: options.onTrouble ?? (() => undefined) };
+  const { onTrouble = () => undefined } = options;
+  const place: Place = { buildlet, to, signal, onTrouble, onFailure: seldom(onTrouble) };
   const opened = await (options.remote ? listenThere(place, from) : listenHere(place, from));
   const ended = opened.kept.catch((error: unknown) => {
     if (!closing.signal.aborted) throw error;
@@ -84,11 +91,26 @@ export async function openForward(
   };
 }
 
+/** Passes a line on unless the same one was passed on lately: a program may try a refused port again and again. */
+function seldom(tell: (line: string) => void): (line: string) => void {
+  let last = '';
+  let untilMs = 0;
+  return (line) => {
+    const nowMs = performance.now();
+    if (line === last && nowMs < untilMs) return;
+    last = line;
+    untilMs = nowMs + repeatMs;
+    tell(line);
+  };
+}
+
 interface Place {
   readonly buildlet: Reached;
   readonly to: SocketTarget;
   readonly signal: AbortSignal;
   readonly onTrouble: (line: string) => void;
+  /** For each connection that failed. */
+  readonly onFailure: (line: string) => void;
 }
 
 interface Opened {
@@ -140,9 +162,9 @@ async function listenThere(place: Place, from: SocketTarget): Promise<Opened> {
 
 /** Joins a connection that was taken to the one that it leads to, or breaks it off. */
 async function carry(taken: Duplex, open: () => Promise<Duplex>, place: Place): Promise<void> {
-  const { signal, onTrouble } = place;
+  const { signal, onFailure } = place;
   const tell = (error: Error) => {
-    if (!signal.aborted) onTrouble(messageOf(error));
+    if (!signal.aborted) onFailure(messageOf(error));
   };
   taken.on('error', () => undefined);
   const cut = () => breakOff(taken);

@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { BuildletClient } from '../../src/client/buildlet-client.ts';
 import { openForward } from '../../src/gomote/forward.ts';
 import { forwardUpgrade, listeningHeader } from '../../src/protocol/forward.ts';
-import { callingLink } from '../../src/reverse/reverse-link.ts';
+import { callingLink, servingLink } from '../../src/reverse/reverse-link.ts';
 import { startBuildlet } from '../helpers/buildlet.ts';
 import { echoServer, sent } from '../helpers/ports.ts';
 
@@ -157,4 +157,48 @@ it('a port there is taken again once the machine has noticed that its connection
   await expect.poll(() => far.length, { timeout: 10_000 }).toBeGreaterThan(lost + 1);
   for (const socket of far.slice(0, lost)) socket.destroy();
   await expect.poll(() => sent(port, 'two'), { timeout: 20_000 }).toBe('two');
+});
+
+describe('a buildlet that takes connections', () => {
+  it('and never says where they lead is told of after 30 s', async () => {
+    let asked: () => void = () => undefined;
+    const isAsked = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    const client = await hostileBuildlet(undefined, (socket) => {
+      servingLink({ socket, head: Buffer.alloc(0) }, { label: 'the client' }, () => asked());
+    });
+    await client.ports.open();
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const failure = client.ports
+      .connect({ kind: 'tcp', host: 'localhost', port: 80 })
+      .catch((error: unknown) => error);
+    await isAsked;
+    vi.advanceTimersByTime(30_000);
+    expect(await failure).toMatchObject({
+      code: 'ERR_CONNECT',
+      message: expect.stringMatching(/^localhost:80 on .*: no answer for 30 s$/),
+    });
+  });
+});
+
+describe('a forward to a port here that refuses', () => {
+  it('tells of it once for connections that follow each other', async () => {
+    const closed = createServer().listen(0, '127.0.0.1');
+    await once(closed, 'listening');
+    const { port } = closed.address() as AddressInfo;
+    closed.close();
+    let refused = 0;
+    const client = await hostileBuildlet('tcp:127.0.0.1:1', (socket) => {
+      const link = callingLink({ socket, head: Buffer.alloc(0) }, { label: 'the client' });
+      for (let i = 0; i < 20; i++) link.open().on('error', () => refused++);
+    });
+    const lines: string[] = [];
+    const onTrouble = (line: string) => void lines.push(line);
+    const forward = await openForward(reached(client), `0:${port}`, { remote: true, onTrouble });
+    await expect.poll(() => refused).toBe(20);
+    await forward.close();
+    expect(lines).toEqual([expect.stringContaining('ECONNREFUSED')]);
+  });
 });
