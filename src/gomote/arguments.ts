@@ -1,4 +1,4 @@
-// Whether callers without types give what is asked for: each failure is ERR_USAGE, and names what is wrong.
+// Checks the arguments of callers without types. Each failure is ERR_USAGE, and names the argument.
 import { GomoteError } from '../errors.ts';
 
 const wrong = (what: string, expected: string): GomoteError =>
@@ -34,7 +34,7 @@ export function checkSignal(value: unknown): void {
     throw wrong('signal', 'an AbortSignal');
 }
 
-/** What `run` takes beside its command. */
+/** The options of `run`. */
 export function checkRun(
   cmd: unknown,
   args: unknown,
@@ -59,7 +59,7 @@ export function checkRun(
   checkOptionalText('dir', dir);
 }
 
-/** Where output goes, and how much of it is kept. */
+/** The output options: where output goes, and how much of it is kept. */
 export function checkOutputs(options: {
   readonly stdout?: unknown;
   readonly stderr?: unknown;

@@ -1,4 +1,4 @@
-// The backends of the configuration, each opened once, and whose buildlets they are to show.
+// The backends of the configuration, each opened once, for one user.
 import type { AnyBackend } from '../backends/backend.ts';
 import type { BackendConfig } from '../backends/config.ts';
 import type { CoordinatorSettings } from '../backends/coordinator/backend.ts';
@@ -20,7 +20,7 @@ export class Backends {
   #configDir: string | undefined;
   readonly #open: Map<string, Promise<AnyBackend>>;
 
-  /** @param shared What has the configuration and open backends of the same options already. */
+  /** @param shared An instance with the same options, whose configuration and open backends are shared. */
   constructor(settings: Settings, shared?: Backends) {
     this.settings = settings;
     this.#open = shared === undefined ? new Map() : shared.#open;
@@ -29,17 +29,17 @@ export class Backends {
     this.#configDir = shared.#configDir;
   }
 
-  /** What ends a call: the caller's signal, or that of all calls. */
+  /** The signal of a call: the caller's, combined with that of all calls. */
   signalOf(options: CallOptions = {}): AbortSignal {
     checkOptions(options);
     const { signal } = options;
     checkSignal(signal);
     const given = [signal, this.settings.signal].filter((one) => one !== undefined);
-    // One for each call, since Node warns of many listeners on a signal that is used for many.
+    // One for each call: Node warns about many listeners on one signal.
     return anySignal(...given);
   }
 
-  /** Does the work with the signal that ends it, which is then a failure with ERR_ABORTED. */
+  /** Runs the work with a signal. Fails with ERR_ABORTED when it aborts. */
   async call<T>(options: CallOptions, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const signal = this.signalOf(options);
     return await untilAborted(signal, () => work(signal));
@@ -61,7 +61,7 @@ export class Backends {
     return await this.#config;
   }
 
-  /** Whether one backend was asked for, and not only by the configuration. */
+  /** Whether a backend was chosen explicitly, not only by the configuration. */
   get isGiven(): boolean {
     return this.settings.backend !== undefined;
   }
@@ -82,7 +82,7 @@ export class Backends {
     return (await import('../backends/docker/ad-hoc.ts')).dockerBackend;
   }
 
-  /** How a buildlet is written so that every command finds it, whatever the options here. */
+  /** The name under which any command finds the buildlet, whatever the options here. */
   async fullName(backend: string, instance: string): Promise<string> {
     const usual = usualBackend(this.settings.environment);
     return backend === (usual || (await this.config()).defaultBackend)
@@ -90,10 +90,10 @@ export class Backends {
       : `${backend}/${instance}`;
   }
 
-  /** Opens a backend, by default the chosen one. Throws ERR_CONFIG when it is not known. */
+  /** Opens a backend. Default: the chosen one. Throws ERR_CONFIG when it is unknown. */
   async open(name?: string): Promise<AnyBackend> {
     const given = name ?? (await this.defaultName());
-    // One host is one backend, however it is written.
+    // One host is one backend, in whatever form it is typed.
     const chosen = adHocHost(given)?.name ?? given;
     const open = this.#open.get(chosen) ?? this.#openNew(chosen);
     this.#open.set(chosen, open);
@@ -121,7 +121,7 @@ export class Backends {
   }
 
   /**
-   * What the client of a coordinator needs; undefined when the backend is none. Throws ERR_CONFIG without a token.
+   * The arguments for a coordinator's client; undefined when the backend is not a coordinator. Throws ERR_CONFIG without a token.
    *
    * @internal
    */
@@ -154,13 +154,13 @@ export class Backends {
     };
   }
 
-  /** The user that was named, if one was: all local buildlets are this machine's user's, whatever name they were made under. */
+  /** The explicitly given user, if any: local buildlets belong to this machine's user, whatever name they were created under. */
   async #givenUser(): Promise<string | undefined> {
     const given = this.settings.user ?? (await this.config()).user;
     return given === undefined ? undefined : await this.user();
   }
 
-  /** Whose buildlets these are; a backend may know its user by another name. */
+  /** The owner of the buildlets; a backend may use another name for the user. */
   async user(backendUser?: string): Promise<string> {
     const { resolveUser } = await import('./config/account.ts');
     return await resolveUser({

@@ -1,4 +1,4 @@
-// One buildlet as a program uses it: trees pushed and pulled, commands run, and its end.
+// One buildlet for programs: push and pull trees, run commands, destroy it.
 import type { BuilderType } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { CallOptions } from '../client/client-options.ts';
@@ -31,16 +31,16 @@ interface BuildletParts {
   readonly client: BuildletClient;
   readonly builder: BuilderType | undefined;
   readonly backends: Backends;
-  /** Whether it was made here, so that it ends with its scope. */
+  /** Whether it was created here, so that it is destroyed at the end of its scope. */
   readonly isOwn: boolean;
   readonly explain: (error: GomoteError) => Promise<GomoteError>;
   readonly destroy: (signal: AbortSignal) => Promise<void>;
-  /** Drops what it holds of the backend and the connection. */
+  /** Releases the backend and the connection. */
   readonly release: () => Promise<void>;
 }
 
 /**
- * A buildlet, with a connection to it. `create` and `get` of {@link Gomote} make it.
+ * A buildlet, with a connection to it. Returned by `create` and `get` of {@link Gomote}.
  *
  * @example
  * await using buildlet = await gomote.create('linux-amd64');
@@ -49,11 +49,11 @@ interface BuildletParts {
  * await buildlet.pull('coverage', { to: 'coverage' });
  */
 export class Buildlet implements AsyncDisposable {
-  /** By which `get` finds it. */
+  /** The name for `get`. */
   readonly name: string;
   /** The protocol itself: all that a buildlet can do. */
   readonly client: BuildletClient;
-  /** Its builder type, if that is known here. */
+  /** Its builder type, if known. */
   readonly builder: BuilderType | undefined;
   /** Its files, one at a time. */
   readonly files: BuildletFiles;
@@ -80,10 +80,10 @@ export class Buildlet implements AsyncDisposable {
   }
 
   /**
-   * Starts a command at once: a name without a slash is looked up on PATH, `./NAME` is in the directory of the run, `/NAME`
-   * anywhere. A buildlet without sessions, such as Go's, runs it by the base protocol, with both outputs as one.
+   * Starts a command: a name without a slash is looked up on PATH, `./NAME` is in the directory of the run, `/NAME`
+   * is absolute. A buildlet without sessions, such as Go's, runs it by the base protocol, with both outputs merged.
    *
-   * @returns What can be awaited, iterated, ended or left: see {@link Run}.
+   * @returns A handle that can be awaited, iterated, killed or detached: see {@link Run}.
    */
   run(cmd: string, args: readonly string[] = [], options: RunOptions = {}): Run {
     checkRun(cmd, args, options);
@@ -97,8 +97,8 @@ export class Buildlet implements AsyncDisposable {
   }
 
   /**
-   * Starts the login shell of the remote user on a terminal. Give it its input as `stdin`, a stream; tell the size of the
-   * terminal by `resize`.
+   * Starts the login shell of the remote user on a terminal. Pass its input as `stdin`, a stream, and set the size of the
+   * terminal with `resize`.
    */
   shell(options: ShellOptions = {}): Run {
     const { columns = 80, rows = 24, term = 'xterm-256color', ...others } = options;
@@ -106,17 +106,17 @@ export class Buildlet implements AsyncDisposable {
     return this.run(cmd, args, { ...others, system: true, tty: { columns, rows, term } });
   }
 
-  /** Picks up a run, also one that has ended: its output from the beginning, and how it ended. */
+  /** Follows an existing run, also one that has ended: its output from the beginning, and how it ended. */
   attach(id: string, options: AttachOptions = {}): Run {
     return attachRun(this.#place, id, options);
   }
 
   /**
-   * Makes a directory there equal to one of this machine: sends what differs, and removes what was sent before and is gone
-   * here. What builds made there is left alone.
+   * Makes a directory there equal to a local one: sends what differs, and removes what was sent before and is gone
+   * here. Build output there is left alone.
    *
-   * @param dir The directory here. Default: the git work tree around the current directory, else that.
-   * @returns What was sent. What could not be read here is in its `unsent`: look at that.
+   * @param dir The local directory. Default: the git work tree of the current directory, else that directory.
+   * @returns What was sent. Check its `unsent` for files that could not be read here.
    */
   async push(dir?: string, options: PushTreeOptions = {}): Promise<PushSummary> {
     const { pushTree } = await import('./push.ts');
@@ -128,10 +128,10 @@ export class Buildlet implements AsyncDisposable {
   }
 
   /**
-   * Fetches a directory. Nothing is deleted here, and nothing that is somebody's work here is overwritten.
+   * Fetches a directory. Deletes nothing here, and does not overwrite files that were changed here.
    *
    * @param remote The directory there. Default: where `push` would put the tree around the current directory.
-   * @returns What came. What was left as it is, is in its `kept`, `refused` and `failed`: look at those.
+   * @returns What was fetched. Check its `kept`, `refused` and `failed` for files that were not.
    */
   async pull(remote?: string, options: PullTreeOptions = {}): Promise<PullSummary> {
     const { pullTree } = await import('./pull.ts');
@@ -139,8 +139,8 @@ export class Buildlet implements AsyncDisposable {
   }
 
   /**
-   * Pushes the directory, and again whenever something in it changes, until the signal aborts or the loop is left. What cannot
-   * be read here is in the `unsent` of each summary.
+   * Pushes the directory, and again whenever something in it changes, until the signal aborts or the loop ends. Check
+   * the `unsent` of each summary for files that could not be read here.
    *
    * @example
    * for await (const { files } of buildlet.watch('.')) console.log(`${files} sent`);
@@ -160,16 +160,16 @@ export class Buildlet implements AsyncDisposable {
     }
   }
 
-  /** What the buildlet's commands have made, changed and removed of all that was pushed. */
+  /** What the buildlet's commands have added, changed and removed since the pushes. */
   async diff(options: DiffOptions = {}): Promise<TreeDifference[]> {
     const { differences } = await import('./diff.ts');
     return await this.#call(options, (signal) => differences(this, { ...options, signal }));
   }
 
   /**
-   * Sends a file of this machine.
+   * Sends a local file.
    *
-   * @param dest Where to, relative to the work directory; with a slash at the end, into that. Default: its base name.
+   * @param dest The destination, relative to the work directory; with a trailing slash, a directory. Default: its base name.
    */
   async put(file: string, dest?: string, options: PutOptions = {}): Promise<TransferSummary> {
     const { putFile } = await import('./transfer.ts');
@@ -179,7 +179,7 @@ export class Buildlet implements AsyncDisposable {
   /**
    * Fetches a file.
    *
-   * @param to The file here, or a directory. Default: the base name, in the current directory.
+   * @param to The local file or directory. Default: the base name, in the current directory.
    */
   async get(path: string, to?: string, options: CallOptions = {}): Promise<TransferSummary> {
     const { getFile } = await import('./transfer.ts');
@@ -187,10 +187,10 @@ export class Buildlet implements AsyncDisposable {
   }
 
   /**
-   * Keeps what is in the work directory, as it is now, on this machine: `create` with `from` begins with it.
+   * Stores a snapshot of the work directory on this machine, for `create` with `from`.
    *
-   * @param tag What it is called. Default: the buildlet's name and a number.
-   * @throws GomoteError ERR_CONFLICT when there is one of that name, ERR_LOST when a file changes meanwhile.
+   * @param tag The name of the snapshot. Default: the buildlet's name and a number.
+   * @throws GomoteError ERR_CONFLICT when the name is taken, ERR_LOST when a file changes meanwhile.
    */
   async snapshot(tag?: string, options: SnapshotOptions = {}): Promise<Snapshot> {
     const { takeSnapshot } = await import('./snapshots.ts');
@@ -198,41 +198,41 @@ export class Buildlet implements AsyncDisposable {
   }
 
   /**
-   * Makes new buildlets of the same type with what is in this one's work directory, all or none. They do not end with a scope:
+   * Creates new buildlets of the same type with this one's work directory, all or none. They do not end with a scope:
    * destroy them.
    *
-   * @returns Their names, by which `get` finds them.
+   * @returns Their names, for `get`.
    */
   async fork(options: ForkOptions = {}): Promise<string[]> {
     const { fork } = await import('./fork.ts');
     return await this.#call(options, (signal) => fork(this, { ...options, signal }));
   }
 
-  /** The runs that the buildlet knows, running and ended. Throws ERR_UNSUPPORTED when it knows none at all. */
+  /** The runs of the buildlet, running and ended. Throws ERR_UNSUPPORTED when it does not support runs. */
   async runs(options: CallOptions = {}): Promise<SessionInfo[]> {
     return await this.#call(options, (signal) => this.client.sessions.list({ signal }));
   }
 
   /**
-   * Carries connections to a socket here on to one there, or with `remote` the other way round, until it is closed. When the
-   * connection to the buildlet is lost, it is made again: what was open breaks, and nothing else.
+   * Forwards connections to a local socket to one there, or with `remote` the other way round, until it is closed. When the
+   * connection to the buildlet is lost, it is reopened: open connections break, and nothing else.
    *
-   * @param spec `[FROM:]TO`, each `PORT`, `HOST:PORT` or `unix:PATH`, such as `8080:3000`; port 0 takes any that is free.
-   * @throws GomoteError ERR_USAGE for another text, ERR_CONFLICT when the first socket cannot be had, ERR_UNSUPPORTED.
+   * @param spec `[FROM:]TO`, each `PORT`, `HOST:PORT` or `unix:PATH`, such as `8080:3000`; port 0 means any free port.
+   * @throws GomoteError ERR_USAGE for invalid text, ERR_CONFLICT when the first socket is not available, ERR_UNSUPPORTED.
    */
   async forward(spec: string, options: ForwardOptions = {}): Promise<Forward> {
     const { openForward } = await import('./forward.ts');
     return await openForward(this, spec, { ...options, signal: this.#signalOf(options) });
   }
 
-  /** Ends the buildlet and removes all that belongs to it. */
+  /** Destroys the buildlet and everything that belongs to it. */
   async destroy(options: CallOptions = {}): Promise<void> {
     await this.backends.call(options, (signal) => this.#parts.destroy(signal));
     this.#isGone = true;
     await this.disconnect();
   }
 
-  /** Leaves the buildlet as it is, and drops the connections to it; runs that are read here fail with ERR_CLOSED. */
+  /** Closes the connections and leaves the buildlet running; runs that are read here fail with ERR_CLOSED. */
   async disconnect(): Promise<void> {
     this.#isGone = true;
     this.#closing.abort(new GomoteError('ERR_CLOSED', `the connection to ${this.name} was closed`));
@@ -240,19 +240,19 @@ export class Buildlet implements AsyncDisposable {
     await this.#released;
   }
 
-  /** Destroys what `create` has made, unless it was destroyed or left before; leaves what `get` has found. */
+  /** Destroys a buildlet of `create`, unless it was destroyed or disconnected before; only disconnects one of `get`. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#parts.isOwn && !this.#isGone) await this.destroy();
     else await this.disconnect();
   }
 
-  /** @internal Where the configuration and the caches are. */
+  /** @internal The directories of the configuration and the caches. */
   get backends(): Backends {
     return this.#parts.backends;
   }
 
   /**
-   * What is known of an error here.
+   * Explains an error.
    *
    * @internal
    */
@@ -264,7 +264,7 @@ export class Buildlet implements AsyncDisposable {
   }
 
   /**
-   * Does the work, and words its failure as the backend does: it may know more than the connection.
+   * Runs the work, and explains its failure by the backend, which may know more than the connection.
    *
    * @internal
    */

@@ -1,4 +1,4 @@
-// Brings a program of this machine to a buildlet, once for each content.
+// Sends a local program to a buildlet, once for each content.
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -9,13 +9,13 @@ import { bytesOfName } from '../protocol/name-bytes.ts';
 import type { Buildlet } from './buildlet.ts';
 import { localError } from './local-files.ts';
 
-/** Where they are, relative to the work directory: beside the trees that are pushed. */
+/** The directory of programs, relative to the work directory, beside the pushed trees. */
 export const programsDirectory = '.gomote-exec';
 
 /**
- * Sends what is not there yet.
+ * Sends what is missing there.
  *
- * @param files The program, and files that it needs beside itself.
+ * @param files The program, and files that it needs next to it.
  * @returns The path of the program there, relative to the work directory.
  */
 export async function carryProgram(

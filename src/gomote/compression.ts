@@ -1,10 +1,10 @@
-// How files are packed on their way.
+// Chooses the compression on the wire.
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import { zstdFeature } from '../protocol/features.ts';
 import type { Compression } from '../protocol/transfer.ts';
 import { chooseCompression } from '../sync/compression.ts';
 
-/** How to pack what is sent; the buildlet is asked only when the answer decides. */
+/** The compression of what is sent; asks the buildlet only when needed. */
 export async function compressionFor(
   client: BuildletClient,
   wished: Compression | 'auto',

@@ -4,7 +4,7 @@ import type { BuilderType } from '../builders.ts';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { anySignal } from '../timeout-signal.ts';
 
-/** Creates all at once; when one fails, none is left. */
+/** Creates all concurrently. When one fails, all are destroyed. */
 export async function createAll(
   backend: Backend & Partial<BatchCreation>,
   builder: BuilderType,
@@ -17,7 +17,7 @@ export async function createAll(
   const failed = new AbortController();
   const results = await Promise.allSettled(
     Array.from({ length: count }, async () => {
-      // Each has a signal of its own: Node warns when one signal has many listeners.
+      // Separate signals: Node warns about many listeners on one signal.
       const signal = anySignal(call.signal, failed.signal);
       try {
         created.push(await backend.create(builder, { ...call, signal }));
@@ -36,7 +36,7 @@ export async function createAll(
 const sorted = (instances: Instance[]): Instance[] =>
   instances.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
 
-/** Destroys the buildlets of a create that failed; returns the error, with the names of those that are still there. */
+/** Destroys the buildlets of a failed create. Returns the error, with the names of those that still exist. */
 export async function withoutCreated(
   backend: Backend,
   created: readonly Instance[],

@@ -1,4 +1,4 @@
-// Makes buildlets of a type, with what the caller says of the machine.
+// Creates buildlets of a type, with the caller's options for the machine.
 import type { AnyBackend, Instance } from '../backends/backend.ts';
 import type { HostType } from '../builders.ts';
 import type { CallOptions } from '../client/client-options.ts';
@@ -12,37 +12,37 @@ import { createAll } from './create-all.ts';
 import { type Wanted, withType } from './find-type.ts';
 import type { SetupOptions } from './setup.ts';
 
-/** What a buildlet is made with; what is absent is as its host type says. */
+/** The options of a new machine. Absent ones are taken from its host type. */
 export interface MachineOptions {
-  /** Gives commands all of the environment in which the buildlet is started, not only the base of it. */
+  /** Whether commands get the complete environment in which the buildlet is started, not only the base variables. */
   inheritEnv?: boolean | undefined;
-  /** Which of the hosts of an ssh backend. Default: the least busy one. */
+  /** The host of an ssh backend. Default: the least busy one. */
   host?: string | undefined;
   /** How many CPUs commands may use. */
   cpus?: number | undefined;
   /** How much memory commands may use, in bytes. */
   memoryBytes?: number | undefined;
-  /** `none`, or where commands are connected: `host` on this machine, else `bridge` or the name of a network. */
+  /** The network of commands: `none`, `host` on this machine, otherwise `bridge` or the name of a network. */
   network?: string | undefined;
   /** On this machine only: whether commands run in a sandbox. */
   isolation?: 'none' | 'bubblewrap' | undefined;
 }
 
-/** What `create` takes. */
+/** The options of `create`. */
 export interface CreateOptions extends CallOptions, MachineOptions, SetupOptions {
-  /** The buildlet ends when nobody has held it for so long, in ms, from its start on. Default: nobody need hold it. */
+  /** The buildlet ends when nobody has held it for this long, in ms. Default: it need not be held. */
   holdMs?: number | undefined;
-  /** A snapshot of this machine that it begins with, before any setup. */
+  /** A local snapshot to begin with, before any setup. */
   from?: string | undefined;
-  /** Labels for it: a few keys with short texts, by which `list` and `get` find it. */
+  /** Labels for it: keys with short texts, for `list` and `get`. */
   labels?: Labels | undefined;
-  /** Labels that its machine must have, each with a value or with any: for coordinators, whose machines have some. */
+  /** Labels that its machine must have, with or without a value: for coordinators whose machines have labels. */
   machineLabels?: WantedLabels | undefined;
-  /** How much it is in a hurry, for coordinators. Default: `normal`, or less if that is not allowed. */
+  /** The priority in a coordinator's queue. Default: `normal`, or less if that is not allowed. */
   priority?: Priority | undefined;
   /** Called with a short description of what is being waited for. */
   onProgress?: ((step: string) => void) | undefined;
-  /** Called with a line for each host that was left out because it does not answer. */
+  /** Called with a line for each host that was skipped because it does not answer. */
   onWarning?: ((line: string) => void) | undefined;
 }
 
@@ -59,7 +59,7 @@ export async function createOne(
   });
 }
 
-/** Makes as many, or none. */
+/** Creates this many, or none. */
 export async function createSeveral(
   backends: Backends,
   wanted: Wanted,
@@ -123,7 +123,7 @@ async function restorerOf(tag: string | undefined, { settings }: Backends) {
   return (await import('./snapshots.ts')).restorer(tag, settings.environment);
 }
 
-/** Throws ERR_USAGE for what are no labels, and ERR_UNSUPPORTED where they would not be kept. */
+/** Throws ERR_USAGE for invalid labels, and ERR_UNSUPPORTED where they would not be stored. */
 async function checkLabels(labels: Labels, backend: AnyBackend, signal: AbortSignal) {
   checkRecord('labels', labels);
   for (const [key, value] of Object.entries(labels)) {
@@ -161,7 +161,7 @@ async function requireChoice(
   });
 }
 
-/** The host that was chosen, if one was. Throws ERR_USAGE where there is none to choose. */
+/** The chosen host, if any. Throws ERR_USAGE where there are no hosts. */
 export function hostOf({ host }: MachineOptions, backend: AnyBackend): string | undefined {
   if (host === undefined || backend.answerPrompts !== undefined) return host;
   throw new GomoteError('ERR_USAGE', `backend "${backend.name}" has no hosts to choose from`, {
@@ -169,7 +169,7 @@ export function hostOf({ host }: MachineOptions, backend: AnyBackend): string | 
   });
 }
 
-/** The host type with what the caller says of the machine. Throws ERR_USAGE where that is not made so. */
+/** The host type with the caller's options. Throws ERR_USAGE for options that the backend does not support. */
 function withLimits(
   host: HostType,
   { cpus, memoryBytes, network, isolation }: MachineOptions,

@@ -1,13 +1,13 @@
-// What a buildlet's commands have made of what was pushed.
+// How a buildlet's commands have changed what was pushed.
 import type { CallOptions } from '../client/client-options.ts';
 import { GomoteError } from '../errors.ts';
 import type { TreeDifference } from '../protocol/tree-difference.ts';
 import { diff } from '../sync/diff.ts';
 import type { Place } from './place.ts';
 
-/** What `diff` takes. */
+/** The options of `diff`. */
 export interface DiffOptions extends CallOptions {
-  /** Called with what could not be read there, and why. Absent: that fails the call. */
+  /** Called with entries that could not be read there, and why. Absent: that fails the call. */
   readonly onUnread?: ((path: string, reason: string) => void) | undefined;
 }
 

@@ -33,7 +33,7 @@ export class BuildletFiles {
     this.#parts = parts;
   }
 
-  /** All of a file. Throws ERR_NO_SUCH_FILE when there is none. */
+  /** Reads a file. Throws ERR_NO_SUCH_FILE when it does not exist. */
   async read(path: string, options: CallOptions = {}): Promise<Buffer> {
     checkInside('the file', path);
     const { name, client, call } = this.#parts;
@@ -43,12 +43,12 @@ export class BuildletFiles {
     );
   }
 
-  /** All of a file, as text. */
+  /** Reads a file as text. */
   async readText(path: string, options: CallOptions = {}): Promise<string> {
     return (await this.read(path, options)).toString();
   }
 
-  /** Writes a file, under its name only when it is whole; directories above it are made. */
+  /** Writes a file atomically; parent directories are created. */
   async write(
     path: string,
     source: Source,
@@ -65,7 +65,7 @@ export class BuildletFiles {
     );
   }
 
-  /** What is in a directory; absent: in the work directory. */
+  /** Lists a directory. Default: the work directory. */
   async list(
     path = '',
     options: CallOptions & {
@@ -85,7 +85,7 @@ export class BuildletFiles {
     );
   }
 
-  /** Whether there is anything of that name, also a link that leads nowhere. */
+  /** Whether the path exists, including dangling links. */
   async exists(path: string, options: CallOptions = {}): Promise<boolean> {
     checkInside('the path', path);
     const parts = posix
@@ -102,20 +102,20 @@ export class BuildletFiles {
     }
   }
 
-  /** Makes a directory, and those above it. One that is there is no error. */
+  /** Creates a directory and its parents. It may already exist. */
   async mkdir(path: string, options: CallOptions = {}): Promise<void> {
     checkInside('the directory', path);
     await this.#command('mkdir', ['-p', '--', `./${path}`], options);
   }
 
-  /** Gives a file or directory another name; a file of that name is replaced. */
+  /** Renames a file or directory; an existing file is replaced. */
   async rename(from: string, to: string, options: CallOptions = {}): Promise<void> {
     checkInside('the path', from);
     checkInside('the path', to);
     await this.#command('mv', ['-f', '--', `./${from}`, `./${to}`], options);
   }
 
-  /** Removes files and directories; those that are not there are no error. */
+  /** Removes files and directories. Missing ones are ignored. */
   async remove(paths: string | readonly string[], options: CallOptions = {}): Promise<void> {
     const all = typeof paths === 'string' ? [paths] : paths;
     checkTexts('paths', all);
@@ -124,7 +124,7 @@ export class BuildletFiles {
     await call(options, (signal) => client.removeAll(all, { signal }));
   }
 
-  /** The protocol has no request for these: the machine's own commands do them. */
+  /** The protocol has no requests for these: they use commands of the machine. */
   async #command(cmd: string, args: readonly string[], options: CallOptions): Promise<void> {
     const { name, call, run } = this.#parts;
     const { ok, stdout, stderr } = await call(options, async (signal) => run(cmd, args, signal));

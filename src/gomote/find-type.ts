@@ -1,4 +1,4 @@
-// Which backend makes buildlets of a type, and what it has to know of the type.
+// Finds the backend that creates buildlets of a type.
 import type { AnyBackend } from '../backends/backend.ts';
 import { adHocTypes } from '../backends/docker/ad-hoc.ts';
 import { isAdHocHost, sshTypes } from '../backends/ssh/ad-hoc.ts';
@@ -20,7 +20,7 @@ export interface Wanted {
   readonly host: HostType;
 }
 
-/** How long other backends may take to list their types, in ms: an error waits to be shown. */
+/** The time limit for other backends to list their types, in ms: an error message waits for them. */
 const typesMs = 5_000;
 
 /**

@@ -1,4 +1,4 @@
-// New buildlets with what is in the work directory of another.
+// Creates buildlets with the work directory of another one.
 import { hostTypeOf } from '../builders.ts';
 import type { CallOptions } from '../client/client-options.ts';
 import { randomId } from '../client/random-id.ts';
@@ -8,7 +8,7 @@ import { createSeveral } from './create.ts';
 import type { Place } from './place.ts';
 import { takeSnapshot, userSnapshots } from './snapshots.ts';
 
-/** What `fork` takes. */
+/** The options of `fork`. */
 export interface ForkOptions extends CallOptions {
   /** How many. Default 1. */
   readonly count?: number | undefined;
@@ -16,7 +16,7 @@ export interface ForkOptions extends CallOptions {
   readonly onProgress?: ((step: string) => void) | undefined;
 }
 
-/** Makes as many of the same type in the same backend, or none; gives their names. */
+/** Creates this many of the same type in the same backend, or none. Returns their names. */
 export async function fork(
   place: Place,
   { count = 1, onProgress, signal }: ForkOptions & { signal: AbortSignal },

@@ -1,14 +1,14 @@
-// What to forward, as people write it: 8080, 8080:3000, 5432:db:5432, unix:/tmp/here:unix:/tmp/there.
+// Parses what to forward: 8080, 8080:3000, 5432:db:5432, unix:/tmp/here:unix:/tmp/there.
 
 import { GomoteError } from '../errors.ts';
 import { parseTarget, type SocketTarget } from '../protocol/forward.ts';
 import { checkText } from './arguments.ts';
 
-/** Two sockets: connections to one are carried on to the other. */
+/** Two sockets: connections to one are forwarded to the other. */
 export interface ForwardSpec {
-  /** Where connections are taken. */
+  /** The socket that listens. */
   readonly from: SocketTarget;
-  /** Where they lead. */
+  /** The target of the connections. */
   readonly to: SocketTarget;
 }
 
@@ -46,7 +46,7 @@ const isPort = (target: SocketTarget): boolean => target.kind === 'unix' || targ
 
 function end(text: string, host: string): SocketTarget | undefined {
   if (text.startsWith('unix:')) return parseTarget(text);
-  // A number alone is a port, and no host's name.
+  // A number alone is a port, not a host name.
   if (/^[0-9]+$/.test(text)) return parseTarget(`tcp:${bracketed(host)}:${text}`);
   return /^[0-9]+:/.test(text) ? undefined : parseTarget(`tcp:${text}`);
 }

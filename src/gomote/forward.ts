@@ -1,4 +1,4 @@
-// Sockets here and on a buildlet's machine, joined: connections to the one are carried on to the other.
+// Forwards connections between sockets here and on a buildlet's machine.
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildletClient } from '../client/buildlet-client.ts';
@@ -17,11 +17,11 @@ import type { SocketTarget } from '../protocol/forward.ts';
 import { anySignal } from '../timeout-signal.ts';
 import { parseForward } from './forward-spec.ts';
 
-/** What `forward` takes. */
+/** The options of `forward`. */
 export interface ForwardOptions {
-  /** Takes connections there, and carries them to here. Default false. */
+  /** Whether to listen there and forward connections to here. Default false. */
   remote?: boolean | undefined;
-  /** Where ports without a host are taken. Default `127.0.0.1`. */
+  /** The address to listen at for ports without a host. Default `127.0.0.1`. */
   address?: string | undefined;
   /**
    * Called with a line for each connection that failed, but not with the same line again within 10 s, and while the
@@ -32,15 +32,15 @@ export interface ForwardOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Connections that are carried on, until it is closed. */
+/** A forward, until it is closed. */
 export interface Forward extends AsyncDisposable {
-  /** Where connections are taken, with the port that was free: `HOST:PORT` or `unix:PATH`. */
+  /** Where it listens, with the actual port: `HOST:PORT` or `unix:PATH`. */
   readonly from: string;
-  /** Where they lead. */
+  /** The target of the connections. */
   readonly to: string;
-  /** Resolves once it is closed; fails when the buildlet has ended, or is not to be reached any more. */
+  /** Resolves once it is closed. Fails when the buildlet has ended or cannot be reached any more. */
   readonly ended: Promise<void>;
-  /** Takes no more connections, and breaks those that are open. */
+  /** Stops listening, and breaks open connections. */
   close(): Promise<void>;
 }
 
@@ -52,16 +52,16 @@ interface Reached {
   explained<T>(work: () => Promise<T>): Promise<T>;
 }
 
-/** How long to wait before the connection to the buildlet is made again, at first and at most, in ms. */
+/** The initial and the maximum delay before reconnecting to the buildlet, in ms. */
 const [firstPauseMs, longestPauseMs] = [250, 10_000];
 
-/** How long the machine may take to notice that a connection was lost, and to give its port free, in ms. */
+/** How long the machine may take to notice a lost connection and to free its port, in ms. */
 const heldMs = 60_000;
 
 /** How long a line is not repeated, in ms. */
 const repeatMs = 10_000;
 
-/** Resolves when connections are taken; see `Buildlet.forward`. */
+/** Resolves when it listens; see `Buildlet.forward`. */
 export async function openForward(
   buildlet: Reached,
   spec: string,
@@ -76,7 +76,7 @@ export async function openForward(
   const ended = opened.kept.catch((error: unknown) => {
     if (!closing.signal.aborted) throw error;
   });
-  // It may be looked at late, or never.
+  // It may be awaited late, or never.
   ended.catch(() => undefined);
   const close = async () => {
     closing.abort();
@@ -155,12 +155,12 @@ async function listenThere(place: Place, from: SocketTarget): Promise<Opened> {
     return listener;
   };
   const first = await buildlet.explained(() => listen(from));
-  // The port that was free is kept.
+  // Keep the actual port.
   const kept = keep(place, first, () => listen(first.at)).finally(() => current?.close());
   return { at: first.at, kept };
 }
 
-/** Joins a connection that was taken to the one that it leads to, or breaks it off. */
+/** Connects an accepted connection to its target, or breaks it. */
 async function carry(taken: Duplex, open: () => Promise<Duplex>, place: Place): Promise<void> {
   const { signal, onFailure } = place;
   const tell = (error: Error) => {
@@ -182,7 +182,7 @@ async function carry(taken: Duplex, open: () => Promise<Duplex>, place: Place): 
   }
 }
 
-/** Makes the connection to the buildlet again whenever it is lost, for as long as the buildlet may be there. */
+/** Reconnects to the buildlet whenever the connection is lost, as long as the buildlet may exist. */
 async function keep(
   { buildlet, signal, onTrouble }: Place,
   first: { readonly ended: Promise<string> },
@@ -199,7 +199,7 @@ async function keep(
     const madeMs = performance.now();
     const reason = await Promise.race([link.ended, aborted]);
     const lostMs = performance.now();
-    // One that is lost as soon as it is made is not made again at once.
+    // Do not reconnect at once after a connection that was lost immediately.
     if (lostMs - madeMs > longestPauseMs) pauseMs = 0;
     onTrouble(`${buildlet.name}: ${reason}; it is connected again`);
     for (let isMade = false; !isMade; ) {
@@ -217,7 +217,7 @@ async function keep(
   }
 }
 
-/** Connects to a socket here, unless the connection that it is for is over before. */
+/** Connects to a local socket, unless the accepted connection ends first. */
 async function dial(target: SocketTarget, stream: Duplex): Promise<Duplex> {
   const gone = new AbortController();
   const cut = () => gone.abort(new Error('the connection there was closed'));

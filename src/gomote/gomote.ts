@@ -1,4 +1,4 @@
-// Buildlets by name: made, found, listed and destroyed, in whatever backend they are.
+// Creates, finds, lists and destroys buildlets by name, in all backends.
 import type { AnyBackend, Instance } from '../backends/backend.ts';
 import { builderTypeOfName } from '../builders.ts';
 import type { CallOptions } from '../client/client-options.ts';
@@ -13,7 +13,7 @@ import type { ListBuildletsOptions, ListedBuildlet } from './list.ts';
 import type { Snapshot } from './snapshots.ts';
 
 /**
- * The buildlets of one user in all configured backends. `open` makes it.
+ * The buildlets of one user in all configured backends. Returned by `open`.
  *
  * @example
  * await using gomote = await open();
@@ -30,11 +30,11 @@ export class Gomote implements AsyncDisposable {
   }
 
   /**
-   * Makes a buildlet and waits until it answers; when that fails or is cancelled, nothing is left behind.
+   * Creates a buildlet and waits until it answers. When that fails or is cancelled, nothing is left behind.
    *
    * @param type A builder type or the beginning of one, `docker:IMAGE`, or `ssh:HOST`.
    * @returns The buildlet, which is destroyed at the end of its scope if it is declared by `await using`.
-   * @throws GomoteError ERR_UNKNOWN_TYPE, and what the backend says.
+   * @throws GomoteError ERR_UNKNOWN_TYPE, and errors of the backend.
    */
   async create(type: string, options: CreateOptions = {}): Promise<Buildlet> {
     checkText('the type', type);
@@ -51,25 +51,25 @@ export class Gomote implements AsyncDisposable {
     }
   }
 
-  /** The snapshots of buildlets that are kept on this machine. */
+  /** The snapshots on this machine. */
   async snapshots(): Promise<Snapshot[]> {
     const { userSnapshots } = await import('./snapshots.ts');
     return userSnapshots(this.backends.settings.environment).list();
   }
 
-  /** One of them. Throws ERR_UNKNOWN_SNAPSHOT when there is none of that name. */
+  /** A snapshot by name. Throws ERR_UNKNOWN_SNAPSHOT when it does not exist. */
   async snapshot(tag: string): Promise<Snapshot> {
     const { userSnapshots } = await import('./snapshots.ts');
     return userSnapshots(this.backends.settings.environment).get(tag);
   }
 
-  /** Removes a snapshot. Throws ERR_UNKNOWN_SNAPSHOT when there is none of that name. */
+  /** Removes a snapshot. Throws ERR_UNKNOWN_SNAPSHOT when it does not exist. */
   async removeSnapshot(tag: string): Promise<void> {
     const { userSnapshots } = await import('./snapshots.ts');
     await userSnapshots(this.backends.settings.environment).remove(tag);
   }
 
-  /** All buildlets of the user: in the chosen backend, or in all of them when none was chosen. */
+  /** The user's buildlets: in the chosen backend, or in all backends when none was chosen. */
   async list(options: ListBuildletsOptions = {}): Promise<ListedBuildlet[]> {
     const { list } = await import('./list.ts');
     return await this.backends.call(options, (signal) =>
@@ -78,10 +78,10 @@ export class Gomote implements AsyncDisposable {
   }
 
   /**
-   * The buildlet of that name. At the end of its scope it is left as it is.
+   * The buildlet of that name. It is not destroyed at the end of its scope.
    *
    * @param name `NAME`, `BACKEND/NAME`, or an address: `TYPE@HOST[:PORT]`.
-   * @throws GomoteError ERR_UNKNOWN_BUILDLET when it is known not to be there.
+   * @throws GomoteError ERR_UNKNOWN_BUILDLET when it is known not to exist.
    */
   async get(name: string, options: CallOptions = {}): Promise<Buildlet> {
     checkText('the name', name);
@@ -97,7 +97,7 @@ export class Gomote implements AsyncDisposable {
     return this.#use(found);
   }
 
-  /** Ends the buildlet and removes all that belongs to it. Throws ERR_UNKNOWN_BUILDLET when there is none. */
+  /** Destroys the buildlet and everything that belongs to it. Throws ERR_UNKNOWN_BUILDLET when it does not exist. */
   async destroy(name: string, options: CallOptions = {}): Promise<void> {
     checkText('the name', name);
     if (isAddress(name)) {
@@ -113,7 +113,7 @@ export class Gomote implements AsyncDisposable {
     );
   }
 
-  /** Drops the connections to all buildlets, which live on. */
+  /** Closes the connections to all buildlets, which keep running. */
   async close(): Promise<void> {
     await Promise.all([...this.#used].map((buildlet) => buildlet.disconnect()));
   }
@@ -123,7 +123,7 @@ export class Gomote implements AsyncDisposable {
   }
 
   /**
-   * Calls `work` with the backend of the name, and suggests another name if there is no such buildlet.
+   * Calls `work` with the backend of the name, and suggests a similar name if there is no such buildlet.
    *
    * @internal
    */
@@ -135,7 +135,7 @@ export class Gomote implements AsyncDisposable {
     const { backend: backendName, instance } = splitName(name);
     const backend = await this.backends.open(backendName);
     const signal = this.backends.signalOf(options);
-    // A coordinator does not say before the first request that it has no such buildlet.
+    // A coordinator reports an unknown buildlet only at the first request.
     const isAsked = backend.whoAmI === undefined;
     const first = isAsked ? instance : await labelled(backend, instance, signal);
     try {
@@ -150,7 +150,7 @@ export class Gomote implements AsyncDisposable {
     }
   }
 
-  /** The error of a buildlet that is not there, with the name that was probably meant; any other as it is. */
+  /** Adds a suggestion to the error for an unknown buildlet; returns other errors unchanged. */
   async #suggesting<E>(error: E, name: string, signal: AbortSignal): Promise<E | GomoteError> {
     if (!isGomoteError(error, 'ERR_UNKNOWN_BUILDLET')) return error;
     const { withSuggestion } = await import('./suggest-buildlet.ts');

@@ -8,7 +8,7 @@ import type { Backends } from './backends.ts';
 
 /** A buildlet of a list. */
 export interface ListedBuildlet extends Instance {
-  /** By which `get` finds it. */
+  /** The name for `get`. */
   readonly name: string;
   /** Its name in its backend. */
   readonly instance: string;

@@ -1,9 +1,9 @@
-// The library's porch: what a program begins with.
+// The entry point of the library.
 import type { Gomote } from './gomote.ts';
 import { type OpenOptions, settingsOf } from './options.ts';
 
 /**
- * Reads the configuration of the command line, when it is first needed, and gives what all else is made of. Nothing is
+ * Opens the configuration of the command line, which is read when it is first needed. Nothing is
  * connected yet.
  *
  * @example

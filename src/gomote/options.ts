@@ -1,22 +1,22 @@
-// What `open` takes, after the variables that stand in for what was not given.
+// The options of `open`, with the environment variables as defaults.
 import { checkOptionalText, checkOptions, checkSignal } from './arguments.ts';
 
-/** What `open` takes. Everything may be left out; then all is as the command line has it. */
+/** The options of `open`. All are optional, with the same defaults as the command line. */
 export interface OpenOptions {
   /**
    * The backend that names without one belong to, and that `list` and `create` ask. Default: `GOMOTE_BACKEND`, else the
    * default of the configuration, else `local`.
    */
   readonly backend?: string | undefined;
-  /** Whose buildlets. Default: `GOMOTE_USER`, else the user of the configuration, else that of the process. */
+  /** The owner of buildlets. Default: `GOMOTE_USER`, else the user of the configuration, else that of the process. */
   readonly user?: string | undefined;
   /** The directory of `config.toml` and of the tokens. Default: that of the command line. */
   readonly config?: string | undefined;
   /** The file with the password of buildlets that are named by their addresses. Default: `GOMOTE_PASSWORD_FILE`. */
   readonly passwordFile?: string | undefined;
-  /** Variables to go by. Default: those of the process. */
+  /** The environment variables. Default: those of the process. */
   readonly environment?: NodeJS.ProcessEnv | undefined;
-  /** Ends all calls, which then fail with ERR_ABORTED. */
+  /** Cancels all calls, which then fail with ERR_ABORTED. */
   readonly signal?: AbortSignal | undefined;
   /** Called with a line for each request that was answered and each lease that could not be renewed. */
   readonly log?: ((line: string) => void) | undefined;

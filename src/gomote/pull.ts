@@ -1,4 +1,4 @@
-// Pulls a tree of a buildlet to this machine.
+// Fetches a tree of a buildlet.
 import { basename, resolve } from 'node:path';
 import type { CallOptions } from '../client/client-options.ts';
 import { cacheDirectory } from '../files/cache-directory.ts';
@@ -13,13 +13,13 @@ import { directoryInside } from './inside.ts';
 import type { Place } from './place.ts';
 import { onPath } from './remote-path.ts';
 
-/** What `pull` takes. */
+/** The options of `pull`. */
 export interface PullTreeOptions extends CallOptions {
   /** The directory here. Default: the base name of the one there; without one there, this tree. */
   readonly to?: string | undefined;
   /** Pulls only what the buildlet's commands have created or changed since the push. */
   readonly changedOnly?: boolean | undefined;
-  /** Only what matches these patterns, which are as in a .gitignore. */
+  /** Patterns as in a .gitignore; pulls only what matches. */
   readonly only?: readonly string[] | undefined;
   /** Also overwrites what was changed here, or is of a different kind. */
   readonly force?: boolean | undefined;
@@ -27,9 +27,9 @@ export interface PullTreeOptions extends CallOptions {
   readonly keepBoth?: boolean | undefined;
   /** Changes nothing; the summary shows what would be pulled. */
   readonly dryRun?: boolean | undefined;
-  /** Patterns of what to leave out, as in a .gitignore at the top of the tree. */
+  /** Patterns to exclude, as in a .gitignore at the top of the tree. */
   readonly exclude?: readonly string[] | undefined;
-  /** Brings also what git, .gomoteignore and the rule for editors' backups would leave out. */
+  /** Whether to pull what git, .gomoteignore and the rule for editors' backups exclude. */
   readonly noIgnore?: boolean | undefined;
   /** Default `auto`. */
   readonly compress?: Compression | 'auto' | undefined;
@@ -51,7 +51,7 @@ export function pullPlace(remote: string | undefined, to: string | undefined): P
   return { dir, to: resolve(currentDirectory(), here) };
 }
 
-/** Pulls, and gives what came and what did not. */
+/** Pulls, and returns what was fetched and what was not. */
 export async function pullInto(
   { name, client, backends }: Place,
   { dir, to }: PullPlace,
@@ -71,7 +71,7 @@ export async function pullInto(
   );
 }
 
-/** Pulls; throws also when something was left as it is. */
+/** Pulls. Throws also when something was not fetched. */
 export async function pullTree(
   buildlet: Place,
   remote: string | undefined,

@@ -1,4 +1,4 @@
-// Pushes a tree of this machine to buildlets, and notes where it went.
+// Pushes a local tree to buildlets, and records where it went.
 
 import { basename } from 'node:path';
 import type { CallOptions } from '../client/client-options.ts';
@@ -18,24 +18,24 @@ import { directoryInside } from './inside.ts';
 import type { Place } from './place.ts';
 import { notePushed } from './run/pushed-directory.ts';
 
-/** How a tree is pushed, down to what only some pushes need. */
+/** All options of a push. */
 export type TreeOptions = Partial<
   Omit<PushOptions, 'dir' | 'signal' | 'environment' | 'cacheDirectory'>
 >;
 
-/** What `push` takes. */
+/** The options of `push`. */
 export interface PushTreeOptions extends CallOptions {
-  /** Where to, relative to the work directory. Default: the base name of the directory here. */
+  /** The destination, relative to the work directory. Default: the base name of the local directory. */
   readonly dest?: string | undefined;
-  /** Also removes what was never sent, such as what builds made. */
+  /** Also removes what was never sent, such as build output. */
   readonly mirror?: boolean | undefined;
   /** Puts a file in place of a directory that was sent, with what builds made in it. */
   readonly force?: boolean | undefined;
   /** Changes nothing; the summary shows what would be done. */
   readonly dryRun?: boolean | undefined;
-  /** Patterns of what to leave out, as in a .gitignore at the top of the tree. */
+  /** Patterns to exclude, as in a .gitignore at the top of the tree. */
   readonly exclude?: readonly string[] | undefined;
-  /** Sends also what git, .gomoteignore and the rule for editors' backups would leave out. */
+  /** Whether to send what git, .gomoteignore and the rule for editors' backups exclude. */
   readonly noIgnore?: boolean | undefined;
   /** Default `auto`. */
   readonly compress?: Compression | 'auto' | undefined;
@@ -45,7 +45,7 @@ export interface PushTreeOptions extends CallOptions {
   readonly onSent?: ((bytes: number) => void) | undefined;
 }
 
-/** A tree here, as a real path, and where it goes there. */
+/** A local tree, as a real path, and its destination. */
 export interface PushPlace {
   readonly top: string;
   readonly dir: string;
@@ -62,7 +62,7 @@ export function pushPlace(
   return { top, dir: directoryInside(what, dest ?? basename(top)) };
 }
 
-/** Pushes to each of them, from one reading of the tree; one result each, in their order. */
+/** Pushes to each buildlet, reading the tree once. Returns one result for each, in order. */
 export async function pushToAll(
   buildlets: readonly Place[],
   { top, dir }: PushPlace,
@@ -87,7 +87,7 @@ export async function pushToAll(
   return results;
 }
 
-/** Pushes to one; throws also when something could not be sent. */
+/** Pushes to one buildlet. Throws also when something could not be sent. */
 export async function pushTree(
   buildlet: Place,
   given: string | undefined,

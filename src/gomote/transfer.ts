@@ -15,7 +15,7 @@ import { defaultMode, type PutOptions, sendFile } from './send-file.ts';
 export const destinationOf = (file: string, dest: string | undefined): string =>
   dest === undefined || dest.endsWith('/') ? `${dest ?? ''}${basename(file)}` : dest;
 
-/** Sends a file of this machine. */
+/** Sends a local file. */
 export async function putFile(
   place: Place,
   file: string,

@@ -135,7 +135,7 @@ export class MachineQueue {
     const failed = new AbortController();
     const results = await Promise.allSettled(
       chosen.map(async (allocator): Promise<Lent> => {
-        // Each has a signal of its own: Node warns when one signal has many listeners.
+        // Separate signals: Node warns about many listeners on one signal.
         const signal = anySignal(request.signal, failed.signal);
         try {
           return { pool: allocator.pool.name, id: await allocator.take({ ...request, signal }) };

@@ -1,4 +1,4 @@
-// Who the user is to a coordinator, and the files with tokens and passwords.
+// The user's name at a coordinator, and the files with tokens and passwords.
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { errnoOf, GomoteError, isGomoteError } from '../../errors.ts';
@@ -35,7 +35,7 @@ function systemUser(): string {
   }
 }
 
-/** The system's name as one of ours, for it may be `DOMAIN\name` or `name@domain`, and have letters of any language. */
+/** Converts the system's user name, which may be `DOMAIN\name` or `name@domain`, with letters of any language. */
 const asUserName = (name: string): string =>
   name
     .normalize('NFKD')
@@ -59,7 +59,7 @@ interface TokenQuery {
   readonly tokenFile?: string | undefined;
 }
 
-/** The user's token for a coordinator; throws ERR_CONFIG. Its text never gets into a message. */
+/** The user's token for a coordinator. Throws ERR_CONFIG, never with the token in the message. */
 export function readToken(query: TokenQuery): string {
   const paths = tokenPaths(query);
   for (const path of paths) {
@@ -88,7 +88,7 @@ export function readSecretLine(what: string, path: string): string {
   throw new GomoteError('ERR_CONFIG', `${what} ${path} is missing`, { hint: 'check the path' });
 }
 
-/** The one line of a file that only its owner can read; undefined when it is absent. */
+/** The single line of a file that only its owner can read; undefined when it does not exist. */
 function readOptionalLine(path: string): string | undefined {
   const text = readOptional(path, readSecretFile);
   if (text === undefined) return undefined;

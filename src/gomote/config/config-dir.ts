@@ -1,4 +1,4 @@
-// Where the configuration and the tokens are.
+// The directory of the configuration and the tokens.
 import { join, resolve } from 'node:path';
 import { checkDirectory } from '../../files/private-directory.ts';
 import { homeDirectory, userDirectory } from '../../files/user-directories.ts';

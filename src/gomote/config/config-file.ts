@@ -7,7 +7,7 @@ import { builtInCatalogue, type Catalogue } from '../../builders.ts';
 import { badValue, parseFile } from '../../config/file.ts';
 import { nameSchema, positiveDurationSchema, textSchema } from '../../config/values.ts';
 
-/** What `gomote mcp` lets an agent have. */
+/** The limits of `gomote mcp`. */
 const mcpSchema = v.strictObject({
   machines: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(64))),
   lifetime: v.optional(positiveDurationSchema),
@@ -36,7 +36,7 @@ interface ConfigFile {
   readonly bytes: Uint8Array;
 }
 
-/** The configuration in the files, of which the first counts most; throws ERR_CONFIG, naming file, key and value. */
+/** The configuration of the files, of which earlier ones take precedence. Throws ERR_CONFIG, naming file, key and value. */
 export function parseConfig(files: readonly ConfigFile[]): Config {
   const parsed = files.map(({ path, bytes }) => ({ path, file: parseFile(path, bytes, schema) }));
   const backends = new Map(

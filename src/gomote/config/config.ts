@@ -7,7 +7,7 @@ import { readTrustedFile } from '../../files/private-file.ts';
 import { errnoText } from '../../protocol/process-state.ts';
 import type { Config } from './config-file.ts';
 
-/** The file that people write, and the one that `gomote login` does. */
+/** The file that people edit, and the one of `gomote login`. */
 const configPath = (directory: string): string => join(directory, 'config.toml');
 export const loginsPath = (directory: string): string => join(directory, 'logins.toml');
 
@@ -18,7 +18,7 @@ export async function loadConfig(directory: string): Promise<Config> {
     return bytes === undefined ? [] : [{ path, bytes }];
   });
   if (files.length === 0) return withoutFile;
-  // The parsers cost start-up time that only users of a file pay.
+  // Load the parsers only if there is a file.
   const { parseConfig } = await import('./config-file.ts');
   return parseConfig(files);
 }

@@ -1,4 +1,4 @@
-// The backends that `gomote login` made, in a file of its own, and what belongs to each.
+// The backends of `gomote login`, in a separate file, and the files that belong to each.
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
@@ -44,7 +44,7 @@ export async function readLogins(directory: string): Promise<Logins> {
   }
 }
 
-/** Keeps the token and makes the coordinator a backend, the default one if there was none. */
+/** Stores the token and adds the coordinator as a backend, as the default if there was none. */
 export async function addLogin(
   directory: string,
   name: string,
@@ -62,7 +62,7 @@ export async function addLogin(
   return { isDefault };
 }
 
-/** Forgets the backend with its token and types; whether there was one. */
+/** Removes the backend with its token and types. Returns whether it existed. */
 export async function removeLogin(directory: string, name: string): Promise<boolean> {
   const logins = await readLogins(directory);
   const login = logins.backends.get(name);

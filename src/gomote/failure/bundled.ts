@@ -1,10 +1,10 @@
-// A run of a program that leaves a bundle when it fails.
+// A run that writes a bundle when it fails.
 import type { SessionEnd } from '../../protocol/session.ts';
 import type { CommandEnd } from '../run/run.ts';
 import { OutputRecorder } from './recorder.ts';
 import { type FailedRun, writeBundle } from './write-bundle.ts';
 
-/** What is learnt of a run while it goes on. */
+/** What is learned about a run while it is running. */
 export interface Noted {
   readonly recorder: OutputRecorder;
   end?: SessionEnd | undefined;
@@ -30,7 +30,7 @@ export async function bundled(
   try {
     ended = await work(noted);
   } catch (error) {
-    // What the run failed with says more than why the bundle could not be written.
+    // The error of the run is more important than that of the bundle.
     if (!isLeft()) await write(error).catch(() => undefined);
     throw error;
   }

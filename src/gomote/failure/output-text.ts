@@ -1,7 +1,7 @@
-// Both streams of a run as one text: each line behind its time and the name of its stream.
+// Both streams of a run as one text: each line after its time and the name of its stream.
 import type { OutputRecorder, Piece, StreamName } from './recorder.ts';
 
-/** About how long the text may get, in bytes: of output that would make it longer, the end counts. */
+/** The approximate size limit of the text, in bytes: of longer output, only the end is kept. */
 const limitBytes = 32 << 20;
 
 const prefixBytes = 33;

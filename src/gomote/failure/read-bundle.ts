@@ -1,4 +1,4 @@
-// Reads the bundle of a run that failed, and checks it. Whoever made it is not trusted.
+// Reads and checks the bundle of a failed run. Its author is not trusted.
 import { createHash, type Hash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { createGunzip } from 'node:zlib';
@@ -8,7 +8,7 @@ import { TarReader } from '../../tar/tar-reader.ts';
 import { localError } from '../local-files.ts';
 import { bundleFiles, type FailureReport, parseFailureReport } from './report.ts';
 
-/** The most that is unpacked, and the longest report, in bytes. */
+/** The size limits of the unpacked bundle and of the report, in bytes. */
 const unpackedLimit = 128 << 20;
 const reportLimit = 8 << 20;
 
@@ -21,7 +21,7 @@ export interface FailureBundle {
   readonly outputEnd: string;
 }
 
-/** Throws ERR_LOCAL_FILE when it cannot be read, and ERR_ARCHIVE when it is no such bundle, or not as it was written. */
+/** Throws ERR_LOCAL_FILE when it cannot be read, and ERR_ARCHIVE when it is not a bundle, or was changed. */
 export async function readBundle(file: string): Promise<FailureBundle> {
   const entries = await readEntries(file);
   const textOf = (name: string) => String(Buffer.concat(entries.get(name)?.pieces ?? []));
@@ -75,7 +75,7 @@ async function readEntries(file: string): Promise<Map<string, Entry>> {
     },
     end: () => undefined,
   });
-  // Neither a FIFO nor a device is waited for.
+  // Opening a FIFO or a device must not block.
   const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK).catch(
     (error: unknown) => {
       throw localError('read', file, error);

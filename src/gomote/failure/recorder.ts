@@ -1,4 +1,4 @@
-// Keeps the first and the last of what a command writes, with the times, for the bundle of a run that failed.
+// Records the beginning and the end of a command's output, with times, for the bundle of a failed run.
 import { createHash, type Hash } from 'node:crypto';
 import { Writable } from 'node:stream';
 import type { LogOutputs } from '../../client/runs/log-outputs.ts';
@@ -7,7 +7,7 @@ export type StreamName = 'stdout' | 'stderr';
 
 export interface Piece {
   readonly stream: StreamName;
-  /** When the command wrote it, or when it came if the buildlet does not tell; in ms since 1970. */
+  /** When the command wrote it, or when it arrived if the buildlet sends no times; in ms since 1970. */
   readonly atMs: number;
   readonly bytes: Buffer;
 }
@@ -42,12 +42,12 @@ export class OutputRecorder {
     this.#sums = newSums();
   }
 
-  /** Takes what comes next; what is shown is the same. Of a terminal both are in `stdout`. */
+  /** Adds output, and returns it unchanged. On a terminal, both streams are in `stdout`. */
   readonly take = (bytes: Buffer, stream: StreamName, atMs = Date.now()): Buffer => {
     const sum = this.#sums[stream];
     sum.bytes += bytes.length;
     sum.hash.update(bytes);
-    // The memory may be used for the next.
+    // The buffer may be reused.
     const piece = { stream, atMs, bytes: Buffer.from(bytes) };
     if (this.#droppedBytes === 0 && this.#headBytes + bytes.length <= this.#limits.headBytes) {
       this.#head.push(piece);

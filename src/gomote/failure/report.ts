@@ -1,4 +1,4 @@
-// What a failure bundle says in its failure.json: written and read by this.
+// The schema of a failure bundle's failure.json.
 import * as v from 'valibot';
 import { enforcers, limitedResources } from '../../protocol/limits.ts';
 import { count, listOf, moment, parseBy, sha256, text } from '../../protocol/reply-fields.ts';

@@ -1,4 +1,4 @@
-// Writes the bundle of a run that failed: an archive that people and `gomote doctor` read.
+// Writes the bundle of a failed run: an archive for people and `gomote doctor`.
 import { createHash } from 'node:crypto';
 import { release } from 'node:os';
 import { Readable } from 'node:stream';
