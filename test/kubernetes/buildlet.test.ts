@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
 import type { V1Secret } from '@kubernetes/client-node';
 import { describe, expect, it } from 'vitest';
@@ -70,6 +71,20 @@ describe('a buildlet in a pod', () => {
     expect(late).toMatchObject({ code: 125, stderr: expect.stringContaining('no buildlet') });
   });
 
+  it('has ports that lead there and back', async () => {
+    const backend = openBackend(namespace);
+    const { name } = await backend.create(builder, { user: 'me', ...create });
+    const client = await backend.connect(name);
+    const at = { kind: 'tcp', host: '127.0.0.1', port: 0 } as const;
+    const listener = await client.ports.listen(at, (stream) => void stream.pipe(stream));
+    const stream = await client.ports.connect(listener.at);
+    stream.end('there and back');
+    expect(await text(stream)).toBe('there and back');
+    listener.close();
+    await client.disconnect();
+    await backend.destroy(name, { signal: never });
+  });
+
   it('shows in its pod what is known of it, and neither password nor key', async () => {
     const backend = openBackend(namespace);
     const { name } = await backend.create(builder, { user: 'me', ...create });
@@ -90,8 +105,8 @@ describe('a buildlet in a pod', () => {
       { kind: 'Pod', uid: pod?.metadata?.uid },
     ]);
     for (const value of Object.values(secret.data ?? {})) {
-      const text = Buffer.from(value, 'base64').toString().trim();
-      expect(JSON.stringify(pod)).not.toContain(text);
+      const secretText = Buffer.from(value, 'base64').toString().trim();
+      expect(JSON.stringify(pod)).not.toContain(secretText);
     }
     await backend.destroy(name, { signal: never });
   });
