@@ -48,7 +48,7 @@ async function start(
   };
   const end = async () => {
     await close();
-    rmSync(directory, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true, maxRetries: 10 });
   };
   return { ...agent, close, log, end };
 }

@@ -62,7 +62,7 @@ async function inProcess(line: readonly string[], metadata: MetadataServer): Pro
   const off = new Promise<void>((resolve) => {
     child.once('close', () => {
       metadata.close();
-      rmSync(disk, { recursive: true, force: true });
+      rmSync(disk, { recursive: true, force: true, maxRetries: 10 });
       resolve();
     });
   });
