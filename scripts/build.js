@@ -118,6 +118,8 @@ await build({
   entryPoints: { index: 'src/index.ts', testing: 'src/testing.ts' },
   format: 'esm',
   splitting: true,
+  // Small, with the names that stack traces show.
+  minifyWhitespace: true,
   // All else comes with the library: npm installs these alone.
   external: [...Object.keys(dependencies), ...Object.keys(optionalDependencies)],
   plugins: [heavyModulesApart],

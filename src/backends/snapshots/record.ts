@@ -8,33 +8,50 @@ const tagPattern = /^[A-Za-z0-9][\w.-]{0,99}$/;
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const text = v.pipe(v.string(), v.maxLength(1_000));
 
+/** What is stored with a snapshot. */
+export interface SnapshotRecord {
+  readonly version: 1;
+  /** `files`: the work directory, for buildlets of any kind. `image`: a whole file system, for its own backend. */
+  readonly kind: 'files' | 'image';
+  /** RFC 3339. */
+  readonly created: string;
+  /** The backend, name and types of the buildlet that it was taken of. */
+  readonly backend: string;
+  readonly buildlet: string;
+  readonly builderType: string;
+  readonly hostType: string;
+  /** Regular files in it. */
+  readonly files: number;
+  /** The bytes of their content. */
+  readonly bytes: number;
+  /** Its size on this machine, in bytes. */
+  readonly storedBytes: number;
+  /** The patterns of what was left out. */
+  readonly excluded: readonly string[];
+  /** Whether it has the record of what was pushed. */
+  readonly hasRecords: boolean;
+  /** The id of an image at its backend. */
+  readonly image?: string | undefined;
+  /** Whether it is the result of a setup, which may be removed automatically. */
+  readonly isAutomatic: boolean;
+}
+
 const schema = v.object({
   version: v.literal(1),
-  /** `files`: the work directory, for buildlets of any kind. `image`: a whole file system, for its own backend. */
   kind: v.picklist(['files', 'image']),
   created: v.pipe(v.string(), v.isoTimestamp()),
-  /** Where it comes from. */
   backend: text,
   buildlet: text,
   builderType: text,
   hostType: text,
-  /** Regular files in it, and the bytes of their content. */
   files: count,
   bytes: count,
-  /** What it takes here. */
   storedBytes: count,
-  /** What was left out. */
   excluded: v.array(text),
-  /** Whether there is a record of what was pushed. */
   hasRecords: v.boolean(),
-  /** Of an image: by which its backend finds it. */
   image: v.optional(text),
-  /** Whether it was made by itself, of a setup, and may go by itself. */
   isAutomatic: v.boolean(),
 });
-
-/** What is kept with a snapshot. */
-export type SnapshotRecord = v.InferOutput<typeof schema>;
 
 /** A snapshot as it is listed. */
 export interface Snapshot extends SnapshotRecord {
