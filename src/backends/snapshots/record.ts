@@ -10,15 +10,19 @@ const text = v.pipe(v.string(), v.maxLength(1_000));
 
 /** What is stored with a snapshot. */
 export interface SnapshotRecord {
+  /** The version of this format. */
   readonly version: 1;
   /** `files`: the work directory, for buildlets of any kind. `image`: a whole file system, for its own backend. */
   readonly kind: 'files' | 'image';
   /** RFC 3339. */
   readonly created: string;
-  /** The backend, name and types of the buildlet that it was taken of. */
+  /** The backend of the buildlet that it was taken of. */
   readonly backend: string;
+  /** The name of that buildlet. */
   readonly buildlet: string;
+  /** Its builder type. */
   readonly builderType: string;
+  /** Its host type. */
   readonly hostType: string;
   /** Regular files in it. */
   readonly files: number;
