@@ -48,6 +48,16 @@ describe('a browser', () => {
     expect((await browser.get(`${publicUrl}/`)).text).toContain('id="buildlets"');
     const users = readFileSync(join(coordinator.directory, 'state', 'users.json'), 'utf8');
     expect(JSON.parse(users).users.boss).toMatchObject({ role: 'admin', tokenHash: '' });
+    const audit = readFileSync(join(coordinator.directory, 'state', 'audit.jsonl'), 'utf8');
+    const rows = audit
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(rows.find(({ event }) => event === 'sign-in')).toMatchObject({
+      by: 'boss',
+      role: 'admin',
+      address: '127.0.0.1',
+    });
     // Nothing that the provider gave is kept in the browser, and no sign-in is left open there.
     expect([...browser.cookies.keys()]).toContain('builds.test __Host-gomote');
     expect([...browser.cookies.keys()]).not.toContain('builds.test __Host-gomote-oidc');

@@ -161,7 +161,8 @@ export class SignIn {
     const { users, audit } = this.#options;
     const identity = identityOf(claims, config);
     const admitted = await users.admit(identity, wantsToken ? config.tokenMs : 0);
-    audit.write('signed-in', { user: identity.name, role: identity.role, by: config.issuer });
+    const { name, role } = identity;
+    audit.write('sign-in', { by: name, role, issuer: config.issuer });
     return admitted;
   }
 }
