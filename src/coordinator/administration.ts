@@ -1,5 +1,6 @@
 // The commands of an admin on the coordinator's machine: users, and the machines of the coordinator that runs.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { formatDuration } from '../duration.ts';
 import { GomoteError, messageOf } from '../errors.ts';
@@ -36,9 +37,10 @@ export async function administer(
       return await manageMachines(command, stateDirectory, print);
   }
   const usersPath = usersFile ?? usersPathOf(stateDirectory);
+  const by = localName();
   becomeOwner(usersPath);
   if (usersFile === undefined) await prepareStateDirectory(stateDirectory);
-  const users = new Users(usersPath);
+  const users = new Users(usersPath, { by });
   switch (command.kind) {
     case 'user-add':
       return await print(`${await users.add(command.name, command.changes)}\n`);
@@ -173,6 +175,22 @@ function machineLine(row: MachineRecord): string {
     .map((field) => printable(field ?? ''))
     .join('\t')
     .trimEnd()}\n`;
+}
+
+/** Who runs the command, for the audit trail; of root also who became root. */
+function localName(): string {
+  const { SUDO_USER, DOAS_USER } = process.env;
+  const before = process.getuid?.() === 0 ? (SUDO_USER ?? DOAS_USER) : undefined;
+  return `local:${systemName()}${before === undefined ? '' : ` (${before})`}`;
+}
+
+function systemName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // The system has no name for it, as in many containers.
+    return `${process.getuid?.()}`;
+  }
 }
 
 /** As root, acts as the owner of the file or its directory, so that a coordinator of that user can still read it. */

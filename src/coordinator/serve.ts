@@ -35,7 +35,8 @@ import { OperatorDoor } from './state/operator-door.ts';
 import { SessionBook } from './state/session-book.ts';
 import { openStateDirectory } from './state/state-directory.ts';
 import { tlsIdentity } from './state/tls-identity.ts';
-import { Users } from './state/users.ts';
+import type { Users } from './state/users.ts';
+import { watchUsers } from './state/watched-users.ts';
 import { CoordinatorStore } from './store/coordinator-store.ts';
 
 interface ServeOptions {
@@ -94,13 +95,7 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     const auditPath = join(directory.path, 'audit.jsonl');
     const trail = config.auditTo === 'log' ? auditIn(log) : fileLog(auditPath, log);
     const usersPath = config.usersFile ?? directory.usersPath;
-    const users: Users = new Users(usersPath, (trouble) =>
-      trouble === undefined
-        ? log.write('users-read', { what: `${usersPath} can be read again` })
-        : log.write('trouble', { what: trouble, hint: 'the users that it had before are known' }),
-    );
     const door = new OperatorDoor(directory.path);
-    const hasUsers = !users.isEmpty;
     const limits = { ...config.limits };
     const followers = new Followers();
     const store = CoordinatorStore.of({
@@ -116,7 +111,9 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
       onTrouble,
     });
     const audit = withCause(both(both(trail, metrics.audited), history));
-    users.onChange = (change) => audit.write('user-changed', change);
+    const { users, close: closeUsers } = await watchUsers({
+      ...{ path: usersPath, stateDirectory: directory.path, log, audit },
+    });
     const runs = new RunAudit({
       log: audit,
       intervalMs: probeIntervalMs,
@@ -195,7 +192,7 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
     const fingerprint = tls && `sha256:${fingerprintOf(tls.certPem)}`;
     await door.open(url, fingerprint);
     log.write('listening', { url, fingerprint });
-    if (!hasUsers && config.oidc === undefined) {
+    if (users.isEmpty && config.oidc === undefined) {
       log.write('no-users', {
         what: `nobody can use this coordinator: ${usersPath} has no user with a token`,
         hint: 'coordinator user add NAME',
@@ -228,6 +225,7 @@ export async function serve(config: CoordinatorConfig, options: ServeOptions): P
         await coordinator.close();
         await closed;
         runs.close();
+        await closeUsers();
         await Promise.all([loads.close(), history.close(), store?.close()]);
         await trail.close();
         await door.close();

@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { Users } from '../../src/coordinator/state/users.ts';
 import { ask, startCoordinator, type TestCoordinator } from '../helpers/coordinator.ts';
 import { until } from '../helpers/processes.ts';
 
@@ -111,23 +110,6 @@ describe('the audit trail has', () => {
     expect(await row('extend')).toMatchObject({ name, byMs: 3_600_000, ...cause });
     await ask(coordinator, '/metrics', { user: 'me' });
     expect(await row('refused')).toMatchObject({ path: '/metrics', status: 401, ...cause });
-  });
-
-  it('changes of users, without what is secret of them', async () => {
-    const { coordinator } = await setUp();
-    const users = new Users(join(coordinator.directory, 'state', 'users.json'));
-    await users.add('new', {});
-    await users.rotate('new');
-    await users.remove('me');
-    // Found at the next request.
-    await ask(coordinator, '/buildlet/list', { user: 'boss' });
-    await until(() => rowsOf(coordinator, 'user-changed').length >= 2);
-    const rows = rowsOf(coordinator, 'user-changed');
-    expect(rows).toMatchObject([
-      { user: 'me', what: 'removed' },
-      { user: 'new', what: 'added' },
-    ]);
-    expect(JSON.stringify(rows)).not.toMatch(/[0-9a-f]{64}/);
   });
 
   it('sign-ins to the page', async () => {

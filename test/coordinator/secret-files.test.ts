@@ -84,6 +84,10 @@ async function refusal(directory: string): Promise<unknown> {
   }
 }
 
+/** With a copy of a good users file, the coordinator starts all the same. */
+const forgetUsers = (directory: string): void =>
+  rmSync(join(directory, 'state', 'users-copy.json'));
+
 const spoiled: [string, (path: string) => void][] = [
   ...[0o644, 0o640, 0o604, 0o660, 0o620, 0o602, 0o666].map(
     (mode): [string, (path: string) => void] => [
@@ -101,6 +105,7 @@ describe('a coordinator', () => {
     for (const name of secrets) {
       const directory = await setUp();
       expect(await refusal(directory)).toBeUndefined();
+      forgetUsers(directory);
       const path = join(directory, 'secret', name);
       spoil(path);
       const error = await refusal(directory);
@@ -116,6 +121,7 @@ describe('a coordinator', () => {
     for (const name of ['users.json', 'tls-key.pem']) {
       const directory = await setUp(own);
       expect(await refusal(directory)).toBeUndefined();
+      forgetUsers(directory);
       const path = join(directory, 'state', name);
       if (name === 'users.json') writeFileSync(path, '{"users":{}}');
       chmodSync(path, 0o640);

@@ -48,10 +48,25 @@ const userSchema = v.object({
   /** The token before, while it is still good. */
   previous: v.optional(v.object({ tokenHash: v.string(), until: v.string() })),
 });
+
+const changeSchema = v.object({
+  user: v.string(),
+  what: v.string(),
+  at: v.string(),
+  /** Who did it, such as `local:alice`. */
+  by: v.string(),
+});
+
 /** `namedValues` keeps every name, also `constructor` and `__proto__`, and finds nothing that is not in the file. */
-export const usersSchema = v.object({ users: namedValues(v.string(), userSchema) });
+export const usersSchema = v.object({
+  users: namedValues(v.string(), userSchema),
+  /** The latest changes, for the audit trails of coordinators. Damage to them locks nobody out. */
+  changes: v.fallback(v.array(changeSchema), []),
+});
 
 export type UserRecord = v.InferOutput<typeof userSchema>;
+export type NotedChange = v.InferOutput<typeof changeSchema>;
+export type UsersContent = v.InferOutput<typeof usersSchema>;
 
 export const hashOf = (token: string): Buffer => createHash('sha256').update(token).digest();
 

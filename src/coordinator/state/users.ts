@@ -1,11 +1,7 @@
 // Who may use a coordinator: names, the hashes of their tokens, roles and limits, in one file.
 import { statSync } from 'node:fs';
-import * as v from 'valibot';
-import { errnoOf, GomoteError, isGomoteError, messageOf } from '../../errors.ts';
-import { withFileLock } from '../../files/file-lock.ts';
-import { readSecretFile } from '../../files/private-file.ts';
-import { writeWhole } from '../../files/write-whole.ts';
-import { userChanges } from './user-changes.ts';
+import { errnoOf, GomoteError, messageOf } from '../../errors.ts';
+import { changesSince, type UserChange } from './user-changes.ts';
 import {
   changed,
   hashOf,
@@ -18,11 +14,23 @@ import {
   type User,
   type UserChanges,
   type UserRecord,
-  usersSchema,
+  type UsersContent,
   wholeHash,
 } from './user-records.ts';
+import { changeUsers, loadUsers, noUsers, type UsersCopy } from './users-file.ts';
 
 type Records = Map<string, UserRecord>;
+
+export interface UsersOptions {
+  /** Who changes the file by this object, for the audit trail. */
+  readonly by?: string | undefined;
+  /** Has the users while the file cannot be read at the start, and what has been told of changes. */
+  readonly copy?: UsersCopy | undefined;
+  /** Called when the file cannot be read any more, and with undefined when it can be again. */
+  readonly onTrouble?: ((trouble: string | undefined) => void) | undefined;
+  /** Called with each change that was found in the file. */
+  readonly onChange?: ((change: UserChange) => void) | undefined;
+}
 
 /** How many tokens of sign-ins a user may have: with one more, the oldest ends. */
 const signInLimit = 20;
@@ -33,17 +41,14 @@ const signInLimit = 20;
  */
 export class Users {
   readonly #path: string;
-  readonly #onTrouble: (trouble: string | undefined) => void;
-  /** Set by whoever keeps a trail of what changes. */
-  onChange: (change: { user: string; what: string }) => void = () => undefined;
-  #records: Records | undefined;
+  readonly #options: UsersOptions;
+  #content: UsersContent | undefined;
   #stamp = '';
   #trouble: string | undefined;
 
-  /** @param onTrouble Called when the file cannot be read any more, and with undefined when it can be again. */
-  constructor(path: string, onTrouble: (trouble: string | undefined) => void = () => undefined) {
+  constructor(path: string, options: UsersOptions = {}) {
     this.#path = path;
-    this.#onTrouble = onTrouble;
+    this.#options = options;
   }
 
   /**
@@ -183,31 +188,40 @@ export class Users {
     return this.#trouble;
   }
 
+  /** Looks for changes of the file, and writes the copy; fails when that cannot be written. */
+  async look(): Promise<void> {
+    this.#read();
+    await this.#options.copy?.flush();
+  }
+
   /** The users as of now. Throws ERR_CONFIG when the file cannot be read and never could. */
   #read(): Records {
     const stamp = this.#stampNow();
-    if (this.#records !== undefined && stamp === this.#stamp) return this.#records;
+    if (this.#content !== undefined && stamp === this.#stamp) return this.#content.users;
+    const { copy, onChange } = this.#options;
+    const before = this.#content ?? copy?.read();
     try {
       // A file that has gone is no order to turn everybody away.
-      const before = this.#records;
-      const records = this.#load(before === undefined ? new Map() : undefined);
-      this.#records = records;
+      const content = loadUsers(this.#path, before === undefined ? noUsers : undefined);
+      this.#content = content;
       this.#stamp = stamp;
       this.#note(undefined);
-      for (const change of userChanges(before ?? records, records)) this.onChange(change);
-      return records;
+      for (const change of changesSince(before, content)) onChange?.(change);
+      copy?.set(content);
+      return content.users;
     } catch (error) {
-      if (this.#records === undefined) throw error;
+      if (before === undefined) throw error;
+      this.#content = before;
       this.#stamp = '';
       this.#note(messageOf(error));
-      return this.#records;
+      return before.users;
     }
   }
 
   #note(trouble: string | undefined): void {
     if (trouble === this.#trouble) return;
     this.#trouble = trouble;
-    this.#onTrouble(trouble);
+    this.#options.onTrouble?.(trouble);
   }
 
   /** Changes with the file. */
@@ -220,29 +234,8 @@ export class Users {
     }
   }
 
-  /** What is in the file; `absent` when there is none. */
-  #load(absent?: Records): Records {
-    try {
-      return v.parse(usersSchema, JSON.parse(readSecretFile(this.#path))).users;
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT' && absent !== undefined) return absent;
-      if (isGomoteError(error)) throw error;
-      throw new GomoteError('ERR_CONFIG', `cannot read ${this.#path}: ${messageOf(error)}`, {
-        cause: error,
-      });
-    }
-  }
-
-  /** Nobody else changes the file meanwhile: of two that each add a user, neither undoes the other's work. */
   async #change(change: (records: Records) => void): Promise<void> {
-    await withFileLock(this.#path, async () => {
-      const records = this.#load(new Map());
-      change(records);
-      // An object made from entries keeps names such as `__proto__` as its own.
-      const users = Object.fromEntries(records);
-      const content = `${JSON.stringify({ users }, undefined, 2)}\n`;
-      await writeWhole(this.#path, content, { keepsAccess: true });
-    });
+    await changeUsers(this.#path, this.#options.by ?? 'unknown', change);
   }
 }
 

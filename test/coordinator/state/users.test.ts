@@ -139,7 +139,7 @@ describe('a users file that cannot be read', () => {
       const { path, users: writer } = users();
       const token = await writer.add('gopher');
       const said: (string | undefined)[] = [];
-      const server = new Users(path, (trouble) => said.push(trouble));
+      const server = new Users(path, { onTrouble: (trouble) => said.push(trouble) });
       expect(server.check('gopher', token)?.name).toBe('gopher');
       const good = readFileSync(path, 'utf8');
       // An edit that comes with the damage is not believed.
