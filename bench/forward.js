@@ -1,4 +1,5 @@
-// A port of a local buildlet through gomote forward, beside the port itself: node bench/forward.js [MIB]
+// A port of a local buildlet through gomote forward, beside the port itself, and behind two proxies that do nothing but pipe,
+// since a forwarded port has two processes on its way as well: node bench/forward.js [MIB]
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -18,6 +19,16 @@ const server = `
       socket.resume().once('end', () => socket.end('d'));
     });
     socket.on('error', () => {});
+  }).listen(0, '127.0.0.1', function () { console.log(this.address().port); });`;
+
+/** Carries connections to the port that is its argument. */
+const proxy = `
+  const net = require('node:net');
+  const options = { allowHalfOpen: true, noDelay: true };
+  net.createServer(options, (near) => {
+    const far = net.connect({ ...options, host: '127.0.0.1', port: Number(process.argv[1]) });
+    near.on('error', () => far.destroy()).pipe(far);
+    far.on('error', () => near.destroy()).pipe(near);
   }).listen(0, '127.0.0.1', function () { console.log(this.address().port); });`;
 
 async function start(...argv) {
@@ -65,8 +76,10 @@ await withBuildlet(async (name) => {
   const { child, line } = await start('-e', server);
   const forward = await start(gomote, 'forward', name, `0:127.0.0.1:${line}`);
   const forwarded = Number(/:([0-9]+) /.exec(forward.line)[1]);
-  const rows = { direct: Number(line), forwarded };
-  const found = { direct: [[], []], forwarded: [[], []] };
+  const inner = await start('-e', proxy, line);
+  const outer = await start('-e', proxy, inner.line);
+  const rows = { direct: Number(line), proxied: Number(outer.line), forwarded };
+  const found = { direct: [[], []], proxied: [[], []], forwarded: [[], []] };
   for (let round = -1; round < rounds; round++) {
     for (const [way, port] of Object.entries(rows)) {
       const pair = [await roundTripMs(port), await throughput(port)];
@@ -74,11 +87,14 @@ await withBuildlet(async (name) => {
       for (const index of [0, 1]) found[way][index].push(pair[index]);
     }
   }
-  forward.child.kill();
+  for (const { child: program } of [forward, outer, inner]) program.kill();
   child.kill();
   const of = (way) => found[way].map(median);
-  const [[directMs, directMibs], [ms, mibs]] = [of('direct'), of('forwarded')];
-  console.log(`round trip: ${directMs.toFixed(3)} ms, forwarded ${ms.toFixed(3)} ms`);
-  console.log(`throughput: ${directMibs.toFixed(0)} MiB/s, forwarded ${mibs.toFixed(0)} MiB/s`);
-  console.log(JSON.stringify({ addedMs: ms - directMs, throughputRatio: mibs / directMibs }));
+  const [[directMs, directMibs], [proxiedMs, proxiedMibs], [ms, mibs]] = Object.keys(rows).map(of);
+  const row = (name, times, rates) => `${name}: ${times.toFixed(3)} ms, ${rates.toFixed(0)} MiB/s`;
+  console.log(row('the port', directMs, directMibs));
+  console.log(row('behind two proxies', proxiedMs, proxiedMibs));
+  console.log(row('forwarded', ms, mibs));
+  const ratios = { proxiedRatio: proxiedMibs / directMibs, throughputRatio: mibs / directMibs };
+  console.log(JSON.stringify({ addedMs: ms - directMs, ...ratios }));
 });
