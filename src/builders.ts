@@ -1,6 +1,7 @@
 // The catalogue: which builder types there are, and on what kind of machine each runs.
 import { didYouMean } from './did-you-mean.ts';
 import { GomoteError } from './errors.ts';
+import type { Cache } from './protocol/cache.ts';
 
 /** Where the script is that makes a new buildlet ready, and the files that it needs there. */
 export interface SetupSource {
@@ -24,6 +25,8 @@ export interface HostType {
   readonly inheritEnv?: boolean | undefined;
   /** What makes its machines ready. */
   readonly setup?: SetupSource | undefined;
+  /** What its machines get of those before them. */
+  readonly caches?: readonly Cache[] | undefined;
   /** What confines its commands as a process on this machine. */
   readonly local?: LocalMachine | undefined;
   /** How it is made on Kubernetes; absent: it is not. */
@@ -146,6 +149,8 @@ export interface BuilderType {
   readonly path?: readonly string[] | undefined;
   /** What makes its buildlets ready, after what its host type says. */
   readonly setup?: SetupSource | undefined;
+  /** Its own, beside those of its host type. */
+  readonly caches?: readonly Cache[] | undefined;
 }
 
 /** The builder types and host types that there are. */

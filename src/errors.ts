@@ -62,6 +62,8 @@ export const errorCodes = {
   ERR_UNAVAILABLE: 'ERR_UNAVAILABLE',
   /** There is no buildlet of that name. */
   ERR_UNKNOWN_BUILDLET: 'ERR_UNKNOWN_BUILDLET',
+  /** There is no cache of that name. */
+  ERR_UNKNOWN_CACHE: 'ERR_UNKNOWN_CACHE',
   /** The buildlet has no session of that id. */
   ERR_UNKNOWN_SESSION: 'ERR_UNKNOWN_SESSION',
   /** There is no snapshot of that name. */

@@ -77,6 +77,7 @@ export {
   StatusError,
 } from './errors.ts';
 export type { Buildlet } from './gomote/buildlet.ts';
+export type { CacheOptions, ListedCache } from './gomote/caches.ts';
 export type { CreateOptions as CreateBuildletOptions, MachineOptions } from './gomote/create.ts';
 export type { DiffOptions } from './gomote/diff.ts';
 export type { BuildletFiles } from './gomote/files.ts';
@@ -111,6 +112,7 @@ export type { Snapshot, SnapshotOptions } from './gomote/snapshots.ts';
 export type { Source } from './gomote/sources.ts';
 export type { HttpRequest, HttpResponse, ReplyBody, RequestBody } from './http/client/request.ts';
 export type { ServerAddress } from './http/client/server-address.ts';
+export type { Cache } from './protocol/cache.ts';
 export type { BuilderRecord, HostRecord, MachineRecord } from './protocol/coordinator.ts';
 export type {
   DeviceLogin,

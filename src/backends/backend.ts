@@ -153,6 +153,28 @@ export interface TeamServer {
   extend(name: string, byMs: number, call: BackendCall): Promise<Date | undefined>;
 }
 
+/** A directory that outlives buildlets, as its backend knows it. */
+export interface KeptCache {
+  readonly name: string;
+  /** Whose it is; absent: several users'. */
+  readonly owner?: string | undefined;
+  /** Absent: unknown. */
+  readonly bytes?: number | undefined;
+  /** When a buildlet last began or ceased to use it; absent: unknown. */
+  readonly used?: Date | undefined;
+  /** The buildlets that use it now. */
+  readonly buildlets: readonly string[];
+  /** The machine that it is on, where there are several. */
+  readonly machine?: string | undefined;
+}
+
+/** Backends that keep directories for later buildlets: `create` gives a buildlet those of `host.caches`. */
+export interface CacheKeeper {
+  caches(call: PartsCall): Promise<KeptCache[]>;
+  /** Removes the cache of that name. Returns whether there was one. Throws ERR_CONFLICT while a buildlet uses it. */
+  purgeCache(name: string, call: PartsCall): Promise<boolean>;
+}
+
 /** A backend of any kind, with its optional abilities. */
 export type AnyBackend = Backend &
   Partial<
@@ -165,6 +187,7 @@ export type AnyBackend = Backend &
       KnownNames &
       Prompts &
       BatchCreation &
+      CacheKeeper &
       TeamServer
   >;
 

@@ -9,6 +9,7 @@ import {
   type HostType,
   type SetupSource,
 } from '../builders.ts';
+import { cachesSchema } from '../config/caches.ts';
 import { badValue } from '../config/file.ts';
 import { namedValues, nameSchema, relativePathSchema, textSchema } from '../config/values.ts';
 import { hostTables } from './config.ts';
@@ -30,6 +31,7 @@ export const hostsSchema = v.optional(
       'go-bootstrap': v.optional(v.pipe(v.string(), v.url())),
       'inherit-env': v.optional(v.boolean()),
       ...setupKeys,
+      caches: cachesSchema,
       image: v.optional(v.pipe(v.string(), v.minLength(1, 'it is empty'))),
       local: v.optional(localTable),
       ...v.partial(v.object(hostTables)).entries,
@@ -46,6 +48,7 @@ export const buildersSchema = v.optional(
       env: v.optional(v.array(environmentPair), []),
       path: v.optional(v.array(v.string())),
       ...setupKeys,
+      caches: cachesSchema,
     }),
   ),
   {},
@@ -81,7 +84,7 @@ export function toCatalogue(path: string, file: Sections): Catalogue {
   }
   const builders: BuilderType[] = [...builtInCatalogue.builders];
   for (const [key, section] of file.builders) {
-    const { host, env, path: elements, setup: script, 'setup-files': files } = section;
+    const { host, env, path: elements, caches, setup: script, 'setup-files': files } = section;
     const at = `builders.${key}`;
     if (builders.some((builder) => builder.name === key))
       throw badValue(path, at, key, 'it is built in');
@@ -90,7 +93,11 @@ export function toCatalogue(path: string, file: Sections): Catalogue {
       throw badValue(path, `${at}.host`, host, `there is no such host type; there are: ${known}`);
     }
     const setup = setupOf(path, at, script, files);
-    builders.push({ name: key, hostType: host, env, path: elements, ...(setup && { setup }) });
+    builders.push({
+      ...{ name: key, hostType: host, env, path: elements },
+      ...(caches && { caches }),
+      ...(setup && { setup }),
+    });
   }
   return { hosts, builders };
 }

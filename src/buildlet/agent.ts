@@ -19,6 +19,7 @@ import type { StoreOptions } from '../store/content-store.ts';
 import { DigestCache } from '../tree/digest-cache.ts';
 import { Thread } from '../worker/thread.ts';
 import { Activity, during } from './activity.ts';
+import type { CachePlace } from './caches.ts';
 import { PipeStock } from './command/output-pipe.ts';
 import { openCommands } from './commands.ts';
 import type { Confinement } from './confinement.ts';
@@ -72,6 +73,8 @@ export interface AgentOptions {
   readonly onRequest?: ((endpoint: Endpoint) => void) | undefined;
   /** Where contents of pushes are kept for the next buildlet. Absent: nowhere. */
   readonly store?: StoreOptions | undefined;
+  /** Directories of the machine that outlive it, with links to them. */
+  readonly caches?: readonly CachePlace[] | undefined;
   /** One line of talk. */
   readonly log: (line: string) => void;
 }
@@ -136,7 +139,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     scratch,
     pipes,
   });
-  const { commands, emptied } = confined;
+  const { commands, emptied, link } = confined;
   const limits = { directory: scratch, ...options.sessions };
   const activity = new Activity(workDir.path);
   const sessions = await SessionTable.create(confined, limits, () => {
@@ -179,7 +182,7 @@ async function startIn(scratch: string, options: AgentOptions): Promise<Agent> {
     { endpoint: endpoints.forwardPorts, handle: listPorts(commands) },
     {
       endpoint: endpoints.reset,
-      handle: reset({ workDir: workDir.path, emptied, commands, sessions }),
+      handle: reset({ workDir: workDir.path, emptied, link, commands, sessions }),
     },
     {
       endpoint: endpoints.halt,

@@ -1,7 +1,8 @@
 // Runs commands with the confinement that the buildlet was started with.
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import type { ResourceLimits } from '../protocol/limits.ts';
 import type { ConfinementStatus } from '../protocol/status.ts';
+import { type CachePlace, linkCaches } from './caches.ts';
 import { firewallOnce, namespaceOnce } from './command/closed-network.ts';
 import type { CommandNetwork } from './command/command.ts';
 import { type Commands, OpenCommands } from './command/commands.ts';
@@ -17,6 +18,7 @@ interface CommandsOptions {
   /** The environment of every command, before the buildlet's variables. */
   readonly environment: NodeJS.ProcessEnv;
   readonly confinement?: Confinement | undefined;
+  readonly caches?: readonly CachePlace[] | undefined;
   /** The buildlet's own directory. */
   readonly scratch: string;
   readonly pipes: PipeStock;
@@ -26,6 +28,8 @@ interface OpenedCommands {
   readonly commands: Commands;
   /** Directories of commands beside the work directory. */
   readonly emptied: readonly string[];
+  /** Makes links again that were removed. */
+  link(): void;
   /** Resolves when commands can be started. */
   readonly ready: Promise<void>;
   readonly status: ConfinementStatus;
@@ -65,14 +69,16 @@ const limitsOf = (limits: ResourceLimits, isOwnUsers: boolean): AppliedLimits | 
     ? undefined
     : applyLimits(limits, { isOwnUsers });
 
-type Surroundings = Pick<OpenedCommands, 'commands' | 'emptied' | 'ready'>;
+type Surroundings = Pick<OpenedCommands, 'commands' | 'emptied' | 'link' | 'ready'>;
 
 function unconfined(
-  { workDir, environment, scratch, pipes }: CommandsOptions,
+  { workDir, environment, scratch, pipes, caches = [] }: CommandsOptions,
   confinement: Confinement,
   applied: AppliedLimits | undefined,
 ): Surroundings {
   const temporary = join(scratch, 'tmp');
+  const link = () => linkCaches(caches, { workDir, home: environment.HOME });
+  link();
   const commands = new OpenCommands({
     workDir,
     environment: baseEnvironment(environment, workDir, temporary),
@@ -84,7 +90,7 @@ function unconfined(
     network: networkOf(confinement),
     pipes,
   });
-  return { commands, emptied: [temporary], ready: Promise.resolve() };
+  return { commands, emptied: [temporary], link, ready: Promise.resolve() };
 }
 
 const groupsIn = (groups: RunGroups) => () => {
@@ -98,14 +104,22 @@ const networkOf = ({ network, firewall }: Confinement): CommandNetwork => ({
 });
 
 async function inSandbox(
-  { workDir, environment, scratch, pipes }: CommandsOptions,
+  { workDir, environment, scratch, pipes, caches = [] }: CommandsOptions,
   { network, readOnly, writable }: Confinement,
   applied: AppliedLimits | undefined,
 ): Promise<Surroundings> {
   const { SandboxedCommands } = await import('./sandbox/commands.ts');
   const { sandboxHome } = await import('./sandbox/bubblewrap.ts');
   const [temporary, home] = [join(scratch, 'tmp'), join(scratch, 'home')];
-  const view = { workDir, temporary, home, pipes: pipes.directory, network, readOnly, writable };
+  const [bound, linked] = [caches.filter(isBound), caches.filter((cache) => !isBound(cache))];
+  const link = () => linkCaches(linked, { workDir, home });
+  link();
+  const view = {
+    ...{ workDir, temporary, home, pipes: pipes.directory, network, readOnly },
+    // A link leads to where its directory is outside.
+    writable: [...writable, ...linked.map(({ directory }) => directory)],
+    caches: bound,
+  };
   const setup = {
     workDir,
     environment: { ...baseEnvironment(environment, workDir, '/tmp'), HOME: sandboxHome },
@@ -116,5 +130,8 @@ async function inSandbox(
   const ready = commands.ready();
   // It is awaited after the rest is ready.
   ready.catch(() => undefined);
-  return { commands, emptied: [temporary, home], ready };
+  return { commands, emptied: [temporary, home], link, ready };
 }
+
+/** At an absolute path, a sandbox shows the directory itself. */
+const isBound = ({ path }: CachePlace): boolean => isAbsolute(path);

@@ -7,6 +7,7 @@ import { GomoteError, messageOf } from '../errors.ts';
 import { readNamedSecret } from '../files/private-file.ts';
 import { isLoopback, type ListenAddress, parseListenAddress } from '../http/server/listen.ts';
 import type { StoreOptions } from '../store/content-store.ts';
+import { type CachePlace, cacheFlags, cachesHelp, readCaches } from './caches.ts';
 import {
   type Confinement,
   confinementFlags,
@@ -36,9 +37,11 @@ export interface BuildletOptions {
   readonly inheritEnv?: true | undefined;
   readonly confinement?: Confinement | undefined;
   readonly sessions: { readonly quotaBytes: number | undefined };
-  /** Absent: it listens. */
   /** Where the contents of pushed files are kept. Absent: nowhere. */
   readonly store?: StoreOptions | undefined;
+  /** Directories that outlive it. */
+  readonly caches?: readonly CachePlace[] | undefined;
+  /** Absent: it listens. */
   readonly reverse: ReverseOptions | undefined;
 }
 
@@ -83,7 +86,7 @@ Options (one dash or two):
   --inherit-env                 commands get all of the environment in which
                                 this is started, not only the base of it that
                                 docs/environment.md lists
-${confinementHelp}  --remove-at-end DIR           also remove DIR at the end; may be repeated
+${cachesHelp}${confinementHelp}  --remove-at-end DIR           also remove DIR at the end; may be repeated
 ${reverseHelp}  --gce=true|false              take the values below from the metadata server
                                 of Compute Engine (default: on a machine there
                                 that has the attribute buildlet-host-type, when
@@ -169,6 +172,7 @@ export async function readOptions(
     removeAtEnd: values['remove-at-end'] ?? [],
     sessions: { quotaBytes: parseSize('--log-quota', values['log-quota']) },
     store: readStore(values, reverse !== undefined),
+    caches: readCaches(values),
     reverse,
   };
 }
@@ -193,6 +197,7 @@ function parse(argv: readonly string[]) {
         'store-size': { type: 'string' },
         'inherit-env': { type: 'boolean' },
         'remove-at-end': { type: 'string', multiple: true },
+        ...cacheFlags,
         ...confinementFlags,
         ...reverseFlags,
         version: { type: 'boolean' },

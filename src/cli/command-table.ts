@@ -27,6 +27,11 @@ const machines: readonly CommandEntry[] = [
     load: () => import('./commands/snapshot.ts'),
   },
   {
+    name: 'cache',
+    summary: 'list and purge directories that outlive buildlets',
+    load: () => import('./commands/cache.ts'),
+  },
+  {
     name: 'fork',
     summary: "create buildlets with another's work directory",
     load: () => import('./commands/fork.ts'),

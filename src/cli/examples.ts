@@ -92,6 +92,11 @@ const examples: Readonly<Record<string, readonly string[]>> = {
   ],
   shell: ['gomote shell NAME', "gomote shell NAME 'cd src && make'"],
   ssh: ['gomote ssh NAME', 'gomote ssh NAME -- ls -l'],
+  cache: [
+    'gomote cache purge                    # all that no buildlet uses',
+    'gomote cache list',
+    'gomote cache purge npm',
+  ],
   snapshot: [
     'gomote snapshot create NAME warm      # then: gomote create --from warm',
     'gomote snapshot create --exclude .npmrc NAME',

@@ -1,6 +1,7 @@
 // The values of options and arguments; each parser throws ERR_USAGE with the option, the value and an example.
 
 import { GomoteError } from '../errors.ts';
+import { type Cache, cacheModes, cacheName, plainCachePath } from '../protocol/cache.ts';
 import { parseMemory } from '../protocol/memory-size.ts';
 import { type Compression, parseCompression } from '../protocol/transfer.ts';
 import { faultOfPattern } from '../sync/ignore/pattern-fault.ts';
@@ -86,4 +87,23 @@ export function parseMemoryOption(option: string, text: string): number {
   const sizeBytes = parseMemory(text);
   if (sizeBytes !== undefined) return sizeBytes;
   throw bad(option, text, 'a size', `give ${option} 512m or 4g, say`);
+}
+
+/** NAME:PATH, with `,mode=exclusive` and `,max-size=SIZE`; added to those before it. */
+export function addCache(text: string, before: readonly Cache[]): Cache[] {
+  const [place = '', ...settings] = text.split(',');
+  const [, name = '', path = ''] = /^([^:]*):(.*)$/s.exec(place) ?? [];
+  const plain = plainCachePath(path);
+  if (!cacheName.test(name) || plain === undefined) {
+    throw bad('--cache', text, 'NAME:PATH', 'give one such as go-build:~/.cache/go-build');
+  }
+  const cache: { -readonly [K in keyof Cache]: Cache[K] } = { name, path: plain };
+  for (const setting of settings) {
+    const [, key, value = ''] = /^([a-z-]+)=(.*)$/.exec(setting) ?? [];
+    const mode = cacheModes.find((one) => one === value);
+    if (key === 'max-size') cache.maxBytes = parseMemoryOption('--cache max-size', value);
+    else if (key === 'mode' && mode !== undefined) cache.mode = mode;
+    else throw bad('--cache', setting, 'a setting', 'give mode=exclusive or max-size=10g');
+  }
+  return [...before.filter((other) => other.name !== name), cache];
 }

@@ -3,6 +3,7 @@ import type { AnyBackend, Instance } from '../backends/backend.ts';
 import type { HostType } from '../builders.ts';
 import type { CallOptions } from '../client/client-options.ts';
 import { GomoteError } from '../errors.ts';
+import { type Cache, mergedCaches, whyNotTogether } from '../protocol/cache.ts';
 import { areTooMany, type Labels, type WantedLabels, whyNoLabel } from '../protocol/labels.ts';
 import type { Priority } from '../protocol/priority.ts';
 import { inSpan } from '../tracing.ts';
@@ -26,6 +27,8 @@ export interface MachineOptions {
   network?: string | undefined;
   /** On this machine only: whether commands run in a sandbox. */
   isolation?: 'none' | 'bubblewrap' | undefined;
+  /** Directories that outlive it, beside those of its types. One replaces that of the same name. */
+  caches?: readonly Cache[] | undefined;
 }
 
 /** The options of `create`. */
@@ -90,7 +93,10 @@ export async function createSeveral(
   if (machineLabels?.length) await requireChoice('machineLabels', backend, signal);
   if (priority !== undefined) await requireChoice('priority', backend, signal);
   const kind = (await backends.configOf(backend.name))?.kind;
-  const host = withLimits(described, machine, kind);
+  const limited = withLimits(described, machine, kind);
+  const caches = mergedCaches(described.caches, builder.caches, machine.caches);
+  if (caches.length > 0) checkCaches(caches, await backends.open(backend.name));
+  const host = caches.length > 0 ? { ...limited, caches } : limited;
   const kept =
     kind === 'local' && from === undefined && setups.length > 0 && !freshSetup
       ? await import('./kept-setup.ts')
@@ -140,6 +146,16 @@ async function checkLabels(labels: Labels, backend: AnyBackend, signal: AbortSig
   if (backend.keepsLabels === undefined || (await backend.keepsLabels({ signal }))) return;
   throw new GomoteError('ERR_UNSUPPORTED', `the backend "${backend.name}" keeps no labels`, {
     hint: 'leave them out, or run a newer coordinator there',
+  });
+}
+
+/** Throws ERR_USAGE for caches that do not go together, and ERR_UNSUPPORTED where none are kept. */
+function checkCaches(caches: readonly Cache[], backend: AnyBackend): void {
+  const why = whyNotTogether(caches);
+  if (why !== undefined) throw new GomoteError('ERR_USAGE', why, { hint: 'leave some out' });
+  if (backend.caches !== undefined) return;
+  throw new GomoteError('ERR_UNSUPPORTED', `the backend "${backend.name}" keeps no caches`, {
+    hint: 'leave them out, or use a backend of kind local, ssh or docker',
   });
 }
 

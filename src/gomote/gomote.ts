@@ -7,6 +7,7 @@ import { checkText } from './arguments.ts';
 import type { Backends } from './backends.ts';
 import { Buildlet } from './buildlet.ts';
 import { isAddress, splitName } from './buildlet-name.ts';
+import type { CacheOptions, ListedCache } from './caches.ts';
 import type { CreateOptions } from './create.ts';
 import { labelled } from './labelled.ts';
 import type { ListBuildletsOptions, ListedBuildlet } from './list.ts';
@@ -67,6 +68,26 @@ export class Gomote implements AsyncDisposable {
   async removeSnapshot(tag: string): Promise<void> {
     const { userSnapshots } = await import('./snapshots.ts');
     await userSnapshots(this.backends.settings.environment).remove(tag);
+  }
+
+  /** The user's caches: in the chosen backend, or in all backends when none was chosen. */
+  async caches(options: CacheOptions = {}): Promise<ListedCache[]> {
+    const { listCaches } = await import('./caches.ts');
+    return await this.backends.call(options, (signal) =>
+      listCaches(this.backends, { ...options, signal }),
+    );
+  }
+
+  /**
+   * Removes the caches of that name. Throws ERR_UNKNOWN_CACHE when there is none, and ERR_CONFLICT while a buildlet uses
+   * one.
+   */
+  async purgeCache(name: string, options: CacheOptions = {}): Promise<void> {
+    checkText('the name', name);
+    const { purgeCache } = await import('./caches.ts');
+    await this.backends.call(options, (signal) =>
+      purgeCache(name, this.backends, { ...options, signal }),
+    );
   }
 
   /** The user's buildlets: in the chosen backend, or in all backends when none was chosen. */

@@ -1,5 +1,5 @@
 // The buildlets of all backends.
-import type { Instance, ListCall } from '../backends/backend.ts';
+import type { AnyBackend, Instance, ListCall, PartsCall } from '../backends/backend.ts';
 import { isAdHocHost } from '../backends/ssh/ad-hoc.ts';
 import type { CallOptions } from '../client/client-options.ts';
 import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
@@ -32,12 +32,23 @@ const builtInTimeoutMs = 3_000;
 
 export async function list(
   backends: Backends,
-  { onFailure = fail, signal, everybody }: ListBuildletsOptions & { signal: AbortSignal },
+  { onFailure, signal, everybody }: ListBuildletsOptions & { signal: AbortSignal },
 ): Promise<ListedBuildlet[]> {
+  return await ofAll(backends, { signal, onFailure }, (backend, call) =>
+    listOne(backend, backends, { ...call, everybody }),
+  );
+}
+
+/** What `ask` finds in each backend: the chosen one, or all. */
+export async function ofAll<T>(
+  backends: Backends,
+  { onFailure = fail, signal }: Pick<ListBuildletsOptions, 'onFailure'> & { signal: AbortSignal },
+  ask: (backend: AnyBackend, call: PartsCall) => Promise<T[]>,
+): Promise<T[]> {
   const names = await namesOf(backends);
-  const found = await listAll(names, backends, { signal, everybody }, onFailure);
+  const found = await askAll(names, backends, signal, onFailure, ask);
   if (backends.isGiven || names.includes('docker')) return found;
-  return [...found, ...(await builtInDocker(backends, signal))];
+  return [...found, ...(await builtInDocker(backends, signal, ask))];
 }
 
 function fail(error: GomoteError): never {
@@ -53,19 +64,20 @@ async function namesOf(backends: Backends): Promise<string[]> {
   return [...new Set([chosen, ...(await backends.config()).backends.keys(), ...hosts])];
 }
 
-async function listAll(
+async function askAll<T>(
   names: readonly string[],
   backends: Backends,
-  { signal, everybody }: ListCall,
+  signal: AbortSignal,
   onFailure: (error: GomoteError) => void,
-): Promise<ListedBuildlet[]> {
+  ask: (backend: AnyBackend, call: PartsCall) => Promise<T[]>,
+): Promise<T[]> {
   const failures: GomoteError[] = [];
   const limited = anySignal(signal, timeoutSignal(listTimeoutMs));
   const results = await Promise.allSettled(
     names.map(async (given) => {
-      const { name } = await backends.open(given);
-      const onPart = (error: GomoteError) => failures.push(failureOf(name, error));
-      return await listOne(name, backends, { signal: limited, everybody, onFailure: onPart });
+      const backend = await backends.open(given);
+      const onPart = (error: GomoteError) => failures.push(failureOf(backend.name, error));
+      return await ask(backend, { signal: limited, onFailure: onPart });
     }),
   );
   signal.throwIfAborted();
@@ -79,11 +91,12 @@ async function listAll(
 }
 
 async function listOne(
-  backend: string,
+  own: AnyBackend,
   backends: Backends,
   call: ListCall,
 ): Promise<ListedBuildlet[]> {
-  const instances = await (await backends.open(backend)).list(call);
+  const { name: backend } = own;
+  const instances = await own.list(call);
   return await Promise.all(
     instances.map(async (instance) => {
       const name = await backends.fullName(backend, instance.name);
@@ -93,10 +106,14 @@ async function listOne(
 }
 
 /** What `create docker:IMAGE` has made; nothing where there is no engine, for nobody has said that there is one. */
-async function builtInDocker(backends: Backends, signal: AbortSignal): Promise<ListedBuildlet[]> {
+async function builtInDocker<T>(
+  backends: Backends,
+  signal: AbortSignal,
+  ask: (backend: AnyBackend, call: PartsCall) => Promise<T[]>,
+): Promise<T[]> {
   const limited = anySignal(signal, timeoutSignal(builtInTimeoutMs));
   try {
-    return await listOne('docker', backends, { signal: limited });
+    return await ask(await backends.open('docker'), { signal: limited });
   } catch {
     signal.throwIfAborted();
     return [];

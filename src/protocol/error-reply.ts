@@ -31,6 +31,7 @@ const statusOfCode: Record<ErrorCode, number> = {
   ERR_UNAUTHORIZED: 403,
   ERR_UNAVAILABLE: 503,
   ERR_UNKNOWN_BUILDLET: 502,
+  ERR_UNKNOWN_CACHE: 404,
   ERR_UNKNOWN_SESSION: 404,
   ERR_UNKNOWN_SNAPSHOT: 404,
   ERR_UNKNOWN_TYPE: 400,
@@ -60,6 +61,7 @@ const sentCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
     'ERR_UNKNOWN_BUILDLET',
   ] as const),
   ...([
+    'ERR_UNKNOWN_CACHE',
     'ERR_UNKNOWN_SESSION',
     'ERR_UNKNOWN_SNAPSHOT',
     'ERR_UNKNOWN_TYPE',

@@ -39,6 +39,7 @@ describe('the buildlet’s options', () => {
         writable: [],
         limits: { memoryBytes: undefined, cpus: undefined, pids: undefined },
       },
+      caches: [],
       removeAtEnd: [],
       sessions: { quotaBytes: undefined },
     });

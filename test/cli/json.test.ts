@@ -85,6 +85,10 @@ describe('--json', () => {
     await json(['snapshot', '--json', 'list']);
     await json(['snapshot', '--json', 'inspect', 'warm']);
     await json(['snapshot', '--json', 'remove', 'warm']);
+    await json(['create', '--json', '--cache', 'kept:some/where', 'local']);
+    await json(['destroy', '--json', 'local/me-local-1']);
+    await json(['cache', '--json', 'list']);
+    await json(['cache', '--json', 'purge', 'kept']);
     await json(['fork', '--json', name]);
     await json(['doctor', '--json']);
     await json(['version', '--json']);

@@ -3,27 +3,37 @@ import { promises, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { BuilderType, LocalMachine } from '../../builders.ts';
 import { BuildletClient } from '../../client/buildlet-client.ts';
-import { GomoteError, isConnectionError, isGomoteError, isOwnShortage } from '../../errors.ts';
+import { type GomoteError, isConnectionError, isGomoteError, isOwnShortage } from '../../errors.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
 import { labelsOf } from '../../protocol/labels.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type {
   Backend,
   BackendCall,
+  CacheKeeper,
   Cleanup,
   CreateCall,
   Diagnosis,
   Instance,
+  KeptCache,
   KnownNames,
   RequestLog,
   Surroundings,
 } from '../backend.ts';
 import { deadBuildlet, othersBuildlet, unknownBuildlet } from '../buildlet-errors.ts';
+import type { CacheDirectories } from './caches.ts';
 import type { LocalConfig } from './config.ts';
 import type { NameNumber } from './create.ts';
-import { hasLocalRoot, type LocalPlaces, localPlaces } from './places.ts';
+import { hasLocalRoot, type LocalPlaces, localPlaces, refuseOn } from './places.ts';
 import type { StartLocal } from './process.ts';
-import { filesOf, type LocalRecord, ownerOf, readPassword, readRecord } from './record.ts';
+import {
+  filesOf,
+  type LocalRecord,
+  ownerOf,
+  readPassword,
+  readRecord,
+  unreadable,
+} from './record.ts';
 
 export interface LocalSettings extends LocalConfig, Surroundings {
   /** The directory of the buildlets, private to this process. Absent: the user's. */
@@ -50,15 +60,15 @@ const haltTimeoutMs = 15_000;
 /** The age at which a directory without a record is a leftover, in ms: a create takes less. */
 const youngMs = 60_000;
 
-export class LocalBackend implements Backend, Diagnosis, Cleanup, KnownNames {
+export class LocalBackend implements Backend, CacheKeeper, Diagnosis, Cleanup, KnownNames {
   readonly name: string;
   readonly #user: string | undefined;
   readonly #environment: NodeJS.ProcessEnv;
   readonly #inheritEnv: boolean;
   readonly #defaults: LocalMachine;
   readonly #places: LocalPlaces;
-  /** Whether only this process creates buildlets in the root. */
-  readonly #isSole: boolean;
+  /** The directory that is private to this process. */
+  readonly #root: string | undefined;
   readonly #start: StartLocal | undefined;
   readonly #onRequest: RequestLog;
 
@@ -68,7 +78,7 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup, KnownNames {
     this.#environment = settings.environment;
     this.#inheritEnv = settings.inheritEnv === true;
     this.#defaults = settings.defaults ?? {};
-    this.#isSole = settings.root !== undefined;
+    this.#root = settings.root;
     this.#places = localPlaces(settings.environment, settings.root ?? settings.sharedRoot);
     this.#start = settings.start;
     this.#onRequest = onRequest;
@@ -79,6 +89,7 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup, KnownNames {
     refuseOn(process.platform);
     const { reserve } = await import('./create.ts');
     const startBuildlet = this.#start ?? (await import('./process.ts')).startLocalBuildlet;
+    const machine = { ...this.#defaults, ...call.host.local };
     const { directory, record } = await reserve(
       this.#places,
       builder,
@@ -87,8 +98,11 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup, KnownNames {
     );
     try {
       const inheritEnv = this.#inheritEnv || call.host.inheritEnv === true;
-      const machine = { ...this.#defaults, ...call.host.local };
-      const start = { own: this.#environment, inheritEnv, machine, holdMs: call.holdMs };
+      const wanted = call.host.caches ?? [];
+      const taker = { buildlet: record.name, directory, owner: call.user };
+      const caches =
+        wanted.length === 0 ? [] : await (await this.#caches()).take(wanted, taker, machine);
+      const start = { own: this.#environment, inheritEnv, machine, holdMs: call.holdMs, caches };
       await startBuildlet(directory, record, start, call.signal);
       return await this.#inspect(directory, record, call.signal);
     } catch (error) {
@@ -179,8 +193,7 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup, KnownNames {
 
   #find(name: string): { directory: string; record: LocalRecord } {
     const directory = join(this.#places.root, name);
-    const record =
-      /^[\w.-]+$/.test(name) && hasLocalRoot(this.#places.root) ? readRecord(directory) : undefined;
+    const record = this.#recordOf(name);
     if (record === undefined) throw unknown(name);
     if (this.#isOurs(record)) return { directory, record };
     throw othersBuildlet(name, ownerOf(record));
@@ -239,15 +252,29 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup, KnownNames {
     const options = { recursive: true, force: true, maxRetries: 10 };
     if (socketDir !== directory) await promises.rm(socketDir, options);
     await promises.rm(directory, options);
+    if (record.hasCaches) await (await this.#caches()).release(record.name, ownerOf(record));
+  }
+
+  async #caches(): Promise<CacheDirectories> {
+    const { openCaches } = await import('./caches.ts');
+    return openCaches(this.#environment, this.#root);
+  }
+
+  async caches(): Promise<KeptCache[]> {
+    return await (await this.#caches()).list(this.#user);
+  }
+
+  async purgeCache(name: string): Promise<boolean> {
+    return await (await this.#caches()).purge(name, this.#user);
   }
 
   /** Ignores young directories without a record: another process may be creating them. */
   async reap(): Promise<string[]> {
     const { reapLocal } = await import('./reap.ts');
     return await reapLocal(this.#places, {
-      minimumAgeMs: this.#isSole ? 0 : youngMs,
+      minimumAgeMs: this.#root === undefined ? youngMs : 0,
       // A process that owns its buildlets must notice their deaths itself.
-      withDead: !this.#isSole,
+      withDead: this.#root === undefined,
     });
   }
 
@@ -262,23 +289,5 @@ export class LocalBackend implements Backend, Diagnosis, Cleanup, KnownNames {
   }
 }
 
-/** The entry for a buildlet with a damaged record, so that the others are still listed. */
-const unreadable = (name: string): Instance => ({
-  name,
-  builderType: '',
-  hostType: '',
-  created: undefined,
-  expires: undefined,
-  dead: 'its record cannot be read',
-});
-
 const unknown = (name: string, cause?: unknown): GomoteError =>
   unknownBuildlet(`no local buildlet "${name}"`, cause);
-
-/** Throws ERR_UNSUPPORTED where no buildlet runs. */
-export function refuseOn(platform: NodeJS.Platform): void {
-  if (platform !== 'win32') return;
-  throw new GomoteError('ERR_UNSUPPORTED', 'buildlets do not run on Windows itself', {
-    hint: 'use another backend, or run gomote in WSL',
-  });
-}

@@ -1,5 +1,6 @@
 // The directories of a user's local buildlets.
 import { join } from 'node:path';
+import { GomoteError } from '../../errors.ts';
 import { checkDirectory, makePrivateDirectory } from '../../files/private-directory.ts';
 import { existingDirectory, userDirectory } from '../../files/user-directories.ts';
 
@@ -43,3 +44,11 @@ export async function makeLocalPlaces({ root, workRoot }: LocalPlaces): Promise<
 /** Whether the directory exists. Throws ERR_CONFIG when another user could have put a buildlet into it. */
 export const hasLocalRoot = (path: string): boolean =>
   checkDirectory(path, { what: rootName, access: 'readable' });
+
+/** Throws ERR_UNSUPPORTED where no buildlet runs. */
+export function refuseOn(platform: NodeJS.Platform): void {
+  if (platform !== 'win32') return;
+  throw new GomoteError('ERR_UNSUPPORTED', 'buildlets do not run on Windows itself', {
+    hint: 'use another backend, or run gomote in WSL',
+  });
+}

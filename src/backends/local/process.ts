@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LocalMachine } from '../../builders.ts';
+import type { CachePlace } from '../../buildlet/caches.ts';
 import { markPrefix } from '../../buildlet/command/command.ts';
 import { cleanEnvironment } from '../../buildlet/command/environment.ts';
 import { endProcesses } from '../../buildlet/command/process-sweep.ts';
@@ -32,6 +33,7 @@ export interface LocalStart {
   readonly inheritEnv: boolean;
   readonly machine: LocalMachine;
   readonly holdMs: number | undefined;
+  readonly caches: readonly CachePlace[];
 }
 
 /** Starts the buildlet of a record, whose directory is given, and waits until it answers. */
@@ -46,7 +48,7 @@ export type StartLocal = (
 export async function startLocalBuildlet(
   directory: string,
   record: LocalRecord,
-  { own, inheritEnv, machine, holdMs }: LocalStart,
+  { own, inheritEnv, machine, holdMs, caches }: LocalStart,
   signal: AbortSignal,
 ): Promise<void> {
   const program = join(packageRoot, 'bin/buildlet.js');
@@ -58,6 +60,7 @@ export async function startLocalBuildlet(
     ...['--idle-timeout', idleTimeout],
     ...(holdMs === undefined ? [] : ['--hold', `${holdMs}ms`]),
     ...(inheritEnv ? ['--inherit-env'] : []),
+    ...caches.flatMap(({ path, directory: kept }) => ['--cache', `${path}:${kept}`]),
     ...confinementArguments(machine),
     ...['--remove-at-end', filesOf(record)],
     ...['--remove-at-end', directory],

@@ -9,6 +9,7 @@ import { hasPrivateDirectory } from '../../files/private-directory.ts';
 import { readOwnFile } from '../../files/private-file.ts';
 import { replaceFile } from '../../files/replace-file.ts';
 import type { Labels } from '../../protocol/labels.ts';
+import type { Instance } from '../backend.ts';
 
 export interface LocalRecord {
   readonly name: string;
@@ -21,6 +22,8 @@ export interface LocalRecord {
   readonly socket: string;
   readonly workDir: string;
   readonly labels?: Labels | undefined;
+  /** Whether it was given caches. */
+  readonly hasCaches?: boolean | undefined;
   /** Absent until its process was started. */
   readonly pid?: number | undefined;
 }
@@ -89,3 +92,13 @@ function checkRecord(directory: string, value: unknown): LocalRecord {
   hasPrivateDirectory(dirname(String(record.socket)), "the directory of a buildlet's socket");
   return record as LocalRecord;
 }
+
+/** The entry for a buildlet with a damaged record, so that the others are still listed. */
+export const unreadable = (name: string): Instance => ({
+  name,
+  builderType: '',
+  hostType: '',
+  created: undefined,
+  expires: undefined,
+  dead: 'its record cannot be read',
+});

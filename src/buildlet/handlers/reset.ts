@@ -15,11 +15,13 @@ interface ResetState {
   readonly workDir: string;
   /** Other directories that commands write to. Each is created again when the next command starts. */
   readonly emptied: readonly string[];
+  /** Makes the links in them again. */
+  link(): void;
   readonly commands: Commands;
   readonly sessions: SessionTable;
 }
 
-export function reset({ workDir, emptied, commands, sessions }: ResetState): Handler {
+export function reset({ workDir, emptied, link, commands, sessions }: ResetState): Handler {
   return async ({ response }) => {
     sessions.end();
     await commands.endAll(resetGraceMs);
@@ -27,6 +29,7 @@ export function reset({ workDir, emptied, commands, sessions }: ResetState): Han
     const held = openDirectory(workDir);
     await emptyDirectory(held).finally(() => held.close());
     for (const directory of emptied) await removeTree(directory);
+    link();
     sendText(response, 'OK');
   };
 }

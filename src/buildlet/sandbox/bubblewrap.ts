@@ -17,6 +17,8 @@ export interface SandboxView {
   /** Additional absolute paths of the machine. */
   readonly readOnly: readonly string[];
   readonly writable: readonly string[];
+  /** Directories of the machine at other paths, which commands may write to. */
+  readonly caches: readonly { readonly path: string; readonly directory: string }[];
 }
 
 /** HOME in a sandbox. */
@@ -55,6 +57,7 @@ export const sandboxArguments = (view: SandboxView): string[] => [
   ...['--bind', view.home, sandboxHome],
   ...view.readOnly.flatMap((path) => ['--ro-bind', path, path]),
   ...view.writable.flatMap((path) => ['--bind', path, path]),
+  ...view.caches.flatMap(({ path, directory }) => ['--bind', directory, path]),
   ...['--bind', view.workDir, view.workDir, '--ro-bind', view.pipes, pipesPlace],
   ...ownFiles(),
   ...['--remount-ro', '/', '--chdir', '/'],

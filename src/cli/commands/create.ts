@@ -9,6 +9,7 @@ import { withoutCreated } from '../../gomote/create-all.ts';
 import { withType } from '../../gomote/find-type.ts';
 import { labelled } from '../../gomote/labelled.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
+import type { Cache } from '../../protocol/cache.ts';
 import { type Labels, nameLabel } from '../../protocol/labels.ts';
 import { type Priority, priorities } from '../../protocol/priority.ts';
 import type { Context } from '../context.ts';
@@ -22,7 +23,7 @@ import {
   printListing,
   templateOf,
 } from '../terminal/listing.ts';
-import { addWord, parseAmount, parseCount, parseMemoryOption } from '../values.ts';
+import { addCache, addWord, parseAmount, parseCount, parseMemoryOption } from '../values.ts';
 import { groupForNew } from '../which/new-members.ts';
 import { noteForProject } from '../which/project.ts';
 
@@ -34,6 +35,7 @@ interface Options extends ListingOptions {
   memory?: number;
   network?: string;
   isolation?: 'none' | 'bubblewrap';
+  cache: Cache[];
   newGroup?: string;
   name?: string;
   label: Labels;
@@ -117,6 +119,12 @@ export function define(command: Command, context: Context): void {
         'on this machine only: run commands in a sandbox, or as you with all that you can do (default: none)',
       ).choices(['none', 'bubblewrap']),
     )
+    .option(
+      '--cache <name:path>',
+      'a directory that outlives it, at PATH in the work dir or as ~/PATH; ,mode=exclusive: for one buildlet at a time; ,max-size=SIZE; can be repeated',
+      addCache,
+      [],
+    )
     .action(async (given: string | undefined, options: Options) => {
       const type = given ?? (await typeOfSnapshot(options.from, context));
       const { signal, backends, terminal } = context;
@@ -131,6 +139,7 @@ export function define(command: Command, context: Context): void {
           name,
           label,
           require,
+          cache: caches,
           ...machine
         } = options;
         const setup = await readSetup(options, backend, context);
@@ -142,7 +151,15 @@ export function define(command: Command, context: Context): void {
         const instances = await context.messages
           .during(`creating ${builder.name}`, (onProgress) =>
             createSeveral(backends, wanted, count, {
-              ...{ ...machine, memoryBytes, machineLabels: require, signal, onProgress, setup },
+              ...{
+                ...machine,
+                caches,
+                memoryBytes,
+                machineLabels: require,
+                signal,
+                onProgress,
+                setup,
+              },
               ...(Object.keys(labels).length > 0 && { labels }),
               onWarning: (line) => context.messages.say(`gomote: ${line}`),
               setupOutput: output.of(onProgress),

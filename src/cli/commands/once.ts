@@ -15,7 +15,10 @@ export const machineLimit = 64;
 
 /** The options that it shares with other commands. */
 const borrowed: ReadonlyArray<[OptionSource, readonly string[]]> = [
-  [create, ['--inherit-env', '--host', '--cpus', '--memory', '--network', '--isolation']],
+  [
+    create,
+    ['--inherit-env', '--host', '--cpus', '--memory', '--network', '--isolation', '--cache'],
+  ],
   [push, ['--dest', '--exclude', '--no-ignore']],
   [
     run,

@@ -66,6 +66,10 @@ export async function candidatesOf(
     }
     case 'snapshot':
       return plain((await context.gomote.snapshots()).map(({ tag }) => tag));
+    case 'cache':
+      return plain(
+        (await context.gomote.caches({ onFailure: () => undefined })).map(({ name }) => name),
+      );
     case 'group': {
       const { Groups } = await import('../which/groups.ts');
       return plain(new Groups(context.configDir).all().map(({ name }) => name));

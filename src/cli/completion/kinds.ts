@@ -13,6 +13,7 @@ export type ValueKind =
   | 'job'
   | 'group'
   | 'snapshot'
+  | 'cache'
   /** A path on the buildlet that the first operand names. */
   | 'remote'
   | 'remote-directory'
@@ -51,6 +52,7 @@ const ofCommand: Readonly<Record<string, Readonly<Record<string, ValueKind>>>> =
 /** The arguments that follow a verb. */
 const ofVerb: Readonly<Record<string, Readonly<Record<string, ValueKind>>>> = {
   group: { destroy: 'group', add: 'buildlet', remove: 'buildlet' },
+  cache: { purge: 'cache' },
   snapshot: { create: 'buildlet', inspect: 'snapshot', remove: 'snapshot' },
 };
 

@@ -81,8 +81,9 @@ function machineOf({
   memory,
   network,
   isolation,
+  cache: caches,
 }: OnceOptions): MachineOptions {
-  return { inheritEnv, host, cpus, memoryBytes: memory, network, isolation };
+  return { inheritEnv, host, cpus, memoryBytes: memory, network, isolation, caches };
 }
 
 function commandOf(words: readonly string[], script: string | undefined): OnceSpec['command'] {
@@ -118,6 +119,7 @@ function checkTogether(type: string | undefined, options: OnceOptions): void {
     });
   }
   if (on !== undefined && type !== undefined) throw contradiction('--on', `the type ${type}`);
+  if (on !== undefined && options.cache.length > 0) throw contradiction('--on', '--cache');
   if (on !== undefined && made !== undefined) throw contradiction('--on', made);
   if (types !== undefined && type !== undefined) throw contradiction('--types', `the type ${type}`);
   if (types !== undefined && parseCommaList(types).length === 0) {

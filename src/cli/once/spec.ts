@@ -1,6 +1,7 @@
 // The request of one `gomote once`, read and checked before a machine is created.
 import type { Setup } from '../../backends/setup.ts';
 import type { MachineOptions } from '../../gomote/create.ts';
+import type { Cache } from '../../protocol/cache.ts';
 import type { Guard } from '../project/local-guard.ts';
 import type { RunOptions } from '../run/run-options.ts';
 
@@ -50,8 +51,11 @@ export interface PushedTree {
 }
 
 /** As they are typed. */
-export interface OnceOptions extends Omit<RunOptions, 'get'>, Omit<MachineOptions, 'memoryBytes'> {
+export interface OnceOptions
+  extends Omit<RunOptions, 'get'>,
+    Omit<MachineOptions, 'memoryBytes' | 'caches'> {
   memory?: number;
+  cache: Cache[];
   on?: string;
   keep?: Keep;
   count?: number;

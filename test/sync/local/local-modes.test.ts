@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, openSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { refuseOn } from '../../../src/backends/local/backend.ts';
+import { refuseOn } from '../../../src/backends/local/places.ts';
 import { sentMode } from '../../../src/files/sent-mode.ts';
 import { readLocalTree } from '../../../src/sync/local/local-tree.ts';
 import { temporaryDirectory } from '../../helpers/temporary.ts';

@@ -1,0 +1,111 @@
+// Caches: directories of the machine that outlive this buildlet, as links where commands look for them.
+import { lstatSync, mkdirSync, readlinkSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs';
+import { basename, dirname, isAbsolute } from 'node:path';
+import { errnoOf, GomoteError } from '../errors.ts';
+import { holdThroughLinks, type OpenDirectory } from '../files/open-directory.ts';
+import { plainCachePath } from '../protocol/cache.ts';
+import { errnoText } from '../protocol/process-state.ts';
+
+export interface CachePlace {
+  /** Relative to the work directory, below HOME as `~/…`, or absolute. */
+  readonly path: string;
+  /** What commands find there: an absolute path. */
+  readonly directory: string;
+}
+
+/** Where the paths of caches begin. */
+interface Tops {
+  readonly workDir: string;
+  readonly home: string | undefined;
+}
+
+export const cachesHelp = `  --cache PATH:DIRECTORY        make PATH, in the work dir or below ~/, a link
+                                to DIRECTORY, which is kept; may be repeated
+`;
+
+export const cacheFlags = { cache: { type: 'string', multiple: true } } as const;
+
+export function readCaches({ cache = [] }: { readonly cache?: readonly string[] | undefined }) {
+  return cache.map((given): CachePlace => {
+    const colon = given.indexOf(':');
+    const [path, directory] = [plainCachePath(given.slice(0, colon)), given.slice(colon + 1)];
+    if (colon > 0 && path !== undefined && isAbsolute(directory)) return { path, directory };
+    throw new GomoteError('ERR_USAGE', `--cache "${given}" is not PATH:DIRECTORY`, {
+      hint: 'give one such as --cache node_modules:/var/cache/node_modules',
+    });
+  });
+}
+
+/** Makes the links. What is there already gives way only if it is a link or an empty directory. */
+export function linkCaches(caches: readonly CachePlace[], tops: Tops): void {
+  for (const { path, directory } of caches) {
+    const place = placeOf(path, tops);
+    try {
+      link(place, directory);
+    } catch (error) {
+      throw new GomoteError('ERR_LOCAL_FILE', `no cache can be at ${path}: ${reasonOf(error)}`, {
+        hint: 'give it another path, or remove what is there',
+        cause: error,
+      });
+    }
+  }
+}
+
+/** The top directory and the way down from it, whose links are not followed. */
+function placeOf(path: string, { workDir, home }: Tops): { top: string; below: string } {
+  if (isAbsolute(path)) return { top: dirname(path), below: basename(path) };
+  if (!path.startsWith('~/')) return { top: workDir, below: path };
+  if (home !== undefined && isAbsolute(home)) return { top: home, below: path.slice(2) };
+  throw new GomoteError('ERR_CONFIG', `no cache can be at ${path}: commands have no HOME`, {
+    hint: 'give it an absolute path',
+  });
+}
+
+function link({ top, below }: { top: string; below: string }, target: string): void {
+  mkdirSync(top, { recursive: true, mode: 0o755 });
+  const elements = below.split('/');
+  const last = elements.pop() ?? '';
+  let directory = holdThroughLinks(top);
+  try {
+    for (const name of elements) {
+      const next = enter(directory, name);
+      directory.close();
+      directory = next;
+    }
+    putLink(directory, last, target);
+  } finally {
+    directory.close();
+  }
+}
+
+function enter(directory: OpenDirectory, name: string): OpenDirectory {
+  try {
+    mkdirSync(directory.at(name), 0o755);
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+  }
+  return directory.child(name);
+}
+
+function putLink(directory: OpenDirectory, name: string, target: string): void {
+  const at = directory.at(name);
+  const found = lstatSync(at, { throwIfNoEntry: false });
+  if (found?.isSymbolicLink()) {
+    if (readlinkSync(at) === target) return;
+    unlinkSync(at);
+  } else if (found !== undefined) {
+    rmdirSync(at);
+  }
+  symlinkSync(target, at);
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOTEMPTY: 'there is a directory with files',
+  EEXIST: 'there is a directory with files',
+  ENOTDIR: 'there is a file or a link on the way',
+};
+
+const reasonOf = (error: unknown): string => {
+  const errno = errnoOf(error) ?? String(error);
+  return reasons[errno] ?? errnoText(errno);
+};
