@@ -20,7 +20,7 @@ const floors: Record<string, number> = {
   'rate-limit.ts': 2,
   'go-pattern.ts': 2,
   're2.ts': 0,
-  'builders.ts': 2,
+  'builders.ts': 3,
   protocol: 2,
   files: 3,
   config: 4,
