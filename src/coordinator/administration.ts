@@ -158,7 +158,7 @@ function machineLine(row: MachineRecord): string {
   const note = drained?.note ? `: ${drained.note}` : '';
   const remarks = [
     ...(drained === undefined ? [] : [`drained for ${sinceText(drained.since)}${note}`]),
-    ...(since === undefined ? [] : [`${row.state} for ${sinceText(since)}: ${reason ?? ''}`]),
+    ...(since === undefined ? [] : [`${row.state} for ${sinceText(since)}`]),
   ];
   const state = drained === undefined ? row.state : `${row.state}, drained`;
   const labels = Object.entries(row.labels ?? {}).map(labelText);
@@ -168,7 +168,7 @@ function machineLine(row: MachineRecord): string {
     state,
     owner,
     buildlet,
-    remarks.join('; '),
+    [remarks.join('; '), reason].filter(Boolean).join(': '),
     labels.join(' '),
   ];
   return `${fields

@@ -144,6 +144,7 @@ export class Coordinator {
     const [book, sessions, sharing] = [this.#book, this.#sessions, this.#sharing];
     const opening = takeUp(allocator, {
       ...{ book, sessions, sharing, log: this.#options.log },
+      isPool: (name) => this.#pools.allocators.has(name),
     });
     this.#detach(opening, `opening the pool ${allocator.pool.name}`);
   }

@@ -34,6 +34,10 @@ const metric = async (coordinator: TestCoordinator, what: string): Promise<strin
   return new RegExp(`^gomote_trouble\\{what="${what}"\\} (.*)$`, 'm').exec(text)?.[1];
 };
 
+/** As `coordinator machine list` has it. */
+const machines = async (coordinator: TestCoordinator) =>
+  await coordinator.client('root').machines();
+
 describe('a disk that cannot be written', () => {
   it('keeps no session that its owner has destroyed, and counts it against no quota', async () => {
     const coordinator = await startCoordinator({ users: admin, machines: 1 });
@@ -168,6 +172,11 @@ describe('a session file that is damaged', () => {
       const { pools } = coordinator.coordinator.view({ name: 'root', isAdmin: true });
       // Where the machine cannot be made out, any that nobody holds may be it.
       expect(pools[0]?.lent).toBe(isFound ? 1 : 2);
+      const isIt = isFound ? 'is' : 'may be';
+      const reason = `kept: it ${isIt} the machine of ${name}, whose file cannot be read`;
+      const kept = (await machines(coordinator)).filter((row) => row.reason === reason);
+      expect(kept.map(({ state }) => state)).toEqual(isFound ? ['in use'] : ['in use', 'in use']);
+      expect(readdirSync(sessionsOf(coordinator))).toContain(`${name}.json.broken`);
       if (isFound) expect((await me.requestBuildlet('linux')).name).not.toBe(name);
       await coordinator.restart(() => {
         for (const file of readdirSync(sessionsOf(coordinator))) {
@@ -180,6 +189,75 @@ describe('a session file that is damaged', () => {
       expect(entries.map((entry) => entry.name)).toContain('work');
     },
   );
+});
+
+describe('the machine of a session that cannot be read', () => {
+  it('is told to those who wait, and is down everywhere once it does not answer', async () => {
+    const toml = 'probe-interval = "100ms"';
+    const coordinator = await startCoordinator({ users: admin, machines: 1, toml });
+    const me = coordinator.client('me');
+    const { name } = await me.requestBuildlet('linux');
+    await coordinator.restart(() => {
+      writeFileSync(join(sessionsOf(coordinator), `${name}.json`), '');
+    });
+    const root = coordinator.client('root');
+    await until(async () => (await machines(coordinator))[0]?.state === 'in use');
+    const steps: string[] = [];
+    const signal = AbortSignal.timeout(60_000);
+    const waiting = new AbortController();
+    const create = root.createBuildlet('linux', {
+      signal: AbortSignal.any([signal, waiting.signal]),
+      onProgress: (step) => steps.push(step),
+    });
+    create.catch(() => undefined);
+    await until(() => steps.some((step) => step.includes('1 kept for sessions whose files')));
+    waiting.abort();
+    await expect(create).rejects.toThrow('cancelled');
+    const states = async () => {
+      const { text } = await ask(coordinator, '/metrics', { user: 'root' });
+      const rows = text.matchAll(/^gomote_pool_machines\{.*state="(\w+)"\} ([1-9])/gm);
+      return [...rows].map(([, state, count]) => `${state} ${count}`);
+    };
+    expect(await states()).toEqual(['lent 1']);
+    await coordinator.buildlets[0]?.close();
+    await until(async () => (await machines(coordinator))[0]?.state === 'down');
+    expect((await machines(coordinator))[0]?.reason).toMatch(
+      new RegExp(`cannot reach the server: .*; kept: it may be the machine of ${name}, whose file`),
+    );
+    expect(await states()).toEqual(['down 1']);
+    expect(await ready(coordinator)).toContain('1 of 1 machines cannot be lent');
+    await expect(root.requestBuildlet('linux')).rejects.toThrow(/no machine of host-linux is up/);
+  });
+
+  it('is kept in its own pool alone', async () => {
+    const sections = `
+      [pools.others]
+      kind = "static"
+      host = "host-linux"
+      machines = [{ address = "127.0.0.1:1" }]
+      [pools.dialling]
+      kind = "reverse"
+      host = "host-linux"
+      key-file = "keys"`;
+    const coordinator = await startCoordinator({
+      ...{ users: admin, machines: 1, sections },
+      prepare: (directory) => writeFileSync(join(directory, 'keys'), 'key\n', { mode: 0o600 }),
+    });
+    const { name } = await coordinator.client('me').requestBuildlet('linux');
+    const path = join(sessionsOf(coordinator), `${name}.json`);
+    await coordinator.restart(() =>
+      writeFileSync(path, readFileSync(path, 'utf8').replace('"running"', '"flying"')),
+    );
+    await until(async () => (await ready(coordinator)).startsWith('200'));
+    const { pools } = coordinator.coordinator.view({ name: 'root', isAdmin: true });
+    expect(pools.map((pool) => [pool.name, pool.lent])).toEqual([
+      ['machines', 1],
+      ['others', 0],
+      ['dialling', 0],
+    ]);
+    const rows = await machines(coordinator);
+    expect(rows.map(({ pool }) => pool)).toEqual(['machines', 'others']);
+  });
 });
 
 describe('a clock that is set', () => {

@@ -1,6 +1,6 @@
 // A real coordinator with a reverse pool, and real buildlets that dial it, some through the cutter.
 import { randomBytes } from 'node:crypto';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { BuildletClient } from '../../src/client/buildlet-client.ts';
@@ -223,5 +223,25 @@ describe('a coordinator that starts again', () => {
     await until(() => machines.every(({ talk }) => talk.at(-1)?.startsWith('connected')));
     expect(await output(buildlet, 'cat', 'file')).toBe('kept');
     expect(await output(await create(place, 'other'), 'ls', '-A')).toBe('');
+  });
+
+  it.each([
+    ['which machine can be made out', '"running"', '"flying"'],
+    ['which machine cannot be made out', /^.*$/s, ''],
+  ])('keeps the machine of a session whose file cannot be read, %s', async (_, from, to) => {
+    const place = await farm();
+    const machine = await place.machine();
+    const buildlet = await create(place);
+    await buildlet.put('kept', 'file', 0o600);
+    await place.restart(() => {
+      const path = join(place.directory, 'state', 'sessions', 'user-me-mac-0.json');
+      writeFileSync(path, readFileSync(path, 'utf8').replace(from, to));
+    });
+    const rows = () => place.coordinator.machines.list().filter(({ kind }) => kind === 'reverse');
+    await until(() => rows().some(({ state }) => state === 'in use'));
+    expect(rows()).toMatchObject([{ machine: 'mac1', reason: expect.stringMatching(/^kept: /) }]);
+    expect(readFileSync(join(machine.workDir, 'file'), 'utf8')).toBe('kept');
+    await machine.hangUp('it goes home');
+    await until(() => rows().every(({ state }) => state !== 'in use'));
   });
 });

@@ -25,7 +25,7 @@ export class MachineAdmin {
     return [...this.#options.allocators.values()].flatMap((allocator) => this.#rows(allocator));
   }
 
-  #rows({ pool, ready }: MachineAllocator): MachineRecord[] {
+  #rows({ pool, ready, kept }: MachineAllocator): MachineRecord[] {
     const { book, drains } = this.#options;
     const held = new Map(
       book
@@ -38,17 +38,21 @@ export class MachineAdmin {
     );
     const unfit = new Map(pool.unfit?.all.map((one) => [one.machine, one]));
     const members = new Map(pool.members?.map((one) => [one.name, one]));
-    const known = pool.members === undefined ? ready : members.keys();
+    const known = pool.members === undefined ? [...ready, ...kept] : members.keys();
+    const whyKept = new Map(kept.map((id) => [nameOf(pool, id), book.whyKept(id)]));
     const names = new Set([...known, ...held.keys(), ...unfit.keys()]);
     return [...names].sort().map((machine): MachineRecord => {
       const session = held.get(machine);
       const fault = unfit.get(machine);
       const drain = drains.get(machine);
+      const why = whyKept.get(machine);
+      const reasons = [fault?.reason, why].filter((one) => one !== undefined);
       return {
         ...{ machine, hostType: pool.hostType, pool: pool.name, kind: pool.kind },
         labels: members.get(machine)?.labels ?? pool.labels,
-        state: fault?.what ?? (session === undefined ? 'free' : 'in use'),
-        ...(fault !== undefined && { since: new Date(fault.sinceMs), reason: fault.reason }),
+        state: fault?.what ?? ((session ?? why) ? 'in use' : 'free'),
+        ...(reasons.length > 0 && { reason: reasons.join('; ') }),
+        ...(fault !== undefined && { since: new Date(fault.sinceMs) }),
         ...(session !== undefined && { buildlet: session.name, owner: session.owner }),
         ...(drain !== undefined && { drained: { since: new Date(drain.since), note: drain.note } }),
       };

@@ -46,6 +46,8 @@ export class MachineAllocator {
   onFree = (): void => undefined;
   readonly #options: MachineAllocatorOptions;
   readonly #lent = new Set<string>();
+  /** Of a pool without members. */
+  #kept: readonly string[] = [];
   readonly #releasing = new Map<string, Promise<boolean>>();
   /** Released machines: a list from the platform may be older. */
   readonly #returned = new RecentNames(rememberMs);
@@ -81,7 +83,13 @@ export class MachineAllocator {
   }
 
   get lent(): number {
-    return this.#lent.size + this.#acquiring + this.#releasing.size;
+    const kept = this.pool.members?.filter(({ isKept, isUp }) => isKept && isUp) ?? this.kept;
+    return this.#lent.size + this.#acquiring + this.#releasing.size + kept.length;
+  }
+
+  /** Machines that no session has, and that are not lent all the same. */
+  get kept(): readonly string[] {
+    return this.pool.members?.filter(({ isKept }) => isKept).map(({ id }) => id) ?? this.#kept;
   }
 
   /** Machines that are ready ahead. */
@@ -98,19 +106,18 @@ export class MachineAllocator {
     return this.#isOpen ? undefined : this.#trouble;
   }
 
-  /**
-   * Ends what nobody holds, unless it is to be left, and begins to allocate; resolves with those of the held that are
-   * still there.
-   */
+  /** Ends what is neither held nor kept, and begins to allocate; resolves with those of both that are still there. */
   async open(
     held: ReadonlySet<string>,
-    { leavesOthers = false, named = held }: Partial<Omit<ReconcileCall, 'signal'>> = {},
+    call: Partial<Omit<ReconcileCall, 'signal'>> = {},
   ): Promise<ReadonlySet<string>> {
+    const { kept = new Set(), leavesOthers = false, named = held } = call;
     for (const id of held) this.#lent.add(id);
+    const all = new Set([...held, ...kept]);
     const there = await this.#retry(`start of the pool ${this.pool.name}`, (signal) =>
-      this.pool.reconcile(held, { signal, leavesOthers, named }),
+      this.pool.reconcile(all, { signal, kept, leavesOthers, named }),
     );
-    if (leavesOthers) for (const id of there ?? []) this.#lent.add(id);
+    this.#kept = [...(there ?? kept)].filter((id) => !held.has(id));
     this.#isOpen = true;
     this.onFree();
     return there ?? held;
@@ -157,8 +164,8 @@ export class MachineAllocator {
 
   /** Whether the machine belongs to this allocator, or did recently. */
   knows(id: string): boolean {
-    const isHere = this.#lent.has(id) || this.#releasing.has(id) || this.#returned.has(id);
-    return isHere || this.#ready.has(id);
+    const sets = [this.#lent, this.#releasing, this.#returned, this.#ready, new Set(this.#kept)];
+    return sets.some((set) => set.has(id));
   }
 
   /** Counts a machine that another coordinator has handed out. */

@@ -11,7 +11,9 @@ export interface PoolCall {
 }
 
 export interface ReconcileCall extends PoolCall {
-  /** Whether machines that are not held may be somebody's all the same: they are left as they are, and not lent. */
+  /** Those of the held that no session has which can be read: they are left as they are, and not lent. */
+  readonly kept: ReadonlySet<string>;
+  /** Whether machines that are not held may be somebody's all the same: they are kept as well. */
   readonly leavesOthers: boolean;
   /** All machines that sessions have, also of other pools. */
   readonly named: ReadonlySet<string>;
@@ -34,6 +36,8 @@ export interface Member {
   readonly isFree: boolean;
   /** Whether it answers and could be cleaned, as far as is known. */
   readonly isUp: boolean;
+  /** Whether it is left to somebody whose session cannot be read. */
+  readonly isKept: boolean;
 }
 
 export interface Pool {

@@ -1,5 +1,5 @@
 // Machines that dial in from behind NAT: available when they are connected and clean, and cleaned after each use.
-import { BuildletClient } from '../../client/buildlet-client.ts';
+import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError, messageOf } from '../../errors.ts';
 import { type Labels, labelText, type WantedLabels } from '../../protocol/labels.ts';
 import type { CallingLink } from '../../reverse/reverse-link.ts';
@@ -9,7 +9,7 @@ import { AnnouncedLabels, type LabelPolicy } from './announced-labels.ts';
 import { clean } from './cleaning.ts';
 import { freeWith } from './members.ts';
 import type { AcquireCall, Member, Pool, PoolCall, ReconcileCall } from './pool.ts';
-import { type Machine, machineId, newMachine } from './reverse-machine.ts';
+import { clientOf, type Machine, machineId, newMachine } from './reverse-machine.ts';
 import { UnfitMachines } from './unfit-machines.ts';
 
 /** Who dialled. */
@@ -56,6 +56,8 @@ export class ReversePool implements Pool {
   readonly #retries = new Set<NodeJS.Timeout>();
   /** Until it is known who holds which machine, none is cleaned. */
   #isReconciled = false;
+  /** Whether any that comes may be somebody's whose session cannot be read. */
+  #keepsAll = false;
 
   constructor(options: ReversePoolOptions) {
     this.#options = options;
@@ -72,8 +74,10 @@ export class ReversePool implements Pool {
   }
 
   get capacity(): number {
-    const isUsable = ({ state, name }: Machine) =>
-      state !== 'dirty' && (state !== 'clean' || !this.#options.isDrained(name));
+    const isUsable = ({ state, name, link }: Machine) =>
+      state !== 'dirty' &&
+      (state !== 'clean' || !this.#options.isDrained(name)) &&
+      (state !== 'kept' || link !== undefined);
     return [...this.#machines.values()].filter(isUsable).length;
   }
 
@@ -82,8 +86,9 @@ export class ReversePool implements Pool {
   }
 
   get members(): readonly Member[] {
-    return [...this.#machines.values()].map(({ id, name, state }) => ({
-      ...{ id, name, labels: this.#labels.of(name), isUp: true },
+    return [...this.#machines.values()].map(({ id, name, state, link }) => ({
+      ...{ id, name, labels: this.#labels.of(name), isKept: state === 'kept' },
+      isUp: state !== 'kept' || link !== undefined,
       isFree: state === 'clean' && !this.#options.isDrained(name),
     }));
   }
@@ -110,10 +115,11 @@ export class ReversePool implements Pool {
     }
     const known = this.#machines.get(id);
     known?.link?.end('the machine has dialled anew');
-    const machine = known ?? newMachine(id, 'dirty');
+    const machine = known ?? newMachine(id, this.#keepsAll ? 'kept' : 'dirty');
     clearTimeout(machine.awayTimer);
     machine.link = link;
     if (machine.state === 'clean') machine.state = 'dirty';
+    if (machine.state === 'kept') this.unfit.remove(name);
     this.#machines.set(id, machine);
     void link.ended.then((reason) => this.#left(machine, link, reason));
     const { hostType } = this;
@@ -141,7 +147,7 @@ export class ReversePool implements Pool {
     else if (machine.state === 'held') this.#await(machine);
     else {
       this.unfit.add(machine.name, 'down', `it is away: ${reason}`);
-      if (machine.state !== 'releasing') this.#forget(machine);
+      if (machine.state !== 'releasing' && machine.state !== 'kept') this.#forget(machine);
     }
   }
 
@@ -196,7 +202,7 @@ export class ReversePool implements Pool {
   }
 
   async #clean(machine: Machine, signal: AbortSignal): Promise<void> {
-    const client = this.#clientOf(machine);
+    const client = clientOf(machine);
     try {
       await clean(client, this.#options.resetCommand, signal);
     } finally {
@@ -248,37 +254,29 @@ export class ReversePool implements Pool {
 
   async connect(id: string): Promise<BuildletClient> {
     const machine = this.#machines.get(id);
-    if (machine !== undefined) return this.#clientOf(machine);
+    if (machine !== undefined) return clientOf(machine);
     throw new GomoteError('ERR_UNKNOWN_BUILDLET', `machine ${id} is gone`);
-  }
-
-  #clientOf(machine: Machine): BuildletClient {
-    const label = `machine ${machine.name}`;
-    const dial = async () => {
-      if (machine.link !== undefined) return machine.link.open();
-      throw new GomoteError('ERR_CONNECT', `${label} is away: ${machine.awayReason}`);
-    };
-    return new BuildletClient({ kind: 'dial', label, dial });
   }
 
   /** A machine that is held may be dialling just now: all of those are taken to be there. */
   async reconcile(
     held: ReadonlySet<string>,
-    { leavesOthers }: ReconcileCall,
+    { leavesOthers, kept }: ReconcileCall,
   ): Promise<ReadonlySet<string>> {
     for (const id of held) {
-      const machine = this.#machines.get(id);
-      if (machine !== undefined) machine.state = 'held';
-      else {
-        const away = newMachine(id, 'held');
-        this.#machines.set(id, away);
-        this.#await(away);
-      }
+      const machine = this.#machines.get(id) ?? newMachine(id, 'held');
+      machine.state = kept.has(id) ? 'kept' : 'held';
+      this.#machines.set(id, machine);
+      if (machine.link !== undefined) continue;
+      if (machine.state === 'held') this.#await(machine);
+      else this.unfit.add(machine.name, 'down', `it is away: ${machine.awayReason}`);
     }
-    if (leavesOthers) return held;
     this.#isReconciled = true;
+    this.#keepsAll = leavesOthers;
     for (const machine of this.#machines.values()) {
-      if (machine.state === 'dirty' && machine.link) void this.#offer(machine, machine.link);
+      if (machine.state !== 'dirty' || machine.link === undefined) continue;
+      if (leavesOthers) machine.state = 'kept';
+      else void this.#offer(machine, machine.link);
     }
     return held;
   }

@@ -40,8 +40,8 @@ interface Fault {
   readonly reason: string;
 }
 
-/** `busy`: lent, or being cleaned. `unfit`: not lent before it answers and is clean. */
-type State = 'free' | 'busy' | 'unfit';
+/** `busy`: lent, or being cleaned. `unfit`: not lent before it answers and is clean. `kept`: left as it is. */
+type State = 'free' | 'busy' | 'unfit' | 'kept';
 
 export class StaticPool implements Pool {
   readonly name: string;
@@ -79,7 +79,9 @@ export class StaticPool implements Pool {
   get capacity(): number {
     const { isDrained } = this.#options;
     const isUsable = (state: State, id: string) =>
-      state === 'busy' || (state === 'free' && !isDrained(id));
+      state === 'busy' ||
+      (state === 'free' && !isDrained(id)) ||
+      (state === 'kept' && this.unfit.get(id) === undefined);
     return [...this.#states].filter(([id, state]) => isUsable(state, id)).length;
   }
 
@@ -91,7 +93,8 @@ export class StaticPool implements Pool {
     return [...this.#states].map(([id, state]) => ({
       ...{ id, name: id, labels: this.#machines.get(id)?.labels },
       isFree: state === 'free' && !this.#options.isDrained(id),
-      isUp: state !== 'unfit',
+      isUp: this.unfit.get(id) === undefined,
+      isKept: state === 'kept',
     }));
   }
 
@@ -108,7 +111,9 @@ export class StaticPool implements Pool {
       this.#machines.set(machine.address, machine);
       if (!this.#states.has(machine.address)) this.#states.set(machine.address, 'free');
     }
-    for (const [id, state] of [...this.#states]) if (state !== 'busy') this.#forgetIfLeft(id);
+    for (const [id, state] of [...this.#states]) {
+      if (state !== 'busy' && state !== 'kept') this.#forgetIfLeft(id);
+    }
   }
 
   /** Forgets a machine that the configuration no longer has; whether it did. */
@@ -181,22 +186,31 @@ export class StaticPool implements Pool {
     }
   }
 
-  /** Asks the machines that nobody has, one after the other within most of the interval. */
+  /** Asks the machines that no session has, one after the other within most of the interval. */
   async #probe(): Promise<void> {
-    const free = [...this.#states].filter(([, state]) => state === 'free').map(([id]) => id);
-    for (const id of free) {
+    const idle = [...this.#states.keys()].filter((id) => this.#isIdle(id));
+    for (const id of idle) {
       void this.#probeOne(id);
-      await pause((this.#options.probeIntervalMs * 0.8) / free.length, this.#closed.signal);
+      await pause((this.#options.probeIntervalMs * 0.8) / idle.length, this.#closed.signal);
     }
   }
 
+  #isIdle(id: string): boolean {
+    const state = this.#states.get(id);
+    return state === 'free' || state === 'kept';
+  }
+
   async #probeOne(id: string): Promise<void> {
-    if (this.#states.get(id) !== 'free') return;
+    if (!this.#isIdle(id)) return;
     const call = { isCleaned: false };
-    const fault = await this.#faultOf(id, this.#closed.signal, call).catch(() => undefined);
-    if (fault === undefined || this.#states.get(id) !== 'free') return;
-    this.#retire(id, fault);
-    this.onCapacity();
+    const answer = this.#faultOf(id, this.#closed.signal, call);
+    const fault = await answer.catch(() => 'unknown' as const);
+    if (fault === 'unknown' || !this.#isIdle(id)) return;
+    const isKept = this.#states.get(id) === 'kept';
+    if (isKept && fault === undefined) this.unfit.remove(id);
+    if (isKept && fault !== undefined) this.unfit.add(id, fault.what, fault.reason);
+    if (!isKept && fault !== undefined) this.#retire(id, fault);
+    if (isKept || fault !== undefined) this.onCapacity();
   }
 
   /**
@@ -241,11 +255,12 @@ export class StaticPool implements Pool {
 
   async reconcile(
     held: ReadonlySet<string>,
-    { leavesOthers }: ReconcileCall,
+    { leavesOthers, kept }: ReconcileCall,
   ): Promise<ReadonlySet<string>> {
     const wanted = leavesOthers ? this.#states.keys() : held;
     const there = [...wanted].filter((id) => this.#machines.has(id));
-    for (const id of there) this.#states.set(id, 'busy');
+    const isHeld = (id: string) => held.has(id) && !kept.has(id);
+    for (const id of there) this.#states.set(id, isHeld(id) ? 'busy' : 'kept');
     void this.#probe();
     this.#probing = setInterval(() => void this.#probe(), this.#options.probeIntervalMs).unref();
     return new Set(there);

@@ -11,23 +11,25 @@ interface TakeUpParts {
   readonly book: SessionBook;
   readonly sessions: SessionTransitions;
   readonly sharing: Sharing;
+  /** Whether there is a pool of that name. */
+  readonly isPool: (name: string) => boolean;
   readonly log: Log;
 }
 
 /** Opens the pool; resolves once it hands out machines. */
 export async function takeUp(
   allocator: MachineAllocator,
-  { book, sessions, sharing, log }: TakeUpParts,
+  { book, sessions, sharing, isPool, log }: TakeUpParts,
 ): Promise<void> {
   const { name: pool, shared } = allocator.pool;
   const held = new Map<string, string>();
   const own = book.all().filter((one) => one.pool === pool && one.state !== 'dead');
-  for (const { name, machine } of [...own, ...book.unread]) {
-    if (machine !== undefined) held.set(machine, name);
-  }
-  const leavesOthers = book.unread.some(({ machine }) => machine === undefined);
+  for (const { name, machine } of own) if (machine !== undefined) held.set(machine, name);
+  const unread = book.unread.filter((one) => (isPool(one.pool ?? '') ? one.pool === pool : true));
+  const kept = new Set(unread.flatMap(({ machine }) => machine ?? []));
+  const leavesOthers = unread.some(({ machine }) => machine === undefined);
   const named = new Set(book.all().flatMap(({ machine }) => machine ?? []));
-  const there = await allocator.open(new Set(held.keys()), { leavesOthers, named });
+  const there = await allocator.open(new Set(held.keys()), { kept, leavesOthers, named });
   for (const [machine, name] of held) {
     const session = book.get(name);
     if (session?.state === 'ending') {

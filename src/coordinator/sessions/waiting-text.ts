@@ -15,10 +15,12 @@ export function waitingText(
   if (!waiting.some((one) => one.owner === owner)) return '';
   const held = sessions.filter((one) => one.hostType === hostType && one.machine !== undefined);
   const total = (numbers: number[]) => numbers.reduce((sum, number) => sum + number, 0);
+  const kept = total(allocators.map((one) => one.kept.length));
   const unfit = total(allocators.map(({ pool }) => pool.unfit?.all.length ?? 0));
   const capacity = total(allocators.map(({ pool }) => pool.capacity));
   const parts = [
     `${held.length} of ${capacity + unfit} machines of ${hostType} in use${ownersText(held)}`,
+    ...(kept > 0 ? [`${kept} kept for sessions whose files cannot be read: tell an admin`] : []),
     ...(unfit > 0 ? [`${unfit} cannot be lent at the moment`] : []),
     ...expiryText(held),
   ];

@@ -31,6 +31,7 @@ interface UnreadSession {
   readonly name: string;
   /** Undefined when it cannot be made out. */
   readonly machine: string | undefined;
+  readonly pool: string | undefined;
 }
 
 /** What a file that is no session becomes, until somebody has mended or removed it. */
@@ -73,18 +74,21 @@ export class SessionBook {
   async #read(file: string): Promise<void> {
     const path = join(this.#directory, file);
     const [name = ''] = /^.*(?=\.json)/.exec(file) ?? [];
-    let text = '';
+    let text: string | undefined;
     try {
       text = await readFile(path, 'utf8');
       const session: Session = v.parse(schema, JSON.parse(text));
       if (`${session.name}.json` !== file) throw new Error(`it is of "${session.name}"`);
       this.#sessions.set(session.name, session);
     } catch (error) {
-      // Of a file that was damaged, the machine's name is often whole.
-      const [, machine] = /"machine":"([^"\\]+)"/.exec(text) ?? [];
-      if (name !== '') this.#unread.push({ name, machine });
+      // Of a file that was damaged, these are often whole.
+      const [, machine] = /"machine":"([^"\\]+)"/.exec(text ?? '') ?? [];
+      const [, pool] = /"pool":"([^"\\]+)"/.exec(text ?? '') ?? [];
+      if (name !== '') this.#unread.push({ name, machine, pool });
       // What cannot be read at all may be read again.
-      if (text !== '' && file === `${name}.json`) await rename(path, `${path}${brokenEnding}`);
+      if (text !== undefined && file === `${name}.json`) {
+        await rename(path, `${path}${brokenEnding}`).catch(() => undefined);
+      }
       throw error;
     }
   }
@@ -92,6 +96,15 @@ export class SessionBook {
   /** Those whose files cannot be read. */
   get unread(): readonly UnreadSession[] {
     return this.#unread;
+  }
+
+  /** Why a machine is kept that no session has. */
+  whyKept(machine: string): string {
+    const known = this.#unread.filter((one) => one.machine === machine);
+    const possible = this.#unread.filter((one) => one.machine === undefined);
+    const [is, files] = known.length > 0 ? ['is', known] : ['may be', possible];
+    const names = files.map(({ name }) => name).join(' or ');
+    return `kept: it ${is} the machine of ${names}, whose file cannot be read`;
   }
 
   /** Why nothing can be written at the moment. The disk is tried, at most once a second. */

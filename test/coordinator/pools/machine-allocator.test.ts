@@ -290,7 +290,7 @@ describe('an allocator', () => {
     const { pool, allocator, queue, ask } = await allocating();
     const log = { write: () => undefined };
     const member = (id: string, isFree: boolean, isUp = true): Member => {
-      return { id, name: id, labels: undefined, isFree, isUp };
+      return { id, name: id, labels: undefined, isFree, isUp, isKept: false };
     };
     pool.unfit = new UnfitMachines('h', log);
     pool.members = [member('m0', true), member('dead', true)];

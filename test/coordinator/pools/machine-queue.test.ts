@@ -23,7 +23,7 @@ function fixedPool(name: string, machines: Record<string, Labels>): Pool & { dow
     get members(): Member[] {
       return Object.entries(machines).map(([id, labels]) => ({
         ...{ id, name: id, labels },
-        ...{ isFree: !busy.has(id) && !down.has(id), isUp: !down.has(id) },
+        ...{ isFree: !busy.has(id) && !down.has(id), isUp: !down.has(id), isKept: false },
       }));
     },
     capacity: Object.keys(machines).length,
