@@ -1,5 +1,5 @@
-// Traces (OpenTelemetry): which span the work at hand belongs to, and how that is written (W3C Trace Context). What records
-// spans is loaded only by a program that is told to trace.
+// Traces (OpenTelemetry): the current span, and its text form (W3C Trace Context). The recorder of
+// spans is loaded only when tracing is on.
 
 export interface SpanContext {
   /** 32 hexadecimal digits. */
@@ -8,18 +8,18 @@ export interface SpanContext {
   readonly spanId: string;
   /** Whether the trace is recorded. */
   readonly isSampled: boolean;
-  /** What other systems add, as TRACESTATE has it. */
+  /** Vendor data, as in `tracestate`. */
   readonly state?: string | undefined;
 }
 
-/** Of a span: never anything secret, nor arguments of commands. */
+/** Attributes of a span: never a secret, nor arguments of commands. */
 export type SpanAttributes = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export interface SpanOptions {
   readonly attributes?: SpanAttributes | undefined;
-  /** Default: the span that is current, if there is one. */
+  /** Default: the current span, if there is one. */
   readonly parent?: SpanContext | undefined;
-  /** Whether it serves a request from elsewhere. */
+  /** Whether it handles a request from another process. */
   readonly isServer?: boolean | undefined;
 }
 
@@ -37,12 +37,12 @@ export interface Tracer {
 
 let tracer: Tracer | undefined;
 
-/** From here on spans go to this tracer; undefined: nowhere. */
+/** Sends all later spans to this tracer; undefined: records none. */
 export function useTracer(next: Tracer | undefined): void {
   tracer = next;
 }
 
-/** Does the work in a span of its own; one that throws has failed. */
+/** Runs `work` in its own span, which has failed if `work` throws. */
 export const inSpan = <T>(
   name: string,
   options: SpanOptions,
@@ -51,13 +51,13 @@ export const inSpan = <T>(
 
 const ignore = (): void => undefined;
 
-/** The current span for a request or a command; undefined when there is none. */
+/** The current span as `traceparent` and `tracestate`; undefined when there is none. */
 export function currentTraceparent(): string | undefined {
   const current = tracer?.current;
   return current && `00-${current.traceId}-${current.spanId}-${current.isSampled ? '01' : '00'}`;
 }
 
-/** The current span as variables of a command. */
+/** The current span as environment variables of a command. */
 export function traceVariables(): string[] {
   const traceparent = currentTraceparent();
   if (traceparent === undefined) return [];
@@ -65,7 +65,7 @@ export function traceVariables(): string[] {
   return [`TRACEPARENT=${traceparent}`, ...(state === undefined ? [] : [`TRACESTATE=${state}`])];
 }
 
-/** Reads `traceparent` and `tracestate`; undefined when the first is not valid. A state that is not is left out. */
+/** Parses `traceparent` and `tracestate`; undefined when the first is invalid. An invalid state is ignored. */
 export function parseTraceparent(text = '', state = ''): SpanContext | undefined {
   const match = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-[!-~]*)?$/.exec(
     text.length <= 512 ? text : '',
@@ -78,7 +78,7 @@ export function parseTraceparent(text = '', state = ''): SpanContext | undefined
   return { traceId, spanId, isSampled, ...(isState(state) && { state }) };
 }
 
-/** A list of members as W3C Trace Context has them. */
+/** A list of members as defined by W3C Trace Context. */
 function isState(text: string): boolean {
   const members = text.split(',');
   return (

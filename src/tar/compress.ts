@@ -1,12 +1,11 @@
 // Compresses chunks on all processors, each into a gzip member with its checksum, or one after the other into one
 // stream.
 import { availableParallelism } from 'node:os';
-import type { Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { createGzip, gzip } from 'node:zlib';
 import { GomoteError } from '../errors.ts';
 import type { Compression } from '../protocol/transfer.ts';
+import { through } from './through.ts';
 import { zstd } from './zstd.ts';
 
 /** On a fast network a better level costs more time than it saves: three times as much at level 6. */
@@ -48,22 +47,6 @@ export const oneMember = (
   pieces: Pieces,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Buffer, void, void> => through(pieces, createGzip(fastestGzip), signal);
-
-async function* through(
-  pieces: Pieces,
-  transform: Transform,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Buffer, void, void> {
-  const fed = pipeline(pieces, transform, signal === undefined ? {} : { signal });
-  // A failure also ends the transform, and is thrown from there.
-  fed.catch(() => {});
-  try {
-    yield* transform;
-    await fed;
-  } finally {
-    transform.destroy();
-  }
-}
 
 async function* members(
   pieces: Pieces,

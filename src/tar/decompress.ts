@@ -1,8 +1,8 @@
 // Decompresses a stream: gzip of one or more members, or zstd.
 import type { Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { archiveErrors } from './archive-error.ts';
+import { through } from './through.ts';
 import { zstd } from './zstd.ts';
 
 /** The chunk size of decompressed data, in bytes. */
@@ -23,15 +23,7 @@ const streamOptions = {
 /** The bytes of a compressed source. Fails with ERR_ARCHIVE, or with zlib's own error. */
 export async function* decompressed(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
   const { transform, all } = await decompressorFor(source[Symbol.asyncIterator]());
-  const fed = pipeline(all, transform);
-  // A failure also ends the transform, and is thrown from there.
-  fed.catch(() => {});
-  try {
-    yield* transform;
-    await fed;
-  } finally {
-    transform.destroy();
-  }
+  yield* through(all, transform);
 }
 
 /** The decompressor for the source, by its first bytes, and the source with those bytes. */

@@ -27,7 +27,7 @@ export class TransferCounter {
   }
 }
 
-/** Passes the chunks on and counts them. */
+/** Forwards the chunks and counts them. */
 export async function* countBytes<T extends Uint8Array>(
   source: AsyncIterable<T>,
   counter: TransferCounter,

@@ -1,21 +1,21 @@
-// What goes wrong with the bytes of one direction of a connection.
+// Faults in one direction of a connection.
 import { Transform, type TransformCallback } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** What happens to a connection at one byte of one direction; until then nothing does. */
+/** A fault that happens at a given byte of one direction of a connection. */
 export interface Fault {
   /**
-   * `drop` resets the connection at both ends, `end` closes it in an orderly way, `stall` lets nothing more pass in that
-   * direction, `corrupt` flips one bit, `split` sends each of the next 100 bytes in a packet of its own.
+   * `drop` resets the connection at both ends, `end` closes it normally, `stall` stops the bytes of that
+   * direction, `corrupt` flips one bit, `split` sends each of the next 100 bytes in its own packet.
    */
   readonly kind: 'drop' | 'end' | 'stall' | 'corrupt' | 'split';
-  /** `up`: what the client sends; `down`: what it gets. */
+  /** `up`: from the client; `down`: to the client. */
   readonly direction: 'up' | 'down';
-  /** How many bytes of that direction pass before. */
+  /** How many bytes pass in that direction before the fault. */
   readonly afterBytes: number;
 }
 
-/** How many bytes a split sends one by one: enough for a header, few enough to be quick. */
+/** How many bytes `split` sends one by one: enough for a header, few enough to be fast. */
 const splitBytes = 100;
 
 interface RelayParts {
@@ -24,7 +24,7 @@ interface RelayParts {
   readonly end: () => void;
   /** Called with the size of each piece that passes. */
   readonly count: (bytes: number) => void;
-  /** How many bytes pass in a second at this moment. */
+  /** The current rate, in bytes a second. */
   readonly bytesPerSecond: () => number;
 }
 
@@ -40,7 +40,7 @@ export class Relay extends Transform {
     this.#parts = parts;
   }
 
-  /** Lets nothing more pass. */
+  /** Stops the bytes of this direction. */
   stall(): void {
     this.#isStalled = true;
   }

@@ -1,4 +1,4 @@
-// Buildlets in this process, each behind connections that can be broken.
+// Buildlets in this process, behind connections that tests can break.
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -66,14 +66,14 @@ export class Machines {
     this.#all.set(name, machine);
     void agent.ending.then(async () => {
       await machine.kill();
-      // As a process of its own does.
+      // As a separate process does.
       for (const path of [filesOf(record), directory]) {
         await rm(path, { recursive: true, force: true, maxRetries: 10 });
       }
     });
   }
 
-  /** Ends those of which a create that failed has removed the directories. */
+  /** Ends the buildlets whose directories a failed create has removed. */
   async endRemoved(): Promise<void> {
     const removed = [...this.#all.values()].filter(({ directory }) => !existsSync(directory));
     await Promise.all(removed.map((machine) => machine.kill()));

@@ -1,4 +1,4 @@
-// The connections between a client and servers, with what goes wrong with them.
+// The connections between a client and servers, and their faults.
 
 import { once } from 'node:events';
 import {
@@ -13,26 +13,26 @@ import { type Fault, Relay } from './faults.ts';
 
 /** A connection that is open. */
 interface Connection {
-  /** Of which buildlet. */
+  /** The name of the buildlet. */
   readonly buildlet: string;
   readonly drop: () => void;
   readonly relays: readonly Relay[];
 }
 
 /**
- * All connections to the buildlets of a `TestGomote`. What is set here is for connections to come, what is called is for those
- * that are open; `buildlet` is the name of one, without it all are meant.
+ * All connections to the buildlets of a `TestGomote`. Properties affect new connections, methods affect
+ * open ones; `buildlet` is the name of one buildlet, the default is all.
  *
  * @example
  * // The connection breaks after 1000 bytes of the reply; the next one holds.
  * gomote.network.plan = (n) => (n === 0 ? { kind: 'drop', direction: 'down', afterBytes: 1000 } : undefined);
  */
 export class Network {
-  /** The fault of each new connection, by how many were made before, and its buildlet. Default: none. */
+  /** Returns the fault of a new connection, given the number of earlier connections and its buildlet. Default: none. */
   plan: (number: number, buildlet: string) => Fault | undefined = () => undefined;
-  /** Whether new connections are taken; while false, they are reset at once. Default true. */
+  /** Whether new connections are accepted; while false, they are reset at once. Default true. */
   accepting = true;
-  /** How many bytes pass in a second, in each direction of each connection. Default: as many as can. */
+  /** The rate of each direction of each connection, in bytes a second. Default: unlimited. */
   bytesPerSecond = Infinity;
   readonly #open = new Set<Connection>();
   readonly #counts = { connections: 0, up: 0, down: 0 };
@@ -57,12 +57,12 @@ export class Network {
     for (const one of this.#openTo(buildlet)) one.drop();
   }
 
-  /** Lets nothing more pass over the open connections, which stay open. */
+  /** Stops all traffic on the open connections, which stay open. */
   stall(buildlet?: string): void {
     for (const { relays } of this.#openTo(buildlet)) for (const relay of relays) relay.stall();
   }
 
-  /** Ends all faults: those that were set, and connections that stand still. */
+  /** Ends all faults: removes the settings, and lets stalled connections continue. */
   heal(): void {
     this.plan = () => undefined;
     this.accepting = true;
@@ -71,7 +71,7 @@ export class Network {
   }
 
   /**
-   * Takes connections at `from`, and carries them to `to`, until it is closed.
+   * Forwards connections from `from` to `to` until it is closed.
    *
    * @internal
    */
@@ -128,7 +128,7 @@ export class Network {
   }
 }
 
-/** Only TCP has a reset. */
+/** Only TCP connections can be reset. */
 function reset(socket: Socket): void {
   if (socket.remoteAddress === undefined) socket.destroy();
   else socket.resetAndDestroy();

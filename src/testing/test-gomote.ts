@@ -1,4 +1,4 @@
-// A Gomote whose buildlets are in this process, for tests of programs that use one.
+// A Gomote whose buildlets run in this process, for tests of programs that use the library.
 import { mkdtempSync, realpathSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,9 +14,9 @@ import { settingsOf } from '../gomote/options.ts';
 import { Machines } from './machines.ts';
 import { Network } from './network.ts';
 
-/** What `openTest` takes. */
+/** Options of `openTest`. */
 export interface TestOptions {
-  /** The extensions that buildlets have. Default: all; `[]`: those of Go's buildlet, which has none. */
+  /** The extensions that buildlets support. Default: all. `[]` is a buildlet like Go's, without extensions. */
   readonly features?: readonly string[] | undefined;
 }
 
@@ -28,7 +28,7 @@ class TestBackend extends LocalBackend {
     this.#machines = machines;
   }
 
-  /** It has whatever type it is asked for. */
+  /** A catalogue that has every type. */
   async types(): Promise<undefined> {
     return undefined;
   }
@@ -44,7 +44,7 @@ class TestBackend extends LocalBackend {
 
   override async list(call: BackendCall): Promise<Instance[]> {
     const all = await super.list(call);
-    // It runs, but the network is down.
+    // The buildlet runs, but the network is down.
     const dead = 'does not answer';
     return all.map((one) => (one.dead && this.#machines.get(one.name) ? { ...one, dead } : one));
   }
@@ -54,7 +54,7 @@ class TestBackend extends LocalBackend {
   }
 }
 
-/** Every backend is the one here. */
+/** Every type is created by the local backend. */
 class TestBackends extends Backends {
   readonly #backend: AnyBackend;
 
@@ -64,7 +64,7 @@ class TestBackends extends Backends {
   }
 
   override async configOf(): Promise<BackendConfig> {
-    // Takes the most of options: those of `docker:IMAGE` too.
+    // Accepts most options, also those of `docker:IMAGE`.
     return dockerBackend;
   }
 
@@ -74,9 +74,9 @@ class TestBackends extends Backends {
 }
 
 /**
- * A {@link Gomote} whose buildlets are real, but run in this process: with their own work directories, and commands that are
- * processes of this machine. Each takes a few milliseconds to create, whatever its type. Nothing of the user's configuration
- * is read, and nothing is left at the end. `openTest` makes it.
+ * A {@link Gomote} whose buildlets are real, but run in this process. They have their own work directories, and commands are
+ * processes of this machine. A buildlet of any type takes a few milliseconds to create. The user's configuration
+ * is not read, and nothing is left at the end. `openTest` creates it.
  *
  * @example
  * await using gomote = await openTest();
@@ -84,11 +84,11 @@ class TestBackends extends Backends {
  * await programUnderTest(gomote);
  */
 export class TestGomote extends Gomote {
-  /** The connections to its buildlets, and what goes wrong with them. */
+  /** The connections to the buildlets, and their faults. */
   readonly network: Network;
   /**
-   * For programs that are started as processes of their own: with these variables they find the buildlets of this one, and
-   * what they create are ordinary local buildlets.
+   * Variables for programs that run as separate processes: with these they find the buildlets of this process, and
+   * create ordinary local buildlets.
    */
   readonly environment: NodeJS.ProcessEnv;
   readonly #directory: string;
@@ -115,7 +115,7 @@ export class TestGomote extends Gomote {
   }
 
   /**
-   * Ends a buildlet as if its machine were switched off: its connections are reset, and it does not answer any more. `list` has
+   * Ends a buildlet as if its machine were switched off: its connections are reset, and it no longer answers. `list` shows
    * it as dead until it is destroyed.
    *
    * @throws GomoteError ERR_UNKNOWN_BUILDLET when there is none of that name.
@@ -125,16 +125,16 @@ export class TestGomote extends Gomote {
   }
 
   /**
-   * Fails what sends files to a buildlet (push, put, write) as on a full disk. Commands there can still write.
+   * Makes requests that send files to a buildlet (push, put, write) fail as on a full disk. Commands can still write.
    *
-   * @param isFull false: there is room again. Default true.
+   * @param isFull false: the disk has space again. Default true.
    * @throws GomoteError ERR_UNKNOWN_BUILDLET when there is none of that name.
    */
   fillDisk(name: string, isFull = true): void {
     this.#machine(name).isFull = isFull;
   }
 
-  /** Destroys all buildlets, and removes all files that were made for them. */
+  /** Destroys all buildlets, and removes all their files. */
   override async close(): Promise<void> {
     this.network.heal();
     await super.close();
@@ -150,7 +150,7 @@ export class TestGomote extends Gomote {
 }
 
 /**
- * Gives a {@link TestGomote}, which ends with its scope.
+ * Opens a {@link TestGomote}, which closes at the end of its scope.
  *
  * @example
  * await using gomote = await openTest();

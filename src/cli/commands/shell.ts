@@ -1,15 +1,16 @@
 // gomote shell, also named ssh: opens the remote user's shell in the work directory.
 import type { Command } from 'commander';
-import { parseDuration } from '../../duration.ts';
 import { loginShell } from '../../gomote/run/login-shell.ts';
+import { optionsOf } from '../borrowed-options.ts';
 import type { Context } from '../context.ts';
 import { runCommand } from '../run/run-command.ts';
-import { readEnvironmentFile, readVariable } from '../run/run-environment.ts';
 import type { RunOptions } from '../run/run-options.ts';
 import { refuseBoth } from '../values.ts';
+import * as run from './run.ts';
 
 export function define(command: Command, context: Context): void {
-  const { environment } = context.terminal;
+  const shared = optionsOf(run, ['--env', '--env-file', '--reconnect'], context);
+  for (const option of shared) command.addOption(option);
   command
     .argument('<name>', 'buildlet')
     .argument(
@@ -17,24 +18,9 @@ export function define(command: Command, context: Context): void {
       'run this by the shell, its words joined by spaces, as ssh does (run takes them as they are)',
     )
     .option('--dir <dir>', 'where to begin, as with run (default: where this tree was pushed)')
-    .option(
-      '-e, --env <key[=value]>',
-      'set a variable, or pass the one that is set here; may be repeated',
-      (text, all: string[] = []) => [...all, ...readVariable('-e', text, environment)],
-    )
-    .option(
-      '--env-file <file>',
-      'set the variables in a file, one a line as with -e; may be repeated',
-      (file, all: string[] = []) => [...all, ...readEnvironmentFile(file, environment)],
-    )
     .option('-t, --tty', 'on a terminal (default: without CMD, if this is one)')
     .option('-T, --no-tty', 'on no terminal')
     .option('--forward', 'forward each port that is opened in it, as with run')
-    .option(
-      '--reconnect <duration>',
-      'how long a lost connection is tried again (default: 5m)',
-      (text) => parseDuration('--reconnect', text),
-    )
     .passThroughOptions()
     .on('option:tty', () => refuseBoth(command, '-t', '-T'))
     .on('option:no-tty', () => refuseBoth(command, '-T', '-t'))

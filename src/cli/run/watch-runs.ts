@@ -22,7 +22,7 @@ export interface WatchedRun {
 
 /** How long without a change before checking that the buildlet is still there, in ms. */
 const idleMs = 2_000;
-/** How long after a failed push to retry although nothing has changed, in ms. */
+/** The delay before a failed push is retried without a change, in ms. */
 const retryMs = 1_000;
 
 /** How often to check whether a run that must end has begun, in ms. */

@@ -1,4 +1,4 @@
-// Escapes at the start of a line that are for gomote and not for the remote command, such as `~.`, as in ssh.
+// Escape sequences at the start of a line that control gomote rather than the remote command, such as `~.`, as in ssh.
 
 export type EscapeCommand = 'end' | 'detach' | 'suspend' | 'help';
 
@@ -12,7 +12,7 @@ const commands = new Map<number, EscapeCommand>([
   ['?'.charCodeAt(0), 'help'],
 ]);
 
-/** What `~?` prints; it may stand on a terminal that is raw. */
+/** The text that `~?` prints, with line ends for a raw terminal. */
 export const escapeHelp: readonly string[] = [
   'at the start of a line:',
   '  ~.   end the command',
@@ -22,12 +22,12 @@ export const escapeHelp: readonly string[] = [
   '  ~~   a ~',
 ];
 
-/** Takes the escapes out of what is typed. */
+/** Separates escape sequences from the other input. */
 export class EscapeKeys {
   #atLineStart = true;
   #afterTilde = false;
 
-  /** What of the keys is for the remote command, and what they ask of gomote. */
+  /** Returns the input for the remote command, and the actions that the escape sequences request. */
   push(keys: Buffer): { rest: Buffer; asked: EscapeCommand[] } {
     const asked: EscapeCommand[] = [];
     const rest: number[] = [];

@@ -1,4 +1,4 @@
-// Joins the user's terminal to a run's terminal: keys go there, the screen comes here, and the sizes are kept equal.
+// Connects the user's terminal to a run's terminal: input, output and size.
 import { PassThrough, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Session } from '../../client/runs/session.ts';
@@ -12,25 +12,25 @@ import { ScreenModes } from './screen-modes.ts';
 import { terminalLike } from './terminal.ts';
 
 interface InteractOptions extends Omit<SessionReadOptions, 'stdout' | 'stderr'> {
-  /** How much input the session has had before. Default 0. */
+  /** How many bytes of input the session has already received. Default 0. */
   readonly stdinBytes?: number | undefined;
-  /** The user asks to leave the session running. */
+  /** Aborts when the user asks to leave the session running. */
   readonly onDetach: () => void;
 }
 
-/** How long `~.` waits for the buildlet to answer, and then to learn how the command ended, in ms. */
+/** How long `~.` waits for the buildlet to answer, and then for the command to end, in ms. */
 const answerMs = 1_000;
 const farewellMs = 2_000;
 
-/** How long a command has after SIGHUP until it is killed, in ms. */
+/** The delay between SIGHUP and SIGKILL, in ms. */
 const hangUpMs = 5_000;
 
-/** How long to wait until a size that could not be sent is sent again, in ms. */
+/** How long to wait before retrying to send the terminal size, in ms. */
 const retrySizeMs = 1_000;
 
 /**
- * Reads the session to its end with the user's terminal as its own; without one, what comes on standard input is
- * typed. Fails with ERR_ABORTED when the user leaves by `~.` and it is not known how the command ended.
+ * Reads the session to its end and connects it to the user's terminal; without a terminal, standard input is
+ * sent as typed input. Fails with ERR_ABORTED when the user leaves by `~.` and the outcome of the command is unknown.
  */
 export async function interact(
   session: Session,
@@ -136,7 +136,7 @@ class Interaction {
       await this.#session.kill('SIGHUP', { killAfterMs: hangUpMs, signal });
       await sleep(farewellMs, undefined, { signal: over });
     } catch {
-      // A buildlet that does not answer is not waited for.
+      // Do not wait for a buildlet that does not answer.
     }
     this.#over.abort(new GomoteError('ERR_ABORTED', 'ended by ~. without word from the command'));
   }
@@ -145,7 +145,7 @@ class Interaction {
     void this.#tellSize();
   };
 
-  /** Tells the session the size of the terminal until it knows the one that holds. */
+  /** Sends the size of the terminal until the session has the current one. */
   async #tellSize(): Promise<void> {
     const { terminal } = this.#context;
     if (this.#isTelling || terminal.stdout.isTTY !== true) return;
@@ -158,7 +158,7 @@ class Interaction {
         await this.#session.resize(columns, rows, signal);
         this.#sentSize = { columns, rows };
       } catch (error) {
-        // It has ended.
+        // The session has ended.
         if (isGomoteError(error, 'ERR_CONFLICT')) break;
         await sleep(retrySizeMs, undefined, { signal }).catch(() => undefined);
       }

@@ -1,4 +1,4 @@
-// Lists that a command prints: as a table, as JSON, or each item by a template.
+// Prints lists: as a table, as JSON, or with a template for each item.
 import type { Command } from 'commander';
 import { nearest } from '../../did-you-mean.ts';
 import { GomoteError } from '../../errors.ts';
@@ -24,8 +24,8 @@ export const listingOptions = (command: Command, json = 'print a JSON array'): C
 /**
  * Prints the items.
  *
- * @param fields What `--json` gives of each.
- * @param table The same as text, when neither option was given.
+ * @param fields The JSON fields of each item.
+ * @param table The items as text, for when neither option is given.
  */
 export async function printListing(
   items: readonly object[],
@@ -41,7 +41,7 @@ export async function printListing(
   await print(terminal, write === undefined ? table() : items.map(write).join(''));
 }
 
-/** What writes the line of an item, if there is a template; throws ERR_USAGE for one that cannot be followed. */
+/** Returns the formatter of an item, if there is a template; throws ERR_USAGE for an invalid one. */
 export function templateOf(
   { json, format }: ListingOptions,
   fields: readonly string[],
@@ -57,7 +57,7 @@ export function templateOf(
   return (item) => `${write(item)}\n`;
 }
 
-/** What a template makes of an item. On a terminal, nothing in a value is obeyed. */
+/** Formats an item by a template. On a terminal, control characters in values are escaped. */
 export function parseTemplate(
   template: string,
   fields: readonly string[],
@@ -66,7 +66,7 @@ export function parseTemplate(
   const parts = template.split(/\{\{\s*(\.[^{}]*?)\s*\}\}/);
   const write = parts.map((part, at) => (at % 2 === 0 ? literal(part) : field(part, fields)));
   return (item) => {
-    // What JSON makes of it, so that both say the same.
+    // Convert it as JSON does, so that both formats agree.
     const plain = JSON.parse(JSON.stringify(item)) as Item;
     return write
       .map((one) => (typeof one === 'string' ? one : one(plain)))

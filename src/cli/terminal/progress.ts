@@ -1,24 +1,24 @@
-// The line on a terminal that shows how far a transfer is.
+// The progress line of a transfer on a terminal.
 import { formatBytes } from '../transfer/format-bytes.ts';
 
-/** How far it is. */
+/** The progress so far. */
 export interface Passed {
   bytes: number;
   /** Absent: not counted. */
   files?: number | undefined;
-  /** Absent: not known, and so no time left. */
+  /** Absent: unknown; the remaining time is not shown then. */
   totalBytes?: number | undefined;
 }
 
-/** Short transfers show nothing. */
+/** Transfers that are shorter than this show no progress, in ms. */
 const firstMs = 500;
 const intervalMs = 100;
-/** The period that the rate is measured over, in ms. */
+/** The period over which the rate is measured, in ms. */
 const rateWindowMs = 3000;
 
 const clear = '\r\u001B[K';
 
-/** Shows the line on `stream` until the function it returns is called. */
+/** Shows the line on `stream` until the returned function is called. */
 export function showProgress(
   stream: { write(text: string): unknown },
   passed: () => Passed,
@@ -81,7 +81,7 @@ class Rate {
     this.#atMs = atMs;
   }
 
-  /** Undefined before anything was added. */
+  /** Undefined until the first sample. */
   get perSecond(): number | undefined {
     return this.#perMs === undefined ? undefined : this.#perMs * 1000;
   }

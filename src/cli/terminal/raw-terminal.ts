@@ -1,24 +1,24 @@
-// Puts the user's terminal in raw mode, so that every key goes to the remote command, and restores it in every case.
+// Puts the user's terminal in raw mode, so that every key goes to the remote command, and always restores it.
 import { spawnSync } from 'node:child_process';
 import type { Terminal } from './terminal.ts';
 
 export interface RawTerminal {
-  /** Puts the terminal back as it was. */
+  /** Restores the terminal. */
   restore(): void;
-  /** Stops this process, and its process group, as Ctrl-Z would, with the terminal put back meanwhile. */
+  /** Stops this process and its process group as Ctrl-Z does; the terminal is restored while it is stopped. */
   suspend(): void;
 }
 
 /**
- * Takes over the terminal on standard input; it must be one.
+ * Puts standard input, which must be a terminal, into raw mode.
  *
- * @param undo What to write to have the screen as it was.
+ * @param undo Returns the output that restores the screen.
  */
 export function takeTerminal(terminal: Terminal, undo: () => string): RawTerminal {
   const { stdin, stdout } = terminal;
   const enter = () => {
     stdin.setRawMode?.(true);
-    // Node leaves the output's line ends to the terminal, which breaks programs that move the cursor down by them.
+    // Node leaves output processing on, which breaks programs that use a line feed to move the cursor down.
     spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
     terminal.isRaw = true;
   };
@@ -31,18 +31,18 @@ export function takeTerminal(terminal: Terminal, undo: () => string): RawTermina
   };
   const goOn = () => {
     enter();
-    // Its size may have changed: only the foreground process gets the signal.
+    // The size may have changed: only the foreground process receives the signal.
     process.kill(process.pid, 'SIGWINCH');
   };
   const onContinue = () => {
     if (!terminal.isRaw) return;
-    // The shell may have reset the terminal while we were stopped; Node must not assume that it is still raw.
+    // The shell may have reset the terminal meanwhile, so leave raw mode first: Node assumes that it is still raw.
     stdin.setRawMode?.(false);
     goOn();
   };
   const stop = (pid: number) => {
     leave();
-    // By the signal's own effect, so that a terminal whose shell cannot continue us does not stop us.
+    // SIGTSTP, unlike SIGSTOP, has no effect where no shell could continue this process.
     process.off('SIGTSTP', onStop);
     process.kill(pid, 'SIGTSTP');
     process.on('SIGTSTP', onStop);

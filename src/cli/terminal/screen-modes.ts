@@ -1,10 +1,10 @@
-// What a remote program has changed of the terminal's modes, so that it can be undone when the program cannot do it:
+// Tracks the terminal modes that a remote program changes, to undo them when the program cannot:
 // the alternate screen, a hidden cursor, mouse reports, bracketed paste, another keyboard protocol.
 
-/** Private modes that are set on a fresh terminal: lines wrap, the cursor is seen. */
+/** Private modes that are on by default: lines wrap, the cursor is visible. */
 const setAtFirst = new Set(['7', '25']);
 
-/** What may follow ESC: changes of modes, and as `rest` the beginning of one that a chunk ends in. */
+/** Mode changes after ESC; `rest` is an incomplete one at the end of a chunk. */
 const sequences = [
   String.raw`\[\?(?<modes>[0-9;]+)(?<action>[hl])`,
   '(?<keypad>[=>])',
@@ -24,7 +24,7 @@ export class ScreenModes {
   #region = false;
   #rest = '';
 
-  /** Notes what the remote program writes. */
+  /** Processes the output of the remote program. */
   push(output: Buffer): void {
     if (this.#rest === '' && !output.includes(0x1b)) return;
     const text = this.#rest + output.toString('latin1');
@@ -47,7 +47,7 @@ export class ScreenModes {
     }
   }
 
-  /** What to write to have the terminal as it was; empty when nothing is left changed. */
+  /** The output that restores the terminal; empty when no mode is changed. */
   undo(): string {
     const modes = [...this.#changed].map(
       ([mode, now]) => `\x1b[?${mode}${now === 'h' ? 'l' : 'h'}`,

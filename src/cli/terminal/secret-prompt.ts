@@ -1,15 +1,15 @@
-// Asks for a secret: on a terminal without echo, else reads the first line of standard input.
+// Prompts for a secret: on a terminal without echo; otherwise reads the first line of standard input.
 import { on } from 'node:events';
 import { StringDecoder } from 'node:string_decoder';
 import { GomoteError } from '../../errors.ts';
 import type { Terminal } from './terminal.ts';
 
-/** The longest secret that is read, in bytes. */
+/** The maximum length of a secret, in bytes. */
 const limitBytes = 4_096;
 
 const keys = { enter: ['\r', '\n'], erase: ['\x7f', '\b'], interrupt: '\x03', end: '\x04' };
 
-/** The secret; throws the signal's reason. */
+/** Prompts for a secret. Throws the signal's reason. */
 export async function askSecret(
   terminal: Terminal,
   prompt: string,
@@ -30,7 +30,7 @@ export async function askSecret(
   }
 }
 
-/** A yes or no; only a clear yes is one. Throws the signal's reason. */
+/** Prompts for yes or no; anything but a clear yes is no. Throws the signal's reason. */
 export async function askYes(
   terminal: Terminal,
   question: string,
@@ -46,7 +46,7 @@ async function readKeys(terminal: Terminal, signal: AbortSignal): Promise<string
   for await (const text of typed(terminal, signal)) {
     for (const key of text) {
       if (keys.enter.includes(key) || key === keys.end) return secret.join('');
-      // What the terminal would have made of it, had it not been told to leave keys alone.
+      // Handle the keys that the terminal handles outside raw mode.
       if (key === keys.interrupt) process.kill(process.pid, 'SIGINT');
       else if (keys.erase.includes(key)) secret.pop();
       else secret.push(key);
@@ -55,9 +55,9 @@ async function readKeys(terminal: Terminal, signal: AbortSignal): Promise<string
   return secret.join('');
 }
 
-/** What is typed until nobody wants more, or the signal aborts. */
+/** Yields the typed characters until the reader stops or the signal aborts. */
 async function* typed({ stdin }: Terminal, signal: AbortSignal): AsyncGenerator<string> {
-  // A chunk may end within a character.
+  // A chunk may end in the middle of a character.
   const decoder = new StringDecoder();
   const chunks = on(stdin, 'data', { signal, close: ['end'] });
   stdin.resume();

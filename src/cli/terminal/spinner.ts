@@ -1,2 +1,2 @@
-// The spinner's library: it loads when something is drawn.
+// The spinner's library, loaded only when a spinner is drawn.
 export { default as ora } from 'ora';

@@ -1,20 +1,20 @@
-// Rows of text: in columns for people at a terminal, with tabs between for programs.
+// Tables: aligned columns on a terminal, tab-separated values for programs.
 import { printable } from '../../printable.ts';
 import type { Terminal } from './terminal.ts';
 
-/** A wider cell does not push the columns of all other rows to the right. */
+/** The maximum width to align to: a wider cell does not widen the column in the other rows. */
 const widestCell = 60;
 
 /** A column of a table. */
 export interface Column<T> {
-  /** What stands above it on a terminal. */
+  /** The header, shown on a terminal. */
   readonly title: string;
   readonly cell: (row: T) => string;
-  /** Whether programs, which count columns, do not get it. */
+  /** Whether the column is left out for programs, which count columns. */
   readonly isForPeople?: boolean;
 }
 
-/** One line a row: for people with a header and ages, for programs with tabs and nothing else. */
+/** One line per row: with a header and ages on a terminal, only tab-separated values for programs. */
 export function formatColumns<T>(
   rows: readonly T[],
   columns: readonly Column<T>[],
@@ -29,8 +29,8 @@ export function formatColumns<T>(
 }
 
 /**
- * The rows as lines; on a terminal all cells but the last are as wide as their column's widest, and hold nothing that
- * it would obey.
+ * Formats the rows as lines. On a terminal, cells other than the last are padded to the width of their column, and control
+ * characters are escaped.
  */
 export function formatTable(cells: readonly (readonly string[])[], { stdout }: Terminal): string {
   if (stdout.isTTY !== true) return cells.map((row) => `${row.join('\t')}\n`).join('');

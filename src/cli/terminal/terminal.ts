@@ -1,4 +1,4 @@
-// Input and output of the command line: data on stdout, messages on stderr, colour and spinners on a terminal.
+// Standard input and output: data on stdout, messages on stderr, colour and spinners on a terminal.
 import { fstatSync, type Stats, statSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { inputStream, isTerminal, outputStream } from '../../files/own-streams.ts';
@@ -13,23 +13,23 @@ export interface Terminal {
   readonly stdout: Writable & { isTTY?: boolean; columns?: number; rows?: number };
   readonly stderr: Writable & { isTTY?: boolean; columns?: number };
   readonly environment: NodeJS.ProcessEnv;
-  /** What a command could read from standard input. Default: data. */
+  /** What standard input is. Default: data. */
   readonly input?: 'data' | 'terminal' | 'nothing' | 'directory';
-  /** Whether stdout is a terminal, found out without opening it, which takes time. Default false. */
+  /** Whether stdout is a terminal, determined without opening it, which takes time. Default false. */
   readonly isOutputShown?: boolean;
-  /** Whether stdout and stderr go to the same place. Default false. */
+  /** Whether stdout and stderr are the same file. Default false. */
   readonly isOutputShared?: boolean;
-  /** Whether stdout and stderr need a chunk no more once they have written it. Default false. */
+  /** Whether a chunk may be reused once stdout or stderr has written it. Default false. */
   readonly mayReuseBuffer?: boolean;
-  /** Whether the terminal belongs to a remote command for the time being, and leaves the ends of lines to it. */
+  /** Whether the terminal is in raw mode for a remote command, which then writes its own line ends. */
   isRaw?: boolean;
 }
 
 let stdin: Terminal['stdin'] | undefined;
 
-/** The process's own. */
+/** The terminal of this process. */
 export const processTerminal = ({ isOutputClosed }: StartState = {}): Terminal => ({
-  // Opened on first use only: opening standard input costs time, and may change how a terminal behaves.
+  // Opened on first use: opening standard input takes time, and may change the behaviour of a terminal.
   get stdin() {
     stdin ??= inputStream();
     return stdin;
@@ -66,7 +66,7 @@ function statOf(file: number | string): Stats | undefined {
   }
 }
 
-/** Whether a command runs on a terminal: as asked for, else when its input comes from one and its output goes to one. */
+/** Whether a command runs on a terminal: as requested, otherwise when both stdin and stdout are terminals. */
 export function wantsTerminal(
   options: { readonly tty?: boolean | undefined; readonly interactive?: boolean | undefined },
   terminal: Terminal,
@@ -77,14 +77,14 @@ export function wantsTerminal(
   );
 }
 
-/** The kind and size of the user's terminal, for a remote one to be like it. */
+/** The type and size of the user's terminal, for the remote one. */
 export const terminalLike = ({ stdout, environment }: Terminal): TerminalRequest => ({
   term: environment.TERM || 'dumb',
   columns: stdout.columns || 80,
   rows: stdout.rows || 24,
 });
 
-/** Writes to stdout with backpressure, names as their bytes; fails as the stream does. */
+/** Writes to stdout with backpressure; names are written as their original bytes. Fails as the stream does. */
 export async function print(terminal: Terminal, text: string): Promise<void> {
   const { stdout } = terminal;
   if (stdout.errored) throw stdout.errored;
@@ -94,21 +94,21 @@ export async function print(terminal: Terminal, text: string): Promise<void> {
 }
 
 /**
- * Lines of a listing, as they are printed: safe to show on a terminal, which must not obey what a name holds; as they
- * are elsewhere, where a program reads them.
+ * Prints lines of a listing: on a terminal, control characters are escaped; otherwise they are unchanged,
+ * for programs.
  */
 export function listed(lines: readonly string[], { stdout }: Terminal): string {
   const shown = stdout.isTTY === true ? lines.map((line) => printable(line)) : lines;
   return shown.map((line) => `${line}\n`).join('');
 }
 
-/** The value as JSON and a newline; on a terminal without characters that it would obey. */
+/** Prints the value as one line of JSON; on a terminal, control characters are escaped. */
 export function listedJson(value: unknown, { stdout }: Terminal, indent?: number): string {
   const json = `${JSON.stringify(value, withNames, indent)}\n`;
   return stdout.isTTY === true ? printableJson(json) : json;
 }
 
-/** A name that is not UTF-8 is no JSON: it becomes text for people, and its bytes stand beside it, `pathBase64` beside `path`. */
+/** JSON cannot hold a name that is not UTF-8: the text is approximate, and `pathBase64` beside `path` has the bytes. */
 function withNames(_key: string, value: unknown): unknown {
   if (typeof value === 'string') return value.isWellFormed() ? value : printable(value);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
@@ -123,7 +123,7 @@ function withNames(_key: string, value: unknown): unknown {
   return Object.fromEntries(pairs);
 }
 
-/** The text in red on a terminal that shows colours, if `wanted`; elsewhere as it is. */
+/** The text in red if `wanted` and the terminal shows colours; otherwise unchanged. */
 export async function colorRed(
   stream: { isTTY?: boolean },
   environment: NodeJS.ProcessEnv,
@@ -136,20 +136,20 @@ export async function colorRed(
 }
 
 export interface Messages {
-  /** Lines on stderr, unless `--quiet`; what a terminal would obey in them is written as escapes. */
+  /** Prints lines to stderr, unless `--quiet`; control characters are escaped. */
   say(lines: string | readonly string[]): void;
-  /** One line on stderr with `--verbose` only. */
+  /** Prints a line to stderr with `--verbose`. */
   detail(line: string): void;
   /**
-   * Runs `work` with a spinner on a terminal, which shows the steps that `work` tells; a log has one every 10 s. Told no step,
-   * it makes way for what `work` itself writes.
+   * Runs `work` with a spinner that shows the steps reported by `work`; in a log, a line every 10 s. While no step is reported,
+   * the spinner makes way for the output of `work`.
    */
   during<T>(what: string, work: (tell: (step?: string) => void) => Promise<T>): Promise<T>;
-  /** Runs `work` with a line on a terminal that shows how far it is. */
+  /** Runs `work` with a progress line on a terminal. */
   showing<T>(passed: () => Passed, work: () => Promise<T>): Promise<T>;
 }
 
-/** What takes less shows no time. */
+/** The elapsed time is shown after this many seconds. */
 const elapsedFromSeconds = 3;
 
 interface MessagesOptions {
@@ -158,7 +158,7 @@ interface MessagesOptions {
   readonly color: boolean;
 }
 
-/** How long a log is left without a word of work that goes on, in ms: a little less than a coordinator is silent. */
+/** The interval between progress lines in a log, in ms: shorter than the silence of a coordinator. */
 const logIntervalMs = 9_000;
 
 export function createMessages(terminal: Terminal, options: MessagesOptions): Messages {
@@ -169,7 +169,7 @@ export function createMessages(terminal: Terminal, options: MessagesOptions): Me
       .join(terminal.isRaw ? '\r\n' : '\n');
     terminal.stderr.write(terminal.isRaw ? `\r\n${line}\r\n` : `${line}\n`);
   };
-  // A terminal of no width, as under script(1), would keep the spinner wrapping its line forever.
+  // On a terminal of width 0, as under script(1), the spinner would wrap its line forever.
   const isScreen = terminal.stderr.isTTY === true && terminal.stderr.columns !== 0;
   const decorated = isScreen && !options.quiet && options.color;
   return {
@@ -194,7 +194,7 @@ export function createMessages(terminal: Terminal, options: MessagesOptions): Me
         let shownMs = performance.now();
         return await work((step) => {
           const nowMs = performance.now();
-          // A log shows now and then that something goes on.
+          // Show progress in a log at intervals.
           const isDue = !options.quiet && nowMs - shownMs >= logIntervalMs;
           if (step === undefined || (!options.verbose && !isDue)) return;
           shownMs = nowMs;
@@ -205,7 +205,7 @@ export function createMessages(terminal: Terminal, options: MessagesOptions): Me
       const spinner = ora({ text: what, stream: terminal.stderr as NodeJS.WriteStream }).start();
       const startMs = performance.now();
       let shown = what;
-      // Whoever waits long wants to see that it goes on.
+      // Show the elapsed time when the work takes long.
       const show = () => {
         const seconds = Math.floor((performance.now() - startMs) / 1000);
         spinner.text = seconds < elapsedFromSeconds ? shown : `${shown} (${seconds} s)`;

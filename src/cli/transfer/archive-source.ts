@@ -1,4 +1,4 @@
-// Converts an archive given to puttar to what a buildlet takes, by its first bytes and not by its name.
+// Converts an archive given to puttar to a format that a buildlet accepts, detected by its first bytes and not by its name.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
@@ -7,7 +7,7 @@ import { errnoOf, GomoteError } from '../../errors.ts';
 import type { Compression } from '../../protocol/transfer.ts';
 import { compressed } from '../../tar/compress.ts';
 
-/** What a compressed stream begins with, and the program that unpacks it. */
+/** Magic numbers of compressed formats, and the programs that decompress them. */
 const compressors = [
   { magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0], program: 'xz' },
   { magic: [0x42, 0x5a, 0x68], program: 'bzip2' },
@@ -19,24 +19,24 @@ const compressors = [
 ] as const;
 const gzipMagic = [0x1f, 0x8b];
 const blockBytes = 512;
-/** How much of the archive is compressed in one go, in bytes. */
+/** The size of a chunk to compress, in bytes. */
 const pieceBytes = 256 << 10;
 const ignore = (): void => undefined;
 
 interface ArchiveOptions {
-  /** The archive's name as it was given; `-` is standard input. */
+  /** The archive's name as typed; `-` is standard input. */
   readonly file: string;
-  /** Whether the buildlet takes zstd. */
+  /** Whether the buildlet accepts zstd. */
   readonly takesZstd: () => Promise<boolean>;
-  /** How to pack what is not compressed. */
+  /** How to compress an uncompressed archive. */
   readonly compression: () => Promise<Compression>;
   readonly signal: AbortSignal;
 }
 
 /**
- * The archive in a form that the buildlet takes: as it is in gzip, or zstd where the buildlet has that; in another
- * format unpacked by the program of that format, and packed again. Throws ERR_ARCHIVE when it is no tar archive, or
- * its program is not installed.
+ * Returns the archive in a format that the buildlet accepts: gzip unchanged, zstd unchanged where the buildlet supports it; another
+ * format is decompressed by its program, and compressed again. Throws ERR_ARCHIVE when it is not a tar archive, or
+ * when that program is not installed.
  */
 export async function* archiveToSend(
   source: AsyncIterable<Uint8Array>,
@@ -60,9 +60,9 @@ export async function* archiveToSend(
 const begins = (head: Buffer, magic: readonly number[]): boolean =>
   magic.every((byte, at) => head[at] === byte);
 
-/** A source of which the first block is known. */
+/** A source whose first block has been read. */
 class Peeked {
-  /** The first block, or all of a shorter source; it can be longer. */
+  /** At least the first block, or all of a shorter source. */
   readonly head: Buffer;
   readonly #rest: AsyncIterator<Uint8Array>;
 
@@ -88,13 +88,13 @@ class Peeked {
     yield* { [Symbol.asyncIterator]: () => this.#rest };
   }
 
-  /** Not awaited: a source that waits for its next piece would answer only after it. */
+  /** Not awaited: a source that waits for its next piece would not return before that. */
   close(): void {
     Promise.resolve(this.#rest.return?.()).catch(ignore);
   }
 }
 
-/** Whether it is the first block of a tar archive, of any kind: its checksum is right, or it is the end of an empty one. */
+/** Whether it is the first block of a tar archive of any kind: its checksum is right, or the archive is empty. */
 function isTarHeader(head: Buffer): boolean {
   if (head.length < blockBytes) return false;
   const block = head.subarray(0, blockBytes);
@@ -132,7 +132,7 @@ async function* unpacked(
   const fed = pipeline(read(), child.stdin);
   const said = text(child.stderr);
   const ended = once(child, 'close');
-  // Each is awaited below, but not after every failure.
+  // Each is awaited below, except after some failures.
   for (const promise of [fed, said, ended]) promise.catch(ignore);
   try {
     yield* child.stdout;
@@ -159,7 +159,7 @@ async function* unpacked(
   }
 }
 
-/** Pieces large enough to be compressed by themselves. */
+/** Collects pieces into chunks that are large enough to compress separately. */
 async function* inPieces(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
   let chunks: Uint8Array[] = [];
   let length = 0;

@@ -1,20 +1,20 @@
-// Where gomote cp copies from and to: a path here, or NAME:PATH on a buildlet.
+// The source and target of gomote cp: a local path, or NAME:PATH on a buildlet.
 import { isAdHocHost } from '../../backends/ssh/ad-hoc.ts';
 
 export interface CopyPlace {
   /** As typed. */
   readonly text: string;
-  /** Absent: this machine. */
+  /** The buildlet. Absent: this machine. */
   readonly buildlet: string | undefined;
-  /** Relative to the work directory, if it is on a buildlet. */
+  /** The path; on a buildlet relative to the work directory. */
   readonly path: string;
 }
 
-/** `NAME:PATH` and `BACKEND/NAME:PATH`. One letter is a drive of Windows, and what begins with a dot is a path. */
+/** `NAME:PATH` and `BACKEND/NAME:PATH`. A single letter is a Windows drive, and text that begins with a dot is a path. */
 const named = /^((?:[A-Za-z0-9][\w.-]*\/)?[A-Za-z0-9][\w.-]+):(.*)$/s;
 /** `TYPE@HOST[:PORT]:PATH`. */
 const direct = /^([^:/\\]*@(?:\[[^\]]*\]|[^:/\\]+)(?::[0-9]+(?=:))?):(.*)$/s;
-/** `ssh:HOST/NAME:PATH`; the host may have a port. */
+/** `ssh:HOST/NAME:PATH`; the host may include a port. */
 const onHost = /^(ssh:(?:\/\/)?[^/]+\/[\w.-]+):(.*)$/s;
 
 export function parseCopyPlace(text: string): CopyPlace {

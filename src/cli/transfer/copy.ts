@@ -17,12 +17,12 @@ import { throwSkipped, watched } from './transfer-report.ts';
 
 type Kind = 'file' | 'directory' | 'absent';
 
-/** One end of a copy. */
+/** The source or target of a copy. */
 export interface CopyEnd {
   /** As typed, for messages. */
   readonly text: string;
   readonly path: string;
-  /** Absent: this machine. */
+  /** The buildlet. Absent: this machine. */
   readonly remote?: { readonly name: string; readonly client: BuildletClient } | undefined;
 }
 
@@ -40,7 +40,7 @@ export async function kindOf({ path, remote }: CopyEnd, signal: AbortSignal): Pr
     return await onPath(name, path, async () => {
       const onUnreadable = () => undefined;
       for await (const entry of client.listDir(path, { signal, onUnreadable })) {
-        // A file that is named itself comes without a name.
+        // For a path that is itself a file, the listing has an entry without a name.
         return entry.name === '' && !entry.isDirectory ? 'file' : 'directory';
       }
       return 'directory';
@@ -51,7 +51,7 @@ export async function kindOf({ path, remote }: CopyEnd, signal: AbortSignal): Pr
   }
 }
 
-/** What is in a directory of this machine or of a buildlet. */
+/** The entries of a directory on this machine or a buildlet. */
 export async function listEnd({ path, remote }: CopyEnd, signal: AbortSignal): Promise<Listed[]> {
   if (remote !== undefined) {
     return await onPath(remote.name, path, async () => {
@@ -63,7 +63,7 @@ export async function listEnd({ path, remote }: CopyEnd, signal: AbortSignal): P
   try {
     return readEntriesSync(path === '' ? '.' : path).map((entry) => ({
       name: entry.name,
-      // Where it leads to is seen when it is opened.
+      // The target of a link is resolved when the file is opened.
       isDirectory: entry.isDirectory() || entry.isSymbolicLink(),
     }));
   } catch {
@@ -71,7 +71,7 @@ export async function listEnd({ path, remote }: CopyEnd, signal: AbortSignal): P
   }
 }
 
-/** What was copied, or an error that names what was not; the rest of a directory is there all the same. */
+/** Returns what was copied. Throws an error that names what was not copied; the rest of a directory has been copied. */
 export async function copyOne(
   from: CopyEnd,
   to: CopyEnd,

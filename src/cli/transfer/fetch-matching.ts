@@ -1,4 +1,4 @@
-// Fetches the files of a buildlet that match patterns.
+// Fetches files that match patterns from a buildlet.
 import { resolve } from 'node:path';
 import { GomoteError } from '../../errors.ts';
 import type { Buildlet } from '../../gomote/buildlet.ts';
@@ -8,16 +8,16 @@ import type { Context } from '../context.ts';
 import { reportPull } from './pull-report.ts';
 
 interface Wanted {
-  /** Of the buildlet, relative to the work directory. */
+  /** The directory on the buildlet, relative to the work directory. */
   readonly dir: string;
-  /** The directory here. */
+  /** The local directory. */
   readonly into: string;
   readonly get: readonly string[];
-  /** Patterns of what must be there. Default: none. */
+  /** Patterns that must match something. Default: none. */
   readonly require?: readonly string[] | undefined;
 }
 
-/** What of it was missing: the files that came are there all the same. */
+/** The patterns that matched nothing; all other files have been fetched. */
 export class MissingFiles extends GomoteError {
   constructor(name: string, patterns: readonly string[]) {
     super(
@@ -31,8 +31,8 @@ export class MissingFiles extends GomoteError {
 }
 
 /**
- * Fetches them; gives the paths that match. A pattern of `get` that matches nothing is only told. Throws {@link MissingFiles},
- * and when something that matches has not come.
+ * Fetches the files; returns the matching paths. A pattern of `get` that matches nothing causes only a message. Throws
+ * {@link MissingFiles}, and when a matching file could not be fetched.
  */
 export async function fetchMatching(
   buildlet: Buildlet,

@@ -1,4 +1,4 @@
-// Numbers of bytes for people.
+// Formats a number of bytes for people.
 
 const units = ['B', 'kB', 'MB', 'GB', 'TB'];
 

@@ -1,8 +1,8 @@
-// Patterns of a shell in paths: `*`, `?` and `[a-z]` in an element of the path.
+// Shell patterns: `*`, `?` and `[a-z]` in an element of a path.
 import { whyRefused } from '../../files/foreign-name.ts';
 import { IgnorePatterns } from '../../sync/ignore/ignore-patterns.ts';
 
-/** A name in a directory. */
+/** An entry of a directory. */
 export interface Listed {
   readonly name: string;
   readonly isDirectory: boolean;
@@ -11,9 +11,9 @@ export interface Listed {
 export const isPattern = (path: string): boolean => /[*?[]/.test(path);
 
 /**
- * The paths that match, in order. As in a shell, a name with a dot at its beginning is matched only by a dot.
+ * Returns the matching paths, sorted. As in a shell, only a dot matches the dot at the beginning of a name.
  *
- * @param list What is in a directory; empty for the one that the pattern is relative to. Its names are not trusted.
+ * @param list Lists a directory; the empty path is the one that the pattern is relative to. Its names are not trusted.
  */
 export async function expandPattern(
   pattern: string,

@@ -1,10 +1,10 @@
-// Where what is fetched from one of several buildlets goes: they must not overwrite each other's.
+// The local place of files from one of several buildlets, which must not overwrite each other's files.
 import { basename, dirname, join } from 'node:path';
 import { mkdirSync } from '../../files/named-fs.ts';
 import { localError } from '../../gomote/local-files.ts';
 import type { Context } from '../context.ts';
 
-/** The file in a directory of the buildlet's name, which is made; of a single buildlet the file as it is. */
+/** Returns the path in a directory with the name of the buildlet, which is created; for a single buildlet, the path unchanged. */
 export function ownPlace(file: string, { ownName }: Context): string {
   if (ownName === undefined) return file;
   const directory = join(dirname(file), ownName);

@@ -1,4 +1,4 @@
-// gomote push --dry-run without a buildlet: what would be sent to a new one.
+// gomote push --dry-run without a buildlet: what would be sent to a new buildlet.
 import { statSync } from '../../files/named-fs.ts';
 import { pushPlace } from '../../gomote/push.ts';
 import type { TreeChange } from '../../protocol/tree-change.ts';
@@ -19,7 +19,7 @@ interface PlanOptions {
   readonly json?: boolean;
 }
 
-/** Whether the only argument is a directory here, rather than a buildlet. */
+/** Whether the only argument is a local directory and not a buildlet. */
 export async function isDirectoryHere(word: string, context: Context): Promise<boolean> {
   if (await looksLikeName(word, context)) return false;
   return statSync(word, { throwIfNoEntry: false })?.isDirectory() === true;

@@ -8,7 +8,7 @@ import { formatBytes } from './format-bytes.ts';
 
 interface PullReportOptions {
   readonly seconds: number;
-  /** What was left has been told before. */
+  /** Whether the paths left unchanged have been reported before. */
   readonly isKnown?: boolean | undefined;
   readonly dryRun?: boolean | undefined;
   readonly keepBoth?: boolean | undefined;
@@ -17,7 +17,7 @@ interface PullReportOptions {
 
 const cures = { force: '--force', keepBoth: '--keep-both' };
 
-/** Reports a pull, then throws if something was left as it is. */
+/** Reports a pull, then throws if any path was left unchanged. */
 export async function reportPull(
   name: string,
   summary: PullSummary,

@@ -10,21 +10,21 @@ import { formatBytes } from './format-bytes.ts';
 import { largestLine } from './largest-line.ts';
 
 export interface ReportOptions {
-  /** Where the tree goes, relative to the work directory. */
+  /** The target directory, relative to the work directory. */
   readonly dir: string;
   readonly dryRun?: boolean | undefined;
   readonly json?: boolean | undefined;
-  /** Says what was sent with --verbose only. */
+  /** Reports what was sent only with --verbose. */
   readonly areDetails?: boolean | undefined;
-  /** Says nothing of a push that had nothing to do. */
+  /** Does not report a push that had nothing to send. */
   readonly onlyChanges?: boolean | undefined;
 }
 
-/** More than this to send is worth a warning, in bytes. */
+/** A push that sends more than this causes a warning, in bytes. */
 const largeBytes = 200e6;
 /** How many paths the warning names. */
 const namedPaths = 3;
-/** How many paths are named that were not sent. */
+/** How many of the paths that were not sent are named. */
 const namedUnsent = 20;
 
 /** Reports each buildlet's push, then throws if any of them failed. */
@@ -59,12 +59,12 @@ export async function reportPush(
   throwIfAny([...failures, ...unsentFailures(unsent, context)]);
 }
 
-/** Names what cannot be sent, and throws. */
+/** Names the paths that cannot be sent, and throws. */
 export function throwUnsent(unsent: ReadonlyMap<string, GomoteError>, context: Context): void {
   throwIfAny(unsentFailures(unsent, context));
 }
 
-/** Names what was not sent, and gives the failure that this is. */
+/** Names the paths that were not sent, and returns the error. */
 function unsentFailures(
   unsent: ReadonlyMap<string, GomoteError>,
   { messages }: Context,
@@ -96,7 +96,7 @@ function throwIfAny(failures: readonly unknown[]): void {
   });
 }
 
-/** Warns of a large push, and gives whether it did. */
+/** Warns about a large push; returns whether it did. */
 export function warnIfLarge(changes: readonly TreeChange[], { messages }: Context): boolean {
   const sizeBytes = changes.reduce((sum, change) => sum + literalBytes(change), 0);
   if (sizeBytes <= largeBytes) return false;
@@ -115,7 +115,7 @@ async function printPlan(
   isOneOfMany: boolean,
   { terminal, messages }: Context,
 ): Promise<void> {
-  // Programs read the path to the end of the line.
+  // Programs read the rest of the line as the path.
   const isShown = terminal.stdout.isTTY === true;
   const lines = summary.changes.map((change) => {
     if (change.op === 'remove') return `remove ${change.path}`;
@@ -151,7 +151,7 @@ function inWords(name: string, place: string, summary: PushSummary): string {
   return `${parts.join(', ')}; ${formatBytes(wireBytes)} on the wire${stored}`;
 }
 
-/** Of modes, times, directories and links. */
+/** Changes of modes, times, directories and links. */
 const otherChanges = ({ changes, files, removed }: PushSummary): number =>
   changes.length - files - removed;
 

@@ -9,11 +9,11 @@ import { print } from '../terminal/terminal.ts';
 export interface ReportOptions {
   /** Whether to print the summary. */
   readonly json: boolean | undefined;
-  /** How far it is, asked now and then. */
+  /** Returns the progress; called at intervals. */
   readonly passed: () => Passed;
 }
 
-/** Runs a transfer, shows how far it is, and prints its summary. */
+/** Runs a transfer, shows its progress, and prints its summary. */
 export async function reported(
   context: Context,
   { json, passed }: ReportOptions,
@@ -33,7 +33,7 @@ export async function reported(
   throwSkipped(skipped, context);
 }
 
-/** Names what has not come as it was. Throws when there is something: the rest has come. */
+/** Names the paths that were not transferred exactly, and throws if there are any; the rest has been transferred. */
 export function throwSkipped(skipped: Skipped | undefined, { messages }: Context): void {
   if (skipped === undefined || skipped.count === 0) return;
   const { count, first } = skipped;
@@ -43,7 +43,7 @@ export function throwSkipped(skipped: Skipped | undefined, { messages }: Context
   throw new GomoteError('ERR_LOST', `${what} not in the archive as found; the rest is`);
 }
 
-/** Passes the chunks on and counts them. */
+/** Forwards the chunks and counts them. */
 export async function* watched(
   source: AsyncIterable<Uint8Array>,
   passed: Passed,

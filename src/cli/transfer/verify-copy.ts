@@ -1,4 +1,4 @@
-// Whether a file is a whole copy of a run's output.
+// Checks whether a file is a complete copy of a run's output.
 import { createHash } from 'node:crypto';
 import { Writable } from 'node:stream';
 import type { Session } from '../../client/runs/session.ts';
@@ -8,8 +8,8 @@ import { errnoText } from '../../protocol/process-state.ts';
 import type { SessionEnd, StreamSum } from '../../protocol/session.ts';
 
 /**
- * What of the run's output the file is: its stdout, its stderr, or both as they came. Throws ERR_LOST when it is none,
- * saying what differs.
+ * Returns which output of the run the file is: stdout, stderr, or both interleaved. Throws ERR_LOST when it is none of them,
+ * and says what differs.
  */
 export async function verifyCopy(
   name: string,

@@ -1,5 +1,5 @@
-// gomote pull --watch: pulls again and again until it is stopped or the buildlet is gone. A buildlet does not tell what
-// changes in it, so that it is asked.
+// gomote pull --watch: pulls repeatedly until it is stopped or the buildlet is gone. Buildlets do not report changes,
+// so they are polled.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../errors.ts';
 import type { Buildlet } from '../../gomote/buildlet.ts';
@@ -8,19 +8,19 @@ import type { PullSummary } from '../../sync/pull/pull-options.ts';
 import type { Context } from '../context.ts';
 import { isGone } from './watch-push.ts';
 
-/** How long after a pull that brought something the next one begins, in ms. */
+/** The delay after a pull that transferred something, in ms. */
 const shortestMs = 1_000;
-/** Each pull that brings nothing doubles that, up to this. */
+/** Each pull that transfers nothing doubles the delay, up to this, in ms. */
 const longestMs = 8_000;
 
 export interface WatchedPull {
   readonly top: string;
   readonly pull: () => Promise<PullSummary>;
-  /** Says what came of a pull; throws when something was left as it is. `isKnown`: what was left has been told. */
+  /** Reports a pull; throws when a path was left unchanged. `isKnown`: those paths have been reported before. */
   readonly report: (summary: PullSummary, seconds: number, isKnown: boolean) => Promise<void>;
 }
 
-/** Pulls once, and then now and then. Throws what the first pull fails with, and when the buildlet is gone. */
+/** Pulls once, then at intervals. Throws the error of the first pull, and when the buildlet is gone. */
 export async function pullAndWatch(
   buildlet: Buildlet,
   { top, pull, report }: WatchedPull,
@@ -41,7 +41,7 @@ export async function pullAndWatch(
     try {
       await report(summary, (performance.now() - startMs) / 1000, isKnown);
     } catch (error) {
-      // What could not be printed is no matter of the pull.
+      // A failure to print is not a failure of the pull.
       if (!(error instanceof IncompleteError)) throw error;
       messages.say(messageOf(error));
     }
@@ -64,6 +64,6 @@ export async function pullAndWatch(
   }
 }
 
-/** All that a pull did not bring, to compare with what the one before it did not. */
+/** The paths that a pull did not transfer, to compare with the previous pull. */
 const leftOut = ({ kept, refused, ignored, others, failed }: PullSummary): string =>
   JSON.stringify([kept, refused, ignored, others, failed]);

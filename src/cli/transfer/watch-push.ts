@@ -1,4 +1,4 @@
-// gomote push --watch: pushes again whenever something changes, until it is stopped or no buildlet is left.
+// gomote push --watch: pushes after every change, until it is stopped or no buildlet is left.
 import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import type { Buildlet } from '../../gomote/buildlet.ts';
 import type { PushSummary } from '../../sync/push/push-target.ts';
@@ -11,7 +11,7 @@ export interface WatchedPush {
   readonly top: string;
   readonly watch: TreeWatch;
   readonly push: (buildlets: readonly Buildlet[]) => Promise<Results>;
-  /** Says what came of a push; throws when some of it failed. */
+  /** Reports a push; throws when some of it failed. */
   readonly report: (
     names: readonly string[],
     results: Results,
@@ -20,15 +20,15 @@ export interface WatchedPush {
   ) => Promise<void>;
 }
 
-/** How long nothing may change before we look whether the buildlets are still there, in ms. */
+/** After this time without changes, the buildlets are checked, in ms. */
 const idleMs = 2_000;
-/** How long after a failed push to retry although nothing has changed, in ms. */
+/** The delay before a failed push is retried without a change, in ms. */
 const retryMs = 1_000;
 
-/** What says that a buildlet will not come back. */
+/** Error codes for a buildlet that will not come back. */
 const goneCodes = ['ERR_UNKNOWN_BUILDLET', 'ERR_BUILDLET_DIED'] as const;
 
-/** Pushes once, and then after every change. Throws what the first push fails with, and when no buildlet is left. */
+/** Pushes once, then after every change. Throws the error of the first push, and when no buildlet is left. */
 export async function pushAndWatch(
   buildlets: readonly Buildlet[],
   { top, watch, push, report }: WatchedPush,
@@ -73,11 +73,11 @@ export async function pushAndWatch(
 const probes = (buildlets: readonly Buildlet[], { signal }: Context) =>
   Promise.allSettled(buildlets.map(({ client }) => client.probe({ signal })));
 
-/** Whether the failure says that a buildlet will not come back. */
+/** Whether the error means that a buildlet will not come back. */
 export const isGone = (error: unknown): boolean =>
   goneCodes.some((code) => isGomoteError(error, code));
 
-/** The buildlets that are still there, as far as these results tell. Throws when none is. */
+/** The buildlets that still exist, according to these results. Throws when none is left. */
 async function withoutLost(
   buildlets: readonly Buildlet[],
   results: readonly PromiseSettledResult<unknown>[],
