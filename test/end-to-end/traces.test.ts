@@ -1,14 +1,21 @@
 // Traces as a collector gets them.
+import { writeFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders, type RequestListener } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
 import * as v from 'valibot';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { otlpTarget } from '../../src/http/client/otlp-settings.ts';
 import { TraceRecorder } from '../../src/http/client/trace-recorder.ts';
+import { newCertificate } from '../../src/http/server/new-certificate.ts';
+import type { TlsIdentity } from '../../src/http/server/server.ts';
 import { inSpan, useTracer } from '../../src/tracing.ts';
+import { startCoordinator, tokenOf } from '../helpers/coordinator.ts';
 import { CoordinatorProcess } from '../helpers/coordinator-process.ts';
 import { ending, workshop } from '../helpers/programs.ts';
+import { temporaryDirectory } from '../helpers/temporary.ts';
 
 const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
 const parentId = '00f067aa0ba902b7';
@@ -54,17 +61,19 @@ const exported = v.strictObject({
 
 type Span = v.InferOutput<typeof span>;
 
-async function listening(answer: RequestListener): Promise<string> {
-  const server = createServer(answer).listen(0, '127.0.0.1');
+async function listening(answer: RequestListener, identity?: TlsIdentity): Promise<string> {
+  const { certPem: cert, keyPem: key } = identity ?? {};
+  const made = identity ? createTlsServer({ cert, key }, answer) : createServer(answer);
+  const server = made.listen(0, '127.0.0.1');
   onTestFinished(() => {
     server.closeAllConnections();
     server.close();
   });
   await new Promise((resolve) => server.once('listening', resolve));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return `${identity ? 'https' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-async function startCollector() {
+async function startCollector(identity?: TlsIdentity) {
   const spans: Span[] = [];
   const texts: string[] = [];
   const headers: IncomingHttpHeaders[] = [];
@@ -79,9 +88,14 @@ async function startCollector() {
       for (const { scopeSpans } of result.output.resourceSpans)
         for (const scope of scopeSpans) spans.push(...scope.spans);
     response.end('{}');
-  });
+  }, identity);
   const named = (name: string) => spans.filter((one) => one.name === name);
-  return { url, spans, named, texts, headers, faults };
+  const recorder = () =>
+    new TraceRecorder({
+      target: otlpTarget({ OTEL_EXPORTER_OTLP_ENDPOINT: url }, 'test'),
+      onTrouble: (error) => faults.push(error),
+    });
+  return { url, spans, named, recorder, texts, headers, faults };
 }
 
 function traced(url: string | undefined, more: NodeJS.ProcessEnv = {}) {
@@ -141,11 +155,7 @@ describe('gomote with OTEL_EXPORTER_OTLP_ENDPOINT', () => {
     const environment = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url };
     const coordinator = new CoordinatorProcess({ toml, environment });
     await coordinator.start();
-    const target = otlpTarget(environment, 'client');
-    const recorder = new TraceRecorder({
-      target,
-      onTrouble: (error) => collector.faults.push(error),
-    });
+    const recorder = collector.recorder();
     useTracer(recorder);
     onTestFinished(() => useTracer(undefined));
     await inSpan('client', {}, async () => {
@@ -167,6 +177,46 @@ describe('gomote with OTEL_EXPORTER_OTLP_ENDPOINT', () => {
     expect(collector.faults).toEqual([]);
   });
 
+  it('sends one trace from the command line through the coordinator to the command', async () => {
+    const collector = await startCollector();
+    const { gomote, shop } = traced(collector.url);
+    const { url, fingerprint } = await startCoordinator();
+    const recorder = collector.recorder();
+    const token = join(shop.directory, 'token');
+    writeFileSync(token, tokenOf('me'), { mode: 0o600 });
+    const login = ['login', url, '--user', 'me', '--token-file', token];
+    const logged = await gomote(...login, '--fingerprint', fingerprint);
+    expect(logged).toMatchObject({ code: 0 });
+    useTracer(recorder);
+    onTestFinished(() => useTracer(undefined));
+    const result = await gomote(
+      'once',
+      '--no-push',
+      'linux',
+      '--',
+      'sh',
+      '-c',
+      'echo $TRACEPARENT',
+    );
+    expect(result).toMatchObject({ code: 0 });
+    await recorder.flush(10_000);
+    const [root] = collector.named('gomote once');
+    const [create] = collector.named('create');
+    const [run] = collector.named('run');
+    const below = (parent: Span | undefined) => ({
+      traceId: root?.traceId,
+      parentSpanId: parent?.spanId,
+    });
+    expect([create, run]).toMatchObject([below(root), below(root)]);
+    expect(collector.named('machine')).toMatchObject([below(create)]);
+    const relays = collector.named('relay').map((one) => one.parentSpanId);
+    expect(relays).toContain(run?.spanId);
+    expect(result.stdout.toString()).toBe(`00-${root?.traceId}-${run?.spanId}-01\n`);
+    const others = collector.spans.filter(({ traceId }) => traceId !== root?.traceId);
+    expect(others.map((one) => one.name)).toEqual(['gomote login']);
+    expect(collector.faults).toEqual([]);
+  });
+
   it.each<[string, RequestListener | undefined]>([
     ['is not there', undefined],
     ['refuses', (_request, response) => response.writeHead(400).end()],
@@ -181,6 +231,42 @@ describe('gomote with OTEL_EXPORTER_OTLP_ENDPOINT', () => {
     expect(result.code).toBe(4);
     expect(result.stdout.toString()).toBe('out\n');
     expect(result.stderr.match(/^gomote: no trace was sent: .*\n$/)).not.toBeNull();
+  });
+});
+
+describe('a collector of https', async () => {
+  const identity = await newCertificate('collector', []);
+  const { certPem: otherPem } = await newCertificate('another', []);
+
+  it.each([
+    'OTEL_EXPORTER_OTLP_CERTIFICATE',
+    'OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE',
+    'NODE_EXTRA_CA_CERTS',
+  ])('gets the spans when %s names its certificate', async (variable) => {
+    const collector = await startCollector(identity);
+    const file = join(temporaryDirectory(), 'ca.pem');
+    writeFileSync(file, identity.certPem);
+    const { gomote } = traced(collector.url, { [variable]: file });
+    expect(await gomote('list')).toMatchObject({ code: 0, stderr: '' });
+    expect(collector.named('gomote list')).toHaveLength(1);
+  });
+
+  it.each<[string, string | undefined, RegExp]>([
+    ['nothing names its certificate', undefined, /self-signed certificate/],
+    ['the file is not there', '', /cannot read ".*ca\.pem": ENOENT/],
+    ['the file has no certificate', 'nonsense', /cannot read ".*ca\.pem": /],
+    ['the file has another certificate', otherPem, /certificate/],
+  ])('gets none, and the command goes on, when %s', async (_, text, words) => {
+    const collector = await startCollector(identity);
+    const file = join(temporaryDirectory(), 'ca.pem');
+    if (text) writeFileSync(file, text);
+    const OTEL_EXPORTER_OTLP_CERTIFICATE = text === undefined ? '' : file;
+    const { gomote } = traced(collector.url, { OTEL_EXPORTER_OTLP_CERTIFICATE });
+    const { code, stderr } = await gomote('list');
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^gomote: no trace was sent: .*\n$/);
+    expect(stderr).toMatch(words);
+    expect(collector.spans).toEqual([]);
   });
 });
 

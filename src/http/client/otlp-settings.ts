@@ -1,7 +1,9 @@
 // The environment variables of OpenTelemetry, as far as traces need them.
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { hostname } from 'node:os';
-import { GomoteError } from '../../errors.ts';
+import { GomoteError, messageOf } from '../../errors.ts';
 import { readVersion } from '../../package-root.ts';
 import type { SpanAttributes } from '../../tracing.ts';
 import type { OtlpTarget } from './otlp.ts';
@@ -32,7 +34,21 @@ export function otlpTarget(
   }
   if (!environment.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT)
     url.pathname = `${url.pathname.replace(/\/$/, '')}/v1/traces`;
-  return { url, headers: headersOf(read('HEADERS')), ...describe(environment, service) };
+  const caPem = certificatesIn(read('CERTIFICATE'));
+  return { url, caPem, headers: headersOf(read('HEADERS')), ...describe(environment, service) };
+}
+
+function certificatesIn(file: string | undefined): string | undefined {
+  if (!file) return undefined;
+  try {
+    const pem = readFileSync(file, 'utf8');
+    // TLS would ignore a file without certificates, and name none of it.
+    new X509Certificate(pem);
+    return pem;
+  } catch (error) {
+    const message = `OTEL_EXPORTER_OTLP_CERTIFICATE: cannot read "${file}": ${messageOf(error)}`;
+    throw new GomoteError('ERR_CONFIG', message, { cause: error });
+  }
 }
 
 function describe(environment: NodeJS.ProcessEnv, service: string) {

@@ -20,6 +20,8 @@ export interface FinishedSpan {
 /** Where spans go, and what they say of this program. */
 export interface OtlpTarget {
   readonly url: URL;
+  /** Certificates of authorities (PEM) in place of the system's. */
+  readonly caPem: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
   /** `service.name` and the like. */
   readonly resource: SpanAttributes;
@@ -37,8 +39,8 @@ export async function sendSpans(
   spans: readonly FinishedSpan[],
   signal: AbortSignal,
 ): Promise<void> {
-  const { url } = target;
-  const client = new HttpClient({ kind: 'tcp', origin: url.origin });
+  const { url, caPem } = target;
+  const client = new HttpClient({ kind: 'tcp', origin: url.origin, caPem });
   try {
     for (;;) {
       const { statusCode, body } = await client.send({

@@ -11,6 +11,8 @@ export type ServerAddress =
       readonly pinnedCert?: string | undefined;
       /** Accept the server that has exactly the certificate of this SHA-256 (hex), and no other. */
       readonly fingerprint?: string | undefined;
+      /** Accept the servers of these authorities (PEM) in place of the system's. */
+      readonly caPem?: string | undefined;
       /** An HTTP proxy's URL, to reach an https origin through. */
       readonly proxy?: string | undefined;
     }
