@@ -38,6 +38,7 @@ export {
   CoordinatorClient,
   type CoordinatorClientOptions,
   type ListOptions,
+  type TypesOptions,
   type UserPass,
 } from './client/coordinator-client.ts';
 export type { Created, CreatedAll, CreateOptions } from './client/create-buildlet.ts';

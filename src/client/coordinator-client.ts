@@ -43,6 +43,12 @@ export interface ListOptions extends CallOptions {
   everybody?: boolean | undefined;
 }
 
+/** The options of `types`. */
+export interface TypesOptions extends CallOptions {
+  /** Whether the coordinator is to note in its audit trail that somebody signed in. Default false. */
+  signIn?: boolean | undefined;
+}
+
 /**
  * Calls a build coordinator. The constructor returns at once and tests neither address nor token.
  *
@@ -136,8 +142,9 @@ export class CoordinatorClient {
   }
 
   /** The catalogue and the caller's user; undefined from a coordinator that does not send them. */
-  async types(options: CallOptions = {}): Promise<RemoteTypes | undefined> {
-    const path = coordinatorPaths.types;
+  async types(options: TypesOptions = {}): Promise<RemoteTypes | undefined> {
+    const signIn = options.signIn === true ? '1' : undefined;
+    const path = withQuery(coordinatorPaths.types, { 'sign-in': signIn });
     try {
       const body = await this.#text({ method: 'GET', path, signal: options.signal });
       const { parseTypes } = await import('../protocol/coordinator-replies.ts');

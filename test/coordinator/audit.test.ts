@@ -112,6 +112,14 @@ describe('the audit trail has', () => {
     expect(await row('refused')).toMatchObject({ path: '/metrics', status: 401, ...cause });
   });
 
+  it('sign-ins with a token', async () => {
+    const { coordinator, row } = await setUp();
+    await coordinator.client('me').types();
+    await coordinator.client('boss').types({ signIn: true });
+    expect(await row('sign-in')).toMatchObject({ ...cause, by: 'boss' });
+    expect(rowsOf(coordinator, 'sign-in').length).toBe(1);
+  });
+
   it('sign-ins to the page', async () => {
     const { coordinator, row } = await setUp();
     const { status } = await ask(coordinator, '/page/login', {

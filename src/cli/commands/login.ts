@@ -124,7 +124,7 @@ async function withToken(
   const client = new CoordinatorClient({ auth, instance });
   try {
     // A coordinator that does not list its types still shows whether it accepts the token.
-    const types = await client.types({ signal: context.signal });
+    const types = await client.types({ signal: context.signal, signIn: true });
     if (types === undefined) await client.remoteBuildlets({ signal: context.signal });
     return { user, token };
   } finally {

@@ -44,7 +44,7 @@ export function routesOf({
   return [
     { path: coordinatorPaths.create, ...POST, access: 'user', handle: create(coordinator) },
     { path: coordinatorPaths.list, ...GET, access: 'user', handle: list(coordinator) },
-    { path: coordinatorPaths.types, ...GET, access: 'user', handle: types(coordinator) },
+    { path: coordinatorPaths.types, ...GET, access: 'user', handle: types(coordinator, audit) },
     { path: coordinatorPaths.extend, ...POST, access: 'user', handle: extend(coordinator, audit) },
     ...machineRoutes(coordinator),
     {

@@ -50,6 +50,19 @@ describe.runIf(hasNginx)('errors name the proxy', () => {
   });
 });
 
+it('a command that a proxy asks for by HTTP/1.0 says so, and what to do', async () => {
+  const address = await serveHttp((_request, response) => {
+    response.writeHead(400, { 'Content-Type': 'text/plain; charset=utf-8' });
+    response.end('HTTP/1.1 or higher required\n');
+  });
+  const client = new BuildletClient(address);
+  onTestFinished(() => client.disconnect());
+  await expect(client.exec('true')).rejects.toMatchObject({
+    message: expect.stringContaining('the proxy speaks HTTP/1.0: HTTP/1.1 or higher required'),
+    hint: 'let it speak HTTP/1.1 to the server (nginx: proxy_http_version 1.1)',
+  });
+});
+
 it('a listing that ends behind a whole line, but not with the line that ends listings, was cut', async () => {
   const address = await serveHttp((_request, response) => {
     response.writeHead(200, { 'Gomote-List-End': '1' });

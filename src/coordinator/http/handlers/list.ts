@@ -30,8 +30,10 @@ export function list(coordinator: Coordinator): CoordinatorHandler {
   };
 }
 
-export function types(coordinator: Coordinator): CoordinatorHandler {
-  return ({ response }, user) => {
+/** With `sign-in=1`, somebody is setting a client up with a token. */
+export function types(coordinator: Coordinator, audit: Log): CoordinatorHandler {
+  return ({ response, query }, user) => {
+    if (parseBool(query.get('sign-in'))) audit.write('sign-in', { by: user.name });
     const { hosts, builders } = coordinator.catalogue;
     const about = { ...user, ...coordinator.useOf(user) };
     sendText(response, formatTypes(hosts, builders, about), contentTypes.json);
