@@ -91,6 +91,11 @@ describe('--json', () => {
     await json(['cache', '--json', 'purge', 'kept']);
     await json(['fork', '--json', name]);
     await json(['doctor', '--json']);
+    const bundled = ['run', '--bundle-on-failure', at('failed.tgz'), '--timeout', '1m', name];
+    await cli([...bundled, 'sh', '-c', 'kill $$']);
+    expect(await json(['doctor', '--json', at('failed.tgz')])).toMatchObject({ outcome: 'ended' });
+    await cli(['run', '--bundle-on-failure', at('unknown.tgz'), name, '/no/such/command']);
+    await json(['doctor', '--json', at('unknown.tgz')]);
     await json(['version', '--json']);
     await json(['reap', '--json']);
     await json(['destroy', '--json', name]);
