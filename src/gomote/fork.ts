@@ -6,7 +6,7 @@ import { GomoteError } from '../errors.ts';
 import { isAddress, splitName } from './buildlet-name.ts';
 import { createSeveral } from './create.ts';
 import type { Place } from './place.ts';
-import { takeSnapshot, userSnapshots } from './snapshots.ts';
+import { forkPrefix, takeSnapshot, userSnapshots } from './snapshots.ts';
 
 /** The options of `fork`. */
 export interface ForkOptions extends CallOptions {
@@ -31,7 +31,10 @@ export async function fork(
   const { catalogue } = await backends.config();
   const host =
     backend.types === undefined ? hostTypeOf(catalogue, builder) : { name: builder.hostType };
-  const { tag } = await takeSnapshot(place, `fork-${randomId()}`, { signal, isAutomatic: true });
+  const { tag } = await takeSnapshot(place, `${forkPrefix}${randomId()}`, {
+    signal,
+    isAutomatic: true,
+  });
   try {
     const wanted = {
       backend,

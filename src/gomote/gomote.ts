@@ -64,6 +64,16 @@ export class Gomote implements AsyncDisposable {
     return userSnapshots(this.backends.settings.environment).get(tag);
   }
 
+  /**
+   * Unpacks a copy of a snapshot, which the next buildlet of this machine with it gets; nothing, when there is one. That is
+   * done by itself in the background for large snapshots.
+   */
+  async prepareSnapshot(tag: string, options: CallOptions = {}): Promise<void> {
+    const { prepareSnapshot } = await import('./snapshots.ts');
+    const { environment } = this.backends.settings;
+    await this.backends.call(options, (signal) => prepareSnapshot(tag, environment, signal));
+  }
+
   /** Removes a snapshot. Throws ERR_UNKNOWN_SNAPSHOT when it does not exist. */
   async removeSnapshot(tag: string): Promise<void> {
     const { userSnapshots } = await import('./snapshots.ts');

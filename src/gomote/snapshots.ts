@@ -1,10 +1,11 @@
 // Snapshots of buildlets, kept on this machine: made, listed, removed, and put into new buildlets.
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import {
   defaultLimitBytes,
   restoreArchives,
   saveArchives,
 } from '../backends/snapshots/archives.ts';
+import { prepareCopy, prepareLater, takeCopy } from '../backends/snapshots/ready-copy.ts';
 import { checkTag, type Snapshot } from '../backends/snapshots/record.ts';
 import { SnapshotStore } from '../backends/snapshots/store.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
@@ -44,12 +45,31 @@ export async function takeSnapshot(
   const left = exclude.map((path) => directoryInside('--exclude', path));
   const { backend = await backends.defaultName(), instance } = splitName(name);
   const store = userSnapshots(backends.settings.environment);
-  return await store.add(tag ?? nextTag(store, instance), async (directory) => ({
+  const made = await store.add(tag ?? nextTag(store, instance), async (directory) => ({
     ...{ kind: 'files', backend, buildlet: instance, isAutomatic, excluded: left },
     builderType: builder?.name ?? '',
     hostType: builder?.hostType ?? '',
     ...(await saveArchives(client, directory, { exclude: left, limitBytes: maxBytes, signal })),
   }));
+  const { sharedDirectory } = await client.trees();
+  if (sharedDirectory !== undefined) prepare(store, made.tag, backends.settings.environment);
+  return made;
+}
+
+/** What a `fork` is made from begins so; it is removed when that is done. */
+export const forkPrefix = 'fork-';
+
+function prepare(store: SnapshotStore, tag: string, environment: NodeJS.ProcessEnv): void {
+  if (!tag.startsWith(forkPrefix)) prepareLater(store, tag, environment);
+}
+
+/** Unpacks a copy of a snapshot, for the next buildlet of this machine. */
+export async function prepareSnapshot(
+  tag: string,
+  environment: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): Promise<void> {
+  await prepareCopy(userSnapshots(environment), tag, signal);
 }
 
 /** The name of one that was given none: the buildlet's, and a number. */
@@ -62,6 +82,17 @@ function nextTag(store: SnapshotStore, instance: string): string {
   }
 }
 
+/** The work directory of a buildlet of this machine, as far as it is where this machine keeps its files. */
+async function workDirHere(
+  client: BuildletClient,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { sharedDirectory } = await client.trees();
+  if (sharedDirectory === undefined) return undefined;
+  const path = await client.workDir({ signal });
+  return dirname(path) === sharedDirectory ? path : undefined;
+}
+
 /** Puts a snapshot into a new buildlet. */
 export type Restore = (client: BuildletClient, signal: AbortSignal) => Promise<void>;
 
@@ -70,7 +101,11 @@ export function restorer(tag: string, environment: NodeJS.ProcessEnv): Restore {
   const store = userSnapshots(environment);
   const { hasRecords } = store.get(tag);
   return async (client, signal) => {
-    await restoreArchives(client, store.directory(tag), { hasRecords, signal });
+    const workDir = await workDirHere(client, signal);
+    if (workDir === undefined || !(await takeCopy(store, tag, workDir, signal))) {
+      await restoreArchives(client, store.directory(tag), { hasRecords, signal });
+    }
     store.use(tag);
+    if (workDir !== undefined) prepare(store, tag, environment);
   };
 }

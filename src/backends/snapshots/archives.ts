@@ -1,6 +1,6 @@
 // The archives of a snapshot: the work directory of a buildlet, and the record of what was pushed into it.
 import { once } from 'node:events';
-import { createReadStream, fsyncSync } from 'node:fs';
+import { createReadStream, existsSync, fsyncSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createGunzip } from 'node:zlib';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
@@ -8,6 +8,7 @@ import { GomoteError, isGomoteError, messageOf } from '../../errors.ts';
 import { writeNew } from '../../files/write-whole.ts';
 import { snapshotFeature } from '../../protocol/features.ts';
 import { identityName, recordsDirectory } from '../../protocol/push-record.ts';
+import { unpackTar } from '../../tar/unpack.ts';
 import type { SnapshotRecord } from './record.ts';
 
 const filesName = 'files.tgz';
@@ -86,6 +87,23 @@ export async function restoreArchives(
     await client.removeAll([`${recordsDirectory}/${identityName}`], { signal });
   }
   await send(filesName, '');
+}
+
+/** Unpacks the archives of a snapshot into an empty directory of this machine. */
+export async function unpackArchives(
+  directory: string,
+  root: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const unpack = async (name: string, dir: string) => {
+    const source = createReadStream(join(directory, name), { highWaterMark: 1 << 20 });
+    await unpackTar(source, { root, dir, hasAnyLinks: true, signal });
+  };
+  if (existsSync(join(directory, recordsName))) {
+    await unpack(recordsName, recordsDirectory);
+    rmSync(join(root, recordsDirectory, identityName), { force: true });
+  }
+  await unpack(filesName, '');
 }
 
 const isAbsent = (error: unknown): boolean =>

@@ -15,23 +15,24 @@ const recordName = 'snapshot.json';
 const partial = /^\.(?:new|old)-([0-9]+)-[0-9a-f]{16}$/;
 
 export class SnapshotStore {
-  readonly #root: string;
+  /** The directory of all of them. */
+  readonly root: string;
 
   constructor(root: string) {
-    this.#root = root;
+    this.root = root;
   }
 
   /** Those that are whole, by their names. */
   list(): Snapshot[] {
-    if (!hasPrivateDirectory(this.#root, what)) return [];
-    const names = readdirSync(this.#root).filter(isTag).sort();
+    if (!hasPrivateDirectory(this.root, what)) return [];
+    const names = readdirSync(this.root).filter(isTag).sort();
     return names.flatMap((tag) => this.find(tag) ?? []);
   }
 
   /** Undefined when there is none, or what is there cannot be read. */
   find(tag: string): Snapshot | undefined {
     checkTag(tag);
-    if (!hasPrivateDirectory(this.#root, what)) return undefined;
+    if (!hasPrivateDirectory(this.root, what)) return undefined;
     const path = join(this.directory(tag), recordName);
     try {
       const record = parseRecord(readFileSync(path, 'utf8'));
@@ -53,7 +54,7 @@ export class SnapshotStore {
 
   /** Where the archives of a snapshot are. */
   directory(tag: string): string {
-    return join(this.#root, tag);
+    return join(this.root, tag);
   }
 
   /**
@@ -66,9 +67,9 @@ export class SnapshotStore {
     fill: (directory: string) => Promise<Omit<SnapshotRecord, 'version' | 'created'>>,
   ): Promise<Snapshot> {
     this.checkFree(tag);
-    makePrivateDirectory(this.#root, what, 'set XDG_STATE_HOME');
+    makePrivateDirectory(this.root, what, 'set XDG_STATE_HOME');
     await this.sweep();
-    const directory = this.#partial('new');
+    const directory = this.partial('new');
     mkdirSync(directory, { mode: 0o700 });
     try {
       const filled = await fill(directory);
@@ -77,7 +78,7 @@ export class SnapshotStore {
       await syncDirectory(directory);
       this.checkFree(tag);
       renameSync(directory, this.directory(tag));
-      await syncDirectory(this.#root);
+      await syncDirectory(this.root);
       return this.get(tag);
     } catch (error) {
       await removeTree(directory);
@@ -93,7 +94,7 @@ export class SnapshotStore {
   /** Throws ERR_UNKNOWN_SNAPSHOT. */
   async remove(tag: string): Promise<void> {
     this.get(tag);
-    const old = this.#partial('old');
+    const old = this.partial('old');
     try {
       renameSync(this.directory(tag), old);
     } catch (error) {
@@ -126,16 +127,17 @@ export class SnapshotStore {
 
   /** Removes what processes have left that were killed while they made or removed one. */
   async sweep(): Promise<void> {
-    if (!hasPrivateDirectory(this.#root, what)) return;
-    for (const name of readdirSync(this.#root)) {
+    if (!hasPrivateDirectory(this.root, what)) return;
+    for (const name of readdirSync(this.root)) {
       const pid = partial.exec(name)?.[1];
       if (pid === undefined || isAlive(Number(pid))) continue;
-      await removeTree(join(this.#root, name));
+      await removeTree(join(this.root, name));
     }
   }
 
-  #partial(kind: 'new' | 'old'): string {
-    return join(this.#root, `.${kind}-${process.pid}-${randomBytes(8).toString('hex')}`);
+  /** A new name for a directory that is being filled or removed: what is left of it is removed when this process has ended. */
+  partial(kind: 'new' | 'old'): string {
+    return join(this.root, `.${kind}-${process.pid}-${randomBytes(8).toString('hex')}`);
   }
 }
 

@@ -46,7 +46,7 @@ export function define(command: Command, context: Context): void {
     });
 }
 
-const verbs: Readonly<Record<'create' | 'list' | 'inspect' | 'remove', Verb>> = {
+const verbs: Readonly<Record<'create' | 'list' | 'inspect' | 'prepare' | 'remove', Verb>> = {
   create: async ([name, tag, ...more], options, context) => {
     if (name === undefined || more.length > 0) throw usage('create NAME [TAG]');
     const { exclude, maxSize: maxBytes } = options;
@@ -72,6 +72,10 @@ const verbs: Readonly<Record<'create' | 'list' | 'inspect' | 'remove', Verb>> = 
     const lines = Object.entries(toJson(one)).map(([key, value]) => [key, String(value)] as const);
     const table = () => lines.map(([key, value]) => `${key}: ${value}\n`).join('');
     await printListing([toJson(one)], options, { fields, table, terminal });
+  },
+  prepare: async ([tag, ...more], _options, { gomote, signal }) => {
+    if (tag === undefined || more.length > 0) throw usage('prepare TAG');
+    await gomote.prepareSnapshot(tag, { signal });
   },
   remove: async (tags, options, { gomote, terminal }) => {
     if (tags.length === 0) throw usage('remove TAG...');
