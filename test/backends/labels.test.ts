@@ -17,7 +17,15 @@ const about = { name: 'me-linux-0', owner: 'me', builderType: 'linux', hostType:
 const throughs: Record<string, (labels: Labels | undefined) => Labels | undefined> = {
   docker: (userLabels) => {
     const machine = { image: 'debian:12', labels: { 'gomote.labelled': 'x' } };
-    const plan = { ...about, machine, imageEnv: [], isRoot: true, payloadVolume: 'v', ...times };
+    const plan = {
+      ...about,
+      machine,
+      imageEnv: [],
+      isRoot: true,
+      payloadVolume: 'v',
+      caches: [],
+      ...times,
+    };
     const made = containerOf({ ...plan, userLabels }) as { Labels: Record<string, string> };
     return ofContainer('me-linux-0', made.Labels).labels;
   },

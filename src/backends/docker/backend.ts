@@ -8,16 +8,25 @@ import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
 import type {
   Backend,
   BackendCall,
+  CacheKeeper,
   Cleanup,
   CreateCall,
   Diagnosis,
   Instance,
+  KeptCache,
   RequestLog,
   Surroundings,
 } from '../backend.ts';
 import { othersBuildlet, unknownBuildlet } from '../buildlet-errors.ts';
 import type { DockerConfig } from './config.ts';
-import { instanceOf, type ListedContainer, labels, listedContainer, nameOf } from './container.ts';
+import {
+  cacheLabel,
+  instanceOf,
+  type ListedContainer,
+  labels,
+  listedContainer,
+  nameOf,
+} from './container.ts';
 import type { Creations } from './creations.ts';
 import { dialBuildlet } from './dial.ts';
 import { Engine } from './engine.ts';
@@ -29,6 +38,8 @@ import { isStatus } from './refusal.ts';
 interface BuildletPlace {
   readonly id: string;
   readonly socket: string;
+  /** Of its container. */
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 export interface DockerSettings extends DockerConfig, Surroundings {}
@@ -39,7 +50,7 @@ const probeTimeoutMs = 3_000;
 /** How many buildlets are asked at once when they are listed. */
 const probesAtOnce = 8;
 
-export class DockerBackend implements Backend, Cleanup, Diagnosis {
+export class DockerBackend implements Backend, CacheKeeper, Cleanup, Diagnosis {
   readonly name: string;
   readonly #settings: DockerSettings;
   readonly #onRequest: RequestLog;
@@ -131,7 +142,7 @@ export class DockerBackend implements Backend, Cleanup, Diagnosis {
     }
     const owner = own[labels.owner] ?? '';
     if (user !== undefined && owner !== user) throw othersBuildlet(name, owner);
-    return { id: found.Id, socket: own[labels.socket] ?? '' };
+    return { id: found.Id, socket: own[labels.socket] ?? '', labels: own };
   }
 
   /** @param early A connection that is already being opened, for the first request. */
@@ -171,9 +182,22 @@ export class DockerBackend implements Backend, Cleanup, Diagnosis {
 
   async destroy(name: string, { signal }: BackendCall): Promise<void> {
     const engine = this.#open();
-    const { id } = await this.#find(name, signal);
+    const { id, labels: own = {} } = await this.#find(name, signal);
     const { removeContainer } = await import('./launch.ts');
     await removeContainer(engine, id);
+    if (!Object.keys(own).some((key) => key.startsWith(cacheLabel))) return;
+    const { trimVolumes } = await import('./caches.ts');
+    await trimVolumes(engine, own, { signal });
+  }
+
+  async caches(call: BackendCall): Promise<KeptCache[]> {
+    const { listCaches } = await import('./caches.ts');
+    return await listCaches(this.#open(), this.#settings.user, call);
+  }
+
+  async purgeCache(name: string, call: BackendCall): Promise<boolean> {
+    const { purgeCache } = await import('./caches.ts');
+    return await purgeCache(this.#open(), this.#settings.user, name, call);
   }
 
   async reap(call: BackendCall): Promise<string[]> {

@@ -9,7 +9,13 @@ import { type Labels, labelsOf } from '../../protocol/labels.ts';
 import type { Instance } from '../backend.ts';
 import { keptCapabilities } from '../kept-capabilities.ts';
 import { startWords } from '../payload.ts';
-import { currentPayload, openName, payloadDirectory, volumeDirectory } from './paths.ts';
+import {
+  cachesDirectory,
+  currentPayload,
+  openName,
+  payloadDirectory,
+  volumeDirectory,
+} from './paths.ts';
 
 export const labels = {
   role: 'gomote.role',
@@ -28,7 +34,18 @@ export const labels = {
 /** The prefix of the user's own labels. */
 const userLabel = 'gomote.label.';
 
+/** The prefix of the labels that say which volumes of caches it has, and how. */
+export const cacheLabel = 'gomote.cache.';
+
 const defaultPidsLimit = 4_096;
+
+/** A cache, and what the container's label says of it. */
+export interface PlannedCache {
+  readonly name: string;
+  readonly path: string;
+  readonly volume: string;
+  readonly usage: string;
+}
 
 export interface ContainerPlan {
   readonly name: string;
@@ -42,6 +59,7 @@ export interface ContainerPlan {
   readonly isRoot: boolean;
   /** The volume with the programs. */
   readonly payloadVolume: string;
+  readonly caches: readonly PlannedCache[];
   readonly idleTimeoutMs: number;
   readonly holdMs?: number | undefined;
   /** Its user's own. */
@@ -85,6 +103,7 @@ export function containerOf(plan: ContainerPlan, nowMs = Date.now()): Record<str
       ...['--listen', `unix:${socket}`, '--workdir', `${directory}/work`],
       // The image's own environment is meant for commands.
       '--inherit-env',
+      ...plan.caches.flatMap(({ name, path }) => ['--cache', `${path}:${cachesDirectory}/${name}`]),
       ...(idleTimeoutMs === Infinity ? [] : ['--idle-timeout', `${idleTimeoutMs}ms`]),
       ...(holdMs === undefined ? [] : ['--hold', `${holdMs}ms`]),
       ...(maxLifetimeMs === Infinity ? [] : ['--max-lifetime', `${maxLifetimeMs}ms`]),
@@ -99,6 +118,7 @@ export function containerOf(plan: ContainerPlan, nowMs = Date.now()): Record<str
       ...Object.fromEntries(
         Object.entries(plan.userLabels ?? {}).map(([key, value]) => [userLabel + key, value]),
       ),
+      ...Object.fromEntries(plan.caches.map(({ volume, usage }) => [cacheLabel + volume, usage])),
       [labels.role]: 'buildlet',
       [labels.owner]: plan.owner,
       [labels.builderType]: plan.builderType,
@@ -124,7 +144,12 @@ function environmentOf({ machine, imageEnv }: ContainerPlan): string[] {
   ];
 }
 
-function hostConfigOf({ machine, payloadVolume, isRoot }: ContainerPlan): Record<string, unknown> {
+function hostConfigOf({
+  machine,
+  payloadVolume,
+  isRoot,
+  caches,
+}: ContainerPlan): Record<string, unknown> {
   const { memoryBytes, cpus, pidsLimit = defaultPidsLimit, readOnly = false } = machine;
   return {
     // It is removed when the buildlet ends, with its own volume.
@@ -149,6 +174,10 @@ function hostConfigOf({ machine, payloadVolume, isRoot }: ContainerPlan): Record
         VolumeOptions: { NoCopy: true, Labels: payloadLabels() },
       },
       { Type: 'volume', Target: volumeDirectory, VolumeOptions: { NoCopy: true } },
+      ...caches.map(({ name, volume }) => ({
+        ...{ Type: 'volume', Source: volume, Target: `${cachesDirectory}/${name}` },
+        VolumeOptions: { NoCopy: true },
+      })),
     ],
   };
 }

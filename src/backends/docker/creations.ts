@@ -4,6 +4,7 @@ import { GomoteError } from '../../errors.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
 import type { CreateCall, Instance, Surroundings } from '../backend.ts';
 import { withNewName } from '../new-name.ts';
+import { cacheVolume, checkUsers, makeVolumes, usageOf } from './caches.ts';
 import type { DockerConfig } from './config.ts';
 import { dockerMachineOf } from './container.ts';
 import type { Engine } from './engine.ts';
@@ -28,17 +29,21 @@ export class Creations {
     const image = await ensureImage(engine, machine, { ...call, environment });
     const payload = payloadSource(image.architecture, machine.image, payloads);
     const user = (machine.user ?? image.user).split(':')[0] ?? '';
+    const volumes = (call.host.caches ?? []).map((cache) => cacheVolume(cache, call.user));
     const plan = {
+      caches: volumes.map((cache) => ({ ...cache, usage: usageOf(cache) })),
       imageEnv: image.env,
       isRoot: ['', '0', 'root'].includes(user),
       ...{ owner: call.user, builderType: builder.name, hostType: call.host.name, machine },
       userLabels: call.labels,
       ...{ payloadVolume: payload.volume, idleTimeoutMs, maxLifetimeMs, holdMs: call.holdMs },
     };
+    await makeVolumes(engine, volumes, call);
     const fill = () => this.#fill(payload, machine.image, call);
     const name = await withNewName(nameStem(call.user, builder.name), async (name) => {
       await launchContainer(engine, {
         ...{ ...call, environment, payload, fill, plan: { ...plan, name } },
+        check: (id) => checkUsers(engine, id, volumes, call),
       });
       return name;
     });

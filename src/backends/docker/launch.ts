@@ -7,7 +7,7 @@ import { type ContainerPlan, containerOf } from './container.ts';
 import type { Engine } from './engine.ts';
 import { ExecStream } from './exec-stream.ts';
 import { lastLine } from './last-line.ts';
-import { currentPayload, openName, volumeDirectory } from './paths.ts';
+import { cachesDirectory, currentPayload, openName, volumeDirectory } from './paths.ts';
 import type { PayloadSource } from './payload-source.ts';
 import type { ImageCall } from './pull.ts';
 import { isStatus, platformError, refusalOf } from './refusal.ts';
@@ -23,6 +23,8 @@ export interface Launch extends ImageCall {
   readonly payload: PayloadSource;
   /** Fills the payload's volume. Concurrent calls share the work. */
   readonly fill: () => Promise<void>;
+  /** Throws when the container, which was just made, may not have its caches. */
+  readonly check: (id: string) => Promise<void>;
 }
 
 /** Returns the container's id. Throws ERR_NAME_TAKEN when there is a container of that name. */
@@ -33,6 +35,7 @@ export async function launchContainer(engine: Engine, launch: Launch): Promise<s
   const id = await createContainer(engine, plan);
   let attaching: Promise<ExecStream> | undefined;
   try {
+    await launch.check(id);
     signal.throwIfAborted();
     attaching = attach(engine, id, signal);
     const preparing = [preparePayload(engine, id, launch), makeOpenDirectory(engine, id, launch)];
@@ -105,19 +108,34 @@ async function preparePayload(engine: Engine, id: string, { fill, signal }: Laun
   await fill();
 }
 
-/** Makes the directory for a buildlet that is not root. */
+/** Makes the directory for a buildlet that is not root, and opens its caches to it. */
 async function makeOpenDirectory(engine: Engine, id: string, { plan, signal }: Launch) {
   if (plan.isRoot) return;
+  await putOpenDirectories(engine, id, volumeDirectory, [openName], signal);
+  if (plan.caches.length === 0) return;
+  const names = plan.caches.map(({ name }) => name);
+  await putOpenDirectories(engine, id, cachesDirectory, names, signal);
+}
+
+async function putOpenDirectories(
+  engine: Engine,
+  id: string,
+  directory: string,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
   const { encodeHeader } = await import('../../tar/tar-header.ts');
-  const header = encodeHeader({
-    ...{ name: `${openName}/`, type: 'Directory', mode: 0o1777, sizeBytes: 0, mtimeMs: Date.now() },
-  });
+  const headers = names.map((name) =>
+    encodeHeader({
+      ...{ name: `${name}/`, type: 'Directory', mode: 0o1777, sizeBytes: 0, mtimeMs: Date.now() },
+    }),
+  );
   await engine.json({
     method: 'PUT',
     path: `/containers/${id}/archive`,
-    query: { path: volumeDirectory },
+    query: { path: directory },
     archive: (async function* () {
-      yield Buffer.concat([header, Buffer.alloc(1024)]);
+      yield Buffer.concat([...headers, Buffer.alloc(1024)]);
     })(),
     signal,
   });

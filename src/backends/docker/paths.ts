@@ -13,5 +13,8 @@ export const dialProgram = `${currentPayload}/bin/dial`;
 /** What the buildlet and its commands write: a volume that is removed with the container. It belongs to root. */
 export const volumeDirectory = `${directory}/run`;
 
+/** Caches: a volume each, by their names. */
+export const cachesDirectory = `${directory}/caches`;
+
 /** The name of the directory in that volume that other users can write. */
 export const openName = 'open';

@@ -6,10 +6,12 @@ import { timeoutSignal } from '../../timeout-signal.ts';
 import type {
   Backend,
   BackendCall,
+  CacheKeeper,
   Cleanup,
   CreateCall,
   Diagnosis,
   Instance,
+  KeptCache,
   KnownNames,
   ListCall,
   PartsCall,
@@ -30,7 +32,7 @@ export interface SshSettings extends SshConfig, Surroundings {}
 /** The time limit for finding the reason of a lost connection, in ms. */
 const explainMs = 15_000;
 
-export class SshBackend implements Backend, KnownNames, Diagnosis, Cleanup, Prompts {
+export class SshBackend implements Backend, CacheKeeper, KnownNames, Diagnosis, Cleanup, Prompts {
   readonly name: string;
   readonly #settings: SshSettings;
   readonly #connections: Connections;
@@ -104,7 +106,7 @@ export class SshBackend implements Backend, KnownNames, Diagnosis, Cleanup, Prom
       {
         op: 'create',
         builder: { name, hostType, env, path },
-        host: { name: call.host.name, inheritEnv, local: machine },
+        host: { name: call.host.name, inheritEnv, local: machine, caches: call.host.caches },
         ...{ user: call.user, number, holdMs: call.holdMs, labels: call.labels },
       },
       call,
@@ -202,6 +204,29 @@ export class SshBackend implements Backend, KnownNames, Diagnosis, Cleanup, Prom
       return lines.map((line) => (several ? `${host.text}: ${line}` : line));
     });
     return lists.flat();
+  }
+
+  async caches(call: PartsCall): Promise<KeptCache[]> {
+    const { user } = this.#settings;
+    const { askAll } = await import('./ask-all.ts');
+    const lists = await askAll(await this.#all(), call, async (host) => {
+      const found = await host.ask({ op: 'caches', user }, call);
+      return found.map((cache): KeptCache => ({ ...cache, machine: host.text }));
+    });
+    return lists.flat();
+  }
+
+  async purgeCache(name: string, call: PartsCall): Promise<boolean> {
+    const { user } = this.#settings;
+    const { askEach } = await import('./ask-all.ts');
+    const { answers, failures } = await askEach(await this.#all(), call.signal, (host) =>
+      host.ask({ op: 'purge-cache', name, user }, call),
+    );
+    for (const failure of failures) {
+      if (call.onFailure === undefined || failure.code === 'ERR_CONFLICT') throw failure;
+      call.onFailure(failure);
+    }
+    return answers.includes(true);
   }
 
   async explain(name: string, error: GomoteError): Promise<GomoteError> {

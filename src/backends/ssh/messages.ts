@@ -3,6 +3,7 @@
 import * as v from 'valibot';
 import { type ErrorCode, errorCodes } from '../../errors.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
+import { cacheModes, cacheName } from '../../protocol/cache.ts';
 import { labelsOf } from '../../protocol/labels.ts';
 
 /** The longest line, in characters. */
@@ -30,6 +31,22 @@ const localMachine = v.strictObject({
   pidsLimit: v.optional(v.number()),
 });
 
+const cacheNamed = v.pipe(v.string(), v.regex(cacheName));
+
+const caches = v.optional(
+  v.pipe(
+    v.array(
+      v.object({
+        name: cacheNamed,
+        path: short,
+        mode: v.optional(v.picklist(cacheModes)),
+        maxBytes: v.optional(v.number()),
+      }),
+    ),
+    v.readonly(),
+  ),
+);
+
 const requestSchema = v.variant('op', [
   v.strictObject({
     op: v.literal('create'),
@@ -38,6 +55,7 @@ const requestSchema = v.variant('op', [
       name: short,
       inheritEnv: v.optional(v.boolean()),
       local: v.optional(localMachine),
+      caches,
     }),
     user: short,
     /** How long it waits for a client to hold it, in ms. Absent: it need not be held. */
@@ -50,6 +68,8 @@ const requestSchema = v.variant('op', [
   v.strictObject({ op: v.literal('find'), name, user }),
   v.strictObject({ op: v.literal('destroy'), name, user }),
   v.strictObject({ op: v.literal('reap') }),
+  v.strictObject({ op: v.literal('caches'), user }),
+  v.strictObject({ op: v.literal('purge-cache'), name: cacheNamed, user }),
   /** Asks how busy the host is, and for the next number of names with the stem. */
   v.strictObject({ op: v.literal('survey'), stem: short }),
   /** Reserves a number. */
@@ -98,6 +118,19 @@ export const replySchemas = {
   find: foundSchema,
   destroy: v.null(),
   reap: v.pipe(v.array(v.pipe(v.string(), v.maxLength(10_000))), v.maxLength(10_000)),
+  caches: v.pipe(
+    v.array(
+      v.object({
+        name: cacheNamed,
+        owner: user,
+        bytes: v.optional(v.pipe(v.number(), v.minValue(0))),
+        used: v.optional(date),
+        buildlets: v.pipe(v.array(name), v.maxLength(10_000)),
+      }),
+    ),
+    v.maxLength(10_000),
+  ),
+  'purge-cache': v.boolean(),
   survey: v.object({
     /** The host's load, and its number of buildlets. */
     busy: v.pipe(v.number(), v.minValue(0)),

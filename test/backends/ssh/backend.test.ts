@@ -1,4 +1,4 @@
-import { statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { echoServer, lines, portOf, sent } from '../../helpers/ports.ts';
@@ -24,6 +24,43 @@ describe.skipIf(!hasSshd)('a host that is named on the command line', () => {
     expect(await succeed('list')).toBe('');
     // A name is given once.
     expect(await succeed('create', host)).toBe(`${host}/me-ssh-1`);
+  });
+
+  it('keeps caches, for all buildlets of the account', async () => {
+    const { host, gomote, succeed } = await labWithUser();
+    const cache = ['--cache', 'npm:.npm,mode=exclusive'];
+    const name = await succeed('create', ...cache, host);
+    await succeed('run', '--dir', '.', name, 'sh', '-c', 'echo kept >.npm/file');
+    expect(await gomote('create', ...cache, host)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('the cache "npm" is in use by me-ssh-0'),
+    });
+    const listed = async () =>
+      JSON.parse(await succeed('cache', 'list', '--json', '--backend', host));
+    expect(await listed()).toMatchObject([
+      { name: 'npm', owner: 'me', machine: host.replace('ssh:', ''), buildlets: ['me-ssh-0'] },
+    ]);
+    expect(await gomote('cache', 'purge', 'npm', '--backend', host)).toMatchObject({ code: 1 });
+    await succeed('destroy', name);
+    // A whole loop: made, pushed to, run on, ended.
+    const once = ['once', '--no-push', ...cache, host, '--', 'cat', '.npm/file'];
+    expect(await gomote(...once)).toMatchObject({ code: 0, stdout: Buffer.from('kept\n') });
+    await succeed('cache', 'purge', '--backend', host);
+    expect(await listed()).toEqual([]);
+    expect(await gomote('create', '--cache', 'c:~/x', host)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("in the user's own home directory"),
+    });
+  });
+
+  it('runs once what is pushed to it, and keeps nothing', async () => {
+    const { directory, host, user, gomote } = await labWithUser();
+    writeFileSync(join(directory, 'in'), 'pushed\n');
+    const script = 'cat in; echo made >out; exit 3';
+    const once = ['once', '--get', 'out', '--into', directory, host, '--', 'sh', '-c', script];
+    expect(await gomote(...once)).toMatchObject({ code: 3, stdout: Buffer.from('pushed\n') });
+    expect(readFileSync(join(directory, 'out'), 'utf8')).toBe('made\n');
+    expect(leftIn(user)).toEqual([]);
   });
 
   it('has ports that are forwarded, both ways', async () => {

@@ -112,6 +112,10 @@ class Host {
         return null;
       case 'reap':
         return [...(await openLocal().reap()), ...(await removeOldPrograms())];
+      case 'caches':
+        return await openLocal(request.user).caches();
+      case 'purge-cache':
+        return await openLocal(request.user).purgeCache(request.name);
       case 'survey':
         return await this.#survey(request);
       case 'number':

@@ -1,0 +1,204 @@
+// Caches of an engine: volumes that outlive the containers which use them. Their state is in labels.
+import { createHash } from 'node:crypto';
+import * as v from 'valibot';
+import { GomoteError } from '../../errors.ts';
+import type { Cache } from '../../protocol/cache.ts';
+import type { BackendCall, KeptCache } from '../backend.ts';
+import { cacheLabel, type ListedContainer, labels, listedContainer, nameOf } from './container.ts';
+import type { Engine } from './engine.ts';
+import { isStatus } from './refusal.ts';
+
+const nameLabel = 'gomote.cache';
+
+/** A volume for one user of the engine, or for all. */
+export interface CacheVolume extends Cache {
+  readonly volume: string;
+  readonly owner: string | undefined;
+}
+
+export const cacheVolume = (cache: Cache, user: string): CacheVolume => {
+  const owner = cache.shared ? undefined : user;
+  const digest = createHash('sha256')
+    .update(JSON.stringify([owner, cache.name]))
+    .digest('hex');
+  return { ...cache, owner, volume: `gomote-cache-${cache.name}-${digest.slice(0, 12)}` };
+};
+
+const volumeSchema = v.object({
+  Name: v.string(),
+  Labels: v.nullish(v.record(v.string(), v.string())),
+  UsageData: v.nullish(v.object({ Size: v.optional(v.number(), -1) })),
+});
+type Volume = v.InferOutput<typeof volumeSchema>;
+
+/** Makes the volumes that are missing, and empties those that are too large. */
+export async function makeVolumes(
+  engine: Engine,
+  caches: readonly CacheVolume[],
+  call: BackendCall,
+): Promise<void> {
+  for (const cache of caches) {
+    await trimVolume(engine, cache.volume, cache.maxBytes, call);
+    const { name, owner, volume: Name } = cache;
+    const Labels = {
+      [labels.role]: 'cache',
+      [nameLabel]: name,
+      ...(owner !== undefined && { [labels.owner]: owner }),
+    };
+    const reply = await engine.json({
+      ...{ method: 'POST', path: '/volumes/create', json: { Name, Labels }, signal: call.signal },
+    });
+    // The engine gives the one that is there, which anybody may have made.
+    const own = v.parse(volumeSchema, reply).Labels ?? {};
+    if (own[labels.role] === 'cache' && own[labels.owner] === owner) continue;
+    throw new GomoteError('ERR_CONFLICT', `the volume ${Name} is not a cache of gomote's`, {
+      hint: `remove it: docker volume rm ${Name}`,
+    });
+  }
+}
+
+/**
+ * Throws ERR_CONFLICT when another container has one of them, and either needs it for itself. The new container is on the
+ * engine already: of two at once, no more than one finds nobody else.
+ */
+export async function checkUsers(
+  engine: Engine,
+  id: string,
+  caches: readonly CacheVolume[],
+  call: BackendCall,
+): Promise<void> {
+  for (const { name, volume, mode } of caches) {
+    for (const container of await usersOf(engine, volume, call)) {
+      const isSole = container.Labels?.[`${cacheLabel}${volume}`]?.startsWith('exclusive');
+      if (container.Id === id || !(isSole || mode === 'exclusive')) continue;
+      throw held(name, nameOf(container), isSole);
+    }
+  }
+}
+
+const held = (name: string, buildlet: string, isSole = false): GomoteError =>
+  new GomoteError(
+    'ERR_CONFLICT',
+    `the cache "${name}" is in use by ${buildlet}${isSole ? ', which has it for itself' : ''}`,
+    { hint: `wait until it has ended, or run gomote destroy ${buildlet}` },
+  );
+
+/** What a container's label says of a cache: how it has it, and what it may take. */
+export const usageOf = ({ mode = 'shared', maxBytes }: Cache): string =>
+  maxBytes === undefined ? mode : `${mode} ${maxBytes}`;
+
+/** Empties the caches of a container that has been removed, where they are too large. */
+export async function trimVolumes(
+  engine: Engine,
+  own: Readonly<Record<string, string>>,
+  call: BackendCall,
+): Promise<void> {
+  for (const [key, usage] of Object.entries(own)) {
+    const maxBytes = Number(usage.split(' ')[1]);
+    if (!key.startsWith(cacheLabel) || !(maxBytes > 0)) continue;
+    await trimVolume(engine, key.slice(cacheLabel.length), maxBytes, call);
+  }
+}
+
+/** Removes a volume that takes more, unless a container has it. */
+async function trimVolume(
+  engine: Engine,
+  volume: string,
+  maxBytes: number | undefined,
+  call: BackendCall,
+): Promise<void> {
+  if (maxBytes === undefined) return;
+  const sizes = await volumeSizes(engine, call);
+  if ((sizes.get(volume) ?? 0) > maxBytes) await removeVolume(engine, volume, call);
+}
+
+/** Returns whether it is gone; the engine keeps one that a container has. */
+async function removeVolume(engine: Engine, volume: string, call: BackendCall): Promise<boolean> {
+  try {
+    const path = `/volumes/${encodeURIComponent(volume)}`;
+    await engine.json({ method: 'DELETE', path, signal: call.signal });
+    return true;
+  } catch (error) {
+    if (isStatus(error, 404)) return true;
+    if (isStatus(error, 409)) return false;
+    throw error;
+  }
+}
+
+/** By name; where the engine does not measure volumes, there are none. */
+async function volumeSizes(engine: Engine, { signal }: BackendCall): Promise<Map<string, number>> {
+  try {
+    const query = { type: 'volume' };
+    const reply = await engine.json({ method: 'GET', path: '/system/df', query, signal });
+    const { Volumes } = v.parse(v.object({ Volumes: v.nullish(v.array(volumeSchema)) }), reply);
+    const sizes = (Volumes ?? []).map(
+      ({ Name, UsageData }) => [Name, UsageData?.Size ?? -1] as const,
+    );
+    return new Map(sizes.filter(([, size]) => size >= 0));
+  } catch {
+    signal.throwIfAborted();
+    return new Map();
+  }
+}
+
+async function usersOf(
+  engine: Engine,
+  volume: string,
+  { signal }: BackendCall,
+): Promise<ListedContainer[]> {
+  const filters = JSON.stringify({ label: [`${cacheLabel}${volume}`] });
+  const query = { all: '1', filters };
+  const reply = await engine.json({ method: 'GET', path: '/containers/json', query, signal });
+  const all = v.parse(v.array(listedContainer), reply);
+  return all.filter(({ State }) => State !== 'exited' && State !== 'dead');
+}
+
+/** The volumes of a user; undefined: of everybody. */
+async function volumesOf(
+  engine: Engine,
+  user: string | undefined,
+  { signal }: BackendCall,
+): Promise<Volume[]> {
+  const label = [
+    `${labels.role}=cache`,
+    ...(user === undefined ? [] : [`${labels.owner}=${user}`]),
+  ];
+  const query = { filters: JSON.stringify({ label }) };
+  const reply = await engine.json({ method: 'GET', path: '/volumes', query, signal });
+  return v.parse(v.object({ Volumes: v.nullish(v.array(volumeSchema)) }), reply).Volumes ?? [];
+}
+
+export async function listCaches(
+  engine: Engine,
+  user: string | undefined,
+  call: BackendCall,
+): Promise<KeptCache[]> {
+  const volumes = await volumesOf(engine, user, call);
+  const sizes = volumes.length === 0 ? new Map<string, number>() : await volumeSizes(engine, call);
+  const found = await Promise.all(
+    volumes.map(async ({ Name, Labels }) => ({
+      name: Labels?.[nameLabel] ?? Name,
+      owner: Labels?.[labels.owner],
+      bytes: sizes.get(Name),
+      buildlets: (await usersOf(engine, Name, call)).map(nameOf),
+    })),
+  );
+  return found.sort((a, b) => a.name.localeCompare(b.name, 'en'));
+}
+
+/** Returns whether there was one. Throws ERR_CONFLICT while a container has it. */
+export async function purgeCache(
+  engine: Engine,
+  user: string | undefined,
+  name: string,
+  call: BackendCall,
+): Promise<boolean> {
+  const all = await volumesOf(engine, user, call);
+  const volumes = all.filter(({ Labels }) => Labels?.[nameLabel] === name);
+  for (const { Name } of volumes) {
+    if (await removeVolume(engine, Name, call)) continue;
+    const [container] = await usersOf(engine, Name, call);
+    throw held(name, container === undefined ? 'a container' : nameOf(container));
+  }
+  return volumes.length > 0;
+}
