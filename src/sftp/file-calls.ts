@@ -1,5 +1,5 @@
-// What the requests of SFTP do to files. The calls are synchronous: one client has this process for itself. Paths are bytes, as
-// they came; those without a leading slash begin in the directory of the process.
+// File operations of SFTP requests. The calls are synchronous: this process serves one client. Paths are bytes, as
+// received; relative paths begin in the current directory.
 import {
   chmodSync,
   chownSync,
@@ -25,7 +25,7 @@ import { type Attributes, openFlags } from './packets.ts';
 
 const permissions = 0o7777;
 
-/** The flags of `open` as the system has them. */
+/** Converts the flags of `open` to those of the system. */
 export function systemFlags(flags: number): number {
   const reads = (flags & openFlags.read) !== 0;
   const writes = (flags & (openFlags.write | openFlags.append)) !== 0;
@@ -39,11 +39,11 @@ export function systemFlags(flags: number): number {
   );
 }
 
-/** The mode of something new, from which the process's mask is taken. */
+/** The default mode of a new file; the umask applies. */
 export const modeOf = ({ mode }: Attributes, usual: number): number =>
   (mode ?? usual) & permissions;
 
-/** Up to `length` bytes from there on; fewer only at the end of the file. */
+/** Reads up to `length` bytes at the position; fewer only at the end of the file. */
 export function readAt(fd: number, position: number, length: number): Buffer {
   const bytes = Buffer.allocUnsafe(length);
   let taken = 0;
@@ -55,7 +55,7 @@ export function readAt(fd: number, position: number, length: number): Buffer {
   return bytes.subarray(0, taken);
 }
 
-/** All of it; without a position, where the system puts it. */
+/** Writes all data; without a position, where the system appends. */
 export function writeAt(fd: number, bytes: Buffer, position: number | null): void {
   for (let done = 0; done < bytes.length; ) {
     const at = position === null ? null : position + done;
@@ -63,7 +63,7 @@ export function writeAt(fd: number, bytes: Buffer, position: number | null): voi
   }
 }
 
-/** What a file's attributes are set by: its path, its path without following a link, or its descriptor. */
+/** Sets attributes by path, by path without following a link, or by descriptor. */
 interface Setters {
   truncate(size: number): void;
   chmod(mode: number): void;
@@ -80,7 +80,7 @@ export const settersOf = (path: Buffer): Setters => ({
 
 export const linkSettersOf = (path: Buffer): Setters => ({
   truncate: (size) => truncateSync(path, size),
-  // Systems give links no modes of their own.
+  // Links have no mode.
   chmod: (mode) => {
     if (!lstatSync(path).isSymbolicLink()) chmodSync(path, mode);
   },
@@ -102,9 +102,9 @@ export function setAttributes(setters: Setters, { size, mode, times, owner }: At
   if (owner !== undefined) setters.chown(owner.uid, owner.gid);
 }
 
-/** Renames, unless something has the new name. */
+/** Renames, unless the new name exists. */
 export function renameNew(from: Buffer, to: Buffer): void {
-  // Only a link lets nothing come between, and not everything can have a second one.
+  // Only `link` is free of races, but it does not work for every file.
   if (lstatSync(from).isDirectory() || !isLinked(from, to)) {
     if (lstatSync(to, { throwIfNoEntry: false }) !== undefined) {
       throw Object.assign(new Error('the new name is taken'), { code: 'EEXIST' });
@@ -113,7 +113,7 @@ export function renameNew(from: Buffer, to: Buffer): void {
   } else unlinkSync(from);
 }
 
-/** Whether the file has both names; false where it cannot have two. */
+/** Whether the hard link was created; false where hard links are impossible. */
 function isLinked(from: Buffer, to: Buffer): boolean {
   try {
     linkSync(from, to);
@@ -125,7 +125,7 @@ function isLinked(from: Buffer, to: Buffer): boolean {
   }
 }
 
-/** The path without links and dots; its last element may be missing. */
+/** Resolves links and dots; the last element may be missing. */
 export function realPath(path: Buffer): Buffer {
   const wanted = path.length === 0 ? Buffer.from('.') : path;
   try {

@@ -1,10 +1,10 @@
-// What a client has open: files and directories, by numbers that it is given.
+// The open files and directories of a client, by handle.
 import { closeSync, type Dir } from 'node:fs';
 
 export interface OpenFile {
   readonly kind: 'file';
   readonly fd: number;
-  /** Whether all that is written goes to the end. */
+  /** Whether writes append. */
   readonly appends: boolean;
 }
 
@@ -16,10 +16,10 @@ export interface OpenDirectory {
 
 type Opened = OpenFile | OpenDirectory;
 
-/** How many may be open: as many as systems let a process open, and some to spare. */
+/** The maximum number of handles: less than the usual limit of open files of a process. */
 export const handleLimit = 900;
 
-/** A number that was never given, or that was given back. */
+/** The error for a handle that does not exist. */
 export class NoHandle extends Error {}
 
 export class Handles {

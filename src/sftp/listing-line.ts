@@ -1,14 +1,14 @@
-// A file as `ls -l` has it, for the eyes of whoever uses sftp.
+// Formats a file as `ls -l` does, for users of sftp.
 import type { Stats } from 'node:fs';
 
-/** The first letter, by the place of the kind in a mode. */
+/** The first letter, by the file type in a mode. */
 const kinds = '?pc?d?b?-?l?s???';
 
 const kindShift = 12;
 
 const months = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
 
-/** Of older files the year is told instead of the hour, in ms. */
+/** Older files have the year in place of the time, in ms. */
 const recentMs = 182 * 24 * 3_600_000;
 
 export function listingLine(name: Buffer, stats: Stats, now = Date.now()): Buffer {

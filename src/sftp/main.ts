@@ -1,23 +1,23 @@
-// A program: the sftp server that a buildlet runs as a command, with the rights and the view of its commands.
+// The sftp server, which a buildlet runs as a command, with the permissions and the file system of its commands.
 //
-// It reads, works and writes in turn, as OpenSSH's: a client that takes no answers is not read from.
+// It reads, processes and writes in turn, as OpenSSH does: while a client does not read replies, nothing is read from it.
 import { readSync, writeSync } from 'node:fs';
 import { errnoOf, messageOf } from '../errors.ts';
 import { SftpServer } from './server.ts';
 
-/** How much is read at once, in bytes. */
+/** The size of a read, in bytes. */
 const chunkBytes = 256 << 10;
 
-/** Answers are written together up to this many bytes. */
+/** Replies are collected up to this many bytes. */
 const gatheredBytes = 64 << 10;
 
-/** How long to wait when a pipe that somebody has made non-blocking is empty or full, in ms. */
+/** The delay before retrying when a non-blocking pipe is empty or full, in ms. */
 const busyWaitMs = 5;
 
 try {
   serve();
 } catch (error) {
-  // A client that has gone needs no more.
+  // The client is gone.
   if (errnoOf(error) !== 'EPIPE') {
     process.stderr.write(`sftp-server: ${messageOf(error)}\n`);
     process.exitCode = 1;

@@ -47,20 +47,20 @@ export const statuses = {
 /** The flags of `open`. */
 export const openFlags = { read: 1, write: 2, append: 4, create: 8, truncate: 16, exclusive: 32 };
 
-/** Which attributes follow. */
+/** The flags of the attributes that are present. */
 const has = { size: 1, owner: 2, mode: 4, times: 8, extended: 0x8000_0000 };
 
-/** The longest message, in bytes, without its length. */
+/** The maximum length of a message, in bytes, without the length field. */
 export const messageLimit = 256 << 10;
 
-/** The longest piece of a file in one, in bytes. */
+/** The maximum amount of file data in a message, in bytes. */
 export const pieceLimit = messageLimit - 1024;
 
 const version = 3;
 const wholeSecond = 1_000;
 const uint32Limit = 0xffff_ffff;
 
-/** What a request says of a file; what it does not say is to stay as it is. */
+/** The attributes in a request; absent ones stay unchanged. */
 export interface Attributes {
   size?: number;
   owner?: { readonly uid: number; readonly gid: number };
@@ -69,7 +69,7 @@ export interface Attributes {
   times?: { readonly atime: number; readonly mtime: number };
 }
 
-/** The message is not what the protocol says. */
+/** The message violates the protocol. */
 export class BadMessage extends Error {}
 
 /** Reads the fields of a message in order. */
@@ -89,14 +89,14 @@ export class Fields {
     return this.#take(4).readUInt32BE();
   }
 
-  /** A number that can be counted with; others stand for no place in a file. */
+  /** A 64-bit number that fits into a double; others are not valid offsets. */
   uint64(): number {
     const number = Number(this.#take(8).readBigUInt64BE());
     if (!Number.isSafeInteger(number)) throw new BadMessage('no file is so long');
     return number;
   }
 
-  /** Names are any bytes. */
+  /** Reads a string of arbitrary bytes. */
   string(): Buffer {
     return this.#take(this.uint32());
   }
@@ -176,7 +176,7 @@ export const dataReply = (id: number, data: Buffer): Buffer =>
 export const attributesReply = (id: number, stats: Stats): Buffer =>
   message(replies.attrs, uint32(id), attributesOf(stats));
 
-/** A name of a directory, as programs and as people read it. */
+/** An entry of a directory: the name, and a line for people. */
 export interface ListedName {
   readonly name: Buffer;
   readonly line: Buffer;
@@ -191,7 +191,7 @@ export const namesReply = (id: number, names: readonly ListedName[]): Buffer =>
     ...names.flatMap(({ name, line, stats }) => [string(name), string(line), attributesOf(stats)]),
   );
 
-/** A path as the answer: of it nothing else is told. */
+/** The reply that holds only a path. */
 export const pathReply = (id: number, path: Buffer): Buffer =>
   message(replies.name, uint32(id), uint32(1), string(path), string(path), uint32(0));
 

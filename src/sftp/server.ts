@@ -1,4 +1,4 @@
-// One client of SFTP: what it sends, and what it is answered.
+// Serves one SFTP client.
 import {
   fstatSync,
   fsyncSync,
@@ -51,7 +51,7 @@ import {
   versionReply,
 } from './packets.ts';
 
-/** What is announced, with its version. */
+/** The announced extensions and their versions. */
 const extensions = {
   'posix-rename@openssh.com': '1',
   'statvfs@openssh.com': '2',
@@ -62,7 +62,7 @@ const extensions = {
   'expand-path@openssh.com': '1',
 };
 
-/** How many names are told at once. */
+/** The maximum number of names in a reply. */
 const namesAtOnce = 100;
 
 const lengthBytes = 4;
@@ -70,15 +70,15 @@ const lengthBytes = 4;
 export class SftpServer {
   readonly #handles = new Handles();
   readonly #home: string;
-  /** What has come of a message that is not whole yet. */
+  /** The beginning of an incomplete message. */
   #held: Buffer = Buffer.alloc(0);
 
-  /** @param home What `~` stands for. */
+  /** @param home The directory for `~`. */
   constructor(home: string) {
     this.#home = home;
   }
 
-  /** Takes what the client sends, and gives the answers. Throws BadMessage for what cannot be answered. */
+  /** Processes data from the client, and returns the replies. Throws BadMessage for messages that cannot be answered. */
   *answer(bytes: Buffer): Generator<Buffer> {
     this.#held = this.#held.length === 0 ? bytes : Buffer.concat([this.#held, bytes]);
     while (this.#held.length >= lengthBytes) {
@@ -91,7 +91,7 @@ export class SftpServer {
       this.#held = this.#held.subarray(end);
       yield this.#reply(new Fields(message));
     }
-    // The caller uses the memory again.
+    // The caller reuses the buffer.
     this.#held = Buffer.from(this.#held);
   }
 
@@ -151,7 +151,7 @@ export class SftpServer {
       case requests.readlink:
         return pathReply(id, readlinkSync(fields.string(), 'buffer'));
       case requests.symlink:
-        // The target first: so it is with OpenSSH, and against the draft.
+        // The target comes first, as in OpenSSH and unlike the draft.
         symlinkSync(fields.string(), fields.string());
         return done(id);
       case requests.extended:
@@ -186,7 +186,7 @@ export class SftpServer {
     }
   }
 
-  /** With `~` as the home directory. */
+  /** Expands `~` to the home directory. */
   #expanded(path: Buffer): Buffer {
     if (!/^~(\/|$)/.test(path.toString('latin1'))) return path;
     return Buffer.concat([Buffer.from(this.#home), path.subarray(1)]);
@@ -231,7 +231,7 @@ export class SftpServer {
       if (entry === null) break;
       const name = entry.name as unknown as Buffer;
       const stats = statsIn(path, name);
-      // What has gone meanwhile was never there.
+      // Skip entries that have been removed meanwhile.
       if (stats !== undefined) names.push({ name, line: listingLine(name, stats), stats });
     }
     return names.length === 0 ? statusReply(id, statuses.eof) : namesReply(id, names);
@@ -246,7 +246,7 @@ const done = (id: number): Buffer => statusReply(id, statuses.ok);
 const unsupported = (id: number): Buffer =>
   statusReply(id, statuses.unsupported, 'there is no such request');
 
-/** The file system's sizes, in the order of the answer; what Node does not tell is 0. */
+/** The file system's sizes, in the order of the reply; values that Node does not provide are 0. */
 function fileSystemOf(path: Buffer): (number | bigint)[] {
   const { bsize, blocks, bfree, bavail, files, ffree } = statfsSync(path, { bigint: true });
   const longestName = 255;

@@ -2,22 +2,22 @@
 import { Duplex, Writable } from 'node:stream';
 import type { Protocol } from './ssh2.ts';
 
-/** How much the client may send before it is read, in bytes. */
+/** The receive window, in bytes. */
 export const windowBytes = 2 << 20;
 
-/** The longest piece that the client may send, in bytes. */
+/** The maximum packet size that the client may send, in bytes. */
 export const packetBytes = 32 << 10;
 
-/** In an extended message: standard error. */
+/** The type of extended data that is standard error. */
 const standardError = 1;
 
-/** What the client says of its end of a channel. */
+/** The client's end of a channel. */
 export interface ClientEnd {
-  /** The number that it gave the channel. */
+  /** The client's number for the channel. */
   readonly id: number;
-  /** How much it takes, in bytes. */
+  /** The client's receive window, in bytes. */
   readonly window: number;
-  /** The longest piece that it takes, in bytes. */
+  /** The maximum packet size that the client accepts, in bytes. */
   readonly packetSize: number;
 }
 
@@ -27,24 +27,24 @@ interface Piece {
   readonly done: () => void;
 }
 
-/** Each direction ends by itself. It emits `gone` when the client has closed it, also while what it sent is not read yet. */
+/** A half-open stream. It emits `gone` when the client has closed it, even while received data has not been read. */
 export class Channel extends Duplex {
-  /** What a command says on standard error. */
+  /** Standard error of the command. */
   readonly stderr: Writable;
   readonly #protocol: Protocol;
   readonly #client: ClientEnd;
   readonly #onClosed: () => void;
-  /** What waits for the window; one piece of each output at most. */
+  /** Writes that wait for the window; at most one of each output. */
   readonly #waiting: Piece[] = [];
   #window: number;
-  /** How much the client may still send. */
+  /** The remaining receive window. */
   #allowed = windowBytes;
   #isEnded = false;
   #hasClosed = false;
 
   /** @param onClosed Called when both ends have closed it. */
   constructor(protocol: Protocol, client: ClientEnd, onClosed: () => void) {
-    // It is read from only when most of what came has been taken, so that the window is opened wide.
+    // Extend the window only when most of the data has been read: few large adjustments.
     super({ readableHighWaterMark: packetBytes, allowHalfOpen: true });
     this.#protocol = protocol;
     this.#client = client;
@@ -53,21 +53,21 @@ export class Channel extends Duplex {
     this.stderr = new Writable({
       write: (chunk: Buffer, _encoding, done) => this.#send({ rest: chunk, isError: true, done }),
     });
-    // Whoever writes learns of a client that has gone by `gone`, or by the end of the connection.
+    // Writers learn that the client is gone by `gone`, or by the end of the connection.
     for (const stream of [this, this.stderr]) stream.on('error', () => undefined);
   }
 
-  /** The number by which the client knows it. */
+  /** The client's number for this channel. */
   get clientId(): number {
     return this.#client.id;
   }
 
-  /** Whether nothing can be sent on it any more. */
+  /** Whether nothing more can be sent. */
   get isClosed(): boolean {
     return this.#hasClosed;
   }
 
-  /** What the client has sent; false when it was not allowed to. */
+  /** Handles data from the client; false when the client exceeded the window. */
   receive(data: Buffer): boolean {
     this.#allowed -= data.length;
     if (this.#allowed < 0 || this.#isEnded) return false;
@@ -75,20 +75,20 @@ export class Channel extends Duplex {
     return true;
   }
 
-  /** The client sends no more. */
+  /** The client has sent its last data. */
   receiveEnd(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
     if (!this.destroyed) this.push(null);
   }
 
-  /** The client takes that many more bytes. */
+  /** The client has extended its window by this many bytes. */
   widen(bytes: number): void {
     this.#window += bytes;
     this.#flush();
   }
 
-  /** The client has closed it. What it sent before is still to be read; what is written is lost. */
+  /** The client has closed the channel. Received data can still be read; written data is lost. */
   receiveClose(): void {
     const wasEnded = this.#isEnded;
     this.#isEnded = true;
@@ -100,14 +100,14 @@ export class Channel extends Duplex {
     this.emit('gone');
   }
 
-  /** The connection is over. */
+  /** The connection has ended. */
   cutOff(): void {
     this.#hasClosed = true;
     this.receiveClose();
   }
 
   override _read(): void {
-    // What is buffered now is being taken, but for less than a packet.
+    // The data that is buffered now is being read, except for less than a packet.
     const free = windowBytes - this.#allowed;
     if (free < windowBytes / 2 || this.#isEnded) return;
     this.#allowed += free;

@@ -1,11 +1,11 @@
-// A channel of the kind `session`: what the client says of a command before it asks for it, and while it runs.
+// A `session` channel: the client's requests before a command starts and while it runs.
 import type { Duplex, Writable } from 'node:stream';
 import type { TerminalRequest } from '../protocol/session.ts';
 import type { Channel } from './channel.ts';
 import type { SshCommand, SshServices, WantedCommand } from './services.ts';
 import type { Protocol } from './ssh2.ts';
 
-/** Why a request is refused: said on standard error by some clients, and known to all as a failure. */
+/** Why a request is refused. Written to standard error, since the protocol reports only the failure. */
 type Answer = boolean;
 
 interface Links {
@@ -14,18 +14,18 @@ interface Links {
   readonly openAgent: () => Promise<Duplex>;
 }
 
-/** What stands in a text for bytes that are not UTF-8. */
+/** The replacement character, in text that was decoded from invalid UTF-8. */
 const replacement = '\ufffd';
 
 const variableName = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-/** How many variables a client may set: each is kept until the command starts. */
+/** The maximum number of variables: they are kept until the command starts. */
 const variableLimit = 1_000;
 
-/** The longest side of a terminal that is passed on. */
+/** The maximum number of columns or rows. */
 const sideLimit = 0xffff;
 
-/** Signals that SSH has names for: how a command ended by another is said by its message. */
+/** The signals that SSH has names for; others are reported in the message. */
 const namedSignals = new Set(
   'ABRT ALRM FPE HUP ILL INT KILL PIPE QUIT SEGV TERM USR1 USR2'.split(' '),
 );
@@ -43,7 +43,7 @@ export class CommandChannel {
     this.#links = links;
   }
 
-  /** Answers a request; whether it is granted. */
+  /** Handles a request; returns whether it is granted. */
   request(type: string, data: unknown): Answer {
     switch (type) {
       case 'env':
@@ -76,7 +76,7 @@ export class CommandChannel {
     }
   }
 
-  /** Starts what the request, which was granted, asks for. */
+  /** Starts the command of a granted request. */
   start(type: string, data: unknown): void {
     const wanted = wantedBy(type, data);
     if (wanted === undefined) return;
@@ -117,7 +117,7 @@ export class CommandChannel {
   async #end(how: Parameters<SshCommand['end']>[0]): Promise<void> {
     const channel = this.#channel;
     const { protocol } = this.#links;
-    // What was written to either is sent before the end is told.
+    // Send all output before the exit status.
     await Promise.all([sent(channel), sent(channel.stderr)]);
     if (channel.isClosed) return;
     if (typeof how === 'number') protocol.exitStatus(channel.clientId, how);
@@ -130,7 +130,7 @@ export class CommandChannel {
   }
 }
 
-/** Resolves when all that was written to the stream has been sent, or never will be. */
+/** Resolves when all data written to the stream has been sent, or never will be. */
 const sent = (stream: Writable): Promise<void> =>
   new Promise((resolve) => {
     stream.once('close', resolve);

@@ -1,4 +1,4 @@
-// The server of one SSH connection, over two byte streams: nothing listens.
+// The server of one SSH connection, over two byte streams and without a listening socket.
 import type { Duplex, Readable, Writable } from 'node:stream';
 import type { PublicKeyProof } from 'ssh2/lib/protocol/Protocol.js';
 import { messageOf } from '../errors.ts';
@@ -22,25 +22,25 @@ import {
 export interface SshConnectionOptions {
   readonly input: Readable;
   readonly output: Writable;
-  /** Shows the client that this is the server it looks for. */
+  /** The host key of the server. */
   readonly hostKey: ParsedKey;
-  /** The only key that lets a client in. */
+  /** The only key that the server accepts. */
   readonly userKey: ParsedKey;
   readonly services: SshServices;
-  /** Told why a connection is ended that its client has not left. */
+  /** Called with the reason when the server ends the connection. */
   readonly onFault: (error: Error) => void;
 }
 
-/** Ciphers that Node does fast; what passes never leaves this machine. */
+/** Ciphers that are fast in Node; the connection never leaves this machine. */
 const ciphers = ['aes128-gcm@openssh.com', 'aes256-gcm@openssh.com', 'aes128-ctr', 'aes256-ctr'];
 const macs = ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-512-etm@openssh.com', 'hmac-sha2-256'];
 const exchanges = [
   ...['curve25519-sha256', 'curve25519-sha256@libssh.org', 'ecdh-sha2-nistp256'],
-  // Says that sequence numbers begin again with the keys.
+  // Sequence numbers are reset with new keys.
   'kex-strict-s-v00@openssh.com',
 ];
 
-/** OpenSSH tells only its own kind when nobody reads a command's output any more. */
+/** OpenSSH tells only an OpenSSH server when nobody reads the output of a command any more. */
 const ident = 'OpenSSH_gomote';
 
 const reasons = { disconnect: 11, prohibited: 1, failed: 2, unknown: 3 };
@@ -51,7 +51,7 @@ const channelLimit = 1_000;
 type Opening = { opened(channel: Channel): void; refused(error: Error): void };
 
 export class SshConnection {
-  /** Resolves when it is over. */
+  /** Resolves when the connection has ended. */
   readonly ended: Promise<void>;
   readonly #options: SshConnectionOptions;
   readonly #protocol: Protocol;
@@ -103,7 +103,7 @@ export class SshConnection {
     });
   }
 
-  /** Ends it: channels are cut off, and listeners closed. */
+  /** Ends the connection, with all channels and listeners. */
   close(): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -115,7 +115,7 @@ export class SshConnection {
       try {
         this.#protocol.disconnect(reasons.disconnect);
       } catch {
-        // It is unusable after a fault of the client.
+        // The protocol object is unusable after a client error.
       }
     }
     this.#protocol.cleanup();
@@ -243,7 +243,7 @@ export class SshConnection {
     return this.#ask((id) => this.#protocol.openssh_authAgent(id, windowBytes, packetBytes));
   }
 
-  /** Offers the client a connection that came to one of its listeners. */
+  /** Offers the client a connection that one of its listeners accepted. */
   #offer(stream: Duplex, from: SocketTarget): void {
     const offered = this.#ask((id) => {
       if (from.kind === 'unix') {

@@ -1,10 +1,10 @@
-// The keys of our SSH: made here, and each held to what it is for.
+// The key pairs of gomote's SSH server.
 import { generateKeyPairSync, type ParsedKey, parseKey } from './ssh2.ts';
 
-/** A key pair as OpenSSH keeps it in files. */
+/** A key pair in the file formats of OpenSSH. */
 export interface KeyFiles {
   readonly privateKey: string;
-  /** One line: type, key, comment. */
+  /** One line: type, key and comment. */
   readonly publicKey: string;
 }
 
@@ -13,7 +13,7 @@ export function makeKeys(comment: string): KeyFiles {
   return { privateKey, publicKey };
 }
 
-/** The key in the text of a file; undefined when there is none. */
+/** Parses the text of a key file; undefined when it is invalid. */
 export function readKey(text: string): ParsedKey | undefined {
   const key = parseKey(text);
   return key instanceof Error ? undefined : key;

@@ -1,4 +1,4 @@
-// Sockets that take connections for an SSH client: asked for and given back by requests, which are answered in order.
+// Remote forwards of an SSH client: sockets that are opened and closed by its requests, which are answered in order.
 import type { Duplex } from 'node:stream';
 import type { SocketTarget } from '../protocol/forward.ts';
 import type { SshListener, SshServices } from './services.ts';
@@ -6,7 +6,7 @@ import type { Protocol } from './ssh2.ts';
 
 type Offer = (stream: Duplex, from: SocketTarget) => void;
 
-/** How many a client may have. */
+/** The maximum number for a client. */
 const listenerLimit = 100;
 
 export class Listeners {
@@ -15,10 +15,10 @@ export class Listeners {
   readonly #offer: Offer;
   readonly #open = new Map<string, SshListener>();
   #isOver = false;
-  /** Resolves when the last request is answered. */
+  /** Resolves when the last request has been answered. */
   #answered: Promise<void> = Promise.resolve();
 
-  /** @param offer Takes each connection, with the address that the client asked for. */
+  /** @param offer Called with each connection and the address that the client requested. */
   constructor(protocol: Protocol, services: SshServices, offer: Offer) {
     this.#protocol = protocol;
     this.#services = services;
@@ -40,7 +40,7 @@ export class Listeners {
     this.#open.clear();
   }
 
-  /** Whether it is granted, or what the answer holds. */
+  /** Whether the request is granted, or the payload of the reply. */
   async #answer(name: string, data: unknown): Promise<boolean | Buffer> {
     if (name === 'no-more-sessions@openssh.com') return true;
     const asked = askedSocket(data);
@@ -70,7 +70,7 @@ export class Listeners {
       this.#open.set(keyOf(asked), listener);
       return true;
     }
-    // The client knows it by the address that it gave, and by the port that was free.
+    // The client identifies it by the address that it requested and the actual port.
     from = { ...asked, port: listener.at.port };
     this.#open.set(keyOf(from), listener);
     if (asked.port !== 0) return true;
@@ -89,7 +89,7 @@ function askedSocket(data: unknown): SocketTarget | undefined {
 
 const keyOf = (target: SocketTarget): string => JSON.stringify(target);
 
-/** No address, and `*`, are all of them. */
+/** An empty address and `*` mean all addresses. */
 function placeOf(asked: SocketTarget): SocketTarget {
   if (asked.kind === 'unix') return asked;
   return asked.host === '' || asked.host === '*' ? { ...asked, host: '0.0.0.0' } : asked;

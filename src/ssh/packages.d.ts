@@ -1,13 +1,13 @@
-// What of the package ssh2 is used here; it says nothing of these parts itself.
+// Types for the parts of the package ssh2 that are used here; the package has none for them.
 
 declare module 'ssh2/lib/protocol/Protocol.js' {
   export interface PublicKeyProof {
     readonly key: Buffer;
     readonly keyAlgo: string;
     readonly hashAlgo?: string;
-    /** Absent: the client asks whether the key would do. */
+    /** Absent: the client asks whether the key would be accepted. */
     readonly signature?: Buffer;
-    /** What is signed. */
+    /** The signed data. */
     readonly blob?: Buffer;
   }
 
@@ -26,7 +26,7 @@ declare module 'ssh2/lib/protocol/Protocol.js' {
     readonly packetSize: number;
   }
 
-  /** Called with what the client sends. */
+  /** Called with data from the client. */
   export interface MessageHandlers {
     DISCONNECT(protocol: Protocol): void;
     SERVICE_REQUEST(protocol: Protocol, name: string): void;

@@ -1,9 +1,9 @@
-// Whether a client has shown that it holds the one key that lets it in.
+// Public key authentication with the one accepted key.
 import { timingSafeEqual } from 'node:crypto';
 import type { PublicKeyProof } from 'ssh2/lib/protocol/Protocol.js';
 import type { ParsedKey } from './ssh2.ts';
 
-/** `known`: it is the key, without a signature yet. */
+/** `known`: the key is accepted, but there is no signature yet. */
 export function judge(userKey: ParsedKey, method: string, data: unknown): 'in' | 'known' | 'out' {
   if (method !== 'publickey') return 'out';
   const { key, signature, blob, hashAlgo } = data as PublicKeyProof;

@@ -1,7 +1,7 @@
-// The wire of SSH, from the package ssh2. A file of its own in dist/: only what speaks SSH loads it.
+// The SSH protocol, from the package ssh2. A separate file in dist/, loaded only by commands that speak SSH.
 //
-// Its own server has no half-open channels, mixes up output and errors that wait for the client, and opens no channel to an
-// agent: so its protocol is used, and connection.ts and channel.ts are what is above that.
+// The server of ssh2 has no half-open channels, mixes up stdout and stderr that wait for the client, and cannot open a channel to an
+// agent. So only its protocol is used, below connection.ts and channel.ts.
 import keygen from 'ssh2/lib/keygen.js';
 import crypto from 'ssh2/lib/protocol/crypto.js';
 import kex from 'ssh2/lib/protocol/kex.js';
@@ -13,5 +13,5 @@ export { default as Protocol } from 'ssh2/lib/protocol/Protocol.js';
 export const { KexInit } = kex;
 export const { parseKey } = keyParser;
 export const { generateKeyPairSync } = keygen;
-/** Resolves when it can be used. */
+/** Resolves when the package can be used. */
 export const ready = crypto.init;

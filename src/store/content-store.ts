@@ -1,5 +1,5 @@
-// Contents by their SHA-256, on a disk that may be full, damaged, or written to by several processes at once. A store is
-// a memory aid: it fails nobody, and what it gives has the digest that was asked for.
+// Stores contents by their SHA-256 on disk. The disk may be full or damaged, and several processes may write. A store is
+// a cache: its failures affect nobody, and the content that it returns has the requested digest.
 import { hash, randomBytes } from 'node:crypto';
 import { readdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,25 +11,25 @@ import { maxRecords, Pack, type Place } from './pack.ts';
 import { PiecewiseWriter, smallBytes } from './piecewise-writer.ts';
 
 export interface StoreOptions {
-  /** A private directory, which is made; whose rooms share its limit. */
+  /** A private directory, which is created; its rooms share the size limit. */
   readonly root: string;
-  /** Whose contents these are: what is in one room is in no other. */
+  /** The owner of the contents: rooms share nothing. */
   readonly room: string;
   readonly limitBytes: number;
 }
 
 const maxPackBytes = 64 << 20;
-/** A smaller store would be nothing but its own turnover. */
+/** The minimum size: a smaller store would evict everything at once. */
 export const minStoreBytes = 1 << 20;
-/** After a failure, such as of a full disk, nothing is put for so long, in ms. */
+/** After a failure, such as a full disk, nothing is stored for this time, in ms. */
 const restMs = 60_000;
 const readBytes = 1 << 20;
-/** One part in so many of the disk is left free. */
+/** One part in this many of the disk is left free. */
 const keptFree = 20;
-/** The number of a pack and that of a record make one. */
+/** Combines the number of a pack and that of a record. */
 const packUnit = 2 * maxRecords;
 
-/** 48 bits of the digest: the record has all of it. */
+/** 48 bits of the digest; the record has all of it. */
 const keyOf = (digest: string): number => Number.parseInt(digest.slice(0, 12), 16);
 
 export class ContentStore implements Contents {
@@ -37,15 +37,15 @@ export class ContentStore implements Contents {
   readonly #directory: string;
   readonly #packs: (Pack | undefined)[] = [];
   readonly #byStem = new Map<string, number>();
-  /** Packs whose contents cannot be read, though there is a list. */
+  /** Packs that have a list but cannot be read. */
   readonly #unread = new Set<string>();
-  /** By key, where the record is. */
+  /** The position of each record, by key. */
   readonly #index = new Map<number, number>();
   readonly #packBytes: number;
   #own: OwnPack | undefined;
   #restsUntilMs = 0;
 
-  /** Throws ERR_CONFIG when others could change what is in it. */
+  /** Throws ERR_CONFIG when other users could change the contents. */
   constructor(options: StoreOptions) {
     this.#options = options;
     this.#directory = join(options.root, options.room);
@@ -54,18 +54,18 @@ export class ContentStore implements Contents {
     this.refresh();
   }
 
-  /** How many contents are known. */
+  /** The number of known contents. */
   get count(): number {
     return this.#index.size;
   }
 
-  /** Learns what other processes have put and removed. */
+  /** Picks up the changes of other processes. */
   refresh(): void {
     this.#quietly(() => {
       const stems = readdirSync(this.#directory)
         .filter((name) => name.endsWith('.list'))
         .map((name) => join(this.#directory, name.slice(0, -'.list'.length)))
-        // Of two copies the later one counts: the other may be damaged.
+        // The later of two copies counts: the earlier one may be damaged.
         .sort();
       const there = new Set(stems);
       for (const [stem, number] of this.#byStem) if (!there.has(stem)) this.#forget(stem, number);
@@ -226,7 +226,7 @@ export class ContentStore implements Contents {
     const most = limitBytes - this.#packBytes;
     const used = evict(root, most);
     const { bavail, blocks, bsize } = statfsSync(root);
-    // Others need the disk more.
+    // Leave the rest of the disk to others.
     const free = bavail * bsize - (blocks * bsize) / keptFree - this.#packBytes;
     if (free < 0 && evict(root, used + free) + free < 0) throw new Error('the disk is full');
   }
@@ -247,7 +247,7 @@ export class ContentStore implements Contents {
     own?.close();
   }
 
-  /** Does what may fail: then nothing is put for a while. */
+  /** Runs `work`; if that fails, nothing is stored for a while. */
   #quietly(work: () => void): void {
     try {
       work();

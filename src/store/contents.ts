@@ -1,29 +1,29 @@
-// What others need of a store.
+// The interface of a store.
 
 /** Contents by their SHA-256, in lower-case hex. */
 export interface Contents {
   has(digest: string, size: number): boolean;
-  /** The content, or undefined when it is not there whole. For contents that fit into memory. */
+  /** The content, or undefined when it is not complete. For contents that fit into memory. */
   get(digest: string, size: number): Buffer | undefined;
-  /** The content in pieces, which hold until the next one; the reader proves it, and says when it is `damaged`. */
+  /** The content in pieces, each valid until the next; the reader verifies the digest, and calls `damaged` if it is wrong. */
   read(digest: string, size: number): Iterable<Buffer> | undefined;
   damaged(digest: string): void;
-  /** Keeps a content, if that can be done. Its digest is proved. */
+  /** Stores a content with a verified digest, if possible. */
   put(digest: string, content: Buffer): void;
-  /** Keeps a content that comes in pieces. */
+  /** Stores a content that arrives in pieces. */
   begin(): ContentWriter;
-  /** Writes what is still in memory. */
+  /** Writes buffered contents to disk. */
   flush(): void;
 }
 
 export interface ContentWriter {
   write(piece: Buffer): void;
-  /** Keeps it, if it has this digest. */
+  /** Stores the content if it has this digest. */
   end(digest: string): void;
   drop(): void;
 }
 
-/** A store that has nothing and keeps nothing. */
+/** A store that is always empty. */
 export const noContents: Contents = {
   has: () => false,
   get: () => undefined,

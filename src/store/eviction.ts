@@ -1,8 +1,8 @@
-// Keeps a store below its limit: the packs that were of use least lately go first, whoever put them there.
+// Keeps a store below its size limit: the least recently used packs are removed first, of all processes.
 import { lstatSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** More packs than that would make looking for new ones slow. */
+/** More packs would make it slow to look for new ones. */
 const maxPacks = 1_000;
 
 interface Stored {
@@ -10,7 +10,7 @@ interface Stored {
   usedMs: number;
 }
 
-/** Removes packs until the store has no more than so many bytes; returns how many it has then. */
+/** Removes packs until the store is within the limit; returns its size then. */
 export function evict(root: string, limitBytes: number): number {
   const packs = [...found(root)].sort(([, a], [, b]) => b.usedMs - a.usedMs);
   let bytes = 0;
@@ -23,22 +23,22 @@ export function evict(root: string, limitBytes: number): number {
   return bytes;
 }
 
-/** How many bytes a store has. */
+/** The size of a store, in bytes. */
 export const storedBytes = (root: string): number =>
   [...found(root).values()].reduce((sum, { bytes }) => sum + bytes, 0);
 
-/** The content goes first: a list without it is nothing. */
+/** Removes the content first: a list without content is ignored. */
 export function removePack(stem: string): void {
   for (const end of ['.pack', '.list']) {
     try {
       rmSync(stem + end, { force: true });
     } catch {
-      // Another time.
+      // Retried by a later eviction.
     }
   }
 }
 
-/** All packs of all rooms, by the paths of their files without what they end with. */
+/** All packs of all rooms, by path without extension. */
 function found(root: string): Map<string, Stored> {
   const packs = new Map<string, Stored>();
   for (const room of namesIn(root)) {

@@ -1,14 +1,14 @@
-// A pack that this process adds to.
+// The pack that this process appends to.
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { encodeRecord, maxRecords, Pack } from './pack.ts';
 
-/** So much is kept in memory before it is written. */
+/** The size of the write buffer, in bytes. */
 const pendingBytes = 1 << 20;
 
 const createFlags =
   constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW;
 
-/** Makes a file of this user alone, where nothing is. */
+/** Creates a private file that must not exist. */
 export const createFile = (path: string): number => openSync(path, createFlags, 0o600);
 
 export function writeNew(path: string, bytes: Buffer): void {

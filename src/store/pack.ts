@@ -1,17 +1,17 @@
-// One pack of a store: a file with contents one after another, and beside it a list of their digests, which is written last.
+// A pack of a store: a file of concatenated contents, and a list of their digests, which is written last.
 import { closeSync, constants, fstatSync, openSync, readSync, utimesSync } from 'node:fs';
 
-/** Of a record in the list: SHA-256, where the content begins, and its length, both as 48-bit numbers. */
+/** The size of a record in the list: SHA-256, and the offset and length of the content as 48-bit numbers. */
 export const recordBytes = 44;
 const digestBytes = 32;
 const numberBytes = 6;
 
-/** The list is no longer: a digest of it is found by its number. */
+/** The maximum number of records, which are addressed by number. */
 export const maxRecords = 1 << 20;
 
 const readFlags = constants.O_RDONLY | constants.O_NOFOLLOW;
 
-/** Where a content is in its pack. */
+/** The position of a content in its pack. */
 export interface Place {
   readonly at: number;
   readonly length: number;
@@ -26,7 +26,7 @@ export function encodeRecord(digest: string, { at, length }: Place): Buffer {
 }
 
 export class Pack {
-  /** The paths of its two files without what they end with. */
+  /** The path of both files without extension. */
   readonly stem: string;
   #records = Buffer.alloc(0);
   #count = 0;
@@ -54,7 +54,7 @@ export class Pack {
     };
   }
 
-  /** Takes note of records that were written. */
+  /** Adds records that were written. */
   add(records: Buffer): void {
     const used = this.#count * recordBytes;
     if (used + records.length > this.#records.length) {
@@ -66,14 +66,14 @@ export class Pack {
     this.#count += records.length / recordBytes;
   }
 
-  /** Reads what was added to the list since. Throws what the system says. */
+  /** Reads new records of the list. Throws system errors. */
   readList(): void {
     this.#isMarked = false;
     const fd = openSync(`${this.stem}.list`, readFlags);
     try {
       const from = this.#count * recordBytes;
       const size = Math.min(fstatSync(fd).size, maxRecords * recordBytes);
-      // What ended in the middle of a record was ended by force.
+      // An incomplete record was left by a killed process.
       const whole = Math.floor((size - from) / recordBytes) * recordBytes;
       if (whole <= 0) return;
       const records = Buffer.alloc(whole);
@@ -84,7 +84,7 @@ export class Pack {
     }
   }
 
-  /** Fills the memory with a part of a content; returns how much there was. Throws what the system says. */
+  /** Reads a part of a content into the buffer; returns its length. Throws system errors. */
   read(memory: Buffer, at: number): number {
     this.#fd ??= openSync(`${this.stem}.pack`, readFlags);
     this.#mark();
@@ -97,7 +97,7 @@ export class Pack {
     return got;
   }
 
-  /** Notes that it was of use: packs that are not go first. */
+  /** Marks the pack as recently used. */
   #mark(): void {
     if (this.#isMarked) return;
     this.#isMarked = true;

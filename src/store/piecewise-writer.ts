@@ -1,4 +1,4 @@
-// Keeps a content that comes in pieces: in memory while it is small, then in a pack of its own.
+// Stores a content that arrives in pieces: in memory while it is small, then in its own pack.
 import { createHash } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import type { ContentWriter } from './contents.ts';

@@ -8,7 +8,7 @@ import type { FileRange } from '../../protocol/log-records.ts';
 /** A file that was named cannot be read here, or is another one: what is in it has to be sent. */
 export class NotShared extends Error {}
 
-/** How much is read at once, in bytes. */
+/** The size of a read, in bytes. */
 const pieceBytes = 512 << 10;
 
 export class LogFiles {
