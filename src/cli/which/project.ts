@@ -21,7 +21,7 @@ export interface ProjectRecord {
 
 const markers = [ownDirectory, '.gomote.toml', '.git'];
 
-/** Longer than any buildlet lives, in ms. */
+/** Longer than the lifetime of any buildlet, in ms. */
 const keptMs = 90 * 24 * 3_600_000;
 
 /** How many buildlets of a project are remembered. */

@@ -49,11 +49,11 @@ export interface ExecOptions {
 
 /** How a command ended. A failed command is a result, not an error. */
 export interface ExecResult {
-  /** Whether it ended with status 0. */
+  /** Whether the exit status is 0. */
   readonly ok: boolean;
-  /** Its exit status; undefined when a signal ended it. */
+  /** The exit status; undefined when a signal ended the command. */
   readonly exitCode: number | undefined;
-  /** The name of the signal that ended it, such as SIGKILL; else undefined. */
+  /** The signal that ended the command, such as SIGKILL; otherwise undefined. */
   readonly signal: string | undefined;
   /** That signal's number on Linux. */
   readonly signalNumber: number | undefined;

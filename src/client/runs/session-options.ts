@@ -9,7 +9,7 @@ export interface SessionReadOptions extends LogOutputs {
   from?: number | 'end' | undefined;
   /** Neither slow the command nor keep it alive by reading. Default false. */
   observe?: boolean | undefined;
-  /** Called once an outage that the connection was lost and is being made again. */
+  /** Called once for each outage, when the connection is lost and being reopened. */
   onLost?: ((error: GomoteError) => void) | undefined;
   /** Ends the reading, which then fails with ERR_ABORTED; the session goes on. */
   signal?: AbortSignal | undefined;
@@ -38,6 +38,6 @@ export interface SessionOptions {
   runAhead?: boolean | undefined;
   /** Whether to ask when the output was written, for `edit`. Default false. Buildlets without the feature `times` do not tell. */
   times?: boolean | undefined;
-  /** Called when its processes stand still, with why, and with undefined when they go on. */
+  /** Called with the reason when its processes are stopped, and with undefined when they continue. */
   onStandstill?: ((standstill: Standstill | undefined) => void) | undefined;
 }

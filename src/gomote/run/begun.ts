@@ -1,4 +1,4 @@
-// Whether a run has begun: before that, the buildlet does not know it.
+// Tracks whether a run has started: before that, the buildlet does not know it.
 import type { CallOptions } from '../../client/client-options.ts';
 import { GomoteError, unlessAborted } from '../../errors.ts';
 
@@ -17,13 +17,13 @@ export class Begun {
     this.#isSession.catch(() => undefined);
   }
 
-  /** It has begun, as a session or not; gives that back. */
+  /** Marks the run as started, as a session or not; returns the argument. */
   with(isSession: boolean): boolean {
     this.#resolve(isSession);
     return isSession;
   }
 
-  /** When `run` fails before it has begun, it never does. */
+  /** When `run` fails before it has started, it never will. */
   async orFail<T>(run: Promise<T>): Promise<T> {
     try {
       return await run;
@@ -33,7 +33,7 @@ export class Begun {
     }
   }
 
-  /** Does it once the run has begun. Fails as the run does when that never happens, and with ERR_UNSUPPORTED without sessions. */
+  /** Calls `work` once the run has started. Fails like the run if it never starts, and with ERR_UNSUPPORTED without sessions. */
   async andThen(act: () => Promise<void>, { signal }: CallOptions = {}): Promise<void> {
     if (await unlessAborted(this.#isSession, signal)) return await act();
     throw new GomoteError('ERR_UNSUPPORTED', `${this.#name} has no sessions`, {

@@ -1,4 +1,4 @@
-// Commands that stop when a line of their output matches.
+// Stops commands when a line of their output matches.
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { GomoteError } from '../../errors.ts';
 import { breakFeature } from '../../protocol/features.ts';
@@ -7,7 +7,7 @@ import { breakLimit } from '../../protocol/session.ts';
 /**
  * Throws ERR_UNSUPPORTED where the buildlet cannot stop a command, and ERR_USAGE for an expression that is too long.
  *
- * @param option What the caller calls it.
+ * @param option The caller's name of the option, for messages.
  */
 export async function requireBreak(
   client: BuildletClient,

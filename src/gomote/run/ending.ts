@@ -1,21 +1,21 @@
-// How a run ended, when that is a failure of the run and not of its command.
+// Errors for runs whose command has no exit status.
 import { formatDuration } from '../../duration.ts';
 import { GomoteError, NotStartedError } from '../../errors.ts';
 import { parseProcessState } from '../../protocol/process-state.ts';
 import type { SessionEnd, SessionRequest } from '../../protocol/session.ts';
 
-/** What was asked for, where that is known. */
+/** The request, if known. */
 export type Limits = Pick<SessionRequest, 'timeoutMs' | 'idleTimeoutMs'>;
 
-/** What the caller calls the two limits. */
+/** The caller's names of the two limits, for messages. */
 type LimitNames = Record<keyof Limits, string>;
 
 const ownNames: LimitNames = { timeoutMs: 'timeoutMs', idleTimeoutMs: 'idleTimeoutMs' };
 
 /**
- * Why the command has no status of its own: it never started, ran out of time, or its output is not whole.
+ * Returns why the command has no exit status: it never started, ran out of time, or its output is incomplete.
  *
- * @param lostBytes How much of its output could not be read; then nothing is believed.
+ * @param lostBytes How much output could not be read; more than 0 is a failure, whatever the status.
  */
 export function failureOf(
   end: SessionEnd,
@@ -29,7 +29,7 @@ export function failureOf(
   return new GomoteError('ERR_LOST', message, { hint: `the command itself: ${end.state}` });
 }
 
-/** A duration as it is given to options. */
+/** Formats a duration as options accept it. */
 export const shortDuration = (durationMs: number): string =>
   durationMs % 1_000 === 0 ? formatDuration(durationMs) : `${durationMs}ms`;
 

@@ -1,9 +1,9 @@
-// Finds a run by its id or the beginning of it.
+// Finds a run by its id or a prefix of it.
 import { didYouMean } from '../../did-you-mean.ts';
 import { GomoteError } from '../../errors.ts';
 import type { SessionInfo } from '../../protocol/session.ts';
 
-/** The run of that id or beginning; throws ERR_UNKNOWN_SESSION when there is none, or more than one. */
+/** Finds a run by id or prefix; throws ERR_UNKNOWN_SESSION when none or several match. */
 export function findRun(runs: readonly SessionInfo[], name: string, given: string): SessionInfo {
   const exact = runs.find(({ id }) => id === given);
   if (exact !== undefined) return exact;

@@ -20,7 +20,7 @@ export async function follow(
   const over = new AbortController();
   void session
     .sendInput(input.source, { signal: over.signal, offset: input.offset })
-    // What stops the input stops the output too, unless it is the end.
+    // A failure of the input also stops the output.
     .catch((error) => over.abort(error));
   try {
     return await session.read({ ...reading, signal: anySignal(signal, over.signal) });

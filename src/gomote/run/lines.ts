@@ -1,7 +1,7 @@
 // The lines of a stream of text.
 import { StringDecoder } from 'node:string_decoder';
 
-/** Each without its end, `\n` or `\r\n`; the last also when nothing ends it. */
+/** Yields lines without their line ends, `\n` or `\r\n`; the last line need not have one. */
 export async function* linesOf(source: AsyncIterable<Uint8Array>): AsyncGenerator<string, void> {
   const decoder = new StringDecoder();
   let open = '';

@@ -1,19 +1,19 @@
 // The command that becomes the remote user's shell, and how to recognize it.
 
-/** Becomes `$SHELL`, or `sh` where that is unset or gone, as a login shell, or to run one line. */
+/** Executes `$SHELL`, or `sh` where that is unset or missing, as a login shell or with one line. */
 const becomeShell =
   's=$SHELL; command -v "$s" >/dev/null || s=sh; ' +
   'if [ $# -eq 0 ]; then exec "$s" -l; else exec "$s" -c "$1"; fi';
 
 const cmd = '/bin/sh';
 
-/** The shell, or one line that it runs. */
+/** The command for the login shell, or for one line that it runs. */
 export const loginShell = (line: string): { cmd: string; args: string[] } => ({
   cmd,
   args: ['-c', becomeShell, 'sh', ...(line === '' ? [] : [line])],
 });
 
-/** The line that it runs, '' for the shell itself; undefined for any other command. */
+/** The line that the shell runs, '' for a login shell; undefined for any other command. */
 export function shellCommandLine(command: readonly string[]): string | undefined {
   const [program, flag, script, , line = ''] = command;
   return program === cmd && flag === '-c' && script === becomeShell ? line : undefined;

@@ -1,15 +1,15 @@
-// A run whose end this side did not see.
+// Errors for runs whose end the client did not see.
 import type { Session } from '../../client/runs/session.ts';
 import { GomoteError, isConnectionError } from '../../errors.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
 
-/** How long a command has between TERM and KILL unless the caller says so, in ms. */
+/** The default delay between TERM and KILL, in ms. */
 export const defaultKillAfterMs = 5_000;
 
-/** How long ending a run that nobody wants any more may take, in ms. */
+/** The time limit for ending an abandoned run, in ms. */
 const endMs = 2_000;
 
-/** A failure of the connection says how to go on; after one on this side nobody wants the command any more, and it is ended. */
+/** After a connection failure, the error explains how to continue; after a local failure, the command is ended. */
 export async function lostRun(
   error: unknown,
   session: Session,

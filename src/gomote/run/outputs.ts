@@ -1,10 +1,10 @@
-// What a command writes: kept as text up to a limit, and passed on to whoever reads it.
+// The output of a command: kept as text up to a limit, and forwarded to readers.
 import { Readable, Writable } from 'node:stream';
 
-/** Which of the two streams; `all`: both, as they came. */
+/** One of the streams; `all`: both, in order of arrival. */
 export type OutputName = 'stdout' | 'stderr' | 'all';
 
-/** Takes a piece; resolves when it can take more. */
+/** Writes a chunk; resolves when it can accept more. */
 type Take = (chunk: Buffer) => Promise<void>;
 
 interface Kept {
@@ -14,7 +14,7 @@ interface Kept {
 
 /** The outputs of one run. */
 export class Outputs {
-  /** Where the command's output is to be written. */
+  /** The sinks for the output of the command. */
   readonly stdout = this.#writable('stdout');
   readonly stderr = this.#writable('stderr');
   readonly #maxBuffer: number;
@@ -30,7 +30,7 @@ export class Outputs {
     this.#maxBuffer = maxBuffer;
   }
 
-  /** Whether more was written to one of them than is kept. */
+  /** Whether one of the outputs was longer than what is kept. */
   get isTruncated(): boolean {
     return Object.values(this.#kept).some(({ bytes }) => bytes > this.#maxBuffer);
   }
@@ -39,7 +39,7 @@ export class Outputs {
     return Buffer.concat(this.#kept[name].chunks).toString();
   }
 
-  /** Writes to the stream as well, and waits for it. It is not ended. */
+  /** Also writes to the stream, with backpressure. The stream is not ended. */
   copyTo(from: OutputName, stream: Writable): void {
     const take = (chunk: Buffer) =>
       new Promise<void>((resolve, reject) => {
@@ -48,7 +48,7 @@ export class Outputs {
     this.#takers.push({ from, take });
   }
 
-  /** A stream of what is written from now on. A slow reader slows the command; one that is destroyed does not. */
+  /** A stream of the output from now on. A slow reader slows the command; a destroyed one does not. */
   read(from: OutputName): Readable {
     const tap = new Tap();
     this.#taps.push(tap);
@@ -57,7 +57,7 @@ export class Outputs {
     return tap;
   }
 
-  /** There is no more; with an error, readers fail with it. */
+  /** Ends the readers; with an error, they fail with it. */
   end(error?: Error): void {
     this.#end = { error };
     for (const tap of this.#taps) tap.finish(error);
@@ -71,7 +71,7 @@ export class Outputs {
         Promise.all(takers.map(({ take }) => take(chunk))).then(() => done(), done);
       },
     });
-    // What a run that was cancelled wrote last may fail when nobody reads the run any more.
+    // The last write of a cancelled run may fail when nobody awaits it any more.
     writable.on('error', () => undefined);
     return writable;
   }
@@ -84,7 +84,7 @@ export class Outputs {
   }
 }
 
-/** A stream to read from, which says when it can take more. */
+/** A readable stream that reports when it can accept more. */
 class Tap extends Readable {
   #waiting: (() => void)[] = [];
 
@@ -105,7 +105,7 @@ class Tap extends Readable {
   finish(error: Error | undefined): void {
     if (this.destroyed) return;
     if (error === undefined) return void this.push(null);
-    // Not everybody who takes a stream listens for its failure: the run itself tells it too.
+    // A reader need not listen for errors: the run reports them too.
     if (this.listenerCount('error') === 0) this.on('error', () => undefined);
     this.destroy(error);
   }

@@ -1,5 +1,5 @@
-// Where the tree that one works in was pushed on a buildlet: commands run there unless told otherwise. Kept here, so that a
-// run asks nothing for it, and under the buildlet's address and password, so that another one of the same name has none.
+// Records where a tree was pushed on a buildlet: commands run there by default. The record is local, so that a
+// run needs no request for it; its key is the buildlet's address and password, so that another buildlet of the same name has none.
 
 import { dirname, join } from 'node:path';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
@@ -12,7 +12,7 @@ import { normalizeRelativePath } from '../../protocol/relative-path.ts';
 
 type Buildlet = Pick<BuildletClient, 'ipPort' | 'remoteName' | 'target'>;
 
-/** Longer than any buildlet lives, in ms. */
+/** Longer than the lifetime of any buildlet, in ms. */
 const keptMs = 90 * 24 * 3_600_000;
 
 const what = 'the directory of pushed trees';
@@ -21,8 +21,8 @@ const recordsIn = (environment: NodeJS.ProcessEnv): string =>
   join(userDirectory(environment, 'XDG_STATE_HOME', '.local', 'state'), 'gomote-pushed');
 
 /**
- * A hash (FNV-1a, 64 bits) of what tells buildlets and trees apart. Nobody else chooses these, and 64 bits are too few to
- * tell a password; Node's crypto takes a tenth of a run to load.
+ * A hash (FNV-1a, 64 bits) of the identity of buildlets and trees. Nobody else chooses the input, and 64 bits reveal no
+ * password. Loading Node's crypto would take a tenth of the time of a run.
  */
 function recordName({ ipPort, remoteName, target }: Buildlet, top: string): string {
   let hash = 0xcbf29ce484222325n;
@@ -31,7 +31,7 @@ function recordName({ ipPort, remoteName, target }: Buildlet, top: string): stri
   return hash.toString(16).padStart(16, '0');
 }
 
-/** Notes that the tree at `top`, a real path, is in `dir` of the buildlet. What cannot be written is not noted. */
+/** Records that the tree at `top`, a real path, is in `dir` of the buildlet. Failures to write are ignored. */
 export function notePushed(
   buildlet: Buildlet,
   { top, dir }: { readonly top: string; readonly dir: string },
@@ -43,11 +43,11 @@ export function notePushed(
     replaceFile(join(records, recordName(buildlet, top)), bytesOfName(dir));
     removeOldFiles(records, keptMs);
   } catch {
-    // A run needs --dir then, as without a push.
+    // The user must pass --dir then, as without a push.
   }
 }
 
-/** Where the nearest tree around the current directory was pushed on the buildlet; undefined when none was. */
+/** Where the nearest tree around the current directory was pushed on the buildlet; undefined without a push. */
 export function pushedDirectory(
   buildlet: Buildlet,
   environment: NodeJS.ProcessEnv,
@@ -60,7 +60,7 @@ export function pushedDirectory(
       if (found !== undefined || top === dirname(top)) return found;
     }
   } catch {
-    // The current directory has gone, or somebody else could have written what is there.
+    // The current directory was removed, or another user could have written the record.
     return undefined;
   }
 }
@@ -75,7 +75,7 @@ function read(path: string): string | undefined {
 }
 
 /**
- * Where a command starts when nobody says it: where the tree was pushed. One that is named by its path in the work directory,
+ * The default directory of a command: where the tree was pushed. A command that is a path in the work directory,
  * as with Go's gomote, starts in its own directory: `go/src/make.bash` in `go/src`.
  */
 export const startDirectory = (cmd: string, pushed = ''): string =>

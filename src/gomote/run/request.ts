@@ -1,4 +1,4 @@
-// What a command is asked to be run as.
+// Builds the request for a command.
 import { closedNetworkVariable, type SessionRequest } from '../../protocol/session.ts';
 import { traceVariables } from '../../tracing.ts';
 import { checkInside } from '../inside.ts';
@@ -7,29 +7,29 @@ import { actingBuilder } from './acting-builder.ts';
 
 /** How a command is run. */
 export interface CommandOptions {
-  /** Where to run, relative to the work directory, which is `.`. Default: where the tree was pushed. */
+  /** The directory, relative to the work directory, which is `.`. Default: where the tree was pushed. */
   readonly dir?: string | undefined;
-  /** Variables, as an object or as `KEY=VALUE`, over those of the builder type. */
+  /** Variables, as an object or as `KEY=VALUE`, which override those of the builder type. */
   readonly env?: Readonly<Record<string, string>> | readonly string[] | undefined;
-  /** PATH: `$PATH` stands for the old elements, `$WORKDIR` inside one for the work directory. Empty: none. */
+  /** PATH: `$PATH` expands to the default elements, `$WORKDIR` to the work directory. Empty: no PATH. */
   readonly path?: readonly string[] | undefined;
-  /** Runs the command outside the work directory. Default: if its name has no slash, or begins with one. */
+  /** Runs the command outside the work directory. Default: true if its name has no slash or begins with one. */
   readonly system?: boolean | undefined;
-  /** Runs a program of the buildlet's own in place of the command, which only names it. Default: none. */
+  /** Runs a built-in program of the buildlet; the command is only its name in lists. Default: none. */
   readonly subsystem?: 'sftp' | undefined;
-  /** Tells how the command is run before its output. */
+  /** Prints how the command is run before its output. */
   readonly debug?: boolean | undefined;
-  /** Takes the network from the command. */
+  /** Runs the command without a network. */
   readonly firewall?: boolean | undefined;
-  /** Uses the environment of this builder type, which has the same host type. */
+  /** Uses the environment of this builder type, which must have the same host type. */
   readonly builderEnv?: string | undefined;
-  /** The command's longest time, in ms; then the run fails with ERR_TIMEOUT. 0: no limit. */
+  /** The time limit of the command, in ms; then the run fails with ERR_TIMEOUT. 0: no limit. */
   readonly timeoutMs?: number | undefined;
-  /** The longest time without output, in ms; then the run fails with ERR_TIMEOUT. 0: no limit. */
+  /** The time limit without output, in ms; then the run fails with ERR_TIMEOUT. 0: no limit. */
   readonly idleTimeoutMs?: number | undefined;
-  /** How long the command has between TERM and KILL, in ms. Default 5 s. */
+  /** The delay between TERM and KILL, in ms. Default 5 s. */
   readonly killAfterMs?: number | undefined;
-  /** How long a lost connection is tried again, in ms. Default 5 minutes. */
+  /** How long to try to reopen a lost connection, in ms. Default 5 minutes. */
   readonly reconnectMs?: number | undefined;
 }
 
@@ -80,8 +80,8 @@ const isList = (env: NonNullable<CommandOptions['env']>): env is readonly string
   Array.isArray(env);
 
 /**
- * Whether a command is found as in a shell: a bare name on PATH, `./x` in the directory of the run. Go's gomote finds both
- * in the work directory, as it finds `dir/x`.
+ * Whether a command is looked up as in a shell: a bare name on PATH, `./x` in the directory of the run. Go's gomote looks up both
+ * in the work directory, like `dir/x`.
  */
 const isOfSystem = (cmd: string, dir: string): boolean =>
   !cmd.includes('/') || (dir === '' ? cmd.startsWith('/') : /^\.?\//.test(cmd));

@@ -1,60 +1,60 @@
-// A run as a program holds it: to be awaited, read line by line, or left.
+// The handle of a run: to await it, read its lines, or detach it.
 import { Readable } from 'node:stream';
 import type { CallOptions } from '../../client/client-options.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
 import { linesOf } from './lines.ts';
 import { type OutputName, Outputs } from './outputs.ts';
 
-/** How a command ended. One that failed is a result, not an error. */
+/** How a command ended. A failed command is a result, not an error. */
 export interface RunResult {
-  /** By which `attach` finds the run. */
+  /** The id for `attach`. */
   readonly id: string;
-  /** Whether it ended with status 0. */
+  /** Whether the exit status is 0. */
   readonly ok: boolean;
-  /** Its exit status; undefined when a signal ended it. */
+  /** The exit status; undefined when a signal ended the command. */
   readonly exitCode: number | undefined;
-  /** The name of the signal that ended it, such as SIGKILL; else undefined. */
+  /** The signal that ended the command, such as SIGKILL; otherwise undefined. */
   readonly signal: string | undefined;
-  /** What it wrote, as text, up to `maxBuffer` bytes. */
+  /** Standard output as text, up to `maxBuffer` bytes. */
   readonly stdout: string;
-  /** The same of its other output; empty where the buildlet merges both. */
+  /** Standard error in the same way; empty where the buildlet merges both. */
   readonly stderr: string;
-  /** Whether it wrote more than that to one of them. */
+  /** Whether one of the outputs was longer than that. */
   readonly isTruncated: boolean;
 }
 
-/** How the command ended, as far as the buildlet tells. */
+/** How the command ended, as reported by the buildlet. */
 export type CommandEnd = Pick<RunResult, 'exitCode' | 'signal'>;
 
-/** What a run is made of. */
+/** The parts of a run. */
 interface RunParts {
   readonly id: string;
   readonly maxBuffer: number | undefined;
-  /** Runs it to its end, or reads it to there. */
+  /** Runs the command, or reads an existing run, to its end. */
   readonly work: (outputs: Outputs, signal: AbortSignal) => Promise<CommandEnd>;
   readonly kill: (killSignal: string, options: KillOptions) => Promise<void>;
   readonly resize: (columns: number, rows: number) => Promise<void>;
   readonly leave: (options: CallOptions) => Promise<void>;
 }
 
-/** What `kill` takes. */
+/** The options of `kill`. */
 export interface KillOptions extends CallOptions {
-  /** When to send KILL to what is left of it, in ms. Default: never. */
+  /** After how long to send KILL to the remaining processes, in ms. Default: never. */
   killAfterMs?: number | undefined;
 }
 
-/** How much of each output is kept, in bytes, unless the caller says so. */
+/** The default limit of each output, in bytes. */
 const defaultMaxBuffer = 64 << 20;
 
 /**
- * A command on a buildlet, which runs already. Awaited, it gives a {@link RunResult} once it has ended; iterated, the lines of
- * its standard output as they come.
+ * A running command on a buildlet. Awaiting it returns a {@link RunResult}; iterating it returns the lines of
+ * its standard output as they arrive.
  *
- * It fails with ERR_NOT_STARTED, ERR_TIMEOUT, ERR_ABORTED, or, when it is not known how the command ended, with ERR_LOST,
+ * It fails with ERR_NOT_STARTED, ERR_TIMEOUT, ERR_ABORTED, or, when the outcome of the command is unknown, with ERR_LOST,
  * ERR_CONNECT or ERR_BROKEN.
  */
 export class Run implements Promise<RunResult>, AsyncIterable<string> {
-  /** By which `attach` finds it. */
+  /** The id for `attach`. */
   readonly id: string;
   readonly #parts: RunParts;
   readonly #outputs: Outputs;
@@ -67,11 +67,11 @@ export class Run implements Promise<RunResult>, AsyncIterable<string> {
     this.#parts = parts;
     this.#outputs = new Outputs(parts.maxBuffer ?? defaultMaxBuffer);
     this.#result = this.#run();
-    // A run whose handle nobody looks at must not end the process.
+    // A rejected run that nobody awaits must not end the process.
     this.#result.catch(() => undefined);
   }
 
-  /** As of any promise. */
+  /** As for any promise. */
   get [Symbol.toStringTag](): string {
     return 'Run';
   }
@@ -96,22 +96,22 @@ export class Run implements Promise<RunResult>, AsyncIterable<string> {
     }
   }
 
-  /** Its standard output from now on: take it before anything is awaited. A slow reader slows the command. */
+  /** Standard output from now on: get it before awaiting anything. A slow reader slows the command. */
   get stdout(): Readable {
     return this.#outputs.read('stdout');
   }
 
-  /** Its standard error, in the same way. */
+  /** Standard error, in the same way. */
   get stderr(): Readable {
     return this.#outputs.read('stderr');
   }
 
-  /** One of its outputs, or both as they come, as a stream of the Web. */
+  /** One of the outputs, or both in order of arrival, as a web stream. */
   stream(from: OutputName = 'stdout'): ReadableStream<Uint8Array> {
     return Readable.toWeb(this.#outputs.read(from)) as ReadableStream<Uint8Array>;
   }
 
-  /** The lines of one of its outputs, or of both as they come. */
+  /** The lines of one of the outputs, or of both in order of arrival. */
   lines(from: OutputName = 'stdout'): AsyncIterableIterator<string> {
     return linesOf(this.#outputs.read(from));
   }
@@ -120,7 +120,7 @@ export class Run implements Promise<RunResult>, AsyncIterable<string> {
     return this.lines();
   }
 
-  /** Sends a signal, by default SIGTERM, to its process group. One that has ended already is no error. */
+  /** Sends a signal, by default SIGTERM, to the process group. It is no error when the command has already ended. */
   async kill(killSignal = 'SIGTERM', options: KillOptions = {}): Promise<void> {
     try {
       await this.#parts.kill(killSignal, options);
@@ -129,19 +129,19 @@ export class Run implements Promise<RunResult>, AsyncIterable<string> {
     }
   }
 
-  /** Tells the size of the terminal on which it runs. */
+  /** Resizes the terminal of the command. */
   async resize(columns: number, rows: number): Promise<void> {
     await this.#parts.resize(columns, rows);
   }
 
-  /** Leaves it running, however long nobody reads it; awaited, this handle then fails with ERR_ABORTED. Gives its id. */
+  /** Leaves the command running without a reader; awaiting this handle then fails with ERR_ABORTED. Returns the id. */
   async detach(options: CallOptions = {}): Promise<string> {
     await this.#parts.leave(options);
     this.#leaving.abort(new GomoteError('ERR_ABORTED', `run ${this.id} was left running`));
     return this.id;
   }
 
-  /** As of any promise. */
+  /** As for any promise. */
   // biome-ignore lint/suspicious/noThenProperty: a run can be awaited.
   async then<A = RunResult, B = never>(
     onResult?: ((result: RunResult) => A | PromiseLike<A>) | null,
@@ -150,14 +150,14 @@ export class Run implements Promise<RunResult>, AsyncIterable<string> {
     return await this.#result.then(onResult, onError);
   }
 
-  /** As of any promise. */
+  /** As for any promise. */
   async catch<B = never>(
     onError?: ((error: unknown) => B | PromiseLike<B>) | null,
   ): Promise<RunResult | B> {
     return await this.#result.catch(onError);
   }
 
-  /** As of any promise. */
+  /** As for any promise. */
   async finally(onEnd?: (() => void) | null): Promise<RunResult> {
     return await this.#result.finally(onEnd);
   }

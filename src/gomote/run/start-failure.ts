@@ -1,7 +1,7 @@
-// Explains why a command did not start, with the words that were typed.
+// Explains why a command did not start, in terms of the command line.
 import { NotStartedError } from '../../errors.ts';
 
-/** The failure of `cmd` in `dir`; a buildlet names both by their paths on its own disk. */
+/** The error for `cmd` in `dir`; a buildlet reports both as paths on its own disk. */
 export function startFailure(
   { state, reason, message }: NotStartedError,
   cmd: string,

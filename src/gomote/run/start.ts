@@ -1,4 +1,4 @@
-// Starts a command on a buildlet, as a session where the buildlet has them, else by the base protocol; or picks up a run.
+// Starts a command on a buildlet, as a session if the buildlet supports them, otherwise by the base protocol; or attaches to a run.
 
 import { withOutputs, withStream } from '../../client/given-streams.ts';
 import { randomId } from '../../client/random-id.ts';
@@ -21,26 +21,26 @@ import type { Outputs } from './outputs.ts';
 import { type CommandEnd, Run } from './run.ts';
 import { startFailure } from './start-failure.ts';
 
-/** The buildlet on which it runs. */
+/** The buildlet of the run. */
 interface RunPlace extends Pick<Place, 'name' | 'client'> {
-  /** Does the work, and words its failure as the backend does. */
+  /** Runs `work`, and explains its failure by the backend. */
   readonly explained: <T>(work: () => Promise<T>) => Promise<T>;
-  /** Ends all work on the buildlet. */
+  /** Aborts all calls to the buildlet. */
   readonly signal: AbortSignal;
 }
 
 type Source = AsyncIterable<Uint8Array>;
 
-/** What one run has beside its request. */
+/** The state of a run besides its request. */
 interface Parts {
   readonly outputs: Outputs;
-  /** Aborts when it is left running. */
+  /** Aborts when the run is detached. */
   readonly leaving: AbortSignal;
   readonly source: Source | undefined;
   readonly noted: Noted | undefined;
 }
 
-/** Starts a command at once. `makeRequest` gives what it is asked to be run as. */
+/** Starts a command immediately. `makeRequest` returns the request. */
 export function startRun(
   { name, client, explained, signal: ending }: RunPlace,
   makeRequest: () => Promise<SessionRequest>,
@@ -51,7 +51,7 @@ export function startRun(
   const { breakOn, onStandstill } = options;
   const times = options.bundleOnFailure !== undefined;
   const session = client.sessions.get(id, { reconnectMs, onStandstill, times });
-  // What is done to the run at once waits until the buildlet knows it.
+  // Calls on the handle wait until the buildlet knows the run.
   const begun = new Begun(name);
   const signal = anySignal(...[ending, options.signal].filter((one) => one !== undefined));
   const run = async (outputs: Outputs, leaving: AbortSignal, source?: Source) => {
@@ -98,7 +98,7 @@ export function startRun(
   );
 }
 
-/** Picks up a run that was started before. */
+/** Attaches to an existing run. */
 export function attachRun(
   { name, client, explained, signal: ending }: RunPlace,
   id: string,

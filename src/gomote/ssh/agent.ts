@@ -1,23 +1,23 @@
-// The agent of an SSH client, as commands on the buildlet reach it: a socket there for one command.
+// Forwards the SSH client's agent to a command on the buildlet, by a socket for that command.
 import { randomBytes } from 'node:crypto';
 import { joinStreams } from '../../files/join-streams.ts';
 import type { SshCommand } from '../../ssh/services.ts';
 import type { Buildlet } from '../buildlet.ts';
 
 interface Agent {
-  /** By which the command finds it. */
+  /** The variable with the path of the socket. */
   readonly env: readonly string[];
   close(): void;
 }
 
-/** Undefined when the client did not ask for it. */
+/** Undefined when agent forwarding was not requested. */
 export async function openAgent(
   buildlet: Buildlet,
   { openAgent: connect }: SshCommand,
   signal: AbortSignal,
 ): Promise<Agent | undefined> {
   if (connect === undefined) return undefined;
-  // Nobody can guess it, and the socket is for the user of commands alone.
+  // The path cannot be guessed, and only the user of commands can connect to the socket.
   const path = `/tmp/gomote-agent-${randomBytes(12).toString('hex')}`;
   const { ports } = buildlet.client;
   const listener = await ports.listen(

@@ -1,28 +1,28 @@
 // Host entries for OpenSSH, a block for each buildlet.
 //
-// A word that ssh does not know, in any block, keeps it from reading the whole configuration: only those that it has had since
-// it knows Include (7.3) are used.
+// An unknown keyword in any block makes ssh reject the whole configuration: only keywords that exist since
+// version 7.3, which added Include, are used.
 import { GomoteError } from '../../errors.ts';
 import { quoted } from '../../printable.ts';
 import { hostKeyAlias, type SshFiles } from './state.ts';
 
-/** A buildlet as ssh is to know it. */
+/** A buildlet as a host of ssh. */
 export interface SshHost {
-  /** `BACKEND/NAME`, or an address: by which the buildlet is found, whatever the options then. */
+  /** `BACKEND/NAME`, or an address, which identifies the buildlet regardless of options. */
   readonly name: string;
-  /** What can be given to ssh, each of letters, digits and `._-`. */
+  /** The host names for ssh, of letters, digits and `._-`. */
   readonly aliases: readonly string[];
 }
 
 /** How ssh reaches a buildlet. */
 interface Way {
   readonly files: SshFiles;
-  /** The words of the command whose standard input and output speak SSH, before the name of the buildlet. */
+  /** The proxy command without its last argument, the name of the buildlet. */
   readonly command: readonly string[];
   readonly platform: NodeJS.Platform;
 }
 
-/** Begins each block, and is followed by the buildlet's name. */
+/** The beginning of each block, before the buildlet's name. */
 const mark = '# buildlet ';
 
 const headLines = [
@@ -30,7 +30,7 @@ const headLines = [
   '# gomote ssh-config --remove takes it away.',
 ];
 
-/** Ends in a newline. Throws ERR_CONFIG when a path cannot be written into such a file. */
+/** Formats a block, with a final newline. Throws ERR_CONFIG when a path cannot be written in this format. */
 export function hostBlock({ name, aliases }: SshHost, { files, command, platform }: Way): string {
   const quote = platform === 'win32' ? quotedForWindows : quotedForShell;
   const proxy = [...command, name].map((word) => quote(word).replaceAll('%', '%%')).join(' ');
@@ -58,11 +58,11 @@ export function hostBlock({ name, aliases }: SshHost, { files, command, platform
   return `${[`${mark}${name}`, `Host ${aliases.join(' ')}`, ...lines].join('\n')}\n`;
 }
 
-/** The text of a file with these blocks. */
+/** Formats a file with these blocks. */
 export const fileOf = (blocks: Iterable<string>): string =>
   [...headLines, '', ...blocks].join('\n');
 
-/** The blocks of such a text, by the names of their buildlets. */
+/** Parses such a file: its blocks by the names of their buildlets. */
 export function blocksIn(text: string): Map<string, string> {
   const blocks = new Map<string, string>();
   for (const part of text.split(new RegExp(`^(?=${mark})`, 'm'))) {
@@ -72,7 +72,7 @@ export function blocksIn(text: string): Map<string, string> {
   return blocks;
 }
 
-/** A path as a value: in quotes, which ssh has no escape for. Throws ERR_CONFIG when it cannot be written. */
+/** A quoted path. Throws ERR_CONFIG for a path with quotes, which ssh cannot escape. */
 export function configPath(path: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they end lines, or are cut off
   if (/["\\*?[\]%$\u0000-\u001f\u007f]/.test(path)) throw unwritable(path);
@@ -84,7 +84,7 @@ const unwritable = (path: string): GomoteError =>
     hint: 'set XDG_STATE_HOME to another directory, of letters and digits',
   });
 
-/** In a way that sh, csh and fish take for the same word. */
+/** Quotes a word so that sh, csh and fish read it in the same way. */
 function quotedForShell(word: string): string {
   if (/^[\w@%+=:,./-]+$/.test(word)) return word;
   return `'${word.replaceAll(/['\\]/g, (odd) => (odd === "'" ? `'"'"'` : `'\\\\'`))}'`;

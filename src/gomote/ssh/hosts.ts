@@ -1,4 +1,4 @@
-// By what names ssh knows buildlets.
+// The host names of buildlets for ssh.
 import { builderTypeOfName, nameEnding } from '../../builders.ts';
 import { GomoteError } from '../../errors.ts';
 import { buildletName } from '../../protocol/buildlet-name.ts';
@@ -8,13 +8,13 @@ import type { Gomote } from '../gomote.ts';
 import type { ListedBuildlet } from '../list.ts';
 import type { SshHost } from './host-entries.ts';
 
-/** No host of the Internet ends so: no entry of the user's can be meant. */
+/** A suffix that no Internet host has, so that it cannot match an entry of the user. */
 const ending = '.gomote';
 
 /**
- * The named buildlets, or all of the user's. `onFailure` is called for each backend that does not answer.
+ * Returns the named buildlets, or all of the user's. `onFailure` is called for each backend that does not answer.
  *
- * @throws GomoteError ERR_UNKNOWN_BUILDLET for a name that is none.
+ * @throws GomoteError ERR_UNKNOWN_BUILDLET for an unknown name.
  */
 export async function sshHosts(
   gomote: Gomote,
@@ -43,7 +43,7 @@ export async function sshHosts(
       const aliases = [
         aliasOf(instance, ...places),
         ...(label === undefined ? [] : [aliasOf(label, ...places)]),
-        // A name of this form is no other host's.
+        // No other host has a name of this form.
         ...(isPlain && places.length === 0 ? [instance] : []),
       ];
       return { name: `${backend}/${instance}`, aliases: withSmallLetters(aliases) };
@@ -66,7 +66,7 @@ function named(name: string, all: readonly ListedBuildlet[], backend: string): L
 const aliasOf = (...parts: readonly string[]): string =>
   `${parts.map((part) => part.replaceAll(/[^\w.-]+/g, '-').replace(/^[-.]+/, '')).join('.')}${ending}`;
 
-/** ssh may look for a host in small letters. */
+/** ssh may look up a host in lower case. */
 const withSmallLetters = (aliases: readonly string[]): string[] => [
   ...new Set(aliases.flatMap((alias) => [alias, alias.toLowerCase()])),
 ];

@@ -1,4 +1,4 @@
-// The line in the user's own configuration of ssh that names our file: put first, and taken away again.
+// Adds the Include line for our file to the user's ssh configuration, and removes it.
 import {
   existsSync,
   lstatSync,
@@ -15,21 +15,21 @@ import { configPath } from './host-entries.ts';
 
 const comment = '# The buildlets of gomote, added by gomote ssh-config --write.';
 
-/** What is to be the first line of the user's file: below a Host line it would be for those hosts alone. */
+/** The first line of the user's file: below a Host line it would apply only to those hosts. */
 export const includeLine = (config: string): string => `Include ${configPath(config)}`;
 
-/** Whether the file has the line, wherever it is. */
+/** Whether the file has the line anywhere. */
 export const hasInclude = (file: string, line: string): boolean =>
   linesOf(read(file)).some((one) => one.trim() === line);
 
-/** Puts the line into the file, unless it is there; all else stays as it is, byte for byte. Whether it was put there. */
+/** Adds the line unless the file has it; keeps the rest byte for byte. Returns whether it was added. */
 export function addInclude(file: string, line: string): boolean {
   if (hasInclude(file, line)) return false;
   write(file, `${comment}\n${line}\n\n${read(file)}`);
   return true;
 }
 
-/** Takes the line away again, with what was added with it. Whether it was there. */
+/** Removes the line, and everything that was added with it. Returns whether the file had it. */
 export function removeInclude(file: string, line: string): boolean {
   if (!hasInclude(file, line)) return false;
   const text = read(file);
@@ -39,7 +39,7 @@ export function removeInclude(file: string, line: string): boolean {
     : linesOf(text)
         .filter((one) => one.trim() !== line && one !== comment)
         .join('\n');
-  // What was made for the line alone goes with it, unless it is a link to something.
+  // Remove a file that was created for the line, unless it is a link.
   if (rest === '' && lstatSync(file).isFile()) rmSync(file);
   else write(file, rest);
   return true;
@@ -47,7 +47,7 @@ export function removeInclude(file: string, line: string): boolean {
 
 const linesOf = (text: string): string[] => text.split('\n');
 
-/** Each byte as one character: a file of any encoding comes out as it was. */
+/** One character per byte: files of any encoding are preserved. */
 function read(file: string): string {
   try {
     return readFileSync(file, 'latin1');
@@ -57,7 +57,7 @@ function read(file: string): string {
   }
 }
 
-/** Replaces the content, keeping the mode; of a link, that of the file to which it leads. */
+/** Replaces the content and keeps the mode; for a link, of its target. */
 function write(file: string, text: string): void {
   try {
     if (!existsSync(dirname(file))) mkdirSync(dirname(file), { mode: 0o700 });

@@ -1,7 +1,7 @@
-// An error as one line.
+// Formats an error as one line.
 import { GomoteError, messageOf } from '../../errors.ts';
 
-/** What failed, and what to do next. */
+/** The message and the hint. */
 export const lineOf = (error: unknown): string =>
   error instanceof GomoteError && error.hint !== undefined
     ? `${error.message}; ${error.hint}`

@@ -1,4 +1,4 @@
-// A command of an SSH client, as a run on the buildlet.
+// Runs a command of an SSH client on the buildlet.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isGomoteError, NotStartedError } from '../../errors.ts';
 import { printable } from '../../printable.ts';
@@ -12,24 +12,24 @@ import { openAgent } from './agent.ts';
 import { lineOf } from './line-of.ts';
 
 interface Surroundings {
-  /** Aborts when the client has left. */
+  /** Aborts when the client disconnects. */
   readonly signal: AbortSignal;
-  /** Whether commands get input, and a terminal if one is asked for. */
+  /** Whether commands get input, and a terminal if requested. */
   readonly hasSessions: boolean;
 }
 
 type Say = (line: string) => void;
 
-/** How long a command has between TERM and KILL when its client has gone, in ms. */
+/** The delay between TERM and KILL after the client has disconnected, in ms. */
 const killAfterMs = 2_000;
 
-/** How long to wait before the size of a terminal is told again, in ms. */
+/** The delay before retrying to send the terminal size, in ms. */
 const retrySizeMs = 100;
 
-/** Stands in a text for bytes that were not UTF-8. */
+/** The replacement character, in text that was decoded from invalid UTF-8. */
 const replacement = '\ufffd';
 
-/** Runs it to its end, and tells the client how that was. Never fails. */
+/** Runs the command to its end, and reports the outcome to the client. Never fails. */
 export async function runCommand(
   buildlet: Buildlet,
   command: SshCommand,
@@ -40,7 +40,7 @@ export async function runCommand(
   channel.once('gone', () => gone.abort(new Error('the client has closed the channel')));
   const until = anySignal(signal, gone.signal);
   const say: Say = (line) => {
-    // A terminal does not go to the beginning of the next line by itself.
+    // A raw terminal needs a carriage return too.
     const end = command.tty === undefined ? '\n' : '\r\n';
     if (!channel.stderr.destroyed) channel.stderr.write(`gomote: ${printable(line)}${end}`);
   };
@@ -78,7 +78,7 @@ function wordsOf({ wanted }: SshCommand): Words {
   return { ...loginShell(line), hasInput: true };
 }
 
-/** What a buildlet with the base protocol alone can do. */
+/** Runs the command by the base protocol. */
 function wordsForBase(name: string, command: SshCommand, say: Say): Words {
   const { channel, wanted, tty } = command;
   if (wanted.kind !== 'exec') {
@@ -103,12 +103,12 @@ function start(
   const { channel } = command;
   const run = buildlet.run(cmd, args, {
     system: true,
-    // Relative paths of scp and rsync are those of the work directory.
+    // Relative paths of scp and rsync begin in the work directory.
     dir: '.',
     env: [...command.env, ...env],
     tty: hasInput ? command.tty : undefined,
     subsystem,
-    // It ends with the client, which may still be told how.
+    // The command ends with the client, which may still receive its status.
     stdin: hasInput ? channel.iterator({ destroyOnReturn: false }) : undefined,
     stdout: channel,
     stderr: channel.stderr,
@@ -121,12 +121,12 @@ function start(
     if (signalByName(name) !== undefined) void run.kill(name).catch(() => undefined);
   };
   command.onResize = sizes(run, until);
-  // What a command gets that writes into a pipe which nobody reads; one that writes nothing is ended too.
+  // As for a command that writes to a pipe without a reader; a command that writes nothing is also ended.
   command.onUnread = () => void run.kill('SIGPIPE', { killAfterMs }).catch(() => undefined);
   return run;
 }
 
-/** Tells the run the size of its terminal until it knows the one that holds. */
+/** Sends the terminal size until the run has the current one. */
 function sizes(run: Run, signal: AbortSignal): SshCommand['onResize'] {
   let wanted: readonly [columns: number, rows: number] | undefined;
   let isTelling = false;
@@ -156,5 +156,5 @@ function endOf({ exitCode, signal }: RunResult): Parameters<SshCommand['end']>[0
   return exitCode ?? (signal === undefined ? undefined : { signal, message: `ended by ${signal}` });
 }
 
-/** As shells have it. */
+/** As in shells. */
 const statusOf = ({ reason }: NotStartedError): number => (reason === 'not-found' ? 127 : 126);

@@ -1,4 +1,4 @@
-// A buildlet as an SSH server, over two byte streams: commands are runs there, sockets are its ports.
+// Serves a buildlet by SSH, over two byte streams: commands are runs on the buildlet, forwards are its ports.
 import type { Readable, Writable } from 'node:stream';
 import { GomoteError, messageOf } from '../../errors.ts';
 import { sessionFeature, sftpFeature } from '../../protocol/features.ts';
@@ -8,23 +8,23 @@ import { lineOf } from './line-of.ts';
 import { runCommand } from './run-command.ts';
 import { serverKeys } from './state.ts';
 
-/** What {@link serveSsh} takes. */
+/** The options of {@link serveSsh}. */
 export interface ServeSshOptions {
   readonly input: Readable;
   readonly output: Writable;
-  /** Told a line of what the client cannot be told by SSH. */
+  /** Called with messages that SSH cannot transport to the client. */
   readonly onTrouble: (line: string) => void;
   readonly signal: AbortSignal;
 }
 
 /**
- * Serves one client, until it leaves or `signal` aborts; then what it had running there is ended. Fails when the buildlet
- * cannot be reached at first.
+ * Serves one client until it disconnects or `signal` aborts; then ends its commands on the buildlet. Fails when the buildlet
+ * cannot be reached at the beginning.
  */
 export async function serveSsh(buildlet: Buildlet, options: ServeSshOptions): Promise<void> {
   const { input, output, onTrouble, signal } = options;
   const { client, name } = buildlet;
-  // What the client says first waits for us.
+  // The first bytes from the client wait in the stream.
   input.pause();
   const [{ SshConnection }, keys, hasSessions, hasSftp] = await Promise.all([
     import('../../ssh/connection.ts'),
@@ -53,7 +53,7 @@ export async function serveSsh(buildlet: Buildlet, options: ServeSshOptions): Pr
       try {
         return await buildlet.explained(() => client.ports.listen(target, onConnection, call));
       } catch (error) {
-        // The client learns no reason.
+        // The client is told no reason.
         onTrouble(lineOf(error));
         throw error;
       }

@@ -1,4 +1,4 @@
-// What OpenSSH is told of buildlets: printed, written into a file of our own, and taken away again.
+// Prints the OpenSSH configuration for buildlets, writes it into our own file, and removes it.
 import { execFile } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { userInfo } from 'node:os';
@@ -15,10 +15,10 @@ import { blocksIn, fileOf, hostBlock, type SshHost } from './host-entries.ts';
 import { addInclude, hasInclude, includeLine, removeInclude } from './include.ts';
 import { makeKeys, sshFiles } from './state.ts';
 
-/** What is pinned, so that a program of the desktop finds the same buildlets. */
+/** Options that are fixed in the entries, so that a desktop program finds the same buildlets. */
 const pinned = ['GOMOTE_CONFIG_DIR', 'XDG_CONFIG_HOME', 'XDG_STATE_HOME'];
 
-/** The entries of these buildlets, by their names. The keys that they name are made. */
+/** The entries of these buildlets, by name. Creates the keys for them. */
 export async function hostBlocks(
   backends: Backends,
   hosts: readonly SshHost[],
@@ -29,7 +29,7 @@ export async function hostBlocks(
   return new Map(hosts.map((host) => [host.name, hostBlock(host, way)]));
 }
 
-/** Starts this gomote again, with the options that find the same buildlets. */
+/** The command that starts this gomote with options that find the same buildlets. */
 function proxyCommand({ settings }: Backends): string[] {
   const { environment, user, passwordFile } = settings;
   const { file, args } = nodeCommand();
@@ -45,20 +45,20 @@ function proxyCommand({ settings }: Backends): string[] {
   ];
 }
 
-/** What writing has done. */
+/** The result of writing. */
 export interface WrittenConfig {
   readonly file: string;
-  /** The user's configuration of ssh. */
+  /** The user's ssh configuration file. */
   readonly sshConfig: string;
-  /** The line that it needs. */
+  /** The line that it must have. */
   readonly line: string;
-  /** Whether it has the line, had it before, or was left alone. */
+  /** Whether the line was added, existed before, or was not added. */
   readonly include: 'added' | 'there' | 'left';
 }
 
 /**
- * Writes the entries into our own file, with those that are there already if `keep` says so, and names it in the user's
- * configuration. Nothing is written that ssh cannot read.
+ * Writes the entries into our own file, with the existing ones if `keep` is set, and includes it in the user's
+ * configuration. Does not write anything that ssh rejects.
  */
 export async function writeSshConfig(
   backends: Backends,
@@ -81,7 +81,7 @@ export async function writeSshConfig(
   return { file, sshConfig, line, include: 'added' };
 }
 
-/** Takes away all that was written, the keys with it. Gives what was removed. */
+/** Removes everything that was written, also the keys. Returns what was removed. */
 export function removeSshConfig(
   { settings: { environment } }: Backends,
   given: string | undefined,
@@ -96,7 +96,7 @@ export function removeSshConfig(
 const usualConfig = (environment: NodeJS.ProcessEnv): string =>
   join(homeDirectory(environment), '.ssh', 'config');
 
-/** ssh knows the home directory from the system, whatever HOME says. */
+/** ssh takes the home directory from the system, not from HOME. */
 const isReadBySsh = (environment: NodeJS.ProcessEnv): boolean =>
   homeDirectory(environment) === userInfo().homedir;
 
@@ -109,7 +109,7 @@ function readKept(file: string): string {
   }
 }
 
-/** Lets ssh, where it is installed, read the text before anything depends on it. */
+/** Checks the text with ssh, if installed, before it is written. */
 async function checkBySsh(file: string, text: string): Promise<void> {
   const tried = `${file}.tried`;
   replaceFile(tried, text);

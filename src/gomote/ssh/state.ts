@@ -1,4 +1,4 @@
-// What our SSH keeps of this user: two key pairs, made once, and the files that OpenSSH is told of.
+// The SSH files of the user: two key pairs, created once, and the files for OpenSSH.
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { randomId } from '../../client/random-id.ts';
@@ -8,23 +8,23 @@ import { readOwnFile } from '../../files/private-file.ts';
 import { userDirectory } from '../../files/user-directories.ts';
 import type { ParsedKey } from '../../ssh/ssh2.ts';
 
-/** By what name the server's key is known, whatever buildlet it stands for. */
+/** The name of the host key, the same for every buildlet. */
 export const hostKeyAlias = 'gomote';
 
 export interface SshFiles {
   readonly directory: string;
-  /** What OpenSSH shows us. */
+  /** The key of the client. */
   readonly userKey: string;
-  /** What we show OpenSSH. */
+  /** The host key of the server. */
   readonly hostKey: string;
   readonly knownHosts: string;
-  /** The entries of buildlets. */
+  /** The file with the entries of buildlets. */
   readonly config: string;
 }
 
 const what = 'the directory of ssh keys';
 
-/** Where they are; the directory is made. Throws ERR_CONFIG when others could change it. */
+/** The paths of the files; creates the directory. Throws ERR_CONFIG when other users could change it. */
 export function sshFiles(environment: NodeJS.ProcessEnv): SshFiles {
   const directory = join(
     userDirectory(environment, 'XDG_STATE_HOME', '.local', 'state'),
@@ -41,7 +41,7 @@ export function sshFiles(environment: NodeJS.ProcessEnv): SshFiles {
   };
 }
 
-/** The keys of our server, which are made when there are none. Throws ERR_CONFIG when they cannot be used. */
+/** The keys of the server, created if missing. Throws ERR_CONFIG when they cannot be used. */
 export async function serverKeys(
   environment: NodeJS.ProcessEnv,
 ): Promise<{ hostKey: ParsedKey; userKey: ParsedKey }> {
@@ -59,7 +59,7 @@ export async function serverKeys(
   return { hostKey, userKey };
 }
 
-/** Makes the keys unless they are there: all of them under their names at once, also when two do it at the same time. */
+/** Creates missing keys: all appear at the same time, also when two processes create them. */
 export async function makeKeys(files: SshFiles): Promise<void> {
   const keys = join(files.directory, 'keys');
   if (isThere(files.knownHosts)) return;
@@ -79,7 +79,7 @@ export async function makeKeys(files: SshFiles): Promise<void> {
     }
     renameSync(partial, keys);
   } catch (error) {
-    // Another has made them meanwhile.
+    // Another process has created them meanwhile.
     if (!['ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')) throw error;
   } finally {
     rmSync(partial, { recursive: true, force: true });
