@@ -1,4 +1,4 @@
-// Reads the script that makes new buildlets ready, and the files that it needs.
+// Reads a setup script and the files that it needs.
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SetupSource } from '../builders.ts';
@@ -7,12 +7,12 @@ import { readTrustedFile } from '../files/private-file.ts';
 import { errnoText } from '../protocol/process-state.ts';
 import type { Setup, SetupFile } from './setup.ts';
 
-/** Reads one file; `what` is how messages call it. */
+/** Reads a file; `what` is its name in messages. */
 export type ReadSetupFile = (path: string, what: string) => Buffer;
 
 /**
- * @param dir Where its files are to be there. Default: the work directory.
- * @throws GomoteError ERR_LOCAL_FILE, or what `read` throws.
+ * @param dir The directory of its files on the buildlet. Default: the work directory.
+ * @throws GomoteError ERR_LOCAL_FILE, or errors of `read`.
  */
 export function readSetup(
   { directory, script, files }: SetupSource,
@@ -31,7 +31,7 @@ export function readSetup(
   };
 }
 
-/** Those of a host type and of a builder type, in the order in which they run. */
+/** The setups of a host type and of a builder type, in the order in which they run. */
 export const readSetupsOf = (
   ...types: readonly { readonly setup?: SetupSource | undefined }[]
 ): Setup[] =>

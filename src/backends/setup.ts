@@ -1,4 +1,4 @@
-// The script that makes a new buildlet ready: sent there with the files that it needs, and run.
+// Sends a setup script with its files to a new buildlet, and runs it.
 import { createHash } from 'node:crypto';
 import { Writable } from 'node:stream';
 import type { BuilderType } from '../builders.ts';
@@ -8,40 +8,40 @@ import { GomoteError, isGomoteError, messageOf } from '../errors.ts';
 import { printable } from '../printable.ts';
 import type { SessionRequest } from '../protocol/session.ts';
 
-/** A file that is on the buildlet before the script runs. */
+/** A file to send before the script runs. */
 export interface SetupFile {
-  /** Where, relative to the work directory. */
+  /** The destination, relative to the work directory. */
   readonly path: string;
   /** What is in it. */
   readonly bytes: Uint8Array;
-  /** Whether it gets the mode 755, else 644. */
+  /** Whether its mode is 755 and not 644. */
   readonly isExecutable: boolean;
 }
 
-/** A script and what it needs, read already. */
+/** A script and its files, in memory. */
 export interface Setup {
-  /** As messages call it. */
+  /** Its name in messages. */
   readonly name: string;
   /** The script itself. */
   readonly bytes: Uint8Array;
-  /** What is there before it runs. */
+  /** The files to send before it runs. */
   readonly files: readonly SetupFile[];
 }
 
 export interface SetupRun {
-  /** Whose environment it gets. Absent: none beyond the machine's own. */
+  /** The builder type whose environment it gets. Absent: only the environment of the machine. */
   readonly builder?: BuilderType | undefined;
-  /** Takes both of its outputs. Absent: nothing does. */
+  /** Receives both of its outputs. Absent: they are discarded. */
   readonly output?: Writable | undefined;
   readonly signal: AbortSignal;
-  /** What a failure tells the user to do. */
+  /** The hint in the error of a failure. */
   readonly hint?: string | undefined;
 }
 
-/** How much of its last output an error message shows, in characters. */
+/** The maximum length of the output in an error message, in characters. */
 const shownLength = 400;
 
-/** The digest of all that a setup does, in the order in which it is done. */
+/** The digest of everything that a setup does, in order. */
 export function digestOfSetups(setups: readonly Setup[]): string {
   const digest = createHash('sha256');
   const add = (bytes: Uint8Array | string) => {
@@ -60,7 +60,7 @@ export function digestOfSetups(setups: readonly Setup[]): string {
 }
 
 /**
- * Runs it in the work directory, as a run that `logs` and `ps` show. The script is removed afterwards, its files stay.
+ * Runs the script in the work directory, as a run that `logs` and `ps` show. Removes the script afterwards, but not its files.
  *
  * @throws GomoteError ERR_SETUP when it fails, with its exit status and its last lines.
  */
@@ -81,7 +81,7 @@ export async function runSetup(
   await client.put(Buffer.from(bytes), path, 0o700, { signal });
   const tail = new Tail(output);
   try {
-    // Without a `#!` line it is a shell script.
+    // A script without a `#!` line is a shell script.
     const isOwn = Buffer.from(bytes.subarray(0, 2)).toString() === '#!';
     const [cmd, args] = isOwn ? [path, []] : ['/bin/sh', [path]];
     const state = await runToEnd(
@@ -107,7 +107,7 @@ export async function runSetup(
   }
 }
 
-/** How it ended, in the buildlet's words; undefined when that was well. */
+/** The failure as reported by the buildlet; undefined when it succeeded. */
 async function runToEnd(
   client: BuildletClient,
   request: SessionRequest,
@@ -130,7 +130,7 @@ async function runToEnd(
   return ok ? undefined : state;
 }
 
-/** Passes output on, and keeps the end of it. */
+/** Forwards output, and keeps the end of it. */
 class Tail extends Writable {
   #end = '';
 
@@ -144,7 +144,7 @@ class Tail extends Writable {
     });
   }
 
-  /** Its last lines, as part of a message. */
+  /** The last lines, as part of a message. */
   get shown(): string {
     const lines = this.#end.trim().split('\n').slice(-3);
     return lines.join('') === '' ? '' : `: ${printable(lines.join(' / '))}`;

@@ -1,9 +1,9 @@
-// What kind of buildlet begins with a snapshot, where the user does not say.
+// The default type of a buildlet that starts from a snapshot.
 import type { Context } from './context.ts';
 
 /**
- * The builder type of the buildlet that the snapshot is of, whose backend becomes the usual one unless the user has chosen one;
- * undefined without a snapshot, and when its type was not known.
+ * Returns the builder type of the original buildlet, and makes its backend the default unless the user has chosen one;
+ * undefined without a snapshot, and when the type is unknown.
  */
 export async function typeOfSnapshot(
   tag: string | undefined,

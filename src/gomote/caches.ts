@@ -1,4 +1,4 @@
-// The caches of all backends.
+// Lists and removes the caches of all backends.
 import type { KeptCache } from '../backends/backend.ts';
 import type { CallOptions } from '../client/client-options.ts';
 import { GomoteError, isGomoteError } from '../errors.ts';
@@ -7,11 +7,11 @@ import { type ListBuildletsOptions, ofAll } from './list.ts';
 
 /** A directory that outlives buildlets. */
 export interface ListedCache extends KeptCache {
-  /** The name of the backend that keeps it. */
+  /** The name of its backend. */
   readonly backend: string;
 }
 
-/** What calls for caches take. */
+/** Options of calls for caches. */
 export interface CacheOptions extends CallOptions, Pick<ListBuildletsOptions, 'onFailure'> {}
 
 export const listCaches = (
@@ -22,7 +22,7 @@ export const listCaches = (
     ((await backend.caches?.(call)) ?? []).map((cache) => ({ ...cache, backend: backend.name })),
   );
 
-/** Throws ERR_UNKNOWN_CACHE when no backend has one of that name. */
+/** Removes the cache. Throws ERR_UNKNOWN_CACHE when no backend has one of that name. */
 export async function purgeCache(
   name: string,
   backends: Backends,
@@ -35,7 +35,7 @@ export async function purgeCache(
       try {
         return [await backend.purgeCache?.(name, call)];
       } catch (error) {
-        // It says what the backend is no reason for, such as that the cache is in use.
+        // The cause is not the backend but, for example, that the cache is in use.
         if (isGomoteError(error, 'ERR_CONFLICT')) return [error];
         throw error;
       }

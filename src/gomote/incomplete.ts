@@ -1,14 +1,14 @@
-// Trees of which a part was left: everything else has been done, and what was not is named.
+// Errors for incomplete pushes and pulls: they name what was not transferred.
 import { type ErrorCode, GomoteError, type GomoteErrorOptions } from '../errors.ts';
 import { quoted } from '../printable.ts';
 import type { PullSummary } from '../sync/pull/pull-options.ts';
 import type { PushSummary } from '../sync/push/push-target.ts';
 
-/** A push or a pull that left something; `summary` tells what was done. */
+/** A push or a pull that was incomplete; `summary` says what was done. */
 export class IncompleteError extends GomoteError {
   /** The name of its class. */
   override readonly name = 'IncompleteError';
-  /** What was done, and what was not. */
+  /** What was transferred, and what was not. */
   readonly summary: PushSummary | PullSummary;
 
   constructor(
@@ -22,10 +22,10 @@ export class IncompleteError extends GomoteError {
   }
 }
 
-/** How many paths a message names. */
+/** The maximum number of paths in a message. */
 const shownPaths = 5;
 
-/** The first of the paths, and how many more there are. */
+/** Formats the first paths, and the number of others. */
 export function somePaths(
   paths: readonly string[],
   inFull: (path: string) => string = (path) => path,
@@ -35,7 +35,7 @@ export function somePaths(
   return `${shown.join('; ')}${left > 0 ? ` and ${left} more` : ''}`;
 }
 
-/** Throws when something could not be sent. */
+/** Throws when a path could not be sent. */
 export function throwUnsent(summary: PushSummary): void {
   const [only] = summary.unsent.values();
   if (only === undefined) return;
@@ -45,13 +45,13 @@ export function throwUnsent(summary: PushSummary): void {
   });
 }
 
-/** What the caller calls the two ways out of a conflict. */
+/** The caller's names of the two options that resolve a conflict, for messages. */
 interface Cures {
   readonly force: string;
   readonly keepBoth: string;
 }
 
-/** Throws when something was left as it is. */
+/** Throws when a path was left unchanged. */
 export function throwIncompletePull(
   summary: PullSummary,
   {
@@ -67,7 +67,7 @@ export function throwIncompletePull(
   if (left.length === 0) return;
   const code = conflicts.length > 0 ? 'ERR_CONFLICT' : refused.length > 0 ? 'ERR_PATH' : 'ERR_LOST';
   const rest = dryRun ? 'nothing was done' : 'everything else has come';
-  // With keepBoth, a conflict is left only where something else has the name that the other version would get.
+  // With keepBoth, a conflict remains only where the name for the other version is taken.
   const other = keepBoth
     ? 'or move away what is called NAME.remote here'
     : `${cures.keepBoth} writes NAME.remote beside it`;
@@ -79,6 +79,6 @@ export function throwIncompletePull(
   throw new IncompleteError(code, message, summary, { hint: rest + cure });
 }
 
-/** The reason, which may begin with the path again. */
+/** The reason without the path, with which it may begin. */
 const withoutPath = (path: string, reason: string): string =>
   reason.startsWith(quoted(path)) ? reason.slice(quoted(path).length).trim() : reason;

@@ -1,4 +1,4 @@
-// Paths on a buildlet, as a caller gives them.
+// Checks paths on a buildlet that a caller passes.
 
 import { GomoteError } from '../errors.ts';
 import { normalizeRelativePath } from '../protocol/relative-path.ts';
@@ -14,7 +14,7 @@ export function checkInside(what: string, path: string): void {
   });
 }
 
-/** The directory in plain form. Throws ERR_PATH when it is outside the work directory, ERR_USAGE when it is none. */
+/** Normalizes a directory. Throws ERR_PATH when it is outside the work directory, ERR_USAGE when it is invalid. */
 export function directoryInside(what: string, given: string): string {
   checkInside(what, given);
   const dir = normalizeRelativePath(given);

@@ -1,4 +1,4 @@
-// The result of a setup, kept as a snapshot: the next buildlet with the same setup begins with it.
+// Caches the result of a setup as a snapshot: the next buildlet with the same setup starts from it.
 import { createHash } from 'node:crypto';
 import { arch, platform } from 'node:os';
 import { digestOfSetups, type Setup } from '../backends/setup.ts';
@@ -8,24 +8,24 @@ import type { Backends } from './backends.ts';
 import type { Wanted } from './find-type.ts';
 import { type Restore, restorer, takeSnapshot, userSnapshots } from './snapshots.ts';
 
-/** How old a result may be, in ms: what it has fetched grows old. */
+/** The maximum age of a result, in ms: downloads in it become outdated. */
 const oldestMs = 7 * 24 * 3_600_000;
 
-/** How many are kept, and how many bytes of them. */
+/** The maximum number and total size of results. */
 const keptCount = 10;
 const keptBytes = 20 * 2 ** 30;
 
 export interface KeptSetup {
-  /** Puts the result into a new buildlet; absent: there is none. */
+  /** Restores the result in a new buildlet; absent: there is none. */
   readonly restore?: Restore | undefined;
-  /** Keeps the result that the first buildlet has. */
+  /** Stores the result of the first buildlet. */
   keep(client: BuildletClient, name: string, signal: AbortSignal): Promise<void>;
 }
 
 /**
- * Of buildlets of this machine: what a setup does outside of the work directory is still there.
+ * Finds the cached result. Only for buildlets on this machine, where the effects of a setup outside the work directory remain.
  *
- * @param tell Called with what the user should know.
+ * @param tell Called with messages for the user.
  */
 export function keptSetup(
   { backend, builder, host }: Wanted,

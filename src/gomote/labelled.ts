@@ -1,12 +1,12 @@
-// Buildlets by the label that their user has given them for a name.
+// Finds buildlets by the label `name`.
 import type { AnyBackend } from '../backends/backend.ts';
 import { nameEnding } from '../builders.ts';
 import { GomoteError } from '../errors.ts';
 import { nameLabel } from '../protocol/labels.ts';
 
 /**
- * The name of the buildlet with that label `name`; undefined when there is none, and for words of the form of names, which
- * cannot be labels. Throws ERR_CONFLICT when several have it.
+ * Returns the name of the buildlet with this label `name`; undefined when there is none, and for words in the form of buildlet names,
+ * which cannot be labels. Throws ERR_CONFLICT when several buildlets have the label.
  */
 export async function labelled(
   backend: AnyBackend,

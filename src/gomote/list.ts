@@ -1,4 +1,4 @@
-// The buildlets of all backends.
+// Lists the buildlets of all backends.
 import type { AnyBackend, Instance, ListCall, PartsCall } from '../backends/backend.ts';
 import { isAdHocHost } from '../backends/ssh/ad-hoc.ts';
 import type { CallOptions } from '../client/client-options.ts';
@@ -12,22 +12,22 @@ export interface ListedBuildlet extends Instance {
   readonly name: string;
   /** Its name in its backend. */
   readonly instance: string;
-  /** The name of that. */
+  /** The name of the backend. */
   readonly backend: string;
 }
 
-/** What `list` takes. */
+/** The options of `list`. */
 export interface ListBuildletsOptions extends CallOptions {
-  /** Also those of others, from coordinators whose admin the user is. Default false. */
+  /** Also lists buildlets of other users, on coordinators where the user is an administrator. Default false. */
   everybody?: boolean | undefined;
-  /** Called for each backend, or part of one, that does not answer. Absent: such a backend fails the call. */
+  /** Called for each backend, or part of one, that does not answer. Absent: the call fails. */
   onFailure?: ((error: GomoteError) => void) | undefined;
 }
 
-/** How long one backend may take, in ms: the others are not to wait for it forever. */
+/** The time limit for one backend, in ms. */
 const listTimeoutMs = 20_000;
 
-/** How long an engine that nobody has configured may take, in ms. */
+/** The time limit for an engine that is not in the configuration, in ms. */
 const builtInTimeoutMs = 3_000;
 
 export async function list(
@@ -39,7 +39,7 @@ export async function list(
   );
 }
 
-/** What `ask` finds in each backend: the chosen one, or all. */
+/** Calls `ask` for the chosen backend, or for all; returns all results. */
 export async function ofAll<T>(
   backends: Backends,
   { onFailure = fail, signal }: Pick<ListBuildletsOptions, 'onFailure'> & { signal: AbortSignal },
@@ -55,7 +55,7 @@ function fail(error: GomoteError): never {
   throw error;
 }
 
-/** The backends to ask: the chosen one, or all, with hosts that were named before and have buildlets of this user's. */
+/** The chosen backend, or all, including hosts that were used before and have buildlets of this user. */
 async function namesOf(backends: Backends): Promise<string[]> {
   const chosen = await backends.defaultName();
   if (backends.isGiven) return [chosen];
@@ -105,7 +105,7 @@ async function listOne(
   );
 }
 
-/** What `create docker:IMAGE` has made; nothing where there is no engine, for nobody has said that there is one. */
+/** Lists the buildlets of `create docker:IMAGE`; none when no engine answers, since none is configured. */
 async function builtInDocker<T>(
   backends: Backends,
   signal: AbortSignal,

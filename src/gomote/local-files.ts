@@ -1,4 +1,4 @@
-// Files on this machine: read as a stream to send, written so that only a whole one has its name.
+// Local files: read as a stream, and written atomically.
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -13,13 +13,13 @@ import { errnoText } from '../protocol/process-state.ts';
 export interface Source {
   /** Permission bits; undefined for standard input. */
   readonly mode: number | undefined;
-  /** Undefined for standard input, and for what is no regular file. */
+  /** Undefined for standard input and for special files. */
   readonly sizeBytes: number | undefined;
-  /** Opens it, and closes it when `send` is done with it. */
+  /** Opens the file, and closes it when `send` has finished. */
   use<T>(send: (bytes: AsyncIterable<Uint8Array>) => Promise<T>): Promise<T>;
 }
 
-/** Checks that FILE can be read, before anything is asked of a buildlet; `-` is the input, if one is given. */
+/** Checks that the file can be read, before any request; `-` is the input, if one is given. */
 export async function openSource(
   file: string,
   input: { readonly stdin: Readable } | undefined,
@@ -57,13 +57,13 @@ export async function openSource(
   }
 }
 
-/** What a file gets besides its content. */
+/** Attributes of a file. */
 export interface Attributes {
   readonly mode: number;
   readonly mtimeMs: number;
 }
 
-/** Writes the stream to a temporary name beside `file`, which gets its own when all is there. */
+/** Writes the stream to a temporary file, which is renamed to `file` when it is complete. */
 export async function writeWhole(
   file: string,
   source: AsyncIterable<Uint8Array>,
@@ -72,7 +72,7 @@ export async function writeWhole(
   const partial = join(dirname(file), `.gomote-${randomBytes(8).toString('hex')}`);
   const direct = (await stat(file).catch(() => undefined))?.isFile() === false;
   try {
-    // A device or a FIFO, such as /dev/null, is written to as it is.
+    // Write directly to a device or a FIFO, such as /dev/null.
     if (direct) return await pipeline(source, createWriteStream(file));
     await writeNew(partial, source, attributes && { mode: 0o600 });
     if (attributes !== undefined) {

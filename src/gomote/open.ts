@@ -3,8 +3,8 @@ import type { Gomote } from './gomote.ts';
 import { type OpenOptions, settingsOf } from './options.ts';
 
 /**
- * Opens the configuration of the command line, which is read when it is first needed. Nothing is
- * connected yet.
+ * Opens the configuration of the command line, which is read when it is first needed. It makes
+ * no connections yet.
  *
  * @example
  * await using gomote = await open();

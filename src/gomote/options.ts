@@ -4,15 +4,15 @@ import { checkOptionalText, checkOptions, checkSignal } from './arguments.ts';
 /** The options of `open`. All are optional, with the same defaults as the command line. */
 export interface OpenOptions {
   /**
-   * The backend that names without one belong to, and that `list` and `create` ask. Default: `GOMOTE_BACKEND`, else the
-   * default of the configuration, else `local`.
+   * The backend for names without a prefix, and for `list` and `create`. Default: `GOMOTE_BACKEND`, otherwise the
+   * default in the configuration, otherwise `local`.
    */
   readonly backend?: string | undefined;
-  /** The owner of buildlets. Default: `GOMOTE_USER`, else the user of the configuration, else that of the process. */
+  /** The owner of buildlets. Default: `GOMOTE_USER`, otherwise the user in the configuration, otherwise that of the process. */
   readonly user?: string | undefined;
-  /** The directory of `config.toml` and of the tokens. Default: that of the command line. */
+  /** The directory of `config.toml` and the tokens. Default: that of the command line. */
   readonly config?: string | undefined;
-  /** The file with the password of buildlets that are named by their addresses. Default: `GOMOTE_PASSWORD_FILE`. */
+  /** The file with the password of buildlets that are named by address. Default: `GOMOTE_PASSWORD_FILE`. */
   readonly passwordFile?: string | undefined;
   /** The environment variables. Default: those of the process. */
   readonly environment?: NodeJS.ProcessEnv | undefined;
@@ -22,7 +22,7 @@ export interface OpenOptions {
   readonly log?: ((line: string) => void) | undefined;
 }
 
-/** The options, with what the environment says where nothing was given. */
+/** Returns the options, with defaults from the environment. */
 export interface Settings extends OpenOptions {
   readonly environment: NodeJS.ProcessEnv;
 }
@@ -45,9 +45,9 @@ export function settingsOf(given: OpenOptions): Settings {
   };
 }
 
-/** The backend that the environment chooses, if it does. */
+/** The backend that the environment chooses, if any. */
 export const usualBackend = (environment: NodeJS.ProcessEnv): string | undefined =>
   isSet(environment.GOMOTE_STAGING) ? 'staging' : environment.GOMOTE_BACKEND;
 
-/** Whether a variable says yes. */
+/** Whether a variable is true. */
 export const isSet = (value = ''): boolean => ['1', 'true', 'yes'].includes(value);

@@ -1,10 +1,10 @@
-// What work on a buildlet needs of it.
+// A buildlet, as calls on it need it.
 import type { BuilderType } from '../builders.ts';
 import type { BuildletClient } from '../client/buildlet-client.ts';
 import type { Backends } from './backends.ts';
 
 export interface Place {
-  /** As the caller writes it. */
+  /** The name as the caller wrote it. */
   readonly name: string;
   readonly client: BuildletClient;
   /** Its builder type, if that is known. */

@@ -15,21 +15,21 @@ import { onPath } from './remote-path.ts';
 
 /** The options of `pull`. */
 export interface PullTreeOptions extends CallOptions {
-  /** The directory here. Default: the base name of the one there; without one there, this tree. */
+  /** The local directory. Default: the base name of the remote one; without a remote one, this tree. */
   readonly to?: string | undefined;
   /** Pulls only what the buildlet's commands have created or changed since the push. */
   readonly changedOnly?: boolean | undefined;
   /** Patterns as in a .gitignore; pulls only what matches. */
   readonly only?: readonly string[] | undefined;
-  /** Also overwrites what was changed here, or is of a different kind. */
+  /** Also overwrites files that were changed locally, or have a different type. */
   readonly force?: boolean | undefined;
-  /** Writes what would overwrite something as NAME.remote beside it. */
+  /** Writes files that would overwrite local changes as NAME.remote beside them. */
   readonly keepBoth?: boolean | undefined;
   /** Changes nothing; the summary shows what would be pulled. */
   readonly dryRun?: boolean | undefined;
   /** Patterns to exclude, as in a .gitignore at the top of the tree. */
   readonly exclude?: readonly string[] | undefined;
-  /** Whether to pull what git, .gomoteignore and the rule for editors' backups exclude. */
+  /** Whether to pull files that git, .gomoteignore and the rule for backup files exclude. */
   readonly noIgnore?: boolean | undefined;
   /** Default `auto`. */
   readonly compress?: Compression | 'auto' | undefined;
@@ -37,13 +37,13 @@ export interface PullTreeOptions extends CallOptions {
   readonly onCome?: ((bytes: number) => void) | undefined;
 }
 
-/** A directory there, in plain form, and one here. */
+/** A normalized remote directory, and a local one. */
 export interface PullPlace {
   readonly dir: string;
   readonly to: string;
 }
 
-/** The place of a tree; without `remote`, of where `push` would put the tree around the current directory. */
+/** The remote and the local directory; without `remote`, where `push` would put the tree around the current directory. */
 export function pullPlace(remote: string | undefined, to: string | undefined): PullPlace {
   const tree = gitWorkTree(currentDirectory()) ?? currentDirectory();
   const dir = directoryInside('the directory', remote ?? basename(tree));

@@ -27,19 +27,19 @@ export type TreeOptions = Partial<
 export interface PushTreeOptions extends CallOptions {
   /** The destination, relative to the work directory. Default: the base name of the local directory. */
   readonly dest?: string | undefined;
-  /** Also removes what was never sent, such as build output. */
+  /** Also removes files that were never sent, such as build output. */
   readonly mirror?: boolean | undefined;
-  /** Puts a file in place of a directory that was sent, with what builds made in it. */
+  /** Replaces a directory that was sent by a file, also when it contains build output. */
   readonly force?: boolean | undefined;
   /** Changes nothing; the summary shows what would be done. */
   readonly dryRun?: boolean | undefined;
   /** Patterns to exclude, as in a .gitignore at the top of the tree. */
   readonly exclude?: readonly string[] | undefined;
-  /** Whether to send what git, .gomoteignore and the rule for editors' backups exclude. */
+  /** Whether to send files that git, .gomoteignore and the rule for backup files exclude. */
   readonly noIgnore?: boolean | undefined;
   /** Default `auto`. */
   readonly compress?: Compression | 'auto' | undefined;
-  /** Called with what will be done there. */
+  /** Called with the planned changes. */
   readonly onPlan?: ((changes: readonly TreeChange[]) => void) | undefined;
   /** Called with the number of bytes of files as they are sent. */
   readonly onSent?: ((bytes: number) => void) | undefined;
@@ -51,7 +51,7 @@ export interface PushPlace {
   readonly dir: string;
 }
 
-/** The place of a tree; without `given`, of the git work tree around the current directory, or that. */
+/** The tree and its destination; without `given`, the git work tree around the current directory, or that directory. */
 export function pushPlace(
   given: string | undefined,
   dest: string | undefined,

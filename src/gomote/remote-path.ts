@@ -1,14 +1,14 @@
-// Errors about paths on a buildlet name the path as it was typed, not where it is on the buildlet's disk.
+// Makes errors about paths on a buildlet name the path as typed, not as it is on the buildlet's disk.
 import { GomoteError, isGomoteError, StatusError } from '../errors.ts';
 import { errnoText, errnoTextAtEnd } from '../protocol/process-state.ts';
 
-/** Does the work on `path`, and words the remote system's errors with it. */
+/** Runs `work` on `path`, and puts that path into remote errors. */
 export async function onPath<T>(name: string, path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (error instanceof StatusError) throw explained(name, path, error, error.text) ?? error;
-    // What ends a stream of files.
+    // Errors that end a stream of files.
     if (isGomoteError(error, 'ERR_LOST'))
       throw explained(name, path, error, error.message) ?? error;
     throw error;
@@ -21,13 +21,13 @@ function explained(
   error: GomoteError,
   words: string,
 ): GomoteError | undefined {
-  // Go's buildlets have no codes, but the system's words.
+  // Go's buildlets send no error codes, only the messages of the system.
   const text = words.trim();
   const said = errnoTextAtEnd(text);
   const absent = errnoText('ENOENT');
   const reason = error.code === 'ERR_NO_SUCH_FILE' ? (said ?? absent) : said;
   if (reason === undefined) return undefined;
-  // Of something else, as in the directory, the buildlet's words say more.
+  // For an error about another path, such as one in the directory, the buildlet's message says more.
   const isOfPath = reason === absent || text.endsWith(`/${path.replace(/\/+$/, '')}: ${reason}`);
   if (!isOfPath && reason !== errnoText('EISDIR')) return undefined;
   return new GomoteError(error.code, `${name}: ${reason}: ${path}`, {

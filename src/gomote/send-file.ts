@@ -1,11 +1,11 @@
-// The bytes of one file, to a buildlet. Apart from files of this machine: a command that sends none loads nothing for them.
+// Sends one file to a buildlet. Separate from local files, which not every command loads.
 import type { CallOptions } from '../client/client-options.ts';
 import type { Compression, TransferSummary } from '../protocol/transfer.ts';
 import { compressionFor } from './compression.ts';
 import type { Place } from './place.ts';
 import { onPath } from './remote-path.ts';
 
-/** What `put` takes. */
+/** The options of `put`. */
 export interface PutOptions extends CallOptions {
   /** Permission bits, such as 0o755. Default: the file's own. */
   readonly mode?: number | undefined;
@@ -13,7 +13,7 @@ export interface PutOptions extends CallOptions {
   readonly compress?: Compression | 'auto' | undefined;
 }
 
-/** The permissions of what has none of its own. */
+/** The permissions of content that is not from a file. */
 export const defaultMode = 0o644;
 
 /** Sends the bytes of a file. */

@@ -1,4 +1,4 @@
-// New buildlets made ready by scripts, before anybody gets their names.
+// Runs setup scripts on new buildlets, before `create` returns.
 import { readFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import type { Writable } from 'node:stream';
@@ -16,29 +16,29 @@ import type { KeptSetup } from './kept-setup.ts';
 import type { Place } from './place.ts';
 import type { Restore } from './snapshots.ts';
 
-/** What makes new buildlets ready, beside what their types say. */
+/** Options for the setup of new buildlets, in addition to that of their types. */
 export interface SetupOptions {
-  /** A script that runs on each new buildlet, in the work directory: its path here, or the script itself as bytes. */
+  /** A script that runs on each new buildlet, in the work directory: its local path, or its content as bytes. */
   setup?: string | Uint8Array | Setup | undefined;
-  /** Files for it: relative to the current directory here, and to the work directory there. */
+  /** Files for the script: relative to the current directory, and on the buildlet to the work directory. */
   setupFiles?: readonly string[] | undefined;
-  /** Gives what takes both outputs of the scripts on that buildlet; it is not ended. Default: nothing does. */
+  /** Returns a stream for the output of the scripts on that buildlet; the stream is not ended. Default: the output is discarded. */
   setupOutput?: ((buildlet: string) => Writable) | undefined;
   /**
-   * Runs it also where the result of the same setup is kept, as it is of buildlets of this machine. Default false.
+   * Runs the script also where a result of the same setup is cached, as for buildlets on this machine. Default false.
    */
   freshSetup?: boolean | undefined;
-  /** Keeps buildlets whose setup failed, which the error names. Default false. */
+  /** Keeps buildlets whose setup failed; the error names them. Default false. */
   keepOnFailure?: boolean | undefined;
 }
 
-/** How long a buildlet waits for its client while it is made ready, and lives on when its client is killed, in ms. */
+/** How long a buildlet waits for its client during setup, and so outlives a killed client, in ms. */
 export const setupHoldMs = 60_000;
 
-/** How long it may take to let a buildlet go that is ready, in ms. */
+/** The time limit for releasing a buildlet after its setup, in ms. */
 const releaseMs = 60_000;
 
-/** Reads all scripts that run on a new buildlet: those of its types, where they are described here, and the caller's own. */
+/** Reads all scripts for a new buildlet: those of its types, where they are configured locally, and the caller's. */
 export function setupsOf(
   { backend, builder, host }: Wanted,
   { setup, setupFiles = [] }: SetupOptions,
@@ -68,9 +68,9 @@ export function givenSetup(
 }
 
 /**
- * Reads the script of a directory and its files, each by `read`, which is given their paths in it.
+ * Reads the script of a directory and its files with `read`, which is called with paths in that directory.
  *
- * @param dir Where the files are to be there.
+ * @param dir The directory of the files on the buildlet.
  */
 export function setupIn(
   directory: string,
@@ -83,7 +83,7 @@ export function setupIn(
   return { ...found, name: script };
 }
 
-/** Runs the script on a buildlet that is there already. */
+/** Runs the script on an existing buildlet. */
 export async function setUp(
   { name, client, builder }: Omit<Place, 'backends'>,
   setup: Setup,
@@ -94,18 +94,18 @@ export async function setUp(
 
 interface MakeReady extends Pick<SetupOptions, 'setupOutput' | 'keepOnFailure'> {
   readonly setups: readonly Setup[];
-  /** What is done before. */
+  /** The preparation before the scripts. */
   readonly restore: Restore | undefined;
-  /** Keeps the result, as the first of them has it. */
+  /** Stores the result of the first buildlet. */
   readonly keep: KeptSetup['keep'] | undefined;
   readonly signal: AbortSignal;
-  /** Whether the caller holds the buildlets. */
+  /** Whether the caller holds the buildlets itself. */
   readonly areHeld: boolean;
 }
 
 /**
- * Restores a snapshot and runs the scripts on each of the new buildlets at once. When one fails, or is cancelled, all are destroyed, unless they are to
- * be kept.
+ * Restores a snapshot, and runs the scripts on all new buildlets concurrently. When one fails or is cancelled, all are
+ * destroyed, unless they are to be kept.
  */
 export async function makeReady(
   { backend, builder }: Pick<Wanted, 'backend' | 'builder'>,
@@ -150,7 +150,7 @@ async function readyOne(
       for (const setup of setups) await runSetup(client, name, setup, { builder, output, signal });
       await keep?.(client, name, signal);
     } finally {
-      // One that failed may be kept, too; it is destroyed by its name otherwise.
+      // A failed buildlet may be kept; otherwise it is destroyed by name.
       await hold?.release({ signal: timeoutSignal(releaseMs) }).catch(() => undefined);
     }
   } finally {

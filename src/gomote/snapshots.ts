@@ -1,4 +1,4 @@
-// Snapshots of buildlets, kept on this machine: made, listed, removed, and put into new buildlets.
+// Local snapshots of buildlets: creates, lists, removes and restores them.
 import { dirname, join } from 'node:path';
 import {
   defaultLimitBytes,
@@ -17,21 +17,21 @@ import type { Place } from './place.ts';
 
 export type { Snapshot } from '../backends/snapshots/record.ts';
 
-/** What `snapshot` takes. */
+/** The options of `snapshot`. */
 export interface SnapshotOptions extends CallOptions {
-  /** What is left out with all below it: paths relative to the work directory. */
+  /** Paths to exclude with everything below them, relative to the work directory. */
   readonly exclude?: readonly string[] | undefined;
-  /** The most that it may hold, in bytes. Default: 32 GiB. */
+  /** The maximum size, in bytes. Default: 32 GiB. */
   readonly maxBytes?: number | undefined;
 }
 
-/** Those of the user of this machine. */
+/** The snapshots of the user of this machine. */
 export const userSnapshots = (environment: NodeJS.ProcessEnv): SnapshotStore =>
   new SnapshotStore(
     join(userDirectory(environment, 'XDG_STATE_HOME', '.local', 'state'), 'gomote-snapshots'),
   );
 
-/** Keeps what is in the work directory of the buildlet, as it is now. */
+/** Stores the current work directory of the buildlet. */
 export async function takeSnapshot(
   { name, client, builder, backends }: Place,
   tag: string | undefined,
@@ -56,7 +56,7 @@ export async function takeSnapshot(
   return made;
 }
 
-/** What a `fork` is made from begins so; it is removed when that is done. */
+/** The prefix of temporary snapshots, which `fork` removes at its end. */
 export const forkPrefix = 'fork-';
 
 function prepare(store: SnapshotStore, tag: string, environment: NodeJS.ProcessEnv): void {
@@ -72,7 +72,7 @@ export async function prepareSnapshot(
   await prepareCopy(userSnapshots(environment), tag, signal);
 }
 
-/** The name of one that was given none: the buildlet's, and a number. */
+/** The default name: that of the buildlet, and a number. */
 function nextTag(store: SnapshotStore, instance: string): string {
   const stem = instance.replaceAll(/[^\w.-]/g, '-');
   checkTag(`${stem}-1`);
@@ -82,7 +82,7 @@ function nextTag(store: SnapshotStore, instance: string): string {
   }
 }
 
-/** The work directory of a buildlet of this machine, as far as it is where this machine keeps its files. */
+/** The local path of the work directory; undefined for a buildlet that does not share the files of this machine. */
 async function workDirHere(
   client: BuildletClient,
   signal: AbortSignal,
@@ -93,10 +93,10 @@ async function workDirHere(
   return dirname(path) === sharedDirectory ? path : undefined;
 }
 
-/** Puts a snapshot into a new buildlet. */
+/** Restores a snapshot in a new buildlet. */
 export type Restore = (client: BuildletClient, signal: AbortSignal) => Promise<void>;
 
-/** What puts the snapshot into a new buildlet. Throws ERR_UNKNOWN_SNAPSHOT. */
+/** Returns a function that restores the snapshot in a new buildlet. Throws ERR_UNKNOWN_SNAPSHOT. */
 export function restorer(tag: string, environment: NodeJS.ProcessEnv): Restore {
   const store = userSnapshots(environment);
   const { hasRecords } = store.get(tag);

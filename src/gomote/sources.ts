@@ -1,7 +1,7 @@
-// What a caller can give as content.
+// The types of content that a caller can pass.
 import { GomoteError } from '../errors.ts';
 
-/** Text, bytes in any form, or a stream of bytes: Node's, the Web's, or any other iterable. */
+/** Text, bytes in any form, or a stream of bytes: a Node stream, a web stream, or another iterable. */
 export type Source =
   | string
   | Uint8Array
@@ -10,7 +10,7 @@ export type Source =
   | AsyncIterable<Uint8Array>
   | ReadableStream<Uint8Array>;
 
-/** The source as a stream. A stream that was given is given back, so that whoever sends it can take hold of it at once. */
+/** Converts the source to a stream. A stream is returned unchanged, so that the sender can attach to it synchronously. */
 export function bytesOf(source: Source): AsyncIterable<Uint8Array> {
   if (typeof source === 'string' || source instanceof Uint8Array) return once(source);
   if (source instanceof ArrayBuffer) return once(new Uint8Array(source));

@@ -1,4 +1,4 @@
-// The archives of a snapshot: the work directory of a buildlet, and the record of what was pushed into it.
+// The archives of a snapshot: the work directory of a buildlet, and the record of pushes into it.
 import { once } from 'node:events';
 import { createReadStream, existsSync, fsyncSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,18 +14,18 @@ import type { SnapshotRecord } from './record.ts';
 const filesName = 'files.tgz';
 const recordsName = 'records.tgz';
 
-/** The most that a snapshot holds unless more is asked for, in bytes. */
+/** The default size limit of a snapshot, in bytes. */
 export const defaultLimitBytes = 32 * 2 ** 30;
 
 export interface SaveOptions {
-  /** What is left out with all below it: paths in plain form, relative to the work directory. */
+  /** Normalized paths to exclude with everything below them, relative to the work directory. */
   readonly exclude: readonly string[];
-  /** The most that it may hold, in bytes of unpacked archive. */
+  /** The size limit, in bytes of unpacked archive. */
   readonly limitBytes: number;
   readonly signal: AbortSignal;
 }
 
-/** Writes them into `directory`. Throws ERR_LOST when a file changes meanwhile, ERR_QUOTA when it is more than it may be. */
+/** Writes the archives into `directory`. Throws ERR_LOST when a file changes meanwhile, ERR_QUOTA above the size limit. */
 export async function saveArchives(
   client: BuildletClient,
   directory: string,
@@ -56,7 +56,7 @@ export async function saveArchives(
     const { files = 0, bytes = 0 } = download.summary();
     return { files, bytes, storedBytes };
   };
-  // What is pushed meanwhile is in the files and not in the record: the next push sends it again.
+  // A concurrent push is in the files and not in the record: the next push sends those files again.
   const records = await fetch(recordsDirectory, recordsName).catch((error: unknown) => {
     if (isAbsent(error)) return undefined;
     throw error;
@@ -69,7 +69,7 @@ export async function saveArchives(
   };
 }
 
-/** Puts them into the work directory of a buildlet that is new. */
+/** Unpacks the archives into the work directory of a new buildlet. */
 export async function restoreArchives(
   client: BuildletClient,
   directory: string,
@@ -83,7 +83,7 @@ export async function restoreArchives(
     });
   if (hasRecords) {
     await send(recordsName, recordsDirectory);
-    // What clients know of one work directory is not true of its copies.
+    // The records of clients about one work directory do not apply to its copies.
     await client.removeAll([`${recordsDirectory}/${identityName}`], { signal });
   }
   await send(filesName, '');
@@ -109,7 +109,7 @@ export async function unpackArchives(
 const isAbsent = (error: unknown): boolean =>
   isGomoteError(error) && messageOf(error).includes(`${recordsDirectory}: no such file`);
 
-/** The same bytes of gzip; fails with ERR_QUOTA when they unpack to more than the limit: a small archive may hold a large tree. */
+/** Passes gzip through; fails with ERR_QUOTA when it unpacks to more than the limit: a small archive may hold a large tree. */
 async function* limited(
   source: AsyncIterable<Uint8Array>,
   limitBytes: number,

@@ -1,14 +1,14 @@
-// What is known of a snapshot: a small file beside its archives.
+// The metadata of a snapshot: a small file beside its archives.
 import * as v from 'valibot';
 import { GomoteError } from '../../errors.ts';
 
-/** What a snapshot may be called. */
+/** The pattern of snapshot names. */
 const tagPattern = /^[A-Za-z0-9][\w.-]{0,99}$/;
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const text = v.pipe(v.string(), v.maxLength(1_000));
 
-/** What is stored with a snapshot. */
+/** The metadata of a snapshot. */
 export interface SnapshotRecord {
   /** The version of this format. */
   readonly version: 1;
@@ -16,23 +16,23 @@ export interface SnapshotRecord {
   readonly kind: 'files' | 'image';
   /** RFC 3339. */
   readonly created: string;
-  /** The backend of the buildlet that it was taken of. */
+  /** The backend of the original buildlet. */
   readonly backend: string;
-  /** The name of that buildlet. */
+  /** The name of the original buildlet. */
   readonly buildlet: string;
   /** Its builder type. */
   readonly builderType: string;
   /** Its host type. */
   readonly hostType: string;
-  /** Regular files in it. */
+  /** The number of regular files. */
   readonly files: number;
-  /** The bytes of their content. */
+  /** The size of their content, in bytes. */
   readonly bytes: number;
-  /** Its size on this machine, in bytes. */
+  /** The size of the archives on this machine, in bytes. */
   readonly storedBytes: number;
-  /** The patterns of what was left out. */
+  /** The excluded paths. */
   readonly excluded: readonly string[];
-  /** Whether it has the record of what was pushed. */
+  /** Whether it has the record of pushes. */
   readonly hasRecords: boolean;
   /** The id of an image at its backend. */
   readonly image?: string | undefined;
@@ -57,15 +57,15 @@ const schema = v.object({
   isAutomatic: v.boolean(),
 });
 
-/** A snapshot as it is listed. */
+/** A snapshot in a list. */
 export interface Snapshot extends SnapshotRecord {
   /** Its name. */
   readonly tag: string;
-  /** When a buildlet was last made from it; else when it was made. */
+  /** When a buildlet was last created from it, otherwise when it was created. */
   readonly used: Date;
 }
 
-/** Throws ERR_USAGE for what no snapshot can be called. */
+/** Throws ERR_USAGE for an invalid snapshot name. */
 export function checkTag(tag: string): void {
   if (tagPattern.test(tag)) return;
   throw new GomoteError('ERR_USAGE', `a snapshot cannot be called "${tag}"`, {
@@ -75,7 +75,7 @@ export function checkTag(tag: string): void {
 
 export const isTag = (name: string): boolean => tagPattern.test(name);
 
-/** Undefined for what is no record. */
+/** Parses the metadata; undefined when invalid. */
 export function parseRecord(json: string): SnapshotRecord | undefined {
   try {
     const result = v.safeParse(schema, JSON.parse(json));

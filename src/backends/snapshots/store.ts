@@ -1,4 +1,4 @@
-// Snapshots in a directory of one user: each a directory, which has its name only when it is whole.
+// Stores snapshots in a directory of the user: each is a directory, which gets its name when it is complete.
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { checkTag, isTag, parseRecord, type Snapshot, type SnapshotRecord } from
 const what = 'the directory of snapshots';
 const recordName = 'snapshot.json';
 
-/** The name of a directory that is being filled or removed, with the process that does it. */
+/** The name of a directory that is being filled or removed, with the id of the process. */
 const partial = /^\.(?:new|old)-([0-9]+)-[0-9a-f]{16}$/;
 
 export class SnapshotStore {
@@ -22,14 +22,14 @@ export class SnapshotStore {
     this.root = root;
   }
 
-  /** Those that are whole, by their names. */
+  /** The complete snapshots, by name. */
   list(): Snapshot[] {
     if (!hasPrivateDirectory(this.root, what)) return [];
     const names = readdirSync(this.root).filter(isTag).sort();
     return names.flatMap((tag) => this.find(tag) ?? []);
   }
 
-  /** Undefined when there is none, or what is there cannot be read. */
+  /** Undefined when it does not exist or cannot be read. */
   find(tag: string): Snapshot | undefined {
     checkTag(tag);
     if (!hasPrivateDirectory(this.root, what)) return undefined;
@@ -52,15 +52,15 @@ export class SnapshotStore {
     });
   }
 
-  /** Where the archives of a snapshot are. */
+  /** The directory with the archives of a snapshot. */
   directory(tag: string): string {
     return join(this.root, tag);
   }
 
   /**
-   * Makes one: `fill` writes its archives into a directory, and tells the rest. When that fails, nothing is left.
+   * Creates a snapshot: `fill` writes its archives into a directory, and returns the metadata. Leaves nothing when that fails.
    *
-   * @throws GomoteError ERR_CONFLICT when there is one of that name.
+   * @throws GomoteError ERR_CONFLICT when the name is taken.
    */
   async add(
     tag: string,
@@ -98,19 +98,19 @@ export class SnapshotStore {
     try {
       renameSync(this.directory(tag), old);
     } catch (error) {
-      // Somebody else has removed it meanwhile.
+      // Another process has removed it meanwhile.
       if (errnoOf(error) !== 'ENOENT') throw error;
     }
     await removeTree(old);
   }
 
-  /** Notes that it was used just now. */
+  /** Records the time of use. */
   use(tag: string): void {
     const now = new Date();
     utimesSync(join(this.directory(tag), recordName), now, now);
   }
 
-  /** Of those that were made by themselves, keeps the few that were used last. */
+  /** Removes the least recently used of the automatic snapshots. */
   async prune(keptCount: number, keptBytes: number): Promise<void> {
     let bytes = 0;
     const automatic = this.list()
@@ -125,7 +125,7 @@ export class SnapshotStore {
     }
   }
 
-  /** Removes what processes have left that were killed while they made or removed one. */
+  /** Removes the remains of processes that were killed while creating or removing a snapshot. */
   async sweep(): Promise<void> {
     if (!hasPrivateDirectory(this.root, what)) return;
     for (const name of readdirSync(this.root)) {
@@ -146,7 +146,7 @@ const taken = (tag: string): GomoteError =>
     hint: `give another name, or run gomote snapshot remove ${tag}`,
   });
 
-/** Whether there is such a process; a number that another has got by now keeps what was left a little longer. */
+/** Whether the process exists; a reused id only keeps the remains a little longer. */
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

@@ -167,7 +167,7 @@ async function destroy(id: string, context: Context): Promise<void> {
       .catch(() => undefined);
     await context.gomote.destroy(name, { signal: timeoutSignal(destroyMs) });
   } catch (error) {
-    // It may have ended by itself.
+    // The buildlet may have expired.
     if (!isGomoteError(error, 'ERR_UNKNOWN_BUILDLET')) throw error;
   }
 }

@@ -1,8 +1,8 @@
-// A call of a tool, as the agent made it.
+// A tool call of the agent.
 
 export interface Call {
-  /** Aborts when the agent cancels it, and when this process is to end. */
+  /** Aborts when the agent cancels the call, and when this process is asked to end. */
   readonly signal: AbortSignal;
-  /** Tells the agent, in a few words, how far it is. */
+  /** Reports the progress to the agent. */
   readonly onProgress: (step: string) => void;
 }

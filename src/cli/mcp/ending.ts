@@ -1,12 +1,12 @@
-// How a command ended, as answers tell it.
+// Describes how a command ended, for the agent.
 
-/** How a command ended: in words, and for programs. */
+/** How a command ended: as text, and as data. */
 export interface Ending {
   readonly words: string;
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** Of the status that it left, or the signal that ended it. */
+/** Describes an exit status, or the signal that ended the command. */
 export const endingOf = (
   code: number | null | undefined,
   signal: string | null | undefined,

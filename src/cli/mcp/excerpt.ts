@@ -1,15 +1,15 @@
-// What an answer shows of long output: its beginning, lines that look like failures with what is around them, and its end.
-// Each part says where in the output it is, so that the rest can be read. No more is held than is shown.
+// Excerpts of long output: the beginning, lines that look like failures with their context, and the end.
+// Each part has its offset, so that the rest can be read. Only the excerpt is kept in memory.
 
 /** A part of the output. */
 export interface Part {
-  /** Where it begins, in bytes from the beginning of the output. */
+  /** The offset in the output, in bytes. */
   readonly from: number;
   readonly to: number;
   readonly bytes: Buffer;
 }
 
-/** What is shown, in order, and how much there was. */
+/** The parts of the output that are shown, in order, and its total size. */
 export interface ShownOutput {
   readonly parts: readonly Part[];
   readonly totalBytes: number;
@@ -22,16 +22,16 @@ interface Piece {
   readonly bytes: Buffer;
 }
 
-/** Of a longer line, each part of this size is taken for a line, in bytes. */
+/** Longer lines are split into lines of this size, in bytes. */
 const longestLineBytes = 2_048;
 
-/** How many lines are shown before and after one that looks like a failure. */
+/** The number of context lines before and after a line that looks like a failure. */
 const [linesBefore, linesAfter] = [2, 4];
 
 const failure =
   /\b(error|errors|fail|fails|failed|failure|fatal|panic|panicked|exception|traceback|undefined reference|segmentation fault|assertion|not ok)\b|✗|✘/i;
 
-/** Takes output as it comes. */
+/** Collects an excerpt of output as it arrives. */
 export class Excerpt {
   readonly #headBytes: number;
   readonly #failureBytes: number;
@@ -39,7 +39,7 @@ export class Excerpt {
   readonly #head: Piece[] = [];
   readonly #failures: Piece[] = [];
   readonly #tail: Piece[] = [];
-  /** The last lines that are neither in the beginning nor in the end. */
+  /** The last lines before the end, as context. */
   readonly #before: Piece[] = [];
   readonly #sizes = { head: 0, failures: 0, tail: 0 };
   #open: Buffer[] = [];
@@ -48,14 +48,14 @@ export class Excerpt {
   #after = 0;
   #hiddenFailures = 0;
 
-  /** @param budgetBytes How much is shown at most, in bytes. */
+  /** @param budgetBytes The maximum size of the excerpt, in bytes. */
   constructor(budgetBytes: number) {
     this.#headBytes = Math.floor(budgetBytes * 0.3);
     this.#failureBytes = Math.floor(budgetBytes * 0.3);
     this.#tailBytes = budgetBytes - this.#headBytes - this.#failureBytes;
   }
 
-  /** How much has come, in bytes. */
+  /** How many bytes have arrived. */
   get totalBytes(): number {
     return this.#taken + this.#openBytes;
   }
@@ -72,7 +72,7 @@ export class Excerpt {
     }
   }
 
-  /** What is shown of all that has come by now. */
+  /** The excerpt of the output so far. */
   shown(): ShownOutput {
     const open = this.#openBytes === 0 ? [] : [this.#openLine()];
     const parts = joined([...this.#head, ...this.#failures, ...this.#tail, ...open]);
@@ -105,7 +105,7 @@ export class Excerpt {
     }
   }
 
-  /** Takes a line of the middle. */
+  /** Adds a line between the beginning and the end. */
   #pass(line: Piece): void {
     const isFailure = failure.test(line.bytes.toString());
     const wanted = isFailure ? [...this.#before, line] : this.#after > 0 ? [line] : [];
@@ -124,7 +124,7 @@ export class Excerpt {
   }
 }
 
-/** The pieces, those that follow each other as one part. */
+/** Joins adjacent pieces into parts. */
 function joined(pieces: readonly Piece[]): Part[] {
   const parts: { from: number; to: number; chunks: Buffer[] }[] = [];
   for (const { from, bytes } of pieces) {

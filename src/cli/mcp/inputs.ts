@@ -1,4 +1,4 @@
-// What several tools take.
+// Arguments that several tools share.
 import * as v from 'valibot';
 
 export const machine = v.optional(
@@ -15,10 +15,10 @@ export const flag = (description: string) => v.pipe(v.boolean(), v.description(d
 export const texts = (description: string) =>
   v.pipe(v.array(v.string()), v.description(description));
 
-/** How long a client waits for an answer as a rule, less some seconds. */
+/** Some seconds less than the usual time limit of clients. */
 export const usualWaitSeconds = 45;
 
-/** How much of an answer is output or content unless it is asked for, in bytes; and at most. */
+/** The default and the maximum size of output or content in an answer, in bytes. */
 export const usualBytes = 12_000;
 export const mostBytes = 200_000;
 

@@ -1,9 +1,9 @@
-// Paths of this machine that an agent names: inside the project, also by links.
+// Checks local paths from the agent: they must be in the project, also after links are resolved.
 import { relative, resolve, sep } from 'node:path';
 import { GomoteError } from '../../errors.ts';
 import { isInside, resolveInside } from '../../files/confine.ts';
 
-/** The absolute path of what is named relative to the root, a real path. Throws ERR_PATH for what is not in it. */
+/** Resolves a path relative to the root, which is a real path. Throws ERR_PATH for paths outside it. */
 export function placeInRoot(root: string, given: string): string {
   const path = resolve(root, given);
   if (given.includes('\0') || !isInside(root, path)) throw outside(root, given);

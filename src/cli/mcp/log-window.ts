@@ -1,6 +1,6 @@
-// A part of a log, by its place in the output.
+// Reads a part of a log, by offset.
 
-/** What is taken out of a log while it is read. */
+/** A consumer of a log. */
 export interface LogPart {
   take(bytes: Buffer, stream: 'stdout' | 'stderr'): void;
   shown(): ShownLog;
@@ -8,13 +8,13 @@ export interface LogPart {
 
 export interface ShownLog {
   readonly lines: readonly string[];
-  /** The offset at which there is more; undefined when there is not. */
+  /** The offset of the next part; undefined at the end. */
   readonly next: number | undefined;
-  /** How much output there is, in bytes. */
+  /** The size of the output, in bytes. */
   readonly totalBytes: number;
 }
 
-/** The output from an offset on; from one below 0, so much of its end. */
+/** Reads the output from an offset; a negative offset counts from the end. */
 export class LogWindow implements LogPart {
   readonly #offset: number;
   readonly #limit: number;
@@ -36,7 +36,7 @@ export class LogWindow implements LogPart {
     this.#hold(bytes.subarray(from, to), isFromEnd ? -this.#offset : this.#limit);
   }
 
-  /** Keeps the last of what it gets. */
+  /** Keeps the end of the data. */
   #hold(bytes: Buffer, mostBytes: number): void {
     if (bytes.length === 0) return;
     const last = Buffer.from(bytes.subarray(-mostBytes));

@@ -1,4 +1,4 @@
-// The machines of one `gomote mcp`: made within its limits, held while this process lives, and ended with it.
+// The machines of one `gomote mcp`: created within its limits, held while the process runs, and destroyed at its end.
 import type { AnyBackend } from '../../backends/backend.ts';
 import { formatDuration } from '../../duration.ts';
 import { GomoteError, isGomoteError } from '../../errors.ts';
@@ -11,41 +11,41 @@ import { anySignal, type LongTimer, longTimer, timeoutSignal } from '../../timeo
 import type { Context } from '../context.ts';
 import type { Call } from './call.ts';
 
-/** What an agent may have. */
+/** The limits of an agent. */
 export interface Limits {
-  /** How many machines at once. */
+  /** The maximum number of machines at once. */
   readonly machines: number;
-  /** How long each of them lives at most, in ms. */
+  /** The maximum lifetime of a machine, in ms. */
   readonly lifetimeMs: number;
-  /** The types that may be made. None: all that the configuration has, but those that run commands here. */
+  /** The allowed types. Empty: all types of the configuration except those that run commands on this machine. */
   readonly types: readonly string[];
-  /** Buildlets that may be used as well. They stay. */
+  /** Existing buildlets that the agent may use. They are not destroyed. */
   readonly on: readonly string[];
-  /** What new ones are made with. */
+  /** The options of new machines. */
   readonly machine: MachineOptions;
 }
 
-/** One that may be used. */
+/** A machine that the agent may use. */
 export interface Machine {
   readonly buildlet: Buildlet;
-  /** Of one that was made here: its type, and when it ends. */
+  /** Of a machine that was created here: its type, and when it ends. */
   readonly made: { readonly type: string; readonly endsAt: Date } | undefined;
   readonly forwards: Forward[];
 }
 
 interface Entry extends Machine {
-  /** Ends it if it was made here, and drops the connections to it. */
+  /** Destroys the machine if it was created here, and closes its connections. */
   readonly end: () => Promise<void>;
 }
 
-/** How long the end of a machine may take, in ms. */
+/** The time limit for destroying a machine, in ms. */
 const destroyMs = 120_000;
 
 export class Machines {
   readonly limits: Limits;
   readonly #context: Context;
   readonly #entries = new Map<string, Entry>();
-  /** Why those are gone that are gone, by name. */
+  /** Why machines are gone, by name. */
   readonly #gone = new Map<string, string>();
   readonly #making = new Set<Promise<unknown>>();
   readonly #ending = new AbortController();
@@ -55,7 +55,7 @@ export class Machines {
     this.#context = context;
   }
 
-  /** Makes one. Throws ERR_QUOTA when there are enough, ERR_USAGE for a type that may not be made. */
+  /** Creates a machine. Throws ERR_QUOTA at the limit, ERR_USAGE for a type that is not allowed. */
   async create(type: string | undefined, call: Call): Promise<Machine> {
     const count = this.#made().length + this.#making.size;
     if (count >= this.limits.machines) {
@@ -128,7 +128,7 @@ export class Machines {
     return entry;
   }
 
-  /** Those that there are: made here, or used before. */
+  /** The machines that were created here or used before. */
   list(): Machine[] {
     return [...this.#entries.values()];
   }
@@ -137,7 +137,7 @@ export class Machines {
     return this.list().filter(({ made }) => made !== undefined);
   }
 
-  /** The types that may be made, as far as that is known before. */
+  /** The allowed types, as far as they are known. */
   async types(signal: AbortSignal): Promise<readonly string[]> {
     const { types } = this.limits;
     if (types.length > 0) return types;
@@ -148,7 +148,7 @@ export class Machines {
     return catalogue.builders.map(({ name }) => name);
   }
 
-  /** Does the work on one: by name, or the only one that there is. */
+  /** Runs `work` on a machine: by name, or the only one. */
   async use<T>(name: string | undefined, work: (machine: Machine) => Promise<T>): Promise<T> {
     const machine = await this.#find(name);
     try {
@@ -188,7 +188,7 @@ export class Machines {
     return new GomoteError('ERR_UNKNOWN_BUILDLET', message, { hint });
   }
 
-  /** Ends one that was made here. Throws ERR_NOT_OWNER for one that is to stay. */
+  /** Destroys a machine that was created here. Throws ERR_NOT_OWNER for others. */
   async destroy(name: string, why = 'it was destroyed'): Promise<void> {
     const entry = this.#entries.get(name);
     if (entry?.made !== undefined) return await this.#end(name, why);
@@ -205,7 +205,7 @@ export class Machines {
     await entry?.end();
   }
 
-  /** Ends all that were made, and those that are being made. Fails when one could not be ended. */
+  /** Destroys all machines that were created or are being created. Fails when one could not be destroyed. */
   async end(): Promise<void> {
     this.#ending.abort(new GomoteError('ERR_ABORTED', 'gomote mcp has ended'));
     await Promise.allSettled(this.#making);
@@ -214,7 +214,7 @@ export class Machines {
     for (const result of results) if (result.status === 'rejected') throw result.reason;
   }
 
-  /** What is not in the configuration is for the user to allow, not for the agent to choose. */
+  /** Types that are not in the configuration must be allowed by the user, not chosen by the agent. */
   #checkType(type: string | undefined): void {
     const { types } = this.limits;
     if (type === undefined || types.includes(type)) return;
@@ -238,7 +238,7 @@ async function endOf(backend: AnyBackend, instance: string): Promise<void> {
   try {
     await backend.destroy(instance, { signal: timeoutSignal(destroyMs) });
   } catch (error) {
-    // It may have ended by itself.
+    // The machine may have expired.
     if (!isGomoteError(error, 'ERR_UNKNOWN_BUILDLET')) throw error;
   }
 }

@@ -1,11 +1,11 @@
-// The lines of a log that match a pattern, each with its offset.
+// Finds the lines of a log that match a pattern, with their offsets.
 import type { GoPattern } from '../../go-pattern.ts';
 import type { LogPart, ShownLog } from './log-window.ts';
 
-/** Of a longer line, only so much is looked at, in bytes. */
+/** Only this much of a line is searched, in bytes. */
 const longestLineBytes = 64 << 10;
 
-/** How much of a line is shown, in bytes. */
+/** The maximum length of a line that is shown, in bytes. */
 const shownLineBytes = 1_000;
 
 interface OpenLine {
@@ -21,7 +21,7 @@ export class MatchingLines implements LogPart {
   readonly #offset: number;
   readonly #limit: number;
   readonly #lines: string[] = [];
-  /** Lines that have begun and not ended. */
+  /** Incomplete lines. */
   readonly #open: { [Name in StreamName]?: OpenLine | undefined } = {};
   #shownBytes = 0;
   #totalBytes = 0;

@@ -1,11 +1,11 @@
-// Text of a machine as an answer carries it: characters that a terminal obeys, or an eye misses, are written out.
+// Escapes control characters and invisible characters in text from a machine.
 import { printable } from '../../printable.ts';
 
-/** Colours and the like, which say nothing to a program. */
+/** Escape sequences for colours and the like, which mean nothing to a program. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
 const colours = /\u001b\[[0-9;]*m/g;
 
-/** The text with its lines and tabs, and nothing else that is not to be seen. */
+/** The text with line ends and tabs, and everything else that is invisible escaped. */
 export const safeText = (text: string): string =>
   text
     .replaceAll(colours, '')

@@ -1,4 +1,4 @@
-// The Model Context Protocol, by its own SDK. A file of its own in dist/: only `gomote mcp` needs it.
+// The SDK of the Model Context Protocol. A separate file in dist/: only `gomote mcp` loads it.
 export { McpServer } from '@modelcontextprotocol/server';
 export { StdioServerTransport, serveStdio } from '@modelcontextprotocol/server/stdio';
 export { toStandardJsonSchema } from '@valibot/to-json-schema';

@@ -1,16 +1,16 @@
-// A tool as an agent sees it, and what it answers.
+// The definition of a tool for agents, and of its answers.
 import type * as v from 'valibot';
 import type { Call } from './call.ts';
 import type { Machines } from './machines.ts';
 
-/** What tools work with. */
+/** The context of tools. */
 export interface Workplace {
   readonly machines: Machines;
-  /** The project, a real path: no path here leads out of it. */
+  /** The project directory, a real path; local paths must be in it. */
   readonly root: string;
 }
 
-/** What a tool gives: text for the model, and what of it programs may want. */
+/** The answer of a tool: text for the model, and data for programs. */
 export interface Answer {
   readonly text: string;
   readonly data: Readonly<Record<string, unknown>>;
@@ -20,7 +20,7 @@ interface ToolOf<Input extends v.GenericSchema> {
   readonly name: string;
   readonly description: string;
   readonly input: Input;
-  /** What it does, for a client that asks its user first. */
+  /** What the tool does, for a client that asks its user for permission. */
   readonly hints: {
     readonly readOnlyHint?: boolean;
     readonly destructiveHint?: boolean;
@@ -31,6 +31,6 @@ interface ToolOf<Input extends v.GenericSchema> {
 
 export type Tool = ToolOf<v.GenericSchema>;
 
-/** The tool, whatever it takes: what it is called with has passed its schema. */
+/** A tool of any argument type: arguments have been checked by its schema. */
 export const tool = <const Input extends v.GenericSchema>(given: ToolOf<Input>): Tool =>
   given as unknown as Tool;

@@ -4,7 +4,7 @@ import type { CommandEnd } from '../run/run.ts';
 import { OutputRecorder } from './recorder.ts';
 import { type FailedRun, writeBundle } from './write-bundle.ts';
 
-/** What is learned about a run while it is running. */
+/** Facts about a run that become known while it is running. */
 export interface Noted {
   readonly recorder: OutputRecorder;
   end?: SessionEnd | undefined;

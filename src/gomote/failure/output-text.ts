@@ -27,7 +27,7 @@ const leftOut = (bytes: number): Buffer => Buffer.from(`... ${bytes} bytes are l
 const bytesOf = (pieces: readonly Piece[]): number =>
   pieces.reduce((sum, { bytes }) => sum + bytes.length, 0);
 
-/** The last of them whose text is not longer than that. */
+/** The last pieces whose text is within the limit. */
 function endOf(pieces: readonly Piece[], limit: number): readonly Piece[] {
   let size = 0;
   const last = pieces.findLastIndex(({ bytes }) => {
@@ -45,7 +45,7 @@ function textBytes(bytes: Buffer): number {
 }
 
 function* linesOf(pieces: readonly Piece[]): Generator<Buffer> {
-  /** Whose line has no end yet. */
+  /** The stream whose line is incomplete. */
   let open: StreamName | undefined;
   for (const { stream, atMs, bytes } of pieces) {
     if (open !== undefined && open !== stream) {

@@ -17,7 +17,7 @@ const endPieces = 8;
 
 export interface FailureBundle {
   readonly report: FailureReport;
-  /** The last of both streams, each line with its time. */
+  /** The end of both streams, each line with its time. */
   readonly outputEnd: string;
 }
 
@@ -47,7 +47,7 @@ const noBundle = (file: string, why: string, cause?: unknown): GomoteError =>
 interface Entry {
   sizeBytes: number;
   readonly hash: Hash;
-  /** All of the report; of the others their end. */
+  /** All of the report, and the end of the other files. */
   readonly pieces: Buffer[];
 }
 

@@ -16,7 +16,7 @@ export interface Piece {
 const headBytes = 4 << 20;
 const tailBytes = 12 << 20;
 
-/** The most pieces that are kept of the end. */
+/** The maximum number of pieces of the end. */
 const tailPieces = 100_000;
 
 export class OutputRecorder {
@@ -24,7 +24,7 @@ export class OutputRecorder {
   #head: Piece[] = [];
   #headBytes = 0;
   #tail: Piece[] = [];
-  /** Where in `#tail` the oldest piece is that is kept. */
+  /** The index in `#tail` of the oldest piece. */
   #first = 0;
   #tailBytes = 0;
   #droppedBytes = 0;
@@ -34,7 +34,7 @@ export class OutputRecorder {
     this.#limits = limits;
   }
 
-  /** Another run begins. */
+  /** Starts recording another run. */
   restart(): void {
     this.#head = [];
     this.#tail = [];
@@ -56,7 +56,7 @@ export class OutputRecorder {
     return bytes;
   };
 
-  /** Takes what comes, and lets the other say what is shown. */
+  /** Records the output, and forwards it. */
   before(edit: LogOutputs['edit']): LogOutputs['edit'] {
     return (bytes, stream, atMs) => {
       this.take(bytes, stream, atMs);
@@ -64,7 +64,7 @@ export class OutputRecorder {
     };
   }
 
-  /** Gives what is written on to an output that has both streams. */
+  /** Forwards output to one that has both streams. */
   through(output: Writable): Writable {
     return new Writable({
       write: (chunk: Buffer, _encoding, done) => {
@@ -90,7 +90,7 @@ export class OutputRecorder {
     this.#first = 0;
   }
 
-  /** What is kept, in the order in which it came; between the two, so many bytes are missing. */
+  /** The recorded output in order of arrival, and how many bytes between the beginning and the end are missing. */
   kept(): {
     readonly head: readonly Piece[];
     readonly dropped: number;
@@ -99,7 +99,7 @@ export class OutputRecorder {
     return { head: this.#head, dropped: this.#droppedBytes, tail: this.#tail.slice(this.#first) };
   }
 
-  /** What came in all. */
+  /** The total size of the output. */
   sums(): Record<StreamName, { readonly bytes: number; readonly sha256: string }> {
     const of = ({ bytes, hash }: Sum) => ({ bytes, sha256: hash.copy().digest('hex') });
     return { stdout: of(this.#sums.stdout), stderr: of(this.#sums.stderr) };

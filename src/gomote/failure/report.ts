@@ -19,9 +19,9 @@ const words = text(1 << 20);
 const software = v.object({ gomote: text(100), node: text(100), system: text(400) });
 
 const kept = v.object({
-  /** What came of it. */
+  /** The outcome. */
   ...{ bytes: count, sha256 },
-  /** What of it the file in the bundle holds. */
+  /** The part of the output in the bundle. */
   ...{ keptBytes: count, keptSha256: sha256 },
 });
 
@@ -29,16 +29,16 @@ const report = v.object({
   format: v.literal(reportFormat),
   /** When the bundle was written. */
   written: moment,
-  /** Whether it is known how the command ended. */
+  /** Whether the outcome of the command is known. */
   outcome: v.picklist(['ended', 'unknown']),
-  /** What gomote ended with; null in a program that uses the library. */
+  /** The exit status of gomote; null in a program that uses the library. */
   exitCode: v.nullable(count),
   error: v.nullable(v.object({ code: text(100), message: words })),
   run: v.object({
     id: v.nullable(text(64)),
     command: listOf(words, 1 << 16),
     directory: words,
-    /** The variables it was given, without their values. */
+    /** The names of its variables, without values. */
     environment: listOf(words, 1 << 16),
     tty: v.boolean(),
     timeoutMs: v.nullable(v.number()),
@@ -46,7 +46,7 @@ const report = v.object({
     end: v.nullable(sessionEnd),
   }),
   output: v.object({ stdout: kept, stderr: kept }),
-  /** What pushes have sent into the directory, in one digest; null when that could not be learnt. */
+  /** A digest of the files that pushes have sent into the directory; null when it could not be determined. */
   tree: v.nullable(v.object({ directory: words, sha256 })),
   buildlet: v.object({
     name: words,
@@ -67,6 +67,6 @@ const report = v.object({
 
 export type FailureReport = v.InferOutput<typeof report>;
 
-/** Reads it; undefined when it is none. */
+/** Parses a report; undefined when it is invalid. */
 export const parseFailureReport = (json: string): FailureReport | undefined =>
   parseBy(report, json);

@@ -16,26 +16,26 @@ import { outputText } from './output-text.ts';
 import type { OutputRecorder, StreamName } from './recorder.ts';
 import { bundleFiles, type FailureReport, reportFormat } from './report.ts';
 
-/** A run that failed, as far as it is known. */
+/** What is known about a failed run. */
 export interface FailedRun {
   readonly client: BuildletClient;
-  /** The buildlet, as the caller names it. */
+  /** The caller's name of the buildlet. */
   readonly name: string;
   readonly id: string | null;
   readonly request: SessionRequest;
-  /** Undefined where the buildlet has no sessions; with an error: nobody knows how it ended. */
+  /** Undefined where the buildlet has no sessions; an error if the outcome is unknown. */
   readonly end: SessionEnd | undefined;
-  /** What gomote itself failed with. */
+  /** The error of gomote itself. */
   readonly error?: unknown;
   readonly exitCode?: number | undefined;
   readonly recorder: OutputRecorder;
 }
 
-/** How long the buildlet is asked for what it knows, in ms. */
+/** The time limit for requests to the buildlet, in ms. */
 const askMs = 5_000;
 
 /**
- * Writes it to the file, which is there only when it is whole; throws ERR_LOCAL_FILE. The buildlet is asked for what it knows unless
+ * Writes the bundle to a file, atomically; throws ERR_LOCAL_FILE. The buildlet is asked for details unless
  * the signal aborts.
  */
 export async function writeBundle(
@@ -84,7 +84,7 @@ interface Known {
   readonly tree: FailureReport['tree'];
 }
 
-/** What it does not answer in time is left out. */
+/** Details that do not arrive in time are left out. */
 async function askBuildlet({ client, request }: FailedRun, signal: AbortSignal): Promise<Known> {
   const directory = request.dir || '.';
   const tree = async () => {
@@ -150,5 +150,5 @@ function digestOf(pieces: readonly Buffer[]): string {
 
 const codeOf = (error: unknown): string => (isGomoteError(error) ? error.code : 'ERR_UNKNOWN');
 
-/** Of `KEY=VALUE` the key alone: values may be secrets. */
+/** The key of `KEY=VALUE`: values may be secrets. */
 const variableName = (pair: string): string => pair.split('=', 1)[0] ?? '';

@@ -12,9 +12,9 @@ export interface PullOptions extends PullRulesOptions {
   readonly replacesUnknown?: boolean | undefined;
   /** Pulls only what the buildlet's commands have created or changed since the push. */
   readonly changedOnly?: boolean | undefined;
-  /** Also overwrites what was changed here, or is of a different kind. */
+  /** Also overwrites files that were changed locally, or have a different type. */
   readonly force?: boolean | undefined;
-  /** Writes what would overwrite something as NAME.remote beside it. */
+  /** Writes files that would overwrite local changes as NAME.remote beside them. */
   readonly keepBoth?: boolean | undefined;
   /** Changes nothing; the summary shows what would be pulled. */
   readonly dryRun?: boolean | undefined;

@@ -11,7 +11,7 @@ import { tool } from '../tool.ts';
 
 const path = text('Path relative to the work directory.');
 
-/** The bytes from `offset` on, `limit` at most. */
+/** Reads at most `limit` bytes from `offset`. */
 async function readPart(
   body: AsyncIterable<Uint8Array>,
   offset: number,
@@ -30,7 +30,7 @@ async function readPart(
 
 const isText = (bytes: Buffer): boolean => {
   if (bytes.includes(0)) return false;
-  // A character may be cut at either end.
+  // A character may be incomplete at either end.
   const inner = bytes.toString().replaceAll(/^\ufffd{1,3}|\ufffd{1,3}$/g, '');
   return !inner.includes('\ufffd');
 };

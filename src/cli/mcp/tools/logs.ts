@@ -1,4 +1,4 @@
-// Tools for runs that were started before: logs, stop.
+// Tools for existing runs: logs, stop.
 import * as v from 'valibot';
 import { GomoteError } from '../../../errors.ts';
 import { compileGoPattern } from '../../../go-pattern.ts';
@@ -72,7 +72,7 @@ export const logs = tool({
 
 const nothing = new Uint8Array();
 
-/** Waits for the end of the run, for so long at most. */
+/** Waits for the end of the run, with a time limit. */
 async function waitForEnd(
   buildlet: Buildlet,
   given: string,

@@ -53,7 +53,7 @@ export const list = tool({
   },
 });
 
-/** How many ports of one machine are carried here at once. */
+/** The maximum number of forwarded ports of a machine. */
 const mostForwards = 16;
 
 export const forward = tool({

@@ -20,7 +20,7 @@ import {
 import { safeText } from '../safe-text.ts';
 import { tool } from '../tool.ts';
 
-/** How it ended, or undefined when it has not after so long. Throws what is no end of a command. */
+/** How the run ended, or undefined when it is still running after the time limit. Throws other failures. */
 async function endOf(run: Run, waitMs: number): Promise<Ending | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const waited = new Promise<undefined>((resolve) => {
@@ -37,7 +37,7 @@ async function endOf(run: Run, waitMs: number): Promise<Ending | undefined> {
   }
 }
 
-/** Lets it go on without us; a buildlet that cannot do that is waited for. */
+/** Leaves the command running; waits for it if the buildlet does not support that. */
 async function leave(run: Run, call: Call): Promise<Ending> {
   try {
     await run.detach({ signal: call.signal });

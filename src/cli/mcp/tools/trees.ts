@@ -5,7 +5,7 @@ import { flag, machine, text, texts } from '../inputs.ts';
 import { placeInRoot } from '../local-place.ts';
 import { tool } from '../tool.ts';
 
-/** How many paths an answer names. */
+/** The maximum number of paths in an answer. */
 const mostPaths = 50;
 
 function pathLines(title: string, paths: readonly string[]): string[] {
