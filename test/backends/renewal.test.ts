@@ -6,7 +6,7 @@ afterEach(() => void vi.useRealTimers());
 
 const call = { signal: new AbortController().signal };
 
-it('lets one renewal of a name through in a minute', () => {
+it('a throttle lets one renewal of a name through in a minute', () => {
   const throttle = new Throttle();
   expect(throttle.take('a')).toBe(true);
   expect(throttle.take('a')).toBe(false);
@@ -15,7 +15,7 @@ it('lets one renewal of a name through in a minute', () => {
   expect(throttle.take('a')).toBe(true);
 });
 
-it('counts a renewal that another made', () => {
+it('a throttle counts a renewal by another process', () => {
   const throttle = new Throttle();
   throttle.note('a', Date.now() - renewalIntervalMs / 2);
   expect(throttle.take('a')).toBe(false);
@@ -23,7 +23,7 @@ it('counts a renewal that another made', () => {
   expect(throttle.take('a')).toBe(true);
 });
 
-it('forgets names that are not renewed any more', () => {
+it('a throttle forgets names that are not renewed any more', () => {
   const throttle = new Throttle();
   for (let i = 0; i < 1_000; i++) expect(throttle.take(`a${i}`)).toBe(true);
   vi.advanceTimersByTime(renewalIntervalMs);
@@ -31,7 +31,7 @@ it('forgets names that are not renewed any more', () => {
   expect(throttle.size).toBe(1);
 });
 
-it('renews at once and every minute of a long use, and not after it', async () => {
+it('a long use renews the lease at once and every minute, but not after its end', async () => {
   let renewed = 0;
   const renew = async () => void renewed++;
   const stop = startRenewal(renew, call, () => undefined);
@@ -43,7 +43,7 @@ it('renews at once and every minute of a long use, and not after it', async () =
   expect(renewed).toBe(3);
 });
 
-it('tells of a renewal that fails and waits for one under way', async () => {
+it('a long use reports a failed renewal, and waits for a pending one', async () => {
   const errors: unknown[] = [];
   const renew = async () => {
     await Promise.resolve();

@@ -22,21 +22,21 @@ function clientOf(port: number, ...rest: [ConstructorParameters<typeof BuildletC
   return client;
 }
 
-it('waits for a buildlet that is not there yet', async () => {
+it('waiting continues until the buildlet answers', async () => {
   const port = await freePort();
   const waiting = waitUntilReady(clientOf(port), { signal: never });
   await startBuildlet({ address: { kind: 'tcp', host: '127.0.0.1', port } });
   await waiting;
 });
 
-it('gives up at the deadline and says what it met', async () => {
+it('waiting fails at the deadline with the last error', async () => {
   const client = clientOf(await freePort());
   await expect(waitUntilReady(client, { signal: never, timeoutMs: 500 })).rejects.toThrow(
     /did not answer within 0.5 s: .*ECONNREFUSED/,
   );
 });
 
-it('tells of every try, and does not take a machine that boots for a dead one', async () => {
+it('waiting reports every try, and does not mistake a booting machine for a dead one', async () => {
   const port = await freePort();
   const client = new BuildletClient(`127.0.0.1:${port}`, undefined, { heartbeatIntervalMs: 1 });
   onTestFinished(() => client.disconnect());
@@ -56,7 +56,7 @@ it('tells of every try, and does not take a machine that boots for a dead one', 
   expect(client.isBroken).toBe(false);
 });
 
-it('gives a machine that takes connections and says nothing only so long a try', async () => {
+it('a try of a machine that accepts connections and does not answer has a time limit', async () => {
   const server = createServer(() => undefined);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void server.close());
@@ -66,14 +66,14 @@ it('gives a machine that takes connections and says nothing only so long a try',
   await expect(waitUntilReady(clientOf(port), options)).rejects.toThrow(/did not answer/);
 });
 
-it('ends at once with the reason of the signal', async () => {
+it('waiting fails at once with the reason of the signal', async () => {
   const controller = new AbortController();
   const waiting = waitUntilReady(clientOf(await freePort()), { signal: controller.signal });
   controller.abort(new Error('enough'));
   await expect(waiting).rejects.toThrow('enough');
 });
 
-it('ends with that reason also between two tries', async () => {
+it('waiting fails with that reason also between two tries', async () => {
   const controller = new AbortController();
   const waiting = waitUntilReady(clientOf(await freePort()), {
     signal: controller.signal,
@@ -82,7 +82,7 @@ it('ends with that reason also between two tries', async () => {
   await expect(waiting).rejects.toThrow('enough');
 });
 
-it('does not wait for a server with another key to become the right one', async () => {
+it('waiting fails at once for a server with another key', async () => {
   const [theirs, ours] = await Promise.all([newKeyPair(), newKeyPair()]);
   const port = await freePort();
   await startBuildlet({

@@ -16,7 +16,7 @@ const canTry =
   missing('iptables in a network namespace, which needs root,');
 
 it.skipIf(!canTry)(
-  'sets the rules of Go’s buildlet once, for the life of the machine',
+  'the firewall sets the rules of Go’s buildlet once, for the life of the machine',
   async () => {
     const directory = temporaryDirectory();
     const program = join(projectRoot, 'bin/buildlet.js');

@@ -37,7 +37,7 @@ function configure(cli: Cli, config: string): void {
 const find = (findings: readonly Found[], check: string, state?: string) =>
   findings.find((one) => one.check === check && (state === undefined || one.state === state));
 
-it('finds nothing wrong where nothing is, changes nothing, and says what it looked at', async () => {
+it('doctor reports no problem on a sound system, changes nothing, and says what it checked', async () => {
   const cli = testCli();
   const before = readdirSync(cli.directory, { recursive: true });
   const findings = await doctor(cli);
@@ -49,7 +49,7 @@ it('finds nothing wrong where nothing is, changes nothing, and says what it look
   expect(stdout).toMatch(/^ok {7}backend local: answers; you are me; 0 buildlets$/m);
 });
 
-it('shows a program that is missing, as a problem only where a backend needs it', async () => {
+it('doctor shows a missing program, as a problem only where a backend needs it', async () => {
   const cli = testCli();
   const environment = { PATH: temporaryDirectory() };
   const { code, stdout } = await cli(['doctor'], { environment });
@@ -65,7 +65,7 @@ it('shows a program that is missing, as a problem only where a backend needs it'
   });
 });
 
-it('shows a configuration that cannot be read, and what still works', async () => {
+it('doctor shows a configuration that cannot be read, and what still works', async () => {
   const cli = testCli();
   configure(cli, 'default = "nosuch"\n');
   const findings = await doctor(cli);
@@ -76,7 +76,7 @@ it('shows a configuration that cannot be read, and what still works', async () =
   expect(find(findings, 'program git')).toMatchObject({ state: 'ok' });
 });
 
-it('shows each backend that does not answer, without holding up the others', async () => {
+it('doctor shows each backend that does not answer, without delaying the others', async () => {
   const cli = testCli();
   configure(
     cli,
@@ -96,7 +96,7 @@ it('shows each backend that does not answer, without holding up the others', asy
   );
 });
 
-it('names what has died, with the command that removes it, and leaves it there', async () => {
+it('doctor names dead buildlets with the command that removes them, and does not remove them', async () => {
   const cli = testCli();
   const name = (await cli(['create', 'local'])).stdout.trim();
   const record = join(cli.directory, 'gomote', name, 'record.json');
@@ -115,7 +115,7 @@ it('names what has died, with the command that removes it, and leaves it there',
 it.each([
   ['behind', -3_600_000, /^1h0m0s behind|^(59m|1h)/],
   ['ahead', 3_600_000, /ahead of this machine/],
-])('sees a clock of a coordinator that is %s', async (_, offMs, message) => {
+])('doctor detects a coordinator’s clock that is %s', async (_, offMs, message) => {
   const cli = testCli();
   const server = createServer((request, response) => {
     response.setHeader('Date', new Date(Date.now() + offMs).toUTCString());
@@ -133,7 +133,7 @@ it.each([
   });
 });
 
-it('waits for nothing longer than it may', async () => {
+it('doctor keeps its time limits', async () => {
   const never = new Promise<string>(() => undefined);
   expect(
     await within(

@@ -32,7 +32,7 @@ describe('newKeyPair', () => {
   });
 });
 
-it('has the first of many ready before the last', async () => {
+it('the first of many key pairs is ready before the last', async () => {
   const order: string[] = [];
   const many = Array.from({ length: 6 }, (_, i) => newKeyPair().then(() => order.push(String(i))));
   await Promise.race(many);

@@ -44,7 +44,7 @@ async function startGateway(target: string): Promise<string> {
   return `${ownLoopback}:${own}`;
 }
 
-it('is sent until somebody answers again, and the command runs once', async () => {
+it('the request that starts a session is repeated until it is answered, and the command runs once', async () => {
   const buildlet = await startBuildlet({ address: { kind: 'tcp', host: '127.0.0.1', port: 0 } });
   const client = new BuildletClient(await startGateway(buildlet.address));
   onTestFinished(() => client.disconnect());

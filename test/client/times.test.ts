@@ -139,7 +139,7 @@ describe('the time from a signal to KILL', () => {
   });
 });
 
-it('times without end are no shorter on the wire', () => {
+it('infinite times are not shortened on the wire', () => {
   const request = { cmd: 'x', systemLevel: false, dir: '', args: [], env: [], debug: false };
   const form = encodeSessionForm({ ...request, killAfterMs: Infinity, graceMs: 0.5 });
   expect(decodeSessionForm(form)).toMatchObject({
@@ -180,7 +180,7 @@ describe('a token bucket', () => {
   });
 });
 
-it.each(none)('machines take no time of %j ms', async (ms) => {
+it.each(none)('machine options refuse a time of %j ms', async (ms) => {
   const config = {} as Parameters<typeof startPod>[0];
   const host = { name: 'h', kubernetes: { image: 'i' }, gce: { image: 'i' } };
   const type = host as unknown as Parameters<typeof startPod>[2];

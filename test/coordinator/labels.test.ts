@@ -22,7 +22,7 @@ function cliOf(url: string, fingerprint?: string) {
   return cli;
 }
 
-it('labels are kept, found by, and stand for names', async () => {
+it('labels are stored, select buildlets, and serve as names', async () => {
   const coordinator = await startCoordinator();
   const cli = cliOf(coordinator.url, coordinator.fingerprint);
   const created = await cli(['create', '--name', 'web', '--label', 'os=linux', 'linux']);

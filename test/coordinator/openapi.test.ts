@@ -35,13 +35,13 @@ const documented = (tag: string) =>
     ),
   );
 
-it('is a document of OpenAPI 3.1', async () => {
+it('docs/openapi.json is an OpenAPI 3.1 document', async () => {
   const result = await new Validator().validate(JSON.parse(text));
   expect(result.errors ?? []).toEqual([]);
   expect(result.valid).toBe(true);
 });
 
-it('has every request of a buildlet, with its feature, and whether it is open', () => {
+it('docs/openapi.json has every request of a buildlet, with its feature and its authentication', () => {
   const rows = Object.values(endpoints).flatMap((endpoint) =>
     endpoint.methods.map((method) => [
       `${method} ${endpoint.path}`,

@@ -50,7 +50,7 @@ function comparable(response: ParsedResponse, workDir: string) {
   };
 }
 
-it('answers the recorded requests with the recorded status, headers, body and trailer', async () => {
+it('the coordinator answers the recorded requests with the recorded status, headers, body and trailer', async () => {
   const workDir = temporaryDirectory();
   const { url } = await startCoordinator({
     users: {

@@ -30,14 +30,14 @@ function trail(): string {
   return path;
 }
 
-it('adds up what each user had, over files that were rotated', async () => {
+it('the usage report adds up what each user had, over rotated files', async () => {
   const rows = await usageSince(trail(), Date.parse('2026-11-20'));
   expect(usageText(rows, false)).toBe(
     'user\tbuildlets\thours\truns\tbytes\na\t1\t3.0\t1\t0\nb\t1\t1.0\t0\t1000\n',
   );
 });
 
-it('counts only what was later', async () => {
+it('the usage report counts only entries after the given time', async () => {
   const rows = await usageSince(trail(), Date.parse('2026-11-20T03:00:00Z'));
   expect(rows).toMatchObject([
     { user: 'a', buildlets: 1, hours: 1, runs: 0 },
@@ -46,7 +46,7 @@ it('counts only what was later', async () => {
   expect(await usageSince(trail(), Date.parse('2026-11-21'))).toEqual([]);
 });
 
-it('takes dates, days and durations, and refuses anything else', () => {
+it('the usage report accepts dates, days and durations, and refuses anything else', () => {
   const now = Date.parse('2026-11-20');
   expect(parseSince('2026-11-01', now)).toBe(Date.parse('2026-11-01'));
   expect(parseSince('7d', now)).toBe(Date.parse('2026-11-13'));
@@ -54,7 +54,7 @@ it('takes dates, days and durations, and refuses anything else', () => {
   expect(() => parseSince('yesterday', now)).toThrow('neither a date nor a duration');
 });
 
-it('says where the rows are when there is no trail', async () => {
+it('the usage report explains how to turn on the audit trail', async () => {
   await expect(usageSince(join(temporaryDirectory(), 'audit.jsonl'), 0)).rejects.toMatchObject({
     hint: expect.stringContaining('audit-to = "log"'),
   });

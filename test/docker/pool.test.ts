@@ -31,7 +31,7 @@ maximum = 2
   return { process: new CoordinatorProcess({ toml, environment }), ids };
 }
 
-it('lends containers to its users, takes them back, and finds them again after a crash', async () => {
+it('a docker pool lends containers, takes them back, and finds them again after a crash', async () => {
   const { process, ids } = coordinator();
   await process.start();
   const client = process.client();

@@ -4,7 +4,7 @@ import { echoServer, lines, portOf } from '../helpers/ports.ts';
 import { ending, workshop } from '../helpers/programs.ts';
 import { images, newLab } from './lab.ts';
 
-it('ports of a container lead there and back', async () => {
+it('ports of a container are forwarded in both directions', async () => {
   const { user } = newLab();
   const { environment, start } = workshop();
   const { DOCKER_HOST } = process.env;

@@ -75,7 +75,7 @@ async function read(client: CoordinatorClient, name: string): Promise<string> {
   }
 }
 
-it(`loses no session and leaves no orphan, killed ${kills} times`, {
+it(`a coordinator that is killed ${kills} times loses no session and leaves no orphan`, {
   timeout: 20_000 + kills * 10_000,
 }, async () => {
   const coordinator = new Coordinator();

@@ -54,7 +54,7 @@ async function create(client: CoordinatorClient, type: string): Promise<Buildlet
   return buildlet;
 }
 
-it('takes limits and pools over while a run goes on', async () => {
+it('a reload applies limits and pools while a run continues', async () => {
   const { coordinator, client, reload } = await serving(
     quota(1) + local('one', 1) + local('gone', 1),
   );
@@ -78,7 +78,7 @@ it('takes limits and pools over while a run goes on', async () => {
   expect(coordinator.count('"event":"reloaded"')).toBe(1);
 });
 
-it('keeps what is in use of a pool that has left the configuration', async () => {
+it('a reload keeps machines in use of a pool that has left the configuration', async () => {
   const { client, reload } = await serving(local('one', 1) + local('gone', 1, 'warm = 1'));
   const buildlet = await create(client, 'gone');
   expect(await reload(local('one', 1))).toMatchObject({ code: 0 });
@@ -87,7 +87,7 @@ it('keeps what is in use of a pool that has left the configuration', async () =>
   await until(async () => (await client.remoteBuildlets()).length === 0);
 });
 
-it('takes static machines in and out', async () => {
+it('a reload adds and removes static machines', async () => {
   const machines = await Promise.all([startBuildlet(), startBuildlet()]);
   const [first = '', second = ''] = machines.map(({ address }) => address);
   const pool = (...addresses: string[]) => `
@@ -126,21 +126,24 @@ it.each([
     `${local('one', 1)}${local('two', 1).replace('isolation = "none"', 'kind = "static"\nmachines = [{ address = "127.0.0.1:1", password-file = "open" }]').replace('kind = "local"\n', '').replace('maximum = 1\n', '')}`,
     /open/,
   ],
-])('refuses %s with the reason, and serves on', async (_title, text, reason) => {
-  const { coordinator, client, reload, write } = await serving(local('one', 1));
-  writeFileSync(join(coordinator.directory, 'open'), 'secret\n', { mode: 0o644 });
-  const refused = await reload(text);
-  expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(reason)]);
-  // The coordinator itself, which reads what the command need not have read.
-  write(text);
-  coordinator.signal('SIGHUP');
-  await until(() => coordinator.count('"event":"reload-refused"') > 0);
-  expect(await (await create(client, 'one')).exec('true', { systemLevel: true })).toMatchObject({
-    ok: true,
-  });
-});
+])(
+  'a reload refuses %s with the reason, and the coordinator continues',
+  async (_title, text, reason) => {
+    const { coordinator, client, reload, write } = await serving(local('one', 1));
+    writeFileSync(join(coordinator.directory, 'open'), 'secret\n', { mode: 0o644 });
+    const refused = await reload(text);
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(reason)]);
+    // The coordinator itself, which reads what the command need not have read.
+    write(text);
+    coordinator.signal('SIGHUP');
+    await until(() => coordinator.count('"event":"reload-refused"') > 0);
+    expect(await (await create(client, 'one')).exec('true', { systemLevel: true })).toMatchObject({
+      ok: true,
+    });
+  },
+);
 
-it('opens the audit file anew after it was moved away', async () => {
+it('a reload reopens the audit file after it was moved away', async () => {
   const { coordinator, client, command } = await serving(local('one', 2));
   await create(client, 'one');
   const path = join(coordinator.directory, 'state', 'audit.jsonl');
@@ -152,14 +155,14 @@ it('opens the audit file anew after it was moved away', async () => {
   expect(readFileSync(`${path}.1`, 'utf8')).not.toContain('user-me-one-1');
 });
 
-it('says so when no coordinator runs', async () => {
+it('a reload reports that no coordinator runs', async () => {
   const { coordinator, command } = await serving(local('one', 1));
   await coordinator.kill('SIGTERM');
   const { code, stderr } = await command('reload');
   expect([code, stderr]).toEqual([1, expect.stringContaining('no coordinator serves from')]);
 });
 
-it('ends at once those who follow a run, which they pick up again', async () => {
+it('a reload ends the connections of clients that follow a run, and they reconnect', async () => {
   const { coordinator, client } = await serving(`drain-timeout = "10m"\n${local('one', 1)}`);
   const buildlet = await create(client, 'one');
   const output = new Collector();
@@ -179,7 +182,7 @@ it('ends at once those who follow a run, which they pick up again', async () => 
   expect(output.text).toBe('begun\ndone\n');
 });
 
-it('presents a certificate that was renewed, without a restart', async () => {
+it('a reload presents a renewed certificate', async () => {
   const [first, second] = [await newKeyPair(), await newKeyPair()];
   const { serve } = await import('../../src/coordinator/serve.ts');
   const { loadCoordinatorConfig } = await import('../../src/coordinator/config.ts');

@@ -34,7 +34,7 @@ async function runKilled({ start }: Workshop, name: string, id: string, script: 
   }
 }
 
-it(`gives every byte once, in order, and the right status, when clients are killed, ${runs} times`, async () => {
+it(`attach returns every byte once, in order, and the right status, after clients are killed, ${runs} times`, async () => {
   const shop = workshop();
   const name = await shop.create();
   for (let n = 0; n < runs; n++) {

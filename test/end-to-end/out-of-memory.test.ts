@@ -36,25 +36,28 @@ function makeGroup(): string | undefined {
 const group = makeGroup();
 if (group === undefined) missing('this user may not make a control group that limits memory');
 
-it.runIf(group !== undefined)('is told of as such, and the buildlet goes on', async () => {
-  const { directory, start, gomote } = workshop();
-  const socket = `unix:${join(directory, 'socket')}`;
-  const script = `echo $$ > ${group}/cgroup.procs; exec node ${buildletProgram} --listen ${socket}`;
-  const buildlet = start('sh', ['-c', script], { stdio: 'ignore' });
-  const over = ending(buildlet);
-  onTestFinished(async () => {
-    buildlet.kill();
-    await over;
-    await until(() => removed(group));
-  });
-  const name = `local@${socket}`;
-  await until(async () => (await gomote('ping', name)).code === 0);
-  const ran = await gomote('run', name, 'tail', '/dev/zero');
-  expect(ran).toMatchObject({ code: 128 + 9 });
-  expect(ran.stderr).toContain('SIGKILL (memory): there was no memory left');
-  expect((await gomote('ps', name)).stdout.toString()).toContain('SIGKILL (memory)');
-  expect(await gomote('run', name, 'true')).toMatchObject({ code: 0 });
-});
+it.runIf(group !== undefined)(
+  'a run out of memory is reported as such, and the buildlet continues',
+  async () => {
+    const { directory, start, gomote } = workshop();
+    const socket = `unix:${join(directory, 'socket')}`;
+    const script = `echo $$ > ${group}/cgroup.procs; exec node ${buildletProgram} --listen ${socket}`;
+    const buildlet = start('sh', ['-c', script], { stdio: 'ignore' });
+    const over = ending(buildlet);
+    onTestFinished(async () => {
+      buildlet.kill();
+      await over;
+      await until(() => removed(group));
+    });
+    const name = `local@${socket}`;
+    await until(async () => (await gomote('ping', name)).code === 0);
+    const ran = await gomote('run', name, 'tail', '/dev/zero');
+    expect(ran).toMatchObject({ code: 128 + 9 });
+    expect(ran.stderr).toContain('SIGKILL (memory): there was no memory left');
+    expect((await gomote('ps', name)).stdout.toString()).toContain('SIGKILL (memory)');
+    expect(await gomote('run', name, 'true')).toMatchObject({ code: 0 });
+  },
+);
 
 /** A group whose last process has just ended may not go at once. */
 function removed(path: string | undefined): boolean {

@@ -94,7 +94,7 @@ class Place {
   }
 }
 
-it('serves through a killed coordinator, and its death is told by name and reason', async () => {
+it('a reverse buildlet survives a killed coordinator, and its own death is reported with name and reason', async () => {
   const place = new Place();
   let coordinator = await place.coordinator();
   const machine = place.machine();

@@ -24,10 +24,13 @@ const resolved: [relative: string, follow: boolean, expected: string][] = [
   ['loop-a', false, 'loop-a'],
 ];
 
-test.each(resolved)('resolves %j (follow: %s) to %j', (relative, follow, expected) => {
-  const { root } = planted();
-  expect(resolveInside(root, relative, { follow })).toBe(join(root, expected));
-});
+test.each(resolved)(
+  'a confined path resolves %j (follow: %s) to %j',
+  (relative, follow, expected) => {
+    const { root } = planted();
+    expect(resolveInside(root, relative, { follow })).toBe(join(root, expected));
+  },
+);
 
 const refused: [relative: string, follow: boolean][] = [
   ['/etc/passwd', false],
@@ -46,7 +49,7 @@ const refused: [relative: string, follow: boolean][] = [
   ['loop-a/x', false],
 ];
 
-test.each(refused)('refuses %j (follow: %s)', (relative, follow) => {
+test.each(refused)('a confined path refuses %j (follow: %s)', (relative, follow) => {
   const { root } = planted();
   const error = expect.objectContaining({
     code: 'ERR_PATH',

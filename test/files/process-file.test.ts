@@ -41,28 +41,34 @@ int main(void) {
   pause();
 }`;
 
-it.skipIf(process.platform !== 'linux')('gives all of what is true', async () => {
-  const words = Array.from({ length: 20_000 }, (_, i) => `word${i}`);
-  const env = { LONG: 'x'.repeat(100_000), LAST: 'here' };
-  const child = spawn('sh', ['-c', 'echo ready; read x', ...words], { env });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  await once(child.stdout, 'data');
-  const told = await readOfProcess(child.pid ?? 0, 'cmdline');
-  expect(String(told)).toBe(['sh', '-c', 'echo ready; read x', ...words, ''].join('\0'));
-  expect(String(await readOfProcess(child.pid ?? 0, 'environ'))).toContain('\0LAST=here\0');
-  expect(await readOfProcess(2 ** 30, 'environ')).toBeUndefined();
-});
+it.skipIf(process.platform !== 'linux')(
+  'a file of a live process is returned completely',
+  async () => {
+    const words = Array.from({ length: 20_000 }, (_, i) => `word${i}`);
+    const env = { LONG: 'x'.repeat(100_000), LAST: 'here' };
+    const child = spawn('sh', ['-c', 'echo ready; read x', ...words], { env });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    await once(child.stdout, 'data');
+    const told = await readOfProcess(child.pid ?? 0, 'cmdline');
+    expect(String(told)).toBe(['sh', '-c', 'echo ready; read x', ...words, ''].join('\0'));
+    expect(String(await readOfProcess(child.pid ?? 0, 'environ'))).toContain('\0LAST=here\0');
+    expect(await readOfProcess(2 ** 30, 'environ')).toBeUndefined();
+  },
+);
 
-it.skipIf(process.platform !== 'linux' || !hasTool('cc'))('stops where it cannot be', async () => {
-  const program = join(temporaryDirectory(), 'boast');
-  execFileSync('cc', ['-w', '-x', 'c', '-o', program, '-'], { input: boaster });
-  const child = spawn(program);
-  onTestFinished(() => void child.kill('SIGKILL'));
-  const [said] = await Promise.race([once(child.stdout, 'data'), once(child, 'exit')]);
-  // Some kernels and containers allow no such thing.
-  if (String(said) !== 'ready\n') return;
-  for (const what of ['environ', 'cmdline'] as const) {
-    const bytes = await readOfProcess(child.pid ?? 0, what);
-    expect([what, bytes?.length]).toEqual([what, 8 << 20]);
-  }
-});
+it.skipIf(process.platform !== 'linux' || !hasTool('cc'))(
+  'a file of a process that claims impossible sizes is read up to a limit',
+  async () => {
+    const program = join(temporaryDirectory(), 'boast');
+    execFileSync('cc', ['-w', '-x', 'c', '-o', program, '-'], { input: boaster });
+    const child = spawn(program);
+    onTestFinished(() => void child.kill('SIGKILL'));
+    const [said] = await Promise.race([once(child.stdout, 'data'), once(child, 'exit')]);
+    // Some kernels and containers allow no such thing.
+    if (String(said) !== 'ready\n') return;
+    for (const what of ['environ', 'cmdline'] as const) {
+      const bytes = await readOfProcess(child.pid ?? 0, what);
+      expect([what, bytes?.length]).toEqual([what, 8 << 20]);
+    }
+  },
+);

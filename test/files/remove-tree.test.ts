@@ -48,7 +48,7 @@ it('a directory that is emptied stays', async () => {
 
 // As somebody else than root, for whom every directory is open.
 it.each([0o000, 0o100, 0o200, 0o300, 0o400, 0o500, 0o600])(
-  'removes directories of mode %s that belong to the user',
+  'removeTree removes directories of mode %s that belong to the user',
   async (mode) => {
     const directory = temporaryDirectory();
     mkdirSync(join(directory, 'top/closed/in'), { recursive: true });
@@ -69,7 +69,7 @@ it.each([0o000, 0o100, 0o200, 0o300, 0o400, 0o500, 0o600])(
   },
 );
 
-it('names what it cannot remove by its path', async () => {
+it('removeTree names the path that it cannot remove', async () => {
   const directory = temporaryDirectory();
   const user = process.geteuid?.() === 0 ? 65534 : undefined;
   mkdirSync(join(directory, 'kept'));

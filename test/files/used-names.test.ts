@@ -17,7 +17,7 @@ it('a number never goes back, whoever asks and whatever is free', () => {
   expect(one.take('a-x', (name) => ['a-x-3', 'a-x-4'].includes(name))).toBe('a-x-5');
 });
 
-it('names are forgotten when they are a day old, but for the last one', () => {
+it('used names are forgotten after a day, except for the last one', () => {
   const directory = temporaryDirectory();
   const past = new Date(Date.now() - 25 * 3_600_000);
   for (const name of ['a-3', 'a-7', 'b-1', 'a-b-9']) {

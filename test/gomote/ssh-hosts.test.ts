@@ -77,7 +77,7 @@ it.each(['/a"b', '/a\nb', '/a\\b', '/a*b', '/a%b', '/${HOME}', '/a\x7fb'])(
   },
 );
 
-it('entries are found again in their file, by the names of their buildlets', () => {
+it('entries are parsed from their file, by the names of their buildlets', () => {
   const blocks = new Map(
     ['local/a-0', 'ci/b-1'].map((name) => [
       name,

@@ -24,7 +24,7 @@ async function startProxy(): Promise<{ url: string; targets: string[] }> {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, targets };
 }
 
-it('dials through an HTTP proxy', async () => {
+it('a dial goes through an HTTP proxy', async () => {
   const pair = await newKeyPair();
   const server = await startReverseServer({ tls: { cert: pair.certPem, key: pair.keyPem } });
   const proxy = await startProxy();

@@ -36,7 +36,7 @@ async function roundTrip(link: CallingLink): Promise<'whole' | GomoteError> {
   return 'whole';
 }
 
-it('loses no byte without saying so, wherever the connection breaks, and comes back', async () => {
+it('a reverse connection reports every lost byte, wherever it breaks, and reconnects', async () => {
   const server = await startReverseServer({ heartbeatMs });
   const cutter = await startCutter(server.address);
   const arrival = server.next();

@@ -120,7 +120,7 @@ describe('a quota', () => {
   });
 });
 
-it('makes nothing of a host type of another kind', async () => {
+it('a create refuses a host type of another kind', async () => {
   const cli = clusterCli(namespace);
   expect(await cli(['--backend', 'k8s', 'create', 'local'])).toMatchObject({
     code: 1,

@@ -41,7 +41,7 @@ test.each(ours)('a cut of %s is an error wherever anything is missing', async (h
   expect(errors).toBeGreaterThan(20);
 });
 
-test('pieces that fail leave what no reader takes for a whole stream', async () => {
+test('a failed source leaves output that no reader takes for a complete stream', async () => {
   async function* failing(): AsyncGenerator<Buffer> {
     yield Buffer.from('hello');
     throw new Error('no more');

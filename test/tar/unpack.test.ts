@@ -41,7 +41,7 @@ function everything(): string {
   return root;
 }
 
-test.each(['gnu', 'pax'])('extracts what GNU tar packed as %s', async (format) => {
+test.each(['gnu', 'pax'])('extract unpacks what GNU tar packed as %s', async (format) => {
   const source = everything();
   const root = temporaryDirectory();
   const archive = gnuTarGz(source, `--format=${format}`);
@@ -52,7 +52,7 @@ test.each(['gnu', 'pax'])('extracts what GNU tar packed as %s', async (format) =
   expect(totals.bytes).toBeGreaterThan(300_000);
 });
 
-test.each(['ustar', 'v7'])('extracts what GNU tar packed as %s', async (format) => {
+test.each(['ustar', 'v7'])('extract unpacks what GNU tar packed as %s', async (format) => {
   const source = temporaryDirectory();
   plant(source, [
     ['d', directory([['f', file('x', 0o600)]], 0o700)],
@@ -144,7 +144,7 @@ function globalHeader(record: string): RawEntry {
   return { name: 'pax_global_header', type: 'g', content: `${record.length + 4} ${record}\n` };
 }
 
-test.each(accepted)('accepts %s', async (_what, archive, expected) => {
+test.each(accepted)('extract accepts %s', async (_what, archive, expected) => {
   const root = temporaryDirectory();
   await unpack(archive(), root);
   expect(names(root)).toEqual(expected);

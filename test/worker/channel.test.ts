@@ -54,7 +54,7 @@ it('a sender waits while a MiB has not been used up', async () => {
   expect(usedBytes).toBe(8 * mebibyte);
 });
 
-it('messages pass beside the bytes', async () => {
+it('a channel transports messages besides bytes', async () => {
   const messages: string[] = [];
   const { one, other } = ends((message) => messages.push(message));
   one.post('first');

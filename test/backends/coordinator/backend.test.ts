@@ -57,7 +57,7 @@ it('creates, runs with the true status, moves bytes and destroys through the coo
   expect(coordinator.log.map(({ event }) => event)).not.toContain('wrong-token');
 });
 
-it('lists every backend, and takes names of the others as BACKEND/NAME', async () => {
+it('gomote ls lists every backend, and commands accept names of other backends as BACKEND/NAME', async () => {
   const { cli } = await setUp(false);
   expect(await cli(['create', 'local'])).toMatchObject({ code: 0, stdout: 'me-local-0\n' });
   await cli(['--backend', 'team', 'create', 'linux']);
@@ -76,7 +76,7 @@ it('lists every backend, and takes names of the others as BACKEND/NAME', async (
   expect((await cli(['list'])).stdout).toMatch(/^me-local-0\t[^\n]*\n$/);
 });
 
-it('names the backend that cannot be reached, and lists the others', async () => {
+it('gomote ls names a backend that cannot be reached, and lists the others', async () => {
   const cli = testCli();
   configure(cli, '[backends.away]\nurl = "https://127.0.0.1:1"\n');
   await cli(['create', 'local']);
@@ -86,7 +86,7 @@ it('names the backend that cannot be reached, and lists the others', async () =>
   expect(code).not.toBe(0);
 });
 
-it('sends nothing, above all no token, to a server with another certificate', async () => {
+it('the client sends nothing, above all no token, to a server with another certificate', async () => {
   const coordinator = await startCoordinator({ users: { me: { token } } });
   const cli = testCli();
   configure(
@@ -100,7 +100,7 @@ it('sends nothing, above all no token, to a server with another certificate', as
   expect(coordinator.log.filter(({ event }) => event === 'request')).toEqual([]);
 });
 
-it('says that a name is unknown there', async () => {
+it('an error says that a name is unknown to the coordinator', async () => {
   const { cli } = await setUp(true);
   for (const argv of [
     ['run', 'nope', 'true'],
@@ -113,7 +113,7 @@ it('says that a name is unknown there', async () => {
   }
 });
 
-it('says that there is nothing to reap there', async () => {
+it('gomote reap says that a coordinator has nothing to reap', async () => {
   const { cli } = await setUp(true);
   const { code, stderr } = await cli(['reap']);
   expect([code, stderr]).toEqual([2, expect.stringContaining('"team" leaves nothing to reap')]);

@@ -58,7 +58,7 @@ it('a backend of virtual machines has what docs/compute-engine.md says', () => {
 
 const backend = 'kind = "gce"\nproject = "my-project"\nzones = ["us-central1-f"]\n';
 
-it('needs a project and a zone, and has a default for all else', () => {
+it('the configuration requires a project and a zone, and has defaults for the rest', () => {
   expect(parse(`[backends.vms]\n${backend}`).backends.get('vms')).toEqual({
     ...{ kind: 'gce', name: 'vms', project: 'my-project', zones: ['us-central1-f'] },
     ...{ endpoint: undefined, port: undefined, externalIp: true, apiRate: 20 },
@@ -78,7 +78,7 @@ it.each([
   [`${backend}port = 99999`, 'backends.vms.port: 99999'],
   [`${backend}max-lifetime = "40s30"`, 'backends.vms.max-lifetime'],
   [`${backend}url = "https://h"`, 'unknown key backends.vms.url'],
-])('refuses %j', (section, message) => {
+])('the configuration refuses %j', (section, message) => {
   expect(() => parse(`[backends.vms]\n${section}`)).toThrow(
     expect.objectContaining({ code: 'ERR_CONFIG', message: expect.stringContaining(message) }),
   );
@@ -89,7 +89,7 @@ it.each([
   ['image = "i"', 'hosts.vm.gce.machine-type is missing'],
   ['image = ""\nmachine-type = "m"', 'hosts.vm.gce.image: "": it is empty'],
   ['image = "i"\nmachine-type = "m"\npricing = "free"', '"standard", "spot" or "preemptible"'],
-])('refuses a host type with %j', (section, message) => {
+])('the configuration refuses a host type with %j', (section, message) => {
   expect(() => parse(`[hosts.vm.gce]\n${section}`)).toThrow(
     expect.objectContaining({ code: 'ERR_CONFIG', message: expect.stringContaining(message) }),
   );

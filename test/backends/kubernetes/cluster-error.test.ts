@@ -27,7 +27,7 @@ const rows: [unknown, string, boolean][] = [
 ];
 
 for (const [error, code, transient] of rows) {
-  it(`tells ${(error as Error).message.replaceAll('\n', ' ')}`, () => {
+  it(`the error code is right for ${(error as Error).message.replaceAll('\n', ' ')}`, () => {
     const told = clusterError('create pod x', error);
     expect(told).toMatchObject({ code, message: expect.stringMatching(/^cannot create pod x: ./) });
     expect(told.message).not.toContain('\n');
@@ -35,7 +35,7 @@ for (const [error, code, transient] of rows) {
   });
 }
 
-it('waits as long as the server asks for, within bounds', () => {
+it('a retry waits as long as the server asks for, within bounds', () => {
   const asked = (seconds: string) =>
     refusalOf(refused(429, '', '', { 'retry-after': seconds }))?.retryAfterMs;
   expect([asked('2'), asked('9999'), asked('x')]).toEqual([2_000, 30_000, undefined]);

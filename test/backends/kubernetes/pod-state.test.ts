@@ -78,10 +78,10 @@ const rows: [string, V1PodStatus, object][] = [
 ];
 
 for (const [what, status, state] of rows) {
-  it(`tells ${what}`, () => expect(stateOf({ status })).toEqual(state));
+  it(`the state is right for ${what}`, () => expect(stateOf({ status })).toEqual(state));
 }
 
-it('tells a pod that is being deleted, whatever it does', () => {
+it('a pod that is being deleted is recognized in any phase', () => {
   const metadata = { deletionTimestamp: new Date() };
   const status = { phase: 'Running', podIP: '10.0.0.9', ...container({ running: {} }) };
   expect(stateOf({ metadata, status })).toMatchObject({ kind: 'ended', reason: 'Deleted' });

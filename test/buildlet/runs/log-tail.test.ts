@@ -17,7 +17,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constantFrom('write', 'trim') }),
 );
 
-it('gives and writes what it was given, whatever is read, written and dropped', () => {
+it('a log tail returns and writes exactly its input for random reads, writes and drops', () => {
   fc.assert(
     fc.property(
       fc.array(steps, { minLength: 20, maxLength: 80 }),

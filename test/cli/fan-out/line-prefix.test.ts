@@ -61,7 +61,7 @@ describe('a prefix before lines', () => {
   });
 });
 
-it('lines of a stream wait until what they go to has taken them', async () => {
+it('lines of a stream respect backpressure', async () => {
   const taken: string[] = [];
   let release: () => void = () => undefined;
   const slow = new Writable({

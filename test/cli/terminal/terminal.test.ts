@@ -5,7 +5,7 @@ import { Collector } from '../../helpers/collect.ts';
 
 const terminal = { isTTY: true };
 
-it('is red on a terminal', async () => {
+it('red text is red on a terminal', async () => {
   expect(await colorRed(terminal, {}, true, 'text')).toBe('\x1b[31mtext\x1b[39m');
 });
 
@@ -13,11 +13,11 @@ it.each([
   ['elsewhere', {}, {}, true],
   ['on a terminal without colours', terminal, { TERM: 'dumb' }, true],
   ['when no colour is wanted', terminal, {}, false],
-] as const)('is plain %s', async (_where, stream, environment, wanted) => {
+] as const)('red text is plain %s', async (_where, stream, environment, wanted) => {
   expect(await colorRed(stream, environment, wanted, 'text')).toBe('text');
 });
 
-it('tells a log every ten seconds what goes on', async () => {
+it('a spinner writes a line to a log every ten seconds', async () => {
   const stderr = new Collector();
   const messages = createMessages(
     { stdin: Readable.from([]), stdout: new Collector(), stderr, environment: {} },
@@ -38,7 +38,7 @@ it('tells a log every ten seconds what goes on', async () => {
 it.each([
   ['a terminal of no width', { isTTY: true, columns: 0 }],
   ['no terminal', { isTTY: false }],
-])('shows no spinner on %s', async (_where, kind) => {
+])('a spinner is not shown on %s', async (_where, kind) => {
   const stderr = Object.assign(new Collector(), kind);
   const stdin = Readable.from([]);
   const messages = createMessages(

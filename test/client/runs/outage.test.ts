@@ -27,12 +27,12 @@ it.each(['ECONNREFUSED', 'ENOENT'])(
   },
 );
 
-it('goes on while it is not known that the buildlet is gone', async () => {
+it('an outage continues while the buildlet may still exist', async () => {
   await outage().wait(lost);
   await outage(async () => undefined).wait(lost);
 });
 
-it('ends with the reason as soon as it is known that the buildlet is gone', async () => {
+it('an outage ends with the reason as soon as the buildlet is known to be gone', async () => {
   const died = new GomoteError('ERR_BUILDLET_DIED', 'it has died');
   let asked = 0;
   const waiting = outage(async () => (asked++ === 0 ? undefined : died));
@@ -40,7 +40,7 @@ it('ends with the reason as soon as it is known that the buildlet is gone', asyn
   await expect(waiting.wait(lost)).rejects.toBe(died);
 });
 
-it('waits longer each time until something gets on, also when the peer says something in between', async () => {
+it('an outage waits longer each time until there is progress, also when the peer answers in between', async () => {
   const waiting = outage();
   const waitMs = async () => {
     const startMs = performance.now();

@@ -19,7 +19,7 @@ const live = (history: History, name: string, owner = 'me') => {
   history.write('destroy', { name, owner, why: 'destroyed by me', hadMs: 1_000 });
 };
 
-it('survives the end of the coordinator, in a file of its own', async () => {
+it('the history survives a restart of the coordinator, in its own file', async () => {
   const { path, history } = await open();
   live(history, 'one');
   history.write('create', { name: 'refused', owner: 'me', outcome: 'no room' });
@@ -34,7 +34,7 @@ it('survives the end of the coordinator, in a file of its own', async () => {
   await next.close();
 });
 
-it('leaves out lines that are none, and what is too old', async () => {
+it('the history ignores invalid and old lines of its file', async () => {
   const { path, history } = await open();
   live(history, 'one');
   await history.close();
@@ -48,7 +48,7 @@ it('leaves out lines that are none, and what is too old', async () => {
   await next.close();
 });
 
-it('keeps nothing where nothing is to be kept', async () => {
+it('the history keeps nothing when it is turned off', async () => {
   const { path, history } = await open();
   live(history, 'one');
   await history.close();
@@ -58,7 +58,7 @@ it('keeps nothing where nothing is to be kept', async () => {
   expect(readFileSync(path, 'utf8')).toBe('');
 });
 
-it('is bounded: who does much pushes out nobody else, and long or odd texts are cut and shown', async () => {
+it('the history is bounded: a busy user evicts nobody else’s entries, and long or odd texts are cut and escaped', async () => {
   const { history } = await open();
   live(history, 'quiet', 'other');
   for (let i = 0; i < 10_000; i++) live(history, `busy-${i}`);
@@ -76,7 +76,7 @@ it('is bounded: who does much pushes out nobody else, and long or odd texts are 
   await history.close();
 });
 
-it('begins anew with a name that comes again', async () => {
+it('the history of a reused name begins empty', async () => {
   const { history } = await open();
   live(history, 'one');
   history.write('create', { name: 'one', owner: 'other', outcome: 'ok' });
@@ -85,7 +85,7 @@ it('begins anew with a name that comes again', async () => {
   await history.close();
 });
 
-it('says once that it cannot be written, and writes all when it can again', async () => {
+it('the history reports once that it cannot be written, and writes everything when it can again', async () => {
   const path = join(temporaryDirectory(), 'there', 'history.jsonl');
   const { history, troubles } = await open(path);
   live(history, 'one');

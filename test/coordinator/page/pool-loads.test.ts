@@ -18,7 +18,7 @@ function open(path = join(temporaryDirectory(), 'loads.json')) {
   return { path, load, troubles, loads: new PoolLoads({ path, now: () => [load], onTrouble }) };
 }
 
-it('has the most that was in use and that waited, in each step', async () => {
+it('pool loads have the maximum in use and waiting of each step', async () => {
   const { path, load, loads } = open();
   Object.assign(load, { lent: 3, waiting: 1 });
   loads.look();
@@ -47,7 +47,7 @@ it('has the most that was in use and that waited, in each step', async () => {
   await next.close();
 });
 
-it('begins anew when its file is none', async () => {
+it('pool loads begin empty when their file is invalid', async () => {
   const path = join(temporaryDirectory(), 'loads.json');
   writeFileSync(path, '{"pools":[["x",[[1,-2,3]]]]}', { mode: 0o600 });
   const { loads, troubles } = open(path);

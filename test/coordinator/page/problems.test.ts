@@ -30,11 +30,11 @@ const pool = {
 const titles = (given: Partial<Parameters<typeof problemsOf>[0]>) =>
   problemsOf({ ...facts, ...given }).map(({ level, title }) => `${level}: ${title}`);
 
-it('is nothing while all is well', () => {
+it('the list of problems is empty while all is well', () => {
   expect(problemsOf({ ...facts, view: { ...nothing, sessions: [session] } })).toEqual([]);
 });
 
-it('tells admins of everything, the worst first', () => {
+it('the list of problems shows admins everything, the worst first', () => {
   const view: CoordinatorView = {
     ...nothing,
     sessions: [
@@ -84,7 +84,7 @@ it('tells admins of everything, the worst first', () => {
   }
 });
 
-it('names a few of many', () => {
+it('the list of problems names a few of many', () => {
   const sessions = Array.from({ length: 1_000 }, (_, i) => ({
     ...{
       ...session,

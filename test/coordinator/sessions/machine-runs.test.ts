@@ -57,7 +57,7 @@ it('a run is shown once, however many read it', async () => {
   attached.catch(() => undefined);
 });
 
-it('arguments that are not for the audit trail are not for the page', async () => {
+it('arguments that are excluded from the audit trail are not on the page', async () => {
   const { coordinator, buildlet } = await scene({}, 'audit-arguments = false');
   await buildlet.sessions.start({ ...detached, cmd: 'sleep', args: ['1000'] });
   await until(() => shown(coordinator).join() === 'sleep', patienceMs);

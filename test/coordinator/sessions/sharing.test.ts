@@ -159,7 +159,7 @@ describe('a buildlet that one coordinator made', () => {
   });
 });
 
-it('names are given once, by two coordinators that make many at the same time', async () => {
+it('two coordinators that create many names concurrently never use one twice', async () => {
   const { fake, coordinators } = await cloud();
   const clients = coordinators.map((coordinator) => coordinator.client());
   const made = await Promise.all(
