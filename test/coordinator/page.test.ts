@@ -157,6 +157,26 @@ describe('the page over HTTP', () => {
     expect(replied['set-cookie']).toBeUndefined();
   });
 
+  it('drains machines for admins only, by a form of its own', async () => {
+    const coordinator = await startCoordinator({ users: { me: {}, boss: { role: 'admin' } } });
+    const machine = coordinator.coordinator.machines.list()[0]?.machine ?? '';
+    const cookies = {
+      me: await signIn(coordinator, 'me'),
+      boss: await signIn(coordinator, 'boss'),
+    };
+    const drain = async (user: 'me' | 'boss', site: string, form: Record<string, string>) => {
+      const headers = { Cookie: cookies[user], 'Sec-Fetch-Site': site };
+      return (await ask(coordinator, '/page/drain', { form, headers })).status;
+    };
+    expect(await drain('me', 'same-origin', { machine })).toBe(403);
+    expect(await drain('boss', 'cross-site', { machine })).toBe(403);
+    expect(await drain('boss', 'same-origin', { machine: 'none' })).toBe(400);
+    expect(await drain('boss', 'same-origin', { machine, note: 'a\nb' })).toBe(400);
+    expect(coordinator.coordinator.machines.list()[0]?.drained).toBeUndefined();
+    expect(await drain('boss', 'same-origin', { machine, note: 'why' })).toBe(200);
+    expect(coordinator.coordinator.machines.list()[0]?.drained?.note).toBe('why');
+  });
+
   it('shows nothing without a cookie, with a made-up one, or after signing out', async () => {
     const coordinator = await startCoordinator({ users });
     const cookie = await signIn(coordinator, 'me');

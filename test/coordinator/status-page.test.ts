@@ -195,6 +195,55 @@ describe.runIf(hasBrowser)('the status page', () => {
     await page.getByLabel('Token').waitFor();
   });
 
+  it('drains a machine for an admin, and puts it back', async () => {
+    const coordinator = await startCoordinator({ users, machines: 1 });
+    await create(coordinator, 'me');
+    const { page, complaints } = await browse();
+    await signIn(page, coordinator, 'boss');
+    const machine = () => coordinator.coordinator.machines.list()[0];
+    await page.getByText('1 in use', { exact: true }).click();
+    await page.getByRole('button', { name: /^Drain / }).click();
+    await page.getByLabel('Why, for other admins').fill('its fan is loud');
+    await picture(page, 'drain');
+    expect(await faultsOf(page)).toEqual([]);
+    await page.keyboard.press('Enter');
+    await page.getByText('— its fan is loud').waitFor();
+    expect(machine()).toMatchObject({ state: 'in use', drained: { note: 'its fan is loud' } });
+    await page.getByText('1 machine is drained').waitFor();
+    expect(await faultsOf(page)).toEqual([]);
+    await page.getByRole('button', { name: /^Put back / }).click();
+    await page.getByText('its fan is loud').first().waitFor({ state: 'detached' });
+    expect(machine()?.drained).toBeUndefined();
+    await page.getByRole('button', { name: /^Drain / }).click();
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    expect(machine()?.drained).toBeUndefined();
+    expect(complaints).toEqual([]);
+    const other = await browse();
+    await signIn(other.page, coordinator, 'me');
+    await other.page.getByText('1 in use', { exact: true }).click();
+    expect(await other.page.getByRole('button', { name: /Drain/ }).count()).toBe(0);
+  });
+
+  it.each([1024, 1440])('shows names whole on a screen of %i pixels', async (width) => {
+    const name = 'a.person-with-a-rather-long-name';
+    const coordinator = await startCoordinator({
+      users: { [name]: {}, boss: { role: 'admin' } },
+      ...{ machines: 1, builderType: 'linux-amd64-longtest' },
+    });
+    const buildlet = await coordinator.client(name).createBuildlet('linux-amd64-longtest');
+    onTestFinished(() => buildlet.disconnect());
+    const { page } = await browse({ viewport: { width, height: 800 } });
+    await signIn(page, coordinator, 'boss');
+    const shown = page.locator('.rows .name').first();
+    await shown.waitFor();
+    await picture(page, `names-${width}`);
+    expect(await shown.innerText()).toBe(`user-${name}-linux-amd64-longtest-0`);
+    const cut = `[...document.querySelectorAll('.rows .row :is(.name, :has(> .name))')]
+      .filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth).length`;
+    expect(await page.evaluate(cut)).toBe(0);
+    expect(await askPage(page, 'overflow')).toBe(0);
+  });
+
   it('can be read and reached, in light and dark, on a desk and on a phone', async () => {
     const coordinator = await startCoordinator({ users, machines: 1 });
     await create(coordinator, 'me');

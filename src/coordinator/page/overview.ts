@@ -56,6 +56,6 @@ function machineView(one: MachineRecord, user: User) {
     ...((user.isAdmin || isOwn || isLasting) && { machine: printable(machine) }),
     ...(since !== undefined && { sinceMs: since.getTime() }),
     ...((user.isAdmin || isOwn) && { buildlet, owner }),
-    ...(user.isAdmin && { reason, note: drained?.note }),
+    ...(user.isAdmin && { reason, note: drained?.note, canDrain: isLasting }),
   };
 }

@@ -1,4 +1,4 @@
-// What can be done on the page: destroying and extending a buildlet, ending a run, leaving the queue.
+// What can be done on the page: destroying and extending a buildlet, ending a run, leaving the queue, draining a machine.
 import { parseDuration } from '../../duration.ts';
 import { GomoteError } from '../../errors.ts';
 import { readFormBody, sendEmpty, sendError, smallForm } from '../../http/server/reply.ts';
@@ -40,11 +40,28 @@ export function pageActions(parts: PageActionsParts, { act }: PageRoutes): Coord
       note.buildlet = session.name;
       await work(parts, { response, session, user, form });
     });
+  const { machines } = parts.coordinator;
   return [
+    machineAction('/page/drain', (name, note, by) => machines.drain(name, note, by), act),
+    machineAction('/page/undrain', (name, _, by) => machines.undrain(name, by), act),
     action('/page/destroy', destroy),
     action('/page/extend', extend),
     action('/page/cancel', cancel),
   ];
+}
+
+/** What admins do to a machine. */
+function machineAction(
+  path: string,
+  work: (machine: string, note: string, by: string) => Promise<unknown>,
+  act: PageRoutes['act'],
+): CoordinatorRoute {
+  return act(path, async ({ request, response }, user) => {
+    const form = decodeForm(await readFormBody(request, smallForm));
+    if (!user.isAdmin) return sendError(response, 403, 'that is for admins');
+    await work(form.get('machine') ?? '', form.get('note') ?? '', user.name);
+    sendEmpty(response);
+  });
 }
 
 /** One that is being made is not made. Answers when it has begun: taking a machine back may take long. */

@@ -121,14 +121,12 @@ function machineProblems({ user, view }: Facts): Problem[] {
             {
               level: 'warn',
               title: `${list.length} ${list.length === 1 ? 'machine' : 'machines'} of ${hostType} ${list.length === 1 ? 'is' : 'are'} ${state}`,
-              text: sentence(
-                list
-                  .slice(0, namedLimit)
-                  .map(({ machine, reason }) =>
-                    reason === undefined ? machine : `${machine}: ${reason}`,
-                  )
-                  .join('; '),
-              ),
+              text: `${list
+                .slice(0, namedLimit)
+                .map(({ machine, reason }) =>
+                  reason === undefined ? machine : `${machine}: ${reason}`,
+                )
+                .join('; ')}.`,
               todo: tell(user, `${todo}. It is tried again by itself.`),
             },
           ],
@@ -177,8 +175,8 @@ function drainedMachines({ user, machines }: Facts): Problem[] {
     {
       level: 'info',
       title: `${drained.length} ${drained.length === 1 ? 'machine is' : 'machines are'} drained`,
-      text: sentence(`${shown.join(', ')}${drained.length > namedLimit ? ', …' : ''}`),
-      todo: 'Nobody new gets them until “coordinator machine undrain NAME”.',
+      text: `${shown.join(', ')}${drained.length > namedLimit ? ', …' : '.'}`,
+      todo: 'Nobody new gets them until an admin puts them back: in the pool’s list of machines, or with “coordinator machine undrain NAME”.',
     },
   ];
 }

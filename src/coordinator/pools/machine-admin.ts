@@ -13,6 +13,9 @@ interface MachineAdminOptions {
   readonly audit: Log;
 }
 
+/** The maximum length of a note, in characters: it is shown in one line. */
+const noteLimit = 500;
+
 export class MachineAdmin {
   readonly #options: MachineAdminOptions;
 
@@ -59,8 +62,11 @@ export class MachineAdmin {
     });
   }
 
-  /** Takes the machine out of use; its current session continues. */
+  /** Takes the machine out of use; its current session continues. Throws ERR_REQUEST. */
   async drain(machine: string, note: string, by: string): Promise<MachineRecord> {
+    if (note.length > noteLimit || /\p{Cc}/u.test(note)) {
+      throw new GomoteError('ERR_REQUEST', `a note is one line of at most ${noteLimit} characters`);
+    }
     const allocator = this.#find(machine);
     await this.#options.drains.drain(machine, note);
     this.#options.audit.write('drain', { machine, note, by });

@@ -1,14 +1,10 @@
 // GET /machine/list, POST /machine/drain and /machine/undrain: the machines of the pools, for admins.
-import { GomoteError } from '../../../errors.ts';
 import { readFormBody, sendText, smallForm } from '../../../http/server/reply.ts';
 import { formatMachine, formatMachines } from '../../../protocol/coordinator.ts';
 import { contentTypes } from '../../../protocol/endpoints.ts';
 import { decodeForm } from '../../../protocol/form.ts';
 import type { MachineAdmin } from '../../pools/machine-admin.ts';
 import type { CoordinatorHandler } from '../server.ts';
-
-/** The maximum length of a note, in characters: it is shown in one line. */
-const noteLimit = 500;
 
 export function machineList(machines: MachineAdmin): CoordinatorHandler {
   return ({ response }) => sendText(response, formatMachines(machines.list()), contentTypes.json);
@@ -18,9 +14,6 @@ export function drain(machines: MachineAdmin): CoordinatorHandler {
   return async ({ request, response }, user) => {
     const form = decodeForm(await readFormBody(request, smallForm));
     const note = form.get('note') ?? '';
-    if (note.length > noteLimit || /\p{Cc}/u.test(note)) {
-      throw new GomoteError('ERR_REQUEST', `a note is one line of at most ${noteLimit} characters`);
-    }
     const row = await machines.drain(form.get('machine') ?? '', note, user.name);
     sendText(response, formatMachine(row), contentTypes.json);
   };

@@ -202,10 +202,14 @@ export function whileInSight(open) {
   };
 }
 
-/** Asks before something that cannot be undone; resolves with whether to do it. */
-export function confirmed({ title, text, action }) {
+/**
+ * Asks before something that others notice; resolves with whether to do it. `field`, the label of a text, makes it resolve
+ * with that, or with undefined.
+ */
+export function confirmed({ title, text, action, field }) {
   const yes = element('button', { value: 'yes', className: 'danger' }, action);
-  const no = element('button', { value: '', autofocus: true }, 'Cancel');
+  const no = element('button', { type: 'button', autofocus: field === undefined }, 'Cancel');
+  const input = field && element('input', { id: 'asked', maxLength: 500, autofocus: true });
   const dialog = element(
     'dialog',
     { aria: { labelledby: 'ask' } },
@@ -214,15 +218,19 @@ export function confirmed({ title, text, action }) {
       { method: 'dialog' },
       element('h2', { id: 'ask' }, title),
       element('p', {}, text),
+      input && element('p', {}, element('label', { htmlFor: 'asked' }, field), ' ', input),
       element('div', { className: 'buttons' }, no, yes),
     ),
   );
   document.body.append(dialog);
   dialog.showModal();
+  no.addEventListener('click', () => dialog.close(''));
   return new Promise((resolve) => {
     dialog.addEventListener('close', () => {
       dialog.remove();
-      resolve(dialog.returnValue === 'yes');
+      const isYes = dialog.returnValue === 'yes';
+      if (input === undefined) resolve(isYes);
+      else resolve(isYes ? input.value.trim() : undefined);
     });
   });
 }

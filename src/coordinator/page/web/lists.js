@@ -22,7 +22,7 @@ const ownerColumn = {
   id: 'owner',
   title: 'Owner',
   by: ({ owner }) => owner,
-  cell: ({ owner }) => owner,
+  cell: ({ owner }) => element('span', { className: 'owner', title: clean(owner) }, owner),
 };
 const poolColumn = {
   id: 'pool',

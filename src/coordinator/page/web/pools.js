@@ -1,5 +1,5 @@
 // Pools as cards: what is in use, the last 24 hours, and the machines.
-import { byId, clock, countText, element, svg } from './dom.js';
+import { announce, byId, clock, confirmed, countText, element, post, svg } from './dom.js';
 import {
   buildletPath,
   kindWord,
@@ -48,7 +48,7 @@ function loadChart({ used, waiting }, capacity) {
 }
 
 function machineLine(one) {
-  const { machine, labels, buildlet, owner, sinceMs, reason, note, isDrained } = one;
+  const { machine, labels, buildlet, owner, sinceMs, reason, note, isDrained, canDrain } = one;
   const word = machineWord(one);
   return element(
     'li',
@@ -66,7 +66,30 @@ function machineLine(one) {
     sinceMs && [' for ', clock('since', sinceMs)],
     reason && `: ${reason}`,
     note && ` — ${note}`,
+    canDrain && drainButton(machine, isDrained),
   );
+}
+
+/** Takes the machine out of use, or puts it back. */
+function drainButton(machine, isDrained) {
+  const word = isDrained ? 'Put back' : 'Drain';
+  const label = `${word} ${machine}`;
+  const made = element('button', { type: 'button', className: 'small', aria: { label } }, word);
+  made.addEventListener('click', async () => {
+    if (isDrained) {
+      if (await post('/page/undrain', { machine })) announce(`${machine} is in use again.`);
+      return;
+    }
+    const note = await confirmed({
+      title: `Drain ${machine}?`,
+      text: 'Nobody new gets it until it is put back. Whoever has it keeps it.',
+      field: 'Why, for other admins',
+      action: 'Drain it',
+    });
+    if (note === undefined) return;
+    if (await post('/page/drain', { machine, note })) announce(`${machine} is drained.`);
+  });
+  return made;
 }
 
 function machineList(title, machines) {

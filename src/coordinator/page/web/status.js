@@ -81,7 +81,7 @@ function showRows() {
   };
   const found = words.length === 0 ? all : all.filter(fits);
   const longest = Math.max(12, ...found.map(({ name }) => name.length));
-  byId(show).style.setProperty('--name', `${Math.min(44, longest)}ch`);
+  byId(show).style.setProperty('--name', `${Math.min(64, longest)}ch`);
   const group = show === 'people' ? undefined : groupings[settings.group];
   rows.show(found, { sort: settings.sort || sort, group });
   const running = [...buildlets.values()].flatMap((view) => view.running.filter(isCommand)).length;
