@@ -29,7 +29,7 @@ describe('a shared call', () => {
     expect(await later).toBe('second');
   });
 
-  it('goes on when the first caller leaves', async () => {
+  it('continues when the first caller leaves', async () => {
     const { shared, calls } = scene();
     const first = new AbortController();
     const [left, stayed] = [shared.join(first.signal), shared.join()];

@@ -52,7 +52,7 @@ it('a buildlet that is destroyed is gone, and those that are left end with the G
   await gomote.close();
 });
 
-it('a connection that breaks in the middle of a run or a push is made again', async () => {
+it('a connection that breaks in the middle of a run or a push is reopened', async () => {
   const gomote = await setUp();
   const buildlet = await gomote.create('local');
   gomote.network.drop();

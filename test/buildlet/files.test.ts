@@ -126,7 +126,7 @@ describe('removing', () => {
 });
 
 describe('listing', () => {
-  it('tells of a name that its lines cannot carry and lists the rest, unless names are asked for escaped', async () => {
+  it('reports a name that its lines cannot carry and lists the rest, unless names are asked for escaped', async () => {
     const buildlet = await startBuildlet();
     writeFileSync(join(buildlet.workDir, 'a\tb\\c'), '');
     mkdirSync(join(buildlet.workDir, 'b\n-rw-r--r--\tforged\t1\t2020-01-01T00:00:00Z'));

@@ -295,7 +295,7 @@ describe('files', () => {
   });
 });
 
-describe('the small ones', () => {
+describe('other commands', () => {
   it('ping answers on stderr, or its status on stdout', async () => {
     const { cli, name } = await withBuildlet();
     expect(await cli(['ping', name])).toMatchObject({

@@ -85,7 +85,7 @@ describe('gomote push --watch', { timeout: 120_000 }, () => {
     ['the top', (top) => rmSync(top, { recursive: true })],
     ['the directory that it is in', (top) => rmSync(join(top, '..'), { recursive: true })],
     ['the top, by a move', (top) => renameSync(top, `${top}-before`)],
-  ])('goes on when %s goes and is made again', async (_, remove) => {
+  ])('continues when %s is removed and created again', async (_, remove) => {
     const { top, arrives, stop } = await watching();
     for (const round of ['2', '3']) {
       remove(top);

@@ -45,14 +45,14 @@ describe('gomote ps', () => {
   it.each([
     ['kill -SEGV $$', 'SIGSEGV'],
     ['exec /nowhere/at/all', 'exit 127'],
-  ])('tells how %j ended', async (script, state) => {
+  ])('reports how %j ended', async (script, state) => {
     const { cli, name, begin, rows } = await atBuildlet();
     await begin('it', script);
     await cli(['wait', name, 'it']);
     expect(await rows()).toMatchObject([{ state }]);
   });
 
-  it('tells of one that did not start, and of one that ran out of time', async () => {
+  it('reports one that did not start, and one that ran out of time', async () => {
     const { cli, name, rows } = await atBuildlet();
     await cli(['run', '--id', 'one', name, 'no-such-command']);
     await cli(['run', '--id', 'two', '--timeout', '20ms', name, 'sleep', '1000']);
@@ -158,7 +158,7 @@ describe('gomote kill', () => {
     expect(await rows()).toMatchObject([{ state: expect.stringContaining('SIGTERM') }]);
   });
 
-  it('tells which of several it could not reach, and reaches the others', async () => {
+  it('reports which of several it could not reach, and reaches the others', async () => {
     const { cli, name, begin } = await atBuildlet();
     await begin('over', 'exit 0');
     await cli(['wait', name, 'over']);
@@ -227,7 +227,7 @@ describe('gomote shell', () => {
 });
 
 describe('a run on a terminal that nobody watches', () => {
-  it('goes on, and can be waited for', async () => {
+  it('continues, and can be waited for', async () => {
     const { cli, name, rows } = await atBuildlet();
     await cli(['run', '-t', '--detach', '--id', 'it', name, 'sh', '-c', 'test -t 1 && exit 9']);
     expect((await cli(['wait', name, 'it'])).code).toBe(9);

@@ -94,7 +94,7 @@ describe('gomote watch', { timeout: 120_000 }, () => {
     await logged(['1', '2', '3', '4']);
   });
 
-  it('goes on when the command cannot be started, and after one that ran out of time', async () => {
+  it('continues when the command cannot be started, and after one that ran out of time', async () => {
     const shop = workshop();
     const name = await shop.create();
     const top = join(shop.directory, 'tree');

@@ -55,7 +55,7 @@ describe('a buildlet that listens', () => {
     { at: 'tcp:127.0.0.1:0' },
     { at: 'tcp:127.0.0.1:99999' },
     { at: 'unix:/run/of/another' },
-  ])('at "$at" is told of as broken, and its connection is closed', async ({ at }) => {
+  ])('at "$at" is reported as broken, and its connection is closed', async ({ at }) => {
     let closed: Promise<unknown> | undefined;
     const client = await hostileBuildlet(at, (socket) => {
       closed = new Promise((resolve) => socket.once('end', resolve).once('close', resolve));
@@ -109,7 +109,7 @@ describe('a buildlet that listens', () => {
   });
 });
 
-it('a connection that is lost as soon as it is made is made again after pauses', async () => {
+it('a connection that is lost as soon as it is made is reopened after pauses', async () => {
   let made = 0;
   const client = await hostileBuildlet('tcp:127.0.0.1:1', (socket) => {
     made++;
@@ -160,7 +160,7 @@ it('a port there is taken again once the machine has noticed that its connection
 });
 
 describe('a buildlet that takes connections', () => {
-  it('and never says where they lead is told of after 30 s', async () => {
+  it('and never says where they lead is reported after 30 s', async () => {
     let asked: () => void = () => undefined;
     const isAsked = new Promise<void>((resolve) => {
       asked = resolve;
@@ -184,7 +184,7 @@ describe('a buildlet that takes connections', () => {
 });
 
 describe('a forward to a port here that refuses', () => {
-  it('tells of it once for connections that follow each other', async () => {
+  it('reports it once for connections that follow each other', async () => {
     const closed = createServer().listen(0, '127.0.0.1');
     await once(closed, 'listening');
     const { port } = closed.address() as AddressInfo;

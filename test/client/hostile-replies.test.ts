@@ -385,7 +385,7 @@ it.each<[string, (response: ServerResponse) => void]>([
   expect(await testCli()(['run', `x@${address}`, 'true'])).toMatchObject({ code: 3 });
 });
 
-it('a run whose log goes on after its closing record ends with 125', async () => {
+it('a run whose log continues after its closing record ends with 125', async () => {
   const ends = [end, { ...end, code: 3 }].map((one) => formatRecord('end', JSON.stringify(one)));
   const address = await serveHttp((request, response, path) => {
     request.resume();
@@ -418,7 +418,7 @@ describe('a run whose request failed', () => {
     },
   );
 
-  it('and is then refused may have run all the same', async () => {
+  it('and is then refused may still have run', async () => {
     let asked = 0;
     const address = await serveHttp((request, response, path) => {
       request.resume();

@@ -119,7 +119,7 @@ describe('long output on one machine', () => {
     await Promise.all([read(0), read(0), read(1)]);
   });
 
-  it('goes on where it was when the connection is cut', async () => {
+  it('continues where it was when the connection is cut', async () => {
     const { client, cutter } = await startSharing();
     const session = await start(client, 'seq 1 1500000');
     const stdout = new Digester();

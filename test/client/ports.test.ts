@@ -62,7 +62,7 @@ const ways: { way: string; client: () => Promise<BuildletClient> }[] = [
 ];
 
 describe.each(ways)('a port of a buildlet that is reached $way', ({ client: open }) => {
-  it('carries what is sent both ways, and goes on in one when the other has ended', async () => {
+  it('carries what is sent both ways, and continues in one when the other has ended', async () => {
     const client = await open();
     const bytes = Buffer.alloc(5 << 20, 'abc');
     const target = await serverAt((socket) => {
@@ -185,7 +185,7 @@ describe('a port of a buildlet', () => {
     await expect(client.ports.connect(tcp(1))).rejects.toMatchObject({ code: 'ERR_UNAUTHORIZED' });
   });
 
-  it('is told of as missing where the buildlet has no such extension', async () => {
+  it('is reported as missing where the buildlet has no such extension', async () => {
     const client = clientOf(await startBuildlet({ features: [] }));
     await expect(client.ports.connect(tcp(1))).rejects.toMatchObject({
       code: 'ERR_UNSUPPORTED',

@@ -106,7 +106,7 @@ describe('machines that go from one user to the next', () => {
 
 describe('coordinator check', () => {
   it.skipIf(!hasBubblewrap)(
-    'says of each pool what is cleaned between users and what is not',
+    'shows for each pool what is cleaned between users and what is not',
     async () => {
       const directory = temporaryDirectory();
       const path = join(directory, 'coordinator.toml');

@@ -68,7 +68,7 @@ const namesIn = (events: readonly Event[]): string[] =>
   events.flatMap(({ buildlets }) => buildlets.changed.map(({ name }) => name));
 
 describe('the page over HTTP', () => {
-  it('is the sign-in form for whoever is not signed in, and loads nothing from elsewhere', async () => {
+  it('is the sign-in form for users who are not signed in, and loads nothing from elsewhere', async () => {
     const coordinator = await startCoordinator({ users });
     const { status, headers, body } = await ask(coordinator, '/');
     expect(status).toBe(200);

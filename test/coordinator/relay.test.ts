@@ -377,7 +377,7 @@ describe('the relay', () => {
       ),
   };
 
-  it.each(Object.keys(cutters))('tells what is wrong with the machine: %s', async (path) => {
+  it.each(Object.keys(cutters))('reports what is wrong with the machine: %s', async (path) => {
     const { coordinator, name } = await withMachine(cutters);
     const { status, text } = await ask(coordinator, path, {
       user: 'me',

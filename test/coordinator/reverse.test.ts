@@ -130,7 +130,7 @@ describe('a machine that dials in', () => {
 });
 
 describe('a machine whose connection drops', () => {
-  it('fails what runs, by name and reason, and goes on with its session when it is back', async () => {
+  it('fails what runs, by name and reason, and continues with its session when it is back', async () => {
     const place = await farm();
     const machine = await place.machine();
     const buildlet = await create(place);
@@ -210,7 +210,7 @@ describe('a machine whose connection drops', () => {
 });
 
 describe('a coordinator that starts again', () => {
-  it('goes on with the sessions of machines that dial it again, and cleans the others', async () => {
+  it('continues with the sessions of machines that dial it again, and cleans the others', async () => {
     const place = await farm();
     const machines = [await place.machine('mac1'), await place.machine('mac2')];
     await until(() => place.offered() === 2);

@@ -101,7 +101,7 @@ describe('a session', () => {
     expect(coordinator.log.find(({ event }) => event === 'died')).toMatchObject({ name });
   });
 
-  it('goes on after a restart, with its files, its owner and its time', async () => {
+  it('continues after a restart, with its files, its owner and its time', async () => {
     const coordinator = await startCoordinator({ users: admin });
     const me = coordinator.client('me');
     const buildlet = await me.createBuildlet('linux');
@@ -134,7 +134,7 @@ describe('a create', () => {
     });
   });
 
-  it('tells what it waits for, and goes on when a machine comes back', async () => {
+  it('reports what it waits for, and continues when a machine comes back', async () => {
     const coordinator = await startCoordinator({ users: admin, machines: 1 });
     const first = await coordinator.client('me').createBuildlet('linux');
     const steps: string[] = [];

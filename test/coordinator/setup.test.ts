@@ -43,7 +43,7 @@ describe('a pool whose host type has a setup', () => {
     expect(names.sort()).toEqual(['deps', 'made']);
   });
 
-  it('says of a setup that fails how it ended, and lends nothing', async () => {
+  it('reports how a failed setup ended, and lends nothing', async () => {
     const coordinator = await withSetup('echo bad luck; exit 3');
     const made = coordinator.client('me').requestAll('prepared', 1);
     await expect(made).rejects.toMatchObject({

@@ -177,7 +177,7 @@ describe.runIf(hasBrowser)('the status page', () => {
     expect(complaints).toEqual([]);
   });
 
-  it('goes on when the coordinator starts again', async () => {
+  it('continues when the coordinator starts again', async () => {
     const coordinator = await startCoordinator({ users, machines: 1 });
     const { page } = await browse();
     await signIn(page, coordinator, 'me');

@@ -40,7 +40,7 @@ describe('a token', () => {
     },
   );
 
-  it('that has ended is said to have ended, to whoever has it', async () => {
+  it('that has ended is said to have ended, to its owner', async () => {
     const coordinator = await startCoordinator({ users });
     const ended = /this token has expired: ask an admin for another/;
     expect((await ask(coordinator, '/buildlet/list', { user: 'late' })).text).toMatch(ended);

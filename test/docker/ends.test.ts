@@ -8,8 +8,8 @@ image = "${images.shell}"
 host = "box"
 `;
 
-describe('a command that the kernel ends for want of memory', () => {
-  it('is told of as such, and the buildlet goes on', async () => {
+describe('a command that the kernel ends for lack of memory', () => {
+  it('is reported as such, and the buildlet continues', async () => {
     const { gomote, create } = newLab(types);
     const name = await create('box', '--memory', '200m');
     const run = await gomote(['run', name, 'tail', '/dev/zero']);

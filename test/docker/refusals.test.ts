@@ -56,7 +56,7 @@ describe('create', () => {
     expect(docker('ps', '-aq', '--filter', 'label=gomote.role=filler')).toBe('');
   });
 
-  it('says so when there is no engine, or it may not be used', async () => {
+  it('reports when there is no engine, or it may not be used', async () => {
     const { gomote, cli } = newLab();
     const lost = `unix://${join(cli.directory, 'lost.sock')}`;
     const { code, stderr } = await gomote(['create', `docker:${images.shell}`], {

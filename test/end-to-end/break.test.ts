@@ -173,7 +173,7 @@ describe('gomote run --break', () => {
 });
 
 describe('a run of the library with breakOn', () => {
-  it('tells that it stands still, and goes on by SIGCONT', async () => {
+  it('reports that it stands still, and continues by SIGCONT', async () => {
     const { address } = await startBuildlet();
     const { gomote } = await openTestGomote();
     const buildlet = await gomote.get(`x@${address}`);

@@ -84,7 +84,7 @@ describe('coordinator machine', () => {
     expect(stderr).toMatch(message);
   });
 
-  it('says so when no coordinator runs', async () => {
+  it('reports when no coordinator runs', async () => {
     const coordinator = await startCoordinator({ users });
     await coordinator.drain(0);
     const { code, stderr } = await command(coordinator, 'machine', 'list');

@@ -20,7 +20,7 @@ const toml = `
   maximum = 2
 `;
 
-it.runIf(canBeElsewhere)('a session goes on with the coordinator that takes over', async () => {
+it.runIf(canBeElsewhere)('a session continues with the coordinator that takes over', async () => {
   const active = new CoordinatorProcess({ toml });
   const { directory } = active;
   const standby = new CoordinatorProcess({ toml, directory, socket: 'other', launcher: elsewhere });

@@ -87,7 +87,7 @@ describe('gomote run --bundle-on-failure', () => {
       139,
       { run: { end: { signal: 'SIGSEGV' } }, error: null },
     ],
-  ])('tells of a command that %s', async (_, options, command, code, wanted) => {
+  ])('reports a command that %s', async (_, options, command, code, wanted) => {
     const { run, report } = await atBuildlet();
     expect(await run(options, ...command)).toMatchObject({ code });
     expect(await report()).toMatchObject({ outcome: 'ended', exitCode: code, ...wanted });

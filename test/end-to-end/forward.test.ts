@@ -29,7 +29,7 @@ it('gomote forward carries ports and sockets both ways until it is interrupted',
   expect(await ended).toMatchObject({ code: 130 });
 });
 
-it('gomote forward says at once what is refused there, and goes on', async () => {
+it('gomote forward says at once what is refused there, and continues', async () => {
   const { start, create } = workshop();
   const name = await create();
   const port = await echoServer();

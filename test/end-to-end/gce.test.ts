@@ -65,7 +65,7 @@ describe('gomote on virtual machines', () => {
     expect(again.stderr).toMatch(`gomote: vms: no buildlet "${name}"; it may have expired`);
   });
 
-  it('says so when the machine is taken away while a command runs', async () => {
+  it('reports when the machine is taken away while a command runs', async () => {
     const { fake, begin, gomote } = await cloud();
     const name = (await gomote('create', 'linux')).stdout.toString().trim();
     const child = begin('run', name, '/bin/sh', '-c', 'echo started; exec sleep 60');

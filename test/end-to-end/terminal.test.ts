@@ -138,7 +138,7 @@ describe.runIf(hasTmux)('gomote shell', () => {
     await until(() => !existsSync(`/proc/${job}`));
   });
 
-  it('detaches by ~d, and the shell goes on', async () => {
+  it('detaches by ~d, and the shell continues', async () => {
     const { screen, before, after, gomote, name } = await atRemoteShell();
     screen.press('Enter');
     screen.type('~d');
@@ -148,7 +148,7 @@ describe.runIf(hasTmux)('gomote shell', () => {
     expect((await gomote('ps', name)).stdout.toString()).toMatch(/^\w+\tdetached\t/);
   });
 
-  it('is suspended by ~^Z, and goes on', async () => {
+  it('is suspended by ~^Z, and continues', async () => {
     const { screen, before, after } = await atRemoteShell();
     screen.press('Enter');
     screen.type('~');
@@ -221,7 +221,7 @@ describe.runIf(hasTmux)('gomote shell', () => {
     expect(await pictures(screen, there, keys, ['q'], here)).toEqual(here);
   });
 
-  it('goes on over a connection that is made again', async () => {
+  it('continues over a connection that is reopened', async () => {
     const shop = workshop();
     const buildlet = await startBuildlet({ address: { kind: 'tcp', host: '127.0.0.1', port: 0 } });
     const cutter = await startCutter(buildlet.address);

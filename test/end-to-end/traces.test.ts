@@ -256,7 +256,7 @@ describe('a collector of https', async () => {
     ['the file is not there', '', /cannot read ".*ca\.pem": ENOENT/],
     ['the file has no certificate', 'nonsense', /cannot read ".*ca\.pem": /],
     ['the file has another certificate', otherPem, /certificate/],
-  ])('gets none, and the command goes on, when %s', async (_, text, words) => {
+  ])('gets none, and the command continues, when %s', async (_, text, words) => {
     const collector = await startCollector(identity);
     const file = join(temporaryDirectory(), 'ca.pem');
     if (text) writeFileSync(file, text);

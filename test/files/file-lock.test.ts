@@ -179,7 +179,7 @@ describe('turns at a file', () => {
   });
 
   it.each([{ pid: 2 ** 22 + 1 }, { host: 'another' }])(
-    'go on after a program of %j that died, one at a time',
+    'continue after a program of %j that died, one at a time',
     async (holder) => {
       const path = newPath();
       leave(`${path}.lock`, holder);

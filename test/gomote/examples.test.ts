@@ -134,7 +134,7 @@ it('file-sync sends each change until it is ended', async () => {
   expect(await once(child, 'exit')).toEqual([0, null]);
 });
 
-it('web-terminal takes keys and shows the screen, for whoever has the token', async () => {
+it('web-terminal takes keys and shows the screen, for holders of the token', async () => {
   const { gomote, start } = await setUp();
   const buildlet = await gomote.create('local');
   const child = start('web-terminal', buildlet.name);

@@ -108,7 +108,7 @@ describe('a run', () => {
     expect(unhandled).toEqual([]);
   });
 
-  it('that goes on when its buildlet is destroyed fails, and what comes after does too', async () => {
+  it('that continues when its buildlet is destroyed fails, and what comes after does too', async () => {
     const other = await gomote.create('local');
     const run = other.run('sh', ['-c', 'echo on; exec sleep 1000']);
     for await (const _ of run) break;

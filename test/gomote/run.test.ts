@@ -162,7 +162,7 @@ describe('a run', () => {
     await run.kill();
   });
 
-  it('that is left goes on, and is picked up by its id', async () => {
+  it('that is left continues, and is picked up by its id', async () => {
     const buildlet = await withSessions();
     const run = buildlet.run('sh', ['-c', 'echo on; exec sleep 1000'], { id: 'left' });
     for await (const _ of run) break;

@@ -37,7 +37,7 @@ const serverIsBack = async (): Promise<void> => {
 };
 
 it.for(['creating pod', 'waiting for pod'])(
-  'a creation goes on when the server is killed and comes back: %s',
+  'a creation continues when the server is killed and comes back: %s',
   async (moment) => {
     const backend = openBackend(namespace);
     let back: Promise<void> | undefined;

@@ -64,7 +64,7 @@ async function isMadeOnce(user: string): Promise<void> {
 
 describe('a creation while the API server is away', () => {
   it.for(['before', 'creating pod', 'waiting for pod', 'waiting for the buildlet'])(
-    'for a moment goes on when it is back: %s',
+    'for a moment continues when it is back: %s',
     async (moment) => {
       const user = moment.replaceAll(' ', '-');
       const { cutter, backend } = await behindRelay(user);
@@ -113,7 +113,7 @@ describe('a creation while the API server is away', () => {
 });
 
 describe('a watch', () => {
-  it('that begins at a version the server has forgotten begins anew', async () => {
+  it('that begins at a version the server has forgotten starts again', async () => {
     const options = { namespace, gate: () => undefined };
     let lists = 0;
     const cluster = new Cluster(kubeConfig, options);

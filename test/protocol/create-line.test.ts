@@ -46,7 +46,7 @@ describe('a line of a create', () => {
       { Error: 'no', Status: 500, Code: 'ERR_X' },
       { error: 'no', status: 500, code: undefined },
     ],
-  ])('tells of %s', (_what, line, expected) => {
+  ])('reports %s', (_what, line, expected) => {
     expect(parseCreateLine(JSON.stringify(line))).toEqual(expected);
   });
 

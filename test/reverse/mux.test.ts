@@ -92,7 +92,7 @@ describe('streams over one socket', () => {
     expect(stream.errored).toBeNull();
   });
 
-  it('hold back who sends to a reader that does not read, and go on when it does', async () => {
+  it('hold back who sends to a reader that does not read, and continue when it does', async () => {
     const served: Duplex[] = [];
     const [caller] = await links((stream) => served.push(stream));
     const stream = caller.open();
@@ -138,7 +138,7 @@ describe('streams over one socket', () => {
     stream.destroy();
   });
 
-  it('go on in one direction when the other has ended', async () => {
+  it('continue in one direction when the other has ended', async () => {
     const [caller] = await links((stream) => {
       let got = 0;
       stream.on('data', (chunk: Buffer) => {

@@ -119,7 +119,7 @@ describe('a buildlet that dialled', () => {
     expect(await other).toMatchObject({ exitCode: 5 });
   });
 
-  it('tells of a reply that breaks off, in that call only', async () => {
+  it('reports a reply that breaks off, in that call only', async () => {
     const { link, buildlet } = await connected();
     const client = clientOver(link);
     const file = join(buildlet.workDir, 'big');
@@ -208,7 +208,7 @@ describe('a connection that breaks', () => {
     expect(await clientOver(await second).workDir()).toBe(buildlet.workDir);
   });
 
-  it('is made again and again, and serves again', async () => {
+  it('is reopened every time, and serves again', async () => {
     const { server, cutter, buildlet } = await connected();
     for (let round = 0; round < 5; round++) {
       const arrival = server.next();
@@ -217,7 +217,7 @@ describe('a connection that breaks', () => {
     }
   });
 
-  it('is made again after the server was away', async () => {
+  it('is reopened after the server was away', async () => {
     const { server, cutter, buildlet, link } = await connected();
     cutter.accepting = false;
     cutter.drop();
@@ -271,7 +271,7 @@ describe('dialling', () => {
     });
   });
 
-  it('goes on after a refusal, which it reports', async () => {
+  it('continues after a refusal, which it reports', async () => {
     const server = await startReverseServer();
     server.refusal = 'HTTP/1.1 401 Unauthorized\r\nContent-Length: 8\r\n\r\nbad key\n';
     const buildlet = await dialling(`http://${server.address}`);

@@ -67,7 +67,7 @@ it.each([
   expect(() => client().send(bytes)).toThrow(BadMessage);
 });
 
-it('an sftp server refuses what it is asked in bad form, and goes on', () => {
+it('an sftp server refuses what it is asked in bad form, and continues', () => {
   const { status, ask } = client();
   const [ok, noSuchFile, failure, bad, unsupported] = [0, 2, 4, 5, 8];
   expect(status(requests.stat, uint32(1_000))).toBe(bad);

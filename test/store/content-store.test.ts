@@ -164,7 +164,7 @@ describe('a store of contents', () => {
     }
   });
 
-  it('goes on without its files when they are removed under it', () => {
+  it('continues without its files when they are removed under it', () => {
     const { at, store } = open();
     const one = store();
     const content = randomBytes(100);

@@ -43,7 +43,7 @@ describe('a push', () => {
   });
 
   it.each([{}, { sharesFiles: true }])(
-    'begins anew when another one came between: %o',
+    'starts again when another one came between: %o',
     async (kind) => {
       const { top, buildlet, there, push: pushOnce } = await pushBench(kind);
       plant(top, [['a', file('a')]]);

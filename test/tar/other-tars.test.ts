@@ -234,7 +234,7 @@ describe('the end', () => {
     ['one stream', gzipSync(Buffer.concat([rawTar(entry), rawTar({ name: 'second' })])), 1],
     ['zeros alone', gzipSync(Buffer.concat([rawTar(entry), Buffer.alloc(10240)])), 0],
   ])(
-    'of two archives (%s) the second is not read, and that is said',
+    'of two archives (%s) the second is not read, and that is reported',
     async (_what, archive, warnings) => {
       const root = temporaryDirectory();
       const totals: UnpackTotals = await unpack(archive, root);

@@ -238,7 +238,7 @@ describe('a tree stream', () => {
     }
   });
 
-  it('tells its reader why it cannot go on', () => {
+  it('tells its reader why it cannot continue', () => {
     const top = planted();
     const root = temporaryDirectory();
     const sender = new TreeSender(top);

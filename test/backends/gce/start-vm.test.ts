@@ -208,7 +208,7 @@ describe('startNewVM', () => {
     expect(fake.api.instances).toEqual([]);
   });
 
-  it('goes on to the next zone when one has no room', async () => {
+  it('continues to the next zone when one has no room', async () => {
     const fake = await fakeCompute();
     fake.api.plan.machine = () => 'here';
     fake.api.plan.insertError = (_, zone) =>
@@ -267,7 +267,7 @@ describe('startNewVM', () => {
     ['409', { status: 409, reason: 'alreadyExists' }, { code: 'ERR_NAME_TAKEN' }],
     ['a quota at once', { status: 403, reason: 'quotaExceeded' }, { code: 'ERR_QUOTA' }],
     ['400', { status: 400, reason: 'invalid' }, { code: 'ERR_PLATFORM', reason: 'invalid' }],
-  ])('tells of a refusal: %s', async (_, fault, expected) => {
+  ])('reports a refusal: %s', async (_, fault, expected) => {
     const fake = await fakeCompute();
     fake.fault = (verb) => (verb === 'instances.insert' ? fault : undefined);
     expect(await failure(fake)).toMatchObject(expected);
@@ -365,7 +365,7 @@ describe('startNewVM', () => {
     await until(() => fake.api.instances.length === 0);
   });
 
-  it('says so when the machine that failed could not be removed', async () => {
+  it('reports when the machine that failed could not be removed', async () => {
     const fake = await fakeCompute();
     fake.api.plan.machine = () => 'silent';
     fake.fault = (verb) =>

@@ -310,7 +310,7 @@ describe('the local backend', () => {
     });
   });
 
-  it('tells of a record that cannot be read', async () => {
+  it('reports a record that cannot be read', async () => {
     const { backend, root } = openBackend();
     const directory = join(root, 'me-local-7');
     mkdirSync(directory, { recursive: true, mode: 0o700 });

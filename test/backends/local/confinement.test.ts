@@ -133,7 +133,7 @@ describe.skipIf(!hasBubblewrap)('a local buildlet', () => {
     });
   });
 
-  it('tells what a limit is really enforced by, and holds a process to it', async () => {
+  it('reports what a limit is really enforced by, and holds a process to it', async () => {
     const cli = testCli();
     const name = await create(cli, '--isolation', 'bubblewrap', '--memory', '300m');
     const { limits } = await statusOf(cli, name);

@@ -194,7 +194,7 @@ describe('a closing record', () => {
   });
 });
 
-describe('kills for want of memory', () => {
+describe('kills for lack of memory', () => {
   it.each([
     ['version 2', '0::/machine/x\n', 'machine/x/memory.events', 'low 0\noom 3\noom_kill 2\n'],
     ['version 2 in a container', '0::/seen/outside\n', 'memory.events', 'oom_kill 2\n'],

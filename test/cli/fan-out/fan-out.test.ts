@@ -46,7 +46,7 @@ describe('run on several buildlets', () => {
     });
   }
 
-  it('the status is 125 when one cannot be reached, and the others are run all the same', async () => {
+  it('the status is 125 when one cannot be reached, and the others still run', async () => {
     const { cli, all } = await withBuildlets(2);
     const { code, stdout, stderr } = await cli(['run', `me-local-77,${all}`, 'echo', 'hi']);
     expect({ code, lines: sorted(stdout) }).toEqual({

@@ -94,7 +94,7 @@ describe('the lines of a log that match', () => {
     expect(lines.shown().lines).toEqual(['2: err', '0: one', '14: three']);
   });
 
-  it('go on where the answer was full', async () => {
+  it('continue where the answer was full', async () => {
     const pattern = await compileGoPattern('grep', '9$');
     const text = numbered(100);
     const found: string[] = [];

@@ -7,7 +7,7 @@ import { processesWith, until } from '../../helpers/processes.ts';
 const later = "process.stdin.resume(); process.stdin.on('end', () => console.log('over'))";
 
 describe('run of gomote mcp', () => {
-  it('tells how a command ended', async () => {
+  it('reports how a command ended', async () => {
     const { call } = await startAgent();
     await call('create');
     const cases: ReadonlyArray<[Record<string, unknown>, Record<string, unknown>]> = [

@@ -96,7 +96,7 @@ describe('gomote once', () => {
     expect(existsSync(join(top, 'r'))).toBe(true);
   });
 
-  it('says of a pattern that matches nothing, and that is all', async () => {
+  it('only reports a pattern that matches nothing', async () => {
     const { once } = await project();
     const ended = await once('--get', 'no', '--', 'true');
     expect(ended).toMatchObject({ code: 0 });

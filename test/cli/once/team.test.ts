@@ -41,7 +41,7 @@ it('once without a type says which there are', async () => {
   expect([code, stderr]).toEqual([125, expect.stringContaining('types are: linux')]);
 });
 
-it('once goes on over a connection that is cut, and its machine lives on', async () => {
+it('once continues over a connection that is cut, and its machine lives on', async () => {
   const { cutter, start, sessions } = await team();
   const go = start(
     'once',

@@ -146,7 +146,7 @@ describe('a group', () => {
     expect(await cli(['run', '--group', 'g', 'me-local-7', 'echo'])).toMatchObject({ code: 125 });
   });
 
-  it('goes on without members that have ended, and list takes those out', async () => {
+  it('continues without members that have ended, and list takes those out', async () => {
     const { cli, groups, members } = withGroups();
     await cli(['create', '-count', '2', '-new-group=g', 'local']);
     writeFileSync(join(groups, 'g.instances/me-local-77'), '');

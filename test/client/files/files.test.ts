@@ -87,7 +87,7 @@ describe('a connection that breaks', () => {
     return { buildlet, client, cutter };
   }
 
-  it.each(['drop', 'end'] as const)('is made again, and the file read on (%s)', async (kind) => {
+  it.each(['drop', 'end'] as const)('is reopened, and the file read on (%s)', async (kind) => {
     const { client, cutter } = await behindCutter(kind, 'down');
     const before = cutter.connections;
     const file = await client.files.get('f');

@@ -137,7 +137,7 @@ describe('what was dropped from a log', () => {
     expect(found.stdout()).toBe('abc');
   });
 
-  it('moves the place where the log goes on', async () => {
+  it('moves the place where the log continues', async () => {
     const { copier } = await copy([[gap(50, 5, 0)]]);
     expect(copier.position).toBe(50);
   });

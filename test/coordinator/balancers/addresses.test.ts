@@ -90,7 +90,7 @@ describe('X-Forwarded-For', () => {
 describe('with proxy-protocol', () => {
   const toml = 'tls = "off"\ntrusted-proxies = ["127.0.0.1"]\nproxy-protocol = true';
 
-  it('whoever is no trusted proxy is served without a header, and not believed with one', async () => {
+  it('a client that is no trusted proxy is served without a header, and not believed with one', async () => {
     const coordinator = await startCoordinator({ toml });
     expect(await ask(coordinator.url)).toMatchObject({ status: 200 });
     expect(addresses(coordinator)).toEqual([client]);

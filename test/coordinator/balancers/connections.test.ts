@@ -54,7 +54,7 @@ describe.each(kinds.filter(({ title }) => title.includes('documented')))(
 );
 
 describe.runIf(hasNginx)('a proxy that drops Upgrade', () => {
-  it('is told of to the machine that dials', async () => {
+  it('is reported to the machine that dials', async () => {
     const options = { toml: behindPlain, sections: reversePool, prepare: writeKeys };
     const coordinator = await startCoordinator(options);
     const { port } = await startNginx({ config: nginxServer(upstreamOf(coordinator)) });

@@ -149,7 +149,7 @@ describe('an allocator', () => {
     expect(pool.asked.length).toBe(0);
   });
 
-  it('lets whoever waits have the room when making ahead fails', async () => {
+  it('gives the place to a waiting user when making ahead fails', async () => {
     const { pool, allocator, ask, troubles } = await allocating(1);
     pool.capacity = 1;
     const first = ask('a');

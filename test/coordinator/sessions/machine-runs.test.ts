@@ -63,7 +63,7 @@ it('arguments that are excluded from the audit trail are not on the page', async
   await until(() => shown(coordinator).join() === 'sleep', patienceMs);
 });
 
-it('a buildlet in which one goes on does not become idle', async () => {
+it('a buildlet in which one continues does not become idle', async () => {
   const { coordinator, buildlet } = await scene({}, 'limits = { idle = "8s" }');
   await buildlet.sessions.start({ ...detached, cmd: 'sleep', args: ['1000'] });
   await until(() => shown(coordinator).length === 1, patienceMs);
@@ -73,7 +73,7 @@ it('a buildlet in which one goes on does not become idle', async () => {
   await until(() => expires() > before + 500, patienceMs);
 });
 
-it('a buildlet that knows no such runs is well all the same', async () => {
+it('a buildlet that knows no such runs is healthy too', async () => {
   const { coordinator } = await scene({ buildlet: { features: [] } });
   await until(() => coordinator.coordinator.view(root).sessions[0]?.health === 'well', patienceMs);
   expect(shown(coordinator)).toEqual([]);

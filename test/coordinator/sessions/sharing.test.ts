@@ -215,7 +215,7 @@ it('a coordinator without that user, or of another team, neither shows a buildle
   expect(fake.api.instances.map(({ status }) => status)).toEqual(['RUNNING']);
 });
 
-it('the platform away is said, and what is known goes on', async () => {
+it('the platform away is said, and what is known continues', async () => {
   const { fake, coordinators } = await cloud();
   const client = coordinators[0]!.client();
   const { name } = await client.requestBuildlet('vm');

@@ -39,7 +39,7 @@ function frames(): Buffer {
 }
 
 describe('a bulk socket', () => {
-  it('is a stream like any other to whoever reads and writes it', async () => {
+  it('is a stream like any other to its readers and writers', async () => {
     const echo = await connected((peer) => void peer.pipe(peer));
     echo.write(content.subarray(0, 1_000_000));
     let got = 0;

@@ -65,7 +65,7 @@ describe('StoredTree', () => {
     expect(stored().lookup(file('nowhere'))).toBeUndefined();
   });
 
-  it('tells what differs, and what stood there', () => {
+  it('reports what differs, and what stood there', () => {
     const changed = { ...file('e', 4), mode: 0o755 };
     const now = [file('c'), directory('d'), tree[1], link('d/l', 'b'), changed].filter(
       (entry) => entry !== undefined,
