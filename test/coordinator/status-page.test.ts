@@ -92,11 +92,11 @@ describe.runIf(hasBrowser)('the status page', () => {
     const call = { systemLevel: true, signal: leave.signal };
     const running = mine.exec('sh', { ...call, args: ['-c', 'sleep 1000', '<b>x'] });
     const building = others.exec('sh', { ...call, args: ['-c', 'make -j8 all; sleep 1000'] });
+    for (const one of [running, building]) one.catch(() => undefined);
     await page.getByText('sleep 1000 <b>x').waitFor();
     await page.getByText('make -j8 all').waitFor();
     expect(await namesIn(page)).toEqual(['user-me-linux-0', 'user-other-linux-0']);
     await create(coordinator, 'other');
-    for (const one of [running, building]) one.catch(() => undefined);
     const waiting = coordinator.client('me').createBuildlet('linux', { signal: leave.signal });
     await page.getByText('me is next of host-linux').waitFor();
     await page.getByRole('heading', { name: '1 request waits for host-linux' }).waitFor();

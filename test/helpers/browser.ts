@@ -67,7 +67,7 @@ export async function browse(options: BrowserContextOptions = {}): Promise<Brows
   const context = await (await browser).newContext({ ignoreHTTPSErrors: true, ...options });
   onTestFinished(() => context.close());
   const page = await context.newPage();
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(30_000);
   const complaints: string[] = [];
   page.on('console', (message) => {
     if (message.type() !== 'log') complaints.push(message.text());

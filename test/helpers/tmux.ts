@@ -21,8 +21,8 @@ export interface Screen {
   resize(columns: number, rows: number): void;
 }
 
-/** A failure's end, in ms: the machine may be busy. */
-const patienceMs = 60_000;
+/** How long a screen may take, in ms: less than a test has, so that a failure shows the screen. */
+const patienceMs = 40_000;
 
 let count = 0;
 
