@@ -79,8 +79,10 @@ export const errorCodes = {
 /** The name of one of {@link errorCodes}. */
 export type ErrorCode = keyof typeof errorCodes;
 
-/** Shorthands for the two codes that Go's package exports as variables. */
-export const { ERR_CLOSED, ERR_TIMEOUT } = errorCodes;
+/** The code of calls on a client that was closed: a variable, as in Go's package. */
+export const ERR_CLOSED = errorCodes.ERR_CLOSED;
+/** The code of calls that took longer than their limit: a variable, as in Go's package. */
+export const ERR_TIMEOUT = errorCodes.ERR_TIMEOUT;
 
 /** The cause of an error, and what can be done about it. */
 export interface GomoteErrorOptions extends ErrorOptions {

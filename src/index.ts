@@ -1,4 +1,8 @@
-// The library's front door.
+/**
+ * What the command line does, for programs: `open` is the door to it.
+ *
+ * @module gomote
+ */
 
 export { gceGate } from './backends/gce/gate.ts';
 export type {
@@ -53,7 +57,8 @@ export type {
   TransferOptions,
   TransferSummary,
 } from './client/files/transfers.ts';
-export type { TreeCallOptions, TreeScope, TreeState, Trees } from './client/files/trees.ts';
+export type { TreeManifest, TreeState } from './client/files/tree-state.ts';
+export type { TreeCallOptions, TreeScope, Trees } from './client/files/trees.ts';
 export type { BuildletHold, HoldOptions } from './client/hold.ts';
 export { KeyPair, NoKeyPair, newKeyPair } from './client/key-pair.ts';
 export type { Ports, RemoteListener } from './client/ports.ts';
@@ -120,6 +125,7 @@ export type {
   RemoteBuildlet,
   RemoteTypes,
   RemoteUser,
+  SignedIn,
 } from './protocol/coordinator-replies.ts';
 export type { Method } from './protocol/endpoints.ts';
 export type { FileType } from './protocol/file-mode.ts';

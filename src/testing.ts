@@ -1,4 +1,8 @@
-// `gomote/testing`: for tests of programs that use the library.
+/**
+ * For tests of programs that use the library.
+ *
+ * @module gomote/testing
+ */
 
 export type { Fault } from './testing/faults.ts';
 export type { Network } from './testing/network.ts';

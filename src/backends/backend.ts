@@ -10,12 +10,15 @@ import type { Priority } from '../protocol/priority.ts';
 export interface Instance {
   /** Unique in its backend: `<user>-<type>-<n>`, or with a random part where names are not remembered. */
   readonly name: string;
+  /** Its builder type. */
   readonly builderType: string;
+  /** The type of its machine. */
   readonly hostType: string;
   /** The owner, if the backend stores one. Absent: the user whom the backend was opened for. */
   readonly owner?: string | undefined;
   /** The machine that it runs on, shown to admins. */
   readonly machine?: string | undefined;
+  /** When it was created; undefined: not known. */
   readonly created: Date | undefined;
   /** When it ends unless it is used; undefined: never, or unknown. */
   readonly expires: Date | undefined;

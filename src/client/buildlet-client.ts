@@ -93,7 +93,7 @@ export class BuildletClient {
     return urlOf(this.#connection.options.address);
   }
 
-  /** Where requests go, and with which authorization, for the relay of a coordinator. */
+  /** @internal Where requests go, and with which authorization, for the relay of a coordinator. */
   get target() {
     return this.#connection.target;
   }
@@ -260,7 +260,10 @@ export class BuildletClient {
    * Checks that the buildlet answers, without a password; does not count as use. Returns when
    * the buildlet ends unless it is used, if it reports that.
    */
-  async probe(options: CallOptions = {}): Promise<{ expires: Date | undefined }> {
+  async probe(options: CallOptions = {}): Promise<{
+    /** When it ends unless it is used; undefined: it does not say. */
+    expires: Date | undefined;
+  }> {
     return await probe(this.#connection, options.signal);
   }
 

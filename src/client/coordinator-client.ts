@@ -5,7 +5,12 @@ import { GomoteError, StatusError } from '../errors.ts';
 import { type HttpRequest, listReplyBytes } from '../http/client/request.ts';
 import type { ServerAddress } from '../http/client/server-address.ts';
 import type { MachineRecord } from '../protocol/coordinator.ts';
-import type { DeviceLogin, RemoteBuildlet, RemoteTypes } from '../protocol/coordinator-replies.ts';
+import type {
+  DeviceLogin,
+  RemoteBuildlet,
+  RemoteTypes,
+  SignedIn,
+} from '../protocol/coordinator-replies.ts';
 import { contentTypes, coordinatorPaths } from '../protocol/endpoints.ts';
 import { encodeForm, withQuery } from '../protocol/form.ts';
 import { ownSignal } from '../timeout-signal.ts';
@@ -191,7 +196,7 @@ export class CoordinatorClient {
   async signIn(
     onDevice: (login: DeviceLogin) => void,
     { signal }: CallOptions = {},
-  ): Promise<{ readonly user: string; readonly token: string } | undefined> {
+  ): Promise<SignedIn | undefined> {
     const path = coordinatorPaths.device;
     const headers = { 'Content-Type': contentTypes.form };
     const post = async (form: Record<string, string>) =>

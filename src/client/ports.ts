@@ -50,10 +50,12 @@ export class Ports {
   }
 
   /**
-   * Connects to the buildlet, unless it is connected; `ended` resolves when the connection has ended, with the reason as text.
-   * Throws ERR_UNSUPPORTED when it cannot forward ports.
+   * Connects to the buildlet, unless it is connected. Throws ERR_UNSUPPORTED when it cannot forward ports.
    */
-  async open(options: CallOptions = {}): Promise<{ readonly ended: Promise<string> }> {
+  async open(options: CallOptions = {}): Promise<{
+    /** Resolves when the connection has ended, with the reason. */
+    readonly ended: Promise<string>;
+  }> {
     const { ended } = await this.#current(options);
     return { ended };
   }

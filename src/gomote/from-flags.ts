@@ -21,7 +21,18 @@ export interface CoordinatorFlags {
   instance?: string | undefined;
 }
 
-const flags = { user: { type: 'string' }, staging: { type: 'boolean' } } as const;
+const flags: {
+  /** Who calls. */
+  readonly user: {
+    /** It has a value. */
+    readonly type: 'string';
+  };
+  /** The coordinator called `staging`. */
+  readonly staging: {
+    /** It has none. */
+    readonly type: 'boolean';
+  };
+} = { user: { type: 'string' }, staging: { type: 'boolean' } };
 
 /**
  * The flags `user` and `staging`, for `parseArgs` of node:util, beside those of the program.

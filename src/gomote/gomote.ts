@@ -149,6 +149,7 @@ export class Gomote implements AsyncDisposable {
     await Promise.all([...this.#used].map((buildlet) => buildlet.disconnect()));
   }
 
+  /** As {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

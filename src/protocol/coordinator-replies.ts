@@ -149,7 +149,9 @@ export interface RemoteTypes {
   readonly user: RemoteUser | undefined;
   /** Its builder types and host types. */
   readonly catalogue: {
+    /** Host types. */
     readonly hosts: readonly HostRecord[];
+    /** Builder types. */
     readonly builders: readonly BuilderRecord[];
   };
 }
@@ -230,6 +232,14 @@ export interface DeviceLogin {
   readonly code: string;
   /** The polling interval, in ms. */
   readonly intervalMs: number;
+}
+
+/** Who has signed in. */
+export interface SignedIn {
+  /** The name of the user. */
+  readonly user: string;
+  /** The password for the calls of that user. */
+  readonly token: string;
 }
 
 /** Reads the first reply of `/login/device`; undefined when it is not one. */

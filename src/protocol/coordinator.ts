@@ -55,7 +55,14 @@ export interface MachineRecord {
   /** The owner of that buildlet. */
   readonly owner?: string | undefined;
   /** An admin has taken it out of use. */
-  readonly drained?: { readonly since: Date; readonly note: string } | undefined;
+  readonly drained?:
+    | {
+        /** When. */
+        readonly since: Date;
+        /** Why, in the admin's words. */
+        readonly note: string;
+      }
+    | undefined;
 }
 
 /** A builder type in a coordinator's reply. */

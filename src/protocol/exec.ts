@@ -3,6 +3,7 @@ import { decodeForm, encodeForm, type FormValue, parseBool } from './form.ts';
 import { normalizeRelativePath } from './relative-path.ts';
 
 export interface ExecRequest {
+  /** The program: see `systemLevel`. */
   cmd: string;
   /** Run `cmd` as given, looked up on PATH; else it is relative to the work directory. */
   systemLevel: boolean;
@@ -14,6 +15,7 @@ export interface ExecRequest {
   env: readonly string[];
   /** Absent: PATH untouched. Empty: PATH removed. */
   path?: readonly string[] | undefined;
+  /** Write the environment and the start time before the output. */
   debug: boolean;
 }
 

@@ -17,8 +17,20 @@ export const portLimit = 100;
 
 /** Where a socket listens. */
 export type SocketTarget =
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
-  | { readonly kind: 'unix'; readonly path: string };
+  | {
+      /** A TCP socket. */
+      readonly kind: 'tcp';
+      /** A name or an address of the machine. */
+      readonly host: string;
+      /** 0: any free port, to listen at. */
+      readonly port: number;
+    }
+  | {
+      /** A unix socket. */
+      readonly kind: 'unix';
+      /** At most 107 bytes. */
+      readonly path: string;
+    };
 
 /** The longest path of a unix socket, in bytes: the system's own limit. */
 const pathLimitBytes = 107;

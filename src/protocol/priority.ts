@@ -1,10 +1,10 @@
 // How much a create is in a hurry, among those that wait for the same machines.
 
-/** The last comes first. */
-export const priorities = ['low', 'normal', 'high'] as const;
+/** The order of those who wait: `high` comes first. Default `normal`. */
+export type Priority = 'low' | 'normal' | 'high';
 
-/** One of `low`, `normal`, `high`. */
-export type Priority = (typeof priorities)[number];
+/** The last comes first. */
+export const priorities: readonly Priority[] = ['low', 'normal', 'high'];
 
 export const levelOf = (priority: Priority): number => priorities.indexOf(priority);
 

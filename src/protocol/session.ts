@@ -148,7 +148,16 @@ export interface StreamSum {
  * Why a session ended: by itself, by a signal, by a limit (`timeout`, `idle`), on request or for
  * lack of readers (`killed`), by the kernel for lack of memory, never started, or because its log could not be written.
  */
-export const endReasons = [
+export type EndReason =
+  | 'exit'
+  | 'signal'
+  | 'timeout'
+  | 'idle'
+  | 'killed'
+  | 'memory'
+  | 'not-started'
+  | 'log';
+export const endReasons: readonly EndReason[] = [
   'exit',
   'signal',
   'timeout',
@@ -157,17 +166,14 @@ export const endReasons = [
   'memory',
   'not-started',
   'log',
-] as const;
-/** What made a run end. */
-export type EndReason = (typeof endReasons)[number];
+];
 
 /** The variable by which a command asks for no network, as in Go's buildlet. */
 export const closedNetworkVariable = 'GO_DISABLE_OUTBOUND_NETWORK';
 
-/** How a command's network access is blocked: it has only a loopback interface, or the machine's firewall has Go's rules. */
-export const networkClosings = ['none', 'firewall'] as const;
-/** How a command's network access was blocked. */
-export type ClosedBy = (typeof networkClosings)[number];
+/** How a command's network access was blocked: it has only a loopback interface, or the machine's firewall has Go's rules. */
+export type ClosedBy = 'none' | 'firewall';
+export const networkClosings: readonly ClosedBy[] = ['none', 'firewall'];
 
 /** How the memory of a run was measured: by its control group, or by sampling its processes. */
 export const memoryMeasures = ['cgroup', 'sampled'] as const;

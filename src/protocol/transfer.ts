@@ -1,9 +1,8 @@
 // The extensions for transfers: the compression, and the totals of both ends.
 
-/** The compression of an archive. `none` is gzip with stored blocks, so that every gzip reader can read it. */
-export const compressions = ['gzip', 'zstd', 'none'] as const;
-/** The compression of bytes on the wire; `none`: no compression. */
-export type Compression = (typeof compressions)[number];
+/** The compression of bytes on the wire. For an archive, `none` is gzip with stored blocks, so that every gzip reader can read it. */
+export type Compression = 'gzip' | 'zstd' | 'none';
+export const compressions: readonly Compression[] = ['gzip', 'zstd', 'none'];
 
 /**
  * The request header that asks for `Gomote-Totals`; its value is how the archive is compressed (upload) or should be
@@ -53,7 +52,9 @@ export interface TransferTotals {
 
 /** The totals of an end that does not know the content of the body. */
 export type TransferSummary = Pick<TransferTotals, 'wireBytes' | 'sha256'> & {
+  /** Regular files; undefined: not known. */
   files: number | undefined;
+  /** The bytes in them; undefined: not known. */
   bytes: number | undefined;
   /** Remarks of the buildlet. */
   warnings?: readonly string[];

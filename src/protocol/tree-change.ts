@@ -20,16 +20,34 @@ export interface Patch {
 
 /** A change of one path of a tree. */
 export type TreeChange =
-  /** Removes a file or link, or an empty directory. */
-  | { readonly op: 'remove'; readonly path: string }
-  /** A file's permissions alone. */
-  | { readonly op: 'mode'; readonly path: string; readonly mode: number }
-  /** A file's time alone; only for a buildlet that reports the times of what it was sent. */
-  | { readonly op: 'time'; readonly path: string; readonly mtimeMs: number }
-  /** Creates the entry, or replaces the existing one. */
   | {
+      /** Removes a file or link, or an empty directory. */
+      readonly op: 'remove';
+      /** Relative to the directory of the tree. */
+      readonly path: string;
+    }
+  | {
+      /** Sets a file's permissions alone. */
+      readonly op: 'mode';
+      /** Relative to the directory of the tree. */
+      readonly path: string;
+      /** Permission bits. */
+      readonly mode: number;
+    }
+  | {
+      /** Sets a file's time alone; only for a buildlet that reports the times of what it was sent. */
+      readonly op: 'time';
+      /** Relative to the directory of the tree. */
+      readonly path: string;
+      /** In ms since 1970. */
+      readonly mtimeMs: number;
+    }
+  | {
+      /** Creates the entry, or replaces the existing one. */
       readonly op: 'write';
+      /** What it becomes. */
       readonly entry: TreeEntry;
+      /** How a file is made from another. Absent: from its content. */
       readonly patch?: Patch;
       /** For a file whose digest is known: whether a store has its content, or the stream. Absent: always the stream. */
       readonly content?: 'stored' | 'sent';

@@ -4,11 +4,17 @@
  */
 export interface ClusterConfig {
   /** The current cluster; null: none is selected. */
-  getCurrentCluster(): { readonly server: string } | null;
+  getCurrentCluster(): {
+    /** The URL of its API server. */
+    readonly server: string;
+  } | null;
   /** The name of the context in use. */
   getCurrentContext(): string;
   /** The context of that name, whose namespace is the default one. */
-  getContextObject(name: string): { readonly namespace?: string } | null;
+  getContextObject(name: string): {
+    /** Absent: `default`. */
+    readonly namespace?: string;
+  } | null;
   /** Adds credentials to the options of `fetch`. */
   applyToFetchOptions(options: object): Promise<object>;
   /** Adds credentials to the options of `https.request`. */

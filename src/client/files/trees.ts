@@ -16,7 +16,7 @@ import {
 } from '../../protocol/stored.ts';
 import { type Compression, compressHeader, parseCompression } from '../../protocol/transfer.ts';
 import { decodeDifferences, type TreeDifference } from '../../protocol/tree-difference.ts';
-import { decodeEntries, type TreeEntry, treeDigest } from '../../protocol/tree-entry.ts';
+import { decodeEntries, treeDigest } from '../../protocol/tree-entry.ts';
 import { treeLimits } from '../../protocol/tree-limits.ts';
 import { parseAppliedReply, parseTreeState } from '../../protocol/tree-replies.ts';
 import { parseUnread, unreadHeader } from '../../protocol/unread.ts';
@@ -25,26 +25,7 @@ import { type Chunk, decodeChunks } from '../../tree/chunks.ts';
 import type { Connection } from '../connection.ts';
 import { type Applied, readNamedReply } from './apply-reply.ts';
 import { chunksOf } from './streams.ts';
-
-/** The state of a directory of the buildlet, as one digest. */
-export interface TreeState {
-  /** SHA-256 over the entries, in hex. */
-  readonly digest: string;
-  /** The version that a change must name: it fails when another change was made since. */
-  readonly generation: string;
-  /** Whether the buildlet supports zstd. */
-  readonly zstd?: boolean | undefined;
-  /** Whether it accepts a stream that names its contents. */
-  readonly named?: boolean | undefined;
-  /** Whether file names may have any bytes but NUL there. */
-  readonly anyName?: boolean | undefined;
-  /** {@link timesDigest} of the sent times; undefined when the buildlet cannot set times alone. */
-  readonly times?: string | undefined;
-  /** Whether another push is changing it. */
-  readonly busy?: boolean | undefined;
-  /** Whether it takes streams without the contents that a store has, and there is a store that has any. */
-  readonly hasStore?: boolean | undefined;
-}
+import type { TreeManifest, TreeState } from './tree-state.ts';
 
 /** The options of the calls of `Trees`. */
 export interface TreeCallOptions {
@@ -95,7 +76,7 @@ export class Trees {
     dir: string,
     scope: TreeScope,
     options: TreeCallOptions = {},
-  ): Promise<TreeState & { entries: TreeEntry[] }> {
+  ): Promise<TreeManifest> {
     const response = await this.#get(endpoints.treeManifest, scopeOf(dir, scope), options);
     tellUnread(response, options);
     const text = nameFromBytes(await this.#bytes(response, options, treeLimits.listBytes));

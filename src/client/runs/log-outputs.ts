@@ -5,6 +5,7 @@ import type { Writable } from 'node:stream';
 export interface LogOutputs {
   /** Not ended; a slow one slows the command. Absent: discarded. */
   readonly stdout?: Writable | undefined;
+  /** As for `stdout`. */
   readonly stderr?: Writable | undefined;
   /**
    * Whether the outputs need a chunk no more once they have called back for it: then its memory is used for the next.

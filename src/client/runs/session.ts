@@ -11,6 +11,7 @@ import {
   type SessionRequest,
 } from '../../protocol/session.ts';
 import { anySignal, timeoutSignal } from '../../timeout-signal.ts';
+import type { CallOptions } from '../client-options.ts';
 import type { Connection } from '../connection.ts';
 import { withOutputs, withStream } from '../given-streams.ts';
 import { randomId } from '../random-id.ts';
@@ -130,7 +131,12 @@ export class Session {
   async readUntil(
     until: number,
     options: SessionReadOptions = {},
-  ): Promise<Omit<SessionResult, 'end'> & { readonly end: SessionEnd | undefined }> {
+  ): Promise<
+    Omit<SessionResult, 'end'> & {
+      /** How it ended; undefined when the offset came first. */
+      readonly end: SessionEnd | undefined;
+    }
+  > {
     const { stdout, stderr } = options;
     return await withOutputs([stdout, stderr], () => this.#copyUntil(until, options));
   }
@@ -192,12 +198,13 @@ export class Session {
   /**
    * Sends all of the source as its input, and then the input's end; over as many connections as that takes, each byte
    * once. Resolves also when the command takes no more.
-   *
-   * @param offset How much input it has had from elsewhere. Default 0.
    */
   async sendInput(
     source: AsyncIterable<Uint8Array>,
-    options: { signal?: AbortSignal | undefined; offset?: number | undefined } = {},
+    options: CallOptions & {
+      /** How many bytes of input it has had from elsewhere. Default 0. */
+      offset?: number | undefined;
+    } = {},
   ): Promise<void> {
     const signalOf = () => this.#connection.signalWith(options.signal);
     await withStream(source, signalOf, (stream, signal) =>

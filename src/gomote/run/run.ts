@@ -116,6 +116,7 @@ export class Run implements Promise<RunResult>, AsyncIterable<string> {
     return linesOf(this.#outputs.read(from));
   }
 
+  /** The lines of stdout: `lines()`. */
   [Symbol.asyncIterator](): AsyncIterableIterator<string> {
     return this.lines();
   }

@@ -3,9 +3,16 @@ import type { Duplex } from 'node:stream';
 
 /** How a server is reached: over a unix socket, over TCP with or without TLS, or by a stream of the caller's own. */
 export type ServerAddress =
-  | { readonly kind: 'unix'; readonly path: string }
   | {
+      /** Over a unix socket. */
+      readonly kind: 'unix';
+      /** The path of the socket. */
+      readonly path: string;
+    }
+  | {
+      /** Over TCP. */
       readonly kind: 'tcp';
+      /** Scheme, host and port: `https://HOST:PORT` for TLS, else `http://HOST:PORT`. */
       readonly origin: string;
       /** Accept the server that has the key of this certificate (PEM), and no other. */
       readonly pinnedCert?: string | undefined;
