@@ -59,6 +59,8 @@ export interface CreateCall extends BackendCall {
    * cannot pass this to a new machine relies on the machine's own timers until it is held.
    */
   readonly holdMs?: number | undefined;
+  /** Whose caches it gets. Absent: those of `user`. */
+  readonly cacheOwner?: string | undefined;
   /** Labels for it, which `list` can filter by: see protocol/labels.ts. */
   readonly labels?: Labels | undefined;
   /** Labels that its machine must have, where machines have labels. */

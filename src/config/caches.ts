@@ -1,6 +1,12 @@
 // The caches of a host type, a builder type or a project.
 import * as v from 'valibot';
-import { cacheModes, cacheName, plainCachePath, whyNotTogether } from '../protocol/cache.ts';
+import {
+  type Cache,
+  cacheModes,
+  cacheName,
+  plainCachePath,
+  whyNotTogether,
+} from '../protocol/cache.ts';
 import { memorySchema } from './values.ts';
 
 const cacheSchema = v.pipe(
@@ -21,7 +27,7 @@ const cacheSchema = v.pipe(
     'max-size': v.optional(memorySchema),
     shared: v.optional(v.boolean()),
   }),
-  v.transform(({ 'max-size': maxBytes, ...rest }) => ({ ...rest, maxBytes })),
+  v.transform(({ 'max-size': maxBytes, ...rest }): Cache => ({ ...rest, maxBytes })),
 );
 
 export const cachesSchema = v.optional(

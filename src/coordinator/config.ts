@@ -138,6 +138,7 @@ export function loadCoordinatorConfig(path: string): CoordinatorConfig {
   const at = (relative: string): string => resolve(dirname(path), relative);
   const catalogue = toCatalogue(path, file);
   checkSetups(path, catalogue);
+  checkBuilderCaches(path, catalogue);
   const backends = toBackends(path, file.backends);
   const { tls, limits } = file;
   const pools = [...file.pools].map(([name, section]) =>
@@ -205,6 +206,13 @@ function toListenAddress(path: string, text: string): ListenAddress {
   } catch (error) {
     throw badValue(path, 'listen', text, messageOf(error));
   }
+}
+
+function checkBuilderCaches(path: string, { builders }: Catalogue): void {
+  const other = builders.find(({ caches }) => caches !== undefined);
+  if (other === undefined) return;
+  const why = 'at a coordinator it is the host type that has caches';
+  throw badValue(path, `builders.${other.name}.caches`, other.caches, why);
 }
 
 /** Machines are made ready before it is known for which builder type; what cannot be read is found before it is needed. */

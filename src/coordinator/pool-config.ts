@@ -160,6 +160,7 @@ export function toPool(
       `there is no such host type; there are: ${known}`,
     );
   }
+  checkCaches(path, name, host, section, backends);
   const shared = {
     ...{ name, host, warm: section.warm, labels: section.labels },
     ...scalingOf(path, name, section),
@@ -209,6 +210,21 @@ export function toPool(
 }
 
 /** What confines its machines. */
+/** Machines that stay go from one user to the next. */
+function checkCaches(
+  path: string,
+  name: string,
+  host: HostType,
+  section: PoolSection,
+  backends: ReadonlyMap<string, BackendConfig>,
+): void {
+  if (host.caches === undefined || section.kind === 'local') return;
+  const kind = section.kind === 'backend' ? backends.get(section.backend)?.kind : section.kind;
+  if (kind === 'docker' || kind === 'ssh') return;
+  const why = `this host type has caches, which a pool of kind ${kind} cannot keep`;
+  throw badValue(path, `pools.${name}.host`, host.name, why);
+}
+
 const confinementOf = (section: Extract<PoolSection, { kind: 'local' }>) =>
   Object.fromEntries(
     Object.entries(section).filter(([key]) => Object.hasOwn(confinementOptions, key)),

@@ -94,8 +94,9 @@ export async function createSeveral(
   if (priority !== undefined) await requireChoice('priority', backend, signal);
   const kind = (await backends.configOf(backend.name))?.kind;
   const limited = withLimits(described, machine, kind);
-  const caches = mergedCaches(described.caches, builder.caches, machine.caches);
-  if (caches.length > 0) checkCaches(caches, await backends.open(backend.name));
+  const merged = mergedCaches(described.caches, builder.caches, machine.caches);
+  const caches =
+    merged.length === 0 ? [] : await possibleCaches(merged, backend, limited, backends, onWarning);
   const host = caches.length > 0 ? { ...limited, caches } : limited;
   const kept =
     kind === 'local' && from === undefined && setups.length > 0 && !freshSetup
@@ -149,13 +150,34 @@ async function checkLabels(labels: Labels, backend: AnyBackend, signal: AbortSig
   });
 }
 
-/** Throws ERR_USAGE for caches that do not go together, and ERR_UNSUPPORTED where none are kept. */
-function checkCaches(caches: readonly Cache[], backend: AnyBackend): void {
+/**
+ * Leaves out optional ones that cannot be there. Throws ERR_USAGE for caches that do not go together, and ERR_UNSUPPORTED where
+ * none are kept.
+ */
+async function possibleCaches(
+  caches: readonly Cache[],
+  { name }: AnyBackend,
+  host: HostType,
+  backends: Backends,
+  onWarning: CreateOptions['onWarning'],
+): Promise<readonly Cache[]> {
   const why = whyNotTogether(caches);
   if (why !== undefined) throw new GomoteError('ERR_USAGE', why, { hint: 'leave some out' });
-  if (backend.caches !== undefined) return;
+  // What creates may be a part of the backend only.
+  const backend = await backends.open(name);
+  const config = await backends.configOf(name);
+  const isHome =
+    (config?.kind === 'local' || config?.kind === 'ssh') &&
+    { ...config.defaults, ...host.local }.isolation !== 'bubblewrap';
+  const possible = caches.filter(({ isOptional, path, name: cache }) => {
+    const isPossible = backend.caches !== undefined && !(isHome && /^[~/]/.test(path));
+    if (isOptional && !isPossible)
+      onWarning?.(`the cache "${cache}" cannot be at ${path} on ${name}: it is left out`);
+    return isPossible || !isOptional;
+  });
+  if (backend.caches !== undefined || possible.length === 0) return possible;
   throw new GomoteError('ERR_UNSUPPORTED', `the backend "${backend.name}" keeps no caches`, {
-    hint: 'leave them out, or use a backend of kind local, ssh or docker',
+    hint: 'leave them out, or use a backend of kind local, ssh or docker; at a coordinator its host types have them',
   });
 }
 

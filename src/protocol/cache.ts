@@ -15,6 +15,8 @@ export interface Cache {
   readonly maxBytes?: number | undefined;
   /** At a coordinator: whether all its users have the same one. Default: each has one of their own. */
   readonly shared?: boolean | undefined;
+  /** Whether a buildlet is made without it, with a warning, where it cannot be. Default: none is made. */
+  readonly isOptional?: boolean | undefined;
 }
 
 /** A name becomes a part of file names and of names on platforms. */

@@ -229,6 +229,38 @@ caches = [{ name = "two", path = "other", mode = "exclusive", max-size = "1g" }]
     expect(listed.stdout).toBe('./other\n./typed\n');
   });
 
+  it('of a project is its own, and is left out where it cannot be', async () => {
+    const cli = testCli();
+    const top = join(cli.directory, 'project');
+    mkdirSync(top);
+    writeFileSync(
+      join(top, '.gomote.toml'),
+      'caches = [{ name = "c", path = "x" }, { name = "home", path = "~/y" }]',
+    );
+    await cli(['destroy', await create(cli, '--cache', 'c:x')]);
+    const place = process.cwd();
+    process.chdir(top);
+    try {
+      const once = ['once', '--no-push', '--backend', 'local', 'local', '--', 'sh', '-c'];
+      const first = await cli([...once, 'cd "$WORKDIR" && ls -A x && echo kept >x/file']);
+      expect(first).toMatchObject({ code: 0, stdout: '' });
+      expect(first.stderr).toMatch(/the cache "home\.[0-9a-f]{8}" cannot be at ~\/y on local/);
+      const { stdout: name } = await cli(['create', 'local']);
+      expect(await run(cli, name.trim(), 'cat x/file')).toMatchObject({ stdout: 'kept\n' });
+      const plain = await create(cli, '--no-project');
+      expect(await run(cli, plain, 'ls')).toMatchObject({ stdout: '' });
+      const names = (await caches(cli)).map((cache: { name: string }) => cache.name);
+      expect(names).toEqual(['c', expect.stringMatching(/^c\.[0-9a-f]{8}$/)]);
+      writeFileSync('.gomote.toml', 'caches = [{ name = "c", path = "x", shared = true }]');
+      expect(await cli(['create', 'local'])).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('the caches of a project are its own'),
+      });
+    } finally {
+      process.chdir(place);
+    }
+  });
+
   it.each([
     ['caches = [{ name = "../x", path = "y" }]', 'a cache has up to 50 letters'],
     ['caches = [{ name = "x", path = "../y" }]', 'give a path in the work dir'],

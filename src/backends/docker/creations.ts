@@ -29,7 +29,9 @@ export class Creations {
     const image = await ensureImage(engine, machine, { ...call, environment });
     const payload = payloadSource(image.architecture, machine.image, payloads);
     const user = (machine.user ?? image.user).split(':')[0] ?? '';
-    const volumes = (call.host.caches ?? []).map((cache) => cacheVolume(cache, call.user));
+    const volumes = (call.host.caches ?? []).map((cache) =>
+      cacheVolume(cache, call.cacheOwner ?? call.user),
+    );
     const plan = {
       caches: volumes.map((cache) => ({ ...cache, usage: usageOf(cache) })),
       imageEnv: image.env,

@@ -99,7 +99,7 @@ export class LocalBackend implements Backend, CacheKeeper, Diagnosis, Cleanup, K
     try {
       const inheritEnv = this.#inheritEnv || call.host.inheritEnv === true;
       const wanted = call.host.caches ?? [];
-      const taker = { buildlet: record.name, directory, owner: call.user };
+      const taker = { buildlet: record.name, directory, owner: call.cacheOwner ?? call.user };
       const caches =
         wanted.length === 0 ? [] : await (await this.#caches()).take(wanted, taker, machine);
       const start = { own: this.#environment, inheritEnv, machine, holdMs: call.holdMs, caches };
@@ -252,7 +252,8 @@ export class LocalBackend implements Backend, CacheKeeper, Diagnosis, Cleanup, K
     const options = { recursive: true, force: true, maxRetries: 10 };
     if (socketDir !== directory) await promises.rm(socketDir, options);
     await promises.rm(directory, options);
-    if (record.hasCaches) await (await this.#caches()).release(record.name, ownerOf(record));
+    const { cachesOf } = record;
+    if (cachesOf !== undefined) await (await this.#caches()).release(record.name, cachesOf);
   }
 
   async #caches(): Promise<CacheDirectories> {

@@ -60,7 +60,7 @@ export async function reserve(
       socket,
       workDir,
       ...(call.labels && { labels: call.labels }),
-      ...(call.host.caches?.length && { hasCaches: true }),
+      ...(call.host.caches?.length && { cachesOf: call.cacheOwner ?? call.user }),
     };
     const password = randomBytes(24).toString('hex');
     await writeFile(passwordPath(directory), `${password}\n`, { mode: 0o600, flag: 'wx' });

@@ -22,8 +22,8 @@ export interface LocalRecord {
   readonly socket: string;
   readonly workDir: string;
   readonly labels?: Labels | undefined;
-  /** Whether it was given caches. */
-  readonly hasCaches?: boolean | undefined;
+  /** Whose caches it has been given. */
+  readonly cachesOf?: string | undefined;
   /** Absent until its process was started. */
   readonly pid?: number | undefined;
 }
@@ -80,6 +80,7 @@ function checkRecord(directory: string, value: unknown): LocalRecord {
     record?.name === basename(directory) &&
     texts.every((text) => typeof text === 'string') &&
     ['string', 'undefined'].includes(typeof record.owner) &&
+    ['string', 'undefined'].includes(typeof record.cachesOf) &&
     ['object', 'undefined'].includes(typeof record.labels) &&
     isAbsolute(String(record.workDir)) &&
     basename(filesOf({ workDir: String(record.workDir) })).startsWith(`gomote-${record.name}-`) &&

@@ -41,6 +41,7 @@ const caches = v.optional(
         path: short,
         mode: v.optional(v.picklist(cacheModes)),
         maxBytes: v.optional(v.number()),
+        shared: v.optional(v.boolean()),
       }),
     ),
     v.readonly(),
@@ -58,6 +59,7 @@ const requestSchema = v.variant('op', [
       caches,
     }),
     user: short,
+    cacheOwner: v.optional(short),
     /** How long it waits for a client to hold it, in ms. Absent: it need not be held. */
     holdMs: v.optional(count),
     labels,

@@ -101,7 +101,7 @@ export function define(command: Command, context: Context): void {
     )
     .option('--fresh-setup', 'run it also where the result of the same setup is kept')
     .option('--keep-on-failure', 'keep it when its setup fails')
-    .option('--no-project', 'do not run the setup of .gomote.toml')
+    .option('--no-project', 'without the setup and the caches of .gomote.toml')
     .option('--host <host>', 'which of the hosts of an ssh backend; default: the least busy one')
     .option('--cpus <n>', 'how many CPUs commands may use, such as 1.5', (text) =>
       parseAmount('--cpus', text),
@@ -139,10 +139,11 @@ export function define(command: Command, context: Context): void {
           name,
           label,
           require,
-          cache: caches,
+          cache: typed,
           ...machine
         } = options;
         const setup = await readSetup(options, backend, context);
+        const ofProject = options.project ? await cachesOfProject() : [];
         if (name !== undefined) await requireFree(name, count, backend, signal);
         const labels = { ...label, ...(name !== undefined && { [nameLabel]: name }) };
         const group = await groupForNew(newGroup, context);
@@ -153,7 +154,7 @@ export function define(command: Command, context: Context): void {
             createSeveral(backends, wanted, count, {
               ...{
                 ...machine,
-                caches,
+                caches: [...ofProject, ...typed],
                 memoryBytes,
                 machineLabels: require,
                 signal,
@@ -215,6 +216,14 @@ async function readSetup(
   }
   const { projectSetup } = await import('../setup.ts');
   return projectSetup(project, project.settings);
+}
+
+async function cachesOfProject(): Promise<Cache[]> {
+  const { findProject } = await import('../project/find-project.ts');
+  const project = await findProject();
+  if (project?.settings.caches === undefined) return [];
+  const { projectCaches } = await import('../project/project-caches.ts');
+  return projectCaches(project, project.settings);
 }
 
 /** A name label must not look like a generated name. */

@@ -23,7 +23,8 @@ export function define(command: Command, context: Context): void {
           ids.map(async (id) => await waitFor(findRun(runs, name, id).id, client, context, ends)),
         );
         context.signal.throwIfAborted();
-        if (json) {
+        // Where nothing can be said but an error, that is the answer.
+        if (json && (ends.size > 0 || outcomes.every(({ status }) => status === 'fulfilled'))) {
           const ended = [...ends].map(([id, end]) => ({ id, end }));
           await print(terminal, listedJson(ended, terminal));
         }

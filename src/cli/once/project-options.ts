@@ -2,6 +2,7 @@
 import type { Setup } from '../../backends/setup.ts';
 import type { Project } from '../project/find-project.ts';
 import type { Guard } from '../project/local-guard.ts';
+import { projectCaches } from '../project/project-caches.ts';
 import type { ProjectJob, ProjectSettings } from '../project/project-schema.ts';
 import { projectSetup } from '../setup.ts';
 import type { OnceOptions } from './spec.ts';
@@ -65,6 +66,7 @@ export function withProject(
       get: [...settings.artifacts, ...options.get],
       require: [...settings.require, ...options.require],
       env: [...env, ...(options.env ?? [])],
+      cache: [...(makes ? projectCaches(project, settings) : []), ...options.cache],
     },
     type: takesType ? settings.type : type,
     backend: isPlaceGiven || !makes ? undefined : settings.backend,

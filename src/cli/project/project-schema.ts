@@ -1,6 +1,7 @@
 // The schema of `.gomote.toml`: settings, and jobs that extend them.
 import * as v from 'valibot';
 import { isAdHocHost } from '../../backends/ssh/ad-hoc.ts';
+import { cachesSchema } from '../../config/caches.ts';
 import { badValue, parseFile } from '../../config/file.ts';
 import {
   durationSchema,
@@ -9,6 +10,7 @@ import {
   relativePathSchema,
   textSchema,
 } from '../../config/values.ts';
+import { mergedCaches } from '../../protocol/cache.ts';
 import { faultOfPattern } from '../../sync/ignore/pattern-fault.ts';
 import type { Keep } from '../once/spec.ts';
 
@@ -50,6 +52,13 @@ const settings = {
   env: v.optional(namedValues(variableSchema, valueSchema), {}),
   setup: v.optional(relativePathSchema),
   'setup-files': v.optional(v.array(relativePathSchema), []),
+  caches: v.pipe(
+    cachesSchema,
+    v.check(
+      (caches = []) => caches.every(({ shared }) => shared === undefined),
+      'the caches of a project are its own: leave shared out',
+    ),
+  ),
   artifacts: patternsSchema,
   require: patternsSchema,
   keep: v.optional(v.picklist(['always', 'failure', 'never'] satisfies Keep[])),
@@ -108,6 +117,7 @@ export function settingsOfJob(project: ProjectSettings, job: ProjectJob): Projec
     artifacts: [...project.artifacts, ...job.artifacts],
     require: [...project.require, ...job.require],
     'setup-files': [...project['setup-files'], ...job['setup-files']],
+    caches: mergedCaches(project.caches, job.caches),
     env: new Map([...project.env, ...job.env]),
   };
 }

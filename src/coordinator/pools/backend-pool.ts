@@ -56,6 +56,10 @@ export class BackendPool implements Pool {
     return this.#options.maximum;
   }
 
+  get isPersonal(): boolean {
+    return this.#options.host.caches?.some(({ shared }) => shared !== true) ?? false;
+  }
+
   /** What there is stays; machines that are made from here on are of the new settings. */
   reconfigure(config: PoolConfig): void {
     if (config.kind !== 'local' && config.kind !== 'backend') return;
@@ -69,7 +73,8 @@ export class BackendPool implements Pool {
     const builder = { name: host.name, hostType: host.name, env: [] };
     // A name is never used again: after a crash one name must not stand for two machines.
     const user = `${this.#prefix}${randomBytes(4).toString('hex')}`;
-    return (await backend.create(builder, { ...call, user, host })).name;
+    const created = { ...call, user, cacheOwner: call.owner, host };
+    return (await backend.create(builder, created)).name;
   }
 
   async release(id: string, call: PoolCall): Promise<void> {

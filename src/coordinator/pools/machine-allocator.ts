@@ -248,6 +248,7 @@ export class MachineAllocator {
 
   /** How many are to be ready now. */
   #wanted(): number {
+    if (this.pool.isPersonal) return 0;
     const { warm, minimum } = this.#scaling;
     const nowMs = performance.now();
     const used = this.#lent.size + this.#acquiring;

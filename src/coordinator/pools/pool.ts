@@ -24,6 +24,8 @@ export interface AcquireCall extends PoolCall {
   readonly wanted: WantedLabels;
   /** Called with a short description of what is being waited for. */
   readonly onProgress: (step: string) => void;
+  /** Who gets it. Absent: it is made ahead. */
+  readonly owner?: string | undefined;
 }
 
 /** A machine that stays when its user leaves. */
@@ -54,6 +56,8 @@ export interface Pool {
   readonly size?: number | undefined;
   /** Machines that stay when their user leaves, the first to be lent first. Absent: each is made for one user. */
   readonly members?: readonly Member[] | undefined;
+  /** Whether a machine has something of its user's from the start: none is made ahead. */
+  readonly isPersonal?: boolean | undefined;
   /** Whether a machine with these labels may come that is not among the members. Absent: none comes. */
   mayGain?(wanted: WantedLabels): boolean;
   /** Machines that are not lent, because they do not answer or could not be cleaned; they are tried again. */

@@ -124,10 +124,10 @@ class Host {
   }
 
   /** Destroys the new buildlet unless the client confirms it. */
-  async #create({ builder, host, user, number, holdMs, labels }: Request<'create'>) {
+  async #create({ builder, host, user, cacheOwner, number, holdMs, labels }: Request<'create'>) {
     await touchPrograms();
     const backend = openLocal();
-    const call = { user, host, holdMs, labels, signal: this.#signal };
+    const call = { user, cacheOwner, host, holdMs, labels, signal: this.#signal };
     const instance = await backend.create(builder, call, number);
     reply({ ok: { ...backend.reach(instance.name), instance: plain(instance) } });
     for await (const line of this.#lines) {
