@@ -7,6 +7,7 @@ import { createReadStream, readFileSync } from '../../files/named-fs.ts';
 import { makePrivateDirectory } from '../../files/private-directory.ts';
 import { replaceFile } from '../../files/replace-file.ts';
 import { userDirectory } from '../../files/user-directories.ts';
+import { localStatus } from '../../gomote/run/ending.ts';
 import { readVersion } from '../../package-root.ts';
 import { isSessionId } from '../../protocol/session.ts';
 import { timeoutSignal } from '../../timeout-signal.ts';
@@ -105,7 +106,7 @@ const directoryOf = (id: string): string => `/tmp/gomote-ci-${id}`;
 function buildFailure(exitCode: number, context: Context): number {
   const file = context.terminal.environment.BUILD_EXIT_CODE_FILE;
   if (file) replaceFile(file, Buffer.from(String(exitCode)));
-  return statusIn('BUILD_FAILURE_EXIT_CODE', context) ?? exitCode;
+  return statusIn('BUILD_FAILURE_EXIT_CODE', context) ?? localStatus(exitCode);
 }
 
 function statusIn(variable: string, { terminal }: Context): number | undefined {

@@ -2,9 +2,9 @@
 import type { Writable } from 'node:stream';
 import type { BuildletClient } from '../../client/buildlet-client.ts';
 import { runByBase } from '../../gomote/run/base.ts';
+import { localStatus } from '../../gomote/run/ending.ts';
 import type { SessionRequest } from '../../protocol/session.ts';
 import type { Context } from '../context.ts';
-import { localStatus } from './session-status.ts';
 
 /** Runs it; the result is the exit status. */
 export async function runWithoutSession(

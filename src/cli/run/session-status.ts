@@ -1,5 +1,5 @@
 // How a session ended, as an exit status and in words.
-import { failureOf, type Limits } from '../../gomote/run/ending.ts';
+import { failureOf, type Limits, localStatus } from '../../gomote/run/ending.ts';
 import { killedForMemory } from '../../protocol/limits.ts';
 import type { SessionEnd } from '../../protocol/session.ts';
 import { exitCodes, signalCode } from '../exit-codes.ts';
@@ -17,9 +17,6 @@ export function statusOf(end: SessionEnd, lostBytes = 0, limits: Limits = {}): n
   if (end.signal !== null) return signalCode(end.signal);
   return localStatus(end.code ?? exitCodes.unknown);
 }
-
-/** The remote status as a local one: a larger value, as on Windows, keeps its low byte but never becomes 0. */
-export const localStatus = (code: number): number => (code <= 255 ? code : code & 0xff || 1);
 
 /** The remark for an end that the exit status alone does not explain; undefined when there is none. */
 export function describeEnd({ why, signal }: SessionEnd): string | undefined {

@@ -6,6 +6,7 @@ import { signalByName } from '../../protocol/signals.ts';
 import type { SshCommand } from '../../ssh/services.ts';
 import { anySignal } from '../../timeout-signal.ts';
 import type { Buildlet } from '../buildlet.ts';
+import { localStatus } from '../run/ending.ts';
 import { loginShell } from '../run/login-shell.ts';
 import type { Run, RunResult } from '../run/run.ts';
 import { openAgent } from './agent.ts';
@@ -153,7 +154,9 @@ function sizes(run: Run, signal: AbortSignal): SshCommand['onResize'] {
 }
 
 function endOf({ exitCode, signal }: RunResult): Parameters<SshCommand['end']>[0] {
-  return exitCode ?? (signal === undefined ? undefined : { signal, message: `ended by ${signal}` });
+  // A client exits with the low byte.
+  if (exitCode !== undefined) return localStatus(exitCode);
+  return signal === undefined ? undefined : { signal, message: `ended by ${signal}` };
 }
 
 /** As in shells. */
